@@ -1,0 +1,1 @@
+"""The trading domain: no screen, no SQL, no strategy of its own."""

@@ -1,0 +1,37 @@
+"""The only source of time. Everything else is given a clock or an event's own time."""
+
+from __future__ import annotations
+
+import time
+from typing import Protocol
+
+
+class Clock(Protocol):
+    def now_ms(self) -> int:
+        """UTC milliseconds since the epoch."""
+        ...
+
+
+class SystemClock:
+    def now_ms(self) -> int:
+        return time.time_ns() // 1_000_000
+
+
+class VirtualClock:
+    """Time that moves only when it is told to, and never backwards."""
+
+    def __init__(self, start_ms: int) -> None:
+        self._now_ms = start_ms
+
+    def now_ms(self) -> int:
+        return self._now_ms
+
+    def advance_to(self, time_ms: int) -> None:
+        if time_ms < self._now_ms:
+            raise ValueError(f"clock cannot go back from {self._now_ms} to {time_ms}")
+        self._now_ms = time_ms
+
+
+def monotonic_ns() -> int:
+    """For durations and paces only, never for a time that is stored or decided on."""
+    return time.monotonic_ns()

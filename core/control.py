@@ -1,0 +1,191 @@
+"""The one way to look at and steer a running engine: snapshots out, operator commands in.
+
+In process the snapshots are handed over by reference; over the socket they travel as JSON lines.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from core.domain.market import Bar
+from core.domain.operator import Verb
+
+RunState = Literal["starting", "recovering", "running", "paused", "halted", "ended", "stopping", "failed"]
+MeterLevel = Literal["ok", "warn", "blocked"]
+
+
+@dataclass(frozen=True, slots=True)
+class StatusView:
+    """The always-visible line. Ages are wall-clock milliseconds; None means not measured yet."""
+
+    mode: str
+    state: RunState
+    as_of_ms: int
+    balance_usdt: float
+    equity_usdt: float
+    day_pnl_usdt: float
+    drawdown_pct: float
+    exposure_pct: float
+    open_positions: int
+    open_orders: int
+    feed_age_ms: float | None
+    loop_lag_ms: float | None
+    halts: tuple[str, ...] = ()
+    speed: float = 0.0
+    source: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PriceView:
+    symbol: str
+    last: float
+    change_pct: float
+    as_of_ms: int
+    closes: tuple[float, ...] = ()
+    decimals: int = 2
+    prediction_bps: float | None = None
+    model_version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PositionView:
+    trade_id: str
+    symbol: str
+    side: str
+    qty: float
+    entry_price: float
+    mark_price: float
+    stop_price: float | None
+    target_price: float | None
+    notional_usdt: float
+    unrealised_usdt: float
+    unrealised_pct: float
+    opened_ms: int
+    strategy: str
+    decimals: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class OrderView:
+    client_order_id: str
+    symbol: str
+    side: str
+    type: str
+    role: str
+    qty: float
+    filled_qty: float
+    price: float | None
+    state: str
+    created_ms: int
+    reduce_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SignalView:
+    """`reasons` are (feature, value, contribution in bps), strongest first."""
+
+    time_ms: int
+    symbol: str
+    direction: int
+    value_bps: float
+    threshold_bps: float
+    confidence: float
+    action: str
+    reason: str
+    model_version: str
+    reasons: tuple[tuple[str, float, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MeterView:
+    """A limit as a meter. `clears` says what ends the block; `formula` how `used` is computed."""
+
+    name: str
+    used: float
+    limit: float
+    unit: str
+    level: MeterLevel
+    effect: str
+    clears: str
+    formula: str
+
+
+@dataclass(frozen=True, slots=True)
+class TradeView:
+    trade_id: str
+    symbol: str
+    side: str
+    qty: float
+    entry_price: float
+    exit_price: float
+    entry_time_ms: int
+    exit_time_ms: int
+    net_pnl_usdt: float
+    exit_reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class MarkerView:
+    """An entry or exit on the chart."""
+
+    time_ms: int
+    price: float
+    kind: Literal["entry", "exit"]
+    side: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChartView:
+    symbol: str
+    bars: tuple[Bar, ...] = ()
+    markers: tuple[MarkerView, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    time_ms: int
+    level: str
+    logger: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Everything a console shows, at one instant. Trades and signals are newest first."""
+
+    seq: int
+    status: StatusView
+    prices: tuple[PriceView, ...] = ()
+    positions: tuple[PositionView, ...] = ()
+    orders: tuple[OrderView, ...] = ()
+    signals: tuple[SignalView, ...] = ()
+    meters: tuple[MeterView, ...] = ()
+    trades: tuple[TradeView, ...] = ()
+    charts: dict[str, ChartView] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class CommandResult:
+    """`accepted` is False when the engine refused; `message` is one line for the operator."""
+
+    command_id: str
+    accepted: bool
+    message: str
+
+
+class Control(Protocol):
+    """What a console holds. Every method is safe to call from another thread than the engine's."""
+
+    def snapshot(self) -> Snapshot | None:
+        """The newest snapshot, or None before the first. Never blocks."""
+        ...
+
+    def log_lines(self, after: int) -> tuple[int, list[LogLine]]:
+        """Lines logged since cursor `after` (0 at first) that are still kept, and the next cursor."""
+        ...
+
+    async def command(self, verb: Verb, symbol: str = "", operator: str = "console") -> CommandResult:
+        """Ask the engine and wait for its answer. Raises UnavailableError when no engine answers."""
+        ...

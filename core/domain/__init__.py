@@ -1,0 +1,1 @@
+"""What traders talk about, as frozen data."""

@@ -1,0 +1,57 @@
+"""The exception family. Each class says who can act on it."""
+
+from __future__ import annotations
+
+
+class QuarterdeckError(Exception):
+    """Base of every error the product raises on purpose; its text is one line for the operator."""
+
+    exit_code = 1
+
+
+class RefusedError(QuarterdeckError):
+    """A request that is understood and not allowed now."""
+
+    exit_code = 1
+
+
+class BadInputError(QuarterdeckError):
+    """Input from a person or a file that is wrong; the text names the place and the mend."""
+
+    exit_code = 2
+
+
+class SettingsError(BadInputError):
+    """settings.toml or an option holds an unknown key, a wrong type or an impossible value."""
+
+
+class DataError(BadInputError):
+    """A candle file or the candle store is missing, damaged or impossible."""
+
+
+class StorageError(QuarterdeckError):
+    """The database cannot be used: damaged, newer than this program, or locked."""
+
+    exit_code = 2
+
+
+class UnavailableError(QuarterdeckError):
+    """Something needed is not there now: no engine runs, a venue does not answer."""
+
+    exit_code = 3
+
+
+class VenueRejectedError(QuarterdeckError):
+    """The venue definitely refused an order; nothing rests there."""
+
+
+class VenueUnknownError(QuarterdeckError):
+    """The outcome of a request to the venue is unknown; only evidence may resolve it."""
+
+
+class InvalidTransitionError(QuarterdeckError):
+    """An order event that the transition table does not allow."""
+
+
+class ModelError(QuarterdeckError):
+    """A model version is missing, damaged or does not match its manifest."""

@@ -1,0 +1,58 @@
+"""What a feed delivers: closed bars, first prices of a bar, quotes and funding rates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+MINUTE_MS = 60_000
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A closed candle. Times are UTC milliseconds; prices USDT, volume in base units."""
+
+    symbol: str
+    open_time_ms: int
+    interval_ms: int
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float
+
+    @property
+    def close_time_ms(self) -> int:
+        """The instant the bar closed: the open time of its successor."""
+        return self.open_time_ms + self.interval_ms
+
+
+@dataclass(frozen=True, slots=True)
+class FirstPrice:
+    """The first price of a bar that just opened: the earliest at which a signal of the bar before can fill."""
+
+    symbol: str
+    time_ms: int
+    open_time_ms: int
+    price: float
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    symbol: str
+    time_ms: int
+    bid: float
+    ask: float
+
+
+@dataclass(frozen=True, slots=True)
+class FundingRate:
+    """A funding event of the market. `rate` is a fraction of notional; longs pay when it is positive."""
+
+    symbol: str
+    time_ms: int
+    rate: Decimal
+    mark_price: Decimal
+
+
+MarketEvent = Bar | FirstPrice | Quote | FundingRate

@@ -1,0 +1,46 @@
+"""What an operator can ask of a running engine, and what a limit did."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Verb(StrEnum):
+    PAUSE = "pause"
+    RESUME = "resume"
+    HALT = "halt"
+    FLATTEN = "flatten"
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorCommand:
+    """`symbol` is empty for the whole account; `time_ms` is the engine's time when it took the command."""
+
+    command_id: str
+    verb: Verb
+    symbol: str
+    operator: str
+    time_ms: int
+
+
+class LimitEffect(StrEnum):
+    WARN = "warn"
+    REDUCE = "reduce"
+    NO_NEW_ENTRIES = "no_new_entries"
+    FLATTEN = "flatten"
+
+
+@dataclass(frozen=True, slots=True)
+class LimitEvent:
+    """A limit that fired or cleared. `clears` tells the operator what ends it."""
+
+    limit: str
+    symbol: str
+    time_ms: int
+    fired: bool
+    effect: LimitEffect
+    used: float
+    limit_value: float
+    unit: str
+    clears: str

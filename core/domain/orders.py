@@ -1,0 +1,173 @@
+"""Orders as immutable values and the one table of their allowed state changes."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from enum import StrEnum
+
+from core.domain.errors import InvalidTransitionError
+
+
+class Side(StrEnum):
+    BUY = "buy"
+    SELL = "sell"
+
+    @property
+    def sign(self) -> int:
+        return 1 if self is Side.BUY else -1
+
+    @property
+    def opposite(self) -> Side:
+        return Side.SELL if self is Side.BUY else Side.BUY
+
+
+class OrderType(StrEnum):
+    MARKET = "market"
+    LIMIT = "limit"
+    STOP_MARKET = "stop_market"
+    TAKE_PROFIT_MARKET = "take_profit_market"
+
+
+class OrderRole(StrEnum):
+    """Why the trader placed the order."""
+
+    ENTRY = "entry"
+    STOP = "stop"
+    TARGET = "target"
+    EXIT = "exit"
+    LIQUIDATION = "liquidation"
+
+
+class OrderState(StrEnum):
+    INTENT = "intent"
+    SENT = "sent"
+    ACCEPTED = "accepted"
+    PARTIALLY_FILLED = "partially_filled"
+    FILLED = "filled"
+    CANCELED = "canceled"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+    UNKNOWN = "unknown"
+
+    @property
+    def is_terminal(self) -> bool:
+        return self in TERMINAL_STATES
+
+
+TERMINAL_STATES = frozenset({OrderState.FILLED, OrderState.CANCELED, OrderState.REJECTED, OrderState.EXPIRED})
+
+_S = OrderState
+TRANSITIONS: dict[OrderState, frozenset[OrderState]] = {
+    _S.INTENT: frozenset({_S.SENT, _S.UNKNOWN, _S.REJECTED, _S.CANCELED}),
+    _S.SENT: frozenset({_S.ACCEPTED, _S.PARTIALLY_FILLED, _S.FILLED, _S.REJECTED, _S.EXPIRED, _S.CANCELED, _S.UNKNOWN}),
+    _S.ACCEPTED: frozenset({_S.PARTIALLY_FILLED, _S.FILLED, _S.CANCELED, _S.EXPIRED, _S.REJECTED, _S.UNKNOWN}),
+    _S.PARTIALLY_FILLED: frozenset({_S.PARTIALLY_FILLED, _S.FILLED, _S.CANCELED, _S.EXPIRED, _S.UNKNOWN}),
+    _S.UNKNOWN: frozenset({_S.SENT, _S.ACCEPTED, _S.PARTIALLY_FILLED, _S.FILLED, _S.CANCELED, _S.REJECTED, _S.EXPIRED}),
+    # A fill can overtake the answer to a cancel on its way here.
+    _S.CANCELED: frozenset({_S.PARTIALLY_FILLED, _S.FILLED}),
+    _S.EXPIRED: frozenset({_S.PARTIALLY_FILLED, _S.FILLED}),
+    _S.FILLED: frozenset(),
+    _S.REJECTED: frozenset(),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One order from its intent on. Prices in ticks, quantities in lots, times in UTC milliseconds.
+
+    `price_ticks` is the limit of a LIMIT order; `trigger_ticks` the trigger of a stop or take-profit.
+    `trade_id` names the round trip it opens or closes; `reason` says why it was placed (an exit reason for
+    exits) and, once it is rejected, canceled or expired, why.
+    """
+
+    client_order_id: str
+    symbol: str
+    side: Side
+    type: OrderType
+    role: OrderRole
+    qty_lots: int
+    created_ms: int
+    trade_id: str
+    strategy: str
+    price_ticks: int | None = None
+    trigger_ticks: int | None = None
+    reduce_only: bool = False
+    state: OrderState = OrderState.INTENT
+    filled_lots: int = 0
+    venue_order_id: str = ""
+    updated_ms: int = 0
+    reason: str = ""
+    model_version: str = ""
+
+    @property
+    def remaining_lots(self) -> int:
+        return self.qty_lots - self.filled_lots
+
+    @property
+    def is_open(self) -> bool:
+        return not self.state.is_terminal
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """One execution. `fill_id` is the venue's id and is applied once. The fee is positive when paid."""
+
+    fill_id: str
+    client_order_id: str
+    symbol: str
+    side: Side
+    qty_lots: int
+    price_ticks: int
+    fee_usdt: Decimal
+    is_maker: bool
+    time_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class OrderUpdate:
+    """What a venue says of an order, apart from its fills."""
+
+    client_order_id: str
+    symbol: str
+    state: OrderState
+    time_ms: int
+    venue_order_id: str = ""
+    reason: str = ""
+
+
+def advance(order: Order, state: OrderState, time_ms: int, *, venue_order_id: str = "", reason: str = "") -> Order:
+    """The order in its next state.
+
+    Raises InvalidTransitionError where TRANSITIONS does not list the change.
+    """
+    if state not in TRANSITIONS[order.state]:
+        raise InvalidTransitionError(f"order {order.client_order_id}: {order.state} cannot become {state}")
+    return replace(
+        order,
+        state=state,
+        updated_ms=time_ms,
+        venue_order_id=venue_order_id or order.venue_order_id,
+        reason=reason or order.reason,
+    )
+
+
+def apply_fill(order: Order, fill: Fill) -> Order:
+    """The order after one more execution.
+
+    Raises InvalidTransitionError on an overfill or on a fill that the order's state cannot take.
+    """
+    filled = order.filled_lots + fill.qty_lots
+    if fill.qty_lots <= 0 or filled > order.qty_lots:
+        raise InvalidTransitionError(
+            f"order {order.client_order_id}: fill of {fill.qty_lots} lots exceeds the {order.remaining_lots} left"
+        )
+    state = OrderState.FILLED if filled == order.qty_lots else OrderState.PARTIALLY_FILLED
+    return replace(advance(order, state, fill.time_ms), filled_lots=filled)
+
+
+def make_client_order_id(account: str, symbol: str, decision_ms: int, leg: str, attempt: int) -> str:
+    """A pure function of the intent, so that a resend can never become a second order (36 characters at most)."""
+    text = f"{account}|{symbol}|{decision_ms}|{leg}|{attempt}"
+    return "qd" + hashlib.blake2b(text.encode(), digest_size=12).hexdigest()

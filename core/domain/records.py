@@ -1,0 +1,138 @@
+"""What is journalled: every fact from which the trader's state can be told again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from core.domain.operator import LimitEvent, OperatorCommand
+from core.domain.orders import Fill, Order, OrderUpdate
+from core.domain.trading import EquitySample, FundingPayment, Prediction, Signal, Trade
+
+
+class TrainingStatus(StrEnum):
+    """SWAPPED: the version trades from now on. REFUSED: it failed validation. FAILED: no version was made."""
+
+    REQUESTED = "requested"
+    SWAPPED = "swapped"
+    REFUSED = "refused"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class IntentRecord:
+    """An order that is about to be sent, whole."""
+
+    order: Order
+
+
+@dataclass(frozen=True, slots=True)
+class OrderUpdateRecord:
+    """An order's new state; `order` is the order after the change."""
+
+    update: OrderUpdate
+    order: Order
+
+
+@dataclass(frozen=True, slots=True)
+class FillRecord:
+    """A fill and the order after it."""
+
+    fill: Fill
+    order: Order
+
+
+@dataclass(frozen=True, slots=True)
+class FundingRecord:
+    payment: FundingPayment
+
+
+@dataclass(frozen=True, slots=True)
+class TradeRecord:
+    trade: Trade
+
+
+@dataclass(frozen=True, slots=True)
+class PredictionRecord:
+    prediction: Prediction
+
+
+@dataclass(frozen=True, slots=True)
+class SignalRecord:
+    signal: Signal
+
+
+@dataclass(frozen=True, slots=True)
+class LimitRecord:
+    event: LimitEvent
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorRecord:
+    command: OperatorCommand
+    result: str
+
+
+@dataclass(frozen=True, slots=True)
+class EquityRecord:
+    sample: EquitySample
+
+
+@dataclass(frozen=True, slots=True)
+class CursorRecord:
+    """The last bar of a symbol that venue and trader have fully taken in."""
+
+    symbol: str
+    open_time_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class FirstPriceRecord:
+    """The newest bar whose first price the venue has matched against."""
+
+    symbol: str
+    open_time_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingRecord:
+    """A training job at one of its stages. `version` and `metrics` are empty until a model was made."""
+
+    symbol: str
+    strategy: str
+    requested_ms: int
+    due_ms: int
+    status: TrainingStatus
+    version: str = ""
+    note: str = ""
+    metrics: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AdjustmentRecord:
+    """A difference between the books and the venue, found by reconciliation and settled in the venue's favour."""
+
+    adjustment_id: str
+    time_ms: int
+    symbol: str
+    what: str
+    ours: str
+    theirs: str
+
+
+Record = (
+    IntentRecord
+    | OrderUpdateRecord
+    | FillRecord
+    | FundingRecord
+    | TradeRecord
+    | PredictionRecord
+    | SignalRecord
+    | LimitRecord
+    | OperatorRecord
+    | EquityRecord
+    | CursorRecord
+    | FirstPriceRecord
+    | TrainingRecord
+    | AdjustmentRecord
+)

@@ -1,0 +1,132 @@
+"""Predictions, signals, positions, trades and the account."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+from core.domain.orders import Side
+
+
+class ExitReason(StrEnum):
+    STOP = "stop"
+    TARGET = "target"
+    REVERSAL = "reversal"
+    FLATTEN = "flatten"
+    LIMIT = "limit"
+    LIQUIDATION = "liquidation"
+    UNPROTECTED = "unprotected"
+
+
+@dataclass(frozen=True, slots=True)
+class Contribution:
+    """What one feature added to a prediction, in the prediction's unit."""
+
+    feature: str
+    value: float
+    contribution_bps: float
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What a model says of a symbol at the close of one bar.
+
+    `value_bps` is the expected return over `horizon_ms`; `confidence` is the probability of its sign in 0..1.
+    `contributions` are the strongest features first.
+    """
+
+    symbol: str
+    bar_close_ms: int
+    made_ms: int
+    horizon_ms: int
+    value_bps: float
+    confidence: float
+    model_version: str
+    strategy: str
+    contributions: tuple[Contribution, ...] = ()
+
+
+class SignalAction(StrEnum):
+    ENTER = "enter"
+    EXIT = "exit"
+    VETOED = "vetoed"
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """What a strategy wants, and what became of it. `direction` is +1 long, -1 short."""
+
+    signal_id: str
+    symbol: str
+    time_ms: int
+    direction: int
+    value_bps: float
+    threshold_bps: float
+    confidence: float
+    action: SignalAction
+    reason: str
+    strategy: str
+    model_version: str
+    contributions: tuple[Contribution, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FundingPayment:
+    """Funding booked to the wallet: positive when received."""
+
+    funding_id: str
+    symbol: str
+    time_ms: int
+    rate: Decimal
+    mark_price: Decimal
+    position_lots: int
+    amount_usdt: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """An open position: signed lots and the exact signed cost of what is still open, in USDT."""
+
+    symbol: str
+    lots: int
+    cost_usdt: Decimal
+    opened_ms: int
+    trade_id: str
+
+    @property
+    def side(self) -> Side:
+        return Side.BUY if self.lots > 0 else Side.SELL
+
+
+@dataclass(frozen=True, slots=True)
+class Trade:
+    """A closed round trip. `side` is that of the entry; net = gross - fees + funding."""
+
+    trade_id: str
+    symbol: str
+    side: Side
+    qty: Decimal
+    entry_price: Decimal
+    exit_price: Decimal
+    entry_time_ms: int
+    exit_time_ms: int
+    gross_pnl_usdt: Decimal
+    fees_usdt: Decimal
+    funding_usdt: Decimal
+    net_pnl_usdt: Decimal
+    exit_reason: str
+    strategy: str
+    model_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class EquitySample:
+    """The account at one instant. `peak_equity_usdt` and `day_start_equity_usdt` are what the limits measure from."""
+
+    time_ms: int
+    wallet_usdt: Decimal
+    unrealised_usdt: Decimal
+    equity_usdt: Decimal
+    peak_equity_usdt: Decimal
+    day_start_equity_usdt: Decimal

@@ -1,0 +1,1 @@
+"""Features, models, training workers and versions."""

@@ -1,0 +1,169 @@
+"""settings.toml -> one typed, validated, frozen Settings. Unknown keys are errors."""
+
+from __future__ import annotations
+
+import difflib
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Literal
+
+import tomli
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from core.domain.errors import SettingsError
+from core.domain.operator import LimitEffect
+
+Mode = Literal["demo", "paper", "live"]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class AccountSettings(_Section):
+    initial_balance_usdt: Decimal = Field(Decimal("10000"), gt=0)
+    leverage: int = Field(3, ge=1, le=125)
+
+
+class MarketSettings(_Section):
+    symbols: tuple[str, ...] = Field(("BTCUSDT", "ETHUSDT", "SOLUSDT", "BNBUSDT", "XRPUSDT"), min_length=1)
+    interval_minutes: Literal[1] = 1
+
+
+class CostSettings(_Section):
+    maker_fee_bps: Decimal = Field(Decimal("2"), ge=0, le=100)
+    taker_fee_bps: Decimal = Field(Decimal("5"), ge=0, le=100)
+    slippage_bps: float = Field(0.5, ge=0, le=500)
+    impact_bps: float = Field(5.0, ge=0, le=1000)
+    max_participation_pct: float = Field(10.0, gt=0, le=100)
+    liquidation_fee_bps: Decimal = Field(Decimal("125"), ge=0, le=1000)
+
+
+class SizingSettings(_Section):
+    risk_per_trade_pct: float = Field(0.5, gt=0, le=100)
+    position_pct: float = Field(25.0, gt=0, le=1000)
+
+
+class LimitSettings(_Section):
+    max_order_notional_usdt: float = Field(20_000.0, gt=0)
+    max_leverage: float = Field(3.0, gt=0, le=125)
+    min_stop_distance_pct: float = Field(0.1, gt=0, lt=100)
+    max_stop_distance_pct: float = Field(5.0, gt=0, lt=100)
+    day_loss_usdt: float = Field(300.0, gt=0)
+    day_loss_pct: float = Field(3.0, gt=0, le=100)
+    day_loss_effect: LimitEffect = LimitEffect.NO_NEW_ENTRIES
+    max_trades_per_day: int = Field(100, ge=1)
+    max_losses_in_row: int = Field(8, ge=1)
+    max_drawdown_pct: float = Field(15.0, gt=0, le=100)
+    max_exposure_pct: float = Field(150.0, gt=0)
+    max_open_positions: int = Field(5, ge=1)
+    max_feed_age_seconds: float = Field(120.0, gt=0)
+    warn_at_pct: float = Field(80.0, gt=0, le=100)
+
+    @model_validator(mode="after")
+    def _stop_distances_in_order(self) -> LimitSettings:
+        if self.min_stop_distance_pct >= self.max_stop_distance_pct:
+            raise ValueError("min_stop_distance_pct must be below max_stop_distance_pct")
+        return self
+
+
+class ScalperSettings(_Section):
+    horizon_minutes: int = Field(10, ge=1, le=240)
+    window_hours: int = Field(48, ge=2, le=720)
+    retrain_minutes: int = Field(15, ge=1, le=1440)
+    validation_pct: float = Field(20.0, gt=0, lt=90)
+    min_edge_bps: float = Field(8.0, gt=0)
+    edge_over_cost_bps: float = Field(1.0, ge=0)
+    reversal_bps: float = Field(4.5, gt=0)
+    stop_pct: float = Field(1.0, gt=0, lt=100)
+    target_pct: float = Field(3.0, gt=0, lt=1000)
+    cooldown_minutes: int = Field(3, ge=0)
+    num_leaves: int = Field(64, ge=2)
+    max_depth: int = Field(8, ge=1)
+    max_trees: int = Field(1000, ge=1)
+    early_stopping_rounds: int = Field(100, ge=1)
+    learning_rate: float = Field(0.03, gt=0, le=1)
+    subsample: float = Field(0.8, gt=0, le=1)
+    max_rmse_ratio: float = Field(1.02, gt=0)
+    keep_versions: int = Field(10, ge=1)
+
+
+class EngineSettings(_Section):
+    inference_delay_ms: int = Field(100, ge=0, le=900)
+    training_delay_seconds: int = Field(60, ge=1)
+    first_price_delay_ms: int = Field(1000, ge=1, le=10_000)
+    training_workers: int = Field(1, ge=1, le=16)
+    worker_nice: int = Field(10, ge=0, le=19)
+
+
+class DemoSettings(_Section):
+    speed: float = Field(60.0, gt=0)
+    seed: int = Field(7, ge=0)
+
+
+class Settings(_Section):
+    mode: Mode = "demo"
+    account: AccountSettings = AccountSettings()
+    market: MarketSettings = MarketSettings()
+    costs: CostSettings = CostSettings()
+    sizing: SizingSettings = SizingSettings()
+    limits: LimitSettings = LimitSettings()
+    scalper: ScalperSettings = ScalperSettings()
+    engine: EngineSettings = EngineSettings()
+    demo: DemoSettings = DemoSettings()
+
+    @model_validator(mode="after")
+    def _parts_agree(self) -> Settings:
+        if not self.limits.min_stop_distance_pct <= self.scalper.stop_pct <= self.limits.max_stop_distance_pct:
+            raise ValueError("scalper.stop_pct must lie between limits.min_stop_distance_pct and max_stop_distance_pct")
+        if self.engine.inference_delay_ms >= self.engine.first_price_delay_ms:
+            raise ValueError("engine.inference_delay_ms must be below engine.first_price_delay_ms")
+        return self
+
+
+def load_settings(path: Path) -> Settings:
+    """Read and validate a settings file.
+
+    Raises SettingsError with the file, the key and the mend.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise SettingsError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{path}: is not UTF-8 text at byte {error.start}") from error
+    try:
+        data = tomli.loads(text)
+    except tomli.TOMLDecodeError as error:
+        raise SettingsError(f"{path}: is not valid TOML: {error}") from error
+    return parse_settings(data, str(path))
+
+
+def parse_settings(data: dict[str, Any], place: str) -> Settings:
+    """Raises SettingsError naming `place`, the key and the mend."""
+    try:
+        return Settings.model_validate(data)
+    except ValidationError as error:
+        raise SettingsError(f"{place}: {_first_problem(error)}") from error
+
+
+def _first_problem(error: ValidationError) -> str:
+    problem = error.errors(include_url=False)[0]
+    loc = [str(part) for part in problem["loc"]]
+    key = ".".join(loc)
+    if problem["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(loc[-1], _known_keys(loc[:-1]), n=1)
+        hint = f"; did you mean {near[0]}?" if near else f"; known keys: {', '.join(_known_keys(loc[:-1]))}"
+        return f"{key}: unknown key{hint}"
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    return f"{key}: {message}, got {problem['input']!r}" if key and not isinstance(problem["input"], dict) else message
+
+
+def _known_keys(section: list[str]) -> list[str]:
+    model: type[BaseModel] = Settings
+    for name in section:
+        field = model.model_fields.get(name)
+        if field is None or not (isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)):
+            return []
+        model = field.annotation
+    return list(model.model_fields)

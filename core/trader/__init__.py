@@ -1,0 +1,1 @@
+"""The decision core, sans-IO: events in, commands out."""

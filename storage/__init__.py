@@ -1,0 +1,1 @@
+"""SQLite: the durable journal, candles, model versions and statistics."""
