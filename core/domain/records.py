@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from core.domain.operator import LimitEvent, OperatorCommand
 from core.domain.orders import Fill, Order, OrderUpdate
-from core.domain.trading import EquitySample, FundingPayment, Prediction, Signal, Trade
+from core.domain.trading import EquitySample, FundingPayment, Position, Prediction, Signal, Trade
 
 
 class TrainingStatus(StrEnum):
@@ -50,6 +50,14 @@ class FundingRecord:
 @dataclass(frozen=True, slots=True)
 class TradeRecord:
     trade: Trade
+
+
+@dataclass(frozen=True, slots=True)
+class PositionRecord:
+    """A symbol's position after a fill; zero lots when flat."""
+
+    position: Position
+    time_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +134,7 @@ Record = (
     | FillRecord
     | FundingRecord
     | TradeRecord
+    | PositionRecord
     | PredictionRecord
     | SignalRecord
     | LimitRecord
