@@ -121,6 +121,23 @@ class Trade:
 
 
 @dataclass(frozen=True, slots=True)
+class Account:
+    """The books at one instant, in USDT. Fees are positive when paid, funding when received."""
+
+    initial_usdt: Decimal
+    wallet_usdt: Decimal
+    unrealised_usdt: Decimal
+    realised_usdt: Decimal
+    fees_usdt: Decimal
+    funding_usdt: Decimal
+    adjustments_usdt: Decimal
+
+    @property
+    def equity_usdt(self) -> Decimal:
+        return self.wallet_usdt + self.unrealised_usdt
+
+
+@dataclass(frozen=True, slots=True)
 class EquitySample:
     """The account at one instant. `peak_equity_usdt` and `day_start_equity_usdt` are what the limits measure from."""
 

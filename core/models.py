@@ -1,0 +1,106 @@
+"""Which model trades which symbol, and when the next is trained."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from core.domain.errors import ModelError
+from core.domain.records import Record, TrainingRecord, TrainingStatus
+from core.ports import BarColumns, Forecaster, TrainingResult
+from core.strategy import Strategy
+
+_Task = asyncio.Task[TrainingResult | ModelError]
+
+
+class ModelDesk:
+    """Schedules trainings by the bars' time and hands their results over at a fixed virtual delay.
+
+    `window` gives the training bars of a symbol that closed at or before a time.
+    """
+
+    def __init__(
+        self,
+        strategy: Strategy,
+        forecaster: Forecaster,
+        symbols: Sequence[str],
+        delay_ms: int,
+        window: Callable[[str, int], BarColumns],
+    ) -> None:
+        self._strategy = strategy
+        self._forecaster = forecaster
+        self._symbols = tuple(symbols)
+        self._delay_ms = delay_ms
+        self._window = window
+        self._pending: dict[str, tuple[TrainingRecord, _Task | None]] = {}
+        self.champions: dict[str, str] = {}
+        self.last_note = ""
+
+    def take_in(self, records: Sequence[Record]) -> None:
+        """Learn from journalled records what was asked for and what came of it."""
+        for record in records:
+            if not isinstance(record, TrainingRecord):
+                continue
+            if record.status is TrainingStatus.REQUESTED:
+                self._pending.setdefault(record.symbol, (record, None))
+                continue
+            self._pending.pop(record.symbol, None)
+            if record.status is TrainingStatus.SWAPPED:
+                self.champions[record.symbol] = record.version
+            else:
+                self.last_note = f"{record.symbol} model {record.status}: {record.note}"
+
+    def due_requests(self, now_ms: int) -> list[TrainingRecord]:
+        """Requests to journal at the close of the bars of `now_ms`."""
+        on_grid = now_ms % self._strategy.lifecycle.retrain_ms == 0
+        bars = self._strategy.lifecycle.window_ms // 60_000
+        return [
+            TrainingRecord(symbol, self._strategy.name, now_ms, now_ms + self._delay_ms, TrainingStatus.REQUESTED)
+            for symbol in self._symbols
+            if symbol not in self._pending
+            and (on_grid or symbol not in self.champions)
+            and len(self._window(symbol, now_ms).open_time_ms) >= bars
+        ]
+
+    def start_pending(self, group: asyncio.TaskGroup) -> None:
+        """Start every requested training that is not running yet."""
+        for symbol, (record, task) in self._pending.items():
+            if task is None:
+                window = self._window(symbol, record.requested_ms)
+                self._pending[symbol] = (record, group.create_task(self._train(window, record.requested_ms)))
+
+    def next_due_ms(self) -> int | None:
+        return min((record.due_ms for record, _ in self._pending.values()), default=None)
+
+    async def results(self, until_ms: int) -> list[TrainingRecord]:
+        """Results due at or before `until_ms`, in order of due time and symbol; waits for those still running."""
+        due = sorted(
+            (record.due_ms, symbol) for symbol, (record, _) in self._pending.items() if record.due_ms <= until_ms
+        )
+        finished = []
+        for _, symbol in due:
+            record, task = self._pending[symbol]
+            if task is not None:
+                finished.append(_outcome(record, await asyncio.shield(task)))
+        return finished
+
+    async def _train(self, window: BarColumns, requested_ms: int) -> TrainingResult | ModelError:
+        try:
+            return await self._forecaster.train(window, requested_ms)
+        except ModelError as error:
+            return error
+
+
+def _outcome(record: TrainingRecord, result: TrainingResult | ModelError) -> TrainingRecord:
+    if isinstance(result, ModelError):
+        return replace(record, status=TrainingStatus.FAILED, note=str(result))
+    if not result.version:
+        return replace(record, status=TrainingStatus.FAILED, note=result.note)
+    return replace(
+        record,
+        status=TrainingStatus.SWAPPED if result.passed else TrainingStatus.REFUSED,
+        version=result.version,
+        note=result.note,
+        metrics=tuple(sorted(result.metrics.items())),
+    )

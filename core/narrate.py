@@ -1,0 +1,82 @@
+"""One plain log line for each journalled fact that an operator cares about."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+
+from core.domain.instrument import Instrument
+from core.domain.orders import OrderState
+from core.domain.records import (
+    AdjustmentRecord,
+    FillRecord,
+    FundingRecord,
+    LimitRecord,
+    OperatorRecord,
+    OrderUpdateRecord,
+    Record,
+    SignalRecord,
+    TradeRecord,
+    TrainingRecord,
+    TrainingStatus,
+)
+from core.domain.trading import SignalAction
+
+_trade_log = logging.getLogger("quarterdeck.trade")
+_risk_log = logging.getLogger("quarterdeck.risk")
+_model_log = logging.getLogger("quarterdeck.model")
+
+
+def narrate(records: Sequence[Record], instruments: Mapping[str, Instrument]) -> None:
+    for record in records:
+        _narrate(record, instruments)
+
+
+def _narrate(record: Record, instruments: Mapping[str, Instrument]) -> None:
+    match record:
+        case SignalRecord(s) if s.action is not SignalAction.VETOED:
+            side = "long" if s.direction > 0 else "short"
+            _trade_log.info(
+                "%s %s %s: %+.1f bps against %.1f (%s)",
+                s.symbol,
+                s.action,
+                side,
+                s.value_bps,
+                s.threshold_bps,
+                s.reason,
+            )
+        case SignalRecord(s):
+            _trade_log.info("%s vetoed: %+.1f bps, %s", s.symbol, s.value_bps, s.reason)
+        case FillRecord(fill, order):
+            instrument = instruments[fill.symbol]
+            _trade_log.info(
+                "%s %s %s %s at %s, fee %s USDT",
+                fill.symbol,
+                order.role,
+                fill.side,
+                instrument.qty(fill.qty_lots),
+                instrument.price(fill.price_ticks),
+                fill.fee_usdt,
+            )
+        case TradeRecord(t):
+            _trade_log.info("%s closed by %s: net %+.2f USDT", t.symbol, t.exit_reason, t.net_pnl_usdt)
+        case FundingRecord(p):
+            _trade_log.info("%s funding %+.4f USDT at %s", p.symbol, p.amount_usdt, p.rate)
+        case OrderUpdateRecord(update, order) if update.state in (OrderState.REJECTED, OrderState.UNKNOWN):
+            _trade_log.warning("%s %s order %s: %s", order.symbol, order.role, update.state, update.reason)
+        case LimitRecord(e):
+            text = "%s %s %s: %.2f of %.2f %s"
+            args = (e.limit, e.symbol, "fired" if e.fired else "cleared", e.used, e.limit_value, e.unit)
+            if e.fired:
+                _risk_log.warning(text + ", effect %s; clears %s", *args, e.effect, e.clears)
+            else:
+                _risk_log.info(text, *args)
+        case OperatorRecord(command, result):
+            _risk_log.warning("operator %s: %s %s: %s", command.operator, command.verb, command.symbol, result)
+        case AdjustmentRecord():
+            _risk_log.error("%s %s: ours %s, venue %s", record.symbol, record.what, record.ours, record.theirs)
+        case TrainingRecord() if record.status is not TrainingStatus.REQUESTED:
+            level = logging.INFO if record.status is TrainingStatus.SWAPPED else logging.WARNING
+            _model_log.log(level, "%s %s %s %s", record.symbol, record.status, record.version, record.note)
+        case _:
+            pass

@@ -1,0 +1,111 @@
+"""Start-up is recovery: tell the state again from the journal, ask the venue, settle the differences, then trade."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from core.domain.orders import Fill, Order, OrderRole, OrderState, OrderUpdate
+from core.domain.records import AdjustmentRecord, CursorRecord, FirstPriceRecord, Record
+from core.ports import Venue
+from core.stepper import Stepper
+from core.trader.messages import CancelOrder, Command, PlaceOrder
+from core.trader.trader import Trader
+
+_RESENDABLE = frozenset({OrderState.INTENT, OrderState.SENT, OrderState.UNKNOWN})
+
+
+@dataclass(frozen=True, slots=True)
+class ResumePoint:
+    """How far the market was taken in: open times of the newest bar and of the newest first price, by symbol."""
+
+    bars: dict[str, int]
+    first_prices: dict[str, int]
+
+
+def resume_point(records: Sequence[Record]) -> ResumePoint:
+    point = ResumePoint({}, {})
+    for record in records:
+        if isinstance(record, CursorRecord):
+            point.bars[record.symbol] = record.open_time_ms
+        elif isinstance(record, FirstPriceRecord):
+            point.first_prices[record.symbol] = record.open_time_ms
+    return point
+
+
+async def reconcile(trader: Trader, venue: Venue, stepper: Stepper, now_ms: int) -> list[AdjustmentRecord]:
+    """Bring trader and venue to agree. Returns the differences found, already journalled.
+
+    Orders first: what the venue never saw is sent again under its own id; what it filled or ended is taken in.
+    Then orders that should not rest are withdrawn, and positions and wallet are compared.
+    """
+    adjustments: list[AdjustmentRecord] = []
+    for s in trader.state.symbols.values():
+        for order in list(s.orders.values()):
+            adjustments += await _settle_order(order, venue, stepper, now_ms)
+    await stepper.send(_leftovers(trader, now_ms), now_ms)
+    adjustments += await _compare_books(trader, venue, now_ms)
+    if adjustments:
+        await stepper.step((), now_ms, extra=adjustments)
+    return adjustments
+
+
+async def _settle_order(order: Order, venue: Venue, stepper: Stepper, now_ms: int) -> list[AdjustmentRecord]:
+    theirs = await venue.fetch_order(order)
+    if theirs is None:
+        if order.state in _RESENDABLE:
+            await stepper.send([PlaceOrder(order)], now_ms)
+            return []
+        gone = OrderUpdate(
+            order.client_order_id, order.symbol, OrderState.EXPIRED, now_ms, reason="unknown to the venue"
+        )
+        await stepper.step([gone], now_ms)
+        return [_difference(order, "order unknown to the venue", order.state, "absent", now_ms)]
+    if theirs.state is order.state and theirs.filled_lots == order.filled_lots:
+        return []
+    missed: list[OrderUpdate | Fill] = []
+    if order.state in _RESENDABLE:
+        missed.append(
+            OrderUpdate(order.client_order_id, order.symbol, OrderState.ACCEPTED, now_ms, theirs.venue_order_id)
+        )
+    missed += await venue.fills_of(order)
+    if theirs.state.is_terminal:
+        missed.append(OrderUpdate(order.client_order_id, order.symbol, theirs.state, now_ms, reason=theirs.reason))
+    await stepper.step(missed, now_ms)
+    return [_difference(order, "order moved on while we were away", order.state, theirs.state, now_ms)]
+
+
+def _leftovers(trader: Trader, now_ms: int) -> list[Command]:
+    """Closing orders of flat symbols, and entries that a halt forbids."""
+    commands: list[Command] = []
+    for s in trader.state.symbols.values():
+        for order in s.orders.values():
+            if s.lots == 0 and order.reduce_only:
+                commands.append(CancelOrder(order, now_ms, "position closed"))
+            elif order.role is OrderRole.ENTRY and (trader.state.halted or (s.lots == 0 and s.trade is None)):
+                commands.append(CancelOrder(order, now_ms, "operator"))
+    return commands
+
+
+async def _compare_books(trader: Trader, venue: Venue, now_ms: int) -> list[AdjustmentRecord]:
+    found: list[AdjustmentRecord] = []
+    theirs = await venue.positions_lots()
+    for symbol, s in trader.state.symbols.items():
+        if s.lots != theirs.get(symbol, 0):
+            found.append(_book_difference(symbol, "position lots", s.lots, theirs.get(symbol, 0), now_ms))
+    wallet = await venue.wallet_usdt()
+    ours = trader.state.ledger.wallet_usdt
+    if wallet != ours:
+        found.append(_book_difference("", "wallet USDT", ours, wallet, now_ms))
+    return found
+
+
+def _difference(order: Order, what: str, ours: str, theirs: str, now_ms: int) -> AdjustmentRecord:
+    return AdjustmentRecord(f"{order.client_order_id}-{now_ms}", now_ms, order.symbol, what, ours, theirs)
+
+
+def _book_difference(
+    symbol: str, what: str, ours: int | Decimal, theirs: int | Decimal, now_ms: int
+) -> AdjustmentRecord:
+    return AdjustmentRecord(f"{what}-{symbol}-{now_ms}", now_ms, symbol, what, str(ours), str(theirs))

@@ -1,0 +1,109 @@
+"""One engine step: events into the trader, records to the journal, then orders to the venue.
+
+Nothing is sent before its intent is durable, and everything a step learned is committed at once, so a crash leaves
+either the whole step or nothing of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from core.domain.errors import VenueRejectedError, VenueUnknownError
+from core.domain.market import FirstPrice, FundingRate, MarketEvent
+from core.domain.orders import OrderState, OrderUpdate
+from core.domain.records import FirstPriceRecord, Record
+from core.ports import Journal as JournalPort
+from core.ports import Venue, VenueEvent
+from core.trader.messages import CancelOrder, Command, Journal, PlaceOrder, Timer, TraderEvent
+from core.trader.trader import Trader
+
+
+class Stepper:
+    """Runs steps one at a time. `observe` is told of every record once it is durable."""
+
+    def __init__(
+        self, trader: Trader, venue: Venue, journal: JournalPort, observe: Callable[[Sequence[Record]], None]
+    ) -> None:
+        self._trader = trader
+        self._venue = venue
+        self._journal = journal
+        self._observe = observe
+        self.lock = asyncio.Lock()
+
+    async def market(
+        self, batch: Sequence[MarketEvent], now_ms: int, *, timer: bool, extra: Sequence[Record] = ()
+    ) -> None:
+        """Take in the market events of one instant: the venue matches each before the trader sees it.
+
+        With `timer` the trader then measures its limits and samples the account.
+        """
+        async with self.lock:
+            commands: list[Command] = []
+            for event in batch:
+                for answer in await self._venue.on_market(event):
+                    commands += self._trader.handle(answer)
+                if isinstance(event, FirstPrice):
+                    commands.append(Journal(FirstPriceRecord(event.symbol, event.open_time_ms)))
+                if not isinstance(event, FundingRate):
+                    commands += self._trader.handle(event)
+            if timer:
+                commands += self._trader.handle(Timer(now_ms))
+            await self._finish(commands, extra, now_ms)
+
+    async def step(self, events: Sequence[TraderEvent], now_ms: int, extra: Sequence[Record] = ()) -> list[Record]:
+        """Take in predictions, operator commands or venue events. Returns the records of the first commit."""
+        async with self.lock:
+            commands: list[Command] = []
+            for event in events:
+                commands += self._trader.handle(event)
+            return await self._finish(commands, extra, now_ms)
+
+    async def send(self, commands: Sequence[Command], now_ms: int) -> None:
+        """Carry out commands whose records are durable already (recovery)."""
+        async with self.lock:
+            await self._finish(list(commands), (), now_ms)
+
+    async def _finish(self, commands: list[Command], extra: Sequence[Record], now_ms: int) -> list[Record]:
+        first: list[Record] | None = None
+        while True:
+            records = [*extra, *(command.record for command in commands if isinstance(command, Journal))]
+            extra = ()
+            if records:
+                await self._journal.commit(records)
+                self._observe(records)
+            first = records if first is None else first
+            answers = await self._dispatch(commands, now_ms)
+            if not answers:
+                return first
+            commands = [command for answer in answers for command in self._trader.handle(answer)]
+
+    async def _dispatch(self, commands: Sequence[Command], now_ms: int) -> list[VenueEvent]:
+        answers: list[VenueEvent] = []
+        for command in commands:
+            if isinstance(command, PlaceOrder):
+                answers += await self._place(command, now_ms)
+            elif isinstance(command, CancelOrder):
+                answers += await self._cancel(command, now_ms)
+        return answers
+
+    async def _place(self, command: PlaceOrder, now_ms: int) -> Sequence[VenueEvent]:
+        order = command.order
+        self._trader.handle(OrderUpdate(order.client_order_id, order.symbol, OrderState.SENT, now_ms))
+        try:
+            return await self._venue.place(order, now_ms)
+        except VenueRejectedError as error:
+            state, reason = OrderState.REJECTED, str(error)
+        except VenueUnknownError as error:
+            state, reason = OrderState.UNKNOWN, str(error)
+        return [OrderUpdate(order.client_order_id, order.symbol, state, now_ms, reason=reason)]
+
+    async def _cancel(self, command: CancelOrder, now_ms: int) -> Sequence[VenueEvent]:
+        order = command.order
+        try:
+            return await self._venue.cancel(order, now_ms)
+        except VenueRejectedError:
+            # Nothing rests there any more: what became of the order comes, or came, as its own event.
+            return []
+        except VenueUnknownError as error:
+            return [OrderUpdate(order.client_order_id, order.symbol, OrderState.UNKNOWN, now_ms, reason=str(error))]

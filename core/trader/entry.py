@@ -1,0 +1,89 @@
+"""From a prediction to an entry: threshold, vetoes, limits that cut, size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from core.domain.operator import LimitEvent
+from core.settings import LimitSettings, SizingSettings
+from core.trader import limits, sizing
+from core.trader.guard import Guard
+from core.trader.state import SymbolState, TraderState
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """Lots to buy or sell, or zero and the reason why not; with the limits that fired or cleared on the way."""
+
+    lots: int
+    veto: str
+    events: list[LimitEvent]
+
+
+def standing_veto(state: TraderState, s: SymbolState, guard: Guard, now_ms: int) -> str:
+    """Why no entry may be made now, whatever its size; empty when it may."""
+    if state.halted:
+        return "halted by the operator"
+    if state.paused:
+        return "entries paused by the operator"
+    if s.trade is not None:
+        return "an entry of this symbol is pending"
+    if s.has_unknown():
+        return "an order of this symbol has an unknown outcome"
+    if now_ms < s.cooldown_until_ms:
+        return "cooldown after the last trade"
+    rule = guard.blocks(s.instrument.symbol)
+    return f"limit {rule.name}; clears {rule.clears}" if rule else ""
+
+
+def entry_size(
+    state: TraderState,
+    s: SymbolState,
+    guard: Guard,
+    *,
+    stop_pct: float,
+    sizes: SizingSettings,
+    caps: LimitSettings,
+    now_ms: int,
+) -> Size:
+    """The size of an entry at the present mark, after every per-trade limit."""
+    symbol = s.instrument.symbol
+    events = guard.check(
+        limits.STOP_DISTANCE,
+        symbol,
+        stop_pct,
+        caps.max_stop_distance_pct,
+        breached=not caps.min_stop_distance_pct <= stop_pct <= caps.max_stop_distance_pct,
+        now_ms=now_ms,
+    )
+    rule = guard.blocks(symbol)
+    if rule is not None:
+        return Size(0, f"limit {rule.name}; clears {rule.clears}", events)
+    equity = state.equity_usdt()
+    gross = state.gross_notional_usdt()
+    wanted = sizing.target_notional_usdt(equity, stop_pct, sizes.position_pct, sizes.risk_per_trade_pct)
+    room_leverage = limits.room_usdt(gross, equity, caps.max_leverage * 100.0)
+    room_exposure = limits.room_usdt(gross, equity, caps.max_exposure_pct)
+    events += guard.check(
+        limits.ORDER_NOTIONAL,
+        symbol,
+        wanted,
+        caps.max_order_notional_usdt,
+        breached=wanted > caps.max_order_notional_usdt,
+        now_ms=now_ms,
+    )
+    events += guard.check(
+        limits.LEVERAGE,
+        symbol,
+        (gross + wanted) / equity if equity > 0.0 else caps.max_leverage,
+        caps.max_leverage,
+        breached=wanted > room_leverage,
+        now_ms=now_ms,
+    )
+    notional = min(wanted, caps.max_order_notional_usdt, room_leverage, room_exposure)
+    instrument = s.instrument
+    lots = min(sizing.lots_for_notional(notional, s.mark, s.lot_qty), instrument.max_lots)
+    if lots < instrument.min_lots or lots * s.lot_qty * s.mark < float(instrument.min_notional_usdt):
+        cause = "limits leave less than the smallest order" if notional < wanted else "size is below the smallest order"
+        return Size(0, cause, events)
+    return Size(lots, "", events)

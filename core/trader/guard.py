@@ -1,0 +1,163 @@
+"""The limits' memory: which have fired, what that forbids, and the events that say so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from core.domain.operator import LimitEffect, LimitEvent
+from core.settings import LimitSettings
+from core.trader import limits
+from core.trader.limits import Level, LimitRule, Reading
+from core.trader.state import TraderState
+
+# Once blocked these stay so until the day turns or the operator resumes, whatever the figure does meanwhile.
+_STICKY = frozenset({"day_loss_usdt", "day_loss_pct", "losses_in_row", "drawdown"})
+_CLEARED_BY_DAY = frozenset({"day_loss_usdt", "day_loss_pct", "losses_in_row"})
+_CLEARED_BY_RESUME = frozenset({"losses_in_row", "drawdown"})
+_BLOCKING = frozenset({LimitEffect.NO_NEW_ENTRIES, LimitEffect.FLATTEN})
+
+
+@dataclass(frozen=True, slots=True)
+class _Fired:
+    level: Level
+    event: LimitEvent
+
+
+class Guard:
+    def __init__(self, settings: LimitSettings) -> None:
+        self._settings = settings
+        self._fired: dict[tuple[str, str], _Fired] = {}
+
+    def apply(self, event: LimitEvent) -> None:
+        """Take in a journalled event."""
+        key = (event.limit, event.symbol)
+        if event.fired:
+            self._fired[key] = _Fired("warn" if event.effect is LimitEffect.WARN else "blocked", event)
+        else:
+            self._fired.pop(key, None)
+
+    def blocks(self, symbol: str) -> LimitRule | None:
+        """The first limit that forbids a new entry in `symbol`."""
+        for rule in limits.RULES.values():
+            for where in ("", symbol):
+                fired = self._fired.get((rule.name, where))
+                if fired is not None and fired.level == "blocked" and self._forbids(rule):
+                    return rule
+        return None
+
+    def halts(self) -> tuple[str, ...]:
+        """Names of the limits that forbid new entries now, with the symbol where it is one symbol's."""
+        return tuple(
+            f"{name}:{symbol}" if symbol else name
+            for (name, symbol), fired in sorted(self._fired.items())
+            if fired.level == "blocked" and fired.event.effect in _BLOCKING
+        )
+
+    def measure(self, state: TraderState, now_ms: int) -> list[Reading]:
+        """Every limit of the day and the system, measured now."""
+        s = self._settings
+        equity = state.equity_usdt()
+        readings = [
+            self._reading(limits.DAY_LOSS_USDT, limits.loss_usdt(state.day_start_equity_usdt, equity), s.day_loss_usdt),
+            self._reading(limits.DAY_LOSS_PCT, limits.loss_pct(state.day_start_equity_usdt, equity), s.day_loss_pct),
+            self._reading(limits.DAY_TRADES, float(state.entries_on(now_ms)), float(s.max_trades_per_day)),
+            self._reading(limits.LOSSES_IN_ROW, float(state.losses_on(now_ms)), float(s.max_losses_in_row)),
+            self._reading(limits.DRAWDOWN, limits.drawdown_pct(state.peak_equity_usdt, equity), s.max_drawdown_pct),
+            self._reading(
+                limits.EXPOSURE, limits.exposure_pct(state.gross_notional_usdt(), equity), s.max_exposure_pct
+            ),
+            self._reading(limits.OPEN_POSITIONS, float(state.open_positions()), float(s.max_open_positions)),
+        ]
+        readings += [
+            self._reading(limits.FEED_AGE, (now_ms - book.bar_close_ms) / 1000.0, s.max_feed_age_seconds, symbol)
+            for symbol, book in state.symbols.items()
+            if book.bar_close_ms
+        ]
+        return readings
+
+    def note(self, readings: list[Reading], now_ms: int) -> list[LimitEvent]:
+        """Compare with what is remembered; return what fired and what cleared, in order."""
+        events: list[LimitEvent] = []
+        for reading in readings:
+            events += self._move(reading, now_ms)
+        return events
+
+    def check(
+        self, rule: LimitRule, symbol: str, used: float, limit: float, *, breached: bool, now_ms: int
+    ) -> list[LimitEvent]:
+        """Note a limit that is asked per order: blocked while `breached`, cleared by the next order that passes."""
+        level: Level = "blocked" if breached else "ok"
+        return self._move(Reading(rule, symbol, used, limit, level, rule.effect), now_ms)
+
+    def clear_day(self, now_ms: int) -> list[LimitEvent]:
+        return self._clear(_CLEARED_BY_DAY, now_ms)
+
+    def clear_resume(self, now_ms: int) -> list[LimitEvent]:
+        return self._clear(_CLEARED_BY_RESUME, now_ms)
+
+    def effect(self, rule: LimitRule) -> LimitEffect:
+        if rule in (limits.DAY_LOSS_USDT, limits.DAY_LOSS_PCT):
+            return self._settings.day_loss_effect
+        return rule.effect
+
+    def _forbids(self, rule: LimitRule) -> bool:
+        return self.effect(rule) in _BLOCKING or rule is limits.EXPOSURE
+
+    def _reading(self, rule: LimitRule, used: float, limit: float, symbol: str = "") -> Reading:
+        level = limits.level(used, limit, self._settings.warn_at_pct)
+        if level == "warn" and not rule.warns:
+            level = "ok"
+        fired = self._fired.get((rule.name, symbol))
+        if fired is not None and fired.level == "blocked" and rule.name in _STICKY:
+            level = "blocked"
+        return Reading(rule, symbol, used, limit, level, self.effect(rule))
+
+    def _move(self, reading: Reading, now_ms: int) -> list[LimitEvent]:
+        key = (reading.rule.name, reading.symbol)
+        fired = self._fired.get(key)
+        if (fired.level if fired else "ok") == reading.level:
+            return []
+        events = []
+        if fired is not None:
+            events.append(_event(reading, now_ms, fired=False, effect=fired.event.effect))
+        if reading.level != "ok":
+            effect = LimitEffect.WARN if reading.level == "warn" else reading.effect
+            events.append(_event(reading, now_ms, fired=True, effect=effect))
+        for event in events:
+            self.apply(event)
+        return events
+
+    def _clear(self, names: frozenset[str], now_ms: int) -> list[LimitEvent]:
+        events = [
+            LimitEvent(
+                limit=fired.event.limit,
+                symbol=fired.event.symbol,
+                time_ms=now_ms,
+                fired=False,
+                effect=fired.event.effect,
+                used=fired.event.used,
+                limit_value=fired.event.limit_value,
+                unit=fired.event.unit,
+                clears=fired.event.clears,
+            )
+            for (name, _), fired in list(self._fired.items())
+            if name in names and fired.level == "blocked"
+        ]
+        for event in events:
+            self.apply(event)
+        return events
+
+
+def _event(reading: Reading, now_ms: int, *, fired: bool, effect: LimitEffect) -> LimitEvent:
+    rule = reading.rule
+    return LimitEvent(
+        limit=rule.name,
+        symbol=reading.symbol,
+        time_ms=now_ms,
+        fired=fired,
+        effect=effect,
+        used=reading.used,
+        limit_value=reading.limit,
+        unit=rule.unit,
+        clears=rule.clears,
+    )

@@ -1,0 +1,67 @@
+"""Orders the trader can want, made as intents with ids that follow from what they are for."""
+
+from __future__ import annotations
+
+from core.domain.orders import Order, OrderRole, OrderType, Side, make_client_order_id
+from core.trader.state import OpenTrade, SymbolState
+
+
+def entry_order(
+    account: str,
+    s: SymbolState,
+    side: Side,
+    lots: int,
+    *,
+    decision_ms: int,
+    now_ms: int,
+    strategy: str,
+    model_version: str,
+) -> Order:
+    """A market entry. `decision_ms` is the close of the bar that was decided on; it names the trade."""
+    symbol = s.instrument.symbol
+    return Order(
+        client_order_id=make_client_order_id(account, symbol, decision_ms, OrderRole.ENTRY, 0),
+        symbol=symbol,
+        side=side,
+        type=OrderType.MARKET,
+        role=OrderRole.ENTRY,
+        qty_lots=lots,
+        created_ms=now_ms,
+        updated_ms=now_ms,
+        trade_id=f"{symbol}-{decision_ms}",
+        strategy=strategy,
+        model_version=model_version,
+        reason="signal",
+    )
+
+
+def closing_order(
+    account: str,
+    trade: OpenTrade,
+    role: OrderRole,
+    lots: int,
+    *,
+    now_ms: int,
+    reason: str,
+    trigger_ticks: int | None = None,
+) -> Order:
+    """A reduce-only order against `trade`: its stop, its target or a market exit."""
+    kind = {OrderRole.STOP: OrderType.STOP_MARKET, OrderRole.TARGET: OrderType.TAKE_PROFIT_MARKET}
+    return Order(
+        client_order_id=make_client_order_id(
+            account, trade.symbol, trade.decision_ms, f"{role}|{trade.trade_id}", trade.attempts.get(role, 0)
+        ),
+        symbol=trade.symbol,
+        side=trade.side.opposite,
+        type=kind.get(role, OrderType.MARKET),
+        role=role,
+        qty_lots=lots,
+        created_ms=now_ms,
+        updated_ms=now_ms,
+        trade_id=trade.trade_id,
+        strategy=trade.strategy,
+        model_version=trade.model_version,
+        trigger_ticks=trigger_ticks,
+        reduce_only=True,
+        reason=reason,
+    )

@@ -1,0 +1,169 @@
+"""Double-entry books in Decimal: wallet, realised profit, fees, funding, and positions at cost.
+
+The identity that every test leans on, to the last digit:
+equity - initial balance == realised + unrealised - fees + funding received + adjustments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Context, Decimal, localcontext
+from enum import StrEnum
+
+from core.domain.instrument import Instrument
+from core.domain.orders import Fill
+from core.domain.trading import Account, FundingPayment, Position
+from core.trader.cost_basis import release
+
+ZERO = Decimal(0)
+
+# Sums of products of prices and quantities never round at this precision.
+EXACT = Context(prec=60)
+
+
+class Book(StrEnum):
+    WALLET = "wallet"
+    CAPITAL = "capital"
+    REALISED = "realised"
+    FEES = "fees"
+    FUNDING = "funding"
+    ADJUSTMENTS = "adjustments"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One balanced entry: the postings sum to zero."""
+
+    time_ms: int
+    ref: str
+    postings: tuple[tuple[Book, Decimal], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FillEffect:
+    """What a fill did: profit realised before fees, lots closed and opened, the position after it (None if flat)."""
+
+    realised_usdt: Decimal
+    closed_lots: int
+    opened_lots: int
+    position: Position | None
+
+
+class Ledger:
+    """The account's books. Only `book`, `apply_fill` and `apply_funding` change them."""
+
+    def __init__(self, initial_balance_usdt: Decimal, instruments: Mapping[str, Instrument]) -> None:
+        self._instruments = instruments
+        self._balances: dict[Book, Decimal] = dict.fromkeys(Book, ZERO)
+        self._seen_fills: set[str] = set()
+        self._seen_payments: set[str] = set()
+        self.positions: dict[str, Position] = {}
+        self.book(Entry(0, "opening", ((Book.WALLET, initial_balance_usdt), (Book.CAPITAL, -initial_balance_usdt))))
+
+    def book(self, entry: Entry) -> None:
+        """Raises ValueError when the postings do not balance."""
+        with localcontext(EXACT):
+            if sum((amount for _, amount in entry.postings), ZERO) != 0:
+                raise ValueError(f"ledger entry {entry.ref} does not balance")
+            for book, amount in entry.postings:
+                self._balances[book] += amount
+
+    def has_fill(self, fill_id: str) -> bool:
+        return fill_id in self._seen_fills
+
+    def apply_fill(self, fill: Fill, trade_id: str) -> FillEffect:
+        """Book one execution. A fill that crosses zero closes the position and opens the rest on the other side.
+
+        Raises ValueError when the fill was applied before.
+        """
+        if fill.fill_id in self._seen_fills:
+            raise ValueError(f"fill {fill.fill_id} was applied before")
+        with localcontext(EXACT):
+            effect = self._trade(fill, trade_id)
+        self._seen_fills.add(fill.fill_id)
+        self.book(
+            Entry(
+                fill.time_ms,
+                fill.fill_id,
+                (
+                    (Book.WALLET, effect.realised_usdt - fill.fee_usdt),
+                    (Book.REALISED, -effect.realised_usdt),
+                    (Book.FEES, fill.fee_usdt),
+                ),
+            )
+        )
+        return effect
+
+    def apply_funding(self, payment: FundingPayment) -> None:
+        """Raises ValueError when the payment was applied before."""
+        if payment.funding_id in self._seen_payments:
+            raise ValueError(f"funding {payment.funding_id} was applied before")
+        self._seen_payments.add(payment.funding_id)
+        self.book(
+            Entry(
+                payment.time_ms,
+                payment.funding_id,
+                ((Book.WALLET, payment.amount_usdt), (Book.FUNDING, -payment.amount_usdt)),
+            )
+        )
+
+    @property
+    def wallet_usdt(self) -> Decimal:
+        return self._balances[Book.WALLET]
+
+    def unrealised_usdt(self, symbol: str, mark_price: Decimal) -> Decimal:
+        position = self.positions.get(symbol)
+        if position is None:
+            return ZERO
+        with localcontext(EXACT):
+            return self._instruments[symbol].qty(position.lots) * mark_price - position.cost_usdt
+
+    def account(self, mark_prices: Mapping[str, Decimal]) -> Account:
+        """The account at the given marks. Raises KeyError when an open position has no mark."""
+        with localcontext(EXACT):
+            unrealised = sum((self.unrealised_usdt(s, mark_prices[s]) for s in self.positions), ZERO)
+            return Account(
+                initial_usdt=-self._balances[Book.CAPITAL],
+                wallet_usdt=self._balances[Book.WALLET],
+                unrealised_usdt=unrealised,
+                realised_usdt=-self._balances[Book.REALISED],
+                fees_usdt=self._balances[Book.FEES],
+                funding_usdt=-self._balances[Book.FUNDING],
+                adjustments_usdt=-self._balances[Book.ADJUSTMENTS],
+            )
+
+    def _trade(self, fill: Fill, trade_id: str) -> FillEffect:
+        instrument = self._instruments[fill.symbol]
+        price = instrument.price(fill.price_ticks)
+        sign = fill.side.sign
+        position = self.positions.pop(fill.symbol, None)
+        realised, closed = ZERO, 0
+        if position is not None and (position.lots > 0) != (sign > 0):
+            held = abs(position.lots)
+            closed = min(held, fill.qty_lots)
+            released = release(held, position.cost_usdt, closed)
+            realised = -sign * instrument.qty(closed) * price - released
+            left = position.lots + sign * closed
+            position = (
+                Position(fill.symbol, left, position.cost_usdt - released, position.opened_ms, position.trade_id)
+                if left
+                else None
+            )
+        opened = fill.qty_lots - closed
+        if opened:
+            cost = sign * instrument.qty(opened) * price
+            position = (
+                Position(fill.symbol, sign * opened, cost, fill.time_ms, trade_id)
+                if position is None
+                else Position(
+                    fill.symbol,
+                    position.lots + sign * opened,
+                    position.cost_usdt + cost,
+                    position.opened_ms,
+                    position.trade_id,
+                )
+            )
+        if position is not None:
+            self.positions[fill.symbol] = position
+        return FillEffect(realised, closed, opened, position)

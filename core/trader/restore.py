@@ -1,0 +1,72 @@
+"""The trader's state told again from its journal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from core.domain.records import (
+    AdjustmentRecord,
+    EquityRecord,
+    FillRecord,
+    FundingRecord,
+    IntentRecord,
+    LimitRecord,
+    OperatorRecord,
+    OrderUpdateRecord,
+    PredictionRecord,
+    Record,
+    TradeRecord,
+)
+from core.domain.trading import Trade
+from core.trader.trader import Trader
+
+
+def restore(trader: Trader, records: Sequence[Record]) -> list[AdjustmentRecord]:
+    """Fold `records`, oldest first, into a new trader.
+
+    Returns what the fold and the journalled trades disagree on, which is nothing in a sound journal.
+    """
+    state = trader.state
+    differences: list[AdjustmentRecord] = []
+    folded: dict[str, Trade] = {}
+    for record in records:
+        match record:
+            case IntentRecord(order):
+                state.apply_intent(order)
+            case OrderUpdateRecord(_, order):
+                state.apply_update(order)
+            case FillRecord(fill, order):
+                closed = state.apply_fill(fill, order)
+                if closed is not None:
+                    folded[closed.trade_id] = closed
+                    state.symbols[fill.symbol].cooldown_until_ms = closed.exit_time_ms + trader.strategy.cooldown_ms
+            case FundingRecord(payment):
+                state.apply_funding(payment)
+            case OperatorRecord(command, result) if not result.startswith("refused"):
+                state.apply_operator(command)
+            case LimitRecord(event):
+                trader.guard.apply(event)
+            case EquityRecord(sample):
+                state.apply_equity(sample)
+            case PredictionRecord(prediction):
+                state.symbols[prediction.symbol].prediction = prediction
+            case TradeRecord(trade):
+                differences += _compare(trade, folded.get(trade.trade_id))
+            case _:
+                pass
+    return differences
+
+
+def _compare(journalled: Trade, folded: Trade | None) -> list[AdjustmentRecord]:
+    if journalled == folded:
+        return []
+    return [
+        AdjustmentRecord(
+            adjustment_id=f"fold-{journalled.trade_id}",
+            time_ms=journalled.exit_time_ms,
+            symbol=journalled.symbol,
+            what="trade differs from its fills",
+            ours=str(journalled.net_pnl_usdt),
+            theirs=str(folded.net_pnl_usdt) if folded else "no such trade",
+        )
+    ]

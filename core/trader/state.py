@@ -1,0 +1,243 @@
+"""What the trader remembers, and the one set of functions that change it.
+
+Live handling and recovery both go through these, so a refolded journal gives the state that wrote it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal, localcontext
+
+from core.domain.instrument import Instrument
+from core.domain.operator import OperatorCommand, Verb
+from core.domain.orders import Fill, Order, OrderRole, OrderState, Side
+from core.domain.trading import EquitySample, FundingPayment, Prediction, Trade
+from core.trader.ledger import EXACT, ZERO, Ledger
+
+DAY_MS = 86_400_000
+
+
+@dataclass(slots=True)
+class OpenTrade:
+    """A round trip from its entry intent on. Values are exact sums of price times quantity."""
+
+    trade_id: str
+    symbol: str
+    side: Side
+    strategy: str
+    model_version: str
+    decision_ms: int
+    entry_time_ms: int = 0
+    exit_time_ms: int = 0
+    entry_lots: int = 0
+    entry_value: Decimal = ZERO
+    exit_lots: int = 0
+    exit_value: Decimal = ZERO
+    gross_usdt: Decimal = ZERO
+    fees_usdt: Decimal = ZERO
+    funding_usdt: Decimal = ZERO
+    exit_reason: str = ""
+    stop_ticks: int | None = None
+    target_ticks: int | None = None
+    attempts: dict[OrderRole, int] = field(default_factory=dict)
+
+    def close(self, instrument: Instrument) -> Trade:
+        with localcontext(EXACT):
+            net = self.gross_usdt - self.fees_usdt + self.funding_usdt
+        return Trade(
+            trade_id=self.trade_id,
+            symbol=self.symbol,
+            side=self.side,
+            qty=instrument.qty(self.entry_lots),
+            entry_price=self.entry_value / instrument.qty(self.entry_lots),
+            exit_price=self.exit_value / instrument.qty(self.exit_lots),
+            entry_time_ms=self.entry_time_ms,
+            exit_time_ms=self.exit_time_ms,
+            gross_pnl_usdt=self.gross_usdt,
+            fees_usdt=self.fees_usdt,
+            funding_usdt=self.funding_usdt,
+            net_pnl_usdt=net,
+            exit_reason=self.exit_reason,
+            strategy=self.strategy,
+            model_version=self.model_version,
+        )
+
+
+@dataclass(slots=True)
+class SymbolState:
+    """One symbol. `lots` and `cost_usdt` mirror the ledger in float for the marks of every bar."""
+
+    instrument: Instrument
+    tick: float
+    lot_qty: float
+    mark: float = 0.0
+    bar_close_ms: int = 0
+    lots: int = 0
+    cost_usdt: float = 0.0
+    cooldown_until_ms: int = 0
+    trade: OpenTrade | None = None
+    prediction: Prediction | None = None
+    orders: dict[str, Order] = field(default_factory=dict)
+
+    @property
+    def notional_usdt(self) -> float:
+        return abs(self.lots) * self.lot_qty * self.mark
+
+    @property
+    def unrealised_usdt(self) -> float:
+        return self.lots * self.lot_qty * self.mark - self.cost_usdt
+
+    @property
+    def entry_price(self) -> float:
+        return self.cost_usdt / (self.lots * self.lot_qty)
+
+    def open_order(self, role: OrderRole) -> Order | None:
+        return next((order for order in self.orders.values() if order.role is role), None)
+
+    def pending_entry_usdt(self) -> float:
+        """Worst-case notional of entries that may still fill; unknown orders count in full."""
+        lots = sum(o.remaining_lots for o in self.orders.values() if o.role is OrderRole.ENTRY)
+        return lots * self.lot_qty * self.mark
+
+    def has_unknown(self) -> bool:
+        return any(order.state is OrderState.UNKNOWN for order in self.orders.values())
+
+
+class TraderState:
+    """The whole account. Equity here is float for decisions; the ledger keeps the exact books."""
+
+    def __init__(self, initial_balance_usdt: Decimal, instruments: Mapping[str, Instrument]) -> None:
+        self.ledger = Ledger(initial_balance_usdt, instruments)
+        self.symbols = {
+            symbol: SymbolState(
+                instrument=instrument,
+                tick=float(instrument.tick_size),
+                lot_qty=float(instrument.qty(1)),
+            )
+            for symbol, instrument in instruments.items()
+        }
+        self.wallet_usdt = float(initial_balance_usdt)
+        self.peak_equity_usdt = self.wallet_usdt
+        self.day_start_equity_usdt = self.wallet_usdt
+        self.sampled_ms = 0
+        self.paused = False
+        self.halted = False
+        self.entries_day = 0
+        self.entries_today = 0
+        self.losses_day = 0
+        self.losses_in_row = 0
+
+    def equity_usdt(self) -> float:
+        return self.wallet_usdt + sum(s.unrealised_usdt for s in self.symbols.values() if s.lots)
+
+    def gross_notional_usdt(self) -> float:
+        return sum(s.notional_usdt + s.pending_entry_usdt() for s in self.symbols.values() if s.lots or s.orders)
+
+    def open_positions(self) -> int:
+        """Open positions and pending entries."""
+        return sum(1 for s in self.symbols.values() if s.trade is not None)
+
+    def entries_on(self, time_ms: int) -> int:
+        return self.entries_today if self.entries_day == time_ms // DAY_MS else 0
+
+    def losses_on(self, time_ms: int) -> int:
+        return self.losses_in_row if self.losses_day == time_ms // DAY_MS else 0
+
+    def exact_marks(self) -> dict[str, Decimal]:
+        return {symbol: Decimal(repr(s.mark)) for symbol, s in self.symbols.items() if s.lots}
+
+    def apply_intent(self, order: Order) -> None:
+        s = self.symbols[order.symbol]
+        s.orders[order.client_order_id] = order
+        if order.role is OrderRole.ENTRY:
+            s.trade = OpenTrade(
+                order.trade_id, order.symbol, order.side, order.strategy, order.model_version, order.created_ms
+            )
+            day = order.created_ms // DAY_MS
+            self.entries_today = self.entries_today + 1 if day == self.entries_day else 1
+            self.entries_day = day
+        trade = s.trade
+        if trade is None:
+            return
+        trade.attempts[order.role] = trade.attempts.get(order.role, 0) + 1
+        if order.role is OrderRole.STOP:
+            trade.stop_ticks = order.trigger_ticks
+        elif order.role is OrderRole.TARGET:
+            trade.target_ticks = order.trigger_ticks
+
+    def apply_update(self, order: Order) -> None:
+        """Take in `order` after a change of state that was not a fill."""
+        s = self.symbols[order.symbol]
+        if order.is_open:
+            s.orders[order.client_order_id] = order
+            return
+        s.orders.pop(order.client_order_id, None)
+        if order.role is OrderRole.ENTRY and order.filled_lots == 0 and s.trade is not None and s.lots == 0:
+            s.trade = None
+
+    def apply_fill(self, fill: Fill, order: Order) -> Trade | None:
+        """Book a fill; `order` is the order after it. Returns the trade that it closed, if any."""
+        s = self.symbols[fill.symbol]
+        effect = self.ledger.apply_fill(fill, order.trade_id)
+        self.wallet_usdt = float(self.ledger.wallet_usdt)
+        s.lots = effect.position.lots if effect.position else 0
+        s.cost_usdt = float(effect.position.cost_usdt) if effect.position else 0.0
+        if order.is_open:
+            s.orders[order.client_order_id] = order
+        else:
+            s.orders.pop(order.client_order_id, None)
+        trade = s.trade
+        if trade is None:
+            trade = s.trade = OpenTrade(
+                f"{order.trade_id}+{fill.fill_id}",
+                fill.symbol,
+                fill.side,
+                order.strategy,
+                order.model_version,
+                fill.time_ms,
+            )
+        with localcontext(EXACT):
+            value = s.instrument.price(fill.price_ticks)
+            trade.fees_usdt += fill.fee_usdt
+            if effect.opened_lots:
+                trade.entry_time_ms = trade.entry_time_ms or fill.time_ms
+                trade.entry_lots += effect.opened_lots
+                trade.entry_value += value * s.instrument.qty(effect.opened_lots)
+            if effect.closed_lots:
+                trade.exit_time_ms = fill.time_ms
+                trade.exit_lots += effect.closed_lots
+                trade.exit_value += value * s.instrument.qty(effect.closed_lots)
+                trade.gross_usdt += effect.realised_usdt
+                trade.exit_reason = order.reason
+        return self._close_trade(s, trade) if s.lots == 0 and effect.closed_lots else None
+
+    def apply_funding(self, payment: FundingPayment) -> None:
+        self.ledger.apply_funding(payment)
+        self.wallet_usdt = float(self.ledger.wallet_usdt)
+        trade = self.symbols[payment.symbol].trade
+        if trade is not None:
+            trade.funding_usdt += payment.amount_usdt
+
+    def apply_operator(self, command: OperatorCommand) -> None:
+        if command.verb is Verb.PAUSE or (command.verb is Verb.FLATTEN and not command.symbol):
+            self.paused = True
+        elif command.verb is Verb.HALT:
+            self.halted = True
+        elif command.verb is Verb.RESUME:
+            self.paused = self.halted = False
+            self.losses_in_row = 0
+
+    def apply_equity(self, sample: EquitySample) -> None:
+        self.peak_equity_usdt = float(sample.peak_equity_usdt)
+        self.day_start_equity_usdt = float(sample.day_start_equity_usdt)
+        self.sampled_ms = sample.time_ms
+
+    def _close_trade(self, s: SymbolState, trade: OpenTrade) -> Trade:
+        closed = trade.close(s.instrument)
+        s.trade = None
+        day = closed.exit_time_ms // DAY_MS
+        streak = self.losses_in_row if day == self.losses_day else 0
+        self.losses_in_row = streak + 1 if closed.net_pnl_usdt < 0 else 0
+        self.losses_day = day
+        return closed

@@ -1,0 +1,387 @@
+"""The decision core: events in, commands out, no I/O.
+
+Given the same settings and events it gives the same commands, to the byte. Records precede the orders they make
+durable; the caller commits all records of one call before it sends any order of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
+from typing import Any
+
+from core.domain.instrument import Instrument
+from core.domain.market import Bar, FirstPrice, Quote
+from core.domain.operator import LimitEffect, LimitEvent, OperatorCommand, Verb
+from core.domain.orders import (
+    Fill,
+    Order,
+    OrderRole,
+    OrderState,
+    OrderType,
+    OrderUpdate,
+    Side,
+    advance,
+    apply_fill,
+)
+from core.domain.records import (
+    CursorRecord,
+    EquityRecord,
+    FillRecord,
+    FundingRecord,
+    IntentRecord,
+    LimitRecord,
+    OperatorRecord,
+    OrderUpdateRecord,
+    PositionRecord,
+    PredictionRecord,
+    SignalRecord,
+    TradeRecord,
+)
+from core.domain.trading import (
+    EquitySample,
+    ExitReason,
+    FundingPayment,
+    Position,
+    Prediction,
+    Signal,
+    SignalAction,
+)
+from core.settings import Settings
+from core.strategy import Strategy
+from core.trader import sizing
+from core.trader.costs import round_trip_cost_bps
+from core.trader.entry import entry_size, standing_veto
+from core.trader.guard import Guard
+from core.trader.intents import closing_order, entry_order
+from core.trader.ledger import ZERO
+from core.trader.limits import Reading
+from core.trader.messages import CancelOrder, Command, Journal, PlaceOrder, Timer, TraderEvent
+from core.trader.state import DAY_MS, SymbolState, TraderState
+
+MAX_STOP_ATTEMPTS = 3
+
+
+class Trader:
+    """One account, one strategy, all symbols. `handle` is the only way to change it."""
+
+    def __init__(
+        self, account: str, strategy: Strategy, settings: Settings, instruments: Mapping[str, Instrument]
+    ) -> None:
+        self.account = account
+        self.strategy = strategy
+        self.settings = settings
+        self.state = TraderState(settings.account.initial_balance_usdt, instruments)
+        self.guard = Guard(settings.limits)
+        costs = settings.costs
+        self.threshold_bps = strategy.threshold_bps(round_trip_cost_bps(float(costs.taker_fee_bps), costs.slippage_bps))
+        self.readings: list[Reading] = []
+        self._handlers: dict[type, Callable[[Any], list[Command]]] = {
+            Bar: self._on_bar,
+            FirstPrice: self._on_first_price,
+            Quote: self._on_quote,
+            Timer: self._on_timer,
+            Prediction: self._on_prediction,
+            OrderUpdate: self._on_update,
+            Fill: self._on_fill,
+            FundingPayment: self._on_funding,
+            OperatorCommand: self._on_operator,
+        }
+
+    def handle(self, event: TraderEvent) -> list[Command]:
+        """Raises KeyError for a symbol that the trader was not given."""
+        return self._handlers[type(event)](event)
+
+    def _on_bar(self, bar: Bar) -> list[Command]:
+        s = self.state.symbols[bar.symbol]
+        s.mark = bar.close
+        s.bar_close_ms = bar.close_time_ms
+        commands: list[Command] = [Journal(CursorRecord(bar.symbol, bar.open_time_ms))]
+        if s.lots:
+            commands += self._protect(s, bar.close_time_ms)
+        return commands
+
+    def _on_first_price(self, first: FirstPrice) -> list[Command]:
+        self.state.symbols[first.symbol].mark = first.price
+        return []
+
+    def _on_quote(self, quote: Quote) -> list[Command]:
+        self.state.symbols[quote.symbol].mark = (quote.bid + quote.ask) / 2.0
+        return []
+
+    def _on_timer(self, timer: Timer) -> list[Command]:
+        state, now_ms = self.state, timer.time_ms
+        events: list[LimitEvent] = []
+        new_day = now_ms // DAY_MS != state.sampled_ms // DAY_MS
+        sample = self._sample(now_ms, new_day=new_day, new_peak=False)
+        if new_day:
+            events += self.guard.clear_day(now_ms)
+        self.readings = self.guard.measure(state, now_ms)
+        events += self.guard.note(self.readings, now_ms)
+        commands: list[Command] = [Journal(EquityRecord(sample))]
+        commands += [Journal(LimitRecord(event)) for event in events]
+        if any(event.fired and event.effect is LimitEffect.FLATTEN for event in events):
+            commands += self._flatten(state.symbols.values(), ExitReason.LIMIT, now_ms)
+        return commands
+
+    def _on_prediction(self, prediction: Prediction) -> list[Command]:
+        s = self.state.symbols[prediction.symbol]
+        s.prediction = prediction
+        commands: list[Command] = [Journal(PredictionRecord(prediction))]
+        if s.lots:
+            return commands + self._ask_exits(s, prediction)
+        direction = self.strategy.decide(prediction.value_bps, self.threshold_bps)
+        return commands + self._try_entry(s, prediction, direction) if direction else commands
+
+    def _ask_exits(self, s: SymbolState, prediction: Prediction) -> list[Command]:
+        trade = s.trade
+        if trade is None or s.open_order(OrderRole.EXIT) is not None:
+            return []
+        sign = 1 if s.lots > 0 else -1
+        held_ms = prediction.made_ms - trade.entry_time_ms
+        for rule in self.strategy.exits:
+            if rule.function(sign, s.entry_price, s.mark, prediction.value_bps, held_ms, rule.parameter):
+                signal = self._signal(prediction, -sign, rule.parameter, SignalAction.EXIT, rule.reason)
+                return [Journal(SignalRecord(signal)), *self._exit(s, rule.reason, prediction.made_ms)]
+        return []
+
+    def _try_entry(self, s: SymbolState, prediction: Prediction, direction: int) -> list[Command]:
+        now_ms = prediction.made_ms
+        events = self.guard.note(self.guard.measure(self.state, now_ms), now_ms)
+        veto = standing_veto(self.state, s, self.guard, now_ms)
+        lots = 0
+        if not veto:
+            size = entry_size(
+                self.state,
+                s,
+                self.guard,
+                stop_pct=self.strategy.stop_pct,
+                sizes=self.settings.sizing,
+                caps=self.settings.limits,
+                now_ms=now_ms,
+            )
+            lots, veto = size.lots, size.veto
+            events += size.events
+        commands: list[Command] = [Journal(LimitRecord(event)) for event in events]
+        action = SignalAction.VETOED if veto else SignalAction.ENTER
+        signal = self._signal(prediction, direction, self.threshold_bps, action, veto or "edge above cost")
+        commands.append(Journal(SignalRecord(signal)))
+        if lots:
+            order = entry_order(
+                self.account,
+                s,
+                Side.BUY if direction > 0 else Side.SELL,
+                lots,
+                decision_ms=prediction.bar_close_ms,
+                now_ms=now_ms,
+                strategy=self.strategy.name,
+                model_version=prediction.model_version,
+            )
+            commands += self._place(order)
+        return commands
+
+    def _on_update(self, update: OrderUpdate) -> list[Command]:
+        s = self.state.symbols[update.symbol]
+        order = s.orders.get(update.client_order_id)
+        if order is None or order.state is update.state or update.state in _TOLD_BY_FILLS:
+            return []
+        if update.state is OrderState.ACCEPTED and order.state is OrderState.PARTIALLY_FILLED:
+            return []
+        order = advance(
+            order,
+            update.state,
+            update.time_ms,
+            venue_order_id=update.venue_order_id,
+            reason=update.reason if update.state.is_terminal else "",
+        )
+        self.state.apply_update(order)
+        if update.state is OrderState.SENT:
+            return []
+        commands: list[Command] = [Journal(OrderUpdateRecord(update, order))]
+        if s.lots and not order.is_open:
+            if order.role is OrderRole.STOP:
+                commands += self._protect(s, update.time_ms)
+            elif order.role is OrderRole.TARGET and order.state is OrderState.REJECTED:
+                commands += self._exit(s, ExitReason.TARGET, update.time_ms)
+        return commands
+
+    def _on_fill(self, fill: Fill) -> list[Command]:
+        if self.state.ledger.has_fill(fill.fill_id):
+            return []
+        s = self.state.symbols[fill.symbol]
+        commands: list[Command] = []
+        order = s.orders.get(fill.client_order_id)
+        if order is None:
+            order = self._unasked_order(s, fill)
+            self.state.apply_intent(order)
+            commands.append(Journal(IntentRecord(order)))
+        order = apply_fill(order, fill)
+        opening = order.role is OrderRole.ENTRY and s.lots == 0
+        closed = self.state.apply_fill(fill, order)
+        commands.append(Journal(FillRecord(fill, order)))
+        position = self.state.ledger.positions.get(fill.symbol) or Position(fill.symbol, 0, ZERO, 0, "")
+        commands.append(Journal(PositionRecord(position, fill.time_ms)))
+        if closed is not None:
+            s.cooldown_until_ms = closed.exit_time_ms + self.strategy.cooldown_ms
+            commands.append(Journal(TradeRecord(closed)))
+            commands += self._cancel_all(s, fill.time_ms, "position closed")
+        elif opening and s.trade is not None:
+            commands += self._bracket(s, order, fill)
+        return commands
+
+    def _bracket(self, s: SymbolState, order: Order, fill: Fill) -> list[Command]:
+        """Stop and target from the first fill, both for the whole order: reduce-only caps them at the position."""
+        assert s.trade is not None
+        sign = order.side.sign
+        stop = sizing.stop_ticks(fill.price_ticks, sign, self.strategy.stop_pct)
+        target = sizing.target_ticks(fill.price_ticks, sign, self.strategy.target_pct)
+        commands: list[Command] = []
+        for role, reason, ticks in (
+            (OrderRole.STOP, ExitReason.STOP, stop),
+            (OrderRole.TARGET, ExitReason.TARGET, target),
+        ):
+            commands += self._place(
+                closing_order(
+                    self.account,
+                    s.trade,
+                    role,
+                    order.qty_lots,
+                    now_ms=fill.time_ms,
+                    reason=reason,
+                    trigger_ticks=ticks,
+                )
+            )
+        return commands
+
+    def _protect(self, s: SymbolState, now_ms: int) -> list[Command]:
+        """Restore a missing stop; leave at market where the price is beyond it or the venue keeps refusing one."""
+        trade = s.trade
+        if trade is None or s.open_order(OrderRole.STOP) is not None or s.open_order(OrderRole.EXIT) is not None:
+            return []
+        sign = 1 if s.lots > 0 else -1
+        ticks = trade.stop_ticks or sizing.stop_ticks(
+            s.instrument.ticks_nearest(s.entry_price), sign, self.strategy.stop_pct
+        )
+        if sign * (s.mark - ticks * s.tick) <= 0:
+            return self._exit(s, ExitReason.STOP, now_ms)
+        if trade.attempts.get(OrderRole.STOP, 0) >= MAX_STOP_ATTEMPTS:
+            return self._exit(s, ExitReason.UNPROTECTED, now_ms)
+        return self._place(
+            closing_order(
+                self.account,
+                trade,
+                OrderRole.STOP,
+                abs(s.lots),
+                now_ms=now_ms,
+                reason=ExitReason.STOP,
+                trigger_ticks=ticks,
+            )
+        )
+
+    def _on_funding(self, payment: FundingPayment) -> list[Command]:
+        self.state.apply_funding(payment)
+        return [Journal(FundingRecord(payment))]
+
+    def _on_operator(self, command: OperatorCommand) -> list[Command]:
+        if command.symbol and command.symbol not in self.state.symbols:
+            return [Journal(OperatorRecord(command, f"refused: {command.symbol} is not traded here"))]
+        self.state.apply_operator(command)
+        everything = self.state.symbols.values()
+        commands: list[Command] = []
+        result = "entries paused; stops, targets and exits go on"
+        if command.verb is Verb.RESUME:
+            events = self.guard.clear_resume(command.time_ms)
+            new_peak = any(event.limit == "drawdown" for event in events)
+            commands += [Journal(LimitRecord(event)) for event in events]
+            commands.append(Journal(EquityRecord(self._sample(command.time_ms, new_day=False, new_peak=new_peak))))
+            result = "entries resumed"
+        elif command.verb is Verb.HALT:
+            for s in everything:
+                commands += self._cancel_entries(s, command.time_ms)
+            result = "halted: no new entries, pending entries canceled; stops and targets stay at the venue"
+        elif command.verb is Verb.FLATTEN:
+            chosen = [self.state.symbols[command.symbol]] if command.symbol else list(everything)
+            count = sum(1 for s in chosen if s.lots)
+            commands += self._flatten(chosen, ExitReason.FLATTEN, command.time_ms)
+            result = f"closing {count} position{'' if count == 1 else 's'} at market"
+            if not command.symbol:
+                result += "; entries paused until resumed"
+        return [Journal(OperatorRecord(command, result)), *commands]
+
+    def _flatten(self, chosen: Iterable[SymbolState], reason: ExitReason, now_ms: int) -> list[Command]:
+        commands: list[Command] = []
+        for s in chosen:
+            commands += self._cancel_entries(s, now_ms)
+            if s.lots and s.open_order(OrderRole.EXIT) is None:
+                commands += self._exit(s, reason, now_ms)
+        return commands
+
+    def _exit(self, s: SymbolState, reason: ExitReason, now_ms: int) -> list[Command]:
+        """Leave at market. The stop stays until the position is flat."""
+        if s.trade is None or s.open_order(OrderRole.EXIT) is not None:
+            return []
+        return self._place(
+            closing_order(self.account, s.trade, OrderRole.EXIT, abs(s.lots), now_ms=now_ms, reason=reason)
+        )
+
+    def _cancel_entries(self, s: SymbolState, now_ms: int) -> list[Command]:
+        return [CancelOrder(order, now_ms, "operator") for order in s.orders.values() if order.role is OrderRole.ENTRY]
+
+    def _cancel_all(self, s: SymbolState, now_ms: int, reason: str) -> list[Command]:
+        return [CancelOrder(order, now_ms, reason) for order in s.orders.values()]
+
+    def _place(self, order: Order) -> list[Command]:
+        self.state.apply_intent(order)
+        return [Journal(IntentRecord(order)), PlaceOrder(order)]
+
+    def _unasked_order(self, s: SymbolState, fill: Fill) -> Order:
+        """An order that only the venue knows: a liquidation."""
+        trade = s.trade
+        return Order(
+            client_order_id=fill.client_order_id,
+            symbol=fill.symbol,
+            side=fill.side,
+            type=OrderType.MARKET,
+            role=OrderRole.LIQUIDATION,
+            qty_lots=max(abs(s.lots), fill.qty_lots),
+            created_ms=fill.time_ms,
+            updated_ms=fill.time_ms,
+            trade_id=trade.trade_id if trade else f"{fill.symbol}-{fill.time_ms}",
+            strategy=trade.strategy if trade else "",
+            model_version=trade.model_version if trade else "",
+            reduce_only=True,
+            state=OrderState.SENT,
+            reason=ExitReason.LIQUIDATION,
+        )
+
+    def _signal(
+        self, prediction: Prediction, direction: int, threshold_bps: float, action: SignalAction, reason: str
+    ) -> Signal:
+        return Signal(
+            signal_id=f"{prediction.symbol}-{prediction.bar_close_ms}-{action}",
+            symbol=prediction.symbol,
+            time_ms=prediction.made_ms,
+            direction=direction,
+            value_bps=prediction.value_bps,
+            threshold_bps=threshold_bps,
+            confidence=prediction.confidence,
+            action=action,
+            reason=reason,
+            strategy=self.strategy.name,
+            model_version=prediction.model_version,
+            contributions=prediction.contributions,
+        )
+
+    def _sample(self, now_ms: int, *, new_day: bool, new_peak: bool) -> EquitySample:
+        """Sample the account and move the marks that the limits measure from."""
+        state = self.state
+        account = state.ledger.account(state.exact_marks())
+        equity = account.equity_usdt
+        peak = equity if new_peak else max(equity, Decimal(repr(state.peak_equity_usdt)))
+        day_start = equity if new_day else Decimal(repr(state.day_start_equity_usdt))
+        sample = EquitySample(now_ms, account.wallet_usdt, account.unrealised_usdt, equity, peak, day_start)
+        state.apply_equity(sample)
+        return sample
+
+
+_TOLD_BY_FILLS = frozenset({OrderState.PARTIALLY_FILLED, OrderState.FILLED})
