@@ -1,0 +1,188 @@
+"""Where state lives: one folder a user can name, and the lock that keeps a second engine out of it."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import os
+import stat
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from core.domain.errors import RefusedError, UnavailableError
+
+ENVIRONMENT_NAME = "QUARTERDECK_HOME"
+MAX_SOCKET_PATH_BYTES = 103
+"""The shortest limit of `sun_path` among the systems we run on, its closing zero left out (Linux allows 107)."""
+
+_LOCK_TRIES = 5
+_LOCK_PAUSE_S = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """The folder that holds everything an engine keeps."""
+
+    root: Path
+
+    @property
+    def database(self) -> Path:
+        return self.root / "quarterdeck.db"
+
+    @property
+    def models(self) -> Path:
+        return self.root / "models"
+
+    @property
+    def log(self) -> Path:
+        return self.root / "quarterdeck.log"
+
+    @property
+    def lock(self) -> Path:
+        return self.root / "engine.lock"
+
+    @property
+    def settings(self) -> Path:
+        return self.root / "settings.toml"
+
+    @property
+    def socket(self) -> Path:
+        """The engine's socket, or a short stand-in for it where this path is too long for a Unix socket."""
+        path = self.root / "engine.sock"
+        if len(os.fsencode(path)) <= MAX_SOCKET_PATH_BYTES:
+            return path
+        name = hashlib.blake2b(os.fsencode(self.root), digest_size=8).hexdigest()
+        return _short_folder(os.environ) / f"{name}.sock"
+
+    @property
+    def socket_note(self) -> Path:
+        """A text file that says where the socket is while it is not in the home itself."""
+        return self.root / "engine.sock.path"
+
+    def create(self) -> None:
+        """Make the folders with mode 0700. Raises RefusedError when the system does not let us."""
+        try:
+            self.root.parent.mkdir(parents=True, exist_ok=True)
+            for folder in (self.root, self.models):
+                folder.mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise RefusedError(
+                f"{self.root}: cannot be made: {error.strerror}; name another folder with --home"
+            ) from error
+
+
+def find_home(option: Path | None, environment: Mapping[str, str]) -> Home:
+    """The home an operator means: the option, else $QUARTERDECK_HOME, else the user's data folder."""
+    named = option or environment.get(ENVIRONMENT_NAME)
+    if named:
+        return Home(Path(named).expanduser().absolute())
+    import platformdirs
+
+    return Home(platformdirs.user_data_path("quarterdeck"))
+
+
+def _short_folder(environment: Mapping[str, str]) -> Path:
+    runtime = environment.get("XDG_RUNTIME_DIR", "")
+    for base in (runtime, tempfile.gettempdir()):
+        folder = Path(base) / f"quarterdeck-{os.getuid()}"
+        if base and len(os.fsencode(folder)) <= MAX_SOCKET_PATH_BYTES - 32:
+            return folder
+    return Path("/tmp") / f"quarterdeck-{os.getuid()}"  # noqa: S108 - private_folder() checks who owns it
+
+
+def private_folder(folder: Path) -> None:
+    """Make `folder` with mode 0700, or make sure that it is ours and nobody else's.
+
+    Raises RefusedError where another user could have put it there.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+        raise RefusedError(f"{folder}: belongs to another user; name a shorter --home")
+    if stat.S_IMODE(found.st_mode) != 0o700:
+        folder.chmod(0o700)
+
+
+class EngineLock:
+    """The exclusive right to run an engine on a home. The kernel gives it back when the process ends, however it ends.
+
+    The descriptor is not inherited by spawned workers, so a worker that outlives its engine holds nothing.
+    """
+
+    def __init__(self, home: Home) -> None:
+        self._path = home.lock
+        self._root = home.root
+        self._descriptor: int | None = None
+
+    def acquire(self) -> None:
+        """Raises UnavailableError naming the process that has it; nothing has been changed then."""
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        if not _try_lock(descriptor):
+            os.close(descriptor)
+            pid = _read_pid(self._path)
+            who = f" (process {pid})" if pid else ""
+            raise UnavailableError(
+                f"{self._root}: an engine{who} already runs here; stop it first or name another folder with --home"
+            )
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        self._descriptor = descriptor
+
+    def release(self) -> None:
+        """Idempotent. The file stays: removing it would let two engines lock two files of one name."""
+        if self._descriptor is not None:
+            os.ftruncate(self._descriptor, 0)
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def __enter__(self) -> EngineLock:
+        self.acquire()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()
+
+
+def _try_lock(descriptor: int) -> bool:
+    # engine_pid() holds the lock for an instant when it looks; a start must not fail on that.
+    for attempt in range(_LOCK_TRIES):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
+                raise
+            if attempt + 1 < _LOCK_TRIES:
+                time.sleep(_LOCK_PAUSE_S)
+        else:
+            return True
+    return False
+
+
+def engine_pid(home: Home) -> int | None:
+    """The process whose engine holds `home`, 0 if it is not known, None when no engine runs there."""
+    try:
+        descriptor = os.open(home.lock, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return _read_pid(home.lock)
+    else:
+        return None
+    finally:
+        os.close(descriptor)
+
+
+def _read_pid(path: Path) -> int:
+    try:
+        return int(path.read_text(encoding="ascii").strip() or 0)
+    except (OSError, ValueError):
+        return 0

@@ -1,0 +1,224 @@
+"""The log: a bounded ring for the console, a JSON-lines file for the record, plain lines on stderr for a server.
+
+Every line carries the engine's time, which in a replay is the market's; the file adds the wall time of writing.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import logging.handlers
+import os
+import threading
+import traceback
+from collections import deque
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from io import TextIOWrapper
+from itertools import islice
+from pathlib import Path
+from typing import TextIO
+
+from core.control import LogLine
+
+RING_LINES = 20_000
+FILE_BYTES = 10_000_000
+FILE_COUNT = 3
+_HIDDEN = "[hidden]"
+_SHORTEST_SECRET = 4
+
+
+class Stamp(logging.Filter):
+    """Gives each record the engine's time and a final message in which no registered secret is left.
+
+    It sits on the handlers: a filter on a logger does not see what its children log.
+    """
+
+    def __init__(self, now_ms: Callable[[], int], secrets: Iterable[str] = ()) -> None:
+        super().__init__()
+        self._now_ms = now_ms
+        self._secrets: set[str] = set()
+        for secret in secrets:
+            self.hide(secret)
+
+    def hide(self, secret: str) -> None:
+        """Never let `secret` into the log. Raises ValueError on one so short that it would blot out other text."""
+        if len(secret) < _SHORTEST_SECRET:
+            raise ValueError(f"a secret of fewer than {_SHORTEST_SECRET} characters cannot be hidden")
+        self._secrets = self._secrets | {secret}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if getattr(record, "stamped_by", None) is not self:
+            record.stamped_by = self
+            record.engine_time_ms = self._now_ms()
+            record.msg = self._clean(record.getMessage())
+            record.args = None
+            if record.exc_info and record.exc_info[1] is not None:
+                record.exc_text = self._clean("".join(traceback.format_exception(record.exc_info[1])).rstrip())
+                record.exc_info = None
+        return True
+
+    def _clean(self, text: str) -> str:
+        # Longest first, so that a secret inside another does not leave the rest of it readable.
+        for secret in sorted(self._secrets, key=len, reverse=True):
+            text = text.replace(secret, _HIDDEN)
+        return text
+
+
+class Logbook(logging.Handler):
+    """The newest lines in memory. Reading and writing are safe from any thread."""
+
+    def __init__(self, capacity: int = RING_LINES) -> None:
+        super().__init__()
+        self._lines: deque[LogLine] = deque(maxlen=capacity)
+        self._next = 0
+        self._guard = threading.Lock()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        message = record.getMessage()
+        if record.exc_text:
+            # The last line of a traceback says what happened; the file keeps the rest.
+            message = f"{message}: {record.exc_text.splitlines()[-1]}"
+        line = LogLine(time_ms_of(record), record.levelname, record.name, message)
+        with self._guard:
+            self._lines.append(line)
+            self._next += 1
+
+    def lines_after(self, cursor: int, limit: int | None = None) -> tuple[int, list[LogLine]]:
+        """Lines since `cursor` (0 at first) that are still kept, oldest first, and the next cursor.
+
+        With `limit`, no more than that many; the next cursor then continues behind them.
+        """
+        with self._guard:
+            oldest = self._next - len(self._lines)
+            start = min(max(cursor, oldest), self._next)
+            end = self._next if limit is None else min(start + limit, self._next)
+            return end, list(islice(self._lines, start - oldest, end - oldest))
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object a line: time (engine, UTC), written (wall, UTC), level, logger, message and, if any, trace."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return json.dumps(
+            file_entry(
+                time_ms_of(record),
+                int(record.created * 1000),
+                record.levelname,
+                record.name,
+                record.getMessage(),
+                record.exc_text or "",
+            ),
+            ensure_ascii=False,
+        )
+
+
+class PlainLines(logging.Formatter):
+    """For people: time, level, message, and what an exception was."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = f"{iso_utc(time_ms_of(record))} {record.levelname:<7} {record.name}: {record.getMessage()}"
+        return f"{text}: {record.exc_text.splitlines()[-1]}" if record.exc_text else text
+
+
+class PrivateFile(logging.handlers.RotatingFileHandler):
+    """A rotating file that only its owner can read."""
+
+    def _open(self) -> TextIOWrapper:
+        descriptor = os.open(self.baseFilename, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        return TextIOWrapper(os.fdopen(descriptor, "ab"), encoding=self.encoding, write_through=True)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def file_entry(
+    time_ms: int, written_ms: int, level: str, logger: str, message: str, trace: str = ""
+) -> dict[str, str | int]:
+    """One line of the log file as an object."""
+    entry: dict[str, str | int] = {
+        "time": iso_utc(time_ms),
+        "time_ms": time_ms,
+        "written": iso_utc(written_ms),
+        "level": level,
+        "logger": logger,
+        "message": message,
+    }
+    return entry | {"trace": trace} if trace else entry
+
+
+class LogSetup:
+    """What `set_up` installed. `book` is for the console; `hide` registers a secret; `close` takes everything down."""
+
+    def __init__(self, book: Logbook, stamp: Stamp, handlers: list[logging.Handler], level_before: int) -> None:
+        self.book = book
+        self._stamp = stamp
+        self._handlers = handlers
+        self._level_before = level_before
+
+    def hide(self, secret: str) -> None:
+        self._stamp.hide(secret)
+
+    def close(self) -> None:
+        root = logging.getLogger()
+        for handler in self._handlers:
+            root.removeHandler(handler)
+            handler.close()
+        self._handlers = []
+        root.setLevel(self._level_before)
+
+
+def set_up(
+    path: Path,
+    now_ms: Callable[[], int],
+    *,
+    stderr: TextIO | None = None,
+    stderr_level: str = "INFO",
+    secrets: Iterable[str] = (),
+) -> LogSetup:
+    """Send the root logger, from INFO on, to a ring, to the file at `path` and, where given, to `stderr`.
+
+    `now_ms` is the engine's time. Raises OSError when the file cannot be opened.
+    """
+    stamp = Stamp(now_ms, secrets)
+    book = Logbook()
+    file = PrivateFile(path, maxBytes=FILE_BYTES, backupCount=FILE_COUNT, encoding="utf-8")
+    file.setFormatter(JsonLines())
+    handlers: list[logging.Handler] = [book, file]
+    level = logging.INFO
+    if stderr is not None:
+        stream = logging.StreamHandler(stderr)
+        stream.setFormatter(PlainLines())
+        stream.setLevel(stderr_level)
+        level = min(level, stream.level)
+        book.setLevel(logging.INFO)
+        file.setLevel(logging.INFO)
+        handlers.append(stream)
+    root = logging.getLogger()
+    setup = LogSetup(book, stamp, handlers, root.level)
+    for handler in handlers:
+        handler.addFilter(stamp)
+        root.addHandler(handler)
+    root.setLevel(level)
+    return setup
+
+
+def write_failure(path: Path, now_ms: int, error: BaseException) -> None:
+    """Add an unexpected error with its trace to the log file of a process that has no log of its own."""
+    trace = "".join(traceback.format_exception(error)).rstrip()
+    entry = file_entry(now_ms, now_ms, "CRITICAL", "quarterdeck", f"unexpected {type(error).__name__}: {error}", trace)
+    with open(path, "a", encoding="utf-8", opener=_private) as file:
+        file.write(json.dumps(entry, ensure_ascii=False) + "\n")
+
+
+def time_ms_of(record: logging.LogRecord) -> int:
+    """The engine's time of a stamped record."""
+    value = record.__dict__["engine_time_ms"]
+    return int(value)
+
+
+def iso_utc(time_ms: int) -> str:
+    """2025-06-04T00:00:00.000Z"""
+    moment = datetime.fromtimestamp(time_ms // 1000, UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{time_ms % 1000:03d}Z"

@@ -1,0 +1,133 @@
+"""What the command line asks of the composition root, stated as a protocol so that `tui` needs none of the rest.
+
+This module stays light: the read verbs import it on every call. An implementation imports everything heavy
+inside its methods.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from core.control import Control
+    from core.settings import Mode
+
+Row = dict[str, Any]
+"""One JSON-ready object: str, int, float, bool, None, and lists and objects of them. Keys carry their units."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """One wish to run an engine.
+
+    `settings_path` is None for the defaults. `speed` is market seconds per second, None as fast as possible.
+    `from_ms` (inclusive) and `to_ms` (exclusive) cut the recorded market, None for its own ends; `seed` None takes
+    that of the settings. `log_level` is the lowest level shown on stderr; the log file takes everything from INFO on.
+    """
+
+    mode: Mode
+    home: Path
+    settings_path: Path | None = None
+    speed: float | None = None
+    from_ms: int | None = None
+    to_ms: int | None = None
+    seed: int | None = None
+    log_level: str = "INFO"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One check of `doctor`. `mend` is one line to act on, empty when `ok`."""
+
+    name: str
+    ok: bool
+    detail: str
+    mend: str = ""
+
+
+class EngineHandle(Protocol):
+    """An engine in a thread of its own."""
+
+    @property
+    def control(self) -> Control: ...
+
+    def stop(self, timeout_s: float) -> None:
+        """Ask the engine to end and wait for it. Raises UnavailableError when it has not after `timeout_s`."""
+        ...
+
+    def failure(self) -> BaseException | None:
+        """What ended the engine, None while it runs and after a normal end."""
+        ...
+
+    def ended(self) -> bool: ...
+
+
+class Reader(Protocol):
+    """The durable record, read without an engine. The database exists when a reader is asked for.
+
+    Keys are the field names of the views in `core.control` (StatusView, PositionView, OrderView, TradeView,
+    SignalView) plus what else the record knows. Lists are newest first. Every method raises StorageError.
+    """
+
+    def status(self) -> Row:
+        """The last journalled account: a StatusView as a row with `state` "stopped"; unknown values are None."""
+        ...
+
+    def positions(self) -> list[Row]: ...
+
+    def orders(self, open_only: bool) -> list[Row]: ...
+
+    def trades(self, limit: int) -> list[Row]: ...
+
+    def signals(self, limit: int) -> list[Row]: ...
+
+    def stats(self) -> Row:
+        """Figures over all closed trades of the account, with the source of the market they were made on."""
+        ...
+
+    def models(self) -> list[Row]: ...
+
+    def limit_events(self) -> list[Row]: ...
+
+
+class Runtime(Protocol):
+    """Implemented by the composition root and handed to `tui.cli.main`."""
+
+    def run_headless(self, request: RunRequest) -> int:
+        """Run an engine in this process until it ends or is told to stop by SIGINT or SIGTERM; the exit code.
+
+        Raises UnavailableError when another engine holds the home.
+        """
+        ...
+
+    def start_engine(self, request: RunRequest) -> EngineHandle:
+        """Start an engine in its own thread; returns once it can be asked for snapshots. Raises as run_headless."""
+        ...
+
+    def reader(self, home: Path) -> Reader: ...
+
+    def import_files(
+        self, home: Path, files: Sequence[Path], symbol: str | None, interval: str | None, synthetic: bool
+    ) -> list[Row]:
+        """Take candle files into the store; one row a file. `synthetic` marks made-up data for good.
+
+        Raises DataError naming file, row and mend; nothing of that file is kept then.
+        """
+        ...
+
+    def list_data(self, home: Path) -> list[Row]: ...
+
+    def check_data(self, home: Path) -> list[Row]:
+        """One row a problem (gap, impossible candle, duplicate); empty when the candles are whole."""
+        ...
+
+    def doctor(self, home: Path, settings_path: Path | None, workers: bool) -> list[Finding]:
+        """Checks only the root can make: database, candles, strategies and, with `workers`, worker processes."""
+        ...
+
+    def backup(self, home: Path, target: Path) -> Row:
+        """Copy the database, whole and consistent, beside a running engine. Refuses an existing `target`."""
+        ...
