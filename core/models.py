@@ -70,8 +70,8 @@ class ModelDesk:
                 window = self._window(symbol, record.requested_ms)
                 self._pending[symbol] = (record, group.create_task(self._train(window, record.requested_ms)))
 
-    def next_due_ms(self) -> int | None:
-        return min((record.due_ms for record, _ in self._pending.values()), default=None)
+    def tasks(self) -> list[_Task]:
+        return [task for _, task in self._pending.values() if task is not None]
 
     async def results(self, until_ms: int) -> list[TrainingRecord]:
         """Results due at or before `until_ms`, in order of due time and symbol; waits for those still running."""

@@ -42,6 +42,12 @@ class BarHistory:
         for row in range(len(columns.open_time_ms)):
             self.append(bar_at(columns, row))
 
+    def close_before(self, bars: int) -> float | None:
+        """The close `bars` bars before the newest, or the oldest kept; None when empty."""
+        if not len(self):
+            return None
+        return float(self._values[3, max(self._end - len(self), self._end - 1 - bars)])
+
     def window(self, count: int, until_ms: int) -> BarColumns:
         """At most `count` bars that closed at or before `until_ms`, oldest first; copies."""
         first = max(0, self._end - self._capacity)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+from core.domain.market import Bar
 from core.domain.records import (
     AdjustmentRecord,
     EquityRecord,
@@ -55,6 +56,14 @@ def restore(trader: Trader, records: Sequence[Record]) -> list[AdjustmentRecord]
             case _:
                 pass
     return differences
+
+
+def set_marks(trader: Trader, bars: Iterable[Bar]) -> None:
+    """Set each symbol's mark and time from its newest stored bar."""
+    for bar in bars:
+        s = trader.state.symbols[bar.symbol]
+        s.mark = bar.close
+        s.bar_close_ms = bar.close_time_ms
 
 
 def _compare(journalled: Trade, folded: Trade | None) -> list[AdjustmentRecord]:

@@ -1,0 +1,340 @@
+"""The asyncio shell: wires feed, trader, venue, learning and journal, and owns their tasks."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Protocol
+
+from core.clock import VirtualClock, monotonic_ns
+from core.control import CommandResult, LogLine, RunState, Snapshot, StatusView
+from core.domain.errors import ModelError, UnavailableError
+from core.domain.market import Bar, MarketEvent
+from core.domain.operator import OperatorCommand, Verb
+from core.domain.records import OperatorRecord, Record, TrainingRecord
+from core.domain.trading import Prediction
+from core.lag import LagMeter
+from core.logbook import Logbook
+from core.market.history import BarHistory, bar_at
+from core.market.replay import event_time_ms
+from core.models import ModelDesk
+from core.narrate import narrate
+from core.pace import Pacer
+from core.ports import BarColumns, CandleStore, Forecaster, Journal, Venue
+from core.recent import Recent
+from core.recovery import ResumePoint, reconcile, resume_point
+from core.stepper import Stepper
+from core.trader import limits
+from core.trader.restore import restore, set_marks
+from core.trader.trader import Trader
+from core.views import chart_views, meter_views, order_view, position_view, price_view, signal_view, trade_view
+
+log = logging.getLogger("quarterdeck.engine")
+
+_CHART_AND_SLACK_BARS = 1_500
+
+
+class RestorableVenue(Venue, Protocol):
+    """A venue that lives in this process and is told its state again at start."""
+
+    def restore(self, records: Sequence[Record], last_bars: Sequence[Bar]) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class EngineParts:
+    """What the composition root hands in. `start_ms` is where a new account begins to trade.
+
+    `trade_from_ms` is where a resumed account does: earlier bars are walked through without new entries.
+    `feed` opens the market behind a resume point. `end_with_feed` ends the run when the recorded market does.
+    """
+
+    mode: str
+    source: str
+    trader: Trader
+    venue: RestorableVenue
+    journal: Journal
+    candles: CandleStore
+    forecaster: Forecaster
+    feed: Callable[[ResumePoint], AsyncIterator[MarketEvent]]
+    clock: VirtualClock
+    pacer: Pacer
+    logbook: Logbook
+    start_ms: int
+    trade_from_ms: int
+    end_with_feed: bool
+    publish_hz: float
+
+
+class Engine:
+    """One account trading one market. `run` returns at the end of the market or after `stop`."""
+
+    def __init__(self, parts: EngineParts) -> None:
+        self._parts = parts
+        self._trader = parts.trader
+        self._symbols = tuple(parts.trader.state.symbols)
+        settings, strategy = parts.trader.settings, parts.trader.strategy
+        self._interval_ms = settings.market.interval_minutes * 60_000
+        self._training_bars = strategy.lookback_bars + strategy.lifecycle.window_ms // self._interval_ms
+        delay_ms = settings.engine.training_delay_seconds * 1_000
+        self._inference_delay_ms = settings.engine.inference_delay_ms
+        capacity = self._training_bars + delay_ms // self._interval_ms + _CHART_AND_SLACK_BARS
+        self._capacity = capacity
+        self.histories = {symbol: BarHistory(symbol, self._interval_ms, capacity) for symbol in self._symbols}
+        self._recent = Recent(parts.trader.state)
+        self._desk = ModelDesk(strategy, parts.forecaster, self._symbols, delay_ms, self._training_window)
+        self._stepper = Stepper(parts.trader, parts.venue, parts.journal, self._observe)
+        self._lag = LagMeter()
+        self._state: RunState = "starting"
+        self._note = ""
+        self._operator_acts = 0
+        self._point = ResumePoint({}, {})
+        self._fed_ns: int | None = None
+        self._progress: tuple[int, int] | None = None
+        self._speed = 0.0
+        self._seq = 0
+        self._stop = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self.latest: Snapshot | None = None
+
+    async def run(self) -> None:
+        """Recover, then trade. Raises what ended it when that was not a stop or the end of the market."""
+        self._loop = asyncio.get_running_loop()
+        self._publish_now()
+        await self._recover()
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(self._lag.run()), group.create_task(self._publish())]
+            market = group.create_task(self._follow_market(group))
+            await self._until_over(market)
+            async with self._stepper.lock:
+                self._state = "stopping"
+                for task in (*tasks, market, *self._desk.tasks()):
+                    task.cancel()
+        self._publish_now()
+
+    def stop(self) -> None:
+        """Ask the engine to end after the step in hand. Safe from any thread."""
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._stop.set)
+
+    def submit(self, verb: Verb, symbol: str, operator: str) -> Future[CommandResult]:
+        """Ask for a command from any thread. Raises UnavailableError when the engine does not run."""
+        if self._loop is None or self._loop.is_closed():
+            raise UnavailableError("no engine runs here")
+        return asyncio.run_coroutine_threadsafe(self.command(verb, symbol, operator), self._loop)
+
+    def fail(self, reason: str) -> None:
+        """Show that the engine ended by an error."""
+        self._state, self._note = "failed", reason
+        self._publish_now()
+
+    async def command(self, verb: Verb, symbol: str, operator: str) -> CommandResult:
+        """Carry out an operator's command between two steps. Runs on the engine's loop."""
+        now_ms = self._parts.clock.now_ms()
+        command_id = f"op-{now_ms}-{self._operator_acts}"
+        self._operator_acts += 1
+        if not (self._state == "running" or (self._state == "ended" and verb is not Verb.FLATTEN)):
+            return CommandResult(command_id, accepted=False, message=f"refused: the engine is {self._state}")
+        command = OperatorCommand(command_id, verb, symbol, operator, now_ms)
+        records = await self._stepper.step([command], now_ms)
+        result = next(record.result for record in records if isinstance(record, OperatorRecord))
+        self._publish_now()
+        return CommandResult(command_id, accepted=not result.startswith("refused"), message=result)
+
+    async def _until_over(self, market: asyncio.Task[None]) -> None:
+        stop = asyncio.ensure_future(self._stop.wait())
+        waiting = (stop, market) if self._parts.end_with_feed else (stop,)
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        stop.cancel()
+
+    async def _recover(self) -> None:
+        parts, trader = self._parts, self._trader
+        self._state = "recovering"
+        records = await parts.journal.load()
+        differences = restore(trader, records)
+        self._observe(records, narrated=False)
+        self._point = resume_point(records)
+        last_bars = await self._load_history()
+        parts.venue.restore(records, last_bars)
+        now_ms = max([parts.clock.now_ms(), *(bar.close_time_ms for bar in last_bars)])
+        parts.clock.advance_to(now_ms)
+        differences += await reconcile(trader, parts.venue, self._stepper, now_ms)
+        if records:
+            log.info("recovered %d records up to %d: %d differences", len(records), now_ms, len(differences))
+            await self._predict(now_ms)
+        if differences:
+            self._note = f"{len(differences)} differences settled at start; see the log"
+
+    async def _load_history(self) -> list[Bar]:
+        """Fill the histories up to the resume point and set the trader's marks; the newest bar of each symbol."""
+        newest = []
+        for symbol, history in self.histories.items():
+            last = self._point.bars.get(symbol)
+            end_ms = self._parts.start_ms if last is None else last + self._interval_ms
+            columns = await self._parts.candles.bars(symbol, end_ms - self._capacity * self._interval_ms, end_ms)
+            history.extend(columns)
+            if len(columns.open_time_ms):
+                newest.append(bar_at(columns, -1))
+        set_marks(self._trader, newest)
+        return newest
+
+    async def _follow_market(self, group: asyncio.TaskGroup) -> None:
+        parts = self._parts
+        self._desk.start_pending(group)
+        self._state = "running"
+        async for due_ms, batch in _batches(parts.feed(self._point)):
+            walking = due_ms < parts.trade_from_ms
+            if not walking:
+                await self._deliver_models(due_ms)
+                await parts.pacer.until(due_ms)
+            parts.clock.advance_to(due_ms)
+            self._note_progress(due_ms)
+            bars = [event for event in batch if isinstance(event, Bar)]
+            for bar in bars:
+                self.histories[bar.symbol].append(bar)
+            requests: list[TrainingRecord] = [] if walking or not bars else self._desk.due_requests(due_ms)
+            await self._stepper.market(batch, due_ms, timer=bool(bars), extra=requests)
+            if bars and not walking:
+                self._desk.start_pending(group)
+                await self._predict(due_ms)
+        self._state = "ended"
+        log.info("the recorded market ended")
+
+    async def _deliver_models(self, until_ms: int) -> None:
+        for record in await self._desk.results(until_ms):
+            await self._stepper.step((), record.due_ms, extra=[record])
+
+    async def _predict(self, close_ms: int) -> None:
+        """Ask for the predictions of the bars that closed at `close_ms` and were not answered yet."""
+        asked: list[tuple[BarColumns, str]] = []
+        for symbol, version in self._desk.champions.items():
+            s = self._trader.state.symbols[symbol]
+            answered = s.prediction is not None and s.prediction.bar_close_ms >= close_ms
+            if s.bar_close_ms == close_ms and not answered:
+                asked.append((self.histories[symbol].window(self._trader.strategy.lookback_bars, close_ms), version))
+        if not asked:
+            return
+        made_ms = close_ms + self._inference_delay_ms
+        predictions = await self._ask_workers(asked, made_ms)
+        if predictions:
+            self._parts.clock.advance_to(max(made_ms, self._parts.clock.now_ms()))
+            await self._stepper.step(predictions, made_ms)
+
+    async def _ask_workers(self, asked: Sequence[tuple[BarColumns, str]], made_ms: int) -> list[Prediction]:
+        for attempt in (1, 2):
+            try:
+                answers = await self._parts.forecaster.predict(asked, made_ms)
+            except ModelError as error:
+                log.error("no predictions at %d (try %d of 2): %s", made_ms, attempt, error)
+                self._note = f"no predictions: {error}"
+            else:
+                return [answer for answer in answers if answer is not None]
+        return []
+
+    def _training_window(self, symbol: str, until_ms: int) -> BarColumns:
+        return self.histories[symbol].window(self._training_bars, until_ms)
+
+    def _observe(self, records: Sequence[Record], *, narrated: bool = True) -> None:
+        self._recent.take_in(records)
+        self._desk.take_in(records)
+        if narrated:
+            narrate(records, {symbol: s.instrument for symbol, s in self._trader.state.symbols.items()})
+
+    def _note_progress(self, due_ms: int) -> None:
+        now_ns = monotonic_ns()
+        self._fed_ns = now_ns
+        if self._progress is None or now_ns - self._progress[1] > 2_000_000_000:
+            if self._progress is not None:
+                self._speed = (due_ms - self._progress[0]) * 1e6 / (now_ns - self._progress[1])
+            self._progress = (due_ms, now_ns)
+
+    async def _publish(self) -> None:
+        while True:
+            self._publish_now()
+            await asyncio.sleep(1.0 / self._parts.publish_hz)
+
+    def _publish_now(self) -> None:
+        self._seq += 1
+        state = self._trader.state
+        books = state.symbols
+        champions = self._desk.champions
+        recent = self._recent
+        self.latest = Snapshot(
+            seq=self._seq,
+            status=self._status(),
+            prices=tuple(
+                price_view(s, self.histories[symbol], champions.get(symbol, ""))
+                for symbol, s in books.items()
+                if s.bar_close_ms
+            ),
+            positions=tuple(position_view(s) for s in books.values() if s.lots),
+            orders=tuple(order_view(order, s.instrument) for s in books.values() for order in s.orders.values()),
+            signals=tuple(signal_view(signal) for signal in reversed(recent.signals)),
+            meters=meter_views(self._trader.readings),
+            trades=tuple(trade_view(trade) for trade in reversed(recent.trades)),
+            charts=chart_views(self.histories, recent),
+        )
+
+    def _status(self) -> StatusView:
+        state, parts = self._trader.state, self._parts
+        shown: RunState = self._state
+        if shown == "running" and (state.halted or state.paused):
+            shown = "halted" if state.halted else "paused"
+        equity = state.equity_usdt()
+        fed_ns = self._fed_ns
+        return StatusView(
+            mode=parts.mode,
+            state=shown,
+            as_of_ms=parts.clock.now_ms(),
+            balance_usdt=state.wallet_usdt,
+            equity_usdt=equity,
+            day_pnl_usdt=equity - state.day_start_equity_usdt,
+            drawdown_pct=limits.drawdown_pct(state.peak_equity_usdt, equity),
+            exposure_pct=limits.exposure_pct(sum(s.notional_usdt for s in state.symbols.values()), equity),
+            open_positions=sum(1 for s in state.symbols.values() if s.lots),
+            open_orders=sum(len(s.orders) for s in state.symbols.values()),
+            feed_age_ms=None if fed_ns is None else (monotonic_ns() - fed_ns) / 1e6,
+            loop_lag_ms=self._lag.p99_ms(),
+            halts=(
+                *self._trader.guard.halts(),
+                *(["paused"] if state.paused else []),
+                *(["halted"] if state.halted else []),
+            ),
+            speed=self._speed,
+            source=parts.source,
+            note=self._note or self._desk.last_note,
+        )
+
+
+class EngineControl:
+    """`core.control.Control` over an engine in this process."""
+
+    def __init__(self, engine: Engine, logbook: Logbook) -> None:
+        self._engine = engine
+        self._logbook = logbook
+
+    def snapshot(self) -> Snapshot | None:
+        return self._engine.latest
+
+    def log_lines(self, after: int) -> tuple[int, list[LogLine]]:
+        return self._logbook.lines_after(after)
+
+    async def command(self, verb: Verb, symbol: str = "", operator: str = "console") -> CommandResult:
+        return await asyncio.wrap_future(self._engine.submit(verb, symbol, operator))
+
+
+async def _batches(events: AsyncIterator[MarketEvent]) -> AsyncIterator[tuple[int, list[MarketEvent]]]:
+    """Events grouped by the instant at which they are due."""
+    batch: list[MarketEvent] = []
+    due_ms = 0
+    async for event in events:
+        at_ms = event_time_ms(event)
+        if batch and at_ms != due_ms:
+            yield due_ms, batch
+            batch = []
+        due_ms = at_ms
+        batch.append(event)
+    if batch:
+        yield due_ms, batch

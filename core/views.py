@@ -1,0 +1,144 @@
+"""The engine's state as the frozen views that a console or a socket is handed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from core.control import (
+    ChartView,
+    MeterView,
+    OrderView,
+    PositionView,
+    PriceView,
+    SignalView,
+    TradeView,
+)
+from core.domain.instrument import Instrument
+from core.domain.orders import Order
+from core.domain.trading import Signal, Trade
+from core.market.history import BarHistory
+from core.recent import Recent
+from core.trader.limits import Reading
+from core.trader.state import SymbolState
+
+_SPARK_BARS = 60
+_DAY_BARS = 1_440
+
+
+def decimals(instrument: Instrument) -> int:
+    exponent = instrument.tick_size.normalize().as_tuple().exponent
+    return max(0, -exponent) if isinstance(exponent, int) else 0
+
+
+def price_view(s: SymbolState, history: BarHistory, model_version: str) -> PriceView:
+    """`change_pct` is over the last 24 hours, or over what is stored where that is less."""
+    closes = tuple(bar.close for bar in list(history.recent)[-_SPARK_BARS:])
+    before = history.close_before(_DAY_BARS)
+    return PriceView(
+        symbol=s.instrument.symbol,
+        last=s.mark,
+        change_pct=100.0 * (s.mark / before - 1.0) if before else 0.0,
+        as_of_ms=s.bar_close_ms,
+        closes=closes,
+        decimals=decimals(s.instrument),
+        prediction_bps=s.prediction.value_bps if s.prediction is not None else None,
+        model_version=model_version,
+    )
+
+
+def position_view(s: SymbolState) -> PositionView:
+    trade = s.trade
+    price = s.instrument.price
+    cost = abs(s.cost_usdt)
+    return PositionView(
+        trade_id=trade.trade_id if trade else "",
+        symbol=s.instrument.symbol,
+        side="long" if s.lots > 0 else "short",
+        qty=float(s.instrument.qty(abs(s.lots))),
+        entry_price=s.entry_price,
+        mark_price=s.mark,
+        stop_price=float(price(trade.stop_ticks)) if trade and trade.stop_ticks else None,
+        target_price=float(price(trade.target_ticks)) if trade and trade.target_ticks else None,
+        notional_usdt=s.notional_usdt,
+        unrealised_usdt=s.unrealised_usdt,
+        unrealised_pct=100.0 * s.unrealised_usdt / cost if cost else 0.0,
+        opened_ms=trade.entry_time_ms if trade else 0,
+        strategy=trade.strategy if trade else "",
+        decimals=decimals(s.instrument),
+    )
+
+
+def order_view(order: Order, instrument: Instrument) -> OrderView:
+    ticks = order.trigger_ticks if order.trigger_ticks is not None else order.price_ticks
+    return OrderView(
+        client_order_id=order.client_order_id,
+        symbol=order.symbol,
+        side=order.side,
+        type=order.type,
+        role=order.role,
+        qty=float(instrument.qty(order.qty_lots)),
+        filled_qty=float(instrument.qty(order.filled_lots)),
+        price=None if ticks is None else float(instrument.price(ticks)),
+        state=order.state,
+        created_ms=order.created_ms,
+        reduce_only=order.reduce_only,
+    )
+
+
+def signal_view(signal: Signal) -> SignalView:
+    return SignalView(
+        time_ms=signal.time_ms,
+        symbol=signal.symbol,
+        direction=signal.direction,
+        value_bps=signal.value_bps,
+        threshold_bps=signal.threshold_bps,
+        confidence=signal.confidence,
+        action=signal.action,
+        reason=signal.reason,
+        model_version=signal.model_version,
+        reasons=tuple((c.feature, c.value, c.contribution_bps) for c in signal.contributions),
+    )
+
+
+def trade_view(trade: Trade) -> TradeView:
+    return TradeView(
+        trade_id=trade.trade_id,
+        symbol=trade.symbol,
+        side="long" if trade.side.sign > 0 else "short",
+        qty=float(trade.qty),
+        entry_price=float(trade.entry_price),
+        exit_price=float(trade.exit_price),
+        entry_time_ms=trade.entry_time_ms,
+        exit_time_ms=trade.exit_time_ms,
+        net_pnl_usdt=float(trade.net_pnl_usdt),
+        exit_reason=trade.exit_reason,
+    )
+
+
+def meter_views(readings: Iterable[Reading]) -> tuple[MeterView, ...]:
+    """One meter a limit; of a limit that is measured per symbol, the worst."""
+    worst: dict[str, Reading] = {}
+    for reading in readings:
+        held = worst.get(reading.rule.name)
+        if held is None or reading.used > held.used:
+            worst[reading.rule.name] = reading
+    return tuple(
+        MeterView(
+            name=f"{reading.rule.name} {reading.symbol}".strip(),
+            used=reading.used,
+            limit=reading.limit,
+            unit=reading.rule.unit,
+            level=reading.level,
+            effect=reading.effect,
+            clears=reading.rule.clears,
+            formula=reading.rule.formula,
+        )
+        for reading in worst.values()
+    )
+
+
+def chart_views(histories: Mapping[str, BarHistory], recent: Recent) -> dict[str, ChartView]:
+    return {
+        symbol: ChartView(symbol, tuple(history.recent), tuple(recent.markers[symbol]))
+        for symbol, history in histories.items()
+    }
