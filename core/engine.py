@@ -45,7 +45,7 @@ class RestorableVenue(Venue, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class EngineParts:
-    """What the composition root hands in. `start_ms` is where a new account begins to trade.
+    """What the composition root hands in. `records` is the loaded journal; `start_ms` is where a new account begins.
 
     `trade_from_ms` is where a resumed account does: earlier bars are walked through without new entries.
     `feed` opens the market behind a resume point. `end_with_feed` ends the run when the recorded market does.
@@ -56,6 +56,7 @@ class EngineParts:
     trader: Trader
     venue: RestorableVenue
     journal: Journal
+    records: Sequence[Record]
     candles: CandleStore
     forecaster: Forecaster
     feed: Callable[[ResumePoint], AsyncIterator[MarketEvent]]
@@ -134,7 +135,6 @@ class Engine:
         """Carry out an operator's command between two steps. Runs on the engine's loop."""
         now_ms = self._parts.clock.now_ms()
         command_id = f"op-{now_ms}-{self._operator_acts}"
-        self._operator_acts += 1
         if not (self._state == "running" or (self._state == "ended" and verb is not Verb.FLATTEN)):
             return CommandResult(command_id, accepted=False, message=f"refused: the engine is {self._state}")
         command = OperatorCommand(command_id, verb, symbol, operator, now_ms)
@@ -152,7 +152,7 @@ class Engine:
     async def _recover(self) -> None:
         parts, trader = self._parts, self._trader
         self._state = "recovering"
-        records = await parts.journal.load()
+        records = parts.records
         differences = restore(trader, records)
         self._observe(records, narrated=False)
         self._point = resume_point(records)
@@ -237,6 +237,7 @@ class Engine:
         return self.histories[symbol].window(self._training_bars, until_ms)
 
     def _observe(self, records: Sequence[Record], *, narrated: bool = True) -> None:
+        self._operator_acts += sum(1 for record in records if isinstance(record, OperatorRecord))
         self._recent.take_in(records)
         self._desk.take_in(records)
         if narrated:

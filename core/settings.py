@@ -112,6 +112,12 @@ class Settings(_Section):
     engine: EngineSettings = EngineSettings()
     demo: DemoSettings = DemoSettings()
 
+    def with_initial_balance(self, balance_usdt: Decimal) -> Settings:
+        """These settings with the balance that an account was really opened with."""
+        return self.model_copy(
+            update={"account": self.account.model_copy(update={"initial_balance_usdt": balance_usdt})}
+        )
+
     @model_validator(mode="after")
     def _parts_agree(self) -> Settings:
         if not self.limits.min_stop_distance_pct <= self.scalper.stop_pct <= self.limits.max_stop_distance_pct:

@@ -1,0 +1,318 @@
+"""The composition root: the only module that knows core, strategies, storage and tui at once.
+
+Heavy imports stand inside the functions that need them, so that a read verb answers at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from core.clock import SystemClock
+from core.domain.errors import BadInputError, QuarterdeckError, UnavailableError
+from core.domain.market import MINUTE_MS
+from core.home import EngineLock, Home
+from core.runtime import EngineHandle, Finding, Reader, Row, RunRequest
+
+if TYPE_CHECKING:
+    from storage.candles import SqliteCandles
+    from storage.database import Database
+
+    from core.clock import VirtualClock
+    from core.control import Control
+    from core.domain.instrument import Instrument
+    from core.engine import Engine, EngineParts
+    from core.logbook import LogSetup
+    from core.settings import Settings
+    from core.strategy import Strategy
+
+DATA = Path(__file__).resolve().parent / "data"
+CONSOLE_CORE_SHARE = 0.45
+CONSOLE_PUBLISH_HZ = 4.0
+HEADLESS_PUBLISH_HZ = 1.0
+STOP_SIGNALS = ("SIGTERM", "SIGINT", "SIGHUP")
+
+
+class QuarterdeckRuntime:
+    """Implements `core.runtime.Runtime`."""
+
+    def run_headless(self, request: RunRequest) -> int:
+        from core.engine_thread import first_cause
+
+        try:
+            asyncio.run(_serve_until_signal(request))
+        except BaseExceptionGroup as group:
+            raise first_cause(group) from group
+        return 0
+
+    def start_engine(self, request: RunRequest) -> EngineHandle:
+        from core.engine_thread import EngineThread
+
+        return EngineThread(lambda built: _serve(request, built, console=True))
+
+    def reader(self, home: Path) -> Reader:
+        from storage.reader import Reader as StoredReader
+
+        return StoredReader(Home(home).database)
+
+    def import_files(
+        self, home: Path, files: Sequence[Path], symbol: str | None, interval: str | None, synthetic: bool
+    ) -> list[Row]:
+        from storage.data_admin import import_file
+        from storage.database import open_database
+
+        where = Home(home)
+        where.create()
+        database = open_database(where.database)
+        now_ms = SystemClock().now_ms()
+        return [
+            import_file(database, path, symbol=symbol, interval=interval, synthetic=synthetic, now_ms=now_ms).as_dict()
+            for path in files
+        ]
+
+    def list_data(self, home: Path) -> list[Row]:
+        from storage.data_admin import list_data
+
+        return [row.as_dict() for row in list_data(_existing_database(home))]
+
+    def check_data(self, home: Path) -> list[Row]:
+        from storage.data_admin import check_data
+
+        return [row.as_dict() for row in check_data(_existing_database(home))]
+
+    def doctor(self, home: Path, settings_path: Path | None, workers: bool) -> list[Finding]:
+        return _examine(Home(home), settings_path, workers)
+
+    def backup(self, home: Path, target: Path) -> Row:
+        database = _existing_database(home)
+        database.backup(target)
+        return {"database": str(database.path), "backup": str(target), "bytes": target.stat().st_size}
+
+
+async def _serve_until_signal(request: RunRequest) -> None:
+    """A stop signal ends the engine after the step in hand, or the start-up at once; both are a normal end."""
+    loop = asyncio.get_running_loop()
+    engines: list[Engine] = []
+    serving = asyncio.ensure_future(_serve(request, lambda engine, _: engines.append(engine), console=False))
+
+    def stop() -> None:
+        if engines:
+            engines[0].stop()
+        else:
+            serving.cancel()
+
+    for name in STOP_SIGNALS:
+        loop.add_signal_handler(getattr(signal, name), stop)
+    with contextlib.suppress(asyncio.CancelledError):
+        await serving
+
+
+async def _serve(request: RunRequest, built: Callable[[Engine, Control], None], *, console: bool) -> None:
+    """Build an engine for `request`, tell `built`, and run it to its end."""
+    from core.control_socket import ControlServer
+
+    from core.clock import VirtualClock
+    from core.engine import Engine, EngineControl
+    from core.logbook import set_up
+
+    if request.mode != "demo":
+        raise BadInputError(f"--mode {request.mode}: this build trades the recorded market only; use --mode demo")
+    home = Home(request.home)
+    home.create()
+    settings = _settings(request.settings_path, home)
+    async with AsyncExitStack() as stack:
+        stack.enter_context(EngineLock(home))
+        clock = VirtualClock(0)
+        logs = set_up(home.log, clock.now_ms, stderr=None if console else sys.stderr, stderr_level=request.log_level)
+        stack.callback(logs.close)
+        parts = await _demo_parts(request, home, settings, clock, logs, stack, console=console)
+        engine = Engine(parts)
+        control = EngineControl(engine, logs.book)
+        await stack.enter_async_context(ControlServer(home, control))
+        built(engine, control)
+        await engine.run()
+
+
+async def _demo_parts(
+    request: RunRequest,
+    home: Home,
+    settings: Settings,
+    clock: VirtualClock,
+    logs: LogSetup,
+    stack: AsyncExitStack,
+    *,
+    console: bool,
+) -> EngineParts:
+    """The recorded market, a simulated venue, and the account of this home."""
+    from core.learning.forecaster import WorkerForecaster
+    from core.learning.workers import WorkerPool
+    from core.market.replay import ReplayCursor, ReplayFeed
+    from core.venues.adapter import simulated_venue
+    from storage.candles import SqliteCandles
+    from storage.data_admin import import_recorded_market
+    from storage.database import open_database
+    from storage.journal import SqliteJournal
+
+    from core.account import Opening, check_seed, first_period, later_period
+    from core.engine import EngineParts
+    from core.market.instruments import load_instruments
+    from core.pace import Pacer
+    from core.recovery import resume_point
+    from core.trader.trader import Trader
+
+    strategy = _strategy(settings)
+    database = open_database(home.database)
+    import_recorded_market(database, DATA, SystemClock().now_ms())
+    candles = await SqliteCandles.open(database)
+    stack.push_async_callback(candles.close)
+    journal = await SqliteJournal.open(database, request.mode)
+    stack.push_async_callback(journal.close)
+
+    instruments = _chosen(load_instruments(DATA / "instruments.toml", settings.costs), settings.market.symbols)
+    spans = {symbol: await _span(candles, symbol) for symbol in instruments}
+    records = await journal.load()
+    point = resume_point(records)
+    stored = await journal.get_meta("opening")
+    if stored is None:
+        period = first_period(spans, strategy.lifecycle.window_ms, request.from_ms, request.to_ms)
+        seed = settings.demo.seed if request.seed is None else request.seed
+        opening = Opening(seed, settings.account.initial_balance_usdt, period.start_ms)
+        await journal.set_meta({"opening": opening.to_json(), "mode": request.mode})
+        await journal.put_instruments(list(instruments.values()))
+    else:
+        opening = Opening.from_json(stored)
+        check_seed(opening, request.seed)
+        reached_ms = max((open_ms + MINUTE_MS for open_ms in point.bars.values()), default=opening.start_ms)
+        last_ms = max(span[1] for span in spans.values())
+        period = later_period(opening, reached_ms, last_ms, request.from_ms, request.to_ms)
+    settings = settings.with_initial_balance(opening.initial_balance_usdt)
+    clock.advance_to(period.start_ms)
+
+    pool = WorkerPool(settings.engine.training_workers, settings.engine.worker_nice, home.log)
+    stack.push_async_callback(pool.close)
+    feed = ReplayFeed(candles, tuple(instruments), period.start_ms, period.end_ms, settings.engine.first_price_delay_ms)
+    return EngineParts(
+        mode=request.mode,
+        source="recorded Binance USD-M",
+        trader=Trader(request.mode, strategy, settings, instruments),
+        venue=simulated_venue(instruments, settings),
+        journal=journal,
+        records=records,
+        candles=candles,
+        forecaster=WorkerForecaster(strategy, pool, home.models, opening.seed),
+        feed=lambda point: feed.events(ReplayCursor(point.bars, point.first_prices)),
+        clock=clock,
+        pacer=Pacer(request.speed, CONSOLE_CORE_SHARE if console else None),
+        logbook=logs.book,
+        start_ms=period.start_ms,
+        trade_from_ms=period.trade_from_ms,
+        end_with_feed=not console,
+        publish_hz=CONSOLE_PUBLISH_HZ if console else HEADLESS_PUBLISH_HZ,
+    )
+
+
+def _settings(path: Path | None, home: Home) -> Settings:
+    """The file named, else the home's own, else the defaults."""
+    from core.settings import Settings, load_settings
+
+    if path is not None:
+        return load_settings(path)
+    return load_settings(home.settings) if home.settings.exists() else Settings()
+
+
+def _strategy(settings: Settings) -> Strategy:
+    from strategies.scalper.declaration import build
+
+    return build(settings)
+
+
+def _chosen(instruments: dict[str, Instrument], symbols: Sequence[str]) -> dict[str, Instrument]:
+    unknown = [symbol for symbol in symbols if symbol not in instruments]
+    if unknown:
+        raise BadInputError(
+            f"market.symbols: no contract rules for {', '.join(unknown)}; known are {', '.join(instruments)}"
+        )
+    return {symbol: instruments[symbol] for symbol in symbols}
+
+
+async def _span(candles: SqliteCandles, symbol: str) -> tuple[int, int]:
+    span = await candles.span(symbol)
+    if span is None:
+        raise BadInputError(f"no candles of {symbol} are stored; import some with: quarterdeck data import FILE")
+    return span
+
+
+def _existing_database(home: Path) -> Database:
+    from storage.database import open_database
+
+    path = Home(home).database
+    if not path.exists():
+        raise UnavailableError(f"{home}: holds no database yet; start an engine with: quarterdeck run")
+    return open_database(path)
+
+
+def _examine(home: Home, settings_path: Path | None, workers: bool) -> list[Finding]:
+    """The checks of `doctor` that need storage, strategies or workers; each failure is one finding."""
+    findings: list[Finding] = []
+
+    def check(name: str, mend: str, look: Callable[[], str]) -> None:
+        try:
+            findings.append(Finding(name, ok=True, detail=look()))
+        except QuarterdeckError as error:
+            findings.append(Finding(name, ok=False, detail=str(error), mend=mend))
+
+    check("database", "restore a backup, or choose another --home", lambda: _look_at_database(home))
+    check("contract rules", "restore data/instruments.toml", lambda: _look_at_instruments(settings_path, home))
+    check("strategy", "mend the settings named", lambda: _strategy(_settings(settings_path, home)).name)
+    if workers:
+        check("workers", "see the log for the worker's own error", lambda: _try_workers(settings_path, home))
+    return findings
+
+
+def _look_at_database(home: Home) -> str:
+    from storage.data_admin import list_data
+    from storage.database import open_database
+
+    if not home.database.exists():
+        return "none yet; the first run makes it"
+    rows = list_data(open_database(home.database))
+    return f"whole; {len(rows)} candle and funding series"
+
+
+def _look_at_instruments(settings_path: Path | None, home: Home) -> str:
+    from core.market.instruments import load_instruments
+
+    settings = _settings(settings_path, home)
+    found = _chosen(load_instruments(DATA / "instruments.toml", settings.costs), settings.market.symbols)
+    return ", ".join(found)
+
+
+def _try_workers(settings_path: Path | None, home: Home) -> str:
+    """Start the worker processes and let them import and compile what they need."""
+    from core.learning.forecaster import WorkerForecaster
+    from core.learning.workers import WorkerPool
+
+    settings = _settings(settings_path, home)
+
+    async def warm_up() -> None:
+        pool = WorkerPool(settings.engine.training_workers, settings.engine.worker_nice)
+        try:
+            await WorkerForecaster(_strategy(settings), pool, home.models, settings.demo.seed).warm_up()
+        finally:
+            await pool.close()
+
+    asyncio.run(warm_up())
+    return f"1 for predictions and {settings.engine.training_workers} for training start and answer"
+
+
+def main() -> NoReturn:
+    """The `quarterdeck` command."""
+    from tui.cli import main as run_command_line
+
+    sys.exit(run_command_line(QuarterdeckRuntime()))
