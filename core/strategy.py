@@ -28,10 +28,23 @@ class ExitRule:
 
 @dataclass(frozen=True, slots=True)
 class Lifecycle:
-    """When a model is trained, and on what."""
+    """When a model is trained, on what, and how many versions of it stay on disk beside those in use."""
 
     window_ms: int
     retrain_ms: int
+    keep_versions: int = 10
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """Where a strategy's model comes from: plain data, handed to worker processes.
+
+    `factory` is the import path of a module with `create_learner(options)` (`core.learning.protocol`); `options` is a
+    JSON object.
+    """
+
+    factory: str
+    options: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +53,7 @@ class Strategy:
 
     `stop_pct` and `target_pct` are distances from the entry in percent of its price; both rest at the venue.
     `lookback_bars` is how many closed bars one prediction needs, the newest included.
+    `model` is None when predictions come from elsewhere than a forecaster.
     """
 
     name: str
@@ -53,3 +67,4 @@ class Strategy:
     cooldown_ms: int
     exits: tuple[ExitRule, ...]
     lifecycle: Lifecycle
+    model: ModelSpec | None = None

@@ -1,0 +1,152 @@
+"""The learning side as the engine sees it: calls answered by worker processes, pure functions of their arguments."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from core.domain.errors import ModelError
+from core.domain.market import MINUTE_MS
+from core.domain.trading import Prediction
+from core.learning import tasks
+from core.learning.protocol import Outlook
+from core.learning.workers import WorkerPool
+from core.ports import BarColumns, TrainingResult
+from core.strategy import Strategy
+
+_log = logging.getLogger(__name__)
+
+
+def training_bars(strategy: Strategy) -> int:
+    """How many one-minute bars a training takes: those of its window and the look-back before the first of them."""
+    return strategy.lookback_bars + strategy.lifecycle.window_ms // MINUTE_MS
+
+
+def training_seed(run_seed: int, strategy: str, symbol: str, requested_ms: int) -> int:
+    """31 bits that are the same for the same training of the same run, in any process and any order."""
+    digest = hashlib.sha256(f"{run_seed}|{strategy}|{symbol}|{requested_ms}".encode()).digest()
+    return int.from_bytes(digest[:4], "big") >> 1
+
+
+def last_bars(window: BarColumns, count: int) -> BarColumns:
+    """The newest `count` bars of a window, or all of them."""
+    cut = slice(-count, None)
+    return BarColumns(
+        window.symbol,
+        window.interval_ms,
+        window.open_time_ms[cut],
+        window.open[cut],
+        window.high[cut],
+        window.low[cut],
+        window.close[cut],
+        window.volume[cut],
+    )
+
+
+class WorkerForecaster:
+    """Implements `core.ports.Forecaster` for any strategy with a model.
+
+    What it remembers changes no answer: which versions were asked for last (they are not pruned), and which could not
+    be used (for the operator). The pool is the caller's to close.
+    """
+
+    def __init__(self, strategy: Strategy, pool: WorkerPool, models_path: Path, run_seed: int) -> None:
+        """Raises ModelError when the strategy has no model."""
+        if strategy.model is None:
+            raise ModelError(f"strategy {strategy.name}: declares no model to forecast with")
+        self._strategy = strategy
+        self._pool = pool
+        self._home = tasks.ModelHome(models_path, strategy.name, strategy.model)
+        self._run_seed = run_seed
+        self._in_use: dict[str, str] = {}
+        self._unusable: dict[str, str] = {}
+
+    async def warm_up(self) -> None:
+        """Start the workers, let them import and compile, and clear away what a crash left half stored."""
+        await self._pool.train(tasks.sweep, self._home)
+        await self._pool.warm_up(tasks.warm_up, self._home)
+
+    async def predict(self, windows: Sequence[tuple[BarColumns, str]], made_ms: int) -> list[Prediction | None]:
+        """One worker call for all windows.
+
+        None where a window is not full or holds a gap, where no version is named, and where the version cannot be used:
+        that is logged and shown by `describe`. Raises ModelError when the worker failed.
+        """
+        answers: list[Prediction | None] = [None] * len(windows)
+        lookback = self._strategy.lookback_bars
+        asked = [i for i, (window, version) in enumerate(windows) if version and len(window.close) >= lookback]
+        if not asked:
+            return answers
+        requests = [(last_bars(windows[i][0], lookback), windows[i][1]) for i in asked]
+        outlooks = await self._pool.infer(tasks.predict_batch, self._home, requests)
+        for i, (window, version), outlook in zip(asked, requests, outlooks, strict=True):
+            self._in_use[window.symbol] = version
+            if isinstance(outlook, ModelError):
+                self._report(window.symbol, str(outlook))
+                continue
+            self._unusable.pop(window.symbol, None)
+            if outlook is not None:
+                answers[i] = self._prediction(window, version, outlook, made_ms)
+        return answers
+
+    def _prediction(self, window: BarColumns, version: str, outlook: Outlook, made_ms: int) -> Prediction:
+        return Prediction(
+            symbol=window.symbol,
+            bar_close_ms=int(window.open_time_ms[-1]) + window.interval_ms,
+            made_ms=made_ms,
+            horizon_ms=self._strategy.horizon_ms,
+            value_bps=outlook.value_bps,
+            confidence=outlook.confidence,
+            model_version=version,
+            strategy=self._strategy.name,
+            contributions=outlook.contributions,
+        )
+
+    def _report(self, symbol: str, problem: str) -> None:
+        if self._unusable.get(symbol) != problem:
+            _log.error("%s has no prediction: %s", symbol, problem)
+        self._unusable[symbol] = problem
+
+    async def train(self, window: BarColumns, requested_ms: int) -> TrainingResult:
+        """Fit, validate and store one version from the newest `training_bars` of `window`.
+
+        A window that is too short makes no version and says so. Raises ModelError when the worker failed or the version
+        cannot be stored.
+        """
+        needed = training_bars(self._strategy)
+        if len(window.close) < needed:
+            note = f"a training needs {needed} bars, the window has {len(window.close)}"
+            return TrainingResult(window.symbol, self._strategy.name, "", False, note, {})
+        order = tasks.TrainingOrder(
+            window=last_bars(window, needed),
+            requested_ms=requested_ms,
+            seed=training_seed(self._run_seed, self._strategy.name, window.symbol, requested_ms),
+            lookback_bars=self._strategy.lookback_bars,
+            horizon_ms=self._strategy.horizon_ms,
+        )
+        result = await self._pool.train(tasks.train, self._home, order)
+        await self._prune(window.symbol, result.version)
+        return result
+
+    async def _prune(self, symbol: str, made: str) -> None:
+        """Only where the version in use is known: after a start, not before the first prediction."""
+        if symbol not in self._in_use:
+            return
+        keep = self._strategy.lifecycle.keep_versions
+        try:
+            await self._pool.train(tasks.prune, self._home, symbol, keep, (self._in_use[symbol], made))
+        except ModelError as error:
+            _log.warning("old versions of %s stay on disk: %s", symbol, error)
+
+    def describe(self) -> dict[str, Any]:
+        return {
+            "strategy": self._strategy.name,
+            "training_bars": training_bars(self._strategy),
+            "run_seed": self._run_seed,
+            "in_use": dict(self._in_use),
+            "unusable": dict(self._unusable),
+            "worker_restarts": self._pool.restarts(),
+        }

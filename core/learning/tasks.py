@@ -1,0 +1,149 @@
+"""What worker processes run: module-level functions of plain data.
+
+Learners and loaded versions are kept between calls, bounded; they are a cache and change no answer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import json
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as library_version
+from pathlib import Path
+from typing import cast
+
+from core.domain.errors import ModelError
+from core.learning.protocol import Fit, Learner, Outlook, SavedModel, TrainedModel
+from core.learning.versions import Manifest, digests, load_version, prune_versions, sweep_partials, write_version
+from core.ports import BarColumns, TrainingResult
+from core.strategy import ModelSpec
+
+TOP_FEATURES = 5
+_LIBRARIES = ("lightgbm", "numba", "numpy")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelHome:
+    """Where a strategy's versions are and how its models are made."""
+
+    root: Path
+    strategy: str
+    spec: ModelSpec
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingOrder:
+    """One training, whole: the same order gives the same version to the byte."""
+
+    window: BarColumns
+    requested_ms: int
+    seed: int
+    lookback_bars: int
+    horizon_ms: int
+
+
+def warm_up(home: ModelHome) -> None:
+    _learner(home.spec).warm_up()
+
+
+def sweep(home: ModelHome) -> None:
+    sweep_partials(home.root)
+
+
+def predict_batch(home: ModelHome, requests: Sequence[tuple[BarColumns, str]]) -> list[Outlook | ModelError | None]:
+    """An answer for each (window, version); a version that cannot be used answers with its error."""
+    return [_predict(home, window, version) for window, version in requests]
+
+
+def _predict(home: ModelHome, window: BarColumns, version: str) -> Outlook | ModelError | None:
+    try:
+        model = _model(home, window.symbol, version)
+    except ModelError as error:
+        return error
+    outlook = model.predict(window)
+    if outlook is None:
+        return None
+    return replace(outlook, contributions=model.explain(window, TOP_FEATURES))
+
+
+def train(home: ModelHome, order: TrainingOrder) -> TrainingResult:
+    """Fit and store one version. Raises ModelError when it cannot be stored."""
+    fit = _learner(home.spec).fit(order.window, order.seed)
+    version = "" if fit.model is None else _store(home, order, fit, fit.model)
+    return TrainingResult(
+        symbol=order.window.symbol,
+        strategy=home.strategy,
+        version=version,
+        passed=fit.passed,
+        note=fit.note,
+        metrics=dict(fit.metrics),
+    )
+
+
+def prune(home: ModelHome, symbol: str, keep: int, in_use: tuple[str, ...]) -> list[str]:
+    return prune_versions(home.root, home.strategy, symbol, keep, in_use)
+
+
+def _store(home: ModelHome, order: TrainingOrder, fit: Fit, model: TrainedModel) -> str:
+    saved = model.save()
+    window = order.window
+    manifest = Manifest(
+        strategy=home.strategy,
+        symbol=window.symbol,
+        feature_names=_learner(home.spec).feature_names,
+        lookback_bars=order.lookback_bars,
+        horizon_ms=order.horizon_ms,
+        seed=order.seed,
+        settings=json.loads(home.spec.options),
+        parameters=fit.parameters,
+        window_from_ms=int(window.open_time_ms[0]),
+        window_to_ms=int(window.open_time_ms[-1]) + window.interval_ms,
+        data_sha256=window_sha256(window),
+        calibration=saved.calibration,
+        metrics=fit.metrics,
+        passed=fit.passed,
+        note=fit.note,
+        libraries=_libraries(),
+        created_ms=order.requested_ms,
+        files=digests(saved.files),
+    )
+    return write_version(home.root, manifest, saved.files)
+
+
+def window_sha256(window: BarColumns) -> str:
+    """Hash of every number of a window: times as little-endian int64, the columns as float64, one after the other."""
+    digest = hashlib.sha256(window.open_time_ms.astype("<i8").tobytes())
+    for column in (window.open, window.high, window.low, window.close, window.volume):
+        digest.update(column.astype("<f8").tobytes())
+    return digest.hexdigest()
+
+
+def _libraries() -> dict[str, str]:
+    versions = {"python": platform.python_version()}
+    for name in _LIBRARIES:
+        try:
+            versions[name] = library_version(name)
+        except PackageNotFoundError:
+            continue
+    return versions
+
+
+@lru_cache(maxsize=8)
+def _learner(spec: ModelSpec) -> Learner:
+    try:
+        factory = importlib.import_module(spec.factory)
+        return cast(Learner, factory.create_learner(json.loads(spec.options)))
+    except (ImportError, AttributeError) as error:
+        raise ModelError(f"{spec.factory}: is not a model factory: {error}") from error
+
+
+@lru_cache(maxsize=64)
+def _model(home: ModelHome, symbol: str, version: str) -> TrainedModel:
+    learner = _learner(home.spec)
+    manifest, files = load_version(home.root, home.strategy, symbol, version, learner.feature_names)
+    return learner.load(SavedModel(files, manifest.calibration))

@@ -1,0 +1,180 @@
+"""Worker processes: the only place where models are trained and asked.
+
+Two lanes, so that a training never delays a prediction. A worker lives on a lifeline: the reading end of a pipe whose
+writing end only the engine's process holds. When that end closes, because the lane stops or because the process is gone
+by whatever means, the worker exits at once, in the middle of a training too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+from core.domain.errors import ModelError, QuarterdeckError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+INFERENCE_TIMEOUT_S = 60.0
+TRAINING_TIMEOUT_S = 900.0
+MAX_WAITING = 64
+
+
+class WorkerPool:
+    """One inference worker and `training_workers` niced ones. Started by the first call, used from one event loop.
+
+    Calls run in the order in which they are made. `log_path` receives what a worker writes to its standard output and
+    error; without it they are discarded, because a console owns the terminal.
+    """
+
+    def __init__(self, training_workers: int, training_nice: int, log_path: Path | None = None) -> None:
+        self._inference = _Lane("inference", 1, 0, INFERENCE_TIMEOUT_S, log_path)
+        self._training = _Lane("training", training_workers, training_nice, TRAINING_TIMEOUT_S, log_path)
+
+    async def infer(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run a module-level function in the inference worker.
+
+        Raises ModelError when the worker died, did not answer in time, is asked too much, or `function` failed; the
+        next call finds a new worker. The product's own errors come through as they are.
+        """
+        return await self._inference.call(function, *args, **kwargs)
+
+    async def train(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """The same in a training worker."""
+        return await self._training.call(function, *args, **kwargs)
+
+    async def warm_up(self, function: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:
+        """Run `function` once in every worker, all at the same time."""
+        lanes = [self._inference] + [self._training] * self._training.processes
+        async with asyncio.TaskGroup() as group:
+            for lane in lanes:
+                group.create_task(lane.call(function, *args, **kwargs))
+
+    def restarts(self) -> dict[str, int]:
+        """How often each lane lost its workers."""
+        return {lane.name: lane.restarts for lane in (self._inference, self._training)}
+
+    async def close(self) -> None:
+        """End every worker now; calls that still run raise ModelError."""
+        await asyncio.gather(self._inference.close(), self._training.close())
+
+
+class _Lane:
+    def __init__(self, name: str, processes: int, nice: int, timeout_s: float, log_path: Path | None) -> None:
+        self.name = name
+        self.processes = processes
+        self.restarts = 0
+        self._nice = nice
+        self._timeout_s = timeout_s
+        self._log_path = log_path
+        self._crew: _Crew | None = None
+        self._closed = False
+        self._free = asyncio.Semaphore(processes)
+        self._waiting = 0
+
+    async def call(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        if self._waiting >= MAX_WAITING:
+            raise ModelError(f"{self.name} worker: {MAX_WAITING} calls wait already; raise engine.training_workers")
+        self._waiting += 1
+        try:
+            async with self._free:
+                return await self._run(functools.partial(function, *args, **kwargs))
+        finally:
+            self._waiting -= 1
+
+    async def _run(self, task: Callable[[], R]) -> R:
+        if self._closed:
+            raise ModelError(f"{self.name} worker: the engine is stopping")
+        if self._crew is None:
+            self._crew = _Crew(self.processes, self._nice, self._log_path)
+        crew = self._crew
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                return await crew.submit(task)
+        except QuarterdeckError:
+            raise
+        except BrokenExecutor as error:
+            self._lose(crew)
+            what = "stopped with the engine" if self._closed else "died during a call; the next call starts a new one"
+            raise ModelError(f"{self.name} worker {what}") from error
+        except TimeoutError as error:
+            self._lose(crew)
+            raise ModelError(f"{self.name} worker gave no answer within {self._timeout_s:g} s and was ended") from error
+        except Exception as error:
+            raise ModelError(f"{self.name} worker: {type(error).__name__}: {error}") from error
+
+    def _lose(self, crew: _Crew) -> None:
+        """Several calls may learn of the same death."""
+        crew.cut()
+        if self._crew is crew:
+            self._crew = None
+            self.restarts += 1
+
+    async def close(self) -> None:
+        self._closed = True
+        crew, self._crew = self._crew, None
+        if crew is not None:
+            crew.cut()
+            await asyncio.to_thread(crew.join)
+
+
+class _Crew:
+    """The processes of a lane, from their start to the cut of their lifeline."""
+
+    def __init__(self, processes: int, nice: int, log_path: Path | None) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._worker_end, self._our_end = context.Pipe(duplex=False)
+        self._executor = ProcessPoolExecutor(
+            processes, context, initializer=_settle_in, initargs=(self._worker_end, nice, log_path)
+        )
+
+    async def submit(self, task: Callable[[], R]) -> R:
+        with _interrupts_blocked():
+            answer = asyncio.get_running_loop().run_in_executor(self._executor, task)
+        return await answer
+
+    def cut(self) -> None:
+        self._our_end.close()
+        self._worker_end.close()
+        self._executor.shutdown(wait=False)
+
+    def join(self) -> None:
+        self._executor.shutdown(wait=True)
+
+
+@contextmanager
+def _interrupts_blocked() -> Iterator[None]:
+    """A process started meanwhile is deaf to Ctrl-C from its first instruction, until it ignores it for good."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _settle_in(lifeline: Connection, nice: int, log_path: Path | None) -> None:
+    """The first thing a worker does."""
+    threading.Thread(target=_exit_with, args=(lifeline,), daemon=True).start()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.environ["OMP_NUM_THREADS"] = "1"
+    os.nice(nice)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    output = os.open(log_path or os.devnull, flags, 0o600)
+    for descriptor in (1, 2):
+        os.dup2(output, descriptor)
+    os.close(output)
+
+
+def _exit_with(lifeline: Connection) -> None:
+    lifeline.poll(None)
+    os._exit(1)

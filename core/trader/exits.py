@@ -1,0 +1,35 @@
+"""Exit rules as pure arithmetic that numba can compile: all of `core.strategy.ExitFunction`.
+
+(side_sign, entry_price, price, value_bps, held_ms, parameter) -> leave now. `side_sign` is +1 long and -1 short,
+`price` the price at hand, `value_bps` the newest prediction; NaN for a figure that is not there never leaves.
+"""
+
+from __future__ import annotations
+
+
+def reversal(
+    side_sign: int, entry_price: float, price: float, value_bps: float, held_ms: int, parameter: float
+) -> bool:
+    """The prediction is against the position by more than `parameter` bps."""
+    return side_sign * value_bps < -parameter
+
+
+def stop_loss(
+    side_sign: int, entry_price: float, price: float, value_bps: float, held_ms: int, parameter: float
+) -> bool:
+    """The price is against the position by `parameter` percent of the entry or more."""
+    return 100.0 * side_sign * (price - entry_price) <= -parameter * entry_price
+
+
+def take_profit(
+    side_sign: int, entry_price: float, price: float, value_bps: float, held_ms: int, parameter: float
+) -> bool:
+    """The price is in favour of the position by `parameter` percent of the entry or more."""
+    return 100.0 * side_sign * (price - entry_price) >= parameter * entry_price
+
+
+def time_stop(
+    side_sign: int, entry_price: float, price: float, value_bps: float, held_ms: int, parameter: float
+) -> bool:
+    """The position has been held for `parameter` milliseconds or longer."""
+    return held_ms >= parameter

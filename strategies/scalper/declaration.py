@@ -1,0 +1,44 @@
+"""Scalper: LightGBM forecasts the next ten minutes; enter when the forecast beats the costs, leave when it turns."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+
+from core.domain.market import MINUTE_MS
+from core.domain.trading import ExitReason
+from core.settings import Settings
+from core.strategy import ExitRule, Lifecycle, ModelSpec, Strategy
+from core.trader.costs import round_trip_cost_bps
+from core.trader.exits import reversal
+from strategies.scalper.features import FEATURE_NAMES, LOOKBACK_BARS
+from strategies.scalper.signals import decide, entry_threshold_bps
+
+
+def build(settings: Settings) -> Strategy:
+    scalper = settings.scalper
+    return Strategy(
+        name="scalper",
+        feature_names=FEATURE_NAMES,
+        lookback_bars=LOOKBACK_BARS,
+        horizon_ms=scalper.horizon_minutes * MINUTE_MS,
+        threshold_bps=partial(
+            entry_threshold_bps, min_edge_bps=scalper.min_edge_bps, edge_over_cost_bps=scalper.edge_over_cost_bps
+        ),
+        decide=decide,
+        stop_pct=scalper.stop_pct,
+        target_pct=scalper.target_pct,
+        cooldown_ms=scalper.cooldown_minutes * MINUTE_MS,
+        exits=(ExitRule(ExitReason.REVERSAL, reversal, scalper.reversal_bps),),
+        lifecycle=Lifecycle(
+            window_ms=scalper.window_hours * 60 * MINUTE_MS,
+            retrain_ms=scalper.retrain_minutes * MINUTE_MS,
+            keep_versions=scalper.keep_versions,
+        ),
+        model=ModelSpec(factory="strategies.scalper.model", options=_model_options(settings)),
+    )
+
+
+def _model_options(settings: Settings) -> str:
+    cost_bps = round_trip_cost_bps(float(settings.costs.taker_fee_bps), settings.costs.slippage_bps)
+    return json.dumps({"scalper": settings.scalper.model_dump(mode="json"), "round_trip_cost_bps": cost_bps})

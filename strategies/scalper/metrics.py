@@ -1,0 +1,84 @@
+"""How a forecast did on rows it was not fitted on."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+_YEAR_MS = 365 * 86_400_000
+
+
+def validation_metrics(
+    forecast_bps: NDArray[np.float64],
+    actual_bps: NDArray[np.float64],
+    start_ms: NDArray[np.int64],
+    end_ms: NDArray[np.int64],
+    threshold_bps: float,
+    cost_bps: float,
+) -> dict[str, float]:
+    """Metrics of forecasts against the labels from `start_ms` to `end_ms`; all arrays of one length, oldest first.
+
+    baseline_rmse_bps: of the forecast zero. hit_rate_pct: right signs among `hit_count` rows where neither is zero.
+    trades, net_bps, sharpe: see `trade_returns_bps`; net_bps is the mean.
+    A figure that does not exist is left out: hit_rate_pct of no rows, net_bps of no trades, sharpe of fewer than two
+    trades or of equal ones, rmse_ratio when nothing moved.
+    """
+    rmse = _rms(forecast_bps - actual_bps)
+    baseline = _rms(actual_bps)
+    signs = np.sign(forecast_bps) * np.sign(actual_bps)
+    hit_count = int(np.count_nonzero(signs))
+    metrics = {
+        "validation_rows": float(len(actual_bps)),
+        "rmse_bps": rmse,
+        "baseline_rmse_bps": baseline,
+        "hit_count": float(hit_count),
+    }
+    if baseline > 0.0:
+        metrics["rmse_ratio"] = rmse / baseline
+    if hit_count:
+        metrics["hit_rate_pct"] = 100.0 * int(np.count_nonzero(signs > 0)) / hit_count
+    returns = trade_returns_bps(forecast_bps, actual_bps, start_ms, end_ms, threshold_bps, cost_bps)
+    metrics["trades"] = float(len(returns))
+    if len(returns):
+        metrics["net_bps"] = float(np.mean(returns))
+    sharpe = annual_sharpe(returns, int(end_ms[-1] - start_ms[0]))
+    if sharpe is not None:
+        metrics["sharpe"] = sharpe
+    return metrics
+
+
+def trade_returns_bps(
+    forecast_bps: NDArray[np.float64],
+    actual_bps: NDArray[np.float64],
+    start_ms: NDArray[np.int64],
+    end_ms: NDArray[np.int64],
+    threshold_bps: float,
+    cost_bps: float,
+) -> list[float]:
+    """Net returns of trading the decided forecasts, |forecast| > threshold, each held for the horizon.
+
+    Trades do not overlap: one starts when the last has ended or later. Each is charged the round trip.
+    """
+    returns = []
+    free_ms = int(start_ms[0])
+    for i in np.flatnonzero(np.abs(forecast_bps) > threshold_bps):
+        if start_ms[i] >= free_ms:
+            returns.append(float(np.sign(forecast_bps[i]) * actual_bps[i] - cost_bps))
+            free_ms = int(end_ms[i])
+    return returns
+
+
+def annual_sharpe(returns_bps: list[float], span_ms: int) -> float | None:
+    """mean / standard deviation (n-1) of the trades x sqrt(trades in a year of 365 days); None where undefined."""
+    if len(returns_bps) < 2:
+        return None
+    deviation = float(np.std(returns_bps, ddof=1))
+    if deviation == 0.0:
+        return None
+    return float(np.mean(returns_bps)) / deviation * math.sqrt(len(returns_bps) * _YEAR_MS / span_ms)
+
+
+def _rms(values: NDArray[np.float64]) -> float:
+    return math.sqrt(float(np.mean(values * values)))
