@@ -1,0 +1,209 @@
+"""HOME/quarterdeck.db: looked at before it is touched, migrated in numbered steps, opened for one purpose each."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from core.domain.errors import RefusedError, StorageError
+
+if TYPE_CHECKING:
+    from storage.connection import Connection
+
+BUSY_TIMEOUT_MS = 5_000
+_MAGIC = b"SQLite format 3\x00"
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """A database file that exists, is whole and has this program's schema. Made by `open_database`."""
+
+    path: Path
+
+    def connect_sync(self, *, durable: bool) -> sqlite3.Connection:
+        """A writing connection in autocommit mode; `durable` makes each commit survive a power cut.
+
+        Raises StorageError.
+        """
+        with storage_errors(self.path):
+            return _connect(self.path, durable=durable)
+
+    async def connect(self, *, durable: bool) -> Connection:
+        """The same, on a thread of its own. Raises StorageError."""
+        from storage.connection import Connection
+
+        with storage_errors(self.path):
+            connection = Connection(partial(_connect, self.path, durable=durable), iter_chunk_size=64)
+            await connection
+            return connection
+
+    def backup(self, target: Path) -> None:
+        """Copy the whole database, even while it is written to, by SQLite's backup API.
+
+        Raises RefusedError when `target` exists, StorageError when the copy fails.
+        """
+        try:
+            os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        except FileExistsError:
+            raise RefusedError(f"{target}: exists already; name a file that does not") from None
+        except OSError as error:
+            raise StorageError(f"{target}: cannot be written: {error.strerror}") from error
+        try:
+            with storage_errors(self.path), closing(connect_read_only(self.path)) as source:
+                with closing(sqlite3.connect(target)) as copy:
+                    source.backup(copy)
+                _look(target, newest=migrations()[-1][0])
+        except BaseException:
+            target.unlink(missing_ok=True)
+            raise
+
+
+def open_database(path: Path) -> Database:
+    """Look at the file without changing it, create it (mode 0600) where there is none, apply missing migrations.
+
+    Raises StorageError, one line with the file and the mend, when it is damaged, newer than this program or locked.
+    """
+    steps = migrations()
+    newest = steps[-1][0]
+    with storage_errors(path):
+        have = _look(path, newest=newest) if path.exists() else 0
+        if have < newest:
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                # The file is made first, so that the database and its log are never readable by others.
+                os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+            except OSError as error:
+                raise StorageError(f"{path}: cannot be created: {error.strerror}") from error
+            with closing(_connect(path, durable=True)) as connection:
+                for version, sql in steps:
+                    _migrate(connection, version, sql)
+    return Database(path)
+
+
+def connect_read_only(path: Path) -> sqlite3.Connection:
+    """A connection that cannot write; may raise sqlite3.Error (see `storage_errors`)."""
+    return sqlite3.connect(f"file:{quote(str(path.resolve()))}?mode=ro", uri=True, timeout=BUSY_TIMEOUT_MS / 1000)
+
+
+def check_version(connection: sqlite3.Connection, path: Path, newest: int) -> int:
+    """The file's schema version. Raises StorageError when a newer program wrote it."""
+    have = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    if have > newest:
+        raise StorageError(
+            f"{path}: was written by a newer program (schema {have}, this program knows {newest}); "
+            "update quarterdeck, or choose another home"
+        )
+    return have
+
+
+def check_header(path: Path) -> None:
+    """Raises StorageError when the file is no SQLite database, or was cut to nothing beside a live log."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(len(_MAGIC))
+    except OSError as error:
+        raise StorageError(f"{path}: cannot be read: {error.strerror}") from error
+    log = path.with_name(path.name + "-wal")
+    is_new = not head and not (log.exists() and log.stat().st_size > 0)
+    if head != _MAGIC and not is_new:
+        raise _damaged(path, "is not an SQLite database")
+
+
+@contextmanager
+def storage_errors(path: Path) -> Iterator[None]:
+    """Tell SQLite's errors as one line with the file and the mend."""
+    try:
+        yield
+    except sqlite3.IntegrityError as error:
+        raise StorageError(f"{path}: a record breaks a rule of the journal ({error}); nothing was written") from error
+    except sqlite3.Error as error:
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+        if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            raise _damaged(path, str(error)) from error
+        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            raise StorageError(
+                f"{path}: is locked by another program; stop the other quarterdeck, or wait for it"
+            ) from error
+        if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
+            raise StorageError(f"{path}: cannot be opened or written ({error}); mend its permissions") from error
+        if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
+            raise StorageError(f"{path}: the disk is full or failing ({error}); nothing was written") from error
+        raise StorageError(f"{path}: {error}; nothing was written") from error
+    except (OverflowError, UnicodeEncodeError) as error:
+        raise StorageError(f"{path}: a value does not fit the database ({error}); nothing was written") from error
+
+
+def migrations() -> list[tuple[int, str]]:
+    """Schema versions with their SQL, oldest first, from storage/migrations/NNNN_*.sql."""
+    found = sorted(Path(__file__).with_name("migrations").glob("*.sql"))
+    return [(int(file.name.partition("_")[0]), file.read_text("utf-8")) for file in found]
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """All or nothing, on a connection in autocommit mode."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _look(path: Path, newest: int) -> int:
+    """Read-only check of the whole file; its schema version."""
+    check_header(path)
+    with closing(connect_read_only(path)) as connection:
+        have = check_version(connection, path, newest)
+        verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if verdict != "ok":
+            raise _damaged(path, " ".join(str(verdict).split()))
+    return have
+
+
+def _damaged(path: Path, what: str) -> StorageError:
+    return StorageError(f"{path}: is damaged ({what}); restore a backup, or move it and its -wal file away")
+
+
+def _connect(path: Path, *, durable: bool) -> sqlite3.Connection:
+    # Only the thread of storage.connection uses a connection after it was made, or the thread that made it.
+    connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT_MS / 1000, check_same_thread=False)
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+        connection.execute("PRAGMA foreign_keys = ON")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _migrate(connection: sqlite3.Connection, version: int, sql: str) -> None:
+    with transaction(connection):
+        # Asked again under the lock: another program may have been faster.
+        if int(connection.execute("PRAGMA user_version").fetchone()[0]) >= version:
+            return
+        for statement in _statements(sql):
+            connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {version}")
+
+
+def _statements(sql: str) -> Iterator[str]:
+    """The script's statements; each must end its line. (executescript would commit by itself.)"""
+    pending = ""
+    for line in sql.splitlines(keepends=True):
+        pending += line
+        if sqlite3.complete_statement(pending):
+            yield pending
+            pending = ""
+    if pending.strip():
+        raise StorageError(f"a migration ends within a statement: {pending.strip()[:60]}")

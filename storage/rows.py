@@ -1,0 +1,106 @@
+"""Frozen dataclasses to rows and back, told from their field types: the columns are the fields."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Iterator, Sequence
+from decimal import Decimal
+from enum import Enum
+from operator import attrgetter
+from typing import Any, Generic, TypeVar, get_type_hints
+
+from core.domain.trading import Contribution
+
+T = TypeVar("T")
+
+Convert = Callable[[Any], Any]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Leaf:
+    """One column: where its value is found in the dataclass and how it is told in SQL."""
+
+    path: str
+    to_sql: Convert | None
+    from_sql: Convert | None
+
+
+class RowShape(Generic[T]):
+    """How a dataclass lies in a table. A field that is itself a dataclass gives its own fields as columns.
+
+    Decimal is TEXT (exact), an enum its value, bool 0 or 1, contributions and metrics JSON.
+    """
+
+    def __init__(self, cls: type[T]) -> None:
+        leaves = list(_leaves(cls, ""))
+        self.columns = [leaf.path.rpartition(".")[2] for leaf in leaves]
+        self._make: Callable[[Iterator[Any]], T] = _maker(cls)
+        self._get = attrgetter(*(leaf.path for leaf in leaves))
+        self._to_sql = [(i, leaf.to_sql) for i, leaf in enumerate(leaves) if leaf.to_sql]
+        self._from_sql = [(i, leaf.from_sql) for i, leaf in enumerate(leaves) if leaf.from_sql]
+
+    def encode(self, value: T) -> tuple[Any, ...]:
+        row = list(self._get(value))
+        for index, convert in self._to_sql:
+            row[index] = convert(row[index])
+        return tuple(row)
+
+    def decode(self, row: Sequence[Any]) -> T:
+        values = list(row)
+        for index, convert in self._from_sql:
+            values[index] = convert(values[index])
+        return self._make(iter(values))
+
+
+def column_list(columns: Sequence[str]) -> str:
+    """Quoted, because some fields are named like words of SQL."""
+    return ", ".join(f'"{name}"' for name in columns)
+
+
+def _leaves(cls: type[Any], prefix: str) -> Iterator[_Leaf]:
+    hints = get_type_hints(cls)
+    for field in dataclasses.fields(cls):
+        kind = hints[field.name]
+        if isinstance(kind, type) and dataclasses.is_dataclass(kind):
+            yield from _leaves(kind, f"{prefix}{field.name}.")
+        else:
+            yield _Leaf(prefix + field.name, *_converters(kind))
+
+
+def _converters(kind: Any) -> tuple[Convert | None, Convert | None]:
+    if kind is Decimal:
+        return str, Decimal
+    if kind is bool:
+        return int, bool
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return attrgetter("value"), kind
+    if kind == tuple[Contribution, ...]:
+        return _contributions_to_json, _contributions_from_json
+    if kind == tuple[tuple[str, float], ...]:
+        return json.dumps, _pairs_from_json
+    if kind in (int, str, float, int | None):
+        return None, None
+    raise TypeError(f"no column type for {kind}")
+
+
+def _maker(cls: type[Any]) -> Callable[[Iterator[Any]], Any]:
+    """A function that takes the columns in order and makes the dataclass."""
+    hints = get_type_hints(cls)
+    parts: list[Callable[[Iterator[Any]], Any]] = []
+    for field in dataclasses.fields(cls):
+        kind = hints[field.name]
+        parts.append(_maker(kind) if isinstance(kind, type) and dataclasses.is_dataclass(kind) else next)
+    return lambda values: cls(*[part(values) for part in parts])
+
+
+def _contributions_to_json(contributions: tuple[Contribution, ...]) -> str:
+    return json.dumps([(c.feature, c.value, c.contribution_bps) for c in contributions])
+
+
+def _contributions_from_json(text: str) -> tuple[Contribution, ...]:
+    return tuple(Contribution(*item) for item in json.loads(text))
+
+
+def _pairs_from_json(text: str) -> tuple[tuple[str, float], ...]:
+    return tuple((name, value) for name, value in json.loads(text))

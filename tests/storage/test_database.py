@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+import sqlite3
+import stat
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from core.domain.errors import RefusedError, StorageError
+from core.domain.instrument import Instrument
+from storage import database as module
+from storage.database import Database, connect_read_only, migrations, open_database
+from storage.journal import _PLAIN, _SHAPES
+from storage.rows import RowShape
+
+
+def scalar(connection: sqlite3.Connection, sql: str) -> object:
+    return connection.execute(sql).fetchone()[0]
+
+
+def test_a_new_database_is_private_and_has_the_newest_schema(tmp_path: Path) -> None:
+    database = open_database(tmp_path / "home" / "quarterdeck.db")
+    with closing(database.connect_sync(durable=True)) as connection:
+        assert scalar(connection, "PRAGMA user_version") == migrations()[-1][0]
+        connection.execute("INSERT INTO meta VALUES ('demo', 'a', 'b')")
+        modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in database.path.parent.iterdir()}
+    assert modes == {f"quarterdeck.db{suffix}": 0o600 for suffix in ("", "-wal", "-shm")}
+
+
+@pytest.mark.parametrize(("durable", "synchronous"), [(True, 2), (False, 1)])
+def test_a_connection_is_set_up(database: Database, durable: bool, synchronous: int) -> None:
+    with closing(database.connect_sync(durable=durable)) as connection:
+        pragmas = ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
+        assert [scalar(connection, f"PRAGMA {name}") for name in pragmas] == ["wal", synchronous, 1, 5_000]
+
+
+def test_migrations_are_numbered_without_gaps() -> None:
+    assert [version for version, _ in migrations()] == list(range(1, len(migrations()) + 1))
+
+
+def test_an_older_database_is_migrated_and_keeps_its_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "quarterdeck.db"
+    steps = migrations()
+    monkeypatch.setattr(module, "migrations", lambda: steps[:1])
+    with closing(open_database(path).connect_sync(durable=True)) as connection:
+        connection.execute("INSERT INTO meta VALUES ('demo', 'seed', '7')")
+    monkeypatch.setattr(module, "migrations", lambda: steps)
+    with closing(open_database(path).connect_sync(durable=True)) as connection:
+        assert scalar(connection, "SELECT value FROM meta") == "7"
+        assert scalar(connection, "PRAGMA user_version") == len(steps)
+
+
+def test_a_failing_migration_leaves_the_version_before_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "quarterdeck.db"
+    bad = "CREATE TABLE half (a INTEGER);\nCREATE TABLE meta (a INTEGER);\n"
+    first = migrations()[0]
+    monkeypatch.setattr(module, "migrations", lambda: [first, (2, bad)])
+    with pytest.raises(StorageError, match="table meta already exists"):
+        open_database(path)
+    with closing(connect_read_only(path)) as connection:
+        assert scalar(connection, "PRAGMA user_version") == 1
+        assert scalar(connection, "SELECT count(*) FROM sqlite_master WHERE name = 'half'") == 0
+
+
+def test_a_newer_database_is_refused_and_not_changed(database: Database) -> None:
+    with closing(sqlite3.connect(database.path)) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    before = database.path.read_bytes()
+    with pytest.raises(StorageError, match=r"quarterdeck.db: .*schema 99, this program knows 2.*update quarterdeck"):
+        open_database(database.path)
+    assert database.path.read_bytes() == before
+
+
+def filled(database: Database) -> bytes:
+    with closing(database.connect_sync(durable=True)) as connection:
+        connection.executemany("INSERT INTO meta VALUES ('demo', ?, ?)", [(str(n), "x" * 200) for n in range(2_000)])
+    return database.path.read_bytes()
+
+
+@pytest.mark.parametrize("how", ["text", "truncated", "overwritten", "empty page"])
+def test_a_damaged_database_is_refused_and_not_changed(database: Database, how: str) -> None:
+    whole = filled(database)
+    damaged = {
+        "text": b"This is no database.\n" * 400,
+        "truncated": whole[: len(whole) // 2],
+        "overwritten": whole[:8192] + b"\xa5" * (len(whole) - 8192),
+        "empty page": whole[:-4096] + bytes(4096),
+    }[how]
+    database.path.write_bytes(damaged)
+    with pytest.raises(StorageError) as caught:
+        open_database(database.path)
+    text = str(caught.value)
+    assert str(database.path) in text
+    assert "is damaged" in text
+    assert "restore a backup" in text
+    assert "\n" not in text
+    assert database.path.read_bytes() == damaged
+
+
+def test_an_emptied_file_beside_a_live_log_is_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "quarterdeck.db"
+    path.touch()
+    open_database(path)
+    path.write_bytes(b"")
+    path.with_name("quarterdeck.db-wal").write_bytes(b"left over")
+    with pytest.raises(StorageError, match="is damaged"):
+        open_database(path)
+
+
+def test_a_database_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StorageError, match="cannot be created"):
+        open_database(tmp_path / "file" / "quarterdeck.db")
+
+
+def test_a_folder_in_place_of_the_database_is_told(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match="cannot be read"):
+        open_database(tmp_path)
+
+
+def test_a_locked_database_is_told_at_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "quarterdeck.db"
+    steps = migrations()
+    monkeypatch.setattr(module, "migrations", lambda: steps[:1])
+    open_database(path)
+    monkeypatch.setattr(module, "migrations", lambda: steps)
+    monkeypatch.setattr(module, "BUSY_TIMEOUT_MS", 1)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StorageError, match="is locked by another program"):
+            open_database(path)
+    open_database(path)
+
+
+def test_a_backup_holds_everything_committed(database: Database, tmp_path: Path) -> None:
+    target = tmp_path / "copy.db"
+    with closing(database.connect_sync(durable=True)) as writer:
+        writer.execute("INSERT INTO meta VALUES ('demo', 'seed', '7')")
+        database.backup(target)
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+    with closing(open_database(target).connect_sync(durable=True)) as connection:
+        assert connection.execute("SELECT * FROM meta").fetchall() == [("demo", "seed", "7")]
+
+
+def test_a_backup_overwrites_nothing(database: Database, tmp_path: Path) -> None:
+    target = tmp_path / "copy.db"
+    target.write_text("precious")
+    with pytest.raises(RefusedError, match=r"copy.db: exists already"):
+        database.backup(target)
+    assert target.read_text() == "precious"
+
+
+def test_a_failed_backup_leaves_no_file(database: Database, tmp_path: Path) -> None:
+    whole = filled(database)
+    database.path.write_bytes(whole[:-4096] + bytes(4096))
+    with pytest.raises(StorageError, match="is damaged"):
+        database.backup(tmp_path / "copy.db")
+    assert not (tmp_path / "copy.db").exists()
+
+
+def test_every_field_has_its_column(database: Database) -> None:
+    wanted = {table: {"account", "seq", *_SHAPES[kind].columns} for kind, (table, _) in _PLAIN.items()}
+    wanted["instruments"] = {"account", *RowShape(Instrument).columns}
+    with closing(connect_read_only(database.path)) as connection:
+        have = {table: {row[1] for row in connection.execute(f"PRAGMA table_info({table})")} for table in wanted}
+    assert have == wanted
