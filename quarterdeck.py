@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -22,15 +22,17 @@ from core.runtime import EngineHandle, Finding, Reader, Row, RunRequest
 
 if TYPE_CHECKING:
     from storage.candles import SqliteCandles
-    from storage.database import Database
 
     from core.clock import VirtualClock
     from core.control import Control
     from core.domain.instrument import Instrument
+    from core.domain.market import MarketEvent
     from core.engine import Engine, EngineParts
     from core.logbook import LogSetup
+    from core.recovery import ResumePoint
     from core.settings import Settings
     from core.strategy import Strategy
+    from storage.database import Database
 
 DATA = Path(__file__).resolve().parent / "data"
 CONSOLE_CORE_SHARE = 0.45
@@ -65,6 +67,7 @@ class QuarterdeckRuntime:
         self, home: Path, files: Sequence[Path], symbol: str | None, interval: str | None, synthetic: bool
     ) -> list[Row]:
         from storage.data_admin import import_file
+
         from storage.database import open_database
 
         where = Home(home)
@@ -115,9 +118,8 @@ async def _serve_until_signal(request: RunRequest) -> None:
 
 async def _serve(request: RunRequest, built: Callable[[Engine, Control], None], *, console: bool) -> None:
     """Build an engine for `request`, tell `built`, and run it to its end."""
-    from core.control_socket import ControlServer
-
     from core.clock import VirtualClock
+    from core.control_socket import ControlServer
     from core.engine import Engine, EngineControl
     from core.logbook import set_up
 
@@ -134,7 +136,7 @@ async def _serve(request: RunRequest, built: Callable[[Engine, Control], None], 
         parts = await _demo_parts(request, home, settings, clock, logs, stack, console=console)
         engine = Engine(parts)
         control = EngineControl(engine, logs.book)
-        await stack.enter_async_context(ControlServer(home, control))
+        await stack.enter_async_context(ControlServer(control, home))
         built(engine, control)
         await engine.run()
 
@@ -150,21 +152,21 @@ async def _demo_parts(
     console: bool,
 ) -> EngineParts:
     """The recorded market, a simulated venue, and the account of this home."""
-    from core.learning.forecaster import WorkerForecaster
-    from core.learning.workers import WorkerPool
-    from core.market.replay import ReplayCursor, ReplayFeed
-    from core.venues.adapter import simulated_venue
+    from core.market.replay import ReplayFeed
+    from core.venues.rebuild import journalled_venue
     from storage.candles import SqliteCandles
     from storage.data_admin import import_recorded_market
-    from storage.database import open_database
-    from storage.journal import SqliteJournal
 
     from core.account import Opening, check_seed, first_period, later_period
     from core.engine import EngineParts
+    from core.learning.forecaster import WorkerForecaster
+    from core.learning.workers import WorkerPool
     from core.market.instruments import load_instruments
     from core.pace import Pacer
-    from core.recovery import resume_point
+    from core.recovery import replay_cursors, resume_point
     from core.trader.trader import Trader
+    from storage.database import open_database
+    from storage.journal import SqliteJournal
 
     strategy = _strategy(settings)
     database = open_database(home.database)
@@ -196,17 +198,23 @@ async def _demo_parts(
 
     pool = WorkerPool(settings.engine.training_workers, settings.engine.worker_nice, home.log)
     stack.push_async_callback(pool.close)
-    feed = ReplayFeed(candles, tuple(instruments), period.start_ms, period.end_ms, settings.engine.first_price_delay_ms)
+    def feed(point: ResumePoint) -> AsyncIterator[MarketEvent]:
+        delay_ms = settings.engine.first_price_delay_ms
+        symbols = tuple(instruments)
+        return ReplayFeed(
+            candles, symbols, period.start_ms, period.end_ms, delay_ms, replay_cursors(point)
+        ).events()
+
     return EngineParts(
         mode=request.mode,
         source="recorded Binance USD-M",
         trader=Trader(request.mode, strategy, settings, instruments),
-        venue=simulated_venue(instruments, settings),
+        venue=journalled_venue(instruments, settings),
         journal=journal,
         records=records,
         candles=candles,
         forecaster=WorkerForecaster(strategy, pool, home.models, opening.seed),
-        feed=lambda point: feed.events(ReplayCursor(point.bars, point.first_prices)),
+        feed=feed,
         clock=clock,
         pacer=Pacer(request.speed, CONSOLE_CORE_SHARE if console else None),
         logbook=logs.book,
@@ -277,6 +285,7 @@ def _examine(home: Home, settings_path: Path | None, workers: bool) -> list[Find
 
 def _look_at_database(home: Home) -> str:
     from storage.data_admin import list_data
+
     from storage.database import open_database
 
     if not home.database.exists():

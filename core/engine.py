@@ -12,11 +12,12 @@ from typing import Protocol
 from core.clock import VirtualClock, monotonic_ns
 from core.control import CommandResult, LogLine, RunState, Snapshot, StatusView
 from core.domain.errors import ModelError, UnavailableError
-from core.domain.market import Bar, MarketEvent
+from core.domain.market import Bar, FirstPrice, MarketEvent
 from core.domain.operator import OperatorCommand, Verb
 from core.domain.records import OperatorRecord, Record, TrainingRecord
 from core.domain.trading import Prediction
 from core.lag import LagMeter
+from core.learning.forecaster import training_bars
 from core.logbook import Logbook
 from core.market.history import BarHistory, bar_at
 from core.market.replay import event_time_ms
@@ -40,7 +41,9 @@ _CHART_AND_SLACK_BARS = 1_500
 class RestorableVenue(Venue, Protocol):
     """A venue that lives in this process and is told its state again at start."""
 
-    def restore(self, records: Sequence[Record], last_bars: Sequence[Bar]) -> None: ...
+    def restore(
+        self, records: Sequence[Record], last_bars: Sequence[Bar], last_prices: Sequence[FirstPrice]
+    ) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +81,7 @@ class Engine:
         self._symbols = tuple(parts.trader.state.symbols)
         settings, strategy = parts.trader.settings, parts.trader.strategy
         self._interval_ms = settings.market.interval_minutes * 60_000
-        self._training_bars = strategy.lookback_bars + strategy.lifecycle.window_ms // self._interval_ms
+        self._training_bars = training_bars(strategy)
         delay_ms = settings.engine.training_delay_seconds * 1_000
         self._inference_delay_ms = settings.engine.inference_delay_ms
         capacity = self._training_bars + delay_ms // self._interval_ms + _CHART_AND_SLACK_BARS
@@ -157,7 +160,10 @@ class Engine:
         self._observe(records, narrated=False)
         self._point = resume_point(records)
         last_bars = await self._load_history()
-        parts.venue.restore(records, last_bars)
+        last_prices = await self._load_first_prices()
+        parts.venue.restore(records, last_bars, last_prices)
+        for price in last_prices:
+            trader.handle(price)
         now_ms = max([parts.clock.now_ms(), *(bar.close_time_ms for bar in last_bars)])
         parts.clock.advance_to(now_ms)
         differences += await reconcile(trader, parts.venue, self._stepper, now_ms)
@@ -179,6 +185,16 @@ class Engine:
                 newest.append(bar_at(columns, -1))
         set_marks(self._trader, newest)
         return newest
+
+    async def _load_first_prices(self) -> list[FirstPrice]:
+        """The newest first price of each symbol that was matched, where it is newer than its newest bar."""
+        delay_ms = self._trader.settings.engine.first_price_delay_ms
+        found = []
+        for symbol, open_ms in self._point.first_prices.items():
+            columns = await self._parts.candles.bars(symbol, open_ms, open_ms + self._interval_ms)
+            if open_ms > self._point.bars.get(symbol, -1) and len(columns.open):
+                found.append(FirstPrice(symbol, open_ms + delay_ms, open_ms, float(columns.open[0])))
+        return found
 
     async def _follow_market(self, group: asyncio.TaskGroup) -> None:
         parts = self._parts

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from core.domain.errors import ModelError
 from core.domain.records import Record, TrainingRecord, TrainingStatus
+from core.learning.forecaster import training_bars
 from core.ports import BarColumns, Forecaster, TrainingResult
 from core.strategy import Strategy
 
@@ -54,7 +55,7 @@ class ModelDesk:
     def due_requests(self, now_ms: int) -> list[TrainingRecord]:
         """Requests to journal at the close of the bars of `now_ms`."""
         on_grid = now_ms % self._strategy.lifecycle.retrain_ms == 0
-        bars = self._strategy.lifecycle.window_ms // 60_000
+        bars = training_bars(self._strategy)
         return [
             TrainingRecord(symbol, self._strategy.name, now_ms, now_ms + self._delay_ms, TrainingStatus.REQUESTED)
             for symbol in self._symbols

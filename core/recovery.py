@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from core.domain.market import MINUTE_MS
 from core.domain.orders import Fill, Order, OrderRole, OrderState, OrderUpdate
 from core.domain.records import AdjustmentRecord, CursorRecord, FirstPriceRecord, Record
+from core.market.replay import ReplayCursor
 from core.ports import Venue
 from core.stepper import Stepper
 from core.trader.messages import CancelOrder, Command, PlaceOrder
@@ -32,6 +34,16 @@ def resume_point(records: Sequence[Record]) -> ResumePoint:
         elif isinstance(record, FirstPriceRecord):
             point.first_prices[record.symbol] = record.open_time_ms
     return point
+
+
+def replay_cursors(point: ResumePoint) -> dict[str, ReplayCursor]:
+    """Where each symbol's feed goes on. Funding of a minute is taken in with its bars, before its first prices."""
+    cursors = {}
+    for symbol in point.bars.keys() | point.first_prices.keys():
+        bar_ms, first_ms = point.bars.get(symbol), point.first_prices.get(symbol)
+        minutes = [ms for ms in (None if bar_ms is None else bar_ms + MINUTE_MS, first_ms) if ms is not None]
+        cursors[symbol] = ReplayCursor(bar_ms, first_ms, max(minutes) + MINUTE_MS - 1)
+    return cursors
 
 
 async def reconcile(trader: Trader, venue: Venue, stepper: Stepper, now_ms: int) -> list[AdjustmentRecord]:

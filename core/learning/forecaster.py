@@ -21,8 +21,8 @@ _log = logging.getLogger(__name__)
 
 
 def training_bars(strategy: Strategy) -> int:
-    """How many one-minute bars a training takes: those of its window and the look-back before the first of them."""
-    return strategy.lookback_bars + strategy.lifecycle.window_ms // MINUTE_MS
+    """How many one-minute bars a training takes: its window. The first look-back of them only warms the features up."""
+    return strategy.lifecycle.window_ms // MINUTE_MS
 
 
 def training_seed(run_seed: int, strategy: str, symbol: str, requested_ms: int) -> int:
