@@ -54,11 +54,12 @@ class WorkerPool:
         return await self._training.call(function, *args, **kwargs)
 
     async def warm_up(self, function: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:
-        """Run `function` once in every worker, all at the same time."""
+        """Run `function` once in every worker, all at the same time. Raises the first ModelError after all ended."""
         lanes = [self._inference] + [self._training] * self._training.processes
-        async with asyncio.TaskGroup() as group:
-            for lane in lanes:
-                group.create_task(lane.call(function, *args, **kwargs))
+        calls = [lane.call(function, *args, **kwargs) for lane in lanes]
+        for outcome in await asyncio.gather(*calls, return_exceptions=True):
+            if isinstance(outcome, BaseException):
+                raise outcome
 
     def restarts(self) -> dict[str, int]:
         """How often each lane lost its workers."""
