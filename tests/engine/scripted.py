@@ -108,7 +108,9 @@ class ScriptedForecaster:
         await asyncio.sleep(0)
         passed = (requested_ms // MINUTE_MS // 15) % 4 != 1
         version = f"{window.symbol}-{requested_ms // MINUTE_MS}"
-        return TrainingResult(window.symbol, "scripted", version, passed, "" if passed else "refused", {"rmse_bps": 1.0})
+        return TrainingResult(
+            window.symbol, "scripted", version, passed, "" if passed else "refused", {"rmse_bps": 1.0}
+        )
 
     def describe(self) -> dict[str, Any]:
         return {}
@@ -190,4 +192,3 @@ async def run_hour(
     finally:
         await journal.close()
         await candles.close()
-

@@ -92,7 +92,7 @@ async def test_halt_cancels_entries_that_still_wait(database: Database) -> None:
 async def test_flatten_of_everything_closes_and_pauses(database: Database) -> None:
     """Whole fills here: with thin volume a stop or target that has begun to fill may finish first and give its name."""
     deep = SETTINGS.model_copy(update={"costs": CostSettings()})
-    engine = await run_hour(database, settings=deep, acts=(Act(START_MS + 31 * MINUTE_MS, Verb.FLATTEN),))
+    engine = await run_hour(database, settings=deep, acts=(Act(START_MS + 3 * MINUTE_MS + 5_000, Verb.FLATTEN),))
     books = read_books(database.path)
     assert "flatten" in {trade[7] for trade in books["trades"]}
     assert all(position[1] == 0 for position in books["positions"])
