@@ -10,7 +10,7 @@ from pathlib import Path
 _QUERIES = {
     "orders": "SELECT client_order_id, symbol, side, type, role, qty_lots, trigger_ticks, state, filled_lots, trade_id"
     " FROM orders ORDER BY 1",
-    "fills": "SELECT fill_id, client_order_id, symbol, side, qty_lots, price_ticks, fee_usdt, time_ms FROM fills ORDER BY 1",
+    "fills": "SELECT fill_id, client_order_id, side, qty_lots, price_ticks, fee_usdt, time_ms FROM fills ORDER BY 1",
     "funding": "SELECT funding_id, symbol, time_ms, amount_usdt FROM funding_payments ORDER BY 1",
     "trades": "SELECT trade_id, entry_time_ms, exit_time_ms, gross_pnl_usdt, fees_usdt, funding_usdt, net_pnl_usdt,"
     " exit_reason, model_version FROM trades ORDER BY 1, 3",
