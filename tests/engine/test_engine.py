@@ -90,11 +90,13 @@ async def test_halt_cancels_entries_that_still_wait(database: Database) -> None:
 
 
 async def test_flatten_of_everything_closes_and_pauses(database: Database) -> None:
-    """Whole fills here: with thin volume a stop or target that has begun to fill may finish first and give its name."""
+    """Whole fills and far levels here, so that nothing else closes the positions first."""
     deep = SETTINGS.model_copy(update={"costs": CostSettings()})
-    engine = await run_hour(database, settings=deep, acts=(Act(START_MS + 3 * MINUTE_MS + 5_000, Verb.FLATTEN),))
+    wide = replace(STRATEGY, stop_pct=3.0, target_pct=3.0, exits=())
+    flatten = Act(START_MS + 31 * MINUTE_MS, Verb.FLATTEN)
+    engine = await run_hour(database, settings=deep, strategy=wide, acts=(flatten,))
     books = read_books(database.path)
-    assert "flatten" in {trade[7] for trade in books["trades"]}
+    assert [trade[7] for trade in books["trades"]] == ["flatten"] * len(SYMBOLS)
     assert all(position[1] == 0 for position in books["positions"])
     assert engine.latest is not None
     assert engine.latest.status.open_positions == 0
