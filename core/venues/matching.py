@@ -35,7 +35,7 @@ class Hit(NamedTuple):
 
 
 def hits_in_bar(book: Book, bar: Bar, first_price_delay_ms: int) -> list[Hit]:
-    """Orders that a closed bar reaches, by stage and then arrival.
+    """Orders that a closed bar reaches, in arrival order, each with its stage.
 
     An order is reached only by a bar that closed after it arrived. One that was there by the bar's first price met
     the whole range. Of a later one only the close is known to come after it: limits and take-profits have just that,
@@ -62,14 +62,13 @@ def hits_in_bar(book: Book, bar: Bar, first_price_delay_ms: int) -> list[Hit]:
             case OrderType.TAKE_PROFIT_MARKET:
                 if target_is_touched(sign, price, low, high):
                     hits.append(Hit(TARGETS, resting, price, False))
-    hits.sort(key=_stage)
     return hits
 
 
 def hits_at_price(book: Book, time_ms: int, bid: float, ask: float) -> list[Hit]:
     """Orders that a first price or a quote reaches: all of them take, a buy at `ask` and a sell at `bid`.
 
-    Stops come first, the others in arrival order.
+    Stops have the first stage, all others share the last.
     """
     hits: list[Hit] = []
     for resting in book.resting.values():
@@ -89,7 +88,6 @@ def hits_at_price(book: Book, time_ms: int, bid: float, ask: float) -> list[Hit]
             case OrderType.TAKE_PROFIT_MARKET:
                 if target_is_touched(sign, resting.price, price, price):
                     hits.append(Hit(MARKETS, resting, price, False))
-    hits.sort(key=_stage)
     return hits
 
 
@@ -110,7 +108,3 @@ def taking_ticks(
     """`price` slipped by the share of `volume` that `lots` take, in ticks rounded against the order."""
     slip = slippage_bps(base_bps, impact_bps, participation_share(lots, book.lot_qty, volume))
     return adverse_ticks(slipped_price(price, sign, slip), book.tick_size, sign)
-
-
-def _stage(hit: Hit) -> int:
-    return hit.stage

@@ -94,8 +94,6 @@ class SimulatedVenue:
         self._paid: set[str] = set()
         self._wallet_usdt = self._initial_balance_usdt
 
-    # What the trader asks
-
     def submit(self, order: Order, now_ms: int) -> list[VenueEvent]:
         """Take an order. A known client id answers that order's present state and never makes a second order.
 
@@ -154,8 +152,6 @@ class SimulatedVenue:
         """In USDT; None where nothing is held or no price can liquidate it (long without leverage)."""
         book = self._books.get(symbol)
         return book.liquidation if book is not None and book.lots and book.liquidation > 0.0 else None
-
-    # What the market does
 
     def on_market(self, event: MarketEvent) -> list[VenueEvent]:
         """Match an event. A bar, price or funding that is not newer than what was seen changes nothing, nor does one of
@@ -334,8 +330,6 @@ class SimulatedVenue:
         self._orders[order.client_order_id] = order
         del self._books[order.symbol].resting[order.client_order_id]
         return update_of(order)
-
-    # What a journal rebuilds
 
     def restore(
         self,

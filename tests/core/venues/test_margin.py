@@ -77,6 +77,29 @@ def test_a_bar_of_before_the_entry_does_not_liquidate() -> None:
     assert venue.positions_lots() == {"AAAUSDT": 1000}
 
 
+def test_a_position_opened_inside_a_bar_did_not_meet_its_open() -> None:
+    venue = make_venue()
+    venue.on_market(make_quote(T0 + 30_000, 100, 100))
+    venue.submit(order("x", Side.BUY, 1000), T0 + 30_001)
+    venue.on_market(make_quote(T0 + 30_002, 100, 100))
+    assert fills(venue.on_market(bar(0, 80, 100, 100, first=81)))[0].price_ticks == 903
+
+
+def test_a_liquidation_is_told_by_its_fill_or_by_its_journalled_order() -> None:
+    venue = holding(1000)
+    name = f"liq-AAAUSDT-{T0 + 2 * MINUTE_MS}"
+    venue.on_market(bar(1, 80, 100, 85))
+    entry, made = venue.order("entry"), venue.order(name)
+    assert entry is not None
+    assert made is not None
+    history = venue.fills_of("entry") + venue.fills_of(name)
+    for orders in ([entry], [entry, made]):
+        again = make_venue()
+        again.restore(orders, history, [], [bar(1, 80, 100, 85)])
+        assert again.order(name) == made
+        assert again.wallet_usdt() == venue.wallet_usdt()
+
+
 def test_a_limit_opened_and_liquidated_by_one_bar() -> None:
     venue = make_venue()
     venue.on_market(bar(0, 100, 100, 100))

@@ -206,9 +206,6 @@ def test_an_order_beyond_the_position_flips_it_and_realises_only_what_closed() -
     assert venue.wallet_usdt() == before + Decimal(1) - fill.fee_usdt
 
 
-# Volume
-
-
 def test_orders_share_a_part_of_the_bars_volume_in_arrival_order() -> None:
     venue = make_venue()
     venue.on_market(bar(0, 100, 100, 100, volume=1.5))
@@ -271,9 +268,6 @@ def test_a_take_profit_left_without_volume_waits() -> None:
     target(venue, 100, 1030)
     assert told(venue.on_market(bar(1, 97, 103, 100, volume=0.5))) == [("stop", 50, 970)]
     assert told(venue.on_market(bar(2, 99, 103, 100))) == [("target", 50, 1030), ("target", EXPIRED)]
-
-
-# Time
 
 
 def test_a_bar_or_price_that_is_not_newer_changes_nothing() -> None:

@@ -23,8 +23,6 @@ SYMBOLS = tuple(INSTRUMENTS)
 MIDDLE = 100.0
 INITIAL = Decimal(300)
 
-# Steps: concrete, so that several venues can be given the very same one
-
 
 @dataclass(frozen=True)
 class Submit:
