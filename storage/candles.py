@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Sequence
 from decimal import Decimal
+from itertools import chain
 from typing import TypeVar
 
 import numpy as np
@@ -39,7 +40,7 @@ FROM funding_rates WHERE symbol = :symbol AND time_ms >= :from AND time_ms < :to
 def bar_columns(symbol: str, interval_ms: int, rows: Sequence[tuple[float, ...]]) -> BarColumns:
     """Rows of SELECT_CANDLES as columns."""
     # Times in milliseconds are far below 2**53, so the detour over float64 is exact.
-    columns = np.array(rows, dtype=np.float64).reshape(-1, 6).T.copy()
+    columns = np.fromiter(chain.from_iterable(rows), dtype=np.float64).reshape(-1, 6).T.copy()
     return BarColumns(symbol, interval_ms, columns[0].astype(np.int64), *columns[1:])
 
 
@@ -61,12 +62,12 @@ class SqliteCandles:
 
     async def bars(self, symbol: str, from_ms: int, to_ms: int) -> BarColumns:
         """Bars with from_ms <= open time < to_ms, oldest first (may be empty)."""
-        rows = await self._call(
-            lambda connection: connection.execute(
-                SELECT_CANDLES, (symbol, self._interval_ms, from_ms, to_ms)
-            ).fetchall()
-        )
-        return bar_columns(symbol, self._interval_ms, rows)
+
+        def read(connection: sqlite3.Connection) -> BarColumns:
+            rows = connection.execute(SELECT_CANDLES, (symbol, self._interval_ms, from_ms, to_ms)).fetchall()
+            return bar_columns(symbol, self._interval_ms, rows)
+
+        return await self._call(read)
 
     async def append(self, bars: Sequence[Bar]) -> None:
         """Store closed bars of this store's interval. A bar that is there already stays; DataError if it differs."""

@@ -37,7 +37,7 @@ _BAR_TIMES = ("open_time", "ts")
 _FUNDING_TIMES = ("funding_time", "calc_time")
 _FUNDING_RATES = ("funding_rate", "last_funding_rate")
 _PRICES = ("open", "high", "low", "close", "volume")
-_SYMBOL = re.compile(r"[A-Z0-9]{2,15}(USDT|USDC|BUSD|FDUSD|USD)")
+_SYMBOL = re.compile(r"[A-Z0-9]{1,15}(USDT|USDC|BUSD|FDUSD|USD)")
 # Times from 2001 to 2096 in one unit cannot be taken for another unit's.
 _UNITS = ((10**12, 1), (10**15, 1_000), (10**18, 1_000_000))
 _MEND = "correct the file and import it again; nothing was imported"
@@ -89,7 +89,7 @@ def read_market_file(path: Path, *, symbol: str | None = None, interval: str | N
     if interval is not None and interval not in INTERVALS_MS:
         raise DataError(f"{path.name}: interval {interval!r} is unknown; use one of {', '.join(INTERVALS_MS)}")
     if not table.num_rows:
-        raise DataError(f"{path.name}: holds no rows; nothing was imported")
+        raise DataError(f"{path.name}: holds no rows; {_MEND}")
     names = set(table.column_names)
     if names & set(_FUNDING_TIMES):
         return _funding(origin, table, symbol, interval)
@@ -146,7 +146,9 @@ def _read_table(path: Path) -> tuple[Origin, Any]:
         if path.suffix == ".parquet":
             return Origin(path.name, sha256, "row", 1), parquet.read_table(io.BytesIO(content))
         if path.suffix == ".csv":
-            text = content.removeprefix(b"\xef\xbb\xbf").rstrip()
+            if not content.strip():
+                raise DataError(f"{path.name}: holds no rows; {_MEND}")
+            text = content.removeprefix(b"\xef\xbb\xbf").rstrip() + b"\n"
             has_header = not re.match(rb'"?-?[0-9]', text)
             width = text.split(b"\n", 1)[0].count(b",") + 1
             # One thread, because only then an error names its row.
