@@ -117,6 +117,16 @@ def test_what_ended_the_engine_is_told_after_the_console(quarterdeck: Quarterdec
     assert "disk is full; free some space" in result.stderr
 
 
+@pytest.mark.usefixtures("terminal", "console")
+def test_what_kept_the_engine_from_starting_is_told_after_the_console(
+    quarterdeck: Quarterdeck, runtime: FakeRuntime
+) -> None:
+    runtime.raises = UnavailableError("an engine (process 7) already runs here")
+    result = quarterdeck()
+    assert result.exit_code == 3
+    assert result.stderr == "quarterdeck: an engine (process 7) already runs here\n"
+
+
 def test_a_home_in_use_ends_with_3(quarterdeck: Quarterdeck, runtime: FakeRuntime) -> None:
     runtime.raises = UnavailableError("an engine (process 7) already runs here")
     result = quarterdeck("--headless")
