@@ -91,7 +91,13 @@ def any_value(key: str) -> Format:
     """How a value of a row is shown when only its name is known; the unit is in the name."""
     if key.endswith("_ms") and not key.endswith(("_age_ms", "_lag_ms", "horizon_ms", "held_ms", "interval_ms")):
         return moment
-    return lambda value: number(value) if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
+    return _plain
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return number(value) if isinstance(value, int | float) else str(value)
 
 
 def _line(cells: Sequence[str], widths: Sequence[int], columns: Sequence[Column]) -> str:

@@ -98,23 +98,40 @@ def _speed(option: float | str | None, settings: Settings) -> float | None:
 
 
 def _with_console(runtime: Runtime, request: RunRequest) -> int:
-    """The console paints first and starts the engine from `connect`, which may take seconds."""
+    """The console paints first; then the engine starts off its loop, which may take seconds.
+
+    Raises what kept the engine from starting or ended it, once the terminal is the shell's again.
+    """
+    import asyncio
+    from multiprocessing import resource_tracker
+
     from core.clock import SystemClock
     from tui.app import run_console
 
+    # The console takes stderr's place with a stream that has no descriptor, and worker processes could then not be
+    # started: their tracker inherits stderr. It is started once for all of them, so it starts now.
+    resource_tracker.ensure_running()
     handles: list[EngineHandle] = []
+    failures: list[BaseException | None] = []
 
-    def connect() -> Control:
-        handles.append(runtime.start_engine(request))
+    def start() -> Control:
+        try:
+            handles.append(runtime.start_engine(request))
+        except Exception as error:
+            failures.append(error)
+            raise
         return handles[-1].control
 
+    async def connect() -> Control:
+        return await asyncio.to_thread(start)
+
     try:
-        code = run_console(connect=connect, clock_ms=SystemClock().now_ms, version=installed_version())
+        code = run_console(None, connect=connect, clock_ms=SystemClock().now_ms, version=installed_version())
     finally:
         for handle in handles:
             handle.stop(STOP_TIMEOUT_S)
-    for handle in handles:
-        failure = handle.failure()
+    failures += [handle.failure() for handle in handles]
+    for failure in failures:
         if failure is not None:
             raise failure
-    return int(code)
+    return code

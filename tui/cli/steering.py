@@ -24,7 +24,7 @@ TIMEOUT_S = 35.0
 @home_option
 @json_option
 def pause(home: Home, as_json: bool) -> None:
-    """Stop opening positions; exits go on. `resume` ends it."""
+    """Stop opening positions; stops, targets and exits go on. `resume` ends it."""
     _steer(home, "pause", as_json)
 
 
@@ -42,7 +42,7 @@ def resume(home: Home, yes: bool, as_json: bool) -> None:
 @home_option
 @json_option
 def halt(home: Home, as_json: bool) -> None:
-    """Stop opening positions until an operator resumes."""
+    """Stop opening positions and cancel pending entries; stops and targets stay. `resume` ends it."""
     _steer(home, "halt", as_json)
 
 
@@ -52,9 +52,10 @@ def halt(home: Home, as_json: bool) -> None:
 @home_option
 @json_option
 def flatten(home: Home, symbol: str, yes: bool, as_json: bool) -> None:
-    """Close all positions at market, or that of SYMBOL. Asks first."""
+    """Close all positions at market and pause, or only that of SYMBOL. Asks first."""
     symbol = symbol.upper()
-    confirm(f"Close {f'the position in {symbol}' if symbol else 'ALL positions'} at market?", yes)
+    what = f"Close the position in {symbol} at market?" if symbol else "Close ALL positions at market and pause?"
+    confirm(what, yes)
     _steer(home, "flatten", as_json, symbol)
 
 

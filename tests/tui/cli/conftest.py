@@ -1,5 +1,7 @@
+import asyncio
+import contextlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -7,6 +9,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from core.domain.errors import QuarterdeckError
 from core.home import Home
 from tests.core.control_samples import T0_MS, FakeControl
 from tests.tui.cli.fakes import FakeRuntime, Quarterdeck, RunningEngine
@@ -63,13 +66,21 @@ class _Terminal:
 
 @pytest.fixture
 def console(monkeypatch: pytest.MonkeyPatch) -> list[FakeControl]:
-    """Stands in for the screen: connects, and ends with exit code 0."""
+    """Stands in for the screen: connects, shows what kept it from that, and ends with exit code 0."""
     seen: list[Any] = []
 
-    def run_console(connect: Callable[[], Any], clock_ms: Callable[[], int], version: str) -> int:
+    def run_console(
+        control: None, *, connect: Callable[[], Awaitable[Any]], clock_ms: Callable[[], int], version: str
+    ) -> int:
+        assert control is None
         assert clock_ms() > T0_MS
         assert version
-        seen.append(connect())
+
+        async def show() -> None:
+            with contextlib.suppress(QuarterdeckError):
+                seen.append(await connect())
+
+        asyncio.run(show())
         return 0
 
     monkeypatch.setitem(sys.modules, "tui.app", SimpleNamespace(run_console=run_console))

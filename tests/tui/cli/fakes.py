@@ -136,6 +136,8 @@ class FakeRuntime:
         return 0
 
     def start_engine(self, request: RunRequest) -> FakeHandle:
+        if self.raises:
+            raise self.raises
         self.requests.append(request)
         return self.handle
 

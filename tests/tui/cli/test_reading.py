@@ -104,3 +104,8 @@ def test_rows_of_unknown_shape_show_times_as_times_and_leave_nested_values_to_js
     assert header == "version           trained ms  horizon ms"
     assert row == "v3       2025-06-04 01:20:00     600,000"
     assert json.loads(quarterdeck("models", "--json").stdout)[0]["metrics"] == {"rmse": 1.0}
+
+
+@pytest.mark.usefixtures("kept")
+def test_a_flag_is_yes_or_no(quarterdeck: Quarterdeck) -> None:
+    assert quarterdeck("limits").stdout.splitlines()[1] == "day loss  2025-06-04 01:20:00    yes"

@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -117,8 +120,76 @@ def test_what_ended_the_engine_is_told_after_the_console(quarterdeck: Quarterdec
     assert "disk is full; free some space" in result.stderr
 
 
+@pytest.mark.usefixtures("terminal", "console")
+def test_what_kept_the_engine_from_starting_is_told_after_the_console(
+    quarterdeck: Quarterdeck, runtime: FakeRuntime
+) -> None:
+    runtime.raises = UnavailableError("an engine (process 7) already runs here")
+    result = quarterdeck()
+    assert result.exit_code == 3
+    assert result.stderr == "quarterdeck: an engine (process 7) already runs here\n"
+
+
 def test_a_home_in_use_ends_with_3(quarterdeck: Quarterdeck, runtime: FakeRuntime) -> None:
     runtime.raises = UnavailableError("an engine (process 7) already runs here")
     result = quarterdeck("--headless")
     assert result.exit_code == 3
     assert result.stderr == "quarterdeck: an engine (process 7) already runs here\n"
+
+
+WORKERS_BESIDE_A_CONSOLE = """
+import asyncio, multiprocessing, sys
+from types import SimpleNamespace
+from tui.cli import main, running
+
+class Drawn:
+    def fileno(self):
+        return -1
+
+    def write(self, text):
+        return len(text)
+
+    def flush(self):
+        pass
+
+def run_console(control, *, connect, clock_ms, version):
+    sys.stderr, before = Drawn(), sys.stderr
+    asyncio.run(connect())
+    sys.stderr = before
+    return 0
+
+class Runtime:
+    control = None
+
+    def start_engine(self, request):
+        worker = multiprocessing.get_context("spawn").Process(target=int)
+        worker.start()
+        worker.join()
+        assert worker.exitcode == 0
+        return self
+
+    def stop(self, timeout_s):
+        pass
+
+    def failure(self):
+        return None
+
+if __name__ == "__main__":
+    sys.modules["tui.app"] = SimpleNamespace(run_console=run_console)
+    running.has_terminal = lambda: True
+    sys.exit(main(Runtime()))
+"""
+
+
+def test_worker_processes_start_beside_a_console(home: Home, tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(WORKERS_BESIDE_A_CONSOLE)
+    root = str(Path(__file__).parents[3])
+    done = subprocess.run(
+        [sys.executable, str(program), "--home", str(home.root)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": root},
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")

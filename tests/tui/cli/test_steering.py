@@ -39,7 +39,7 @@ def test_on_a_terminal_the_operator_is_asked_and_the_default_is_no(
 ) -> None:
     result = quarterdeck("flatten", answer=answer)
     assert result.exit_code == code
-    assert "Close ALL positions at market? [y/N]" in result.stderr
+    assert "Close ALL positions at market and pause? [y/N]" in result.stderr
     assert len(engine.control.asked) == asked
 
 
