@@ -12,8 +12,8 @@ from decimal import Decimal, localcontext
 from core.domain.instrument import Instrument
 from core.domain.operator import OperatorCommand, Verb
 from core.domain.orders import Fill, Order, OrderRole, OrderState, Side
-from core.domain.trading import EquitySample, FundingPayment, Prediction, Trade
-from core.trader.ledger import EXACT, ZERO, Ledger
+from core.domain.trading import EXACT, EquitySample, FundingPayment, Prediction, Trade
+from core.trader.ledger import ZERO, Ledger
 
 DAY_MS = 86_400_000
 
