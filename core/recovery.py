@@ -77,6 +77,8 @@ async def _settle_order(order: Order, venue: Venue, stepper: Stepper, now_ms: in
     if theirs.state is order.state and theirs.filled_lots == order.filled_lots:
         return []
     missed: list[OrderUpdate | Fill] = []
+    if order.state is OrderState.INTENT:
+        missed.append(OrderUpdate(order.client_order_id, order.symbol, OrderState.SENT, now_ms))
     if order.state in _RESENDABLE:
         missed.append(
             OrderUpdate(order.client_order_id, order.symbol, OrderState.ACCEPTED, now_ms, theirs.venue_order_id)

@@ -51,7 +51,7 @@ class LimitSettings(_Section):
     max_stop_distance_pct: float = Field(5.0, gt=0, lt=100)
     day_loss_usdt: float = Field(300.0, gt=0)
     day_loss_pct: float = Field(3.0, gt=0, le=100)
-    day_loss_effect: LimitEffect = LimitEffect.NO_NEW_ENTRIES
+    day_loss_effect: Literal[LimitEffect.NO_NEW_ENTRIES, LimitEffect.FLATTEN] = LimitEffect.NO_NEW_ENTRIES
     max_trades_per_day: int = Field(100, ge=1)
     max_losses_in_row: int = Field(8, ge=1)
     max_drawdown_pct: float = Field(15.0, gt=0, le=100)
@@ -76,7 +76,7 @@ class ScalperSettings(_Section):
     edge_over_cost_bps: float = Field(1.0, ge=0)
     reversal_bps: float = Field(4.5, gt=0)
     stop_pct: float = Field(1.0, gt=0, lt=100)
-    target_pct: float = Field(3.0, gt=0, lt=1000)
+    target_pct: float = Field(3.0, gt=0, lt=100)
     cooldown_minutes: int = Field(3, ge=0)
     num_leaves: int = Field(64, ge=2)
     max_depth: int = Field(8, ge=1)

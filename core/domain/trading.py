@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Context, Decimal
 from enum import StrEnum
 
 from core.domain.orders import Side
+
+# Sums of products of prices and quantities never round at this precision.
+EXACT = Context(prec=60)
 
 
 class ExitReason(StrEnum):
@@ -134,7 +137,7 @@ class Account:
 
     @property
     def equity_usdt(self) -> Decimal:
-        return self.wallet_usdt + self.unrealised_usdt
+        return EXACT.add(self.wallet_usdt, self.unrealised_usdt)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,14 +26,30 @@ def standing_veto(state: TraderState, s: SymbolState, guard: Guard, now_ms: int)
         return "halted by the operator"
     if state.paused:
         return "entries paused by the operator"
+    if not s.bar_close_ms:
+        return "no bar of this symbol was seen yet"
     if s.trade is not None:
         return "an entry of this symbol is pending"
     if s.has_unknown():
         return "an order of this symbol has an unknown outcome"
+    if s.orders:
+        return "orders of the last trade are still open"
     if now_ms < s.cooldown_until_ms:
         return "cooldown after the last trade"
     rule = guard.blocks(s.instrument.symbol)
     return f"limit {rule.name}; clears {rule.clears}" if rule else ""
+
+
+def check_stop(guard: Guard, symbol: str, stop_pct: float, caps: LimitSettings, now_ms: int) -> list[LimitEvent]:
+    """Measure the stop's distance. It is asked before the vetoes, so that a good stop can lift its own veto."""
+    return guard.check(
+        limits.STOP_DISTANCE,
+        symbol,
+        stop_pct,
+        caps.max_stop_distance_pct,
+        breached=not caps.min_stop_distance_pct <= stop_pct <= caps.max_stop_distance_pct,
+        now_ms=now_ms,
+    )
 
 
 def entry_size(
@@ -48,23 +64,12 @@ def entry_size(
 ) -> Size:
     """The size of an entry at the present mark, after every per-trade limit."""
     symbol = s.instrument.symbol
-    events = guard.check(
-        limits.STOP_DISTANCE,
-        symbol,
-        stop_pct,
-        caps.max_stop_distance_pct,
-        breached=not caps.min_stop_distance_pct <= stop_pct <= caps.max_stop_distance_pct,
-        now_ms=now_ms,
-    )
-    rule = guard.blocks(symbol)
-    if rule is not None:
-        return Size(0, f"limit {rule.name}; clears {rule.clears}", events)
     equity = state.equity_usdt()
     gross = state.gross_notional_usdt()
     wanted = sizing.target_notional_usdt(equity, stop_pct, sizes.position_pct, sizes.risk_per_trade_pct)
     room_leverage = limits.room_usdt(gross, equity, caps.max_leverage * 100.0)
     room_exposure = limits.room_usdt(gross, equity, caps.max_exposure_pct)
-    events += guard.check(
+    events = guard.check(
         limits.ORDER_NOTIONAL,
         symbol,
         wanted,

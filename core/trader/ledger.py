@@ -8,18 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Context, Decimal, localcontext
+from decimal import Decimal, localcontext
 from enum import StrEnum
 
 from core.domain.instrument import Instrument
 from core.domain.orders import Fill
-from core.domain.trading import Account, FundingPayment, Position
+from core.domain.trading import EXACT, Account, FundingPayment, Position
 from core.trader.cost_basis import release
 
 ZERO = Decimal(0)
-
-# Sums of products of prices and quantities never round at this precision.
-EXACT = Context(prec=60)
 
 
 class Book(StrEnum):
@@ -71,6 +68,9 @@ class Ledger:
 
     def has_fill(self, fill_id: str) -> bool:
         return fill_id in self._seen_fills
+
+    def has_payment(self, funding_id: str) -> bool:
+        return funding_id in self._seen_payments
 
     def apply_fill(self, fill: Fill, trade_id: str) -> FillEffect:
         """Book one execution. A fill that crosses zero closes the position and opens the rest on the other side.

@@ -22,7 +22,7 @@ def loss_usdt(day_start_equity_usdt: float, equity_usdt: float) -> float:
 def loss_pct(day_start_equity_usdt: float, equity_usdt: float) -> float:
     if day_start_equity_usdt <= 0.0:
         return math.inf
-    return 100.0 * loss_usdt(day_start_equity_usdt, equity_usdt) / day_start_equity_usdt
+    return 100.0 * max(0.0, day_start_equity_usdt - equity_usdt) / day_start_equity_usdt
 
 
 def drawdown_pct(peak_equity_usdt: float, equity_usdt: float) -> float:

@@ -12,10 +12,12 @@ from decimal import Decimal, localcontext
 from core.domain.instrument import Instrument
 from core.domain.operator import OperatorCommand, Verb
 from core.domain.orders import Fill, Order, OrderRole, OrderState, Side
-from core.domain.trading import EquitySample, FundingPayment, Prediction, Trade
-from core.trader.ledger import EXACT, ZERO, Ledger
+from core.domain.trading import EXACT, EquitySample, FundingPayment, Prediction, Trade
+from core.trader.ledger import ZERO, Ledger
 
 DAY_MS = 86_400_000
+
+_KEEP_ENDED = 32
 
 
 @dataclass(slots=True)
@@ -66,7 +68,10 @@ class OpenTrade:
 
 @dataclass(slots=True)
 class SymbolState:
-    """One symbol. `lots` and `cost_usdt` mirror the ledger in float for the marks of every bar."""
+    """One symbol. `lots` and `cost_usdt` mirror the ledger in float for the marks of every bar.
+
+    `orders` are the open ones. `ended` are the last that closed: a fill can overtake the news of an order's end.
+    """
 
     instrument: Instrument
     tick: float
@@ -79,6 +84,7 @@ class SymbolState:
     trade: OpenTrade | None = None
     prediction: Prediction | None = None
     orders: dict[str, Order] = field(default_factory=dict)
+    ended: dict[str, Order] = field(default_factory=dict)
 
     @property
     def notional_usdt(self) -> float:
@@ -95,13 +101,26 @@ class SymbolState:
     def open_order(self, role: OrderRole) -> Order | None:
         return next((order for order in self.orders.values() if order.role is role), None)
 
+    def pending_entry_lots(self) -> int:
+        """Lots that may still be entered; unknown orders count in full."""
+        return sum(o.remaining_lots for o in self.orders.values() if o.role is OrderRole.ENTRY)
+
     def pending_entry_usdt(self) -> float:
-        """Worst-case notional of entries that may still fill; unknown orders count in full."""
-        lots = sum(o.remaining_lots for o in self.orders.values() if o.role is OrderRole.ENTRY)
-        return lots * self.lot_qty * self.mark
+        return self.pending_entry_lots() * self.lot_qty * self.mark
 
     def has_unknown(self) -> bool:
         return any(order.state is OrderState.UNKNOWN for order in self.orders.values())
+
+    def keep(self, order: Order) -> None:
+        """File an order where its state belongs."""
+        if order.is_open:
+            self.orders[order.client_order_id] = order
+            self.ended.pop(order.client_order_id, None)
+            return
+        self.orders.pop(order.client_order_id, None)
+        self.ended[order.client_order_id] = order
+        if len(self.ended) > _KEEP_ENDED:
+            del self.ended[next(iter(self.ended))]
 
 
 class TraderState:
@@ -169,24 +188,14 @@ class TraderState:
     def apply_update(self, order: Order) -> None:
         """Take in `order` after a change of state that was not a fill."""
         s = self.symbols[order.symbol]
-        if order.is_open:
-            s.orders[order.client_order_id] = order
-            return
-        s.orders.pop(order.client_order_id, None)
-        if order.role is OrderRole.ENTRY and order.filled_lots == 0 and s.trade is not None and s.lots == 0:
+        s.keep(order)
+        if not order.is_open and order.role is OrderRole.ENTRY and order.filled_lots == 0 and s.lots == 0:
             s.trade = None
 
     def apply_fill(self, fill: Fill, order: Order) -> Trade | None:
         """Book a fill; `order` is the order after it. Returns the trade that it closed, if any."""
         s = self.symbols[fill.symbol]
-        effect = self.ledger.apply_fill(fill, order.trade_id)
-        self.wallet_usdt = float(self.ledger.wallet_usdt)
-        s.lots = effect.position.lots if effect.position else 0
-        s.cost_usdt = float(effect.position.cost_usdt) if effect.position else 0.0
-        if order.is_open:
-            s.orders[order.client_order_id] = order
-        else:
-            s.orders.pop(order.client_order_id, None)
+        s.keep(order)
         trade = s.trade
         if trade is None:
             trade = s.trade = OpenTrade(
@@ -197,6 +206,10 @@ class TraderState:
                 order.model_version,
                 fill.time_ms,
             )
+        effect = self.ledger.apply_fill(fill, trade.trade_id)
+        self.wallet_usdt = float(self.ledger.wallet_usdt)
+        s.lots = effect.position.lots if effect.position else 0
+        s.cost_usdt = float(effect.position.cost_usdt) if effect.position else 0.0
         with localcontext(EXACT):
             value = s.instrument.price(fill.price_ticks)
             trade.fees_usdt += fill.fee_usdt
@@ -209,7 +222,8 @@ class TraderState:
                 trade.exit_lots += effect.closed_lots
                 trade.exit_value += value * s.instrument.qty(effect.closed_lots)
                 trade.gross_usdt += effect.realised_usdt
-                trade.exit_reason = order.reason
+                # Why it was placed; a canceled order's reason tells why it was canceled.
+                trade.exit_reason = order.reason if order.role is OrderRole.EXIT else order.role
         return self._close_trade(s, trade) if s.lots == 0 and effect.closed_lots else None
 
     def apply_funding(self, payment: FundingPayment) -> None:
@@ -217,7 +231,7 @@ class TraderState:
         self.wallet_usdt = float(self.ledger.wallet_usdt)
         trade = self.symbols[payment.symbol].trade
         if trade is not None:
-            trade.funding_usdt += payment.amount_usdt
+            trade.funding_usdt = EXACT.add(trade.funding_usdt, payment.amount_usdt)
 
     def apply_operator(self, command: OperatorCommand) -> None:
         if command.verb is Verb.PAUSE or (command.verb is Verb.FLATTEN and not command.symbol):

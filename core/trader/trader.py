@@ -51,7 +51,7 @@ from core.settings import Settings
 from core.strategy import Strategy
 from core.trader import sizing
 from core.trader.costs import round_trip_cost_bps
-from core.trader.entry import entry_size, standing_veto
+from core.trader.entry import check_stop, entry_size, standing_veto
 from core.trader.guard import Guard
 from core.trader.intents import closing_order, entry_order
 from core.trader.ledger import ZERO
@@ -110,22 +110,20 @@ class Trader:
         return []
 
     def _on_timer(self, timer: Timer) -> list[Command]:
-        state, now_ms = self.state, timer.time_ms
-        events: list[LimitEvent] = []
-        new_day = now_ms // DAY_MS != state.sampled_ms // DAY_MS
-        sample = self._sample(now_ms, new_day=new_day, new_peak=False)
-        if new_day:
-            events += self.guard.clear_day(now_ms)
-        self.readings = self.guard.measure(state, now_ms)
-        events += self.guard.note(self.readings, now_ms)
-        commands: list[Command] = [Journal(EquityRecord(sample))]
-        commands += [Journal(LimitRecord(event)) for event in events]
-        if any(event.fired and event.effect is LimitEffect.FLATTEN for event in events):
-            commands += self._flatten(state.symbols.values(), ExitReason.LIMIT, now_ms)
+        return self._sample(timer.time_ms) + self._watch(timer.time_ms)
+
+    def _watch(self, now_ms: int) -> list[Command]:
+        """Measure the limits of the day and the system; close everything for as long as one of them asks for it."""
+        self.readings = self.guard.measure(self.state, now_ms)
+        commands = _journalled(self.guard.note(self.readings, now_ms))
+        if any(r.level == "blocked" and r.effect is LimitEffect.FLATTEN for r in self.readings):
+            commands += self._flatten(self.state.symbols.values(), ExitReason.LIMIT, now_ms)
         return commands
 
     def _on_prediction(self, prediction: Prediction) -> list[Command]:
         s = self.state.symbols[prediction.symbol]
+        if s.prediction is not None and prediction.bar_close_ms <= s.prediction.bar_close_ms:
+            return []  # Each bar is decided on once, and never after a later one.
         s.prediction = prediction
         commands: list[Command] = [Journal(PredictionRecord(prediction))]
         if s.lots:
@@ -146,8 +144,9 @@ class Trader:
         return []
 
     def _try_entry(self, s: SymbolState, prediction: Prediction, direction: int) -> list[Command]:
-        now_ms = prediction.made_ms
-        events = self.guard.note(self.guard.measure(self.state, now_ms), now_ms)
+        now_ms, caps = prediction.made_ms, self.settings.limits
+        commands = self._watch(now_ms)
+        commands += _journalled(check_stop(self.guard, prediction.symbol, self.strategy.stop_pct, caps, now_ms))
         veto = standing_veto(self.state, s, self.guard, now_ms)
         lots = 0
         if not veto:
@@ -157,12 +156,11 @@ class Trader:
                 self.guard,
                 stop_pct=self.strategy.stop_pct,
                 sizes=self.settings.sizing,
-                caps=self.settings.limits,
+                caps=caps,
                 now_ms=now_ms,
             )
             lots, veto = size.lots, size.veto
-            events += size.events
-        commands: list[Command] = [Journal(LimitRecord(event)) for event in events]
+            commands += _journalled(size.events)
         action = SignalAction.VETOED if veto else SignalAction.ENTER
         signal = self._signal(prediction, direction, self.threshold_bps, action, veto or "edge above cost")
         commands.append(Journal(SignalRecord(signal)))
@@ -210,24 +208,37 @@ class Trader:
             return []
         s = self.state.symbols[fill.symbol]
         commands: list[Command] = []
-        order = s.orders.get(fill.client_order_id)
-        if order is None:
-            order = self._unasked_order(s, fill)
-            self.state.apply_intent(order)
-            commands.append(Journal(IntentRecord(order)))
-        order = apply_fill(order, fill)
+        before = s.orders.get(fill.client_order_id) or s.ended.get(fill.client_order_id)
+        if before is None:
+            before = self._unasked_order(s, fill)
+            self.state.apply_intent(before)
+            commands.append(Journal(IntentRecord(before)))
+        order = apply_fill(before, fill)
         opening = order.role is OrderRole.ENTRY and s.lots == 0
         closed = self.state.apply_fill(fill, order)
         commands.append(Journal(FillRecord(fill, order)))
         position = self.state.ledger.positions.get(fill.symbol) or Position(fill.symbol, 0, ZERO, 0, "")
         commands.append(Journal(PositionRecord(position, fill.time_ms)))
+        if before.state.is_terminal and order.is_open:
+            commands += self._end_again(before, order, fill.time_ms)
         if closed is not None:
             s.cooldown_until_ms = closed.exit_time_ms + self.strategy.cooldown_ms
             commands.append(Journal(TradeRecord(closed)))
             commands += self._cancel_all(s, fill.time_ms, "position closed")
         elif opening and s.trade is not None:
             commands += self._bracket(s, order, fill)
+        elif order.role is not OrderRole.ENTRY:
+            commands += self._cancel_entries(s, fill.time_ms, "the position is being closed")
         return commands
+
+    def _end_again(self, before: Order, order: Order, now_ms: int) -> list[Command]:
+        """A late fill left part of an order that had ended open: the venue works on it no more."""
+        update = OrderUpdate(
+            order.client_order_id, order.symbol, before.state, now_ms, before.venue_order_id, before.reason
+        )
+        order = advance(order, update.state, now_ms)
+        self.state.apply_update(order)
+        return [Journal(OrderUpdateRecord(update, order))]
 
     def _bracket(self, s: SymbolState, order: Order, fill: Fill) -> list[Command]:
         """Stop and target from the first fill, both for the whole order: reduce-only caps them at the position."""
@@ -271,7 +282,7 @@ class Trader:
                 self.account,
                 trade,
                 OrderRole.STOP,
-                abs(s.lots),
+                abs(s.lots) + s.pending_entry_lots(),
                 now_ms=now_ms,
                 reason=ExitReason.STOP,
                 trigger_ticks=ticks,
@@ -279,12 +290,17 @@ class Trader:
         )
 
     def _on_funding(self, payment: FundingPayment) -> list[Command]:
+        if self.state.ledger.has_payment(payment.funding_id):
+            return []
         self.state.apply_funding(payment)
         return [Journal(FundingRecord(payment))]
 
     def _on_operator(self, command: OperatorCommand) -> list[Command]:
         if command.symbol and command.symbol not in self.state.symbols:
             return [Journal(OperatorRecord(command, f"refused: {command.symbol} is not traded here"))]
+        if command.symbol and command.verb is not Verb.FLATTEN:
+            refusal = f"refused: {command.verb} is for the whole account; only {Verb.FLATTEN} takes a symbol"
+            return [Journal(OperatorRecord(command, refusal))]
         self.state.apply_operator(command)
         everything = self.state.symbols.values()
         commands: list[Command] = []
@@ -292,12 +308,12 @@ class Trader:
         if command.verb is Verb.RESUME:
             events = self.guard.clear_resume(command.time_ms)
             new_peak = any(event.limit == "drawdown" for event in events)
-            commands += [Journal(LimitRecord(event)) for event in events]
-            commands.append(Journal(EquityRecord(self._sample(command.time_ms, new_day=False, new_peak=new_peak))))
+            commands += _journalled(events)
+            commands += self._sample(command.time_ms, new_peak=new_peak)
             result = "entries resumed"
         elif command.verb is Verb.HALT:
             for s in everything:
-                commands += self._cancel_entries(s, command.time_ms)
+                commands += self._cancel_entries(s, command.time_ms, "halted by the operator")
             result = "halted: no new entries, pending entries canceled; stops and targets stay at the venue"
         elif command.verb is Verb.FLATTEN:
             chosen = [self.state.symbols[command.symbol]] if command.symbol else list(everything)
@@ -311,21 +327,21 @@ class Trader:
     def _flatten(self, chosen: Iterable[SymbolState], reason: ExitReason, now_ms: int) -> list[Command]:
         commands: list[Command] = []
         for s in chosen:
-            commands += self._cancel_entries(s, now_ms)
             if s.lots and s.open_order(OrderRole.EXIT) is None:
                 commands += self._exit(s, reason, now_ms)
+            else:
+                commands += self._cancel_entries(s, now_ms, reason)
         return commands
 
     def _exit(self, s: SymbolState, reason: ExitReason, now_ms: int) -> list[Command]:
-        """Leave at market. The stop stays until the position is flat."""
+        """Leave at market, and enter no more. The stop stays until the position is flat."""
         if s.trade is None or s.open_order(OrderRole.EXIT) is not None:
             return []
-        return self._place(
-            closing_order(self.account, s.trade, OrderRole.EXIT, abs(s.lots), now_ms=now_ms, reason=reason)
-        )
+        order = closing_order(self.account, s.trade, OrderRole.EXIT, abs(s.lots), now_ms=now_ms, reason=reason)
+        return self._cancel_entries(s, now_ms, reason) + self._place(order)
 
-    def _cancel_entries(self, s: SymbolState, now_ms: int) -> list[Command]:
-        return [CancelOrder(order, now_ms, "operator") for order in s.orders.values() if order.role is OrderRole.ENTRY]
+    def _cancel_entries(self, s: SymbolState, now_ms: int, reason: str) -> list[Command]:
+        return [CancelOrder(order, now_ms, reason) for order in s.orders.values() if order.role is OrderRole.ENTRY]
 
     def _cancel_all(self, s: SymbolState, now_ms: int, reason: str) -> list[Command]:
         return [CancelOrder(order, now_ms, reason) for order in s.orders.values()]
@@ -372,16 +388,22 @@ class Trader:
             contributions=prediction.contributions,
         )
 
-    def _sample(self, now_ms: int, *, new_day: bool, new_peak: bool) -> EquitySample:
-        """Sample the account and move the marks that the limits measure from."""
+    def _sample(self, now_ms: int, *, new_peak: bool = False) -> list[Command]:
+        """Sample the account and move the marks that the limits measure from; the first sample of a UTC day opens it."""
         state = self.state
+        new_day = now_ms // DAY_MS != state.sampled_ms // DAY_MS
         account = state.ledger.account(state.exact_marks())
         equity = account.equity_usdt
         peak = equity if new_peak else max(equity, Decimal(repr(state.peak_equity_usdt)))
         day_start = equity if new_day else Decimal(repr(state.day_start_equity_usdt))
         sample = EquitySample(now_ms, account.wallet_usdt, account.unrealised_usdt, equity, peak, day_start)
         state.apply_equity(sample)
-        return sample
+        cleared = self.guard.clear_day(now_ms) if new_day else []
+        return [Journal(EquityRecord(sample)), *_journalled(cleared)]
+
+
+def _journalled(events: Iterable[LimitEvent]) -> list[Command]:
+    return [Journal(LimitRecord(event)) for event in events]
 
 
 _TOLD_BY_FILLS = frozenset({OrderState.PARTIALLY_FILLED, OrderState.FILLED})
