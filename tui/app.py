@@ -32,6 +32,7 @@ from tui.widgets.table import Row
 FLUSH_HZ = 4.0
 SILENT_AFTER_MS = 3_000
 BLURRED_EVERY = 4
+HINTS = ("tab next panel", "enter chart", "[ ] symbol", "space freeze", "t theme", "esc back")
 CLOSED_EXIT_CODE = 129
 
 _QUIET_STATES = frozenset(("ended", "failed", "stopping"))
@@ -79,7 +80,7 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
         self.desk = SafetyDesk(clock_ms, self._send, self._leave, engine_here=engine_here, glyphs=glyphs)
         self.failure = ""
         self.exit_code = 0
-        self.console = ConsoleScreen(self._search_done)
+        self.deck = ConsoleScreen(self._search_done)
         self._terminal_alive = terminal_alive
         self._started_ms = clock_ms()
         self._seq = -1
@@ -94,7 +95,7 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
         for theme in textual_themes():
             self.register_theme(theme)
         self.theme = self._first_theme
-        return self.console
+        return self.deck
 
     def on_mount(self) -> None:
         if not self.is_headless:
@@ -103,7 +104,7 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
         self.call_after_refresh(self._first_picture)
 
     def _first_picture(self) -> None:
-        self.console.go(self.console.page)
+        self.deck.go(self.deck.page)
         self.flush()
         if self.control is None and self.connect is not None:
             self.call_after_refresh(self._start, self._connect(self.connect))
@@ -143,11 +144,11 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
             if flaw != self._flaw:
                 logger.exception("the console could not draw")
                 self._flaw = flaw
-                self.console.notice.set_rows([((f" {plain_text(flaw)}", "bad"),)])
+                self.deck.notice.set_rows([((f" {plain_text(flaw)}", "bad"),)])
 
     def flush(self) -> None:
         """Format from the newest snapshot, and paint the lines that differ."""
-        if not self.console.is_mounted:
+        if not self.deck.is_mounted:
             return
         snapshot = self.snapshot
         self._note_age(snapshot)
@@ -158,10 +159,10 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
         view = self._view(snapshot)
         if self.frozen is None:
             self._take_log_lines()
-            self.console.show(view)
+            self.deck.show(view)
         else:
-            self.console.show(View(self.frozen.snapshot, self.glyphs, self.symbol))
-        self.console.show_bars(
+            self.deck.show(View(self.frozen.snapshot, self.glyphs, self.symbol))
+        self.deck.show_bars(
             self._status_row(snapshot, view),
             self._notice_row(snapshot, view, progress),
             self._possible,
@@ -176,7 +177,7 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
     def _take_log_lines(self) -> None:
         if self.control is not None:
             self._log_cursor, lines = self.control.log_lines(self._log_cursor)
-            self.console.logs.add(lines)
+            self.deck.logs.add(lines)
 
     def _view(self, snapshot: Snapshot | None) -> View:
         if snapshot is None:
@@ -188,7 +189,7 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
         return View(snapshot, self.glyphs, self.symbol, stale=f"{silent_ms // 1000}s" if silent else "")
 
     def _status_row(self, snapshot: Snapshot | None, view: View) -> Row:
-        width = self.console.size.width
+        width = self.deck.size.width
         if snapshot is None:
             word, role = ("FAILED", "badge_bad") if self.failure else ("STARTING", "badge_warn")
             return waiting_row(word, f"quarterdeck {self.version}: {view.waiting}", role, width, self.glyphs.ellipsis)
@@ -200,7 +201,7 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
 
     def _notice_row(self, snapshot: Snapshot | None, view: View, progress: tuple[str, str] | None) -> Row:
         text, role = self._notice(snapshot, view, progress)
-        return ((fit(f" {plain_text(text)}", self.console.size.width, ellipsis=self.glyphs.ellipsis), role),)
+        return ((fit(f" {plain_text(text)}", self.deck.size.width, ellipsis=self.glyphs.ellipsis), role),)
 
     def _notice(self, snapshot: Snapshot | None, view: View, progress: tuple[str, str] | None) -> tuple[str, str]:
         """The operator's own act first, then what stands, then the keys of the panel."""
@@ -216,9 +217,17 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
             return f"HALT: {'; '.join(snapshot.status.halts)}", "bad"
         if snapshot.status.note:
             return snapshot.status.note, "warn" if snapshot.status.state in _QUIET_STATES else "accent"
-        target = self.console.target
-        local = "   ".join(f"{action.shown} {action.label}" for action in scoped(target.NAME))
-        return f"{target.TITLE}: {local}" if local else "", "dim"
+        return ("", "dim") if self.deck.small else (self._hint(), "dim")
+
+    def _hint(self) -> str:
+        """The keys of the focused panel, then general ones, as many as fit whole."""
+        text = ""
+        for hint in (*(f"{action.shown} {action.label}" for action in scoped(self.deck.target.NAME)), *HINTS):
+            longer = f"{text}   {hint}" if text else hint
+            if len(longer) + 2 > self.deck.size.width:
+                break
+            text = longer
+        return text
 
     def _possible(self, action: Action) -> bool:
         return action.name not in _GUARDED or not self.desk.reason_against(action.name, self.snapshot)
@@ -229,9 +238,9 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
         scope = _SCOPES.get(action)
         if scope == "confirm":
             return self.desk.question is not None
-        if scope is not None and self.console.target.NAME != scope:
+        if scope is not None and scope != self.deck.target.NAME:
             return False
-        return action != "log_next" or bool(self.console.logs.query)
+        return action != "log_next" or bool(self.deck.logs.wanted)
 
     def _send(self, verb: Verb) -> None:
         self._start(self._command(verb))
@@ -260,10 +269,10 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
         self.exit(return_code=self.exit_code)
 
     def _search_done(self, text: str | None) -> None:
-        self.console.search.display = False
-        self.console.logs.focus(scroll_visible=False)
+        self.deck.search.display = False
+        self.deck.logs.focus(scroll_visible=False)
         if text is not None:
-            self.console.logs.search(text)
+            self.deck.logs.search(text)
 
     def on_app_blur(self) -> None:
         self._blurred_ticks = 0
@@ -287,7 +296,7 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
 
     def action_flatten(self) -> None:
         if (snapshot := self.snapshot) is not None:
-            self.desk.ask_flatten(snapshot, max(1, self.console.size.height - 6))
+            self.desk.ask_flatten(snapshot, max(1, self.deck.size.height - 6))
         self.flush()
 
     def action_explain(self, action: str) -> None:
@@ -307,41 +316,41 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
         self.flush()
 
     def action_panel(self, name: str) -> None:
-        self.console.go(name)
+        self.deck.go(name)
         self.flush()
 
     def action_help(self) -> None:
-        self.console.go("help")
+        self.deck.go("help")
         self.flush()
 
-    def action_back(self) -> None:
-        if self.console.page == "help":
-            self.console.go("help")
-        elif self.console.logs.query:
-            self.console.logs.search("")
-        elif self.console.page != "overview":
-            self.console.go("overview")
+    def action_unwind(self) -> None:
+        if self.deck.page == "help":
+            self.deck.go("help")
+        elif self.deck.logs.wanted:
+            self.deck.logs.search("")
+        elif self.deck.page != "overview":
+            self.deck.go("overview")
         self.flush()
 
-    def action_focus(self, delta: int) -> None:
-        self.console.focus_by(delta)
+    def action_tab(self, delta: int) -> None:
+        self.deck.focus_by(delta)
 
     def action_move(self, delta: int) -> None:
-        if self.console.target is self.console.chart:
+        if self.deck.target is self.deck.chart:
             self.action_symbol(delta)
         else:
-            self._moved(self.console.target.move, delta)
+            self._moved(self.deck.target.move, delta)
 
     def action_page(self, delta: int) -> None:
-        self._moved(self.console.target.page, delta)
+        self._moved(self.deck.target.page, delta)
 
     def action_edge(self, delta: int) -> None:
-        self._moved(self.console.target.edge, delta)
+        self._moved(self.deck.target.edge, delta)
 
     def _moved(self, move: Callable[[int], None], delta: int) -> None:
         """After the cursor moved, its symbol is the selected one on every panel."""
         move(delta)
-        self.symbol = self.console.target.cursor_symbol() or self.symbol
+        self.symbol = self.deck.target.cursor_symbol() or self.symbol
         self.flush()
 
     def action_symbol(self, delta: int) -> None:
@@ -350,31 +359,31 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
         if symbols:
             here = symbols.index(self.symbol) if self.symbol in symbols else 0
             self.symbol = symbols[(here + delta) % len(symbols)]
-            self.console.panels["markets"].cursor_key = self.symbol
+            self.deck.panels["markets"].cursor_key = self.symbol
         self.flush()
 
     def action_open(self) -> None:
-        self.symbol = self.console.target.cursor_symbol() or self.symbol
+        self.symbol = self.deck.target.cursor_symbol() or self.symbol
         self.action_panel("chart")
 
     def action_zoom(self, delta: int) -> None:
-        self.console.chart.zoom(delta)
+        self.deck.chart.zoom(delta)
 
     def action_search(self) -> None:
-        self.console.go("logs")
+        self.deck.go("logs")
         self.flush()
-        self.console.search.open(self.console.logs.query)
+        self.deck.search.open(self.deck.logs.wanted)
 
     def action_log_next(self, direction: int) -> None:
-        self.console.logs.next_match(direction)
+        self.deck.logs.next_match(direction)
 
     def action_log_level(self) -> None:
-        self.console.logs.next_level()
-        self.desk.tell(f"log: {LEVELS[self.console.logs.level]} and above", "dim")
+        self.deck.logs.next_level()
+        self.desk.tell(f"log: {LEVELS[self.deck.logs.level]} and above", "dim")
         self.flush()
 
     def action_log_follow(self) -> None:
-        self.console.logs.follow()
+        self.deck.logs.follow()
 
     def action_freeze(self) -> None:
         self.frozen = self._view(self.snapshot) if self.frozen is None else None

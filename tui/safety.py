@@ -116,12 +116,16 @@ class SafetyDesk:
             self._halt_pressed_ms = None
             self._do(Verb.HALT)
             return
-        self.notice = Notice("K again within 2 s = HALT: no new orders, cancel open orders", "bad", now + HALT_WINDOW_MS)
+        self.notice = Notice(
+            "K again within 2 s = HALT: no new orders, cancel open orders", "bad", now + HALT_WINDOW_MS
+        )
 
     def ask_resume(self, snapshot: Snapshot) -> None:
         halts = [text_row(f"halt: {halt}", "warn") for halt in snapshot.status.halts]
         what = text_row("The engine may open new positions again. A limit that still stands goes on blocking.")
-        self._ask(f"RESUME entries? {snapshot.status.mode.upper()}, now {snapshot.status.state}", "resume", (*halts, what))
+        self._ask(
+            f"RESUME entries? {snapshot.status.mode.upper()}, now {snapshot.status.state}", "resume", (*halts, what)
+        )
 
     def ask_flatten(self, snapshot: Snapshot, rows: int) -> None:
         """`rows` is how many positions the bar has room for."""

@@ -37,8 +37,8 @@ _PALETTES: dict[str, dict[str, str]] = {
 _ANSI_ROLES = {
     "plain": "default", "dim": "dim", "strong": "bold", "up": "green", "down": "red", "warn": "yellow",
     "bad": "bold red", "good": "green", "accent": "cyan", "key": "bold cyan", "title": "bold", "cursor": "reverse",
-    "match": "black on yellow", "demo": "bold black on cyan", "paper": "bold black on yellow",
-    "live": "bold white on red", "badge_good": "bold black on green", "badge_warn": "bold black on yellow",
+    "match": "black on yellow", "demo": "black on cyan", "paper": "black on yellow",
+    "live": "bold white on red", "badge_good": "black on green", "badge_warn": "black on yellow",
     "badge_bad": "bold white on red", "badge_up": "black on green", "badge_down": "black on red",
     "candle_up": "green", "candle_down": "red", "line": "dim", "rule": "dim", "focus": "cyan",
 }  # fmt: skip
@@ -91,7 +91,8 @@ def roles(theme: str) -> dict[str, Style]:
 
 
 def textual_themes() -> list[Theme]:
-    themes = [
+    """To be registered with the app; ANSI is Textual's own."""
+    return [
         Theme(
             name=name,
             primary=p["accent"],
@@ -103,14 +104,3 @@ def textual_themes() -> list[Theme]:
         )
         for name, p in _PALETTES.items()
     ]
-    ansi = Theme(
-        name=ANSI,
-        ansi=True,
-        primary="ansi_cyan",
-        foreground="ansi_default",
-        background="ansi_default",
-        surface="ansi_default",
-        panel="ansi_default",
-        boost="ansi_default",
-    )
-    return [*themes, ansi]

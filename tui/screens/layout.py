@@ -46,18 +46,12 @@ def _narrow(page: str, width: int, height: int) -> tuple[Slot, ...]:
         strip = "markets" if page == "positions" else "positions"
         main = height - STRIP_ROWS
         return Slot(page, 0, 0, width, main), Slot(strip, 0, main, width, STRIP_ROWS)
-    top = _column(0, 0, width, height, (("markets", 7), ("positions", max(6, height // 4)), ("", 0)))
-    rest = top[-1]
-    half = width // 2
-    return (
-        *top[:-1],
-        Slot("risk", 0, rest.y, half, rest.height),
-        Slot("logs", half, rest.y, width - half, rest.height),
-    )
+    parts = (("markets", 7), ("positions", max(5, height // 4)), ("risk", max(5, height // 4)), ("logs", 0))
+    return tuple(_column(0, 0, width, height, parts))
 
 
 def _two_columns(page: str, width: int, height: int) -> tuple[Slot, ...]:
-    side = 44 if width < 130 else 54
+    side = 46 if width < 130 else 54
     main = width - side
     if page == "overview":
         table = max(7, min(9, height // 4))

@@ -13,6 +13,7 @@ from tui.keys import Action, footer_actions
 from tui.widgets.panel import Lines
 from tui.widgets.table import Row, Span
 
+SEPARATED_WIDTH = 140
 _STATE_ROLE = {
     "running": "badge_good",
     "paused": "badge_warn",
@@ -38,33 +39,30 @@ def status_row(status: StatusView, alerts: int, *, badge: str, width: int, glyph
     """The always-visible line, exactly `width` cells. `badge` is FROZEN, ENGINE SILENT or empty."""
     fields = _fields(status, alerts, badge, glyphs)
     chosen: dict[int, Row] = {}
+    gap: Span = (f" {glyphs.separator} ", "rule") if width >= SEPARATED_WIDTH else ("  ", "plain")
     left = width
     for field in sorted(fields, key=lambda f: f.rank):
         row = field.short or field.full
-        if _cost(row) > left:
+        if _cells(row) + len(gap[0]) > left:
             break
         chosen[field.rank] = row
-        left -= _cost(row)
+        left -= _cells(row) + len(gap[0])
     for field in sorted(fields, key=lambda f: f.rank):
         if field.rank in chosen and field.short:
-            extra = _cost(field.full) - _cost(field.short)
+            extra = _cells(field.full) - _cells(field.short)
             if extra <= left:
                 chosen[field.rank] = field.full
                 left -= extra
     spans: list[Span] = []
     for field in fields:
-        if field.rank not in chosen:
-            continue
-        plain = bool(spans) and not field.full[0][0].startswith(" ")
-        if plain:
-            spans.append((f"{glyphs.separator} ", "rule"))
-        spans += [*chosen[field.rank], (" ", "plain")]
-    return (*spans, (" " * (width - sum(len(text) for text, _ in spans)), "plain"))
+        if field.rank in chosen:
+            badge_next = field.full[0][0].startswith(" ")
+            spans += [(" ", "plain") if badge_next else gap, *chosen[field.rank]] if spans else chosen[field.rank]
+    return (*spans, (" " * (width - _cells(spans)), "plain"))
 
 
-def _cost(row: Row) -> int:
-    """Cells of the field, one behind it, and the separator before it unless it is a badge."""
-    return sum(len(text) for text, _ in row) + (1 if row[0][0].startswith(" ") else 3)
+def _cells(row: Sequence[Span]) -> int:
+    return sum(len(text) for text, _ in row)
 
 
 def _fields(status: StatusView, alerts: int, badge: str, g: Glyphs) -> list[Field]:
@@ -74,14 +72,16 @@ def _fields(status: StatusView, alerts: int, badge: str, g: Glyphs) -> list[Fiel
     full_time = utc_full(status.as_of_ms) if status.mode == "demo" else utc_seconds(status.as_of_ms)
     alert_role = "bad" if alerts else "dim"
     fields = [
-        Field(0, ((f" {status.mode.upper()} ", status.mode if status.mode in ("demo", "paper", "live") else "strong"),)),
+        Field(
+            0, ((f" {status.mode.upper()} ", status.mode if status.mode in ("demo", "paper", "live") else "strong"),)
+        ),
         Field(1, ((f" {status.state.upper()} ", state_role),)),
         Field(13, ((f"{status.source}{speed}", "plain"),)),
         Field(3, (("feed ", "dim"), (age(status.feed_age_ms), "plain"))),
         Field(12, (("loop ", "dim"), (lag(status.loop_lag_ms), "plain"))),
         Field(7, (("eq ", "dim"), (money(status.equity_usdt), "strong"))),
         Field(4, (("day ", "dim"), (signed(status.day_pnl_usdt), pnl_role))),
-        Field(9, (("exp ", "dim"), (f"{status.exposure_pct:.0f}%", "plain"))),
+        Field(9, (("expo ", "dim"), (f"{status.exposure_pct:.0f}%", "plain"))),
         Field(5, (("dd ", "dim"), (f"{status.drawdown_pct:.1f}%", "plain"))),
         Field(10, (("pos ", "dim"), (str(status.open_positions), "plain"))),
         Field(11, (("ord ", "dim"), (str(status.open_orders), "plain"))),
@@ -102,7 +102,11 @@ def waiting_row(word: str, text: str, role: str, width: int, ellipsis: str) -> R
 def footer_row(width: int, possible: Callable[[Action], bool]) -> Row:
     """Keys, danger first. What cannot be done now stands in parentheses and dim."""
     spans: list[Span] = [(" ", "plain")]
+    left = width - 1
     for action in footer_actions(width):
+        left -= len(action.shown) + len(action.label) + 4
+        if left < 0:
+            break
         if possible(action):
             spans += [(f" {action.shown} ", "key"), (f"{action.label} ", "plain")]
         else:

@@ -1,7 +1,7 @@
 """A candlestick chart as rows of text. Pure functions; no Textual.
 
-A cell holds two half rows, so a body ends on half a cell. Rising bodies are blocks, falling bodies heavy lines: the
-direction can be read without colour.
+A cell holds two half rows, so a body ends on half a cell. Rising bodies are full blocks, falling ones shaded; a falling
+body too short for a shaded cell is a heavy line. So the direction can be read without colour.
 """
 
 from __future__ import annotations
@@ -169,21 +169,34 @@ def _draw_candle(grid: list[list[Span]], column: int, candle: Candle, scale: Sca
     role = "candle_up" if rising else "candle_down"
     top, bottom = scale.half(max(candle.open, candle.close)), scale.half(min(candle.open, candle.close))
     high, low = scale.half(candle.high), scale.half(candle.low)
+    tall = (top + 1) // 2 * 2 + 1 <= bottom
     for row in range(max(0, high // 2), min(len(grid) - 1, low // 2) + 1):
         upper, lower = row * 2, row * 2 + 1
         body = (top <= upper <= bottom, top <= lower <= bottom)
         wick = (high <= upper <= low, high <= lower <= low)
-        grid[row][column] = (_glyph(body, wick, rising, g), role)
+        if not any(body):
+            glyph = _wick(wick, g)
+        else:
+            glyph = _rise(body, g) if rising else _fall(body, wick, tall, g)
+        grid[row][column] = (glyph, role)
 
 
-def _glyph(body: tuple[bool, bool], wick: tuple[bool, bool], rising: bool, g: Glyphs) -> str:
-    """`body` and `wick` say what the upper and the lower half of the cell hold."""
-    if body == (True, True):
-        return g.rise if rising else g.fall
-    if body == (True, False):
-        return g.rise_top if rising else g.fall_top_wick if wick[1] else g.fall_top
-    if body == (False, True):
-        return g.rise_bottom if rising else g.fall_bottom_wick if wick[0] else g.fall_bottom
+def _rise(body: tuple[bool, bool], g: Glyphs) -> str:
+    """`body` says which halves of the cell, upper and lower, the body fills."""
+    return g.rise if all(body) else g.rise_top if body[0] else g.rise_bottom
+
+
+def _fall(body: tuple[bool, bool], wick: tuple[bool, bool], tall: bool, g: Glyphs) -> str:
+    if all(body):
+        return g.fall
+    if tall:
+        return g.fall_top if body[0] else g.fall_bottom
+    if body[0]:
+        return g.line_top_wick if wick[1] else g.line_top
+    return g.line_bottom_wick if wick[0] else g.line_bottom
+
+
+def _wick(wick: tuple[bool, bool], g: Glyphs) -> str:
     return g.wick if wick == (True, True) else g.wick_top if wick[0] else g.wick_bottom
 
 
@@ -222,8 +235,7 @@ def _axis(
         row = scale.row(level.price)
         edge = 0 if level.price > scale.high else scale.rows - 1
         mark = g.dash if row is not None else g.up if edge == 0 else g.down
-        text = money(level.price, decimals) if len(level.word) > label_width - 3 else level.word
-        labels[edge if row is None else row] = (mark, text, level.role)
+        labels[edge if row is None else row] = (mark, level.word, level.role)
     last_row = scale.row(last.close)
     if last_row is not None:
         rising = last.close >= last.open
@@ -242,9 +254,7 @@ def _round_step(raw: float) -> float:
     return next(factor * power for factor in (1, 2, 2.5, 5, 10) if factor * power >= raw * 0.999)
 
 
-def _volume_rows(
-    candles: Sequence[Candle], slots: Slots, plot_width: int, label_width: int, g: Glyphs
-) -> list[Row]:
+def _volume_rows(candles: Sequence[Candle], slots: Slots, plot_width: int, label_width: int, g: Glyphs) -> list[Row]:
     """Two rows of volume bars, the lower one filled first."""
     top = max((candle.volume for candle in candles), default=0.0) or 1.0
     steps = len(g.spark)

@@ -6,7 +6,7 @@ from core.control import PositionView, PriceView
 from tui.format import Glyphs, arrow, money, plural, signed
 from tui.widgets.candles import ZOOMS, draw, levels_of
 from tui.widgets.panel import Content, Panel, View
-from tui.widgets.table import Row, Span, text_row
+from tui.widgets.table import Row, Span, notice_rows
 
 DEFAULT_ZOOM = 1
 
@@ -15,7 +15,7 @@ class ChartPanel(Panel):
     NAME = "chart"
     TITLE = "6 Chart"
     HELP = (
-        "Closed one-minute bars of the selected symbol. A rising body is a block, a falling body a heavy line."
+        "Closed one-minute bars of the selected symbol. A rising body is a full block, a falling one shaded, or a heavy line when it is short."
         " Arrows are entries, diamonds exits. Dashed lines: entry, stop and target of the open position; one that is"
         " off the chart stands at its edge with an arrow. Volume in base units below. Times are UTC."
     )
@@ -34,7 +34,8 @@ class ChartPanel(Panel):
         symbol = view.symbol
         chart = snapshot.charts.get(symbol)
         if chart is None or not chart.bars:
-            return Content(body=(text_row(f"No closed bar of {symbol or 'any symbol'} yet. [ and ] change it", "dim"),))
+            reason = f"No closed bar of {symbol} yet. [ and ] change the symbol" if symbol else "No closed bar yet"
+            return Content(body=notice_rows(reason, width))
         price = next((p for p in snapshot.prices if p.symbol == symbol), None)
         position = next((p for p in snapshot.positions if p.symbol == symbol), None)
         minutes, cells = ZOOMS[self.zoom_index]

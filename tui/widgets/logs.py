@@ -8,7 +8,7 @@ from typing import overload
 from core.control import LogLine
 from tui.format import Glyphs, fit, plain_text, utc_seconds
 from tui.widgets.panel import Content, Panel, View
-from tui.widgets.table import Row, Span, text_row
+from tui.widgets.table import Row, Span, notice_rows, text_row
 
 KEPT_LINES = 5000
 LEVELS = ("all", "info", "warning", "error")
@@ -31,7 +31,7 @@ class LogPanel(Panel):
         super().__init__()
         self.following = True
         self.level = 0
-        self.query = ""
+        self.wanted = ""
         self._all: list[LogLine] = []
         self._filtered: list[LogLine] = []
         self._seen = 0
@@ -57,7 +57,7 @@ class LogPanel(Panel):
         count = len(self._filtered)
         if not count:
             level = f" at level {LEVELS[self.level]} or above; l changes it" if self.level else " yet"
-            return Content(body=(text_row(f"No log line{level}"[: width - 1], "dim"),), note=self._note())
+            return Content(body=notice_rows(f"No log line{level}", width), note=self._note())
         if self.following:
             self._seen = count
             self.top = max(0, count - height)
@@ -65,16 +65,18 @@ class LogPanel(Panel):
         tail: tuple[Row, ...] = ()
         if new > 0:
             tail = (text_row(f"+{new:,} lines below. f or G = follow"[: width - 1], "accent"),)
-        return Content(body=_Rows(self._filtered, width, view.glyphs, self.query, self._match), tail=tail, note=self._note())
+        return Content(
+            body=_Rows(self._filtered, width, view.glyphs, self.wanted, self._match), tail=tail, note=self._note()
+        )
 
     def _note(self) -> str:
         parts = ["follow" if self.following else "held"]
         if self.level:
             parts.append(f"{LEVELS[self.level]}+")
-        if self.query:
+        if self.wanted:
             matches = self._matches()
             place = matches.index(self._match) + 1 if self._match in matches else 0
-            parts.append(f"'{self.query}' {place}/{len(matches)}")
+            parts.append(f"'{self.wanted}' {place}/{len(matches)}")
         return ", ".join(parts)
 
     def scroll_rows(self, delta: int) -> None:
@@ -97,7 +99,7 @@ class LogPanel(Panel):
 
     def search(self, query: str) -> None:
         """Go to the newest match of `query`, read without regard to case; empty ends the search."""
-        self.query = query
+        self.wanted = query
         self._match = None
         if query:
             self.next_match(-1)
@@ -117,8 +119,8 @@ class LogPanel(Panel):
         self.show(self.view)
 
     def _matches(self) -> list[int]:
-        wanted = self.query.lower()
-        return [n for n, line in enumerate(self._filtered) if wanted in f"{line.logger} {line.message}".lower()]
+        text = self.wanted.lower()
+        return [n for n, line in enumerate(self._filtered) if text in f"{line.logger} {line.message}".lower()]
 
 
 class _Rows(Sequence[Row]):
@@ -146,7 +148,7 @@ class _Rows(Sequence[Row]):
         head: list[Span] = [mark, (f"{utc_seconds(line.time_ms)[:-1]} ", "dim"), (f"{level} ", role), (name, "dim")]
         room = self._width - sum(len(text) for text, _ in head)
         text = fit(plain_text(line.message), room, ellipsis=g.ellipsis)
-        return (*head, *_marked(text, self._query, "plain" if role == "dim" else role))
+        return (*head, *_marked(text, self._query, "strong" if role == "bad" else "plain"))
 
 
 def _marked(text: str, query: str, role: str) -> list[Span]:

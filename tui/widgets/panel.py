@@ -16,7 +16,7 @@ from textual.widget import Widget
 from core.control import Snapshot
 from tui.format import UNICODE, Glyphs, fit, money
 from tui.theme import DARK, THEMES, roles
-from tui.widgets.table import Row, text_row
+from tui.widgets.table import Row, notice_rows
 
 BLANK: Row = ()
 
@@ -143,7 +143,7 @@ class Panel(Lines, can_focus=True):
         if not self.display or self.inner_width <= 0 or self.inner_height <= 0:
             return
         if view.snapshot is None and self.NEEDS_SNAPSHOT:
-            self.shown = Content(body=(text_row(fit(view.waiting, self.inner_width - 1), "dim"),))
+            self.shown = Content(body=notice_rows(view.waiting, self.inner_width))
         else:
             self.shown = self.content(view, self.inner_width, self.inner_height)
         self._place()

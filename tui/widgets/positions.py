@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from core.control import OrderView, PositionView
 from tui.format import UNKNOWN, Glyphs, age, arrow, money, plural, quantity, side_sign, side_word, signed, words
 from tui.widgets.panel import Content, Panel, View
-from tui.widgets.table import Cell, Column, Row, header_row, table_row, text_row, widths
+from tui.widgets.table import Cell, Column, Row, header_row, notice_rows, table_row, text_row, widths
 
 _POSITIONS = (
     Column("symbol", 8, "left", 0),
@@ -37,6 +37,10 @@ _ORDERS = (
 )
 
 
+COMPACT_HEIGHT = 6
+"""Below this the panel lists positions only, and its title counts the orders."""
+
+
 class PositionsPanel(Panel):
     NAME = "positions"
     TITLE = "3 Positions & orders"
@@ -53,7 +57,7 @@ class PositionsPanel(Panel):
         now = snapshot.status.as_of_ms
         if not snapshot.positions and not snapshot.orders:
             reason = "No open position and no open order. 4 = signals: why it did or did not trade"
-            return Content(body=(text_row(reason[: width - 1], "dim"),))
+            return Content(body=notice_rows(reason, width))
         body: list[Row] = []
         keys: list[str] = []
         if snapshot.positions:
@@ -63,7 +67,7 @@ class PositionsPanel(Panel):
             keys += [p.trade_id for p in snapshot.positions]
         else:
             head = (text_row("No open position", "dim"),)
-        if snapshot.orders:
+        if snapshot.orders and (height >= COMPACT_HEIGHT or not snapshot.positions):
             sizes = widths(_ORDERS, width - 1)
             if height > len(body) + 2:
                 body.append(())

@@ -5,18 +5,17 @@ from __future__ import annotations
 from core.control import MeterView
 from tui.format import Glyphs, gauge, money, plain_text, words, wrap
 from tui.widgets.panel import Content, Panel, View
-from tui.widgets.table import Cell, Column, Row, header_row, table_row, text_row, widths
+from tui.widgets.table import Cell, Column, Row, header_row, notice_rows, table_row, text_row, widths
 
 _COLUMNS = (
-    Column("limit", 18, "left", 0),
-    Column("", 8, "left", 2, stretch=True, most=24),
-    Column("used", 9, rank=3),
-    Column("of", 9, rank=4),
-    Column("unit", 7, "left", 6),
-    Column("", 4, rank=5),
+    Column("limit", 14, "left", 0, stretch=True, most=20),
+    Column("", 5, "left", 3, stretch=True, most=20),
+    Column("used/limit", 11, rank=2),
+    Column("unit", 5, "left", 5),
     Column("level", 7, "left", 1),
-    Column("when reached", 15, "left", 7),
-    Column("clears", 24, "left", 8, stretch=True, most=60),
+    Column("", 4, rank=4),
+    Column("when reached", 14, "left", 6),
+    Column("clears", 20, "left", 7, stretch=True, most=60),
 )
 _ORDER = {"blocked": 0, "warn": 1, "ok": 2}
 _ROLE = {"blocked": "bad", "warn": "warn", "ok": "good"}
@@ -35,7 +34,7 @@ class RiskPanel(Panel):
         assert view.snapshot is not None
         meters, g = view.snapshot.meters, view.glyphs
         if not meters:
-            return Content(body=(text_row("No limit reported yet. 8 = log", "dim"),))
+            return Content(body=notice_rows("No limit reported yet. 8 = log", width))
         shown = sorted(meters, key=_pressing) if len(meters) > height - 1 else list(meters)
         sizes = widths(_COLUMNS, width - 1)
         rows = [table_row(_cells(meter, sizes[1], g), _COLUMNS, sizes, g.ellipsis) for meter in shown]
@@ -69,18 +68,18 @@ def _cells(meter: MeterView, bar_width: int, g: Glyphs) -> list[Cell]:
     return [
         (words(meter.name), "plain"),
         (gauge(meter.used, meter.limit, bar_width, g), role),
-        (_amount(meter.used), "plain"),
-        (_amount(meter.limit), "dim"),
+        (f"{_amount(meter.used)}/{_amount(meter.limit)}", "plain"),
         (meter.unit, "dim"),
-        (share, "plain"),
         (meter.level if meter.level == "ok" else meter.level.upper(), role),
+        (share, "dim"),
         (words(meter.effect), "dim" if meter.level == "ok" else "plain"),
         (plain_text(meter.clears), "dim" if meter.level == "ok" else "plain"),
     ]
 
 
 def _amount(value: float) -> str:
-    return money(value, 0) if value == int(value) or abs(value) >= 10_000 else money(value, 2)
+    """Three significant digits or all whole ones: a meter is read, not booked."""
+    return money(value, 0) if value == int(value) or abs(value) >= 100 else money(value, 1 if abs(value) >= 10 else 2)
 
 
 def _explained(meter: MeterView, width: int, g: Glyphs) -> tuple[Row, ...]:

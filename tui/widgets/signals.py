@@ -5,7 +5,7 @@ from __future__ import annotations
 from core.control import SignalView
 from tui.format import UNKNOWN, Glyphs, arrow, gauge, plain_text, signed, utc_minutes, words
 from tui.widgets.panel import Content, Panel, View
-from tui.widgets.table import Cell, Column, Row, header_row, table_row, text_row, widths
+from tui.widgets.table import Cell, Column, Row, header_row, notice_rows, table_row, text_row, widths
 
 _COLUMNS = (
     Column("time", 5, "left", 0),
@@ -15,7 +15,7 @@ _COLUMNS = (
     Column("needs", 5, rank=5),
     Column("sure", 4, rank=7),
     Column("result", 7, "left", 3),
-    Column("reason", 12, "left", 6, stretch=True, most=60),
+    Column("reason", 20, "left", 6, stretch=True, most=60),
     Column("model", 14, "left", 8),
 )
 REASONS_SHOWN = 5
@@ -37,7 +37,7 @@ class SignalsPanel(Panel):
         if not signals:
             note = view.snapshot.status.note
             reason = f"No signal yet. {note}" if note else "No signal yet: the first comes with the first prediction"
-            return Content(body=(text_row(plain_text(reason)[: width - 1], "dim"),))
+            return Content(body=notice_rows(reason, width))
         sizes = widths(_COLUMNS, width - 1)
         rows = [table_row(_cells(signal, g), _COLUMNS, sizes, g.ellipsis) for signal in signals]
         keys = [f"{signal.time_ms}/{signal.symbol}/{signal.action}/{n}" for n, signal in _numbered(signals)]

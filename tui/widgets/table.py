@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tui.format import Align, fit
+from tui.format import Align, fit, plain_text, wrap
 
 Span = tuple[str, str]
 """A piece of text and the role of its style."""
@@ -18,9 +18,9 @@ GAP = "  "
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """`rank` is the order of survival: the highest ranks go first where the width does not suffice.
+    """`rank` is the order of survival: the lowest ranks are placed first, and what does not fit any more is left out.
 
-    A stretching column takes what is left over, up to `most` cells.
+    Stretching columns share what is left over, each up to `most` cells.
     """
 
     title: str
@@ -38,14 +38,14 @@ def widths(columns: Sequence[Column], width: int) -> list[int]:
     for index in sorted(range(len(columns)), key=lambda i: (columns[i].rank, i)):
         need = columns[index].width + len(GAP)
         if need > left:
-            break
+            continue
         chosen[index] = columns[index].width
         left -= need
-    for index, column in enumerate(columns):
-        if column.stretch and chosen[index]:
-            extra = min(left, column.most - column.width)
-            chosen[index] += extra
-            left -= extra
+    growing = [i for i, column in enumerate(columns) if column.stretch and chosen[i]]
+    while left > 0 and (growing := [i for i in growing if chosen[i] < columns[i].most]):
+        for index in growing[:left]:
+            chosen[index] += 1
+            left -= 1
     return chosen
 
 
@@ -69,6 +69,11 @@ def header_row(columns: Sequence[Column], sizes: Sequence[int], ellipsis: str) -
 
 def text_row(text: str, role: str = "plain") -> Row:
     return ((" ", "plain"), (text, role))
+
+
+def notice_rows(text: str, width: int) -> tuple[Row, ...]:
+    """What stands in a panel that has nothing to show: the reason and the next key."""
+    return tuple(text_row(line, "dim") for line in wrap(plain_text(text), width - 2))
 
 
 def row_text(row: Row) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from core.control import TradeView
 from tui.format import Glyphs, age, arrow, money, quantity, side_sign, side_word, signed, utc_day, utc_seconds, words
 from tui.widgets.panel import Content, Panel, View
-from tui.widgets.table import Cell, Column, Row, header_row, table_row, text_row, widths
+from tui.widgets.table import Cell, Column, Row, header_row, notice_rows, table_row, text_row, widths
 
 _COLUMNS = (
     Column("closed", 8, "left", 0),
@@ -16,8 +16,8 @@ _COLUMNS = (
     Column("net USDT", 9, rank=2),
     Column("why", 11, "left", 3),
     Column("held", 4, rank=5),
-    Column("entry", 10, rank=6),
-    Column("exit", 10, rank=7),
+    Column("entry", 9, rank=6),
+    Column("exit", 9, rank=7),
     Column("qty", 9, rank=8),
     Column("day", 5, "left", 9),
 )
@@ -36,7 +36,7 @@ class TradesPanel(Panel):
         assert view.snapshot is not None
         trades, g = view.snapshot.trades, view.glyphs
         if not trades:
-            return Content(body=(text_row("No closed trade yet. 3 = positions, 4 = signals"[: width - 1], "dim"),))
+            return Content(body=notice_rows("No closed trade yet. 3 = positions, 4 = signals", width))
         sizes = widths(_COLUMNS, width - 1)
         rows = [table_row(_cells(trade, view), _COLUMNS, sizes, g.ellipsis) for trade in trades]
         tail = _sums(trades, width, g) if height >= 8 else ()
