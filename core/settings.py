@@ -84,7 +84,7 @@ class ScalperSettings(_Section):
     early_stopping_rounds: int = Field(100, ge=1)
     learning_rate: float = Field(0.03, gt=0, le=1)
     subsample: float = Field(0.8, gt=0, le=1)
-    max_rmse_ratio: float = Field(1.02, gt=0)
+    max_rmse_ratio: float = Field(1.05, gt=0)
     keep_versions: int = Field(10, ge=1)
 
 

@@ -114,12 +114,14 @@ async def test_flatten_of_an_unknown_symbol_is_refused(database: Database) -> No
 
 async def test_downtime_is_walked_through_on_the_candles(database: Database) -> None:
     """A stop or target that was hit while the engine was away closes the trade at that bar, and nothing is entered."""
+    deep = SETTINGS.model_copy(update={"costs": CostSettings()})
+    levels_only = replace(STRATEGY, exits=())
     cut_ms = START_MS + 9 * MINUTE_MS
-    await run_hour(database, acts=(), end_ms=cut_ms)
+    await run_hour(database, acts=(), settings=deep, strategy=levels_only, end_ms=cut_ms)
     held = [position for position in read_books(database.path)["positions"] if position[1] != 0]
     assert held, "the script must leave a position open here"
     back_ms = START_MS + 50 * MINUTE_MS
-    await run_hour(database, acts=(), trade_from_ms=back_ms)
+    await run_hour(database, acts=(), settings=deep, strategy=levels_only, trade_from_ms=back_ms)
     books = read_books(database.path)
     away = [trade for trade in books["trades"] if cut_ms < int(str(trade[2])) < back_ms]
     assert {str(trade[7]) for trade in away} <= {"stop", "target"}

@@ -23,7 +23,7 @@ from tests.core.learning.processes import DEADLINE_S
 from tests.strategies.recorded import COLUMNS, made_up
 
 STRATEGY = toy.strategy()
-NEEDED = toy.LOOKBACK_BARS + toy.WINDOW_BARS
+NEEDED = toy.WINDOW_BARS
 
 
 def bars(symbol: str, count: int, first: float = 1.0) -> BarColumns:

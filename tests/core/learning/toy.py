@@ -17,7 +17,7 @@ from core.trader.exits import reversal
 
 MINUTE_MS = 60_000
 LOOKBACK_BARS = 4
-WINDOW_BARS = 6
+WINDOW_BARS = 10
 
 
 def strategy(factory: str = __name__, **options: Any) -> Strategy:
@@ -66,7 +66,7 @@ class ToyLearner:
             raise ZeroDivisionError("no such sum")
         if trap and not os.path.exists(trap + ".sprung"):
             spring(trap)
-        if trap == "" or len(window.close) != LOOKBACK_BARS + WINDOW_BARS:
+        if trap == "" or len(window.close) != WINDOW_BARS:
             return Fit(None, False, "nothing to learn from")
         return Fit(ToyModel(float(seed)), True, "", {"rmse_bps": float(window.close.sum())}, {"seed": seed})
 
