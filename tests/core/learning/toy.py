@@ -91,6 +91,10 @@ def spring(trap: str) -> None:
 
 def tell_and_spin(pipe: str) -> None:
     tell(pipe)
+    spin()
+
+
+def spin() -> None:
     while True:
         pass
 
