@@ -44,10 +44,10 @@ async def test_trainings_do_not_hold_up_predictions(pool: WorkerPool, pipe: Path
     assert_ends(busy)
 
 
-async def test_training_workers_yield_and_keep_to_one_thread(pool: WorkerPool) -> None:
+async def test_workers_settle_in_and_training_workers_yield(pool: WorkerPool) -> None:
     here = os.nice(0)
-    assert await pool.infer(toy.worker_ways) == (here, "1")
-    assert await pool.train(toy.worker_ways) == (min(here + 3, 19), "1")
+    assert await pool.infer(toy.worker_ways) == (here, "1", True)
+    assert await pool.train(toy.worker_ways) == (min(here + 3, 19), "1", True)
 
 
 async def test_a_killed_worker_is_reported_and_the_next_call_works(pool: WorkerPool, pipe: Path) -> None:
