@@ -1,11 +1,29 @@
-"""Waiting for processes to end, with a deadline that only a failure reaches."""
+"""Hearing from processes and waiting for their end, with a deadline that only a failure reaches."""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import os
 import time
 from pathlib import Path
 
 DEADLINE_S = 30.0
+
+
+async def told(pipe: Path, count: int = 1) -> list[int]:
+    """The ids that `count` processes tell through `pipe`."""
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    text = ""
+    try:
+        async with asyncio.timeout(DEADLINE_S):
+            while text.count("\n") < count:
+                with contextlib.suppress(BlockingIOError):
+                    text += os.read(reader, 4096).decode()
+                await asyncio.sleep(0.002)
+    finally:
+        os.close(reader)
+    return [int(line) for line in text.split()]
 
 
 def is_gone(process_id: int) -> bool:

@@ -19,7 +19,7 @@ from core.learning.versions import list_versions, load_version
 from core.learning.workers import WorkerPool
 from core.ports import BarColumns
 from tests.core.learning import toy
-from tests.core.learning.processes import DEADLINE_S
+from tests.core.learning.processes import told
 from tests.strategies.recorded import COLUMNS, made_up
 
 STRATEGY = toy.strategy()
@@ -178,8 +178,7 @@ async def test_a_worker_killed_in_a_training_is_reported_and_the_next_training_w
     os.mkfifo(pipe)
     forecaster = make(trap=str(pipe))
     training = asyncio.create_task(forecaster.train(bars("BTCUSDT", NEEDED), 60_000))
-    async with asyncio.timeout(DEADLINE_S):
-        os.kill(int(await asyncio.to_thread(pipe.read_text)), signal.SIGKILL)
+    os.kill(*await told(pipe), signal.SIGKILL)
     with pytest.raises(ModelError, match="training worker died"):
         await training
     assert (await forecaster.train(bars("BTCUSDT", NEEDED), 60_000)).passed

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import signal
 import threading
 from typing import Any
 
@@ -91,6 +92,10 @@ def spring(trap: str) -> None:
 
 def tell_and_spin(pipe: str) -> None:
     tell(pipe)
+    spin()
+
+
+def spin() -> None:
     while True:
         pass
 
@@ -109,8 +114,8 @@ def worker_id() -> int:
     return os.getpid()
 
 
-def worker_ways() -> tuple[int, str]:
-    return os.nice(0), os.environ["OMP_NUM_THREADS"]
+def worker_ways() -> tuple[int, str, bool]:
+    return os.nice(0), os.environ["OMP_NUM_THREADS"], signal.getsignal(signal.SIGINT) is signal.SIG_IGN
 
 
 def say(text: str) -> int:
