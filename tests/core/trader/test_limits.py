@@ -306,7 +306,6 @@ def test_day_trades_of_yesterday_do_not_count_today() -> None:
     to_midnight(desk)
     assert entry_lots(desk.predict(20, XRP)) > 0
     desk.minute()
-    assert desk.limits("day_trades")[-1].fired is False
     assert desk.trader.state.entries_on(desk.now_ms) == 1
 
 
