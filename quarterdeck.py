@@ -21,8 +21,6 @@ from core.home import EngineLock, Home
 from core.runtime import EngineHandle, Finding, Reader, Row, RunRequest
 
 if TYPE_CHECKING:
-    from storage.candles import SqliteCandles
-
     from core.clock import VirtualClock
     from core.control import Control
     from core.domain.instrument import Instrument
@@ -32,6 +30,7 @@ if TYPE_CHECKING:
     from core.recovery import ResumePoint
     from core.settings import Settings
     from core.strategy import Strategy
+    from storage.candles import SqliteCandles
     from storage.database import Database
 
 DATA = Path(__file__).resolve().parent / "data"
@@ -67,7 +66,6 @@ class QuarterdeckRuntime:
         self, home: Path, files: Sequence[Path], symbol: str | None, interval: str | None, synthetic: bool
     ) -> list[Row]:
         from storage.data_admin import import_file
-
         from storage.database import open_database
 
         where = Home(home)
@@ -152,19 +150,18 @@ async def _demo_parts(
     console: bool,
 ) -> EngineParts:
     """The recorded market, a simulated venue, and the account of this home."""
-    from core.market.replay import ReplayFeed
-    from core.venues.rebuild import journalled_venue
-    from storage.candles import SqliteCandles
-    from storage.data_admin import import_recorded_market
-
     from core.account import Opening, check_seed, first_period, later_period
     from core.engine import EngineParts
     from core.learning.forecaster import WorkerForecaster
     from core.learning.workers import WorkerPool
     from core.market.instruments import load_instruments
+    from core.market.replay import ReplayFeed
     from core.pace import Pacer
     from core.recovery import replay_cursors, resume_point
     from core.trader.trader import Trader
+    from core.venues.rebuild import journalled_venue
+    from storage.candles import SqliteCandles
+    from storage.data_admin import import_recorded_market
     from storage.database import open_database
     from storage.journal import SqliteJournal
 
@@ -198,12 +195,11 @@ async def _demo_parts(
 
     pool = WorkerPool(settings.engine.training_workers, settings.engine.worker_nice, home.log)
     stack.push_async_callback(pool.close)
+
     def feed(point: ResumePoint) -> AsyncIterator[MarketEvent]:
         delay_ms = settings.engine.first_price_delay_ms
         symbols = tuple(instruments)
-        return ReplayFeed(
-            candles, symbols, period.start_ms, period.end_ms, delay_ms, replay_cursors(point)
-        ).events()
+        return ReplayFeed(candles, symbols, period.start_ms, period.end_ms, delay_ms, replay_cursors(point)).events()
 
     return EngineParts(
         mode=request.mode,
@@ -285,7 +281,6 @@ def _examine(home: Home, settings_path: Path | None, workers: bool) -> list[Find
 
 def _look_at_database(home: Home) -> str:
     from storage.data_admin import list_data
-
     from storage.database import open_database
 
     if not home.database.exists():

@@ -17,7 +17,10 @@ MeterLevel = Literal["ok", "warn", "blocked"]
 
 @dataclass(frozen=True, slots=True)
 class StatusView:
-    """The always-visible line. Ages are wall-clock milliseconds; None means not measured yet."""
+    """The always-visible line. Ages are wall-clock milliseconds; None means not measured yet.
+
+    `exit_cost_bps` is what closing a position at market costs (taker fee and slippage), of its notional.
+    """
 
     mode: str
     state: RunState
@@ -35,6 +38,7 @@ class StatusView:
     speed: float = 0.0
     source: str = ""
     note: str = ""
+    exit_cost_bps: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -220,6 +220,7 @@ class Engine:
 
     async def _deliver_models(self, until_ms: int) -> None:
         for record in await self._desk.results(until_ms):
+            self._parts.clock.advance_to(record.due_ms)
             await self._stepper.step((), record.due_ms, extra=[record])
 
     async def _predict(self, close_ms: int) -> None:

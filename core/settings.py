@@ -84,7 +84,7 @@ class ScalperSettings(_Section):
     early_stopping_rounds: int = Field(100, ge=1)
     learning_rate: float = Field(0.03, gt=0, le=1)
     subsample: float = Field(0.8, gt=0, le=1)
-    max_rmse_ratio: float = Field(1.02, gt=0)
+    max_rmse_ratio: float = Field(1.05, gt=0)
     keep_versions: int = Field(10, ge=1)
 
 
@@ -92,7 +92,7 @@ class EngineSettings(_Section):
     inference_delay_ms: int = Field(100, ge=0, le=900)
     training_delay_seconds: int = Field(60, ge=1)
     first_price_delay_ms: int = Field(1000, ge=1, le=10_000)
-    training_workers: int = Field(1, ge=1, le=16)
+    training_workers: int = Field(2, ge=1, le=16)
     worker_nice: int = Field(10, ge=0, le=19)
 
 

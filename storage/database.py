@@ -122,7 +122,7 @@ def storage_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.IntegrityError as error:
-        raise StorageError(f"{path}: a record breaks a rule of the journal ({error}); nothing was written") from error
+        raise StorageError(f"{path}: a record breaks a rule of the database ({error}); nothing was written") from error
     except sqlite3.Error as error:
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
         if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):

@@ -54,11 +54,12 @@ class WorkerPool:
         return await self._training.call(function, *args, **kwargs)
 
     async def warm_up(self, function: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:
-        """Run `function` once in every worker, all at the same time."""
+        """Run `function` once in every worker, all at the same time. Raises the first ModelError after all ended."""
         lanes = [self._inference] + [self._training] * self._training.processes
-        async with asyncio.TaskGroup() as group:
-            for lane in lanes:
-                group.create_task(lane.call(function, *args, **kwargs))
+        calls = [lane.call(function, *args, **kwargs) for lane in lanes]
+        for outcome in await asyncio.gather(*calls, return_exceptions=True):
+            if isinstance(outcome, BaseException):
+                raise outcome
 
     def restarts(self) -> dict[str, int]:
         """How often each lane lost its workers."""
@@ -70,6 +71,8 @@ class WorkerPool:
 
 
 class _Lane:
+    """Workers of one kind. A call waits for a free one; a worker is started when it is first needed."""
+
     def __init__(self, name: str, processes: int, nice: int, timeout_s: float, log_path: Path | None) -> None:
         self.name = name
         self.processes = processes
@@ -77,10 +80,11 @@ class _Lane:
         self._nice = nice
         self._timeout_s = timeout_s
         self._log_path = log_path
-        self._crew: _Crew | None = None
-        self._closed = False
         self._free = asyncio.Semaphore(processes)
+        self._idle: list[_Worker] = []
+        self._started: set[_Worker] = set()
         self._waiting = 0
+        self._closed = False
 
     async def call(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         if self._waiting >= MAX_WAITING:
@@ -95,47 +99,53 @@ class _Lane:
     async def _run(self, task: Callable[[], R]) -> R:
         if self._closed:
             raise ModelError(f"{self.name} worker: the engine is stopping")
-        if self._crew is None:
-            self._crew = _Crew(self.processes, self._nice, self._log_path)
-        crew = self._crew
+        worker = self._idle.pop() if self._idle else _Worker(self._nice, self._log_path)
+        self._started.add(worker)
         try:
             async with asyncio.timeout(self._timeout_s):
-                return await crew.submit(task)
+                return await worker.submit(task)
         except QuarterdeckError:
             raise
         except BrokenExecutor as error:
-            self._lose(crew)
+            self._lose(worker)
             what = "stopped with the engine" if self._closed else "died during a call; the next call starts a new one"
             raise ModelError(f"{self.name} worker {what}") from error
         except TimeoutError as error:
-            self._lose(crew)
+            self._lose(worker)
             raise ModelError(f"{self.name} worker gave no answer within {self._timeout_s:g} s and was ended") from error
         except Exception as error:
             raise ModelError(f"{self.name} worker: {type(error).__name__}: {error}") from error
+        finally:
+            if worker in self._started:
+                self._idle.append(worker)
 
-    def _lose(self, crew: _Crew) -> None:
-        """Several calls may learn of the same death."""
-        crew.cut()
-        if self._crew is crew:
-            self._crew = None
+    def _lose(self, worker: _Worker) -> None:
+        if worker in self._started:
+            self._started.remove(worker)
             self.restarts += 1
+            worker.cut()
+            worker.release(wait=False)
 
     async def close(self) -> None:
         self._closed = True
-        crew, self._crew = self._crew, None
-        if crew is not None:
-            crew.cut()
-            await asyncio.to_thread(crew.join)
+        workers, self._started = self._started, set()
+        for worker in workers:
+            worker.cut()
+        await asyncio.gather(*(asyncio.to_thread(worker.release, True) for worker in workers))
 
 
-class _Crew:
-    """The processes of a lane, from their start to the cut of their lifeline."""
+class _Worker:
+    """One process, from its first call to the cut of its lifeline.
 
-    def __init__(self, processes: int, nice: int, log_path: Path | None) -> None:
+    An executor for each: one of several processes does not notice the death of a process that it started while it was
+    already waiting (CPython 3.11), and breaks all of them when it does.
+    """
+
+    def __init__(self, nice: int, log_path: Path | None) -> None:
         context = multiprocessing.get_context("spawn")
         self._worker_end, self._our_end = context.Pipe(duplex=False)
         self._executor = ProcessPoolExecutor(
-            processes, context, initializer=_settle_in, initargs=(self._worker_end, nice, log_path)
+            1, context, initializer=_settle_in, initargs=(self._worker_end, nice, log_path)
         )
 
     async def submit(self, task: Callable[[], R]) -> R:
@@ -144,12 +154,13 @@ class _Crew:
         return await answer
 
     def cut(self) -> None:
+        """The process exits, now; its call fails."""
         self._our_end.close()
         self._worker_end.close()
-        self._executor.shutdown(wait=False)
 
-    def join(self) -> None:
-        self._executor.shutdown(wait=True)
+    def release(self, wait: bool) -> None:
+        """After the cut. With `wait` returns when the process is gone."""
+        self._executor.shutdown(wait=wait)
 
 
 @contextmanager

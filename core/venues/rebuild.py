@@ -16,9 +16,7 @@ from core.venues.simulated import SimulatedVenue
 class JournalledVenue(SimulatedVenueAdapter):
     """A simulated venue that dies with its process and is rebuilt from the journal at the next start."""
 
-    def restore(
-        self, records: Sequence[Record], last_bars: Sequence[Bar], last_prices: Sequence[FirstPrice]
-    ) -> None:
+    def restore(self, records: Sequence[Record], last_bars: Sequence[Bar], last_prices: Sequence[FirstPrice]) -> None:
         """Raises StorageError where the journal contradicts itself."""
         orders: dict[str, Order] = {}
         accepted: dict[str, None] = {}

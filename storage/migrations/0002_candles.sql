@@ -31,7 +31,7 @@ CREATE TABLE funding_rates (
     symbol TEXT NOT NULL,
     time_ms INTEGER NOT NULL,
     rate TEXT NOT NULL,          -- fraction of notional
-    mark_price TEXT NOT NULL,    -- USDT
+    mark_price TEXT,             -- USDT; NULL where the source gave none
     source_id INTEGER NOT NULL REFERENCES sources (source_id),
     PRIMARY KEY (symbol, time_ms)
 ) WITHOUT ROWID;

@@ -6,7 +6,7 @@ window starts and is the same to the last bit live (one row) and in training (ev
 C close, H high, L low, V volume; [-k] is k bars ago; 1 bps = 0.01 %; SMAn and sums run over the last n bars.
 EMAn is ema += 2/(n+1) * (C - ema), run over exactly the last LOOKBACK_BARS closes and seeded with the first of them:
 what came before weighs less than 3e-9 of the EMA 60.
-The last column tells the published form that this one follows; what had a price unit was made scale-free.
+The last column tells the form in the published strategy that is followed here; forms in price units were replaced.
 
 | #  | name                  | formula                                           | published form                    |
 | -- | --------------------- | ------------------------------------------------- | --------------------------------- |

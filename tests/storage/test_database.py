@@ -74,7 +74,9 @@ def test_a_newer_database_is_refused_and_not_changed(database: Database) -> None
 
 def filled(database: Database) -> bytes:
     with closing(database.connect_sync(durable=True)) as connection:
+        connection.execute("BEGIN")
         connection.executemany("INSERT INTO meta VALUES ('demo', ?, ?)", [(str(n), "x" * 200) for n in range(2_000)])
+        connection.execute("COMMIT")
     return database.path.read_bytes()
 
 

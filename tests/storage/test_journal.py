@@ -33,6 +33,7 @@ from storage.database import Database, connect_read_only
 from storage.journal import RECENT, SqliteJournal
 from tests.storage.examples import entry, fill_of, journals
 
+ROOT = Path(__file__).parents[2]
 _accounts = count()
 
 
@@ -104,7 +105,7 @@ async def test_a_fill_is_applied_once(journal: SqliteJournal) -> None:
     fill = fill_of(order, "f1", 4)
     first = [IntentRecord(order), FillRecord(fill, replace(order, filled_lots=4))]
     await journal.commit(first)
-    with pytest.raises(StorageError, match="breaks a rule of the journal"):
+    with pytest.raises(StorageError, match="breaks a rule of the database"):
         await journal.commit([FillRecord(fill, replace(order, filled_lots=8))])
     assert await journal.load() == first
 
@@ -208,7 +209,7 @@ async def test_meta_and_instruments_are_overwritten(journal: SqliteJournal, data
     await journal.set_meta({"mode": "demo", "seed": "7"})
     await journal.set_meta({"seed": "8"})
     assert (await journal.get_meta("mode"), await journal.get_meta("seed")) == ("demo", "8")
-    instruments = list(load_instruments(Path("data/instruments.toml"), CostSettings()).values())
+    instruments = list(load_instruments(ROOT / "data" / "instruments.toml", CostSettings()).values())
     await journal.put_instruments(instruments)
     await journal.put_instruments(instruments)
     assert rows(database, "SELECT tick_size, lot_size FROM instruments WHERE symbol = 'BTCUSDT'") == [("0.1", "0.001")]

@@ -1,0 +1,134 @@
+"""What makes bars and funding rates unusable, and what an operator should know of usable ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.market.intervals import interval_text
+from core.ports import BarColumns
+
+Flags = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class DataProblem:
+    """One finding. `kind` is gap, off_grid, impossible or zero_volume; times are open times, both included."""
+
+    symbol: str
+    interval: str
+    kind: str
+    from_ms: int
+    to_ms: int
+    count: int
+    text: str
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def first_bad_bar(bars: BarColumns) -> tuple[int, str] | None:
+    """Index and reason of the first bar that cannot be, or None."""
+    times = bars.open_time_ms
+    not_after = np.zeros(len(times), dtype=np.bool_)
+    not_after[1:] = times[1:] <= times[:-1]
+    return _first(
+        [
+            *_impossible(bars),
+            (times % bars.interval_ms != 0, lambda i: f"open time {times[i]} is not on the {_grid(bars)} grid"),
+            (not_after, lambda i: _order_reason(times, i)),
+        ]
+    )
+
+
+def first_bad_rate(
+    times: NDArray[np.int64], rates: NDArray[np.float64], marks: NDArray[np.float64] | None
+) -> tuple[int, str] | None:
+    """Index and reason of the first funding rate that cannot be, or None. `rates` are fractions of notional."""
+    not_after = np.zeros(len(times), dtype=np.bool_)
+    not_after[1:] = times[1:] <= times[:-1]
+    checks: list[tuple[Flags, Callable[[int], str]]] = [
+        (~(np.abs(rates) < 1), lambda i: f"funding rate {rates[i]} is no fraction between -1 and 1"),
+        (not_after, lambda i: _order_reason(times, i)),
+    ]
+    if marks is not None:
+        checks.append((~(np.isfinite(marks) & (marks > 0)), lambda i: f"mark price {marks[i]} is not above zero"))
+    return _first(checks)
+
+
+def bar_problems(bars: BarColumns) -> list[DataProblem]:
+    """Gaps, times off the grid, impossible bars and runs without volume, oldest first."""
+    times = bars.open_time_ms
+    found = gaps(bars.symbol, times, bars.interval_ms)
+    off_grid = times % bars.interval_ms != 0
+    found += _runs(bars, off_grid, "off_grid", "open times off the grid")
+    bad = np.zeros(len(times), dtype=np.bool_)
+    for flags, _ in _impossible(bars):
+        bad |= flags
+    found += _runs(bars, bad, "impossible", "bars whose prices or volume cannot be")
+    found += _runs(bars, bars.volume == 0, "zero_volume", "bars without volume")
+    return sorted(found, key=lambda problem: (problem.from_ms, problem.kind))
+
+
+def gaps(symbol: str, times: NDArray[np.int64], interval_ms: int) -> list[DataProblem]:
+    """Missing steps; funding times, which carry a few milliseconds of their own, are no gap."""
+    found = []
+    for index in np.flatnonzero(np.diff(times) >= 1.5 * interval_ms).tolist():
+        first, last = int(times[index]) + interval_ms, int(times[index + 1]) - interval_ms
+        count = round((last - first) / interval_ms) + 1
+        text = f"{count} missing"
+        found.append(DataProblem(symbol, interval_text(interval_ms), "gap", first, last, count, text))
+    return found
+
+
+def _impossible(bars: BarColumns) -> list[tuple[Flags, Callable[[int], str]]]:
+    o, h, l, c, v = bars.open, bars.high, bars.low, bars.close, bars.volume  # noqa: E741
+    finite = np.isfinite(o) & np.isfinite(h) & np.isfinite(l) & np.isfinite(c) & np.isfinite(v)
+    lowest = np.minimum(np.minimum(o, h), np.minimum(l, c))
+    return [
+        (~finite, lambda i: "a price or the volume is missing or infinite"),
+        (lowest <= 0, lambda i: f"price {lowest[i]} is not above zero"),
+        (h < l, lambda i: f"high {h[i]} is below low {l[i]}"),
+        ((h < o) | (h < c), lambda i: f"high {h[i]} is below open {o[i]} or close {c[i]}"),
+        ((l > o) | (l > c), lambda i: f"low {l[i]} is above open {o[i]} or close {c[i]}"),
+        (v < 0, lambda i: f"volume {v[i]} is negative"),
+    ]
+
+
+def _first(checks: list[tuple[Flags, Callable[[int], str]]]) -> tuple[int, str] | None:
+    found = [(int(np.argmax(flags)), rank) for rank, (flags, _) in enumerate(checks) if flags.any()]
+    if not found:
+        return None
+    index, rank = min(found)
+    return index, checks[rank][1](index)
+
+
+def _order_reason(times: NDArray[np.int64], index: int) -> str:
+    if times[index] == times[index - 1]:
+        return f"time {times[index]} is there twice"
+    return f"time {times[index]} comes after {times[index - 1]}: not in order"
+
+
+def _grid(bars: BarColumns) -> str:
+    return interval_text(bars.interval_ms)
+
+
+def _runs(bars: BarColumns, flags: Flags, kind: str, what: str) -> list[DataProblem]:
+    """Neighbouring rows of a flag, as one problem each."""
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], flags, [False])).astype(np.int8)))
+    return [
+        DataProblem(
+            symbol=bars.symbol,
+            interval=_grid(bars),
+            kind=kind,
+            from_ms=int(bars.open_time_ms[start]),
+            to_ms=int(bars.open_time_ms[end - 1]),
+            count=int(end - start),
+            text=f"{end - start} {what}",
+        )
+        for start, end in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)
+    ]

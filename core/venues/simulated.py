@@ -1,0 +1,399 @@
+"""The simulated venue of demo, paper and backtest: synchronous, deterministic, sans-IO.
+
+Its whole state can be told from what it was sent and what it answered, so a journal of both rebuilds it (`restore`).
+Where a bar leaves open what happened inside it, the worse is assumed; the rules stand where they are applied:
+which orders an event reaches and in what sequence in `matching`, when and at what price in `core.trader.fills`.
+
+Volume: between the closes of two bars of a symbol, its orders share at most `max_participation_pct` of the earlier
+bar's volume at first prices and quotes; inside a bar they share that part of its own. The cap is at least one lot if
+there was any volume. Without any, nothing fills but stops and liquidations, which then fill whole at full impact: a
+position must not be spared a loss because the data are thin. Before a symbol's first bar there is no cap, and every
+fill pays full impact. A touched stop always fills at least one lot, so that "has begun to fill" and "was triggered"
+are one fact; its rest goes on as a market order at the following events. Liquidations know no cap.
+
+Fees are rounded half-even to 1e-8 USDT for each fill. A liquidation pays the liquidation fee instead of the taker fee,
+and no insurance fund bears what its loss exceeds the margin by.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from decimal import ROUND_HALF_EVEN, Decimal
+
+from core.domain.errors import SettingsError, StorageError, VenueRejectedError
+from core.domain.instrument import Instrument
+from core.domain.market import Bar, FirstPrice, FundingRate, MarketEvent, Quote
+from core.domain.orders import Fill, Order, OrderState, OrderUpdate, Side, advance, apply_fill
+from core.domain.trading import FundingPayment
+from core.ports import VenueEvent
+from core.trader.cost_basis import USDT_QUANTUM
+from core.trader.fills import participation_cap_lots, worse_price
+from core.venues.answers import LIQUIDATION_PREFIX, accepted, liquidation_order, update_of
+from core.venues.book import Book, rest
+from core.venues.filters import check_order
+from core.venues.matching import LIMITS, MARKETS, STOPS, Hit, fill_ticks, hits_at_price, hits_in_bar, taking_ticks
+
+NO_POSITION = "reduce-only: no position left to reduce"
+_UNCAPPED = 1 << 62
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What one event showed of the market, and how much of it may be taken.
+
+    Sellers saw `low` at worst and `first_bid` first, buyers `high` and `first_ask`. `volume` is the reference in base
+    units, `cap_lots` what is left of it for this event.
+    """
+
+    time_ms: int
+    low: float
+    high: float
+    first_bid: float
+    first_ask: float
+    volume: float
+    cap_lots: int
+
+
+class SimulatedVenue:
+    """One-way positions, isolated margin at one leverage. `first_price_delay_ms` is how late a bar's first price comes:
+    an order that arrives within that time of a bar's open met the whole bar.
+
+    Raises SettingsError where `leverage` is more than an instrument allows.
+    """
+
+    def __init__(
+        self,
+        instruments: dict[str, Instrument],
+        *,
+        slippage_bps: float,
+        impact_bps: float,
+        max_participation_pct: float,
+        initial_balance_usdt: Decimal,
+        leverage: int,
+        first_price_delay_ms: int = 1000,
+    ) -> None:
+        for symbol, instrument in instruments.items():
+            if leverage > instrument.max_leverage:
+                raise SettingsError(
+                    f"account.leverage: {leverage} is above the {instrument.max_leverage} that {symbol} allows"
+                )
+        self._instruments = dict(instruments)
+        self._slippage_bps = slippage_bps
+        self._impact_bps = impact_bps
+        self._max_participation_pct = max_participation_pct
+        self._initial_balance_usdt = initial_balance_usdt
+        self._leverage = leverage
+        self._first_price_delay_ms = first_price_delay_ms
+        self._clear()
+
+    def _clear(self) -> None:
+        self._books = {symbol: Book(item, self._leverage) for symbol, item in self._instruments.items()}
+        self._orders: dict[str, Order] = {}
+        self._fills: dict[str, list[Fill]] = {}
+        self._paid: set[str] = set()
+        self._wallet_usdt = self._initial_balance_usdt
+
+    def submit(self, order: Order, now_ms: int) -> list[VenueEvent]:
+        """Take an order. A known client id answers that order's present state and never makes a second order.
+
+        Raises VenueRejectedError, and keeps nothing, where a rule of the contract, the margin or the position refuses.
+        """
+        known = self._orders.get(order.client_order_id)
+        if known is not None:
+            return [update_of(known)]
+        book = self._books.get(order.symbol)
+        if book is None:
+            raise VenueRejectedError(f"order {order.client_order_id}: {order.symbol} is not traded here")
+        if order.client_order_id.startswith(LIQUIDATION_PREFIX):
+            raise VenueRejectedError(f"order {order.client_order_id}: ids in {LIQUIDATION_PREFIX} are the venue's own")
+        order = accepted(order, now_ms)
+        check_order(order, book, self._books.values(), self._wallet_usdt)
+        self._orders[order.client_order_id] = order
+        book.resting[order.client_order_id] = rest(order, book.instrument)
+        return [update_of(order)]
+
+    def cancel(self, client_order_id: str, now_ms: int) -> list[VenueEvent]:
+        """Cancel an open order; a finished one answers its present state.
+
+        Raises VenueRejectedError for an id that the venue does not know.
+        """
+        order = self._orders.get(client_order_id)
+        if order is None:
+            raise VenueRejectedError(f"order {client_order_id}: the venue does not know it, nothing to cancel")
+        if not order.is_open:
+            return [update_of(order)]
+        return [self._close(order, OrderState.CANCELED, now_ms, "canceled on request")]
+
+    def positions_lots(self) -> dict[str, int]:
+        """Signed lots by symbol, flat symbols left out."""
+        return {symbol: book.lots for symbol, book in self._books.items() if book.lots}
+
+    def positions_cost_usdt(self) -> dict[str, Decimal]:
+        """Signed cost of what is open, by symbol, flat symbols left out."""
+        return {symbol: book.cost_usdt for symbol, book in self._books.items() if book.lots}
+
+    def wallet_usdt(self) -> Decimal:
+        """Initial balance plus realised profit and funding, less fees; without unrealised profit."""
+        return self._wallet_usdt
+
+    def order(self, client_order_id: str) -> Order | None:
+        """The venue's view of an order; None where it never took one of this id."""
+        return self._orders.get(client_order_id)
+
+    def open_orders(self) -> list[Order]:
+        """By symbol, then arrival."""
+        return [resting.order for book in self._books.values() for resting in book.resting.values()]
+
+    def fills_of(self, client_order_id: str) -> list[Fill]:
+        return list(self._fills.get(client_order_id, ()))
+
+    def liquidation_price(self, symbol: str) -> float | None:
+        """In USDT; None where nothing is held or no price can liquidate it (long without leverage)."""
+        book = self._books.get(symbol)
+        return book.liquidation if book is not None and book.lots and book.liquidation > 0.0 else None
+
+    def on_market(self, event: MarketEvent) -> list[VenueEvent]:
+        """Match an event. A bar, price or funding that is not newer than what was seen changes nothing, nor does one of
+        a symbol that is not traded here."""
+        book = self._books.get(event.symbol)
+        if book is None:
+            return []
+        if type(event) is Bar:
+            return self._on_bar(book, event)
+        if type(event) is FirstPrice:
+            return self._on_price(book, event.time_ms, event.price, event.price)
+        if type(event) is Quote:
+            return self._on_price(book, event.time_ms, event.bid, event.ask)
+        if type(event) is FundingRate:
+            return self._on_funding(book, event)
+        raise TypeError(f"not a market event: {event!r}")
+
+    def _on_bar(self, book: Book, bar: Bar) -> list[VenueEvent]:
+        last = book.last_bar
+        if last is not None and bar.open_time_ms <= last.open_time_ms:
+            return []
+        book.see_bar(bar)
+        if not book.resting and not book.lots:
+            return []
+        hits = hits_in_bar(book, bar, self._first_price_delay_ms) if book.resting else []
+        if not hits and not book.is_liquidated_by(bar.low, bar.high, bar.close_time_ms):
+            return []
+        seen = _Seen(
+            time_ms=bar.close_time_ms,
+            low=bar.low,
+            high=bar.high,
+            first_bid=bar.open,
+            first_ask=bar.open,
+            volume=bar.volume,
+            cap_lots=participation_cap_lots(bar.volume, book.lot_qty, self._max_participation_pct),
+        )
+        held = book.lots != 0 and book.changed_ms <= bar.open_time_ms + self._first_price_delay_ms
+        return self._match(book, hits, seen, held)
+
+    def _on_price(self, book: Book, time_ms: int, bid: float, ask: float) -> list[VenueEvent]:
+        if not book.see_price(time_ms, bid, ask):
+            return []
+        if not book.resting and not book.lots:
+            return []
+        hits = hits_at_price(book, time_ms, bid, ask) if book.resting else []
+        if not hits and not book.is_liquidated_by(bid, ask, time_ms):
+            return []
+        volume, cap_lots = 0.0, _UNCAPPED
+        if book.last_bar is not None:
+            volume = book.last_bar.volume
+            cap_lots = participation_cap_lots(volume, book.lot_qty, self._max_participation_pct)
+            cap_lots = max(0, cap_lots - sum(lots for _, lots in book.spent))
+        return self._match(book, hits, _Seen(time_ms, bid, ask, bid, ask, volume, cap_lots), True)
+
+    def _on_funding(self, book: Book, rate: FundingRate) -> list[VenueEvent]:
+        funding_id = f"funding-{rate.symbol}-{rate.time_ms}"
+        if not book.lots or funding_id in self._paid:
+            return []
+        payment = FundingPayment(
+            funding_id=funding_id,
+            symbol=rate.symbol,
+            time_ms=rate.time_ms,
+            rate=rate.rate,
+            mark_price=rate.mark_price,
+            position_lots=book.lots,
+            amount_usdt=-book.instrument.qty(book.lots) * rate.mark_price * rate.rate,
+        )
+        self._pay(payment)
+        return [payment]
+
+    def _match(self, book: Book, hits: list[Hit], seen: _Seen, held: bool) -> list[VenueEvent]:
+        """Fill what was hit, stage by stage. Liquidation comes after the stops that should have prevented it, and again
+        after the limits that may have opened what the same range liquidates. `held`: the position met `seen.first_*`.
+        """
+        events: list[VenueEvent] = []
+        cap_lots = seen.cap_lots
+        for stage in range(STOPS, MARKETS + 1):
+            for hit in hits:
+                if hit.stage == stage:
+                    cap_lots -= self._fill_hit(book, hit, seen, cap_lots, events)
+            if stage <= LIMITS:
+                self._liquidate(book, seen, held, events)
+        return events
+
+    def _fill_hit(self, book: Book, hit: Hit, seen: _Seen, cap_lots: int, events: list[VenueEvent]) -> int:
+        """Fill one order as far as position and volume allow; returns the lots that used up volume."""
+        order = hit.resting.order
+        wanted = order.remaining_lots
+        if order.reduce_only:
+            wanted = min(wanted, book.reducible_lots(hit.resting.sign))
+            if not wanted:
+                events.append(self._close(order, OrderState.EXPIRED, seen.time_ms, NO_POSITION))
+                return 0
+        lots = min(wanted, max(0, cap_lots))
+        if hit.stage == STOPS:
+            lots = wanted if seen.volume <= 0.0 else max(1, lots)
+        if not lots:
+            return 0
+        instrument = book.instrument
+        fee_bps = instrument.maker_fee_bps if hit.is_maker else instrument.taker_fee_bps
+        ticks = fill_ticks(book, hit, lots, seen.volume, self._slippage_bps, self._impact_bps)
+        order = self._book_fill(book, order, lots, ticks, fee_bps, hit.is_maker, seen.time_ms, events)
+        book.spend(seen.time_ms, lots)
+        if order.is_open:
+            hit.resting.refresh(order)
+            if order.reduce_only and not book.reducible_lots(hit.resting.sign):
+                events.append(self._close(order, OrderState.EXPIRED, seen.time_ms, NO_POSITION))
+        else:
+            del book.resting[order.client_order_id]
+        return lots
+
+    def _liquidate(self, book: Book, seen: _Seen, held: bool, events: list[VenueEvent]) -> None:
+        """Close a position whose liquidation price was reached: there, or at the first price where that was worse and
+        the position met it; slipped, and whole whatever the volume."""
+        if not book.is_liquidated_by(seen.low, seen.high, seen.time_ms):
+            return
+        side = Side.SELL if book.lots > 0 else Side.BUY
+        price = book.liquidation
+        if held:
+            price = worse_price(side.sign, price, seen.first_ask if side is Side.BUY else seen.first_bid)
+        lots, symbol = abs(book.lots), book.instrument.symbol
+        order = liquidation_order(self._liquidation_id(symbol, seen.time_ms), symbol, side, lots, seen.time_ms)
+        events.append(update_of(order))
+        ticks = taking_ticks(book, side.sign, price, lots, seen.volume, self._slippage_bps, self._impact_bps)
+        fee_bps = book.instrument.liquidation_fee_bps
+        self._book_fill(book, order, lots, ticks, fee_bps, False, seen.time_ms, events)
+
+    def _liquidation_id(self, symbol: str, time_ms: int) -> str:
+        first = client_order_id = f"{LIQUIDATION_PREFIX}{symbol}-{time_ms}"
+        again = 1
+        while client_order_id in self._orders:
+            again += 1
+            client_order_id = f"{first}-{again}"
+        return client_order_id
+
+    def _book_fill(
+        self,
+        book: Book,
+        order: Order,
+        lots: int,
+        ticks: int,
+        fee_bps: Decimal,
+        is_maker: bool,
+        time_ms: int,
+        events: list[VenueEvent],
+    ) -> Order:
+        """Make the fill, take it into order, position and wallet; returns the order after it."""
+        fee = book.instrument.notional_usdt(lots, ticks) * fee_bps / 10_000
+        fill = Fill(
+            fill_id=f"{order.client_order_id}:{order.filled_lots + lots}",
+            client_order_id=order.client_order_id,
+            symbol=order.symbol,
+            side=order.side,
+            qty_lots=lots,
+            price_ticks=ticks,
+            fee_usdt=fee.quantize(USDT_QUANTUM, ROUND_HALF_EVEN),
+            is_maker=is_maker,
+            time_ms=time_ms,
+        )
+        order = apply_fill(order, fill)
+        self._orders[order.client_order_id] = order
+        self._take_fill(book, fill)
+        events.append(fill)
+        return order
+
+    def _take_fill(self, book: Book, fill: Fill) -> None:
+        self._fills.setdefault(fill.client_order_id, []).append(fill)
+        self._wallet_usdt += book.apply_fill(fill) - fill.fee_usdt
+
+    def _pay(self, payment: FundingPayment) -> None:
+        self._paid.add(payment.funding_id)
+        self._wallet_usdt += payment.amount_usdt
+
+    def _close(self, order: Order, state: OrderState, time_ms: int, reason: str) -> OrderUpdate:
+        order = advance(order, state, time_ms, reason=reason)
+        self._orders[order.client_order_id] = order
+        del self._books[order.symbol].resting[order.client_order_id]
+        return update_of(order)
+
+    def restore(
+        self,
+        orders: Iterable[Order],
+        fills: Iterable[Fill],
+        payments: Iterable[FundingPayment],
+        last_bars: Iterable[Bar],
+        last_prices: Iterable[FirstPrice | Quote] = (),
+    ) -> None:
+        """Forget everything and take up the state that a journal tells.
+
+        `orders` are the journal's newest value of each order, in the order the venue accepted them; those the venue
+        never accepted (no venue order id, no fills) are passed over. `fills` and `payments` are whole, in their order.
+        `last_bars` and `last_prices` hold the newest event of each symbol that the venue has matched; a first price
+        or quote older than its symbol's last bar has no effect. Liquidation orders need not be among `orders`: they
+        are told by their fills. Raises StorageError where orders, fills and instruments contradict each other.
+        """
+        self._clear()
+        for bar in last_bars:
+            if bar.symbol in self._books:
+                self._books[bar.symbol].see_bar(bar)
+        for price in last_prices:
+            if price.symbol in self._books:
+                bid, ask = (price.price, price.price) if isinstance(price, FirstPrice) else (price.bid, price.ask)
+                self._books[price.symbol].see_price(price.time_ms, bid, ask)
+        for order in orders:
+            if order.venue_order_id or order.filled_lots:
+                self._orders[order.client_order_id] = order
+        for fill in fills:
+            self._restore_fill(fill)
+        for payment in payments:
+            self._pay(payment)
+        for order in self._orders.values():
+            self._restore_order(order)
+
+    def _restore_fill(self, fill: Fill) -> None:
+        book = self._books.get(fill.symbol)
+        if book is None:
+            raise StorageError(f"journal: fill {fill.fill_id} is of {fill.symbol}, which is not traded; add the symbol")
+        is_liquidation = fill.client_order_id.startswith(LIQUIDATION_PREFIX)
+        if is_liquidation and fill.client_order_id not in self._orders:
+            order = liquidation_order(fill.client_order_id, fill.symbol, fill.side, fill.qty_lots, fill.time_ms)
+            self._orders[order.client_order_id] = apply_fill(order, fill)
+        elif fill.client_order_id not in self._orders:
+            raise StorageError(f"journal: fill {fill.fill_id} has no order; the journal is damaged")
+        if not is_liquidation:
+            book.spend(fill.time_ms, fill.qty_lots)
+        self._take_fill(book, fill)
+
+    def _restore_order(self, order: Order) -> None:
+        filled = sum(fill.qty_lots for fill in self._fills.get(order.client_order_id, ()))
+        if filled != order.filled_lots:
+            raise StorageError(
+                f"journal: order {order.client_order_id} says {order.filled_lots} lots filled, its fills say {filled}; "
+                "the journal is damaged"
+            )
+        if not order.is_open:
+            return
+        book = self._books.get(order.symbol)
+        if book is None:
+            raise StorageError(
+                f"journal: order {order.client_order_id} is of {order.symbol}, which is not traded; add it"
+            )
+        state = OrderState.PARTIALLY_FILLED if order.filled_lots else OrderState.ACCEPTED
+        order = replace(order, state=state)
+        self._orders[order.client_order_id] = order
+        book.resting[order.client_order_id] = rest(order, book.instrument)

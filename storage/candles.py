@@ -1,0 +1,142 @@
+"""Candles and funding rates in SQLite, read as columns."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from itertools import chain
+from typing import TypeVar
+
+import numpy as np
+
+from core.domain.errors import DataError
+from core.domain.market import MINUTE_MS, Bar, FundingRate
+from core.ports import BarColumns
+from storage.connection import Connection
+from storage.database import Database, storage_errors, transaction
+
+T = TypeVar("T")
+
+SELECT_CANDLES = """SELECT open_time_ms, open, high, low, close, volume FROM candles
+WHERE symbol = ? AND interval_ms = ? AND open_time_ms >= ? AND open_time_ms < ? ORDER BY open_time_ms"""
+INSERT_CANDLE = "INSERT INTO candles VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_STREAM = """INSERT INTO sources
+(name, sha256, kind, is_synthetic, symbol, interval_ms, first_ms, last_ms, rows, imported_ms, note)
+VALUES ('stream', '', 'candles', 0, ?, ?, ?, ?, ?, ?, 'arrived live')
+ON CONFLICT DO UPDATE SET first_ms = min(first_ms, excluded.first_ms), last_ms = max(last_ms, excluded.last_ms),
+    rows = rows + excluded.rows
+RETURNING source_id"""
+
+_FUNDING = """SELECT time_ms, rate, coalesce(
+    mark_price,
+    (SELECT open FROM candles WHERE symbol = :symbol AND interval_ms = :interval
+        AND open_time_ms = time_ms - time_ms % :interval),
+    (SELECT close FROM candles WHERE symbol = :symbol AND interval_ms = :interval
+        AND open_time_ms < time_ms ORDER BY open_time_ms DESC LIMIT 1))
+FROM funding_rates WHERE symbol = :symbol AND time_ms >= :from AND time_ms < :to ORDER BY time_ms"""
+
+
+def bar_columns(symbol: str, interval_ms: int, rows: Sequence[tuple[float, ...]]) -> BarColumns:
+    """Rows of SELECT_CANDLES as columns."""
+    # Times in milliseconds are far below 2**53, so the detour over float64 is exact.
+    columns = np.fromiter(chain.from_iterable(rows), dtype=np.float64).reshape(-1, 6).T.copy()
+    return BarColumns(symbol, interval_ms, columns[0].astype(np.int64), *columns[1:])
+
+
+class SqliteCandles:
+    """Implements core.ports.CandleStore for bars of one interval."""
+
+    def __init__(self, database: Database, connection: Connection, interval_ms: int) -> None:
+        self._path = database.path
+        self._connection = connection
+        self._interval_ms = interval_ms
+
+    @classmethod
+    async def open(cls, database: Database, interval_ms: int = MINUTE_MS) -> SqliteCandles:
+        """Raises StorageError. The caller closes."""
+        return cls(database, await database.connect(durable=False), interval_ms)
+
+    async def close(self) -> None:
+        await self._connection.close()
+
+    async def bars(self, symbol: str, from_ms: int, to_ms: int) -> BarColumns:
+        """Bars with from_ms <= open time < to_ms, oldest first (may be empty)."""
+
+        def read(connection: sqlite3.Connection) -> BarColumns:
+            rows = connection.execute(SELECT_CANDLES, (symbol, self._interval_ms, from_ms, to_ms)).fetchall()
+            return bar_columns(symbol, self._interval_ms, rows)
+
+        return await self._call(read)
+
+    async def append(self, bars: Sequence[Bar]) -> None:
+        """Store closed bars of this store's interval. A bar that is there already stays; DataError if it differs."""
+        if bars:
+            await self._call(lambda connection: self._append(connection, bars))
+
+    async def funding(self, symbol: str, from_ms: int, to_ms: int) -> list[FundingRate]:
+        """Rates with from_ms <= time < to_ms, oldest first.
+
+        Where the source gave no mark price, it is the open of the bar at that time, else the close of the bar
+        before; a rate older than every bar has no price and is left out (nobody can have held a position).
+        """
+        rows = await self._call(
+            lambda connection: connection.execute(
+                _FUNDING, {"symbol": symbol, "interval": self._interval_ms, "from": from_ms, "to": to_ms}
+            ).fetchall()
+        )
+        return [
+            FundingRate(symbol, time_ms, Decimal(rate), Decimal(str(mark)))
+            for time_ms, rate, mark in rows
+            if mark is not None
+        ]
+
+    async def span(self, symbol: str) -> tuple[int, int] | None:
+        """First open time and last close time stored, or None."""
+        first, last = await self._call(
+            lambda connection: connection.execute(
+                "SELECT (SELECT min(open_time_ms) FROM candles WHERE symbol = ?1 AND interval_ms = ?2), "
+                "(SELECT max(open_time_ms) FROM candles WHERE symbol = ?1 AND interval_ms = ?2)",
+                (symbol, self._interval_ms),
+            ).fetchone()
+        )
+        return None if first is None else (first, last + self._interval_ms)
+
+    async def _call(self, function: Callable[[sqlite3.Connection], T]) -> T:
+        with storage_errors(self._path):
+            return await self._connection.call(function)
+
+    def _append(self, connection: sqlite3.Connection, bars: Sequence[Bar]) -> None:
+        by_symbol: dict[str, list[Bar]] = {}
+        for bar in bars:
+            if bar.interval_ms != self._interval_ms:
+                raise DataError(f"{bar.symbol}: a bar of {bar.interval_ms} ms does not belong to this store")
+            by_symbol.setdefault(bar.symbol, []).append(bar)
+        with transaction(connection):
+            for symbol, its_bars in by_symbol.items():
+                self._append_symbol(connection, symbol, its_bars)
+
+    def _append_symbol(self, connection: sqlite3.Connection, symbol: str, bars: Sequence[Bar]) -> None:
+        news = [bar for bar in bars if not self._is_stored(connection, bar)]
+        if not news:
+            return
+        times = [bar.open_time_ms for bar in news]
+        told = (symbol, self._interval_ms, min(times), max(times), len(news), max(times))
+        source_id = connection.execute(_STREAM, told).fetchone()[0]
+        rows = [
+            (symbol, bar.interval_ms, bar.open_time_ms, bar.open, bar.high, bar.low, bar.close, bar.volume, source_id)
+            for bar in news
+        ]
+        connection.executemany(INSERT_CANDLE, rows)
+
+    def _is_stored(self, connection: sqlite3.Connection, bar: Bar) -> bool:
+        row = connection.execute(
+            "SELECT open, high, low, close, volume FROM candles "
+            "WHERE symbol = ? AND interval_ms = ? AND open_time_ms = ?",
+            (bar.symbol, bar.interval_ms, bar.open_time_ms),
+        ).fetchone()
+        if row is not None and row != (bar.open, bar.high, bar.low, bar.close, bar.volume):
+            raise DataError(
+                f"{bar.symbol}: the bar of {bar.open_time_ms} is stored with other values; the stored one was kept"
+            )
+        return row is not None

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import numpy as np
+
+from core.market.checking import bar_problems, gaps
+from core.ports import BarColumns
+
+MINUTE = 60_000
+
+
+def columns(minutes: list[int], volume: list[float] | None = None) -> BarColumns:
+    size = len(minutes)
+    price = np.full(size, 10.0)
+    times = np.array(minutes, dtype=np.int64) * MINUTE
+    volumes = np.array(volume if volume is not None else [1.0] * size)
+    return BarColumns("BTCUSDT", MINUTE, times, price.copy(), price + 1, price - 1, price.copy(), volumes)
+
+
+def test_whole_bars_have_no_problem() -> None:
+    assert bar_problems(columns([1, 2, 3])) == []
+
+
+def test_gaps_are_told_with_their_ends() -> None:
+    found = bar_problems(columns([1, 2, 5, 6, 8]))
+    assert [(p.kind, p.from_ms // MINUTE, p.to_ms // MINUTE, p.count) for p in found] == [
+        ("gap", 3, 4, 2),
+        ("gap", 7, 7, 1),
+    ]
+
+
+def test_runs_without_volume_are_told_once() -> None:
+    found = bar_problems(columns([1, 2, 3, 4, 5], [0, 1, 0, 0, 1]))
+    assert [(p.kind, p.from_ms // MINUTE, p.count) for p in found] == [("zero_volume", 1, 1), ("zero_volume", 3, 2)]
+
+
+def test_impossible_bars_and_strange_times_are_told() -> None:
+    bars = columns([1, 2, 3])
+    bars.high[1] = 5.0
+    bars.open_time_ms[2] += 7
+    assert [(p.kind, p.count) for p in bar_problems(bars)] == [("impossible", 1), ("off_grid", 1)]
+    assert bar_problems(bars)[0].as_dict() == {
+        "symbol": "BTCUSDT",
+        "interval": "1m",
+        "kind": "impossible",
+        "from_ms": 2 * MINUTE,
+        "to_ms": 2 * MINUTE,
+        "count": 1,
+        "text": "1 bars whose prices or volume cannot be",
+    }
+
+
+def test_a_late_funding_time_is_no_gap() -> None:
+    step = 480 * MINUTE
+    times = np.array([0, step + 12, 2 * step + 3, 5 * step], dtype=np.int64)
+    assert [(p.from_ms, p.count) for p in gaps("BTCUSDT", times, step)] == [(3 * step + 3, 2)]

@@ -1,0 +1,194 @@
+"""A scripted hour: two recorded symbols, a forecaster without workers, an operator who acts by the clock.
+
+Everything but the predictions is the real thing: trader, stepper, simulated venue, SQLite journal, engine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from core.clock import VirtualClock
+from core.domain.instrument import Instrument
+from core.domain.market import MINUTE_MS, MarketEvent
+from core.domain.operator import Verb
+from core.domain.records import OperatorRecord
+from core.domain.trading import ExitReason, Prediction
+from core.engine import Engine, EngineParts
+from core.logbook import Logbook
+from core.market.instruments import load_instruments
+from core.market.replay import ReplayFeed, event_time_ms
+from core.pace import Pacer
+from core.ports import BarColumns, TrainingResult
+from core.recovery import ResumePoint, replay_cursors
+from core.settings import Settings, parse_settings
+from core.strategy import ExitRule, Lifecycle, Strategy
+from core.trader.trader import Trader
+from core.venues.rebuild import journalled_venue
+from storage.candles import SqliteCandles
+from storage.data_admin import import_recorded_market
+from storage.database import Database, open_database
+from storage.journal import SqliteJournal
+
+DATA = Path(__file__).resolve().parents[2] / "data"
+SYMBOLS = ("BTCUSDT", "SOLUSDT")
+# 15:30 UTC: the hour holds a funding at 16:00 and prices that move.
+START_MS = 1_749_223_800_000
+HOUR_MS = 60 * MINUTE_MS
+ACCOUNT = "demo"
+
+# Small enough participation that orders of a few lots fill in parts, levels narrow enough that an hour meets them.
+SETTINGS = parse_settings(
+    {
+        "market": {"symbols": list(SYMBOLS)},
+        "costs": {"max_participation_pct": 0.01},
+        "limits": {"max_trades_per_day": 14, "min_stop_distance_pct": 0.01},
+        "sizing": {"position_pct": 60.0, "risk_per_trade_pct": 0.2},
+        "engine": {"training_delay_seconds": 60},
+    },
+    "the scripted hour",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """An operator's act at the first instant at or after `at_ms`."""
+
+    at_ms: int
+    verb: Verb
+    symbol: str = ""
+
+
+ACTS = (
+    Act(START_MS + 20 * MINUTE_MS + 5_000, Verb.PAUSE),
+    Act(START_MS + 24 * MINUTE_MS + 5_000, Verb.RESUME),
+    Act(START_MS + 41 * MINUTE_MS + 5_000, Verb.FLATTEN, "SOLUSDT"),
+)
+
+
+def _reversal(side: int, entry: float, price: float, value_bps: float, held_ms: int, parameter: float) -> bool:
+    return side * value_bps < -parameter
+
+
+STRATEGY = Strategy(
+    name="scripted",
+    feature_names=("none",),
+    lookback_bars=2,
+    horizon_ms=10 * MINUTE_MS,
+    threshold_bps=lambda cost_bps: cost_bps + 1.0,
+    decide=lambda value_bps, threshold_bps: (value_bps > threshold_bps) - (value_bps < -threshold_bps),
+    stop_pct=0.12,
+    target_pct=0.1,
+    cooldown_ms=MINUTE_MS,
+    exits=(ExitRule(ExitReason.REVERSAL, _reversal, 4.5),),
+    lifecycle=Lifecycle(window_ms=30 * MINUTE_MS, retrain_ms=15 * MINUTE_MS, keep_versions=3),
+)
+
+
+class ScriptedForecaster:
+    """Predictions as a pure function of symbol, bar and version; trainings that always pass but one in four."""
+
+    async def predict(self, windows: Sequence[tuple[BarColumns, str]], made_ms: int) -> list[Prediction | None]:
+        return [self._predict(window, version, made_ms) for window, version in windows]
+
+    def _predict(self, window: BarColumns, version: str, made_ms: int) -> Prediction:
+        close_ms = int(window.open_time_ms[-1]) + window.interval_ms
+        minute = close_ms // MINUTE_MS
+        wave = (minute * 7 + len(window.symbol) + sum(map(ord, version)) + ord(window.symbol[0])) % 23 - 11
+        return Prediction(
+            window.symbol, close_ms, made_ms, 10 * MINUTE_MS, 2.4 * wave, 0.5 + abs(wave) / 30, version, "scripted"
+        )
+
+    async def train(self, window: BarColumns, requested_ms: int) -> TrainingResult:
+        await asyncio.sleep(0)
+        passed = (requested_ms // MINUTE_MS // 15) % 4 != 1
+        version = f"{window.symbol}-{requested_ms // MINUTE_MS}"
+        return TrainingResult(
+            window.symbol, "scripted", version, passed, "" if passed else "refused", {"rmse_bps": 1.0}
+        )
+
+    def describe(self) -> dict[str, Any]:
+        return {}
+
+
+def prepare(path: Path) -> Database:
+    """A small database with the recorded market around the hour and nothing else."""
+    database = open_database(path)
+    import_recorded_market(database, DATA, now_ms=0)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(
+            "DELETE FROM candles WHERE symbol NOT IN (?, ?) OR open_time_ms NOT BETWEEN ? AND ?",
+            (*SYMBOLS, START_MS - 2 * HOUR_MS, START_MS + 3 * HOUR_MS),
+        )
+        connection.commit()
+        connection.execute("VACUUM")
+    return database
+
+
+def instruments(settings: Settings = SETTINGS) -> dict[str, Instrument]:
+    known = load_instruments(DATA / "instruments.toml", settings.costs)
+    return {symbol: known[symbol] for symbol in settings.market.symbols}
+
+
+async def run_hour(
+    database: Database,
+    *,
+    on_write: Callable[[int], None] | None = None,
+    settings: Settings = SETTINGS,
+    strategy: Strategy = STRATEGY,
+    acts: Sequence[Act] = ACTS,
+    trade_from_ms: int = START_MS,
+    end_ms: int = START_MS + HOUR_MS,
+) -> Engine:
+    """Run, or go on with, the scripted hour to its end."""
+    candles = await SqliteCandles.open(database)
+    journal = await SqliteJournal.open(database, ACCOUNT, on_write)
+    try:
+        known = instruments(settings)
+        await journal.put_instruments(list(known.values()))
+        records = await journal.load()
+        done = sum(1 for record in records if isinstance(record, OperatorRecord))
+        engines: list[Engine] = []
+
+        async def feed(point: ResumePoint) -> AsyncIterator[MarketEvent]:
+            replay = ReplayFeed(candles, tuple(known), START_MS, end_ms, 1_000, replay_cursors(point))
+            waiting = list(acts[done:])
+            async for event in replay.events():
+                while waiting and event_time_ms(event) > waiting[0].at_ms:
+                    act = waiting.pop(0)
+                    result = await engines[0].command(act.verb, act.symbol, "script")
+                    assert result.accepted, result.message
+                yield event
+
+        trader = Trader(ACCOUNT, strategy, settings, known)
+        engine = Engine(
+            EngineParts(
+                mode="demo",
+                source="recorded",
+                trader=trader,
+                venue=journalled_venue(known, settings),
+                journal=journal,
+                records=records,
+                candles=candles,
+                forecaster=ScriptedForecaster(),
+                feed=feed,
+                clock=VirtualClock(START_MS),
+                pacer=Pacer(None, None),
+                logbook=Logbook(),
+                start_ms=START_MS,
+                trade_from_ms=trade_from_ms,
+                end_with_feed=True,
+                publish_hz=1.0,
+            )
+        )
+        engines.append(engine)
+        await engine.run()
+        return engine
+    finally:
+        await journal.close()
+        await candles.close()

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from strategies.scalper.metrics import annual_sharpe, trade_returns_bps, validation_metrics
+
+MINUTE = 60_000
+STARTS = np.arange(30, dtype=np.int64) * MINUTE
+ENDS = STARTS + 10 * MINUTE
+NOTHING = np.zeros(30)
+
+
+def test_trades_do_not_overlap_and_pay_the_round_trip() -> None:
+    forecast = np.full(30, 20.0)
+    forecast[10:] = -20.0
+    actual = np.arange(30, dtype=np.float64)
+    returns = trade_returns_bps(forecast, actual, STARTS, ENDS, threshold_bps=12.0, cost_bps=11.0)
+    assert returns == [0.0 - 11.0, -10.0 - 11.0, -20.0 - 11.0]
+
+
+def test_only_a_forecast_above_the_threshold_is_traded() -> None:
+    forecast = NOTHING.copy()
+    forecast[[3, 8, 21]] = [12.0, -12.1, 12.1]
+    returns = trade_returns_bps(forecast, np.ones(30), STARTS, ENDS, threshold_bps=12.0, cost_bps=11.0)
+    assert returns == [-12.0, -10.0]
+
+
+def test_sharpe_counts_the_trades_of_a_year_of_365_days() -> None:
+    day_ms = 86_400_000
+    assert annual_sharpe([1.0, 3.0], day_ms) == pytest.approx(2.0 / math.sqrt(2.0) * math.sqrt(2 * 365))
+
+
+@pytest.mark.parametrize("returns", [[], [5.0], [5.0, 5.0]])
+def test_sharpe_is_undefined_without_spread(returns: list[float]) -> None:
+    assert annual_sharpe(returns, MINUTE) is None
+
+
+def test_figures_that_do_not_exist_are_left_out() -> None:
+    metrics = validation_metrics(NOTHING, NOTHING, STARTS, ENDS, 12.0, 11.0)
+    assert metrics == {
+        "validation_rows": 30.0,
+        "rmse_bps": 0.0,
+        "baseline_rmse_bps": 0.0,
+        "hit_count": 0.0,
+        "trades": 0.0,
+    }
+
+
+def test_errors_and_hits_are_measured_against_the_forecast_zero() -> None:
+    actual = np.tile([3.0, -4.0, 0.0], 10)
+    forecast = np.tile([3.0, 4.0, 1.0], 10)
+    metrics = validation_metrics(forecast, actual, STARTS, ENDS, 12.0, 11.0)
+    assert metrics["rmse_bps"] == pytest.approx(math.sqrt(65 / 3))
+    assert metrics["baseline_rmse_bps"] == pytest.approx(math.sqrt(25 / 3))
+    assert metrics["rmse_ratio"] == pytest.approx(math.sqrt(65 / 25))
+    assert (metrics["hit_count"], metrics["hit_rate_pct"]) == (20.0, 50.0)

@@ -1,0 +1,195 @@
+"""A runtime that needs no engine, and a running engine that is only a socket."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from click.testing import Result
+
+from core.control import Control
+from core.control_socket import ControlServer
+from core.home import EngineLock, Home
+from core.runtime import Finding, Row, RunRequest
+from tests.core.control_samples import T0_MS, FakeControl
+
+Quarterdeck = Callable[..., Result]
+"""Calls the command line with some arguments and, in `answer`, what is typed."""
+
+STORED_STATUS: Row = {
+    "mode": "demo",
+    "state": "stopped",
+    "as_of_ms": T0_MS,
+    "balance_usdt": 9_990.0,
+    "equity_usdt": 9_990.0,
+    "day_pnl_usdt": -10.0,
+    "drawdown_pct": 0.1,
+    "exposure_pct": 0.0,
+    "open_positions": 0,
+    "open_orders": 0,
+    "feed_age_ms": None,
+    "loop_lag_ms": None,
+    "halts": [],
+    "source": "recorded",
+}
+ORDER: Row = {
+    "client_order_id": "qd1",
+    "symbol": "BTCUSDT",
+    "side": "buy",
+    "type": "market",
+    "role": "entry",
+    "qty": 0.024,
+    "filled_qty": 0.024,
+    "price": None,
+    "state": "filled",
+    "created_ms": T0_MS,
+    "reduce_only": False,
+}
+TRADE: Row = {
+    "symbol": "ETHUSDT",
+    "side": "sell",
+    "qty": 1.0,
+    "entry_price": 2_600.0,
+    "exit_price": 2_590.5,
+    "exit_time_ms": T0_MS,
+    "net_pnl_usdt": -7.4,
+    "exit_reason": "stop",
+}
+SIGNAL: Row = {
+    "time_ms": T0_MS,
+    "symbol": "BTCUSDT",
+    "direction": -1,
+    "value_bps": -9.5,
+    "threshold_bps": 8.0,
+    "confidence": 0.61,
+    "action": "enter",
+    "reason": "",
+    "model_version": "v3",
+    "reasons": [["rsi_14", 70.0, -3.0]],
+}
+
+
+class FakeReader:
+    def __init__(self) -> None:
+        self.asked: list[object] = []
+
+    def status(self) -> Row:
+        return dict(STORED_STATUS)
+
+    def positions(self) -> list[Row]:
+        return []
+
+    def orders(self, open_only: bool) -> list[Row]:
+        self.asked.append(open_only)
+        return [] if open_only else [ORDER]
+
+    def trades(self, limit: int) -> list[Row]:
+        self.asked.append(limit)
+        return [TRADE]
+
+    def signals(self, limit: int) -> list[Row]:
+        self.asked.append(limit)
+        return [SIGNAL]
+
+    def stats(self) -> Row:
+        return {"trades": 1, "net_pnl_usdt": -7.4, "source": "recorded", "profit_factor": float("nan")}
+
+    def models(self) -> list[Row]:
+        return [{"version": "v3", "trained_ms": T0_MS, "metrics": {"rmse": 1.0}, "horizon_ms": 600_000}]
+
+    def limit_events(self) -> list[Row]:
+        return [{"limit": "day loss", "time_ms": T0_MS, "fired": True}]
+
+
+class FakeHandle:
+    def __init__(self, failure: BaseException | None) -> None:
+        self.control: Control = FakeControl()
+        self.stopped: list[float] = []
+        self._failure = failure
+
+    def stop(self, timeout_s: float) -> None:
+        self.stopped.append(timeout_s)
+
+    def failure(self) -> BaseException | None:
+        return self._failure
+
+    def ended(self) -> bool:
+        return bool(self.stopped)
+
+
+class FakeRuntime:
+    def __init__(self) -> None:
+        self.requests: list[RunRequest] = []
+        self.handle = FakeHandle(None)
+        self.stored = FakeReader()
+        self.imported: list[object] = []
+        self.problems: list[Row] = []
+        self.findings = [Finding("database", True, "schema 2")]
+        self.raises: Exception | None = None
+
+    def run_headless(self, request: RunRequest) -> int:
+        if self.raises:
+            raise self.raises
+        self.requests.append(request)
+        return 0
+
+    def start_engine(self, request: RunRequest) -> FakeHandle:
+        if self.raises:
+            raise self.raises
+        self.requests.append(request)
+        return self.handle
+
+    def reader(self, home: Path) -> FakeReader:
+        if self.raises:
+            raise self.raises
+        return self.stored
+
+    def import_files(
+        self, home: Path, files: Sequence[Path], symbol: str | None, interval: str | None, synthetic: bool
+    ) -> list[Row]:
+        self.imported.append((home, [file.name for file in files], symbol, interval, synthetic))
+        return [{"file": file.name, "rows": 3, "first_ms": T0_MS, "sha256": "ab" * 32} for file in files]
+
+    def list_data(self, home: Path) -> list[Row]:
+        return [{"symbol": "BTCUSDT", "rows": 14_400, "first_ms": T0_MS, "is_synthetic": False}]
+
+    def check_data(self, home: Path) -> list[Row]:
+        return self.problems
+
+    def doctor(self, home: Path, settings_path: Path | None, workers: bool) -> list[Finding]:
+        return [*self.findings, *([Finding("workers", True, "one started")] if workers else [])]
+
+    def backup(self, home: Path, target: Path) -> Row:
+        target.write_bytes(b"copy")
+        return {"backup": str(target), "bytes": 4}
+
+
+class RunningEngine:
+    """Holds the lock of a home and answers on its socket from a thread, as an engine does."""
+
+    def __init__(self, home: Home) -> None:
+        self.control = FakeControl()
+        self._home = home
+        self._lock = EngineLock(home)
+        self._loop = asyncio.new_event_loop()
+        self._listens = threading.Event()
+        self._thread = threading.Thread(target=self._loop.run_until_complete, args=(self._serve(),))
+
+    async def _serve(self) -> None:
+        self._stop = asyncio.Event()
+        async with ControlServer(self.control, self._home):
+            self._listens.set()
+            await self._stop.wait()
+
+    def start(self) -> None:
+        self._lock.acquire()
+        self._thread.start()
+        assert self._listens.wait(10)
+
+    def stop(self) -> None:
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(10)
+        self._loop.close()
+        self._lock.release()

@@ -1,0 +1,110 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from core.domain.errors import DataError
+from core.home import EngineLock, Home
+from core.runtime import Finding
+from tests.core.control_samples import T0_MS
+from tests.tui.cli.fakes import FakeRuntime, Quarterdeck, RunningEngine
+
+
+def test_import_passes_on_what_the_files_do_not_say(
+    quarterdeck: Quarterdeck, runtime: FakeRuntime, home: Home, tmp_path: Path
+) -> None:
+    file = tmp_path / "a.csv"
+    file.write_text("x")
+    result = quarterdeck("data", "import", str(file), "--symbol", "BTCUSDT", "--interval", "1m", "--synthetic")
+    assert result.exit_code == 0, result.output
+    assert runtime.imported == [(home.root, ["a.csv"], "BTCUSDT", "1m", True)]
+    assert "abababababab\n" in result.stdout
+
+
+def test_a_file_that_is_not_there_is_bad_usage(quarterdeck: Quarterdeck) -> None:
+    assert quarterdeck("data", "import", "/nowhere.csv").exit_code == 2
+
+
+def test_a_bad_file_is_one_line(
+    quarterdeck: Quarterdeck, runtime: FakeRuntime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise DataError("a.csv: row 3: high is below low; correct the file")
+
+    monkeypatch.setattr(runtime, "import_files", refuse)
+    (tmp_path / "a.csv").write_text("x")
+    result = quarterdeck("data", "import", str(tmp_path / "a.csv"))
+    assert result.exit_code == 2
+    assert result.stderr == "quarterdeck: a.csv: row 3: high is below low; correct the file\n"
+
+
+@pytest.mark.usefixtures("kept")
+def test_data_list(quarterdeck: Quarterdeck) -> None:
+    assert "14,400" in quarterdeck("data", "list").stdout
+    assert json.loads(quarterdeck("data", "list", "--json").stdout)[0]["is_synthetic"] is False
+
+
+@pytest.mark.usefixtures("kept")
+def test_data_check_ends_with_1_on_a_problem(quarterdeck: Quarterdeck, runtime: FakeRuntime) -> None:
+    whole = quarterdeck("data", "check")
+    assert (whole.exit_code, whole.stderr) == (0, "no problem found\n")
+    runtime.problems = [{"symbol": "BTCUSDT", "problem": "gap", "from_ms": T0_MS}]
+    broken = quarterdeck("data", "check", "--json")
+    assert broken.exit_code == 1
+    assert json.loads(broken.stdout)[0]["problem"] == "gap"
+
+
+@pytest.mark.parametrize("verb", ["list", "check"])
+def test_no_data_says_where_data_comes_from(quarterdeck: Quarterdeck, verb: str) -> None:
+    assert "`data import` your own" in quarterdeck("data", verb).stderr
+
+
+def test_doctor_is_content(quarterdeck: Quarterdeck) -> None:
+    result = quarterdeck("doctor", "--json", "--workers")
+    findings = {finding["name"]: finding for finding in json.loads(result.stdout)}
+    assert result.exit_code == 0, result.output
+    assert findings.keys() >= {"python", "terminal", "home", "disk", "settings", "engine", "database", "workers"}
+    assert all(finding["ok"] for finding in findings.values())
+
+
+def test_doctor_names_what_is_wrong_and_its_mend(quarterdeck: Quarterdeck, runtime: FakeRuntime) -> None:
+    runtime.findings = [Finding("candles", False, "none stored", "run `quarterdeck data import FILE`")]
+    result = quarterdeck("doctor")
+    assert result.exit_code == 1
+    assert "NOT  candles   none stored" in result.stdout
+    assert "mend: run `quarterdeck data import FILE`" in result.stdout
+
+
+def test_doctor_sees_an_open_home_and_bad_settings(quarterdeck: Quarterdeck, home: Home) -> None:
+    home.root.chmod(0o755)
+    home.settings.write_text("speed = 1\n")
+    findings = {finding["name"]: finding for finding in json.loads(quarterdeck("doctor", "--json").stdout)}
+    assert (findings["home"]["ok"], findings["home"]["mend"]) == (False, f"chmod 700 {home.root}")
+    assert "unknown key" in findings["settings"]["detail"]
+
+
+def test_doctor_beside_an_engine(quarterdeck: Quarterdeck, engine: RunningEngine) -> None:
+    assert "runs here, running; a second one is refused" in quarterdeck("doctor").stdout
+
+
+def test_doctor_sees_an_engine_that_does_not_answer(quarterdeck: Quarterdeck, home: Home) -> None:
+    with EngineLock(home):
+        result = quarterdeck("doctor")
+    assert result.exit_code == 1
+    assert "or end process" in result.stdout
+
+
+@pytest.mark.usefixtures("terminal")
+def test_doctor_looks_at_the_terminal(quarterdeck: Quarterdeck, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setenv("LINES", "20")
+    monkeypatch.setenv("TERM", "dumb")
+    findings = {finding["name"]: finding for finding in json.loads(quarterdeck("doctor", "--json").stdout)}
+    assert findings["terminal size"]["mend"] == "make it at least 80x24"
+    assert findings["terminal kind"]["mend"] == "set TERM=xterm-256color"
+
+
+def test_backup(quarterdeck: Quarterdeck, tmp_path: Path) -> None:
+    target = tmp_path / "copy.db"
+    assert quarterdeck("backup", str(target)).exit_code == 0
+    assert target.read_bytes() == b"copy"

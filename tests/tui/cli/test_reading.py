@@ -1,0 +1,111 @@
+import json
+
+import pytest
+
+from core.home import EngineLock, Home
+from tests.tui.cli.fakes import FakeRuntime, Quarterdeck, RunningEngine
+
+STATUS_KEYS = {
+    "mode",
+    "state",
+    "running",
+    "as_of_ms",
+    "balance_usdt",
+    "equity_usdt",
+    "day_pnl_usdt",
+    "drawdown_pct",
+    "exposure_pct",
+    "open_positions",
+    "open_orders",
+    "feed_age_ms",
+    "loop_lag_ms",
+    "halts",
+}
+
+
+def test_status_of_a_running_engine_is_its_own(quarterdeck: Quarterdeck, engine: RunningEngine) -> None:
+    row = json.loads(quarterdeck("status", "--json").stdout)
+    assert row.keys() >= STATUS_KEYS
+    assert (row["running"], row["state"], row["equity_usdt"]) == (True, "running", 10_012.5)
+
+
+@pytest.mark.usefixtures("kept")
+def test_status_without_an_engine_is_the_record(quarterdeck: Quarterdeck) -> None:
+    row = json.loads(quarterdeck("status", "--json").stdout)
+    assert row.keys() >= STATUS_KEYS
+    assert (row["running"], row["state"], row["equity_usdt"]) == (False, "stopped", 9_990.0)
+
+
+def test_status_of_an_empty_home_has_the_same_keys(quarterdeck: Quarterdeck) -> None:
+    row = json.loads(quarterdeck("status", "--json").stdout)
+    assert row.keys() >= STATUS_KEYS
+    assert (row["running"], row["equity_usdt"], row["halts"]) == (False, None, [])
+
+
+@pytest.mark.usefixtures("engine")
+def test_status_for_people(quarterdeck: Quarterdeck) -> None:
+    lines = quarterdeck("status").stdout.splitlines()
+    assert "mode       demo (recorded)" in lines
+    assert "as of      2025-06-04 01:20:00 UTC" in lines
+    assert "equity     10,012.50 USDT" in lines
+    assert "day        +12.50 USDT" in lines
+    assert "loop lag   -" in lines
+    assert "halts      day loss" in lines
+
+
+def test_an_engine_that_does_not_answer_is_not_replaced_by_the_record(quarterdeck: Quarterdeck, kept: Home) -> None:
+    with EngineLock(kept):
+        result = quarterdeck("status", "--json")
+    assert result.exit_code == 3
+    assert result.stdout == ""
+
+
+@pytest.mark.usefixtures("engine")
+def test_positions_of_a_running_engine(quarterdeck: Quarterdeck) -> None:
+    (row,) = json.loads(quarterdeck("positions", "--json").stdout)
+    assert (row["symbol"], row["unrealised_usdt"]) == ("BTCUSDT", 24.0)
+
+
+@pytest.mark.usefixtures("kept")
+def test_no_open_position_is_said(quarterdeck: Quarterdeck) -> None:
+    result = quarterdeck("positions")
+    assert (result.stdout, result.stderr) == ("", "no position is open\n")
+
+
+@pytest.mark.usefixtures("kept")
+def test_orders_are_the_open_ones_unless_all_are_asked_for(quarterdeck: Quarterdeck, runtime: FakeRuntime) -> None:
+    assert "--all shows closed ones" in quarterdeck("orders").stderr
+    assert "filled" in quarterdeck("orders", "--all").stdout
+    assert runtime.stored.asked == [True, False]
+
+
+@pytest.mark.usefixtures("kept")
+def test_tables_are_aligned(quarterdeck: Quarterdeck) -> None:
+    assert quarterdeck("trades", "--limit", "5").stdout.splitlines() == [
+        "         closed UTC  symbol   side  qty  entry     exit  net USDT  reason",
+        "2025-06-04 01:20:00  ETHUSDT  sell    1  2,600  2,590.5     -7.40  stop",
+    ]
+
+
+@pytest.mark.usefixtures("kept")
+def test_signals_name_the_way(quarterdeck: Quarterdeck) -> None:
+    assert "short" in quarterdeck("signals").stdout
+
+
+@pytest.mark.usefixtures("kept")
+def test_what_is_not_a_number_is_null_in_json_and_a_dash_for_people(quarterdeck: Quarterdeck) -> None:
+    assert json.loads(quarterdeck("stats", "--json").stdout)["profit_factor"] is None
+    assert "profit factor  -" in quarterdeck("stats").stdout.splitlines()
+
+
+@pytest.mark.usefixtures("kept")
+def test_rows_of_unknown_shape_show_times_as_times_and_leave_nested_values_to_json(quarterdeck: Quarterdeck) -> None:
+    header, row = quarterdeck("models").stdout.splitlines()
+    assert header == "version           trained ms  horizon ms"
+    assert row == "v3       2025-06-04 01:20:00     600,000"
+    assert json.loads(quarterdeck("models", "--json").stdout)[0]["metrics"] == {"rmse": 1.0}
+
+
+@pytest.mark.usefixtures("kept")
+def test_a_flag_is_yes_or_no(quarterdeck: Quarterdeck) -> None:
+    assert quarterdeck("limits").stdout.splitlines()[1] == "day loss  2025-06-04 01:20:00    yes"

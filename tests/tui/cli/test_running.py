@@ -1,0 +1,195 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from core.domain.errors import StorageError, UnavailableError
+from core.home import Home
+from core.runtime import RunRequest
+from tests.core.control_samples import T0_MS, FakeControl
+from tests.tui.cli.fakes import FakeHandle, FakeRuntime, Quarterdeck
+from tui.cli import running
+
+
+def test_run_headless_hands_the_root_one_request(quarterdeck: Quarterdeck, runtime: FakeRuntime, home: Home) -> None:
+    result = quarterdeck(
+        "run", "--headless", "--speed", "max", "--from", "2025-06-05", "--to", "2025-06-05T12:30", "--seed", "3"
+    )
+    assert result.exit_code == 0, result.output
+    assert runtime.requests == [
+        RunRequest("demo", home.root, None, None, 1_749_081_600_000, 1_749_126_600_000, 3, "INFO")
+    ]
+
+
+@pytest.mark.parametrize("arguments", [["--headless"], ["--mode", "demo", "--headless"], ["run", "--headless"]])
+def test_options_without_a_verb_mean_run(quarterdeck: Quarterdeck, runtime: FakeRuntime, arguments: list[str]) -> None:
+    assert quarterdeck(*arguments).exit_code == 0
+    assert runtime.requests[0].mode == "demo"
+    assert runtime.requests[0].speed == 60.0
+
+
+def test_milliseconds_and_zones_are_times_too(quarterdeck: Quarterdeck, runtime: FakeRuntime) -> None:
+    quarterdeck("--headless", "--from", str(T0_MS), "--to", "2025-06-05T02:00:00+02:00")
+    assert (runtime.requests[0].from_ms, runtime.requests[0].to_ms) == (T0_MS, 1_749_081_600_000)
+
+
+def test_settings_of_the_home_give_the_speed_and_the_option_wins(
+    quarterdeck: Quarterdeck, runtime: FakeRuntime, home: Home
+) -> None:
+    home.settings.write_text("[demo]\nspeed = 5.0\n")
+    quarterdeck("--headless")
+    quarterdeck("--headless", "--speed", "7.5")
+    assert [request.speed for request in runtime.requests] == [5.0, 7.5]
+    assert runtime.requests[0].settings_path == home.settings
+
+
+def test_bad_settings_are_one_line_that_names_the_key(quarterdeck: Quarterdeck, tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text("[demo]\nspede = 5.0\n")
+    result = quarterdeck("--headless", "--settings", str(path))
+    assert result.exit_code == 2
+    assert result.stderr == f"quarterdeck: {path}: demo.spede: unknown key; did you mean speed?\n"
+
+
+@pytest.mark.parametrize("mode", ["paper", "live"])
+@pytest.mark.parametrize("by", ["option", "settings"])
+def test_modes_that_need_an_exchange_are_refused(
+    quarterdeck: Quarterdeck, runtime: FakeRuntime, home: Home, mode: str, by: str
+) -> None:
+    home.settings.write_text(f'mode = "{mode}"\n' if by == "settings" else "")
+    result = quarterdeck("--headless", *(["--mode", mode] if by == "option" else []))
+    assert result.exit_code == 2
+    assert f"mode {mode} needs a connection to an exchange" in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert runtime.requests == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--speed", "0"], "neither a number above 0 nor max"),
+        (["--speed", "inf"], "neither a number above 0 nor max"),
+        (["--speed", "nan"], "neither a number above 0 nor max"),
+        (["--from", "yesterday"], "is no time; write 2025-06-05"),
+        (["--from", "2025-06-06", "--to", "2025-06-05"], "--from must lie before --to"),
+        (["--mode", "backtest"], "'backtest' is not one of"),
+        (["--seed", "-1"], "not in the range"),
+        (["--settings", "/nowhere/settings.toml"], "cannot be read"),
+    ],
+)
+def test_wrong_usage_ends_with_2(
+    quarterdeck: Quarterdeck, runtime: FakeRuntime, arguments: list[str], said: str
+) -> None:
+    result = quarterdeck("run", "--headless", *arguments)
+    assert result.exit_code == 2
+    assert said in result.stderr
+    assert runtime.requests == []
+
+
+def test_without_a_terminal_the_console_is_refused(quarterdeck: Quarterdeck, runtime: FakeRuntime) -> None:
+    result = quarterdeck()
+    assert result.exit_code == 2
+    assert result.stderr == "quarterdeck: there is no terminal here to draw the console on; add --headless\n"
+    assert runtime.requests == []
+
+
+@pytest.mark.usefixtures("terminal")
+def test_full_speed_beside_a_console_is_refused(quarterdeck: Quarterdeck) -> None:
+    result = quarterdeck("run", "--speed", "max")
+    assert result.exit_code == 2
+    assert "--speed max is for --headless runs" in result.stderr
+
+
+@pytest.mark.usefixtures("terminal")
+def test_the_console_is_given_the_engine_and_stops_it(
+    quarterdeck: Quarterdeck, runtime: FakeRuntime, console: list[FakeControl]
+) -> None:
+    result = quarterdeck()
+    assert result.exit_code == 0, result.output
+    assert console == [runtime.handle.control]
+    assert runtime.handle.stopped == [running.STOP_TIMEOUT_S]
+
+
+@pytest.mark.usefixtures("terminal", "console")
+def test_what_ended_the_engine_is_told_after_the_console(quarterdeck: Quarterdeck, runtime: FakeRuntime) -> None:
+    runtime.handle = FakeHandle(StorageError("quarterdeck.db: disk is full; free some space"))
+    result = quarterdeck()
+    assert result.exit_code == 2
+    assert "disk is full; free some space" in result.stderr
+
+
+@pytest.mark.usefixtures("terminal", "console")
+def test_what_kept_the_engine_from_starting_is_told_after_the_console(
+    quarterdeck: Quarterdeck, runtime: FakeRuntime
+) -> None:
+    runtime.raises = UnavailableError("an engine (process 7) already runs here")
+    result = quarterdeck()
+    assert result.exit_code == 3
+    assert result.stderr == "quarterdeck: an engine (process 7) already runs here\n"
+
+
+def test_a_home_in_use_ends_with_3(quarterdeck: Quarterdeck, runtime: FakeRuntime) -> None:
+    runtime.raises = UnavailableError("an engine (process 7) already runs here")
+    result = quarterdeck("--headless")
+    assert result.exit_code == 3
+    assert result.stderr == "quarterdeck: an engine (process 7) already runs here\n"
+
+
+WORKERS_BESIDE_A_CONSOLE = """
+import asyncio, multiprocessing, sys
+from types import SimpleNamespace
+from tui.cli import main, running
+
+class Drawn:
+    def fileno(self):
+        return -1
+
+    def write(self, text):
+        return len(text)
+
+    def flush(self):
+        pass
+
+def run_console(control, *, connect, clock_ms, version):
+    sys.stderr, before = Drawn(), sys.stderr
+    asyncio.run(connect())
+    sys.stderr = before
+    return 0
+
+class Runtime:
+    control = None
+
+    def start_engine(self, request):
+        worker = multiprocessing.get_context("spawn").Process(target=int)
+        worker.start()
+        worker.join()
+        assert worker.exitcode == 0
+        return self
+
+    def stop(self, timeout_s):
+        pass
+
+    def failure(self):
+        return None
+
+if __name__ == "__main__":
+    sys.modules["tui.app"] = SimpleNamespace(run_console=run_console)
+    running.has_terminal = lambda: True
+    sys.exit(main(Runtime()))
+"""
+
+
+def test_worker_processes_start_beside_a_console(home: Home, tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(WORKERS_BESIDE_A_CONSOLE)
+    root = str(Path(__file__).parents[3])
+    done = subprocess.run(
+        [sys.executable, str(program), "--home", str(home.root)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": root},
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")

@@ -1,0 +1,59 @@
+import json
+
+import pytest
+
+from core.domain.operator import Verb
+from core.home import Home
+from tests.tui.cli.fakes import Quarterdeck, RunningEngine
+
+
+@pytest.mark.parametrize("verb", ["pause", "halt"])
+def test_verbs_that_lower_risk_act_at_once(quarterdeck: Quarterdeck, engine: RunningEngine, verb: str) -> None:
+    result = quarterdeck(verb)
+    assert (result.exit_code, result.stdout) == (0, f"{verb} done\n")
+    ((asked, symbol, operator),) = engine.control.asked
+    assert (asked, symbol) == (Verb(verb), "")
+    assert operator.startswith("cli:")
+
+
+@pytest.mark.parametrize("arguments", [["resume"], ["flatten"], ["flatten", "BTCUSDT"]])
+def test_without_a_terminal_what_needs_a_yes_is_refused(
+    quarterdeck: Quarterdeck, engine: RunningEngine, arguments: list[str]
+) -> None:
+    result = quarterdeck(*arguments, answer="y\n")
+    assert result.exit_code == 1
+    assert result.stderr == "quarterdeck: not done: there is no terminal to ask on; add --yes\n"
+    assert engine.control.asked == []
+
+
+def test_yes_is_enough_without_a_terminal(quarterdeck: Quarterdeck, engine: RunningEngine) -> None:
+    assert quarterdeck("flatten", "btcusdt", "--yes").exit_code == 0
+    assert quarterdeck("resume", "--yes").exit_code == 0
+    assert [asked[:2] for asked in engine.control.asked] == [(Verb.FLATTEN, "BTCUSDT"), (Verb.RESUME, "")]
+
+
+@pytest.mark.usefixtures("terminal")
+@pytest.mark.parametrize(("answer", "code", "asked"), [("y\n", 0, 1), ("\n", 1, 0), ("n\n", 1, 0), ("", 1, 0)])
+def test_on_a_terminal_the_operator_is_asked_and_the_default_is_no(
+    quarterdeck: Quarterdeck, engine: RunningEngine, answer: str, code: int, asked: int
+) -> None:
+    result = quarterdeck("flatten", answer=answer)
+    assert result.exit_code == code
+    assert "Close ALL positions at market and pause? [y/N]" in result.stderr
+    assert len(engine.control.asked) == asked
+
+
+@pytest.mark.usefixtures("engine")
+def test_a_refusal_of_the_engine_ends_with_1(quarterdeck: Quarterdeck) -> None:
+    result = quarterdeck("flatten", "NOPE", "--yes")
+    assert result.exit_code == 1
+    assert result.stderr == "quarterdeck: NOPE: no such symbol\n"
+    told = quarterdeck("flatten", "NOPE", "--yes", "--json")
+    assert json.loads(told.stdout)["accepted"] is False
+
+
+@pytest.mark.parametrize("arguments", [["pause"], ["halt"], ["resume", "--yes"], ["flatten", "--yes"]])
+def test_without_an_engine_steering_ends_with_3(quarterdeck: Quarterdeck, home: Home, arguments: list[str]) -> None:
+    result = quarterdeck(*arguments)
+    assert result.exit_code == 3
+    assert result.stderr == f"quarterdeck: {home.root}: no engine runs here; start one with `quarterdeck run`\n"

@@ -1,0 +1,436 @@
+"""The console: it looks at a Control four times a second, paints what changed, and passes the operator's acts on.
+
+Its first picture is painted before any engine is there; `connect` then brings one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import threading
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from textual.app import App
+from textual.screen import Screen
+
+from core.control import Control, Snapshot
+from core.domain.errors import QuarterdeckError
+from core.domain.operator import Verb
+from tui import terminal
+from tui.format import UNICODE, Glyphs, fit, plain_text
+from tui.keys import ACTIONS, SAFETY, Action, bindings, scoped
+from tui.safety import SafetyDesk
+from tui.screens.console import ConsoleScreen
+from tui.theme import THEMES, default_theme, textual_themes
+from tui.widgets.bars import status_row, waiting_row
+from tui.widgets.logs import LEVELS
+from tui.widgets.panel import View
+from tui.widgets.table import Row
+
+FLUSH_HZ = 4.0
+SILENT_AFTER_MS = 3_000
+BLURRED_EVERY = 4
+HINTS = ("tab next panel", "enter chart", "[ ] symbol", "space freeze", "t theme", "esc back")
+CLOSED_EXIT_CODE = 129
+
+_QUIET_STATES = frozenset(("ended", "failed", "stopping"))
+_SCOPES = {action.name: action.scope for action in ACTIONS if action.scope}
+_GUARDED = {action.name for action in SAFETY}
+
+logger = logging.getLogger(__name__)
+
+
+class QuarterdeckApp(App[None], inherit_bindings=False):
+    """`control` is None until `connect` has returned one; `connect` is awaited once, after the first paint.
+
+    `clock_ms` is the console's own clock, for ages, guards and time-outs. `engine_here` says whether the engine runs
+    in this process and so ends with it. `terminal_alive` is asked on every flush; once it says no the app leaves.
+    """
+
+    CSS_PATH = "console.tcss"
+    BINDINGS = bindings()
+    ENABLE_COMMAND_PALETTE = False
+    ALLOW_SELECT = False
+    TITLE = "Quarterdeck"
+
+    def __init__(
+        self,
+        control: Control | None,
+        *,
+        connect: Callable[[], Awaitable[Control]] | None = None,
+        clock_ms: Callable[[], int],
+        version: str,
+        flush_hz: float = FLUSH_HZ,
+        glyphs: Glyphs = UNICODE,
+        theme: str | None = None,
+        engine_here: bool = True,
+        terminal_alive: Callable[[], bool] = lambda: True,
+    ) -> None:
+        super().__init__()
+        self.control = control
+        self.connect = connect
+        self.clock_ms = clock_ms
+        self.version = version
+        self.flush_hz = flush_hz
+        self.glyphs = glyphs
+        self.symbol = ""
+        self.frozen: View | None = None
+        self.desk = SafetyDesk(clock_ms, self._send, self._leave, engine_here=engine_here, glyphs=glyphs)
+        self.failure = ""
+        self.exit_code = 0
+        self.deck = ConsoleScreen(self._search_done)
+        self._terminal_alive = terminal_alive
+        self._started_ms = clock_ms()
+        self._seq = -1
+        self._seq_seen_ms = self._started_ms
+        self._log_cursor = 0
+        self._flaw = ""
+        self._blurred_ticks: int | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._first_theme = theme or default_theme(os.environ)
+
+    def get_default_screen(self) -> Screen[Any]:
+        for theme in textual_themes():
+            self.register_theme(theme)
+        self.theme = self._first_theme
+        return self.deck
+
+    def on_mount(self) -> None:
+        if not self.is_headless:
+            terminal.on_signals(self._end)
+        self.set_interval(1 / self.flush_hz, self._tick)
+        self.call_after_refresh(self._first_picture)
+
+    def _first_picture(self) -> None:
+        self.deck.go(self.deck.page)
+        self.flush()
+        if self.control is None and self.connect is not None:
+            self.call_after_refresh(self._start, self._connect(self.connect))
+
+    def _start(self, job: Any) -> None:
+        task = asyncio.get_running_loop().create_task(job)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _connect(self, connect: Callable[[], Awaitable[Control]]) -> None:
+        try:
+            self.control = await connect()
+        except QuarterdeckError as error:
+            self.failure, self.exit_code = str(error), error.exit_code
+        except Exception as error:
+            logger.exception("the engine did not start")
+            self.failure, self.exit_code = f"{type(error).__name__}: {error}", 1
+        self._tick()
+
+    @property
+    def snapshot(self) -> Snapshot | None:
+        return self.control.snapshot() if self.control is not None else None
+
+    def _tick(self) -> None:
+        """One flush. An error in it is shown and logged; it never ends the console."""
+        if not self._terminal_alive():
+            self._end(CLOSED_EXIT_CODE)
+            return
+        if self._blurred_ticks is not None:
+            self._blurred_ticks += 1
+            if self._blurred_ticks % BLURRED_EVERY:
+                return
+        try:
+            self.flush()
+        except Exception as error:
+            flaw = f"console fault: {type(error).__name__}: {error}"
+            if flaw != self._flaw:
+                logger.exception("the console could not draw")
+                self._flaw = flaw
+                self.deck.notice.set_rows([((f" {plain_text(flaw)}", "bad"),)])
+
+    def flush(self) -> None:
+        """Format from the newest snapshot, and paint the lines that differ."""
+        if not self.deck.is_mounted:
+            return
+        snapshot = self.snapshot
+        self._note_age(snapshot)
+        if not self.symbol and snapshot is not None and snapshot.prices:
+            self.symbol = snapshot.prices[0].symbol
+        self.desk.tick()
+        progress = self.desk.progress(snapshot)
+        view = self._view(snapshot)
+        if self.frozen is None:
+            self._take_log_lines()
+            self.deck.show(view)
+        else:
+            self.deck.show(View(self.frozen.snapshot, self.glyphs, self.symbol))
+        self.deck.show_bars(
+            self._status_row(snapshot, view),
+            self._notice_row(snapshot, view, progress),
+            self._possible,
+            self.desk.question.rows(self.clock_ms()) if self.desk.question else (),
+        )
+
+    def _note_age(self, snapshot: Snapshot | None) -> None:
+        if snapshot is not None and snapshot.seq != self._seq:
+            self._seq = snapshot.seq
+            self._seq_seen_ms = self.clock_ms()
+
+    def _take_log_lines(self) -> None:
+        if self.control is not None:
+            self._log_cursor, lines = self.control.log_lines(self._log_cursor)
+            self.deck.logs.add(lines)
+
+    def _view(self, snapshot: Snapshot | None) -> View:
+        if snapshot is None:
+            waited = (self.clock_ms() - self._started_ms) // 1000
+            waiting = self.failure or f"starting the engine, {waited} s. q leaves"
+            return View(None, self.glyphs, self.symbol, waiting)
+        silent_ms = self.clock_ms() - self._seq_seen_ms
+        silent = silent_ms > SILENT_AFTER_MS and snapshot.status.state not in _QUIET_STATES
+        return View(snapshot, self.glyphs, self.symbol, stale=f"{silent_ms // 1000}s" if silent else "")
+
+    def _status_row(self, snapshot: Snapshot | None, view: View) -> Row:
+        width = self.deck.size.width
+        if snapshot is None:
+            word, role = ("FAILED", "badge_bad") if self.failure else ("STARTING", "badge_warn")
+            return waiting_row(word, f"quarterdeck {self.version}: {view.waiting}", role, width, self.glyphs.ellipsis)
+        badges = [f"SILENT {view.stale}"] if view.stale else []
+        badges += ["FROZEN"] if self.frozen is not None else []
+        pressing = sum(meter.level != "ok" for meter in snapshot.meters)
+        alerts = max(pressing, len(snapshot.status.halts))
+        return status_row(snapshot.status, alerts, badge=" ".join(badges), width=width, glyphs=self.glyphs)
+
+    def _notice_row(self, snapshot: Snapshot | None, view: View, progress: tuple[str, str] | None) -> Row:
+        text, role = self._notice(snapshot, view, progress)
+        return ((fit(f" {plain_text(text)}", self.deck.size.width, ellipsis=self.glyphs.ellipsis), role),)
+
+    def _notice(self, snapshot: Snapshot | None, view: View, progress: tuple[str, str] | None) -> tuple[str, str]:
+        """The operator's own act first, then what stands, then the keys of the panel."""
+        if self.desk.notice is not None:
+            return self.desk.notice.text, self.desk.notice.role
+        if progress is not None:
+            return progress
+        if snapshot is None:
+            return (f"FAILED: {self.failure}", "bad") if self.failure else ("", "plain")
+        if view.stale:
+            return f"the engine has said nothing for {view.stale}: every number here is at least as old", "bad"
+        if snapshot.status.halts:
+            return f"HALT: {'; '.join(snapshot.status.halts)}", "bad"
+        if snapshot.status.note:
+            return snapshot.status.note, "warn" if snapshot.status.state in _QUIET_STATES else "accent"
+        return ("", "dim") if self.deck.small else (self._hint(), "dim")
+
+    def _hint(self) -> str:
+        """The keys of the focused panel, then general ones, as many as fit whole."""
+        text = ""
+        for hint in (*(f"{action.shown} {action.label}" for action in scoped(self.deck.target.NAME)), *HINTS):
+            longer = f"{text}   {hint}" if text else hint
+            if len(longer) + 2 > self.deck.size.width:
+                break
+            text = longer
+        return text
+
+    def _possible(self, action: Action) -> bool:
+        return action.name not in _GUARDED or not self.desk.reason_against(action.name, self.snapshot)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action in _GUARDED:
+            return None if self.desk.reason_against(action, self.snapshot) else True
+        scope = _SCOPES.get(action)
+        if scope == "confirm":
+            return self.desk.question is not None
+        if scope is not None and scope != self.deck.target.NAME:
+            return False
+        return action != "log_next" or bool(self.deck.logs.wanted)
+
+    def _send(self, verb: Verb) -> None:
+        self._start(self._command(verb))
+
+    async def _command(self, verb: Verb) -> None:
+        if self.control is None:
+            self.desk.answered(verb, False, "no engine is attached")
+            return
+        try:
+            result = await self.control.command(verb)
+        except QuarterdeckError as error:
+            self.desk.answered(verb, False, str(error))
+        except Exception as error:
+            logger.exception("%s could not be sent", verb)
+            self.desk.answered(verb, False, f"{type(error).__name__}: {error}")
+        else:
+            self.desk.answered(verb, result.accepted, result.message)
+        self._tick()
+
+    def _end(self, exit_code: int) -> None:
+        """A signal or a closed terminal: nothing is asked, and nothing more is written to a terminal that is gone."""
+        self._terminal_alive()
+        self.exit(return_code=exit_code)
+
+    def _leave(self) -> None:
+        self.exit(return_code=self.exit_code)
+
+    def _search_done(self, text: str | None) -> None:
+        self.deck.search.display = False
+        self.deck.logs.focus(scroll_visible=False)
+        if text is not None:
+            self.deck.logs.search(text)
+
+    def on_app_blur(self) -> None:
+        self._blurred_ticks = 0
+
+    def on_app_focus(self) -> None:
+        self._blurred_ticks = None
+        self._tick()
+
+    def action_pause(self) -> None:
+        self.desk.pause()
+        self.flush()
+
+    def action_halt(self) -> None:
+        self.desk.halt()
+        self.flush()
+
+    def action_resume(self) -> None:
+        if (snapshot := self.snapshot) is not None:
+            self.desk.ask_resume(snapshot)
+        self.flush()
+
+    def action_flatten(self) -> None:
+        if (snapshot := self.snapshot) is not None:
+            self.desk.ask_flatten(snapshot, max(1, self.deck.size.height - 6))
+        self.flush()
+
+    def action_explain(self, action: str) -> None:
+        self.desk.tell(self.desk.reason_against(action, self.snapshot), "warn")
+        self.flush()
+
+    def action_confirm_yes(self) -> None:
+        self.desk.yes(self.snapshot)
+        self.flush()
+
+    def action_confirm_no(self) -> None:
+        self.desk.no()
+        self.flush()
+
+    def action_leave(self) -> None:
+        self.desk.ask_leave(self.snapshot)
+        self.flush()
+
+    def action_panel(self, name: str) -> None:
+        self.deck.go(name)
+        self.flush()
+
+    def action_help(self) -> None:
+        self.deck.go("help")
+        self.flush()
+
+    def action_unwind(self) -> None:
+        if self.deck.page == "help":
+            self.deck.go("help")
+        elif self.deck.logs.wanted:
+            self.deck.logs.search("")
+        elif self.deck.page != "overview":
+            self.deck.go("overview")
+        self.flush()
+
+    def action_tab(self, delta: int) -> None:
+        self.deck.focus_by(delta)
+
+    def action_move(self, delta: int) -> None:
+        if self.deck.target is self.deck.chart:
+            self.action_symbol(delta)
+        else:
+            self._moved(self.deck.target.move, delta)
+
+    def action_page(self, delta: int) -> None:
+        self._moved(self.deck.target.page, delta)
+
+    def action_edge(self, delta: int) -> None:
+        self._moved(self.deck.target.edge, delta)
+
+    def _moved(self, move: Callable[[int], None], delta: int) -> None:
+        """After the cursor moved, its symbol is the selected one on every panel."""
+        move(delta)
+        self.symbol = self.deck.target.cursor_symbol() or self.symbol
+        self.flush()
+
+    def action_symbol(self, delta: int) -> None:
+        snapshot = self.snapshot
+        symbols = [price.symbol for price in snapshot.prices] if snapshot else []
+        if symbols:
+            here = symbols.index(self.symbol) if self.symbol in symbols else 0
+            self.symbol = symbols[(here + delta) % len(symbols)]
+            self.deck.panels["markets"].cursor_key = self.symbol
+        self.flush()
+
+    def action_open(self) -> None:
+        self.symbol = self.deck.target.cursor_symbol() or self.symbol
+        self.action_panel("chart")
+
+    def action_zoom(self, delta: int) -> None:
+        self.deck.chart.zoom(delta)
+
+    def action_search(self) -> None:
+        self.deck.go("logs")
+        self.flush()
+        self.deck.search.open(self.deck.logs.wanted)
+
+    def action_log_next(self, direction: int) -> None:
+        self.deck.logs.next_match(direction)
+
+    def action_log_level(self) -> None:
+        self.deck.logs.next_level()
+        self.desk.tell(f"log: {LEVELS[self.deck.logs.level]} and above", "dim")
+        self.flush()
+
+    def action_log_follow(self) -> None:
+        self.deck.logs.follow()
+
+    def action_freeze(self) -> None:
+        self.frozen = self._view(self.snapshot) if self.frozen is None else None
+        self.flush()
+
+    def action_theme(self) -> None:
+        self.theme = THEMES[(THEMES.index(self.theme) + 1) % len(THEMES)]
+        self.desk.tell(f"theme: {self.theme}", "dim")
+        self.flush()
+
+
+def run_console(
+    control: Control | None,
+    *,
+    connect: Callable[[], Awaitable[Control]] | None = None,
+    clock_ms: Callable[[], int],
+    version: str,
+    flush_hz: float = FLUSH_HZ,
+    theme: str | None = None,
+    engine_here: bool = True,
+    mouse: bool = True,
+) -> int:
+    """Run the console on this process's terminal until the operator leaves; returns the exit code.
+
+    128 + n after signal n, 129 when the terminal was closed, the error's own code when `connect` failed.
+    """
+    watchdogs: list[threading.Timer] = []
+
+    def alive() -> bool:
+        if terminal.terminal_alive():
+            return True
+        if not watchdogs:
+            watchdogs.append(terminal.abandon_terminal(CLOSED_EXIT_CODE))
+        return False
+
+    app = QuarterdeckApp(
+        control,
+        connect=connect,
+        clock_ms=clock_ms,
+        version=version,
+        flush_hz=flush_hz,
+        glyphs=terminal.glyphs_for(terminal.drawing_stream()),
+        theme=theme,
+        engine_here=engine_here,
+        terminal_alive=alive,
+    )
+    app.run(mouse=mouse)
+    for timer in watchdogs:
+        timer.cancel()
+    return app.return_code or 0

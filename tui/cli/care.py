@@ -1,0 +1,53 @@
+"""`doctor` and `backup`: look after an installation."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from core.home import Home
+from tui.cli.options import home_option, json_option, settings_option
+from tui.cli.output import emit_json
+
+if TYPE_CHECKING:
+    from core.runtime import Runtime
+
+
+@click.command()
+@click.option("--workers", is_flag=True, help="Start a worker process too (seconds).")
+@home_option
+@settings_option
+@json_option
+@click.pass_obj
+def doctor(runtime: Runtime, workers: bool, home: Home, settings_path: Path | None, as_json: bool) -> None:
+    """Check this machine and the home, and say how to mend what is wrong; exit code 1 when anything is."""
+    from tui.cli.checks import local_findings
+
+    findings = local_findings(home, settings_path)
+    findings += runtime.doctor(home.root, settings_path, workers)
+    if as_json:
+        emit_json([asdict(finding) for finding in findings])
+    else:
+        width = max(len(finding.name) for finding in findings)
+        for finding in findings:
+            click.echo(f"{'ok ' if finding.ok else 'NOT'}  {finding.name:<{width}}  {finding.detail}")
+            if not finding.ok:
+                click.echo(f"{'':<{width + 5}}  mend: {finding.mend}")
+    click.get_current_context().exit(0 if all(finding.ok for finding in findings) else 1)
+
+
+@click.command()
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@home_option
+@json_option
+@click.pass_obj
+def backup(runtime: Runtime, file: Path, home: Home, as_json: bool) -> None:
+    """Copy the database to FILE, whole, also beside a running engine."""
+    row = runtime.backup(home.root, file.absolute())
+    if as_json:
+        emit_json(row)
+    else:
+        click.echo(f"{home.database} is copied to {file}")

@@ -1,0 +1,52 @@
+"""The group of verbs: what runs when none is named, and how errors become one line and an exit code."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import click
+
+from core.domain.errors import QuarterdeckError
+from core.home import Home, find_home
+from tui.cli.options import HOME_META
+
+_OWN_OPTIONS = {"-h", "--help", "--version"}
+
+
+class VerbGroup(click.Group):
+    """No verb, or options without one, means `run`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        # Completion asks with no arguments for the verbs themselves.
+        bare = not args and not ctx.resilient_parsing
+        if bare or (args and args[0].startswith("-") and args[0] not in _OWN_OPTIONS):
+            args = ["run", *args]
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except QuarterdeckError as error:
+            click.echo(f"quarterdeck: {error}", err=True)
+            ctx.exit(error.exit_code)
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+            raise
+        except Exception as error:  # noqa: BLE001 - the last stop: told in one line, kept whole in the log
+            click.echo(f"quarterdeck: unexpected {type(error).__name__}: {error}; {_keep(ctx, error)}", err=True)
+            ctx.exit(1)
+
+
+def _keep(context: click.Context, error: Exception) -> str:
+    """Put the trace into the log of the home in use, and say where it went."""
+    from core.clock import SystemClock
+    from core.logbook import write_failure
+
+    home: Home = context.meta.get(HOME_META) or find_home(None, os.environ)
+    try:
+        write_failure(home.log, SystemClock().now_ms(), error)
+    except OSError:
+        import traceback
+
+        return "".join(traceback.format_exception(error))
+    return f"the trace is in {home.log}"

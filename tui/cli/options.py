@@ -1,0 +1,117 @@
+"""Options that several verbs share, and how their text is read."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from core.domain.errors import RefusedError
+from core.home import find_home
+
+HOME_META = "quarterdeck.home"
+MAX_SPEED = "max"
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def has_terminal() -> bool:
+    """Whether a person can see a screen here and answer: the console draws on stderr and reads stdin."""
+    return sys.stdin.isatty() and sys.stdout.isatty() and sys.stderr.isatty()
+
+
+def _find_home(context: click.Context, _: click.Parameter, named: Path | None) -> object:
+    home = find_home(named, os.environ)
+    context.meta[HOME_META] = home
+    return home
+
+
+def home_option(function: F) -> F:
+    return click.option(
+        "--home",
+        type=click.Path(file_okay=False, path_type=Path),
+        callback=_find_home,
+        metavar="DIR",
+        help="The folder that holds the state.  [$QUARTERDECK_HOME, else your data folder]",
+    )(function)
+
+
+def settings_option(function: F) -> F:
+    return click.option(
+        "--settings",
+        "settings_path",
+        type=click.Path(dir_okay=False, path_type=Path),
+        metavar="FILE",
+        help="A settings.toml.  [HOME/settings.toml, else the defaults]",
+    )(function)
+
+
+def json_option(function: F) -> F:
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(function)
+
+
+def limit_option(function: F) -> F:
+    return click.option(
+        "--limit",
+        type=click.IntRange(1, 100_000),
+        default=20,
+        show_default=True,
+        help="How many at most, newest first.",
+    )(function)
+
+
+def yes_option(function: F) -> F:
+    return click.option("--yes", is_flag=True, help="Do it without asking.")(function)
+
+
+def confirm(question: str, yes: bool) -> None:
+    """Go on only if the operator says so; the default is no. Raises RefusedError where nobody can be asked."""
+    if yes:
+        return
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise RefusedError("not done: there is no terminal to ask on; add --yes")
+    if not click.confirm(question, default=False, err=True):
+        raise RefusedError("not done")
+
+
+class Speed(click.ParamType[float | str]):
+    """Market seconds per second, or "max"."""
+
+    name = "X|max"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float | str:
+        if value == MAX_SPEED:
+            return MAX_SPEED
+        try:
+            speed = float(value)
+        except ValueError:
+            speed = 0.0
+        if not 0 < speed < float("inf"):
+            self.fail(f"{value!r} is neither a number above 0 nor max", param, ctx)
+        return speed
+
+
+class Moment(click.ParamType[int]):
+    """An ISO date or time in UTC, or milliseconds since 1970."""
+
+    name = "TIME"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        text = str(value).strip()
+        if text.isdigit() and len(text) > 8:
+            return int(text)
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            self.fail(
+                f"{value!r} is no time; write 2025-06-05, 2025-06-05T12:30 (UTC) or milliseconds since 1970", param, ctx
+            )
+        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+        return round(moment.timestamp() * 1000)

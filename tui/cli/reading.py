@@ -1,0 +1,247 @@
+"""Verbs that look: the running engine for what changes by the second, the durable record for the rest."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from core.control_client import request
+from core.domain.errors import UnavailableError
+from core.home import Home, engine_pid
+from core.runtime import Row
+from tui.cli.options import home_option, json_option, limit_option
+from tui.cli.output import (
+    Column,
+    any_value,
+    emit_json,
+    emit_rows,
+    milliseconds,
+    moment,
+    money,
+    number,
+    pairs,
+    percent,
+    show,
+    signed_money,
+)
+
+if TYPE_CHECKING:
+    from core.runtime import Reader, Runtime
+
+TIMEOUT_S = 3.0
+NOTHING_YET = "nothing is recorded in {home} yet; start with `quarterdeck run`"
+
+
+@click.command()
+@home_option
+@json_option
+@click.pass_obj
+def status(runtime: Runtime, home: Home, as_json: bool) -> None:
+    """Show account, risk and health on one page."""
+    live = _live(home, "status", {})
+    row: Row = {**live, "running": True} if live is not None else _stored_status(runtime, home)
+    if as_json:
+        emit_json(row)
+    else:
+        click.echo(pairs(_status_lines(row)))
+    if row["as_of_ms"] is None:
+        click.echo(NOTHING_YET.format(home=home.root), err=True)
+
+
+@click.command()
+@home_option
+@json_option
+@click.pass_obj
+def positions(runtime: Runtime, home: Home, as_json: bool) -> None:
+    """Show the open positions."""
+    live = _live(home, "snapshot", {"parts": ["positions"]})
+    reader = None if live else _reader(runtime, home)
+    rows = live["positions"] if live else reader.positions() if reader else []
+    empty = "no position is open" if live or reader else NOTHING_YET.format(home=home.root)
+    emit_rows(rows, POSITION_COLUMNS, as_json, empty)
+
+
+@click.command()
+@click.option("--all", "everything", is_flag=True, help="Closed orders too.")
+@home_option
+@json_option
+@click.pass_obj
+def orders(runtime: Runtime, home: Home, everything: bool, as_json: bool) -> None:
+    """Show the open orders."""
+    reader = _reader(runtime, home)
+    rows = reader.orders(open_only=not everything) if reader else []
+    _emit(rows, ORDER_COLUMNS, as_json, reader, home, "no order is open; --all shows closed ones")
+
+
+@click.command()
+@limit_option
+@home_option
+@json_option
+@click.pass_obj
+def trades(runtime: Runtime, home: Home, limit: int, as_json: bool) -> None:
+    """Show closed trades, newest first."""
+    reader = _reader(runtime, home)
+    rows = reader.trades(limit) if reader else []
+    _emit(rows, TRADE_COLUMNS, as_json, reader, home, "no trade is closed yet")
+
+
+@click.command()
+@limit_option
+@home_option
+@json_option
+@click.pass_obj
+def signals(runtime: Runtime, home: Home, limit: int, as_json: bool) -> None:
+    """Show what the strategy wanted and what became of it, newest first."""
+    reader = _reader(runtime, home)
+    rows = reader.signals(limit) if reader else []
+    _emit(rows, SIGNAL_COLUMNS, as_json, reader, home, "no signal yet; a model must be trained first")
+
+
+@click.command()
+@home_option
+@json_option
+@click.pass_obj
+def stats(runtime: Runtime, home: Home, as_json: bool) -> None:
+    """Show figures over all closed trades, with their source."""
+    reader = _reader(runtime, home)
+    row = reader.stats() if reader else {}
+    if as_json:
+        emit_json(row)
+    elif row:
+        click.echo(pairs([(_title(key), show(value, any_value(key))) for key, value in row.items()]))
+    if not row:
+        click.echo(NOTHING_YET.format(home=home.root), err=True)
+
+
+@click.command()
+@home_option
+@json_option
+@click.pass_obj
+def models(runtime: Runtime, home: Home, as_json: bool) -> None:
+    """Show the trained model versions."""
+    reader = _reader(runtime, home)
+    rows = reader.models() if reader else []
+    _emit(rows, _columns_of(rows), as_json, reader, home, "no model is trained yet")
+
+
+@click.command()
+@home_option
+@json_option
+@click.pass_obj
+def limits(runtime: Runtime, home: Home, as_json: bool) -> None:
+    """Show when limits fired and cleared, newest first."""
+    reader = _reader(runtime, home)
+    rows = reader.limit_events() if reader else []
+    _emit(rows, _columns_of(rows), as_json, reader, home, "no limit has fired")
+
+
+def _live(home: Home, method: str, params: dict[str, Any]) -> Any:
+    """What the running engine answers, None when none runs here.
+
+    Raises UnavailableError when one runs and does not answer: old figures from the record must not pass for its own.
+    """
+    try:
+        return request(home, method, params, TIMEOUT_S)
+    except UnavailableError:
+        if engine_pid(home) is None:
+            return None
+        raise
+
+
+def _reader(runtime: Runtime, home: Home) -> Reader | None:
+    return runtime.reader(home.root) if home.database.exists() else None
+
+
+def _stored_status(runtime: Runtime, home: Home) -> Row:
+    from dataclasses import fields
+
+    from core.control import StatusView
+
+    row: Row = dict.fromkeys(field.name for field in fields(StatusView))
+    row |= {"state": "stopped", "halts": []}
+    reader = _reader(runtime, home)
+    return row | (reader.status() if reader else {}) | {"running": False}
+
+
+def _emit(rows: list[Row], columns: list[Column], as_json: bool, reader: Reader | None, home: Home, empty: str) -> None:
+    emit_rows(rows, columns, as_json, empty if reader else NOTHING_YET.format(home=home.root))
+
+
+def _status_lines(row: Row) -> list[tuple[str, str]]:
+    def get(key: str, form: Any = str, unit: str = "") -> str:
+        return show(row.get(key), form) + (unit if row.get(key) is not None else "")
+
+    source = f" ({row['source']})" if row.get("source") else ""
+    lines = [
+        ("mode", get("mode") + source),
+        ("engine", get("state") + ("" if row["running"] else ", not running")),
+        ("as of", get("as_of_ms", moment, " UTC")),
+        ("equity", get("equity_usdt", money, " USDT")),
+        ("balance", get("balance_usdt", money, " USDT")),
+        ("day", get("day_pnl_usdt", signed_money, " USDT")),
+        ("drawdown", get("drawdown_pct", percent)),
+        ("exposure", get("exposure_pct", percent)),
+        ("positions", get("open_positions")),
+        ("orders", get("open_orders")),
+        ("feed age", get("feed_age_ms", milliseconds)),
+        ("loop lag", get("loop_lag_ms", milliseconds)),
+        ("halts", ", ".join(row.get("halts") or ()) or "none"),
+    ]
+    return lines + ([("note", row["note"])] if row.get("note") else [])
+
+
+def _title(key: str) -> str:
+    return key.replace("_", " ")
+
+
+def _columns_of(rows: list[Row]) -> list[Column]:
+    """A column for each plain value of the rows, in the record's own order."""
+    plain = [key for key in (rows[0] if rows else {}) if not isinstance(rows[0][key], dict | list)]
+    return [Column(key, _title(key), any_value(key), not isinstance(rows[0][key], str)) for key in plain]
+
+
+POSITION_COLUMNS = [
+    Column("symbol", "symbol", right=False),
+    Column("side", "side", right=False),
+    Column("qty", "qty", number),
+    Column("entry_price", "entry", number),
+    Column("mark_price", "mark", number),
+    Column("stop_price", "stop", number),
+    Column("target_price", "target", number),
+    Column("unrealised_usdt", "unrealised USDT", signed_money),
+    Column("opened_ms", "opened UTC", moment),
+]
+ORDER_COLUMNS = [
+    Column("created_ms", "created UTC", moment),
+    Column("symbol", "symbol", right=False),
+    Column("side", "side", right=False),
+    Column("type", "type", right=False),
+    Column("role", "role", right=False),
+    Column("qty", "qty", number),
+    Column("filled_qty", "filled", number),
+    Column("price", "price", number),
+    Column("state", "state", right=False),
+    Column("client_order_id", "id", right=False),
+]
+TRADE_COLUMNS = [
+    Column("exit_time_ms", "closed UTC", moment),
+    Column("symbol", "symbol", right=False),
+    Column("side", "side", right=False),
+    Column("qty", "qty", number),
+    Column("entry_price", "entry", number),
+    Column("exit_price", "exit", number),
+    Column("net_pnl_usdt", "net USDT", signed_money),
+    Column("exit_reason", "reason", right=False),
+]
+SIGNAL_COLUMNS = [
+    Column("time_ms", "time UTC", moment),
+    Column("symbol", "symbol", right=False),
+    Column("direction", "way", lambda value: {1: "long", -1: "short"}.get(value, "-"), right=False),
+    Column("value_bps", "predicted bps", signed_money),
+    Column("threshold_bps", "needed bps", money),
+    Column("confidence", "confidence", money),
+    Column("action", "action", right=False),
+    Column("reason", "reason", right=False),
+    Column("model_version", "model", right=False),
+]

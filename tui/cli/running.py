@@ -1,0 +1,137 @@
+"""`run`: the engine with a console in this terminal, or alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import click
+
+from core.domain.errors import BadInputError
+from core.home import Home
+from core.runtime import RunRequest
+from tui.cli.about import installed_version
+from tui.cli.options import MAX_SPEED, Moment, Speed, has_terminal, home_option, settings_option
+
+if TYPE_CHECKING:
+    from core.control import Control
+    from core.runtime import EngineHandle, Runtime
+    from core.settings import Mode, Settings
+
+STOP_TIMEOUT_S = 10.0
+
+
+@click.command()
+@click.option(
+    "--mode", type=click.Choice(["demo", "paper", "live"]), help="Where prices and fills come from.  [settings: demo]"
+)
+@click.option("--headless", is_flag=True, help="The engine alone, without a console.")
+@home_option
+@settings_option
+@click.option("--speed", type=Speed(), help="Market seconds per second; max with --headless.  [settings: 60]")
+@click.option("--from", "from_ms", type=Moment(), help="Where the replay begins (UTC).")
+@click.option("--to", "to_ms", type=Moment(), help="Where the replay ends (UTC, exclusive).")
+@click.option("--seed", type=click.IntRange(min=0), help="For everything random.  [settings: 7]")
+@click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    default="info",
+    show_default=True,
+    help="Lowest level shown on stderr with --headless.",
+)
+@click.pass_obj
+def run(
+    runtime: Runtime,
+    mode: str | None,
+    headless: bool,
+    home: Home,
+    settings_path: Path | None,
+    speed: float | str | None,
+    from_ms: int | None,
+    to_ms: int | None,
+    seed: int | None,
+    log_level: str,
+) -> None:
+    """Trade, with a console in this terminal or --headless."""
+    if speed == MAX_SPEED and not headless:
+        raise BadInputError(
+            "--speed max is for --headless runs: a console needs a share of the processor to answer keys"
+        )
+    if not headless and not has_terminal():
+        raise BadInputError("there is no terminal here to draw the console on; add --headless")
+    if from_ms is not None and to_ms is not None and from_ms >= to_ms:
+        raise BadInputError("--from must lie before --to")
+    path = settings_path or (home.settings if home.settings.exists() else None)
+    settings = _settings(path)
+    request = RunRequest(
+        mode=_mode(mode or settings.mode),
+        home=home.root,
+        settings_path=path,
+        speed=_speed(speed, settings),
+        from_ms=from_ms,
+        to_ms=to_ms,
+        seed=seed,
+        log_level=log_level.upper(),
+    )
+    code = runtime.run_headless(request) if headless else _with_console(runtime, request)
+    click.get_current_context().exit(code)
+
+
+def _settings(path: Path | None) -> Settings:
+    from core.settings import Settings, load_settings
+
+    return load_settings(path) if path else Settings()
+
+
+def _mode(name: str) -> Mode:
+    if name != "demo":
+        raise BadInputError(
+            f"mode {name} needs a connection to an exchange, which this version has not; use --mode demo"
+        )
+    return cast("Mode", name)
+
+
+def _speed(option: float | str | None, settings: Settings) -> float | None:
+    if option == MAX_SPEED:
+        return None
+    return settings.demo.speed if option is None else float(option)
+
+
+def _with_console(runtime: Runtime, request: RunRequest) -> int:
+    """The console paints first; then the engine starts off its loop, which may take seconds.
+
+    Raises what kept the engine from starting or ended it, once the terminal is the shell's again.
+    """
+    import asyncio
+    from multiprocessing import resource_tracker
+
+    from core.clock import SystemClock
+    from tui.app import run_console
+
+    # The console takes stderr's place with a stream that has no descriptor, and worker processes could then not be
+    # started: their tracker inherits stderr. It is started once for all of them, so it starts now.
+    resource_tracker.ensure_running()
+    handles: list[EngineHandle] = []
+    failures: list[BaseException | None] = []
+
+    def start() -> Control:
+        try:
+            handles.append(runtime.start_engine(request))
+        except Exception as error:
+            failures.append(error)
+            raise
+        return handles[-1].control
+
+    async def connect() -> Control:
+        return await asyncio.to_thread(start)
+
+    try:
+        code = run_console(None, connect=connect, clock_ms=SystemClock().now_ms, version=installed_version())
+    finally:
+        for handle in handles:
+            handle.stop(STOP_TIMEOUT_S)
+    failures += [handle.failure() for handle in handles]
+    for failure in failures:
+        if failure is not None:
+            raise failure
+    return code

@@ -1,0 +1,96 @@
+"""The one key map: every action of the console, its keys, and what the operator reads about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from textual.binding import Binding, BindingType
+
+PANELS = ("overview", "markets", "positions", "signals", "risk", "chart", "trades", "logs")
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """`id` is the Textual action (parameters included). `scope` names the panel or state in which the keys mean this.
+
+    `footer` is the rank in the footer, 0 for never; `guarded` actions say why when they cannot be done.
+    """
+
+    id: str
+    keys: str
+    shown: str
+    label: str
+    help: str
+    scope: str = ""
+    footer: int = 0
+    guarded: bool = False
+
+    @property
+    def name(self) -> str:
+        return self.id.partition("(")[0]
+
+
+ACTIONS: tuple[Action, ...] = (
+    Action("confirm_yes", "y", "y", "yes", "do what the confirm bar says", scope="confirm"),
+    Action("confirm_no", "n,escape,enter", "n esc", "no", "cancel what the confirm bar says", scope="confirm"),
+    Action("pause", "P", "P", "pause", "no new entries, at once; exits and stops go on", footer=1, guarded=True),
+    Action(
+        "halt",
+        "K",
+        "K K",
+        "halt",
+        "twice within 2 s: no new orders and every open order cancelled; protective stops stay",
+        footer=2,
+        guarded=True,
+    ),
+    Action("flatten", "F", "F", "flatten", "close every position, after a confirm bar", footer=3, guarded=True),
+    Action("resume", "R", "R", "resume", "allow entries again, after a confirm bar", footer=4, guarded=True),
+    *(Action(f"panel('{name}')", str(n), str(n), name, f"panel {name}") for n, name in enumerate(PANELS, 1)),
+    Action("log_next(1)", "n", "n", "next", "next match", scope="logs"),
+    Action("log_next(-1)", "N", "N", "previous", "previous match", scope="logs"),
+    Action("log_level", "l", "l", "level", "lowest level shown: all, info, warning, error", scope="logs"),
+    Action("log_follow", "f", "f", "follow", "follow the newest line", scope="logs"),
+    Action("zoom(1)", "plus,equals_sign", "+", "zoom in", "wider candles, fewer minutes each", scope="chart"),
+    Action("zoom(-1)", "minus", "-", "zoom out", "narrower candles, more minutes each", scope="chart"),
+    Action("symbol(-1)", "left_square_bracket,left,h", "[", "symbol back", "previous symbol"),
+    Action("symbol(1)", "right_square_bracket,right,l", "]", "symbol on", "next symbol"),
+    Action("open", "enter", "enter", "chart", "the chart of the symbol under the cursor"),
+    Action("unwind", "escape", "esc", "back", "leave help or search, one layer at a time"),
+    Action("search", "slash", "/", "search", "search the log", footer=6),
+    Action("help", "question_mark", "?", "help", "keys, and what the panel's numbers mean", footer=7),
+    Action("freeze", "space", "space", "freeze", "hold the panels still; trading and the status line go on"),
+    Action("theme", "t", "t", "theme", "dark, light, 16 colours, high contrast, colour-blind"),
+    Action("leave", "q,ctrl+c,ctrl+q", "q", "leave", "leave the console", footer=8),
+    Action("tab(1)", "tab", "tab", "next panel", "focus the next panel on screen"),
+    Action("tab(-1)", "shift+tab", "shift+tab", "panel before", "focus the panel before"),
+    Action("move(-1)", "up,k", "up k", "up", "one line up (chart: previous symbol)"),
+    Action("move(1)", "down,j", "down j", "down", "one line down (chart: next symbol)"),
+    Action("page(-1)", "pageup", "pgup", "page up", "one page up"),
+    Action("page(1)", "pagedown", "pgdn", "page down", "one page down"),
+    Action("edge(-1)", "g,home", "g", "top", "first line"),
+    Action("edge(1)", "G,end", "G", "bottom", "last line"),
+)
+
+DIGITS = Action("digits", "", f"1-{len(PANELS)}", "panels", "", footer=5)
+MORE = Action("help", "", "?", "more", "")
+SAFETY = tuple(action for action in ACTIONS if action.guarded)
+
+
+def bindings() -> list[BindingType]:
+    """One Binding per action, with its id. A guarded action that cannot be done now falls through to its reason."""
+    found: list[BindingType] = [
+        Binding(action.keys, action.id, action.help, show=False, id=f"{action.scope}.{action.id}".lstrip("."))
+        for action in ACTIONS
+    ]
+    found += [Binding(a.keys, f"explain('{a.id}')", a.help, show=False, id=f"why.{a.id}") for a in SAFETY]
+    return found
+
+
+def footer_actions(width: int) -> list[Action]:
+    """At most eight, danger first; under 100 columns five and the way to the rest."""
+    ranked = sorted([DIGITS, *(a for a in ACTIONS if a.footer)], key=lambda action: action.footer)
+    return ranked if width >= 100 else [*ranked[:5], MORE]
+
+
+def scoped(scope: str) -> list[Action]:
+    return [action for action in ACTIONS if action.scope == scope]

@@ -1,0 +1,227 @@
+"""The operator's acts: which are possible, which ask first, and what became of them. No Textual, no clock of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from core.control import Snapshot
+from core.domain.operator import Verb
+from tui.format import Glyphs, arrow, fit, money, plural, side_sign, side_word, signed
+from tui.widgets.table import Row, text_row
+
+HALT_WINDOW_MS = 2_000
+FLATTEN_GUARD_MS = 1_000
+CONFIRM_TIMEOUT_MS = 10_000
+NOTICE_MS = 8_000
+
+_OVER = frozenset(("ended", "failed", "stopping"))
+_SENT = {
+    Verb.PAUSE: "pause sent: no new entries; exits and stops go on",
+    Verb.HALT: "halt sent: no new orders, open orders are cancelled",
+    Verb.RESUME: "resume sent",
+    Verb.FLATTEN: "flatten sent",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What the confirm bar shows. `y` counts from `guard_ms` after it opened; after `timeout_ms` it is a no."""
+
+    kind: str
+    title: str
+    facts: tuple[Row, ...]
+    opened_ms: int
+    guard_ms: int = 0
+    timeout_ms: int = CONFIRM_TIMEOUT_MS
+
+    def ready(self, now_ms: int) -> bool:
+        return now_ms - self.opened_ms >= self.guard_ms
+
+    def expired(self, now_ms: int) -> bool:
+        return now_ms - self.opened_ms >= self.timeout_ms
+
+    def rows(self, now_ms: int) -> list[Row]:
+        wait_ms = self.opened_ms + self.guard_ms - now_ms
+        left_s = max(0, -(-(self.opened_ms + self.timeout_ms - now_ms) // 1000))
+        if wait_ms > 0:
+            yes = (f" wait {wait_ms / 1000:.1f} s ", "dim")
+        else:
+            yes = (f" y {self.kind} ", "badge_bad")
+        last: Row = (
+            (" ", "plain"),
+            yes,
+            ("  ", "plain"),
+            (" n, esc, enter: cancel (default) ", "key"),
+            (f"  cancels itself in {left_s} s", "dim"),
+        )
+        return [((f" {self.title}", "bad"),), *self.facts, last]
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    text: str
+    role: str
+    until_ms: int
+
+
+class SafetyDesk:
+    """Holds the open question, the first press of halt, the flatten in progress and the last notice."""
+
+    def __init__(
+        self,
+        clock_ms: Callable[[], int],
+        send: Callable[[Verb], None],
+        leave: Callable[[], None],
+        *,
+        engine_here: bool,
+        glyphs: Glyphs,
+    ) -> None:
+        self._clock_ms = clock_ms
+        self._send = send
+        self._leave = leave
+        self._engine_here = engine_here
+        self._glyphs = glyphs
+        self._halt_pressed_ms: int | None = None
+        self._closing: frozenset[str] = frozenset()
+        self.question: Question | None = None
+        self.notice: Notice | None = None
+
+    def reason_against(self, action: str, snapshot: Snapshot | None) -> str:
+        """Why a guarded action cannot be done now; empty when it can."""
+        if snapshot is None:
+            return f"{action}: no engine is attached yet"
+        state = snapshot.status.state
+        if state in _OVER:
+            return f"{action}: the engine has {'failed' if state == 'failed' else 'ended'}"
+        if action == "pause" and state in ("paused", "halted"):
+            return f"pause: already {state}; no new entries"
+        if action == "resume" and state not in ("paused", "halted"):
+            return f"resume: the engine is {state}, nothing to resume"
+        if action == "flatten" and not snapshot.positions:
+            return "flatten: no open position"
+        return ""
+
+    def tell(self, text: str, role: str = "accent") -> None:
+        self.notice = Notice(text, role, self._clock_ms() + NOTICE_MS)
+
+    def pause(self) -> None:
+        self._do(Verb.PAUSE)
+
+    def halt(self) -> None:
+        """Only the second press within HALT_WINDOW_MS is sent."""
+        now = self._clock_ms()
+        first, self._halt_pressed_ms = self._halt_pressed_ms, now
+        if first is not None and now - first <= HALT_WINDOW_MS:
+            self._halt_pressed_ms = None
+            self._do(Verb.HALT)
+            return
+        self.notice = Notice(
+            "K again within 2 s = HALT: no new orders, cancel open orders", "bad", now + HALT_WINDOW_MS
+        )
+
+    def ask_resume(self, snapshot: Snapshot) -> None:
+        halts = [text_row(f"halt: {halt}", "warn") for halt in snapshot.status.halts]
+        what = text_row("The engine may open new positions again. A limit that still stands goes on blocking.")
+        self._ask(
+            f"RESUME entries? {snapshot.status.mode.upper()}, now {snapshot.status.state}", "resume", (*halts, what)
+        )
+
+    def ask_flatten(self, snapshot: Snapshot, rows: int) -> None:
+        """`rows` is how many positions the bar has room for."""
+        count = len(snapshot.positions)
+        title = f"FLATTEN: close {plural(count, 'position')} at market? {snapshot.status.mode.upper()}"
+        self._ask(title, "flatten", flatten_facts(snapshot, rows, self._glyphs), FLATTEN_GUARD_MS)
+
+    def ask_leave(self, snapshot: Snapshot | None) -> None:
+        """Leaves at once where nothing is open; asks once otherwise."""
+        count = len(snapshot.positions) if snapshot else 0
+        if snapshot is None or not count or (self.question is not None and self.question.kind == "leave"):
+            self._leave()
+            return
+        if self._engine_here:
+            fate = (
+                "The engine runs in this process and stops with the console.",
+                "The journal keeps the positions; the next start takes them up again.",
+            )
+        else:
+            fate = ("The engine is another process and goes on trading.",)
+        title = f"LEAVE with {plural(count, 'open position')}? {snapshot.status.mode.upper()}"
+        self._ask(title, "leave", tuple(text_row(line) for line in fate))
+
+    def yes(self, snapshot: Snapshot | None) -> None:
+        question = self.question
+        if question is None or not question.ready(self._clock_ms()):
+            return
+        self.question = None
+        if question.kind == "leave":
+            self._leave()
+        elif question.kind == "resume":
+            self._do(Verb.RESUME)
+        else:
+            self._closing = frozenset(p.trade_id for p in snapshot.positions) if snapshot else frozenset()
+            self._do(Verb.FLATTEN)
+
+    def no(self, why: str = "") -> None:
+        if self.question is not None:
+            self.tell(f"{self.question.kind} cancelled{why}; nothing was sent", "dim")
+            self.question = None
+
+    def answered(self, verb: Verb, accepted: bool, message: str) -> None:
+        if accepted:
+            self.tell(f"{verb}: {message}" if message else f"{verb}: done", "good")
+            return
+        if verb is Verb.FLATTEN:
+            self._closing = frozenset()
+        self.tell(f"{verb} REFUSED: {message}", "bad")
+
+    def tick(self) -> None:
+        now = self._clock_ms()
+        if self.question is not None and self.question.expired(now):
+            self.no(" after 10 s")
+        if self.notice is not None and now >= self.notice.until_ms:
+            self.notice = None
+
+    def progress(self, snapshot: Snapshot | None) -> tuple[str, str] | None:
+        """How far the flatten is, as the engine's snapshots tell it: text and role."""
+        if not self._closing or snapshot is None:
+            return None
+        left = sum(p.trade_id in self._closing for p in snapshot.positions)
+        total = len(self._closing)
+        if left:
+            return f"flatten: {total - left}/{total} closed, waiting for the venue", "warn"
+        self._closing = frozenset()
+        self.tell(f"flatten done: {total}/{total} closed, the engine confirms it", "good")
+        return None
+
+    def _ask(self, title: str, kind: str, facts: tuple[Row, ...], guard_ms: int = 0) -> None:
+        if self.question is None or self.question.kind != kind:
+            self.question = Question(kind, title, facts, self._clock_ms(), guard_ms)
+
+    def _do(self, verb: Verb) -> None:
+        self.tell(_SENT[verb])
+        self._send(verb)
+
+
+def flatten_facts(snapshot: Snapshot, rows: int, g: Glyphs) -> tuple[Row, ...]:
+    """What closing would mean, a line per position and their sum. The cost is the engine's own estimate."""
+    bps = snapshot.status.exit_cost_bps
+    shown = snapshot.positions if len(snapshot.positions) <= rows else snapshot.positions[: max(0, rows - 1)]
+    facts: list[Row] = []
+    for p in shown:
+        cost = "?" if bps is None else money(p.notional_usdt * bps / 10_000)
+        side = fit(arrow(side_sign(p.side), g) + side_word(p.side), 6)
+        facts.append(
+            (
+                (f"  {side} {fit(p.symbol, 9)}", "strong"),
+                (f" notional {money(p.notional_usdt):>11}", "plain"),
+                (f"  P/L {signed(p.unrealised_usdt):>9}", "plain"),
+                (f"  cost about {cost:>7}", "plain"),
+            )
+        )
+    if len(shown) < len(snapshot.positions):
+        facts.append(text_row(f" and {len(snapshot.positions) - len(shown)} more", "plain"))
+    total = sum(p.notional_usdt for p in snapshot.positions)
+    cost = "the engine gave no estimate" if bps is None else f"about {money(total * bps / 10_000)} ({bps:g} bp)"
+    facts.append(text_row(f" Together: notional {money(total)} USDT, fee and slippage {cost}"))
+    return tuple(facts)

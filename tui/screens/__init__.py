@@ -1,0 +1,1 @@
+"""The console's one screen and where its panels stand."""

@@ -1,0 +1,132 @@
+"""The one screen: status line, panels, notice, keys. Panels are placed, shown and hidden; nothing is ever covered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from textual.app import ComposeResult
+from textual.containers import Container
+from textual.screen import Screen
+
+from tui.keys import Action
+from tui.screens.layout import arrange, framed, too_small
+from tui.widgets.bars import SearchPrompt, footer_row
+from tui.widgets.chart import ChartPanel
+from tui.widgets.essentials import Essentials
+from tui.widgets.help import HelpPanel
+from tui.widgets.logs import LogPanel
+from tui.widgets.markets import MarketsPanel
+from tui.widgets.panel import Lines, Panel, View
+from tui.widgets.positions import PositionsPanel
+from tui.widgets.risk import RiskPanel
+from tui.widgets.signals import SignalsPanel
+from tui.widgets.table import Row
+from tui.widgets.trades import TradesPanel
+
+_MAIN = {"overview": "markets"}
+
+
+class ConsoleScreen(Screen[None], inherit_bindings=False):
+    def __init__(self, search_done: Callable[[str | None], None]) -> None:
+        super().__init__()
+        self.page = "overview"
+        self._before_help = "overview"
+        self._order: list[str] = []
+        self.status = Lines(id="status")
+        self.notice = Lines(id="notice")
+        self.footer = Lines(id="footer")
+        self.confirm = Lines(id="confirm")
+        self.search = SearchPrompt(search_done)
+        self.essentials = Essentials(id="essentials")
+        self.chart = ChartPanel()
+        self.logs = LogPanel()
+        self.help_panel = HelpPanel()
+        self.panels: dict[str, Panel] = {
+            panel.NAME: panel
+            for panel in (
+                MarketsPanel(),
+                PositionsPanel(),
+                SignalsPanel(),
+                RiskPanel(),
+                self.chart,
+                TradesPanel(),
+                self.logs,
+                self.help_panel,
+            )
+        }
+
+    def compose(self) -> ComposeResult:
+        yield self.status
+        yield Container(*self.panels.values(), self.essentials, id="body")
+        yield self.notice
+        yield self.footer
+        yield self.confirm
+        yield self.search
+
+    def on_resize(self) -> None:
+        self.place()
+
+    @property
+    def small(self) -> bool:
+        return too_small(self.size.width, self.size.height)
+
+    @property
+    def target(self) -> Panel:
+        """The panel that keys act on: the focused one, else the page's main panel."""
+        focused = self.focused
+        if isinstance(focused, Panel) and focused.display:
+            return focused
+        return self.panels[_MAIN.get(self.page, self.page)]
+
+    def go(self, page: str) -> None:
+        """Show a page and focus its main panel; a second `help` goes back."""
+        if page == "help":
+            if self.page == "help":
+                self.go(self._before_help)
+                return
+            self._before_help = self.page
+            self.help_panel.subject = self.target
+            self.help_panel.top = 0
+        self.page = page
+        self.place()
+        self.panels[_MAIN.get(page, page)].focus(scroll_visible=False)
+
+    def place(self) -> None:
+        """Put every panel of the page where it belongs at this size."""
+        width, height = self.size.width, self.size.height - 3
+        small = self.small
+        slots = {} if small else {slot.name: slot for slot in arrange(self.page, width, height)}
+        self._order = list(slots)
+        frames = framed(width, height + 3)
+        for name, panel in self.panels.items():
+            slot = slots.get(name)
+            panel.display = slot is not None
+            if slot is not None:
+                panel.framed = frames
+                panel.styles.offset = (slot.x, slot.y)
+                panel.styles.width, panel.styles.height = slot.width, slot.height
+        self.essentials.display = small
+        if small:
+            self.essentials.styles.width, self.essentials.styles.height = width, max(0, height)
+        if isinstance(self.focused, Panel) and not self.focused.display and not small:
+            self.panels[_MAIN.get(self.page, self.page)].focus(scroll_visible=False)
+
+    def focus_by(self, delta: int) -> None:
+        if self._order:
+            here = self._order.index(self.target.NAME) if self.target.NAME in self._order else 0
+            self.panels[self._order[(here + delta) % len(self._order)]].focus(scroll_visible=False)
+
+    def show(self, view: View) -> None:
+        """Format the visible panels again; each paints only the lines that changed."""
+        for panel in self.panels.values():
+            panel.show(view)
+        self.essentials.show(view)
+
+    def show_bars(self, status: Row, notice: Row, possible: Callable[[Action], bool], question: Sequence[Row]) -> None:
+        self.status.set_rows([status])
+        self.notice.set_rows([notice])
+        self.footer.set_rows([footer_row(self.size.width, possible)])
+        self.confirm.display = bool(question)
+        if question:
+            self.confirm.styles.height = len(question)
+            self.confirm.set_rows(question)

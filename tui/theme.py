@@ -1,0 +1,106 @@
+"""Themes: what colours the roles of the console have. A role names a meaning; no widget names a colour."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+
+from rich.style import Style
+from textual.theme import Theme
+
+DARK = "dark"
+ANSI = "ansi-dark"
+
+_PALETTES: dict[str, dict[str, str]] = {
+    "dark": {
+        "background": "#0d1117", "surface": "#161b22", "text": "#c9d1d9", "dim": "#7d8590", "strong": "#f0f6fc",
+        "up": "#3fb950", "down": "#ff7b72", "warn": "#e3b341", "accent": "#58a6ff", "rule": "#30363d",
+        "cursor": "#23304a", "ink": "#0d1117",
+    },
+    "light": {
+        "background": "#ffffff", "surface": "#eaeef2", "text": "#1f2328", "dim": "#59636e", "strong": "#000000",
+        "up": "#116329", "down": "#b31d28", "warn": "#7d4e00", "accent": "#0550ae", "rule": "#afb8c1",
+        "cursor": "#d0e3f7", "ink": "#ffffff",
+    },
+    "high-contrast": {
+        "background": "#000000", "surface": "#1c1c1c", "text": "#ffffff", "dim": "#d0d0d0", "strong": "#ffffff",
+        "up": "#5fff87", "down": "#ff8787", "warn": "#ffff5f", "accent": "#87d7ff", "rule": "#a8a8a8",
+        "cursor": "#005f87", "ink": "#000000",
+    },
+    "colour-blind": {
+        "background": "#0d1117", "surface": "#161b22", "text": "#d0d7de", "dim": "#8b949e", "strong": "#f0f6fc",
+        "up": "#58a6ff", "down": "#ff9e3d", "warn": "#f2e394", "accent": "#b8c7e0", "rule": "#3a424d",
+        "cursor": "#2b3648", "ink": "#0d1117",
+    },
+}  # fmt: skip
+
+_ANSI_ROLES = {
+    "plain": "default", "dim": "dim", "strong": "bold", "up": "green", "down": "red", "warn": "yellow",
+    "bad": "bold red", "good": "green", "accent": "cyan", "key": "bold cyan", "title": "bold", "cursor": "reverse",
+    "match": "black on yellow", "demo": "black on cyan", "paper": "black on yellow",
+    "live": "bold white on red", "badge_good": "black on green", "badge_warn": "black on yellow",
+    "badge_bad": "bold white on red", "badge_up": "black on green", "badge_down": "black on red",
+    "candle_up": "green", "candle_down": "red", "line": "dim", "rule": "dim", "focus": "cyan",
+}  # fmt: skip
+
+THEMES = (DARK, "light", ANSI, "high-contrast", "colour-blind")
+
+
+def default_theme(environ: Mapping[str, str]) -> str:
+    """Sixteen colours where the terminal has no more, or where the operator wants none at all."""
+    term = environ.get("TERM", "")
+    few_colours = environ.get("COLORTERM", "") == "" and "256color" not in term and "kitty" not in term
+    return ANSI if "NO_COLOR" in environ or few_colours else DARK
+
+
+@cache
+def roles(theme: str) -> dict[str, Style]:
+    """Role -> Rich style; laid over a widget's own background."""
+    if theme == ANSI:
+        return {role: Style.parse(text) for role, text in _ANSI_ROLES.items()}
+    p = _PALETTES[theme]
+    texts = {
+        "plain": p["text"],
+        "dim": p["dim"],
+        "strong": f"bold {p['strong']}",
+        "up": p["up"],
+        "down": p["down"],
+        "warn": p["warn"],
+        "bad": f"bold {p['down']}",
+        "good": p["up"],
+        "accent": p["accent"],
+        "key": f"bold {p['accent']}",
+        "title": f"bold {p['strong']}",
+        "cursor": f"on {p['cursor']}",
+        "match": f"{p['ink']} on {p['warn']}",
+        "demo": f"bold {p['ink']} on {p['accent']}",
+        "paper": f"bold {p['ink']} on {p['warn']}",
+        "live": f"bold {p['ink']} on {p['down']}",
+        "badge_good": f"bold {p['ink']} on {p['up']}",
+        "badge_warn": f"bold {p['ink']} on {p['warn']}",
+        "badge_bad": f"bold {p['ink']} on {p['down']}",
+        "badge_up": f"{p['ink']} on {p['up']}",
+        "badge_down": f"{p['ink']} on {p['down']}",
+        "candle_up": p["up"],
+        "candle_down": p["down"],
+        "line": p["dim"],
+        "rule": p["rule"],
+        "focus": p["accent"],
+    }
+    return {role: Style.parse(text) for role, text in texts.items()}
+
+
+def textual_themes() -> list[Theme]:
+    """To be registered with the app; ANSI is Textual's own."""
+    return [
+        Theme(
+            name=name,
+            primary=p["accent"],
+            foreground=p["text"],
+            background=p["background"],
+            surface=p["surface"],
+            panel=p["surface"],
+            dark=name != "light",
+        )
+        for name, p in _PALETTES.items()
+    ]

@@ -1,0 +1,153 @@
+"""The lines that are always there: status on top, notice and keys at the bottom, and the search prompt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from textual.events import Key
+
+from core.control import StatusView
+from tui.format import Glyphs, age, fit, lag, money, signed, utc_full, utc_seconds
+from tui.keys import Action, footer_actions
+from tui.widgets.panel import Lines
+from tui.widgets.table import Row, Span
+
+SEPARATED_WIDTH = 140
+_STATE_ROLE = {
+    "running": "badge_good",
+    "paused": "badge_warn",
+    "halted": "badge_bad",
+    "failed": "badge_bad",
+    "recovering": "badge_warn",
+    "starting": "badge_warn",
+    "stopping": "badge_warn",
+    "ended": "badge_warn",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One item of the status line in a full and a short form. The lowest rank stays longest."""
+
+    rank: int
+    full: Row
+    short: Row = ()
+
+
+def status_row(status: StatusView, alerts: int, *, badge: str, width: int, glyphs: Glyphs) -> Row:
+    """The always-visible line, exactly `width` cells. `badge` is FROZEN, ENGINE SILENT or empty."""
+    fields = _fields(status, alerts, badge, glyphs)
+    chosen: dict[int, Row] = {}
+    gap: Span = (f" {glyphs.separator} ", "rule") if width >= SEPARATED_WIDTH else ("  ", "plain")
+    left = width
+    for field in sorted(fields, key=lambda f: f.rank):
+        row = field.short or field.full
+        if _cells(row) + len(gap[0]) > left:
+            break
+        chosen[field.rank] = row
+        left -= _cells(row) + len(gap[0])
+    for field in sorted(fields, key=lambda f: f.rank):
+        if field.rank in chosen and field.short:
+            extra = _cells(field.full) - _cells(field.short)
+            if extra <= left:
+                chosen[field.rank] = field.full
+                left -= extra
+    spans: list[Span] = []
+    for field in fields:
+        if field.rank in chosen:
+            badge_next = field.full[0][0].startswith(" ")
+            spans += [(" ", "plain") if badge_next else gap, *chosen[field.rank]] if spans else chosen[field.rank]
+    return (*spans, (" " * (width - _cells(spans)), "plain"))
+
+
+def _cells(row: Sequence[Span]) -> int:
+    return sum(len(text) for text, _ in row)
+
+
+def _fields(status: StatusView, alerts: int, badge: str, g: Glyphs) -> list[Field]:
+    state_role = _STATE_ROLE.get(status.state, "badge_warn")
+    pnl_role = "up" if status.day_pnl_usdt > 0 else "down" if status.day_pnl_usdt < 0 else "plain"
+    speed = f" {status.speed:g}x" if status.speed else ""
+    full_time = utc_full(status.as_of_ms) if status.mode == "demo" else utc_seconds(status.as_of_ms)
+    alert_role = "bad" if alerts else "dim"
+    fields = [
+        Field(
+            0, ((f" {status.mode.upper()} ", status.mode if status.mode in ("demo", "paper", "live") else "strong"),)
+        ),
+        Field(1, ((f" {status.state.upper()} ", state_role),)),
+        Field(13, ((f"{status.source}{speed}", "plain"),)),
+        Field(3, (("feed ", "dim"), (age(status.feed_age_ms), "plain"))),
+        Field(12, (("loop ", "dim"), (lag(status.loop_lag_ms), "plain"))),
+        Field(7, (("eq ", "dim"), (money(status.equity_usdt), "strong"))),
+        Field(4, (("day ", "dim"), (signed(status.day_pnl_usdt), pnl_role))),
+        Field(9, (("expo ", "dim"), (f"{status.exposure_pct:.0f}%", "plain"))),
+        Field(5, (("dd ", "dim"), (f"{status.drawdown_pct:.1f}%", "plain"))),
+        Field(10, (("pos ", "dim"), (str(status.open_positions), "plain"))),
+        Field(11, (("ord ", "dim"), (str(status.open_orders), "plain"))),
+        Field(6, (("alerts ", alert_role), (str(alerts), alert_role)), (("!", alert_role), (str(alerts), alert_role))),
+        Field(8, ((full_time, "plain"),), ((utc_seconds(status.as_of_ms), "plain"),)),
+    ]
+    if badge:
+        fields.insert(2, Field(2, ((f" {badge} ", "badge_warn"),)))
+    return [field for field in fields if any(text for text, _ in field.full)]
+
+
+def waiting_row(word: str, text: str, role: str, width: int, ellipsis: str) -> Row:
+    """The status line while there is no snapshot."""
+    badge = f" {word} "
+    return ((badge, role), (fit(f" {text}", width - len(badge), ellipsis=ellipsis), "plain"))
+
+
+def footer_row(width: int, possible: Callable[[Action], bool]) -> Row:
+    """Keys, danger first. What cannot be done now stands in parentheses and dim."""
+    spans: list[Span] = [(" ", "plain")]
+    left = width - 1
+    for action in footer_actions(width):
+        left -= len(action.shown) + len(action.label) + 4
+        if left < 0:
+            break
+        if possible(action):
+            spans += [(f" {action.shown} ", "key"), (f"{action.label} ", "plain")]
+        else:
+            spans.append((f"({action.shown} {action.label})", "dim"))
+        spans.append((" ", "plain"))
+    return tuple(spans)
+
+
+class SearchPrompt(Lines, can_focus=True):
+    """One line of typing. Printable keys go into the text, so no other key acts while it is open."""
+
+    def __init__(self, done: Callable[[str | None], None]) -> None:
+        super().__init__(id="search")
+        self._done = done
+        self.text = ""
+
+    def open(self, text: str) -> None:
+        self.text = text
+        self.display = True
+        self.focus()
+        self._draw()
+
+    def _draw(self) -> None:
+        hint = "   enter search   esc leave"
+        row: Sequence[Span] = ((" search the log: ", "title"), (self.text, "strong"), ("_", "key"), (hint, "dim"))
+        self.set_rows([tuple(row)])
+
+    def on_resize(self) -> None:
+        self._draw()
+
+    def on_key(self, event: Key) -> None:
+        event.stop()
+        event.prevent_default()
+        if event.key == "enter":
+            self._done(self.text)
+        elif event.key in ("escape", "ctrl+c"):
+            self._done(None)
+        elif event.key == "backspace":
+            self.text = self.text[:-1]
+        elif event.key == "ctrl+u":
+            self.text = ""
+        elif event.is_printable and event.character:
+            self.text += event.character
+        self._draw()

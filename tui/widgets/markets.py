@@ -1,0 +1,69 @@
+"""Panel 2: the watched symbols, their last prices and what the model expects of them."""
+
+from __future__ import annotations
+
+from core.control import PriceView
+from tui.format import UNKNOWN, Glyphs, age, arrow, money, signed, sparkline
+from tui.widgets.panel import Content, Panel, View
+from tui.widgets.table import Cell, Column, header_row, notice_rows, table_row, widths
+
+LATE_MS = 150_000
+
+_COLUMNS = (
+    Column("symbol", 8, "left", 0),
+    Column("last", 10, rank=1),
+    Column("change", 9, rank=2),
+    Column("closes", 8, rank=4, stretch=True, most=72),
+    Column("pred bp", 7, rank=3),
+    Column("age", 4, rank=5),
+    Column("model", 14, "left", 6),
+)
+
+
+class MarketsPanel(Panel):
+    NAME = "markets"
+    TITLE = "2 Markets"
+    HELP = (
+        "last: newest price of the feed. change: from the first to the newest of the recent closes the engine keeps."
+        " age: engine time since that price; older than 150 s it is dim and says late."
+        " closes: the recent ones, lowest to highest, as one line of bars."
+        " pred bp: the model's expected return over its horizon, in basis points (1 bp = 0.01 %)."
+    )
+
+    def content(self, view: View, width: int, height: int) -> Content:
+        assert view.snapshot is not None
+        status, prices = view.snapshot.status, view.snapshot.prices
+        sizes = widths(_COLUMNS, width - 1)
+        g = view.glyphs
+        rows = tuple(
+            table_row(_cells(price, status.as_of_ms, sizes[3], g), _COLUMNS, sizes, g.ellipsis) for price in prices
+        )
+        if not rows:
+            return Content(body=notice_rows("No price yet: the feed has not delivered a bar. 8 = log", width))
+        return Content(
+            head=(header_row(_COLUMNS, sizes, g.ellipsis),),
+            body=rows,
+            note=f"feed {age(status.feed_age_ms)}",
+            keys=[price.symbol for price in prices],
+        )
+
+    def cursor_symbol(self) -> str:
+        return self.cursor_key
+
+
+def _cells(price: PriceView, as_of_ms: int, spark_width: int, g: Glyphs) -> list[Cell]:
+    age_ms = as_of_ms - price.as_of_ms
+    late = age_ms > LATE_MS
+    moved = "up" if price.change_pct > 0 else "down" if price.change_pct < 0 else "plain"
+    expects = UNKNOWN if price.prediction_bps is None else signed(price.prediction_bps, 1)
+    return [
+        (price.symbol, "strong"),
+        (money(price.last, price.decimals), "dim" if late else "plain"),
+        (f"late {age(age_ms)}", "warn")
+        if late
+        else (f"{arrow(price.change_pct, g)}{signed(price.change_pct)}%", moved),
+        (sparkline(price.closes, spark_width, g), "dim" if late else "accent"),
+        (expects, "dim" if price.prediction_bps is None else "plain"),
+        (age(age_ms), "warn" if late else "dim"),
+        (price.model_version or UNKNOWN, "dim"),
+    ]

@@ -1,0 +1,246 @@
+"""The base of every panel: rows in, and only the rows that changed are painted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from rich.segment import Segment
+from rich.style import Style
+from textual.events import MouseScrollDown, MouseScrollUp
+from textual.geometry import Region
+from textual.strip import Strip
+from textual.widget import Widget
+
+from core.control import Snapshot
+from tui.format import UNICODE, Glyphs, fit, money
+from tui.theme import DARK, THEMES, roles
+from tui.widgets.table import Row, notice_rows
+
+BLANK: Row = ()
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What a panel draws from. `waiting` stands in for data while there is none.
+
+    `stale` is the age text of the newest snapshot when the engine has gone silent, else empty.
+    """
+
+    snapshot: Snapshot | None = None
+    glyphs: Glyphs = UNICODE
+    symbol: str = ""
+    waiting: str = ""
+    stale: str = ""
+
+    def price_text(self, symbol: str, price: float) -> str:
+        """With as many decimals as the market quotes the symbol with."""
+        prices = self.snapshot.prices if self.snapshot else ()
+        return money(price, next((p.decimals for p in prices if p.symbol == symbol), 2))
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """`head` and `tail` stay in place, `body` scrolls. `keys` name the body rows that the cursor may stand on."""
+
+    head: tuple[Row, ...] = ()
+    body: Sequence[Row] = ()
+    tail: tuple[Row, ...] = ()
+    note: str = ""
+    keys: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A painted line. `frame` is the role of the frame at its two ends, empty for none."""
+
+    row: Row
+    under_cursor: bool = False
+    dimmed: bool = False
+    frame: str = ""
+
+
+class Lines(Widget):
+    """Lines of styled text; a line that is the same as before is not painted again."""
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self._lines: list[Line] = []
+        self.glyphs = UNICODE
+
+    @property
+    def role_styles(self) -> dict[str, Style]:
+        return roles(self.app.theme if self.app.theme in THEMES else DARK)
+
+    def paint(self, lines: list[Line]) -> None:
+        old, self._lines = self._lines, lines
+        width = self.size.width
+        changed = [
+            Region(0, y, width, 1)
+            for y in range(max(len(old), len(lines)))
+            if (old[y] if y < len(old) else None) != (lines[y] if y < len(lines) else None)
+        ]
+        if changed:
+            self.refresh(*changed)
+
+    def set_rows(self, rows: Sequence[Row]) -> None:
+        self.paint([Line(row) for row in rows])
+
+    def render_line(self, y: int) -> Strip:
+        base = self.rich_style
+        width = self.size.width
+        line = self._lines[y] if y < len(self._lines) else Line(BLANK)
+        styles = self.role_styles
+        ground = base + styles["cursor"] if line.under_cursor else base
+        segments = [Segment(text, ground + styles["dim" if line.dimmed else role]) for text, role in self._marked(line)]
+        if not line.frame:
+            return Strip(segments).adjust_cell_length(width, ground)
+        side = Segment(self.glyphs.axis, base + styles[line.frame])
+        return Strip([side, *Strip(segments).adjust_cell_length(width - 2, ground), side])
+
+    def _marked(self, line: Line) -> Row:
+        return ((self.glyphs.cursor, "key"), *line.row[1:]) if line.under_cursor else line.row
+
+
+class Panel(Lines, can_focus=True):
+    """A panel of the console. Subclasses turn a View into Content; this class keeps cursor, scroll, title and frame."""
+
+    NAME: ClassVar[str] = ""
+    TITLE: ClassVar[str] = ""
+    HELP: ClassVar[str] = ""
+    NEEDS_SNAPSHOT: ClassVar[bool] = True
+
+    def __init__(self) -> None:
+        super().__init__(id=self.NAME)
+        self.view = View()
+        self.shown = Content()
+        self.framed = False
+        self.cursor_key = ""
+        self.top = 0
+        self._index = 0
+
+    def content(self, view: View, width: int, height: int) -> Content:
+        """The rows for an area of `width` x `height` cells inside title and frame."""
+        raise NotImplementedError
+
+    @property
+    def inner_width(self) -> int:
+        return self.size.width - (2 if self.framed else 0)
+
+    @property
+    def inner_height(self) -> int:
+        return self.size.height - (2 if self.framed else 1)
+
+    @property
+    def body_height(self) -> int:
+        return max(0, self.inner_height - len(self.shown.head) - len(self.shown.tail))
+
+    def show(self, view: View) -> None:
+        """Format again from `view` and paint what changed. Does nothing while the panel is not on screen."""
+        self.view = view
+        self.glyphs = view.glyphs
+        if not self.display or self.inner_width <= 0 or self.inner_height <= 0:
+            return
+        if view.snapshot is None and self.NEEDS_SNAPSHOT:
+            self.shown = Content(body=notice_rows(view.waiting, self.inner_width))
+        else:
+            self.shown = self.content(view, self.inner_width, self.inner_height)
+        self._place()
+
+    def _place(self) -> None:
+        """Put title, head, the visible part of the body, tail and frame on their lines."""
+        content, room = self.shown, self.body_height
+        count = len(content.body)
+        cursor = self._cursor_line(content)
+        if cursor is not None:
+            self.top = min(max(self.top, cursor - room + 1), cursor)
+        self.top = max(0, min(self.top, count - room))
+        rule = "focus" if self.has_focus else "rule"
+        dimmed = bool(self.view.stale)
+        side = rule if self.framed else ""
+        lines = [Line(row, dimmed=dimmed, frame=side) for row in content.head]
+        lines += [
+            Line(content.body[index], index == cursor and self.has_focus, dimmed, side)
+            for index in range(self.top, min(count, self.top + room))
+        ]
+        lines += [Line(BLANK, frame=side)] * (self.inner_height - len(content.tail) - len(lines))
+        lines += [Line(row, dimmed=dimmed, frame=side) for row in content.tail]
+        lines = [Line(self._title_row(rule)), *lines[: self.inner_height]]
+        if self.framed:
+            g = self.glyphs
+            lines.append(Line(((g.bottom_left + g.rule * self.inner_width + g.bottom_right, rule),)))
+        self.paint(lines)
+
+    def _title_row(self, rule: str) -> Row:
+        g, width = self.glyphs, self.size.width
+        note = self.shown.note
+        if self.view.stale:
+            note = f"STALE {self.view.stale}" + (f" {g.flat} {note}" if note else "")
+        title = f"{g.cursor if self.has_focus else ' '}{self.TITLE} "
+        room = width - len(title) - 6
+        note = fit(note, room, ellipsis=g.ellipsis).rstrip() if len(note) > room else note
+        note = f" {note} " if note else ""
+        fill = width - 2 - len(title) - len(note) - 2
+        left, right = (g.top_left, g.top_right) if self.framed else (g.rule, g.rule)
+        return (
+            (left + g.rule, rule),
+            (title, "title"),
+            (g.rule * fill, rule),
+            (note, "warn" if self.view.stale else "dim"),
+            (g.rule + right, rule),
+        )
+
+    def _cursor_line(self, content: Content) -> int | None:
+        """The line of the cursor: it follows its key, and stays near its place when the key has gone."""
+        selectable = [index for index, key in enumerate(content.keys) if key]
+        if not selectable:
+            return None
+        for index in selectable:
+            if content.keys[index] == self.cursor_key:
+                self._index = index
+                return index
+        self._index = min(selectable, key=lambda index: abs(index - self._index))
+        self.cursor_key = content.keys[self._index]
+        return self._index
+
+    def move(self, delta: int) -> None:
+        selectable = [index for index, key in enumerate(self.shown.keys) if key]
+        if not selectable:
+            self.scroll_rows(delta)
+            return
+        here = selectable.index(self._index) if self._index in selectable else 0
+        self._index = selectable[max(0, min(len(selectable) - 1, here + delta))]
+        self.cursor_key = self.shown.keys[self._index]
+        self.show(self.view)
+
+    def scroll_rows(self, delta: int) -> None:
+        self.top = max(0, self.top + delta)
+        self._place()
+
+    def page(self, direction: int) -> None:
+        self.move(direction * max(1, self.body_height - 1))
+
+    def edge(self, direction: int) -> None:
+        self.move(direction * len(self.shown.body))
+
+    def cursor_symbol(self) -> str:
+        """The symbol under the cursor, empty where the panel's rows are not symbols."""
+        return ""
+
+    def on_focus(self) -> None:
+        self.show(self.view)
+
+    def on_blur(self) -> None:
+        self.show(self.view)
+
+    def on_resize(self) -> None:
+        self.show(self.view)
+
+    def on_mouse_scroll_down(self, event: MouseScrollDown) -> None:
+        event.stop()
+        self.move(3)
+
+    def on_mouse_scroll_up(self, event: MouseScrollUp) -> None:
+        event.stop()
+        self.move(-3)

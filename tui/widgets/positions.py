@@ -1,0 +1,133 @@
+"""Panel 3: open positions and the orders that rest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from core.control import OrderView, PositionView
+from tui.format import UNKNOWN, Glyphs, age, arrow, money, plural, quantity, side_sign, side_word, signed, words
+from tui.widgets.panel import Content, Panel, View
+from tui.widgets.table import Cell, Column, Row, header_row, notice_rows, table_row, text_row, widths
+
+_POSITIONS = (
+    Column("symbol", 8, "left", 0),
+    Column("side", 6, "left", 1),
+    Column("qty", 8, rank=5),
+    Column("entry", 9, rank=6),
+    Column("mark", 9, rank=7),
+    Column("P/L USDT", 9, rank=2),
+    Column("P/L %", 7, rank=3),
+    Column("to stop", 7, rank=4),
+    Column("to target", 9, rank=9),
+    Column("notional", 10, rank=10),
+    Column("open", 4, rank=8),
+    Column("strategy", 10, "left", 11),
+)
+_ORDERS = (
+    Column("symbol", 8, "left", 0),
+    Column("side", 6, "left", 1),
+    Column("for", 7, "left", 2),
+    Column("type", 13, "left", 5),
+    Column("qty", 9, rank=4),
+    Column("filled", 9, rank=7),
+    Column("price", 10, rank=3),
+    Column("state", 16, "left", 6),
+    Column("age", 4, rank=8),
+    Column("", 11, "left", 9),
+)
+
+
+COMPACT_HEIGHT = 6
+"""Below this the panel lists positions only, and its title counts the orders."""
+
+
+class PositionsPanel(Panel):
+    NAME = "positions"
+    TITLE = "3 Positions & orders"
+    HELP = (
+        "P/L USDT: (mark - entry) x quantity, with its sign for the side, before the cost of closing."
+        " P/L %: of the entry notional. to stop, to target: distance from the mark in % of the mark;"
+        " 'none' means that no such price is known. notional: quantity x mark. open: engine time since the entry."
+        " The mark is the last price of the feed."
+    )
+
+    def content(self, view: View, width: int, height: int) -> Content:
+        assert view.snapshot is not None
+        snapshot, g = view.snapshot, view.glyphs
+        now = snapshot.status.as_of_ms
+        if not snapshot.positions and not snapshot.orders:
+            reason = "No open position and no open order. 4 = signals: why it did or did not trade"
+            return Content(body=notice_rows(reason, width))
+        body: list[Row] = []
+        keys: list[str] = []
+        if snapshot.positions:
+            sizes = widths(_POSITIONS, width - 1)
+            head = (header_row(_POSITIONS, sizes, g.ellipsis),)
+            body += [table_row(_position(p, now, g), _POSITIONS, sizes, g.ellipsis) for p in snapshot.positions]
+            keys += [p.trade_id for p in snapshot.positions]
+        else:
+            head = (text_row("No open position", "dim"),)
+        if snapshot.orders and (height >= COMPACT_HEIGHT or not snapshot.positions):
+            sizes = widths(_ORDERS, width - 1)
+            if height > len(body) + 2:
+                body.append(())
+                keys.append("")
+            body.append(header_row(_ORDERS, sizes, g.ellipsis))
+            keys.append("")
+            body += [table_row(_order(order, now, view), _ORDERS, sizes, g.ellipsis) for order in snapshot.orders]
+            keys += [order.client_order_id for order in snapshot.orders]
+        return Content(head=head, body=body, keys=keys, note=_note(snapshot.positions, snapshot.orders))
+
+    def cursor_symbol(self) -> str:
+        snapshot = self.view.snapshot
+        if snapshot is None:
+            return ""
+        by_key = {p.trade_id: p.symbol for p in snapshot.positions}
+        by_key.update((order.client_order_id, order.symbol) for order in snapshot.orders)
+        return by_key.get(self.cursor_key, "")
+
+
+def _note(positions: Sequence[PositionView], orders: Sequence[OrderView]) -> str:
+    total = sum(p.unrealised_usdt for p in positions)
+    return f"{plural(len(positions), 'position')} {signed(total)}, {plural(len(orders), 'order')}"
+
+
+def _position(p: PositionView, now_ms: int, g: Glyphs) -> list[Cell]:
+    role = "up" if p.unrealised_usdt > 0 else "down" if p.unrealised_usdt < 0 else "plain"
+    sign = side_sign(p.side)
+    return [
+        (p.symbol, "strong"),
+        (arrow(sign, g) + side_word(p.side), "plain"),
+        (quantity(p.qty), "plain"),
+        (money(p.entry_price, p.decimals), "plain"),
+        (money(p.mark_price, p.decimals), "plain"),
+        (signed(p.unrealised_usdt), role),
+        (signed(p.unrealised_pct) + "%", role),
+        _distance(p.stop_price, p.mark_price, "warn"),
+        _distance(p.target_price, p.mark_price, "dim"),
+        (money(p.notional_usdt), "plain"),
+        (age(now_ms - p.opened_ms), "dim"),
+        (p.strategy, "dim"),
+    ]
+
+
+def _distance(price: float | None, mark: float, missing_role: str) -> Cell:
+    if price is None or mark <= 0:
+        return "none", missing_role
+    return f"{abs(price - mark) / mark * 100:.2f}%", "plain"
+
+
+def _order(order: OrderView, now_ms: int, view: View) -> list[Cell]:
+    doubtful = order.state in ("unknown", "rejected")
+    return [
+        (order.symbol, "strong"),
+        (order.side.upper(), "plain"),
+        (order.role, "plain"),
+        (words(order.type), "dim"),
+        (quantity(order.qty), "plain"),
+        (quantity(order.filled_qty), "plain"),
+        (UNKNOWN if order.price is None else view.price_text(order.symbol, order.price), "plain"),
+        (words(order.state), "warn" if doubtful else "plain"),
+        (age(now_ms - order.created_ms), "dim"),
+        ("reduce only" if order.reduce_only else "", "dim"),
+    ]
