@@ -34,7 +34,7 @@ def test_settings_reach_the_declaration() -> None:
     strategy = build(Settings.model_validate({"scalper": chosen}))
     assert strategy.threshold_bps(11.0) == 20.0
     assert strategy.exits[0].parameter == 2.0
-    assert (strategy.lifecycle.window_ms, strategy.lifecycle.keep_versions) == (3 * 3_600_000, 4)
+    assert (strategy.lifecycle.window_ms, strategy.lifecycle.keep_versions) == (13 * 3_600_000, 4)
     assert strategy.cooldown_ms == 0
     assert strategy.model != STRATEGY.model
 
