@@ -113,6 +113,17 @@ async def test_a_halt_stays_on_screen_with_how_it_clears(app: QuarterdeckApp, co
     assert "HALT: day loss 300 of 300 USDT: clears by itself at 00:00 UTC" in lines[-2]
 
 
+@pytest.mark.parametrize(
+    ("state", "text"),
+    [("paused", "PAUSED: no new entries; exits and stops go on"), ("halted", "HALTED: no new orders; protective")],
+)
+async def test_a_standstill_says_what_still_runs(
+    app: QuarterdeckApp, control: FakeControl, state: str, text: str
+) -> None:
+    control.current = snapshot(state=state)
+    assert text in (await shown(app, (80, 24)))[-2]
+
+
 async def test_a_silent_engine_is_said_and_its_age_counted(
     app: QuarterdeckApp, control: FakeControl, clock: FakeClock
 ) -> None:

@@ -1,4 +1,4 @@
-"""The one screen: status line, panels, notice, keys. Panels are placed, shown and hidden; nothing is ever covered."""
+"""The one screen: status line, panels, notice, keys. Only the confirm bar and the search prompt lie over them."""
 
 from __future__ import annotations
 
