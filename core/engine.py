@@ -92,6 +92,7 @@ class Engine:
         self._interval_ms = settings.market.interval_minutes * 60_000
         self._training_bars = training_bars(strategy)
         delay_ms = settings.engine.training_delay_seconds * 1_000
+        self._exit_cost_bps = float(settings.costs.taker_fee_bps) + settings.costs.slippage_bps
         self._inference_delay_ms = settings.engine.inference_delay_ms
         capacity = self._training_bars + delay_ms // self._interval_ms + _CHART_AND_SLACK_BARS
         self._capacity = capacity
@@ -335,6 +336,7 @@ class Engine:
             speed=self._speed,
             source=parts.source,
             note=self._note or self._desk.note(),
+            exit_cost_bps=self._exit_cost_bps,
         )
 
 
