@@ -9,6 +9,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Protocol
 
+from core.account import iso
 from core.clock import VirtualClock, monotonic_ns
 from core.control import CommandResult, LogLine, RunState, Snapshot, StatusView
 from core.domain.errors import ModelError, UnavailableError
@@ -184,7 +185,7 @@ class Engine:
         parts.clock.advance_to(now_ms)
         differences += await reconcile(trader, parts.venue, self._stepper, now_ms)
         if records:
-            log.info("recovered %d records up to %d: %d differences", len(records), now_ms, len(differences))
+            log.info("recovered %d records up to %s: %d differences", len(records), iso(now_ms), len(differences))
             await self._predict(max((bar.close_time_ms for bar in last_bars), default=now_ms))
         if differences:
             self._note = f"{len(differences)} differences settled at start; see the log"
@@ -260,7 +261,7 @@ class Engine:
             try:
                 answers = await self._parts.forecaster.predict(asked, made_ms)
             except ModelError as error:
-                log.error("no predictions at %d (try %d of 2): %s", made_ms, attempt, error)
+                log.error("no predictions at %s (try %d of 2): %s", iso(made_ms), attempt, error)
                 self._note = f"no predictions: {error}"
             else:
                 return [answer for answer in answers if answer is not None]
@@ -339,7 +340,7 @@ class Engine:
                 *(["paused"] if state.paused else []),
                 *(["halted"] if state.halted else []),
             ),
-            speed=self._speed,
+            speed=round(self._speed, 1),
             source=parts.source,
             note=self._note or self._desk.note(),
             exit_cost_bps=self._exit_cost_bps,
