@@ -69,7 +69,7 @@ class Reader(Protocol):
     """The durable record, read without an engine. The database exists when a reader is asked for.
 
     Keys are the field names of the views in `core.control` (StatusView, PositionView, OrderView, TradeView,
-    SignalView) plus what else the record knows. Lists are newest first. Every method raises StorageError.
+    SignalView) plus what else the record knows. Lists end with the newest. Every method raises StorageError.
     """
 
     def status(self) -> Row:
@@ -80,9 +80,9 @@ class Reader(Protocol):
 
     def orders(self, open_only: bool) -> list[Row]: ...
 
-    def trades(self, limit: int) -> list[Row]: ...
+    def trades(self, limit: int | None) -> list[Row]: ...
 
-    def signals(self, limit: int) -> list[Row]: ...
+    def signals(self, limit: int | None) -> list[Row]: ...
 
     def stats(self) -> Row:
         """Figures over all closed trades of the account, with the source of the market they were made on."""

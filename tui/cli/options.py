@@ -59,9 +59,7 @@ def limit_option(function: F) -> F:
     return click.option(
         "--limit",
         type=click.IntRange(1, 100_000),
-        default=20,
-        show_default=True,
-        help="How many at most, newest first.",
+        help="Only the newest so many.  [all]",
     )(function)
 
 

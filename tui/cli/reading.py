@@ -24,6 +24,7 @@ from tui.cli.output import (
     percent,
     show,
     signed_money,
+    table,
 )
 
 if TYPE_CHECKING:
@@ -79,8 +80,8 @@ def orders(runtime: Runtime, home: Home, everything: bool, as_json: bool) -> Non
 @home_option
 @json_option
 @click.pass_obj
-def trades(runtime: Runtime, home: Home, limit: int, as_json: bool) -> None:
-    """Show closed trades, newest first."""
+def trades(runtime: Runtime, home: Home, limit: int | None, as_json: bool) -> None:
+    """Show closed trades, the newest last."""
     reader = _reader(runtime, home)
     rows = reader.trades(limit) if reader else []
     _emit(rows, TRADE_COLUMNS, as_json, reader, home, "no trade is closed yet")
@@ -91,11 +92,11 @@ def trades(runtime: Runtime, home: Home, limit: int, as_json: bool) -> None:
 @home_option
 @json_option
 @click.pass_obj
-def signals(runtime: Runtime, home: Home, limit: int, as_json: bool) -> None:
-    """Show what the strategy wanted and what became of it, newest first."""
+def signals(runtime: Runtime, home: Home, limit: int | None, as_json: bool) -> None:
+    """Show what the strategy wanted and what became of it, the newest last."""
     reader = _reader(runtime, home)
     rows = reader.signals(limit) if reader else []
-    _emit(rows, SIGNAL_COLUMNS, as_json, reader, home, "no signal yet; a model must be trained first")
+    _emit(rows, SIGNAL_COLUMNS, as_json, reader, home, "no signal yet: no prediction has passed its threshold")
 
 
 @click.command()
@@ -109,7 +110,7 @@ def stats(runtime: Runtime, home: Home, as_json: bool) -> None:
     if as_json:
         emit_json(row)
     elif row:
-        click.echo(pairs([(_title(key), show(value, any_value(key))) for key, value in row.items()]))
+        click.echo(table([*row["daily"], {"day": "all", **row["totals"]}], STATS_COLUMNS))
     if not row:
         click.echo(NOTHING_YET.format(home=home.root), err=True)
 
@@ -130,7 +131,7 @@ def models(runtime: Runtime, home: Home, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def limits(runtime: Runtime, home: Home, as_json: bool) -> None:
-    """Show when limits fired and cleared, newest first."""
+    """Show when limits fired and cleared, the newest last."""
     reader = _reader(runtime, home)
     rows = reader.limit_events() if reader else []
     _emit(rows, _columns_of(rows), as_json, reader, home, "no limit has fired")
@@ -201,6 +202,18 @@ def _columns_of(rows: list[Row]) -> list[Column]:
     return [Column(key, _title(key), any_value(key), not isinstance(rows[0][key], str)) for key in plain]
 
 
+STATS_COLUMNS = [
+    Column("day", "day UTC", right=False),
+    Column("trades", "trades"),
+    Column("won", "won"),
+    Column("lost", "lost"),
+    Column("win_rate_pct", "win rate", percent),
+    Column("gross_pnl_usdt", "gross USDT", signed_money),
+    Column("fees_usdt", "fees", money),
+    Column("funding_usdt", "funding", signed_money),
+    Column("net_pnl_usdt", "net USDT", signed_money),
+    Column("balance_usdt", "balance USDT", money),
+]
 POSITION_COLUMNS = [
     Column("symbol", "symbol", right=False),
     Column("side", "side", right=False),

@@ -85,16 +85,17 @@ class FakeReader:
         self.asked.append(open_only)
         return [] if open_only else [ORDER]
 
-    def trades(self, limit: int) -> list[Row]:
+    def trades(self, limit: int | None) -> list[Row]:
         self.asked.append(limit)
         return [TRADE]
 
-    def signals(self, limit: int) -> list[Row]:
+    def signals(self, limit: int | None) -> list[Row]:
         self.asked.append(limit)
         return [SIGNAL]
 
     def stats(self) -> Row:
-        return {"trades": 1, "net_pnl_usdt": -7.4, "source": "recorded", "profit_factor": float("nan")}
+        figures = {"trades": 1, "won": 0, "lost": 1, "win_rate_pct": float("nan"), "net_pnl_usdt": -7.4}
+        return {"daily": [{"day": "2025-06-04", **figures}], "totals": figures}
 
     def models(self) -> list[Row]:
         return [{"version": "v3", "trained_ms": T0_MS, "metrics": {"rmse": 1.0}, "horizon_ms": 600_000}]

@@ -94,8 +94,11 @@ def test_signals_name_the_way(quarterdeck: Quarterdeck) -> None:
 
 @pytest.mark.usefixtures("kept")
 def test_what_is_not_a_number_is_null_in_json_and_a_dash_for_people(quarterdeck: Quarterdeck) -> None:
-    assert json.loads(quarterdeck("stats", "--json").stdout)["profit_factor"] is None
-    assert "profit factor  -" in quarterdeck("stats").stdout.splitlines()
+    assert json.loads(quarterdeck("stats", "--json").stdout)["totals"]["win_rate_pct"] is None
+    head, day, total = quarterdeck("stats").stdout.splitlines()
+    assert head.split()[:5] == ["day", "UTC", "trades", "won", "lost"]
+    assert day.split() == ["2025-06-04", "1", "0", "1", "-", "-", "-", "-", "-7.40", "-"]
+    assert total.split()[0] == "all"
 
 
 @pytest.mark.usefixtures("kept")
