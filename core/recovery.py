@@ -91,13 +91,14 @@ async def _settle_order(order: Order, venue: Venue, stepper: Stepper, now_ms: in
 
 
 def _leftovers(trader: Trader, now_ms: int) -> list[Command]:
-    """Closing orders of flat symbols, and entries that a halt forbids."""
+    """Closing orders of flat symbols, and entries that a halt forbids or whose position is being left."""
     commands: list[Command] = []
     for s in trader.state.symbols.values():
+        leaving = s.open_order(OrderRole.EXIT) is not None or (s.lots == 0 and s.trade is None)
         for order in s.orders.values():
             if s.lots == 0 and order.reduce_only:
                 commands.append(CancelOrder(order, now_ms, "position closed"))
-            elif order.role is OrderRole.ENTRY and (trader.state.halted or (s.lots == 0 and s.trade is None)):
+            elif order.role is OrderRole.ENTRY and (trader.state.halted or leaving):
                 commands.append(CancelOrder(order, now_ms, "operator"))
     return commands
 
