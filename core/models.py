@@ -35,6 +35,7 @@ class ModelDesk:
         self._delay_ms = delay_ms
         self._window = window
         self._pending: dict[str, tuple[TrainingRecord, _Task | None]] = {}
+        self._asked: set[str] = set()
         self.champions: dict[str, str] = {}
         self.last_note = ""
 
@@ -44,6 +45,7 @@ class ModelDesk:
             if not isinstance(record, TrainingRecord):
                 continue
             if record.status is TrainingStatus.REQUESTED:
+                self._asked.add(record.symbol)
                 self._pending.setdefault(record.symbol, (record, None))
                 continue
             self._pending.pop(record.symbol, None)
@@ -53,14 +55,14 @@ class ModelDesk:
                 self.last_note = f"{record.symbol} model {record.status}: {record.note}"
 
     def due_requests(self, now_ms: int) -> list[TrainingRecord]:
-        """Requests to journal at the close of the bars of `now_ms`."""
+        """Requests to journal at the close of the bars of `now_ms`: on the retraining grid, and once before it."""
         on_grid = now_ms % self._strategy.lifecycle.retrain_ms == 0
         bars = training_bars(self._strategy)
         return [
             TrainingRecord(symbol, self._strategy.name, now_ms, now_ms + self._delay_ms, TrainingStatus.REQUESTED)
             for symbol in self._symbols
             if symbol not in self._pending
-            and (on_grid or symbol not in self.champions)
+            and (on_grid or symbol not in self._asked)
             and len(self._window(symbol, now_ms).open_time_ms) >= bars
         ]
 
