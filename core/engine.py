@@ -14,7 +14,7 @@ from core.control import CommandResult, LogLine, RunState, Snapshot, StatusView
 from core.domain.errors import ModelError, UnavailableError
 from core.domain.market import Bar, FirstPrice, MarketEvent
 from core.domain.operator import OperatorCommand, Verb
-from core.domain.records import OperatorRecord, Record, TrainingRecord
+from core.domain.records import OperatorRecord, PredictionRecord, Record, TrainingRecord
 from core.domain.trading import Prediction
 from core.lag import LagMeter
 from core.learning.forecaster import training_bars
@@ -174,12 +174,18 @@ class Engine:
         parts.venue.restore(records, last_bars, last_prices)
         for price in last_prices:
             trader.handle(price)
-        now_ms = max([parts.clock.now_ms(), *(bar.close_time_ms for bar in last_bars)])
+        now_ms = max(
+            parts.clock.now_ms(),
+            trader.state.sampled_ms,
+            *(bar.close_time_ms for bar in last_bars),
+            *(price.time_ms for price in last_prices),
+            *(record.prediction.made_ms for record in records if isinstance(record, PredictionRecord)),
+        )
         parts.clock.advance_to(now_ms)
         differences += await reconcile(trader, parts.venue, self._stepper, now_ms)
         if records:
             log.info("recovered %d records up to %d: %d differences", len(records), now_ms, len(differences))
-            await self._predict(now_ms)
+            await self._predict(max((bar.close_time_ms for bar in last_bars), default=now_ms))
         if differences:
             self._note = f"{len(differences)} differences settled at start; see the log"
 
@@ -236,7 +242,7 @@ class Engine:
     async def _predict(self, close_ms: int) -> None:
         """Ask for the predictions of the bars that closed at `close_ms` and were not answered yet."""
         asked: list[tuple[BarColumns, str]] = []
-        for symbol, version in self._desk.champions.items():
+        for symbol, version in self._desk.answering(close_ms).items():
             s = self._trader.state.symbols[symbol]
             answered = s.prediction is not None and s.prediction.bar_close_ms >= close_ms
             if s.bar_close_ms == close_ms and not answered:

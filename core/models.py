@@ -36,6 +36,7 @@ class ModelDesk:
         self._window = window
         self._pending: dict[str, tuple[TrainingRecord, _Task | None]] = {}
         self._asked: set[str] = set()
+        self._swapped_ms: dict[str, int] = {}
         self.champions: dict[str, str] = {}
         self._refusals: dict[str, str] = {}
 
@@ -51,8 +52,13 @@ class ModelDesk:
             self._pending.pop(record.symbol, None)
             if record.status is TrainingStatus.SWAPPED:
                 self.champions[record.symbol] = record.version
+                self._swapped_ms[record.symbol] = record.due_ms
             else:
                 self._refusals[record.symbol] = record.note
+
+    def answering(self, close_ms: int) -> dict[str, str]:
+        """The versions by symbol that were in charge when the bars of `close_ms` closed."""
+        return {s: version for s, version in self.champions.items() if self._swapped_ms[s] <= close_ms}
 
     def note(self) -> str:
         """Why a symbol has no model to trade with, for the operator; empty when all have one."""

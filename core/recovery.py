@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from core.domain.market import MINUTE_MS
-from core.domain.orders import Fill, Order, OrderRole, OrderState, OrderUpdate
+from core.domain.orders import Fill, Order, OrderState, OrderUpdate
 from core.domain.records import AdjustmentRecord, CursorRecord, FirstPriceRecord, Record
 from core.market.replay import ReplayCursor
 from core.ports import Venue
@@ -50,13 +50,13 @@ async def reconcile(trader: Trader, venue: Venue, stepper: Stepper, now_ms: int)
     """Bring trader and venue to agree. Returns the differences found, already journalled.
 
     Orders first: what the venue never saw is sent again under its own id; what it filled or ended is taken in.
-    Then orders that should not rest are withdrawn, and positions and wallet are compared.
+    Then withdrawals in hand are repeated, and positions and wallet are compared.
     """
     adjustments: list[AdjustmentRecord] = []
     for s in trader.state.symbols.values():
         for order in list(s.orders.values()):
             adjustments += await _settle_order(order, venue, stepper, now_ms)
-    await stepper.send(_leftovers(trader, now_ms), now_ms)
+    await stepper.send(_unfinished_cancels(trader, now_ms), now_ms)
     adjustments += await _compare_books(trader, venue, now_ms)
     if adjustments:
         await stepper.step((), now_ms, extra=adjustments)
@@ -90,17 +90,14 @@ async def _settle_order(order: Order, venue: Venue, stepper: Stepper, now_ms: in
     return [_difference(order, "order moved on while we were away", order.state, theirs.state, now_ms)]
 
 
-def _leftovers(trader: Trader, now_ms: int) -> list[Command]:
-    """Closing orders of flat symbols, and entries that a halt forbids or whose position is being left."""
-    commands: list[Command] = []
-    for s in trader.state.symbols.values():
-        leaving = s.open_order(OrderRole.EXIT) is not None or (s.lots == 0 and s.trade is None)
-        for order in s.orders.values():
-            if s.lots == 0 and order.reduce_only:
-                commands.append(CancelOrder(order, now_ms, "position closed"))
-            elif order.role is OrderRole.ENTRY and (trader.state.halted or leaving):
-                commands.append(CancelOrder(order, now_ms, "operator"))
-    return commands
+def _unfinished_cancels(trader: Trader, now_ms: int) -> list[Command]:
+    """Withdrawals that were journalled and perhaps never sent."""
+    return [
+        CancelOrder(order, now_ms, "asked for before the restart")
+        for s in trader.state.symbols.values()
+        for order in s.orders.values()
+        if order.client_order_id in s.canceling
+    ]
 
 
 async def _compare_books(trader: Trader, venue: Venue, now_ms: int) -> list[AdjustmentRecord]:

@@ -14,6 +14,7 @@ from core.domain.instrument import Instrument
 from core.domain.orders import Fill, Order, OrderState, OrderUpdate
 from core.domain.records import (
     AdjustmentRecord,
+    CancelRecord,
     CursorRecord,
     EquityRecord,
     FillRecord,
@@ -49,6 +50,7 @@ _order_fixed = attrgetter(*_FIXED)
 
 # Record types that lie in one table as they are: table name and how many of the newest `load` wants (None: all).
 _PLAIN: dict[type[Any], tuple[str, int | None]] = {
+    CancelRecord: ("cancels", None),
     FundingRecord: ("funding_payments", None),
     PositionRecord: ("position_events", None),
     TradeRecord: ("trades", None),

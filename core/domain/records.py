@@ -27,6 +27,16 @@ class IntentRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class CancelRecord:
+    """An order that is about to be withdrawn: the wish outlives a crash until the order has ended."""
+
+    client_order_id: str
+    symbol: str
+    time_ms: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class OrderUpdateRecord:
     """An order's new state; `order` is the order after the change."""
 
@@ -130,6 +140,7 @@ class AdjustmentRecord:
 
 Record = (
     IntentRecord
+    | CancelRecord
     | OrderUpdateRecord
     | FillRecord
     | FundingRecord

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from core.domain.market import Bar
 from core.domain.records import (
     AdjustmentRecord,
+    CancelRecord,
     EquityRecord,
     FillRecord,
     FundingRecord,
@@ -34,6 +35,8 @@ def restore(trader: Trader, records: Sequence[Record]) -> list[AdjustmentRecord]
         match record:
             case IntentRecord(order):
                 state.apply_intent(order)
+            case CancelRecord(client_order_id, symbol):
+                state.symbols[symbol].canceling.add(client_order_id)
             case OrderUpdateRecord(_, order):
                 state.apply_update(order)
             case FillRecord(fill, order):

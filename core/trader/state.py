@@ -71,6 +71,7 @@ class SymbolState:
     """One symbol. `lots` and `cost_usdt` mirror the ledger in float for the marks of every bar.
 
     `orders` are the open ones. `ended` are the last that closed: a fill can overtake the news of an order's end.
+    `canceling` names open orders whose withdrawal was asked for.
     """
 
     instrument: Instrument
@@ -85,6 +86,7 @@ class SymbolState:
     prediction: Prediction | None = None
     orders: dict[str, Order] = field(default_factory=dict)
     ended: dict[str, Order] = field(default_factory=dict)
+    canceling: set[str] = field(default_factory=set)
 
     @property
     def notional_usdt(self) -> float:
@@ -118,6 +120,7 @@ class SymbolState:
             self.ended.pop(order.client_order_id, None)
             return
         self.orders.pop(order.client_order_id, None)
+        self.canceling.discard(order.client_order_id)
         self.ended[order.client_order_id] = order
         if len(self.ended) > _KEEP_ENDED:
             del self.ended[next(iter(self.ended))]

@@ -6,7 +6,7 @@ durable; the caller commits all records of one call before it sends any order of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -25,6 +25,7 @@ from core.domain.orders import (
     apply_fill,
 )
 from core.domain.records import (
+    CancelRecord,
     CursorRecord,
     EquityRecord,
     FillRecord,
@@ -343,10 +344,20 @@ class Trader:
         return self._cancel_entries(s, now_ms, reason) + self._place(order)
 
     def _cancel_entries(self, s: SymbolState, now_ms: int, reason: str) -> list[Command]:
-        return [CancelOrder(order, now_ms, reason) for order in s.orders.values() if order.role is OrderRole.ENTRY]
+        return self._cancel([o for o in s.orders.values() if o.role is OrderRole.ENTRY], now_ms, reason)
 
     def _cancel_all(self, s: SymbolState, now_ms: int, reason: str) -> list[Command]:
-        return [CancelOrder(order, now_ms, reason) for order in s.orders.values()]
+        return self._cancel(list(s.orders.values()), now_ms, reason)
+
+    def _cancel(self, orders: Sequence[Order], now_ms: int, reason: str) -> list[Command]:
+        commands: list[Command] = []
+        for order in orders:
+            canceling = self.state.symbols[order.symbol].canceling
+            if order.client_order_id not in canceling:
+                canceling.add(order.client_order_id)
+                wish = CancelRecord(order.client_order_id, order.symbol, now_ms, reason)
+                commands += [Journal(wish), CancelOrder(order, now_ms, reason)]
+        return commands
 
     def _place(self, order: Order) -> list[Command]:
         self.state.apply_intent(order)

@@ -97,6 +97,18 @@ CREATE TABLE fills (
     FOREIGN KEY (account, client_order_id) REFERENCES orders (account, client_order_id)
 ) WITHOUT ROWID;
 
+-- Withdrawals wished for; what came of each is the order's next event.
+CREATE TABLE cancels (
+    account TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    client_order_id TEXT NOT NULL,
+    symbol TEXT NOT NULL,
+    time_ms INTEGER NOT NULL,
+    reason TEXT NOT NULL,
+    PRIMARY KEY (account, seq),
+    FOREIGN KEY (account, client_order_id) REFERENCES orders (account, client_order_id)
+) WITHOUT ROWID;
+
 CREATE TABLE funding_payments (
     account TEXT NOT NULL,
     seq INTEGER NOT NULL,

@@ -46,8 +46,8 @@ ACCOUNT = "demo"
 SETTINGS = parse_settings(
     {
         "market": {"symbols": list(SYMBOLS)},
-        "costs": {"max_participation_pct": 0.01},
-        "limits": {"max_trades_per_day": 14, "min_stop_distance_pct": 0.01},
+        "costs": {"max_participation_pct": 0.05},
+        "limits": {"max_trades_per_day": 24, "max_losses_in_row": 40, "min_stop_distance_pct": 0.01},
         "sizing": {"position_pct": 60.0, "risk_per_trade_pct": 0.2},
         "engine": {"training_delay_seconds": 60},
     },

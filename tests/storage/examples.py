@@ -11,6 +11,7 @@ from core.domain.operator import LimitEffect, LimitEvent, OperatorCommand, Verb
 from core.domain.orders import Fill, Order, OrderRole, OrderState, OrderType, OrderUpdate, Side
 from core.domain.records import (
     AdjustmentRecord,
+    CancelRecord,
     CursorRecord,
     EquityRecord,
     FillRecord,
@@ -142,7 +143,7 @@ def journals(draw: st.DrawFn) -> list[Record]:
     found: list[Record] = []
     open_orders: list[Order] = []
     for number in range(draw(st.integers(0, 25))):
-        what = draw(st.sampled_from(["intent", "update", "fill", "plain", "plain", "plain"]))
+        what = draw(st.sampled_from(["intent", "update", "cancel", "fill", "plain", "plain", "plain"]))
         if what == "plain":
             found.append(_numbered(draw(plain_records), number))
         elif what == "intent" or not open_orders:
@@ -160,6 +161,8 @@ def _event(draw: st.DrawFn, what: str, order: Order, number: int) -> Record:
         state = draw(st.sampled_from(OrderState))
         update = OrderUpdate(order.client_order_id, order.symbol, state, draw(times), draw(text), draw(text))
         return OrderUpdateRecord(update, order)
+    if what == "cancel":
+        return CancelRecord(order.client_order_id, order.symbol, draw(times), draw(text))
     fill = Fill(
         fill_id=f"f{number}",
         client_order_id=order.client_order_id,
