@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from core.domain.operator import LimitEffect, LimitEvent
@@ -38,6 +39,8 @@ class Guard:
 
     def blocks(self, symbol: str) -> LimitRule | None:
         """The first limit that forbids a new entry in `symbol`."""
+        if not self._fired:
+            return None
         for rule in limits.RULES.values():
             for where in ("", symbol):
                 fired = self._fired.get((rule.name, where))
@@ -53,8 +56,8 @@ class Guard:
             if fired.level == "blocked" and fired.event.effect in _BLOCKING
         )
 
-    def measure(self, state: TraderState, now_ms: int) -> list[Reading]:
-        """Every limit of the day and the system, measured now."""
+    def measure(self, state: TraderState, now_ms: int, symbols: Iterable[str]) -> list[Reading]:
+        """Every limit of the day and the account, and the feed's age of `symbols`, measured now."""
         s = self._settings
         equity = state.equity_usdt()
         readings = [
@@ -68,11 +71,11 @@ class Guard:
             ),
             self._reading(limits.OPEN_POSITIONS, float(state.open_positions()), float(s.max_open_positions)),
         ]
-        readings += [
-            self._reading(limits.FEED_AGE, (now_ms - book.bar_close_ms) / 1000.0, s.max_feed_age_seconds, symbol)
-            for symbol, book in state.symbols.items()
-            if book.bar_close_ms
-        ]
+        for symbol in symbols:
+            close_ms = state.symbols[symbol].bar_close_ms
+            if close_ms:
+                age_s = (now_ms - close_ms) / 1000.0
+                readings.append(self._reading(limits.FEED_AGE, age_s, s.max_feed_age_seconds, symbol))
         return readings
 
     def note(self, readings: list[Reading], now_ms: int) -> list[LimitEvent]:
@@ -96,7 +99,7 @@ class Guard:
         return self._clear(_CLEARED_BY_RESUME, now_ms)
 
     def effect(self, rule: LimitRule) -> LimitEffect:
-        if rule in (limits.DAY_LOSS_USDT, limits.DAY_LOSS_PCT):
+        if rule is limits.DAY_LOSS_USDT or rule is limits.DAY_LOSS_PCT:
             return self._settings.day_loss_effect
         return rule.effect
 
@@ -107,9 +110,10 @@ class Guard:
         level = limits.level(used, limit, self._settings.warn_at_pct)
         if level == "warn" and not rule.warns:
             level = "ok"
-        fired = self._fired.get((rule.name, symbol))
-        if fired is not None and fired.level == "blocked" and rule.name in _STICKY:
-            level = "blocked"
+        if level != "blocked" and rule.name in _STICKY:
+            fired = self._fired.get((rule.name, symbol))
+            if fired is not None and fired.level == "blocked":
+                level = "blocked"
         return Reading(rule, symbol, used, limit, level, self.effect(rule))
 
     def _move(self, reading: Reading, now_ms: int) -> list[LimitEvent]:

@@ -111,13 +111,15 @@ class Trader:
         return []
 
     def _on_timer(self, timer: Timer) -> list[Command]:
-        return self._sample(timer.time_ms) + self._watch(timer.time_ms)
+        now_ms = timer.time_ms
+        commands = self._sample(now_ms)
+        self.readings = self.guard.measure(self.state, now_ms, self.state.symbols)
+        return commands + self._heed(self.readings, now_ms)
 
-    def _watch(self, now_ms: int) -> list[Command]:
-        """Measure the limits of the day and the system; close everything for as long as one of them asks for it."""
-        self.readings = self.guard.measure(self.state, now_ms)
-        commands = _journalled(self.guard.note(self.readings, now_ms))
-        if any(r.level == "blocked" and r.effect is LimitEffect.FLATTEN for r in self.readings):
+    def _heed(self, readings: list[Reading], now_ms: int) -> list[Command]:
+        """Say which limits fired or cleared; close everything for as long as one of them asks for it."""
+        commands = _journalled(self.guard.note(readings, now_ms))
+        if any(r.level == "blocked" and r.effect is LimitEffect.FLATTEN for r in readings):
             commands += self._flatten(self.state.symbols.values(), ExitReason.LIMIT, now_ms)
         return commands
 
@@ -146,7 +148,7 @@ class Trader:
 
     def _try_entry(self, s: SymbolState, prediction: Prediction, direction: int) -> list[Command]:
         now_ms, caps = prediction.made_ms, self.settings.limits
-        commands = self._watch(now_ms)
+        commands = self._heed(self.guard.measure(self.state, now_ms, (prediction.symbol,)), now_ms)
         commands += _journalled(check_stop(self.guard, prediction.symbol, self.strategy.stop_pct, caps, now_ms))
         veto = standing_veto(self.state, s, self.guard, now_ms)
         lots = 0

@@ -270,7 +270,7 @@ def knowledge(trader: Trader) -> str:
     told = "\n".join(
         [
             repr(plain),
-            *(repr(s) for s in state.symbols.values()),
+            *(repr(replace(s, canceling=sorted(s.canceling))) for s in state.symbols.values()),  # type: ignore[arg-type]
             repr({book: amount.normalize() for book, amount in ledger._balances.items()}),
             repr(ledger.positions),
             repr(sorted(ledger._seen_fills)),

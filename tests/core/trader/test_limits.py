@@ -15,7 +15,7 @@ from core.domain.trading import ExitReason, SignalAction
 from core.settings import LimitSettings, Settings
 from core.trader.limits import RULES, level
 from core.trader.messages import Command
-from core.trader.restore import restore, set_marks
+from core.trader.restore import restore
 from core.trader.state import DAY_MS
 from tests.core.trader.desk import BTC, DAY0_MS, ETH, NOON_MS, XRP, Desk, canceled, make_trader, placed, records
 
@@ -164,7 +164,6 @@ def test_stop_distance_clears_with_the_next_signal_within_the_limits() -> None:
     before.predict(20)
     after = Desk(make_trader(strategy={"stop_pct": 1.0}), before.now_ms)
     restore(after.trader, before.records)
-    set_marks(after.trader, [])
     after.minute()
     assert entry_lots(after.predict(20)) > 0
     assert_cleared(after, "stop_distance", BTC)

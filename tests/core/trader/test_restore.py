@@ -17,7 +17,7 @@ from core.domain.operator import OperatorCommand, Verb
 from core.domain.records import FillRecord, LimitRecord, OperatorRecord, Record, TradeRecord
 from core.domain.trading import Prediction
 from core.settings import LimitSettings, Settings, SizingSettings
-from core.trader.messages import Timer
+from core.trader.messages import CancelOrder, PlaceOrder, Timer
 from core.trader.restore import restore
 from core.trader.state import DAY_MS
 from core.trader.trader import Trader
@@ -121,6 +121,11 @@ def test_cut_anywhere_and_told_again_it_goes_on_the_same(session: list[dict], sa
         again = recovered(make(flatten), whole.journal[: cut.records], steps)
         rest = Session(again, copy.deepcopy(cut.venue), cutting=False)
         assert knowledge(again) == cut.knew
+        for command in cut.pending:
+            # What a crash keeps from being sent is known to the new process: intents and wishes to cancel.
+            if isinstance(command, PlaceOrder | CancelOrder):
+                s, order_id = again.state.symbols[command.order.symbol], command.order.client_order_id
+                assert order_id in (s.orders if isinstance(command, PlaceOrder) else s.canceling)
         rest.run(steps, cut.step + 1, cut.pending)
         assert rest.commands == whole.commands[cut.commands :]
 
