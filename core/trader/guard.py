@@ -38,6 +38,8 @@ class Guard:
 
     def blocks(self, symbol: str) -> LimitRule | None:
         """The first limit that forbids a new entry in `symbol`."""
+        if not any(fired.level == "blocked" for fired in self._fired.values()):
+            return None
         for rule in limits.RULES.values():
             for where in ("", symbol):
                 fired = self._fired.get((rule.name, where))
@@ -96,7 +98,7 @@ class Guard:
         return self._clear(_CLEARED_BY_RESUME, now_ms)
 
     def effect(self, rule: LimitRule) -> LimitEffect:
-        if rule in (limits.DAY_LOSS_USDT, limits.DAY_LOSS_PCT):
+        if rule is limits.DAY_LOSS_USDT or rule is limits.DAY_LOSS_PCT:
             return self._settings.day_loss_effect
         return rule.effect
 

@@ -1,0 +1,106 @@
+"""Child processes of a benchmark: the real command, asked over its socket; and what processes cost."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from core.control_client import request
+from core.domain.errors import UnavailableError
+from core.home import Home
+
+ROOT = Path(__file__).resolve().parents[1]
+QUARTERDECK = (sys.executable, "-c", "from quarterdeck import main; main()")
+STOP_TIMEOUT_S = 20.0
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@contextmanager
+def child(command: Sequence[str]) -> Iterator[subprocess.Popen[str]]:
+    """Run a command quietly; at the end ask it to stop, and kill it where it does not."""
+    process = subprocess.Popen(
+        command, cwd=ROOT, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.communicate(timeout=STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+
+
+def run_to_end(command: Sequence[str], timeout_s: float) -> float:
+    """Seconds a command took. Raises RuntimeError with its last words when it fails."""
+    began = time.perf_counter()
+    done = subprocess.run(
+        command, cwd=ROOT, text=True, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout_s, check=False
+    )
+    if done.returncode != 0:
+        raise RuntimeError(f"{command[-1]}: exit {done.returncode}: {done.stderr.strip()[-500:]}")
+    return time.perf_counter() - began
+
+
+def status(home: Home) -> dict[str, Any]:
+    """Raises UnavailableError while no engine answers."""
+    answer: dict[str, Any] = request(home, "status")
+    return answer
+
+
+def command(home: Home, verb: str) -> None:
+    answer = request(home, "command", {"verb": verb, "operator": "bench"})
+    if not answer["accepted"]:
+        raise RuntimeError(f"{verb}: {answer['message']}")
+
+
+def wait_until(true: Callable[[], bool], what: str, timeout_s: float = 60.0, every_s: float = 0.05) -> None:
+    """Raises TimeoutError naming `what` when it has not become true in time."""
+    end = time.monotonic() + timeout_s
+    while not true():
+        if time.monotonic() > end:
+            raise TimeoutError(f"{what}: not within {timeout_s:g} s")
+        time.sleep(every_s)
+
+
+def wait_for_engine(home: Home, process: subprocess.Popen[str] | None = None, timeout_s: float = 60.0) -> None:
+    def trades() -> bool:
+        if process is not None and process.poll() is not None:
+            raise RuntimeError(f"the engine ended early: {process.communicate()[1][-500:]}")
+        try:
+            return status(home)["state"] in ("running", "paused")
+        except UnavailableError:
+            return False
+
+    wait_until(trades, "the engine to run", timeout_s)
+
+
+def tree(pid: int) -> list[int]:
+    """`pid` and all that it started, as far as they still run."""
+    found = [pid]
+    for parent in found:
+        try:
+            for task in Path(f"/proc/{parent}/task").iterdir():
+                found += map(int, (task / "children").read_text().split())
+        except OSError:
+            continue
+    return found
+
+
+def cpu_seconds(pids: Sequence[int]) -> float:
+    """User and system time of processes, children that have ended left out."""
+    total = 0
+    for pid in pids:
+        try:
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        total += int(fields[11]) + int(fields[12])
+    return total / _TICKS
