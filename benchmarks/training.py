@@ -22,8 +22,8 @@ TREES = 1_000
 def settings_toml(trees: int, window_hours: int = 48) -> str:
     """Every tree is grown, and the next training is asked for as soon as one is delivered.
 
-    Delivery is five market minutes after the request, five seconds at the speed used, so that trainings take most of the
-    time and yet the market seldom waits for one.
+    Delivery is five market minutes after the request, five seconds at the speed used, so that trainings take most of
+    the time and yet the market seldom waits for one.
     """
     return f"""
 [scalper]
