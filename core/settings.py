@@ -69,7 +69,7 @@ class LimitSettings(_Section):
 
 class ScalperSettings(_Section):
     horizon_minutes: int = Field(10, ge=1, le=240)
-    window_hours: int = Field(48, ge=2, le=720)
+    window_hours: int = Field(48, ge=12, le=720)
     retrain_minutes: int = Field(15, ge=1, le=1440)
     validation_pct: float = Field(20.0, gt=0, lt=90)
     min_edge_bps: float = Field(8.0, gt=0)

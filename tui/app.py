@@ -80,7 +80,7 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
         self.desk = SafetyDesk(clock_ms, self._send, self._leave, engine_here=engine_here, glyphs=glyphs)
         self.failure = ""
         self.exit_code = 0
-        self.deck = ConsoleScreen(self._search_done)
+        self.deck = ConsoleScreen(self._search_done, self._tick, glyphs)
         self._terminal_alive = terminal_alive
         self._started_ms = clock_ms()
         self._seq = -1
@@ -129,7 +129,7 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
         return self.control.snapshot() if self.control is not None else None
 
     def _tick(self) -> None:
-        """One flush. An error in it is shown and logged; it never ends the console."""
+        """What the timer calls: a flush, fewer of them while the terminal is not looked at."""
         if not self._terminal_alive():
             self._end(CLOSED_EXIT_CODE)
             return
@@ -137,8 +137,13 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
             self._blurred_ticks += 1
             if self._blurred_ticks % BLURRED_EVERY:
                 return
+        self.flush()
+
+    def flush(self) -> None:
+        """Draw from the newest snapshot. An error in it is shown and logged; it never ends the console."""
         try:
-            self.flush()
+            self._draw()
+            self._flaw = ""
         except Exception as error:
             flaw = f"console fault: {type(error).__name__}: {error}"
             if flaw != self._flaw:
@@ -146,7 +151,7 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
                 self._flaw = flaw
                 self.deck.notice.set_rows([((f" {plain_text(flaw)}", "bad"),)])
 
-    def flush(self) -> None:
+    def _draw(self) -> None:
         """Format from the newest snapshot, and paint the lines that differ."""
         if not self.deck.is_mounted:
             return
@@ -269,8 +274,7 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
         self.exit(return_code=self.exit_code)
 
     def _search_done(self, text: str | None) -> None:
-        self.deck.search.display = False
-        self.deck.logs.focus(scroll_visible=False)
+        self.deck.close_search()
         if text is not None:
             self.deck.logs.search(text)
 
@@ -370,9 +374,8 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
         self.deck.chart.zoom(delta)
 
     def action_search(self) -> None:
-        self.deck.go("logs")
+        self.deck.open_search()
         self.flush()
-        self.deck.search.open(self.deck.logs.wanted)
 
     def action_log_next(self, direction: int) -> None:
         self.deck.logs.next_match(direction)

@@ -1,4 +1,4 @@
-"""The operator's acts: which are possible, which ask first, and what became of them. No Textual, no clock of its own."""
+"""The operator's acts: which are possible, which ask first, what became of them. No Textual, no clock of its own."""
 
 from __future__ import annotations
 
@@ -44,10 +44,7 @@ class Question:
     def rows(self, now_ms: int) -> list[Row]:
         wait_ms = self.opened_ms + self.guard_ms - now_ms
         left_s = max(0, -(-(self.opened_ms + self.timeout_ms - now_ms) // 1000))
-        if wait_ms > 0:
-            yes = (f" wait {wait_ms / 1000:.1f} s ", "dim")
-        else:
-            yes = (f" y {self.kind} ", "badge_bad")
+        yes = (f" wait {wait_ms / 1000:.1f} s ", "dim") if wait_ms > 0 else (f" y {self.kind} ", "badge_bad")
         last: Row = (
             (" ", "plain"),
             yes,
@@ -116,9 +113,8 @@ class SafetyDesk:
             self._halt_pressed_ms = None
             self._do(Verb.HALT)
             return
-        self.notice = Notice(
-            "K again within 2 s = HALT: no new orders, cancel open orders", "bad", now + HALT_WINDOW_MS
-        )
+        text = "K again within 2 s = HALT: no new orders, cancel open orders"
+        self.notice = Notice(text, "bad", now + HALT_WINDOW_MS)
 
     def ask_resume(self, snapshot: Snapshot) -> None:
         halts = [text_row(f"halt: {halt}", "warn") for halt in snapshot.status.halts]
@@ -139,6 +135,7 @@ class SafetyDesk:
         if snapshot is None or not count or (self.question is not None and self.question.kind == "leave"):
             self._leave()
             return
+        fate: tuple[str, ...]
         if self._engine_here:
             fate = (
                 "The engine runs in this process and stops with the console.",

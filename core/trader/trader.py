@@ -389,7 +389,7 @@ class Trader:
         )
 
     def _sample(self, now_ms: int, *, new_peak: bool = False) -> list[Command]:
-        """Sample the account and move the marks that the limits measure from; the first sample of a UTC day opens it."""
+        """Sample the account and move the marks of the limits; the first sample of a UTC day opens the day."""
         state = self.state
         new_day = now_ms // DAY_MS != state.sampled_ms // DAY_MS
         account = state.ledger.account(state.exact_marks())

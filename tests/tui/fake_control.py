@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import cache
 
 from core.control import (
     ChartView,
@@ -32,6 +33,7 @@ _BASES = {
 }
 
 
+@cache
 def bars(symbol: str, count: int = 240) -> tuple[Bar, ...]:
     """A wave with a drift and wicks: the same for every run."""
     base, _, swing = _BASES[symbol]

@@ -8,6 +8,7 @@ from textual.app import ComposeResult
 from textual.containers import Container
 from textual.screen import Screen
 
+from tui.format import Glyphs
 from tui.keys import Action
 from tui.screens.layout import arrange, framed, too_small
 from tui.widgets.bars import SearchPrompt, footer_row
@@ -27,8 +28,9 @@ _MAIN = {"overview": "markets"}
 
 
 class ConsoleScreen(Screen[None], inherit_bindings=False):
-    def __init__(self, search_done: Callable[[str | None], None]) -> None:
+    def __init__(self, search_done: Callable[[str | None], None], redraw: Callable[[], None], glyphs: Glyphs) -> None:
         super().__init__()
+        self._redraw = redraw
         self.page = "overview"
         self._before_help = "overview"
         self._order: list[str] = []
@@ -54,6 +56,8 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
                 self.help_panel,
             )
         }
+        for panel in self.panels.values():
+            panel.view, panel.glyphs = View(glyphs=glyphs), glyphs
 
     def compose(self) -> ComposeResult:
         yield self.status
@@ -65,6 +69,7 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
 
     def on_resize(self) -> None:
         self.place()
+        self.call_after_refresh(self._redraw)
 
     @property
     def small(self) -> bool:
@@ -89,7 +94,7 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
             self.help_panel.top = 0
         self.page = page
         self.place()
-        self.panels[_MAIN.get(page, page)].focus(scroll_visible=False)
+        self.set_focus(self.panels[_MAIN.get(page, page)], scroll_visible=False)
 
     def place(self) -> None:
         """Put every panel of the page where it belongs at this size."""
@@ -109,12 +114,21 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
         if small:
             self.essentials.styles.width, self.essentials.styles.height = width, max(0, height)
         if isinstance(self.focused, Panel) and not self.focused.display and not small:
-            self.panels[_MAIN.get(self.page, self.page)].focus(scroll_visible=False)
+            self.set_focus(self.panels[_MAIN.get(self.page, self.page)], scroll_visible=False)
 
     def focus_by(self, delta: int) -> None:
         if self._order:
             here = self._order.index(self.target.NAME) if self.target.NAME in self._order else 0
-            self.panels[self._order[(here + delta) % len(self._order)]].focus(scroll_visible=False)
+            self.set_focus(self.panels[self._order[(here + delta) % len(self._order)]], scroll_visible=False)
+
+    def open_search(self) -> None:
+        self.go("logs")
+        self.search.open(self.logs.wanted)
+        self.set_focus(self.search, scroll_visible=False)
+
+    def close_search(self) -> None:
+        self.search.display = False
+        self.set_focus(self.logs, scroll_visible=False)
 
     def show(self, view: View) -> None:
         """Format the visible panels again; each paints only the lines that changed."""

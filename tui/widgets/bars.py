@@ -126,7 +126,6 @@ class SearchPrompt(Lines, can_focus=True):
     def open(self, text: str) -> None:
         self.text = text
         self.display = True
-        self.focus()
         self._draw()
 
     def _draw(self) -> None:

@@ -122,7 +122,8 @@ def draw(
     """`height` rows of `width` cells: candles, price axis, volume where there is room, time axis."""
     minutes, cells = zoom
     candles = group(bars, minutes)
-    label_width = max(len(money(candle.high, decimals)) for candle in candles[-500:])
+    prices = (len(money(candle.high, decimals)) for candle in candles)
+    label_width = max(*prices, *(len(level.word) for level in levels), len("volume"))
     plot_width = width - label_width - 3
     volume_rows = 2 if height >= _VOLUME_ROWS_FROM else 0
     plot_rows = height - 1 - volume_rows
@@ -175,10 +176,9 @@ def _draw_candle(grid: list[list[Span]], column: int, candle: Candle, scale: Sca
         body = (top <= upper <= bottom, top <= lower <= bottom)
         wick = (high <= upper <= low, high <= lower <= low)
         if not any(body):
-            glyph = _wick(wick, g)
+            grid[row][column] = (_wick(wick, g), role)
         else:
-            glyph = _rise(body, g) if rising else _fall(body, wick, tall, g)
-        grid[row][column] = (glyph, role)
+            grid[row][column] = (_rise(body, g) if rising else _fall(body, wick, tall, g), role)
 
 
 def _rise(body: tuple[bool, bool], g: Glyphs) -> str:

@@ -15,7 +15,8 @@ class ChartPanel(Panel):
     NAME = "chart"
     TITLE = "6 Chart"
     HELP = (
-        "Closed one-minute bars of the selected symbol. A rising body is a full block, a falling one shaded, or a heavy line when it is short."
+        "Closed one-minute bars of the selected symbol. A rising body is a full block, a falling one shaded, or a heavy"
+        " line when it is short."
         " Arrows are entries, diamonds exits. Dashed lines: entry, stop and target of the open position; one that is"
         " off the chart stands at its edge with an arrow. Volume in base units below. Times are UTC."
     )

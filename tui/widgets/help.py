@@ -42,7 +42,7 @@ class HelpPanel(Panel):
         rows += [text_row("General", "title"), *_keys(general, width), ()]
         status = (
             "Status line: mode, state, source, age of the feed, lag of the engine's loop, equity, profit and loss since"
-            " 00:00 UTC with open positions, open notional in % of equity, fall from the highest equity, open positions,"
+            " 00:00 UTC with open positions, open notional in % of equity, fall from the equity peak, open positions,"
             " open orders, limits that warn or block, the engine's time. In narrow terminals the last ones go first."
         )
         rows += [text_row("Status line", "title"), *(text_row(line) for line in wrap(status, width - 3))]

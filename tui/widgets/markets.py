@@ -55,13 +55,12 @@ def _cells(price: PriceView, as_of_ms: int, spark_width: int, g: Glyphs) -> list
     age_ms = as_of_ms - price.as_of_ms
     late = age_ms > LATE_MS
     moved = "up" if price.change_pct > 0 else "down" if price.change_pct < 0 else "plain"
+    change = f"{arrow(price.change_pct, g)}{signed(price.change_pct)}%"
     expects = UNKNOWN if price.prediction_bps is None else signed(price.prediction_bps, 1)
     return [
         (price.symbol, "strong"),
         (money(price.last, price.decimals), "dim" if late else "plain"),
-        (f"late {age(age_ms)}", "warn")
-        if late
-        else (f"{arrow(price.change_pct, g)}{signed(price.change_pct)}%", moved),
+        (f"late {age(age_ms)}", "warn") if late else (change, moved),
         (sparkline(price.closes, spark_width, g), "dim" if late else "accent"),
         (expects, "dim" if price.prediction_bps is None else "plain"),
         (age(age_ms), "warn" if late else "dim"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -19,6 +20,8 @@ from tui.theme import DARK, THEMES, roles
 from tui.widgets.table import Row, notice_rows
 
 BLANK: Row = ()
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +122,7 @@ class Panel(Lines, can_focus=True):
         self.cursor_key = ""
         self.top = 0
         self._index = 0
+        self._flaw = ""
 
     def content(self, view: View, width: int, height: int) -> Content:
         """The rows for an area of `width` x `height` cells inside title and frame."""
@@ -145,8 +149,21 @@ class Panel(Lines, can_focus=True):
         if view.snapshot is None and self.NEEDS_SNAPSHOT:
             self.shown = Content(body=notice_rows(view.waiting, self.inner_width))
         else:
-            self.shown = self.content(view, self.inner_width, self.inner_height)
+            self.shown = self._content_or_flaw(view)
         self._place()
+
+    def _content_or_flaw(self, view: View) -> Content:
+        """A panel that cannot be drawn says so in its place; the others go on."""
+        try:
+            content = self.content(view, self.inner_width, self.inner_height)
+            self._flaw = ""
+        except Exception as error:
+            flaw = f"No picture of this panel: {type(error).__name__}: {error}. 8 = log"
+            if flaw != self._flaw:
+                logger.exception("panel %s could not be drawn", self.NAME)
+                self._flaw = flaw
+            return Content(body=notice_rows(flaw, self.inner_width))
+        return content
 
     def _place(self) -> None:
         """Put title, head, the visible part of the body, tail and frame on their lines."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from core.control import OrderView, PositionView
-from tui.format import UNKNOWN, Glyphs, age, arrow, money, plural, quantity, side_sign, side_word, signed, words
+from tui.format import UNKNOWN, Glyphs, age, arrow, money, quantity, side_sign, side_word, signed, words
 from tui.widgets.panel import Content, Panel, View
 from tui.widgets.table import Cell, Column, Row, header_row, notice_rows, table_row, text_row, widths
 
@@ -89,7 +89,7 @@ class PositionsPanel(Panel):
 
 def _note(positions: Sequence[PositionView], orders: Sequence[OrderView]) -> str:
     total = sum(p.unrealised_usdt for p in positions)
-    return f"{plural(len(positions), 'position')} {signed(total)}, {plural(len(orders), 'order')}"
+    return f"{len(positions)} pos {signed(total)}, {len(orders)} ord"
 
 
 def _position(p: PositionView, now_ms: int, g: Glyphs) -> list[Cell]:

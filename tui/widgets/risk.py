@@ -25,7 +25,7 @@ class RiskPanel(Panel):
     NAME = "risk"
     TITLE = "5 Risk"
     HELP = (
-        "Each limit: how much is used of how much is allowed. level: ok, WARN near the limit, BLOCKED when it is reached."
+        "Each limit: how much is used of how much is allowed. level: ok, WARN near the limit, BLOCKED when reached."
         " when reached: what the engine does by itself. clears: what ends the block."
         " Where not all fit, the most pressing stand first."
     )

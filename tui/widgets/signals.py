@@ -28,7 +28,7 @@ class SignalsPanel(Panel):
         "bp: the model's expected return over its horizon, in basis points. needs: what the strategy asks for before"
         " it acts (costs of the round trip plus the wanted edge). sure: probability that the sign is right."
         " result: enter, exit, or vetoed with the reason. Below: the features that moved the selected prediction most,"
-        " each with its value and its contribution in basis points; the contributions and the model's base add up to bp."
+        " each with its value and its contribution in basis points; contributions and the model's base add up to bp."
     )
 
     def content(self, view: View, width: int, height: int) -> Content:

@@ -299,6 +299,16 @@ def test_day_trades_clears_at_midnight_utc() -> None:
     assert entry_lots(desk.predict(20, ETH)) > 0
 
 
+def test_day_trades_of_yesterday_do_not_count_today() -> None:
+    desk = make_desk(max_trades_per_day=2)
+    desk.hold()
+    desk.hold(symbol=ETH)
+    to_midnight(desk)
+    assert entry_lots(desk.predict(20, XRP)) > 0
+    desk.minute()
+    assert desk.trader.state.entries_on(desk.now_ms) == 1
+
+
 def test_losses_in_row_blocks() -> None:
     desk = make_desk(max_losses_in_row=2)
     for net in (-10, 10, -10):

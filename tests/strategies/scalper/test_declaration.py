@@ -30,11 +30,11 @@ def test_the_threshold_pays_the_round_trip_and_never_falls_below_the_smallest_ed
 
 
 def test_settings_reach_the_declaration() -> None:
-    chosen = {"min_edge_bps": 20, "reversal_bps": 2, "window_hours": 3, "keep_versions": 4, "cooldown_minutes": 0}
+    chosen = {"min_edge_bps": 20, "reversal_bps": 2, "window_hours": 13, "keep_versions": 4, "cooldown_minutes": 0}
     strategy = build(Settings.model_validate({"scalper": chosen}))
     assert strategy.threshold_bps(11.0) == 20.0
     assert strategy.exits[0].parameter == 2.0
-    assert (strategy.lifecycle.window_ms, strategy.lifecycle.keep_versions) == (3 * 3_600_000, 4)
+    assert (strategy.lifecycle.window_ms, strategy.lifecycle.keep_versions) == (13 * 3_600_000, 4)
     assert strategy.cooldown_ms == 0
     assert strategy.model != STRATEGY.model
 

@@ -13,7 +13,7 @@ from strategies.scalper.declaration import build
 from strategies.scalper.features import FEATURE_NAMES, LOOKBACK_BARS
 from tests.strategies.recorded import cut, recorded
 
-SETTINGS = Settings.model_validate({"scalper": {"window_hours": 12, "max_trees": 30, "early_stopping_rounds": 5}})
+SETTINGS = Settings.model_validate({"scalper": {"window_hours": 24, "max_trees": 30, "early_stopping_rounds": 5}})
 STRATEGY = build(SETTINGS)
 SYMBOLS = ("BTCUSDT", "ETHUSDT")
 BARS = training_bars(STRATEGY)
@@ -37,10 +37,10 @@ async def _session(root: Path, run_seed: int, symbols: tuple[str, ...]) -> tuple
 
 async def test_a_restart_gives_the_same_bytes_and_predictions_and_another_seed_others(tmp_path: Path) -> None:
     results, predictions = await _session(tmp_path / "a", 7, SYMBOLS)
-    assert BARS == 600 + 720
+    assert BARS == 1440
     for symbol in SYMBOLS:
         assert results[symbol].version.startswith(f"{symbol}-")
-        assert results[symbol].metrics["validation_rows"] == 142.0
+        assert results[symbol].metrics["validation_rows"] == 166.0
     for prediction in (one for batch in predictions for one in batch):
         assert 0.5 <= prediction.confidence < 1.0
         assert {share.feature for share in prediction.contributions} < set(FEATURE_NAMES)

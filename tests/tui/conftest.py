@@ -1,0 +1,34 @@
+"""A console on a fake engine and a fake clock, and its screen as text."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.tui.fake_control import FakeClock, FakeControl, log_lines, snapshot
+from tui.app import QuarterdeckApp
+
+
+@pytest.fixture(autouse=True)
+def _same_terminal_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The theme and colours of the machine that runs the tests must not matter."""
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("COLORTERM", "truecolor")
+    monkeypatch.setenv("TERM", "xterm-256color")
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def control() -> FakeControl:
+    fake = FakeControl(snapshot())
+    fake.lines = log_lines(60)
+    return fake
+
+
+@pytest.fixture
+def app(control: FakeControl, clock: FakeClock) -> QuarterdeckApp:
+    """Its timer never fires by itself in a test: a test flushes when it wants to see something."""
+    return QuarterdeckApp(control, clock_ms=clock, version="0.1.0", flush_hz=0.001)

@@ -1,0 +1,186 @@
+from __future__ import annotations
+
+import pytest
+
+from core.domain.operator import Verb
+from tests.tui.fake_control import FakeClock, empty_snapshot, snapshot
+from tui.format import UNICODE
+from tui.safety import CONFIRM_TIMEOUT_MS, FLATTEN_GUARD_MS, HALT_WINDOW_MS, SafetyDesk
+from tui.widgets.table import row_text
+
+
+class Desk(SafetyDesk):
+    """A desk that remembers what it sent."""
+
+    def __init__(self, *, engine_here: bool = True) -> None:
+        self.clock = FakeClock()
+        self.sent: list[Verb] = []
+        self.left = 0
+        super().__init__(self.clock, self.sent.append, self._leaves, engine_here=engine_here, glyphs=UNICODE)
+
+    def _leaves(self) -> None:
+        self.left += 1
+
+    def bar(self) -> str:
+        return "\n".join(row_text(row) for row in self.question.rows(self.clock())) if self.question else ""
+
+
+@pytest.fixture
+def desk() -> Desk:
+    return Desk()
+
+
+def test_pause_is_sent_at_once_and_says_what_goes_on(desk: Desk) -> None:
+    desk.pause()
+    assert desk.sent == [Verb.PAUSE]
+    assert desk.notice is not None
+    assert "exits and stops go on" in desk.notice.text
+
+
+def test_halt_needs_two_presses_within_the_window(desk: Desk) -> None:
+    desk.halt()
+    assert desk.sent == []
+    desk.clock.now_ms += HALT_WINDOW_MS + 1
+    desk.halt()
+    assert desk.sent == []
+    desk.clock.now_ms += HALT_WINDOW_MS
+    desk.halt()
+    assert desk.sent == [Verb.HALT]
+
+
+def test_a_third_press_of_halt_begins_anew(desk: Desk) -> None:
+    for _ in range(3):
+        desk.halt()
+    assert desk.sent == [Verb.HALT]
+
+
+def test_flatten_states_the_facts(desk: Desk) -> None:
+    desk.ask_flatten(snapshot(), 10)
+    bar = desk.bar()
+    assert "close 2 positions at market? DEMO" in bar
+    assert "▲LONG  BTCUSDT" in bar
+    assert "▼SHORT SOLUSDT" in bar
+    assert "2,500.00" in bar
+    assert "1.38" in bar
+    assert "notional 4,300.00 USDT, fee and slippage about 2.37 (5.5 bp)" in bar
+
+
+def test_flatten_says_so_when_the_engine_gives_no_estimate(desk: Desk) -> None:
+    desk.ask_flatten(snapshot(exit_cost_bps=None), 10)
+    assert "the engine gave no estimate" in desk.bar()
+
+
+def test_flatten_with_little_room_counts_the_rest(desk: Desk) -> None:
+    desk.ask_flatten(snapshot(positions=3), 2)
+    assert "and 2 more" in desk.bar()
+    assert "4,300.00" not in desk.bar()
+    assert "5,200.00" in desk.bar()
+
+
+def test_yes_does_not_count_before_the_guard(desk: Desk) -> None:
+    desk.ask_flatten(snapshot(), 10)
+    desk.clock.now_ms += FLATTEN_GUARD_MS - 1
+    desk.yes(snapshot())
+    assert desk.sent == []
+    assert desk.question is not None
+    desk.clock.now_ms += 1
+    desk.yes(snapshot())
+    assert desk.sent == [Verb.FLATTEN]
+    assert desk.question is None
+
+
+def test_asking_again_does_not_restart_guard_or_timeout(desk: Desk) -> None:
+    desk.ask_flatten(snapshot(), 10)
+    desk.clock.now_ms += FLATTEN_GUARD_MS
+    desk.ask_flatten(snapshot(), 10)
+    desk.yes(snapshot())
+    assert desk.sent == [Verb.FLATTEN]
+
+
+def test_silence_is_a_no(desk: Desk) -> None:
+    desk.ask_flatten(snapshot(), 10)
+    desk.clock.now_ms += CONFIRM_TIMEOUT_MS - 1
+    desk.tick()
+    assert desk.question is not None
+    desk.clock.now_ms += 1
+    desk.tick()
+    assert desk.question is None
+    assert desk.sent == []
+    assert desk.notice is not None
+    assert "nothing was sent" in desk.notice.text
+
+
+def test_flatten_ends_only_when_the_snapshots_say_so(desk: Desk) -> None:
+    desk.ask_flatten(snapshot(positions=3), 10)
+    desk.clock.now_ms += FLATTEN_GUARD_MS
+    desk.yes(snapshot(positions=3))
+    desk.answered(Verb.FLATTEN, True, "closing 3 positions")
+    assert desk.progress(snapshot(positions=3)) == ("flatten: 0/3 closed, waiting for the venue", "warn")
+    assert desk.progress(snapshot(positions=1)) == ("flatten: 2/3 closed, waiting for the venue", "warn")
+    assert desk.progress(snapshot(positions=0)) is None
+    assert desk.notice is not None
+    assert "flatten done: 3/3" in desk.notice.text
+
+
+def test_a_refused_flatten_shows_no_progress(desk: Desk) -> None:
+    desk.ask_flatten(snapshot(), 10)
+    desk.clock.now_ms += FLATTEN_GUARD_MS
+    desk.yes(snapshot())
+    desk.answered(Verb.FLATTEN, False, "no")
+    assert desk.progress(snapshot()) is None
+    assert desk.notice is not None
+    assert desk.notice.text == "flatten REFUSED: no"
+
+
+def test_leaving_asks_only_with_open_positions(desk: Desk) -> None:
+    desk.ask_leave(empty_snapshot())
+    assert desk.left == 1
+    desk.ask_leave(snapshot())
+    assert desk.left == 1
+    assert "stops with the console" in desk.bar()
+    desk.yes(snapshot())
+    assert desk.left == 2
+
+
+def test_leaving_an_attached_console_says_that_the_engine_goes_on() -> None:
+    desk = Desk(engine_here=False)
+    desk.ask_leave(snapshot())
+    assert "goes on trading" in desk.bar()
+
+
+def test_the_second_leave_leaves(desk: Desk) -> None:
+    desk.ask_leave(snapshot())
+    desk.ask_leave(snapshot())
+    assert desk.left == 1
+
+
+@pytest.mark.parametrize(
+    ("action", "state", "positions", "reason"),
+    [
+        ("pause", "running", 1, ""),
+        ("pause", "paused", 1, "pause: already paused; no new entries"),
+        ("halt", "halted", 1, ""),
+        ("resume", "running", 1, "resume: the engine is running, nothing to resume"),
+        ("resume", "halted", 1, ""),
+        ("flatten", "halted", 1, ""),
+        ("flatten", "running", 0, "flatten: no open position"),
+        ("halt", "ended", 1, "halt: the engine has ended"),
+        ("halt", "failed", 1, "halt: the engine has failed"),
+    ],
+)
+def test_reasons(desk: Desk, action: str, state: str, positions: int, reason: str) -> None:
+    assert desk.reason_against(action, snapshot(state=state, positions=positions)) == reason
+
+
+def test_nothing_can_be_done_without_an_engine(desk: Desk) -> None:
+    assert desk.reason_against("halt", None) == "halt: no engine is attached yet"
+
+
+def test_a_notice_goes_after_a_while(desk: Desk) -> None:
+    desk.tell("hello")
+    desk.clock.now_ms += 7_999
+    desk.tick()
+    assert desk.notice is not None
+    desk.clock.now_ms += 1
+    desk.tick()
+    assert desk.notice is None

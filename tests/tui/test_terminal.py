@@ -1,0 +1,99 @@
+"""The console on a real pseudo-terminal: it gives the terminal back, and goes when the terminal goes."""
+
+from __future__ import annotations
+
+import fcntl
+import io
+import os
+import pty
+import signal
+import struct
+import sys
+import termios
+
+import pytest
+
+from tui import terminal
+from tui.format import ASCII, UNICODE
+from tui.theme import ANSI, DARK, THEMES, default_theme, roles
+
+_CONSOLE = """
+import sys, time
+from tests.tui.fake_control import FakeControl, snapshot
+from tui.app import run_console
+sys.exit(run_console(FakeControl(snapshot()), clock_ms=lambda: time.time_ns() // 1_000_000, version="0"))
+"""
+
+
+def _start() -> tuple[int, int]:
+    """A console in a child process on its own terminal, once it has drawn its status line."""
+    child, master = pty.fork()
+    if child == 0:
+        os.environ.update(TERM="xterm-256color", COLORTERM="truecolor", PYTHONUTF8="1")
+        os.execv(sys.executable, [sys.executable, "-c", _CONSOLE])
+    fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    seen = b""
+    while b"RUNNING" not in seen:
+        seen += os.read(master, 65536)
+    return child, master
+
+
+def _read_to_the_end(master: int) -> bytes:
+    seen = b""
+    while True:
+        try:
+            chunk = os.read(master, 65536)
+        except OSError:
+            return seen
+        if not chunk:
+            return seen
+        seen += chunk
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_signal_gives_the_terminal_back(number: signal.Signals) -> None:
+    child, master = _start()
+    os.kill(child, number)
+    rest = _read_to_the_end(master)
+    _, status = os.waitpid(child, 0)
+    os.close(master)
+    assert os.waitstatus_to_exitcode(status) == 128 + number
+    assert b"\x1b[?1049l" in rest
+    assert b"\x1b[?25h" in rest
+
+
+def test_a_closed_terminal_ends_the_process() -> None:
+    child, master = _start()
+    os.close(master)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 129
+
+
+@pytest.mark.parametrize(
+    ("encoding", "glyphs"), [("utf-8", UNICODE), ("UTF8", UNICODE), ("ascii", ASCII), ("latin-1", ASCII)]
+)
+def test_glyphs_follow_the_encoding(encoding: str, glyphs: object) -> None:
+    assert terminal.glyphs_for(io.TextIOWrapper(io.BytesIO(), encoding=encoding)) is glyphs
+
+
+def test_no_stream_means_ascii() -> None:
+    assert terminal.glyphs_for(None) is ASCII
+
+
+@pytest.mark.parametrize(
+    ("environ", "theme"),
+    [
+        ({"TERM": "xterm-256color", "COLORTERM": "truecolor"}, DARK),
+        ({"TERM": "screen-256color"}, DARK),
+        ({"TERM": "linux"}, ANSI),
+        ({"TERM": "xterm"}, ANSI),
+        ({"TERM": "xterm-256color", "COLORTERM": "truecolor", "NO_COLOR": ""}, ANSI),
+    ],
+)
+def test_the_theme_follows_the_terminal(environ: dict[str, str], theme: str) -> None:
+    assert default_theme(environ) == theme
+
+
+def test_every_theme_styles_every_role() -> None:
+    names = [set(roles(theme)) for theme in THEMES]
+    assert all(name == names[0] for name in names)
