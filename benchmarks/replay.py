@@ -12,7 +12,7 @@ from typing import Any
 
 from benchmarks.market import DATA, load_settings_and_rules, temporary_home
 from benchmarks.processes import QUARTERDECK, run_to_end
-from benchmarks.report import Figure, Section
+from benchmarks.report import Figure, Section, percentiles
 from core.account import iso
 from core.clock import VirtualClock
 from core.domain.market import MINUTE_MS
@@ -20,11 +20,12 @@ from core.domain.trading import Prediction
 from core.engine import Engine, EngineParts
 from core.home import Home
 from core.learning import tasks
-from core.learning.forecaster import training_bars, training_seed
+from core.learning.forecaster import WorkerForecaster, training_bars, training_seed
+from core.learning.workers import WorkerPool
 from core.logbook import Logbook
 from core.market.replay import ReplayFeed
 from core.pace import Pacer
-from core.ports import BarColumns, TrainingResult
+from core.ports import BarColumns, Forecaster, TrainingResult
 from core.recovery import replay_cursors
 from core.settings import Settings, load_settings
 from core.trader.trader import Trader
@@ -59,27 +60,82 @@ class WaveForecaster:
         return {}
 
 
+class TimedForecaster:
+    """The real one, with the milliseconds that each call for predictions took."""
+
+    def __init__(self, inner: Forecaster) -> None:
+        self._inner = inner
+        self.predict_ms: list[float] = []
+        self.train_ms: list[float] = []
+
+    async def predict(self, windows: Sequence[tuple[BarColumns, str]], made_ms: int) -> list[Prediction | None]:
+        began = time.perf_counter()
+        try:
+            return await self._inner.predict(windows, made_ms)
+        finally:
+            self.predict_ms.append((time.perf_counter() - began) * 1e3)
+
+    async def train(self, window: BarColumns, requested_ms: int) -> TrainingResult:
+        began = time.perf_counter()
+        try:
+            return await self._inner.train(window, requested_ms)
+        finally:
+            self.train_ms.append((time.perf_counter() - began) * 1e3)
+
+    def describe(self) -> dict[str, Any]:
+        return self._inner.describe()
+
+
 @dataclass(frozen=True, slots=True)
-class Scripted:
+class Driven:
+    """`train_ms` are times in the queue for a worker and with it; `warm_up_s` is what the workers' start took."""
+
     seconds: float
+    warm_up_s: float
     commits: int
     orders: int
+    predict_ms: list[float]
+    train_ms: list[float]
 
 
-def time_scripted(home: Home, minutes: int) -> Scripted:
-    """The engine in this process with feed, trader, simulated venue and durable journal, but without any model."""
-    database = open_database(home.database)
-    import_recorded_market(database, DATA, now_ms=0)
-    seconds = asyncio.run(_drive(home, minutes))
+def drive(home: Home, minutes: int, *, models: bool) -> Driven:
+    """The engine in this process with feed, trader, simulated venue and durable journal; `models` or scripted ones."""
+    import_recorded_market(open_database(home.database), DATA, now_ms=0)
+    seconds, warm_up_s, timed = asyncio.run(
+        _drive_with_models(home, minutes) if models else _drive_scripted(home, minutes)
+    )
     with closing(sqlite3.connect(home.database)) as connection:
         commits, orders = connection.execute(
             "SELECT (SELECT max(last_commit) FROM journals), (SELECT count(*) FROM orders)"
         ).fetchone()
-    return Scripted(seconds, commits, orders)
+    return Driven(seconds, warm_up_s, commits, orders, timed.predict_ms, timed.train_ms)
 
 
-async def _drive(home: Home, minutes: int) -> float:
-    settings, instruments = load_settings_and_rules()
+async def _drive_scripted(home: Home, minutes: int) -> tuple[float, float, TimedForecaster]:
+    timed = TimedForecaster(WaveForecaster())
+    return await _drive(home, minutes, timed), 0.0, timed
+
+
+async def _drive_with_models(home: Home, minutes: int) -> tuple[float, float, TimedForecaster]:
+    settings = _settings(home)
+    pool = WorkerPool(settings.engine.training_workers, settings.engine.worker_nice, home.log)
+    try:
+        forecaster = WorkerForecaster(build(settings), pool, home.models, settings.demo.seed)
+        began = time.perf_counter()
+        await forecaster.warm_up()
+        warm_up_s = time.perf_counter() - began
+        timed = TimedForecaster(forecaster)
+        return await _drive(home, minutes, timed), warm_up_s, timed
+    finally:
+        await pool.close()
+
+
+def _settings(home: Home) -> Settings:
+    return load_settings(home.settings) if home.settings.exists() else Settings()
+
+
+async def _drive(home: Home, minutes: int, forecaster: Forecaster) -> float:
+    settings, instruments = load_settings_and_rules(_settings(home))
     database = open_database(home.database)
     candles = await SqliteCandles.open(database)
     journal = await SqliteJournal.open(database, "demo")
@@ -94,7 +150,7 @@ async def _drive(home: Home, minutes: int) -> float:
                 journal=journal,
                 records=await journal.load(),
                 candles=candles,
-                forecaster=WaveForecaster(),
+                forecaster=forecaster,
                 feed=lambda point: ReplayFeed(
                     candles,
                     tuple(instruments),
@@ -146,7 +202,7 @@ def headless(home: Home, minutes: int) -> tuple[str, ...]:
 
 def time_training_alone(home: Home, trainings: int) -> float:
     """Seconds that one core needs for as many trainings of the stored candles, each as a worker does it."""
-    settings = load_settings(home.settings) if home.settings.exists() else Settings()
+    settings = _settings(home)
     strategy = build(settings)
     assert strategy.model is not None
     models = tasks.ModelHome(home.root / "trained-alone", strategy.name, strategy.model)
@@ -177,30 +233,41 @@ async def _windows(home: Home, symbols: Sequence[str], bars: int) -> list[BarCol
         await candles.close()
 
 
-def run(minutes: int = MINUTES, trainings_alone: int = 10) -> Section:
-    with temporary_home() as home:
+def run(minutes: int = MINUTES, trainings_alone: int = 10, settings_toml: str = "") -> Section:
+    with temporary_home(settings_toml) as home:
         whole = time_with_models(home, minutes)
         alone_s = time_training_alone(home, trainings_alone) / trainings_alone
-    with temporary_home() as home:
-        scripted = time_scripted(home, minutes)
+    with temporary_home(settings_toml) as home:
+        learned = drive(home, minutes, models=True)
+    with temporary_home(settings_toml) as home:
+        scripted = drive(home, minutes, models=False)
     symbols = len(Settings().market.symbols)
-    workers = Settings().engine.training_workers
-    running_s = max(whole.seconds - whole.start_seconds, 1e-3)
-    figures = (
-        Figure("with models: market minutes a second", minutes / whole.seconds, "min/s"),
-        Figure("with models: whole run", whole.seconds, "s"),
-        Figure("of it start, import and stop", whole.start_seconds, "s"),
-        Figure("trainings in it", float(whole.trainings), "models"),
-        Figure("reference: one training alone, one thread", alone_s, "s"),
-        Figure(
-            f"trainings alone on {workers} workers, share of the run",
-            100.0 * alone_s * whole.trainings / workers / running_s,
-            "%",
+    return Section(
+        "replay",
+        "recorded time at full speed",
+        (
+            Figure("the command: market minutes a second", minutes / whole.seconds, "min/s"),
+            Figure("the command: whole run", whole.seconds, "s"),
+            Figure("of it start, import and stop", whole.start_seconds, "s"),
+            Figure("trainings in it", float(whole.trainings), "models"),
+            Figure("reference: all its trainings alone, one after the other", alone_s * whole.trainings, "s"),
+            Figure("reference: one training alone", 1e3 * alone_s, "ms"),
+            *percentiles("a training in the run, waiting for a worker included,", learned.train_ms, "ms", (50, 99)),
+            *percentiles("predictions of a minute in the run", learned.predict_ms, "ms", (50, 99)),
+            Figure("workers' start: processes, imports, compiled code", learned.warm_up_s, "s"),
+            Figure("the engine with warm workers: whole run", learned.seconds, "s"),
+            Figure("the engine with warm workers: market minutes a second", minutes / learned.seconds, "min/s"),
+            Figure("of it waiting for predictions", sum(learned.predict_ms) / 1e3, "s"),
+            Figure("of it the engine's own work, measured without models", scripted.seconds, "s"),
+            Figure(
+                "of it the rest: waiting for trainings",
+                max(0.0, learned.seconds - scripted.seconds - sum(learned.predict_ms) / 1e3),
+                "s",
+            ),
+            Figure("without models: bars a second, journal included", minutes * symbols / scripted.seconds, "bars/s"),
+            Figure("without models: market minutes a second", minutes / scripted.seconds, "min/s"),
+            Figure("without models: durable commits a second", scripted.commits / scripted.seconds, "commits/s"),
+            Figure("without models: orders", float(scripted.orders), "orders"),
         ),
-        Figure("without models: bars a second, journal included", minutes * symbols / scripted.seconds, "bars/s"),
-        Figure("without models: market minutes a second", minutes / scripted.seconds, "min/s"),
-        Figure("without models: durable commits a second", scripted.commits / scripted.seconds, "commits/s"),
-        Figure("without models: orders", float(scripted.orders), "orders"),
+        (f"{minutes} recorded minutes of {symbols} symbols from {iso(START_MS)}",),
     )
-    note = f"{minutes} recorded minutes of {symbols} symbols from {iso(START_MS)}, default settings"
-    return Section("replay", "recorded time at full speed", figures, (note,))
