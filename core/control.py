@@ -88,7 +88,10 @@ class OrderView:
 
 @dataclass(frozen=True, slots=True)
 class SignalView:
-    """`reasons` are (feature, value, contribution in bps), strongest first."""
+    """`action` is enter, exit or vetoed; wait (flat) or hold (in a position) where a prediction asked for nothing.
+
+    `reasons` are (feature, value, contribution in bps), strongest first.
+    """
 
     time_ms: int
     symbol: str
@@ -157,7 +160,10 @@ class LogLine:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Everything a console shows, at one instant. Trades and signals are newest first."""
+    """Everything a console shows, at one instant. Trades are newest first.
+
+    Signals: each symbol's newest prediction that asked for nothing, then the journalled signals, newest first.
+    """
 
     seq: int
     status: StatusView

@@ -31,7 +31,16 @@ from core.stepper import Stepper
 from core.trader import limits
 from core.trader.restore import restore, set_marks
 from core.trader.trader import Trader
-from core.views import chart_views, meter_views, order_view, position_view, price_view, signal_view, trade_view
+from core.views import (
+    chart_views,
+    meter_views,
+    order_view,
+    outlook_views,
+    position_view,
+    price_view,
+    signal_view,
+    trade_view,
+)
 
 log = logging.getLogger("quarterdeck.engine")
 
@@ -83,6 +92,7 @@ class Engine:
         self._interval_ms = settings.market.interval_minutes * 60_000
         self._training_bars = training_bars(strategy)
         delay_ms = settings.engine.training_delay_seconds * 1_000
+        self._exit_cost_bps = float(settings.costs.taker_fee_bps) + settings.costs.slippage_bps
         self._inference_delay_ms = settings.engine.inference_delay_ms
         capacity = self._training_bars + delay_ms // self._interval_ms + _CHART_AND_SLACK_BARS
         self._capacity = capacity
@@ -289,7 +299,10 @@ class Engine:
             ),
             positions=tuple(position_view(s) for s in books.values() if s.lots),
             orders=tuple(order_view(order, s.instrument) for s in books.values() for order in s.orders.values()),
-            signals=tuple(signal_view(signal) for signal in reversed(recent.signals)),
+            signals=(
+                *outlook_views(books.values(), recent, self._trader.threshold_bps),
+                *(signal_view(signal) for signal in reversed(recent.signals)),
+            ),
             meters=meter_views(self._trader.readings),
             trades=tuple(trade_view(trade) for trade in reversed(recent.trades)),
             charts=chart_views(self.histories, recent),
@@ -322,7 +335,8 @@ class Engine:
             ),
             speed=self._speed,
             source=parts.source,
-            note=self._note or self._desk.last_note,
+            note=self._note or self._desk.note(),
+            exit_cost_bps=self._exit_cost_bps,
         )
 
 

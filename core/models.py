@@ -35,8 +35,9 @@ class ModelDesk:
         self._delay_ms = delay_ms
         self._window = window
         self._pending: dict[str, tuple[TrainingRecord, _Task | None]] = {}
+        self._asked: set[str] = set()
         self.champions: dict[str, str] = {}
-        self.last_note = ""
+        self._refusals: dict[str, str] = {}
 
     def take_in(self, records: Sequence[Record]) -> None:
         """Learn from journalled records what was asked for and what came of it."""
@@ -44,23 +45,29 @@ class ModelDesk:
             if not isinstance(record, TrainingRecord):
                 continue
             if record.status is TrainingStatus.REQUESTED:
+                self._asked.add(record.symbol)
                 self._pending.setdefault(record.symbol, (record, None))
                 continue
             self._pending.pop(record.symbol, None)
             if record.status is TrainingStatus.SWAPPED:
                 self.champions[record.symbol] = record.version
             else:
-                self.last_note = f"{record.symbol} model {record.status}: {record.note}"
+                self._refusals[record.symbol] = record.note
+
+    def note(self) -> str:
+        """Why a symbol has no model to trade with, for the operator; empty when all have one."""
+        without = [symbol for symbol in self._symbols if symbol not in self.champions and symbol in self._refusals]
+        return f"no model for {without[0]} yet: {self._refusals[without[0]]}" if without else ""
 
     def due_requests(self, now_ms: int) -> list[TrainingRecord]:
-        """Requests to journal at the close of the bars of `now_ms`."""
+        """Requests to journal at the close of the bars of `now_ms`: on the retraining grid, and once before it."""
         on_grid = now_ms % self._strategy.lifecycle.retrain_ms == 0
         bars = training_bars(self._strategy)
         return [
             TrainingRecord(symbol, self._strategy.name, now_ms, now_ms + self._delay_ms, TrainingStatus.REQUESTED)
             for symbol in self._symbols
             if symbol not in self._pending
-            and (on_grid or symbol not in self.champions)
+            and (on_grid or symbol not in self._asked)
             and len(self._window(symbol, now_ms).open_time_ms) >= bars
         ]
 

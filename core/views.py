@@ -100,6 +100,31 @@ def signal_view(signal: Signal) -> SignalView:
     )
 
 
+def outlook_views(books: Iterable[SymbolState], recent: Recent, threshold_bps: float) -> list[SignalView]:
+    """The newest prediction of each symbol that asked for nothing, with the reason why not."""
+    told = {(signal.symbol, signal.time_ms) for signal in list(recent.signals)[-_SPARK_BARS:]}
+    views = []
+    for s in books:
+        p = s.prediction
+        if p is None or (p.symbol, p.made_ms) in told:
+            continue
+        views.append(
+            SignalView(
+                time_ms=p.made_ms,
+                symbol=p.symbol,
+                direction=1 if p.value_bps > 0 else -1,
+                value_bps=p.value_bps,
+                threshold_bps=threshold_bps,
+                confidence=p.confidence,
+                action="hold" if s.lots else "wait",
+                reason="no exit rule asks to leave" if s.lots else "edge below cost",
+                model_version=p.model_version,
+                reasons=tuple((c.feature, c.value, c.contribution_bps) for c in p.contributions),
+            )
+        )
+    return views
+
+
 def trade_view(trade: Trade) -> TradeView:
     return TradeView(
         trade_id=trade.trade_id,

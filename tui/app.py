@@ -36,6 +36,10 @@ HINTS = ("tab next panel", "enter chart", "[ ] symbol", "space freeze", "t theme
 CLOSED_EXIT_CODE = 129
 
 _QUIET_STATES = frozenset(("ended", "failed", "stopping"))
+_STANDSTILL = {
+    "paused": "PAUSED: no new entries; exits and stops go on. R resumes",
+    "halted": "HALTED: no new orders; protective stops stay. R resumes",
+}
 _SCOPES = {action.name: action.scope for action in ACTIONS if action.scope}
 _GUARDED = {action.name for action in SAFETY}
 
@@ -220,6 +224,8 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
             return f"the engine has said nothing for {view.stale}: every number here is at least as old", "bad"
         if snapshot.status.halts:
             return f"HALT: {'; '.join(snapshot.status.halts)}", "bad"
+        if snapshot.status.state in _STANDSTILL:
+            return _STANDSTILL[snapshot.status.state], "warn"
         if snapshot.status.note:
             return snapshot.status.note, "warn" if snapshot.status.state in _QUIET_STATES else "accent"
         return ("", "dim") if self.deck.small else (self._hint(), "dim")

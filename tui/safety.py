@@ -52,7 +52,7 @@ class Question:
             (" n, esc, enter: cancel (default) ", "key"),
             (f"  cancels itself in {left_s} s", "dim"),
         )
-        return [((f" {self.title}", "bad"),), *self.facts, last]
+        return [((f" {self.title} ", "badge_bad"),), *self.facts, last]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,23 @@
-"""What stands on the console's screen, as text."""
+"""A console on a screen of a given size, and what stands on it as text."""
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from textual.pilot import Pilot
+
 from tui.app import QuarterdeckApp
+
+
+@asynccontextmanager
+async def running(app: QuarterdeckApp, size: tuple[int, int]) -> AsyncIterator[Pilot[None]]:
+    """A console that has drawn its first picture."""
+    async with app.run_test(size=size) as pilot:
+        while not app.deck.ready:
+            await pilot.pause()
+        await pilot.pause()
+        yield pilot
 
 
 def lines(app: QuarterdeckApp) -> list[str]:

@@ -22,7 +22,7 @@ SIZES = [(60, 20), (80, 24), (100, 30), (120, 40), (160, 45), (200, 50)]
 
 
 async def shown(app: QuarterdeckApp, size: tuple[int, int], *keys: str) -> list[str]:
-    async with app.run_test(size=size) as pilot:
+    async with screen.running(app, size) as pilot:
         await pilot.pause()
         await pilot.press(*keys)
         app.flush()
@@ -58,7 +58,7 @@ async def test_more_of_the_status_shows_where_there_is_room(
 async def test_every_line_of_every_page_fills_the_terminal_and_cuts_no_number(
     app: QuarterdeckApp, size: tuple[int, int]
 ) -> None:
-    async with app.run_test(size=size) as pilot:
+    async with screen.running(app, size) as pilot:
         for page in range(1, len(PANELS) + 1):
             await pilot.press(str(page))
             await pilot.pause()
@@ -95,7 +95,7 @@ async def test_a_small_terminal_keeps_the_essentials_and_says_what_it_needs(
 
 
 async def test_growing_and_shrinking_moves_between_the_forms(app: QuarterdeckApp) -> None:
-    async with app.run_test(size=(60, 20)) as pilot:
+    async with screen.running(app, (60, 20)) as pilot:
         await pilot.resize_terminal(120, 40)
         await pilot.pause()
         assert "2 Markets" in screen.text(app)
@@ -113,10 +113,21 @@ async def test_a_halt_stays_on_screen_with_how_it_clears(app: QuarterdeckApp, co
     assert "HALT: day loss 300 of 300 USDT: clears by itself at 00:00 UTC" in lines[-2]
 
 
+@pytest.mark.parametrize(
+    ("state", "text"),
+    [("paused", "PAUSED: no new entries; exits and stops go on"), ("halted", "HALTED: no new orders; protective")],
+)
+async def test_a_standstill_says_what_still_runs(
+    app: QuarterdeckApp, control: FakeControl, state: str, text: str
+) -> None:
+    control.current = snapshot(state=state)
+    assert text in (await shown(app, (80, 24)))[-2]
+
+
 async def test_a_silent_engine_is_said_and_its_age_counted(
     app: QuarterdeckApp, control: FakeControl, clock: FakeClock
 ) -> None:
-    async with app.run_test(size=(120, 40)) as pilot:
+    async with screen.running(app, (120, 40)) as pilot:
         app.flush()
         clock.now_ms += 7_000
         app.flush()
@@ -133,7 +144,7 @@ async def test_a_silent_engine_is_said_and_its_age_counted(
 
 async def test_an_ended_demo_is_not_called_silent(app: QuarterdeckApp, control: FakeControl, clock: FakeClock) -> None:
     control.current = snapshot(state="ended", note="the recorded market is over")
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with screen.running(app, (80, 24)) as pilot:
         app.flush()
         clock.now_ms += 60_000
         app.flush()
@@ -152,7 +163,7 @@ async def test_a_late_price_says_so(app: QuarterdeckApp, control: FakeControl) -
 async def test_an_empty_panel_gives_its_reason(app: QuarterdeckApp, control: FakeControl) -> None:
     control.current = empty_snapshot(note="warming up: 42 of 60 bars")
     control.lines = []
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with screen.running(app, (80, 24)) as pilot:
         for page in range(1, len(PANELS) + 1):
             await pilot.press(str(page))
             await pilot.pause()
@@ -162,7 +173,7 @@ async def test_an_empty_panel_gives_its_reason(app: QuarterdeckApp, control: Fak
 
 async def test_without_utf8_every_character_is_ascii(control: FakeControl, clock: FakeClock) -> None:
     app = QuarterdeckApp(control, clock_ms=clock, version="0.1.0", flush_hz=0.001, glyphs=ASCII)
-    async with app.run_test(size=(200, 50)) as pilot:
+    async with screen.running(app, (200, 50)) as pilot:
         for page in range(1, len(PANELS) + 1):
             await pilot.press(str(page))
             await pilot.pause()
@@ -215,7 +226,7 @@ async def test_an_engine_that_does_not_start_is_a_state_and_an_exit_code(
 async def test_a_closed_terminal_ends_the_console(control: FakeControl, clock: FakeClock) -> None:
     alive = True
     app = QuarterdeckApp(control, clock_ms=clock, version="0.1.0", terminal_alive=lambda: alive)
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with screen.running(app, (80, 24)) as pilot:
         alive = False
         app._tick()
         await pilot.pause()
@@ -223,7 +234,7 @@ async def test_a_closed_terminal_ends_the_console(control: FakeControl, clock: F
 
 
 async def test_an_error_while_drawing_is_shown_and_survived(app: QuarterdeckApp, control: FakeControl) -> None:
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with screen.running(app, (80, 24)) as pilot:
         good = control.current
         control.current = "nonsense"  # type: ignore[assignment]
         app._tick()
@@ -236,7 +247,7 @@ async def test_an_error_while_drawing_is_shown_and_survived(app: QuarterdeckApp,
 
 
 async def test_a_panel_that_cannot_be_drawn_leaves_the_others(app: QuarterdeckApp, control: FakeControl) -> None:
-    async with app.run_test(size=(120, 40)) as pilot:
+    async with screen.running(app, (120, 40)) as pilot:
         control.current = replace(snapshot(2), positions=("nonsense",))  # type: ignore[arg-type]
         app.deck.panels["positions"].show(View(control.current))
         await pilot.pause()
@@ -246,7 +257,7 @@ async def test_a_panel_that_cannot_be_drawn_leaves_the_others(app: QuarterdeckAp
 
 
 async def test_an_unchanged_snapshot_paints_nothing(app: QuarterdeckApp, monkeypatch: pytest.MonkeyPatch) -> None:
-    async with app.run_test(size=(200, 50)) as pilot:
+    async with screen.running(app, (200, 50)) as pilot:
         app.flush()
         await pilot.pause()
         painted = _watch(monkeypatch)
@@ -257,7 +268,7 @@ async def test_an_unchanged_snapshot_paints_nothing(app: QuarterdeckApp, monkeyp
 async def test_one_changed_number_paints_its_line_only(
     app: QuarterdeckApp, control: FakeControl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with app.run_test(size=(120, 40)) as pilot:
+    async with screen.running(app, (120, 40)) as pilot:
         app.flush()
         await pilot.pause()
         painted = _watch(monkeypatch)
@@ -267,7 +278,7 @@ async def test_one_changed_number_paints_its_line_only(
 
 
 async def test_a_hidden_panel_is_not_formatted(app: QuarterdeckApp, monkeypatch: pytest.MonkeyPatch) -> None:
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with screen.running(app, (80, 24)) as pilot:
         await pilot.press("8")
         formatted: list[str] = []
 

@@ -52,20 +52,20 @@ def test_the_footer_is_short_and_begins_with_danger(width: int, count: int) -> N
 
 
 async def test_capital_p_pauses_at_once(app: QuarterdeckApp, control: FakeControl) -> None:
-    async with app.run_test(size=SIZE) as pilot:
+    async with screen.running(app, SIZE) as pilot:
         shown = await press(pilot, "P")
         assert control.commands == [Verb.PAUSE]
         assert "pause: done" in shown
 
 
 async def test_small_letters_do_not_act(app: QuarterdeckApp, control: FakeControl) -> None:
-    async with app.run_test(size=SIZE) as pilot:
+    async with screen.running(app, SIZE) as pilot:
         await press(pilot, "p", "k", "k", "f", "r")
         assert control.commands == []
 
 
 async def test_capital_k_halts_when_pressed_twice(app: QuarterdeckApp, control: FakeControl, clock: FakeClock) -> None:
-    async with app.run_test(size=SIZE) as pilot:
+    async with screen.running(app, SIZE) as pilot:
         assert "K again within 2 s" in await press(pilot, "K")
         assert control.commands == []
         clock.now_ms += 3_000
@@ -77,7 +77,7 @@ async def test_capital_k_halts_when_pressed_twice(app: QuarterdeckApp, control: 
 
 
 async def test_capital_f_needs_y_after_the_guard(app: QuarterdeckApp, control: FakeControl, clock: FakeClock) -> None:
-    async with app.run_test(size=SIZE) as pilot:
+    async with screen.running(app, SIZE) as pilot:
         shown = await press(pilot, "F")
         assert "FLATTEN: close 2 positions at market? DEMO" in shown
         assert "wait 1.0 s" in shown
@@ -98,7 +98,7 @@ async def test_capital_f_needs_y_after_the_guard(app: QuarterdeckApp, control: F
 async def test_the_confirm_bar_is_cancelled_by(
     key: str, app: QuarterdeckApp, control: FakeControl, clock: FakeClock
 ) -> None:
-    async with app.run_test(size=SIZE) as pilot:
+    async with screen.running(app, SIZE) as pilot:
         await press(pilot, "F")
         clock.now_ms += 2_000
         assert "flatten cancelled; nothing was sent" in await press(pilot, key)
@@ -108,7 +108,7 @@ async def test_the_confirm_bar_is_cancelled_by(
 
 
 async def test_the_confirm_bar_cancels_itself(app: QuarterdeckApp, control: FakeControl, clock: FakeClock) -> None:
-    async with app.run_test(size=SIZE) as pilot:
+    async with screen.running(app, SIZE) as pilot:
         await press(pilot, "F")
         clock.now_ms += 10_000
         assert "flatten cancelled after 10 s; nothing was sent" in await press(pilot)
@@ -118,7 +118,7 @@ async def test_the_confirm_bar_cancels_itself(app: QuarterdeckApp, control: Fake
 
 
 async def test_pause_and_halt_work_under_a_confirm_bar(app: QuarterdeckApp, control: FakeControl) -> None:
-    async with app.run_test(size=SIZE) as pilot:
+    async with screen.running(app, SIZE) as pilot:
         await press(pilot, "F", "P", "K", "K")
         assert control.commands == [Verb.PAUSE, Verb.HALT]
 
@@ -126,7 +126,7 @@ async def test_pause_and_halt_work_under_a_confirm_bar(app: QuarterdeckApp, cont
 async def test_safety_keys_work_on_a_small_terminal(
     app: QuarterdeckApp, control: FakeControl, clock: FakeClock
 ) -> None:
-    async with app.run_test(size=(60, 20)) as pilot:
+    async with screen.running(app, (60, 20)) as pilot:
         shown = await press(pilot, "P", "K", "K", "F")
         assert "FLATTEN: close 2 positions" in shown
         clock.now_ms += 1_000
@@ -136,7 +136,7 @@ async def test_safety_keys_work_on_a_small_terminal(
 
 async def test_capital_r_asks_and_y_resumes(app: QuarterdeckApp, control: FakeControl) -> None:
     control.current = snapshot(state="halted", halts=("day loss: clears by itself at 00:00 UTC",))
-    async with app.run_test(size=SIZE) as pilot:
+    async with screen.running(app, SIZE) as pilot:
         shown = await press(pilot, "R")
         assert "RESUME entries? DEMO, now halted" in shown
         assert "halt: day loss" in shown
@@ -153,7 +153,7 @@ async def test_a_key_that_cannot_act_now_says_why(
     key: str, reason: str, app: QuarterdeckApp, control: FakeControl
 ) -> None:
     control.current = snapshot(positions=0)
-    async with app.run_test(size=SIZE) as pilot:
+    async with screen.running(app, SIZE) as pilot:
         shown = await press(pilot)
         assert "(R resume)" in shown
         assert "(F flatten)" in shown
@@ -162,7 +162,7 @@ async def test_a_key_that_cannot_act_now_says_why(
 
 
 async def test_a_refused_command_and_a_missing_engine_are_told(app: QuarterdeckApp, control: FakeControl) -> None:
-    async with app.run_test(size=SIZE) as pilot:
+    async with screen.running(app, SIZE) as pilot:
         control.accepted, control.message = False, "recovering, ask again"
         assert "pause REFUSED: recovering, ask again" in await press(pilot, "P")
         control.error = UnavailableError("no engine answers on engine.sock")
@@ -170,7 +170,7 @@ async def test_a_refused_command_and_a_missing_engine_are_told(app: QuarterdeckA
 
 
 async def test_digits_show_their_panels(app: QuarterdeckApp) -> None:
-    async with app.run_test(size=SIZE) as pilot:
+    async with screen.running(app, SIZE) as pilot:
         for number, name in enumerate(PANELS, 1):
             await press(pilot, str(number))
             assert app.deck.page == name
@@ -179,7 +179,7 @@ async def test_digits_show_their_panels(app: QuarterdeckApp) -> None:
 
 
 async def test_tab_goes_round_the_visible_panels(app: QuarterdeckApp) -> None:
-    async with app.run_test(size=SIZE) as pilot:
+    async with screen.running(app, SIZE) as pilot:
         seen = []
         for _ in range(6):
             seen.append(app.deck.target.NAME)
@@ -192,7 +192,7 @@ async def test_tab_goes_round_the_visible_panels(app: QuarterdeckApp) -> None:
 
 @pytest.mark.parametrize(("down", "up"), [("down", "up"), ("j", "k")])
 async def test_the_cursor_moves_and_selects_the_symbol(down: str, up: str, app: QuarterdeckApp) -> None:
-    async with app.run_test(size=SIZE) as pilot:
+    async with screen.running(app, SIZE) as pilot:
         shown = await press(pilot, down, down)
         assert app.symbol == "SOLUSDT"
         assert "▸SOLUSDT" in shown
@@ -201,7 +201,7 @@ async def test_the_cursor_moves_and_selects_the_symbol(down: str, up: str, app: 
 
 
 async def test_page_keys_and_edges(app: QuarterdeckApp) -> None:
-    async with app.run_test(size=SIZE) as pilot:
+    async with screen.running(app, SIZE) as pilot:
         await press(pilot, "2")
         for key, symbol in (("G", "XRPUSDT"), ("g", "BTCUSDT"), ("pagedown", "XRPUSDT"), ("pageup", "BTCUSDT")):
             await press(pilot, key)
@@ -209,14 +209,14 @@ async def test_page_keys_and_edges(app: QuarterdeckApp) -> None:
 
 
 async def test_enter_opens_the_chart_of_the_symbol(app: QuarterdeckApp) -> None:
-    async with app.run_test(size=SIZE) as pilot:
+    async with screen.running(app, SIZE) as pilot:
         shown = await press(pilot, "3", "down", "enter")
         assert app.deck.page == "chart"
         assert " SOLUSDT 149" in shown
 
 
 async def test_the_chart_changes_symbol_and_zoom(app: QuarterdeckApp) -> None:
-    async with app.run_test(size=SIZE) as pilot:
+    async with screen.running(app, SIZE) as pilot:
         assert "1 min" in await press(pilot, "6")
         for key in ("]", "down", "j", "l"):
             await press(pilot, key)
@@ -228,7 +228,7 @@ async def test_the_chart_changes_symbol_and_zoom(app: QuarterdeckApp) -> None:
 
 
 async def test_help_explains_the_focused_panel_and_goes_back(app: QuarterdeckApp) -> None:
-    async with app.run_test(size=(120, 60)) as pilot:
+    async with screen.running(app, (120, 60)) as pilot:
         shown = await press(pilot, "5", "?")
         assert "5 Risk: what the numbers mean" in shown
         assert "drawdown as the engine counts it" in shown
@@ -241,13 +241,13 @@ async def test_help_explains_the_focused_panel_and_goes_back(app: QuarterdeckApp
 
 
 async def test_escape_goes_back_to_the_overview(app: QuarterdeckApp) -> None:
-    async with app.run_test(size=SIZE) as pilot:
+    async with screen.running(app, SIZE) as pilot:
         await press(pilot, "7", "escape")
         assert app.deck.page == "overview"
 
 
 async def test_space_freezes_the_panels_and_nothing_else(app: QuarterdeckApp, control: FakeControl) -> None:
-    async with app.run_test(size=SIZE) as pilot:
+    async with screen.running(app, SIZE) as pilot:
         assert "FROZEN" in await press(pilot, "space")
         control.current = snapshot(2, positions=3, day_pnl_usdt=-77.0)
         shown = await press(pilot)
@@ -261,7 +261,7 @@ async def test_space_freezes_the_panels_and_nothing_else(app: QuarterdeckApp, co
 
 
 async def test_t_goes_round_the_themes(app: QuarterdeckApp) -> None:
-    async with app.run_test(size=SIZE) as pilot:
+    async with screen.running(app, SIZE) as pilot:
         seen = []
         for _ in THEMES:
             seen.append(app.theme)
@@ -272,14 +272,14 @@ async def test_t_goes_round_the_themes(app: QuarterdeckApp) -> None:
 
 async def test_q_leaves_at_once_when_nothing_is_open(app: QuarterdeckApp, control: FakeControl) -> None:
     control.current = empty_snapshot()
-    async with app.run_test(size=SIZE) as pilot:
+    async with screen.running(app, SIZE) as pilot:
         await pilot.press("q")
     assert app.return_code == 0
 
 
 @pytest.mark.parametrize("key", ["q", "ctrl+c", "ctrl+q"])
 async def test_leaving_with_open_positions_asks_once(key: str, app: QuarterdeckApp) -> None:
-    async with app.run_test(size=SIZE) as pilot:
+    async with screen.running(app, SIZE) as pilot:
         shown = await press(pilot, key)
         assert "LEAVE with 2 open positions? DEMO" in shown
         assert "stops with the console" in shown
@@ -291,7 +291,7 @@ async def test_leaving_with_open_positions_asks_once(key: str, app: QuarterdeckA
 
 
 async def test_search_finds_marks_and_walks(app: QuarterdeckApp) -> None:
-    async with app.run_test(size=SIZE) as pilot:
+    async with screen.running(app, SIZE) as pilot:
         assert "search the log: " in await press(pilot, "/")
         assert "search the log: line 5P" in await press(pilot, *"line", "space", "5", "P")
         shown = await press(pilot, "backspace", "enter")
@@ -302,7 +302,7 @@ async def test_search_finds_marks_and_walks(app: QuarterdeckApp) -> None:
 
 
 async def test_no_key_acts_while_a_search_is_typed(app: QuarterdeckApp, control: FakeControl) -> None:
-    async with app.run_test(size=SIZE) as pilot:
+    async with screen.running(app, SIZE) as pilot:
         await press(pilot, "/", "P", "K", "K", "q", "1")
         assert control.commands == []
         assert app.deck.page == "logs"
@@ -313,7 +313,7 @@ async def test_no_key_acts_while_a_search_is_typed(app: QuarterdeckApp, control:
 
 
 async def test_the_log_level_rises_and_comes_round(app: QuarterdeckApp) -> None:
-    async with app.run_test(size=SIZE) as pilot:
+    async with screen.running(app, SIZE) as pilot:
         assert " debug " in await press(pilot, "8")
         assert " debug " not in await press(pilot, "l")
         assert " info " not in await press(pilot, "l")
@@ -325,7 +325,7 @@ async def test_the_log_level_rises_and_comes_round(app: QuarterdeckApp) -> None:
 
 async def test_a_log_that_is_not_followed_counts_what_comes(app: QuarterdeckApp, control: FakeControl) -> None:
     control.lines = log_lines(200)
-    async with app.run_test(size=SIZE) as pilot:
+    async with screen.running(app, SIZE) as pilot:
         assert "line 199 of the log" in await press(pilot, "8")
         shown = await press(pilot, "up")
         assert "held" in shown

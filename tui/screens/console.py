@@ -1,4 +1,4 @@
-"""The one screen: status line, panels, notice, keys. Panels are placed, shown and hidden; nothing is ever covered."""
+"""The one screen: status line, panels, notice, keys. Only the confirm bar and the search prompt lie over them."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
         super().__init__()
         self._redraw = redraw
         self.page = "overview"
+        self.ready = False
         self._before_help = "overview"
         self._order: list[str] = []
         self.status = Lines(id="status")
@@ -93,6 +94,7 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
             self.help_panel.subject = self.target
             self.help_panel.top = 0
         self.page = page
+        self.ready = True
         self.place()
         self.set_focus(self.panels[_MAIN.get(page, page)], scroll_visible=False)
 

@@ -96,7 +96,10 @@ class Lines(Widget):
         line = self._lines[y] if y < len(self._lines) else Line(BLANK)
         styles = self.role_styles
         ground = base + styles["cursor"] if line.under_cursor else base
-        segments = [Segment(text, ground + styles["dim" if line.dimmed else role]) for text, role in self._marked(line)]
+        # Reversed, a colour would become a block of background: then the row goes without.
+        spans = [(text, "dim" if line.dimmed else role) for text, role in self._marked(line)]
+        plain = line.under_cursor and bool(styles["cursor"].reverse)
+        segments = [Segment(text, ground if plain else ground + styles[role]) for text, role in spans]
         if not line.frame:
             return Strip(segments).adjust_cell_length(width, ground)
         side = Segment(self.glyphs.axis, base + styles[line.frame])

@@ -259,7 +259,7 @@ def test_the_sequences_reach_what_they_are_meant_to_reach() -> None:
     """A census of the draws above: a generator that never fills or liquidates would prove nothing."""
     census = Counter[str]()
 
-    @settings(deadline=None, derandomize=True, max_examples=150)
+    @settings(deadline=None, derandomize=True, max_examples=400)
     @given(st.lists(PLANS, min_size=30, max_size=60))
     def draw(plans: list[Sequence[object]]) -> None:
         def after(step: Step, venue: SimulatedVenue, journal: Journal, answer: object) -> None:
@@ -280,7 +280,7 @@ def test_the_sequences_reach_what_they_are_meant_to_reach() -> None:
     draw()
     wanted = ["partial", "maker", "funding", "refused", "update expired", "update canceled"]
     wanted += [f"fill entry {kind}" for kind in OrderType] + [f"fill exit {kind}" for kind in OrderType]
-    assert {name: census[name] for name in [*wanted, "fill liquidation market"] if census[name] < 3} == {}
+    assert {name: census[name] for name in [*wanted, "fill liquidation market"] if not census[name]} == {}
 
 
 def test_a_journal_that_contradicts_itself_is_refused() -> None:

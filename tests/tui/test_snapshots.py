@@ -1,0 +1,37 @@
+"""Pictures of the console. After a wanted change: pytest tests/tui/test_snapshots.py --snapshot-update, and look."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.tui.fake_control import FakeClock, FakeControl, snapshot
+from tui.app import QuarterdeckApp
+from tui.theme import ANSI
+
+Compare = Callable[..., bool]
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 50)], ids=lambda size: f"{size[0]}x{size[1]}")
+def test_overview(snap_compare: Compare, app: QuarterdeckApp, size: tuple[int, int]) -> None:
+    assert snap_compare(app, terminal_size=size)
+
+
+@pytest.mark.parametrize("key", ["4", "6"], ids=["signals", "chart"])
+def test_panel(snap_compare: Compare, app: QuarterdeckApp, key: str) -> None:
+    assert snap_compare(app, terminal_size=(120, 40), press=[key])
+
+
+def test_sixteen_colours(snap_compare: Compare, control: FakeControl, clock: FakeClock) -> None:
+    app = QuarterdeckApp(control, clock_ms=clock, version="0.1.0", flush_hz=0.001, theme=ANSI)
+    assert snap_compare(app, terminal_size=(80, 24), press=["5"])
+
+
+def test_confirm_bar_of_flatten(snap_compare: Compare, app: QuarterdeckApp) -> None:
+    assert snap_compare(app, terminal_size=(80, 24), press=["F"])
+
+
+def test_small_and_halted(snap_compare: Compare, app: QuarterdeckApp, control: FakeControl) -> None:
+    control.current = snapshot(state="halted", halts=("day loss 300 of 300 USDT: clears by itself at 00:00 UTC",))
+    assert snap_compare(app, terminal_size=(60, 20))
