@@ -11,7 +11,7 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from benchmarks.market import temporary_home
-from benchmarks.processes import QUARTERDECK, command, cpu_seconds, status, tree, wait_for_engine, wait_until
+from benchmarks.processes import QUARTERDECK, command, cpu_seconds, cpu_spent, status, tree, wait_for_engine, wait_until
 from benchmarks.report import Figure, Section, percentile, percentiles
 from benchmarks.terminal import Pictures, Terminal, terminal
 from benchmarks.training import settings_toml
@@ -45,31 +45,43 @@ def first_paint(command_line: Sequence[str], mark: bytes) -> float:
 
 
 def first_paints(home: Home, count: int) -> tuple[list[float], list[float]]:
-    """Of the console and of a bare Textual program in turn, after one of each to warm the file cache."""
+    """Of the console and of a bare Textual program in turn; `home` was used before, so that the caches are warm."""
     console, bare = [], []
-    for _ in range(count + 1):
+    for _ in range(count):
         console.append(first_paint(run_command(home, "60"), b"STARTING"))
         bare.append(first_paint(BARE_APP, b"READY"))
-    return console[1:], bare[1:]
+    return console, bare
 
 
-def key_echoes(shown: Terminal, count: int, rest_s: float) -> list[float]:
-    """Milliseconds from a key to the picture it asks for, read from the terminal after all keys were typed."""
+Typed = list[tuple[int, Callable[[str], bool]]]
+"""When a key was typed, and what tells the picture it asks for."""
+
+
+def key_echoes(shown: Terminal, bare: Terminal, count: int, rest_s: float) -> tuple[list[float], list[float]]:
+    """Milliseconds from a key to the picture it asks for, of the console and of the bare program, typed in turn."""
     pause = random.Random(1)
-    pressed: list[tuple[int, Callable[[str], bool]]] = []
+    console_keys: Typed = []
+    bare_keys: Typed = []
     for number in range(count):
         key, mark = _ECHOES[number % len(_ECHOES)]
         gone = _ECHOES[(number - 1) % len(_ECHOES)][1]
-        pressed.append((shown.press(key), _shows(mark) if mark else _lacks(gone)))
-        time.sleep(rest_s * pause.uniform(0.7, 1.3))
+        console_keys.append((shown.press(key), _shows(mark) if mark else _lacks(gone)))
+        time.sleep(rest_s * pause.uniform(0.35, 0.65))
+        letter = "ab"[number % 2]
+        bare_keys.append((bare.press(letter), _shows(f"key {letter}")))
+        time.sleep(rest_s * pause.uniform(0.35, 0.65))
+    return _answers(shown, console_keys), _answers(bare, bare_keys)
+
+
+def _answers(shown: Terminal, typed: Typed) -> list[float]:
     pictures = Pictures(list(shown.chunks))
     found = []
-    for number, (at_ns, seen) in enumerate(pressed):
+    for number, (at_ns, seen) in enumerate(typed):
         pictures.forward_to(at_ns)
-        until_ns = pressed[number + 1][0] if number + 1 < len(pressed) else None
+        until_ns = typed[number + 1][0] if number + 1 < len(typed) else None
         time_ns = pictures.first_with(seen, until_ns)
         if time_ns is None:
-            raise RuntimeError(f"key {number} ({_ECHOES[number % len(_ECHOES)][0]!r}) was not answered")
+            raise RuntimeError(f"key {number} was not answered before the next")
         found.append((time_ns - at_ns) / 1e6)
     return found
 
@@ -112,23 +124,26 @@ class Steady:
 
 def steady(shown: Terminal, seconds: float) -> Steady:
     """What an open console costs while the market runs and nobody types."""
-    pids = tree(shown.process.pid)
-    began, had = time.perf_counter(), shown.bytes_written()
-    own, whole = cpu_seconds(pids[:1]), cpu_seconds(pids)
+    pid = shown.process.pid
+    began, had, before = time.perf_counter(), shown.bytes_written(), cpu_seconds(pid)
     time.sleep(seconds)
-    spent_s = time.perf_counter() - began
+    spent_s, after = time.perf_counter() - began, cpu_seconds(pid)
     return Steady(
         (shown.bytes_written() - had) / spent_s,
-        100.0 * (cpu_seconds(pids[:1]) - own) / spent_s,
-        100.0 * (cpu_seconds(pids) - whole) / spent_s,
+        100.0 * (after[pid] - before[pid]) / spent_s,
+        100.0 * cpu_spent(before, after) / spent_s,
     )
 
 
-def with_engine(home: Home, speed: str, act: Callable[[Terminal], None]) -> None:
-    """Run the console on `home`, `act` once its engine trades and every worker has started."""
+def with_engine(home: Home, speed: str, act: Callable[[Terminal], None], *, workers: bool) -> None:
+    """Run the console on `home` and `act` once its engine trades and, with `workers`, all of those have started."""
     with terminal(run_command(home, speed)) as shown:
-        wait_for_engine(home)
-        wait_until(lambda: len(tree(shown.process.pid)) > 4, "the workers to start")
+        try:
+            wait_for_engine(home, shown.process)
+        except TimeoutError as error:
+            raise RuntimeError(f"{error}; the console shows: {Pictures(shown.chunks).last_lines(3)}") from error
+        if workers:
+            wait_until(lambda: len(tree(shown.process.pid)) > 4, "the workers to start")
         wait_until(lambda: status(home)["feed_age_ms"] is not None, "the market to run")
         time.sleep(0.5)
         act(shown)
@@ -139,22 +154,28 @@ def run(
     keys: int = KEYS,
     pause_count: int = PAUSES,
     steady_s: float = STEADY_S,
-    trees: int = 1_000,
+    settings: str | None = None,
     rest_s: float = 0.5,
+    workers: bool = True,
 ) -> Section:
     echoes: list[float] = []
+    bare_echoes: list[float] = []
     paused: list[float] = []
     costs: list[Steady] = []
 
     def type_keys(shown: Terminal) -> None:
-        echoes.extend(key_echoes(shown, keys, rest_s))
+        with terminal(BARE_APP) as other:
+            wait_until(lambda: other.wrote(b"READY"), "the bare program")
+            of_console, of_bare = key_echoes(shown, other, keys, rest_s)
+        echoes.extend(of_console)
+        bare_echoes.extend(of_bare)
         paused.extend(pauses(shown, home, pause_count, rest_s))
 
-    with temporary_home() as home:
-        with_engine(home, "60", lambda shown: costs.append(steady(shown, steady_s)))
+    with temporary_home(settings or "") as home:
+        with_engine(home, "60", lambda shown: costs.append(steady(shown, steady_s)), workers=workers)
         console, bare = first_paints(home, paints)
-    with temporary_home(settings_toml(trees)) as home:
-        with_engine(home, "600", type_keys)
+    with temporary_home(settings_toml(1_000) if settings is None else settings) as home:
+        with_engine(home, "600", type_keys, workers=workers)
     bare_ms = percentile(bare, 50)
     figures = [
         Figure("first picture, median", percentile(console, 50), "ms", FIRST_PAINT_MS),
@@ -162,6 +183,7 @@ def run(
         Figure("reference: first picture of a bare Textual app, median", bare_ms, "ms"),
         Figure("first picture, times the reference", percentile(console, 50) / bare_ms, "x"),
         *percentiles("key to picture, speed 600, training", echoes, "ms", (50, 95, 100)),
+        *percentiles("reference: key to picture of the bare app at that time", bare_echoes, "ms", (50, 95, 100)),
         *percentiles("P to journal, speed 600, training", paused, "ms", (50, 95, 100), {95: PAUSE_MS}),
         Figure("written to the terminal at speed 60", costs[0].bytes_per_s, "bytes/s"),
         Figure("processor time at speed 60, console and engine", costs[0].console_cpu_pct, "% of one core"),

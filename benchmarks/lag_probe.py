@@ -33,6 +33,7 @@ class LeavingLagMeter(LagMeter):
 async def tick() -> None:
     ticking = asyncio.ensure_future(LeavingLagMeter().run())
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ticking.cancel)
+    LeavingLagMeter.target.touch()
     with suppress(asyncio.CancelledError):
         await ticking
 

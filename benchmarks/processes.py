@@ -70,10 +70,13 @@ def wait_until(true: Callable[[], bool], what: str, timeout_s: float = 60.0, eve
         time.sleep(every_s)
 
 
-def wait_for_engine(home: Home, process: subprocess.Popen[str] | None = None, timeout_s: float = 60.0) -> None:
+def wait_for_engine(home: Home, process: subprocess.Popen[Any], timeout_s: float = 60.0) -> None:
+    """Raises RuntimeError when `process` ends before its engine trades, TimeoutError when it takes too long."""
+
     def trades() -> bool:
-        if process is not None and process.poll() is not None:
-            raise RuntimeError(f"the engine ended early: {process.communicate()[1][-500:]}")
+        if process.poll() is not None:
+            words = process.communicate()[1] or ""
+            raise RuntimeError(f"the engine ended with exit {process.returncode} before it traded: {words[-500:]}")
         try:
             return status(home)["state"] in ("running", "paused")
         except UnavailableError:
@@ -94,13 +97,18 @@ def tree(pid: int) -> list[int]:
     return found
 
 
-def cpu_seconds(pids: Sequence[int]) -> float:
-    """User and system time of processes, children that have ended left out."""
-    total = 0
-    for pid in pids:
+def cpu_seconds(pid: int) -> dict[int, float]:
+    """User and system time of each process of a tree so far."""
+    found = {}
+    for member in tree(pid):
         try:
-            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            fields = Path(f"/proc/{member}/stat").read_text().rpartition(")")[2].split()
         except OSError:
             continue
-        total += int(fields[11]) + int(fields[12])
-    return total / _TICKS
+        found[member] = (int(fields[11]) + int(fields[12])) / _TICKS
+    return found
+
+
+def cpu_spent(before: dict[int, float], after: dict[int, float]) -> float:
+    """Seconds that the processes of `after` used since `before`; those that ended meanwhile are left out."""
+    return sum(seconds - before.get(pid, 0.0) for pid, seconds in after.items())

@@ -187,7 +187,7 @@ class WithModels:
 
 def time_with_models(home: Home, minutes: int) -> WithModels:
     """The real command at full speed over a fixed span, start and stop included, and the same over one minute."""
-    with temporary_home() as other:
+    with temporary_home(home.settings.read_text() if home.settings.exists() else "") as other:
         start_s = run_to_end(headless(other, 1), TIMEOUT_S)
     seconds = run_to_end(headless(home, minutes), TIMEOUT_S)
     with closing(sqlite3.connect(home.database)) as connection:
@@ -233,14 +233,19 @@ async def _windows(home: Home, symbols: Sequence[str], bars: int) -> list[BarCol
         await candles.close()
 
 
-def run(minutes: int = MINUTES, trainings_alone: int = 10, settings_toml: str = "") -> Section:
-    with temporary_home(settings_toml) as home:
+def run(minutes: int = MINUTES, trainings_alone: int = 10) -> Section:
+    with temporary_home() as home:
         whole = time_with_models(home, minutes)
         alone_s = time_training_alone(home, trainings_alone) / trainings_alone
-    with temporary_home(settings_toml) as home:
+    with temporary_home() as home:
         learned = drive(home, minutes, models=True)
-    with temporary_home(settings_toml) as home:
+    with temporary_home() as home:
         scripted = drive(home, minutes, models=False)
+    return told(minutes, whole, alone_s, learned, scripted)
+
+
+def told(minutes: int, whole: WithModels, alone_s: float, learned: Driven, scripted: Driven) -> Section:
+    """`alone_s` is the time of one training without anything beside it."""
     symbols = len(Settings().market.symbols)
     return Section(
         "replay",

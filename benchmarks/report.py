@@ -7,6 +7,7 @@ as missed where a figure is beyond it by more than NOISE_PCT: between sessions o
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -57,7 +58,7 @@ def percentile(values: Sequence[float], pct: float) -> float:
     if not values:
         raise ValueError("no measurements")
     ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(len(ordered) * pct / 100.0))]
+    return ordered[max(0, math.ceil(len(ordered) * pct / 100.0) - 1)]
 
 
 def percentiles(

@@ -120,6 +120,11 @@ class Pictures:
                 return time_ns
         return None
 
+    def last_lines(self, count: int) -> str:
+        """The lowest lines of the last picture that are not empty."""
+        self.forward_to(time.perf_counter_ns())
+        return " | ".join([line.strip() for line in self._screen.display if line.strip()][-count:])
+
     def _draw(self) -> None:
         data = self._rest + self._chunks[self._next][1]
         self._next += 1

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.market import temporary_home
-from benchmarks.processes import child, cpu_seconds, status, tree, wait_for_engine, wait_until
+from benchmarks.processes import child, cpu_seconds, cpu_spent, status, tree, wait_for_engine, wait_until
 from benchmarks.report import Figure, Section, percentile, percentiles
 from core.home import Home
 
@@ -58,19 +58,18 @@ def watch(home: Home, seconds: float, speed: str = SPEED) -> Watched:
         wait_for_engine(home, engine)
         wait_until(lambda: len(tree(engine.pid)) > 3, "the training workers to start")
         with child((*probe, str(bare_file))):
-            began, before = time.perf_counter(), status(home)
-            own, all_of_it = cpu_seconds([engine.pid]), cpu_seconds(tree(engine.pid))
+            wait_until(bare_file.exists, "the bare ticker to start")
+            began, before, cpu_before = time.perf_counter(), status(home), cpu_seconds(engine.pid)
             time.sleep(seconds)
-            spent_s, after = time.perf_counter() - began, status(home)
-            own = cpu_seconds([engine.pid]) - own
-            all_of_it = cpu_seconds(tree(engine.pid)) - all_of_it
+            spent_s, after, cpu_after = time.perf_counter() - began, status(home), cpu_seconds(engine.pid)
+    own_s = cpu_after[engine.pid] - cpu_before[engine.pid]
     kept = round(seconds * 50)
     return Watched(
         engine_ms=_samples(engine_file)[-kept:],
         bare_ms=_samples(bare_file),
         published_ms=after["loop_lag_ms"],
-        training_cores=(all_of_it - own) / spent_s,
-        engine_cores=own / spent_s,
+        training_cores=(cpu_spent(cpu_before, cpu_after) - own_s) / spent_s,
+        engine_cores=own_s / spent_s,
         speed=(after["as_of_ms"] - before["as_of_ms"]) / 1e3 / spent_s,
         trained=sum(1 for _ in home.models.rglob("manifest.json")),
     )
@@ -81,8 +80,8 @@ def _samples(path: Path) -> list[float]:
     return found
 
 
-def run(seconds: float = SECONDS, trees: int = TREES) -> Section:
-    with temporary_home(settings_toml(trees)) as home:
+def run(seconds: float = SECONDS, trees: int = TREES, window_hours: int = 48) -> Section:
+    with temporary_home(settings_toml(trees, window_hours)) as home:
         seen = watch(home, seconds)
     target_ms = max(TARGET_P99_MS, percentile(seen.bare_ms, 99))
     figures = percentiles("loop lag of the engine", seen.engine_ms, "ms", (50, 99, 100), {99: target_ms})
