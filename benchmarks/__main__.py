@@ -1,0 +1,45 @@
+"""`python -m benchmarks [SECTION ...] [--json FILE]`: exit code 1 when a target is missed beyond the noise."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from benchmarks.report import Section, as_json, load_average, table
+
+SECTIONS = ("decision", "durable", "training", "console", "replay")
+
+
+def run_section(name: str) -> Section:
+    before = load_average()
+    section: Section = importlib.import_module(f"benchmarks.{name}").run()
+    return replace(section, load=(before, load_average()))
+
+
+def main(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"of {', '.join(SECTIONS)}; all when none")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there as well")
+    chosen = parser.parse_args(arguments)
+    unknown = [name for name in chosen.sections if name not in SECTIONS]
+    if unknown:
+        parser.error(f"unknown section {unknown[0]}; known: {', '.join(SECTIONS)}")
+    found = []
+    for name in chosen.sections or SECTIONS:
+        found.append(run_section(name))
+        print(table(found[-1]), end="\n\n", flush=True)
+    if chosen.json:
+        chosen.json.write_text(json.dumps([as_json(section) for section in found], indent=1) + "\n", encoding="utf-8")
+    missed = [section.name for section in found if section.missed]
+    if missed:
+        print(f"MISSED in: {', '.join(missed)}", file=sys.stderr)
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
