@@ -27,7 +27,7 @@ from core.narrate import narrate
 from core.pace import Pacer
 from core.ports import BarColumns, CandleStore, Forecaster, Journal, Venue
 from core.recent import Recent
-from core.recovery import ResumePoint, reconcile, resume_point
+from core.recovery import BOOK_DIFFERENCES, ResumePoint, reconcile, resume_point
 from core.stepper import Stepper
 from core.trader import limits
 from core.trader.restore import restore, set_marks
@@ -187,8 +187,11 @@ class Engine:
         if records:
             log.info("recovered %d records up to %s: %d differences", len(records), iso(now_ms), len(differences))
             await self._predict(max((bar.close_time_ms for bar in last_bars), default=now_ms))
+        if any(difference.what in BOOK_DIFFERENCES for difference in differences):
+            pause = OperatorCommand(f"recovery-{now_ms}", Verb.PAUSE, "", "recovery: the books differ", now_ms)
+            await self._stepper.step([pause], now_ms)
         if differences:
-            self._note = f"{len(differences)} differences settled at start; see the log"
+            self._note = f"{len(differences)} differences between books and venue found at start; see the log"
 
     async def _load_history(self) -> list[Bar]:
         """Fill the histories up to the resume point and set the trader's marks; the newest bar of each symbol."""

@@ -39,7 +39,7 @@ ACTIONS: tuple[Action, ...] = (
         "K",
         "K K",
         "halt",
-        "twice within 2 s: no new orders and every open order cancelled; protective stops stay",
+        "twice within 2 s: no new entries, and those that wait are cancelled; stops and targets stay",
         footer=2,
         guarded=True,
     ),

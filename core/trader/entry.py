@@ -13,10 +13,13 @@ from core.trader.state import SymbolState, TraderState
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """Lots to buy or sell, or zero and the reason why not; with the limits that fired or cleared on the way."""
+    """Lots to buy or sell with the limit that cut them, if any, or zero and the reason why not.
+
+    `events` are the limits that fired or cleared on the way.
+    """
 
     lots: int
-    veto: str
+    reason: str
     events: list[LimitEvent]
 
 
@@ -91,4 +94,16 @@ def entry_size(
     if lots < instrument.min_lots or lots * s.lot_qty * s.mark < float(instrument.min_notional_usdt):
         cause = "limits leave less than the smallest order" if notional < wanted else "size is below the smallest order"
         return Size(0, cause, events)
-    return Size(lots, "", events)
+    return Size(lots, f"edge above cost{_cut_by(notional, wanted, caps, room_leverage, room_exposure)}", events)
+
+
+def _cut_by(notional: float, wanted: float, caps: LimitSettings, room_leverage: float, room_exposure: float) -> str:
+    """Which limit set the size, in the words of the signal's reason."""
+    if notional == wanted:
+        return ""
+    tightest = min(
+        (caps.max_order_notional_usdt, limits.ORDER_NOTIONAL.name),
+        (room_leverage, limits.LEVERAGE.name),
+        (room_exposure, limits.EXPOSURE.name),
+    )
+    return f"; size cut by {tightest[1]}"

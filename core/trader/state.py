@@ -118,6 +118,9 @@ class SymbolState:
         if order.is_open:
             self.orders[order.client_order_id] = order
             self.ended.pop(order.client_order_id, None)
+            if order.state is OrderState.UNKNOWN:
+                # Nobody knows whether the cancel arrived either; the next reason to cancel asks again.
+                self.canceling.discard(order.client_order_id)
             return
         self.orders.pop(order.client_order_id, None)
         self.canceling.discard(order.client_order_id)

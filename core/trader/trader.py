@@ -150,9 +150,9 @@ class Trader:
         now_ms, caps = prediction.made_ms, self.settings.limits
         commands = self._heed(self.guard.measure(self.state, now_ms, (prediction.symbol,)), now_ms)
         commands += _journalled(check_stop(self.guard, prediction.symbol, self.strategy.stop_pct, caps, now_ms))
-        veto = standing_veto(self.state, s, self.guard, now_ms)
+        reason = standing_veto(self.state, s, self.guard, now_ms)
         lots = 0
-        if not veto:
+        if not reason:
             size = entry_size(
                 self.state,
                 s,
@@ -162,10 +162,10 @@ class Trader:
                 caps=caps,
                 now_ms=now_ms,
             )
-            lots, veto = size.lots, size.veto
+            lots, reason = size.lots, size.reason
             commands += _journalled(size.events)
-        action = SignalAction.VETOED if veto else SignalAction.ENTER
-        signal = self._signal(prediction, direction, self.threshold_bps, action, veto or "edge above cost")
+        action = SignalAction.ENTER if lots else SignalAction.VETOED
+        signal = self._signal(prediction, direction, self.threshold_bps, action, reason)
         commands.append(Journal(SignalRecord(signal)))
         if lots:
             order = entry_order(

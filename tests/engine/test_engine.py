@@ -7,6 +7,7 @@ import sqlite3
 from collections import Counter
 from contextlib import closing
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,9 @@ import pytest
 from core.domain.market import MINUTE_MS
 from core.domain.operator import Verb
 from core.settings import CostSettings
+from core.venues.rebuild import journalled_venue
 from storage.database import Database
+from tests.engine import scripted
 from tests.engine.books import read_books
 from tests.engine.scripted import (
     ACTS,
@@ -130,6 +133,26 @@ async def test_downtime_is_walked_through_on_the_candles(database: Database) -> 
     decided = [int(str(order[9]).split("-")[1]) for order in entries]
     assert not [ms for ms in decided if cut_ms < ms < back_ms]
     assert [ms for ms in decided if ms >= back_ms]
+
+
+async def test_books_that_differ_from_the_venue_are_told_and_stop_new_entries(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await run_hour(database, acts=(), end_ms=START_MS + 9 * MINUTE_MS)
+    poorer = SETTINGS.with_initial_balance(Decimal(9_999))
+    monkeypatch.setattr(scripted, "journalled_venue", lambda known, settings: journalled_venue(known, poorer))
+    engine = await run_hour(database, acts=())
+    with closing(sqlite3.connect(database.path)) as connection:
+        told = connection.execute("SELECT what, ours, theirs FROM adjustments").fetchall()
+    assert [what for what, _, _ in told] == ["wallet USDT"]
+    assert Decimal(told[0][1]) - Decimal(told[0][2]) == 1
+    books = read_books(database.path)
+    assert books["operator_commands"][-1][0] == "pause"
+    entered = [int(str(order[9]).split("-")[1]) for order in books["orders"] if order[4] == "entry"]
+    assert max(entered) <= START_MS + 9 * MINUTE_MS
+    assert engine.latest is not None
+    assert engine.latest.status.halts == ("paused",)
+    assert "settled at start" not in engine.latest.status.note
 
 
 async def test_every_exit_and_stop_of_a_flat_symbol_is_withdrawn(database: Database) -> None:
