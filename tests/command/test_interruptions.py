@@ -1,0 +1,78 @@
+"""An engine that is killed or told to stop, at awkward times: nothing stays behind, and the books go on as if it never
+happened."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import Popen
+
+from core.home import Home, engine_pid
+from tests.command import kit
+from tests.command.conftest import Run
+
+Engine = Callable[..., Popen[str]]
+
+
+def test_kill_9_while_it_trades_changes_no_byte_of_the_books(fresh: Path, engine: Engine, runs: dict[str, Run]) -> None:
+    process = engine(fresh, "--seed", 7, "--from", kit.FROM, speed=480)
+    kit.until(lambda: kit.rows(fresh, "SELECT 1 FROM trades"), "a closed trade")
+    kit.until(lambda: (kit.live(fresh) or {}).get("open_positions"), "an open position in a snapshot")
+    children = kit.descendants(process.pid)
+    assert len(kit.workers(process.pid)) == 2
+    process.kill()
+    process.communicate()
+    kit.assert_all_gone(children)
+    assert Home(fresh).socket.exists()
+    assert engine_pid(Home(fresh)) is None
+    assert kit.read("status", fresh)["running"] is False
+    kit.assert_sound(fresh)
+    cut = kit.record(fresh)
+    assert cut["trades"] != kit.record(runs["first"].home)["trades"]
+
+    answer = kit.finish(engine(fresh))
+    assert answer.code == 0, answer.err
+    assert "0 differences" in answer.err
+    assert kit.record(fresh) == kit.record(runs["first"].home)
+    whole, mended = (kit.quarterdeck("trades", "--json", "--home", home) for home in (runs["first"].home, fresh))
+    assert mended == whole
+    kit.assert_released(fresh)
+
+
+def test_stop_signals_to_the_whole_group_lose_no_training(fresh: Path, engine: Engine, runs: dict[str, Run]) -> None:
+    """What a closed terminal, Ctrl-C and a service manager do: the workers are signalled as the engine is."""
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        process = engine(fresh, "--seed", 7, "--from", kit.FROM, speed=600)
+        kit.until(lambda: kit.is_trading(fresh) and kit.pending_trainings(fresh) == 2, "two trainings")
+        at_work = kit.until(lambda: kit.workers(process.pid), "a worker")
+        os.killpg(process.pid, number)
+        answer = kit.finish(process)
+        assert answer.code == 0, (number, answer.err)
+        assert "Traceback" not in answer.err
+        kit.assert_all_gone(at_work)
+        kit.assert_released(fresh)
+        assert kit.pending_trainings(fresh) == 2
+    answer = kit.finish(engine(fresh))
+    assert answer.code == 0, answer.err
+    assert kit.record(fresh) == kit.record(runs["first"].home)
+
+
+def test_stop_while_it_starts(tmp_path: Path, engine: Engine) -> None:
+    """A first start takes the recorded market in before there is an engine."""
+    home = tmp_path / "home"
+    process = engine(home, "--from", kit.FROM, speed=60)
+    kit.until(lambda: engine_pid(Home(home)), "the lock")
+    process.terminate()
+    answer = kit.finish(process)
+    assert answer.code == 0
+    assert answer.err == ""
+    assert not kit.rows(home, "SELECT 1 FROM training")
+    kit.assert_released(home)
+
+    process = engine(home, "--from", kit.FROM, speed=60)
+    kit.until(lambda: kit.is_trading(home), "an engine")
+    process.terminate()
+    assert kit.finish(process).code == 0
+    kit.assert_released(home)
