@@ -14,7 +14,7 @@ from tests.command.kit import Answer
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A run from FROM to TO that nothing disturbed."""
+    """A run that nothing disturbed."""
 
     home: Path
     answer: Answer
@@ -22,10 +22,13 @@ class Run:
 
 @pytest.fixture(scope="session")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
-    """Two runs of seed 7 and one of seed 8, each on a home of its own that was not there before."""
+    """Two runs of seed 7 and a shorter one of seed 8, each on a home of its own that was not there before."""
     base = tmp_path_factory.mktemp("runs")
-    seeds = {"first": 7, "again": 7, "other": 8}
-    started = {name: kit.headless(base / name, "--seed", seed, "--from", kit.FROM) for name, seed in seeds.items()}
+    wishes = {"first": (7, kit.TO), "again": (7, kit.TO), "other": (8, "2025-06-06T12:34")}
+    started = {
+        name: kit.headless(base / name, "--seed", seed, "--from", kit.FROM, to=end)
+        for name, (seed, end) in wishes.items()
+    }
     return {name: Run(base / name, kit.finish(process)) for name, process in started.items()}
 
 

@@ -58,6 +58,11 @@ class Terminal:
     def stop_reading(self) -> None:
         self._reading.clear()
 
+    def is_full(self) -> bool:
+        """Nothing more fits between the process and its reader: a further write blocks."""
+        waiting = fcntl.ioctl(self.master, termios.FIONREAD, struct.pack("i", 0))
+        return bool(struct.unpack("i", waiting)[0] >= 4095)
+
     def read_on(self) -> None:
         self._reading.set()
 

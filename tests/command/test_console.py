@@ -62,19 +62,32 @@ def test_a_closed_terminal_ends_the_console(traded: Path) -> None:
     kit.assert_released(traded)
 
 
-def test_a_small_terminal_that_nobody_reads(traded: Path) -> None:
-    """Trading goes on while the console's writes block; the console is there again when it is read."""
+def test_trading_goes_on_while_nobody_reads_the_terminal(traded: Path) -> None:
+    with console(traded, "--speed", 240) as terminal:
+        watch(terminal, traded)
+        terminal.until_shown("DEMO", "SOLUSDT")
+        terminal.stop_reading()
+        kit.until(terminal.is_full, "a full terminal")
+        reached = (kit.live(traded) or {})["as_of_ms"]
+        kit.until(lambda: (kit.live(traded) or {}).get("as_of_ms", 0) > reached + 600_000, "10 minutes of market")
+        assert terminal.is_full()
+        terminal.read_on()
+        terminal.press("P")
+        terminal.until_shown("PAUSED")
+        os.kill(terminal.process.pid, signal.SIGTERM)
+        assert terminal.exit_code() == 128 + signal.SIGTERM
+        terminal.assert_restored()
+    kit.assert_released(traded)
+
+
+def test_a_small_terminal_still_shows_the_mode_and_pauses(traded: Path) -> None:
     with console(traded, "--speed", 120, columns=60, lines=20) as terminal:
         watch(terminal, traded)
         terminal.until_shown("DEMO")
-        terminal.stop_reading()
-        reached = (kit.live(traded) or {})["as_of_ms"]
-        kit.until(lambda: (kit.live(traded) or {}).get("as_of_ms", 0) > reached + 600_000, "ten minutes of market")
-        terminal.read_on()
-        terminal.until_shown("DEMO")
         terminal.press("P")
         kit.until(lambda: (kit.live(traded) or {}).get("state") == "paused", "the pause")
-        os.kill(terminal.process.pid, signal.SIGTERM)
-        assert terminal.exit_code() == 128 + signal.SIGTERM
+        terminal.until_shown("PAUSED")
+        os.kill(terminal.process.pid, signal.SIGINT)
+        assert terminal.exit_code() == 128 + signal.SIGINT
         terminal.assert_restored()
     kit.assert_released(traded)

@@ -91,5 +91,7 @@ def test_steering_needs_an_engine(traded: Path) -> None:
     for verb in (["pause"], ["resume", "--yes"], ["halt"], ["flatten", "--yes"]):
         answer = kit.quarterdeck(*verb, "--home", traded)
         assert (answer.code, answer.out) == (3, "")
-        assert answer.err == f"quarterdeck: {Home(traded).root}: no engine runs here; start one with `quarterdeck run`\n"
+        assert (
+            answer.err == f"quarterdeck: {Home(traded).root}: no engine runs here; start one with `quarterdeck run`\n"
+        )
     assert kit.contents(traded) == before
