@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -41,7 +42,13 @@ class Database:
 
         with storage_errors(self.path):
             connection = Connection(partial(_connect, self.path, durable=durable), iter_chunk_size=64)
-            await connection
+            opening = asyncio.ensure_future(connection)
+            try:
+                await asyncio.shield(opening)
+            except asyncio.CancelledError:
+                # Its thread answers in any case; left behind it would do so to a loop that has ended.
+                await (await opening).close()
+                raise
             return connection
 
     def backup(self, target: Path) -> None:

@@ -29,6 +29,8 @@ INFERENCE_TIMEOUT_S = 60.0
 TRAINING_TIMEOUT_S = 900.0
 MAX_WAITING = 64
 
+_STOP_SIGNALS = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
+
 
 class WorkerPool:
     """One inference worker and `training_workers` niced ones. Started by the first call, used from one event loop.
@@ -144,12 +146,14 @@ class _Worker:
     def __init__(self, nice: int, log_path: Path | None) -> None:
         context = multiprocessing.get_context("spawn")
         self._worker_end, self._our_end = context.Pipe(duplex=False)
-        self._executor = ProcessPoolExecutor(
-            1, context, initializer=_settle_in, initargs=(self._worker_end, nice, log_path)
-        )
+        # The first executor starts multiprocessing's resource tracker, which by itself is not deaf to SIGHUP.
+        with _stop_signals_blocked():
+            self._executor = ProcessPoolExecutor(
+                1, context, initializer=_settle_in, initargs=(self._worker_end, nice, log_path)
+            )
 
     async def submit(self, task: Callable[[], R]) -> R:
-        with _interrupts_blocked():
+        with _stop_signals_blocked():
             answer = asyncio.get_running_loop().run_in_executor(self._executor, task)
         return await answer
 
@@ -164,9 +168,13 @@ class _Worker:
 
 
 @contextmanager
-def _interrupts_blocked() -> Iterator[None]:
-    """A process started meanwhile is deaf to Ctrl-C from its first instruction, until it ignores it for good."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+def _stop_signals_blocked() -> Iterator[None]:
+    """A process started meanwhile is deaf to stop signals from its first instruction, until it ignores them for good.
+
+    Ctrl-C, a closed terminal and a service manager reach every process of the group. A worker that ended first would
+    have its training journalled as failed, which a restart would not make good.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
     try:
         yield
     finally:
@@ -176,7 +184,8 @@ def _interrupts_blocked() -> Iterator[None]:
 def _settle_in(lifeline: Connection, nice: int, log_path: Path | None) -> None:
     """The first thing a worker does."""
     threading.Thread(target=_exit_with, args=(lifeline,), daemon=True).start()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in _STOP_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
     os.environ["OMP_NUM_THREADS"] = "1"
     os.nice(nice)
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND

@@ -103,14 +103,18 @@ def _with_console(runtime: Runtime, request: RunRequest) -> int:
     Raises what kept the engine from starting or ended it, once the terminal is the shell's again.
     """
     import asyncio
+    import signal
     from multiprocessing import resource_tracker
 
     from core.clock import SystemClock
     from tui.app import run_console
 
     # The console takes stderr's place with a stream that has no descriptor, and worker processes could then not be
-    # started: their tracker inherits stderr. It is started once for all of them, so it starts now.
+    # started: their tracker inherits stderr. It is started once for all of them, so it starts now, and deaf to the
+    # hang-up of a closed terminal, which the engine has to outlive by a moment.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
     resource_tracker.ensure_running()
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
     handles: list[EngineHandle] = []
     failures: list[BaseException | None] = []
 

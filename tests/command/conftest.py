@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from subprocess import Popen
+
+import pytest
+
+from tests.command import kit
+from tests.command.kit import Answer
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run that nothing disturbed."""
+
+    home: Path
+    answer: Answer
+
+
+@pytest.fixture(scope="session")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
+    """Two runs of seed 7 and a shorter one of seed 8, each on a home of its own that was not there before."""
+    base = tmp_path_factory.mktemp("runs")
+    wishes = {"first": (7, kit.TO), "again": (7, kit.TO), "other": (8, "2025-06-06T12:34")}
+    started = {
+        name: kit.headless(base / name, "--seed", seed, "--from", kit.FROM, to=end)
+        for name, (seed, end) in wishes.items()
+    }
+    return {name: Run(base / name, kit.finish(process)) for name, process in started.items()}
+
+
+@pytest.fixture(scope="session")
+def market(runs: dict[str, Run], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with the recorded market and no account: what a start would otherwise spend its time on."""
+    home = tmp_path_factory.mktemp("market") / "home"
+    files = sorted((kit.ROOT / "data").glob("*/*.parquet"))
+    answer = kit.quarterdeck("data", "import", "--home", home, *files)
+    assert answer.code == 0, answer.err
+    return home
+
+
+@pytest.fixture
+def fresh(market: Path, tmp_path: Path) -> Path:
+    """A home that never traded."""
+    return Path(shutil.copytree(market, tmp_path / "home"))
+
+
+@pytest.fixture
+def traded(runs: dict[str, Run], tmp_path: Path) -> Path:
+    """A home with models and open positions, stopped at TO."""
+    return Path(shutil.copytree(runs["first"].home, tmp_path / "home"))
+
+
+@pytest.fixture
+def engine() -> Iterator[Callable[..., Popen[str]]]:
+    """Starts headless engines that do not outlive the test."""
+    started: list[Popen[str]] = []
+
+    def launch(home: Path, *arguments: object, **options: str) -> Popen[str]:
+        started.append(kit.headless(home, *arguments, **options))
+        return started[-1]
+
+    yield launch
+    for process in started:
+        kit.end(process)
