@@ -104,6 +104,7 @@ class Engine:
         self._lag = LagMeter()
         self._state: RunState = "starting"
         self._note = ""
+        self._outage = ""
         self._operator_acts = 0
         self._point = ResumePoint({}, {})
         self._fed_ns: int | None = None
@@ -265,8 +266,9 @@ class Engine:
                 answers = await self._parts.forecaster.predict(asked, made_ms)
             except ModelError as error:
                 log.error("no predictions at %s (try %d of 2): %s", iso(made_ms), attempt, error)
-                self._note = f"no predictions: {error}"
+                self._outage = f"no predictions: {error}"
             else:
+                self._outage = ""
                 return [answer for answer in answers if answer is not None]
         return []
 
@@ -345,7 +347,7 @@ class Engine:
             ),
             speed=round(self._speed, 1),
             source=parts.source,
-            note=self._note or self._desk.note(),
+            note=self._note or self._outage or self._desk.note(),
             exit_cost_bps=self._exit_cost_bps,
         )
 
