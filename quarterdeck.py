@@ -163,6 +163,7 @@ async def _demo_parts(
     from core.account import Opening, check_seed, first_period, later_period
     from core.engine import EngineParts
     from core.learning.forecaster import WorkerForecaster
+    from core.learning.versions import sweep_partials
     from core.learning.workers import WorkerPool
     from core.market.instruments import load_instruments
     from core.market.replay import ReplayFeed
@@ -203,6 +204,7 @@ async def _demo_parts(
     settings = settings.with_initial_balance(opening.initial_balance_usdt)
     clock.advance_to(period.start_ms)
 
+    sweep_partials(home.models)
     pool = WorkerPool(settings.engine.training_workers, settings.engine.worker_nice, home.log)
     stack.push_async_callback(pool.close)
 

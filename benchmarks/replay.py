@@ -56,6 +56,9 @@ class WaveForecaster:
     async def train(self, window: BarColumns, requested_ms: int) -> TrainingResult:
         return TrainingResult(window.symbol, "scalper", f"{window.symbol}-{requested_ms}", True, "", {})
 
+    async def warm_up(self) -> None:
+        """Nothing to start."""
+
     def describe(self) -> dict[str, Any]:
         return {}
 
@@ -81,6 +84,9 @@ class TimedForecaster:
             return await self._inner.train(window, requested_ms)
         finally:
             self.train_ms.append((time.perf_counter() - began) * 1e3)
+
+    async def warm_up(self) -> None:
+        await self._inner.warm_up()
 
     def describe(self) -> dict[str, Any]:
         return self._inner.describe()

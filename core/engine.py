@@ -121,7 +121,11 @@ class Engine:
         self._publish_now()
         await self._recover()
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._lag.run()), group.create_task(self._publish())]
+            tasks = [
+                group.create_task(self._lag.run()),
+                group.create_task(self._publish()),
+                group.create_task(self._warm_up()),
+            ]
             market = group.create_task(self._follow_market(group))
             await self._until_over(market)
             async with self._stepper.lock:
@@ -187,12 +191,19 @@ class Engine:
         differences += await reconcile(trader, parts.venue, self._stepper, now_ms)
         if records:
             log.info("recovered %d records up to %s: %d differences", len(records), iso(now_ms), len(differences))
-            await self._predict(max((bar.close_time_ms for bar in last_bars), default=now_ms))
+            await self._answer_newest(last_bars)
         if any(difference.what in BOOK_DIFFERENCES for difference in differences):
             pause = OperatorCommand(f"recovery-{now_ms}", Verb.PAUSE, "", "recovery: the books differ", now_ms)
             await self._stepper.step([pause], now_ms)
         if differences:
             self._note = f"{len(differences)} differences between books and venue found at start; see the log"
+
+    async def _answer_newest(self, last_bars: Sequence[Bar]) -> None:
+        """Predictions of the newest bars that a crash kept from being asked for or journalled."""
+        newest_ms = max((bar.close_time_ms for bar in last_bars), default=0)
+        bars = [bar for bar in last_bars if bar.close_time_ms == newest_ms]
+        if bars:
+            await self._take(await self._ask(bars))
 
     async def _load_history(self) -> list[Bar]:
         """Fill the histories up to the resume point and set the trader's marks; the newest bar of each symbol."""
@@ -232,10 +243,12 @@ class Engine:
             for bar in bars:
                 self.histories[bar.symbol].append(bar)
             requests: list[TrainingRecord] = [] if walking or not bars else self._desk.due_requests(due_ms)
+            # The workers think while the bars are made durable; what they answer is decided on after that.
+            asking = group.create_task(self._ask(bars)) if bars and not walking else None
             await self._stepper.market(batch, due_ms, timer=bool(bars), extra=requests)
-            if bars and not walking:
+            if asking is not None:
                 self._desk.start_pending(group)
-                await self._predict(due_ms)
+                await self._take(await asking)
         self._state = "ended"
         log.info("the recorded market ended")
 
@@ -244,19 +257,28 @@ class Engine:
             self._parts.clock.advance_to(record.due_ms)
             await self._stepper.step((), record.due_ms, extra=[record])
 
-    async def _predict(self, close_ms: int) -> None:
-        """Ask for the predictions of the bars that closed at `close_ms` and were not answered yet."""
+    async def _warm_up(self) -> None:
+        try:
+            await self._parts.forecaster.warm_up()
+        except ModelError as error:
+            log.error("the model workers do not start: %s", error)
+            self._outage = f"no predictions: {error}"
+
+    async def _ask(self, bars: Sequence[Bar]) -> list[Prediction]:
+        """The predictions of these bars, of one instant, that were not made yet."""
         asked: list[tuple[BarColumns, str]] = []
-        for symbol, version in self._desk.answering(close_ms).items():
-            s = self._trader.state.symbols[symbol]
-            answered = s.prediction is not None and s.prediction.bar_close_ms >= close_ms
-            if s.bar_close_ms == close_ms and not answered:
-                asked.append((self.histories[symbol].window(self._trader.strategy.lookback_bars, close_ms), version))
-        if not asked:
-            return
-        made_ms = close_ms + self._inference_delay_ms
-        predictions = await self._ask_workers(asked, made_ms)
+        close_ms = bars[0].close_time_ms
+        versions = self._desk.answering(close_ms)
+        for bar in bars:
+            made = self._trader.state.symbols[bar.symbol].prediction
+            if bar.symbol in versions and (made is None or made.bar_close_ms < close_ms):
+                window = self.histories[bar.symbol].window(self._trader.strategy.lookback_bars, close_ms)
+                asked.append((window, versions[bar.symbol]))
+        return await self._ask_workers(asked, close_ms + self._inference_delay_ms) if asked else []
+
+    async def _take(self, predictions: Sequence[Prediction]) -> None:
         if predictions:
+            made_ms = predictions[0].made_ms
             self._parts.clock.advance_to(max(made_ms, self._parts.clock.now_ms()))
             await self._stepper.step(predictions, made_ms)
 

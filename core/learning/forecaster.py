@@ -65,8 +65,7 @@ class WorkerForecaster:
         self._unusable: dict[str, str] = {}
 
     async def warm_up(self) -> None:
-        """Start the workers, let them import and compile, and clear away what a crash left half stored."""
-        await self._pool.train(tasks.sweep, self._home)
+        """Start the workers and let them import and compile. Raises ModelError when one cannot."""
         await self._pool.warm_up(tasks.warm_up, self._home)
 
     async def predict(self, windows: Sequence[tuple[BarColumns, str]], made_ms: int) -> list[Prediction | None]:

@@ -19,7 +19,7 @@ from typing import cast
 
 from core.domain.errors import ModelError
 from core.learning.protocol import Fit, Learner, Outlook, SavedModel, TrainedModel
-from core.learning.versions import Manifest, digests, load_version, prune_versions, sweep_partials, write_version
+from core.learning.versions import Manifest, digests, load_version, prune_versions, write_version
 from core.ports import BarColumns, TrainingResult
 from core.strategy import ModelSpec
 
@@ -49,10 +49,6 @@ class TrainingOrder:
 
 def warm_up(home: ModelHome) -> None:
     _learner(home.spec).warm_up()
-
-
-def sweep(home: ModelHome) -> None:
-    sweep_partials(home.root)
 
 
 def predict_batch(home: ModelHome, requests: Sequence[tuple[BarColumns, str]]) -> list[Outlook | ModelError | None]:

@@ -112,6 +112,9 @@ class ScriptedForecaster:
             window.symbol, "scripted", version, passed, "" if passed else "refused", {"rmse_bps": 1.0}
         )
 
+    async def warm_up(self) -> None:
+        await asyncio.sleep(0)
+
     def describe(self) -> dict[str, Any]:
         return {}
 

@@ -206,13 +206,6 @@ async def test_old_versions_go_but_never_the_one_in_use(make: Callable[..., Work
     assert (await forecaster.predict([(window, made[1])], 0))[0] is not None
 
 
-async def test_warming_up_clears_away_what_a_crash_left(make: Callable[..., WorkerForecaster], tmp_path: Path) -> None:
-    half = tmp_path / "models/toy/BTCUSDT/.partial-x"
-    half.mkdir(parents=True)
-    await make().warm_up()
-    assert not half.exists()
-
-
 def test_a_strategy_without_a_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="declares no model"):
         WorkerForecaster(replace(STRATEGY, model=None), WorkerPool(1, 0), tmp_path, 7)
