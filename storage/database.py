@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -38,6 +37,8 @@ class Database:
 
     async def connect(self, *, durable: bool) -> Connection:
         """The same, on a thread of its own. Raises StorageError."""
+        import asyncio
+
         from storage.connection import Connection
 
         with storage_errors(self.path):
