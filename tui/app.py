@@ -71,8 +71,10 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
         theme: str | None = None,
         engine_here: bool = True,
         terminal_alive: Callable[[], bool] = lambda: True,
+        signalled: Callable[[int], None] = lambda _: None,
     ) -> None:
         super().__init__()
+        self.signalled = signalled
         self.control = control
         self.connect = connect
         self.clock_ms = clock_ms
@@ -103,7 +105,7 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
 
     def on_mount(self) -> None:
         if not self.is_headless:
-            terminal.on_signals(self._end)
+            terminal.on_signals(self._end, self.signalled)
         self.set_interval(1 / self.flush_hz, self._tick)
         self.call_after_refresh(self._first_picture)
 
@@ -414,12 +416,15 @@ def run_console(
     theme: str | None = None,
     engine_here: bool = True,
     mouse: bool = True,
+    let_go: Callable[[], None] = lambda: None,
 ) -> int:
     """Run the console on this process's terminal until the operator leaves; returns the exit code.
 
+    `let_go` releases what else the process holds, where the terminal keeps the console from leaving after a signal.
     128 + n after signal n, 129 when the terminal was closed, the error's own code when `connect` failed.
     """
     watchdogs: list[threading.Timer] = []
+    last_resort = terminal.LastResort(let_go)
 
     def alive() -> bool:
         if terminal.terminal_alive():
@@ -438,8 +443,10 @@ def run_console(
         theme=theme,
         engine_here=engine_here,
         terminal_alive=alive,
+        signalled=last_resort.arm,
     )
     app.run(mouse=mouse)
+    last_resort.disarm()
     for timer in watchdogs:
         timer.cancel()
     return app.return_code or 0

@@ -7,14 +7,19 @@ import codecs
 import os
 import signal
 import sys
+import termios
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TextIO
 
+from core.domain.errors import QuarterdeckError
 from tui.format import ASCII, UNICODE, Glyphs
 
 SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 LAST_RESORT_SECONDS = 4.0
+_LEAVE = b"\x1b[?2026l\x1b[?1000l\x1b[?1003l\x1b[?1006l\x1b[?2004l\x1b[<u\x1b[?1049l\x1b[?25h"
+"""Synchronised output, mouse, paste and key reports off; the normal screen; the cursor."""
 
 
 def glyphs_for(stream: TextIO | None) -> Glyphs:
@@ -26,11 +31,50 @@ def glyphs_for(stream: TextIO | None) -> Glyphs:
     return UNICODE if name == "utf-8" else ASCII
 
 
-def on_signals(act: Callable[[int], None]) -> None:
-    """Call `act` with the exit code (128 + number) when a signal asks the running loop's process to end."""
+def on_signals(act: Callable[[int], None], at_once: Callable[[int], None]) -> None:
+    """Call both with the exit code (128 + number) when a signal asks the running loop's process to end.
+
+    `act` on the loop; `at_once` in the main thread even while the loop is stuck in a write that nobody reads.
+    """
     loop = asyncio.get_running_loop()
     for number in SIGNALS:
         loop.add_signal_handler(number, act, 128 + number)
+        # The loop is woken by the number in its pipe, not by the handler it installed; so that can be replaced.
+        signal.signal(number, lambda received, _frame: at_once(128 + received))
+
+
+class LastResort:
+    """Ends a process that was told to end and cannot, because its terminal takes no more output.
+
+    `let_go` is called first, for what else the process holds. Made before the console takes the terminal, whose modes
+    it remembers.
+    """
+
+    def __init__(self, let_go: Callable[[], None]) -> None:
+        self._let_go = let_go
+        self._modes = termios.tcgetattr(0) if os.isatty(0) else None
+        self._timer: threading.Timer | None = None
+
+    def arm(self, exit_code: int) -> None:
+        if self._timer is None:
+            self._timer = threading.Timer(LAST_RESORT_SECONDS, self._end, (exit_code,))
+            self._timer.daemon = True
+            self._timer.start()
+
+    def disarm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _end(self, exit_code: int) -> None:
+        with suppress(QuarterdeckError):
+            self._let_go()
+        if self._modes is not None:
+            termios.tcflush(0, termios.TCOFLUSH)
+            termios.tcsetattr(0, termios.TCSANOW, self._modes)
+            os.set_blocking(2, False)
+            with suppress(BlockingIOError):
+                os.write(2, _LEAVE)
+        os._exit(exit_code)
 
 
 def terminal_alive() -> bool:

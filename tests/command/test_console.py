@@ -80,6 +80,20 @@ def test_trading_goes_on_while_nobody_reads_the_terminal(traded: Path) -> None:
     kit.assert_released(traded)
 
 
+def test_a_terminal_that_nobody_reads_cannot_keep_the_console_from_ending(traded: Path) -> None:
+    with console(traded, "--speed", 240) as terminal:
+        at_work = watch(terminal, traded)
+        terminal.until_shown("DEMO", "SOLUSDT")
+        terminal.stop_reading()
+        kit.until(terminal.is_full, "a full terminal")
+        os.kill(terminal.process.pid, signal.SIGTERM)
+        assert terminal.exit_code() == 128 + signal.SIGTERM
+        terminal.read_on()
+        terminal.assert_restored()
+        kit.assert_all_gone(at_work)
+    kit.assert_released(traded)
+
+
 def test_a_small_terminal_still_shows_the_mode_and_pauses(traded: Path) -> None:
     with console(traded, "--speed", 120, columns=60, lines=20) as terminal:
         watch(terminal, traded)

@@ -126,14 +126,19 @@ def _with_console(runtime: Runtime, request: RunRequest) -> int:
             raise
         return handles[-1].control
 
+    def stop() -> None:
+        for handle in handles:
+            handle.stop(STOP_TIMEOUT_S)
+
     async def connect() -> Control:
         return await asyncio.to_thread(start)
 
     try:
-        code = run_console(None, connect=connect, clock_ms=SystemClock().now_ms, version=installed_version())
+        code = run_console(
+            None, connect=connect, clock_ms=SystemClock().now_ms, version=installed_version(), let_go=stop
+        )
     finally:
-        for handle in handles:
-            handle.stop(STOP_TIMEOUT_S)
+        stop()
     failures += [handle.failure() for handle in handles]
     for failure in failures:
         if failure is not None:

@@ -70,8 +70,14 @@ def console(monkeypatch: pytest.MonkeyPatch) -> list[FakeControl]:
     seen: list[Any] = []
 
     def run_console(
-        control: None, *, connect: Callable[[], Awaitable[Any]], clock_ms: Callable[[], int], version: str
+        control: None,
+        *,
+        connect: Callable[[], Awaitable[Any]],
+        clock_ms: Callable[[], int],
+        version: str,
+        let_go: Callable[[], None],
     ) -> int:
+        assert callable(let_go)
         assert control is None
         assert clock_ms() > T0_MS
         assert version

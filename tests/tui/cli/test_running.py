@@ -152,7 +152,7 @@ class Drawn:
     def flush(self):
         pass
 
-def run_console(control, *, connect, clock_ms, version):
+def run_console(control, *, connect, clock_ms, version, let_go):
     sys.stderr, before = Drawn(), sys.stderr
     asyncio.run(connect())
     sys.stderr = before
