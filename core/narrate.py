@@ -50,7 +50,7 @@ def _narrate(record: Record, instruments: Mapping[str, Instrument]) -> None:
         case FillRecord(fill, order):
             instrument = instruments[fill.symbol]
             _trade_log.info(
-                "%s %s %s %s at %s, fee %s USDT",
+                "%s %s %s %s at %s, fee %.4f USDT",
                 fill.symbol,
                 order.role,
                 fill.side,
