@@ -97,7 +97,7 @@ class EngineSettings(_Section):
 
 
 class DemoSettings(_Section):
-    speed: float = Field(60.0, gt=0)
+    speed: float = Field(120.0, gt=0)
     seed: int = Field(7, ge=0)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import IO, Any
 
 import click
 
@@ -12,6 +12,19 @@ from core.home import Home, find_home
 from tui.cli.options import HOME_META
 
 _OWN_OPTIONS = {"-h", "--help", "--version"}
+
+
+class WrongUsage(click.ClickException):
+    """A wrong word on the command line, told in one line."""
+
+    exit_code = 2
+
+    def __init__(self, error: click.UsageError) -> None:
+        path = error.ctx.command_path if error.ctx else "quarterdeck"
+        super().__init__(f"{error.format_message()} See: {path} --help")
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        click.echo(f"quarterdeck: {self.message}", file=file, err=True)
 
 
 class VerbGroup(click.Group):
@@ -24,9 +37,21 @@ class VerbGroup(click.Group):
             args = ["run", *args]
         return super().parse_args(ctx, args)
 
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        try:
+            return super().make_context(info_name, args, parent, **extra)
+        except click.UsageError as error:
+            raise WrongUsage(error) from error
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
+        except click.exceptions.NoArgsIsHelpError:
+            raise
+        except click.UsageError as error:
+            raise WrongUsage(error) from error
         except QuarterdeckError as error:
             click.echo(f"quarterdeck: {error}", err=True)
             ctx.exit(error.exit_code)

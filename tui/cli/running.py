@@ -28,7 +28,7 @@ STOP_TIMEOUT_S = 10.0
 @click.option("--headless", is_flag=True, help="The engine alone, without a console.")
 @home_option
 @settings_option
-@click.option("--speed", type=Speed(), help="Market seconds per second; max with --headless.  [settings: 60]")
+@click.option("--speed", type=Speed(), help="Market seconds per second; max with --headless.  [settings: 120]")
 @click.option("--from", "from_ms", type=Moment(), help="Where the replay begins (UTC).")
 @click.option("--to", "to_ms", type=Moment(), help="Where the replay ends (UTC, exclusive).")
 @click.option("--seed", type=click.IntRange(min=0), help="For everything random.  [settings: 7]")

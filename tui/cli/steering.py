@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from core.control_client import request
+from core.control_client import no_engine, request
 from core.domain.errors import RefusedError
-from core.home import Home
+from core.home import Home, engine_pid
 from tui.cli.options import confirm, home_option, json_option, yes_option
 from tui.cli.output import emit_json
 
@@ -34,6 +34,7 @@ def pause(home: Home, as_json: bool) -> None:
 @json_option
 def resume(home: Home, yes: bool, as_json: bool) -> None:
     """Open positions again after a pause or halt. Asks first."""
+    _need_engine(home)
     confirm("Let the engine open positions again?", yes)
     _steer(home, "resume", as_json)
 
@@ -55,8 +56,15 @@ def flatten(home: Home, symbol: str, yes: bool, as_json: bool) -> None:
     """Close all positions at market and pause, or only that of SYMBOL. Asks first."""
     symbol = symbol.upper()
     what = f"Close the position in {symbol} at market?" if symbol else "Close ALL positions at market and pause?"
+    _need_engine(home)
     confirm(what, yes)
     _steer(home, "flatten", as_json, symbol)
+
+
+def _need_engine(home: Home) -> None:
+    """Raises UnavailableError, before anything is asked, where there is nobody to carry the answer out."""
+    if engine_pid(home) is None:
+        raise no_engine(home)
 
 
 def _steer(home: Home, verb: str, as_json: bool, symbol: str = "") -> None:

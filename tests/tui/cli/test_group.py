@@ -39,8 +39,30 @@ def test_main_gives_the_exit_code_back(
     assert main(runtime) == 2
 
 
-def test_an_unknown_verb_ends_with_2(quarterdeck: Quarterdeck) -> None:
-    assert quarterdeck("sell").exit_code == 2
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["sell"], "No such command 'sell'"),
+        (["--speed", "x"], "Invalid value for '--speed'"),
+        (["run", "--sped", "3"], "No such option"),
+        (["data", "import", "nowhere.csv"], "File 'nowhere.csv' does not exist"),
+        (["flatten", "--yes", "BTCUSDT", "ETHUSDT"], "Got unexpected extra argument"),
+    ],
+)
+def test_wrong_usage_is_one_line_and_2(quarterdeck: Quarterdeck, words: list[str], told: str) -> None:
+    result = quarterdeck(*words)
+    assert result.exit_code == 2
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("quarterdeck: ")
+    assert told in line
+    assert line.endswith("--help")
+
+
+@pytest.mark.parametrize("verb", ["resume", "flatten"])
+def test_nothing_is_asked_where_no_engine_runs(quarterdeck: Quarterdeck, verb: str) -> None:
+    result = quarterdeck(verb)
+    assert result.exit_code == 3
+    assert "no engine runs here" in result.stderr
 
 
 def test_help_names_every_verb(quarterdeck: Quarterdeck) -> None:

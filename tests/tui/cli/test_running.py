@@ -8,6 +8,7 @@ import pytest
 from core.domain.errors import StorageError, UnavailableError
 from core.home import Home
 from core.runtime import RunRequest
+from core.settings import Settings
 from tests.core.control_samples import T0_MS, FakeControl
 from tests.tui.cli.fakes import FakeHandle, FakeRuntime, Quarterdeck
 from tui.cli import running
@@ -27,7 +28,7 @@ def test_run_headless_hands_the_root_one_request(quarterdeck: Quarterdeck, runti
 def test_options_without_a_verb_mean_run(quarterdeck: Quarterdeck, runtime: FakeRuntime, arguments: list[str]) -> None:
     assert quarterdeck(*arguments).exit_code == 0
     assert runtime.requests[0].mode == "demo"
-    assert runtime.requests[0].speed == 60.0
+    assert runtime.requests[0].speed == Settings().demo.speed
 
 
 def test_milliseconds_and_zones_are_times_too(quarterdeck: Quarterdeck, runtime: FakeRuntime) -> None:
