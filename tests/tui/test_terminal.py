@@ -20,7 +20,7 @@ from tui.theme import ANSI, DARK, THEMES, default_theme, roles
 _CONSOLE = """
 import sys, time
 from tests.tui.fake_control import FakeControl, snapshot
-from tui.app import run_console
+from tui.launch import run_console
 sys.exit(run_console(FakeControl(snapshot()), clock_ms=lambda: time.time_ns() // 1_000_000, version="0"))
 """
 

@@ -107,7 +107,7 @@ def _with_console(runtime: Runtime, request: RunRequest) -> int:
     from multiprocessing import resource_tracker
 
     from core.clock import SystemClock
-    from tui.app import run_console
+    from tui.launch import run_console
 
     # The console takes stderr's place with a stream that has no descriptor, and worker processes could then not be
     # started: their tracker inherits stderr. It is started once for all of them, so it starts now, and deaf to the

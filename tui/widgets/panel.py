@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -127,9 +128,9 @@ class Panel(Lines, can_focus=True):
         self._index = 0
         self._flaw = ""
 
+    @abstractmethod
     def content(self, view: View, width: int, height: int) -> Content:
         """The rows for an area of `width` x `height` cells inside title and frame."""
-        raise NotImplementedError
 
     @property
     def inner_width(self) -> int:

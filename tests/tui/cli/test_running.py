@@ -176,7 +176,7 @@ class Runtime:
         return None
 
 if __name__ == "__main__":
-    sys.modules["tui.app"] = SimpleNamespace(run_console=run_console)
+    sys.modules["tui.launch"] = SimpleNamespace(run_console=run_console)
     running.has_terminal = lambda: True
     sys.exit(main(Runtime()))
 """

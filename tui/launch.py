@@ -1,0 +1,56 @@
+"""Run the console on this process's terminal, and give the terminal back in every case."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Awaitable, Callable
+
+from core.control import Control
+from tui import terminal
+from tui.app import CLOSED_EXIT_CODE, FLUSH_HZ, QuarterdeckApp
+
+
+def run_console(
+    control: Control | None,
+    *,
+    connect: Callable[[], Awaitable[Control]] | None = None,
+    clock_ms: Callable[[], int],
+    version: str,
+    flush_hz: float = FLUSH_HZ,
+    theme: str | None = None,
+    engine_here: bool = True,
+    mouse: bool = True,
+    let_go: Callable[[], None] = lambda: None,
+) -> int:
+    """Run the console on this process's terminal until the operator leaves; returns the exit code.
+
+    `let_go` releases what else the process holds, where the terminal keeps the console from leaving after a signal.
+    128 + n after signal n, 129 when the terminal was closed, the error's own code when `connect` failed.
+    """
+    watchdogs: list[threading.Timer] = []
+    last_resort = terminal.LastResort(let_go)
+
+    def alive() -> bool:
+        if terminal.terminal_alive():
+            return True
+        if not watchdogs:
+            watchdogs.append(terminal.abandon_terminal(CLOSED_EXIT_CODE))
+        return False
+
+    app = QuarterdeckApp(
+        control,
+        connect=connect,
+        clock_ms=clock_ms,
+        version=version,
+        flush_hz=flush_hz,
+        glyphs=terminal.glyphs_for(terminal.drawing_stream()),
+        theme=theme,
+        engine_here=engine_here,
+        terminal_alive=alive,
+        signalled=last_resort.arm,
+    )
+    app.run(mouse=mouse)
+    last_resort.disarm()
+    for timer in watchdogs:
+        timer.cancel()
+    return app.return_code or 0
