@@ -160,7 +160,7 @@ async def _demo_parts(
     console: bool,
 ) -> EngineParts:
     """The recorded market, a simulated venue, and the account of this home."""
-    from core.account import Opening, check_seed, first_period, later_period
+    from core.account import Opening, check_seed, check_symbols, first_period, later_period
     from core.engine import EngineParts
     from core.learning.forecaster import WorkerForecaster
     from core.learning.versions import sweep_partials
@@ -187,7 +187,8 @@ async def _demo_parts(
     instruments = _chosen(load_instruments(DATA / "instruments.toml", settings.costs), settings.market.symbols)
     spans = {symbol: await _span(candles, symbol) for symbol in instruments}
     records = await journal.load()
-    point = resume_point(records)
+    check_symbols(records, instruments)
+    point = resume_point(records, instruments)
     stored = await journal.get_meta("opening")
     if stored is None:
         period = first_period(spans, strategy.lifecycle.window_ms, request.from_ms, request.to_ms)

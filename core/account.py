@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 
 from core.domain.errors import BadInputError
+from core.domain.records import CursorRecord, Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,16 @@ def later_period(opening: Opening, reached_ms: int, last_ms: int, from_ms: int |
         )
     end_ms = last_ms if to_ms is None else min(to_ms, last_ms)
     return Period(opening.start_ms, max(from_ms or 0, reached_ms), end_ms)
+
+
+def check_symbols(records: Iterable[Record], symbols: Collection[str]) -> None:
+    """Raises BadInputError when the account has traded a symbol that is not among `symbols` any more."""
+    traded = {record.symbol for record in records if isinstance(record, CursorRecord)}
+    missing = sorted(traded.difference(symbols))
+    if missing:
+        raise BadInputError(
+            f"market.symbols lacks {', '.join(missing)}, which this account has traded; add it, or use another --home"
+        )
 
 
 def check_seed(opening: Opening, seed: int | None) -> None:

@@ -174,7 +174,7 @@ class Engine:
         records = parts.records
         differences = restore(trader, records)
         self._observe(records, narrated=False)
-        self._point = resume_point(records)
+        self._point = resume_point(records, self._symbols)
         last_bars = await self._load_history()
         last_prices = await self._load_first_prices()
         parts.venue.restore(records, last_bars, last_prices)

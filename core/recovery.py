@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -30,13 +30,19 @@ class ResumePoint:
     first_prices: dict[str, int]
 
 
-def resume_point(records: Sequence[Record]) -> ResumePoint:
+def resume_point(records: Sequence[Record], symbols: Iterable[str]) -> ResumePoint:
+    """Where each of `symbols` goes on. One that the account has not traded before joins where the newest is."""
     point = ResumePoint({}, {})
     for record in records:
         if isinstance(record, CursorRecord):
             point.bars[record.symbol] = record.open_time_ms
         elif isinstance(record, FirstPriceRecord):
             point.first_prices[record.symbol] = record.open_time_ms
+    for reached in (point.bars, point.first_prices):
+        if reached:
+            newest = max(reached.values())
+            for symbol in symbols:
+                reached.setdefault(symbol, newest)
     return point
 
 

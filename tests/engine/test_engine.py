@@ -155,6 +155,19 @@ async def test_books_that_differ_from_the_venue_are_told_and_stop_new_entries(
     assert "settled at start" not in engine.latest.status.note
 
 
+async def test_a_symbol_that_joins_later_begins_where_the_account_is(database: Database) -> None:
+    one = SETTINGS.model_copy(update={"market": SETTINGS.market.model_copy(update={"symbols": SYMBOLS[:1]})})
+    joined_ms = START_MS + 20 * MINUTE_MS
+    await run_hour(database, acts=(), settings=one, end_ms=joined_ms)
+    await run_hour(database, acts=())
+    books = read_books(database.path)
+    of_the_new = [int(str(row[1])) for row in books["predictions"] if row[0] == SYMBOLS[1]]
+    assert of_the_new
+    assert min(of_the_new) > joined_ms
+    times = [row[0] for row in books["equity"]]
+    assert times == sorted(set(times))
+
+
 async def test_every_exit_and_stop_of_a_flat_symbol_is_withdrawn(database: Database) -> None:
     await run_hour(database, acts=(*ACTS, Act(START_MS + 50 * MINUTE_MS, Verb.FLATTEN)))
     waiting = [order for order in read_books(database.path)["orders"] if order[7] in ("accepted", "partially_filled")]
