@@ -206,7 +206,7 @@ async def _demo_parts(
     clock.advance_to(period.start_ms)
 
     sweep_partials(home.models)
-    pool = WorkerPool(settings.engine.training_workers, settings.engine.worker_nice, home.log)
+    pool = WorkerPool(settings.engine.training_workers, settings.engine.worker_nice, home.worker_log)
     stack.push_async_callback(pool.close)
 
     def feed(point: ResumePoint) -> AsyncIterator[MarketEvent]:

@@ -43,6 +43,11 @@ class Home:
         return self.root / "quarterdeck.log"
 
     @property
+    def worker_log(self) -> Path:
+        """What worker processes write to stderr: libraries' own words, not lines of ours."""
+        return self.root / "workers.log"
+
+    @property
     def lock(self) -> Path:
         return self.root / "engine.lock"
 
