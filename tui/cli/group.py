@@ -21,7 +21,7 @@ class WrongUsage(click.ClickException):
 
     def __init__(self, error: click.UsageError) -> None:
         path = error.ctx.command_path if error.ctx else "quarterdeck"
-        super().__init__(f"{error.format_message()} See: {path} --help")
+        super().__init__(f"{error.format_message().rstrip('.')}; see {path} --help")
 
     def show(self, file: IO[Any] | None = None) -> None:
         click.echo(f"quarterdeck: {self.message}", file=file, err=True)
