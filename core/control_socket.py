@@ -12,7 +12,7 @@ import json
 import logging
 import socket
 from collections import deque
-from contextlib import AsyncExitStack, suppress
+from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 from types import TracebackType
@@ -155,7 +155,6 @@ class SocketControl:
         self._cursor = 0
         self._asked = 0
         self._turn = asyncio.Lock()
-        self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> SocketControl:
         try:

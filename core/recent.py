@@ -21,14 +21,12 @@ class Recent:
         self.trades: deque[Trade] = deque(maxlen=_KEEP)
         self.signals: deque[Signal] = deque(maxlen=_KEEP)
         self.markers: defaultdict[str, deque[MarkerView]] = defaultdict(lambda: deque(maxlen=_KEEP))
-        self.trades_closed = 0
 
     def take_in(self, records: Sequence[Record]) -> None:
         for record in records:
             match record:
                 case TradeRecord(trade):
                     self.trades.append(trade)
-                    self.trades_closed += 1
                 case SignalRecord(signal):
                     self.signals.append(signal)
                 case FillRecord(fill, order):
