@@ -21,7 +21,7 @@ from core.venues.rebuild import journalled_venue
 from storage.database import open_database
 from storage.journal import SqliteJournal
 
-ITERATIONS = 2_000
+ITERATIONS = 8_000
 BEYOND_DISK_US = 1_000.0
 APPENDED = b"x" * 200
 
