@@ -1,0 +1,1 @@
+"""The backtest lab: the trader over history, many times, and what the result is worth."""

@@ -1,0 +1,136 @@
+"""What a run over history gives: trades and equity as columns, one form for both engines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.domain.trading import Trade
+
+Floats = NDArray[np.float64]
+Times = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class TradeColumns:
+    """Closed trades in order of their exits, all columns of one length. `side` is +1 long, -1 short; amounts USDT.
+
+    net = gross - fees + funding. `symbol` and `exit_reason` are arrays of str.
+    """
+
+    symbol: NDArray[np.str_]
+    side: NDArray[np.int8]
+    entry_time_ms: Times
+    exit_time_ms: Times
+    qty: Floats
+    entry_price: Floats
+    exit_price: Floats
+    gross_usdt: Floats
+    fees_usdt: Floats
+    funding_usdt: Floats
+    net_usdt: Floats
+    exit_reason: NDArray[np.str_]
+
+    def __len__(self) -> int:
+        return len(self.side)
+
+
+def trade_columns(trades: Sequence[Trade]) -> TradeColumns:
+    def floats(name: str) -> Floats:
+        return np.array([float(getattr(trade, name)) for trade in trades], np.float64)
+
+    return TradeColumns(
+        symbol=np.array([trade.symbol for trade in trades], np.str_),
+        side=np.array([trade.side.sign for trade in trades], np.int8),
+        entry_time_ms=np.array([trade.entry_time_ms for trade in trades], np.int64),
+        exit_time_ms=np.array([trade.exit_time_ms for trade in trades], np.int64),
+        qty=floats("qty"),
+        entry_price=floats("entry_price"),
+        exit_price=floats("exit_price"),
+        gross_usdt=floats("gross_pnl_usdt"),
+        fees_usdt=floats("fees_usdt"),
+        funding_usdt=floats("funding_usdt"),
+        net_usdt=floats("net_pnl_usdt"),
+        exit_reason=np.array([str(trade.exit_reason) for trade in trades], np.str_),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class EquityCurve:
+    """The account at the close of every traded slot: `equity_usdt` at the closes, open positions included.
+
+    `gross_usdt` is the notional of all open positions, `net_usdt` that of longs less shorts. One unbroken series:
+    where a symbol has no bar its last close stands.
+    """
+
+    time_ms: Times
+    equity_usdt: Floats
+    gross_usdt: Floats
+    net_usdt: Floats
+
+    def __len__(self) -> int:
+        return len(self.time_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class PredictionColumns:
+    """What was predicted of one symbol: `value_bps` at the closes `close_ms`, oldest first."""
+
+    close_ms: Times
+    value_bps: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """One run. `complete` is False where it was stopped early: everything then tells of the part that was run.
+
+    `initial_usdt` opened the account; `final_usdt` is the equity at the last close. `vetoes` counts the signals that
+    were refused, by reason; `limits` the firings of each limit.
+    """
+
+    trades: TradeColumns
+    curve: EquityCurve
+    initial_usdt: float
+    final_usdt: float
+    complete: bool = True
+    open_positions: int = 0
+    vetoes: Mapping[str, int] = field(default_factory=dict)
+    limits: Mapping[str, int] = field(default_factory=dict)
+    predictions: Mapping[str, PredictionColumns] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where a run comes from, in the words that every report repeats.
+
+    `engine` is "event-driven" or "sweep"; `settings_json` the whole settings; `code_version` names the code. `trials`
+    counts every parameter set ever tried of the strategy on data of this hash or overlapping it, this one included.
+    `in_sample` is True where parameters or model were chosen on data of the run.
+    """
+
+    strategy: str
+    engine: str
+    symbols: tuple[str, ...]
+    from_ms: int
+    to_ms: int
+    interval_ms: int
+    source: str
+    data_hash: str
+    is_synthetic: bool
+    in_sample: bool
+    settings_json: str
+    code_version: str
+    seed: int
+    trials: int = 1
+
+    def labels(self) -> tuple[str, ...]:
+        """Warnings that must stand beside every figure of the run."""
+        found = []
+        if self.is_synthetic:
+            found.append("SYNTHETIC DATA: not performance")
+        if self.in_sample:
+            found.append("IN-SAMPLE: parameters or model were chosen on this data")
+        return tuple(found)
