@@ -35,11 +35,12 @@ class CostSettings(_Section):
     taker_fee_bps: Decimal = Field(Decimal("5"), ge=0, le=100)
     slippage_bps: float = Field(0.5, ge=0, le=500)
     impact_bps: float = Field(5.0, ge=0, le=1000)
-    max_participation_pct: float = Field(10.0, gt=0, le=100)
+    max_participation_pct: float = Field(10.0, ge=0, le=100)
     liquidation_fee_bps: Decimal = Field(Decimal("125"), ge=0, le=1000)
 
 
 class SizingSettings(_Section):
+    notional_usdt: float = Field(0.0, ge=0)
     risk_per_trade_pct: float = Field(0.5, gt=0, le=100)
     position_pct: float = Field(25.0, gt=0, le=1000)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from core.domain.trading import ExitReason
 
@@ -15,6 +16,10 @@ DecideFunction = Callable[[float, float], int]
 
 ExitFunction = Callable[[int, float, float, float, int, float], bool]
 """(side_sign, entry_price, price, value_bps, held_ms, parameter) -> leave now."""
+
+
+ScanFunction = Callable[..., Any]
+"""(state, open, high, low, close, volume, parameters) -> values, all arrays of float64; see `Rule`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +53,26 @@ class ModelSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class Rule:
+    """Predictions told from bars by arithmetic alone, as a fold: `scan` takes the next bars of one symbol, oldest
+    first, returns a value in bps for each (NaN: nothing to say), and keeps what it must remember in `state`, zeros at
+    the start. Bars may come one by one or all at once, and the values must be the same: live trading sends them one by
+    one, a backtest all at once. `scan` is compiled by numba with cache=True.
+    """
+
+    scan: ScanFunction
+    state_size: int
+    parameters: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Strategy:
     """The declaration. Everything numeric is pure, so trader and sweep share it.
 
     `stop_pct` and `target_pct` are distances from the entry in percent of its price; both rest at the venue.
-    `lookback_bars` is how many closed bars one prediction needs, the newest included.
-    `model` is None when predictions come from elsewhere than a forecaster.
+    `lookback_bars` is how many closed bars one prediction of a model needs, the newest included, or how many a rule is
+    shown before the first that it may trade on. Predictions come from `model`, or from `rule`, or from elsewhere.
+    `reverses`: a signal against the position closes it and opens the other side with one order.
     """
 
     name: str
@@ -68,3 +87,5 @@ class Strategy:
     exits: tuple[ExitRule, ...]
     lifecycle: Lifecycle
     model: ModelSpec | None = None
+    rule: Rule | None = None
+    reverses: bool = False

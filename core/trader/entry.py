@@ -31,15 +31,16 @@ def standing_veto(state: TraderState, s: SymbolState, guard: Guard, now_ms: int)
         return "entries paused by the operator"
     if not s.bar_close_ms:
         return "no bar of this symbol was seen yet"
-    if s.trade is not None:
+    reversing = s.lots != 0
+    if s.trade is not None and not reversing:
         return "an entry of this symbol is pending"
     if s.has_unknown():
         return "an order of this symbol has an unknown outcome"
-    if s.orders:
+    if s.orders and not reversing:
         return "orders of the last trade are still open"
     if now_ms < s.cooldown_until_ms:
         return "cooldown after the last trade"
-    rule = guard.blocks(s.instrument.symbol)
+    rule = guard.blocks(s.instrument.symbol, reversing=reversing)
     return f"limit {rule.name}; clears {rule.clears}" if rule else ""
 
 
@@ -65,11 +66,14 @@ def entry_size(
     caps: LimitSettings,
     now_ms: int,
 ) -> Size:
-    """The size of an entry at the present mark, after every per-trade limit."""
+    """The size of an entry at the present mark, after every per-trade limit. A position held makes room: it is closed
+    by the same order."""
     symbol = s.instrument.symbol
     equity = state.equity_usdt()
-    gross = state.gross_notional_usdt()
-    wanted = sizing.target_notional_usdt(equity, stop_pct, sizes.position_pct, sizes.risk_per_trade_pct)
+    gross = state.gross_notional_usdt() - s.notional_usdt
+    wanted = sizes.notional_usdt or sizing.target_notional_usdt(
+        equity, stop_pct, sizes.position_pct, sizes.risk_per_trade_pct
+    )
     room_leverage = limits.room_usdt(gross, equity, caps.max_leverage * 100.0)
     room_exposure = limits.room_usdt(gross, equity, caps.max_exposure_pct)
     events = guard.check(

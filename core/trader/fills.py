@@ -60,9 +60,14 @@ def adverse_ticks(price: float, tick_size: float, side_sign: int) -> int:
 
 
 def participation_cap_lots(volume: float, lot_qty: float, max_participation_pct: float) -> int:
-    """Most lots that may trade against `volume` base units: a percentage of it, at least one lot, none of nothing."""
+    """Most lots that may trade against `volume` base units: a percentage of it, at least one lot, none of nothing.
+
+    A percentage of 0 stands for no cap.
+    """
     if volume <= 0.0:
         return 0
+    if max_participation_pct <= 0.0:
+        return 1 << 62
     return max(1, math.floor(volume * max_participation_pct / 100.0 / lot_qty + 1e-9))
 
 

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal, localcontext
+from decimal import ROUND_HALF_EVEN, Decimal, localcontext
 
 from core.domain.instrument import Instrument
 from core.domain.operator import OperatorCommand, Verb
 from core.domain.orders import Fill, Order, OrderRole, OrderState, Side
-from core.domain.trading import EXACT, EquitySample, FundingPayment, Prediction, Trade
+from core.domain.trading import EXACT, EquitySample, ExitReason, FundingPayment, Prediction, Trade
+from core.trader.cost_basis import USDT_QUANTUM
 from core.trader.ledger import ZERO, Ledger
 
 DAY_MS = 86_400_000
@@ -71,7 +72,8 @@ class SymbolState:
     """One symbol. `lots` and `cost_usdt` mirror the ledger in float for the marks of every bar.
 
     `orders` are the open ones. `ended` are the last that closed: a fill can overtake the news of an order's end.
-    `canceling` names open orders whose withdrawal was asked for.
+    `canceling` names open orders whose withdrawal was asked for. `next_trade` is what a reversing entry, which closes
+    `trade` on its way, will open.
     """
 
     instrument: Instrument
@@ -83,6 +85,7 @@ class SymbolState:
     cost_usdt: float = 0.0
     cooldown_until_ms: int = 0
     trade: OpenTrade | None = None
+    next_trade: OpenTrade | None = None
     prediction: Prediction | None = None
     orders: dict[str, Order] = field(default_factory=dict)
     ended: dict[str, Order] = field(default_factory=dict)
@@ -104,8 +107,9 @@ class SymbolState:
         return next((order for order in self.orders.values() if order.role is role), None)
 
     def pending_entry_lots(self) -> int:
-        """Lots that may still be entered; unknown orders count in full."""
-        return sum(o.remaining_lots for o in self.orders.values() if o.role is OrderRole.ENTRY)
+        """Lots that may still be entered; unknown orders count in full. What a reversing entry closes first is none."""
+        closing = abs(self.lots) if self.next_trade is not None else 0
+        return max(0, sum(o.remaining_lots for o in self.orders.values() if o.role is OrderRole.ENTRY) - closing)
 
     def pending_entry_usdt(self) -> float:
         return self.pending_entry_lots() * self.lot_qty * self.mark
@@ -175,14 +179,18 @@ class TraderState:
     def apply_intent(self, order: Order) -> None:
         s = self.symbols[order.symbol]
         s.orders[order.client_order_id] = order
+        trade = s.trade
         if order.role is OrderRole.ENTRY:
-            s.trade = OpenTrade(
+            trade = OpenTrade(
                 order.trade_id, order.symbol, order.side, order.strategy, order.model_version, order.created_ms
             )
+            if s.lots:
+                s.next_trade = trade
+            else:
+                s.trade = trade
             day = order.created_ms // DAY_MS
             self.entries_today = self.entries_today + 1 if day == self.entries_day else 1
             self.entries_day = day
-        trade = s.trade
         if trade is None:
             return
         trade.attempts[order.role] = trade.attempts.get(order.role, 0) + 1
@@ -195,7 +203,11 @@ class TraderState:
         """Take in `order` after a change of state that was not a fill."""
         s = self.symbols[order.symbol]
         s.keep(order)
-        if not order.is_open and order.role is OrderRole.ENTRY and order.filled_lots == 0 and s.lots == 0:
+        if order.is_open or order.role is not OrderRole.ENTRY:
+            return
+        if s.next_trade is not None and s.next_trade.trade_id == order.trade_id:
+            s.next_trade = None
+        elif s.trade is not None and s.trade.trade_id == order.trade_id and not s.trade.entry_lots and not s.lots:
             s.trade = None
 
     def apply_fill(self, fill: Fill, order: Order) -> Trade | None:
@@ -212,25 +224,30 @@ class TraderState:
                 order.model_version,
                 fill.time_ms,
             )
-        effect = self.ledger.apply_fill(fill, trade.trade_id)
+        opened = trade
+        if s.next_trade is not None and order.trade_id == s.next_trade.trade_id:
+            opened = s.next_trade
+        effect = self.ledger.apply_fill(fill, opened.trade_id)
         self.wallet_usdt = float(self.ledger.wallet_usdt)
         s.lots = effect.position.lots if effect.position else 0
         s.cost_usdt = float(effect.position.cost_usdt) if effect.position else 0.0
         with localcontext(EXACT):
             value = s.instrument.price(fill.price_ticks)
-            trade.fees_usdt += fill.fee_usdt
+            opening_fee = _share(fill.fee_usdt, effect.opened_lots, fill.qty_lots)
+            opened.fees_usdt += opening_fee
+            trade.fees_usdt += fill.fee_usdt - opening_fee
             if effect.opened_lots:
-                trade.entry_time_ms = trade.entry_time_ms or fill.time_ms
-                trade.entry_lots += effect.opened_lots
-                trade.entry_value += value * s.instrument.qty(effect.opened_lots)
+                opened.entry_time_ms = opened.entry_time_ms or fill.time_ms
+                opened.entry_lots += effect.opened_lots
+                opened.entry_value += value * s.instrument.qty(effect.opened_lots)
             if effect.closed_lots:
                 trade.exit_time_ms = fill.time_ms
                 trade.exit_lots += effect.closed_lots
                 trade.exit_value += value * s.instrument.qty(effect.closed_lots)
                 trade.gross_usdt += effect.realised_usdt
-                # Why it was placed; a canceled order's reason tells why it was canceled.
-                trade.exit_reason = order.reason if order.role is OrderRole.EXIT else order.role
-        return self._close_trade(s, trade) if s.lots == 0 and effect.closed_lots else None
+                trade.exit_reason = _exit_reason(order)
+        over = effect.closed_lots > 0 and (s.lots == 0 or (effect.opened_lots > 0 and opened is not trade))
+        return self._close_trade(s, trade) if over else None
 
     def apply_funding(self, payment: FundingPayment) -> None:
         self.ledger.apply_funding(payment)
@@ -255,9 +272,23 @@ class TraderState:
 
     def _close_trade(self, s: SymbolState, trade: OpenTrade) -> Trade:
         closed = trade.close(s.instrument)
-        s.trade = None
+        s.trade, s.next_trade = s.next_trade, None
         day = closed.exit_time_ms // DAY_MS
         streak = self.losses_in_row if day == self.losses_day else 0
         self.losses_in_row = streak + 1 if closed.net_pnl_usdt < 0 else 0
         self.losses_day = day
         return closed
+
+
+def _share(fee_usdt: Decimal, lots: int, of_lots: int) -> Decimal:
+    """The part of a fill's fee that belongs to `lots` of its lots, rounded half-even to 1e-8 USDT."""
+    if lots == of_lots:
+        return fee_usdt
+    return (fee_usdt * lots / of_lots).quantize(USDT_QUANTUM, ROUND_HALF_EVEN) if lots else ZERO
+
+
+def _exit_reason(order: Order) -> str:
+    """Why an order that closed was placed. Not the reason of a canceled one, which tells why it was canceled."""
+    if order.role is OrderRole.EXIT:
+        return order.reason
+    return ExitReason.REVERSAL if order.role is OrderRole.ENTRY else order.role

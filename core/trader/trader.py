@@ -129,16 +129,18 @@ class Trader:
             return []  # Each bar is decided on once, and never after a later one.
         s.prediction = prediction
         commands: list[Command] = [Journal(PredictionRecord(prediction))]
-        if s.lots:
-            return commands + self._ask_exits(s, prediction)
         direction = self.strategy.decide(prediction.value_bps, self.threshold_bps)
+        if s.lots:
+            return commands + self._ask_exits(s, prediction, direction)
         return commands + self._try_entry(s, prediction, direction) if direction else commands
 
-    def _ask_exits(self, s: SymbolState, prediction: Prediction) -> list[Command]:
+    def _ask_exits(self, s: SymbolState, prediction: Prediction, direction: int) -> list[Command]:
         trade = s.trade
-        if trade is None or s.open_order(OrderRole.EXIT) is not None:
+        if trade is None or s.next_trade is not None or s.open_order(OrderRole.EXIT) is not None:
             return []
         sign = 1 if s.lots > 0 else -1
+        if self.strategy.reverses and direction == -sign:
+            return self._try_entry(s, prediction, direction)
         held_ms = prediction.made_ms - trade.entry_time_ms
         for rule in self.strategy.exits:
             if rule.function(sign, s.entry_price, s.mark, prediction.value_bps, held_ms, rule.parameter):
@@ -147,6 +149,7 @@ class Trader:
         return []
 
     def _try_entry(self, s: SymbolState, prediction: Prediction, direction: int) -> list[Command]:
+        """Enter, through a position on the other side if there is one; where that may not be, only close it."""
         now_ms, caps = prediction.made_ms, self.settings.limits
         commands = self._heed(self.guard.measure(self.state, now_ms, (prediction.symbol,)), now_ms)
         commands += _journalled(check_stop(self.guard, prediction.symbol, self.strategy.stop_pct, caps, now_ms))
@@ -164,22 +167,23 @@ class Trader:
             )
             lots, reason = size.lots, size.reason
             commands += _journalled(size.events)
-        action = SignalAction.ENTER if lots else SignalAction.VETOED
+        held = abs(s.lots)
+        action = SignalAction.ENTER if lots else SignalAction.EXIT if held else SignalAction.VETOED
         signal = self._signal(prediction, direction, self.threshold_bps, action, reason)
         commands.append(Journal(SignalRecord(signal)))
-        if lots:
-            order = entry_order(
-                self.account,
-                s,
-                Side.BUY if direction > 0 else Side.SELL,
-                lots,
-                decision_ms=prediction.bar_close_ms,
-                now_ms=now_ms,
-                strategy=self.strategy.name,
-                model_version=prediction.model_version,
-            )
-            commands += self._place(order)
-        return commands
+        if not lots:
+            return commands + (self._exit(s, ExitReason.REVERSAL, now_ms) if held else [])
+        order = entry_order(
+            self.account,
+            s,
+            Side.BUY if direction > 0 else Side.SELL,
+            held + lots,
+            decision_ms=prediction.bar_close_ms,
+            now_ms=now_ms,
+            strategy=self.strategy.name,
+            model_version=prediction.model_version,
+        )
+        return commands + self._place(order)
 
     def _on_update(self, update: OrderUpdate) -> list[Command]:
         s = self.state.symbols[update.symbol]
@@ -200,6 +204,8 @@ class Trader:
             return []
         commands: list[Command] = [Journal(OrderUpdateRecord(update, order))]
         if s.lots and not order.is_open:
+            if order.role is OrderRole.ENTRY and s.trade is not None and s.trade.trade_id != order.trade_id:
+                return commands + self._exit(s, ExitReason.REVERSAL, update.time_ms)
             if order.role is OrderRole.STOP:
                 commands += self._protect(s, update.time_ms)
             elif order.role is OrderRole.TARGET and order.state is OrderState.REJECTED:
@@ -217,7 +223,7 @@ class Trader:
             self.state.apply_intent(before)
             commands.append(Journal(IntentRecord(before)))
         order = apply_fill(before, fill)
-        opening = order.role is OrderRole.ENTRY and s.lots == 0
+        held = s.lots
         closed = self.state.apply_fill(fill, order)
         commands.append(Journal(FillRecord(fill, order)))
         position = self.state.ledger.positions.get(fill.symbol) or Position(fill.symbol, 0, ZERO, 0, "")
@@ -227,10 +233,13 @@ class Trader:
         if closed is not None:
             s.cooldown_until_ms = closed.exit_time_ms + self.strategy.cooldown_ms
             commands.append(Journal(TradeRecord(closed)))
-            commands += self._cancel_all(s, fill.time_ms, "position closed")
-        elif opening and s.trade is not None:
-            commands += self._bracket(s, order, fill)
-        elif order.role is not OrderRole.ENTRY:
+            goes_on = order.client_order_id if order.role is OrderRole.ENTRY else ""
+            rest = [o for o in s.orders.values() if o.client_order_id != goes_on]
+            commands += self._cancel(rest, fill.time_ms, "position closed")
+        if order.role is OrderRole.ENTRY:
+            if s.trade is not None and s.lots * order.side.sign > 0 >= held * order.side.sign:
+                commands += self._bracket(s, order, fill)
+        elif closed is None:
             commands += self._cancel_entries(s, fill.time_ms, "the position is being closed")
         return commands
 
@@ -250,6 +259,7 @@ class Trader:
         stop = sizing.stop_ticks(fill.price_ticks, sign, self.strategy.stop_pct)
         target = sizing.target_ticks(fill.price_ticks, sign, self.strategy.target_pct)
         commands: list[Command] = []
+        lots = abs(s.lots) + order.remaining_lots
         for role, reason, ticks in (
             (OrderRole.STOP, ExitReason.STOP, stop),
             (OrderRole.TARGET, ExitReason.TARGET, target),
@@ -259,7 +269,7 @@ class Trader:
                     self.account,
                     s.trade,
                     role,
-                    order.qty_lots,
+                    lots,
                     now_ms=fill.time_ms,
                     reason=reason,
                     trigger_ticks=ticks,
@@ -345,9 +355,6 @@ class Trader:
 
     def _cancel_entries(self, s: SymbolState, now_ms: int, reason: str) -> list[Command]:
         return self._cancel([o for o in s.orders.values() if o.role is OrderRole.ENTRY], now_ms, reason)
-
-    def _cancel_all(self, s: SymbolState, now_ms: int, reason: str) -> list[Command]:
-        return self._cancel(list(s.orders.values()), now_ms, reason)
 
     def _cancel(self, orders: Sequence[Order], now_ms: int, reason: str) -> list[Command]:
         commands: list[Command] = []

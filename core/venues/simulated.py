@@ -11,8 +11,8 @@ position must not be spared a loss because the data are thin. Before a symbol's 
 fill pays full impact. A touched stop always fills at least one lot, so that "has begun to fill" and "was triggered"
 are one fact; its rest goes on as a market order at the following events. Liquidations know no cap.
 
-Fees are rounded half-even to 1e-8 USDT for each fill. A liquidation pays the liquidation fee instead of the taker fee,
-and no insurance fund bears what its loss exceeds the margin by.
+Fees and funding are rounded half-even to 1e-8 USDT, each fill and payment for itself. A liquidation pays the
+liquidation fee instead of the taker fee, and no insurance fund bears what its loss exceeds the margin by.
 """
 
 from __future__ import annotations
@@ -210,6 +210,7 @@ class SimulatedVenue:
         funding_id = f"funding-{rate.symbol}-{rate.time_ms}"
         if not book.lots or funding_id in self._paid:
             return []
+        amount = -book.instrument.qty(book.lots) * rate.mark_price * rate.rate
         payment = FundingPayment(
             funding_id=funding_id,
             symbol=rate.symbol,
@@ -217,7 +218,7 @@ class SimulatedVenue:
             rate=rate.rate,
             mark_price=rate.mark_price,
             position_lots=book.lots,
-            amount_usdt=-book.instrument.qty(book.lots) * rate.mark_price * rate.rate,
+            amount_usdt=amount.quantize(USDT_QUANTUM, ROUND_HALF_EVEN),
         )
         self._pay(payment)
         return [payment]

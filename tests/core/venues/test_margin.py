@@ -130,7 +130,7 @@ def test_funding_is_exact_named_and_paid_once() -> None:
     venue = holding(777)
     event = funding(AFTER_ENTRY_MS, "0.00012345", "105260.46566253")
     (payment,) = venue.on_market(event)
-    assert told([payment]) == [(-Decimal("0.777") * Decimal("105260.46566253") * Decimal("0.00012345"),)]
+    assert told([payment]) == [(Decimal("-10.09665229"),)]  # 0.777 * 105260.46566253 * 0.00012345
     assert getattr(payment, "funding_id", "") == f"funding-AAAUSDT-{AFTER_ENTRY_MS}"
     assert getattr(payment, "position_lots", 0) == 777
     assert venue.on_market(event) == []
