@@ -205,9 +205,12 @@ async def _demo_parts(
     settings = settings.with_initial_balance(opening.initial_balance_usdt)
     clock.advance_to(period.start_ms)
 
-    sweep_partials(home.models)
-    pool = WorkerPool(settings.engine.training_workers, settings.engine.worker_nice, home.worker_log)
-    stack.push_async_callback(pool.close)
+    forecaster = None
+    if strategy.model is not None:
+        sweep_partials(home.models)
+        pool = WorkerPool(settings.engine.training_workers, settings.engine.worker_nice, home.worker_log)
+        stack.push_async_callback(pool.close)
+        forecaster = WorkerForecaster(strategy, pool, home.models, opening.seed)
 
     def feed(point: ResumePoint) -> AsyncIterator[MarketEvent]:
         delay_ms = settings.engine.first_price_delay_ms
@@ -222,7 +225,7 @@ async def _demo_parts(
         journal=journal,
         records=records,
         candles=candles,
-        forecaster=WorkerForecaster(strategy, pool, home.models, opening.seed),
+        forecaster=forecaster,
         feed=feed,
         clock=clock,
         pacer=Pacer(request.speed, CONSOLE_CORE_SHARE if console else None),
