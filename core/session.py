@@ -116,7 +116,7 @@ class Session:
             requests = self.models.due_requests(due_ms)
             # The workers think while the bars are made durable; what they answer is decided on after that.
             asking = group.create_task(self._ask_models(self.models, bars))
-        told = self.rules.predict(bars) if self.rules is not None else []
+        told = self._ask_rules(bars)
         await self.stepper.market(batch, due_ms, timer=bool(bars), extra=requests)
         if asking is not None:
             self.start_trainings(group)
@@ -130,8 +130,14 @@ class Session:
             return
         if self.models is not None:
             await self._decide(await self._ask_models(self.models, bars))
-        elif self.rules is not None:
-            await self._decide([p for p in self.rules.predict(bars) if not self._is_made(p.symbol, p.bar_close_ms)])
+        else:
+            await self._decide([p for p in self._ask_rules(bars) if not self._is_made(p.symbol, p.bar_close_ms)])
+
+    def _ask_rules(self, bars: Sequence[Bar]) -> list[Prediction]:
+        if self.rules is None:
+            return []
+        answers = (self.rules.predict(bar) for bar in bars)
+        return [answer for answer in answers if answer is not None]
 
     async def _decide(self, predictions: Sequence[Prediction]) -> None:
         if predictions:
