@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,12 @@ from core.domain.market import Bar
 from core.domain.trading import Prediction
 from core.ports import BarColumns
 from core.strategy import Strategy
+
+
+class PredictionDesk(Protocol):
+    """What tells predictions from bars alone, at once."""
+
+    def predict(self, bars: Sequence[Bar]) -> list[Prediction]: ...
 
 
 class RuleDesk:
