@@ -169,6 +169,7 @@ async def _demo_parts(
     from core.market.replay import ReplayFeed
     from core.pace import Pacer
     from core.recovery import replay_cursors, resume_point
+    from core.strategy import history_ms
     from core.trader.trader import Trader
     from core.venues.rebuild import journalled_venue
     from storage.candles import SqliteCandles
@@ -191,7 +192,7 @@ async def _demo_parts(
     point = resume_point(records, instruments)
     stored = await journal.get_meta("opening")
     if stored is None:
-        period = first_period(spans, strategy.lifecycle.window_ms, request.from_ms, request.to_ms)
+        period = first_period(spans, history_ms(strategy, MINUTE_MS), request.from_ms, request.to_ms)
         seed = settings.demo.seed if request.seed is None else request.seed
         opening = Opening(seed, settings.account.initial_balance_usdt, period.start_ms)
         await journal.set_meta({"opening": opening.to_json(), "mode": request.mode})
@@ -247,9 +248,9 @@ def _settings(path: Path | None, home: Home) -> Settings:
 
 
 def _strategy(settings: Settings) -> Strategy:
-    from strategies.scalper.declaration import build
+    from strategies.registry import load_strategy
 
-    return build(settings)
+    return load_strategy(settings.strategy, settings)
 
 
 def _chosen(instruments: dict[str, Instrument], symbols: Sequence[str]) -> dict[str, Instrument]:
@@ -319,11 +320,14 @@ def _try_workers(settings_path: Path | None, home: Home) -> str:
     from core.learning.workers import WorkerPool
 
     settings = _settings(settings_path, home)
+    strategy = _strategy(settings)
+    if strategy.model is None:
+        return f"none needed: {strategy.name} has no model"
 
     async def warm_up() -> None:
         pool = WorkerPool(settings.engine.training_workers, settings.engine.worker_nice)
         try:
-            await WorkerForecaster(_strategy(settings), pool, home.models, settings.demo.seed).warm_up()
+            await WorkerForecaster(strategy, pool, home.models, settings.demo.seed).warm_up()
         finally:
             await pool.close()
 

@@ -15,6 +15,9 @@ from core.domain.operator import LimitEffect
 
 Mode = Literal["demo", "paper", "live"]
 
+STRATEGY_SECTIONS = ("scalper", "ema_cross")
+"""The strategies that have a section of their own, of the same name; the others have `strategy_options`."""
+
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -89,6 +92,22 @@ class ScalperSettings(_Section):
     keep_versions: int = Field(10, ge=1)
 
 
+class EmaCrossSettings(_Section):
+    fast_bars: int = Field(12, ge=1)
+    slow_bars: int = Field(26, ge=2, le=10_000)
+    first_signal_bar: int = Field(30, ge=0, le=1_000_000)
+    exit: Literal["bracket", "reverse"] = "bracket"
+    stop_pct: float = Field(1.0, gt=0, lt=100)
+    target_pct: float = Field(3.0, gt=0, lt=100)
+    cooldown_minutes: int = Field(0, ge=0)
+
+    @model_validator(mode="after")
+    def _averages_in_order(self) -> EmaCrossSettings:
+        if self.fast_bars >= self.slow_bars:
+            raise ValueError("fast_bars must be below slow_bars")
+        return self
+
+
 class EngineSettings(_Section):
     inference_delay_ms: int = Field(100, ge=0, le=900)
     training_delay_seconds: int = Field(60, ge=1)
@@ -103,13 +122,19 @@ class DemoSettings(_Section):
 
 
 class Settings(_Section):
+    """`strategy` names what a run trades; `strategy_options` holds a table of free keys for each strategy that is
+    installed from elsewhere, by its name."""
+
     mode: Mode = "demo"
+    strategy: str = "scalper"
     account: AccountSettings = AccountSettings()
     market: MarketSettings = MarketSettings()
     costs: CostSettings = CostSettings()
     sizing: SizingSettings = SizingSettings()
     limits: LimitSettings = LimitSettings()
     scalper: ScalperSettings = ScalperSettings()
+    ema_cross: EmaCrossSettings = EmaCrossSettings()
+    strategy_options: dict[str, dict[str, Any]] = {}
     engine: EngineSettings = EngineSettings()
     demo: DemoSettings = DemoSettings()
 
@@ -121,8 +146,12 @@ class Settings(_Section):
 
     @model_validator(mode="after")
     def _parts_agree(self) -> Settings:
-        if not self.limits.min_stop_distance_pct <= self.scalper.stop_pct <= self.limits.max_stop_distance_pct:
-            raise ValueError("scalper.stop_pct must lie between limits.min_stop_distance_pct and max_stop_distance_pct")
+        if self.strategy in STRATEGY_SECTIONS:
+            stop_pct = getattr(self, self.strategy).stop_pct
+            if not self.limits.min_stop_distance_pct <= stop_pct <= self.limits.max_stop_distance_pct:
+                raise ValueError(
+                    f"{self.strategy}.stop_pct must lie between limits.min_stop_distance_pct and max_stop_distance_pct"
+                )
         if self.engine.inference_delay_ms >= self.engine.first_price_delay_ms:
             raise ValueError("engine.inference_delay_ms must be below engine.first_price_delay_ms")
         return self
