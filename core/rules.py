@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,12 @@ Floats = NDArray[np.float64]
 
 CONFIDENCE = 0.5
 """A rule tells a side and no probability of it: the figure of who does not know."""
+
+
+class PredictionDesk(Protocol):
+    """What tells predictions from bars alone, at once."""
+
+    def predict(self, bar: Bar) -> Prediction | None: ...
 
 
 class RuleDesk:
