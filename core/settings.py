@@ -75,8 +75,8 @@ class LimitSettings(_Section):
 
 class ScalperSettings(_Section):
     horizon_minutes: int = Field(10, ge=1, le=240)
-    window_hours: int = Field(48, ge=12, le=720)
-    retrain_minutes: int = Field(15, ge=1, le=1440)
+    window_hours: int = Field(48, ge=12, le=8784)
+    retrain_minutes: int = Field(15, ge=1, le=44_640)
     validation_pct: float = Field(20.0, gt=0, lt=90)
     min_edge_bps: float = Field(8.0, gt=0)
     edge_over_cost_bps: float = Field(1.0, ge=0)
