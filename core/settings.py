@@ -118,6 +118,20 @@ class EngineSettings(_Section):
     worker_nice: int = Field(10, ge=0, le=19)
 
 
+class ComputeSettings(_Section):
+    backend: Literal["local", "dask"] = "local"
+    scheduler: str = ""
+    jobs: int = Field(0, ge=0, le=1024)
+
+    @model_validator(mode="after")
+    def _scheduler_is_named(self) -> ComputeSettings:
+        if self.backend == "dask" and not self.scheduler:
+            raise ValueError(
+                'compute.scheduler: backend "dask" needs the address of its scheduler, as in "tcp://127.0.0.1:8786"'
+            )
+        return self
+
+
 class DemoSettings(_Section):
     speed: float = Field(120.0, gt=0)
     seed: int = Field(7, ge=0)
@@ -138,6 +152,7 @@ class Settings(_Section):
     ema_cross: EmaCrossSettings = EmaCrossSettings()
     strategy_options: dict[str, dict[str, Any]] = {}
     engine: EngineSettings = EngineSettings()
+    compute: ComputeSettings = ComputeSettings()
     demo: DemoSettings = DemoSettings()
 
     def with_initial_balance(self, balance_usdt: Decimal) -> Settings:
