@@ -126,7 +126,7 @@ def _fragment(report: Report, figure: Any, name: str, height_px: int) -> str:
     figure.update_layout(
         height=height_px, paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)", font={"color": "#767676"},
         margin={"l": 70, "r": 20, "t": 70, "b": 40}, legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"},
-        hovermode="closest", modebar={"bgcolor": "rgba(0,0,0,0)"},
+        hovermode="closest", modebar={"bgcolor": "rgba(0,0,0,0)", "color": "#767676"},
     )  # fmt: skip
     if labels := report.short_labels():
         figure.add_annotation(
@@ -134,7 +134,7 @@ def _fragment(report: Report, figure: Any, name: str, height_px: int) -> str:
             yanchor="bottom", showarrow=False, font={"color": _LOSS, "size": 14},
         )  # fmt: skip
     # Plotly's bar has a button that uploads the chart; a page of somebody's trades must not.
-    config = {"displaylogo": False, "responsive": True, "showSendToCloud": False, "plotlyServerURL": ""}
+    config = {"displaylogo": False, "responsive": True, "showSendToCloud": False}
     return str(figure.to_html(config=config, include_plotlyjs=False, full_html=False, div_id=name))
 
 

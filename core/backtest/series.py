@@ -17,7 +17,7 @@ Dates = NDArray[np.datetime64]
 
 def drawdown_pct(equity_usdt: Floats, initial_usdt: float) -> Floats:
     """How far each point lies below the highest one so far, `initial_usdt` included: percent, zero or negative."""
-    peak = np.maximum(np.maximum.accumulate(equity_usdt), initial_usdt) if len(equity_usdt) else equity_usdt
+    peak = np.fmax(np.fmax.accumulate(equity_usdt), initial_usdt) if len(equity_usdt) else equity_usdt
     return (equity_usdt / peak - 1.0) * 100.0
 
 
