@@ -12,6 +12,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -99,6 +100,10 @@ class QuarterdeckRuntime:
         database.backup(target)
         return {"database": str(database.path), "backup": str(target), "bytes": target.stat().st_size}
 
+    def replay_verify(self, home: Path, settings_path: Path | None) -> Row:
+        _collect_garbage()
+        return asyncio.run(_verify(Home(home), settings_path))
+
 
 def _collect_garbage() -> None:
     """From here on; what was imported so far stays for good and is not looked at again."""
@@ -169,6 +174,7 @@ async def _demo_parts(
     from core.market.replay import ReplayFeed
     from core.pace import Pacer
     from core.recovery import replay_cursors, resume_point
+    from core.starts import Rules, start_meta
     from core.strategy import history_ms
     from core.trader.trader import Trader
     from core.venues.rebuild import journalled_venue
@@ -204,6 +210,7 @@ async def _demo_parts(
         last_ms = max(span[1] for span in spans.values())
         period = later_period(opening, reached_ms, last_ms, request.from_ms, request.to_ms)
     settings = settings.with_initial_balance(opening.initial_balance_usdt)
+    await journal.set_meta(start_meta(journal.last_seq, SystemClock().now_ms(), Rules(settings, instruments)))
     clock.advance_to(period.start_ms)
 
     forecaster = None
@@ -236,6 +243,45 @@ async def _demo_parts(
         end_with_feed=not console,
         publish_hz=CONSOLE_PUBLISH_HZ if console else HEADLESS_PUBLISH_HZ,
     )
+
+
+async def _verify(home: Home, settings_path: Path | None) -> Row:
+    """Replay the account written last, each stretch of its journal by the rules that its start kept."""
+    from core.account import Opening
+    from core.backtest.verify import verify
+    from core.market.instruments import load_instruments
+    from core.starts import Rules, Start, changes, read_starts
+    from core.trader.trader import Trader
+    from storage.candles import SqliteCandles
+    from storage.journal_reader import JournalReader
+
+    database = _existing_database(home.root)
+    settings = _settings(settings_path, home)
+    with JournalReader(database) as journal:
+        meta = journal.meta()
+        opening = Opening.from_json(meta["opening"])
+        settings = settings.with_initial_balance(opening.initial_balance_usdt)
+        known = load_instruments(DATA / "instruments.toml", settings.costs)
+        today = Rules(settings, _chosen(known, settings.market.symbols))
+        starts = read_starts(meta)
+        if starts and starts[0].seq == 0:
+            notes = [f"changed since the last start: {change}" for change in changes(starts[-1].rules, today)]
+        else:
+            until = starts[0].seq if starts else journal.last_seq
+            notes = [f"the settings of the first {until:,} records were not kept: replayed with those of today"]
+            starts.insert(0, Start(0, today))
+        candles = await SqliteCandles.open(database)
+        try:
+            found = await verify(
+                journal,
+                candles,
+                starts,
+                opening.start_ms,
+                lambda rules: Trader(journal.account, _strategy(rules.settings), rules.settings, rules.instruments),
+            )
+        finally:
+            await candles.close()
+    return {"account": journal.account, "equal": found.first_difference is None, **asdict(found), "notes": notes}
 
 
 def _settings(path: Path | None, home: Home) -> Settings:

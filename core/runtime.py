@@ -136,3 +136,12 @@ class Runtime(Protocol):
     def backup(self, home: Path, target: Path) -> Row:
         """Copy the database, whole and consistent, beside a running engine. Refuses an existing `target`."""
         ...
+
+    def replay_verify(self, home: Path, settings_path: Path | None) -> Row:
+        """Replay the account written last from its journal, as far as it is written now, beside a running engine too.
+
+        `equal`, `records`, `decisions`, `digest`; `first_difference` is None or the `record`, its `time_ms` and what
+        `journal` and `trader` say there; `notes` tell which settings were used and what has changed since. The settings
+        named are today's. Raises UnavailableError when the home has no account yet.
+        """
+        ...

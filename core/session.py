@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from core.account import iso
 from core.clock import VirtualClock
 from core.domain.errors import ModelError
-from core.domain.market import Bar, MarketEvent
+from core.domain.market import MINUTE_MS, Bar, MarketEvent
 from core.domain.records import Record, TrainingRecord
 from core.domain.trading import Prediction
 from core.learning.forecaster import training_bars
@@ -20,12 +20,21 @@ from core.market.history import BarHistory
 from core.models import ModelDesk
 from core.ports import BarColumns, Forecaster, Journal, Venue
 from core.rules import PredictionDesk, RuleDesk
+from core.settings import Settings
 from core.stepper import Stepper
+from core.strategy import Strategy
 from core.trader.trader import Trader
 
 log = logging.getLogger("quarterdeck.engine")
 
 _CHART_AND_SLACK_BARS = 1_500
+
+
+def history_bars(strategy: Strategy, settings: Settings) -> int:
+    """How many of a symbol's newest bars a session remembers: for a training that is asked for late, and for charts."""
+    interval_ms = settings.market.interval_minutes * MINUTE_MS
+    delay_bars = settings.engine.training_delay_seconds * 1_000 // interval_ms
+    return training_bars(strategy) + delay_bars + _CHART_AND_SLACK_BARS
 
 
 class Session:
@@ -56,7 +65,7 @@ class Session:
         self._inference_delay_ms = settings.engine.inference_delay_ms
         self._training_bars = training_bars(strategy)
         delay_ms = settings.engine.training_delay_seconds * 1_000
-        self.capacity = self._training_bars + delay_ms // self.interval_ms + _CHART_AND_SLACK_BARS
+        self.capacity = history_bars(strategy, settings)
         self.histories = {symbol: BarHistory(symbol, self.interval_ms, self.capacity) for symbol in self.symbols}
         self.models: ModelDesk | None = None
         if forecaster is not None and desk is None:

@@ -5,20 +5,16 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from core import compute_dask
-from core.compute import Compute, compute_of, run_tasks, task_seed
+from core.compute import Compute, run_tasks
 from core.compute_dask import code_hash
-from core.domain.errors import SettingsError, TaskError, UnavailableError, WorkerLostError
-from core.settings import parse_settings
+from core.domain.errors import TaskError, UnavailableError, WorkerLostError
 from tests.core.compute_tasks import (
     Market,
     die_at,
