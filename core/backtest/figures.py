@@ -16,6 +16,7 @@ GROUPS: tuple[tuple[str, Mapping[str, str]], ...] = (
         {
             "initial_usdt": "opening equity",
             "final_usdt": "closing equity",
+            "days": "time covered",
             "total_return_pct": "total return",
             "cagr_pct": "CAGR",
             "volatility_pct": "volatility",
@@ -30,8 +31,10 @@ GROUPS: tuple[tuple[str, Mapping[str, str]], ...] = (
         "Risk and exposure",
         {
             "max_drawdown_pct": "deepest drawdown",
-            "max_drawdown_ms": "longest drawdown",
+            "max_drawdown_ms": "its length",
+            "daily_drawdown_pct": "deepest, by days",
             "exposure_time_pct": "time in the market",
+            "mean_gross_pct": "mean gross exposure",
             "turnover_per_year": "turnover",
             "open_positions": "left open",
         },
@@ -40,10 +43,14 @@ GROUPS: tuple[tuple[str, Mapping[str, str]], ...] = (
         "Trades",
         {
             "trades": "trades",
+            "wins": "won",
+            "losses": "lost",
             "win_rate_pct": "win rate",
             "profit_factor": "profit factor",
             "expectancy_usdt": "expectancy, a trade",
             "expectancy_bps": "expectancy, a trade",
+            "average_win_usdt": "average win",
+            "average_loss_usdt": "average loss",
             "mae_pct": "adverse excursion",
             "mfe_pct": "favourable excursion",
         },
@@ -51,10 +58,12 @@ GROUPS: tuple[tuple[str, Mapping[str, str]], ...] = (
     (
         "Costs",
         {
+            "gross_usdt": "gross",
             "fees_usdt": "fees",
             "cost_share_pct": "cost share",
             "funding_usdt": "funding",
             "funding_share_pct": "funding share",
+            "net_usdt": "net",
         },
     ),
     (
@@ -130,7 +139,7 @@ def _figure(key: str, label: str, value: float | None) -> Figure:
 
 
 def _suffix(key: str) -> str:
-    return next((suffix for suffix in _UNITS if key.endswith(suffix)), "")
+    return next((suffix for suffix in _UNITS if f"_{key}".endswith(suffix)), "")
 
 
 def _words(key: str) -> str:

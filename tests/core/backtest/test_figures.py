@@ -44,6 +44,7 @@ def test_an_undefined_figure_is_a_dash_without_a_unit(value: float | None) -> No
         ("held_ms", 0, "0 s"),
         ("held_ms", 86_400_000 + 5_000, "1 d"),
         ("worst_day_time_ms", 1_735_689_600_000, "2025-01-01 00:00 UTC"),
+        ("days", 69.44, "69.44 d"),
         ("some_new_thing_bps", 4.5, "4.50 bps"),
         ("some_count", np.int64(12_345), "12,345"),
     ],

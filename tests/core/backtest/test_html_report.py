@@ -114,7 +114,7 @@ def test_figures_breakdowns_references_and_provenance_are_on_the_page() -> None:
     text = "|".join(page.text)
     words = [
         "Sharpe|1.234", "total return|12.35 %", "overfit probability|-", "ulcer index|3.30 %",
-        "longest drawdown|3 d 4 h",
+        "its length|3 d 4 h",
         "By symbol|", "BTCUSDT|33|8.25|45.50|-", "By exit reason|", "stop|38|-91.20", "buy and hold|", "cooldown|12",
         "data hash|5f1c2ab4", "code version|200bb22", "seed|7", "trials|1,250", "recorded: a test", '"fast": 12',
     ]  # fmt: skip

@@ -68,7 +68,7 @@ def test_every_figure_is_there_with_its_unit_and_the_undefined_as_a_dash() -> No
     text = " ".join(summary(sample_report()).split())
     for words in (
         "opening equity 10,000.00 USDT", "total return 12.35 %", "Sharpe 1.234", "Sharpe, interval from -0.310",
-        "longest drawdown 3 d 4 h", "turnover 310.50 a year", "expectancy, a trade 2.10 bps", "fees 34.50 USDT",
+        "its length 3 d 4 h", "turnover 310.50 a year", "expectancy, a trade 2.10 bps", "fees 34.50 USDT",
         "deflated Sharpe 2.1e-06", "overfit probability -", "track record needed 612.40 d", "Other ulcer index 3.30 %",
     ):  # fmt: skip
         assert words in text
