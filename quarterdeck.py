@@ -69,18 +69,23 @@ class QuarterdeckRuntime:
     def import_files(
         self, home: Path, files: Sequence[Path], symbol: str | None, interval: str | None, synthetic: bool
     ) -> list[Row]:
+        from core.market.intervals import INTERVALS_MS
         from storage.data_admin import import_file
         from storage.database import open_database
+        from storage.history import prepare_history
 
         _collect_garbage()
         where = Home(home)
         where.create()
         database = open_database(where.database)
         now_ms = SystemClock().now_ms()
-        return [
-            import_file(database, path, symbol=symbol, interval=interval, synthetic=synthetic, now_ms=now_ms).as_dict()
+        reports = [
+            import_file(database, path, symbol=symbol, interval=interval, synthetic=synthetic, now_ms=now_ms)
             for path in files
         ]
+        for key in sorted({(report.symbol, report.interval) for report in reports if report.kind == "candles"}):
+            prepare_history(database, key[0], INTERVALS_MS[key[1]])
+        return [report.as_dict() for report in reports]
 
     def list_data(self, home: Path) -> list[Row]:
         from storage.data_admin import list_data

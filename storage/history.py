@@ -50,6 +50,14 @@ def stored_series(database: Database, interval_ms: int) -> dict[str, Series]:
         }
 
 
+def prepare_history(database: Database, symbol: str, interval_ms: int) -> None:
+    """Bring the cache of a symbol up to date, so that the next `load_history` is quick. Raises StorageError."""
+    folder = database.path.parent / CACHE_FOLDER
+    with storage_errors(database.path), closing(connect_read_only(database.path)) as connection:
+        connection.execute("BEGIN")
+        stored_columns(connection, folder, symbol, interval_ms)
+
+
 def load_history(
     database: Database,
     symbols: Sequence[str],

@@ -14,7 +14,7 @@ from storage import column_cache
 from storage.candles import SqliteCandles
 from storage.data_admin import import_file
 from storage.database import Database
-from storage.history import load_history, stored_series
+from storage.history import load_history, prepare_history, stored_series
 
 MINUTE = 60_000
 T0 = 1_748_995_200_000
@@ -130,6 +130,15 @@ def test_the_cache_is_private_and_survives_what_a_run_does_to_its_arrays(
     history.open_time_ms[:] = 0
     assert path.read_bytes() == before
     assert [item.name for item in path.parent.iterdir()] == [path.name]
+
+
+def test_a_prepared_history_reads_no_rows(
+    database: Database, put: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put("AUSDT", range(3))
+    prepare_history(database, "AUSDT", MINUTE)
+    monkeypatch.setattr(column_cache, "_from_rows", None)
+    assert len(load_history(database, ["AUSDT"], MINUTE, T0, END, 0)) == 3
 
 
 def test_a_cache_that_cannot_be_written_is_told(database: Database, put: Callable[..., None]) -> None:
