@@ -58,9 +58,10 @@ def parameter_hash(
     Only the strategy's section and TUNED_SECTIONS count. A value left at its default and the same value set are one;
     so are 3, 3.0 and "3". A key without a dot is one of the strategy's section.
     """
-    sections = {name: dict(settings.get(name, {})) for name in (*TUNED_SECTIONS, strategy)}
+    sections = {name: dict(settings.get(name, {})) for name in TUNED_SECTIONS}
+    sections[strategy] = dict(settings.get(strategy) or settings.get("strategy_options", {}).get(strategy, {}))
     for key, value in dict(overrides).items():
-        section, _, name = key.rpartition(".")
+        section, _, name = key.removeprefix("strategy_options.").rpartition(".")
         if (section or strategy) in sections:
             sections[section or strategy][name] = value
     text = json.dumps(_normal(sections), sort_keys=True)
