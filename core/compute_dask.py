@@ -11,6 +11,7 @@ import queue
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future
 from contextlib import suppress
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -26,18 +27,29 @@ _LIBRARIES = ("lightgbm", "numba", "numpy", "scipy")
 _PACKAGES = ("core", "strategies")
 
 
+@dataclass(frozen=True, slots=True)
 class DaskPool:
-    """The workers of one scheduler, to which each round connects anew."""
+    """The workers of one scheduler. `shared` is packed, `key` its hash."""
 
-    # Dask itself gives a task to several workers, by default four, before it says that they died of it.
-    attempts = 2
+    scheduler: str
+    function: bytes
+    shared: bytes
+    key: str
 
-    def __init__(self, scheduler: str, function: bytes, shared: object) -> None:
-        self._scheduler = scheduler
-        self._function = function
-        self._shared = pack(shared)
-        self._key = hashlib.blake2b(self._shared, digest_size=16).hexdigest()
-        self._code = code_hash()
+    def begin(self) -> DaskRound:
+        return DaskRound(self)
+
+
+def dask_pool(scheduler: str, function: bytes, shared: object) -> DaskPool:
+    packed = pack(shared)
+    return DaskPool(scheduler, function, packed, hashlib.blake2b(packed, digest_size=16).hexdigest())
+
+
+class DaskRound:
+    """One connection to the scheduler, and what is amiss with it."""
+
+    def __init__(self, pool: DaskPool) -> None:
+        self._pool = pool
         self._client: Any = None
         self._failures: queue.SimpleQueue[BaseException] = queue.SimpleQueue()
         self._looks = 0
@@ -47,18 +59,19 @@ class DaskPool:
         """To be used from one thread of its own. Raises WorkerLostError, UnavailableError, ComputeError."""
         import joblib
 
-        client = self._client = connect(self._scheduler)
+        pool = self._pool
+        client = self._client = connect(pool.scheduler)
         try:
-            backend = _watched_backend(client, self._shared, self._failures.put)
+            backend = _watched_backend(client, pool.shared, self._failures.put)
             with joblib.parallel_config(backend):
                 parallel = joblib.Parallel(return_as="generator_unordered", batch_size=1 if one_by_one else "auto")
                 perform = joblib.delayed(perform_remotely)
-                given = (self._code, self._function, self._key, self._shared)
+                given = (code_hash(), pool.function, pool.key, pool.shared)
                 yield from parallel(perform(*given, *call) for call in calls)
         except CancelledError as error:
-            raise WorkerLostError(f"the cluster at {self._scheduler} lost it {self.attempts} times") from error
+            raise WorkerLostError("its worker or its data was lost") from error
         except Exception as error:
-            raise ComputeError(f"{self._scheduler}: {type(error).__name__}: {error}") from error
+            raise ComputeError(f"{self._pool.scheduler}: {type(error).__name__}: {error}") from error
         finally:
             client.close()
 
@@ -69,8 +82,8 @@ class DaskPool:
         with suppress(queue.Empty):
             error = self._failures.get_nowait()
             if isinstance(error, KilledWorker):
-                raise WorkerLostError(f"every worker at {self._scheduler} that took it died") from error
-            raise ComputeError(f"{self._scheduler}: {type(error).__name__}: {error}") from error
+                raise WorkerLostError("every worker that took it died") from error
+            raise ComputeError(f"{self._pool.scheduler}: {type(error).__name__}: {error}") from error
         self._looks += 1
         if self._looks % LOOKS_BETWEEN_COUNTS == 0 and self._client is not None and self._client.status == "running":
             self._count_workers()
@@ -88,7 +101,7 @@ class DaskPool:
             return
         self._looks_without_worker = 0 if workers else self._looks_without_worker + 1
         if self._looks_without_worker >= COUNTS_WITHOUT_WORKER:
-            raise UnavailableError(_no_worker(self._scheduler))
+            raise UnavailableError(_no_worker(self._pool.scheduler))
 
 
 def perform_remotely(code: str, function: bytes, key: str, shared: bytes, index: int, task: bytes) -> Answer:
@@ -157,6 +170,10 @@ def _watched_backend(client: Any, shared: bytes, failed: Callable[[BaseException
     from joblib._dask import DaskDistributedBackend
 
     class WatchedBackend(DaskDistributedBackend):  # type: ignore[misc]
+        def effective_n_jobs(self, n_jobs: int) -> int:
+            # For one job, as of a cluster with one worker left, joblib would run everything in this process.
+            return max(2, int(super().effective_n_jobs(n_jobs)))
+
         def submit(self, func: object, callback: object = None) -> Future[object]:
             future: Future[object] = super().submit(func, callback)
             future.add_done_callback(tell)
