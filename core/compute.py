@@ -101,6 +101,22 @@ def run_tasks(
     return [run.results.get(index) for index in range(len(tasks))]
 
 
+def probe(compute: Compute) -> str:
+    """What is there, in the operator's words, after it answered. Raises as `run_tasks` does."""
+    if compute.backend == "dask":
+        from core.compute_dask import describe
+
+        found = describe(compute.scheduler)
+    else:
+        found = f"{compute.processes} local process{'es' if compute.processes > 1 else ''}"
+    run_tasks(_echo, None, range(2 * compute.processes), compute)
+    return f"{found}; tasks are answered"
+
+
+def _echo(_shared: None, task: int) -> int:
+    return task
+
+
 @dataclass(slots=True)
 class _Run(Generic[T, R]):
     """What is to be done, and what has arrived."""

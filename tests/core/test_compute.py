@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -16,7 +18,7 @@ from hypothesis import strategies as st
 
 import core.compute
 from core import compute_dask
-from core.compute import Compute, compute_of, run_tasks, task_seed
+from core.compute import Compute, compute_of, probe, run_tasks, task_seed
 from core.compute_dask import code_hash
 from core.domain.errors import SettingsError, TaskError, UnavailableError, WorkerLostError
 from core.settings import parse_settings
@@ -30,6 +32,9 @@ from tests.core.compute_tasks import (
     unsendable,
     wait_for,
 )
+
+if TYPE_CHECKING:
+    from distributed import LocalCluster
 
 HERE = Compute(jobs=1)
 TWO = Compute(jobs=2)
@@ -47,23 +52,24 @@ def expected(market: Market) -> list[tuple[int, float] | None]:
 
 
 @pytest.fixture(scope="module")
-def dask() -> Iterator[Compute]:
-    """A cluster of three worker processes, which Dask restarts when they die."""
-    import dask
+def cluster() -> Iterator[LocalCluster]:
+    """Three worker processes, which Dask restarts when they die."""
     from distributed import LocalCluster
 
-    with (
-        dask.config.set({"distributed.scheduler.allowed-failures": 1}),
-        LocalCluster(
-            n_workers=3,
-            threads_per_worker=1,
-            host="127.0.0.1",
-            dashboard_address="127.0.0.1:0",
-            worker_dashboard_address="127.0.0.1:0",
-            silence_logs=logging.CRITICAL,
-        ) as cluster,
-    ):
-        yield Compute("dask", scheduler=cluster.scheduler_address)
+    with LocalCluster(
+        n_workers=3,
+        threads_per_worker=1,
+        host="127.0.0.1",
+        dashboard_address="127.0.0.1:0",
+        worker_dashboard_address="127.0.0.1:0",
+        silence_logs=logging.CRITICAL,
+    ) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def dask(cluster: LocalCluster) -> Compute:
+    return Compute("dask", scheduler=cluster.scheduler_address)
 
 
 @pytest.fixture(params=["local", "dask"])
@@ -94,11 +100,12 @@ def test_a_lost_worker_costs_a_retry_and_not_the_run(
 
 
 def test_a_task_that_always_kills_its_worker_ends_the_run_with_its_name(
-    compute: Compute, monkeypatch: pytest.MonkeyPatch
+    compute: Compute, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
     if compute.backend == "dask":
-        # Dask makes more than one attempt of each of ours, and takes seconds to start a worker again.
+        # Dask takes seconds to start a worker again, and by default lets four die before it says so.
         monkeypatch.setattr(core.compute, "ATTEMPTS", 2)
+        monkeypatch.setattr(request.getfixturevalue("cluster").scheduler, "allowed_failures", 0)
     arrived: set[int] = set()
 
     with pytest.raises(WorkerLostError, match=rf"^task 4 of 12: .+, {core.compute.ATTEMPTS} times; .+$"):
@@ -194,14 +201,37 @@ def test_a_cluster_without_workers_is_one_line(monkeypatch: pytest.MonkeyPatch) 
             run_tasks(fail_at, 9, range(2), Compute("dask", scheduler=address))
 
 
-def test_a_worker_with_other_code_is_refused(dask: Compute, monkeypatch: pytest.MonkeyPatch) -> None:
-    other = code_hash()[::-1]
-    monkeypatch.setattr(compute_dask, "code_hash", lambda: other)
+@pytest.fixture
+def other_code(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """This process takes itself for another version than the workers have."""
+    monkeypatch.setattr(compute_dask, "_PACKAGES", ("core",))
+    code_hash.cache_clear()
+    yield
+    code_hash.cache_clear()
 
+
+@pytest.mark.usefixtures("other_code")
+def test_a_worker_with_other_code_is_refused(dask: Compute) -> None:
     with pytest.raises(TaskError, match="has another version of Quarterdeck") as caught:
         run_tasks(fail_at, 9, range(2), dask)
-
     assert caught.value.exit_code == UnavailableError.exit_code
+
+    with pytest.raises(UnavailableError, match=r"^tcp://127.0.0.1:\d+, .+ has another version of Quarterdeck"):
+        probe(dask)
+
+
+@pytest.mark.parametrize(
+    ("place", "found"),
+    [
+        (HERE, "1 local process; tasks are answered"),
+        (TWO, "2 local processes; tasks are answered"),
+        (Compute("dask"), "Dask at tcp://127.0.0.1:.+, 3 workers, 3 threads; tasks are answered"),
+    ],
+)
+def test_a_probe_says_what_answers(place: Compute, found: str, request: pytest.FixtureRequest) -> None:
+    compute = request.getfixturevalue("dask") if place.backend == "dask" else place
+
+    assert re.fullmatch(found, probe(compute))
 
 
 RUN_AND_WAIT = """
