@@ -344,6 +344,7 @@ def _examine(home: Home, settings_path: Path | None, workers: bool) -> list[Find
     check("strategy", "mend the settings named", lambda: _strategy(_settings(settings_path, home)).name)
     if workers:
         check("workers", "see the log for the worker's own error", lambda: _try_workers(settings_path, home))
+        check("compute", "mend [compute] in the settings", lambda: _try_compute(settings_path, home))
     return findings
 
 
@@ -384,6 +385,12 @@ def _try_workers(settings_path: Path | None, home: Home) -> str:
 
     asyncio.run(warm_up())
     return f"1 for predictions and {settings.engine.training_workers} for training start and answer"
+
+
+def _try_compute(settings_path: Path | None, home: Home) -> str:
+    from core.compute import compute_of, probe
+
+    return probe(compute_of(_settings(settings_path, home).compute))
 
 
 def main() -> NoReturn:

@@ -61,7 +61,9 @@ class Plan:
 
     def under(self, overrides: Overrides) -> Plan:
         """The same over the same history with other settings. Raises SettingsError."""
-        settings = override(self.settings, overrides, self.strategy.name)
+        from core.backtest.overrides import with_overrides
+
+        settings = with_overrides(self.settings, self.strategy.name, overrides)
         return replace(
             self,
             settings=settings,
@@ -69,14 +71,6 @@ class Plan:
             instruments=instruments_of(settings, self.history.symbols),
             overrides=(*self.overrides, *overrides),
         )
-
-
-def override(settings: Settings, overrides: Overrides, strategy: str) -> Settings:
-    """Raises SettingsError with the key and the mend."""
-    from core.overrides import overridden
-
-    pairs = [(key, value if isinstance(value, str) else json.dumps(value)) for key, value in overrides]
-    return overridden(settings, pairs, strategy)
 
 
 def load(name: str, settings: Settings) -> Strategy:
@@ -146,6 +140,7 @@ class HomeLab:
 
     def plan(self, request: BacktestRequest) -> Plan:
         """Raises BadInputError, SettingsError or DataError for what cannot be."""
+        from core.backtest.overrides import section_of, with_overrides
         from core.backtest.presets import find_preset
         from core.settings import Settings, known_keys, load_settings
         from core.strategy import history_ms
@@ -156,8 +151,8 @@ class HomeLab:
         overrides = request.overrides
         preset = find_preset(request.preset) if request.preset else None
         if preset is not None:
-            overrides = (*preset.overrides(request.strategy, known_keys(Settings, [request.strategy])), *overrides)
-        settings = override(settings, overrides, request.strategy)
+            overrides = (*preset.overrides(known_keys(Settings, section_of(request.strategy))), *overrides)
+        settings = with_overrides(settings, request.strategy, overrides)
         strategy = load(request.strategy, settings)
         symbols = request.symbols or settings.market.symbols
         instruments = instruments_of(settings, symbols)
