@@ -69,18 +69,23 @@ class QuarterdeckRuntime:
     def import_files(
         self, home: Path, files: Sequence[Path], symbol: str | None, interval: str | None, synthetic: bool
     ) -> list[Row]:
+        from core.market.intervals import INTERVALS_MS
         from storage.data_admin import import_file
         from storage.database import open_database
+        from storage.history import prepare_history
 
         _collect_garbage()
         where = Home(home)
         where.create()
         database = open_database(where.database)
         now_ms = SystemClock().now_ms()
-        return [
-            import_file(database, path, symbol=symbol, interval=interval, synthetic=synthetic, now_ms=now_ms).as_dict()
+        reports = [
+            import_file(database, path, symbol=symbol, interval=interval, synthetic=synthetic, now_ms=now_ms)
             for path in files
         ]
+        for key in sorted({(report.symbol, report.interval) for report in reports if report.kind == "candles"}):
+            prepare_history(database, key[0], INTERVALS_MS[key[1]])
+        return [report.as_dict() for report in reports]
 
     def list_data(self, home: Path) -> list[Row]:
         from storage.data_admin import list_data
@@ -175,6 +180,7 @@ async def _demo_parts(
     from core.pace import Pacer
     from core.recovery import replay_cursors, resume_point
     from core.starts import Rules, start_meta
+    from core.strategy import history_ms
     from core.trader.trader import Trader
     from core.venues.rebuild import journalled_venue
     from storage.candles import SqliteCandles
@@ -197,7 +203,7 @@ async def _demo_parts(
     point = resume_point(records, instruments)
     stored = await journal.get_meta("opening")
     if stored is None:
-        period = first_period(spans, strategy.lifecycle.window_ms, request.from_ms, request.to_ms)
+        period = first_period(spans, history_ms(strategy, MINUTE_MS), request.from_ms, request.to_ms)
         seed = settings.demo.seed if request.seed is None else request.seed
         opening = Opening(seed, settings.account.initial_balance_usdt, period.start_ms)
         await journal.set_meta({"opening": opening.to_json(), "mode": request.mode})
@@ -293,9 +299,9 @@ def _settings(path: Path | None, home: Home) -> Settings:
 
 
 def _strategy(settings: Settings) -> Strategy:
-    from strategies.scalper.declaration import build
+    from strategies.registry import load_strategy
 
-    return build(settings)
+    return load_strategy(settings.strategy, settings)
 
 
 def _chosen(instruments: dict[str, Instrument], symbols: Sequence[str]) -> dict[str, Instrument]:
@@ -365,11 +371,14 @@ def _try_workers(settings_path: Path | None, home: Home) -> str:
     from core.learning.workers import WorkerPool
 
     settings = _settings(settings_path, home)
+    strategy = _strategy(settings)
+    if strategy.model is None:
+        return f"none needed: {strategy.name} has no model"
 
     async def warm_up() -> None:
         pool = WorkerPool(settings.engine.training_workers, settings.engine.worker_nice)
         try:
-            await WorkerForecaster(_strategy(settings), pool, home.models, settings.demo.seed).warm_up()
+            await WorkerForecaster(strategy, pool, home.models, settings.demo.seed).warm_up()
         finally:
             await pool.close()
 

@@ -214,7 +214,7 @@ class Engine:
             end_ms = bar.open_time_ms + session.interval_ms
             if parts.records and bar.open_time_ms == last_ms:
                 end_ms = last_ms
-            rules.values(await parts.candles.bars(symbol, parts.start_ms - lookback_ms, end_ms))
+            rules.catch_up(await parts.candles.bars(symbol, parts.start_ms - lookback_ms, end_ms))
 
     async def _follow_market(self, group: asyncio.TaskGroup) -> None:
         parts, session = self._parts, self._session

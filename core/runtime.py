@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from core.control import Control
+    from core.lab import Lab
     from core.settings import Mode
 
 Row = dict[str, Any]
@@ -108,6 +109,10 @@ class Runtime(Protocol):
         ...
 
     def reader(self, home: Path) -> Reader: ...
+
+    def lab(self, home: Path) -> Lab:
+        """The backtest lab of a home; nothing is opened or made before it is asked for something."""
+        ...
 
     def import_files(
         self, home: Path, files: Sequence[Path], symbol: str | None, interval: str | None, synthetic: bool

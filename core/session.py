@@ -19,7 +19,7 @@ from core.learning.forecaster import training_bars
 from core.market.history import BarHistory
 from core.models import ModelDesk
 from core.ports import BarColumns, Forecaster, Journal, Venue
-from core.rules import RuleDesk
+from core.rules import PredictionDesk, RuleDesk
 from core.settings import Settings
 from core.stepper import Stepper
 from core.strategy import Strategy
@@ -41,6 +41,7 @@ class Session:
     """One trader on one venue, with what makes its predictions: a desk of models or a desk of rules.
 
     `observe` is told of every record once it is durable. `forecaster` may be None for a strategy without a model.
+    `desk` tells predictions in place of the strategy's rule or model.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class Session:
         forecaster: Forecaster | None,
         clock: VirtualClock,
         observe: Callable[[Sequence[Record]], None],
+        desk: PredictionDesk | None = None,
     ) -> None:
         settings, strategy = trader.settings, trader.strategy
         self.trader = trader
@@ -66,11 +68,12 @@ class Session:
         self.capacity = history_bars(strategy, settings)
         self.histories = {symbol: BarHistory(symbol, self.interval_ms, self.capacity) for symbol in self.symbols}
         self.models: ModelDesk | None = None
-        if forecaster is not None:
+        if forecaster is not None and desk is None:
             self.models = ModelDesk(strategy, forecaster, self.symbols, delay_ms, self._training_window)
         self.rules: RuleDesk | None = None
-        if strategy.rule is not None:
+        if strategy.rule is not None and desk is None:
             self.rules = RuleDesk(strategy, self.symbols, self._inference_delay_ms)
+        self._desk = desk or self.rules
         self.stepper = Stepper(trader, venue, journal, self._observe)
 
     def take_in(self, records: Sequence[Record]) -> None:
@@ -125,7 +128,7 @@ class Session:
             requests = self.models.due_requests(due_ms)
             # The workers think while the bars are made durable; what they answer is decided on after that.
             asking = group.create_task(self._ask_models(self.models, bars))
-        told = self.rules.predict(bars) if self.rules is not None else []
+        told = self._ask_desk(bars)
         await self.stepper.market(batch, due_ms, timer=bool(bars), extra=requests)
         if asking is not None:
             self.start_trainings(group)
@@ -139,8 +142,14 @@ class Session:
             return
         if self.models is not None:
             await self._decide(await self._ask_models(self.models, bars))
-        elif self.rules is not None:
-            await self._decide([p for p in self.rules.predict(bars) if not self._is_made(p.symbol, p.bar_close_ms)])
+        else:
+            await self._decide([p for p in self._ask_desk(bars) if not self._is_made(p.symbol, p.bar_close_ms)])
+
+    def _ask_desk(self, bars: Sequence[Bar]) -> list[Prediction]:
+        if self._desk is None:
+            return []
+        answers = (self._desk.predict(bar) for bar in bars)
+        return [answer for answer in answers if answer is not None]
 
     async def _decide(self, predictions: Sequence[Prediction]) -> None:
         if predictions:

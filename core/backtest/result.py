@@ -59,6 +59,28 @@ def trade_columns(trades: Sequence[Trade]) -> TradeColumns:
 
 
 @dataclass(frozen=True, slots=True)
+class FillColumns:
+    """Every execution, in order, all columns of one length. `side` is +1 buy, -1 sell.
+
+    `decided_ms` is when the order was wanted, `time_ms` when it filled; `role` is that of the order, `is_market` False
+    where the fill came from a resting stop or target.
+    """
+
+    symbol: NDArray[np.str_]
+    side: NDArray[np.int8]
+    role: NDArray[np.str_]
+    is_market: NDArray[np.bool_]
+    decided_ms: Times
+    time_ms: Times
+    qty: Floats
+    price: Floats
+    fee_usdt: Floats
+
+    def __len__(self) -> int:
+        return len(self.side)
+
+
+@dataclass(frozen=True, slots=True)
 class EquityCurve:
     """The account at the close of every traded slot: `equity_usdt` at the closes, open positions included.
 
@@ -88,7 +110,7 @@ class RunResult:
     """One run. `complete` is False where it was stopped early: everything then tells of the part that was run.
 
     `initial_usdt` opened the account; `final_usdt` is the equity at the last close. `vetoes` counts the signals that
-    were refused, by reason; `limits` the firings of each limit.
+    were refused, by reason; `limits` the firings of each limit. `fills` is None where the engine keeps none.
     """
 
     trades: TradeColumns
@@ -100,6 +122,7 @@ class RunResult:
     vetoes: Mapping[str, int] = field(default_factory=dict)
     limits: Mapping[str, int] = field(default_factory=dict)
     predictions: Mapping[str, PredictionColumns] = field(default_factory=dict)
+    fills: FillColumns | None = None
 
 
 @dataclass(frozen=True, slots=True)
