@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from core.domain.instrument import Instrument
     from core.domain.market import MarketEvent
     from core.engine import Engine, EngineParts
+    from core.lab import Lab
     from core.logbook import LogSetup
     from core.recovery import ResumePoint
     from core.settings import Settings
@@ -104,6 +105,11 @@ class QuarterdeckRuntime:
         database = _existing_database(home)
         database.backup(target)
         return {"database": str(database.path), "backup": str(target), "bytes": target.stat().st_size}
+
+    def lab(self, home: Path) -> Lab:
+        from quarterdeck_lab import HomeLab
+
+        return HomeLab(Home(home))
 
     def replay_verify(self, home: Path, settings_path: Path | None) -> Row:
         _collect_garbage()
