@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,11 +29,17 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from core.backtest.checks.run import Subject
+    from core.backtest.checks.sensitivity import Variant
+    from core.backtest.checks.verdict import Verdict
     from core.backtest.history import History
     from core.backtest.report_data import Report
     from core.backtest.result import Provenance, RunResult
+    from core.backtest.trials import TrialCount
     from core.domain.instrument import Instrument
-    from core.settings import Settings
+    from core.lab import CheckRequest
+    from core.learning.dataset import OpenLearner
+    from core.settings import CostSettings, Settings
     from core.strategy import Strategy
     from storage.database import Database
     from storage.lab import LabStore
@@ -208,15 +216,14 @@ class HomeLab:
     def judged(self, plan: Plan, engine: Engine, result: RunResult) -> RunRecord:
         """The record of a backtest, with all its figures."""
         from core.backtest.judge import judge
-        from core.backtest.trials import parameter_hash
         from storage.lab_records import RunRecord
 
         history = plan.history
-        own = parameter_hash(plan.settings.model_dump(mode="json"), plan.strategy.name)
-        where = (plan.strategy.name, history.symbols, history.from_ms, history.to_ms)
-        tried = self.store.count_trials(*where, also=[own])
+        tried = self._tried(plan)
         judgement = judge(result, history, plan.settings.costs, tried, plan.seed)
-        chosen_here = self.store.was_searched(*where, own)
+        chosen_here = self.store.was_searched(
+            plan.strategy.name, history.symbols, history.from_ms, history.to_ms, _own_hash(plan)
+        )
         return RunRecord(
             kind="backtest",
             created_ms=SystemClock().now_ms(),
@@ -228,6 +235,71 @@ class HomeLab:
             overrides=plan.overrides,
             note=plan.note,
             references=judgement.references,
+        )
+
+    def check(self, request: CheckRequest, progress: OnProgress, should_stop: ShouldStop) -> Row:
+        from core.backtest.checks.run import CHECKS, checks
+        from core.backtest.checks.verdict import Status, overall, plain
+
+        unknown = [name for name in request.only if name not in CHECKS]
+        if unknown:
+            raise BadInputError(f"no check is called {unknown[0]!r}; choose from {', '.join(CHECKS)}")
+        plan = self.plan(request.run)
+        verdicts: list[Verdict] = []
+        for verdict in checks(self._subject(plan), request.only):
+            verdicts.append(verdict)
+            progress(Progress(len(verdicts), len(request.only or CHECKS), "checks", verdict.check))
+            if should_stop():
+                break
+        faults = sum(verdict.status is Status.FAULT for verdict in verdicts)
+        complete = {verdict.check for verdict in verdicts} >= set(request.only)
+        history = plan.history
+        return {
+            "strategy": plan.strategy.name,
+            "symbols": list(history.symbols),
+            "from_ms": history.from_ms,
+            "to_ms": history.to_ms,
+            "labels": list(provenance(plan, "event-driven", in_sample=False, trials=1).labels()),
+            "status": "complete" if complete else "partial",
+            "verdict": plain(overall(verdicts), faults),
+            "faults": faults,
+            "checks": [_check_row(verdict) for verdict in verdicts],
+        }
+
+    def _subject(self, plan: Plan) -> Subject:
+        """The plan as the checks see it; the plain run is made once, and its predictions serve all variants of it."""
+        from core.backtest.checks.run import Subject, values_of
+        from core.backtest.judge import luck_figures
+        from core.backtest.statistics import daily_returns
+
+        plain_runs: list[RunResult] = []
+
+        def run(variant: Variant) -> RunResult:
+            if variant.seed is not None:
+                return self.execute(replace(plan, seed=variant.seed), "event-driven", _silent, _never)
+            if not plain_runs:
+                plain_runs.append(self.execute(plan, "event-driven", _silent, _never))
+            if variant.costs == 1.0 and not variant.delay_bars:
+                return plain_runs[0]
+            values = values_of(plain_runs[0], plan.history, variant.delay_bars)
+            varied = plan.under(_costs_times(plan.settings.costs, variant.costs))
+            return self.execute(varied, "event-driven", _silent, _never, values)
+
+        tried = self._tried(plan)
+
+        def luck(result: RunResult) -> tuple[float | None, float | None]:
+            returns = daily_returns(result.curve, result.initial_usdt).value
+            return luck_figures(returns, tried, plan.seed)["dsr"], None
+
+        return Subject(
+            plan.strategy, plan.history, plan.settings.costs, _open_learner(plan.strategy), run, tried.trials, luck
+        )
+
+    def _tried(self, plan: Plan) -> TrialCount:
+        """How often parameters of the strategy were tried on such data, those of the plan included."""
+        history = plan.history
+        return self.store.count_trials(
+            plan.strategy.name, history.symbols, history.from_ms, history.to_ms, also=[_own_hash(plan)]
         )
 
     def runs(self) -> list[Row]:
@@ -334,6 +406,48 @@ async def _event_driven(
             should_stop=should_stop,
             values=values,
         )
+
+
+def _own_hash(plan: Plan) -> str:
+    from core.backtest.trials import parameter_hash
+
+    return parameter_hash(plan.settings.model_dump(mode="json"), plan.strategy.name)
+
+
+def _open_learner(strategy: Strategy) -> OpenLearner | None:
+    """The learner of a model that shows its rows."""
+    from core.learning.dataset import OpenLearner
+
+    if strategy.model is None:
+        return None
+    learner = import_module(strategy.model.factory).create_learner(json.loads(strategy.model.options))
+    return learner if isinstance(learner, OpenLearner) else None
+
+
+def _costs_times(costs: CostSettings, factor: float) -> Overrides:
+    """Fees, slippage and impact, each `factor` times what it is."""
+    names = ("maker_fee_bps", "taker_fee_bps", "slippage_bps", "impact_bps")
+    return tuple((f"costs.{name}", float(getattr(costs, name)) * factor) for name in names)
+
+
+def _check_row(verdict: Verdict) -> Row:
+    ok = {"clean": True, "warn": True, "fault": False}.get(verdict.status)
+    return {
+        "name": verdict.check,
+        "ok": ok,
+        "status": str(verdict.status),
+        "detail": verdict.detail,
+        "mend": verdict.mend,
+        "figures": verdict.figures,
+    }
+
+
+def _silent(_: Progress) -> None:
+    """For runs that are part of something larger, which tells its own progress."""
+
+
+def _never() -> bool:
+    return False
 
 
 def _sweep_once(plan: Plan, values: Values | None) -> RunResult:

@@ -15,8 +15,8 @@ from core.backtest.history import History
 from core.backtest.memory import MemoryJournal
 from core.backtest.result import PredictionColumns, RunResult, fill_columns, trade_columns
 from core.backtest.slots import SlotEvents
-from core.clock import VirtualClock
-from core.domain.errors import BadInputError
+from core.clock import VirtualClock, monotonic_ns
+from core.domain.errors import BadInputError, ModelError
 from core.domain.market import MINUTE_MS, Bar, MarketEvent
 from core.domain.records import Record
 from core.market.history import bar_at
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 Progress = Callable[[int, int], None]
 
-_BEAT_SLOTS = 2_000
-"""How many slots pass between two words of progress."""
+_BEAT_NS = 100_000_000
+"""Between two words of progress."""
 
 
 def run_event_driven(
@@ -67,7 +67,8 @@ async def run(
 
     `values` are predictions in bps by symbol, one for each slot (NaN for none), that stand in for those of rule or
     model. `should_stop` is asked between slots; a stopped run's result tells of the part that was run. `progress` is
-    told how many of the traded slots are done. Raises BadInputError where the history does not suit the trader.
+    told how many of the traded slots are done. Raises BadInputError where the history does not suit the trader,
+    ModelError where predictions cannot be had.
     """
     drive = Drive(history, trader, venue, forecaster, values)
     async with asyncio.TaskGroup() as group:
@@ -131,13 +132,16 @@ class Drive:
 
     async def to_end(self, group: asyncio.TaskGroup, progress: Progress, should_stop: Callable[[], bool]) -> None:
         first, stop = self.history.first, len(self.history)
-        beat = first
+        told_ns = monotonic_ns()
         await self.session.warm_up()
         while self.slot < stop and not should_stop():
+            if self.session.outage:
+                # Without its predictions a run would tell of a strategy that never wants to trade.
+                raise ModelError(self.session.outage)
             await self._advance(group)
-            if self.slot >= beat:
+            if monotonic_ns() - told_ns > _BEAT_NS:
                 progress(self.slot - first, stop - first)
-                beat = self.slot + _BEAT_SLOTS
+                told_ns = monotonic_ns()
         progress(self.slot - first, stop - first)
 
     async def _advance(self, group: asyncio.TaskGroup) -> None:
