@@ -12,7 +12,7 @@ from numba.core.errors import NumbaError
 from numpy.typing import NDArray
 
 from core.backtest.quiet import AGAINST_LONG, AGAINST_SHORT, LONG, PREDICTED, SHORT
-from core.backtest.sweep_forms import compiled, reversal
+from core.backtest.sweep_forms import reversal
 from core.strategy import DecideFunction
 
 Floats = NDArray[np.float64]
@@ -88,9 +88,9 @@ def _decider(decide: DecideFunction) -> _Decider:
 
 
 def _compiled_loop(decide: DecideFunction) -> Any:
-    direction_of = compiled(decide)
+    direction_of = numba.njit(error_model="numpy")(decide)
 
-    @compiled
+    @numba.njit(nogil=True, error_model="numpy")
     def loop(values: Floats, threshold_bps: float, signal: Signals) -> None:
         for j in range(values.shape[0]):
             if signal[j]:

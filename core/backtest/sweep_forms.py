@@ -174,7 +174,7 @@ def commands_for(symbols: int) -> Any:
     return np.zeros((symbols * MAX_ORDERS * 4, COMMAND_COLUMNS), np.int64)
 
 
-compiled = numba.njit(nogil=True, error_model="numpy")
+compiled = numba.njit(nogil=True, error_model="numpy", _nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
 slippage_bps = compiled(costs.slippage_bps)
 slipped_price = compiled(costs.slipped_price)
