@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Protocol
@@ -12,23 +12,21 @@ from typing import Protocol
 from core.account import iso
 from core.clock import VirtualClock, monotonic_ns
 from core.control import CommandResult, LogLine, RunState, Snapshot, StatusView
-from core.domain.errors import ModelError, UnavailableError
+from core.domain.errors import UnavailableError
 from core.domain.market import Bar, FirstPrice, MarketEvent
 from core.domain.operator import OperatorCommand, Verb
-from core.domain.records import OperatorRecord, PredictionRecord, Record, TrainingRecord
-from core.domain.trading import Prediction
+from core.domain.records import OperatorRecord, PredictionRecord, Record
 from core.lag import LagMeter
-from core.learning.forecaster import training_bars
 from core.logbook import Logbook
-from core.market.history import BarHistory, bar_at
+from core.market.history import bar_at
 from core.market.replay import event_time_ms
-from core.models import ModelDesk
 from core.narrate import narrate
 from core.pace import Pacer
-from core.ports import BarColumns, CandleStore, Forecaster, Journal, Venue
+from core.ports import CandleStore, Forecaster, Journal, Venue
 from core.recent import Recent
-from core.recovery import BOOK_DIFFERENCES, ResumePoint, reconcile, resume_point
-from core.stepper import Stepper
+from core.recovery import BOOK_DIFFERENCES, ResumePoint, newest_first_prices, reconcile, resume_point
+from core.rules import RuleDesk
+from core.session import Session
 from core.trader import limits
 from core.trader.restore import restore, set_marks
 from core.trader.trader import Trader
@@ -44,8 +42,6 @@ from core.views import (
 )
 
 log = logging.getLogger("quarterdeck.engine")
-
-_CHART_AND_SLACK_BARS = 1_500
 
 
 class RestorableVenue(Venue, Protocol):
@@ -71,7 +67,7 @@ class EngineParts:
     journal: Journal
     records: Sequence[Record]
     candles: CandleStore
-    forecaster: Forecaster
+    forecaster: Forecaster | None
     feed: Callable[[ResumePoint], AsyncIterator[MarketEvent]]
     clock: VirtualClock
     pacer: Pacer
@@ -89,22 +85,13 @@ class Engine:
         self._parts = parts
         self._trader = parts.trader
         self._symbols = tuple(parts.trader.state.symbols)
-        settings, strategy = parts.trader.settings, parts.trader.strategy
-        self._interval_ms = settings.market.interval_minutes * 60_000
-        self._training_bars = training_bars(strategy)
-        delay_ms = settings.engine.training_delay_seconds * 1_000
+        settings = parts.trader.settings
         self._exit_cost_bps = float(settings.costs.taker_fee_bps) + settings.costs.slippage_bps
-        self._inference_delay_ms = settings.engine.inference_delay_ms
-        capacity = self._training_bars + delay_ms // self._interval_ms + _CHART_AND_SLACK_BARS
-        self._capacity = capacity
-        self.histories = {symbol: BarHistory(symbol, self._interval_ms, capacity) for symbol in self._symbols}
         self._recent = Recent(parts.trader.state)
-        self._desk = ModelDesk(strategy, parts.forecaster, self._symbols, delay_ms, self._training_window)
-        self._stepper = Stepper(parts.trader, parts.venue, parts.journal, self._observe)
+        self._session = Session(parts.trader, parts.venue, parts.journal, parts.forecaster, parts.clock, self._observe)
         self._lag = LagMeter()
         self._state: RunState = "starting"
         self._note = ""
-        self._outage = ""
         self._operator_acts = 0
         self._point = ResumePoint({}, {})
         self._fed_ns: int | None = None
@@ -124,13 +111,13 @@ class Engine:
             tasks = [
                 group.create_task(self._lag.run()),
                 group.create_task(self._publish()),
-                group.create_task(self._warm_up()),
+                group.create_task(self._session.warm_up()),
             ]
             market = group.create_task(self._follow_market(group))
             await self._until_over(market)
-            async with self._stepper.lock:
+            async with self._session.stepper.lock:
                 self._state = "stopping"
-                for task in (*tasks, market, *self._desk.tasks()):
+                for task in (*tasks, market, *self._session.tasks()):
                     task.cancel()
         self._publish_now()
 
@@ -157,7 +144,7 @@ class Engine:
         if not (self._state == "running" or (self._state == "ended" and verb is not Verb.FLATTEN)):
             return CommandResult(command_id, accepted=False, message=f"refused: the engine is {self._state}")
         command = OperatorCommand(command_id, verb, symbol, operator, now_ms)
-        records = await self._stepper.step([command], now_ms)
+        records = await self._session.stepper.step([command], now_ms)
         result = next(record.result for record in records if isinstance(record, OperatorRecord))
         self._publish_now()
         return CommandResult(command_id, accepted=not result.startswith("refused"), message=result)
@@ -173,10 +160,12 @@ class Engine:
         self._state = "recovering"
         records = parts.records
         differences = restore(trader, records)
+        self._session.take_in(records)
         self._observe(records, narrated=False)
         self._point = resume_point(records, self._symbols)
         last_bars = await self._load_history()
-        last_prices = await self._load_first_prices()
+        delay_ms = trader.settings.engine.first_price_delay_ms
+        last_prices = await newest_first_prices(parts.candles, self._point, self._session.interval_ms, delay_ms)
         parts.venue.restore(records, last_bars, last_prices)
         for price in last_prices:
             trader.handle(price)
@@ -188,119 +177,62 @@ class Engine:
             *(record.prediction.made_ms for record in records if isinstance(record, PredictionRecord)),
         )
         parts.clock.advance_to(now_ms)
-        differences += await reconcile(trader, parts.venue, self._stepper, now_ms)
+        differences += await reconcile(trader, parts.venue, self._session.stepper, now_ms)
         if records:
             log.info("recovered %d records up to %s: %d differences", len(records), iso(now_ms), len(differences))
-            await self._answer_newest(last_bars)
+            newest_ms = max((bar.close_time_ms for bar in last_bars), default=0)
+            await self._session.answer_newest([bar for bar in last_bars if bar.close_time_ms == newest_ms])
         if any(difference.what in BOOK_DIFFERENCES for difference in differences):
             pause = OperatorCommand(f"recovery-{now_ms}", Verb.PAUSE, "", "recovery: the books differ", now_ms)
-            await self._stepper.step([pause], now_ms)
+            await self._session.stepper.step([pause], now_ms)
         if differences:
             self._note = f"{len(differences)} differences between books and venue found at start; see the log"
 
-    async def _answer_newest(self, last_bars: Sequence[Bar]) -> None:
-        """Predictions of the newest bars that a crash kept from being asked for or journalled."""
-        newest_ms = max((bar.close_time_ms for bar in last_bars), default=0)
-        bars = [bar for bar in last_bars if bar.close_time_ms == newest_ms]
-        if bars:
-            await self._take(await self._ask(bars))
-
     async def _load_history(self) -> list[Bar]:
         """Fill the histories up to the resume point and set the trader's marks; the newest bar of each symbol."""
-        newest = []
-        for symbol, history in self.histories.items():
+        parts, session = self._parts, self._session
+        newest: list[Bar] = []
+        for symbol, history in session.histories.items():
             last = self._point.bars.get(symbol)
-            end_ms = self._parts.start_ms if last is None else last + self._interval_ms
-            columns = await self._parts.candles.bars(symbol, end_ms - self._capacity * self._interval_ms, end_ms)
+            end_ms = parts.start_ms if last is None else last + session.interval_ms
+            columns = await parts.candles.bars(symbol, end_ms - session.capacity * session.interval_ms, end_ms)
             history.extend(columns)
             if len(columns.open_time_ms):
                 newest.append(bar_at(columns, -1))
         set_marks(self._trader, newest)
+        if session.rules is not None:
+            await self._teach_rules(session.rules, {bar.symbol: bar for bar in newest})
         return newest
 
-    async def _load_first_prices(self) -> list[FirstPrice]:
-        """The newest first price of each symbol that was matched, where it is newer than its newest bar."""
-        delay_ms = self._trader.settings.engine.first_price_delay_ms
-        found = []
-        for symbol, open_ms in self._point.first_prices.items():
-            columns = await self._parts.candles.bars(symbol, open_ms, open_ms + self._interval_ms)
-            if open_ms > self._point.bars.get(symbol, -1) and len(columns.open):
-                found.append(FirstPrice(symbol, open_ms + delay_ms, open_ms, float(columns.open[0])))
-        return found
+    async def _teach_rules(self, rules: RuleDesk, newest: Mapping[str, Bar]) -> None:
+        """Show the rules every bar since the account's warm-up, the same at each start; those of the newest instant are
+        left for `answer_newest` where a journal is resumed."""
+        parts, session = self._parts, self._session
+        lookback_ms = self._trader.strategy.lookback_bars * session.interval_ms
+        last_ms = max((bar.open_time_ms for bar in newest.values()), default=0)
+        for symbol, bar in newest.items():
+            end_ms = bar.open_time_ms + session.interval_ms
+            if parts.records and bar.open_time_ms == last_ms:
+                end_ms = last_ms
+            rules.catch_up(await parts.candles.bars(symbol, parts.start_ms - lookback_ms, end_ms))
 
     async def _follow_market(self, group: asyncio.TaskGroup) -> None:
-        parts = self._parts
-        self._desk.start_pending(group)
+        parts, session = self._parts, self._session
+        session.start_trainings(group)
         self._state = "running"
         async for due_ms, batch in _batches(parts.feed(self._point)):
-            walking = due_ms < parts.trade_from_ms
-            if not walking:
-                await self._deliver_models(due_ms)
+            trading = due_ms >= parts.trade_from_ms
+            if trading:
+                await session.deliver_models(due_ms)
                 await parts.pacer.until(due_ms)
-            parts.clock.advance_to(due_ms)
             self._note_progress(due_ms)
-            bars = [event for event in batch if isinstance(event, Bar)]
-            for bar in bars:
-                self.histories[bar.symbol].append(bar)
-            requests: list[TrainingRecord] = [] if walking or not bars else self._desk.due_requests(due_ms)
-            # The workers think while the bars are made durable; what they answer is decided on after that.
-            asking = group.create_task(self._ask(bars)) if bars and not walking else None
-            await self._stepper.market(batch, due_ms, timer=bool(bars), extra=requests)
-            if asking is not None:
-                self._desk.start_pending(group)
-                await self._take(await asking)
+            await session.instant(due_ms, batch, group, trading=trading)
         self._state = "ended"
         log.info("the recorded market ended")
-
-    async def _deliver_models(self, until_ms: int) -> None:
-        for record in await self._desk.results(until_ms):
-            self._parts.clock.advance_to(record.due_ms)
-            await self._stepper.step((), record.due_ms, extra=[record])
-
-    async def _warm_up(self) -> None:
-        try:
-            await self._parts.forecaster.warm_up()
-        except ModelError as error:
-            log.error("the model workers do not start: %s", error)
-            self._outage = f"no predictions: {error}"
-
-    async def _ask(self, bars: Sequence[Bar]) -> list[Prediction]:
-        """The predictions of these bars, of one instant, that were not made yet."""
-        asked: list[tuple[BarColumns, str]] = []
-        close_ms = bars[0].close_time_ms
-        versions = self._desk.answering(close_ms)
-        for bar in bars:
-            made = self._trader.state.symbols[bar.symbol].prediction
-            if bar.symbol in versions and (made is None or made.bar_close_ms < close_ms):
-                window = self.histories[bar.symbol].window(self._trader.strategy.lookback_bars, close_ms)
-                asked.append((window, versions[bar.symbol]))
-        return await self._ask_workers(asked, close_ms + self._inference_delay_ms) if asked else []
-
-    async def _take(self, predictions: Sequence[Prediction]) -> None:
-        if predictions:
-            made_ms = predictions[0].made_ms
-            self._parts.clock.advance_to(max(made_ms, self._parts.clock.now_ms()))
-            await self._stepper.step(predictions, made_ms)
-
-    async def _ask_workers(self, asked: Sequence[tuple[BarColumns, str]], made_ms: int) -> list[Prediction]:
-        for attempt in (1, 2):
-            try:
-                answers = await self._parts.forecaster.predict(asked, made_ms)
-            except ModelError as error:
-                log.error("no predictions at %s (try %d of 2): %s", iso(made_ms), attempt, error)
-                self._outage = f"no predictions: {error}"
-            else:
-                self._outage = ""
-                return [answer for answer in answers if answer is not None]
-        return []
-
-    def _training_window(self, symbol: str, until_ms: int) -> BarColumns:
-        return self.histories[symbol].window(self._training_bars, until_ms)
 
     def _observe(self, records: Sequence[Record], *, narrated: bool = True) -> None:
         self._operator_acts += sum(1 for record in records if isinstance(record, OperatorRecord))
         self._recent.take_in(records)
-        self._desk.take_in(records)
         if narrated:
             narrate(records, {symbol: s.instrument for symbol, s in self._trader.state.symbols.items()})
 
@@ -321,13 +253,13 @@ class Engine:
         self._seq += 1
         state = self._trader.state
         books = state.symbols
-        champions = self._desk.champions
+        champions = self._session.champions()
         recent = self._recent
         self.latest = Snapshot(
             seq=self._seq,
             status=self._status(),
             prices=tuple(
-                price_view(s, self.histories[symbol], champions.get(symbol, ""))
+                price_view(s, self._session.histories[symbol], champions.get(symbol, ""))
                 for symbol, s in books.items()
                 if s.bar_close_ms
             ),
@@ -339,7 +271,7 @@ class Engine:
             ),
             meters=meter_views(self._trader.readings),
             trades=tuple(trade_view(trade) for trade in reversed(recent.trades)),
-            charts=chart_views(self.histories, recent),
+            charts=chart_views(self._session.histories, recent),
         )
 
     def _status(self) -> StatusView:
@@ -369,7 +301,7 @@ class Engine:
             ),
             speed=round(self._speed, 1),
             source=parts.source,
-            note=self._note or self._outage or self._desk.note(),
+            note=self._note or self._session.note(),
             exit_cost_bps=self._exit_cost_bps,
         )
 

@@ -66,7 +66,12 @@ class ModelDesk:
         return f"no model for {without[0]} yet: {self._refusals[without[0]]}" if without else ""
 
     def due_requests(self, now_ms: int) -> list[TrainingRecord]:
-        """Requests to journal at the close of the bars of `now_ms`: on the retraining grid, and once before it."""
+        """Requests to journal at the close of the bars of `now_ms`: on the retraining grid, and once before it.
+
+        None for a strategy without a lifecycle.
+        """
+        if self._strategy.lifecycle is None:
+            return []
         on_grid = now_ms % self._strategy.lifecycle.retrain_ms == 0
         bars = training_bars(self._strategy)
         return [

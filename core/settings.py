@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import tomli
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -14,6 +15,10 @@ from core.domain.errors import SettingsError
 from core.domain.operator import LimitEffect
 
 Mode = Literal["demo", "paper", "live"]
+Options = TypeVar("Options", bound=BaseModel)
+
+STRATEGY_SECTIONS = ("scalper", "ema_cross")
+"""The strategies that have a section of their own, of the same name; the others have `strategy_options`."""
 
 
 class _Section(BaseModel):
@@ -70,8 +75,8 @@ class LimitSettings(_Section):
 
 class ScalperSettings(_Section):
     horizon_minutes: int = Field(10, ge=1, le=240)
-    window_hours: int = Field(48, ge=12, le=720)
-    retrain_minutes: int = Field(15, ge=1, le=1440)
+    window_hours: int = Field(48, ge=12, le=8784)
+    retrain_minutes: int = Field(15, ge=1, le=44_640)
     validation_pct: float = Field(20.0, gt=0, lt=90)
     min_edge_bps: float = Field(8.0, gt=0)
     edge_over_cost_bps: float = Field(1.0, ge=0)
@@ -89,6 +94,22 @@ class ScalperSettings(_Section):
     keep_versions: int = Field(10, ge=1)
 
 
+class EmaCrossSettings(_Section):
+    fast_bars: int = Field(12, ge=1)
+    slow_bars: int = Field(26, ge=2, le=10_000)
+    first_signal_bar: int = Field(30, ge=0, le=1_000_000)
+    exit: Literal["bracket", "reverse"] = "bracket"
+    stop_pct: float = Field(1.0, gt=0, lt=100)
+    target_pct: float = Field(3.0, gt=0, lt=100)
+    cooldown_minutes: int = Field(0, ge=0)
+
+    @model_validator(mode="after")
+    def _averages_in_order(self) -> EmaCrossSettings:
+        if self.fast_bars >= self.slow_bars:
+            raise ValueError("ema_cross.fast_bars must be below ema_cross.slow_bars")
+        return self
+
+
 class EngineSettings(_Section):
     inference_delay_ms: int = Field(100, ge=0, le=900)
     training_delay_seconds: int = Field(60, ge=1)
@@ -97,20 +118,41 @@ class EngineSettings(_Section):
     worker_nice: int = Field(10, ge=0, le=19)
 
 
+class ComputeSettings(_Section):
+    backend: Literal["local", "dask"] = "local"
+    scheduler: str = ""
+    jobs: int = Field(0, ge=0, le=1024)
+
+    @model_validator(mode="after")
+    def _scheduler_is_named(self) -> ComputeSettings:
+        if self.backend == "dask" and not self.scheduler:
+            raise ValueError(
+                'compute.scheduler: backend "dask" needs the address of its scheduler, as in "tcp://127.0.0.1:8786"'
+            )
+        return self
+
+
 class DemoSettings(_Section):
     speed: float = Field(120.0, gt=0)
     seed: int = Field(7, ge=0)
 
 
 class Settings(_Section):
+    """`strategy` names what a run trades; `strategy_options` holds a table of free keys for each strategy that is
+    installed from elsewhere, by its name."""
+
     mode: Mode = "demo"
+    strategy: str = "scalper"
     account: AccountSettings = AccountSettings()
     market: MarketSettings = MarketSettings()
     costs: CostSettings = CostSettings()
     sizing: SizingSettings = SizingSettings()
     limits: LimitSettings = LimitSettings()
     scalper: ScalperSettings = ScalperSettings()
+    ema_cross: EmaCrossSettings = EmaCrossSettings()
+    strategy_options: dict[str, dict[str, Any]] = {}
     engine: EngineSettings = EngineSettings()
+    compute: ComputeSettings = ComputeSettings()
     demo: DemoSettings = DemoSettings()
 
     def with_initial_balance(self, balance_usdt: Decimal) -> Settings:
@@ -121,8 +163,12 @@ class Settings(_Section):
 
     @model_validator(mode="after")
     def _parts_agree(self) -> Settings:
-        if not self.limits.min_stop_distance_pct <= self.scalper.stop_pct <= self.limits.max_stop_distance_pct:
-            raise ValueError("scalper.stop_pct must lie between limits.min_stop_distance_pct and max_stop_distance_pct")
+        if self.strategy in STRATEGY_SECTIONS:
+            stop_pct = getattr(self, self.strategy).stop_pct
+            if not self.limits.min_stop_distance_pct <= stop_pct <= self.limits.max_stop_distance_pct:
+                raise ValueError(
+                    f"{self.strategy}.stop_pct must lie between limits.min_stop_distance_pct and max_stop_distance_pct"
+                )
         if self.engine.inference_delay_ms >= self.engine.first_price_delay_ms:
             raise ValueError("engine.inference_delay_ms must be below engine.first_price_delay_ms")
         return self
@@ -151,26 +197,38 @@ def parse_settings(data: dict[str, Any], place: str) -> Settings:
     try:
         return Settings.model_validate(data)
     except ValidationError as error:
-        raise SettingsError(f"{place}: {_first_problem(error)}") from error
+        raise SettingsError(f"{place}: {_first_problem(error, Settings)}") from error
 
 
-def _first_problem(error: ValidationError) -> str:
-    problem = error.errors(include_url=False)[0]
-    loc = [str(part) for part in problem["loc"]]
-    key = ".".join(loc)
-    if problem["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(loc[-1], _known_keys(loc[:-1]), n=1)
-        hint = f"; did you mean {near[0]}?" if near else f"; known keys: {', '.join(_known_keys(loc[:-1]))}"
-        return f"{key}: unknown key{hint}"
-    message = str(problem["msg"]).removeprefix("Value error, ")
-    return f"{key}: {message}, got {problem['input']!r}" if key and not isinstance(problem["input"], dict) else message
+def parse_options(model: type[Options], settings: Settings, strategy: str) -> Options:
+    """The table `strategy_options.<strategy>` as a model of the strategy's own, which should forbid further keys.
+
+    Raises SettingsError naming the key and the mend.
+    """
+    try:
+        return model.model_validate(settings.strategy_options.get(strategy, {}))
+    except ValidationError as error:
+        raise SettingsError(_first_problem(error, model, ("strategy_options", strategy))) from error
 
 
-def _known_keys(section: list[str]) -> list[str]:
-    model: type[BaseModel] = Settings
+def known_keys(model: type[BaseModel], section: Sequence[str] = ()) -> list[str]:
+    """The keys of a section of a settings model; none where there is no such section."""
     for name in section:
         field = model.model_fields.get(name)
         if field is None or not (isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)):
             return []
         model = field.annotation
     return list(model.model_fields)
+
+
+def _first_problem(error: ValidationError, model: type[BaseModel], above: tuple[str, ...] = ()) -> str:
+    """In one line; `above` are the keys under which `model` stands."""
+    problem = error.errors(include_url=False)[0]
+    loc = [str(part) for part in problem["loc"]]
+    key = ".".join((*above, *loc))
+    if problem["type"] == "extra_forbidden":
+        known = known_keys(model, loc[:-1])
+        near = difflib.get_close_matches(loc[-1], known, n=1)
+        return f"{key}: unknown key; " + (f"did you mean {near[0]}?" if near else f"known keys: {', '.join(known)}")
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    return f"{key}: {message}, got {problem['input']!r}" if key and not isinstance(problem["input"], dict) else message

@@ -71,7 +71,8 @@ class Strategy:
 
     `stop_pct` and `target_pct` are distances from the entry in percent of its price; both rest at the venue.
     `lookback_bars` is how many closed bars one prediction of a model needs, the newest included, or how many a rule is
-    shown before the first that it may trade on. Predictions come from `model`, or from `rule`, or from elsewhere.
+    shown before the first that it may trade on. Predictions come from `model`, which needs a `lifecycle`, or from
+    `rule`, or from elsewhere. `horizon_ms` is 0 where a prediction is not of a set time ahead.
     `reverses`: a signal against the position closes it and opens the other side with one order.
     """
 
@@ -85,7 +86,13 @@ class Strategy:
     target_pct: float
     cooldown_ms: int
     exits: tuple[ExitRule, ...]
-    lifecycle: Lifecycle
+    lifecycle: Lifecycle | None = None
     model: ModelSpec | None = None
     rule: Rule | None = None
     reverses: bool = False
+
+
+def history_ms(strategy: Strategy, interval_ms: int) -> int:
+    """How much of the market lies before the first bar that a new account trades on: the training window of a model,
+    or the bars that a rule is shown."""
+    return strategy.lookback_bars * interval_ms if strategy.lifecycle is None else strategy.lifecycle.window_ms

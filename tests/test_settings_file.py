@@ -31,9 +31,9 @@ def test_it_says_the_defaults() -> None:
 def test_it_says_every_key() -> None:
     data = tomli.loads(PATH.read_text())
     said = {
-        f"{section}.{key}" if isinstance(value, dict) else section
+        f"{section}.{key}" if isinstance(value, dict) and value else section
         for section, value in data.items()
-        for key in (value if isinstance(value, dict) else [section])
+        for key in (value if isinstance(value, dict) and value else [section])
     }
     assert said == keys(Settings)
 

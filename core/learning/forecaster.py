@@ -21,8 +21,9 @@ _log = logging.getLogger(__name__)
 
 
 def training_bars(strategy: Strategy) -> int:
-    """How many one-minute bars a training takes: its window. The first look-back of them only warms the features up."""
-    return strategy.lifecycle.window_ms // MINUTE_MS
+    """How many one-minute bars a training takes: its window. The first look-back of them only warms the features up.
+    None where nothing is trained."""
+    return 0 if strategy.lifecycle is None else strategy.lifecycle.window_ms // MINUTE_MS
 
 
 def training_seed(run_seed: int, strategy: str, symbol: str, requested_ms: int) -> int:
@@ -54,10 +55,13 @@ class WorkerForecaster:
     """
 
     def __init__(self, strategy: Strategy, pool: WorkerPool, models_path: Path, run_seed: int) -> None:
-        """Raises ModelError when the strategy has no model."""
+        """Raises ModelError when the strategy has no model, or none that is ever trained."""
         if strategy.model is None:
             raise ModelError(f"strategy {strategy.name}: declares no model to forecast with")
+        if strategy.lifecycle is None:
+            raise ModelError(f"strategy {strategy.name}: declares no lifecycle, so its model would never be trained")
         self._strategy = strategy
+        self._keep_versions = strategy.lifecycle.keep_versions
         self._pool = pool
         self._home = tasks.ModelHome(models_path, strategy.name, strategy.model)
         self._run_seed = run_seed
@@ -134,9 +138,9 @@ class WorkerForecaster:
         """Only where the version in use is known: after a start, not before the first prediction."""
         if symbol not in self._in_use:
             return
-        keep = self._strategy.lifecycle.keep_versions
+        in_use = (self._in_use[symbol], made)
         try:
-            await self._pool.train(tasks.prune, self._home, symbol, keep, (self._in_use[symbol], made))
+            await self._pool.train(tasks.prune, self._home, symbol, self._keep_versions, in_use)
         except ModelError as error:
             _log.warning("old versions of %s stay on disk: %s", symbol, error)
 

@@ -1,0 +1,224 @@
+"""The live code over history: the session that also runs the demo, on a virtual clock, fed slot by slot."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.backtest.curve import curve_of
+from core.backtest.fixed import FixedDesk, known_values, rule_values
+from core.backtest.history import History
+from core.backtest.memory import MemoryJournal
+from core.backtest.result import PredictionColumns, RunResult, fill_columns, trade_columns
+from core.backtest.slots import SlotEvents
+from core.clock import VirtualClock
+from core.domain.errors import BadInputError
+from core.domain.market import MINUTE_MS, Bar, MarketEvent
+from core.domain.records import Record
+from core.market.history import bar_at
+from core.market.intervals import interval_text
+from core.ports import Forecaster
+from core.session import Session
+from core.trader.restore import set_marks
+from core.trader.trader import Trader
+from core.venues.adapter import SimulatedVenueAdapter
+
+if TYPE_CHECKING:
+    from core.backtest.skipping import Skipper
+
+Floats = NDArray[np.float64]
+Progress = Callable[[int, int], None]
+
+_BEAT_SLOTS = 2_000
+"""How many slots pass between two words of progress."""
+
+
+def run_event_driven(
+    history: History,
+    trader: Trader,
+    venue: SimulatedVenueAdapter,
+    *,
+    forecaster: Forecaster | None = None,
+    progress: Progress = lambda done, total: None,
+    should_stop: Callable[[], bool] = lambda: False,
+    values: Mapping[str, Floats] | None = None,
+) -> RunResult:
+    """`run` from where no event loop runs."""
+    return asyncio.run(
+        run(history, trader, venue, forecaster, progress=progress, should_stop=should_stop, values=values)
+    )
+
+
+async def run(
+    history: History,
+    trader: Trader,
+    venue: SimulatedVenueAdapter,
+    forecaster: Forecaster | None,
+    *,
+    progress: Progress,
+    should_stop: Callable[[], bool],
+    values: Mapping[str, Floats] | None,
+) -> RunResult:
+    """Trade `history` with a new trader on a new venue, both for its symbols in its order.
+
+    `values` are predictions in bps by symbol, one for each slot (NaN for none), that stand in for those of rule or
+    model. `should_stop` is asked between slots; a stopped run's result tells of the part that was run. `progress` is
+    told how many of the traded slots are done. Raises BadInputError where the history does not suit the trader.
+    """
+    drive = Drive(history, trader, venue, forecaster, values)
+    async with asyncio.TaskGroup() as group:
+        await drive.to_end(group, progress, should_stop)
+        for task in drive.session.tasks():
+            task.cancel()
+    return drive.result()
+
+
+class Drive:
+    """One run from its first traded slot to its end."""
+
+    def __init__(
+        self,
+        history: History,
+        trader: Trader,
+        venue: SimulatedVenueAdapter,
+        forecaster: Forecaster | None,
+        values: Mapping[str, Floats] | None,
+        *,
+        skipping: bool = True,
+        observe: Callable[[Sequence[Record]], None] = lambda records: None,
+    ) -> None:
+        _check(history, trader)
+        settings, strategy = trader.settings, trader.strategy
+        self.history = history
+        self.trader = trader
+        self.journal = MemoryJournal(trader.state)
+        self.events = SlotEvents(history, settings.engine.first_price_delay_ms)
+        self.slot = history.first
+        self.table: Floats | None = None
+        if values is not None:
+            self.table = known_values(values, history)
+        elif strategy.rule is not None:
+            self.table = rule_values(strategy, history)
+        desk = None
+        if self.table is not None:
+            desk = FixedDesk(strategy, history, self.table, settings.engine.inference_delay_ms)
+        clock = VirtualClock(history.from_ms)
+        self.session = Session(trader, venue, self.journal, forecaster, clock, observe, desk)
+        self._warm_up(venue)
+        self._skipper: Skipper | None = None
+        if skipping and self.table is not None:
+            from core.backtest.skipping import Skipper
+
+            self._skipper = Skipper(history, trader, venue.venue, self.table)
+
+    def _warm_up(self, venue: SimulatedVenueAdapter) -> None:
+        """What was seen before the first traded slot: by the histories, by trader and venue as their last bars."""
+        newest: list[Bar] = []
+        for symbol, past in self.session.histories.items():
+            bars = self.history.columns(symbol)
+            stop = int(np.searchsorted(bars.open_time_ms, self.history.from_ms))
+            if self.session.models is not None:
+                for row in range(max(0, stop - self.session.capacity), stop):
+                    past.append(bar_at(bars, row))
+            if stop:
+                newest.append(bar_at(bars, stop - 1))
+        set_marks(self.trader, newest)
+        venue.venue.restore((), (), (), newest)
+
+    async def to_end(self, group: asyncio.TaskGroup, progress: Progress, should_stop: Callable[[], bool]) -> None:
+        first, stop = self.history.first, len(self.history)
+        beat = first
+        await self.session.warm_up()
+        while self.slot < stop and not should_stop():
+            await self._advance(group)
+            if self.slot >= beat:
+                progress(self.slot - first, stop - first)
+                beat = self.slot + _BEAT_SLOTS
+        progress(self.slot - first, stop - first)
+
+    async def _advance(self, group: asyncio.TaskGroup) -> None:
+        """Go on to the end of the next slot in which something may happen."""
+        busy = self.slot
+        if self._skipper is not None:
+            busy, peak = self._skipper.next_busy(busy)
+            for quiet in (peak, busy - 1):
+                if quiet >= self.slot:
+                    await self._close(quiet, group)
+                    self.slot = quiet + 1
+        if busy < len(self.history):
+            await self._whole_slot(busy, group)
+            self.slot = busy + 1
+
+    async def _whole_slot(self, slot: int, group: asyncio.TaskGroup) -> None:
+        self.journal.slot = slot
+        prices = self.events.first_prices(slot)
+        if prices:
+            await self._instant(
+                self.events.open_ms(slot) + self.trader.settings.engine.first_price_delay_ms, prices, group
+            )
+        await self._close(slot, group)
+
+    async def _close(self, slot: int, group: asyncio.TaskGroup) -> None:
+        """What is due at the close of a slot. Of a quiet one that is all: its bars undo what its first prices did."""
+        self.journal.slot = slot
+        closing = self.events.closing(slot)
+        if closing:
+            await self._instant(self.events.open_ms(slot) + self.history.interval_ms, closing, group)
+
+    async def _instant(self, due_ms: int, batch: Sequence[MarketEvent], group: asyncio.TaskGroup) -> None:
+        await self.session.deliver_models(due_ms)
+        await self.session.instant(due_ms, batch, group)
+
+    def result(self) -> RunResult:
+        state, journal = self.trader.state, self.journal
+        initial_usdt = float(self.trader.settings.account.initial_balance_usdt)
+        lot_qty = [state.symbols[symbol].lot_qty for symbol in self.history.symbols]
+        return RunResult(
+            trades=trade_columns(journal.trades),
+            curve=curve_of(journal.changes, self.history, lot_qty, initial_usdt, self.slot),
+            initial_usdt=initial_usdt,
+            final_usdt=float(state.ledger.account(state.exact_marks()).equity_usdt),
+            complete=self.slot == len(self.history),
+            open_positions=sum(1 for s in state.symbols.values() if s.lots),
+            vetoes=dict(journal.vetoes),
+            limits=dict(journal.limits),
+            predictions=self._predictions(),
+            fills=fill_columns(journal.fills, {symbol: s.instrument for symbol, s in state.symbols.items()}),
+        )
+
+    def _predictions(self) -> dict[str, PredictionColumns]:
+        """Those of a table from the table, since quiet slots are not told to the journal."""
+        history = self.history
+        if self.table is None:
+            return {
+                symbol: PredictionColumns(
+                    np.array([p.bar_close_ms for p in self.journal.predictions[symbol]], np.int64),
+                    np.array([p.value_bps for p in self.journal.predictions[symbol]], np.float64),
+                )
+                for symbol in history.symbols
+            }
+        made = {}
+        for row, symbol in enumerate(history.symbols):
+            slots = np.flatnonzero(~np.isnan(self.table[row, : self.slot]))
+            made[symbol] = PredictionColumns(
+                history.open_time_ms[slots] + history.interval_ms, self.table[row, slots].copy()
+            )
+        return made
+
+
+def _check(history: History, trader: Trader) -> None:
+    if history.interval_ms != MINUTE_MS:
+        raise BadInputError(
+            f"bars of {interval_text(history.interval_ms)} cannot be traded; the engine trades bars of 1m, "
+            "so load those"
+        )
+    symbols = tuple(trader.state.symbols)
+    if symbols != history.symbols:
+        raise BadInputError(
+            f"the history holds {', '.join(history.symbols)}, the trader trades {', '.join(symbols)}; "
+            "load the same symbols in the same order"
+        )

@@ -1,0 +1,84 @@
+"""The journal of a run over history: in memory, and only what its result is made of."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from core.backtest.curve import Change
+from core.domain.operator import LimitEffect
+from core.domain.orders import Fill, Order
+from core.domain.records import (
+    FillRecord,
+    FundingRecord,
+    LimitRecord,
+    PositionRecord,
+    PredictionRecord,
+    Record,
+    SignalRecord,
+    TradeRecord,
+)
+from core.domain.trading import Prediction, SignalAction, Trade
+from core.trader.state import TraderState
+
+
+class MemoryJournal:
+    """Implements core.ports.Journal. `slot` is where the run is: it stamps what changes the equity."""
+
+    def __init__(self, state: TraderState) -> None:
+        self.slot = 0
+        self.trades: list[Trade] = []
+        self.fills: list[tuple[Fill, Order]] = []
+        self.changes: list[Change] = []
+        self.predictions: dict[str, list[Prediction]] = defaultdict(list)
+        self.vetoes: Counter[str] = Counter()
+        self.limits: Counter[str] = Counter()
+        self._state = state
+        self._index = {symbol: index for index, symbol in enumerate(state.symbols)}
+        self._takes: dict[type, Callable[[Any], None]] = {
+            TradeRecord: self._take_trade,
+            FillRecord: self._take_fill,
+            PositionRecord: self._take_position,
+            FundingRecord: self._take_funding,
+            PredictionRecord: self._take_prediction,
+            SignalRecord: self._take_signal,
+            LimitRecord: self._take_limit,
+        }
+
+    async def commit(self, records: Sequence[Record]) -> None:
+        for record in records:
+            take = self._takes.get(type(record))
+            if take is not None:
+                take(record)
+
+    async def load(self) -> list[Record]:
+        """A run starts from nothing."""
+        return []
+
+    def _take_trade(self, record: TradeRecord) -> None:
+        self.trades.append(record.trade)
+
+    def _take_fill(self, record: FillRecord) -> None:
+        self.fills.append((record.fill, record.order))
+
+    def _take_position(self, record: PositionRecord) -> None:
+        self._note_change(record.position.symbol)
+
+    def _take_funding(self, record: FundingRecord) -> None:
+        self._note_change(record.payment.symbol)
+
+    def _take_prediction(self, record: PredictionRecord) -> None:
+        self.predictions[record.prediction.symbol].append(record.prediction)
+
+    def _take_signal(self, record: SignalRecord) -> None:
+        if record.signal.action is SignalAction.VETOED:
+            self.vetoes[record.signal.reason] += 1
+
+    def _take_limit(self, record: LimitRecord) -> None:
+        if record.event.fired and record.event.effect is not LimitEffect.WARN:
+            self.limits[record.event.limit] += 1
+
+    def _note_change(self, symbol: str) -> None:
+        s = self._state.symbols[symbol]
+        self.changes.append(Change(self.slot, self._index[symbol], s.lots, s.cost_usdt, self._state.wallet_usdt))

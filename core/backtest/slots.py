@@ -1,0 +1,65 @@
+"""The market events of a history, slot by slot, as a replay would tell them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+import numpy as np
+
+from core.backtest.history import COLUMNS, History
+from core.domain.market import Bar, FirstPrice, FundingRate, MarketEvent
+from core.market.replay import event_time_ms
+
+
+class SlotEvents:
+    """What is due in each slot, in the order of `core.market.replay.ReplayFeed`: the first prices of its bars just
+    after its open; at its close the bars, then the funding. Where a bar is missing nothing is told of it.
+    """
+
+    def __init__(self, history: History, first_price_delay_ms: int) -> None:
+        self._history = history
+        self._delay_ms = first_price_delay_ms
+        self._there = ~np.isnan(history.close)
+        self._whole = np.asarray(self._there.all(axis=0))
+        self._funding: dict[int, list[FundingRate]] = defaultdict(list)
+        for rate in funding_in_run(history):
+            self._funding[event_time_ms(rate)].append(rate)
+
+    def open_ms(self, slot: int) -> int:
+        return int(self._history.open_time_ms[slot])
+
+    def first_prices(self, slot: int) -> list[MarketEvent]:
+        history, open_ms = self._history, self.open_ms(slot)
+        return [
+            FirstPrice(history.symbols[row], open_ms + self._delay_ms, open_ms, float(history.open[row, slot]))
+            for row in self._rows(slot)
+        ]
+
+    def bars(self, slot: int) -> list[Bar]:
+        history, open_ms = self._history, self.open_ms(slot)
+        columns = [getattr(history, name) for name in COLUMNS]
+        return [
+            Bar(history.symbols[row], open_ms, history.interval_ms, *(float(column[row, slot]) for column in columns))
+            for row in self._rows(slot)
+        ]
+
+    def closing(self, slot: int) -> list[MarketEvent]:
+        """The bars of a slot and the funding that is due with their close."""
+        return [*self.bars(slot), *self.funding(self.open_ms(slot) + self._history.interval_ms)]
+
+    def funding(self, due_ms: int) -> Sequence[FundingRate]:
+        return self._funding.get(due_ms, ())
+
+    def funding_times_ms(self) -> list[int]:
+        return sorted(self._funding)
+
+    def _rows(self, slot: int) -> Sequence[int]:
+        if self._whole[slot]:
+            return range(len(self._history.symbols))
+        return [int(row) for row in np.flatnonzero(self._there[:, slot])]
+
+
+def funding_in_run(history: History) -> list[FundingRate]:
+    """The funding that falls into the traded slots: not that of the last close, which a replay no longer tells."""
+    return [rate for rate in history.funding if history.from_ms <= rate.time_ms < history.to_ms]

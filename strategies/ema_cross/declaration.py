@@ -1,0 +1,45 @@
+"""EMA cross: enter where a fast average of the close crosses a slow one; leave at stop, target or the next cross."""
+
+from __future__ import annotations
+
+from core.domain.market import MINUTE_MS
+from core.settings import Settings
+from core.strategy import Rule, Strategy
+
+WARM_UP_PER_SLOW_BAR = 20
+"""Of the first close, ((n - 1) / (n + 1))^bars < e^(-2 bars / n) is left in an average of n bars: after 20 n bars less
+than 1e-17 of it, below the resolution of a float64, so that trading does not depend on where the history starts."""
+
+
+def build(settings: Settings) -> Strategy:
+    from strategies.ema_cross.rule import STATE_SIZE, scan
+
+    chosen = settings.ema_cross
+    return Strategy(
+        name="ema_cross",
+        feature_names=(),
+        lookback_bars=max(WARM_UP_PER_SLOW_BAR * chosen.slow_bars, chosen.first_signal_bar),
+        horizon_ms=0,
+        threshold_bps=no_threshold_bps,
+        decide=decide,
+        stop_pct=chosen.stop_pct,
+        target_pct=chosen.target_pct,
+        cooldown_ms=chosen.cooldown_minutes * MINUTE_MS,
+        exits=(),
+        rule=Rule(scan, STATE_SIZE, (float(chosen.fast_bars), float(chosen.slow_bars), float(chosen.first_signal_bar))),
+        reverses=chosen.exit == "reverse",
+    )
+
+
+def no_threshold_bps(round_trip_cost_bps: float) -> float:
+    """Every cross is traded: the distance of two averages at a cross says nothing of the return to come."""
+    return 0.0
+
+
+def decide(value_bps: float, threshold_bps: float) -> int:
+    """+1 long above the threshold, -1 short below its negative, else 0 (NaN too)."""
+    if value_bps > threshold_bps:
+        return 1
+    if value_bps < -threshold_bps:
+        return -1
+    return 0
