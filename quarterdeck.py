@@ -12,6 +12,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from core.domain.instrument import Instrument
     from core.domain.market import MarketEvent
     from core.engine import Engine, EngineParts
+    from core.lab import Lab
     from core.logbook import LogSetup
     from core.recovery import ResumePoint
     from core.settings import Settings
@@ -68,18 +70,23 @@ class QuarterdeckRuntime:
     def import_files(
         self, home: Path, files: Sequence[Path], symbol: str | None, interval: str | None, synthetic: bool
     ) -> list[Row]:
+        from core.market.intervals import INTERVALS_MS
         from storage.data_admin import import_file
         from storage.database import open_database
+        from storage.history import prepare_history
 
         _collect_garbage()
         where = Home(home)
         where.create()
         database = open_database(where.database)
         now_ms = SystemClock().now_ms()
-        return [
-            import_file(database, path, symbol=symbol, interval=interval, synthetic=synthetic, now_ms=now_ms).as_dict()
+        reports = [
+            import_file(database, path, symbol=symbol, interval=interval, synthetic=synthetic, now_ms=now_ms)
             for path in files
         ]
+        for key in sorted({(report.symbol, report.interval) for report in reports if report.kind == "candles"}):
+            prepare_history(database, key[0], INTERVALS_MS[key[1]])
+        return [report.as_dict() for report in reports]
 
     def list_data(self, home: Path) -> list[Row]:
         from storage.data_admin import list_data
@@ -98,6 +105,15 @@ class QuarterdeckRuntime:
         database = _existing_database(home)
         database.backup(target)
         return {"database": str(database.path), "backup": str(target), "bytes": target.stat().st_size}
+
+    def lab(self, home: Path) -> Lab:
+        from quarterdeck_lab import HomeLab
+
+        return HomeLab(Home(home))
+
+    def replay_verify(self, home: Path, settings_path: Path | None) -> Row:
+        _collect_garbage()
+        return asyncio.run(_verify(Home(home), settings_path))
 
 
 def _collect_garbage() -> None:
@@ -169,6 +185,7 @@ async def _demo_parts(
     from core.market.replay import ReplayFeed
     from core.pace import Pacer
     from core.recovery import replay_cursors, resume_point
+    from core.starts import Rules, start_meta
     from core.strategy import history_ms
     from core.trader.trader import Trader
     from core.venues.rebuild import journalled_venue
@@ -204,6 +221,7 @@ async def _demo_parts(
         last_ms = max(span[1] for span in spans.values())
         period = later_period(opening, reached_ms, last_ms, request.from_ms, request.to_ms)
     settings = settings.with_initial_balance(opening.initial_balance_usdt)
+    await journal.set_meta(start_meta(journal.last_seq, SystemClock().now_ms(), Rules(settings, instruments)))
     clock.advance_to(period.start_ms)
 
     forecaster = None
@@ -236,6 +254,45 @@ async def _demo_parts(
         end_with_feed=not console,
         publish_hz=CONSOLE_PUBLISH_HZ if console else HEADLESS_PUBLISH_HZ,
     )
+
+
+async def _verify(home: Home, settings_path: Path | None) -> Row:
+    """Replay the account written last, each stretch of its journal by the rules that its start kept."""
+    from core.account import Opening
+    from core.backtest.verify import verify
+    from core.market.instruments import load_instruments
+    from core.starts import Rules, Start, changes, read_starts
+    from core.trader.trader import Trader
+    from storage.candles import SqliteCandles
+    from storage.journal_reader import JournalReader
+
+    database = _existing_database(home.root)
+    settings = _settings(settings_path, home)
+    with JournalReader(database) as journal:
+        meta = journal.meta()
+        opening = Opening.from_json(meta["opening"])
+        settings = settings.with_initial_balance(opening.initial_balance_usdt)
+        known = load_instruments(DATA / "instruments.toml", settings.costs)
+        today = Rules(settings, _chosen(known, settings.market.symbols))
+        starts = read_starts(meta)
+        if starts and starts[0].seq == 0:
+            notes = [f"changed since the last start: {change}" for change in changes(starts[-1].rules, today)]
+        else:
+            until = starts[0].seq if starts else journal.last_seq
+            notes = [f"the settings of the first {until:,} records were not kept: replayed with those of today"]
+            starts.insert(0, Start(0, today))
+        candles = await SqliteCandles.open(database)
+        try:
+            found = await verify(
+                journal,
+                candles,
+                starts,
+                opening.start_ms,
+                lambda rules: Trader(journal.account, _strategy(rules.settings), rules.settings, rules.instruments),
+            )
+        finally:
+            await candles.close()
+    return {"account": journal.account, "equal": found.first_difference is None, **asdict(found), "notes": notes}
 
 
 def _settings(path: Path | None, home: Home) -> Settings:
@@ -293,6 +350,7 @@ def _examine(home: Home, settings_path: Path | None, workers: bool) -> list[Find
     check("strategy", "mend the settings named", lambda: _strategy(_settings(settings_path, home)).name)
     if workers:
         check("workers", "see the log for the worker's own error", lambda: _try_workers(settings_path, home))
+        check("compute", "mend [compute] in the settings", lambda: _try_compute(settings_path, home))
     return findings
 
 
@@ -333,6 +391,12 @@ def _try_workers(settings_path: Path | None, home: Home) -> str:
 
     asyncio.run(warm_up())
     return f"1 for predictions and {settings.engine.training_workers} for training start and answer"
+
+
+def _try_compute(settings_path: Path | None, home: Home) -> str:
+    from core.compute import compute_of, probe
+
+    return probe(compute_of(_settings(settings_path, home).compute))
 
 
 def main() -> NoReturn:

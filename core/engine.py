@@ -24,7 +24,7 @@ from core.narrate import narrate
 from core.pace import Pacer
 from core.ports import CandleStore, Forecaster, Journal, Venue
 from core.recent import Recent
-from core.recovery import BOOK_DIFFERENCES, ResumePoint, reconcile, resume_point
+from core.recovery import BOOK_DIFFERENCES, ResumePoint, newest_first_prices, reconcile, resume_point
 from core.rules import RuleDesk
 from core.session import Session
 from core.trader import limits
@@ -42,8 +42,6 @@ from core.views import (
 )
 
 log = logging.getLogger("quarterdeck.engine")
-
-_CHART_AND_SLACK_BARS = 1_500
 
 
 class RestorableVenue(Venue, Protocol):
@@ -166,7 +164,8 @@ class Engine:
         self._observe(records, narrated=False)
         self._point = resume_point(records, self._symbols)
         last_bars = await self._load_history()
-        last_prices = await self._load_first_prices()
+        delay_ms = trader.settings.engine.first_price_delay_ms
+        last_prices = await newest_first_prices(parts.candles, self._point, self._session.interval_ms, delay_ms)
         parts.venue.restore(records, last_bars, last_prices)
         for price in last_prices:
             trader.handle(price)
@@ -215,17 +214,7 @@ class Engine:
             end_ms = bar.open_time_ms + session.interval_ms
             if parts.records and bar.open_time_ms == last_ms:
                 end_ms = last_ms
-            rules.values(await parts.candles.bars(symbol, parts.start_ms - lookback_ms, end_ms))
-
-    async def _load_first_prices(self) -> list[FirstPrice]:
-        """The newest first price of each symbol that was matched, where it is newer than its newest bar."""
-        delay_ms = self._trader.settings.engine.first_price_delay_ms
-        found = []
-        for symbol, open_ms in self._point.first_prices.items():
-            columns = await self._parts.candles.bars(symbol, open_ms, open_ms + self._session.interval_ms)
-            if open_ms > self._point.bars.get(symbol, -1) and len(columns.open):
-                found.append(FirstPrice(symbol, open_ms + delay_ms, open_ms, float(columns.open[0])))
-        return found
+            rules.catch_up(await parts.candles.bars(symbol, parts.start_ms - lookback_ms, end_ms))
 
     async def _follow_market(self, group: asyncio.TaskGroup) -> None:
         parts, session = self._parts, self._session

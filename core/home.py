@@ -35,6 +35,11 @@ class Home:
         return self.root / "quarterdeck.db"
 
     @property
+    def lab(self) -> Path:
+        """The lab's own database, so that a long write of a run never delays an order's commit."""
+        return self.root / "lab.db"
+
+    @property
     def models(self) -> Path:
         return self.root / "models"
 

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from core.domain.market import MINUTE_MS
+from core.domain.market import MINUTE_MS, FirstPrice
 from core.domain.orders import Fill, Order, OrderState, OrderUpdate
 from core.domain.records import AdjustmentRecord, CursorRecord, FirstPriceRecord, Record
 from core.market.replay import ReplayCursor
-from core.ports import Venue
+from core.ports import CandleStore, Venue
 from core.stepper import Stepper
 from core.trader.messages import CancelOrder, Command, PlaceOrder
 from core.trader.trader import Trader
@@ -54,6 +54,18 @@ def replay_cursors(point: ResumePoint) -> dict[str, ReplayCursor]:
         minutes = [ms for ms in (None if bar_ms is None else bar_ms + MINUTE_MS, first_ms) if ms is not None]
         cursors[symbol] = ReplayCursor(bar_ms, first_ms, max(minutes) + MINUTE_MS - 1)
     return cursors
+
+
+async def newest_first_prices(
+    candles: CandleStore, point: ResumePoint, interval_ms: int, delay_ms: int
+) -> list[FirstPrice]:
+    """The newest first price of each symbol that was matched, where it is newer than its newest bar."""
+    found = []
+    for symbol, open_ms in point.first_prices.items():
+        columns = await candles.bars(symbol, open_ms, open_ms + interval_ms)
+        if open_ms > point.bars.get(symbol, -1) and len(columns.open):
+            found.append(FirstPrice(symbol, open_ms + delay_ms, open_ms, float(columns.open[0])))
+    return found
 
 
 async def reconcile(trader: Trader, venue: Venue, stepper: Stepper, now_ms: int) -> list[AdjustmentRecord]:

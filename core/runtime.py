@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from core.control import Control
+    from core.lab import Lab
     from core.settings import Mode
 
 Row = dict[str, Any]
@@ -109,6 +110,10 @@ class Runtime(Protocol):
 
     def reader(self, home: Path) -> Reader: ...
 
+    def lab(self, home: Path) -> Lab:
+        """The backtest lab of a home; nothing is opened or made before it is asked for something."""
+        ...
+
     def import_files(
         self, home: Path, files: Sequence[Path], symbol: str | None, interval: str | None, synthetic: bool
     ) -> list[Row]:
@@ -130,4 +135,13 @@ class Runtime(Protocol):
 
     def backup(self, home: Path, target: Path) -> Row:
         """Copy the database, whole and consistent, beside a running engine. Refuses an existing `target`."""
+        ...
+
+    def replay_verify(self, home: Path, settings_path: Path | None) -> Row:
+        """Replay the account written last from its journal, as far as it is written now, beside a running engine too.
+
+        `equal`, `records`, `decisions`, `digest`; `first_difference` is None or the `record`, its `time_ms` and what
+        `journal` and `trader` say there; `notes` tell which settings were used and what has changed since. The settings
+        named are today's. Raises UnavailableError when the home has no account yet.
+        """
         ...

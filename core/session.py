@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from core.account import iso
 from core.clock import VirtualClock
 from core.domain.errors import ModelError
-from core.domain.market import Bar, MarketEvent
+from core.domain.market import MINUTE_MS, Bar, MarketEvent
 from core.domain.records import Record, TrainingRecord
 from core.domain.trading import Prediction
 from core.learning.forecaster import training_bars
@@ -20,12 +20,21 @@ from core.market.history import BarHistory
 from core.models import ModelDesk
 from core.ports import BarColumns, Forecaster, Journal, Venue
 from core.rules import PredictionDesk, RuleDesk
+from core.settings import Settings
 from core.stepper import Stepper
+from core.strategy import Strategy
 from core.trader.trader import Trader
 
 log = logging.getLogger("quarterdeck.engine")
 
 _CHART_AND_SLACK_BARS = 1_500
+
+
+def history_bars(strategy: Strategy, settings: Settings) -> int:
+    """How many of a symbol's newest bars a session remembers: for a training that is asked for late, and for charts."""
+    interval_ms = settings.market.interval_minutes * MINUTE_MS
+    delay_bars = settings.engine.training_delay_seconds * 1_000 // interval_ms
+    return training_bars(strategy) + delay_bars + _CHART_AND_SLACK_BARS
 
 
 class Session:
@@ -56,7 +65,7 @@ class Session:
         self._inference_delay_ms = settings.engine.inference_delay_ms
         self._training_bars = training_bars(strategy)
         delay_ms = settings.engine.training_delay_seconds * 1_000
-        self.capacity = self._training_bars + delay_ms // self.interval_ms + _CHART_AND_SLACK_BARS
+        self.capacity = history_bars(strategy, settings)
         self.histories = {symbol: BarHistory(symbol, self.interval_ms, self.capacity) for symbol in self.symbols}
         self.models: ModelDesk | None = None
         if forecaster is not None and desk is None:
@@ -119,7 +128,7 @@ class Session:
             requests = self.models.due_requests(due_ms)
             # The workers think while the bars are made durable; what they answer is decided on after that.
             asking = group.create_task(self._ask_models(self.models, bars))
-        told = self._desk.predict(bars) if self._desk is not None else []
+        told = self._ask_desk(bars)
         await self.stepper.market(batch, due_ms, timer=bool(bars), extra=requests)
         if asking is not None:
             self.start_trainings(group)
@@ -133,8 +142,14 @@ class Session:
             return
         if self.models is not None:
             await self._decide(await self._ask_models(self.models, bars))
-        elif self.rules is not None:
-            await self._decide([p for p in self.rules.predict(bars) if not self._is_made(p.symbol, p.bar_close_ms)])
+        else:
+            await self._decide([p for p in self._ask_desk(bars) if not self._is_made(p.symbol, p.bar_close_ms)])
+
+    def _ask_desk(self, bars: Sequence[Bar]) -> list[Prediction]:
+        if self._desk is None:
+            return []
+        answers = (self._desk.predict(bar) for bar in bars)
+        return [answer for answer in answers if answer is not None]
 
     async def _decide(self, predictions: Sequence[Prediction]) -> None:
         if predictions:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import tomli
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -14,6 +15,7 @@ from core.domain.errors import SettingsError
 from core.domain.operator import LimitEffect
 
 Mode = Literal["demo", "paper", "live"]
+Options = TypeVar("Options", bound=BaseModel)
 
 STRATEGY_SECTIONS = ("scalper", "ema_cross")
 """The strategies that have a section of their own, of the same name; the others have `strategy_options`."""
@@ -73,8 +75,8 @@ class LimitSettings(_Section):
 
 class ScalperSettings(_Section):
     horizon_minutes: int = Field(10, ge=1, le=240)
-    window_hours: int = Field(48, ge=12, le=720)
-    retrain_minutes: int = Field(15, ge=1, le=1440)
+    window_hours: int = Field(48, ge=12, le=8784)
+    retrain_minutes: int = Field(15, ge=1, le=44_640)
     validation_pct: float = Field(20.0, gt=0, lt=90)
     min_edge_bps: float = Field(8.0, gt=0)
     edge_over_cost_bps: float = Field(1.0, ge=0)
@@ -104,7 +106,7 @@ class EmaCrossSettings(_Section):
     @model_validator(mode="after")
     def _averages_in_order(self) -> EmaCrossSettings:
         if self.fast_bars >= self.slow_bars:
-            raise ValueError("fast_bars must be below slow_bars")
+            raise ValueError("ema_cross.fast_bars must be below ema_cross.slow_bars")
         return self
 
 
@@ -114,6 +116,20 @@ class EngineSettings(_Section):
     first_price_delay_ms: int = Field(1000, ge=1, le=10_000)
     training_workers: int = Field(2, ge=1, le=16)
     worker_nice: int = Field(10, ge=0, le=19)
+
+
+class ComputeSettings(_Section):
+    backend: Literal["local", "dask"] = "local"
+    scheduler: str = ""
+    jobs: int = Field(0, ge=0, le=1024)
+
+    @model_validator(mode="after")
+    def _scheduler_is_named(self) -> ComputeSettings:
+        if self.backend == "dask" and not self.scheduler:
+            raise ValueError(
+                'compute.scheduler: backend "dask" needs the address of its scheduler, as in "tcp://127.0.0.1:8786"'
+            )
+        return self
 
 
 class DemoSettings(_Section):
@@ -136,6 +152,7 @@ class Settings(_Section):
     ema_cross: EmaCrossSettings = EmaCrossSettings()
     strategy_options: dict[str, dict[str, Any]] = {}
     engine: EngineSettings = EngineSettings()
+    compute: ComputeSettings = ComputeSettings()
     demo: DemoSettings = DemoSettings()
 
     def with_initial_balance(self, balance_usdt: Decimal) -> Settings:
@@ -180,26 +197,38 @@ def parse_settings(data: dict[str, Any], place: str) -> Settings:
     try:
         return Settings.model_validate(data)
     except ValidationError as error:
-        raise SettingsError(f"{place}: {_first_problem(error)}") from error
+        raise SettingsError(f"{place}: {_first_problem(error, Settings)}") from error
 
 
-def _first_problem(error: ValidationError) -> str:
-    problem = error.errors(include_url=False)[0]
-    loc = [str(part) for part in problem["loc"]]
-    key = ".".join(loc)
-    if problem["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(loc[-1], _known_keys(loc[:-1]), n=1)
-        hint = f"; did you mean {near[0]}?" if near else f"; known keys: {', '.join(_known_keys(loc[:-1]))}"
-        return f"{key}: unknown key{hint}"
-    message = str(problem["msg"]).removeprefix("Value error, ")
-    return f"{key}: {message}, got {problem['input']!r}" if key and not isinstance(problem["input"], dict) else message
+def parse_options(model: type[Options], settings: Settings, strategy: str) -> Options:
+    """The table `strategy_options.<strategy>` as a model of the strategy's own, which should forbid further keys.
+
+    Raises SettingsError naming the key and the mend.
+    """
+    try:
+        return model.model_validate(settings.strategy_options.get(strategy, {}))
+    except ValidationError as error:
+        raise SettingsError(_first_problem(error, model, ("strategy_options", strategy))) from error
 
 
-def _known_keys(section: list[str]) -> list[str]:
-    model: type[BaseModel] = Settings
+def known_keys(model: type[BaseModel], section: Sequence[str] = ()) -> list[str]:
+    """The keys of a section of a settings model; none where there is no such section."""
     for name in section:
         field = model.model_fields.get(name)
         if field is None or not (isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)):
             return []
         model = field.annotation
     return list(model.model_fields)
+
+
+def _first_problem(error: ValidationError, model: type[BaseModel], above: tuple[str, ...] = ()) -> str:
+    """In one line; `above` are the keys under which `model` stands."""
+    problem = error.errors(include_url=False)[0]
+    loc = [str(part) for part in problem["loc"]]
+    key = ".".join((*above, *loc))
+    if problem["type"] == "extra_forbidden":
+        known = known_keys(model, loc[:-1])
+        near = difflib.get_close_matches(loc[-1], known, n=1)
+        return f"{key}: unknown key; " + (f"did you mean {near[0]}?" if near else f"known keys: {', '.join(known)}")
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    return f"{key}: {message}, got {problem['input']!r}" if key and not isinstance(problem["input"], dict) else message

@@ -37,6 +37,22 @@ _FUNDING = """SELECT time_ms, rate, coalesce(
 FROM funding_rates WHERE symbol = :symbol AND time_ms >= :from AND time_ms < :to ORDER BY time_ms"""
 
 
+def read_funding(
+    connection: sqlite3.Connection, symbol: str, interval_ms: int, from_ms: int, to_ms: int
+) -> list[FundingRate]:
+    """Rates with from_ms <= time < to_ms, oldest first, priced by bars of `interval_ms` where they have no price.
+
+    That is the open of the bar at that time, else the close of the bar before; a rate older than every bar has no
+    price and is left out (nobody can have held a position).
+    """
+    rows = connection.execute(_FUNDING, {"symbol": symbol, "interval": interval_ms, "from": from_ms, "to": to_ms})
+    return [
+        FundingRate(symbol, time_ms, Decimal(rate), Decimal(str(mark)))
+        for time_ms, rate, mark in rows
+        if mark is not None
+    ]
+
+
 def bar_columns(symbol: str, interval_ms: int, rows: Sequence[tuple[float, ...]]) -> BarColumns:
     """Rows of SELECT_CANDLES as columns."""
     # Times in milliseconds are far below 2**53, so the detour over float64 is exact.
@@ -75,21 +91,8 @@ class SqliteCandles:
             await self._call(lambda connection: self._append(connection, bars))
 
     async def funding(self, symbol: str, from_ms: int, to_ms: int) -> list[FundingRate]:
-        """Rates with from_ms <= time < to_ms, oldest first.
-
-        Where the source gave no mark price, it is the open of the bar at that time, else the close of the bar
-        before; a rate older than every bar has no price and is left out (nobody can have held a position).
-        """
-        rows = await self._call(
-            lambda connection: connection.execute(
-                _FUNDING, {"symbol": symbol, "interval": self._interval_ms, "from": from_ms, "to": to_ms}
-            ).fetchall()
-        )
-        return [
-            FundingRate(symbol, time_ms, Decimal(rate), Decimal(str(mark)))
-            for time_ms, rate, mark in rows
-            if mark is not None
-        ]
+        """Rates with from_ms <= time < to_ms, oldest first, as `read_funding` has them."""
+        return await self._call(lambda connection: read_funding(connection, symbol, self._interval_ms, from_ms, to_ms))
 
     async def span(self, symbol: str) -> tuple[int, int] | None:
         """First open time and last close time stored, or None."""

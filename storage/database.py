@@ -1,4 +1,4 @@
-"""HOME/quarterdeck.db: looked at before it is touched, migrated in numbered steps, opened for one purpose each."""
+"""The databases of a home: looked at before they are touched, migrated in numbered steps, opened for one purpose."""
 
 from __future__ import annotations
 
@@ -18,14 +18,18 @@ if TYPE_CHECKING:
     from storage.connection import Connection
 
 BUSY_TIMEOUT_MS = 5_000
+JOURNAL = "migrations"
+"""The schema of HOME/quarterdeck.db: the folder beside this file that holds its numbered steps."""
+
 _MAGIC = b"SQLite format 3\x00"
 
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """A database file that exists, is whole and has this program's schema. Made by `open_database`."""
+    """A database file that exists, is whole and has this program's `schema`. Made by `open_database`."""
 
     path: Path
+    schema: str = JOURNAL
 
     def connect_sync(self, *, durable: bool) -> sqlite3.Connection:
         """A writing connection in autocommit mode; `durable` makes each commit survive a power cut.
@@ -67,21 +71,23 @@ class Database:
             with storage_errors(self.path), closing(connect_read_only(self.path)) as source:
                 with closing(sqlite3.connect(target)) as copy:
                     source.backup(copy)
-                _look(target, newest=migrations()[-1][0])
+                _look(target, newest=migrations(self.schema)[-1][0])
         except BaseException:
             target.unlink(missing_ok=True)
             raise
 
 
-def open_database(path: Path) -> Database:
+def open_database(path: Path, schema: str = JOURNAL, *, thorough: bool = True) -> Database:
     """Look at the file without changing it, create it (mode 0600) where there is none, apply missing migrations.
 
-    Raises StorageError, one line with the file and the mend, when it is damaged, newer than this program or locked.
+    `thorough` reads the whole file for damage, which takes 2 ms a megabyte; without it only the header is looked at,
+    and damage is told by the query that meets it. Raises StorageError, one line with the file and the mend, when it
+    is damaged, newer than this program or locked.
     """
-    steps = migrations()
+    steps = migrations(schema)
     newest = steps[-1][0]
     with storage_errors(path):
-        have = _look(path, newest=newest) if path.exists() else 0
+        have = _look(path, newest=newest, thorough=thorough) if path.exists() else 0
         if have < newest:
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -92,7 +98,7 @@ def open_database(path: Path) -> Database:
             with closing(_connect(path, durable=True)) as connection:
                 for version, sql in steps:
                     _migrate(connection, version, sql)
-    return Database(path)
+    return Database(path, schema)
 
 
 def connect_read_only(path: Path) -> sqlite3.Connection:
@@ -148,9 +154,9 @@ def storage_errors(path: Path) -> Iterator[None]:
         raise StorageError(f"{path}: a value does not fit the database ({error}); nothing was written") from error
 
 
-def migrations() -> list[tuple[int, str]]:
-    """Schema versions with their SQL, oldest first, from storage/migrations/NNNN_*.sql."""
-    found = sorted(Path(__file__).with_name("migrations").glob("*.sql"))
+def migrations(schema: str = JOURNAL) -> list[tuple[int, str]]:
+    """Schema versions with their SQL, oldest first, from storage/`schema`/NNNN_*.sql."""
+    found = sorted(Path(__file__).with_name(schema).glob("*.sql"))
     return [(int(file.name.partition("_")[0]), file.read_text("utf-8")) for file in found]
 
 
@@ -167,12 +173,12 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
-def _look(path: Path, newest: int) -> int:
-    """Read-only check of the whole file; its schema version."""
+def _look(path: Path, newest: int, *, thorough: bool = True) -> int:
+    """Read-only check of the file; its schema version."""
     check_header(path)
     with closing(connect_read_only(path)) as connection:
         have = check_version(connection, path, newest)
-        verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0] if thorough else "ok"
         if verdict != "ok":
             raise _damaged(path, " ".join(str(verdict).split()))
     return have

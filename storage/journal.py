@@ -135,6 +135,11 @@ class SqliteJournal:
         """
         return await self._call(self._read)
 
+    @property
+    def last_seq(self) -> int:
+        """How many records the account has."""
+        return self._last_seq
+
     async def get_meta(self, key: str) -> str | None:
         """A fact of the account (its seed, mode, settings), or None."""
 
@@ -202,11 +207,10 @@ class SqliteJournal:
     def _read(self, connection: sqlite3.Connection) -> list[Record]:
         connection.execute("BEGIN")  # one view of all tables
         try:
-            found = [*_read_orders(connection, self._account), *_read_plain(connection, self._account)]
+            records = read_records(connection, self._account, recent=RECENT)
         finally:
             connection.execute("ROLLBACK")
-        found.sort(key=lambda item: item[0])
-        return [record for _, record in found]
+        return [record for _, record in records]
 
 
 def _batch(account: str, first_seq: int, records: Sequence[Record]) -> dict[str, list[tuple[Any, ...]]]:
@@ -246,13 +250,43 @@ def _add_order_rows(
         batch[_INSERT_FILL].append((account, seq, *_FILL.encode(event), *now))
 
 
+def read_records(
+    connection: sqlite3.Connection, account: str, span: tuple[int, int] | None = None, *, recent: int | None = None
+) -> list[tuple[int, Record]]:
+    """Records with their places, in the order of their commit; `span` bounds the places, both ends included.
+
+    Of the cursors only the newest of each symbol are kept in the database: the others leave gaps between the places.
+    With `recent`, only so many of the newest predictions and signals are read, and of equity the last.
+    """
+    found = [*_read_orders(connection, account, span), *_read_plain(connection, account, span, recent)]
+    found.sort(key=lambda item: item[0])
+    return found
+
+
 def _select(table: str, columns: Sequence[str]) -> str:
-    return f"SELECT seq, {column_list(columns)} FROM {table} WHERE account = ? ORDER BY seq DESC LIMIT ?"  # noqa: S608
+    return (
+        f"SELECT seq, {column_list(columns)} FROM {table} "  # noqa: S608
+        "WHERE account = ? AND seq BETWEEN ? AND ? ORDER BY seq DESC LIMIT ?"
+    )
 
 
-def _read_orders(connection: sqlite3.Connection, account: str) -> list[tuple[int, Record]]:
-    rows = connection.execute(f"SELECT {column_list(_ORDER.columns)} FROM orders WHERE account = ?", (account,))  # noqa: S608
+_EVERYTHING = (0, 1 << 62)
+_ORDERS = f"SELECT {column_list(_ORDER.columns)} FROM orders WHERE account = ?1"  # noqa: S608
+_OF_SPAN = """ AND client_order_id IN (
+SELECT client_order_id FROM order_events WHERE account = ?1 AND seq BETWEEN ?2 AND ?3
+UNION SELECT client_order_id FROM fills WHERE account = ?1 AND seq BETWEEN ?2 AND ?3)"""
+
+
+def _read_orders(
+    connection: sqlite3.Connection, account: str, span: tuple[int, int] | None
+) -> list[tuple[int, Record]]:
+    rows = (
+        connection.execute(_ORDERS, (account,))
+        if span is None
+        else connection.execute(_ORDERS + _OF_SPAN, (account, *span))
+    )
     orders = {order.client_order_id: order for order in map(_ORDER.decode, rows)}
+    bounds = (account, *(span or _EVERYTHING), -1)
 
     def order_after(client_order_id: str, now: Sequence[Any]) -> Order:
         changes = dict(zip(_CHANGING, now, strict=True))
@@ -260,7 +294,7 @@ def _read_orders(connection: sqlite3.Connection, account: str) -> list[tuple[int
 
     found: list[tuple[int, Record]] = []
     for seq, client_id, state, time_ms, venue_id, reason, *now in connection.execute(
-        _select("order_events", _EVENT_COLUMNS), (account, -1)
+        _select("order_events", _EVENT_COLUMNS), bounds
     ):
         order = order_after(client_id, now)
         if state is None:
@@ -269,20 +303,23 @@ def _read_orders(connection: sqlite3.Connection, account: str) -> list[tuple[int
             update = OrderUpdate(client_id, order.symbol, OrderState(state), time_ms, venue_id, reason)
             found.append((seq, OrderUpdateRecord(update, order)))
     width = len(_FILL.columns)
-    for seq, *row in connection.execute(_select("fills", (*_FILL.columns, *_CHANGING)), (account, -1)):
+    for seq, *row in connection.execute(_select("fills", (*_FILL.columns, *_CHANGING)), bounds):
         fill = _FILL.decode(row[:width])
         found.append((seq, FillRecord(fill, order_after(fill.client_order_id, row[width:]))))
     return found
 
 
-def _read_plain(connection: sqlite3.Connection, account: str) -> list[tuple[int, Record]]:
+def _read_plain(
+    connection: sqlite3.Connection, account: str, span: tuple[int, int] | None, recent: int | None
+) -> list[tuple[int, Record]]:
+    first, last = span or _EVERYTHING
     found: list[tuple[int, Record]] = []
     for kind, (table, wanted) in _PLAIN.items():
         shape = _SHAPES[kind]
-        limit = -1 if wanted is None else wanted
-        for seq, *row in connection.execute(_select(table, shape.columns), (account, limit)):
+        limit = -1 if wanted is None or recent is None else min(wanted, recent)
+        for seq, *row in connection.execute(_select(table, shape.columns), (account, first, last, limit)):
             found.append((seq, shape.decode(row)))
     for kind, name in _CURSOR_KINDS.items():
-        sql = "SELECT seq, symbol, open_time_ms FROM cursors WHERE account = ? AND kind = ?"
-        found.extend((seq, kind(*row)) for seq, *row in connection.execute(sql, (account, name)))
+        sql = "SELECT seq, symbol, open_time_ms FROM cursors WHERE account = ? AND kind = ? AND seq BETWEEN ? AND ?"
+        found.extend((seq, kind(*row)) for seq, *row in connection.execute(sql, (account, name, first, last)))
     return found

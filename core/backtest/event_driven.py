@@ -13,7 +13,7 @@ from core.backtest.curve import curve_of
 from core.backtest.fixed import FixedDesk, known_values, rule_values
 from core.backtest.history import History
 from core.backtest.memory import MemoryJournal
-from core.backtest.result import PredictionColumns, RunResult, trade_columns
+from core.backtest.result import PredictionColumns, RunResult, fill_columns, trade_columns
 from core.backtest.slots import SlotEvents
 from core.clock import VirtualClock
 from core.domain.errors import BadInputError
@@ -198,6 +198,7 @@ class Drive:
             vetoes=dict(journal.vetoes),
             limits=dict(journal.limits),
             predictions=self._predictions(),
+            fills=fill_columns(journal.fills, {symbol: s.instrument for symbol, s in state.symbols.items()}),
         )
 
     def _predictions(self) -> dict[str, PredictionColumns]:

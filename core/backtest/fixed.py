@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from core.backtest.history import History
 from core.domain.market import Bar
 from core.domain.trading import Prediction
 from core.learning.forecaster import last_bars
-from core.rules import RuleDesk
+from core.rules import CONFIDENCE, RuleDesk
 from core.strategy import Strategy
 
 Floats = NDArray[np.float64]
@@ -55,16 +56,11 @@ class FixedDesk:
         self._interval_ms = history.interval_ms
         self._delay_ms = inference_delay_ms
 
-    def predict(self, bars: Sequence[Bar]) -> list[Prediction]:
-        told = []
-        for bar in bars:
-            slot = (bar.open_time_ms - self._begin_ms) // self._interval_ms
-            value = float(self._values[self._rows[bar.symbol], slot])
-            if value == value:
-                told.append(self._prediction(bar, value))
-        return told
-
-    def _prediction(self, bar: Bar, value_bps: float) -> Prediction:
+    def predict(self, bar: Bar) -> Prediction | None:
+        slot = (bar.open_time_ms - self._begin_ms) // self._interval_ms
+        value_bps = float(self._values[self._rows[bar.symbol], slot])
+        if math.isnan(value_bps):
+            return None
         close_ms = bar.close_time_ms
         return Prediction(
             symbol=bar.symbol,
@@ -72,7 +68,7 @@ class FixedDesk:
             made_ms=close_ms + self._delay_ms,
             horizon_ms=self._strategy.horizon_ms,
             value_bps=value_bps,
-            confidence=1.0,
+            confidence=CONFIDENCE,
             model_version="",
             strategy=self._strategy.name,
         )

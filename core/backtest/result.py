@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from core.domain.instrument import Instrument
+from core.domain.orders import Fill, Order, OrderType
 from core.domain.trading import Trade
 
 Floats = NDArray[np.float64]
@@ -59,6 +61,45 @@ def trade_columns(trades: Sequence[Trade]) -> TradeColumns:
 
 
 @dataclass(frozen=True, slots=True)
+class FillColumns:
+    """Every execution, in order, all columns of one length. `side` is +1 buy, -1 sell.
+
+    `decided_ms` is when the order was wanted, `time_ms` when it filled; `role` is that of the order, `is_market` False
+    where the fill came from a resting stop or target.
+    """
+
+    symbol: NDArray[np.str_]
+    side: NDArray[np.int8]
+    role: NDArray[np.str_]
+    is_market: NDArray[np.bool_]
+    decided_ms: Times
+    time_ms: Times
+    qty: Floats
+    price: Floats
+    fee_usdt: Floats
+
+    def __len__(self) -> int:
+        return len(self.side)
+
+
+def fill_columns(fills: Sequence[tuple[Fill, Order]], instruments: Mapping[str, Instrument]) -> FillColumns:
+    """Fills with the orders after them, as columns."""
+    sides = [fill.side.sign for fill, _ in fills]
+    prices = [float(instruments[fill.symbol].price(fill.price_ticks)) for fill, _ in fills]
+    return FillColumns(
+        symbol=np.array([fill.symbol for fill, _ in fills], np.str_),
+        side=np.array(sides, np.int8),
+        role=np.array([str(order.role) for _, order in fills], np.str_),
+        is_market=np.array([order.type is OrderType.MARKET for _, order in fills], np.bool_),
+        decided_ms=np.array([order.created_ms for _, order in fills], np.int64),
+        time_ms=np.array([fill.time_ms for fill, _ in fills], np.int64),
+        qty=np.array([float(instruments[fill.symbol].qty(fill.qty_lots)) for fill, _ in fills], np.float64),
+        price=np.array(prices, np.float64),
+        fee_usdt=np.array([float(fill.fee_usdt) for fill, _ in fills], np.float64),
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class EquityCurve:
     """The account at the close of every traded slot: `equity_usdt` at the closes, open positions included.
 
@@ -88,7 +129,7 @@ class RunResult:
     """One run. `complete` is False where it was stopped early: everything then tells of the part that was run.
 
     `initial_usdt` opened the account; `final_usdt` is the equity at the last close. `vetoes` counts the signals that
-    were refused, by reason; `limits` the firings of each limit.
+    were refused, by reason; `limits` the firings of each limit. `fills` is None where the engine keeps none.
     """
 
     trades: TradeColumns
@@ -100,6 +141,7 @@ class RunResult:
     vetoes: Mapping[str, int] = field(default_factory=dict)
     limits: Mapping[str, int] = field(default_factory=dict)
     predictions: Mapping[str, PredictionColumns] = field(default_factory=dict)
+    fills: FillColumns | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,3 +55,20 @@ class InvalidTransitionError(QuarterdeckError):
 
 class ModelError(QuarterdeckError):
     """A model version is missing, damaged or does not match its manifest."""
+
+
+class ComputeError(QuarterdeckError):
+    """Tasks spread over processes could not be carried out."""
+
+
+class WorkerLostError(ComputeError):
+    """A process ended before the task it had been given."""
+
+
+class TaskError(ComputeError):
+    """A task raised; `index` is its place among the tasks, and the exit code that of its own error."""
+
+    def __init__(self, index: int, text: str, exit_code: int) -> None:
+        super().__init__(text)
+        self.index = index
+        self.exit_code = exit_code

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from core.domain.market import Bar
 from core.domain.records import (
@@ -23,7 +23,7 @@ from core.domain.trading import Trade
 from core.trader.trader import Trader
 
 
-def restore(trader: Trader, records: Sequence[Record]) -> list[AdjustmentRecord]:
+def restore(trader: Trader, records: Iterable[Record]) -> list[AdjustmentRecord]:
     """Fold `records`, oldest first, into a new trader.
 
     Returns what the fold and the journalled trades disagree on, which is nothing in a sound journal.

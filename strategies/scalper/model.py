@@ -8,7 +8,6 @@ and then reports the metrics, so these are a little too good: they serve to refu
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import lightgbm as lgb
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from core.domain.errors import ModelError
 from core.domain.market import MINUTE_MS
 from core.domain.trading import Contribution
+from core.learning.dataset import Dataset, PredictRows
 from core.learning.protocol import Fit, Outlook, SavedModel
 from core.ports import BarColumns
 from core.settings import ScalperSettings
@@ -31,31 +31,21 @@ MODEL_FILE = "model.txt"
 MIN_VALIDATION_ROWS = 20
 
 
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """Features (n, 19) with the start, end and value of each row's label."""
-
-    features: NDArray[np.float64]
-    start_ms: NDArray[np.int64]
-    end_ms: NDArray[np.int64]
-    value_bps: NDArray[np.float64]
-
-    def __len__(self) -> int:
-        return len(self.value_bps)
-
-    def take(self, chosen: slice | NDArray[np.bool_]) -> Rows:
-        return Rows(self.features[chosen], self.start_ms[chosen], self.end_ms[chosen], self.value_bps[chosen])
-
-
-def labelled_rows(window: BarColumns, horizon_ms: int) -> Rows:
+def labelled_rows(window: BarColumns, horizon_ms: int) -> Dataset:
     """The bars of `window` that have both a feature row and a label, oldest first."""
     features = feature_rows(window)
     labels = forward_returns(window, horizon_ms)
     _, left, right = np.intersect1d(features.bar_index, labels.bar_index, assume_unique=True, return_indices=True)
-    return Rows(features.values[left], labels.start_ms[right], labels.end_ms[right], labels.value_bps[right])
+    return Dataset(
+        features.bar_index[left],
+        features.values[left],
+        labels.start_ms[right],
+        labels.end_ms[right],
+        labels.value_bps[right],
+    )
 
 
-def split(rows: Rows, validation_pct: float) -> tuple[Rows, Rows]:
+def split(rows: Dataset, validation_pct: float) -> tuple[Dataset, Dataset]:
     """(training, validation) in time order, purged by label end."""
     first = len(rows) - int(len(rows) * validation_pct / 100.0)
     training, validation = rows.take(slice(None, first)), rows.take(slice(first, None))
@@ -92,11 +82,26 @@ class ScalperLearner:
             round_trip_cost_bps, settings.min_edge_bps, settings.edge_over_cost_bps
         )
 
+    def dataset(self, window: BarColumns) -> Dataset:
+        return labelled_rows(window, self._settings.horizon_minutes * MINUTE_MS)
+
+    def split(self, rows: Dataset) -> tuple[Dataset, Dataset]:
+        return split(rows, self._settings.validation_pct)
+
+    def fit_rows(self, rows: Dataset, seed: int) -> PredictRows | None:
+        training, validation = self.split(rows)
+        if self._are_too_few(training, validation):
+            return None
+        booster = _boost(parameters(self._settings, seed), self._settings, training, validation)
+        return lambda features: np.asarray(booster.predict(features, num_threads=1))
+
+    def _are_too_few(self, training: Dataset, validation: Dataset) -> bool:
+        return len(validation) < MIN_VALIDATION_ROWS or len(training) < self._settings.num_leaves
+
     def fit(self, window: BarColumns, seed: int) -> Fit:
         settings = self._settings
-        rows = labelled_rows(window, settings.horizon_minutes * MINUTE_MS)
-        training, validation = split(rows, settings.validation_pct)
-        if len(validation) < MIN_VALIDATION_ROWS or len(training) < settings.num_leaves:
+        training, validation = self.split(self.dataset(window))
+        if self._are_too_few(training, validation):
             note = f"{len(training)} training and {len(validation)} validation rows are too few: the window has gaps"
             return Fit(model=None, passed=False, note=note)
         params = parameters(settings, seed)
@@ -132,7 +137,7 @@ class ScalperLearner:
         feature_rows(BarColumns("", MINUTE_MS, times, ones, ones, ones, ones, ones))
 
 
-def _boost(params: dict[str, Any], settings: ScalperSettings, training: Rows, validation: Rows) -> lgb.Booster:
+def _boost(params: dict[str, Any], settings: ScalperSettings, training: Dataset, validation: Dataset) -> lgb.Booster:
     names = list(FEATURE_NAMES)
     learn = lgb.Dataset(training.features, training.value_bps, feature_name=names, free_raw_data=True)
     check = lgb.Dataset(validation.features, validation.value_bps, reference=learn)

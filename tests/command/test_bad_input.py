@@ -29,6 +29,7 @@ def assert_refused(answer: kit.Answer, code: int, *said: str) -> None:
         ('[account]\ninitial_balance_usdt = "much"\n', "account.initial_balance_usdt"),
         ("[limits]\nmax_drawdown_pct = 0\n", "limits.max_drawdown_pct"),
         ('[market]\nsymbols = ["SOLUSDT", "NOPEUSDT"]\n', "no contract rules for NOPEUSDT; known are BTCUSDT"),
+        ('strategy = "scalpel"\n', "no strategy is named scalpel; known are ema_cross, scalper"),
     ],
 )
 def test_bad_settings(traded: Path, tmp_path: Path, text: str, said: str) -> None:

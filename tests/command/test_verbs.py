@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -95,3 +96,12 @@ def test_steering_needs_an_engine(traded: Path) -> None:
             answer.err == f"quarterdeck: {Home(traded).root}: no engine runs here; start one with `quarterdeck run`\n"
         )
     assert kit.contents(traded) == before
+
+
+def test_doctor_names_the_strategy_that_the_settings_choose(tmp_path: Path) -> None:
+    chosen = tmp_path / "mine.toml"
+    chosen.write_text('strategy = "ema_cross"\n')
+    answer = kit.quarterdeck("doctor", "--home", tmp_path / "home", "--settings", chosen, "--workers", "--json")
+    details = {finding["name"]: finding["detail"] for finding in json.loads(answer.out)}
+    assert details["strategy"] == "ema_cross"
+    assert details["workers"] == "none needed: ema_cross has no model"

@@ -42,10 +42,10 @@ def test_migrations_are_numbered_without_gaps() -> None:
 def test_an_older_database_is_migrated_and_keeps_its_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "quarterdeck.db"
     steps = migrations()
-    monkeypatch.setattr(module, "migrations", lambda: steps[:1])
+    monkeypatch.setattr(module, "migrations", lambda _: steps[:1])
     with closing(open_database(path).connect_sync(durable=True)) as connection:
         connection.execute("INSERT INTO meta VALUES ('demo', 'seed', '7')")
-    monkeypatch.setattr(module, "migrations", lambda: steps)
+    monkeypatch.setattr(module, "migrations", lambda _: steps)
     with closing(open_database(path).connect_sync(durable=True)) as connection:
         assert scalar(connection, "SELECT value FROM meta") == "7"
         assert scalar(connection, "PRAGMA user_version") == len(steps)
@@ -55,7 +55,7 @@ def test_a_failing_migration_leaves_the_version_before_it(tmp_path: Path, monkey
     path = tmp_path / "quarterdeck.db"
     bad = "CREATE TABLE half (a INTEGER);\nCREATE TABLE meta (a INTEGER);\n"
     first = migrations()[0]
-    monkeypatch.setattr(module, "migrations", lambda: [first, (2, bad)])
+    monkeypatch.setattr(module, "migrations", lambda _: [first, (2, bad)])
     with pytest.raises(StorageError, match="table meta already exists"):
         open_database(path)
     with closing(connect_read_only(path)) as connection:
@@ -124,9 +124,9 @@ def test_a_folder_in_place_of_the_database_is_told(tmp_path: Path) -> None:
 def test_a_locked_database_is_told_at_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "quarterdeck.db"
     steps = migrations()
-    monkeypatch.setattr(module, "migrations", lambda: steps[:1])
+    monkeypatch.setattr(module, "migrations", lambda _: steps[:1])
     open_database(path)
-    monkeypatch.setattr(module, "migrations", lambda: steps)
+    monkeypatch.setattr(module, "migrations", lambda _: steps)
     monkeypatch.setattr(module, "BUSY_TIMEOUT_MS", 1)
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")

@@ -12,6 +12,7 @@ from tui.cli.data_verbs import data
 from tui.cli.group import VerbGroup
 from tui.cli.log_verb import logs
 from tui.cli.reading import limits, models, orders, positions, signals, stats, status, trades
+from tui.cli.replay_verb import replay
 from tui.cli.running import run
 from tui.cli.steering import flatten, halt, pause, resume
 
@@ -32,7 +33,7 @@ def cli() -> None:
 
 for verb in (run, status, positions, orders, trades, signals, stats, models, limits, logs):
     cli.add_command(verb)
-for verb in (pause, resume, halt, flatten, data, doctor, backup):
+for verb in (pause, resume, halt, flatten, data, doctor, backup, replay):
     cli.add_command(verb)
 
 

@@ -44,10 +44,10 @@ LIMITS = LimitSettings(
 )
 
 
-def make(flatten: bool) -> Trader:
+def make(flatten: bool, reverses: bool) -> Trader:
     limits = LIMITS.model_copy(update={"day_loss_effect": "flatten"}) if flatten else LIMITS
     return make_trader(
-        strategy={"cooldown_ms": 2 * MINUTE_MS},
+        strategy={"cooldown_ms": 0 if reverses else 2 * MINUTE_MS, "reverses": reverses},
         settings=Settings(limits=limits, sizing=SizingSettings(position_pct=25)),
     )
 
@@ -111,14 +111,16 @@ def script(session: list[dict]) -> list[Step]:
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
-@given(sessions, st.integers(0, 1_000), st.booleans())
-def test_cut_anywhere_and_told_again_it_goes_on_the_same(session: list[dict], salt: int, flatten: bool) -> None:
+@given(sessions, st.integers(0, 1_000), st.booleans(), st.booleans())
+def test_cut_anywhere_and_told_again_it_goes_on_the_same(
+    session: list[dict], salt: int, flatten: bool, reverses: bool
+) -> None:
     steps = script(session)
-    trader = make(flatten)
+    trader = make(flatten, reverses)
     whole = Session(trader, TinyVenue(trader, salt))
     whole.run(steps)
     for cut in whole.cuts:
-        again = recovered(make(flatten), whole.journal[: cut.records], steps)
+        again = recovered(make(flatten, reverses), whole.journal[: cut.records], steps)
         rest = Session(again, copy.deepcopy(cut.venue), cutting=False)
         assert knowledge(again) == cut.knew
         for command in cut.pending:
@@ -152,7 +154,7 @@ def chance(seed: int) -> list[dict]:
 
 def play(seed: int) -> tuple[list[Step], Session]:
     steps = script(chance(seed))
-    trader = make(flatten=False)
+    trader = make(flatten=False, reverses=False)
     session = Session(trader, TinyVenue(trader, seed))
     session.run(steps)
     return steps, session
@@ -172,7 +174,7 @@ async def test_the_stored_journal_tells_the_same(tmp_path: Path, seed: int) -> N
         loaded = await journal.load()
     finally:
         await journal.close()
-    assert knowledge(recovered(make(flatten=False), loaded, steps)) == session.cuts[-1].knew
+    assert knowledge(recovered(make(flatten=False, reverses=False), loaded, steps)) == session.cuts[-1].knew
 
 
 def test_the_fold_says_where_a_trade_differs_from_its_fills() -> None:
@@ -182,7 +184,7 @@ def test_the_fold_says_where_a_trade_differs_from_its_fills() -> None:
     told = journal[place]
     assert isinstance(told, TradeRecord)
     journal[place] = TradeRecord(replace(told.trade, net_pnl_usdt=told.trade.net_pnl_usdt + Decimal("0.00000001")))
-    (difference,) = restore(make(flatten=False), journal)
+    (difference,) = restore(make(flatten=False, reverses=False), journal)
     assert difference.what == "trade differs from its fills"
     assert difference.ours == str(told.trade.net_pnl_usdt + Decimal("0.00000001"))
     assert difference.theirs == str(told.trade.net_pnl_usdt)
@@ -193,4 +195,4 @@ def test_a_journal_that_lacks_records_tells_another_state(kind: type[Record]) ->
     """The comparison above can fail: each of these kinds holds something that no other does."""
     steps, session = play(4)
     lacking = [record for record in session.journal if not isinstance(record, kind | TradeRecord)]
-    assert knowledge(recovered(make(flatten=False), lacking, steps)) != session.cuts[-1].knew
+    assert knowledge(recovered(make(flatten=False, reverses=False), lacking, steps)) != session.cuts[-1].knew

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from core.domain.market import Bar, FirstPrice, MarketEvent
+from core.domain.market import MINUTE_MS, Bar, FirstPrice, MarketEvent
 from core.domain.orders import Order, OrderRole
 from core.domain.records import CursorRecord, FillRecord, FirstPriceRecord, Record
 from core.ports import VenueEvent
@@ -40,9 +41,11 @@ class RealVenue:
         return self.venue.on_market(event)
 
 
-def make() -> tuple[Trader, RealVenue]:
+def make(reverses: bool) -> tuple[Trader, RealVenue]:
     chosen = Settings(limits=LIMITS)
-    return make_trader(settings=chosen), RealVenue(journalled_venue(INSTRUMENTS, chosen))
+    cooldown_ms = 0 if reverses else 3 * MINUTE_MS
+    trader = make_trader(strategy={"reverses": reverses, "cooldown_ms": cooldown_ms}, settings=chosen)
+    return trader, RealVenue(journalled_venue(INSTRUMENTS, chosen))
 
 
 def steps_of(session: list[dict]) -> list[Step]:
@@ -77,9 +80,9 @@ def newest(records: Sequence[Record], steps: Sequence[Step]) -> tuple[list[Bar],
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
-@given(sessions)
-def test_books_never_part(session: list[dict]) -> None:
-    trader, real = make()
+@given(sessions, st.booleans())
+def test_books_never_part(session: list[dict], reverses: bool) -> None:
+    trader, real = make(reverses)
     steps = steps_of(session)
     run = Session(trader, real, cutting=False)  # type: ignore[arg-type]
     for n in range(len(steps)):
@@ -98,16 +101,16 @@ def test_books_never_part(session: list[dict]) -> None:
 
 
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
-@given(sessions)
-def test_cut_after_any_step_both_go_on_the_same(session: list[dict]) -> None:
+@given(sessions, st.booleans())
+def test_cut_after_any_step_both_go_on_the_same(session: list[dict], reverses: bool) -> None:
     steps = steps_of(session)
-    trader, real = make()
+    trader, real = make(reverses)
     whole = Session(trader, real)  # type: ignore[arg-type]
     whole.run(steps)
     last_of_step = {cut.step: cut for cut in whole.cuts}
     for cut in last_of_step.values():
         loaded = as_loaded(whole.journal[: cut.records])
-        again, rebuilt = make()
+        again, rebuilt = make(reverses)
         recovered(again, loaded, steps)
         rebuilt.rebuild(loaded, *newest(loaded, steps))
         assert knowledge(again) == cut.knew
@@ -120,7 +123,7 @@ def test_the_sessions_trade() -> None:
     """What is drawn above fills entries, stops and exits, in whole and in part."""
     roles: set[tuple[OrderRole, str]] = set()
     for seed in range(6):
-        trader, real = make()
+        trader, real = make(reverses=False)
         run = Session(trader, real, cutting=False)  # type: ignore[arg-type]
         run.run(steps_of(chance(seed)))
         roles |= {(r.order.role, r.order.state) for r in run.journal if isinstance(r, FillRecord)}

@@ -44,7 +44,7 @@ def test_settings_reach_the_declaration() -> None:
 @pytest.mark.parametrize(
     ("chosen", "said"),
     [
-        ({"ema_cross": {"fast_bars": 26}}, "fast_bars must be below slow_bars"),
+        ({"ema_cross": {"fast_bars": 26}}, "ema_cross.fast_bars must be below ema_cross.slow_bars"),
         ({"ema_cross": {"fast_bars": 0}}, "ema_cross.fast_bars: Input should be greater than or equal to 1, got 0"),
         ({"ema_cross": {"exit": "revers"}}, "ema_cross.exit: Input should be 'bracket' or 'reverse', got 'revers'"),
         ({"ema_cross": {"fast_bar": 3}}, "ema_cross.fast_bar: unknown key; did you mean fast_bars?"),

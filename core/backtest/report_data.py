@@ -1,0 +1,113 @@
+"""What a report tells of one run: the one input of the terminal summary, the page and every export."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from core.backtest.figures import utc_minute
+from core.backtest.result import EquityCurve, Provenance, RunResult
+from core.backtest.series import drawdown_pct
+from core.market.intervals import interval_text
+
+Rows = Sequence[Mapping[str, object]]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A run with what was computed of it.
+
+    `statistics` maps a name with its unit (`cagr_pct`, `max_drawdown_ms`, `fees_usdt`) to a figure, None where it is
+    undefined. `breakdowns` maps a subject ("symbol", "hour", "side", "exit_reason") to rows, `references` a name ("buy
+    and hold") to the curve of an account that opened with the run's `initial_usdt`. `made_ms` is when the run was made.
+    """
+
+    provenance: Provenance
+    result: RunResult
+    statistics: Mapping[str, float | None]
+    breakdowns: Mapping[str, Rows]
+    references: Mapping[str, EquityCurve]
+    made_ms: int
+
+    def labels(self) -> tuple[str, ...]:
+        """Warnings that stand beside every figure, in the terminal, on the page and in every file."""
+        found = self.provenance.labels()
+        if not self.result.complete:
+            found += (f"PARTIAL: stopped at {utc_minute(self.reached_ms())}",)
+        return found
+
+    def short_labels(self) -> tuple[str, ...]:
+        """The labels without what explains them, for names and column heads."""
+        return tuple(label.split(":")[0] for label in self.labels())
+
+    def reached_ms(self) -> int:
+        """The close of the last traded slot; the start of the period where there is none."""
+        times = self.result.curve.time_ms
+        return int(times[-1]) if len(times) else self.provenance.from_ms
+
+    def title(self) -> str:
+        """The strategy and the period, in one line."""
+        run = self.provenance
+        return f"{run.strategy}, {utc_minute(run.from_ms)} to {utc_minute(run.to_ms)}"
+
+
+def provenance_pairs(report: Report) -> tuple[tuple[str, str], ...]:
+    """Where the run comes from, as names and texts: everything but the settings, which are too long for a line."""
+    run, trades = report.provenance, report.result.trades
+    return (
+        ("strategy", run.strategy),
+        ("engine", run.engine),
+        ("symbols", ", ".join(run.symbols)),
+        ("period", f"{utc_minute(run.from_ms)} to {utc_minute(run.to_ms)}, {interval_text(run.interval_ms)} bars"),
+        ("source", run.source),
+        (
+            "costs",
+            f"on: fees {trades.fees_usdt.sum():,.2f} USDT, funding {trades.funding_usdt.sum():+,.2f} USDT, "
+            "slippage in the prices",
+        ),
+        ("data hash", run.data_hash),
+        ("code version", run.code_version),
+        ("seed", str(run.seed)),
+        ("trials", f"{run.trials:,}"),
+        ("made", utc_minute(report.made_ms)),
+    )
+
+
+def all_figures(report: Report) -> dict[str, float | None]:
+    """The statistics, with the account's first and last equity where they do not name them themselves."""
+    result = report.result
+    own: dict[str, float | None] = {
+        "initial_usdt": result.initial_usdt,
+        "final_usdt": result.final_usdt,
+        "open_positions": result.open_positions,
+    }
+    return own | dict(report.statistics)
+
+
+def all_tables(report: Report) -> dict[str, Rows]:
+    """The breakdowns, the references beside the run, and what was refused or limited, as rows; empty ones left out."""
+    result = report.result
+    found: dict[str, Rows] = {f"by {name.replace('_', ' ')}": rows for name, rows in report.breakdowns.items()}
+    if report.references:
+        found["against"] = reference_rows(report)
+    found["refused signals"] = [{"reason": name, "count": count} for name, count in result.vetoes.items()]
+    found["limits fired"] = [{"limit": name, "count": count} for name, count in result.limits.items()]
+    return {name: rows for name, rows in found.items() if rows}
+
+
+def reference_rows(report: Report) -> Rows:
+    """The run and its references, each with its last equity, return and deepest drawdown on the run's own slots."""
+    initial = report.result.initial_usdt
+    curves = {"this run": report.result.curve, **report.references}
+    rows: list[dict[str, object]] = []
+    for name, curve in curves.items():
+        final = float(curve.equity_usdt[-1]) if len(curve) else None
+        rows.append(
+            {
+                "account": name,
+                "final_usdt": final,
+                "total_return_pct": None if final is None else (final / initial - 1) * 100,
+                "max_drawdown_pct": -float(drawdown_pct(curve.equity_usdt, initial).min()) if len(curve) else None,
+            }
+        )
+    return rows

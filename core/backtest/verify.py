@@ -1,0 +1,307 @@
+"""A finished session replayed from its journal: given what went in then, the trader must say what it said then.
+
+What went in: the venue's updates, fills and funding, predictions, operators' commands, the timer, and the bars and
+first prices that the journal counts and the candles hold. What came out: everything else, compared bit for bit. A crash
+and the start after it make no difference to a trader, so the replay goes straight through; where a start brought other
+settings, the trader is told its state again by them, as the engine did.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from core.backtest import record_text
+from core.domain.errors import QuarterdeckError
+from core.domain.market import MINUTE_MS, Bar, FirstPrice, MarketEvent
+from core.domain.orders import OrderState, OrderUpdate
+from core.domain.records import (
+    AdjustmentRecord,
+    CancelRecord,
+    CursorRecord,
+    EquityRecord,
+    FillRecord,
+    FirstPriceRecord,
+    FundingRecord,
+    IntentRecord,
+    LimitRecord,
+    OperatorRecord,
+    OrderUpdateRecord,
+    PredictionRecord,
+    Record,
+    SignalRecord,
+    TrainingRecord,
+)
+from core.market.history import bar_at
+from core.market.replay import ReplayFeed, event_time_ms
+from core.ports import CandleStore
+from core.recovery import ResumePoint, newest_first_prices, replay_cursors, resume_point
+from core.session import history_bars
+from core.starts import Rules, Start
+from core.trader.messages import Journal, Timer, TraderEvent
+from core.trader.restore import restore, set_marks
+from core.trader.trader import Trader
+
+DECISIONS = (SignalRecord, IntentRecord, CancelRecord, LimitRecord)
+"""What a trader does of its own; the rest of what it says tells the state of its books."""
+
+_CURSORS = (CursorRecord, FirstPriceRecord)
+_NOTHING = "nothing"
+
+
+class StoredJournal(Protocol):
+    """One account's journal that does not change while it is read. Places run from 1 to `last_seq` without a gap, but
+    of the cursors only the newest of each symbol need be kept."""
+
+    @property
+    def last_seq(self) -> int: ...
+
+    def records(self, first_seq: int, last_seq: int) -> Iterator[tuple[int, Record]]:
+        """Records with their places, in order, both ends included."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """The first place where journal and trader part: the record's number, its time, and what each says there."""
+
+    record: int
+    time_ms: int
+    journal: str
+    trader: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """`records` of the journal were compared, `decisions` of them the trader's own, up to `first_difference` if any.
+
+    `digest` is over everything the trader said: on two machines it is the same for the same session.
+    """
+
+    records: int
+    decisions: int
+    first_difference: Difference | None
+    digest: str
+
+
+async def verify(
+    journal: StoredJournal,
+    candles: CandleStore,
+    starts: Sequence[Start],
+    opened_ms: int,
+    build: Callable[[Rules], Trader],
+) -> Verification:
+    """Replay the whole of `journal`. `opened_ms` is where the account's market began; `build` makes a new trader.
+
+    `starts` are in order, the first of them at 0. Raises DataError or StorageError where candles or journal cannot be
+    read.
+    """
+    replay = _Replay()
+    ends = [start.seq for start in starts[1:]] + [journal.last_seq]
+    rules: Rules | None = None
+    for start, end in zip(starts, ends, strict=True):
+        if start.seq >= end:
+            continue
+        if start.rules != rules:
+            rules = start.rules
+            told = (record for _, record in journal.records(1, start.seq))
+            await replay.begin(build(rules), told, candles, opened_ms)
+        await replay.open_market(candles, rules, opened_ms)
+        await replay.follow(journal.records(start.seq + 1, end), start.seq + 1, end)
+        if replay.difference is not None:
+            break
+    return replay.result(journal.last_seq)
+
+
+class _Replay:
+    def __init__(self) -> None:
+        self.difference: Difference | None = None
+        self._records = 0
+        self._decisions = 0
+        self._digest = hashlib.blake2b(digest_size=16)
+        self._expected: deque[Record] = deque()
+        self._point = ResumePoint({}, {})
+        self._now_ms = 0
+
+    def result(self, last_seq: int) -> Verification:
+        if self._expected and self.difference is None:
+            self._part(last_seq + 1, None, f"{_NOTHING}: it ends here", self._expected[0])
+        return Verification(self._records, self._decisions, self.difference, self._digest.hexdigest())
+
+    async def begin(self, trader: Trader, told: Iterable[Record], candles: CandleStore, opened_ms: int) -> None:
+        """Go on with another trader, which knows what an engine's start lets it know."""
+        self._trader = trader
+        restore(trader, told)
+        symbols, settings = tuple(trader.state.symbols), trader.settings
+        self._reach(symbols)
+        interval_ms = settings.market.interval_minutes * MINUTE_MS
+        window_ms = history_bars(trader.strategy, settings) * interval_ms
+        newest = []
+        for symbol in symbols:
+            last = self._point.bars.get(symbol)
+            end_ms = opened_ms if last is None else last + interval_ms
+            columns = await candles.bars(symbol, end_ms - window_ms, end_ms)
+            if len(columns.open_time_ms):
+                newest.append(bar_at(columns, -1))
+        set_marks(trader, newest)
+        delay_ms = settings.engine.first_price_delay_ms
+        for price in await newest_first_prices(candles, self._point, interval_ms, delay_ms):
+            trader.handle(price)
+
+    async def open_market(self, candles: CandleStore, rules: Rules, opened_ms: int) -> None:
+        """The market behind what was taken in so far, in the order in which a start tells it."""
+        symbols = tuple(rules.instruments)
+        self._reach(symbols)
+        spans = [span for symbol in symbols if (span := await candles.span(symbol)) is not None]
+        end_ms = max((span[1] for span in spans), default=opened_ms)
+        delay_ms = rules.settings.engine.first_price_delay_ms
+        feed = ReplayFeed(candles, symbols, opened_ms, end_ms, delay_ms, replay_cursors(self._point))
+        self._market = _Market(feed.events())
+
+    async def follow(self, records: Iterator[tuple[int, Record]], first_seq: int, last_seq: int) -> None:
+        """Take the journal's places one by one, until the first at which it and the trader part."""
+        ahead = next(records, None)
+        for seq in range(first_seq, last_seq + 1):
+            record = None
+            if ahead is not None and ahead[0] == seq:
+                record, ahead = ahead[1], next(records, None)
+            following = ahead[1] if ahead is not None and ahead[0] == seq + 1 else None
+            await self._take(seq, record, following)
+            if self.difference is not None:
+                return
+            self._records += 1
+
+    def _reach(self, symbols: Sequence[str]) -> None:
+        """Symbols that join begin where the newest is."""
+        bars = (CursorRecord(*item) for item in self._point.bars.items())
+        prices = (FirstPriceRecord(*item) for item in self._point.first_prices.items())
+        self._point = resume_point([*bars, *prices], symbols)
+
+    async def _take(self, seq: int, record: Record | None, following: Record | None) -> None:
+        if not self._expected:
+            if isinstance(record, TrainingRecord | AdjustmentRecord):
+                return
+            await self._feed(seq, record, following)
+            if self.difference is not None:
+                return
+        if not self._expected:
+            self._part(seq, record, record_text.whole(record) if record else _NOTHING, None)
+            return
+        said = self._expected.popleft()
+        self._note(said)
+        if record is None and not isinstance(said, _CURSORS):
+            self._part(seq, None, f"{_NOTHING}: a record is missing", said)
+        elif record is not None and record_text.bits(record) != record_text.bits(said):
+            self._part(seq, record, *record_text.differing(record, said))
+
+    async def _feed(self, seq: int, record: Record | None, following: Record | None) -> None:
+        """Tell the trader what the journal says came next, and keep what it answers."""
+        event: TraderEvent | None = None
+        match record:
+            case None | CursorRecord() | FirstPriceRecord():
+                event = await self._market.next()
+                if event is None:
+                    self._part(seq, record, "a bar or first price, or a record that is missing", "no candle is left")
+                    return
+                self._now_ms = event_time_ms(event)
+            case OrderUpdateRecord(update, _):
+                event = update
+                self._send_first(update.symbol, update.client_order_id, update)
+            case FillRecord(fill, _):
+                event = fill
+                self._send_first(fill.symbol, fill.client_order_id, None)
+            case IntentRecord(order):
+                # An order that only the venue knew, a liquidation, is journalled just before its fill.
+                if isinstance(following, FillRecord) and following.fill.client_order_id == order.client_order_id:
+                    event = following.fill
+            case FundingRecord(payment):
+                event = payment
+            case PredictionRecord(prediction):
+                event = prediction
+            case OperatorRecord(command, _):
+                event = command
+            case EquityRecord(sample):
+                event = Timer(sample.time_ms)
+                if strange := await self._market.out_of_step(sample.time_ms):
+                    self._part(seq, record, record_text.whole(record), strange)
+                    return
+            case _:
+                pass
+        if event is not None:
+            self._handle(seq, record, event)
+
+    def _handle(self, seq: int, record: Record | None, event: TraderEvent) -> None:
+        if isinstance(event, Bar):
+            self._point.bars[event.symbol] = event.open_time_ms
+        elif isinstance(event, FirstPrice):
+            self._point.first_prices[event.symbol] = event.open_time_ms
+            self._expected.append(FirstPriceRecord(event.symbol, event.open_time_ms))
+        try:
+            commands = self._trader.handle(event)
+        except (QuarterdeckError, KeyError, ValueError) as error:
+            self._part(seq, record, record_text.whole(record) if record else _NOTHING, f"cannot take it: {error}")
+            return
+        self._expected.extend(command.record for command in commands if isinstance(command, Journal))
+
+    def _send_first(self, symbol: str, client_order_id: str, update: OrderUpdate | None) -> None:
+        """That an order was sent is not journalled: it follows from the next news of it."""
+        book = self._trader.state.symbols.get(symbol)
+        order = book.orders.get(client_order_id) if book is not None else None
+        if order is None:
+            return
+        again = update is not None and update.state is OrderState.UNKNOWN and order.state is OrderState.UNKNOWN
+        if order.state is OrderState.INTENT or again:
+            self._trader.handle(OrderUpdate(client_order_id, symbol, OrderState.SENT, order.updated_ms))
+
+    def _note(self, said: Record) -> None:
+        self._digest.update(record_text.bits(said).encode() + b"\n")
+        self._decisions += isinstance(said, DECISIONS)
+
+    def _part(self, seq: int, record: Record | None, journal: str, trader: Record | str | None) -> None:
+        at_ms = self._now_ms
+        if record is not None:
+            at_ms = record_text.time_ms(record) or at_ms
+        words = _NOTHING if trader is None else trader if isinstance(trader, str) else record_text.whole(trader)
+        self.difference = Difference(seq, at_ms, journal, words)
+
+
+class _Market:
+    """The bars and first prices of a feed, with a look at the next one."""
+
+    def __init__(self, events: AsyncIterator[MarketEvent]) -> None:
+        self._events = events
+        self._ahead: Bar | FirstPrice | None = None
+        self._last: Bar | FirstPrice | None = None
+
+    async def next(self) -> Bar | FirstPrice | None:
+        event = await self._peek()
+        self._ahead, self._last = None, event
+        return event
+
+    async def out_of_step(self, time_ms: int) -> str:
+        """Why the account cannot have been sampled now; empty when it can: behind the last of the bars of `time_ms`."""
+        last, ahead = self._last, await self._peek()
+        if last is None or not isinstance(last, Bar) or last.close_time_ms != time_ms:
+            return f"{_told(last)} came last: a record before this one is missing, or candles were changed since"
+        if ahead is not None and event_time_ms(ahead) <= time_ms:
+            return f"{_told(ahead)} comes first: candles were added since, or the journal lacks it"
+        return ""
+
+    async def _peek(self) -> Bar | FirstPrice | None:
+        while self._ahead is None:
+            event = await anext(self._events, None)
+            if event is None:
+                return None
+            if isinstance(event, Bar | FirstPrice):
+                self._ahead = event
+        return self._ahead
+
+
+def _told(event: Bar | FirstPrice | None) -> str:
+    if event is None:
+        return "no bar"
+    what = "the bar" if isinstance(event, Bar) else "the first price"
+    return f"{what} of {event.symbol} that opened at {event.open_time_ms}"

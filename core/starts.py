@@ -1,0 +1,105 @@
+"""What each start of an engine traded by: kept in the journal, so that a session can be judged by the rules of then."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from core.domain.instrument import Instrument
+from core.settings import Settings, parse_settings
+
+_START, _RULES = "start-", "rules-"
+
+# What no decision depends on.
+_NO_MATTER: dict[str, Any] = {
+    "mode": True,
+    "demo": True,
+    "compute": True,
+    "engine": {"training_workers", "worker_nice"},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The settings that matter to decisions, the others at their defaults, and the contract rules by symbol."""
+
+    settings: Settings
+    instruments: Mapping[str, Instrument]
+
+    def to_json(self) -> str:
+        settings = self.settings.model_dump(mode="json", exclude=_NO_MATTER)
+        instruments = [
+            {key: value if isinstance(value, str | int) else str(value) for key, value in asdict(item).items()}
+            for item in self.instruments.values()
+        ]
+        return json.dumps({"settings": settings, "instruments": instruments}, sort_keys=True)
+
+    def digest(self) -> str:
+        return hashlib.blake2b(self.to_json().encode(), digest_size=16).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """The `seq` records before it were written by earlier starts."""
+
+    seq: int
+    rules: Rules
+
+
+def start_meta(seq: int, time_ms: int, rules: Rules) -> dict[str, str]:
+    """The facts to keep of a start at the wall time `time_ms`. One that wrote nothing is replaced by the next."""
+    digest = rules.digest()
+    start = {"seq": seq, "time_ms": time_ms, "rules": digest}
+    return {f"{_START}{seq:012d}": json.dumps(start), f"{_RULES}{digest}": rules.to_json()}
+
+
+def read_starts(meta: Mapping[str, str]) -> list[Start]:
+    """Oldest first. Raises SettingsError where this program cannot read the settings of one any more."""
+    known = {key.removeprefix(_RULES): _read_rules(key, text) for key, text in meta.items() if key.startswith(_RULES)}
+    kept = [json.loads(meta[key]) for key in sorted(meta) if key.startswith(_START)]
+    return [Start(start["seq"], known[start["rules"]]) for start in kept]
+
+
+def changes(then: Rules, now: Rules) -> list[str]:
+    """What is different now, one line each."""
+    before, after = (dict(_leaves(json.loads(rules.to_json())["settings"])) for rules in (then, now))
+    told = [
+        f"{key} was {before.get(key, 'absent')}, is {after.get(key, 'absent')}"
+        for key in sorted(before.keys() | after.keys())
+        if before.get(key) != after.get(key)
+    ]
+    told += [
+        f"the contract rules of {symbol} are others"
+        for symbol, instrument in then.instruments.items()
+        if not _same_contract(instrument, now.instruments.get(symbol, instrument))
+    ]
+    return told
+
+
+def _same_contract(one: Instrument, other: Instrument) -> bool:
+    """Fees aside, which are settings."""
+    return one == replace(other, maker_fee_bps=one.maker_fee_bps, taker_fee_bps=one.taker_fee_bps)
+
+
+def _read_rules(key: str, text: str) -> Rules:
+    data = json.loads(text)
+    settings = parse_settings(data["settings"], f"the journal's {key}")
+    instruments = [_read_instrument(item) for item in data["instruments"]]
+    return Rules(settings, {instrument.symbol: instrument for instrument in instruments})
+
+
+def _read_instrument(item: dict[str, Any]) -> Instrument:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(Instrument).validate_python(item)
+
+
+def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _leaves(item, f"{path}.{key}" if path else key)
+    else:
+        yield path, json.dumps(value)

@@ -1,0 +1,121 @@
+"""Stored candles and funding as the history that a backtest runs over."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+
+from core.backtest.history import History, align
+from core.domain.errors import DataError
+from core.market.intervals import interval_text
+from core.ports import BarColumns
+from storage.candles import read_funding
+from storage.column_cache import StoredColumns, stored_columns
+from storage.database import Database, connect_read_only, storage_errors
+
+CACHE_FOLDER = "cache"
+"""Beside the database."""
+
+_NAMED_SOURCES = 3
+_SERIES = """SELECT symbol, max(is_synthetic),
+    (SELECT min(open_time_ms) FROM candles WHERE symbol = sources.symbol AND interval_ms = ?1),
+    (SELECT max(open_time_ms) FROM candles WHERE symbol = sources.symbol AND interval_ms = ?1)
+FROM sources WHERE kind = 'candles' AND interval_ms = ?1 GROUP BY symbol ORDER BY symbol"""
+_FUNDING_SOURCES = """SELECT DISTINCT source_id FROM funding_rates
+WHERE symbol = ? AND time_ms >= ? AND time_ms < ? ORDER BY source_id"""
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """What is stored of one symbol: `first_ms` opens its first bar, `last_ms` closes its last.
+
+    `is_synthetic` is True where any of its candles was made up.
+    """
+
+    symbol: str
+    first_ms: int
+    last_ms: int
+    is_synthetic: bool
+
+
+def stored_series(database: Database, interval_ms: int) -> dict[str, Series]:
+    """By symbol, in order of the symbols. Raises StorageError."""
+    with storage_errors(database.path), closing(connect_read_only(database.path)) as connection:
+        return {
+            symbol: Series(symbol, first, last + interval_ms, bool(synthetic))
+            for symbol, synthetic, first, last in connection.execute(_SERIES, (interval_ms,))
+            if first is not None
+        }
+
+
+def prepare_history(database: Database, symbol: str, interval_ms: int) -> None:
+    """Bring the cache of a symbol up to date, so that the next `load_history` is quick. Raises StorageError."""
+    folder = database.path.parent / CACHE_FOLDER
+    with storage_errors(database.path), closing(connect_read_only(database.path)) as connection:
+        connection.execute("BEGIN")
+        stored_columns(connection, folder, symbol, interval_ms)
+
+
+def load_history(
+    database: Database,
+    symbols: Sequence[str],
+    interval_ms: int,
+    from_ms: int,
+    to_ms: int,
+    warm_up_bars: int,
+) -> History:
+    """The bars that open in [from_ms, to_ms), with up to `warm_up_bars` slots before them, and their funding.
+
+    Its source names the files that the bars and rates came from; it is synthetic where any of them is. Raises
+    DataError where a symbol has no bar in the period, StorageError where the database or the cache fails.
+    """
+    folder = database.path.parent / CACHE_FOLDER
+    with storage_errors(database.path), closing(connect_read_only(database.path)) as connection:
+        connection.execute("BEGIN")
+        bars, funding, sources = [], [], list[int]()
+        for symbol in symbols:
+            stored = stored_columns(connection, folder, symbol, interval_ms)
+            bars.append(_cut(stored, symbol, interval_ms, from_ms, to_ms, from_ms - warm_up_bars * interval_ms))
+            begin_ms, end_ms = (int(bars[-1].open_time_ms[i]) for i in (0, -1))
+            sources += [source for source, first, last in stored.sources if first <= end_ms and last >= begin_ms]
+        end_ms = max(int(item.open_time_ms[-1]) for item in bars) + interval_ms
+        for symbol in symbols:
+            funding += read_funding(connection, symbol, interval_ms, from_ms, end_ms)
+            sources += [row[0] for row in connection.execute(_FUNDING_SOURCES, (symbol, from_ms, end_ms))]
+        source, is_synthetic = _told(connection, sources)
+    return align(bars, from_ms, funding, source, is_synthetic)
+
+
+def _cut(stored: StoredColumns, symbol: str, interval_ms: int, from_ms: int, to_ms: int, warm_up_ms: int) -> BarColumns:
+    """The bars that open in [warm_up_ms, to_ms)."""
+    times = stored.open_time_ms
+    if not len(times):
+        raise DataError(
+            f"no {interval_text(interval_ms)} candles of {symbol} are stored; "
+            "import some with: quarterdeck data import FILE"
+        )
+    begin, first, stop = (int(i) for i in times.searchsorted((warm_up_ms, from_ms, to_ms)))
+    if first >= stop:
+        span = f"{_moment(int(times[0]))} to {_moment(int(times[-1]) + interval_ms)}"
+        raise DataError(f"{symbol}: no candle in the period; stored are {span} UTC; choose --from and --to within")
+    return BarColumns(symbol, interval_ms, times[begin:stop], *stored.values[:, begin:stop])
+
+
+def _moment(time_ms: int) -> str:
+    from core.logbook import iso_utc
+
+    return iso_utc(time_ms)[:16]
+
+
+def _told(connection: sqlite3.Connection, sources: Sequence[int]) -> tuple[str, bool]:
+    """The names of the sources in order, and whether any is synthetic."""
+    known = {
+        source_id: (name, bool(synthetic))
+        for source_id, name, synthetic in connection.execute("SELECT source_id, name, is_synthetic FROM sources")
+    }
+    used = [known[source_id] for source_id in dict.fromkeys(sources)]
+    names = list(dict.fromkeys(name for name, _ in used))
+    more = f" and {len(names) - _NAMED_SOURCES} more" if len(names) > _NAMED_SOURCES else ""
+    return ", ".join(names[:_NAMED_SOURCES]) + more, any(synthetic for _, synthetic in used)

@@ -1,0 +1,287 @@
+"""HOME/lab.db: the runs of the lab and every parameter set ever tried.
+
+It is a database of its own, so that a long write of a run never delays the commit of an order.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core.domain.errors import BadInputError
+from core.lab import Status
+from core.runtime import Row
+from storage import trials
+from storage.database import Database, connect_read_only, open_database, storage_errors, transaction
+from storage.lab_records import (
+    DETAIL_COLUMNS,
+    SUMMARY_COLUMNS,
+    RunRecord,
+    SweepRecord,
+    detail_row,
+    provenance_columns,
+    provenance_of,
+    run_labels,
+    summary_row,
+    sweep_labels,
+)
+
+if TYPE_CHECKING:
+    from core.backtest.result import Provenance
+    from core.backtest.trials import Trial, TrialCount
+
+SCHEMA = "lab_migrations"
+BEST_TRIALS = 50
+"""So many of a sweep's trials stand in its detail row."""
+
+_NEXT = """INSERT INTO counters VALUES (?, 1) ON CONFLICT DO UPDATE SET last = last + 1 RETURNING last"""
+
+
+class LabStore:
+    """The stored runs of one home. Every method opens a connection of its own and may be called from any thread.
+
+    Every method may raise StorageError; those that take a run's id take its short forms too (see core.lab.Lab) and
+    raise BadInputError where it names none, or more than one.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add_run(self, record: RunRecord, tried: Sequence[tuple[Provenance, Sequence[Trial]]] = ()) -> str:
+        """Store a run whole, and what was tried for it; its new id.
+
+        `tried` are the trials of its folds with the data they were tried on; without any, the run itself is the one
+        trial that is counted.
+        """
+        from storage.lab_columns import put_result
+
+        result = record.result
+        with self._writing() as connection:
+            run_id = _next_id(connection, "r")
+            row = provenance_columns(record.provenance) | {
+                "run_id": run_id,
+                "kind": record.kind,
+                "created_ms": record.created_ms,
+                "status": record.status,
+                "overrides_json": json.dumps(record.overrides),
+                "note": record.note,
+                "trades": len(result.trades),
+                "initial_usdt": result.initial_usdt,
+                "final_usdt": result.final_usdt,
+                "open_positions": result.open_positions,
+                "figures_json": json.dumps(record.figures),
+                "breakdowns_json": json.dumps(record.breakdowns),
+                "vetoes_json": json.dumps(result.vetoes),
+                "limits_json": json.dumps(result.limits),
+                "labels_json": json.dumps(run_labels(record)),
+                "search_json": "{}",
+            }
+            _insert(connection, row)
+            put_result(connection, run_id, record)
+            for provenance, its_trials in tried or [(record.provenance, [trials.own_trial(record)])]:
+                trials.put(connection, run_id, provenance, its_trials)
+        return run_id
+
+    def begin_sweep(self, record: SweepRecord) -> str:
+        """Store what is going to be tried; its new id. It counts as partial until `end_sweep`."""
+        search = {"objective": record.objective, "grid": record.grid, "wanted": record.wanted}
+        with self._writing() as connection:
+            run_id = _next_id(connection, "s")
+            row = provenance_columns(record.provenance) | {
+                "run_id": run_id,
+                "kind": "sweep",
+                "created_ms": record.created_ms,
+                "status": "partial",
+                "overrides_json": json.dumps(record.overrides),
+                "note": record.note,
+                "figures_json": "{}",
+                "breakdowns_json": "{}",
+                "vetoes_json": "{}",
+                "limits_json": "{}",
+                "labels_json": json.dumps(sweep_labels(record.provenance, "partial")),
+                "search_json": json.dumps(search),
+            }
+            _insert(connection, row)
+        return run_id
+
+    def add_trials(self, run_id: str, provenance: Provenance, tried: Sequence[Trial]) -> None:
+        """Store trials of a sweep as they come. A number that is stored already stays as it is."""
+        with self._writing() as connection:
+            trials.put(connection, _resolve(connection, run_id), provenance, tried)
+
+    def end_sweep(self, run_id: str, status: Status, best: Mapping[str, Any]) -> None:
+        """Settle a sweep: `best` are the figures of its best trial, as in Trial.figures, empty where there is none."""
+        with self._writing() as connection:
+            run_id = _resolve(connection, run_id)
+            provenance = provenance_of(_row(connection, run_id, "*"))
+            connection.execute(
+                "UPDATE runs SET status = ?, trials = (SELECT count(*) FROM trials WHERE run_id = ?2), "
+                "trades = ?, initial_usdt = ?, final_usdt = ?, figures_json = ?, labels_json = ? WHERE run_id = ?2",
+                (
+                    status,
+                    run_id,
+                    best.get("trades"),
+                    best.get("initial_usdt"),
+                    best.get("final_usdt"),
+                    json.dumps(dict(best)),
+                    json.dumps(sweep_labels(provenance, status)),
+                ),
+            )
+
+    def runs(self) -> list[Row]:
+        """Summary rows, the newest last."""
+        with self._reading() as connection:
+            rows = connection.execute(f"SELECT {SUMMARY_COLUMNS} FROM runs ORDER BY created_ms, run_id")  # noqa: S608
+            return [summary_row(row) for row in rows]
+
+    def run(self, run_id: str) -> Row:
+        """The detail row."""
+        with self._reading() as connection:
+            run_id = _resolve(connection, run_id)
+            row = detail_row(_row(connection, run_id, DETAIL_COLUMNS))
+            if row["kind"] == "sweep":
+                row["best"] = trials.best_rows(connection, run_id, row["objective"], BEST_TRIALS)
+            return row
+
+    def load(self, run_id: str) -> RunRecord:
+        """The whole record of a backtest or walk-forward, as it was stored to the bit.
+
+        Raises BadInputError for a sweep, which has trials and no result.
+        """
+        from storage.lab_columns import get_references, get_result
+
+        with self._reading() as connection:
+            run_id = _resolve(connection, run_id)
+            row = _row(connection, run_id, "*")
+            if row["kind"] == "sweep":
+                raise BadInputError(f"{run_id}: is a sweep and has no trades of its own; name a run")
+            where = f"{self._database.path}: {run_id}"
+            return RunRecord(
+                kind=row["kind"],
+                created_ms=row["created_ms"],
+                status=row["status"],
+                provenance=provenance_of(row),
+                result=get_result(connection, row, where),
+                figures=json.loads(row["figures_json"]),
+                breakdowns=json.loads(row["breakdowns_json"]),
+                overrides=tuple((key, value) for key, value in json.loads(row["overrides_json"])),
+                note=row["note"],
+                references=get_references(connection, run_id, where),
+            )
+
+    def sweep(self, run_id: str) -> SweepRecord:
+        """What a sweep was asked to do. Raises BadInputError for a run that is none."""
+        with self._reading() as connection:
+            run_id = _resolve(connection, run_id)
+            row = _row(connection, run_id, "*")
+            if row["kind"] != "sweep":
+                raise BadInputError(f"{run_id}: is no sweep; name one like s0001")
+            search = json.loads(row["search_json"])
+            return SweepRecord(
+                created_ms=row["created_ms"],
+                provenance=provenance_of(row),
+                objective=search["objective"],
+                grid=tuple((key, tuple(values)) for key, values in search["grid"]),
+                wanted=search["wanted"],
+                overrides=tuple((key, value) for key, value in json.loads(row["overrides_json"])),
+                note=row["note"],
+            )
+
+    def trials(self, run_id: str) -> list[Trial]:
+        """What was tried in a sweep, or for a run, by number, with the daily returns that are kept."""
+        with self._reading() as connection:
+            return trials.of_run(connection, _resolve(connection, run_id), str(self._database.path))
+
+    def count_trials(
+        self, strategy: str, symbols: Sequence[str], from_ms: int, to_ms: int, also: Sequence[str] = ()
+    ) -> TrialCount:
+        """Every parameter set ever tried of a strategy on data that overlaps these symbols and this period.
+
+        Each distinct set counts once, however often it was tried; a trial that failed has shown nothing and does not
+        count. `also` are hashes of sets that are about to be stored.
+        """
+        with self._reading() as connection:
+            return trials.count(connection, strategy, symbols, from_ms, to_ms, also)
+
+    def was_searched(
+        self, strategy: str, symbols: Sequence[str], from_ms: int, to_ms: int, parameter_hash: str
+    ) -> bool:
+        """Whether a sweep over these symbols and this period, or a part of it, has tried this parameter set."""
+        with self._reading() as connection:
+            return trials.was_searched(connection, strategy, symbols, from_ms, to_ms, parameter_hash)
+
+    def delete(self, run_ids: Sequence[str]) -> list[Row]:
+        """Remove runs and sweeps with all that belongs to them but their trials; the summaries of what is gone.
+
+        A trial stays, without its daily returns: what was tried was tried, and deleting the run must not make the
+        next result look less lucky. Nothing is removed where one id names none.
+        """
+        with self._writing() as connection:
+            found = list(dict.fromkeys(_resolve(connection, run_id) for run_id in run_ids))
+            rows = [summary_row(_row(connection, run_id, SUMMARY_COLUMNS)) for run_id in found]
+            for run_id in found:
+                trials.drop_returns(connection, run_id)
+                connection.execute("DELETE FROM runs WHERE run_id = ?", (run_id,))
+            return rows
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        with storage_errors(self._database.path), closing(self._database.connect_sync(durable=False)) as connection:
+            connection.row_factory = _as_dict
+            with transaction(connection):
+                yield connection
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        """All that is read is of one moment."""
+        with storage_errors(self._database.path), closing(connect_read_only(self._database.path)) as connection:
+            connection.row_factory = _as_dict
+            connection.execute("BEGIN")
+            yield connection
+
+
+def open_lab(path: Path) -> LabStore:
+    """The lab's database at `path`, made where there is none. Raises StorageError."""
+    # Not read whole for damage: sweeps make it large, and the arrays have checksums of their own.
+    return LabStore(open_database(path, SCHEMA, thorough=False))
+
+
+def _as_dict(cursor: sqlite3.Cursor, row: tuple[Any, ...]) -> Row:
+    return {column[0]: value for column, value in zip(cursor.description, row, strict=True)}
+
+
+def _next_id(connection: sqlite3.Connection, letter: str) -> str:
+    return f"{letter}{connection.execute(_NEXT, (letter,)).fetchone()['last']:04d}"
+
+
+def _resolve(connection: sqlite3.Connection, text: str) -> str:
+    """The id that `text` means: an id, one without its zeros, or the beginning of exactly one."""
+    known = [row["run_id"] for row in connection.execute("SELECT run_id FROM runs ORDER BY created_ms, run_id")]
+    match = re.fullmatch(r"([rs])0*([0-9]+)", text)
+    exact = f"{match[1]}{int(match[2]):04d}" if match else text
+    if exact in known:
+        return exact
+    found = [run_id for run_id in known if text and run_id.startswith(text)]
+    if len(found) == 1:
+        return str(found[0])
+    if found:
+        raise BadInputError(f"{text}: is the beginning of {', '.join(found[:3])}; write more of the one you mean")
+    raise BadInputError(f"{text}: no such run; see quarterdeck runs")
+
+
+def _row(connection: sqlite3.Connection, run_id: str, columns: str) -> Row:
+    row: Row = connection.execute(f"SELECT {columns} FROM runs WHERE run_id = ?", (run_id,)).fetchone()  # noqa: S608
+    return row
+
+
+def _insert(connection: sqlite3.Connection, row: Mapping[str, Any]) -> None:
+    names = ", ".join(row)
+    connection.execute(
+        f"INSERT INTO runs ({names}) VALUES ({', '.join('?' * len(row))})",  # noqa: S608
+        tuple(row.values()),
+    )

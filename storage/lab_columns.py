@@ -1,0 +1,94 @@
+"""A run's result as rows of `run_columns`: each array a blob of its own."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sqlite3
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from core.backtest.result import EquityCurve, FillColumns, PredictionColumns, RunResult, TradeColumns
+from core.domain.errors import StorageError
+from storage.blobs import Blob, from_blob, to_blob
+from storage.lab_records import RunRecord
+
+T = TypeVar("T")
+
+TRADES = "trades"
+CURVE = "curve"
+FILLS = "fills"
+PREDICTIONS = "predictions "
+REFERENCE = "reference "
+
+
+def put_result(connection: sqlite3.Connection, run_id: str, record: RunRecord) -> None:
+    result = record.result
+    _put(connection, run_id, TRADES, result.trades)
+    _put(connection, run_id, CURVE, result.curve)
+    if result.fills is not None:
+        _put(connection, run_id, FILLS, result.fills)
+    for symbol, predictions in result.predictions.items():
+        _put(connection, run_id, PREDICTIONS + symbol, predictions)
+    for name, curve in record.references.items():
+        _put(connection, run_id, REFERENCE + name, curve)
+
+
+def get_result(connection: sqlite3.Connection, row: Mapping[str, Any], where: str) -> RunResult:
+    """The result of the run in `row` of `runs`. Raises StorageError naming `where` when an array is damaged."""
+    run_id = row["run_id"]
+    return RunResult(
+        trades=_get(connection, run_id, TRADES, TradeColumns, where),
+        curve=_get(connection, run_id, CURVE, EquityCurve, where),
+        initial_usdt=row["initial_usdt"],
+        final_usdt=row["final_usdt"],
+        complete=row["status"] == "complete",
+        open_positions=row["open_positions"],
+        vetoes=json.loads(row["vetoes_json"]),
+        limits=json.loads(row["limits_json"]),
+        predictions={
+            symbol: _get(connection, run_id, PREDICTIONS + symbol, PredictionColumns, where)
+            for symbol in _names(connection, run_id, PREDICTIONS)
+        },
+        fills=_get(connection, run_id, FILLS, FillColumns, where) if _has(connection, run_id, FILLS) else None,
+    )
+
+
+def get_references(connection: sqlite3.Connection, run_id: str, where: str) -> dict[str, EquityCurve]:
+    """The curves beside that of the run. Raises as get_result."""
+    return {
+        name: _get(connection, run_id, REFERENCE + name, EquityCurve, where)
+        for name in _names(connection, run_id, REFERENCE)
+    }
+
+
+def _put(connection: sqlite3.Connection, run_id: str, part: str, columns: Any) -> None:
+    for item in dataclasses.fields(columns):
+        blob = to_blob(getattr(columns, item.name))
+        row = (run_id, part, item.name, blob.dtype, blob.crc32, blob.data)
+        connection.execute("INSERT INTO run_columns VALUES (?, ?, ?, ?, ?, ?)", row)
+
+
+def _get(connection: sqlite3.Connection, run_id: str, part: str, cls: type[T], where: str) -> T:
+    sql = "SELECT name, dtype, crc32, data FROM run_columns WHERE run_id = ? AND part = ?"
+    blobs = {
+        row["name"]: Blob(row["dtype"], row["crc32"], row["data"]) for row in connection.execute(sql, (run_id, part))
+    }
+    arrays = {}
+    for item in dataclasses.fields(cls):  # type: ignore[arg-type]
+        array = from_blob(blobs[item.name]) if item.name in blobs else None
+        if array is None:
+            raise StorageError(f"{where}: {part} {item.name} is damaged; delete the run and run it again")
+        arrays[item.name] = array
+    return cls(**arrays)
+
+
+def _has(connection: sqlite3.Connection, run_id: str, part: str) -> bool:
+    sql = "SELECT 1 FROM run_columns WHERE run_id = ? AND part = ?"
+    return connection.execute(sql, (run_id, part)).fetchone() is not None
+
+
+def _names(connection: sqlite3.Connection, run_id: str, prefix: str) -> list[str]:
+    """What follows `prefix` in the parts of a run, in the order in which they were stored."""
+    sql = "SELECT part FROM run_columns WHERE run_id = ? AND part LIKE ? GROUP BY part ORDER BY min(rowid)"
+    return [row["part"].removeprefix(prefix) for row in connection.execute(sql, (run_id, f"{prefix}%"))]

@@ -1,0 +1,120 @@
+"""What the lab keeps of a run, and the rows that tell of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from core.lab import Grid, Overrides, Status
+from core.logbook import iso_utc
+from core.runtime import Row
+
+if TYPE_CHECKING:
+    from core.backtest.result import EquityCurve, Provenance, RunResult
+
+FAILED = "FAILED: ended by an error"
+
+SUMMARY_COLUMNS = (
+    "run_id, kind, strategy, engine, symbols_json, from_ms, to_ms, interval_ms, created_ms, status, source, "
+    "is_synthetic, in_sample, data_hash, code_version, seed, trials, trades, initial_usdt, final_usdt, note, "
+    "overrides_json, labels_json, figures_json"
+)
+DETAIL_COLUMNS = (
+    f"{SUMMARY_COLUMNS}, settings_json, breakdowns_json, vetoes_json, limits_json, open_positions, search_json"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """A backtest or walk-forward with all that is known of it.
+
+    `figures` are statistics by name with unit, None where one is undefined; `breakdowns` rows by subject; both must be
+    such as JSON can hold. `references` are curves of other accounts over the same slots, by name.
+    """
+
+    kind: Literal["backtest", "walkforward"]
+    created_ms: int
+    status: Status
+    provenance: Provenance
+    result: RunResult
+    figures: Mapping[str, Any]
+    breakdowns: Mapping[str, Sequence[Mapping[str, Any]]]
+    overrides: Overrides = ()
+    note: str = ""
+    references: Mapping[str, EquityCurve] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SweepRecord:
+    """What a sweep is asked to do. `wanted` is the number of trials that the search draws, None for the whole grid."""
+
+    created_ms: int
+    provenance: Provenance
+    objective: str
+    grid: Grid
+    wanted: int | None
+    overrides: Overrides = ()
+    note: str = ""
+
+
+def provenance_columns(provenance: Provenance) -> dict[str, Any]:
+    """The columns of the table `runs` that a provenance fills."""
+    told = dataclasses.asdict(provenance)
+    return told | {"symbols_json": json.dumps(told.pop("symbols"))}
+
+
+def provenance_of(row: Mapping[str, Any]) -> Provenance:
+    """From a row of the table `runs`."""
+    from core.backtest.result import Provenance
+
+    flags = {"is_synthetic", "in_sample"}
+    plain: dict[str, Any] = {
+        item.name: bool(row[item.name]) if item.name in flags else row[item.name]
+        for item in dataclasses.fields(Provenance)
+        if item.name != "symbols"
+    }
+    return Provenance(symbols=tuple(json.loads(row["symbols_json"])), **plain)
+
+
+def run_labels(record: RunRecord) -> list[str]:
+    """Warnings that stand beside every figure of a run."""
+    found = list(record.provenance.labels())
+    if record.status == "failed":
+        return [*found, FAILED]
+    if record.status == "complete":
+        return found
+    times = record.result.curve.time_ms
+    reached_ms = int(times[-1]) if len(times) else record.provenance.from_ms
+    return [*found, f"PARTIAL: stopped at {iso_utc(reached_ms)[:16].replace('T', ' ')} UTC"]
+
+
+def sweep_labels(provenance: Provenance, status: Status) -> list[str]:
+    """Likewise of a sweep."""
+    note = {"complete": [], "partial": ["PARTIAL: not everything was tried"], "failed": [FAILED]}
+    return [*provenance.labels(), *note[status]]
+
+
+def summary_row(stored: Mapping[str, Any]) -> Row:
+    """A summary row of core.lab.Lab from a row of SUMMARY_COLUMNS."""
+    figures = json.loads(stored["figures_json"])
+    row = {key: value for key, value in stored.items() if not key.endswith("_json")}
+    row |= {
+        "symbols": json.loads(stored["symbols_json"]),
+        "is_synthetic": bool(stored["is_synthetic"]),
+        "in_sample": bool(stored["in_sample"]),
+        "overrides": json.loads(stored["overrides_json"]),
+        "labels": json.loads(stored["labels_json"]),
+    }
+    return row | {name: figures.get(name) for name in ("total_return_pct", "sharpe", "max_drawdown_pct")}
+
+
+def detail_row(stored: Mapping[str, Any]) -> Row:
+    """A detail row of core.lab.Lab from a row of DETAIL_COLUMNS; of a sweep without its best trials."""
+    parsed = {
+        name: json.loads(stored[f"{name}_json"]) for name in ("settings", "figures", "breakdowns", "vetoes", "limits")
+    }
+    search: Row = json.loads(stored["search_json"])
+    return summary_row(stored) | {"open_positions": stored["open_positions"]} | parsed | search

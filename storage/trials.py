@@ -1,0 +1,131 @@
+"""Rows of the table `trials`: what was tried, kept for good."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import zlib
+from collections.abc import Sequence
+from math import isfinite
+from statistics import variance
+from typing import TYPE_CHECKING, Any
+
+from core.backtest.trials import Trial, TrialCount, parameter_hash
+from core.domain.errors import StorageError
+from core.runtime import Row
+
+if TYPE_CHECKING:
+    from core.backtest.result import Provenance
+    from storage.lab_records import RunRecord
+
+_PUT = """INSERT INTO trials (run_id, number, strategy, symbols_json, from_ms, to_ms, data_hash, parameter_hash,
+    parameters_json, state, sharpe, figures_json) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT DO NOTHING RETURNING trial_id"""
+_OF_RUN = """SELECT number, parameters_json, parameter_hash, state, figures_json, first_day_ms, crc32, data
+FROM trials LEFT JOIN trial_returns USING (trial_id) WHERE run_id = ? ORDER BY number"""
+_OVERLAPPING = """SELECT parameter_hash, sharpe, symbols_json FROM trials
+WHERE strategy = ? AND from_ms < ? AND to_ms > ? AND state <> 'failed' ORDER BY trial_id"""
+_SEARCHED = """SELECT DISTINCT symbols_json FROM trials WHERE strategy = ? AND from_ms < ? AND to_ms > ?
+AND parameter_hash = ? AND run_id LIKE 's%'"""
+_BEST = """SELECT number, parameters_json, state, figures_json FROM trials WHERE run_id = ?
+ORDER BY json_extract(figures_json, '$.' || ?) DESC NULLS LAST, number LIMIT ?"""
+_SHOWN = ("trades", "total_return_pct", "sharpe", "max_drawdown_pct", "final_usdt")
+
+
+def own_trial(record: RunRecord) -> Trial:
+    """A run as the one parameter set that it is."""
+    provenance, result = record.provenance, record.result
+    shown = {name: record.figures.get(name) for name in _SHOWN}
+    figures = shown | {"trades": len(result.trades), "final_usdt": result.final_usdt}
+    named = parameter_hash(json.loads(provenance.settings_json), provenance.strategy)
+    return Trial(0, dict(record.overrides), named, record.status, figures)
+
+
+def put(connection: sqlite3.Connection, run_id: str, provenance: Provenance, tried: Sequence[Trial]) -> None:
+    where = (provenance.strategy, json.dumps(provenance.symbols), provenance.from_ms, provenance.to_ms)
+    for trial in tried:
+        what = (trial.parameter_hash, json.dumps(dict(trial.parameters)), trial.state)
+        # JSON has no such numbers, and SQLite could not look into what Python writes for them.
+        figures = {
+            key: value if value is not None and isfinite(value) else None for key, value in trial.figures.items()
+        }
+        row = (run_id, trial.number, *where, provenance.data_hash, *what, figures.get("sharpe"), json.dumps(figures))
+        stored = connection.execute(_PUT, row).fetchone()
+        if stored is not None and trial.daily is not None:
+            data = trial.daily.tobytes()
+            returns = (stored["trial_id"], trial.first_day_ms, zlib.crc32(data), zlib.compress(data, 1))
+            connection.execute("INSERT INTO trial_returns VALUES (?, ?, ?, ?)", returns)
+
+
+def of_run(connection: sqlite3.Connection, run_id: str, where: str) -> list[Trial]:
+    """By number. Raises StorageError when the daily returns of one are damaged."""
+    return [
+        Trial(
+            number=row["number"],
+            parameters=json.loads(row["parameters_json"]),
+            parameter_hash=row["parameter_hash"],
+            state=row["state"],
+            figures=json.loads(row["figures_json"]),
+            first_day_ms=row["first_day_ms"],
+            daily=None if row["data"] is None else _returns(row, f"{where}: {run_id}"),
+        )
+        for row in connection.execute(_OF_RUN, (run_id,))
+    ]
+
+
+def best_rows(connection: sqlite3.Connection, run_id: str, objective: str, limit: int) -> list[Row]:
+    """Rows of core.lab.Lab.run, those with the greatest `objective` first."""
+    rows = []
+    for row in connection.execute(_BEST, (run_id, objective, limit)):
+        figures = json.loads(row["figures_json"])
+        told: Row = {"number": row["number"], "parameters": json.loads(row["parameters_json"]), "state": row["state"]}
+        rows.append(told | {name: figures.get(name) for name in dict.fromkeys((objective, *_SHOWN))})
+    return rows
+
+
+def count(
+    connection: sqlite3.Connection,
+    strategy: str,
+    symbols: Sequence[str],
+    from_ms: int,
+    to_ms: int,
+    also: Sequence[str],
+) -> TrialCount:
+    """See LabStore.count_trials. Of a set that was tried more than once, the newest Sharpe ratio stands."""
+    wanted = set(symbols)
+    sharpes: dict[str, float | None] = dict.fromkeys(also)
+    overlaps: dict[str, bool] = {}
+    for row in connection.execute(_OVERLAPPING, (strategy, to_ms, from_ms)):
+        text = row["symbols_json"]
+        if text not in overlaps:
+            overlaps[text] = bool(wanted.intersection(json.loads(text)))
+        if overlaps[text]:
+            sharpes[row["parameter_hash"]] = row["sharpe"]
+    known = [sharpe for sharpe in sharpes.values() if sharpe is not None]
+    return TrialCount(len(sharpes), variance(known) if len(known) > 1 else None)
+
+
+def was_searched(
+    connection: sqlite3.Connection, strategy: str, symbols: Sequence[str], from_ms: int, to_ms: int, parameter_hash: str
+) -> bool:
+    """See LabStore.was_searched. The ids of sweeps begin with an s."""
+    rows = connection.execute(_SEARCHED, (strategy, to_ms, from_ms, parameter_hash))
+    return any(set(symbols).intersection(json.loads(row["symbols_json"])) for row in rows)
+
+
+def drop_returns(connection: sqlite3.Connection, run_id: str) -> None:
+    connection.execute(
+        "DELETE FROM trial_returns WHERE trial_id IN (SELECT trial_id FROM trials WHERE run_id = ?)", (run_id,)
+    )
+
+
+def _returns(row: dict[str, Any], where: str) -> Any:
+    import numpy as np
+
+    try:
+        data = zlib.decompress(row["data"])
+    except zlib.error:
+        data = b""
+    if zlib.crc32(data) != row["crc32"]:
+        raise StorageError(f"{where}: the returns of trial {row['number']} are damaged; delete it and run it again")
+    return np.frombuffer(bytearray(data), np.float64)

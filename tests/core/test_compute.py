@@ -1,0 +1,311 @@
+from __future__ import annotations
+
+import logging
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import core.compute
+from core import compute_dask
+from core.compute import Compute, compute_of, probe, run_tasks, task_seed
+from core.compute_dask import code_hash
+from core.domain.errors import SettingsError, TaskError, UnavailableError, WorkerLostError
+from core.settings import parse_settings
+from tests.core.compute_tasks import (
+    Market,
+    die_at,
+    draw,
+    draw_or_die_once,
+    fail_at,
+    look_around,
+    unsendable,
+    wait_for,
+)
+
+if TYPE_CHECKING:
+    from distributed import LocalCluster
+
+HERE = Compute(jobs=1)
+TWO = Compute(jobs=2)
+TASKS = range(24)
+
+
+@pytest.fixture(scope="module")
+def market() -> Market:
+    return Market("BTCUSDT", np.random.default_rng(3).normal(size=(5, 100_000)))
+
+
+@pytest.fixture(scope="module")
+def expected(market: Market) -> list[tuple[int, float] | None]:
+    return run_tasks(draw, market, TASKS, HERE)
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[LocalCluster]:
+    """Three worker processes, which Dask restarts when they die."""
+    from distributed import LocalCluster
+
+    with LocalCluster(
+        n_workers=3,
+        threads_per_worker=1,
+        host="127.0.0.1",
+        dashboard_address="127.0.0.1:0",
+        worker_dashboard_address="127.0.0.1:0",
+        silence_logs=logging.CRITICAL,
+    ) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def dask(cluster: LocalCluster) -> Compute:
+    return Compute("dask", scheduler=cluster.scheduler_address)
+
+
+@pytest.fixture(params=["local", "dask"])
+def compute(request: pytest.FixtureRequest) -> Compute:
+    return TWO if request.param == "local" else request.getfixturevalue("dask")
+
+
+def test_results_are_the_same_everywhere(
+    compute: Compute, market: Market, expected: list[tuple[int, float] | None]
+) -> None:
+    arrived: list[int] = []
+
+    results = run_tasks(draw, market, TASKS, compute, on_result=lambda index, _: arrived.append(index))
+
+    assert results == expected
+    assert sorted(arrived) == list(TASKS)
+
+
+def test_a_lost_worker_costs_a_retry_and_not_the_run(
+    compute: Compute, market: Market, expected: list[tuple[int, float] | None], tmp_path: Path
+) -> None:
+    flag = tmp_path / "died"
+
+    results = run_tasks(draw_or_die_once, (market, flag, 11), TASKS, compute)
+
+    assert flag.exists()
+    assert results == expected
+
+
+def test_a_task_that_always_kills_its_worker_ends_the_run_with_its_name(
+    compute: Compute, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    if compute.backend == "dask":
+        # Dask takes seconds to start a worker again, and by default lets four die before it says so.
+        monkeypatch.setattr(core.compute, "ATTEMPTS", 2)
+        monkeypatch.setattr(request.getfixturevalue("cluster").scheduler, "allowed_failures", 0)
+    arrived: set[int] = set()
+
+    with pytest.raises(WorkerLostError, match=rf"^task 4 of 12: .+, {core.compute.ATTEMPTS} times; .+$"):
+        run_tasks(die_at, 3, range(12), compute, on_result=lambda index, _: arrived.add(index))
+
+    assert 3 not in arrived
+    assert arrived
+
+
+def test_an_error_names_its_task_and_keeps_its_traceback(compute: Compute) -> None:
+    with pytest.raises(TaskError, match=r"^task 6 of 8: BadInputError: the grid is empty$") as caught:
+        run_tasks(fail_at, 5, range(8), compute)
+
+    assert caught.value.index == 5
+    assert caught.value.exit_code == 2
+    assert "in fail_at" in str(caught.value.__cause__)
+
+
+def test_an_error_in_this_process_is_the_same() -> None:
+    arrived: list[int] = []
+
+    with pytest.raises(TaskError, match=r"^task 6 of 8: BadInputError: the grid is empty$") as caught:
+        run_tasks(fail_at, 5, range(8), HERE, on_result=lambda index, _: arrived.append(index))
+
+    assert caught.value.exit_code == 2
+    assert arrived == [0, 1, 2, 3, 4]
+
+
+def test_a_result_that_cannot_be_sent_is_an_error_of_its_task(compute: Compute) -> None:
+    with pytest.raises(TaskError, match=r"task \d of 3: .*(pickle|local)"):
+        run_tasks(unsendable, None, range(3), compute)
+
+
+def test_shared_columns_arrive_whole_in_workers_of_one_thread(compute: Compute, market: Market) -> None:
+    seen = run_tasks(look_around, market, range(8), compute)
+
+    assert {item[1:] for item in seen if item} == {("1", "float64", True, "BTCUSDT")}
+    assert os.getpid() not in {item[0] for item in seen if item}
+
+
+def test_a_stop_returns_what_is_there(compute: Compute, tmp_path: Path) -> None:
+    arrived: list[int] = []
+
+    results = run_tasks(
+        wait_for,
+        tmp_path,
+        range(40),
+        compute,
+        on_result=lambda index, _: arrived.append(index),
+        should_stop=lambda: bool(arrived) and (tmp_path / "1").exists(),
+    )
+
+    (tmp_path / "never").touch()
+    assert results == [0] + [None] * 39
+    assert len(list(tmp_path.iterdir())) < 20
+
+
+def test_a_stop_in_this_process_begins_nothing_more(market: Market) -> None:
+    arrived: list[int] = []
+
+    results = run_tasks(
+        draw,
+        market,
+        range(5),
+        HERE,
+        on_result=lambda index, _: arrived.append(index),
+        should_stop=lambda: len(arrived) == 2,
+    )
+
+    assert [result is None for result in results] == [False, False, True, True, True]
+
+
+@pytest.mark.parametrize("everywhere", [HERE, TWO])
+def test_no_tasks_give_no_results(everywhere: Compute) -> None:
+    assert run_tasks(draw, None, [], everywhere) == []
+
+
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "127.0.0.1:9", "tpc://127.0.0.1:9"])
+def test_a_scheduler_that_is_not_there_is_one_line(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compute_dask, "CONNECT_TIMEOUT_S", 0.5)
+
+    with pytest.raises(UnavailableError, match=f"^no Dask scheduler answers at {address}; .+$"):
+        run_tasks(fail_at, 9, range(2), Compute("dask", scheduler=address))
+
+
+def test_a_cluster_without_workers_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    from distributed import LocalCluster
+
+    monkeypatch.setattr(compute_dask, "WORKER_TIMEOUT_S", 0.5)
+    with LocalCluster(n_workers=0, host="127.0.0.1", dashboard_address="127.0.0.1:0") as cluster:
+        address = cluster.scheduler_address
+        with pytest.raises(UnavailableError, match=rf"{address} has no worker; start some with: dask worker {address}"):
+            run_tasks(fail_at, 9, range(2), Compute("dask", scheduler=address))
+
+
+@pytest.fixture
+def other_code(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """This process takes itself for another version than the workers have."""
+    monkeypatch.setattr(compute_dask, "_PACKAGES", ("core",))
+    code_hash.cache_clear()
+    yield
+    code_hash.cache_clear()
+
+
+@pytest.mark.usefixtures("other_code")
+def test_a_worker_with_other_code_is_refused(dask: Compute) -> None:
+    with pytest.raises(TaskError, match="has another version of Quarterdeck") as caught:
+        run_tasks(fail_at, 9, range(2), dask)
+    assert caught.value.exit_code == UnavailableError.exit_code
+
+    with pytest.raises(UnavailableError, match=r"^tcp://127.0.0.1:\d+, .+ has another version of Quarterdeck"):
+        probe(dask)
+
+
+@pytest.mark.parametrize(
+    ("place", "found"),
+    [
+        (HERE, "1 local process; tasks are answered"),
+        (TWO, "2 local processes; tasks are answered"),
+        (Compute("dask"), "Dask at tcp://127.0.0.1:.+, 3 workers, 3 threads; tasks are answered"),
+    ],
+)
+def test_a_probe_says_what_answers(place: Compute, found: str, request: pytest.FixtureRequest) -> None:
+    compute = request.getfixturevalue("dask") if place.backend == "dask" else place
+
+    assert re.fullmatch(found, probe(compute))
+
+
+RUN_AND_WAIT = """
+import sys
+from pathlib import Path
+from core.compute import Compute, run_tasks
+from tests.core.compute_tasks import wait_with_pid
+run_tasks(wait_with_pid, Path(sys.argv[1]), range(1, 6), Compute(jobs=2))
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_workers_and_their_files_go_with_the_process(number: signal.Signals, tmp_path: Path) -> None:
+    root = Path(__file__).parents[2]
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    environment = {**os.environ, "PYTHONPATH": str(root), "TMPDIR": str(temporary)}
+    with subprocess.Popen(
+        [sys.executable, "-c", RUN_AND_WAIT, str(tmp_path)], env=environment, stderr=subprocess.PIPE, text=True
+    ) as process:
+        workers = _wait(lambda: [int(path.stem) for path in tmp_path.glob("*.pid")], 2)
+        assert any(temporary.iterdir())
+        process.send_signal(number)
+        errors = process.stderr.read() if process.stderr else ""
+
+    _wait(lambda: [pid for pid in workers if not _is_alive(pid)], 2)
+    _wait(lambda: [] if any(temporary.iterdir()) else [0], 1)
+    assert errors.count("Traceback") == (1 if number == signal.SIGINT else 0)
+
+
+def _wait(look: Callable[[], list[int]], count: int) -> list[int]:
+    """What `look` finds, once it is so many."""
+    for _ in range(2000):
+        found = look()
+        if len(found) >= count:
+            return found
+        time.sleep(0.01)
+    raise AssertionError(f"found {look()}, not {count}")
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return status.rpartition(")")[2].split()[0] != "Z"
+
+
+@given(st.integers(0, 2**63), st.integers(0, 100_000))
+def test_a_seed_depends_on_run_and_index_alone(run_seed: int, index: int) -> None:
+    child = np.random.SeedSequence(run_seed).spawn(3)[index % 3]
+
+    assert 0 <= task_seed(run_seed, index) < 2**31
+    assert task_seed(run_seed, index % 3) == int(child.generate_state(1)[0]) % 2**31
+
+
+def test_seeds_of_many_tasks_hardly_ever_meet() -> None:
+    assert len({task_seed(7, index) for index in range(2000)}) >= 1999
+
+
+def test_settings_choose_the_place_and_the_operator_the_number(tmp_path: Path) -> None:
+    settings = parse_settings({"compute": {"backend": "dask", "scheduler": "tcp://127.0.0.1:1", "jobs": 3}}, "here")
+
+    assert compute_of(settings.compute) == Compute("dask", 3, "tcp://127.0.0.1:1")
+    assert compute_of(settings.compute, 5, tmp_path).jobs == 5
+
+
+def test_a_cluster_without_its_address_is_refused_with_an_example() -> None:
+    with pytest.raises(SettingsError, match=r"^here: compute\.scheduler: .+ as in \"tcp://127.0.0.1:8786\"$"):
+        parse_settings({"compute": {"backend": "dask"}}, "here")
+
+
+def test_as_many_processes_as_cores_that_may_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: {0})
+
+    assert Compute().processes == 1
+    assert Compute(jobs=4).processes == 4

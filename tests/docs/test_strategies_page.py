@@ -1,0 +1,80 @@
+"""The strategy that docs/strategies.md builds, built: installed as an installer would, found, tested and named."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import tomli
+
+from core.settings import parse_settings
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "strategies.md").read_text()
+FILES = dict(re.findall(r"^`([\w./]+)`\n\n```\w+\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL))
+SETTINGS = re.findall(r"^```toml\n(strategy = .*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+METADATA = "from setuptools import build_meta; build_meta.prepare_metadata_for_build_wheel('.')"
+
+
+def run(where: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": f"{where}{os.pathsep}{ROOT}"}
+    return subprocess.run(
+        [sys.executable, *arguments], cwd=where, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page's files and, made from its pyproject.toml, the metadata that an installation adds."""
+    where = tmp_path_factory.mktemp("ema-band")
+    (where / "ema_band").mkdir()
+    (where / "ema_band" / "__init__.py").touch()
+    for name, text in FILES.items():
+        (where / name).write_text(text)
+    made = run(where, "-c", METADATA)
+    assert made.returncode == 0, made.stderr
+    return where
+
+
+def test_the_page_shows_every_file_of_its_example() -> None:
+    assert set(FILES) == {"pyproject.toml", "ema_band/rule.py", "ema_band/declaration.py", "test_ema_band.py"}
+    assert len(SETTINGS) == 1
+
+
+def test_its_tests_pass(written: Path) -> None:
+    found = run(written, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_ema_band.py")
+    assert found.returncode == 0, found.stdout + found.stderr
+    assert "4 passed" in found.stdout
+
+
+def test_the_command_finds_it_by_its_entry_point(written: Path) -> None:
+    (written / "mine.toml").write_text(SETTINGS[0])
+    main = "from quarterdeck import main; main()"
+    found = run(written, "-c", main, "doctor", "--settings", "mine.toml", "--home", "home", "--json")
+    assert '"ema_band"' in found.stdout, found.stdout + found.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"bars": 1}, "strategy_options.ema_band.bars: Input should be greater than or equal to 2, got 1"),
+        ({"band": 15}, "strategy_options.ema_band.band: unknown key; did you mean band_bps?"),
+    ],
+)
+def test_its_bad_settings_are_told_as_the_houses_own(written: Path, options: dict[str, int], said: str) -> None:
+    code = (
+        "from core.settings import Settings; from strategies.registry import load_strategy\n"
+        f"load_strategy('ema_band', Settings(strategy_options={{'ema_band': {options!r}}}))"
+    )
+    found = run(written, "-c", code)
+    assert found.stderr.splitlines()[-1] == f"core.domain.errors.SettingsError: {said}"
+
+
+def test_its_settings_are_settings() -> None:
+    settings = parse_settings(tomli.loads(SETTINGS[0]), "the page")
+    assert settings.strategy == "ema_band"
+    assert set(settings.strategy_options["ema_band"]) == {"bars", "band_bps"}

@@ -1,0 +1,113 @@
+"""The summary of a run for a terminal, as plain text: labels, where it comes from, figures, pictures, tables."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+
+import numpy as np
+
+from core.backtest.figures import Figure, cell_text, column_title, grouped, utc_minute
+from core.backtest.report_data import Report, Rows, all_figures, all_tables, provenance_pairs
+from core.backtest.series import drawdown_pct
+from tui.cli.output import Column, table
+from tui.cli.picture import hanging_picture, line_picture
+from tui.format import plain_text
+
+LEAST_WIDTH = 80
+EQUITY_LINES, DRAWDOWN_LINES = 9, 4
+MOST_ROWS = 24
+_FIGURE_WIDTH, _GAP = 38, 4
+
+
+def summary(report: Report, width: int = LEAST_WIDTH, unicode: bool = True) -> str:
+    """The whole summary, no line longer than `width` characters (80 or more); ASCII only unless `unicode`.
+
+    The labels stand at both ends, since the first lines of a long summary scroll away.
+    """
+    width = max(width, LEAST_WIDTH)
+    parts = [
+        _labels(report, width),
+        _text_rows(provenance_pairs(report), width),
+        *(_figures(title, items, width) for title, items in grouped(all_figures(report))),
+        _pictures(report, width, unicode),
+        *(_table(name, rows, width) for name, rows in all_tables(report).items()),
+        _labels(report, width),
+    ]
+    text = "\n\n".join("\n".join(lines) for lines in map(list, parts) if lines)
+    return text if unicode else text.encode("ascii", "backslashreplace").decode()
+
+
+def _labels(report: Report, width: int) -> Iterator[str]:
+    for label in report.labels():
+        yield from textwrap.wrap(plain_text(label), width, initial_indent="!!! ", subsequent_indent="    ")
+
+
+def _text_rows(rows: Sequence[tuple[str, str]], width: int) -> Iterator[str]:
+    """Names and texts; a long text goes on below itself."""
+    indent = max(len(name) for name, _ in rows) + 2
+    for name, text in rows:
+        lines = textwrap.wrap(plain_text(text), width - indent) or ["-"]
+        yield name.ljust(indent) + lines[0]
+        yield from (" " * indent + line for line in lines[1:])
+
+
+def _figures(title: str, items: Sequence[Figure], width: int) -> Iterator[str]:
+    """As many columns as there is room for, read downwards; a figure too wide for one gets a line of its own."""
+    yield title
+    wide = [item for item in items if len(item.label) + len(item.text) + 2 > _FIGURE_WIDTH]
+    narrow = [item for item in items if item not in wide]
+    columns = (width + _GAP) // (_FIGURE_WIDTH + _GAP)
+    height = -(-len(narrow) // columns)
+    for row in range(height):
+        cells = (f"{item.label}{item.text:>{_FIGURE_WIDTH - len(item.label)}}" for item in narrow[row::height])
+        yield (" " * _GAP).join(cells)
+    yield from _text_rows([(item.label, item.text) for item in wide], width) if wide else ()
+
+
+def _pictures(report: Report, width: int, unicode: bool) -> Iterator[str]:
+    curve, initial = report.result.curve, report.result.initial_usdt
+    equity = curve.equity_usdt
+    if not np.isfinite(equity).any():
+        yield "No slot was traded, so there is no equity to draw."
+        return
+    depth = drawdown_pct(equity, initial)
+    marks = [f"{value:,.2f}" for value in (np.nanmax(equity), np.nanmin(equity), 0.0, np.nanmin(depth) + 0.0)]
+    indent = max(map(len, marks))
+    room = width - indent - 2
+    yield "Equity, USDT"
+    yield from _framed(partial(line_picture, equity, room, EQUITY_LINES, unicode), marks[:2], indent, unicode)
+    yield "Drawdown, %"
+    yield from _framed(partial(hanging_picture, depth, room, DRAWDOWN_LINES, unicode), marks[2:], indent, unicode)
+    first, last = utc_minute(int(curve.time_ms[0])), utc_minute(int(curve.time_ms[-1]))
+    yield " " * (indent + 2) + first + last.rjust(room - len(first))
+
+
+def _framed(draw: Callable[[], list[str]], marks: Sequence[str], indent: int, unicode: bool) -> Iterator[str]:
+    """A picture with an axis, its highest value at the first line and its lowest at the last."""
+    lines = draw()
+    tick, axis = ("\u2524", "\u2502") if unicode else ("+", "|")
+    for index, line in enumerate(lines):
+        mark = {0: marks[0], len(lines) - 1: marks[1]}.get(index, "")
+        yield f"{mark:>{indent}} {tick if mark else axis}{line}".rstrip()
+
+
+def _table(name: str, rows: Rows, width: int) -> Iterator[str]:
+    """The rows and columns that there is room for; what is left out is named."""
+    keys = list(dict.fromkeys(key for row in rows for key in row))
+    texts = [{key: plain_text(cell_text(key, row.get(key))) for key in keys} for row in rows[:MOST_ROWS]]
+    columns = [_column(key, rows) for key in keys]
+    kept = len(columns)
+    while max(map(len, lines := table(texts, columns[:kept]).splitlines())) > width and kept > 1:
+        kept -= 1
+    yield name[:1].upper() + name[1:]
+    yield from (line[:width] for line in lines)
+    if left := [column.title for column in columns[kept:]]:
+        yield from textwrap.wrap(f"not shown for want of width: {', '.join(left)}", width)
+    if len(rows) > MOST_ROWS:
+        yield f"and {len(rows) - MOST_ROWS} more rows"
+
+
+def _column(key: str, rows: Rows) -> Column:
+    return Column(key, plain_text(column_title(key)), right=not any(isinstance(row.get(key), str) for row in rows))
