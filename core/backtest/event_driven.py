@@ -48,9 +48,9 @@ def run_event_driven(
     values: Mapping[str, Floats] | None = None,
 ) -> RunResult:
     """`run` from where no event loop runs."""
-    return asyncio.run(
-        run(history, trader, venue, forecaster, progress=progress, should_stop=should_stop, values=values)
-    )
+    drive = Drive(history, trader, venue, forecaster, values)
+    asyncio.run(drive.run(progress, should_stop))
+    return drive.result()
 
 
 async def run(
@@ -71,10 +71,7 @@ async def run(
     ModelError where predictions cannot be had.
     """
     drive = Drive(history, trader, venue, forecaster, values)
-    async with asyncio.TaskGroup() as group:
-        await drive.to_end(group, progress, should_stop)
-        for task in drive.session.tasks():
-            task.cancel()
+    await drive.run(progress, should_stop)
     return drive.result()
 
 
@@ -130,7 +127,14 @@ class Drive:
         set_marks(self.trader, newest)
         venue.venue.restore((), (), (), newest)
 
-    async def to_end(self, group: asyncio.TaskGroup, progress: Progress, should_stop: Callable[[], bool]) -> None:
+    async def run(self, progress: Progress, should_stop: Callable[[], bool]) -> None:
+        """Go to the end, or to where `should_stop` says so."""
+        async with asyncio.TaskGroup() as group:
+            await self._to_end(group, progress, should_stop)
+            for task in self.session.tasks():
+                task.cancel()
+
+    async def _to_end(self, group: asyncio.TaskGroup, progress: Progress, should_stop: Callable[[], bool]) -> None:
         first, stop = self.history.first, len(self.history)
         told_ns = monotonic_ns()
         await self.session.warm_up()
@@ -149,10 +153,12 @@ class Drive:
         busy = self.slot
         if self._skipper is not None:
             busy, peak = self._skipper.next_busy(busy)
-            for quiet in (peak, busy - 1):
-                if quiet >= self.slot:
-                    await self._close(quiet, group)
-                    self.slot = quiet + 1
+            if peak >= self.slot:
+                await self._close(peak, group)
+                self.slot = peak + 1
+            if busy > self.slot:
+                await self._show(busy - 1)
+                self.slot = busy
         if busy < len(self.history):
             await self._whole_slot(busy, group)
             self.slot = busy + 1
@@ -172,6 +178,11 @@ class Drive:
         closing = self.events.closing(slot)
         if closing:
             await self._instant(self.events.open_ms(slot) + self.history.interval_ms, closing, group)
+
+    async def _show(self, slot: int) -> None:
+        """Only the bars of a quiet slot: for the marks and volumes that the next slot starts from."""
+        close_ms = self.events.open_ms(slot) + self.history.interval_ms
+        await self.session.stepper.market(self.events.bars(slot), close_ms, timer=False)
 
     async def _instant(self, due_ms: int, batch: Sequence[MarketEvent], group: asyncio.TaskGroup) -> None:
         await self.session.deliver_models(due_ms)

@@ -29,7 +29,7 @@ RULES = {
 LIMITS: dict[str, dict[str, Any]] = {
     "wide": {"max_trades_per_day": 1_000_000, "max_losses_in_row": 1_000_000},
     "day": {"day_loss_usdt": 25.0},
-    "counts": {"max_trades_per_day": 10, "max_losses_in_row": 3},
+    "counts": {"max_trades_per_day": 4, "max_losses_in_row": 3},
     "day_flatten": {"day_loss_pct": 0.2, "day_loss_effect": "flatten"},
     "drawdown": {"max_drawdown_pct": 0.35, "warn_at_pct": 60.0},
     "exposure": {"max_exposure_pct": 60.0, "warn_at_pct": 90.0, "max_open_positions": 2},
@@ -52,12 +52,8 @@ class Told:
         self.records: list[Record] = []
         trader, venue = make_parts(strategy(**chosen), history.symbols, sections)
         self.drive = Drive(history, trader, venue, None, values, skipping=skipping, observe=self.records.extend)
-        self.result: RunResult = asyncio.run(self._run())
-
-    async def _run(self) -> RunResult:
-        async with asyncio.TaskGroup() as group:
-            await self.drive.to_end(group, lambda done, total: None, lambda: False)
-        return self.drive.result()
+        asyncio.run(self.drive.run(lambda done, total: None, lambda: False))
+        self.result: RunResult = self.drive.result()
 
 
 @settings(max_examples=40, deadline=None)
