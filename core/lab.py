@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from core.runtime import Row
+
+if TYPE_CHECKING:
+    from core.backtest.report_data import Report
 
 Value = bool | int | float | str
 Overrides = tuple[tuple[str, Value], ...]
@@ -161,6 +164,10 @@ class Lab(Protocol):
 
     def run(self, run_id: str) -> Row:
         """The detail row."""
+        ...
+
+    def report(self, run_id: str) -> Report:
+        """What the summary, the page and the exports of a run are made of. Raises BadInputError for a sweep."""
         ...
 
     def trades(self, run_id: str) -> list[Row]:
