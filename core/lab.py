@@ -175,9 +175,9 @@ class Lab(Protocol):
         ...
 
     def curve(self, run_id: str, points: int) -> Row:
-        """time_ms, equity_usdt and drawdown_pct (lists of one length, about `points` at most).
+        """time_ms, equity_usdt and drawdown_pct (0 or below): lists of one length, `points` (8 or more) at most.
 
-        The last value, the least and the greatest equity and the deepest drawdown are among them.
+        The first and the last, the least and the greatest equity and the deepest drawdown are among them.
         """
         ...
 
