@@ -40,11 +40,15 @@ class Watch:
     def __init__(self, display: Display) -> None:
         self._display = display
         self._stop = False
+        self._unsaid = ""
 
     def progress(self, progress: Progress) -> None:
         self._display.show(progress)
 
     def should_stop(self) -> bool:
+        if self._unsaid:
+            text, self._unsaid = self._unsaid, ""
+            self.say(text)
         return self._stop
 
     def say(self, text: str) -> None:
@@ -54,7 +58,11 @@ class Watch:
         if self._stop:
             raise KeyboardInterrupt
         self._stop = True
-        self._display.say(STOPPING)
+        try:
+            self.say(STOPPING)
+        except RuntimeError:
+            # The signal came in the midst of another write to stderr, and Python allows no second one within it.
+            self._unsaid = STOPPING
 
 
 @contextmanager

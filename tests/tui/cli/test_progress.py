@@ -5,7 +5,7 @@ import json
 import pytest
 
 from core.lab import Progress
-from tui.cli.progress import Bar, JsonLines, Lines, line
+from tui.cli.progress import STOPPING, Bar, JsonLines, Lines, Quiet, Watch, line
 
 
 class Clock:
@@ -65,3 +65,19 @@ def test_the_bar_takes_foreign_words_as_they_are(
     assert "[red]fold" in told
     assert "[bold]stopping" in told
     assert "2 trials" in told
+
+
+def test_a_signal_within_a_write_is_told_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    display = Quiet()
+    watch = Watch(display)
+
+    def refuse(_: str) -> None:
+        raise RuntimeError("reentrant call")
+
+    monkeypatch.setattr(display, "say", refuse)
+    watch.on_signal(2, None)
+    monkeypatch.setattr(display, "say", said.append)
+    assert watch.should_stop()
+    assert watch.should_stop()
+    assert said == [STOPPING]
