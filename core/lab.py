@@ -150,8 +150,9 @@ class Lab(Protocol):
         ...
 
     def check(self, request: CheckRequest, progress: OnProgress, should_stop: ShouldStop) -> Row:
-        """strategy, symbols, from_ms, to_ms, labels, status, verdict (one line), faults (how many) and checks (list
-        of rows: name, ok (None where it could not be judged), detail, mend; in a fixed order)."""
+        """strategy, symbols, from_ms, to_ms, labels, source, verdict (one line), faults (how many) and checks (list of
+        rows: check, status ("clean", "fault", "warn" or "unknown"), detail, mend, figures (object); the same order
+        always). Stopped early, the checks that were not made are "unknown"."""
         ...
 
     def runs(self) -> list[Row]:
@@ -183,10 +184,6 @@ class Lab(Protocol):
         ...
 
     def export(self, run_id: str, form: str, path: Path, overwrite: bool) -> Row:
-        """run_id, form, path and bytes of the file. Raises RefusedError where `path` exists and `overwrite` is off."""
-        ...
-
-    def replay_verify(self) -> Row:
-        """Decide a finished session again from its journal and compare: account, decisions (compared), differences
-        (count), identical (bool) and, where it is not, first_difference (one line)."""
+        """run_id, form and files (list of the paths written). Raises RefusedError where one is there and `overwrite` is
+        off."""
         ...

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +9,6 @@ from typing import Any
 import tomli
 
 from core.domain.errors import SettingsError
-from core.lab import Value
 from core.settings import STRATEGY_SECTIONS, Settings, known_keys, parse_settings
 
 _BARE_WORD = re.compile(r"[\w.:/+-]+")
@@ -28,13 +26,6 @@ def overridden(settings: Settings, pairs: Sequence[tuple[str, str]], strategy: s
         path = _path(key, strategy)
         _put(data, path, _value(key, text))
     return parse_settings(data, "--set" if pairs else f"strategy {strategy}")
-
-
-def value_text(value: Value) -> str:
-    """A value as the text that `overridden` takes for it."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return json.dumps(value) if isinstance(value, str) else repr(value)
 
 
 def _path(key: str, strategy: str) -> list[str]:

@@ -14,15 +14,17 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
+from core.backtest import sweep
 from core.backtest.fixed import known_values, rule_values
 from core.backtest.history import History
+from core.backtest.overrides import with_overrides
 from core.backtest.result import Floats
-from core.backtest.statistics import cagr_pct, calmar, drawdown_of_returns_pct, percent, sharpe, sortino
-from core.backtest.trials import TUNED_SECTIONS, Trial, parameter_hash, section_of
+from core.backtest.statistics import DAY_MS, cagr_pct, calmar, drawdown_of_returns_pct, percent, sharpe, sortino
+from core.backtest.sweep import Prepared, Score
+from core.backtest.trials import TUNED_SECTIONS, Trial, parameter_hash
 from core.domain.errors import BadInputError
 from core.domain.instrument import Instrument
 from core.lab import Grid, Value
-from core.overrides import overridden, value_text
 from core.settings import CostSettings, Settings, known_keys
 from core.strategy import Rule, Strategy
 
@@ -62,18 +64,6 @@ class Attempt:
     period: tuple[int, int] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What an engine tells of one trial: the account at the end of each UTC day, `equity_usdt` (days,)."""
-
-    trades: int
-    net_usdt: float
-    final_usdt: float
-    max_drawdown_pct: float
-    first_day_ms: int
-    equity_usdt: Floats
-
-
 def evaluate_trial(ground: Ground, attempt: Attempt) -> Trial:
     """Try one parameter set. One that is impossible is a failed trial, and its `note` says why."""
     named = parameter_hash(ground.settings.model_dump(mode="json"), ground.strategy, attempt.parameters)
@@ -82,19 +72,25 @@ def evaluate_trial(ground: Ground, attempt: Attempt) -> Trial:
         settings = settings_of(ground, attempt.parameters)
         strategy = ground.load(ground.strategy, settings)
         table = known_values(values, history) if values is not None else _rule_values(strategy, history)
-        outcome = score(history, settings, strategy, with_fees(ground.instruments, settings.costs), table)
+        prepared = _prepared(history, with_fees(ground.instruments, settings.costs))
+        score = sweep.score(prepared, settings, strategy, table)
     except BadInputError as error:
-        return Trial(attempt.number, attempt.parameters, named, "failed", {}, note=str(error).removeprefix("--set: "))
+        return Trial(attempt.number, attempt.parameters, named, "failed", {}, note=str(error).removeprefix("trial: "))
     initial_usdt = float(settings.account.initial_balance_usdt)
-    daily = _daily_returns(outcome.equity_usdt, initial_usdt)
-    figures = _figures(outcome, daily, initial_usdt, history.to_ms - history.from_ms)
-    return Trial(attempt.number, attempt.parameters, named, "complete", figures, outcome.first_day_ms, daily)
+    daily = _daily_returns(score.daily_equity_usdt, initial_usdt)
+    figures = _figures(score, daily, initial_usdt, history.to_ms - history.from_ms)
+    first_day_ms = history.from_ms // DAY_MS * DAY_MS
+    return Trial(attempt.number, attempt.parameters, named, "complete", figures, first_day_ms, daily)
 
 
 def settings_of(ground: Ground, parameters: Parameters) -> Settings:
     """Raises SettingsError where the set is impossible."""
-    pairs = [(key, value_text(value)) for key, value in parameters.items()]
-    return overridden(ground.settings, pairs, ground.strategy)
+    return with_overrides(ground.settings, ground.strategy, tuple(parameters.items()), "trial")
+
+
+def section_of_key(key: str, strategy: str) -> str:
+    """The section that a key stands in; a strategy's own where it names none."""
+    return key.rpartition(".")[0].removeprefix("strategy_options.") or strategy
 
 
 def with_fees(instruments: Mapping[str, Instrument], costs: CostSettings) -> dict[str, Instrument]:
@@ -118,11 +114,11 @@ def check_space(ground: Ground, space: Grid) -> None:
             "name a stored run whose predictions it shall take"
         )
     for key, values in space:
-        section, name = section_of(key, ground.strategy), key.rpartition(".")[2]
+        section, name = section_of_key(key, ground.strategy), key.rpartition(".")[2]
         if not values:
             raise BadInputError(f"{key}: has no values to try")
         if section in Settings.model_fields and name not in known_keys(Settings, [section]):
-            settings_of(ground, {key: values[0]})
+            with_overrides(ground.settings, ground.strategy, ((key, values[0]),), "--grid")
         if section != ground.strategy and section not in TUNED_SECTIONS:
             raise BadInputError(
                 f"{key}: cannot be searched; only keys of {ground.strategy}, {', '.join(TUNED_SECTIONS)} can"
@@ -140,7 +136,7 @@ def warm_up_bars(ground: Ground, space: Grid) -> int:
 
     The look-back is taken to grow or shrink steadily with each key. Sets that are impossible ask for nothing.
     """
-    own = [(key, values) for key, values in space if section_of(key, ground.strategy) == ground.strategy]
+    own = [(key, values) for key, values in space if section_of_key(key, ground.strategy) == ground.strategy]
     ends = [(key, _ends(values)) for key, values in own[:CORNER_KEYS]]
     longest = ground.load(ground.strategy, ground.settings).lookback_bars
     for corner in itertools.product(*(values for _, values in ends)):
@@ -159,17 +155,17 @@ def _ends(values: Sequence[Value]) -> tuple[Value, ...]:
     return tuple(values)
 
 
-def _figures(outcome: Outcome, daily: Floats, initial_usdt: float, span_ms: int) -> dict[str, float | None]:
+def _figures(score: Score, daily: Floats, initial_usdt: float, span_ms: int) -> dict[str, float | None]:
     return {
         "initial_usdt": initial_usdt,
-        "final_usdt": outcome.final_usdt,
-        "total_return_pct": percent(outcome.final_usdt - initial_usdt, initial_usdt),
-        "trades": outcome.trades,
-        "net_usdt": outcome.net_usdt,
+        "final_usdt": score.final_usdt,
+        "total_return_pct": percent(score.final_usdt - initial_usdt, initial_usdt),
+        "trades": score.trades,
+        "net_usdt": score.net_usdt,
         "sharpe": sharpe(daily),
         "sortino": sortino(daily),
-        "calmar": calmar(cagr_pct(initial_usdt, outcome.final_usdt, span_ms), drawdown_of_returns_pct(daily)),
-        "max_drawdown_pct": outcome.max_drawdown_pct,
+        "calmar": calmar(cagr_pct(initial_usdt, score.final_usdt, span_ms), drawdown_of_returns_pct(daily)),
+        "max_drawdown_pct": score.max_drawdown_pct,
     }
 
 
@@ -179,45 +175,6 @@ def _daily_returns(equity_usdt: Floats, initial_usdt: float) -> Floats:
     ruined = np.flatnonzero(equity <= 0.0)
     kept = int(ruined[0]) if len(ruined) else len(equity_usdt)
     return np.asarray(equity[1 : kept + 1] / equity[:kept] - 1.0)
-
-
-def score(
-    history: History,
-    settings: Settings,
-    strategy: Strategy,
-    instruments: Mapping[str, Instrument],
-    values: Floats,
-) -> Outcome:
-    """Trade `history` on the predictions `values` (k, n) in bps, NaN for none."""
-    from core.backtest.event_driven import run_event_driven
-    from core.backtest.statistics import daily_returns, deepest_drawdown
-    from core.trader.trader import Trader
-    from core.venues.adapter import SimulatedVenueAdapter
-    from core.venues.simulated import SimulatedVenue
-
-    chosen = {symbol: instruments[symbol] for symbol in history.symbols}
-    venue = SimulatedVenue(
-        chosen,
-        slippage_bps=settings.costs.slippage_bps,
-        impact_bps=settings.costs.impact_bps,
-        max_participation_pct=settings.costs.max_participation_pct,
-        initial_balance_usdt=settings.account.initial_balance_usdt,
-        leverage=settings.account.leverage,
-        first_price_delay_ms=settings.engine.first_price_delay_ms,
-    )
-    by_symbol = dict(zip(history.symbols, values, strict=True))
-    trader = Trader("sweep", strategy, settings, chosen)
-    result = run_event_driven(history, trader, SimulatedVenueAdapter(venue), values=by_symbol)
-    days = daily_returns(result.curve, result.initial_usdt)
-    drawdown = deepest_drawdown(result.curve, result.initial_usdt, history.interval_ms)
-    return Outcome(
-        trades=len(result.trades),
-        net_usdt=float(result.trades.net_usdt.sum()),
-        final_usdt=result.final_usdt,
-        max_drawdown_pct=drawdown.depth_pct if drawdown is not None else 0.0,
-        first_day_ms=int(days.day_ms[0]),
-        equity_usdt=np.cumprod(1.0 + days.value) * result.initial_usdt,
-    )
 
 
 def _cut(ground: Ground, period: tuple[int, int] | None) -> tuple[History, Mapping[str, Floats] | None]:
@@ -234,6 +191,12 @@ def cut_values(values: Mapping[str, Floats] | None, whole: History, part: Histor
         return None
     begin = int(np.searchsorted(whole.open_time_ms, part.open_time_ms[0]))
     return {symbol: column[begin : begin + len(part)] for symbol, column in values.items()}
+
+
+def _prepared(history: History, instruments: Mapping[str, Instrument]) -> Prepared:
+    """The market is prepared once; only what a trial may change of its contracts, their fees, is put in."""
+    made = _markets.get(history.data_hash, lambda: sweep.prepare(history, instruments), _bytes_of_market)
+    return replace(made, instruments=tuple(instruments[symbol] for symbol in history.symbols))
 
 
 def _rule_values(strategy: Strategy, history: History) -> Floats:
@@ -282,6 +245,13 @@ class _Cache(Generic[K, V]):
 
 _histories: _Cache[tuple[str, tuple[int, int], int], History] = _Cache(CACHE_BYTES)
 _values: _Cache[tuple[str, Rule, int], Floats] = _Cache(CACHE_BYTES)
+
+
+_markets: _Cache[str, Prepared] = _Cache(CACHE_BYTES)
+
+
+def _bytes_of_market(prepared: Prepared) -> int:
+    return 5 * prepared.market.mark.nbytes
 
 
 def _bytes_of_history(history: History) -> int:

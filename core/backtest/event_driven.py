@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,11 +13,12 @@ from core.backtest.curve import curve_of
 from core.backtest.fixed import FixedDesk, known_values, rule_values
 from core.backtest.history import History
 from core.backtest.memory import MemoryJournal
-from core.backtest.result import PredictionColumns, RunResult, trade_columns
+from core.backtest.result import PredictionColumns, RunResult, fill_columns, trade_columns
 from core.backtest.slots import SlotEvents
 from core.clock import VirtualClock
 from core.domain.errors import BadInputError
 from core.domain.market import MINUTE_MS, Bar, MarketEvent
+from core.domain.records import Record
 from core.market.history import bar_at
 from core.market.intervals import interval_text
 from core.ports import Forecaster
@@ -24,6 +26,9 @@ from core.session import Session
 from core.trader.restore import set_marks
 from core.trader.trader import Trader
 from core.venues.adapter import SimulatedVenueAdapter
+
+if TYPE_CHECKING:
+    from core.backtest.skipping import Skipper
 
 Floats = NDArray[np.float64]
 Progress = Callable[[int, int], None]
@@ -82,6 +87,9 @@ class Drive:
         venue: SimulatedVenueAdapter,
         forecaster: Forecaster | None,
         values: Mapping[str, Floats] | None,
+        *,
+        skipping: bool = True,
+        observe: Callable[[Sequence[Record]], None] = lambda records: None,
     ) -> None:
         _check(history, trader)
         settings, strategy = trader.settings, trader.strategy
@@ -99,8 +107,13 @@ class Drive:
         if self.table is not None:
             desk = FixedDesk(strategy, history, self.table, settings.engine.inference_delay_ms)
         clock = VirtualClock(history.from_ms)
-        self.session = Session(trader, venue, self.journal, forecaster, clock, lambda records: None, desk)
+        self.session = Session(trader, venue, self.journal, forecaster, clock, observe, desk)
         self._warm_up(venue)
+        self._skipper: Skipper | None = None
+        if skipping and self.table is not None:
+            from core.backtest.skipping import Skipper
+
+            self._skipper = Skipper(history, trader, venue.venue, self.table)
 
     def _warm_up(self, venue: SimulatedVenueAdapter) -> None:
         """What was seen before the first traded slot: by the histories, by trader and venue as their last bars."""
@@ -121,12 +134,24 @@ class Drive:
         beat = first
         await self.session.warm_up()
         while self.slot < stop and not should_stop():
-            await self._whole_slot(self.slot, group)
-            self.slot += 1
+            await self._advance(group)
             if self.slot >= beat:
                 progress(self.slot - first, stop - first)
                 beat = self.slot + _BEAT_SLOTS
         progress(self.slot - first, stop - first)
+
+    async def _advance(self, group: asyncio.TaskGroup) -> None:
+        """Go on to the end of the next slot in which something may happen."""
+        busy = self.slot
+        if self._skipper is not None:
+            busy, peak = self._skipper.next_busy(busy)
+            for quiet in (peak, busy - 1):
+                if quiet >= self.slot:
+                    await self._close(quiet, group)
+                    self.slot = quiet + 1
+        if busy < len(self.history):
+            await self._whole_slot(busy, group)
+            self.slot = busy + 1
 
     async def _whole_slot(self, slot: int, group: asyncio.TaskGroup) -> None:
         self.journal.slot = slot
@@ -135,6 +160,11 @@ class Drive:
             await self._instant(
                 self.events.open_ms(slot) + self.trader.settings.engine.first_price_delay_ms, prices, group
             )
+        await self._close(slot, group)
+
+    async def _close(self, slot: int, group: asyncio.TaskGroup) -> None:
+        """What is due at the close of a slot. Of a quiet one that is all: its bars undo what its first prices did."""
+        self.journal.slot = slot
         closing = self.events.closing(slot)
         if closing:
             await self._instant(self.events.open_ms(slot) + self.history.interval_ms, closing, group)
@@ -157,6 +187,7 @@ class Drive:
             vetoes=dict(journal.vetoes),
             limits=dict(journal.limits),
             predictions=self._predictions(),
+            fills=fill_columns(journal.fills, {symbol: s.instrument for symbol, s in state.symbols.items()}),
         )
 
     def _predictions(self) -> dict[str, PredictionColumns]:

@@ -30,7 +30,7 @@ def noun(record: Record) -> str:
     about = [
         fields[name] for name in ("symbol", "limit", "verb", "role", "action", "client_order_id") if name in fields
     ]
-    return " ".join([words, *dict.fromkeys(about)]).rstrip()
+    return " ".join([words, *(name for name in dict.fromkeys(about) if name)])
 
 
 def whole(record: Record) -> str:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from core.domain.instrument import Instrument
+from core.domain.orders import Fill, Order, OrderType
 from core.domain.trading import Trade
 
 Floats = NDArray[np.float64]
@@ -78,6 +80,23 @@ class FillColumns:
 
     def __len__(self) -> int:
         return len(self.side)
+
+
+def fill_columns(fills: Sequence[tuple[Fill, Order]], instruments: Mapping[str, Instrument]) -> FillColumns:
+    """Fills with the orders after them, as columns."""
+    sides = [fill.side.sign for fill, _ in fills]
+    prices = [float(instruments[fill.symbol].price(fill.price_ticks)) for fill, _ in fills]
+    return FillColumns(
+        symbol=np.array([fill.symbol for fill, _ in fills], np.str_),
+        side=np.array(sides, np.int8),
+        role=np.array([str(order.role) for _, order in fills], np.str_),
+        is_market=np.array([order.type is OrderType.MARKET for _, order in fills], np.bool_),
+        decided_ms=np.array([order.created_ms for _, order in fills], np.int64),
+        time_ms=np.array([fill.time_ms for fill, _ in fills], np.int64),
+        qty=np.array([float(instruments[fill.symbol].qty(fill.qty_lots)) for fill, _ in fills], np.float64),
+        price=np.array(prices, np.float64),
+        fee_usdt=np.array([float(fill.fee_usdt) for fill, _ in fills], np.float64),
+    )
 
 
 @dataclass(frozen=True, slots=True)

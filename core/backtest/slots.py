@@ -21,7 +21,7 @@ class SlotEvents:
         self._history = history
         self._delay_ms = first_price_delay_ms
         self._there = ~np.isnan(history.close)
-        self._whole = self._there.all(axis=0)
+        self._whole = np.asarray(self._there.all(axis=0))
         self._funding: dict[int, list[FundingRate]] = defaultdict(list)
         for rate in funding_in_run(history):
             self._funding[event_time_ms(rate)].append(rate)

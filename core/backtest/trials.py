@@ -63,17 +63,11 @@ def parameter_hash(
     sections = {name: dict(settings.get(name, {})) for name in TUNED_SECTIONS}
     sections[strategy] = dict(settings.get(strategy) or settings.get("strategy_options", {}).get(strategy, {}))
     for key, value in dict(overrides).items():
-        section = section_of(key, strategy)
-        if section in sections:
-            sections[section][key.rpartition(".")[2]] = value
+        section, _, name = key.removeprefix("strategy_options.").rpartition(".")
+        if (section or strategy) in sections:
+            sections[section or strategy][name] = value
     text = json.dumps(_normal(sections), sort_keys=True)
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
-
-
-def section_of(key: str, strategy: str) -> str:
-    """The section of a key, the strategy's own where it names none."""
-    section = key.rpartition(".")[0]
-    return section.removeprefix("strategy_options.") or strategy
 
 
 def _normal(value: Any) -> Any:

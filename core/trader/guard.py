@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -56,6 +57,30 @@ class Guard:
             f"{name}:{symbol}" if symbol else name
             for (name, symbol), fired in sorted(self._fired.items())
             if fired.level == "blocked" and fired.event.effect in _BLOCKING
+        )
+
+    def level(self, rule: LimitRule, symbol: str = "") -> Level:
+        """What is remembered of a limit."""
+        fired = self._fired.get((rule.name, symbol))
+        return "ok" if fired is None else fired.level
+
+    def stands(self, rule: LimitRule, used: float, limit: float) -> bool:
+        """Whether a reading of `used` would leave an account's limit as it is remembered."""
+        low, high = self.range_of_level(rule, limit)
+        return low <= used < high
+
+    def range_of_level(self, rule: LimitRule, limit: float) -> tuple[float, float]:
+        """From which reading, inclusive, to which, exclusive, an account's limit stays as it is remembered."""
+        level = self.level(rule)
+        if level == "blocked":
+            return (-math.inf if rule.name in _STICKY else limit), math.inf
+        warn = limit * self._settings.warn_at_pct / 100.0 if rule.warns else limit
+        return (-math.inf, warn) if level == "ok" else (warn, limit)
+
+    def closes_all(self) -> bool:
+        """Whether a limit has fired that closes every position for as long as it stands."""
+        return any(
+            fired.level == "blocked" and fired.event.effect is LimitEffect.FLATTEN for fired in self._fired.values()
         )
 
     def measure(self, state: TraderState, now_ms: int, symbols: Iterable[str]) -> list[Reading]:

@@ -71,3 +71,9 @@ def wait_for(folder: Path, index: int) -> int:
     while index > 0 and not (folder / "never").exists():
         time.sleep(0.01)
     return index
+
+
+def wait_with_pid(folder: Path, _task: int) -> None:
+    (folder / f"{os.getpid()}.pid").touch()
+    while True:
+        time.sleep(0.01)

@@ -71,6 +71,17 @@ SIGNAL: Row = {
 }
 
 
+VERIFIED: Row = {
+    "account": "demo",
+    "equal": True,
+    "records": 12_345,
+    "decisions": 321,
+    "first_difference": None,
+    "digest": "ab12",
+    "notes": ["changed since the last start: limits.max_trades_per_day was 24, is 10"],
+}
+
+
 class FakeReader:
     def __init__(self) -> None:
         self.asked: list[object] = []
@@ -129,6 +140,7 @@ class FakeRuntime:
         self.problems: list[Row] = []
         self.findings = [Finding("database", True, "schema 2")]
         self.raises: Exception | None = None
+        self.verified: Row = dict(VERIFIED)
 
     def run_headless(self, request: RunRequest) -> int:
         if self.raises:
@@ -165,6 +177,11 @@ class FakeRuntime:
     def backup(self, home: Path, target: Path) -> Row:
         target.write_bytes(b"copy")
         return {"backup": str(target), "bytes": 4}
+
+    def replay_verify(self, home: Path, settings_path: Path | None) -> Row:
+        if self.raises:
+            raise self.raises
+        return self.verified
 
 
 class RunningEngine:
