@@ -37,6 +37,7 @@ SOURCES: tuple[ModuleType, ...] = (
 )
 """Every module whose functions are compiled into the kernel, besides this one."""
 
+
 class Market(NamedTuple):
     """The recorded market, float64 (k, n): NaN in the first three where a bar is missing, the last known carried
     forward in `mark` and `volume`. `turns`: slots in which a UTC day is sampled first."""
@@ -178,7 +179,9 @@ def _close_slot(i: int, market: Any, funding: Any, paid: int, memory: Any) -> in
     while paid < funding.slot.shape[0] and funding.slot[paid] <= i:
         if funding.slot[paid] == i:
             s = funding.symbol[paid]
-            pay_funding(account, books[s], memory.trades[s], funding.sign[paid], funding.per_lot[paid], funding.of[paid])
+            pay_funding(
+                account, books[s], memory.trades[s], funding.sign[paid], funding.per_lot[paid], funding.of[paid]
+            )
         paid += 1
     if seen:
         now = market.open_time_ms[i] + config.interval_ms

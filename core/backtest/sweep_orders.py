@@ -144,7 +144,9 @@ def open_trade(account: Any, trades: Any, trade_id: int, side: int) -> int:
 
 
 @compiled
-def enter(account: Any, book: Any, orders: Any, trades: Any, queue: Any, s: int, sign: int, lots: int, now: int) -> None:
+def enter(
+    account: Any, book: Any, orders: Any, trades: Any, queue: Any, s: int, sign: int, lots: int, now: int
+) -> None:
     """Wish for a market entry of `lots`, through what is held on the other side."""
     account.next_id += 1
     trade_id = account.next_id
@@ -181,7 +183,9 @@ def leave(account: Any, book: Any, orders: Any, trades: Any, queue: Any, s: int,
 
 
 @compiled
-def bracket(account: Any, config: Any, book: Any, orders: Any, trades: Any, queue: Any, s: int, n: int, ticks: int) -> None:
+def bracket(
+    account: Any, config: Any, book: Any, orders: Any, trades: Any, queue: Any, s: int, n: int, ticks: int
+) -> None:
     """Stop and target from the first fill, both for the whole order."""
     sign, trade_id = orders[n].sign, trades[book.trade].id
     lots = abs(book.lots) + orders[n].qty - orders[n].filled
