@@ -39,6 +39,7 @@ class BacktestRequest:
     `symbols` empty takes those of the settings. The period is [from_ms, to_ms), None for the data's own ends or what
     the preset says. `settings_path` None takes the home's file or the defaults; the preset's overrides come over it,
     `overrides` over both. `seed` None takes that of the settings; `jobs` None that of `[compute]`.
+    `predictions` is the id of a run whose predictions stand in for those of the strategy's rule or model.
     """
 
     strategy: str
@@ -52,6 +53,7 @@ class BacktestRequest:
     seed: int | None = None
     jobs: int | None = None
     note: str = ""
+    predictions: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
