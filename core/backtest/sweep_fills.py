@@ -137,6 +137,8 @@ def _book_fill(
     """Take a fill into position, wallet and trade; whether it closed the trade."""
     closed_lots = min(lots, reducible_lots(book, sign))
     opened_lots = lots - closed_lots
+    if book.trade >= 0 and book.lots == 0 and trades[book.trade].id != trade_id:
+        book.next_trade, book.trade = book.trade, -1
     if book.trade < 0:
         book.trade = open_trade(account, trades, 0, sign)
     trade = trades[book.trade]

@@ -215,6 +215,9 @@ class TraderState:
         s = self.symbols[fill.symbol]
         s.keep(order)
         trade = s.trade
+        if trade is not None and not s.lots and trade.trade_id != order.trade_id:
+            # Another order opens a position while this trade's entry still waits: the entry will go through it.
+            s.next_trade, trade = trade, None
         if trade is None:
             trade = s.trade = OpenTrade(
                 f"{order.trade_id}+{fill.fill_id}",
