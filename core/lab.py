@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from core.runtime import Row
+
+if TYPE_CHECKING:
+    from core.backtest.report_data import Report
 
 Value = bool | int | float | str
 Overrides = tuple[tuple[str, Value], ...]
@@ -163,14 +166,18 @@ class Lab(Protocol):
         """The detail row."""
         ...
 
+    def report(self, run_id: str) -> Report:
+        """What the summary, the page and the exports of a run are made of. Raises BadInputError for a sweep."""
+        ...
+
     def trades(self, run_id: str) -> list[Row]:
         """Closed trades in order of their exits: the names of core.backtest.result.TradeColumns, side +1 or -1."""
         ...
 
     def curve(self, run_id: str, points: int) -> Row:
-        """time_ms, equity_usdt and drawdown_pct (lists of one length, about `points` at most).
+        """time_ms, equity_usdt and drawdown_pct (0 or below): lists of one length, `points` (8 or more) at most.
 
-        The last value, the least and the greatest equity and the deepest drawdown are among them.
+        The first and the last, the least and the greatest equity and the deepest drawdown are among them.
         """
         ...
 

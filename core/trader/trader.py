@@ -40,6 +40,7 @@ from core.domain.records import (
     TradeRecord,
 )
 from core.domain.trading import (
+    EXACT,
     EquitySample,
     ExitReason,
     FundingPayment,
@@ -123,7 +124,7 @@ class Trader:
     def _heed(self, readings: list[Reading], now_ms: int) -> list[Command]:
         """Say which limits fired or cleared; close everything for as long as one of them asks for it."""
         commands = _journalled(self.guard.note(readings, now_ms))
-        if any(r.level == "blocked" and r.effect is LimitEffect.FLATTEN for r in readings):
+        if self.guard.has_fired() and any(r.level == "blocked" and r.effect is LimitEffect.FLATTEN for r in readings):
             commands += self._flatten(self.state.symbols.values(), ExitReason.LIMIT, now_ms)
         return commands
 
@@ -416,11 +417,11 @@ class Trader:
         """Sample the account and move the marks of the limits; the first sample of a UTC day opens the day."""
         state = self.state
         new_day = now_ms // DAY_MS != state.sampled_ms // DAY_MS
-        account = state.ledger.account(state.exact_marks())
-        equity = account.equity_usdt
+        wallet, unrealised = state.ledger.wallet_usdt, state.ledger.all_unrealised_usdt(state.exact_marks())
+        equity = EXACT.add(wallet, unrealised)
         peak = equity if new_peak else max(equity, Decimal(repr(state.peak_equity_usdt)))
         day_start = equity if new_day else Decimal(repr(state.day_start_equity_usdt))
-        sample = EquitySample(now_ms, account.wallet_usdt, account.unrealised_usdt, equity, peak, day_start)
+        sample = EquitySample(now_ms, wallet, unrealised, equity, peak, day_start)
         state.apply_equity(sample)
         cleared = self.guard.clear_day(now_ms) if new_day else []
         return [Journal(EquityRecord(sample)), *_journalled(cleared)]
