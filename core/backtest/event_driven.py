@@ -23,6 +23,7 @@ from core.market.history import bar_at
 from core.market.intervals import interval_text
 from core.ports import Forecaster
 from core.session import Session
+from core.strategy import Strategy
 from core.trader.restore import set_marks
 from core.trader.trader import Trader
 from core.venues.adapter import SimulatedVenueAdapter
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 Progress = Callable[[int, int], None]
+Schedule = Sequence[tuple[int, Strategy]]
+"""From which slot on which declaration of the run's strategy is in charge, in order."""
 
 _BEAT_NS = 100_000_000
 """Between two words of progress."""
@@ -46,9 +49,10 @@ def run_event_driven(
     progress: Progress = lambda done, total: None,
     should_stop: Callable[[], bool] = lambda: False,
     values: Mapping[str, Floats] | None = None,
+    schedule: Schedule = (),
 ) -> RunResult:
     """`run` from where no event loop runs."""
-    drive = Drive(history, trader, venue, forecaster, values)
+    drive = Drive(history, trader, venue, forecaster, values, schedule=schedule)
     asyncio.run(drive.run(progress, should_stop))
     return drive.result()
 
@@ -62,15 +66,18 @@ async def run(
     progress: Progress,
     should_stop: Callable[[], bool],
     values: Mapping[str, Floats] | None,
+    schedule: Schedule = (),
 ) -> RunResult:
     """Trade `history` with a new trader on a new venue, both for its symbols in its order.
 
     `values` are predictions in bps by symbol, one for each slot (NaN for none), that stand in for those of rule or
-    model. `should_stop` is asked between slots; a stopped run's result tells of the part that was run. `progress` is
-    told how many of the traded slots are done. Raises BadInputError where the history does not suit the trader,
-    ModelError where predictions cannot be had.
+    model. `schedule` puts other declarations of the strategy in charge as the run goes; positions and what rests for
+    them go on, and `values` must be given, as they are what each declaration says in its time. `should_stop` is asked
+    between slots; a stopped run's result tells of the part that was run. `progress` is told how many of the traded
+    slots are done. Raises BadInputError where the history does not suit the trader, ModelError where predictions cannot
+    be had.
     """
-    drive = Drive(history, trader, venue, forecaster, values)
+    drive = Drive(history, trader, venue, forecaster, values, schedule=schedule)
     await drive.run(progress, should_stop)
     return drive.result()
 
@@ -88,8 +95,11 @@ class Drive:
         *,
         skipping: bool = True,
         observe: Callable[[Sequence[Record]], None] = lambda records: None,
+        schedule: Schedule = (),
     ) -> None:
         _check(history, trader)
+        if schedule and values is None:
+            raise ValueError("a schedule of strategies needs the values that each has in its time")
         settings, strategy = trader.settings, trader.strategy
         self.history = history
         self.trader = trader
@@ -107,11 +117,25 @@ class Drive:
         clock = VirtualClock(history.from_ms)
         self.session = Session(trader, venue, self.journal, forecaster, clock, observe, desk)
         self._warm_up(venue)
-        self._skipper: Skipper | None = None
-        if skipping and self.table is not None:
-            from core.backtest.skipping import Skipper
+        self._schedule = list(schedule)
+        self._skipping = skipping
+        self._venue = venue
+        self._skipper = self._new_skipper()
 
-            self._skipper = Skipper(history, trader, venue.venue, self.table)
+    def _new_skipper(self) -> Skipper | None:
+        if not self._skipping or self.table is None:
+            return None
+        from core.backtest.skipping import Skipper
+
+        return Skipper(self.history, self.trader, self._venue.venue, self.table)
+
+    def _follow_schedule(self) -> None:
+        """Put in charge what is due at the slot that comes next."""
+        due = [strategy for slot, strategy in self._schedule if slot <= self.slot]
+        if due:
+            self._schedule = self._schedule[len(due) :]
+            self.trader.follow(due[-1])
+            self._skipper = self._new_skipper()
 
     def _warm_up(self, venue: SimulatedVenueAdapter) -> None:
         """What was seen before the first traded slot: by the histories, by trader and venue as their last bars."""
@@ -150,9 +174,11 @@ class Drive:
 
     async def _advance(self, group: asyncio.TaskGroup) -> None:
         """Go on to the end of the next slot in which something may happen."""
+        self._follow_schedule()
         busy = self.slot
         if self._skipper is not None:
-            busy, peak = self._skipper.next_busy(busy)
+            until = self._schedule[0][0] if self._schedule else len(self.history)
+            busy, peak = self._skipper.next_busy(busy, until)
             if peak >= self.slot:
                 await self._close(peak, group)
                 self.slot = peak + 1
@@ -160,6 +186,7 @@ class Drive:
                 await self._show(busy - 1)
                 self.slot = busy
         if busy < len(self.history):
+            self._follow_schedule()
             await self._whole_slot(busy, group)
             self.slot = busy + 1
 
