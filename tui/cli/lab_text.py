@@ -61,6 +61,7 @@ def sweep_text(row: Row) -> str:
         ("source", plain_text(row["source"])),
         ("tried", f"{row['trials']:,}"),
         ("raised", row["objective"]),
+        *_luck_lines(row["figures"]),
     ]
     best = [trial | {f"set {key}": value for key, value in trial["parameters"].items()} for trial in row["best"]]
     keys = dict.fromkeys(key for trial in row["best"] for key in trial["parameters"])
@@ -80,6 +81,18 @@ def sweep_text(row: Row) -> str:
     ]
     parts = [*label_lines(row), pairs(about)]
     return "\n".join([*parts, table(best, columns)] if best else parts)
+
+
+def _luck_lines(figures: Row) -> list[tuple[str, str]]:
+    """How good the best had to look by luck alone."""
+    from core.backtest.figures import cell_text
+
+    names = {
+        "expected_max_sharpe": "best Sharpe that luck alone would show",
+        "dsr": "deflated Sharpe of the best (0.95 is wanted)",
+        "pbo": "probability that the choice is overfit",
+    }
+    return [(label, cell_text(name, figures.get(name))) for name, label in names.items()]
 
 
 def check_text(row: Row) -> str:
