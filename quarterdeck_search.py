@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from core.domain.errors import BadInputError
@@ -11,6 +11,7 @@ from core.runtime import Row
 from quarterdeck_plan import Plan
 
 if TYPE_CHECKING:
+    from core.backtest.cpcv import CrossValidation
     from core.backtest.result import Provenance
     from core.backtest.trials import Trial
     from core.backtest.walk_forward import Fold
@@ -134,4 +135,15 @@ def fold_row(fold: Fold) -> Row:
         "train_to_ms": window.train_to_ms,
         "note": fold.note,
         **figures,
+    }
+
+
+def validation_row(symbol: str, found: CrossValidation) -> Row:
+    share = found.positive_share
+    return {
+        "symbol": symbol,
+        "rows": found.rows,
+        "trainings": found.splits,
+        "paths": [asdict(path) for path in found.paths],
+        "positive_share_pct": None if share is None else 100.0 * share,
     }
