@@ -36,6 +36,7 @@ FLUSH_HZ = 4.0
 SILENT_AFTER_MS = 3_000
 BLURRED_EVERY = 4
 HINTS = ("tab next panel", "enter chart", "[ ] symbol", "space freeze", "t theme", "esc back")
+LAB_HINTS = ("esc back", "tab next panel", "t theme")
 CLOSED_EXIT_CODE = 129
 
 _QUIET_STATES = frozenset(("ended", "failed", "stopping"))
@@ -243,7 +244,8 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
     def _hint(self) -> str:
         """The keys of the focused panel, then general ones, as many as fit whole."""
         text = ""
-        for hint in (*(f"{action.shown} {action.label}" for action in scoped(self.deck.target.NAME)), *HINTS):
+        general = LAB_HINTS if self.deck.page.startswith("lab") else HINTS
+        for hint in (*(f"{action.shown} {action.label}" for action in scoped(self.deck.target.NAME)), *general):
             longer = f"{text}   {hint}" if text else hint
             if len(longer) + 2 > self.deck.size.width:
                 break

@@ -14,7 +14,7 @@ from tui.widgets.table import Span
 URGENT = {"ctrl+p": "pause", "ctrl+k": "halt", "ctrl+f": "flatten"}
 """While letters are text, these are the safety keys."""
 
-_URGENT_HINT = "ctrl+p pause  ctrl+k halt  ctrl+f flatten"
+_URGENT_HINT = "ctrl+p/k/f pause/halt/flatten"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ class Prompt(Lines, can_focus=True):
         if self._asked is None:
             return
         width, title = self.size.width, f" {self._asked.title}: "
-        hints = (f"   {self._asked.hint}   esc leave   {_URGENT_HINT}", f"   esc leave   {_URGENT_HINT}", "   esc")
+        hints = (f"   {self._asked.hint}   esc leave   {_URGENT_HINT}", f"   {self._asked.hint}   esc leave", "   esc")
         fits = (hint for hint in hints if len(title) + len(self.text) + 1 + len(hint) <= width)
         hint = next(fits, "")
         room = max(1, width - len(title) - len(hint) - 1)

@@ -10,13 +10,14 @@ from core.backtest.figures import GROUPS, cell_text, column_title
 from core.runtime import Row as Stored
 from tui.format import fit, plain_text
 from tui.lab_form import typed_value
-from tui.widgets.lab.base import LabPanel, period, tags
+from tui.widgets.lab.base import LabPanel, clipped, period, tags
 from tui.widgets.panel import Content, View
 from tui.widgets.table import Row, notice_rows, text_row
 
 _LABELS = {key: label for _, labels in GROUPS for key, label in labels.items()}
 _MOST_NAME = 34
 _MOST_VALUE = 40
+_CHANGE_CELLS = 11
 
 
 class LabComparePanel(LabPanel):
@@ -38,9 +39,11 @@ class LabComparePanel(LabPanel):
             return Content(body=notice_rows(text, width))
         ellipsis = view.glyphs.ellipsis
         name_cells = min(_MOST_NAME, width * 2 // 5)
-        value_cells = min(_MOST_VALUE, (width - name_cells - 14) // 2)
-        cells = (name_cells, value_cells, value_cells, 11)
-        head = [_line(name, texts, "", cells, ellipsis, role) for name, texts, role in _heads(found["runs"])]
+        value_cells = min(_MOST_VALUE, (width - name_cells - _CHANGE_CELLS - 4) // 2)
+        cells = (name_cells, value_cells, value_cells, _CHANGE_CELLS)
+        head = _heads(found["runs"], width, ellipsis)
+        ids = [str(run["run_id"]) for run in found["runs"]]
+        head.append(_line("", ids, "change", cells, ellipsis, "title"))
         differing = [row for row in found["figures"] if not _same(row["values"])]
         same = [row for row in found["figures"] if _same(row["values"])]
         body: list[Row] = [text_row("Figures that differ", "title")] if differing else [text_row("No figure differs")]
@@ -53,18 +56,19 @@ class LabComparePanel(LabPanel):
         if same:
             body += [(), text_row("Figures that are the same", "title")]
             body += [_figure(row, cells, ellipsis) for row in same]
-        return Content(head=tuple(head), body=body, note=" ".join(str(run["run_id"]) for run in found["runs"]))
+        return Content(head=tuple(head), body=body, note=" ".join(ids))
 
 
-def _heads(runs: Sequence[Stored]) -> list[tuple[str, list[str], str]]:
-    """What each run is: lines of a name and two texts."""
-    return [
-        ("", [str(run["run_id"]) for run in runs], "title"),
-        ("warnings", [tags(run) or "-" for run in runs], "warn"),
-        ("run", [f"{run['kind']} {run['strategy']}" for run in runs], "plain"),
-        ("symbols", [" ".join(run["symbols"]) for run in runs], "plain"),
-        ("period", [period(run) for run in runs], "plain"),
-    ]
+def _heads(runs: Sequence[Stored], width: int, ellipsis: str) -> list[Row]:
+    """What each run is, its warnings first: a line a run."""
+    rows: list[Row] = []
+    for run in runs:
+        what = f"{run['kind']} {run['strategy']}  {period(run)}  {' '.join(run['symbols'])}"
+        warnings = tags(run)
+        badge: Row = ((f" {warnings} ", "badge_warn"), ("  ", "plain")) if warnings else ()
+        row = ((f" {run['run_id']} ", "title"), *badge, (plain_text(what), "plain"))
+        rows.append(clipped(row, width, ellipsis))
+    return rows
 
 
 def _same(values: Sequence[Any]) -> bool:

@@ -32,7 +32,8 @@ class LabFormPanel(LabPanel):
     def lab_content(self, view: View, width: int, height: int) -> Content:
         form, problem = self.desk.form, self.desk.problem()
         fields = form.fields()
-        value_cells = max(14, min(max((len(form.text[field.name]) for field in fields), default=0), width // 2) + 2)
+        longest = max(len(form.text[field.name]) for field in fields) + 4
+        value_cells = max(16, min(longest, width // 2))
         body = [self._row(field, problem, value_cells, width, view) for field in fields]
         body.append(((" ", "plain"), (" s  START ", "badge_good" if problem is None else "dim")))
         return Content(
@@ -51,7 +52,7 @@ class LabFormPanel(LabPanel):
             value = (f"< {text or '-'} >", "accent")
         name: Span = (fit(("! " if wrong else "  ") + field.name, _NAME_CELLS + 2), "bad" if wrong else "plain")
         rest = width - _NAME_CELLS - 6 - value_cells
-        shown = text[-(value_cells - 2) :] if not field.is_choice and len(text) > value_cells else value[0]
+        shown = g.ellipsis + text[1 - value_cells :] if not field.is_choice and len(text) > value_cells else value[0]
         hint = fit(self.desk.form.hint(field.name), max(0, rest), ellipsis=g.ellipsis).rstrip()
         return ((" ", "plain"), name, (fit(shown, value_cells, ellipsis=g.ellipsis), value[1]), (f"  {hint}", "dim"))
 

@@ -59,7 +59,11 @@ def _key_figures(run: Stored, width: int) -> list[Row]:
     texts = [f"{name}{cell_text(key, value)}{unit if value is not None else ''}" for name, value, key, unit in parts]
     if run["final_usdt"] is not None and run["initial_usdt"] is not None:
         texts.append(f"{money(run['initial_usdt'])} to {money(run['final_usdt'])} USDT")
-    return [text_row(line, "strong") for line in wrap("   ".join(texts).replace(" %", "%"), width - 2)]
+    lines = [""]
+    for text in texts:
+        longer = f"{lines[-1]}   {text}" if lines[-1] else text
+        lines = [*lines[:-1], longer] if len(longer) <= width - 2 else [*lines, text]
+    return [text_row(line, "strong") for line in lines]
 
 
 def _picture(shown: Shown, width: int, height: int, unicode: bool) -> Iterator[Row]:

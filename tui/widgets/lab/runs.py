@@ -16,10 +16,10 @@ _COLUMNS = (
     Column("symbols", 8, "left", 7, stretch=True, most=30),
     Column("from, to", 21, "left", 6),
     Column("trades", 7, rank=5),
-    Column("return %", 9, rank=3),
+    Column("return %", 8, rank=3),
     Column("Sharpe", 6, rank=4),
     Column("depth %", 7, rank=4),
-    Column("warnings", 19, "left", 1, stretch=True, most=37),
+    Column("warnings", 27, "left", 1, stretch=True, most=37),
     Column("made", 16, "left", 9),
     Column("note", 12, "left", 10, stretch=True, most=40),
 )
