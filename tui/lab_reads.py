@@ -42,6 +42,10 @@ class Reads:
             self._under_way.add(kind)
             self._spawn(self._work(kind))
 
+    @property
+    def busy(self) -> bool:
+        return bool(self._under_way)
+
     def waiting(self, kind: str) -> bool:
         return kind in self._under_way
 

@@ -71,7 +71,7 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
                 self.lab_form,
                 LabRunPanel(lab),
                 self.lab_trades,
-                LabChartPanel(lab),
+                LabChartPanel(lab, self.lab_trades.go_to),
                 LabComparePanel(lab),
                 self.help_panel,
             )

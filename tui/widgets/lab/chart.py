@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from tui.format import Glyphs, age, arrow, plain_text, signed, utc_full
+from tui.lab_desk import LabDesk
 from tui.lab_trade import TradeView, decimals, price_text
 from tui.widgets.candles import draw
 from tui.widgets.lab.base import LabPanel, clipped, sign_role, tags
@@ -20,6 +23,11 @@ class LabChartPanel(LabPanel):
         " the dashed lines their prices. up and down go to the trade before and after in the list, + and - to shorter"
         " and longer candles. Times are UTC."
     )
+
+    def __init__(self, desk: LabDesk, follow: Callable[[int], None]) -> None:
+        """`follow` is told the place of the trade that is gone to."""
+        super().__init__(desk)
+        self._follow = follow
 
     def lab_content(self, view: View, width: int, height: int) -> Content:
         shown, g = self.desk.trade, view.glyphs
@@ -48,7 +56,7 @@ class LabChartPanel(LabPanel):
         return Content(head=head, body=body, note=note)
 
     def move(self, delta: int) -> None:
-        self.desk.step_trade(delta)
+        self._follow(self.desk.step_trade(delta))
         self.show(self.view)
 
 

@@ -63,7 +63,7 @@ def _heads(runs: Sequence[Stored], width: int, ellipsis: str) -> list[Row]:
     """What each run is, its warnings first: a line a run."""
     rows: list[Row] = []
     for run in runs:
-        what = f"{run['kind']} {run['strategy']}  {period(run)}  {' '.join(run['symbols'])}"
+        what = f"{run['strategy']}  {period(run)}  {run['kind']}  {' '.join(run['symbols'])}"
         warnings = tags(run)
         badge: Row = ((f" {warnings} ", "badge_warn"), ("  ", "plain")) if warnings else ()
         row = ((f" {run['run_id']} ", "title"), *badge, (plain_text(what), "plain"))
