@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from core.domain.instrument import Instrument
     from core.domain.market import MarketEvent
     from core.engine import Engine, EngineParts
+    from core.lab import Lab
     from core.logbook import LogSetup
     from core.recovery import ResumePoint
     from core.settings import Settings
@@ -104,6 +105,12 @@ class QuarterdeckRuntime:
         database = _existing_database(home)
         database.backup(target)
         return {"database": str(database.path), "backup": str(target), "bytes": target.stat().st_size}
+
+    def lab(self, home: Path) -> Lab:
+        from quarterdeck_lab import HomeLab
+
+        _collect_garbage()
+        return HomeLab(Home(home))
 
     def replay_verify(self, home: Path, settings_path: Path | None) -> Row:
         _collect_garbage()
@@ -344,6 +351,7 @@ def _examine(home: Home, settings_path: Path | None, workers: bool) -> list[Find
     check("strategy", "mend the settings named", lambda: _strategy(_settings(settings_path, home)).name)
     if workers:
         check("workers", "see the log for the worker's own error", lambda: _try_workers(settings_path, home))
+        check("compute", "mend [compute] in the settings", lambda: _try_compute(settings_path, home))
     return findings
 
 
@@ -384,6 +392,12 @@ def _try_workers(settings_path: Path | None, home: Home) -> str:
 
     asyncio.run(warm_up())
     return f"1 for predictions and {settings.engine.training_workers} for training start and answer"
+
+
+def _try_compute(settings_path: Path | None, home: Home) -> str:
+    from core.compute import compute_of, probe
+
+    return probe(compute_of(_settings(settings_path, home).compute))
 
 
 def main() -> NoReturn:

@@ -25,6 +25,8 @@ S = TypeVar("S")
 T = TypeVar("T")
 R = TypeVar("R")
 
+ATTEMPTS = 3
+NO_TASK = -1
 LOOK_UP_S = 0.1
 HALT_TRIES = 100
 
@@ -100,6 +102,22 @@ def run_tasks(
     return [run.results.get(index) for index in range(len(tasks))]
 
 
+def probe(compute: Compute) -> str:
+    """What is there, in the operator's words, after it answered. Raises as `run_tasks` does."""
+    if compute.backend == "dask":
+        from core.compute_dask import describe
+
+        found = describe(compute.scheduler)
+    else:
+        found = f"{compute.processes} local process{'es' if compute.processes > 1 else ''}"
+    run_tasks(_echo, None, range(2 * compute.processes), compute)
+    return f"{found}; tasks are answered"
+
+
+def _echo(_shared: None, task: int) -> int:
+    return task
+
+
 @dataclass(slots=True)
 class _Run(Generic[T, R]):
     """What is to be done, and what has arrived."""
@@ -118,16 +136,18 @@ class _Run(Generic[T, R]):
         return TaskError(index, text, failure.exit_code)
 
 
-class _Pool(Protocol):
-    """`attempts`: how often a task may lose its worker."""
-
-    attempts: int
+class _Round(Protocol):
+    """`answers` is for one thread of its own; `check` and `halt` are for the one that waits."""
 
     def answers(self, calls: Iterator[tuple[int, bytes]], one_by_one: bool) -> Iterator[Answer]: ...
 
     def check(self) -> None: ...
 
     def halt(self) -> None: ...
+
+
+class _Pool(Protocol):
+    def begin(self) -> _Round: ...
 
 
 def _run_here(function: Callable[[S, T], R], shared: S, run: _Run[T, R]) -> None:
@@ -146,24 +166,29 @@ def _run_in(pool: _Pool, run: _Run[T, R]) -> None:
     losses: Counter[int] = Counter()
     while len(run.results) < len(run.tasks) and not run.should_stop():
         missing = [index for index in range(len(run.tasks)) if index not in run.results]
-        suspects = [index for index in missing if losses[index] >= pool.attempts - 1]
+        suspects = [index for index in missing if losses[index] >= ATTEMPTS - 1]
         chosen = suspects[:1] or missing
         sent: list[int] = []
         try:
-            _run_round(pool, run, chosen, sent, one_by_one=bool(losses))
+            _run_round(pool.begin(), run, chosen, sent, one_by_one=bool(losses))
         except WorkerLostError as error:
-            losses.update(index for index in sent if index not in run.results)
-            if not sent or (len(chosen) == 1 and losses[chosen[0]] >= pool.attempts):
-                raise WorkerLostError(f"task {chosen[0] + 1} of {len(run.tasks)}: {error}") from error
+            losses.update([index for index in sent if index not in run.results] or [NO_TASK])
+            alone = len(chosen) == 1 and losses[chosen[0]] >= ATTEMPTS
+            if alone or losses[NO_TASK] >= ATTEMPTS:
+                name = f"task {chosen[0] + 1} of {len(run.tasks)}: " if alone else ""
+                mend = "memory may be short, or a library crashes"
+                raise WorkerLostError(f"{name}{error}, {ATTEMPTS} times; {mend}") from error
 
 
-def _run_round(pool: _Pool, run: _Run[T, R], chosen: Sequence[int], sent: list[int], *, one_by_one: bool) -> None:
+def _run_round(round_: _Round, run: _Run[T, R], chosen: Sequence[int], sent: list[int], *, one_by_one: bool) -> None:
+    """`sent` is told what was handed to workers, or was about to be."""
+
     def calls() -> Iterator[tuple[int, bytes]]:
         for index in chosen:
             sent.append(index)
             yield index, pickle.dumps(run.tasks[index], pickle.HIGHEST_PROTOCOL)
 
-    with closing(_arriving(pool, calls(), one_by_one, run.should_stop)) as arriving:
+    with closing(_arriving(round_, calls(), one_by_one, run.should_stop)) as arriving:
         for index, outcome in arriving:
             if isinstance(outcome, Failure):
                 raise run.error(index, outcome) from WorkerTrace(outcome.trace)
@@ -179,14 +204,14 @@ class WorkerTrace(Exception):  # noqa: N818 - stands below a TaskError in its tr
 
 
 def _arriving(
-    pool: _Pool, calls: Iterator[tuple[int, bytes]], one_by_one: bool, should_stop: Callable[[], bool]
+    round_: _Round, calls: Iterator[tuple[int, bytes]], one_by_one: bool, should_stop: Callable[[], bool]
 ) -> Generator[Answer, None, None]:
     """The pool's answers, brought by a thread, so that stopping is not held up by a task that runs for long."""
     arrived: queue.SimpleQueue[Answer | _End] = queue.SimpleQueue()
 
     def bring() -> None:
         try:
-            for found in pool.answers(calls, one_by_one):
+            for found in round_.answers(calls, one_by_one):
                 arrived.put(found)
             arrived.put(_End(None))
         except BaseException as error:  # noqa: BLE001 - raised in the thread that waits for the answers
@@ -194,33 +219,35 @@ def _arriving(
 
     thread = threading.Thread(target=bring, name="compute", daemon=True)
     thread.start()
+    ended = False
     try:
-        while True:
+        while not ended:
             if should_stop():
-                _halt(pool, thread)
+                _halt(round_, thread)
                 yield from _left(arrived)
                 return
             try:
                 item = arrived.get(timeout=LOOK_UP_S)
             except queue.Empty:
-                pool.check()
+                round_.check()
                 continue
             if not isinstance(item, _End):
                 yield item
-            elif item.error is None:
-                return
-            else:
+                continue
+            ended = True
+            thread.join()
+            if item.error is not None:
                 raise item.error
     finally:
-        _halt(pool, thread)
+        _halt(round_, thread)
 
 
-def _halt(pool: _Pool, thread: threading.Thread) -> None:
+def _halt(round_: _Round, thread: threading.Thread) -> None:
     """More than once, because a pool may only be starting."""
     for _ in range(HALT_TRIES):
         if not thread.is_alive():
             return
-        pool.halt()
+        round_.halt()
         thread.join(LOOK_UP_S)
 
 
@@ -242,9 +269,9 @@ def _pool(
 ) -> Iterator[_Pool | None]:
     """None where the run was stopped while it waited for another."""
     if compute.backend == "dask":
-        from core.compute_dask import DaskPool
+        from core.compute_dask import dask_pool
 
-        yield DaskPool(compute.scheduler, function, shared)
+        yield dask_pool(compute.scheduler, function, shared)
         return
     from core.compute_local import local_pool
 

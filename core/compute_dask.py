@@ -7,10 +7,10 @@ import hashlib
 import importlib.util
 import logging
 import platform
-import queue
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future
 from contextlib import suppress
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -22,24 +22,36 @@ CONNECT_TIMEOUT_S = 5
 WORKER_TIMEOUT_S = 20
 LOOKS_BETWEEN_COUNTS = 10
 COUNTS_WITHOUT_WORKER = 20
+OTHER_CODE = "a worker there has another version of Quarterdeck or of a library; install what this machine has"
 _LIBRARIES = ("lightgbm", "numba", "numpy", "scipy")
 _PACKAGES = ("core", "strategies")
 
 
+@dataclass(frozen=True, slots=True)
 class DaskPool:
-    """The workers of one scheduler, to which each round connects anew."""
+    """The workers of one scheduler. `shared` is packed, `key` its hash."""
 
-    # Dask itself gives a task to several workers, by default four, before it says that they died of it.
-    attempts = 2
+    scheduler: str
+    function: bytes
+    shared: bytes
+    key: str
 
-    def __init__(self, scheduler: str, function: bytes, shared: object) -> None:
-        self._scheduler = scheduler
-        self._function = function
-        self._shared = pack(shared)
-        self._key = hashlib.blake2b(self._shared, digest_size=16).hexdigest()
-        self._code = code_hash()
+    def begin(self) -> DaskRound:
+        return DaskRound(self)
+
+
+def dask_pool(scheduler: str, function: bytes, shared: object) -> DaskPool:
+    packed = pack(shared)
+    return DaskPool(scheduler, function, packed, hashlib.blake2b(packed, digest_size=16).hexdigest())
+
+
+class DaskRound:
+    """One connection to the scheduler, and what is amiss with it."""
+
+    def __init__(self, pool: DaskPool) -> None:
+        self._pool = pool
         self._client: Any = None
-        self._failures: queue.SimpleQueue[BaseException] = queue.SimpleQueue()
+        self._batches = _Batches()
         self._looks = 0
         self._looks_without_worker = 0
 
@@ -47,38 +59,35 @@ class DaskPool:
         """To be used from one thread of its own. Raises WorkerLostError, UnavailableError, ComputeError."""
         import joblib
 
-        client = self._client = connect(self._scheduler)
+        pool = self._pool
+        client = self._client = connect(pool.scheduler)
+        from distributed import KilledWorker
+
         try:
-            backend = _watched_backend(client, self._shared, self._failures.put)
+            backend = _watched_backend(client, pool.shared, self._batches)
             with joblib.parallel_config(backend):
                 parallel = joblib.Parallel(return_as="generator_unordered", batch_size=1 if one_by_one else "auto")
                 perform = joblib.delayed(perform_remotely)
-                given = (self._code, self._function, self._key, self._shared)
+                given = (code_hash(), pool.function, pool.key, pool.shared)
                 yield from parallel(perform(*given, *call) for call in calls)
-        except CancelledError as error:
-            raise WorkerLostError(f"the cluster at {self._scheduler} lost it {self.attempts} times") from error
+        except KilledWorker as error:
+            raise WorkerLostError("every worker that took it died") from error
+        except (CancelledError, OSError, TimeoutError) as error:
+            raise WorkerLostError("its worker or its data was lost") from error
         except Exception as error:
-            raise ComputeError(f"{self._scheduler}: {type(error).__name__}: {error}") from error
+            raise ComputeError(f"{self._pool.scheduler}: {type(error).__name__}: {error}") from error
         finally:
             client.close()
 
     def check(self) -> None:
-        """Raises WorkerLostError, ComputeError or UnavailableError where the answers will never come."""
-        from distributed import KilledWorker
-
-        with suppress(queue.Empty):
-            error = self._failures.get_nowait()
-            if isinstance(error, KilledWorker):
-                raise WorkerLostError(f"every worker at {self._scheduler} that took it died") from error
-            raise ComputeError(f"{self._scheduler}: {type(error).__name__}: {error}") from error
+        """Raises UnavailableError where there has been no worker for long, so that no answer will come."""
         self._looks += 1
         if self._looks % LOOKS_BETWEEN_COUNTS == 0 and self._client is not None and self._client.status == "running":
             self._count_workers()
 
     def halt(self) -> None:
         """Take back what has not begun; `answers` raises soon. What a worker runs it ends, for nobody."""
-        if self._client is not None:
-            self._client.close()
+        self._batches.give_up()
 
     def _count_workers(self) -> None:
         try:
@@ -88,14 +97,13 @@ class DaskPool:
             return
         self._looks_without_worker = 0 if workers else self._looks_without_worker + 1
         if self._looks_without_worker >= COUNTS_WITHOUT_WORKER:
-            raise UnavailableError(_no_worker(self._scheduler))
+            raise UnavailableError(_no_worker(self._pool.scheduler))
 
 
 def perform_remotely(code: str, function: bytes, key: str, shared: bytes, index: int, task: bytes) -> Answer:
     """In a worker of the cluster: refuses a task that was made by other code, whose figures would differ."""
     if code != code_hash():
-        text = f"{platform.node()} has another version of Quarterdeck or of a library than this machine"
-        return index, Failure("other code", text, "", UnavailableError.exit_code)
+        return index, Failure(platform.node(), OTHER_CODE, "", UnavailableError.exit_code)
     return answer(function, functools.partial(unpack, key, shared), index, task)
 
 
@@ -113,6 +121,22 @@ def code_hash() -> str:
                 digest.update(path.relative_to(root).as_posix().encode())
                 digest.update(path.read_bytes())
     return digest.hexdigest()
+
+
+def describe(scheduler: str) -> str:
+    """The cluster in a few words. Raises UnavailableError where it is not there, or a worker has other code."""
+    client = connect(scheduler)
+    try:
+        found: dict[str, str] = client.run(code_hash)
+        threads = sum(client.ncores().values())
+    except Exception as error:
+        raise UnavailableError(f"{scheduler}: {type(error).__name__}: {error}") from error
+    finally:
+        client.close()
+    others = [worker for worker, code in found.items() if code != code_hash()]
+    if others:
+        raise UnavailableError(f"{', '.join(others)}: {OTHER_CODE}")
+    return f"Dask at {scheduler}, {len(found)} workers, {threads} threads"
 
 
 def connect(scheduler: str) -> Any:
@@ -149,22 +173,61 @@ def _log_with_the_rest() -> None:
         logger.propagate = True
 
 
-def _watched_backend(client: Any, shared: bytes, failed: Callable[[BaseException], None]) -> Any:
-    """joblib's backend, which sends `shared` to every worker once and hands each failure to `failed`.
+@dataclass(frozen=True, slots=True)
+class _Lost:
+    """In place of a batch of answers."""
 
-    joblib 1.6 tells a task that Dask has given up to nobody who waits for it: its run would never end.
+    error: BaseException
+
+
+class _Batches:
+    """joblib's callbacks of the batches that are under way, by their futures."""
+
+    def __init__(self) -> None:
+        self._callbacks: dict[Future[object], Callable[[object], object]] = {}
+
+    def sent(self, future: Future[object], callback: Callable[[object], object]) -> None:
+        self._callbacks[future] = callback
+        future.add_done_callback(self._done)
+
+    def _done(self, future: Future[object]) -> None:
+        callback = self._callbacks.pop(future, None)
+        error = future.exception()
+        if error is not None and callback is not None:
+            callback(_Lost(error))
+
+    def give_up(self) -> None:
+        """Have joblib end its run as if one of them were lost."""
+        for callback in list(self._callbacks.values())[:1]:
+            callback(_Lost(CancelledError()))
+
+
+def _watched_backend(client: Any, shared: bytes, batches: _Batches) -> Any:
+    """joblib's backend, which sends `shared` to every worker once; `batches` are told to it.
+
+    joblib 1.6 itself does not tell its run of a batch that Dask has given up: it would wait for ever.
     """
     from joblib._dask import DaskDistributedBackend
 
     class WatchedBackend(DaskDistributedBackend):  # type: ignore[misc]
-        def submit(self, func: object, callback: object = None) -> Future[object]:
+        def __init__(self) -> None:
+            super().__init__(client=client)
+            # joblib names what it scatters by its content. The next round's would have the name of the last one's,
+            # which Dask may be taking away just then.
+            self.data_futures = {id(shared): client.scatter([shared], broadcast=True, hash=False)[0]}
+
+        def effective_n_jobs(self, n_jobs: int) -> int:
+            # For one job, as of a cluster with one worker left, joblib would run everything in this process.
+            return max(2, int(super().effective_n_jobs(n_jobs)))
+
+        def submit(self, func: object, callback: Callable[[object], object]) -> Future[object]:
             future: Future[object] = super().submit(func, callback)
-            future.add_done_callback(tell)
+            batches.sent(future, callback)
             return future
 
-    def tell(future: Future[object]) -> None:
-        error = future.exception()
-        if error is not None:
-            failed(error)
+        def retrieve_result_callback(self, out: object) -> object:
+            if isinstance(out, _Lost):
+                raise out.error
+            return super().retrieve_result_callback(out)
 
-    return WatchedBackend(client=client, scatter=[shared])
+    return WatchedBackend()

@@ -24,16 +24,17 @@ _STOP_SIGNALS = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
 class LocalPool:
     """`processes` workers of one thread each, kept for the next run until they are idle for long."""
 
-    attempts = 3
-
     def __init__(self, processes: int, function: bytes, shared: Path, log_path: Path | None) -> None:
         self._processes = processes
         self._function = function
         self._shared = str(shared)
         self._log_path = log_path
 
+    def begin(self) -> LocalPool:
+        return self
+
     def check(self) -> None:
-        """Nothing can be amiss here that a worker's death does not tell."""
+        """Nothing can be amiss here that `answers` does not tell."""
 
     def answers(self, calls: Iterator[tuple[int, bytes]], one_by_one: bool) -> Iterator[Answer]:
         """To be used from one thread of its own, whose stop signals it blocks. Raises WorkerLostError, ComputeError."""
@@ -55,8 +56,7 @@ class LocalPool:
                 )
                 yield from parallel(joblib.delayed(perform)(self._function, self._shared, *call) for call in calls)
         except BrokenProcessPool as error:
-            text = f"its process died {self.attempts} times; memory may be short, or a library crashed"
-            raise WorkerLostError(text) from error
+            raise WorkerLostError("a worker process died") from error
         except Exception as error:
             raise ComputeError(f"worker processes: {type(error).__name__}: {error}") from error
 

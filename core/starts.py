@@ -14,7 +14,12 @@ from core.settings import Settings, parse_settings
 _START, _RULES = "start-", "rules-"
 
 # What no decision depends on.
-_NO_MATTER: dict[str, Any] = {"mode": True, "demo": True, "engine": {"training_workers", "worker_nice"}}
+_NO_MATTER: dict[str, Any] = {
+    "mode": True,
+    "demo": True,
+    "compute": True,
+    "engine": {"training_workers", "worker_nice"},
+}
 
 
 @dataclass(frozen=True, slots=True)

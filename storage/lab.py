@@ -208,6 +208,13 @@ class LabStore:
         with self._reading() as connection:
             return trials.count(connection, strategy, symbols, from_ms, to_ms, also)
 
+    def was_searched(
+        self, strategy: str, symbols: Sequence[str], from_ms: int, to_ms: int, parameter_hash: str
+    ) -> bool:
+        """Whether a sweep over these symbols and this period, or a part of it, has tried this parameter set."""
+        with self._reading() as connection:
+            return trials.was_searched(connection, strategy, symbols, from_ms, to_ms, parameter_hash)
+
     def delete(self, run_ids: Sequence[str]) -> list[Row]:
         """Remove runs and sweeps with all that belongs to them but their trials; the summaries of what is gone.
 

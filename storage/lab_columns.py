@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from core.backtest.result import EquityCurve, PredictionColumns, RunResult, TradeColumns
+from core.backtest.result import EquityCurve, FillColumns, PredictionColumns, RunResult, TradeColumns
 from core.domain.errors import StorageError
 from storage.blobs import Blob, from_blob, to_blob
 from storage.lab_records import RunRecord
@@ -17,6 +17,7 @@ T = TypeVar("T")
 
 TRADES = "trades"
 CURVE = "curve"
+FILLS = "fills"
 PREDICTIONS = "predictions "
 REFERENCE = "reference "
 
@@ -25,6 +26,8 @@ def put_result(connection: sqlite3.Connection, run_id: str, record: RunRecord) -
     result = record.result
     _put(connection, run_id, TRADES, result.trades)
     _put(connection, run_id, CURVE, result.curve)
+    if result.fills is not None:
+        _put(connection, run_id, FILLS, result.fills)
     for symbol, predictions in result.predictions.items():
         _put(connection, run_id, PREDICTIONS + symbol, predictions)
     for name, curve in record.references.items():
@@ -47,6 +50,7 @@ def get_result(connection: sqlite3.Connection, row: Mapping[str, Any], where: st
             symbol: _get(connection, run_id, PREDICTIONS + symbol, PredictionColumns, where)
             for symbol in _names(connection, run_id, PREDICTIONS)
         },
+        fills=_get(connection, run_id, FILLS, FillColumns, where) if _has(connection, run_id, FILLS) else None,
     )
 
 
@@ -77,6 +81,11 @@ def _get(connection: sqlite3.Connection, run_id: str, part: str, cls: type[T], w
             raise StorageError(f"{where}: {part} {item.name} is damaged; delete the run and run it again")
         arrays[item.name] = array
     return cls(**arrays)
+
+
+def _has(connection: sqlite3.Connection, run_id: str, part: str) -> bool:
+    sql = "SELECT 1 FROM run_columns WHERE run_id = ? AND part = ?"
+    return connection.execute(sql, (run_id, part)).fetchone() is not None
 
 
 def _names(connection: sqlite3.Connection, run_id: str, prefix: str) -> list[str]:

@@ -25,6 +25,8 @@ _OF_RUN = """SELECT number, parameters_json, parameter_hash, state, figures_json
 FROM trials LEFT JOIN trial_returns USING (trial_id) WHERE run_id = ? ORDER BY number"""
 _OVERLAPPING = """SELECT parameter_hash, sharpe, symbols_json FROM trials
 WHERE strategy = ? AND from_ms < ? AND to_ms > ? AND state <> 'failed' ORDER BY trial_id"""
+_SEARCHED = """SELECT DISTINCT symbols_json FROM trials WHERE strategy = ? AND from_ms < ? AND to_ms > ?
+AND parameter_hash = ? AND run_id LIKE 's%'"""
 _BEST = """SELECT number, parameters_json, state, figures_json FROM trials WHERE run_id = ?
 ORDER BY json_extract(figures_json, '$.' || ?) DESC NULLS LAST, number LIMIT ?"""
 _SHOWN = ("trades", "total_return_pct", "sharpe", "max_drawdown_pct", "final_usdt")
@@ -101,6 +103,14 @@ def count(
             sharpes[row["parameter_hash"]] = row["sharpe"]
     known = [sharpe for sharpe in sharpes.values() if sharpe is not None]
     return TrialCount(len(sharpes), variance(known) if len(known) > 1 else None)
+
+
+def was_searched(
+    connection: sqlite3.Connection, strategy: str, symbols: Sequence[str], from_ms: int, to_ms: int, parameter_hash: str
+) -> bool:
+    """See LabStore.was_searched. The ids of sweeps begin with an s."""
+    rows = connection.execute(_SEARCHED, (strategy, to_ms, from_ms, parameter_hash))
+    return any(set(symbols).intersection(json.loads(row["symbols_json"])) for row in rows)
 
 
 def drop_returns(connection: sqlite3.Connection, run_id: str) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from core.backtest.history import History
 from core.domain.market import Bar
 from core.domain.trading import Prediction
-from core.ports import BarColumns
+from core.learning.forecaster import last_bars
 from core.rules import CONFIDENCE, RuleDesk
 from core.strategy import Strategy
 
@@ -28,9 +28,9 @@ def rule_values(strategy: Strategy, history: History) -> Floats:
     desk = RuleDesk(strategy, history.symbols, 0)
     for row, symbol in enumerate(history.symbols):
         there = np.flatnonzero(~np.isnan(history.close[row, begin:])) + begin
-        bars = history.columns(symbol)
-        cut = slice(len(bars.close) - len(there), None)
-        values[row, there] = desk.values(_cut(bars, cut))
+        if not len(there):
+            continue
+        values[row, there] = desk.values(last_bars(history.columns(symbol), len(there)))
     values[:, : history.first] = np.nan
     return values
 
@@ -72,8 +72,3 @@ class FixedDesk:
             model_version="",
             strategy=self._strategy.name,
         )
-
-
-def _cut(bars: BarColumns, cut: slice) -> BarColumns:
-    columns = (bars.open_time_ms, bars.open, bars.high, bars.low, bars.close, bars.volume)
-    return BarColumns(bars.symbol, bars.interval_ms, *(column[cut] for column in columns))

@@ -8,7 +8,9 @@ from typing import Any
 
 from core.backtest.curve import Change
 from core.domain.operator import LimitEffect
+from core.domain.orders import Fill, Order
 from core.domain.records import (
+    FillRecord,
     FundingRecord,
     LimitRecord,
     PositionRecord,
@@ -27,6 +29,7 @@ class MemoryJournal:
     def __init__(self, state: TraderState) -> None:
         self.slot = 0
         self.trades: list[Trade] = []
+        self.fills: list[tuple[Fill, Order]] = []
         self.changes: list[Change] = []
         self.predictions: dict[str, list[Prediction]] = defaultdict(list)
         self.vetoes: Counter[str] = Counter()
@@ -35,6 +38,7 @@ class MemoryJournal:
         self._index = {symbol: index for index, symbol in enumerate(state.symbols)}
         self._takes: dict[type, Callable[[Any], None]] = {
             TradeRecord: self._take_trade,
+            FillRecord: self._take_fill,
             PositionRecord: self._take_position,
             FundingRecord: self._take_funding,
             PredictionRecord: self._take_prediction,
@@ -54,6 +58,9 @@ class MemoryJournal:
 
     def _take_trade(self, record: TradeRecord) -> None:
         self.trades.append(record.trade)
+
+    def _take_fill(self, record: FillRecord) -> None:
+        self.fills.append((record.fill, record.order))
 
     def _take_position(self, record: PositionRecord) -> None:
         self._note_change(record.position.symbol)

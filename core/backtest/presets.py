@@ -23,14 +23,11 @@ class Preset:
     test_ms: int
     retrain_ms: int
 
-    def overrides(self, strategy: str, keys: Collection[str]) -> Overrides:
+    def overrides(self, keys: Collection[str]) -> Overrides:
         """For a strategy whose section has `keys`: without window_hours it has no model, and nothing to override."""
         if "window_hours" not in keys:
             return ()
-        return (
-            (f"{strategy}.window_hours", self.train_ms // HOUR_MS),
-            (f"{strategy}.retrain_minutes", self.retrain_ms // MINUTE_MS),
-        )
+        return (("window_hours", self.train_ms // HOUR_MS), ("retrain_minutes", self.retrain_ms // MINUTE_MS))
 
     def period(self, from_ms: int | None, to_ms: int | None, last_ms: int) -> tuple[int, int]:
         """The period to test, [from, to): the ends that are named, else `test_ms` long, else the newest `test_ms` of

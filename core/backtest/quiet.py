@@ -17,7 +17,7 @@ reversal rule would leave a long or a short for."""
 
 NO_FLOOR, NO_CEILING = -np.inf, np.inf
 
-_BLOCK = 64
+BLOCK = 64
 # Equity in float differs from the exact figure by far less than this (1e-8 USDT, up to 10^8 USDT of equity).
 _MARGIN = 100.0
 
@@ -60,6 +60,59 @@ def quiet_until(
     Limits: quiet slots keep floor < equity < ceiling, equity above `max_drawdown_pct` below the running peak (inf: not
     asked), and gross notional within (low, high) percent of equity (-inf and inf: not asked).
     """
+    k = len(watch)
+    return scan_quiet(
+        start,
+        stop,
+        low,
+        high,
+        mark,
+        signal,
+        watch,
+        down,
+        up,
+        qty_e8,
+        cost_e8,
+        wallet_e8,
+        peak_e8,
+        floor_e8,
+        ceiling_e8,
+        max_drawdown_pct,
+        exposure_low_pct,
+        exposure_high_pct,
+        np.empty(k),
+        np.empty(k),
+        np.empty(BLOCK),
+        np.empty(BLOCK),
+    )
+
+
+@numba.njit(nogil=True, error_model="numpy", boundscheck=False)
+def scan_quiet(
+    start: int,
+    stop: int,
+    low: NDArray[np.float64],
+    high: NDArray[np.float64],
+    mark: NDArray[np.float64],
+    signal: NDArray[np.uint8],
+    watch: NDArray[np.uint8],
+    down: NDArray[np.float64],
+    up: NDArray[np.float64],
+    qty_e8: NDArray[np.float64],
+    cost_e8: NDArray[np.float64],
+    wallet_e8: float,
+    peak_e8: float,
+    floor_e8: float,
+    ceiling_e8: float,
+    max_drawdown_pct: float,
+    exposure_low_pct: float,
+    exposure_high_pct: float,
+    lowest: NDArray[np.float64],
+    highest: NDArray[np.float64],
+    equity: NDArray[np.float64],
+    gross: NDArray[np.float64],
+) -> tuple[int, int, float]:
+    """`quiet_until` in memory that the caller brings: `lowest`, `highest` (k,), `equity`, `gross` (BLOCK,)."""
     k = low.shape[0]
     held = 0
     only = -1
@@ -69,9 +122,8 @@ def quiet_until(
             only = s
     asks_exposure = held > 0 and (exposure_low_pct > -np.inf or exposure_high_pct < np.inf)
     by_price = held == 1 and not asks_exposure
-    equity = np.empty(_BLOCK)
-    gross = np.empty(_BLOCK)
-    lowest, highest = down.copy(), up.copy()
+    for s in range(k):
+        lowest[s], highest[s] = down[s], up[s]
     peak_slot = -1
     keep = 1.0 - max_drawdown_pct / 100.0
     floor = max(floor_e8, peak_e8 * keep) + _MARGIN
@@ -80,19 +132,19 @@ def quiet_until(
         _bound_by_equity(only, down, up, lowest, highest, qty_e8, cost_e8, wallet_e8, peak_e8, floor, ceiling)
     i = start
     while i < stop:
-        size = min(_BLOCK, stop - i)
-        if size == _BLOCK and _block_is_quiet(i, low, high, signal, watch, lowest, highest, qty_e8):
+        size = min(BLOCK, stop - i)
+        if size == BLOCK and _block_is_quiet(i, low, high, signal, watch, lowest, highest, qty_e8):
             if held == 0 or by_price:
                 i += size
                 continue
-            _sum_block(i, size, mark, qty_e8, cost_e8, wallet_e8, equity, gross)
+            sum_block(i, size, mark, qty_e8, cost_e8, wallet_e8, equity, gross)
             if not _any_outside(equity, floor, ceiling, peak_e8) and not (
                 asks_exposure and _any_exposed(equity, gross, exposure_low_pct, exposure_high_pct)
             ):
                 i += size
                 continue
         elif held:
-            _sum_block(i, size, mark, qty_e8, cost_e8, wallet_e8, equity, gross)
+            sum_block(i, size, mark, qty_e8, cost_e8, wallet_e8, equity, gross)
         for b in range(size):
             j = i + b
             for s in range(k):
@@ -117,7 +169,7 @@ def quiet_until(
     return stop, peak_slot, peak_e8
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy", boundscheck=False)
+@numba.njit(nogil=True, error_model="numpy", boundscheck=False)
 def _bound_by_equity(
     s: int,
     down: NDArray[np.float64],
@@ -140,7 +192,7 @@ def _bound_by_equity(
         lowest[s], highest[s] = max(down[s], best), min(up[s], worst)
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy", boundscheck=False)
+@numba.njit(nogil=True, error_model="numpy", boundscheck=False)
 def _block_is_quiet(
     i: int,
     low: NDArray[np.float64],
@@ -154,25 +206,25 @@ def _block_is_quiet(
     """Whether no price of a whole block touches a bound and no watched signal lies in it."""
     for s in range(low.shape[0]):
         if watch[s]:
-            signals = signal[s, i : i + _BLOCK]
+            signals = signal[s, i : i + BLOCK]
             seen = np.uint8(0)
-            for b in range(_BLOCK):
+            for b in range(BLOCK):
                 seen |= signals[b]
             if seen & watch[s]:
                 return False
         if qty_e8[s] != 0.0:
-            lows, highs = low[s, i : i + _BLOCK], high[s, i : i + _BLOCK]
+            lows, highs = low[s, i : i + BLOCK], high[s, i : i + BLOCK]
             least, most = lowest[s], highest[s]
             touched = False
-            for b in range(_BLOCK):
+            for b in range(BLOCK):
                 touched |= (lows[b] <= least) | (highs[b] >= most)
             if touched:
                 return False
     return True
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy", boundscheck=False)
-def _sum_block(
+@numba.njit(nogil=True, error_model="numpy", boundscheck=False)
+def sum_block(
     i: int,
     size: int,
     mark: NDArray[np.float64],
@@ -197,18 +249,18 @@ def _sum_block(
                 gross[b] += abs(value)
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy", boundscheck=False)
+@numba.njit(nogil=True, error_model="numpy", boundscheck=False)
 def _any_outside(equity: NDArray[np.float64], floor: float, ceiling: float, peak: float) -> bool:
     outside = False
-    for b in range(_BLOCK):
+    for b in range(BLOCK):
         outside |= (equity[b] <= floor) | (equity[b] >= ceiling) | (equity[b] > peak)
     return outside
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy", boundscheck=False)
+@numba.njit(nogil=True, error_model="numpy", boundscheck=False)
 def _any_exposed(equity: NDArray[np.float64], gross: NDArray[np.float64], low_pct: float, high_pct: float) -> bool:
     outside = False
-    for b in range(_BLOCK):
+    for b in range(BLOCK):
         used = 100.0 * gross[b]
         slack = 1e-9 * used
         outside |= (used + slack >= high_pct * equity[b]) | (used - slack <= low_pct * equity[b])

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from core.domain.instrument import Instrument
+from core.domain.orders import Fill, Order, OrderType
 from core.domain.trading import Trade
 
 Floats = NDArray[np.float64]
@@ -80,6 +82,23 @@ class FillColumns:
         return len(self.side)
 
 
+def fill_columns(fills: Sequence[tuple[Fill, Order]], instruments: Mapping[str, Instrument]) -> FillColumns:
+    """Fills with the orders after them, as columns."""
+    sides = [fill.side.sign for fill, _ in fills]
+    prices = [float(instruments[fill.symbol].price(fill.price_ticks)) for fill, _ in fills]
+    return FillColumns(
+        symbol=np.array([fill.symbol for fill, _ in fills], np.str_),
+        side=np.array(sides, np.int8),
+        role=np.array([str(order.role) for _, order in fills], np.str_),
+        is_market=np.array([order.type is OrderType.MARKET for _, order in fills], np.bool_),
+        decided_ms=np.array([order.created_ms for _, order in fills], np.int64),
+        time_ms=np.array([fill.time_ms for fill, _ in fills], np.int64),
+        qty=np.array([float(instruments[fill.symbol].qty(fill.qty_lots)) for fill, _ in fills], np.float64),
+        price=np.array(prices, np.float64),
+        fee_usdt=np.array([float(fill.fee_usdt) for fill, _ in fills], np.float64),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class EquityCurve:
     """The account at the close of every traded slot: `equity_usdt` at the closes, open positions included.
@@ -113,16 +132,16 @@ class RunResult:
     were refused, by reason; `limits` the firings of each limit. `fills` is None where the engine keeps none.
     """
 
-    trades: TradeColumns
-    curve: EquityCurve
+    trades: TradeColumns = field(repr=False)
+    curve: EquityCurve = field(repr=False)
     initial_usdt: float
     final_usdt: float
     complete: bool = True
     open_positions: int = 0
     vetoes: Mapping[str, int] = field(default_factory=dict)
     limits: Mapping[str, int] = field(default_factory=dict)
-    predictions: Mapping[str, PredictionColumns] = field(default_factory=dict)
-    fills: FillColumns | None = None
+    predictions: Mapping[str, PredictionColumns] = field(default_factory=dict, repr=False)
+    fills: FillColumns | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

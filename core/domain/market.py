@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
+from core.domain.quick import quick
+
 MINUTE_MS = 60_000
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Bar:
     """A closed candle. Times are UTC milliseconds; prices USDT, volume in base units."""
@@ -27,6 +30,7 @@ class Bar:
         return self.open_time_ms + self.interval_ms
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class FirstPrice:
     """The first price of a bar that just opened: the earliest at which a signal of the bar before can fill."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
 from core.domain.errors import InvalidTransitionError
+from core.domain.quick import quick
 
 
 class Side(StrEnum):
@@ -73,6 +74,7 @@ TRANSITIONS: dict[OrderState, frozenset[OrderState]] = {
 }
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Order:
     """One order from its intent on. Prices in ticks, quantities in lots, times in UTC milliseconds.
@@ -107,9 +109,10 @@ class Order:
 
     @property
     def is_open(self) -> bool:
-        return not self.state.is_terminal
+        return self.state not in TERMINAL_STATES
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Fill:
     """One execution. `fill_id` is the venue's id and is applied once. The fee is positive when paid."""
@@ -125,6 +128,7 @@ class Fill:
     time_ms: int
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class OrderUpdate:
     """What a venue says of an order, apart from its fills."""
@@ -142,14 +146,13 @@ def advance(order: Order, state: OrderState, time_ms: int, *, venue_order_id: st
 
     Raises InvalidTransitionError where TRANSITIONS does not list the change.
     """
-    if state not in TRANSITIONS[order.state]:
-        raise InvalidTransitionError(f"order {order.client_order_id}: {order.state} cannot become {state}")
-    return replace(
+    return with_state(
         order,
-        state=state,
-        updated_ms=time_ms,
-        venue_order_id=venue_order_id or order.venue_order_id,
-        reason=reason or order.reason,
+        _checked(order, state),
+        order.filled_lots,
+        venue_order_id or order.venue_order_id,
+        time_ms,
+        reason or order.reason,
     )
 
 
@@ -164,7 +167,40 @@ def apply_fill(order: Order, fill: Fill) -> Order:
             f"order {order.client_order_id}: fill of {fill.qty_lots} lots exceeds the {order.remaining_lots} left"
         )
     state = OrderState.FILLED if filled == order.qty_lots else OrderState.PARTIALLY_FILLED
-    return replace(advance(order, state, fill.time_ms), filled_lots=filled)
+    return with_state(order, _checked(order, state), filled, order.venue_order_id, fill.time_ms, order.reason)
+
+
+def _checked(order: Order, state: OrderState) -> OrderState:
+    if state not in TRANSITIONS[order.state]:
+        raise InvalidTransitionError(f"order {order.client_order_id}: {order.state} cannot become {state}")
+    return state
+
+
+def with_state(
+    order: Order, state: OrderState, filled_lots: int, venue_order_id: str, updated_ms: int, reason: str
+) -> Order:
+    """The order with everything that can change in it replaced, unchecked: `dataclasses.replace` in a fifth of its
+    time."""
+    return Order(
+        order.client_order_id,
+        order.symbol,
+        order.side,
+        order.type,
+        order.role,
+        order.qty_lots,
+        order.created_ms,
+        order.trade_id,
+        order.strategy,
+        order.price_ticks,
+        order.trigger_ticks,
+        order.reduce_only,
+        state,
+        filled_lots,
+        venue_order_id,
+        updated_ms,
+        reason,
+        order.model_version,
+    )
 
 
 def make_client_order_id(account: str, symbol: str, decision_ms: int, leg: str, attempt: int) -> str:

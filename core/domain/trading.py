@@ -7,6 +7,7 @@ from decimal import Context, Decimal
 from enum import StrEnum
 
 from core.domain.orders import Side
+from core.domain.quick import quick
 
 # Sums of products of prices and quantities never round at this precision.
 EXACT = Context(prec=60)
@@ -31,6 +32,7 @@ class Contribution:
     contribution_bps: float
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Prediction:
     """What a model says of a symbol at the close of one bar.
@@ -56,6 +58,7 @@ class SignalAction(StrEnum):
     VETOED = "vetoed"
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Signal:
     """What a strategy wants, and what became of it. `direction` is +1 long, -1 short."""
@@ -87,6 +90,7 @@ class FundingPayment:
     amount_usdt: Decimal
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Position:
     """An open position: signed lots and the exact signed cost of what is still open, in USDT."""
@@ -102,6 +106,7 @@ class Position:
         return Side.BUY if self.lots > 0 else Side.SELL
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Trade:
     """A closed round trip. `side` is that of the entry; net = gross - fees + funding."""
@@ -123,6 +128,7 @@ class Trade:
     model_version: str
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Account:
     """The books at one instant, in USDT. Fees are positive when paid, funding when received."""
@@ -140,6 +146,7 @@ class Account:
         return EXACT.add(self.wallet_usdt, self.unrealised_usdt)
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class EquitySample:
     """The account at one instant. `peak_equity_usdt` and `day_start_equity_usdt` are what the limits measure from."""

@@ -48,7 +48,7 @@ class TrainingOrder:
 
 
 def warm_up(home: ModelHome) -> None:
-    _learner(home.spec).warm_up()
+    learner_of(home.spec).warm_up()
 
 
 def predict_batch(home: ModelHome, requests: Sequence[tuple[BarColumns, str]]) -> list[Outlook | ModelError | None]:
@@ -69,7 +69,7 @@ def _predict(home: ModelHome, window: BarColumns, version: str) -> Outlook | Mod
 
 def train(home: ModelHome, order: TrainingOrder) -> TrainingResult:
     """Fit and store one version. Raises ModelError when it cannot be stored."""
-    fit = _learner(home.spec).fit(order.window, order.seed)
+    fit = learner_of(home.spec).fit(order.window, order.seed)
     version = "" if fit.model is None else _store(home, order, fit, fit.model)
     return TrainingResult(
         symbol=order.window.symbol,
@@ -91,7 +91,7 @@ def _store(home: ModelHome, order: TrainingOrder, fit: Fit, model: TrainedModel)
     manifest = Manifest(
         strategy=home.strategy,
         symbol=window.symbol,
-        feature_names=_learner(home.spec).feature_names,
+        feature_names=learner_of(home.spec).feature_names,
         lookback_bars=order.lookback_bars,
         horizon_ms=order.horizon_ms,
         seed=order.seed,
@@ -130,7 +130,7 @@ def _libraries() -> dict[str, str]:
 
 
 @lru_cache(maxsize=8)
-def _learner(spec: ModelSpec) -> Learner:
+def learner_of(spec: ModelSpec) -> Learner:
     try:
         factory = importlib.import_module(spec.factory)
         return cast(Learner, factory.create_learner(json.loads(spec.options)))
@@ -140,6 +140,6 @@ def _learner(spec: ModelSpec) -> Learner:
 
 @lru_cache(maxsize=64)
 def _model(home: ModelHome, symbol: str, version: str) -> TrainedModel:
-    learner = _learner(home.spec)
+    learner = learner_of(home.spec)
     manifest, files = load_version(home.root, home.strategy, symbol, version, learner.feature_names)
     return learner.load(SavedModel(files, manifest.calibration))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from core.domain.operator import LimitEffect
+from core.domain.quick import quick
 
 Level = Literal["ok", "warn", "blocked"]
 
@@ -157,6 +158,7 @@ RULES: dict[str, LimitRule] = {
 }
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Reading:
     """One limit measured: `symbol` is empty for the whole account."""

@@ -104,10 +104,15 @@ class SymbolState:
         return self.cost_usdt / (self.lots * self.lot_qty)
 
     def open_order(self, role: OrderRole) -> Order | None:
-        return next((order for order in self.orders.values() if order.role is role), None)
+        for order in self.orders.values():
+            if order.role is role:
+                return order
+        return None
 
     def pending_entry_lots(self) -> int:
         """Lots that may still be entered; unknown orders count in full. What a reversing entry closes first is none."""
+        if not self.orders:
+            return 0
         closing = abs(self.lots) if self.next_trade is not None else 0
         return max(0, sum(o.remaining_lots for o in self.orders.values() if o.role is OrderRole.ENTRY) - closing)
 
@@ -215,6 +220,9 @@ class TraderState:
         s = self.symbols[fill.symbol]
         s.keep(order)
         trade = s.trade
+        if trade is not None and not s.lots and trade.trade_id != order.trade_id:
+            # Another order opens a position while this trade's entry still waits: the entry will go through it.
+            s.next_trade, trade = trade, None
         if trade is None:
             trade = s.trade = OpenTrade(
                 f"{order.trade_id}+{fill.fill_id}",

@@ -25,6 +25,7 @@ from core.domain.errors import SettingsError, StorageError, VenueRejectedError
 from core.domain.instrument import Instrument
 from core.domain.market import Bar, FirstPrice, FundingRate, MarketEvent, Quote
 from core.domain.orders import Fill, Order, OrderState, OrderUpdate, Side, advance, apply_fill
+from core.domain.quick import quick
 from core.domain.trading import FundingPayment
 from core.ports import VenueEvent
 from core.trader.cost_basis import USDT_QUANTUM
@@ -38,6 +39,7 @@ NO_POSITION = "reduce-only: no position left to reduce"
 _UNCAPPED = 1 << 62
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class _Seen:
     """What one event showed of the market, and how much of it may be taken.

@@ -38,7 +38,7 @@ CREATE TABLE runs (
     search_json TEXT NOT NULL    -- of a sweep: objective, grid and number of trials asked for
 );
 
--- One array of a run's result: `part` is "trades", "curve", "predictions SYMBOL" or "reference NAME".
+-- One array of a run's result: `part` is "trades", "curve", "fills", "predictions SYMBOL" or "reference NAME".
 CREATE TABLE run_columns (
     run_id TEXT NOT NULL REFERENCES runs (run_id) ON DELETE CASCADE,
     part TEXT NOT NULL,

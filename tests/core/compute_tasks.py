@@ -61,6 +61,10 @@ def fail_at(bad: int, index: int) -> int:
     return index
 
 
+def say(words: str, _task: int) -> None:
+    print(words, flush=True)
+
+
 def unsendable(_shared: object, _task: int) -> object:
     return lambda: None
 
@@ -71,3 +75,9 @@ def wait_for(folder: Path, index: int) -> int:
     while index > 0 and not (folder / "never").exists():
         time.sleep(0.01)
     return index
+
+
+def wait_with_pid(folder: Path, _task: int) -> None:
+    (folder / f"{os.getpid()}.pid").touch()
+    while True:
+        time.sleep(0.01)

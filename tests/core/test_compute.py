@@ -2,19 +2,26 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+import core.compute
 from core import compute_dask
-from core.compute import Compute, run_tasks
+from core.compute import Compute, compute_of, probe, run_tasks, task_seed
 from core.compute_dask import code_hash
-from core.domain.errors import TaskError, UnavailableError, WorkerLostError
+from core.domain.errors import SettingsError, TaskError, UnavailableError, WorkerLostError
+from core.settings import parse_settings
 from tests.core.compute_tasks import (
     Market,
     die_at,
@@ -22,9 +29,13 @@ from tests.core.compute_tasks import (
     draw_or_die_once,
     fail_at,
     look_around,
+    say,
     unsendable,
     wait_for,
 )
+
+if TYPE_CHECKING:
+    from distributed import LocalCluster
 
 HERE = Compute(jobs=1)
 TWO = Compute(jobs=2)
@@ -42,23 +53,24 @@ def expected(market: Market) -> list[tuple[int, float] | None]:
 
 
 @pytest.fixture(scope="module")
-def dask() -> Iterator[Compute]:
-    """A cluster of three worker processes, which Dask restarts when they die."""
-    import dask
+def cluster() -> Iterator[LocalCluster]:
+    """Three worker processes, which Dask restarts when they die."""
     from distributed import LocalCluster
 
-    with (
-        dask.config.set({"distributed.scheduler.allowed-failures": 1}),
-        LocalCluster(
-            n_workers=3,
-            threads_per_worker=1,
-            host="127.0.0.1",
-            dashboard_address=None,
-            worker_dashboard_address=None,
-            silence_logs=logging.CRITICAL,
-        ) as cluster,
-    ):
-        yield Compute("dask", scheduler=cluster.scheduler_address)
+    with LocalCluster(
+        n_workers=3,
+        threads_per_worker=1,
+        host="127.0.0.1",
+        dashboard_address="127.0.0.1:0",
+        worker_dashboard_address="127.0.0.1:0",
+        silence_logs=logging.CRITICAL,
+    ) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def dask(cluster: LocalCluster) -> Compute:
+    return Compute("dask", scheduler=cluster.scheduler_address)
 
 
 @pytest.fixture(params=["local", "dask"])
@@ -88,10 +100,16 @@ def test_a_lost_worker_costs_a_retry_and_not_the_run(
     assert results == expected
 
 
-def test_a_task_that_always_kills_its_worker_ends_the_run_with_its_name(compute: Compute) -> None:
+def test_a_task_that_always_kills_its_worker_ends_the_run_with_its_name(
+    compute: Compute, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    if compute.backend == "dask":
+        # Dask takes seconds to start a worker again, and by default lets four die before it says so.
+        monkeypatch.setattr(core.compute, "ATTEMPTS", 2)
+        monkeypatch.setattr(request.getfixturevalue("cluster").scheduler, "allowed_failures", 0)
     arrived: set[int] = set()
 
-    with pytest.raises(WorkerLostError, match=r"^task 4 of 12: .+ died"):
+    with pytest.raises(WorkerLostError, match=rf"^task 4 of 12: .+, {core.compute.ATTEMPTS} times; .+$"):
         run_tasks(die_at, 3, range(12), compute, on_result=lambda index, _: arrived.add(index))
 
     assert 3 not in arrived
@@ -161,6 +179,21 @@ def test_a_stop_in_this_process_begins_nothing_more(market: Market) -> None:
     assert [result is None for result in results] == [False, False, True, True, True]
 
 
+def test_the_next_run_finds_its_processes_started(market: Market) -> None:
+    first, second = (run_tasks(look_around, market, range(8), TWO) for _ in range(2))
+
+    assert {item[0] for item in second if item} & {item[0] for item in first if item}
+
+
+def test_what_workers_write_goes_to_the_log(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    log = tmp_path / "workers.log"
+
+    run_tasks(say, "good day", range(3), Compute(jobs=2, log_path=log))
+
+    assert log.read_text().splitlines() == ["good day"] * 3
+    assert "good day" not in "".join(capfd.readouterr())
+
+
 @pytest.mark.parametrize("everywhere", [HERE, TWO])
 def test_no_tasks_give_no_results(everywhere: Compute) -> None:
     assert run_tasks(draw, None, [], everywhere) == []
@@ -174,24 +207,72 @@ def test_a_scheduler_that_is_not_there_is_one_line(address: str, monkeypatch: py
         run_tasks(fail_at, 9, range(2), Compute("dask", scheduler=address))
 
 
-def test_a_cluster_without_workers_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cluster_that_is_not_whole_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     from distributed import LocalCluster
 
-    monkeypatch.setattr(compute_dask, "WORKER_TIMEOUT_S", 0.5)
-    with LocalCluster(n_workers=0, host="127.0.0.1", dashboard_address=None, processes=False) as cluster:
+    with LocalCluster(n_workers=0, host="127.0.0.1", dashboard_address="127.0.0.1:0", silence_logs=50) as cluster:
         address = cluster.scheduler_address
+        compute = Compute("dask", scheduler=address)
+        monkeypatch.setattr(compute_dask, "WORKER_TIMEOUT_S", 0.5)
         with pytest.raises(UnavailableError, match=rf"{address} has no worker; start some with: dask worker {address}"):
-            run_tasks(fail_at, 9, range(2), Compute("dask", scheduler=address))
+            run_tasks(fail_at, 9, range(2), compute)
+
+        cluster.scale(1)
+        monkeypatch.setattr(compute_dask, "WORKER_TIMEOUT_S", 20)
+        monkeypatch.setattr(compute_dask, "CONNECT_TIMEOUT_S", 0.5)
+        with pytest.raises(UnavailableError, match=f"^no Dask scheduler answers at {address}"):
+            run_tasks(fail_at, 99, range(40), compute, on_result=lambda index, _: cluster.close())
 
 
-def test_a_worker_with_other_code_is_refused(dask: Compute, monkeypatch: pytest.MonkeyPatch) -> None:
-    other = code_hash()[::-1]
-    monkeypatch.setattr(compute_dask, "code_hash", lambda: other)
+def test_a_cluster_that_loses_all_workers_for_long_ends_the_run() -> None:
+    counts = iter([2, 0, 1] + [0] * compute_dask.COUNTS_WITHOUT_WORKER)
 
+    class Client:
+        status = "running"
+
+        def ncores(self) -> dict[int, int]:
+            return dict.fromkeys(range(next(counts)), 1)
+
+    round_ = compute_dask.dask_pool("tcp://127.0.0.1:1", b"", None).begin()
+    round_._client = Client()
+
+    for _ in range(compute_dask.LOOKS_BETWEEN_COUNTS * (2 + compute_dask.COUNTS_WITHOUT_WORKER) + 9):
+        round_.check()
+    with pytest.raises(UnavailableError, match=r"^the Dask scheduler at tcp://127.0.0.1:1 has no worker"):
+        round_.check()
+
+
+@pytest.fixture
+def other_code(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """This process takes itself for another version than the workers have."""
+    monkeypatch.setattr(compute_dask, "_PACKAGES", ("core",))
+    code_hash.cache_clear()
+    yield
+    code_hash.cache_clear()
+
+
+@pytest.mark.usefixtures("other_code")
+def test_a_worker_with_other_code_is_refused(dask: Compute) -> None:
     with pytest.raises(TaskError, match="has another version of Quarterdeck") as caught:
         run_tasks(fail_at, 9, range(2), dask)
-
     assert caught.value.exit_code == UnavailableError.exit_code
+
+    with pytest.raises(UnavailableError, match=r"^tcp://127.0.0.1:\d+, .+ has another version of Quarterdeck"):
+        probe(dask)
+
+
+@pytest.mark.parametrize(
+    ("place", "found"),
+    [
+        (HERE, "1 local process; tasks are answered"),
+        (TWO, "2 local processes; tasks are answered"),
+        (Compute("dask"), "Dask at tcp://127.0.0.1:.+, 3 workers, 3 threads; tasks are answered"),
+    ],
+)
+def test_a_probe_says_what_answers(place: Compute, found: str, request: pytest.FixtureRequest) -> None:
+    compute = request.getfixturevalue("dask") if place.backend == "dask" else place
+
+    assert re.fullmatch(found, probe(compute))
 
 
 RUN_AND_WAIT = """
@@ -220,3 +301,52 @@ def test_workers_and_their_files_go_with_the_process(number: signal.Signals, tmp
     _wait(lambda: [pid for pid in workers if not _is_alive(pid)], 2)
     _wait(lambda: [] if any(temporary.iterdir()) else [0], 1)
     assert errors.count("Traceback") == (1 if number == signal.SIGINT else 0)
+
+
+def _wait(look: Callable[[], list[int]], count: int) -> list[int]:
+    """What `look` finds, once it is so many."""
+    for _ in range(2000):
+        found = look()
+        if len(found) >= count:
+            return found
+        time.sleep(0.01)
+    raise AssertionError(f"found {look()}, not {count}")
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return status.rpartition(")")[2].split()[0] != "Z"
+
+
+@given(st.integers(0, 2**63), st.integers(0, 100_000))
+def test_a_seed_depends_on_run_and_index_alone(run_seed: int, index: int) -> None:
+    child = np.random.SeedSequence(run_seed).spawn(3)[index % 3]
+
+    assert 0 <= task_seed(run_seed, index) < 2**31
+    assert task_seed(run_seed, index % 3) == int(child.generate_state(1)[0]) % 2**31
+
+
+def test_seeds_of_many_tasks_hardly_ever_meet() -> None:
+    assert len({task_seed(7, index) for index in range(2000)}) >= 1999
+
+
+def test_settings_choose_the_place_and_the_operator_the_number(tmp_path: Path) -> None:
+    settings = parse_settings({"compute": {"backend": "dask", "scheduler": "tcp://127.0.0.1:1", "jobs": 3}}, "here")
+
+    assert compute_of(settings.compute) == Compute("dask", 3, "tcp://127.0.0.1:1")
+    assert compute_of(settings.compute, 5, tmp_path).jobs == 5
+
+
+def test_a_cluster_without_its_address_is_refused_with_an_example() -> None:
+    with pytest.raises(SettingsError, match=r"^here: compute\.scheduler: .+ as in \"tcp://127.0.0.1:8786\"$"):
+        parse_settings({"compute": {"backend": "dask"}}, "here")
+
+
+def test_as_many_processes_as_cores_that_may_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: {0})
+
+    assert Compute().processes == 1
+    assert Compute(jobs=4).processes == 4

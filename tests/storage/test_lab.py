@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from core.backtest.result import EquityCurve, PredictionColumns, Provenance, RunResult, TradeColumns
+from core.backtest.result import EquityCurve, FillColumns, PredictionColumns, Provenance, RunResult, TradeColumns
 from core.backtest.trials import Trial, parameter_hash
 from core.domain.errors import BadInputError, StorageError
 from storage.blobs import from_blob, to_blob
@@ -63,6 +63,11 @@ def trade_columns(count: int = 2, floats: Any = None) -> TradeColumns:
     names = np.array(["AUSDT", "B"] * count, np.str_)[:count]
     sides = np.array([1, -1] * count, np.int8)[:count]
     return TradeColumns(names, sides, times, times + 1, *([values] * 7), names)
+
+
+def fills(prices: Any) -> FillColumns:
+    names, times = np.array(["AUSDT"] * len(prices)), np.arange(len(prices))
+    return FillColumns(names, times.astype(np.int8), names, times > 1, times, times, prices, prices, prices)
 
 
 def result(**changes: Any) -> RunResult:
@@ -158,21 +163,37 @@ def test_a_run_comes_back_to_the_bit(
                 "BUSDT": PredictionColumns(np.arange(3), floats),
                 "A%": PredictionColumns(np.arange(3), floats),
             },
+            fills=fills(floats),
         ),
     )
     assert same(store.load(store.add_run(stored)), stored)
 
 
 def test_a_run_without_trades_comes_back(store: LabStore) -> None:
-    stored = record(result=result(trades=trade_columns(0), curve=curve(0), complete=False), status="partial")
+    empty = result(trades=trade_columns(0), curve=curve(0), complete=False)
+    stored = record(result=empty, status="partial")
     run_id = store.add_run(stored)
     assert same(store.load(run_id), stored)
     assert store.run(run_id)["labels"] == ["PARTIAL: stopped at 1970-01-11 00:00 UTC"]
+    failed = store.run(store.add_run(record(result=empty, status="failed")))
+    assert failed["labels"][-1] == "FAILED: ended by an error"
+
+
+def test_the_report_of_a_stored_run(store: LabStore) -> None:
+    from core.backtest.export_tables import json_text
+
+    stored = record(references={"doing nothing": curve(2)}, result=result(complete=False), status="partial")
+    report = store.load(store.add_run(stored)).report()
+    assert (report.statistics, report.breakdowns, report.made_ms) == (stored.figures, stored.breakdowns, 5)
+    assert json_text(report) == json_text(stored.report())
+    assert report.labels()[-1].startswith("PARTIAL: stopped at 1970-01-11 00:03")
 
 
 def test_a_summary_row(store: LabStore) -> None:
     marked = provenance(is_synthetic=True, in_sample=True, trials=4)
-    run_id = store.add_run(record(provenance=marked, status="partial", overrides=(("fast", 3),), note="why"))
+    run_id = store.add_run(
+        record(provenance=marked, status="partial", result=result(complete=False), overrides=(("fast", 3),), note="why")
+    )
     (row,) = store.runs()
     assert row == {
         "run_id": "r0001",
@@ -383,6 +404,12 @@ SETTINGS = {"ema_cross": {"fast": 12, "mode": "bracket"}, "costs": {"fee": "5"},
 )
 def test_the_same_parameter_set_has_one_name(overrides: dict[str, Any]) -> None:
     assert parameter_hash(SETTINGS, "ema_cross", overrides) == parameter_hash(SETTINGS, "ema_cross")
+
+
+def test_free_keys_of_a_strategy_from_elsewhere_count() -> None:
+    options = {"strategy_options": {"mine": {"fast": 3}, "other": {"fast": 4}}}
+    assert parameter_hash(options, "mine", {"strategy_options.mine.fast": "3"}) == parameter_hash(options, "mine")
+    assert parameter_hash(options, "mine", {"fast": 4}) != parameter_hash(options, "mine")
 
 
 @pytest.mark.parametrize("overrides", [{"fast": 13}, {"costs.fee": 4}, {"mode": "reverse"}, {"sizing.new": 1}])

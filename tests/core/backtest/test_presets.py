@@ -1,23 +1,22 @@
 import pytest
 
+from core.backtest.overrides import with_overrides
 from core.backtest.presets import DAY_MS, HOUR_MS, PRESETS, find_preset
 from core.domain.errors import BadInputError
-from core.settings import ScalperSettings, parse_settings
+from core.settings import ScalperSettings, Settings
 
 LAST = 500 * DAY_MS
 
 
 @pytest.mark.parametrize("preset", PRESETS, ids=lambda preset: preset.name)
 def test_the_settings_take_every_preset(preset) -> None:
-    overrides = dict(preset.overrides("scalper", ScalperSettings.model_fields))
-    section = {key.removeprefix("scalper."): value for key, value in overrides.items()}
-    scalper = parse_settings({"scalper": section}, "preset").scalper
+    scalper = with_overrides(Settings(), "scalper", preset.overrides(ScalperSettings.model_fields)).scalper
     assert scalper.window_hours * HOUR_MS == preset.train_ms
     assert scalper.retrain_minutes * 60_000 == preset.retrain_ms
 
 
 def test_a_strategy_without_a_model_has_nothing_to_override() -> None:
-    assert find_preset("48h-24h-60m").overrides("ema_cross", ("fast", "slow")) == ()
+    assert find_preset("48h-24h-60m").overrides(("fast_bars", "slow_bars")) == ()
 
 
 @pytest.mark.parametrize(

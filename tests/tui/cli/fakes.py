@@ -14,6 +14,7 @@ from core.control_socket import ControlServer
 from core.home import EngineLock, Home
 from core.runtime import Finding, Row, RunRequest
 from tests.core.control_samples import T0_MS, FakeControl
+from tests.tui.cli.fake_lab import FakeLab
 
 Quarterdeck = Callable[..., Result]
 """Calls the command line with some arguments and, in `answer`, what is typed."""
@@ -71,6 +72,17 @@ SIGNAL: Row = {
 }
 
 
+VERIFIED: Row = {
+    "account": "demo",
+    "equal": True,
+    "records": 12_345,
+    "decisions": 321,
+    "first_difference": None,
+    "digest": "ab12",
+    "notes": ["changed since the last start: limits.max_trades_per_day was 24, is 10"],
+}
+
+
 class FakeReader:
     def __init__(self) -> None:
         self.asked: list[object] = []
@@ -125,10 +137,12 @@ class FakeRuntime:
         self.requests: list[RunRequest] = []
         self.handle = FakeHandle(None)
         self.stored = FakeReader()
+        self.the_lab = FakeLab()
         self.imported: list[object] = []
         self.problems: list[Row] = []
         self.findings = [Finding("database", True, "schema 2")]
         self.raises: Exception | None = None
+        self.verified: Row = dict(VERIFIED)
 
     def run_headless(self, request: RunRequest) -> int:
         if self.raises:
@@ -146,6 +160,9 @@ class FakeRuntime:
         if self.raises:
             raise self.raises
         return self.stored
+
+    def lab(self, home: Path) -> FakeLab:
+        return self.the_lab
 
     def import_files(
         self, home: Path, files: Sequence[Path], symbol: str | None, interval: str | None, synthetic: bool
@@ -165,6 +182,11 @@ class FakeRuntime:
     def backup(self, home: Path, target: Path) -> Row:
         target.write_bytes(b"copy")
         return {"backup": str(target), "bytes": 4}
+
+    def replay_verify(self, home: Path, settings_path: Path | None) -> Row:
+        if self.raises:
+            raise self.raises
+        return self.verified
 
 
 class RunningEngine:

@@ -1,0 +1,201 @@
+"""The sweep's memory: plain records that numba reads by pointer, and the one compilation of the shared arithmetic.
+
+Names follow `core.trader.state` and `core.venues.book`. Money `_e8` is counted in 1e-8 USDT in float64: exact below
+2**53 (90 million USDT) wherever tick * lot is a whole number of 1e-8 USDT.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+import numpy as np
+
+from core.trader import costs, exits, fills, limits, sizing
+
+ENTRY, STOP, TARGET, EXIT, LIQUIDATION = range(5)
+"""Roles of orders."""
+
+DEAD, INTENT, RESTING, GONE = range(4)
+"""An order: over; wished for; at the venue; over there with the trader not told yet."""
+
+REASON_STOP, REASON_TARGET, REASON_REVERSAL, REASON_LIQUIDATION, REASON_LIMIT, REASON_UNPROTECTED = range(6)
+REASON_RULES = 6
+"""Reasons of exits; those of the strategy's own rules follow."""
+
+REVERSAL_RULE, STOP_LOSS_RULE, TAKE_PROFIT_RULE, TIME_STOP_RULE = range(4)
+
+OVERFLOW = 1
+"""Error: more orders of one symbol at once than the table holds."""
+
+MAX_ORDERS = 32
+MAX_TRADES = 2
+
+BOOK = np.dtype(
+    [
+        ("tick", "f8"),
+        ("tick_num", "f8"),
+        ("tick_den", "f8"),
+        ("lot_qty", "f8"),
+        ("lot_e8", "f8"),
+        ("tick_lot_e8", "f8"),
+        ("min_lots", "i8"),
+        ("max_lots", "i8"),
+        ("min_notional_usdt", "f8"),
+        ("min_notional_e8", "f8"),
+        ("taker_num", "i8"),
+        ("taker_den", "i8"),
+        ("liquidation_num", "i8"),
+        ("liquidation_den", "i8"),
+        ("maintenance", "f8"),
+        ("mark", "f8"),
+        ("volume", "f8"),
+        ("seen", "i8"),
+        ("lots", "i8"),
+        ("cost_e8", "f8"),
+        ("liquidation", "f8"),
+        ("cooldown_until_ms", "i8"),
+        ("trade", "i8"),
+        ("next_trade", "i8"),
+        ("orders", "i8"),
+    ],
+    align=True,
+)
+"""One symbol: its contract, the position, places of `trade` and `next_trade` (-1: none), number of orders filed."""
+
+ORDER = np.dtype(
+    [
+        ("id", "i8"),
+        ("role", "i8"),
+        ("status", "i8"),
+        ("market", "i8"),
+        ("sign", "i8"),
+        ("qty", "i8"),
+        ("filled", "i8"),
+        ("trigger_ticks", "i8"),
+        ("trigger", "f8"),
+        ("trade_id", "i8"),
+        ("reason", "i8"),
+        ("canceling", "i8"),
+        ("rejected", "i8"),
+        ("stage", "i8"),
+        ("price", "f8"),
+    ],
+    align=True,
+)
+"""`market`: fills at any price (a triggered order does once it has begun to fill). `stage` and `price`: the hit."""
+
+OPEN_TRADE = np.dtype(
+    [
+        ("used", "i8"),
+        ("id", "i8"),
+        ("side", "i8"),
+        ("entry_time_ms", "i8"),
+        ("exit_time_ms", "i8"),
+        ("entry_lots", "i8"),
+        ("exit_lots", "i8"),
+        ("entry_value_e8", "f8"),
+        ("exit_value_e8", "f8"),
+        ("gross_e8", "f8"),
+        ("fees_e8", "f8"),
+        ("funding_e8", "f8"),
+        ("reason", "i8"),
+        ("stop_ticks", "i8"),
+        ("stop_attempts", "i8"),
+    ],
+    align=True,
+)
+
+CLOSED_TRADE = np.dtype([("symbol", "i8"), *((name, OPEN_TRADE[name].str) for name in OPEN_TRADE.names or ())])
+
+ACCOUNT = np.dtype(
+    [
+        ("wallet_e8", "f8"),
+        ("peak_e8", "f8"),
+        ("day_start_e8", "f8"),
+        ("sampled_ms", "i8"),
+        ("entries_day", "i8"),
+        ("entries_today", "i8"),
+        ("losses_day", "i8"),
+        ("losses_in_row", "i8"),
+        ("day_loss_fired", "i8"),
+        ("losses_fired", "i8"),
+        ("drawdown_fired", "i8"),
+        ("next_id", "i8"),
+        ("commands", "i8"),
+        ("trades", "i8"),
+        ("net_e8", "f8"),
+        ("fees_e8", "f8"),
+        ("worst_drawdown", "f8"),
+        ("highest_e8", "f8"),
+        ("error", "i8"),
+        ("code", "i8"),
+    ],
+    align=True,
+)
+"""The account, the limits that stay fired, and what a run sums up. `code` names the sources of the compiled kernel."""
+
+CONFIG = np.dtype(
+    [
+        ("stop_pct", "f8"),
+        ("target_pct", "f8"),
+        ("cooldown_ms", "i8"),
+        ("reverses", "i8"),
+        ("entry_forbidden", "i8"),
+        ("notional_usdt", "f8"),
+        ("position_pct", "f8"),
+        ("risk_per_trade_pct", "f8"),
+        ("leverage", "i8"),
+        ("slippage_bps", "f8"),
+        ("impact_bps", "f8"),
+        ("max_participation_pct", "f8"),
+        ("max_order_notional_usdt", "f8"),
+        ("max_leverage", "f8"),
+        ("max_exposure_pct", "f8"),
+        ("max_open_positions", "i8"),
+        ("max_trades_per_day", "i8"),
+        ("max_losses_in_row", "i8"),
+        ("day_loss_usdt", "f8"),
+        ("day_loss_pct", "f8"),
+        ("day_loss_flattens", "i8"),
+        ("max_drawdown_pct", "f8"),
+        ("first_price_delay_ms", "i8"),
+        ("inference_delay_ms", "i8"),
+        ("interval_ms", "i8"),
+    ],
+    align=True,
+)
+
+PLACE, CANCEL = 0, 1
+COMMAND_COLUMNS = 3
+"""A command: PLACE or CANCEL, symbol, order id."""
+
+
+def commands_for(symbols: int) -> Any:
+    return np.zeros((symbols * MAX_ORDERS * 4, COMMAND_COLUMNS), np.int64)
+
+
+compiled = numba.njit(nogil=True, error_model="numpy", _nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+
+slippage_bps = compiled(costs.slippage_bps)
+slipped_price = compiled(costs.slipped_price)
+stop_is_touched = compiled(fills.stop_is_touched)
+target_is_touched = compiled(fills.target_is_touched)
+worse_price = compiled(fills.worse_price)
+adverse_ticks = compiled(fills.adverse_ticks)
+participation_cap_lots = compiled(fills.participation_cap_lots)
+participation_share = compiled(fills.participation_share)
+liquidation_price = compiled(fills.liquidation_price)
+target_notional_usdt = compiled(sizing.target_notional_usdt)
+lots_for_notional = compiled(sizing.lots_for_notional)
+stop_ticks = compiled(sizing.stop_ticks)
+target_ticks = compiled(sizing.target_ticks)
+loss_usdt = compiled(limits.loss_usdt)
+loss_pct = compiled(limits.loss_pct)
+drawdown_pct = compiled(limits.drawdown_pct)
+exposure_pct = compiled(limits.exposure_pct)
+room_usdt = compiled(limits.room_usdt)
+reversal = compiled(exits.reversal)
+stop_loss = compiled(exits.stop_loss)
+take_profit = compiled(exits.take_profit)
+time_stop = compiled(exits.time_stop)

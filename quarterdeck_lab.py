@@ -1,0 +1,305 @@
+"""The backtest lab of one home, joined from core, strategies and storage: part of the composition root.
+
+Heavy imports stand inside the functions that need them, as in `quarterdeck`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from core.clock import SystemClock
+from core.domain.errors import BadInputError
+from core.domain.market import MINUTE_MS
+from core.home import Home
+from core.lab import BacktestRequest, Engine, OnProgress, Overrides, Progress, ShouldStop
+from core.runtime import Row
+from quarterdeck_plan import DATA, Plan, execute, make_plan, open_learner
+from quarterdeck_search import TrialKeeper, WalkProgress, fold_row, lengths, resumed, sweep_record, trials_of
+
+if TYPE_CHECKING:
+    from core.backtest.checks.run import Subject
+    from core.backtest.checks.sensitivity import Variant
+    from core.backtest.report_data import Report
+    from core.backtest.result import RunResult
+    from core.backtest.trials import TrialCount
+    from core.lab import CheckRequest, SweepRequest, WalkForwardRequest
+    from core.settings import CostSettings
+    from quarterdeck_plan import Values
+    from storage.database import Database
+    from storage.lab import LabStore
+    from storage.lab_records import RunRecord
+
+
+class HomeLab:
+    """Implements `core.lab.Lab`. Nothing is opened or made before something is asked for."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+
+    @cached_property
+    def store(self) -> LabStore:
+        from storage.lab import open_lab
+
+        self._home.create()
+        return open_lab(self._home.lab)
+
+    @cached_property
+    def _candles(self) -> Database:
+        """The home's database. A home without candles is given the recorded market."""
+        from storage.data_admin import import_recorded_market
+        from storage.database import open_database
+        from storage.history import stored_series
+
+        self._home.create()
+        database = open_database(self._home.database)
+        if not stored_series(database, MINUTE_MS):
+            import_recorded_market(database, DATA, SystemClock().now_ms())
+        return database
+
+    def choices(self) -> Row:
+        from core.backtest.presets import PRESETS
+        from storage.history import stored_series
+        from strategies.registry import strategy_names
+
+        names = ("symbol", "first_ms", "last_ms", "is_synthetic")
+        series = stored_series(self._candles, MINUTE_MS).values()
+        return {
+            "strategies": strategy_names(),
+            "presets": [{"name": preset.name, "about": preset.about} for preset in PRESETS],
+            "symbols": [{name: getattr(item, name) for name in names} for item in series],
+        }
+
+    def plan(self, request: BacktestRequest) -> Plan:
+        """Raises BadInputError, SettingsError or DataError for what cannot be."""
+        return make_plan(self._home, self._candles, request)
+
+    def backtest(self, request: BacktestRequest, progress: OnProgress, should_stop: ShouldStop) -> Row:
+        plan = self.plan(request)
+        values = self._values(plan, request.predictions)
+        result = execute(plan, self._home, request.engine, progress, should_stop, values)
+        return self.store.run(self.store.add_run(self._judged(plan, "backtest", request.engine, result)))
+
+    def _values(self, plan: Plan, run_id: str | None) -> Values | None:
+        """The predictions of a stored run over the plan's history."""
+        from core.backtest.checks.run import values_of
+
+        if run_id is None:
+            return None
+        record = self.store.load(run_id)
+        lacking = [symbol for symbol in plan.history.symbols if symbol not in record.result.predictions]
+        if lacking or record.provenance.strategy != plan.strategy.name:
+            raise BadInputError(
+                f"{run_id}: is a run of {record.provenance.strategy} on {', '.join(record.provenance.symbols)}; "
+                f"name one of {plan.strategy.name} on {', '.join(plan.history.symbols)}"
+            )
+        return values_of(record.result, plan.history)
+
+    def _judged(self, plan: Plan, kind: Literal["backtest", "walkforward"], engine: Engine, result: RunResult) -> RunRecord:
+        """The record of a run, with all its figures. A walk-forward chose its parameters before what it trades."""
+        from core.backtest.judge import judge
+        from storage.lab_records import RunRecord
+
+        history = plan.history
+        tried = self._tried(plan)
+        judgement = judge(result, history, plan.settings.costs, tried, plan.seed)
+        chosen_here = kind == "backtest" and self.store.was_searched(
+            plan.strategy.name, history.symbols, history.from_ms, history.to_ms, plan.own_hash()
+        )
+        return RunRecord(
+            kind=kind,
+            created_ms=SystemClock().now_ms(),
+            status="complete" if result.complete else "partial",
+            provenance=plan.provenance(engine, in_sample=chosen_here, trials=tried.trials),
+            result=result,
+            figures=judgement.figures,
+            breakdowns=judgement.breakdowns,
+            overrides=plan.overrides,
+            note=plan.note,
+            references=judgement.references,
+        )
+
+    def _tried(self, plan: Plan, also: Sequence[str] | None = None) -> TrialCount:
+        """How often parameters of the strategy were tried on such data; without `also`, with those of the plan."""
+        history = plan.history
+        named = [plan.own_hash()] if also is None else also
+        return self.store.count_trials(plan.strategy.name, history.symbols, history.from_ms, history.to_ms, also=named)
+
+    def sweep(self, request: SweepRequest, progress: OnProgress, should_stop: ShouldStop) -> Row:
+        from core.backtest.selection import select
+
+        from core.backtest.optuna_search import run_optuna
+        from core.backtest.search import run_grid
+
+        request, run_id = self._resumed(request)
+        plan = self.plan(request.run)
+        ground = plan.ground(self._values(plan, request.run.predictions))
+        provenance = plan.provenance("sweep", in_sample=True, trials=1)
+        if run_id is None:
+            record = sweep_record(plan, request, SystemClock().now_ms())
+            run_id = self.store.begin_sweep(record)
+        elif self.store.sweep(run_id).provenance.data_hash != provenance.data_hash:
+            raise BadInputError(f"{run_id}: its data has changed since; begin a new sweep")
+        known = {trial.parameter_hash: trial for trial in self.store.trials(run_id)}
+        keeper = TrialKeeper(self.store, run_id, provenance, progress, trials_of(request), len(known))
+        how: Any = {"known": known, "on_trial": keeper.take, "should_stop": should_stop}
+        compute = plan.compute(self._home)
+        if request.trials is None:
+            search = run_grid(ground, request.grid, compute, **how)
+        else:
+            space = request.grid or plan.strategy.search_space
+            drawing = (space, request.trials, request.objective, plan.seed)
+            search = run_optuna(ground, *drawing, compute, storage=self._home.searches, study=run_id, **how)
+        keeper.flush()
+        selection = select(search.trials, request.objective, tried=self._tried(plan, []))
+        self.store.end_sweep(run_id, "complete" if search.complete else "partial", selection.figures())
+        return self.store.run(run_id)
+
+    def _resumed(self, request: SweepRequest) -> tuple[SweepRequest, str | None]:
+        """A request that goes on with a sweep, as that sweep was asked for; and its id."""
+        if request.resume is None:
+            return request, None
+        run_id = self.store.run(request.resume)["run_id"]
+        return resumed(request, self.store.sweep(run_id)), run_id
+
+    def walk_forward(self, request: WalkForwardRequest, progress: OnProgress, should_stop: ShouldStop) -> Row:
+        from core.backtest.walk_forward import Choosing, plan_windows, run_walk_forward
+
+        plan = self.plan(request.run)
+        train_ms, test_ms = lengths(request)
+        searching = bool(request.grid) or request.trials is not None
+        values = self._values(plan, request.run.predictions)
+        if plan.strategy.model is not None and values is None:
+            if searching:
+                raise BadInputError(
+                    f"{plan.strategy.name} has a model: choose its settings over the predictions of a stored run, with "
+                    "--predictions RUN"
+                )
+            # Training anew as live does is what the run itself does.
+            result = execute(plan, self._home, "event-driven", progress, should_stop)
+            return self.store.run(self.store.add_run(self._judged(plan, "walkforward", "event-driven", result)))
+        ground = plan.ground(values)
+        windows = plan_windows(ground, train_ms, test_ms, embargo_ms=request.embargo_ms, anchored=request.anchored)
+        choosing = Choosing(request.grid, request.trials, request.objective, seed=plan.seed) if searching else None
+        told = WalkProgress(progress)
+        walk = run_walk_forward(
+            ground,
+            windows,
+            choosing,
+            plan.compute(self._home),
+            on_trial=told.trial,
+            progress=told.bars,
+            should_stop=should_stop,
+        )
+        walked = replace(plan, history=walk.history)
+        record = self._judged(walked, "walkforward", "event-driven", walk.result)
+        record = replace(record, breakdowns={**record.breakdowns, "folds": [fold_row(fold) for fold in walk.folds]})
+        tried = [(plan.provenance("sweep", in_sample=True, trials=1), fold.trials) for fold in walk.folds]
+        return self.store.run(self.store.add_run(record, tried))
+
+    def check(self, request: CheckRequest, progress: OnProgress, should_stop: ShouldStop) -> Row:
+        from core.backtest.checks.run import CHECKS, checks
+        from core.backtest.checks.verdict import Status, Verdict, overall, plain
+
+        unknown = [name for name in request.only if name not in CHECKS]
+        if unknown:
+            raise BadInputError(f"no check is called {unknown[0]!r}; choose from {', '.join(CHECKS)}")
+        plan = self.plan(request.run)
+        verdicts: list[Verdict] = []
+        for verdict in checks(self._subject(plan), request.only):
+            verdicts.append(verdict)
+            progress(Progress(len(verdicts), len(request.only or CHECKS), "checks", verdict.check))
+            if should_stop():
+                break
+        made = {verdict.check for verdict in verdicts}
+        # A rule has no rows to scale or to purge: only what was stopped is missing.
+        if should_stop():
+            left = [name for name in request.only or CHECKS if name not in made]
+            verdicts += [Verdict(name, Status.UNKNOWN, "stopped before it was made") for name in left]
+        faults = sum(verdict.status is Status.FAULT for verdict in verdicts)
+        history = plan.history
+        return {
+            "strategy": plan.strategy.name,
+            "symbols": list(history.symbols),
+            "from_ms": history.from_ms,
+            "to_ms": history.to_ms,
+            "labels": list(plan.provenance("event-driven", in_sample=False, trials=1).labels()),
+            "source": history.source,
+            "verdict": plain(overall(verdicts), faults),
+            "faults": faults,
+            "checks": [{**asdict(verdict), "status": str(verdict.status)} for verdict in verdicts],
+        }
+
+    def _subject(self, plan: Plan) -> Subject:
+        """The plan as the checks see it; the plain run is made once, and its predictions serve all variants of it."""
+        from core.backtest.checks.run import Subject, values_of
+        from core.backtest.judge import luck_figures
+        from core.backtest.statistics import daily_returns
+
+        plain_runs: list[RunResult] = []
+
+        def run(variant: Variant) -> RunResult:
+            if variant.seed is not None:
+                return self._quietly(replace(plan, seed=variant.seed))
+            if not plain_runs:
+                plain_runs.append(self._quietly(plan))
+            if variant.costs == 1.0 and not variant.delay_bars:
+                return plain_runs[0]
+            values = values_of(plain_runs[0], plan.history, variant.delay_bars)
+            varied = plan.under(_costs_times(plan.settings.costs, variant.costs))
+            return execute(varied, self._home, "event-driven", lambda _: None, lambda: False, values)
+
+        tried = self._tried(plan)
+
+        def luck(result: RunResult) -> tuple[float | None, float | None]:
+            returns = daily_returns(result.curve, result.initial_usdt).value
+            return luck_figures(returns, tried, plan.seed)["dsr"], None
+
+        learner = open_learner(plan.strategy)
+        return Subject(plan.strategy, plan.history, plan.settings.costs, learner, run, tried.trials, luck)
+
+    def _quietly(self, plan: Plan) -> RunResult:
+        """For runs that are part of something larger, which tells its own progress."""
+        return execute(plan, self._home, "event-driven", lambda _: None, lambda: False)
+
+    def runs(self) -> list[Row]:
+        return self.store.runs()
+
+    def run(self, run_id: str) -> Row:
+        return self.store.run(run_id)
+
+    def trades(self, run_id: str) -> list[Row]:
+        from core.backtest.result_rows import trade_rows
+
+        return trade_rows(self.store.load(run_id).result.trades)
+
+    def curve(self, run_id: str, points: int) -> Row:
+        from core.backtest.result_rows import curve_row
+
+        return curve_row(self.store.load(run_id).result, points)
+
+    def compare(self, run_ids: Sequence[str]) -> Row:
+        from core.backtest.comparing import compare
+
+        return compare([self.store.run(run_id) for run_id in run_ids])
+
+    def delete(self, run_ids: Sequence[str]) -> list[Row]:
+        return self.store.delete(run_ids)
+
+    def report(self, run_id: str) -> Report:
+        return self.store.load(run_id).report()
+
+    def export(self, run_id: str, form: str, path: Path, overwrite: bool) -> Row:
+        from core.backtest.export import export
+
+        files = export(self.report(run_id), path, form, overwrite)
+        return {"run_id": self.run(run_id)["run_id"], "form": form, "files": [str(file) for file in files]}
+
+
+def _costs_times(costs: CostSettings, factor: float) -> Overrides:
+    """Fees, slippage and impact, each `factor` times what it is."""
+    names = ("maker_fee_bps", "taker_fee_bps", "slippage_bps", "impact_bps")
+    return tuple((f"costs.{name}", float(getattr(costs, name)) * factor) for name in names)

@@ -1,0 +1,146 @@
+"""The long way: trader and simulated venue told every event of a history, one by one, as the engine tells them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.backtest.history import History
+from core.domain.errors import VenueRejectedError
+from core.domain.instrument import Instrument
+from core.domain.market import MINUTE_MS, Bar, FirstPrice, FundingRate, MarketEvent
+from core.domain.orders import OrderState, OrderUpdate
+from core.domain.records import EquityRecord, TradeRecord
+from core.domain.trading import EquitySample, Prediction, Trade
+from core.ports import VenueEvent
+from core.settings import Settings
+from core.strategy import Strategy
+from core.trader.messages import CancelOrder, Command, Journal, PlaceOrder, Timer
+from core.trader.restore import set_marks
+from core.trader.trader import Trader
+from core.venues.simulated import SimulatedVenue
+
+
+@dataclass
+class PlainRun:
+    trader: Trader
+    venue: SimulatedVenue
+    trades: list[Trade] = field(default_factory=list)
+    samples: list[EquitySample] = field(default_factory=list)
+
+    def market(self, batch: Sequence[MarketEvent], now_ms: int) -> None:
+        commands: list[Command] = []
+        for event in batch:
+            for answer in self.venue.on_market(event):
+                commands += self.trader.handle(answer)
+            if not isinstance(event, FundingRate):
+                commands += self.trader.handle(event)
+        if any(isinstance(event, Bar) for event in batch):
+            commands += self.trader.handle(Timer(now_ms))
+        self.finish(commands, now_ms)
+
+    def predictions(self, predictions: Sequence[Prediction]) -> None:
+        commands = [command for prediction in predictions for command in self.trader.handle(prediction)]
+        if predictions:
+            self.finish(commands, predictions[0].made_ms)
+
+    def finish(self, commands: list[Command], now_ms: int) -> None:
+        while commands:
+            answers: list[VenueEvent] = []
+            for command in commands:
+                if isinstance(command, Journal):
+                    self.keep(command)
+                else:
+                    answers += self.send(command, now_ms)
+            commands = [command for answer in answers for command in self.trader.handle(answer)]
+
+    def keep(self, command: Journal) -> None:
+        if isinstance(command.record, TradeRecord):
+            self.trades.append(command.record.trade)
+        elif isinstance(command.record, EquityRecord):
+            self.samples.append(command.record.sample)
+
+    def send(self, command: PlaceOrder | CancelOrder, now_ms: int) -> list[VenueEvent]:
+        order = command.order
+        if isinstance(command, CancelOrder):
+            try:
+                return self.venue.cancel(order.client_order_id, now_ms)
+            except VenueRejectedError:
+                return []
+        self.trader.handle(OrderUpdate(order.client_order_id, order.symbol, OrderState.SENT, now_ms))
+        try:
+            return self.venue.submit(order, now_ms)
+        except VenueRejectedError as error:
+            return [OrderUpdate(order.client_order_id, order.symbol, OrderState.REJECTED, now_ms, reason=str(error))]
+
+
+def plain_run(
+    history: History,
+    instruments: Mapping[str, Instrument],
+    settings: Settings,
+    strategy: Strategy,
+    values: NDArray[np.float64],
+) -> PlainRun:
+    chosen = {symbol: instruments[symbol] for symbol in history.symbols}
+    costs = settings.costs
+    venue = SimulatedVenue(
+        chosen,
+        slippage_bps=costs.slippage_bps,
+        impact_bps=costs.impact_bps,
+        max_participation_pct=costs.max_participation_pct,
+        initial_balance_usdt=settings.account.initial_balance_usdt,
+        leverage=settings.account.leverage,
+        first_price_delay_ms=settings.engine.first_price_delay_ms,
+    )
+    run = PlainRun(Trader("plain", strategy, settings, chosen), venue)
+    before = [
+        bar
+        for symbol in history.symbols
+        for bar in [bar_of(history, symbol, i) for i in range(history.first)][::-1]
+        if bar is not None
+    ]
+    newest = list({bar.symbol: bar for bar in reversed(before)}.values())
+    set_marks(run.trader, newest)
+    venue.restore([], [], [], newest)
+    for i in range(history.first, len(history)):
+        walk(run, history, settings, strategy, values, i)
+    return run
+
+
+def bar_of(history: History, symbol: str, i: int) -> Bar | None:
+    s = history.symbols.index(symbol)
+    if np.isnan(history.close[s, i]):
+        return None
+    columns = (history.open, history.high, history.low, history.close, history.volume)
+    prices = (float(column[s, i]) for column in columns)
+    return Bar(symbol, int(history.open_time_ms[i]), history.interval_ms, *prices)
+
+
+def walk(
+    run: PlainRun,
+    history: History,
+    settings: Settings,
+    strategy: Strategy,
+    values: NDArray[np.float64],
+    i: int,
+) -> None:
+    open_ms = int(history.open_time_ms[i])
+    close_ms = open_ms + history.interval_ms
+    bars = [bar for bar in (bar_of(history, symbol, i) for symbol in history.symbols) if bar is not None]
+    first_ms = open_ms + settings.engine.first_price_delay_ms
+    run.market([FirstPrice(bar.symbol, first_ms, open_ms, bar.open) for bar in bars], first_ms)
+    due = [rate for rate in history.funding if rate.time_ms - rate.time_ms % MINUTE_MS == close_ms]
+    due.sort(key=lambda rate: (history.symbols.index(rate.symbol), rate.time_ms))
+    run.market([*bars, *due], close_ms)
+    made_ms = close_ms + settings.engine.inference_delay_ms
+    told = ((bar.symbol, float(values[history.symbols.index(bar.symbol), i])) for bar in bars)
+    run.predictions(
+        [
+            Prediction(symbol, close_ms, made_ms, 0, value, 1.0, "", strategy.name)
+            for symbol, value in told
+            if not np.isnan(value)
+        ]
+    )

@@ -1,0 +1,231 @@
+"""The sweep against the trader and the simulated venue told every event: the same trades, the same account."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from core.backtest import sweep
+from core.backtest.history import History, make_history
+from core.backtest.result import RunResult, trade_columns
+from core.domain.instrument import Instrument
+from core.domain.market import MINUTE_MS, FundingRate
+from core.domain.trading import ExitReason
+from core.settings import Settings, parse_settings
+from core.strategy import ExitRule, Lifecycle, Strategy
+from core.trader import exits
+from tests.core.backtest.plain_run import plain_run
+
+START_MS = 1_704_066_600_000  # 23:50 UTC: a day turns soon
+CONTRACTS = (("0.01", "0.001"), ("0.0001", "0.1"), ("0.1", "0.01"), ("0.5", "1"))
+RULES = {
+    "none": (),
+    "reversal": (ExitRule(ExitReason.REVERSAL, exits.reversal, 4.5),),
+    "time": (ExitRule(ExitReason.FLATTEN, exits.time_stop, 7.0 * MINUTE_MS),),
+    "all": (
+        ExitRule(ExitReason.TARGET, exits.take_profit, 0.25),
+        ExitRule(ExitReason.STOP, exits.stop_loss, 0.3),
+        ExitRule(ExitReason.REVERSAL, exits.reversal, 30.0),
+        ExitRule(ExitReason.FLATTEN, exits.time_stop, 11.0 * MINUTE_MS),
+    ),
+}
+
+
+def decide(value_bps: float, threshold_bps: float) -> int:
+    if value_bps > threshold_bps:
+        return 1
+    return -1 if value_bps < -threshold_bps else 0
+
+
+@dataclass
+class Case:
+    history: History
+    instruments: dict[str, Instrument]
+    settings: Settings
+    strategy: Strategy
+    values: NDArray[np.float64]
+
+    def swept(self) -> RunResult:
+        return sweep.run(sweep.prepare(self.history, self.instruments), self.settings, self.strategy, self.values)
+
+    def score(self) -> sweep.Score:
+        return sweep.score(sweep.prepare(self.history, self.instruments), self.settings, self.strategy, self.values)
+
+
+def instrument(
+    s: int, tick: str, lot: str, taker_bps: str, *, min_lots: int = 1, min_notional: str = "5"
+) -> Instrument:
+    return Instrument(
+        symbol=f"S{s}USDT",
+        base=f"S{s}",
+        tick_size=Decimal(tick),
+        lot_size=Decimal(lot),
+        contract_size=Decimal(1),
+        min_lots=min_lots,
+        max_lots=10**9,
+        min_notional_usdt=Decimal(min_notional),
+        maker_fee_bps=Decimal(2),
+        taker_fee_bps=Decimal(taker_bps),
+        max_leverage=125,
+        maintenance_margin_pct=Decimal("0.4"),
+        liquidation_fee_bps=Decimal(125),
+    )
+
+
+def market(
+    rng: np.random.Generator, k: int, n: int, instruments: list[Instrument], *, wild: float, gaps: float, thin: float
+) -> History:
+    columns = np.full((5, k, n), np.nan)
+    funding = []
+    for s, item in enumerate(instruments):
+        tick = float(item.tick_size)
+        first = tick * 10 ** rng.uniform(3.5, 5.5)
+        path = first * np.exp(np.cumsum(rng.normal(0.0, wild, (n, 2)).ravel())).reshape(n, 2)
+        opens, closes = path[:, 0], path[:, 1]
+        spread = np.abs(rng.normal(0.0, wild, (2, n)))
+        prices = [
+            opens,
+            np.maximum(opens, closes) * (1 + spread[0]),
+            np.minimum(opens, closes) * (1 - spread[1]),
+            closes,
+        ]
+        ticks = [np.maximum(1, np.rint(column / tick)).astype(int) for column in prices]
+        for c, column in enumerate(ticks):
+            columns[c, s] = [float(item.price(int(t))) for t in column]
+        lots = 10 ** rng.uniform(0.0, 4.0, n) * thin
+        columns[4, s] = np.where(rng.random(n) < 0.05, 0.0, np.rint(lots) * float(item.lot_size))
+        columns[:, s, rng.random(n) < gaps] = np.nan
+        for i in range(0, n, 13):
+            rate = Decimal(int(rng.integers(-30_000, 30_000))) * Decimal("1e-8")
+            mark = Decimal(repr(round(float(path[i, 0]), 8)))
+            funding.append(FundingRate(item.symbol, START_MS + i * MINUTE_MS + int(rng.integers(0, 20)), rate, mark))
+    if gaps:
+        columns[:, :, rng.random(n) < gaps / 2] = np.nan
+    columns[:, :, 5] = np.where(np.isnan(columns[:, :, 5]), 1.0, columns[:, :, 5]) * 1.0
+    times = START_MS + np.arange(n, dtype=np.int64) * MINUTE_MS
+    first = int(rng.integers(0, 6))
+    funding.sort(key=lambda rate: (rate.time_ms, rate.symbol))
+    kept = [rate for rate in funding if rate.time_ms >= times[first]]
+    return make_history([i.symbol for i in instruments], MINUTE_MS, times, list(columns), first, kept, "drawn", True)
+
+
+def drawn(
+    seed: int, k: int, *, reverses: bool, rules: str, limits: str, market_kind: str, sizing: str, n: int = 240
+) -> Case:
+    """A case of everything at once; the seed draws what the arguments leave open."""
+    rng = np.random.default_rng(seed)
+    fee = str(rng.choice(["0", "2", "4.5", "5", "7.35"]))
+    picks = [CONTRACTS[int(rng.integers(len(CONTRACTS)))] for _ in range(k)]
+    small = bool(rng.random() < 0.3)
+    items = [
+        instrument(s, tick, lot, fee, min_lots=int(rng.choice([1, 3, 20])) if small else 1)
+        for s, (tick, lot) in enumerate(picks)
+    ]
+    kinds: dict[str, dict[str, float]] = {
+        "calm": {"wild": 0.0005, "gaps": 0.0, "thin": 1e4},
+        "gappy": {"wild": 0.001, "gaps": 0.1, "thin": 1e3},
+        "thin": {"wild": 0.001, "gaps": 0.02, "thin": 1.0},
+        "wild": {"wild": 0.02, "gaps": 0.03, "thin": 1e2},
+    }
+    history = market(rng, k, n, items, **kinds[market_kind])
+    leverage = int(rng.choice([1, 3, 20, 100]))
+    tight = {
+        "max_order_notional_usdt": float(rng.choice([300.0, 2_000.0, 20_000.0])),
+        "max_leverage": float(rng.choice([0.4, 1.0, 3.0])),
+        "day_loss_usdt": float(rng.choice([3.0, 30.0, 300.0])),
+        "day_loss_pct": float(rng.choice([0.05, 0.5, 3.0])),
+        "day_loss_effect": str(rng.choice(["no_new_entries", "flatten"])),
+        "max_trades_per_day": int(rng.choice([3, 10, 100])),
+        "max_losses_in_row": int(rng.choice([2, 4, 50])),
+        "max_drawdown_pct": float(rng.choice([0.2, 1.0, 50.0])),
+        "max_exposure_pct": float(rng.choice([20.0, 60.0, 150.0])),
+        "max_open_positions": int(rng.choice([1, 2, 5])),
+    }
+    wide = {
+        "max_order_notional_usdt": 1e9,
+        "max_leverage": 125.0,
+        "day_loss_usdt": 1e9,
+        "day_loss_pct": 100.0,
+        "max_trades_per_day": 10**6,
+        "max_losses_in_row": 10**6,
+        "max_drawdown_pct": 100.0,
+        "max_exposure_pct": 1e5,
+        "max_open_positions": 10**3,
+    }
+    sizes: dict[str, Any] = {
+        "share": {"position_pct": float(rng.choice([10.0, 100.0, 400.0])), "risk_per_trade_pct": 5.0},
+        "risk": {"risk_per_trade_pct": 0.3, "position_pct": 1000.0},
+        "fixed": {"notional_usdt": float(rng.choice([60.0, 1_000.0, 15_000.0]))},
+    }
+    chosen = parse_settings(
+        {
+            "account": {"leverage": leverage},
+            "costs": {
+                "taker_fee_bps": fee,
+                "slippage_bps": float(rng.choice([0.0, 0.5, 2.0])),
+                "impact_bps": float(rng.choice([0.0, 5.0, 40.0])),
+                "max_participation_pct": float(rng.choice([0.0, 1.0, 10.0])),
+            },
+            "sizing": sizes[sizing],
+            "limits": tight if limits == "tight" else wide,
+            "engine": {"inference_delay_ms": int(rng.choice([0, 100, 900]))},
+        },
+        "drawn",
+    )
+    strategy = Strategy(
+        name="drawn",
+        feature_names=(),
+        lookback_bars=1,
+        horizon_ms=0,
+        threshold_bps=lambda cost_bps: 8.0,
+        decide=decide,
+        stop_pct=float(rng.choice([0.1, 0.3, 1.0, 4.0])),
+        target_pct=float(rng.choice([0.1, 0.5, 3.0])),
+        cooldown_ms=int(rng.choice([0, 0, 3])) * MINUTE_MS,
+        exits=RULES[rules],
+        lifecycle=Lifecycle(0, 0),
+        reverses=reverses,
+    )
+    values = np.where(
+        rng.random((k, n)) < rng.choice([0.1, 0.5, 1.0]), np.round(rng.normal(0.0, 12.0, (k, n)), 2), np.nan
+    )
+    return Case(history, {item.symbol: item for item in items}, chosen, strategy, values)
+
+
+def assert_same(case: Case) -> int:
+    """Compare every trade and every sample of the account; returns the number of trades."""
+    plain = plain_run(case.history, case.instruments, case.settings, case.strategy, case.values)
+    got = case.swept()
+    expected = trade_columns(plain.trades)
+    for name in expected.__slots__:
+        np.testing.assert_array_equal(getattr(got.trades, name), getattr(expected, name), err_msg=name)
+    at = np.searchsorted(got.curve.time_ms, [sample.time_ms for sample in plain.samples])
+    np.testing.assert_array_equal(got.curve.equity_usdt[at], [float(s.equity_usdt) for s in plain.samples])
+    state = plain.trader.state
+    assert got.final_usdt == float(state.ledger.account(state.exact_marks()).equity_usdt)
+    assert got.open_positions == sum(1 for s in state.symbols.values() if s.lots)
+    return len(plain.trades)
+
+
+cases = st.builds(
+    drawn,
+    seed=st.integers(0, 10**6),
+    k=st.integers(1, 4),
+    reverses=st.booleans(),
+    rules=st.sampled_from(sorted(RULES)),
+    limits=st.sampled_from(["wide", "tight"]),
+    market_kind=st.sampled_from(["calm", "gappy", "thin", "wild"]),
+    sizing=st.sampled_from(["share", "risk", "fixed"]),
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(cases)
+def test_gives_the_traders_trades_and_account(case: Case) -> None:
+    assert_same(case)

@@ -1,0 +1,263 @@
+"""Engine sessions replayed from their SQLite journals: through restarts, crashes, other settings, and tampering."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from core.backtest.verify import Verification, verify
+from core.domain.market import MINUTE_MS
+from core.settings import CostSettings, Settings
+from core.starts import Rules, Start, read_starts, start_meta
+from core.strategy import Strategy
+from core.trader import sizing
+from core.trader.trader import Trader
+from storage.candles import SqliteCandles
+from storage.database import Database
+from storage.journal import SqliteJournal
+from storage.journal_reader import JournalReader
+from tests.engine.scripted import ACCOUNT, SETTINGS, START_MS, STRATEGY, SYMBOLS, instruments, prepare, run_hour
+
+CUT_MS = START_MS + 31 * MINUTE_MS
+KILLS = range(10, 250, 34)
+
+
+class KilledError(Exception):
+    pass
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("market") / "template.db"
+    prepare(path)
+    return path
+
+
+@pytest.fixture
+def database(template: Path, tmp_path: Path) -> Database:
+    return Database(shutil.copy(template, tmp_path / "quarterdeck.db"))
+
+
+@pytest.fixture(scope="module")
+def whole(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The scripted hour in one run."""
+    path = Path(shutil.copy(template, tmp_path_factory.mktemp("whole") / "quarterdeck.db"))
+    asyncio.run(session(Database(path)))
+    return path
+
+
+@pytest.fixture
+def journalled(whole: Path, tmp_path: Path) -> Database:
+    return Database(shutil.copy(whole, tmp_path / "journalled.db"))
+
+
+async def session(database: Database, settings: Settings = SETTINGS, **parts: object) -> None:
+    """A start that keeps its rules, as the command does, and its run."""
+    journal = await SqliteJournal.open(database, ACCOUNT)
+    await journal.set_meta(start_meta(journal.last_seq, 0, Rules(settings, instruments(settings))))
+    await journal.close()
+    await run_hour(database, settings=settings, **parts)  # type: ignore[arg-type]
+
+
+async def verified(
+    database: Database,
+    strategy: Callable[[Rules], Strategy] = lambda _: STRATEGY,
+    edit: Callable[[list[Start]], list[Start]] = lambda starts: starts,
+) -> Verification:
+    candles = await SqliteCandles.open(database)
+    try:
+        with JournalReader(database) as journal:
+            return await verify(
+                journal,
+                candles,
+                edit(read_starts(journal.meta())),
+                START_MS,
+                lambda rules: Trader(ACCOUNT, strategy(rules), rules.settings, rules.instruments),
+            )
+    finally:
+        await candles.close()
+
+
+def starts_of(database: Database) -> list[Start]:
+    with JournalReader(database) as journal:
+        return read_starts(journal.meta())
+
+
+def sql(database: Database, text: str, *values: object) -> list[tuple[int, ...]]:
+    with closing(sqlite3.connect(database.path)) as connection:
+        found = connection.execute(text, values).fetchall()
+        connection.commit()
+        return found
+
+
+async def parts_at(
+    database: Database, seq: int, strategy: Callable[[Rules], Strategy] = lambda _: STRATEGY
+) -> tuple[str, str]:
+    """What journal and trader say at the first difference, which must be at `seq`."""
+    found = await verified(database, strategy)
+    assert found.first_difference is not None
+    assert (found.first_difference.record, found.records) == (seq, seq - 1)
+    assert START_MS < found.first_difference.time_ms <= START_MS + 60 * MINUTE_MS
+    return found.first_difference.journal, found.first_difference.trader
+
+
+async def test_the_hour_replays_to_its_journal(journalled: Database) -> None:
+    """Partial fills, stops, targets, reversals, funding, limits and an operator: `test_crash` holds that they occur."""
+    found = await verified(journalled)
+    assert found.first_difference is None
+    assert found.records == sql(journalled, "SELECT last_seq FROM journals")[0][0]
+    tables = ("signals", "orders", "cancels", "limit_events")
+    assert found.decisions == sum(sql(journalled, f"SELECT count(*) FROM {table}")[0][0] for table in tables)
+
+
+async def test_a_restart_makes_no_difference(database: Database, journalled: Database) -> None:
+    await session(database, end_ms=CUT_MS)
+    await session(database)
+    found = await verified(database)
+    assert found.first_difference is None
+    assert found.digest == (await verified(journalled)).digest
+
+
+@pytest.mark.parametrize("write", KILLS)
+async def test_a_crash_makes_no_difference(database: Database, write: int) -> None:
+    """The process ends just after a commit, before anything of it was sent; then it starts again."""
+
+    def die(number: int) -> None:
+        if number == 2 * write:
+            raise KilledError
+
+    with pytest.raises((KilledError, BaseExceptionGroup)):
+        await session(database, on_write=die)
+    await session(database)
+    assert len(starts_of(database)) == 2
+    assert (await verified(database)).first_difference is None
+
+
+async def test_a_start_with_other_settings_is_replayed_by_them(database: Database) -> None:
+    fewer = SETTINGS.model_copy(
+        update={"limits": SETTINGS.limits.model_copy(update={"max_trades_per_day": 12, "max_exposure_pct": 40.0})}
+    )
+    await session(database, end_ms=CUT_MS)
+    await session(database, fewer)
+    assert (await verified(database)).first_difference is None
+    blind = await verified(database, edit=lambda starts: starts[:1])
+    (second,) = starts_of(database)[1:]
+    assert blind.first_difference is not None
+    assert blind.first_difference.record > second.seq
+
+
+async def test_a_start_with_another_strategy_is_replayed_by_it(database: Database) -> None:
+    """A longer cooldown also counts for the trade before the restart."""
+    calm = replace(STRATEGY, stop_pct=0.2, cooldown_ms=4 * MINUTE_MS)
+    later = SETTINGS.model_copy(update={"scalper": SETTINGS.scalper.model_copy(update={"cooldown_minutes": 4})})
+    await session(database, end_ms=CUT_MS)
+    await session(database, later, strategy=calm)
+    found = await verified(database, lambda rules: calm if rules.settings.scalper.cooldown_minutes == 4 else STRATEGY)
+    assert found.first_difference is None
+    assert (await verified(database)).first_difference is not None
+
+
+async def test_a_symbol_that_joins_later_is_replayed_from_there(database: Database) -> None:
+    one = SETTINGS.model_copy(update={"market": SETTINGS.market.model_copy(update={"symbols": SYMBOLS[:1]})})
+    await session(database, one, end_ms=CUT_MS)
+    await session(database)
+    assert sql(database, "SELECT count(*) FROM orders WHERE symbol = ?", SYMBOLS[1])[0][0]
+    assert (await verified(database)).first_difference is None
+
+
+async def test_downtime_walked_through_is_replayed(database: Database) -> None:
+    deep = SETTINGS.model_copy(update={"costs": CostSettings()})
+    await session(database, deep, end_ms=START_MS + 9 * MINUTE_MS)
+    await session(database, deep, trade_from_ms=START_MS + 50 * MINUTE_MS)
+    assert (await verified(database)).first_difference is None
+
+
+async def test_liquidations_are_replayed(database: Database) -> None:
+    """At a hundredfold leverage, without near stops, the hour's prices end a position at the venue's wish."""
+    account = SETTINGS.account.model_copy(update={"leverage": 100})
+    limits = SETTINGS.limits.model_copy(update={"max_leverage": 100.0, "max_exposure_pct": 9_000.0})
+    bold = SETTINGS.model_copy(update={"account": account, "limits": limits, "costs": CostSettings()})
+    held = replace(
+        STRATEGY,
+        stop_pct=4.0,
+        target_pct=4.0,
+        exits=(),
+        decide=lambda value_bps, least_bps: int(abs(value_bps) > least_bps),
+    )
+    await session(database, bold, strategy=held, acts=())
+    assert sql(database, "SELECT count(*) FROM orders WHERE role = 'liquidation'")[0][0]
+    assert (await verified(database, lambda _: held)).first_difference is None
+
+
+async def test_a_changed_price_of_a_fill_is_found_at_the_position_it_makes(journalled: Database) -> None:
+    (seq,) = sql(journalled, "SELECT seq FROM fills ORDER BY seq LIMIT 1 OFFSET 20")[0]
+    sql(journalled, "UPDATE fills SET price_ticks = price_ticks + 1 WHERE seq = ?", seq)
+    journal, trader = await parts_at(journalled, seq + 1)
+    assert journal.startswith("position")
+    assert trader.startswith("position")
+    assert "cost_usdt" in journal
+
+
+async def test_a_missing_intent_is_found_at_its_place(journalled: Database) -> None:
+    (seq,) = sql(journalled, "SELECT seq FROM order_events WHERE update_state IS NULL ORDER BY seq LIMIT 1 OFFSET 9")[0]
+    sql(journalled, "DELETE FROM order_events WHERE seq = ?", seq)
+    journal, trader = await parts_at(journalled, seq)
+    assert journal == "nothing: a record is missing"
+    assert trader.startswith("intent")
+
+
+async def test_a_changed_stop_is_found_at_the_first_stop(journalled: Database) -> None:
+    (seq,) = sql(
+        journalled,
+        "SELECT e.seq FROM order_events AS e JOIN orders USING (account, client_order_id) "
+        "WHERE role = 'stop' AND update_state IS NULL ORDER BY e.seq LIMIT 1",
+    )[0]
+    journal, trader = await parts_at(journalled, seq, lambda _: replace(STRATEGY, stop_pct=0.13))
+    assert journal.startswith("intent")
+    assert "stop" in journal
+    assert "trigger_ticks" in trader
+
+
+async def test_a_changed_rule_is_found_at_the_first_order_it_sizes(
+    journalled: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (seq,) = sql(journalled, "SELECT min(seq) FROM order_events")[0]
+    lots = sizing.lots_for_notional
+    monkeypatch.setattr(sizing, "lots_for_notional", lambda *amounts: lots(*amounts) + 1)
+    journal, trader = await parts_at(journalled, seq)
+    assert "qty_lots" in journal
+    assert "qty_lots" in trader
+
+
+async def test_a_changed_candle_is_found_at_the_first_sample_it_moves(journalled: Database) -> None:
+    symbol, opened_ms = sql(journalled, "SELECT symbol, opened_ms FROM position_events WHERE lots <> 0 ORDER BY seq")[0]
+    open_ms = int(opened_ms) // MINUTE_MS * MINUTE_MS
+    sql(journalled, "UPDATE candles SET close = close * 1.0001 WHERE symbol = ? AND open_time_ms = ?", symbol, open_ms)
+    (seq,) = sql(journalled, "SELECT seq FROM equity WHERE time_ms = ?", open_ms + MINUTE_MS)[0]
+    journal, _ = await parts_at(journalled, seq)
+    assert "unrealised_usdt" in journal
+
+
+@pytest.mark.parametrize("change", ["lost", "added"])
+async def test_a_candle_lost_or_added_is_found_within_its_minute(journalled: Database, change: str) -> None:
+    open_ms = START_MS + 25 * MINUTE_MS
+    if change == "lost":
+        sql(journalled, "DELETE FROM candles WHERE symbol = ? AND open_time_ms = ?", SYMBOLS[0], open_ms)
+    else:
+        sql(
+            journalled,
+            "INSERT INTO candles SELECT symbol, interval_ms, open_time_ms + 1000, open, high, low, close, volume, "
+            "source_id FROM candles WHERE symbol = ? AND open_time_ms = ?",
+            SYMBOLS[0],
+            open_ms,
+        )
+    found = await verified(journalled)
+    assert found.first_difference is not None
+    assert abs(found.first_difference.time_ms - open_ms - MINUTE_MS) <= MINUTE_MS
