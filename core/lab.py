@@ -199,6 +199,15 @@ class Lab(Protocol):
         """
         ...
 
+    def bars(self, run_id: str, symbol: str, from_ms: int, to_ms: int, interval_ms: int) -> Row:
+        """The candles around a trade: open_ms, open, high, low, close and volume (lists of one length, oldest first).
+
+        They are those that the run was made on and that open in [from_ms, to_ms), joined into candles of
+        `interval_ms`, a whole multiple of the run's own, that begin on multiples of it in UTC. Slots without a candle
+        are left out. Raises DataError where the run's candles are no longer stored.
+        """
+        ...
+
     def compare(self, run_ids: Sequence[str]) -> Row:
         """runs (list of summaries, as asked), figures (list of rows: name, values (list, one a run)) and settings
         (likewise: only the keys whose values differ)."""
