@@ -80,10 +80,10 @@ class Skipper:
         self._time_stop_ms = min((r.parameter for r in rules if r.function is exits.time_stop), default=math.inf)
         self._asks_always = any(rule.function not in (exits.reversal, exits.time_stop) for rule in rules)
 
-    def next_busy(self, slot: int) -> tuple[int, int]:
-        """The first slot from `slot` on that must be told whole (the length of the history where none is left), and
-        the last one before it whose close made a new peak of equity, or -1."""
-        stop = self._known_stop(slot)
+    def next_busy(self, slot: int, before: int) -> tuple[int, int]:
+        """The first slot of [slot, before) that must be told whole (`before` where there is none), and the last one
+        before it whose close made a new peak of equity, or -1."""
+        stop = min(self._known_stop(slot), before)
         bounds = self._bounds() if stop > slot else None
         if bounds is None:
             return slot, -1

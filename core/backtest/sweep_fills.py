@@ -195,8 +195,8 @@ def _after_fill(
     over: bool,
     now: int,
 ) -> None:
-    """What the trader does about a fill of order `n` (-1: a liquidation) after which `over` tells of a closed trade."""
-    is_entry = n >= 0 and orders[n].role == ENTRY
+    """What the trader does about a fill of order `n`; `over` says that it closed the trade."""
+    is_entry = orders[n].role == ENTRY
     if over:
         book.cooldown_until_ms = now + config.cooldown_ms
         cancel(account, book, orders, queue, s, False, orders[n].id if is_entry else 0)
@@ -236,7 +236,7 @@ def _fill_hit(
     if order.role != ENTRY:
         wanted = min(wanted, reducible_lots(book, order.sign))
         if wanted == 0:
-            end_order(account, config, book, orders, trades, queue, s, n, False)
+            end_order(account, config, book, orders, trades, queue, s, n)
             return 0
     lots = min(wanted, max(0, cap))
     if order.stage == _STOPS:
@@ -268,7 +268,7 @@ def _fill_hit(
         order.market = 1
     _after_fill(account, config, book, orders, trades, queue, s, n, ticks, held, over, now)
     if order.status != DEAD and order.role != ENTRY and reducible_lots(book, order.sign) == 0:
-        end_order(account, config, book, orders, trades, queue, s, n, False)
+        end_order(account, config, book, orders, trades, queue, s, n)
     return lots
 
 
@@ -288,21 +288,40 @@ def _liquidate(
 ) -> None:
     """Close the whole position at its liquidation price, or at the first price where that was worse."""
     sign = -1 if book.lots > 0 else 1
-    lots, held = abs(book.lots), book.lots
+    lots = abs(book.lots)
     price = worse_price(sign, book.liquidation, first)
     ticks = _taking_ticks(config, book, sign, price, lots, volume)
     fee = share_e8(float(lots) * ticks * book.tick_lot_e8, book.liquidation_num, book.liquidation_den)
     trade_id = trades[book.trade].id if book.trade >= 0 else 0
-    over = _book_fill(
-        account, config, book, trades, closed, s, sign, lots, ticks, fee, trade_id, REASON_LIQUIDATION, now
-    )
-    _after_fill(account, config, book, orders, trades, queue, s, -1, ticks, held, over, now)
+    reason = _reason_of(LIQUIDATION, 0)
+    _book_fill(account, config, book, trades, closed, s, sign, lots, ticks, fee, trade_id, reason, now)
+    book.cooldown_until_ms = now + config.cooldown_ms
+    cancel(account, book, orders, queue, s, False, 0)
 
 
 @compiled
-def _find_hits(book: Any, orders: Any, low: float, high: float, first: float, last: float, in_bar: bool) -> bool:
-    """Note which resting orders the event reaches, at which stage and price; whether there are any. All of them were
-    there at the first price: orders are sent before it, or at it."""
+def _find_hits_at_price(book: Any, orders: Any, price: float) -> bool:
+    """Note which resting orders a single price reaches, and at which stage; whether there are any."""
+    found = False
+    for n in range(book.orders):
+        order = orders[n]
+        order.stage, order.price = -1, price
+        if order.status != RESTING:
+            continue
+        if order.market:
+            order.stage = _MARKETS
+        elif order.role == STOP:
+            if stop_is_touched(order.sign, order.trigger, price, price):
+                order.stage = _STOPS
+        elif target_is_touched(order.sign, order.trigger, price, price):
+            order.stage = _MARKETS
+        found = found or order.stage >= 0
+    return found
+
+
+@compiled
+def _find_hits_in_bar(book: Any, orders: Any, first: float, low: float, high: float, last: float) -> bool:
+    """The same for a whole bar. All orders were there at its first price: they are sent before it, or at it."""
     found = False
     for n in range(book.orders):
         order = orders[n]
@@ -313,17 +332,15 @@ def _find_hits(book: Any, orders: Any, low: float, high: float, first: float, la
             order.stage, order.price = _MARKETS, last
         elif order.role == STOP:
             if stop_is_touched(order.sign, order.trigger, low, high):
-                order.stage = _STOPS
-                order.price = worse_price(order.sign, order.trigger, first) if in_bar else first
+                order.stage, order.price = _STOPS, worse_price(order.sign, order.trigger, first)
         elif target_is_touched(order.sign, order.trigger, low, high):
-            order.stage = _TARGETS if in_bar else _MARKETS
-            order.price = order.trigger if in_bar else first
+            order.stage, order.price = _TARGETS, order.trigger
         found = found or order.stage >= 0
     return found
 
 
 @compiled
-def match(
+def _take_hits(
     account: Any,
     config: Any,
     book: Any,
@@ -332,24 +349,14 @@ def match(
     queue: Any,
     closed: Any,
     s: int,
+    first: float,
     low: float,
     high: float,
-    first: float,
-    last: float,
-    in_bar: bool,
     volume: float,
+    cap: int,
     now: int,
 ) -> None:
-    """Match a bar, or a first price (then all prices are that one), and let the trader answer each fill."""
-    if book.orders == 0 and book.lots == 0:
-        return
-    sweep_up(book, orders)
-    found = _find_hits(book, orders, low, high, first, last, in_bar)
-    if not found and not is_liquidated_by(book, low, high):
-        return
-    cap = _UNCAPPED
-    if book.seen or in_bar:
-        cap = participation_cap_lots(volume, book.lot_qty, config.max_participation_pct)
+    """Fill what was hit, stage by stage; liquidation comes after the stops that should have prevented it."""
     there = book.orders
     for stage in range(_STOPS, _MARKETS + 1):
         for n in range(there):
@@ -358,3 +365,42 @@ def match(
         if stage == _STOPS and is_liquidated_by(book, low, high):
             _liquidate(account, config, book, orders, trades, queue, closed, s, first, volume, now)
     sweep_up(book, orders)
+
+
+@compiled
+def match_first_price(
+    account: Any, config: Any, book: Any, orders: Any, trades: Any, queue: Any, closed: Any, s: int, price: float, now: int
+) -> None:
+    """Match the first price of a bar, against the volume of the bar before, and let the trader answer each fill."""
+    if book.orders == 0 and book.lots == 0:
+        return
+    if _find_hits_at_price(book, orders, price) or is_liquidated_by(book, price, price):
+        volume, cap = book.volume, _UNCAPPED
+        if book.seen:
+            cap = participation_cap_lots(volume, book.lot_qty, config.max_participation_pct)
+        _take_hits(account, config, book, orders, trades, queue, closed, s, price, price, price, volume, cap, now)
+
+
+@compiled
+def match_bar(
+    account: Any,
+    config: Any,
+    book: Any,
+    orders: Any,
+    trades: Any,
+    queue: Any,
+    closed: Any,
+    s: int,
+    first: float,
+    low: float,
+    high: float,
+    last: float,
+    volume: float,
+    now: int,
+) -> None:
+    """Match a closed bar, and let the trader answer each fill."""
+    if book.orders == 0 and book.lots == 0:
+        return
+    if _find_hits_in_bar(book, orders, first, low, high, last) or is_liquidated_by(book, low, high):
+        cap = participation_cap_lots(volume, book.lot_qty, config.max_participation_pct)
+        _take_hits(account, config, book, orders, trades, queue, closed, s, first, low, high, volume, cap, now)

@@ -77,6 +77,7 @@ ORDER = np.dtype(
         ("trade_id", "i8"),
         ("reason", "i8"),
         ("canceling", "i8"),
+        ("rejected", "i8"),
         ("stage", "i8"),
         ("price", "f8"),
     ],

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from core.backtest import quiet, sweep_fills, sweep_forms, sweep_limits, sweep_orders
 from core.backtest.quiet import AGAINST_LONG, AGAINST_SHORT, BLOCK, LONG, PREDICTED, SHORT, scan_quiet, sum_block
-from core.backtest.sweep_fills import match
+from core.backtest.sweep_fills import match_bar, match_first_price
 from core.backtest.sweep_forms import RESTING, REVERSAL_RULE, STOP, TARGET, TIME_STOP_RULE, compiled
 from core.backtest.sweep_limits import decide, equity_e8, heed, is_shut, pay_funding, sample
 from core.backtest.sweep_orders import dispatch, protect
@@ -36,6 +36,7 @@ SOURCES: tuple[ModuleType, ...] = (
     sweep_limits,
 )
 """Every module whose functions are compiled into the kernel, besides this one."""
+
 
 class Market(NamedTuple):
     """The recorded market, float64 (k, n): NaN in the first three where a bar is missing, the last known carried
@@ -113,22 +114,8 @@ def _meet_first_prices(i: int, market: Any, memory: Any) -> None:
         price = market.open[s, i]
         if price == price:
             book = books[s]
-            match(
-                account,
-                config,
-                book,
-                memory.orders[s],
-                memory.trades[s],
-                memory.queue,
-                memory.closed,
-                s,
-                price,
-                price,
-                price,
-                price,
-                False,
-                book.volume,
-                now,
+            match_first_price(
+                account, config, book, memory.orders[s], memory.trades[s], memory.queue, memory.closed, s, price, now
             )
             book.mark = price
     if account.commands:
@@ -147,22 +134,8 @@ def _meet_bars(i: int, market: Any, memory: Any) -> bool:
             seen = True
             book, orders, trades = books[s], memory.orders[s], memory.trades[s]
             low, high, mark, volume = market.low[s, i], market.high[s, i], market.mark[s, i], market.volume[s, i]
-            match(
-                account,
-                config,
-                book,
-                orders,
-                trades,
-                memory.queue,
-                memory.closed,
-                s,
-                low,
-                high,
-                price,
-                mark,
-                True,
-                volume,
-                now,
+            match_bar(
+                account, config, book, orders, trades, memory.queue, memory.closed, s, price, low, high, mark, volume, now
             )
             book.mark, book.volume, book.seen = mark, volume, 1
             if book.lots != 0:
@@ -178,7 +151,9 @@ def _close_slot(i: int, market: Any, funding: Any, paid: int, memory: Any) -> in
     while paid < funding.slot.shape[0] and funding.slot[paid] <= i:
         if funding.slot[paid] == i:
             s = funding.symbol[paid]
-            pay_funding(account, books[s], memory.trades[s], funding.sign[paid], funding.per_lot[paid], funding.of[paid])
+            pay_funding(
+                account, books[s], memory.trades[s], funding.sign[paid], funding.per_lot[paid], funding.of[paid]
+            )
         paid += 1
     if seen:
         now = market.open_time_ms[i] + config.interval_ms
@@ -369,28 +344,6 @@ def _sample_until(end: int, taken: int, market: Any, memory: Any, samples: Any) 
     return taken
 
 
-@compiled
-def _run(first: int, market: Any, funding: Any, told: Any, memory: Any, samples: Any, watch: Any, lean: bool) -> None:
-    account = memory.account[0]
-    n = market.open_time_ms.shape[0]
-    paid = turn = taken = 0
-    i = first
-    while i < n and account.error == 0:
-        _meet_first_prices(i, market, memory)
-        paid = _close_slot(i, market, funding, paid, memory)
-        _answer_predictions(i, market, told, memory)
-        while turn < market.turns.shape[0] and market.turns[turn] <= i:
-            turn += 1
-        j = _end_of_quiet(i, market, funding, paid, turn, memory, watch)
-        j = _pass_quiet(i + 1, j, market, told, memory, watch) if j > i + 1 else i + 1
-        while paid < funding.slot.shape[0] and funding.slot[paid] < j:
-            paid += 1
-        taken = _sample_until(j, taken, market, memory, samples)
-        if lean:
-            _deepen(i, j, market, memory, watch)
-        i = j
-
-
 def make_kernel(fingerprint: int) -> Any:
     """The compiled run. `fingerprint` names the sources of the compiled functions: numba keys its disk cache by the
     closure's values and looks for changes in this file only, so without it an old kernel would outlive an edit."""
@@ -399,8 +352,25 @@ def make_kernel(fingerprint: int) -> Any:
     def run(
         first: int, market: Any, funding: Any, told: Any, memory: Any, samples: Any, watch: Any, lean: bool
     ) -> None:
-        memory.account[0].code = fingerprint
-        _run(first, market, funding, told, memory, samples, watch, lean)
+        account = memory.account[0]
+        account.code = fingerprint
+        n = market.open_time_ms.shape[0]
+        paid = turn = taken = np.int64(0)
+        i = first
+        while i < n and account.error == 0:
+            _meet_first_prices(i, market, memory)
+            paid = _close_slot(i, market, funding, paid, memory)
+            _answer_predictions(i, market, told, memory)
+            while turn < market.turns.shape[0] and market.turns[turn] <= i:
+                turn += 1
+            j = _end_of_quiet(i, market, funding, paid, turn, memory, watch)
+            j = _pass_quiet(i + 1, j, market, told, memory, watch) if j > i + 1 else i + 1
+            while paid < funding.slot.shape[0] and funding.slot[paid] < j:
+                paid += 1
+            taken = _sample_until(j, taken, market, memory, samples)
+            if lean:
+                _deepen(i, j, market, memory, watch)
+            i = j
 
     return run
 

@@ -115,7 +115,7 @@ def place(
     account.next_id += 1
     order.id, order.role, order.status, order.sign = account.next_id, role, INTENT, sign
     order.market = role == ENTRY or role == EXIT
-    order.qty, order.filled, order.canceling, order.stage = lots, 0, 0, -1
+    order.qty, order.filled, order.canceling, order.rejected, order.stage = lots, 0, 0, 0, -1
     order.trigger_ticks, order.trade_id, order.reason = trigger_ticks, trade_id, reason
     # The float of the exact decimal, as the venue holds it.
     order.trigger = trigger_ticks * book.tick_num / book.tick_den
@@ -144,7 +144,9 @@ def open_trade(account: Any, trades: Any, trade_id: int, side: int) -> int:
 
 
 @compiled
-def enter(account: Any, book: Any, orders: Any, trades: Any, queue: Any, s: int, sign: int, lots: int, now: int) -> None:
+def enter(
+    account: Any, book: Any, orders: Any, trades: Any, queue: Any, s: int, sign: int, lots: int, now: int
+) -> None:
     """Wish for a market entry of `lots`, through what is held on the other side."""
     account.next_id += 1
     trade_id = account.next_id
@@ -181,7 +183,9 @@ def leave(account: Any, book: Any, orders: Any, trades: Any, queue: Any, s: int,
 
 
 @compiled
-def bracket(account: Any, config: Any, book: Any, orders: Any, trades: Any, queue: Any, s: int, n: int, ticks: int) -> None:
+def bracket(
+    account: Any, config: Any, book: Any, orders: Any, trades: Any, queue: Any, s: int, n: int, ticks: int
+) -> None:
     """Stop and target from the first fill, both for the whole order."""
     sign, trade_id = orders[n].sign, trades[book.trade].id
     lots = abs(book.lots) + orders[n].qty - orders[n].filled
@@ -212,13 +216,11 @@ def protect(account: Any, config: Any, book: Any, orders: Any, trades: Any, queu
 
 
 @compiled
-def end_order(
-    account: Any, config: Any, book: Any, orders: Any, trades: Any, queue: Any, s: int, n: int, rejected: bool
-) -> None:
+def end_order(account: Any, config: Any, book: Any, orders: Any, trades: Any, queue: Any, s: int, n: int) -> None:
     """The trader learns that an order is over and not filled."""
     order = orders[n]
     order.status = DEAD
-    trade_id, role = order.trade_id, order.role
+    trade_id, role, rejected = order.trade_id, order.role, order.rejected
     if role == ENTRY:
         if book.next_trade >= 0 and trades[book.next_trade].id == trade_id:
             trades[book.next_trade].used = 0
@@ -299,21 +301,20 @@ def dispatch(account: Any, config: Any, books: Any, orders: Any, trades: Any, qu
             if n < 0:
                 continue
             order = orders[s, n]
-            rejected = 0
             if queue[c, 0] == PLACE:
                 if _is_accepted(account, config, books, orders, s, order):
                     order.status = RESTING
                     continue
-                rejected = 1
+                order.rejected = 1
             elif order.status != RESTING:
                 continue
             order.status = GONE
-            answers[told, 0], answers[told, 1], answers[told, 2] = s, order_id, rejected
+            answers[told, 0], answers[told, 1] = s, order_id
             told += 1
         account.commands = 0
         for a in range(told):
             s = answers[a, 0]
             n = find_order(books[s], orders[s], answers[a, 1])
-            end_order(account, config, books[s], orders[s], trades[s], queue, s, n, answers[a, 2] == 1)
+            end_order(account, config, books[s], orders[s], trades[s], queue, s, n)
         for a in range(told):
             sweep_up(books[answers[a, 0]], orders[answers[a, 0]])

@@ -52,7 +52,7 @@ def planned_trainings(history: History, strategy: Strategy, settings: Settings) 
     bars = training_bars(strategy)
     delay_ms = settings.engine.training_delay_seconds * 1_000
     there = ~np.isnan(history.close)
-    noticed = there.any(axis=0)
+    noticed = np.asarray(there.any(axis=0))
     noticed[: history.first] = False
     close_ms = history.open_time_ms + history.interval_ms
     on_grid = close_ms % strategy.lifecycle.retrain_ms == 0

@@ -56,7 +56,7 @@ class UnstoredVersion:
 
 
 def warm_up(home: ModelHome) -> None:
-    _learner(home.spec).warm_up()
+    learner_of(home.spec).warm_up()
 
 
 def predict_batch(home: ModelHome, requests: Sequence[tuple[BarColumns, str]]) -> list[Outlook | ModelError | None]:
@@ -85,7 +85,7 @@ def train(home: ModelHome, order: TrainingOrder) -> TrainingResult:
 
 def fit_version(strategy: str, spec: ModelSpec, order: TrainingOrder) -> tuple[TrainingResult, UnstoredVersion | None]:
     """Fit one version and store nothing; None where no model was made."""
-    fit = _learner(spec).fit(order.window, order.seed)
+    fit = learner_of(spec).fit(order.window, order.seed)
     version = None if fit.model is None else _version(strategy, spec, order, fit, fit.model)
     result = TrainingResult(
         symbol=order.window.symbol,
@@ -108,7 +108,7 @@ def _version(strategy: str, spec: ModelSpec, order: TrainingOrder, fit: Fit, mod
     manifest = Manifest(
         strategy=strategy,
         symbol=window.symbol,
-        feature_names=_learner(spec).feature_names,
+        feature_names=learner_of(spec).feature_names,
         lookback_bars=order.lookback_bars,
         horizon_ms=order.horizon_ms,
         seed=order.seed,
@@ -147,7 +147,7 @@ def _libraries() -> dict[str, str]:
 
 
 @lru_cache(maxsize=8)
-def _learner(spec: ModelSpec) -> Learner:
+def learner_of(spec: ModelSpec) -> Learner:
     try:
         factory = importlib.import_module(spec.factory)
         return cast(Learner, factory.create_learner(json.loads(spec.options)))
@@ -157,6 +157,6 @@ def _learner(spec: ModelSpec) -> Learner:
 
 @lru_cache(maxsize=64)
 def _model(home: ModelHome, symbol: str, version: str) -> TrainedModel:
-    learner = _learner(home.spec)
+    learner = learner_of(home.spec)
     manifest, files = load_version(home.root, home.strategy, symbol, version, learner.feature_names)
     return learner.load(SavedModel(files, manifest.calibration))

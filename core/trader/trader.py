@@ -71,12 +71,10 @@ class Trader:
         self, account: str, strategy: Strategy, settings: Settings, instruments: Mapping[str, Instrument]
     ) -> None:
         self.account = account
-        self.strategy = strategy
         self.settings = settings
         self.state = TraderState(settings.account.initial_balance_usdt, instruments)
         self.guard = Guard(settings.limits)
-        costs = settings.costs
-        self.threshold_bps = strategy.threshold_bps(round_trip_cost_bps(float(costs.taker_fee_bps), costs.slippage_bps))
+        self.follow(strategy)
         self.readings: list[Reading] = []
         self._handlers: dict[type, Callable[[Any], list[Command]]] = {
             Bar: self._on_bar,
@@ -89,6 +87,12 @@ class Trader:
             FundingPayment: self._on_funding,
             OperatorCommand: self._on_operator,
         }
+
+    def follow(self, strategy: Strategy) -> None:
+        """Decide by this declaration from now on. What is held and ordered stays as it is."""
+        costs = self.settings.costs
+        self.strategy = strategy
+        self.threshold_bps = strategy.threshold_bps(round_trip_cost_bps(float(costs.taker_fee_bps), costs.slippage_bps))
 
     def handle(self, event: TraderEvent) -> list[Command]:
         """Raises KeyError for a symbol that the trader was not given."""

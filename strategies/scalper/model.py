@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from core.domain.errors import ModelError
 from core.domain.market import MINUTE_MS
 from core.domain.trading import Contribution
-from core.learning.dataset import Dataset, PredictRows
+from core.learning.dataset import Dataset, FeatureTable, PredictRows
 from core.learning.protocol import Fit, Outlook, SavedModel
 from core.ports import BarColumns
 from core.settings import ScalperSettings
@@ -81,6 +81,10 @@ class ScalperLearner:
         self._threshold_bps = entry_threshold_bps(
             round_trip_cost_bps, settings.min_edge_bps, settings.edge_over_cost_bps
         )
+
+    def features(self, window: BarColumns) -> FeatureTable:
+        rows = feature_rows(window)
+        return FeatureTable(rows.bar_index, rows.values)
 
     def dataset(self, window: BarColumns) -> Dataset:
         return labelled_rows(window, self._settings.horizon_minutes * MINUTE_MS)

@@ -7,7 +7,6 @@ from decimal import Decimal
 from typing import Any
 
 import numpy as np
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -15,7 +14,6 @@ from numpy.typing import NDArray
 from core.backtest import sweep
 from core.backtest.history import History, make_history
 from core.backtest.result import RunResult, trade_columns
-from core.domain.errors import BadInputError, DataError, SettingsError
 from core.domain.instrument import Instrument
 from core.domain.market import MINUTE_MS, FundingRate
 from core.domain.trading import ExitReason
@@ -60,7 +58,9 @@ class Case:
         return sweep.score(sweep.prepare(self.history, self.instruments), self.settings, self.strategy, self.values)
 
 
-def instrument(s: int, tick: str, lot: str, taker_bps: str, *, min_lots: int = 1, min_notional: str = "5") -> Instrument:
+def instrument(
+    s: int, tick: str, lot: str, taker_bps: str, *, min_lots: int = 1, min_notional: str = "5"
+) -> Instrument:
     return Instrument(
         symbol=f"S{s}USDT",
         base=f"S{s}",
@@ -89,7 +89,12 @@ def market(
         path = first * np.exp(np.cumsum(rng.normal(0.0, wild, (n, 2)).ravel())).reshape(n, 2)
         opens, closes = path[:, 0], path[:, 1]
         spread = np.abs(rng.normal(0.0, wild, (2, n)))
-        prices = [opens, np.maximum(opens, closes) * (1 + spread[0]), np.minimum(opens, closes) * (1 - spread[1]), closes]
+        prices = [
+            opens,
+            np.maximum(opens, closes) * (1 + spread[0]),
+            np.minimum(opens, closes) * (1 - spread[1]),
+            closes,
+        ]
         ticks = [np.maximum(1, np.rint(column / tick)).astype(int) for column in prices]
         for c, column in enumerate(ticks):
             columns[c, s] = [float(item.price(int(t))) for t in column]
@@ -187,7 +192,9 @@ def drawn(
         lifecycle=Lifecycle(0, 0),
         reverses=reverses,
     )
-    values = np.where(rng.random((k, n)) < rng.choice([0.1, 0.5, 1.0]), np.round(rng.normal(0.0, 12.0, (k, n)), 2), np.nan)
+    values = np.where(
+        rng.random((k, n)) < rng.choice([0.1, 0.5, 1.0]), np.round(rng.normal(0.0, 12.0, (k, n)), 2), np.nan
+    )
     return Case(history, {item.symbol: item for item in items}, chosen, strategy, values)
 
 
