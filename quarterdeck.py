@@ -111,9 +111,6 @@ class QuarterdeckRuntime:
 
         return HomeLab(Home(home))
 
-    def command(self) -> tuple[str, ...]:
-        return (sys.executable, "-c", "from quarterdeck import main; main()")
-
     def replay_verify(self, home: Path, settings_path: Path | None) -> Row:
         collect_garbage()
         return asyncio.run(_verify(Home(home), settings_path))

@@ -267,7 +267,7 @@ class LabDesk:
 
         def taken(found: Row | RefusedError) -> None:
             if not isinstance(found, RefusedError):
-                self._host.tell(f"{run_id} as {form}: {found['path']}, {found['bytes']:,} bytes", "good")
+                self._host.tell(f"{run_id} as {form}: {', '.join(found['files'])}", "good")
             elif overwrite:
                 self._host.tell(f"export REFUSED: {found}", "bad")
             else:
@@ -300,14 +300,11 @@ class LabDesk:
         pairs, grid = self.form.pairs(), self.form.grid()
 
         def look() -> Problem | None:
-            text = settings_problem(strategy, pairs, path)
-            if text:
-                return Problem("overrides", f"overrides: {text}")
-            for key, values in grid:
-                for value in values:
-                    text = settings_problem(strategy, [(key, value)], path)
-                    if text:
-                        return Problem("grid", f"grid: {text}")
+            tries = [("overrides", pairs), *(("grid", ((key, value),)) for key, values in grid for value in values)]
+            for place, tried in tries:
+                text = settings_problem(place, strategy, tried, path)
+                if text:
+                    return Problem(place, text)
             return None
 
         def take(problem: Problem | None) -> None:

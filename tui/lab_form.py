@@ -15,7 +15,8 @@ from tui.moments import MOMENT_FORMS, parse_duration, parse_moment
 
 BACKTEST, SWEEP, WALK_FORWARD = "backtest", "sweep", "walkforward"
 KINDS = (BACKTEST, SWEEP, WALK_FORWARD)
-ENGINES = ("event-driven", "sweep")
+ENGINES = ("event", "sweep")
+_ENGINE_OPTION = {"event-driven": "event"}
 NO_PRESET = "none"
 YES_NO = ("no", "yes")
 _SEARCH = (SWEEP, WALK_FORWARD)
@@ -41,17 +42,18 @@ FIELDS = (
     Field("from", "2025-06-05T12:30, UTC; empty: with the candles"),
     Field("to", "exclusive, UTC; empty: the end of the candles"),
     Field("preset", "", is_choice=True),
-    Field("engine", "", (BACKTEST,), is_choice=True),
+    Field("engine", "", (BACKTEST, WALK_FORWARD), is_choice=True),
     Field("overrides", "key=value key=value; empty: settings as is"),
-    Field("grid", "key=a,b,c key=d,e; every combination is tried", _SEARCH),
+    Field("grid", "key=a,b,c key=low:high:step; all combinations", _SEARCH),
     Field("trials", "so many, drawn by Optuna; empty: the whole grid", _SEARCH),
     Field("objective", "", _SEARCH, is_choice=True),
-    Field("train", "90m, 48h or 30d; empty: that of the preset", (WALK_FORWARD,)),
-    Field("test", "90m, 48h or 30d; empty: that of the preset", (WALK_FORWARD,)),
-    Field("embargo", "90m, 48h or 30d between training and test; empty: none", (WALK_FORWARD,)),
+    Field("train", "90m, 48h, 30d or 4w; empty: that of the preset", (WALK_FORWARD,)),
+    Field("test", "90m, 48h, 30d or 4w; empty: that of the preset", (WALK_FORWARD,)),
+    Field("embargo", "90m, 48h, 30d or 4w between training and test; empty: none", (WALK_FORWARD,)),
     Field("anchored", "", (WALK_FORWARD,), is_choice=True),
     Field("seed", "0 or more; empty: that of the settings"),
     Field("jobs", "processes; empty: as the settings say"),
+    Field("predictions", "r0012: decide on what that run predicted; empty: none"),
     Field("note", "for yourself; it stands in the list of runs"),
 )
 _BY_NAME = {field.name: field for field in FIELDS}
@@ -123,9 +125,11 @@ class LabForm:
         return tuple((key, value) for key, sign, value in _split(self.text["overrides"]) if sign)
 
     def grid(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """The keys with the values that are written: of a range its ends and its step."""
         if self.text["kind"] not in _SEARCH:
             return ()
-        return tuple((key, tuple(value.split(","))) for key, sign, value in _split(self.text["grid"]) if sign)
+        words = _split(self.text["grid"])
+        return tuple((key, tuple(value.replace(":", ",").split(","))) for key, sign, value in words if sign)
 
     def problem(self) -> Problem | None:
         """The first thing that is wrong, in the order of the fields."""
@@ -146,18 +150,17 @@ class LabForm:
             found += [f"--{name}", str(moment)] if moment is not None else []
         if self.text["preset"] != NO_PRESET:
             found += ["--preset", self.text["preset"]]
-        if self.text["kind"] == BACKTEST:
-            found += ["--engine", self.text["engine"]]
         for key, value in self.pairs():
             found += ["--set", f"{key}={value}"]
-        for key, values in self.grid():
-            found += ["--grid", f"{key}={','.join(values)}"]
+        if self.text["kind"] in _SEARCH:
+            for word in self.text["grid"].split():
+                found += ["--grid", word]
         shown = {field.name for field in self.fields()}
-        for name in ("trials", "train", "test", "embargo", "seed", "jobs", "note"):
+        for name in ("engine", "objective"):
+            found += [f"--{name}", self.text[name]] if name in shown else []
+        for name in ("trials", "train", "test", "embargo", "seed", "jobs", "predictions", "note"):
             if name in shown and self.text[name].strip():
                 found += [f"--{name}", self.text[name].strip()]
-        if self.text["trials"].strip() and "objective" in shown:
-            found += ["--objective", self.text["objective"]]
         if "anchored" in shown and self.text["anchored"] == "yes":
             found.append("--anchored")
         return found
@@ -174,7 +177,7 @@ class LabForm:
             "from": _typed_moment(run["from_ms"]),
             "to": _typed_moment(run["to_ms"]),
             "preset": NO_PRESET,
-            "engine": str(run["engine"]),
+            "engine": _ENGINE_OPTION.get(run["engine"], str(run["engine"])),
             "overrides": " ".join(f"{key}={typed_value(value)}" for key, value in run["overrides"]),
             "seed": str(run["seed"]),
         }
@@ -269,7 +272,7 @@ def _duration(name: str) -> Callable[[LabForm], str]:
         if not text:
             needed = name != "embargo" and form.text["preset"] == NO_PRESET
             return "is missing; write 48h or 30d, or choose a preset" if needed else ""
-        return "" if parse_duration(text) else f"{text!r} is no duration; write 90m, 48h or 30d"
+        return "" if parse_duration(text) else f"{text!r} is no duration; write 90m, 48h, 30d or 4w"
 
     return look
 

@@ -36,7 +36,7 @@ class Patience:
 
 
 CALM = Patience(20.0, 5.0)
-HASTY = Patience(1.5, 0.5)
+HASTY = Patience(2.5, 0.5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,12 +193,12 @@ class ChildRun(asyncio.SubprocessProtocol):
                 self._transport.send_signal(number)
 
     def _read(self, line: bytes) -> None:
-        """A line of stderr: progress, or words for the operator."""
+        """A line of stderr: progress, or words for the operator, which an error of the command is."""
         text = line.decode("utf-8", "replace").strip()
         progress = progress_of(text)
         if progress is not None:
             self._progress = progress
-        elif text:
+        elif text and "message" not in _object(text):
             self._words.append(text)
 
     def _outcome(self) -> Outcome:

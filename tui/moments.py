@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from decimal import Decimal
 
-_UNIT_MS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}
-_DURATION = re.compile(r"(\d+)\s*([mhd])")
+_UNIT_MS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
+_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)([mhdw])")
 MOMENT_FORMS = "2025-06-05, 2025-06-05T12:30 (UTC) or milliseconds since 1970"
 
 
@@ -24,6 +25,6 @@ def parse_moment(text: str) -> int | None:
 
 
 def parse_duration(text: str) -> int | None:
-    """Milliseconds of 90m, 48h or 30d; None where it is no such thing."""
+    """Milliseconds of 90m, 48h, 30d or 4w; None where it is no such thing."""
     match = _DURATION.fullmatch(text.strip())
-    return int(match[1]) * _UNIT_MS[match[2]] if match else None
+    return int(Decimal(match[1]) * _UNIT_MS[match[2]]) if match else None

@@ -237,7 +237,7 @@ class FakeLab:
         if path.exists() and not overwrite:
             raise RefusedError(f"{path}: exists already")
         path.write_text("picture", encoding="ascii")
-        return {"run_id": run_id, "form": form, "path": str(path), "bytes": 7}
+        return {"run_id": run_id, "form": form, "files": [str(path)]}
 
 
 class FakeRun:

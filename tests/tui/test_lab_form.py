@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from core.lab import Progress
 from tests.tui.fake_lab import CHOICES, FROM_MS, HOUR_MS, run_row, sweep_row
+from tui.cli import cli
 from tui.format import UNICODE
 from tui.lab_form import KINDS, LabForm
 from tui.lab_job import Job, job_row
-from tui.lab_runs import Outcome
+from tui.lab_runs import REPORT_OPTIONS, Outcome
 from tui.lab_settings import settings_problem
 from tui.moments import parse_duration, parse_moment
 from tui.widgets.table import row_text
@@ -23,7 +26,7 @@ def form(**texts: str) -> LabForm:
 def test_the_defaults_are_a_run_that_can_start() -> None:
     made = form()
     assert made.problem() is None
-    assert made.arguments() == ["backtest", "ema_cross", "--engine", "event-driven"]
+    assert made.arguments() == ["backtest", "ema_cross", "--engine", "event"]
 
 
 @pytest.mark.parametrize(
@@ -40,7 +43,7 @@ def test_the_defaults_are_a_run_that_can_start() -> None:
         ({"kind": "sweep", "grid": "fast_bars=5,,7"}, "grid: fast_bars has an empty value; write fast_bars=a,b,c"),
         ({"kind": "sweep", "trials": "0"}, "trials: '0' is no whole number of 1 or more"),
         ({"kind": "walkforward"}, "train: is missing; write 48h or 30d, or choose a preset"),
-        ({"kind": "walkforward", "train": "2 weeks"}, "train: '2 weeks' is no duration; write 90m, 48h or 30d"),
+        ({"kind": "walkforward", "train": "2 weeks"}, "train: '2 weeks' is no duration; write 90m, 48h, 30d or 4w"),
         ({"seed": "x"}, "seed: 'x' is no whole number of 0 or more"),
         ({"jobs": "0"}, "jobs: '0' is no whole number of 1 or more"),
     ],
@@ -69,8 +72,7 @@ def test_the_command_says_all_that_was_typed() -> None:
     assert made.arguments() == [
         "backtest", "ema_cross", "--symbol", "BTCUSDT", "--symbol", "ETHUSDT",
         "--from", str(parse_moment("2026-06-10")), "--to", str(parse_moment("2026-06-12T06:30")),
-        "--preset", "48h-24h-60m", "--engine", "sweep",
-        "--set", "fast_bars=5", "--set", "limits.max_open_positions=2",
+        "--preset", "48h-24h-60m", "--set", "fast_bars=5", "--set", "limits.max_open_positions=2", "--engine", "sweep",
         "--seed", "3", "--jobs", "2", "--note", "a first look",
     ]  # fmt: skip
 
@@ -78,13 +80,13 @@ def test_the_command_says_all_that_was_typed() -> None:
 def test_a_sweep_and_a_walk_forward_take_their_own_fields_only() -> None:
     texts = {"grid": "fast_bars=5,10", "trials": "20", "train": "48h", "test": "24h", "anchored": "yes"}
     assert form(kind="sweep", **texts).arguments() == [
-        "sweep", "ema_cross", "--grid", "fast_bars=5,10", "--trials", "20", "--objective", "sharpe",
+        "sweep", "ema_cross", "--grid", "fast_bars=5,10", "--objective", "sharpe", "--trials", "20",
     ]  # fmt: skip
     assert form(kind="walkforward", **texts).arguments() == [
-        "walkforward", "ema_cross", "--grid", "fast_bars=5,10", "--trials", "20", "--train", "48h", "--test", "24h",
-        "--objective", "sharpe", "--anchored",
+        "walkforward", "ema_cross", "--grid", "fast_bars=5,10", "--engine", "event", "--objective", "sharpe",
+        "--trials", "20", "--train", "48h", "--test", "24h", "--anchored",
     ]  # fmt: skip
-    assert form(kind="backtest", **texts).arguments() == ["backtest", "ema_cross", "--engine", "event-driven"]
+    assert form(kind="backtest", **texts).arguments() == ["backtest", "ema_cross", "--engine", "event"]
 
 
 def test_nothing_typed_is_lost_by_going_through_the_kinds() -> None:
@@ -130,8 +132,10 @@ def test_times_and_durations() -> None:
 
 
 def test_settings_are_checked_by_their_own_rules() -> None:
-    assert settings_problem("ema_cross", [("fast_bars", "5")], None) == ""
-    assert "fast_bers" in settings_problem("ema_cross", [("fast_bers", "5")], None)
+    assert settings_problem("overrides", "ema_cross", [("fast_bars", "5")], None) == ""
+    text = settings_problem("overrides", "ema_cross", [("fast_bers", "5")], None)
+    assert text.startswith("overrides: ")
+    assert "fast_bers" in text
 
 
 def test_a_job_counts_down_by_the_pace_of_its_stage() -> None:
@@ -153,3 +157,44 @@ def test_an_ended_job_tells_its_warnings() -> None:
     outcome = Outcome("partial", "r0007", labels=("SYNTHETIC DATA: not performance", "PARTIAL: stopped"))
     text = row_text(job_row(Job("backtest x", 0, outcome=outcome), 0, 120, UNICODE))
     assert "r0007 partial  SYNTHETIC DATA  PARTIAL" in text
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("preset", ["none", "48h-24h-60m"])
+def test_the_command_line_takes_what_the_form_says(kind: str, preset: str, tmp_path: Path) -> None:
+    made = form(
+        kind=kind,
+        preset=preset,
+        symbols="BTCUSDT ETHUSDT",
+        from_="2026-06-10",
+        to="2026-06-12T06:30",
+        engine="sweep" if kind == "backtest" else "event",
+        overrides="fast_bars=5",
+        grid="fast_bars=5,10 slow_bars=30:60:15",
+        trials="20",
+        objective="calmar",
+        train="1.5d",
+        test="4w",
+        embargo="90m",
+        anchored="yes",
+        seed="3",
+        jobs="2",
+        predictions="r0001",
+        note="a first look",
+    )
+    assert made.problem() is None
+    verb, *arguments = made.arguments()
+    context = cli.commands[verb].make_context(verb, [*arguments, "--home", str(tmp_path), *REPORT_OPTIONS])
+    told = context.params
+    assert told["symbols"] == ("BTCUSDT", "ETHUSDT")
+    assert told["from_ms"] == parse_moment("2026-06-10")
+    assert told["overrides"] == (("fast_bars", 5),)
+    assert told["preset"] == (None if preset == "none" else preset)
+    assert (told["seed"], told["jobs"], told["predictions"], told["note"]) == (3, 2, "r0001", "a first look")
+    assert (told["as_json"], told["progress"]) == (True, "json")
+    if kind != "backtest":
+        assert told["grid"] == (("fast_bars", (5, 10)), ("slow_bars", (30, 45, 60)))
+        assert (told["trials"], told["objective"]) == (20, "calmar")
+    if kind == "walkforward":
+        assert told["train_ms"] == parse_duration(made.text["train"]) == 36 * HOUR_MS
+        assert (told["test_ms"], told["embargo_ms"], told["anchored"]) == (672 * HOUR_MS, 90 * 60_000, True)

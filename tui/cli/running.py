@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -17,9 +18,10 @@ if TYPE_CHECKING:
     from core.control import Control
     from core.runtime import EngineHandle, Runtime
     from core.settings import Mode, Settings
-    from tui.lab_runs import StartRun
 
 STOP_TIMEOUT_S = 10.0
+COMMAND = (sys.executable, "-P", "-c", "from quarterdeck import main; main()")
+"""This very command, by the interpreter that runs it; nothing of the working folder gets in."""
 
 
 @click.command()
@@ -109,6 +111,7 @@ def _with_console(runtime: Runtime, request: RunRequest) -> int:
 
     from core.clock import SystemClock
     from tui.lab_desk import LabAccess
+    from tui.lab_runs import starter
     from tui.launch import run_console
 
     # The console takes stderr's place with a stream that has no descriptor, and worker processes could then not be
@@ -135,13 +138,15 @@ def _with_console(runtime: Runtime, request: RunRequest) -> int:
     async def connect() -> Control:
         return await asyncio.to_thread(start)
 
+    named = ("--settings", str(request.settings_path)) if request.settings_path is not None else ()
+    start_run = starter(COMMAND, ("--home", str(request.home), *named))
     try:
         code = run_console(
             None,
             connect=connect,
             clock_ms=SystemClock().now_ms,
             version=installed_version(),
-            lab=LabAccess(runtime.lab(request.home), _lab_runs(runtime, request), request.settings_path),
+            lab=LabAccess(runtime.lab(request.home), start_run, request.settings_path),
             let_go=stop,
         )
     finally:
@@ -151,13 +156,3 @@ def _with_console(runtime: Runtime, request: RunRequest) -> int:
         if failure is not None:
             raise failure
     return code
-
-
-def _lab_runs(runtime: Runtime, request: RunRequest) -> StartRun:
-    """Runs of the lab, each in a process of its own with this home and these settings."""
-    from tui.lab_runs import starter
-
-    options = ["--home", str(request.home)]
-    if request.settings_path is not None:
-        options += ["--settings", str(request.settings_path)]
-    return starter(runtime.command(), options)

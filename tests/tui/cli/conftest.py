@@ -14,7 +14,6 @@ from core.home import Home
 from tests.core.control_samples import T0_MS, FakeControl
 from tests.tui.cli.fakes import FakeRuntime, Quarterdeck, RunningEngine
 from tui.cli import cli, options
-from tui.lab_desk import LabAccess
 
 
 @pytest.fixture
@@ -76,7 +75,7 @@ def console(monkeypatch: pytest.MonkeyPatch) -> list[FakeControl]:
         connect: Callable[[], Awaitable[Any]],
         clock_ms: Callable[[], int],
         version: str,
-        lab: LabAccess,
+        lab: Any,
         let_go: Callable[[], None],
     ) -> int:
         assert callable(let_go)

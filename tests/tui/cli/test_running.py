@@ -162,6 +162,9 @@ def run_console(control, *, connect, clock_ms, version, lab, let_go):
 class Runtime:
     control = None
 
+    def lab(self, home):
+        return None
+
     def start_engine(self, request):
         worker = multiprocessing.get_context("spawn").Process(target=int)
         worker.start()
@@ -174,12 +177,6 @@ class Runtime:
 
     def failure(self):
         return None
-
-    def lab(self, home):
-        return None
-
-    def command(self):
-        return ("quarterdeck",)
 
 if __name__ == "__main__":
     sys.modules["tui.launch"] = SimpleNamespace(run_console=run_console)

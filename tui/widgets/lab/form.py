@@ -11,7 +11,7 @@ from tui.widgets.prompt import Asked
 from tui.widgets.table import Row, Span, text_row
 
 START = "start"
-_NAME_CELLS = 10
+_NAME_CELLS = 11
 
 
 class LabFormPanel(LabPanel):
