@@ -217,13 +217,16 @@ def _watched_backend(client: Any, shared: bytes, batches: _Batches) -> Any:
 
     joblib 1.6 itself does not tell its run of a batch that Dask has given up: it would wait for ever.
     """
+    import dask.config
     from joblib._dask import DaskDistributedBackend
 
     class WatchedBackend(DaskDistributedBackend):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__(client=client)
             # A task of its own rather than what Dask calls scattered: it can be had again when its holders die.
-            self.data_futures = {id(shared): client.submit(_same, shared, pure=False)}
+            # Dask warns of a large graph, which this is once, and not for each task.
+            with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 TiB"}):
+                self.data_futures = {id(shared): client.submit(_same, shared, pure=False)}
 
         def effective_n_jobs(self, n_jobs: int) -> int:
             # For one job, as of a cluster with one worker left, joblib would run everything in this process.

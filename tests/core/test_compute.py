@@ -161,6 +161,13 @@ def test_shared_columns_arrive_whole_in_workers_of_one_thread(compute: Compute, 
     assert os.getpid() not in {item[0] for item in seen if item}
 
 
+@pytest.mark.filterwarnings("error")
+def test_what_is_shared_may_be_large(dask: Compute) -> None:
+    large = Market("BTCUSDT", np.zeros((5, 400_000)))
+
+    assert run_tasks(look_around, large, range(2), dask)[0]
+
+
 def test_a_stop_returns_what_is_there(compute: Compute) -> None:
     arrived: dict[int, int] = {}
 
