@@ -6,10 +6,8 @@ a search gives the same trials for any number of jobs, and when it was stopped a
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Mapping
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -118,9 +116,8 @@ class _Drawing:
         self._study.sampler = _sampler(task_seed(self._seed, self.drawn))
         return self._study.ask(self._distributions)
 
-    def _point(self, drawn: Mapping[str, Value]) -> dict[str, Value]:
-        """The values as they were given: those of a range are computed, and may differ in their last digit."""
-        return {key: _nearest(values, drawn[key]) for key, values in self._space}
+    def _point(self, places: Mapping[str, int]) -> dict[str, Value]:
+        return {key: _in_order(values)[0][places[key]] for key, values in self._space}
 
     def tell(self, number: int, value: float) -> None:
         self._study.tell(number, value)
@@ -160,22 +157,16 @@ def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 
-def _nearest(values: tuple[Value, ...], drawn: Value) -> Value:
-    if drawn in values or isinstance(drawn, str):
-        return drawn
-    return min((value for value in values if not isinstance(value, str)), key=lambda value: abs(value - drawn))
+def _in_order(values: tuple[Value, ...]) -> tuple[tuple[Value, ...], bool]:
+    """Numbers from the least to the greatest, so that the sampler may learn from neighbours, and that they are such."""
+    numbers = [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
+    ordered = len(numbers) == len(values)
+    return (tuple(sorted(numbers)) if ordered else values), ordered
 
 
 def _distribution(values: tuple[Value, ...]) -> Any:
-    """A range where the values are whole or other numbers of even steps, else a choice between them."""
-    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+    """Of the place of a value in `_in_order`: a place is drawn exactly, which a number between two others is not."""
+    from optuna.distributions import CategoricalDistribution, IntDistribution
 
-    numbers = sorted(value for value in values if isinstance(value, int | float) and not isinstance(value, bool))
-    steps = [after - before for before, after in pairwise(numbers)]
-    even = bool(steps) and len(numbers) == len(values) and steps[0] > 0
-    if not even or any(not math.isclose(step, steps[0], rel_tol=1e-9) for step in steps):
-        return CategoricalDistribution(values)
-    low, high = numbers[0], numbers[-1]
-    if all(isinstance(number, int) for number in numbers):
-        return IntDistribution(int(low), int(high), step=int(steps[0]))
-    return FloatDistribution(float(low), float(high), step=float(steps[0]))
+    places = range(len(values))
+    return IntDistribution(0, len(values) - 1) if _in_order(values)[1] else CategoricalDistribution(tuple(places))
