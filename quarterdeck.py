@@ -109,6 +109,7 @@ class QuarterdeckRuntime:
     def lab(self, home: Path) -> Lab:
         from quarterdeck_lab import HomeLab
 
+        _collect_garbage()
         return HomeLab(Home(home))
 
     def replay_verify(self, home: Path, settings_path: Path | None) -> Row:

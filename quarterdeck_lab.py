@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 from core.clock import SystemClock
 from core.domain.errors import BadInputError
@@ -18,6 +18,16 @@ from core.home import Home
 from core.lab import BacktestRequest, Engine, OnProgress, Overrides, Progress, ShouldStop
 from core.runtime import Row
 from quarterdeck_plan import DATA, Plan, execute, make_plan, open_learner
+from quarterdeck_search import (
+    TrialKeeper,
+    WalkProgress,
+    fold_row,
+    lengths,
+    resumed,
+    sweep_record,
+    trials_of,
+    validation_row,
+)
 
 if TYPE_CHECKING:
     from core.backtest.checks.run import Subject
@@ -25,11 +35,15 @@ if TYPE_CHECKING:
     from core.backtest.report_data import Report
     from core.backtest.result import RunResult
     from core.backtest.trials import TrialCount
-    from core.lab import CheckRequest
+    from core.lab import CheckRequest, SweepRequest, ValidateRequest, WalkForwardRequest
     from core.settings import CostSettings
+    from quarterdeck_plan import Values
     from storage.database import Database
     from storage.lab import LabStore
     from storage.lab_records import RunRecord
+
+
+Kind = Literal["backtest", "walkforward"]
 
 
 class HomeLab:
@@ -77,22 +91,40 @@ class HomeLab:
 
     def backtest(self, request: BacktestRequest, progress: OnProgress, should_stop: ShouldStop) -> Row:
         plan = self.plan(request)
-        result = execute(plan, self._home, request.engine, progress, should_stop)
-        return self.store.run(self.store.add_run(self._judged(plan, request.engine, result)))
+        values = self._values(plan, request.predictions)
+        result = execute(plan, self._home, request.engine, progress, should_stop, values)
+        return self.store.run(self.store.add_run(self._judged(plan, "backtest", request.engine, result)))
 
-    def _judged(self, plan: Plan, engine: Engine, result: RunResult) -> RunRecord:
-        """The record of a backtest, with all its figures."""
+    def _values(self, plan: Plan, run_id: str | None) -> Values | None:
+        """The predictions of a stored run over the plan's history."""
+        from core.backtest.checks.run import values_of
+
+        if run_id is None:
+            return None
+        record = self.store.load(run_id)
+        lacking = [symbol for symbol in plan.history.symbols if symbol not in record.result.predictions]
+        if lacking or record.provenance.strategy != plan.strategy.name:
+            raise BadInputError(
+                f"{run_id}: is a run of {record.provenance.strategy} on {', '.join(record.provenance.symbols)}; "
+                f"name one of {plan.strategy.name} on {', '.join(plan.history.symbols)}"
+            )
+        return values_of(record.result, plan.history)
+
+    def _judged(
+        self, plan: Plan, kind: Literal["backtest", "walkforward"], engine: Engine, result: RunResult
+    ) -> RunRecord:
+        """The record of a run, with all its figures. A walk-forward chose its parameters before what it trades."""
         from core.backtest.judge import judge
         from storage.lab_records import RunRecord
 
         history = plan.history
         tried = self._tried(plan)
         judgement = judge(result, history, plan.settings.costs, tried, plan.seed)
-        chosen_here = self.store.was_searched(
+        chosen_here = kind == "backtest" and self.store.was_searched(
             plan.strategy.name, history.symbols, history.from_ms, history.to_ms, plan.own_hash()
         )
         return RunRecord(
-            kind="backtest",
+            kind=kind,
             created_ms=SystemClock().now_ms(),
             status="complete" if result.complete else "partial",
             provenance=plan.provenance(engine, in_sample=chosen_here, trials=tried.trials),
@@ -104,12 +136,82 @@ class HomeLab:
             references=judgement.references,
         )
 
-    def _tried(self, plan: Plan) -> TrialCount:
-        """How often parameters of the strategy were tried on such data, those of the plan included."""
+    def _tried(self, plan: Plan, also: Sequence[str] | None = None) -> TrialCount:
+        """How often parameters of the strategy were tried on such data; without `also`, with those of the plan."""
         history = plan.history
-        return self.store.count_trials(
-            plan.strategy.name, history.symbols, history.from_ms, history.to_ms, also=[plan.own_hash()]
+        named = [plan.own_hash()] if also is None else also
+        return self.store.count_trials(plan.strategy.name, history.symbols, history.from_ms, history.to_ms, also=named)
+
+    def sweep(self, request: SweepRequest, progress: OnProgress, should_stop: ShouldStop) -> Row:
+        from core.backtest.optuna_search import run_optuna
+        from core.backtest.search import run_grid
+        from core.backtest.selection import select
+
+        request, run_id = self._resumed(request)
+        plan = self.plan(request.run)
+        ground = plan.ground(self._values(plan, request.run.predictions))
+        provenance = plan.provenance("sweep", in_sample=True, trials=1)
+        if run_id is None:
+            record = sweep_record(plan, request, SystemClock().now_ms())
+            run_id = self.store.begin_sweep(record)
+        elif self.store.sweep(run_id).provenance.data_hash != provenance.data_hash:
+            raise BadInputError(f"{run_id}: its data has changed since; begin a new sweep")
+        known = {trial.parameter_hash: trial for trial in self.store.trials(run_id)}
+        keeper = TrialKeeper(self.store, run_id, provenance, progress, trials_of(request), len(known))
+        how: Any = {"known": known, "on_trial": keeper.take, "should_stop": should_stop}
+        compute = plan.compute(self._home)
+        if request.trials is None:
+            search = run_grid(ground, request.grid, compute, **how)
+        else:
+            space = request.grid or plan.strategy.search_space
+            drawing = (space, request.trials, request.objective, plan.seed)
+            search = run_optuna(ground, *drawing, compute, storage=self._home.searches, study=run_id, **how)
+        keeper.flush()
+        selection = select(search.trials, request.objective, tried=self._tried(plan, []))
+        self.store.end_sweep(run_id, "complete" if search.complete else "partial", selection.figures())
+        return self.store.run(run_id)
+
+    def _resumed(self, request: SweepRequest) -> tuple[SweepRequest, str | None]:
+        """A request that goes on with a sweep, as that sweep was asked for; and its id."""
+        if request.resume is None:
+            return request, None
+        run_id = self.store.run(request.resume)["run_id"]
+        return resumed(request, self.store.sweep(run_id)), run_id
+
+    def walk_forward(self, request: WalkForwardRequest, progress: OnProgress, should_stop: ShouldStop) -> Row:
+        from core.backtest.walk_forward import Choosing, plan_windows, run_walk_forward
+
+        plan = self.plan(request.run)
+        train_ms, test_ms = lengths(request)
+        searching = bool(request.grid) or request.trials is not None
+        values = self._values(plan, request.run.predictions)
+        if plan.strategy.model is not None and values is None:
+            if searching:
+                raise BadInputError(
+                    f"{plan.strategy.name} has a model: choose its settings over the predictions of a stored run, with "
+                    "--predictions RUN"
+                )
+            # Training anew as live does is what the run itself does.
+            result = execute(plan, self._home, "event-driven", progress, should_stop)
+            return self.store.run(self.store.add_run(self._judged(plan, "walkforward", "event-driven", result)))
+        ground = plan.ground(values)
+        windows = plan_windows(ground, train_ms, test_ms, embargo_ms=request.embargo_ms, anchored=request.anchored)
+        choosing = Choosing(request.grid, request.trials, request.objective, seed=plan.seed) if searching else None
+        told = WalkProgress(progress)
+        walk = run_walk_forward(
+            ground,
+            windows,
+            choosing,
+            plan.compute(self._home),
+            on_trial=told.trial,
+            progress=told.bars,
+            should_stop=should_stop,
         )
+        walked = replace(plan, history=walk.history)
+        record = self._judged(walked, "walkforward", "event-driven", walk.result)
+        record = replace(record, breakdowns={**record.breakdowns, "folds": [fold_row(fold) for fold in walk.folds]})
+        tried = [(plan.provenance("sweep", in_sample=True, trials=1), fold.trials) for fold in walk.folds]
+        return self.store.run(self.store.add_run(record, tried))
 
     def check(self, request: CheckRequest, progress: OnProgress, should_stop: ShouldStop) -> Row:
         from core.backtest.checks.run import CHECKS, checks
@@ -176,6 +278,42 @@ class HomeLab:
         """For runs that are part of something larger, which tells its own progress."""
         return execute(plan, self._home, "event-driven", lambda _: None, lambda: False)
 
+    def validate(self, request: ValidateRequest, progress: OnProgress, should_stop: ShouldStop) -> Row:
+        from core.backtest.cpcv import cross_validate
+        from core.trader.costs import round_trip_cost_bps
+
+        plan = self.plan(request.run)
+        history, costs = plan.history, plan.settings.costs
+        told = []
+        for symbol in history.symbols:
+            found = cross_validate(
+                plan.strategy,
+                history.columns(symbol),
+                round_trip_cost_bps(float(costs.taker_fee_bps), costs.slippage_bps),
+                plan.compute(self._home),
+                folds=request.folds,
+                test_folds=request.test_folds,
+                embargo_ms=request.embargo_ms,
+                seed=plan.seed,
+                on_split=partial(_tell_split, progress, symbol),
+                should_stop=should_stop,
+            )
+            if found is None:
+                break
+            told.append(validation_row(symbol, found))
+        return {
+            "strategy": plan.strategy.name,
+            "symbols": list(history.symbols),
+            "from_ms": history.from_ms,
+            "to_ms": history.to_ms,
+            "labels": list(plan.provenance("event-driven", in_sample=False, trials=1).labels()),
+            "source": history.source,
+            "folds": request.folds,
+            "test_folds": request.test_folds,
+            "status": "complete" if len(told) == len(history.symbols) else "partial",
+            "validations": told,
+        }
+
     def runs(self) -> list[Row]:
         return self.store.runs()
 
@@ -208,6 +346,10 @@ class HomeLab:
 
         files = export(self.report(run_id), path, form, overwrite)
         return {"run_id": self.run(run_id)["run_id"], "form": form, "files": [str(file) for file in files]}
+
+
+def _tell_split(progress: OnProgress, symbol: str, done: int, total: int) -> None:
+    progress(Progress(done, total, "trainings", symbol))
 
 
 def _costs_times(costs: CostSettings, factor: float) -> Overrides:

@@ -125,6 +125,7 @@ def run_options(function: F) -> F:
         click.option("--seed", type=click.IntRange(min=0), help="For everything random.  [settings]"),
         click.option("--jobs", type=click.IntRange(1, 1024), help="Worker processes.  [settings: one a core]"),
         click.option("--note", default="", help="Kept with the result."),
+        click.option("--predictions", metavar="RUN", help="Decide on what a stored run predicted; nothing is trained."),
         home_option,
         settings_option,
         json_option,
@@ -198,6 +199,7 @@ def request_of(options: dict[str, Any], engine: Engine) -> BacktestRequest:
         engine=engine,
         seed=options["seed"],
         jobs=options["jobs"],
+        predictions=options["predictions"],
         note=options["note"],
     )
 
