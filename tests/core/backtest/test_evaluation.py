@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.backtest.evaluation import Attempt, Ground, check_space, evaluate_trial, warm_up_bars, with_fees
+from core.backtest.evaluation import Attempt, Ground, check_space, evaluate_trial, longest_look_back, with_fees
 from core.backtest.event_driven import run_event_driven
 from core.backtest.result import RunResult
 from core.backtest.statistics import summary
@@ -145,7 +145,7 @@ def test_an_unknown_key_is_told_before_anything_is_tried() -> None:
 
 
 def test_the_warm_up_is_that_of_the_longest_look_back() -> None:
-    ground = ground_of(1)
+    settings = ground_of(1).settings
     space = (("fast_bars", (3, 90)), ("slow_bars", (10, 60, 40)), ("exit", ("bracket", "reverse")))
-    assert warm_up_bars(ground, space) == 20 * 60
-    assert warm_up_bars(ground, ()) == 20 * 26
+    assert longest_look_back(settings, "ema_cross", load_strategy, space) == 20 * 60
+    assert longest_look_back(settings, "ema_cross", load_strategy, ()) == 20 * 26

@@ -71,6 +71,17 @@ def test_a_search_that_was_broken_off_gives_what_an_unbroken_one_gives(tmp_path:
     assert {trial.number for trial in known.values()} == {trial.number for trial in unbroken.trials}
 
 
+def test_what_the_study_was_told_and_nobody_kept_is_tried_again(tmp_path: Path, unbroken: Search) -> None:
+    store, heard = tmp_path / "optuna.db", list[Trial]()
+    run_optuna(GROUND, SPACE, BATCH + 2, "total_return_pct", 5, HERE, storage=store)
+    kept = {trial.parameter_hash: trial for trial in unbroken.trials[:3]}
+    search = run_optuna(
+        GROUND, SPACE, DRAWS, "total_return_pct", 5, HERE, storage=store, known=kept, on_trial=heard.append
+    )
+    assert [trial.number for trial in heard] == [trial.number for trial in unbroken.trials[3:]]
+    assert told(search) == told(unbroken)
+
+
 def test_a_set_that_is_drawn_again_is_not_tried_again() -> None:
     heard: list[Trial] = []
     space: Grid = (("fast_bars", (5, 30)), ("slow_bars", (26, 40)))

@@ -85,7 +85,7 @@ def test_a_set_that_was_tried_twice_counts_once() -> None:
 def test_where_nothing_can_be_chosen_it_says_why() -> None:
     found = select([failed(0), trial(1, [0.01] * 20), trial(2, [0.01, -0.02] * 10, trades=1.0)], "sharpe", min_trades=5)
     assert (found.best, found.psr, found.dsr, found.failed) == (None, None, None, 1)
-    assert found.notes == ("no trial of 5 trades or more has a sharpe: none can be chosen",)
+    assert found.notes == ("nothing can be chosen: no trial of 5 trades or more has a sharpe",)
     empty = select([], "sharpe")
     assert empty.notes[1] == "the overfitting test needs at least 2 trials"
     assert empty.figures()["pbo"] is None
