@@ -87,6 +87,9 @@ class HomeLab:
 
     def plan(self, request: BacktestRequest) -> Plan:
         """Raises BadInputError, SettingsError or DataError for what cannot be."""
+        from quarterdeck import collect_garbage
+
+        collect_garbage()
         return make_plan(self._home, self._candles, request)
 
     def backtest(self, request: BacktestRequest, progress: OnProgress, should_stop: ShouldStop) -> Row:
@@ -329,6 +332,19 @@ class HomeLab:
         from core.backtest.result_rows import curve_row
 
         return curve_row(self.store.load(run_id).result, points)
+
+    def bars(self, run_id: str, symbol: str, from_ms: int, to_ms: int, interval_ms: int) -> Row:
+        from core.market.joining import joined
+        from storage.history import load_history
+
+        own = self.store.load(run_id).provenance
+        if symbol not in own.symbols:
+            raise BadInputError(f"{run_id}: has no {symbol}; it traded {', '.join(own.symbols)}")
+        history = load_history(self._candles, [symbol], own.interval_ms, from_ms, to_ms, 0)
+        candles = joined(history.columns(symbol), interval_ms)
+        names = ("open", "high", "low", "close", "volume")
+        told = {name: getattr(candles, name).tolist() for name in names}
+        return {"open_ms": candles.open_time_ms.tolist(), **told}
 
     def compare(self, run_ids: Sequence[str]) -> Row:
         from core.backtest.comparing import compare

@@ -114,6 +114,10 @@ class Runtime(Protocol):
         """The backtest lab of a home; nothing is opened or made before it is asked for something."""
         ...
 
+    def command(self) -> tuple[str, ...]:
+        """How this program is started as a process of its own."""
+        ...
+
     def import_files(
         self, home: Path, files: Sequence[Path], symbol: str | None, interval: str | None, synthetic: bool
     ) -> list[Row]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from core.control import Control
     from core.runtime import EngineHandle, Runtime
     from core.settings import Mode, Settings
+    from tui.lab_runs import StartRun
 
 STOP_TIMEOUT_S = 10.0
 
@@ -107,6 +108,7 @@ def _with_console(runtime: Runtime, request: RunRequest) -> int:
     from multiprocessing import resource_tracker
 
     from core.clock import SystemClock
+    from tui.lab_desk import LabAccess
     from tui.launch import run_console
 
     # The console takes stderr's place with a stream that has no descriptor, and worker processes could then not be
@@ -135,7 +137,12 @@ def _with_console(runtime: Runtime, request: RunRequest) -> int:
 
     try:
         code = run_console(
-            None, connect=connect, clock_ms=SystemClock().now_ms, version=installed_version(), let_go=stop
+            None,
+            connect=connect,
+            clock_ms=SystemClock().now_ms,
+            version=installed_version(),
+            lab=LabAccess(runtime.lab(request.home), _lab_runs(runtime, request), request.settings_path),
+            let_go=stop,
         )
     finally:
         stop()
@@ -144,3 +151,13 @@ def _with_console(runtime: Runtime, request: RunRequest) -> int:
         if failure is not None:
             raise failure
     return code
+
+
+def _lab_runs(runtime: Runtime, request: RunRequest) -> StartRun:
+    """Runs of the lab, each in a process of its own with this home and these settings."""
+    from tui.lab_runs import starter
+
+    options = ["--home", str(request.home)]
+    if request.settings_path is not None:
+        options += ["--settings", str(request.settings_path)]
+    return starter(runtime.command(), options)

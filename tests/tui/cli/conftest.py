@@ -14,6 +14,7 @@ from core.home import Home
 from tests.core.control_samples import T0_MS, FakeControl
 from tests.tui.cli.fakes import FakeRuntime, Quarterdeck, RunningEngine
 from tui.cli import cli, options
+from tui.lab_desk import LabAccess
 
 
 @pytest.fixture
@@ -75,9 +76,11 @@ def console(monkeypatch: pytest.MonkeyPatch) -> list[FakeControl]:
         connect: Callable[[], Awaitable[Any]],
         clock_ms: Callable[[], int],
         version: str,
+        lab: LabAccess,
         let_go: Callable[[], None],
     ) -> int:
         assert callable(let_go)
+        assert callable(lab.start)
         assert control is None
         assert clock_ms() > T0_MS
         assert version

@@ -164,6 +164,9 @@ class FakeRuntime:
     def lab(self, home: Path) -> FakeLab:
         return self.the_lab
 
+    def command(self) -> tuple[str, ...]:
+        return ("quarterdeck",)
+
     def import_files(
         self, home: Path, files: Sequence[Path], symbol: str | None, interval: str | None, synthetic: bool
     ) -> list[Row]:

@@ -153,7 +153,7 @@ class Drawn:
     def flush(self):
         pass
 
-def run_console(control, *, connect, clock_ms, version, let_go):
+def run_console(control, *, connect, clock_ms, version, lab, let_go):
     sys.stderr, before = Drawn(), sys.stderr
     asyncio.run(connect())
     sys.stderr = before
@@ -174,6 +174,12 @@ class Runtime:
 
     def failure(self):
         return None
+
+    def lab(self, home):
+        return None
+
+    def command(self):
+        return ("quarterdeck",)
 
 if __name__ == "__main__":
     sys.modules["tui.launch"] = SimpleNamespace(run_console=run_console)
