@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -18,7 +18,16 @@ from core.home import Home
 from core.lab import BacktestRequest, Engine, OnProgress, Overrides, Progress, ShouldStop
 from core.runtime import Row
 from quarterdeck_plan import DATA, Plan, execute, make_plan, open_learner
-from quarterdeck_search import TrialKeeper, WalkProgress, fold_row, lengths, resumed, sweep_record, trials_of
+from quarterdeck_search import (
+    TrialKeeper,
+    WalkProgress,
+    fold_row,
+    lengths,
+    resumed,
+    sweep_record,
+    trials_of,
+    validation_row,
+)
 
 if TYPE_CHECKING:
     from core.backtest.checks.run import Subject
@@ -26,12 +35,15 @@ if TYPE_CHECKING:
     from core.backtest.report_data import Report
     from core.backtest.result import RunResult
     from core.backtest.trials import TrialCount
-    from core.lab import CheckRequest, SweepRequest, WalkForwardRequest
+    from core.lab import CheckRequest, SweepRequest, ValidateRequest, WalkForwardRequest
     from core.settings import CostSettings
     from quarterdeck_plan import Values
     from storage.database import Database
     from storage.lab import LabStore
     from storage.lab_records import RunRecord
+
+
+Kind = Literal["backtest", "walkforward"]
 
 
 class HomeLab:
@@ -75,6 +87,9 @@ class HomeLab:
 
     def plan(self, request: BacktestRequest) -> Plan:
         """Raises BadInputError, SettingsError or DataError for what cannot be."""
+        from quarterdeck import collect_garbage
+
+        collect_garbage()
         return make_plan(self._home, self._candles, request)
 
     def backtest(self, request: BacktestRequest, progress: OnProgress, should_stop: ShouldStop) -> Row:
@@ -98,14 +113,22 @@ class HomeLab:
             )
         return values_of(record.result, plan.history)
 
-    def _judged(self, plan: Plan, kind: Literal["backtest", "walkforward"], engine: Engine, result: RunResult) -> RunRecord:
+    def _judged(
+        self, plan: Plan, kind: Literal["backtest", "walkforward"], engine: Engine, result: RunResult
+    ) -> RunRecord:
         """The record of a run, with all its figures. A walk-forward chose its parameters before what it trades."""
         from core.backtest.judge import judge
+        from core.backtest.random_entry import random_entry
         from storage.lab_records import RunRecord
 
         history = plan.history
         tried = self._tried(plan)
         judgement = judge(result, history, plan.settings.costs, tried, plan.seed)
+        figures, references = dict(judgement.figures), dict(judgement.references)
+        drawn = random_entry(result, history, plan.settings, plan.strategy, plan.instruments, plan.seed)
+        if drawn is not None:
+            figures |= {"random_entry_usdt": drawn.median_final_usdt, "random_entry_beaten_pct": drawn.beaten_pct}
+            references["random entry"] = drawn.curve
         chosen_here = kind == "backtest" and self.store.was_searched(
             plan.strategy.name, history.symbols, history.from_ms, history.to_ms, plan.own_hash()
         )
@@ -115,11 +138,11 @@ class HomeLab:
             status="complete" if result.complete else "partial",
             provenance=plan.provenance(engine, in_sample=chosen_here, trials=tried.trials),
             result=result,
-            figures=judgement.figures,
+            figures=figures,
             breakdowns=judgement.breakdowns,
             overrides=plan.overrides,
             note=plan.note,
-            references=judgement.references,
+            references=references,
         )
 
     def _tried(self, plan: Plan, also: Sequence[str] | None = None) -> TrialCount:
@@ -129,10 +152,9 @@ class HomeLab:
         return self.store.count_trials(plan.strategy.name, history.symbols, history.from_ms, history.to_ms, also=named)
 
     def sweep(self, request: SweepRequest, progress: OnProgress, should_stop: ShouldStop) -> Row:
-        from core.backtest.selection import select
-
         from core.backtest.optuna_search import run_optuna
         from core.backtest.search import run_grid
+        from core.backtest.selection import select
 
         request, run_id = self._resumed(request)
         plan = self.plan(request.run)
@@ -265,6 +287,42 @@ class HomeLab:
         """For runs that are part of something larger, which tells its own progress."""
         return execute(plan, self._home, "event-driven", lambda _: None, lambda: False)
 
+    def validate(self, request: ValidateRequest, progress: OnProgress, should_stop: ShouldStop) -> Row:
+        from core.backtest.cpcv import cross_validate
+        from core.trader.costs import round_trip_cost_bps
+
+        plan = self.plan(request.run)
+        history, costs = plan.history, plan.settings.costs
+        told = []
+        for symbol in history.symbols:
+            found = cross_validate(
+                plan.strategy,
+                history.columns(symbol),
+                round_trip_cost_bps(float(costs.taker_fee_bps), costs.slippage_bps),
+                plan.compute(self._home),
+                folds=request.folds,
+                test_folds=request.test_folds,
+                embargo_ms=request.embargo_ms,
+                seed=plan.seed,
+                on_split=partial(_tell_split, progress, symbol),
+                should_stop=should_stop,
+            )
+            if found is None:
+                break
+            told.append(validation_row(symbol, found))
+        return {
+            "strategy": plan.strategy.name,
+            "symbols": list(history.symbols),
+            "from_ms": history.from_ms,
+            "to_ms": history.to_ms,
+            "labels": list(plan.provenance("event-driven", in_sample=False, trials=1).labels()),
+            "source": history.source,
+            "folds": request.folds,
+            "test_folds": request.test_folds,
+            "status": "complete" if len(told) == len(history.symbols) else "partial",
+            "validations": told,
+        }
+
     def runs(self) -> list[Row]:
         return self.store.runs()
 
@@ -280,6 +338,19 @@ class HomeLab:
         from core.backtest.result_rows import curve_row
 
         return curve_row(self.store.load(run_id).result, points)
+
+    def bars(self, run_id: str, symbol: str, from_ms: int, to_ms: int, interval_ms: int) -> Row:
+        from core.market.joining import joined
+        from storage.history import load_history
+
+        own = self.store.load(run_id).provenance
+        if symbol not in own.symbols:
+            raise BadInputError(f"{run_id}: has no {symbol}; it traded {', '.join(own.symbols)}")
+        history = load_history(self._candles, [symbol], own.interval_ms, from_ms, to_ms, 0)
+        candles = joined(history.columns(symbol), interval_ms)
+        names = ("open", "high", "low", "close", "volume")
+        told = {name: getattr(candles, name).tolist() for name in names}
+        return {"open_ms": candles.open_time_ms.tolist(), **told}
 
     def compare(self, run_ids: Sequence[str]) -> Row:
         from core.backtest.comparing import compare
@@ -297,6 +368,10 @@ class HomeLab:
 
         files = export(self.report(run_id), path, form, overwrite)
         return {"run_id": self.run(run_id)["run_id"], "form": form, "files": [str(file) for file in files]}
+
+
+def _tell_split(progress: OnProgress, symbol: str, done: int, total: int) -> None:
+    progress(Progress(done, total, "trainings", symbol))
 
 
 def _costs_times(costs: CostSettings, factor: float) -> Overrides:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from core.domain.errors import BadInputError
@@ -11,10 +11,10 @@ from core.runtime import Row
 from quarterdeck_plan import Plan
 
 if TYPE_CHECKING:
-    from core.backtest.walk_forward import Fold
-
+    from core.backtest.cpcv import CrossValidation
     from core.backtest.result import Provenance
     from core.backtest.trials import Trial
+    from core.backtest.walk_forward import Fold
     from storage.lab import LabStore
     from storage.lab_records import SweepRecord
 
@@ -123,14 +123,27 @@ def lengths(request: WalkForwardRequest) -> tuple[int, int]:
 
 def fold_row(fold: Fold) -> Row:
     """A fold as the lab tells it: its windows, what was chosen, and the figures of its test."""
-    window = fold.window
+    window, figures = fold.window, dict(fold.figures)
+    shown = {name: figures.pop(name, None) for name in ("trades", "total_return_pct", "sharpe")}
     return {
+        "test_from_ms": window.test_from_ms,
+        "parameters": ", ".join(f"{key}={value}" for key, value in fold.parameters.items()),
+        **shown,
+        "tried": len(fold.trials),
+        "test_to_ms": window.test_to_ms,
         "train_from_ms": window.train_from_ms,
         "train_to_ms": window.train_to_ms,
-        "test_from_ms": window.test_from_ms,
-        "test_to_ms": window.test_to_ms,
-        "parameters": ", ".join(f"{key}={value}" for key, value in fold.parameters.items()),
-        "tried": len(fold.trials),
         "note": fold.note,
-        **fold.figures,
+        **figures,
+    }
+
+
+def validation_row(symbol: str, found: CrossValidation) -> Row:
+    share = found.positive_share
+    return {
+        "symbol": symbol,
+        "rows": found.rows,
+        "trainings": found.splits,
+        "paths": [asdict(path) for path in found.paths],
+        "positive_share_pct": None if share is None else 100.0 * share,
     }

@@ -13,13 +13,15 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Generic, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar
 
 import numpy as np
 
 from core.compute_worker import Answer, Failure, failure_of
 from core.domain.errors import TaskError, WorkerLostError
-from core.settings import ComputeSettings
+
+if TYPE_CHECKING:
+    from core.settings import ComputeSettings
 
 S = TypeVar("S")
 T = TypeVar("T")

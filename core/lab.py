@@ -100,6 +100,16 @@ class CheckRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class ValidateRequest:
+    """Cross-validate a strategy's model: every choice of `test_folds` of `folds` runs of time is left out once."""
+
+    run: BacktestRequest
+    folds: int = 6
+    test_folds: int = 2
+    embargo_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
     """How far a request is: `done` of `total` of what `unit` names in the plural; `total` 0 while it is unknown."""
 
@@ -158,6 +168,12 @@ class Lab(Protocol):
         """strategy, symbols, from_ms, to_ms, labels, source, verdict (one line), faults (how many) and checks (list of
         rows: check, status ("clean", "fault", "warn" or "unknown"), detail, mend, figures (object); the same order
         always). Stopped early, the checks that were not made are "unknown"."""
+        ...
+
+    def validate(self, request: ValidateRequest, progress: OnProgress, should_stop: ShouldStop) -> Row:
+        """strategy, symbols, from_ms, to_ms, labels, source, folds, test_folds, status ("partial" where it was stopped)
+        and validations (list of rows, one a symbol: symbol, rows, trainings, paths (list of rows: trades, mean_net_bps,
+        net_bps, sharpe) and positive_share_pct (of the paths that have a Sharpe ratio, None where none has))."""
         ...
 
     def runs(self) -> list[Row]:

@@ -369,7 +369,16 @@ def _take_hits(
 
 @compiled
 def match_first_price(
-    account: Any, config: Any, book: Any, orders: Any, trades: Any, queue: Any, closed: Any, s: int, price: float, now: int
+    account: Any,
+    config: Any,
+    book: Any,
+    orders: Any,
+    trades: Any,
+    queue: Any,
+    closed: Any,
+    s: int,
+    price: float,
+    now: int,
 ) -> None:
     """Match the first price of a bar, against the volume of the bar before, and let the trader answer each fill."""
     if book.orders == 0 and book.lots == 0:

@@ -135,7 +135,20 @@ def _meet_bars(i: int, market: Any, memory: Any) -> bool:
             book, orders, trades = books[s], memory.orders[s], memory.trades[s]
             low, high, mark, volume = market.low[s, i], market.high[s, i], market.mark[s, i], market.volume[s, i]
             match_bar(
-                account, config, book, orders, trades, memory.queue, memory.closed, s, price, low, high, mark, volume, now
+                account,
+                config,
+                book,
+                orders,
+                trades,
+                memory.queue,
+                memory.closed,
+                s,
+                price,
+                low,
+                high,
+                mark,
+                volume,
+                now,
             )
             book.mark, book.volume, book.seen = mark, volume, 1
             if book.lots != 0:

@@ -166,10 +166,17 @@ class ScalperModel:
     def __init__(self, booster: lgb.Booster, residual_rmse_bps: float) -> None:
         self._booster = booster
         self._residual_rmse_bps = residual_rmse_bps
+        self._newest: tuple[BarColumns, NDArray[np.float64] | None] | None = None
+
+    def _row(self, window: BarColumns) -> NDArray[np.float64] | None:
+        """The newest feature row, kept for the next question: a window is predicted from and then explained."""
+        if self._newest is None or self._newest[0] is not window:
+            self._newest = (window, _newest_row(window))
+        return self._newest[1]
 
     def predict(self, window: BarColumns) -> Outlook | None:
         """Confidence is Phi(|value| / residual rmse): the probability of the sign if errors were normal."""
-        row = _newest_row(window)
+        row = self._row(window)
         if row is None:
             return None
         value_bps = float(np.asarray(self._booster.predict(row, num_threads=1))[0])
@@ -178,7 +185,7 @@ class ScalperModel:
 
     def explain(self, window: BarColumns, top: int) -> tuple[Contribution, ...]:
         """SHAP values of the trees (Lundberg et al. 2018, arXiv:1802.03888)."""
-        row = _newest_row(window)
+        row = self._row(window)
         if row is None:
             return ()
         shares = np.asarray(self._booster.predict(row, pred_contrib=True, num_threads=1))[0, :-1]

@@ -10,7 +10,7 @@ from tui.cli.about import version
 from tui.cli.care import backup, doctor
 from tui.cli.data_verbs import data
 from tui.cli.group import VerbGroup
-from tui.cli.lab_verbs import backtest, check, sweep, walkforward
+from tui.cli.lab_verbs import backtest, check, sweep, validate, walkforward
 from tui.cli.log_verb import logs
 from tui.cli.reading import limits, models, orders, positions, signals, stats, status, trades
 from tui.cli.replay_verb import replay
@@ -37,7 +37,7 @@ for verb in (run, status, positions, orders, trades, signals, stats, models, lim
     cli.add_command(verb)
 for verb in (pause, resume, halt, flatten, data, doctor, backup, replay):
     cli.add_command(verb)
-for verb in (backtest, sweep, walkforward, check, runs):
+for verb in (backtest, sweep, walkforward, validate, check, runs):
     cli.add_command(verb)
 
 

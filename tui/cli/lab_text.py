@@ -61,6 +61,7 @@ def sweep_text(row: Row) -> str:
         ("source", plain_text(row["source"])),
         ("tried", f"{row['trials']:,}"),
         ("raised", row["objective"]),
+        *_luck_lines(row["figures"]),
     ]
     best = [trial | {f"set {key}": value for key, value in trial["parameters"].items()} for trial in row["best"]]
     keys = dict.fromkeys(key for trial in row["best"] for key in trial["parameters"])
@@ -80,6 +81,47 @@ def sweep_text(row: Row) -> str:
     ]
     parts = [*label_lines(row), pairs(about)]
     return "\n".join([*parts, table(best, columns)] if best else parts)
+
+
+def _luck_lines(figures: Row) -> list[tuple[str, str]]:
+    """How good the best had to look by luck alone."""
+    from core.backtest.figures import cell_text
+
+    names = {
+        "expected_max_sharpe": "best Sharpe that luck alone would show",
+        "dsr": "deflated Sharpe of the best (0.95 is wanted)",
+        "pbo": "probability that the choice is overfit",
+    }
+    return [(label, cell_text(name, figures.get(name))) for name, label in names.items()]
+
+
+def validation_text(row: Row) -> str:
+    """One row a path and symbol; what a model that knows nothing would show is a mean net of minus the costs."""
+    about = [
+        ("strategy", row["strategy"]),
+        ("period", f"{moment(row['from_ms'])[:16]} to {moment(row['to_ms'])[:16]} UTC"),
+        ("source", plain_text(row["source"])),
+        ("cut into", f"{row['folds']} folds, {row['test_folds']} left out at a time, purged by label ends"),
+    ]
+    for found in row["validations"]:
+        share = found["positive_share_pct"]
+        told = "no path has a Sharpe ratio" if share is None else f"{share:.0f} % of the paths have a Sharpe above 0"
+        about.append((found["symbol"], f"{found['trainings']} trainings on {found['rows']:,} rows; {told}"))
+    rows = [
+        {"symbol": found["symbol"], "path": number + 1, **path}
+        for found in row["validations"]
+        for number, path in enumerate(found["paths"])
+    ]
+    columns = [
+        Column("symbol", "symbol", right=False),
+        Column("path", "path"),
+        Column("trades", "trades", lambda value: f"{value:,}"),
+        Column("mean_net_bps", "mean net bps", money),
+        Column("net_bps", "net bps", money),
+        Column("sharpe", "Sharpe", money),
+    ]
+    stopped = ["PARTIAL: stopped early"] if row["status"] == "partial" else []
+    return "\n".join([*stopped, *label_lines(row), pairs(about), *([table(rows, columns)] if rows else [])])
 
 
 def check_text(row: Row) -> str:

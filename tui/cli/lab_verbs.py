@@ -10,7 +10,7 @@ import click
 
 from core.domain.errors import BadInputError
 from core.home import Home
-from core.lab import CheckRequest, Grid, Lab, SweepRequest, WalkForwardRequest
+from core.lab import CheckRequest, Grid, Lab, SweepRequest, ValidateRequest, WalkForwardRequest
 from core.runtime import Row
 from tui.cli.lab_options import (
     ENGINES,
@@ -151,6 +151,29 @@ def check(runtime: Runtime, /, only: tuple[str, ...], **options: Any) -> None:
     else:
         click.echo(check_text(row))
     click.get_current_context().exit(1 if row["faults"] else 0)
+
+
+@click.command()
+@run_options
+@click.option("--folds", type=click.IntRange(2, 50), default=6, show_default=True, help="Runs of time to cut into.")
+@click.option("--test-folds", type=click.IntRange(1, 10), default=2, show_default=True, help="Left out at a time.")
+@click.option("--embargo", "embargo_ms", type=Duration(), default=0, help="Left out after each test, as 1h.")
+@click.pass_obj
+def validate(runtime: Runtime, /, folds: int, test_folds: int, embargo_ms: int, **options: Any) -> None:
+    """Cross-validate STRATEGY's model over many paths, purged.
+
+    Each path is the whole period, forecast by models that had not seen the part they forecast.
+    """
+    from tui.cli.lab_text import validation_text
+
+    request = ValidateRequest(request_of(options, "event-driven"), folds, test_folds, embargo_ms)
+    home: Home = options["home"]
+    with watched(options["progress"]) as watch:
+        row = runtime.lab(home.root).validate(request, watch.progress, watch.should_stop)
+    if options["as_json"]:
+        emit_json(row)
+    else:
+        click.echo(validation_text(row))
 
 
 def _run(

@@ -121,6 +121,19 @@ class FakeLab:
         self._run(request, {}, progress, should_stop)
         return self.checked
 
+    def validate(self, request: object, progress: OnProgress, should_stop: ShouldStop) -> Row:
+        self._run(request, {}, progress, should_stop)
+        path = {"trades": 3, "mean_net_bps": -2.5, "net_bps": -7.5, "sharpe": None}
+        return {
+            **{key: SUMMARY[key] for key in ("strategy", "symbols", "from_ms", "to_ms", "labels", "source")},
+            "folds": 4,
+            "test_folds": 1,
+            "status": "complete",
+            "validations": [
+                {"symbol": "BTCUSDT", "rows": 900, "trainings": 4, "paths": [path], "positive_share_pct": None}
+            ],
+        }
+
     def runs(self) -> list[Row]:
         return self.stored
 

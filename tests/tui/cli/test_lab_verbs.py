@@ -9,7 +9,7 @@ import pytest
 
 from core.backtest.presets import DAY_MS, HOUR_MS
 from core.home import Home
-from core.lab import BacktestRequest, CheckRequest, SweepRequest, WalkForwardRequest
+from core.lab import BacktestRequest, CheckRequest, SweepRequest, ValidateRequest, WalkForwardRequest
 from tests.tui.cli.fake_lab import BEST, CHECKS, SYNTHETIC, FakeLab
 from tests.tui.cli.fakes import FakeRuntime, Quarterdeck
 from tui.cli.lab_options import read_value
@@ -300,3 +300,13 @@ def test_exporting_a_kept_result(quarterdeck: Quarterdeck, lab: FakeLab, home: H
     result = quarterdeck("runs", "export", "r1", "--form", "parquet", "--to", str(tmp_path), "--overwrite")
     assert result.stdout == f"wrote {tmp_path}\n"
     assert lab.exported == [("r1", "parquet", tmp_path, True)]
+
+
+def test_validation_tells_every_path(lab: FakeLab, quarterdeck: Quarterdeck) -> None:
+    text = quarterdeck("validate", "scalper", "--folds", "4", "--test-folds", "1", "--embargo", "1h").stdout
+    request = lab.requests[-1]
+    assert isinstance(request, ValidateRequest)
+    assert (request.folds, request.test_folds, request.embargo_ms) == (4, 1, 3_600_000)
+    assert "no path has a Sharpe ratio" in text
+    assert text.splitlines()[-1].split() == ["BTCUSDT", "1", "3", "-2.50", "-7.50", "-"]
+    assert json.loads(quarterdeck("validate", "scalper", "--json").stdout)["validations"][0]["rows"] == 900
