@@ -7,10 +7,13 @@ from __future__ import annotations
 from typing import Any
 
 from core.backtest.sweep_forms import (
+    ALL_ROLES,
     DEAD,
+    ENTRIES_ONLY,
     ENTRY,
     EXIT,
     LIQUIDATION,
+    NONE,
     REASON_LIQUIDATION,
     REASON_REVERSAL,
     REASON_STOP,
@@ -140,7 +143,7 @@ def _book_fill(
     if book.trade >= 0 and book.lots == 0 and trades[book.trade].id != trade_id:
         book.next_trade, book.trade = book.trade, -1
     if book.trade < 0:
-        book.trade = open_trade(account, trades, 0, sign)
+        book.trade = open_trade(account, trades, NONE, sign)
     trade = trades[book.trade]
     reverses = book.next_trade >= 0 and trades[book.next_trade].id == trade_id
     opened = trades[book.next_trade] if reverses else trade
@@ -199,13 +202,13 @@ def _after_fill(
     is_entry = orders[n].role == ENTRY
     if over:
         book.cooldown_until_ms = now + config.cooldown_ms
-        cancel(account, book, orders, queue, s, False, orders[n].id if is_entry else 0)
+        cancel(account, book, orders, queue, s, ALL_ROLES, orders[n].id if is_entry else NONE)
     if is_entry:
         sign = orders[n].sign
         if book.trade >= 0 and book.lots * sign > 0 and held * sign <= 0:
             bracket(account, config, book, orders, trades, queue, s, n, ticks)
     elif not over:
-        cancel(account, book, orders, queue, s, True, 0)
+        cancel(account, book, orders, queue, s, ENTRIES_ONLY, NONE)
 
 
 @compiled
@@ -293,10 +296,10 @@ def _liquidate(
     ticks = _taking_ticks(config, book, sign, price, lots, volume)
     fee = share_e8(float(lots) * ticks * book.tick_lot_e8, book.liquidation_num, book.liquidation_den)
     trade_id = trades[book.trade].id if book.trade >= 0 else 0
-    reason = _reason_of(LIQUIDATION, 0)
+    reason = _reason_of(LIQUIDATION, NONE)
     _book_fill(account, config, book, trades, closed, s, sign, lots, ticks, fee, trade_id, reason, now)
     book.cooldown_until_ms = now + config.cooldown_ms
-    cancel(account, book, orders, queue, s, False, 0)
+    cancel(account, book, orders, queue, s, ALL_ROLES, NONE)
 
 
 @compiled

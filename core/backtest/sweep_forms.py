@@ -13,17 +13,25 @@ import numpy as np
 
 from core.trader import costs, exits, fills, limits, sizing
 
-ENTRY, STOP, TARGET, EXIT, LIQUIDATION = range(5)
+# Numba compiles a function anew for every Python constant it is called with, but once for a numpy scalar's type.
+ENTRY, STOP, TARGET, EXIT, LIQUIDATION = (np.int64(role) for role in range(5))
 """Roles of orders."""
 
 DEAD, INTENT, RESTING, GONE = range(4)
 """An order: over; wished for; at the venue; over there with the trader not told yet."""
 
-REASON_STOP, REASON_TARGET, REASON_REVERSAL, REASON_LIQUIDATION, REASON_LIMIT, REASON_UNPROTECTED = range(6)
-REASON_RULES = 6
+REASON_STOP, REASON_TARGET, REASON_REVERSAL, REASON_LIQUIDATION, REASON_LIMIT, REASON_UNPROTECTED = (
+    np.int64(reason) for reason in range(6)
+)
+REASON_RULES = np.int64(6)
 """Reasons of exits; those of the strategy's own rules follow."""
 
 REVERSAL_RULE, STOP_LOSS_RULE, TAKE_PROFIT_RULE, TIME_STOP_RULE = range(4)
+
+NONE = np.int64(0)
+"""No id, no trigger, no reason."""
+
+ENTRIES_ONLY, ALL_ROLES = np.bool_(True), np.bool_(False)
 
 OVERFLOW = 1
 """Error: more orders of one symbol at once than the table holds."""
@@ -166,7 +174,7 @@ CONFIG = np.dtype(
     align=True,
 )
 
-PLACE, CANCEL = 0, 1
+PLACE, CANCEL = np.int64(0), np.int64(1)
 COMMAND_COLUMNS = 3
 """A command: PLACE or CANCEL, symbol, order id."""
 
@@ -175,7 +183,15 @@ def commands_for(symbols: int) -> Any:
     return np.zeros((symbols * MAX_ORDERS * 4, COMMAND_COLUMNS), np.int64)
 
 
-compiled = numba.njit(nogil=True, error_model="numpy", _nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+_KERNEL_ONLY = {
+    "nogil": True,
+    "error_model": "numpy",
+    "_nrt": False,
+    "no_cpython_wrapper": True,
+    "no_cfunc_wrapper": True,
+}
+compiled = numba.njit(**_KERNEL_ONLY)
+inlined = numba.njit(**_KERNEL_ONLY, forceinline=True)
 
 slippage_bps = compiled(costs.slippage_bps)
 slipped_price = compiled(costs.slipped_price)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from core.backtest import quiet, sweep_fills, sweep_forms, sweep_limits, sweep_orders
 from core.backtest.quiet import AGAINST_LONG, AGAINST_SHORT, BLOCK, LONG, PREDICTED, SHORT, scan_quiet, sum_block
 from core.backtest.sweep_fills import match_bar, match_first_price
-from core.backtest.sweep_forms import RESTING, REVERSAL_RULE, STOP, TARGET, TIME_STOP_RULE, compiled
+from core.backtest.sweep_forms import RESTING, REVERSAL_RULE, STOP, TARGET, TIME_STOP_RULE, inlined
 from core.backtest.sweep_limits import decide, equity_e8, heed, is_shut, pay_funding, sample
 from core.backtest.sweep_orders import dispatch, protect
 from core.trader import costs, exits, fills, limits, sizing
@@ -105,7 +105,7 @@ class Watch(NamedTuple):
     gross: NDArray[np.float64]
 
 
-@compiled
+@inlined
 def _meet_first_prices(i: int, market: Any, memory: Any) -> None:
     account, config, books = memory.account[0], memory.config[0], memory.books
     now = market.open_time_ms[i] + config.first_price_delay_ms
@@ -121,7 +121,7 @@ def _meet_first_prices(i: int, market: Any, memory: Any) -> None:
         dispatch(account, config, books, memory.orders, memory.trades, memory.queue, memory.answers)
 
 
-@compiled
+@inlined
 def _meet_bars(i: int, market: Any, memory: Any) -> bool:
     """Whether there was a bar."""
     account, config, books = memory.account[0], memory.config[0], memory.books
@@ -142,7 +142,7 @@ def _meet_bars(i: int, market: Any, memory: Any) -> bool:
     return seen
 
 
-@compiled
+@inlined
 def _close_slot(i: int, market: Any, funding: Any, paid: int, memory: Any) -> int:
     """Bars, funding and the sample at the close of a slot; returns how much of the funding is over."""
     account, config, books = memory.account[0], memory.config[0], memory.books
@@ -161,7 +161,7 @@ def _close_slot(i: int, market: Any, funding: Any, paid: int, memory: Any) -> in
     return paid
 
 
-@compiled
+@inlined
 def _answer_predictions(i: int, market: Any, told: Any, memory: Any) -> None:
     account, config, books = memory.account[0], memory.config[0], memory.books
     now = market.open_time_ms[i] + config.interval_ms + config.inference_delay_ms
@@ -187,7 +187,7 @@ def _answer_predictions(i: int, market: Any, told: Any, memory: Any) -> None:
         dispatch(account, config, books, memory.orders, memory.trades, memory.queue, memory.answers)
 
 
-@compiled
+@inlined
 def _watch_held(i: int, s: int, stop: int, market: Any, memory: Any, watch: Any) -> int:
     """Tell the quiet scan of a symbol with a position. Returns where the scan must end: at `i` if an order other than
     the whole stop and target is there or the stop is not."""
@@ -229,7 +229,7 @@ def _watch_held(i: int, s: int, stop: int, market: Any, memory: Any, watch: Any)
     return stop
 
 
-@compiled
+@inlined
 def _end_of_quiet(i: int, market: Any, funding: Any, paid: int, turn: int, memory: Any, watch: Any) -> int:
     """Where the quiet after slot `i` must end by what is known in advance; `i` where it cannot begin."""
     account, config, books = memory.account[0], memory.config[0], memory.books
@@ -258,7 +258,7 @@ def _end_of_quiet(i: int, market: Any, funding: Any, paid: int, turn: int, memor
     return stop
 
 
-@compiled
+@inlined
 def _pass_quiet(start: int, stop: int, market: Any, told: Any, memory: Any, watch: Any) -> int:
     """The next slot to step, with the peak and the marks moved up to it."""
     account, config, books = memory.account[0], memory.config[0], memory.books
@@ -299,7 +299,7 @@ def _pass_quiet(start: int, stop: int, market: Any, told: Any, memory: Any, watc
     return j
 
 
-@compiled
+@inlined
 def _deepen(begin: int, end: int, market: Any, memory: Any, watch: Any) -> None:
     """Note the worst drawdown at the closes of [begin, end), over which positions stay as they are."""
     account, books = memory.account[0], memory.books
@@ -322,7 +322,7 @@ def _deepen(begin: int, end: int, market: Any, memory: Any, watch: Any) -> None:
         i += size
 
 
-@compiled
+@inlined
 def _sample_until(end: int, taken: int, market: Any, memory: Any, samples: Any) -> int:
     """Sample the account at the slots before `end`; returns how many samples are taken."""
     account, books = memory.account[0], memory.books
@@ -345,7 +345,7 @@ def make_kernel(fingerprint: int) -> Any:
     """The compiled run. `fingerprint` names the sources of the compiled functions: numba keys its disk cache by the
     closure's values and looks for changes in this file only, so without it an old kernel would outlive an edit."""
 
-    @numba.njit(cache=True, nogil=True, error_model="numpy")
+    @numba.njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
     def run(
         first: int, market: Any, funding: Any, told: Any, memory: Any, samples: Any, watch: Any, lean: bool
     ) -> None:

@@ -11,7 +11,9 @@ import numpy as np
 
 from core.backtest.sweep_fills import share_e8
 from core.backtest.sweep_forms import (
+    ENTRIES_ONLY,
     EXIT,
+    NONE,
     REASON_LIMIT,
     REASON_REVERSAL,
     REASON_RULES,
@@ -106,7 +108,7 @@ def heed(account: Any, config: Any, books: Any, orders: Any, trades: Any, queue:
             if books[s].lots != 0 and not has_order(books[s], orders[s], EXIT):
                 leave(account, books[s], orders[s], trades[s], queue, s, REASON_LIMIT)
             else:
-                cancel(account, books[s], orders[s], queue, s, True, 0)
+                cancel(account, books[s], orders[s], queue, s, ENTRIES_ONLY, NONE)
 
 
 @compiled

@@ -11,11 +11,13 @@ from typing import Any
 from core.backtest.sweep_forms import (
     CANCEL,
     DEAD,
+    ENTRIES_ONLY,
     ENTRY,
     EXIT,
     GONE,
     INTENT,
     MAX_ORDERS,
+    NONE,
     OVERFLOW,
     PLACE,
     REASON_REVERSAL,
@@ -156,7 +158,7 @@ def enter(account: Any, book: Any, orders: Any, trades: Any, queue: Any, s: int,
     day = now // _DAY_MS
     account.entries_today = account.entries_today + 1 if day == account.entries_day else 1
     account.entries_day = day
-    place(account, book, orders, trades, queue, s, ENTRY, sign, lots, 0, trade_id, REASON_REVERSAL)
+    place(account, book, orders, trades, queue, s, ENTRY, sign, lots, NONE, trade_id, REASON_REVERSAL)
 
 
 @compiled
@@ -175,9 +177,9 @@ def leave(account: Any, book: Any, orders: Any, trades: Any, queue: Any, s: int,
     """Leave at market, and enter no more. The stop stays until the position is flat."""
     if book.trade < 0 or has_order(book, orders, EXIT):
         return
-    cancel(account, book, orders, queue, s, True, 0)
+    cancel(account, book, orders, queue, s, ENTRIES_ONLY, NONE)
     trade = trades[book.trade]
-    place(account, book, orders, trades, queue, s, EXIT, -trade.side, abs(book.lots), 0, trade.id, reason)
+    place(account, book, orders, trades, queue, s, EXIT, -trade.side, abs(book.lots), NONE, trade.id, reason)
 
 
 @compiled
