@@ -1,4 +1,4 @@
-"""Predictions as the signal bits of `core.backtest.quiet`: what a strategy decides on, found for whole columns at once."""
+"""Predictions as the signal bits of `core.backtest.quiet`: what a strategy decides on, for whole columns at once."""
 
 from __future__ import annotations
 

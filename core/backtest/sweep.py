@@ -109,8 +109,8 @@ def run(prepared: Prepared, settings: Settings, strategy: Strategy, values: Floa
     """All trades and the equity curve. `values` float64 (k, n): the prediction in bps of each symbol at the close of
     each slot, NaN for none; those before the first traded slot, and of missing bars, are not looked at.
 
-    Raises BadInputError where the strategy has an exit that the sweep does not know, SettingsError where the leverage is
-    more than a contract allows.
+    Raises BadInputError where the strategy has an exit that the sweep does not know, SettingsError where the leverage
+    is more than a contract allows.
     """
     market = prepared.market
     slots = np.arange(prepared.first, len(market.open_time_ms), dtype=np.int64)
@@ -169,8 +169,8 @@ def _check_bars(history: History) -> None:
     if bad.any():
         row, slot = (int(i) for i in np.argwhere(bad)[0])
         raise DataError(
-            f"{history.symbols[row]}: the bar that opens at {int(history.open_time_ms[slot])} ms has prices outside its "
-            "low and high, or only some of them; run quarterdeck data check"
+            f"{history.symbols[row]}: the bar that opens at {int(history.open_time_ms[slot])} ms has prices outside "
+            "its low and high, or lacks some; run quarterdeck data check"
         )
 
 
@@ -284,7 +284,9 @@ def _config(settings: Settings, strategy: Strategy) -> Any:
         "interval_ms": settings.market.interval_minutes * MINUTE_MS,
     }
     for section in (settings.sizing, settings.costs, caps):
-        values |= {name: getattr(section, name) for name in type(section).model_fields if name in forms.CONFIG.fields}
+        values |= {
+            name: getattr(section, name) for name in type(section).model_fields if name in (forms.CONFIG.names or ())
+        }
     for name in forms.CONFIG.names or ():
         config[name] = values[name]
     return config

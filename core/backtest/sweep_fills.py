@@ -1,4 +1,4 @@
-"""The sweep's fills: matching as `core.venues.matching` and `core.venues.simulated` do it, booked as `core.trader.state`
+"""The sweep's fills: matched as `core.venues.matching` and `core.venues.simulated` do, booked as `core.trader.state`
 does, with money rounded half-even to 1e-8 USDT in whole numbers.
 """
 
@@ -61,8 +61,8 @@ def mul_div_half_even(a: int, b: int, c: int) -> int:
 
 @compiled
 def share_e8(amount_e8: float, numerator: int, denominator: int) -> float:
-    """`numerator / denominator` of an amount, rounded half-even to a whole 1e-8 USDT. A figure that is not whole itself,
-    of an instrument with finer ticks and lots, is rounded in float."""
+    """`numerator / denominator` of an amount, rounded half-even to a whole 1e-8 USDT. A figure that is not whole
+    itself, of an instrument with finer ticks and lots, is rounded in float."""
     size = abs(amount_e8)
     if size == round(size) and size < 9007199254740992.0:
         rounded = float(mul_div_half_even(int(size), numerator, denominator))
@@ -85,7 +85,7 @@ def find_liquidation(config: Any, book: Any) -> None:
 def is_liquidated_by(book: Any, low: float, high: float) -> bool:
     if book.lots == 0:
         return False
-    return low <= book.liquidation if book.lots > 0 else high >= book.liquidation
+    return bool(low <= book.liquidation if book.lots > 0 else high >= book.liquidation)
 
 
 @compiled
@@ -115,10 +115,10 @@ def _reason_of(role: int, reason: int) -> int:
     if role == EXIT:
         return reason
     if role == ENTRY:
-        return REASON_REVERSAL
+        return int(REASON_REVERSAL)
     if role == LIQUIDATION:
-        return REASON_LIQUIDATION
-    return REASON_STOP if role == STOP else REASON_TARGET
+        return int(REASON_LIQUIDATION)
+    return int(REASON_STOP if role == STOP else REASON_TARGET)
 
 
 @compiled
@@ -272,7 +272,7 @@ def _fill_hit(
     _after_fill(account, config, book, orders, trades, queue, s, n, ticks, held, over, now)
     if order.status != DEAD and order.role != ENTRY and reducible_lots(book, order.sign) == 0:
         end_order(account, config, book, orders, trades, queue, s, n)
-    return lots
+    return int(lots)
 
 
 @compiled
@@ -372,7 +372,16 @@ def _take_hits(
 
 @compiled
 def match_first_price(
-    account: Any, config: Any, book: Any, orders: Any, trades: Any, queue: Any, closed: Any, s: int, price: float, now: int
+    account: Any,
+    config: Any,
+    book: Any,
+    orders: Any,
+    trades: Any,
+    queue: Any,
+    closed: Any,
+    s: int,
+    price: float,
+    now: int,
 ) -> None:
     """Match the first price of a bar, against the volume of the bar before, and let the trader answer each fill."""
     if book.orders == 0 and book.lots == 0:

@@ -11,14 +11,13 @@ import inspect
 from types import ModuleType
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from core.backtest import quiet, sweep_fills, sweep_forms, sweep_limits, sweep_orders
 from core.backtest.quiet import AGAINST_LONG, AGAINST_SHORT, BLOCK, LONG, PREDICTED, SHORT, scan_quiet, sum_block
 from core.backtest.sweep_fills import match_bar, match_first_price
-from core.backtest.sweep_forms import RESTING, REVERSAL_RULE, STOP, TARGET, TIME_STOP_RULE, inlined
+from core.backtest.sweep_forms import NONE, RESTING, REVERSAL_RULE, STOP, TARGET, TIME_STOP_RULE, entry_point, inlined
 from core.backtest.sweep_limits import decide, equity_e8, heed, is_shut, pay_funding, sample
 from core.backtest.sweep_orders import dispatch, protect
 from core.trader import costs, exits, fills, limits, sizing
@@ -36,6 +35,7 @@ SOURCES: tuple[ModuleType, ...] = (
     sweep_limits,
 )
 """Every module whose functions are compiled into the kernel, besides this one."""
+
 
 class Market(NamedTuple):
     """The recorded market, float64 (k, n): NaN in the first three where a bar is missing, the last known carried
@@ -134,7 +134,20 @@ def _meet_bars(i: int, market: Any, memory: Any) -> bool:
             book, orders, trades = books[s], memory.orders[s], memory.trades[s]
             low, high, mark, volume = market.low[s, i], market.high[s, i], market.mark[s, i], market.volume[s, i]
             match_bar(
-                account, config, book, orders, trades, memory.queue, memory.closed, s, price, low, high, mark, volume, now
+                account,
+                config,
+                book,
+                orders,
+                trades,
+                memory.queue,
+                memory.closed,
+                s,
+                price,
+                low,
+                high,
+                mark,
+                volume,
+                now,
             )
             book.mark, book.volume, book.seen = mark, volume, 1
             if book.lots != 0:
@@ -150,7 +163,9 @@ def _close_slot(i: int, market: Any, funding: Any, paid: int, memory: Any) -> in
     while paid < funding.slot.shape[0] and funding.slot[paid] <= i:
         if funding.slot[paid] == i:
             s = funding.symbol[paid]
-            pay_funding(account, books[s], memory.trades[s], funding.sign[paid], funding.per_lot[paid], funding.of[paid])
+            pay_funding(
+                account, books[s], memory.trades[s], funding.sign[paid], funding.per_lot[paid], funding.of[paid]
+            )
         paid += 1
     if seen:
         now = market.open_time_ms[i] + config.interval_ms
@@ -255,7 +270,7 @@ def _end_of_quiet(i: int, market: Any, funding: Any, paid: int, turn: int, memor
             watch.qty_e8[s] = watch.cost_e8[s] = 0.0
     if held and paid < funding.slot.shape[0]:
         stop = min(stop, funding.slot[paid])
-    return stop
+    return int(stop)
 
 
 @inlined
@@ -345,14 +360,14 @@ def make_kernel(fingerprint: int) -> Any:
     """The compiled run. `fingerprint` names the sources of the compiled functions: numba keys its disk cache by the
     closure's values and looks for changes in this file only, so without it an old kernel would outlive an edit."""
 
-    @numba.njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
+    @entry_point
     def run(
         first: int, market: Any, funding: Any, told: Any, memory: Any, samples: Any, watch: Any, lean: bool
     ) -> None:
         account = memory.account[0]
         account.code = fingerprint
         n = market.open_time_ms.shape[0]
-        paid = turn = taken = np.int64(0)
+        paid = turn = taken = int(NONE)
         i = first
         while i < n and account.error == 0:
             _meet_first_prices(i, market, memory)

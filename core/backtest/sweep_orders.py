@@ -51,10 +51,10 @@ def find_order(book: Any, orders: Any, order_id: int) -> int:
 
 @compiled
 def has_order(book: Any, orders: Any, role: int) -> bool:
+    found = False
     for n in range(book.orders):
-        if orders[n].role == role and orders[n].status != DEAD:
-            return True
-    return False
+        found |= orders[n].role == role and orders[n].status != DEAD
+    return found
 
 
 @compiled
@@ -116,7 +116,7 @@ def place(
     book.orders += 1
     account.next_id += 1
     order.id, order.role, order.status, order.sign = account.next_id, role, INTENT, sign
-    order.market = role == ENTRY or role == EXIT
+    order.market = role in (ENTRY, EXIT)
     order.qty, order.filled, order.canceling, order.rejected, order.stage = lots, 0, 0, 0, -1
     order.trigger_ticks, order.trade_id, order.reason = trigger_ticks, trade_id, reason
     # The float of the exact decimal, as the venue holds it.
@@ -146,7 +146,9 @@ def open_trade(account: Any, trades: Any, trade_id: int, side: int) -> int:
 
 
 @compiled
-def enter(account: Any, book: Any, orders: Any, trades: Any, queue: Any, s: int, sign: int, lots: int, now: int) -> None:
+def enter(
+    account: Any, book: Any, orders: Any, trades: Any, queue: Any, s: int, sign: int, lots: int, now: int
+) -> None:
     """Wish for a market entry of `lots`, through what is held on the other side."""
     account.next_id += 1
     trade_id = account.next_id
@@ -183,7 +185,9 @@ def leave(account: Any, book: Any, orders: Any, trades: Any, queue: Any, s: int,
 
 
 @compiled
-def bracket(account: Any, config: Any, book: Any, orders: Any, trades: Any, queue: Any, s: int, n: int, ticks: int) -> None:
+def bracket(
+    account: Any, config: Any, book: Any, orders: Any, trades: Any, queue: Any, s: int, n: int, ticks: int
+) -> None:
     """Stop and target from the first fill, both for the whole order."""
     sign, trade_id = orders[n].sign, trades[book.trade].id
     lots = abs(book.lots) + orders[n].qty - orders[n].filled
@@ -245,7 +249,7 @@ def _opening_e8(book: Any, order: Any) -> float:
     if order.role != ENTRY:
         return 0.0
     lots = max(0, order.qty - order.filled - reducible_lots(book, order.sign))
-    return float(lots) * adverse_ticks(book.mark, book.tick, order.sign) * book.tick_lot_e8
+    return float(float(lots) * adverse_ticks(book.mark, book.tick, order.sign) * book.tick_lot_e8)
 
 
 @compiled
@@ -264,8 +268,9 @@ def _has_margin(account: Any, config: Any, books: Any, orders: Any, s: int, orde
     per, of = books[s].taker_den + config.leverage * books[s].taker_num, books[s].taker_den
     over = opening * per - free * of
     if abs(over) < 1e-9 * opening * per:
-        return int(opening) * per - int(free) * of <= 0  # right even where the products wrap around
-    return over < 0.0
+        # Right even where the products wrap around.
+        return bool(int(opening) * per - int(free) * of <= 0)
+    return bool(over < 0.0)
 
 
 @compiled
