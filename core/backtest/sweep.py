@@ -37,6 +37,7 @@ Floats = NDArray[np.float64]
 Times = NDArray[np.int64]
 
 _E8 = Decimal(100_000_000)
+_MOST = 1 << 61
 _RULES: dict[Callable[..., bool], int] = {
     exits.reversal: forms.REVERSAL_RULE,
     exits.stop_loss: forms.STOP_LOSS_RULE,
@@ -208,13 +209,13 @@ def _funding(history: History, instruments: Sequence[Instrument]) -> Funding:
 def _funding_a_lot(rate: FundingRate, instrument: Instrument) -> tuple[int, int, int]:
     """Sign, numerator and denominator of what a lot pays in 1e-8 USDT, cut to the digits that 62 bits hold."""
     amount = EXACT.multiply(EXACT.multiply(instrument.qty(1), rate.mark_price), EXACT.multiply(rate.rate, _E8))
-    digits = 18
     size = abs(amount)
-    per_lot, of = size.as_integer_ratio()
-    while per_lot >= 1 << 61 or of >= 1 << 61:
-        per_lot, of = round(size, digits).as_integer_ratio()
-        digits -= 1
-    return (-1 if amount < 0 else 1), per_lot, of
+    for digits in range(18, -1, -1):
+        per_lot, of = size.as_integer_ratio()
+        if per_lot < _MOST and of < _MOST:
+            return (-1 if amount < 0 else 1), per_lot, of
+        size = size.quantize(Decimal(1).scaleb(-digits), context=EXACT)
+    raise DataError(f"{rate.symbol}: funding at {rate.time_ms} ms is more than can be counted; check its mark price")
 
 
 def _told(prepared: Prepared, settings: Settings, strategy: Strategy, values: Floats) -> Told:
