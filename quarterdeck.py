@@ -49,7 +49,7 @@ class QuarterdeckRuntime:
     def run_headless(self, request: RunRequest) -> int:
         from core.engine_thread import first_cause
 
-        _collect_garbage()
+        collect_garbage()
         try:
             asyncio.run(_serve_until_signal(request))
         except BaseExceptionGroup as group:
@@ -59,7 +59,7 @@ class QuarterdeckRuntime:
     def start_engine(self, request: RunRequest) -> EngineHandle:
         from core.engine_thread import EngineThread
 
-        _collect_garbage()
+        collect_garbage()
         return EngineThread(lambda built: _serve(request, built, console=True))
 
     def reader(self, home: Path) -> Reader:
@@ -75,7 +75,7 @@ class QuarterdeckRuntime:
         from storage.database import open_database
         from storage.history import prepare_history
 
-        _collect_garbage()
+        collect_garbage()
         where = Home(home)
         where.create()
         database = open_database(where.database)
@@ -112,11 +112,11 @@ class QuarterdeckRuntime:
         return HomeLab(Home(home))
 
     def replay_verify(self, home: Path, settings_path: Path | None) -> Row:
-        _collect_garbage()
+        collect_garbage()
         return asyncio.run(_verify(Home(home), settings_path))
 
 
-def _collect_garbage() -> None:
+def collect_garbage() -> None:
     """From here on; what was imported so far stays for good and is not looked at again."""
     gc.freeze()
     gc.enable()

@@ -1,20 +1,15 @@
-"""The composition root's other half: the backtest lab of one home, joined from core, strategies and storage.
+"""The backtest lab of one home, joined from core, strategies and storage: part of the composition root.
 
 Heavy imports stand inside the functions that need them, as in `quarterdeck`.
 """
 
 from __future__ import annotations
 
-import asyncio
-import hashlib
-import tempfile
-from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
-from dataclasses import dataclass, fields, replace
-from functools import cached_property
-from importlib.metadata import version
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 from core.clock import SystemClock
 from core.domain.errors import BadInputError
@@ -22,80 +17,33 @@ from core.domain.market import MINUTE_MS
 from core.home import Home
 from core.lab import BacktestRequest, Engine, OnProgress, Overrides, Progress, ShouldStop
 from core.runtime import Row
+from quarterdeck_plan import DATA, Plan, execute, make_plan, open_learner
+from quarterdeck_search import (
+    TrialKeeper,
+    WalkProgress,
+    fold_row,
+    lengths,
+    resumed,
+    sweep_record,
+    trials_of,
+    validation_row,
+)
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from core.backtest.history import History
+    from core.backtest.checks.run import Subject
+    from core.backtest.checks.sensitivity import Variant
     from core.backtest.report_data import Report
-    from core.backtest.result import Provenance, RunResult
-    from core.domain.instrument import Instrument
-    from core.settings import Settings
-    from core.strategy import Strategy
+    from core.backtest.result import RunResult
+    from core.backtest.trials import TrialCount
+    from core.lab import CheckRequest, SweepRequest, ValidateRequest, WalkForwardRequest
+    from core.settings import CostSettings
+    from quarterdeck_plan import Values
     from storage.database import Database
     from storage.lab import LabStore
     from storage.lab_records import RunRecord
 
-    Values = Mapping[str, NDArray[np.float64]]
 
-ROOT = Path(__file__).resolve().parent
-DATA = ROOT / "data"
-DECIDING = ("core", "strategies")
-"""The packages whose code decides what a run gives."""
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """A request with everything that it names looked up and checked."""
-
-    settings: Settings
-    strategy: Strategy
-    instruments: Mapping[str, Instrument]
-    history: History
-    seed: int
-    overrides: Overrides
-    note: str
-    jobs: int | None
-
-    def under(self, overrides: Overrides) -> Plan:
-        """The same over the same history with other settings. Raises SettingsError."""
-        from core.backtest.overrides import with_overrides
-
-        settings = with_overrides(self.settings, self.strategy.name, overrides)
-        return replace(
-            self,
-            settings=settings,
-            strategy=load(self.strategy.name, settings),
-            instruments=instruments_of(settings, self.history.symbols),
-            overrides=(*self.overrides, *overrides),
-        )
-
-
-def load(name: str, settings: Settings) -> Strategy:
-    from strategies.registry import load_strategy
-
-    return load_strategy(name, settings)
-
-
-def instruments_of(settings: Settings, symbols: Sequence[str]) -> dict[str, Instrument]:
-    """Raises BadInputError for a symbol without contract rules."""
-    from core.market.instruments import load_instruments
-
-    known = load_instruments(DATA / "instruments.toml", settings.costs)
-    unknown = [symbol for symbol in symbols if symbol not in known]
-    if unknown:
-        raise BadInputError(f"no contract rules for {', '.join(unknown)}; known are {', '.join(known)}")
-    return {symbol: known[symbol] for symbol in symbols}
-
-
-def code_version() -> str:
-    """The program's version, and a digest of the code that decides."""
-    digest = hashlib.blake2b(digest_size=4)
-    for package in DECIDING:
-        for path in sorted((ROOT / package).rglob("*.py")):
-            digest.update(path.read_bytes())
-    return f"{version('quarterdeck')}+{digest.hexdigest()}"
+Kind = Literal["backtest", "walkforward"]
 
 
 class HomeLab:
@@ -139,89 +87,50 @@ class HomeLab:
 
     def plan(self, request: BacktestRequest) -> Plan:
         """Raises BadInputError, SettingsError or DataError for what cannot be."""
-        from core.backtest.overrides import section_of, with_overrides
-        from core.backtest.presets import find_preset
-        from core.settings import Settings, known_keys, load_settings
-        from core.strategy import history_ms
-        from storage.history import load_history
+        from quarterdeck import collect_garbage
 
-        path = request.settings_path or (self._home.settings if self._home.settings.exists() else None)
-        settings = load_settings(path) if path is not None else Settings()
-        overrides = request.overrides
-        preset = find_preset(request.preset) if request.preset else None
-        if preset is not None:
-            overrides = (*preset.overrides(known_keys(Settings, section_of(request.strategy))), *overrides)
-        settings = with_overrides(settings, request.strategy, overrides)
-        strategy = load(request.strategy, settings)
-        symbols = request.symbols or settings.market.symbols
-        instruments = instruments_of(settings, symbols)
-        warm_up_ms = history_ms(strategy, MINUTE_MS)
-        first_ms, last_ms = self._span(symbols)
-        from_ms, to_ms = request.from_ms, request.to_ms
-        if preset is not None:
-            from_ms, to_ms = preset.period(from_ms, to_ms, last_ms)
-        from_ms = min(first_ms + warm_up_ms, last_ms) if from_ms is None else from_ms
-        to_ms = last_ms if to_ms is None else to_ms
-        if to_ms <= from_ms:
-            raise BadInputError(f"--to must be after --from; stored are {_span_text(first_ms, last_ms)}")
-        warm_up_bars = warm_up_ms // MINUTE_MS
-        history = load_history(self._candles, symbols, MINUTE_MS, from_ms, to_ms, warm_up_bars)
-        if strategy.model is not None and history.first < warm_up_bars:
-            raise BadInputError(
-                f"{strategy.name} trains on {warm_up_bars} bars, before {_span_text(from_ms)} only {history.first} are "
-                f"stored; choose a --from of {_span_text(first_ms + warm_up_ms)} or later"
-            )
-        seed = settings.demo.seed if request.seed is None else request.seed
-        return Plan(settings, strategy, instruments, history, seed, overrides, request.note, request.jobs)
-
-    def _span(self, symbols: Sequence[str]) -> tuple[int, int]:
-        """From where every symbol has bars, to where the last one ends."""
-        from storage.history import stored_series
-
-        series = stored_series(self._candles, MINUTE_MS)
-        missing = [symbol for symbol in symbols if symbol not in series]
-        if missing:
-            raise BadInputError(
-                f"no candles of {', '.join(missing)} are stored; import some with: quarterdeck data import FILE"
-            )
-        return max(series[s].first_ms for s in symbols), max(series[s].last_ms for s in symbols)
+        collect_garbage()
+        return make_plan(self._home, self._candles, request)
 
     def backtest(self, request: BacktestRequest, progress: OnProgress, should_stop: ShouldStop) -> Row:
         plan = self.plan(request)
-        result = self.execute(plan, request.engine, progress, should_stop)
-        record = self.judged(plan, request.engine, result)
-        return self.store.run(self.store.add_run(record))
+        values = self._values(plan, request.predictions)
+        result = execute(plan, self._home, request.engine, progress, should_stop, values)
+        return self.store.run(self.store.add_run(self._judged(plan, "backtest", request.engine, result)))
 
-    def execute(
-        self,
-        plan: Plan,
-        engine: Engine,
-        progress: OnProgress,
-        should_stop: ShouldStop,
-        values: Values | None = None,
-    ) -> RunResult:
-        """Run a plan. `values` are predictions that stand in for those of rule or model."""
-        if engine == "sweep":
-            return _sweep_once(plan, values)
-        return asyncio.run(_event_driven(plan, self._home, progress, should_stop, values))
+    def _values(self, plan: Plan, run_id: str | None) -> Values | None:
+        """The predictions of a stored run over the plan's history."""
+        from core.backtest.checks.run import values_of
 
-    def judged(self, plan: Plan, engine: Engine, result: RunResult) -> RunRecord:
-        """The record of a backtest, with all its figures."""
+        if run_id is None:
+            return None
+        record = self.store.load(run_id)
+        lacking = [symbol for symbol in plan.history.symbols if symbol not in record.result.predictions]
+        if lacking or record.provenance.strategy != plan.strategy.name:
+            raise BadInputError(
+                f"{run_id}: is a run of {record.provenance.strategy} on {', '.join(record.provenance.symbols)}; "
+                f"name one of {plan.strategy.name} on {', '.join(plan.history.symbols)}"
+            )
+        return values_of(record.result, plan.history)
+
+    def _judged(
+        self, plan: Plan, kind: Literal["backtest", "walkforward"], engine: Engine, result: RunResult
+    ) -> RunRecord:
+        """The record of a run, with all its figures. A walk-forward chose its parameters before what it trades."""
         from core.backtest.judge import judge
-        from core.backtest.trials import parameter_hash
         from storage.lab_records import RunRecord
 
         history = plan.history
-        own = parameter_hash(plan.settings.model_dump(mode="json"), plan.strategy.name)
-        where = (plan.strategy.name, history.symbols, history.from_ms, history.to_ms)
-        tried = self.store.count_trials(*where, also=[own])
+        tried = self._tried(plan)
         judgement = judge(result, history, plan.settings.costs, tried, plan.seed)
-        chosen_here = self.store.was_searched(*where, own)
+        chosen_here = kind == "backtest" and self.store.was_searched(
+            plan.strategy.name, history.symbols, history.from_ms, history.to_ms, plan.own_hash()
+        )
         return RunRecord(
-            kind="backtest",
+            kind=kind,
             created_ms=SystemClock().now_ms(),
             status="complete" if result.complete else "partial",
-            provenance=provenance(plan, engine, in_sample=chosen_here, trials=tried.trials),
+            provenance=plan.provenance(engine, in_sample=chosen_here, trials=tried.trials),
             result=result,
             figures=judgement.figures,
             breakdowns=judgement.breakdowns,
@@ -230,6 +139,184 @@ class HomeLab:
             references=judgement.references,
         )
 
+    def _tried(self, plan: Plan, also: Sequence[str] | None = None) -> TrialCount:
+        """How often parameters of the strategy were tried on such data; without `also`, with those of the plan."""
+        history = plan.history
+        named = [plan.own_hash()] if also is None else also
+        return self.store.count_trials(plan.strategy.name, history.symbols, history.from_ms, history.to_ms, also=named)
+
+    def sweep(self, request: SweepRequest, progress: OnProgress, should_stop: ShouldStop) -> Row:
+        from core.backtest.optuna_search import run_optuna
+        from core.backtest.search import run_grid
+        from core.backtest.selection import select
+
+        request, run_id = self._resumed(request)
+        plan = self.plan(request.run)
+        ground = plan.ground(self._values(plan, request.run.predictions))
+        provenance = plan.provenance("sweep", in_sample=True, trials=1)
+        if run_id is None:
+            record = sweep_record(plan, request, SystemClock().now_ms())
+            run_id = self.store.begin_sweep(record)
+        elif self.store.sweep(run_id).provenance.data_hash != provenance.data_hash:
+            raise BadInputError(f"{run_id}: its data has changed since; begin a new sweep")
+        known = {trial.parameter_hash: trial for trial in self.store.trials(run_id)}
+        keeper = TrialKeeper(self.store, run_id, provenance, progress, trials_of(request), len(known))
+        how: Any = {"known": known, "on_trial": keeper.take, "should_stop": should_stop}
+        compute = plan.compute(self._home)
+        if request.trials is None:
+            search = run_grid(ground, request.grid, compute, **how)
+        else:
+            space = request.grid or plan.strategy.search_space
+            drawing = (space, request.trials, request.objective, plan.seed)
+            search = run_optuna(ground, *drawing, compute, storage=self._home.searches, study=run_id, **how)
+        keeper.flush()
+        selection = select(search.trials, request.objective, tried=self._tried(plan, []))
+        self.store.end_sweep(run_id, "complete" if search.complete else "partial", selection.figures())
+        return self.store.run(run_id)
+
+    def _resumed(self, request: SweepRequest) -> tuple[SweepRequest, str | None]:
+        """A request that goes on with a sweep, as that sweep was asked for; and its id."""
+        if request.resume is None:
+            return request, None
+        run_id = self.store.run(request.resume)["run_id"]
+        return resumed(request, self.store.sweep(run_id)), run_id
+
+    def walk_forward(self, request: WalkForwardRequest, progress: OnProgress, should_stop: ShouldStop) -> Row:
+        from core.backtest.walk_forward import Choosing, plan_windows, run_walk_forward
+
+        plan = self.plan(request.run)
+        train_ms, test_ms = lengths(request)
+        searching = bool(request.grid) or request.trials is not None
+        values = self._values(plan, request.run.predictions)
+        if plan.strategy.model is not None and values is None:
+            if searching:
+                raise BadInputError(
+                    f"{plan.strategy.name} has a model: choose its settings over the predictions of a stored run, with "
+                    "--predictions RUN"
+                )
+            # Training anew as live does is what the run itself does.
+            result = execute(plan, self._home, "event-driven", progress, should_stop)
+            return self.store.run(self.store.add_run(self._judged(plan, "walkforward", "event-driven", result)))
+        ground = plan.ground(values)
+        windows = plan_windows(ground, train_ms, test_ms, embargo_ms=request.embargo_ms, anchored=request.anchored)
+        choosing = Choosing(request.grid, request.trials, request.objective, seed=plan.seed) if searching else None
+        told = WalkProgress(progress)
+        walk = run_walk_forward(
+            ground,
+            windows,
+            choosing,
+            plan.compute(self._home),
+            on_trial=told.trial,
+            progress=told.bars,
+            should_stop=should_stop,
+        )
+        walked = replace(plan, history=walk.history)
+        record = self._judged(walked, "walkforward", "event-driven", walk.result)
+        record = replace(record, breakdowns={**record.breakdowns, "folds": [fold_row(fold) for fold in walk.folds]})
+        tried = [(plan.provenance("sweep", in_sample=True, trials=1), fold.trials) for fold in walk.folds]
+        return self.store.run(self.store.add_run(record, tried))
+
+    def check(self, request: CheckRequest, progress: OnProgress, should_stop: ShouldStop) -> Row:
+        from core.backtest.checks.run import CHECKS, checks
+        from core.backtest.checks.verdict import Status, Verdict, overall, plain
+
+        unknown = [name for name in request.only if name not in CHECKS]
+        if unknown:
+            raise BadInputError(f"no check is called {unknown[0]!r}; choose from {', '.join(CHECKS)}")
+        plan = self.plan(request.run)
+        verdicts: list[Verdict] = []
+        for verdict in checks(self._subject(plan), request.only):
+            verdicts.append(verdict)
+            progress(Progress(len(verdicts), len(request.only or CHECKS), "checks", verdict.check))
+            if should_stop():
+                break
+        made = {verdict.check for verdict in verdicts}
+        # A rule has no rows to scale or to purge: only what was stopped is missing.
+        if should_stop():
+            left = [name for name in request.only or CHECKS if name not in made]
+            verdicts += [Verdict(name, Status.UNKNOWN, "stopped before it was made") for name in left]
+        faults = sum(verdict.status is Status.FAULT for verdict in verdicts)
+        history = plan.history
+        return {
+            "strategy": plan.strategy.name,
+            "symbols": list(history.symbols),
+            "from_ms": history.from_ms,
+            "to_ms": history.to_ms,
+            "labels": list(plan.provenance("event-driven", in_sample=False, trials=1).labels()),
+            "source": history.source,
+            "verdict": plain(overall(verdicts), faults),
+            "faults": faults,
+            "checks": [{**asdict(verdict), "status": str(verdict.status)} for verdict in verdicts],
+        }
+
+    def _subject(self, plan: Plan) -> Subject:
+        """The plan as the checks see it; the plain run is made once, and its predictions serve all variants of it."""
+        from core.backtest.checks.run import Subject, values_of
+        from core.backtest.judge import luck_figures
+        from core.backtest.statistics import daily_returns
+
+        plain_runs: list[RunResult] = []
+
+        def run(variant: Variant) -> RunResult:
+            if variant.seed is not None:
+                return self._quietly(replace(plan, seed=variant.seed))
+            if not plain_runs:
+                plain_runs.append(self._quietly(plan))
+            if variant.costs == 1.0 and not variant.delay_bars:
+                return plain_runs[0]
+            values = values_of(plain_runs[0], plan.history, variant.delay_bars)
+            varied = plan.under(_costs_times(plan.settings.costs, variant.costs))
+            return execute(varied, self._home, "event-driven", lambda _: None, lambda: False, values)
+
+        tried = self._tried(plan)
+
+        def luck(result: RunResult) -> tuple[float | None, float | None]:
+            returns = daily_returns(result.curve, result.initial_usdt).value
+            return luck_figures(returns, tried, plan.seed)["dsr"], None
+
+        learner = open_learner(plan.strategy)
+        return Subject(plan.strategy, plan.history, plan.settings.costs, learner, run, tried.trials, luck)
+
+    def _quietly(self, plan: Plan) -> RunResult:
+        """For runs that are part of something larger, which tells its own progress."""
+        return execute(plan, self._home, "event-driven", lambda _: None, lambda: False)
+
+    def validate(self, request: ValidateRequest, progress: OnProgress, should_stop: ShouldStop) -> Row:
+        from core.backtest.cpcv import cross_validate
+        from core.trader.costs import round_trip_cost_bps
+
+        plan = self.plan(request.run)
+        history, costs = plan.history, plan.settings.costs
+        told = []
+        for symbol in history.symbols:
+            found = cross_validate(
+                plan.strategy,
+                history.columns(symbol),
+                round_trip_cost_bps(float(costs.taker_fee_bps), costs.slippage_bps),
+                plan.compute(self._home),
+                folds=request.folds,
+                test_folds=request.test_folds,
+                embargo_ms=request.embargo_ms,
+                seed=plan.seed,
+                on_split=partial(_tell_split, progress, symbol),
+                should_stop=should_stop,
+            )
+            if found is None:
+                break
+            told.append(validation_row(symbol, found))
+        return {
+            "strategy": plan.strategy.name,
+            "symbols": list(history.symbols),
+            "from_ms": history.from_ms,
+            "to_ms": history.to_ms,
+            "labels": list(plan.provenance("event-driven", in_sample=False, trials=1).labels()),
+            "source": history.source,
+            "folds": request.folds,
+            "test_folds": request.test_folds,
+            "status": "complete" if len(told) == len(history.symbols) else "partial",
+            "validations": told,
+        }
+
     def runs(self) -> list[Row]:
         return self.store.runs()
 
@@ -237,110 +324,51 @@ class HomeLab:
         return self.store.run(run_id)
 
     def trades(self, run_id: str) -> list[Row]:
-        trades = self.store.load(run_id).result.trades
-        names = [item.name for item in fields(trades)]
-        columns = [getattr(trades, name).tolist() for name in names]
-        return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+        from core.backtest.result_rows import trade_rows
+
+        return trade_rows(self.store.load(run_id).result.trades)
 
     def curve(self, run_id: str, points: int) -> Row:
-        import numpy as np
+        from core.backtest.result_rows import curve_row
 
-        from core.backtest.series import drawdown_pct, thin_indices
+        return curve_row(self.store.load(run_id).result, points)
 
-        result = self.store.load(run_id).result
-        curve, fall = result.curve, drawdown_pct(result.curve.equity_usdt, result.initial_usdt)
-        half = max(4, points // 2)
-        kept = np.union1d(thin_indices(curve.equity_usdt, half), thin_indices(fall, half))
-        columns = {"time_ms": curve.time_ms, "equity_usdt": curve.equity_usdt, "drawdown_pct": fall}
-        return {name: column[kept].tolist() for name, column in columns.items()}
+    def bars(self, run_id: str, symbol: str, from_ms: int, to_ms: int, interval_ms: int) -> Row:
+        from core.market.joining import joined
+        from storage.history import load_history
+
+        own = self.store.load(run_id).provenance
+        if symbol not in own.symbols:
+            raise BadInputError(f"{run_id}: has no {symbol}; it traded {', '.join(own.symbols)}")
+        history = load_history(self._candles, [symbol], own.interval_ms, from_ms, to_ms, 0)
+        candles = joined(history.columns(symbol), interval_ms)
+        names = ("open", "high", "low", "close", "volume")
+        told = {name: getattr(candles, name).tolist() for name in names}
+        return {"open_ms": candles.open_time_ms.tolist(), **told}
 
     def compare(self, run_ids: Sequence[str]) -> Row:
-        from core.backtest.compare import side_by_side
+        from core.backtest.comparing import compare
 
-        return side_by_side([self.store.run(run_id) for run_id in run_ids])
+        return compare([self.store.run(run_id) for run_id in run_ids])
 
     def delete(self, run_ids: Sequence[str]) -> list[Row]:
         return self.store.delete(run_ids)
 
     def report(self, run_id: str) -> Report:
-        from core.backtest.report_data import Report
-
-        record = self.store.load(run_id)
-        return Report(
-            record.provenance,
-            record.result,
-            record.figures,
-            record.breakdowns,
-            record.references,
-            record.created_ms,
-        )
+        return self.store.load(run_id).report()
 
     def export(self, run_id: str, form: str, path: Path, overwrite: bool) -> Row:
         from core.backtest.export import export
 
         files = export(self.report(run_id), path, form, overwrite)
-        size = sum(file.stat().st_size for file in files)
-        return {"run_id": self.store.run(run_id)["run_id"], "form": form, "path": str(files[0]), "bytes": size}
+        return {"run_id": self.run(run_id)["run_id"], "form": form, "files": [str(file) for file in files]}
 
 
-def provenance(plan: Plan, engine: Engine, *, in_sample: bool, trials: int) -> Provenance:
-    from core.backtest.result import Provenance
-
-    history = plan.history
-    return Provenance(
-        strategy=plan.strategy.name,
-        engine=engine,
-        symbols=history.symbols,
-        from_ms=history.from_ms,
-        to_ms=history.to_ms,
-        interval_ms=history.interval_ms,
-        source=history.source,
-        data_hash=history.data_hash,
-        is_synthetic=history.is_synthetic,
-        in_sample=in_sample,
-        settings_json=plan.settings.model_dump_json(),
-        code_version=code_version(),
-        seed=plan.seed,
-        trials=trials,
-    )
+def _tell_split(progress: OnProgress, symbol: str, done: int, total: int) -> None:
+    progress(Progress(done, total, "trainings", symbol))
 
 
-async def _event_driven(
-    plan: Plan, home: Home, progress: OnProgress, should_stop: ShouldStop, values: Values | None
-) -> RunResult:
-    """The live code over the plan's history; its models are kept as long as the run."""
-    from core.backtest.event_driven import run
-    from core.trader.trader import Trader
-    from core.venues.rebuild import journalled_venue
-
-    strategy, settings = plan.strategy, plan.settings
-    async with AsyncExitStack() as stack:
-        forecaster = None
-        if strategy.model is not None and values is None:
-            from core.learning.forecaster import WorkerForecaster
-            from core.learning.workers import WorkerPool
-
-            models = stack.enter_context(tempfile.TemporaryDirectory(prefix="models-", dir=home.root))
-            workers = plan.jobs or settings.compute.jobs or settings.engine.training_workers
-            pool = WorkerPool(workers, settings.engine.worker_nice, home.worker_log)
-            stack.push_async_callback(pool.close)
-            forecaster = WorkerForecaster(strategy, pool, Path(models), plan.seed)
-        return await run(
-            plan.history,
-            Trader("backtest", strategy, settings, plan.instruments),
-            journalled_venue(plan.instruments, settings),
-            forecaster,
-            progress=lambda done, total: progress(Progress(done, total, "bars")),
-            should_stop=should_stop,
-            values=values,
-        )
-
-
-def _sweep_once(plan: Plan, values: Values | None) -> RunResult:
-    raise NotImplementedError
-
-
-def _span_text(*times_ms: int) -> str:
-    from core.logbook import iso_utc
-
-    return " to ".join(iso_utc(time_ms)[:16].replace("T", " ") for time_ms in times_ms) + " UTC"
+def _costs_times(costs: CostSettings, factor: float) -> Overrides:
+    """Fees, slippage and impact, each `factor` times what it is."""
+    names = ("maker_fee_bps", "taker_fee_bps", "slippage_bps", "impact_bps")
+    return tuple((f"costs.{name}", float(getattr(costs, name)) * factor) for name in names)

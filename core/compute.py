@@ -13,19 +13,22 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Generic, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar
 
 import numpy as np
 
 from core.compute_worker import Answer, Failure, failure_of
 from core.domain.errors import TaskError, WorkerLostError
-from core.settings import ComputeSettings
+
+if TYPE_CHECKING:
+    from core.settings import ComputeSettings
 
 S = TypeVar("S")
 T = TypeVar("T")
 R = TypeVar("R")
 
 ATTEMPTS = 3
+NO_TASK = -1
 LOOK_UP_S = 0.1
 HALT_TRIES = 100
 
@@ -171,12 +174,12 @@ def _run_in(pool: _Pool, run: _Run[T, R]) -> None:
         try:
             _run_round(pool.begin(), run, chosen, sent, one_by_one=bool(losses))
         except WorkerLostError as error:
-            losses.update(index for index in sent if index not in run.results)
-            if not sent or (len(chosen) == 1 and losses[chosen[0]] >= ATTEMPTS):
-                raise WorkerLostError(
-                    f"task {chosen[0] + 1} of {len(run.tasks)}: {error}, {ATTEMPTS} times; "
-                    "memory may be short, or a library crashes"
-                ) from error
+            losses.update([index for index in sent if index not in run.results] or [NO_TASK])
+            alone = len(chosen) == 1 and losses[chosen[0]] >= ATTEMPTS
+            if alone or losses[NO_TASK] >= ATTEMPTS:
+                name = f"task {chosen[0] + 1} of {len(run.tasks)}: " if alone else ""
+                mend = "memory may be short, or a library crashes"
+                raise WorkerLostError(f"{name}{error}, {ATTEMPTS} times; {mend}") from error
 
 
 def _run_round(round_: _Round, run: _Run[T, R], chosen: Sequence[int], sent: list[int], *, one_by_one: bool) -> None:
@@ -218,8 +221,9 @@ def _arriving(
 
     thread = threading.Thread(target=bring, name="compute", daemon=True)
     thread.start()
+    ended = False
     try:
-        while True:
+        while not ended:
             if should_stop():
                 _halt(round_, thread)
                 yield from _left(arrived)
@@ -231,9 +235,10 @@ def _arriving(
                 continue
             if not isinstance(item, _End):
                 yield item
-            elif item.error is None:
-                return
-            else:
+                continue
+            ended = True
+            thread.join()
+            if item.error is not None:
                 raise item.error
     finally:
         _halt(round_, thread)

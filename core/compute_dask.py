@@ -72,7 +72,7 @@ class DaskRound:
                 yield from parallel(perform(*given, *call) for call in calls)
         except KilledWorker as error:
             raise WorkerLostError("every worker that took it died") from error
-        except CancelledError as error:
+        except (CancelledError, OSError, TimeoutError) as error:
             raise WorkerLostError("its worker or its data was lost") from error
         except Exception as error:
             raise ComputeError(f"{self._pool.scheduler}: {type(error).__name__}: {error}") from error

@@ -40,6 +40,11 @@ class Home:
         return self.root / "lab.db"
 
     @property
+    def searches(self) -> Path:
+        """What Optuna remembers of its studies, so that a search can be resumed."""
+        return self.root / "optuna.db"
+
+    @property
     def models(self) -> Path:
         return self.root / "models"
 

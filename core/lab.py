@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from core.runtime import Row
+
+if TYPE_CHECKING:
+    from core.backtest.report_data import Report
 
 Value = bool | int | float | str
 Overrides = tuple[tuple[str, Value], ...]
@@ -36,6 +39,7 @@ class BacktestRequest:
     `symbols` empty takes those of the settings. The period is [from_ms, to_ms), None for the data's own ends or what
     the preset says. `settings_path` None takes the home's file or the defaults; the preset's overrides come over it,
     `overrides` over both. `seed` None takes that of the settings; `jobs` None that of `[compute]`.
+    `predictions` is the id of a run whose predictions stand in for those of the strategy's rule or model.
     """
 
     strategy: str
@@ -49,6 +53,7 @@ class BacktestRequest:
     seed: int | None = None
     jobs: int | None = None
     note: str = ""
+    predictions: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +97,16 @@ class CheckRequest:
 
     run: BacktestRequest
     only: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ValidateRequest:
+    """Cross-validate a strategy's model: every choice of `test_folds` of `folds` runs of time is left out once."""
+
+    run: BacktestRequest
+    folds: int = 6
+    test_folds: int = 2
+    embargo_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +170,12 @@ class Lab(Protocol):
         always). Stopped early, the checks that were not made are "unknown"."""
         ...
 
+    def validate(self, request: ValidateRequest, progress: OnProgress, should_stop: ShouldStop) -> Row:
+        """strategy, symbols, from_ms, to_ms, labels, source, folds, test_folds, status ("partial" where it was stopped)
+        and validations (list of rows, one a symbol: symbol, rows, trainings, paths (list of rows: trades, mean_net_bps,
+        net_bps, sharpe) and positive_share_pct (of the paths that have a Sharpe ratio, None where none has))."""
+        ...
+
     def runs(self) -> list[Row]:
         """Summaries, the newest last."""
         ...
@@ -163,14 +184,27 @@ class Lab(Protocol):
         """The detail row."""
         ...
 
+    def report(self, run_id: str) -> Report:
+        """What the summary, the page and the exports of a run are made of. Raises BadInputError for a sweep."""
+        ...
+
     def trades(self, run_id: str) -> list[Row]:
         """Closed trades in order of their exits: the names of core.backtest.result.TradeColumns, side +1 or -1."""
         ...
 
     def curve(self, run_id: str, points: int) -> Row:
-        """time_ms, equity_usdt and drawdown_pct (lists of one length, about `points` at most).
+        """time_ms, equity_usdt and drawdown_pct (0 or below): lists of one length, `points` (8 or more) at most.
 
-        The last value, the least and the greatest equity and the deepest drawdown are among them.
+        The first and the last, the least and the greatest equity and the deepest drawdown are among them.
+        """
+        ...
+
+    def bars(self, run_id: str, symbol: str, from_ms: int, to_ms: int, interval_ms: int) -> Row:
+        """The candles around a trade: open_ms, open, high, low, close and volume (lists of one length, oldest first).
+
+        They are those that the run was made on and that open in [from_ms, to_ms), joined into candles of
+        `interval_ms`, a whole multiple of the run's own, that begin on multiples of it in UTC. Slots without a candle
+        are left out. Raises DataError where the run's candles are no longer stored.
         """
         ...
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.domain.trading import ExitReason
+from core.lab import Grid
 
 ThresholdFunction = Callable[[float], float]
 """round_trip_cost_bps -> smallest |prediction| in bps that is worth an entry."""
@@ -74,6 +75,8 @@ class Strategy:
     shown before the first that it may trade on. Predictions come from `model`, which needs a `lifecycle`, or from
     `rule`, or from elsewhere. `horizon_ms` is 0 where a prediction is not of a set time ahead.
     `reverses`: a signal against the position closes it and opens the other side with one order.
+    For those who search, keys of its own section: `search_space` has the values worth trying of each, and
+    `decision_keys` are those that a model is not trained with, which may so be changed while its predictions stay.
     """
 
     name: str
@@ -90,6 +93,8 @@ class Strategy:
     model: ModelSpec | None = None
     rule: Rule | None = None
     reverses: bool = False
+    search_space: Grid = ()
+    decision_keys: tuple[str, ...] = ()
 
 
 def history_ms(strategy: Strategy, interval_ms: int) -> int:

@@ -18,6 +18,9 @@ from storage.database import Database, storage_errors, transaction
 
 T = TypeVar("T")
 
+CHUNK_ROWS = 16_384
+"""So many rows at a time are Python objects where many are read or written."""
+
 SELECT_CANDLES = """SELECT open_time_ms, open, high, low, close, volume FROM candles
 WHERE symbol = ? AND interval_ms = ? AND open_time_ms >= ? AND open_time_ms < ? ORDER BY open_time_ms"""
 INSERT_CANDLE = "INSERT INTO candles VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"

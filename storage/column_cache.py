@@ -15,13 +15,14 @@ import zlib
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.domain.errors import StorageError
+from storage.candles import CHUNK_ROWS
 
-CHUNK_ROWS = 16_384
 _LAYOUT = 1
 _HEADER_LIMIT = 1 << 20
 _ALIGNMENT = 64
@@ -52,7 +53,7 @@ def stored_columns(connection: sqlite3.Connection, folder: Path, symbol: str, in
 
     `connection` is in a transaction. May raise sqlite3.Error, and StorageError where the file cannot be written.
     """
-    path = folder / f"{symbol}-{interval_ms}.columns"
+    path = folder / f"{quote(symbol, safe='')}-{interval_ms}.columns"
     fingerprint = _fingerprint(connection, symbol, interval_ms)
     found = _read(path, fingerprint)
     if found is None:

@@ -15,7 +15,7 @@ from core.market.checking import DataProblem, bar_problems, gaps
 from core.market.importing import CandleFile, FundingFile, Origin, file_sha256, read_market_file
 from core.market.intervals import INTERVALS_MS, interval_text
 from core.ports import BarColumns
-from storage.candles import INSERT_CANDLE, SELECT_CANDLES, bar_columns
+from storage.candles import CHUNK_ROWS, INSERT_CANDLE, SELECT_CANDLES, bar_columns
 from storage.database import Database, connect_read_only, storage_errors, transaction
 
 _INSERT_SOURCE = """INSERT INTO sources
@@ -166,8 +166,12 @@ def _store_candles(connection: sqlite3.Connection, file: CandleFile, synthetic: 
     report = _report(file.origin, "candles", bars.symbol, bars.interval_ms, synthetic, times, int(new.sum()))
     source_id = _add_source(connection, report, now_ms, note="")
     columns = (times, bars.open, bars.high, bars.low, bars.close, bars.volume)
-    rows = zip(*(column[new].tolist() for column in columns), strict=True)
-    connection.executemany(INSERT_CANDLE, ((bars.symbol, bars.interval_ms, *row, source_id) for row in rows))
+    chosen = np.flatnonzero(new)
+    # In chunks, because a year of minutes as Python numbers is a hundred megabytes.
+    for start in range(0, len(chosen), CHUNK_ROWS):
+        chunk = chosen[start : start + CHUNK_ROWS]
+        rows = zip(*(column[chunk].tolist() for column in columns), strict=True)
+        connection.executemany(INSERT_CANDLE, ((bars.symbol, bars.interval_ms, *row, source_id) for row in rows))
     return report
 
 

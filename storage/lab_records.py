@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from core.lab import Grid, Overrides, Status
-from core.logbook import iso_utc
 from core.runtime import Row
 
 if TYPE_CHECKING:
+    from core.backtest.report_data import Report
     from core.backtest.result import EquityCurve, Provenance, RunResult
 
 FAILED = "FAILED: ended by an error"
@@ -45,6 +45,13 @@ class RunRecord:
     overrides: Overrides = ()
     note: str = ""
     references: Mapping[str, EquityCurve] = field(default_factory=dict)
+
+    def report(self) -> Report:
+        """What the summary, the page and the exports are made of."""
+        from core.backtest.report_data import Report
+
+        parts = (self.figures, self.breakdowns, self.references)
+        return Report(self.provenance, self.result, *parts, made_ms=self.created_ms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +88,7 @@ def provenance_of(row: Mapping[str, Any]) -> Provenance:
 
 def run_labels(record: RunRecord) -> list[str]:
     """Warnings that stand beside every figure of a run."""
-    found = list(record.provenance.labels())
-    if record.status == "failed":
-        return [*found, FAILED]
-    if record.status == "complete":
-        return found
-    times = record.result.curve.time_ms
-    reached_ms = int(times[-1]) if len(times) else record.provenance.from_ms
-    return [*found, f"PARTIAL: stopped at {iso_utc(reached_ms)[:16].replace('T', ' ')} UTC"]
+    return [*record.report().labels(), *([FAILED] if record.status == "failed" else [])]
 
 
 def sweep_labels(provenance: Provenance, status: Status) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 
 from core.domain.errors import BadInputError, QuarterdeckError
@@ -43,7 +45,7 @@ def load_strategy(name: str, settings: Settings) -> Strategy:
 
 
 def _entry_point(name: str) -> EntryPoint:
-    values = {found.value for found in entry_points(group=GROUP, name=name)}
+    values = set(_registered(name, tuple(sys.path)))
     if name in BUILT_IN:
         values.add(BUILT_IN[name])
     if not values:
@@ -53,6 +55,12 @@ def _entry_point(name: str) -> EntryPoint:
             f"strategy {name}: registered more than once, as {' and as '.join(sorted(values))}; uninstall all but one"
         )
     return EntryPoint(name, values.pop(), GROUP)
+
+
+@lru_cache(maxsize=64)
+def _registered(name: str, path: tuple[str, ...]) -> frozenset[str]:
+    """Kept, because a search builds a strategy for every parameter set and this reads every distribution there is."""
+    return frozenset(found.value for found in entry_points(group=GROUP, name=name))
 
 
 def _checked(name: str, value: str, strategy: object, settings: Settings) -> Strategy:

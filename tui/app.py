@@ -20,18 +20,23 @@ from core.domain.operator import Verb
 from tui import terminal
 from tui.format import UNICODE, Glyphs, fit, plain_text
 from tui.keys import ACTIONS, SAFETY, Action, bindings, scoped
+from tui.lab_desk import LabAccess, LabDesk
+from tui.lab_host import LAB_ACTS, PARENTS, LabHost
+from tui.lab_runs import CALM, HASTY, Patience
 from tui.safety import SafetyDesk
 from tui.screens.console import ConsoleScreen
 from tui.theme import THEMES, default_theme, textual_themes
 from tui.widgets.bars import status_row, waiting_row
 from tui.widgets.logs import LEVELS
 from tui.widgets.panel import View
+from tui.widgets.prompt import Asked
 from tui.widgets.table import Row
 
 FLUSH_HZ = 4.0
 SILENT_AFTER_MS = 3_000
 BLURRED_EVERY = 4
 HINTS = ("tab next panel", "enter chart", "[ ] symbol", "space freeze", "t theme", "esc back")
+LAB_HINTS = ("esc back", "tab next panel", "t theme")
 CLOSED_EXIT_CODE = 129
 
 _QUIET_STATES = frozenset(("ended", "failed", "stopping"))
@@ -39,7 +44,7 @@ _STANDSTILL = {
     "paused": "PAUSED: no new entries; exits and stops go on. R resumes",
     "halted": "HALTED: no new orders; protective stops stay. R resumes",
 }
-_SCOPES = {action.name: action.scope for action in ACTIONS if action.scope}
+_SCOPES = {action.id: action.scopes for action in ACTIONS if action.scopes}
 _GUARDED = {action.name for action in SAFETY}
 
 logger = logging.getLogger(__name__)
@@ -71,6 +76,7 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
         engine_here: bool = True,
         terminal_alive: Callable[[], bool] = lambda: True,
         signalled: Callable[[int], None] = lambda _: None,
+        lab: LabAccess | None = None,
     ) -> None:
         super().__init__()
         self.signalled = signalled
@@ -85,7 +91,9 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
         self.desk = SafetyDesk(clock_ms, self._send, self._leave, engine_here=engine_here, glyphs=glyphs)
         self.failure = ""
         self.exit_code = 0
-        self.deck = ConsoleScreen(self._search_done, self._tick, glyphs)
+        self.lab = LabDesk(lab, LabHost(self), clock_ms)
+        self.deck = ConsoleScreen(self._tick, self._urgent, glyphs, self.lab)
+        self._leaving = False
         self._terminal_alive = terminal_alive
         self._started_ms = clock_ms()
         self._seq = -1
@@ -112,9 +120,10 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
         self.deck.go(self.deck.page)
         self.flush()
         if self.control is None and self.connect is not None:
-            self.call_after_refresh(self._start, self._connect(self.connect))
+            self.call_after_refresh(self.start, self._connect(self.connect))
 
-    def _start(self, job: Any) -> None:
+    def start(self, job: Any) -> None:
+        """Run a coroutine beside the console; one that can fail sees to that itself."""
         task = asyncio.get_running_loop().create_task(job)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -165,6 +174,7 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
         if not self.symbol and snapshot is not None and snapshot.prices:
             self.symbol = snapshot.prices[0].symbol
         self.desk.tick()
+        self.lab.tick()
         progress = self.desk.progress(snapshot)
         view = self._view(snapshot)
         if self.frozen is None:
@@ -234,7 +244,8 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
     def _hint(self) -> str:
         """The keys of the focused panel, then general ones, as many as fit whole."""
         text = ""
-        for hint in (*(f"{action.shown} {action.label}" for action in scoped(self.deck.target.NAME)), *HINTS):
+        general = LAB_HINTS if self.deck.page.startswith("lab") else HINTS
+        for hint in (*(f"{action.shown} {action.label}" for action in scoped(self.deck.target.NAME)), *general):
             longer = f"{text}   {hint}" if text else hint
             if len(longer) + 2 > self.deck.size.width:
                 break
@@ -247,15 +258,15 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action in _GUARDED:
             return None if self.desk.reason_against(action, self.snapshot) else True
-        scope = _SCOPES.get(action)
-        if scope == "confirm":
+        scopes = _SCOPES.get(f"{action}({', '.join(map(repr, parameters))})" if parameters else action, ())
+        if "confirm" in scopes:
             return self.desk.question is not None
-        if scope is not None and scope != self.deck.target.NAME:
+        if scopes and self.deck.target.NAME not in scopes:
             return False
         return action != "log_next" or bool(self.deck.logs.wanted)
 
     def _send(self, verb: Verb) -> None:
-        self._start(self._command(verb))
+        self.start(self._command(verb))
 
     async def _command(self, verb: Verb) -> None:
         if self.control is None:
@@ -275,15 +286,32 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
     def _end(self, exit_code: int) -> None:
         """A signal or a closed terminal: nothing is asked, and nothing more is written to a terminal that is gone."""
         self._terminal_alive()
-        self.exit(return_code=exit_code)
+        self._go_away(exit_code, HASTY)
 
     def _leave(self) -> None:
-        self.exit(return_code=self.exit_code)
+        self._go_away(self.exit_code, CALM)
 
-    def _search_done(self, text: str | None) -> None:
-        self.deck.close_search()
-        if text is not None:
-            self.deck.logs.search(text)
+    def _go_away(self, exit_code: int, patience: Patience) -> None:
+        """Leave; a run of the lab is stopped first. Told a second time, the console does not wait for it any longer."""
+        if not self.lab.running or (self._leaving and patience is CALM):
+            self.exit(return_code=exit_code)
+            return
+        self._leaving = True
+        self.desk.tell("leaving: the lab's run is stopped and stores what it has; q leaves at once", "warn")
+        self.start(self._end_run(exit_code, patience))
+        self.flush()
+
+    async def _end_run(self, exit_code: int, patience: Patience) -> None:
+        await self.lab.close(patience)
+        self.exit(return_code=exit_code)
+
+    def _urgent(self, act: str) -> None:
+        """A safety act asked for while something was typed."""
+        reason = self.desk.reason_against(act, self.snapshot)
+        if reason:
+            self.action_explain(act)
+        else:
+            getattr(self, f"action_{act}")()
 
     def on_app_blur(self) -> None:
         self._blurred_ticks = 0
@@ -323,11 +351,16 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
         self.flush()
 
     def action_leave(self) -> None:
-        self.desk.ask_leave(self.snapshot)
+        if self._leaving:
+            self._leave()
+            return
+        self.desk.ask_leave(self.snapshot, self.lab.job.title if self.lab.running and self.lab.job else "")
         self.flush()
 
     def action_panel(self, name: str) -> None:
         self.deck.go(name)
+        if name == "lab":
+            self.lab.open()
         self.flush()
 
     def action_help(self) -> None:
@@ -340,7 +373,7 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
         elif self.deck.logs.wanted:
             self.deck.logs.search("")
         elif self.deck.page != "overview":
-            self.deck.go("overview")
+            self.deck.go(PARENTS.get(self.deck.page, "overview"))
         self.flush()
 
     def action_tab(self, delta: int) -> None:
@@ -374,14 +407,34 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
         self.flush()
 
     def action_open(self) -> None:
-        self.symbol = self.deck.target.cursor_symbol() or self.symbol
-        self.action_panel("chart")
+        if not self.deck.page.startswith("lab"):
+            self.symbol = self.deck.target.cursor_symbol() or self.symbol
+            self.action_panel("chart")
 
     def action_zoom(self, delta: int) -> None:
-        self.deck.chart.zoom(delta)
+        if self.deck.target is self.deck.chart:
+            self.deck.chart.zoom(delta)
+        else:
+            self.lab.zoom(delta)
+        self.flush()
+
+    def action_lab(self, act: str) -> None:
+        LAB_ACTS[act](self.deck, self.lab)
+        self.flush()
+
+    def open_prompt(self, asked: Asked) -> None:
+        """A question that is open is answered first: its keys would be typed."""
+        if self.desk.question is None:
+            self.deck.open_prompt(asked)
+            self.flush()
 
     def action_search(self) -> None:
-        self.deck.open_search()
+        self.deck.go("logs")
+        self.open_prompt(Asked("search the log", self.deck.logs.wanted, self._search_done, hint="enter search"))
+
+    def _search_done(self, text: str | None) -> None:
+        if text is not None:
+            self.deck.logs.search(text)
         self.flush()
 
     def action_log_next(self, direction: int) -> None:

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 from textual.binding import Binding, BindingType
 
-PANELS = ("overview", "markets", "positions", "signals", "risk", "chart", "trades", "logs")
+PANELS = ("overview", "markets", "positions", "signals", "risk", "chart", "trades", "logs", "lab")
 
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """`id` is the Textual action (parameters included). `scope` names the panel or state in which the keys mean this.
+    """`id` is the Textual action (parameters included). `scopes` name the panels or the state with these keys.
 
     `footer` is the rank in the footer, 0 for never; `guarded` actions say why when they cannot be done.
     """
@@ -21,7 +21,7 @@ class Action:
     shown: str
     label: str
     help: str
-    scope: str = ""
+    scopes: tuple[str, ...] = ()
     footer: int = 0
     guarded: bool = False
 
@@ -30,9 +30,13 @@ class Action:
         return self.id.partition("(")[0]
 
 
+_CHARTS = ("chart", "lab_chart")
+_RUNS = ("lab", "lab_run")
+_OPENING = ("lab", "lab_run", "lab_trades")
+
 ACTIONS: tuple[Action, ...] = (
-    Action("confirm_yes", "y", "y", "yes", "do what the confirm bar says", scope="confirm"),
-    Action("confirm_no", "n,escape,enter", "n esc", "no", "cancel what the confirm bar says", scope="confirm"),
+    Action("confirm_yes", "y", "y", "yes", "do what the confirm bar says", scopes=("confirm",)),
+    Action("confirm_no", "n,escape,enter", "n esc", "no", "cancel what the confirm bar says", scopes=("confirm",)),
     Action("pause", "P", "P", "pause", "no new entries, at once; exits and stops go on", footer=1, guarded=True),
     Action(
         "halt",
@@ -46,12 +50,25 @@ ACTIONS: tuple[Action, ...] = (
     Action("flatten", "F", "F", "flatten", "close every position, after a confirm bar", footer=3, guarded=True),
     Action("resume", "R", "R", "resume", "allow entries again, after a confirm bar", footer=4, guarded=True),
     *(Action(f"panel('{name}')", str(n), str(n), name, f"panel {name}") for n, name in enumerate(PANELS, 1)),
-    Action("log_next(1)", "n", "n", "next", "next match", scope="logs"),
-    Action("log_next(-1)", "N", "N", "previous", "previous match", scope="logs"),
-    Action("log_level", "l", "l", "level", "lowest level shown: all, info, warning, error", scope="logs"),
-    Action("log_follow", "f", "f", "follow", "follow the newest line", scope="logs"),
-    Action("zoom(1)", "plus,equals_sign", "+", "zoom in", "wider candles, fewer minutes each", scope="chart"),
-    Action("zoom(-1)", "minus", "-", "zoom out", "narrower candles, more minutes each", scope="chart"),
+    Action("log_next(1)", "n", "n", "next", "next match", scopes=("logs",)),
+    Action("log_next(-1)", "N", "N", "previous", "previous match", scopes=("logs",)),
+    Action("log_level", "l", "l", "level", "lowest level shown: all, info, warning, error", scopes=("logs",)),
+    Action("log_follow", "f", "f", "follow", "follow the newest line", scopes=("logs",)),
+    Action("zoom(1)", "plus,equals_sign", "+", "zoom in", "wider candles, fewer minutes each", scopes=_CHARTS),
+    Action("zoom(-1)", "minus", "-", "zoom out", "narrower candles, more minutes each", scopes=_CHARTS),
+    Action("lab('open')", "enter", "enter", "open", "the run's figures, its trades, a trade on its candles", _OPENING),
+    Action("lab('new')", "n", "n", "new run", "fill in the form that starts a run", _RUNS),
+    Action("lab('mark')", "m", "m", "mark", "mark a run for the comparison, or take its mark away", _RUNS),
+    Action("lab('compare')", "c", "c", "compare", "the two marked runs side by side", _RUNS),
+    Action("lab('export')", "e", "e", "export", "write the run to a file; tab chooses its form", _RUNS),
+    Action("lab('delete')", "d", "d", "delete", "delete the marked runs or this one, after a confirm bar", _RUNS),
+    Action("lab('again')", "a", "a", "again", "the form, filled in with what this run was asked to do", _RUNS),
+    Action("lab('edit')", "enter", "enter", "type", "type into a field, go on to the next choice", ("lab_form",)),
+    Action("lab('choose_back')", "left,h", "left", "back", "the choice before", ("lab_form",)),
+    Action("lab('choose_on')", "right,l", "right", "on", "the next choice", ("lab_form",)),
+    Action("lab('start')", "s", "s", "start", "start the run that the form describes", ("lab_form",)),
+    Action("lab('stop')", "x", "x", "stop", "stop the run under way and keep what it has", (*_RUNS, "lab_form")),
+    Action("lab('reload')", "r", "r", "read anew", "read the list of runs again", _RUNS),
     Action("symbol(-1)", "left_square_bracket,left,h", "[", "symbol back", "previous symbol"),
     Action("symbol(1)", "right_square_bracket,right,l", "]", "symbol on", "next symbol"),
     Action("open", "enter", "enter", "chart", "the chart of the symbol under the cursor"),
@@ -79,7 +96,7 @@ SAFETY = tuple(action for action in ACTIONS if action.guarded)
 def bindings() -> list[BindingType]:
     """One Binding per action, with its id. A guarded action that cannot be done now falls through to its reason."""
     found: list[BindingType] = [
-        Binding(action.keys, action.id, action.help, show=False, id=f"{action.scope}.{action.id}".lstrip("."))
+        Binding(action.keys, action.id, action.help, show=False, id=".".join((*action.scopes[:1], action.id)))
         for action in ACTIONS
     ]
     found += [Binding(a.keys, f"explain('{a.id}')", a.help, show=False, id=f"why.{a.id}") for a in SAFETY]
@@ -93,4 +110,4 @@ def footer_actions(width: int) -> list[Action]:
 
 
 def scoped(scope: str) -> list[Action]:
-    return [action for action in ACTIONS if action.scope == scope]
+    return [action for action in ACTIONS if scope in action.scopes]

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from core.control import Control
 from tui import terminal
 from tui.app import CLOSED_EXIT_CODE, FLUSH_HZ, QuarterdeckApp
+from tui.lab_desk import LabAccess
 
 
 def run_console(
@@ -20,10 +21,12 @@ def run_console(
     theme: str | None = None,
     engine_here: bool = True,
     mouse: bool = True,
+    lab: LabAccess | None = None,
     let_go: Callable[[], None] = lambda: None,
 ) -> int:
     """Run the console on this process's terminal until the operator leaves; returns the exit code.
 
+    `lab` is the backtest lab that panel 9 shows; None where there is none.
     `let_go` releases what else the process holds, where the terminal keeps the console from leaving after a signal.
     128 + n after signal n, 129 when the terminal was closed, the error's own code when `connect` failed.
     """
@@ -48,6 +51,7 @@ def run_console(
         engine_here=engine_here,
         terminal_alive=alive,
         signalled=last_resort.arm,
+        lab=lab,
     )
     app.run(mouse=mouse)
     last_resort.disarm()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from core.control import Snapshot
@@ -26,7 +26,10 @@ _SENT = {
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What the confirm bar shows. `y` counts from `guard_ms` after it opened; after `timeout_ms` it is a no."""
+    """What the confirm bar shows. `y` counts from `guard_ms` after it opened; after `timeout_ms` it is a no.
+
+    `act` is what a yes does where it is none of the safety acts.
+    """
 
     kind: str
     title: str
@@ -34,6 +37,7 @@ class Question:
     opened_ms: int
     guard_ms: int = 0
     timeout_ms: int = CONFIRM_TIMEOUT_MS
+    act: Callable[[], None] | None = None
 
     def ready(self, now_ms: int) -> bool:
         return now_ms - self.opened_ms >= self.guard_ms
@@ -129,21 +133,33 @@ class SafetyDesk:
         title = f"FLATTEN: close {plural(count, 'position')} at market? {snapshot.status.mode.upper()}"
         self._ask(title, "flatten", flatten_facts(snapshot, rows, self._glyphs), FLATTEN_GUARD_MS)
 
-    def ask_leave(self, snapshot: Snapshot | None) -> None:
-        """Leaves at once where nothing is open; asks once otherwise."""
+    def ask(self, kind: str, title: str, facts: Sequence[Row], act: Callable[[], None]) -> None:
+        """Ask before something that is no safety act. A safety act that is being asked about is answered first."""
+        if self.question is not None and self.question.act is None:
+            self.tell(f"{kind}: answer the question that is open first", "warn")
+            return
+        self.question = Question(kind, title, tuple(facts), self._clock_ms(), act=act)
+
+    def ask_leave(self, snapshot: Snapshot | None, run: str = "") -> None:
+        """Leaves at once where nothing is open and no `run` of the lab is under way; asks once otherwise."""
         count = len(snapshot.positions) if snapshot else 0
-        if snapshot is None or not count or (self.question is not None and self.question.kind == "leave"):
+        if not (count or run) or (self.question is not None and self.question.kind == "leave"):
             self._leave()
             return
-        fate: tuple[str, ...]
-        if self._engine_here:
+        fate: tuple[str, ...] = ()
+        if count and self._engine_here:
             fate = (
                 "The engine runs in this process and stops with the console.",
                 "The journal keeps the positions; the next start takes them up again.",
             )
-        else:
+        elif count:
             fate = ("The engine is another process and goes on trading.",)
-        title = f"LEAVE with {plural(count, 'open position')}? {snapshot.status.mode.upper()}"
+        if run:
+            fate += (f"The lab's {run} is under way: it is stopped, and stores a PARTIAL result.",)
+        held = [f"with {plural(count, 'open position')}"] if count else []
+        held += ["while a run of the lab is under way"] if run else []
+        mode = f" {snapshot.status.mode.upper()}" if snapshot is not None else ""
+        title = f"LEAVE {' and '.join(held)}?{mode}"
         self._ask(title, "leave", tuple(text_row(line) for line in fate))
 
     def yes(self, snapshot: Snapshot | None) -> None:
@@ -151,7 +167,9 @@ class SafetyDesk:
         if question is None or not question.ready(self._clock_ms()):
             return
         self.question = None
-        if question.kind == "leave":
+        if question.act is not None:
+            question.act()
+        elif question.kind == "leave":
             self._leave()
         elif question.kind == "resume":
             self._do(Verb.RESUME)
@@ -161,7 +179,8 @@ class SafetyDesk:
 
     def no(self, why: str = "") -> None:
         if self.question is not None:
-            self.tell(f"{self.question.kind} cancelled{why}; nothing was sent", "dim")
+            done = "sent" if self.question.act is None else "done"
+            self.tell(f"{self.question.kind} cancelled{why}; nothing was {done}", "dim")
             self.question = None
 
     def answered(self, verb: Verb, accepted: bool, message: str) -> None:

@@ -15,14 +15,15 @@ from core.backtest.history import History
 from core.backtest.memory import MemoryJournal
 from core.backtest.result import PredictionColumns, RunResult, fill_columns, trade_columns
 from core.backtest.slots import SlotEvents
-from core.clock import VirtualClock
-from core.domain.errors import BadInputError
+from core.clock import VirtualClock, monotonic_ns
+from core.domain.errors import BadInputError, ModelError
 from core.domain.market import MINUTE_MS, Bar, MarketEvent
 from core.domain.records import Record
 from core.market.history import bar_at
 from core.market.intervals import interval_text
 from core.ports import Forecaster
 from core.session import Session
+from core.strategy import Strategy
 from core.trader.restore import set_marks
 from core.trader.trader import Trader
 from core.venues.adapter import SimulatedVenueAdapter
@@ -32,9 +33,11 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 Progress = Callable[[int, int], None]
+Schedule = Sequence[tuple[int, Strategy]]
+"""From which slot on which declaration of the run's strategy is in charge, in order."""
 
-_BEAT_SLOTS = 2_000
-"""How many slots pass between two words of progress."""
+_BEAT_NS = 100_000_000
+"""Between two words of progress."""
 
 
 def run_event_driven(
@@ -46,11 +49,12 @@ def run_event_driven(
     progress: Progress = lambda done, total: None,
     should_stop: Callable[[], bool] = lambda: False,
     values: Mapping[str, Floats] | None = None,
+    schedule: Schedule = (),
 ) -> RunResult:
     """`run` from where no event loop runs."""
-    return asyncio.run(
-        run(history, trader, venue, forecaster, progress=progress, should_stop=should_stop, values=values)
-    )
+    drive = Drive(history, trader, venue, forecaster, values, schedule=schedule)
+    asyncio.run(drive.run(progress, should_stop))
+    return drive.result()
 
 
 async def run(
@@ -62,18 +66,19 @@ async def run(
     progress: Progress,
     should_stop: Callable[[], bool],
     values: Mapping[str, Floats] | None,
+    schedule: Schedule = (),
 ) -> RunResult:
     """Trade `history` with a new trader on a new venue, both for its symbols in its order.
 
     `values` are predictions in bps by symbol, one for each slot (NaN for none), that stand in for those of rule or
-    model. `should_stop` is asked between slots; a stopped run's result tells of the part that was run. `progress` is
-    told how many of the traded slots are done. Raises BadInputError where the history does not suit the trader.
+    model. `schedule` puts other declarations of the strategy in charge as the run goes; positions and what rests for
+    them go on, and `values` must be given, as they are what each declaration says in its time. `should_stop` is asked
+    between slots; a stopped run's result tells of the part that was run. `progress` is told how many of the traded
+    slots are done. Raises BadInputError where the history does not suit the trader, ModelError where predictions cannot
+    be had.
     """
-    drive = Drive(history, trader, venue, forecaster, values)
-    async with asyncio.TaskGroup() as group:
-        await drive.to_end(group, progress, should_stop)
-        for task in drive.session.tasks():
-            task.cancel()
+    drive = Drive(history, trader, venue, forecaster, values, schedule=schedule)
+    await drive.run(progress, should_stop)
     return drive.result()
 
 
@@ -90,8 +95,11 @@ class Drive:
         *,
         skipping: bool = True,
         observe: Callable[[Sequence[Record]], None] = lambda records: None,
+        schedule: Schedule = (),
     ) -> None:
         _check(history, trader)
+        if schedule and values is None:
+            raise ValueError("a schedule of strategies needs the values that each has in its time")
         settings, strategy = trader.settings, trader.strategy
         self.history = history
         self.trader = trader
@@ -109,11 +117,25 @@ class Drive:
         clock = VirtualClock(history.from_ms)
         self.session = Session(trader, venue, self.journal, forecaster, clock, observe, desk)
         self._warm_up(venue)
-        self._skipper: Skipper | None = None
-        if skipping and self.table is not None:
-            from core.backtest.skipping import Skipper
+        self._schedule = list(schedule)
+        self._skipping = skipping
+        self._venue = venue
+        self._skipper = self._new_skipper()
 
-            self._skipper = Skipper(history, trader, venue.venue, self.table)
+    def _new_skipper(self) -> Skipper | None:
+        if not self._skipping or self.table is None:
+            return None
+        from core.backtest.skipping import Skipper
+
+        return Skipper(self.history, self.trader, self._venue.venue, self.table)
+
+    def _follow_schedule(self) -> None:
+        """Put in charge what is due at the slot that comes next."""
+        due = [strategy for slot, strategy in self._schedule if slot <= self.slot]
+        if due:
+            self._schedule = self._schedule[len(due) :]
+            self.trader.follow(due[-1])
+            self._skipper = self._new_skipper()
 
     def _warm_up(self, venue: SimulatedVenueAdapter) -> None:
         """What was seen before the first traded slot: by the histories, by trader and venue as their last bars."""
@@ -129,27 +151,42 @@ class Drive:
         set_marks(self.trader, newest)
         venue.venue.restore((), (), (), newest)
 
-    async def to_end(self, group: asyncio.TaskGroup, progress: Progress, should_stop: Callable[[], bool]) -> None:
+    async def run(self, progress: Progress, should_stop: Callable[[], bool]) -> None:
+        """Go to the end, or to where `should_stop` says so."""
+        async with asyncio.TaskGroup() as group:
+            await self._to_end(group, progress, should_stop)
+            for task in self.session.tasks():
+                task.cancel()
+
+    async def _to_end(self, group: asyncio.TaskGroup, progress: Progress, should_stop: Callable[[], bool]) -> None:
         first, stop = self.history.first, len(self.history)
-        beat = first
+        told_ns = monotonic_ns()
         await self.session.warm_up()
         while self.slot < stop and not should_stop():
+            if self.session.outage:
+                # Without its predictions a run would tell of a strategy that never wants to trade.
+                raise ModelError(self.session.outage)
             await self._advance(group)
-            if self.slot >= beat:
+            if monotonic_ns() - told_ns > _BEAT_NS:
                 progress(self.slot - first, stop - first)
-                beat = self.slot + _BEAT_SLOTS
+                told_ns = monotonic_ns()
         progress(self.slot - first, stop - first)
 
     async def _advance(self, group: asyncio.TaskGroup) -> None:
         """Go on to the end of the next slot in which something may happen."""
+        self._follow_schedule()
         busy = self.slot
         if self._skipper is not None:
-            busy, peak = self._skipper.next_busy(busy)
-            for quiet in (peak, busy - 1):
-                if quiet >= self.slot:
-                    await self._close(quiet, group)
-                    self.slot = quiet + 1
+            until = self._schedule[0][0] if self._schedule else len(self.history)
+            busy, peak = self._skipper.next_busy(busy, until)
+            if peak >= self.slot:
+                await self._close(peak, group)
+                self.slot = peak + 1
+            if busy > self.slot:
+                await self._show(busy - 1)
+                self.slot = busy
         if busy < len(self.history):
+            self._follow_schedule()
             await self._whole_slot(busy, group)
             self.slot = busy + 1
 
@@ -168,6 +205,11 @@ class Drive:
         closing = self.events.closing(slot)
         if closing:
             await self._instant(self.events.open_ms(slot) + self.history.interval_ms, closing, group)
+
+    async def _show(self, slot: int) -> None:
+        """Only the bars of a quiet slot: for the marks and volumes that the next slot starts from."""
+        close_ms = self.events.open_ms(slot) + self.history.interval_ms
+        await self.session.stepper.market(self.events.bars(slot), close_ms, timer=False)
 
     async def _instant(self, due_ms: int, batch: Sequence[MarketEvent], group: asyncio.TaskGroup) -> None:
         await self.session.deliver_models(due_ms)

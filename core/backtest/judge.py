@@ -17,7 +17,7 @@ from core.backtest.luck import (
     minimum_track_record,
     moments,
     probabilistic_sharpe,
-    sharpe_variance,
+    trials_variance,
 )
 from core.backtest.reference import buy_and_hold, do_nothing
 from core.backtest.result import EquityCurve, RunResult
@@ -56,16 +56,14 @@ def judge(result: RunResult, history: History, costs: CostSettings, tried: Trial
 def luck_figures(returns: np.ndarray[Any, Any], tried: TrialCount, seed: int) -> Figures:
     """How likely daily `returns` (n,) are luck, after `tried` trials.
 
-    The variance of the trials' Sharpe ratios is not taken below what one ratio would vary by without skill: trials that
-    resemble each other would else make the best of them look rarer than it is.
+    See `trials_variance` for the variance that they are taken to have.
     """
     figures: Figures = {"trials": float(tried.trials), "psr": None, "dsr": None, "min_track_record_days": None}
     shape = moments(returns)
     if shape is not None:
-        own = sharpe_variance(shape) or 0.0
-        between = (tried.sharpe_variance or 0.0) / DAYS_PER_YEAR
+        between = None if tried.sharpe_variance is None else tried.sharpe_variance / DAYS_PER_YEAR
         figures["psr"] = probabilistic_sharpe(shape)
-        figures["dsr"] = deflated_sharpe(shape, tried.trials, max(own, between))
+        figures["dsr"] = deflated_sharpe(shape, tried.trials, trials_variance(shape, between))
         figures["min_track_record_days"] = minimum_track_record(shape, confidence=LEVEL)
     spread = bootstrap_intervals(returns, np.random.default_rng(seed), samples=BOOTSTRAP_SAMPLES, level=LEVEL)
     if spread is not None and spread.sharpe is not None:

@@ -84,6 +84,17 @@ def expected_max_sharpe(trials: int, variance: float) -> float:
     return -math.sqrt(variance) * ((1.0 - EULER_GAMMA) * first + EULER_GAMMA * second)
 
 
+def trials_variance(of: Moments, between: float | None) -> float:
+    """Variance of the Sharpe ratios of trials, as `deflated_sharpe` takes it: `between` the ratios that were kept (None
+    for fewer than two), but no less than that of a single estimate without skill.
+
+    Trials that resemble each other differ by less than independent ones would, and the least of it is chance. Taken as
+    it is, their variance would make the best of them look rarer than it is. (2014) leaves this open; the floor only
+    ever lowers the deflated ratio.
+    """
+    return max(between or 0.0, sharpe_variance(of) or 0.0)
+
+
 def deflated_sharpe(of: Moments, trials: int, variance: float) -> float | None:
     """Probability, 0 to 1, that the best of `trials` has skill: its Sharpe ratio against the one expected of luck.
 

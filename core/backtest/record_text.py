@@ -19,7 +19,7 @@ _SHOWN = 4
 
 def bits(record: Record) -> str:
     """The record as JSON in one line: equal texts are equal records, down to the last bit of a float and the last digit
-    of a decimal. A whole number in a field of floats counts as the float that a database gives back for it."""
+    of a decimal. Floats count as the database gives them back: whole numbers as floats, and a zero without its sign."""
     return f"{type(record).__name__} {json.dumps(record, default=_plain)}"
 
 
@@ -81,7 +81,7 @@ def _plain(value: Any) -> Any:
     get, floats = _shape(type(value))
     row = list(get(value))
     for index in floats:
-        row[index] = float(row[index])
+        row[index] = float(row[index]) + 0.0  # -0.0 + 0.0 is 0.0
     return row
 
 

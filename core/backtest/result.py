@@ -132,16 +132,16 @@ class RunResult:
     were refused, by reason; `limits` the firings of each limit. `fills` is None where the engine keeps none.
     """
 
-    trades: TradeColumns
-    curve: EquityCurve
+    trades: TradeColumns = field(repr=False)
+    curve: EquityCurve = field(repr=False)
     initial_usdt: float
     final_usdt: float
     complete: bool = True
     open_positions: int = 0
     vetoes: Mapping[str, int] = field(default_factory=dict)
     limits: Mapping[str, int] = field(default_factory=dict)
-    predictions: Mapping[str, PredictionColumns] = field(default_factory=dict)
-    fills: FillColumns | None = None
+    predictions: Mapping[str, PredictionColumns] = field(default_factory=dict, repr=False)
+    fills: FillColumns | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

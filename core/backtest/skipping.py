@@ -2,7 +2,7 @@
 
 Quiet is defined, and looked for, in `core.backtest.quiet`; here the trader's state is put into its terms. Passing over
 a quiet slot loses three things that may matter later, and each is made good: the peak of equity (the slot of its last
-new height is told), the last bar that volume and marks are taken from (the slot before a busy one is told), and the
+new height is told), the last bar that volume and marks are taken from (the bars before a busy slot are told), and the
 age of a feed (a slot is never passed over where a symbol's bars end, begin again or come to be too old).
 
 Money is compared in whole 1e-8 USDT, so that peaks are exact for contracts whose tick times lot is a multiple of that.
@@ -11,6 +11,8 @@ Money is compared in whole 1e-8 USDT, so that peaks are exact for contracts whos
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,7 +26,6 @@ from core.domain.orders import OrderRole, OrderState
 from core.market.replay import event_time_ms
 from core.strategy import Strategy
 from core.trader import exits, limits
-from core.trader.limits import LimitRule
 from core.trader.state import DAY_MS, SymbolState
 from core.trader.trader import Trader
 from core.venues.simulated import SimulatedVenue
@@ -36,15 +37,15 @@ _E8 = 1e8
 _NEAR_USDT = 1e-6
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Bounds:
     """Between which equity every remembered level of a limit stands, in USDT and in percent."""
 
-    floor_usdt: float = 0.0
-    ceiling_usdt: float = math.inf
-    max_drawdown_pct: float = math.inf
-    exposure_low_pct: float = -math.inf
-    exposure_high_pct: float = math.inf
+    floor_usdt: float
+    ceiling_usdt: float
+    max_drawdown_pct: float
+    exposure_low_pct: float
+    exposure_high_pct: float
 
     def hold_flat(self, equity_usdt: float, peak_usdt: float) -> bool:
         return (
@@ -66,21 +67,23 @@ class Skipper:
         self._high = np.maximum(np.maximum(history.high, history.open), history.close)
         self._mark = np.array([last_known(row) for row in history.close])
         self._signal = signal_bits(trader.strategy, trader.threshold_bps, values)
-        self._uneven = uneven_slots(history, trader.settings.limits.max_feed_age_seconds)
-        self._funding = funding_slots(history)
+        self._uneven = uneven_slots(history, trader.settings.limits.max_feed_age_seconds).tolist()
+        self._funding = [slots.tolist() for slots in funding_slots(history)]
+        self._begin_ms = int(history.open_time_ms[0])
         k = len(self._books)
         self._watch = np.zeros(k, np.uint8)
         self._down, self._up = np.full(k, -np.inf), np.full(k, np.inf)
         self._qty_e8, self._cost_e8 = np.zeros(k), np.zeros(k)
+        self._calm = self._ranges()
         rules = trader.strategy.exits
         self._reverses = any(rule.function is exits.reversal for rule in rules)
         self._time_stop_ms = min((r.parameter for r in rules if r.function is exits.time_stop), default=math.inf)
         self._asks_always = any(rule.function not in (exits.reversal, exits.time_stop) for rule in rules)
 
-    def next_busy(self, slot: int) -> tuple[int, int]:
-        """The first slot from `slot` on that must be told whole (the length of the history where none is left), and
-        the last one before it whose close made a new peak of equity, or -1."""
-        stop = self._known_stop(slot)
+    def next_busy(self, slot: int, before: int) -> tuple[int, int]:
+        """The first slot of [slot, before) that must be told whole (`before` where there is none), and the last one
+        before it whose close made a new peak of equity, or -1."""
+        stop = min(self._known_stop(slot), before)
         bounds = self._bounds() if stop > slot else None
         if bounds is None:
             return slot, -1
@@ -97,7 +100,7 @@ class Skipper:
                 self._down[row], self._up[row] = -math.inf, math.inf
                 self._qty_e8[row] = self._cost_e8[row] = 0.0
         state = self._trader.state
-        if not self._qty_e8.any() and not bounds.hold_flat(state.wallet_usdt, state.peak_equity_usdt):
+        if not any(s.lots for s in self._books) and not bounds.hold_flat(state.wallet_usdt, state.peak_equity_usdt):
             return slot, -1
         busy, peak, _ = quiet_until(
             slot,
@@ -125,7 +128,7 @@ class Skipper:
         """The first slot that cannot be passed over for what is known by time alone."""
         history = self._history
         next_day_ms = (self._trader.state.sampled_ms // DAY_MS + 1) * DAY_MS
-        day = -((int(history.open_time_ms[0]) + history.interval_ms - next_day_ms) // history.interval_ms)
+        day = -((self._begin_ms + history.interval_ms - next_day_ms) // history.interval_ms)
         return max(slot, min(day, _next(self._uneven, slot), len(history)))
 
     def _hold(self, row: int, s: SymbolState, slot: int) -> int:
@@ -164,43 +167,63 @@ class Skipper:
     def _slot_held_for(self, entry_ms: int) -> int:
         """The first slot whose prediction comes when the time stop is reached."""
         history = self._history
-        made_ms = int(history.open_time_ms[0]) + history.interval_ms + self._trader.settings.engine.inference_delay_ms
+        made_ms = self._begin_ms + history.interval_ms + self._trader.settings.engine.inference_delay_ms
         return math.ceil((entry_ms + self._time_stop_ms - made_ms) / history.interval_ms)
 
     def _bounds(self) -> _Bounds | None:
         """Where the limits' levels stay what they are; None where the next timer may change or close something."""
-        trader = self._trader
-        state, guard, s = trader.state, trader.guard, trader.settings.limits
-        if state.peak_equity_usdt <= 0.0 or state.day_start_equity_usdt <= 0.0:
+        state, guard = self._trader.state, self._trader.guard
+        peak, day_start, now_ms = state.peak_equity_usdt, state.day_start_equity_usdt, state.sampled_ms
+        if peak <= 0.0 or day_start <= 0.0 or (guard.has_fired() and not self._stays(now_ms)):
             return None
-        now_ms = state.sampled_ms
-        counts: tuple[tuple[LimitRule, float, float], ...] = (
-            (limits.DAY_TRADES, state.entries_on(now_ms), s.max_trades_per_day),
-            (limits.LOSSES_IN_ROW, state.losses_on(now_ms), s.max_losses_in_row),
-            (limits.OPEN_POSITIONS, state.open_positions(), s.max_open_positions),
-        )
-        for rule, used, limit in counts:
-            if not guard.stands(rule, used, limit):
-                return None
-        for book in self._books:
-            if book.bar_close_ms == now_ms and guard.level(limits.FEED_AGE, book.instrument.symbol) != "ok":
-                return None
-        if guard.closes_all() and state.open_positions():
-            return None
-        bounds = _Bounds()
-        day_start = state.day_start_equity_usdt
-        for rule, limit_usdt in (
-            (limits.DAY_LOSS_USDT, s.day_loss_usdt),
-            (limits.DAY_LOSS_PCT, s.day_loss_pct * day_start / 100.0),
+        ranges = self._ranges() if guard.has_fired() else self._calm
+        for rule, used in (
+            (limits.DAY_TRADES, state.entries_on(now_ms)),
+            (limits.LOSSES_IN_ROW, state.losses_on(now_ms)),
+            (limits.OPEN_POSITIONS, state.open_positions()),
         ):
-            low, high = guard.range_of_level(rule, limit_usdt)
-            bounds.floor_usdt = max(bounds.floor_usdt, day_start - high)
-            bounds.ceiling_usdt = min(bounds.ceiling_usdt, day_start - low)
-        low, high = guard.range_of_level(limits.DRAWDOWN, s.max_drawdown_pct)
-        bounds.max_drawdown_pct = high
-        bounds.ceiling_usdt = min(bounds.ceiling_usdt, state.peak_equity_usdt * (1.0 - low / 100.0))
-        bounds.exposure_low_pct, bounds.exposure_high_pct = guard.range_of_level(limits.EXPOSURE, s.max_exposure_pct)
-        return bounds
+            low, high = ranges[rule.name]
+            if not low <= used < high:
+                return None
+        in_usdt, in_pct = ranges[limits.DAY_LOSS_USDT.name], ranges[limits.DAY_LOSS_PCT.name]
+        drawdown = ranges[limits.DRAWDOWN.name]
+        return _Bounds(
+            max(0.0, day_start - in_usdt[1], day_start * (1.0 - in_pct[1] / 100.0)),
+            min(
+                day_start - in_usdt[0],
+                day_start * (1.0 - in_pct[0] / 100.0),
+                peak * (1.0 - drawdown[0] / 100.0),
+            ),
+            drawdown[1],
+            *ranges[limits.EXPOSURE.name],
+        )
+
+    def _stays(self, now_ms: int) -> bool:
+        """Whether no limit that has fired clears by the next bar alone or has more to close."""
+        guard = self._trader.guard
+        if guard.closes_all() and self._trader.state.open_positions():
+            return False
+        return all(
+            guard.level(limits.FEED_AGE, book.instrument.symbol) == "ok"
+            for book in self._books
+            if book.bar_close_ms == now_ms
+        )
+
+    def _ranges(self) -> dict[str, tuple[float, float]]:
+        """By limit, the readings between which its level stays what it is."""
+        s = self._trader.settings.limits
+        return {
+            rule.name: self._trader.guard.range_of_level(rule, limit)
+            for rule, limit in (
+                (limits.DAY_LOSS_USDT, s.day_loss_usdt),
+                (limits.DAY_LOSS_PCT, s.day_loss_pct),
+                (limits.DAY_TRADES, float(s.max_trades_per_day)),
+                (limits.LOSSES_IN_ROW, float(s.max_losses_in_row)),
+                (limits.DRAWDOWN, s.max_drawdown_pct),
+                (limits.EXPOSURE, s.max_exposure_pct),
+                (limits.OPEN_POSITIONS, float(s.max_open_positions)),
+            )
+        }
 
 
 def signal_bits(strategy: Strategy, threshold_bps: float, values: Floats) -> NDArray[np.uint8]:
@@ -243,10 +266,10 @@ def funding_slots(history: History) -> list[Slots]:
     return [np.array(sorted(slots[symbol]), np.int64) for symbol in history.symbols]
 
 
-def _next(slots: Slots, slot: int) -> int:
+def _next(slots: Sequence[int], slot: int) -> int:
     """The first of sorted `slots` from `slot` on; beyond every history where none is left."""
-    place = int(np.searchsorted(slots, slot))
-    return int(slots[place]) if place < len(slots) else 1 << 62
+    place = bisect_left(slots, slot)
+    return slots[place] if place < len(slots) else 1 << 62
 
 
 def _e8(value_usdt: float) -> float:

@@ -20,6 +20,8 @@ class SlotEvents:
     def __init__(self, history: History, first_price_delay_ms: int) -> None:
         self._history = history
         self._delay_ms = first_price_delay_ms
+        self._columns = tuple(getattr(history, name) for name in COLUMNS)
+        self._all_rows = range(len(history.symbols))
         self._there = ~np.isnan(history.close)
         self._whole = np.asarray(self._there.all(axis=0))
         self._funding: dict[int, list[FundingRate]] = defaultdict(list)
@@ -32,15 +34,24 @@ class SlotEvents:
     def first_prices(self, slot: int) -> list[MarketEvent]:
         history, open_ms = self._history, self.open_ms(slot)
         return [
-            FirstPrice(history.symbols[row], open_ms + self._delay_ms, open_ms, float(history.open[row, slot]))
+            FirstPrice(history.symbols[row], open_ms + self._delay_ms, open_ms, history.open.item(row, slot))
             for row in self._rows(slot)
         ]
 
     def bars(self, slot: int) -> list[Bar]:
         history, open_ms = self._history, self.open_ms(slot)
-        columns = [getattr(history, name) for name in COLUMNS]
+        opens, highs, lows, closes, volumes = self._columns
         return [
-            Bar(history.symbols[row], open_ms, history.interval_ms, *(float(column[row, slot]) for column in columns))
+            Bar(
+                history.symbols[row],
+                open_ms,
+                history.interval_ms,
+                opens.item(row, slot),
+                highs.item(row, slot),
+                lows.item(row, slot),
+                closes.item(row, slot),
+                volumes.item(row, slot),
+            )
             for row in self._rows(slot)
         ]
 
@@ -56,7 +67,7 @@ class SlotEvents:
 
     def _rows(self, slot: int) -> Sequence[int]:
         if self._whole[slot]:
-            return range(len(self._history.symbols))
+            return self._all_rows
         return [int(row) for row in np.flatnonzero(self._there[:, slot])]
 
 

@@ -6,7 +6,10 @@ Names follow `core.trader.state` and `core.venues.book`. Money `_e8` is counted 
 
 from __future__ import annotations
 
+import hashlib
+import inspect
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any, TypeVar
 
 import numba
@@ -208,6 +211,14 @@ def entry_point(function: _Function) -> _Function:
     """The same for what Python calls, kept in numba's disk cache."""
     made: _Function = _njit(cache=True, nogil=True, error_model="numpy", _nrt=False)(function)
     return made
+
+
+def fingerprint(modules: tuple[ModuleType, ...], *constants: int) -> int:
+    """A number for the present text of the modules and the values of the constants that were compiled in."""
+    digest = hashlib.blake2b(repr(constants).encode(), digest_size=7)
+    for module in modules:
+        digest.update(inspect.getsource(module).encode())
+    return int.from_bytes(digest.digest(), "big")
 
 
 _KERNEL_ONLY = {

@@ -6,8 +6,6 @@ and the account's sample, then predictions; orders go out after each of the thre
 
 from __future__ import annotations
 
-import hashlib
-import inspect
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -17,10 +15,22 @@ from numpy.typing import NDArray
 from core.backtest import quiet, sweep_fills, sweep_forms, sweep_limits, sweep_orders
 from core.backtest.quiet import AGAINST_LONG, AGAINST_SHORT, BLOCK, LONG, PREDICTED, SHORT, scan_quiet, sum_block
 from core.backtest.sweep_fills import match_bar, match_first_price
-from core.backtest.sweep_forms import NONE, RESTING, REVERSAL_RULE, STOP, TARGET, TIME_STOP_RULE, entry_point, inlined
+from core.backtest.sweep_forms import (
+    NONE,
+    RESTING,
+    REVERSAL_RULE,
+    STOP,
+    TARGET,
+    TIME_STOP_RULE,
+    entry_point,
+    fingerprint,
+    inlined,
+)
 from core.backtest.sweep_limits import decide, equity_e8, heed, is_shut, pay_funding, sample
 from core.backtest.sweep_orders import dispatch, protect
 from core.trader import costs, exits, fills, limits, sizing
+from core.trader.state import DAY_MS
+from core.trader.trader import MAX_STOP_ATTEMPTS
 
 SOURCES: tuple[ModuleType, ...] = (
     costs,
@@ -356,8 +366,8 @@ def _sample_until(end: int, taken: int, market: Any, memory: Any, samples: Any) 
     return taken
 
 
-def make_kernel(fingerprint: int) -> Any:
-    """The compiled run. `fingerprint` names the sources of the compiled functions: numba keys its disk cache by the
+def make_kernel(sources: int) -> Any:
+    """The compiled run. `sources` names the text of the compiled functions: numba keys its disk cache by the
     closure's values and looks for changes in this file only, so without it an old kernel would outlive an edit."""
 
     @entry_point
@@ -365,7 +375,7 @@ def make_kernel(fingerprint: int) -> Any:
         first: int, market: Any, funding: Any, told: Any, memory: Any, samples: Any, watch: Any, lean: bool
     ) -> None:
         account = memory.account[0]
-        account.code = fingerprint
+        account.code = sources
         n = market.open_time_ms.shape[0]
         paid = turn = taken = int(NONE)
         i = first
@@ -387,12 +397,4 @@ def make_kernel(fingerprint: int) -> Any:
     return run
 
 
-def fingerprint(modules: tuple[ModuleType, ...] = SOURCES) -> int:
-    """A number for the present text of the modules."""
-    digest = hashlib.blake2b(digest_size=7)
-    for module in modules:
-        digest.update(inspect.getsource(module).encode())
-    return int.from_bytes(digest.digest(), "big")
-
-
-run_kernel = make_kernel(fingerprint())
+run_kernel = make_kernel(fingerprint(SOURCES, DAY_MS, MAX_STOP_ATTEMPTS))

@@ -27,7 +27,7 @@ class Trial:
     `parameters` are the values that were set; `parameter_hash` names the whole set, as the function of that name does.
     `figures` are names with units and hold at least final_usdt, trades, sharpe (of 365-day years) and
     max_drawdown_pct unless the trial failed; one that is undefined or not finite is None. `daily` float64 (n,) are the
-    returns of the days from `first_day_ms` on, as fractions.
+    returns of the days from `first_day_ms` on, as fractions. `note` says why a trial failed.
     """
 
     number: int
@@ -37,6 +37,7 @@ class Trial:
     figures: Mapping[str, float | None]
     first_day_ms: int | None = None
     daily: Floats | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,8 @@ def parameter_hash(
     """The name of a parameter set: `settings` (as JSON has them) with `overrides` over them.
 
     Only the strategy's section and TUNED_SECTIONS count. A value left at its default and the same value set are one;
-    so are 3, 3.0 and "3". A key without a dot is one of the strategy's section.
+    so are 3, 3.0 and "3". A key without a dot is one of the strategy's section, which of a strategy from elsewhere is
+    its table in strategy_options.
     """
     sections = {name: dict(settings.get(name, {})) for name in TUNED_SECTIONS}
     sections[strategy] = dict(settings.get(strategy) or settings.get("strategy_options", {}).get(strategy, {}))

@@ -109,7 +109,7 @@ class Order:
 
     @property
     def is_open(self) -> bool:
-        return not self.state.is_terminal
+        return self.state not in TERMINAL_STATES
 
 
 @quick
@@ -146,8 +146,13 @@ def advance(order: Order, state: OrderState, time_ms: int, *, venue_order_id: st
 
     Raises InvalidTransitionError where TRANSITIONS does not list the change.
     """
-    return _changed(
-        order, state, order.filled_lots, venue_order_id or order.venue_order_id, time_ms, reason or order.reason
+    return with_state(
+        order,
+        _checked(order, state),
+        order.filled_lots,
+        venue_order_id or order.venue_order_id,
+        time_ms,
+        reason or order.reason,
     )
 
 
@@ -162,15 +167,20 @@ def apply_fill(order: Order, fill: Fill) -> Order:
             f"order {order.client_order_id}: fill of {fill.qty_lots} lots exceeds the {order.remaining_lots} left"
         )
     state = OrderState.FILLED if filled == order.qty_lots else OrderState.PARTIALLY_FILLED
-    return _changed(order, state, filled, order.venue_order_id, fill.time_ms, order.reason)
+    return with_state(order, _checked(order, state), filled, order.venue_order_id, fill.time_ms, order.reason)
 
 
-def _changed(
-    order: Order, state: OrderState, filled_lots: int, venue_order_id: str, updated_ms: int, reason: str
-) -> Order:
-    """`dataclasses.replace` of what can change, at a quarter of its time."""
+def _checked(order: Order, state: OrderState) -> OrderState:
     if state not in TRANSITIONS[order.state]:
         raise InvalidTransitionError(f"order {order.client_order_id}: {order.state} cannot become {state}")
+    return state
+
+
+def with_state(
+    order: Order, state: OrderState, filled_lots: int, venue_order_id: str, updated_ms: int, reason: str
+) -> Order:
+    """The order with everything that can change in it replaced, unchecked: `dataclasses.replace` in a fifth of its
+    time."""
     return Order(
         order.client_order_id,
         order.symbol,

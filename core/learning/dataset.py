@@ -42,6 +42,14 @@ class Dataset:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class FeatureTable:
+    """`values` (n, f) at the closes of the bars `bar_index` of a window, oldest first."""
+
+    bar_index: NDArray[np.int64]
+    values: NDArray[np.float64]
+
+
 @runtime_checkable
 class OpenLearner(Protocol):
     """A learner that shows its rows. `fit` of such a learner is `dataset`, `split` and `fit_rows` in turn."""
@@ -49,8 +57,12 @@ class OpenLearner(Protocol):
     @property
     def feature_names(self) -> tuple[str, ...]: ...
 
+    def features(self, window: BarColumns) -> FeatureTable:
+        """What a prediction is made of, at every bar that has all it needs, the newest included; maybe none."""
+        ...
+
     def dataset(self, window: BarColumns) -> Dataset:
-        """The rows of all bars that have both features and a label; maybe none."""
+        """The rows of all bars that have both features, the same as in `features`, and a label; maybe none."""
         ...
 
     def split(self, rows: Dataset) -> tuple[Dataset, Dataset]:

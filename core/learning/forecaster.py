@@ -4,20 +4,34 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, Protocol, TypeVar
 
 from core.domain.errors import ModelError
 from core.domain.market import MINUTE_MS
 from core.domain.trading import Prediction
 from core.learning import tasks
 from core.learning.protocol import Outlook
-from core.learning.workers import WorkerPool
 from core.ports import BarColumns, TrainingResult
 from core.strategy import Strategy
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
 _log = logging.getLogger(__name__)
+
+
+class Pool(Protocol):
+    """Where the calls run: `core.learning.workers.WorkerPool`, or `core.learning.in_process.InProcess`."""
+
+    async def infer(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R: ...
+
+    async def train(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R: ...
+
+    async def warm_up(self, function: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None: ...
+
+    def restarts(self) -> dict[str, int]: ...
 
 
 def training_bars(strategy: Strategy) -> int:
@@ -54,7 +68,7 @@ class WorkerForecaster:
     be used (for the operator). The pool is the caller's to close.
     """
 
-    def __init__(self, strategy: Strategy, pool: WorkerPool, models_path: Path, run_seed: int) -> None:
+    def __init__(self, strategy: Strategy, pool: Pool, models_path: Path, run_seed: int) -> None:
         """Raises ModelError when the strategy has no model, or none that is ever trained."""
         if strategy.model is None:
             raise ModelError(f"strategy {strategy.name}: declares no model to forecast with")

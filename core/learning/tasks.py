@@ -9,7 +9,7 @@ import hashlib
 import importlib
 import json
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError
@@ -47,8 +47,16 @@ class TrainingOrder:
     horizon_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class UnstoredVersion:
+    """A version as bytes by file name, for `core.learning.versions.write_version`."""
+
+    manifest: Manifest
+    files: Mapping[str, bytes]
+
+
 def warm_up(home: ModelHome) -> None:
-    _learner(home.spec).warm_up()
+    learner_of(home.spec).warm_up()
 
 
 def predict_batch(home: ModelHome, requests: Sequence[tuple[BarColumns, str]]) -> list[Outlook | ModelError | None]:
@@ -69,33 +77,42 @@ def _predict(home: ModelHome, window: BarColumns, version: str) -> Outlook | Mod
 
 def train(home: ModelHome, order: TrainingOrder) -> TrainingResult:
     """Fit and store one version. Raises ModelError when it cannot be stored."""
-    fit = _learner(home.spec).fit(order.window, order.seed)
-    version = "" if fit.model is None else _store(home, order, fit, fit.model)
-    return TrainingResult(
+    result, version = fit_version(home.strategy, home.spec, order)
+    if version is not None:
+        write_version(home.root, version.manifest, version.files)
+    return result
+
+
+def fit_version(strategy: str, spec: ModelSpec, order: TrainingOrder) -> tuple[TrainingResult, UnstoredVersion | None]:
+    """Fit one version and store nothing; None where no model was made."""
+    fit = learner_of(spec).fit(order.window, order.seed)
+    version = None if fit.model is None else _version(strategy, spec, order, fit, fit.model)
+    result = TrainingResult(
         symbol=order.window.symbol,
-        strategy=home.strategy,
-        version=version,
+        strategy=strategy,
+        version="" if version is None else version.manifest.version,
         passed=fit.passed,
         note=fit.note,
         metrics=dict(fit.metrics),
     )
+    return result, version
 
 
 def prune(home: ModelHome, symbol: str, keep: int, in_use: tuple[str, ...]) -> list[str]:
     return prune_versions(home.root, home.strategy, symbol, keep, in_use)
 
 
-def _store(home: ModelHome, order: TrainingOrder, fit: Fit, model: TrainedModel) -> str:
+def _version(strategy: str, spec: ModelSpec, order: TrainingOrder, fit: Fit, model: TrainedModel) -> UnstoredVersion:
     saved = model.save()
     window = order.window
     manifest = Manifest(
-        strategy=home.strategy,
+        strategy=strategy,
         symbol=window.symbol,
-        feature_names=_learner(home.spec).feature_names,
+        feature_names=learner_of(spec).feature_names,
         lookback_bars=order.lookback_bars,
         horizon_ms=order.horizon_ms,
         seed=order.seed,
-        settings=json.loads(home.spec.options),
+        settings=json.loads(spec.options),
         parameters=fit.parameters,
         window_from_ms=int(window.open_time_ms[0]),
         window_to_ms=int(window.open_time_ms[-1]) + window.interval_ms,
@@ -108,7 +125,7 @@ def _store(home: ModelHome, order: TrainingOrder, fit: Fit, model: TrainedModel)
         created_ms=order.requested_ms,
         files=digests(saved.files),
     )
-    return write_version(home.root, manifest, saved.files)
+    return UnstoredVersion(manifest, saved.files)
 
 
 def window_sha256(window: BarColumns) -> str:
@@ -130,7 +147,7 @@ def _libraries() -> dict[str, str]:
 
 
 @lru_cache(maxsize=8)
-def _learner(spec: ModelSpec) -> Learner:
+def learner_of(spec: ModelSpec) -> Learner:
     try:
         factory = importlib.import_module(spec.factory)
         return cast(Learner, factory.create_learner(json.loads(spec.options)))
@@ -140,6 +157,6 @@ def _learner(spec: ModelSpec) -> Learner:
 
 @lru_cache(maxsize=64)
 def _model(home: ModelHome, symbol: str, version: str) -> TrainedModel:
-    learner = _learner(home.spec)
+    learner = learner_of(home.spec)
     manifest, files = load_version(home.root, home.strategy, symbol, version, learner.feature_names)
     return learner.load(SavedModel(files, manifest.calibration))

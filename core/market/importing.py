@@ -38,6 +38,7 @@ _FUNDING_TIMES = ("funding_time", "calc_time")
 _FUNDING_RATES = ("funding_rate", "last_funding_rate")
 _PRICES = ("open", "high", "low", "close", "volume")
 _SYMBOL = re.compile(r"[A-Z0-9]{1,15}(USDT|USDC|BUSD|FDUSD|USD)")
+_GIVEN_SYMBOL = re.compile(r"[A-Z0-9][A-Z0-9_]{0,31}")
 # Times from 2001 to 2096 in one unit cannot be taken for another unit's.
 _UNITS = ((10**12, 1), (10**15, 1_000), (10**18, 1_000_000))
 _MEND = "correct the file and import it again; nothing was imported"
@@ -85,6 +86,8 @@ def read_market_file(path: Path, *, symbol: str | None = None, interval: str | N
     Raises DataError naming the file, the line, the reason and the mend.
     """
     origin, table = _read_table(path)
+    if symbol is not None and not _GIVEN_SYMBOL.fullmatch(symbol):
+        raise DataError(f"{path.name}: {symbol!r} is no symbol; write capital letters and digits, like BTCUSDT")
     symbol = symbol or _symbol_of(path)
     if interval is not None and interval not in INTERVALS_MS:
         raise DataError(f"{path.name}: interval {interval!r} is unknown; use one of {', '.join(INTERVALS_MS)}")

@@ -29,6 +29,7 @@ class Guard:
     def __init__(self, settings: LimitSettings) -> None:
         self._settings = settings
         self._fired: dict[tuple[str, str], _Fired] = {}
+        self._effects = {name: self.effect(rule) for name, rule in limits.RULES.items()}
 
     def apply(self, event: LimitEvent) -> None:
         """Take in a journalled event."""
@@ -64,11 +65,6 @@ class Guard:
         fired = self._fired.get((rule.name, symbol))
         return "ok" if fired is None else fired.level
 
-    def stands(self, rule: LimitRule, used: float, limit: float) -> bool:
-        """Whether a reading of `used` would leave an account's limit as it is remembered."""
-        low, high = self.range_of_level(rule, limit)
-        return low <= used < high
-
     def range_of_level(self, rule: LimitRule, limit: float) -> tuple[float, float]:
         """From which reading, inclusive, to which, exclusive, an account's limit stays as it is remembered."""
         level = self.level(rule)
@@ -76,6 +72,10 @@ class Guard:
             return (-math.inf if rule.name in _STICKY else limit), math.inf
         warn = limit * self._settings.warn_at_pct / 100.0 if rule.warns else limit
         return (-math.inf, warn) if level == "ok" else (warn, limit)
+
+    def has_fired(self) -> bool:
+        """Whether any limit warns or blocks."""
+        return bool(self._fired)
 
     def closes_all(self) -> bool:
         """Whether a limit has fired that closes every position for as long as it stands."""
@@ -109,7 +109,8 @@ class Guard:
         """Compare with what is remembered; return what fired and what cleared, in order."""
         events: list[LimitEvent] = []
         for reading in readings:
-            events += self._move(reading, now_ms)
+            if self._fired or reading.level != "ok":
+                events += self._move(reading, now_ms)
         return events
 
     def check(
@@ -134,14 +135,14 @@ class Guard:
         return self.effect(rule) in _BLOCKING or rule is limits.EXPOSURE
 
     def _reading(self, rule: LimitRule, used: float, limit: float, symbol: str = "") -> Reading:
-        level = limits.level(used, limit, self._settings.warn_at_pct)
-        if level == "warn" and not rule.warns:
-            level = "ok"
-        if level != "blocked" and rule.name in _STICKY:
-            fired = self._fired.get((rule.name, symbol))
-            if fired is not None and fired.level == "blocked":
-                level = "blocked"
-        return Reading(rule, symbol, used, limit, level, self.effect(rule))
+        level: Level = "ok"
+        if used >= limit * self._settings.warn_at_pct / 100.0:
+            level = limits.level(used, limit, self._settings.warn_at_pct)
+            if level == "warn" and not rule.warns:
+                level = "ok"
+        if self._fired and level != "blocked" and rule.name in _STICKY and self.level(rule, symbol) == "blocked":
+            level = "blocked"
+        return Reading(rule, symbol, used, limit, level, self._effects[rule.name])
 
     def _move(self, reading: Reading, now_ms: int) -> list[LimitEvent]:
         key = (reading.rule.name, reading.symbol)

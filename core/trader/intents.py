@@ -5,6 +5,8 @@ from __future__ import annotations
 from core.domain.orders import Order, OrderRole, OrderType, Side, make_client_order_id
 from core.trader.state import OpenTrade, SymbolState
 
+_TYPES = {OrderRole.STOP: OrderType.STOP_MARKET, OrderRole.TARGET: OrderType.TAKE_PROFIT_MARKET}
+
 
 def entry_order(
     account: str,
@@ -46,14 +48,13 @@ def closing_order(
     trigger_ticks: int | None = None,
 ) -> Order:
     """A reduce-only order against `trade`: its stop, its target or a market exit."""
-    kind = {OrderRole.STOP: OrderType.STOP_MARKET, OrderRole.TARGET: OrderType.TAKE_PROFIT_MARKET}
     return Order(
         client_order_id=make_client_order_id(
             account, trade.symbol, trade.decision_ms, f"{role}|{trade.trade_id}", trade.attempts.get(role, 0)
         ),
         symbol=trade.symbol,
         side=trade.side.opposite,
-        type=kind.get(role, OrderType.MARKET),
+        type=_TYPES.get(role, OrderType.MARKET),
         role=role,
         qty_lots=lots,
         created_ms=now_ms,

@@ -119,10 +119,18 @@ class Ledger:
         with localcontext(EXACT):
             return self._instruments[symbol].qty(position.lots) * mark_price - position.cost_usdt
 
+    def all_unrealised_usdt(self, mark_prices: Mapping[str, Decimal]) -> Decimal:
+        """Raises KeyError when an open position has no mark."""
+        total = ZERO
+        for symbol, position in self.positions.items():
+            value = EXACT.multiply(self._instruments[symbol].qty(position.lots), mark_prices[symbol])
+            total = EXACT.add(total, EXACT.subtract(value, position.cost_usdt))
+        return total
+
     def account(self, mark_prices: Mapping[str, Decimal]) -> Account:
         """The account at the given marks. Raises KeyError when an open position has no mark."""
         with localcontext(EXACT):
-            unrealised = sum((self.unrealised_usdt(s, mark_prices[s]) for s in self.positions), ZERO)
+            unrealised = self.all_unrealised_usdt(mark_prices)
             return Account(
                 initial_usdt=-self._balances[Book.CAPITAL],
                 wallet_usdt=self._balances[Book.WALLET],

@@ -104,10 +104,15 @@ class SymbolState:
         return self.cost_usdt / (self.lots * self.lot_qty)
 
     def open_order(self, role: OrderRole) -> Order | None:
-        return next((order for order in self.orders.values() if order.role is role), None)
+        for order in self.orders.values():
+            if order.role is role:
+                return order
+        return None
 
     def pending_entry_lots(self) -> int:
         """Lots that may still be entered; unknown orders count in full. What a reversing entry closes first is none."""
+        if not self.orders:
+            return 0
         closing = abs(self.lots) if self.next_trade is not None else 0
         return max(0, sum(o.remaining_lots for o in self.orders.values() if o.role is OrderRole.ENTRY) - closing)
 

@@ -40,6 +40,7 @@ from core.domain.records import (
     TradeRecord,
 )
 from core.domain.trading import (
+    EXACT,
     EquitySample,
     ExitReason,
     FundingPayment,
@@ -70,12 +71,10 @@ class Trader:
         self, account: str, strategy: Strategy, settings: Settings, instruments: Mapping[str, Instrument]
     ) -> None:
         self.account = account
-        self.strategy = strategy
         self.settings = settings
         self.state = TraderState(settings.account.initial_balance_usdt, instruments)
         self.guard = Guard(settings.limits)
-        costs = settings.costs
-        self.threshold_bps = strategy.threshold_bps(round_trip_cost_bps(float(costs.taker_fee_bps), costs.slippage_bps))
+        self.follow(strategy)
         self.readings: list[Reading] = []
         self._handlers: dict[type, Callable[[Any], list[Command]]] = {
             Bar: self._on_bar,
@@ -88,6 +87,12 @@ class Trader:
             FundingPayment: self._on_funding,
             OperatorCommand: self._on_operator,
         }
+
+    def follow(self, strategy: Strategy) -> None:
+        """Decide by this declaration from now on. What is held and ordered stays as it is."""
+        costs = self.settings.costs
+        self.strategy = strategy
+        self.threshold_bps = strategy.threshold_bps(round_trip_cost_bps(float(costs.taker_fee_bps), costs.slippage_bps))
 
     def handle(self, event: TraderEvent) -> list[Command]:
         """Raises KeyError for a symbol that the trader was not given."""
@@ -119,7 +124,7 @@ class Trader:
     def _heed(self, readings: list[Reading], now_ms: int) -> list[Command]:
         """Say which limits fired or cleared; close everything for as long as one of them asks for it."""
         commands = _journalled(self.guard.note(readings, now_ms))
-        if any(r.level == "blocked" and r.effect is LimitEffect.FLATTEN for r in readings):
+        if self.guard.has_fired() and any(r.level == "blocked" and r.effect is LimitEffect.FLATTEN for r in readings):
             commands += self._flatten(self.state.symbols.values(), ExitReason.LIMIT, now_ms)
         return commands
 
@@ -412,11 +417,11 @@ class Trader:
         """Sample the account and move the marks of the limits; the first sample of a UTC day opens the day."""
         state = self.state
         new_day = now_ms // DAY_MS != state.sampled_ms // DAY_MS
-        account = state.ledger.account(state.exact_marks())
-        equity = account.equity_usdt
+        wallet, unrealised = state.ledger.wallet_usdt, state.ledger.all_unrealised_usdt(state.exact_marks())
+        equity = EXACT.add(wallet, unrealised)
         peak = equity if new_peak else max(equity, Decimal(repr(state.peak_equity_usdt)))
         day_start = equity if new_day else Decimal(repr(state.day_start_equity_usdt))
-        sample = EquitySample(now_ms, account.wallet_usdt, account.unrealised_usdt, equity, peak, day_start)
+        sample = EquitySample(now_ms, wallet, unrealised, equity, peak, day_start)
         state.apply_equity(sample)
         cleared = self.guard.clear_day(now_ms) if new_day else []
         return [Journal(EquityRecord(sample)), *_journalled(cleared)]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from core.domain.orders import Order, OrderRole, OrderState, OrderType, OrderUpdate, Side
+from core.domain.orders import Order, OrderRole, OrderState, OrderType, OrderUpdate, Side, with_state
 
 LIQUIDATION_PREFIX = "liq-"
 
@@ -20,13 +18,7 @@ def update_of(order: Order) -> OrderUpdate:
 
 
 def accepted(order: Order, now_ms: int) -> Order:
-    return replace(
-        order,
-        state=OrderState.ACCEPTED,
-        filled_lots=0,
-        venue_order_id=venue_order_id(order.client_order_id),
-        updated_ms=now_ms,
-    )
+    return with_state(order, OrderState.ACCEPTED, 0, venue_order_id(order.client_order_id), now_ms, order.reason)
 
 
 def liquidation_order(client_order_id: str, symbol: str, side: Side, lots: int, time_ms: int) -> Order:

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from core.domain.market import MINUTE_MS
+from core.lab import Grid
 from core.settings import Settings
 from core.strategy import Rule, Strategy
 
 WARM_UP_PER_SLOW_BAR = 20
 """Of the first close, ((n - 1) / (n + 1))^bars < e^(-2 bars / n) is left in an average of n bars: after 20 n bars less
 than 1e-17 of it, below the resolution of a float64, so that trading does not depend on where the history starts."""
+
+SEARCH_SPACE: Grid = (
+    ("fast_bars", tuple(range(4, 49, 4))),
+    ("slow_bars", tuple(range(50, 301, 10))),
+    ("stop_pct", tuple(quarter / 4 for quarter in range(2, 13))),
+    ("target_pct", tuple(half / 2 for half in range(1, 13))),
+)
 
 
 def build(settings: Settings) -> Strategy:
@@ -28,6 +36,7 @@ def build(settings: Settings) -> Strategy:
         exits=(),
         rule=Rule(scan, STATE_SIZE, (float(chosen.fast_bars), float(chosen.slow_bars), float(chosen.first_signal_bar))),
         reverses=chosen.exit == "reverse",
+        search_space=SEARCH_SPACE,
     )
 
 

@@ -7,12 +7,23 @@ from functools import partial
 
 from core.domain.market import MINUTE_MS
 from core.domain.trading import ExitReason
+from core.lab import Grid
 from core.settings import Settings
 from core.strategy import ExitRule, Lifecycle, ModelSpec, Strategy
 from core.trader.costs import round_trip_cost_bps
 from core.trader.exits import reversal
 from strategies.scalper.features import FEATURE_NAMES, LOOKBACK_BARS
 from strategies.scalper.signals import decide, entry_threshold_bps
+
+SEARCH_SPACE: Grid = (
+    ("min_edge_bps", tuple(range(2, 31))),
+    ("edge_over_cost_bps", tuple(half / 2 for half in range(21))),
+    ("reversal_bps", tuple(half / 2 for half in range(1, 31))),
+    ("stop_pct", tuple(quarter / 4 for quarter in range(1, 13))),
+    ("target_pct", tuple(quarter / 4 for quarter in range(1, 25))),
+    ("cooldown_minutes", tuple(range(16))),
+)
+"""What is decided with a forecast; none of it changes the model that is trained."""
 
 
 def build(settings: Settings) -> Strategy:
@@ -36,6 +47,8 @@ def build(settings: Settings) -> Strategy:
             keep_versions=scalper.keep_versions,
         ),
         model=ModelSpec(factory="strategies.scalper.model", options=_model_options(settings)),
+        search_space=SEARCH_SPACE,
+        decision_keys=tuple(key for key, _ in SEARCH_SPACE),
     )
 
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-_YEAR_MS = 365 * 86_400_000
+from core.learning.outcomes import annual_sharpe, trade_returns_bps
 
 
 def validation_metrics(
@@ -39,7 +39,8 @@ def validation_metrics(
         metrics["rmse_ratio"] = rmse / baseline
     if hit_count:
         metrics["hit_rate_pct"] = 100.0 * int(np.count_nonzero(signs > 0)) / hit_count
-    returns = trade_returns_bps(forecast_bps, actual_bps, start_ms, end_ms, threshold_bps, cost_bps)
+    direction = np.where(np.abs(forecast_bps) > threshold_bps, np.sign(forecast_bps), 0.0).astype(np.int8)
+    returns = trade_returns_bps(direction, actual_bps, start_ms, end_ms, cost_bps)
     metrics["trades"] = float(len(returns))
     if len(returns):
         metrics["net_bps"] = float(np.mean(returns))
@@ -47,37 +48,6 @@ def validation_metrics(
     if sharpe is not None:
         metrics["sharpe"] = sharpe
     return metrics
-
-
-def trade_returns_bps(
-    forecast_bps: NDArray[np.float64],
-    actual_bps: NDArray[np.float64],
-    start_ms: NDArray[np.int64],
-    end_ms: NDArray[np.int64],
-    threshold_bps: float,
-    cost_bps: float,
-) -> list[float]:
-    """Net returns of trading the decided forecasts, |forecast| > threshold, each held for the horizon.
-
-    Trades do not overlap: one starts when the last has ended or later. Each is charged the round trip.
-    """
-    returns = []
-    free_ms = int(start_ms[0])
-    for i in np.flatnonzero(np.abs(forecast_bps) > threshold_bps):
-        if start_ms[i] >= free_ms:
-            returns.append(float(np.sign(forecast_bps[i]) * actual_bps[i] - cost_bps))
-            free_ms = int(end_ms[i])
-    return returns
-
-
-def annual_sharpe(returns_bps: list[float], span_ms: int) -> float | None:
-    """mean / standard deviation (n-1) of the trades x sqrt(trades in a year of 365 days); None where undefined."""
-    if len(returns_bps) < 2:
-        return None
-    deviation = float(np.std(returns_bps, ddof=1))
-    if deviation == 0.0:
-        return None
-    return float(np.mean(returns_bps)) / deviation * math.sqrt(len(returns_bps) * _YEAR_MS / span_ms)
 
 
 def _rms(values: NDArray[np.float64]) -> float:

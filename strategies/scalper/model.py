@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from core.domain.errors import ModelError
 from core.domain.market import MINUTE_MS
 from core.domain.trading import Contribution
-from core.learning.dataset import Dataset, PredictRows
+from core.learning.dataset import Dataset, FeatureTable, PredictRows
 from core.learning.protocol import Fit, Outlook, SavedModel
 from core.ports import BarColumns
 from core.settings import ScalperSettings
@@ -81,6 +81,10 @@ class ScalperLearner:
         self._threshold_bps = entry_threshold_bps(
             round_trip_cost_bps, settings.min_edge_bps, settings.edge_over_cost_bps
         )
+
+    def features(self, window: BarColumns) -> FeatureTable:
+        rows = feature_rows(window)
+        return FeatureTable(rows.bar_index, rows.values)
 
     def dataset(self, window: BarColumns) -> Dataset:
         return labelled_rows(window, self._settings.horizon_minutes * MINUTE_MS)
@@ -162,10 +166,17 @@ class ScalperModel:
     def __init__(self, booster: lgb.Booster, residual_rmse_bps: float) -> None:
         self._booster = booster
         self._residual_rmse_bps = residual_rmse_bps
+        self._newest: tuple[BarColumns, NDArray[np.float64] | None] | None = None
+
+    def _row(self, window: BarColumns) -> NDArray[np.float64] | None:
+        """The newest feature row, kept for the next question: a window is predicted from and then explained."""
+        if self._newest is None or self._newest[0] is not window:
+            self._newest = (window, _newest_row(window))
+        return self._newest[1]
 
     def predict(self, window: BarColumns) -> Outlook | None:
         """Confidence is Phi(|value| / residual rmse): the probability of the sign if errors were normal."""
-        row = _newest_row(window)
+        row = self._row(window)
         if row is None:
             return None
         value_bps = float(np.asarray(self._booster.predict(row, num_threads=1))[0])
@@ -174,7 +185,7 @@ class ScalperModel:
 
     def explain(self, window: BarColumns, top: int) -> tuple[Contribution, ...]:
         """SHAP values of the trees (Lundberg et al. 2018, arXiv:1802.03888)."""
-        row = _newest_row(window)
+        row = self._row(window)
         if row is None:
             return ()
         shares = np.asarray(self._booster.predict(row, pred_contrib=True, num_threads=1))[0, :-1]

@@ -29,6 +29,7 @@ from tests.core.compute_tasks import (
     draw_or_die_once,
     fail_at,
     look_around,
+    say,
     unsendable,
     wait_for,
 )
@@ -178,6 +179,21 @@ def test_a_stop_in_this_process_begins_nothing_more(market: Market) -> None:
     assert [result is None for result in results] == [False, False, True, True, True]
 
 
+def test_the_next_run_finds_its_processes_started(market: Market) -> None:
+    first, second = (run_tasks(look_around, market, range(8), TWO) for _ in range(2))
+
+    assert {item[0] for item in second if item} & {item[0] for item in first if item}
+
+
+def test_what_workers_write_goes_to_the_log(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    log = tmp_path / "workers.log"
+
+    run_tasks(say, "good day", range(3), Compute(jobs=2, log_path=log))
+
+    assert log.read_text().splitlines() == ["good day"] * 3
+    assert "good day" not in "".join(capfd.readouterr())
+
+
 @pytest.mark.parametrize("everywhere", [HERE, TWO])
 def test_no_tasks_give_no_results(everywhere: Compute) -> None:
     assert run_tasks(draw, None, [], everywhere) == []
@@ -191,14 +207,39 @@ def test_a_scheduler_that_is_not_there_is_one_line(address: str, monkeypatch: py
         run_tasks(fail_at, 9, range(2), Compute("dask", scheduler=address))
 
 
-def test_a_cluster_without_workers_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cluster_that_is_not_whole_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     from distributed import LocalCluster
 
-    monkeypatch.setattr(compute_dask, "WORKER_TIMEOUT_S", 0.5)
-    with LocalCluster(n_workers=0, host="127.0.0.1", dashboard_address="127.0.0.1:0") as cluster:
+    with LocalCluster(n_workers=0, host="127.0.0.1", dashboard_address="127.0.0.1:0", silence_logs=50) as cluster:
         address = cluster.scheduler_address
+        compute = Compute("dask", scheduler=address)
+        monkeypatch.setattr(compute_dask, "WORKER_TIMEOUT_S", 0.5)
         with pytest.raises(UnavailableError, match=rf"{address} has no worker; start some with: dask worker {address}"):
-            run_tasks(fail_at, 9, range(2), Compute("dask", scheduler=address))
+            run_tasks(fail_at, 9, range(2), compute)
+
+        cluster.scale(1)
+        monkeypatch.setattr(compute_dask, "WORKER_TIMEOUT_S", 20)
+        monkeypatch.setattr(compute_dask, "CONNECT_TIMEOUT_S", 0.5)
+        with pytest.raises(UnavailableError, match=f"^no Dask scheduler answers at {address}"):
+            run_tasks(fail_at, 99, range(40), compute, on_result=lambda index, _: cluster.close())
+
+
+def test_a_cluster_that_loses_all_workers_for_long_ends_the_run() -> None:
+    counts = iter([2, 0, 1] + [0] * compute_dask.COUNTS_WITHOUT_WORKER)
+
+    class Client:
+        status = "running"
+
+        def ncores(self) -> dict[int, int]:
+            return dict.fromkeys(range(next(counts)), 1)
+
+    round_ = compute_dask.dask_pool("tcp://127.0.0.1:1", b"", None).begin()
+    round_._client = Client()
+
+    for _ in range(compute_dask.LOOKS_BETWEEN_COUNTS * (2 + compute_dask.COUNTS_WITHOUT_WORKER) + 9):
+        round_.check()
+    with pytest.raises(UnavailableError, match=r"^the Dask scheduler at tcp://127.0.0.1:1 has no worker"):
+        round_.check()
 
 
 @pytest.fixture

@@ -170,15 +170,30 @@ def test_a_run_comes_back_to_the_bit(
 
 
 def test_a_run_without_trades_comes_back(store: LabStore) -> None:
-    stored = record(result=result(trades=trade_columns(0), curve=curve(0), complete=False), status="partial")
+    empty = result(trades=trade_columns(0), curve=curve(0), complete=False)
+    stored = record(result=empty, status="partial")
     run_id = store.add_run(stored)
     assert same(store.load(run_id), stored)
     assert store.run(run_id)["labels"] == ["PARTIAL: stopped at 1970-01-11 00:00 UTC"]
+    failed = store.run(store.add_run(record(result=empty, status="failed")))
+    assert failed["labels"][-1] == "FAILED: ended by an error"
+
+
+def test_the_report_of_a_stored_run(store: LabStore) -> None:
+    from core.backtest.export_tables import json_text
+
+    stored = record(references={"doing nothing": curve(2)}, result=result(complete=False), status="partial")
+    report = store.load(store.add_run(stored)).report()
+    assert (report.statistics, report.breakdowns, report.made_ms) == (stored.figures, stored.breakdowns, 5)
+    assert json_text(report) == json_text(stored.report())
+    assert report.labels()[-1].startswith("PARTIAL: stopped at 1970-01-11 00:03")
 
 
 def test_a_summary_row(store: LabStore) -> None:
     marked = provenance(is_synthetic=True, in_sample=True, trials=4)
-    run_id = store.add_run(record(provenance=marked, status="partial", overrides=(("fast", 3),), note="why"))
+    run_id = store.add_run(
+        record(provenance=marked, status="partial", result=result(complete=False), overrides=(("fast", 3),), note="why")
+    )
     (row,) = store.runs()
     assert row == {
         "run_id": "r0001",

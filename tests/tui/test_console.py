@@ -91,7 +91,7 @@ async def test_a_small_terminal_keeps_the_essentials_and_says_what_it_needs(
     assert "HALT day loss 300 of 300 USDT" in text
     assert "BTCUSDT +7.75" in text
     assert "K K halt" in lines[-1]
-    assert "1-8 panels" in lines[-1]
+    assert "1-9 panels" in lines[-1]
 
 
 async def test_growing_and_shrinking_moves_between_the_forms(app: QuarterdeckApp) -> None:

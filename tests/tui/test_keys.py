@@ -35,7 +35,7 @@ def test_every_binding_has_its_own_id() -> None:
 
 
 def test_no_key_means_two_things_in_one_scope() -> None:
-    taken = [(action.scope, key) for action in ACTIONS for key in action.keys.split(",")]
+    taken = [(scope, key) for a in ACTIONS for scope in a.scopes or ("",) for key in a.keys.split(",")]
     assert len(taken) == len(set(taken))
 
 

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from textual.pilot import Pilot
 
+from core.lab import Progress
 from tests.tui.fake_control import FakeClock, FakeControl, snapshot
+from tests.tui.fake_lab import FakeLab, FakeStarts, access
+from tests.tui.lab_keys import PAGES, press
 from tui.app import QuarterdeckApp
 from tui.theme import ANSI
 
@@ -26,6 +30,34 @@ def test_panel(snap_compare: Compare, app: QuarterdeckApp, key: str) -> None:
 def test_sixteen_colours(snap_compare: Compare, control: FakeControl, clock: FakeClock) -> None:
     app = QuarterdeckApp(control, clock_ms=clock, version="0.1.0", flush_hz=0.001, theme=ANSI)
     assert snap_compare(app, terminal_size=(80, 24), press=["5"])
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 50)], ids=lambda size: f"{size[0]}x{size[1]}")
+@pytest.mark.parametrize("page", PAGES)
+def test_lab(snap_compare: Compare, control: FakeControl, clock: FakeClock, page: str, size: tuple[int, int]) -> None:
+    lab, starts = FakeLab(), FakeStarts()
+    app = QuarterdeckApp(control, clock_ms=clock, version="0.1.0", flush_hz=0.001, lab=access(lab, starts))
+
+    async def look(pilot: Pilot[None]) -> None:
+        await press(pilot, *PAGES[page])
+
+    assert snap_compare(app, terminal_size=size, run_before=look)
+
+
+def test_lab_run_under_way(snap_compare: Compare, control: FakeControl, clock: FakeClock) -> None:
+    starts = FakeStarts()
+    app = QuarterdeckApp(control, clock_ms=clock, version="0.1.0", flush_hz=0.001, lab=access(FakeLab(), starts))
+
+    async def start(pilot: Pilot[None]) -> None:
+        await press(pilot, "9", "n", "s")
+        starts.runs[0].now = Progress(0, 2880, "slots")
+        app.flush()
+        clock.now_ms += 9_000
+        control.current = snapshot(2)
+        starts.runs[0].now = Progress(1234, 2880, "slots")
+        await press(pilot, "x")
+
+    assert snap_compare(app, terminal_size=(80, 24), run_before=start)
 
 
 def test_confirm_bar_of_flatten(snap_compare: Compare, app: QuarterdeckApp) -> None:

@@ -10,10 +10,12 @@ from tui.cli.about import version
 from tui.cli.care import backup, doctor
 from tui.cli.data_verbs import data
 from tui.cli.group import VerbGroup
+from tui.cli.lab_verbs import backtest, check, sweep, validate, walkforward
 from tui.cli.log_verb import logs
 from tui.cli.reading import limits, models, orders, positions, signals, stats, status, trades
 from tui.cli.replay_verb import replay
 from tui.cli.running import run
+from tui.cli.runs_verbs import runs
 from tui.cli.steering import flatten, halt, pause, resume
 
 if TYPE_CHECKING:
@@ -34,6 +36,8 @@ def cli() -> None:
 for verb in (run, status, positions, orders, trades, signals, stats, models, limits, logs):
     cli.add_command(verb)
 for verb in (pause, resume, halt, flatten, data, doctor, backup, replay):
+    cli.add_command(verb)
+for verb in (backtest, sweep, walkforward, validate, check, runs):
     cli.add_command(verb)
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -12,8 +11,8 @@ from core.backtest.figures import Figure, cell_text, column_title, grouped, utc_
 from core.backtest.report_data import Report, Rows, all_figures, all_tables, provenance_pairs
 from core.backtest.series import drawdown_pct
 from tui.cli.output import Column, table
-from tui.cli.picture import hanging_picture, line_picture
 from tui.format import plain_text
+from tui.picture import account_picture, ends_row
 
 LEAST_WIDTH = 80
 EQUITY_LINES, DRAWDOWN_LINES = 9, 4
@@ -73,24 +72,9 @@ def _pictures(report: Report, width: int, unicode: bool) -> Iterator[str]:
         yield "No slot was traded, so there is no equity to draw."
         return
     depth = drawdown_pct(equity, initial)
-    marks = [f"{value:,.2f}" for value in (np.nanmax(equity), np.nanmin(equity), 0.0, np.nanmin(depth) + 0.0)]
-    indent = max(map(len, marks))
-    room = width - indent - 2
-    yield "Equity, USDT"
-    yield from _framed(partial(line_picture, equity, room, EQUITY_LINES, unicode), marks[:2], indent, unicode)
-    yield "Drawdown, %"
-    yield from _framed(partial(hanging_picture, depth, room, DRAWDOWN_LINES, unicode), marks[2:], indent, unicode)
+    yield from account_picture(equity, depth, width, EQUITY_LINES, DRAWDOWN_LINES, unicode)
     first, last = utc_minute(int(curve.time_ms[0])), utc_minute(int(curve.time_ms[-1]))
-    yield " " * (indent + 2) + first + last.rjust(room - len(first))
-
-
-def _framed(draw: Callable[[], list[str]], marks: Sequence[str], indent: int, unicode: bool) -> Iterator[str]:
-    """A picture with an axis, its highest value at the first line and its lowest at the last."""
-    lines = draw()
-    tick, axis = ("\u2524", "\u2502") if unicode else ("+", "|")
-    for index, line in enumerate(lines):
-        mark = {0: marks[0], len(lines) - 1: marks[1]}.get(index, "")
-        yield f"{mark:>{indent}} {tick if mark else axis}{line}".rstrip()
+    yield ends_row(first, last, equity, depth, width)
 
 
 def _table(name: str, rows: Rows, width: int) -> Iterator[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,6 +12,7 @@ import click
 
 from core.domain.errors import RefusedError
 from core.home import find_home
+from tui.moments import MOMENT_FORMS, parse_moment
 
 HOME_META = "quarterdeck.home"
 MAX_SPEED = "max"
@@ -102,14 +102,7 @@ class Moment(click.ParamType[int]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         if isinstance(value, int):
             return value
-        text = str(value).strip()
-        if text.isdigit() and len(text) > 8:
-            return int(text)
-        try:
-            moment = datetime.fromisoformat(text)
-        except ValueError:
-            self.fail(
-                f"{value!r} is no time; write 2025-06-05, 2025-06-05T12:30 (UTC) or milliseconds since 1970", param, ctx
-            )
-        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
-        return round(moment.timestamp() * 1000)
+        moment = parse_moment(str(value))
+        if moment is None:
+            self.fail(f"{value!r} is no time; write {MOMENT_FORMS}", param, ctx)
+        return moment

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from core.settings import Mode, Settings
 
 STOP_TIMEOUT_S = 10.0
+COMMAND = (sys.executable, "-P", "-c", "from quarterdeck import main; main()")
+"""This very command, by the interpreter that runs it; nothing of the working folder gets in."""
 
 
 @click.command()
@@ -107,6 +110,8 @@ def _with_console(runtime: Runtime, request: RunRequest) -> int:
     from multiprocessing import resource_tracker
 
     from core.clock import SystemClock
+    from tui.lab_desk import LabAccess
+    from tui.lab_runs import starter
     from tui.launch import run_console
 
     # The console takes stderr's place with a stream that has no descriptor, and worker processes could then not be
@@ -133,9 +138,16 @@ def _with_console(runtime: Runtime, request: RunRequest) -> int:
     async def connect() -> Control:
         return await asyncio.to_thread(start)
 
+    named = ("--settings", str(request.settings_path)) if request.settings_path is not None else ()
+    start_run = starter(COMMAND, ("--home", str(request.home), *named))
     try:
         code = run_console(
-            None, connect=connect, clock_ms=SystemClock().now_ms, version=installed_version(), let_go=stop
+            None,
+            connect=connect,
+            clock_ms=SystemClock().now_ms,
+            version=installed_version(),
+            lab=LabAccess(runtime.lab(request.home), start_run, request.settings_path),
+            let_go=stop,
         )
     finally:
         stop()

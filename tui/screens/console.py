@@ -10,15 +10,23 @@ from textual.screen import Screen
 
 from tui.format import Glyphs
 from tui.keys import Action
+from tui.lab_desk import LabDesk
 from tui.screens.layout import arrange, framed, too_small
-from tui.widgets.bars import SearchPrompt, footer_row
+from tui.widgets.bars import footer_row
 from tui.widgets.chart import ChartPanel
 from tui.widgets.essentials import Essentials
 from tui.widgets.help import HelpPanel
+from tui.widgets.lab.chart import LabChartPanel
+from tui.widgets.lab.compare import LabComparePanel
+from tui.widgets.lab.form import LabFormPanel
+from tui.widgets.lab.run import LabRunPanel
+from tui.widgets.lab.runs import LabRunsPanel
+from tui.widgets.lab.trades import LabTradesPanel
 from tui.widgets.logs import LogPanel
 from tui.widgets.markets import MarketsPanel
 from tui.widgets.panel import Lines, Panel, View
 from tui.widgets.positions import PositionsPanel
+from tui.widgets.prompt import Asked, Prompt
 from tui.widgets.risk import RiskPanel
 from tui.widgets.signals import SignalsPanel
 from tui.widgets.table import Row
@@ -28,22 +36,27 @@ _MAIN = {"overview": "markets"}
 
 
 class ConsoleScreen(Screen[None], inherit_bindings=False):
-    def __init__(self, search_done: Callable[[str | None], None], redraw: Callable[[], None], glyphs: Glyphs) -> None:
+    """`redraw` is called when the size has changed, `urgent` with a safety act asked for while something is typed."""
+
+    def __init__(self, redraw: Callable[[], None], urgent: Callable[[str], None], glyphs: Glyphs, lab: LabDesk) -> None:
         super().__init__()
         self._redraw = redraw
         self.page = "overview"
         self.ready = False
         self._before_help = "overview"
         self._order: list[str] = []
+        self._before_prompt: Panel | None = None
         self.status = Lines(id="status")
         self.notice = Lines(id="notice")
         self.footer = Lines(id="footer")
         self.confirm = Lines(id="confirm")
-        self.search = SearchPrompt(search_done)
+        self.prompt = Prompt(self._typed, urgent)
         self.essentials = Essentials(id="essentials")
         self.chart = ChartPanel()
         self.logs = LogPanel()
         self.help_panel = HelpPanel()
+        self.lab_form = LabFormPanel(lab)
+        self.lab_trades = LabTradesPanel(lab)
         self.panels: dict[str, Panel] = {
             panel.NAME: panel
             for panel in (
@@ -54,6 +67,12 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
                 self.chart,
                 TradesPanel(),
                 self.logs,
+                LabRunsPanel(lab),
+                self.lab_form,
+                LabRunPanel(lab),
+                self.lab_trades,
+                LabChartPanel(lab, self.lab_trades.go_to),
+                LabComparePanel(lab),
                 self.help_panel,
             )
         }
@@ -66,7 +85,7 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
         yield self.notice
         yield self.footer
         yield self.confirm
-        yield self.search
+        yield self.prompt
 
     def on_resize(self) -> None:
         self.place()
@@ -123,14 +142,13 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
             here = self._order.index(self.target.NAME) if self.target.NAME in self._order else 0
             self.set_focus(self.panels[self._order[(here + delta) % len(self._order)]], scroll_visible=False)
 
-    def open_search(self) -> None:
-        self.go("logs")
-        self.search.open(self.logs.wanted)
-        self.set_focus(self.search, scroll_visible=False)
+    def open_prompt(self, asked: Asked) -> None:
+        self._before_prompt = self.target
+        self.prompt.open(asked)
+        self.set_focus(self.prompt, scroll_visible=False)
 
-    def close_search(self) -> None:
-        self.search.display = False
-        self.set_focus(self.logs, scroll_visible=False)
+    def _typed(self) -> None:
+        self.set_focus(self._before_prompt, scroll_visible=False)
 
     def show(self, view: View) -> None:
         """Format the visible panels again; each paints only the lines that changed."""

@@ -34,6 +34,8 @@ def arrange(page: str, width: int, height: int) -> tuple[Slot, ...]:
     """The panels of `page` on a body of `width` x `height`, the page's main panel first."""
     if page == "help":
         return (Slot("help", 0, 0, width, height),)
+    if page.startswith("lab"):
+        return _lab(page, width, height)
     if width < TWO_COLUMNS:
         return _narrow(page, width, height)
     if width < THREE_COLUMNS:
@@ -79,6 +81,21 @@ def _three_columns(page: str, width: int, height: int) -> tuple[Slot, ...]:
         *_column(0, 0, side, height, [(name, 0) for name in beside]),
         *_column(right, 0, side, height, [(name, 0) for name in beyond]),
     )
+
+
+def _lab(page: str, width: int, height: int) -> tuple[Slot, ...]:
+    """The lab needs width for its tables: what is open stands under it, or beside it where there is much room."""
+    if width < TWO_COLUMNS or height < FRAMED_HEIGHT - 3:
+        return (Slot(page, 0, 0, width, height),)
+    side = 0 if width < THREE_COLUMNS else width * 28 // 100
+    strip = 0 if side else STRIP_ROWS + 2
+    main = height - strip
+    parts = ((page, 0),) if page != "lab" else ((page, max(9, main * 2 // 5)), ("lab_run", 0))
+    left = _column(0, 0, width - side, main, parts)
+    if strip:
+        return *left, Slot("positions", 0, main, width, strip)
+    beside = (("positions", height // 3), ("risk", 0), ("logs", 0))
+    return *left, *_column(width - side, 0, side, height, beside)
 
 
 def _column(x: int, y: int, width: int, height: int, parts: Sequence[tuple[str, int]]) -> list[Slot]:

@@ -1,16 +1,13 @@
-"""The lines that are always there: status on top, notice and keys at the bottom, and the search prompt."""
+"""The lines that are always there: status on top, notice and keys at the bottom."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from textual.events import Key
-
 from core.control import StatusView
 from tui.format import Glyphs, age, fit, lag, money, signed, utc_full, utc_seconds
 from tui.keys import Action, footer_actions
-from tui.widgets.panel import Lines
 from tui.widgets.table import Row, Span
 
 SEPARATED_WIDTH = 140
@@ -113,40 +110,3 @@ def footer_row(width: int, possible: Callable[[Action], bool]) -> Row:
             spans.append((f"({action.shown} {action.label})", "dim"))
         spans.append((" ", "plain"))
     return tuple(spans)
-
-
-class SearchPrompt(Lines, can_focus=True):
-    """One line of typing. Printable keys go into the text, so no other key acts while it is open."""
-
-    def __init__(self, done: Callable[[str | None], None]) -> None:
-        super().__init__(id="search")
-        self._done = done
-        self.text = ""
-
-    def open(self, text: str) -> None:
-        self.text = text
-        self.display = True
-        self._draw()
-
-    def _draw(self) -> None:
-        hint = "   enter search   esc leave"
-        row: Sequence[Span] = ((" search the log: ", "title"), (self.text, "strong"), ("_", "key"), (hint, "dim"))
-        self.set_rows([tuple(row)])
-
-    def on_resize(self) -> None:
-        self._draw()
-
-    def on_key(self, event: Key) -> None:
-        event.stop()
-        event.prevent_default()
-        if event.key == "enter":
-            self._done(self.text)
-        elif event.key in ("escape", "ctrl+c"):
-            self._done(None)
-        elif event.key == "backspace":
-            self.text = self.text[:-1]
-        elif event.key == "ctrl+u":
-            self.text = ""
-        elif event.is_printable and event.character:
-            self.text += event.character
-        self._draw()

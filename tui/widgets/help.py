@@ -35,7 +35,7 @@ class HelpPanel(Panel):
             rows.append(())
         safety = [action for action in ACTIONS if action.guarded]
         panels = [action for action in ACTIONS if action.name == "panel"]
-        general = [action for action in ACTIONS if not action.scope and action not in safety and action not in panels]
+        general = [action for action in ACTIONS if not action.scopes and action not in safety and action not in panels]
         rows += [text_row("Safety keys: upper case, and always available", "title"), *_keys(safety, width), ()]
         digits = "  ".join(f"{action.shown} {action.label}" for action in panels)
         rows += [text_row("Panels", "title"), *(text_row(line) for line in wrap(digits, width - 3)), ()]

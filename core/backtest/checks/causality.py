@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.backtest.checks.verdict import Status, Verdict
-from core.learning.dataset import Dataset, OpenLearner
+from core.learning.dataset import Dataset, FeatureTable, OpenLearner
 from core.ports import BarColumns
 
 Floats = NDArray[np.float64]
@@ -93,22 +93,48 @@ def check_rule_warm_up(values_of: RuleValues, window: BarColumns, lookback_bars:
 
 
 def check_dataset(learner: OpenLearner, window: BarColumns, count: int = 5) -> list[Verdict]:
-    """A learner's rows with the future cut off: look-ahead, and columns scaled by what came later."""
-    whole = learner.dataset(window)
-    if not len(whole):
-        unknown = Verdict(LOOK_AHEAD, Status.UNKNOWN, "the window gives no row", "check over a longer period")
-        return [unknown]
+    """A learner's features with the future cut off: look-ahead, and columns scaled by what came later.
+
+    Features and not rows with labels are compared: a row has a label only where the future exists, so that a look ahead
+    shorter than the label's horizon would be hidden.
+    """
+    whole = learner.features(window)
+    if not len(whole.bar_index):
+        return [Verdict(LOOK_AHEAD, Status.UNKNOWN, "the window gives no features", "check over a longer period")]
+    names = learner.feature_names
     for stop in cut_points(len(window.close), max(2, 2 * len(window.close) // 3), count):
-        part = learner.dataset(cut(window, 0, stop))
-        _, left, right = np.intersect1d(part.bar_index, whole.bar_index, assume_unique=True, return_indices=True)
-        changed = ~_same(part.features[left], whole.features[right])
+        part = learner.features(cut(window, 0, stop))
+        known = whole.bar_index < stop
+        if not np.array_equal(part.bar_index, whole.bar_index[known]):
+            bar = int(np.setxor1d(part.bar_index, whole.bar_index[known])[0])
+            detail = f"bar {bar} has features only if later bars than {stop - 1} exist, or only if they do not"
+            return [Verdict(LOOK_AHEAD, Status.FAULT, detail, "tell the features of a bar from bars up to it")]
+        changed = ~_same(part.values, whole.values[known])
         if changed.any():
-            return _changed_columns(learner.feature_names, part.features[left], whole.features[right], changed, stop)
-    rows = f"{len(whole)} rows of {whole.features.shape[1]} features"
+            return _changed_columns(names, part.values, whole.values[known], changed, stop)
+    told = f"{len(whole.bar_index)} rows of {whole.values.shape[1]} features"
     return [
-        Verdict(LOOK_AHEAD, Status.CLEAN, f"{rows} are the same with the future cut off"),
-        Verdict(SCALING, Status.CLEAN, "no feature is scaled by later bars"),
+        Verdict(LOOK_AHEAD, Status.CLEAN, f"{told} are the same with the future cut off"),
+        _check_rows(learner, window, whole),
     ]
+
+
+def _check_rows(learner: OpenLearner, window: BarColumns, table: FeatureTable) -> Verdict:
+    """The rows learned from hold what a prediction is given: nothing was scaled or filled on the way."""
+    rows = learner.dataset(window)
+    place = np.searchsorted(table.bar_index, rows.bar_index)
+    if not np.array_equal(table.bar_index[np.minimum(place, len(table.bar_index) - 1)], rows.bar_index):
+        return Verdict(SCALING, Status.FAULT, "a row is of a bar that has no features", "make rows from `features`")
+    changed = ~_same(rows.features, table.values[place])
+    if changed.any():
+        names = [learner.feature_names[i] for i in np.flatnonzero(changed.any(axis=0))]
+        return Verdict(
+            SCALING,
+            Status.FAULT,
+            f"{', '.join(names)}: a row learned from is not what a prediction at its bar is given",
+            "fit a scaler on training rows only, inside fit_rows",
+        )
+    return Verdict(SCALING, Status.CLEAN, "no feature is scaled by later bars")
 
 
 def _changed_columns(
@@ -165,16 +191,16 @@ def check_split(learner: OpenLearner, window: BarColumns) -> Verdict:
 
 
 def check_dataset_warm_up(learner: OpenLearner, window: BarColumns) -> Verdict:
-    """Rows of the same bars in a window that begins later must be the same."""
-    whole = learner.dataset(window)
+    """Features of the same bars in a window that begins later must be the same."""
+    whole = learner.features(window)
     for shift in (1, 37, len(window.close) // 4):
-        late = learner.dataset(cut(window, shift, len(window.close)))
+        late = learner.features(cut(window, shift, len(window.close)))
         _, left, right = np.intersect1d(
             late.bar_index + shift, whole.bar_index, assume_unique=True, return_indices=True
         )
         if not len(left):
             return Verdict(WARM_UP, Status.UNKNOWN, "the window is too short", "check over a longer period")
-        changed = ~_close(late.features[left], whole.features[right])
+        changed = ~_close(late.values[left], whole.values[right])
         if changed.any():
             names = [learner.feature_names[i] for i in np.flatnonzero(changed.any(axis=0))]
             return Verdict(

@@ -119,7 +119,7 @@ def values_of(result: RunResult, history: History, delay_bars: int = 0) -> Mappi
     for symbol, told in result.predictions.items():
         column = np.full(len(history), np.nan)
         slots = (told.close_ms - history.open_time_ms[0]) // history.interval_ms - 1 + delay_bars
-        inside = slots < len(history)
+        inside = (slots >= 0) & (slots < len(history))
         column[slots[inside]] = told.value_bps[inside]
         values[symbol] = column
     return values

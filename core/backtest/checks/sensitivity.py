@@ -69,9 +69,12 @@ def check_delay(run: Run) -> Verdict:
 
 def check_seeds(run: Run, seeds: Sequence[int]) -> Verdict:
     """The spread of the net result over seeds of the training."""
-    nets = np.array([run(Variant(seed=seed)).net_usdt for seed in seeds])
+    outcomes = [run(Variant(seed=seed)) for seed in seeds]
+    nets = np.array([outcome.net_usdt for outcome in outcomes])
     figures = {f"net_usdt_seed_{seed}": float(net) for seed, net in zip(seeds, nets, strict=True)}
     detail = f"net over {len(nets)} seeds: {nets.min():+,.2f} to {nets.max():+,.2f} USDT, mean {nets.mean():+,.2f}"
+    if not any(outcome.trades for outcome in outcomes):
+        return Verdict(SEED, Status.UNKNOWN, "no trade was made", "check over a longer period", figures)
     if nets.min() < 0.0 < nets.max():
         return Verdict(SEED, Status.WARN, detail, "the sign of the result hangs on the seed; average models", figures)
     return Verdict(SEED, Status.CLEAN, detail, "", figures)

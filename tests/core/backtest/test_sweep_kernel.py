@@ -13,7 +13,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from core.backtest import sweep_kernel
+from core.backtest import sweep_forms, sweep_kernel
 from core.backtest.sweep_fills import mul_div_half_even, share_e8
 from core.trader.cost_basis import USDT_QUANTUM, release
 
@@ -71,10 +71,11 @@ def module_at(path: Path, text: str) -> ModuleType:
 
 
 def test_the_fingerprint_follows_the_sources(tmp_path: Path) -> None:
-    one = sweep_kernel.fingerprint((module_at(tmp_path / "first.py", "fee = 1\n"),))
-    same = sweep_kernel.fingerprint((module_at(tmp_path / "second.py", "fee = 1\n"),))
-    other = sweep_kernel.fingerprint((module_at(tmp_path / "third.py", "fee = 2\n"),))
+    one = sweep_forms.fingerprint((module_at(tmp_path / "first.py", "fee = 1\n"),))
+    same = sweep_forms.fingerprint((module_at(tmp_path / "second.py", "fee = 1\n"),))
+    other = sweep_forms.fingerprint((module_at(tmp_path / "third.py", "fee = 2\n"),))
     assert one == same != other
+    assert sweep_forms.fingerprint((), 1) == sweep_forms.fingerprint((), 1) != sweep_forms.fingerprint((), 2)
 
 
 @pytest.mark.parametrize("name", ["costs", "exits", "fills", "limits", "sizing"])

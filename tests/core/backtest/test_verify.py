@@ -43,7 +43,7 @@ OUTPUTS = (SignalRecord, PositionRecord, TradeRecord, LimitRecord)
 def played(seed: int) -> tuple[list[Step], list[Record]]:
     """A session of 40 minutes by the dice, and its journal."""
     steps = script(chance(seed))
-    trader = make(flatten=False)
+    trader = make(flatten=False, reverses=False)
     session = Session(trader, TinyVenue(trader, seed), cutting=False)
     session.run(steps)
     return steps, session.journal
@@ -77,13 +77,13 @@ def replayed(trader: Trader, journal: Sequence[Record | None], steps: Sequence[S
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
-@given(sessions, st.integers(0, 1_000), st.booleans())
-def test_a_session_replays_to_its_own_journal(session: list[dict], salt: int, flatten: bool) -> None:
+@given(sessions, st.integers(0, 1_000), st.booleans(), st.booleans())
+def test_a_session_replays_to_its_own_journal(session: list[dict], salt: int, flatten: bool, reverses: bool) -> None:
     steps = script(session)
-    trader = make(flatten)
+    trader = make(flatten, reverses)
     told = Session(trader, TinyVenue(trader, salt), cutting=False)
     told.run(steps)
-    found = replayed(make(flatten), told.journal, steps)
+    found = replayed(make(flatten, reverses), told.journal, steps)
     assert found.first_difference is None
     assert found.records == len(told.journal)
     assert found.decisions == sum(isinstance(record, DECISIONS) for record in told.journal)
@@ -100,7 +100,7 @@ def test_the_sessions_are_worth_replaying() -> None:
     assert any(isinstance(r, LimitRecord) and r.event.effect is not LimitEffect.WARN for r in records)
     digests = set()
     for seed, journal in enumerate(journals):
-        found = replayed(make(flatten=False), journal, played(seed)[0])
+        found = replayed(make(flatten=False, reverses=False), journal, played(seed)[0])
         assert found.first_difference is None
         digests.add(found.digest)
     assert len(digests) == len(journals)
@@ -112,7 +112,7 @@ def test_a_lost_record_of_the_traders_own_is_found_at_its_place(seed: int, data:
     steps, journal = played(seed)
     places = [n for n, record in enumerate(journal) if isinstance(record, OUTPUTS)]
     place = data.draw(st.sampled_from(places))
-    found = replayed(make(flatten=False), [*journal[:place], None, *journal[place + 1 :]], steps)
+    found = replayed(make(flatten=False, reverses=False), [*journal[:place], None, *journal[place + 1 :]], steps)
     assert found.first_difference is not None
     assert found.first_difference.record == place + 1
     assert found.first_difference.journal == "nothing: a record is missing"
@@ -128,7 +128,7 @@ def test_a_lost_input_is_found_soon(seed: int, data: st.DataObject) -> None:
     samples = [n for n, record in enumerate(journal) if isinstance(record, EquityRecord) and not _of_resume(journal, n)]
     places = [n for n, record in enumerate(journal) if isinstance(record, kinds) and n < samples[-1]]
     place = data.draw(st.sampled_from(places))
-    found = replayed(make(flatten=False), [*journal[:place], None, *journal[place + 1 :]], steps)
+    found = replayed(make(flatten=False, reverses=False), [*journal[:place], None, *journal[place + 1 :]], steps)
     assert found.first_difference is not None
     assert place + 1 <= found.first_difference.record <= next(n for n in samples if n > place) + 1
 
@@ -166,7 +166,7 @@ def test_the_least_change_is_found_at_its_place(kind: type[Record], nth: int) ->
     steps, journal = played(1)
     place = [n for n, record in enumerate(journal) if isinstance(record, kind)][nth]
     changed = tampered(journal[place])
-    found = replayed(make(flatten=False), [*journal[:place], changed, *journal[place + 1 :]], steps)
+    found = replayed(make(flatten=False, reverses=False), [*journal[:place], changed, *journal[place + 1 :]], steps)
     assert found.first_difference is not None
     assert found.first_difference.record == place + 1
     assert found.first_difference.journal != found.first_difference.trader
@@ -175,7 +175,7 @@ def test_the_least_change_is_found_at_its_place(kind: type[Record], nth: int) ->
 def test_a_journal_that_ends_too_early_is_found_at_its_end() -> None:
     steps, journal = played(1)
     place = next(n for n, record in enumerate(journal) if isinstance(record, FillRecord))
-    found = replayed(make(flatten=False), journal[: place + 1], steps)
+    found = replayed(make(flatten=False, reverses=False), journal[: place + 1], steps)
     assert found.first_difference is not None
     assert found.first_difference.record == place + 2
     assert found.first_difference.journal == "nothing: it ends here"
@@ -188,7 +188,7 @@ def test_a_fill_that_an_order_cannot_take_is_told_and_not_raised() -> None:
     record = journal[place]
     assert isinstance(record, FillRecord)
     more = FillRecord(replace(record.fill, qty_lots=10**9), record.order)
-    found = replayed(make(flatten=False), [*journal[:place], more, *journal[place + 1 :]], steps)
+    found = replayed(make(flatten=False, reverses=False), [*journal[:place], more, *journal[place + 1 :]], steps)
     assert found.first_difference is not None
     assert found.first_difference.record == place + 1
     assert "cannot take it" in found.first_difference.trader

@@ -208,3 +208,11 @@ def test_bad_funding_is_named(tmp_path: Path, bad: str, reason: str) -> None:
     path = write(tmp_path / "BTCUSDT-8h.csv", [f"{T0},0.1,100", bad], "funding_time,funding_rate,mark_price")
     with pytest.raises(DataError, match=f"BTCUSDT-8h.csv: line 3: .*{reason}"):
         read_market_file(path)
+
+
+@pytest.mark.parametrize("symbol", ["btcusdt", "../BTCUSDT", "BTC USDT", "BTC/USDT", ""])
+def test_a_symbol_that_is_given_must_be_one(tmp_path: Path, symbol: str) -> None:
+    path = tmp_path / "x-1m.csv"
+    path.write_text("open_time,open,high,low,close,volume\n1748995200000,1,1,1,1,1\n")
+    with pytest.raises(DataError, match="is no symbol; write capital letters and digits, like BTCUSDT"):
+        read_market_file(path, symbol=symbol)

@@ -5,37 +5,12 @@ import math
 import numpy as np
 import pytest
 
-from strategies.scalper.metrics import annual_sharpe, trade_returns_bps, validation_metrics
+from strategies.scalper.metrics import validation_metrics
 
 MINUTE = 60_000
 STARTS = np.arange(30, dtype=np.int64) * MINUTE
 ENDS = STARTS + 10 * MINUTE
 NOTHING = np.zeros(30)
-
-
-def test_trades_do_not_overlap_and_pay_the_round_trip() -> None:
-    forecast = np.full(30, 20.0)
-    forecast[10:] = -20.0
-    actual = np.arange(30, dtype=np.float64)
-    returns = trade_returns_bps(forecast, actual, STARTS, ENDS, threshold_bps=12.0, cost_bps=11.0)
-    assert returns == [0.0 - 11.0, -10.0 - 11.0, -20.0 - 11.0]
-
-
-def test_only_a_forecast_above_the_threshold_is_traded() -> None:
-    forecast = NOTHING.copy()
-    forecast[[3, 8, 21]] = [12.0, -12.1, 12.1]
-    returns = trade_returns_bps(forecast, np.ones(30), STARTS, ENDS, threshold_bps=12.0, cost_bps=11.0)
-    assert returns == [-12.0, -10.0]
-
-
-def test_sharpe_counts_the_trades_of_a_year_of_365_days() -> None:
-    day_ms = 86_400_000
-    assert annual_sharpe([1.0, 3.0], day_ms) == pytest.approx(2.0 / math.sqrt(2.0) * math.sqrt(2 * 365))
-
-
-@pytest.mark.parametrize("returns", [[], [5.0], [5.0, 5.0]])
-def test_sharpe_is_undefined_without_spread(returns: list[float]) -> None:
-    assert annual_sharpe(returns, MINUTE) is None
 
 
 def test_figures_that_do_not_exist_are_left_out() -> None:
@@ -57,3 +32,10 @@ def test_errors_and_hits_are_measured_against_the_forecast_zero() -> None:
     assert metrics["baseline_rmse_bps"] == pytest.approx(math.sqrt(25 / 3))
     assert metrics["rmse_ratio"] == pytest.approx(math.sqrt(65 / 25))
     assert (metrics["hit_count"], metrics["hit_rate_pct"]) == (20.0, 50.0)
+
+
+def test_only_a_forecast_above_the_threshold_is_traded() -> None:
+    forecast = NOTHING.copy()
+    forecast[[3, 8, 21]] = [12.0, -12.1, 12.1]
+    metrics = validation_metrics(forecast, np.ones(30), STARTS, ENDS, 12.0, 11.0)
+    assert (metrics["trades"], metrics["net_bps"]) == (2.0, pytest.approx((-12.0 - 10.0) / 2))

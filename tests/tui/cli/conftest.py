@@ -75,9 +75,11 @@ def console(monkeypatch: pytest.MonkeyPatch) -> list[FakeControl]:
         connect: Callable[[], Awaitable[Any]],
         clock_ms: Callable[[], int],
         version: str,
+        lab: Any,
         let_go: Callable[[], None],
     ) -> int:
         assert callable(let_go)
+        assert callable(lab.start)
         assert control is None
         assert clock_ms() > T0_MS
         assert version

@@ -14,6 +14,7 @@ from core.control_socket import ControlServer
 from core.home import EngineLock, Home
 from core.runtime import Finding, Row, RunRequest
 from tests.core.control_samples import T0_MS, FakeControl
+from tests.tui.cli.fake_lab import FakeLab
 
 Quarterdeck = Callable[..., Result]
 """Calls the command line with some arguments and, in `answer`, what is typed."""
@@ -136,6 +137,7 @@ class FakeRuntime:
         self.requests: list[RunRequest] = []
         self.handle = FakeHandle(None)
         self.stored = FakeReader()
+        self.the_lab = FakeLab()
         self.imported: list[object] = []
         self.problems: list[Row] = []
         self.findings = [Finding("database", True, "schema 2")]
@@ -158,6 +160,9 @@ class FakeRuntime:
         if self.raises:
             raise self.raises
         return self.stored
+
+    def lab(self, home: Path) -> FakeLab:
+        return self.the_lab
 
     def import_files(
         self, home: Path, files: Sequence[Path], symbol: str | None, interval: str | None, synthetic: bool

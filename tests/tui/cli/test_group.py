@@ -68,7 +68,7 @@ def test_nothing_is_asked_where_no_engine_runs(quarterdeck: Quarterdeck, verb: s
 def test_help_names_every_verb(quarterdeck: Quarterdeck) -> None:
     text = quarterdeck("--help").stdout
     assert all(f"  {verb} " in text for verb in cli.commands)
-    assert len(cli.commands) == 18
+    assert len(cli.commands) == 24
 
 
 @pytest.mark.parametrize("verb", ["status", "positions", "orders", "trades", "signals", "stats", "models", "limits"])
@@ -106,7 +106,8 @@ def test_completion_offers_the_verbs() -> None:
 
 def test_every_option_and_verb_has_help() -> None:
     context = click.Context(cli)
-    for command in [*cli.commands.values(), *cli.commands["data"].commands.values()]:  # type: ignore[attr-defined]
+    nested = [verb for name in ("data", "runs") for verb in cli.commands[name].commands.values()]  # type: ignore[attr-defined]
+    for command in [*cli.commands.values(), *nested]:
         assert command.get_short_help_str()
         for parameter in command.get_params(context):
             assert isinstance(parameter, click.Argument) or parameter.help, (command.name, parameter.name)

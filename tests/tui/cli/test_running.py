@@ -153,7 +153,7 @@ class Drawn:
     def flush(self):
         pass
 
-def run_console(control, *, connect, clock_ms, version, let_go):
+def run_console(control, *, connect, clock_ms, version, lab, let_go):
     sys.stderr, before = Drawn(), sys.stderr
     asyncio.run(connect())
     sys.stderr = before
@@ -161,6 +161,9 @@ def run_console(control, *, connect, clock_ms, version, let_go):
 
 class Runtime:
     control = None
+
+    def lab(self, home):
+        return None
 
     def start_engine(self, request):
         worker = multiprocessing.get_context("spawn").Process(target=int)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from tui.cli.picture import hanging_picture, line_picture
+from tui.picture import hanging_picture, line_picture
 
 series = st.integers(1, 300).flatmap(lambda n: arrays(np.float64, n, elements=st.floats(-1e5, 1e5)))
 sizes = st.tuples(st.integers(1, 60), st.integers(1, 12))

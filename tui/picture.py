@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -41,6 +43,42 @@ def hanging_picture(values: Floats, width: int, height: int, unicode: bool = Tru
     lower = _row(low, depth, 0.0, rows)
     lower[low == 0.0] = np.nan
     return _text(_filled(np.zeros(columns), lower, rows), unicode)
+
+
+def account_picture(
+    equity: Floats, drawdown: Floats, width: int, equity_lines: int, drawdown_lines: int, unicode: bool = True
+) -> Iterator[str]:
+    """Equity above drawdown with their titles and axes, no line longer than `width`.
+
+    `drawdown` is in percent, zero or negative. Not all of `equity` may be NaN.
+    """
+    marks = _marks(equity, drawdown)
+    indent = max(map(len, marks))
+    room = width - indent - 2
+    yield "Equity, USDT"
+    yield from _framed(line_picture(equity, room, equity_lines, unicode), marks[:2], indent, unicode)
+    yield "Drawdown, %"
+    yield from _framed(hanging_picture(drawdown, room, drawdown_lines, unicode), marks[2:], indent, unicode)
+
+
+def ends_row(first: str, last: str, equity: Floats, drawdown: Floats, width: int) -> str:
+    """The line under `account_picture`: where its time begins and ends."""
+    indent = max(map(len, _marks(equity, drawdown))) + 2
+    return " " * indent + first + last.rjust(width - indent - len(first))
+
+
+def _marks(equity: Floats, drawdown: Floats) -> list[str]:
+    """The highest and lowest value of both pictures, as they stand at the axes."""
+    values = (np.nanmax(equity), np.nanmin(equity), 0.0, np.nanmin(drawdown) + 0.0)
+    return [f"{value:,.2f}" for value in values]
+
+
+def _framed(lines: Sequence[str], marks: Sequence[str], indent: int, unicode: bool) -> Iterator[str]:
+    """A picture with an axis, its highest value at the first line and its lowest at the last."""
+    tick, axis = ("\u2524", "\u2502") if unicode else ("+", "|")
+    for index, line in enumerate(lines):
+        mark = {0: marks[0], len(lines) - 1: marks[1]}.get(index, "")
+        yield f"{mark:>{indent}} {tick if mark else axis}{line}".rstrip()
 
 
 def _dots(width: int, height: int, unicode: bool) -> tuple[int, int]:

@@ -1,0 +1,258 @@
+"""One parameter set tried: settings with the set laid over them, the strategy they build, and what it comes to.
+
+Everything here is plain data and module-level functions, so that trials run in worker processes (core.compute).
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
+
+import numpy as np
+
+from core.backtest import sweep
+from core.backtest.fixed import known_values, rule_values
+from core.backtest.history import History
+from core.backtest.overrides import with_overrides
+from core.backtest.result import Floats
+from core.backtest.statistics import DAY_MS, cagr_pct, calmar, drawdown_of_returns_pct, percent, sharpe, sortino
+from core.backtest.sweep import Prepared, Score
+from core.backtest.trials import TUNED_SECTIONS, Trial, parameter_hash
+from core.domain.errors import BadInputError
+from core.domain.instrument import Instrument
+from core.lab import Grid, Value
+from core.settings import CostSettings, Settings, known_keys
+from core.strategy import Rule, Strategy
+
+LoadStrategy = Callable[[str, Settings], Strategy]
+"""The strategy of a name, built from settings; a module-level function, as it is sent to workers."""
+
+Parameters = Mapping[str, Value]
+
+CACHE_BYTES = 256 << 20
+CORNER_KEYS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What all trials of a search stand on.
+
+    The parameters of a trial are laid over `settings`. `instruments` may carry any fees: those of the trial's settings
+    are put in. `values` are predictions in bps by symbol, one for each slot of `history` (NaN for none), in place of
+    the strategy's own; a strategy with a model needs them. `warm_up_bars` are kept before a period that is cut out.
+    """
+
+    history: History
+    settings: Settings
+    strategy: str
+    load: LoadStrategy
+    instruments: Mapping[str, Instrument]
+    values: Mapping[str, Floats] | None = None
+    warm_up_bars: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A parameter set to try, on the whole history or on the period [from, to) of it in ms."""
+
+    number: int
+    parameters: Parameters
+    period: tuple[int, int] | None = None
+
+
+def evaluate_trial(ground: Ground, attempt: Attempt) -> Trial:
+    """Try one parameter set. One that is impossible is a failed trial, and its `note` says why."""
+    named = parameter_hash(ground.settings.model_dump(mode="json"), ground.strategy, attempt.parameters)
+    try:
+        history, values = _cut(ground, attempt.period)
+        settings = settings_of(ground, attempt.parameters)
+        strategy = ground.load(ground.strategy, settings)
+        table = known_values(values, history) if values is not None else _rule_values(strategy, history)
+        prepared = _prepared(history, with_fees(ground.instruments, settings.costs))
+        score = sweep.score(prepared, settings, strategy, table)
+    except BadInputError as error:
+        return Trial(attempt.number, attempt.parameters, named, "failed", {}, note=str(error).removeprefix("trial: "))
+    initial_usdt = float(settings.account.initial_balance_usdt)
+    daily = _daily_returns(score.daily_equity_usdt, initial_usdt)
+    figures = _figures(score, daily, initial_usdt, history.to_ms - history.from_ms)
+    first_day_ms = history.from_ms // DAY_MS * DAY_MS
+    return Trial(attempt.number, attempt.parameters, named, "complete", figures, first_day_ms, daily)
+
+
+def settings_of(ground: Ground, parameters: Parameters) -> Settings:
+    """Raises SettingsError where the set is impossible."""
+    return with_overrides(ground.settings, ground.strategy, tuple(parameters.items()), "trial")
+
+
+def section_of_key(key: str, strategy: str) -> str:
+    """The section that a key stands in; a strategy's own where it names none."""
+    return key.rpartition(".")[0].removeprefix("strategy_options.") or strategy
+
+
+def with_fees(instruments: Mapping[str, Instrument], costs: CostSettings) -> dict[str, Instrument]:
+    """The instruments with the fees of `costs`, as `core.market.instruments` reads them."""
+    return {
+        symbol: replace(instrument, maker_fee_bps=costs.maker_fee_bps, taker_fee_bps=costs.taker_fee_bps)
+        for symbol, instrument in instruments.items()
+    }
+
+
+def check_space(ground: Ground, space: Grid) -> None:
+    """Raises BadInputError, in one line, where these keys cannot be searched on this ground."""
+    if not space:
+        raise BadInputError(
+            f"strategy {ground.strategy}: nothing to try: it has no search space of its own; name values with --grid"
+        )
+    strategy = ground.load(ground.strategy, ground.settings)
+    if strategy.rule is None and ground.values is None:
+        raise BadInputError(
+            f"strategy {ground.strategy}: predicts with a model, and a sweep trains none; "
+            "name a stored run whose predictions it shall take"
+        )
+    for key, values in space:
+        section, name = section_of_key(key, ground.strategy), key.rpartition(".")[2]
+        if not values:
+            raise BadInputError(f"{key}: has no values to try")
+        if section in Settings.model_fields and name not in known_keys(Settings, [section]):
+            with_overrides(ground.settings, ground.strategy, ((key, values[0]),), "--grid")
+        if section != ground.strategy and section not in TUNED_SECTIONS:
+            raise BadInputError(
+                f"{key}: cannot be searched; only keys of {ground.strategy}, {', '.join(TUNED_SECTIONS)} can"
+            )
+        if ground.values is not None and section == ground.strategy and name not in strategy.decision_keys:
+            known = ", ".join(strategy.decision_keys) or "none"
+            raise BadInputError(
+                f"{key}: would change the model, whose predictions are given here; "
+                f"keys of {ground.strategy} that can be searched: {known}"
+            )
+
+
+def warm_up_bars(ground: Ground, space: Grid) -> int:
+    """How many bars before a period its trials may look at: the longest look-back over the corners of the space.
+
+    The look-back is taken to grow or shrink steadily with each key. Sets that are impossible ask for nothing.
+    """
+    own = [(key, values) for key, values in space if section_of_key(key, ground.strategy) == ground.strategy]
+    ends = [(key, _ends(values)) for key, values in own[:CORNER_KEYS]]
+    longest = ground.load(ground.strategy, ground.settings).lookback_bars
+    for corner in itertools.product(*(values for _, values in ends)):
+        chosen = dict(zip((key for key, _ in ends), corner, strict=True))
+        try:
+            longest = max(longest, ground.load(ground.strategy, settings_of(ground, chosen)).lookback_bars)
+        except BadInputError:
+            continue
+    return longest
+
+
+def _ends(values: Sequence[Value]) -> tuple[Value, ...]:
+    numbers = [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
+    if len(numbers) == len(values):
+        return tuple(dict.fromkeys((min(numbers), max(numbers))))
+    return tuple(values)
+
+
+def _figures(score: Score, daily: Floats, initial_usdt: float, span_ms: int) -> dict[str, float | None]:
+    return {
+        "initial_usdt": initial_usdt,
+        "final_usdt": score.final_usdt,
+        "total_return_pct": percent(score.final_usdt - initial_usdt, initial_usdt),
+        "trades": score.trades,
+        "net_usdt": score.net_usdt,
+        "sharpe": sharpe(daily),
+        "sortino": sortino(daily),
+        "calmar": calmar(cagr_pct(initial_usdt, score.final_usdt, span_ms), drawdown_of_returns_pct(daily)),
+        "max_drawdown_pct": score.max_drawdown_pct,
+    }
+
+
+def _daily_returns(equity_usdt: Floats, initial_usdt: float) -> Floats:
+    """As core.backtest.statistics.daily_returns has them: nothing follows a day that ends without equity."""
+    equity = np.concatenate(([initial_usdt], equity_usdt))
+    ruined = np.flatnonzero(equity <= 0.0)
+    kept = int(ruined[0]) if len(ruined) else len(equity_usdt)
+    return np.asarray(equity[1 : kept + 1] / equity[:kept] - 1.0)
+
+
+def _cut(ground: Ground, period: tuple[int, int] | None) -> tuple[History, Mapping[str, Floats] | None]:
+    if period is None:
+        return ground.history, ground.values
+    key = (ground.history.data_hash, period, ground.warm_up_bars)
+    history = _histories.get(key, lambda: ground.history.between(*period, ground.warm_up_bars), _bytes_of_history)
+    return history, cut_values(ground.values, ground.history, history)
+
+
+def cut_values(values: Mapping[str, Floats] | None, whole: History, part: History) -> Mapping[str, Floats] | None:
+    """Values of the slots of `whole` as those of the slots of `part`, which was cut from it."""
+    if values is None:
+        return None
+    begin = int(np.searchsorted(whole.open_time_ms, part.open_time_ms[0]))
+    return {symbol: column[begin : begin + len(part)] for symbol, column in values.items()}
+
+
+def _prepared(history: History, instruments: Mapping[str, Instrument]) -> Prepared:
+    """The market is prepared once; only what a trial may change of its contracts, their fees, is put in."""
+    made = _markets.get(history.data_hash, lambda: sweep.prepare(history, instruments), _bytes_of_market)
+    return replace(made, instruments=tuple(instruments[symbol] for symbol in history.symbols))
+
+
+def _rule_values(strategy: Strategy, history: History) -> Floats:
+    """Raises BadInputError where there is no rule, or where the rule raises."""
+    if strategy.rule is None:
+        raise BadInputError(f"strategy {strategy.name}: has no rule, and predictions were not given")
+    key = (history.data_hash, strategy.rule, strategy.lookback_bars)
+
+    def told() -> Floats:
+        try:
+            return rule_values(strategy, history)
+        except ArithmeticError as error:
+            text = f"strategy {strategy.name}: its rule raised {type(error).__name__}: {error}"
+            raise BadInputError(text) from error
+
+    return _values.get(key, told, lambda values: values.nbytes)
+
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class _Cache(Generic[K, V]):
+    """What a worker keeps from one trial to the next, the least used going first. It changes no answer."""
+
+    def __init__(self, most_bytes: int) -> None:
+        self._most_bytes = most_bytes
+        self._kept: OrderedDict[K, tuple[V, int]] = OrderedDict()
+        self._bytes = 0
+        self._lock = threading.Lock()
+
+    def get(self, key: K, make: Callable[[], V], size_of: Callable[[V], int]) -> V:
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key][0]
+        made = make()
+        with self._lock:
+            if key not in self._kept:
+                self._kept[key] = (made, size_of(made))
+                self._bytes += self._kept[key][1]
+            while self._bytes > self._most_bytes and len(self._kept) > 1:
+                self._bytes -= self._kept.popitem(last=False)[1][1]
+        return made
+
+
+_histories: _Cache[tuple[str, tuple[int, int], int], History] = _Cache(CACHE_BYTES)
+_values: _Cache[tuple[str, Rule, int], Floats] = _Cache(CACHE_BYTES)
+
+
+_markets: _Cache[str, Prepared] = _Cache(CACHE_BYTES)
+
+
+def _bytes_of_market(prepared: Prepared) -> int:
+    return 5 * prepared.market.mark.nbytes
+
+
+def _bytes_of_history(history: History) -> int:
+    return 6 * history.close.nbytes

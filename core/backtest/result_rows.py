@@ -1,0 +1,33 @@
+"""Parts of a result as JSON-ready rows, for the console and the command line."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from core.backtest.result import RunResult, TradeColumns
+from core.backtest.series import drawdown_pct, thin_indices
+from core.runtime import Row
+
+LEAST_POINTS = 8
+
+
+def trade_rows(trades: TradeColumns) -> list[Row]:
+    """One row a trade, in order of the exits, with the names of TradeColumns."""
+    names = [item.name for item in dataclasses.fields(trades)]
+    columns = [getattr(trades, name).tolist() for name in names]
+    return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
+
+
+def curve_row(result: RunResult, points: int) -> Row:
+    """The row of `core.lab.Lab.curve`: at most `points` (8 or more) of the curve, no extreme left out."""
+    equity = result.curve.equity_usdt
+    depth = drawdown_pct(equity, result.initial_usdt)
+    half = max(points, LEAST_POINTS) // 2
+    chosen = np.union1d(thin_indices(equity, half), thin_indices(depth, half)).astype(np.int64)
+    return {
+        "time_ms": result.curve.time_ms[chosen].tolist(),
+        "equity_usdt": equity[chosen].tolist(),
+        "drawdown_pct": depth[chosen].tolist(),
+    }

@@ -1,0 +1,263 @@
+"""What a request to the lab stands for, looked up and checked, and how it is run: part of the composition root.
+
+Heavy imports stand inside the functions that need them, as in `quarterdeck`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from importlib import import_module
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.domain.errors import BadInputError
+from core.domain.market import MINUTE_MS
+from core.home import Home
+from core.lab import BacktestRequest, Engine, OnProgress, Overrides, Progress, ShouldStop
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from core.backtest.evaluation import Ground
+    from core.backtest.history import History
+    from core.backtest.result import Provenance, RunResult
+    from core.compute import Compute
+    from core.domain.instrument import Instrument
+    from core.learning.dataset import OpenLearner
+    from core.settings import Settings
+    from core.strategy import Strategy
+    from storage.database import Database
+
+    Values = Mapping[str, NDArray[np.float64]]
+
+ROOT = Path(__file__).resolve().parent
+DATA = ROOT / "data"
+DECIDING = ("core", "strategies")
+"""The packages whose code decides what a run gives."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A request with everything that it names looked up and checked."""
+
+    settings: Settings
+    strategy: Strategy
+    instruments: Mapping[str, Instrument]
+    history: History
+    seed: int
+    overrides: Overrides
+    note: str
+    jobs: int | None
+
+    def under(self, overrides: Overrides) -> Plan:
+        """The same over the same history with other settings. Raises SettingsError."""
+        from core.backtest.overrides import with_overrides
+
+        settings = with_overrides(self.settings, self.strategy.name, overrides)
+        return replace(
+            self,
+            settings=settings,
+            strategy=load(self.strategy.name, settings),
+            instruments=instruments_of(settings, self.history.symbols),
+            overrides=(*self.overrides, *overrides),
+        )
+
+    def own_hash(self) -> str:
+        """The name of its parameter set."""
+        from core.backtest.trials import parameter_hash
+
+        return parameter_hash(self.settings.model_dump(mode="json"), self.strategy.name)
+
+    def provenance(self, engine: Engine, *, in_sample: bool, trials: int) -> Provenance:
+        from core.backtest.result import Provenance
+
+        history = self.history
+        return Provenance(
+            strategy=self.strategy.name,
+            engine=engine,
+            symbols=history.symbols,
+            from_ms=history.from_ms,
+            to_ms=history.to_ms,
+            interval_ms=history.interval_ms,
+            source=history.source,
+            data_hash=history.data_hash,
+            is_synthetic=history.is_synthetic,
+            in_sample=in_sample,
+            settings_json=self.settings.model_dump_json(),
+            code_version=code_version(),
+            seed=self.seed,
+            trials=trials,
+        )
+
+    def compute(self, home: Home) -> Compute:
+        from core.compute import compute_of
+
+        return compute_of(self.settings.compute, self.jobs, home.worker_log)
+
+    def ground(self, values: Values | None = None) -> Ground:
+        """What the trials of a search stand on. `values` are predictions of a run of before."""
+        from core.backtest.evaluation import Ground
+
+        history = self.history
+        return Ground(
+            history, self.settings, self.strategy.name, load, self.instruments, values, warm_up_bars=history.first
+        )
+
+
+def load(name: str, settings: Settings) -> Strategy:
+    from strategies.registry import load_strategy
+
+    return load_strategy(name, settings)
+
+
+def open_learner(strategy: Strategy) -> OpenLearner | None:
+    """The learner of a model that shows its rows, None of any other."""
+    from core.learning.dataset import OpenLearner
+
+    if strategy.model is None:
+        return None
+    learner = import_module(strategy.model.factory).create_learner(json.loads(strategy.model.options))
+    return learner if isinstance(learner, OpenLearner) else None
+
+
+def instruments_of(settings: Settings, symbols: Sequence[str]) -> dict[str, Instrument]:
+    """Raises BadInputError for a symbol without contract rules."""
+    from core.market.instruments import load_instruments
+
+    known = load_instruments(DATA / "instruments.toml", settings.costs)
+    unknown = [symbol for symbol in symbols if symbol not in known]
+    if unknown:
+        raise BadInputError(f"no contract rules for {', '.join(unknown)}; known are {', '.join(known)}")
+    return {symbol: known[symbol] for symbol in symbols}
+
+
+def code_version() -> str:
+    """The program's version, and a digest of the code that decides."""
+    digest = hashlib.blake2b(digest_size=4)
+    for package in DECIDING:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            digest.update(path.read_bytes())
+    return f"{version('quarterdeck')}+{digest.hexdigest()}"
+
+
+def make_plan(home: Home, candles: Database, request: BacktestRequest) -> Plan:
+    """Raises BadInputError, SettingsError or DataError for what cannot be."""
+    from core.backtest.overrides import section_of, with_overrides
+    from core.backtest.presets import find_preset
+    from core.settings import Settings, known_keys, load_settings
+    from core.strategy import history_ms
+    from storage.history import load_history
+
+    path = request.settings_path or (home.settings if home.settings.exists() else None)
+    settings = load_settings(path) if path is not None else Settings()
+    overrides = request.overrides
+    preset = find_preset(request.preset) if request.preset else None
+    if preset is not None:
+        overrides = (*preset.overrides(known_keys(Settings, section_of(request.strategy))), *overrides)
+    settings = with_overrides(settings, request.strategy, overrides)
+    strategy = load(request.strategy, settings)
+    symbols = request.symbols or settings.market.symbols
+    instruments = instruments_of(settings, symbols)
+    warm_up_ms = history_ms(strategy, MINUTE_MS)
+    first_ms, last_ms = _span(candles, symbols)
+    from_ms, to_ms = request.from_ms, request.to_ms
+    if preset is not None:
+        from_ms, to_ms = preset.period(from_ms, to_ms, last_ms)
+    from_ms = min(first_ms + warm_up_ms, last_ms) if from_ms is None else from_ms
+    to_ms = last_ms if to_ms is None else to_ms
+    if to_ms <= from_ms:
+        raise BadInputError(f"--to must be after --from; stored are {_text(first_ms, last_ms)}")
+    warm_up_bars = warm_up_ms // MINUTE_MS
+    history = load_history(candles, symbols, MINUTE_MS, from_ms, to_ms, warm_up_bars)
+    if strategy.model is not None and history.first < warm_up_bars:
+        raise BadInputError(
+            f"{strategy.name} trains on {warm_up_bars} bars, and only {history.first} are stored before "
+            f"{_text(from_ms)}; choose a --from of {_text(first_ms + warm_up_ms)} or later"
+        )
+    seed = settings.demo.seed if request.seed is None else request.seed
+    return Plan(settings, strategy, instruments, history, seed, overrides, request.note, request.jobs)
+
+
+def execute(
+    plan: Plan,
+    home: Home,
+    engine: Engine,
+    progress: OnProgress,
+    should_stop: ShouldStop,
+    values: Values | None = None,
+) -> RunResult:
+    """Run a plan. `values` are predictions that stand in for those of rule or model."""
+    if engine == "sweep":
+        return _sweep(plan, values)
+    return asyncio.run(_event_driven(plan, home, progress, should_stop, values))
+
+
+def _sweep(plan: Plan, values: Values | None) -> RunResult:
+    from core.backtest.fixed import known_values, rule_values
+    from core.backtest.sweep import prepare, run
+
+    if values is not None:
+        table = known_values(values, plan.history)
+    elif plan.strategy.rule is not None:
+        table = rule_values(plan.strategy, plan.history)
+    else:
+        raise BadInputError(f"{plan.strategy.name} has a model, which the sweep cannot train; use --engine event")
+    return run(prepare(plan.history, plan.instruments), plan.settings, plan.strategy, table)
+
+
+async def _event_driven(
+    plan: Plan, home: Home, progress: OnProgress, should_stop: ShouldStop, values: Values | None
+) -> RunResult:
+    """The live code over the plan's history; its models are kept as long as the run."""
+    from core.backtest.event_driven import run
+    from core.trader.trader import Trader
+    from core.venues.rebuild import journalled_venue
+
+    strategy, settings = plan.strategy, plan.settings
+    async with AsyncExitStack() as stack:
+        forecaster = None
+        if strategy.model is not None and values is None:
+            from core.learning.forecaster import WorkerForecaster
+            from core.learning.workers import WorkerPool
+
+            models = stack.enter_context(tempfile.TemporaryDirectory(prefix="models-", dir=home.root))
+            workers = plan.jobs or settings.compute.jobs or settings.engine.training_workers
+            pool = WorkerPool(workers, settings.engine.worker_nice, home.worker_log)
+            stack.push_async_callback(pool.close)
+            forecaster = WorkerForecaster(strategy, pool, Path(models), plan.seed)
+        return await run(
+            plan.history,
+            Trader("backtest", strategy, settings, plan.instruments),
+            journalled_venue(plan.instruments, settings),
+            forecaster,
+            progress=lambda done, total: progress(Progress(done, total, "bars")),
+            should_stop=should_stop,
+            values=values,
+        )
+
+
+def _span(candles: Database, symbols: Sequence[str]) -> tuple[int, int]:
+    """From where every symbol has bars, to where the last one ends."""
+    from storage.history import stored_series
+
+    series = stored_series(candles, MINUTE_MS)
+    missing = [symbol for symbol in symbols if symbol not in series]
+    if missing:
+        raise BadInputError(
+            f"no candles of {', '.join(missing)} are stored; import some with: quarterdeck data import FILE"
+        )
+    return max(series[s].first_ms for s in symbols), max(series[s].last_ms for s in symbols)
+
+
+def _text(*times_ms: int) -> str:
+    from core.logbook import iso_utc
+
+    return " to ".join(iso_utc(time_ms)[:16].replace("T", " ") for time_ms in times_ms) + " UTC"

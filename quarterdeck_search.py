@@ -1,0 +1,149 @@
+"""How a search of the lab is asked for, kept and told: part of the composition root."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING
+
+from core.domain.errors import BadInputError
+from core.lab import BacktestRequest, OnProgress, Progress, SweepRequest, WalkForwardRequest
+from core.runtime import Row
+from quarterdeck_plan import Plan
+
+if TYPE_CHECKING:
+    from core.backtest.cpcv import CrossValidation
+    from core.backtest.result import Provenance
+    from core.backtest.trials import Trial
+    from core.backtest.walk_forward import Fold
+    from storage.lab import LabStore
+    from storage.lab_records import SweepRecord
+
+KEEP_AT_ONCE = 200
+
+
+class TrialKeeper:
+    """Stores the trials of a sweep as they come, some at once, and tells how many there are."""
+
+    def __init__(
+        self,
+        store: LabStore,
+        run_id: str,
+        provenance: Provenance,
+        progress: OnProgress,
+        total: int,
+        done: int,
+    ) -> None:
+        self._store = store
+        self._run_id = run_id
+        self._provenance = provenance
+        self._progress = progress
+        self._total = total
+        self._done = done
+        self._waiting: list[Trial] = []
+
+    def take(self, trial: Trial) -> None:
+        self._waiting.append(trial)
+        self._done += 1
+        self._progress(Progress(self._done, self._total, "trials"))
+        if len(self._waiting) >= KEEP_AT_ONCE:
+            self.flush()
+
+    def flush(self) -> None:
+        self._store.add_trials(self._run_id, self._provenance, self._waiting)
+        self._waiting = []
+
+
+class WalkProgress:
+    """Tells of a walk-forward: first the trials of its folds, then the bars of its run."""
+
+    def __init__(self, progress: OnProgress) -> None:
+        self._progress = progress
+        self._trials = 0
+
+    def trial(self, _: Trial) -> None:
+        self._trials += 1
+        self._progress(Progress(self._trials, 0, "trials"))
+
+    def bars(self, done: int, total: int) -> None:
+        self._progress(Progress(done, total, "bars"))
+
+
+def trials_of(request: SweepRequest) -> int:
+    """How many trials are asked for."""
+    from core.backtest.search import grid_points
+
+    return len(grid_points(request.grid)) if request.trials is None else request.trials
+
+
+def sweep_record(plan: Plan, request: SweepRequest, now_ms: int) -> SweepRecord:
+    from storage.lab_records import SweepRecord
+
+    return SweepRecord(
+        created_ms=now_ms,
+        provenance=plan.provenance("sweep", in_sample=True, trials=1),
+        objective=request.objective,
+        grid=request.grid,
+        wanted=request.trials,
+        overrides=plan.overrides,
+        note=plan.note,
+    )
+
+
+def resumed(request: SweepRequest, record: SweepRecord) -> SweepRequest:
+    """The request that `record` was made of, with the number of trials and of processes that are asked for now."""
+    own = record.provenance
+    run = BacktestRequest(
+        strategy=own.strategy,
+        settings_path=request.run.settings_path,
+        symbols=own.symbols,
+        from_ms=own.from_ms,
+        to_ms=own.to_ms,
+        overrides=record.overrides,
+        engine="sweep",
+        seed=own.seed,
+        jobs=request.run.jobs,
+        note=record.note,
+        predictions=request.run.predictions,
+    )
+    wanted = record.wanted if request.trials is None else request.trials
+    return replace(request, run=run, grid=record.grid, trials=wanted, objective=record.objective)
+
+
+def lengths(request: WalkForwardRequest) -> tuple[int, int]:
+    """Length of training and test in ms: those asked for, else the preset's."""
+    from core.backtest.presets import find_preset
+
+    preset = find_preset(request.run.preset) if request.run.preset else None
+    train_ms = request.train_ms or (preset.train_ms if preset else None)
+    test_ms = request.test_ms or (preset.test_ms if preset else None)
+    if not train_ms or not test_ms:
+        raise BadInputError("say how long to train and to test: --train 30d --test 7d, or a --preset")
+    return train_ms, test_ms
+
+
+def fold_row(fold: Fold) -> Row:
+    """A fold as the lab tells it: its windows, what was chosen, and the figures of its test."""
+    window, figures = fold.window, dict(fold.figures)
+    shown = {name: figures.pop(name, None) for name in ("trades", "total_return_pct", "sharpe")}
+    return {
+        "test_from_ms": window.test_from_ms,
+        "parameters": ", ".join(f"{key}={value}" for key, value in fold.parameters.items()),
+        **shown,
+        "tried": len(fold.trials),
+        "test_to_ms": window.test_to_ms,
+        "train_from_ms": window.train_from_ms,
+        "train_to_ms": window.train_to_ms,
+        "note": fold.note,
+        **figures,
+    }
+
+
+def validation_row(symbol: str, found: CrossValidation) -> Row:
+    share = found.positive_share
+    return {
+        "symbol": symbol,
+        "rows": found.rows,
+        "trainings": found.splits,
+        "paths": [asdict(path) for path in found.paths],
+        "positive_share_pct": None if share is None else 100.0 * share,
+    }

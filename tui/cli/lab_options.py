@@ -1,0 +1,236 @@
+"""Options of the lab's verbs, how their text is read, and the request that they make."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from core.backtest.presets import PRESETS
+from core.domain.errors import BadInputError, RefusedError
+from core.lab import EXPORT_FORMS, OBJECTIVES, BacktestRequest, Engine, Grid, Value
+from tui.cli.options import Moment, home_option, json_option, settings_option
+from tui.cli.progress import PROGRESS_FORMS
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+ENGINES: dict[str, Engine] = {"event": "event-driven", "sweep": "sweep"}
+MAX_VALUES = 10_000
+
+_NUMBER = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
+_RANGE = re.compile(rf"({_NUMBER}):({_NUMBER})(?::({_NUMBER}))?")
+_UNITS_MS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 7 * 86_400_000}
+
+
+class Setting(click.ParamType[tuple[str, Value]]):
+    """key=value."""
+
+    name = "KEY=VALUE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, Value]:
+        if isinstance(value, tuple):
+            return value
+        key, text = _split(self, value, param, ctx)
+        return key, read_value(text)
+
+
+class Axis(click.ParamType[tuple[str, tuple[Value, ...]]]):
+    """key=a,b,c or key=low:high:step, both ends included."""
+
+    name = "KEY=VALUES"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, tuple[Value, ...]]:
+        if isinstance(value, tuple):
+            return value
+        key, text = _split(self, value, param, ctx)
+        found = _RANGE.fullmatch(text)
+        if found is None:
+            values = tuple(read_value(part.strip()) for part in text.split(","))
+        elif found[3] is None:
+            self.fail(f"{value!r} has no step; write {key}={found[1]}:{found[2]}:STEP", param, ctx)
+        else:
+            values = _steps(*(Decimal(part) for part in found.groups()))
+        if not values or len(set(values)) < len(values) or "" in values:
+            self.fail(
+                f"{value!r} names no values, an empty one or one twice; write {key}=5,10 or {key}=5:20:5", param, ctx
+            )
+        return key, values
+
+
+class Duration(click.ParamType[int]):
+    """A number with m, h, d or w, as milliseconds."""
+
+    name = "DURATION"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)([mhdw])", value.strip())
+        if found is None:
+            self.fail(f"{value!r} is no duration; write 90m, 48h, 30d or 4w", param, ctx)
+        return int(Decimal(found[1]) * _UNITS_MS[found[2]])
+
+
+class ExportTo(click.ParamType[tuple[str, Path]]):
+    """form=path."""
+
+    name = "FORM=PATH"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, Path]:
+        if isinstance(value, tuple):
+            return value
+        form, _, path = value.partition("=")
+        if form not in EXPORT_FORMS or not path:
+            self.fail(f"{value!r} is no FORM=PATH; forms are {', '.join(EXPORT_FORMS)}", param, ctx)
+        return form, Path(path)
+
+
+def read_value(text: str) -> Value:
+    """A number or truth value where the text is one, else the text."""
+    if text in ("true", "false"):
+        return text == "true"
+    if re.fullmatch(r"[+-]?[0-9]+", text):
+        return int(text)
+    if re.fullmatch(_NUMBER, text) and math.isfinite(float(text)):
+        return float(text)
+    return text
+
+
+def run_options(function: F) -> F:
+    """What every verb takes that runs a strategy; `request_of` reads them."""
+    options = (
+        click.argument("strategy"),
+        click.option("--symbol", "symbols", multiple=True, metavar="SYMBOL", help="Repeatable.  [settings]"),
+        click.option("--from", "from_ms", type=Moment(), help="First bar's open (UTC).  [the data's first]"),
+        click.option("--to", "to_ms", type=Moment(), help="End of the period (UTC, exclusive).  [the data's last]"),
+        click.option(
+            "--set",
+            "overrides",
+            type=Setting(),
+            multiple=True,
+            help="A setting, of the strategy or SECTION.KEY; repeatable.",
+        ),
+        click.option(
+            "--preset",
+            type=click.Choice([preset.name for preset in PRESETS]),
+            help="Training window, test period and retraining.",
+        ),
+        click.option("--seed", type=click.IntRange(min=0), help="For everything random.  [settings]"),
+        click.option("--jobs", type=click.IntRange(1, 1024), help="Worker processes.  [settings: one a core]"),
+        click.option("--note", default="", help="Kept with the result."),
+        click.option("--predictions", metavar="RUN", help="Decide on what a stored run predicted; nothing is trained."),
+        home_option,
+        settings_option,
+        json_option,
+        progress_option,
+    )
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def progress_option(function: F) -> F:
+    return click.option(
+        "--progress",
+        type=click.Choice(PROGRESS_FORMS),
+        default="auto",
+        hidden=True,
+        help="json: one object a line on stderr, for a program that starts this one.",
+    )(function)
+
+
+def search_options(function: F) -> F:
+    """How parameters are looked for."""
+    options = (
+        click.option(
+            "--grid", type=Axis(), multiple=True, help="Try KEY=5,10,20 or KEY=5:20:5 (low:high:step); repeatable."
+        ),
+        click.option(
+            "--trials", type=click.IntRange(1, 1_000_000), help="Draw so many by Optuna, from the grid if any."
+        ),
+        click.option(
+            "--objective", type=click.Choice(OBJECTIVES), default="sharpe", show_default=True, help="What to raise."
+        ),
+    )
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def export_options(function: F) -> F:
+    options = (
+        click.option(
+            "--export",
+            "exports",
+            type=ExportTo(),
+            multiple=True,
+            help=f"Write the result as {', '.join(EXPORT_FORMS)}; repeatable.",
+        ),
+        click.option("--overwrite", is_flag=True, help="Replace files that are there."),
+    )
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def request_of(options: dict[str, Any], engine: Engine) -> BacktestRequest:
+    """The request of the options of `run_options`. Raises BadInputError where they contradict each other."""
+    from_ms, to_ms = options["from_ms"], options["to_ms"]
+    if from_ms is not None and to_ms is not None and from_ms >= to_ms:
+        raise BadInputError("--from must lie before --to")
+    symbols = options["symbols"]
+    if len(set(symbols)) < len(symbols):
+        raise BadInputError("--symbol names one symbol twice; name each once")
+    return BacktestRequest(
+        strategy=options["strategy"],
+        settings_path=options["settings_path"],
+        symbols=symbols,
+        from_ms=from_ms,
+        to_ms=to_ms,
+        overrides=options["overrides"],
+        preset=options["preset"],
+        engine=engine,
+        seed=options["seed"],
+        jobs=options["jobs"],
+        predictions=options["predictions"],
+        note=options["note"],
+    )
+
+
+def checked_grid(grid: Grid) -> Grid:
+    """Raises BadInputError where one key stands twice."""
+    keys = [key for key, _ in grid]
+    if len(set(keys)) < len(keys):
+        raise BadInputError("--grid names one key twice; write all its values in one, as in KEY=5,10,20")
+    return grid
+
+
+def check_targets(exports: Sequence[tuple[str, Path]], overwrite: bool) -> None:
+    """Refuse, before a long run and not after it, to write over a file. Raises RefusedError."""
+    for _, path in exports:
+        if path.is_file() and not overwrite:
+            raise RefusedError(f"{path}: is there already; name another file or add --overwrite")
+
+
+def _split(
+    kind: click.ParamType[Any], value: str, param: click.Parameter | None, ctx: click.Context | None
+) -> tuple[str, str]:
+    key, equals, text = value.partition("=")
+    if not equals or not re.fullmatch(r"[A-Za-z_]\w*(\.\w+)*", key.strip()):
+        kind.fail(f"{value!r} is no {kind.name}", param, ctx)
+    return key.strip(), text.strip()
+
+
+def _steps(low: Decimal, high: Decimal, step: Decimal) -> tuple[Value, ...]:
+    """Counted in decimals, so that 0.1:0.5:0.1 ends at 0.5; empty where they do not lead upwards, or to too many."""
+    count = int((high - low) / step) + 1 if step > 0 and high >= low else 0
+    values = (low + n * step for n in range(count if count <= MAX_VALUES else 0))
+    whole = all(part == part.to_integral_value() for part in (low, step))
+    return tuple(int(value) if whole else float(value) for value in values)
