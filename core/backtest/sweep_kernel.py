@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from core.backtest import quiet, sweep_fills, sweep_forms, sweep_limits, sweep_orders
+from core.backtest import quiet, sweep_fills, sweep_forms, sweep_limits, sweep_money, sweep_orders
 from core.backtest.quiet import AGAINST_LONG, AGAINST_SHORT, BLOCK, LONG, PREDICTED, SHORT, scan_quiet, sum_block
 from core.backtest.sweep_fills import match_bar, match_first_price
 from core.backtest.sweep_forms import (
@@ -40,6 +40,7 @@ SOURCES: tuple[ModuleType, ...] = (
     sizing,
     quiet,
     sweep_forms,
+    sweep_money,
     sweep_orders,
     sweep_fills,
     sweep_limits,

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from core.backtest.sweep_fills import share_e8
 from core.backtest.sweep_forms import (
     ENTRIES_ONLY,
     EXIT,
@@ -33,6 +32,7 @@ from core.backtest.sweep_forms import (
     target_notional_usdt,
     time_stop,
 )
+from core.backtest.sweep_money import share_e8
 from core.backtest.sweep_orders import cancel, enter, has_order, leave, pending_entry_lots
 from core.trader.state import DAY_MS
 

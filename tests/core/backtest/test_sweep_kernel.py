@@ -14,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from core.backtest import sweep_forms, sweep_kernel
-from core.backtest.sweep_fills import mul_div_half_even, share_e8
+from core.backtest.sweep_money import mul_div_half_even, share_e8
 from core.trader.cost_basis import USDT_QUANTUM, release
 
 
