@@ -118,11 +118,17 @@ class HomeLab:
     ) -> RunRecord:
         """The record of a run, with all its figures. A walk-forward chose its parameters before what it trades."""
         from core.backtest.judge import judge
+        from core.backtest.random_entry import random_entry
         from storage.lab_records import RunRecord
 
         history = plan.history
         tried = self._tried(plan)
         judgement = judge(result, history, plan.settings.costs, tried, plan.seed)
+        figures, references = dict(judgement.figures), dict(judgement.references)
+        drawn = random_entry(result, history, plan.settings, plan.strategy, plan.instruments, plan.seed)
+        if drawn is not None:
+            figures |= {"random_entry_usdt": drawn.median_final_usdt, "random_entry_beaten_pct": drawn.beaten_pct}
+            references["random entry"] = drawn.curve
         chosen_here = kind == "backtest" and self.store.was_searched(
             plan.strategy.name, history.symbols, history.from_ms, history.to_ms, plan.own_hash()
         )
@@ -132,11 +138,11 @@ class HomeLab:
             status="complete" if result.complete else "partial",
             provenance=plan.provenance(engine, in_sample=chosen_here, trials=tried.trials),
             result=result,
-            figures=judgement.figures,
+            figures=figures,
             breakdowns=judgement.breakdowns,
             overrides=plan.overrides,
             note=plan.note,
-            references=judgement.references,
+            references=references,
         )
 
     def _tried(self, plan: Plan, also: Sequence[str] | None = None) -> TrialCount:

@@ -74,7 +74,7 @@ class Skipper:
         self._watch = np.zeros(k, np.uint8)
         self._down, self._up = np.full(k, -np.inf), np.full(k, np.inf)
         self._qty_e8, self._cost_e8 = np.zeros(k), np.zeros(k)
-        self._calm = self._ranges()
+        self._calm: dict[str, tuple[float, float]] = {}
         rules = trader.strategy.exits
         self._reverses = any(rule.function is exits.reversal for rule in rules)
         self._time_stop_ms = min((r.parameter for r in rules if r.function is exits.time_stop), default=math.inf)
@@ -176,6 +176,8 @@ class Skipper:
         peak, day_start, now_ms = state.peak_equity_usdt, state.day_start_equity_usdt, state.sampled_ms
         if peak <= 0.0 or day_start <= 0.0 or (guard.has_fired() and not self._stays(now_ms)):
             return None
+        if not guard.has_fired() and not self._calm:
+            self._calm = self._ranges()
         ranges = self._ranges() if guard.has_fired() else self._calm
         for rule, used in (
             (limits.DAY_TRADES, state.entries_on(now_ms)),

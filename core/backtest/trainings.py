@@ -118,13 +118,17 @@ class Prepared:
     def __init__(self, planned: Sequence[PlannedTraining], models_path: Path) -> None:
         self._models_path = models_path
         self.results: dict[tuple[str, int], Future[TrainingResult]] = {item.key: Future() for item in planned}
+        for result in self.results.values():
+            # A run that ends cancels what it waits for; work that is under way cannot be cancelled.
+            result.set_running_or_notify_cancel()
 
     def keep(self, trained: TrainedAhead) -> None:
-        """Store the version where the run's forecaster looks for it, then let the run have it."""
+        """Store the version where the run's forecaster looks for it, as long as the run lasts, then let it be had."""
         result = self.results[trained.training.key]
         try:
             if trained.version is not None:
-                write_version(self._models_path, trained.version.manifest, trained.version.files)
+                manifest, files = trained.version.manifest, trained.version.files
+                write_version(self._models_path, manifest, files, durable=False)
         except ModelError as error:
             result.set_exception(error)
         else:

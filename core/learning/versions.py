@@ -65,10 +65,11 @@ def digests(files: Mapping[str, bytes]) -> dict[str, str]:
     return {name: _sha256(content) for name, content in sorted(files.items())}
 
 
-def write_version(root: Path, manifest: Manifest, files: Mapping[str, bytes]) -> str:
+def write_version(root: Path, manifest: Manifest, files: Mapping[str, bytes], *, durable: bool = True) -> str:
     """Store a version and return its name. A version that is there already and whole is left as it is.
 
-    It appears under its name at once and durable, or not at all. Raises ModelError when it cannot be stored.
+    It appears under its name at once and, where asked, durable, or not at all. Raises ModelError when it cannot be
+    stored.
     """
     final = _directory(root, manifest.strategy, manifest.symbol, manifest.version)
     try:
@@ -83,11 +84,13 @@ def write_version(root: Path, manifest: Manifest, files: Mapping[str, bytes]) ->
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
         for name, content in {**files, MANIFEST: manifest.to_json()}.items():
-            _write_durably(partial / name, content)
-        _sync_directory(partial)
+            _write(partial / name, content, durable)
+        if durable:
+            _sync_directory(partial)
         partial.rename(final)
-        for directory in (final.parent, final.parent.parent, root):
-            _sync_directory(directory)
+        if durable:
+            for directory in (final.parent, final.parent.parent, root):
+                _sync_directory(directory)
     except OSError as error:
         raise ModelError(f"{final}: the model version cannot be stored: {error.strerror}") from error
     return manifest.version
@@ -167,11 +170,12 @@ def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _write_durably(path: Path, content: bytes) -> None:
+def _write(path: Path, content: bytes, durable: bool) -> None:
     with path.open("wb") as file:
         file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+        if durable:
+            file.flush()
+            os.fsync(file.fileno())
 
 
 def _sync_directory(path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,8 +15,10 @@ from core.backtest.event_driven import Drive
 from core.backtest.history import History
 from core.backtest.result import RunResult
 from core.backtest.trainings import (
+    PlannedTraining,
     Prepared,
     PreparedForecaster,
+    TrainedAhead,
     planned_trainings,
     train_ahead,
     training_ground,
@@ -129,6 +132,20 @@ async def test_what_was_given_up_fails_with_its_reason() -> None:
     ended = [record for record in trainings if record.status is not TrainingStatus.REQUESTED]
     assert ended
     assert {(record.status, record.note) for record in ended} == {(TrainingStatus.FAILED, "the cluster is gone")}
+
+
+async def test_a_run_that_no_longer_waits_does_not_disturb_the_work() -> None:
+    training = PlannedTraining("S0", 60_000, 0, 10)
+    prepared = Prepared([training], Path("nowhere"))
+    window = random_history(np.random.default_rng(1), 1, 20, gaps=False).columns("S0")
+    waiting = asyncio.create_task(PreparedForecaster(ScriptedForecaster(), prepared).train(window, 60_000))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    made = TrainingResult("S0", "plain", "", passed=False, note="too few rows", metrics={})
+    prepared.keep(TrainedAhead(training, made, None))
+    assert prepared.results[training.key].result() == made
 
 
 def test_without_a_model_nothing_is_planned() -> None:

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from core.backtest.event_driven import run_event_driven
+from core.backtest.history import History
+from core.backtest.random_entry import RandomEntry, random_entry
+from core.backtest.result import RunResult
+from core.settings import Settings
+from core.strategy import Strategy
+from tests.core.backtest.markets import instrument, make_parts, names, random_history, random_values, strategy
+
+NAMES = names(2)
+INSTRUMENTS = {name: instrument(name) for name in NAMES}
+SETTINGS = Settings()
+
+
+@pytest.fixture(scope="module")
+def history() -> History:
+    return random_history(np.random.default_rng(8), 2, 900, gaps=False)
+
+
+@pytest.fixture(scope="module")
+def result(history: History) -> RunResult:
+    trader, venue = make_parts(strategy(), NAMES, {}, INSTRUMENTS)
+    return run_event_driven(
+        history, trader, venue, values=random_values(np.random.default_rng(2), 2, len(history), share=0.1)
+    )
+
+
+def drawn(result: RunResult, history: History, chosen: Strategy, seed: int = 3) -> RandomEntry | None:
+    return random_entry(result, history, SETTINGS, chosen, INSTRUMENTS, seed, runs=5)
+
+
+def test_the_same_seed_draws_the_same(result: RunResult, history: History) -> None:
+    one, again, other = (drawn(result, history, strategy(), seed) for seed in (3, 3, 4))
+    assert one is not None
+    assert again is not None
+    assert other is not None
+    assert one.median_final_usdt == again.median_final_usdt != other.median_final_usdt
+    assert len(one.curve) == len(result.curve)
+    assert one.curve.equity_usdt[-1] == pytest.approx(one.median_final_usdt, abs=1e-6)
+
+
+def test_what_ends_above_all_of_them_beats_all(result: RunResult, history: History) -> None:
+    lucky = dataclasses.replace(result, final_usdt=1e9)
+    unlucky = dataclasses.replace(result, final_usdt=0.0)
+    best, worst = drawn(lucky, history, strategy()), drawn(unlucky, history, strategy())
+    assert best is not None
+    assert worst is not None
+    assert (best.beaten_pct, worst.beaten_pct) == (100.0, 0.0)
+
+
+def test_without_trades_or_where_it_cannot_be_swept_there_is_none(result: RunResult, history: History) -> None:
+    trader, venue = make_parts(strategy(), NAMES, {}, INSTRUMENTS)
+    idle = run_event_driven(history, trader, venue, values={})
+    assert drawn(idle, history, strategy()) is None
+    never = strategy(decide=lambda value, threshold: 0)
+    assert drawn(result, history, never) is None
