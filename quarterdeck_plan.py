@@ -9,14 +9,16 @@ import asyncio
 import hashlib
 import json
 import tempfile
-from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
+import threading
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from core.clock import monotonic_ns
 from core.domain.errors import BadInputError
 from core.domain.market import MINUTE_MS
 from core.home import Home
@@ -29,9 +31,11 @@ if TYPE_CHECKING:
     from core.backtest.evaluation import Ground
     from core.backtest.history import History
     from core.backtest.result import Provenance, RunResult
+    from core.backtest.trainings import PlannedTraining, Prepared
     from core.compute import Compute
     from core.domain.instrument import Instrument
     from core.learning.dataset import OpenLearner
+    from core.ports import Forecaster
     from core.settings import Settings
     from core.strategy import Strategy
     from storage.database import Database
@@ -40,6 +44,9 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent
 DATA = ROOT / "data"
+SPREAD_FROM_S = 10.0
+"""Work that one process does in less is not spread: starting others and their imports takes some seconds."""
+
 DECIDING = ("core", "strategies")
 """The packages whose code decides what a run gives."""
 
@@ -216,32 +223,66 @@ def _sweep(plan: Plan, values: Values | None) -> RunResult:
 async def _event_driven(
     plan: Plan, home: Home, progress: OnProgress, should_stop: ShouldStop, values: Values | None
 ) -> RunResult:
-    """The live code over the plan's history; its models are kept as long as the run."""
+    """The live code over the plan's history."""
     from core.backtest.event_driven import run
     from core.trader.trader import Trader
     from core.venues.rebuild import journalled_venue
 
-    strategy, settings = plan.strategy, plan.settings
     async with AsyncExitStack() as stack:
         forecaster = None
-        if strategy.model is not None and values is None:
-            from core.learning.forecaster import WorkerForecaster
-            from core.learning.workers import WorkerPool
-
-            models = stack.enter_context(tempfile.TemporaryDirectory(prefix="models-", dir=home.root))
-            workers = plan.jobs or settings.compute.jobs or settings.engine.training_workers
-            pool = WorkerPool(workers, settings.engine.worker_nice, home.worker_log)
-            stack.push_async_callback(pool.close)
-            forecaster = WorkerForecaster(strategy, pool, Path(models), plan.seed)
+        if plan.strategy.model is not None and values is None:
+            forecaster = await stack.enter_async_context(_models(plan, home))
         return await run(
             plan.history,
-            Trader("backtest", strategy, settings, plan.instruments),
-            journalled_venue(plan.instruments, settings),
+            Trader("backtest", plan.strategy, plan.settings, plan.instruments),
+            journalled_venue(plan.instruments, plan.settings),
             forecaster,
             progress=lambda done, total: progress(Progress(done, total, "bars")),
             should_stop=should_stop,
             values=values,
         )
+
+
+@asynccontextmanager
+async def _models(plan: Plan, home: Home) -> AsyncIterator[Forecaster]:
+    """The run's models, trained ahead of it side by side and kept as long as it lasts.
+
+    Raises what ended a training once the run is over, so that no result tells of a strategy that lost its models.
+    """
+    from core.backtest.trainings import Prepared, PreparedForecaster, planned_trainings
+    from core.learning.forecaster import WorkerForecaster
+    from core.learning.in_process import InProcess
+
+    over = threading.Event()
+    with tempfile.TemporaryDirectory(prefix="models-", dir=home.root) as models:
+        planned = planned_trainings(plan.history, plan.strategy, plan.settings)
+        prepared = Prepared(planned, Path(models))
+        training = asyncio.create_task(asyncio.to_thread(_train_all, plan, home, planned, prepared, over))
+        try:
+            yield PreparedForecaster(WorkerForecaster(plan.strategy, InProcess(), Path(models), plan.seed), prepared)
+        finally:
+            over.set()
+            await training
+
+
+def _train_all(
+    plan: Plan, home: Home, planned: Sequence[PlannedTraining], prepared: Prepared, over: threading.Event
+) -> None:
+    from core.backtest.trainings import train_ahead, training_ground
+    from core.compute import run_tasks
+
+    ground = training_ground(plan.history, plan.strategy, plan.seed)
+    compute = plan.compute(home)
+    here = replace(compute, backend="local", jobs=1)
+    how: Any = {"on_result": lambda _, trained: prepared.keep(trained), "should_stop": over.is_set}
+    try:
+        begun_ns = monotonic_ns()
+        run_tasks(train_ahead, ground, planned[:1], here, **how)
+        left = planned[1:]
+        short = (monotonic_ns() - begun_ns) / 1e9 * len(left) < SPREAD_FROM_S
+        run_tasks(train_ahead, ground, left, here if short and compute.backend == "local" else compute, **how)
+    finally:
+        prepared.give_up("the trainings ended before their time")
 
 
 def _span(candles: Database, symbols: Sequence[str]) -> tuple[int, int]:

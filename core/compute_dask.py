@@ -22,6 +22,7 @@ CONNECT_TIMEOUT_S = 5
 WORKER_TIMEOUT_S = 20
 LOOKS_BETWEEN_COUNTS = 10
 COUNTS_WITHOUT_WORKER = 20
+IDLE_COUNTS = 5
 OTHER_CODE = "a worker there has another version of Quarterdeck or of a library; install what this machine has"
 _LIBRARIES = ("lightgbm", "numba", "numpy", "scipy")
 _PACKAGES = ("core", "strategies")
@@ -54,6 +55,7 @@ class DaskRound:
         self._batches = _Batches()
         self._looks = 0
         self._looks_without_worker = 0
+        self._idle_looks = 0
 
     def answers(self, calls: Iterator[tuple[int, bytes]], one_by_one: bool) -> Iterator[Answer]:
         """To be used from one thread of its own. Raises WorkerLostError, UnavailableError, ComputeError."""
@@ -80,24 +82,28 @@ class DaskRound:
             client.close()
 
     def check(self) -> None:
-        """Raises UnavailableError where there has been no worker for long, so that no answer will come."""
+        """Raises where no answer will come: WorkerLostError, or UnavailableError where no worker is left."""
         self._looks += 1
         if self._looks % LOOKS_BETWEEN_COUNTS == 0 and self._client is not None and self._client.status == "running":
-            self._count_workers()
+            self._look_at_cluster()
 
     def halt(self) -> None:
         """Take back what has not begun; `answers` raises soon. What a worker runs it ends, for nobody."""
         self._batches.give_up()
 
-    def _count_workers(self) -> None:
+    def _look_at_cluster(self) -> None:
         try:
-            workers = len(self._client.ncores())
+            processing = self._client.processing()
         except (OSError, TimeoutError):
             # A connection that is lost cancels every task, which `answers` tells.
             return
-        self._looks_without_worker = 0 if workers else self._looks_without_worker + 1
+        self._looks_without_worker = 0 if processing else self._looks_without_worker + 1
         if self._looks_without_worker >= COUNTS_WITHOUT_WORKER:
             raise UnavailableError(_no_worker(self._pool.scheduler))
+        # Dask or joblib may lose sight of a task when workers die in quick succession, and would wait for ever.
+        self._idle_looks = 0 if any(processing.values()) or not processing else self._idle_looks + 1
+        if self._idle_looks >= IDLE_COUNTS:
+            raise WorkerLostError("the cluster is idle and has not answered")
 
 
 def perform_remotely(code: str, function: bytes, key: str, shared: bytes, index: int, task: bytes) -> Answer:
@@ -202,19 +208,25 @@ class _Batches:
             callback(_Lost(CancelledError()))
 
 
+def _same(packed: bytes) -> bytes:
+    return packed
+
+
 def _watched_backend(client: Any, shared: bytes, batches: _Batches) -> Any:
     """joblib's backend, which sends `shared` to every worker once; `batches` are told to it.
 
     joblib 1.6 itself does not tell its run of a batch that Dask has given up: it would wait for ever.
     """
+    import dask.config
     from joblib._dask import DaskDistributedBackend
 
     class WatchedBackend(DaskDistributedBackend):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__(client=client)
-            # joblib names what it scatters by its content. The next round's would have the name of the last one's,
-            # which Dask may be taking away just then.
-            self.data_futures = {id(shared): client.scatter([shared], broadcast=True, hash=False)[0]}
+            # A task of its own rather than what Dask calls scattered: it can be had again when its holders die.
+            # Dask warns of a large graph, which this is once, and not for each task.
+            with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 TiB"}):
+                self.data_futures = {id(shared): client.submit(_same, shared, pure=False)}
 
         def effective_n_jobs(self, n_jobs: int) -> int:
             # For one job, as of a cluster with one worker left, joblib would run everything in this process.

@@ -67,7 +67,8 @@ class Stepper:
     async def _finish(self, commands: list[Command], extra: Sequence[Record], now_ms: int) -> list[Record]:
         first: list[Record] | None = None
         while True:
-            records = [*extra, *(command.record for command in commands if isinstance(command, Journal))]
+            records: list[Record] = [*extra] if extra else []
+            records += [command.record for command in commands if type(command) is Journal]
             extra = ()
             if records:
                 await self._journal.commit(records)
@@ -81,6 +82,8 @@ class Stepper:
     async def _dispatch(self, commands: Sequence[Command], now_ms: int) -> list[VenueEvent]:
         answers: list[VenueEvent] = []
         for command in commands:
+            if type(command) is Journal:
+                continue
             if isinstance(command, PlaceOrder):
                 answers += await self._place(command, now_ms)
             elif isinstance(command, CancelOrder):

@@ -78,6 +78,7 @@ class LabStore:
                 "breakdowns_json": json.dumps(record.breakdowns),
                 "vetoes_json": json.dumps(result.vetoes),
                 "limits_json": json.dumps(result.limits),
+                "trainings_json": json.dumps(result.trainings),
                 "labels_json": json.dumps(run_labels(record)),
                 "search_json": "{}",
             }
@@ -103,6 +104,7 @@ class LabStore:
                 "breakdowns_json": "{}",
                 "vetoes_json": "{}",
                 "limits_json": "{}",
+                "trainings_json": "{}",
                 "labels_json": json.dumps(sweep_labels(record.provenance, "partial")),
                 "search_json": json.dumps(search),
             }

@@ -46,6 +46,7 @@ def get_result(connection: sqlite3.Connection, row: Mapping[str, Any], where: st
         open_positions=row["open_positions"],
         vetoes=json.loads(row["vetoes_json"]),
         limits=json.loads(row["limits_json"]),
+        trainings=json.loads(row["trainings_json"]),
         predictions={
             symbol: _get(connection, run_id, PREDICTIONS + symbol, PredictionColumns, where)
             for symbol in _names(connection, run_id, PREDICTIONS)

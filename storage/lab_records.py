@@ -23,7 +23,8 @@ SUMMARY_COLUMNS = (
     "overrides_json, labels_json, figures_json"
 )
 DETAIL_COLUMNS = (
-    f"{SUMMARY_COLUMNS}, settings_json, breakdowns_json, vetoes_json, limits_json, open_positions, search_json"
+    f"{SUMMARY_COLUMNS}, settings_json, breakdowns_json, vetoes_json, limits_json, trainings_json, open_positions, "
+    "search_json"
 )
 
 
@@ -113,8 +114,7 @@ def summary_row(stored: Mapping[str, Any]) -> Row:
 
 def detail_row(stored: Mapping[str, Any]) -> Row:
     """A detail row of core.lab.Lab from a row of DETAIL_COLUMNS; of a sweep without its best trials."""
-    parsed = {
-        name: json.loads(stored[f"{name}_json"]) for name in ("settings", "figures", "breakdowns", "vetoes", "limits")
-    }
+    names = ("settings", "figures", "breakdowns", "vetoes", "limits", "trainings")
+    parsed = {name: json.loads(stored[f"{name}_json"]) for name in names}
     search: Row = json.loads(stored["search_json"])
     return summary_row(stored) | {"open_positions": stored["open_positions"]} | parsed | search

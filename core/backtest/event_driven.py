@@ -228,6 +228,7 @@ class Drive:
             open_positions=sum(1 for s in state.symbols.values() if s.lots),
             vetoes=dict(journal.vetoes),
             limits=dict(journal.limits),
+            trainings=dict(journal.trainings),
             predictions=self._predictions(),
             fills=fill_columns(journal.fills, {symbol: s.instrument for symbol, s in state.symbols.items()}),
         )

@@ -84,6 +84,7 @@ def json_text(report: Report) -> str:
             "breakdowns": report.breakdowns,
             "vetoes": result.vetoes,
             "limits": result.limits,
+            "trainings": result.trainings,
             "trades": trades,
             "equity": _curve(result.curve),
             "references": {name: _curve(curve) for name, curve in report.references.items()},

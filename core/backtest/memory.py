@@ -18,6 +18,8 @@ from core.domain.records import (
     Record,
     SignalRecord,
     TradeRecord,
+    TrainingRecord,
+    TrainingStatus,
 )
 from core.domain.trading import Prediction, SignalAction, Trade
 from core.trader.state import TraderState
@@ -34,6 +36,7 @@ class MemoryJournal:
         self.predictions: dict[str, list[Prediction]] = defaultdict(list)
         self.vetoes: Counter[str] = Counter()
         self.limits: Counter[str] = Counter()
+        self.trainings: Counter[str] = Counter()
         self._state = state
         self._index = {symbol: index for index, symbol in enumerate(state.symbols)}
         self._takes: dict[type, Callable[[Any], None]] = {
@@ -44,6 +47,7 @@ class MemoryJournal:
             PredictionRecord: self._take_prediction,
             SignalRecord: self._take_signal,
             LimitRecord: self._take_limit,
+            TrainingRecord: self._take_training,
         }
 
     async def commit(self, records: Sequence[Record]) -> None:
@@ -78,6 +82,10 @@ class MemoryJournal:
     def _take_limit(self, record: LimitRecord) -> None:
         if record.event.fired and record.event.effect is not LimitEffect.WARN:
             self.limits[record.event.limit] += 1
+
+    def _take_training(self, record: TrainingRecord) -> None:
+        if record.status is not TrainingStatus.REQUESTED:
+            self.trainings[f"{record.status}: {record.note}" if record.note else str(record.status)] += 1
 
     def _note_change(self, symbol: str) -> None:
         s = self._state.symbols[symbol]

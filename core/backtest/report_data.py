@@ -92,6 +92,7 @@ def all_tables(report: Report) -> dict[str, Rows]:
         found["against"] = reference_rows(report)
     found["refused signals"] = [{"reason": name, "count": count} for name, count in result.vetoes.items()]
     found["limits fired"] = [{"limit": name, "count": count} for name, count in result.limits.items()]
+    found["trainings"] = [{"what came of it": name, "count": count} for name, count in result.trainings.items()]
     return {name: rows for name, rows in found.items() if rows}
 
 

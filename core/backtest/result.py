@@ -129,7 +129,8 @@ class RunResult:
     """One run. `complete` is False where it was stopped early: everything then tells of the part that was run.
 
     `initial_usdt` opened the account; `final_usdt` is the equity at the last close. `vetoes` counts the signals that
-    were refused, by reason; `limits` the firings of each limit. `fills` is None where the engine keeps none.
+    were refused, by reason; `limits` the firings of each limit; `trainings` what came of those. `fills` is
+    None where the engine keeps none.
     """
 
     trades: TradeColumns = field(repr=False)
@@ -140,6 +141,7 @@ class RunResult:
     open_positions: int = 0
     vetoes: Mapping[str, int] = field(default_factory=dict)
     limits: Mapping[str, int] = field(default_factory=dict)
+    trainings: Mapping[str, int] = field(default_factory=dict)
     predictions: Mapping[str, PredictionColumns] = field(default_factory=dict, repr=False)
     fills: FillColumns | None = field(default=None, repr=False)
 

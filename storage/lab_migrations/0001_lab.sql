@@ -34,6 +34,7 @@ CREATE TABLE runs (
     breakdowns_json TEXT NOT NULL,
     vetoes_json TEXT NOT NULL,
     limits_json TEXT NOT NULL,
+    trainings_json TEXT NOT NULL,
     labels_json TEXT NOT NULL,
     search_json TEXT NOT NULL    -- of a sweep: objective, grid and number of trials asked for
 );

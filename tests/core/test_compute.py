@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import re
@@ -8,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,25 +54,24 @@ def expected(market: Market) -> list[tuple[int, float] | None]:
     return run_tasks(draw, market, TASKS, HERE)
 
 
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[LocalCluster]:
-    """Three worker processes, which Dask restarts when they die."""
+def start_cluster(workers: int) -> LocalCluster:
+    """Processes of one thread each, which Dask starts again when they die."""
     from distributed import LocalCluster
 
-    with LocalCluster(
-        n_workers=3,
+    return LocalCluster(
+        n_workers=workers,
         threads_per_worker=1,
         host="127.0.0.1",
         dashboard_address="127.0.0.1:0",
         worker_dashboard_address="127.0.0.1:0",
         silence_logs=logging.CRITICAL,
-    ) as cluster:
-        yield cluster
+    )
 
 
-@pytest.fixture
-def dask(cluster: LocalCluster) -> Compute:
-    return Compute("dask", scheduler=cluster.scheduler_address)
+@pytest.fixture(scope="module")
+def dask() -> Iterator[Compute]:
+    with start_cluster(3) as cluster:
+        yield Compute("dask", scheduler=cluster.scheduler_address)
 
 
 @pytest.fixture(params=["local", "dask"])
@@ -100,20 +101,33 @@ def test_a_lost_worker_costs_a_retry_and_not_the_run(
     assert results == expected
 
 
-def test_a_task_that_always_kills_its_worker_ends_the_run_with_its_name(
-    compute: Compute, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
-) -> None:
-    if compute.backend == "dask":
-        # Dask takes seconds to start a worker again, and by default lets four die before it says so.
-        monkeypatch.setattr(core.compute, "ATTEMPTS", 2)
-        monkeypatch.setattr(request.getfixturevalue("cluster").scheduler, "allowed_failures", 0)
+def test_a_task_that_always_kills_its_process_ends_the_run_with_its_name() -> None:
     arrived: set[int] = set()
 
-    with pytest.raises(WorkerLostError, match=rf"^task 4 of 12: .+, {core.compute.ATTEMPTS} times; .+$"):
-        run_tasks(die_at, 3, range(12), compute, on_result=lambda index, _: arrived.add(index))
+    with pytest.raises(WorkerLostError, match=r"^task 4 of 12: a worker process died, 3 times; .+$"):
+        run_tasks(die_at, 3, range(12), TWO, on_result=lambda index, _: arrived.add(index))
 
     assert 3 not in arrived
     assert arrived
+
+
+def test_a_task_that_always_kills_its_worker_ends_the_run_with_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Two deaths in a cluster of three: Dask takes seconds to start a worker again, and may fail to.
+    monkeypatch.setattr(core.compute, "ATTEMPTS", 2)
+    with start_cluster(3) as cluster:
+        cluster.scheduler.allowed_failures = 0
+        compute = Compute("dask", scheduler=cluster.scheduler_address)
+        with pytest.raises(WorkerLostError, match=r"^task 4 of 12: every worker that took it died, 2 times; .+$"):
+            run_tasks(die_at, 3, range(12), compute)
+
+
+def test_a_cluster_that_does_nothing_about_a_task_is_asked_again() -> None:
+    round_ = round_on(FakeClient(itertools.repeat({"one": [], "two": []})))
+
+    for _ in range(compute_dask.LOOKS_BETWEEN_COUNTS * compute_dask.IDLE_COUNTS - 1):
+        round_.check()
+    with pytest.raises(WorkerLostError, match=r"^the cluster is idle"):
+        round_.check()
 
 
 def test_an_error_names_its_task_and_keeps_its_traceback(compute: Compute) -> None:
@@ -147,21 +161,31 @@ def test_shared_columns_arrive_whole_in_workers_of_one_thread(compute: Compute, 
     assert os.getpid() not in {item[0] for item in seen if item}
 
 
-def test_a_stop_returns_what_is_there(compute: Compute, tmp_path: Path) -> None:
-    arrived: list[int] = []
+@pytest.mark.filterwarnings("error")
+def test_what_is_shared_may_be_large(dask: Compute) -> None:
+    large = Market("BTCUSDT", np.zeros((5, 400_000)))
+
+    assert run_tasks(look_around, large, range(2), dask)[0]
+
+
+def test_a_stop_returns_what_is_there(compute: Compute) -> None:
+    arrived: dict[int, int] = {}
 
     results = run_tasks(
-        wait_for,
-        tmp_path,
-        range(40),
-        compute,
-        on_result=lambda index, _: arrived.append(index),
-        should_stop=lambda: bool(arrived) and (tmp_path / "1").exists(),
+        fail_at, -1, range(5000), compute, on_result=arrived.__setitem__, should_stop=lambda: len(arrived) > 2
     )
 
-    (tmp_path / "never").touch()
-    assert results == [0] + [None] * 39
-    assert len(list(tmp_path.iterdir())) < 20
+    assert results == [arrived.get(index) for index in range(5000)]
+    assert 2 < len(arrived) < 5000
+
+
+def test_a_stop_does_not_wait_for_what_runs(compute: Compute, tmp_path: Path) -> None:
+    results = run_tasks(wait_for, tmp_path, range(40), compute, should_stop=lambda: any(tmp_path.iterdir()))
+
+    begun = len(list(tmp_path.iterdir()))
+    (tmp_path / "end").touch()
+    assert results == [None] * 40
+    assert 0 < begun < 20
 
 
 def test_a_stop_in_this_process_begins_nothing_more(market: Market) -> None:
@@ -208,9 +232,7 @@ def test_a_scheduler_that_is_not_there_is_one_line(address: str, monkeypatch: py
 
 
 def test_a_cluster_that_is_not_whole_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    from distributed import LocalCluster
-
-    with LocalCluster(n_workers=0, host="127.0.0.1", dashboard_address="127.0.0.1:0", silence_logs=50) as cluster:
+    with start_cluster(0) as cluster:
         address = cluster.scheduler_address
         compute = Compute("dask", scheduler=address)
         monkeypatch.setattr(compute_dask, "WORKER_TIMEOUT_S", 0.5)
@@ -225,21 +247,30 @@ def test_a_cluster_that_is_not_whole_is_one_line(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_cluster_that_loses_all_workers_for_long_ends_the_run() -> None:
-    counts = iter([2, 0, 1] + [0] * compute_dask.COUNTS_WITHOUT_WORKER)
+    busy: dict[str, list[str]] = {"one": ["task"]}
+    round_ = round_on(FakeClient(itertools.chain([busy, {}, busy], itertools.repeat({}))))
 
-    class Client:
-        status = "running"
-
-        def ncores(self) -> dict[int, int]:
-            return dict.fromkeys(range(next(counts)), 1)
-
-    round_ = compute_dask.dask_pool("tcp://127.0.0.1:1", b"", None).begin()
-    round_._client = Client()
-
-    for _ in range(compute_dask.LOOKS_BETWEEN_COUNTS * (2 + compute_dask.COUNTS_WITHOUT_WORKER) + 9):
+    for _ in range(compute_dask.LOOKS_BETWEEN_COUNTS * (3 + compute_dask.COUNTS_WITHOUT_WORKER) - 1):
         round_.check()
     with pytest.raises(UnavailableError, match=r"^the Dask scheduler at tcp://127.0.0.1:1 has no worker"):
         round_.check()
+
+
+@dataclass
+class FakeClient:
+    """Says one after the other what the workers are processing."""
+
+    states: Iterator[dict[str, list[str]]]
+    status: str = "running"
+
+    def processing(self) -> dict[str, list[str]]:
+        return next(self.states)
+
+
+def round_on(client: FakeClient) -> compute_dask.DaskRound:
+    round_ = compute_dask.dask_pool("tcp://127.0.0.1:1", b"", None).begin()
+    round_._client = client
+    return round_
 
 
 @pytest.fixture
@@ -266,7 +297,7 @@ def test_a_worker_with_other_code_is_refused(dask: Compute) -> None:
     [
         (HERE, "1 local process; tasks are answered"),
         (TWO, "2 local processes; tasks are answered"),
-        (Compute("dask"), "Dask at tcp://127.0.0.1:.+, 3 workers, 3 threads; tasks are answered"),
+        (Compute("dask"), "Dask at tcp://127.0.0.1:.+, (\\d) workers, \\1 threads; tasks are answered"),
     ],
 )
 def test_a_probe_says_what_answers(place: Compute, found: str, request: pytest.FixtureRequest) -> None:
