@@ -15,7 +15,7 @@ from core.clock import SystemClock
 from core.domain.errors import BadInputError
 from core.domain.market import MINUTE_MS
 from core.home import Home
-from core.lab import BacktestRequest, Engine, OnProgress, Overrides, Progress, ShouldStop
+from core.lab import BacktestRequest, Engine, Grid, OnProgress, Overrides, Progress, ShouldStop
 from core.runtime import Row
 from quarterdeck_plan import DATA, Plan, execute, make_plan, open_learner
 from quarterdeck_search import (
@@ -85,12 +85,12 @@ class HomeLab:
             "symbols": [{name: getattr(item, name) for name in names} for item in series],
         }
 
-    def plan(self, request: BacktestRequest) -> Plan:
-        """Raises BadInputError, SettingsError or DataError for what cannot be."""
+    def plan(self, request: BacktestRequest, space: Grid | None = None) -> Plan:
+        """See `make_plan`."""
         from quarterdeck import collect_garbage
 
         collect_garbage()
-        return make_plan(self._home, self._candles, request)
+        return make_plan(self._home, self._candles, request, space)
 
     def backtest(self, request: BacktestRequest, progress: OnProgress, should_stop: ShouldStop) -> Row:
         plan = self.plan(request)
@@ -157,7 +157,7 @@ class HomeLab:
         from core.backtest.selection import select
 
         request, run_id = self._resumed(request)
-        plan = self.plan(request.run)
+        plan = self.plan(request.run, request.grid)
         ground = plan.ground(self._values(plan, request.run.predictions))
         provenance = plan.provenance("sweep", in_sample=True, trials=1)
         if run_id is None:
@@ -190,9 +190,9 @@ class HomeLab:
     def walk_forward(self, request: WalkForwardRequest, progress: OnProgress, should_stop: ShouldStop) -> Row:
         from core.backtest.walk_forward import Choosing, plan_windows, run_walk_forward
 
-        plan = self.plan(request.run)
-        train_ms, test_ms = lengths(request)
         searching = bool(request.grid) or request.trials is not None
+        plan = self.plan(request.run, request.grid if searching else None)
+        train_ms, test_ms = lengths(request)
         values = self._values(plan, request.run.predictions)
         if plan.strategy.model is not None and values is None:
             if searching:
@@ -219,7 +219,8 @@ class HomeLab:
         walked = replace(plan, history=walk.history)
         record = self._judged(walked, "walkforward", "event-driven", walk.result)
         record = replace(record, breakdowns={**record.breakdowns, "folds": [fold_row(fold) for fold in walk.folds]})
-        tried = [(plan.provenance("sweep", in_sample=True, trials=1), fold.trials) for fold in walk.folds]
+        chosen_on = plan.provenance("sweep", in_sample=True, trials=1)
+        tried = [(chosen_on, fold.trials) for fold in walk.folds] if searching else ()
         return self.store.run(self.store.add_run(record, tried))
 
     def check(self, request: CheckRequest, progress: OnProgress, should_stop: ShouldStop) -> Row:

@@ -22,7 +22,7 @@ from core.clock import monotonic_ns
 from core.domain.errors import BadInputError
 from core.domain.market import MINUTE_MS
 from core.home import Home
-from core.lab import BacktestRequest, Engine, OnProgress, Overrides, Progress, ShouldStop
+from core.lab import BacktestRequest, Engine, Grid, OnProgress, Overrides, Progress, ShouldStop
 
 if TYPE_CHECKING:
     import numpy as np
@@ -155,8 +155,11 @@ def code_version() -> str:
     return f"{version('quarterdeck')}+{digest.hexdigest()}"
 
 
-def make_plan(home: Home, candles: Database, request: BacktestRequest) -> Plan:
-    """Raises BadInputError, SettingsError or DataError for what cannot be."""
+def make_plan(home: Home, candles: Database, request: BacktestRequest, space: Grid | None = None) -> Plan:
+    """The history begins early enough for every parameter set of `space`, () for the strategy's own.
+
+    Raises BadInputError, SettingsError or DataError for what cannot be.
+    """
     from core.backtest.overrides import section_of, with_overrides
     from core.backtest.presets import find_preset
     from core.settings import Settings, known_keys, load_settings
@@ -183,6 +186,11 @@ def make_plan(home: Home, candles: Database, request: BacktestRequest) -> Plan:
     if to_ms <= from_ms:
         raise BadInputError(f"--to must be after --from; stored are {_text(first_ms, last_ms)}")
     warm_up_bars = warm_up_ms // MINUTE_MS
+    if space is not None:
+        from core.backtest.evaluation import longest_look_back
+
+        longest = longest_look_back(settings, strategy.name, load, space or strategy.search_space)
+        warm_up_bars = max(warm_up_bars, longest)
     history = load_history(candles, symbols, MINUTE_MS, from_ms, to_ms, warm_up_bars)
     if strategy.model is not None and history.first < warm_up_bars:
         raise BadInputError(

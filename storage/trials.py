@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from storage.lab_records import RunRecord
 
 _PUT = """INSERT INTO trials (run_id, number, strategy, symbols_json, from_ms, to_ms, data_hash, parameter_hash,
-    parameters_json, state, sharpe, figures_json) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    parameters_json, state, note, sharpe, figures_json) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT DO NOTHING RETURNING trial_id"""
-_OF_RUN = """SELECT number, parameters_json, parameter_hash, state, figures_json, first_day_ms, crc32, data
+_OF_RUN = """SELECT number, parameters_json, parameter_hash, state, note, figures_json, first_day_ms, crc32, data
 FROM trials LEFT JOIN trial_returns USING (trial_id) WHERE run_id = ? ORDER BY number"""
 _OVERLAPPING = """SELECT parameter_hash, sharpe, symbols_json FROM trials
 WHERE strategy = ? AND from_ms < ? AND to_ms > ? AND state <> 'failed' ORDER BY trial_id"""
@@ -44,7 +44,7 @@ def own_trial(record: RunRecord) -> Trial:
 def put(connection: sqlite3.Connection, run_id: str, provenance: Provenance, tried: Sequence[Trial]) -> None:
     where = (provenance.strategy, json.dumps(provenance.symbols), provenance.from_ms, provenance.to_ms)
     for trial in tried:
-        what = (trial.parameter_hash, json.dumps(dict(trial.parameters)), trial.state)
+        what = (trial.parameter_hash, json.dumps(dict(trial.parameters)), trial.state, trial.note)
         # JSON has no such numbers, and SQLite could not look into what Python writes for them.
         figures = {
             key: value if value is not None and isfinite(value) else None for key, value in trial.figures.items()
@@ -65,6 +65,7 @@ def of_run(connection: sqlite3.Connection, run_id: str, where: str) -> list[Tria
             parameters=json.loads(row["parameters_json"]),
             parameter_hash=row["parameter_hash"],
             state=row["state"],
+            note=row["note"],
             figures=json.loads(row["figures_json"]),
             first_day_ms=row["first_day_ms"],
             daily=None if row["data"] is None else _returns(row, f"{where}: {run_id}"),

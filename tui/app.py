@@ -292,13 +292,13 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
         self._go_away(self.exit_code, CALM)
 
     def _go_away(self, exit_code: int, patience: Patience) -> None:
-        """Leave; a run of the lab is stopped first. Told a second time, the console does not wait for it any longer."""
-        if not self.lab.running or (self._leaving and patience is CALM):
+        """Leave; a run of the lab is stopped first, and in haste when the console is told so a second time."""
+        if not self.lab.running:
             self.exit(return_code=exit_code)
             return
+        self.desk.tell("leaving: the lab's run is stopped and stores what it has; q hurries it", "warn")
+        self.start(self._end_run(exit_code, HASTY if self._leaving else patience))
         self._leaving = True
-        self.desk.tell("leaving: the lab's run is stopped and stores what it has; q leaves at once", "warn")
-        self.start(self._end_run(exit_code, patience))
         self.flush()
 
     async def _end_run(self, exit_code: int, patience: Patience) -> None:

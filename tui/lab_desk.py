@@ -5,6 +5,7 @@ No Textual. Everything is read in threads; what a panel draws is what the last a
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
@@ -86,12 +87,14 @@ class LabDesk:
         self._host = host
         self._clock_ms = clock_ms
         self._run: LabRun | None = None
-        self._starting = False
+        self._ended = asyncio.Event()
+        self._ended.set()
+        self._patience = CALM
         self.reads = Reads(host.spawn, host.redraw)
 
     @property
     def running(self) -> bool:
-        return self._starting or self._run is not None
+        return not self._ended.is_set()
 
     @property
     def now_ms(self) -> int:
@@ -114,6 +117,8 @@ class LabDesk:
         """The lab has come on screen: read what has not been read, or may have changed elsewhere."""
         if self.access is None:
             return
+        if "run" in self.reads.errors:
+            self.wanted = ""
         self.reads.ask("runs", self.access.lab.runs, self._take_runs)
         if not self.form.choices["strategies"]:
             self.reads.ask("choices", self.access.lab.choices, self._take_choices)
@@ -282,7 +287,7 @@ class LabDesk:
 
     def again(self) -> None:
         """Fill the form with what the selected run was asked to do."""
-        if self.shown is None:
+        if self.shown is None or self.shown.row["run_id"] != self.wanted:
             return
         self.form.fill(self.shown.row)
         self.new()
@@ -322,7 +327,7 @@ class LabDesk:
         elif self.running:
             self._host.tell("not started: a run is under way; x stops it", "warn")
         else:
-            self._starting = True
+            self._ended.clear()
             self.job = Job(self.form.title(), self._clock_ms())
             self._host.spawn(self._follow(self.access.start(self.form.arguments())))
             self._host.go("lab")
@@ -331,7 +336,7 @@ class LabDesk:
         try:
             self._run = await starting
             if self.job is not None and self.job.stopping:
-                self._run.stop(CALM)
+                self._run.stop(self._patience)
             outcome = await self._run.wait()
         except QuarterdeckError as error:
             outcome = Outcome("failed", message=str(error))
@@ -339,7 +344,8 @@ class LabDesk:
             logger.exception("a run of the lab could not be followed")
             outcome = Outcome("failed", message=f"{type(error).__name__}: {error}")
         finally:
-            self._run, self._starting = None, False
+            self._run = None
+            self._ended.set()
         if self.job is not None:
             self.job = replace(self.job, outcome=outcome)
             told = f"{outcome.run_id} is stored" if outcome.run_id else "nothing was stored"
@@ -357,15 +363,14 @@ class LabDesk:
 
     def stop(self, patience: Patience) -> None:
         if self.job is not None and self.running:
-            self.job = replace(self.job, stopping=True)
+            self.job, self._patience = replace(self.job, stopping=True), patience
             if self._run is not None:
                 self._run.stop(patience)
 
     async def close(self, patience: Patience) -> None:
         """Stop the run under way, if there is one, and wait until its process has ended."""
         self.stop(patience)
-        if self._run is not None:
-            await self._run.wait()
+        await self._ended.wait()
 
 
 def _about(row: Row) -> str:

@@ -42,7 +42,7 @@ FIELDS = (
     Field("from", "2025-06-05T12:30, UTC; empty: with the candles"),
     Field("to", "exclusive, UTC; empty: the end of the candles"),
     Field("preset", "", is_choice=True),
-    Field("engine", "", (BACKTEST, WALK_FORWARD), is_choice=True),
+    Field("engine", "event: the live code; sweep: the fast one", (BACKTEST, WALK_FORWARD), is_choice=True),
     Field("overrides", "key=value key=value; empty: settings as is"),
     Field("grid", "key=a,b,c key=low:high:step; all combinations", _SEARCH),
     Field("trials", "so many, drawn by Optuna; empty: the whole grid", _SEARCH),
@@ -115,6 +115,9 @@ class LabForm:
         if name == "preset":
             about = {str(preset["name"]): str(preset["about"]) for preset in self.choices["presets"]}
             return about.get(self.text[name], "settings and period as they are")
+        stored = " ".join(str(row["symbol"]) for row in self.choices["symbols"])
+        if name == "symbols" and stored:
+            return f"empty: as the settings say; stored: {stored}"
         return _BY_NAME[name].hint
 
     def symbols(self) -> tuple[str, ...]:

@@ -122,6 +122,7 @@ class ChildRun(asyncio.SubprocessProtocol):
         self._transport: asyncio.SubprocessTransport | None = None
         self._ending: asyncio.Task[None] | None = None
         self._deadline_s: float | None = None
+        self._interrupted = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.SubprocessTransport, transport)
@@ -179,7 +180,10 @@ class ChildRun(asyncio.SubprocessProtocol):
     async def _end(self, patience: Patience) -> None:
         steps = ((signal.SIGINT, patience.interrupt_s), (signal.SIGTERM, patience.terminate_s))
         for number, wait_s in steps:
-            self._signal(number)
+            # A second SIGINT would tell the command to keep nothing.
+            if number != signal.SIGINT or not self._interrupted:
+                self._signal(number)
+            self._interrupted = True
             await asyncio.wait((self._exited,), timeout=wait_s)
             if self._exited.done():
                 return

@@ -131,18 +131,19 @@ def check_space(ground: Ground, space: Grid) -> None:
             )
 
 
-def warm_up_bars(ground: Ground, space: Grid) -> int:
-    """How many bars before a period its trials may look at: the longest look-back over the corners of the space.
+def longest_look_back(settings: Settings, strategy: str, load: LoadStrategy, space: Grid) -> int:
+    """How many bars before its period a history must have for every trial of `space` to be warm: the longest look-back
+    over the corners of the space.
 
     The look-back is taken to grow or shrink steadily with each key. Sets that are impossible ask for nothing.
     """
-    own = [(key, values) for key, values in space if section_of_key(key, ground.strategy) == ground.strategy]
-    ends = [(key, _ends(values)) for key, values in own[:CORNER_KEYS]]
-    longest = ground.load(ground.strategy, ground.settings).lookback_bars
-    for corner in itertools.product(*(values for _, values in ends)):
-        chosen = dict(zip((key for key, _ in ends), corner, strict=True))
+    own = [(key, _ends(values)) for key, values in space if section_of_key(key, strategy) == strategy][:CORNER_KEYS]
+    keys = [key for key, _ in own]
+    longest = load(strategy, settings).lookback_bars
+    for corner in itertools.product(*(ends for _, ends in own)):
         try:
-            longest = max(longest, ground.load(ground.strategy, settings_of(ground, chosen)).lookback_bars)
+            chosen = with_overrides(settings, strategy, tuple(zip(keys, corner, strict=True)))
+            longest = max(longest, load(strategy, chosen).lookback_bars)
         except BadInputError:
             continue
     return longest

@@ -6,14 +6,12 @@ a search gives the same trials for any number of jobs, and when it was stopped a
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Mapping
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from core.backtest.evaluation import Attempt, Ground, check_space
+from core.backtest.evaluation import Attempt, Ground, Parameters, check_space
 from core.backtest.search import OnTrial, Search, ShouldStop, check_objective, evaluate, objective_value
 from core.backtest.trials import Trial, parameter_hash
 from core.compute import Compute, task_seed
@@ -46,7 +44,7 @@ def run_optuna(
     `space` empty takes the strategy's own. `storage` is the SQLite file that remembers the study called `study`;
     without it nothing is remembered. A trial's number is that of its draw; a set that was drawn before is not tried
     again, so there may be fewer trials than draws. `known` are trials of the same ground and period from before, by
-    `parameter_hash`: with those of a study that is taken up, the result is that of an unbroken search.
+    `parameter_hash`, which are not tried again. A study that is taken up gives what an unbroken search gives.
     `on_trial` hears of each new trial as it comes. Raises BadInputError where the space cannot be searched, and
     StorageError where the file cannot be used.
     """
@@ -60,24 +58,31 @@ def run_optuna(
         drawing = _Drawing(_study(storage, study, space, objective), space, seed)
     base = ground.settings.model_dump(mode="json")
     found = dict(known or {})
-    while True:
+
+    def try_all(drawn: Mapping[int, Parameters]) -> dict[int, Trial]:
+        """The trials of draws, of those that are known too; without those that a stop left untried."""
+        names = {number: parameter_hash(base, ground.strategy, point) for number, point in drawn.items()}
+        attempts: dict[str, Attempt] = {}
+        for number, named in names.items():
+            if named not in found:
+                attempts.setdefault(named, Attempt(number, drawn[number], period))
+        for trial in evaluate(ground, list(attempts.values()), compute, on_trial=on_trial, should_stop=should_stop):
+            found[trial.parameter_hash] = trial
+        return {number: found[named] for number, named in names.items() if named in found}
+
+    # What was told to the study and yet is not known: the program died before it was kept.
+    told = drawing.told()
+    whole = len(try_all(told)) == len(told)
+    while whole:
         drawn = drawing.batch(min(trials, (drawing.drawn // BATCH + 1) * BATCH))
         if not drawn:
             break
-        names = {number: parameter_hash(base, ground.strategy, point) for number, point in drawn.items()}
-        attempts: dict[str, Attempt] = {}
-        for number, point in drawn.items():
-            if names[number] not in found:
-                attempts.setdefault(names[number], Attempt(number, point, period))
-        for trial in evaluate(ground, list(attempts.values()), compute, on_trial=on_trial, should_stop=should_stop):
-            found[trial.parameter_hash] = trial
-        for number, named in names.items():
-            if named in found:
-                drawing.tell(number, objective_value(found[named], objective, min_trades))
-        if should_stop() or not attempts.keys() <= found.keys():
-            break
-    tried = sorted(found.values(), key=lambda trial: trial.number)
-    return Search(tuple(tried), drawing.told() >= trials)
+        tried = try_all(drawn)
+        for number, trial in tried.items():
+            drawing.tell(number, objective_value(trial, objective, min_trades))
+        whole = len(tried) == len(drawn) and not should_stop()
+    ended = sorted(found.values(), key=lambda trial: trial.number)
+    return Search(tuple(ended), drawing.finished >= trials)
 
 
 class _Drawing:
@@ -93,10 +98,18 @@ class _Drawing:
     def drawn(self) -> int:
         return len(self._study.get_trials(deepcopy=False))
 
-    def told(self) -> int:
+    @property
+    def finished(self) -> int:
         return sum(trial.state.is_finished() for trial in self._study.get_trials(deepcopy=False))
 
-    def batch(self, until: int) -> dict[int, dict[str, Value]]:
+    def told(self) -> dict[int, Parameters]:
+        """The sets whose value is known, by number."""
+        from optuna.trial import TrialState
+
+        complete = self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        return {trial.number: self._point(trial.params) for trial in complete}
+
+    def batch(self, until: int) -> dict[int, Parameters]:
         """The sets that wait for their value, by number; where none does, new ones up to the number `until`.
 
         Those that wait were drawn before a stop: they are finished first, as the draws that follow learn from them.
@@ -118,9 +131,8 @@ class _Drawing:
         self._study.sampler = _sampler(task_seed(self._seed, self.drawn))
         return self._study.ask(self._distributions)
 
-    def _point(self, drawn: Mapping[str, Value]) -> dict[str, Value]:
-        """The values as they were given: those of a range are computed, and may differ in their last digit."""
-        return {key: _nearest(values, drawn[key]) for key, values in self._space}
+    def _point(self, places: Mapping[str, int]) -> Parameters:
+        return {key: _in_order(values)[0][places[key]] for key, values in self._space}
 
     def tell(self, number: int, value: float) -> None:
         self._study.tell(number, value)
@@ -143,9 +155,9 @@ def _study(storage: Path | None, name: str, space: Grid, objective: str) -> Any:
 
     about = {"space": [[key, list(values)] for key, values in space], "objective": objective}
     try:
-        study = optuna.create_study(
-            storage=RDBStorage(f"sqlite:///{storage}"), study_name=name, direction="maximize", load_if_exists=True
-        )
+        store = RDBStorage(f"sqlite:///{storage}")
+        _write_ahead(store.engine)
+        study = optuna.create_study(storage=store, study_name=name, direction="maximize", load_if_exists=True)
     except (SQLAlchemyError, RuntimeError) as error:
         raise StorageError(f"{storage}: cannot be used as Optuna's store: {_first_line(error)}") from error
     asked = study.user_attrs.get("about")
@@ -156,26 +168,33 @@ def _study(storage: Path | None, name: str, space: Grid, objective: str) -> Any:
     return study
 
 
+def _write_ahead(engine: Any) -> None:
+    """Let SQLite write a log and not wait for the disk at each of the several commits of a draw. What a power failure
+    may take of a study is drawn again as it was."""
+    from sqlalchemy import event
+
+    @event.listens_for(engine, "connect")
+    def settle(connection: Any, _: Any) -> None:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+
+    engine.dispose()
+
+
 def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 
-def _nearest(values: tuple[Value, ...], drawn: Value) -> Value:
-    if drawn in values or isinstance(drawn, str):
-        return drawn
-    return min((value for value in values if not isinstance(value, str)), key=lambda value: abs(value - drawn))
+def _in_order(values: tuple[Value, ...]) -> tuple[tuple[Value, ...], bool]:
+    """Numbers from the least to the greatest, so that the sampler may learn from neighbours, and that they are such."""
+    numbers = [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
+    ordered = len(numbers) == len(values)
+    return (tuple(sorted(numbers)) if ordered else values), ordered
 
 
 def _distribution(values: tuple[Value, ...]) -> Any:
-    """A range where the values are whole or other numbers of even steps, else a choice between them."""
-    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+    """Of the place of a value in `_in_order`: a place is drawn exactly, which a number between two others is not."""
+    from optuna.distributions import CategoricalDistribution, IntDistribution
 
-    numbers = sorted(value for value in values if isinstance(value, int | float) and not isinstance(value, bool))
-    steps = [after - before for before, after in pairwise(numbers)]
-    even = bool(steps) and len(numbers) == len(values) and steps[0] > 0
-    if not even or any(not math.isclose(step, steps[0], rel_tol=1e-9) for step in steps):
-        return CategoricalDistribution(values)
-    low, high = numbers[0], numbers[-1]
-    if all(isinstance(number, int) for number in numbers):
-        return IntDistribution(int(low), int(high), step=int(steps[0]))
-    return FloatDistribution(float(low), float(high), step=float(steps[0]))
+    places = range(len(values))
+    return IntDistribution(0, len(values) - 1) if _in_order(values)[1] else CategoricalDistribution(tuple(places))

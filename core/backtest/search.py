@@ -116,6 +116,14 @@ def best_trial(trials: Sequence[Trial], objective: str, min_trades: int = 0) -> 
     return best
 
 
+def nothing_chosen(trials: Sequence[Trial], objective: str, min_trades: int = 0) -> str:
+    """Why `best_trial` is None, in one line."""
+    if trials and all(trial.state == "failed" for trial in trials):
+        return f"nothing can be chosen: {trials[0].note}"
+    enough = f" of {min_trades} trades or more" if min_trades else ""
+    return f"nothing can be chosen: no trial{enough} has a {objective}"
+
+
 def check_objective(objective: str) -> None:
     if objective not in OBJECTIVES:
         raise BadInputError(f"objective {objective}: is not known; choose {', '.join(OBJECTIVES)}")

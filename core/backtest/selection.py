@@ -11,7 +11,7 @@ import numpy as np
 from core.backtest.luck import deflated_sharpe, expected_max_sharpe, moments, probabilistic_sharpe, trials_variance
 from core.backtest.overfitting import Overfitting, overfitting
 from core.backtest.result import Floats
-from core.backtest.search import best_trial
+from core.backtest.search import best_trial, nothing_chosen
 from core.backtest.statistics import DAYS_PER_YEAR
 from core.backtest.trials import Trial, TrialCount
 
@@ -65,8 +65,7 @@ def select(
     best = best_trial(trials, objective, min_trades)
     notes: list[str] = []
     if best is None:
-        enough = f" of {min_trades} trades or more" if min_trades else ""
-        notes.append(f"no trial{enough} has a {objective}: none can be chosen")
+        notes.append(nothing_chosen(trials, objective, min_trades))
     psr, dsr, expected = _luck(best, tried)
     tested, note = _pick(shown, best)
     found, why = _overfitting(tested)

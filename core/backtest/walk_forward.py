@@ -14,16 +14,16 @@ from core.backtest.evaluation import (
     Ground,
     check_space,
     cut_values,
+    longest_look_back,
     section_of_key,
     settings_of,
-    warm_up_bars,
     with_fees,
 )
 from core.backtest.fixed import known_values, rule_values
 from core.backtest.history import History
 from core.backtest.optuna_search import run_optuna
 from core.backtest.result import EquityCurve, Floats, RunResult
-from core.backtest.search import OnTrial, ShouldStop, best_trial, check_objective, evaluate, grid_points
+from core.backtest.search import OnTrial, ShouldStop, best_trial, check_objective, evaluate, grid_points, nothing_chosen
 from core.backtest.splits import Window
 from core.backtest.statistics import daily_returns, deepest_drawdown, percent, sharpe, sortino
 from core.backtest.trials import Trial, parameter_hash
@@ -107,7 +107,8 @@ def run_walk_forward(
     walk-forward. Raises BadInputError where this cannot be searched.
     """
     space = _space(ground, choosing)
-    ground = replace(ground, warm_up_bars=max(ground.warm_up_bars, warm_up_bars(ground, space)))
+    longest = longest_look_back(ground.settings, ground.strategy, ground.load, space)
+    ground = replace(ground, warm_up_bars=max(ground.warm_up_bars, longest))
     folds = [Fold(window, {}, None, (), {}) for window in windows]
     if choosing is not None:
         folds = _choose(ground, windows, replace(choosing, grid=space), compute, on_trial, should_stop)
@@ -152,9 +153,7 @@ def _fold(window: Window, trials: tuple[Trial, ...], choosing: Choosing) -> Fold
     best = best_trial(trials, choosing.objective, choosing.min_trades)
     if best is not None:
         return Fold(window, best.parameters, best, trials, {})
-    failed = [trial.note for trial in trials if trial.state == "failed"]
-    note = failed[0] if len(failed) == len(trials) and failed else f"no trial has a {choosing.objective}"
-    return Fold(window, {}, None, trials, {}, f"nothing was chosen: {note}")
+    return Fold(window, {}, None, trials, {}, nothing_chosen(trials, choosing.objective, choosing.min_trades))
 
 
 def _try_grid(

@@ -63,6 +63,7 @@ CREATE TABLE trials (
     parameter_hash TEXT NOT NULL,
     parameters_json TEXT NOT NULL,
     state TEXT NOT NULL,         -- "complete", "partial" or "failed"
+    note TEXT NOT NULL,          -- why it failed
     sharpe REAL,
     figures_json TEXT NOT NULL,
     UNIQUE (run_id, number)

@@ -16,7 +16,7 @@ from core.lab import Progress
 from core.runtime import Row
 from tests.tui.fake_control import NOW_MS
 from tui.lab_desk import LabAccess
-from tui.lab_runs import LabRun, Outcome, Patience
+from tui.lab_runs import HASTY, LabRun, Outcome, Patience
 
 HOUR_MS = 60 * MINUTE_MS
 DAY_MS = 24 * HOUR_MS
@@ -241,7 +241,7 @@ class FakeLab:
 
 
 class FakeRun:
-    """A run that goes on until `end` is called, or until it is asked to stop unless it is `stubborn`."""
+    """A run that goes on until `end` is called, or it is asked to stop; a `stubborn` one only in haste."""
 
     def __init__(self, stubborn: bool = False) -> None:
         self.now: Progress | None = None
@@ -254,7 +254,7 @@ class FakeRun:
 
     def stop(self, patience: Patience) -> None:
         self.stops.append(patience)
-        if not self.stubborn:
+        if not self.stubborn or patience is HASTY:
             self.end(Outcome("partial", "r0009", labels=(SYNTHETIC, PARTIAL)))
 
     def end(self, outcome: Outcome) -> None:

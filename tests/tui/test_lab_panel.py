@@ -317,14 +317,16 @@ async def test_leaving_stops_the_run_and_says_so(app: QuarterdeckApp, starts: Fa
     assert app.return_code == 0
 
 
-async def test_leaving_waits_for_the_partial_result_and_q_does_not(app: QuarterdeckApp, starts: FakeStarts) -> None:
+async def test_leaving_waits_for_the_partial_result_and_q_hurries_it(app: QuarterdeckApp, starts: FakeStarts) -> None:
     starts.stubborn = True
     async with running(app, SIZE, "9", "n", "s", "q", "y") as pilot:
         assert app.is_running
-        assert "the lab's run is stopped and stores what it has; q leaves at once" in screen.text(app)
+        assert "the lab's run is stopped and stores what it has; q hurries it" in screen.text(app)
+        assert starts.runs[0].stops == [CALM]
         await pilot.press("q")
         await pilot.pause()
-        assert app.return_code == 0
+    assert starts.runs[0].stops == [CALM, HASTY]
+    assert app.return_code == 0
 
 
 async def test_a_signal_stops_the_run_in_haste(app: QuarterdeckApp, starts: FakeStarts) -> None:

@@ -91,6 +91,26 @@ async def test_one_that_does_not_listen_is_ended_harder(more: str, name: str) ->
     assert outcome == Outcome("failed", message=f"the run's process was ended by {name}")
 
 
+async def test_a_hurried_stop_is_no_second_sigint() -> None:
+    run = await started(
+        """
+seen = []
+signal.signal(signal.SIGINT, lambda *_: (seen.append(1), say(done=2, total=10, unit="slots")))
+def stop(*_):
+    answer(run_id="r1", status="partial", labels=[str(len(seen))])
+    sys.exit(0)
+signal.signal(signal.SIGTERM, stop)
+say(done=1, total=10, unit="slots")
+while True: time.sleep(10)
+"""
+    )
+    await until(run.progress)
+    run.stop(LONG)
+    await until(lambda: run.progress() == Progress(2, 10, "slots"))
+    run.stop(SHORT)
+    assert (await run.wait()).labels == ("1",)
+
+
 async def test_less_patience_hurries_a_stop_under_way() -> None:
     run = await started(DEAF.format(more=""))
     await until(run.progress)

@@ -11,7 +11,7 @@ from tui.widgets.prompt import Asked
 from tui.widgets.table import Row, Span, text_row
 
 START = "start"
-_NAME_CELLS = 11
+_NAME_CELLS = 12
 
 
 class LabFormPanel(LabPanel):
@@ -21,8 +21,8 @@ class LabFormPanel(LabPanel):
         "What to run. left and right go through choices, enter types into a field or goes on; s starts from anywhere."
         " What was typed stays, whatever else is changed, until the console is left. Under the fields stands what is"
         " wrong and how to mend it. A key of overrides and grid without a dot is one of the strategy's own settings."
-        " A backtest with the engine sweep takes bars and rules alone, a thousand times faster; the event-driven one"
-        " is the live code. Fees, slippage and funding are always on."
+        " The engine event is the live code on a virtual clock, sweep the fast one. Fees, slippage and funding are"
+        " always on."
     )
 
     def __init__(self, desk: LabDesk) -> None:
