@@ -213,7 +213,6 @@ async def _demo_parts(
         seed = settings.demo.seed if request.seed is None else request.seed
         opening = Opening(seed, settings.account.initial_balance_usdt, period.start_ms)
         await journal.set_meta({"opening": opening.to_json(), "mode": request.mode})
-        await journal.put_instruments(list(instruments.values()))
     else:
         opening = Opening.from_json(stored)
         check_seed(opening, request.seed)
@@ -221,6 +220,7 @@ async def _demo_parts(
         last_ms = max(span[1] for span in spans.values())
         period = later_period(opening, reached_ms, last_ms, request.from_ms, request.to_ms)
     settings = settings.with_initial_balance(opening.initial_balance_usdt)
+    await journal.put_instruments(list(instruments.values()))
     await journal.set_meta(start_meta(journal.last_seq, SystemClock().now_ms(), Rules(settings, instruments)))
     clock.advance_to(period.start_ms)
 

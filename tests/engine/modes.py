@@ -1,0 +1,67 @@
+"""One period of the recorded market in every mode there is: the demo of the real command's runtime, and the lab."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from core.backtest.result import RunResult, TradeColumns, trade_columns
+from core.domain.records import PredictionRecord, Record, TradeRecord, TrainingRecord, TrainingStatus
+from core.home import Home
+from core.lab import BacktestRequest, Engine
+from core.runtime import RunRequest
+from quarterdeck import QuarterdeckRuntime
+from quarterdeck_lab import HomeLab
+from quarterdeck_plan import execute
+from storage.database import open_database
+from storage.journal_reader import JournalReader
+
+
+def demo(home: Path, from_ms: int, to_ms: int) -> TradeColumns:
+    """The trades that the engine journals, told again from its database."""
+    request = RunRequest("demo", home, from_ms=from_ms, to_ms=to_ms, log_level="CRITICAL")
+    assert QuarterdeckRuntime().run_headless(request) == 0
+    return trade_columns([record.trade for record in journalled(home) if isinstance(record, TradeRecord)])
+
+
+def verified(home: Path) -> dict[str, object]:
+    return QuarterdeckRuntime().replay_verify(home, None)
+
+
+def backtest(
+    home: Path, strategy: str, engine: Engine, from_ms: int, to_ms: int, predictions: str | None = None
+) -> tuple[str, RunResult]:
+    """The id of a stored run, and the run as it was stored."""
+    lab = HomeLab(Home(home))
+    request = BacktestRequest(strategy, from_ms=from_ms, to_ms=to_ms, engine=engine, predictions=predictions)
+    row = lab.backtest(request, lambda _: None, lambda: False)
+    assert row["status"] == "complete"
+    return row["run_id"], lab.store.load(row["run_id"]).result
+
+
+def told_what_the_demo_was(home: Path, strategy: str, engine: Engine, from_ms: int, to_ms: int) -> RunResult:
+    """A run whose predictions are those in the demo's journal."""
+    plan = HomeLab(Home(home)).plan(BacktestRequest(strategy, from_ms=from_ms, to_ms=to_ms, engine=engine))
+    history = plan.history
+    values = {symbol: np.full(len(history), np.nan) for symbol in history.symbols}
+    for record in journalled(home):
+        if isinstance(record, PredictionRecord):
+            made = record.prediction
+            slot = (made.bar_close_ms - int(history.open_time_ms[0])) // history.interval_ms - 1
+            values[made.symbol][slot] = made.value_bps
+    return execute(plan, Home(home), engine, lambda _: None, lambda: False, values)
+
+
+def versions(home: Path) -> list[str]:
+    """The model versions that were put in charge."""
+    return [
+        record.version
+        for record in journalled(home)
+        if isinstance(record, TrainingRecord) and record.status is TrainingStatus.SWAPPED
+    ]
+
+
+def journalled(home: Path) -> list[Record]:
+    with JournalReader(open_database(Home(home).database)) as journal:
+        return [record for _, record in journal.records(1, journal.last_seq)]
