@@ -23,7 +23,7 @@ BARE = (sys.executable, "-c", "import numba, numpy, pydantic, click")
 def backtest(home: Home, exit_mode: str) -> Measured:
     """Raises RuntimeError where it fails or trades nothing."""
     took = quarterdeck(
-        home, "backtest", "ema_cross", "--symbol", SYMBOL, "--set", f"exit={exit_mode}", "--json", "--progress", "none"
+        home, "backtest", "ema_cross", "--symbol", SYMBOL, "--set", f"exit={exit_mode}", "--json", "--progress", "off"
     )
     if not json.loads(took.output)["trades"]:
         raise RuntimeError(f"the command traded nothing in {exit_mode}")

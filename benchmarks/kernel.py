@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.market import DATA
 from benchmarks.peers import NOTE, ONE_SYMBOL, ratios
@@ -29,6 +30,8 @@ from strategies.ema_cross.declaration import build
 
 TARGET_MBARS = 100.0
 ROUNDS = 15
+WARM_DECISIONS = 2_000_000
+"""After so many calls a strategy's decide function is compiled, about a hundred parameter sets into a search."""
 FUNDING_MS = 8 * 60 * MINUTE_MS
 COOLDOWN_MINUTES = 3
 FIRST_SCORE = (sys.executable, "-m", "benchmarks.first_score")
@@ -38,7 +41,7 @@ FIRST_SCORE = (sys.executable, "-m", "benchmarks.first_score")
 class Swept:
     """One parameter set, ready to be timed: `scan` makes its signals, `sweep` trades on them."""
 
-    scan: Callable[[], object]
+    scan: Callable[[], NDArray[np.float64]]
     sweep: Callable[[], Score]
 
 
@@ -66,7 +69,10 @@ def funded(history: History) -> History:
     slots = np.arange(FUNDING_MS // MINUTE_MS, len(history), FUNDING_MS // MINUTE_MS)
     rates = [
         FundingRate(
-            "BTCUSDT", START_MS + slot * MINUTE_MS, Decimal((1, -1)[i % 2]) / 10_000, Decimal(str(history.close[0, slot]))
+            "BTCUSDT",
+            START_MS + slot * MINUTE_MS,
+            Decimal((1, -1)[i % 2]) / 10_000,
+            Decimal(str(history.close[0, slot])),
         )
         for i, slot in enumerate(slots.tolist())
     ]
@@ -76,7 +82,7 @@ def funded(history: History) -> History:
     )
 
 
-def run(bars: int = YEAR_BARS, rounds: int = ROUNDS) -> Section:
+def run(bars: int = YEAR_BARS, rounds: int = ROUNDS, decisions: int = WARM_DECISIONS) -> Section:
     history = one_symbol(bars)
     figures: list[Figure] = []
     for exit_mode in ("bracket", "reverse"):
@@ -85,13 +91,15 @@ def run(bars: int = YEAR_BARS, rounds: int = ROUNDS) -> Section:
         whole = costly(history, exit_mode)
         made = free.sweep()
         plain.check(f"{exit_mode}: the sweep", made.trades, made.final_usdt)
-        figures += figures_of(exit_mode, bars, plain, free, whole, rounds)
+        figures += figures_of(exit_mode, bars, plain, free, whole, rounds, decisions)
     figures += start_figures()
     for exit_mode, peers in ONE_SYMBOL.items():
         figures += ratios(exit_mode, peers)
     notes = (
-        f"best of {rounds} rounds in turn over {bars:,} bars of one symbol, median in brackets left out; both loops and "
-        "the sweep gave the same trades and equity",
+        f"best of {rounds} rounds in turn over {bars:,} bars of one symbol; both loops and the sweep gave the same trades "
+        "and equity",
+        f"warm: after {decisions:,} decisions, when the strategy's decide function is compiled; the first sets of a "
+        "process call it in Python",
         f"full costs: fees, slippage, impact, volume cap, funding every 8 h, {COOLDOWN_MINUTES} min cooldown, lots",
         "the plain loops scan the signals too, and know no lots, ticks, funding, slippage or limits",
         NOTE,
@@ -100,8 +108,11 @@ def run(bars: int = YEAR_BARS, rounds: int = ROUNDS) -> Section:
 
 
 def figures_of(
-    exit_mode: str, bars: int, plain: Reference, free: Swept, whole: Swept, rounds: int
+    exit_mode: str, bars: int, plain: Reference, free: Swept, whole: Swept, rounds: int, decisions: int
 ) -> list[Figure]:
+    early = timed({"sweep": free.sweep}, rounds)["sweep"]
+    for _ in range(decisions // max(1, int(np.count_nonzero(~np.isnan(free.scan())))) + 1):
+        free.sweep()
     took = timed({"sweep": free.sweep, "scan": free.scan, "loop": plain.compiled, "costs": whole.sweep}, rounds)
     slow = timed({"python": plain.plain}, min(3, rounds))["python"]
     both_s = took["scan"].best_s + took["sweep"].best_s
@@ -110,6 +121,7 @@ def figures_of(
     return [
         Figure(f"{exit_mode}: sweep", _mbars(bars, took["sweep"]), "M bars/s", at_least=TARGET_MBARS),
         Figure(f"{exit_mode}: sweep with full costs", _mbars(bars, took["costs"]), "M bars/s", at_least=TARGET_MBARS),
+        Figure(f"{exit_mode}: sweep, the first sets of a process", _mbars(bars, early), "M bars/s"),
         Figure(f"{exit_mode}: signal scan", _mbars(bars, took["scan"]), "M bars/s"),
         Figure(f"{exit_mode}: scan and sweep", bars / both_s / 1e6, "M bars/s"),
         Figure(f"{exit_mode}: sweep, median round", 1e3 * took["sweep"].median_s, "ms"),
