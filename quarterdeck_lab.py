@@ -97,6 +97,8 @@ class HomeLab:
         plan = self.plan(request)
         values = self._values(plan, request.predictions)
         result = execute(plan, self._home, request.engine, progress, should_stop, values)
+        bars = len(result.curve)
+        progress(Progress(bars, bars, "bars", "judging; the very first time compiles for half a minute"))
         return self.store.run(self.store.add_run(self._judged(plan, "backtest", request.engine, result)))
 
     def _values(self, plan: Plan, run_id: str | None) -> Values | None:
