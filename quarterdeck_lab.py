@@ -248,14 +248,8 @@ class HomeLab:
             left = [name for name in request.only or CHECKS if name not in made]
             verdicts += [Verdict(name, Status.UNKNOWN, "stopped before it was made") for name in left]
         faults = sum(verdict.status is Status.FAULT for verdict in verdicts)
-        history = plan.history
         return {
-            "strategy": plan.strategy.name,
-            "symbols": list(history.symbols),
-            "from_ms": history.from_ms,
-            "to_ms": history.to_ms,
-            "labels": list(plan.provenance("event-driven", in_sample=False, trials=1).labels()),
-            "source": history.source,
+            **_about(plan),
             "verdict": plain(overall(verdicts), faults),
             "faults": faults,
             "checks": [{**asdict(verdict), "status": str(verdict.status)} for verdict in verdicts],
@@ -317,12 +311,7 @@ class HomeLab:
                 break
             told.append(validation_row(symbol, found))
         return {
-            "strategy": plan.strategy.name,
-            "symbols": list(history.symbols),
-            "from_ms": history.from_ms,
-            "to_ms": history.to_ms,
-            "labels": list(plan.provenance("event-driven", in_sample=False, trials=1).labels()),
-            "source": history.source,
+            **_about(plan),
             "folds": request.folds,
             "test_folds": request.test_folds,
             "status": "complete" if len(told) == len(history.symbols) else "partial",
@@ -378,6 +367,13 @@ class HomeLab:
 
 def _tell_split(progress: OnProgress, symbol: str, done: int, total: int) -> None:
     progress(Progress(done, total, "trainings", symbol))
+
+
+def _about(plan: Plan) -> Row:
+    """What was looked at, for what is told and not stored."""
+    own = plan.provenance("event-driven", in_sample=False, trials=1)
+    names = ("strategy", "from_ms", "to_ms", "source")
+    return {name: getattr(own, name) for name in names} | {"symbols": list(own.symbols), "labels": list(own.labels())}
 
 
 def _costs_times(costs: CostSettings, factor: float) -> Overrides:
