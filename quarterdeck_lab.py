@@ -21,6 +21,7 @@ from quarterdeck_plan import DATA, Plan, execute, make_plan, open_learner
 from quarterdeck_search import (
     TrialKeeper,
     WalkProgress,
+    compile_ahead,
     fold_row,
     lengths,
     resumed,
@@ -96,6 +97,8 @@ class HomeLab:
         plan = self.plan(request)
         values = self._values(plan, request.predictions)
         result = execute(plan, self._home, request.engine, progress, should_stop, values)
+        bars = len(result.curve)
+        progress(Progress(bars, bars, "bars", "judging; the very first time compiles for half a minute"))
         return self.store.run(self.store.add_run(self._judged(plan, "backtest", request.engine, result)))
 
     def _values(self, plan: Plan, run_id: str | None) -> Values | None:
@@ -171,6 +174,7 @@ class HomeLab:
         keeper = TrialKeeper(self.store, run_id, provenance, progress, trials_of(request), len(known))
         how: Any = {"known": known, "on_trial": keeper.take, "should_stop": should_stop}
         compute = plan.compute(self._home)
+        compile_ahead(ground)
         if request.trials is None:
             search = run_grid(ground, request.grid, compute, **how)
         else:
@@ -209,6 +213,7 @@ class HomeLab:
         windows = plan_windows(ground, train_ms, test_ms, embargo_ms=request.embargo_ms, anchored=request.anchored)
         choosing = Choosing(request.grid, request.trials, request.objective, seed=plan.seed) if searching else None
         told = WalkProgress(progress)
+        compile_ahead(ground)
         walk = run_walk_forward(
             ground,
             windows,

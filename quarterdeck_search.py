@@ -12,6 +12,7 @@ from quarterdeck_plan import Plan
 
 if TYPE_CHECKING:
     from core.backtest.cpcv import CrossValidation
+    from core.backtest.evaluation import Ground
     from core.backtest.result import Provenance
     from core.backtest.trials import Trial
     from core.backtest.walk_forward import Fold
@@ -66,6 +67,13 @@ class WalkProgress:
 
     def bars(self, done: int, total: int) -> None:
         self._progress(Progress(done, total, "bars"))
+
+
+def compile_ahead(ground: Ground) -> None:
+    """Try the plain settings once: what numba has to compile is then on disk before many processes want it."""
+    from core.backtest.evaluation import Attempt, evaluate_trial
+
+    evaluate_trial(ground, Attempt(0, {}))
 
 
 def trials_of(request: SweepRequest) -> int:

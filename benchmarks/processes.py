@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +50,50 @@ def run_to_end(command: Sequence[str], timeout_s: float) -> float:
     if done.returncode != 0:
         raise RuntimeError(f"{command[-1]}: exit {done.returncode}: {done.stderr.strip()[-500:]}")
     return time.perf_counter() - began
+
+
+# A process begins with the peak memory of the one that started it, so a small one stands between ours and the measured.
+_MEASURE = """
+import json, os, sys, time
+began = time.perf_counter()
+pid = os.fork()
+if not pid:
+    os.execvp(sys.argv[2], sys.argv[2:])
+_, status, used = os.wait4(pid, 0)
+told = {"wall_s": time.perf_counter() - began, "cpu_s": used.ru_utime + used.ru_stime, "peak_kib": used.ru_maxrss}
+open(sys.argv[1], "w").write(json.dumps(told))
+sys.exit(os.waitstatus_to_exitcode(status) and 1)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What a command took: wall time, processor time with that of processes it waited for, the greatest resident memory
+    of one process; and its standard output."""
+
+    wall_s: float
+    cpu_s: float
+    peak_mib: float
+    output: str
+
+
+def measured(command: Sequence[str], timeout_s: float, environment: Mapping[str, str] | None = None) -> Measured:
+    """Run a command to its end. Raises RuntimeError with its last words when it fails."""
+    with tempfile.NamedTemporaryFile(prefix="qdspent-") as spent:
+        done = subprocess.run(
+            (sys.executable, "-I", "-S", "-c", _MEASURE, spent.name, *command),
+            cwd=ROOT,
+            env={**os.environ, **(environment or {})},
+            text=True,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=timeout_s,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise RuntimeError(f"{' '.join(command[-4:])}: exit {done.returncode}: {done.stderr.strip()[-500:]}")
+        told = json.loads(spent.read())
+    return Measured(told["wall_s"], told["cpu_s"], told["peak_kib"] / 1024.0, done.stdout)
 
 
 def status(home: Home) -> dict[str, Any]:

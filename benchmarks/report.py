@@ -18,24 +18,36 @@ NOISE_PCT = 25.0
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One measured number. `at_most` is its target, None where it is told for information."""
+    """One measured number. `at_most` or `at_least` is its target; neither where it is told for information."""
 
     what: str
     value: float
     unit: str
     at_most: float | None = None
+    at_least: float | None = None
 
     @property
     def missed(self) -> bool:
-        return self.at_most is not None and self.value > self.at_most * (1.0 + NOISE_PCT / 100.0)
+        return not self._within(1.0 + NOISE_PCT / 100.0)
 
     @property
     def verdict(self) -> str:
-        if self.at_most is None:
+        if self.at_most is None and self.at_least is None:
             return ""
         if self.missed:
             return "MISSED"
-        return "met" if self.value <= self.at_most else "met within noise"
+        return "met" if self._within(1.0) else "met within noise"
+
+    @property
+    def target(self) -> str:
+        if self.at_most is not None:
+            return f"<= {_number(self.at_most)}"
+        return "" if self.at_least is None else f">= {_number(self.at_least)}"
+
+    def _within(self, slack: float) -> bool:
+        if self.at_most is not None and self.value > self.at_most * slack:
+            return False
+        return self.at_least is None or self.value >= self.at_least / slack
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +89,7 @@ def load_average() -> float:
 
 
 def table(section: Section) -> str:
-    rows = [
-        (f.what, _number(f.value), f.unit, "" if f.at_most is None else f"<= {_number(f.at_most)}", f.verdict)
-        for f in section.figures
-    ]
+    rows = [(f.what, _number(f.value), f.unit, f.target, f.verdict) for f in section.figures]
     widths = [max(len(row[i]) for row in rows) for i in range(5)]
     lines = [f"{section.name}: {section.title}  (load {section.load[0]:.2f} before, {section.load[1]:.2f} after)"]
     for what, value, unit, target, verdict in rows:

@@ -1,4 +1,4 @@
-"""Predictions as the signal bits of `core.backtest.quiet`: what a strategy decides on, found for whole columns at once."""
+"""Predictions as the signal bits of `core.backtest.quiet`: what a strategy decides on, for whole columns at once."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from numba.core.errors import NumbaError
 from numpy.typing import NDArray
 
 from core.backtest.quiet import AGAINST_LONG, AGAINST_SHORT, LONG, PREDICTED, SHORT
-from core.backtest.sweep_forms import reversal
+from core.backtest.sweep_forms import entry_point, fingerprint, reversal
 from core.strategy import DecideFunction
+from core.trader import exits
 
 Floats = NDArray[np.float64]
 Signals = NDArray[np.uint8]
@@ -31,25 +32,33 @@ def encode_signals(
     """
     signal = np.zeros(values.shape, np.uint8)
     flat = values.reshape(-1)
-    made = _mark_predictions(flat, opens.reshape(-1), reversal_bps, signal.reshape(-1))
+    made, _ = _mark_predictions(flat, opens.reshape(-1), reversal_bps, signal.reshape(-1))
     _decider(decide).mark(flat, threshold_bps, signal.reshape(-1), made)
     return signal
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
-def _mark_predictions(values: Floats, opens: Floats, reversal_bps: float, signal: Signals) -> int:
-    made = 0
-    for j in range(values.shape[0]):
-        value = values[j]
-        if value == value and opens[j] == opens[j]:
-            made += 1
-            bits = PREDICTED
-            if reversal(1, 0.0, 0.0, value, 0, reversal_bps):
-                bits |= AGAINST_LONG
-            if reversal(-1, 0.0, 0.0, value, 0, reversal_bps):
-                bits |= AGAINST_SHORT
-            signal[j] = bits
-    return made
+def _make_marker(sources: int) -> Any:
+    """`sources` makes numba's disk cache notice an edit of the exit rules; see `sweep_kernel.make_kernel`."""
+
+    @entry_point
+    def mark(values: Floats, opens: Floats, reversal_bps: float, signal: Signals) -> tuple[int, int]:
+        made = 0
+        for j in range(values.shape[0]):
+            value = values[j]
+            if value == value and opens[j] == opens[j]:
+                made += 1
+                bits = PREDICTED
+                if reversal(1, 0.0, 0.0, value, 0, reversal_bps):
+                    bits |= AGAINST_LONG
+                if reversal(-1, 0.0, 0.0, value, 0, reversal_bps):
+                    bits |= AGAINST_SHORT
+                signal[j] = bits
+        return made, sources
+
+    return mark
+
+
+_mark_predictions = _make_marker(fingerprint((exits,)))
 
 
 class _Decider:

@@ -37,6 +37,7 @@ Floats = NDArray[np.float64]
 Times = NDArray[np.int64]
 
 _E8 = Decimal(100_000_000)
+_MOST = 1 << 61
 _RULES: dict[Callable[..., bool], int] = {
     exits.reversal: forms.REVERSAL_RULE,
     exits.stop_loss: forms.STOP_LOSS_RULE,
@@ -109,8 +110,8 @@ def run(prepared: Prepared, settings: Settings, strategy: Strategy, values: Floa
     """All trades and the equity curve. `values` float64 (k, n): the prediction in bps of each symbol at the close of
     each slot, NaN for none; those before the first traded slot, and of missing bars, are not looked at.
 
-    Raises BadInputError where the strategy has an exit that the sweep does not know, SettingsError where the leverage is
-    more than a contract allows.
+    Raises BadInputError where the strategy has an exit that the sweep does not know, SettingsError where the leverage
+    is more than a contract allows.
     """
     market = prepared.market
     slots = np.arange(prepared.first, len(market.open_time_ms), dtype=np.int64)
@@ -169,8 +170,8 @@ def _check_bars(history: History) -> None:
     if bad.any():
         row, slot = (int(i) for i in np.argwhere(bad)[0])
         raise DataError(
-            f"{history.symbols[row]}: the bar that opens at {int(history.open_time_ms[slot])} ms has prices outside its "
-            "low and high, or only some of them; run quarterdeck data check"
+            f"{history.symbols[row]}: the bar that opens at {int(history.open_time_ms[slot])} ms has prices outside "
+            "its low and high, or lacks some; run quarterdeck data check"
         )
 
 
@@ -208,13 +209,13 @@ def _funding(history: History, instruments: Sequence[Instrument]) -> Funding:
 def _funding_a_lot(rate: FundingRate, instrument: Instrument) -> tuple[int, int, int]:
     """Sign, numerator and denominator of what a lot pays in 1e-8 USDT, cut to the digits that 62 bits hold."""
     amount = EXACT.multiply(EXACT.multiply(instrument.qty(1), rate.mark_price), EXACT.multiply(rate.rate, _E8))
-    digits = 18
     size = abs(amount)
-    per_lot, of = size.as_integer_ratio()
-    while per_lot >= 1 << 61 or of >= 1 << 61:
-        per_lot, of = round(size, digits).as_integer_ratio()
-        digits -= 1
-    return (-1 if amount < 0 else 1), per_lot, of
+    for digits in range(18, -1, -1):
+        per_lot, of = size.as_integer_ratio()
+        if per_lot < _MOST and of < _MOST:
+            return (-1 if amount < 0 else 1), per_lot, of
+        size = size.quantize(Decimal(1).scaleb(-digits), context=EXACT)
+    raise DataError(f"{rate.symbol}: funding at {rate.time_ms} ms is more than can be counted; check its mark price")
 
 
 def _told(prepared: Prepared, settings: Settings, strategy: Strategy, values: Floats) -> Told:
@@ -284,7 +285,9 @@ def _config(settings: Settings, strategy: Strategy) -> Any:
         "interval_ms": settings.market.interval_minutes * MINUTE_MS,
     }
     for section in (settings.sizing, settings.costs, caps):
-        values |= {name: getattr(section, name) for name in type(section).model_fields if name in forms.CONFIG.fields}
+        values |= {
+            name: getattr(section, name) for name in type(section).model_fields if name in (forms.CONFIG.names or ())
+        }
     for name in forms.CONFIG.names or ():
         config[name] = values[name]
     return config

@@ -1,5 +1,5 @@
-"""The sweep's fills: matching as `core.venues.matching` and `core.venues.simulated` do it, booked as `core.trader.state`
-does, with money rounded half-even to 1e-8 USDT in whole numbers.
+"""The sweep's fills: matched as `core.venues.matching` and `core.venues.simulated` do, booked as `core.trader.state`
+does.
 """
 
 from __future__ import annotations
@@ -7,10 +7,13 @@ from __future__ import annotations
 from typing import Any
 
 from core.backtest.sweep_forms import (
+    ALL_ROLES,
     DEAD,
+    ENTRIES_ONLY,
     ENTRY,
     EXIT,
     LIQUIDATION,
+    NONE,
     REASON_LIQUIDATION,
     REASON_REVERSAL,
     REASON_STOP,
@@ -28,44 +31,13 @@ from core.backtest.sweep_forms import (
     target_is_touched,
     worse_price,
 )
+from core.backtest.sweep_money import share_e8
 from core.backtest.sweep_orders import bracket, cancel, end_order, open_trade, reducible_lots, sweep_up
 from core.trader.state import DAY_MS
 
 _DAY_MS = DAY_MS
 _UNCAPPED = 1 << 62
 _STOPS, _TARGETS, _MARKETS = 0, 2, 3
-
-
-@compiled
-def mul_div_half_even(a: int, b: int, c: int) -> int:
-    """a * b / c for whole a, b >= 0 and c > 0, rounded half-even; exact while the quotient is below 2**52.
-
-    The quotient is guessed in float; what is left of it is small, so that it is right even where the products wrap.
-    """
-    quotient = int(float(a) * float(b) / float(c))
-    rest = a * b - quotient * c
-    while rest < 0:
-        quotient -= 1
-        rest += c
-    while rest >= c:
-        quotient += 1
-        rest -= c
-    twice = rest - (c - rest)
-    if twice > 0 or (twice == 0 and quotient & 1):
-        quotient += 1
-    return quotient
-
-
-@compiled
-def share_e8(amount_e8: float, numerator: int, denominator: int) -> float:
-    """`numerator / denominator` of an amount, rounded half-even to a whole 1e-8 USDT. A figure that is not whole itself,
-    of an instrument with finer ticks and lots, is rounded in float."""
-    size = abs(amount_e8)
-    if size == round(size) and size < 9007199254740992.0:
-        rounded = float(mul_div_half_even(int(size), numerator, denominator))
-    else:
-        rounded = float(round(size * numerator / denominator))
-    return rounded if amount_e8 >= 0.0 else -rounded
 
 
 @compiled
@@ -82,7 +54,7 @@ def find_liquidation(config: Any, book: Any) -> None:
 def is_liquidated_by(book: Any, low: float, high: float) -> bool:
     if book.lots == 0:
         return False
-    return low <= book.liquidation if book.lots > 0 else high >= book.liquidation
+    return bool(low <= book.liquidation if book.lots > 0 else high >= book.liquidation)
 
 
 @compiled
@@ -112,10 +84,10 @@ def _reason_of(role: int, reason: int) -> int:
     if role == EXIT:
         return reason
     if role == ENTRY:
-        return REASON_REVERSAL
+        return int(REASON_REVERSAL)
     if role == LIQUIDATION:
-        return REASON_LIQUIDATION
-    return REASON_STOP if role == STOP else REASON_TARGET
+        return int(REASON_LIQUIDATION)
+    return int(REASON_STOP if role == STOP else REASON_TARGET)
 
 
 @compiled
@@ -140,7 +112,7 @@ def _book_fill(
     if book.trade >= 0 and book.lots == 0 and trades[book.trade].id != trade_id:
         book.next_trade, book.trade = book.trade, -1
     if book.trade < 0:
-        book.trade = open_trade(account, trades, 0, sign)
+        book.trade = open_trade(account, trades, NONE, sign)
     trade = trades[book.trade]
     reverses = book.next_trade >= 0 and trades[book.next_trade].id == trade_id
     opened = trades[book.next_trade] if reverses else trade
@@ -199,13 +171,13 @@ def _after_fill(
     is_entry = orders[n].role == ENTRY
     if over:
         book.cooldown_until_ms = now + config.cooldown_ms
-        cancel(account, book, orders, queue, s, False, orders[n].id if is_entry else 0)
+        cancel(account, book, orders, queue, s, ALL_ROLES, orders[n].id if is_entry else NONE)
     if is_entry:
         sign = orders[n].sign
         if book.trade >= 0 and book.lots * sign > 0 and held * sign <= 0:
             bracket(account, config, book, orders, trades, queue, s, n, ticks)
     elif not over:
-        cancel(account, book, orders, queue, s, True, 0)
+        cancel(account, book, orders, queue, s, ENTRIES_ONLY, NONE)
 
 
 @compiled
@@ -269,7 +241,7 @@ def _fill_hit(
     _after_fill(account, config, book, orders, trades, queue, s, n, ticks, held, over, now)
     if order.status != DEAD and order.role != ENTRY and reducible_lots(book, order.sign) == 0:
         end_order(account, config, book, orders, trades, queue, s, n)
-    return lots
+    return int(lots)
 
 
 @compiled
@@ -293,10 +265,10 @@ def _liquidate(
     ticks = _taking_ticks(config, book, sign, price, lots, volume)
     fee = share_e8(float(lots) * ticks * book.tick_lot_e8, book.liquidation_num, book.liquidation_den)
     trade_id = trades[book.trade].id if book.trade >= 0 else 0
-    reason = _reason_of(LIQUIDATION, 0)
+    reason = _reason_of(LIQUIDATION, NONE)
     _book_fill(account, config, book, trades, closed, s, sign, lots, ticks, fee, trade_id, reason, now)
     book.cooldown_until_ms = now + config.cooldown_ms
-    cancel(account, book, orders, queue, s, False, 0)
+    cancel(account, book, orders, queue, s, ALL_ROLES, NONE)
 
 
 @compiled

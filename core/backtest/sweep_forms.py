@@ -6,24 +6,40 @@ Names follow `core.trader.state` and `core.venues.book`. Money `_e8` is counted 
 
 from __future__ import annotations
 
-from typing import Any
+import hashlib
+import inspect
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any, TypeVar
 
 import numba
 import numpy as np
 
 from core.trader import costs, exits, fills, limits, sizing
 
-ENTRY, STOP, TARGET, EXIT, LIQUIDATION = range(5)
+
+def _scalars(count: int) -> Any:
+    """0, 1, ... as numpy scalars: numba compiles a function anew for every Python constant that it is called with."""
+    return (np.int64(i) for i in range(count))
+
+
+ENTRY, STOP, TARGET, EXIT, LIQUIDATION = _scalars(5)
 """Roles of orders."""
 
 DEAD, INTENT, RESTING, GONE = range(4)
 """An order: over; wished for; at the venue; over there with the trader not told yet."""
 
-REASON_STOP, REASON_TARGET, REASON_REVERSAL, REASON_LIQUIDATION, REASON_LIMIT, REASON_UNPROTECTED = range(6)
-REASON_RULES = 6
+REASON_STOP, REASON_TARGET, REASON_REVERSAL, REASON_LIQUIDATION, REASON_LIMIT, REASON_UNPROTECTED = _scalars(6)
+REASON_RULES: Any = np.int64(6)
 """Reasons of exits; those of the strategy's own rules follow."""
 
 REVERSAL_RULE, STOP_LOSS_RULE, TAKE_PROFIT_RULE, TIME_STOP_RULE = range(4)
+
+NONE: Any = np.int64(0)
+"""No id, no trigger, no reason."""
+
+ENTRIES_ONLY: Any = np.bool_(True)
+ALL_ROLES: Any = np.bool_(False)
 
 OVERFLOW = 1
 """Error: more orders of one symbol at once than the table holds."""
@@ -166,7 +182,7 @@ CONFIG = np.dtype(
     align=True,
 )
 
-PLACE, CANCEL = 0, 1
+PLACE, CANCEL = _scalars(2)
 COMMAND_COLUMNS = 3
 """A command: PLACE or CANCEL, symbol, order id."""
 
@@ -175,7 +191,43 @@ def commands_for(symbols: int) -> Any:
     return np.zeros((symbols * MAX_ORDERS * 4, COMMAND_COLUMNS), np.int64)
 
 
-compiled = numba.njit(nogil=True, error_model="numpy", _nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+_njit: Any = numba.njit
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+def compiled(function: _Function) -> _Function:
+    """Compile a function that only the kernel calls: it makes no arrays, so it needs not count their owners."""
+    made: _Function = _njit(**_KERNEL_ONLY)(function)
+    return made
+
+
+def inlined(function: _Function) -> _Function:
+    """The same for a part of the kernel's loop: copied into it, as its many arguments would cost more than its work."""
+    made: _Function = _njit(**_KERNEL_ONLY, forceinline=True)(function)
+    return made
+
+
+def entry_point(function: _Function) -> _Function:
+    """The same for what Python calls, kept in numba's disk cache."""
+    made: _Function = _njit(cache=True, nogil=True, error_model="numpy", _nrt=False)(function)
+    return made
+
+
+def fingerprint(modules: tuple[ModuleType, ...], *constants: int) -> int:
+    """A number for the present text of the modules and the values of the constants that were compiled in."""
+    digest = hashlib.blake2b(repr(constants).encode(), digest_size=7)
+    for module in modules:
+        digest.update(inspect.getsource(module).encode())
+    return int.from_bytes(digest.digest(), "big")
+
+
+_KERNEL_ONLY = {
+    "nogil": True,
+    "error_model": "numpy",
+    "_nrt": False,
+    "no_cpython_wrapper": True,
+    "no_cfunc_wrapper": True,
+}
 
 slippage_bps = compiled(costs.slippage_bps)
 slipped_price = compiled(costs.slipped_price)

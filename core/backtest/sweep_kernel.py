@@ -6,22 +6,31 @@ and the account's sample, then predictions; orders go out after each of the thre
 
 from __future__ import annotations
 
-import hashlib
-import inspect
 from types import ModuleType
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from core.backtest import quiet, sweep_fills, sweep_forms, sweep_limits, sweep_orders
+from core.backtest import quiet, sweep_fills, sweep_forms, sweep_limits, sweep_money, sweep_orders
 from core.backtest.quiet import AGAINST_LONG, AGAINST_SHORT, BLOCK, LONG, PREDICTED, SHORT, scan_quiet, sum_block
 from core.backtest.sweep_fills import match_bar, match_first_price
-from core.backtest.sweep_forms import RESTING, REVERSAL_RULE, STOP, TARGET, TIME_STOP_RULE, compiled
+from core.backtest.sweep_forms import (
+    NONE,
+    RESTING,
+    REVERSAL_RULE,
+    STOP,
+    TARGET,
+    TIME_STOP_RULE,
+    entry_point,
+    fingerprint,
+    inlined,
+)
 from core.backtest.sweep_limits import decide, equity_e8, heed, is_shut, pay_funding, sample
 from core.backtest.sweep_orders import dispatch, protect
 from core.trader import costs, exits, fills, limits, sizing
+from core.trader.state import DAY_MS
+from core.trader.trader import MAX_STOP_ATTEMPTS
 
 SOURCES: tuple[ModuleType, ...] = (
     costs,
@@ -31,6 +40,7 @@ SOURCES: tuple[ModuleType, ...] = (
     sizing,
     quiet,
     sweep_forms,
+    sweep_money,
     sweep_orders,
     sweep_fills,
     sweep_limits,
@@ -106,7 +116,7 @@ class Watch(NamedTuple):
     gross: NDArray[np.float64]
 
 
-@compiled
+@inlined
 def _meet_first_prices(i: int, market: Any, memory: Any) -> None:
     account, config, books = memory.account[0], memory.config[0], memory.books
     now = market.open_time_ms[i] + config.first_price_delay_ms
@@ -122,7 +132,7 @@ def _meet_first_prices(i: int, market: Any, memory: Any) -> None:
         dispatch(account, config, books, memory.orders, memory.trades, memory.queue, memory.answers)
 
 
-@compiled
+@inlined
 def _meet_bars(i: int, market: Any, memory: Any) -> bool:
     """Whether there was a bar."""
     account, config, books = memory.account[0], memory.config[0], memory.books
@@ -156,7 +166,7 @@ def _meet_bars(i: int, market: Any, memory: Any) -> bool:
     return seen
 
 
-@compiled
+@inlined
 def _close_slot(i: int, market: Any, funding: Any, paid: int, memory: Any) -> int:
     """Bars, funding and the sample at the close of a slot; returns how much of the funding is over."""
     account, config, books = memory.account[0], memory.config[0], memory.books
@@ -177,7 +187,7 @@ def _close_slot(i: int, market: Any, funding: Any, paid: int, memory: Any) -> in
     return paid
 
 
-@compiled
+@inlined
 def _answer_predictions(i: int, market: Any, told: Any, memory: Any) -> None:
     account, config, books = memory.account[0], memory.config[0], memory.books
     now = market.open_time_ms[i] + config.interval_ms + config.inference_delay_ms
@@ -203,7 +213,7 @@ def _answer_predictions(i: int, market: Any, told: Any, memory: Any) -> None:
         dispatch(account, config, books, memory.orders, memory.trades, memory.queue, memory.answers)
 
 
-@compiled
+@inlined
 def _watch_held(i: int, s: int, stop: int, market: Any, memory: Any, watch: Any) -> int:
     """Tell the quiet scan of a symbol with a position. Returns where the scan must end: at `i` if an order other than
     the whole stop and target is there or the stop is not."""
@@ -245,7 +255,7 @@ def _watch_held(i: int, s: int, stop: int, market: Any, memory: Any, watch: Any)
     return stop
 
 
-@compiled
+@inlined
 def _end_of_quiet(i: int, market: Any, funding: Any, paid: int, turn: int, memory: Any, watch: Any) -> int:
     """Where the quiet after slot `i` must end by what is known in advance; `i` where it cannot begin."""
     account, config, books = memory.account[0], memory.config[0], memory.books
@@ -271,10 +281,10 @@ def _end_of_quiet(i: int, market: Any, funding: Any, paid: int, turn: int, memor
             watch.qty_e8[s] = watch.cost_e8[s] = 0.0
     if held and paid < funding.slot.shape[0]:
         stop = min(stop, funding.slot[paid])
-    return stop
+    return int(stop)
 
 
-@compiled
+@inlined
 def _pass_quiet(start: int, stop: int, market: Any, told: Any, memory: Any, watch: Any) -> int:
     """The next slot to step, with the peak and the marks moved up to it."""
     account, config, books = memory.account[0], memory.config[0], memory.books
@@ -315,7 +325,7 @@ def _pass_quiet(start: int, stop: int, market: Any, told: Any, memory: Any, watc
     return j
 
 
-@compiled
+@inlined
 def _deepen(begin: int, end: int, market: Any, memory: Any, watch: Any) -> None:
     """Note the worst drawdown at the closes of [begin, end), over which positions stay as they are."""
     account, books = memory.account[0], memory.books
@@ -338,7 +348,7 @@ def _deepen(begin: int, end: int, market: Any, memory: Any, watch: Any) -> None:
         i += size
 
 
-@compiled
+@inlined
 def _sample_until(end: int, taken: int, market: Any, memory: Any, samples: Any) -> int:
     """Sample the account at the slots before `end`; returns how many samples are taken."""
     account, books = memory.account[0], memory.books
@@ -357,18 +367,18 @@ def _sample_until(end: int, taken: int, market: Any, memory: Any, samples: Any) 
     return taken
 
 
-def make_kernel(fingerprint: int) -> Any:
-    """The compiled run. `fingerprint` names the sources of the compiled functions: numba keys its disk cache by the
+def make_kernel(sources: int) -> Any:
+    """The compiled run. `sources` names the text of the compiled functions: numba keys its disk cache by the
     closure's values and looks for changes in this file only, so without it an old kernel would outlive an edit."""
 
-    @numba.njit(cache=True, nogil=True, error_model="numpy")
+    @entry_point
     def run(
         first: int, market: Any, funding: Any, told: Any, memory: Any, samples: Any, watch: Any, lean: bool
     ) -> None:
         account = memory.account[0]
-        account.code = fingerprint
+        account.code = sources
         n = market.open_time_ms.shape[0]
-        paid = turn = taken = np.int64(0)
+        paid = turn = taken = int(NONE)
         i = first
         while i < n and account.error == 0:
             _meet_first_prices(i, market, memory)
@@ -388,12 +398,4 @@ def make_kernel(fingerprint: int) -> Any:
     return run
 
 
-def fingerprint(modules: tuple[ModuleType, ...] = SOURCES) -> int:
-    """A number for the present text of the modules."""
-    digest = hashlib.blake2b(digest_size=7)
-    for module in modules:
-        digest.update(inspect.getsource(module).encode())
-    return int.from_bytes(digest.digest(), "big")
-
-
-run_kernel = make_kernel(fingerprint())
+run_kernel = make_kernel(fingerprint(SOURCES, DAY_MS, MAX_STOP_ATTEMPTS))

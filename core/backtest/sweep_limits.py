@@ -1,4 +1,4 @@
-"""The sweep's decisions: limits, entries and exits, as `core.trader.guard`, `core.trader.entry` and the trader make them.
+"""The sweep's decisions: limits, entries and exits as in `core.trader.guard`, `core.trader.entry` and the trader.
 
 Equity and notional are summed in float in the trader's order, so a limit is met here exactly where it is met there.
 """
@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from core.backtest.sweep_fills import share_e8
 from core.backtest.sweep_forms import (
+    ENTRIES_ONLY,
     EXIT,
+    NONE,
     REASON_LIMIT,
     REASON_REVERSAL,
     REASON_RULES,
@@ -31,6 +32,7 @@ from core.backtest.sweep_forms import (
     target_notional_usdt,
     time_stop,
 )
+from core.backtest.sweep_money import share_e8
 from core.backtest.sweep_orders import cancel, enter, has_order, leave, pending_entry_lots
 from core.trader.state import DAY_MS
 
@@ -45,18 +47,19 @@ def equity_usdt(account: Any, books: Any) -> float:
         book = books[s]
         if book.lots != 0:
             unrealised += book.lots * book.lot_qty * book.mark - book.cost_e8 / 1e8
-    return account.wallet_e8 / 1e8 + unrealised
+    return float(account.wallet_e8 / 1e8 + unrealised)
 
 
 @compiled
 def equity_e8(account: Any, books: Any, mark: Any, slot: int) -> float:
-    """Equity at the closes of a slot, exact: rounding a notional to whole 1e-8 USDT undoes the error of a binary price."""
+    """Equity at the closes of a slot, exact: rounding a notional to whole 1e-8 USDT undoes the error of a binary
+    price."""
     equity = account.wallet_e8
     for s in range(books.shape[0]):
         book = books[s]
         if book.lots != 0:
             equity += np.rint(book.lots * book.lot_e8 * mark[s, slot]) - book.cost_e8
-    return equity
+    return float(equity)
 
 
 @compiled
@@ -106,13 +109,13 @@ def heed(account: Any, config: Any, books: Any, orders: Any, trades: Any, queue:
             if books[s].lots != 0 and not has_order(books[s], orders[s], EXIT):
                 leave(account, books[s], orders[s], trades[s], queue, s, REASON_LIMIT)
             else:
-                cancel(account, books[s], orders[s], queue, s, True, 0)
+                cancel(account, books[s], orders[s], queue, s, ENTRIES_ONLY, NONE)
 
 
 @compiled
 def is_shut(account: Any, config: Any, now: int) -> bool:
     """Whether no entry can be made for the rest of this UTC day."""
-    return (
+    return bool(
         config.entry_forbidden
         or account.drawdown_fired
         or account.day_loss_fired
@@ -157,7 +160,7 @@ def _entry_lots(account: Any, config: Any, books: Any, orders: Any, s: int) -> i
     lots = min(lots_for_notional(notional, book.mark, book.lot_qty), book.max_lots)
     if lots < book.min_lots or lots * book.lot_qty * book.mark < book.min_notional_usdt:
         return 0
-    return lots
+    return int(lots)
 
 
 @compiled

@@ -11,11 +11,13 @@ from typing import Any
 from core.backtest.sweep_forms import (
     CANCEL,
     DEAD,
+    ENTRIES_ONLY,
     ENTRY,
     EXIT,
     GONE,
     INTENT,
     MAX_ORDERS,
+    NONE,
     OVERFLOW,
     PLACE,
     REASON_REVERSAL,
@@ -49,10 +51,10 @@ def find_order(book: Any, orders: Any, order_id: int) -> int:
 
 @compiled
 def has_order(book: Any, orders: Any, role: int) -> bool:
+    found = False
     for n in range(book.orders):
-        if orders[n].role == role and orders[n].status != DEAD:
-            return True
-    return False
+        found |= orders[n].role == role and orders[n].status != DEAD
+    return found
 
 
 @compiled
@@ -114,7 +116,7 @@ def place(
     book.orders += 1
     account.next_id += 1
     order.id, order.role, order.status, order.sign = account.next_id, role, INTENT, sign
-    order.market = role == ENTRY or role == EXIT
+    order.market = role in (ENTRY, EXIT)
     order.qty, order.filled, order.canceling, order.rejected, order.stage = lots, 0, 0, 0, -1
     order.trigger_ticks, order.trade_id, order.reason = trigger_ticks, trade_id, reason
     # The float of the exact decimal, as the venue holds it.
@@ -158,7 +160,7 @@ def enter(
     day = now // _DAY_MS
     account.entries_today = account.entries_today + 1 if day == account.entries_day else 1
     account.entries_day = day
-    place(account, book, orders, trades, queue, s, ENTRY, sign, lots, 0, trade_id, REASON_REVERSAL)
+    place(account, book, orders, trades, queue, s, ENTRY, sign, lots, NONE, trade_id, REASON_REVERSAL)
 
 
 @compiled
@@ -177,9 +179,9 @@ def leave(account: Any, book: Any, orders: Any, trades: Any, queue: Any, s: int,
     """Leave at market, and enter no more. The stop stays until the position is flat."""
     if book.trade < 0 or has_order(book, orders, EXIT):
         return
-    cancel(account, book, orders, queue, s, True, 0)
+    cancel(account, book, orders, queue, s, ENTRIES_ONLY, NONE)
     trade = trades[book.trade]
-    place(account, book, orders, trades, queue, s, EXIT, -trade.side, abs(book.lots), 0, trade.id, reason)
+    place(account, book, orders, trades, queue, s, EXIT, -trade.side, abs(book.lots), NONE, trade.id, reason)
 
 
 @compiled
@@ -247,7 +249,7 @@ def _opening_e8(book: Any, order: Any) -> float:
     if order.role != ENTRY:
         return 0.0
     lots = max(0, order.qty - order.filled - reducible_lots(book, order.sign))
-    return float(lots) * adverse_ticks(book.mark, book.tick, order.sign) * book.tick_lot_e8
+    return float(float(lots) * adverse_ticks(book.mark, book.tick, order.sign) * book.tick_lot_e8)
 
 
 @compiled
@@ -266,8 +268,9 @@ def _has_margin(account: Any, config: Any, books: Any, orders: Any, s: int, orde
     per, of = books[s].taker_den + config.leverage * books[s].taker_num, books[s].taker_den
     over = opening * per - free * of
     if abs(over) < 1e-9 * opening * per:
-        return int(opening) * per - int(free) * of <= 0  # right even where the products wrap around
-    return over < 0.0
+        # Right even where the products wrap around.
+        return bool(int(opening) * per - int(free) * of <= 0)
+    return bool(over < 0.0)
 
 
 @compiled

@@ -92,7 +92,7 @@ def test_percentile_is_the_nearest_rank(pct: float, expected: float) -> None:
 
 def test_command_line_writes_json_and_tells_a_miss(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     figures = {"decision": Figure("fast", 1.0, "us", 2.0), "durable": Figure("slow", 9.0, "us", 2.0)}
-    monkeypatch.setattr(entry, "run_section", lambda name: Section(name, "title", (figures[name],)))
+    monkeypatch.setattr(entry, "run_section", lambda name, full: Section(name, "title", (figures[name],)))
     target = tmp_path / "figures.json"
     assert entry.main(["decision", "--json", str(target)]) == 0
     assert json.loads(target.read_text())[0]["figures"][0]["verdict"] == "met"

@@ -56,6 +56,8 @@ class PlainRun:
                 else:
                     answers += self.send(command, now_ms)
             commands = [command for answer in answers for command in self.trader.handle(answer)]
+        for s in self.trader.state.symbols.values():
+            assert not s.lots or (s.trade is not None and s.trade.side.sign * s.lots > 0), "a trade of the wrong side"
 
     def keep(self, command: Journal) -> None:
         if isinstance(command.record, TradeRecord):

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
 import numpy as np
-from hypothesis import HealthCheck, given, settings
+import pytest
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from core.backtest import sweep
 from core.backtest.history import History, make_history
 from core.backtest.result import RunResult, trade_columns
+from core.domain.errors import BadInputError, DataError, SettingsError
 from core.domain.instrument import Instrument
 from core.domain.market import MINUTE_MS, FundingRate
 from core.domain.trading import ExitReason
@@ -225,7 +227,107 @@ cases = st.builds(
 )
 
 
+LATE_ENTRY = drawn(276_187_121, 4, reverses=True, rules="none", limits="wide", market_kind="wild", sizing="share")
+"""Here the rest of an entry fills after its trade was closed and the opposite entry already waits."""
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(cases)
+@example(LATE_ENTRY)
 def test_gives_the_traders_trades_and_account(case: Case) -> None:
     assert_same(case)
+
+
+def test_the_drawn_markets_try_everything() -> None:
+    """What is drawn above ends trades in every way, in part and in whole, with funding, and vetoes some."""
+    reasons: set[str] = set()
+    funded = 0
+    for seed, kind in enumerate(["calm", "gappy", "thin", "wild"] * 12):
+        case = drawn(
+            seed,
+            1 + seed % 4,
+            reverses=seed % 3 == 0,
+            rules=sorted(RULES)[seed // 4 % 4],
+            limits="tight" if seed % 5 < 2 else "wide",
+            market_kind=kind,
+            sizing="share",
+        )
+        trades = case.swept().trades
+        reasons |= set(trades.exit_reason.tolist())
+        funded += int(np.count_nonzero(trades.funding_usdt))
+        lots = [float(case.instruments[symbol].qty(1)) for symbol in trades.symbol]
+        assert np.allclose(trades.qty / lots, np.rint(trades.qty / lots))
+    assert reasons >= {"stop", "target", "reversal", "liquidation", "limit", "flatten"}
+    assert funded > 20
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(cases)
+def test_a_score_sums_up_the_run(case: Case) -> None:
+    whole, few = case.swept(), case.score()
+    assert (few.trades, few.final_usdt) == (len(whole.trades), whole.final_usdt)
+    assert few.net_usdt == pytest.approx(whole.trades.net_usdt.sum(), abs=1e-7)
+    curve = whole.curve
+    peaks = np.maximum.accumulate(np.concatenate(([whole.initial_usdt], curve.equity_usdt)))[1:]
+    assert few.max_drawdown_pct == pytest.approx(100 * np.max((peaks - curve.equity_usdt) / peaks), abs=1e-9)
+    at = np.searchsorted(curve.time_ms, few.daily_ms)
+    np.testing.assert_array_equal(few.daily_equity_usdt, curve.equity_usdt[at])
+    assert few.daily_ms[-1] == curve.time_ms[-1]
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(cases, st.integers(20, 230))
+def test_what_comes_later_changes_no_trade_before(case: Case, end: int) -> None:
+    history = case.history
+    cut_ms = int(history.open_time_ms[end])
+    short = history.between(history.from_ms, cut_ms, history.first)
+    cut = Case(short, case.instruments, case.settings, case.strategy, case.values[:, :end])
+    whole, part = case.swept().trades, cut.swept().trades
+    before = whole.exit_time_ms <= cut_ms
+    for name in whole.__slots__:
+        np.testing.assert_array_equal(getattr(part, name), getattr(whole, name)[before], err_msg=name)
+
+
+def simple(**changes: Any) -> Case:
+    case = drawn(3, 1, reverses=False, rules="none", limits="wide", market_kind="calm", sizing="share")
+    return Case(**{**vars(case), **changes})
+
+
+def test_amounts_of_fine_contracts_are_right_to_the_cent() -> None:
+    fine = instrument(0, "0.000001", "0.000000001", "4")
+    case = simple(instruments={"S0USDT": fine})
+    plain = trade_columns(plain_run(case.history, case.instruments, case.settings, case.strategy, case.values).trades)
+    got = case.swept().trades
+    assert len(got) > 3
+    for name in ("entry_time_ms", "exit_time_ms", "side", "exit_reason"):
+        np.testing.assert_array_equal(getattr(got, name), getattr(plain, name))
+    for name in ("qty", "gross_usdt", "fees_usdt", "funding_usdt", "net_usdt"):
+        np.testing.assert_allclose(getattr(got, name), getattr(plain, name), atol=1e-6, rtol=1e-9)
+
+
+def test_an_exit_of_ones_own_is_refused_by_name() -> None:
+    def at_noon(*figures: float) -> bool:
+        return False
+
+    case = simple()
+    own = ExitRule(ExitReason.FLATTEN, at_noon, 0.0)
+    fields = {name: getattr(case.strategy, name) for name in case.strategy.__slots__}
+    with pytest.raises(BadInputError, match="at_noon"):
+        simple(strategy=Strategy(**{**fields, "exits": (own,)})).swept()
+
+
+def test_bars_outside_their_range_are_refused() -> None:
+    history = simple().history
+    low = history.low.copy()
+    low[0, 7] = history.high[0, 7] + 1.0
+    columns = [history.open, history.high, low, history.close, history.volume]
+    bad = make_history(history.symbols, MINUTE_MS, history.open_time_ms, columns, 0, (), "drawn", True)
+    with pytest.raises(DataError, match="S0USDT"):
+        simple(history=bad).swept()
+
+
+def test_values_of_another_shape_and_too_much_leverage_are_refused() -> None:
+    with pytest.raises(BadInputError, match="shape"):
+        simple(values=np.zeros((1, 3))).swept()
+    with pytest.raises(SettingsError, match="leverage"):
+        simple(instruments={"S0USDT": replace(instrument(0, "0.01", "0.001", "5"), max_leverage=0)}).swept()

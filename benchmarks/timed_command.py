@@ -1,0 +1,31 @@
+"""`python -m benchmarks.timed_command ARGUMENTS`: the `quarterdeck` command, with a clock on LightGBM in its workers."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+
+import quarterdeck_plan
+from core.settings import Settings
+from core.strategy import Strategy
+
+load = quarterdeck_plan.load
+
+
+def load_clocked(name: str, settings: Settings) -> Strategy:
+    strategy = load(name, settings)
+    if strategy.model is None:
+        return strategy
+    return replace(strategy, model=replace(strategy.model, factory="benchmarks.timed_scalper"))
+
+
+def main() -> None:
+    quarterdeck_plan.load = load_clocked
+    sys.argv[0] = "quarterdeck"
+    from quarterdeck import main as run_quarterdeck
+
+    run_quarterdeck()
+
+
+if __name__ == "__main__":
+    main()
