@@ -177,14 +177,22 @@ def make_plan(home: Home, candles: Database, request: BacktestRequest, space: Gr
     symbols = request.symbols or settings.market.symbols
     instruments = instruments_of(settings, symbols)
     warm_up_ms = history_ms(strategy, MINUTE_MS)
-    first_ms, last_ms = _span(candles, symbols)
+    stored = _span(candles, symbols)
+    first_ms, full_ms, last_ms = stored
     from_ms, to_ms = request.from_ms, request.to_ms
     if preset is not None:
         from_ms, to_ms = preset.period(from_ms, to_ms, last_ms)
-    from_ms = min(first_ms + warm_up_ms, last_ms) if from_ms is None else from_ms
+    from_ms = min(full_ms + warm_up_ms, last_ms) if from_ms is None else from_ms
     to_ms = last_ms if to_ms is None else to_ms
     if to_ms <= from_ms:
         raise BadInputError(f"--to must be after --from; stored are {_text(first_ms, last_ms)}")
+    if strategy.model is not None:
+        _check_room(strategy.name, warm_up_ms, from_ms, stored)
+    if from_ms < first_ms or to_ms > last_ms:
+        raise BadInputError(
+            f"the period {_text(from_ms, to_ms)} goes beyond what is stored, {_text(first_ms, last_ms)}; "
+            "choose --from and --to within, or import more candles"
+        )
     warm_up_bars = warm_up_ms // MINUTE_MS
     if space is not None:
         from core.backtest.evaluation import longest_look_back
@@ -192,11 +200,6 @@ def make_plan(home: Home, candles: Database, request: BacktestRequest, space: Gr
         longest = longest_look_back(settings, strategy.name, load, space or strategy.search_space)
         warm_up_bars = max(warm_up_bars, longest)
     history = load_history(candles, symbols, MINUTE_MS, from_ms, to_ms, warm_up_bars)
-    if strategy.model is not None and history.first < warm_up_bars:
-        raise BadInputError(
-            f"{strategy.name} trains on {warm_up_bars} bars, and only {history.first} are stored before "
-            f"{_text(from_ms)}; choose a --from of {_text(first_ms + warm_up_ms)} or later"
-        )
     seed = settings.demo.seed if request.seed is None else request.seed
     return Plan(settings, strategy, instruments, history, seed, overrides, request.note, request.jobs)
 
@@ -293,8 +296,23 @@ def _train_all(
         prepared.give_up("the trainings ended before their time")
 
 
-def _span(candles: Database, symbols: Sequence[str]) -> tuple[int, int]:
-    """From where every symbol has bars, to where the last one ends."""
+def _check_room(strategy: str, window_ms: int, from_ms: int, stored: tuple[int, int, int]) -> None:
+    """Raises BadInputError where the first model has not its whole window of bars before `from_ms`."""
+    from core.backtest.figures import duration_text
+
+    first_ms, full_ms, last_ms = stored
+    if from_ms >= full_ms + window_ms:
+        return
+    need = f"{strategy} trains on the {duration_text(window_ms)} before its first trade"
+    if full_ms + window_ms >= last_ms:
+        raise BadInputError(
+            f"{need}, and stored are {_text(first_ms, last_ms)}; import more with: quarterdeck data import FILE"
+        )
+    raise BadInputError(f"{need}; choose a --from of {_text(full_ms + window_ms)} or later")
+
+
+def _span(candles: Database, symbols: Sequence[str]) -> tuple[int, int, int]:
+    """From where the first symbol has bars, from where every one has, and to where the last one ends."""
     from storage.history import stored_series
 
     series = stored_series(candles, MINUTE_MS)
@@ -303,7 +321,8 @@ def _span(candles: Database, symbols: Sequence[str]) -> tuple[int, int]:
         raise BadInputError(
             f"no candles of {', '.join(missing)} are stored; import some with: quarterdeck data import FILE"
         )
-    return max(series[s].first_ms for s in symbols), max(series[s].last_ms for s in symbols)
+    first = [series[symbol].first_ms for symbol in symbols]
+    return min(first), max(first), max(series[symbol].last_ms for symbol in symbols)
 
 
 def _text(*times_ms: int) -> str:

@@ -22,7 +22,7 @@ from core.backtest.result import Floats
 from core.backtest.statistics import DAY_MS, cagr_pct, calmar, drawdown_of_returns_pct, percent, sharpe, sortino
 from core.backtest.sweep import Prepared, Score
 from core.backtest.trials import TUNED_SECTIONS, Trial, parameter_hash
-from core.domain.errors import BadInputError
+from core.domain.errors import BadInputError, SettingsError
 from core.domain.instrument import Instrument
 from core.lab import Grid, Value
 from core.settings import CostSettings, Settings, known_keys
@@ -35,6 +35,7 @@ Parameters = Mapping[str, Value]
 
 CACHE_BYTES = 256 << 20
 CORNER_KEYS = 10
+MOST_CORNERS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,7 @@ def check_space(ground: Ground, space: Grid) -> None:
     if strategy.rule is None and ground.values is None:
         raise BadInputError(
             f"strategy {ground.strategy}: predicts with a model, and a sweep trains none; "
-            "name a stored run whose predictions it shall take"
+            "name a stored run whose predictions it shall take, with --predictions RUN"
         )
     for key, values in space:
         section, name = section_of_key(key, ground.strategy), key.rpartition(".")[2]
@@ -129,6 +130,27 @@ def check_space(ground: Ground, space: Grid) -> None:
                 f"{key}: would change the model, whose predictions are given here; "
                 f"keys of {ground.strategy} that can be searched: {known}"
             )
+    for key, values in space:
+        for value in values:
+            _check_value(ground, space, key, value)
+
+
+def _check_value(ground: Ground, space: Grid, key: str, value: Value) -> None:
+    """Raises SettingsError for a value that no set of the space can have. A set that is impossible because its values
+    do not go together is a failed trial."""
+    others = [(name, _ends(values)) for name, values in space if name != key][:CORNER_KEYS]
+    names = [name for name, _ in others]
+    corners = itertools.islice(itertools.product(*(ends for _, ends in others)), MOST_CORNERS)
+    refused: SettingsError | None = None
+    for beside in itertools.chain([{}], (dict(zip(names, corner, strict=True)) for corner in corners)):
+        try:
+            ground.load(ground.strategy, settings_of(ground, {**beside, key: value}))
+        except SettingsError as error:
+            refused = refused or error
+        else:
+            return
+    if refused is not None:
+        raise SettingsError(f"--grid {key}={value}: {str(refused).removeprefix('trial: ')}") from refused
 
 
 def longest_look_back(settings: Settings, strategy: str, load: LoadStrategy, space: Grid) -> int:

@@ -124,7 +124,7 @@ def cell_text(key: str, value: object) -> str:
     if not math.isfinite(number):
         return UNDEFINED
     if key.endswith("_ms"):
-        return utc_minute(number) if key.endswith(_MOMENTS) else _duration(number)
+        return utc_minute(number) if key.endswith(_MOMENTS) else duration_text(number)
     if key in _COUNTS or (isinstance(value, SupportsIndex) and not _suffix(key)):
         return f"{number:,.0f}"
     return _decimal(number, 2 if _suffix(key) else 3)
@@ -157,7 +157,7 @@ def _decimal(value: float, digits: int) -> str:
     return f"{value + 0.0:,.{digits}f}"  # + 0.0: no negative zero
 
 
-def _duration(ms: float) -> str:
+def duration_text(ms: float) -> str:
     """The two largest units: 3 d 4 h, 12 min 5 s."""
     seconds = round(abs(ms) / 1000)
     parts: list[str] = []

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from core.backtest.figures import duration_text
 from core.backtest.result import Floats, Times
 from core.domain.errors import BadInputError
 
@@ -73,7 +74,8 @@ def walk_forward(
         windows.append(Window(train_from, train_to, test_from, min(test_from + test_ms, to_ms)))
     if not windows:
         raise BadInputError(
-            f"a period of {to_ms - from_ms} ms has no room for {train_ms} ms of training and a test; "
+            f"a period of {duration_text(to_ms - from_ms)} has no room for {duration_text(train_ms)} of training "
+            f"{'and a whole test' if whole_tests else 'and a test'}; "
             "lengthen the period or shorten the training"
         )
     return tuple(windows)

@@ -108,7 +108,7 @@ def run_options(function: F) -> F:
     options = (
         click.argument("strategy"),
         click.option("--symbol", "symbols", multiple=True, metavar="SYMBOL", help="Repeatable.  [settings]"),
-        click.option("--from", "from_ms", type=Moment(), help="First bar's open (UTC).  [the data's first]"),
+        click.option("--from", "from_ms", type=Moment(), help="First bar's open (UTC).  [as early as it can]"),
         click.option("--to", "to_ms", type=Moment(), help="End of the period (UTC, exclusive).  [the data's last]"),
         click.option(
             "--set",

@@ -87,7 +87,6 @@ def sweep(
 
 @click.command()
 @run_options
-@engine_option
 @click.option("--train", "train_ms", type=Duration(), help="What parameters are chosen on, as 30d.")
 @click.option("--test", "test_ms", type=Duration(), help="What they then trade, as 7d.")
 @click.option("--anchored", is_flag=True, help="Let every training begin where the first does.")
@@ -98,7 +97,6 @@ def sweep(
 def walkforward(
     runtime: Runtime,
     /,
-    engine: str,
     train_ms: int | None,
     test_ms: int | None,
     anchored: bool,
@@ -115,7 +113,7 @@ def walkforward(
     One account goes through all the tests, as it would have lived. Ctrl-C ends it early and keeps what was run so far,
     marked PARTIAL.
     """
-    run = request_of(options, ENGINES[engine])
+    run = request_of(options, "event-driven")
     if run.preset is None and (train_ms is None or test_ms is None):
         raise BadInputError("say how long to train and to test: --train 30d --test 7d, or a --preset")
     if train_ms == 0 or test_ms == 0:
