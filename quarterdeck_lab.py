@@ -175,13 +175,16 @@ class HomeLab:
         how: Any = {"known": known, "on_trial": keeper.take, "should_stop": should_stop}
         compute = plan.compute(self._home)
         compile_ahead(ground)
-        if request.trials is None:
-            search = run_grid(ground, request.grid, compute, **how)
-        else:
-            space = request.grid or plan.strategy.search_space
-            drawing = (space, request.trials, request.objective, plan.seed)
-            search = run_optuna(ground, *drawing, compute, storage=self._home.searches, study=run_id, **how)
-        keeper.flush()
+        try:
+            if request.trials is None:
+                search = run_grid(ground, request.grid, compute, **how)
+            else:
+                space = request.grid or plan.strategy.search_space
+                drawing = (space, request.trials, request.objective, plan.seed)
+                search = run_optuna(ground, *drawing, compute, storage=self._home.searches, study=run_id, **how)
+        finally:
+            # What was tried before a worker or a cluster failed counts, and is not tried again.
+            keeper.flush()
         selection = select(search.trials, request.objective, tried=self._tried(plan, []))
         self.store.end_sweep(run_id, "complete" if search.complete else "partial", selection.figures())
         return self.store.run(run_id)
