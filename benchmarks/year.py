@@ -51,5 +51,9 @@ def home_with_year(bars: int = YEAR_BARS) -> Iterator[Home]:
 
 
 def quarterdeck(home: Home, *arguments: str, timeout_s: float = TIMEOUT_S) -> Measured:
-    """The real command in a process of its own. Raises RuntimeError with its last words when it fails."""
-    return measured((*QUARTERDECK, *arguments, "--home", str(home.root)), timeout_s)
+    """The real command in a process of its own. Raises RuntimeError with its last words when it fails.
+
+    Its modules are compiled once, whatever our own environment says of that: an installed program's are.
+    """
+    compiled = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(home.root.parent / "pycache")}
+    return measured((*QUARTERDECK, *arguments, "--home", str(home.root)), timeout_s, compiled)

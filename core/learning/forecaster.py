@@ -6,16 +6,18 @@ import hashlib
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core.domain.errors import ModelError
 from core.domain.market import MINUTE_MS
 from core.domain.trading import Prediction
 from core.learning import tasks
 from core.learning.protocol import Outlook
-from core.learning.workers import WorkerPool
 from core.ports import BarColumns, TrainingResult
 from core.strategy import Strategy
+
+if TYPE_CHECKING:
+    from core.learning.workers import WorkerPool
 
 _log = logging.getLogger(__name__)
 
