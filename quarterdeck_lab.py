@@ -100,7 +100,9 @@ class HomeLab:
             )
         return values_of(record.result, plan.history)
 
-    def _judged(self, plan: Plan, kind: Literal["backtest", "walkforward"], engine: Engine, result: RunResult) -> RunRecord:
+    def _judged(
+        self, plan: Plan, kind: Literal["backtest", "walkforward"], engine: Engine, result: RunResult
+    ) -> RunRecord:
         """The record of a run, with all its figures. A walk-forward chose its parameters before what it trades."""
         from core.backtest.judge import judge
         from storage.lab_records import RunRecord
@@ -131,10 +133,9 @@ class HomeLab:
         return self.store.count_trials(plan.strategy.name, history.symbols, history.from_ms, history.to_ms, also=named)
 
     def sweep(self, request: SweepRequest, progress: OnProgress, should_stop: ShouldStop) -> Row:
-        from core.backtest.selection import select
-
         from core.backtest.optuna_search import run_optuna
         from core.backtest.search import run_grid
+        from core.backtest.selection import select
 
         request, run_id = self._resumed(request)
         plan = self.plan(request.run)

@@ -67,10 +67,12 @@ def search(home: Home, axes: Axes) -> Measured:
     return took
 
 
-def run(*, full: bool = False, bars: int = YEAR_BARS, axes: Axes | None = None) -> Section:
+def run(*, full: bool = False, bars: int = YEAR_BARS, axes: Axes | None = None, warm: bool = True) -> Section:
+    """`warm` runs a few sets once that are not counted."""
     chosen = axes or (FULL if full else QUICK)
     with home_with_year(bars) as home:
-        search(home, SMALL)
+        if warm:
+            search(home, SMALL)
         small = search(home, SMALL)
         took = search(home, chosen)
     history = one_symbol(bars)

@@ -17,6 +17,8 @@ from core.home import Home
 SYMBOL = "BTCUSDT"
 TIMEOUT_S = 3_600.0
 
+COMPILED = {"PYTHONDONTWRITEBYTECODE": ""}
+
 FREE = """
 [costs]
 maker_fee_bps = 4
@@ -55,5 +57,4 @@ def quarterdeck(home: Home, *arguments: str, timeout_s: float = TIMEOUT_S) -> Me
 
     Its modules are compiled once, whatever our own environment says of that: an installed program's are.
     """
-    compiled = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(home.root.parent / "pycache")}
-    return measured((*QUARTERDECK, *arguments, "--home", str(home.root)), timeout_s, compiled)
+    return measured((*QUARTERDECK, *arguments, "--home", str(home.root)), timeout_s, COMPILED)
