@@ -63,13 +63,15 @@ class HomeLab:
     @cached_property
     def _candles(self) -> Database:
         """The home's database. A home without candles is given the recorded market."""
-        from storage.data_admin import import_recorded_market
         from storage.database import open_database
         from storage.history import stored_series
 
         self._home.create()
-        database = open_database(self._home.database)
+        # Nothing of a year of candles is read but what a query asks for, and a query tells of damage.
+        database = open_database(self._home.database, thorough=False)
         if not stored_series(database, MINUTE_MS):
+            from storage.data_admin import import_recorded_market
+
             import_recorded_market(database, DATA, SystemClock().now_ms())
         return database
 
@@ -103,10 +105,10 @@ class HomeLab:
 
     def _values(self, plan: Plan, run_id: str | None) -> Values | None:
         """The predictions of a stored run over the plan's history."""
-        from core.backtest.checks.run import values_of
-
         if run_id is None:
             return None
+        from core.backtest.checks.run import values_of
+
         record = self.store.load(run_id)
         lacking = [symbol for symbol in plan.history.symbols if symbol not in record.result.predictions]
         if lacking or record.provenance.strategy != plan.strategy.name:
