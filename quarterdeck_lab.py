@@ -157,7 +157,7 @@ class HomeLab:
         return self.store.count_trials(plan.strategy.name, history.symbols, history.from_ms, history.to_ms, also=named)
 
     def sweep(self, request: SweepRequest, progress: OnProgress, should_stop: ShouldStop) -> Row:
-        from core.backtest.evaluation import check_space
+        from core.backtest.evaluation import check_space, check_values
         from core.backtest.optuna_search import run_optuna
         from core.backtest.search import run_grid
         from core.backtest.selection import select
@@ -167,7 +167,9 @@ class HomeLab:
         ground = plan.ground(self._values(plan, request.run.predictions))
         provenance = plan.provenance("sweep", in_sample=True, trials=1)
         if run_id is None:
-            check_space(ground, request.grid or plan.strategy.search_space)
+            space = request.grid or plan.strategy.search_space
+            check_space(ground, space)
+            check_values(ground, space)
             record = sweep_record(plan, request, SystemClock().now_ms())
             run_id = self.store.begin_sweep(record)
         elif self.store.sweep(run_id).provenance.data_hash != provenance.data_hash:

@@ -130,14 +130,17 @@ def check_space(ground: Ground, space: Grid) -> None:
                 f"{key}: would change the model, whose predictions are given here; "
                 f"keys of {ground.strategy} that can be searched: {known}"
             )
+
+
+def check_values(ground: Ground, space: Grid) -> None:
+    """Raises SettingsError for a value that no set of the space can have. A set that is impossible because its values
+    do not go together is a failed trial."""
     for key, values in space:
         for value in values:
             _check_value(ground, space, key, value)
 
 
 def _check_value(ground: Ground, space: Grid, key: str, value: Value) -> None:
-    """Raises SettingsError for a value that no set of the space can have. A set that is impossible because its values
-    do not go together is a failed trial."""
     others = [(name, _ends(values)) for name, values in space if name != key][:CORNER_KEYS]
     names = [name for name, _ in others]
     corners = itertools.islice(itertools.product(*(ends for _, ends in others)), MOST_CORNERS)

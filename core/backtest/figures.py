@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import SupportsFloat, SupportsIndex
@@ -80,6 +80,7 @@ GROUPS: tuple[tuple[str, Mapping[str, str]], ...] = (
         },
     ),
 )
+_LABELS = {key: label for _, labels in GROUPS for key, label in labels.items()}
 _UNITS = {"_pct": "%", "_usdt": "USDT", "_bps": "bps", "_days": "d", "_per_year": "a year"}
 _COUNTS = {"trades", "trials", "count", "open_positions", "wins", "losses", "hour", "bars", "slots"}
 _MOMENTS = ("_at_ms", "_time_ms", "from_ms", "to_ms")
@@ -110,6 +111,19 @@ def column_title(key: str) -> str:
     """A table's column head with its unit: net_usdt is "net USDT"."""
     suffix = _suffix(key)
     return f"{_words(key)} {_UNITS[suffix]}" if suffix else _words(key)
+
+
+def row_title(key: str) -> str:
+    """What a figure is called where every row has one, with its unit: "total return, %"."""
+    suffix = _suffix(key)
+    label = _LABELS.get(key, _words(key))
+    return f"{label}, {_UNITS[suffix]}" if suffix else label
+
+
+def in_order(keys: Iterable[str]) -> list[str]:
+    """Names of figures in the order of the headings; those that no heading knows come last."""
+    places = {key: place for place, key in enumerate(_LABELS)}
+    return sorted(keys, key=lambda key: places.get(key, len(places)))
 
 
 def cell_text(key: str, value: object) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from html import escape
 
 from core.backtest.figures import cell_text, column_title, grouped
-from core.backtest.report_data import Report, Rows, all_figures, all_tables, provenance_pairs
+from core.backtest.report_data import Report, Rows, all_figures, all_tables, caution, provenance_pairs
 from core.domain.errors import UnavailableError
 
 SECURITY_POLICY = (
@@ -96,7 +96,9 @@ def _figures(report: Report) -> str:
             f'<tr><td>{escape(item.label)}</td><td class="number">{escape(item.text)}</td></tr>' for item in items
         )
         groups.append(f"<div><h3>{escape(title)}</h3><table>{rows}</table></div>")
-    return f'<h2>Figures</h2><div class="columns">{"".join(groups)}</div>'
+    told = caution(report)
+    note = f'<p class="note">{escape(told)}</p>' if told else ""
+    return f'<h2>Figures</h2>{note}<div class="columns">{"".join(groups)}</div>'
 
 
 def _table(name: str, rows: Rows) -> str:

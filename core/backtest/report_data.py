@@ -8,7 +8,11 @@ from dataclasses import dataclass
 from core.backtest.figures import utc_minute
 from core.backtest.result import EquityCurve, Provenance, RunResult
 from core.backtest.series import drawdown_pct
+from core.backtest.statistics import DAY_MS
 from core.market.intervals import interval_text
+
+SHORT_DAYS = 90
+"""A run that is shorter is too short for figures of a year to be taken at their word."""
 
 Rows = Sequence[Mapping[str, object]]
 
@@ -82,6 +86,17 @@ def all_figures(report: Report) -> dict[str, float | None]:
         "open_positions": result.open_positions,
     }
     return own | dict(report.statistics)
+
+
+def caution(report: Report) -> str:
+    """What to keep in mind of figures a year; empty where the run is long enough for them."""
+    days = (report.reached_ms() - report.provenance.from_ms) / DAY_MS
+    if days >= SHORT_DAYS:
+        return ""
+    return (
+        f"Figures of a year (CAGR, volatility, Sharpe, Sortino, Calmar, turnover) are stretched from {days:,.2f} days: "
+        "of so few, read the interval and not the ratio."
+    )
 
 
 def all_tables(report: Report) -> dict[str, Rows]:

@@ -34,6 +34,9 @@ from core.strategy import Strategy
 
 Progress = Callable[[int, int], None]
 
+LEAST_DAYS = 5
+"""Of fewer daily returns the ratios of a single test say nothing."""
+
 
 @dataclass(frozen=True, slots=True)
 class Choosing:
@@ -293,7 +296,7 @@ def _figures(result: RunResult, history: History, fold: Fold) -> dict[str, float
         "final_usdt": closed_usdt,
         "total_return_pct": percent(closed_usdt - opened_usdt, opened_usdt),
         "trades": float(np.count_nonzero((entered >= window.test_from_ms) & (entered < window.test_to_ms))),
-        "sharpe": sharpe(daily),
-        "sortino": sortino(daily),
+        "sharpe": sharpe(daily) if len(daily) >= LEAST_DAYS else None,
+        "sortino": sortino(daily) if len(daily) >= LEAST_DAYS else None,
         "max_drawdown_pct": drawdown.depth_pct if drawdown is not None else None,
     }

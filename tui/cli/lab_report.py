@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from core.backtest.figures import Figure, cell_text, column_title, grouped, utc_minute
-from core.backtest.report_data import Report, Rows, all_figures, all_tables, provenance_pairs
+from core.backtest.report_data import Report, Rows, all_figures, all_tables, caution, provenance_pairs
 from core.backtest.series import drawdown_pct
 from tui.cli.output import Column, table
 from tui.format import plain_text
@@ -18,6 +18,8 @@ LEAST_WIDTH = 80
 EQUITY_LINES, DRAWDOWN_LINES = 9, 4
 MOST_ROWS = 24
 _FIGURE_WIDTH, _GAP = 38, 4
+_EARLY = {"trades": 1, "net_usdt": 2, "win_rate_pct": 3, "expectancy_bps": 4}
+"""Columns that are wanted first, where there is no room for all."""
 
 
 def summary(report: Report, width: int = LEAST_WIDTH, unicode: bool = True) -> str:
@@ -30,6 +32,7 @@ def summary(report: Report, width: int = LEAST_WIDTH, unicode: bool = True) -> s
         _labels(report, width),
         _text_rows(provenance_pairs(report), width),
         *(_figures(title, items, width) for title, items in grouped(all_figures(report))),
+        textwrap.wrap(caution(report), width),
         _pictures(report, width, unicode),
         *(_table(name, rows, width) for name, rows in all_tables(report).items()),
         _labels(report, width),
@@ -79,7 +82,8 @@ def _pictures(report: Report, width: int, unicode: bool) -> Iterator[str]:
 
 def _table(name: str, rows: Rows, width: int) -> Iterator[str]:
     """The rows and columns that there is room for; what is left out is named."""
-    keys = list(dict.fromkeys(key for row in rows for key in row))
+    found = dict.fromkeys(key for row in rows for key in row)
+    keys = sorted(found, key=lambda key: _EARLY.get(key, 0 if key == next(iter(found)) else len(_EARLY) + 1))
     texts = [{key: plain_text(cell_text(key, row.get(key))) for key in keys} for row in rows[:MOST_ROWS]]
     columns = [_column(key, rows) for key in keys]
     kept = len(columns)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shutil
 import sys
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from core.runtime import Row
-from tui.cli.output import Column, any_value, moment, money, number, pairs, percent, show, table
+from tui.cli.output import Column, moment, money, number, pairs, percent, show, table
 from tui.format import plain_text
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 RUN_COLUMNS = [
     Column("run_id", "run", right=False),
-    Column("created_ms", "made UTC", moment),
+    Column("created_ms", "made UTC", lambda value: moment(value)[:16]),
     Column("kind", "kind", right=False),
     Column("strategy", "strategy", right=False),
     Column("symbols", "symbols", lambda value: _few(value), right=False),
@@ -39,6 +40,25 @@ CHECK_COLUMNS = [
 ]
 
 
+NARROW_FIRST = ("final_usdt", "created_ms", "to_ms", "kind", "max_drawdown_pct", "from_ms", "note")
+"""The columns of the list that go first where a terminal is too narrow for all."""
+
+
+def terminal_width() -> int | None:
+    """Characters of a line of the terminal that is written to; None where it is none."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def fitting(rows: Sequence[Row], columns: Sequence[Column], width: int | None) -> list[Column]:
+    """The columns that there is room for; `runs list --json` and a pipe have them all."""
+    kept = list(columns)
+    for name in NARROW_FIRST:
+        if width is None or not rows or max(map(len, table(rows, kept).splitlines())) <= width:
+            break
+        kept = [column for column in kept if column.key != name]
+    return kept
+
+
 def show_result(lab: Lab, row: Row) -> None:
     """The summary of a run, or the best trials of a sweep."""
     if row["kind"] == "sweep":
@@ -46,7 +66,7 @@ def show_result(lab: Lab, row: Row) -> None:
         return
     from tui.cli.lab_report import summary
 
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 80
+    width = terminal_width() or 80
     unicode = (sys.stdout.encoding or "ascii").lower().startswith("utf")
     click.echo(f"run           {row['run_id']}")
     click.echo(summary(lab.report(row["run_id"]), width, unicode))
@@ -57,7 +77,7 @@ def sweep_text(row: Row) -> str:
         ("sweep", row["run_id"]),
         ("strategy", row["strategy"]),
         ("symbols", ", ".join(row["symbols"])),
-        ("period", f"{moment(row['from_ms'])[:16]} to {moment(row['to_ms'])[:16]} UTC"),
+        ("period", _period(row)),
         ("source", plain_text(row["source"])),
         ("tried", f"{row['trials']:,}"),
         ("raised", row["objective"]),
@@ -80,7 +100,15 @@ def sweep_text(row: Row) -> str:
         Column("final_usdt", "final USDT", money),
     ]
     parts = [*label_lines(row), pairs(about)]
-    return "\n".join([*parts, table(best, columns)] if best else parts)
+    if best:
+        parts += ["", table(best, columns)]
+    if failed := sum(trial["state"] == "failed" for trial in best):
+        parts.append(f"{failed} of these sets could not be run: their values do not go together")
+    return "\n".join(parts)
+
+
+def _period(row: Row) -> str:
+    return f"{moment(row['from_ms'])[:16]} to {moment(row['to_ms'])[:16]} UTC"
 
 
 def _luck_lines(figures: Row) -> list[tuple[str, str]]:
@@ -99,7 +127,7 @@ def validation_text(row: Row) -> str:
     """One row a path and symbol; what a model that knows nothing would show is a mean net of minus the costs."""
     about = [
         ("strategy", row["strategy"]),
-        ("period", f"{moment(row['from_ms'])[:16]} to {moment(row['to_ms'])[:16]} UTC"),
+        ("period", _period(row)),
         ("source", plain_text(row["source"])),
         ("cut into", f"{row['folds']} folds, {row['test_folds']} left out at a time, purged by label ends"),
     ]
@@ -124,24 +152,52 @@ def validation_text(row: Row) -> str:
     return "\n".join([*stopped, *label_lines(row), pairs(about), *([table(rows, columns)] if rows else [])])
 
 
-def check_text(row: Row) -> str:
+def check_text(row: Row, width: int) -> str:
+    """The verdicts, what was found going on below itself where a line has no room for it."""
     checks = row["checks"]
-    mends = [f"  {item['check']}: {plain_text(item['mend'])}" for item in checks if item["mend"]]
-    parts = [*label_lines(row), table(checks, CHECK_COLUMNS)]
-    return "\n".join([*parts, *(["to do", *mends] if mends else []), row["verdict"]])
+    indent = table(checks, CHECK_COLUMNS[:2]).partition("\n")[0].index("verdict") + len("VERDICT") + 2
+    lines = []
+    for line in table(checks, CHECK_COLUMNS).splitlines():
+        lines += textwrap.wrap(line, width, subsequent_indent=" " * indent, drop_whitespace=True) or [""]
+    parts = [
+        *label_lines(row),
+        pairs([(name, _about_text(name, row[name])) for name in ("strategy", "symbols")]),
+        f"period    {_period(row)}",
+        "",
+        *lines,
+        "",
+    ]
+    mends = [f"to do, {item['check']}: {plain_text(item['mend'])}" for item in checks if item["mend"]]
+    for text in (*mends, row["verdict"]):
+        parts += textwrap.wrap(text, width, subsequent_indent="  ")
+    return "\n".join(parts)
 
 
 def compare_text(row: Row) -> str:
+    from core.backtest.figures import cell_text, in_order, row_title
+
     runs = row["runs"]
     labelled = [f"!!! {run['run_id']}: {plain_text(label)}" for run in runs for label in run["labels"]]
     about = [
-        {"name": name, "values": [run.get(name) for run in runs]}
-        for name in ("strategy", "symbols", "from_ms", "to_ms")
+        {"name": title, "values": [_about_text(name, run.get(name)) for run in runs]}
+        for name, title in (("strategy", "strategy"), ("symbols", "symbols"), ("from_ms", "from"), ("to_ms", "to"))
     ]
-    parts = [*labelled, _side_by_side(runs, [*about, *row["figures"]])]
-    return "\n".join(
-        [*parts, "settings that differ", _side_by_side(runs, row["settings"])] if row["settings"] else parts
-    )
+    found = {item["name"]: item["values"] for item in row["figures"]}
+    figures = [
+        {"name": row_title(name), "values": [cell_text(name, value) for value in found[name]]}
+        for name in in_order(found)
+    ]
+    settings = [
+        {"name": item["name"], "values": [show(value, _value) for value in item["values"]]} for item in row["settings"]
+    ]
+    parts = [*labelled, _side_by_side(runs, [*about, *figures])]
+    return "\n".join([*parts, "", "settings that differ", _side_by_side(runs, settings)] if settings else parts)
+
+
+def _about_text(name: str, value: Any) -> str:
+    from core.backtest.figures import cell_text
+
+    return plain_text(_few(value) if isinstance(value, list) else cell_text(name, value))
 
 
 def label_lines(row: Row) -> list[str]:
@@ -151,20 +207,12 @@ def label_lines(row: Row) -> list[str]:
 def _side_by_side(runs: Sequence[Row], rows: Sequence[Row]) -> str:
     columns = [Column("name", "", right=False), *(Column(str(n), run["run_id"]) for n, run in enumerate(runs))]
     return table(
-        [
-            {"name": row["name"]} | {str(n): show(value, _form(row["name"])) for n, value in enumerate(row["values"])}
-            for row in rows
-        ],
-        columns,
+        [{"name": row["name"]} | {str(n): value for n, value in enumerate(row["values"])} for row in rows], columns
     )
 
 
-def _form(name: str) -> Any:
-    return lambda value: _few(value) if isinstance(value, list) else plain_text(any_value(name)(value))
-
-
 def _value(value: Any) -> str:
-    return number(value) if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
+    return number(value) if isinstance(value, int | float) and not isinstance(value, bool) else plain_text(str(value))
 
 
 def _few(symbols: Sequence[str]) -> str:

@@ -138,7 +138,7 @@ def check(runtime: Runtime, /, only: tuple[str, ...], **options: Any) -> None:
 
     Exit code 1 when a fault is found.
     """
-    from tui.cli.lab_text import check_text
+    from tui.cli.lab_text import check_text, terminal_width
 
     request = CheckRequest(request_of(options, "event-driven"), only)
     home: Home = options["home"]
@@ -147,7 +147,7 @@ def check(runtime: Runtime, /, only: tuple[str, ...], **options: Any) -> None:
     if options["as_json"]:
         emit_json(row)
     else:
-        click.echo(check_text(row))
+        click.echo(check_text(row, terminal_width() or 120))
     click.get_current_context().exit(1 if row["faults"] else 0)
 
 

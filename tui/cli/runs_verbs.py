@@ -45,10 +45,11 @@ def runs() -> None:
 @click.pass_obj
 def list_(runtime: Runtime, limit: int | None, home: Home, as_json: bool) -> None:
     """List the results, the newest last."""
-    from tui.cli.lab_text import RUN_COLUMNS
+    from tui.cli.lab_text import RUN_COLUMNS, fitting, terminal_width
 
     rows = runtime.lab(home.root).runs() if home.lab.exists() else []
-    emit_rows(rows[-limit:] if limit else rows, RUN_COLUMNS, as_json, NONE_YET.format(home=home.root))
+    shown = rows[-limit:] if limit else rows
+    emit_rows(shown, fitting(shown, RUN_COLUMNS, terminal_width()), as_json, NONE_YET.format(home=home.root))
 
 
 @runs.command("show")

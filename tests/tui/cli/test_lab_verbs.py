@@ -10,9 +10,11 @@ import pytest
 from core.backtest.presets import DAY_MS, HOUR_MS
 from core.home import Home
 from core.lab import BacktestRequest, CheckRequest, SweepRequest, ValidateRequest, WalkForwardRequest
-from tests.tui.cli.fake_lab import BEST, CHECKS, SYNTHETIC, FakeLab
+from tests.tui.cli.fake_lab import BEST, CHECKS, SUMMARY, SYNTHETIC, FakeLab
 from tests.tui.cli.fakes import FakeRuntime, Quarterdeck
 from tui.cli.lab_options import read_value
+from tui.cli.lab_text import RUN_COLUMNS, check_text, fitting
+from tui.cli.output import table
 from tui.cli.progress import STOPPING
 
 MIDNIGHT_MS = 1_748_995_200_000  # 2025-06-04
@@ -194,9 +196,11 @@ def test_a_check_tells_its_verdict_by_the_exit_code(
     assert lab.requests == [CheckRequest(BacktestRequest("ema_cross", symbols=("BTCUSDT",)), ("costs",))]
     lines = result.stdout.splitlines()
     assert lines[0] == f"!!! {SYNTHETIC}"
-    assert lines[2].split()[:2] == ["look-ahead", "CLEAN"]
-    assert lines[3].split() == ["costs", "FAULT", "2", "fills", "free"]
-    assert lines[-2:] == ["  costs: charge them", "so it is"]
+    assert lines[1].split() == ["strategy", "ema_cross"]
+    told = [line.split() for line in lines]
+    assert told[6][:2] == ["look-ahead", "CLEAN"]
+    assert told[7] == ["costs", "FAULT", "2", "fills", "free"]
+    assert lines[-2:] == ["to do, costs: charge them", "so it is"]
     assert json.loads(quarterdeck("check", "ema_cross", "--json").stdout)["faults"] == faults
 
 
@@ -280,7 +284,7 @@ def test_results_side_by_side(quarterdeck: Quarterdeck, home: Home) -> None:
     text = quarterdeck("runs", "compare", "r1", "r2").stdout
     lines = [line.split() for line in text.splitlines()]
     assert lines[0][:2] == ["!!!", "r1:"]
-    assert ["sharpe", "1.5", "-"] in lines
+    assert ["Sharpe", "1.500", "-"] in lines
     assert ["ema_cross.fast_bars", "12", "5"] in lines
     assert json.loads(quarterdeck("runs", "compare", "r1", "r2", "--json").stdout)["settings"][0]["values"] == [12, 5]
 
@@ -310,3 +314,18 @@ def test_validation_tells_every_path(lab: FakeLab, quarterdeck: Quarterdeck) -> 
     assert "no path has a Sharpe ratio" in text
     assert text.splitlines()[-1].split() == ["BTCUSDT", "1", "3", "-2.50", "-7.50", "-"]
     assert json.loads(quarterdeck("validate", "scalper", "--json").stdout)["validations"][0]["rows"] == 900
+
+
+def test_what_a_check_found_goes_on_below_itself() -> None:
+    found = {"check": "costs", "status": "warn", "detail": "of the fills " * 12, "mend": "mend " * 30, "figures": {}}
+    lines = check_text(CHECKS | {"checks": [found]}, 80).splitlines()
+    assert max(map(len, lines)) <= 80
+    begun = next(index for index, line in enumerate(lines) if "WARN" in line)
+    assert len(lines[begun + 1]) - len(lines[begun + 1].lstrip()) == lines[begun].index("of the")
+
+
+def test_a_narrow_terminal_is_shown_fewer_columns_and_a_pipe_all() -> None:
+    kept = fitting([SUMMARY], RUN_COLUMNS, 80)
+    assert max(map(len, table([SUMMARY], kept).splitlines())) <= 80
+    assert {"run_id", "strategy", "trades", "labels"} <= {column.key for column in kept}
+    assert fitting([SUMMARY], RUN_COLUMNS, None) == RUN_COLUMNS
