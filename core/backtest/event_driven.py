@@ -162,6 +162,7 @@ class Drive:
         first, stop = self.history.first, len(self.history)
         told_ns = monotonic_ns()
         await self.session.warm_up()
+        progress(0, stop - first)
         while self.slot < stop and not should_stop():
             if self.session.outage:
                 # Without its predictions a run would tell of a strategy that never wants to trade.
