@@ -63,13 +63,15 @@ class HomeLab:
     @cached_property
     def _candles(self) -> Database:
         """The home's database. A home without candles is given the recorded market."""
-        from storage.data_admin import import_recorded_market
         from storage.database import open_database
         from storage.history import stored_series
 
         self._home.create()
-        database = open_database(self._home.database)
+        # Nothing of a year of candles is read but what a query asks for, and a query tells of damage.
+        database = open_database(self._home.database, thorough=False)
         if not stored_series(database, MINUTE_MS):
+            from storage.data_admin import import_recorded_market
+
             import_recorded_market(database, DATA, SystemClock().now_ms())
         return database
 
@@ -103,10 +105,10 @@ class HomeLab:
 
     def _values(self, plan: Plan, run_id: str | None) -> Values | None:
         """The predictions of a stored run over the plan's history."""
-        from core.backtest.checks.run import values_of
-
         if run_id is None:
             return None
+        from core.backtest.checks.run import values_of
+
         record = self.store.load(run_id)
         lacking = [symbol for symbol in plan.history.symbols if symbol not in record.result.predictions]
         if lacking or record.provenance.strategy != plan.strategy.name:
@@ -177,13 +179,16 @@ class HomeLab:
         how: Any = {"known": known, "on_trial": keeper.take, "should_stop": should_stop}
         compute = plan.compute(self._home)
         compile_ahead(ground)
-        if request.trials is None:
-            search = run_grid(ground, request.grid, compute, **how)
-        else:
-            space = request.grid or plan.strategy.search_space
-            drawing = (space, request.trials, request.objective, plan.seed)
-            search = run_optuna(ground, *drawing, compute, storage=self._home.searches, study=run_id, **how)
-        keeper.flush()
+        try:
+            if request.trials is None:
+                search = run_grid(ground, request.grid, compute, **how)
+            else:
+                space = request.grid or plan.strategy.search_space
+                drawing = (space, request.trials, request.objective, plan.seed)
+                search = run_optuna(ground, *drawing, compute, storage=self._home.searches, study=run_id, **how)
+        finally:
+            # What was tried before a worker or a cluster failed counts, and is not tried again.
+            keeper.flush()
         selection = select(search.trials, request.objective, tried=self._tried(plan, []))
         self.store.end_sweep(run_id, "complete" if search.complete else "partial", selection.figures())
         return self.store.run(run_id)
@@ -252,14 +257,8 @@ class HomeLab:
             left = [name for name in request.only or CHECKS if name not in made]
             verdicts += [Verdict(name, Status.UNKNOWN, "stopped before it was made") for name in left]
         faults = sum(verdict.status is Status.FAULT for verdict in verdicts)
-        history = plan.history
         return {
-            "strategy": plan.strategy.name,
-            "symbols": list(history.symbols),
-            "from_ms": history.from_ms,
-            "to_ms": history.to_ms,
-            "labels": list(plan.provenance("event-driven", in_sample=False, trials=1).labels()),
-            "source": history.source,
+            **_about(plan),
             "verdict": plain(overall(verdicts), faults),
             "faults": faults,
             "checks": [{**asdict(verdict), "status": str(verdict.status)} for verdict in verdicts],
@@ -321,12 +320,7 @@ class HomeLab:
                 break
             told.append(validation_row(symbol, found))
         return {
-            "strategy": plan.strategy.name,
-            "symbols": list(history.symbols),
-            "from_ms": history.from_ms,
-            "to_ms": history.to_ms,
-            "labels": list(plan.provenance("event-driven", in_sample=False, trials=1).labels()),
-            "source": history.source,
+            **_about(plan),
             "folds": request.folds,
             "test_folds": request.test_folds,
             "status": "complete" if len(told) == len(history.symbols) else "partial",
@@ -382,6 +376,13 @@ class HomeLab:
 
 def _tell_split(progress: OnProgress, symbol: str, done: int, total: int) -> None:
     progress(Progress(done, total, "trainings", symbol))
+
+
+def _about(plan: Plan) -> Row:
+    """What was looked at, for what is told and not stored."""
+    own = plan.provenance("event-driven", in_sample=False, trials=1)
+    names = ("strategy", "from_ms", "to_ms", "source")
+    return {name: getattr(own, name) for name in names} | {"symbols": list(own.symbols), "labels": list(own.labels())}
 
 
 def _costs_times(costs: CostSettings, factor: float) -> Overrides:

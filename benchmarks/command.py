@@ -30,11 +30,12 @@ def backtest(home: Home, exit_mode: str) -> Measured:
     return took
 
 
-def run(bars: int = YEAR_BARS, rounds: int = ROUNDS) -> Section:
+def run(bars: int = YEAR_BARS, rounds: int = ROUNDS, *, warm: bool = True) -> Section:
+    """`warm` runs each once that is not counted."""
     runs: dict[str, list[Measured]] = {"bracket": [], "reverse": []}
     bare: list[Measured] = []
     with home_with_year(bars) as home:
-        for exit_mode in runs:
+        for exit_mode in runs if warm else ():
             backtest(home, exit_mode)
         for _ in range(rounds):
             bare.append(measured(BARE, TIMEOUT_S))

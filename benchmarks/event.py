@@ -51,8 +51,8 @@ def run(bars: int = YEAR_BARS, rounds: int = ROUNDS) -> Section:
         figures += ratios(exit_mode, peers)
     figures += ratios("ten symbols, bracket", TEN_SYMBOLS)
     notes = (
-        f"best of {rounds} rounds over up to {bars:,} bars of one symbol, signal scan included; the plain loop gave the "
-        "same trades and equity",
+        f"best of {rounds} rounds over up to {bars:,} bars of one symbol, signal scan included; the plain loop gave "
+        "the same trades and equity",
         "the live code: journal records, exact money, limits, simulated venue; slots in which nothing can happen are "
         "passed over, so bracket is nearly free and a trade is what costs",
         NOTE,

@@ -1,4 +1,4 @@
-"""A program of its own: the first parameter set of a process. Prints JSON: seconds of imports, and of the first score."""
+"""A program of its own: the first parameter set of a process. Prints JSON: seconds of imports and of that set."""
 
 from __future__ import annotations
 

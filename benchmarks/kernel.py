@@ -96,8 +96,8 @@ def run(bars: int = YEAR_BARS, rounds: int = ROUNDS, decisions: int = WARM_DECIS
     for exit_mode, peers in ONE_SYMBOL.items():
         figures += ratios(exit_mode, peers)
     notes = (
-        f"best of {rounds} rounds in turn over {bars:,} bars of one symbol; both loops and the sweep gave the same trades "
-        "and equity",
+        f"best of {rounds} rounds in turn over {bars:,} bars of one symbol; both loops and the sweep gave the same "
+        "trades and equity",
         f"warm: after {decisions:,} decisions, when the strategy's decide function is compiled; the first sets of a "
         "process call it in Python",
         f"full costs: fees, slippage, impact, volume cap, funding every 8 h, {COOLDOWN_MINUTES} min cooldown, lots",

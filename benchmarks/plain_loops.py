@@ -1,7 +1,7 @@
 """The common workload as the plainest loop that is right: the reference that every engine is measured against.
 
 One function, run as it is over lists (the plain Python loop) and compiled over arrays (the plain numba loop). It knows
-one symbol, one order size, one fee; no ticks, lots, funding, slippage or limits, and keeps nothing but a count and a sum.
+one symbol, one order size, one fee; no ticks, lots, funding, slippage or limits, and keeps but a count and a sum.
 """
 
 from __future__ import annotations

@@ -67,10 +67,12 @@ def search(home: Home, axes: Axes) -> Measured:
     return took
 
 
-def run(*, full: bool = False, bars: int = YEAR_BARS, axes: Axes | None = None) -> Section:
+def run(*, full: bool = False, bars: int = YEAR_BARS, axes: Axes | None = None, warm: bool = True) -> Section:
+    """`warm` runs a few sets once that are not counted."""
     chosen = axes or (FULL if full else QUICK)
     with home_with_year(bars) as home:
-        search(home, SMALL)
+        if warm:
+            search(home, SMALL)
         small = search(home, SMALL)
         took = search(home, chosen)
     history = one_symbol(bars)
@@ -84,6 +86,7 @@ def run(*, full: bool = False, bars: int = YEAR_BARS, axes: Axes | None = None) 
         Figure(what, took.wall_s, "s", TARGET_S if is_whole else None),
         Figure(f"{what}: each beyond the first {SMALL.sets}", 1e3 * more_s, "ms"),
         Figure(f"{what}: bars tried", chosen.sets * bars / took.wall_s / 1e6, "M bars/s"),
+        Figure(f"{what}: processor time on each core", took.cpu_s / JOBS, "s"),
         Figure("greatest resident memory of one process", took.peak_mib, "MiB"),
         Figure(f"{SMALL.sets} sets: the command's own start and end, workers too", small.wall_s, "s"),
         Figure("reference: plain Python loop, one set, one core", loop_s, "s"),

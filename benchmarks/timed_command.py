@@ -1,4 +1,4 @@
-"""`python -m benchmarks.timed_command ARGUMENTS`: the `quarterdeck` command, with a clock on LightGBM in its workers."""
+"""`python -m benchmarks.timed_command ARGUMENTS`: `quarterdeck` with a clock on LightGBM in its workers."""
 
 from __future__ import annotations
 

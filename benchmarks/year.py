@@ -17,6 +17,8 @@ from core.home import Home
 SYMBOL = "BTCUSDT"
 TIMEOUT_S = 3_600.0
 
+COMPILED = {"PYTHONDONTWRITEBYTECODE": ""}
+
 FREE = """
 [costs]
 maker_fee_bps = 4
@@ -51,5 +53,8 @@ def home_with_year(bars: int = YEAR_BARS) -> Iterator[Home]:
 
 
 def quarterdeck(home: Home, *arguments: str, timeout_s: float = TIMEOUT_S) -> Measured:
-    """The real command in a process of its own. Raises RuntimeError with its last words when it fails."""
-    return measured((*QUARTERDECK, *arguments, "--home", str(home.root)), timeout_s)
+    """The real command in a process of its own. Raises RuntimeError with its last words when it fails.
+
+    Its modules are compiled once, whatever our own environment says of that: an installed program's are.
+    """
+    return measured((*QUARTERDECK, *arguments, "--home", str(home.root)), timeout_s, COMPILED)

@@ -27,6 +27,22 @@ class PredictionDesk(Protocol):
     def predict(self, bar: Bar) -> Prediction | None: ...
 
 
+def told(strategy: Strategy, symbol: str, bar_close_ms: int, delay_ms: int, value_bps: float) -> Prediction | None:
+    """A value that is not a model's as the trader is told it; None for NaN."""
+    if math.isnan(value_bps):
+        return None
+    return Prediction(
+        symbol=symbol,
+        bar_close_ms=bar_close_ms,
+        made_ms=bar_close_ms + delay_ms,
+        horizon_ms=strategy.horizon_ms,
+        value_bps=value_bps,
+        confidence=CONFIDENCE,
+        model_version="",
+        strategy=strategy.name,
+    )
+
+
 class RuleDesk:
     """One fold of the strategy's rule for each symbol. Every bar of a symbol is folded in once, in order of time; a bar
     that the market lacks is simply not there, and the fold goes on with the next.
@@ -68,18 +84,7 @@ class RuleDesk:
 
     def prediction(self, symbol: str, bar_close_ms: int, value_bps: float) -> Prediction | None:
         """A value of the rule as the trader is told it; None for NaN."""
-        if math.isnan(value_bps):
-            return None
-        return Prediction(
-            symbol=symbol,
-            bar_close_ms=bar_close_ms,
-            made_ms=bar_close_ms + self._delay_ms,
-            horizon_ms=self._strategy.horizon_ms,
-            value_bps=value_bps,
-            confidence=CONFIDENCE,
-            model_version="",
-            strategy=self._strategy.name,
-        )
+        return told(self._strategy, symbol, bar_close_ms, self._delay_ms, value_bps)
 
     def _note(self, symbol: str, first_ms: int, last_ms: int) -> None:
         newest_ms = self._newest_ms.get(symbol, -1)

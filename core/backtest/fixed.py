@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -12,7 +11,7 @@ from core.backtest.history import History
 from core.domain.market import Bar
 from core.domain.trading import Prediction
 from core.learning.forecaster import last_bars
-from core.rules import CONFIDENCE, RuleDesk
+from core.rules import RuleDesk, told
 from core.strategy import Strategy
 
 Floats = NDArray[np.float64]
@@ -59,16 +58,4 @@ class FixedDesk:
     def predict(self, bar: Bar) -> Prediction | None:
         slot = (bar.open_time_ms - self._begin_ms) // self._interval_ms
         value_bps = float(self._values[self._rows[bar.symbol], slot])
-        if math.isnan(value_bps):
-            return None
-        close_ms = bar.close_time_ms
-        return Prediction(
-            symbol=bar.symbol,
-            bar_close_ms=close_ms,
-            made_ms=close_ms + self._delay_ms,
-            horizon_ms=self._strategy.horizon_ms,
-            value_bps=value_bps,
-            confidence=CONFIDENCE,
-            model_version="",
-            strategy=self._strategy.name,
-        )
+        return told(self._strategy, bar.symbol, bar.close_time_ms, self._delay_ms, value_bps)
