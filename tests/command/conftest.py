@@ -8,8 +8,13 @@ from subprocess import Popen
 
 import pytest
 
+from core.home import Home
+from core.lab import BacktestRequest
+from quarterdeck_lab import HomeLab
 from tests.command import kit
 from tests.command.kit import Answer
+
+FROM_MS = 1_749_081_600_000  # 2025-06-05T00:00Z
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +23,14 @@ class Run:
 
     home: Path
     answer: Answer
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _compiled(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What numba compiles is on disk before a command is waited for: on a fresh checkout that takes half a minute."""
+    request = BacktestRequest("ema_cross", symbols=("BTCUSDT",), from_ms=FROM_MS, to_ms=FROM_MS + 86_400_000)
+    lab = HomeLab(Home(tmp_path_factory.mktemp("compiled")))
+    assert lab.backtest(request, lambda _: None, lambda: False)["trades"] > 0
 
 
 @pytest.fixture(scope="session")
