@@ -132,8 +132,11 @@ def validation_text(row: Row) -> str:
         ("cut into", f"{row['folds']} folds, {row['test_folds']} left out at a time, purged by label ends"),
     ]
     for found in row["validations"]:
-        share = found["positive_share_pct"]
-        told = "no path has a Sharpe ratio" if share is None else f"{share:.0f} % of the paths have a Sharpe above 0"
+        ratios = [path["sharpe"] for path in found["paths"] if path["sharpe"] is not None]
+        told = "no path has a Sharpe ratio"
+        if ratios:
+            above = sum(ratio > 0 for ratio in ratios)
+            told = f"the Sharpe is above 0 on {above} of {len(ratios)} paths that have one, of {len(found['paths'])}"
         about.append((found["symbol"], f"{found['trainings']} trainings on {found['rows']:,} rows; {told}"))
     rows = [
         {"symbol": found["symbol"], "path": number + 1, **path}
@@ -149,7 +152,7 @@ def validation_text(row: Row) -> str:
         Column("sharpe", "Sharpe", money),
     ]
     stopped = ["PARTIAL: stopped early"] if row["status"] == "partial" else []
-    return "\n".join([*stopped, *label_lines(row), pairs(about), *([table(rows, columns)] if rows else [])])
+    return "\n".join([*stopped, *label_lines(row), pairs(about), *(["", table(rows, columns)] if rows else [])])
 
 
 def check_text(row: Row, width: int) -> str:

@@ -13,7 +13,7 @@ from core.lab import BacktestRequest, CheckRequest, SweepRequest, ValidateReques
 from tests.tui.cli.fake_lab import BEST, CHECKS, SUMMARY, SYNTHETIC, FakeLab
 from tests.tui.cli.fakes import FakeRuntime, Quarterdeck
 from tui.cli.lab_options import read_value
-from tui.cli.lab_text import RUN_COLUMNS, check_text, fitting
+from tui.cli.lab_text import RUN_COLUMNS, check_text, fitting, validation_text
 from tui.cli.output import table
 from tui.cli.progress import STOPPING
 
@@ -313,7 +313,11 @@ def test_validation_tells_every_path(lab: FakeLab, quarterdeck: Quarterdeck) -> 
     assert (request.folds, request.test_folds, request.embargo_ms) == (4, 1, 3_600_000)
     assert "no path has a Sharpe ratio" in text
     assert text.splitlines()[-1].split() == ["BTCUSDT", "1", "3", "-2.50", "-7.50", "-"]
-    assert json.loads(quarterdeck("validate", "scalper", "--json").stdout)["validations"][0]["rows"] == 900
+    row = json.loads(quarterdeck("validate", "scalper", "--json").stdout)
+    assert row["validations"][0]["rows"] == 900
+    paths = row["validations"][0]["paths"]
+    row["validations"][0]["paths"] = [path | {"sharpe": ratio} for path in paths for ratio in (0.5, -0.5, None)]
+    assert "the Sharpe is above 0 on 1 of 2 paths that have one, of 3" in validation_text(row)
 
 
 def test_what_a_check_found_goes_on_below_itself() -> None:

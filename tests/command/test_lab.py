@@ -1,0 +1,274 @@
+"""The verbs of the lab, as real commands on real homes: what they leave, print and refuse."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from click.testing import CliRunner, Result
+
+from core.lab import EXPORT_FORMS
+from quarterdeck import QuarterdeckRuntime
+from tests.command import kit
+from tests.strategies.packages import distribution
+from tui.cli import cli
+
+DAY = ("--from", "2025-06-06", "--to", "2025-06-07")
+LABEL = "SYNTHETIC DATA: not performance"
+PEEKING = """
+import numpy as np
+
+from core.strategy import Rule, Strategy
+
+
+def scan(state, opens, highs, lows, closes, volumes, parameters):
+    return np.append(1e4 * np.diff(closes) / closes[:-1], np.nan)
+
+
+def threshold_bps(round_trip_cost_bps):
+    return 12.0
+
+
+def decide(value_bps, threshold_bps):
+    return 1 if value_bps > threshold_bps else -1 if value_bps < -threshold_bps else 0
+
+
+def build(settings):
+    return Strategy(
+        name="peeking", feature_names=(), lookback_bars=10, horizon_ms=0, threshold_bps=threshold_bps, decide=decide,
+        stop_pct=1.0, target_pct=2.0, cooldown_ms=0, exits=(), rule=Rule(scan, 1, ()), reverses=True,
+    )
+"""
+
+Lab = Callable[..., Result]
+
+
+def in_process(home: Path, *arguments: object) -> Result:
+    """The command line on the real runtime, without the start of a process."""
+    return CliRunner().invoke(cli, [*map(str, arguments), "--home", str(home)], obj=QuarterdeckRuntime())
+
+
+def row_of(result: Result) -> dict[str, Any]:
+    assert result.exit_code == 0, result.stderr
+    row: dict[str, Any] = json.loads(result.stdout)
+    return row
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, kit.Answer]:
+    """A home that was not there, and what its first backtest said."""
+    home = tmp_path_factory.mktemp("lab") / "home"
+    return home, kit.quarterdeck("backtest", "ema_cross", "--symbol", "SOLUSDT", *DAY, "--home", home, "--json")
+
+
+@pytest.fixture
+def lab(first: tuple[Path, kit.Answer], tmp_path: Path) -> Lab:
+    """The command line on a copy of the home of `first`, which has the run r0001."""
+    home = Path(shutil.copytree(first[0], tmp_path / "home"))
+    return lambda *arguments: in_process(home, *arguments)
+
+
+@pytest.fixture(scope="module")
+def made_up(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with three made-up days of SOLUSDT and nothing else."""
+    base = tmp_path_factory.mktemp("made-up")
+    closes = 150.0 * np.exp(np.cumsum(np.random.default_rng(7).normal(0.0, 1e-3, 3 * 1440)))
+    lines = ["open_time,open,high,low,close,volume"]
+    for minute, (opened, closed) in enumerate(zip([150.0, *closes[:-1]], closes, strict=True)):
+        prices = (opened, max(opened, closed), min(opened, closed), closed)
+        values = ",".join(f"{price:.2f}" for price in prices)
+        lines.append(f"{1_735_689_600_000 + minute * 60_000},{values},1000")
+    path = base / "SOLUSDT-1m.csv"
+    path.write_text("\n".join(lines) + "\n")
+    assert in_process(base / "home", "data", "import", path, "--synthetic").exit_code == 0
+    return base / "home"
+
+
+def test_the_first_command_on_a_fresh_home_finds_a_market(first: tuple[Path, kit.Answer]) -> None:
+    home, answer = first
+    assert answer.code == 0, answer.err
+    row = json.loads(answer.out)
+    assert (row["run_id"], row["status"], row["labels"]) == ("r0001", "complete", [])
+    assert row["trades"] > 0
+    assert {item["symbol"] for item in json.loads(in_process(home, "data", "list", "--json").stdout)} == {
+        "BTCUSDT", "ETHUSDT", "SOLUSDT", "BNBUSDT", "XRPUSDT",
+    }  # fmt: skip
+    assert kit.contents(home).keys() >= {"lab.db", "quarterdeck.db"}
+
+
+def test_ctrl_c_keeps_what_was_run(lab: Lab, tmp_path: Path) -> None:
+    process = kit.start(
+        "backtest", "scalper", "--home", tmp_path / "home", "--settings", kit.SETTINGS, "--from", "2025-06-05",
+        "--set", "retrain_minutes=1440", "--progress", "json", "--json",
+    )  # fmt: skip
+    try:
+        assert process.stderr is not None
+        begun = False
+        while not begun:
+            line = process.stderr.readline()
+            assert line, "the run ended before it could be stopped"
+            told = json.loads(line)
+            begun = told.get("unit") == "bars" and told["done"] > 200
+        at_work = kit.workers(process.pid)
+        os.killpg(process.pid, signal.SIGINT)
+        answer = kit.finish(process)
+    finally:
+        kit.end(process)
+    assert answer.code == 0, answer.err
+    row = json.loads(answer.out)
+    assert row["status"] == "partial"
+    assert row["labels"][-1].startswith("PARTIAL")
+    assert "it is kept as r0002" in answer.err
+    kit.assert_all_gone(at_work)
+    assert not list((tmp_path / "home").glob("models-*"))
+    kept = json.loads(lab("runs", "list", "--json").stdout)
+    assert [(run["run_id"], run["status"]) for run in kept] == [("r0001", "complete"), ("r0002", "partial")]
+    assert "PARTIAL" in lab("runs", "show", "r2").stdout
+
+
+def test_made_up_data_is_labelled_wherever_a_run_is_shown(made_up: Path, tmp_path: Path) -> None:
+    names = {
+        "html": "a.html",
+        "json": "a.json",
+        "freqtrade": "a.zip",
+        "quantstats": "a.csv",
+        "csv": "c",
+        "parquet": "p",
+    }
+    assert set(names) == set(EXPORT_FORMS)
+    for name in ("c", "p"):
+        (tmp_path / name).mkdir()
+    exports = [word for form, name in names.items() for word in ("--export", f"{form}={tmp_path / name}")]
+    shown = in_process(made_up, "backtest", "ema_cross", "--symbol", "SOLUSDT", *exports)
+    assert shown.exit_code == 0, shown.stderr
+    assert shown.stderr.count("wrote ") >= len(names)
+    assert shown.stdout.count(f"!!! {LABEL}") == 2
+    for form in ("html", "json", "quantstats"):
+        assert "SYNTHETIC" in (tmp_path / names[form]).read_text()
+    with zipfile.ZipFile(tmp_path / "a.zip") as archive:
+        assert "SYNTHETIC" in " ".join(archive.namelist()) + "".join(
+            archive.read(name).decode() for name in archive.namelist() if name.endswith(".json")
+        )
+    tables = sorted((tmp_path / "c").rglob("*.csv"))
+    assert tables
+    assert all("SYNTHETIC" in path.read_text() for path in tables)
+    columns = sorted((tmp_path / "p").rglob("*.parquet"))
+    assert columns
+    for path in columns:
+        table = pq.read_table(path)
+        assert "SYNTHETIC" in f"{path.name} {table.schema.metadata} {table.column_names}"
+
+    assert in_process(made_up, "backtest", "ema_cross", "--symbol", "SOLUSDT", "--set", "fast_bars=5").exit_code == 0
+    swept = in_process(made_up, "sweep", "ema_cross", "--symbol", "SOLUSDT", "--grid", "fast_bars=4,8", "--jobs", 1)
+    for words in (["runs", "show", "r1"], ["runs", "compare", "r1", "r2"], ["check", "ema_cross", "--only", "costs"]):
+        extra = ["--symbol", "SOLUSDT"] if words[0] == "check" else []
+        assert f"!!! {LABEL}" in in_process(made_up, *words, *extra).stdout.replace("r0001: ", ""), words
+    assert swept.stdout.startswith(f"!!! {LABEL}\n!!! IN-SAMPLE")
+    listed = in_process(made_up, "runs").stdout.splitlines()
+    assert all("SYNTHETIC" in line for line in listed[1:])
+    assert len(listed) == 4
+
+
+def test_kept_results_are_shown_compared_exported_and_deleted(lab: Lab, tmp_path: Path) -> None:
+    second = row_of(lab("backtest", "ema_cross", "--symbol", "SOLUSDT", *DAY, "--set", "stop_pct=0.5", "--json"))
+    assert second["overrides"] == [["stop_pct", 0.5]]
+    assert second["trials"] == 2
+    assert row_of(lab("runs", "show", "r2", "--json")) == second
+    compared = lab("runs", "compare", "r1", "r0002").stdout
+    assert ["ema_cross.stop_pct", "1", "0.5"] in [line.split() for line in compared.splitlines()]
+
+    page = tmp_path / "page.html"
+    assert lab("runs", "export", "r1", "--form", "html", "--to", page).exit_code == 0
+    before = page.read_bytes()
+    refused = lab("runs", "export", "r2", "--form", "html", "--to", page)
+    assert (refused.exit_code, page.read_bytes()) == (1, before)
+    assert lab("runs", "export", "r2", "--form", "html", "--to", page, "--overwrite").exit_code == 0
+    assert page.read_bytes() != before
+
+    unasked = lab("runs", "delete", "r1")
+    assert (unasked.exit_code, unasked.stdout) == (1, "")
+    assert lab("runs", "delete", "r1", "--yes").exit_code == 0
+    assert [run["run_id"] for run in json.loads(lab("runs", "--json").stdout)] == ["r0002"]
+    gone = lab("runs", "show", "r1")
+    assert gone.exit_code == 2
+    again = row_of(lab("backtest", "ema_cross", "--symbol", "SOLUSDT", *DAY, "--set", "stop_pct=0.7", "--json"))
+    assert again["trials"] == 3, "what was deleted stays counted"
+
+
+def test_a_search_and_a_walk_forward_count_what_they_tried(lab: Lab) -> None:
+    period = ("--symbol", "SOLUSDT", "--from", "2025-06-06", "--to", "2025-06-10", "--jobs", 1)
+    grid = ("--grid", "fast_bars=6,12", "--grid", "slow_bars=8:24:8")
+    found = row_of(lab("sweep", "ema_cross", *period, *grid, "--json"))
+    assert (found["run_id"], found["trials"]) == ("s0001", 6)
+    assert [trial["state"] for trial in found["best"]].count("failed") == 1, "12 bars are not faster than 8"
+    assert found["labels"] == ["IN-SAMPLE: parameters or model were chosen on this data"]
+    best = [f"{key}={value}" for key, value in found["best"][0]["parameters"].items()]
+    sets = [word for text in best for word in ("--set", text)]
+    chosen = row_of(lab("backtest", "ema_cross", *period, *sets, "--json"))
+    assert chosen["in_sample"]
+    assert chosen["total_return_pct"] == pytest.approx(found["best"][0]["total_return_pct"], abs=1e-9)
+    walked = row_of(lab("walkforward", "ema_cross", *period, *grid, "--train", "2d", "--test", "1d", "--json"))
+    assert not walked["in_sample"]
+    assert len(walked["breakdowns"]["folds"]) == 2
+    assert walked["trials"] >= chosen["trials"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["backtest", "ema_crss"], "no strategy is named ema_crss; known are ema_cross, scalper"),
+        (["backtest", "ema_cross", "--symbol", "NOPEUSDT"], "no contract rules for NOPEUSDT"),
+        (["backtest", "ema_cross", "--from", "2025-06-01"], "is stored, 2025-06-04 00:00 to 2025-06-14"),
+        (["backtest", "ema_cross", "--to", "2025-06-15"], "goes beyond what is stored"),
+        (["backtest", "ema_cross", "--from", "2024-01-01", "--to", "2024-01-02"], "goes beyond what is stored"),
+        (["backtest", "scalper", "--from", "2025-06-05"], "choose a --from of 2025-06-06 00:00 UTC or later"),
+        (["backtest", "scalper", "--preset", "6m-1m-1m"], "trains on the 180 d before its first trade, and stored are"),
+        (["backtest", "scalper", "--engine", "sweep"], "has a model, which the sweep cannot train"),
+        (["backtest", "ema_cross", "--set", "fast=3"], "ema_cross.fast: unknown key; did you mean fast_bars?"),
+        (["backtest", "ema_cross", "--set", "fast_bars=x"], "ema_cross.fast_bars: Input should be a valid integer"),
+        (["backtest", "ema_cross", "--set", "fast_bars"], "'fast_bars' is no KEY=VALUE"),
+        (["backtest", "ema_cross", "--preset", "1d"], "'1d' is not one of '48h-24h-60m', '6m-1m-1m'"),
+        (["sweep", "ema_cross"], "say what to try"),
+        (["sweep", "ema_cross", "--grid", "fst=4,8"], "ema_cross.fst: unknown key"),
+        (["sweep", "ema_cross", "--grid", "fast_bars=4,-8"], "--grid fast_bars=-8: ema_cross.fast_bars: Input"),
+        (["sweep", "ema_cross", "--grid", "demo.seed=4,8"], "demo.seed: cannot be searched"),
+        (["sweep", "scalper", "--trials", "3"], "with --predictions RUN"),
+        (["sweep", "ema_cross", "--resume", "s9"], "s9: no such run"),
+        (["walkforward", "ema_cross", "--train", "30d", "--test", "1d"], "has no room for 30 d of training"),
+        (["check", "ema_cross", "--only", "luck"], "no check is called 'luck'; choose from look-ahead"),
+        (["runs", "show", "r9"], "r9: no such run"),
+        (["runs", "export", "r1", "--form", "html", "--to", "x.pdf"], "html needs a file that ends in .html"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_is_one_line_and_leaves_nothing(lab: Lab, arguments: list[str], said: str) -> None:
+    result = lab(*arguments)
+    assert (result.exit_code, result.stdout) == (2, ""), result.stderr
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("quarterdeck: ")
+    assert said in line
+    assert [run["run_id"] for run in json.loads(lab("runs", "--json").stdout)] == ["r0001"]
+
+
+def test_check_answers_with_its_exit_code(first: tuple[Path, kit.Answer], tmp_path: Path) -> None:
+    home = Path(shutil.copytree(first[0], tmp_path / "home"))
+    path = distribution(tmp_path / "site", "peeking", "peeking = peeking_rule:build", {"peeking_rule": PEEKING})
+    found = ("--home", home, "--symbol", "SOLUSDT", *DAY)
+    clean = kit.start("check", "ema_cross", *found)
+    peeking = kit.start("check", "peeking", *found, "--json", PYTHONPATH=f"{path}{os.pathsep}{kit.ROOT}")
+    answer = kit.finish(clean)
+    assert answer.code == 0, answer.out + answer.err
+    assert "FAULT" not in answer.out
+    answer = kit.finish(peeking)
+    assert answer.code == 1, answer.err
+    row = json.loads(answer.out)
+    assert {item["check"] for item in row["checks"] if item["status"] == "fault"} == {"look-ahead"}
+    assert row["faults"] == 1
