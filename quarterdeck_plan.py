@@ -229,8 +229,9 @@ async def _event_driven(
             from core.learning.workers import WorkerPool
 
             models = stack.enter_context(tempfile.TemporaryDirectory(prefix="models-", dir=home.root))
-            workers = plan.jobs or settings.compute.jobs or settings.engine.training_workers
-            pool = WorkerPool(workers, settings.engine.worker_nice, home.worker_log)
+            # Each takes seconds to start, and a symbol seldom has more than one training at a time.
+            wanted = plan.jobs or settings.compute.jobs or settings.engine.training_workers
+            pool = WorkerPool(min(wanted, len(plan.history.symbols)), settings.engine.worker_nice, home.worker_log)
             stack.push_async_callback(pool.close)
             forecaster = WorkerForecaster(strategy, pool, Path(models), plan.seed)
         return await run(
