@@ -21,6 +21,7 @@ from core.backtest.luck import (
 )
 from core.backtest.reference import buy_and_hold, do_nothing
 from core.backtest.result import EquityCurve, RunResult
+from core.backtest.series import thinned
 from core.backtest.statistics import DAYS_PER_YEAR, Summary, TradeFigures, daily_returns, summary
 from core.backtest.trials import TrialCount
 from core.settings import CostSettings
@@ -29,6 +30,7 @@ Figures = dict[str, float | None]
 
 BOOTSTRAP_SAMPLES = 1_000
 LEVEL = 0.95
+REFERENCE_POINTS = 4_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +103,10 @@ def _named(name: str, row: TradeFigures) -> dict[str, Any]:
 
 
 def _references(result: RunResult, history: History, costs: CostSettings) -> dict[str, EquityCurve]:
-    """Over the slots that the run covered."""
-    slots = len(result.curve)
-    held = buy_and_hold(history, result.initial_usdt, float(costs.taker_fee_bps), costs.slippage_bps)
-    return {
-        name: EquityCurve(*(getattr(curve, item.name)[:slots] for item in dataclasses.fields(EquityCurve)))
-        for name, curve in (("buy and hold", held), ("doing nothing", do_nothing(history, result.initial_usdt)))
-    }
+    """Over the slots that the run covered, thinned: they are drawn and measured, not traded."""
+    slots, initial_usdt = len(result.curve), result.initial_usdt
+    held = buy_and_hold(history, initial_usdt, float(costs.taker_fee_bps), costs.slippage_bps)
+    curves = {"buy and hold": held, "doing nothing": do_nothing(history, initial_usdt)}
+    names = [item.name for item in dataclasses.fields(EquityCurve)]
+    covered = {name: EquityCurve(*(getattr(c, part)[:slots] for part in names)) for name, c in curves.items()}
+    return {name: thinned(curve, initial_usdt, REFERENCE_POINTS) for name, curve in covered.items()}

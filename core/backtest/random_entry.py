@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 
 from core.backtest import sweep
 from core.backtest.history import History
+from core.backtest.judge import REFERENCE_POINTS
 from core.backtest.reference import random_entries
 from core.backtest.result import EquityCurve, RunResult
+from core.backtest.series import thinned
 from core.domain.errors import BadInputError
 from core.domain.instrument import Instrument
 from core.settings import Settings
@@ -46,19 +48,23 @@ def random_entry(
     """
     if not len(result.trades) or not result.complete:
         return None
+
+    def drawn(number: int) -> NDArray[np.float64]:
+        return _table(result, history, sides, seed * runs + number)
+
     try:
         sides = _sides(strategy, settings)
         prepared = sweep.prepare(history, instruments)
-        drawn = [
-            sweep.run(prepared, settings, strategy, _table(result, history, sides, seed * runs + number))
-            for number in range(runs)
-        ]
+        finals = np.array(
+            [sweep.score(prepared, settings, strategy, drawn(number)).final_usdt for number in range(runs)]
+        )
+        # Curves are large: only the one that is shown is kept, and that run is made again for it.
+        middle = int(np.argsort(finals, kind="stable")[runs // 2])
+        shown = sweep.run(prepared, settings, strategy, drawn(middle))
     except BadInputError:
         return None
-    finals = np.array([run.final_usdt for run in drawn])
-    middle = int(np.argsort(finals, kind="stable")[runs // 2])
     beaten = 100.0 * float(np.mean(finals < result.final_usdt))
-    return RandomEntry(drawn[middle].curve, beaten, float(finals[middle]))
+    return RandomEntry(thinned(shown.curve, result.initial_usdt, REFERENCE_POINTS), beaten, float(finals[middle]))
 
 
 def _sides(strategy: Strategy, settings: Settings) -> tuple[float, float]:

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from core.backtest.result import RunResult
+from core.backtest.result import EquityCurve, RunResult
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -54,3 +54,13 @@ def thin_indices(values: Floats, most: int) -> Indices:
         kept.add(int(start + low[start:stop].argmin()))
         kept.add(int(start + high[start:stop].argmax()))
     return np.array(sorted(kept), np.int64)
+
+
+def thinned(curve: EquityCurve, initial_usdt: float, most: int) -> EquityCurve:
+    """About `most` points of a curve: no extreme is lost, and the deepest drawdown is the same to the last bit."""
+    if len(curve) <= most:
+        return curve
+    equity = curve.equity_usdt
+    trough = int(np.argmin(drawdown_pct(equity, initial_usdt)))
+    kept = np.union1d(thin_indices(equity, most), [int(np.argmax(equity[: trough + 1])), trough])
+    return EquityCurve(curve.time_ms[kept], equity[kept], curve.gross_usdt[kept], curve.net_usdt[kept])

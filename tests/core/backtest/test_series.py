@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from core.backtest.series import drawdown_pct, period_returns, thin_indices
+from core.backtest.result import EquityCurve
+from core.backtest.series import drawdown_pct, period_returns, thin_indices, thinned
 from tests.core.backtest.sample_report import T0_MS, sample_report
 
 DAY_MS = 86_400_000
@@ -67,3 +68,14 @@ def test_a_close_at_midnight_ends_its_day() -> None:
 def test_a_run_without_slots_has_no_periods() -> None:
     days, returns = period_returns(sample_report(slots=0, trades=0).result, "D")
     assert (len(days), len(returns)) == (0, 0)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(8, 60))
+def test_a_thinned_curve_has_the_same_ends_extremes_and_drawdown(seed: int, most: int) -> None:
+    equity = 10_000.0 * np.exp(np.random.default_rng(seed).normal(0.0, 0.01, 500).cumsum())
+    curve = EquityCurve(np.arange(500, dtype=np.int64), equity, equity, equity)
+    thin = thinned(curve, 10_000.0, most)
+    assert len(thin) <= most + 2
+    assert (thin.equity_usdt[0], thin.equity_usdt[-1]) == (equity[0], equity[-1])
+    assert (thin.equity_usdt.min(), thin.equity_usdt.max()) == (equity.min(), equity.max())
+    assert drawdown_pct(thin.equity_usdt, 10_000.0).min() == drawdown_pct(equity, 10_000.0).min()
