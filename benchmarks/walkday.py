@@ -92,10 +92,10 @@ def run(
             calls.unlink(missing_ok=True)
             figures += figures_of(scheme, chosen, walk(home, calls, chosen, settings), seconds_of(calls))
     notes = (
-        "the real command; in its workers a clock stands around every call of LightGBM (train, predict, save), whose "
-        "seconds are added up, those of a training that runs while the engine goes on too",
-        f"{PRESET} on BTCUSDT of the recorded market from {FROM}, {chosen} h, trained hourly; one core in LightGBM, as "
-        "a single symbol has one training at a time",
+        "the real command; in all its processes a clock stands around every call of LightGBM (train, predict, save), "
+        "whose seconds are added up: trainings go on beside each other and beside the engine, so shares can pass 100 %",
+        f"{PRESET} on BTCUSDT of the recorded market from {FROM}, {chosen} h, trained hourly; trainings are made ahead "
+        "of the run, in its own process while they are short, else in one a core",
         "with early stopping the recorded market lets trees grow for a tenth of a second a model: start, a prediction "
         "with its explanation every minute, and the engine take the rest",
     )

@@ -106,6 +106,7 @@ class Drive:
         self.journal = MemoryJournal(trader.state)
         self.events = SlotEvents(history, settings.engine.first_price_delay_ms)
         self.slot = history.first
+        self._shown = history.first - 1
         self.table: Floats | None = None
         if values is not None:
             self.table = known_values(values, history)
@@ -162,6 +163,7 @@ class Drive:
         first, stop = self.history.first, len(self.history)
         told_ns = monotonic_ns()
         await self.session.warm_up()
+        progress(0, stop - first)
         while self.slot < stop and not should_stop():
             if self.session.outage:
                 # Without its predictions a run would tell of a strategy that never wants to trade.
@@ -170,6 +172,7 @@ class Drive:
             if monotonic_ns() - told_ns > _BEAT_NS:
                 progress(self.slot - first, stop - first)
                 told_ns = monotonic_ns()
+        await self._show(self.slot - 1)
         progress(self.slot - first, stop - first)
 
     async def _advance(self, group: asyncio.TaskGroup) -> None:
@@ -181,35 +184,43 @@ class Drive:
             busy, peak = self._skipper.next_busy(busy, until)
             if peak >= self.slot:
                 await self._close(peak, group)
-                self.slot = peak + 1
-            if busy > self.slot:
-                await self._show(busy - 1)
-                self.slot = busy
+            self.slot = busy
         if busy < len(self.history):
             self._follow_schedule()
             await self._whole_slot(busy, group)
             self.slot = busy + 1
 
     async def _whole_slot(self, slot: int, group: asyncio.TaskGroup) -> None:
+        """First prices and close of a slot, less what can be told to change nothing."""
+        skipper = self._skipper
+        if skipper is None or not skipper.opens_quietly(slot):
+            await self._open(slot, group)
+            if skipper is not None and skipper.next_busy(slot, slot + 1) == (slot + 1, -1):
+                return
+        await self._close(slot, group)
+
+    async def _open(self, slot: int, group: asyncio.TaskGroup) -> None:
+        await self._show(slot - 1)
         self.journal.slot = slot
         prices = self.events.first_prices(slot)
         if prices:
             await self._instant(
                 self.events.open_ms(slot) + self.trader.settings.engine.first_price_delay_ms, prices, group
             )
-        await self._close(slot, group)
 
     async def _close(self, slot: int, group: asyncio.TaskGroup) -> None:
         """What is due at the close of a slot. Of a quiet one that is all: its bars undo what its first prices did."""
-        self.journal.slot = slot
+        self.journal.slot = self._shown = slot
         closing = self.events.closing(slot)
         if closing:
             await self._instant(self.events.open_ms(slot) + self.history.interval_ms, closing, group)
 
     async def _show(self, slot: int) -> None:
-        """Only the bars of a quiet slot: for the marks and volumes that the next slot starts from."""
-        close_ms = self.events.open_ms(slot) + self.history.interval_ms
-        await self.session.stepper.market(self.events.bars(slot), close_ms, timer=False)
+        """Only the bars of a quiet slot that was passed over: for the marks and volumes that the next one starts from."""
+        if slot > self._shown:
+            self._shown = slot
+            close_ms = self.events.open_ms(slot) + self.history.interval_ms
+            await self.session.stepper.market(self.events.bars(slot), close_ms, timer=False)
 
     async def _instant(self, due_ms: int, batch: Sequence[MarketEvent], group: asyncio.TaskGroup) -> None:
         await self.session.deliver_models(due_ms)

@@ -74,6 +74,7 @@ class Skipper:
         self._watch = np.zeros(k, np.uint8)
         self._down, self._up = np.full(k, -np.inf), np.full(k, np.inf)
         self._qty_e8, self._cost_e8 = np.zeros(k), np.zeros(k)
+        self._scanned = False
         self._calm: dict[str, tuple[float, float]] = {}
         rules = trader.strategy.exits
         self._reverses = any(rule.function is exits.reversal for rule in rules)
@@ -83,6 +84,9 @@ class Skipper:
     def next_busy(self, slot: int, before: int) -> tuple[int, int]:
         """The first slot of [slot, before) that must be told whole (`before` where there is none), and the last one
         before it whose close made a new peak of equity, or -1."""
+        self._scanned = False
+        if any(s.next_trade is not None or (not s.lots and (s.orders or s.trade is not None)) for s in self._books):
+            return slot, -1
         stop = min(self._known_stop(slot), before)
         bounds = self._bounds() if stop > slot else None
         if bounds is None:
@@ -93,8 +97,6 @@ class Skipper:
                 if until <= slot:
                     return slot, -1
                 stop = min(stop, until)
-            elif s.orders or s.trade is not None:
-                return slot, -1
             else:
                 self._watch[row] = LONG | SHORT
                 self._down[row], self._up[row] = -math.inf, math.inf
@@ -122,7 +124,19 @@ class Skipper:
             bounds.exposure_low_pct,
             bounds.exposure_high_pct,
         )
+        self._scanned = True
         return busy, peak
+
+    def opens_quietly(self, slot: int) -> bool:
+        """Whether no price of `slot`, which `next_busy` just found, can fill anything: then whatever makes it busy
+        comes with its close, and first prices and marks before it are undone by its bars."""
+        if not self._scanned:
+            return False
+        for row in range(len(self._books)):
+            low, high = self._low.item(row, slot), self._high.item(row, slot)
+            if not (low > self._down.item(row) and high < self._up.item(row)):
+                return False
+        return True
 
     def _known_stop(self, slot: int) -> int:
         """The first slot that cannot be passed over for what is known by time alone."""
@@ -135,7 +149,7 @@ class Skipper:
         """Put a position into the scan's terms; the first slot that cannot be passed over because of it."""
         stop, target = s.open_order(OrderRole.STOP), s.open_order(OrderRole.TARGET)
         trade = s.trade
-        if trade is None or stop is None or target is None or len(s.orders) > 2 or s.next_trade is not None:
+        if trade is None or stop is None or target is None or len(s.orders) > 2:
             return slot
         if stop.state is not OrderState.ACCEPTED or target.state is not OrderState.ACCEPTED:
             return slot

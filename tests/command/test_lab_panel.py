@@ -12,7 +12,8 @@ from tui.lab_form import LabForm
 from tui.lab_runs import CALM, Outcome, starter
 
 DAY = {"strategy": "ema_cross", "symbols": "BTCUSDT", "from": "2025-06-05", "to": "2025-06-06"}
-ALL_DAYS = {"strategy": "ema_cross"}
+BUSY = "exit=reverse fast_bars=2 slow_bars=3 limits.max_trades_per_day=9999 limits.max_losses_in_row=9999"
+ALL_DAYS = {"strategy": "ema_cross", "overrides": BUSY}
 
 
 async def outcome(home: Path, texts: dict[str, str], stop: bool = False) -> Outcome:
