@@ -42,7 +42,7 @@ FIELDS = (
     Field("from", "2025-06-05T12:30, UTC; empty: with the candles"),
     Field("to", "exclusive, UTC; empty: the end of the candles"),
     Field("preset", "", is_choice=True),
-    Field("engine", "event: the live code; sweep: the fast one", (BACKTEST, WALK_FORWARD), is_choice=True),
+    Field("engine", "event: the live code; sweep: the fast one", (BACKTEST,), is_choice=True),
     Field("overrides", "key=value key=value; empty: settings as is"),
     Field("grid", "key=a,b,c key=low:high:step; all combinations", _SEARCH),
     Field("trials", "so many, drawn by Optuna; empty: the whole grid", _SEARCH),

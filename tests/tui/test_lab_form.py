@@ -83,7 +83,7 @@ def test_a_sweep_and_a_walk_forward_take_their_own_fields_only() -> None:
         "sweep", "ema_cross", "--grid", "fast_bars=5,10", "--objective", "sharpe", "--trials", "20",
     ]  # fmt: skip
     assert form(kind="walkforward", **texts).arguments() == [
-        "walkforward", "ema_cross", "--grid", "fast_bars=5,10", "--engine", "event", "--objective", "sharpe",
+        "walkforward", "ema_cross", "--grid", "fast_bars=5,10", "--objective", "sharpe",
         "--trials", "20", "--train", "48h", "--test", "24h", "--anchored",
     ]  # fmt: skip
     assert form(kind="backtest", **texts).arguments() == ["backtest", "ema_cross", "--engine", "event"]

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from core.backtest.statistics import DAY_MS
 from tests.core.backtest.sample_report import LABELLED, STATISTICS, curve_of, sample_report
 from tui.cli.lab_report import summary
 
@@ -106,3 +109,13 @@ def test_a_run_without_slots_says_so() -> None:
     text = summary(sample_report(slots=0, trades=0, complete=False, breakdowns={}))
     assert "No slot was traded, so there is no equity to draw." in text
     assert "PARTIAL: stopped at 2025-01-01 00:00 UTC" in text
+
+
+def test_figures_of_a_year_come_with_a_caution_until_the_run_is_long_enough() -> None:
+    told = "are stretched from 4.00 days"
+    report = sample_report()
+    assert told in " ".join(summary(report).split())
+    long = 91 * DAY_MS
+    times = report.result.curve.time_ms + long
+    result = replace(report.result, curve=replace(report.result.curve, time_ms=times))
+    assert "stretched" not in summary(replace(report, result=result))
