@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from storage.lab_records import RunRecord
 
 
+COMPILING = "getting ready; the very first time compiles for half a minute"
+
 Kind = Literal["backtest", "walkforward"]
 
 
@@ -100,7 +102,7 @@ class HomeLab:
         values = self._values(plan, request.predictions)
         result = execute(plan, self._home, request.engine, progress, should_stop, values)
         bars = len(result.curve)
-        progress(Progress(bars, bars, "bars", "judging; the very first time compiles for half a minute"))
+        progress(Progress(bars, bars, "bars", COMPILING))
         return self.store.run(self.store.add_run(self._judged(plan, "backtest", request.engine, result)))
 
     def _values(self, plan: Plan, run_id: str | None) -> Values | None:
@@ -178,6 +180,7 @@ class HomeLab:
         keeper = TrialKeeper(self.store, run_id, provenance, progress, trials_of(request), len(known))
         how: Any = {"known": known, "on_trial": keeper.take, "should_stop": should_stop}
         compute = plan.compute(self._home)
+        progress(Progress(len(known), trials_of(request), "trials", COMPILING))
         compile_ahead(ground)
         try:
             if request.trials is None:
@@ -220,6 +223,7 @@ class HomeLab:
         windows = plan_windows(ground, train_ms, test_ms, embargo_ms=request.embargo_ms, anchored=request.anchored)
         choosing = Choosing(request.grid, request.trials, request.objective, seed=plan.seed) if searching else None
         told = WalkProgress(progress)
+        progress(Progress(0, 0, "trials", COMPILING))
         compile_ahead(ground)
         walk = run_walk_forward(
             ground,
@@ -239,7 +243,7 @@ class HomeLab:
 
     def check(self, request: CheckRequest, progress: OnProgress, should_stop: ShouldStop) -> Row:
         from core.backtest.checks.run import CHECKS, checks
-        from core.backtest.checks.verdict import Status, Verdict, overall, plain
+        from core.backtest.checks.verdict import Status, Verdict, plain
 
         unknown = [name for name in request.only if name not in CHECKS]
         if unknown:
@@ -259,7 +263,7 @@ class HomeLab:
         faults = sum(verdict.status is Status.FAULT for verdict in verdicts)
         return {
             **_about(plan),
-            "verdict": plain(overall(verdicts), faults),
+            "verdict": plain(verdicts),
             "faults": faults,
             "checks": [{**asdict(verdict), "status": str(verdict.status)} for verdict in verdicts],
         }
@@ -267,6 +271,7 @@ class HomeLab:
     def _subject(self, plan: Plan) -> Subject:
         """The plan as the checks see it; the plain run is made once, and its predictions serve all variants of it."""
         from core.backtest.checks.run import Subject, values_of
+        from core.backtest.checks.sensitivity import LEAST_DAYS
         from core.backtest.judge import luck_figures
         from core.backtest.statistics import daily_returns
 
@@ -287,7 +292,8 @@ class HomeLab:
 
         def luck(result: RunResult) -> tuple[float | None, float | None]:
             returns = daily_returns(result.curve, result.initial_usdt).value
-            return luck_figures(returns, tried, plan.seed)["dsr"], None
+            enough = len(returns) >= LEAST_DAYS
+            return (luck_figures(returns, tried, plan.seed)["dsr"] if enough else None), None
 
         learner = open_learner(plan.strategy)
         return Subject(plan.strategy, plan.history, plan.settings.costs, learner, run, tried.trials, luck)

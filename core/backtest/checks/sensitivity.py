@@ -16,6 +16,8 @@ DELAY = "delay by one bar"
 SNOOPING = "data snooping"
 
 DSR_NEEDED = 0.95
+LEAST_DAYS = 30
+"""Fewer daily returns say nothing of skewness and tails, which the deflated ratio needs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,8 @@ def check_snooping(trials: int, deflated_sharpe: float | None, pbo: float | None
     figures = {"trials": float(trials)}
     parts = [f"{trials} parameter set{'' if trials == 1 else 's'} tried on this data"]
     if deflated_sharpe is None:
-        return Verdict(SNOOPING, Status.UNKNOWN, f"{parts[0]}; too few days for a deflated Sharpe ratio", "", figures)
+        detail = f"{parts[0]}; a deflated Sharpe ratio needs {LEAST_DAYS} days or more"
+        return Verdict(SNOOPING, Status.UNKNOWN, detail, "check over a longer period", figures)
     figures["dsr"] = deflated_sharpe
     parts.append(f"deflated Sharpe ratio {deflated_sharpe:.3f}")
     if pbo is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -37,14 +37,16 @@ def overall(verdicts: Iterable[Verdict]) -> Status:
     return Status.CLEAN
 
 
-def plain(status: Status, faults: int) -> str:
+def plain(verdicts: Sequence[Verdict]) -> str:
     """One line for the operator."""
+    status = overall(verdicts)
+    count = sum(verdict.status is status for verdict in verdicts)
     match status:
         case Status.FAULT:
-            found = "1 fault" if faults == 1 else f"{faults} faults"
+            found = "1 fault" if count == 1 else f"{count} faults"
             return f"NOT BELIEVABLE: {found} found; no figure of this strategy means anything"
         case Status.UNKNOWN:
-            return "NOT PROVEN: a check could not be made"
+            return f"NOT PROVEN: {count} of {len(verdicts)} checks could not be made; no fault in the others"
         case Status.WARN:
             return "no bias found; see the warnings before you believe the size of the result"
         case Status.CLEAN:
