@@ -67,26 +67,29 @@ class Stepper:
     async def _finish(self, commands: list[Command], extra: Sequence[Record], now_ms: int) -> list[Record]:
         first: list[Record] | None = None
         while True:
-            records: list[Record] = [*extra] if extra else []
-            records += [command.record for command in commands if type(command) is Journal]
+            records: list[Record] = [*extra]
+            orders: list[PlaceOrder | CancelOrder] = []
+            for command in commands:
+                if isinstance(command, Journal):
+                    records.append(command.record)
+                else:
+                    orders.append(command)
             extra = ()
             if records:
                 await self._journal.commit(records)
                 self._observe(records)
             first = records if first is None else first
-            answers = await self._dispatch(commands, now_ms)
+            answers = await self._dispatch(orders, now_ms) if orders else ()
             if not answers:
                 return first
             commands = [command for answer in answers for command in self._trader.handle(answer)]
 
-    async def _dispatch(self, commands: Sequence[Command], now_ms: int) -> list[VenueEvent]:
+    async def _dispatch(self, orders: Sequence[PlaceOrder | CancelOrder], now_ms: int) -> list[VenueEvent]:
         answers: list[VenueEvent] = []
-        for command in commands:
-            if type(command) is Journal:
-                continue
+        for command in orders:
             if isinstance(command, PlaceOrder):
                 answers += await self._place(command, now_ms)
-            elif isinstance(command, CancelOrder):
+            else:
                 answers += await self._cancel(command, now_ms)
         return answers
 

@@ -216,7 +216,7 @@ class Drive:
             await self._instant(self.events.open_ms(slot) + self.history.interval_ms, closing, group)
 
     async def _show(self, slot: int) -> None:
-        """Only the bars of a quiet slot that was passed over: for the marks and volumes that the next one starts from."""
+        """Only the bars of a slot that was passed over: for the marks and volumes that the next one starts from."""
         if slot > self._shown:
             self._shown = slot
             close_ms = self.events.open_ms(slot) + self.history.interval_ms

@@ -26,6 +26,7 @@ from core.domain.orders import OrderRole, OrderState
 from core.market.replay import event_time_ms
 from core.strategy import Strategy
 from core.trader import exits, limits
+from core.trader.guard import Guard
 from core.trader.state import DAY_MS, SymbolState
 from core.trader.trader import Trader
 from core.venues.simulated import SimulatedVenue
@@ -75,7 +76,7 @@ class Skipper:
         self._down, self._up = np.full(k, -np.inf), np.full(k, np.inf)
         self._qty_e8, self._cost_e8 = np.zeros(k), np.zeros(k)
         self._scanned = False
-        self._calm: dict[str, tuple[float, float]] = {}
+        self._calm = self._ranges(Guard(trader.settings.limits))
         rules = trader.strategy.exits
         self._reverses = any(rule.function is exits.reversal for rule in rules)
         self._time_stop_ms = min((r.parameter for r in rules if r.function is exits.time_stop), default=math.inf)
@@ -85,14 +86,17 @@ class Skipper:
         """The first slot of [slot, before) that must be told whole (`before` where there is none), and the last one
         before it whose close made a new peak of equity, or -1."""
         self._scanned = False
-        if any(s.next_trade is not None or (not s.lots and (s.orders or s.trade is not None)) for s in self._books):
-            return slot, -1
+        for s in self._books:
+            if s.next_trade is not None or (not s.lots and (s.orders or s.trade is not None)):
+                return slot, -1
         stop = min(self._known_stop(slot), before)
         bounds = self._bounds() if stop > slot else None
         if bounds is None:
             return slot, -1
+        held = False
         for row, s in enumerate(self._books):
             if s.lots:
+                held = True
                 until = self._hold(row, s, slot)
                 if until <= slot:
                     return slot, -1
@@ -102,7 +106,7 @@ class Skipper:
                 self._down[row], self._up[row] = -math.inf, math.inf
                 self._qty_e8[row] = self._cost_e8[row] = 0.0
         state = self._trader.state
-        if not any(s.lots for s in self._books) and not bounds.hold_flat(state.wallet_usdt, state.peak_equity_usdt):
+        if not held and not bounds.hold_flat(state.wallet_usdt, state.peak_equity_usdt):
             return slot, -1
         busy, peak, _ = quiet_until(
             slot,
@@ -190,9 +194,7 @@ class Skipper:
         peak, day_start, now_ms = state.peak_equity_usdt, state.day_start_equity_usdt, state.sampled_ms
         if peak <= 0.0 or day_start <= 0.0 or (guard.has_fired() and not self._stays(now_ms)):
             return None
-        if not guard.has_fired() and not self._calm:
-            self._calm = self._ranges()
-        ranges = self._ranges() if guard.has_fired() else self._calm
+        ranges = self._ranges(guard) if guard.has_fired() else self._calm
         for rule, used in (
             (limits.DAY_TRADES, state.entries_on(now_ms)),
             (limits.LOSSES_IN_ROW, state.losses_on(now_ms)),
@@ -225,11 +227,11 @@ class Skipper:
             if book.bar_close_ms == now_ms
         )
 
-    def _ranges(self) -> dict[str, tuple[float, float]]:
+    def _ranges(self, guard: Guard) -> dict[str, tuple[float, float]]:
         """By limit, the readings between which its level stays what it is."""
         s = self._trader.settings.limits
         return {
-            rule.name: self._trader.guard.range_of_level(rule, limit)
+            rule.name: guard.range_of_level(rule, limit)
             for rule, limit in (
                 (limits.DAY_LOSS_USDT, s.day_loss_usdt),
                 (limits.DAY_LOSS_PCT, s.day_loss_pct),

@@ -60,11 +60,13 @@ class Ledger:
 
     def book(self, entry: Entry) -> None:
         """Raises ValueError when the postings do not balance."""
-        with localcontext(EXACT):
-            if sum((amount for _, amount in entry.postings), ZERO) != 0:
-                raise ValueError(f"ledger entry {entry.ref} does not balance")
-            for book, amount in entry.postings:
-                self._balances[book] += amount
+        total = ZERO
+        for _, amount in entry.postings:
+            total = EXACT.add(total, amount)
+        if total:
+            raise ValueError(f"ledger entry {entry.ref} does not balance")
+        for book, amount in entry.postings:
+            self._balances[book] = EXACT.add(self._balances[book], amount)
 
     def has_fill(self, fill_id: str) -> bool:
         return fill_id in self._seen_fills
@@ -87,8 +89,8 @@ class Ledger:
                 fill.time_ms,
                 fill.fill_id,
                 (
-                    (Book.WALLET, effect.realised_usdt - fill.fee_usdt),
-                    (Book.REALISED, -effect.realised_usdt),
+                    (Book.WALLET, EXACT.subtract(effect.realised_usdt, fill.fee_usdt)),
+                    (Book.REALISED, EXACT.minus(effect.realised_usdt)),
                     (Book.FEES, fill.fee_usdt),
                 ),
             )

@@ -46,8 +46,7 @@ class OpenTrade:
     attempts: dict[OrderRole, int] = field(default_factory=dict)
 
     def close(self, instrument: Instrument) -> Trade:
-        with localcontext(EXACT):
-            net = self.gross_usdt - self.fees_usdt + self.funding_usdt
+        net = EXACT.add(EXACT.subtract(self.gross_usdt, self.fees_usdt), self.funding_usdt)
         return Trade(
             trade_id=self.trade_id,
             symbol=self.symbol,
