@@ -20,6 +20,15 @@ async def running(app: QuarterdeckApp, size: tuple[int, int]) -> AsyncIterator[P
         yield pilot
 
 
+async def until(app: QuarterdeckApp, pilot: Pilot[None], shown: str) -> None:
+    """Let the console work until `shown` stands on the screen: a task of its own may need more than one turn."""
+    for _ in range(500):
+        if shown in text(app):
+            return
+        await pilot.pause()
+    raise AssertionError(f"{shown!r} does not come; the screen shows:\n{text(app)}")
+
+
 def lines(app: QuarterdeckApp) -> list[str]:
     """The whole screen, every line as wide as the terminal."""
     return [strip.text for strip in app.deck._compositor.render_strips()]

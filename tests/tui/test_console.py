@@ -97,12 +97,10 @@ async def test_a_small_terminal_keeps_the_essentials_and_says_what_it_needs(
 async def test_growing_and_shrinking_moves_between_the_forms(app: QuarterdeckApp) -> None:
     async with screen.running(app, (60, 20)) as pilot:
         await pilot.resize_terminal(120, 40)
-        await pilot.pause()
-        assert "2 Markets" in screen.text(app)
+        await screen.until(app, pilot, "2 Markets")
         assert "panels need" not in screen.text(app)
         await pilot.resize_terminal(79, 24)
-        await pilot.pause()
-        assert "panels need" in screen.text(app)
+        await screen.until(app, pilot, "panels need")
         assert "2 Markets" not in screen.text(app)
 
 
@@ -198,8 +196,7 @@ async def test_the_first_picture_comes_before_the_engine(control: FakeControl, c
         await pilot.pause()
         assert "starting the engine, 2 s" in screen.text(app)
         ready.set()
-        await pilot.pause()
-        await pilot.pause()
+        await screen.until(app, pilot, "RUNNING")
         assert "RUNNING" in screen.lines(app)[0]
 
 
@@ -215,8 +212,7 @@ async def test_an_engine_that_does_not_start_is_a_state_and_an_exit_code(
 
     app = QuarterdeckApp(None, connect=connect, clock_ms=clock, version="0.1.0", flush_hz=0.001)
     async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.pause()
-        await pilot.pause()
+        await screen.until(app, pilot, "FAILED")
         assert "FAILED" in screen.lines(app)[0]
         assert text in screen.text(app)
         await pilot.press("K", "P", "q")
