@@ -17,6 +17,26 @@ class SystemClock:
         return time.time_ns() // 1_000_000
 
 
+class EngineClock(Clock, Protocol):
+    """The clock of an engine, which is told of the market's times as it takes them in."""
+
+    def advance_to(self, time_ms: int) -> None: ...
+
+
+class ExchangeClock:
+    """The exchange's time: this machine's, set right by what the exchange says the time is."""
+
+    def __init__(self, system: Clock) -> None:
+        self._system = system
+        self.offset_ms = 0
+
+    def now_ms(self) -> int:
+        return self._system.now_ms() + self.offset_ms
+
+    def advance_to(self, time_ms: int) -> None:
+        """Real time moves by itself."""
+
+
 class VirtualClock:
     """Time that moves only when it is told to, and never backwards."""
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import tomli
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from core.domain.errors import SettingsError
 from core.domain.operator import LimitEffect
@@ -132,6 +133,35 @@ class ComputeSettings(_Section):
         return self
 
 
+class ExchangeSettings(_Section):
+    """`symbols` empty: those of `market`. `base_url` is for test servers: every address of the client moves there."""
+
+    id: Literal["binanceusdm", "mexc", "apex"] = "binanceusdm"
+    symbols: tuple[str, ...] = ()
+    margin_mode: Literal["cross", "isolated"] = "cross"
+    position_mode: Literal["one_way"] = "one_way"
+    leverage_cap: int = Field(10, ge=1, le=125)
+    base_url: str = ""
+    bar_grace_ms: int = Field(2000, ge=100, le=30_000)
+    stale_after_seconds: float = Field(10.0, ge=1, le=300)
+    request_timeout_ms: int = Field(5000, ge=500, le=60_000)
+    protective_timeout_ms: int = Field(1000, ge=200, le=10_000)
+    protection_limit_ms: int = Field(6000, ge=1000, le=60_000)
+    reconcile_seconds: float = Field(30.0, ge=1, le=600)
+    max_clock_offset_ms: int = Field(500, ge=50, le=5000)
+
+    @field_validator("base_url")
+    @classmethod
+    def _is_an_address(cls, url: str) -> str:
+        if url and not re.fullmatch(r"https?://[^/\s?#]+/?", url):
+            raise ValueError('base_url is the scheme, host and port of a test server, as in "http://127.0.0.1:8080"')
+        return url.rstrip("/")
+
+
+class LiveSettings(_Section):
+    paper_hours_first: float = Field(24.0, ge=0, le=8760)
+
+
 class DemoSettings(_Section):
     speed: float = Field(120.0, gt=0)
     seed: int = Field(7, ge=0)
@@ -154,6 +184,8 @@ class Settings(_Section):
     engine: EngineSettings = EngineSettings()
     compute: ComputeSettings = ComputeSettings()
     demo: DemoSettings = DemoSettings()
+    exchange: ExchangeSettings = ExchangeSettings()
+    live: LiveSettings = LiveSettings()
 
     def with_initial_balance(self, balance_usdt: Decimal) -> Settings:
         """These settings with the balance that an account was really opened with."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 
 class QuarterdeckError(Exception):
     """Base of every error the product raises on purpose; its text is one line for the operator."""
@@ -41,8 +43,38 @@ class UnavailableError(QuarterdeckError):
     exit_code = 3
 
 
+class RejectKind(StrEnum):
+    """What a definite refusal means for what comes next; OTHER where no more is known than the text."""
+
+    OTHER = "other"
+    NOT_FOUND = "not_found"
+    DUPLICATE_ID = "duplicate_id"
+    WOULD_TRIGGER = "would_trigger"
+    REDUCE_ONLY = "reduce_only"
+    NO_CHANGE = "no_change"
+    NO_MARGIN = "no_margin"
+    WRONG_ENDPOINT = "wrong_endpoint"
+    NO_PERMISSION = "no_permission"
+    NOT_SUPPORTED = "not_supported"
+
+
 class VenueRejectedError(QuarterdeckError):
-    """The venue definitely refused an order; nothing rests there."""
+    """The venue definitely refused a request; nothing of it rests there."""
+
+    def __init__(self, text: str, kind: RejectKind = RejectKind.OTHER) -> None:
+        super().__init__(text)
+        self.kind = kind
+
+
+class VenueBusyError(UnavailableError):
+    """The venue turned a request away unread (rate limit, ban, overload, maintenance): it had no effect.
+
+    `retry_ms` is the venue's time from which it may be made again.
+    """
+
+    def __init__(self, text: str, retry_ms: int) -> None:
+        super().__init__(text)
+        self.retry_ms = retry_ms
 
 
 class VenueUnknownError(QuarterdeckError):

@@ -60,3 +60,15 @@ class FundingRate:
 
 
 MarketEvent = Bar | FirstPrice | Quote | FundingRate
+
+
+@dataclass(frozen=True, slots=True)
+class MarketBatch:
+    """Market events of one instant. `due_ms` is the market's time of it: a bar's close, a first price's own time.
+
+    Without `trading` the events are only taken in: they are too old to be decided on.
+    """
+
+    due_ms: int
+    events: tuple[MarketEvent, ...]
+    trading: bool = True

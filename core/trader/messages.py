@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 
 from core.domain.market import Bar, FirstPrice, Quote
 from core.domain.operator import OperatorCommand
@@ -16,6 +17,34 @@ class Timer:
     """Time has come to `time_ms`: limits are measured and the account is sampled."""
 
     time_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Time has come to `time_ms` between two bars: what protects the positions is looked after."""
+
+    time_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class VenueHealth:
+    """Whether the venue can be relied on; `problem` says why not, and is empty when it can."""
+
+    time_ms: int
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class WalletAdjustment:
+    """The venue's wallet moved for a reason that is not ours: a transfer, another's trade, rounding.
+
+    `amount_usdt` is added to the wallet; `what` tells the operator why. The id is applied once.
+    """
+
+    adjustment_id: str
+    time_ms: int
+    amount_usdt: Decimal
+    what: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,5 +68,18 @@ class Journal:
     record: Record
 
 
-TraderEvent = Bar | FirstPrice | Quote | Timer | Prediction | OrderUpdate | Fill | FundingPayment | OperatorCommand
+TraderEvent = (
+    Bar
+    | FirstPrice
+    | Quote
+    | Timer
+    | Watch
+    | VenueHealth
+    | WalletAdjustment
+    | Prediction
+    | OrderUpdate
+    | Fill
+    | FundingPayment
+    | OperatorCommand
+)
 Command = PlaceOrder | CancelOrder | Journal

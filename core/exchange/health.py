@@ -1,0 +1,27 @@
+"""What is wrong between us and the exchange, told by whoever notices and read by whoever must not trade on it."""
+
+from __future__ import annotations
+
+import asyncio
+
+
+class Health:
+    """Problems by part ("market stream", "account stream", "clock", "requests"); no problem, no entry."""
+
+    def __init__(self) -> None:
+        self._problems: dict[str, str] = {}
+        self.changed = asyncio.Event()
+
+    def report(self, part: str, problem: str) -> None:
+        """Say what is wrong with `part` now, in a few words for the operator; empty when it is well again."""
+        if self._problems.get(part, "") == problem:
+            return
+        if problem:
+            self._problems[part] = problem
+        else:
+            del self._problems[part]
+        self.changed.set()
+
+    def problem(self) -> str:
+        """All that is wrong, in one line; empty when all is well."""
+        return "; ".join(f"{part}: {problem}" for part, problem in sorted(self._problems.items()))

@@ -1,0 +1,114 @@
+"""How the rest of the house speaks to an exchange: requests through one door, and what an exchange's own ways are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from core.clock import ExchangeClock
+from core.domain.instrument import Instrument
+from core.domain.orders import Order
+from core.exchange.health import Health
+
+Row = dict[str, Any]
+"""A ccxt unified structure: order, trade, position, market, ..."""
+
+
+@dataclass(frozen=True, slots=True)
+class OrderCall:
+    """The arguments of ccxt's `create_order`. Amount and price are exact decimal texts in ccxt's units (contracts)."""
+
+    symbol: str
+    type: str
+    side: str
+    amount: str
+    price: str | None
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Dialect(Protocol):
+    """An exchange's own ways within ccxt's unified calls. Symbols are ours ("BTCUSDT") unless said otherwise."""
+
+    @property
+    def id(self) -> str:
+        """ccxt's id: binanceusdm, mexc or apex."""
+        ...
+
+    @property
+    def lacks(self) -> Sequence[str]:
+        """What ccxt cannot do here, each in one plain sentence for doctor and docs."""
+        ...
+
+    @property
+    def streams(self) -> frozenset[str]:
+        """Which private streams exist, of: orders, fills, balance, positions."""
+        ...
+
+    def create(self, order: Order, instrument: Instrument, unified_symbol: str) -> OrderCall: ...
+
+    def is_conditional(self, order: Order) -> bool:
+        """Whether the order rests on an endpoint apart from that of plain orders."""
+        ...
+
+    def by_client_id(self, order: Order) -> tuple[str, Row]:
+        """The id argument and the params with which fetch_order and cancel_order find an order by its client id."""
+        ...
+
+    def open_order_queries(self) -> Sequence[Row]:
+        """The params of each fetch_open_orders call that it takes to see every open order of a symbol."""
+        ...
+
+    def client_id(self, row: Row) -> str:
+        """The client id in a ccxt order or trade row; empty where the exchange did not tell."""
+        ...
+
+    def venue_ids(self, row: Row) -> Sequence[str]:
+        """Every id under which fills of this order row may come: its own, and of a triggered order its child's."""
+        ...
+
+
+class Wire(Protocol):
+    """Requests to one exchange: limited, timed, and with every failure told as one of ours.
+
+    `client` is the ccxt.pro client; its watch_... methods are called directly, requests never are.
+    """
+
+    client: Any
+    dialect: Dialect
+    clock: ExchangeClock
+    health: Health
+
+    def unified(self, symbol: str) -> str:
+        """ccxt's symbol of ours: BTCUSDT -> BTC/USDT:USDT."""
+        ...
+
+    def symbol(self, unified: str) -> str:
+        """Ours of ccxt's; a unified symbol that we do not trade comes back as it is."""
+        ...
+
+    async def read(self, method: str, *args: Any, weight: int = 1, protective: bool = False, **kwargs: Any) -> Any:
+        """Call a method of the client that changes nothing.
+
+        Raises VenueRejectedError where the exchange understood and refused, UnavailableError for everything else
+        (VenueBusyError where it said when to come back).
+        """
+        ...
+
+    async def send(
+        self,
+        method: str,
+        *args: Any,
+        weight: int = 1,
+        protective: bool = False,
+        timeout_ms: int | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Call a method that changes something. `protective` may use the reserve of the rate limit.
+
+        Raises VenueRejectedError on a definite refusal, VenueBusyError where the request had no effect, and
+        VenueUnknownError where its outcome is not known.
+        """
+        ...
+
+    async def close(self) -> None: ...
