@@ -33,7 +33,7 @@ class ApexOmni:
     id: str = "apex"
     streams: frozenset[str] = frozenset({"orders", "fills", "positions"})
     lacks: tuple[str, ...] = (
-        "ccxt signs Apex orders with the package apexomni, which this program does not install, and the Omni key (seeds)",
+        "ccxt signs Apex orders with the Omni key (seeds) and with the package apexomni, which is not installed here",
         "ccxt cannot place a market order on Apex without a worst price, which a market order here does not have",
         "ccxt has no stream of the balance for Apex (watchBalance)",
         "ccxt tells the equity of an Apex account, open profit included, and not its wallet",

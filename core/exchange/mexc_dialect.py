@@ -40,7 +40,7 @@ class MexcSwap:
         "ccxt's stream of MEXC orders leaves out stop and take-profit orders",
         "ccxt does not notice when MEXC refuses the sign-in to the private stream",
         "ccxt sets leverage and margin mode on MEXC only for one direction at a time, and only both together",
-        "ccxt fails on fills from MEXC that do not say their position mode",
+        "ccxt takes a MEXC fill that does not say its position mode for a spot trade, and loses its amount and time",
         "ccxt's balance of MEXC leaves out the margin of open positions",
         "ccxt has no open interest for MEXC (fetchOpenInterest)",
         "MEXC has no test network",

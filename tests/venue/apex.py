@@ -125,6 +125,7 @@ class ApexLoopback(Loopback):
         self.candles: dict[tuple[str, str], list[dict[str, str]]] = {}
         self.last_price = {"BTC-USDT": Decimal(90000), "LTC-USDT": Decimal("88.62")}
         self.refusals: dict[str, RefusalError] = {}
+        self.forbid_next = False
         self._contents: list[dict[str, Any]] = []
         self._id = 774568067192586606
 
@@ -134,6 +135,9 @@ class ApexLoopback(Loopback):
 
     def answer(self, call: Call) -> Answer:
         path = call.path.removeprefix("/api/v3/")
+        if self.forbid_next:
+            self.forbid_next = False
+            return Answer({}, status=403)
         try:
             if path in ("symbols", "time", "klines", "ticker", "data/all-ticker-info", "history-funding"):
                 data = self._public(path, dict(parse_qsl(call.query)))

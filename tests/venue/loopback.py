@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -57,6 +58,7 @@ class Loopback:
         self.calls: list[Call] = []
         self.sockets: list[Socket] = []
         self.url = ""
+        self._heard = asyncio.Condition()
         self._runner: web.AppRunner | None = None
 
     def answer(self, call: Call) -> Answer:
@@ -67,6 +69,11 @@ class Loopback:
 
     async def after(self) -> None:
         """Called when an answer has gone out: what the request set off is pushed now."""
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait until something heard on a socket has made `condition` true."""
+        async with asyncio.timeout(5), self._heard:
+            await self._heard.wait_for(condition)
 
     async def __aenter__(self) -> Loopback:
         app = web.Application()
@@ -105,6 +112,8 @@ class Loopback:
         try:
             async for message in raw:
                 await self.hear(socket, json.loads(message.data))
+                async with self._heard:
+                    self._heard.notify_all()
         finally:
             self.sockets.remove(socket)
         return raw
