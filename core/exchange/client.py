@@ -57,6 +57,8 @@ def build_client(settings: ExchangeSettings, keys: Keys | None, now_ms: Callable
     # Currencies are a signed call on some exchanges, and nothing here needs them.
     client.has["fetchCurrencies"] = False
     client.milliseconds = now_ms
+    client.seconds = lambda: now_ms() // 1000
+    client.microseconds = lambda: now_ms() * 1000
     # ccxt writes whole signed requests at DEBUG.
     client.logger.setLevel(logging.INFO)
     if settings.id == "binanceusdm":
