@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from core.clock import VirtualClock
     from core.control import Control
     from core.domain.instrument import Instrument
-    from core.domain.market import MarketEvent
+    from core.domain.market import MarketBatch
     from core.engine import Engine, EngineParts
     from core.lab import Lab
     from core.logbook import LogSetup
@@ -62,10 +62,10 @@ class QuarterdeckRuntime:
         collect_garbage()
         return EngineThread(lambda built: _serve(request, built, console=True))
 
-    def reader(self, home: Path) -> Reader:
+    def reader(self, home: Path, account: str | None = None) -> Reader:
         from storage.reader import Reader as StoredReader
 
-        return StoredReader(Home(home).database)
+        return StoredReader(Home(home).database, account)
 
     def import_files(
         self, home: Path, files: Sequence[Path], symbol: str | None, interval: str | None, synthetic: bool
@@ -98,7 +98,7 @@ class QuarterdeckRuntime:
 
         return [row.as_dict() for row in check_data(_existing_database(home))]
 
-    def doctor(self, home: Path, settings_path: Path | None, workers: bool) -> list[Finding]:
+    def doctor(self, home: Path, settings_path: Path | None, workers: bool, exchange: bool = False) -> list[Finding]:
         return _examine(Home(home), settings_path, workers)
 
     def backup(self, home: Path, target: Path) -> Row:
@@ -182,7 +182,7 @@ async def _demo_parts(
     from core.learning.versions import sweep_partials
     from core.learning.workers import WorkerPool
     from core.market.instruments import load_instruments
-    from core.market.replay import ReplayFeed
+    from core.market.replay import ReplayFeed, batched
     from core.pace import Pacer
     from core.recovery import replay_cursors, resume_point
     from core.starts import Rules, start_meta
@@ -231,10 +231,9 @@ async def _demo_parts(
         stack.push_async_callback(pool.close)
         forecaster = WorkerForecaster(strategy, pool, home.models, opening.seed)
 
-    def feed(point: ResumePoint) -> AsyncIterator[MarketEvent]:
-        delay_ms = settings.engine.first_price_delay_ms
-        symbols = tuple(instruments)
-        return ReplayFeed(candles, symbols, period.start_ms, period.end_ms, delay_ms, replay_cursors(point)).events()
+    def feed(point: ResumePoint) -> AsyncIterator[MarketBatch]:
+        delay_ms, symbols, told = settings.engine.first_price_delay_ms, tuple(instruments), replay_cursors(point)
+        return batched(ReplayFeed(candles, symbols, period.start_ms, period.end_ms, delay_ms, told).events())
 
     return EngineParts(
         mode=request.mode,
