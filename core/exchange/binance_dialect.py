@@ -16,6 +16,7 @@ class BinanceUsdm:
 
     id = "binanceusdm"
     lacks: Sequence[str] = ()
+    live_blockers: Sequence[str] = ()
     streams = frozenset({"orders", "fills", "balance", "positions"})
 
     def create(self, order: Order, instrument: Instrument, unified_symbol: str) -> OrderCall:
@@ -60,3 +61,12 @@ class BinanceUsdm:
             return (child,) if child not in ("", "0") else ()
         own = row.get("id")
         return (str(own),) if own else ()
+
+    def market_row(self, row: Row) -> Row:
+        return row
+
+    def order_row(self, row: Row) -> Row:
+        return row
+
+    def trade_row(self, row: Row) -> Row:
+        return row
