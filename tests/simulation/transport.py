@@ -398,7 +398,8 @@ class Socket:
         return True
 
     def _land(self) -> None:
-        now_s = self._network.loop.time()
+        # The loop runs a timer up to a nanosecond early.
+        now_s = self._network.loop.time() + 1e-6
         while self._flying and self._flying[0][0] <= now_s:
             self._arrive(self._flying.popleft()[1])
 
