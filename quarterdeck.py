@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from core.clock import VirtualClock
     from core.control import Control
     from core.domain.instrument import Instrument
-    from core.domain.market import MarketEvent
+    from core.domain.market import MarketBatch
     from core.engine import Engine, EngineParts
     from core.lab import Lab
     from core.logbook import LogSetup
@@ -182,7 +182,7 @@ async def _demo_parts(
     from core.learning.versions import sweep_partials
     from core.learning.workers import WorkerPool
     from core.market.instruments import load_instruments
-    from core.market.replay import ReplayFeed
+    from core.market.replay import ReplayFeed, batched
     from core.pace import Pacer
     from core.recovery import replay_cursors, resume_point
     from core.starts import Rules, start_meta
@@ -231,10 +231,9 @@ async def _demo_parts(
         stack.push_async_callback(pool.close)
         forecaster = WorkerForecaster(strategy, pool, home.models, opening.seed)
 
-    def feed(point: ResumePoint) -> AsyncIterator[MarketEvent]:
-        delay_ms = settings.engine.first_price_delay_ms
-        symbols = tuple(instruments)
-        return ReplayFeed(candles, symbols, period.start_ms, period.end_ms, delay_ms, replay_cursors(point)).events()
+    def feed(point: ResumePoint) -> AsyncIterator[MarketBatch]:
+        delay_ms, symbols, told = settings.engine.first_price_delay_ms, tuple(instruments), replay_cursors(point)
+        return batched(ReplayFeed(candles, symbols, period.start_ms, period.end_ms, delay_ms, told).events())
 
     return EngineParts(
         mode=request.mode,

@@ -18,7 +18,7 @@ from core.domain.records import Record
 from core.engine import Engine, EngineParts
 from core.logbook import Logbook
 from core.market.instruments import load_instruments
-from core.market.replay import ReplayFeed
+from core.market.replay import ReplayFeed, batched
 from core.pace import Pacer
 from core.ports import BarColumns, Forecaster
 from core.recovery import replay_cursors
@@ -104,9 +104,9 @@ async def demo_records(
             records=[],
             candles=candles,
             forecaster=forecaster,
-            feed=lambda point: ReplayFeed(
-                candles, tuple(known), from_ms, to_ms, delay_ms, replay_cursors(point)
-            ).events(),
+            feed=lambda point: batched(
+                ReplayFeed(candles, tuple(known), from_ms, to_ms, delay_ms, replay_cursors(point)).events()
+            ),
             clock=VirtualClock(from_ms),
             pacer=Pacer(None, None),
             logbook=Logbook(),
