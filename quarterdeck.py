@@ -62,10 +62,10 @@ class QuarterdeckRuntime:
         collect_garbage()
         return EngineThread(lambda built: _serve(request, built, console=True))
 
-    def reader(self, home: Path) -> Reader:
+    def reader(self, home: Path, account: str | None = None) -> Reader:
         from storage.reader import Reader as StoredReader
 
-        return StoredReader(Home(home).database)
+        return StoredReader(Home(home).database, account)
 
     def import_files(
         self, home: Path, files: Sequence[Path], symbol: str | None, interval: str | None, synthetic: bool
@@ -98,7 +98,7 @@ class QuarterdeckRuntime:
 
         return [row.as_dict() for row in check_data(_existing_database(home))]
 
-    def doctor(self, home: Path, settings_path: Path | None, workers: bool) -> list[Finding]:
+    def doctor(self, home: Path, settings_path: Path | None, workers: bool, exchange: bool = False) -> list[Finding]:
         return _examine(Home(home), settings_path, workers)
 
     def backup(self, home: Path, target: Path) -> Row:

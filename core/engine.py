@@ -163,24 +163,24 @@ class Engine:
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._stop.set)
 
-    def submit(self, verb: Verb, symbol: str, operator: str) -> Future[CommandResult]:
+    def submit(self, verb: Verb, symbol: str, operator: str, include_external: bool = False) -> Future[CommandResult]:
         """Ask for a command from any thread. Raises UnavailableError when the engine does not run."""
         if self._loop is None or self._loop.is_closed():
             raise UnavailableError("no engine runs here")
-        return asyncio.run_coroutine_threadsafe(self.command(verb, symbol, operator), self._loop)
+        return asyncio.run_coroutine_threadsafe(self.command(verb, symbol, operator, include_external), self._loop)
 
     def fail(self, reason: str) -> None:
         """Show that the engine ended by an error."""
         self._state, self._note = "failed", reason
         self._publish_now()
 
-    async def command(self, verb: Verb, symbol: str, operator: str) -> CommandResult:
+    async def command(self, verb: Verb, symbol: str, operator: str, include_external: bool = False) -> CommandResult:
         """Carry out an operator's command between two steps. Runs on the engine's loop."""
         now_ms = self._parts.clock.now_ms()
         command_id = f"op-{now_ms}-{self._operator_acts}"
         if not (self._state == "running" or (self._state == "ended" and verb is not Verb.FLATTEN)):
             return CommandResult(command_id, accepted=False, message=f"refused: the engine is {self._state}")
-        command = OperatorCommand(command_id, verb, symbol, operator, now_ms)
+        command = OperatorCommand(command_id, verb, symbol, operator, now_ms, include_external)
         records = await self._session.stepper.step([command], now_ms)
         result = next(record.result for record in records if isinstance(record, OperatorRecord))
         self._publish_now()
@@ -382,5 +382,7 @@ class EngineControl:
     def log_lines(self, after: int) -> tuple[int, list[LogLine]]:
         return self._logbook.lines_after(after)
 
-    async def command(self, verb: Verb, symbol: str = "", operator: str = "console") -> CommandResult:
-        return await asyncio.wrap_future(self._engine.submit(verb, symbol, operator))
+    async def command(
+        self, verb: Verb, symbol: str = "", operator: str = "console", include_external: bool = False
+    ) -> CommandResult:
+        return await asyncio.wrap_future(self._engine.submit(verb, symbol, operator, include_external))

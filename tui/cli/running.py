@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import click
 
-from core.domain.errors import BadInputError
+from core.domain.errors import BadInputError, RefusedError
 from core.home import Home
 from core.runtime import RunRequest
 from tui.cli.about import installed_version
 from tui.cli.options import MAX_SPEED, Moment, Speed, has_terminal, home_option, settings_option
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from core.control import Control
     from core.runtime import EngineHandle, Runtime
     from core.settings import Mode, Settings
@@ -27,6 +29,9 @@ COMMAND = (sys.executable, "-P", "-c", "from quarterdeck import main; main()")
 @click.command()
 @click.option(
     "--mode", type=click.Choice(["demo", "paper", "live"]), help="Where prices and fills come from.  [settings: demo]"
+)
+@click.option(
+    "--confirm-live", metavar="TAG", help="With --headless, the last four characters of the API key: trade real money."
 )
 @click.option("--headless", is_flag=True, help="The engine alone, without a console.")
 @home_option
@@ -45,7 +50,8 @@ COMMAND = (sys.executable, "-P", "-c", "from quarterdeck import main; main()")
 @click.pass_obj
 def run(
     runtime: Runtime,
-    mode: str | None,
+    mode: Mode | None,
+    confirm_live: str | None,
     headless: bool,
     home: Home,
     settings_path: Path | None,
@@ -55,7 +61,10 @@ def run(
     seed: int | None,
     log_level: str,
 ) -> None:
-    """Trade, with a console in this terminal or --headless."""
+    """Trade, with a console in this terminal or --headless.
+
+    demo takes recorded prices, paper the exchange's own, both with simulated fills; live sends orders to the exchange.
+    """
     if speed == MAX_SPEED and not headless:
         raise BadInputError(
             "--speed max is for --headless runs: a console needs a share of the processor to answer keys"
@@ -66,17 +75,22 @@ def run(
         raise BadInputError("--from must lie before --to")
     path = settings_path or (home.settings if home.settings.exists() else None)
     settings = _settings(path)
+    chosen: Mode = mode or settings.mode
+    if chosen != "demo":
+        _check_no_replay(chosen, {"--speed": speed, "--from": from_ms, "--to": to_ms})
+    _check_confirmation(settings, chosen, confirm_live, headless)
     request = RunRequest(
-        mode=_mode(mode or settings.mode),
+        mode=chosen,
         home=home.root,
         settings_path=path,
-        speed=_speed(speed, settings),
+        speed=_speed(speed, settings) if chosen == "demo" else 1.0,
         from_ms=from_ms,
         to_ms=to_ms,
         seed=seed,
         log_level=log_level.upper(),
+        confirm_live=(confirm_live or "").strip(),
     )
-    code = runtime.run_headless(request) if headless else _with_console(runtime, request)
+    code = runtime.run_headless(request) if headless else _with_console(runtime, request, settings)
     click.get_current_context().exit(code)
 
 
@@ -86,12 +100,28 @@ def _settings(path: Path | None) -> Settings:
     return load_settings(path) if path else Settings()
 
 
-def _mode(name: str) -> Mode:
-    if name != "demo":
+def _check_no_replay(mode: Mode, options: Mapping[str, object]) -> None:
+    """Raises BadInputError where an option of the recorded market is given with a real one."""
+    given = [name for name, value in options.items() if value is not None]
+    if given:
         raise BadInputError(
-            f"mode {name} needs a connection to an exchange, which this version has not; use --mode demo"
+            f"{', '.join(given)}: for the recorded market only; mode {mode} goes with the exchange's time"
         )
-    return cast("Mode", name)
+
+
+def _check_confirmation(settings: Settings, mode: Mode, confirmed: str | None, headless: bool) -> None:
+    """What can be told before anything is started; whether the tag is right is for the root, which has the key."""
+    from core.arming import check_mode
+
+    check_mode(settings, mode)
+    if confirmed is not None and mode != "live":
+        raise BadInputError(f"--confirm-live is for mode live, and mode is {mode}; leave it away")
+    if confirmed is not None and not headless:
+        raise BadInputError("--confirm-live is for --headless: the console asks for the tag itself")
+    if mode == "live" and headless and not (confirmed or "").strip():
+        raise RefusedError(
+            "live trades real money: confirm it with --confirm-live TAG, the last four characters of the API key"
+        )
 
 
 def _speed(option: float | str | None, settings: Settings) -> float | None:
