@@ -17,6 +17,7 @@ class MemoryCandles:
     def __init__(self) -> None:
         self._times: dict[str, list[int]] = {}
         self._bars: dict[str, list[Bar]] = {}
+        self.settled: list[object] = []
 
     async def bars(self, symbol: str, from_ms: int, to_ms: int) -> BarColumns:
         times, bars = self._times.get(symbol, []), self._bars.get(symbol, [])
@@ -34,6 +35,9 @@ class MemoryCandles:
                 continue
             times.append(bar.open_time_ms)
             self._bars.setdefault(bar.symbol, []).append(bar)
+
+    async def append_funding(self, rates: Sequence[object]) -> None:
+        self.settled += rates
 
     async def funding(self, symbol: str, from_ms: int, to_ms: int) -> list[FundingRate]:
         return []

@@ -144,9 +144,7 @@ def _compare_order(order: Order, theirs: VenueOrder | AlgoOrder) -> list[str]:
     return problems
 
 
-def _compare_fills(
-    exchange: Exchange, records: Sequence[Record], instruments: Mapping[str, Instrument]
-) -> list[str]:
+def _compare_fills(exchange: Exchange, records: Sequence[Record], instruments: Mapping[str, Instrument]) -> list[str]:
     ours: dict[str, Fill] = {}
     problems: list[str] = []
     for record in records:
@@ -175,9 +173,7 @@ def _compare_fills(
     return problems
 
 
-def compare_books(
-    exchange: Exchange, trader: Trader, others_lots: Mapping[str, int]
-) -> list[str]:
+def compare_books(exchange: Exchange, trader: Trader, others_lots: Mapping[str, int]) -> list[str]:
     """The engine's position and wallet against the exchange's; `others_lots` are positions that others opened."""
     problems = []
     for symbol, s in trader.state.symbols.items():

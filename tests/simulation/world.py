@@ -18,9 +18,10 @@ from tests.venue.refusals import Refusal
 from tests.venue.streams import Connection
 from tests.venue.venue import BinanceVenue
 
-START_PRICES = {"BTCUSDT": 60_000.0, "ETHUSDT": 3_000.0}
 OTHER_SYMBOL = "XRPUSDT"
 """A contract that only the human trades."""
+
+START_PRICES = {"BTCUSDT": 60_000.0, "ETHUSDT": 3_000.0, OTHER_SYMBOL: 2.5}
 
 HISTORY_BARS = 30
 STEP_MS = 2_500
