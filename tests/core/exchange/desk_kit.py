@@ -13,8 +13,8 @@ from core.domain.instrument import Instrument
 from core.domain.market import MINUTE_MS
 from core.domain.operator import OperatorCommand, Verb
 from core.domain.orders import Fill, Order, OrderRole, OrderState
-from core.domain.records import AdjustmentRecord, FillRecord, IntentRecord, OrderUpdateRecord, Record
-from core.domain.trading import Prediction
+from core.domain.records import AdjustmentRecord, FillRecord, IntentRecord, OrderUpdateRecord, Record, TradeRecord
+from core.domain.trading import Prediction, Trade
 from core.exchange.account_desk import AccountDesk
 from core.exchange.binance_dialect import BinanceUsdm
 from core.exchange.client import build_client
@@ -252,6 +252,15 @@ class House:
     def fills(self) -> list[Fill]:
         return [record.fill for record in self.records if isinstance(record, FillRecord)]
 
+    @property
+    def trades(self) -> list[Trade]:
+        return [record.trade for record in self.records if isinstance(record, TradeRecord)]
+
+    @property
+    def adjusted(self) -> list[WalletAdjustment]:
+        adjusted: list[WalletAdjustment] = self.trader.adjusted  # type: ignore[attr-defined]
+        return adjusted
+
     def states(self, order: Order) -> list[OrderState]:
         """The journalled states of an order, in their order."""
         return [
@@ -314,5 +323,3 @@ def in_house(
                 await house.stop()
 
     return run_virtual(main, seed=seed)
-
-
