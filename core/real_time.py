@@ -30,6 +30,7 @@ class Surroundings:
     wire: Wire
     market: LiveMarket
     desk: AccountDesk | None
+    symbols: tuple[str, ...]
 
     def quotes(self) -> Mapping[str, Quote]:
         return self.market.quotes()
@@ -69,7 +70,10 @@ class Surroundings:
 
         Raises UnavailableError, VenueRejectedError, VenueUnknownError.
         """
-        return "" if self.desk is None else await self.desk.flatten_external(symbol)
+        if self.desk is None:
+            return "nobody else trades here"
+        symbols = (symbol,) if symbol else self.symbols
+        return "; ".join([await self.desk.flatten_external(each) for each in symbols])
 
 
 def with_exchange_symbols(settings: Settings) -> Settings:
@@ -137,7 +141,7 @@ def real_time_parts(
         publish_hz=publish_hz,
         reconcile=reconcile if desk is None else _recovery(desk),
         attendants=attendants,
-        real_time=Surroundings(wire, market, desk),
+        real_time=Surroundings(wire, market, desk, tuple(trader.state.symbols)),
     )
 
 
