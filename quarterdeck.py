@@ -155,7 +155,13 @@ async def _serve(request: RunRequest, built: Callable[[Engine, Control], None], 
     async with AsyncExitStack() as stack:
         stack.enter_context(EngineLock(home))
         clock = VirtualClock(0)
-        logs = set_up(home.log, clock.now_ms, stderr=None if console else sys.stderr, stderr_level=request.log_level)
+        logs = set_up(
+            home.log,
+            clock.now_ms,
+            stderr=None if console else sys.stderr,
+            stderr_level=request.log_level,
+            label="" if request.mode == "demo" else request.mode.upper(),
+        )
         stack.callback(logs.close)
         parts = await _demo_parts(request, home, settings, clock, logs, stack, console=console)
         engine = Engine(parts)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from core.domain.errors import SettingsError
 from core.exchange.apex_dialect import ApexOmni
+from core.exchange.binance_dialect import BinanceUsdm
 from core.exchange.mexc_dialect import MexcSwap
 from core.exchange.wire import Dialect
 
-_DIALECTS: dict[str, Dialect] = {dialect.id: dialect for dialect in (MexcSwap(), ApexOmni())}
+_DIALECTS: dict[str, Dialect] = {dialect.id: dialect for dialect in (BinanceUsdm(), MexcSwap(), ApexOmni())}
 
 
 def dialect_of(exchange_id: str) -> Dialect:
