@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from core.exchange.apex_dialect import sign_orders
 from core.exchange.keys import Keys
+from core.exchange.mends import mend_apex, mend_mexc
 from core.exchange.outcome import STATUS_NOTE
 from core.settings import ExchangeSettings
 
@@ -65,8 +65,9 @@ def build_client(settings: ExchangeSettings, keys: Keys | None, now_ms: Callable
         _know_futures_errors(client)
     if settings.id == "mexc":
         _leave_spot_out(client)
+        mend_mexc(client)
     if settings.id == "apex":
-        sign_orders(client)
+        mend_apex(client)
     if settings.base_url:
         move(client, settings.base_url)
     return client
