@@ -204,9 +204,6 @@ class PlainDialect:
     lacks = ()
     live_blockers = ()
 
-    def market_row(self, row: dict[str, Any]) -> dict[str, Any]:
-        return row
-
 
 async def wire_to(exchange: Exchange, wrong_ms: int = 0, keys: Keys | None = KEYS, **changes: Any) -> Requests:
     """Requests over the genuine client into `exchange`, its contracts loaded and its time not yet measured."""
