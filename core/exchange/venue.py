@@ -187,7 +187,7 @@ class ExchangeVenue:
 
     async def _fetch(self, order_id: str, symbol: str, params: Row, *, protective: bool) -> Row | None:
         try:
-            row = await self._read(protective, "fetch_order", order_id, self.wire.unified(symbol), params)
+            row: Row = await self._read(protective, "fetch_order", order_id, self.wire.unified(symbol), params)
         except VenueRejectedError as error:
             if error.kind in _NO_SUCH_ORDER:
                 return None
