@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from core.exchange.keys import Keys
+from core.exchange.mends import mend_apex, mend_mexc
 from core.exchange.outcome import STATUS_NOTE
 from core.settings import ExchangeSettings
 
@@ -64,6 +65,9 @@ def build_client(settings: ExchangeSettings, keys: Keys | None, now_ms: Callable
         _know_futures_errors(client)
     if settings.id == "mexc":
         _leave_spot_out(client)
+        mend_mexc(client)
+    if settings.id == "apex":
+        mend_apex(client)
     if settings.base_url:
         move(client, settings.base_url)
     return client
