@@ -52,16 +52,23 @@ def _never(call: Call) -> Fault:
     return NO_FAULT
 
 
+def _as_it_is(call: Call, response: Response) -> Response | None:
+    return response
+
+
 @dataclass
 class VenueServer:
-    """Serves one venue until `close`. `now_ms` is the exchange's clock; `fault` is asked about every call first.
+    """Serves one venue until `close`. `now_ms` is the exchange's clock.
 
+    `fault` is asked about every call before the exchange sees it, `after` about every answer of the exchange: what it
+    returns goes out, and with None the answer is lost.
     `calls` lists what arrived. `hold` stops all that the websockets would send until it is false again: a silent stall.
     """
 
     venue: BinanceVenue
     now_ms: Callable[[], int]
     fault: Callable[[Call], Fault] = _never
+    after: Callable[[Call, Response], Response | None] = _as_it_is
     host: str = "127.0.0.1"
     port: int = 0
     calls: list[Call] = field(default_factory=list)
@@ -133,9 +140,9 @@ class VenueServer:
         response = fault.response
         if response is None:
             response = self.venue.http(request.method, target, body, request.headers, self.now_ms())
-            if fault.drop_after:
+            response = self.after(call, fault.answer or response)
+            if fault.drop_after or response is None:
                 return _abort(request)
-            response = fault.answer or response
         if fault.answer_delay_ms:
             await asyncio.sleep(fault.answer_delay_ms / 1000)
         return web.Response(

@@ -46,6 +46,16 @@ async def test_a_fault_on_placing_is_felt_and_the_books_tell_what_happened(
     assert len(desk.venue.orders) == placed
 
 
+async def test_an_answer_is_lost_only_where_an_order_was_accepted(desk: Desk) -> None:
+    await desk.client.load_markets()
+    desk.server.after = lambda call, answer: None if call.path == "/fapi/v1/order" and answer.status == 200 else answer
+    with pytest.raises(ccxt.InvalidOrder):
+        await desk.client.create_order(BTC, "market", "sell", "0.010", None, {"reduceOnly": True})
+    with pytest.raises(ccxt.NetworkError):
+        await desk.client.create_order(BTC, "market", "buy", "0.010")
+    assert len(desk.venue.orders) == 1
+
+
 async def test_malformed_json_is_not_taken_for_an_order(desk: Desk) -> None:
     await desk.client.load_markets()
     desk.server.fault = on_orders(Fault(answer=Response(200, '{"orderId": 12, "sym', {})))
