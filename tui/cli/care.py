@@ -13,21 +13,26 @@ from tui.cli.options import home_option, json_option, settings_option
 from tui.cli.output import emit_json
 
 if TYPE_CHECKING:
-    from core.runtime import Runtime
+    from collections.abc import Sequence
+
+    from core.runtime import Finding, Runtime
 
 
 @click.command()
 @click.option("--workers", is_flag=True, help="Start a worker process too (seconds).")
+@click.option("--exchange", is_flag=True, help="Ask the exchange of the settings too: reach, clock, key, modes.")
 @home_option
 @settings_option
 @json_option
 @click.pass_obj
-def doctor(runtime: Runtime, workers: bool, home: Home, settings_path: Path | None, as_json: bool) -> None:
+def doctor(
+    runtime: Runtime, workers: bool, exchange: bool, home: Home, settings_path: Path | None, as_json: bool
+) -> None:
     """Check this machine and the home, and say how to mend what is wrong; exit code 1 when anything is."""
     from tui.cli.checks import local_findings
 
     findings = local_findings(home, settings_path)
-    findings += runtime.doctor(home.root, settings_path, workers)
+    findings += runtime.doctor(home.root, settings_path, workers, exchange)
     if as_json:
         emit_json([asdict(finding) for finding in findings])
     else:
@@ -36,7 +41,16 @@ def doctor(runtime: Runtime, workers: bool, home: Home, settings_path: Path | No
             click.echo(f"{'ok ' if finding.ok else 'NOT'}  {finding.name:<{width}}  {finding.detail}")
             if not finding.ok:
                 click.echo(f"{'':<{width + 5}}  mend: {finding.mend}")
+        click.echo(verdict(findings))
     click.get_current_context().exit(0 if all(finding.ok for finding in findings) else 1)
+
+
+def verdict(findings: Sequence[Finding]) -> str:
+    """One plain line."""
+    wrong = [finding.name for finding in findings if not finding.ok]
+    if wrong:
+        return f"verdict: NOT well: {', '.join(wrong)} ({len(wrong)} of {len(findings)} checks)"
+    return f"verdict: well, all {len(findings)} checks"
 
 
 @click.command()

@@ -75,6 +75,22 @@ def test_doctor_names_what_is_wrong_and_its_mend(quarterdeck: Quarterdeck, runti
     assert "mend: run `quarterdeck data import FILE`" in result.stdout
 
 
+def test_doctor_asks_the_exchange_only_when_told_to(quarterdeck: Quarterdeck) -> None:
+    assert "binanceusdm answers" not in quarterdeck("doctor").stdout
+    result = quarterdeck("doctor", "--exchange")
+    assert result.exit_code == 0
+    assert "ok   exchange  binanceusdm answers in 80 ms" in result.stdout
+    assert result.stdout.splitlines()[-1] == f"verdict: well, all {len(result.stdout.splitlines()) - 1} checks"
+
+
+def test_doctor_s_verdict_names_what_is_not_well(quarterdeck: Quarterdeck, runtime: FakeRuntime) -> None:
+    runtime.exchange_findings = [Finding("exchange clock", False, "12,000 ms off", "set this machine's clock")]
+    result = quarterdeck("doctor", "--exchange")
+    assert result.exit_code == 1
+    assert "mend: set this machine's clock" in result.stdout
+    assert "verdict: NOT well: exchange clock (1 of " in result.stdout.splitlines()[-1]
+
+
 def test_doctor_sees_an_open_home_and_bad_settings(quarterdeck: Quarterdeck, home: Home) -> None:
     home.root.chmod(0o755)
     home.settings.write_text("speed = 1\n")
