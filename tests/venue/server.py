@@ -64,7 +64,8 @@ class VenueServer:
 
     `fault` is asked about every call before the exchange sees it, `after` about every answer of the exchange: what it
     returns goes out, and with None the answer is lost.
-    `calls` lists what arrived, the newest. `hold` stops all that the websockets would send until it is false again: a silent stall.
+    `calls` lists the newest that arrived. `hold` keeps back all that the websockets would send: a silent stall, which
+    `release` ends.
     """
 
     venue: BinanceVenue
