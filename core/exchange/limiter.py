@@ -12,6 +12,7 @@ from typing import Any
 from core.domain.errors import VenueBusyError
 from core.domain.market import MINUTE_MS
 from core.exchange.health import Health
+from core.logbook import iso_utc
 
 ORDINARY_SHARE_PCT = 80
 MAX_WAITING = 512
@@ -48,7 +49,7 @@ BUDGETS = {
     "mexc": Budget(weight=(Window(2000, 20),), orders=(Window(2000, 20),)),
     "apex": Budget(weight=(Window(MINUTE_MS, 300),)),
 }
-"""As each exchange documents them; MEXC and ApeX count by endpoint, here all endpoints share the tightest."""
+"""Binance's and MEXC's as documented; MEXC counts by endpoint, here all share one window. ApeX's is a guess."""
 
 
 _UNITS = {"SECOND": 1000, "MINUTE": MINUTE_MS, "HOUR": 60 * MINUTE_MS, "DAY": 1440 * MINUTE_MS}
@@ -193,7 +194,7 @@ class Limiter:
             self._slow_until_ms = max(self._slow_until_ms, until_ms)
         elif until_ms > self._banned_until_ms:
             self._banned_until_ms = until_ms
-            self._health.report("requests", f"banned by the exchange for {(until_ms - now_ms + 999) // 1000} s")
+            self._health.report("requests", f"banned by the exchange until {iso_utc(until_ms)[11:19]} UTC")
 
     def _retry_ms(self, retry_after: str, status: int, now_ms: int) -> int:
         if retry_after.strip().isdecimal() and int(retry_after) > 0:
