@@ -107,7 +107,11 @@ def test_a_stop_that_vanished_is_noticed_and_replaced() -> None:
         (algo,) = house.at_exchange(stop)
         house.weather.frames_of = lambda text: []
         exchange = house.venue.exchange
-        del exchange.algos[algo.algo_id], exchange.open_algos[BTC][algo.algo_id], exchange.algos_by_client_id[algo.client_id]
+        del (
+            exchange.algos[algo.algo_id],
+            exchange.open_algos[BTC][algo.algo_id],
+            exchange.algos_by_client_id[algo.client_id],
+        )
         await house.pass_s(20)
         assert house.states(stop)[-1] is OrderState.EXPIRED
         again = house.order(OrderRole.STOP)
