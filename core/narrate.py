@@ -62,17 +62,23 @@ def _narrate(record: Record, instruments: Mapping[str, Instrument]) -> None:
             _trade_log.info("%s closed by %s: net %+.2f USDT", t.symbol, t.exit_reason, t.net_pnl_usdt)
         case FundingRecord(p):
             _trade_log.info("%s funding %+.4f USDT at %s", p.symbol, p.amount_usdt, p.rate)
-        case OrderUpdateRecord(update, order) if update.state in (OrderState.REJECTED, OrderState.UNKNOWN):
+        case OrderUpdateRecord(update, order) if update.state is OrderState.UNKNOWN:
+            text = "%s %s order UNKNOWN (%s): the venue is asked by its id until it is known, and nothing is assumed"
+            _trade_log.warning(text, order.symbol, order.role, update.reason)
+        case OrderUpdateRecord(update, order) if update.state is OrderState.REJECTED:
             _trade_log.warning("%s %s order %s: %s", order.symbol, order.role, update.state, update.reason)
         case LimitRecord(e):
             text = "%s %s %s: %.2f of %.2f %s"
             args = (e.limit, e.symbol, "fired" if e.fired else "cleared", e.used, e.limit_value, e.unit)
             if e.fired:
-                _risk_log.warning(text + ", effect %s; clears %s", *args, e.effect, e.clears)
+                note = f" ({e.note})" if e.note else ""
+                _risk_log.warning(text + "%s, effect %s; clears %s", *args, note, e.effect, e.clears)
             else:
                 _risk_log.info(text, *args)
         case OperatorRecord(command, result):
             _risk_log.warning("operator %s: %s %s: %s", command.operator, command.verb, command.symbol, result)
+        case AdjustmentRecord() if record.amount_usdt:
+            _risk_log.warning("wallet moved by %+f USDT: %s", record.amount_usdt, record.what)
         case AdjustmentRecord():
             _risk_log.error("%s %s: ours %s, venue %s", record.symbol, record.what, record.ours, record.theirs)
         case TrainingRecord() if record.status is not TrainingStatus.REQUESTED:

@@ -86,8 +86,6 @@ class AccountDesk:
             group.create_task(self._follow_stream())
             group.create_task(self._reconcile())
             group.create_task(self._look_after_stops())
-            group.create_task(self._watch(stepper))
-            group.create_task(health_watch(self._wire.health, stepper, self._wire.clock))
 
     async def flatten_external(self, symbol: str) -> str:
         """Cancel what others placed on `symbol` and close what they hold, at market: only ever when the operator asks
@@ -166,13 +164,14 @@ class AccountDesk:
             except UNREAD as error:
                 log.warning("the stops could not be read back: %s", error)
 
-    async def _watch(self, stepper: Stepper) -> None:
-        while True:
-            symbols = self._books.trader.state.symbols.values()
-            is_busy = any(s.lots or s.orders for s in symbols)
-            await asyncio.sleep(_WATCH_S if is_busy else _IDLE_WATCH_S)
-            now_ms = self._wire.clock.now_ms()
-            await stepper.step([Watch(now_ms)], now_ms)
+
+async def watch(trader: Trader, stepper: Stepper, clock: Clock) -> None:
+    """Let the trader look after what protects its positions between two bars."""
+    while True:
+        is_busy = any(s.lots or s.orders for s in trader.state.symbols.values())
+        await asyncio.sleep(_WATCH_S if is_busy else _IDLE_WATCH_S)
+        now_ms = clock.now_ms()
+        await stepper.step([Watch(now_ms)], now_ms)
 
 
 async def health_watch(health: Health, stepper: Stepper, clock: Clock) -> None:

@@ -114,6 +114,7 @@ class Exchange:
         self.script = script
         self.asked: list[Asked] = []
         self.headers: dict[str, str] = {}
+        self.limits: list[dict[str, Any]] = []
         self.round_trip_s = round_trip_s
         self.clock = LoopClock()
         self.symbols: list[dict[str, Any]] = [symbol_row("BTC"), symbol_row("ETH")]
@@ -147,7 +148,7 @@ class Exchange:
 
     async def _known(self, asked: Asked) -> Answer:
         if asked.path.endswith("/exchangeInfo"):
-            return Answer({"symbols": self.symbols})
+            return Answer({"symbols": self.symbols, "rateLimits": self.limits})
         if self.script is not None and (answer := await self.script(asked)) is not None:
             return answer
         if asked.path.endswith("/v1/time"):
@@ -197,6 +198,14 @@ def exchange_settings(**changes: Any) -> ExchangeSettings:
     return parse_settings({"exchange": changes}, "test").exchange
 
 
+class PlainDialect:
+    """Says of rows what ccxt says, and places no orders."""
+
+    id = "binanceusdm"
+    lacks = ()
+    live_blockers = ()
+
+
 async def wire_to(exchange: Exchange, wrong_ms: int = 0, keys: Keys | None = KEYS, **changes: Any) -> Requests:
     """Requests over the genuine client into `exchange`, its contracts loaded and its time not yet measured."""
     settings = exchange_settings(**changes)
@@ -206,7 +215,7 @@ async def wire_to(exchange: Exchange, wrong_ms: int = 0, keys: Keys | None = KEY
     client.session = exchange
     _open_clients.append(client)
     health = Health()
-    wire = Requests(client, None, clock, health, settings, keys.secrets() if keys else (), lambda: 0.5)  # type: ignore[arg-type]
+    wire = Requests(client, PlainDialect(), clock, health, settings, keys.secrets() if keys else (), lambda: 0.5)  # type: ignore[arg-type]
     await wire.load_symbols(["BTCUSDT", "ETHUSDT"])
     exchange.asked.clear()
     return wire
