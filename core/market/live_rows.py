@@ -10,7 +10,7 @@ from typing import Any
 from core.domain.market import MINUTE_MS, Bar
 
 SETTLED_MS = 5_000
-"""So long after its close a candle counts as closed even where the exchange shows no later one."""
+"""So long after its close a candle is final even where the exchange shows no later one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +31,16 @@ def bar_of(symbol: str, row: Sequence[Any]) -> Bar | None:
     return Bar(symbol, int(open_ms), MINUTE_MS, float(o), float(h), float(l), float(c), float(v)) if possible else None
 
 
-def bars_of(symbol: str, rows: Iterable[Sequence[Any]], asked_ms: int) -> tuple[list[Bar], Bar | None]:
+def bars_of(symbol: str, rows: Iterable[Sequence[Any]], exchange_ms: int | None = None) -> tuple[list[Bar], Bar | None]:
     """The closed bars of a REST answer, oldest first, and the candle that may still be open.
 
-    A candle is closed where the answer shows a later one, or where it had been over for SETTLED_MS when it was asked
-    for (`asked_ms`, the exchange's time). Rows that cannot be candles are left out.
+    A candle is closed where the answer shows a later one, or where it had been over for SETTLED_MS when the exchange
+    told its time as `exchange_ms`, before it was asked for these rows: this machine's clock is no proof. Rows that
+    cannot be candles are left out.
     """
     found = {bar.open_time_ms: bar for bar in (bar_of(symbol, row) for row in rows) if bar is not None}
     bars = [found[open_ms] for open_ms in sorted(found)]
-    if bars and bars[-1].close_time_ms + SETTLED_MS > asked_ms:
+    if bars and (exchange_ms is None or bars[-1].close_time_ms + SETTLED_MS > exchange_ms):
         return bars[:-1], bars[-1]
     return bars, None
 
@@ -74,7 +75,11 @@ def tap_candles(client: Any, unified: Mapping[str, str], heard: Heard) -> None:
     `unified` has ccxt's symbol by ours. A frame that ccxt cannot read would end its receiving for good, so it is
     stopped here.
     """
-    symbols = {str(client.market(name)["id"]): symbol for symbol, name in unified.items()}
+    symbols = {}
+    for symbol, name in unified.items():
+        market = client.market(name)
+        # Apex writes BTC-USDT in its requests and BTCUSDT in its streams.
+        symbols[str(market.get("id2") or market["id"])] = symbol
     handle = client.handle_ohlcv
 
     def tapped(connection: Any, message: Any) -> None:
