@@ -34,7 +34,7 @@ class Socket:
         raise AssertionError(error)
 
 
-def client_of(exchange: str, **ids: str) -> Any:
+def client_of(exchange: str, **ids: Any) -> Any:
     client = getattr(ccxt.pro, exchange)()
     market = {
         "symbol": "BTC/USDT:USDT", "base": "BTC", "quote": "USDT", "settle": "USDT", "baseId": "BTC", "quoteId": "USDT",
@@ -97,7 +97,7 @@ def test_a_broken_frame_is_told_and_does_not_end_the_connection(broken: dict[str
 
 
 def test_mexc_does_not_say_whether_a_candle_has_closed() -> None:
-    client = client_of("mexc", id="BTC_USDT")
+    client = client_of("mexc", id="BTC_USDT", contractSize=0.0001)
     frame = {
         "symbol": "BTC_USDT",
         "data": {
@@ -108,7 +108,7 @@ def test_mexc_does_not_say_whether_a_candle_has_closed() -> None:
         "ts": 1718751106472,
     }  # fmt: skip
     ((symbol, candle),) = heard_of(client, frame)
-    bar = Bar("BTCUSDT", 1_718_751_060_000, MINUTE, 65_213.5, 65_233.5, 65_208.5, 65_210.5, 512_797.0)
+    bar = Bar("BTCUSDT", 1_718_751_060_000, MINUTE, 65_213.5, 65_233.5, 65_208.5, 65_210.5, 512_797.0 * 0.0001)
     assert (symbol, candle) == ("BTCUSDT", Candle(bar, 1_718_751_106_472, None))
 
 
