@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from core.account import iso
@@ -333,8 +334,6 @@ def _no_hold(minute_ms: int, until_ms: int) -> None:
 
 
 async def _wait(event: asyncio.Event, timeout_ms: int) -> None:
-    waiting = asyncio.ensure_future(event.wait())
-    try:
-        await asyncio.wait({waiting}, timeout=timeout_ms / 1_000)
-    finally:
-        waiting.cancel()
+    with suppress(TimeoutError):
+        async with asyncio.timeout(timeout_ms / 1_000):
+            await event.wait()

@@ -157,7 +157,8 @@ def test_a_stream_that_falls_silent_is_opened_again(kind: str) -> None:
 
 def test_an_order_book_and_trades_are_there_where_asked_for() -> None:
     async def act(scene: Scene) -> None:
-        await asyncio.sleep(20)
+        # Between two steps of the market.
+        await asyncio.sleep(20.25)
         now_ms = scene.server.now_ms()
         market = scene.venue.exchange.markets["BTCUSDT"]
         book = scene.market.order_book("BTCUSDT")
