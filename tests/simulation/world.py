@@ -14,7 +14,7 @@ from tests.simulation.loop import LoopClock, SkewedClock, VirtualLoop
 from tests.simulation.marks import Marks
 from tests.simulation.plan import Episode
 from tests.simulation.transport import Answer, Fate, Network, Outcome, Peer, RefusedConnectionError
-from tests.venue.refusals import Refusal
+from tests.venue.refusals import RefusalError
 from tests.venue.streams import Connection
 from tests.venue.venue import BinanceVenue
 
@@ -324,7 +324,7 @@ class World:
             self._later(episode.length_ms, self._withdraw, order)
             side = "BUY" if episode.amount < 0.5 else "SELL"
             self.venue.place_external(now_ms, symbol=OTHER_SYMBOL, side=side, quantity="50")
-        except Refusal:
+        except RefusalError:
             return
         self.marks.reach("external order seen")
 
