@@ -9,16 +9,8 @@ from __future__ import annotations
 from core.domain.errors import BadInputError, ConfirmationError, RefusedError
 from core.settings import Mode, Settings
 
-TAG_LENGTH = 4
 ACCOUNT = "paper"
 """The account whose hours count."""
-
-
-def account_tag(api_key: str) -> str:
-    """The last four characters of an API key. Raises BadInputError where there is no whole key."""
-    if len(api_key) <= TAG_LENGTH:
-        raise BadInputError(f"the API key is no key: it has {len(api_key)} characters")
-    return api_key[-TAG_LENGTH:]
 
 
 def check_mode(settings: Settings, mode: Mode) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+from core.exchange.apex_dialect import sign_orders
 from core.exchange.keys import Keys
 from core.exchange.outcome import STATUS_NOTE
 from core.settings import ExchangeSettings
@@ -56,12 +57,16 @@ def build_client(settings: ExchangeSettings, keys: Keys | None, now_ms: Callable
     # Currencies are a signed call on some exchanges, and nothing here needs them.
     client.has["fetchCurrencies"] = False
     client.milliseconds = now_ms
+    client.seconds = lambda: now_ms() // 1000
+    client.microseconds = lambda: now_ms() * 1000
     # ccxt writes whole signed requests at DEBUG.
     client.logger.setLevel(logging.INFO)
     if settings.id == "binanceusdm":
         _know_futures_errors(client)
     if settings.id == "mexc":
         _leave_spot_out(client)
+    if settings.id == "apex":
+        sign_orders(client)
     if settings.base_url:
         move(client, settings.base_url)
     return client

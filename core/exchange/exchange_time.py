@@ -88,12 +88,16 @@ class TimeKeeper:
 
     async def keep(self) -> None:
         """Measure for ever: every EVERY_MS, sooner while the last measurement failed or disagreed."""
+        measured = self.offset is not None
         while True:
-            await asyncio.sleep((EVERY_MS if self._agreed and self.offset is not None else AGAIN_MS) / 1000)
+            await asyncio.sleep((EVERY_MS if measured and self._agreed else AGAIN_MS) / 1000)
             try:
                 await self.measure()
             except QuarterdeckError as error:
+                measured = False
                 log.warning("the exchange's time could not be measured: %s", error)
+            else:
+                measured = True
 
     async def _samples(self) -> list[Sample]:
         samples: list[Sample] = []

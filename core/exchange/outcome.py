@@ -16,6 +16,7 @@ from core.domain.errors import (
     VenueRejectedError,
     VenueUnknownError,
 )
+from core.exchange.codes import APEX_KINDS, MEXC_BUSY, MEXC_CANCEL_TEXTS, MEXC_KINDS, MEXC_STALE, MEXC_UNKNOWN
 
 _HIDDEN = "[hidden]"
 _LONGEST_TEXT = 200
@@ -43,12 +44,14 @@ _KINDS = {
     -4120: RejectKind.WRONG_ENDPOINT,
     -4171: RejectKind.NO_CHANGE,
     -5041: RejectKind.OTHER,
+    **MEXC_KINDS,
+    **APEX_KINDS,
 }
-"""Binance: definite refusals, whatever class ccxt gives them."""
+"""Definite refusals, whatever class ccxt gives them."""
 
-_STALE_CODES = frozenset({-1021, -5028})
-_UNKNOWN_CODES = frozenset({-1000, -1001, -1006, -1007})
-_BUSY_CODES = frozenset({-1003, -1008, -1015, -1016})
+_STALE_CODES = frozenset({-1021, -5028}) | MEXC_STALE
+_UNKNOWN_CODES = frozenset({-1000, -1001, -1006, -1007}) | MEXC_UNKNOWN
+_BUSY_CODES = frozenset({-1003, -1008, -1015, -1016}) | MEXC_BUSY
 _NO_SUCH_ENDPOINT = frozenset({404, 405, 410, 501})
 
 STATUS_NOTE = "http_status"
@@ -207,6 +210,9 @@ def _kind(error: BaseException, status: int, code: int) -> RejectKind:
     names = {parent.__name__ for parent in type(error).__mro__}
     for name, kind in _KINDS_BY_CLASS:
         if name in names:
+            return kind
+    for told, kind in MEXC_CANCEL_TEXTS.items():
+        if str(error).endswith(told):
             return kind
     return RejectKind.DUPLICATE_ID if "duplicate" in str(error).lower() else RejectKind.OTHER
 

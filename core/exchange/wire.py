@@ -41,6 +41,11 @@ class Dialect(Protocol):
         ...
 
     @property
+    def live_blockers(self) -> Sequence[str]:
+        """Why live orders would not be safe here, each in one plain clause; empty where they are."""
+        ...
+
+    @property
     def streams(self) -> frozenset[str]:
         """Which private streams exist, of: orders, fills, balance, positions."""
         ...
@@ -65,6 +70,18 @@ class Dialect(Protocol):
 
     def venue_ids(self, row: Row) -> Sequence[str]:
         """Every id under which fills of this order row may come: its own, and of a triggered order its child's."""
+        ...
+
+    def market_row(self, row: Row) -> Row:
+        """A ccxt market with what ccxt gets wrong of it put right."""
+        ...
+
+    def order_row(self, row: Row) -> Row:
+        """A ccxt order with what ccxt gets wrong of it put right."""
+        ...
+
+    def trade_row(self, row: Row) -> Row:
+        """A ccxt trade of ours with what ccxt gets wrong of it put right."""
         ...
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from core.arming import account_tag, check_arming, check_mode
+from core.arming import check_arming, check_mode
 from core.domain.errors import BadInputError, ConfirmationError, QuarterdeckError, RefusedError
 from core.settings import LiveSettings, Mode, Settings
 
@@ -79,10 +79,3 @@ def test_live_in_the_settings_does_not_keep_other_modes_from_starting() -> None:
     check_mode(LIVE, "paper")
     with pytest.raises(RefusedError, match='mode = "live" there'):
         check_mode(Settings(), "live")
-
-
-def test_the_tag_is_the_end_of_the_key_and_never_all_of_it() -> None:
-    assert account_tag("AAAABBBBCCCCk3Y9") == "k3Y9"
-    for short in ("", "k3Y9"):
-        with pytest.raises(BadInputError, match="is no key"):
-            account_tag(short)

@@ -32,6 +32,8 @@ class Contract:
     min_notional_usdt: Decimal
     max_orders: int
     max_algo_orders: int
+    multiplier_up: Decimal
+    multiplier_down: Decimal
     info: dict[str, Any]
     brackets: tuple[dict[str, Any], ...]
 
@@ -149,6 +151,8 @@ def _contract(row: dict[str, Any], brackets: list[dict[str, Any]]) -> Contract:
         min_notional_usdt=Decimal(filters["MIN_NOTIONAL"]["notional"]),
         max_orders=filters["MAX_NUM_ORDERS"]["limit"],
         max_algo_orders=filters["MAX_NUM_ALGO_ORDERS"]["limit"],
+        multiplier_up=Decimal(filters["PERCENT_PRICE"]["multiplierUp"]),
+        multiplier_down=Decimal(filters["PERCENT_PRICE"]["multiplierDown"]),
         info=row,
         brackets=tuple(brackets),
     )

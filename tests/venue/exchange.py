@@ -11,8 +11,8 @@ from tests.venue.account import AccountSettings, Margin
 from tests.venue.contracts import Contract
 from tests.venue.ledger import Ledger
 from tests.venue.market import SymbolMarket
-from tests.venue.orders import CONDITIONAL_TYPES, AlgoOrder, Order, Row, algo_event, order_event
-from tests.venue.refusals import RefusalError
+from tests.venue.orders import CONDITIONAL_TYPES, AlgoOrder, Order, Row, algo_event, order_event, plain
+from tests.venue.refusals import RefusalError, integer
 from tests.venue.streams import Hub
 
 MAX_CLIENT_ID = 36
@@ -42,6 +42,7 @@ class Exchange:
         self.orders_by_client_id: dict[str, Order] = {}
         self.algos_by_client_id: dict[str, AlgoOrder] = {}
         self.scripts: dict[str, Script] = {}
+        self.stuck_triggers: set[str] = set()
         self.watchers: list[Callable[[str, int], None]] = []
         self._next_order_id = 8_000_000_001
         self._next_algo_id = 1_000_000_000_000_001
@@ -130,6 +131,7 @@ class Exchange:
                 raise RefusalError(-2022)
             return
         matching.require_book(market)
+        self._check_percent_price(order, market)
         ticks = order.price_ticks or (market.asks if order.sign > 0 else market.bids)[0][0]
         if order.contract.notional(order.lots, ticks) < order.contract.min_notional_usdt:
             raise RefusalError(-4164, order.contract.min_notional_usdt)
@@ -146,6 +148,17 @@ class Exchange:
         need = opened * lot * price * (1 / leverage + float(self.settings.taker_fee_rate))
         if need > margin.available + freed:
             raise RefusalError(-2019)
+
+    def _check_percent_price(self, order: Order, market: SymbolMarket) -> None:
+        """A limit may not lie too far beyond the mark price. Raises RefusalError -4016 or -4024."""
+        if order.type != "LIMIT":
+            return
+        price, contract = order.contract.price(order.price_ticks), order.contract
+        highest, lowest = market.mark * contract.multiplier_up, market.mark * contract.multiplier_down
+        if order.sign > 0 and price > highest:
+            raise RefusalError(-4016, f"{highest:.{contract.price_precision}f}")
+        if order.sign < 0 and price < lowest:
+            raise RefusalError(-4024, f"{lowest:.{contract.price_precision}f}")
 
     def _client_id(self, text: str | None, known: Mapping[str, Order] | Mapping[str, AlgoOrder]) -> str | None:
         if not text:
@@ -173,7 +186,7 @@ class Exchange:
         """By orderId or origClientOrderId within the symbol. Raises RefusalError with `code` where there is none."""
         symbol = self.contract(params.get("symbol")).symbol
         if params.get("orderId"):
-            found = self.orders.get(int(params["orderId"]))
+            found = self.orders.get(integer(params, "orderId"))
         elif params.get("origClientOrderId"):
             found = self.orders_by_client_id.get(params["origClientOrderId"])
         else:
@@ -187,12 +200,12 @@ class Exchange:
             raise RefusalError(-2011)
         self.close_order(order, "CANCELED", now_ms)
 
-    def close_order(self, order: Order, status: str, now_ms: int) -> None:
+    def close_order(self, order: Order, status: str, now_ms: int, expiry_reason: str = "0") -> None:
         """End an order without a further fill: CANCELED or EXPIRED."""
         order.status = status
         order.updated_ms = now_ms
         self.open_orders[order.symbol].pop(order.order_id, None)
-        self.hub.publish_private(order_event(order, status, now_ms))
+        self.hub.publish_private(order_event(order, status, now_ms, expiry_reason=expiry_reason))
         matching.finish_parent(self, order, now_ms)
 
     def amend(self, order: Order, params: Mapping[str, str], now_ms: int) -> None:
@@ -264,7 +277,7 @@ class Exchange:
     def find_algo(self, params: Mapping[str, str], code: int = -2013) -> AlgoOrder:
         """By algoId or clientAlgoId. Raises RefusalError with `code` where there is none."""
         if params.get("algoId"):
-            found = self.algos.get(int(params["algoId"]))
+            found = self.algos.get(integer(params, "algoId"))
         elif params.get("clientAlgoId"):
             found = self.algos_by_client_id.get(params["clientAlgoId"])
         else:
@@ -284,6 +297,20 @@ class Exchange:
         self.open_algos[algo.symbol].pop(algo.algo_id, None)
         self.hub.publish_private(algo_event(algo, status, now_ms))
         self.changed(algo.symbol, now_ms)
+
+    def forget(self, before_ms: int) -> None:
+        """Drop what has ended and not changed since `before_ms`."""
+
+        def stays(order: Order | AlgoOrder) -> bool:
+            return order.is_open or order.updated_ms >= before_ms
+
+        self.orders = {key: order for key, order in self.orders.items() if stays(order)}
+        self.algos = {key: algo for key, algo in self.algos.items() if stays(algo)}
+        by_order, by_algo = self.orders_by_client_id, self.algos_by_client_id
+        self.orders_by_client_id = {key: order for key, order in by_order.items() if stays(order)}
+        self.algos_by_client_id = {key: algo for key, algo in by_algo.items() if stays(algo)}
+        self.ledger.trades = [trade for trade in self.ledger.trades if trade.time_ms >= before_ms]
+        self.ledger.income = [row for row in self.ledger.income if row["time"] >= before_ms]
 
     # The account
 
@@ -337,14 +364,12 @@ class Exchange:
             raise RefusalError(-4068)
         self.settings.is_dual_side = is_dual_side
 
-    def publish_account(self, reason: str, symbols: list[tuple[str, str]], change: Decimal, now_ms: int) -> None:
-        """ACCOUNT_UPDATE with the balance and the positions named by (symbol, position side)."""
+    def publish_account(self, reason: str, change: Decimal, now_ms: int) -> None:
+        """ACCOUNT_UPDATE of a balance that moved without a trade."""
         wallet = f"{self.ledger.wallet_usdt:.8f}"
-        balance = {"a": "USDT", "wb": wallet, "cw": wallet, "bc": matching.plain(change)}
-        rows = [matching.position_event_row(self, symbol, side) for symbol, side in symbols]
-        self.hub.publish_private(
-            {"e": "ACCOUNT_UPDATE", "T": now_ms, "E": now_ms, "a": {"B": [balance], "P": rows, "m": reason}}
-        )
+        balance = {"a": "USDT", "wb": wallet, "cw": wallet, "bc": plain(change)}
+        update = {"B": [balance], "P": [], "m": reason}
+        self.hub.publish_private({"e": "ACCOUNT_UPDATE", "T": now_ms, "E": now_ms, "a": update})
 
 
 def _side(params: Mapping[str, str]) -> str:

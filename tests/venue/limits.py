@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from tests.venue.refusals import RefusalError
+from tests.venue.refusals import RefusalError, integer
 
 MINUTE_MS = 60_000
 TEN_SECONDS_MS = 10_000
@@ -56,7 +56,7 @@ ORDER_ROUTES = frozenset(
 def weight_of(method: str, path: str, params: Mapping[str, str]) -> int:
     tiers = BY_LIMIT.get(path)
     if tiers is not None:
-        limit = int(params.get("limit") or 500)
+        limit = integer(params, "limit", 500)
         return next((weight for most, weight in tiers if limit <= most), tiers[-1][1])
     if method == "GET" and "symbol" not in params and path in WITHOUT_SYMBOL:
         return WITHOUT_SYMBOL[path]

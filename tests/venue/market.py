@@ -13,6 +13,7 @@ from core.domain.market import MINUTE_MS, Bar
 from tests.venue.contracts import Contract
 
 FUNDING_INTERVAL_MS = 8 * 3_600_000
+DAY_MS = 86_400_000
 RECENT_TRADES = 1_000
 LEVELS = 20
 
@@ -62,13 +63,19 @@ class Print:
 
 @dataclass
 class SymbolMarket:
-    """Levels are [ticks, lots], best first. `mark` is None until told: then it follows the last price."""
+    """Levels are [ticks, lots], best first. Without a `told_mark` the mark price follows the last price.
+
+    `told_book` is what the order book streams told last: update id, bids and asks. Of candles the newest
+    `candles_kept` stay.
+    """
 
     contract: Contract
     bids: list[list[int]] = field(default_factory=list)
     asks: list[list[int]] = field(default_factory=list)
     last_ticks: int = 0
     told_mark: Decimal | None = None
+    told_book: tuple[int, dict[int, int], dict[int, int]] | None = None
+    candles_kept: int = 10_000
     funding_rate: Decimal = Decimal("0.0001")
     fundings: list[dict[str, Any]] = field(default_factory=list)
     update_id: int = 1_000
@@ -79,9 +86,9 @@ class SymbolMarket:
     candle: Candle | None = None
     is_candle_changed: bool = False
 
-    @property
-    def symbol(self) -> str:
-        return self.contract.symbol
+    def __post_init__(self) -> None:
+        self.symbol = self.contract.symbol
+        self.stream_name = self.symbol.lower()
 
     @property
     def mark(self) -> Decimal:
@@ -115,11 +122,8 @@ class SymbolMarket:
         self.is_candle_changed = True
         return trade
 
-    def close_candle(self) -> Candle | None:
+    def close_candle(self, closed: Candle) -> Candle:
         """Close the open candle and begin the next one, which has no trade yet and stands at the last close."""
-        closed = self.candle
-        if closed is None:
-            return None
         self._store(closed)
         close = closed.close
         self.candle = Candle(closed.open_ms + MINUTE_MS, close, close, close, close)
@@ -142,6 +146,9 @@ class SymbolMarket:
     def _store(self, candle: Candle) -> None:
         self.candles.append(candle)
         self.candle_times.append(candle.open_ms)
+        surplus = len(self.candles) - self.candles_kept
+        if surplus > self.candles_kept // 10:
+            del self.candles[:surplus], self.candle_times[:surplus]
 
     def between(self, start_ms: int, end_ms: int) -> list[Candle]:
         """Candles that opened in [start, end), the open one included."""
@@ -178,35 +185,6 @@ class SymbolMarket:
             "0",
         ]
 
-    def kline_event(
-        self, candle: Candle, is_closed: bool, now_ms: int, interval: str, interval_ms: int
-    ) -> dict[str, Any]:
-        row = self.kline_row(candle, interval_ms)
-        return {
-            "e": "kline",
-            "E": now_ms,
-            "s": self.symbol,
-            "k": {
-                "t": row[0],
-                "T": row[6],
-                "s": self.symbol,
-                "i": interval,
-                "f": candle.first_id,
-                "L": candle.last_id,
-                "o": row[1],
-                "c": row[4],
-                "h": row[2],
-                "l": row[3],
-                "v": row[5],
-                "n": row[8],
-                "x": is_closed,
-                "q": row[7],
-                "V": row[9],
-                "Q": row[10],
-                "B": "0",
-            },
-        }
-
 
 def merge(candles: Sequence[Candle], interval_ms: int) -> list[Candle]:
     """One-minute candles joined into longer ones, aligned to the interval."""
@@ -230,3 +208,31 @@ def merge(candles: Sequence[Candle], interval_ms: int) -> list[Candle]:
             whole.first_id = candle.first_id if whole.first_id < 0 else whole.first_id
             whole.last_id = candle.last_id
     return joined
+
+
+def day_figures(market: SymbolMarket, now_ms: int) -> dict[str, Any]:
+    """The last 24 hours, as GET ticker/24hr tells them."""
+    contract = market.contract
+    day = merge(market.between(now_ms - DAY_MS, now_ms + 1), MINUTE_MS)
+    first = day[0].open if day else market.last_ticks
+    lots, quote = sum(candle.lots for candle in day), sum(candle.quote for candle in day)
+    change = market.last_ticks - first
+    unit = contract.tick_size * contract.lot_size
+    return {
+        "symbol": market.symbol,
+        "priceChange": contract.price_text(change),
+        "priceChangePercent": f"{100 * change / first:.3f}" if first else "0.000",
+        "weightedAvgPrice": contract.price_text(quote // lots if lots else market.last_ticks),
+        "lastPrice": contract.price_text(market.last_ticks),
+        "lastQty": contract.qty_text(market.prints[-1].lots if market.prints else 0),
+        "openPrice": contract.price_text(first),
+        "highPrice": contract.price_text(max((candle.high for candle in day), default=first)),
+        "lowPrice": contract.price_text(min((candle.low for candle in day), default=first)),
+        "volume": contract.qty_text(lots),
+        "quoteVolume": str(unit * quote),
+        "openTime": now_ms - DAY_MS,
+        "closeTime": now_ms,
+        "firstId": market.prints[0].trade_id if market.prints else 0,
+        "lastId": market.prints[-1].trade_id if market.prints else 0,
+        "count": sum(candle.count for candle in day),
+    }

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from tests.venue import broadcast
 from tests.venue.market import SymbolMarket
 from tests.venue.orders import AlgoOrder, Order, Row, Trade, algo_event, order_event, plain, trade_lite_event
 from tests.venue.refusals import RefusalError
@@ -12,7 +12,10 @@ from tests.venue.refusals import RefusalError
 if TYPE_CHECKING:
     from tests.venue.exchange import Exchange
 
-ZERO = Decimal(0)
+IOC_UNFILLED = "2"
+REDUCE_ONLY_KNOCKED_OUT = "4"
+MARKET_UNFILLED = "9"
+LIQUIDATION = "autoclose-"
 
 
 def require_book(market: SymbolMarket) -> None:
@@ -62,9 +65,15 @@ def execute(exchange: Exchange, order: Order, now_ms: int) -> None:
         if order.type == "LIMIT" and order.time_in_force in {"GTC", "GTX", "GTD"} and script is None:
             exchange.open_orders[order.symbol][order.order_id] = order
         else:
-            exchange.close_order(order, "EXPIRED", now_ms)
+            exchange.close_order(order, "EXPIRED", now_ms, _expiry_reason(order))
     if hits:
         after_trades(exchange, market, now_ms)
+
+
+def _expiry_reason(order: Order) -> str:
+    if order.reduce_only:
+        return REDUCE_ONLY_KNOCKED_OUT
+    return MARKET_UNFILLED if order.type == "MARKET" else IOC_UNFILLED
 
 
 def execute_amended(exchange: Exchange, order: Order, now_ms: int) -> None:
@@ -102,10 +111,12 @@ def _take(
 ) -> None:
     """Make the trades. The quick TRADE_LITE of each comes before NEW, account and order events after it."""
     levels = _opposite(market, order)
+    if hits:
+        broadcast.before_change(exchange.hub, market)
     events: list[tuple[Trade, Row, Row]] = []
     for ticks, lots in hits:
         _consume(levels, lots)
-        market.print_trade(ticks, lots, order.sign < 0, now_ms)
+        broadcast.trade(exchange.hub, market, market.print_trade(ticks, lots, order.sign < 0, now_ms))
         events.append(_trade(exchange, order, lots, ticks, False, now_ms))
     for trade, _, _ in events:
         exchange.hub.publish_private(trade_lite_event(trade))
@@ -116,6 +127,7 @@ def _take(
         exchange.hub.publish_private(event)
     if hits:
         market.update_id += 1
+        broadcast.book(exchange.hub, market, now_ms)
 
 
 def _consume(levels: list[list[int]], lots: int) -> None:
@@ -148,7 +160,8 @@ def _trade(
             "m": "ORDER",
         },
     }
-    event = order_event(order, "TRADE", now_ms, trade)
+    execution = "CALCULATED" if order.client_id.startswith(LIQUIDATION) else "TRADE"
+    event = order_event(order, execution, now_ms, trade)
     exchange.changed(order.symbol, now_ms)
     return trade, account, event
 
@@ -180,10 +193,11 @@ def match_resting(exchange: Exchange, market: SymbolMarket, now_ms: int) -> None
         while order.is_open and levels and levels[0][1] and _reaches(order, levels[0][0]):
             lots = min(levels[0][1], _fillable_lots(exchange, order))
             if not lots:
-                exchange.close_order(order, "EXPIRED", now_ms)
+                exchange.close_order(order, "EXPIRED", now_ms, REDUCE_ONLY_KNOCKED_OUT)
                 break
             _consume(levels, lots)
-            market.print_trade(order.price_ticks, lots, order.sign > 0, now_ms)
+            print_ = market.print_trade(order.price_ticks, lots, order.sign > 0, now_ms)
+            broadcast.trade(exchange.hub, market, print_)
             fill_resting(exchange, order, lots, now_ms)
             traded = True
     if traded:
@@ -199,7 +213,7 @@ def match_print(exchange: Exchange, market: SymbolMarket, ticks: int, lots: int,
         if _reaches(order, ticks):
             taken = min(lots, _fillable_lots(exchange, order))
             if not taken:
-                exchange.close_order(order, "EXPIRED", now_ms)
+                exchange.close_order(order, "EXPIRED", now_ms, REDUCE_ONLY_KNOCKED_OUT)
                 continue
             lots -= taken
             fill_resting(exchange, order, taken, now_ms)
@@ -216,7 +230,7 @@ def fill_resting(exchange: Exchange, order: Order, lots: int, now_ms: int) -> No
 
 
 def after_trades(exchange: Exchange, market: SymbolMarket, now_ms: int) -> None:
-    """What follows a trade: GTE conditional orders end with their position, others may be triggered by the price."""
+    """What follows a trade: GTE conditional orders end with their position, others may be triggered."""
     for algo in list(exchange.open_algos[market.symbol].values()):
         if algo.time_in_force == "GTE_GTC" and algo.reduce_only:
             position = exchange.ledger.position(algo.symbol, algo.position_side)
@@ -241,6 +255,9 @@ def _release_child(exchange: Exchange, market: SymbolMarket, algo: AlgoOrder, no
     del exchange.open_algos[algo.symbol][algo.algo_id]
     algo.status, algo.triggered_ms, algo.updated_ms = "TRIGGERING", now_ms, now_ms
     hub.publish_private(algo_event(algo, "TRIGGERING", now_ms))
+    exchange.changed(algo.symbol, now_ms)
+    if algo.symbol in exchange.stuck_triggers:
+        return
     position = exchange.ledger.position(algo.symbol, algo.position_side)
     reducible = position.reducible_lots(algo.sign)
     if algo.reduce_only and not reducible:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -118,7 +118,7 @@ class Trade:
     realised_usdt: Decimal
     is_maker: bool
     time_ms: int
-    position_after_lots: int = field(default=0)
+    position_after_lots: int
 
 
 def money(amount: Decimal) -> str:
@@ -254,8 +254,8 @@ def trade_lite_event(trade: Trade) -> Row:
     }
 
 
-def order_event(order: Order, execution: str, now_ms: int, trade: Trade | None = None, **state: Any) -> Row:
-    """ORDER_TRADE_UPDATE. `state` overrides what has moved on since: X, z, ap."""
+def order_event(order: Order, execution: str, now_ms: int, trade: Trade | None = None, expiry_reason: str = "0") -> Row:
+    """ORDER_TRADE_UPDATE."""
     contract = order.contract
     values: Row = {
         "s": contract.symbol,
@@ -292,9 +292,8 @@ def order_event(order: Order, execution: str, now_ms: int, trade: Trade | None =
         "V": order.stp_mode,
         "pm": "NONE",
         "gtd": 0,
-        "er": "0",
+        "er": expiry_reason,
     }
-    values.update(state)
     return {"e": "ORDER_TRADE_UPDATE", "T": now_ms, "E": now_ms, "o": values}
 
 

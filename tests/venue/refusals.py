@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 REFUSALS: dict[int, tuple[int, str]] = {
     -1000: (400, "An unknown error occurred while processing the request."),
     -1003: (429, "Too many requests; current limit is 2400 requests per minute."),
@@ -29,6 +31,8 @@ REFUSALS: dict[int, tuple[int, str]] = {
     -4004: (400, "Quantity less than minimum quantity."),
     -4005: (400, "Quantity greater than max quantity."),
     -4014: (400, "Price not increased by tick size."),
+    -4016: (400, "Limit price can't be higher than {}."),
+    -4024: (400, "Limit price can't be lower than {}."),
     -4015: (400, "Client order id is not valid."),
     -4023: (400, "Qty not increased by step size."),
     -4028: (400, "Leverage is not valid"),
@@ -50,6 +54,17 @@ REFUSALS: dict[int, tuple[int, str]] = {
     -5022: (400, "Due to the order could not be executed as maker, the Post Only order will be rejected."),
     -5027: (400, "No need to modify the order."),
 }
+
+
+def integer(params: Mapping[str, str], name: str, default: int | None = None) -> int:
+    """A whole number among the parameters. Raises RefusalError -1102 where it is missing or none."""
+    text = params.get(name)
+    if not text and default is not None:
+        return default
+    try:
+        return int(text or "")
+    except ValueError as error:
+        raise RefusalError.missing(name) from error
 
 
 class RefusalError(Exception):

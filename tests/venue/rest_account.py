@@ -1,199 +1,18 @@
-"""REST answers about the account: balance, positions, orders, trades, income and settings."""
+"""REST answers about the account's money: balance, margin and positions."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any
 
 from tests.venue.exchange import Exchange
 from tests.venue.ledger import Position
-from tests.venue.orders import (
-    Order,
-    Row,
-    algo_row,
-    money,
-    order_row,
-    plain,
-    queried_algo_row,
-    queried_order_row,
-    trade_row,
-)
-from tests.venue.refusals import RefusalError
+from tests.venue.orders import Row, money, plain
+from tests.venue.rest_orders import symbols_of
+from tests.venue.rest_settings import account_config
 
 Params = Mapping[str, str]
-DAY_MS = 86_400_000
-SUCCESS: Row = {"code": 200, "msg": "success"}
 ZERO = "0.00000000"
-
-
-# Orders
-
-
-def place_order(exchange: Exchange, params: Params, now_ms: int) -> Row:
-    order = exchange.place(params, now_ms)
-    row = order_row(order)
-    if params.get("newOrderRespType", "ACK") != "RESULT":
-        zero = order.contract.qty_text(0)
-        row |= {"status": "NEW", "executedQty": zero, "cumQty": zero, "cumQuote": "0", "avgPrice": "0.00"}
-    return row
-
-
-def query_order(exchange: Exchange, params: Params, now_ms: int) -> Row:
-    return queried_order_row(exchange.find_order(params))
-
-
-def query_open_order(exchange: Exchange, params: Params, now_ms: int) -> Row:
-    order = exchange.find_order(params)
-    if not order.is_open:
-        raise RefusalError(-2013)
-    return queried_order_row(order)
-
-
-def cancel_order(exchange: Exchange, params: Params, now_ms: int) -> Row:
-    order = exchange.find_order(params, -2011)
-    exchange.cancel(order, now_ms)
-    return order_row(order)
-
-
-def amend_order(exchange: Exchange, params: Params, now_ms: int) -> Row:
-    order = exchange.find_order(params)
-    exchange.amend(order, params, now_ms)
-    return order_row(order)
-
-
-def _each(entries: list[Any], act: Callable[[Any], Row]) -> list[Row]:
-    rows: list[Row] = []
-    for entry in entries:
-        try:
-            rows.append(act(entry))
-        except RefusalError as refusal:
-            rows.append(refusal.body())
-    return rows
-
-
-def place_batch(exchange: Exchange, params: Params, now_ms: int) -> list[Row]:
-    entries = [{key: str(value) for key, value in entry.items()} for entry in json.loads(params["batchOrders"])]
-    return _each(entries, lambda entry: place_order(exchange, entry, now_ms))
-
-
-def cancel_batch(exchange: Exchange, params: Params, now_ms: int) -> list[Row]:
-    symbol = params.get("symbol", "")
-    if params.get("orderIdList"):
-        entries = [{"symbol": symbol, "orderId": str(entry)} for entry in json.loads(params["orderIdList"])]
-    else:
-        names = json.loads(params.get("origClientOrderIdList") or "[]")
-        entries = [{"symbol": symbol, "origClientOrderId": entry} for entry in names]
-    return _each(entries, lambda entry: cancel_order(exchange, entry, now_ms))
-
-
-def open_orders(exchange: Exchange, params: Params, now_ms: int) -> list[Row]:
-    return [queried_order_row(order) for symbol in _symbols(exchange, params) for order in _open(exchange, symbol)]
-
-
-def _open(exchange: Exchange, symbol: str) -> list[Order]:
-    return list(exchange.open_orders[symbol].values())
-
-
-def _symbols(exchange: Exchange, params: Params) -> list[str]:
-    return [exchange.contract(params["symbol"]).symbol] if params.get("symbol") else list(exchange.contracts)
-
-
-def all_orders(exchange: Exchange, params: Params, now_ms: int) -> list[Row]:
-    symbol = exchange.contract(params.get("symbol")).symbol
-    first, start_ms, end_ms = int(params.get("orderId") or 0), *_window(params, now_ms)
-    found = [
-        order
-        for order in exchange.orders.values()
-        if order.symbol == symbol and order.order_id >= first and start_ms <= order.created_ms <= end_ms
-    ]
-    return [queried_order_row(order) for order in _page(found, params)]
-
-
-def _window(params: Params, now_ms: int) -> tuple[int, int]:
-    """As the exchange does: seven days back where no start is asked for."""
-    end_ms = int(params.get("endTime") or now_ms)
-    return int(params.get("startTime") or end_ms - 7 * DAY_MS), end_ms
-
-
-def _page(rows: list[Any], params: Params) -> list[Any]:
-    """The oldest where a start is asked for, else the newest."""
-    limit = min(int(params.get("limit") or 500), 1000)
-    return rows[:limit] if params.get("startTime") or params.get("fromId") or params.get("orderId") else rows[-limit:]
-
-
-def cancel_all_orders(exchange: Exchange, params: Params, now_ms: int) -> Row:
-    for order in _open(exchange, exchange.contract(params.get("symbol")).symbol):
-        exchange.cancel(order, now_ms)
-    return {"code": 200, "msg": "The operation of cancel all open order is done."}
-
-
-def place_algo(exchange: Exchange, params: Params, now_ms: int) -> Row:
-    return algo_row(exchange.place_algo(params, now_ms)) | {"activatePrice": "", "callbackRate": ""}
-
-
-def query_algo(exchange: Exchange, params: Params, now_ms: int) -> Row:
-    return queried_algo_row(exchange.find_algo(params))
-
-
-def cancel_algo(exchange: Exchange, params: Params, now_ms: int) -> Row:
-    algo = exchange.find_algo(params, -2011)
-    exchange.cancel_algo(algo, now_ms)
-    return {"algoId": algo.algo_id, "clientAlgoId": algo.client_id, "code": "200", "msg": "success"}
-
-
-def open_algos(exchange: Exchange, params: Params, now_ms: int) -> list[Row]:
-    symbols = _symbols(exchange, params)
-    return [queried_algo_row(algo) for symbol in symbols for algo in exchange.open_algos[symbol].values()]
-
-
-def all_algos(exchange: Exchange, params: Params, now_ms: int) -> list[Row]:
-    symbol = exchange.contract(params.get("symbol")).symbol
-    start_ms, end_ms = _window(params, now_ms)
-    found = [
-        algo for algo in exchange.algos.values() if algo.symbol == symbol and start_ms <= algo.created_ms <= end_ms
-    ]
-    return [queried_algo_row(algo) for algo in _page(found, params)]
-
-
-def cancel_all_algos(exchange: Exchange, params: Params, now_ms: int) -> Row:
-    for algo in list(exchange.open_algos[exchange.contract(params.get("symbol")).symbol].values()):
-        exchange.cancel_algo(algo, now_ms)
-    return {"code": 200, "msg": "The operation of cancel all open order is done."}
-
-
-def user_trades(exchange: Exchange, params: Params, now_ms: int) -> list[Row]:
-    symbol = exchange.contract(params.get("symbol")).symbol
-    first, order_id = int(params.get("fromId") or 0), int(params.get("orderId") or 0)
-    start_ms, end_ms = (0, now_ms) if first else _window(params, now_ms)
-    found = [
-        trade
-        for trade in exchange.ledger.trades
-        if trade.order.symbol == symbol
-        and trade.trade_id >= first
-        and start_ms <= trade.time_ms <= end_ms
-        and (not order_id or trade.order.order_id == order_id)
-    ]
-    return [trade_row(trade) for trade in _page(found, params)]
-
-
-def income(exchange: Exchange, params: Params, now_ms: int) -> list[Row]:
-    start_ms, end_ms = _window(params, now_ms)
-    symbol, kind = params.get("symbol"), params.get("incomeType")
-    found = [
-        row
-        for row in exchange.ledger.income
-        if start_ms <= row["time"] <= end_ms
-        and (not symbol or row["symbol"] == symbol)
-        and (not kind or row["incomeType"] == kind)
-    ]
-    limit = min(int(params.get("limit") or 100), 1000)
-    page = int(params.get("page") or 1) - 1
-    return found[page * limit : (page + 1) * limit]
-
-
-# Balance and positions
 
 
 def _totals(exchange: Exchange) -> dict[str, str]:
@@ -353,7 +172,7 @@ def _liquidation_price(exchange: Exchange, position: Position, mark: Decimal) ->
 def position_risk_v3(exchange: Exchange, params: Params, now_ms: int) -> list[Row]:
     """Symbols with a position or an open order, as version 3 does."""
     rows = []
-    for position in _every_position(exchange, _symbols(exchange, params)):
+    for position in _every_position(exchange, symbols_of(exchange, params)):
         if position.lots or exchange.open_orders[position.contract.symbol]:
             initial, maintenance = _position_margin(exchange, position)
             rows.append(
@@ -374,7 +193,7 @@ def position_risk_v3(exchange: Exchange, params: Params, now_ms: int) -> list[Ro
 
 def position_risk_v2(exchange: Exchange, params: Params, now_ms: int) -> list[Row]:
     rows = []
-    for position in _every_position(exchange, _symbols(exchange, params)):
+    for position in _every_position(exchange, symbols_of(exchange, params)):
         symbol, leverage = position.contract.symbol, exchange.settings.leverage(position.contract.symbol)
         rows.append(
             _risk_row(exchange, position)
@@ -386,150 +205,3 @@ def position_risk_v2(exchange: Exchange, params: Params, now_ms: int) -> list[Ro
             }
         )
     return rows
-
-
-# Settings
-
-
-def set_leverage(exchange: Exchange, params: Params, now_ms: int) -> Row:
-    return exchange.set_leverage(params.get("symbol", ""), int(params.get("leverage") or 0), now_ms)
-
-
-def set_margin_type(exchange: Exchange, params: Params, now_ms: int) -> Row:
-    exchange.set_margin_type(params.get("symbol", ""), params.get("marginType", ""))
-    return SUCCESS
-
-
-def dual_side(exchange: Exchange, params: Params, now_ms: int) -> Row:
-    return {"dualSidePosition": exchange.settings.is_dual_side}
-
-
-def set_dual_side(exchange: Exchange, params: Params, now_ms: int) -> Row:
-    exchange.set_dual_side(params.get("dualSidePosition", "").lower() == "true")
-    return SUCCESS
-
-
-def multi_assets(exchange: Exchange, params: Params, now_ms: int) -> Row:
-    return {"multiAssetsMargin": exchange.settings.is_multi_assets}
-
-
-def set_multi_assets(exchange: Exchange, params: Params, now_ms: int) -> Row:
-    wanted = params.get("multiAssetsMargin", "").lower() == "true"
-    if wanted == exchange.settings.is_multi_assets:
-        raise RefusalError(-4171)
-    exchange.settings.is_multi_assets = wanted
-    return SUCCESS
-
-
-def fee_burn(exchange: Exchange, params: Params, now_ms: int) -> Row:
-    return {"feeBurn": exchange.settings.is_fee_burn}
-
-
-def set_fee_burn(exchange: Exchange, params: Params, now_ms: int) -> Row:
-    exchange.settings.is_fee_burn = params.get("feeBurn", "").lower() == "true"
-    return SUCCESS
-
-
-def leverage_brackets(exchange: Exchange, params: Params, now_ms: int) -> list[Row]:
-    return [
-        {"symbol": symbol, "notionalCoef": 1, "brackets": list(exchange.contracts[symbol].brackets)}
-        for symbol in _symbols(exchange, params)
-    ]
-
-
-def symbol_config(exchange: Exchange, params: Params, now_ms: int) -> list[Row]:
-    settings = exchange.settings
-    return [
-        {
-            "symbol": symbol,
-            "marginType": settings.margin_type(symbol),
-            "isAutoAddMargin": "false",
-            "leverage": settings.leverage(symbol),
-            "maxNotionalValue": str(exchange.contracts[symbol].max_notional(settings.leverage(symbol))),
-        }
-        for symbol in _symbols(exchange, params)
-    ]
-
-
-def account_config(exchange: Exchange, params: Params, now_ms: int) -> Row:
-    return {
-        "feeTier": 0,
-        "canTrade": True,
-        "canDeposit": True,
-        "canWithdraw": exchange.settings.can_withdraw,
-        "dualSidePosition": exchange.settings.is_dual_side,
-        "updateTime": 0,
-        "multiAssetsMargin": exchange.settings.is_multi_assets,
-        "tradeGroupId": -1,
-    }
-
-
-def commission_rate(exchange: Exchange, params: Params, now_ms: int) -> Row:
-    return {
-        "symbol": exchange.contract(params.get("symbol")).symbol,
-        "makerCommissionRate": f"{exchange.settings.maker_fee_rate.normalize():f}",
-        "takerCommissionRate": f"{exchange.settings.taker_fee_rate.normalize():f}",
-    }
-
-
-def api_restrictions(exchange: Exchange, params: Params, now_ms: int) -> Row:
-    return {
-        "ipRestrict": exchange.settings.is_ip_restricted,
-        "createTime": 1698645219000,
-        "enableReading": True,
-        "enableWithdrawals": exchange.settings.can_withdraw,
-        "enableInternalTransfer": False,
-        "enableMargin": False,
-        "enableFutures": True,
-        "permitsUniversalTransfer": False,
-        "enableVanillaOptions": False,
-        "enableFixApiTrade": False,
-        "enableFixReadOnly": False,
-        "enableSpotAndMarginTrading": False,
-        "enablePortfolioMarginTrading": False,
-    }
-
-
-def coins(exchange: Exchange, params: Params, now_ms: int) -> list[Row]:
-    """GET sapi capital/config/getall: the coins that the contracts settle in."""
-    return [
-        {
-            "coin": "USDT",
-            "name": "TetherUS",
-            "free": "0",
-            "locked": "0",
-            "freeze": "0",
-            "withdrawing": "0",
-            "ipoing": "0",
-            "ipoable": "0",
-            "storage": "0",
-            "isLegalMoney": False,
-            "trading": True,
-            "depositAllEnable": True,
-            "withdrawAllEnable": True,
-            "networkList": [],
-        }
-    ]
-
-
-def no_pairs(exchange: Exchange, params: Params, now_ms: int) -> list[Row]:
-    """GET sapi margin/allPairs and margin/isolated/allPairs: no margin trading here."""
-    return []
-
-
-# Listen keys
-
-
-def create_listen_key(exchange: Exchange, params: Params, now_ms: int) -> Row:
-    return {"listenKey": exchange.hub.create_listen_key(now_ms)}
-
-
-def keep_listen_key(exchange: Exchange, params: Params, now_ms: int) -> Row:
-    if not exchange.hub.keep_listen_key(now_ms):
-        raise RefusalError(-1125)
-    return {"listenKey": next(iter(exchange.hub.listen_keys))}
-
-
-def close_listen_key(exchange: Exchange, params: Params, now_ms: int) -> Row:
-    exchange.hub.listen_keys.clear()
-    return {}

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from core.domain.market import MINUTE_MS
 from core.market.intervals import INTERVALS_MS
 from tests.venue.contracts import recorded_assets
 from tests.venue.exchange import Exchange
 from tests.venue.market import FUNDING_INTERVAL_MS, SymbolMarket, merge
 from tests.venue.orders import Row
-from tests.venue.refusals import RefusalError
+from tests.venue.refusals import RefusalError, integer
 
 Params = Mapping[str, str]
-DAY_MS = 86_400_000
 MAX_KLINES = 1_500
 
 
@@ -47,10 +45,10 @@ def klines(exchange: Exchange, params: Params, now_ms: int) -> list[Any]:
     interval_ms = INTERVALS_MS.get(params.get("interval", ""))
     if interval_ms is None:
         raise RefusalError(-1120)
-    limit = min(int(params.get("limit") or 500), MAX_KLINES)
-    end_ms = int(params["endTime"]) + 1 if params.get("endTime") else now_ms + 1
+    limit = min(integer(params, "limit", 500), MAX_KLINES)
+    end_ms = integer(params, "endTime") + 1 if params.get("endTime") else now_ms + 1
     if params.get("startTime"):
-        start_ms = max(int(params["startTime"]), market.first_candle_ms())
+        start_ms = max(integer(params, "startTime"), market.first_candle_ms())
         start_ms += -start_ms % interval_ms
         end_ms = min(end_ms, start_ms + limit * interval_ms)
     else:
@@ -61,7 +59,7 @@ def klines(exchange: Exchange, params: Params, now_ms: int) -> list[Any]:
 
 def depth(exchange: Exchange, params: Params, now_ms: int) -> Row:
     market = exchange.markets[exchange.contract(params.get("symbol")).symbol]
-    limit = int(params.get("limit") or 500)
+    limit = integer(params, "limit", 500)
     return {
         "lastUpdateId": market.update_id,
         "E": now_ms,
@@ -78,9 +76,9 @@ def level_texts(market: SymbolMarket, levels: list[list[int]]) -> list[list[str]
 
 def agg_trades(exchange: Exchange, params: Params, now_ms: int) -> list[Row]:
     market = exchange.markets[exchange.contract(params.get("symbol")).symbol]
-    start_ms, end_ms = int(params.get("startTime") or 0), int(params.get("endTime") or now_ms)
+    start_ms, end_ms = integer(params, "startTime", 0), integer(params, "endTime", now_ms)
     found = [trade for trade in market.prints if start_ms <= trade.time_ms <= end_ms]
-    limit = int(params.get("limit") or 500)
+    limit = integer(params, "limit", 500)
     found = found[:limit] if params.get("startTime") else found[-limit:]
     contract = market.contract
     return [
@@ -109,35 +107,8 @@ def recent_trades(exchange: Exchange, params: Params, now_ms: int) -> list[Row]:
             "time": trade.time_ms,
             "isBuyerMaker": trade.is_buyer_maker,
         }
-        for trade in list(market.prints)[-int(params.get("limit") or 500) :]
+        for trade in list(market.prints)[-integer(params, "limit", 500) :]
     ]
-
-
-def day_ticker(market: SymbolMarket, now_ms: int) -> Row:
-    contract = market.contract
-    day = merge(market.between(now_ms - DAY_MS, now_ms + 1), MINUTE_MS)
-    first = day[0].open if day else market.last_ticks
-    lots, quote = sum(candle.lots for candle in day), sum(candle.quote for candle in day)
-    change = market.last_ticks - first
-    unit = contract.tick_size * contract.lot_size
-    return {
-        "symbol": market.symbol,
-        "priceChange": contract.price_text(change),
-        "priceChangePercent": f"{100 * change / first:.3f}" if first else "0.000",
-        "weightedAvgPrice": contract.price_text(quote // lots if lots else market.last_ticks),
-        "lastPrice": contract.price_text(market.last_ticks),
-        "lastQty": contract.qty_text(market.prints[-1].lots if market.prints else 0),
-        "openPrice": contract.price_text(first),
-        "highPrice": contract.price_text(max((candle.high for candle in day), default=first)),
-        "lowPrice": contract.price_text(min((candle.low for candle in day), default=first)),
-        "volume": contract.qty_text(lots),
-        "quoteVolume": str(unit * quote),
-        "openTime": now_ms - DAY_MS,
-        "closeTime": now_ms,
-        "firstId": market.prints[0].trade_id if market.prints else 0,
-        "lastId": market.prints[-1].trade_id if market.prints else 0,
-        "count": sum(candle.count for candle in day),
-    }
 
 
 def book_row(market: SymbolMarket, now_ms: int) -> Row:
@@ -184,13 +155,13 @@ def one_or_all(make: Any) -> Any:
 
 
 def funding_rates(exchange: Exchange, params: Params, now_ms: int) -> list[Row]:
-    start_ms, end_ms = int(params.get("startTime") or 0), int(params.get("endTime") or now_ms)
+    start_ms, end_ms = integer(params, "startTime", 0), integer(params, "endTime", now_ms)
     symbols = [exchange.contract(params["symbol"]).symbol] if params.get("symbol") else list(exchange.markets)
     rows = [row for symbol in symbols for row in exchange.markets[symbol].fundings]
     found = sorted(
         (row for row in rows if start_ms <= row["fundingTime"] <= end_ms), key=lambda row: row["fundingTime"]
     )
-    limit = int(params.get("limit") or 100)
+    limit = integer(params, "limit", 100)
     return found[:limit] if params.get("startTime") else found[-limit:]
 
 

@@ -62,6 +62,8 @@ class Connection:
         if self.closed:
             return
         self.outbox.append(text)
+        if self.hub.on_send is not None:
+            self.hub.on_send(self, text)
         if self.wake is not None:
             self.wake()
 
@@ -81,6 +83,7 @@ class Hub:
         self.connections: list[Connection] = []
         self.listeners: dict[str, list[Connection]] = {}
         self.listen_keys: dict[str, int] = {}
+        self.on_send: Callable[[Connection, str], None] | None = None
         self._next_key = 1
 
     def connect(self, path_and_query: str) -> Connection:

@@ -23,7 +23,7 @@ from tests.venue.ledger import Ledger
 from tests.venue.limits import Limited, Limits
 from tests.venue.orders import AlgoOrder, Order
 from tests.venue.protection import Protection
-from tests.venue.refusals import RefusalError
+from tests.venue.refusals import RefusalError, integer
 from tests.venue.routes import ROUTES, Proof
 from tests.venue.streams import Connection, text_of
 
@@ -31,6 +31,9 @@ API_KEY = "loopbackkeyloopbackkeyloopbackkeyloopbackkeyloopbackkeyloopb1234"
 API_SECRET = "loopbacksecretloopbacksecretloopbacksecretloopbacksecretloopbac1"
 DEFAULT_RECV_WINDOW_MS = 5_000
 MAX_RECV_WINDOW_MS = 60_000
+
+FUNDED_MS = 1_577_836_800_000
+"""The account was funded at the beginning of 2020, unless told otherwise."""
 
 Price = Decimal | float | str
 
@@ -65,7 +68,7 @@ class BinanceVenue:
         checks_time: bool = True,
         checks_signature: bool = True,
         child_has_own_client_id: bool = True,
-        start_ms: int = 0,
+        start_ms: int = FUNDED_MS,
     ) -> None:
         self.exchange = Exchange(load_contracts(symbols), child_has_own_client_id)
         self.limits = Limits()
@@ -151,7 +154,7 @@ class BinanceVenue:
         if not query.get("timestamp"):
             raise RefusalError.missing("timestamp")
         if self.checks_time:
-            _check_time(int(query["timestamp"]), int(query.get("recvWindow") or DEFAULT_RECV_WINDOW_MS), now_ms)
+            _check_time(integer(query, "timestamp"), integer(query, "recvWindow", DEFAULT_RECV_WINDOW_MS), now_ms)
         if self.checks_signature:
             if signed_text is None:
                 params = {name: value for name, value in query.items() if name != "signature"}
@@ -223,7 +226,7 @@ class BinanceVenue:
         """Money into (positive) or out of the account."""
         amount = Decimal(str(amount_usdt))
         self.exchange.ledger.transfer(amount, now_ms)
-        self.exchange.publish_account("DEPOSIT" if amount > 0 else "WITHDRAW", [], amount, now_ms)
+        self.exchange.publish_account("DEPOSIT" if amount > 0 else "WITHDRAW", amount, now_ms)
 
     # What tests do by hand
 
@@ -243,6 +246,29 @@ class BinanceVenue:
         """The next order of the symbol that reaches the book fills so much at most; the rest of it expires."""
         lots = self.exchange.contracts[symbol].nearest_lots(fill_qty)
         self.exchange.scripts[symbol] = Script(lots)
+
+    def liquidate(self, symbol: str, now_ms: int) -> Order:
+        """Close the position by force, as the exchange does when the margin is gone."""
+        drive.advance(self.exchange, self.pace, now_ms)
+        position = self.ledger.position(symbol)
+        params = {
+            "symbol": symbol,
+            "side": "SELL" if position.lots > 0 else "BUY",
+            "type": "MARKET",
+            "quantity": position.contract.qty_text(abs(position.lots)),
+            "reduceOnly": "true",
+            "newClientOrderId": f"{matching.LIQUIDATION}{now_ms}",
+        }
+        return self.exchange.place(params, now_ms)
+
+    def stick_triggers(self, symbol: str, stuck: bool = True) -> None:
+        """From now on conditional orders of the symbol that trigger stay TRIGGERING and never become an order."""
+        change = self.exchange.stuck_triggers.add if stuck else self.exchange.stuck_triggers.discard
+        change(symbol)
+
+    def forget(self, before_ms: int) -> None:
+        """Drop finished orders, trades and income rows older than `before_ms`; sums and positions stay."""
+        self.exchange.forget(before_ms)
 
     def cut(self) -> None:
         """Close every websocket."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from core.domain.errors import BadInputError, RefusedError
+from core.domain.errors import BadInputError, ConfirmationError, RefusedError
 from core.home import Home
 from core.runtime import RunRequest
 from tui.cli.about import installed_version
@@ -130,7 +131,7 @@ def _speed(option: float | str | None, settings: Settings) -> float | None:
     return settings.demo.speed if option is None else float(option)
 
 
-def _with_console(runtime: Runtime, request: RunRequest) -> int:
+def _with_console(runtime: Runtime, request: RunRequest, settings: Settings) -> int:
     """The console paints first; then the engine starts off its loop, which may take seconds.
 
     Raises what kept the engine from starting or ended it, once the terminal is the shell's again.
@@ -140,6 +141,7 @@ def _with_console(runtime: Runtime, request: RunRequest) -> int:
     from multiprocessing import resource_tracker
 
     from core.clock import SystemClock
+    from tui.arming import LiveStart
     from tui.lab_desk import LabAccess
     from tui.lab_runs import starter
     from tui.launch import run_console
@@ -153,9 +155,11 @@ def _with_console(runtime: Runtime, request: RunRequest) -> int:
     handles: list[EngineHandle] = []
     failures: list[BaseException | None] = []
 
-    def start() -> Control:
+    def start(confirmed: str = "") -> Control:
         try:
-            handles.append(runtime.start_engine(request))
+            handles.append(runtime.start_engine(replace(request, confirm_live=confirmed)))
+        except ConfirmationError:
+            raise
         except Exception as error:
             failures.append(error)
             raise
@@ -165,8 +169,8 @@ def _with_console(runtime: Runtime, request: RunRequest) -> int:
         for handle in handles:
             handle.stop(STOP_TIMEOUT_S)
 
-    async def connect() -> Control:
-        return await asyncio.to_thread(start)
+    async def connect(confirmed: str = "") -> Control:
+        return await asyncio.to_thread(start, confirmed)
 
     named = ("--settings", str(request.settings_path)) if request.settings_path is not None else ()
     start_run = starter(COMMAND, ("--home", str(request.home), *named))
@@ -178,6 +182,8 @@ def _with_console(runtime: Runtime, request: RunRequest) -> int:
             version=installed_version(),
             lab=LabAccess(runtime.lab(request.home), start_run, request.settings_path),
             let_go=stop,
+            mode=request.mode,
+            live=LiveStart(_live_facts(request, settings), connect) if request.mode == "live" else None,
         )
     finally:
         stop()
@@ -185,4 +191,20 @@ def _with_console(runtime: Runtime, request: RunRequest) -> int:
     for failure in failures:
         if failure is not None:
             raise failure
+    if request.mode == "live" and not handles and code == RefusedError.exit_code:
+        raise RefusedError("live was not confirmed; nothing was started")
     return code
+
+
+def _live_facts(request: RunRequest, settings: Settings) -> tuple[tuple[str, str], ...]:
+    """What the operator is shown before a live start. The balance is the exchange's, and nobody has asked it yet."""
+    where = settings.exchange
+    server = f", TEST SERVER {where.base_url}" if where.base_url else ""
+    return (
+        ("exchange", f"{where.id}{server}"),
+        ("symbols", ", ".join(where.symbols or settings.market.symbols)),
+        ("strategy", settings.strategy),
+        ("leverage", f"{settings.account.leverage} times, {where.margin_mode} margin"),
+        ("balance", "not known before the exchange is asked"),
+        ("home", str(request.home)),
+    )

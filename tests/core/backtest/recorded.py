@@ -20,7 +20,7 @@ from core.logbook import Logbook
 from core.market.instruments import load_instruments
 from core.market.replay import ReplayFeed, batched
 from core.pace import Pacer
-from core.ports import BarColumns, Forecaster
+from core.ports import BarColumns, Forecaster, SettledFunding
 from core.recovery import replay_cursors
 from core.settings import Settings
 from core.strategy import Strategy
@@ -43,6 +43,9 @@ class RecordedCandles:
         return [rate for rate in funding(symbol) if from_ms <= rate.time_ms < to_ms]
 
     async def append(self, bars: Sequence[Bar]) -> None:
+        raise NotImplementedError
+
+    async def append_funding(self, rates: Sequence[SettledFunding]) -> None:
         raise NotImplementedError
 
     async def span(self, symbol: str) -> tuple[int, int] | None:

@@ -209,7 +209,7 @@ class Drawn:
     def flush(self):
         pass
 
-def run_console(control, *, connect, clock_ms, version, lab, let_go):
+def run_console(control, *, connect, **more):
     sys.stderr, before = Drawn(), sys.stderr
     asyncio.run(connect())
     sys.stderr = before
