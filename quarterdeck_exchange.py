@@ -82,7 +82,7 @@ async def exchange_parts(
     candles = await SqliteCandles.open(open_database(home.market(dialect.id)))
     stack.push_async_callback(candles.close)
     account = ExchangeVenue(wire, instruments, settings.exchange) if live else None
-    desk = AccountDesk(wire, account, settings) if account is not None else None
+    desk = AccountDesk(account, settings) if account is not None else None
     if desk is not None:
         await desk.prepare()
 
@@ -113,9 +113,8 @@ async def exchange_parts(
 
 def examine_exchange(home: Home, settings: Settings) -> list[Finding]:
     """What `doctor` finds at the exchange of the settings; asks and changes nothing there."""
-    from core.exchange.doctor import diagnose
-
     from core.exchange.dialects import dialect_of
+    from core.exchange.doctor import diagnose
     from core.exchange.keys import load_keys
     from core.real_time import with_exchange_symbols
 

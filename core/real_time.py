@@ -8,15 +8,15 @@ from functools import partial
 
 from core.control import ExternalOrderView
 from core.domain.market import Quote
-from core.domain.records import AdjustmentRecord, Record
-from core.engine import Attendant, EngineParts, Reconcile, RestorableVenue
+from core.domain.records import Record
+from core.engine import Attendant, EngineParts, RestorableVenue
 from core.exchange.account_desk import AccountDesk, health_watch, watch
 from core.exchange.requests import Requests, keep_time
 from core.exchange.wire import Wire
 from core.logbook import Logbook
 from core.market.live import LiveMarket
 from core.pace import Pacer
-from core.ports import CandleStore, Forecaster, Journal, Venue
+from core.ports import CandleStore, Forecaster, Journal
 from core.recovery import reconcile
 from core.settings import Settings
 from core.stepper import Stepper
@@ -30,6 +30,7 @@ class Surroundings:
     wire: Wire
     market: LiveMarket
     desk: AccountDesk | None
+    symbols: tuple[str, ...]
 
     def quotes(self) -> Mapping[str, Quote]:
         return self.market.quotes()
@@ -69,7 +70,10 @@ class Surroundings:
 
         Raises UnavailableError, VenueRejectedError, VenueUnknownError.
         """
-        return "" if self.desk is None else await self.desk.flatten_external(symbol)
+        if self.desk is None:
+            return "nobody else trades here"
+        symbols = (symbol,) if symbol else self.symbols
+        return "; ".join([await self.desk.flatten_external(each) for each in symbols])
 
 
 def with_exchange_symbols(settings: Settings) -> Settings:
@@ -135,14 +139,7 @@ def real_time_parts(
         trade_from_ms=start_ms,
         end_with_feed=False,
         publish_hz=publish_hz,
-        reconcile=reconcile if desk is None else _recovery(desk),
+        reconcile=reconcile if desk is None else desk.reconcile,
         attendants=attendants,
-        real_time=Surroundings(wire, market, desk),
+        real_time=Surroundings(wire, market, desk, tuple(trader.state.symbols)),
     )
-
-
-def _recovery(desk: AccountDesk) -> Reconcile:
-    async def recover(trader: Trader, _: Venue, stepper: Stepper, now_ms: int) -> list[AdjustmentRecord]:
-        return await desk.recover(trader, stepper, now_ms)
-
-    return recover

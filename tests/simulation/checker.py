@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from core.domain.instrument import Instrument
 from core.domain.orders import Fill, Order, OrderState
 from core.domain.records import FillRecord, IntentRecord, OrderUpdateRecord, Record
 from core.trader.trader import Trader
@@ -104,11 +103,11 @@ _AT_VENUE = {
 _NEVER_THERE = frozenset({OrderState.REJECTED, OrderState.CANCELED, OrderState.EXPIRED})
 
 
-def compare(exchange: Exchange, records: Sequence[Record], instruments: Mapping[str, Instrument]) -> list[str]:
+def compare(exchange: Exchange, records: Sequence[Record]) -> list[str]:
     """Orders, fills and fees of the journal against those of the exchange, each difference in a line."""
     orders = journal_orders(records)
     problems = _compare_orders(exchange, orders)
-    problems += _compare_fills(exchange, records, instruments)
+    problems += _compare_fills(exchange, records)
     return problems
 
 
@@ -144,7 +143,7 @@ def _compare_order(order: Order, theirs: VenueOrder | AlgoOrder) -> list[str]:
     return problems
 
 
-def _compare_fills(exchange: Exchange, records: Sequence[Record], instruments: Mapping[str, Instrument]) -> list[str]:
+def _compare_fills(exchange: Exchange, records: Sequence[Record]) -> list[str]:
     ours: dict[str, Fill] = {}
     problems: list[str] = []
     for record in records:

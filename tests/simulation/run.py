@@ -12,11 +12,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import Any
 from unittest import mock
 
-from core.domain.instrument import Instrument
 from core.domain.operator import Verb
 from core.domain.orders import OrderState
 from core.domain.records import Record
@@ -30,7 +28,6 @@ from tests.simulation.process import Machine, Process, is_ordinary
 from tests.simulation.trading import make_settings, make_strategy
 from tests.simulation.transport import Answer, Fate, Outcome, virtual_ccxt
 from tests.simulation.world import OTHER_SYMBOL, START_PRICES, World
-from tests.venue.contracts import Contract
 
 SYMBOLS = ("BTCUSDT", "ETHUSDT")
 HOUR_MS = 3_600_000
@@ -100,15 +97,12 @@ class Hour:
         self.world.storm.observers.append(self.trace)
         self.disk.observers += [self.world.marks.committed, self.trace.committed]
         settings = make_settings(SYMBOLS)
-        instruments = {symbol: instrument_of(self.world.exchange.contracts[symbol]) for symbol in SYMBOLS}
         self.machine = Machine(
             world=self.world,
             disk=self.disk,
             candles=MemoryCandles(),
             settings=settings,
             strategy=make_strategy(seed, reverses=seed % 2 == 0),
-            instruments=instruments,
-            initial_usdt=self.world.venue.ledger.wallet_usdt,
         )
         self.lives = 0
         self.process: Process | None = None
@@ -178,7 +172,7 @@ class Hour:
     def _differences(self) -> list[str]:
         if self.process is None or self.process.trader is None or not self.process.is_running:
             return ["the engine does not run"]
-        found = compare(self.world.exchange, self.disk.records, self.machine.instruments)
+        found = compare(self.world.exchange, self.disk.records)
         return found + compare_books(self.world.exchange, self.process.trader, {})
 
     async def _until_equal(self, limit_s: int) -> float | None:
@@ -313,24 +307,6 @@ def run_seed(seed: int, *, hours: float = 1.0, whole_trace: bool = False) -> Res
         asyncio.set_event_loop(None)
         loop.close()
     return hour.result
-
-
-def instrument_of(contract: Contract) -> Instrument:
-    return Instrument(
-        symbol=contract.symbol,
-        base=contract.symbol.removesuffix("USDT"),
-        tick_size=contract.tick_size,
-        lot_size=contract.lot_size,
-        contract_size=Decimal(1),
-        min_lots=contract.min_lots,
-        max_lots=contract.max_market_lots,
-        min_notional_usdt=contract.min_notional_usdt,
-        maker_fee_bps=Decimal(2),
-        taker_fee_bps=Decimal(5),
-        max_leverage=int(contract.brackets[0]["initialLeverage"]),
-        maintenance_margin_pct=Decimal("0.5"),
-        liquidation_fee_bps=Decimal("125"),
-    )
 
 
 def _stray(told: dict[str, Any]) -> str:
