@@ -28,6 +28,7 @@ class ProtectionMeter:
     """
 
     exchange: Exchange
+    symbols: tuple[str, ...]
     gaps_ms: list[tuple[int, str, int]] = field(default_factory=list)
     leftovers_ms: list[tuple[int, str, int]] = field(default_factory=list)
     _since: dict[str, int] = field(default_factory=dict)
@@ -35,6 +36,8 @@ class ProtectionMeter:
     _down_since_ms: int | None = None
 
     def changed(self, symbol: str, now_ms: int) -> None:
+        if symbol not in self.symbols:
+            return
         lots = self.exchange.ledger.position(symbol).lots
         resting = [algo for algo in self.exchange.open_algos[symbol].values() if _is_ours(algo.client_id)]
         covered = any(_covers(algo, lots) for algo in resting)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import heapq
-import logging
 import random
 import selectors
 from collections.abc import Callable, Coroutine, Iterator
@@ -20,6 +19,8 @@ T = TypeVar("T")
 _POLLS = 3
 _REAL_WAIT_S = 0.001
 _OUTSIDE_LIMIT_S = 30.0
+_END_ROUNDS = 5
+_END_ROUND_S = 3.0
 
 
 class StuckError(Exception):
@@ -223,14 +224,16 @@ def run_virtual(
 
 
 def end_all(loop: VirtualLoop) -> None:
-    """Cancel every task that is left and let them end, whatever they say to it."""
-    left = asyncio.all_tasks(loop)
-    for task in left:
-        task.cancel()
-    if left:
-        gathered = asyncio.gather(*left, return_exceptions=True)
-        try:
-            loop.run_until_complete(asyncio.wait_for(gathered, 60))
-        except (StuckError, TimeoutError):
-            logging.getLogger(__name__).warning("tasks that cannot be ended: %d", len(left))
+    """Cancel every task that is left and let them end; what cannot end, as a killed process cannot, is dropped."""
+    for _ in range(_END_ROUNDS):
+        left = asyncio.all_tasks(loop)
+        if not left:
+            break
+        for task in left:
+            task.cancel()
+        loop.run_until_complete(asyncio.sleep(_END_ROUND_S))
     loop.run_until_complete(loop.shutdown_asyncgens())
+    for task in asyncio.all_tasks(loop):
+        task._log_destroy_pending = False  # type: ignore[attr-defined]
+    loop._ready.clear()
+    loop._scheduled.clear()

@@ -66,6 +66,7 @@ class Process:
         context = contextvars.copy_context()
         context.run(LIFE.set, number)
         self._context = context
+        self._remains: list[asyncio.Task[Any]] = []
         self.task = machine.world.loop.create_task(self._run(), context=context)
 
     @property
@@ -76,8 +77,12 @@ class Process:
     def kill(self) -> None:
         """End it between two callbacks: nothing of it runs again, no exit handler, no answer."""
         self.network.cut()
-        number = self.number
-        self.machine.world.loop.forget(lambda context: context.get(LIFE) == number)
+        number, loop = self.number, self.machine.world.loop
+        loop.forget(lambda context: context.get(LIFE) == number)
+        # What is kept is not taken apart while the simulation goes on, which would run its exit handlers.
+        self._remains = list(asyncio.all_tasks(loop))
+        for task in self._remains:
+            task._log_destroy_pending = False  # type: ignore[attr-defined]
 
     async def stop(self) -> None:
         """End it as SIGTERM does, and wait for it."""
@@ -102,6 +107,7 @@ class Process:
         clock = ExchangeClock(machine.world.system_clock)
         client = build_client(settings.exchange, Keys(API_KEY, API_SECRET), clock.now_ms)
         attach(client, self.network)
+        self._client = client
         wire = Requests(
             client, BinanceUsdm(), clock, self.health, settings.exchange, (API_SECRET,), machine.world.rng.random
         )
@@ -111,7 +117,8 @@ class Process:
             await wire.load_symbols(settings.market.symbols)
             await self._trade(wire)
         finally:
-            await wire.close()
+            if self.network.alive:
+                await wire.close()
 
     async def _trade(self, wire: Requests) -> None:
         """As `quarterdeck_exchange.exchange_parts` puts a live engine together."""

@@ -92,7 +92,7 @@ class World:
         self.server = VenueServer(self.venue, self.clock)
         self.storm = Storm(random.Random(f"storm {seed}"), self.clock)
         self.marks = Marks()
-        self.meter = ProtectionMeter(self.exchange)
+        self.meter = ProtectionMeter(self.exchange, self.symbols)
         self.exchange.watchers.append(self.meter.changed)
         self.storm.observers.append(self.marks)
         self.network: Network | None = None
