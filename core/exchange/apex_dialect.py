@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
-from typing import Any
 
 from core.domain.errors import RejectKind, VenueRejectedError
 from core.domain.instrument import Instrument
@@ -17,15 +15,6 @@ _WORST_STOP_PRICE = Decimal("0.02")
 """How much worse than its trigger a stop may fill. Apex refuses market orders more than 2.5 % away (BTC)."""
 
 _TRIGGER_PARAMS = {OrderType.STOP_MARKET: "stopLossPrice", OrderType.TAKE_PROFIT_MARKET: "takeProfitPrice"}
-_STATES = {
-    "PENDING": "open",
-    "OPEN": "open",
-    "UNTRIGGERED": "open",
-    "CANCELING": "open",
-    "FILLED": "closed",
-    "CANCELED": "canceled",
-    "EXPIRED": "expired",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,60 +70,6 @@ class ApexOmni:
 
     def venue_ids(self, row: Row) -> Sequence[str]:
         return (str(row["id"]),) if row.get("id") else ()
-
-    def market_row(self, row: Row) -> Row:
-        """ccxt gives the least order for the contract size, which is one base unit, and mixes up the fees."""
-        return {
-            **row,
-            "contractSize": 1.0,
-            "maker": min(row["maker"], row["taker"]),
-            "taker": max(row["maker"], row["taker"]),
-        }
-
-    def order_row(self, row: Row) -> Row:
-        """The row with what ccxt leaves out: what is filled, at what price, and an unified status."""
-        info = _info(row)
-        if "status" not in info:
-            return row
-        size, left = Decimal(info["size"]), info.get("remainingSize")
-        matched = info.get("cumMatchFillSize")
-        filled = Decimal(matched) if matched else size - Decimal(left) if left else Decimal(0)
-        value = Decimal(info.get("cumMatchFillValue") or 0)
-        return {
-            **row,
-            "status": _STATES[info["status"]],
-            "filled": float(filled),
-            "remaining": float(size - filled),
-            "average": float(value / filled) if filled and value else None,
-            "triggerPrice": row.get("triggerPrice") or None,
-        }
-
-    def trade_row(self, row: Row) -> Row:
-        """The row with the order's id and the fee, which ccxt leaves out."""
-        info = _info(row)
-        return {
-            **row,
-            "order": info["orderId"],
-            "clientOrderId": self.client_id(row) or None,
-            "takerOrMaker": str(info.get("direction") or info.get("liquidity") or "TAKER").lower(),
-            "cost": float(Decimal(info["price"]) * Decimal(info["size"])),
-            "fee": {"cost": float(info["fee"]), "currency": "USDT"},
-        }
-
-
-def sign_orders(client: Any) -> None:
-    """Let ccxt's asynchronous client sign: it awaits a function that is not asynchronous."""
-    sign = client.get_zk_contract_signature_obj
-
-    async def signed(seeds: str, contract: Row) -> str:
-        return str(sign(seeds, contract))
-
-    client.get_zk_contract_signature_obj = signed
-
-
-def can_sign() -> bool:
-    """Whether the package is installed with which ccxt signs orders."""
-    return importlib.util.find_spec("apexpro") is not None
 
 
 def _price_ticks(order: Order) -> int:

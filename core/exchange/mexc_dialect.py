@@ -19,12 +19,6 @@ _TRIGGERED_BY = {
     (OrderType.TAKE_PROFIT_MARKET, Side.SELL): _AT_OR_ABOVE,
     (OrderType.TAKE_PROFIT_MARKET, Side.BUY): _AT_OR_BELOW,
 }
-_SIDES = {"1": "buy", "2": "buy", "3": "sell", "4": "sell"}
-"""Open long, close short, open short, close long. ccxt knows the first two, and takes "close short" for a sell."""
-
-_TYPES = {"1": "limit", "2": "limit", "3": "limit", "4": "limit", "5": "market", "6": "market"}
-_ORDER_STATES = {"1": "open", "2": "open", "3": "closed", "4": "canceled", "5": "rejected"}
-_TRIGGER_STATES = {"1": "open", "2": "canceled", "3": "closed", "4": "canceled", "5": "rejected"}
 _NO_CHILD = ("", "0")
 
 
@@ -33,21 +27,19 @@ class MexcSwap:
     id: str = "mexc"
     streams: frozenset[str] = frozenset({"orders", "fills", "balance"})
     lacks: tuple[str, ...] = (
-        "ccxt cannot ask MEXC for a futures order by our own id, only by the exchange's",
         "MEXC keeps no id of ours with a stop or take-profit order, and ccxt cannot ask for a single one",
         "a stop or take-profit order on MEXC ends by itself after 7 days",
         "ccxt has no stream of positions for MEXC (watchPositions)",
         "ccxt's stream of MEXC orders leaves out stop and take-profit orders",
         "ccxt does not notice when MEXC refuses the sign-in to the private stream",
         "ccxt sets leverage and margin mode on MEXC only for one direction at a time, and only both together",
-        "ccxt takes a MEXC fill that does not say its position mode for a spot trade, and loses its amount and time",
-        "ccxt's balance of MEXC leaves out the margin of open positions",
+        "ccxt's stream of the MEXC balance leaves out the margin of open positions",
         "ccxt has no open interest for MEXC (fetchOpenInterest)",
         "MEXC has no test network",
     )
     live_blockers: tuple[str, ...] = (
-        "an order cannot be asked for by our own id, so one whose answer is lost could be placed twice",
-        "a stop order carries no id of ours and ends after 7 days, so protection could be lost or doubled unseen",
+        "a stop order carries no id of ours, so one whose answer is lost could be placed twice or not at all unseen",
+        "a stop order ends by itself after 7 days",
     )
 
     def create(self, order: Order, instrument: Instrument, unified_symbol: str) -> OrderCall:
@@ -71,10 +63,11 @@ class MexcSwap:
         return order.type in (OrderType.STOP_MARKET, OrderType.TAKE_PROFIT_MARKET)
 
     def by_client_id(self, order: Order) -> tuple[str, Row]:
-        """Raises VenueRejectedError: ccxt finds MEXC's orders by their own id only, and conditional ones not at all."""
-        if self.is_conditional(order) or not order.venue_order_id:
-            raise VenueRejectedError(f"MEXC: {self.lacks[0]}: {order.client_order_id}", RejectKind.NOT_SUPPORTED)
-        return order.venue_order_id, {}
+        """Raises VenueRejectedError for a conditional order: MEXC keeps no id of ours with it."""
+        if self.is_conditional(order):
+            text = f"MEXC cannot be asked for a conditional order by our own id: {order.client_order_id}"
+            raise VenueRejectedError(text, RejectKind.NOT_SUPPORTED)
+        return "", {"clientOrderId": order.client_order_id}
 
     def open_order_queries(self) -> Sequence[Row]:
         return ({}, {"trigger": True})
@@ -86,30 +79,6 @@ class MexcSwap:
         info = _info(row)
         ids = (info.get("id"), info.get("orderId")) if _is_trigger(info) else (row.get("id"),)
         return tuple(str(one) for one in ids if one is not None and str(one) not in _NO_CHILD)
-
-    def market_row(self, row: Row) -> Row:
-        return row
-
-    def order_row(self, row: Row) -> Row:
-        """The row as ccxt means it: it passes MEXC's side and type on as numbers and takes a trigger order's states
-        for those of a plain one, and its child's id for its own."""
-        info = _info(row)
-        if "state" not in info:
-            return row
-        states = _TRIGGER_STATES if _is_trigger(info) else _ORDER_STATES
-        mended: Row = {
-            "side": _SIDES[str(info["side"])],
-            "status": states[str(info["state"])],
-            "type": _TYPES.get(str(info.get("orderType")), row.get("type")),
-            "clientOrderId": self.client_id(row) or None,
-        }
-        if _is_trigger(info):
-            mended |= {"id": str(info["id"]), "filled": row.get("filled") or 0.0}
-        return {**row, **mended}
-
-    def trade_row(self, row: Row) -> Row:
-        info = _info(row)
-        return {**row, "side": _SIDES[str(info["side"])], "clientOrderId": self.client_id(row) or None}
 
 
 def _info(row: Row) -> Row:

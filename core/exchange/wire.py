@@ -72,18 +72,6 @@ class Dialect(Protocol):
         """Every id under which fills of this order row may come: its own, and of a triggered order its child's."""
         ...
 
-    def market_row(self, row: Row) -> Row:
-        """A ccxt market with what ccxt gets wrong of it put right."""
-        ...
-
-    def order_row(self, row: Row) -> Row:
-        """A ccxt order with what ccxt gets wrong of it put right."""
-        ...
-
-    def trade_row(self, row: Row) -> Row:
-        """A ccxt trade of ours with what ccxt gets wrong of it put right."""
-        ...
-
 
 class Wire(Protocol):
     """Requests to one exchange: limited, timed, and with every failure told as one of ours.

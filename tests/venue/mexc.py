@@ -54,6 +54,7 @@ class Account:
     key: str = "mx0-key"
     secret: str = "mexc-secret"
     available: float = 1000.0
+    margin: float = 0.0
     position_mode: int = 2
     leverage: int = 5
     orders: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -174,8 +175,9 @@ class MexcLoopback(Loopback):
             raise RefusalError(602, "Verify failed")
 
     def _asset(self) -> dict[str, Any]:
-        available = self.account.available
-        figures = {"availableBalance": available, "cashBalance": available, "equity": available}
+        available, margin = self.account.available, self.account.margin
+        figures = {"availableBalance": available, "cashBalance": available, "positionMargin": margin}
+        figures["equity"] = available + margin
         row: dict[str, Any] = documented("Account/GetBalances")[0] | figures
         return row
 
@@ -285,7 +287,7 @@ class MexcLoopback(Loopback):
         account.entry.setdefault(row["symbol"], price)
         self._push_order(row)
         self._push("UserTrade", self._deal_push(deal, row))
-        self._push("Balance", {"availableBalance": account.available, "positionMargin": 0})
+        self._push("Balance", {"availableBalance": account.available, "positionMargin": account.margin})
         self._push("Position", self._position(row["symbol"]))
 
     def _deal_push(self, deal: dict[str, Any], order: dict[str, Any]) -> dict[str, Any]:

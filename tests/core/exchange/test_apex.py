@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import sys
 from collections.abc import AsyncIterator
 from decimal import Decimal
@@ -19,6 +18,7 @@ from core.domain.orders import OrderType, Side
 from core.exchange.apex_dialect import ApexOmni
 from core.exchange.health import Health
 from core.exchange.keys import Keys
+from core.exchange.limiter import BUDGETS, Limiter
 from core.exchange.requests import Requests, open_wire
 from core.settings import Settings
 from tests.core.exchange.samples import order
@@ -79,6 +79,8 @@ async def wire(venue: ApexLoopback) -> AsyncIterator[Requests]:
     settings = Settings.model_validate({"exchange": {"id": "apex", "base_url": venue.url}})
     keys = Keys(venue.account.key, venue.account.secret, venue.account.passphrase, SEEDS)
     opened = await open_wire(settings, keys, ExchangeClock(VirtualClock(NOW_MS)), Health(), DIALECT, ["BTCUSDT"])
+    # The clock stands still, so what is spent of the rate limit never comes back.
+    opened.limiter = Limiter(BUDGETS["binanceusdm"], opened.clock.now_ms, opened.health)
     yield opened
     await opened.close()
 
@@ -91,13 +93,11 @@ async def place(wire: Requests, wanted) -> str:
 
 async def by_client_id(wire: Requests, wanted) -> dict:
     order_id, params = DIALECT.by_client_id(wanted)
-    return DIALECT.order_row(await wire.read("fetch_order", order_id, BTC, params))
+    return await wire.read("fetch_order", order_id, BTC, params)
 
 
 async def test_contracts(venue: ApexLoopback, wire: Requests, only_loopback: list[str]) -> None:
-    told = wire.client.market(BTC)
-    assert (told["contractSize"], told["maker"], told["taker"]) == (0.001, 0.0005, 0.0002), "as ccxt has it wrong"
-    market = DIALECT.market_row(told)
+    market = wire.client.market(BTC)
     assert (market["contractSize"], market["maker"], market["taker"]) == (1.0, 0.0002, 0.0005)
     assert market["precision"] == {"amount": 0.001, "price": 0.1}
     assert set(only_loopback) == {venue.url + path for path in ("/api/v3/time", "/api/v3/symbols")}
@@ -157,12 +157,6 @@ async def test_without_the_package_no_order_leaves(venue: ApexLoopback, wire: Re
     assert [call.path for call in venue.calls[calls:]] == ["/api/v3/account"]
 
 
-def test_the_client_is_given_what_ccxt_forgets() -> None:
-    from ccxt.pro import apex
-
-    assert not inspect.iscoroutinefunction(apex.get_zk_contract_signature_obj), "sign_orders is needed no more"
-
-
 async def test_a_market_order_fills_and_shows_as_position_and_trade(
     venue: ApexLoopback, wire: Requests, signer: list[tuple]
 ) -> None:
@@ -171,7 +165,7 @@ async def test_a_market_order_fills_and_shows_as_position_and_trade(
     assert [filled[name] for name in ("status", "filled", "remaining", "average")] == ["closed", 0.003, 0.0, 90000.0]
     (position,) = await wire.read("fetch_positions")
     assert [position[name] for name in ("symbol", "side", "contracts", "entryPrice")] == [BTC, "long", 0.003, 90000.0]
-    (trade,) = [DIALECT.trade_row(row) for row in await wire.read("fetch_my_trades", BTC)]
+    (trade,) = await wire.read("fetch_my_trades", BTC)
     expected = {"order": order_id, "clientOrderId": "qd2", "side": "buy", "amount": 0.003, "price": 90000.0}
     assert {name: trade[name] for name in expected} == expected
     assert (trade["fee"], trade["takerOrMaker"], trade["cost"]) == ({"cost": 0.135, "currency": "USDT"}, "taker", 270.0)
@@ -188,7 +182,7 @@ async def test_a_stop_rests_with_the_other_orders(venue: ApexLoopback, wire: Req
     sent = dict(parse_qsl(venue.calls[-1].body))
     expected = {"type": "STOP_MARKET", "side": "SELL", "triggerPrice": "85000", "price": "83300", "reduceOnly": "true"}
     assert {name: sent[name] for name in expected} == expected
-    (resting,) = [DIALECT.order_row(row) for row in await wire.read("fetch_open_orders", BTC)]
+    (resting,) = await wire.read("fetch_open_orders", BTC)
     expected = {"id": stop_id, "status": "open", "triggerPrice": 85000.0, "reduceOnly": True, "clientOrderId": "qd3"}
     assert {name: resting[name] for name in expected} == expected
     assert len(DIALECT.open_order_queries()) == 1
@@ -210,10 +204,10 @@ async def test_private_streams_tell_of_orders_fills_and_positions(
     while not client.positions:
         await client.watch_positions()
     assert client.positions[-1]["contracts"] == 0.003
-    last = DIALECT.order_row(client.orders[-1])
+    last = client.orders[-1]
     assert DIALECT.venue_ids(last) == (order_id,)
     assert [last[name] for name in ("status", "filled", "clientOrderId")] == ["closed", 0.003, "qd2"]
-    trade = DIALECT.trade_row(client.myTrades[-1])
+    trade = client.myTrades[-1]
     assert [trade[name] for name in ("order", "amount", "fee")] == [
         order_id,
         0.003,

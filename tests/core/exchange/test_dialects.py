@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -42,16 +43,11 @@ def trigger_orders_have_no_id_of_ours() -> bool:
     return not any("externalOid" in row for row in rows) and not says(mexc.fetch_order, "lanorder")
 
 
-def loses_fills_without_position_mode() -> bool:
-    fill = documented("Trading/GetOrderTrades")
-    assert "positionMode" not in fill
-    parsed = [mexc().parse_trade(row) for row in (fill, fill | {"positionMode": 2})]
-    return [(row["amount"], row["timestamp"]) for row in parsed] == [(None, None), (1.0, 1609992674000)]
-
-
-def leaves_margin_out() -> bool:
-    asset = documented("Account/GetBalances") | {"availableBalance": 10, "positionMargin": 5, "equity": 15}
-    return mexc().custom_parse_balance({"data": [asset]}, "swap")["USDT"]["total"] == 10.0
+def streams_a_balance_without_margin() -> bool:
+    client, push = mexc(), MEXC_STREAMS["Balance"]["received"][-1]
+    push["data"] |= {"availableBalance": 10, "positionMargin": 5}
+    client.handle_balance(SimpleNamespace(resolve=lambda *_: None), push)
+    return client.balance["swap"]["USDT"]["total"] == 10.0
 
 
 def takes_the_equity_for_the_total() -> bool:
@@ -74,10 +70,6 @@ def needs_a_package_that_is_not_installed() -> bool:
 
 CHECKS: dict[str, list[tuple[str, Callable[[], bool]]]] = {
     "mexc": [
-        (
-            "by our own id",
-            lambda: not says(mexc.fetch_order, "OrderExternal") and says(mexc.fetch_order, "GetOrderGetOrderId"),
-        ),
         ("no id of ours", trigger_orders_have_no_id_of_ours),
         ("after 7 days", lambda: says(mexc.create_swap_order, "executeCycle", "1: 24 hours,2: 7 days")),
         ("watchPositions", lambda: not mexc().has.get("watchPositions") and not hasattr(mexc, "handle_positions")),
@@ -90,8 +82,7 @@ CHECKS: dict[str, list[tuple[str, Callable[[], bool]]]] = {
                 and says(mexc.set_margin_mode, "requires a leverage parameter", "positionType")
             ),
         ),
-        ("position mode", loses_fills_without_position_mode),
-        ("leaves out the margin", leaves_margin_out),
+        ("leaves out the margin", streams_a_balance_without_margin),
         ("fetchOpenInterest", lambda: has_no(mexc, "fetchOpenInterest")),
         ("no test network", lambda: not mexc().urls.get("test") and not mexc().has.get("sandbox")),
     ],

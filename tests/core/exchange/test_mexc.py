@@ -15,6 +15,7 @@ from core.domain.instrument import Instrument
 from core.domain.orders import OrderType, Side
 from core.exchange.health import Health
 from core.exchange.keys import Keys
+from core.exchange.limiter import BUDGETS, Limiter
 from core.exchange.mexc_dialect import MexcSwap
 from core.exchange.requests import Requests, open_wire
 from core.settings import Settings
@@ -56,6 +57,8 @@ async def wire(venue: MexcLoopback) -> AsyncIterator[Requests]:
     settings = Settings.model_validate({"exchange": {"id": "mexc", "base_url": venue.url}})
     keys = Keys(venue.account.key, venue.account.secret)
     opened = await open_wire(settings, keys, ExchangeClock(VirtualClock(NOW_MS)), Health(), DIALECT, ["BTCUSDT"])
+    # The clock stands still, so what is spent of the rate limit never comes back.
+    opened.limiter = Limiter(BUDGETS["binanceusdm"], opened.clock.now_ms, opened.health)
     yield opened
     await opened.close()
 
@@ -89,7 +92,8 @@ async def test_candles_come_from_the_stream(venue: MexcLoopback, wire: Requests,
 
 
 async def test_balance(venue: MexcLoopback, wire: Requests) -> None:
-    assert (await wire.read("fetch_balance"))["USDT"] == {"free": 1000.0, "used": 0.0, "total": 1000.0}
+    venue.account.margin = 250.0
+    assert (await wire.read("fetch_balance"))["USDT"] == {"free": 1000.0, "used": 250.0, "total": 1250.0}
 
 
 async def test_a_limit_order_rests_is_fetched_and_canceled(venue: MexcLoopback, wire: Requests) -> None:
@@ -104,21 +108,31 @@ async def test_a_limit_order_rests_is_fetched_and_canceled(venue: MexcLoopback, 
         "externalOid": "qd1",
         "positionMode": 2,
     }
-    (resting,) = [DIALECT.order_row(row) for row in await wire.read("fetch_open_orders", BTC)]
-    fetched = DIALECT.order_row(await wire.read("fetch_order", order_id, BTC))
+    (resting,) = await wire.read("fetch_open_orders", BTC)
+    fetched = await wire.read("fetch_order", order_id, BTC)
     expected = {"id": order_id, "clientOrderId": "qd1", "status": "open", "side": "buy", "type": "limit", "filled": 0.0}
     assert {name: resting[name] for name in expected} == expected
     assert {name: fetched[name] for name in expected} == expected
-    await wire.send("cancel_order", order_id, BTC)
+    none, ours = DIALECT.by_client_id(BUY_AT_30000)
+    assert (await wire.read("fetch_order", none, BTC, ours))["id"] == order_id
+    await wire.send("cancel_order", none, BTC, ours)
     assert await wire.read("fetch_open_orders", BTC) == []
-    assert DIALECT.order_row(await wire.read("fetch_order", order_id, BTC))["status"] == "canceled"
+    assert (await wire.read("fetch_order", order_id, BTC))["status"] == "canceled"
+
+
+async def test_an_order_that_never_arrived_is_not_found_by_our_id(venue: MexcLoopback, wire: Requests) -> None:
+    none, ours = DIALECT.by_client_id(BUY_AT_30000)
+    for method in ("fetch_order", "cancel_order"):
+        with pytest.raises(VenueRejectedError) as refused:
+            await wire.send(method, none, BTC, ours)
+        assert refused.value.kind is RejectKind.NOT_FOUND
 
 
 async def test_a_market_order_fills_and_shows_as_position_and_trade(venue: MexcLoopback, wire: Requests) -> None:
     order_id = await place(wire, BUY_NOW)
     (position,) = await wire.read("fetch_positions")
     assert [position[name] for name in ("symbol", "side", "contracts", "entryPrice")] == [BTC, "long", 3.0, 31199.0]
-    (trade,) = [DIALECT.trade_row(row) for row in await wire.read("fetch_my_trades", BTC)]
+    (trade,) = await wire.read("fetch_my_trades", BTC)
     expected = {"order": order_id, "side": "buy", "amount": 3.0, "price": 31199.0, "takerOrMaker": "taker"}
     assert {name: trade[name] for name in expected} == expected
     assert trade["fee"] == {"cost": 0.00561582, "currency": "USDT"}
@@ -133,10 +147,8 @@ async def test_a_stop_rests_among_the_trigger_orders_only(venue: MexcLoopback, w
     assert [sent["side"], sent["triggerType"], sent["executeCycle"]] == [close_long, at_or_below, seven_days]
     assert (sent["orderType"], sent["triggerPrice"], sent["vol"]) == (market, "30000", 3.0)
     queries = DIALECT.open_order_queries()
-    plain, conditional = [await wire.read("fetch_open_orders", BTC, params=query) for query in queries]
+    plain, (resting,) = [await wire.read("fetch_open_orders", BTC, params=query) for query in queries]
     assert plain == []
-    assert [row["id"] for row in conditional] == ["0"], "ccxt takes the id of the child that is not there yet"
-    (resting,) = [DIALECT.order_row(row) for row in conditional]
     expected = {"id": stop_id, "side": "sell", "status": "open", "type": "market", "triggerPrice": 30000.0}
     assert {name: resting[name] for name in expected} == expected
     await wire.send("cancel_order", stop_id, BTC, {"trigger": True})
@@ -164,8 +176,8 @@ async def test_fills_of_a_triggered_stop_come_under_its_child(venue: MexcLoopbac
     # ccxt asks for trigger orders in all states through fetch_orders.
     rows = await wire.read("fetch_orders", BTC, params={"method": "contractPrivateGetPlanorderListOrders"})
     assert DIALECT.venue_ids(rows[0]) == (stop_id, child_id)
-    assert DIALECT.order_row(rows[0])["status"] == "closed"
-    fills = [DIALECT.trade_row(row) for row in await wire.read("fetch_my_trades", BTC)]
+    assert rows[0]["status"] == "closed"
+    fills = await wire.read("fetch_my_trades", BTC)
     assert [(row["order"], row["side"]) for row in fills if row["order"] == child_id] == [(child_id, "sell")]
 
 
@@ -178,20 +190,24 @@ async def test_private_streams_tell_of_orders_fills_and_balance(venue: MexcLoopb
     assert len(venue.sockets) == 1
     order_id = await place(wire, BUY_NOW)
     orders, trades, balance = await asyncio.gather(*tasks)
-    last = DIALECT.order_row(orders[-1])
+    last = orders[-1]
     assert [last[name] for name in ("id", "clientOrderId", "status", "filled")] == [order_id, "qd2", "closed", 3.0]
-    trade = DIALECT.trade_row(trades[-1])
+    trade = trades[-1]
     assert [trade[name] for name in ("order", "clientOrderId", "side", "amount")] == [order_id, "qd2", "buy", 3.0]
     assert balance["USDT"]["free"] == venue.account.available
 
 
-async def test_an_order_without_an_id_of_the_exchange_cannot_be_asked_for() -> None:
-    with pytest.raises(VenueRejectedError, match="our own id") as refused:
-        DIALECT.by_client_id(BUY_AT_30000)
+def test_a_stop_cannot_be_asked_for_by_our_id() -> None:
+    with pytest.raises(VenueRejectedError, match="our own id: qd3") as refused:
+        DIALECT.by_client_id(STOP_AT_30000)
     assert refused.value.kind is RejectKind.NOT_SUPPORTED
-    with pytest.raises(VenueRejectedError):
-        DIALECT.by_client_id(order("qd3", Side.SELL, OrderType.STOP_MARKET, 3, trigger_ticks=1, venue_order_id="7"))
-    assert DIALECT.by_client_id(order("qd1", Side.BUY, OrderType.MARKET, 3, venue_order_id="7")) == ("7", {})
+
+
+async def test_fills_may_leave_out_the_position_mode_as_documented(venue: MexcLoopback, wire: Requests) -> None:
+    venue.documented_fills = True
+    await place(wire, BUY_NOW)
+    (trade,) = await wire.read("fetch_my_trades", BTC)
+    assert [trade[name] for name in ("amount", "timestamp", "side")] == [3.0, NOW_MS, "buy"]
 
 
 async def test_position_mode_is_set_and_read_back(venue: MexcLoopback, wire: Requests) -> None:
