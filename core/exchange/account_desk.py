@@ -54,17 +54,19 @@ class AccountDesk:
         await set_up_account(self._wire, self._venue.instruments, self._settings)
 
     async def reconcile(self, trader: Trader, venue: Venue, stepper: Stepper, now_ms: int) -> list[AdjustmentRecord]:
-        """At a start, after `venue.restore`: bring the books up to what the exchange says. Returns what could not be
-        explained, journalled already.
+        """At a start, after `venue.restore`: take in what happened to our orders while nobody listened.
 
-        Raises UnavailableError where the account cannot be read.
+        What cannot be explained is found by `run`, which can protect at once what is found here; until it has compared
+        everything, no entry is made. Raises UnavailableError where the account cannot be read.
         """
         self._tie(trader, stepper)
+        self._wire.health.report(_PART, "the account is being read")
         assert self._reconciler is not None
         for wait_s in (*_RETRY_S, None):
             try:
                 await self._resolver.ask_all_once()
-                return await self._reconciler.once()
+                await self._reconciler.take_in()
+                return []
             except UNREAD as error:
                 if wait_s is None:
                     raise UnavailableError(f"the account could not be read: {error}") from None

@@ -113,12 +113,20 @@ class Resolver:
     async def ask_all_once(self) -> None:
         """Ask about every open order now, before anything is sent. What stays open is asked for again by `run`.
 
-        Raises UnavailableError, VenueUnknownError, VenueRejectedError or DataError.
+        Raises UnavailableError, VenueUnknownError, VenueRejectedError or DataError where one could not be asked for.
         """
-        for order in list(self._books.open_orders()):
-            seen = await self._venue.look(order)
+        gate = asyncio.Semaphore(_MAX_ASKING)
+
+        async def ask(order: Order) -> None:
+            async with gate:
+                seen = await self._venue.look(order)
             if seen is not None:
                 await self._books.settle(order, seen, fetch=True)
+
+        answers = await asyncio.gather(*map(ask, list(self._books.open_orders())), return_exceptions=True)
+        for answer in answers:
+            if isinstance(answer, BaseException):
+                raise answer
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as group:
