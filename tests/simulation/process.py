@@ -78,11 +78,11 @@ class Process:
         """End it between two callbacks: nothing of it runs again, no exit handler, no answer."""
         self.network.cut()
         number, loop = self.number, self.machine.world.loop
-        loop.forget(lambda context: context.get(LIFE) == number)
         # What is kept is not taken apart while the simulation goes on, which would run its exit handlers.
         self._remains = list(asyncio.all_tasks(loop))
         for task in self._remains:
             task._log_destroy_pending = False  # type: ignore[attr-defined]
+        loop.forget(lambda context: context.get(LIFE) == number)
 
     async def stop(self) -> None:
         """End it as SIGTERM does, and wait for it."""

@@ -219,7 +219,7 @@ class Hour:
             self.world.marks.reach("frame that is no JSON")
             return
         where = "".join(traceback.format_exception(error)) if error is not None else ""
-        self.result.problems.append(f"left to the loop: {told.get('message')} {where}")
+        self.result.problems.append(f"left to the loop: {told.get('message')} {told.get('task', '')} {where}")
 
     def _differences(self) -> list[str]:
         if self.process is None or self.process.trader is None or not self.process.is_running:
@@ -254,8 +254,8 @@ class Hour:
                 return
             self._dead.append(process)
             if process.task.done():
-                process.network.cut()
                 self._note_end(process)
+                process.kill()  # What the engine's end left behind ends with the process.
             await asyncio.sleep(0.3 + 1.2 * self.rng.random())
 
     async def _end(self, process: Process) -> None:
