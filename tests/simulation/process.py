@@ -153,7 +153,7 @@ class Process:
             start_ms=start_ms,
             publish_hz=PUBLISH_HZ,
         )
-        self.engine = Engine(replace(parts, feed=self._watched(parts.feed)))
+        self.engine = Engine(replace(parts, feed=self._watched(parts.feed), lag_period_s=600.0))
         await self.engine.run()
 
     def _watched(self, feed: Feed) -> Feed:

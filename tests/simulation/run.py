@@ -16,7 +16,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
-from unittest import mock
 
 from core.domain.operator import Verb
 from core.domain.orders import OrderState
@@ -30,7 +29,7 @@ from tests.simulation.plan import Episode, make_plan
 from tests.simulation.process import Machine, Process, is_ordinary
 from tests.simulation.trading import make_settings, make_strategy
 from tests.simulation.transport import Answer, Fate, Outcome, virtual_ccxt
-from tests.simulation.world import OTHER_SYMBOL, START_PRICES, World
+from tests.simulation.world import START_PRICES, World
 
 SYMBOLS = ("BTCUSDT", "ETHUSDT")
 HOUR_MS = 3_600_000
@@ -56,6 +55,7 @@ class Result:
     counts: Counter[str] = field(default_factory=Counter)
     virtual_s: float = 0.0
     wall_s: float = 0.0
+    cpu_s: float = 0.0
     converged_s: float | None = None
     trace: str = ""
 
@@ -338,30 +338,33 @@ class _KillAtOrder:
 
 def run_seed(seed: int, *, hours: float = 1.0, whole_trace: bool = False, told: bool = False) -> Result:
     """The result of one seed; what goes wrong is in it, never raised."""
-    length_ms = int(hours * HOUR_MS)
+    began, began_cpu = time.perf_counter(), time.process_time()
+    result = _run_hour(seed, int(hours * HOUR_MS), whole_trace=whole_trace, told=told)
+    with _unheard():
+        gc.collect()
+    result.wall_s, result.cpu_s = time.perf_counter() - began, time.process_time() - began_cpu
+    return result
+
+
+def _run_hour(seed: int, length_ms: int, *, whole_trace: bool, told: bool) -> Result:
     plan = make_plan(seed, length_ms, QUIET_MS, EPISODE_EVERY_MS)
     loop = VirtualLoop(f"loop {seed}")
     asyncio.set_event_loop(loop)
-    began = time.perf_counter()
     hour = Hour(loop, seed, length_ms, plan, whole_trace=whole_trace, told=told)
-    note_stray = hour.note_stray
-    loop.set_exception_handler(lambda _, what: note_stray(what))
+    result = hour.result
+    loop.set_exception_handler(lambda _, what: hour.note_stray(what))
     try:
         with virtual_ccxt(hour.world.clock), quiet_machine(hour.told):
             try:
                 loop.run_until_complete(hour.run())
             except StuckError as error:
-                hour.result.problems.append(f"stuck: {error}")
+                result.problems.append(f"stuck: {error}")
             except Exception:  # noqa: BLE001 - a seed that breaks the harness is a finding like any other
-                hour.result.problems.append(f"the simulation broke: {traceback.format_exc()}")
-            hour.result.virtual_s = loop.time()
-            hour.result.wall_s = time.perf_counter() - began
+                result.problems.append(f"the simulation broke: {traceback.format_exc()}")
+            result.virtual_s = loop.time()
             loop.set_exception_handler(lambda _, what: None)
-            end_all(loop)
             with _unheard():
-                result = hour.result
-                del hour, note_stray
-                gc.collect()
+                end_all(loop)
     finally:
         asyncio.set_event_loop(None)
         loop.close()
@@ -387,21 +390,17 @@ def _at(time_ms: int, start_ms: int) -> str:
 
 @contextmanager
 def quiet_machine(told: Told | None) -> Iterator[None]:
-    """No log is written, and the loop's own lag, which is none, is not measured fifty times a second."""
+    """No log is written, except where it is `told`."""
     product = logging.getLogger("quarterdeck"), logging.getLogger("core")
     disabled = logging.root.manager.disable
-    with mock.patch("core.lag._PERIOD_S", 600.0):
-        if told is None:
-            logging.disable(logging.CRITICAL)
+    if told is None:
+        logging.disable(logging.CRITICAL)
+    for logger in product if told is not None else ():
+        logger.setLevel(logging.INFO)
+        logger.handlers = [told.log_handler()]
+    try:
+        yield
+    finally:
+        logging.disable(disabled)
         for logger in product if told is not None else ():
-            logger.setLevel(logging.INFO)
-            logger.handlers = [told.log_handler()]
-        try:
-            yield
-        finally:
-            logging.disable(disabled)
-            for logger in product if told is not None else ():
-                logger.handlers = []
-
-
-__all__ = ["OTHER_SYMBOL", "Result", "run_seed"]
+            logger.handlers = []
