@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
@@ -12,7 +13,18 @@ import pytest
 
 from core.clock import ExchangeClock
 from core.domain.errors import RejectKind, UnavailableError, VenueRejectedError, VenueUnknownError
-from core.domain.orders import Fill, Order, OrderRole, OrderState, OrderType, OrderUpdate, Side, advance, apply_fill
+from core.domain.orders import (
+    Fill,
+    Order,
+    OrderRole,
+    OrderState,
+    OrderType,
+    OrderUpdate,
+    Side,
+    advance,
+    apply_fill,
+    news_in,
+)
 from core.exchange.binance_dialect import BinanceUsdm
 from core.exchange.books import Books
 from core.exchange.health import Health
@@ -87,10 +99,8 @@ class LossyWire:
         return self._row(resting)
 
     def _take_late(self, args: Any) -> None:
-        try:
+        with contextlib.suppress(VenueRejectedError):
             self._take(args)
-        except VenueRejectedError:
-            pass
 
     def _take(self, args: Any) -> None:
         symbol, _, _, amount, _, params = args
@@ -135,7 +145,9 @@ class Keeper:
                 order = apply_fill(order, event)
             else:
                 assert isinstance(event, OrderUpdate)
-                order = advance(order, event.state, now_ms)
+                state = news_in(event.state, order)
+                assert state is not None
+                order = advance(order, state, now_ms)
             orders[order.client_order_id] = order
             rests = order.role is OrderRole.STOP and order.state is OrderState.ACCEPTED
             if rests or not order.is_open:
@@ -161,10 +173,7 @@ def test_of_ten_thousand_lost_answers_none_is_doubled_or_forgotten(role: OrderRo
             s.orders[order.client_order_id] = replace(order, state=OrderState.SENT)
             await venue.place(order, clock.now_ms())
             await asyncio.sleep(0.15)
-        async with asyncio.timeout(600):
-            while len(keeper.ended) < len(orders):
-                await asyncio.sleep(1)
-        await asyncio.sleep(10)
+        await asyncio.sleep(60)
         assert all(not task.done() for task in tasks)
         assert len(wire.taken) == len(wire.by_client_id), "an order was taken twice"
         wanted = {OrderState.FILLED, OrderState.ACCEPTED}
