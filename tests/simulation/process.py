@@ -77,6 +77,7 @@ class Process:
     def kill(self) -> None:
         """End it between two callbacks: nothing of it runs again, no exit handler, no answer."""
         self.network.cut()
+        self._client.session = None
         number, loop = self.number, self.machine.world.loop
         # What is kept is not taken apart while the simulation goes on, which would run its exit handlers.
         self._remains = list(asyncio.all_tasks(loop))

@@ -24,8 +24,8 @@ OTHER_SYMBOL = "XRPUSDT"
 START_PRICES = {"BTCUSDT": 60_000.0, "ETHUSDT": 3_000.0, OTHER_SYMBOL: 2.5}
 
 HISTORY_BARS = 30
-STEP_MS = 2_500
-STEP_SIGMA = 0.00035
+STEP_MS = 4_000
+STEP_SIGMA = 0.00045
 
 
 class VenueServer:
@@ -86,8 +86,8 @@ class World:
         self.system_clock = SkewedClock(loop, start_ms)
         self.symbols = tuple(symbols)
         self.venue = BinanceVenue([*symbols, OTHER_SYMBOL], start_ms=start_ms)
-        self.venue.pace.kline_push_ms = 4_000
-        self.venue.pace.mark_push_ms = 5_000
+        self.venue.pace.kline_push_ms = 6_000
+        self.venue.pace.mark_push_ms = 15_000
         self.exchange = self.venue.exchange
         self.server = VenueServer(self.venue, self.clock)
         self.storm = Storm(random.Random(f"storm {seed}"), self.clock)
