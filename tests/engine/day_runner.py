@@ -181,7 +181,7 @@ async def live_a_day(
     """`plan` hangs what shall happen, beside the market, on minutes of the day."""
     clock = LoopClock(loop, START_MS - 90_000)
     venue = BinanceVenue(SYMBOLS, wallet_usdt="10000", start_ms=START_MS - MINUTE_MS)
-    venue.pace.kline_push_ms, venue.pace.second_ms = 20_000, 30_000
+    venue.pace.kline_push_ms, venue.pace.mark_push_ms = 20_000, 30_000
     home = Home(root)
     home.create()
     async with VenueServer(venue, clock.now_ms) as server:
