@@ -159,11 +159,7 @@ class AccountStream:
 
     def _take_unseen(self) -> None:
         """Trades first: what an order row says of fills should find them told."""
-        dialect = self._wire.dialect
-        for kind, cache, mended in (
-            ("fill", self._client.myTrades, dialect.trade_row),
-            ("order", self._client.orders, dialect.order_row),
-        ):
+        for kind, cache in (("fill", self._client.myTrades), ("order", self._client.orders)):
             fresh: list[Row] = []
             for row in reversed(cache or ()):
                 # A change makes a new `info` and moves the row to the end: behind one that was taken nothing is new.
@@ -172,7 +168,7 @@ class AccountStream:
                 row[_TAKEN] = row["info"]
                 fresh.append(row)
             for row in reversed(fresh):
-                self._put(kind, mended({name: value for name, value in row.items() if name != _TAKEN}))
+                self._put(kind, {name: value for name, value in row.items() if name != _TAKEN})
         self._take_balance()
 
     def _take_balance(self) -> None:

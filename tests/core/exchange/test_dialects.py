@@ -138,6 +138,11 @@ def test_live_is_refused_in_one_clear_line(dialect: Any) -> None:
     assert all(why in line for why in dialect.live_blockers)
 
 
+def test_live_is_open_on_binance() -> None:
+    check_live(dialect_of("binanceusdm"))
+    assert dialect_of("binanceusdm").lacks == ()
+
+
 def test_an_unknown_exchange_is_named() -> None:
     with pytest.raises(SettingsError, match="'kraken' is not known"):
         dialect_of("kraken")
