@@ -11,8 +11,8 @@ from typing import Any, Protocol
 
 from core.account import iso
 from core.clock import EngineClock, monotonic_ns
-from core.control import CommandResult, LogLine, RunState, Snapshot, StatusView
-from core.domain.errors import UnavailableError
+from core.control import CommandResult, ExternalOrderView, LogLine, RunState, Snapshot, StatusView
+from core.domain.errors import QuarterdeckError, UnavailableError
 from core.domain.market import Bar, FirstPrice, MarketBatch, Quote
 from core.domain.operator import OperatorCommand, Verb
 from core.domain.records import AdjustmentRecord, OperatorRecord, PredictionRecord, Record
@@ -71,6 +71,29 @@ class RealTime(Protocol):
 
     def fed_ms(self) -> int | None:
         """The exchange's time of its newest news; None before any."""
+        ...
+
+    def exchange(self) -> str:
+        """Its id."""
+        ...
+
+    def problem(self) -> str:
+        """What is wrong with the way to the exchange; empty when all is well."""
+        ...
+
+    def clock_offset_ms(self) -> float:
+        """The exchange's clock less this machine's."""
+        ...
+
+    def external(self) -> tuple[ExternalOrderView, ...]:
+        """What others placed in the account."""
+        ...
+
+    async def flatten_external(self, symbol: str) -> str:
+        """Close it, of one symbol or, with an empty one, of all; one line of what was done.
+
+        Raises a QuarterdeckError where that is not certain.
+        """
         ...
 
 
@@ -183,8 +206,20 @@ class Engine:
         command = OperatorCommand(command_id, verb, symbol, operator, now_ms, include_external)
         records = await self._session.stepper.step([command], now_ms)
         result = next(record.result for record in records if isinstance(record, OperatorRecord))
+        if include_external and verb is Verb.FLATTEN and not result.startswith("refused"):
+            result += f"; {await self._flatten_external(symbol)}"
         self._publish_now()
         return CommandResult(command_id, accepted=not result.startswith("refused"), message=result)
+
+    async def _flatten_external(self, symbol: str) -> str:
+        """What others hold is closed beside the steps of our own trading; what came of it, for the operator."""
+        if self._parts.real_time is None:
+            return "nobody else trades here"
+        try:
+            return await self._parts.real_time.flatten_external(symbol)
+        except QuarterdeckError as error:
+            log.error("what others placed could not be closed: %s", error)
+            return f"what others placed is not closed for certain: {error}"
 
     async def _until_over(self, market: asyncio.Task[None]) -> None:
         stop = asyncio.ensure_future(self._stop.wait())
@@ -329,10 +364,12 @@ class Engine:
             meters=meter_views(self._trader.readings),
             trades=tuple(trade_view(trade) for trade in reversed(recent.trades)),
             charts=chart_views(self._session.histories, recent),
+            external=self._parts.real_time.external() if self._parts.real_time is not None else (),
         )
 
     def _status(self) -> StatusView:
         state, parts = self._trader.state, self._parts
+        real_time = parts.real_time
         shown: RunState = self._state
         if shown == "running" and (state.halted or state.paused):
             shown = "halted" if state.halted else "paused"
@@ -359,6 +396,9 @@ class Engine:
             source=parts.source,
             note=self._note or self._session.note(),
             exit_cost_bps=self._exit_cost_bps,
+            exchange=real_time.exchange() if real_time is not None else "",
+            connection=real_time.problem() if real_time is not None else "",
+            clock_offset_ms=real_time.clock_offset_ms() if real_time is not None else None,
         )
 
     def _feed_age_ms(self) -> float | None:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
 
 from core.clock import Clock
-from core.domain.errors import RefusedError, UnavailableError
-from core.domain.records import AdjustmentRecord, Record
+from core.domain.errors import UnavailableError
+from core.domain.records import AdjustmentRecord
 from core.exchange.account_setup import set_up_account
 from core.exchange.account_stream import AccountStream
 from core.exchange.books import Books
@@ -17,7 +16,8 @@ from core.exchange.incoming import Incoming
 from core.exchange.reconciliation import UNREAD, ExternalOrder, Reconciler
 from core.exchange.resolver import FILLS_DUE_MS, Resolver
 from core.exchange.venue import ExchangeVenue
-from core.exchange.wire import Row, Wire
+from core.exchange.wire import Row
+from core.ports import Venue
 from core.settings import Settings
 from core.stepper import Stepper
 from core.trader.messages import VenueHealth, Watch
@@ -34,16 +34,15 @@ _PART = "reconciliation"
 
 
 class AccountDesk:
-    """`prepare` before the trader lives, `recover` once it knows its journal, `run` for as long as it trades."""
+    """`prepare` before the trader lives, `reconcile` once it knows its journal, `run` for as long as it trades."""
 
-    def __init__(self, wire: Wire, venue: ExchangeVenue, settings: Settings) -> None:
-        self._wire = wire
+    def __init__(self, venue: ExchangeVenue, settings: Settings) -> None:
         self._venue = venue
+        self._wire = venue.wire
         self._settings = settings
-        self._records: Sequence[Record] = ()
         self._reconciler: Reconciler | None = None
         self._reconnected = asyncio.Event()
-        self.stream = AccountStream(wire, self._on_up)
+        self.stream = AccountStream(venue.wire, self._on_up)
 
     @property
     def external_orders(self) -> tuple[ExternalOrder, ...]:
@@ -54,12 +53,9 @@ class AccountDesk:
         """Set the account up. Raises RefusedError where it cannot be brought into the form that is asked for."""
         await set_up_account(self._wire, self._venue.instruments, self._settings)
 
-    def restore(self, records: Sequence[Record]) -> None:
-        """Learn from the journal, before `recover`."""
-        self._records = records
-
-    async def recover(self, trader: Trader, stepper: Stepper, now_ms: int) -> list[AdjustmentRecord]:
-        """Bring the books up to what the exchange says. Returns what could not be explained, journalled already.
+    async def reconcile(self, trader: Trader, venue: Venue, stepper: Stepper, now_ms: int) -> list[AdjustmentRecord]:
+        """At a start, after `venue.restore`: bring the books up to what the exchange says. Returns what could not be
+        explained, journalled already.
 
         Raises UnavailableError where the account cannot be read.
         """
@@ -87,12 +83,16 @@ class AccountDesk:
             group.create_task(self._follow_stream())
             group.create_task(self._reconcile())
             group.create_task(self._look_after_stops())
-            group.create_task(self._watch(stepper))
-            group.create_task(health_watch(self._wire.health, stepper, self._wire.clock))
 
-    async def flatten_external(self, symbol: str) -> None:
-        """Cancel what others placed on `symbol` and close what they hold: only ever when the operator asks for it."""
-        raise RefusedError(f"{symbol}: closing what others placed is not possible yet; do it at the exchange")
+    async def flatten_external(self, symbol: str) -> str:
+        """Cancel what others placed on `symbol` and close what they hold, at market: only ever when the operator asks
+        for it. Returns what was done.
+
+        Raises VenueRejectedError, VenueUnknownError and UnavailableError.
+        """
+        if self._reconciler is None:
+            raise UnavailableError("the account has not been read yet")
+        return await self._reconciler.flatten_external(symbol)
 
     def _tie(self, trader: Trader, stepper: Stepper) -> None:
         self._books = Books(self._venue, trader, stepper, self._wire.clock)
@@ -100,8 +100,8 @@ class AccountDesk:
         self._incoming = Incoming(self._books)
         self._resolver = Resolver(self._books, self._incoming)
         self._reconciler = Reconciler(self._books, self._incoming, self._resolver)
-        self._reconciler.restore(self._records)
-        self._records = ()
+        self._reconciler.restore(self._venue.records)
+        self._venue.records = ()
 
     def _on_up(self) -> None:
         self._wire.health.report(_PART, "the account is read again after a new connection")
@@ -159,13 +159,14 @@ class AccountDesk:
             except UNREAD as error:
                 log.warning("the stops could not be read back: %s", error)
 
-    async def _watch(self, stepper: Stepper) -> None:
-        while True:
-            symbols = self._books.trader.state.symbols.values()
-            is_busy = any(s.lots or s.orders for s in symbols)
-            await asyncio.sleep(_WATCH_S if is_busy else _IDLE_WATCH_S)
-            now_ms = self._wire.clock.now_ms()
-            await stepper.step([Watch(now_ms)], now_ms)
+
+async def watch(trader: Trader, stepper: Stepper, clock: Clock) -> None:
+    """Let the trader look after what protects its positions between two bars."""
+    while True:
+        is_busy = any(s.lots or s.orders for s in trader.state.symbols.values())
+        await asyncio.sleep(_WATCH_S if is_busy else _IDLE_WATCH_S)
+        now_ms = clock.now_ms()
+        await stepper.step([Watch(now_ms)], now_ms)
 
 
 async def health_watch(health: Health, stepper: Stepper, clock: Clock) -> None:

@@ -19,9 +19,6 @@ UNTOLD_MAX_LEVERAGE = 20
 UNTOLD_MAINTENANCE_MARGIN_PCT = Decimal("2.5")
 """Where the exchange does not tell: those of a small altcoin, so that a larger contract is judged too strictly."""
 
-_AMOUNTS_IN_BASE = frozenset({"apex"})
-"""Where ccxt's amounts are base units whatever its contractSize says (there the smallest order)."""
-
 _MAINTENANCE_KEYS = ("maintenanceMarginRate", "baselineMaintenanceMarginRate")
 _BPS = Decimal(10_000)
 
@@ -51,23 +48,21 @@ async def load_instruments(
     instruments: dict[str, Instrument] = {}
     for symbol in symbols:
         unified = wire.unified(symbol)
-        market = wire.client.markets[unified]
+        market = wire.dialect.market_row(wire.client.markets[unified])
         fee = await _ask(wire, "fetch_trading_fee", unified) if with_account else {}
         terms = terms_of(market, fee, tiers.get(unified) or (), settings)
         if terms.assumed:
             log.info("%s: the exchange does not tell %s; assumed", symbol, " and ".join(terms.assumed))
-        instruments[symbol] = instrument_of(symbol, market, terms, settings, wire.client.id)
+        instruments[symbol] = instrument_of(symbol, market, terms, settings)
     return instruments
 
 
-def instrument_of(
-    symbol: str, market: Mapping[str, Any], terms: Terms, settings: Settings, exchange_id: str
-) -> Instrument:
+def instrument_of(symbol: str, market: Mapping[str, Any], terms: Terms, settings: Settings) -> Instrument:
     """A ccxt market row as an instrument. Raises UnavailableError where it lacks a size."""
     precision, limits = market["precision"], market["limits"]
     lot_size = _exact(precision.get("amount"))
     tick_size = _exact(precision.get("price"))
-    contract_size = Decimal(1) if exchange_id in _AMOUNTS_IN_BASE else _exact(market.get("contractSize"))
+    contract_size = _exact(market.get("contractSize"))
     if not lot_size or not tick_size or not contract_size:
         raise UnavailableError(f"{symbol}: the exchange does not tell its tick, lot and contract size")
     smallest = [_exact(_limit(limits, kind, "min")) for kind in ("amount", "market")]
@@ -89,7 +84,7 @@ def instrument_of(
         taker_fee_bps=terms.taker_fee_bps,
         max_leverage=terms.max_leverage,
         maintenance_margin_pct=terms.maintenance_margin_pct,
-        liquidation_fee_bps=liquidation_fee * _BPS if liquidation_fee else settings.costs.liquidation_fee_bps,
+        liquidation_fee_bps=_tidy(liquidation_fee * _BPS) if liquidation_fee else settings.costs.liquidation_fee_bps,
     )
 
 
@@ -101,7 +96,7 @@ def terms_of(
     assumed: list[str] = []
     maker_bps, taker_bps = settings.costs.maker_fee_bps, settings.costs.taker_fee_bps
     if fee.get("maker") is not None and fee.get("taker") is not None:
-        maker_bps, taker_bps = _exact(fee["maker"]) * _BPS, _exact(fee["taker"]) * _BPS
+        maker_bps, taker_bps = _tidy(_exact(fee["maker"]) * _BPS), _tidy(_exact(fee["taker"]) * _BPS)
     tier = _tier_of(tiers, settings.limits.max_order_notional_usdt)
     max_leverage = int(_exact(tier.get("maxLeverage")) or _exact(_limit(market["limits"], "leverage", "max")))
     rate = _exact(tier.get("maintenanceMarginRate")) or next(
@@ -110,7 +105,7 @@ def terms_of(
     if not max_leverage:
         max_leverage = UNTOLD_MAX_LEVERAGE
         assumed.append(f"its largest leverage ({UNTOLD_MAX_LEVERAGE}x)")
-    maintenance_pct = rate * 100
+    maintenance_pct = _tidy(rate * 100)
     if not maintenance_pct:
         maintenance_pct = UNTOLD_MAINTENANCE_MARGIN_PCT
         assumed.append(f"its maintenance margin ({UNTOLD_MAINTENANCE_MARGIN_PCT} %)")
@@ -142,7 +137,11 @@ def _exact(value: Any) -> Decimal:
     """ccxt's number without a float's noise: the shortest decimal that is this float; zero for none."""
     if value is None or value == "":
         return Decimal(0)
-    number = Decimal(repr(value) if isinstance(value, float) else str(value))
+    return _tidy(Decimal(repr(value) if isinstance(value, float) else str(value)))
+
+
+def _tidy(number: Decimal) -> Decimal:
+    """The same number without trailing zeros, so that it is written one way only."""
     whole = number.to_integral_value()
     return whole.quantize(Decimal(1)) if number == whole else number.normalize()
 

@@ -117,6 +117,25 @@ class Reconciler:
             before = [order for order in self._books.open_orders() if order.symbol in held and _is_resting_stop(order)]
             self._check(before, await self._venue.open_rows(held, conditional_only=True))
 
+    async def flatten_external(self, symbol: str) -> str:
+        """Cancel the orders of others on `symbol` and close their share of the position at market."""
+        wire, instrument = self._venue.wire, self._venue.instruments[symbol]
+        unified, canceled = wire.unified(symbol), 0
+        for _, row in await self._venue.open_rows([symbol]):
+            if self._venue.known.of_order_row(symbol, row) is None:
+                params = {"trigger": True} if translate.is_conditional_row(row) else {}
+                await wire.send("cancel_order", str(row["id"]), unified, params, protective=True)
+                canceled += 1
+        net = (await self._venue.positions_lots()).get(symbol, 0)
+        theirs = net - self._books.trader.state.symbols[symbol].lots
+        lots = min(abs(theirs), abs(net)) if theirs * net > 0 else 0
+        if lots:
+            side = "sell" if net > 0 else "buy"
+            amount = f"{instrument.lot_size * lots:f}"
+            params = {"reduceOnly": True}
+            await wire.send("create_order", unified, "market", side, amount, None, params, protective=True)
+        return f"{symbol}: {canceled} orders of others canceled, {lots} lots of theirs closed"
+
     async def trades(self) -> None:
         """Book what was traded since the last look, where anything can have been."""
         for symbol in self._active():

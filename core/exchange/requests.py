@@ -68,14 +68,15 @@ class Requests:
         self._failures = 0
         listen(client, self._observe)
 
-    async def load_symbols(self, symbols: Sequence[str]) -> None:
-        """Ask for the exchange's contracts and find `symbols` (ours) among them.
+    async def load_symbols(self, symbols: Sequence[str]) -> list[str]:
+        """Ask for the exchange's contracts, once, and find `symbols` among them; returned are they as we write them.
 
         Raises BadInputError naming one that is not there, UnavailableError where the exchange does not answer.
         """
         await self.read("load_markets", weight=5)
         known = our_symbols(self.client.markets)
-        for symbol in (normalise(symbol) for symbol in symbols):
+        ours = [normalise(symbol) for symbol in symbols]
+        for symbol in ours:
             if symbol not in known:
                 near = difflib.get_close_matches(symbol, known, n=3)
                 hint = f"did you mean {' or '.join(near)}?" if near else "see the exchange's list of contracts"
@@ -84,6 +85,7 @@ class Requests:
                 )
             self._unified[symbol] = known[symbol]
             self._ours[known[symbol]] = symbol
+        return ours
 
     def unified(self, symbol: str) -> str:
         return self._unified[symbol]

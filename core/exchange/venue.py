@@ -38,6 +38,7 @@ class ExchangeVenue:
         self.settings = settings
         self.known = KnownOrders(wire.dialect)
         self.outbox = Outbox(wire, self.instruments, settings)
+        self.records: Sequence[Record] = ()
 
     async def place(self, order: Order, now_ms: int) -> Sequence[VenueEvent]:
         self.known.learn(order)
@@ -88,6 +89,7 @@ class ExchangeVenue:
 
     def restore(self, records: Sequence[Record], last_bars: Sequence[Bar], last_prices: Sequence[FirstPrice]) -> None:
         """Learn whose orders are ours. What was under way when the journal ended may have been taken."""
+        self.records = records
         newest: dict[str, Order] = {}
         for record in records:
             match record:

@@ -8,6 +8,8 @@ from typing import Any
 _NEW_ORDERS = frozenset({"create_order", "edit_order"})
 
 _BINANCE = {
+    "fapiPrivateGetFeeBurn": 30,
+    "fapiPrivateGetMultiAssetsMargin": 30,
     "fetch_balance": 5,
     "fetch_bids_asks": 5,
     "fetch_funding_history": 30,

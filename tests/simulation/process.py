@@ -9,9 +9,6 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from core.exchange.account_desk import AccountDesk
-from core.exchange.binance_dialect import BinanceUsdm
-from core.exchange.venue import ExchangeVenue
 from core.market.live import LiveMarket
 
 from core.clock import ExchangeClock
@@ -20,10 +17,13 @@ from core.domain.instrument import Instrument
 from core.domain.operator import Verb
 from core.domain.records import Record
 from core.engine import Engine, EngineParts
+from core.exchange.account_desk import AccountDesk
+from core.exchange.binance_dialect import BinanceUsdm
 from core.exchange.client import build_client
 from core.exchange.health import Health
 from core.exchange.keys import Keys
 from core.exchange.requests import Requests, keep_time
+from core.exchange.venue import ExchangeVenue
 from core.logbook import Logbook
 from core.pace import Pacer
 from core.settings import Settings

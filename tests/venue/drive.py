@@ -70,13 +70,16 @@ def set_book(
     bid: tuple[Price, Price | None],
     ask: tuple[Price, Price | None],
     last: Price | None,
+    volume: Price | None,
     now_ms: int,
 ) -> None:
     market, contract = exchange.markets[symbol], exchange.contracts[symbol]
     sizes = [None if qty is None else contract.nearest_lots(qty) for _, qty in (bid, ask)]
     bids = market.ladder(contract.nearest_ticks(bid[0]), sizes[0], -1)
     asks = market.ladder(contract.nearest_ticks(ask[0]), sizes[1], 1)
-    _move(exchange, market, bids, asks, None if last is None else contract.nearest_ticks(last), now_ms)
+    last_ticks = None if last is None else contract.nearest_ticks(last)
+    lots = 0 if volume is None else contract.nearest_lots(volume)
+    _move(exchange, market, bids, asks, last_ticks, lots, now_ms)
 
 
 def set_depth(
@@ -88,7 +91,7 @@ def set_depth(
 ) -> None:
     market, contract = exchange.markets[symbol], exchange.contracts[symbol]
     sides = [[[contract.nearest_ticks(p), contract.nearest_lots(q)] for p, q in levels] for levels in (bids, asks)]
-    _move(exchange, market, sides[0], sides[1], None, now_ms)
+    _move(exchange, market, sides[0], sides[1], None, 0, now_ms)
 
 
 def _move(
@@ -97,6 +100,7 @@ def _move(
     bids: list[list[int]],
     asks: list[list[int]],
     last_ticks: int | None,
+    lots: int,
     now_ms: int,
 ) -> None:
     """A new book: who rests is filled, the last price follows, the streams hear of it, stops trigger."""
@@ -106,9 +110,9 @@ def _move(
     if last_ticks is None:
         best_bid, best_ask = market.bids[0][0], market.asks[0][0]
         last_ticks = min(max(market.last_ticks or best_bid, best_bid), best_ask)
-    if last_ticks != market.last_ticks or market.candle is None:
+    if lots or last_ticks != market.last_ticks or market.candle is None:
         is_sale = last_ticks <= market.bids[0][0]
-        broadcast.trade(exchange.hub, market, market.print_trade(last_ticks, PRINT_LOTS, is_sale, now_ms))
+        broadcast.trade(exchange.hub, market, market.print_trade(last_ticks, lots or PRINT_LOTS, is_sale, now_ms))
     broadcast.book(exchange.hub, market, now_ms)
     matching.trigger(exchange, market, now_ms)
 

@@ -179,14 +179,16 @@ class BinanceVenue:
         bid_qty: Price | None = None,
         ask_qty: Price | None = None,
         last: Price | None = None,
+        volume: Price | None = None,
     ) -> None:
         """Move the best prices. A quantity is that of each of the levels, one tick apart; without one there is no end.
 
         The last price follows: `last`, or where it is not told the old one moved to the nearer side of the new book.
-        A change of it is a public trade. Resting orders fill and conditional ones trigger.
+        A change of it is a public trade of `volume`; with a volume there is a trade in any case. Resting orders fill
+        and conditional ones trigger.
         """
         drive.advance(self.exchange, self.pace, now_ms)
-        drive.set_book(self.exchange, symbol, (bid, bid_qty), (ask, ask_qty), last, now_ms)
+        drive.set_book(self.exchange, symbol, (bid, bid_qty), (ask, ask_qty), last, volume, now_ms)
 
     def set_depth(
         self,

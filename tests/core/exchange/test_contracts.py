@@ -6,6 +6,7 @@ import ccxt
 import pytest
 
 from core.domain.errors import UnavailableError
+from core.exchange.apex_dialect import ApexOmni
 from core.exchange.contracts import Terms, instrument_of, load_instruments, terms_of
 from core.settings import Settings
 from tests.core.exchange.wire_kit import Answer, Asked, Exchange, error, run, symbol_row, wire_to
@@ -20,7 +21,7 @@ def binance_market(**changes: Any) -> dict[str, Any]:
 
 
 def test_sizes_are_those_of_the_filters_to_the_last_digit() -> None:
-    instrument = instrument_of("BTCUSDT", binance_market(liquidationFee="0.012500"), TERMS, SETTINGS, "binanceusdm")
+    instrument = instrument_of("BTCUSDT", binance_market(liquidationFee="0.012500"), TERMS, SETTINGS)
     assert (instrument.symbol, instrument.base) == ("BTCUSDT", "BTC")
     assert (instrument.tick_size, instrument.lot_size, instrument.contract_size) == (
         Decimal("0.1"),
@@ -42,7 +43,7 @@ def test_small_and_odd_sizes_stay_exact(tick: str, lot: str, smallest: str) -> N
         {"filterType": "LOT_SIZE", "minQty": smallest, "maxQty": "90000", "stepSize": lot},
         {"filterType": "MARKET_LOT_SIZE", "minQty": "0", "maxQty": "0", "stepSize": lot},
     ]
-    instrument = instrument_of("X", binance_market(filters=filters), TERMS, SETTINGS, "binanceusdm")
+    instrument = instrument_of("X", binance_market(filters=filters), TERMS, SETTINGS)
     assert instrument.tick_size == Decimal(tick)
     assert instrument.lot_size == Decimal(lot)
     assert (instrument.min_lots - 1) * instrument.lot_size < Decimal(smallest) <= instrument.min_lots * Decimal(lot)
@@ -64,14 +65,15 @@ def generic_market(**changes: Any) -> dict[str, Any]:
 
 def test_a_mexc_contract_is_a_fraction_of_the_base() -> None:
     terms = terms_of(generic_market(), {}, (), SETTINGS)
-    instrument = instrument_of("BTCUSDT", generic_market(), terms, SETTINGS, "mexc")
+    instrument = instrument_of("BTCUSDT", generic_market(), terms, SETTINGS)
     assert instrument.qty(10) == Decimal("0.001")
     assert (instrument.max_leverage, instrument.maintenance_margin_pct) == (125, Decimal("0.4"))
 
 
 def test_an_apex_contract_is_one_unit_of_the_base_whatever_ccxt_says() -> None:
-    market = generic_market(contractSize=0.001, precision={"amount": 0.001, "price": 0.1})
-    assert instrument_of("BTCUSDT", market, TERMS, SETTINGS, "apex").qty(10) == Decimal("0.01")
+    row = generic_market(contractSize=0.001, precision={"amount": 0.001, "price": 0.1}, maker=0.0005, taker=0.0002)
+    market = ApexOmni().market_row(row)
+    assert instrument_of("BTCUSDT", market, TERMS, SETTINGS).qty(10) == Decimal("0.01")
 
 
 @pytest.mark.parametrize(
@@ -85,7 +87,7 @@ def test_an_apex_contract_is_one_unit_of_the_base_whatever_ccxt_says() -> None:
 )
 def test_a_contract_without_its_sizes_is_not_guessed(changes: dict[str, Any]) -> None:
     with pytest.raises(UnavailableError, match="BTCUSDT: the exchange does not tell"):
-        instrument_of("BTCUSDT", generic_market(**changes), TERMS, SETTINGS, "mexc")
+        instrument_of("BTCUSDT", generic_market(**changes), TERMS, SETTINGS)
 
 
 def test_the_tier_of_the_largest_order_counts() -> None:

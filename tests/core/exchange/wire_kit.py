@@ -197,6 +197,17 @@ def exchange_settings(**changes: Any) -> ExchangeSettings:
     return parse_settings({"exchange": changes}, "test").exchange
 
 
+class PlainDialect:
+    """Says of rows what ccxt says, and places no orders."""
+
+    id = "binanceusdm"
+    lacks = ()
+    live_blockers = ()
+
+    def market_row(self, row: dict[str, Any]) -> dict[str, Any]:
+        return row
+
+
 async def wire_to(exchange: Exchange, wrong_ms: int = 0, keys: Keys | None = KEYS, **changes: Any) -> Requests:
     """Requests over the genuine client into `exchange`, its contracts loaded and its time not yet measured."""
     settings = exchange_settings(**changes)
@@ -206,7 +217,7 @@ async def wire_to(exchange: Exchange, wrong_ms: int = 0, keys: Keys | None = KEY
     client.session = exchange
     _open_clients.append(client)
     health = Health()
-    wire = Requests(client, None, clock, health, settings, keys.secrets() if keys else (), lambda: 0.5)  # type: ignore[arg-type]
+    wire = Requests(client, PlainDialect(), clock, health, settings, keys.secrets() if keys else (), lambda: 0.5)  # type: ignore[arg-type]
     await wire.load_symbols(["BTCUSDT", "ETHUSDT"])
     exchange.asked.clear()
     return wire
