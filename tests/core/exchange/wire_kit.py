@@ -198,14 +198,11 @@ def exchange_settings(**changes: Any) -> ExchangeSettings:
 
 
 class PlainDialect:
-    """Says of rows what ccxt says, and places no orders."""
+    """Places no orders."""
 
     id = "binanceusdm"
     lacks = ()
     live_blockers = ()
-
-    def market_row(self, row: dict[str, Any]) -> dict[str, Any]:
-        return row
 
 
 async def wire_to(exchange: Exchange, wrong_ms: int = 0, keys: Keys | None = KEYS, **changes: Any) -> Requests:
