@@ -140,12 +140,12 @@ def stream_plans(
         books = _watches(client, "watch_order_book", names)
         plans.append(StreamPlan("quotes", ("orderbook",), books, caches.read_book_quotes, _SOON, needed="once heard"))
     else:
-        watch, mark, read = (
-            (client.watch_tickers, "ticker", caches.read_tickers)
+        # MEXC's stream of all tickers has no bid and offer, the one of a single ticker has.
+        quotes, mark, read = (
+            ([partial(client.watch_ticker, name) for name in names], "ticker", caches.read_tickers)
             if wire.dialect.id == "mexc"
-            else (client.watch_bids_asks, "bidask", caches.read_bids_asks)
+            else ([partial(client.watch_bids_asks, names)], "bidask", caches.read_bids_asks)
         )
-        quotes = [partial(watch, names)]
         plans.append(StreamPlan("quotes", (mark,), quotes, read, _SOON, caches.quotes_are_quiet, "once heard"))
     if client.has.get("watchMarkPrices"):
         marks = [partial(client.watch_mark_prices, names)]

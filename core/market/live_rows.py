@@ -74,7 +74,9 @@ def tap_candles(client: Any, unified: Mapping[str, str], heard: Heard) -> None:
     `unified` has ccxt's symbol by ours. A frame that ccxt cannot read would end its receiving for good, so it is
     stopped here.
     """
-    symbols = {str(client.market(name)["id"]): symbol for symbol, name in unified.items()}
+    markets = {symbol: client.market(name) for symbol, name in unified.items()}
+    # ApeX has another id in its streams than in its requests.
+    symbols = {str(market.get("id2") or market["id"]): symbol for symbol, market in markets.items()}
     handle = client.handle_ohlcv
 
     def tapped(connection: Any, message: Any) -> None:
@@ -125,7 +127,7 @@ def _of_apex(message: Mapping[str, Any]) -> list[_Sign]:
     signs = []
     for candle in message["data"]:
         is_closed = candle.get("confirm")
-        told_ms = int(candle.get("timestamp") or candle["start"])
+        told_ms = int(candle.get("timestamp") or candle.get("time") or candle["start"])
         signs.append(_Sign(market_id, int(candle["start"]), told_ms, None if is_closed is None else bool(is_closed)))
     return signs
 
