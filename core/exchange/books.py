@@ -86,7 +86,7 @@ class Books:
 
     async def tell_asked(self, fill: Fill) -> None:
         """Take in a fill that was asked for, and note that the stream should have told it."""
-        if not self.trader.state.ledger.has_fill(fill.fill_id):
+        if not self.trader.state.ledger.has_fill(fill.symbol, fill.fill_id):
             self.fill_was_asked_for(fill)
             await self.tell(fill)
 

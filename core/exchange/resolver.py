@@ -20,6 +20,9 @@ FILLS_DUE_MS = 300
 """How long the stream may take to tell the fills of an order that is known to have them."""
 
 _MARGIN_MS = 1000
+_INTENT_QUIET_MS = 500
+"""An intent is in the books before it is durable, and on its way only after that."""
+
 _SENT_QUIET_MS = 4000
 _MARKET_QUIET_MS = 1000
 _PARTLY_QUIET_MS = 5000
@@ -180,8 +183,10 @@ class Resolver:
         self._news = news
 
     def _patience_ms(self, order: Order) -> int:
-        if order.state in (OrderState.UNKNOWN, OrderState.INTENT):
+        if order.state is OrderState.UNKNOWN:
             return 0
+        if order.state is OrderState.INTENT:
+            return _INTENT_QUIET_MS
         if order.state is OrderState.SENT:
             return _SENT_QUIET_MS
         if order.type is OrderType.MARKET:

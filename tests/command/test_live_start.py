@@ -102,3 +102,59 @@ def test_a_terminal_that_is_closed_ends_the_question(home: Path) -> None:
         terminal.hang_up()
         assert terminal.exit_code() == 129
     assert not (home / "started").exists()
+
+
+KEY, SECRET = "AAAABBBBCCCCDDDDEEEEFFFFk3Y9", "never-told-secret-of-this-account-00000"
+NOWHERE = '\n[exchange]\nbase_url = "http://127.0.0.1:9"\n'
+"""Nothing listens there: what would get through its arming ends with exit code 3."""
+
+
+@pytest.mark.parametrize(
+    ("keys", "typed", "paper_hours", "code", "said"),
+    [
+        ({}, TAG, 0, 1, "live needs the API key of an account"),
+        ({"QUARTERDECK_API_KEY": KEY}, TAG, 0, 2, "QUARTERDECK_API_SECRET is missing"),
+        ({"QUARTERDECK_API_KEY": KEY, "QUARTERDECK_API_SECRET": SECRET}, "k3y9", 0, 1, "this is not the account"),
+        (
+            {"QUARTERDECK_API_KEY": KEY, "QUARTERDECK_API_SECRET": SECRET},
+            TAG,
+            24,
+            1,
+            "the first live start of a home needs 24 hours on paper and this one has 0",
+        ),
+    ],
+    ids=["no key", "no secret", "another tag", "no paper"],
+)
+def test_what_the_root_refuses_before_it_asks_the_exchange(
+    home: Path, keys: dict[str, str], typed: str, paper_hours: int, code: int, said: str
+) -> None:
+    settings = f'mode = "live"\n{NOWHERE}\n[live]\npaper_hours_first = {paper_hours}\n'
+    (home / "settings.toml").write_text(settings)
+    answer = kit.quarterdeck("run", "--headless", "--home", home, "--confirm-live", typed, **keys)
+    assert answer.code == code, answer
+    assert answer.out == ""
+    assert said in answer.err.splitlines()[-1]
+    assert kit.rows(home, "SELECT account FROM journals") == []
+    assert_nothing_told(home, answer)
+    kit.assert_released(home)
+
+
+def test_an_exchange_out_of_reach_ends_with_3(home: Path) -> None:
+    (home / "settings.toml").write_text(f'mode = "live"\n{NOWHERE}\n[live]\npaper_hours_first = 0\n')
+    keys = {"QUARTERDECK_API_KEY": KEY, "QUARTERDECK_API_SECRET": SECRET}
+    answer = kit.quarterdeck("run", "--headless", "--home", home, "--confirm-live", TAG, **keys)
+    assert answer.code == 3, answer
+    *told, last = answer.err.splitlines()
+    assert last.startswith("quarterdeck: ")
+    assert all(line.startswith("LIVE ") for line in told)
+    assert_nothing_told(home, answer)
+    kit.assert_released(home)
+    assert kit.quarterdeck("status", "--home", home).code == 3
+
+
+def assert_nothing_told(home: Path, answer: kit.Answer) -> None:
+    """No key and no secret in what was said or written."""
+    for text in (KEY, SECRET, KEY[:12]):
+        assert text not in answer.out + answer.err
+        for path in home.rglob("*"):
+            assert not path.is_file() or text.encode() not in path.read_bytes(), path

@@ -13,9 +13,7 @@ from tui.cli.options import home_option, json_option, settings_option
 from tui.cli.output import emit_json
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from core.runtime import Finding, Runtime
+    from core.runtime import Runtime
 
 
 @click.command()
@@ -41,16 +39,7 @@ def doctor(
             click.echo(f"{'ok ' if finding.ok else 'NOT'}  {finding.name:<{width}}  {finding.detail}")
             if not finding.ok:
                 click.echo(f"{'':<{width + 5}}  mend: {finding.mend}")
-        click.echo(verdict(findings))
     click.get_current_context().exit(0 if all(finding.ok for finding in findings) else 1)
-
-
-def verdict(findings: Sequence[Finding]) -> str:
-    """One plain line."""
-    wrong = [finding.name for finding in findings if not finding.ok]
-    if wrong:
-        return f"verdict: NOT well: {', '.join(wrong)} ({len(wrong)} of {len(findings)} checks)"
-    return f"verdict: well, all {len(findings)} checks"
 
 
 @click.command()

@@ -142,7 +142,10 @@ class FakeRuntime:
         self.accounts: list[str | None] = []
         self.problems: list[Row] = []
         self.findings = [Finding("database", True, "schema 2")]
-        self.exchange_findings = [Finding("exchange", True, "binanceusdm answers in 80 ms")]
+        self.exchange_findings = [
+            Finding("exchange reachable", True, "binanceusdm answers"),
+            Finding("exchange verdict", True, "ready for live"),
+        ]
         self.raises: Exception | None = None
         self.verified: Row = dict(VERIFIED)
 
