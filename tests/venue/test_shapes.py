@@ -1,4 +1,4 @@
-"""The exchange in memory answers and pushes what Binance documents or was recorded to send: every field and its type."""
+"""The exchange in memory answers and pushes what Binance documents or was recorded to send: each field and its type."""
 
 from __future__ import annotations
 
