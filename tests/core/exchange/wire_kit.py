@@ -199,7 +199,7 @@ def exchange_settings(**changes: Any) -> ExchangeSettings:
 
 
 class PlainDialect:
-    """Places no orders."""
+    """Knows of nothing that is missing, and places no orders."""
 
     id = "binanceusdm"
     lacks = ()
