@@ -174,10 +174,13 @@ async def _verify(home: Home, settings_path: Path | None) -> Row:
     """Replay the account written last, each stretch of its journal by the rules that its start kept."""
     from core.account import Opening
     from core.backtest.verify import verify
+    from core.exchange.symbols import with_exchange_symbols
     from core.market.instruments import load_instruments
     from core.starts import Rules, Start, changes, read_starts
     from core.trader.trader import Trader
+    from quarterdeck_exchange import EXCHANGE
     from storage.candles import SqliteCandles
+    from storage.database import open_database
     from storage.journal_reader import JournalReader
 
     database = _existing_database(home.root)
@@ -186,8 +189,12 @@ async def _verify(home: Home, settings_path: Path | None) -> Row:
         meta = journal.meta()
         opening = Opening.from_json(meta["opening"])
         settings = settings.with_initial_balance(opening.initial_balance_usdt)
-        known = load_instruments(DATA / "instruments.toml", settings.costs)
-        today = Rules(settings, chosen(known, settings.market.symbols))
+        exchange = meta.get(EXCHANGE)
+        if exchange is None:
+            known = load_instruments(DATA / "instruments.toml", settings.costs)
+            today = Rules(settings, chosen(known, settings.market.symbols))
+        else:
+            today = Rules(with_exchange_symbols(settings), journal.instruments())
         starts = read_starts(meta)
         if starts and starts[0].seq == 0:
             notes = [f"changed since the last start: {change}" for change in changes(starts[-1].rules, today)]
@@ -195,7 +202,8 @@ async def _verify(home: Home, settings_path: Path | None) -> Row:
             until = starts[0].seq if starts else journal.last_seq
             notes = [f"the settings of the first {until:,} records were not kept: replayed with those of today"]
             starts.insert(0, Start(0, today))
-        candles = await SqliteCandles.open(database)
+        market = database if exchange is None else open_database(home.market(exchange))
+        candles = await SqliteCandles.open(market)
         try:
             found = await verify(
                 journal,

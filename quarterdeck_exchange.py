@@ -51,9 +51,10 @@ async def exchange_parts(
     from core.exchange.dialects import check_live, dialect_of
     from core.exchange.health import Health
     from core.exchange.requests import open_wire
+    from core.exchange.symbols import with_exchange_symbols
     from core.exchange.venue import ExchangeVenue
     from core.market.live import LiveMarket
-    from core.real_time import real_time_parts, with_exchange_symbols
+    from core.real_time import real_time_parts
     from core.session import history_bars
     from core.starts import Rules, start_meta
     from core.trader.trader import Trader
@@ -116,7 +117,7 @@ def examine_exchange(home: Home, settings: Settings) -> list[Finding]:
     from core.exchange.dialects import dialect_of
     from core.exchange.doctor import diagnose
     from core.exchange.keys import load_keys
-    from core.real_time import with_exchange_symbols
+    from core.exchange.symbols import with_exchange_symbols
 
     settings = with_exchange_symbols(settings)
     try:

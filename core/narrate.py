@@ -71,11 +71,14 @@ def _narrate(record: Record, instruments: Mapping[str, Instrument]) -> None:
             text = "%s %s %s: %.2f of %.2f %s"
             args = (e.limit, e.symbol, "fired" if e.fired else "cleared", e.used, e.limit_value, e.unit)
             if e.fired:
-                _risk_log.warning(text + ", effect %s; clears %s", *args, e.effect, e.clears)
+                note = f" ({e.note})" if e.note else ""
+                _risk_log.warning(text + "%s, effect %s; clears %s", *args, note, e.effect, e.clears)
             else:
                 _risk_log.info(text, *args)
         case OperatorRecord(command, result):
             _risk_log.warning("operator %s: %s %s: %s", command.operator, command.verb, command.symbol, result)
+        case AdjustmentRecord() if record.amount_usdt:
+            _risk_log.warning("wallet moved by %+f USDT: %s", record.amount_usdt, record.what)
         case AdjustmentRecord():
             _risk_log.error("%s %s: ours %s, venue %s", record.symbol, record.what, record.ours, record.theirs)
         case TrainingRecord() if record.status is not TrainingStatus.REQUESTED:

@@ -18,7 +18,6 @@ from core.market.live import LiveMarket
 from core.pace import Pacer
 from core.ports import CandleStore, Forecaster, Journal
 from core.recovery import reconcile
-from core.settings import Settings
 from core.stepper import Stepper
 from core.trader.trader import Trader
 
@@ -74,15 +73,6 @@ class Surroundings:
             return "nobody else trades here"
         symbols = (symbol,) if symbol else self.symbols
         return "; ".join([await self.desk.flatten_external(each) for each in symbols])
-
-
-def with_exchange_symbols(settings: Settings) -> Settings:
-    """The settings as a run on an exchange reads them: its symbols, however they are written, are those traded."""
-    from core.exchange.symbols import normalise
-
-    chosen = settings.exchange.symbols or settings.market.symbols
-    symbols = tuple(dict.fromkeys(normalise(symbol) for symbol in chosen))
-    return settings.model_copy(update={"market": settings.market.model_copy(update={"symbols": symbols})})
 
 
 def real_time_parts(

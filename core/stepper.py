@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from core.domain.errors import VenueRejectedError, VenueUnknownError
-from core.domain.market import FirstPrice, FundingRate, MarketEvent
+from core.domain.market import FirstPrice, FundingRate, MarketEvent, Quote
 from core.domain.orders import OrderState, OrderUpdate
 from core.domain.records import FirstPriceRecord, Record
 from core.ports import Journal as JournalPort
@@ -36,7 +36,7 @@ class Stepper:
     ) -> None:
         """Take in the market events of one instant: the venue matches each before the trader sees it.
 
-        With `timer` the trader then measures its limits and samples the account.
+        Quotes and funding rates are for the venue alone. With `timer` the trader then measures its limits and samples the account.
         """
         async with self.lock:
             commands: list[Command] = []
@@ -45,7 +45,7 @@ class Stepper:
                     commands += self._trader.handle(answer)
                 if isinstance(event, FirstPrice):
                     commands.append(Journal(FirstPriceRecord(event.symbol, event.open_time_ms)))
-                if not isinstance(event, FundingRate):
+                if not isinstance(event, FundingRate | Quote):
                     commands += self._trader.handle(event)
             if timer:
                 commands += self._trader.handle(Timer(now_ms))

@@ -9,7 +9,7 @@ from dataclasses import replace
 from operator import attrgetter
 from typing import Any, TypeVar
 
-from core.domain.errors import StorageError
+from core.domain.errors import RejectKind, StorageError
 from core.domain.instrument import Instrument
 from core.domain.orders import Fill, Order, OrderState, OrderUpdate
 from core.domain.records import (
@@ -30,6 +30,7 @@ from core.domain.records import (
     SignalRecord,
     TradeRecord,
     TrainingRecord,
+    WatchRecord,
 )
 from storage.connection import Connection
 from storage.database import Database, storage_errors, transaction
@@ -59,6 +60,7 @@ _PLAIN: dict[type[Any], tuple[str, int | None]] = {
     LimitRecord: ("limit_events", None),
     OperatorRecord: ("operator_commands", None),
     EquityRecord: ("equity", 1),
+    WatchRecord: ("watches", 1),
     TrainingRecord: ("training", None),
     AdjustmentRecord: ("adjustments", None),
 }
@@ -78,7 +80,7 @@ _UPDATE_ORDER = (
     f"UPDATE orders SET {', '.join(f'{name} = ?' for name in _CHANGING)} "  # noqa: S608
     f"WHERE account = ? AND {' AND '.join(f'{name} IS ?' for name in _FIXED)}"
 )
-_UPDATE_COLUMNS = ("update_state", "update_time_ms", "update_venue_order_id", "update_reason")
+_UPDATE_COLUMNS = ("update_state", "update_time_ms", "update_venue_order_id", "update_reason", "update_kind")
 _EVENT_COLUMNS = ("client_order_id", *_UPDATE_COLUMNS, *_CHANGING)
 _INSERT_EVENT = _insert("order_events", ["account", "seq", *_EVENT_COLUMNS])
 _INSERT_FILL = _insert("fills", ["account", "seq", *_FILL.columns, *_CHANGING])
@@ -130,8 +132,8 @@ class SqliteJournal:
             await self._call(lambda connection: self._write(connection, records))
 
     async def load(self) -> list[Record]:
-        """In the order of their commit: all records, but of predictions and signals the last RECENT, of equity the
-        last, and of the cursors the last of each symbol.
+        """In the order of their commit: all records, but of predictions and signals the last RECENT, of equity and
+        watches the last, and of the cursors the last of each symbol.
         """
         return await self._call(self._read)
 
@@ -237,14 +239,14 @@ def _add_order_rows(
     now = _order_now(order)
     if isinstance(record, IntentRecord):
         batch[_INSERT_ORDER].append((account, *_ORDER.encode(order)))
-        batch[_INSERT_EVENT].append((account, seq, order.client_order_id, None, None, None, None, *now))
+        batch[_INSERT_EVENT].append((account, seq, order.client_order_id, *[None] * len(_UPDATE_COLUMNS), *now))
         return
     event = record.update if isinstance(record, OrderUpdateRecord) else record.fill
     if event.client_order_id != order.client_order_id or event.symbol != order.symbol:
         raise StorageError(f"an event of order {event.client_order_id} was given with order {order.client_order_id}")
     batch[_UPDATE_ORDER].append((*now, account, *_order_fixed(order)))
     if isinstance(event, OrderUpdate):
-        told = (event.state, event.time_ms, event.venue_order_id, event.reason)
+        told = (event.state, event.time_ms, event.venue_order_id, event.reason, event.kind)
         batch[_INSERT_EVENT].append((account, seq, order.client_order_id, *told, *now))
     else:
         batch[_INSERT_FILL].append((account, seq, *_FILL.encode(event), *now))
@@ -256,7 +258,8 @@ def read_records(
     """Records with their places, in the order of their commit; `span` bounds the places, both ends included.
 
     Of the cursors only the newest of each symbol are kept in the database: the others leave gaps between the places.
-    With `recent`, only so many of the newest predictions and signals are read, and of equity the last.
+    With `recent`, only so many of the newest predictions and signals are read, and of equity and
+    watches the last.
     """
     found = [*_read_orders(connection, account, span), *_read_plain(connection, account, span, recent)]
     found.sort(key=lambda item: item[0])
@@ -293,14 +296,16 @@ def _read_orders(
         return replace(orders[client_order_id], **{**changes, "state": OrderState(changes["state"])})
 
     found: list[tuple[int, Record]] = []
-    for seq, client_id, state, time_ms, venue_id, reason, *now in connection.execute(
+    for seq, client_id, state, time_ms, venue_id, reason, kind, *now in connection.execute(
         _select("order_events", _EVENT_COLUMNS), bounds
     ):
         order = order_after(client_id, now)
         if state is None:
             found.append((seq, IntentRecord(order)))
         else:
-            update = OrderUpdate(client_id, order.symbol, OrderState(state), time_ms, venue_id, reason)
+            update = OrderUpdate(
+                client_id, order.symbol, OrderState(state), time_ms, venue_id, reason, RejectKind(kind)
+            )
             found.append((seq, OrderUpdateRecord(update, order)))
     width = len(_FILL.columns)
     for seq, *row in connection.execute(_select("fills", (*_FILL.columns, *_CHANGING)), bounds):

@@ -29,8 +29,8 @@ from core.backtest.sweep_forms import (
 from core.backtest.sweep_limits import decide, equity_e8, heed, is_shut, pay_funding, sample
 from core.backtest.sweep_orders import dispatch, protect
 from core.trader import costs, exits, fills, limits, sizing
+from core.trader.protection import MAX_LOST_STOPS
 from core.trader.state import DAY_MS
-from core.trader.trader import MAX_STOP_ATTEMPTS
 
 SOURCES: tuple[ModuleType, ...] = (
     costs,
@@ -398,4 +398,4 @@ def make_kernel(sources: int) -> Any:
     return run
 
 
-run_kernel = make_kernel(fingerprint(SOURCES, DAY_MS, MAX_STOP_ATTEMPTS))
+run_kernel = make_kernel(fingerprint(SOURCES, DAY_MS, MAX_LOST_STOPS))

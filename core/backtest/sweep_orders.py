@@ -34,11 +34,11 @@ from core.backtest.sweep_forms import (
     target_is_touched,
     target_ticks,
 )
+from core.trader.protection import MAX_LOST_STOPS
 from core.trader.state import DAY_MS
-from core.trader.trader import MAX_STOP_ATTEMPTS
 
 _DAY_MS = DAY_MS
-_MAX_STOP_ATTEMPTS = MAX_STOP_ATTEMPTS
+_MAX_LOST_STOPS = MAX_LOST_STOPS
 
 
 @compiled
@@ -210,7 +210,7 @@ def protect(account: Any, config: Any, book: Any, orders: Any, trades: Any, queu
         ticks = stop_ticks(round(entry / book.tick), sign, config.stop_pct)
     if sign * (book.mark - ticks * book.tick) <= 0:
         leave(account, book, orders, trades, queue, s, REASON_STOP)
-    elif trade.stop_attempts >= _MAX_STOP_ATTEMPTS:
+    elif trade.stop_attempts >= _MAX_LOST_STOPS:
         leave(account, book, orders, trades, queue, s, REASON_UNPROTECTED)
     else:
         lots = abs(book.lots) + pending_entry_lots(book, orders)

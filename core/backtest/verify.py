@@ -1,7 +1,8 @@
 """A finished session replayed from its journal: given what went in then, the trader must say what it said then.
 
-What went in: the venue's updates, fills and funding, predictions, operators' commands, the timer, and the bars and
-first prices that the journal counts and the candles hold. What came out: everything else, compared bit for bit. A crash
+What went in: the venue's updates, fills, funding, wallet and health, predictions, operators' commands, timer and
+watch, and the bars and first prices that the journal counts and the candles hold. What was told and not booked goes in,
+too: differences found, and the limit that stands for them. What came out: everything else, compared bit for bit. A crash
 and the start after it make no difference to a trader, so the replay goes straight through; where a start brought other
 settings, the trader is told its state again by them, as the engine did.
 """
@@ -34,6 +35,7 @@ from core.domain.records import (
     Record,
     SignalRecord,
     TrainingRecord,
+    WatchRecord,
 )
 from core.market.history import bar_at
 from core.market.replay import ReplayFeed, event_time_ms
@@ -41,7 +43,8 @@ from core.ports import CandleStore
 from core.recovery import ResumePoint, newest_first_prices, replay_cursors, resume_point
 from core.session import history_bars
 from core.starts import Rules, Start
-from core.trader.messages import Journal, Timer, TraderEvent
+from core.trader import limits
+from core.trader.messages import Journal, Timer, TraderEvent, VenueHealth, WalletAdjustment, Watch
 from core.trader.restore import restore, set_marks
 from core.trader.trader import Trader
 
@@ -182,7 +185,10 @@ class _Replay:
 
     async def _take(self, seq: int, record: Record | None, following: Record | None) -> None:
         if not self._expected:
-            if isinstance(record, TrainingRecord | AdjustmentRecord):
+            if isinstance(record, TrainingRecord) or _only_told(record):
+                return
+            if isinstance(record, LimitRecord) and record.event.limit == limits.BOOKS.name:
+                self._trader.guard.apply(record.event)
                 return
             await self._feed(seq, record, following)
             if self.difference is not None:
@@ -219,6 +225,12 @@ class _Replay:
                     event = following.fill
             case FundingRecord(payment):
                 event = payment
+            case AdjustmentRecord(adjustment_id, time_ms, _, what, amount_usdt=amount_usdt):
+                event = WalletAdjustment(adjustment_id, time_ms, amount_usdt, what)
+            case LimitRecord(told) if told.limit == limits.CONNECTION.name:
+                event = VenueHealth(told.time_ms, told.note)
+            case WatchRecord(time_ms):
+                event = Watch(time_ms)
             case PredictionRecord(prediction):
                 event = prediction
             case OperatorRecord(command, _):
@@ -266,6 +278,11 @@ class _Replay:
             at_ms = record_text.time_ms(record) or at_ms
         words = _NOTHING if trader is None else trader if isinstance(trader, str) else record_text.whole(trader)
         self.difference = Difference(seq, at_ms, journal, words)
+
+
+def _only_told(record: Record | None) -> bool:
+    """Whether a record tells of a difference that moved nothing."""
+    return isinstance(record, AdjustmentRecord) and not record.amount_usdt
 
 
 class _Market:

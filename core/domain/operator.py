@@ -37,7 +37,8 @@ class LimitEffect(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LimitEvent:
-    """A limit that fired or cleared. `clears` tells the operator what ends it."""
+    """A limit that fired or cleared. `clears` tells the operator what ends it, `note` what is wrong where the figures
+    do not say it."""
 
     limit: str
     symbol: str
@@ -48,3 +49,4 @@ class LimitEvent:
     limit_value: float
     unit: str
     clears: str
+    note: str = ""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
-from core.domain.errors import InvalidTransitionError
+from core.domain.errors import InvalidTransitionError, RejectKind
 from core.domain.quick import quick
 
 
@@ -58,11 +58,15 @@ class OrderState(StrEnum):
 
 
 TERMINAL_STATES = frozenset({OrderState.FILLED, OrderState.CANCELED, OrderState.REJECTED, OrderState.EXPIRED})
+RESTING_STATES = frozenset({OrderState.ACCEPTED, OrderState.PARTIALLY_FILLED})
+"""In these, and in no other, an order is known to work at the venue."""
 
 _S = OrderState
+_AFTER_SENT = frozenset({_S.ACCEPTED, _S.PARTIALLY_FILLED, _S.FILLED, _S.REJECTED, _S.EXPIRED, _S.CANCELED, _S.UNKNOWN})
 TRANSITIONS: dict[OrderState, frozenset[OrderState]] = {
-    _S.INTENT: frozenset({_S.SENT, _S.UNKNOWN, _S.REJECTED, _S.CANCELED}),
-    _S.SENT: frozenset({_S.ACCEPTED, _S.PARTIALLY_FILLED, _S.FILLED, _S.REJECTED, _S.EXPIRED, _S.CANCELED, _S.UNKNOWN}),
+    # News of an order can overtake the news that it was sent, or survive a crash that the latter did not.
+    _S.INTENT: _AFTER_SENT | {_S.SENT},
+    _S.SENT: _AFTER_SENT,
     _S.ACCEPTED: frozenset({_S.PARTIALLY_FILLED, _S.FILLED, _S.CANCELED, _S.EXPIRED, _S.REJECTED, _S.UNKNOWN}),
     _S.PARTIALLY_FILLED: frozenset({_S.PARTIALLY_FILLED, _S.FILLED, _S.CANCELED, _S.EXPIRED, _S.UNKNOWN}),
     _S.UNKNOWN: frozenset({_S.SENT, _S.ACCEPTED, _S.PARTIALLY_FILLED, _S.FILLED, _S.CANCELED, _S.REJECTED, _S.EXPIRED}),
@@ -70,7 +74,8 @@ TRANSITIONS: dict[OrderState, frozenset[OrderState]] = {
     _S.CANCELED: frozenset({_S.PARTIALLY_FILLED, _S.FILLED}),
     _S.EXPIRED: frozenset({_S.PARTIALLY_FILLED, _S.FILLED}),
     _S.FILLED: frozenset(),
-    _S.REJECTED: frozenset(),
+    # What was taken for never arrived, because nobody found it, may turn up after all.
+    _S.REJECTED: frozenset({_S.ACCEPTED, _S.PARTIALLY_FILLED, _S.FILLED}),
 }
 
 
@@ -131,7 +136,7 @@ class Fill:
 @quick
 @dataclass(frozen=True, slots=True)
 class OrderUpdate:
-    """What a venue says of an order, apart from its fills."""
+    """What a venue says of an order, apart from its fills; `kind` is what a refusal means for what comes next."""
 
     client_order_id: str
     symbol: str
@@ -139,6 +144,7 @@ class OrderUpdate:
     time_ms: int
     venue_order_id: str = ""
     reason: str = ""
+    kind: RejectKind = RejectKind.OTHER
 
 
 def advance(order: Order, state: OrderState, time_ms: int, *, venue_order_id: str = "", reason: str = "") -> Order:
@@ -154,6 +160,25 @@ def advance(order: Order, state: OrderState, time_ms: int, *, venue_order_id: st
         time_ms,
         reason or order.reason,
     )
+
+
+def news_in(told: OrderState, order: Order) -> OrderState | None:
+    """The state that an order is in after a venue told `told` of it, whatever the order in which its messages came;
+    None where that is no news.
+
+    That it is filled, and how far, is told by fills alone. An order whose outcome is unknown stays so when it is sent
+    again. An end that the table does not allow, such as a refusal after a fill, is an end nevertheless.
+    """
+    if told is OrderState.FILLED:
+        return None
+    state = told
+    if told in RESTING_STATES:
+        state = OrderState.PARTIALLY_FILLED if order.filled_lots else OrderState.ACCEPTED
+    if state is order.state or (state is OrderState.SENT and order.state is not OrderState.INTENT):
+        return None
+    if state in TRANSITIONS[order.state]:
+        return state
+    return OrderState.EXPIRED if state.is_terminal and order.is_open else None
 
 
 def apply_fill(order: Order, fill: Fill) -> Order:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import StrEnum
 
 from core.domain.operator import LimitEvent, OperatorCommand
@@ -113,6 +114,13 @@ class FirstPriceRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class WatchRecord:
+    """Time came to `time_ms` between two bars, and the trader had something to do about what protects its positions."""
+
+    time_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class TrainingRecord:
     """A training job at one of its stages. `version` and `metrics` are empty until a model was made."""
 
@@ -128,7 +136,10 @@ class TrainingRecord:
 
 @dataclass(frozen=True, slots=True)
 class AdjustmentRecord:
-    """A difference between the books and the venue, found by reconciliation and settled in the venue's favour."""
+    """A difference between the books and the venue, settled in the venue's favour where that was possible.
+
+    `amount_usdt` was added to the wallet because of it; most differences move no money.
+    """
 
     adjustment_id: str
     time_ms: int
@@ -136,6 +147,7 @@ class AdjustmentRecord:
     what: str
     ours: str
     theirs: str
+    amount_usdt: Decimal = Decimal(0)
 
 
 Record = (
@@ -153,6 +165,7 @@ Record = (
     | EquityRecord
     | CursorRecord
     | FirstPriceRecord
+    | WatchRecord
     | TrainingRecord
     | AdjustmentRecord
 )

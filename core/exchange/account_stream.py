@@ -12,6 +12,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 from typing import Any
 
+from core.domain.orders import Fill
 from core.exchange.wire import Row, Wire
 
 log = logging.getLogger("quarterdeck.exchange")
@@ -46,6 +47,7 @@ class AccountStream:
         self._on_up = on_up
         self._cut_for = ""
         self._up = False
+        self._up_ms = 0
         self._started_ms = 0
         self._kept_ms = 0
         self._balance_taken: Any = None
@@ -55,10 +57,10 @@ class AccountStream:
         self.has_rows = asyncio.Event()
         self._listen_for_ends()
 
-    def expect(self, fill_id: str) -> None:
+    def expect(self, fill: Fill) -> None:
         """A fill was found by asking; where the stream does not tell it soon, the stream is dead."""
-        if fill_id not in self._told:
-            self._expected[fill_id] = self._wire.clock.now_ms()
+        if self._up and fill.time_ms > self._up_ms and fill.fill_id not in self._told:
+            self._expected[fill.fill_id] = self._wire.clock.now_ms()
 
     def cut(self, reason: str) -> None:
         """Give the connection up and make a new one."""
@@ -79,8 +81,10 @@ class AccountStream:
 
     async def drop(self) -> None:
         """Close the private connections hard and forget what authenticated them."""
+        dialed = getattr(self._client, "ws_dial_backoff", None) or {}
         for socket in self._sockets():
             self._client.clients.pop(socket.url, None)
+            dialed.pop(socket.url, None)
             await socket.close()
         for name, bucket in list(self._client.options.items()):
             if isinstance(bucket, dict) and "listenKey" in bucket:
@@ -132,7 +136,8 @@ class AccountStream:
         sockets = self._sockets()
         is_up = any(socket.isConnected and not socket.closed() for socket in sockets)
         if is_up and not self._up:
-            self._up = True
+            self._up, self._up_ms = True, now_ms
+            self._expected.clear()
             self._wire.health.report(_PART, "")
             self._on_up()
         elif self._up and not is_up:
@@ -153,17 +158,15 @@ class AccountStream:
             socket
             for socket in list((self._client.clients or {}).values())
             if "listenKey=" in socket.url
+            # Whoever was asking for a key when the watchers were canceled left all others waiting for it.
+            or socket.url == "authenticationFlights"
             or "private" in socket.url
             or any(name.startswith(("orders", "myTrades")) or "balance" in name for name in socket.futures)
         ]
 
     def _take_unseen(self) -> None:
         """Trades first: what an order row says of fills should find them told."""
-        dialect = self._wire.dialect
-        for kind, cache, mended in (
-            ("fill", self._client.myTrades, dialect.trade_row),
-            ("order", self._client.orders, dialect.order_row),
-        ):
+        for kind, cache in (("fill", self._client.myTrades), ("order", self._client.orders)):
             fresh: list[Row] = []
             for row in reversed(cache or ()):
                 # A change makes a new `info` and moves the row to the end: behind one that was taken nothing is new.
@@ -172,7 +175,7 @@ class AccountStream:
                 row[_TAKEN] = row["info"]
                 fresh.append(row)
             for row in reversed(fresh):
-                self._put(kind, mended({name: value for name, value in row.items() if name != _TAKEN}))
+                self._put(kind, {name: value for name, value in row.items() if name != _TAKEN})
         self._take_balance()
 
     def _take_balance(self) -> None:

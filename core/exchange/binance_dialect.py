@@ -61,12 +61,3 @@ class BinanceUsdm:
             return (child,) if child not in ("", "0") else ()
         own = row.get("id")
         return (str(own),) if own else ()
-
-    def market_row(self, row: Row) -> Row:
-        return row
-
-    def order_row(self, row: Row) -> Row:
-        return row
-
-    def trade_row(self, row: Row) -> Row:
-        return row

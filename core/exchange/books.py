@@ -36,7 +36,7 @@ class Books:
         self._clock = clock
         self._told = 0
         self.newest_fill_ms = 0
-        self.fill_was_asked_for: Callable[[str], None] = _forget
+        self.fill_was_asked_for: Callable[[Fill], None] = _forget
 
     @property
     def version(self) -> int:
@@ -86,8 +86,8 @@ class Books:
 
     async def tell_asked(self, fill: Fill) -> None:
         """Take in a fill that was asked for, and note that the stream should have told it."""
-        if not self.trader.state.ledger.has_fill(fill.fill_id):
-            self.fill_was_asked_for(fill.fill_id)
+        if not self.trader.state.ledger.has_fill(fill.symbol, fill.fill_id):
+            self.fill_was_asked_for(fill)
             await self.tell(fill)
 
     async def update(self, order: Order, state: OrderState, reason: str = "", venue_order_id: str = "") -> None:
@@ -140,7 +140,7 @@ class Books:
         return seen.state is not OrderState.FILLED or not self.is_open(now)
 
 
-def _forget(fill_id: str) -> None:
+def _forget(fill: Fill) -> None:
     """Nobody waits for the stream to tell it."""
 
 

@@ -73,17 +73,28 @@ def build_client(settings: ExchangeSettings, keys: Keys | None, now_ms: Callable
     return client
 
 
-def listen(client: Any, observe: Callable[[int, Mapping[str, str], str], None]) -> None:
-    """Show `observe` status, headers and body of every answer, also to requests that ccxt makes by itself; and let no
-    success pass whose body is not JSON: ccxt would make an order without an id of it."""
-    from ccxt.base.errors import BadResponse, BaseError
+def attend(
+    client: Any, observe: Callable[[int, Mapping[str, str], str, Any], None], is_banned: Callable[[], bool]
+) -> None:
+    """Watch over every request, also those that ccxt makes by itself (listen keys, snapshots of a stream).
 
-    judge_body, judge_status = client.handle_errors, client.handle_http_status_code
+    `observe` is shown status, headers, body and the body read as JSON of each answer. Nothing goes out while
+    `is_banned`, for that makes a ban longer, and no success passes whose body is not JSON: ccxt would make an order
+    without an id of it.
+    """
+    from ccxt.base.errors import BadResponse, BaseError, DDoSProtection
+
+    fetch, judge_body, judge_status = client.fetch, client.handle_errors, client.handle_http_status_code
+
+    async def fetch_unless_banned(url: str, method: str = "GET", headers: Any = None, body: Any = None) -> Any:
+        if is_banned():
+            raise DDoSProtection(f"{client.id} 418 nothing was sent: the exchange has banned us for a while")
+        return await fetch(url, method, headers, body)
 
     def handle_errors(
         status: int, reason: str, url: str, method: str, headers: Mapping[str, str], body: str, answer: Any, *rest: Any
     ) -> Any:
-        observe(status, headers or {}, body or "")
+        observe(status, headers or {}, body or "", answer)
         try:
             judged = judge_body(status, reason or "", url, method, headers, body, answer, *rest)
             if judged is None:
@@ -95,6 +106,7 @@ def listen(client: Any, observe: Callable[[int, Mapping[str, str], str], None]) 
             raise
         return judged
 
+    client.fetch = fetch_unless_banned
     client.handle_errors = handle_errors
 
 

@@ -48,7 +48,7 @@ async def load_instruments(
     instruments: dict[str, Instrument] = {}
     for symbol in symbols:
         unified = wire.unified(symbol)
-        market = wire.dialect.market_row(wire.client.markets[unified])
+        market = wire.client.markets[unified]
         fee = await _ask(wire, "fetch_trading_fee", unified) if with_account else {}
         terms = terms_of(market, fee, tiers.get(unified) or (), settings)
         if terms.assumed:

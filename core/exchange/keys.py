@@ -108,7 +108,8 @@ def _checked(found: dict[str, str], place: str, names: dict[str, str]) -> Keys:
         if not found.get(part):
             raise BadInputError(f"{place}: {names[part]} is missing; the API key and its secret go together")
     for part, value in found.items():
-        if len(value) < _SHORTEST and part != "passphrase":
+        # The log cannot hide a text of fewer than four characters.
+        if len(value) < (4 if part == "passphrase" else _SHORTEST):
             raise BadInputError(f"{place}: {names[part]} is too short to be a key; copy it whole from the exchange")
         if not all(character.isprintable() or character in "\r\n" for character in value):
             raise BadInputError(f"{place}: {names[part]} holds a control character; copy it again from the exchange")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from core.domain.errors import VenueBusyError
 from core.domain.market import MINUTE_MS
@@ -48,6 +49,21 @@ BUDGETS = {
     "apex": Budget(weight=(Window(MINUTE_MS, 300),)),
 }
 """As each exchange documents them; MEXC and ApeX count by endpoint, here all endpoints share the tightest."""
+
+
+_UNITS = {"SECOND": 1000, "MINUTE": MINUTE_MS, "HOUR": 60 * MINUTE_MS, "DAY": 1440 * MINUTE_MS}
+
+
+def windows_told(rows: Sequence[Mapping[str, Any]], kind: str) -> tuple[Window, ...]:
+    """The windows of one kind (REQUEST_WEIGHT, ORDERS) in Binance's `rateLimits`."""
+    header = {"REQUEST_WEIGHT": "x-mbx-used-weight", "ORDERS": "x-mbx-order-count"}[kind]
+    found: list[Window] = []
+    for row in rows:
+        unit, number, limit = row.get("interval"), row.get("intervalNum"), row.get("limit")
+        if row.get("rateLimitType") == kind and unit in _UNITS and number and limit:
+            name = f"{header}-{number}{unit[0].lower()}"
+            found.append(Window(int(number) * _UNITS[unit], int(limit), name))
+    return tuple(found)
 
 
 @dataclass(slots=True)
@@ -153,6 +169,11 @@ class Limiter:
             if self._protective or self._ordinary:
                 self._pump()
 
+    def adopt(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Keep to the limits that Binance's `rateLimits` tell, instead of the documented ones."""
+        self._weight = _recounted(self._weight, windows_told(rows, "REQUEST_WEIGHT"))
+        self._orders = _recounted(self._orders, windows_told(rows, "ORDERS"))
+
     def observe(self, status: int, headers: Mapping[str, str], retry_ms: int | None = None) -> None:
         """Take in an answer: what it says was used, and whether it wants us to stop until `retry_ms`."""
         now_ms = self._now_ms()
@@ -210,3 +231,14 @@ class Limiter:
                 for count in self._orders if ticket.orders else ():
                     count.take(ticket.orders, now_ms)
                 ticket.granted.set_result(None)
+
+
+def _recounted(counts: list[_Count], windows: Sequence[Window]) -> list[_Count]:
+    """What was taken of the windows of the same length stays taken."""
+    known = {count.window.length_ms: count for count in counts}
+    if not windows:
+        return counts
+    return [
+        replace(known[window.length_ms], window=window) if window.length_ms in known else _Count(window)
+        for window in windows
+    ]

@@ -144,8 +144,9 @@ class Reconciler:
     def _active(self) -> list[str]:
         return [symbol for symbol, s in self._books.trader.state.symbols.items() if s.lots or s.orders]
 
-    async def _take_trades(self, symbol: str) -> list[Row]:
-        from_ms = self._trades_from_ms.get(symbol, self._oldest_ms(symbol)) - _OVERLAP_MS
+    async def _take_trades(self, symbol: str, from_ms: int | None = None) -> list[Row]:
+        known_ms = self._trades_from_ms.get(symbol, self._oldest_ms(symbol))
+        from_ms = min(known_ms, known_ms if from_ms is None else from_ms) - _OVERLAP_MS
         started_ms = self._clock.now_ms()
         rows = await self._venue.trades_since(symbol, from_ms)
         await self._incoming.take(symbol, rows, asked=True)
@@ -257,7 +258,7 @@ class Reconciler:
         """Whether something was found that explains a part of the difference: then everything is compared anew."""
         version = self._books.version
         for symbol, lots in found.lots.items():
-            rows = await self._take_trades(symbol)
+            rows = await self._take_trades(symbol, self._agreed_ms)
             if self._books.version != version or self._incoming.waits:
                 return True
             others = [row for row in rows if self._is_others(symbol, row) and int(row["timestamp"]) > self._agreed_ms]

@@ -16,7 +16,7 @@ from core.domain.errors import (
     UnavailableError,
     VenueBusyError,
 )
-from core.exchange.client import build_client, listen
+from core.exchange.client import attend, build_client
 from core.exchange.exchange_time import TimeKeeper
 from core.exchange.health import Health
 from core.exchange.keys import Keys
@@ -37,8 +37,8 @@ _FAILURES_TOLD = 3
 _PART = "requests"
 _JITTER = random.Random(0)  # noqa: S311
 _ORDER_METHODS = frozenset({"create_order", "fetch_order"})
-_SLOW_METHODS = {"load_markets": 6, "fetch_leverage_tiers": 3}
-"""Answers of a megabyte or more: times the usual timeout."""
+_SLOW_METHODS = frozenset({"load_markets", "fetch_leverage_tiers"})
+"""Answers of a megabyte or more: they may take twice the usual time."""
 
 
 class Requests:
@@ -66,7 +66,7 @@ class Requests:
         self._unified: dict[str, str] = {}
         self._ours: dict[str, str] = {}
         self._failures = 0
-        listen(client, self._observe)
+        attend(client, self._observe, self._is_banned)
 
     async def load_symbols(self, symbols: Sequence[str]) -> list[str]:
         """Ask for the exchange's contracts, once, and find `symbols` among them; returned are they as we write them.
@@ -131,7 +131,7 @@ class Requests:
         self, method: str, args: Sequence[Any], kwargs: Mapping[str, Any], weight: int, protective: bool
     ) -> Any:
         patience_ms = SEND_PATIENCE_MS if protective else READ_PATIENCE_MS
-        timeout_ms = self._settings.request_timeout_ms * _SLOW_METHODS.get(method, 1)
+        timeout_ms = self._settings.request_timeout_ms * (2 if method in _SLOW_METHODS else 1)
         await self._pass(method, args, kwargs, weight, protective, patience_ms)
         answer = await self._call(method, args, kwargs, timeout_ms)
         if isinstance(answer, Failure):
@@ -174,20 +174,29 @@ class Requests:
         self._note_failure(failure)
         return failure
 
+    def _is_banned(self) -> bool:
+        return self.clock.now_ms() < self.limiter.blocked_until_ms(protective=True)
+
     def _note_answer(self) -> None:
         self._failures = 0
-        self.health.report(_PART, "")
+        # An answer may still be on its way when a ban begins.
+        if not self._is_banned():
+            self.health.report(_PART, "")
 
     def _note_failure(self, failure: Failure) -> None:
         if failure.fate in (Fate.REFUSED, Fate.STALE):
             self._note_answer()
             return
+        if failure.status in (418, 429):
+            return
         self._failures += 1
-        if self._failures >= _FAILURES_TOLD and self.clock.now_ms() >= self.limiter.blocked_until_ms(protective=True):
+        if self._failures >= _FAILURES_TOLD and not self._is_banned():
             self.health.report(_PART, f"{self.client.id} does not answer; clears with its next answer")
 
-    def _observe(self, status: int, headers: Mapping[str, str], body: str) -> None:
+    def _observe(self, status: int, headers: Mapping[str, str], body: str, answer: Any) -> None:
         self.limiter.observe(status, headers, banned_until_ms(body) if status in (418, 429) else None)
+        if isinstance(answer, dict) and answer.get("rateLimits"):
+            self.limiter.adopt(answer["rateLimits"])
 
     async def _resync(self) -> bool:
         """Whether the exchange's time was measured anew."""
@@ -204,7 +213,9 @@ class Requests:
         answer = await self._call(method, (), {}, self._settings.request_timeout_ms)
         if isinstance(answer, Failure):
             raise answer.of_read()
-        return int(answer)
+        if not isinstance(answer, int):
+            raise UnavailableError(f"{method}: the answer holds no time")
+        return answer
 
     def _is_worth_another(self, error: BaseException) -> bool:
         if isinstance(error, VenueBusyError):

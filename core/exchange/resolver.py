@@ -74,7 +74,6 @@ class Resolver:
         self._wake.set()
 
     async def placed(self, order: Order, row: Row) -> None:
-        row = self._venue.wire.dialect.order_row(row)
         self._venue.known.learn_row(order, row)
         seen = self._books.seen(order, row)
         if seen is None:
@@ -103,7 +102,7 @@ class Resolver:
             # What has triggered is refused; what has not has no fills.
             await self._books.update(order, OrderState.CANCELED, "canceled")
             return
-        seen = self._books.seen(order, self._venue.wire.dialect.order_row(row))
+        seen = self._books.seen(order, row)
         if seen is None or not seen.state.is_terminal or not await self._books.settle(order, seen, fetch=False):
             self.ask(order)
 

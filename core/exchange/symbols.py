@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from core.settings import Settings
+
 
 def normalise(symbol: str) -> str:
     """Our symbol however it is written: BTCUSDT, BTC/USDT:USDT, BTC_USDT or BTC-USDT."""
@@ -22,3 +24,10 @@ def our_symbols(markets: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
         if ours not in found or market.get("active"):
             found[ours] = unified
     return found
+
+
+def with_exchange_symbols(settings: Settings) -> Settings:
+    """The settings as a run on an exchange reads them: its symbols, however they are written, are those traded."""
+    chosen = settings.exchange.symbols or settings.market.symbols
+    symbols = tuple(dict.fromkeys(normalise(symbol) for symbol in chosen))
+    return settings.model_copy(update={"market": settings.market.model_copy(update={"symbols": symbols})})

@@ -138,8 +138,7 @@ class ExchangeVenue:
                 {"orderId": venue_id},
                 weight=5,
             )
-            ours = [self.wire.dialect.trade_row(row) for row in page]
-            rows += [row for row in ours if str(row.get("order")) == venue_id]
+            rows += [row for row in page if str(row.get("order")) == venue_id]
         return sorted(rows, key=_by_time)
 
     async def trades_since(self, symbol: str, since_ms: int) -> list[Row]:
@@ -148,7 +147,6 @@ class ExchangeVenue:
         rows: dict[str, Row] = {}
         while True:
             page = await self.wire.read("fetch_my_trades", unified, since_ms, _TRADES_A_PAGE, weight=5)
-            page = [self.wire.dialect.trade_row(row) for row in page]
             fresh = [row for row in page if str(row["id"]) not in rows]
             rows |= {str(row["id"]): row for row in fresh}
             if len(page) >= _TRADES_A_PAGE:
@@ -170,7 +168,7 @@ class ExchangeVenue:
                 rows = await self.wire.read(
                     "fetch_open_orders", unified, None, None, dict(query), weight=1 if unified else 40
                 )
-                found += [(self.wire.symbol(str(row["symbol"])), dialect.order_row(row)) for row in rows]
+                found += [(self.wire.symbol(str(row["symbol"])), row) for row in rows]
         return found
 
     def note_fee(self, finding: str) -> None:
@@ -189,12 +187,12 @@ class ExchangeVenue:
 
     async def _fetch(self, order_id: str, symbol: str, params: Row, *, protective: bool) -> Row | None:
         try:
-            row = await self._read(protective, "fetch_order", order_id, self.wire.unified(symbol), params)
+            row: Row = await self._read(protective, "fetch_order", order_id, self.wire.unified(symbol), params)
         except VenueRejectedError as error:
             if error.kind in _NO_SUCH_ORDER:
                 return None
             raise VenueUnknownError(str(error)) from None
-        return self.wire.dialect.order_row(row)
+        return row
 
     async def _read(self, protective: bool, method: str, *args: Any, weight: int = 1) -> Any:
         """A read that what protects waits for is given up early, and asked again."""

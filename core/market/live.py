@@ -66,7 +66,7 @@ class LiveMarket:
         # Simulated fills must come after the funding of their minute; an exchange books its own.
         hold = self._bars.hold if settings.mode == "paper" else _no_hold
         self._funding = LiveFunding(wire, candles, self._settled, hold)
-        self._caches = Caches(wire, self._symbols, self._clock, self._funding.announce)
+        self._caches = Caches(wire, self._symbols, self._clock, self._funding.announce, self._stir.set)
         unified = {symbol: wire.unified(symbol) for symbol in self._symbols}
         tap_candles(wire.client, unified, self._heard)
         stale_ms = int(exchange.stale_after_seconds * 1_000)
@@ -77,6 +77,7 @@ class LiveMarket:
         self._candle_ms: int | None = None
         self._newest: dict[str, Bar] = {}
         self._probed = 0
+        self._read_problem = ""
         self._unreadable = 0
         self._retry: dict[str, tuple[int, int]] = {}
         self._hole_seen: dict[str, tuple[int, int]] = {}
@@ -134,8 +135,12 @@ class LiveMarket:
         Symbols that were never told begin with the bar that opens at `from_ms`, by default at the end of the last
         back-fill. Quotes come between the others, with the time at which they were given as their `due_ms`.
         """
-        boundary_ms = await self._catch_up(point, from_ms)
-        starts = self._starts(point, from_ms, boundary_ms)
+        now_ms = self._clock.now_ms()
+        fresh_ms = from_ms if from_ms is not None else self._filled_ms or now_ms // MINUTE_MS * MINUTE_MS
+        starts = {
+            symbol: point.bars[symbol] + MINUTE_MS if symbol in point.bars else fresh_ms for symbol in self._symbols
+        }
+        boundary_ms = await self._catch_up(starts)
         last = {symbol: start_ms - MINUTE_MS for symbol, start_ms in starts.items()}
         async for batch in self._stored(point, starts, boundary_ms):
             last.update((event.symbol, event.open_time_ms) for event in batch.events if isinstance(event, Bar))
@@ -151,11 +156,10 @@ class LiveMarket:
         async for batch in self._live():
             yield batch
 
-    async def _catch_up(self, point: ResumePoint, from_ms: int | None) -> int:
-        """Fill the store behind the resume point; the minute up to which it is told from there."""
+    async def _catch_up(self, starts: Mapping[str, int]) -> int:
+        """Fill the store from these open times on; the minute up to which it is told from there."""
         while True:
             boundary_ms = self._clock.now_ms() // MINUTE_MS * MINUTE_MS
-            starts = self._starts(point, from_ms, boundary_ms)
             try:
                 await self.back_fill(starts)
             except (UnavailableError, VenueRejectedError) as error:
@@ -166,13 +170,6 @@ class LiveMarket:
                 continue
             self._tell_health()
             return boundary_ms
-
-    def _starts(self, point: ResumePoint, from_ms: int | None, boundary_ms: int) -> dict[str, int]:
-        """The open time of the first bar to tell, by symbol."""
-        fresh_ms = from_ms if from_ms is not None else self._filled_ms if self._filled_ms is not None else boundary_ms
-        return {
-            symbol: point.bars[symbol] + MINUTE_MS if symbol in point.bars else fresh_ms for symbol in self._symbols
-        }
 
     async def _stored(
         self, point: ResumePoint, starts: Mapping[str, int], boundary_ms: int
@@ -197,12 +194,15 @@ class LiveMarket:
                 await self._candles.append([event for event in batch.events if isinstance(event, Bar)])
                 yield batch
                 continue
-            if now_ms >= quotes_ms + QUOTES_MS and (quotes := self._new_quotes()):
-                quotes_ms = now_ms
-                yield MarketBatch(now_ms, quotes)
-                continue
-            wait_ms = min(self._bars.wake_ms(now_ms) - now_ms, QUOTES_MS)
-            await _wait(self._stir, wait_ms)
+            wake_ms = self._bars.wake_ms(now_ms)
+            if quotes := self._new_quotes():
+                if now_ms >= quotes_ms + QUOTES_MS:
+                    quotes_ms = now_ms
+                    self._given_quotes.update((quote.symbol, quote) for quote in quotes)
+                    yield MarketBatch(now_ms, quotes)
+                    continue
+                wake_ms = min(wake_ms, quotes_ms + QUOTES_MS)
+            await _wait(self._stir, wake_ms - now_ms)
 
     def _new_quotes(self) -> tuple[Quote, ...]:
         found = tuple(quote for symbol, quote in self._caches.quotes.items() if self._given_quotes.get(symbol) != quote)
@@ -216,15 +216,17 @@ class LiveMarket:
             log.warning("a candle frame that cannot be read was left out (%d so far) %s", self._unreadable, symbol)
             return
         self._candle_ms = max(candle.time_ms, self._candle_ms or 0)
-        if candle.bar.open_time_ms > self._bars.newest(symbol):
-            # The candle before has ended; where its closing frame is missing it is read.
-            self._read_stir.set()
+        is_new = candle.bar.open_time_ms > self._bars.newest(symbol)
         self._newest[symbol] = candle.bar
         if candle.is_closed:
             self._bars.closed(candle.bar)
         else:
             self._bars.opened(candle.bar, self._clock.now_ms())
-        self._stir.set()
+        if is_new or candle.is_closed:
+            self._stir.set()
+        if is_new:
+            # The candle before has ended; where its closing frame is missing it is read.
+            self._read_stir.set()
 
     def _candle_news(self) -> int | None:
         return self._candle_ms
@@ -248,7 +250,7 @@ class LiveMarket:
         while True:
             self._read_stir.clear()
             now_ms = self._clock.now_ms()
-            wanted = self._bars.wanted(now_ms)
+            wanted = self._bars.wanted(now_ms, first_prices=bool(self._streams[0].problem))
             due = [(symbol, from_ms) for symbol, from_ms in wanted if self._retry.get(symbol, (0, 0))[0] <= now_ms]
             self._retry = {symbol: self._retry[symbol] for symbol, _ in wanted if symbol in self._retry}
             for start in range(0, len(due), _READS_AT_ONCE):
@@ -277,8 +279,11 @@ class LiveMarket:
             return
         except (UnavailableError, VenueRejectedError) as error:
             self._put_off(symbol, from_ms)
-            log.warning("%s: the bars from %s cannot be read: %s", symbol, iso(from_ms), error)
+            if self._read_problem != str(error):
+                self._read_problem = str(error)
+                log.warning("%s: the bars from %s cannot be read: %s", symbol, iso(from_ms), error)
             return
+        self._read_problem = ""
         closed, still_open = bars_of(symbol, rows, asked_ms)
         for bar in closed:
             if bar.open_time_ms >= from_ms:

@@ -145,8 +145,11 @@ class LiveBars:
                 return self._give(minute_ms, rank, ready, now_ms)
         return None
 
-    def wanted(self, now_ms: int) -> list[tuple[str, int]]:
-        """What a REST read should bring: symbols, and the open time from which something is overdue."""
+    def wanted(self, now_ms: int, *, first_prices: bool) -> list[tuple[str, int]]:
+        """What a REST read should bring: symbols, and the open time from which bars are overdue.
+
+        With `first_prices`, those that are overdue count as well; a stream that works brings them with the first trade.
+        """
         found = []
         for run in self._runs.values():
             if run.bar_ms < 0:
@@ -157,7 +160,9 @@ class LiveBars:
                 overdue_ms = min(overdue_ms, run.succeeded[open_ms] + SUCCEEDED_MS)
             if now_ms >= overdue_ms:
                 found.append((run.symbol, open_ms))
-            elif not run.has(_FIRST_PRICE) and now_ms >= run.first_ms + self._delay_ms + self._grace_ms:
+            elif (
+                first_prices and not run.has(_FIRST_PRICE) and now_ms >= run.first_ms + self._delay_ms + self._grace_ms
+            ):
                 found.append((run.symbol, run.first_ms))
         return found
 

@@ -30,15 +30,25 @@ _TICKER_METHODS = {"mexc": "fetch_tickers"}
 """How bids and offers are asked for by REST, where not by fetch_bids_asks."""
 
 
-class Caches:
-    """The newest quote and mark price of each symbol, taken over from ccxt's caches; an older one never replaces it."""
+_SOON, _SLOWLY = 0.5, 2.0
+"""Pauses between two looks at a stream. Candles are heard at once (`tap_candles`), whenever they are looked at."""
 
-    def __init__(self, wire: Wire, symbols: Sequence[str], clock: Clock, announce: Announce) -> None:
+
+class Caches:
+    """The newest quote and mark price of each symbol, taken over from ccxt's caches; an older one never replaces it.
+
+    `changed` is called for every new quote.
+    """
+
+    def __init__(
+        self, wire: Wire, symbols: Sequence[str], clock: Clock, announce: Announce, changed: Callable[[], None]
+    ) -> None:
         self._wire = wire
         self._client = wire.client
         self._unified = {symbol: wire.unified(symbol) for symbol in symbols}
         self._clock = clock
         self._announce = announce
+        self._changed = changed
         self.quotes: dict[str, Quote] = {}
         self.marks: dict[str, MarkPrice] = {}
 
@@ -105,8 +115,9 @@ class Caches:
 
     def _take_quote(self, quote: Quote) -> None:
         known = self.quotes.get(quote.symbol)
-        if known is None or quote.time_ms >= known.time_ms:
+        if known is None or (quote.time_ms >= known.time_ms and quote != known):
             self.quotes[quote.symbol] = quote
+            self._changed()
 
 
 def stream_plans(
@@ -122,12 +133,12 @@ def stream_plans(
     client = wire.client
     names = [wire.unified(symbol) for symbol in symbols]
     candles = _watches(client, "watch_ohlcv", names)
-    plans = [StreamPlan("candles", ("ohlcv", "candles"), candles, candle_news, candles_are_quiet, "always")]
+    plans = [StreamPlan("candles", ("ohlcv", "candles"), candles, candle_news, _SLOWLY, candles_are_quiet, "always")]
     if wire.dialect.id == "apex":
         # Its tickers carry no bid and offer, its order books do.
         order_books = ()
         books = _watches(client, "watch_order_book", names)
-        plans.append(StreamPlan("quotes", ("orderbook",), books, caches.read_book_quotes, needed="once heard"))
+        plans.append(StreamPlan("quotes", ("orderbook",), books, caches.read_book_quotes, _SOON, needed="once heard"))
     else:
         watch, mark, read = (
             (client.watch_tickers, "ticker", caches.read_tickers)
@@ -135,16 +146,16 @@ def stream_plans(
             else (client.watch_bids_asks, "bidask", caches.read_bids_asks)
         )
         quotes = [partial(watch, names)]
-        plans.append(StreamPlan("quotes", (mark,), quotes, read, caches.quotes_are_quiet, "once heard"))
+        plans.append(StreamPlan("quotes", (mark,), quotes, read, _SOON, caches.quotes_are_quiet, "once heard"))
     if client.has.get("watchMarkPrices"):
         marks = [partial(client.watch_mark_prices, names)]
-        plans.append(StreamPlan("mark prices", ("markPrice",), marks, caches.read_marks))
+        plans.append(StreamPlan("mark prices", ("markPrice",), marks, caches.read_marks, _SLOWLY))
     if order_books:
         books = _watches(client, "watch_order_book", [wire.unified(symbol) for symbol in order_books])
-        plans.append(StreamPlan("order books", ("orderbook",), books, caches.read_books))
+        plans.append(StreamPlan("order books", ("orderbook",), books, caches.read_books, _SOON))
     if trades:
         deals = _watches(client, "watch_trades", [wire.unified(symbol) for symbol in trades])
-        plans.append(StreamPlan("trades", ("trade",), deals, caches.read_trades, candles_are_quiet))
+        plans.append(StreamPlan("trades", ("trade",), deals, caches.read_trades, _SOON, candles_are_quiet))
     return plans
 
 

@@ -13,9 +13,6 @@ from core.domain.errors import UnavailableError
 
 log = logging.getLogger("quarterdeck.market")
 
-PAUSE_SECONDS = 0.5
-"""How long a stream is not awaited after it spoke: what comes meanwhile waits in ccxt's cache."""
-
 _CLOSE_SECONDS = 2.0
 _MAX_BACKOFF_SECONDS = 30.0
 _FUTURE_MS = 60_000
@@ -27,6 +24,7 @@ class StreamPlan:
 
     `marks` are beginnings of ccxt's message hashes by which its connection is found. Each of `watches` awaits the next
     event. `read` takes over ccxt's cache and returns the exchange's time of the newest news, None before any.
+    After an event it is not awaited for `pause_seconds`: what comes meanwhile waits in the cache.
     `is_quiet` asks the exchange whether a silent stream has really nothing to say. `needed`: whether the market counts
     as stale without it.
     """
@@ -35,6 +33,7 @@ class StreamPlan:
     marks: tuple[str, ...]
     watches: Sequence[Callable[[], Awaitable[Any]]]
     read: Callable[[], int | None]
+    pause_seconds: float
     is_quiet: Callable[[], Awaitable[bool]] | None = None
     needed: Literal["always", "once heard", "never"] = "never"
 
@@ -100,7 +99,7 @@ class Stream:
                 if self._is_silent() and not await self._is_quiet():
                     return f"no news for {(self._clock.now_ms() - self._vouched_ms) // 1_000} s"
                 if done:
-                    await asyncio.sleep(PAUSE_SECONDS)
+                    await asyncio.sleep(self._plan.pause_seconds)
         finally:
             for future in waiting:
                 future.cancel()
@@ -122,7 +121,9 @@ class Stream:
 
     async def _is_quiet(self) -> bool:
         if self._plan.is_quiet is None or not await self._plan.is_quiet():
-            return False
+            # It may have spoken while the exchange was asked.
+            self._note()
+            return not self._is_silent()
         self._vouched_ms = self._clock.now_ms()
         self._tell("")
         return True

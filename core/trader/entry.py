@@ -40,8 +40,11 @@ def standing_veto(state: TraderState, s: SymbolState, guard: Guard, now_ms: int)
         return "orders of the last trade are still open"
     if now_ms < s.cooldown_until_ms:
         return "cooldown after the last trade"
-    rule = guard.blocks(s.instrument.symbol, reversing=reversing)
-    return f"limit {rule.name}; clears {rule.clears}" if rule else ""
+    fired = guard.blocks(s.instrument.symbol, reversing=reversing)
+    if fired is None:
+        return ""
+    note = f" ({fired.note})" if fired.note else ""
+    return f"limit {fired.limit}{note}; clears {fired.clears}"
 
 
 def check_stop(guard: Guard, symbol: str, stop_pct: float, caps: LimitSettings, now_ms: int) -> list[LimitEvent]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from core.domain.operator import LimitEffect, LimitEvent
 from core.settings import LimitSettings
@@ -15,7 +15,7 @@ from core.trader.state import TraderState
 # Once blocked these stay so until the day turns or the operator resumes, whatever the figure does meanwhile.
 _STICKY = frozenset({"day_loss_usdt", "day_loss_pct", "losses_in_row", "drawdown"})
 _CLEARED_BY_DAY = frozenset({"day_loss_usdt", "day_loss_pct", "losses_in_row"})
-_CLEARED_BY_RESUME = frozenset({"losses_in_row", "drawdown"})
+_CLEARED_BY_RESUME = frozenset({"losses_in_row", "drawdown", "books"})
 _BLOCKING = frozenset({LimitEffect.NO_NEW_ENTRIES, LimitEffect.FLATTEN})
 
 
@@ -39,7 +39,7 @@ class Guard:
         else:
             self._fired.pop(key, None)
 
-    def blocks(self, symbol: str, *, reversing: bool = False) -> LimitRule | None:
+    def blocks(self, symbol: str, *, reversing: bool = False) -> LimitEvent | None:
         """The first limit that forbids a new entry in `symbol`. `reversing` puts one position in another's place."""
         if not self._fired:
             return None
@@ -49,7 +49,7 @@ class Guard:
             for where in ("", symbol):
                 fired = self._fired.get((rule.name, where))
                 if fired is not None and fired.level == "blocked" and self._forbids(rule):
-                    return rule
+                    return fired.event
         return None
 
     def halts(self) -> tuple[str, ...]:
@@ -114,11 +114,20 @@ class Guard:
         return events
 
     def check(
-        self, rule: LimitRule, symbol: str, used: float, limit: float, *, breached: bool, now_ms: int
+        self,
+        rule: LimitRule,
+        symbol: str,
+        used: float,
+        limit: float,
+        *,
+        breached: bool,
+        now_ms: int,
+        note: str = "",
     ) -> list[LimitEvent]:
-        """Note a limit that is asked per order: blocked while `breached`, cleared by the next order that passes."""
+        """Note a limit that is not measured by `measure`: blocked while `breached`, cleared by the first time it is
+        not. `note` says what is wrong when it fires."""
         level: Level = "blocked" if breached else "ok"
-        return self._move(Reading(rule, symbol, used, limit, level, rule.effect), now_ms)
+        return self._move(Reading(rule, symbol, used, limit, level, rule.effect), now_ms, note)
 
     def clear_day(self, now_ms: int) -> list[LimitEvent]:
         return self._clear(_CLEARED_BY_DAY, now_ms)
@@ -144,7 +153,7 @@ class Guard:
             level = "blocked"
         return Reading(rule, symbol, used, limit, level, self._effects[rule.name])
 
-    def _move(self, reading: Reading, now_ms: int) -> list[LimitEvent]:
+    def _move(self, reading: Reading, now_ms: int, note: str = "") -> list[LimitEvent]:
         key = (reading.rule.name, reading.symbol)
         fired = self._fired.get(key)
         if (fired.level if fired else "ok") == reading.level:
@@ -154,24 +163,14 @@ class Guard:
             events.append(_event(reading, now_ms, fired=False, effect=fired.event.effect))
         if reading.level != "ok":
             effect = LimitEffect.WARN if reading.level == "warn" else reading.effect
-            events.append(_event(reading, now_ms, fired=True, effect=effect))
+            events.append(_event(reading, now_ms, fired=True, effect=effect, note=note))
         for event in events:
             self.apply(event)
         return events
 
     def _clear(self, names: frozenset[str], now_ms: int) -> list[LimitEvent]:
         events = [
-            LimitEvent(
-                limit=fired.event.limit,
-                symbol=fired.event.symbol,
-                time_ms=now_ms,
-                fired=False,
-                effect=fired.event.effect,
-                used=fired.event.used,
-                limit_value=fired.event.limit_value,
-                unit=fired.event.unit,
-                clears=fired.event.clears,
-            )
+            replace(fired.event, time_ms=now_ms, fired=False, note="")
             for (name, _), fired in list(self._fired.items())
             if name in names and fired.level == "blocked"
         ]
@@ -180,7 +179,7 @@ class Guard:
         return events
 
 
-def _event(reading: Reading, now_ms: int, *, fired: bool, effect: LimitEffect) -> LimitEvent:
+def _event(reading: Reading, now_ms: int, *, fired: bool, effect: LimitEffect, note: str = "") -> LimitEvent:
     rule = reading.rule
     return LimitEvent(
         limit=rule.name,
@@ -192,4 +191,5 @@ def _event(reading: Reading, now_ms: int, *, fired: bool, effect: LimitEffect) -
         limit_value=reading.limit,
         unit=rule.unit,
         clears=rule.clears,
+        note=note,
     )

@@ -48,13 +48,15 @@ class FillEffect:
 
 
 class Ledger:
-    """The account's books. Only `book`, `apply_fill` and `apply_funding` change them."""
+    """The account's books. Only `book` and the `apply_...` methods change them. A venue numbers its fills by
+    symbol."""
 
     def __init__(self, initial_balance_usdt: Decimal, instruments: Mapping[str, Instrument]) -> None:
         self._instruments = instruments
         self._balances: dict[Book, Decimal] = dict.fromkeys(Book, ZERO)
-        self._seen_fills: set[str] = set()
+        self._seen_fills: set[tuple[str, str]] = set()
         self._seen_payments: set[str] = set()
+        self._seen_adjustments: set[str] = set()
         self.positions: dict[str, Position] = {}
         self.book(Entry(0, "opening", ((Book.WALLET, initial_balance_usdt), (Book.CAPITAL, -initial_balance_usdt))))
 
@@ -68,22 +70,25 @@ class Ledger:
         for book, amount in entry.postings:
             self._balances[book] = EXACT.add(self._balances[book], amount)
 
-    def has_fill(self, fill_id: str) -> bool:
-        return fill_id in self._seen_fills
+    def has_fill(self, symbol: str, fill_id: str) -> bool:
+        return (symbol, fill_id) in self._seen_fills
 
     def has_payment(self, funding_id: str) -> bool:
         return funding_id in self._seen_payments
+
+    def has_adjustment(self, adjustment_id: str) -> bool:
+        return adjustment_id in self._seen_adjustments
 
     def apply_fill(self, fill: Fill, trade_id: str) -> FillEffect:
         """Book one execution. A fill that crosses zero closes the position and opens the rest on the other side.
 
         Raises ValueError when the fill was applied before.
         """
-        if fill.fill_id in self._seen_fills:
+        if (fill.symbol, fill.fill_id) in self._seen_fills:
             raise ValueError(f"fill {fill.fill_id} was applied before")
         with localcontext(EXACT):
             effect = self._trade(fill, trade_id)
-        self._seen_fills.add(fill.fill_id)
+        self._seen_fills.add((fill.symbol, fill.fill_id))
         self.book(
             Entry(
                 fill.time_ms,
@@ -109,6 +114,13 @@ class Ledger:
                 ((Book.WALLET, payment.amount_usdt), (Book.FUNDING, -payment.amount_usdt)),
             )
         )
+
+    def apply_adjustment(self, adjustment_id: str, time_ms: int, amount_usdt: Decimal) -> None:
+        """Add `amount_usdt` to the wallet. Raises ValueError when the adjustment was applied before."""
+        if adjustment_id in self._seen_adjustments:
+            raise ValueError(f"adjustment {adjustment_id} was applied before")
+        self._seen_adjustments.add(adjustment_id)
+        self.book(Entry(time_ms, adjustment_id, ((Book.WALLET, amount_usdt), (Book.ADJUSTMENTS, -amount_usdt))))
 
     @property
     def wallet_usdt(self) -> Decimal:

@@ -140,6 +140,31 @@ FEED_AGE = LimitRule(
     warns=False,
 )
 
+UNPROTECTED = LimitRule(
+    "unprotected",
+    "s",
+    LimitEffect.NO_NEW_ENTRIES,
+    "when stops that rest at the venue cover the position, or it is closed",
+    "now - since when no stop is known to rest that covers the position; at the limit it is closed at market",
+    warns=False,
+)
+CONNECTION = LimitRule(
+    "connection",
+    "problems",
+    LimitEffect.NO_NEW_ENTRIES,
+    "when streams, requests and clock are well again",
+    "1 while anything between this engine and the venue is not well",
+    warns=False,
+)
+BOOKS = LimitRule(
+    "books",
+    "fills",
+    LimitEffect.NO_NEW_ENTRIES,
+    "when the operator resumes",
+    "fills that were not booked, because no order of ours explains them",
+    warns=False,
+)
+
 RULES: dict[str, LimitRule] = {
     rule.name: rule
     for rule in (
@@ -154,6 +179,9 @@ RULES: dict[str, LimitRule] = {
         ORDER_NOTIONAL,
         LEVERAGE,
         STOP_DISTANCE,
+        UNPROTECTED,
+        CONNECTION,
+        BOOKS,
     )
 }
 

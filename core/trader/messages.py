@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from core.domain.market import Bar, FirstPrice, Quote
+from core.domain.market import Bar, FirstPrice
 from core.domain.operator import OperatorCommand
 from core.domain.orders import Fill, Order, OrderUpdate
 from core.domain.records import Record
@@ -71,7 +71,6 @@ class Journal:
 TraderEvent = (
     Bar
     | FirstPrice
-    | Quote
     | Timer
     | Watch
     | VenueHealth

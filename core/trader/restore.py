@@ -20,7 +20,7 @@ from core.domain.records import (
     TradeRecord,
 )
 from core.domain.trading import Trade
-from core.trader.trader import Trader
+from core.trader.trader import REFUSED_FILL, Trader
 
 
 def restore(trader: Trader, records: Iterable[Record]) -> list[AdjustmentRecord]:
@@ -35,8 +35,8 @@ def restore(trader: Trader, records: Iterable[Record]) -> list[AdjustmentRecord]
         match record:
             case IntentRecord(order):
                 state.apply_intent(order)
-            case CancelRecord(client_order_id, symbol):
-                state.symbols[symbol].canceling.add(client_order_id)
+            case CancelRecord():
+                state.apply_cancel(record)
             case OrderUpdateRecord(_, order):
                 state.apply_update(order)
             case FillRecord(fill, order):
@@ -54,6 +54,10 @@ def restore(trader: Trader, records: Iterable[Record]) -> list[AdjustmentRecord]
                 state.apply_equity(sample)
             case PredictionRecord(prediction):
                 state.symbols[prediction.symbol].prediction = prediction
+            case AdjustmentRecord() if record.amount_usdt:
+                state.apply_wallet(record.adjustment_id, record.time_ms, record.amount_usdt)
+            case AdjustmentRecord() if record.adjustment_id.startswith(REFUSED_FILL):
+                state.refused_fills.add(record.adjustment_id)
             case TradeRecord(trade):
                 differences += _compare(trade, folded.get(trade.trade_id))
             case _:

@@ -11,19 +11,24 @@ from decimal import ROUND_HALF_EVEN, Decimal, localcontext
 
 from core.domain.instrument import Instrument
 from core.domain.operator import OperatorCommand, Verb
-from core.domain.orders import Fill, Order, OrderRole, OrderState, Side
+from core.domain.orders import RESTING_STATES, Fill, Order, OrderRole, OrderState, Side
+from core.domain.records import CancelRecord
 from core.domain.trading import EXACT, EquitySample, ExitReason, FundingPayment, Prediction, Trade
 from core.trader.cost_basis import USDT_QUANTUM
 from core.trader.ledger import ZERO, Ledger
 
 DAY_MS = 86_400_000
 
-_KEEP_ENDED = 32
+_KEEP_ENDED = 256
 
 
 @dataclass(slots=True)
 class OpenTrade:
-    """A round trip from its entry intent on. Values are exact sums of price times quantity."""
+    """A round trip from its entry intent on. Values are exact sums of price times quantity.
+
+    `leaving` is why an exit was asked for, at `exit_asked_ms` the last time; empty while the position is to be held.
+    `lost_stops` counts stops that were refused, or ended although nobody asked for it.
+    """
 
     trade_id: str
     symbol: str
@@ -44,6 +49,9 @@ class OpenTrade:
     stop_ticks: int | None = None
     target_ticks: int | None = None
     attempts: dict[OrderRole, int] = field(default_factory=dict)
+    leaving: str = ""
+    exit_asked_ms: int = 0
+    lost_stops: int = 0
 
     def close(self, instrument: Instrument) -> Trade:
         net = EXACT.add(EXACT.subtract(self.gross_usdt, self.fees_usdt), self.funding_usdt)
@@ -71,8 +79,9 @@ class SymbolState:
     """One symbol. `lots` and `cost_usdt` mirror the ledger in float for the marks of every bar.
 
     `orders` are the open ones. `ended` are the last that closed: a fill can overtake the news of an order's end.
-    `canceling` names open orders whose withdrawal was asked for. `next_trade` is what a reversing entry, which closes
-    `trade` on its way, will open.
+    `canceling` says since when the withdrawal of an open order has been asked for. `next_trade` is what a reversing
+    entry, which closes `trade` on its way, will open. `unprotected_since_ms` is when the position was last left without
+    stops that are known to rest and cover it; None while there are such, and when flat.
     """
 
     instrument: Instrument
@@ -88,7 +97,8 @@ class SymbolState:
     prediction: Prediction | None = None
     orders: dict[str, Order] = field(default_factory=dict)
     ended: dict[str, Order] = field(default_factory=dict)
-    canceling: set[str] = field(default_factory=set)
+    canceling: dict[str, int] = field(default_factory=dict)
+    unprotected_since_ms: int | None = None
 
     @property
     def notional_usdt(self) -> float:
@@ -107,6 +117,27 @@ class SymbolState:
             if order.role is role:
                 return order
         return None
+
+    def stops(self) -> list[Order]:
+        """Open stops that are to stay, oldest first."""
+        found = [
+            o for o in self.orders.values() if o.role is OrderRole.STOP and o.client_order_id not in self.canceling
+        ]
+        return sorted(found, key=lambda order: order.created_ms)
+
+    def lots_to_protect(self) -> int:
+        """The position with what may still be added to it."""
+        return abs(self.lots) + (0 if self.next_trade is not None else self.pending_entry_lots())
+
+    def is_protected(self) -> bool:
+        """Whether stops that are known to rest cover the position."""
+        return sum(o.remaining_lots for o in self.stops() if o.state in RESTING_STATES) >= abs(self.lots)
+
+    def note_protection(self, time_ms: int) -> None:
+        if not self.lots or self.is_protected():
+            self.unprotected_since_ms = None
+        elif self.unprotected_since_ms is None:
+            self.unprotected_since_ms = time_ms
 
     def pending_entry_lots(self) -> int:
         """Lots that may still be entered; unknown orders count in full. What a reversing entry closes first is none."""
@@ -128,10 +159,10 @@ class SymbolState:
             self.ended.pop(order.client_order_id, None)
             if order.state is OrderState.UNKNOWN:
                 # Nobody knows whether the cancel arrived either; the next reason to cancel asks again.
-                self.canceling.discard(order.client_order_id)
+                self.canceling.pop(order.client_order_id, None)
             return
         self.orders.pop(order.client_order_id, None)
-        self.canceling.discard(order.client_order_id)
+        self.canceling.pop(order.client_order_id, None)
         self.ended[order.client_order_id] = order
         if len(self.ended) > _KEEP_ENDED:
             del self.ended[next(iter(self.ended))]
@@ -160,6 +191,7 @@ class TraderState:
         self.entries_today = 0
         self.losses_day = 0
         self.losses_in_row = 0
+        self.refused_fills: set[str] = set()
 
     def equity_usdt(self) -> float:
         return self.wallet_usdt + sum(s.unrealised_usdt for s in self.symbols.values() if s.lots)
@@ -198,15 +230,27 @@ class TraderState:
         if trade is None:
             return
         trade.attempts[order.role] = trade.attempts.get(order.role, 0) + 1
-        if order.role is OrderRole.STOP:
+        if order.role is OrderRole.EXIT:
+            trade.leaving, trade.exit_asked_ms = order.reason, order.created_ms
+        elif order.role is OrderRole.STOP:
             trade.stop_ticks = order.trigger_ticks
         elif order.role is OrderRole.TARGET:
             trade.target_ticks = order.trigger_ticks
 
+    def apply_cancel(self, wish: CancelRecord) -> None:
+        s = self.symbols[wish.symbol]
+        s.canceling[wish.client_order_id] = wish.time_ms
+        s.note_protection(wish.time_ms)
+
     def apply_update(self, order: Order) -> None:
         """Take in `order` after a change of state that was not a fill."""
         s = self.symbols[order.symbol]
+        trade = s.trade
+        is_lost = order.role is OrderRole.STOP and not order.is_open and order.client_order_id not in s.canceling
+        if is_lost and s.lots and trade is not None and trade.trade_id == order.trade_id:
+            trade.lost_stops += 1
         s.keep(order)
+        s.note_protection(order.updated_ms)
         if order.is_open or order.role is not OrderRole.ENTRY:
             return
         if s.next_trade is not None and s.next_trade.trade_id == order.trade_id:
@@ -218,22 +262,12 @@ class TraderState:
         """Book a fill; `order` is the order after it. Returns the trade that it closed, if any."""
         s = self.symbols[fill.symbol]
         s.keep(order)
-        trade = s.trade
-        if trade is not None and not s.lots and trade.trade_id != order.trade_id:
+        if s.trade is not None and not s.lots and s.trade.trade_id != order.trade_id:
             # Another order opens a position while this trade's entry still waits: the entry will go through it.
-            s.next_trade, trade = trade, None
-        if trade is None:
-            trade = s.trade = OpenTrade(
-                f"{order.trade_id}+{fill.fill_id}",
-                fill.symbol,
-                fill.side,
-                order.strategy,
-                order.model_version,
-                fill.time_ms,
-            )
-        opened = trade
-        if s.next_trade is not None and order.trade_id == s.next_trade.trade_id:
-            opened = s.next_trade
+            s.next_trade, s.trade = s.trade, None
+        if s.trade is None:
+            s.trade = _unplanned(fill, order)
+        trade, opened = s.trade, _opened_by(s, s.trade, fill, order)
         effect = self.ledger.apply_fill(fill, opened.trade_id)
         self.wallet_usdt = float(self.ledger.wallet_usdt)
         s.lots = effect.position.lots if effect.position else 0
@@ -253,8 +287,11 @@ class TraderState:
                 trade.exit_value += value * s.instrument.qty(effect.closed_lots)
                 trade.gross_usdt += effect.realised_usdt
                 trade.exit_reason = _exit_reason(order)
-        over = effect.closed_lots > 0 and (s.lots == 0 or (effect.opened_lots > 0 and opened is not trade))
-        return self._close_trade(s, trade) if over else None
+        closed = None
+        if effect.closed_lots and (not s.lots or (opened is not trade and effect.opened_lots)):
+            closed = self._close_trade(s, trade, opened)
+        s.note_protection(fill.time_ms)
+        return closed
 
     def apply_funding(self, payment: FundingPayment) -> None:
         self.ledger.apply_funding(payment)
@@ -262,6 +299,13 @@ class TraderState:
         trade = self.symbols[payment.symbol].trade
         if trade is not None:
             trade.funding_usdt = EXACT.add(trade.funding_usdt, payment.amount_usdt)
+
+    def apply_wallet(self, adjustment_id: str, time_ms: int, amount_usdt: Decimal) -> None:
+        """Add to the wallet what is neither profit nor loss: what limits measure from moves with it."""
+        self.ledger.apply_adjustment(adjustment_id, time_ms, amount_usdt)
+        self.wallet_usdt = float(self.ledger.wallet_usdt)
+        self.peak_equity_usdt = _moved(self.peak_equity_usdt, amount_usdt)
+        self.day_start_equity_usdt = _moved(self.day_start_equity_usdt, amount_usdt)
 
     def apply_operator(self, command: OperatorCommand) -> None:
         if command.verb is Verb.PAUSE or (command.verb is Verb.FLATTEN and not command.symbol):
@@ -277,14 +321,42 @@ class TraderState:
         self.day_start_equity_usdt = float(sample.day_start_equity_usdt)
         self.sampled_ms = sample.time_ms
 
-    def _close_trade(self, s: SymbolState, trade: OpenTrade) -> Trade:
+    def _close_trade(self, s: SymbolState, trade: OpenTrade, opened: OpenTrade) -> Trade:
+        """`opened` is `trade` itself, or the one that the same fill began."""
         closed = trade.close(s.instrument)
-        s.trade, s.next_trade = s.next_trade, None
+        if opened is trade or opened is s.next_trade:
+            s.trade, s.next_trade = s.next_trade, None
+        else:
+            s.trade = opened
         day = closed.exit_time_ms // DAY_MS
         streak = self.losses_in_row if day == self.losses_day else 0
         self.losses_in_row = streak + 1 if closed.net_pnl_usdt < 0 else 0
         self.losses_day = day
         return closed
+
+
+def _opened_by(s: SymbolState, trade: OpenTrade, fill: Fill, order: Order) -> OpenTrade:
+    """The trade that what a fill opens belongs to. What goes through zero unplanned begins one of its own."""
+    if s.next_trade is not None and order.trade_id == s.next_trade.trade_id:
+        return s.next_trade
+    through_zero = s.lots * fill.side.sign < 0 and fill.qty_lots > abs(s.lots)
+    return _unplanned(fill, order) if through_zero else trade
+
+
+def _unplanned(fill: Fill, order: Order) -> OpenTrade:
+    """A trade that no decision asked for: of a fill that came late, or of an order that only the venue knows."""
+    return OpenTrade(
+        f"{order.trade_id}+{fill.fill_id}",
+        fill.symbol,
+        fill.side,
+        order.strategy,
+        order.model_version,
+        fill.time_ms,
+    )
+
+
+def _moved(value_usdt: float, amount_usdt: Decimal) -> float:
+    return float(EXACT.add(Decimal(repr(value_usdt)), amount_usdt))
 
 
 def _share(fee_usdt: Decimal, lots: int, of_lots: int) -> Decimal:

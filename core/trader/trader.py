@@ -6,14 +6,16 @@ durable; the caller commits all records of one call before it sends any order of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
+from core.domain.errors import RejectKind
 from core.domain.instrument import Instrument
-from core.domain.market import Bar, FirstPrice, Quote
-from core.domain.operator import LimitEffect, LimitEvent, OperatorCommand, Verb
+from core.domain.market import Bar, FirstPrice
+from core.domain.operator import LimitEffect, OperatorCommand, Verb
 from core.domain.orders import (
+    RESTING_STATES,
     Fill,
     Order,
     OrderRole,
@@ -23,15 +25,15 @@ from core.domain.orders import (
     Side,
     advance,
     apply_fill,
+    news_in,
 )
 from core.domain.records import (
-    CancelRecord,
+    AdjustmentRecord,
     CursorRecord,
     EquityRecord,
     FillRecord,
     FundingRecord,
     IntentRecord,
-    LimitRecord,
     OperatorRecord,
     OrderUpdateRecord,
     PositionRecord,
@@ -51,17 +53,20 @@ from core.domain.trading import (
 )
 from core.settings import Settings
 from core.strategy import Strategy
-from core.trader import sizing
+from core.trader import limits
 from core.trader.costs import round_trip_cost_bps
 from core.trader.entry import check_stop, entry_size, standing_veto
 from core.trader.guard import Guard
-from core.trader.intents import closing_order, entry_order
+from core.trader.intents import entry_order
 from core.trader.ledger import ZERO
 from core.trader.limits import Reading
-from core.trader.messages import CancelOrder, Command, Journal, PlaceOrder, Timer, TraderEvent
+from core.trader.messages import Command, Journal, Timer, TraderEvent, VenueHealth, WalletAdjustment, Watch
+from core.trader.protection import Protection
+from core.trader.sending import cancel, cancel_entries, journalled, leave, place
 from core.trader.state import DAY_MS, SymbolState, TraderState
 
-MAX_STOP_ATTEMPTS = 3
+REFUSED_FILL = "refused-fill-"
+"""How the ids of adjustments begin that tell of a fill that was not booked."""
 
 
 class Trader:
@@ -74,13 +79,17 @@ class Trader:
         self.settings = settings
         self.state = TraderState(settings.account.initial_balance_usdt, instruments)
         self.guard = Guard(settings.limits)
+        limit_ms = settings.exchange.protection_limit_ms
+        self.protection = Protection(account, self.state, self.guard, strategy, limit_ms)
         self.follow(strategy)
         self.readings: list[Reading] = []
         self._handlers: dict[type, Callable[[Any], list[Command]]] = {
             Bar: self._on_bar,
             FirstPrice: self._on_first_price,
-            Quote: self._on_quote,
             Timer: self._on_timer,
+            Watch: self._on_watch,
+            VenueHealth: self._on_health,
+            WalletAdjustment: self._on_wallet,
             Prediction: self._on_prediction,
             OrderUpdate: self._on_update,
             Fill: self._on_fill,
@@ -91,7 +100,7 @@ class Trader:
     def follow(self, strategy: Strategy) -> None:
         """Decide by this declaration from now on. What is held and ordered stays as it is."""
         costs = self.settings.costs
-        self.strategy = strategy
+        self.strategy = self.protection.strategy = strategy
         self.threshold_bps = strategy.threshold_bps(round_trip_cost_bps(float(costs.taker_fee_bps), costs.slippage_bps))
 
     def handle(self, event: TraderEvent) -> list[Command]:
@@ -104,15 +113,11 @@ class Trader:
         s.bar_close_ms = bar.close_time_ms
         commands: list[Command] = [Journal(CursorRecord(bar.symbol, bar.open_time_ms))]
         if s.lots:
-            commands += self._protect(s, bar.close_time_ms)
+            commands += self.protection.restore(s, bar.close_time_ms)
         return commands
 
     def _on_first_price(self, first: FirstPrice) -> list[Command]:
         self.state.symbols[first.symbol].mark = first.price
-        return []
-
-    def _on_quote(self, quote: Quote) -> list[Command]:
-        self.state.symbols[quote.symbol].mark = (quote.bid + quote.ask) / 2.0
         return []
 
     def _on_timer(self, timer: Timer) -> list[Command]:
@@ -123,7 +128,7 @@ class Trader:
 
     def _heed(self, readings: list[Reading], now_ms: int) -> list[Command]:
         """Say which limits fired or cleared; close everything for as long as one of them asks for it."""
-        commands = _journalled(self.guard.note(readings, now_ms))
+        commands = journalled(self.guard.note(readings, now_ms))
         if self.guard.has_fired() and any(r.level == "blocked" and r.effect is LimitEffect.FLATTEN for r in readings):
             commands += self._flatten(self.state.symbols.values(), ExitReason.LIMIT, now_ms)
         return commands
@@ -157,7 +162,7 @@ class Trader:
         """Enter, through a position on the other side if there is one; where that may not be, only close it."""
         now_ms, caps = prediction.made_ms, self.settings.limits
         commands = self._heed(self.guard.measure(self.state, now_ms, (prediction.symbol,)), now_ms)
-        commands += _journalled(check_stop(self.guard, prediction.symbol, self.strategy.stop_pct, caps, now_ms))
+        commands += journalled(check_stop(self.guard, prediction.symbol, self.strategy.stop_pct, caps, now_ms))
         reason = standing_veto(self.state, s, self.guard, now_ms)
         lots = 0
         if not reason:
@@ -171,7 +176,7 @@ class Trader:
                 now_ms=now_ms,
             )
             lots, reason = size.lots, size.reason
-            commands += _journalled(size.events)
+            commands += journalled(size.events)
         held = abs(s.lots)
         action = SignalAction.ENTER if lots else SignalAction.EXIT if held else SignalAction.VETOED
         signal = self._signal(prediction, direction, self.threshold_bps, action, reason)
@@ -188,37 +193,43 @@ class Trader:
             strategy=self.strategy.name,
             model_version=prediction.model_version,
         )
-        return commands + self._place(order)
+        return commands + place(self.state, order)
 
     def _on_update(self, update: OrderUpdate) -> list[Command]:
         s = self.state.symbols[update.symbol]
-        order = s.orders.get(update.client_order_id)
-        if order is None or order.state is update.state or update.state in _TOLD_BY_FILLS:
-            return []
-        if update.state is OrderState.ACCEPTED and order.state is OrderState.PARTIALLY_FILLED:
+        order = s.orders.get(update.client_order_id) or _found_again(s, update)
+        state = news_in(update.state, order) if order is not None else None
+        if order is None or state is None:
             return []
         order = advance(
             order,
-            update.state,
+            state,
             update.time_ms,
             venue_order_id=update.venue_order_id,
-            reason=update.reason if update.state.is_terminal else "",
+            reason=update.reason if state.is_terminal else "",
         )
         self.state.apply_update(order)
-        if update.state is OrderState.SENT:
+        if state is OrderState.SENT:
             return []
         commands: list[Command] = [Journal(OrderUpdateRecord(update, order))]
-        if s.lots and not order.is_open:
-            if order.role is OrderRole.ENTRY and s.trade is not None and s.trade.trade_id != order.trade_id:
-                return commands + self._exit(s, ExitReason.REVERSAL, update.time_ms)
-            if order.role is OrderRole.STOP:
-                commands += self._protect(s, update.time_ms)
-            elif order.role is OrderRole.TARGET and order.state is OrderState.REJECTED:
-                commands += self._exit(s, ExitReason.TARGET, update.time_ms)
-        return commands
+        return commands + (self._react(s, order, update) if s.lots else [])
+
+    def _react(self, s: SymbolState, order: Order, update: OrderUpdate) -> list[Command]:
+        """What news of an order, told in `update`, makes necessary for the position."""
+        if order.is_open:
+            return self.protection.retire(s, update.time_ms) if order.role is OrderRole.STOP else []
+        if order.role is OrderRole.ENTRY and s.trade is not None and s.trade.trade_id != order.trade_id:
+            return self._exit(s, ExitReason.REVERSAL, update.time_ms)
+        if order.role is OrderRole.STOP:
+            if order.filled_lots or update.kind is RejectKind.WOULD_TRIGGER:
+                return self._exit(s, ExitReason.STOP, update.time_ms)
+            return self.protection.restore(s, update.time_ms)
+        if order.role is OrderRole.TARGET and order.state is OrderState.REJECTED:
+            return self._exit(s, ExitReason.TARGET, update.time_ms)
+        return []
 
     def _on_fill(self, fill: Fill) -> list[Command]:
-        if self.state.ledger.has_fill(fill.fill_id):
+        if self.state.ledger.has_fill(fill.symbol, fill.fill_id):
             return []
         s = self.state.symbols[fill.symbol]
         commands: list[Command] = []
@@ -227,26 +238,42 @@ class Trader:
             before = self._unasked_order(s, fill)
             self.state.apply_intent(before)
             commands.append(Journal(IntentRecord(before)))
+        elif not 0 < fill.qty_lots <= before.remaining_lots:
+            return self._refuse_fill(before, fill)
         order = apply_fill(before, fill)
         held = s.lots
         closed = self.state.apply_fill(fill, order)
         commands.append(Journal(FillRecord(fill, order)))
         position = self.state.ledger.positions.get(fill.symbol) or Position(fill.symbol, 0, ZERO, 0, "")
         commands.append(Journal(PositionRecord(position, fill.time_ms)))
-        if before.state.is_terminal and order.is_open:
+        if before.state is OrderState.REJECTED:
+            commands.append(Journal(_late_fill(before, fill)))
+        elif before.state.is_terminal and order.is_open:
             commands += self._end_again(before, order, fill.time_ms)
         if closed is not None:
             s.cooldown_until_ms = closed.exit_time_ms + self.strategy.cooldown_ms
             commands.append(Journal(TradeRecord(closed)))
             goes_on = order.client_order_id if order.role is OrderRole.ENTRY else ""
             rest = [o for o in s.orders.values() if o.client_order_id != goes_on]
-            commands += self._cancel(rest, fill.time_ms, "position closed")
+            commands += cancel(self.state, rest, fill.time_ms, "position closed")
         if order.role is OrderRole.ENTRY:
             if s.trade is not None and s.lots * order.side.sign > 0 >= held * order.side.sign:
-                commands += self._bracket(s, order, fill)
+                return commands + self.protection.bracket(s, order, fill)
         elif closed is None:
-            commands += self._cancel_entries(s, fill.time_ms, "the position is being closed")
-        return commands
+            commands += cancel_entries(self.state, s, fill.time_ms, "the position is being closed")
+        return commands + self.protection.restore(s, fill.time_ms)
+
+    def _refuse_fill(self, order: Order, fill: Fill) -> list[Command]:
+        """A fill that its order has no room for is of no order of ours: told, never booked, and nothing new is entered
+        before an operator has looked."""
+        refusal = _refused_fill(order, fill)
+        if refusal.adjustment_id in self.state.refused_fills:
+            return []
+        self.state.refused_fills.add(refusal.adjustment_id)
+        fired = self.guard.check(
+            limits.BOOKS, "", 1.0, 1.0, breached=True, now_ms=fill.time_ms, note=f"{fill.symbol}: {refusal.what}"
+        )
+        return [Journal(refusal), *journalled(fired)]
 
     def _end_again(self, before: Order, order: Order, now_ms: int) -> list[Command]:
         """A late fill left part of an order that had ended open: the venue works on it no more."""
@@ -257,61 +284,47 @@ class Trader:
         self.state.apply_update(order)
         return [Journal(OrderUpdateRecord(update, order))]
 
-    def _bracket(self, s: SymbolState, order: Order, fill: Fill) -> list[Command]:
-        """Stop and target from the first fill, both for the whole order: reduce-only caps them at the position."""
-        assert s.trade is not None
-        sign = order.side.sign
-        stop = sizing.stop_ticks(fill.price_ticks, sign, self.strategy.stop_pct)
-        target = sizing.target_ticks(fill.price_ticks, sign, self.strategy.target_pct)
-        commands: list[Command] = []
-        lots = abs(s.lots) + order.remaining_lots
-        for role, reason, ticks in (
-            (OrderRole.STOP, ExitReason.STOP, stop),
-            (OrderRole.TARGET, ExitReason.TARGET, target),
-        ):
-            commands += self._place(
-                closing_order(
-                    self.account,
-                    s.trade,
-                    role,
-                    lots,
-                    now_ms=fill.time_ms,
-                    reason=reason,
-                    trigger_ticks=ticks,
-                )
-            )
-        return commands
-
-    def _protect(self, s: SymbolState, now_ms: int) -> list[Command]:
-        """Restore a missing stop; leave at market where the price is beyond it or the venue keeps refusing one."""
-        trade = s.trade
-        if trade is None or s.open_order(OrderRole.STOP) is not None or s.open_order(OrderRole.EXIT) is not None:
-            return []
-        sign = 1 if s.lots > 0 else -1
-        ticks = trade.stop_ticks or sizing.stop_ticks(
-            s.instrument.ticks_nearest(s.entry_price), sign, self.strategy.stop_pct
-        )
-        if sign * (s.mark - ticks * s.tick) <= 0:
-            return self._exit(s, ExitReason.STOP, now_ms)
-        if trade.attempts.get(OrderRole.STOP, 0) >= MAX_STOP_ATTEMPTS:
-            return self._exit(s, ExitReason.UNPROTECTED, now_ms)
-        return self._place(
-            closing_order(
-                self.account,
-                trade,
-                OrderRole.STOP,
-                abs(s.lots) + s.pending_entry_lots(),
-                now_ms=now_ms,
-                reason=ExitReason.STOP,
-                trigger_ticks=ticks,
-            )
-        )
-
     def _on_funding(self, payment: FundingPayment) -> list[Command]:
         if self.state.ledger.has_payment(payment.funding_id):
             return []
         self.state.apply_funding(payment)
         return [Journal(FundingRecord(payment))]
+
+    def _on_wallet(self, adjustment: WalletAdjustment) -> list[Command]:
+        ledger, amount_usdt = self.state.ledger, adjustment.amount_usdt
+        if not amount_usdt or ledger.has_adjustment(adjustment.adjustment_id):
+            return []
+        before = ledger.wallet_usdt
+        self.state.apply_wallet(adjustment.adjustment_id, adjustment.time_ms, amount_usdt)
+        record = AdjustmentRecord(
+            adjustment.adjustment_id,
+            adjustment.time_ms,
+            "",
+            adjustment.what,
+            str(before),
+            str(ledger.wallet_usdt),
+            amount_usdt,
+        )
+        return [Journal(record)]
+
+    def _on_health(self, health: VenueHealth) -> list[Command]:
+        """Only that it comes to be unwell, and that it is well again, is an event; what else goes wrong meanwhile is
+        not."""
+        problem = health.problem
+        return journalled(
+            self.guard.check(
+                limits.CONNECTION,
+                "",
+                1.0 if problem else 0.0,
+                1.0,
+                breached=bool(problem),
+                now_ms=health.time_ms,
+                note=problem,
+            )
+        )
+
+    def _on_watch(self, watch: Watch) -> list[Command]:
+        return self.protection.watch(watch.time_ms)
 
     def _on_operator(self, command: OperatorCommand) -> list[Command]:
         if command.symbol and command.symbol not in self.state.symbols:
@@ -326,12 +339,12 @@ class Trader:
         if command.verb is Verb.RESUME:
             events = self.guard.clear_resume(command.time_ms)
             new_peak = any(event.limit == "drawdown" for event in events)
-            commands += _journalled(events)
+            commands += journalled(events)
             commands += self._sample(command.time_ms, new_peak=new_peak)
             result = "entries resumed"
         elif command.verb is Verb.HALT:
             for s in everything:
-                commands += self._cancel_entries(s, command.time_ms, "halted by the operator")
+                commands += cancel_entries(self.state, s, command.time_ms, "halted by the operator")
             result = "halted: no new entries, pending entries canceled; stops and targets stay at the venue"
         elif command.verb is Verb.FLATTEN:
             chosen = [self.state.symbols[command.symbol]] if command.symbol else list(everything)
@@ -348,32 +361,11 @@ class Trader:
             if s.lots and s.open_order(OrderRole.EXIT) is None:
                 commands += self._exit(s, reason, now_ms)
             else:
-                commands += self._cancel_entries(s, now_ms, reason)
+                commands += cancel_entries(self.state, s, now_ms, reason)
         return commands
 
     def _exit(self, s: SymbolState, reason: ExitReason, now_ms: int) -> list[Command]:
-        """Leave at market, and enter no more. The stop stays until the position is flat."""
-        if s.trade is None or s.open_order(OrderRole.EXIT) is not None:
-            return []
-        order = closing_order(self.account, s.trade, OrderRole.EXIT, abs(s.lots), now_ms=now_ms, reason=reason)
-        return self._cancel_entries(s, now_ms, reason) + self._place(order)
-
-    def _cancel_entries(self, s: SymbolState, now_ms: int, reason: str) -> list[Command]:
-        return self._cancel([o for o in s.orders.values() if o.role is OrderRole.ENTRY], now_ms, reason)
-
-    def _cancel(self, orders: Sequence[Order], now_ms: int, reason: str) -> list[Command]:
-        commands: list[Command] = []
-        for order in orders:
-            canceling = self.state.symbols[order.symbol].canceling
-            if order.client_order_id not in canceling:
-                canceling.add(order.client_order_id)
-                wish = CancelRecord(order.client_order_id, order.symbol, now_ms, reason)
-                commands += [Journal(wish), CancelOrder(order, now_ms, reason)]
-        return commands
-
-    def _place(self, order: Order) -> list[Command]:
-        self.state.apply_intent(order)
-        return [Journal(IntentRecord(order)), PlaceOrder(order)]
+        return leave(self.account, self.state, s, reason, now_ms)
 
     def _unasked_order(self, s: SymbolState, fill: Fill) -> Order:
         """An order that only the venue knows: a liquidation."""
@@ -424,11 +416,34 @@ class Trader:
         sample = EquitySample(now_ms, wallet, unrealised, equity, peak, day_start)
         state.apply_equity(sample)
         cleared = self.guard.clear_day(now_ms) if new_day else []
-        return [Journal(EquityRecord(sample)), *_journalled(cleared)]
+        return [Journal(EquityRecord(sample)), *journalled(cleared)]
 
 
-def _journalled(events: Iterable[LimitEvent]) -> list[Command]:
-    return [Journal(LimitRecord(event)) for event in events]
+def _found_again(s: SymbolState, update: OrderUpdate) -> Order | None:
+    """An order that was given up because nobody found it, of which the venue now says that it works there."""
+    order = s.ended.get(update.client_order_id)
+    if order is None or order.state is not OrderState.REJECTED or order.venue_order_id:
+        return None
+    return order if update.state in RESTING_STATES else None
 
 
-_TOLD_BY_FILLS = frozenset({OrderState.PARTIALLY_FILLED, OrderState.FILLED})
+def _late_fill(before: Order, fill: Fill) -> AdjustmentRecord:
+    return AdjustmentRecord(
+        f"late-fill-{fill.symbol}-{fill.fill_id}",
+        fill.time_ms,
+        fill.symbol,
+        "a fill came of an order that was given up; it is booked",
+        f"{before.state}: {before.reason}",
+        f"{fill.side} {fill.qty_lots} lots of {before.client_order_id}",
+    )
+
+
+def _refused_fill(order: Order, fill: Fill) -> AdjustmentRecord:
+    return AdjustmentRecord(
+        f"{REFUSED_FILL}{fill.symbol}-{fill.fill_id}",
+        fill.time_ms,
+        fill.symbol,
+        f"fill {fill.fill_id} is more than its order has left; it is not booked",
+        f"{order.remaining_lots} lots left of {order.client_order_id}",
+        f"{fill.side} {fill.qty_lots} lots at {fill.price_ticks} ticks",
+    )

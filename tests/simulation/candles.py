@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from bisect import bisect_left
 from collections.abc import Sequence
 
@@ -51,7 +52,7 @@ class MemoryCandles:
         times = self._times.get(symbol, [])
         return [
             missing
-            for before, after in zip(times, times[1:], strict=False)
+            for before, after in itertools.pairwise(times)
             for missing in range(before + MINUTE_MS, after, MINUTE_MS)
         ]
 

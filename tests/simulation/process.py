@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from core.market.live import LiveMarket
-
 from core.clock import ExchangeClock
 from core.domain.errors import QuarterdeckError
 from core.domain.instrument import Instrument
@@ -25,6 +23,7 @@ from core.exchange.keys import Keys
 from core.exchange.requests import Requests, keep_time
 from core.exchange.venue import ExchangeVenue
 from core.logbook import Logbook
+from core.market.live import LiveMarket
 from core.pace import Pacer
 from core.settings import Settings
 from core.strategy import Strategy

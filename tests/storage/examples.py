@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from hypothesis import strategies as st
 
+from core.domain.errors import RejectKind
 from core.domain.operator import LimitEffect, LimitEvent, OperatorCommand, Verb
 from core.domain.orders import Fill, Order, OrderRole, OrderState, OrderType, OrderUpdate, Side
 from core.domain.records import (
@@ -28,6 +29,7 @@ from core.domain.records import (
     TradeRecord,
     TrainingRecord,
     TrainingStatus,
+    WatchRecord,
 )
 from core.domain.trading import (
     Contribution,
@@ -126,6 +128,7 @@ plain_records: st.SearchStrategy[Record] = st.one_of(
             floats,
             text,
             text,
+            text,
         ),
     ),
     st.builds(
@@ -137,7 +140,8 @@ plain_records: st.SearchStrategy[Record] = st.one_of(
     st.builds(CursorRecord, symbols, times),
     st.builds(FirstPriceRecord, symbols, times),
     st.builds(TrainingRecord, symbols, text, times, times, st.sampled_from(TrainingStatus), text, text, metrics),
-    st.builds(AdjustmentRecord, st.just("A"), times, symbols, text, text, text),
+    st.builds(WatchRecord, times),
+    st.builds(AdjustmentRecord, st.just("A"), times, symbols, text, text, text, money),
 )
 
 
@@ -163,7 +167,8 @@ def journals(draw: st.DrawFn) -> list[Record]:
 def _event(draw: st.DrawFn, what: str, order: Order, number: int) -> Record:
     if what == "update":
         state = draw(st.sampled_from(OrderState))
-        update = OrderUpdate(order.client_order_id, order.symbol, state, draw(times), draw(text), draw(text))
+        told = (draw(times), draw(text), draw(text), draw(st.sampled_from(RejectKind)))
+        update = OrderUpdate(order.client_order_id, order.symbol, state, *told)
         return OrderUpdateRecord(update, order)
     if what == "cancel":
         return CancelRecord(order.client_order_id, order.symbol, draw(times), draw(text))

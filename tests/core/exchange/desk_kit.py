@@ -317,6 +317,7 @@ def in_house(
         house = House(loop, symbols, exchange, leverage)
         with virtual_ccxt(house.clock):
             await house.start()
+            await house.pass_s(1)
             try:
                 return await test(house)
             finally:

@@ -17,7 +17,8 @@ def test_an_entry_is_filled_and_bracketed_from_its_fill_on() -> None:
         assert house.book().lots == entry.qty_lots
         await house.pass_s(1)
         stop, target = house.order(OrderRole.STOP), house.order(OrderRole.TARGET)
-        assert stop is not None and target is not None
+        assert stop is not None
+        assert target is not None
         assert (stop.state, target.state) == (OrderState.ACCEPTED, OrderState.ACCEPTED)
         assert {algo.client_id for algo in house.open_algos()} == {stop.client_order_id, target.client_order_id}
         await house.pass_s(60)
@@ -82,7 +83,8 @@ def test_an_order_of_another_is_shown_and_left_alone() -> None:
         ]
         await house.command(Verb.FLATTEN)
         await house.pass_s(40)
-        assert resting.is_open and algo.is_open
+        assert resting.is_open
+        assert algo.is_open
         house.check_books()
 
     in_house(test)

@@ -6,7 +6,6 @@ import ccxt
 import pytest
 
 from core.domain.errors import UnavailableError
-from core.exchange.apex_dialect import ApexOmni
 from core.exchange.contracts import Terms, instrument_of, load_instruments, terms_of
 from core.settings import Settings
 from tests.core.exchange.wire_kit import Answer, Asked, Exchange, error, run, symbol_row, wire_to
@@ -68,12 +67,6 @@ def test_a_mexc_contract_is_a_fraction_of_the_base() -> None:
     instrument = instrument_of("BTCUSDT", generic_market(), terms, SETTINGS)
     assert instrument.qty(10) == Decimal("0.001")
     assert (instrument.max_leverage, instrument.maintenance_margin_pct) == (125, Decimal("0.4"))
-
-
-def test_an_apex_contract_is_one_unit_of_the_base_whatever_ccxt_says() -> None:
-    row = generic_market(contractSize=0.001, precision={"amount": 0.001, "price": 0.1}, maker=0.0005, taker=0.0002)
-    market = ApexOmni().market_row(row)
-    assert instrument_of("BTCUSDT", market, TERMS, SETTINGS).qty(10) == Decimal("0.01")
 
 
 @pytest.mark.parametrize(

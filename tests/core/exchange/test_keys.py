@@ -72,6 +72,7 @@ def test_a_file_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.M
         ('api_key = "only-the-key"\n', "secret is missing"),
         ('secret = "only-the-secret"\n', "api_key is missing"),
         ('api_key = "k"\nsecret = "some-secret"\n', "api_key is too short"),
+        ('api_key = "some-key"\nsecret = "some-secret"\npassphrase = "abc"\n', "passphrase is too short"),
         ('apikey = "some-key"\nsecret = "some-secret"\n', "apikey: unknown key"),
         ("api_key = 12345678\n", "api_key: must be text"),
         ('api_key = "planted-secret-text\n', "not valid TOML"),

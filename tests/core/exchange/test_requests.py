@@ -3,6 +3,7 @@ import logging
 import traceback
 
 import aiohttp
+import ccxt
 import pytest
 
 from core.domain.errors import (
@@ -241,11 +242,60 @@ def test_a_ban_lets_nothing_out_is_told_and_clears_with_the_next_answer() -> Non
             assert caught.value.retry_ms == until_ms
         with pytest.raises(VenueBusyError):
             await wire.read("fetch_time")
+        with pytest.raises(ccxt.DDoSProtection, match="nothing was sent"):
+            await wire.client.fapiPrivatePostListenKey()
         assert len(exchange.asked) == 1
         assert wire.health.problem().startswith("requests: banned by the exchange")
         await asyncio.sleep(300)
         await wire.send("create_order", *ORDER)
         assert wire.health.problem() == ""
+
+    run(work())
+
+
+def test_an_answer_on_its_way_when_a_ban_begins_does_not_end_it() -> None:
+    async def work() -> None:
+        async def script(asked: Asked) -> Answer | None:
+            if asked.path.endswith("/account"):
+                await asyncio.sleep(1)
+                return Answer({"positions": [], "assets": []})
+            return error(-1003, "banned", 418, **{"Retry-After": "60"})
+
+        exchange = Exchange(script)  # type: ignore[arg-type]
+        wire = await wire_to(exchange)
+        slow = asyncio.ensure_future(wire.read("fetch_balance"))
+        with pytest.raises(VenueBusyError):
+            await wire.send("create_order", *ORDER)
+        await slow
+        assert wire.health.problem().startswith("requests: banned")
+
+    run(work())
+
+
+def test_limits_are_those_of_the_exchange() -> None:
+    async def work() -> None:
+        exchange = Exchange()
+        exchange.limits = [{"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": 20}]
+        wire = await wire_to(exchange)
+        for _ in range(11):
+            await wire.read("fetch_time")
+        with pytest.raises(VenueBusyError):
+            await wire.send("cancel_order", "1", "BTC/USDT:USDT")
+        assert len(exchange.asked) == 11
+
+    run(work())
+
+
+def test_an_answer_without_a_time_is_no_time() -> None:
+    async def work() -> None:
+        exchange = Exchange(answering())
+        exchange.script = lambda asked: no_time()
+        wire = await wire_to(exchange)
+        with pytest.raises(UnavailableError, match="holds no time"):
+            await wire.time.measure()
+
+    async def no_time() -> Answer:
+        return Answer({"time": "now"})
 
     run(work())
 

@@ -114,6 +114,7 @@ class Exchange:
         self.script = script
         self.asked: list[Asked] = []
         self.headers: dict[str, str] = {}
+        self.limits: list[dict[str, Any]] = []
         self.round_trip_s = round_trip_s
         self.clock = LoopClock()
         self.symbols: list[dict[str, Any]] = [symbol_row("BTC"), symbol_row("ETH")]
@@ -147,7 +148,7 @@ class Exchange:
 
     async def _known(self, asked: Asked) -> Answer:
         if asked.path.endswith("/exchangeInfo"):
-            return Answer({"symbols": self.symbols})
+            return Answer({"symbols": self.symbols, "rateLimits": self.limits})
         if self.script is not None and (answer := await self.script(asked)) is not None:
             return answer
         if asked.path.endswith("/v1/time"):
@@ -203,9 +204,6 @@ class PlainDialect:
     id = "binanceusdm"
     lacks = ()
     live_blockers = ()
-
-    def market_row(self, row: dict[str, Any]) -> dict[str, Any]:
-        return row
 
 
 async def wire_to(exchange: Exchange, wrong_ms: int = 0, keys: Keys | None = KEYS, **changes: Any) -> Requests:

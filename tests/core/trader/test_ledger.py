@@ -156,8 +156,8 @@ def test_a_fill_applied_twice_raises_and_changes_nothing(first: tuple, second: t
     with pytest.raises(ValueError, match="fill f1 was applied before"):
         ledger.apply_fill(replace(fill, qty_lots=fill.qty_lots + 1), "t")
     assert (ledger.account(mark), ledger.positions) == before
-    assert ledger.has_fill("f1")
-    assert not ledger.has_fill("f3")
+    assert ledger.has_fill(fill.symbol, "f1")
+    assert not ledger.has_fill(fill.symbol, "f3")
 
 
 def test_a_payment_applied_twice_raises_and_changes_nothing() -> None:

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.domain.errors import InvalidTransitionError
-from core.domain.market import MINUTE_MS, FirstPrice, Quote
+from core.domain.market import MINUTE_MS, FirstPrice
 from core.domain.operator import Verb
 from core.domain.orders import Fill, Order, OrderRole, OrderState, OrderType, OrderUpdate, Side
 from core.domain.records import (
+    AdjustmentRecord,
     CursorRecord,
     EquityRecord,
     FillRecord,
@@ -27,7 +27,7 @@ from core.domain.records import (
 )
 from core.domain.trading import ExitReason, SignalAction
 from core.trader.messages import CancelOrder, Command, Journal, PlaceOrder, TraderEvent
-from core.trader.trader import MAX_STOP_ATTEMPTS
+from core.trader.protection import MAX_LOST_STOPS
 from tests.core.trader.desk import BTC, ETH, NOON_MS, PRICES, XRP, Desk, canceled, make_trader, placed, records
 
 
@@ -266,7 +266,7 @@ def test_a_refused_stop_is_tried_again_and_then_the_position_is_left(desk: Desk)
     stop, target = placed(desk.enter())
     desk.accept(target)
     seen = {stop.client_order_id}
-    for _ in range(MAX_STOP_ATTEMPTS - 1):
+    for _ in range(MAX_LOST_STOPS - 1):
         (stop,) = placed(desk.reject(stop))
         assert (stop.role, stop.trigger_ticks) == (OrderRole.STOP, 594_000)
         assert stop.client_order_id not in seen
@@ -346,10 +346,14 @@ def test_news_after_the_end_of_an_order_is_ignored(desk: Desk) -> None:
         assert desk.update(entry, state) == []
 
 
-def test_an_impossible_message_is_an_error(desk: Desk) -> None:
+def test_a_refusal_after_a_fill_is_an_end(desk: Desk) -> None:
     desk.enter(lots=10)
-    with pytest.raises(InvalidTransitionError, match="partially_filled cannot become rejected"):
-        desk.update(desk.order(OrderRole.ENTRY), OrderState.REJECTED)
+    (record,) = records(
+        desk.update(desk.order(OrderRole.ENTRY), OrderState.REJECTED, "by the venue"), OrderUpdateRecord
+    )
+    assert (record.update.state, record.order.state) == (OrderState.REJECTED, OrderState.EXPIRED)
+    assert (record.order.filled_lots, record.order.reason) == (10, "by the venue")
+    assert desk.book().open_order(OrderRole.ENTRY) is None
 
 
 def test_a_fill_that_overtakes_the_cancel_of_its_entry(desk: Desk) -> None:
@@ -378,15 +382,29 @@ def test_a_stop_that_fills_after_its_cancel_tells_why_the_trade_closed(desk: Des
     assert record.trade.exit_reason == ExitReason.STOP
 
 
-def test_more_fills_than_ordered_are_an_error(desk: Desk) -> None:
+def test_more_fills_than_ordered_are_told_and_halt_entries(desk: Desk) -> None:
     desk.minute()
     (entry,) = placed(desk.predict(20))
     desk.accept(entry)
-    with pytest.raises(InvalidTransitionError, match="exceeds"):
-        desk.fill(entry, lots=42)
-    desk.fill(entry, lots=41)
-    with pytest.raises(InvalidTransitionError, match="exceeds"):
-        desk.fill(entry, lots=1)
+    commands = desk.fill(entry, lots=42, fill_id="odd")
+    (told,) = records(commands, AdjustmentRecord)
+    assert (told.what, told.ours) == (
+        "fill odd is more than its order has left; it is not booked",
+        f"41 lots left of {entry.client_order_id}",
+    )
+    assert (desk.book().lots, placed(commands)) == (0, [])
+    assert desk.fill(entry, lots=42, fill_id="odd") == []
+    desk.accept(*placed(desk.fill(entry, lots=41)))
+    assert len(records(desk.fill(entry, lots=1), AdjustmentRecord)) == 1, "whole already"
+    assert desk.book().lots == 41
+    desk.minute()
+    assert reason_of(desk.predict(20, ETH)) == (
+        "limit books (BTCUSDT: fill odd is more than its order has left; it is not booked); "
+        "clears when the operator resumes"
+    )
+    desk.operator(Verb.RESUME)
+    desk.minute()
+    assert len(placed(desk.predict(20, ETH), OrderRole.ENTRY)) == 1
 
 
 def test_a_liquidation_comes_from_an_order_that_only_the_venue_knows(desk: Desk) -> None:
@@ -500,11 +518,9 @@ def test_bars_move_the_cursor_and_timers_sample_the_account(desk: Desk) -> None:
     assert (sample.peak_equity_usdt, sample.day_start_equity_usdt) == (Decimal("10004.1"), 10_000)
 
 
-def test_quotes_and_first_prices_move_the_mark_and_say_nothing(desk: Desk) -> None:
+def test_first_prices_move_the_mark_and_say_nothing(desk: Desk) -> None:
     assert desk.handle(FirstPrice(BTC, NOON_MS, NOON_MS, 61_000.0)) == []
     assert desk.book().mark == 61_000
-    assert desk.handle(Quote(BTC, NOON_MS, 61_000.0, 61_002.0)) == []
-    assert desk.book().mark == 61_001
 
 
 def test_a_symbol_that_is_not_traded_is_an_error(desk: Desk) -> None:

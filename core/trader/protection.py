@@ -1,0 +1,175 @@
+"""Stops: placed with the first fill, kept true ever after, moved without a gap, and withdrawn when nothing is held.
+
+A stop counts as protection only in a state in which it is known to rest at the venue. The rules here are asked at two
+kinds of moments: when news of an order or a fill comes in, and by every watch between two bars, which is what acts
+on time that has passed.
+"""
+
+from __future__ import annotations
+
+from core.domain.orders import RESTING_STATES, Fill, Order, OrderRole
+from core.domain.records import WatchRecord
+from core.domain.trading import ExitReason
+from core.strategy import Strategy
+from core.trader import limits, sizing
+from core.trader.guard import Guard
+from core.trader.intents import closing_order
+from core.trader.messages import Command, Journal
+from core.trader.sending import cancel, journalled, leave, place
+from core.trader.state import OpenTrade, SymbolState, TraderState
+
+MAX_LOST_STOPS = 3
+"""A trade that lost so many stops is left: the venue does not want one."""
+
+CANCEL_AGAIN_MS = 5_000
+"""How long a withdrawal may go unanswered before it is asked for again."""
+
+_EXIT_AGAIN_MS, _EXIT_AGAIN_MOST_MS = 500, 8_000
+
+
+class Protection:
+    """Of every position of one account. `strategy` gives the distances of stop and target."""
+
+    def __init__(self, account: str, state: TraderState, guard: Guard, strategy: Strategy, limit_ms: int) -> None:
+        self._account = account
+        self._state = state
+        self._guard = guard
+        self._limit_ms = limit_ms
+        self.strategy = strategy
+
+    def bracket(self, s: SymbolState, order: Order, fill: Fill) -> list[Command]:
+        """Stop and target from the first fill, both for the whole order: reduce-only caps them at the position."""
+        assert s.trade is not None
+        sign = order.side.sign
+        stop = sizing.stop_ticks(fill.price_ticks, sign, self.strategy.stop_pct)
+        target = sizing.target_ticks(fill.price_ticks, sign, self.strategy.target_pct)
+        lots = abs(s.lots) + order.remaining_lots
+        return [
+            *self._place_stop(s.trade, lots, stop, fill.time_ms),
+            *place(
+                self._state,
+                closing_order(
+                    self._account,
+                    s.trade,
+                    OrderRole.TARGET,
+                    lots,
+                    now_ms=fill.time_ms,
+                    reason=ExitReason.TARGET,
+                    trigger_ticks=target,
+                ),
+            ),
+        ]
+
+    def restore(self, s: SymbolState, now_ms: int) -> list[Command]:
+        """Place a stop where those on their way or at rest do not cover the position and what may still be added to it;
+        leave at market where the price is beyond it or the venue keeps refusing one. Nothing while an exit is open."""
+        return [] if s.open_order(OrderRole.EXIT) is not None else self._restore(s, now_ms)
+
+    def move_stop(self, s: SymbolState, ticks: int, now_ms: int) -> list[Command]:
+        """Put the stop of a position at another trigger: the new one is placed now, and what it takes the place of is
+        withdrawn when it is known to rest (`retire`)."""
+        assert s.trade is not None
+        return self._place_stop(s.trade, s.lots_to_protect(), ticks, now_ms)
+
+    def retire(self, s: SymbolState, now_ms: int) -> list[Command]:
+        """Withdraw the stops that a later one, which rests and covers everything, has taken the place of."""
+        return cancel(self._state, _superseded(s), now_ms, "a later stop took its place")
+
+    def watch(self, now_ms: int) -> list[Command]:
+        """What time alone asks for. Journalled ahead of what it does; where it does nothing, nothing is."""
+        commands: list[Command] = []
+        for s in self._state.symbols.values():
+            commands += self._watch(s, now_ms)
+        return [Journal(WatchRecord(now_ms)), *commands] if commands else []
+
+    def _watch(self, s: SymbolState, now_ms: int) -> list[Command]:
+        since_ms = s.unprotected_since_ms
+        waited_ms = 0 if since_ms is None else now_ms - since_ms
+        is_over = since_ms is not None and waited_ms >= self._limit_ms
+        commands: list[Command] = journalled(
+            self._guard.check(
+                limits.UNPROTECTED,
+                s.instrument.symbol,
+                waited_ms / 1000.0,
+                self._limit_ms / 1000.0,
+                breached=is_over,
+                now_ms=now_ms,
+            )
+        )
+        trade = s.trade
+        if s.lots and trade is not None:
+            reason = trade.leaving or (ExitReason.UNPROTECTED if is_over else "")
+            commands += self._leave(s, trade, reason, now_ms) if reason else []
+            out = s.open_order(OrderRole.EXIT)
+            if out is None or out.state not in RESTING_STATES:
+                commands += self._restore(s, now_ms)
+        return commands + self._withdraw(s, now_ms)
+
+    def _restore(self, s: SymbolState, now_ms: int) -> list[Command]:
+        trade, stops, lots = s.trade, s.stops(), s.lots_to_protect()
+        if trade is None or not s.lots or sum(order.remaining_lots for order in stops) >= lots:
+            return []
+        sign = 1 if s.lots > 0 else -1
+        ticks = trade.stop_ticks or sizing.stop_ticks(
+            s.instrument.ticks_nearest(s.entry_price), sign, self.strategy.stop_pct
+        )
+        if sign * (s.mark - ticks * s.tick) <= 0:
+            return self._leave(s, trade, ExitReason.STOP, now_ms)
+        if trade.lost_stops >= MAX_LOST_STOPS:
+            return self._leave(s, trade, ExitReason.UNPROTECTED, now_ms)
+        return self._place_stop(trade, lots, ticks, now_ms)
+
+    def _leave(self, s: SymbolState, trade: OpenTrade, reason: str, now_ms: int) -> list[Command]:
+        return leave(self._account, self._state, s, reason, now_ms) if now_ms >= _exit_again_ms(trade) else []
+
+    def _place_stop(self, trade: OpenTrade, lots: int, ticks: int, now_ms: int) -> list[Command]:
+        return place(
+            self._state,
+            closing_order(
+                self._account,
+                trade,
+                OrderRole.STOP,
+                lots,
+                now_ms=now_ms,
+                reason=ExitReason.STOP,
+                trigger_ticks=ticks,
+            ),
+        )
+
+    def _withdraw(self, s: SymbolState, now_ms: int) -> list[Command]:
+        """Withdraw what rests and has no purpose any more, and ask again where nobody answered."""
+        resting = [order for order in s.orders.values() if order.state in RESTING_STATES]
+        unheard = [o for o in resting if now_ms - s.canceling.get(o.client_order_id, now_ms) >= CANCEL_AGAIN_MS]
+        for order in unheard:
+            del s.canceling[order.client_order_id]
+        useless = [order for order in resting if self._is_useless(s, order)]
+        return [
+            *cancel(self._state, unheard, now_ms, "asked for before"),
+            *cancel(self._state, useless, now_ms, "it has no purpose any more"),
+            *self.retire(s, now_ms),
+        ]
+
+    def _is_useless(self, s: SymbolState, order: Order) -> bool:
+        if order.role is OrderRole.LIQUIDATION:
+            return False
+        if order.reduce_only and not s.lots:
+            return True
+        if order.role is OrderRole.ENTRY and (self._state.halted or (s.trade is not None and s.trade.leaving)):
+            return True
+        return order.trade_id not in [trade.trade_id for trade in (s.trade, s.next_trade) if trade is not None]
+
+
+def _superseded(s: SymbolState) -> list[Order]:
+    stops, lots = s.stops(), s.lots_to_protect()
+    for n in range(len(stops) - 1, 0, -1):
+        if stops[n].state in RESTING_STATES and stops[n].remaining_lots >= lots:
+            return stops[:n]
+    return []
+
+
+def _exit_again_ms(trade: OpenTrade) -> int:
+    """When the next exit may be asked for: each that came to nothing doubles the wait."""
+    tries = trade.attempts.get(OrderRole.EXIT, 0)
+    if not tries:
+        return 0
+    return trade.exit_asked_ms + min(_EXIT_AGAIN_MS << (tries - 1), _EXIT_AGAIN_MOST_MS)
