@@ -36,7 +36,8 @@ class Stepper:
     ) -> None:
         """Take in the market events of one instant: the venue matches each before the trader sees it.
 
-        Quotes and funding rates are for the venue alone. With `timer` the trader then measures its limits and samples the account.
+        Quotes and funding rates are for the venue alone. With `timer` the trader then measures its limits and samples
+        the account.
         """
         async with self.lock:
             commands: list[Command] = []

@@ -20,6 +20,9 @@ FILLS_DUE_MS = 300
 """How long the stream may take to tell the fills of an order that is known to have them."""
 
 _MARGIN_MS = 1000
+_INTENT_QUIET_MS = 500
+"""An intent is in the books before it is durable, and on its way only after that."""
+
 _SENT_QUIET_MS = 4000
 _MARKET_QUIET_MS = 1000
 _PARTLY_QUIET_MS = 5000
@@ -43,7 +46,7 @@ class _Question:
     next_ms: int
     asked: int = 0
     absent_ms: int | None = None
-    refusal: str = ""
+    refusal: VenueRejectedError | None = None
     canceled_ms: int = 0
     again: bool = False
 
@@ -61,7 +64,7 @@ class Resolver:
         self._news: dict[str, tuple[OrderState, int, int]] = {}
         self._wake = asyncio.Event()
 
-    def ask(self, order: Order, *, in_ms: int = 0, refusal: str = "") -> None:
+    def ask(self, order: Order, *, in_ms: int = 0, refusal: VenueRejectedError | None = None) -> None:
         """Ask the exchange about `order`, now or in a while."""
         now_ms = self._clock.now_ms()
         question = self._questions.get(order.client_order_id)
@@ -85,9 +88,9 @@ class Resolver:
     async def refused(self, order: Order, error: VenueRejectedError, *, may_rest: bool) -> None:
         if may_rest:
             await self._books.update(order, OrderState.UNKNOWN, str(error))
-            self.ask(order, refusal=str(error))
+            self.ask(order, refusal=error)
         else:
-            await self._books.update(order, OrderState.REJECTED, str(error))
+            await self._books.update(order, OrderState.REJECTED, str(error), kind=error.kind)
 
     async def unknown(self, order: Order, error: VenueUnknownError) -> None:
         log.warning("%s %s of %s: %s", order.role, order.client_order_id, order.symbol, error)
@@ -113,12 +116,20 @@ class Resolver:
     async def ask_all_once(self) -> None:
         """Ask about every open order now, before anything is sent. What stays open is asked for again by `run`.
 
-        Raises UnavailableError, VenueUnknownError, VenueRejectedError or DataError.
+        Raises UnavailableError, VenueUnknownError, VenueRejectedError or DataError where one could not be asked for.
         """
-        for order in list(self._books.open_orders()):
-            seen = await self._venue.look(order)
+        gate = asyncio.Semaphore(_MAX_ASKING)
+
+        async def ask(order: Order) -> None:
+            async with gate:
+                seen = await self._venue.look(order)
             if seen is not None:
                 await self._books.settle(order, seen, fetch=True)
+
+        answers = await asyncio.gather(*map(ask, list(self._books.open_orders())), return_exceptions=True)
+        for answer in answers:
+            if isinstance(answer, BaseException):
+                raise answer
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as group:
@@ -180,8 +191,10 @@ class Resolver:
         self._news = news
 
     def _patience_ms(self, order: Order) -> int:
-        if order.state in (OrderState.UNKNOWN, OrderState.INTENT):
+        if order.state is OrderState.UNKNOWN:
             return 0
+        if order.state is OrderState.INTENT:
+            return _INTENT_QUIET_MS
         if order.state is OrderState.SENT:
             return _SENT_QUIET_MS
         if order.type is OrderType.MARKET:
@@ -255,20 +268,18 @@ class Resolver:
         first_ms = question.absent_ms
         question.absent_ms = now_ms if first_ms is None else first_ms
         if question.refusal and order.role is not OrderRole.ENTRY:
-            await self._books.update(order, OrderState.REJECTED, question.refusal)
+            await self._books.update(order, OrderState.REJECTED, str(question.refusal), kind=question.refusal.kind)
             return True
         if order.state in (OrderState.UNKNOWN, OrderState.SENT, OrderState.INTENT):
             if self._books.is_wanted(order):
                 await self._books.update(order, OrderState.SENT)
                 self._send_again(order)
                 return True
-            gone, reason = OrderState.REJECTED, question.refusal or "never arrived"
+            gone, reason = OrderState.REJECTED, str(question.refusal or "never arrived")
         else:
             gone, reason = OrderState.EXPIRED, "absent at the exchange"
         if first_ms is None or now_ms < self._arrival_deadline_ms(order):
             return False
-        if order.filled_lots and gone is OrderState.REJECTED:
-            gone = OrderState.EXPIRED
         await self._books.update(order, gone, reason)
         return not self._books.is_open(order)
 

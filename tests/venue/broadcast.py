@@ -22,7 +22,8 @@ def before_change(hub: Hub, market: SymbolMarket) -> None:
 
 
 def _copy(market: SymbolMarket) -> tuple[int, dict[int, int], dict[int, int]]:
-    return market.update_id, *({level[0]: level[1] for level in side} for side in (market.bids, market.asks))
+    bids, asks = ({level[0]: level[1] for level in side} for side in (market.bids, market.asks))
+    return market.update_id, bids, asks
 
 
 def _depth_streams(hub: Hub, market: SymbolMarket) -> list[str]:
@@ -37,7 +38,7 @@ def book(hub: Hub, market: SymbolMarket, now_ms: int) -> None:
         hub.publish(stream, book_ticker_event(market, now_ms))
     if market.told_book is None:
         return
-    told_id, *told = market.told_book
+    told_id, bids, asks = market.told_book
     market.told_book = _copy(market)
     event = {
         "e": "depthUpdate",
@@ -47,8 +48,8 @@ def book(hub: Hub, market: SymbolMarket, now_ms: int) -> None:
         "U": told_id + 1,
         "u": market.update_id,
         "pu": told_id,
-        "b": _changes(market, told[0], market.told_book[1]),
-        "a": _changes(market, told[1], market.told_book[2]),
+        "b": _changes(market, bids, market.told_book[1]),
+        "a": _changes(market, asks, market.told_book[2]),
     }
     for stream in _depth_streams(hub, market):
         hub.publish(stream, event)

@@ -26,6 +26,7 @@ def make_client(base_url: str, now_ms: Callable[[], int], **options: Any) -> ccx
     exceptions = client.exceptions
     exceptions["exact"] = {**exceptions["exact"], **exceptions["linear"]["exact"]}
     client.milliseconds = now_ms
+    client.timeout_on_exit = 0
     return client
 
 

@@ -179,7 +179,7 @@ class Exchange:
         if not self.settings.is_dual_side:
             return position_side, reduce_only
         if "reduceOnly" in params:
-            raise RefusalError(-1106)
+            raise RefusalError(-1106, "reduceOnly")
         return position_side, (position_side == "LONG") == (side == "SELL")
 
     def find_order(self, params: Mapping[str, str], code: int = -2013) -> Order:
@@ -244,8 +244,9 @@ class Exchange:
             raise RefusalError(-1116)
         client_id = self._client_id(params.get("clientAlgoId"), self.algos_by_client_id)
         close_position = params.get("closePosition", "").lower() == "true"
-        if close_position and ("quantity" in params or "reduceOnly" in params):
-            raise RefusalError(-4136)
+        for needless in ("quantity", "reduceOnly"):
+            if close_position and needless in params:
+                raise RefusalError(-1106, needless)
         is_market = kind.endswith("_MARKET")
         lots = 0 if close_position else contract.lots(params.get("quantity", "0"), is_market)
         position_side, reduce_only = self._sides(params, side)

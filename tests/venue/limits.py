@@ -54,6 +54,9 @@ ORDER_ROUTES = frozenset(
 
 
 def weight_of(method: str, path: str, params: Mapping[str, str]) -> int:
+    """What a request uses up of the futures API's minute; the other APIs have limits of their own."""
+    if not path.startswith("/fapi/"):
+        return 0
     tiers = BY_LIMIT.get(path)
     if tiers is not None:
         limit = integer(params, "limit", 500)

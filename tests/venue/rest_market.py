@@ -191,7 +191,7 @@ def long_short_ratio(exchange: Exchange, params: Params, now_ms: int) -> list[Ro
             "longShortRatio": "1.0000",
             "longAccount": "0.5000",
             "shortAccount": "0.5000",
-            "timestamp": now_ms - now_ms % 300_000,
+            "timestamp": str(now_ms - now_ms % 300_000),
         }
     ]
 
@@ -203,6 +203,6 @@ def open_interest_history(exchange: Exchange, params: Params, now_ms: int) -> li
             "symbol": market.symbol,
             "sumOpenInterest": market.contract.qty_text(10_000_000),
             "sumOpenInterestValue": str(market.contract.notional(10_000_000, market.last_ticks)),
-            "timestamp": now_ms - now_ms % 300_000,
+            "timestamp": str(now_ms - now_ms % 300_000),
         }
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +14,7 @@ from aiohttp import WSMsgType, web
 from tests.venue.streams import Connection
 from tests.venue.venue import BinanceVenue, Response
 
+CALLS_KEPT = 10_000
 SERVED_METHODS = ("GET", "POST", "PUT", "DELETE")
 
 
@@ -52,23 +54,31 @@ def _never(call: Call) -> Fault:
     return NO_FAULT
 
 
+def _as_it_is(call: Call, response: Response) -> Response | None:
+    return response
+
+
 @dataclass
 class VenueServer:
-    """Serves one venue until `close`. `now_ms` is the exchange's clock; `fault` is asked about every call first.
+    """Serves one venue until `close`. `now_ms` is the exchange's clock.
 
-    `calls` lists what arrived. `hold` stops all that the websockets would send until it is false again: a silent stall.
+    `fault` is asked about every call before the exchange sees it, `after` about every answer of the exchange: what it
+    returns goes out, and with None the answer is lost.
+    `calls` lists the newest that arrived. `hold` keeps back all that the websockets would send: a silent stall, which
+    `release` ends.
     """
 
     venue: BinanceVenue
     now_ms: Callable[[], int]
     fault: Callable[[Call], Fault] = _never
+    after: Callable[[Call, Response], Response | None] = _as_it_is
     host: str = "127.0.0.1"
     port: int = 0
-    calls: list[Call] = field(default_factory=list)
+    calls: deque[Call] = field(default_factory=lambda: deque(maxlen=CALLS_KEPT))
     refuses_websockets: bool = False
     hold: bool = False
     _runner: web.AppRunner | None = None
-    _sockets: dict[web.WebSocketResponse, Connection] = field(default_factory=dict)
+    _sockets: dict[Connection, asyncio.Transport | None] = field(default_factory=dict)
     _stalled: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def start(self) -> str:
@@ -104,15 +114,15 @@ class VenueServer:
     async def cut(self) -> None:
         """Break every websocket."""
         sockets, self._sockets = self._sockets, {}
-        for socket, connection in sockets.items():
+        for connection, transport in sockets.items():
             connection.close()
-            if socket._req is not None and socket._req.transport is not None:
-                socket._req.transport.abort()
+            if transport is not None:
+                transport.abort()
 
     def release(self) -> None:
         """End a silent stall: what was held back goes out now."""
         self.hold = False
-        for connection in self._sockets.values():
+        for connection in self._sockets:
             if connection.wake is not None:
                 connection.wake()
 
@@ -133,9 +143,9 @@ class VenueServer:
         response = fault.response
         if response is None:
             response = self.venue.http(request.method, target, body, request.headers, self.now_ms())
-            if fault.drop_after:
+            response = self.after(call, fault.answer or response)
+            if fault.drop_after or response is None:
                 return _abort(request)
-            response = fault.answer or response
         if fault.answer_delay_ms:
             await asyncio.sleep(fault.answer_delay_ms / 1000)
         return web.Response(
@@ -154,7 +164,7 @@ class VenueServer:
             return web.Response(status=404, text=str(error))
         socket = web.WebSocketResponse(autoping=True)
         await socket.prepare(request)
-        self._sockets[socket] = connection
+        self._sockets[connection] = request.transport
         waker = asyncio.Event()
         connection.wake = waker.set
         sender = asyncio.create_task(self._send(socket, connection, waker, fault.stall))
@@ -163,7 +173,7 @@ class VenueServer:
                 if message.type is WSMsgType.TEXT:
                     connection.receive(message.data, self.now_ms())
         finally:
-            self._sockets.pop(socket, None)
+            self._sockets.pop(connection, None)
             connection.close()
             sender.cancel()
             await asyncio.gather(sender, return_exceptions=True)

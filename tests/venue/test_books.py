@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,6 +16,7 @@ from tests.venue.refusals import RefusalError
 from tests.venue.venue import BinanceVenue
 
 SYMBOL = "ETHUSDT"
+Step = tuple[Any, ...]
 START_MS = 1_780_000_020_000
 STEP = st.one_of(
     st.tuples(st.just("market"), st.booleans(), st.integers(1, 400), st.booleans(), st.none() | st.integers(0, 100)),
@@ -26,39 +28,39 @@ STEP = st.one_of(
 )
 
 
-def act(venue: BinanceVenue, step: tuple[object, ...], now_ms: int) -> None:
+def act(venue: BinanceVenue, step: Step, now_ms: int) -> None:
     kind, market = step[0], venue.exchange.markets[SYMBOL]
     mid = market.last_ticks
     if kind == "move":
-        bid = Decimal(max(mid + int(step[1]), 100_000)) / 100
+        bid = Decimal(max(mid + step[1], 100_000)) / 100
         venue.set_book(
             SYMBOL,
             bid,
-            bid + int(step[2]) * Decimal("0.01"),
+            bid + step[2] * Decimal("0.01"),
             now_ms,
-            bid_qty=Decimal(int(step[3])) / 100,
+            bid_qty=Decimal(step[3]) / 100,
             ask_qty="0.3",
         )
     elif kind == "fund":
-        venue.fund(SYMBOL, Decimal(int(step[1])) / 10_000, Decimal(mid) / 100 + Decimal("0.00337"), now_ms)
+        venue.fund(SYMBOL, Decimal(step[1]) / 10_000, Decimal(mid) / 100 + Decimal("0.00337"), now_ms)
     elif kind == "trade":
-        price = Decimal(max(mid + int(step[1]), 100_000)) / 100
-        venue.trade(SYMBOL, price, Decimal(int(step[2])) / 1000, now_ms, is_buyer_maker=bool(step[3]))
+        price = Decimal(max(mid + step[1], 100_000)) / 100
+        venue.trade(SYMBOL, price, Decimal(step[2]) / 1000, now_ms, is_buyer_maker=bool(step[3]))
     else:
         place(venue, step, mid, now_ms)
 
 
-def place(venue: BinanceVenue, step: tuple[object, ...], mid: int, now_ms: int) -> None:
+def place(venue: BinanceVenue, step: Step, mid: int, now_ms: int) -> None:
     kind, is_buy, lots, reduce_only, extra = step
     params = {
         "symbol": SYMBOL,
         "side": "BUY" if is_buy else "SELL",
-        "quantity": f"{Decimal(int(lots)) / 1000}",
+        "quantity": f"{Decimal(lots) / 1000}",
         "reduceOnly": "true" if reduce_only else "false",
     }
     if kind == "market" and extra is not None:
-        venue.expire_after(SYMBOL, Decimal(int(extra)) / 1000)
-    price = f"{Decimal(mid + int(extra or 0)) / 100:.2f}"
+        venue.expire_after(SYMBOL, Decimal(extra) / 1000)
+    price = f"{Decimal(mid + (extra or 0)) / 100:.2f}"
     if kind == "stop":
         venue.place_external_algo(now_ms, **params, type="STOP_MARKET", triggerPrice=price)
     elif kind == "limit":
@@ -69,7 +71,7 @@ def place(venue: BinanceVenue, step: tuple[object, ...], mid: int, now_ms: int) 
 
 @settings(max_examples=120, deadline=None)
 @given(st.lists(STEP, min_size=5, max_size=60))
-def test_books_stay_exact_under_any_sequence(steps: list[tuple[object, ...]]) -> None:
+def test_books_stay_exact_under_any_sequence(steps: list[Step]) -> None:
     venue = BinanceVenue([SYMBOL], wallet_usdt="5000")
     now_ms = START_MS
     venue.set_book(SYMBOL, "3000.00", "3000.01", now_ms)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import ccxt
 import pytest
@@ -16,7 +17,7 @@ BTC = "BTC/USDT:USDT"
 PUSHED_OFF = Response(503, '{"code":-1008,"msg":"Server is currently overloaded with other requests."}', {})
 
 
-def on_orders(fault: Fault) -> object:
+def on_orders(fault: Fault) -> Callable[[Call], Fault]:
     return lambda call: fault if call.path == "/fapi/v1/order" and call.method == "POST" else NO_FAULT
 
 
@@ -39,15 +40,25 @@ async def test_a_fault_on_placing_is_felt_and_the_books_tell_what_happened(
     desk: Desk, fault: Fault, error: type[Exception], placed: int
 ) -> None:
     await desk.client.load_markets()
-    desk.server.fault = on_orders(fault)  # type: ignore[assignment]
+    desk.server.fault = on_orders(fault)
     with pytest.raises(error):
         await desk.client.create_order(BTC, "market", "buy", "0.010")
     assert len(desk.venue.orders) == placed
 
 
+async def test_an_answer_is_lost_only_where_an_order_was_accepted(desk: Desk) -> None:
+    await desk.client.load_markets()
+    desk.server.after = lambda call, answer: None if call.path == "/fapi/v1/order" and answer.status == 200 else answer
+    with pytest.raises(ccxt.InvalidOrder):
+        await desk.client.create_order(BTC, "market", "sell", "0.010", None, {"reduceOnly": True})
+    with pytest.raises(ccxt.NetworkError):
+        await desk.client.create_order(BTC, "market", "buy", "0.010")
+    assert len(desk.venue.orders) == 1
+
+
 async def test_malformed_json_is_not_taken_for_an_order(desk: Desk) -> None:
     await desk.client.load_markets()
-    desk.server.fault = on_orders(Fault(answer=Response(200, '{"orderId": 12, "sym', {})))  # type: ignore[assignment]
+    desk.server.fault = on_orders(Fault(answer=Response(200, '{"orderId": 12, "sym', {})))
     placed = await desk.client.create_order(BTC, "market", "buy", "0.010")
     assert placed["id"] is None
     assert len(desk.venue.orders) == 1
@@ -56,7 +67,7 @@ async def test_malformed_json_is_not_taken_for_an_order(desk: Desk) -> None:
 async def test_a_silent_stall_times_out(desk: Desk) -> None:
     await desk.client.load_markets()
     desk.client.timeout = 50
-    desk.server.fault = on_orders(Fault(stall=True))  # type: ignore[assignment]
+    desk.server.fault = on_orders(Fault(stall=True))
     with pytest.raises(ccxt.RequestTimeout):
         await desk.client.create_order(BTC, "market", "buy", "0.010")
     assert desk.venue.orders == []
@@ -99,5 +110,5 @@ async def test_every_call_is_listed_and_closing_leaves_no_task(desk: Desk) -> No
     await desk.client.close()
     await desk.server.close()
     await asyncio.gather(task, return_exceptions=True)
-    names = [other.get_coro().__qualname__ for other in asyncio.all_tasks()]  # type: ignore[union-attr]
+    names = [other.get_coro().__qualname__ for other in asyncio.all_tasks()]
     assert not [name for name in names if name.startswith("VenueServer")]

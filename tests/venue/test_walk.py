@@ -5,14 +5,14 @@ from __future__ import annotations
 import random
 
 from tests.venue.venue import BinanceVenue
-from tests.venue.walk import HISTORY_MINUTES, RandomWalk
+from tests.venue.walk import RandomWalk
 
 T0 = 1_780_000_020_000
 
 
 def run(seed: int) -> tuple[BinanceVenue, list[list[str]]]:
     venue = BinanceVenue(["BTCUSDT", "SOLUSDT"])
-    walk = RandomWalk(venue, ["BTCUSDT", "SOLUSDT"], random.Random(seed))
+    walk = RandomWalk(venue, ["BTCUSDT", "SOLUSDT"], random.Random(seed), history_minutes=100)
     walk.begin(T0)
     venue.place_external(T0, symbol="SOLUSDT", side="BUY", quantity="10")
     for step in range(600):
@@ -27,5 +27,5 @@ def test_the_same_seed_gives_the_same_market_and_another_seed_another() -> None:
     (venue, rows), (_, same), (_, other) = run(7), run(7), run(8)
     assert rows == same != other
     assert len({row[4] for row in rows}) > 5
-    assert len(venue.exchange.markets["BTCUSDT"].candles) == HISTORY_MINUTES + 9 * 60
+    assert len(venue.exchange.markets["BTCUSDT"].candles) == 100 + 9 * 60
     assert venue.ledger.funding_usdt < 0

@@ -6,6 +6,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import ccxt
+import pytest
+
 from tests.venue.conftest import Desk
 from tests.venue.streams import LISTEN_KEY_MS
 
@@ -139,3 +142,27 @@ async def test_an_expired_listen_key_falls_silent(desk: Desk) -> None:
     desk.venue.transfer("5", desk.now_ms)
     assert len(events) == 1
     task.cancel()
+
+
+async def test_the_order_book_stays_whole_when_our_own_order_takes_from_it(desk: Desk) -> None:
+    desk.venue.set_book("BTCUSDT", "50000.0", "50000.1", desk.now_ms, bid_qty="1", ask_qty="0.005")
+    book = await desk.client.watch_order_book(BTC)
+    assert book["asks"][0] == [50000.1, 0.005]
+    task = asyncio.ensure_future(desk.client.watch_order_book(BTC))
+    await desk.client.create_order(BTC, "market", "buy", "0.007")
+    book = await task
+    assert book["asks"][0] == [50000.2, 0.003]
+    task = asyncio.ensure_future(desk.client.watch_order_book(BTC))
+    await asyncio.sleep(0)
+    desk.venue.set_book("BTCUSDT", "49999.0", "49999.1", desk.now_ms, bid_qty="1", ask_qty="1")
+    book = await task
+    assert (book["bids"][0], book["asks"][0]) == ([49999.0, 1.0], [49999.1, 1.0])
+
+
+async def test_a_new_listen_key_follows_an_expired_one(desk: Desk) -> None:
+    first = (await desk.client.fapiPrivatePostListenKey())["listenKey"]
+    assert (await desk.client.fapiPrivatePutListenKey())["listenKey"] == first
+    desk.venue.advance(desk.clock.pass_ms(LISTEN_KEY_MS + 1_000))
+    with pytest.raises(ccxt.ExchangeError, match="-1125"):
+        await desk.client.fapiPrivatePutListenKey()
+    assert (await desk.client.fapiPrivatePostListenKey())["listenKey"] != first

@@ -305,7 +305,7 @@ class BinanceVenue:
 def _check_time(timestamp: int, window: int, now_ms: int) -> None:
     if window > MAX_RECV_WINDOW_MS:
         raise RefusalError(-1102, msg="recvWindow must be less than 60000")
-    if timestamp > now_ms + 1_000:
+    if timestamp >= now_ms + 1_000:
         ahead = timestamp - now_ms
         raise RefusalError(-1021, msg=f"Timestamp for this request was {ahead}ms ahead of the server's time.")
     if now_ms - timestamp > window:

@@ -12,7 +12,6 @@ from tests.venue.venue import BinanceVenue
 
 START_PRICES = {"BTCUSDT": 95_000.0, "ETHUSDT": 3_200.0, "BNBUSDT": 900.0, "SOLUSDT": 160.0, "XRPUSDT": 2.2}
 STEP_VOLATILITY = 0.00015
-HISTORY_MINUTES = 1_500
 STEPS_PER_MINUTE = 120
 VOLUME = (50.0, 500.0)
 
@@ -24,6 +23,7 @@ class RandomWalk:
     venue: BinanceVenue
     symbols: Sequence[str]
     random: random.Random
+    history_minutes: int = 5_000
     prices: dict[str, float] = field(default_factory=dict)
     funded_ms: int = 0
 
@@ -33,8 +33,8 @@ class RandomWalk:
         self.funded_ms = now_ms - now_ms % FUNDING_INTERVAL_MS
         for symbol in self.symbols:
             self.prices[symbol] = START_PRICES.get(symbol, 10.0)
-            start_ms = minute - HISTORY_MINUTES * MINUTE_MS
-            bars = [self._bar(symbol, start_ms + n * MINUTE_MS) for n in range(HISTORY_MINUTES)]
+            start_ms = minute - self.history_minutes * MINUTE_MS
+            bars = [self._bar(symbol, start_ms + n * MINUTE_MS) for n in range(self.history_minutes)]
             self.venue.load_history(symbol, bars)
             self._show(symbol, now_ms)
 
