@@ -623,15 +623,33 @@ def test_books_clears_when_the_operator_resumes() -> None:
     assert_cleared(desk, "books")
 
 
+def test_invariant_blocks_while_the_books_contradict_each_other_and_names_the_fault() -> None:
+    desk = make_desk()
+    desk.minute()
+    desk.trader.state.wallet_usdt += 1.0
+    desk.minute()
+    note = assert_fired(desk, "invariant", LimitEffect.NO_NEW_ENTRIES).note
+    assert note == "wallet 10001.0 differs from the 10000 of the books"
+    assert "limit invariant (wallet 10001.0" in str(records(desk.predict(20), SignalRecord)[0].signal.reason)
+
+
+def test_invariant_clears_when_every_check_passes_again() -> None:
+    desk = make_desk()
+    desk.minute()
+    desk.trader.state.wallet_usdt += 1.0
+    desk.minute()
+    desk.trader.state.wallet_usdt -= 1.0
+    desk.minute()
+    assert_cleared(desk, "invariant")
+
+
 # Transfers
 
 
 def test_a_withdrawal_is_no_loss() -> None:
     desk = make_desk(day_loss_usdt=100, max_drawdown_pct=2)
     lose(desk, 50)
-    (record,) = records(
-        desk.handle(WalletAdjustment("w1", desk.now_ms, Decimal(-4_000), "transfer")), AdjustmentRecord
-    )
+    (record,) = records(desk.handle(WalletAdjustment("w1", desk.now_ms, Decimal(-4_000), "transfer")), AdjustmentRecord)
     assert (record.ours, record.theirs, record.amount_usdt) == ("10000", "6000", Decimal(-4_000))
     desk.minute()
     assert desk.limits("day_loss_usdt") == desk.limits("drawdown") == []
