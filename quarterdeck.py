@@ -10,36 +10,26 @@ import contextlib
 import gc
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from core.clock import SystemClock
-from core.domain.errors import BadInputError, QuarterdeckError, UnavailableError
-from core.domain.market import MINUTE_MS
+from core.domain.errors import QuarterdeckError, UnavailableError
 from core.home import EngineLock, Home
 from core.runtime import EngineHandle, Finding, Reader, Row, RunRequest
+from quarterdeck_demo import DATA, chosen
 
 if TYPE_CHECKING:
-    from core.clock import VirtualClock
     from core.control import Control
-    from core.domain.instrument import Instrument
-    from core.domain.market import MarketEvent
-    from core.engine import Engine, EngineParts
+    from core.engine import Engine
     from core.lab import Lab
-    from core.logbook import LogSetup
-    from core.recovery import ResumePoint
     from core.settings import Settings
     from core.strategy import Strategy
-    from storage.candles import SqliteCandles
     from storage.database import Database
 
-DATA = Path(__file__).resolve().parent / "data"
-CONSOLE_CORE_SHARE = 0.45
-CONSOLE_PUBLISH_HZ = 4.0
-HEADLESS_PUBLISH_HZ = 1.0
 STOP_SIGNALS = ("SIGTERM", "SIGINT", "SIGHUP")
 
 
@@ -62,10 +52,10 @@ class QuarterdeckRuntime:
         collect_garbage()
         return EngineThread(lambda built: _serve(request, built, console=True))
 
-    def reader(self, home: Path) -> Reader:
+    def reader(self, home: Path, account: str | None = None) -> Reader:
         from storage.reader import Reader as StoredReader
 
-        return StoredReader(Home(home).database)
+        return StoredReader(Home(home).database, account)
 
     def import_files(
         self, home: Path, files: Sequence[Path], symbol: str | None, interval: str | None, synthetic: bool
@@ -98,8 +88,13 @@ class QuarterdeckRuntime:
 
         return [row.as_dict() for row in check_data(_existing_database(home))]
 
-    def doctor(self, home: Path, settings_path: Path | None, workers: bool) -> list[Finding]:
-        return _examine(Home(home), settings_path, workers)
+    def doctor(self, home: Path, settings_path: Path | None, workers: bool, exchange: bool = False) -> list[Finding]:
+        findings = _examine(Home(home), settings_path, workers)
+        if exchange:
+            from quarterdeck_exchange import examine_exchange
+
+            findings += examine_exchange(Home(home), _settings(settings_path, Home(home)))
+        return findings
 
     def backup(self, home: Path, target: Path) -> Row:
         database = _existing_database(home)
@@ -142,22 +137,32 @@ async def _serve_until_signal(request: RunRequest) -> None:
 
 async def _serve(request: RunRequest, built: Callable[[Engine, Control], None], *, console: bool) -> None:
     """Build an engine for `request`, tell `built`, and run it to its end."""
-    from core.clock import VirtualClock
+    from core.clock import ExchangeClock, VirtualClock
     from core.control_socket import ControlServer
     from core.engine import Engine, EngineControl
     from core.logbook import set_up
+    from quarterdeck_demo import demo_parts
+    from quarterdeck_exchange import exchange_parts
 
-    if request.mode != "demo":
-        raise BadInputError(f"--mode {request.mode}: this build trades the recorded market only; use --mode demo")
     home = Home(request.home)
     home.create()
     settings = _settings(request.settings_path, home)
     async with AsyncExitStack() as stack:
         stack.enter_context(EngineLock(home))
-        clock = VirtualClock(0)
-        logs = set_up(home.log, clock.now_ms, stderr=None if console else sys.stderr, stderr_level=request.log_level)
+        clock = VirtualClock(0) if request.mode == "demo" else ExchangeClock(SystemClock())
+        logs = set_up(
+            home.log,
+            clock.now_ms,
+            stderr=None if console else sys.stderr,
+            stderr_level=request.log_level,
+            label="" if request.mode == "demo" else request.mode.upper(),
+        )
         stack.callback(logs.close)
-        parts = await _demo_parts(request, home, settings, clock, logs, stack, console=console)
+        strategy = _strategy(settings)
+        if isinstance(clock, VirtualClock):
+            parts = await demo_parts(request, home, settings, strategy, clock, logs, stack, console=console)
+        else:
+            parts = await exchange_parts(request, home, settings, strategy, clock, logs, stack, console=console)
         engine = Engine(parts)
         control = EngineControl(engine, logs.book)
         await stack.enter_async_context(ControlServer(control, home))
@@ -165,105 +170,17 @@ async def _serve(request: RunRequest, built: Callable[[Engine, Control], None], 
         await engine.run()
 
 
-async def _demo_parts(
-    request: RunRequest,
-    home: Home,
-    settings: Settings,
-    clock: VirtualClock,
-    logs: LogSetup,
-    stack: AsyncExitStack,
-    *,
-    console: bool,
-) -> EngineParts:
-    """The recorded market, a simulated venue, and the account of this home."""
-    from core.account import Opening, check_seed, check_symbols, first_period, later_period
-    from core.engine import EngineParts
-    from core.learning.forecaster import WorkerForecaster
-    from core.learning.versions import sweep_partials
-    from core.learning.workers import WorkerPool
-    from core.market.instruments import load_instruments
-    from core.market.replay import ReplayFeed
-    from core.pace import Pacer
-    from core.recovery import replay_cursors, resume_point
-    from core.starts import Rules, start_meta
-    from core.strategy import history_ms
-    from core.trader.trader import Trader
-    from core.venues.rebuild import journalled_venue
-    from storage.candles import SqliteCandles
-    from storage.data_admin import import_recorded_market
-    from storage.database import open_database
-    from storage.journal import SqliteJournal
-
-    strategy = _strategy(settings)
-    database = open_database(home.database)
-    import_recorded_market(database, DATA, SystemClock().now_ms())
-    candles = await SqliteCandles.open(database)
-    stack.push_async_callback(candles.close)
-    journal = await SqliteJournal.open(database, request.mode)
-    stack.push_async_callback(journal.close)
-
-    instruments = _chosen(load_instruments(DATA / "instruments.toml", settings.costs), settings.market.symbols)
-    spans = {symbol: await _span(candles, symbol) for symbol in instruments}
-    records = await journal.load()
-    check_symbols(records, instruments)
-    point = resume_point(records, instruments)
-    stored = await journal.get_meta("opening")
-    if stored is None:
-        period = first_period(spans, history_ms(strategy, MINUTE_MS), request.from_ms, request.to_ms)
-        seed = settings.demo.seed if request.seed is None else request.seed
-        opening = Opening(seed, settings.account.initial_balance_usdt, period.start_ms)
-        await journal.set_meta({"opening": opening.to_json(), "mode": request.mode})
-    else:
-        opening = Opening.from_json(stored)
-        check_seed(opening, request.seed)
-        reached_ms = max((open_ms + MINUTE_MS for open_ms in point.bars.values()), default=opening.start_ms)
-        last_ms = max(span[1] for span in spans.values())
-        period = later_period(opening, reached_ms, last_ms, request.from_ms, request.to_ms)
-    settings = settings.with_initial_balance(opening.initial_balance_usdt)
-    await journal.put_instruments(list(instruments.values()))
-    await journal.set_meta(start_meta(journal.last_seq, SystemClock().now_ms(), Rules(settings, instruments)))
-    clock.advance_to(period.start_ms)
-
-    forecaster = None
-    if strategy.model is not None:
-        sweep_partials(home.models)
-        pool = WorkerPool(settings.engine.training_workers, settings.engine.worker_nice, home.worker_log)
-        stack.push_async_callback(pool.close)
-        forecaster = WorkerForecaster(strategy, pool, home.models, opening.seed)
-
-    def feed(point: ResumePoint) -> AsyncIterator[MarketEvent]:
-        delay_ms = settings.engine.first_price_delay_ms
-        symbols = tuple(instruments)
-        return ReplayFeed(candles, symbols, period.start_ms, period.end_ms, delay_ms, replay_cursors(point)).events()
-
-    return EngineParts(
-        mode=request.mode,
-        source="recorded Binance USD-M",
-        trader=Trader(request.mode, strategy, settings, instruments),
-        venue=journalled_venue(instruments, settings),
-        journal=journal,
-        records=records,
-        candles=candles,
-        forecaster=forecaster,
-        feed=feed,
-        clock=clock,
-        pacer=Pacer(request.speed, CONSOLE_CORE_SHARE if console else None),
-        logbook=logs.book,
-        start_ms=period.start_ms,
-        trade_from_ms=period.trade_from_ms,
-        end_with_feed=not console,
-        publish_hz=CONSOLE_PUBLISH_HZ if console else HEADLESS_PUBLISH_HZ,
-    )
-
-
 async def _verify(home: Home, settings_path: Path | None) -> Row:
     """Replay the account written last, each stretch of its journal by the rules that its start kept."""
     from core.account import Opening
     from core.backtest.verify import verify
+    from core.exchange.symbols import with_exchange_symbols
     from core.market.instruments import load_instruments
     from core.starts import Rules, Start, changes, read_starts
     from core.trader.trader import Trader
+    from quarterdeck_exchange import EXCHANGE
     from storage.candles import SqliteCandles
+    from storage.database import open_database
     from storage.journal_reader import JournalReader
 
     database = _existing_database(home.root)
@@ -272,8 +189,12 @@ async def _verify(home: Home, settings_path: Path | None) -> Row:
         meta = journal.meta()
         opening = Opening.from_json(meta["opening"])
         settings = settings.with_initial_balance(opening.initial_balance_usdt)
-        known = load_instruments(DATA / "instruments.toml", settings.costs)
-        today = Rules(settings, _chosen(known, settings.market.symbols))
+        exchange = meta.get(EXCHANGE)
+        if exchange is None:
+            known = load_instruments(DATA / "instruments.toml", settings.costs)
+            today = Rules(settings, chosen(known, settings.market.symbols))
+        else:
+            today = Rules(with_exchange_symbols(settings), journal.instruments())
         starts = read_starts(meta)
         if starts and starts[0].seq == 0:
             notes = [f"changed since the last start: {change}" for change in changes(starts[-1].rules, today)]
@@ -281,7 +202,8 @@ async def _verify(home: Home, settings_path: Path | None) -> Row:
             until = starts[0].seq if starts else journal.last_seq
             notes = [f"the settings of the first {until:,} records were not kept: replayed with those of today"]
             starts.insert(0, Start(0, today))
-        candles = await SqliteCandles.open(database)
+        market = database if exchange is None else open_database(home.market(exchange))
+        candles = await SqliteCandles.open(market)
         try:
             found = await verify(
                 journal,
@@ -308,22 +230,6 @@ def _strategy(settings: Settings) -> Strategy:
     from strategies.registry import load_strategy
 
     return load_strategy(settings.strategy, settings)
-
-
-def _chosen(instruments: dict[str, Instrument], symbols: Sequence[str]) -> dict[str, Instrument]:
-    unknown = [symbol for symbol in symbols if symbol not in instruments]
-    if unknown:
-        raise BadInputError(
-            f"market.symbols: no contract rules for {', '.join(unknown)}; known are {', '.join(instruments)}"
-        )
-    return {symbol: instruments[symbol] for symbol in symbols}
-
-
-async def _span(candles: SqliteCandles, symbol: str) -> tuple[int, int]:
-    span = await candles.span(symbol)
-    if span is None:
-        raise BadInputError(f"no candles of {symbol} are stored; import some with: quarterdeck data import FILE")
-    return span
 
 
 def _existing_database(home: Path) -> Database:
@@ -368,7 +274,7 @@ def _look_at_instruments(settings_path: Path | None, home: Home) -> str:
     from core.market.instruments import load_instruments
 
     settings = _settings(settings_path, home)
-    found = _chosen(load_instruments(DATA / "instruments.toml", settings.costs), settings.market.symbols)
+    found = chosen(load_instruments(DATA / "instruments.toml", settings.costs), settings.market.symbols)
     return ", ".join(found)
 
 

@@ -23,7 +23,7 @@ from core.learning import tasks
 from core.learning.forecaster import WorkerForecaster, training_bars, training_seed
 from core.learning.workers import WorkerPool
 from core.logbook import Logbook
-from core.market.replay import ReplayFeed
+from core.market.replay import ReplayFeed, batched
 from core.pace import Pacer
 from core.ports import BarColumns, Forecaster, TrainingResult
 from core.recovery import replay_cursors
@@ -157,14 +157,16 @@ async def _drive(home: Home, minutes: int, forecaster: Forecaster) -> float:
                 records=await journal.load(),
                 candles=candles,
                 forecaster=forecaster,
-                feed=lambda point: ReplayFeed(
-                    candles,
-                    tuple(instruments),
-                    START_MS,
-                    end_ms,
-                    settings.engine.first_price_delay_ms,
-                    replay_cursors(point),
-                ).events(),
+                feed=lambda point: batched(
+                    ReplayFeed(
+                        candles,
+                        tuple(instruments),
+                        START_MS,
+                        end_ms,
+                        settings.engine.first_price_delay_ms,
+                        replay_cursors(point),
+                    ).events()
+                ),
                 clock=VirtualClock(START_MS),
                 pacer=Pacer(None, None),
                 logbook=Logbook(),

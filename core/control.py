@@ -20,6 +20,8 @@ class StatusView:
     """The always-visible line. Ages are wall-clock milliseconds; None means not measured yet.
 
     `exit_cost_bps` is what closing a position at market costs (taker fee and slippage), of its notional.
+    `exchange` is the id of the exchange that is traded on or listened to, `connection` what is wrong with the way
+    there (empty when all is well), `clock_offset_ms` its clock less this machine's; all for paper and live only.
     """
 
     mode: str
@@ -39,10 +41,15 @@ class StatusView:
     source: str = ""
     note: str = ""
     exit_cost_bps: float | None = None
+    exchange: str = ""
+    connection: str = ""
+    clock_offset_ms: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class PriceView:
+    """`as_of_ms` is when the newest bar closed, `quote_ms` the time of the newest quote where the feed has quotes."""
+
     symbol: str
     last: float
     change_pct: float
@@ -51,10 +58,14 @@ class PriceView:
     decimals: int = 2
     prediction_bps: float | None = None
     model_version: str = ""
+    quote_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class PositionView:
+    """`protected` tells whether a stop is known to rest at the venue, None where nobody looks; `unprotected_ms` for how
+    long none is, None while one does."""
+
     trade_id: str
     symbol: str
     side: str
@@ -69,6 +80,8 @@ class PositionView:
     opened_ms: int
     strategy: str
     decimals: int = 2
+    protected: bool | None = None
+    unprotected_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +97,19 @@ class OrderView:
     state: str
     created_ms: int
     reduce_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ExternalOrderView:
+    """What others placed in the account: an order, or a position (then `type` is "position", `price` that of entry)."""
+
+    symbol: str
+    side: str
+    type: str
+    qty: float
+    price: float | None
+    state: str
+    client_order_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +200,7 @@ class Snapshot:
     meters: tuple[MeterView, ...] = ()
     trades: tuple[TradeView, ...] = ()
     charts: dict[str, ChartView] = field(default_factory=dict)
+    external: tuple[ExternalOrderView, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +223,11 @@ class Control(Protocol):
         """Lines logged since cursor `after` (0 at first) that are still kept, and the next cursor."""
         ...
 
-    async def command(self, verb: Verb, symbol: str = "", operator: str = "console") -> CommandResult:
-        """Ask the engine and wait for its answer. Raises UnavailableError when no engine answers."""
+    async def command(
+        self, verb: Verb, symbol: str = "", operator: str = "console", include_external: bool = False
+    ) -> CommandResult:
+        """Ask the engine and wait for its answer. Raises UnavailableError when no engine answers.
+
+        `include_external` is for a flatten: what others placed in the account goes, too.
+        """
         ...

@@ -60,8 +60,10 @@ def result_of(reply: bytes) -> Any:
         kind, message = answer["error"]["kind"], answer["error"]["message"]
     except (ValueError, KeyError, TypeError) as error:
         raise UnavailableError("the engine closed the connection or answered something unreadable") from error
-    family = getattr(errors, str(kind), QuarterdeckError)
-    raise family(message) if issubclass(family, QuarterdeckError) else QuarterdeckError(message)
+    named = getattr(errors, str(kind), None)
+    family = named if isinstance(named, type) and issubclass(named, QuarterdeckError) else QuarterdeckError
+    # Only the text came over: an error that says more is told as the nearest one above it that does not.
+    raise next(error for error in family.__mro__ if "__init__" not in vars(error))(message)
 
 
 def _read_line(peer: socket.socket) -> bytes:

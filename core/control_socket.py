@@ -2,7 +2,7 @@
 
 Request {"id", "method", "params"}; reply {"id", "result"} or {"id", "error": {"kind", "message"}}. Methods:
 status {}, snapshot {"parts": [names of Snapshot fields], all when absent}, logs {"after", "limit"},
-command {"verb", "symbol", "operator"}. Only the owner of the home can connect.
+command {"verb", "symbol", "operator", "include_external"}. Only the owner of the home can connect.
 """
 
 from __future__ import annotations
@@ -126,15 +126,18 @@ class ControlServer:
 
     async def _command(self, params: dict[str, Any]) -> CommandResult:
         symbol, operator = params.get("symbol", ""), params.get("operator", "socket")
+        include_external = params.get("include_external", False)
         try:
             verb = Verb(params.get("verb", ""))
         except ValueError as error:
             raise BadInputError(f"unknown verb; known: {', '.join(Verb)}") from error
         if not isinstance(symbol, str) or not isinstance(operator, str) or len(symbol) > 64 or len(operator) > 64:
             raise BadInputError("symbol and operator are text of at most 64 characters")
+        if not isinstance(include_external, bool):
+            raise BadInputError("include_external is true or false")
         try:
             async with asyncio.timeout(COMMAND_TIMEOUT_S):
-                return await self._control.command(verb, symbol, operator)
+                return await self._control.command(verb, symbol, operator, include_external)
         except TimeoutError as error:
             raise UnavailableError(
                 f"{verb}: the engine took it but has not answered within {COMMAND_TIMEOUT_S:g} s; look at its log"
@@ -189,8 +192,10 @@ class SocketControl:
         self._fetched += len(lines)
         self._cursor = int(reply["next"])
 
-    async def command(self, verb: Verb, symbol: str = "", operator: str = "console") -> CommandResult:
-        params = {"verb": verb.value, "symbol": symbol, "operator": operator}
+    async def command(
+        self, verb: Verb, symbol: str = "", operator: str = "console", include_external: bool = False
+    ) -> CommandResult:
+        params = {"verb": verb.value, "symbol": symbol, "operator": operator, "include_external": include_external}
         return decode(CommandResult, await self.request("command", params))
 
     async def request(self, method: str, params: dict[str, Any]) -> Any:

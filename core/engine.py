@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from core.account import iso
-from core.clock import VirtualClock, monotonic_ns
-from core.control import CommandResult, LogLine, RunState, Snapshot, StatusView
-from core.domain.errors import UnavailableError
-from core.domain.market import Bar, FirstPrice, MarketEvent
+from core.clock import EngineClock, monotonic_ns
+from core.control import CommandResult, ExternalOrderView, LogLine, RunState, Snapshot, StatusView
+from core.domain.errors import QuarterdeckError, UnavailableError
+from core.domain.market import Bar, FirstPrice, MarketBatch, Quote
 from core.domain.operator import OperatorCommand, Verb
-from core.domain.records import OperatorRecord, PredictionRecord, Record
-from core.lag import LagMeter
+from core.domain.records import AdjustmentRecord, OperatorRecord, PredictionRecord, Record
+from core.lag import PERIOD_S, LagMeter
 from core.logbook import Logbook
 from core.market.history import bar_at
-from core.market.replay import event_time_ms
 from core.narrate import narrate
 from core.pace import Pacer
 from core.ports import CandleStore, Forecaster, Journal, Venue
@@ -27,6 +26,7 @@ from core.recent import Recent
 from core.recovery import BOOK_DIFFERENCES, ResumePoint, newest_first_prices, reconcile, resume_point
 from core.rules import RuleDesk
 from core.session import Session
+from core.stepper import Stepper
 from core.trader import limits
 from core.trader.restore import restore, set_marks
 from core.trader.trader import Trader
@@ -43,6 +43,9 @@ from core.views import (
 
 log = logging.getLogger("quarterdeck.engine")
 
+FRESH_MS = 15_000
+"""A bar that closed longer ago than this is not decided on any more."""
+
 
 class RestorableVenue(Venue, Protocol):
     """A venue that lives in this process and is told its state again at start."""
@@ -52,12 +55,56 @@ class RestorableVenue(Venue, Protocol):
     ) -> None: ...
 
 
+Reconcile = Callable[[Trader, Venue, Stepper, int], Awaitable[list[AdjustmentRecord]]]
+"""Brings trader and venue to agree at a start; returns the differences found, already journalled."""
+
+Attendant = Callable[[Trader, Stepper], Coroutine[Any, Any, None]]
+"""Works beside the market for as long as the engine runs; what it learns goes through the stepper."""
+
+
+class RealTime(Protocol):
+    """What only an engine in real time has: looked at for every snapshot, never by a decision."""
+
+    def quotes(self) -> Mapping[str, Quote]:
+        """The newest of each symbol."""
+        ...
+
+    def fed_ms(self) -> int | None:
+        """The exchange's time of its newest news; None before any."""
+        ...
+
+    def exchange(self) -> str:
+        """Its id."""
+        ...
+
+    def problem(self) -> str:
+        """What is wrong with the way to the exchange; empty when all is well."""
+        ...
+
+    def clock_offset_ms(self) -> float:
+        """The exchange's clock less this machine's."""
+        ...
+
+    def external(self) -> tuple[ExternalOrderView, ...]:
+        """What others placed in the account."""
+        ...
+
+    async def flatten_external(self, symbol: str) -> str:
+        """Close it, of one symbol or, with an empty one, of all; one line of what was done.
+
+        Raises a QuarterdeckError where that is not certain.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class EngineParts:
     """What the composition root hands in. `records` is the loaded journal; `start_ms` is where a new account begins.
 
     `trade_from_ms` is where a resumed account does: earlier bars are walked through without new entries.
     `feed` opens the market behind a resume point. `end_with_feed` ends the run when the recorded market does.
+    `attendants` run beside it from the recovery on. `real_time` is None for a recorded market. `lag_period_s` is how
+    often the loop's lag is measured.
     """
 
     mode: str
@@ -68,14 +115,18 @@ class EngineParts:
     records: Sequence[Record]
     candles: CandleStore
     forecaster: Forecaster | None
-    feed: Callable[[ResumePoint], AsyncIterator[MarketEvent]]
-    clock: VirtualClock
+    feed: Callable[[ResumePoint], AsyncIterator[MarketBatch]]
+    clock: EngineClock
     pacer: Pacer
     logbook: Logbook
     start_ms: int
     trade_from_ms: int
     end_with_feed: bool
     publish_hz: float
+    reconcile: Reconcile = reconcile
+    attendants: Sequence[Attendant] = ()
+    real_time: RealTime | None = None
+    lag_period_s: float = PERIOD_S
 
 
 class Engine:
@@ -88,8 +139,16 @@ class Engine:
         settings = parts.trader.settings
         self._exit_cost_bps = float(settings.costs.taker_fee_bps) + settings.costs.slippage_bps
         self._recent = Recent(parts.trader.state)
-        self._session = Session(parts.trader, parts.venue, parts.journal, parts.forecaster, parts.clock, self._observe)
-        self._lag = LagMeter()
+        self._session = Session(
+            parts.trader,
+            parts.venue,
+            parts.journal,
+            parts.forecaster,
+            parts.clock,
+            self._observe,
+            waits_for_models=parts.real_time is None,
+        )
+        self._lag = LagMeter(parts.lag_period_s)
         self._state: RunState = "starting"
         self._note = ""
         self._operator_acts = 0
@@ -106,12 +165,15 @@ class Engine:
         """Recover, then trade. Raises what ended it when that was not a stop or the end of the market."""
         self._loop = asyncio.get_running_loop()
         self._publish_now()
-        await self._recover()
+        if not await self._recover_unless_stopped():
+            return
+        parts = self._parts
         async with asyncio.TaskGroup() as group:
             tasks = [
                 group.create_task(self._lag.run()),
                 group.create_task(self._publish()),
                 group.create_task(self._session.warm_up()),
+                *(group.create_task(attend(self._trader, self._session.stepper)) for attend in parts.attendants),
             ]
             market = group.create_task(self._follow_market(group))
             await self._until_over(market)
@@ -126,28 +188,40 @@ class Engine:
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._stop.set)
 
-    def submit(self, verb: Verb, symbol: str, operator: str) -> Future[CommandResult]:
+    def submit(self, verb: Verb, symbol: str, operator: str, include_external: bool = False) -> Future[CommandResult]:
         """Ask for a command from any thread. Raises UnavailableError when the engine does not run."""
         if self._loop is None or self._loop.is_closed():
             raise UnavailableError("no engine runs here")
-        return asyncio.run_coroutine_threadsafe(self.command(verb, symbol, operator), self._loop)
+        return asyncio.run_coroutine_threadsafe(self.command(verb, symbol, operator, include_external), self._loop)
 
     def fail(self, reason: str) -> None:
         """Show that the engine ended by an error."""
         self._state, self._note = "failed", reason
         self._publish_now()
 
-    async def command(self, verb: Verb, symbol: str, operator: str) -> CommandResult:
+    async def command(self, verb: Verb, symbol: str, operator: str, include_external: bool = False) -> CommandResult:
         """Carry out an operator's command between two steps. Runs on the engine's loop."""
         now_ms = self._parts.clock.now_ms()
         command_id = f"op-{now_ms}-{self._operator_acts}"
         if not (self._state == "running" or (self._state == "ended" and verb is not Verb.FLATTEN)):
             return CommandResult(command_id, accepted=False, message=f"refused: the engine is {self._state}")
-        command = OperatorCommand(command_id, verb, symbol, operator, now_ms)
+        command = OperatorCommand(command_id, verb, symbol, operator, now_ms, include_external)
         records = await self._session.stepper.step([command], now_ms)
         result = next(record.result for record in records if isinstance(record, OperatorRecord))
+        if include_external and verb is Verb.FLATTEN and not result.startswith("refused"):
+            result += f"; {await self._flatten_external(symbol)}"
         self._publish_now()
         return CommandResult(command_id, accepted=not result.startswith("refused"), message=result)
+
+    async def _flatten_external(self, symbol: str) -> str:
+        """What others hold is closed beside the steps of our own trading; what came of it, for the operator."""
+        if self._parts.real_time is None:
+            return "nobody else trades here"
+        try:
+            return await self._parts.real_time.flatten_external(symbol)
+        except QuarterdeckError as error:
+            log.error("what others placed could not be closed: %s", error)
+            return f"what others placed is not closed for certain: {error}"
 
     async def _until_over(self, market: asyncio.Task[None]) -> None:
         stop = asyncio.ensure_future(self._stop.wait())
@@ -155,9 +229,27 @@ class Engine:
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         stop.cancel()
 
+    async def _recover_unless_stopped(self) -> bool:
+        """Recovery asks a venue that may be slow to answer; a stop need not wait for it."""
+        recovering = asyncio.ensure_future(self._recover())
+        stop = asyncio.ensure_future(self._stop.wait())
+        try:
+            await asyncio.wait((recovering, stop), return_when=asyncio.FIRST_COMPLETED)
+            if recovering.done():
+                await recovering
+                return True
+        finally:
+            stop.cancel()
+            recovering.cancel()
+        await asyncio.wait((recovering,))
+        self._state = "stopping"
+        self._publish_now()
+        return False
+
     async def _recover(self) -> None:
         parts, trader = self._parts, self._trader
         self._state = "recovering"
+        self._publish_now()
         records = parts.records
         differences = restore(trader, records)
         self._session.take_in(records)
@@ -177,11 +269,12 @@ class Engine:
             *(record.prediction.made_ms for record in records if isinstance(record, PredictionRecord)),
         )
         parts.clock.advance_to(now_ms)
-        differences += await reconcile(trader, parts.venue, self._session.stepper, now_ms)
+        differences += await parts.reconcile(trader, parts.venue, self._session.stepper, now_ms)
         if records:
             log.info("recovered %d records up to %s: %d differences", len(records), iso(now_ms), len(differences))
             newest_ms = max((bar.close_time_ms for bar in last_bars), default=0)
-            await self._session.answer_newest([bar for bar in last_bars if bar.close_time_ms == newest_ms])
+            if newest_ms + FRESH_MS > parts.clock.now_ms():
+                await self._session.answer_newest([bar for bar in last_bars if bar.close_time_ms == newest_ms])
         if any(difference.what in BOOK_DIFFERENCES for difference in differences):
             pause = OperatorCommand(f"recovery-{now_ms}", Verb.PAUSE, "", "recovery: the books differ", now_ms)
             await self._session.stepper.step([pause], now_ms)
@@ -220,13 +313,13 @@ class Engine:
         parts, session = self._parts, self._session
         session.start_trainings(group)
         self._state = "running"
-        async for due_ms, batch in _batches(parts.feed(self._point)):
-            trading = due_ms >= parts.trade_from_ms
+        async for batch in parts.feed(self._point):
+            trading = batch.trading and batch.due_ms >= parts.trade_from_ms
             if trading:
-                await session.deliver_models(due_ms)
-                await parts.pacer.until(due_ms)
-            self._note_progress(due_ms)
-            await session.instant(due_ms, batch, group, trading=trading)
+                await session.deliver_models(batch.due_ms)
+                await parts.pacer.until(batch.due_ms)
+            self._note_progress(batch.due_ms)
+            await session.instant(batch.due_ms, batch.events, group, trading=trading)
         self._state = "ended"
         log.info("the recorded market ended")
 
@@ -255,15 +348,16 @@ class Engine:
         books = state.symbols
         champions = self._session.champions()
         recent = self._recent
+        quotes = self._parts.real_time.quotes() if self._parts.real_time is not None else {}
         self.latest = Snapshot(
             seq=self._seq,
             status=self._status(),
             prices=tuple(
-                price_view(s, self._session.histories[symbol], champions.get(symbol, ""))
+                price_view(s, self._session.histories[symbol], champions.get(symbol, ""), quotes.get(symbol))
                 for symbol, s in books.items()
                 if s.bar_close_ms
             ),
-            positions=tuple(position_view(s) for s in books.values() if s.lots),
+            positions=tuple(position_view(s, quotes.get(symbol)) for symbol, s in books.items() if s.lots),
             orders=tuple(order_view(order, s.instrument) for s in books.values() for order in s.orders.values()),
             signals=(
                 *outlook_views(books.values(), recent, self._trader.threshold_bps),
@@ -272,15 +366,16 @@ class Engine:
             meters=meter_views(self._trader.readings),
             trades=tuple(trade_view(trade) for trade in reversed(recent.trades)),
             charts=chart_views(self._session.histories, recent),
+            external=self._parts.real_time.external() if self._parts.real_time is not None else (),
         )
 
     def _status(self) -> StatusView:
         state, parts = self._trader.state, self._parts
+        real_time = parts.real_time
         shown: RunState = self._state
         if shown == "running" and (state.halted or state.paused):
             shown = "halted" if state.halted else "paused"
         equity = state.equity_usdt()
-        fed_ns = self._fed_ns
         return StatusView(
             mode=parts.mode,
             state=shown,
@@ -292,7 +387,7 @@ class Engine:
             exposure_pct=limits.exposure_pct(sum(s.notional_usdt for s in state.symbols.values()), equity),
             open_positions=sum(1 for s in state.symbols.values() if s.lots),
             open_orders=sum(len(s.orders) for s in state.symbols.values()),
-            feed_age_ms=None if fed_ns is None else (monotonic_ns() - fed_ns) / 1e6,
+            feed_age_ms=self._feed_age_ms(),
             loop_lag_ms=self._lag.p99_ms(),
             halts=(
                 *self._trader.guard.halts(),
@@ -303,7 +398,17 @@ class Engine:
             source=parts.source,
             note=self._note or self._session.note(),
             exit_cost_bps=self._exit_cost_bps,
+            exchange=real_time.exchange() if real_time is not None else "",
+            connection=real_time.problem() if real_time is not None else "",
+            clock_offset_ms=real_time.clock_offset_ms() if real_time is not None else None,
         )
+
+    def _feed_age_ms(self) -> float | None:
+        real_time = self._parts.real_time
+        if real_time is not None:
+            fed_ms = real_time.fed_ms()
+            return None if fed_ms is None else float(self._parts.clock.now_ms() - fed_ms)
+        return None if self._fed_ns is None else (monotonic_ns() - self._fed_ns) / 1e6
 
 
 class EngineControl:
@@ -319,20 +424,7 @@ class EngineControl:
     def log_lines(self, after: int) -> tuple[int, list[LogLine]]:
         return self._logbook.lines_after(after)
 
-    async def command(self, verb: Verb, symbol: str = "", operator: str = "console") -> CommandResult:
-        return await asyncio.wrap_future(self._engine.submit(verb, symbol, operator))
-
-
-async def _batches(events: AsyncIterator[MarketEvent]) -> AsyncIterator[tuple[int, list[MarketEvent]]]:
-    """Events grouped by the instant at which they are due."""
-    batch: list[MarketEvent] = []
-    due_ms = 0
-    async for event in events:
-        at_ms = event_time_ms(event)
-        if batch and at_ms != due_ms:
-            yield due_ms, batch
-            batch = []
-        due_ms = at_ms
-        batch.append(event)
-    if batch:
-        yield due_ms, batch
+    async def command(
+        self, verb: Verb, symbol: str = "", operator: str = "console", include_external: bool = False
+    ) -> CommandResult:
+        return await asyncio.wrap_future(self._engine.submit(verb, symbol, operator, include_external))

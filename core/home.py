@@ -44,6 +44,15 @@ class Home:
         """What Optuna remembers of its studies, so that a search can be resumed."""
         return self.root / "optuna.db"
 
+    def market(self, exchange: str) -> Path:
+        """Candles that came from an exchange as they happened, never mixed with recorded ones."""
+        return self.root / f"market-{exchange}.db"
+
+    @property
+    def keys(self) -> Path:
+        """An exchange's keys, for an operator who keeps them in a file; it must be readable by nobody else."""
+        return self.root / "keys.toml"
+
     @property
     def models(self) -> Path:
         return self.root / "models"

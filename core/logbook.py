@@ -114,10 +114,15 @@ class JsonLines(logging.Formatter):
 
 
 class PlainLines(logging.Formatter):
-    """For people: time, level, message, and what an exception was."""
+    """For people: time, level, message, and what an exception was. `label`, where there is one, begins every line."""
+
+    def __init__(self, label: str = "") -> None:
+        super().__init__()
+        self._label = f"{label} " if label else ""
 
     def format(self, record: logging.LogRecord) -> str:
-        text = f"{iso_utc(time_ms_of(record))} {record.levelname:<7} {record.name}: {record.getMessage()}"
+        when = f"{self._label}{iso_utc(time_ms_of(record))}"
+        text = f"{when} {record.levelname:<7} {record.name}: {record.getMessage()}"
         return f"{text}: {record.exc_text.splitlines()[-1]}" if record.exc_text else text
 
 
@@ -176,10 +181,11 @@ def set_up(
     stderr: TextIO | None = None,
     stderr_level: str = "INFO",
     secrets: Iterable[str] = (),
+    label: str = "",
 ) -> LogSetup:
     """Send the root logger, from INFO on, to a ring, to the file at `path` and, where given, to `stderr`.
 
-    `now_ms` is the engine's time. Raises OSError when the file cannot be opened.
+    `now_ms` is the engine's time; `label` begins every line on stderr. Raises OSError when the file cannot be opened.
     """
     stamp = Stamp(now_ms, secrets)
     book = Logbook()
@@ -189,7 +195,7 @@ def set_up(
     level = logging.INFO
     if stderr is not None:
         stream = logging.StreamHandler(stderr)
-        stream.setFormatter(PlainLines())
+        stream.setFormatter(PlainLines(label))
         stream.setLevel(stderr_level)
         level = min(level, stream.level)
         book.setLevel(logging.INFO)

@@ -92,6 +92,11 @@ class ModelDesk:
     def tasks(self) -> list[_Task]:
         return [task for _, task in self._pending.values() if task is not None]
 
+    def finished(self, now_ms: int) -> list[TrainingRecord]:
+        """Results of the trainings that have ended by now, due now; waits for none."""
+        ended = [(record, task) for record, task in self._pending.values() if task is not None and task.done()]
+        return [_outcome(replace(record, due_ms=max(record.due_ms, now_ms)), task.result()) for record, task in ended]
+
     async def results(self, until_ms: int) -> list[TrainingRecord]:
         """Results due at or before `until_ms`, in order of due time and symbol; waits for those still running."""
         due = sorted(

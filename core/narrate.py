@@ -62,7 +62,10 @@ def _narrate(record: Record, instruments: Mapping[str, Instrument]) -> None:
             _trade_log.info("%s closed by %s: net %+.2f USDT", t.symbol, t.exit_reason, t.net_pnl_usdt)
         case FundingRecord(p):
             _trade_log.info("%s funding %+.4f USDT at %s", p.symbol, p.amount_usdt, p.rate)
-        case OrderUpdateRecord(update, order) if update.state in (OrderState.REJECTED, OrderState.UNKNOWN):
+        case OrderUpdateRecord(update, order) if update.state is OrderState.UNKNOWN:
+            text = "%s %s order UNKNOWN (%s): the venue is asked by its id until it is known, and nothing is assumed"
+            _trade_log.warning(text, order.symbol, order.role, update.reason)
+        case OrderUpdateRecord(update, order) if update.state is OrderState.REJECTED:
             _trade_log.warning("%s %s order %s: %s", order.symbol, order.role, update.state, update.reason)
         case LimitRecord(e):
             text = "%s %s %s: %.2f of %.2f %s"

@@ -70,12 +70,24 @@ class BarColumns:
     volume: NDArray[np.float64]
 
 
+@dataclass(frozen=True, slots=True)
+class SettledFunding:
+    """A funding rate as the exchange settled it, a fraction of notional; `mark_price` None where it gave none."""
+
+    symbol: str
+    time_ms: int
+    rate: Decimal
+    mark_price: Decimal | None
+
+
 class CandleStore(Protocol):
     async def bars(self, symbol: str, from_ms: int, to_ms: int) -> BarColumns:
         """Bars with from_ms <= open time < to_ms, oldest first (may be empty)."""
         ...
 
     async def append(self, bars: Sequence[Bar]) -> None: ...
+
+    async def append_funding(self, rates: Sequence[SettledFunding]) -> None: ...
 
     async def funding(self, symbol: str, from_ms: int, to_ms: int) -> list[FundingRate]: ...
 

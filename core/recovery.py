@@ -15,8 +15,8 @@ from core.stepper import Stepper
 from core.trader.messages import CancelOrder, Command, PlaceOrder
 from core.trader.trader import Trader
 
-_LOTS, _WALLET = "position lots", "wallet USDT"
-BOOK_DIFFERENCES = frozenset({_LOTS, _WALLET})
+LOTS, _WALLET = "position lots", "wallet USDT"
+BOOK_DIFFERENCES = frozenset({LOTS, _WALLET})
 """Differences after which no new entry may be made before an operator has looked."""
 
 _RESENDABLE = frozenset({OrderState.INTENT, OrderState.SENT, OrderState.UNKNOWN})
@@ -127,7 +127,7 @@ async def _compare_books(trader: Trader, venue: Venue, now_ms: int) -> list[Adju
     theirs = await venue.positions_lots()
     for symbol, s in trader.state.symbols.items():
         if s.lots != theirs.get(symbol, 0):
-            found.append(_book_difference(symbol, _LOTS, s.lots, theirs.get(symbol, 0), now_ms))
+            found.append(_book_difference(symbol, LOTS, s.lots, theirs.get(symbol, 0), now_ms))
     wallet = await venue.wallet_usdt()
     ours = trader.state.ledger.wallet_usdt
     if wallet != ours:

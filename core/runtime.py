@@ -7,7 +7,7 @@ inside its methods.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -27,6 +27,7 @@ class RunRequest:
     `settings_path` is None for the defaults. `speed` is market seconds per second, None as fast as possible.
     `from_ms` (inclusive) and `to_ms` (exclusive) cut the recorded market, None for its own ends; `seed` None takes
     that of the settings. `log_level` is the lowest level shown on stderr; the log file takes everything from INFO on.
+    `confirm_live` is what the operator typed to confirm a live start (see `core.arming`), empty for none.
     """
 
     mode: Mode
@@ -37,6 +38,7 @@ class RunRequest:
     to_ms: int | None = None
     seed: int | None = None
     log_level: str = "INFO"
+    confirm_live: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +107,16 @@ class Runtime(Protocol):
         ...
 
     def start_engine(self, request: RunRequest) -> EngineHandle:
-        """Start an engine in its own thread; returns once it can be asked for snapshots. Raises as run_headless."""
+        """Start an engine in its own thread; returns once it can be asked for snapshots. Raises as run_headless.
+
+        Raises ConfirmationError where `confirm_live` is not the tag of the account; it may be asked for again.
+        """
         ...
 
-    def reader(self, home: Path) -> Reader: ...
+    def reader(self, home: Path, account: str | None = None) -> Reader:
+        """Of one account ("demo", "paper", "live"), or None for the one written last. Raises UnavailableError where the
+        home has no such account yet."""
+        ...
 
     def lab(self, home: Path) -> Lab:
         """The backtest lab of a home; nothing is opened or made before it is asked for something."""
@@ -129,8 +137,11 @@ class Runtime(Protocol):
         """One row a problem (gap, impossible candle, duplicate); empty when the candles are whole."""
         ...
 
-    def doctor(self, home: Path, settings_path: Path | None, workers: bool) -> list[Finding]:
-        """Checks only the root can make: database, candles, strategies and, with `workers`, worker processes."""
+    def doctor(self, home: Path, settings_path: Path | None, workers: bool, exchange: bool = False) -> list[Finding]:
+        """Checks only the root can make: database, candles, strategies and, with `workers`, worker processes.
+
+        With `exchange`, also the exchange of the settings: it is asked over the network.
+        """
         ...
 
     def backup(self, home: Path, target: Path) -> Row:

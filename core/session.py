@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Sequence
 
 from core.account import iso
-from core.clock import VirtualClock
+from core.clock import EngineClock
 from core.domain.errors import ModelError
 from core.domain.market import MINUTE_MS, Bar, MarketEvent
 from core.domain.records import Record, TrainingRecord
@@ -41,7 +41,8 @@ class Session:
     """One trader on one venue, with what makes its predictions: a desk of models or a desk of rules.
 
     `observe` is told of every record once it is durable. `forecaster` may be None for a strategy without a model.
-    `desk` tells predictions in place of the strategy's rule or model.
+    `desk` tells predictions in place of the strategy's rule or model. With `waits_for_models` market time stands still
+    until a training that is due has ended; without, as in real time, its model comes when it is ready.
     """
 
     def __init__(
@@ -50,9 +51,11 @@ class Session:
         venue: Venue,
         journal: Journal,
         forecaster: Forecaster | None,
-        clock: VirtualClock,
+        clock: EngineClock,
         observe: Callable[[Sequence[Record]], None],
         desk: PredictionDesk | None = None,
+        *,
+        waits_for_models: bool = True,
     ) -> None:
         settings, strategy = trader.settings, trader.strategy
         self.trader = trader
@@ -74,6 +77,7 @@ class Session:
         if strategy.rule is not None and desk is None:
             self.rules = RuleDesk(strategy, self.symbols, self._inference_delay_ms)
         self._desk = desk or self.rules
+        self._waits_for_models = waits_for_models
         self.stepper = Stepper(trader, venue, journal, self._observe)
 
     def take_in(self, records: Sequence[Record]) -> None:
@@ -107,10 +111,11 @@ class Session:
             self.outage = f"no predictions: {error}"
 
     async def deliver_models(self, until_ms: int) -> None:
-        """Put every model that is due by `until_ms` in charge, each at its time; waits for those still in training."""
+        """Put every model that is due by `until_ms` in charge, each at its time."""
         if self.models is None:
             return
-        for record in await self.models.results(until_ms):
+        due = await self.models.results(until_ms) if self._waits_for_models else self.models.finished(until_ms)
+        for record in due:
             self._clock.advance_to(record.due_ms)
             await self.stepper.step((), record.due_ms, extra=[record])
 

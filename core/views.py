@@ -14,6 +14,7 @@ from core.control import (
     TradeView,
 )
 from core.domain.instrument import Instrument
+from core.domain.market import Quote
 from core.domain.orders import Order
 from core.domain.trading import Signal, Trade
 from core.market.history import BarHistory
@@ -30,15 +31,17 @@ def decimals(instrument: Instrument) -> int:
     return max(0, -exponent) if isinstance(exponent, int) else 0
 
 
-def price_view(s: SymbolState, history: BarHistory, model_version: str) -> PriceView:
-    """`change_pct` is over the last 24 hours, or over what is stored where that is less."""
+def price_view(s: SymbolState, history: BarHistory, model_version: str, quote: Quote | None = None) -> PriceView:
+    """`change_pct` is over the last 24 hours, or over what is stored where that is less. A quote is newer than the
+    mark that decisions are made on."""
     closes = tuple(bar.close for bar in list(history.recent)[-_SPARK_BARS:])
     before = history.close_before(_DAY_BARS)
+    last = _last(s, quote)
     return PriceView(
         symbol=s.instrument.symbol,
-        last=s.mark,
-        change_pct=100.0 * (s.mark / before - 1.0) if before else 0.0,
-        as_of_ms=s.bar_close_ms,
+        last=last,
+        change_pct=100.0 * (last / before - 1.0) if before else 0.0,
+        as_of_ms=quote.time_ms if quote is not None else s.bar_close_ms,
         closes=closes,
         decimals=decimals(s.instrument),
         prediction_bps=s.prediction.value_bps if s.prediction is not None else None,
@@ -46,22 +49,29 @@ def price_view(s: SymbolState, history: BarHistory, model_version: str) -> Price
     )
 
 
-def position_view(s: SymbolState) -> PositionView:
+def _last(s: SymbolState, quote: Quote | None) -> float:
+    return (quote.bid + quote.ask) / 2.0 if quote is not None else s.mark
+
+
+def position_view(s: SymbolState, quote: Quote | None = None) -> PositionView:
+    """Valued at the quote where there is one, else at the mark."""
     trade = s.trade
     price = s.instrument.price
     cost = abs(s.cost_usdt)
+    mark = _last(s, quote)
+    unrealised = s.lots * s.lot_qty * mark - s.cost_usdt
     return PositionView(
         trade_id=trade.trade_id if trade else "",
         symbol=s.instrument.symbol,
         side="long" if s.lots > 0 else "short",
         qty=float(s.instrument.qty(abs(s.lots))),
         entry_price=s.entry_price,
-        mark_price=s.mark,
+        mark_price=mark,
         stop_price=float(price(trade.stop_ticks)) if trade and trade.stop_ticks else None,
         target_price=float(price(trade.target_ticks)) if trade and trade.target_ticks else None,
-        notional_usdt=s.notional_usdt,
-        unrealised_usdt=s.unrealised_usdt,
-        unrealised_pct=100.0 * s.unrealised_usdt / cost if cost else 0.0,
+        notional_usdt=abs(s.lots) * s.lot_qty * mark,
+        unrealised_usdt=unrealised,
+        unrealised_pct=100.0 * unrealised / cost if cost else 0.0,
         opened_ms=trade.entry_time_ms if trade else 0,
         strategy=trade.strategy if trade else "",
         decimals=decimals(s.instrument),

@@ -12,11 +12,14 @@ import numpy as np
 
 from core.domain.errors import DataError
 from core.domain.market import MINUTE_MS, Bar, FundingRate
-from core.ports import BarColumns
+from core.ports import BarColumns, SettledFunding
 from storage.connection import Connection
 from storage.database import Database, storage_errors, transaction
 
 T = TypeVar("T")
+
+FUNDING_INTERVAL_MS = 8 * 60 * MINUTE_MS
+"""Under which interval the funding that arrives live is listed: no exchange settles more seldom."""
 
 CHUNK_ROWS = 16_384
 """So many rows at a time are Python objects where many are read or written."""
@@ -26,7 +29,7 @@ WHERE symbol = ? AND interval_ms = ? AND open_time_ms >= ? AND open_time_ms < ? 
 INSERT_CANDLE = "INSERT INTO candles VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _STREAM = """INSERT INTO sources
 (name, sha256, kind, is_synthetic, symbol, interval_ms, first_ms, last_ms, rows, imported_ms, note)
-VALUES ('stream', '', 'candles', 0, ?, ?, ?, ?, ?, ?, 'arrived live')
+VALUES ('stream', '', ?, 0, ?, ?, ?, ?, ?, ?, 'arrived live')
 ON CONFLICT DO UPDATE SET first_ms = min(first_ms, excluded.first_ms), last_ms = max(last_ms, excluded.last_ms),
     rows = rows + excluded.rows
 RETURNING source_id"""
@@ -93,6 +96,11 @@ class SqliteCandles:
         if bars:
             await self._call(lambda connection: self._append(connection, bars))
 
+    async def append_funding(self, rates: Sequence[SettledFunding]) -> None:
+        """Store settled rates. One that is there already stays; DataError if it differs."""
+        if rates:
+            await self._call(lambda connection: self._append_funding(connection, rates))
+
     async def funding(self, symbol: str, from_ms: int, to_ms: int) -> list[FundingRate]:
         """Rates with from_ms <= time < to_ms, oldest first, as `read_funding` has them."""
         return await self._call(lambda connection: read_funding(connection, symbol, self._interval_ms, from_ms, to_ms))
@@ -127,7 +135,7 @@ class SqliteCandles:
         if not news:
             return
         times = [bar.open_time_ms for bar in news]
-        told = (symbol, self._interval_ms, min(times), max(times), len(news), max(times))
+        told = ("candles", symbol, self._interval_ms, min(times), max(times), len(news), max(times))
         source_id = connection.execute(_STREAM, told).fetchone()[0]
         rows = [
             (symbol, bar.interval_ms, bar.open_time_ms, bar.open, bar.high, bar.low, bar.close, bar.volume, source_id)
@@ -146,3 +154,33 @@ class SqliteCandles:
                 f"{bar.symbol}: the bar of {bar.open_time_ms} is stored with other values; the stored one was kept"
             )
         return row is not None
+
+    def _append_funding(self, connection: sqlite3.Connection, rates: Sequence[SettledFunding]) -> None:
+        by_symbol: dict[str, list[SettledFunding]] = {}
+        for rate in rates:
+            by_symbol.setdefault(rate.symbol, []).append(rate)
+        with transaction(connection):
+            for symbol, its_rates in by_symbol.items():
+                news = [rate for rate in its_rates if not _is_rate_stored(connection, rate)]
+                if not news:
+                    continue
+                times = [rate.time_ms for rate in news]
+                told = ("funding", symbol, FUNDING_INTERVAL_MS, min(times), max(times), len(news), max(times))
+                source_id = connection.execute(_STREAM, told).fetchone()[0]
+                rows = [(symbol, rate.time_ms, str(rate.rate), _text(rate.mark_price), source_id) for rate in news]
+                connection.executemany("INSERT INTO funding_rates VALUES (?, ?, ?, ?, ?)", rows)
+
+
+def _is_rate_stored(connection: sqlite3.Connection, rate: SettledFunding) -> bool:
+    row = connection.execute(
+        "SELECT rate, mark_price FROM funding_rates WHERE symbol = ? AND time_ms = ?", (rate.symbol, rate.time_ms)
+    ).fetchone()
+    if row is not None and row != (str(rate.rate), _text(rate.mark_price)):
+        raise DataError(
+            f"{rate.symbol}: the funding rate of {rate.time_ms} is stored with other values; the stored one was kept"
+        )
+    return row is not None
+
+
+def _text(price: Decimal | None) -> str | None:
+    return None if price is None else str(price)

@@ -15,9 +15,10 @@ from textual.app import App
 from textual.screen import Screen
 
 from core.control import Control, Snapshot
-from core.domain.errors import QuarterdeckError
+from core.domain.errors import ConfirmationError, QuarterdeckError
 from core.domain.operator import Verb
 from tui import terminal
+from tui.arming import ArmingDesk, LiveStart
 from tui.format import UNICODE, Glyphs, fit, plain_text
 from tui.keys import ACTIONS, SAFETY, Action, bindings, scoped
 from tui.lab_desk import LabAccess, LabDesk
@@ -26,7 +27,7 @@ from tui.lab_runs import CALM, HASTY, Patience
 from tui.safety import SafetyDesk
 from tui.screens.console import ConsoleScreen
 from tui.theme import THEMES, default_theme, textual_themes
-from tui.widgets.bars import status_row, waiting_row
+from tui.widgets.bars import mode_badge, status_row, trouble, waiting_row
 from tui.widgets.logs import LEVELS
 from tui.widgets.panel import View
 from tui.widgets.prompt import Asked
@@ -55,6 +56,7 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
 
     `clock_ms` is the console's own clock, for ages, guards and time-outs. `engine_here` says whether the engine runs
     in this process and so ends with it. `terminal_alive` is asked on every flush; once it says no the app leaves.
+    `mode` is that of the engine to come. With `live` the operator is asked for the account tag and `connect` is unused.
     """
 
     CSS_PATH = "console.tcss"
@@ -77,6 +79,8 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
         terminal_alive: Callable[[], bool] = lambda: True,
         signalled: Callable[[int], None] = lambda _: None,
         lab: LabAccess | None = None,
+        mode: str = "",
+        live: LiveStart | None = None,
     ) -> None:
         super().__init__()
         self.signalled = signalled
@@ -92,7 +96,9 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
         self.failure = ""
         self.exit_code = 0
         self.lab = LabDesk(lab, LabHost(self), clock_ms)
-        self.deck = ConsoleScreen(self._tick, self._urgent, glyphs, self.lab)
+        self.mode = mode
+        self.arming = ArmingDesk(self, live) if live is not None else None
+        self.deck = ConsoleScreen(self._tick, self._urgent, glyphs, self.lab, self.arming)
         self._leaving = False
         self._terminal_alive = terminal_alive
         self._started_ms = clock_ms()
@@ -119,8 +125,10 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
     def _first_picture(self) -> None:
         self.deck.go(self.deck.page)
         self.flush()
-        if self.control is None and self.connect is not None:
-            self.call_after_refresh(self.start, self._connect(self.connect))
+        if self.arming is not None:
+            self.call_after_refresh(self.arming.ask)
+        elif self.control is None and self.connect is not None:
+            self.call_after_refresh(self.start, self.attach(self.connect))
 
     def start(self, job: Any) -> None:
         """Run a coroutine beside the console; one that can fail sees to that itself."""
@@ -128,9 +136,12 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _connect(self, connect: Callable[[], Awaitable[Control]]) -> None:
+    async def attach(self, connect: Callable[[], Awaitable[Control]]) -> None:
+        """Get an engine, or show why there is none. Raises ConfirmationError where the operator may be asked again."""
         try:
             self.control = await connect()
+        except ConfirmationError:
+            raise
         except QuarterdeckError as error:
             self.failure, self.exit_code = str(error), error.exit_code
         except Exception as error:
@@ -202,7 +213,8 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
     def _view(self, snapshot: Snapshot | None) -> View:
         if snapshot is None:
             waited = (self.clock_ms() - self._started_ms) // 1000
-            waiting = self.failure or f"starting the engine, {waited} s. q leaves"
+            asking = self.arming.waiting if self.arming is not None else ""
+            waiting = self.failure or asking or f"starting the engine, {waited} s. q leaves"
             return View(None, self.glyphs, self.symbol, waiting)
         silent_ms = self.clock_ms() - self._seq_seen_ms
         silent = silent_ms > SILENT_AFTER_MS and snapshot.status.state not in _QUIET_STATES
@@ -212,16 +224,23 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
         width = self.deck.size.width
         if snapshot is None:
             word, role = ("FAILED", "badge_bad") if self.failure else ("STARTING", "badge_warn")
-            return waiting_row(word, f"quarterdeck {self.version}: {view.waiting}", role, width, self.glyphs.ellipsis)
+            if self.arming is not None and self.arming.waiting and not self.failure:
+                word = "CONFIRM"
+            text = f"quarterdeck {self.version}: {view.waiting}"
+            return waiting_row(word, text, role, width, self.glyphs.ellipsis, self.mode)
         badges = [f"SILENT {view.stale}"] if view.stale else []
         badges += ["FROZEN"] if self.frozen is not None else []
         pressing = sum(meter.level != "ok" for meter in snapshot.meters)
-        alerts = max(pressing, len(snapshot.status.halts))
+        naked = sum(position.protected is False for position in snapshot.positions)
+        alerts = max(pressing, len(snapshot.status.halts)) + naked + bool(snapshot.status.connection)
         return status_row(snapshot.status, alerts, badge=" ".join(badges), width=width, glyphs=self.glyphs)
 
     def _notice_row(self, snapshot: Snapshot | None, view: View, progress: tuple[str, str] | None) -> Row:
         text, role = self._notice(snapshot, view, progress)
-        return ((fit(f" {plain_text(text)}", self.deck.size.width, ellipsis=self.glyphs.ellipsis), role),)
+        mode = snapshot.status.mode if snapshot is not None else self.mode
+        badge: Row = (mode_badge(mode),) if mode == "live" else ()
+        width = self.deck.size.width - sum(len(word) for word, _ in badge)
+        return (*badge, (fit(f" {plain_text(text)}", width, ellipsis=self.glyphs.ellipsis), role))
 
     def _notice(self, snapshot: Snapshot | None, view: View, progress: tuple[str, str] | None) -> tuple[str, str]:
         """The operator's own act first, then what stands, then the keys of the panel."""
@@ -233,8 +252,8 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
             return (f"FAILED: {self.failure}", "bad") if self.failure else ("", "plain")
         if view.stale:
             return f"the engine has said nothing for {view.stale}: every number here is at least as old", "bad"
-        if snapshot.status.halts:
-            return f"HALT: {'; '.join(snapshot.status.halts)}", "bad"
+        if urgent := trouble(snapshot):
+            return urgent
         if snapshot.status.state in _STANDSTILL:
             return _STANDSTILL[snapshot.status.state], "warn"
         if snapshot.status.note:
@@ -260,20 +279,21 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
             return None if self.desk.reason_against(action, self.snapshot) else True
         scopes = _SCOPES.get(f"{action}({', '.join(map(repr, parameters))})" if parameters else action, ())
         if "confirm" in scopes:
-            return self.desk.question is not None
+            question = self.desk.question
+            return question is not None and (action != "confirm_external" or question.external > 0)
         if scopes and self.deck.target.NAME not in scopes:
             return False
         return action != "log_next" or bool(self.deck.logs.wanted)
 
-    def _send(self, verb: Verb) -> None:
-        self.start(self._command(verb))
+    def _send(self, verb: Verb, include_external: bool) -> None:
+        self.start(self._command(verb, include_external))
 
-    async def _command(self, verb: Verb) -> None:
+    async def _command(self, verb: Verb, include_external: bool) -> None:
         if self.control is None:
             self.desk.answered(verb, False, "no engine is attached")
             return
         try:
-            result = await self.control.command(verb)
+            result = await self.control.command(verb, include_external=include_external)
         except QuarterdeckError as error:
             self.desk.answered(verb, False, str(error))
         except Exception as error:
@@ -348,6 +368,10 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
 
     def action_confirm_no(self) -> None:
         self.desk.no()
+        self.flush()
+
+    def action_confirm_external(self) -> None:
+        self.desk.turn_external()
         self.flush()
 
     def action_leave(self) -> None:

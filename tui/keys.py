@@ -37,6 +37,7 @@ _OPENING = ("lab", "lab_run", "lab_trades")
 ACTIONS: tuple[Action, ...] = (
     Action("confirm_yes", "y", "y", "yes", "do what the confirm bar says", scopes=("confirm",)),
     Action("confirm_no", "n,escape,enter", "n esc", "no", "cancel what the confirm bar says", scopes=("confirm",)),
+    Action("confirm_external", "e", "e", "external", "flatten what others placed, too, or not", scopes=("confirm",)),
     Action("pause", "P", "P", "pause", "no new entries, at once; exits and stops go on", footer=1, guarded=True),
     Action(
         "halt",

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from core.control import Control
 from tui import terminal
 from tui.app import CLOSED_EXIT_CODE, FLUSH_HZ, QuarterdeckApp
+from tui.arming import LiveStart
 from tui.lab_desk import LabAccess
 
 
@@ -23,10 +24,13 @@ def run_console(
     mouse: bool = True,
     lab: LabAccess | None = None,
     let_go: Callable[[], None] = lambda: None,
+    mode: str = "",
+    live: LiveStart | None = None,
 ) -> int:
     """Run the console on this process's terminal until the operator leaves; returns the exit code.
 
-    `lab` is the backtest lab that panel 9 shows; None where there is none.
+    `lab` is the backtest lab that panel 9 shows; None where there is none. `mode` is that of the engine to come; with
+    `live` the operator has to confirm it first, and 1 is returned where they do not.
     `let_go` releases what else the process holds, where the terminal keeps the console from leaving after a signal.
     128 + n after signal n, 129 when the terminal was closed, the error's own code when `connect` failed.
     """
@@ -52,6 +56,8 @@ def run_console(
         terminal_alive=alive,
         signalled=last_resort.arm,
         lab=lab,
+        mode=mode,
+        live=live,
     )
     app.run(mouse=mouse)
     last_resort.disarm()

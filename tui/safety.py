@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from core.control import Snapshot
 from core.domain.operator import Verb
@@ -28,7 +28,8 @@ _SENT = {
 class Question:
     """What the confirm bar shows. `y` counts from `guard_ms` after it opened; after `timeout_ms` it is a no.
 
-    `act` is what a yes does where it is none of the safety acts.
+    `act` is what a yes does where it is none of the safety acts. `external` is how much others placed in the account;
+    a yes takes that too only where `include_external` was chosen as well.
     """
 
     kind: str
@@ -38,6 +39,8 @@ class Question:
     guard_ms: int = 0
     timeout_ms: int = CONFIRM_TIMEOUT_MS
     act: Callable[[], None] | None = None
+    external: int = 0
+    include_external: bool = False
 
     def ready(self, now_ms: int) -> bool:
         return now_ms - self.opened_ms >= self.guard_ms
@@ -56,7 +59,14 @@ class Question:
             (" n, esc, enter: cancel (default) ", "key"),
             (f"  cancels itself in {left_s} s", "dim"),
         )
-        return [((f" {self.title} ", "badge_bad"),), *self.facts, last]
+        return [((f" {self.title} ", "badge_bad"),), *self.facts, *self._external_rows(), last]
+
+    def _external_rows(self) -> list[Row]:
+        if not self.external:
+            return []
+        what = f" placed by OTHERS in this account: {plural(self.external, 'item')}, "
+        chosen = ("CLOSED TOO", "badge_bad") if self.include_external else ("left alone", "strong")
+        return [((what, "warn"), chosen, ("   ", "plain"), (" e changes that ", "key"))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +82,7 @@ class SafetyDesk:
     def __init__(
         self,
         clock_ms: Callable[[], int],
-        send: Callable[[Verb], None],
+        send: Callable[[Verb, bool], None],
         leave: Callable[[], None],
         *,
         engine_here: bool,
@@ -99,7 +109,7 @@ class SafetyDesk:
             return f"pause: already {state}; no new entries"
         if action == "resume" and state not in ("paused", "halted"):
             return f"resume: the engine is {state}, nothing to resume"
-        if action == "flatten" and not snapshot.positions:
+        if action == "flatten" and not (snapshot.positions or snapshot.external):
             return "flatten: no open position"
         return ""
 
@@ -131,7 +141,13 @@ class SafetyDesk:
         """`rows` is how many positions the bar has room for."""
         count = len(snapshot.positions)
         title = f"FLATTEN: close {plural(count, 'position')} at market? {snapshot.status.mode.upper()}"
-        self._ask(title, "flatten", flatten_facts(snapshot, rows, self._glyphs), FLATTEN_GUARD_MS)
+        facts = flatten_facts(snapshot, rows - bool(snapshot.external), self._glyphs)
+        self._ask(title, "flatten", facts, FLATTEN_GUARD_MS, len(snapshot.external))
+
+    def turn_external(self) -> None:
+        """The second choice of a flatten: whether what others placed goes, too."""
+        if self.question is not None and self.question.external:
+            self.question = replace(self.question, include_external=not self.question.include_external)
 
     def ask(self, kind: str, title: str, facts: Sequence[Row], act: Callable[[], None]) -> None:
         """Ask before something that is no safety act. A safety act that is being asked about is answered first."""
@@ -175,7 +191,7 @@ class SafetyDesk:
             self._do(Verb.RESUME)
         else:
             self._closing = frozenset(p.trade_id for p in snapshot.positions) if snapshot else frozenset()
-            self._do(Verb.FLATTEN)
+            self._do(Verb.FLATTEN, question.include_external)
 
     def no(self, why: str = "") -> None:
         if self.question is not None:
@@ -210,13 +226,13 @@ class SafetyDesk:
         self.tell(f"flatten done: {total}/{total} closed, the engine confirms it", "good")
         return None
 
-    def _ask(self, title: str, kind: str, facts: tuple[Row, ...], guard_ms: int = 0) -> None:
+    def _ask(self, title: str, kind: str, facts: tuple[Row, ...], guard_ms: int = 0, external: int = 0) -> None:
         if self.question is None or self.question.kind != kind:
-            self.question = Question(kind, title, facts, self._clock_ms(), guard_ms)
+            self.question = Question(kind, title, facts, self._clock_ms(), guard_ms, external=external)
 
-    def _do(self, verb: Verb) -> None:
-        self.tell(_SENT[verb])
-        self._send(verb)
+    def _do(self, verb: Verb, include_external: bool = False) -> None:
+        self.tell(_SENT[verb] + (", with what others placed" if include_external else ""))
+        self._send(verb, include_external)
 
 
 def flatten_facts(snapshot: Snapshot, rows: int, g: Glyphs) -> tuple[Row, ...]:

@@ -17,6 +17,10 @@ class RefusedError(QuarterdeckError):
     exit_code = 1
 
 
+class ConfirmationError(RefusedError):
+    """What was typed to confirm an act is not what confirms it; it may be typed again."""
+
+
 class BadInputError(QuarterdeckError):
     """Input from a person or a file that is wrong; the text names the place and the mend."""
 

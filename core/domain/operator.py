@@ -15,13 +15,17 @@ class Verb(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class OperatorCommand:
-    """`symbol` is empty for the whole account; `time_ms` is the engine's time when it took the command."""
+    """`symbol` is empty for the whole account; `time_ms` is the engine's time when it took the command.
+
+    `include_external` lets a flatten close, and cancel, what others placed in the account too.
+    """
 
     command_id: str
     verb: Verb
     symbol: str
     operator: str
     time_ms: int
+    include_external: bool = False
 
 
 class LimitEffect(StrEnum):

@@ -41,6 +41,11 @@ class Dialect(Protocol):
         ...
 
     @property
+    def live_blockers(self) -> Sequence[str]:
+        """Why live orders would not be safe here, each in one plain clause; empty where they are."""
+        ...
+
+    @property
     def streams(self) -> frozenset[str]:
         """Which private streams exist, of: orders, fills, balance, positions."""
         ...

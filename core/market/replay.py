@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from core.domain.market import MINUTE_MS, Bar, FirstPrice, FundingRate, MarketEvent, Quote
+from core.domain.market import MINUTE_MS, Bar, FirstPrice, FundingRate, MarketBatch, MarketEvent, Quote
 from core.ports import BarColumns, CandleStore
 
 CHUNK_MS = 120 * MINUTE_MS
@@ -52,6 +52,21 @@ def event_time_ms(event: MarketEvent) -> int:
             return event.time_ms - event.time_ms % MINUTE_MS
         case FirstPrice() | Quote():
             return event.time_ms
+
+
+async def batched(events: AsyncIterator[MarketEvent]) -> AsyncIterator[MarketBatch]:
+    """Events grouped by the instant at which they are due."""
+    group: list[MarketEvent] = []
+    due_ms = 0
+    async for event in events:
+        at_ms = event_time_ms(event)
+        if group and at_ms != due_ms:
+            yield MarketBatch(due_ms, tuple(group))
+            group = []
+        due_ms = at_ms
+        group.append(event)
+    if group:
+        yield MarketBatch(due_ms, tuple(group))
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ import struct
 import subprocess
 import termios
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 import pyte
@@ -21,7 +22,9 @@ from tests.command import kit
 class Terminal:
     """A pseudo-terminal with the console in it as the leader of its session. A context; its exit kills the process."""
 
-    def __init__(self, *arguments: object, columns: int = 120, lines: int = 40) -> None:
+    def __init__(
+        self, *arguments: object, columns: int = 120, lines: int = 40, command: Sequence[str] = tuple(kit.COMMAND)
+    ) -> None:
         self._size = (columns, lines)
         self.master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
@@ -32,7 +35,7 @@ class Terminal:
         self._reading.set()
         self._slave = slave
         self.process = subprocess.Popen(
-            [*kit.COMMAND, *map(str, arguments)],
+            [*command, *map(str, arguments)],
             cwd=kit.ROOT,
             env=kit.environment(COLORTERM="truecolor"),
             stdin=slave,

@@ -44,8 +44,8 @@ def test_bad_settings(traded: Path, tmp_path: Path, text: str, said: str) -> Non
     ("arguments", "said"),
     [
         (["--headless", "--settings", "/nowhere/settings.toml"], "/nowhere/settings.toml: cannot be read"),
-        (["--headless", "--mode", "paper"], "mode paper needs a connection to an exchange"),
-        (["--headless", "--mode", "live"], "mode live needs a connection to an exchange"),
+        (["--headless", "--mode", "paper", "--to", "2025-06-06"], "--to: for the recorded market only; mode paper"),
+        (["--headless", "--confirm-live", "k3Y9"], "--confirm-live is for mode live, and mode is demo"),
         (["--headless", "--from", "2025-06-06", "--to", "2025-06-05"], "--from must lie before --to"),
         (["--headless", "--from", "2025-06-06T12:31"], "this account has traded up to 2025-06-06T12:58Z"),
         (["--headless", "--seed", "8"], "this account was opened with --seed 7"),

@@ -16,7 +16,7 @@ from core.control import (
     StatusView,
     TradeView,
 )
-from core.domain.errors import RefusedError
+from core.domain.errors import QuarterdeckError, RefusedError
 from core.domain.market import Bar
 from core.domain.operator import Verb
 
@@ -72,6 +72,8 @@ class FakeControl:
         self.current = snapshot
         self.lines = [LogLine(T0_MS + number, "INFO", "core.engine", f"line {number}") for number in range(lines)]
         self.asked: list[tuple[Verb, str, str]] = []
+        self.external: list[bool] = []
+        self.raises: QuarterdeckError | None = None
 
     def snapshot(self) -> Snapshot | None:
         return self.current
@@ -79,8 +81,13 @@ class FakeControl:
     def log_lines(self, after: int) -> tuple[int, list[LogLine]]:
         return len(self.lines), self.lines[min(after, len(self.lines)) :]
 
-    async def command(self, verb: Verb, symbol: str = "", operator: str = "console") -> CommandResult:
+    async def command(
+        self, verb: Verb, symbol: str = "", operator: str = "console", include_external: bool = False
+    ) -> CommandResult:
         self.asked.append((verb, symbol, operator))
+        self.external.append(include_external)
+        if self.raises is not None:
+            raise self.raises
         if symbol == "NOPE":
             return CommandResult("c2", False, "NOPE: no such symbol")
         if symbol == "RAISE":

@@ -13,7 +13,18 @@ import pytest
 from core import control_socket
 from core.control_client import request
 from core.control_socket import MAX_CLIENTS, MAX_LOG_LINES, MAX_REQUEST_BYTES, ControlServer, SocketControl
-from core.domain.errors import BadInputError, QuarterdeckError, RefusedError, UnavailableError
+from core.domain.errors import (
+    BadInputError,
+    ComputeError,
+    ConfirmationError,
+    QuarterdeckError,
+    RefusedError,
+    RejectKind,
+    TaskError,
+    UnavailableError,
+    VenueBusyError,
+    VenueRejectedError,
+)
 from core.domain.operator import Verb
 from core.home import EngineLock, Home
 from tests.core.control_samples import SNAPSHOT, FakeControl
@@ -293,3 +304,32 @@ async def test_a_console_notices_that_its_engine_has_gone(home: Home, control: F
     await far.__aexit__(None, None, None)
     with pytest.raises(UnavailableError, match="no engine runs here"):
         await SocketControl(home).__aenter__()
+
+
+@pytest.mark.parametrize(
+    ("raised", "told"),
+    [
+        (VenueBusyError("banned", 1_000), UnavailableError),
+        (VenueRejectedError("no margin", RejectKind.NO_MARGIN), QuarterdeckError),
+        (TaskError(3, "a task failed", 2), ComputeError),
+        (ConfirmationError("not the tag"), ConfirmationError),
+    ],
+)
+async def test_an_error_that_says_more_than_its_text_comes_over_as_the_nearest_that_does_not(
+    home: Home, control: FakeControl, server: ControlServer, raised: QuarterdeckError, told: type[QuarterdeckError]
+) -> None:
+    control.raises = raised
+    with pytest.raises(told) as caught:
+        await ask(home, "command", {"verb": "pause"})
+    assert (type(caught.value), str(caught.value)) == (told, str(raised))
+
+
+@pytest.mark.usefixtures("server")
+async def test_a_flatten_says_whether_others_are_included(home: Home, control: FakeControl) -> None:
+    await ask(home, "command", {"verb": "flatten"})
+    await ask(home, "command", {"verb": "flatten", "include_external": True})
+    async with SocketControl(home) as socket:
+        await socket.command(Verb.FLATTEN, include_external=True)
+    assert control.external == [False, True, True]
+    with pytest.raises(BadInputError, match="include_external is true or false"):
+        await ask(home, "command", {"verb": "flatten", "include_external": "yes"})

@@ -110,6 +110,17 @@ def test_a_server_reads_plain_lines_from_its_level_on(path: Path) -> None:
     assert [entry["message"] for entry in entries(path)] == ["quiet", "feed is 5000 ms old"]
 
 
+def test_a_label_begins_every_line_on_stderr_and_no_other(path: Path) -> None:
+    stderr = io.StringIO()
+    setup = set_up(path, lambda: NOW_MS, stderr=stderr, label="LIVE")
+    log.info("one")
+    log.error("two")
+    setup.close()
+    assert [line.split()[0] for line in stderr.getvalue().splitlines()] == ["LIVE", "LIVE"]
+    assert "LIVE" not in path.read_text()
+    assert setup.book.lines_after(0)[1][0].message == "one"
+
+
 def test_debug_on_stderr_stays_out_of_file_and_ring(path: Path) -> None:
     stderr = io.StringIO()
     setup = set_up(path, lambda: NOW_MS, stderr=stderr, stderr_level="DEBUG")

@@ -22,7 +22,7 @@ from core.domain.trading import ExitReason, Prediction
 from core.engine import Engine, EngineParts
 from core.logbook import Logbook
 from core.market.instruments import load_instruments
-from core.market.replay import ReplayFeed, event_time_ms
+from core.market.replay import ReplayFeed, batched, event_time_ms
 from core.pace import Pacer
 from core.ports import BarColumns, TrainingResult
 from core.recovery import ResumePoint, replay_cursors
@@ -158,7 +158,7 @@ async def run_hour(
         done = sum(1 for record in records if isinstance(record, OperatorRecord))
         engines: list[Engine] = []
 
-        async def feed(point: ResumePoint) -> AsyncIterator[MarketEvent]:
+        async def told(point: ResumePoint) -> AsyncIterator[MarketEvent]:
             replay = ReplayFeed(candles, tuple(known), START_MS, end_ms, 1_000, replay_cursors(point))
             waiting = list(acts[done:])
             async for event in replay.events():
@@ -179,7 +179,7 @@ async def run_hour(
                 records=records,
                 candles=candles,
                 forecaster=ScriptedForecaster(),
-                feed=feed,
+                feed=lambda point: batched(told(point)),
                 clock=VirtualClock(START_MS),
                 pacer=Pacer(None, None),
                 logbook=Logbook(),

@@ -131,7 +131,11 @@ plain_records: st.SearchStrategy[Record] = st.one_of(
             text,
         ),
     ),
-    st.builds(OperatorRecord, st.builds(OperatorCommand, text, st.sampled_from(Verb), text, text, times), text),
+    st.builds(
+        OperatorRecord,
+        st.builds(OperatorCommand, text, st.sampled_from(Verb), text, text, times, st.booleans()),
+        text,
+    ),
     st.builds(EquityRecord, st.builds(EquitySample, times, money, money, money, money, money)),
     st.builds(CursorRecord, symbols, times),
     st.builds(FirstPriceRecord, symbols, times),

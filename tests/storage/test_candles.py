@@ -9,6 +9,7 @@ import pytest_asyncio
 
 from core.domain.errors import DataError
 from core.domain.market import Bar, FundingRate
+from core.ports import SettledFunding
 from storage.candles import SqliteCandles
 from storage.data_admin import list_data
 from storage.database import Database
@@ -92,3 +93,27 @@ async def test_a_missing_mark_price_is_the_price_of_that_time(candles: SqliteCan
         FundingRate("BTCUSDT", in_a_gap, Decimal("0.0001"), Decimal("101.0")),
         FundingRate("BTCUSDT", in_a_gap + 1, Decimal("0.0001"), Decimal("77.7")),
     ]
+
+
+async def test_settled_funding_is_stored_once_with_the_digits_of_the_exchange(
+    candles: SqliteCandles, database: Database
+) -> None:
+    await candles.append([bar(0)])
+    with_mark = SettledFunding("BTCUSDT", T0 + 3, Decimal("0.00010000"), Decimal("100.70"))
+    without = SettledFunding("BTCUSDT", T0 + 8 * 60 * MINUTE, Decimal("-0.00002"), None)
+    await candles.append_funding([with_mark])
+    await candles.append_funding([with_mark, without])
+    assert await candles.funding("BTCUSDT", T0, T0 + 9 * 60 * MINUTE) == [
+        FundingRate("BTCUSDT", T0 + 3, Decimal("0.00010000"), Decimal("100.70")),
+        FundingRate("BTCUSDT", T0 + 8 * 60 * MINUTE, Decimal("-0.00002"), Decimal("100.0")),
+    ]
+    (row,) = (row for row in list_data(database) if row.kind == "funding")
+    assert (row.source, row.interval, row.rows) == ("stream", "8h", 2)
+
+
+async def test_a_funding_rate_with_other_values_is_refused_whole(candles: SqliteCandles) -> None:
+    rate = SettledFunding("BTCUSDT", T0, Decimal("0.0001"), Decimal(100))
+    await candles.append_funding([rate])
+    with pytest.raises(DataError, match=r"BTCUSDT: the funding rate of .* is stored with other values"):
+        await candles.append_funding([replace(rate, time_ms=T0 + 1), replace(rate, rate=Decimal("0.0002"))])
+    assert await candles.funding("BTCUSDT", 0, T0 + MINUTE) == [FundingRate("BTCUSDT", T0, rate.rate, Decimal(100))]

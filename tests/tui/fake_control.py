@@ -9,6 +9,7 @@ from functools import cache
 from core.control import (
     ChartView,
     CommandResult,
+    ExternalOrderView,
     LogLine,
     MarkerView,
     MeterView,
@@ -236,6 +237,31 @@ def snapshot(seq: int = 1, *, positions: int = 2, state: str = "running", **chan
     )
 
 
+EXTERNAL = (
+    ExternalOrderView("ETHUSDT", "buy", "limit", 0.75, 3_301.5, "accepted", "web_8fa2"),
+    ExternalOrderView("BNBUSDT", "sell", "position", 1.2, 590.1, "open", ""),
+)
+
+
+def live_snapshot(seq: int = 1, *, naked_ms: int | None = None, **changes: object) -> Snapshot:
+    """A live engine in an account that others use, too; with `naked_ms` its first position has no stop for so long."""
+    base = snapshot(
+        seq,
+        **{
+            "mode": "live",
+            "source": "Binance USD-M",
+            "exchange": "binanceusdm",
+            "clock_offset_ms": -12.0,
+            "speed": 0.0,
+            **changes,
+        },
+    )
+    first, *others = base.positions
+    first = replace(first, protected=naked_ms is None, unprotected_ms=naked_ms)
+    held = (first, *(replace(p, protected=True) for p in others))
+    return replace(base, positions=held, external=EXTERNAL)
+
+
 def empty_snapshot(state: str = "running", note: str = "") -> Snapshot:
     """An engine that has only just begun: no price, no bar, nothing traded."""
     return Snapshot(seq=1, status=status(state, open_positions=0, open_orders=0, day_pnl_usdt=0.0, note=note))
@@ -256,6 +282,7 @@ class FakeControl:
         self.current = current
         self.lines: list[LogLine] = []
         self.commands: list[Verb] = []
+        self.external: list[bool] = []
         self.accepted = True
         self.message = "done"
         self.error: Exception | None = None
@@ -266,8 +293,11 @@ class FakeControl:
     def log_lines(self, after: int) -> tuple[int, list[LogLine]]:
         return len(self.lines), self.lines[after:]
 
-    async def command(self, verb: Verb, symbol: str = "", operator: str = "console") -> CommandResult:
+    async def command(
+        self, verb: Verb, symbol: str = "", operator: str = "console", include_external: bool = False
+    ) -> CommandResult:
         self.commands.append(verb)
+        self.external.append(include_external)
         if self.error is not None:
             raise self.error
         return CommandResult(f"c{len(self.commands)}", self.accepted, self.message)

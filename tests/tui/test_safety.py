@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from core.domain.operator import Verb
-from tests.tui.fake_control import FakeClock, empty_snapshot, snapshot
+from tests.tui.fake_control import FakeClock, empty_snapshot, live_snapshot, snapshot
 from tui.format import UNICODE
 from tui.safety import CONFIRM_TIMEOUT_MS, FLATTEN_GUARD_MS, HALT_WINDOW_MS, SafetyDesk
 from tui.widgets.table import row_text
@@ -16,7 +18,12 @@ class Desk(SafetyDesk):
         self.clock = FakeClock()
         self.sent: list[Verb] = []
         self.left = 0
-        super().__init__(self.clock, self.sent.append, self._leaves, engine_here=engine_here, glyphs=UNICODE)
+        self.external: list[bool] = []
+        super().__init__(self.clock, self._sends, self._leaves, engine_here=engine_here, glyphs=UNICODE)
+
+    def _sends(self, verb: Verb, include_external: bool) -> None:
+        self.sent.append(verb)
+        self.external.append(include_external)
 
     def _leaves(self) -> None:
         self.left += 1
@@ -95,6 +102,63 @@ def test_asking_again_does_not_restart_guard_or_timeout(desk: Desk) -> None:
     desk.ask_flatten(snapshot(), 10)
     desk.yes(snapshot())
     assert desk.sent == [Verb.FLATTEN]
+
+
+def test_flatten_leaves_what_others_placed_alone_unless_it_is_chosen(desk: Desk) -> None:
+    desk.ask_flatten(live_snapshot(), 10)
+    assert "placed by OTHERS in this account: 2 items, left alone" in desk.bar()
+    desk.clock.now_ms += FLATTEN_GUARD_MS
+    desk.yes(live_snapshot())
+    assert (desk.sent, desk.external) == ([Verb.FLATTEN], [False])
+
+
+def test_a_second_choice_takes_what_others_placed_too(desk: Desk) -> None:
+    desk.ask_flatten(live_snapshot(), 10)
+    desk.clock.now_ms += FLATTEN_GUARD_MS
+    desk.turn_external()
+    assert "CLOSED TOO" in desk.bar()
+    desk.yes(live_snapshot())
+    assert (desk.sent, desk.external) == ([Verb.FLATTEN], [True])
+    assert desk.notice is not None
+    assert "with what others placed" in desk.notice.text
+
+
+def test_the_second_choice_can_be_taken_back_and_does_not_last(desk: Desk) -> None:
+    desk.ask_flatten(live_snapshot(), 10)
+    desk.turn_external()
+    desk.turn_external()
+    assert "left alone" in desk.bar()
+    desk.turn_external()
+    desk.no()
+    desk.ask_flatten(live_snapshot(), 10)
+    assert "left alone" in desk.bar()
+
+
+def test_the_second_choice_is_no_yes(desk: Desk) -> None:
+    desk.ask_flatten(live_snapshot(), 10)
+    opened = desk.question.opened_ms if desk.question else 0
+    desk.clock.now_ms += FLATTEN_GUARD_MS - 1
+    desk.turn_external()
+    assert desk.question is not None
+    assert desk.question.opened_ms == opened
+    desk.yes(live_snapshot())
+    assert desk.sent == []
+
+
+def test_without_others_there_is_no_second_choice(desk: Desk) -> None:
+    desk.ask_flatten(snapshot(), 10)
+    desk.turn_external()
+    assert "OTHERS" not in desk.bar()
+    desk.clock.now_ms += FLATTEN_GUARD_MS
+    desk.yes(snapshot())
+    assert desk.external == [False]
+
+
+def test_what_others_placed_can_be_flattened_when_nothing_of_ours_is_open(desk: Desk) -> None:
+    alone = replace(live_snapshot(), positions=())
+    assert desk.reason_against("flatten", alone) == ""
+    desk.ask_flatten(alone, 10)
+    assert "2 items" in desk.bar()
 
 
 def test_silence_is_a_no(desk: Desk) -> None:

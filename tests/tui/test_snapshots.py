@@ -8,9 +8,11 @@ import pytest
 from textual.pilot import Pilot
 
 from core.lab import Progress
-from tests.tui.fake_control import FakeClock, FakeControl, snapshot
+from tests.tui.fake_control import FakeClock, FakeControl, live_snapshot, snapshot
 from tests.tui.fake_lab import FakeLab, FakeStarts, access
 from tests.tui.lab_keys import PAGES, press
+from tests.tui.live_start import LiveRoot, live_app
+from tests.tui.screen import until
 from tui.app import QuarterdeckApp
 from tui.theme import ANSI
 
@@ -62,6 +64,45 @@ def test_lab_run_under_way(snap_compare: Compare, control: FakeControl, clock: F
 
 def test_confirm_bar_of_flatten(snap_compare: Compare, app: QuarterdeckApp) -> None:
     assert snap_compare(app, terminal_size=(80, 24), press=["F"])
+
+
+SIZES = [(80, 24), (120, 40), (200, 50)]
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+def test_live(snap_compare: Compare, app: QuarterdeckApp, control: FakeControl, size: tuple[int, int]) -> None:
+    control.current = live_snapshot()
+    assert snap_compare(app, terminal_size=size)
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+def test_live_without_a_stop(
+    snap_compare: Compare, app: QuarterdeckApp, control: FakeControl, size: tuple[int, int]
+) -> None:
+    control.current = live_snapshot(naked_ms=3_400)
+    assert snap_compare(app, terminal_size=size, press=["3"])
+
+
+def test_live_in_sixteen_colours(snap_compare: Compare, control: FakeControl, clock: FakeClock) -> None:
+    control.current = live_snapshot(connection="market stream: silent for 12 s")
+    app = QuarterdeckApp(control, clock_ms=clock, version="0.1.0", flush_hz=0.001, theme=ANSI)
+    assert snap_compare(app, terminal_size=(80, 24))
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+def test_live_start(snap_compare: Compare, clock: FakeClock, size: tuple[int, int]) -> None:
+    app = live_app(LiveRoot(), clock)
+
+    async def look(pilot: Pilot[None]) -> None:
+        await press(pilot, *"nope", "enter")
+        await until(app, pilot, "REFUSED")
+
+    assert snap_compare(app, terminal_size=size, run_before=look)
+
+
+def test_confirm_bar_of_a_live_flatten(snap_compare: Compare, app: QuarterdeckApp, control: FakeControl) -> None:
+    control.current = live_snapshot()
+    assert snap_compare(app, terminal_size=(80, 24), press=["F", "e"])
 
 
 def test_small_and_halted(snap_compare: Compare, app: QuarterdeckApp, control: FakeControl) -> None:

@@ -18,16 +18,19 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option("--workers", is_flag=True, help="Start a worker process too (seconds).")
+@click.option("--exchange", is_flag=True, help="Ask the exchange of the settings too: reach, clock, key, modes.")
 @home_option
 @settings_option
 @json_option
 @click.pass_obj
-def doctor(runtime: Runtime, workers: bool, home: Home, settings_path: Path | None, as_json: bool) -> None:
+def doctor(
+    runtime: Runtime, workers: bool, exchange: bool, home: Home, settings_path: Path | None, as_json: bool
+) -> None:
     """Check this machine and the home, and say how to mend what is wrong; exit code 1 when anything is."""
     from tui.cli.checks import local_findings
 
     findings = local_findings(home, settings_path)
-    findings += runtime.doctor(home.root, settings_path, workers)
+    findings += runtime.doctor(home.root, settings_path, workers, exchange)
     if as_json:
         emit_json([asdict(finding) for finding in findings])
     else:

@@ -51,6 +51,14 @@ def settings_option(function: F) -> F:
     )(function)
 
 
+def account_option(function: F) -> F:
+    return click.option(
+        "--account",
+        type=click.Choice(["demo", "paper", "live"]),
+        help="Whose figures, where a home has traded in several modes.  [the running one, else the one written last]",
+    )(function)
+
+
 def json_option(function: F) -> F:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(function)
 

@@ -10,7 +10,7 @@ from core.control_client import request
 from core.domain.errors import UnavailableError
 from core.home import Home, engine_pid
 from core.runtime import Row
-from tui.cli.options import home_option, json_option, limit_option
+from tui.cli.options import account_option, home_option, json_option, limit_option
 from tui.cli.output import (
     Column,
     any_value,
@@ -31,17 +31,21 @@ if TYPE_CHECKING:
     from core.runtime import Reader, Runtime
 
 TIMEOUT_S = 3.0
+EXTERNAL = "external"
 NOTHING_YET = "nothing is recorded in {home} yet; start with `quarterdeck run`"
 
 
 @click.command()
 @home_option
+@account_option
 @json_option
 @click.pass_obj
-def status(runtime: Runtime, home: Home, as_json: bool) -> None:
+def status(runtime: Runtime, home: Home, account: str | None, as_json: bool) -> None:
     """Show account, risk and health on one page."""
     live = _live(home, "status", {})
-    row: Row = {**live, "running": True} if live is not None else _stored_status(runtime, home)
+    if live is not None and not _is_of(live, account):
+        live = None
+    row: Row = {**live, "running": True} if live is not None else _stored_status(runtime, home, account)
     if as_json:
         emit_json(row)
     else:
@@ -52,12 +56,15 @@ def status(runtime: Runtime, home: Home, as_json: bool) -> None:
 
 @click.command()
 @home_option
+@account_option
 @json_option
 @click.pass_obj
-def positions(runtime: Runtime, home: Home, as_json: bool) -> None:
+def positions(runtime: Runtime, home: Home, account: str | None, as_json: bool) -> None:
     """Show the open positions."""
-    live = _live(home, "snapshot", {"parts": ["positions"]})
-    reader = None if live else _reader(runtime, home)
+    live = _live(home, "snapshot", {"parts": ["positions", "status"]})
+    if live is not None and not _is_of(live["status"], account):
+        live = None
+    reader = None if live else _reader(runtime, home, account)
     rows = live["positions"] if live else reader.positions() if reader else []
     empty = "no position is open" if live or reader else NOTHING_YET.format(home=home.root)
     emit_rows(rows, POSITION_COLUMNS, as_json, empty)
@@ -66,23 +73,26 @@ def positions(runtime: Runtime, home: Home, as_json: bool) -> None:
 @click.command()
 @click.option("--all", "everything", is_flag=True, help="Closed orders too.")
 @home_option
+@account_option
 @json_option
 @click.pass_obj
-def orders(runtime: Runtime, home: Home, everything: bool, as_json: bool) -> None:
+def orders(runtime: Runtime, home: Home, account: str | None, everything: bool, as_json: bool) -> None:
     """Show the open orders."""
-    reader = _reader(runtime, home)
+    reader = _reader(runtime, home, account)
     rows = reader.orders(open_only=not everything) if reader else []
+    rows += _external(home, account)
     _emit(rows, ORDER_COLUMNS, as_json, reader, home, "no order is open; --all shows closed ones")
 
 
 @click.command()
 @limit_option
 @home_option
+@account_option
 @json_option
 @click.pass_obj
-def trades(runtime: Runtime, home: Home, limit: int | None, as_json: bool) -> None:
+def trades(runtime: Runtime, home: Home, account: str | None, limit: int | None, as_json: bool) -> None:
     """Show closed trades, the newest last."""
-    reader = _reader(runtime, home)
+    reader = _reader(runtime, home, account)
     rows = reader.trades(limit) if reader else []
     _emit(rows, TRADE_COLUMNS, as_json, reader, home, "no trade is closed yet")
 
@@ -90,22 +100,24 @@ def trades(runtime: Runtime, home: Home, limit: int | None, as_json: bool) -> No
 @click.command()
 @limit_option
 @home_option
+@account_option
 @json_option
 @click.pass_obj
-def signals(runtime: Runtime, home: Home, limit: int | None, as_json: bool) -> None:
+def signals(runtime: Runtime, home: Home, account: str | None, limit: int | None, as_json: bool) -> None:
     """Show what the strategy wanted and what became of it, the newest last."""
-    reader = _reader(runtime, home)
+    reader = _reader(runtime, home, account)
     rows = reader.signals(limit) if reader else []
     _emit(rows, SIGNAL_COLUMNS, as_json, reader, home, "no signal yet: no prediction has passed its threshold")
 
 
 @click.command()
 @home_option
+@account_option
 @json_option
 @click.pass_obj
-def stats(runtime: Runtime, home: Home, as_json: bool) -> None:
+def stats(runtime: Runtime, home: Home, account: str | None, as_json: bool) -> None:
     """Show figures over all closed trades, with their source."""
-    reader = _reader(runtime, home)
+    reader = _reader(runtime, home, account)
     row = reader.stats() if reader else {}
     if as_json:
         emit_json(row)
@@ -117,22 +129,24 @@ def stats(runtime: Runtime, home: Home, as_json: bool) -> None:
 
 @click.command()
 @home_option
+@account_option
 @json_option
 @click.pass_obj
-def models(runtime: Runtime, home: Home, as_json: bool) -> None:
+def models(runtime: Runtime, home: Home, account: str | None, as_json: bool) -> None:
     """Show the trained model versions."""
-    reader = _reader(runtime, home)
+    reader = _reader(runtime, home, account)
     rows = reader.models() if reader else []
     _emit(rows, _columns_of(rows), as_json, reader, home, "no model is trained yet")
 
 
 @click.command()
 @home_option
+@account_option
 @json_option
 @click.pass_obj
-def limits(runtime: Runtime, home: Home, as_json: bool) -> None:
+def limits(runtime: Runtime, home: Home, account: str | None, as_json: bool) -> None:
     """Show when limits fired and cleared, the newest last."""
-    reader = _reader(runtime, home)
+    reader = _reader(runtime, home, account)
     rows = reader.limit_events() if reader else []
     _emit(rows, _columns_of(rows), as_json, reader, home, "no limit has fired")
 
@@ -150,18 +164,44 @@ def _live(home: Home, method: str, params: dict[str, Any]) -> Any:
         raise
 
 
-def _reader(runtime: Runtime, home: Home) -> Reader | None:
-    return runtime.reader(home.root) if home.database.exists() else None
+def _is_of(status: Row, account: str | None) -> bool:
+    return account is None or status["mode"] == account
 
 
-def _stored_status(runtime: Runtime, home: Home) -> Row:
+def _external(home: Home, account: str | None) -> list[Row]:
+    """What others placed, as rows of orders. Only a running engine knows; of one that does not answer that is said."""
+    try:
+        live = _live(home, "snapshot", {"parts": ["external", "status"]})
+    except UnavailableError as error:
+        click.echo(f"what others placed is not known: {error}", err=True)
+        return []
+    if live is None or not _is_of(live["status"], account):
+        return []
+    return [{**row, "role": EXTERNAL} for row in live["external"]]
+
+
+def _reader(runtime: Runtime, home: Home, account: str | None) -> Reader | None:
+    """Of the account named, else of the running engine's, else of the one written last; None in an empty home."""
+    if not home.database.exists():
+        return None
+    return runtime.reader(home.root, account or _running_account(home))
+
+
+def _running_account(home: Home) -> str | None:
+    try:
+        return str(request(home, "status", {}, TIMEOUT_S)["mode"])
+    except UnavailableError:
+        return None
+
+
+def _stored_status(runtime: Runtime, home: Home, account: str | None) -> Row:
     from dataclasses import fields
 
     from core.control import StatusView
 
     row: Row = dict.fromkeys(field.name for field in fields(StatusView))
     row |= {"state": "stopped", "halts": []}
-    reader = _reader(runtime, home)
+    reader = _reader(runtime, home, account)
     return row | (reader.status() if reader else {}) | {"running": False}
 
 
@@ -175,7 +215,7 @@ def _status_lines(row: Row) -> list[tuple[str, str]]:
 
     source = f" ({row['source']})" if row.get("source") else ""
     lines = [
-        ("mode", get("mode") + source),
+        ("mode", (_LIVE if row["mode"] == "live" else get("mode")) + source),
         ("engine", get("state") + ("" if row["running"] else ", not running")),
         ("as of", get("as_of_ms", moment, " UTC")),
         ("equity", get("equity_usdt", money, " USDT")),
@@ -185,11 +225,20 @@ def _status_lines(row: Row) -> list[tuple[str, str]]:
         ("exposure", get("exposure_pct", percent)),
         ("positions", get("open_positions")),
         ("orders", get("open_orders")),
+        *_exchange_lines(row),
         ("feed age", get("feed_age_ms", milliseconds)),
         ("loop lag", get("loop_lag_ms", milliseconds)),
         ("halts", ", ".join(row.get("halts") or ()) or "none"),
     ]
     return lines + ([("note", row["note"])] if row.get("note") else [])
+
+
+def _exchange_lines(row: Row) -> list[tuple[str, str]]:
+    """Only an engine on an exchange has anything to say here."""
+    if not row.get("exchange"):
+        return []
+    offset = show(row.get("clock_offset_ms"), lambda value: f"{float(value):+,.0f} ms")
+    return [("exchange", row["exchange"]), ("connection", row.get("connection") or "well"), ("clock offset", offset)]
 
 
 def _title(key: str) -> str:
@@ -202,6 +251,7 @@ def _columns_of(rows: list[Row]) -> list[Column]:
     return [Column(key, _title(key), any_value(key), not isinstance(rows[0][key], str)) for key in plain]
 
 
+_LIVE = click.style(" LIVE ", bold=True, reverse=True) + " real money"
 STATS_COLUMNS = [
     Column("day", "day UTC", right=False),
     Column("trades", "trades"),

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import click
 
-from core.domain.errors import BadInputError
+from core.domain.errors import BadInputError, ConfirmationError, RefusedError
 from core.home import Home
 from core.runtime import RunRequest
 from tui.cli.about import installed_version
 from tui.cli.options import MAX_SPEED, Moment, Speed, has_terminal, home_option, settings_option
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from core.control import Control
     from core.runtime import EngineHandle, Runtime
     from core.settings import Mode, Settings
@@ -27,6 +30,9 @@ COMMAND = (sys.executable, "-P", "-c", "from quarterdeck import main; main()")
 @click.command()
 @click.option(
     "--mode", type=click.Choice(["demo", "paper", "live"]), help="Where prices and fills come from.  [settings: demo]"
+)
+@click.option(
+    "--confirm-live", metavar="TAG", help="With --headless, the last four characters of the API key: trade real money."
 )
 @click.option("--headless", is_flag=True, help="The engine alone, without a console.")
 @home_option
@@ -45,7 +51,8 @@ COMMAND = (sys.executable, "-P", "-c", "from quarterdeck import main; main()")
 @click.pass_obj
 def run(
     runtime: Runtime,
-    mode: str | None,
+    mode: Mode | None,
+    confirm_live: str | None,
     headless: bool,
     home: Home,
     settings_path: Path | None,
@@ -55,7 +62,10 @@ def run(
     seed: int | None,
     log_level: str,
 ) -> None:
-    """Trade, with a console in this terminal or --headless."""
+    """Trade, with a console in this terminal or --headless.
+
+    demo takes recorded prices, paper the exchange's own, both with simulated fills; live sends orders to the exchange.
+    """
     if speed == MAX_SPEED and not headless:
         raise BadInputError(
             "--speed max is for --headless runs: a console needs a share of the processor to answer keys"
@@ -66,17 +76,22 @@ def run(
         raise BadInputError("--from must lie before --to")
     path = settings_path or (home.settings if home.settings.exists() else None)
     settings = _settings(path)
+    chosen: Mode = mode or settings.mode
+    if chosen != "demo":
+        _check_no_replay(chosen, {"--speed": speed, "--from": from_ms, "--to": to_ms})
+    _check_confirmation(settings, chosen, confirm_live, headless)
     request = RunRequest(
-        mode=_mode(mode or settings.mode),
+        mode=chosen,
         home=home.root,
         settings_path=path,
-        speed=_speed(speed, settings),
+        speed=_speed(speed, settings) if chosen == "demo" else 1.0,
         from_ms=from_ms,
         to_ms=to_ms,
         seed=seed,
         log_level=log_level.upper(),
+        confirm_live=(confirm_live or "").strip(),
     )
-    code = runtime.run_headless(request) if headless else _with_console(runtime, request)
+    code = runtime.run_headless(request) if headless else _with_console(runtime, request, settings)
     click.get_current_context().exit(code)
 
 
@@ -86,12 +101,28 @@ def _settings(path: Path | None) -> Settings:
     return load_settings(path) if path else Settings()
 
 
-def _mode(name: str) -> Mode:
-    if name != "demo":
+def _check_no_replay(mode: Mode, options: Mapping[str, object]) -> None:
+    """Raises BadInputError where an option of the recorded market is given with a real one."""
+    given = [name for name, value in options.items() if value is not None]
+    if given:
         raise BadInputError(
-            f"mode {name} needs a connection to an exchange, which this version has not; use --mode demo"
+            f"{', '.join(given)}: for the recorded market only; mode {mode} goes with the exchange's time"
         )
-    return cast("Mode", name)
+
+
+def _check_confirmation(settings: Settings, mode: Mode, confirmed: str | None, headless: bool) -> None:
+    """What can be told before anything is started; whether the tag is right is for the root, which has the key."""
+    from core.arming import check_mode
+
+    check_mode(settings, mode)
+    if confirmed is not None and mode != "live":
+        raise BadInputError(f"--confirm-live is for mode live, and mode is {mode}; leave it away")
+    if confirmed is not None and not headless:
+        raise BadInputError("--confirm-live is for --headless: the console asks for the tag itself")
+    if mode == "live" and headless and not (confirmed or "").strip():
+        raise RefusedError(
+            "live trades real money: confirm it with --confirm-live TAG, the last four characters of the API key"
+        )
 
 
 def _speed(option: float | str | None, settings: Settings) -> float | None:
@@ -100,7 +131,7 @@ def _speed(option: float | str | None, settings: Settings) -> float | None:
     return settings.demo.speed if option is None else float(option)
 
 
-def _with_console(runtime: Runtime, request: RunRequest) -> int:
+def _with_console(runtime: Runtime, request: RunRequest, settings: Settings) -> int:
     """The console paints first; then the engine starts off its loop, which may take seconds.
 
     Raises what kept the engine from starting or ended it, once the terminal is the shell's again.
@@ -110,6 +141,7 @@ def _with_console(runtime: Runtime, request: RunRequest) -> int:
     from multiprocessing import resource_tracker
 
     from core.clock import SystemClock
+    from tui.arming import LiveStart
     from tui.lab_desk import LabAccess
     from tui.lab_runs import starter
     from tui.launch import run_console
@@ -123,9 +155,11 @@ def _with_console(runtime: Runtime, request: RunRequest) -> int:
     handles: list[EngineHandle] = []
     failures: list[BaseException | None] = []
 
-    def start() -> Control:
+    def start(confirmed: str = "") -> Control:
         try:
-            handles.append(runtime.start_engine(request))
+            handles.append(runtime.start_engine(replace(request, confirm_live=confirmed)))
+        except ConfirmationError:
+            raise
         except Exception as error:
             failures.append(error)
             raise
@@ -135,8 +169,8 @@ def _with_console(runtime: Runtime, request: RunRequest) -> int:
         for handle in handles:
             handle.stop(STOP_TIMEOUT_S)
 
-    async def connect() -> Control:
-        return await asyncio.to_thread(start)
+    async def connect(confirmed: str = "") -> Control:
+        return await asyncio.to_thread(start, confirmed)
 
     named = ("--settings", str(request.settings_path)) if request.settings_path is not None else ()
     start_run = starter(COMMAND, ("--home", str(request.home), *named))
@@ -148,6 +182,8 @@ def _with_console(runtime: Runtime, request: RunRequest) -> int:
             version=installed_version(),
             lab=LabAccess(runtime.lab(request.home), start_run, request.settings_path),
             let_go=stop,
+            mode=request.mode,
+            live=LiveStart(_live_facts(request, settings), connect) if request.mode == "live" else None,
         )
     finally:
         stop()
@@ -155,4 +191,20 @@ def _with_console(runtime: Runtime, request: RunRequest) -> int:
     for failure in failures:
         if failure is not None:
             raise failure
+    if request.mode == "live" and not handles and code == RefusedError.exit_code:
+        raise RefusedError("live was not confirmed; nothing was started")
     return code
+
+
+def _live_facts(request: RunRequest, settings: Settings) -> tuple[tuple[str, str], ...]:
+    """What the operator is shown before a live start. The balance is the exchange's, and nobody has asked it yet."""
+    where = settings.exchange
+    server = f", TEST SERVER {where.base_url}" if where.base_url else ""
+    return (
+        ("exchange", f"{where.id}{server}"),
+        ("symbols", ", ".join(where.symbols or settings.market.symbols)),
+        ("strategy", settings.strategy),
+        ("leverage", f"{settings.account.leverage} times, {where.margin_mode} margin"),
+        ("balance", "not known before the exchange is asked"),
+        ("home", str(request.home)),
+    )

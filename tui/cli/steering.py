@@ -49,16 +49,19 @@ def halt(home: Home, as_json: bool) -> None:
 
 @click.command()
 @click.argument("symbol", default="")
+@click.option("--include-external", is_flag=True, help="Also what others placed in the account; else it is left alone.")
 @yes_option
 @home_option
 @json_option
-def flatten(home: Home, symbol: str, yes: bool, as_json: bool) -> None:
+def flatten(home: Home, symbol: str, include_external: bool, yes: bool, as_json: bool) -> None:
     """Close all positions at market and pause, or only that of SYMBOL. Asks first."""
     symbol = symbol.upper()
-    what = f"Close the position in {symbol} at market?" if symbol else "Close ALL positions at market and pause?"
+    what = f"Close the position in {symbol} at market" if symbol else "Close ALL positions at market and pause"
+    if include_external:
+        what += ", with orders and positions that OTHERS placed in this account"
     _need_engine(home)
-    confirm(what, yes)
-    _steer(home, "flatten", as_json, symbol)
+    confirm(f"{what}?", yes)
+    _steer(home, "flatten", as_json, symbol, include_external)
 
 
 def _need_engine(home: Home) -> None:
@@ -67,9 +70,9 @@ def _need_engine(home: Home) -> None:
         raise no_engine(home)
 
 
-def _steer(home: Home, verb: str, as_json: bool, symbol: str = "") -> None:
+def _steer(home: Home, verb: str, as_json: bool, symbol: str = "", include_external: bool = False) -> None:
     """Raises RefusedError with the engine's own words when it refuses."""
-    params = {"verb": verb, "symbol": symbol, "operator": _operator()}
+    params = {"verb": verb, "symbol": symbol, "operator": _operator(), "include_external": include_external}
     result = _as_result(request(home, "command", params, TIMEOUT_S))
     if as_json:
         emit_json(asdict(result))

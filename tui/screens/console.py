@@ -8,10 +8,12 @@ from textual.app import ComposeResult
 from textual.containers import Container
 from textual.screen import Screen
 
+from tui.arming import ArmingDesk
 from tui.format import Glyphs
 from tui.keys import Action
 from tui.lab_desk import LabDesk
 from tui.screens.layout import arrange, framed, too_small
+from tui.widgets.arming import ArmingPanel
 from tui.widgets.bars import footer_row
 from tui.widgets.chart import ChartPanel
 from tui.widgets.essentials import Essentials
@@ -38,7 +40,14 @@ _MAIN = {"overview": "markets"}
 class ConsoleScreen(Screen[None], inherit_bindings=False):
     """`redraw` is called when the size has changed, `urgent` with a safety act asked for while something is typed."""
 
-    def __init__(self, redraw: Callable[[], None], urgent: Callable[[str], None], glyphs: Glyphs, lab: LabDesk) -> None:
+    def __init__(
+        self,
+        redraw: Callable[[], None],
+        urgent: Callable[[str], None],
+        glyphs: Glyphs,
+        lab: LabDesk,
+        arming: ArmingDesk | None = None,
+    ) -> None:
         super().__init__()
         self._redraw = redraw
         self.page = "overview"
@@ -74,6 +83,7 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
                 LabChartPanel(lab, self.lab_trades.go_to),
                 LabComparePanel(lab),
                 self.help_panel,
+                *([ArmingPanel(arming)] if arming is not None else []),
             )
         }
         for panel in self.panels.values():

@@ -32,8 +32,8 @@ def framed(width: int, height: int) -> bool:
 
 def arrange(page: str, width: int, height: int) -> tuple[Slot, ...]:
     """The panels of `page` on a body of `width` x `height`, the page's main panel first."""
-    if page == "help":
-        return (Slot("help", 0, 0, width, height),)
+    if page in ("help", "arming"):
+        return (Slot(page, 0, 0, width, height),)
     if page.startswith("lab"):
         return _lab(page, width, height)
     if width < TWO_COLUMNS:

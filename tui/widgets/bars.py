@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from core.control import StatusView
-from tui.format import Glyphs, age, fit, lag, money, signed, utc_full, utc_seconds
+from core.control import PositionView, Snapshot, StatusView
+from tui.format import Glyphs, age, fit, lag, money, plural, signed, utc_full, utc_seconds
 from tui.keys import Action, footer_actions
 from tui.widgets.table import Row, Span
 
 SEPARATED_WIDTH = 140
+MODES = ("demo", "paper", "live")
 _STATE_ROLE = {
     "running": "badge_good",
     "paused": "badge_warn",
@@ -58,6 +59,10 @@ def status_row(status: StatusView, alerts: int, *, badge: str, width: int, glyph
     return (*spans, (" " * (width - _cells(spans)), "plain"))
 
 
+def _clock(offset_ms: float) -> Row:
+    return ("clock ", "dim"), (f"{signed(offset_ms, 0)}ms", "plain")
+
+
 def _cells(row: Sequence[Span]) -> int:
     return sum(len(text) for text, _ in row)
 
@@ -69,13 +74,12 @@ def _fields(status: StatusView, alerts: int, badge: str, g: Glyphs) -> list[Fiel
     full_time = utc_full(status.as_of_ms) if status.mode == "demo" else utc_seconds(status.as_of_ms)
     alert_role = "bad" if alerts else "dim"
     fields = [
-        Field(
-            0, ((f" {status.mode.upper()} ", status.mode if status.mode in ("demo", "paper", "live") else "strong"),)
-        ),
+        Field(0, (mode_badge(status.mode),)),
         Field(1, ((f" {status.state.upper()} ", state_role),)),
         Field(13, ((f"{status.source}{speed}", "plain"),)),
         Field(3, (("feed ", "dim"), (age(status.feed_age_ms), "plain"))),
         Field(12, (("loop ", "dim"), (lag(status.loop_lag_ms), "plain"))),
+        *([Field(14, _clock(status.clock_offset_ms))] if status.clock_offset_ms is not None else []),
         Field(7, (("eq ", "dim"), (money(status.equity_usdt), "strong"))),
         Field(4, (("day ", "dim"), (signed(status.day_pnl_usdt), pnl_role))),
         Field(9, (("expo ", "dim"), (f"{status.exposure_pct:.0f}%", "plain"))),
@@ -90,10 +94,39 @@ def _fields(status: StatusView, alerts: int, badge: str, g: Glyphs) -> list[Fiel
     return [field for field in fields if any(text for text, _ in field.full)]
 
 
-def waiting_row(word: str, text: str, role: str, width: int, ellipsis: str) -> Row:
-    """The status line while there is no snapshot."""
+def waiting_row(word: str, text: str, role: str, width: int, ellipsis: str, mode: str = "") -> Row:
+    """The status line while there is no snapshot. `mode` is that of the engine to come, where it is known."""
+    first: Row = (mode_badge(mode), (" ", "plain")) if mode else ()
     badge = f" {word} "
-    return ((badge, role), (fit(f" {text}", width - len(badge), ellipsis=ellipsis), "plain"))
+    left = width - _cells(first) - len(badge)
+    return (*first, (badge, role), (fit(f" {text}", left, ellipsis=ellipsis), "plain"))
+
+
+def trouble(snapshot: Snapshot) -> tuple[str, str] | None:
+    """What the operator has to know first, as text and role: naked positions, halts, the connection, lost answers."""
+    status = snapshot.status
+    if naked := [naked_text(p) for p in snapshot.positions if p.protected is False]:
+        return f"UNPROTECTED: {', '.join(naked)}", "badge_bad"
+    if status.halts:
+        return f"HALT: {'; '.join(status.halts)}", "bad"
+    if status.connection:
+        return f"CONNECTION: {status.connection}", "bad"
+    if unknown := [order for order in snapshot.orders if order.state == "unknown"]:
+        which = ", ".join(dict.fromkeys(f"{order.symbol} {order.role}" for order in unknown))
+        many = plural(len(unknown), "order")
+        return f"UNKNOWN: no answer about {many} ({which}); the exchange is being asked", "warn"
+    return None
+
+
+def naked_text(p: PositionView) -> str:
+    """A position without a stop at the venue, and since when."""
+    since = "" if p.unprotected_ms is None else f" for {p.unprotected_ms / 1000:.0f} s"
+    return f"{p.symbol} has no stop at the venue{since}"
+
+
+def mode_badge(mode: str) -> Span:
+    """The word, in a style of its own that is reversed for live: it stands out without colours, too."""
+    return f" {mode.upper()} ", mode if mode in MODES else "strong"
 
 
 def footer_row(width: int, possible: Callable[[Action], bool]) -> Row:

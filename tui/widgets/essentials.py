@@ -5,6 +5,7 @@ from __future__ import annotations
 from core.control import Snapshot
 from tui.format import fit, money, plain_text, signed, wrap
 from tui.screens.layout import MIN_HEIGHT, MIN_WIDTH
+from tui.widgets.bars import naked_text
 from tui.widgets.panel import Lines, View
 from tui.widgets.table import Row, text_row
 
@@ -24,11 +25,14 @@ class Essentials(Lines):
 def _facts(snapshot: Snapshot, width: int) -> list[Row]:
     status = snapshot.status
     rows: list[Row] = [
-        text_row(f"{status.mode.upper()} {status.state.upper()}", "strong"),
+        text_row(f"{status.mode.upper()} {status.state.upper()}", "live" if status.mode == "live" else "strong"),
         text_row(f"day {signed(status.day_pnl_usdt)}  equity {money(status.equity_usdt)} USDT"),
         text_row(f"drawdown {status.drawdown_pct:.1f}%  exposure {status.exposure_pct:.0f}%"),
     ]
+    rows += [text_row(f"UNPROTECTED {naked_text(p)}", "badge_bad") for p in snapshot.positions if p.protected is False]
     rows += [text_row(f"HALT {plain_text(line)}", "bad") for halt in status.halts for line in wrap(halt, width - 8)]
+    if status.connection:
+        rows += [text_row(line, "bad") for line in wrap(plain_text(f"CONNECTION {status.connection}"), width - 2)]
     open_now = ", ".join(f"{p.symbol} {signed(p.unrealised_usdt)}" for p in snapshot.positions)
     rows += [text_row(line) for line in wrap(f"open: {open_now or 'nothing'}", width - 2)]
     return rows

@@ -8,6 +8,8 @@ from tui.widgets.panel import Content, Panel, View
 from tui.widgets.table import Cell, Column, header_row, notice_rows, table_row, widths
 
 LATE_MS = 150_000
+QUOTE_LATE_MS = 15_000
+"""Bars come once a minute, quotes all the time."""
 
 _COLUMNS = (
     Column("symbol", 8, "left", 0),
@@ -25,7 +27,7 @@ class MarketsPanel(Panel):
     TITLE = "2 Markets"
     HELP = (
         "last: newest price of the feed. change: from the first to the newest of the recent closes the engine keeps."
-        " age: engine time since that price; older than 150 s it is dim and says late."
+        " age: engine time since that price; late when older than 150 s, or 15 s where the exchange's quotes are shown."
         " closes: the recent ones, lowest to highest, as one line of bars."
         " pred bp: the model's expected return over its horizon, in basis points (1 bp = 0.01 %)."
     )
@@ -52,8 +54,9 @@ class MarketsPanel(Panel):
 
 
 def _cells(price: PriceView, as_of_ms: int, spark_width: int, g: Glyphs) -> list[Cell]:
-    age_ms = as_of_ms - price.as_of_ms
-    late = age_ms > LATE_MS
+    seen_ms, most_ms = (price.as_of_ms, LATE_MS) if price.quote_ms is None else (price.quote_ms, QUOTE_LATE_MS)
+    age_ms = as_of_ms - seen_ms
+    late = age_ms > most_ms
     moved = "up" if price.change_pct > 0 else "down" if price.change_pct < 0 else "plain"
     change = f"{arrow(price.change_pct, g)}{signed(price.change_pct)}%"
     expects = UNKNOWN if price.prediction_bps is None else signed(price.prediction_bps, 1)

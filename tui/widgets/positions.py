@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import replace
 
-from core.control import OrderView, PositionView
+from core.control import ExternalOrderView, OrderView, PositionView, Snapshot
 from tui.format import UNKNOWN, Glyphs, age, arrow, money, quantity, side_sign, side_word, signed, words
 from tui.widgets.panel import Content, Panel, View
 from tui.widgets.table import Cell, Column, Row, header_row, notice_rows, table_row, text_row, widths
@@ -35,7 +35,7 @@ _ORDERS = (
     Column("age", 4, rank=8),
     Column("", 11, "left", 9),
 )
-
+_WITH_EXTERNAL = tuple(replace(column, width=8) if column.title == "for" else column for column in _ORDERS)
 
 COMPACT_HEIGHT = 6
 """Below this the panel lists positions only, and its title counts the orders."""
@@ -48,14 +48,16 @@ class PositionsPanel(Panel):
         "P/L USDT: (mark - entry) x quantity, with its sign for the side, before the cost of closing."
         " P/L %: of the entry notional. to stop, to target: distance from the mark in % of the mark;"
         " 'none' means that no such price is known. notional: quantity x mark. open: engine time since the entry."
-        " The mark is the last price of the feed."
+        " The mark is the last price of the feed. NO STOP: no stop is known to rest at the venue, and for how long."
+        " unknown, asking: the venue has not said what became of the order; nothing is assumed and it is asked again."
+        " external: placed by others in this account; shown, and never touched unless a flatten is told to."
     )
 
     def content(self, view: View, width: int, height: int) -> Content:
         assert view.snapshot is not None
         snapshot, g = view.snapshot, view.glyphs
         now = snapshot.status.as_of_ms
-        if not snapshot.positions and not snapshot.orders:
+        if not (snapshot.positions or snapshot.orders or snapshot.external):
             reason = "No open position and no open order. 4 = signals: why it did or did not trade"
             return Content(body=notice_rows(reason, width))
         body: list[Row] = []
@@ -67,16 +69,20 @@ class PositionsPanel(Panel):
             keys += [p.trade_id for p in snapshot.positions]
         else:
             head = (text_row("No open position", "dim"),)
-        if snapshot.orders and (height >= COMPACT_HEIGHT or not snapshot.positions):
-            sizes = widths(_ORDERS, width - 1)
+        if (snapshot.orders or snapshot.external) and (height >= COMPACT_HEIGHT or not snapshot.positions):
+            columns = _WITH_EXTERNAL if snapshot.external else _ORDERS
+            sizes = widths(columns, width - 1)
             if height > len(body) + 2:
                 body.append(())
                 keys.append("")
-            body.append(header_row(_ORDERS, sizes, g.ellipsis))
+            body.append(header_row(columns, sizes, g.ellipsis))
             keys.append("")
-            body += [table_row(_order(order, now, view), _ORDERS, sizes, g.ellipsis) for order in snapshot.orders]
+            cells = [_order(order, now, view) for order in snapshot.orders]
+            cells += [_external(order, view) for order in snapshot.external]
+            body += [table_row(row, columns, sizes, g.ellipsis) for row in cells]
             keys += [order.client_order_id for order in snapshot.orders]
-        return Content(head=head, body=body, keys=keys, note=_note(snapshot.positions, snapshot.orders))
+            keys += [_external_key(order) for order in snapshot.external]
+        return Content(head=head, body=body, keys=keys, note=_note(snapshot))
 
     def cursor_symbol(self) -> str:
         snapshot = self.view.snapshot
@@ -84,12 +90,18 @@ class PositionsPanel(Panel):
             return ""
         by_key = {p.trade_id: p.symbol for p in snapshot.positions}
         by_key.update((order.client_order_id, order.symbol) for order in snapshot.orders)
+        by_key.update((_external_key(order), order.symbol) for order in snapshot.external)
         return by_key.get(self.cursor_key, "")
 
 
-def _note(positions: Sequence[PositionView], orders: Sequence[OrderView]) -> str:
-    total = sum(p.unrealised_usdt for p in positions)
-    return f"{len(positions)} pos {signed(total)}, {len(orders)} ord"
+def _note(snapshot: Snapshot) -> str:
+    total = sum(p.unrealised_usdt for p in snapshot.positions)
+    external = f", {len(snapshot.external)} external" if snapshot.external else ""
+    return f"{len(snapshot.positions)} pos {signed(total)}, {len(snapshot.orders)} ord{external}"
+
+
+def _external_key(order: ExternalOrderView) -> str:
+    return f"external {order.type} {order.symbol} {order.client_order_id}"
 
 
 def _position(p: PositionView, now_ms: int, g: Glyphs) -> list[Cell]:
@@ -103,7 +115,7 @@ def _position(p: PositionView, now_ms: int, g: Glyphs) -> list[Cell]:
         (money(p.mark_price, p.decimals), "plain"),
         (signed(p.unrealised_usdt), role),
         (signed(p.unrealised_pct) + "%", role),
-        _distance(p.stop_price, p.mark_price, "warn"),
+        ("NO STOP", "badge_bad") if p.protected is False else _distance(p.stop_price, p.mark_price, "warn"),
         _distance(p.target_price, p.mark_price, "dim"),
         (money(p.notional_usdt), "plain"),
         (age(now_ms - p.opened_ms), "dim"),
@@ -127,7 +139,22 @@ def _order(order: OrderView, now_ms: int, view: View) -> list[Cell]:
         (quantity(order.qty), "plain"),
         (quantity(order.filled_qty), "plain"),
         (UNKNOWN if order.price is None else view.price_text(order.symbol, order.price), "plain"),
-        (words(order.state), "warn" if doubtful else "plain"),
+        ("unknown, asking" if order.state == "unknown" else words(order.state), "warn" if doubtful else "plain"),
         (age(now_ms - order.created_ms), "dim"),
         ("reduce only" if order.reduce_only else "", "dim"),
+    ]
+
+
+def _external(order: ExternalOrderView, view: View) -> list[Cell]:
+    return [
+        (order.symbol, "strong"),
+        (order.side.upper(), "plain"),
+        ("external", "warn"),
+        (words(order.type), "dim"),
+        (quantity(order.qty), "plain"),
+        (UNKNOWN, "dim"),
+        (UNKNOWN if order.price is None else view.price_text(order.symbol, order.price), "plain"),
+        (words(order.state), "plain"),
+        (UNKNOWN, "dim"),
+        ("not ours", "dim"),
     ]

@@ -22,7 +22,8 @@ class Asked:
     """What is typed: `title` before it, `text` to begin with.
 
     `done` gets the text at enter, and None at escape, unless `keeps`: then the text either way. `changed` gets every
-    new text. `turn`, where there is one, is asked at tab: from the text to another title and text.
+    new text. `turn`, where there is one, is asked at tab: from the text to another title and text. Without `urgent`
+    there is no engine that the safety keys could reach.
     """
 
     title: str
@@ -32,6 +33,7 @@ class Asked:
     keeps: bool = False
     changed: Callable[[str], None] | None = None
     turn: Callable[[str], tuple[str, str]] | None = None
+    urgent: bool = True
 
 
 class Prompt(Lines, can_focus=True):
@@ -68,7 +70,7 @@ class Prompt(Lines, can_focus=True):
         event.prevent_default()
         if self._asked is None:
             return
-        if event.key in URGENT:
+        if event.key in URGENT and self._asked.urgent:
             self._close(None)
             self._urgent(URGENT[event.key])
         elif event.key == "enter":
@@ -109,7 +111,9 @@ class Prompt(Lines, can_focus=True):
         if self._asked is None:
             return
         width, title = self.size.width, f" {self._asked.title}: "
-        hints = (f"   {self._asked.hint}   esc leave   {_URGENT_HINT}", f"   {self._asked.hint}   esc leave", "   esc")
+        hints = [f"   {self._asked.hint}   esc leave", "   esc"]
+        if self._asked.urgent:
+            hints.insert(0, f"{hints[0]}   {_URGENT_HINT}")
         fits = (hint for hint in hints if len(title) + len(self.text) + 1 + len(hint) <= width)
         hint = next(fits, "")
         room = max(1, width - len(title) - len(hint) - 1)

@@ -18,9 +18,9 @@ from core.domain.records import Record
 from core.engine import Engine, EngineParts
 from core.logbook import Logbook
 from core.market.instruments import load_instruments
-from core.market.replay import ReplayFeed
+from core.market.replay import ReplayFeed, batched
 from core.pace import Pacer
-from core.ports import BarColumns, Forecaster
+from core.ports import BarColumns, Forecaster, SettledFunding
 from core.recovery import replay_cursors
 from core.settings import Settings
 from core.strategy import Strategy
@@ -43,6 +43,9 @@ class RecordedCandles:
         return [rate for rate in funding(symbol) if from_ms <= rate.time_ms < to_ms]
 
     async def append(self, bars: Sequence[Bar]) -> None:
+        raise NotImplementedError
+
+    async def append_funding(self, rates: Sequence[SettledFunding]) -> None:
         raise NotImplementedError
 
     async def span(self, symbol: str) -> tuple[int, int] | None:
@@ -104,9 +107,9 @@ async def demo_records(
             records=[],
             candles=candles,
             forecaster=forecaster,
-            feed=lambda point: ReplayFeed(
-                candles, tuple(known), from_ms, to_ms, delay_ms, replay_cursors(point)
-            ).events(),
+            feed=lambda point: batched(
+                ReplayFeed(candles, tuple(known), from_ms, to_ms, delay_ms, replay_cursors(point)).events()
+            ),
             clock=VirtualClock(from_ms),
             pacer=Pacer(None, None),
             logbook=Logbook(),

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from core.domain.market import Bar, FirstPrice, FundingRate, MarketEvent
 from core.market.replay import CHUNK_MS, ReplayCursor, ReplayFeed, event_time_ms
-from core.ports import BarColumns
+from core.ports import BarColumns, SettledFunding
 
 MINUTE = 60_000
 T0 = 1_748_995_200_000
@@ -33,6 +33,9 @@ class MemoryStore:
 
     async def append(self, bars: Sequence[Bar]) -> None:
         self.rows.extend(bars)
+
+    async def append_funding(self, rates: Sequence[SettledFunding]) -> None:
+        raise NotImplementedError
 
     async def funding(self, symbol: str, from_ms: int, to_ms: int) -> list[FundingRate]:
         return [r for r in self.rates if r.symbol == symbol and from_ms <= r.time_ms < to_ms]

@@ -77,7 +77,11 @@ def console(monkeypatch: pytest.MonkeyPatch) -> list[FakeControl]:
         version: str,
         lab: Any,
         let_go: Callable[[], None],
+        mode: str,
+        live: None,
     ) -> int:
+        assert mode == "demo"
+        assert live is None
         assert callable(let_go)
         assert callable(lab.start)
         assert control is None

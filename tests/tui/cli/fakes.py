@@ -139,8 +139,13 @@ class FakeRuntime:
         self.stored = FakeReader()
         self.the_lab = FakeLab()
         self.imported: list[object] = []
+        self.accounts: list[str | None] = []
         self.problems: list[Row] = []
         self.findings = [Finding("database", True, "schema 2")]
+        self.exchange_findings = [
+            Finding("exchange reachable", True, "binanceusdm answers"),
+            Finding("exchange verdict", True, "ready for live"),
+        ]
         self.raises: Exception | None = None
         self.verified: Row = dict(VERIFIED)
 
@@ -156,9 +161,10 @@ class FakeRuntime:
         self.requests.append(request)
         return self.handle
 
-    def reader(self, home: Path) -> FakeReader:
+    def reader(self, home: Path, account: str | None = None) -> FakeReader:
         if self.raises:
             raise self.raises
+        self.accounts.append(account)
         return self.stored
 
     def lab(self, home: Path) -> FakeLab:
@@ -176,8 +182,9 @@ class FakeRuntime:
     def check_data(self, home: Path) -> list[Row]:
         return self.problems
 
-    def doctor(self, home: Path, settings_path: Path | None, workers: bool) -> list[Finding]:
-        return [*self.findings, *([Finding("workers", True, "one started")] if workers else [])]
+    def doctor(self, home: Path, settings_path: Path | None, workers: bool, exchange: bool = False) -> list[Finding]:
+        asked = [Finding("workers", True, "one started")] if workers else []
+        return [*self.findings, *asked, *(self.exchange_findings if exchange else [])]
 
     def backup(self, home: Path, target: Path) -> Row:
         target.write_bytes(b"copy")

@@ -75,6 +75,22 @@ def test_doctor_names_what_is_wrong_and_its_mend(quarterdeck: Quarterdeck, runti
     assert "mend: run `quarterdeck data import FILE`" in result.stdout
 
 
+def test_doctor_asks_the_exchange_only_when_told_to(quarterdeck: Quarterdeck) -> None:
+    assert "binanceusdm answers" not in quarterdeck("doctor").stdout
+    result = quarterdeck("doctor", "--exchange")
+    assert result.exit_code == 0
+    assert "ok   exchange reachable  binanceusdm answers" in result.stdout
+    assert result.stdout.splitlines()[-1] == "ok   exchange verdict    ready for live"
+
+
+def test_what_is_wrong_at_the_exchange_ends_with_1_and_a_mend(quarterdeck: Quarterdeck, runtime: FakeRuntime) -> None:
+    runtime.exchange_findings = [Finding("exchange verdict", False, "not ready: clock", "mend what is named above")]
+    result = quarterdeck("doctor", "--exchange")
+    assert result.exit_code == 1
+    assert "NOT  exchange verdict  not ready: clock" in result.stdout
+    assert "mend: mend what is named above" in result.stdout
+
+
 def test_doctor_sees_an_open_home_and_bad_settings(quarterdeck: Quarterdeck, home: Home) -> None:
     home.root.chmod(0o755)
     home.settings.write_text("speed = 1\n")

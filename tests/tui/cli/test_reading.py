@@ -1,8 +1,11 @@
 import json
+from dataclasses import replace
 
 import pytest
 
+from core.control import ExternalOrderView
 from core.home import EngineLock, Home
+from tests.core.control_samples import SNAPSHOT, STATUS
 from tests.tui.cli.fakes import FakeRuntime, Quarterdeck, RunningEngine
 
 STATUS_KEYS = {
@@ -112,3 +115,71 @@ def test_rows_of_unknown_shape_show_times_as_times_and_leave_nested_values_to_js
 @pytest.mark.usefixtures("kept")
 def test_a_flag_is_yes_or_no(quarterdeck: Quarterdeck) -> None:
     assert quarterdeck("limits").stdout.splitlines()[1] == "day loss  2025-06-04 01:20:00    yes"
+
+
+@pytest.mark.usefixtures("kept")
+@pytest.mark.parametrize("verb", ["status", "positions", "orders", "trades", "signals", "stats", "models", "limits"])
+def test_every_reading_verb_takes_an_account(quarterdeck: Quarterdeck, runtime: FakeRuntime, verb: str) -> None:
+    assert quarterdeck(verb, "--account", "paper").exit_code == 0
+    assert quarterdeck(verb).exit_code == 0
+    assert runtime.accounts == ["paper", None]
+    assert quarterdeck(verb, "--account", "backtest").exit_code == 2
+
+
+@pytest.mark.usefixtures("engine")
+def test_beside_an_engine_the_record_is_that_of_its_account(quarterdeck: Quarterdeck, runtime: FakeRuntime) -> None:
+    assert quarterdeck("trades").exit_code == 0
+    assert runtime.accounts == ["demo"]
+
+
+@pytest.mark.usefixtures("engine")
+def test_of_another_account_than_the_engine_s_the_record_is_read(
+    quarterdeck: Quarterdeck, runtime: FakeRuntime
+) -> None:
+    row = json.loads(quarterdeck("status", "--json", "--account", "paper").stdout)
+    assert (row["running"], row["equity_usdt"]) == (False, 9_990.0)
+    assert json.loads(quarterdeck("positions", "--json", "--account", "paper").stdout) == []
+    assert runtime.accounts == ["paper", "paper"]
+    assert json.loads(quarterdeck("status", "--json", "--account", "demo").stdout)["running"]
+
+
+def live_engine(engine: RunningEngine, **changes: object) -> None:
+    external = ExternalOrderView("ETHUSDT", "sell", "limit", 0.5, 2_700.0, "accepted", "web_1")
+    status = replace(STATUS, mode="live", source="Binance USD-M", exchange="binanceusdm", **changes)
+    engine.control.current = replace(SNAPSHOT, status=status, external=(external,))
+
+
+def test_live_is_said_in_capitals_with_what_it_is(quarterdeck: Quarterdeck, engine: RunningEngine) -> None:
+    live_engine(engine, clock_offset_ms=-12.4)
+    lines = quarterdeck("status").stdout.splitlines()
+    assert lines[0] == "mode           LIVE  real money (Binance USD-M)"
+    assert "exchange      binanceusdm" in lines
+    assert "connection    well" in lines
+    assert "clock offset  -12 ms" in lines
+
+
+def test_a_bad_connection_is_said_in_the_exchange_s_lines(quarterdeck: Quarterdeck, engine: RunningEngine) -> None:
+    live_engine(engine, connection="market stream: silent for 12 s")
+    lines = quarterdeck("status").stdout.splitlines()
+    assert "connection    market stream: silent for 12 s" in lines
+    assert "clock offset  -" in lines
+
+
+def test_what_others_placed_stands_among_the_orders_and_is_marked(
+    quarterdeck: Quarterdeck, engine: RunningEngine
+) -> None:
+    live_engine(engine)
+    (row,) = json.loads(quarterdeck("orders", "--json").stdout)
+    assert (row["role"], row["symbol"], row["client_order_id"]) == ("external", "ETHUSDT", "web_1")
+    assert "external" in quarterdeck("orders").stdout
+    assert json.loads(quarterdeck("orders", "--json", "--account", "paper").stdout) == []
+
+
+def test_an_engine_that_does_not_answer_leaves_the_orders_and_says_what_is_not_known(
+    quarterdeck: Quarterdeck, kept: Home
+) -> None:
+    with EngineLock(kept):
+        result = quarterdeck("orders", "--all")
+    assert result.exit_code == 0
+    assert "filled" in result.stdout
+    assert "what others placed is not known" in result.stderr

@@ -13,6 +13,8 @@ from tests.core.control_samples import T0_MS, FakeControl
 from tests.tui.cli.fakes import FakeHandle, FakeRuntime, Quarterdeck
 from tui.cli import running
 
+LIVE_SETTINGS = 'mode = "live"\n'
+
 
 def test_run_headless_hands_the_root_one_request(quarterdeck: Quarterdeck, runtime: FakeRuntime, home: Home) -> None:
     result = quarterdeck(
@@ -54,16 +56,70 @@ def test_bad_settings_are_one_line_that_names_the_key(quarterdeck: Quarterdeck, 
     assert result.stderr == f"quarterdeck: {path}: demo.spede: unknown key; did you mean speed?\n"
 
 
-@pytest.mark.parametrize("mode", ["paper", "live"])
 @pytest.mark.parametrize("by", ["option", "settings"])
-def test_modes_that_need_an_exchange_are_refused(
-    quarterdeck: Quarterdeck, runtime: FakeRuntime, home: Home, mode: str, by: str
+def test_the_mode_is_the_option_s_else_that_of_the_settings(
+    quarterdeck: Quarterdeck, runtime: FakeRuntime, home: Home, by: str
 ) -> None:
-    home.settings.write_text(f'mode = "{mode}"\n' if by == "settings" else "")
-    result = quarterdeck("--headless", *(["--mode", mode] if by == "option" else []))
-    assert result.exit_code == 2
-    assert f"mode {mode} needs a connection to an exchange" in result.stderr
+    home.settings.write_text('mode = "paper"\n' if by == "settings" else "")
+    assert quarterdeck("--headless", *(["--mode", "paper"] if by == "option" else [])).exit_code == 0
+    assert [(request.mode, request.speed) for request in runtime.requests] == [("paper", 1.0)]
+
+
+@pytest.mark.parametrize("mode", ["demo", "paper"])
+def test_live_settings_do_not_keep_a_safer_mode_from_running(
+    quarterdeck: Quarterdeck, runtime: FakeRuntime, home: Home, mode: str
+) -> None:
+    home.settings.write_text(LIVE_SETTINGS)
+    assert quarterdeck("--headless", "--mode", mode).exit_code == 0
+    assert runtime.requests[0].mode == mode
+
+
+@pytest.mark.parametrize("arguments", [["--mode", "live"], []])
+def test_a_live_start_hands_the_root_what_was_typed(
+    quarterdeck: Quarterdeck, runtime: FakeRuntime, home: Home, arguments: list[str]
+) -> None:
+    home.settings.write_text(LIVE_SETTINGS)
+    assert quarterdeck("--headless", "--confirm-live", " k3Y9", *arguments).exit_code == 0
+    assert (runtime.requests[0].mode, runtime.requests[0].confirm_live) == ("live", "k3Y9")
+    assert "k3Y9" not in repr(runtime.requests[0])
+
+
+@pytest.mark.parametrize(
+    ("settings", "arguments", "code", "said"),
+    [
+        ("", ["--mode", "live", "--confirm-live", "k3Y9"], 1, 'the settings say mode = "demo"; write mode = "live"'),
+        ("live", [], 1, "confirm it with --confirm-live TAG, the last four characters of the API key"),
+        ("live", ["--confirm-live", ""], 1, "confirm it with --confirm-live TAG"),
+        ("", ["--confirm-live", "k3Y9"], 2, "--confirm-live is for mode live, and mode is demo; leave it away"),
+        ("live", ["--mode", "paper", "--confirm-live", "k3Y9"], 2, "mode is paper"),
+        ("", ["--mode", "paper", "--speed", "60"], 2, "--speed: for the recorded market only; mode paper goes with"),
+        ("", ["--mode", "paper", "--speed", "max", "--from", "2025-06-05"], 2, "--speed, --from: for the recorded"),
+        ("live", ["--confirm-live", "k3Y9", "--to", "2025-06-05"], 2, "--to: for the recorded market only; mode live"),
+    ],
+)
+def test_what_cannot_be_armed_is_one_line_and_starts_nothing(
+    quarterdeck: Quarterdeck,
+    runtime: FakeRuntime,
+    home: Home,
+    settings: str,
+    arguments: list[str],
+    code: int,
+    said: str,
+) -> None:
+    home.settings.write_text(LIVE_SETTINGS if settings else "")
+    result = quarterdeck("--headless", *arguments)
+    assert result.exit_code == code
+    assert said in result.stderr
     assert result.stderr.count("\n") == 1
+    assert runtime.requests == []
+
+
+@pytest.mark.usefixtures("terminal")
+def test_the_console_asks_for_the_tag_itself(quarterdeck: Quarterdeck, runtime: FakeRuntime, home: Home) -> None:
+    home.settings.write_text(LIVE_SETTINGS)
+    result = quarterdeck("--confirm-live", "k3Y9")
+    assert result.exit_code == 2
+    assert "--confirm-live is for --headless: the console asks for the tag itself" in result.stderr
     assert runtime.requests == []
 
 
@@ -153,7 +209,7 @@ class Drawn:
     def flush(self):
         pass
 
-def run_console(control, *, connect, clock_ms, version, lab, let_go):
+def run_console(control, *, connect, **more):
     sys.stderr, before = Drawn(), sys.stderr
     asyncio.run(connect())
     sys.stderr = before

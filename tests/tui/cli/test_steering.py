@@ -52,6 +52,22 @@ def test_a_refusal_of_the_engine_ends_with_1(quarterdeck: Quarterdeck) -> None:
     assert json.loads(told.stdout)["accepted"] is False
 
 
+def test_what_others_placed_is_flattened_only_when_it_is_asked_for(
+    quarterdeck: Quarterdeck, engine: RunningEngine
+) -> None:
+    assert quarterdeck("flatten", "--yes").exit_code == 0
+    assert quarterdeck("flatten", "--include-external", "--yes").exit_code == 0
+    assert engine.control.external == [False, True]
+
+
+@pytest.mark.usefixtures("terminal")
+def test_the_question_says_that_others_are_included(quarterdeck: Quarterdeck, engine: RunningEngine) -> None:
+    result = quarterdeck("flatten", "--include-external", answer="\n")
+    assert result.exit_code == 1
+    assert "with orders and positions that OTHERS placed in this account? [y/N]" in result.stderr
+    assert engine.control.asked == []
+
+
 @pytest.mark.parametrize("arguments", [["pause"], ["halt"], ["resume", "--yes"], ["flatten", "--yes"]])
 def test_without_an_engine_steering_ends_with_3(quarterdeck: Quarterdeck, home: Home, arguments: list[str]) -> None:
     result = quarterdeck(*arguments)

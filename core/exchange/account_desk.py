@@ -1,0 +1,187 @@
+"""Everything that happens between the trader and a real account, tied together for one engine."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from core.clock import Clock
+from core.domain.errors import UnavailableError
+from core.domain.records import AdjustmentRecord
+from core.exchange.account_setup import set_up_account
+from core.exchange.account_stream import AccountStream
+from core.exchange.books import Books
+from core.exchange.health import Health
+from core.exchange.incoming import Incoming
+from core.exchange.known_orders import is_exchange_made
+from core.exchange.reconciliation import UNREAD, ExternalOrder, Reconciler
+from core.exchange.resolver import FILLS_DUE_MS, Resolver
+from core.exchange.venue import ExchangeVenue
+from core.exchange.wire import Row
+from core.ports import Venue
+from core.settings import Settings
+from core.stepper import Stepper
+from core.trader.messages import VenueHealth, Watch
+from core.trader.trader import Trader
+
+log = logging.getLogger("quarterdeck.exchange")
+
+_WATCH_S = 0.5
+_IDLE_WATCH_S = 5.0
+_PROTECTION_S = 5.0
+_RETRY_S = (1.0, 2.0, 4.0, 8.0, 15.0, 15.0, 15.0)
+_SOON_S = 0.5
+_PART = "reconciliation"
+
+
+class AccountDesk:
+    """`prepare` before the trader lives, `reconcile` once it knows its journal, `run` for as long as it trades."""
+
+    def __init__(self, venue: ExchangeVenue, settings: Settings) -> None:
+        self._venue = venue
+        self._wire = venue.wire
+        self._settings = settings
+        self._reconciler: Reconciler | None = None
+        self._look_soon = asyncio.Event()
+        self.stream = AccountStream(venue.wire, self._on_up)
+
+    @property
+    def external_orders(self) -> tuple[ExternalOrder, ...]:
+        """What others placed on the account, as of the last look."""
+        return () if self._reconciler is None else self._reconciler.external
+
+    async def prepare(self) -> None:
+        """Set the account up. Raises RefusedError where it cannot be brought into the form that is asked for."""
+        await set_up_account(self._wire, self._venue.instruments, self._settings)
+
+    async def reconcile(self, trader: Trader, venue: Venue, stepper: Stepper, now_ms: int) -> list[AdjustmentRecord]:
+        """At a start, after `venue.restore`: take in what happened to our orders while nobody listened.
+
+        What cannot be explained is found by `run`, which can protect at once what is found here; until it has compared
+        everything, no entry is made. Raises UnavailableError where the account cannot be read.
+        """
+        self._tie(trader, stepper)
+        self._wire.health.report(_PART, "the account is being read")
+        assert self._reconciler is not None
+        for wait_s in (*_RETRY_S, None):
+            try:
+                await self._resolver.ask_all_once()
+                await self._reconciler.take_in()
+                return []
+            except UNREAD as error:
+                if wait_s is None:
+                    raise UnavailableError(f"the account could not be read: {error}") from None
+                log.warning("the account could not be read, again in %g s: %s", wait_s, error)
+                await asyncio.sleep(wait_s)
+        raise AssertionError("the last try ends either way")
+
+    async def run(self, trader: Trader, stepper: Stepper) -> None:
+        """Send, listen, ask and compare until canceled."""
+        if self._reconciler is None:
+            self._tie(trader, stepper)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._venue.outbox.run(self._resolver))
+            group.create_task(self._resolver.run())
+            group.create_task(self.stream.run())
+            group.create_task(self._follow_stream())
+            group.create_task(self._reconcile())
+            group.create_task(self._look_after_stops())
+
+    async def flatten_external(self, symbol: str) -> str:
+        """Cancel what others placed on `symbol` and close what they hold, at market: only ever when the operator asks
+        for it. Returns what was done.
+
+        Raises VenueRejectedError, VenueUnknownError and UnavailableError.
+        """
+        if self._reconciler is None:
+            raise UnavailableError("the account has not been read yet")
+        return await self._reconciler.flatten_external(symbol)
+
+    def _tie(self, trader: Trader, stepper: Stepper) -> None:
+        self._books = Books(self._venue, trader, stepper, self._wire.clock)
+        self._books.fill_was_asked_for = self.stream.expect
+        self._incoming = Incoming(self._books)
+        self._resolver = Resolver(self._books, self._incoming)
+        self._reconciler = Reconciler(self._books, self._incoming, self._resolver)
+        self._reconciler.restore(self._venue.records)
+        self._venue.records = ()
+
+    def _on_up(self) -> None:
+        self._wire.health.report(_PART, "the account is read again after a new connection")
+        self._look_soon.set()
+
+    async def _follow_stream(self) -> None:
+        while True:
+            await self.stream.has_rows.wait()
+            self.stream.has_rows.clear()
+            while self.stream.rows:
+                await self._take(*self.stream.rows.popleft())
+
+    async def _take(self, kind: str, row: Row) -> None:
+        if kind == "balance":
+            if ((row.get("info") or {}).get("a") or {}).get("m") != "ORDER":
+                self._look_soon.set()  # Money moved otherwise than by trading.
+            return
+        symbol = self._wire.symbol(str(row["symbol"]))
+        if kind == "fill":
+            await self._incoming.take(symbol, [row])
+            return
+        order = self._venue.known.of_order_row(symbol, row)
+        if order is None and is_exchange_made(self._wire.dialect.client_id(row)):
+            self._look_soon.set()  # ccxt does not take the executions of a liquidation for trades.
+        if order is None or not self._books.is_open(order):
+            return
+        seen = self._books.seen(order, row)
+        if seen is not None and not await self._books.settle(order, seen, fetch=False):
+            self._resolver.ask(order, in_ms=FILLS_DUE_MS)
+
+    async def _reconcile(self) -> None:
+        assert self._reconciler is not None
+        while True:
+            self._look_soon.clear()
+            wait_s = self._settings.exchange.reconcile_seconds
+            try:
+                await self._reconciler.once()
+            except UNREAD as error:
+                log.warning("the account could not be read: %s", error)
+                self._wire.health.report(_PART, "the account cannot be read; clears when it can")
+                wait_s = min(wait_s, 5.0)
+            else:
+                self._wire.health.report(_PART, "")
+            try:
+                async with asyncio.timeout(wait_s):
+                    await self._look_soon.wait()
+            except TimeoutError:
+                continue
+            await asyncio.sleep(_SOON_S)
+
+    async def _look_after_stops(self) -> None:
+        assert self._reconciler is not None
+        while True:
+            await asyncio.sleep(_PROTECTION_S)
+            try:
+                await self._reconciler.protection()
+            except UNREAD as error:
+                log.warning("the stops could not be read back: %s", error)
+
+
+async def watch(trader: Trader, stepper: Stepper, clock: Clock) -> None:
+    """Let the trader look after what protects its positions between two bars."""
+    while True:
+        is_busy = any(s.lots or s.orders for s in trader.state.symbols.values())
+        await asyncio.sleep(_WATCH_S if is_busy else _IDLE_WATCH_S)
+        now_ms = clock.now_ms()
+        await stepper.step([Watch(now_ms)], now_ms)
+
+
+async def health_watch(health: Health, stepper: Stepper, clock: Clock) -> None:
+    """Tell the trader whenever the venue's health changes."""
+    told = ""
+    while True:
+        health.changed.clear()
+        problem = health.problem()
+        if problem != told:
+            told = problem
+            now_ms = clock.now_ms()
+            await stepper.step([VenueHealth(now_ms, problem)], now_ms)
+        await health.changed.wait()

@@ -1,0 +1,144 @@
+"""The ccxt.pro client of an exchange, set up to be limited, timed and addressed by us."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from core.exchange.keys import Keys
+from core.exchange.mends import mend_apex, mend_mexc
+from core.exchange.outcome import STATUS_NOTE
+from core.settings import ExchangeSettings
+
+RECV_WINDOW_MS = 5000
+_CACHED_TRADES = 1000
+_CACHED_ORDERS = 1000
+_CACHED_CANDLES = 500
+_COMMON_OPTIONS: dict[str, Any] = {
+    "defaultType": "swap",
+    "recvWindow": RECV_WINDOW_MS,
+    "tradesLimit": _CACHED_TRADES,
+    "ordersLimit": _CACHED_ORDERS,
+    "OHLCVLimit": _CACHED_CANDLES,
+    "fetchOpenOrders": {"warnWithoutSymbol": False},
+}
+_OPTIONS: dict[str, dict[str, Any]] = {
+    "binanceusdm": {
+        "fetchCurrencies": False,
+        "adjustForTimeDifference": False,
+        "warnOnFetchOpenOrdersWithoutSymbol": False,
+        "setMarginMode": {"throwMarginModeAlreadySet": False},
+    },
+    "mexc": {"defaultSubType": "linear"},
+}
+
+
+def build_client(settings: ExchangeSettings, keys: Keys | None, now_ms: Callable[[], int]) -> Any:
+    """The ccxt.pro client; nothing is sent yet. `now_ms` is the exchange's time, by which requests are signed.
+
+    ccxt's own limiter is off: requests go through `Requests`. Its own timeout stands behind ours.
+    """
+    pro = importlib.import_module("ccxt.pro")
+    config: dict[str, Any] = {
+        "enableRateLimit": False,
+        "timeout": 2 * max(settings.request_timeout_ms, 5000),
+        "enableLastHttpResponse": False,
+        "enableLastJsonResponse": False,
+        "options": {**_COMMON_OPTIONS, **_OPTIONS.get(settings.id, {})},
+    }
+    if keys is not None:
+        config |= {"apiKey": keys.api_key, "secret": keys.secret, "password": keys.passphrase or None}
+        if keys.seeds:
+            config["options"]["seeds"] = keys.seeds
+    client = getattr(pro, settings.id)(config)
+    # Currencies are a signed call on some exchanges, and nothing here needs them.
+    client.has["fetchCurrencies"] = False
+    client.milliseconds = now_ms
+    client.seconds = lambda: now_ms() // 1000
+    client.microseconds = lambda: now_ms() * 1000
+    # ccxt writes whole signed requests at DEBUG.
+    client.logger.setLevel(logging.INFO)
+    if settings.id == "binanceusdm":
+        _know_futures_errors(client)
+    if settings.id == "mexc":
+        _leave_spot_out(client)
+        mend_mexc(client)
+    if settings.id == "apex":
+        mend_apex(client)
+    if settings.base_url:
+        move(client, settings.base_url)
+    return client
+
+
+def attend(
+    client: Any, observe: Callable[[int, Mapping[str, str], str, Any], None], is_banned: Callable[[], bool]
+) -> None:
+    """Watch over every request, also those that ccxt makes by itself (listen keys, snapshots of a stream).
+
+    `observe` is shown status, headers, body and the body read as JSON of each answer. Nothing goes out while
+    `is_banned`, for that makes a ban longer, and no success passes whose body is not JSON: ccxt would make an order
+    without an id of it.
+    """
+    from ccxt.base.errors import BadResponse, BaseError, DDoSProtection
+
+    fetch, judge_body, judge_status = client.fetch, client.handle_errors, client.handle_http_status_code
+
+    async def fetch_unless_banned(url: str, method: str = "GET", headers: Any = None, body: Any = None) -> Any:
+        if is_banned():
+            raise DDoSProtection(f"{client.id} 418 nothing was sent: the exchange has banned us for a while")
+        return await fetch(url, method, headers, body)
+
+    def handle_errors(
+        status: int, reason: str, url: str, method: str, headers: Mapping[str, str], body: str, answer: Any, *rest: Any
+    ) -> Any:
+        observe(status, headers or {}, body or "", answer)
+        try:
+            judged = judge_body(status, reason or "", url, method, headers, body, answer, *rest)
+            if judged is None:
+                judge_status(status, reason or "", url, method, body or "")
+            if status < 300 and answer is None and (body or "").strip():
+                raise BadResponse(f"{client.id} answered with something that is not JSON")
+        except BaseError as error:
+            setattr(error, STATUS_NOTE, status)
+            raise
+        return judged
+
+    client.fetch = fetch_unless_banned
+    client.handle_errors = handle_errors
+
+
+def move(client: Any, base_url: str) -> None:
+    """Send every REST and websocket request of `client` to the scheme and host of `base_url`, paths kept."""
+    for section in ("api", "test", "demo"):
+        if client.urls.get(section):
+            client.urls[section] = _moved(client.urls[section], base_url)
+    # ApeX keeps the stream addresses that it made of the old ones.
+    for cached in ("wsPublicUrl", "wsPrivateUrl"):
+        client.options.pop(cached, None)
+
+
+def _moved(urls: Any, base_url: str) -> Any:
+    if isinstance(urls, dict):
+        return {name: _moved(url, base_url) for name, url in urls.items()}
+    if not isinstance(urls, str):
+        return urls
+    old, new = urlsplit(urls), urlsplit(base_url)
+    scheme = new.scheme
+    if old.scheme in ("ws", "wss"):
+        scheme = "wss" if new.scheme == "https" else "ws"
+    return urlunsplit((scheme, new.netloc, old.path, old.query, old.fragment))
+
+
+def _know_futures_errors(client: Any) -> None:
+    # ccxt picks the table of USD-M errors by the address of the request, which it knows only of Binance's own.
+    client.exceptions["exact"] = {**client.exceptions["exact"], **client.exceptions["linear"]["exact"]}
+
+
+def _leave_spot_out(client: Any) -> None:
+    async def no_markets(params: Any = None) -> list[Any]:
+        return []
+
+    client.fetch_spot_markets = no_markets

@@ -1,0 +1,53 @@
+"""Error codes of MEXC futures and Apex Omni. They are positive, Binance's negative, so that one table holds all."""
+
+from __future__ import annotations
+
+from core.domain.errors import RejectKind
+
+MEXC_KINDS = {
+    401: RejectKind.NO_PERMISSION,
+    402: RejectKind.NO_PERMISSION,
+    406: RejectKind.NO_PERMISSION,
+    511: RejectKind.NOT_SUPPORTED,
+    600: RejectKind.OTHER,
+    601: RejectKind.OTHER,
+    602: RejectKind.NO_PERMISSION,
+    701: RejectKind.NO_PERMISSION,
+    702: RejectKind.NO_PERMISSION,
+    703: RejectKind.NO_PERMISSION,
+    704: RejectKind.NO_PERMISSION,
+    1000: RejectKind.NO_PERMISSION,
+    1001: RejectKind.OTHER,
+    1002: RejectKind.OTHER,
+    2003: RejectKind.OTHER,
+    2004: RejectKind.OTHER,
+    2005: RejectKind.NO_MARGIN,
+    2007: RejectKind.OTHER,
+    2008: RejectKind.REDUCE_ONLY,
+    2009: RejectKind.REDUCE_ONLY,
+    2011: RejectKind.OTHER,
+    2015: RejectKind.OTHER,
+    2040: RejectKind.NOT_FOUND,
+    2041: RejectKind.NOT_FOUND,
+    5002: RejectKind.NOT_FOUND,
+    6001: RejectKind.NO_PERMISSION,
+}
+"""Definite refusals. 2008 is more to close than is open, 2009 nothing open; 2041 an order that has ended."""
+
+MEXC_STALE = frozenset({513})
+MEXC_BUSY = frozenset({501, 510, 604, 801, 2037})
+MEXC_UNKNOWN = frozenset({500, 504, 506, 603, 9999})
+"""Internal and unnamed errors, and "repeated request": the first of them may have been taken."""
+
+MEXC_CANCEL_TEXTS = {
+    "order not exist": RejectKind.NOT_FOUND,
+    "order state cannot be cancelled": RejectKind.NOT_FOUND,
+}
+"""What ccxt hands on of a refused cancel: the text of its row without the code."""
+
+APEX_KINDS = {
+    10001: RejectKind.OTHER,
+    20006: RejectKind.NO_PERMISSION,
+    20016: RejectKind.OTHER,
+}
+"""Definite refusals. Orders are refused with code 3 and a key, of which the exchange publishes no list."""

@@ -1,0 +1,154 @@
+"""An exchange's contracts as our instruments: sizes from its filters, terms from the account where it tells them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import ROUND_CEILING, Decimal
+from typing import Any
+
+from core.domain.errors import QuarterdeckError, RejectKind, UnavailableError, VenueRejectedError
+from core.domain.instrument import Instrument
+from core.exchange.wire import Row, Wire
+from core.settings import Settings
+
+log = logging.getLogger(__name__)
+
+UNTOLD_MAX_LEVERAGE = 20
+UNTOLD_MAINTENANCE_MARGIN_PCT = Decimal("2.5")
+"""Where the exchange does not tell: those of a small altcoin, so that a larger contract is judged too strictly."""
+
+_MAINTENANCE_KEYS = ("maintenanceMarginRate", "baselineMaintenanceMarginRate")
+_BPS = Decimal(10_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What may differ from account to account. `assumed` names what the exchange did not tell."""
+
+    maker_fee_bps: Decimal
+    taker_fee_bps: Decimal
+    max_leverage: int
+    maintenance_margin_pct: Decimal
+    assumed: tuple[str, ...] = ()
+
+
+async def load_instruments(
+    wire: Wire, settings: Settings, symbols: Sequence[str], *, with_account: bool
+) -> dict[str, Instrument]:
+    """Instruments by symbol (ours). With an account, fees and leverage tiers are asked for; what does not come is
+    assumed, and the log says what.
+
+    Raises UnavailableError where a contract lacks its tick or lot size.
+    """
+    tiers = (
+        await _ask(wire, "fetch_leverage_tiers", [wire.unified(symbol) for symbol in symbols]) if with_account else {}
+    )
+    instruments: dict[str, Instrument] = {}
+    for symbol in symbols:
+        unified = wire.unified(symbol)
+        market = wire.client.markets[unified]
+        fee = await _ask(wire, "fetch_trading_fee", unified) if with_account else {}
+        terms = terms_of(market, fee, tiers.get(unified) or (), settings)
+        if terms.assumed:
+            log.info("%s: the exchange does not tell %s; assumed", symbol, " and ".join(terms.assumed))
+        instruments[symbol] = instrument_of(symbol, market, terms, settings)
+    return instruments
+
+
+def instrument_of(symbol: str, market: Mapping[str, Any], terms: Terms, settings: Settings) -> Instrument:
+    """A ccxt market row as an instrument. Raises UnavailableError where it lacks a size."""
+    precision, limits = market["precision"], market["limits"]
+    lot_size = _exact(precision.get("amount"))
+    tick_size = _exact(precision.get("price"))
+    contract_size = _exact(market.get("contractSize"))
+    if not lot_size or not tick_size or not contract_size:
+        raise UnavailableError(f"{symbol}: the exchange does not tell its tick, lot and contract size")
+    smallest = [_exact(_limit(limits, kind, "min")) for kind in ("amount", "market")]
+    largest = [_exact(_limit(limits, kind, "max")) for kind in ("amount", "market")]
+    told_largest = [amount for amount in largest if amount]
+    if not told_largest:
+        raise UnavailableError(f"{symbol}: the exchange does not tell its largest order")
+    liquidation_fee = _exact(market["info"].get("liquidationFee"))
+    return Instrument(
+        symbol=symbol,
+        base=market["base"],
+        tick_size=tick_size,
+        lot_size=lot_size,
+        contract_size=contract_size,
+        min_lots=max(1, *(_lots_up(amount, lot_size) for amount in smallest)),
+        max_lots=int(min(told_largest) // lot_size),
+        min_notional_usdt=_exact(_limit(limits, "cost", "min")),
+        maker_fee_bps=terms.maker_fee_bps,
+        taker_fee_bps=terms.taker_fee_bps,
+        max_leverage=terms.max_leverage,
+        maintenance_margin_pct=terms.maintenance_margin_pct,
+        liquidation_fee_bps=_tidy(liquidation_fee * _BPS) if liquidation_fee else settings.costs.liquidation_fee_bps,
+    )
+
+
+def terms_of(
+    market: Mapping[str, Any], fee: Mapping[str, Any], tiers: Sequence[Mapping[str, Any]], settings: Settings
+) -> Terms:
+    """From ccxt's trading fee and leverage tiers of the account; else from the contract's row, the settings (fees)
+    and last what is assumed of a contract whose exchange says nothing."""
+    assumed: list[str] = []
+    maker_bps, taker_bps = settings.costs.maker_fee_bps, settings.costs.taker_fee_bps
+    if fee.get("maker") is not None and fee.get("taker") is not None:
+        maker_bps, taker_bps = _tidy(_exact(fee["maker"]) * _BPS), _tidy(_exact(fee["taker"]) * _BPS)
+    tier = _tier_of(tiers, settings.limits.max_order_notional_usdt)
+    max_leverage = int(_exact(tier.get("maxLeverage")) or _exact(_limit(market["limits"], "leverage", "max")))
+    rate = _exact(tier.get("maintenanceMarginRate")) or next(
+        (told for key in _MAINTENANCE_KEYS if (told := _exact(market["info"].get(key)))), Decimal(0)
+    )
+    if not max_leverage:
+        max_leverage = UNTOLD_MAX_LEVERAGE
+        assumed.append(f"its largest leverage ({UNTOLD_MAX_LEVERAGE}x)")
+    maintenance_pct = _tidy(rate * 100)
+    if not maintenance_pct:
+        maintenance_pct = UNTOLD_MAINTENANCE_MARGIN_PCT
+        assumed.append(f"its maintenance margin ({UNTOLD_MAINTENANCE_MARGIN_PCT} %)")
+    return Terms(maker_bps, taker_bps, max_leverage, maintenance_pct, tuple(assumed))
+
+
+async def _ask(wire: Wire, method: str, argument: Any) -> Row:
+    try:
+        answer: Row = await wire.read(method, argument)
+    except VenueRejectedError as error:
+        if error.kind is not RejectKind.NOT_SUPPORTED:
+            log.warning("%s", error)
+        return {}
+    except QuarterdeckError as error:
+        log.warning("%s", error)
+        return {}
+    return answer
+
+
+def _tier_of(tiers: Sequence[Mapping[str, Any]], notional_usdt: float) -> Mapping[str, Any]:
+    """The tier of the largest order that the settings allow; the last one where all are smaller."""
+    for tier in tiers:
+        if tier.get("maxNotional") is None or notional_usdt < tier["maxNotional"]:
+            return tier
+    return tiers[-1] if tiers else {}
+
+
+def _limit(limits: Mapping[str, Any], kind: str, end: str) -> Any:
+    return (limits.get(kind) or {}).get(end)
+
+
+def _exact(value: Any) -> Decimal:
+    """ccxt's number without a float's noise: the shortest decimal that is this float; zero for none."""
+    if value is None or value == "":
+        return Decimal(0)
+    return _tidy(Decimal(repr(value) if isinstance(value, float) else str(value)))
+
+
+def _tidy(number: Decimal) -> Decimal:
+    """The same number without trailing zeros, so that it is written one way only."""
+    whole = number.to_integral_value()
+    return whole.quantize(Decimal(1)) if number == whole else number.normalize()
+
+
+def _lots_up(amount: Decimal, lot_size: Decimal) -> int:
+    return int((amount / lot_size).to_integral_value(ROUND_CEILING))

@@ -1,0 +1,25 @@
+"""The exchanges that are spoken to, by their id in the settings."""
+
+from __future__ import annotations
+
+from core.domain.errors import SettingsError
+from core.exchange.apex_dialect import ApexOmni
+from core.exchange.binance_dialect import BinanceUsdm
+from core.exchange.mexc_dialect import MexcSwap
+from core.exchange.wire import Dialect
+
+_DIALECTS: dict[str, Dialect] = {dialect.id: dialect for dialect in (BinanceUsdm(), MexcSwap(), ApexOmni())}
+
+
+def dialect_of(exchange_id: str) -> Dialect:
+    """Raises SettingsError for an exchange that is not known here."""
+    if exchange_id not in _DIALECTS:
+        raise SettingsError(f"[exchange] id: {exchange_id!r} is not known; known: {', '.join(_DIALECTS)}")
+    return _DIALECTS[exchange_id]
+
+
+def check_live(dialect: Dialect) -> None:
+    """Raises SettingsError where live orders would not be safe on the exchange."""
+    if dialect.live_blockers:
+        why = "; ".join(dialect.live_blockers)
+        raise SettingsError(f'[exchange] id = "{dialect.id}": live trading is refused: {why}; set mode = "paper"')

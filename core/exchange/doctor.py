@@ -1,0 +1,304 @@
+"""What stands between this machine and trading on an exchange, in plain words, and a verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import IntEnum
+from typing import Any
+
+from core.clock import ExchangeClock
+from core.domain.errors import BadInputError, QuarterdeckError, VenueRejectedError
+from core.domain.instrument import Instrument
+from core.exchange.client import build_client
+from core.exchange.contracts import load_instruments
+from core.exchange.health import Health
+from core.exchange.keys import Keys
+from core.exchange.requests import Requests
+from core.exchange.wire import Dialect, Wire
+from core.runtime import Finding
+from core.settings import Settings
+
+
+class _Stops(IntEnum):
+    """What a finding that is not ok stands in the way of. NOTHING: a warning, trading goes on."""
+
+    NOTHING = 0
+    LIVE = 1
+    PAPER = 2
+
+
+@dataclass(frozen=True, slots=True)
+class _Check:
+    finding: Finding
+    stops: _Stops = _Stops.NOTHING
+
+
+_SILENCE = "the exchange did not say"
+
+
+async def diagnose(
+    settings: Settings, keys: Keys | None, clock: ExchangeClock, dialect: Dialect, symbols: Sequence[str]
+) -> list[Finding]:
+    """Ask the exchange of `settings` everything that paper and live trading need; nothing is changed there.
+
+    The last finding is the verdict. What an exchange does not tell is said to be unknown and is no failure.
+    """
+    client = build_client(settings.exchange, keys, clock.now_ms)
+    secrets = keys.secrets() if keys is not None else ()
+    wire = Requests(client, dialect, clock, Health(), settings.exchange, secrets)
+    try:
+        checks = await _checks(wire, settings, keys, symbols)
+    finally:
+        await wire.close()
+    return [*(check.finding for check in checks), _verdict(checks, settings)]
+
+
+async def _checks(wire: Requests, settings: Settings, keys: Keys | None, symbols: Sequence[str]) -> list[_Check]:
+    checks = [_says(f"{wire.dialect.id} limits", sentence) for sentence in wire.dialect.lacks]
+    checks += [
+        _wrong(f"{wire.dialect.id} live", sentence, "trade it on paper, or choose another exchange", _Stops.LIVE)
+        for sentence in wire.dialect.live_blockers
+    ]
+    reach = await _reach(wire, settings)
+    checks += reach
+    if any(check.stops for check in reach):
+        return checks
+    contracts, traded = await _contracts(wire, symbols)
+    checks += contracts
+    account = await _account(wire, keys)
+    checks += account
+    readable = keys is not None and not any(check.stops for check in account)
+    if readable:
+        checks += await _permissions(wire)
+        checks += await _modes(wire, settings, traded)
+    return checks + await _filters(wire, settings, traded, with_account=readable)
+
+
+async def _reach(wire: Requests, settings: Settings) -> list[_Check]:
+    where = settings.exchange.base_url or f"the address of {wire.dialect.id}"
+    try:
+        offset = await wire.time.measure()
+    except QuarterdeckError as error:
+        mend = "check this machine's network, and exchange.id and exchange.base_url in the settings"
+        return [_wrong("exchange reachable", f"{where}: {error}", mend, _Stops.PAPER)]
+    told = f"this machine is {-offset.offset_ms:+d} ms from the exchange, within {offset.uncertainty_ms} ms"
+    checks = [_says("exchange reachable", f"{where} answers")]
+    if abs(offset.offset_ms) > settings.exchange.max_clock_offset_ms:
+        # Requests are signed by the exchange's time, so that this stops nothing.
+        checks.append(_wrong("clock", told, "set this machine's clock by NTP (chrony or systemd-timesyncd)"))
+    else:
+        checks.append(_says("clock", told))
+    return checks
+
+
+async def _contracts(wire: Requests, symbols: Sequence[str]) -> tuple[list[_Check], list[str]]:
+    """And the symbols that the exchange trades."""
+    checks: list[_Check] = []
+    traded: list[str] = []
+    for symbol in symbols:
+        try:
+            traded += await wire.load_symbols([symbol])
+        except BadInputError as error:
+            checks.append(_wrong(f"contract {symbol}", str(error), "correct exchange.symbols", _Stops.PAPER))
+        except QuarterdeckError as error:
+            checks.append(_wrong(f"contract {symbol}", str(error), "try again later", _Stops.PAPER))
+    return checks, traded
+
+
+async def _account(wire: Wire, keys: Keys | None) -> list[_Check]:
+    if keys is None:
+        mend = "set QUARTERDECK_API_KEY and QUARTERDECK_API_SECRET, or write keys.toml in the home with mode 0600"
+        return [_wrong("API key", "none; paper needs none, live does", mend, _Stops.LIVE)]
+    found = _says("API key", f"present, tag {keys.tag}")
+    try:
+        balance = await wire.read("fetch_balance")
+    except VenueRejectedError as error:
+        mend = "check the key, its secret and its permission for futures, and that its IP list holds this machine"
+        return [found, _wrong("account", str(error), mend, _Stops.LIVE)]
+    except QuarterdeckError as error:
+        return [found, _wrong("account", str(error), "try again later", _Stops.LIVE)]
+    wallet = (balance.get("total") or {}).get("USDT")
+    told = "readable, holds no USDT" if not wallet else f"readable, {wallet:,.2f} USDT"
+    return [found, _says("account", told)]
+
+
+async def _permissions(wire: Wire) -> list[_Check]:
+    if wire.dialect.id != "binanceusdm":
+        return [_unknown("key permissions", "this exchange does not tell them")]
+    rights = await _asked(wire, "sapiGetAccountApiRestrictions")
+    if not isinstance(rights, dict):
+        return [_unknown("key permissions", rights), _unknown("key IP list", rights)]
+    return [
+        _flag(
+            rights, "enableFutures", "futures right", ("granted", "missing"), "allow futures for the key", _Stops.LIVE
+        ),
+        _flag(
+            rights,
+            "enableWithdrawals",
+            "withdrawal right",
+            ("none", "the key may withdraw"),
+            "take the right to withdraw from the key: trading does not need it",
+            ok_when=False,
+        ),
+        _flag(
+            rights,
+            "ipRestrict",
+            "key IP list",
+            ("restricted to listed addresses", "the key works from any address"),
+            "restrict the key to the addresses of this machine",
+        ),
+    ]
+
+
+async def _modes(wire: Wire, settings: Settings, symbols: Sequence[str]) -> list[_Check]:
+    checks = [await _position_mode(wire)]
+    checks += await _leverages(wire, settings, symbols)
+    if wire.dialect.id != "binanceusdm":
+        return checks
+    burn = await _asked(wire, "fapiPrivateGetFeeBurn")
+    checks.append(
+        _flag(
+            burn,
+            "feeBurn",
+            "fees in BNB",
+            ("off", "on: fees leave the BNB wallet, which the USDT books do not see"),
+            "turn off paying futures fees in BNB",
+            ok_when=False,
+        )
+    )
+    multi = await _asked(wire, "fapiPrivateGetMultiAssetsMargin")
+    checks.append(
+        _flag(
+            multi,
+            "multiAssetsMargin",
+            "multi-assets mode",
+            ("off", "on: other assets are margin as well, so that margin and liquidation differ from what is shown"),
+            "switch the futures account to single-asset mode",
+            ok_when=False,
+        )
+    )
+    return checks
+
+
+async def _position_mode(wire: Wire) -> _Check:
+    answer = await _asked(wire, "fetch_position_mode")
+    hedged = answer.get("hedged") if isinstance(answer, dict) else None
+    if hedged is None:
+        return _unknown("position mode", answer if isinstance(answer, str) else _SILENCE)
+    if hedged:
+        mend = "close all positions and orders there; a live start then sets one-way mode"
+        return _wrong("position mode", "hedge mode", mend, _Stops.LIVE)
+    return _says("position mode", "one-way")
+
+
+async def _leverages(wire: Wire, settings: Settings, symbols: Sequence[str]) -> list[_Check]:
+    wanted = f"{settings.exchange.margin_mode}, {settings.account.leverage}x"
+    rows = await _leverage_rows(wire, symbols)
+    checks: list[_Check] = []
+    for symbol in symbols:
+        row = rows.get(symbol) if isinstance(rows, dict) else None
+        if not row:
+            why = rows if isinstance(rows, str) else _SILENCE
+            checks.append(_unknown(f"leverage {symbol}", why))
+            continue
+        told = f"{row.get('marginMode') or 'margin mode unknown'}, {row.get('longLeverage') or '?'}x"
+        later = "" if told == wanted else f"; a live start sets {wanted}"
+        checks.append(_says(f"leverage {symbol}", f"{told}{later}"))
+    return checks
+
+
+async def _leverage_rows(wire: Wire, symbols: Sequence[str]) -> dict[str, Any] | str:
+    if wire.client.has.get("fetchLeverages") is True:
+        answer = await _asked(wire, "fetch_leverages", [wire.unified(symbol) for symbol in symbols])
+        if isinstance(answer, dict):
+            return {wire.symbol(unified): row for unified, row in answer.items()}
+        return answer
+    if wire.client.has.get("fetchLeverage") is True:
+        rows = {symbol: await _asked(wire, "fetch_leverage", wire.unified(symbol)) for symbol in symbols}
+        return {symbol: row for symbol, row in rows.items() if isinstance(row, dict)}
+    return "this exchange does not tell it"
+
+
+async def _filters(wire: Wire, settings: Settings, symbols: Sequence[str], *, with_account: bool) -> list[_Check]:
+    checks: list[_Check] = []
+    for symbol in symbols:
+        try:
+            found = await load_instruments(wire, settings, [symbol], with_account=with_account)
+        except QuarterdeckError as error:
+            checks.append(_wrong(f"contract {symbol}", str(error), "take it out of exchange.symbols", _Stops.PAPER))
+            continue
+        checks.append(_contract(found[symbol], settings))
+    return checks
+
+
+def _contract(instrument: Instrument, settings: Settings) -> _Check:
+    name = f"contract {instrument.symbol}"
+    told = (
+        f"tick {instrument.tick_size:f} USDT, lot {instrument.qty(1):f} {instrument.base}, "
+        f"at least {instrument.min_notional_usdt:f} USDT, up to {instrument.max_leverage}x, "
+        f"fees {instrument.maker_fee_bps:f} (maker) and {instrument.taker_fee_bps:f} bps"
+    )
+    if settings.account.leverage > instrument.max_leverage:
+        return _wrong(name, told, f"lower account.leverage to {instrument.max_leverage} or less", _Stops.LIVE)
+    if instrument.min_notional_usdt > Decimal(repr(settings.limits.max_order_notional_usdt)):
+        return _wrong(name, told, "raise limits.max_order_notional_usdt above the least order", _Stops.PAPER)
+    return _says(name, told)
+
+
+async def _asked(wire: Wire, method: str, *args: Any) -> dict[str, Any] | str:
+    """The answer, or in words why there is none."""
+    try:
+        answer = await wire.read(method, *args)
+    except QuarterdeckError as error:
+        return str(error)
+    return answer if isinstance(answer, dict) else _SILENCE
+
+
+def _flag(
+    answer: dict[str, Any] | str,
+    key: str,
+    name: str,
+    told: tuple[str, str],
+    mend: str,
+    stops: _Stops = _Stops.NOTHING,
+    *,
+    ok_when: bool = True,
+) -> _Check:
+    """A yes or no of the exchange, told in the first text where it is well and in the second where not."""
+    value = answer.get(key) if isinstance(answer, dict) else None
+    if value is None:
+        return _unknown(name, answer if isinstance(answer, str) else _SILENCE)
+    is_set = value is True or str(value).lower() == "true"
+    return _says(name, told[0]) if is_set is ok_when else _wrong(name, told[1], mend, stops)
+
+
+def _says(name: str, detail: str) -> _Check:
+    return _Check(Finding(name, True, detail))
+
+
+def _unknown(name: str, why: str) -> _Check:
+    return _says(name, f"unknown: {why}")
+
+
+def _wrong(name: str, detail: str, mend: str, stops: _Stops = _Stops.NOTHING) -> _Check:
+    return _Check(Finding(name, False, detail, mend), stops)
+
+
+def _verdict(checks: Sequence[_Check], settings: Settings) -> Finding:
+    def named(least: _Stops) -> str:
+        return ", ".join(dict.fromkeys(check.finding.name for check in checks if check.stops >= least))
+
+    no_paper, no_live = named(_Stops.PAPER), named(_Stops.LIVE)
+    if no_paper:
+        return Finding("exchange verdict", False, f"not ready: {no_paper}", "mend what is named above")
+    if no_live:
+        ok = settings.mode != "live"
+        return Finding(
+            "exchange verdict",
+            ok,
+            f"ready for paper; not for live: {no_live}",
+            "" if ok else "mend what is named above",
+        )
+    return Finding("exchange verdict", True, "ready for live")

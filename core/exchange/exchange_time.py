@@ -1,0 +1,136 @@
+"""What the exchange's clock says, and how far ours is from it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import statistics
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from core.clock import ExchangeClock
+from core.domain.errors import QuarterdeckError
+from core.exchange.health import Health
+
+log = logging.getLogger(__name__)
+
+SAMPLES = 5
+EVERY_MS = 600_000
+AGAIN_MS = 10_000
+_PART = "clock"
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One asking: this machine's time before and after, and what the exchange said in between."""
+
+    sent_ms: int
+    received_ms: int
+    exchange_ms: int
+
+    @property
+    def offset_ms(self) -> float:
+        return self.exchange_ms - (self.sent_ms + self.received_ms) / 2
+
+    @property
+    def round_trip_ms(self) -> int:
+        return self.received_ms - self.sent_ms
+
+
+@dataclass(frozen=True, slots=True)
+class Offset:
+    """What to add to this machine's time to have the exchange's; the truth lies within `uncertainty_ms` of it."""
+
+    offset_ms: int
+    uncertainty_ms: int
+
+
+def offset_of(samples: Sequence[Sample]) -> Offset:
+    """The median over the quicker half of the samples: a slow answer was held up on one way, we cannot know which."""
+    quick = sorted(samples, key=lambda sample: sample.round_trip_ms)[: (len(samples) + 1) // 2]
+    return Offset(
+        round(statistics.median(sample.offset_ms for sample in quick)),
+        -(-max(sample.round_trip_ms for sample in quick) // 2),
+    )
+
+
+class TimeKeeper:
+    """Keeps `clock` at the exchange's time, which `fetch_ms` asks for.
+
+    An offset that moved by more than `max_offset_ms` is a problem of health until the next measurement agrees with it.
+    """
+
+    def __init__(
+        self, clock: ExchangeClock, health: Health, max_offset_ms: int, fetch_ms: Callable[[], Awaitable[int]]
+    ) -> None:
+        self._clock = clock
+        self._health = health
+        self._max_offset_ms = max_offset_ms
+        self._fetch_ms = fetch_ms
+        self._measuring: asyncio.Lock = asyncio.Lock()
+        self._measured = 0
+        self._agreed = True
+        self.offset: Offset | None = None
+
+    async def measure(self) -> Offset:
+        """Ask the exchange a few times and set the clock.
+
+        Raises UnavailableError, the clock unchanged, where it did not answer, and what `fetch_ms` raises of refusals.
+        """
+        number = self._measured
+        async with self._measuring:
+            # Whoever waited while another measured takes that result.
+            if self._measured == number or self.offset is None:
+                self._take(offset_of(await self._samples()))
+                self._measured += 1
+            assert self.offset is not None
+            return self.offset
+
+    async def keep(self) -> None:
+        """Measure for ever: every EVERY_MS, sooner while the last measurement failed or disagreed."""
+        measured = self.offset is not None
+        while True:
+            await asyncio.sleep((EVERY_MS if measured and self._agreed else AGAIN_MS) / 1000)
+            try:
+                await self.measure()
+            except QuarterdeckError as error:
+                measured = False
+                log.warning("the exchange's time could not be measured: %s", error)
+            else:
+                measured = True
+
+    async def _samples(self) -> list[Sample]:
+        samples: list[Sample] = []
+        for _ in range(SAMPLES):
+            sent_ms = self._system_ms()
+            try:
+                exchange_ms = await self._fetch_ms()
+            except QuarterdeckError:
+                if not samples:
+                    raise
+                break
+            samples.append(Sample(sent_ms, self._system_ms(), exchange_ms))
+        return samples
+
+    def _system_ms(self) -> int:
+        return self._clock.now_ms() - self._clock.offset_ms
+
+    def _take(self, measured: Offset) -> None:
+        moved_ms = abs(measured.offset_ms - self._clock.offset_ms)
+        first = self.offset is None
+        self.offset = measured
+        if moved_ms > measured.uncertainty_ms:
+            # A difference within the uncertainty is no news, and time that does not jump is worth more.
+            self._clock.offset_ms = measured.offset_ms
+        if moved_ms <= self._max_offset_ms:
+            self._agreed = True
+            self._health.report(_PART, "")
+            return
+        log.warning(
+            "this machine's clock is %+d ms from the exchange's (within %d ms); requests are signed by the exchange's",
+            -measured.offset_ms,
+            measured.uncertainty_ms,
+        )
+        self._agreed = first
+        if not first:
+            self._health.report(_PART, f"it moved by {moved_ms} ms; waiting for a second measurement")

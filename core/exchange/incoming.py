@@ -1,0 +1,155 @@
+"""Trades of the account as they come, from the stream or by asking: each is ours, another's, or waits until it is
+known whose it is."""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+
+from core.domain.errors import DataError, QuarterdeckError, UnavailableError, VenueUnknownError
+from core.domain.orders import Order, OrderRole
+from core.exchange import translate
+from core.exchange.books import Books
+from core.exchange.known_orders import is_exchange_made
+from core.exchange.wire import Row
+
+log = logging.getLogger("quarterdeck.exchange")
+
+_MAX_WAITING = 1000
+_TRIES = 4
+_TRY_EVERY_MS = 500
+_ENDED_CANDIDATES = 4
+
+
+class Incoming:
+    """`take` is given trade rows; `identify` finds out whose the waiting ones are."""
+
+    def __init__(self, books: Books) -> None:
+        self._books = books
+        self._venue = books.venue
+        self._waiting: OrderedDict[tuple[str, str], tuple[str, Row]] = OrderedDict()
+        self._tries: dict[tuple[str, str], tuple[int, int]] = {}
+
+    @property
+    def waits(self) -> bool:
+        return bool(self._waiting)
+
+    async def take(self, symbol: str, rows: Iterable[Row], *, asked: bool = False) -> None:
+        """Book the rows that are ours, in the order given; keep those of orders that are not known.
+
+        `asked` tells that the stream did not bring them.
+        """
+        if symbol not in self._venue.instruments:
+            return
+        for row in rows:
+            order = self._venue.known.of_trade_row(symbol, row)
+            if order is not None:
+                await self._book(order.client_order_id, symbol, row, asked=asked)
+            elif is_exchange_made(client_id := self._venue.wire.dialect.client_id(row)):
+                await self._book_forced(client_id, symbol, row)
+            elif not self._venue.known.is_others(symbol, str(row.get("order") or "")):
+                self._keep(symbol, row)
+
+    async def identify(self) -> None:
+        """Ask for the orders of the trades that wait, and book those that are ours."""
+        now_ms = self._venue.wire.clock.now_ms()
+        orders: dict[tuple[str, str], Row] = {}
+        for symbol, row in self._waiting.values():
+            orders.setdefault((symbol, str(row.get("order") or "")), row)
+        for (symbol, venue_id), row in orders.items():
+            tries, next_ms = self._tries.get((symbol, venue_id), (0, 0))
+            if now_ms < next_ms:
+                continue
+            try:
+                is_known = await self._ask(symbol, venue_id, row, last=tries + 1 >= _TRIES)
+            except (UnavailableError, VenueUnknownError) as error:
+                log.warning("whose order %s of %s is could not be asked: %s", venue_id, symbol, error)
+                self._tries[symbol, venue_id] = (tries, now_ms + _TRY_EVERY_MS)
+            except QuarterdeckError as error:
+                log.error("whose order %s of %s is cannot be told: %s", venue_id, symbol, error)
+                self._tries[symbol, venue_id] = (tries + 1, now_ms + _TRY_EVERY_MS)
+            else:
+                if is_known:
+                    await self._release(symbol, venue_id)
+                else:
+                    self._tries[symbol, venue_id] = (tries + 1, now_ms + _TRY_EVERY_MS)
+
+    async def _ask(self, symbol: str, venue_id: str, row: Row, *, last: bool) -> bool:
+        """Whether it is now known whose order it is: that of a triggered one of ours, ours by its client id, or, once
+        nothing is left to ask, another's."""
+        known = self._venue.known
+        candidates = self._candidates(symbol, str(row.get("side")))
+        for order in candidates:
+            await self._venue.look(order)
+            if known.of_venue_id(symbol, venue_id) is not None:
+                return True
+        if not self._venue.wire.dialect.client_id(row):
+            found = await self._venue.order_row(symbol, venue_id)
+            if found is not None:
+                ours = known.of_order_row(symbol, found)
+                client_id = self._venue.wire.dialect.client_id(found)
+                if ours is not None:
+                    known.learn_venue_id(ours, venue_id)
+                    return True
+                if is_exchange_made(client_id):
+                    for _, waiting in self._rows_of(symbol, venue_id):
+                        waiting["clientOrderId"] = client_id
+                    return True
+        # A trigger may be told of later than the trade that it made.
+        if candidates and not last:
+            return False
+        log.info("order %s of %s is not ours: its trades are not booked", venue_id, symbol)
+        known.set_aside(symbol, venue_id)
+        return True
+
+    def _candidates(self, symbol: str, side: str) -> list[Order]:
+        """Conditional orders of ours that may have made the trade, the newest first."""
+        s = self._books.trader.state.symbols[symbol]
+        orders = [*list(s.ended.values())[-_ENDED_CANDIDATES:], *s.orders.values()]
+        return [
+            order
+            for order in reversed(orders)
+            if order.role in (OrderRole.STOP, OrderRole.TARGET)
+            and order.side.value == side
+            and not self._venue.known.venue_ids(order.client_order_id)
+        ]
+
+    async def _release(self, symbol: str, venue_id: str) -> None:
+        self._tries.pop((symbol, venue_id), None)
+        rows = self._rows_of(symbol, venue_id)
+        for key, _ in rows:
+            del self._waiting[key]
+        await self.take(symbol, [row for _, row in rows])
+
+    def _rows_of(self, symbol: str, venue_id: str) -> Sequence[tuple[tuple[str, str], Row]]:
+        return [
+            (key, row)
+            for key, (where, row) in self._waiting.items()
+            if where == symbol and str(row.get("order") or "") == venue_id
+        ]
+
+    async def _book_forced(self, client_id: str, symbol: str, row: Row) -> None:
+        """A liquidation or deleveraging takes our position first; where we hold none it is of another's."""
+        lots = self._books.trader.state.symbols[symbol].lots
+        ended = self._books.trader.state.symbols[symbol].ended
+        if client_id in ended or (lots and (lots > 0) == (row.get("side") == "sell")):
+            await self._book(client_id, symbol, row)
+        else:
+            self._venue.known.set_aside(symbol, str(row.get("order") or ""))
+
+    async def _book(self, client_order_id: str, symbol: str, row: Row, *, asked: bool = False) -> None:
+        try:
+            fill, finding = translate.fill_in(row, client_order_id, self._venue.instruments[symbol])
+        except DataError as error:
+            self._books.note_unreadable(error)
+            return
+        if finding:
+            self._venue.note_fee(finding)
+        await (self._books.tell_asked(fill) if asked else self._books.tell(fill))
+
+    def _keep(self, symbol: str, row: Row) -> None:
+        self._waiting[symbol, str(row["id"])] = (symbol, dict(row))
+        if len(self._waiting) > _MAX_WAITING:
+            (where, trade_id), _ = self._waiting.popitem(last=False)
+            log.error("too many trades of unknown orders wait: %s of %s is left to reconciliation", trade_id, where)

@@ -1,0 +1,122 @@
+"""An account's keys: from the environment or a file that only we can read, and never shown."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from urllib.parse import quote, quote_plus
+
+import tomli
+
+from core.domain.errors import BadInputError
+
+KEYS_FILE = "keys.toml"
+_ENVIRONMENT = {
+    "api_key": ("QUARTERDECK_API_KEY",),
+    "secret": ("QUARTERDECK_API_SECRET", "QUARTERDECK_SECRET"),
+    "passphrase": ("QUARTERDECK_API_PASSPHRASE", "QUARTERDECK_PASSPHRASE"),
+    "seeds": ("QUARTERDECK_API_SEEDS",),
+}
+_SHORTEST = 8
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Keys:
+    """`secret` is an HMAC secret or a private key in PEM; `seeds` is the seed that ApeX Omni signs orders with."""
+
+    api_key: str
+    secret: str
+    passphrase: str = field(default="")
+    seeds: str = field(default="")
+
+    @property
+    def tag(self) -> str:
+        """What the operator types to arm this account: the last four characters of the API key."""
+        return self.api_key[-4:]
+
+    def secrets(self) -> tuple[str, ...]:
+        """Every text that must never appear anywhere, longest first: as given, in lines and as a URL spells it."""
+        given = [value for value in (getattr(self, part.name) for part in fields(self)) if value]
+        lines = [line for value in given for line in value.splitlines() if not line.startswith("-----")]
+        plain = [text for text in (*given, *lines) if len(text) >= _SHORTEST or text in given]
+        spelled = {spell(text) for text in plain for spell in (str, quote, quote_plus, _json_text)}
+        return tuple(sorted(spelled, key=lambda text: (-len(text), text)))
+
+    def __repr__(self) -> str:
+        return f"Keys(...{self.tag})"
+
+
+def load_keys(environment: Mapping[str, str], path: Path | None) -> Keys | None:
+    """Keys from QUARTERDECK_API_KEY, _API_SECRET, _API_PASSPHRASE and _API_SEEDS, else from a TOML file with
+    `api_key`, `secret`, `passphrase` and `seeds`: the one that QUARTERDECK_KEYS_FILE names, else `path`.
+
+    None where neither is there. Raises BadInputError naming the place and the mend.
+    """
+    found = {part: value for part, names in _ENVIRONMENT.items() if (value := _first(environment, names))}
+    if found:
+        return _checked(found, "environment", {part: names[0] for part, names in _ENVIRONMENT.items()})
+    named = environment.get("QUARTERDECK_KEYS_FILE", "")
+    if named:
+        path = Path(named).expanduser()
+        if not path.exists():
+            raise BadInputError(f"QUARTERDECK_KEYS_FILE: {path}: no such file; correct the path or unset the variable")
+    if path is None or not path.exists():
+        return None
+    return _checked(_read(path), str(path), {part: part for part in _ENVIRONMENT})
+
+
+def _first(environment: Mapping[str, str], names: tuple[str, ...]) -> str:
+    return next((environment[name].strip() for name in names if environment.get(name, "").strip()), "")
+
+
+def _read(path: Path) -> dict[str, str]:
+    try:
+        with path.open("rb") as file:
+            # The file that is open is the one that is judged: its name may be given to another meanwhile.
+            _check_owner(path, os.fstat(file.fileno()))
+            table = tomli.load(file)
+    except OSError as error:
+        raise BadInputError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError:
+        raise BadInputError(f"{path}: is not UTF-8 text; write it anew as TOML") from None
+    except tomli.TOMLDecodeError as error:
+        # Its text may quote the line, and with it a key.
+        place = f" at line {error.lineno}" if getattr(error, "lineno", None) else ""
+        raise BadInputError(f'{path}: is not valid TOML{place}; a line is: api_key = "..."') from None
+    for part, value in table.items():
+        if part not in _ENVIRONMENT:
+            raise BadInputError(f"{path}: {part}: unknown key; known keys: {', '.join(_ENVIRONMENT)}")
+        if not isinstance(value, str):
+            raise BadInputError(f"{path}: {part}: must be text in quotes")
+    return {part: value.strip() for part, value in table.items() if value.strip()}
+
+
+def _check_owner(path: Path, status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise BadInputError(f"{path}: is not a file; put the keys into a file that only you can read")
+    if status.st_uid != os.geteuid():
+        raise BadInputError(f"{path}: belongs to another user; copy it to a file of your own and chmod 600 it")
+    if stat.S_IMODE(status.st_mode) & 0o077:
+        raise BadInputError(f"{path}: can be read by others; run: chmod 600 {path}")
+
+
+def _checked(found: dict[str, str], place: str, names: dict[str, str]) -> Keys:
+    for part in ("api_key", "secret"):
+        if not found.get(part):
+            raise BadInputError(f"{place}: {names[part]} is missing; the API key and its secret go together")
+    for part, value in found.items():
+        # The log cannot hide a text of fewer than four characters.
+        if len(value) < (4 if part == "passphrase" else _SHORTEST):
+            raise BadInputError(f"{place}: {names[part]} is too short to be a key; copy it whole from the exchange")
+        if not all(character.isprintable() or character in "\r\n" for character in value):
+            raise BadInputError(f"{place}: {names[part]} holds a control character; copy it again from the exchange")
+    # A private key may come from a variable, in which its lines are often written with "\n".
+    secret = found["secret"].replace("\\n", "\n") if "PRIVATE KEY" in found["secret"] else found["secret"]
+    return Keys(found["api_key"], secret, found.get("passphrase", ""), found.get("seeds", ""))
+
+
+def _json_text(text: str) -> str:
+    return text.replace("\n", "\\n")

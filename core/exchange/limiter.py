@@ -1,0 +1,253 @@
+"""How many requests may go to an exchange: our count, set right by its answers, with a reserve for protection."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from core.domain.errors import VenueBusyError
+from core.domain.market import MINUTE_MS
+from core.exchange.health import Health
+from core.logbook import iso_utc
+
+ORDINARY_SHARE_PCT = 80
+MAX_WAITING = 512
+_BAN_MS = 2 * MINUTE_MS
+_TEN_SECONDS_MS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """At most `limit` units in any `length_ms`. `header` is where the exchange says how many it has counted in the
+    current one, which starts at a multiple of its length; empty where it does not say."""
+
+    length_ms: int
+    limit: int
+    header: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """`weight` limits all requests by their weight, `orders` limits new orders by their number."""
+
+    weight: tuple[Window, ...]
+    orders: tuple[Window, ...] = ()
+
+
+BUDGETS = {
+    "binanceusdm": Budget(
+        weight=(Window(MINUTE_MS, 2400, "x-mbx-used-weight-1m"),),
+        orders=(
+            Window(_TEN_SECONDS_MS, 300, "x-mbx-order-count-10s"),
+            Window(MINUTE_MS, 1200, "x-mbx-order-count-1m"),
+        ),
+    ),
+    "mexc": Budget(weight=(Window(2000, 20),), orders=(Window(2000, 20),)),
+    "apex": Budget(weight=(Window(MINUTE_MS, 300),)),
+}
+"""Binance's and MEXC's as documented; MEXC counts by endpoint, here all share one window. ApeX's is a guess."""
+
+
+_UNITS = {"SECOND": 1000, "MINUTE": MINUTE_MS, "HOUR": 60 * MINUTE_MS, "DAY": 1440 * MINUTE_MS}
+
+
+def windows_told(rows: Sequence[Mapping[str, Any]], kind: str) -> tuple[Window, ...]:
+    """The windows of one kind (REQUEST_WEIGHT, ORDERS) in Binance's `rateLimits`."""
+    header = {"REQUEST_WEIGHT": "x-mbx-used-weight", "ORDERS": "x-mbx-order-count"}[kind]
+    found: list[Window] = []
+    for row in rows:
+        unit, number, limit = row.get("interval"), row.get("intervalNum"), row.get("limit")
+        if row.get("rateLimitType") == kind and unit in _UNITS and number and limit:
+            name = f"{header}-{number}{unit[0].lower()}"
+            found.append(Window(int(number) * _UNITS[unit], int(limit), name))
+    return tuple(found)
+
+
+@dataclass(slots=True)
+class _Count:
+    """What was used of one window: ours one by one, and what the exchange counted beyond ours (other programs)."""
+
+    window: Window
+    taken: deque[tuple[int, int]] = field(default_factory=deque)
+    ours: int = 0
+    others: int = 0
+    others_until_ms: int = 0
+
+    def used(self, now_ms: int) -> int:
+        while self.taken and self.taken[0][0] <= now_ms - self.window.length_ms:
+            self.ours -= self.taken.popleft()[1]
+        return self.ours + (self.others if now_ms < self.others_until_ms else 0)
+
+    def take(self, units: int, now_ms: int) -> None:
+        self.taken.append((now_ms, units))
+        self.ours += units
+
+    def wait_ms(self, units: int, share_pct: int, now_ms: int) -> int:
+        """How long until `units` more fit into the share; 0 at once. More than the share fits into an empty window."""
+        room = self.window.limit * share_pct // 100 - units
+        left = self.used(now_ms)
+        if left <= room or left == 0:
+            return 0
+        ends = [(time_ms + self.window.length_ms, taken) for time_ms, taken in self.taken]
+        if now_ms < self.others_until_ms:
+            ends.append((self.others_until_ms, self.others))
+        for end_ms, freed in sorted(ends):
+            left -= freed
+            if left <= room or left == 0:
+                return end_ms - now_ms
+        raise AssertionError("an empty window has room")
+
+    def correct(self, counted: int, now_ms: int) -> None:
+        start_ms = now_ms - now_ms % self.window.length_ms
+        ours = sum(units for time_ms, units in self.taken if time_ms >= start_ms)
+        self.others = max(0, counted - ours)
+        self.others_until_ms = start_ms + self.window.length_ms
+
+
+@dataclass(slots=True, eq=False)
+class _Ticket:
+    weight: int
+    orders: int
+    protective: bool
+    granted: asyncio.Future[None]
+
+
+class Limiter:
+    """Lets requests pass in the order they came, protective ones first.
+
+    Ordinary requests may use ORDINARY_SHARE_PCT of every window, protective ones all of it. After a 429 only protective
+    ones pass until the exchange's time; after a 418 (ban) none do.
+    """
+
+    def __init__(self, budget: Budget, now_ms: Callable[[], int], health: Health) -> None:
+        self._weight = [_Count(window) for window in budget.weight]
+        self._orders = [_Count(window) for window in budget.orders]
+        self._now_ms = now_ms
+        self._health = health
+        self._slow_until_ms = 0
+        self._banned_until_ms = 0
+        self._protective: deque[_Ticket] = deque()
+        self._ordinary: deque[_Ticket] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def blocked_until_ms(self, protective: bool) -> int:
+        """The exchange's time before which it wants no request of this kind; in the past when it wants them."""
+        return self._banned_until_ms if protective else max(self._banned_until_ms, self._slow_until_ms)
+
+    def used_pct(self) -> float:
+        """How much of the tightest window is used, in percent."""
+        now_ms = self._now_ms()
+        return max(100 * count.used(now_ms) / count.window.limit for count in (*self._weight, *self._orders))
+
+    async def acquire(self, weight: int, *, orders: int = 0, protective: bool = False, patience_ms: int) -> None:
+        """Wait until a request of `weight`, with `orders` new orders, may be made, and count it.
+
+        Raises VenueBusyError when that would take longer than `patience_ms`, or too many are waiting.
+        """
+        now_ms = self._now_ms()
+        wait_ms = self._wait_ms(weight, orders, protective, now_ms)
+        if wait_ms > patience_ms:
+            raise self._busy(wait_ms)
+        if wait_ms == 0 and not self._protective and (protective or not self._ordinary):
+            self._take(weight, orders, now_ms)
+            return
+        ticket = _Ticket(weight, orders, protective, asyncio.get_running_loop().create_future())
+        queue = self._protective if protective else self._ordinary
+        if len(queue) >= MAX_WAITING:
+            raise VenueBusyError(f"{MAX_WAITING} requests are waiting for the rate limit", now_ms + 1000)
+        queue.append(ticket)
+        self._pump()
+        try:
+            async with asyncio.timeout(patience_ms / 1000):
+                await ticket.granted
+        except TimeoutError:
+            if not ticket.granted.done() or ticket.granted.cancelled():
+                wait_ms = self._wait_ms(weight, orders, protective, self._now_ms())
+                raise self._busy(wait_ms) from None
+        finally:
+            with contextlib.suppress(ValueError):
+                queue.remove(ticket)
+            if self._protective or self._ordinary:
+                self._pump()
+
+    def adopt(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Keep to the limits that Binance's `rateLimits` tell, instead of the documented ones."""
+        self._weight = _recounted(self._weight, windows_told(rows, "REQUEST_WEIGHT"))
+        self._orders = _recounted(self._orders, windows_told(rows, "ORDERS"))
+
+    def observe(self, status: int, headers: Mapping[str, str], retry_ms: int | None = None) -> None:
+        """Take in an answer: what it says was used, and whether it wants us to stop until `retry_ms`."""
+        now_ms = self._now_ms()
+        told = {name.lower(): value for name, value in headers.items()}
+        for count in (*self._weight, *self._orders):
+            value = told.get(count.window.header, "") if count.window.header else ""
+            if value.isdecimal():
+                count.correct(int(value), now_ms)
+        if status not in (418, 429):
+            return
+        until_ms = retry_ms or self._retry_ms(told.get("retry-after", ""), status, now_ms)
+        if status == 429:
+            self._slow_until_ms = max(self._slow_until_ms, until_ms)
+        elif until_ms > self._banned_until_ms:
+            self._banned_until_ms = until_ms
+            self._health.report("requests", f"banned by the exchange until {iso_utc(until_ms)[11:19]} UTC")
+
+    def _retry_ms(self, retry_after: str, status: int, now_ms: int) -> int:
+        if retry_after.strip().isdecimal() and int(retry_after) > 0:
+            return now_ms + 1000 * int(retry_after)
+        return now_ms + _BAN_MS if status == 418 else now_ms - now_ms % MINUTE_MS + MINUTE_MS
+
+    def _busy(self, wait_ms: int) -> VenueBusyError:
+        now_ms = self._now_ms()
+        banned = now_ms < self._banned_until_ms
+        why = "the exchange has banned us for a while" if banned else "the rate limit is used up"
+        return VenueBusyError(f"{why}; free in {(wait_ms + 999) // 1000} s", now_ms + max(wait_ms, 1))
+
+    def _wait_ms(self, weight: int, orders: int, protective: bool, now_ms: int) -> int:
+        share_pct = 100 if protective else ORDINARY_SHARE_PCT
+        waits = [self.blocked_until_ms(protective) - now_ms, 0]
+        waits += [count.wait_ms(weight, share_pct, now_ms) for count in self._weight]
+        if orders:
+            waits += [count.wait_ms(orders, share_pct, now_ms) for count in self._orders]
+        return max(waits)
+
+    def _take(self, weight: int, orders: int, now_ms: int) -> None:
+        for count in self._weight:
+            count.take(weight, now_ms)
+        for count in self._orders if orders else ():
+            count.take(orders, now_ms)
+
+    def _pump(self) -> None:
+        """Let pass who may, and come again when the next may."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        now_ms = self._now_ms()
+        for queue in (self._protective, self._ordinary):
+            while queue:
+                if queue[0].granted.done():
+                    queue.popleft()
+                    continue
+                first = queue[0]
+                wait_ms = self._wait_ms(first.weight, first.orders, first.protective, now_ms)
+                if wait_ms > 0:
+                    self._timer = asyncio.get_running_loop().call_later(wait_ms / 1000, self._pump)
+                    return
+                queue.popleft()
+                self._take(first.weight, first.orders, now_ms)
+                first.granted.set_result(None)
+
+
+def _recounted(counts: list[_Count], windows: Sequence[Window]) -> list[_Count]:
+    """What was taken of the windows of the same length stays taken."""
+    known = {count.window.length_ms: count for count in counts}
+    if not windows:
+        return counts
+    return [
+        replace(known[window.length_ms], window=window) if window.length_ms in known else _Count(window)
+        for window in windows
+    ]

@@ -1,0 +1,237 @@
+"""Orders and withdrawals on their way to the exchange: bounded, several at a time, those that protect first."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from core.domain.errors import RejectKind, VenueBusyError, VenueRejectedError, VenueUnknownError
+from core.domain.instrument import Instrument
+from core.domain.orders import Order, OrderRole
+from core.exchange.wire import Row, Wire
+from core.settings import ExchangeSettings
+
+log = logging.getLogger("quarterdeck.exchange")
+
+ENTRY_MAX_AGE_MS = 3000
+"""An entry that could not be sent for so long is sent no more: its price is gone."""
+
+_MAX_JOBS = 2000
+_MAX_IN_FLIGHT = 12
+_MAX_ENTRIES_IN_FLIGHT = 4
+_KEEP_TRIES = 4000
+_PAUSE_MS = 100
+_PROTECTIVE = frozenset({OrderRole.STOP, OrderRole.EXIT, OrderRole.LIQUIDATION})
+
+
+def is_protective(order: Order) -> bool:
+    return order.role in _PROTECTIVE
+
+
+class Answers(Protocol):
+    """Who is told what became of what was sent."""
+
+    async def placed(self, order: Order, row: Row) -> None: ...
+
+    async def refused(self, order: Order, error: VenueRejectedError, *, may_rest: bool) -> None:
+        """A definite refusal; with `may_rest` an earlier try under the same id may have been taken."""
+        ...
+
+    async def unknown(self, order: Order, error: VenueUnknownError) -> None: ...
+
+    async def withdrawn(self, order: Order) -> None:
+        """The order was called back before it was sent."""
+        ...
+
+    async def canceled(self, order: Order, row: Row) -> None: ...
+
+    async def cancel_failed(self, order: Order, reason: str) -> None:
+        """The order may have ended, or still rests."""
+        ...
+
+
+_Told = Awaitable[None] | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Job:
+    order: Order
+    is_cancel: bool
+    queued_ms: int
+    not_before_ms: int = 0
+
+    @property
+    def first(self) -> bool:
+        return self.is_cancel or is_protective(self.order)
+
+
+class Outbox:
+    """`place` and `cancel` only queue; `run` sends."""
+
+    def __init__(self, wire: Wire, instruments: Mapping[str, Instrument], settings: ExchangeSettings) -> None:
+        self._wire = wire
+        self._instruments = instruments
+        self._settings = settings
+        self._jobs: list[_Job] = []
+        self._in_flight: dict[str, _Job] = {}
+        self._wake = asyncio.Event()
+        self._sent_ms: OrderedDict[str, int] = OrderedDict()
+        self._uncertain: OrderedDict[str, None] = OrderedDict()
+        self.version = 0
+
+    def place(self, order: Order) -> None:
+        """Raises VenueRejectedError where too much waits already."""
+        self._put(_Job(order, is_cancel=False, queued_ms=self._wire.clock.now_ms()))
+
+    def cancel(self, order: Order) -> None:
+        """Raises VenueRejectedError where too much waits already."""
+        if not any(job.is_cancel and job.order.client_order_id == order.client_order_id for job in self._jobs):
+            self._put(_Job(order, is_cancel=True, queued_ms=self._wire.clock.now_ms()))
+
+    def is_busy_with(self, client_order_id: str) -> bool:
+        """Whether something about the order waits here or is under way."""
+        return client_order_id in self._in_flight or any(
+            job.order.client_order_id == client_order_id for job in self._jobs
+        )
+
+    def sent_ms(self, order: Order) -> int | None:
+        """Until when the newest try to place it may have left; None where this process did not try."""
+        return self._sent_ms.get(order.client_order_id)
+
+    def suspect(self, order: Order) -> None:
+        """An earlier try to place it, perhaps before a restart, may have been taken."""
+        self._uncertain[order.client_order_id] = None
+        if len(self._uncertain) > _KEEP_TRIES:
+            self._uncertain.popitem(last=False)
+
+    async def run(self, answers: Answers) -> None:
+        async with asyncio.TaskGroup() as group:
+            while True:
+                self._wake.clear()
+                while (job := self._next()) is not None:
+                    self._jobs.remove(job)
+                    self._in_flight[job.order.client_order_id] = job
+                    group.create_task(self._carry(job, answers))
+                await self._wait()
+
+    async def _wait(self) -> None:
+        now_ms = self._wire.clock.now_ms()
+        due = [job.not_before_ms - now_ms for job in self._jobs if job.not_before_ms > now_ms]
+        try:
+            async with asyncio.timeout(min(due) / 1000 if due else None):
+                await self._wake.wait()
+        except TimeoutError:
+            pass
+
+    def _put(self, job: _Job) -> None:
+        if len(self._jobs) >= _MAX_JOBS:
+            raise VenueRejectedError(f"{len(self._jobs)} orders wait to be sent already")
+        self._jobs.append(job)
+        self._wake.set()
+
+    def _next(self) -> _Job | None:
+        now_ms = self._wire.clock.now_ms()
+        if len(self._in_flight) >= _MAX_IN_FLIGHT:
+            return None
+        ready = [
+            job
+            for job in self._jobs
+            if job.not_before_ms <= now_ms and job.order.client_order_id not in self._in_flight
+        ]
+        for job in ready:
+            if job.first:
+                return job
+        others = sum(1 for job in self._in_flight.values() if not job.first)
+        return ready[0] if ready and others < _MAX_ENTRIES_IN_FLIGHT else None
+
+    async def _carry(self, job: _Job, answers: Answers) -> None:
+        try:
+            told = await (self._cancel(job, answers) if job.is_cancel else self._place(job, answers))
+        finally:
+            del self._in_flight[job.order.client_order_id]
+            self.version += 1
+            self._wake.set()
+        if told is not None:
+            await told
+
+    async def _place(self, job: _Job, answers: Answers) -> _Told:
+        """Sends, and returns what is to be told of it."""
+        order = job.order
+        may_rest = order.client_order_id in self._uncertain
+        if order.role is OrderRole.ENTRY and self._wire.clock.now_ms() - job.queued_ms > ENTRY_MAX_AGE_MS:
+            late = VenueRejectedError("not sent: it came too late to be sent")
+            return answers.refused(order, late, may_rest=may_rest)
+        settings = self._settings
+        call = self._wire.dialect.create(order, self._instruments[order.symbol], self._wire.unified(order.symbol))
+        try:
+            row = await self._wire.send(
+                "create_order",
+                call.symbol,
+                call.type,
+                call.side,
+                call.amount,
+                call.price,
+                dict(call.params),
+                protective=is_protective(order),
+                timeout_ms=settings.protective_timeout_ms if is_protective(order) else settings.request_timeout_ms,
+            )
+        except VenueRejectedError as error:
+            return answers.refused(order, error, may_rest=may_rest or error.kind is RejectKind.DUPLICATE_ID)
+        except VenueBusyError as error:
+            return self._put_off(job, error, answers, may_rest=may_rest)
+        except VenueUnknownError as error:
+            self._note_try(order)
+            self.suspect(order)
+            return answers.unknown(order, error)
+        self._note_try(order)
+        return answers.placed(order, row)
+
+    def _put_off(self, job: _Job, error: VenueBusyError, answers: Answers, *, may_rest: bool) -> _Told:
+        """Turned away unread: what protects waits for its time, an entry only while it is young."""
+        order = job.order
+        if order.role is OrderRole.ENTRY and error.retry_ms - job.queued_ms > ENTRY_MAX_AGE_MS:
+            return answers.refused(order, VenueRejectedError(str(error)), may_rest=may_rest)
+        log.warning("%s %s of %s waits: %s", order.role, order.client_order_id, order.symbol, error)
+        self._again(job, error.retry_ms)
+        return None
+
+    async def _cancel(self, job: _Job, answers: Answers) -> _Told:
+        order = job.order
+        unsent = [
+            other
+            for other in self._jobs
+            if not other.is_cancel and other.order.client_order_id == order.client_order_id
+        ]
+        if unsent:
+            self._jobs = [other for other in self._jobs if other not in unsent]
+            if order.client_order_id not in self._uncertain:
+                return answers.withdrawn(order)
+        order_id, params = self._wire.dialect.by_client_id(order)
+        try:
+            row = await self._wire.send(
+                "cancel_order",
+                order_id,
+                self._wire.unified(order.symbol),
+                params,
+                protective=True,
+                timeout_ms=self._settings.protective_timeout_ms,
+            )
+        except (VenueRejectedError, VenueUnknownError) as error:
+            return answers.cancel_failed(order, str(error))
+        except VenueBusyError as error:
+            self._again(job, error.retry_ms)
+            return None
+        return answers.canceled(order, row)
+
+    def _again(self, job: _Job, not_before_ms: int) -> None:
+        soonest_ms = self._wire.clock.now_ms() + _PAUSE_MS
+        self._jobs.append(_Job(job.order, job.is_cancel, job.queued_ms, max(not_before_ms, soonest_ms)))
+
+    def _note_try(self, order: Order) -> None:
+        self._sent_ms[order.client_order_id] = self._wire.clock.now_ms()
+        if len(self._sent_ms) > _KEEP_TRIES:
+            self._sent_ms.popitem(last=False)

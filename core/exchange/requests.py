@@ -1,0 +1,257 @@
+"""The one door for requests to an exchange: limited, timed, and every failure told as one of ours."""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+import logging
+import random
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from core.clock import ExchangeClock
+from core.domain.errors import (
+    BadInputError,
+    QuarterdeckError,
+    UnavailableError,
+    VenueBusyError,
+)
+from core.exchange.client import attend, build_client
+from core.exchange.exchange_time import TimeKeeper
+from core.exchange.health import Health
+from core.exchange.keys import Keys
+from core.exchange.limiter import BUDGETS, Limiter
+from core.exchange.outcome import Failure, Fate, banned_until_ms, failure_of
+from core.exchange.symbols import normalise, our_symbols
+from core.exchange.weights import is_new_order, weight_of
+from core.exchange.wire import Dialect
+from core.settings import ExchangeSettings, Settings
+
+log = logging.getLogger(__name__)
+
+READ_TRIES = 3
+READ_WAIT_MS = 250
+READ_PATIENCE_MS = 65_000
+SEND_PATIENCE_MS = 3000
+_FAILURES_TOLD = 3
+_PART = "requests"
+_JITTER = random.Random(0)  # noqa: S311
+_ORDER_METHODS = frozenset({"create_order", "fetch_order"})
+_SLOW_METHODS = frozenset({"load_markets", "fetch_leverage_tiers"})
+"""Answers of a megabyte or more: they may take twice the usual time."""
+
+
+class Requests:
+    """Implements `core.exchange.wire.Wire`. Make one with `open_wire`."""
+
+    def __init__(
+        self,
+        client: Any,
+        dialect: Dialect,
+        clock: ExchangeClock,
+        health: Health,
+        settings: ExchangeSettings,
+        secrets: Sequence[str] = (),
+        jitter: Callable[[], float] = _JITTER.random,
+    ) -> None:
+        self.client = client
+        self.dialect = dialect
+        self.clock = clock
+        self.health = health
+        self.limiter = Limiter(BUDGETS[settings.id], clock.now_ms, health)
+        self.time = TimeKeeper(clock, health, settings.max_clock_offset_ms, self._fetch_time_ms)
+        self._settings = settings
+        self._secrets = tuple(secrets)
+        self._jitter = jitter
+        self._unified: dict[str, str] = {}
+        self._ours: dict[str, str] = {}
+        self._failures = 0
+        attend(client, self._observe, self._is_banned)
+
+    async def load_symbols(self, symbols: Sequence[str]) -> list[str]:
+        """Ask for the exchange's contracts, once, and find `symbols` among them; returned are they as we write them.
+
+        Raises BadInputError naming one that is not there, UnavailableError where the exchange does not answer.
+        """
+        await self.read("load_markets", weight=5)
+        known = our_symbols(self.client.markets)
+        ours = [normalise(symbol) for symbol in symbols]
+        for symbol in ours:
+            if symbol not in known:
+                near = difflib.get_close_matches(symbol, known, n=3)
+                hint = f"did you mean {' or '.join(near)}?" if near else "see the exchange's list of contracts"
+                raise BadInputError(
+                    f"exchange.symbols: {symbol}: {self.client.id} has no USDT-margined perpetual of this name; {hint}"
+                )
+            self._unified[symbol] = known[symbol]
+            self._ours[known[symbol]] = symbol
+        return ours
+
+    def unified(self, symbol: str) -> str:
+        return self._unified[symbol]
+
+    def symbol(self, unified: str) -> str:
+        return self._ours.get(unified, unified)
+
+    async def read(self, method: str, *args: Any, weight: int = 1, protective: bool = False, **kwargs: Any) -> Any:
+        from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt
+
+        retrying = AsyncRetrying(
+            retry=retry_if_exception(self._is_worth_another),
+            stop=stop_after_attempt(READ_TRIES),
+            wait=lambda state: self._wait_s(state.attempt_number, state.outcome.exception() if state.outcome else None),
+            sleep=asyncio.sleep,
+            reraise=True,
+        )
+        return await retrying(self._read_once, method, args, kwargs, weight, protective)
+
+    async def send(
+        self,
+        method: str,
+        *args: Any,
+        weight: int = 1,
+        protective: bool = False,
+        timeout_ms: int | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        timeout_ms = timeout_ms or self._settings.request_timeout_ms
+        for resend in (False, True):
+            await self._pass(method, args, kwargs, weight, protective, SEND_PATIENCE_MS)
+            answer = await self._call(method, args, kwargs, timeout_ms)
+            if not isinstance(answer, Failure):
+                return answer
+            if answer.fate is not Fate.STALE or resend or not await self._resync():
+                raise answer.of_send()
+        raise AssertionError("the second try ends either way")
+
+    async def close(self) -> None:
+        await self.client.close()
+
+    async def _read_once(
+        self, method: str, args: Sequence[Any], kwargs: Mapping[str, Any], weight: int, protective: bool
+    ) -> Any:
+        patience_ms = SEND_PATIENCE_MS if protective else READ_PATIENCE_MS
+        timeout_ms = self._settings.request_timeout_ms * (2 if method in _SLOW_METHODS else 1)
+        await self._pass(method, args, kwargs, weight, protective, patience_ms)
+        answer = await self._call(method, args, kwargs, timeout_ms)
+        if isinstance(answer, Failure):
+            if answer.fate is Fate.STALE:
+                await self._resync()
+            raise answer.of_read()
+        return answer
+
+    async def _pass(
+        self,
+        method: str,
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+        weight: int,
+        protective: bool,
+        patience_ms: int,
+    ) -> None:
+        weight = max(weight, weight_of(self.client.id, method, args, kwargs))
+        orders = 1 if is_new_order(method) else 0
+        await self.limiter.acquire(weight, orders=orders, protective=protective, patience_ms=patience_ms)
+
+    async def _call(self, method: str, args: Sequence[Any], kwargs: Mapping[str, Any], timeout_ms: int) -> Any:
+        """The answer, or the Failure that the call ended in. Errors of ccxt end here: their text and their chain hold
+        signed addresses."""
+        try:
+            async with asyncio.timeout(timeout_ms / 1000):
+                answer = await getattr(self.client, method)(*args, **kwargs)
+        except TimeoutError:
+            failure = Failure(Fate.UNKNOWN, f"{method}: no answer within {timeout_ms} ms")
+        except Exception as error:  # noqa: BLE001 - ccxt raises anything from parsing an answer it did not expect
+            blocked_until_ms = self.limiter.blocked_until_ms(protective=False)
+            failure = failure_of(
+                error, method, self.clock.now_ms(), secrets=self._secrets, blocked_until_ms=blocked_until_ms
+            )
+        else:
+            if not (method in _ORDER_METHODS and not answer.get("id")):
+                self._note_answer()
+                return answer
+            failure = Failure(Fate.UNKNOWN, f"{method}: the answer names no order")
+        self._note_failure(failure)
+        return failure
+
+    def _is_banned(self) -> bool:
+        return self.clock.now_ms() < self.limiter.blocked_until_ms(protective=True)
+
+    def _note_answer(self) -> None:
+        self._failures = 0
+        # An answer may still be on its way when a ban begins.
+        if not self._is_banned():
+            self.health.report(_PART, "")
+
+    def _note_failure(self, failure: Failure) -> None:
+        if failure.fate in (Fate.REFUSED, Fate.STALE):
+            self._note_answer()
+            return
+        if failure.status in (418, 429):
+            return
+        self._failures += 1
+        if self._failures >= _FAILURES_TOLD and not self._is_banned():
+            self.health.report(_PART, f"{self.client.id} does not answer; clears with its next answer")
+
+    def _observe(self, status: int, headers: Mapping[str, str], body: str, answer: Any) -> None:
+        self.limiter.observe(status, headers, banned_until_ms(body) if status in (418, 429) else None)
+        if isinstance(answer, dict) and answer.get("rateLimits"):
+            self.limiter.adopt(answer["rateLimits"])
+
+    async def _resync(self) -> bool:
+        """Whether the exchange's time was measured anew."""
+        try:
+            await self.time.measure()
+        except QuarterdeckError as error:
+            log.warning("the exchange's time could not be measured: %s", error)
+            return False
+        return True
+
+    async def _fetch_time_ms(self) -> int:
+        method = "fetch_time"
+        await self.limiter.acquire(1, protective=True, patience_ms=SEND_PATIENCE_MS)
+        answer = await self._call(method, (), {}, self._settings.request_timeout_ms)
+        if isinstance(answer, Failure):
+            raise answer.of_read()
+        if not isinstance(answer, int):
+            raise UnavailableError(f"{method}: the answer holds no time")
+        return answer
+
+    def _is_worth_another(self, error: BaseException) -> bool:
+        if isinstance(error, VenueBusyError):
+            return error.retry_ms - self.clock.now_ms() <= READ_PATIENCE_MS
+        return isinstance(error, UnavailableError)
+
+    def _wait_s(self, attempt: int, error: BaseException | None) -> float:
+        wait_ms: float = READ_WAIT_MS * 2 ** (attempt - 1) * (1 + self._jitter())
+        if isinstance(error, VenueBusyError):
+            wait_ms = max(wait_ms, error.retry_ms - self.clock.now_ms())
+        return wait_ms / 1000
+
+
+async def open_wire(
+    settings: Settings,
+    keys: Keys | None,
+    clock: ExchangeClock,
+    health: Health,
+    dialect: Dialect,
+    symbols: Sequence[str],
+) -> Requests:
+    """Requests to the exchange of `settings`, with its time measured and its contracts loaded.
+
+    Raises BadInputError naming a symbol that it does not trade, VenueRejectedError and UnavailableError.
+    """
+    client = build_client(settings.exchange, keys, clock.now_ms)
+    wire = Requests(client, dialect, clock, health, settings.exchange, keys.secrets() if keys is not None else ())
+    try:
+        await wire.time.measure()
+        await wire.load_symbols(symbols)
+    except BaseException:
+        await wire.close()
+        raise
+    return wire
+
+
+async def keep_time(wire: Requests) -> None:
+    """Keep the clock of `wire` at the exchange's time, for ever."""
+    await wire.time.keep()

@@ -1,0 +1,330 @@
+"""Orders of which nobody knows what became: asked for until there is evidence, those that protect first."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+
+from core.domain.errors import DataError, UnavailableError, VenueRejectedError, VenueUnknownError
+from core.domain.orders import Order, OrderRole, OrderState, OrderType
+from core.exchange.books import Books
+from core.exchange.incoming import Incoming
+from core.exchange.outbox import ENTRY_MAX_AGE_MS, is_protective
+from core.exchange.wire import Row
+
+log = logging.getLogger("quarterdeck.exchange")
+
+TICK_MS = 250
+FILLS_DUE_MS = 300
+"""How long the stream may take to tell the fills of an order that is known to have them."""
+
+_MARGIN_MS = 1000
+_INTENT_QUIET_MS = 500
+"""An intent is in the books before it is durable, and on its way only after that."""
+
+_SENT_QUIET_MS = 4000
+_MARKET_QUIET_MS = 1000
+_PARTLY_QUIET_MS = 5000
+"""How long orders may stay in states that should pass by themselves."""
+
+_CANCEL_AGAIN_MS = 2000
+_LONG_UNKNOWN_MS = 30_000
+_TELL_UNKNOWN_MS = 120_000
+_WAITS_MS = (250, 500, 1000, 2000)
+_LATER_WAIT_MS = 5000
+_PROTECTIVE_WAIT_MS = 1000
+_MAX_ASKING = 8
+_FOR_EVER_MS = 1 << 62
+_PART = "orders"
+
+
+@dataclass(slots=True)
+class _Question:
+    order: Order
+    since_ms: int
+    next_ms: int
+    asked: int = 0
+    absent_ms: int | None = None
+    refusal: VenueRejectedError | None = None
+    canceled_ms: int = 0
+    again: bool = False
+
+
+class Resolver:
+    """Implements `core.exchange.outbox.Answers`: what an answer leaves open becomes a question, and is asked."""
+
+    def __init__(self, books: Books, incoming: Incoming) -> None:
+        self._books = books
+        self._venue = books.venue
+        self._incoming = incoming
+        self._clock = books.venue.wire.clock
+        self._questions: dict[str, _Question] = {}
+        self._asking: set[str] = set()
+        self._news: dict[str, tuple[OrderState, int, int]] = {}
+        self._wake = asyncio.Event()
+
+    def ask(self, order: Order, *, in_ms: int = 0, refusal: VenueRejectedError | None = None) -> None:
+        """Ask the exchange about `order`, now or in a while."""
+        now_ms = self._clock.now_ms()
+        question = self._questions.get(order.client_order_id)
+        if question is None:
+            question = _Question(order, now_ms, now_ms + in_ms)
+            self._questions[order.client_order_id] = question
+        question.next_ms = min(question.next_ms, now_ms + in_ms) if question.asked else now_ms + in_ms
+        question.refusal = refusal or question.refusal
+        question.again = True
+        self._wake.set()
+
+    async def placed(self, order: Order, row: Row) -> None:
+        self._venue.known.learn_row(order, row)
+        seen = self._books.seen(order, row)
+        if seen is None:
+            await self._books.update(order, OrderState.ACCEPTED, venue_order_id=str(row.get("id") or ""))
+            self.ask(order, in_ms=FILLS_DUE_MS)
+        elif not await self._books.settle(order, seen, fetch=False):
+            self.ask(order, in_ms=FILLS_DUE_MS)
+
+    async def refused(self, order: Order, error: VenueRejectedError, *, may_rest: bool) -> None:
+        if may_rest:
+            await self._books.update(order, OrderState.UNKNOWN, str(error))
+            self.ask(order, refusal=error)
+        else:
+            await self._books.update(order, OrderState.REJECTED, str(error), kind=error.kind)
+
+    async def unknown(self, order: Order, error: VenueUnknownError) -> None:
+        log.warning("%s %s of %s: %s", order.role, order.client_order_id, order.symbol, error)
+        await self._books.update(order, OrderState.UNKNOWN, str(error))
+        self.ask(order)
+
+    async def withdrawn(self, order: Order) -> None:
+        await self._books.update(order, OrderState.CANCELED, "withdrawn before it was sent")
+
+    async def canceled(self, order: Order, row: Row) -> None:
+        if self._venue.wire.dialect.is_conditional(order):
+            # What has triggered is refused; what has not has no fills.
+            await self._books.update(order, OrderState.CANCELED, "canceled")
+            return
+        seen = self._books.seen(order, row)
+        if seen is None or not seen.state.is_terminal or not await self._books.settle(order, seen, fetch=False):
+            self.ask(order)
+
+    async def cancel_failed(self, order: Order, reason: str) -> None:
+        log.info("cancel of %s of %s: %s", order.client_order_id, order.symbol, reason)
+        self.ask(order)
+
+    async def ask_all_once(self) -> None:
+        """Ask about every open order now, before anything is sent. What stays open is asked for again by `run`.
+
+        Raises UnavailableError, VenueUnknownError, VenueRejectedError or DataError where one could not be asked for.
+        """
+        gate = asyncio.Semaphore(_MAX_ASKING)
+
+        async def ask(order: Order) -> None:
+            async with gate:
+                seen = await self._venue.look(order)
+            if seen is not None:
+                await self._books.settle(order, seen, fetch=True)
+
+        answers = await asyncio.gather(*map(ask, list(self._books.open_orders())), return_exceptions=True)
+        for answer in answers:
+            if isinstance(answer, BaseException):
+                raise answer
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            while True:
+                self._look_around()
+                for question in self._due():
+                    self._asking.add(question.order.client_order_id)
+                    group.create_task(self._resolve(question))
+                if self._incoming.waits and "" not in self._asking:
+                    self._asking.add("")
+                    group.create_task(self._identify())
+                await self._rest()
+
+    async def _rest(self) -> None:
+        now_ms = self._clock.now_ms()
+        outbox = self._venue.outbox
+        waits = [
+            q.next_ms - now_ms
+            for cid, q in self._questions.items()
+            if cid not in self._asking and not outbox.is_busy_with(cid)
+        ]
+        wait_ms = max(0, min([*waits, TICK_MS]))
+        if len(self._asking) >= _MAX_ASKING:
+            wait_ms = TICK_MS
+        self._wake.clear()
+        try:
+            async with asyncio.timeout(max(wait_ms, 10) / 1000):
+                await self._wake.wait()
+        except TimeoutError:
+            pass
+
+    def _due(self) -> list[_Question]:
+        now_ms = self._clock.now_ms()
+        due = [
+            q
+            for cid, q in self._questions.items()
+            if q.next_ms <= now_ms and cid not in self._asking and not self._venue.outbox.is_busy_with(cid)
+        ]
+        due.sort(key=lambda q: not is_protective(q.order))
+        return due[: max(0, _MAX_ASKING - len(self._asking))]
+
+    def _look_around(self) -> None:
+        """Ask about every order that should have moved by itself and did not."""
+        now_ms = self._clock.now_ms()
+        news: dict[str, tuple[OrderState, int, int]] = {}
+        for order in self._books.open_orders():
+            cid = order.client_order_id
+            state, filled, since_ms = self._news.get(cid, (order.state, order.filled_lots, now_ms))
+            if (state, filled) != (order.state, order.filled_lots):
+                since_ms = now_ms
+            news[cid] = (order.state, order.filled_lots, since_ms)
+            if cid in self._questions or self._venue.outbox.is_busy_with(cid):
+                continue
+            canceling = cid in self._books.trader.state.symbols[order.symbol].canceling
+            patience_ms = _CANCEL_AGAIN_MS if canceling else self._patience_ms(order)
+            if now_ms - since_ms >= patience_ms:
+                news[cid] = (order.state, order.filled_lots, now_ms)
+                self.ask(order)
+        self._news = news
+
+    def _patience_ms(self, order: Order) -> int:
+        if order.state is OrderState.UNKNOWN:
+            return 0
+        if order.state is OrderState.INTENT:
+            return _INTENT_QUIET_MS
+        if order.state is OrderState.SENT:
+            return _SENT_QUIET_MS
+        if order.type is OrderType.MARKET:
+            return _MARKET_QUIET_MS
+        return _PARTLY_QUIET_MS if order.state is OrderState.PARTIALLY_FILLED else _FOR_EVER_MS
+
+    async def _identify(self) -> None:
+        try:
+            await self._incoming.identify()
+        finally:
+            self._asking.discard("")
+
+    async def _resolve(self, question: _Question) -> None:
+        cid = question.order.client_order_id
+        order = self._books.order(question.order)
+        question.again = False
+        try:
+            is_settled = not self._books.is_open(order) or await self._answer(order, question)
+            if is_settled and not (question.again and self._books.is_open(order)):
+                del self._questions[cid]
+            else:
+                self._put_off(question)
+        finally:
+            self._asking.discard(cid)
+            self._report()
+            self._wake.set()
+
+    async def _answer(self, order: Order, question: _Question) -> bool:
+        """Whether the question is settled."""
+        try:
+            seen = await self._venue.look(order)
+            if seen is None:
+                return await self._absent(order, question)
+            question.absent_ms = None
+            done = await self._books.settle(order, seen, fetch=True)
+        except (UnavailableError, VenueUnknownError) as error:
+            log.info("%s of %s could not be asked for: %s", order.client_order_id, order.symbol, error)
+            return self._without_evidence(order)
+        except DataError as error:
+            self._books.note_unreadable(error)
+            return False
+        except VenueRejectedError as error:
+            log.error("%s of %s cannot be asked for: %s", order.client_order_id, order.symbol, error)
+            return False
+        return self._after(self._books.order(order), question, done)
+
+    def _after(self, order: Order, question: _Question, done: bool) -> bool:
+        """What evidence leaves to do: a cancel that did not work is made again, a market order must end."""
+        if not self._books.is_open(order):
+            return True
+        now_ms = self._clock.now_ms()
+        if order.client_order_id in self._books.trader.state.symbols[order.symbol].canceling:
+            self._cancel_again(order, question, now_ms)
+            return False
+        return done and order.type is not OrderType.MARKET
+
+    def _without_evidence(self, order: Order) -> bool:
+        """The exchange cannot be asked. A conditional order may be sent again all the same: under its id it can rest
+        once only."""
+        if (
+            order.state is OrderState.UNKNOWN
+            and self._venue.wire.dialect.is_conditional(order)
+            and self._books.is_wanted(order)
+        ):
+            self._send_again(order)
+        return False
+
+    async def _absent(self, order: Order, question: _Question) -> bool:
+        """The exchange says that there is no such order."""
+        now_ms = self._clock.now_ms()
+        first_ms = question.absent_ms
+        question.absent_ms = now_ms if first_ms is None else first_ms
+        if question.refusal and order.role is not OrderRole.ENTRY:
+            await self._books.update(order, OrderState.REJECTED, str(question.refusal), kind=question.refusal.kind)
+            return True
+        if order.state in (OrderState.UNKNOWN, OrderState.SENT, OrderState.INTENT):
+            if self._books.is_wanted(order):
+                await self._books.update(order, OrderState.SENT)
+                self._send_again(order)
+                return True
+            gone, reason = OrderState.REJECTED, str(question.refusal or "never arrived")
+        else:
+            gone, reason = OrderState.EXPIRED, "absent at the exchange"
+        if first_ms is None or now_ms < self._arrival_deadline_ms(order):
+            return False
+        await self._books.update(order, gone, reason)
+        return not self._books.is_open(order)
+
+    def _arrival_deadline_ms(self, order: Order) -> int:
+        """From when on the newest try to place the order cannot be taken any more."""
+        window_ms = int(self._venue.wire.client.options.get("recvWindow", 10_000))
+        sent_ms = self._venue.outbox.sent_ms(order)
+        if sent_ms is None:
+            sent_ms = order.created_ms + ENTRY_MAX_AGE_MS
+        return sent_ms + window_ms + _MARGIN_MS
+
+    def _send_again(self, order: Order) -> None:
+        log.warning("%s %s of %s is sent again", order.role, order.client_order_id, order.symbol)
+        try:
+            self._venue.outbox.place(order)
+        except VenueRejectedError as error:
+            log.error("%s of %s is not sent again yet: %s", order.client_order_id, order.symbol, error)
+
+    def _cancel_again(self, order: Order, question: _Question, now_ms: int) -> None:
+        if now_ms - question.canceled_ms < _CANCEL_AGAIN_MS or self._venue.outbox.is_busy_with(order.client_order_id):
+            return
+        question.canceled_ms = now_ms
+        try:
+            self._venue.outbox.cancel(order)
+        except VenueRejectedError as error:
+            log.error("%s of %s is not canceled yet: %s", order.client_order_id, order.symbol, error)
+
+    def _put_off(self, question: _Question) -> None:
+        now_ms = self._clock.now_ms()
+        order = self._books.order(question.order)
+        if (
+            order.state is OrderState.UNKNOWN
+            and order.role is OrderRole.ENTRY
+            and now_ms - question.since_ms > _LONG_UNKNOWN_MS
+        ):
+            self._cancel_again(order, question, now_ms)
+        wait_ms = _WAITS_MS[question.asked] if question.asked < len(_WAITS_MS) else _LATER_WAIT_MS
+        question.asked += 1
+        question.next_ms = now_ms + (min(wait_ms, _PROTECTIVE_WAIT_MS) if is_protective(order) else wait_ms)
+
+    def _report(self) -> None:
+        now_ms = self._clock.now_ms()
+        late = [q.order for q in self._questions.values() if now_ms - q.since_ms > _TELL_UNKNOWN_MS]
+        text = ""
+        if late:
+            symbols = ", ".join(sorted({order.symbol for order in late}))
+            text = f"what became of {len(late)} of {symbols} is unknown; clears when the exchange tells"
+        self._venue.wire.health.report(_PART, text)

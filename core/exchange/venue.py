@@ -1,0 +1,210 @@
+"""A real exchange behind `core.ports.Venue`: orders are queued at once, and what became of them comes as events."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from core.domain.errors import RejectKind, UnavailableError, VenueRejectedError, VenueUnknownError
+from core.domain.instrument import Instrument
+from core.domain.market import Bar, FirstPrice, MarketEvent
+from core.domain.orders import Fill, Order, OrderState, with_state
+from core.domain.records import FillRecord, IntentRecord, OrderUpdateRecord, Record
+from core.exchange import translate
+from core.exchange.known_orders import KnownOrders
+from core.exchange.outbox import Outbox, is_protective
+from core.exchange.translate import Seen
+from core.exchange.wire import Row, Wire
+from core.ports import VenueEvent
+from core.settings import ExchangeSettings
+
+log = logging.getLogger("quarterdeck.exchange")
+
+_TRADES_A_PAGE = 1000
+_WEEK_MS = 7 * 86_400_000
+_NO_SUCH_ORDER = frozenset({RejectKind.NOT_FOUND})
+
+
+class ExchangeVenue:
+    """Implements `core.ports.Venue`. Reads raise UnavailableError or VenueUnknownError where nothing is known, and
+    DataError where the exchange tells what cannot be."""
+
+    def __init__(self, wire: Wire, instruments: Mapping[str, Instrument], settings: ExchangeSettings) -> None:
+        self.wire = wire
+        self.instruments = dict(instruments)
+        self.settings = settings
+        self.known = KnownOrders(wire.dialect)
+        self.outbox = Outbox(wire, self.instruments, settings)
+        self.records: Sequence[Record] = ()
+
+    async def place(self, order: Order, now_ms: int) -> Sequence[VenueEvent]:
+        self.known.learn(order)
+        self.outbox.place(order)
+        return ()
+
+    async def cancel(self, order: Order, now_ms: int) -> Sequence[VenueEvent]:
+        self.outbox.cancel(order)
+        return ()
+
+    async def on_market(self, event: MarketEvent) -> Sequence[VenueEvent]:
+        return ()
+
+    async def fetch_order(self, order: Order) -> Order | None:
+        seen = await self.look(order)
+        if seen is None:
+            return None
+        filled = order.filled_lots if seen.filled_lots is None else seen.filled_lots
+        return with_state(order, seen.state, filled, seen.venue_order_id, self.wire.clock.now_ms(), seen.reason)
+
+    async def fills_of(self, order: Order) -> Sequence[Fill]:
+        if not self.known.venue_ids(order.client_order_id):
+            await self.look(order)
+        instrument = self.instruments[order.symbol]
+        fills = []
+        for row in await self.trades_of(order):
+            fill, finding = translate.fill_in(row, order.client_order_id, instrument)
+            if finding:
+                self.note_fee(finding)
+            fills.append(fill)
+        return fills
+
+    async def positions_lots(self) -> dict[str, int]:
+        rows = await self.wire.read(
+            "fetch_positions", [self.wire.unified(symbol) for symbol in self.instruments], weight=5
+        )
+        found: dict[str, int] = {}
+        for row in rows:
+            symbol = self.wire.symbol(str(row["symbol"]))
+            if symbol in self.instruments:
+                lots = translate.position_lots(row, self.instruments[symbol])
+                if lots:
+                    found[symbol] = found.get(symbol, 0) + lots
+        return found
+
+    async def wallet_usdt(self) -> Decimal:
+        return translate.wallet_usdt(await self.wire.read("fetch_balance", weight=5))
+
+    def restore(self, records: Sequence[Record], last_bars: Sequence[Bar], last_prices: Sequence[FirstPrice]) -> None:
+        """Learn whose orders are ours. What was under way when the journal ended may have been taken."""
+        self.records = records
+        newest: dict[str, Order] = {}
+        for record in records:
+            match record:
+                case IntentRecord(order) | OrderUpdateRecord(_, order) | FillRecord(_, order):
+                    newest.pop(order.client_order_id, None)
+                    newest[order.client_order_id] = order
+                case _:
+                    pass
+        for order in newest.values():
+            self.known.learn(order)
+            if order.venue_order_id and not self.wire.dialect.is_conditional(order):
+                self.known.learn_venue_id(order, order.venue_order_id)
+            if order.is_open:
+                self.outbox.suspect(order)
+
+    async def look(self, order: Order) -> Seen | None:
+        """What the exchange knows of an order by its client id; None where it says that there is none.
+
+        A triggered order is looked for under its child's id, too.
+        """
+        order_id, params = self.wire.dialect.by_client_id(order)
+        row = await self._find(order_id, order, params)
+        if row is None and self.wire.dialect.is_conditional(order):
+            plain = {name: value for name, value in params.items() if name != "trigger"}
+            row = await self._find(order_id, order, plain) if plain != params else None
+        if row is None:
+            return None
+        self.known.learn_row(order, row)
+        seen = translate.seen_in(row, order, self.instruments[order.symbol])
+        return await self._seen_child(order, seen) if seen.ended_in_child else seen
+
+    async def order_row(self, symbol: str, venue_id: str) -> Row | None:
+        """A plain order by the exchange's own id; None where there is none."""
+        return await self._fetch(venue_id, symbol, {}, protective=True)
+
+    async def trades_of(self, order: Order) -> list[Row]:
+        """The trades of an order under every id that is known, oldest first."""
+        rows: list[Row] = []
+        for venue_id in self.known.venue_ids(order.client_order_id):
+            page = await self._read(
+                is_protective(order),
+                "fetch_my_trades",
+                self.wire.unified(order.symbol),
+                None,
+                _TRADES_A_PAGE,
+                {"orderId": venue_id},
+                weight=5,
+            )
+            rows += [row for row in page if str(row.get("order")) == venue_id]
+        return sorted(rows, key=_by_time)
+
+    async def trades_since(self, symbol: str, since_ms: int) -> list[Row]:
+        """Every trade of the account in `symbol` from `since_ms` on, oldest first, ours and others'."""
+        unified = self.wire.unified(symbol)
+        rows: dict[str, Row] = {}
+        while True:
+            page = await self.wire.read("fetch_my_trades", unified, since_ms, _TRADES_A_PAGE, weight=5)
+            fresh = [row for row in page if str(row["id"]) not in rows]
+            rows |= {str(row["id"]): row for row in fresh}
+            if len(page) >= _TRADES_A_PAGE:
+                newest_ms = max(int(row["timestamp"]) for row in page)
+                since_ms = newest_ms if fresh and newest_ms > since_ms else newest_ms + 1
+            elif since_ms + _WEEK_MS < self.wire.clock.now_ms():
+                since_ms += _WEEK_MS  # The exchange answers for a week at a time.
+            else:
+                return sorted(rows.values(), key=_by_time)
+
+    async def open_rows(self, symbols: Sequence[str] = (), *, conditional_only: bool = False) -> list[tuple[str, Row]]:
+        """Every resting order, ours and others', with its symbol; of all symbols where none is named."""
+        dialect = self.wire.dialect
+        queries = [query for query in dialect.open_order_queries() if not conditional_only or query]
+        found: list[tuple[str, Row]] = []
+        for query in queries or dialect.open_order_queries():
+            wanted: list[str | None] = [self.wire.unified(symbol) for symbol in symbols]
+            for unified in wanted or [None]:
+                rows = await self.wire.read(
+                    "fetch_open_orders", unified, None, None, dict(query), weight=1 if unified else 40
+                )
+                found += [(self.wire.symbol(str(row["symbol"])), row) for row in rows]
+        return found
+
+    def note_fee(self, finding: str) -> None:
+        log.warning("%s", finding)
+        self.wire.health.report("fees", "paid in another currency than USDT; turn off paying fees in BNB")
+
+    async def _seen_child(self, order: Order, seen: Seen) -> Seen:
+        row = await self.order_row(order.symbol, seen.child_id) if seen.child_id else None
+        if row is None:
+            return Seen(OrderState.EXPIRED, None, seen.venue_order_id, seen.child_id, reason="triggered, and gone")
+        child = translate.seen_in(row, order, self.instruments[order.symbol])
+        return Seen(child.state, child.filled_lots, seen.venue_order_id, seen.child_id, reason=child.reason)
+
+    async def _find(self, order_id: str, order: Order, params: Row) -> Row | None:
+        return await self._fetch(order_id, order.symbol, params, protective=is_protective(order))
+
+    async def _fetch(self, order_id: str, symbol: str, params: Row, *, protective: bool) -> Row | None:
+        try:
+            row: Row = await self._read(protective, "fetch_order", order_id, self.wire.unified(symbol), params)
+        except VenueRejectedError as error:
+            if error.kind in _NO_SUCH_ORDER:
+                return None
+            raise VenueUnknownError(str(error)) from None
+        return row
+
+    async def _read(self, protective: bool, method: str, *args: Any, weight: int = 1) -> Any:
+        """A read that what protects waits for is given up early, and asked again."""
+        if not protective:
+            return await self.wire.read(method, *args, weight=weight)
+        try:
+            async with asyncio.timeout(2 * self.settings.protective_timeout_ms / 1000):
+                return await self.wire.read(method, *args, weight=weight, protective=True)
+        except TimeoutError:
+            raise UnavailableError(f"{method}: no answer in time") from None
+
+
+def _by_time(row: Row) -> tuple[int, int, str]:
+    trade_id = str(row["id"])
+    return int(row["timestamp"]), int(trade_id) if trade_id.isdigit() else 0, trade_id

@@ -1,0 +1,157 @@
+"""What an exchange tells of candles, made into bars: rows of REST answers, and what a stream's frames say of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from core.domain.market import MINUTE_MS, Bar
+
+SETTLED_MS = 5_000
+"""So long after its close a candle is final even where the exchange shows no later one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candle:
+    """One candle as it was told last. `is_closed` is None where the exchange does not say."""
+
+    bar: Bar
+    time_ms: int
+    is_closed: bool | None
+
+
+def volume_unit(client: Any, unified: str) -> float:
+    """What one of the exchange's candle volumes is in base units: MEXC counts contracts, the others base coins."""
+    return float(client.market(unified)["contractSize"]) if client.id == "mexc" else 1.0
+
+
+def in_base_units(row: Sequence[Any], unit: float) -> list[Any]:
+    """A ccxt row with its volume turned into base units."""
+    return [*row[:5], row[5] * unit] if len(row) > 5 and _is_number(row[5]) else list(row)
+
+
+def bar_of(symbol: str, row: Sequence[Any]) -> Bar | None:
+    """The candle of a ccxt row (time, open, high, low, close, volume); None where it cannot be one."""
+    if len(row) < 6 or not all(_is_number(value) for value in row[:6]):
+        return None
+    open_ms, o, h, l, c, v = row[:6]  # noqa: E741
+    possible = 0 < l <= min(o, c) and max(o, c) <= h and v >= 0 and open_ms % MINUTE_MS == 0
+    return Bar(symbol, int(open_ms), MINUTE_MS, float(o), float(h), float(l), float(c), float(v)) if possible else None
+
+
+def bars_of(symbol: str, rows: Iterable[Sequence[Any]], exchange_ms: int | None = None) -> tuple[list[Bar], Bar | None]:
+    """The closed bars of a REST answer, oldest first, and the candle that may still be open.
+
+    A candle is closed where the answer shows a later one, or where it had been over for SETTLED_MS when the exchange
+    told its time as `exchange_ms`, before it was asked for these rows: this machine's clock is no proof. Rows that
+    cannot be candles are left out.
+    """
+    found = {bar.open_time_ms: bar for bar in (bar_of(symbol, row) for row in rows) if bar is not None}
+    bars = [found[open_ms] for open_ms in sorted(found)]
+    if bars and (exchange_ms is None or bars[-1].close_time_ms + SETTLED_MS > exchange_ms):
+        return bars[:-1], bars[-1]
+    return bars, None
+
+
+def holes(times: Iterable[int], from_ms: int, to_ms: int) -> list[tuple[int, int]]:
+    """Where minutes are missing in [from_ms, to_ms): spans of open times, the end not included. `times` ascend."""
+    found = []
+    expected = from_ms
+    for open_ms in [*times, to_ms]:
+        if open_ms > expected:
+            found.append((expected, open_ms))
+        expected = open_ms + MINUTE_MS
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Sign:
+    market_id: str
+    open_ms: int
+    time_ms: int
+    is_closed: bool | None
+
+
+Heard = Callable[[str, Candle | None], None]
+"""Told of every frame of a candle: our symbol, and the candle (None where the frame could not be read)."""
+
+
+def tap_candles(client: Any, unified: Mapping[str, str], heard: Heard) -> None:
+    """Have `heard` told of every candle frame that the ccxt.pro `client` takes in, with the signs that ccxt drops.
+
+    ccxt keeps the newest row of a candle, but not the exchange's mark that it has closed nor the time of the frame.
+    `unified` has ccxt's symbol by ours. A frame that ccxt cannot read would end its receiving for good, so it is
+    stopped here.
+    """
+    symbols = {}
+    for symbol, name in unified.items():
+        market = client.market(name)
+        # Apex writes BTC-USDT in its requests and BTCUSDT in its streams.
+        symbols[str(market.get("id2") or market["id"])] = symbol
+    units = {symbol: volume_unit(client, name) for symbol, name in unified.items()}
+    handle = client.handle_ohlcv
+
+    def tapped(connection: Any, message: Any) -> None:
+        try:
+            handle(connection, message)
+            signs = _signs(message)
+        except (TypeError, ValueError, KeyError, AttributeError, IndexError):
+            heard("", None)
+            return
+        for sign in signs:
+            symbol = symbols.get(sign.market_id)
+            if symbol is None:
+                continue
+            row = client.ohlcvs.get(unified[symbol], {}).get("1m", _NOTHING).hashmap.get(sign.open_ms, ())
+            bar = bar_of(symbol, in_base_units(row, units[symbol]))
+            heard(symbol, None if bar is None else Candle(bar, sign.time_ms, sign.is_closed))
+
+    client.handle_ohlcv = tapped
+
+
+class _Nothing:
+    hashmap: Mapping[int, Sequence[Any]] = {}
+
+
+_NOTHING = _Nothing()
+
+
+def _signs(message: Mapping[str, Any]) -> list[_Sign]:
+    if "k" in message:
+        return _of_binance(message)
+    if "topic" in message:
+        return _of_apex(message)
+    return _of_mexc(message)
+
+
+def _of_binance(message: Mapping[str, Any]) -> list[_Sign]:
+    kline = message["k"]
+    if kline["i"] != "1m":
+        return []
+    is_closed = kline.get("x")
+    return [_Sign(kline["s"], int(kline["t"]), int(message["E"]), None if is_closed is None else bool(is_closed))]
+
+
+def _of_apex(message: Mapping[str, Any]) -> list[_Sign]:
+    _, interval, market_id = message["topic"].split(".")
+    if interval != "1":
+        return []
+    signs = []
+    for candle in message["data"]:
+        is_closed = candle.get("confirm")
+        told_ms = int(candle.get("timestamp") or candle["start"])
+        signs.append(_Sign(market_id, int(candle["start"]), told_ms, None if is_closed is None else bool(is_closed)))
+    return signs
+
+
+def _of_mexc(message: Mapping[str, Any]) -> list[_Sign]:
+    candle = message["data"]
+    if candle["interval"] != "Min1":
+        return []
+    return [_Sign(candle["symbol"], int(candle["t"]) * 1_000, int(message["ts"]), None)]
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)

@@ -1,0 +1,135 @@
+"""Paper and live: an engine's parts around an exchange that answers in real time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from core.control import ExternalOrderView
+from core.domain.market import Quote
+from core.domain.records import Record
+from core.engine import Attendant, EngineParts, RestorableVenue
+from core.exchange.account_desk import AccountDesk, health_watch, watch
+from core.exchange.requests import Requests, keep_time
+from core.exchange.wire import Wire
+from core.logbook import Logbook
+from core.market.live import LiveMarket
+from core.pace import Pacer
+from core.ports import CandleStore, Forecaster, Journal
+from core.recovery import reconcile
+from core.stepper import Stepper
+from core.trader.trader import Trader
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """Implements `core.engine.RealTime`."""
+
+    wire: Wire
+    market: LiveMarket
+    desk: AccountDesk | None
+    symbols: tuple[str, ...]
+
+    def quotes(self) -> Mapping[str, Quote]:
+        return self.market.quotes()
+
+    def fed_ms(self) -> int | None:
+        return self.market.fed_ms()
+
+    def exchange(self) -> str:
+        return self.wire.dialect.id
+
+    def problem(self) -> str:
+        return self.wire.health.problem()
+
+    def clock_offset_ms(self) -> float:
+        return float(self.wire.clock.offset_ms)
+
+    def external(self) -> tuple[ExternalOrderView, ...]:
+        return (
+            ()
+            if self.desk is None
+            else tuple(
+                ExternalOrderView(
+                    symbol=order.symbol,
+                    side=order.side,
+                    type=order.type,
+                    qty=float(order.qty),
+                    price=float(order.price) if order.price else None,
+                    state="open",
+                    client_order_id=order.order_id,
+                )
+                for order in self.desk.external_orders
+            )
+        )
+
+    async def flatten_external(self, symbol: str) -> str:
+        """Close what others hold and cancel what they placed, of one symbol or of all; one line of what was done.
+
+        Raises UnavailableError, VenueRejectedError, VenueUnknownError.
+        """
+        if self.desk is None:
+            return "nobody else trades here"
+        symbols = (symbol,) if symbol else self.symbols
+        return "; ".join([await self.desk.flatten_external(each) for each in symbols])
+
+
+def real_time_parts(
+    *,
+    mode: str,
+    wire: Requests,
+    market: LiveMarket,
+    trader: Trader,
+    venue: RestorableVenue,
+    desk: AccountDesk | None,
+    journal: Journal,
+    records: Sequence[Record],
+    candles: CandleStore,
+    forecaster: Forecaster | None,
+    logbook: Logbook,
+    start_ms: int,
+    publish_hz: float,
+) -> EngineParts:
+    """An engine on a live market. `desk` is None on paper, where only the market comes from the exchange.
+
+    `start_ms` is where the account was opened: a whole minute.
+    """
+    clock = wire.clock
+
+    async def follow_market(_: Trader, __: Stepper) -> None:
+        await market.run()
+
+    async def follow_time(_: Trader, __: Stepper) -> None:
+        await keep_time(wire)
+
+    async def look_after(trader: Trader, stepper: Stepper) -> None:
+        await watch(trader, stepper, clock)
+
+    async def tell_health(_: Trader, stepper: Stepper) -> None:
+        await health_watch(wire.health, stepper, clock)
+
+    attendants: list[Attendant] = [follow_market, follow_time, look_after, tell_health]
+    if desk is not None:
+        attendants.append(desk.run)
+    return EngineParts(
+        mode=mode,
+        source=f"{wire.dialect.id} {'account' if desk is not None else 'prices, simulated fills'}",
+        trader=trader,
+        venue=venue,
+        journal=journal,
+        records=records,
+        candles=candles,
+        forecaster=forecaster,
+        feed=partial(market.batches, from_ms=start_ms),
+        clock=clock,
+        pacer=Pacer(None, None),
+        logbook=logbook,
+        start_ms=start_ms,
+        trade_from_ms=start_ms,
+        end_with_feed=False,
+        publish_hz=publish_hz,
+        reconcile=reconcile if desk is None else desk.reconcile,
+        attendants=attendants,
+        real_time=Surroundings(wire, market, desk, tuple(trader.state.symbols)),
+    )

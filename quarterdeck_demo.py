@@ -1,0 +1,147 @@
+"""The demo at the composition root: an engine on the recorded market, and what paper and live share with it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.clock import SystemClock
+from core.domain.errors import BadInputError
+from core.domain.market import MINUTE_MS
+from core.home import Home
+from core.runtime import RunRequest
+
+if TYPE_CHECKING:
+    from core.clock import VirtualClock
+    from core.domain.instrument import Instrument
+    from core.domain.market import MarketBatch
+    from core.engine import EngineParts
+    from core.logbook import LogSetup
+    from core.ports import Forecaster
+    from core.recovery import ResumePoint
+    from core.settings import Settings
+    from core.strategy import Strategy
+    from storage.candles import SqliteCandles
+
+DATA = Path(__file__).resolve().parent / "data"
+CONSOLE_CORE_SHARE = 0.45
+CONSOLE_PUBLISH_HZ = 4.0
+HEADLESS_PUBLISH_HZ = 1.0
+
+
+async def demo_parts(
+    request: RunRequest,
+    home: Home,
+    settings: Settings,
+    strategy: Strategy,
+    clock: VirtualClock,
+    logs: LogSetup,
+    stack: AsyncExitStack,
+    *,
+    console: bool,
+) -> EngineParts:
+    """The recorded market, a simulated venue, and the account of this home."""
+    from core.account import Opening, check_seed, check_symbols, first_period, later_period
+    from core.engine import EngineParts
+    from core.market.instruments import load_instruments
+    from core.market.replay import ReplayFeed, batched
+    from core.pace import Pacer
+    from core.recovery import replay_cursors, resume_point
+    from core.starts import Rules, start_meta
+    from core.strategy import history_ms
+    from core.trader.trader import Trader
+    from core.venues.rebuild import journalled_venue
+    from storage.candles import SqliteCandles
+    from storage.data_admin import import_recorded_market
+    from storage.database import open_database
+    from storage.journal import SqliteJournal
+
+    database = open_database(home.database)
+    import_recorded_market(database, DATA, SystemClock().now_ms())
+    candles = await SqliteCandles.open(database)
+    stack.push_async_callback(candles.close)
+    journal = await SqliteJournal.open(database, request.mode)
+    stack.push_async_callback(journal.close)
+
+    instruments = chosen(load_instruments(DATA / "instruments.toml", settings.costs), settings.market.symbols)
+    spans = {symbol: await span_of(candles, symbol) for symbol in instruments}
+    records = await journal.load()
+    check_symbols(records, instruments)
+    point = resume_point(records, instruments)
+    stored = await journal.get_meta("opening")
+    if stored is None:
+        period = first_period(spans, history_ms(strategy, MINUTE_MS), request.from_ms, request.to_ms)
+        seed = settings.demo.seed if request.seed is None else request.seed
+        opening = Opening(seed, settings.account.initial_balance_usdt, period.start_ms)
+        await journal.set_meta({"opening": opening.to_json(), "mode": request.mode})
+    else:
+        opening = Opening.from_json(stored)
+        check_seed(opening, request.seed)
+        reached_ms = max((open_ms + MINUTE_MS for open_ms in point.bars.values()), default=opening.start_ms)
+        last_ms = max(span[1] for span in spans.values())
+        period = later_period(opening, reached_ms, last_ms, request.from_ms, request.to_ms)
+    settings = settings.with_initial_balance(opening.initial_balance_usdt)
+    await journal.put_instruments(list(instruments.values()))
+    await journal.set_meta(start_meta(journal.last_seq, SystemClock().now_ms(), Rules(settings, instruments)))
+    clock.advance_to(period.start_ms)
+
+    forecaster = open_forecaster(strategy, settings, home, opening.seed, stack)
+
+    def feed(point: ResumePoint) -> AsyncIterator[MarketBatch]:
+        delay_ms, symbols, told = settings.engine.first_price_delay_ms, tuple(instruments), replay_cursors(point)
+        return batched(ReplayFeed(candles, symbols, period.start_ms, period.end_ms, delay_ms, told).events())
+
+    return EngineParts(
+        mode=request.mode,
+        source="recorded Binance USD-M",
+        trader=Trader(request.mode, strategy, settings, instruments),
+        venue=journalled_venue(instruments, settings),
+        journal=journal,
+        records=records,
+        candles=candles,
+        forecaster=forecaster,
+        feed=feed,
+        clock=clock,
+        pacer=Pacer(request.speed, CONSOLE_CORE_SHARE if console else None),
+        logbook=logs.book,
+        start_ms=period.start_ms,
+        trade_from_ms=period.trade_from_ms,
+        end_with_feed=not console,
+        publish_hz=CONSOLE_PUBLISH_HZ if console else HEADLESS_PUBLISH_HZ,
+    )
+
+
+def open_forecaster(
+    strategy: Strategy, settings: Settings, home: Home, seed: int, stack: AsyncExitStack
+) -> Forecaster | None:
+    """Worker processes for the strategy's models, ended with `stack`; None for a strategy without any."""
+    from core.learning.forecaster import WorkerForecaster
+    from core.learning.versions import sweep_partials
+    from core.learning.workers import WorkerPool
+
+    if strategy.model is None:
+        return None
+    sweep_partials(home.models)
+    pool = WorkerPool(settings.engine.training_workers, settings.engine.worker_nice, home.worker_log)
+    stack.push_async_callback(pool.close)
+    return WorkerForecaster(strategy, pool, home.models, seed)
+
+
+def chosen(instruments: dict[str, Instrument], symbols: Sequence[str]) -> dict[str, Instrument]:
+    """Raises BadInputError naming a symbol without contract rules."""
+    unknown = [symbol for symbol in symbols if symbol not in instruments]
+    if unknown:
+        raise BadInputError(
+            f"market.symbols: no contract rules for {', '.join(unknown)}; known are {', '.join(instruments)}"
+        )
+    return {symbol: instruments[symbol] for symbol in symbols}
+
+
+async def span_of(candles: SqliteCandles, symbol: str) -> tuple[int, int]:
+    """Raises BadInputError where nothing is stored."""
+    span = await candles.span(symbol)
+    if span is None:
+        raise BadInputError(f"no candles of {symbol} are stored; import some with: quarterdeck data import FILE")
+    return span

@@ -1,0 +1,40 @@
+"""What the journal tells about the accounts of a home before its first live start."""
+
+from __future__ import annotations
+
+import json
+from contextlib import closing
+from itertools import pairwise
+
+from core.arming import ACCOUNT
+from core.domain.market import MINUTE_MS
+from storage.database import Database, connect_read_only, storage_errors
+
+_STARTS = "SELECT value FROM meta WHERE account = ? AND key GLOB 'start-*' ORDER BY key"
+_MINUTES = """SELECT count(DISTINCT time_ms / ?) FROM equity
+WHERE account = ? AND seq > ? AND seq <= ? AND time_ms >= ?"""
+_END = 2**62
+_LAST_SEQ = "SELECT last_seq FROM journals WHERE account = ?"
+
+
+def paper_hours(database: Database) -> float:
+    """Hours of market time that the paper account of this home has traded, over all its starts.
+
+    An hour is 60 minutes with a sample of the account: bars were taken in then. Samples from before a start are of
+    bars that were only walked through to catch up with the market, and do not count; nor do hours without bars.
+    Raises StorageError.
+    """
+    with storage_errors(database.path), closing(connect_read_only(database.path)) as connection:
+        starts = [json.loads(value) for (value,) in connection.execute(_STARTS, (ACCOUNT,))]
+        minutes = 0
+        for start, following in pairwise([*starts, {"seq": _END}]):
+            bounds = (MINUTE_MS, ACCOUNT, start["seq"], following["seq"], start["time_ms"])
+            minutes += connection.execute(_MINUTES, bounds).fetchone()[0]
+    return minutes / 60
+
+
+def has_traded(database: Database, account: str) -> bool:
+    """Whether an account of this home has any record. Raises StorageError."""
+    with storage_errors(database.path), closing(connect_read_only(database.path)) as connection:
+        row = connection.execute(_LAST_SEQ, (account,)).fetchone()
+    return row is not None and row[0] > 0

@@ -1,0 +1,46 @@
+"""A root without an exchange, for the console's own part of a live start: it knows one tag, and notes what it starts."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+from core.control import Control
+from core.domain.errors import ConfirmationError
+from core.runtime import RunRequest
+from tests.tui.fake_control import FakeControl, live_snapshot
+
+TAG = "k3Y9"
+
+
+class Engine:
+    def __init__(self) -> None:
+        self.control: Control = FakeControl(live_snapshot())
+
+    def stop(self, timeout_s: float) -> None:
+        pass
+
+    def failure(self) -> BaseException | None:
+        return None
+
+    def ended(self) -> bool:
+        return False
+
+
+class LiveRuntime:
+    def start_engine(self, request: RunRequest) -> Engine:
+        assert request.mode == "live"
+        if request.confirm_live != TAG:
+            raise ConfirmationError("this is not the account")
+        (request.home / "started").write_text(request.confirm_live)
+        return Engine()
+
+    def lab(self, home: Path) -> None:
+        return None
+
+
+def main() -> NoReturn:
+    from tui.cli import main as run_command_line
+
+    sys.exit(run_command_line(LiveRuntime()))  # type: ignore[arg-type]

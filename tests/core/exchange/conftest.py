@@ -1,0 +1,21 @@
+"""A client that can reach nothing but loopback."""
+
+from __future__ import annotations
+
+import aiohttp
+import pytest
+
+
+@pytest.fixture
+def only_loopback(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Refuses connections to other machines; the addresses that were asked for."""
+    asked: list[str] = []
+    connect = aiohttp.TCPConnector.connect
+
+    async def guarded(self, request, *rest, **named):
+        asked.append(str(request.url.with_query(None)))
+        assert request.url.host == "127.0.0.1", f"{request.url.host} was contacted"
+        return await connect(self, request, *rest, **named)
+
+    monkeypatch.setattr(aiohttp.TCPConnector, "connect", guarded)
+    return asked

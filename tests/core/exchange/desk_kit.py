@@ -1,0 +1,306 @@
+"""A whole account desk in virtual time: genuine ccxt over a network in memory, to an exchange in memory."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any, TypeVar
+
+from core.clock import ExchangeClock
+from core.domain.instrument import Instrument
+from core.domain.market import MINUTE_MS
+from core.domain.operator import OperatorCommand, Verb
+from core.domain.orders import Fill, Order, OrderRole, OrderState
+from core.domain.records import AdjustmentRecord, FillRecord, IntentRecord, OrderUpdateRecord, Record, TradeRecord
+from core.domain.trading import Prediction, Trade
+from core.exchange.account_desk import AccountDesk
+from core.exchange.binance_dialect import BinanceUsdm
+from core.exchange.client import build_client
+from core.exchange.health import Health
+from core.exchange.keys import Keys
+from core.exchange.requests import Requests
+from core.exchange.venue import ExchangeVenue
+from core.settings import parse_settings
+from core.stepper import Stepper
+from core.trader.restore import restore
+from core.trader.state import SymbolState
+from core.trader.trader import Trader
+from tests.core.trader.desk import make_instrument, make_strategy
+from tests.simulation.journal import Disk, MemoryJournal
+from tests.simulation.loop import LoopClock, VirtualLoop, run_virtual
+from tests.simulation.transport import Answer, Delivery, Fate, Network, Outcome, Peer, attach, virtual_ccxt
+from tests.venue.orders import AlgoOrder
+from tests.venue.orders import Order as VenueOrder
+from tests.venue.streams import Connection
+from tests.venue.venue import API_KEY, API_SECRET, BinanceVenue
+
+START_MS = 1_780_000_020_000
+BTC, ETH = "BTCUSDT", "ETHUSDT"
+BID, ASK = "60000.0", "60000.1"
+ANSWERED = Fate(Outcome.ANSWERED, 10.0, 10.0)
+T = TypeVar("T")
+
+Rule = Callable[[str, str, str], Fate | None]
+"""Decides over a request by its method, path and parameters; None leaves it to the next rule."""
+
+
+class MemoryServer:
+    """A `transport.Server` before a `BinanceVenue`."""
+
+    def __init__(self, venue: BinanceVenue, clock: LoopClock) -> None:
+        self._venue = venue
+        self._clock = clock
+
+    def rest(self, method: str, path: str, query: str, body: str, headers: Mapping[str, str]) -> Answer:
+        target = f"{path}?{query}" if query else path
+        response = self._venue.http(method, target, body, headers, self._clock.now_ms())
+        return Answer(response.status, response.body, {**response.headers, "Content-Type": "application/json"})
+
+    def connect(self, path: str, query: str, send: Callable[[str], None], close: Callable[[int], None]) -> Peer:
+        connection = self._venue.connect(f"{path}?{query}" if query else path, self._clock.now_ms())
+        return _MemoryPeer(connection, self._clock, send, close)
+
+
+class _MemoryPeer:
+    def __init__(
+        self, connection: Connection, clock: LoopClock, send: Callable[[str], None], close: Callable[[int], None]
+    ) -> None:
+        self._connection = connection
+        self._clock = clock
+        self._send = send
+        self._close = close
+        connection.wake = self._drain
+        self._drain()
+
+    def receive(self, text: str) -> None:
+        self._connection.receive(text, self._clock.now_ms())
+
+    def closed(self) -> None:
+        self._connection.wake = None
+        self._connection.close()
+
+    def _drain(self) -> None:
+        while self._connection.outbox:
+            self._send(self._connection.outbox.popleft())
+        if self._connection.closed:
+            self._close(1001)
+
+
+class Weather:
+    """`rules` decide over requests, the newest first; `frames_of` over what comes of a frame."""
+
+    def __init__(self) -> None:
+        self.rules: list[Rule] = []
+        self.asked: list[tuple[str, str, str]] = []
+        self.frames_of: Callable[[str], list[Delivery]] = lambda text: [Delivery(5.0, text)]
+        self.is_deaf = False
+
+    def request(self, method: str, path: str, params: str) -> Fate:
+        self.asked.append((method, path, params))
+        for rule in reversed(self.rules):
+            fate = rule(method, path, params)
+            if fate is not None:
+                return fate
+        return ANSWERED
+
+    def answered(self, method: str, path: str, params: str, fate: Fate, answer: Answer | None) -> None:
+        return None
+
+    def handshake_ms(self, path: str) -> float | None:
+        return None if self.is_deaf else 20.0
+
+    def frames(self, path: str, text: str) -> list[Delivery]:
+        return self.frames_of(text) if "private" in path else [Delivery(5.0, text)]
+
+    def once(self, method: str, path: str, fate: Fate, times: int = 1) -> None:
+        """Let `fate` meet the next requests of this kind."""
+        left = [times]
+
+        def rule(asked_method: str, asked_path: str, params: str) -> Fate | None:
+            if left[0] and asked_method == method and asked_path.endswith(path):
+                left[0] -= 1
+                return fate
+            return None
+
+        self.rules.append(rule)
+
+    def count(self, method: str, path: str) -> int:
+        return sum(1 for m, p, _ in self.asked if m == method and p.endswith(path))
+
+
+class House:
+    """One engine's worth of trading without market and screen. `start` builds a process, `stop` ends it."""
+
+    def __init__(self, loop: VirtualLoop, symbols: Sequence[str], exchange: dict[str, Any], leverage: int) -> None:
+        self.loop = loop
+        self.clock = LoopClock(loop, START_MS)
+        self.venue = BinanceVenue(symbols, start_ms=START_MS)
+        self.weather = Weather()
+        self.disk = Disk()
+        self.symbols = tuple(symbols)
+        self.settings = parse_settings(
+            {
+                "mode": "live",
+                "account": {"leverage": leverage},
+                "market": {"symbols": list(symbols)},
+                "limits": {
+                    "max_trades_per_day": 100_000,
+                    "max_losses_in_row": 100_000,
+                    "day_loss_pct": 99.0,
+                    "day_loss_usdt": 9_000.0,
+                    "max_drawdown_pct": 99.0,
+                },
+                "exchange": {"reconcile_seconds": 30.0, **exchange},
+            },
+            "test",
+        )
+        self.instruments = {symbol: self._instrument(symbol) for symbol in symbols}
+        for symbol in symbols:
+            self.quote(symbol)
+        self.lives = 0
+        self._decided = 0
+        self.initial_usdt = Decimal(10_000)
+        self.differences: list[AdjustmentRecord] = []
+
+    def _instrument(self, symbol: str) -> Instrument:
+        contract = self.venue.exchange.contract(symbol)
+        return replace(make_instrument(symbol, "1", "1"), tick_size=contract.tick_size, lot_size=contract.lot_size)
+
+    async def start(self) -> None:
+        self.lives += 1
+        self.health = Health()
+        self.network = Network(self.loop, MemoryServer(self.venue, self.clock), self.weather)
+        clock = ExchangeClock(self.clock)
+        client = build_client(self.settings.exchange, Keys(API_KEY, API_SECRET), clock.now_ms)
+        attach(client, self.network)
+        self.wire = Requests(client, BinanceUsdm(), clock, self.health, self.settings.exchange, (API_SECRET,))
+        await self.wire.load_symbols(self.symbols)
+        strategy = make_strategy(cooldown_ms=0)
+        self.trader = Trader("live", strategy, self.settings.with_initial_balance(self.initial_usdt), self.instruments)
+        self.exchange_venue = ExchangeVenue(self.wire, self.instruments, self.settings.exchange)
+        self.desk = AccountDesk(self.exchange_venue, self.settings)
+        self.stepper = Stepper(self.trader, self.exchange_venue, MemoryJournal(self.disk), lambda records: None)
+        restore(self.trader, list(self.disk.records))
+        self.exchange_venue.restore(list(self.disk.records), (), ())
+        for symbol in self.symbols:
+            self.mark(symbol)
+        await self.desk.prepare()
+        now_ms = self.clock.now_ms()
+        self.differences = await self.desk.reconcile(self.trader, self.exchange_venue, self.stepper, now_ms)
+        self.task = self.loop.create_task(self.desk.run(self.trader, self.stepper))
+
+    async def stop(self) -> None:
+        self.task.cancel()
+        await asyncio.wait([self.task])
+        if not self.task.cancelled() and self.task.exception() is not None:
+            raise self.task.exception()  # type: ignore[misc]
+        self.network.cut()
+        await self.wire.close()
+
+    async def pass_s(self, seconds: float) -> None:
+        """Let time pass; what the desk dies of is raised."""
+        done, _ = await asyncio.wait([self.task], timeout=seconds)
+        if done:
+            self.task.result()
+            raise AssertionError("the desk ended")
+
+    def quote(self, symbol: str, bid: str = BID, ask: str = ASK) -> None:
+        if symbol == ETH and bid == BID:
+            bid, ask = "3000.00", "3000.01"
+        self.venue.set_book(symbol, bid, ask, self.clock.now_ms())
+
+    def mark(self, symbol: str) -> None:
+        s = self.trader.state.symbols[symbol]
+        market = self.venue.exchange.markets[symbol]
+        s.mark = float(market.mark)
+        s.bar_close_ms = self.clock.now_ms()
+
+    async def predict(self, symbol: str, value_bps: float) -> None:
+        """A new bar closes, and this is predicted of it."""
+        self._decided += 1
+        close_ms = START_MS // MINUTE_MS * MINUTE_MS + self._decided * 7
+        now_ms = self.clock.now_ms()
+        self.mark(symbol)
+        prediction = Prediction(symbol, close_ms, now_ms, 600_000, value_bps, 1.0, "", "plain")
+        await self.stepper.step([prediction], now_ms)
+
+    async def enter(self, symbol: str = BTC, side: int = 1) -> Order:
+        """A market entry that is on its way; it is not waited for."""
+        await self.predict(symbol, 20.0 * side)
+        return next(r.order for r in reversed(self.disk.records) if isinstance(r, IntentRecord))
+
+    async def command(self, verb: Verb, symbol: str = "") -> None:
+        now_ms = self.clock.now_ms()
+        await self.stepper.step([OperatorCommand(f"op-{now_ms}", verb, symbol, "test", now_ms)], now_ms)
+
+    def book(self, symbol: str = BTC) -> SymbolState:
+        return self.trader.state.symbols[symbol]
+
+    def order(self, role: OrderRole, symbol: str = BTC) -> Order | None:
+        return self.book(symbol).open_order(role)
+
+    @property
+    def records(self) -> list[Record]:
+        return self.disk.records
+
+    @property
+    def fills(self) -> list[Fill]:
+        return [record.fill for record in self.records if isinstance(record, FillRecord)]
+
+    @property
+    def trades(self) -> list[Trade]:
+        return [record.trade for record in self.records if isinstance(record, TradeRecord)]
+
+    @property
+    def adjusted(self) -> list[AdjustmentRecord]:
+        """What moved the wallet beside orders and funding."""
+        return [record for record in self.records if isinstance(record, AdjustmentRecord) and record.amount_usdt]
+
+    def states(self, order: Order) -> list[OrderState]:
+        """The journalled states of an order, in their order."""
+        return [
+            record.order.state
+            for record in self.records
+            if isinstance(record, OrderUpdateRecord | FillRecord)
+            and record.order.client_order_id == order.client_order_id
+        ]
+
+    def at_exchange(self, order: Order) -> list[VenueOrder | AlgoOrder]:
+        """Everything that rests or rested at the exchange under the order's client id."""
+        cid = order.client_order_id
+        plain: list[VenueOrder | AlgoOrder] = [o for o in self.venue.orders if o.client_id == cid]
+        return plain + [a for a in self.venue.algos if a.client_id == cid]
+
+    def open_algos(self) -> list[AlgoOrder]:
+        return [algo for algo in self.venue.algos if algo.is_open]
+
+    def check_books(self) -> None:
+        """Positions and wallet equal the exchange's own ledger, to the last digit."""
+        for symbol in self.symbols:
+            assert self.book(symbol).lots == self.venue.position_lots(symbol), symbol
+        assert self.trader.state.ledger.wallet_usdt == self.venue.ledger.wallet_usdt
+
+
+def in_house(
+    test: Callable[[House], Coroutine[Any, Any, T]],
+    *,
+    symbols: Sequence[str] = (BTC, ETH),
+    leverage: int = 3,
+    seed: int | None = None,
+    **exchange: Any,
+) -> T:
+    """Run `test` with a desk that works, and end it; keyword arguments are settings of the exchange."""
+
+    async def main(loop: VirtualLoop) -> T:
+        house = House(loop, symbols, exchange, leverage)
+        with virtual_ccxt(house.clock):
+            await house.start()
+            await house.pass_s(1)
+            try:
+                return await test(house)
+            finally:
+                await house.stop()
+
+    return run_virtual(main, seed=seed)

@@ -1,0 +1,129 @@
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from core.exchange.client import build_client
+from core.exchange.keys import Keys
+from tests.core.exchange.wire_kit import exchange_settings
+
+IDS = ("binanceusdm", "mexc", "apex")
+KEYS = Keys("the-api-key", "the-secret", "the-passphrase", "the-seeds")
+
+
+def addresses(urls: Any, place: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
+    if isinstance(urls, str):
+        yield place, urls
+    elif isinstance(urls, dict):
+        for name, value in urls.items():
+            yield from addresses(value, (*place, name))
+
+
+def all_addresses(client: Any) -> dict[tuple[str, ...], str]:
+    return {place: url for part in ("api", "test", "demo") for place, url in addresses(client.urls.get(part), (part,))}
+
+
+@pytest.mark.parametrize("id_", IDS)
+@pytest.mark.parametrize(
+    ("base_url", "rest", "stream"),
+    [("http://127.0.0.1:8080", "http", "ws"), ("https://stand-in.example", "https", "wss")],
+)
+def test_every_address_moves_and_keeps_its_path(id_: str, base_url: str, rest: str, stream: str) -> None:
+    before = all_addresses(build_client(exchange_settings(id=id_), None, lambda: 0))
+    after = all_addresses(build_client(exchange_settings(id=id_, base_url=base_url), None, lambda: 0))
+    assert before.keys() == after.keys()
+    for place, url in before.items():
+        old, new = urlsplit(url), urlsplit(after[place])
+        assert new.scheme == (stream if old.scheme in ("ws", "wss") else rest)
+        assert new.netloc == urlsplit(base_url).netloc
+        assert (new.path, new.query) == (old.path, old.query)
+
+
+@pytest.mark.parametrize(
+    ("id_", "place", "moved"),
+    [
+        ("binanceusdm", ("api", "fapiPrivate"), "http://h:1/fapi/v1"),
+        ("binanceusdm", ("api", "fapiData"), "http://h:1/futures/data"),
+        ("binanceusdm", ("api", "sapi"), "http://h:1/sapi/v1"),
+        ("binanceusdm", ("api", "ws", "linear"), "ws://h:1/ws"),
+        ("binanceusdm", ("api", "ws", "ws-api", "linear"), "ws://h:1/ws-fapi/v1"),
+        ("binanceusdm", ("test", "fapiPublic"), "http://h:1/fapi/v1"),
+        ("binanceusdm", ("demo", "ws", "linear"), "ws://h:1/ws"),
+        ("mexc", ("api", "contract", "private"), "http://h:1/api/v1/private"),
+        ("mexc", ("api", "ws", "swap"), "ws://h:1/edge"),
+        ("apex", ("api", "private"), "http://h:1/api"),
+        ("apex", ("api", "ws", "private"), "ws://h:1/realtime_private?v=2"),
+        ("apex", ("test", "ws", "public"), "ws://h:1/realtime_public?v=2"),
+    ],
+)
+def test_where_the_addresses_that_matter_go(id_: str, place: tuple[str, ...], moved: str) -> None:
+    client = build_client(exchange_settings(id=id_, base_url="http://h:1"), None, lambda: 0)
+    assert all_addresses(client)[place] == moved
+
+
+def test_what_is_asked_and_watched_goes_to_the_moved_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    class AskedError(Exception):
+        pass
+
+    async def remember(url: str, *_: Any, **__: Any) -> None:
+        seen.append(url)
+        raise AskedError
+
+    async def ask(id_: str, section: str) -> None:
+        client = build_client(exchange_settings(id=id_, base_url="http://h:1"), KEYS, lambda: 1_780_000_000_000)
+        client.fetch = client.watch = client.watch_multiple = remember
+        client.set_markets([market(id_)])
+        for method, *args in (("fetch_time",), ("fetch_balance",), ("watch_ohlcv", "BTC/USDT:USDT", "1m")):
+            with pytest.raises(AskedError):
+                await getattr(client, method)(*args)
+        await client.close()
+
+    def market(id_: str) -> dict[str, Any]:
+        return {
+            "id": "BTCUSDT",
+            "symbol": "BTC/USDT:USDT",
+            "base": "BTC",
+            "quote": "USDT",
+            "settle": "USDT",
+            "type": "swap",
+            "swap": True,
+            "contract": True,
+            "linear": True,
+            "inverse": False,
+            "spot": False,
+            "info": {"crossSymbolName": "BTCUSDT"},
+            "lowercaseId": "btcusdt",
+            "id2": "BTC-USDT",
+        }
+
+    for id_ in IDS:
+        seen: list[str] = []
+        asyncio.run(ask(id_, ""))
+        assert len(seen) == 3
+        assert {urlsplit(url).netloc for url in seen} == {"h:1"}
+        assert [urlsplit(url).scheme for url in seen] == ["http", "http", "ws"]
+
+
+def test_the_client_is_ours_to_limit_to_time_and_to_bound() -> None:
+    for id_ in IDS:
+        client = build_client(exchange_settings(id=id_), KEYS, lambda: 4242)
+        assert client.enableRateLimit is False
+        assert client.milliseconds() == 4242
+        assert client.seconds() == 4
+        assert (client.apiKey, client.secret, client.password) == ("the-api-key", "the-secret", "the-passphrase")
+        assert client.options["seeds"] == "the-seeds"
+        assert client.has["fetchCurrencies"] is False
+        assert client.options["defaultType"] == "swap"
+        assert client.options["tradesLimit"] <= 1000
+        assert client.options["OHLCVLimit"] <= 1000
+        assert client.last_http_response is None
+
+
+def test_futures_errors_are_known_at_any_address() -> None:
+    client = build_client(exchange_settings(base_url="http://h:1"), None, lambda: 0)
+    exact = client.exceptions["exact"]
+    assert exact["-2019"].__name__ == "InsufficientFunds"
+    assert exact["-2021"].__name__ == "OrderImmediatelyFillable"
+    assert exact["-1021"].__name__ == "InvalidNonce"

@@ -1,0 +1,237 @@
+"""What an exchange does wrong in practice, each time with a right end: no order lost, none twice, no position bare."""
+
+from __future__ import annotations
+
+import pytest
+
+from core.domain.orders import Order, OrderRole, OrderState
+from tests.core.exchange.desk_kit import ANSWERED, BTC, House, in_house
+from tests.simulation.faults import (
+    BACKEND_TIMEOUT,
+    BAD_GATEWAY,
+    GARBAGE,
+    JSON,
+    OVERLOAD_503,
+    UNAVAILABLE_503,
+    UNKNOWN_503,
+)
+from tests.simulation.transport import Answer, Delivery, Fate, Outcome
+
+LOST = Fate(Outcome.LOST_ON_THE_WAY, 10.0, 10.0)
+UNANSWERED = Fate(Outcome.ANSWER_LOST, 10.0, 10.0)
+BROKEN_BEFORE = Fate(Outcome.RESET_ON_THE_WAY, 10.0, 10.0)
+BROKEN_AFTER = Fate(Outcome.RESET_AFTER, 10.0, 10.0)
+
+
+LIMITED = Answer(429, '{"code":-1003,"msg":"Too many requests"}', {**JSON, "Retry-After": "3"})
+
+
+def replaced(answer: Answer) -> Fate:
+    return Fate(Outcome.REPLACED, 10.0, 10.0, answer)
+
+
+def spoiled(answer: Answer) -> Fate:
+    return Fate(Outcome.SPOILED, 10.0, 10.0, answer)
+
+
+TAKEN = [
+    UNANSWERED,
+    BROKEN_AFTER,
+    spoiled(UNKNOWN_503),
+    spoiled(BACKEND_TIMEOUT),
+    spoiled(GARBAGE),
+    spoiled(BAD_GATEWAY),
+]
+NOT_TAKEN = [LOST, BROKEN_BEFORE, replaced(UNKNOWN_503), replaced(BACKEND_TIMEOUT), replaced(BAD_GATEWAY)]
+
+
+def deaf(house: House) -> None:
+    """The private stream tells nothing any more."""
+    house.weather.frames_of = lambda text: []
+
+
+def held(house: House) -> tuple[Order, Order]:
+    stop, target = house.order(OrderRole.STOP), house.order(OrderRole.TARGET)
+    assert stop is not None
+    assert target is not None
+    return stop, target
+
+
+@pytest.mark.parametrize("fate", TAKEN)
+@pytest.mark.parametrize("hears", [True, False])
+def test_an_entry_that_was_taken_without_an_answer_is_found_and_bracketed(fate: Fate, hears: bool) -> None:
+    async def test(house: House) -> None:
+        if not hears:
+            deaf(house)
+        house.weather.once("POST", "/order", fate)
+        entry = await house.enter()
+        await house.pass_s(12)
+        assert len(house.at_exchange(entry)) == 1
+        assert house.states(entry)[-1] is OrderState.FILLED
+        assert {algo.client_id for algo in house.open_algos()} == {order.client_order_id for order in held(house)}
+        house.check_books()
+
+    in_house(test)
+
+
+@pytest.mark.parametrize("fate", NOT_TAKEN)
+def test_an_entry_that_never_arrived_ends_so_and_is_not_sent_again(fate: Fate) -> None:
+    async def test(house: House) -> None:
+        house.weather.once("POST", "/order", fate)
+        entry = await house.enter()
+        await house.pass_s(5.5)
+        assert house.order(OrderRole.ENTRY) is not None
+        await house.pass_s(12)
+        assert house.states(entry)[-1] is OrderState.REJECTED
+        assert house.book().trade is None
+        assert house.at_exchange(entry) == []
+        assert house.weather.count("POST", "/order") == 1
+        house.check_books()
+
+    in_house(test)
+
+
+@pytest.mark.parametrize("fate", [*TAKEN, *NOT_TAKEN])
+def test_a_stop_whose_answer_is_lost_rests_once_and_soon(fate: Fate) -> None:
+    async def test(house: House) -> None:
+        house.weather.once("POST", "/algoOrder", fate, times=2)
+        await house.enter()
+        await house.pass_s(2.5)
+        stop, target = held(house)
+        assert [algo.is_open for algo in house.at_exchange(stop)] == [True]
+        await house.pass_s(20)
+        assert [algo.is_open for algo in house.at_exchange(stop)] == [True]
+        assert [algo.is_open for algo in house.at_exchange(target)] == [True]
+        assert house.book().open_order(OrderRole.STOP) is not None
+        house.check_books()
+
+    in_house(test)
+
+
+@pytest.mark.parametrize("answer", [OVERLOAD_503, UNAVAILABLE_503, LIMITED])
+def test_a_stop_that_was_turned_away_is_sent_when_the_exchange_says(answer: Answer) -> None:
+    async def test(house: House) -> None:
+        house.weather.once("POST", "/algoOrder", replaced(answer), times=2)
+        await house.enter()
+        await house.pass_s(30)
+        assert {algo.client_id for algo in house.open_algos()} == {order.client_order_id for order in held(house)}
+        house.check_books()
+
+    in_house(test)
+
+
+def test_a_wrong_clock_is_set_and_the_order_goes_through() -> None:
+    async def test(house: House) -> None:
+        stale = Answer(400, '{"code":-1021,"msg":"Timestamp for this request is outside of the recvWindow."}', JSON)
+        house.weather.once("POST", "/order", replaced(stale))
+        entry = await house.enter()
+        await house.pass_s(2)
+        assert len(house.at_exchange(entry)) == 1
+        house.check_books()
+
+    in_house(test)
+
+
+@pytest.mark.parametrize("hears", [True, False])
+def test_an_exit_whose_answer_is_lost_closes_once(hears: bool) -> None:
+    async def test(house: House) -> None:
+        await house.enter()
+        await house.pass_s(2)
+        if not hears:
+            deaf(house)
+        house.weather.once("POST", "/order", UNANSWERED)
+        await house.predict(BTC, -6.0)
+        await house.pass_s(10)
+        assert [trade.exit_reason for trade in house.trades] == ["reversal"]
+        assert house.open_algos() == []
+        house.check_books()
+
+    in_house(test)
+
+
+def test_a_cancel_that_is_lost_is_made_again() -> None:
+    async def test(house: House) -> None:
+        await house.enter()
+        await house.pass_s(2)
+        house.weather.once("DELETE", "/algoOrder", LOST, times=3)
+        await house.predict(BTC, -6.0)
+        await house.pass_s(20)
+        assert house.open_algos() == []
+        assert house.book().orders == {}
+        house.check_books()
+
+    in_house(test)
+
+
+def test_messages_twice_late_and_out_of_order_are_booked_once() -> None:
+    async def test(house: House) -> None:
+        delays = iter([900.0, 5.0, 400.0, 30.0, 700.0] * 1000)
+
+        def frames(text: str) -> list[Delivery]:
+            delay = next(delays)
+            return [Delivery(delay, text, in_order=False), Delivery(delay + 300.0, text, in_order=False)]
+
+        house.weather.frames_of = frames
+        for _ in range(5):
+            await house.enter()
+            await house.pass_s(5)
+            await house.predict(BTC, -6.0)
+            await house.pass_s(5)
+        assert len({fill.fill_id for fill in house.fills}) == len(house.fills) == len(house.venue.ledger.trades)
+        assert len(house.trades) == 5
+        house.check_books()
+
+    in_house(test)
+
+
+def test_a_silent_stream_is_noticed_by_the_fill_that_it_did_not_tell() -> None:
+    async def test(house: House) -> None:
+        deaf(house)
+        await house.enter()
+        await house.pass_s(1.5)
+        assert house.book().lots > 0
+        assert len(house.open_algos()) == 2
+        sockets = len(house.network.sockets)
+        await house.pass_s(6)
+        assert len([socket for socket in house.network.sockets if "private" in socket.path]) == 1
+        house.weather.frames_of = lambda text: [Delivery(5.0, text)]
+        await house.pass_s(5)
+        assert house.health.problem() == ""
+        assert sockets >= 1
+
+    in_house(test)
+
+
+def test_ten_minutes_without_stream_or_answers_lose_no_fill() -> None:
+    async def test(house: House) -> None:
+        await house.enter()
+        await house.pass_s(2)
+        house.weather.is_deaf = True
+        for socket in list(house.network.sockets):
+            socket.close_by_server(1006)
+        house.weather.rules.append(lambda method, path, params: LOST)
+        await house.pass_s(30)
+        assert house.health.problem() != ""
+        house.quote(BTC, "59000.0", "59000.1")
+        await house.pass_s(570)
+        house.weather.is_deaf = False
+        house.weather.rules.append(lambda method, path, params: ANSWERED)
+        await house.pass_s(60)
+        assert [trade.exit_reason for trade in house.trades] == ["stop"]
+        assert house.open_algos() == []
+        assert house.health.problem() == ""
+        house.check_books()
+
+    in_house(test)
+
+
+def test_an_expired_listen_key_makes_a_new_connection() -> None:
+    async def test(house: House) -> None:
+        house.venue.exchange.hub.expire_listen_keys(house.clock.now_ms() + 3_600_000)
+        await house.pass_s(5)
+        await house.enter()
+        await house.pass_s(0.2)
+        assert house.book().lots > 0
+        house.check_books()
+
+    in_house(test)

@@ -1,0 +1,117 @@
+import os
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from core.domain.errors import BadInputError
+from core.exchange.keys import Keys, load_keys
+
+PEM = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIGNhcmVmdWxseQ==\n-----END PRIVATE KEY-----\n"
+
+
+def write(path: Path, text: str, mode: int = 0o600) -> Path:
+    path.write_text(text, encoding="utf-8")
+    path.chmod(mode)
+    return path
+
+
+def test_keys_come_from_the_environment_before_any_file(tmp_path: Path) -> None:
+    path = write(tmp_path / "keys.toml", 'api_key = "from-file-key"\nsecret = "from-file-secret"\n')
+    environment = {"QUARTERDECK_API_KEY": "from-env-key", "QUARTERDECK_API_SECRET": "from-env-secret"}
+    assert load_keys(environment, path) == Keys("from-env-key", "from-env-secret")
+
+
+@pytest.mark.parametrize("prefix", ["QUARTERDECK_API_", "QUARTERDECK_"])
+def test_secret_and_passphrase_have_two_names(prefix: str) -> None:
+    environment = {
+        "QUARTERDECK_API_KEY": "an-api-key",
+        f"{prefix}SECRET": "a-secret-of-it",
+        f"{prefix}PASSPHRASE": "a-phrase",
+        "QUARTERDECK_API_SEEDS": "0x0123456789",
+    }
+    assert load_keys(environment, None) == Keys("an-api-key", "a-secret-of-it", "a-phrase", "0x0123456789")
+
+
+def test_a_named_file_comes_before_that_of_the_home(tmp_path: Path) -> None:
+    named = write(tmp_path / "named.toml", 'api_key = "named-key"\nsecret = "named-secret"\n')
+    home = write(tmp_path / "keys.toml", 'api_key = "home-key"\nsecret = "home-secret"\n')
+    keys = load_keys({"QUARTERDECK_KEYS_FILE": str(named)}, home)
+    assert keys is not None
+    assert keys.api_key == "named-key"
+
+
+def test_no_keys_anywhere_is_none(tmp_path: Path) -> None:
+    assert load_keys({}, tmp_path / "keys.toml") is None
+    assert load_keys({}, None) is None
+
+
+def test_a_named_file_that_is_missing_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(BadInputError, match="no such file"):
+        load_keys({"QUARTERDECK_KEYS_FILE": str(tmp_path / "none.toml")}, None)
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o644])
+def test_a_file_that_others_can_read_is_refused_with_its_mend(tmp_path: Path, mode: int) -> None:
+    path = write(tmp_path / "keys.toml", 'api_key = "some-key"\nsecret = "some-secret"\n', mode)
+    with pytest.raises(BadInputError, match=f"chmod 600 {path}"):
+        load_keys({}, path)
+
+
+def test_a_file_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path / "keys.toml", 'api_key = "some-key"\nsecret = "some-secret"\n')
+    stranger = os.geteuid() + 1
+    monkeypatch.setattr(os, "geteuid", lambda: stranger)
+    with pytest.raises(BadInputError, match="belongs to another user"):
+        load_keys({}, path)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('api_key = "only-the-key"\n', "secret is missing"),
+        ('secret = "only-the-secret"\n', "api_key is missing"),
+        ('api_key = "k"\nsecret = "some-secret"\n', "api_key is too short"),
+        ('api_key = "some-key"\nsecret = "some-secret"\npassphrase = "abc"\n', "passphrase is too short"),
+        ('apikey = "some-key"\nsecret = "some-secret"\n', "apikey: unknown key"),
+        ("api_key = 12345678\n", "api_key: must be text"),
+        ('api_key = "planted-secret-text\n', "not valid TOML"),
+    ],
+)
+def test_a_wrong_file_is_named_without_what_it_holds(tmp_path: Path, text: str, said: str) -> None:
+    path = write(tmp_path / "keys.toml", text)
+    with pytest.raises(BadInputError, match=said) as caught:
+        load_keys({}, path)
+    assert str(path) in str(caught.value)
+    assert "some-secret" not in str(caught.value)
+    assert "planted" not in str(caught.value)
+
+
+def test_half_of_the_keys_in_the_environment_is_an_error() -> None:
+    with pytest.raises(BadInputError, match="QUARTERDECK_API_SECRET is missing"):
+        load_keys({"QUARTERDECK_API_KEY": "an-api-key"}, None)
+
+
+def test_a_private_key_keeps_its_lines_also_from_a_variable() -> None:
+    environment = {"QUARTERDECK_API_KEY": "an-api-key", "QUARTERDECK_API_SECRET": PEM.strip().replace("\n", "\\n")}
+    keys = load_keys(environment, None)
+    assert keys is not None
+    assert keys.secret == PEM.strip()
+
+
+def test_only_the_tag_is_shown() -> None:
+    keys = Keys("apikey-9876-TAG1", "the-secret-text", "the-phrase", "the-seed-text")
+    assert keys.tag == "TAG1"
+    for text in (repr(keys), str(keys), f"{keys}", repr({"keys": keys})):
+        assert "TAG1" in text
+        assert not any(secret in text for secret in keys.secrets())
+
+
+def test_secrets_are_listed_in_every_spelling_longest_first() -> None:
+    keys = Keys("key/with+signs=", PEM, "phrase", "seed words")
+    secrets = keys.secrets()
+    assert list(secrets) == sorted(secrets, key=lambda text: (-len(text), text))
+    assert {"key/with+signs=", quote("key/with+signs="), quote("key/with+signs=", safe="")} <= set(secrets)
+    assert {PEM, PEM.replace("\n", "\\n"), "MC4CAQAwBQYDK2VwBCIEIGNhcmVmdWxseQ==", "seed+words", "phrase"} <= set(
+        secrets
+    )

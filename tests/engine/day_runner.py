@@ -1,0 +1,197 @@
+"""Runs the scripted day: the loopback exchange and its market on one side, the engine of a home on the other, all in
+virtual time over real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.clock import ExchangeClock
+from core.domain.market import MINUTE_MS, Bar
+from core.domain.operator import Verb
+from core.engine import Engine
+from core.home import Home
+from core.logbook import set_up
+from core.runtime import RunRequest
+from core.settings import Settings, parse_settings
+from quarterdeck_exchange import exchange_parts
+from storage.connection import Connection
+from tests.engine.exchange_day import DAY_MINUTES, MOVES, closes, jump_follower
+from tests.simulation.loop import LoopClock, VirtualLoop
+from tests.venue.server import VenueServer
+from tests.venue.venue import API_KEY, BinanceVenue
+
+START_MS = 1_780_012_800_000
+assert START_MS % 86_400_000 == 0
+SYMBOLS = ("BTCUSDT", "ETHUSDT")
+STARTS = {"BTCUSDT": (60_000.0, 0.1, 1), "ETHUSDT": (3_000.0, 0.01, -1)}
+STEP_MS = 10_000
+THIN_MINUTES = range(296, 312)
+HISTORY_BARS = 30
+
+
+def day_settings(base_url: str, mode: str = "live") -> Settings:
+    return parse_settings(
+        {
+            "mode": mode,
+            "market": {"symbols": list(SYMBOLS)},
+            "account": {"leverage": 4},
+            "sizing": {"notional_usdt": 3_000.0},
+            "limits": {"max_losses_in_row": 50, "day_loss_usdt": 5_000.0, "day_loss_pct": 50.0},
+            "exchange": {"base_url": base_url, "stale_after_seconds": 90.0, "reconcile_seconds": 300.0},
+            "live": {"paper_hours_first": 0.0},
+        },
+        "the day",
+    )
+
+
+class Market:
+    """What the exchange's prices do. `minute` is the minute of the day that has begun."""
+
+    def __init__(self, venue: BinanceVenue, clock: LoopClock) -> None:
+        self.venue = venue
+        self._clock = clock
+        self.minute = -1
+        self._closes = {symbol: list(closes(*STARTS[symbol][:2], MOVES, STARTS[symbol][2])) for symbol in SYMBOLS}
+        self._now = {symbol: STARTS[symbol][0] for symbol in SYMBOLS}
+        self.acts: dict[int, Callable[[], Any]] = {}
+
+    def load_history(self) -> None:
+        for symbol in SYMBOLS:
+            price = STARTS[symbol][0]
+            first_ms = START_MS - (HISTORY_BARS + 2) * MINUTE_MS
+            bars = [
+                Bar(symbol, first_ms + i * MINUTE_MS, MINUTE_MS, price, price, price, price, 10.0)
+                for i in range(HISTORY_BARS)
+            ]
+            self.venue.load_history(symbol, bars)
+            self._quote(symbol, price)
+
+    async def run(self) -> None:
+        for minute in range(DAY_MINUTES):
+            begin_ms = START_MS + minute * MINUTE_MS
+            for step in range(MINUTE_MS // STEP_MS):
+                await self._until(begin_ms + step * STEP_MS + 40)
+                if step == 0:
+                    self.minute = minute
+                for symbol in SYMBOLS:
+                    close = self._closes[symbol][minute]
+                    self._quote(symbol, self._now[symbol] + (close - self._now[symbol]) * (step + 1) / 6)
+                if step == 0 and minute % 480 == 0 and minute:
+                    for symbol in SYMBOLS:
+                        self.venue.fund(symbol, "0.0001", f"{self._now[symbol]:.2f}", self._clock.now_ms())
+            for symbol in SYMBOLS:
+                self._now[symbol] = self._closes[symbol][minute]
+            if (act := self.acts.pop(minute, None)) is not None:
+                await act()
+        await self._until(START_MS + DAY_MINUTES * MINUTE_MS + 40)
+        self.venue.advance(self._clock.now_ms())
+
+    def _quote(self, symbol: str, price: float) -> None:
+        tick = STARTS[symbol][1]
+        bid = round(round(price / tick) * tick, 8)
+        thin = "0.010" if self.minute in THIN_MINUTES and symbol == "BTCUSDT" else None
+        quantities = {"bid_qty": thin, "ask_qty": thin}
+        self.venue.set_book(
+            symbol, f"{bid:.2f}", f"{bid + tick:.2f}", self._clock.now_ms(), last=f"{bid:.2f}", **quantities
+        )
+
+    async def _until(self, time_ms: int) -> None:
+        wait_ms = time_ms - self._clock.now_ms()
+        if wait_ms > 0:
+            await asyncio.sleep(wait_ms / 1_000)
+
+
+class Quarterdeck:
+    """The engine of one home, started and ended as often as the day wants."""
+
+    def __init__(self, home: Home, settings: Settings, clock: LoopClock) -> None:
+        self.home = home
+        self._settings = settings
+        self._clock = clock
+        self.engine: Engine | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self.engine = None
+        self._task = asyncio.create_task(self._run())
+
+    async def stop(self) -> None:
+        """As SIGTERM does."""
+        assert self.engine is not None
+        assert self._task is not None
+        self.engine.stop()
+        await self._task
+
+    async def kill(self) -> None:
+        """Between two steps of the loop, without a farewell."""
+        assert self._task is not None
+        self._task.cancel()
+        await asyncio.wait((self._task,))
+
+    async def command(self, verb: Verb, symbol: str = "") -> str:
+        self.check()
+        assert self.engine is not None
+        result = await self.engine.command(verb, symbol, "the day")
+        assert result.accepted, result.message
+        return result.message
+
+    def check(self) -> None:
+        """Raise what ended the engine, if it has ended."""
+        if self._task is not None and self._task.done():
+            self._task.result()
+
+    async def _run(self) -> None:
+        request = RunRequest(self._settings.mode, self.home.root, confirm_live=API_KEY[-4:])
+        clock = ExchangeClock(self._clock)
+        async with AsyncExitStack() as stack:
+            logs = set_up(self.home.log, clock.now_ms)
+            stack.callback(logs.close)
+            parts = await exchange_parts(
+                request, self.home, self._settings, jump_follower(), clock, logs, stack, console=False
+            )
+            # Nobody looks at the screen, and the loop of a test has no lag to measure.
+            self.engine = Engine(replace(parts, publish_hz=0.02, lag_period_s=600.0))
+            await self.engine.run()
+
+
+@contextmanager
+def threads_stop_time(loop: VirtualLoop) -> Iterator[None]:
+    """SQLite answers from its thread: virtual time waits for it."""
+    with pytest.MonkeyPatch.context() as patch:
+        genuine = Connection._execute
+
+        async def execute(self: Connection, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+            with loop.waiting_outside():
+                return await genuine(self, function, *args, **kwargs)
+
+        patch.setattr(Connection, "_execute", execute)
+        yield
+
+
+async def live_a_day(
+    loop: VirtualLoop, root: Path, plan: Callable[[Market, Quarterdeck, VenueServer], None]
+) -> BinanceVenue:
+    """`plan` hangs what shall happen, beside the market, on minutes of the day."""
+    clock = LoopClock(loop, START_MS - 90_000)
+    venue = BinanceVenue(SYMBOLS, wallet_usdt="10000", start_ms=START_MS - MINUTE_MS)
+    venue.pace.kline_push_ms, venue.pace.second_ms = 20_000, 30_000
+    home = Home(root)
+    home.create()
+    async with VenueServer(venue, clock.now_ms) as server:
+        market = Market(venue, clock)
+        market.load_history()
+        quarterdeck = Quarterdeck(home, day_settings(server.base_url), clock)
+        plan(market, quarterdeck, server)
+        quarterdeck.start()
+        await market.run()
+        await asyncio.sleep(45)
+        quarterdeck.check()
+        await quarterdeck.stop()
+    return venue

@@ -1,0 +1,1 @@
+"""Deterministic simulation: the whole engine with genuine ccxt in virtual time, against an exchange full of faults."""

@@ -1,0 +1,198 @@
+"""What must be true: of the journal against the exchange's own books, and of the protection as the exchange saw it.
+
+The checker shares nothing with the engine but the records that it wrote and the orders that it sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from core.domain.instrument import Instrument
+from core.domain.orders import Fill, Order, OrderState
+from core.domain.records import FillRecord, IntentRecord, OrderUpdateRecord, Record
+from core.trader.trader import Trader
+from tests.venue.exchange import Exchange
+from tests.venue.orders import AlgoOrder
+from tests.venue.orders import Order as VenueOrder
+
+OUR_PREFIX = "qd"
+
+
+@dataclass
+class ProtectionMeter:
+    """How long a position of ours was without a live reduce-only stop that covers it, as the exchange saw it.
+
+    Told of every change at the exchange. Maintenance, in which nothing can be traded, does not count. `leftover_ms` is
+    the same for a flat account with reduce-only orders of ours resting.
+    """
+
+    exchange: Exchange
+    gaps_ms: list[tuple[int, str, int]] = field(default_factory=list)
+    leftovers_ms: list[tuple[int, str, int]] = field(default_factory=list)
+    _since: dict[str, int] = field(default_factory=dict)
+    _left_since: dict[str, int] = field(default_factory=dict)
+    _down_since_ms: int | None = None
+
+    def changed(self, symbol: str, now_ms: int) -> None:
+        lots = self.exchange.ledger.position(symbol).lots
+        resting = [algo for algo in self.exchange.open_algos[symbol].values() if _is_ours(algo.client_id)]
+        covered = any(_covers(algo, lots) for algo in resting)
+        self._note(self._since, self.gaps_ms, symbol, now_ms, bool(lots) and not covered)
+        self._note(self._left_since, self.leftovers_ms, symbol, now_ms, not lots and bool(resting))
+
+    def set_down(self, is_down: bool, now_ms: int) -> None:
+        """Maintenance begins or ends."""
+        if is_down:
+            self._down_since_ms = now_ms
+        elif self._down_since_ms is not None:
+            paused_ms = now_ms - self._down_since_ms
+            self._since = {symbol: since + paused_ms for symbol, since in self._since.items()}
+            self._left_since = {symbol: since + paused_ms for symbol, since in self._left_since.items()}
+            self._down_since_ms = None
+
+    def end(self, now_ms: int) -> None:
+        for symbol in list(self._since):
+            self._note(self._since, self.gaps_ms, symbol, now_ms, False)
+        for symbol in list(self._left_since):
+            self._note(self._left_since, self.leftovers_ms, symbol, now_ms, False)
+
+    def _note(
+        self, since: dict[str, int], gaps: list[tuple[int, str, int]], symbol: str, now_ms: int, is_bad: bool
+    ) -> None:
+        if is_bad:
+            since.setdefault(symbol, now_ms)
+        elif symbol in since:
+            began_ms = since.pop(symbol)
+            gaps.append((max(0, now_ms - began_ms), symbol, began_ms))
+
+
+def _is_ours(client_id: str) -> bool:
+    return client_id.startswith(OUR_PREFIX)
+
+
+def _covers(algo: AlgoOrder, lots: int) -> bool:
+    is_stop = algo.type == "STOP_MARKET" and algo.reduce_only and algo.sign * lots < 0
+    return is_stop and (algo.close_position or algo.lots >= abs(lots))
+
+
+def journal_orders(records: Iterable[Record]) -> dict[str, Order]:
+    """Every order of the journal in its last state."""
+    orders: dict[str, Order] = {}
+    for record in records:
+        match record:
+            case IntentRecord(order) | OrderUpdateRecord(_, order) | FillRecord(_, order):
+                orders[order.client_order_id] = order
+            case _:
+                pass
+    return orders
+
+
+_OPEN_STATES = frozenset({OrderState.ACCEPTED, OrderState.PARTIALLY_FILLED})
+_AT_VENUE = {
+    "NEW": _OPEN_STATES,
+    "PARTIALLY_FILLED": _OPEN_STATES,
+    "TRIGGERING": _OPEN_STATES,
+    "TRIGGERED": _OPEN_STATES,
+    "FILLED": frozenset({OrderState.FILLED}),
+    "CANCELED": frozenset({OrderState.CANCELED, OrderState.EXPIRED}),
+    "EXPIRED": frozenset({OrderState.EXPIRED, OrderState.CANCELED}),
+    "EXPIRED_IN_MATCH": frozenset({OrderState.EXPIRED, OrderState.CANCELED}),
+    "REJECTED": frozenset({OrderState.REJECTED, OrderState.EXPIRED, OrderState.CANCELED}),
+}
+_NEVER_THERE = frozenset({OrderState.REJECTED, OrderState.CANCELED, OrderState.EXPIRED})
+
+
+def compare(exchange: Exchange, records: Sequence[Record], instruments: Mapping[str, Instrument]) -> list[str]:
+    """Orders, fills and fees of the journal against those of the exchange, each difference in a line."""
+    orders = journal_orders(records)
+    problems = _compare_orders(exchange, orders)
+    problems += _compare_fills(exchange, records, instruments)
+    return problems
+
+
+def _compare_orders(exchange: Exchange, orders: Mapping[str, Order]) -> list[str]:
+    problems: list[str] = []
+    theirs: dict[str, list[VenueOrder | AlgoOrder]] = {}
+    for placed in (*exchange.orders.values(), *exchange.algos.values()):
+        if _is_ours(placed.client_id) and not getattr(placed, "parent", 0):
+            theirs.setdefault(placed.client_id, []).append(placed)
+    for client_id, placed_as in theirs.items():
+        if client_id not in orders:
+            problems.append(f"orphan: the exchange has {client_id}, the journal has no intent of it")
+        if len(placed_as) > 1:
+            what = ", ".join(f"{one.type} {one.status}" for one in placed_as)
+            problems.append(f"duplicate: {client_id} is {len(placed_as)} orders at the exchange: {what}")
+    for client_id, order in orders.items():
+        if client_id not in theirs:
+            if order.state not in _NEVER_THERE:
+                problems.append(f"lost: {order.role} {client_id} is {order.state} here and unknown to the exchange")
+            continue
+        problems += _compare_order(order, theirs[client_id][-1])
+    return problems
+
+
+def _compare_order(order: Order, theirs: VenueOrder | AlgoOrder) -> list[str]:
+    made = theirs.child if isinstance(theirs, AlgoOrder) and theirs.child is not None else theirs
+    filled = 0 if isinstance(made, AlgoOrder) else made.filled_lots
+    problems = []
+    if filled != order.filled_lots:
+        problems.append(f"{order.role} {order.client_order_id}: filled {order.filled_lots} here, {filled} there")
+    if order.state not in _AT_VENUE[made.status]:
+        problems.append(f"{order.role} {order.client_order_id}: {order.state} here, {made.status} there")
+    return problems
+
+
+def _compare_fills(exchange: Exchange, records: Sequence[Record], instruments: Mapping[str, Instrument]) -> list[str]:
+    ours: dict[str, Fill] = {}
+    problems: list[str] = []
+    for record in records:
+        if isinstance(record, FillRecord):
+            if record.fill.fill_id in ours:
+                problems.append(f"fill {record.fill.fill_id} was booked twice")
+            ours[record.fill.fill_id] = record.fill
+    missing = dict(ours)
+    for trade in exchange.ledger.trades:
+        client_id = trade.order.client_id
+        parent = exchange.algos.get(trade.order.parent) if trade.order.parent else None
+        if parent is not None:
+            client_id = parent.client_id
+        if not _is_ours(client_id):
+            continue
+        fill_id = f"{trade.order.symbol}-{trade.trade_id}"
+        fill = missing.pop(fill_id, None)
+        if fill is None:
+            problems.append(f"missed fill {fill_id} of {client_id}: {trade.lots} lots at {trade.price_ticks}")
+            continue
+        told = (fill.client_order_id, fill.qty_lots, fill.price_ticks, fill.fee_usdt, fill.side.sign)
+        true = (client_id, trade.lots, trade.price_ticks, trade.fee_usdt, trade.order.sign)
+        if told != true:
+            problems.append(f"fill {fill_id}: {told} here, {true} there")
+    problems += [f"fill {fill_id} is not of the exchange" for fill_id in missing]
+    return problems
+
+
+def compare_books(exchange: Exchange, trader: Trader, others_lots: Mapping[str, int]) -> list[str]:
+    """The engine's position and wallet against the exchange's; `others_lots` are positions that others opened."""
+    problems = []
+    for symbol, s in trader.state.symbols.items():
+        theirs = exchange.ledger.position(symbol).lots - others_lots.get(symbol, 0)
+        if s.lots != theirs:
+            problems.append(f"{symbol}: position {s.lots} here, {theirs} there")
+        if not theirs and any(_is_ours(algo.client_id) for algo in exchange.open_algos[symbol].values()):
+            problems.append(f"{symbol}: flat with reduce-only orders of ours resting")
+    wallet = trader.state.ledger.wallet_usdt
+    if wallet != exchange.ledger.wallet_usdt:
+        problems.append(f"wallet {wallet} here, {exchange.ledger.wallet_usdt} there")
+    fees = sum((trade.fee_usdt for trade in exchange.ledger.trades if _is_trade_ours(exchange, trade)), Decimal(0))
+    account = trader.state.ledger.account(trader.state.exact_marks())
+    if account.fees_usdt != fees:
+        problems.append(f"fees {account.fees_usdt} here, {fees} there")
+    return problems
+
+
+def _is_trade_ours(exchange: Exchange, trade: object) -> bool:
+    order = trade.order  # type: ignore[attr-defined]
+    parent = exchange.algos.get(order.parent) if order.parent else None
+    return _is_ours(parent.client_id if parent is not None else order.client_id)

@@ -1,0 +1,45 @@
+"""A journal in memory that keeps what was committed, and nothing else, beyond the end of a process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from core.domain.records import IntentRecord, Record
+
+COMMIT_S = 0.0005
+
+
+class Disk:
+    """What outlives a process."""
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+        self.commits: list[int] = []
+        self.observers: list[Callable[[Sequence[Record]], None]] = []
+
+
+class MemoryJournal:
+    """Implements core.ports.Journal. A process that ends before the middle of a commit leaves nothing of it, after it
+    the whole of it."""
+
+    def __init__(self, disk: Disk) -> None:
+        self._disk = disk
+        self._lock = asyncio.Lock()
+        self._intents = {record.order.client_order_id for record in disk.records if isinstance(record, IntentRecord)}
+
+    async def commit(self, records: Sequence[Record]) -> None:
+        async with self._lock:
+            await asyncio.sleep(COMMIT_S)
+            for record in records:
+                if isinstance(record, IntentRecord):
+                    assert record.order.client_order_id not in self._intents, f"a second intent {record.order}"
+                    self._intents.add(record.order.client_order_id)
+            self._disk.records += records
+            self._disk.commits.append(len(self._disk.records))
+            for observe in self._disk.observers:
+                observe(records)
+            await asyncio.sleep(0)
+
+    async def load(self) -> list[Record]:
+        return list(self._disk.records)

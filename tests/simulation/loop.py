@@ -1,0 +1,236 @@
+"""An asyncio loop whose time is virtual: when nothing is ready, it jumps to the next timer.
+
+Built on `_ready`, `_scheduled` and `_run_once` of Python 3.11's base loop; `test_loop.py` pins what is relied on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import heapq
+import logging
+import random
+import selectors
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+_POLLS = 3
+_REAL_WAIT_S = 0.001
+_OUTSIDE_LIMIT_S = 30.0
+
+
+class StuckError(Exception):
+    """The simulated program can never go on, or goes round without time passing."""
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """Time moves only while every task waits.
+
+    With `seed`, the callbacks that are ready in one turn run in an order drawn from it; without, in the order in which
+    they became ready. With `real_io`, sockets of this process work too: they are polled before each jump, which is
+    enough for loopback, where what is sent is there at once (give no seed then: transports rely on the order of their
+    callbacks). `turn_limit` bounds the callbacks of one instant.
+    """
+
+    def __init__(self, seed: int | str | None = None, *, real_io: bool = False, turn_limit: int = 200_000) -> None:
+        super().__init__(selectors.DefaultSelector())
+        self._now = 0.0
+        self._clock_resolution = 1e-9
+        self._rng = None if seed is None else random.Random(seed)
+        self._real_io = real_io
+        self._turn_limit = turn_limit
+        self._at_instant = 0
+        self._io_seen = False
+        self._outside = 0
+        self._countdown = -1
+        self._on_zero: Callable[[], None] | None = None
+        self.callbacks = 0
+        self.jumps = 0
+
+    def time(self) -> float:
+        return self._now
+
+    def after_callbacks(self, count: int, action: Callable[[], None]) -> None:
+        """Call `action` between two callbacks, once `count` more have run. One at a time; a later one replaces it."""
+        self._countdown, self._on_zero = max(1, count), action
+
+    @contextmanager
+    def waiting_outside(self) -> Iterator[None]:
+        """While the body runs, something outside the loop works for it (a thread): time stands still until it is
+        there."""
+        self._outside += 1
+        try:
+            yield
+        finally:
+            self._outside -= 1
+
+    def forget(self, belongs: Callable[[contextvars.Context], bool]) -> None:
+        """Drop every waiting callback whose context `belongs` says is dead, unrun: what a kill does to a process."""
+        for handle in (*self._ready, *self._scheduled):
+            context = handle._context
+            if not handle._cancelled and context is not None and belongs(context):
+                handle.cancel()
+
+    def _run_once(self) -> None:
+        self._drop_cancelled_timers()
+        if self._real_io:
+            self._poll(0.0)
+        if not self._ready and not self._stopping:
+            self._advance()
+        scheduled, ready = self._scheduled, self._ready
+        due = self._now + self._clock_resolution
+        while scheduled and scheduled[0]._when < due:
+            handle = heapq.heappop(scheduled)
+            handle._scheduled = False
+            ready.append(handle)
+        count = len(ready)
+        if count > 1 and self._rng is not None:
+            self._shuffle()
+        self._at_instant += count
+        if self._at_instant > self._turn_limit:
+            self._at_instant = 0
+            raise StuckError(f"{self._turn_limit} callbacks at {self._now} s without time passing; next: {ready[0]!r}")
+        self.callbacks += count
+        if self._countdown >= 0:
+            self._run_counted(count)
+            return
+        for _ in range(count):
+            handle = ready.popleft()
+            if not handle._cancelled:
+                handle._run()
+
+    def _run_counted(self, count: int) -> None:
+        for _ in range(count):
+            handle = self._ready.popleft()
+            if not handle._cancelled:
+                handle._run()
+            self._countdown -= 1
+            if self._countdown == 0 and self._on_zero is not None:
+                action, self._on_zero = self._on_zero, None
+                action()
+
+    def _shuffle(self) -> None:
+        assert self._rng is not None
+        draw = self._rng.random
+        handles = list(self._ready)
+        for i in range(len(handles) - 1, 0, -1):
+            j = int(draw() * (i + 1))
+            handles[i], handles[j] = handles[j], handles[i]
+        self._ready.clear()
+        self._ready.extend(handles)
+
+    def _advance(self) -> None:
+        """Let time come to the next timer, unless something real happens first."""
+        if self._real_io:
+            for _ in range(_POLLS):
+                if self._poll(0.0):
+                    return
+            if self._io_seen:
+                # There is traffic: give the kernel one chance to deliver what it may still hold.
+                self._io_seen = False
+                if self._poll(_REAL_WAIT_S):
+                    return
+        waited_s = 0.0
+        while self._outside and not self._ready:
+            self._poll(_REAL_WAIT_S)
+            waited_s += _REAL_WAIT_S
+            if waited_s > _OUTSIDE_LIMIT_S:
+                raise StuckError("what is awaited from outside the loop does not come")
+        if self._ready:
+            return
+        if not self._scheduled:
+            if self._real_io and self._poll(_OUTSIDE_LIMIT_S):
+                return
+            raise StuckError("every task waits and no timer is set: " + self._waiting())
+        when = self._scheduled[0]._when
+        if when > self._now:
+            self._now = when
+            self._at_instant = 0
+            self.jumps += 1
+
+    def _poll(self, timeout_s: float) -> bool:
+        events = self._selector.select(timeout_s)
+        if events:
+            self._process_events(events)
+            self._io_seen = True
+        return bool(self._ready)
+
+    def _drop_cancelled_timers(self) -> None:
+        scheduled = self._scheduled
+        if self._timer_cancelled_count > 50 and self._timer_cancelled_count * 2 > len(scheduled):
+            kept = []
+            for handle in scheduled:
+                if handle._cancelled:
+                    handle._scheduled = False
+                else:
+                    kept.append(handle)
+            heapq.heapify(kept)
+            self._scheduled = kept
+            self._timer_cancelled_count = 0
+            return
+        while scheduled and scheduled[0]._cancelled:
+            self._timer_cancelled_count -= 1
+            heapq.heappop(scheduled)._scheduled = False
+
+    def _waiting(self) -> str:
+        return "; ".join(sorted(str(task.get_coro()) for task in asyncio.all_tasks(self)))
+
+
+class LoopClock:
+    """UTC milliseconds of a virtual loop: `epoch_ms` at its start. A `core.clock.Clock`."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, epoch_ms: int) -> None:
+        self._loop = loop
+        self.epoch_ms = epoch_ms
+
+    def now_ms(self) -> int:
+        # A thousandth of a millisecond absorbs the error of sums of floats.
+        return self.epoch_ms + int(self._loop.time() * 1000.0 + 0.001)
+
+
+class SkewedClock(LoopClock):
+    """The clock of a machine that is wrong: off by `skew_ms` at `since_ms`, and by `drift_ppm` more since then."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, epoch_ms: int) -> None:
+        super().__init__(loop, epoch_ms)
+        self._skew_ms = 0.0
+        self._drift_ppm = 0.0
+        self._since_s = 0.0
+
+    def set_wrong(self, skew_ms: float, drift_ppm: float) -> None:
+        self._skew_ms, self._drift_ppm, self._since_s = skew_ms, drift_ppm, self._loop.time()
+
+    def now_ms(self) -> int:
+        drift_ms = (self._loop.time() - self._since_s) * self._drift_ppm / 1000.0
+        return super().now_ms() + int(self._skew_ms + drift_ms)
+
+
+def run_virtual(
+    main: Callable[[VirtualLoop], Coroutine[Any, Any, T]], *, seed: int | str | None = None, real_io: bool = False
+) -> T:
+    """Run `main(loop)` to its end on a new virtual loop, and end what it left running."""
+    loop = VirtualLoop(seed, real_io=real_io)
+    try:
+        asyncio.set_event_loop(loop)
+        return loop.run_until_complete(main(loop))
+    finally:
+        end_all(loop)
+        asyncio.set_event_loop(None)
+        loop.close()
+
+
+def end_all(loop: VirtualLoop) -> None:
+    """Cancel every task that is left and let them end, whatever they say to it."""
+    left = asyncio.all_tasks(loop)
+    for task in left:
+        task.cancel()
+    if left:
+        gathered = asyncio.gather(*left, return_exceptions=True)
+        try:
+            loop.run_until_complete(asyncio.wait_for(gathered, 60))
+        except (StuckError, TimeoutError):
+            logging.getLogger(__name__).warning("tasks that cannot be ended: %d", len(left))
+    loop.run_until_complete(loop.shutdown_asyncgens())

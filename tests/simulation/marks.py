@@ -1,0 +1,195 @@
+"""Coverage marks: rare states that a run of many seeds must have reached, told from what is seen from outside."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from core.domain.operator import Verb
+from core.domain.orders import Order, OrderRole, OrderState
+from core.domain.records import (
+    AdjustmentRecord,
+    CancelRecord,
+    FillRecord,
+    FundingRecord,
+    IntentRecord,
+    OperatorRecord,
+    OrderUpdateRecord,
+    Record,
+)
+from core.domain.trading import ExitReason
+from tests.simulation.faults import Asked
+from tests.simulation.transport import Answer, Fate, Outcome
+
+ALL = (
+    "unknown, then filled",
+    "unknown, then accepted",
+    "unknown, never arrived",
+    "resent under the same id",
+    "duplicate id refused",
+    "partly filled, then the rest expired",
+    "filled while being cancelled",
+    "filled after its end was told",
+    "private stream opened inside a bracket",
+    "stop replaced",
+    "stop would trigger at once",
+    "emergency exit",
+    "stop filled",
+    "target filled",
+    "reversed through zero",
+    "listen key expired",
+    "429 obeyed",
+    "418 seen",
+    "-1021 and signed anew",
+    "kline gap filled over REST",
+    "bars too late to trade on",
+    "killed with an intent not sent",
+    "killed with an order in flight",
+    "restarted with a position",
+    "restarted with an unknown order",
+    "external order seen",
+    "wallet adjusted",
+    "funding booked",
+    "paused",
+    "halted",
+    "resumed",
+    "flattened",
+    "maintenance",
+    "stream stalled",
+    "frame that is no JSON",
+    "answer that is no JSON",
+    "human cancelled our stop",
+    "not enough protective requests, 429 on a stop",
+    "entry not sent because the venue is unwell",
+)
+
+
+@dataclass
+class Marks:
+    """A `faults.Storm` observer and a journal observer in one."""
+
+    reached: Counter[str] = field(default_factory=Counter)
+    _orders: dict[str, Order] = field(default_factory=dict)
+    _was_unknown: set[str] = field(default_factory=set)
+    _ended: set[str] = field(default_factory=set)
+    _canceling: set[str] = field(default_factory=set)
+    _posted: set[str] = field(default_factory=set)
+    _limited: int = 0
+    _stale: bool = False
+
+    def reach(self, name: str) -> None:
+        assert name in ALL, name
+        self.reached[name] += 1
+
+    def missing(self) -> list[str]:
+        return [name for name in ALL if not self.reached[name]]
+
+    # The wire
+
+    def asked(self, asked: Asked, outcome: Outcome) -> None:
+        if asked.is_new_order:
+            if asked.client_id in self._posted:
+                self.reach("resent under the same id")
+            self._posted.add(asked.client_id)
+
+    def answered(self, asked: Asked, fate: Fate, answer: Answer | None) -> None:
+        sent = fate.answer if fate.outcome in (Outcome.REPLACED, Outcome.SPOILED) else answer
+        if sent is None:
+            return
+        if sent.status == 418:
+            self.reach("418 seen")
+        elif sent.status == 429:
+            self._limited += 1
+            if asked.is_protective and asked.is_new_order:
+                self.reach("not enough protective requests, 429 on a stop")
+        elif sent.status == 200:
+            if self._limited:
+                self.reach("429 obeyed")
+                self._limited = 0
+            if self._stale:
+                self.reach("-1021 and signed anew")
+                self._stale = False
+            if fate.outcome is Outcome.SPOILED:
+                self.reach("answer that is no JSON")
+        elif sent.status == 400:
+            self._refused(asked, sent)
+
+    def _refused(self, asked: Asked, answer: Answer) -> None:
+        code = json.loads(answer.body).get("code")
+        if code == -4116:
+            self.reach("duplicate id refused")
+        elif code == -2021:
+            self.reach("stop would trigger at once")
+        elif code == -1021:
+            self._stale = True
+
+    # The journal
+
+    def committed(self, records: Sequence[Record]) -> None:
+        for record in records:
+            match record:
+                case IntentRecord(order):
+                    self._intent(order)
+                case OrderUpdateRecord(_, order):
+                    self._update(order)
+                case FillRecord(_, order):
+                    self._fill(order)
+                case CancelRecord(client_order_id):
+                    self._canceling.add(client_order_id)
+                case FundingRecord():
+                    self.reach("funding booked")
+                case AdjustmentRecord():
+                    if "wallet" in record.what.lower():
+                        self.reach("wallet adjusted")
+                case OperatorRecord(command, result):
+                    if not result.startswith("refused"):
+                        self.reach(_OF_VERB[command.verb])
+                case _:
+                    pass
+
+    def _intent(self, order: Order) -> None:
+        if order.role is OrderRole.STOP and any(
+            other.role is OrderRole.STOP and other.is_open and other.trade_id == order.trade_id
+            for other in self._orders.values()
+        ):
+            self.reach("stop replaced")
+        if order.role is OrderRole.EXIT and order.reason == ExitReason.UNPROTECTED:
+            self.reach("emergency exit")
+        self._orders[order.client_order_id] = order
+
+    def _update(self, order: Order) -> None:
+        name = order.client_order_id
+        if order.state is OrderState.UNKNOWN:
+            self._was_unknown.add(name)
+        elif name in self._was_unknown:
+            if order.state is OrderState.REJECTED and "never arrived" in order.reason:
+                self.reach("unknown, never arrived")
+            elif order.state is OrderState.ACCEPTED:
+                self.reach("unknown, then accepted")
+        if order.state in (OrderState.CANCELED, OrderState.EXPIRED):
+            self._ended.add(name)
+            if order.filled_lots:
+                self.reach("partly filled, then the rest expired")
+        self._orders[name] = order
+
+    def _fill(self, order: Order) -> None:
+        name = order.client_order_id
+        if name in self._was_unknown:
+            self.reach("unknown, then filled")
+        if name in self._ended:
+            self.reach("filled after its end was told")
+        elif name in self._canceling:
+            self.reach("filled while being cancelled")
+        if order.state is OrderState.FILLED and order.role in (OrderRole.STOP, OrderRole.TARGET):
+            self.reach("stop filled" if order.role is OrderRole.STOP else "target filled")
+        self._orders[name] = order
+
+
+_OF_VERB = {
+    Verb.PAUSE: "paused",
+    Verb.RESUME: "resumed",
+    Verb.HALT: "halted",
+    Verb.FLATTEN: "flattened",
+}

@@ -1,0 +1,85 @@
+"""A seed's hour: which fault begins when, and for how long. Printed by a replay, so that a failure can be read."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+MINUTE_MS = 60_000
+
+KINDS: dict[str, tuple[int, int, int]] = {
+    # kind: (weight, shortest ms, longest ms)
+    "lossy": (5, 5_000, 40_000),
+    "server errors": (5, 5_000, 40_000),
+    "slow": (3, 10_000, 60_000),
+    "overload": (2, 5_000, 30_000),
+    "rate limit": (2, 5_000, 25_000),
+    "ban": (1, 15_000, 40_000),
+    "maintenance": (1, 20_000, 90_000),
+    "disconnect one": (5, 0, 0),
+    "disconnect all": (3, 0, 5_000),
+    "stall one": (4, 15_000, 120_000),
+    "stall all": (2, 15_000, 90_000),
+    "frames astray": (4, 10_000, 60_000),
+    "no klines": (2, 60_000, 200_000),
+    "listen key": (2, 0, 0),
+    "clock jump": (2, 0, 0),
+    "clock drift": (1, 0, 0),
+    "jump": (6, 0, 0),
+    "partial": (4, 0, 0),
+    "human order": (3, 20_000, 200_000),
+    "human cancels stop": (2, 0, 0),
+    "transfer": (2, 0, 0),
+    "lost entry answer": (4, 0, 0),
+    "lost entry": (3, 0, 0),
+    "lost stop answer": (4, 0, 0),
+    "lost stop": (3, 0, 0),
+    "jump after entry": (3, 0, 0),
+    "kill": (3, 0, 0),
+    "kill at order": (3, 0, 0),
+    "stop": (1, 0, 0),
+    "operator pause": (1, 20_000, 60_000),
+    "operator halt": (1, 20_000, 60_000),
+    "operator flatten": (1, 10_000, 30_000),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """One fault. `amount` in 0..1 says how hard, as its kind understands it."""
+
+    at_ms: int
+    kind: str
+    length_ms: int
+    amount: float
+
+    def __str__(self) -> str:
+        minutes, seconds = divmod(self.at_ms / 1000.0, 60.0)
+        return f"{int(minutes):02d}:{seconds:06.3f} {self.kind} for {self.length_ms / 1000:.1f} s ({self.amount:.2f})"
+
+
+def make_plan(seed: int, length_ms: int, quiet_ms: int, every_ms: float) -> list[Episode]:
+    """Episodes of an hour that begins well and ends with `quiet_ms` without faults, one every `every_ms` or so.
+
+    What weighs on every request (maintenance, a ban) never begins while another such does.
+    """
+    rng = random.Random(f"plan {seed}")
+    kinds, weights = list(KINDS), [weight for weight, _, _ in KINDS.values()]
+    end_ms = length_ms - quiet_ms
+    at_ms, heavy_until_ms = float(MINUTE_MS), 0.0
+    episodes: list[Episode] = []
+    while True:
+        at_ms += rng.expovariate(1.0 / every_ms)
+        if at_ms >= end_ms:
+            return episodes
+        kind = rng.choices(kinds, weights)[0]
+        _, shortest, longest = KINDS[kind]
+        length = min(rng.randint(shortest, longest), int(end_ms - at_ms))
+        if kind in HEAVY:
+            if at_ms < heavy_until_ms:
+                continue
+            heavy_until_ms = at_ms + length + MINUTE_MS
+        episodes.append(Episode(int(at_ms), kind, length, rng.random()))
+
+
+HEAVY = frozenset({"maintenance", "ban", "rate limit", "stall all", "overload"})

@@ -1,0 +1,359 @@
+"""One seed: an hour of trading through faults, then peace, then the books are compared."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import random
+import time
+import traceback
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+from unittest import mock
+
+from core.domain.instrument import Instrument
+from core.domain.operator import Verb
+from core.domain.orders import OrderState
+from core.domain.records import Record
+from tests.simulation.candles import MemoryCandles
+from tests.simulation.checker import compare, compare_books, journal_orders
+from tests.simulation.faults import Asked
+from tests.simulation.journal import Disk
+from tests.simulation.loop import StuckError, VirtualLoop, end_all
+from tests.simulation.plan import Episode, make_plan
+from tests.simulation.process import Machine, Process, is_ordinary
+from tests.simulation.trading import make_settings, make_strategy
+from tests.simulation.transport import Answer, Fate, Outcome, virtual_ccxt
+from tests.simulation.world import OTHER_SYMBOL, START_PRICES, World
+from tests.venue.contracts import Contract
+
+SYMBOLS = ("BTCUSDT", "ETHUSDT")
+HOUR_MS = 3_600_000
+QUIET_MS = 300_000
+EPISODE_EVERY_MS = 45_000.0
+START_MS = 1_795_246_200_000 - 1_795_246_200_000 % (8 * HOUR_MS) - HOUR_MS // 2
+"""Half an hour before a funding."""
+
+CONVERGED_WITHIN_S = 30
+LEFTOVER_LIMIT_MS = 60_000
+UNPROTECTED_LIMIT_MS = 10_000
+PROCESS_EPISODES = ("kill", "kill at order", "stop", "operator pause", "operator halt", "operator flatten")
+
+
+@dataclass
+class Result:
+    seed: int
+    problems: list[str] = field(default_factory=list)
+    gaps_ms: list[tuple[int, str, int]] = field(default_factory=list)
+    leftovers_ms: list[tuple[int, str, int]] = field(default_factory=list)
+    reached: Counter[str] = field(default_factory=Counter)
+    faults: Counter[str] = field(default_factory=Counter)
+    counts: Counter[str] = field(default_factory=Counter)
+    virtual_s: float = 0.0
+    wall_s: float = 0.0
+    converged_s: float | None = None
+    trace: str = ""
+
+
+class Trace:
+    """A hash of everything that left the process and everything that it wrote down, with its time."""
+
+    def __init__(self, world: World, whole: bool) -> None:
+        self._hash = hashlib.blake2b(digest_size=12)
+        self._world = world
+        self._whole = whole
+
+    def asked(self, asked: Asked, outcome: Outcome) -> None:
+        now_ms = self._world.clock.now_ms()
+        text = f"{now_ms} {asked.method} {asked.path} {outcome.name}"
+        self._hash.update((f"{text} {sorted(asked.params.items())}" if self._whole else text).encode())
+
+    def answered(self, asked: Asked, fate: Fate, answer: Answer | None) -> None: ...
+
+    def committed(self, records: Sequence[Record]) -> None:
+        text = repr(records) if self._whole else " ".join(type(record).__name__ for record in records)
+        self._hash.update(f"{self._world.clock.now_ms()} {text}".encode())
+
+    def digest(self) -> str:
+        return self._hash.hexdigest()
+
+
+class Hour:
+    """Lives of the process through a plan of episodes."""
+
+    def __init__(
+        self, loop: VirtualLoop, seed: int, length_ms: int, plan: Sequence[Episode], whole_trace: bool
+    ) -> None:
+        self.loop = loop
+        self.rng = random.Random(f"hour {seed}")
+        self.world = World(loop, seed, SYMBOLS, START_MS, START_PRICES)
+        self.disk = Disk()
+        self.length_ms = length_ms
+        self.plan = plan
+        self.result = Result(seed)
+        self.trace = Trace(self.world, whole_trace)
+        self.world.storm.observers.append(self.trace)
+        self.disk.observers += [self.world.marks.committed, self.trace.committed]
+        settings = make_settings(SYMBOLS)
+        instruments = {symbol: instrument_of(self.world.exchange.contracts[symbol]) for symbol in SYMBOLS}
+        self.machine = Machine(
+            world=self.world,
+            disk=self.disk,
+            candles=MemoryCandles(),
+            settings=settings,
+            strategy=make_strategy(seed, reverses=seed % 2 == 0),
+            instruments=instruments,
+            initial_usdt=self.world.venue.ledger.wallet_usdt,
+        )
+        self.lives = 0
+        self.process: Process | None = None
+        self._over = asyncio.Event()
+        self._killed = asyncio.Event()
+        self._dead: list[Process] = []
+
+    async def run(self) -> None:
+        world = self.world
+        supervisor = self.loop.create_task(self._supervise())
+        await asyncio.sleep(5)
+        world.start()
+        for episode in self.plan:
+            self.loop.call_later(episode.at_ms / 1000.0, self._begin, episode)
+        await asyncio.sleep((self.length_ms - QUIET_MS) / 1000.0)
+        world.calm()
+        calm_s = self.loop.time()
+        await asyncio.sleep(1)
+        if self.process is not None:
+            self.process.ask(Verb.RESUME)
+        self.result.converged_s = await self._until_equal(120)
+        if self.result.converged_s is None:
+            self.result.problems += [f"not equal {120} s after the faults: {text}" for text in self._differences()]
+        else:
+            self.result.converged_s = self.loop.time() - calm_s
+        await asyncio.sleep(max(0.0, self.length_ms / 1000.0 - self.loop.time()))
+        if await self._until_equal(60) is None:
+            self.result.problems += self._differences()
+        self._over.set()
+        await supervisor
+        self._finish()
+
+    def _finish(self) -> None:
+        world, result = self.world, self.result
+        now_ms = world.clock.now_ms()
+        world.meter.end(now_ms)
+        result.gaps_ms = world.meter.gaps_ms
+        result.leftovers_ms = world.meter.leftovers_ms
+        result.problems += [
+            f"unprotected: {symbol} for {gap} ms from {_at(began, START_MS)}"
+            for gap, symbol, began in result.gaps_ms
+            if gap > UNPROTECTED_LIMIT_MS
+        ]
+        result.problems += [
+            f"flat with our orders resting: {symbol} for {gap} ms from {_at(began, START_MS)}"
+            for gap, symbol, began in result.leftovers_ms
+            if gap > LEFTOVER_LIMIT_MS
+        ]
+        for symbol in SYMBOLS:
+            holes = self.machine.candles.holes(symbol)
+            if holes:
+                result.problems.append(f"{symbol}: {len(holes)} bars are missing in the store")
+        try:
+            world.venue.ledger.check()
+        except AssertionError as error:
+            result.problems.append(f"the exchange's own books: {error}")
+        orders = journal_orders(self.disk.records)
+        result.counts.update(f"{order.role}" for order in orders.values())
+        result.counts["fills"] = len(world.venue.ledger.trades)
+        result.counts["lives"] = self.lives
+        result.counts["records"] = len(self.disk.records)
+        result.reached = world.marks.reached
+        result.faults = world.storm.seen
+        result.faults.update(f"episode {episode.kind}" for episode in self.plan)
+        result.trace = self.trace.digest()
+
+    def _differences(self) -> list[str]:
+        if self.process is None or self.process.trader is None or not self.process.is_running:
+            return ["the engine does not run"]
+        found = compare(self.world.exchange, self.disk.records, self.machine.instruments)
+        return found + compare_books(self.world.exchange, self.process.trader, {})
+
+    async def _until_equal(self, limit_s: int) -> float | None:
+        """Seconds until the books were equal once; an order may be under way at any single moment."""
+        for second in range(limit_s):
+            if not self._differences():
+                return float(second)
+            await asyncio.sleep(1)
+        return None
+
+    # The process
+
+    async def _supervise(self) -> None:
+        """Start the engine, and start it again a moment after it ended."""
+        while not self._over.is_set():
+            self.lives += 1
+            self._note_restart()
+            self._killed.clear()
+            process = self.process = Process(self.machine, self.lives)
+            killed = asyncio.ensure_future(self._killed.wait())
+            over = asyncio.ensure_future(self._over.wait())
+            await asyncio.wait((process.task, killed, over), return_when=asyncio.FIRST_COMPLETED)
+            for waiter in (killed, over):
+                waiter.cancel()
+            if self._over.is_set():
+                await self._end(process)
+                return
+            self._dead.append(process)
+            if process.task.done():
+                process.network.cut()
+                self._note_end(process)
+            await asyncio.sleep(0.3 + 1.2 * self.rng.random())
+
+    async def _end(self, process: Process) -> None:
+        await process.stop()
+        if not process.task.cancelled() and process.task.exception() is not None:
+            self._note_end(process)
+
+    def _note_end(self, process: Process) -> None:
+        if process.task.cancelled():
+            return
+        error = process.task.exception()
+        if error is None or (is_ordinary(error) and not process.is_running):
+            return
+        text = "".join(traceback.format_exception(error))
+        self.result.problems.append(f"the engine died at {self.loop.time():.3f}: {text}")
+
+    def _note_restart(self) -> None:
+        marks, orders = self.world.marks, journal_orders(self.disk.records)
+        if any(self.world.exchange.ledger.position(symbol).lots for symbol in SYMBOLS) and self.lives > 1:
+            marks.reach("restarted with a position")
+        if any(order.state is OrderState.UNKNOWN for order in orders.values()):
+            marks.reach("restarted with an unknown order")
+
+    def _kill(self) -> None:
+        process = self.process
+        if process is None or process.task.done() or self._killed.is_set() or self.world.is_calm:
+            return
+        marks = self.world.marks
+        for order in journal_orders(self.disk.records).values():
+            if order.state is OrderState.INTENT:
+                sent = order.client_order_id in marks._posted
+                marks.reach("killed with an order in flight" if sent else "killed with an intent not sent")
+        process.kill()
+        self._killed.set()
+
+    def _begin(self, episode: Episode) -> None:
+        if self.world.is_calm:
+            return
+        if episode.kind not in PROCESS_EPISODES:
+            self.world.begin(episode)
+        elif episode.kind == "kill":
+            self.loop.after_callbacks(1 + int(episode.amount * 300), self._kill)
+        elif episode.kind == "kill at order":
+            self.world.storm.observers.append(_KillAtOrder(self, 1 + int(episode.amount * 60)))
+        elif episode.kind == "stop":
+            if self.process is not None and self.process.engine is not None:
+                self.process.engine.stop()
+        else:
+            self._operate(episode)
+
+    def _operate(self, episode: Episode) -> None:
+        verb = {"pause": Verb.PAUSE, "halt": Verb.HALT, "flatten": Verb.FLATTEN}[episode.kind.rpartition(" ")[2]]
+        if self.process is not None:
+            self.process.ask(verb)
+        self.loop.call_later(episode.length_ms / 1000.0, self._resume)
+
+    def _resume(self) -> None:
+        if self.process is not None:
+            self.process.ask(Verb.RESUME)
+
+
+class _KillAtOrder:
+    """Kills the process some callbacks after its next new order leaves."""
+
+    def __init__(self, hour: Hour, callbacks: int) -> None:
+        self._hour = hour
+        self._callbacks = callbacks
+
+    def asked(self, asked: Asked, outcome: Outcome) -> None:
+        if asked.is_new_order:
+            self._hour.world.storm.observers.remove(self)
+            self._hour.loop.after_callbacks(self._callbacks, self._hour._kill)
+
+    def answered(self, asked: Asked, fate: Fate, answer: Answer | None) -> None: ...
+
+
+def run_seed(seed: int, *, hours: float = 1.0, whole_trace: bool = False) -> Result:
+    """The result of one seed; what goes wrong is in it, never raised."""
+    length_ms = int(hours * HOUR_MS)
+    plan = make_plan(seed, length_ms, QUIET_MS, EPISODE_EVERY_MS)
+    loop = VirtualLoop(f"loop {seed}")
+    asyncio.set_event_loop(loop)
+    began = time.perf_counter()
+    hour = Hour(loop, seed, length_ms, plan, whole_trace)
+    strays: list[str] = []
+    loop.set_exception_handler(lambda _, told: strays.append(_stray(told)))
+    try:
+        with virtual_ccxt(hour.world.clock), quiet_machine():
+            try:
+                loop.run_until_complete(hour.run())
+            except StuckError as error:
+                hour.result.problems.append(f"stuck: {error}")
+            except Exception:  # noqa: BLE001 - a seed that breaks the harness is a finding like any other
+                hour.result.problems.append(f"the simulation broke: {traceback.format_exc()}")
+            hour.result.problems += [f"left to the loop: {text}" for text in strays]
+            hour.result.virtual_s = loop.time()
+            hour.result.wall_s = time.perf_counter() - began
+            loop.set_exception_handler(lambda _, told: None)
+            end_all(loop)
+    finally:
+        asyncio.set_event_loop(None)
+        loop.close()
+    return hour.result
+
+
+def instrument_of(contract: Contract) -> Instrument:
+    return Instrument(
+        symbol=contract.symbol,
+        base=contract.symbol.removesuffix("USDT"),
+        tick_size=contract.tick_size,
+        lot_size=contract.lot_size,
+        contract_size=Decimal(1),
+        min_lots=contract.min_lots,
+        max_lots=contract.max_market_lots,
+        min_notional_usdt=contract.min_notional_usdt,
+        maker_fee_bps=Decimal(2),
+        taker_fee_bps=Decimal(5),
+        max_leverage=int(contract.brackets[0]["initialLeverage"]),
+        maintenance_margin_pct=Decimal("0.5"),
+        liquidation_fee_bps=Decimal("125"),
+    )
+
+
+def _stray(told: dict[str, Any]) -> str:
+    error = told.get("exception")
+    where = "".join(traceback.format_exception(error)) if error is not None else ""
+    return f"{told.get('message')} {where}"
+
+
+def _at(time_ms: int, start_ms: int) -> str:
+    minutes, seconds = divmod((time_ms - start_ms) / 1000.0, 60.0)
+    return f"{int(minutes):02d}:{seconds:06.3f}"
+
+
+@contextmanager
+def quiet_machine() -> Iterator[None]:
+    """No log is written, and the loop's own lag, which is none, is not measured fifty times a second."""
+    with mock.patch("core.lag._PERIOD_S", 600.0):
+        before = logging.root.manager.disable
+        logging.disable(logging.CRITICAL)
+        try:
+            yield
+        finally:
+            logging.disable(before)
+
+
+__all__ = ["OTHER_SYMBOL", "Result", "run_seed"]

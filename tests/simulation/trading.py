@@ -1,0 +1,69 @@
+"""What is traded in the simulation: a rule that enters often, and settings under which stops and targets are hit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from core.domain.trading import ExitReason
+from core.settings import Settings, parse_settings
+from core.strategy import ExitRule, Rule, Strategy
+
+STOP_PCT, TARGET_PCT = 0.3, 0.45
+
+
+def make_settings(symbols: tuple[str, ...], **exchange: Any) -> Settings:
+    """`exchange` overrides keys of its section."""
+    return parse_settings(
+        {
+            "mode": "live",
+            "strategy": "simulated",
+            "market": {"symbols": list(symbols)},
+            "account": {"leverage": 5},
+            "sizing": {"notional_usdt": 900.0},
+            "limits": {
+                "min_stop_distance_pct": 0.1,
+                "day_loss_usdt": 5_000.0,
+                "day_loss_pct": 60.0,
+                "max_trades_per_day": 5_000,
+                "max_losses_in_row": 1_000,
+                "max_drawdown_pct": 60.0,
+                "max_open_positions": 50,
+                "max_exposure_pct": 300.0,
+            },
+            "exchange": {"id": "binanceusdm", "symbols": list(symbols), **exchange},
+        },
+        "simulation",
+    )
+
+
+def make_strategy(seed: int, *, reverses: bool) -> Strategy:
+    return Strategy(
+        name="simulated",
+        feature_names=(),
+        lookback_bars=5,
+        horizon_ms=0,
+        threshold_bps=lambda cost_bps: 1.0,
+        decide=_decide,
+        stop_pct=STOP_PCT,
+        target_pct=TARGET_PCT,
+        cooldown_ms=0,
+        exits=(ExitRule(ExitReason.REVERSAL, _held_long, 12 * 60_000.0),),
+        rule=Rule(_scan, 1, (float(seed % 1_000),)),
+        reverses=reverses,
+    )
+
+
+def _scan(state: Any, open_: Any, high: Any, low: Any, close: Any, volume: Any, parameters: Any) -> Any:
+    """A side from the digits of the close: as good as drawn, and the same whenever it is asked again."""
+    noise = np.modf(np.abs(np.sin(close * 12.9898 + parameters[0]) * 43_758.5453))[0]
+    return np.where(noise < 0.3, 20.0, np.where(noise < 0.6, -20.0, 0.0))
+
+
+def _decide(value_bps: float, threshold_bps: float) -> int:
+    return (value_bps > threshold_bps) - (value_bps < -threshold_bps)
+
+
+def _held_long(sign: int, entry: float, price: float, value_bps: float, held_ms: int, parameter: float) -> bool:
+    return held_ms >= parameter
