@@ -44,6 +44,7 @@ class AccountDesk:
         self._settings = settings
         self._reconciler: Reconciler | None = None
         self._look_soon = asyncio.Event()
+        self._is_taken_in = asyncio.Event()
         self.stream = AccountStream(venue.wire, self._on_up)
 
     @property
@@ -76,6 +77,7 @@ class AccountDesk:
             try:
                 await self._resolver.ask_all_once()
                 await self._reconciler.take_in()
+                self._is_taken_in.set()
                 return []
             except UNREAD as error:
                 if wait_s is None:
@@ -85,9 +87,8 @@ class AccountDesk:
         raise AssertionError("the last try ends either way")
 
     async def run(self, trader: Trader, stepper: Stepper) -> None:
-        """Send, listen, ask and compare until canceled."""
-        if self._reconciler is None:
-            self._tie(trader, stepper)
+        """Send, listen and ask until canceled, from before `reconcile` on; compare once that is done."""
+        self._tie(trader, stepper)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._venue.outbox.run(self._resolver))
             group.create_task(self._resolver.run())
@@ -107,6 +108,8 @@ class AccountDesk:
         return await self._reconciler.flatten_external(symbol)
 
     def _tie(self, trader: Trader, stepper: Stepper) -> None:
+        if self._reconciler is not None:
+            return
         self._books = Books(self._venue, trader, stepper, self._wire.clock)
         self._books.fill_was_asked_for = self.stream.expect
         self._incoming = Incoming(self._books)
@@ -146,6 +149,7 @@ class AccountDesk:
 
     async def _reconcile(self) -> None:
         assert self._reconciler is not None
+        await self._is_taken_in.wait()
         while True:
             self._look_soon.clear()
             wait_s = self._settings.exchange.reconcile_seconds
@@ -166,6 +170,7 @@ class AccountDesk:
 
     async def _look_after_stops(self) -> None:
         assert self._reconciler is not None
+        await self._is_taken_in.wait()
         while True:
             await asyncio.sleep(_PROTECTION_S)
             try:
