@@ -16,7 +16,7 @@ from core.domain.errors import QuarterdeckError, UnavailableError
 from core.domain.market import Bar, FirstPrice, MarketBatch, Quote
 from core.domain.operator import OperatorCommand, Verb
 from core.domain.records import AdjustmentRecord, OperatorRecord, PredictionRecord, Record
-from core.lag import LagMeter
+from core.lag import PERIOD_S, LagMeter
 from core.logbook import Logbook
 from core.market.history import bar_at
 from core.narrate import narrate
@@ -103,7 +103,8 @@ class EngineParts:
 
     `trade_from_ms` is where a resumed account does: earlier bars are walked through without new entries.
     `feed` opens the market behind a resume point. `end_with_feed` ends the run when the recorded market does.
-    `attendants` run beside it from the recovery on. `real_time` is None for a recorded market.
+    `attendants` run beside it from the recovery on. `real_time` is None for a recorded market. `lag_period_s` is how
+    often the loop's lag is measured.
     """
 
     mode: str
@@ -125,6 +126,7 @@ class EngineParts:
     reconcile: Reconcile = reconcile
     attendants: Sequence[Attendant] = ()
     real_time: RealTime | None = None
+    lag_period_s: float = PERIOD_S
 
 
 class Engine:
@@ -146,7 +148,7 @@ class Engine:
             self._observe,
             waits_for_models=parts.real_time is None,
         )
-        self._lag = LagMeter()
+        self._lag = LagMeter(parts.lag_period_s)
         self._state: RunState = "starting"
         self._note = ""
         self._operator_acts = 0
@@ -347,6 +349,7 @@ class Engine:
         champions = self._session.champions()
         recent = self._recent
         quotes = self._parts.real_time.quotes() if self._parts.real_time is not None else {}
+        now_ms = self._parts.clock.now_ms()
         self.latest = Snapshot(
             seq=self._seq,
             status=self._status(),
@@ -355,7 +358,7 @@ class Engine:
                 for symbol, s in books.items()
                 if s.bar_close_ms
             ),
-            positions=tuple(position_view(s, quotes.get(symbol)) for symbol, s in books.items() if s.lots),
+            positions=tuple(position_view(s, now_ms, quotes.get(symbol)) for symbol, s in books.items() if s.lots),
             orders=tuple(order_view(order, s.instrument) for s in books.values() for order in s.orders.values()),
             signals=(
                 *outlook_views(books.values(), recent, self._trader.threshold_bps),

@@ -16,10 +16,16 @@ from core.exchange.wire import Row
 log = logging.getLogger("quarterdeck.exchange")
 
 TICK_MS = 250
+CALM_TICK_MS = 1000
+"""How often the orders are looked at: while one of them should move, and while all rest."""
+
 FILLS_DUE_MS = 300
 """How long the stream may take to tell the fills of an order that is known to have them."""
 
 _MARGIN_MS = 1000
+_INTENT_QUIET_MS = 500
+"""An intent is in the books before it is durable, and on its way only after that."""
+
 _SENT_QUIET_MS = 4000
 _MARKET_QUIET_MS = 1000
 _PARTLY_QUIET_MS = 5000
@@ -59,6 +65,7 @@ class Resolver:
         self._questions: dict[str, _Question] = {}
         self._asking: set[str] = set()
         self._news: dict[str, tuple[OrderState, int, int]] = {}
+        self._is_stirring = False
         self._wake = asyncio.Event()
 
     def ask(self, order: Order, *, in_ms: int = 0, refusal: VenueRejectedError | None = None) -> None:
@@ -148,7 +155,7 @@ class Resolver:
             for cid, q in self._questions.items()
             if cid not in self._asking and not outbox.is_busy_with(cid)
         ]
-        wait_ms = max(0, min([*waits, TICK_MS]))
+        wait_ms = max(0, min([*waits, TICK_MS if self._is_stirring or self._incoming.waits else CALM_TICK_MS]))
         if len(self._asking) >= _MAX_ASKING:
             wait_ms = TICK_MS
         self._wake.clear()
@@ -172,6 +179,7 @@ class Resolver:
         """Ask about every order that should have moved by itself and did not."""
         now_ms = self._clock.now_ms()
         news: dict[str, tuple[OrderState, int, int]] = {}
+        self._is_stirring = False
         for order in self._books.open_orders():
             cid = order.client_order_id
             state, filled, since_ms = self._news.get(cid, (order.state, order.filled_lots, now_ms))
@@ -184,14 +192,17 @@ class Resolver:
                 continue  # Its intent is being made durable: it has not been handed over yet.
             canceling = cid in self._books.trader.state.symbols[order.symbol].canceling
             patience_ms = _CANCEL_AGAIN_MS if canceling else self._patience_ms(order)
+            self._is_stirring = self._is_stirring or patience_ms < _FOR_EVER_MS
             if now_ms - since_ms >= patience_ms:
                 news[cid] = (order.state, order.filled_lots, now_ms)
                 self.ask(order)
         self._news = news
 
     def _patience_ms(self, order: Order) -> int:
-        if order.state in (OrderState.UNKNOWN, OrderState.INTENT):
+        if order.state is OrderState.UNKNOWN:
             return 0
+        if order.state is OrderState.INTENT:
+            return _INTENT_QUIET_MS
         if order.state is OrderState.SENT:
             return _SENT_QUIET_MS
         if order.type is OrderType.MARKET:
