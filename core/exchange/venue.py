@@ -197,7 +197,7 @@ class ExchangeVenue:
             if error.kind is RejectKind.NOT_FOUND:
                 return None
             raise VenueUnknownError(str(error)) from None
-        return self.wire.dialect.order_row(row)
+        return dict(row)
 
     async def _read(self, timeout_ms: int | None, method: str, *args: Any, weight: int = 1) -> Any:
         """A read that what protects waits for has a time limit of its own: it is given up early, and asked again."""
