@@ -34,7 +34,7 @@ _PARTLY_QUIET_MS = 5000
 _CANCEL_AGAIN_MS = 2000
 _LONG_UNKNOWN_MS = 30_000
 _TELL_UNKNOWN_MS = 120_000
-_WAITS_MS = (250, 500, 1000, 2000)
+_WAITS_MS = (250, 500, 1000, 1000, 1000, 1000, 2000)
 _LATER_WAIT_MS = 5000
 _PROTECTIVE_WAIT_MS = 1000
 _MAX_ASKING = 8
@@ -233,15 +233,15 @@ class Resolver:
     async def _answer(self, order: Order, question: _Question) -> bool:
         """Whether the question is settled."""
         outbox = self._venue.outbox
-        sent_ms = outbox.sent_ms(order)
+        sent_ms, timeout_ms = outbox.sent_ms(order), self._patience_for_answer_ms(question)
         try:
-            seen = await self._venue.look(order, self._patience_for_answer_ms(question))
+            seen = await self._venue.look(order, timeout_ms)
             if seen is None:
                 if outbox.is_busy_with(order.client_order_id) or outbox.sent_ms(order) != sent_ms:
                     return False  # It left while we asked: the answer is of before.
                 return await self._absent(self._books.order(order), question)
             question.absent_ms = None
-            done = await self._books.settle(order, seen, fetch=True)
+            done = await self._books.settle(order, seen, fetch=True, timeout_ms=timeout_ms)
         except (UnavailableError, VenueUnknownError) as error:
             log.info("%s of %s could not be asked for: %s", order.client_order_id, order.symbol, error)
             return self._without_evidence(order)
@@ -254,8 +254,8 @@ class Resolver:
         return self._after(self._books.order(order), question, done)
 
     def _patience_for_answer_ms(self, question: _Question) -> int | None:
-        """Short at first for what protects, so that it can be sent again soon; longer where the exchange is slow."""
-        if not is_protective(question.order):
+        """Short at first where a position may stand bare meanwhile, longer where the exchange is slow."""
+        if question.order.role is OrderRole.TARGET:
             return None
         settings = self._venue.settings
         shortest_ms = settings.protective_timeout_ms // 2
