@@ -78,6 +78,7 @@ class Outbox:
         self._settings = settings
         self._jobs: list[_Job] = []
         self._in_flight: dict[str, _Job] = {}
+        self._left_ms: dict[str, int] = {}
         self._wake = asyncio.Event()
         self._sent_ms: OrderedDict[str, int] = OrderedDict()
         self._uncertain: OrderedDict[str, None] = OrderedDict()
@@ -99,6 +100,10 @@ class Outbox:
             job.order.client_order_id == client_order_id for job in self._jobs
         )
 
+    def left_ms(self, client_order_id: str) -> int | None:
+        """Since when what is sent for the order is under way; None where nothing is."""
+        return self._left_ms.get(client_order_id)
+
     def sent_ms(self, order: Order) -> int | None:
         """Until when the newest try to place it may have left; None where this process did not try."""
         return self._sent_ms.get(order.client_order_id)
@@ -116,6 +121,7 @@ class Outbox:
                 while (job := self._next()) is not None:
                     self._jobs.remove(job)
                     self._in_flight[job.order.client_order_id] = job
+                    self._left_ms[job.order.client_order_id] = self._wire.clock.now_ms()
                     group.create_task(self._carry(job, answers))
                 await self._wait()
 
@@ -158,7 +164,7 @@ class Outbox:
         try:
             told = await (self._cancel(job, answers) if job.is_cancel else self._place(job, answers))
         finally:
-            del self._in_flight[job.order.client_order_id]
+            del self._in_flight[job.order.client_order_id], self._left_ms[job.order.client_order_id]
             self.version += 1
             self._wake.set()
         if told is not None:
