@@ -1,10 +1,10 @@
 """A finished session replayed from its journal: given what went in then, the trader must say what it said then.
 
 What went in: the venue's updates, fills, funding, wallet and health, predictions, operators' commands, timer and
-watch, and the bars and first prices that the journal counts and the candles hold. What was told and not booked goes in,
-too: differences found, and the limit that stands for them. What came out: everything else, compared bit for bit. A crash
-and the start after it make no difference to a trader, so the replay goes straight through; where a start brought other
-settings, the trader is told its state again by them, as the engine did.
+watch, and the bars and first prices that the journal counts and the candles hold; and what was told of without being
+booked: differences found, and the limit that stands for them. What came out: everything else, compared bit for bit. A
+crash and the start after it make no difference to a trader, so the replay goes straight through; where a start brought
+other settings, the trader is told its state again by them, as the engine did.
 """
 
 from __future__ import annotations

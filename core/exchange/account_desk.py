@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from decimal import Decimal
 
 from core.clock import Clock
 from core.domain.errors import UnavailableError
@@ -13,6 +14,7 @@ from core.exchange.account_stream import AccountStream
 from core.exchange.books import Books
 from core.exchange.health import Health
 from core.exchange.incoming import Incoming
+from core.exchange.known_orders import is_exchange_made
 from core.exchange.reconciliation import UNREAD, ExternalOrder, Reconciler
 from core.exchange.resolver import FILLS_DUE_MS, Resolver
 from core.exchange.venue import ExchangeVenue
@@ -41,7 +43,7 @@ class AccountDesk:
         self._wire = venue.wire
         self._settings = settings
         self._reconciler: Reconciler | None = None
-        self._reconnected = asyncio.Event()
+        self._look_soon = asyncio.Event()
         self.stream = AccountStream(venue.wire, self._on_up)
 
     @property
@@ -49,22 +51,32 @@ class AccountDesk:
         """What others placed on the account, as of the last look."""
         return () if self._reconciler is None else self._reconciler.external
 
+    @property
+    def external_positions(self) -> dict[str, Decimal]:
+        """Base units that others hold on the account, negative when short, by symbol."""
+        if self._reconciler is None:
+            return {}
+        rules = self._venue.instruments
+        return {symbol: rules[symbol].qty(lots) for symbol, lots in self._reconciler.external_lots().items()}
+
     async def prepare(self) -> None:
         """Set the account up. Raises RefusedError where it cannot be brought into the form that is asked for."""
         await set_up_account(self._wire, self._venue.instruments, self._settings)
 
     async def reconcile(self, trader: Trader, venue: Venue, stepper: Stepper, now_ms: int) -> list[AdjustmentRecord]:
-        """At a start, after `venue.restore`: bring the books up to what the exchange says. Returns what could not be
-        explained, journalled already.
+        """At a start, after `venue.restore`: take in what happened to our orders while nobody listened.
 
-        Raises UnavailableError where the account cannot be read.
+        What cannot be explained is found by `run`, which can protect at once what is found here; until it has compared
+        everything, no entry is made. Raises UnavailableError where the account cannot be read.
         """
         self._tie(trader, stepper)
+        self._wire.health.report(_PART, "the account is being read")
         assert self._reconciler is not None
         for wait_s in (*_RETRY_S, None):
             try:
                 await self._resolver.ask_all_once()
-                return await self._reconciler.once()
+                await self._reconciler.take_in()
+                return []
             except UNREAD as error:
                 if wait_s is None:
                     raise UnavailableError(f"the account could not be read: {error}") from None
@@ -105,7 +117,7 @@ class AccountDesk:
 
     def _on_up(self) -> None:
         self._wire.health.report(_PART, "the account is read again after a new connection")
-        self._reconnected.set()
+        self._look_soon.set()
 
     async def _follow_stream(self) -> None:
         while True:
@@ -117,13 +129,15 @@ class AccountDesk:
     async def _take(self, kind: str, row: Row) -> None:
         if kind == "balance":
             if ((row.get("info") or {}).get("a") or {}).get("m") != "ORDER":
-                self._reconnected.set()  # Money moved otherwise than by trading.
+                self._look_soon.set()  # Money moved otherwise than by trading.
             return
         symbol = self._wire.symbol(str(row["symbol"]))
         if kind == "fill":
             await self._incoming.take(symbol, [row])
             return
         order = self._venue.known.of_order_row(symbol, row)
+        if order is None and is_exchange_made(self._wire.dialect.client_id(row)):
+            self._look_soon.set()  # ccxt does not take the executions of a liquidation for trades.
         if order is None or not self._books.is_open(order):
             return
         seen = self._books.seen(order, row)
@@ -133,7 +147,7 @@ class AccountDesk:
     async def _reconcile(self) -> None:
         assert self._reconciler is not None
         while True:
-            self._reconnected.clear()
+            self._look_soon.clear()
             wait_s = self._settings.exchange.reconcile_seconds
             try:
                 await self._reconciler.once()
@@ -145,7 +159,7 @@ class AccountDesk:
                 self._wire.health.report(_PART, "")
             try:
                 async with asyncio.timeout(wait_s):
-                    await self._reconnected.wait()
+                    await self._look_soon.wait()
             except TimeoutError:
                 continue
             await asyncio.sleep(_SOON_S)

@@ -6,8 +6,8 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 
 from core.clock import Clock
-from core.domain.errors import DataError, InvalidTransitionError
-from core.domain.orders import TRANSITIONS, Fill, Order, OrderState, OrderUpdate
+from core.domain.errors import DataError, InvalidTransitionError, RejectKind
+from core.domain.orders import Fill, Order, OrderState, OrderUpdate, news_in
 from core.domain.records import AdjustmentRecord
 from core.exchange import translate
 from core.exchange.translate import Seen
@@ -71,7 +71,7 @@ class Books:
         now_ms = self._clock.now_ms()
         if isinstance(event, OrderUpdate | Fill):
             order = self.trader.state.symbols[event.symbol].orders.get(event.client_order_id)
-            if isinstance(event, OrderUpdate) and (order is None or not _moves(order, event)):
+            if isinstance(event, OrderUpdate) and (order is None or news_in(event.state, order) is None):
                 return
             if order is not None and order.state is OrderState.INTENT and not _is_sent(event):
                 events.insert(0, OrderUpdate(order.client_order_id, order.symbol, OrderState.SENT, now_ms))
@@ -90,9 +90,16 @@ class Books:
             self.fill_was_asked_for(fill)
             await self.tell(fill)
 
-    async def update(self, order: Order, state: OrderState, reason: str = "", venue_order_id: str = "") -> None:
+    async def update(
+        self,
+        order: Order,
+        state: OrderState,
+        reason: str = "",
+        venue_order_id: str = "",
+        kind: RejectKind = RejectKind.OTHER,
+    ) -> None:
         now_ms = self._clock.now_ms()
-        await self.tell(OrderUpdate(order.client_order_id, order.symbol, state, now_ms, venue_order_id, reason))
+        await self.tell(OrderUpdate(order.client_order_id, order.symbol, state, now_ms, venue_order_id, reason, kind))
 
     async def record(self, adjustments: Sequence[AdjustmentRecord]) -> None:
         if adjustments:
@@ -134,24 +141,12 @@ class Books:
         if missing:
             return False
         if seen.state.is_terminal and seen.state is not OrderState.FILLED and self.is_open(now):
-            # Of an order that traded, a later refusal only ends the rest.
-            ended = OrderState.EXPIRED if now.filled_lots and seen.state is OrderState.REJECTED else seen.state
-            await self.update(now, ended, seen.reason, seen.venue_order_id)
+            await self.update(now, seen.state, seen.reason, seen.venue_order_id)
         return seen.state is not OrderState.FILLED or not self.is_open(now)
 
 
 def _forget(fill: Fill) -> None:
     """Nobody waits for the stream to tell it."""
-
-
-def _moves(order: Order, update: OrderUpdate) -> bool:
-    """Whether the update changes the order. Fills alone tell of fills, and news may come late."""
-    if order.state is OrderState.INTENT:
-        return update.state not in (OrderState.PARTIALLY_FILLED, OrderState.FILLED)
-    return update.state in TRANSITIONS[order.state] and update.state not in (
-        OrderState.PARTIALLY_FILLED,
-        OrderState.FILLED,
-    )
 
 
 def _is_sent(event: TraderEvent) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
-from core.domain.errors import QuarterdeckError, UnavailableError
+from core.domain.errors import QuarterdeckError, RejectKind, UnavailableError, VenueRejectedError
 from core.domain.instrument import Instrument
 from core.exchange.wire import Row, Wire
 from core.settings import Settings
@@ -115,6 +115,10 @@ def terms_of(
 async def _ask(wire: Wire, method: str, argument: Any) -> Row:
     try:
         answer: Row = await wire.read(method, argument)
+    except VenueRejectedError as error:
+        if error.kind is not RejectKind.NOT_SUPPORTED:
+            log.warning("%s", error)
+        return {}
     except QuarterdeckError as error:
         log.warning("%s", error)
         return {}

@@ -120,7 +120,7 @@ async def _account(wire: Wire, keys: Keys | None) -> list[_Check]:
     except QuarterdeckError as error:
         return [found, _wrong("account", str(error), "try again later", _Stops.LIVE)]
     wallet = (balance.get("total") or {}).get("USDT")
-    told = "readable, holds no USDT" if not wallet else f"readable, {Decimal(repr(wallet)):f} USDT"
+    told = "readable, holds no USDT" if not wallet else f"readable, {wallet:,.2f} USDT"
     return [found, _says("account", told)]
 
 

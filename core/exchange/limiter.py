@@ -12,6 +12,7 @@ from typing import Any
 from core.domain.errors import VenueBusyError
 from core.domain.market import MINUTE_MS
 from core.exchange.health import Health
+from core.logbook import iso_utc
 
 ORDINARY_SHARE_PCT = 80
 MAX_WAITING = 512
@@ -48,7 +49,7 @@ BUDGETS = {
     "mexc": Budget(weight=(Window(2000, 20),), orders=(Window(2000, 20),)),
     "apex": Budget(weight=(Window(MINUTE_MS, 300),)),
 }
-"""As each exchange documents them; MEXC and ApeX count by endpoint, here all endpoints share the tightest."""
+"""Binance's and MEXC's as documented; MEXC counts by endpoint, here all share one window. ApeX's is a guess."""
 
 
 _UNITS = {"SECOND": 1000, "MINUTE": MINUTE_MS, "HOUR": 60 * MINUTE_MS, "DAY": 1440 * MINUTE_MS}
@@ -148,10 +149,13 @@ class Limiter:
         Raises VenueBusyError when that would take longer than `patience_ms`, or too many are waiting.
         """
         now_ms = self._now_ms()
-        ticket = _Ticket(weight, orders, protective, asyncio.get_running_loop().create_future())
-        wait_ms = self._wait_ms(ticket, now_ms)
+        wait_ms = self._wait_ms(weight, orders, protective, now_ms)
         if wait_ms > patience_ms:
-            raise self._busy(ticket, wait_ms)
+            raise self._busy(wait_ms)
+        if wait_ms == 0 and not self._protective and (protective or not self._ordinary):
+            self._take(weight, orders, now_ms)
+            return
+        ticket = _Ticket(weight, orders, protective, asyncio.get_running_loop().create_future())
         queue = self._protective if protective else self._ordinary
         if len(queue) >= MAX_WAITING:
             raise VenueBusyError(f"{MAX_WAITING} requests are waiting for the rate limit", now_ms + 1000)
@@ -162,7 +166,8 @@ class Limiter:
                 await ticket.granted
         except TimeoutError:
             if not ticket.granted.done() or ticket.granted.cancelled():
-                raise self._busy(ticket, self._wait_ms(ticket, self._now_ms())) from None
+                wait_ms = self._wait_ms(weight, orders, protective, self._now_ms())
+                raise self._busy(wait_ms) from None
         finally:
             with contextlib.suppress(ValueError):
                 queue.remove(ticket)
@@ -189,26 +194,32 @@ class Limiter:
             self._slow_until_ms = max(self._slow_until_ms, until_ms)
         elif until_ms > self._banned_until_ms:
             self._banned_until_ms = until_ms
-            self._health.report("requests", f"banned by the exchange for {(until_ms - now_ms + 999) // 1000} s")
+            self._health.report("requests", f"banned by the exchange until {iso_utc(until_ms)[11:19]} UTC")
 
     def _retry_ms(self, retry_after: str, status: int, now_ms: int) -> int:
         if retry_after.strip().isdecimal() and int(retry_after) > 0:
             return now_ms + 1000 * int(retry_after)
         return now_ms + _BAN_MS if status == 418 else now_ms - now_ms % MINUTE_MS + MINUTE_MS
 
-    def _busy(self, ticket: _Ticket, wait_ms: int) -> VenueBusyError:
+    def _busy(self, wait_ms: int) -> VenueBusyError:
         now_ms = self._now_ms()
         banned = now_ms < self._banned_until_ms
         why = "the exchange has banned us for a while" if banned else "the rate limit is used up"
         return VenueBusyError(f"{why}; free in {(wait_ms + 999) // 1000} s", now_ms + max(wait_ms, 1))
 
-    def _wait_ms(self, ticket: _Ticket, now_ms: int) -> int:
-        share_pct = 100 if ticket.protective else ORDINARY_SHARE_PCT
-        waits = [self.blocked_until_ms(ticket.protective) - now_ms, 0]
-        waits += [count.wait_ms(ticket.weight, share_pct, now_ms) for count in self._weight]
-        if ticket.orders:
-            waits += [count.wait_ms(ticket.orders, share_pct, now_ms) for count in self._orders]
+    def _wait_ms(self, weight: int, orders: int, protective: bool, now_ms: int) -> int:
+        share_pct = 100 if protective else ORDINARY_SHARE_PCT
+        waits = [self.blocked_until_ms(protective) - now_ms, 0]
+        waits += [count.wait_ms(weight, share_pct, now_ms) for count in self._weight]
+        if orders:
+            waits += [count.wait_ms(orders, share_pct, now_ms) for count in self._orders]
         return max(waits)
+
+    def _take(self, weight: int, orders: int, now_ms: int) -> None:
+        for count in self._weight:
+            count.take(weight, now_ms)
+        for count in self._orders if orders else ():
+            count.take(orders, now_ms)
 
     def _pump(self) -> None:
         """Let pass who may, and come again when the next may."""
@@ -221,16 +232,14 @@ class Limiter:
                 if queue[0].granted.done():
                     queue.popleft()
                     continue
-                wait_ms = self._wait_ms(queue[0], now_ms)
+                first = queue[0]
+                wait_ms = self._wait_ms(first.weight, first.orders, first.protective, now_ms)
                 if wait_ms > 0:
                     self._timer = asyncio.get_running_loop().call_later(wait_ms / 1000, self._pump)
                     return
-                ticket = queue.popleft()
-                for count in self._weight:
-                    count.take(ticket.weight, now_ms)
-                for count in self._orders if ticket.orders else ():
-                    count.take(ticket.orders, now_ms)
-                ticket.granted.set_result(None)
+                queue.popleft()
+                self._take(first.weight, first.orders, now_ms)
+                first.granted.set_result(None)
 
 
 def _recounted(counts: list[_Count], windows: Sequence[Window]) -> list[_Count]:

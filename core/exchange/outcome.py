@@ -74,7 +74,7 @@ _BANNED_UNTIL = re.compile(r"banned until (\d{13})")
 _ADDRESS = re.compile(r"(?:https?|wss?)://[^\s/?#'\"]*([^\s?#'\"]*)[^\s'\"]*")
 _ASSIGNED = re.compile(
     r"(?i)\b(signature|apikey|api[_-]?key|secret|passphrase|password|listenkey|seeds?|x-mbx-apikey|timestamp|recvwindow)"
-    r"(\W{1,4})[^\s&,;'\"}]+"
+    r"(['\"]?\s*[=:]\s*['\"]?)[^\s&,;'\"}]+"
 )
 _LONG_TOKEN = re.compile(r"[A-Za-z0-9+/=_%-]{40,}")
 

@@ -99,8 +99,7 @@ class Reconciler:
         Raises UnavailableError, VenueUnknownError, VenueRejectedError or DataError where the account cannot be read.
         """
         for _ in range(_ROUNDS):
-            await self._orders()
-            await self.trades()
+            await self.take_in()
             found = await self._compare()
             if found is not None and not (found.lots or found.wallet_usdt):
                 return []
@@ -110,12 +109,22 @@ class Reconciler:
         log.info("the account moved all the while: positions and wallet are compared later")
         return []
 
+    async def take_in(self) -> None:
+        """Orders and trades, without comparing what they come to."""
+        await self._orders()
+        for symbol in self._active():
+            await self._take_trades(symbol)
+
     async def protection(self) -> None:
         """Whether each position's stop rests at the exchange as it was ordered."""
         held = [symbol for symbol, s in self._books.trader.state.symbols.items() if s.lots]
         if held:
             before = [order for order in self._books.open_orders() if order.symbol in held and _is_resting_stop(order)]
             self._check(before, await self._venue.open_rows(held, conditional_only=True))
+
+    def external_lots(self) -> dict[str, int]:
+        """Signed lots that others hold on the account, as of the last look; flat symbols left out."""
+        return {symbol: lots for symbol, lots in self._external_lots.items() if lots}
 
     async def flatten_external(self, symbol: str) -> str:
         """Cancel the orders of others on `symbol` and close their share of the position at market."""
@@ -136,12 +145,8 @@ class Reconciler:
             await wire.send("create_order", unified, "market", side, amount, None, params, protective=True)
         return f"{symbol}: {canceled} orders of others canceled, {lots} lots of theirs closed"
 
-    async def trades(self) -> None:
-        """Book what was traded since the last look, where anything can have been."""
-        for symbol in self._active():
-            await self._take_trades(symbol)
-
     def _active(self) -> list[str]:
+        """Where anything of ours can have been traded."""
         return [symbol for symbol, s in self._books.trader.state.symbols.items() if s.lots or s.orders]
 
     async def _take_trades(self, symbol: str, from_ms: int | None = None) -> list[Row]:

@@ -16,6 +16,9 @@ from core.exchange.wire import Row
 log = logging.getLogger("quarterdeck.exchange")
 
 TICK_MS = 250
+CALM_TICK_MS = 1000
+"""How often the orders are looked at: while one of them should move, and while all rest."""
+
 FILLS_DUE_MS = 300
 """How long the stream may take to tell the fills of an order that is known to have them."""
 
@@ -46,7 +49,7 @@ class _Question:
     next_ms: int
     asked: int = 0
     absent_ms: int | None = None
-    refusal: str = ""
+    refusal: VenueRejectedError | None = None
     canceled_ms: int = 0
     again: bool = False
 
@@ -62,9 +65,10 @@ class Resolver:
         self._questions: dict[str, _Question] = {}
         self._asking: set[str] = set()
         self._news: dict[str, tuple[OrderState, int, int]] = {}
+        self._is_stirring = False
         self._wake = asyncio.Event()
 
-    def ask(self, order: Order, *, in_ms: int = 0, refusal: str = "") -> None:
+    def ask(self, order: Order, *, in_ms: int = 0, refusal: VenueRejectedError | None = None) -> None:
         """Ask the exchange about `order`, now or in a while."""
         now_ms = self._clock.now_ms()
         question = self._questions.get(order.client_order_id)
@@ -88,9 +92,9 @@ class Resolver:
     async def refused(self, order: Order, error: VenueRejectedError, *, may_rest: bool) -> None:
         if may_rest:
             await self._books.update(order, OrderState.UNKNOWN, str(error))
-            self.ask(order, refusal=str(error))
+            self.ask(order, refusal=error)
         else:
-            await self._books.update(order, OrderState.REJECTED, str(error))
+            await self._books.update(order, OrderState.REJECTED, str(error), kind=error.kind)
 
     async def unknown(self, order: Order, error: VenueUnknownError) -> None:
         log.warning("%s %s of %s: %s", order.role, order.client_order_id, order.symbol, error)
@@ -116,12 +120,20 @@ class Resolver:
     async def ask_all_once(self) -> None:
         """Ask about every open order now, before anything is sent. What stays open is asked for again by `run`.
 
-        Raises UnavailableError, VenueUnknownError, VenueRejectedError or DataError.
+        Raises UnavailableError, VenueUnknownError, VenueRejectedError or DataError where one could not be asked for.
         """
-        for order in list(self._books.open_orders()):
-            seen = await self._venue.look(order)
+        gate = asyncio.Semaphore(_MAX_ASKING)
+
+        async def ask(order: Order) -> None:
+            async with gate:
+                seen = await self._venue.look(order)
             if seen is not None:
                 await self._books.settle(order, seen, fetch=True)
+
+        answers = await asyncio.gather(*map(ask, list(self._books.open_orders())), return_exceptions=True)
+        for answer in answers:
+            if isinstance(answer, BaseException):
+                raise answer
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as group:
@@ -143,7 +155,7 @@ class Resolver:
             for cid, q in self._questions.items()
             if cid not in self._asking and not outbox.is_busy_with(cid)
         ]
-        wait_ms = max(0, min([*waits, TICK_MS]))
+        wait_ms = max(0, min([*waits, TICK_MS if self._is_stirring or self._incoming.waits else CALM_TICK_MS]))
         if len(self._asking) >= _MAX_ASKING:
             wait_ms = TICK_MS
         self._wake.clear()
@@ -167,6 +179,7 @@ class Resolver:
         """Ask about every order that should have moved by itself and did not."""
         now_ms = self._clock.now_ms()
         news: dict[str, tuple[OrderState, int, int]] = {}
+        self._is_stirring = False
         for order in self._books.open_orders():
             cid = order.client_order_id
             state, filled, since_ms = self._news.get(cid, (order.state, order.filled_lots, now_ms))
@@ -175,8 +188,11 @@ class Resolver:
             news[cid] = (order.state, order.filled_lots, since_ms)
             if cid in self._questions or self._venue.outbox.is_busy_with(cid):
                 continue
+            if self._venue.known.by_client_id(cid) is None:
+                continue  # Its intent is being made durable: it has not been handed over yet.
             canceling = cid in self._books.trader.state.symbols[order.symbol].canceling
             patience_ms = _CANCEL_AGAIN_MS if canceling else self._patience_ms(order)
+            self._is_stirring = self._is_stirring or patience_ms < _FOR_EVER_MS
             if now_ms - since_ms >= patience_ms:
                 news[cid] = (order.state, order.filled_lots, now_ms)
                 self.ask(order)
@@ -216,10 +232,14 @@ class Resolver:
 
     async def _answer(self, order: Order, question: _Question) -> bool:
         """Whether the question is settled."""
+        outbox = self._venue.outbox
+        sent_ms = outbox.sent_ms(order)
         try:
             seen = await self._venue.look(order)
             if seen is None:
-                return await self._absent(order, question)
+                if outbox.is_busy_with(order.client_order_id) or outbox.sent_ms(order) != sent_ms:
+                    return False  # It left while we asked: the answer is of before.
+                return await self._absent(self._books.order(order), question)
             question.absent_ms = None
             done = await self._books.settle(order, seen, fetch=True)
         except (UnavailableError, VenueUnknownError) as error:
@@ -248,6 +268,7 @@ class Resolver:
         once only."""
         if (
             order.state is OrderState.UNKNOWN
+            and not self._venue.outbox.is_busy_with(order.client_order_id)
             and self._venue.wire.dialect.is_conditional(order)
             and self._books.is_wanted(order)
         ):
@@ -260,20 +281,18 @@ class Resolver:
         first_ms = question.absent_ms
         question.absent_ms = now_ms if first_ms is None else first_ms
         if question.refusal and order.role is not OrderRole.ENTRY:
-            await self._books.update(order, OrderState.REJECTED, question.refusal)
+            await self._books.update(order, OrderState.REJECTED, str(question.refusal), kind=question.refusal.kind)
             return True
         if order.state in (OrderState.UNKNOWN, OrderState.SENT, OrderState.INTENT):
             if self._books.is_wanted(order):
                 await self._books.update(order, OrderState.SENT)
                 self._send_again(order)
                 return True
-            gone, reason = OrderState.REJECTED, question.refusal or "never arrived"
+            gone, reason = OrderState.REJECTED, str(question.refusal or "never arrived")
         else:
             gone, reason = OrderState.EXPIRED, "absent at the exchange"
         if first_ms is None or now_ms < self._arrival_deadline_ms(order):
             return False
-        if order.filled_lots and gone is OrderState.REJECTED:
-            gone = OrderState.EXPIRED
         await self._books.update(order, gone, reason)
         return not self._books.is_open(order)
 

@@ -160,10 +160,15 @@ class Protection:
 
 
 def _superseded(s: SymbolState) -> list[Order]:
-    stops, lots = s.stops(), s.lots_to_protect()
-    for n in range(len(stops) - 1, 0, -1):
-        if stops[n].state in RESTING_STATES and stops[n].remaining_lots >= lots:
-            return stops[:n]
+    """The stops beside the last that rests where a stop was last wanted and covers everything, but for later ones that
+    are to rest there too."""
+    if s.trade is None:
+        return []
+    stops, lots, ticks = s.stops(), s.lots_to_protect(), s.trade.stop_ticks
+    for n in range(len(stops) - 1, -1, -1):
+        stop = stops[n]
+        if stop.state in RESTING_STATES and stop.remaining_lots >= lots and stop.trigger_ticks == ticks:
+            return [*stops[:n], *(other for other in stops[n + 1 :] if other.trigger_ticks != ticks)]
     return []
 
 

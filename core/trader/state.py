@@ -119,15 +119,14 @@ class SymbolState:
         return None
 
     def stops(self) -> list[Order]:
-        """Open stops that are to stay, oldest first."""
-        found = [
-            o for o in self.orders.values() if o.role is OrderRole.STOP and o.client_order_id not in self.canceling
-        ]
-        return sorted(found, key=lambda order: order.created_ms)
+        """Open stops that are to stay, in the order in which they came to be open."""
+        stops = (order for order in self.orders.values() if order.role is OrderRole.STOP)
+        return [order for order in stops if order.client_order_id not in self.canceling]
 
     def lots_to_protect(self) -> int:
         """The position with what may still be added to it."""
-        return abs(self.lots) + (0 if self.next_trade is not None else self.pending_entry_lots())
+        adding = (o for o in self.orders.values() if o.role is OrderRole.ENTRY and o.side.sign * self.lots > 0)
+        return abs(self.lots) + sum(order.remaining_lots for order in adding)
 
     def is_protected(self) -> bool:
         """Whether stops that are known to rest cover the position."""

@@ -24,8 +24,6 @@ from core.exchange.requests import Requests
 from core.exchange.venue import ExchangeVenue
 from core.settings import parse_settings
 from core.stepper import Stepper
-from core.trader.ledger import Book, Entry
-from core.trader.messages import VenueHealth, WalletAdjustment, Watch
 from core.trader.restore import restore
 from core.trader.state import SymbolState
 from core.trader.trader import Trader
@@ -181,7 +179,6 @@ class House:
         await self.wire.load_symbols(self.symbols)
         strategy = make_strategy(cooldown_ms=0)
         self.trader = Trader("live", strategy, self.settings.with_initial_balance(self.initial_usdt), self.instruments)
-        stand_in(self.trader)
         self.exchange_venue = ExchangeVenue(self.wire, self.instruments, self.settings.exchange)
         self.desk = AccountDesk(self.exchange_venue, self.settings)
         self.stepper = Stepper(self.trader, self.exchange_venue, MemoryJournal(self.disk), lambda records: None)
@@ -257,9 +254,9 @@ class House:
         return [record.trade for record in self.records if isinstance(record, TradeRecord)]
 
     @property
-    def adjusted(self) -> list[WalletAdjustment]:
-        adjusted: list[WalletAdjustment] = self.trader.adjusted  # type: ignore[attr-defined]
-        return adjusted
+    def adjusted(self) -> list[AdjustmentRecord]:
+        """What moved the wallet beside orders and funding."""
+        return [record for record in self.records if isinstance(record, AdjustmentRecord) and record.amount_usdt]
 
     def states(self, order: Order) -> list[OrderState]:
         """The journalled states of an order, in their order."""
@@ -284,23 +281,6 @@ class House:
         for symbol in self.symbols:
             assert self.book(symbol).lots == self.venue.position_lots(symbol), symbol
         assert self.trader.state.ledger.wallet_usdt == self.venue.ledger.wallet_usdt
-
-
-def stand_in(trader: Trader) -> None:
-    def wallet(adjustment: WalletAdjustment) -> list[Any]:
-        ledger = trader.state.ledger
-        if ledger.has_payment(adjustment.adjustment_id):
-            return []
-        ledger._seen_payments.add(adjustment.adjustment_id)
-        postings = ((Book.WALLET, adjustment.amount_usdt), (Book.ADJUSTMENTS, -adjustment.amount_usdt))
-        ledger.book(Entry(adjustment.time_ms, adjustment.adjustment_id, postings))
-        trader.adjusted.append(adjustment)  # type: ignore[attr-defined]
-        return []
-
-    trader.adjusted = []  # type: ignore[attr-defined]
-    trader._handlers.setdefault(Watch, lambda event: [])
-    trader._handlers.setdefault(VenueHealth, lambda event: [])
-    trader._handlers.setdefault(WalletAdjustment, wallet)
 
 
 def in_house(

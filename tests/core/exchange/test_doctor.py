@@ -3,15 +3,17 @@ from typing import Any
 
 import pytest
 
-from core.clock import ExchangeClock
+from core.clock import ExchangeClock, VirtualClock
 from core.exchange import doctor
 from core.exchange.client import build_client
+from core.exchange.dialects import dialect_of
 from core.exchange.doctor import diagnose
 from core.exchange.keys import Keys
 from core.exchange.mexc_dialect import MexcSwap
 from core.runtime import Finding
 from core.settings import Settings, parse_settings
 from tests.core.exchange.wire_kit import KEYS, Answer, Asked, Exchange, LoopClock, PlainDialect, error, run
+from tests.venue import apex, mexc
 
 GOOD: dict[str, Any] = {
     "/fapi/v3/account": {
@@ -87,7 +89,7 @@ def test_a_good_account_is_ready_for_live(examine: Examine) -> None:
         "exchange reachable": "the address of binanceusdm answers",
         "clock": "this machine is +0 ms from the exchange, within 10 ms",
         "API key": "present, tag TAG1",
-        "account": "readable, 1234.5 USDT",
+        "account": "readable, 1,234.50 USDT",
         "futures right": "granted",
         "withdrawal right": "none",
         "key IP list": "restricted to listed addresses",
@@ -218,3 +220,30 @@ def test_what_ccxt_lacks_and_why_live_is_refused_is_said(findings: Callable[...,
     assert [one.detail for one in refused] == list(MexcSwap().live_blockers)
     assert not any(one.ok for one in refused)
     assert found[-1].detail == "ready for paper; not for live: mexc live"
+
+
+@pytest.mark.parametrize(
+    ("exchange_id", "loopback", "account"),
+    [
+        ("mexc", mexc.MexcLoopback, "readable, 1,000.00 USDT"),
+        ("apex", apex.ApexLoopback, "readable, 1,000.00 USDT"),
+    ],
+)
+async def test_the_other_exchanges_are_ready_for_paper_and_say_why_not_for_live(
+    exchange_id: str, loopback: Any, account: str
+) -> None:
+    async with loopback() as served:
+        keys = Keys(
+            served.account.key, served.account.secret, getattr(served.account, "passphrase", ""), "0x" + "11" * 65
+        )
+        told = parse_settings({"mode": "paper", "exchange": {"id": exchange_id, "base_url": served.url}}, "test")
+        clock = ExchangeClock(VirtualClock(mexc.NOW_MS if exchange_id == "mexc" else apex.NOW_MS))
+        dialect = dialect_of(exchange_id)
+        found = await diagnose(told, keys, clock, dialect, ["BTCUSDT"])
+    assert [one.detail for one in found if one.name == f"{exchange_id} limits"] == list(dialect.lacks)
+    assert [one.detail for one in found if one.name == f"{exchange_id} live"] == list(dialect.live_blockers)
+    by_name = {one.name: one for one in found}
+    assert by_name["account"].detail == account
+    assert by_name["key permissions"].detail.startswith("unknown: ")
+    assert by_name["contract BTCUSDT"].ok
+    assert by_name["exchange verdict"].detail == f"ready for paper; not for live: {exchange_id} live"

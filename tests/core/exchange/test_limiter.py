@@ -153,7 +153,7 @@ def test_a_ban_stops_everything_is_told_and_ends() -> None:
         with pytest.raises(VenueBusyError) as caught:
             await it.acquire(1, protective=True, patience_ms=3000)
         assert caught.value.retry_ms == START_MS + 90_000
-        assert health.problem() == "requests: banned by the exchange for 90 s"
+        assert health.problem() == "requests: banned by the exchange until 20:28:30 UTC"
         assert await passed_at(it.acquire(1, protective=True, patience_ms=PATIENT)) == 90
 
     run(work())

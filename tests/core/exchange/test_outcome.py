@@ -150,6 +150,11 @@ def test_the_text_says_what_the_exchange_said_and_no_more() -> None:
     assert judge(error).text == "create_order: binanceusdm POST /fapi/v1/order 502 Bad Gateway nginx (HTTP 502)"
 
 
+def test_plain_words_about_keys_stay_readable() -> None:
+    assert clean("apikey sign error; check your API-key format", ()) == "apikey sign error; check your API-key format"
+    assert clean("signature=abc&timestamp=17", ()) == "signature=[hidden]&timestamp=[hidden]"
+
+
 PLANTED = st.text(st.characters(codec="utf-8", categories=("L", "N", "P", "S")), min_size=8, max_size=90)
 PLACES = (
     "binanceusdm POST https://fapi.binance.com/fapi/v1/order?apiKey={}&signature=00",

@@ -199,7 +199,7 @@ def exchange_settings(**changes: Any) -> ExchangeSettings:
 
 
 class PlainDialect:
-    """Says of rows what ccxt says, and places no orders."""
+    """Knows of nothing that is missing, and places no orders."""
 
     id = "binanceusdm"
     lacks = ()

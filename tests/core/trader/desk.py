@@ -7,6 +7,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any, TypeVar
 
+from core.domain.errors import RejectKind
 from core.domain.instrument import Instrument
 from core.domain.market import MINUTE_MS, Bar, FirstPrice
 from core.domain.operator import LimitEvent, OperatorCommand, Verb
@@ -15,7 +16,7 @@ from core.domain.records import LimitRecord, Record
 from core.domain.trading import ExitReason, FundingPayment, Prediction
 from core.settings import LimitSettings, Settings
 from core.strategy import ExitRule, Lifecycle, Strategy
-from core.trader.messages import CancelOrder, Command, Journal, PlaceOrder, Timer, TraderEvent
+from core.trader.messages import CancelOrder, Command, Journal, PlaceOrder, Timer, TraderEvent, Watch
 from core.trader.state import DAY_MS, SymbolState
 from core.trader.trader import Trader
 
@@ -164,6 +165,11 @@ class Desk:
     def to(self, time_ms: int) -> None:
         self.now_ms = time_ms
 
+    def watch(self, after_ms: int = 0) -> list[Command]:
+        """A watch after so much more time."""
+        self.now_ms += after_ms
+        return self.handle(Watch(self.now_ms))
+
     def predict(self, value_bps: float, symbol: str = BTC) -> list[Command]:
         return self.handle(
             Prediction(
@@ -184,9 +190,17 @@ class Desk:
 
     # Venue
 
-    def update(self, order: Order, state: OrderState, reason: str = "") -> list[Command]:
+    def update(
+        self, order: Order, state: OrderState, reason: str = "", kind: RejectKind = RejectKind.OTHER
+    ) -> list[Command]:
+        order_id = order.client_order_id
+        venue_id = "" if state in (OrderState.SENT, OrderState.UNKNOWN) else f"v-{order_id}"
+        return self.handle(OrderUpdate(order_id, order.symbol, state, self.now_ms, venue_id, reason, kind))
+
+    def give_up(self, order: Order) -> list[Command]:
+        """Nobody at the venue knows the order."""
         return self.handle(
-            OrderUpdate(order.client_order_id, order.symbol, state, self.now_ms, f"v-{order.client_order_id}", reason)
+            OrderUpdate(order.client_order_id, order.symbol, OrderState.REJECTED, self.now_ms, reason="never arrived")
         )
 
     def accept(self, *orders: Order) -> list[Command]:
