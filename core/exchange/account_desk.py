@@ -189,8 +189,9 @@ async def watch(trader: Trader, stepper: Stepper, clock: Clock) -> None:
 
 
 async def health_watch(health: Health, stepper: Stepper, clock: Clock) -> None:
-    """Tell the trader whenever the venue's health changes."""
-    told = ""
+    """Tell the trader of the venue's health at once, which may clear what an earlier process left behind, and whenever
+    it changes."""
+    told: str | None = None
     while True:
         health.changed.clear()
         problem = health.problem()
