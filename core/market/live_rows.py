@@ -141,7 +141,7 @@ def _of_apex(message: Mapping[str, Any]) -> list[_Sign]:
     signs = []
     for candle in message["data"]:
         is_closed = candle.get("confirm")
-        told_ms = int(candle.get("timestamp") or candle["start"])
+        told_ms = int(candle.get("timestamp") or candle.get("time") or candle["start"])
         signs.append(_Sign(market_id, int(candle["start"]), told_ms, None if is_closed is None else bool(is_closed)))
     return signs
 
