@@ -3,7 +3,9 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: run test lint bench setup
+SEEDS := 100
+
+.PHONY: run test lint bench simulate setup
 
 run: $(STAMP)
 	@$(BIN)/quarterdeck run --settings settings.toml $(ARGS)
@@ -19,6 +21,9 @@ lint: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks $(ARGS)
+
+simulate: $(STAMP)
+	$(BIN)/python -m tests.simulation --seeds $(SEEDS) $(ARGS)
 
 setup: $(STAMP)
 

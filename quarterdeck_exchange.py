@@ -92,7 +92,9 @@ async def exchange_parts(
     await journal.put_instruments(list(instruments.values()))
     rules = Rules(settings, instruments)
     await journal.set_meta({EXCHANGE: dialect.id} | start_meta(journal.last_seq, SystemClock().now_ms(), rules))
-    market = LiveMarket(wire, candles, tuple(instruments), settings)
+    symbols = tuple(instruments)
+    order_books, trades = symbols if strategy.needs_order_book else (), symbols if strategy.needs_trades else ()
+    market = LiveMarket(wire, candles, symbols, settings, order_books=order_books, trades=trades)
     past_ms = history_bars(strategy, settings) * MINUTE_MS
     await market.back_fill(dict.fromkeys(instruments, opening.start_ms - past_ms))
     return real_time_parts(

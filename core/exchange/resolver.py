@@ -16,6 +16,9 @@ from core.exchange.wire import Row
 log = logging.getLogger("quarterdeck.exchange")
 
 TICK_MS = 250
+CALM_TICK_MS = 1000
+"""How often the orders are looked at: while one of them should move, and while all rest."""
+
 FILLS_DUE_MS = 300
 """How long the stream may take to tell the fills of an order that is known to have them."""
 
@@ -62,6 +65,7 @@ class Resolver:
         self._questions: dict[str, _Question] = {}
         self._asking: set[str] = set()
         self._news: dict[str, tuple[OrderState, int, int]] = {}
+        self._is_stirring = False
         self._wake = asyncio.Event()
 
     def ask(self, order: Order, *, in_ms: int = 0, refusal: VenueRejectedError | None = None) -> None:
@@ -151,7 +155,7 @@ class Resolver:
             for cid, q in self._questions.items()
             if cid not in self._asking and not outbox.is_busy_with(cid)
         ]
-        wait_ms = max(0, min([*waits, TICK_MS]))
+        wait_ms = max(0, min([*waits, TICK_MS if self._is_stirring or self._incoming.waits else CALM_TICK_MS]))
         if len(self._asking) >= _MAX_ASKING:
             wait_ms = TICK_MS
         self._wake.clear()
@@ -175,6 +179,7 @@ class Resolver:
         """Ask about every order that should have moved by itself and did not."""
         now_ms = self._clock.now_ms()
         news: dict[str, tuple[OrderState, int, int]] = {}
+        self._is_stirring = False
         for order in self._books.open_orders():
             cid = order.client_order_id
             state, filled, since_ms = self._news.get(cid, (order.state, order.filled_lots, now_ms))
@@ -183,8 +188,11 @@ class Resolver:
             news[cid] = (order.state, order.filled_lots, since_ms)
             if cid in self._questions or self._venue.outbox.is_busy_with(cid):
                 continue
+            if self._venue.known.by_client_id(cid) is None:
+                continue  # Its intent is being made durable: it has not been handed over yet.
             canceling = cid in self._books.trader.state.symbols[order.symbol].canceling
             patience_ms = _CANCEL_AGAIN_MS if canceling else self._patience_ms(order)
+            self._is_stirring = self._is_stirring or patience_ms < _FOR_EVER_MS
             if now_ms - since_ms >= patience_ms:
                 news[cid] = (order.state, order.filled_lots, now_ms)
                 self.ask(order)
@@ -224,10 +232,14 @@ class Resolver:
 
     async def _answer(self, order: Order, question: _Question) -> bool:
         """Whether the question is settled."""
+        outbox = self._venue.outbox
+        sent_ms = outbox.sent_ms(order)
         try:
             seen = await self._venue.look(order)
             if seen is None:
-                return await self._absent(order, question)
+                if outbox.is_busy_with(order.client_order_id) or outbox.sent_ms(order) != sent_ms:
+                    return False  # It left while we asked: the answer is of before.
+                return await self._absent(self._books.order(order), question)
             question.absent_ms = None
             done = await self._books.settle(order, seen, fetch=True)
         except (UnavailableError, VenueUnknownError) as error:
@@ -256,6 +268,7 @@ class Resolver:
         once only."""
         if (
             order.state is OrderState.UNKNOWN
+            and not self._venue.outbox.is_busy_with(order.client_order_id)
             and self._venue.wire.dialect.is_conditional(order)
             and self._books.is_wanted(order)
         ):

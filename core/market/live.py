@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from core.account import iso
@@ -12,11 +13,11 @@ from core.domain.errors import UnavailableError, VenueBusyError, VenueRejectedEr
 from core.domain.market import MINUTE_MS, Bar, FundingRate, MarketBatch, Quote
 from core.exchange.wire import Wire
 from core.market.live_bars import FRESH_MS, LiveBars
-from core.market.live_fill import PAGE_BARS, fill_bars, fill_funding, read_candles
+from core.market.live_fill import PAGE_BARS, exchange_time, fill_bars, fill_funding, read_candles
 from core.market.live_funding import LiveFunding
 from core.market.live_plans import Caches, stream_plans
 from core.market.live_quotes import BookTop, MarketTrade, MarkPrice
-from core.market.live_rows import Candle, bar_of, bars_of, tap_candles
+from core.market.live_rows import SETTLED_MS, Candle, bar_of, bars_of, tap_candles
 from core.market.live_streams import Stream
 from core.market.replay import ReplayCursor, ReplayFeed, batched
 from core.ports import CandleStore
@@ -112,8 +113,9 @@ class LiveMarket:
         Raises UnavailableError, VenueRejectedError. Funding that cannot be had is a warning.
         """
         boundary_ms = self._clock.now_ms() // MINUTE_MS * MINUTE_MS
+        exchange_ms = await exchange_time(self._wire)
         for symbol, since_ms in from_ms.items():
-            await fill_bars(self._wire, self._candles, symbol, since_ms)
+            await fill_bars(self._wire, self._candles, symbol, since_ms, exchange_ms)
             try:
                 await fill_funding(self._wire, self._candles, symbol, since_ms)
             except (UnavailableError, VenueRejectedError) as error:
@@ -271,8 +273,10 @@ class LiveMarket:
 
     async def _read_one(self, symbol: str, from_ms: int) -> None:
         asked_ms = self._clock.now_ms()
-        limit = min(PAGE_BARS, (asked_ms - from_ms) // MINUTE_MS + 2)
+        limit = min(PAGE_BARS, max(asked_ms - from_ms, 0) // MINUTE_MS + 3)
         try:
+            is_overdue = asked_ms >= from_ms + MINUTE_MS + SETTLED_MS
+            exchange_ms = await exchange_time(self._wire) if is_overdue else None
             rows = await read_candles(self._wire, symbol, from_ms, limit)
         except VenueBusyError as error:
             self._retry[symbol] = (error.retry_ms, _MAX_RETRY_MS)
@@ -284,21 +288,21 @@ class LiveMarket:
                 log.warning("%s: the bars from %s cannot be read: %s", symbol, iso(from_ms), error)
             return
         self._read_problem = ""
-        closed, still_open = bars_of(symbol, rows, asked_ms)
+        closed, still_open = bars_of(symbol, rows, exchange_ms)
         for bar in closed:
             if bar.open_time_ms >= from_ms:
                 self._bars.closed(bar)
-        told = closed if still_open is None else [*closed, still_open]
         if still_open is not None:
             self._bars.opened(still_open, self._clock.now_ms())
-        self._look_for_hole(symbol, from_ms, asked_ms, brought={bar.open_time_ms for bar in told})
+        shown = {bar.open_time_ms for bar in (*closed, *([still_open] if still_open is not None else []))}
+        self._look_for_hole(symbol, from_ms, asked_ms, shown)
         self._put_off(symbol, from_ms)
         self._stir.set()
 
-    def _look_for_hole(self, symbol: str, from_ms: int, asked_ms: int, brought: set[int]) -> None:
+    def _look_for_hole(self, symbol: str, from_ms: int, asked_ms: int, shown: set[int]) -> None:
         """Go on behind minutes that two answers, some seconds apart, do not have although they have later ones."""
         seen_ms, since_ms = self._hole_seen.get(symbol, (-1, 0))
-        if from_ms in brought or asked_ms < from_ms + MINUTE_MS:
+        if from_ms in shown or asked_ms < from_ms + MINUTE_MS:
             self._hole_seen.pop(symbol, None)
         elif seen_ms != from_ms:
             self._hole_seen[symbol] = (from_ms, asked_ms)
@@ -330,8 +334,6 @@ def _no_hold(minute_ms: int, until_ms: int) -> None:
 
 
 async def _wait(event: asyncio.Event, timeout_ms: int) -> None:
-    waiting = asyncio.ensure_future(event.wait())
-    try:
-        await asyncio.wait({waiting}, timeout=timeout_ms / 1_000)
-    finally:
-        waiting.cancel()
+    with suppress(TimeoutError):
+        async with asyncio.timeout(timeout_ms / 1_000):
+            await event.wait()

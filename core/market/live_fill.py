@@ -7,9 +7,10 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from core.account import iso
+from core.domain.errors import UnavailableError, VenueRejectedError
 from core.domain.market import MINUTE_MS
 from core.exchange.wire import Wire
-from core.market.live_rows import bars_of, holes
+from core.market.live_rows import bars_of, holes, in_base_units, volume_unit
 from core.ports import CandleStore, SettledFunding
 
 log = logging.getLogger("quarterdeck.market")
@@ -29,16 +30,25 @@ def candle_weight(limit: int) -> int:
 
 
 async def read_candles(wire: Wire, symbol: str, from_ms: int, limit: int) -> list[list[Any]]:
-    """ccxt rows from `from_ms` on. Raises UnavailableError, VenueRejectedError."""
+    """ccxt rows from `from_ms` on, volumes in base units. Raises UnavailableError, VenueRejectedError."""
     unified = wire.unified(symbol)
     rows: list[list[Any]] = await wire.read("fetch_ohlcv", unified, "1m", from_ms, limit, weight=candle_weight(limit))
-    return rows
+    unit = volume_unit(wire.client, unified)
+    return [in_base_units(row, unit) for row in rows]
 
 
-async def fill_bars(wire: Wire, candles: CandleStore, symbol: str, from_ms: int) -> list[Span]:
+async def exchange_time(wire: Wire) -> int | None:
+    """The exchange's time as it tells it now; None where it does not."""
+    try:
+        return int(await wire.read("fetch_time"))
+    except (UnavailableError, VenueRejectedError, TypeError, ValueError):
+        return None
+
+
+async def fill_bars(wire: Wire, candles: CandleStore, symbol: str, from_ms: int, exchange_ms: int | None) -> list[Span]:
     """Store every closed bar from `from_ms` to now that is not stored, oldest first; what the exchange does not have.
 
-    Raises UnavailableError, VenueRejectedError.
+    `exchange_ms` as `bars_of` has it. Raises UnavailableError, VenueRejectedError.
     """
     from_ms = -(-from_ms // MINUTE_MS) * MINUTE_MS
     to_ms = wire.clock.now_ms() // MINUTE_MS * MINUTE_MS
@@ -49,7 +59,7 @@ async def fill_bars(wire: Wire, candles: CandleStore, symbol: str, from_ms: int)
             span = await candles.span(symbol)
             missing = [hole for hole in missing if span is not None and span[0] < hole[0] and hole[1] < span[1]]
         for start_ms, end_ms in missing:
-            await _fill(wire, candles, symbol, start_ms, end_ms)
+            await _fill(wire, candles, symbol, (start_ms, end_ms), exchange_ms)
     left = await _missing(candles, symbol, from_ms, to_ms)
     for start_ms, end_ms in left:
         # What is missing at the very end is not closed yet, or not told yet: the live feed waits for it.
@@ -91,15 +101,13 @@ async def _missing(candles: CandleStore, symbol: str, from_ms: int, to_ms: int) 
     return holes(stored.open_time_ms.tolist(), from_ms, to_ms)
 
 
-async def _fill(wire: Wire, candles: CandleStore, symbol: str, from_ms: int, to_ms: int) -> None:
-    since_ms = from_ms
+async def _fill(wire: Wire, candles: CandleStore, symbol: str, hole: Span, exchange_ms: int | None) -> None:
+    since_ms, to_ms = hole
     while since_ms < to_ms:
-        asked_ms = wire.clock.now_ms()
         limit = min(PAGE_BARS, (to_ms - since_ms) // MINUTE_MS + 2)
         rows = await read_candles(wire, symbol, since_ms, limit)
-        closed, still_open = bars_of(symbol, rows, asked_ms)
+        closed, _ = bars_of(symbol, rows, exchange_ms)
         await candles.append([bar for bar in closed if since_ms <= bar.open_time_ms < to_ms])
-        newest = closed[-1] if closed else still_open
-        if newest is None or newest.open_time_ms < since_ms:
+        if not closed or closed[-1].open_time_ms < since_ms:
             return
-        since_ms = newest.open_time_ms + MINUTE_MS
+        since_ms = closed[-1].open_time_ms + MINUTE_MS

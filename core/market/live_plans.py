@@ -134,29 +134,34 @@ def stream_plans(
     names = [wire.unified(symbol) for symbol in symbols]
     candles = _watches(client, "watch_ohlcv", names)
     plans = [StreamPlan("candles", ("ohlcv", "candles"), candles, candle_news, _SLOWLY, candles_are_quiet, "always")]
-    if wire.dialect.id == "apex":
-        # Its tickers carry no bid and offer, its order books do.
-        order_books = ()
-        books = _watches(client, "watch_order_book", names)
-        plans.append(StreamPlan("quotes", ("orderbook",), books, caches.read_book_quotes, _SOON, needed="once heard"))
-    else:
-        watch, mark, read = (
-            (client.watch_tickers, "ticker", caches.read_tickers)
-            if wire.dialect.id == "mexc"
-            else (client.watch_bids_asks, "bidask", caches.read_bids_asks)
-        )
-        quotes = [partial(watch, names)]
-        plans.append(StreamPlan("quotes", (mark,), quotes, read, _SOON, caches.quotes_are_quiet, "once heard"))
+    plans.append(_quotes(wire, caches, names))
     if client.has.get("watchMarkPrices"):
-        marks = [partial(client.watch_mark_prices, names)]
-        plans.append(StreamPlan("mark prices", ("markPrice",), marks, caches.read_marks, _SLOWLY))
-    if order_books:
+        prices = [partial(client.watch_mark_prices, names)]
+        plans.append(StreamPlan("mark prices", ("markPrice",), prices, caches.read_marks, _SLOWLY))
+    if order_books and wire.dialect.id != "apex":
         books = _watches(client, "watch_order_book", [wire.unified(symbol) for symbol in order_books])
         plans.append(StreamPlan("order books", ("orderbook",), books, caches.read_books, _SOON))
     if trades:
         deals = _watches(client, "watch_trades", [wire.unified(symbol) for symbol in trades])
         plans.append(StreamPlan("trades", ("trade",), deals, caches.read_trades, _SOON, candles_are_quiet))
     return plans
+
+
+def _quotes(wire: Wire, caches: Caches, names: Sequence[str]) -> StreamPlan:
+    client = wire.client
+    match wire.dialect.id:
+        case "apex":
+            # Its tickers carry no bid and offer, its order books do.
+            books = _watches(client, "watch_order_book", names)
+            return StreamPlan("quotes", ("orderbook",), books, caches.read_book_quotes, _SOON, needed="once heard")
+        case "mexc":
+            # The tickers of all contracts at once carry no bid and offer, those of one contract do.
+            watches = [partial(client.watch_ticker, name) for name in names]
+            marks, read = ("ticker",), caches.read_tickers
+        case _:
+            watches = [partial(client.watch_bids_asks, names)]
+            marks, read = ("bidask",), caches.read_bids_asks
+    return StreamPlan("quotes", marks, watches, read, _SOON, caches.quotes_are_quiet, "once heard")
 
 
 def _watches(client: Any, method: str, names: Sequence[str]) -> list[Callable[[], Awaitable[Any]]]:

@@ -10,7 +10,7 @@ from typing import Any
 from core.domain.market import MINUTE_MS, Bar
 
 SETTLED_MS = 5_000
-"""So long after its close a candle counts as closed even where the exchange shows no later one."""
+"""So long after its close a candle is final even where the exchange shows no later one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,16 @@ class Candle:
     is_closed: bool | None
 
 
+def volume_unit(client: Any, unified: str) -> float:
+    """What one of the exchange's candle volumes is in base units: MEXC counts contracts, the others base coins."""
+    return float(client.market(unified)["contractSize"]) if client.id == "mexc" else 1.0
+
+
+def in_base_units(row: Sequence[Any], unit: float) -> list[Any]:
+    """A ccxt row with its volume turned into base units."""
+    return [*row[:5], row[5] * unit] if len(row) > 5 and _is_number(row[5]) else list(row)
+
+
 def bar_of(symbol: str, row: Sequence[Any]) -> Bar | None:
     """The candle of a ccxt row (time, open, high, low, close, volume); None where it cannot be one."""
     if len(row) < 6 or not all(_is_number(value) for value in row[:6]):
@@ -31,15 +41,16 @@ def bar_of(symbol: str, row: Sequence[Any]) -> Bar | None:
     return Bar(symbol, int(open_ms), MINUTE_MS, float(o), float(h), float(l), float(c), float(v)) if possible else None
 
 
-def bars_of(symbol: str, rows: Iterable[Sequence[Any]], asked_ms: int) -> tuple[list[Bar], Bar | None]:
+def bars_of(symbol: str, rows: Iterable[Sequence[Any]], exchange_ms: int | None = None) -> tuple[list[Bar], Bar | None]:
     """The closed bars of a REST answer, oldest first, and the candle that may still be open.
 
-    A candle is closed where the answer shows a later one, or where it had been over for SETTLED_MS when it was asked
-    for (`asked_ms`, the exchange's time). Rows that cannot be candles are left out.
+    A candle is closed where the answer shows a later one, or where it had been over for SETTLED_MS when the exchange
+    told its time as `exchange_ms`, before it was asked for these rows: this machine's clock is no proof. Rows that
+    cannot be candles are left out.
     """
     found = {bar.open_time_ms: bar for bar in (bar_of(symbol, row) for row in rows) if bar is not None}
     bars = [found[open_ms] for open_ms in sorted(found)]
-    if bars and bars[-1].close_time_ms + SETTLED_MS > asked_ms:
+    if bars and (exchange_ms is None or bars[-1].close_time_ms + SETTLED_MS > exchange_ms):
         return bars[:-1], bars[-1]
     return bars, None
 
@@ -74,7 +85,12 @@ def tap_candles(client: Any, unified: Mapping[str, str], heard: Heard) -> None:
     `unified` has ccxt's symbol by ours. A frame that ccxt cannot read would end its receiving for good, so it is
     stopped here.
     """
-    symbols = {str(client.market(name)["id"]): symbol for symbol, name in unified.items()}
+    symbols = {}
+    for symbol, name in unified.items():
+        market = client.market(name)
+        # Apex writes BTC-USDT in its requests and BTCUSDT in its streams.
+        symbols[str(market.get("id2") or market["id"])] = symbol
+    units = {symbol: volume_unit(client, name) for symbol, name in unified.items()}
     handle = client.handle_ohlcv
 
     def tapped(connection: Any, message: Any) -> None:
@@ -89,7 +105,7 @@ def tap_candles(client: Any, unified: Mapping[str, str], heard: Heard) -> None:
             if symbol is None:
                 continue
             row = client.ohlcvs.get(unified[symbol], {}).get("1m", _NOTHING).hashmap.get(sign.open_ms, ())
-            bar = bar_of(symbol, row)
+            bar = bar_of(symbol, in_base_units(row, units[symbol]))
             heard(symbol, None if bar is None else Candle(bar, sign.time_ms, sign.is_closed))
 
     client.handle_ohlcv = tapped

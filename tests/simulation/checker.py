@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from core.domain.instrument import Instrument
 from core.domain.orders import Fill, Order, OrderState
 from core.domain.records import FillRecord, IntentRecord, OrderUpdateRecord, Record
 from core.trader.trader import Trader
@@ -29,6 +28,7 @@ class ProtectionMeter:
     """
 
     exchange: Exchange
+    symbols: tuple[str, ...]
     gaps_ms: list[tuple[int, str, int]] = field(default_factory=list)
     leftovers_ms: list[tuple[int, str, int]] = field(default_factory=list)
     _since: dict[str, int] = field(default_factory=dict)
@@ -36,6 +36,8 @@ class ProtectionMeter:
     _down_since_ms: int | None = None
 
     def changed(self, symbol: str, now_ms: int) -> None:
+        if symbol not in self.symbols:
+            return
         lots = self.exchange.ledger.position(symbol).lots
         resting = [algo for algo in self.exchange.open_algos[symbol].values() if _is_ours(algo.client_id)]
         covered = any(_covers(algo, lots) for algo in resting)
@@ -104,11 +106,11 @@ _AT_VENUE = {
 _NEVER_THERE = frozenset({OrderState.REJECTED, OrderState.CANCELED, OrderState.EXPIRED})
 
 
-def compare(exchange: Exchange, records: Sequence[Record], instruments: Mapping[str, Instrument]) -> list[str]:
+def compare(exchange: Exchange, records: Sequence[Record]) -> list[str]:
     """Orders, fills and fees of the journal against those of the exchange, each difference in a line."""
     orders = journal_orders(records)
     problems = _compare_orders(exchange, orders)
-    problems += _compare_fills(exchange, records, instruments)
+    problems += _compare_fills(exchange, records)
     return problems
 
 
@@ -144,7 +146,7 @@ def _compare_order(order: Order, theirs: VenueOrder | AlgoOrder) -> list[str]:
     return problems
 
 
-def _compare_fills(exchange: Exchange, records: Sequence[Record], instruments: Mapping[str, Instrument]) -> list[str]:
+def _compare_fills(exchange: Exchange, records: Sequence[Record]) -> list[str]:
     ours: dict[str, Fill] = {}
     problems: list[str] = []
     for record in records:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from core.domain.records import IntentRecord, Record
 
@@ -15,6 +16,7 @@ class Disk:
 
     def __init__(self) -> None:
         self.records: list[Record] = []
+        self.meta: dict[str, Any] = {}
         self.commits: list[int] = []
         self.observers: list[Callable[[Sequence[Record]], None]] = []
 

@@ -1,6 +1,6 @@
 """An asyncio loop whose time is virtual: when nothing is ready, it jumps to the next timer.
 
-Built on `_ready`, `_scheduled` and `_run_once` of Python 3.11's base loop; `test_loop.py` pins what is relied on.
+Built on `_ready` and `_run_once` of Python 3.11's base loop; `test_loop.py` pins what is relied on.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import heapq
-import logging
 import random
 import selectors
 from collections.abc import Callable, Coroutine, Iterator
@@ -20,6 +19,8 @@ T = TypeVar("T")
 _POLLS = 3
 _REAL_WAIT_S = 0.001
 _OUTSIDE_LIMIT_S = 30.0
+_END_ROUNDS = 5
+_END_ROUND_S = 3.0
 
 
 class StuckError(Exception):
@@ -38,6 +39,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def __init__(self, seed: int | str | None = None, *, real_io: bool = False, turn_limit: int = 200_000) -> None:
         super().__init__(selectors.DefaultSelector())
         self._now = 0.0
+        self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
+        self._timer_count = 0
         self._clock_resolution = 1e-9
         self._rng = None if seed is None else random.Random(seed)
         self._real_io = real_io
@@ -69,23 +72,34 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def forget(self, belongs: Callable[[contextvars.Context], bool]) -> None:
         """Drop every waiting callback whose context `belongs` says is dead, unrun: what a kill does to a process."""
-        for handle in (*self._ready, *self._scheduled):
+        for handle in (*self._ready, *(timer for _, _, timer in self._timers)):
             context = handle._context
             if not handle._cancelled and context is not None and belongs(context):
                 handle.cancel()
 
+    def call_at(
+        self, when: float, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
+    ) -> asyncio.TimerHandle:
+        """Timers of the same time come in the order in which they were set, which Python's own heap does not keep."""
+        self._check_closed()  # type: ignore[attr-defined]
+        timer = asyncio.TimerHandle(when, callback, args, self, context)
+        self._timer_count += 1
+        heapq.heappush(self._timers, (when, self._timer_count, timer))
+        return timer
+
     def _run_once(self) -> None:
-        self._drop_cancelled_timers()
+        timers, ready = self._timers, self._ready
+        while timers and timers[0][2]._cancelled:
+            heapq.heappop(timers)
         if self._real_io:
             self._poll(0.0)
-        if not self._ready and not self._stopping:
+        if not ready and not self._stopping:
             self._advance()
-        scheduled, ready = self._scheduled, self._ready
         due = self._now + self._clock_resolution
-        while scheduled and scheduled[0]._when < due:
-            handle = heapq.heappop(scheduled)
-            handle._scheduled = False
-            ready.append(handle)
+        while timers and timers[0][0] < due:
+            handle = heapq.heappop(timers)[2]
+            if not handle._cancelled:
+                ready.append(handle)
         count = len(ready)
         if count > 1 and self._rng is not None:
             self._shuffle()
@@ -141,11 +155,11 @@ class VirtualLoop(asyncio.SelectorEventLoop):
                 raise StuckError("what is awaited from outside the loop does not come")
         if self._ready:
             return
-        if not self._scheduled:
+        if not self._timers:
             if self._real_io and self._poll(_OUTSIDE_LIMIT_S):
                 return
             raise StuckError("every task waits and no timer is set: " + self._waiting())
-        when = self._scheduled[0]._when
+        when = self._timers[0][0]
         if when > self._now:
             self._now = when
             self._at_instant = 0
@@ -157,23 +171,6 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             self._process_events(events)
             self._io_seen = True
         return bool(self._ready)
-
-    def _drop_cancelled_timers(self) -> None:
-        scheduled = self._scheduled
-        if self._timer_cancelled_count > 50 and self._timer_cancelled_count * 2 > len(scheduled):
-            kept = []
-            for handle in scheduled:
-                if handle._cancelled:
-                    handle._scheduled = False
-                else:
-                    kept.append(handle)
-            heapq.heapify(kept)
-            self._scheduled = kept
-            self._timer_cancelled_count = 0
-            return
-        while scheduled and scheduled[0]._cancelled:
-            self._timer_cancelled_count -= 1
-            heapq.heappop(scheduled)._scheduled = False
 
     def _waiting(self) -> str:
         return "; ".join(sorted(str(task.get_coro()) for task in asyncio.all_tasks(self)))
@@ -223,14 +220,16 @@ def run_virtual(
 
 
 def end_all(loop: VirtualLoop) -> None:
-    """Cancel every task that is left and let them end, whatever they say to it."""
-    left = asyncio.all_tasks(loop)
-    for task in left:
-        task.cancel()
-    if left:
-        gathered = asyncio.gather(*left, return_exceptions=True)
-        try:
-            loop.run_until_complete(asyncio.wait_for(gathered, 60))
-        except (StuckError, TimeoutError):
-            logging.getLogger(__name__).warning("tasks that cannot be ended: %d", len(left))
+    """Cancel every task that is left and let them end; what cannot end, as a killed process cannot, is dropped."""
+    for _ in range(_END_ROUNDS):
+        left = asyncio.all_tasks(loop)
+        if not left:
+            break
+        for task in left:
+            task.cancel()
+        loop.run_until_complete(asyncio.sleep(_END_ROUND_S))
     loop.run_until_complete(loop.shutdown_asyncgens())
+    for task in asyncio.all_tasks(loop):
+        task._log_destroy_pending = False  # type: ignore[attr-defined]
+    loop._ready.clear()
+    loop._timers.clear()

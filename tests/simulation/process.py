@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass
-from decimal import Decimal
+from collections.abc import AsyncIterator, Callable, Coroutine
+from dataclasses import dataclass, replace
 from typing import Any
 
 from core.clock import ExchangeClock
 from core.domain.errors import QuarterdeckError
-from core.domain.instrument import Instrument
+from core.domain.market import MINUTE_MS, Bar, MarketBatch
 from core.domain.operator import Verb
-from core.domain.records import Record
-from core.engine import Engine, EngineParts
+from core.engine import Engine
 from core.exchange.account_desk import AccountDesk
 from core.exchange.binance_dialect import BinanceUsdm
 from core.exchange.client import build_client
+from core.exchange.contracts import load_instruments
 from core.exchange.health import Health
 from core.exchange.keys import Keys
-from core.exchange.requests import Requests, keep_time
+from core.exchange.requests import Requests
 from core.exchange.venue import ExchangeVenue
 from core.logbook import Logbook
 from core.market.live import LiveMarket
-from core.pace import Pacer
+from core.real_time import real_time_parts
+from core.recovery import ResumePoint
 from core.settings import Settings
 from core.strategy import Strategy
 from core.trader.trader import Trader
@@ -34,7 +34,10 @@ from tests.simulation.transport import Network, attach
 from tests.simulation.world import World
 from tests.venue.venue import API_KEY, API_SECRET
 
-ACCOUNT = "live-simulated"
+ACCOUNT = "live"
+PAST_MS = 20 * MINUTE_MS
+PUBLISH_HZ = 0.02
+Feed = Callable[[ResumePoint], AsyncIterator[MarketBatch]]
 LIFE: contextvars.ContextVar[int] = contextvars.ContextVar("life", default=0)
 
 
@@ -47,8 +50,6 @@ class Machine:
     candles: MemoryCandles
     settings: Settings
     strategy: Strategy
-    instruments: dict[str, Instrument]
-    initial_usdt: Decimal
 
 
 class Process:
@@ -65,6 +66,7 @@ class Process:
         context = contextvars.copy_context()
         context.run(LIFE.set, number)
         self._context = context
+        self._remains: list[asyncio.Task[Any]] = []
         self.task = machine.world.loop.create_task(self._run(), context=context)
 
     @property
@@ -75,8 +77,13 @@ class Process:
     def kill(self) -> None:
         """End it between two callbacks: nothing of it runs again, no exit handler, no answer."""
         self.network.cut()
-        number = self.number
-        self.machine.world.loop.forget(lambda context: context.get(LIFE) == number)
+        self._client.session = None
+        number, loop = self.number, self.machine.world.loop
+        # What is kept is not taken apart while the simulation goes on, which would run its exit handlers.
+        self._remains = list(asyncio.all_tasks(loop))
+        for task in self._remains:
+            task._log_destroy_pending = False  # type: ignore[attr-defined]
+        loop.forget(lambda context: context.get(LIFE) == number)
 
     async def stop(self) -> None:
         """End it as SIGTERM does, and wait for it."""
@@ -97,62 +104,70 @@ class Process:
 
     async def _run(self) -> None:
         machine = self.machine
-        settings, instruments = machine.settings, machine.instruments
+        settings = machine.settings
         clock = ExchangeClock(machine.world.system_clock)
         client = build_client(settings.exchange, Keys(API_KEY, API_SECRET), clock.now_ms)
         attach(client, self.network)
+        self._client = client
         wire = Requests(
             client, BinanceUsdm(), clock, self.health, settings.exchange, (API_SECRET,), machine.world.rng.random
         )
         self.wire = wire
         try:
             await wire.time.measure()
-            await wire.load_symbols(list(instruments))
-            await self._trade(wire, clock)
+            await wire.load_symbols(settings.market.symbols)
+            await self._trade(wire)
         finally:
-            await wire.close()
+            if self.network.alive:
+                await wire.close()
 
-    async def _trade(self, wire: Requests, clock: ExchangeClock) -> None:
+    async def _trade(self, wire: Requests) -> None:
+        """As `quarterdeck_exchange.exchange_parts` puts a live engine together."""
         machine = self.machine
-        settings, instruments = machine.settings, machine.instruments
+        settings, symbols = machine.settings, machine.settings.market.symbols
         journal = MemoryJournal(machine.disk)
+        instruments = await load_instruments(wire, settings, symbols, with_account=True)
         records = await journal.load()
         venue = ExchangeVenue(wire, instruments, settings.exchange)
-        market = LiveMarket(wire, machine.candles, tuple(instruments), settings)
-        trader = Trader(ACCOUNT, machine.strategy, settings.with_initial_balance(machine.initial_usdt), instruments)
-        self.trader = trader
         desk = AccountDesk(venue, settings)
-        self.engine = Engine(
-            EngineParts(
-                mode="live",
-                source="simulation",
-                trader=trader,
-                venue=venue,
-                journal=journal,
-                records=records,
-                candles=machine.candles,
-                forecaster=None,
-                feed=market.batches,
-                clock=clock,
-                pacer=Pacer(None, None),
-                logbook=Logbook(),
-                start_ms=clock.now_ms() // 60_000 * 60_000,
-                trade_from_ms=0,
-                end_with_feed=False,
-                publish_hz=0.02,
-                reconcile=desk.reconcile,
-                attendants=(desk.run, _beside(market.run), _beside(lambda: keep_time(wire))),
-                real_time=market,
-            )
+        await desk.prepare()
+        opening = machine.disk.meta.get("opening")
+        if opening is None:
+            opening = (await venue.wallet_usdt(), wire.clock.now_ms() // MINUTE_MS * MINUTE_MS)
+            machine.disk.meta["opening"] = opening
+        initial_usdt, start_ms = opening
+        market = LiveMarket(wire, machine.candles, tuple(instruments), settings)
+        await market.back_fill(dict.fromkeys(instruments, start_ms - PAST_MS))
+        self.trader = Trader(ACCOUNT, machine.strategy, settings.with_initial_balance(initial_usdt), instruments)
+        parts = real_time_parts(
+            mode="live",
+            wire=wire,
+            market=market,
+            trader=self.trader,
+            venue=venue,
+            desk=desk,
+            journal=journal,
+            records=records,
+            candles=machine.candles,
+            forecaster=None,
+            logbook=Logbook(),
+            start_ms=start_ms,
+            publish_hz=PUBLISH_HZ,
         )
+        self.engine = Engine(replace(parts, feed=self._watched(parts.feed), lag_period_s=600.0))
         await self.engine.run()
 
+    def _watched(self, feed: Feed) -> Feed:
+        """The same feed, with late bars noted."""
+        marks = self.machine.world.marks
 
-def _beside(run: Callable[[], Coroutine[Any, Any, None]]) -> Callable[..., Coroutine[Any, Any, None]]:
-    async def attend(trader: Trader, stepper: object) -> None:
-        await run()
+        async def batches(point: ResumePoint) -> AsyncIterator[MarketBatch]:
+            async for batch in feed(point):
+                if not batch.trading and any(isinstance(event, Bar) for event in batch.events):
+                    marks.reach("bars too late to trade on")
+                yield batch
 
-    return attend
+        return batches
 
 
 _NOT_RUNNING = frozenset({"starting", "recovering", "stopping", "failed"})
@@ -163,7 +178,3 @@ def is_ordinary(error: BaseException) -> bool:
     if isinstance(error, BaseExceptionGroup):
         return all(is_ordinary(inner) for inner in error.exceptions)
     return isinstance(error, QuarterdeckError)
-
-
-def records_of(disk: Disk) -> Sequence[Record]:
-    return disk.records

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import hashlib
 import logging
 import random
+import sys
 import time
 import traceback
+import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import Any
-from unittest import mock
 
-from core.domain.instrument import Instrument
 from core.domain.operator import Verb
 from core.domain.orders import OrderState
-from core.domain.records import Record
+from core.domain.records import CursorRecord, EquityRecord, FirstPriceRecord, Record
 from tests.simulation.candles import MemoryCandles
 from tests.simulation.checker import compare, compare_books, journal_orders
 from tests.simulation.faults import Asked
@@ -29,8 +29,7 @@ from tests.simulation.plan import Episode, make_plan
 from tests.simulation.process import Machine, Process, is_ordinary
 from tests.simulation.trading import make_settings, make_strategy
 from tests.simulation.transport import Answer, Fate, Outcome, virtual_ccxt
-from tests.simulation.world import OTHER_SYMBOL, START_PRICES, World
-from tests.venue.contracts import Contract
+from tests.simulation.world import START_PRICES, World
 
 SYMBOLS = ("BTCUSDT", "ETHUSDT")
 HOUR_MS = 3_600_000
@@ -56,6 +55,7 @@ class Result:
     counts: Counter[str] = field(default_factory=Counter)
     virtual_s: float = 0.0
     wall_s: float = 0.0
+    cpu_s: float = 0.0
     converged_s: float | None = None
     trace: str = ""
 
@@ -83,11 +83,47 @@ class Trace:
         return self._hash.hexdigest()
 
 
+class Told:
+    """Prints what happens, for a reader of a replay: requests and their fate, records, and the engine's own log."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def _say(self, text: str) -> None:
+        print(_at(self._world.clock.now_ms(), START_MS), text)
+
+    def asked(self, asked: Asked, outcome: Outcome) -> None:
+        shown = {key: value for key, value in asked.params.items() if key not in _UNSHOWN}
+        self._say(f"> {asked.method} {asked.path} {shown} {'' if outcome is Outcome.ANSWERED else outcome.name}")
+
+    def answered(self, asked: Asked, fate: Fate, answer: Answer | None) -> None:
+        sent = fate.answer or answer
+        if sent is not None and (asked.method != "GET" or sent.status != 200):
+            self._say(f"< {asked.method} {asked.path} {fate.outcome.name} {sent.status} {sent.body[:160]}")
+
+    def committed(self, records: Sequence[Record]) -> None:
+        for record in records:
+            if not isinstance(record, CursorRecord | FirstPriceRecord | EquityRecord):
+                self._say(f"= {record}")
+
+    def log_handler(self) -> logging.Handler:
+        said = self
+
+        class Handler(logging.Handler):
+            def emit(self, record: logging.LogRecord) -> None:
+                said._say(f"# {record.levelname} {record.getMessage()}")
+
+        return Handler(logging.INFO)
+
+
+_UNSHOWN = frozenset({"timestamp", "recvWindow", "signature", "newOrderRespType", "algoType"})
+
+
 class Hour:
     """Lives of the process through a plan of episodes."""
 
     def __init__(
-        self, loop: VirtualLoop, seed: int, length_ms: int, plan: Sequence[Episode], whole_trace: bool
+        self, loop: VirtualLoop, seed: int, length_ms: int, plan: Sequence[Episode], *, whole_trace: bool, told: bool
     ) -> None:
         self.loop = loop
         self.rng = random.Random(f"hour {seed}")
@@ -99,16 +135,17 @@ class Hour:
         self.trace = Trace(self.world, whole_trace)
         self.world.storm.observers.append(self.trace)
         self.disk.observers += [self.world.marks.committed, self.trace.committed]
+        self.told = Told(self.world) if told else None
+        if self.told is not None:
+            self.world.storm.observers.append(self.told)
+            self.disk.observers.append(self.told.committed)
         settings = make_settings(SYMBOLS)
-        instruments = {symbol: instrument_of(self.world.exchange.contracts[symbol]) for symbol in SYMBOLS}
         self.machine = Machine(
             world=self.world,
             disk=self.disk,
             candles=MemoryCandles(),
             settings=settings,
             strategy=make_strategy(seed, reverses=seed % 2 == 0),
-            instruments=instruments,
-            initial_usdt=self.world.venue.ledger.wallet_usdt,
         )
         self.lives = 0
         self.process: Process | None = None
@@ -175,10 +212,19 @@ class Hour:
         result.faults.update(f"episode {episode.kind}" for episode in self.plan)
         result.trace = self.trace.digest()
 
+    def note_stray(self, told: dict[str, Any]) -> None:
+        """An error that nobody awaited. ccxt leaves a frame that is no JSON to the loop, and stops listening."""
+        error = told.get("exception")
+        if isinstance(error, ValueError) and "JSON" in type(error).__name__:
+            self.world.marks.reach("frame that is no JSON")
+            return
+        where = "".join(traceback.format_exception(error)) if error is not None else ""
+        self.result.problems.append(f"left to the loop: {told.get('message')} {told.get('task', '')} {where}")
+
     def _differences(self) -> list[str]:
         if self.process is None or self.process.trader is None or not self.process.is_running:
             return ["the engine does not run"]
-        found = compare(self.world.exchange, self.disk.records, self.machine.instruments)
+        found = compare(self.world.exchange, self.disk.records)
         return found + compare_books(self.world.exchange, self.process.trader, {})
 
     async def _until_equal(self, limit_s: int) -> float | None:
@@ -208,8 +254,8 @@ class Hour:
                 return
             self._dead.append(process)
             if process.task.done():
-                process.network.cut()
                 self._note_end(process)
+                process.kill()  # What the engine's end left behind ends with the process.
             await asyncio.sleep(0.3 + 1.2 * self.rng.random())
 
     async def _end(self, process: Process) -> None:
@@ -242,12 +288,16 @@ class Hour:
             if order.state is OrderState.INTENT:
                 sent = order.client_order_id in marks._posted
                 marks.reach("killed with an order in flight" if sent else "killed with an intent not sent")
+        if self.told is not None:
+            self.told._say("! the process is killed")
         process.kill()
         self._killed.set()
 
     def _begin(self, episode: Episode) -> None:
         if self.world.is_calm:
             return
+        if self.told is not None:
+            self.told._say(f"! {episode}")
         if episode.kind not in PROCESS_EPISODES:
             self.world.begin(episode)
         elif episode.kind == "kill":
@@ -286,57 +336,51 @@ class _KillAtOrder:
     def answered(self, asked: Asked, fate: Fate, answer: Answer | None) -> None: ...
 
 
-def run_seed(seed: int, *, hours: float = 1.0, whole_trace: bool = False) -> Result:
+def run_seed(seed: int, *, hours: float = 1.0, whole_trace: bool = False, told: bool = False) -> Result:
     """The result of one seed; what goes wrong is in it, never raised."""
-    length_ms = int(hours * HOUR_MS)
+    began, began_cpu = time.perf_counter(), time.process_time()
+    result = _run_hour(seed, int(hours * HOUR_MS), whole_trace=whole_trace, told=told)
+    with _unheard():
+        gc.collect()
+    result.wall_s, result.cpu_s = time.perf_counter() - began, time.process_time() - began_cpu
+    return result
+
+
+def _run_hour(seed: int, length_ms: int, *, whole_trace: bool, told: bool) -> Result:
     plan = make_plan(seed, length_ms, QUIET_MS, EPISODE_EVERY_MS)
     loop = VirtualLoop(f"loop {seed}")
     asyncio.set_event_loop(loop)
-    began = time.perf_counter()
-    hour = Hour(loop, seed, length_ms, plan, whole_trace)
-    strays: list[str] = []
-    loop.set_exception_handler(lambda _, told: strays.append(_stray(told)))
+    hour = Hour(loop, seed, length_ms, plan, whole_trace=whole_trace, told=told)
+    result = hour.result
+    loop.set_exception_handler(lambda _, what: hour.note_stray(what))
     try:
-        with virtual_ccxt(hour.world.clock), quiet_machine():
+        with virtual_ccxt(hour.world.clock), quiet_machine(hour.told):
             try:
                 loop.run_until_complete(hour.run())
             except StuckError as error:
-                hour.result.problems.append(f"stuck: {error}")
+                result.problems.append(f"stuck: {error}")
             except Exception:  # noqa: BLE001 - a seed that breaks the harness is a finding like any other
-                hour.result.problems.append(f"the simulation broke: {traceback.format_exc()}")
-            hour.result.problems += [f"left to the loop: {text}" for text in strays]
-            hour.result.virtual_s = loop.time()
-            hour.result.wall_s = time.perf_counter() - began
-            loop.set_exception_handler(lambda _, told: None)
-            end_all(loop)
+                result.problems.append(f"the simulation broke: {traceback.format_exc()}")
+            result.virtual_s = loop.time()
+            loop.set_exception_handler(lambda _, what: None)
+            with _unheard():
+                end_all(loop)
     finally:
         asyncio.set_event_loop(None)
         loop.close()
-    return hour.result
+    return result
 
 
-def instrument_of(contract: Contract) -> Instrument:
-    return Instrument(
-        symbol=contract.symbol,
-        base=contract.symbol.removesuffix("USDT"),
-        tick_size=contract.tick_size,
-        lot_size=contract.lot_size,
-        contract_size=Decimal(1),
-        min_lots=contract.min_lots,
-        max_lots=contract.max_market_lots,
-        min_notional_usdt=contract.min_notional_usdt,
-        maker_fee_bps=Decimal(2),
-        taker_fee_bps=Decimal(5),
-        max_leverage=int(contract.brackets[0]["initialLeverage"]),
-        maintenance_margin_pct=Decimal("0.5"),
-        liquidation_fee_bps=Decimal("125"),
-    )
-
-
-def _stray(told: dict[str, Any]) -> str:
-    error = told.get("exception")
-    where = "".join(traceback.format_exception(error)) if error is not None else ""
-    return f"{told.get('message')} {where}"
+@contextmanager
+def _unheard() -> Iterator[None]:
+    """What a killed process's coroutines say when they are taken apart is of no account."""
+    hook, sys.unraisablehook = sys.unraisablehook, lambda _: None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        sys.unraisablehook = hook
 
 
 def _at(time_ms: int, start_ms: int) -> str:
@@ -345,15 +389,18 @@ def _at(time_ms: int, start_ms: int) -> str:
 
 
 @contextmanager
-def quiet_machine() -> Iterator[None]:
-    """No log is written, and the loop's own lag, which is none, is not measured fifty times a second."""
-    with mock.patch("core.lag._PERIOD_S", 600.0):
-        before = logging.root.manager.disable
+def quiet_machine(told: Told | None) -> Iterator[None]:
+    """No log is written, except where it is `told`."""
+    product = logging.getLogger("quarterdeck"), logging.getLogger("core")
+    disabled = logging.root.manager.disable
+    if told is None:
         logging.disable(logging.CRITICAL)
-        try:
-            yield
-        finally:
-            logging.disable(before)
-
-
-__all__ = ["OTHER_SYMBOL", "Result", "run_seed"]
+    for logger in product if told is not None else ():
+        logger.setLevel(logging.INFO)
+        logger.handlers = [told.log_handler()]
+    try:
+        yield
+    finally:
+        logging.disable(disabled)
+        for logger in product if told is not None else ():
+            logger.handlers = []

@@ -14,7 +14,7 @@ from tests.simulation.loop import LoopClock, SkewedClock, VirtualLoop
 from tests.simulation.marks import Marks
 from tests.simulation.plan import Episode
 from tests.simulation.transport import Answer, Fate, Network, Outcome, Peer, RefusedConnectionError
-from tests.venue.refusals import Refusal
+from tests.venue.refusals import RefusalError
 from tests.venue.streams import Connection
 from tests.venue.venue import BinanceVenue
 
@@ -24,8 +24,8 @@ OTHER_SYMBOL = "XRPUSDT"
 START_PRICES = {"BTCUSDT": 60_000.0, "ETHUSDT": 3_000.0, OTHER_SYMBOL: 2.5}
 
 HISTORY_BARS = 30
-STEP_MS = 2_500
-STEP_SIGMA = 0.00035
+STEP_MS = 4_000
+STEP_SIGMA = 0.00045
 
 
 class VenueServer:
@@ -86,13 +86,13 @@ class World:
         self.system_clock = SkewedClock(loop, start_ms)
         self.symbols = tuple(symbols)
         self.venue = BinanceVenue([*symbols, OTHER_SYMBOL], start_ms=start_ms)
-        self.venue.pace.kline_push_ms = 4_000
-        self.venue.pace.mark_push_ms = 5_000
+        self.venue.pace.kline_push_ms = 6_000
+        self.venue.pace.mark_push_ms = 15_000
         self.exchange = self.venue.exchange
         self.server = VenueServer(self.venue, self.clock)
         self.storm = Storm(random.Random(f"storm {seed}"), self.clock)
         self.marks = Marks()
-        self.meter = ProtectionMeter(self.exchange)
+        self.meter = ProtectionMeter(self.exchange, self.symbols)
         self.exchange.watchers.append(self.meter.changed)
         self.storm.observers.append(self.marks)
         self.network: Network | None = None
@@ -324,7 +324,7 @@ class World:
             self._later(episode.length_ms, self._withdraw, order)
             side = "BUY" if episode.amount < 0.5 else "SELL"
             self.venue.place_external(now_ms, symbol=OTHER_SYMBOL, side=side, quantity="50")
-        except Refusal:
+        except RefusalError:
             return
         self.marks.reach("external order seen")
 

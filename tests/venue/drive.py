@@ -19,9 +19,11 @@ Price = Decimal | float | str
 
 @dataclass
 class Pace:
-    """When what is pushed next. `kline_push_ms` is how often an open candle that changed is told of."""
+    """When what is pushed next. `kline_push_ms` is how often an open candle that changed is told of, `mark_push_ms` how
+    often mark prices and tickers are."""
 
     kline_push_ms: int = 2_000
+    mark_push_ms: int = SECOND_MS
     due_ms: int = 0
     second_due_ms: int = 0
     kline_due_ms: int = 0
@@ -36,7 +38,7 @@ def advance(exchange: Exchange, pace: Pace, now_ms: int) -> None:
             pace.kline_due_ms = _after(due_ms, pace.kline_push_ms)
             _push_open_candles(exchange, due_ms)
         if pace.second_due_ms <= due_ms:
-            pace.second_due_ms = _after(due_ms, SECOND_MS)
+            pace.second_due_ms = _after(due_ms, pace.mark_push_ms)
             broadcast.every_second(exchange.hub, list(exchange.markets.values()), due_ms)
         exchange.hub.expire_listen_keys(due_ms)
         pace.due_ms = _after(due_ms, MINUTE_MS)

@@ -65,6 +65,8 @@ class Connection:
 class FakeClient:
     """`dead` connections take a subscription and never say anything again; `refuses` new ones are refused."""
 
+    id = "binanceusdm"
+
     def __init__(self, exchange: FakeExchange) -> None:
         self.exchange = exchange
         self.has = {"watchOHLCVForSymbols": True, "watchMarkPrices": True}
@@ -172,11 +174,12 @@ class FakeExchange:
         return Bar(symbol, open_ms, MINUTE, *row[1:])
 
     async def read(self, method: str, *args: Any, weight: int = 1, **kwargs: Any) -> Any:
-        self.reads.append((self.clock.now_ms(), method, str(args[0])))
+        self.reads.append((self.clock.now_ms(), method, str(args[:1])))
         await asyncio.sleep(0.05)
         if self.is_down:
             raise UnavailableError("no answer")
         answer = {
+            "fetch_time": self._time,
             "fetch_ohlcv": self._klines,
             "fetch_funding_rate_history": self._funding,
             "fetch_bids_asks": self._tops,
@@ -190,8 +193,11 @@ class FakeExchange:
     async def close(self) -> None:
         pass
 
+    def _time(self) -> int:
+        return LoopClock().now_ms()
+
     def _klines(self, unified: str, frame: str, since_ms: int, limit: int) -> list[list[Any]]:
-        symbol, now_ms = self.symbol(unified), self.clock.now_ms()
+        symbol, now_ms = self.symbol(unified), self._time()
         opens = [at_ms for at_ms in range(since_ms, now_ms + 1, MINUTE) if at_ms not in self.absent.get(symbol, ())]
         rows = [self.row(symbol, at_ms, now_ms) for at_ms in opens[:limit]]
         return [row for row in rows if row is not None]
@@ -201,7 +207,7 @@ class FakeExchange:
             {"symbol": unified, "timestamp": at_ms, "fundingRate": 0.0001,
              "info": {"fundingRate": "0.00010000", "markPrice": "101.5"}}
             for symbol, at_ms in self.funded
-            if self.unified(symbol) == unified and since_ms <= at_ms <= self.clock.now_ms() - 3_000
+            if self.unified(symbol) == unified and since_ms <= at_ms <= self._time() - 3_000
         ]  # fmt: skip
 
     def _tops(self, names: list[str]) -> dict[str, dict[str, Any]]:
@@ -211,7 +217,7 @@ class FakeExchange:
         """Publish: candles each second, their closing frames 40 ms after, best prices and mark prices each second."""
         loop = asyncio.get_running_loop()
         while True:
-            now_ms = self.clock.now_ms()
+            now_ms = self._time()
             open_ms = now_ms - now_ms % MINUTE
             for symbol in self.symbols:
                 if now_ms == open_ms:
@@ -237,7 +243,7 @@ class FakeExchange:
     def _publish(self, url: str, message: dict[str, Any]) -> None:
         if self.drop(url, message):
             return
-        late_s = max(0.0, (message["E"] - self.clock.now_ms()) / 1_000) + self.delay_s(url, message)
+        late_s = max(0.0, (message["E"] - self._time()) / 1_000) + self.delay_s(url, message)
         for _ in range(self.times):
             asyncio.get_running_loop().call_later(late_s, self.client.deliver, url, message)
 

@@ -15,7 +15,7 @@ from core.domain.market import Bar, FirstPrice, FundingRate, MarketBatch, Quote
 from core.market.live import HEALTH_PART, LiveMarket
 from core.recovery import ResumePoint
 from core.settings import Settings, parse_settings
-from tests.core.market.fake_exchange import MINUTE, T0, FakeExchange
+from tests.core.market.fake_exchange import MINUTE, T0, FakeExchange, LoopClock
 from tests.core.market.memory_store import MemoryCandles
 from tests.core.market.virtual_loop import run_virtual
 
@@ -63,7 +63,7 @@ class Scene:
     async def _consume(self, point: ResumePoint) -> None:
         assert self.market is not None
         async for batch in self.market.batches(point):
-            self.given.append((self.exchange.clock.now_ms(), batch))
+            self.given.append((LoopClock().now_ms(), batch))
 
     async def _look(self) -> None:
         while True:
@@ -382,3 +382,18 @@ def test_back_fill_stores_every_closed_bar_and_never_the_open_one() -> None:
     assert all(bar == scene.exchange.final(*key) for key, bar in scene.store.rows.items())
     assert list(scene.store.rates) == [("BTCUSDT", T0 + 4 * MINUTE)]
     assert HEALTH_PART == "market stream"
+
+
+@pytest.mark.parametrize("wrong_ms", [8_000, -8_000])
+def test_a_clock_that_jumps_at_the_close_makes_no_open_bar_closed(wrong_ms: int) -> None:
+    scene = Scene()
+    scene.exchange.drop = lambda url, message: url == "candles" and message["k"]["x"]
+    clock = scene.exchange.clock
+    script = {
+        52.0: lambda: setattr(clock, "offset_ms", wrong_ms),
+        90.0: lambda: setattr(clock, "offset_ms", 0),
+        111.0: lambda: setattr(clock, "offset_ms", wrong_ms),
+    }
+    scene.play(minutes=4.5, script=script)
+    assert scene.bars("BTCUSDT") == [scene.exchange.final("BTCUSDT", T0 + minute * MINUTE) for minute in range(4)]
+    assert all(e.close_time_ms <= now_ms for now_ms, b in scene.given for e in b.events if isinstance(e, Bar))

@@ -80,7 +80,7 @@ class Desk:
         rows = [row for open_ms in opens if (row := candle(symbol, open_ms, served_ms)) is not None]
 
         def answer(now_ms: int) -> None:
-            closed, still_open = bars_of(symbol, rows, asked_ms)
+            closed, still_open = bars_of(symbol, rows)
             for found in closed:
                 self.bars.closed(found)
             if still_open is not None:

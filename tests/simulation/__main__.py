@@ -1,0 +1,127 @@
+"""Many seeds, or one told as it happens, or a soak. Exit code 1 where anything was wrong."""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+
+from tests.simulation.marks import ALL
+from tests.simulation.run import Result, run_seed
+
+MARKS_FROM_SEEDS = 100
+P99_LIMIT_MS = 2_000
+PROBLEMS_SHOWN = 3
+
+
+@dataclass
+class Totals:
+    """What all seeds came to."""
+
+    seeds: int = 0
+    failed: list[int] = field(default_factory=list)
+    gaps_ms: list[int] = field(default_factory=list)
+    reached: Counter[str] = field(default_factory=Counter)
+    faults: Counter[str] = field(default_factory=Counter)
+    counts: Counter[str] = field(default_factory=Counter)
+    virtual_s: float = 0.0
+    wall_s: float = 0.0
+    slowest_s: float = 0.0
+
+    def add(self, result: Result) -> None:
+        self.seeds += 1
+        if result.problems:
+            self.failed.append(result.seed)
+        self.gaps_ms += [gap for gap, _, _ in result.gaps_ms]
+        self.reached += result.reached
+        self.faults += result.faults
+        self.counts += result.counts
+        self.virtual_s += result.virtual_s
+        self.wall_s += result.wall_s
+        self.slowest_s = max(self.slowest_s, result.converged_s or 0.0)
+
+    def problems(self) -> list[str]:
+        """What is wrong with the run as a whole."""
+        found = [f"{len(self.failed)} of {self.seeds} seeds failed"] if self.failed else []
+        if self.seeds >= MARKS_FROM_SEEDS:
+            found += [f"never reached: {name}" for name in ALL if not self.reached[name]]
+            if self.p99_ms() > P99_LIMIT_MS:
+                found.append(f"unprotected for {self.p99_ms()} ms at p99; {P99_LIMIT_MS} is the limit")
+        return found
+
+    def p99_ms(self) -> int:
+        ordered = sorted(self.gaps_ms)
+        return ordered[int(len(ordered) * 0.99)] if ordered else 0
+
+
+def main(arguments: Iterable[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
+    parser.add_argument("--seeds", type=int, default=20, help="how many seeds to run")
+    parser.add_argument("--first", type=int, default=0, help="the first of them")
+    parser.add_argument("--jobs", type=int, default=2, help="how many at a time")
+    parser.add_argument("--hours", type=float, default=1.0, help="virtual hours of each")
+    parser.add_argument("--replay", type=int, metavar="SEED", help="run one seed and tell what happens")
+    parser.add_argument("--soak", action="store_true", help="24 virtual hours with 20 symbols, and the memory measured")
+    asked = parser.parse_args(None if arguments is None else list(arguments))
+    if asked.soak:
+        from tests.simulation.soak import soak
+
+        return soak()
+    if asked.replay is not None:
+        result = run_seed(asked.replay, hours=asked.hours, whole_trace=True, told=True)
+        print(f"trace {result.trace}")
+        print("\n".join(result.problems) or "no problems")
+        return 1 if result.problems else 0
+    totals = Totals()
+    for result in _results(range(asked.first, asked.first + asked.seeds), asked.jobs, asked.hours):
+        totals.add(result)
+        _tell_failure(result, asked.hours)
+    return _tell_totals(totals, asked.jobs)
+
+
+def _results(seeds: range, jobs: int, hours: float) -> Iterator[Result]:
+    run = partial(run_seed, hours=hours)
+    if jobs <= 1:
+        yield from map(run, seeds)
+        return
+    with ProcessPoolExecutor(jobs, initializer=gc.freeze) as pool:
+        yield from pool.map(run, seeds)
+
+
+def _tell_failure(result: Result, hours: float) -> None:
+    if not result.problems:
+        return
+    replay = f"python -m tests.simulation --replay {result.seed}" + (f" --hours {hours:g}" if hours != 1.0 else "")
+    print(f"seed {result.seed}: {len(result.problems)} problems; replay: {replay}", flush=True)
+    for problem in result.problems[:PROBLEMS_SHOWN]:
+        print(f"    {problem}", flush=True)
+
+
+def _tell_totals(totals: Totals, jobs: int) -> int:
+    counts, gaps = totals.counts, totals.gaps_ms
+    print(
+        f"{totals.seeds} seeds, {totals.virtual_s / 3600:.1f} virtual hours in {totals.wall_s:.0f} s of {jobs} jobs: "
+        f"{totals.virtual_s / max(totals.wall_s, 1e-9):.0f} virtual s per wall s and job"
+    )
+    print(
+        f"{counts['entry']} entries, {counts['stop']} stops, {counts['target']} targets, {counts['exit']} exits, "
+        f"{counts['fills']} fills, {counts['lives']} lives, {sum(totals.faults.values())} faults"
+    )
+    print(
+        f"unprotected {len(gaps)} times: p99 {totals.p99_ms()} ms, longest {max(gaps, default=0)} ms; "
+        f"books equal at most {totals.slowest_s:.0f} s after the faults"
+    )
+    print("marks: " + ", ".join(f"{name} {totals.reached[name]}" for name in ALL))
+    problems = totals.problems()
+    for problem in problems:
+        print(problem)
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
