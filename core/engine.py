@@ -103,8 +103,8 @@ class EngineParts:
 
     `trade_from_ms` is where a resumed account does: earlier bars are walked through without new entries.
     `feed` opens the market behind a resume point. `end_with_feed` ends the run when the recorded market does.
-    `attendants` run beside it from the recovery on. `real_time` is None for a recorded market. `lag_period_s` is how
-    often the loop's lag is measured.
+    `attendants` run beside it, from before the books are compared; `followers` only from after that. `real_time` is
+    None for a recorded market. `lag_period_s` is how often the loop's lag is measured.
     """
 
     mode: str
@@ -125,6 +125,7 @@ class EngineParts:
     publish_hz: float
     reconcile: Reconcile = reconcile
     attendants: Sequence[Attendant] = ()
+    followers: Sequence[Attendant] = ()
     real_time: RealTime | None = None
     lag_period_s: float = PERIOD_S
 
@@ -166,6 +167,7 @@ class Engine:
         self._progress: tuple[int, int] | None = None
         self._speed = 0.0
         self._seq = 0
+        self._following: list[asyncio.Task[None]] = []
         self._stop = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self.latest: Snapshot | None = None
@@ -187,7 +189,7 @@ class Engine:
             await self._until_over(trading)
             async with self._session.stepper.lock:
                 self._state = "stopping"
-                for task in (*tasks, trading, *self._session.tasks()):
+                for task in (*tasks, trading, *self._following, *self._session.tasks()):
                     task.cancel()
         self._publish_now()
 
@@ -233,6 +235,8 @@ class Engine:
 
     async def _trade(self, recollection: _Recollection, group: asyncio.TaskGroup) -> None:
         await self._settle(recollection)
+        for follow in self._parts.followers:
+            self._following.append(group.create_task(follow(self._trader, self._session.stepper)))
         await self._follow_market(group)
 
     async def _until_over(self, trading: asyncio.Task[None]) -> None:

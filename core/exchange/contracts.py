@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -42,14 +43,16 @@ async def load_instruments(
 
     Raises UnavailableError where a contract lacks its tick or lot size.
     """
-    tiers = (
-        await _ask(wire, "fetch_leverage_tiers", [wire.unified(symbol) for symbol in symbols]) if with_account else {}
-    )
+    names = [wire.unified(symbol) for symbol in symbols]
+    tiers: Row = {}
+    fees: list[Row] = [{}] * len(names)
+    if with_account:
+        # Side by side: positions may wait for this start.
+        asked = [_ask(wire, "fetch_leverage_tiers", names), *(_ask(wire, "fetch_trading_fee", name) for name in names)]
+        tiers, *fees = await asyncio.gather(*asked)
     instruments: dict[str, Instrument] = {}
-    for symbol in symbols:
-        unified = wire.unified(symbol)
+    for symbol, unified, fee in zip(symbols, names, fees, strict=True):
         market = wire.client.markets[unified]
-        fee = await _ask(wire, "fetch_trading_fee", unified) if with_account else {}
         terms = terms_of(market, fee, tiers.get(unified) or (), settings)
         if terms.assumed:
             log.info("%s: the exchange does not tell %s; assumed", symbol, " and ".join(terms.assumed))
