@@ -33,9 +33,12 @@ _FUNDING_PAGE, _MOST_FUNDING_PAGES = 100, 20
 
 
 def mend_mexc(client: Any) -> None:
-    """Orders with side, type, status and client id, and by client id; fills of futures; wallets with their margin."""
+    """Orders with side, type, status and client id, and by client id; fills of futures; wallets with their margin;
+    volumes in base units."""
     _wrap(client, "parse_order", mexc_order)
     _wrap(client, "custom_parse_balance", mexc_balance)
+    for name in ("parse_ohlcv", "parse_ws_ohlcv"):
+        _count_in_base_units(client, name)
     _ask_for_candles_to_an_end(client, _MEXC_CANDLES)
     _page_through_funding(client, "page_num", 1)
     _find_mexc_orders(client)
@@ -156,6 +159,19 @@ def apex_trade(row: Row) -> Row:
         "cost": float(Decimal(info["price"]) * Decimal(info["size"])),
         "fee": {"cost": float(info["fee"]), "currency": "USDT"},
     }
+
+
+def _count_in_base_units(client: Any, name: str) -> None:
+    """ccxt's candles of MEXC have their volume in contracts, those of the other exchanges in base units."""
+    parse = getattr(client, name)
+
+    def parsed(candle: Any, market: Any = None) -> list[Any]:
+        *row, volume = parse(candle, market)
+        if volume is None or not market or not market.get("contract"):
+            return [*row, volume]
+        return [*row, float(Decimal(str(volume)) * Decimal(str(market["contractSize"])))]
+
+    setattr(client, name, parsed)
 
 
 def _time_in_microseconds(client: Any, name: str) -> None:

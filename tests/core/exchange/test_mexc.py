@@ -84,18 +84,18 @@ async def test_a_contract_is_an_instrument(wire: Requests) -> None:
     assert instruments == {"BTCUSDT": CONTRACT}
 
 
-async def test_candles_come_from_rest_in_milliseconds_and_contracts(venue: MexcLoopback, wire: Requests) -> None:
+async def test_candles_come_from_rest_in_milliseconds_and_base_units(venue: MexcLoopback, wire: Requests) -> None:
     minutes = [[MINUTE_S + 60 * n, 31000 + n, 31010.5, 30990, 31005, 100 + n] for n in range(3)]
     venue.candles["BTC_USDT", "Min1"] = minutes
     rows = await wire.read("fetch_ohlcv", BTC, "1m", since=1000 * (MINUTE_S + 60), limit=10)
-    assert rows == [[1000 * row[0], *row[1:]] for row in minutes[1:]]
+    assert rows == [[1000 * row[0], *row[1:5], row[5] / 10_000] for row in minutes[1:]]
 
 
 async def test_candles_come_from_the_stream(venue: MexcLoopback, wire: Requests, only_loopback: list[str]) -> None:
     watch = asyncio.create_task(wire.client.watch_ohlcv(BTC, "1m"))
     await venue.until(lambda: any(socket.topics for socket in venue.sockets))
     await venue.push_candle("BTC_USDT", "Min1", [MINUTE_S, 31000, 31010.5, 30990, 31005, 7])
-    assert await watch == [[1000 * MINUTE_S, 31000.0, 31010.5, 30990.0, 31005.0, 7.0]]
+    assert await watch == [[1000 * MINUTE_S, 31000.0, 31010.5, 30990.0, 31005.0, 0.0007]]
     assert only_loopback[-1] == venue.url.replace("http://", "ws://") + "/edge"
 
 
