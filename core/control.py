@@ -101,7 +101,7 @@ class OrderView:
 
 @dataclass(frozen=True, slots=True)
 class ExternalOrderView:
-    """What others placed in the account: an order, or a position (then `type` is "position", `price` that of entry)."""
+    """What others placed in the account: an order, or a position (then `type` is "position", and no price is known)."""
 
     symbol: str
     side: str

@@ -349,6 +349,7 @@ class Engine:
         champions = self._session.champions()
         recent = self._recent
         quotes = self._parts.real_time.quotes() if self._parts.real_time is not None else {}
+        now_ms = self._parts.clock.now_ms()
         self.latest = Snapshot(
             seq=self._seq,
             status=self._status(),
@@ -357,7 +358,7 @@ class Engine:
                 for symbol, s in books.items()
                 if s.bar_close_ms
             ),
-            positions=tuple(position_view(s, quotes.get(symbol)) for symbol, s in books.items() if s.lots),
+            positions=tuple(position_view(s, now_ms, quotes.get(symbol)) for symbol, s in books.items() if s.lots),
             orders=tuple(order_view(order, s.instrument) for s in books.values() for order in s.orders.values()),
             signals=(
                 *outlook_views(books.values(), recent, self._trader.threshold_bps),

@@ -80,7 +80,9 @@ def _narrate(record: Record, instruments: Mapping[str, Instrument]) -> None:
         case AdjustmentRecord() if record.amount_usdt:
             _risk_log.warning("wallet moved by %+f USDT: %s", record.amount_usdt, record.what)
         case AdjustmentRecord():
-            _risk_log.error("%s %s: ours %s, venue %s", record.symbol, record.what, record.ours, record.theirs)
+            about = record.symbol or "account"
+            text = "%s: our books and the venue's differ: %s, ours %s, the venue's %s"
+            _risk_log.error(text, about, record.what, record.ours, record.theirs)
         case TrainingRecord() if record.status is not TrainingStatus.REQUESTED:
             level = logging.INFO if record.status is TrainingStatus.SWAPPED else logging.WARNING
             _model_log.log(level, "%s %s %s %s", record.symbol, record.status, record.version, record.note)

@@ -47,22 +47,25 @@ class Surroundings:
         return float(self.wire.clock.offset_ms)
 
     def external(self) -> tuple[ExternalOrderView, ...]:
-        return (
-            ()
-            if self.desk is None
-            else tuple(
-                ExternalOrderView(
-                    symbol=order.symbol,
-                    side=order.side,
-                    type=order.type,
-                    qty=float(order.qty),
-                    price=float(order.price) if order.price else None,
-                    state="open",
-                    client_order_id=order.order_id,
-                )
-                for order in self.desk.external_orders
+        if self.desk is None:
+            return ()
+        orders = [
+            ExternalOrderView(
+                symbol=order.symbol,
+                side=order.side,
+                type=order.type,
+                qty=float(order.qty),
+                price=float(order.price) if order.price else None,
+                state="open",
+                client_order_id=order.order_id,
             )
-        )
+            for order in self.desk.external_orders
+        ]
+        held = [
+            ExternalOrderView(symbol, "buy" if qty > 0 else "sell", "position", float(abs(qty)), None, "open", "")
+            for symbol, qty in self.desk.external_positions.items()
+        ]
+        return (*orders, *held)
 
     async def flatten_external(self, symbol: str) -> str:
         """Close what others hold and cancel what they placed, of one symbol or of all; one line of what was done.

@@ -115,6 +115,7 @@ class EngineSettings(_Section):
     inference_delay_ms: int = Field(100, ge=0, le=900)
     training_delay_seconds: int = Field(60, ge=1)
     first_price_delay_ms: int = Field(1000, ge=1, le=10_000)
+    paper_latency_ms: int = Field(150, ge=0, le=10_000)
     training_workers: int = Field(2, ge=1, le=16)
     worker_nice: int = Field(10, ge=0, le=19)
 

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from core.domain.instrument import Instrument
-from core.settings import Settings, parse_settings
+from core.settings import ExchangeSettings, Settings, parse_settings
 
 _START, _RULES = "start-", "rules-"
 
@@ -18,7 +18,9 @@ _NO_MATTER: dict[str, Any] = {
     "mode": True,
     "demo": True,
     "compute": True,
-    "engine": {"training_workers", "worker_nice"},
+    "live": True,
+    "engine": {"training_workers", "worker_nice", "paper_latency_ms"},
+    "exchange": set(ExchangeSettings.model_fields) - {"protection_limit_ms"},
 }
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
-from core.domain.errors import VenueRejectedError, VenueUnknownError
+from core.domain.errors import RejectKind, VenueRejectedError, VenueUnknownError
 from core.domain.market import FirstPrice, FundingRate, MarketEvent, Quote
 from core.domain.orders import OrderState, OrderUpdate
 from core.domain.records import FirstPriceRecord, Record
@@ -100,10 +100,10 @@ class Stepper:
         try:
             return await self._venue.place(order, now_ms)
         except VenueRejectedError as error:
-            state, reason = OrderState.REJECTED, str(error)
+            state, reason, kind = OrderState.REJECTED, str(error), error.kind
         except VenueUnknownError as error:
-            state, reason = OrderState.UNKNOWN, str(error)
-        return [OrderUpdate(order.client_order_id, order.symbol, state, now_ms, reason=reason)]
+            state, reason, kind = OrderState.UNKNOWN, str(error), RejectKind.OTHER
+        return [OrderUpdate(order.client_order_id, order.symbol, state, now_ms, reason=reason, kind=kind)]
 
     async def _cancel(self, command: CancelOrder, now_ms: int) -> Sequence[VenueEvent]:
         order = command.order

@@ -53,7 +53,7 @@ def _last(s: SymbolState, quote: Quote | None) -> float:
     return (quote.bid + quote.ask) / 2.0 if quote is not None else s.mark
 
 
-def position_view(s: SymbolState, quote: Quote | None = None) -> PositionView:
+def position_view(s: SymbolState, now_ms: int, quote: Quote | None = None) -> PositionView:
     """Valued at the quote where there is one, else at the mark."""
     trade = s.trade
     price = s.instrument.price
@@ -75,6 +75,8 @@ def position_view(s: SymbolState, quote: Quote | None = None) -> PositionView:
         opened_ms=trade.entry_time_ms if trade else 0,
         strategy=trade.strategy if trade else "",
         decimals=decimals(s.instrument),
+        protected=s.unprotected_since_ms is None,
+        unprotected_ms=None if s.unprotected_since_ms is None else max(0, now_ms - s.unprotected_since_ms),
     )
 
 

@@ -60,7 +60,7 @@ _PLAIN: dict[type[Any], tuple[str, int | None]] = {
     LimitRecord: ("limit_events", None),
     OperatorRecord: ("operator_commands", None),
     EquityRecord: ("equity", 1),
-    WatchRecord: ("watches", 1),
+    WatchRecord: ("watches", None),
     TrainingRecord: ("training", None),
     AdjustmentRecord: ("adjustments", None),
 }
@@ -132,8 +132,8 @@ class SqliteJournal:
             await self._call(lambda connection: self._write(connection, records))
 
     async def load(self) -> list[Record]:
-        """In the order of their commit: all records, but of predictions and signals the last RECENT, of equity and
-        watches the last, and of the cursors the last of each symbol.
+        """In the order of their commit: all records, but of predictions and signals the last RECENT, of equity the
+        last, and of the cursors the last of each symbol.
         """
         return await self._call(self._read)
 
@@ -258,8 +258,7 @@ def read_records(
     """Records with their places, in the order of their commit; `span` bounds the places, both ends included.
 
     Of the cursors only the newest of each symbol are kept in the database: the others leave gaps between the places.
-    With `recent`, only so many of the newest predictions and signals are read, and of equity and
-    watches the last.
+    With `recent`, only so many of the newest predictions and signals are read, and of equity the last.
     """
     found = [*_read_orders(connection, account, span), *_read_plain(connection, account, span, recent)]
     found.sort(key=lambda item: item[0])

@@ -32,7 +32,7 @@ class JournalReader:
             try:
                 self._connection.execute("BEGIN")
                 row = self._connection.execute(
-                    "SELECT account, last_seq FROM journals ORDER BY last_commit DESC LIMIT 1"
+                    "SELECT account, last_seq FROM journals ORDER BY last_seq > 0 DESC, last_commit DESC LIMIT 1"
                 ).fetchone()
             except BaseException:
                 self._connection.close()

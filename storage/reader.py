@@ -197,7 +197,11 @@ class Reader:
                     "bring it up to date with: quarterdeck run"
                 )
             self._connection.row_factory = _as_dict
-            sql = "SELECT account FROM journals WHERE :account IN (account, '') ORDER BY last_commit DESC"
+            # An account that was opened and never written to (a start that failed) does not hide those that were.
+            sql = (
+                "SELECT account FROM journals WHERE :account IN (account, '') "
+                "ORDER BY last_seq > 0 DESC, last_commit DESC"
+            )
             row = self._connection.execute(sql, {"account": account or ""}).fetchone()
         if row is None:
             raise _no_account(self._path, account or "")

@@ -36,7 +36,9 @@ class RowShape(Generic[T]):
         leaves = list(_leaves(cls, ""))
         self.columns = [leaf.path.rpartition(".")[2] for leaf in leaves]
         self._make: Callable[[Iterator[Any]], T] = _maker(cls)
-        self._get = attrgetter(*(leaf.path for leaf in leaves))
+        paths = [leaf.path for leaf in leaves]
+        get = attrgetter(*paths)
+        self._get: Convert = get if len(paths) > 1 else lambda value: (get(value),)
         self._to_sql = [(i, leaf.to_sql) for i, leaf in enumerate(leaves) if leaf.to_sql]
         self._from_sql = [(i, leaf.from_sql) for i, leaf in enumerate(leaves) if leaf.from_sql]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from decimal import Decimal
 
 from core.clock import Clock
 from core.domain.errors import UnavailableError
@@ -49,6 +50,14 @@ class AccountDesk:
     def external_orders(self) -> tuple[ExternalOrder, ...]:
         """What others placed on the account, as of the last look."""
         return () if self._reconciler is None else self._reconciler.external
+
+    @property
+    def external_positions(self) -> dict[str, Decimal]:
+        """Base units that others hold on the account, negative when short, by symbol."""
+        if self._reconciler is None:
+            return {}
+        rules = self._venue.instruments
+        return {symbol: rules[symbol].qty(lots) for symbol, lots in self._reconciler.external_lots().items()}
 
     async def prepare(self) -> None:
         """Set the account up. Raises RefusedError where it cannot be brought into the form that is asked for."""

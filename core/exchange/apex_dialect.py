@@ -28,6 +28,7 @@ class ApexOmni:
         "ccxt tells the equity of an Apex account, open profit included, and not its wallet",
         "ccxt can neither set nor read margin mode and position mode on Apex (setMarginMode, setPositionMode)",
         "ccxt sets leverage on Apex but cannot read it back without an open position (fetchLeverage)",
+        "ccxt does not tell the fees of an Apex account: those of the settings count (fetchTradingFee)",
         "ccxt has no present funding rate for Apex, only past ones (fetchFundingRate)",
         "an order on Apex ends by itself after 30 days, stops included",
         "ccxt does not know Apex's error codes: a refusal and a trouble of the exchange look alike",

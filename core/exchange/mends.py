@@ -27,11 +27,25 @@ _APEX_STATES = {
 }
 
 
+_LEAST_MICROSECONDS = 100_000_000_000_000
+_MEXC_CANDLES, _APEX_CANDLES = 2000, 200
+_FUNDING_PAGE, _MOST_FUNDING_PAGES = 100, 20
+
+
 def mend_mexc(client: Any) -> None:
-    """Orders with side, type, status and client id, and by client id; fills of futures; wallets with their margin."""
-    parse_trade, fetch_order, cancel_order = client.parse_trade, client.fetch_order, client.cancel_order
+    """Orders with side, type, status and client id, and by client id; fills of futures; wallets with their margin;
+    volumes in base units."""
     _wrap(client, "parse_order", mexc_order)
     _wrap(client, "custom_parse_balance", mexc_balance)
+    for name in ("parse_ohlcv", "parse_ws_ohlcv"):
+        _count_in_base_units(client, name)
+    _ask_for_candles_to_an_end(client, _MEXC_CANDLES)
+    _page_through_funding(client, "page_num", 1)
+    _find_mexc_orders(client)
+
+
+def _find_mexc_orders(client: Any) -> None:
+    parse_trade, fetch_order, cancel_order = client.parse_trade, client.fetch_order, client.cancel_order
 
     def parse_fill(trade: Row, market: Any = None) -> Row:
         # Without a position mode ccxt reads a fill as one of spot, and loses its amount and time.
@@ -70,6 +84,10 @@ def mend_apex(client: Any) -> None:
     _wrap(client, "parse_order", apex_order)
     _wrap(client, "parse_trade", apex_trade)
     _wrap(client, "parse_ws_trade", apex_trade)
+    for name in ("handle_order_book", "handle_ticker"):
+        _time_in_microseconds(client, name)
+    _ask_for_candles_to_an_end(client, _APEX_CANDLES)
+    _page_through_funding(client, "page", 0)
 
 
 def mexc_order(row: Row) -> Row:
@@ -141,6 +159,66 @@ def apex_trade(row: Row) -> Row:
         "cost": float(Decimal(info["price"]) * Decimal(info["size"])),
         "fee": {"cost": float(info["fee"]), "currency": "USDT"},
     }
+
+
+def _count_in_base_units(client: Any, name: str) -> None:
+    """ccxt's candles of MEXC have their volume in contracts, those of the other exchanges in base units."""
+    parse = getattr(client, name)
+
+    def parsed(candle: Any, market: Any = None) -> list[Any]:
+        *row, volume = parse(candle, market)
+        if volume is None or not market or not market.get("contract"):
+            return [*row, volume]
+        return [*row, float(Decimal(str(volume)) * Decimal(str(market["contractSize"])))]
+
+    setattr(client, name, parsed)
+
+
+def _time_in_microseconds(client: Any, name: str) -> None:
+    """ccxt takes the time of a frame for microseconds; Apex documents some in milliseconds."""
+    handle = getattr(client, name)
+
+    def handled(connection: Any, message: Row) -> None:
+        told = int(message.get("ts") or 0)
+        handle(connection, {**message, "ts": told * 1000} if 0 < told < _LEAST_MICROSECONDS else message)
+
+    setattr(client, name, handled)
+
+
+def _ask_for_candles_to_an_end(client: Any, most: int) -> None:
+    """Where more candles follow than fit an answer, it is not said which of them come: an end leaves no choice."""
+    fetch = client.fetch_ohlcv
+
+    async def fetch_ohlcv(
+        symbol: str,
+        timeframe: str = "1m",
+        since: int | None = None,
+        limit: int | None = None,
+        params: Row | None = None,
+    ) -> Any:
+        limit = min(limit or most, most)
+        last = {} if since is None else {"end": since // 1000 + client.parse_timeframe(timeframe) * (limit - 1)}
+        return await fetch(symbol, timeframe, since, limit, {**last, **(params or {})})
+
+    client.fetch_ohlcv = fetch_ohlcv
+
+
+def _page_through_funding(client: Any, page_key: str, first: int) -> None:
+    """The exchanges tell past funding rates newest first, a hundred at a time."""
+    fetch = client.fetch_funding_rate_history
+
+    async def fetch_funding_rate_history(
+        symbol: str, since: int | None = None, limit: int | None = None, params: Row | None = None
+    ) -> Any:
+        rows: list[Row] = []
+        for page in range(first, first + _MOST_FUNDING_PAGES):
+            told = await fetch(symbol, None, _FUNDING_PAGE, {**(params or {}), page_key: page})
+            rows = [*told, *rows]
+            if len(told) < _FUNDING_PAGE or since is None or told[0]["timestamp"] < since:
+                break
+        return client.filter_by_since_limit(rows, since, limit, "timestamp")
+
+    client.fetch_funding_rate_history = fetch_funding_rate_history
 
 
 def _wrap(client: Any, name: str, mend: Callable[[Row], Row]) -> None:

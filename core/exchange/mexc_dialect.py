@@ -34,6 +34,7 @@ class MexcSwap:
         "ccxt does not notice when MEXC refuses the sign-in to the private stream",
         "ccxt sets leverage and margin mode on MEXC only for one direction at a time, and only both together",
         "ccxt's stream of the MEXC balance leaves out the margin of open positions",
+        "ccxt does not tell the fees of a MEXC futures account: those of the settings count",
         "ccxt has no open interest for MEXC (fetchOpenInterest)",
         "MEXC has no test network",
     )

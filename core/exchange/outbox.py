@@ -85,11 +85,12 @@ class Outbox:
 
     def place(self, order: Order) -> None:
         """Raises VenueRejectedError where too much waits already."""
-        self._put(_Job(order, is_cancel=False, queued_ms=self._wire.clock.now_ms()))
+        if not self._waits(order, is_cancel=False):
+            self._put(_Job(order, is_cancel=False, queued_ms=self._wire.clock.now_ms()))
 
     def cancel(self, order: Order) -> None:
         """Raises VenueRejectedError where too much waits already."""
-        if not any(job.is_cancel and job.order.client_order_id == order.client_order_id for job in self._jobs):
+        if not self._waits(order, is_cancel=True):
             self._put(_Job(order, is_cancel=True, queued_ms=self._wire.clock.now_ms()))
 
     def is_busy_with(self, client_order_id: str) -> bool:
@@ -127,6 +128,11 @@ class Outbox:
         except TimeoutError:
             pass
 
+    def _waits(self, order: Order, *, is_cancel: bool) -> bool:
+        return any(
+            job.is_cancel == is_cancel and job.order.client_order_id == order.client_order_id for job in self._jobs
+        )
+
     def _put(self, job: _Job) -> None:
         if len(self._jobs) >= _MAX_JOBS:
             raise VenueRejectedError(f"{len(self._jobs)} orders wait to be sent already")
@@ -161,7 +167,7 @@ class Outbox:
     async def _place(self, job: _Job, answers: Answers) -> _Told:
         """Sends, and returns what is to be told of it."""
         order = job.order
-        may_rest = order.client_order_id in self._uncertain
+        may_rest = order.client_order_id in self._uncertain or order.client_order_id in self._sent_ms
         if order.role is OrderRole.ENTRY and self._wire.clock.now_ms() - job.queued_ms > ENTRY_MAX_AGE_MS:
             late = VenueRejectedError("not sent: it came too late to be sent")
             return answers.refused(order, late, may_rest=may_rest)

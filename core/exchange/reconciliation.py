@@ -122,6 +122,10 @@ class Reconciler:
             before = [order for order in self._books.open_orders() if order.symbol in held and _is_resting_stop(order)]
             self._check(before, await self._venue.open_rows(held, conditional_only=True))
 
+    def external_lots(self) -> dict[str, int]:
+        """Signed lots that others hold on the account, as of the last look; flat symbols left out."""
+        return {symbol: lots for symbol, lots in self._external_lots.items() if lots}
+
     async def flatten_external(self, symbol: str) -> str:
         """Cancel the orders of others on `symbol` and close their share of the position at market."""
         wire, instrument = self._venue.wire, self._venue.instruments[symbol]

@@ -188,6 +188,8 @@ class Resolver:
             news[cid] = (order.state, order.filled_lots, since_ms)
             if cid in self._questions or self._venue.outbox.is_busy_with(cid):
                 continue
+            if self._venue.known.by_client_id(cid) is None:
+                continue  # Its intent is being made durable: it has not been handed over yet.
             canceling = cid in self._books.trader.state.symbols[order.symbol].canceling
             patience_ms = _CANCEL_AGAIN_MS if canceling else self._patience_ms(order)
             self._is_stirring = self._is_stirring or patience_ms < _FOR_EVER_MS
@@ -230,10 +232,14 @@ class Resolver:
 
     async def _answer(self, order: Order, question: _Question) -> bool:
         """Whether the question is settled."""
+        outbox = self._venue.outbox
+        sent_ms = outbox.sent_ms(order)
         try:
             seen = await self._venue.look(order)
             if seen is None:
-                return await self._absent(order, question)
+                if outbox.is_busy_with(order.client_order_id) or outbox.sent_ms(order) != sent_ms:
+                    return False  # It left while we asked: the answer is of before.
+                return await self._absent(self._books.order(order), question)
             question.absent_ms = None
             done = await self._books.settle(order, seen, fetch=True)
         except (UnavailableError, VenueUnknownError) as error:
@@ -262,6 +268,7 @@ class Resolver:
         once only."""
         if (
             order.state is OrderState.UNKNOWN
+            and not self._venue.outbox.is_busy_with(order.client_order_id)
             and self._venue.wire.dialect.is_conditional(order)
             and self._books.is_wanted(order)
         ):

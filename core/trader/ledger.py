@@ -126,6 +126,14 @@ class Ledger:
     def wallet_usdt(self) -> Decimal:
         return self._balances[Book.WALLET]
 
+    @property
+    def imbalance_usdt(self) -> Decimal:
+        """The sum of all books: zero, or something other than `book` changed one."""
+        total = ZERO
+        for balance in self._balances.values():
+            total = EXACT.add(total, balance)
+        return total
+
     def unrealised_usdt(self, symbol: str, mark_price: Decimal) -> Decimal:
         position = self.positions.get(symbol)
         if position is None:

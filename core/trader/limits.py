@@ -164,6 +164,14 @@ BOOKS = LimitRule(
     "fills that were not booked, because no order of ours explains them",
     warns=False,
 )
+INVARIANT = LimitRule(
+    "invariant",
+    "faults",
+    LimitEffect.NO_NEW_ENTRIES,
+    "when every check of orders, positions and money passes again",
+    "checks of orders, positions and money that fail",
+    warns=False,
+)
 
 RULES: dict[str, LimitRule] = {
     rule.name: rule
@@ -182,6 +190,7 @@ RULES: dict[str, LimitRule] = {
         UNPROTECTED,
         CONNECTION,
         BOOKS,
+        INVARIANT,
     )
 }
 

@@ -51,6 +51,7 @@ from core.domain.trading import (
     Signal,
     SignalAction,
 )
+from core.invariants import check_trader
 from core.settings import Settings
 from core.strategy import Strategy
 from core.trader import limits
@@ -124,7 +125,24 @@ class Trader:
         now_ms = timer.time_ms
         commands = self._sample(now_ms)
         self.readings = self.guard.measure(self.state, now_ms, self.state.symbols)
-        return commands + self._heed(self.readings, now_ms)
+        return commands + self._heed(self.readings, now_ms) + self._check(now_ms)
+
+    def _check(self, now_ms: int) -> list[Command]:
+        """An engine whose own books contradict each other enters nothing more."""
+        broken = check_trader(self)
+        if not broken and self.guard.level(limits.INVARIANT) == "ok":
+            return []
+        return journalled(
+            self.guard.check(
+                limits.INVARIANT,
+                "",
+                float(len(broken)),
+                1.0,
+                breached=bool(broken),
+                now_ms=now_ms,
+                note="; ".join(broken[:3]),
+            )
+        )
 
     def _heed(self, readings: list[Reading], now_ms: int) -> list[Command]:
         """Say which limits fired or cleared; close everything for as long as one of them asks for it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from decimal import Decimal
 
-from core.domain.errors import VenueRejectedError
+from core.domain.errors import RejectKind, VenueRejectedError
 from core.domain.orders import Order, OrderType
 from core.trader.fills import stop_is_touched, target_is_touched
 from core.venues.book import TRIGGERED, Book
@@ -24,8 +24,8 @@ def check_order(order: Order, book: Book, books: Iterable[Book], wallet_usdt: De
         _check_margin(order, book, books, wallet_usdt)
 
 
-def _refuse(order: Order, why: str) -> VenueRejectedError:
-    return VenueRejectedError(f"order {order.client_order_id}: {order.symbol} {why}")
+def _refuse(order: Order, why: str, kind: RejectKind = RejectKind.OTHER) -> VenueRejectedError:
+    return VenueRejectedError(f"order {order.client_order_id}: {order.symbol} {why}", kind)
 
 
 def _check_size(order: Order, book: Book) -> None:
@@ -45,7 +45,11 @@ def _check_prices(order: Order) -> None:
 
 def _check_reduce_only(order: Order, book: Book) -> None:
     if order.reduce_only and not book.reducible_lots(order.side.sign):
-        raise _refuse(order, f"reduce-only {order.side} has no position to reduce (position {book.lots} lots)")
+        raise _refuse(
+            order,
+            f"reduce-only {order.side} has no position to reduce (position {book.lots} lots)",
+            RejectKind.REDUCE_ONLY,
+        )
 
 
 def _check_trigger(order: Order, book: Book) -> None:
@@ -57,7 +61,7 @@ def _check_trigger(order: Order, book: Book) -> None:
     trigger = float(book.instrument.price(order.trigger_ticks or 0))
     touched = stop_is_touched if order.type is OrderType.STOP_MARKET else target_is_touched
     if touched(sign, trigger, price, price):
-        raise _refuse(order, f"trigger {trigger} would fire at once, the price is {price}")
+        raise _refuse(order, f"trigger {trigger} would fire at once, the price is {price}", RejectKind.WOULD_TRIGGER)
 
 
 def _check_notional(order: Order, book: Book) -> None:
@@ -78,5 +82,7 @@ def _check_margin(order: Order, book: Book, books: Iterable[Book], wallet_usdt: 
     available = available_usdt(wallet_usdt, books)
     if needed > available:
         raise _refuse(
-            order, f"needs {needed:.2f} USDT of margin and fee at {book.leverage}x, {available:.2f} are available"
+            order,
+            f"needs {needed:.2f} USDT of margin and fee at {book.leverage}x, {available:.2f} are available",
+            RejectKind.NO_MARGIN,
         )

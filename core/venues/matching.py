@@ -34,7 +34,7 @@ class Hit(NamedTuple):
     is_maker: bool
 
 
-def hits_in_bar(book: Book, bar: Bar, first_price_delay_ms: int) -> list[Hit]:
+def hits_in_bar(book: Book, bar: Bar, first_price_delay_ms: int, latency_ms: int = 0) -> list[Hit]:
     """Orders that a closed bar reaches, in arrival order, each with its stage.
 
     An order is reached only by a bar that closed after it arrived. One that was there by the bar's first price met
@@ -44,7 +44,7 @@ def hits_in_bar(book: Book, bar: Bar, first_price_delay_ms: int) -> list[Hit]:
     hits: list[Hit] = []
     close_ms = bar.close_time_ms
     for resting in book.resting.values():
-        arrived_ms = resting.order.updated_ms
+        arrived_ms = resting.order.updated_ms + latency_ms
         if arrived_ms >= close_ms:
             continue
         whole = arrived_ms <= bar.open_time_ms + first_price_delay_ms
@@ -65,14 +65,14 @@ def hits_in_bar(book: Book, bar: Bar, first_price_delay_ms: int) -> list[Hit]:
     return hits
 
 
-def hits_at_price(book: Book, time_ms: int, bid: float, ask: float) -> list[Hit]:
+def hits_at_price(book: Book, time_ms: int, bid: float, ask: float, latency_ms: int = 0) -> list[Hit]:
     """Orders that a first price or a quote reaches: all of them take, a buy at `ask` and a sell at `bid`.
 
-    Stops have the first stage, all others share the last.
+    Stops have the first stage, all others share the last. An order is reached from `latency_ms` after it was sent on.
     """
     hits: list[Hit] = []
     for resting in book.resting.values():
-        if resting.order.updated_ms > time_ms:
+        if resting.order.updated_ms + latency_ms > time_ms:
             continue
         sign = resting.sign
         price = ask if sign > 0 else bid

@@ -47,5 +47,6 @@ def journalled_venue(instruments: Mapping[str, Instrument], settings: Settings) 
             initial_balance_usdt=settings.account.initial_balance_usdt,
             leverage=settings.account.leverage,
             first_price_delay_ms=settings.engine.first_price_delay_ms,
+            latency_ms=settings.engine.paper_latency_ms if settings.mode == "paper" else 0,
         )
     )

@@ -59,7 +59,8 @@ class _Seen:
 
 class SimulatedVenue:
     """One-way positions, isolated margin at one leverage. `first_price_delay_ms` is how late a bar's first price comes:
-    an order that arrives within that time of a bar's open met the whole bar.
+    an order that arrives within that time of a bar's open met the whole bar. An order, or what a partial fill left of
+    one, is under way for `latency_ms` before anything can reach it.
 
     Raises SettingsError where `leverage` is more than an instrument allows.
     """
@@ -74,6 +75,7 @@ class SimulatedVenue:
         initial_balance_usdt: Decimal,
         leverage: int,
         first_price_delay_ms: int = 1000,
+        latency_ms: int = 0,
     ) -> None:
         for symbol, instrument in instruments.items():
             if leverage > instrument.max_leverage:
@@ -87,6 +89,7 @@ class SimulatedVenue:
         self._initial_balance_usdt = initial_balance_usdt
         self._leverage = leverage
         self._first_price_delay_ms = first_price_delay_ms
+        self._latency_ms = latency_ms
         self._clear()
 
     def _clear(self) -> None:
@@ -178,7 +181,7 @@ class SimulatedVenue:
         book.see_bar(bar)
         if not book.resting and not book.lots:
             return []
-        hits = hits_in_bar(book, bar, self._first_price_delay_ms) if book.resting else []
+        hits = hits_in_bar(book, bar, self._first_price_delay_ms, self._latency_ms) if book.resting else []
         if not hits and not book.is_liquidated_by(bar.low, bar.high, bar.close_time_ms):
             return []
         seen = _Seen(
@@ -198,7 +201,7 @@ class SimulatedVenue:
             return []
         if not book.resting and not book.lots:
             return []
-        hits = hits_at_price(book, time_ms, bid, ask) if book.resting else []
+        hits = hits_at_price(book, time_ms, bid, ask, self._latency_ms) if book.resting else []
         if not hits and not book.is_liquidated_by(bid, ask, time_ms):
             return []
         volume, cap_lots = 0.0, _UNCAPPED

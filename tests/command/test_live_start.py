@@ -158,3 +158,23 @@ def assert_nothing_told(home: Path, answer: kit.Answer) -> None:
         assert text not in answer.out + answer.err
         for path in home.rglob("*"):
             assert not path.is_file() or text.encode() not in path.read_bytes(), path
+
+
+def test_the_console_asks_the_root_again_after_a_wrong_tag(home: Path) -> None:
+    """With the real root and its keys; past the tag it finds no exchange, which it says, and the shell, too."""
+    (home / "settings.toml").write_text(f'mode = "live"\n{NOWHERE}\n[live]\npaper_hours_first = 0\n')
+    (home / "keys.toml").write_text(f'api_key = "{KEY}"\nsecret = "{SECRET}"\n')
+    (home / "keys.toml").chmod(0o600)
+    with Terminal("run", "--home", home) as terminal:
+        terminal.until_shown("account tag:", "TEST SERVER http://127.0.0.1:9")
+        terminal.press("K3Y9\r")
+        terminal.until_shown("REFUSED: this is not the account", "account tag: _")
+        terminal.press(TAG + "\r")
+        shown = terminal.until_shown("FAILED")
+        assert shown.splitlines()[0].startswith(" LIVE   FAILED ")
+        terminal.press("q")
+        assert terminal.exit_code() == 3
+        terminal.assert_restored()
+        assert KEY.encode() not in terminal.output
+        assert SECRET.encode() not in terminal.output
+    kit.assert_released(home)

@@ -38,8 +38,14 @@ def test_a_start_that_wrote_nothing_is_replaced_by_the_next() -> None:
 
 
 def test_what_no_decision_depends_on_is_not_kept() -> None:
-    other = rules(demo={"speed": 3.0, "seed": 11}, engine={"worker_nice": 3, "training_workers": 1})
+    other = rules(
+        demo={"speed": 3.0, "seed": 11},
+        engine={"worker_nice": 3, "training_workers": 1, "paper_latency_ms": 20},
+        live={"paper_hours_first": 0},
+        exchange={"id": "mexc", "base_url": "http://127.0.0.1:8080", "leverage_cap": 2, "reconcile_seconds": 5},
+    )
     assert other.digest() == PLAIN.digest()
+    assert rules(exchange={"protection_limit_ms": 9_000}).digest() != PLAIN.digest()
     assert rules(engine={"inference_delay_ms": 7}).digest() != PLAIN.digest()
     assert read_starts(start_meta(0, 0, other)) == [Start(0, PLAIN)]
 

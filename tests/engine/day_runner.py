@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,7 @@ class Market:
     def load_history(self) -> None:
         for symbol in SYMBOLS:
             price = STARTS[symbol][0]
-            first_ms = START_MS - HISTORY_BARS * MINUTE_MS
+            first_ms = START_MS - (HISTORY_BARS + 2) * MINUTE_MS
             bars = [
                 Bar(symbol, first_ms + i * MINUTE_MS, MINUTE_MS, price, price, price, price, 10.0)
                 for i in range(HISTORY_BARS)
@@ -128,7 +129,14 @@ class Quarterdeck:
         self.engine.stop()
         await self._task
 
+    async def kill(self) -> None:
+        """Between two steps of the loop, without a farewell."""
+        assert self._task is not None
+        self._task.cancel()
+        await asyncio.wait((self._task,))
+
     async def command(self, verb: Verb, symbol: str = "") -> str:
+        self.check()
         assert self.engine is not None
         result = await self.engine.command(verb, symbol, "the day")
         assert result.accepted, result.message
@@ -148,7 +156,8 @@ class Quarterdeck:
             parts = await exchange_parts(
                 request, self.home, self._settings, jump_follower(), clock, logs, stack, console=False
             )
-            self.engine = Engine(parts)
+            # Nobody looks at the screen, and the loop of a test has no lag to measure.
+            self.engine = Engine(replace(parts, publish_hz=0.02, lag_period_s=600.0))
             await self.engine.run()
 
 

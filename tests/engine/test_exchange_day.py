@@ -30,6 +30,10 @@ def plan(market: Market, quarterdeck: Quarterdeck, server: VenueServer) -> None:
     async def start() -> None:
         quarterdeck.start()
 
+    async def kill() -> None:
+        await quarterdeck.kill()
+        quarterdeck.start()
+
     async def cut() -> None:
         server.refuses_websockets = True
         await server.cut()
@@ -37,7 +41,7 @@ def plan(market: Market, quarterdeck: Quarterdeck, server: VenueServer) -> None:
     async def mend() -> None:
         server.refuses_websockets = False
 
-    market.acts = {610: flatten, 615: resume, 725: stop, 745: start, 1_115: cut, 1_125: mend, 1_430: flatten}
+    market.acts = {610: flatten, 615: resume, 725: stop, 745: start, 840: kill, 1_115: cut, 1_125: mend, 1_430: flatten}
 
 
 @pytest.fixture(scope="module")

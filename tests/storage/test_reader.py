@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 
 from core.domain.errors import StorageError, UnavailableError
+from core.domain.instrument import Instrument
 from core.domain.market import Bar
 from core.domain.operator import LimitEffect, LimitEvent, OperatorCommand, Verb
 from core.domain.orders import OrderRole, OrderState, OrderType, OrderUpdate, Side
@@ -46,9 +47,13 @@ T0 = 1_748_995_200_000  # 2025-06-04 00:00
 @pytest_asyncio.fixture
 async def journal(database: Database) -> AsyncIterator[SqliteJournal]:
     journal = await SqliteJournal.open(database, "demo")
-    await journal.put_instruments(list(load_instruments(ROOT / "data" / "instruments.toml", CostSettings()).values()))
+    await journal.put_instruments(_instruments())
     yield journal
     await journal.close()
+
+
+def _instruments() -> list[Instrument]:
+    return list(load_instruments(ROOT / "data" / "instruments.toml", CostSettings()).values())
 
 
 def equity(time_ms: int, wallet: str, unrealised: str = "0", peak: str = "10000", start: str = "10000") -> EquityRecord:
@@ -428,3 +433,37 @@ def test_the_reader_is_quick_to_import() -> None:
     code = f"import sys, storage.reader; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("last", ["demo", "paper", "live"])
+async def test_of_three_accounts_the_one_written_last_is_read_and_each_by_its_name(
+    database: Database, last: str
+) -> None:
+    accounts = [*sorted({"demo", "paper", "live"} - {last}), last]
+    for number, account in enumerate(accounts):
+        journal = await SqliteJournal.open(database, account)
+        await journal.put_instruments(_instruments())
+        await journal.set_meta({"mode": account})
+        held = Position("BTCUSDT", 10 + number, Decimal("1000"), T0, "t1")
+        order = replace(entry(number), state=OrderState.ACCEPTED)
+        await journal.commit([IntentRecord(order), PositionRecord(held, T0), equity(T0, f"{number + 1}000")])
+        await journal.close()
+    with Reader(database.path) as reader:
+        assert (reader.account, reader.status()["mode"]) == (last, last)
+    for number, account in enumerate(accounts):
+        with Reader(database.path, account) as reader:
+            status = reader.status()
+            assert (status["mode"], status["balance_usdt"]) == (account, (number + 1) * 1000.0)
+            assert [order["client_order_id"] for order in reader.orders()] == [f"qd{number}"]
+            assert [position["qty"] for position in reader.positions()] == [(10 + number) / 1000]
+
+
+async def test_an_account_that_was_only_opened_does_not_hide_the_others(database: Database) -> None:
+    paper = await SqliteJournal.open(database, "paper")
+    await paper.commit([equity(T0, "1000")])
+    await paper.close()
+    await (await SqliteJournal.open(database, "live")).close()
+    with Reader(database.path) as reader:
+        assert reader.account == "paper"
+    with Reader(database.path, "live") as reader, pytest.raises(UnavailableError, match="live has no balance yet"):
+        reader.status()

@@ -123,6 +123,7 @@ class ApexLoopback(Loopback):
         self.account = Account()
         self.contracts = {row["symbol"]: row for row in (dict(CONTRACT), {**CONTRACT, **LTC})}
         self.candles: dict[tuple[str, str], list[dict[str, str]]] = {}
+        self.funding: list[tuple[int, str]] = []
         self.last_price = {"BTC-USDT": Decimal(90000), "LTC-USDT": Decimal("88.62")}
         self.refusals: dict[str, RefusalError] = {}
         self.forbid_next = False
@@ -159,12 +160,19 @@ class ApexLoopback(Loopback):
                 return {"time": NOW_MS}
             case "klines":
                 symbol, first = query["symbol"], int(query.get("start", 0)) * 1000
+                last, limit = int(query.get("end", 1 << 40)) * 1000, min(int(query["limit"]), 200)
                 rows = self.candles.get((symbol, query["interval"]), [])
-                return {symbol: [row for row in rows if int(row["t"]) >= first][: int(query["limit"])]}
+                return {symbol: [row for row in rows if first <= int(row["t"]) <= last][-limit:]}
             case "history-funding":
-                return {"historyFunds": [], "totalSize": 0}
+                size, page = min(int(query["limit"]), 100), int(query["page"])
+                rows = [self._funding_row(query["symbol"], *settled) for settled in reversed(self.funding)]
+                return {"historyFunds": rows[page * size : (page + 1) * size], "totalSize": len(rows)}
         last = str(self.last_price["BTC-USDT"])
         return [{"symbol": "BTCUSDT", "lastPrice": last, "markPrice": last, "indexPrice": last, "fundingRate": "0"}]
+
+    def _funding_row(self, symbol: str, time_ms: int, rate: str) -> dict[str, Any]:
+        price = str(self.last_price[symbol])
+        return {"symbol": symbol, "rate": rate, "price": price, "fundingTime": time_ms, "fundingTimestamp": time_ms}
 
     def _private(self, method: str, path: str, sent: dict[str, str]) -> Any:
         account = self.account
@@ -289,12 +297,22 @@ class ApexLoopback(Loopback):
             for socket in [one for one in self.sockets if one.signed_in]:
                 await socket.send(message)
 
-    async def push_candle(self, symbol: str, row: Mapping[str, Any]) -> None:
+    async def push_candle(self, symbol: str, row: Mapping[str, Any], time_ms: int = NOW_MS) -> None:
         """A kline push of one minute; `row` replaces fields of the documented one."""
         message = json.loads(json.dumps(TESTNET["klines_documentation"][-1])) | {"topic": f"candle.1.{symbol}"}
-        message["data"][0] |= row
+        message["data"][0] |= {"time": time_ms, **row}
+        message["ts"] = time_ms
         for socket in self.sockets:
             if f"candle.1.{symbol}" in socket.topics:
+                await socket.send(message)
+
+    async def push_book(self, symbol: str, bid: str, ask: str, time_ms: int) -> None:
+        """An order book of one level a side. Its `ts` is in microseconds, as the tickers' is in the documentation."""
+        topic = f"orderBook25.H.{symbol}"
+        data = {"s": symbol, "b": [[bid, "1"]], "a": [[ask, "1"]], "u": 1}
+        message = {"topic": topic, "type": "snapshot", "ts": 1000 * time_ms, "data": data}
+        for socket in self.sockets:
+            if topic in socket.topics:
                 await socket.send(message)
 
     async def hear(self, socket: Socket, message: dict[str, Any]) -> None:

@@ -70,6 +70,7 @@ class MexcLoopback(Loopback):
         self.account = Account()
         self.contracts = {row["symbol"]: row for row in documented("ExchangeData/GetSymbols")}
         self.candles: dict[tuple[str, str], list[list[float]]] = {}
+        self.funding: list[tuple[int, float]] = []
         self.last_price = {"BTC_USDT": 31199.0, "ETH_USDT": 1208.35}
         self.refusals: dict[str, RefusalError] = {}
         self.documented_fills = False
@@ -102,13 +103,26 @@ class MexcLoopback(Loopback):
                 return {"data": documented("ExchangeData/GetTickers")[0] | {"symbol": query["symbol"]}}
             case ["funding_rate", symbol] if symbol != "history":
                 return {"data": documented("ExchangeData/GetFundingRate") | {"symbol": symbol}}
+            case ["funding_rate", "history"]:
+                return {"data": self._funding_page(query)}
             case ["deals", _]:
                 return {"data": documented("ExchangeData/GetRecentTrades")}
         raise RefusalError(1001, "Contract does not exist")
 
+    def _funding_page(self, query: dict[str, str]) -> dict[str, Any]:
+        size, page = int(query["page_size"]), int(query["page_num"])
+        if size > 100:
+            raise RefusalError(600, "Parameter error")
+        told = documented("ExchangeData/GetFundingRateHistory")
+        row = told["resultList"][0]
+        rows = [row | {"settleTime": ms, "fundingRate": rate} for ms, rate in reversed(self.funding)]
+        shown = rows[(page - 1) * size : page * size]
+        pages = {"totalCount": len(rows), "totalPage": -(-len(rows) // size), "currentPage": page, "pageSize": size}
+        return told | pages | {"resultList": shown}
+
     def _klines(self, symbol: str, query: dict[str, str]) -> dict[str, list[float]]:
         first, last = int(query.get("start", 0)), int(query.get("end", 1 << 40))
-        rows = [row for row in self.candles.get((symbol, query["interval"]), []) if first <= row[0] <= last][:2000]
+        rows = [row for row in self.candles.get((symbol, query["interval"]), []) if first <= row[0] <= last][-2000:]
         names = list(KLINES["candles_rest_data"]["data"])
         source = {"realOpen": "open", "realClose": "close", "realHigh": "high", "realLow": "low", "amount": "vol"}
         place = {"time": 0, "open": 1, "high": 2, "low": 3, "close": 4, "vol": 5}
@@ -323,12 +337,19 @@ class MexcLoopback(Loopback):
             for socket in [one for one in self.sockets if one.signed_in]:
                 await socket.send(message)
 
-    async def push_candle(self, symbol: str, interval: str, row: list[float]) -> None:
+    async def push_candle(self, symbol: str, interval: str, row: list[float], time_ms: int = NOW_MS) -> None:
         """A kline push; `row` is start in seconds, open, high, low, close, volume in contracts."""
-        message = json.loads(json.dumps(KLINES["candles_ws_data_1"])) | {"symbol": symbol}
+        message = json.loads(json.dumps(KLINES["candles_ws_data_1"])) | {"symbol": symbol, "ts": time_ms}
         message["data"] |= dict(zip("tohlcq", row, strict=True)) | {"symbol": symbol, "interval": interval}
         for socket in self.sockets:
             if f"kline.{symbol}.{interval}" in socket.topics:
+                await socket.send(message)
+
+    async def push_quote(self, symbol: str, bid: float, ask: float, time_ms: int) -> None:
+        message = pushed("Ticker") | {"symbol": symbol, "ts": time_ms}
+        message["data"] |= {"symbol": symbol, "bid1": bid, "ask1": ask, "timestamp": time_ms}
+        for socket in self.sockets:
+            if f"ticker.{symbol}" in socket.topics:
                 await socket.send(message)
 
     async def hear(self, socket: Socket, message: dict[str, Any]) -> None:
@@ -345,3 +366,6 @@ class MexcLoopback(Loopback):
             case {"method": "sub.kline", "param": param}:
                 socket.topics.append(f"kline.{param['symbol']}.{param['interval']}")
                 await socket.send({"channel": "rs.sub.kline", "param": {"symbol": param["symbol"]}})
+            case {"method": "sub.ticker", "param": param}:
+                socket.topics.append(f"ticker.{param['symbol']}")
+                await socket.send({"channel": "rs.sub.ticker", "param": {"symbol": param["symbol"]}})

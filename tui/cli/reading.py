@@ -67,7 +67,8 @@ def positions(runtime: Runtime, home: Home, account: str | None, as_json: bool) 
     reader = None if live else _reader(runtime, home, account)
     rows = live["positions"] if live else reader.positions() if reader else []
     empty = "no position is open" if live or reader else NOTHING_YET.format(home=home.root)
-    emit_rows(rows, POSITION_COLUMNS, as_json, empty)
+    naked = any(row.get("protected") is False for row in rows)
+    emit_rows(rows, [*POSITION_COLUMNS, NAKED] if naked else POSITION_COLUMNS, as_json, empty)
 
 
 @click.command()
@@ -275,6 +276,8 @@ POSITION_COLUMNS = [
     Column("unrealised_usdt", "unrealised USDT", signed_money),
     Column("opened_ms", "opened UTC", moment),
 ]
+NAKED = Column("unprotected_ms", "NO STOP for", milliseconds)
+"""Only where it is so: a position whose stop is not known to rest at the venue."""
 ORDER_COLUMNS = [
     Column("created_ms", "created UTC", moment),
     Column("symbol", "symbol", right=False),

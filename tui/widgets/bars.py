@@ -103,14 +103,16 @@ def waiting_row(word: str, text: str, role: str, width: int, ellipsis: str, mode
 
 
 def trouble(snapshot: Snapshot) -> tuple[str, str] | None:
-    """What the operator has to know first, as text and role: naked positions, halts, the connection, lost answers."""
+    """What the operator has to know first, as text and role: naked positions, the connection, halts, lost answers."""
     status = snapshot.status
     if naked := [naked_text(p) for p in snapshot.positions if p.protected is False]:
         return f"UNPROTECTED: {', '.join(naked)}", "badge_bad"
-    if status.halts:
-        return f"HALT: {'; '.join(status.halts)}", "bad"
-    if status.connection:
-        return f"CONNECTION: {status.connection}", "bad"
+    standing = [f"CONNECTION: {status.connection}"] if status.connection else []
+    # The limit of that name says no more than that; what is wrong says the first.
+    halts = [halt for halt in status.halts if not (standing and halt == "connection")]
+    standing += [f"HALT: {'; '.join(halts)}"] if halts else []
+    if standing:
+        return "   ".join(standing), "bad"
     if unknown := [order for order in snapshot.orders if order.state == "unknown"]:
         which = ", ".join(dict.fromkeys(f"{order.symbol} {order.role}" for order in unknown))
         many = plural(len(unknown), "order")

@@ -129,6 +129,7 @@ def test_what_others_trade_is_not_booked_but_their_money_is() -> None:
         assert house.book().lots == ours == house.venue.position_lots(BTC) - 5
         assert house.trader.state.ledger.wallet_usdt == house.venue.ledger.wallet_usdt
         assert not house.trader.state.paused
+        assert house.desk.external_positions == {BTC: Decimal("0.005")}
         external = [r for r in house.records if isinstance(r, AdjustmentRecord) and not r.amount_usdt]
         assert [(r.what, r.ours, r.theirs) for r in external] == [("external position lots", "0", "5")]
         await house.pass_s(60)

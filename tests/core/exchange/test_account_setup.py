@@ -13,8 +13,6 @@ from tests.simulation.transport import Answer, Fate, Outcome
 NO = Fate(Outcome.REPLACED, 10.0, 10.0, Answer(400, '{"code":-4067,"msg":"Position side cannot be changed."}', JSON))
 SAME = Answer(400, '{"code":-4046,"msg":"No need to change margin type."}', JSON)
 NO_CHANGE = Fate(Outcome.REPLACED, 10.0, 10.0, SAME)
-    Outcome.REPLACED, 10.0, 10.0, Answer(400, '{"code":-4046,"msg":"No need to change margin type."}', JSON)
-)
 
 
 async def set_up(house: House) -> None:

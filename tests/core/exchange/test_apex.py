@@ -16,6 +16,7 @@ from core.domain.errors import RejectKind, VenueBusyError, VenueRejectedError, V
 from core.domain.instrument import Instrument
 from core.domain.orders import OrderType, Side
 from core.exchange.apex_dialect import ApexOmni
+from core.exchange.contracts import load_instruments
 from core.exchange.health import Health
 from core.exchange.keys import Keys
 from core.exchange.limiter import BUDGETS, Limiter
@@ -25,6 +26,7 @@ from tests.core.exchange.samples import order
 from tests.venue.apex import MAINNET, NOW_MS, ApexLoopback
 
 BTC = "BTC/USDT:USDT"
+SETTINGS = Settings.model_validate({"exchange": {"id": "apex"}})
 DIALECT = ApexOmni()
 SEEDS = "0x" + "11" * 65
 CONTRACT = Instrument(
@@ -40,7 +42,7 @@ CONTRACT = Instrument(
     taker_fee_bps=Decimal(5),
     max_leverage=100,
     maintenance_margin_pct=Decimal("0.5"),
-    liquidation_fee_bps=Decimal(0),
+    liquidation_fee_bps=Decimal(125),
 )
 BUY_AT_80000 = order("qd1", Side.BUY, OrderType.LIMIT, 3, price_ticks=800_000)
 BUY_AT_WORST_91000 = order("qd2", Side.BUY, OrderType.MARKET, 3, price_ticks=910_000)
@@ -76,7 +78,8 @@ async def venue(only_loopback: list[str]) -> AsyncIterator[ApexLoopback]:
 
 @pytest.fixture
 async def wire(venue: ApexLoopback) -> AsyncIterator[Requests]:
-    settings = Settings.model_validate({"exchange": {"id": "apex", "base_url": venue.url}})
+    exchange = SETTINGS.exchange.model_copy(update={"base_url": venue.url})
+    settings = SETTINGS.model_copy(update={"exchange": exchange})
     keys = Keys(venue.account.key, venue.account.secret, venue.account.passphrase, SEEDS)
     opened = await open_wire(settings, keys, ExchangeClock(VirtualClock(NOW_MS)), Health(), DIALECT, ["BTCUSDT"])
     # The clock stands still, so what is spent of the rate limit never comes back.
@@ -101,6 +104,11 @@ async def test_contracts(venue: ApexLoopback, wire: Requests, only_loopback: lis
     assert (market["contractSize"], market["maker"], market["taker"]) == (1.0, 0.0002, 0.0005)
     assert market["precision"] == {"amount": 0.001, "price": 0.1}
     assert set(only_loopback) == {venue.url + path for path in ("/api/v3/time", "/api/v3/symbols")}
+
+
+async def test_a_contract_is_an_instrument(wire: Requests) -> None:
+    instruments = await load_instruments(wire, SETTINGS, ["BTCUSDT"], with_account=False)
+    assert instruments == {"BTCUSDT": CONTRACT}
 
 
 async def test_candles_come_from_rest(venue: ApexLoopback, wire: Requests) -> None:

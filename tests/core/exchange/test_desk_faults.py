@@ -235,3 +235,17 @@ def test_an_expired_listen_key_makes_a_new_connection() -> None:
         house.check_books()
 
     in_house(test)
+
+
+def test_an_order_whose_intent_is_slow_to_become_durable_is_sent_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test(house: House) -> None:
+        await house.enter()
+        await house.pass_s(2)
+        monkeypatch.setattr("tests.simulation.journal.COMMIT_S", 2.0)
+        await house.predict(BTC, -6.0)
+        await house.pass_s(30)
+        assert house.weather.count("POST", "/order") == 2
+        assert [trade.exit_reason for trade in house.trades] == ["reversal"]
+        house.check_books()
+
+    in_house(test)

@@ -83,6 +83,7 @@ CHECKS: dict[str, list[tuple[str, Callable[[], bool]]]] = {
             ),
         ),
         ("leaves out the margin", streams_a_balance_without_margin),
+        ("fees of a MEXC", lambda: says(mexc.fetch_trading_fee, "supports spot markets only")),
         ("fetchOpenInterest", lambda: has_no(mexc, "fetchOpenInterest")),
         ("no test network", lambda: not mexc().urls.get("test") and not mexc().has.get("sandbox")),
     ],
@@ -96,6 +97,7 @@ CHECKS: dict[str, list[tuple[str, Callable[[], bool]]]] = {
             lambda: has_no(apex, "setMarginMode", "setPositionMode", "fetchPositionMode", "fetchMarginMode"),
         ),
         ("fetchLeverage", lambda: has_no(apex, "fetchLeverage") and bool(apex().has["setLeverage"])),
+        ("fetchTradingFee", lambda: has_no(apex, "fetchTradingFee", "fetchTradingFees")),
         ("fetchFundingRate", lambda: has_no(apex, "fetchFundingRate") and bool(apex().has["fetchFundingRateHistory"])),
         ("after 30 days", lambda: says(apex.create_order, "'expiration'", "30 * 24 * 60 * 60")),
         ("look alike", makes_one_class_of_all_errors),
@@ -136,6 +138,11 @@ def test_live_is_refused_in_one_clear_line(dialect: Any) -> None:
     assert line.startswith(f'[exchange] id = "{dialect.id}": live trading is refused: ')
     assert line.endswith('; set mode = "paper"')
     assert all(why in line for why in dialect.live_blockers)
+
+
+def test_live_is_open_on_binance() -> None:
+    check_live(dialect_of("binanceusdm"))
+    assert dialect_of("binanceusdm").lacks == ()
 
 
 def test_an_unknown_exchange_is_named() -> None:

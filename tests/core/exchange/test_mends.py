@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from types import SimpleNamespace
 
 import pytest
 from ccxt.pro import apex, mexc
@@ -108,3 +109,13 @@ def test_apex_signs_without_waiting() -> None:
 def test_rows_that_tell_no_state_are_left_alone() -> None:
     assert mexc_order({"id": "1", "info": {}}) == {"id": "1", "info": {}}
     assert apex_order({"id": None, "info": "774567641487507822"}) == {"id": None, "info": "774567641487507822"}
+
+
+@pytest.mark.parametrize("told", [1764999167568, 1764999167568000])
+def test_apex_books_are_timed_in_milliseconds_however_the_frame_counts(told: int) -> None:
+    client = client_of("apex")
+    client.set_markets([client.parse_market(dict(CONTRACT))])
+    data = {"s": "BTCUSDT", "b": [["90000.1", "1"]], "a": [["90000.2", "1"]], "u": 1}
+    connection = SimpleNamespace(resolve=lambda *_: None)
+    client.handle_order_book(connection, {"topic": "", "type": "snapshot", "ts": told, "data": data})
+    assert client.orderbooks["BTC/USDT:USDT"]["timestamp"] == 1764999167568

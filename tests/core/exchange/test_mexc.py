@@ -13,6 +13,7 @@ from core.clock import ExchangeClock, VirtualClock
 from core.domain.errors import RejectKind, VenueBusyError, VenueRejectedError, VenueUnknownError
 from core.domain.instrument import Instrument
 from core.domain.orders import OrderType, Side
+from core.exchange.contracts import load_instruments
 from core.exchange.health import Health
 from core.exchange.keys import Keys
 from core.exchange.limiter import BUDGETS, Limiter
@@ -23,6 +24,7 @@ from tests.core.exchange.samples import order
 from tests.venue.mexc import NOW_MS, MexcLoopback
 
 BTC = "BTC/USDT:USDT"
+SETTINGS = Settings.model_validate({"exchange": {"id": "mexc"}})
 DIALECT = MexcSwap()
 MINUTE_S = NOW_MS // 60_000 * 60
 CONTRACT = Instrument(
@@ -35,10 +37,10 @@ CONTRACT = Instrument(
     max_lots=1_000_000,
     min_notional_usdt=Decimal(0),
     maker_fee_bps=Decimal(2),
-    taker_fee_bps=Decimal(6),
+    taker_fee_bps=Decimal(5),
     max_leverage=125,
     maintenance_margin_pct=Decimal("0.4"),
-    liquidation_fee_bps=Decimal(0),
+    liquidation_fee_bps=Decimal(125),
 )
 BUY_AT_30000 = order("qd1", Side.BUY, OrderType.LIMIT, 3, price_ticks=60_000)
 BUY_NOW = order("qd2", Side.BUY, OrderType.MARKET, 3)
@@ -54,7 +56,8 @@ async def venue(only_loopback: list[str]) -> AsyncIterator[MexcLoopback]:
 
 @pytest.fixture
 async def wire(venue: MexcLoopback) -> AsyncIterator[Requests]:
-    settings = Settings.model_validate({"exchange": {"id": "mexc", "base_url": venue.url}})
+    exchange = SETTINGS.exchange.model_copy(update={"base_url": venue.url})
+    settings = SETTINGS.model_copy(update={"exchange": exchange})
     keys = Keys(venue.account.key, venue.account.secret)
     opened = await open_wire(settings, keys, ExchangeClock(VirtualClock(NOW_MS)), Health(), DIALECT, ["BTCUSDT"])
     # The clock stands still, so what is spent of the rate limit never comes back.
@@ -76,18 +79,23 @@ async def test_contracts_are_asked_for_and_nothing_of_spot(venue: MexcLoopback, 
     assert set(only_loopback) == {venue.url + path for path in ("/api/v1/contract/ping", "/api/v1/contract/detail")}
 
 
-async def test_candles_come_from_rest_in_milliseconds_and_contracts(venue: MexcLoopback, wire: Requests) -> None:
+async def test_a_contract_is_an_instrument(wire: Requests) -> None:
+    instruments = await load_instruments(wire, SETTINGS, ["BTCUSDT"], with_account=False)
+    assert instruments == {"BTCUSDT": CONTRACT}
+
+
+async def test_candles_come_from_rest_in_milliseconds_and_base_units(venue: MexcLoopback, wire: Requests) -> None:
     minutes = [[MINUTE_S + 60 * n, 31000 + n, 31010.5, 30990, 31005, 100 + n] for n in range(3)]
     venue.candles["BTC_USDT", "Min1"] = minutes
     rows = await wire.read("fetch_ohlcv", BTC, "1m", since=1000 * (MINUTE_S + 60), limit=10)
-    assert rows == [[1000 * row[0], *row[1:]] for row in minutes[1:]]
+    assert rows == [[1000 * row[0], *row[1:5], row[5] / 10_000] for row in minutes[1:]]
 
 
 async def test_candles_come_from_the_stream(venue: MexcLoopback, wire: Requests, only_loopback: list[str]) -> None:
     watch = asyncio.create_task(wire.client.watch_ohlcv(BTC, "1m"))
     await venue.until(lambda: any(socket.topics for socket in venue.sockets))
     await venue.push_candle("BTC_USDT", "Min1", [MINUTE_S, 31000, 31010.5, 30990, 31005, 7])
-    assert await watch == [[1000 * MINUTE_S, 31000.0, 31010.5, 30990.0, 31005.0, 7.0]]
+    assert await watch == [[1000 * MINUTE_S, 31000.0, 31010.5, 30990.0, 31005.0, 0.0007]]
     assert only_loopback[-1] == venue.url.replace("http://", "ws://") + "/edge"
 
 

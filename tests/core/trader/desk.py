@@ -200,9 +200,7 @@ class Desk:
     def give_up(self, order: Order) -> list[Command]:
         """Nobody at the venue knows the order."""
         return self.handle(
-            OrderUpdate(
-                order.client_order_id, order.symbol, OrderState.REJECTED, self.now_ms, reason="never arrived"
-            )
+            OrderUpdate(order.client_order_id, order.symbol, OrderState.REJECTED, self.now_ms, reason="never arrived")
         )
 
     def accept(self, *orders: Order) -> list[Command]:

@@ -270,11 +270,12 @@ def knowledge(trader: Trader) -> str:
     told = "\n".join(
         [
             repr(plain),
-            *(repr(replace(s, canceling=sorted(s.canceling))) for s in state.symbols.values()),  # type: ignore[arg-type]
+            *(repr(replace(s, canceling=dict(sorted(s.canceling.items())))) for s in state.symbols.values()),
             repr({book: amount.normalize() for book, amount in ledger._balances.items()}),
             repr(ledger.positions),
             repr(sorted(ledger._seen_fills)),
             repr(sorted(ledger._seen_payments)),
+            repr(sorted(ledger._seen_adjustments)),
             repr(sorted(trader.guard._fired.items())),
         ]
     )

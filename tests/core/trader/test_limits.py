@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -10,11 +11,11 @@ from pydantic import ValidationError
 from core.domain.market import MINUTE_MS
 from core.domain.operator import LimitEffect, LimitEvent, Verb
 from core.domain.orders import OrderRole, OrderState
-from core.domain.records import SignalRecord
+from core.domain.records import AdjustmentRecord, LimitRecord, SignalRecord
 from core.domain.trading import ExitReason, SignalAction
 from core.settings import LimitSettings, Settings
 from core.trader.limits import RULES, level
-from core.trader.messages import Command
+from core.trader.messages import Command, VenueHealth, WalletAdjustment
 from core.trader.restore import restore
 from core.trader.state import DAY_MS
 from tests.core.trader.desk import BTC, DAY0_MS, ETH, NOON_MS, XRP, Desk, canceled, make_trader, placed, records
@@ -537,3 +538,158 @@ def test_an_unknown_order_counts_as_exposure() -> None:
     desk.update(order, OrderState.UNKNOWN, "timed out")
     lots = entry_lots(desk.predict(20, ETH))
     assert desk.book(ETH).mark * lots * 0.001 == pytest.approx(3_000 - 41 * 60, abs=2.5)
+
+
+# The venue
+
+
+def health(desk: Desk, problem: str) -> list[Command]:
+    return desk.handle(VenueHealth(desk.now_ms, problem))
+
+
+def test_connection_blocks_entries_while_anything_is_unwell() -> None:
+    desk = make_desk()
+    stop = desk.hold()
+    commands = health(desk, "account stream: silent for 12 s")
+    (event,) = (record.event for record in records(commands, LimitRecord))
+    assert (event.limit, event.fired, event.note) == ("connection", True, "account stream: silent for 12 s")
+    assert desk.trader.guard.halts() == ("connection",)
+    desk.minute()
+    (signal,) = (record.signal for record in records(desk.predict(20, ETH), SignalRecord))
+    assert signal.reason == (
+        "limit connection (account stream: silent for 12 s); clears when streams, requests and clock are well again"
+    )
+    # What else goes wrong meanwhile is no event, and protection works as ever.
+    assert health(desk, "account stream: silent for 13 s; clock: 700 ms off") == []
+    assert len(placed(desk.update(stop, OrderState.CANCELED, "by the venue"), OrderRole.STOP)) == 1
+
+
+def test_connection_clears_when_all_is_well_again() -> None:
+    desk = make_desk()
+    desk.minute()
+    health(desk, "clock: 700 ms off")
+    assert len(health(desk, "")) == 1
+    assert_cleared(desk, "connection")
+    assert desk.limits("connection")[-1].note == ""
+    assert health(desk, "") == []
+    assert entry_lots(desk.predict(20)) > 0
+
+
+def test_unprotected_blocks_its_symbol_while_it_is_closed() -> None:
+    desk = make_desk()
+    desk.enter()
+    desk.watch(60_000)
+    event = assert_fired(desk, "unprotected", LimitEffect.NO_NEW_ENTRIES, BTC)
+    assert (event.used, event.limit_value) == (59, 6)
+    assert desk.trader.guard.halts() == ("unprotected:BTCUSDT",)
+
+
+def test_unprotected_clears_when_the_position_is_closed_or_has_its_stop() -> None:
+    desk = make_desk()
+    stop, _ = placed(desk.enter())
+    (out,) = placed(desk.watch(60_000))
+    desk.accept(stop)
+    desk.watch(500)
+    assert_cleared(desk, "unprotected", BTC)
+    desk.update(stop, OrderState.UNKNOWN)
+    desk.watch(60_000)
+    assert_fired(desk, "unprotected", LimitEffect.NO_NEW_ENTRIES, BTC)
+    desk.accept(out)
+    desk.fill(out)
+    desk.watch(500)
+    assert_cleared(desk, "unprotected", BTC)
+
+
+def odd_fill(desk: Desk) -> None:
+    desk.minute()
+    (entry,) = placed(desk.predict(20))
+    desk.accept(entry)
+    desk.fill(entry, lots=1_000)
+
+
+def test_books_blocks_after_a_fill_that_was_not_booked() -> None:
+    desk = make_desk()
+    odd_fill(desk)
+    assert "is not booked" in assert_fired(desk, "books", LimitEffect.NO_NEW_ENTRIES).note
+    assert desk.trader.guard.halts() == ("books",)
+
+
+def test_books_clears_when_the_operator_resumes() -> None:
+    desk = make_desk()
+    odd_fill(desk)
+    desk.minute()
+    assert desk.trader.guard.halts() == ("books",)
+    desk.operator(Verb.RESUME)
+    assert_cleared(desk, "books")
+
+
+def test_invariant_blocks_while_the_books_contradict_each_other_and_names_the_fault() -> None:
+    desk = make_desk()
+    desk.minute()
+    desk.trader.state.wallet_usdt += 1.0
+    desk.minute()
+    note = assert_fired(desk, "invariant", LimitEffect.NO_NEW_ENTRIES).note
+    assert note == "wallet 10001.0 differs from the 10000 of the books"
+    assert "limit invariant (wallet 10001.0" in str(records(desk.predict(20), SignalRecord)[0].signal.reason)
+
+
+def test_invariant_clears_when_every_check_passes_again() -> None:
+    desk = make_desk()
+    desk.minute()
+    desk.trader.state.wallet_usdt += 1.0
+    desk.minute()
+    desk.trader.state.wallet_usdt -= 1.0
+    desk.minute()
+    assert_cleared(desk, "invariant")
+
+
+# Transfers
+
+
+def test_a_withdrawal_is_no_loss() -> None:
+    desk = make_desk(day_loss_usdt=100, max_drawdown_pct=2)
+    lose(desk, 50)
+    (record,) = records(desk.handle(WalletAdjustment("w1", desk.now_ms, Decimal(-4_000), "transfer")), AdjustmentRecord)
+    assert (record.ours, record.theirs, record.amount_usdt) == ("10000", "6000", Decimal(-4_000))
+    desk.minute()
+    assert desk.limits("day_loss_usdt") == desk.limits("drawdown") == []
+    state = desk.trader.state
+    assert (state.peak_equity_usdt, state.day_start_equity_usdt) == (6_000, 6_000)
+    lost = state.day_start_equity_usdt - state.equity_usdt()
+    assert lost == pytest.approx(50, abs=0.1)
+
+
+def test_a_deposit_is_no_profit() -> None:
+    desk = make_desk(day_loss_usdt=100)
+    lose(desk, 99)
+    desk.handle(WalletAdjustment("d1", desk.now_ms, Decimal("0.1"), "transfer"))
+    desk.handle(WalletAdjustment("d2", desk.now_ms, Decimal("0.2"), "transfer"))
+    desk.minute()
+    assert desk.trader.state.day_start_equity_usdt == 10_000.3
+    s = desk.book()
+    desk.minute(BTCUSDT=s.mark - 2 / (s.lots * s.lot_qty))
+    assert_fired(desk, "day_loss_usdt", LimitEffect.NO_NEW_ENTRIES)
+
+
+def test_a_wallet_adjustment_is_applied_once() -> None:
+    desk = make_desk()
+    desk.minute()
+    moved = WalletAdjustment("x", desk.now_ms, Decimal("-0.00000001"), "rounding")
+    assert len(desk.handle(moved)) == 1
+    assert desk.handle(moved) == []
+    assert desk.handle(WalletAdjustment("y", desk.now_ms, Decimal(0), "nothing")) == []
+    account = desk.trader.state.ledger.account({})
+    assert (account.wallet_usdt, account.adjustments_usdt) == (Decimal("9999.99999999"), Decimal("-0.00000001"))
+
+
+# Worst case
+
+
+def test_an_entry_whose_outcome_is_unknown_counts_in_full_against_the_others() -> None:
+    desk = make_desk(max_leverage=0.4)
+    desk.minute()
+    (entry,) = placed(desk.predict(20))
+    desk.update(entry, OrderState.SENT)
+    desk.update(entry, OrderState.UNKNOWN, "timed out")
+    lots = entry_lots(desk.predict(20, ETH))
+    assert desk.book(ETH).mark * lots * 0.001 == pytest.approx(4_000 - 41 * 60, abs=2.5)

@@ -14,10 +14,17 @@ from hypothesis import strategies as st
 
 from core.domain.market import MINUTE_MS, Bar, FirstPrice, FundingRate
 from core.domain.operator import OperatorCommand, Verb
-from core.domain.records import FillRecord, LimitRecord, OperatorRecord, Record, TradeRecord
+from core.domain.records import (
+    AdjustmentRecord,
+    FillRecord,
+    LimitRecord,
+    OperatorRecord,
+    Record,
+    TradeRecord,
+)
 from core.domain.trading import Prediction
 from core.settings import LimitSettings, Settings, SizingSettings
-from core.trader.messages import CancelOrder, PlaceOrder, Timer
+from core.trader.messages import CancelOrder, PlaceOrder, Timer, VenueHealth, WalletAdjustment, Watch
 from core.trader.restore import restore
 from core.trader.state import DAY_MS
 from core.trader.trader import Trader
@@ -64,6 +71,9 @@ minute = st.fixed_dictionaries(
         "liquidate": st.sampled_from([None] * 12 + [BTC]),
         "operator": st.sampled_from([None] * 10 + [*Verb, Verb.RESUME, Verb.RESUME, ETH]),
         "when": st.integers(0, 2),
+        "watches": st.sampled_from([(), (), (2_000, 9_000, 30_000)]),
+        "health": st.sampled_from([None] * 5 + ["stream: silent", "", ""]),
+        "wallet": st.sampled_from([None] * 5 + [Decimal("-12.5"), Decimal("0.00000001")]),
     }
 )
 sessions = st.lists(minute, min_size=4, max_size=15)
@@ -106,6 +116,11 @@ def script(session: list[dict]) -> list[Step]:
             verb, symbol = (m["operator"], "") if isinstance(m["operator"], Verb) else (Verb.FLATTEN, m["operator"])
             at_ms = parts[m["when"]][0]
             parts.insert(m["when"], (at_ms, [OperatorCommand(f"op{k}", verb, symbol, "test", at_ms)]))
+        if m["health"] is not None:
+            parts.append((close_ms + 1_500, [VenueHealth(close_ms + 1_500, m["health"])]))
+        if m["wallet"] is not None:
+            parts.append((close_ms + 1_600, [WalletAdjustment(f"w{k}", close_ms + 1_600, m["wallet"], "transfer")]))
+        parts += [(close_ms + after_ms, [Watch(close_ms + after_ms)]) for after_ms in m["watches"]]
         steps += parts
     return steps
 
@@ -147,6 +162,9 @@ def chance(seed: int) -> list[dict]:
             "liquidate": dice.choice([None] * 19 + [BTC]),
             "operator": dice.choice([None] * 9 + [Verb.RESUME, Verb.RESUME, Verb.HALT, ETH]),
             "when": dice.randrange(3),
+            "watches": dice.choice([(), (2_000, 9_000, 30_000)]),
+            "health": dice.choice([None] * 9 + ["stream: silent", "", ""]),
+            "wallet": dice.choice([None] * 9 + [Decimal("-1.5"), Decimal("0.00000001")]),
         }
         for _ in range(40)
     ]
@@ -190,7 +208,7 @@ def test_the_fold_says_where_a_trade_differs_from_its_fills() -> None:
     assert difference.theirs == str(told.trade.net_pnl_usdt)
 
 
-@pytest.mark.parametrize("kind", [FillRecord, OperatorRecord, LimitRecord])
+@pytest.mark.parametrize("kind", [FillRecord, OperatorRecord, LimitRecord, AdjustmentRecord])
 def test_a_journal_that_lacks_records_tells_another_state(kind: type[Record]) -> None:
     """The comparison above can fail: each of these kinds holds something that no other does."""
     steps, session = play(4)

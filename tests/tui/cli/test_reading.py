@@ -183,3 +183,14 @@ def test_an_engine_that_does_not_answer_leaves_the_orders_and_says_what_is_not_k
     assert result.exit_code == 0
     assert "filled" in result.stdout
     assert "what others placed is not known" in result.stderr
+
+
+def test_a_position_without_a_stop_says_so_in_a_column_of_its_own(
+    quarterdeck: Quarterdeck, engine: RunningEngine
+) -> None:
+    assert "NO STOP" not in quarterdeck("positions").stdout
+    naked = replace(SNAPSHOT.positions[0], protected=False, unprotected_ms=3_400)
+    engine.control.current = replace(SNAPSHOT, positions=(naked,))
+    head, row = quarterdeck("positions").stdout.splitlines()
+    assert head.endswith("NO STOP for")
+    assert row.endswith("3,400 ms")
