@@ -235,7 +235,7 @@ class Resolver:
         outbox = self._venue.outbox
         sent_ms = outbox.sent_ms(order)
         try:
-            seen = await self._venue.look(order)
+            seen = await self._venue.look(order, self._patience_for_answer_ms(question))
             if seen is None:
                 if outbox.is_busy_with(order.client_order_id) or outbox.sent_ms(order) != sent_ms:
                     return False  # It left while we asked: the answer is of before.
@@ -252,6 +252,14 @@ class Resolver:
             log.error("%s of %s cannot be asked for: %s", order.client_order_id, order.symbol, error)
             return False
         return self._after(self._books.order(order), question, done)
+
+    def _patience_for_answer_ms(self, question: _Question) -> int | None:
+        """Short at first for what protects, so that it can be sent again soon; longer where the exchange is slow."""
+        if not is_protective(question.order):
+            return None
+        settings = self._venue.settings
+        shortest_ms = settings.protective_timeout_ms // 2
+        return min(shortest_ms << min(question.asked, 8), settings.request_timeout_ms)
 
     def _after(self, order: Order, question: _Question, done: bool) -> bool:
         """What evidence leaves to do: a cancel that did not work is made again, a market order must end."""

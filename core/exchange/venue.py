@@ -25,7 +25,6 @@ log = logging.getLogger("quarterdeck.exchange")
 
 _TRADES_A_PAGE = 1000
 _WEEK_MS = 7 * 86_400_000
-_NO_SUCH_ORDER = frozenset({RejectKind.NOT_FOUND})
 
 
 class ExchangeVenue:
@@ -105,16 +104,16 @@ class ExchangeVenue:
             if order.is_open:
                 self.outbox.suspect(order)
 
-    async def look(self, order: Order) -> Seen | None:
+    async def look(self, order: Order, timeout_ms: int | None = None) -> Seen | None:
         """What the exchange knows of an order by its client id; None where it says that there is none.
 
-        A triggered order is looked for under its child's id, too.
+        A triggered order is looked for under its child's id, too. `timeout_ms` is for each request.
         """
         order_id, params = self.wire.dialect.by_client_id(order)
-        row = await self._find(order_id, order, params)
+        row = await self._find(order_id, order, params, timeout_ms)
         if row is None and self.wire.dialect.is_conditional(order):
             plain = {name: value for name, value in params.items() if name != "trigger"}
-            row = await self._find(order_id, order, plain) if plain != params else None
+            row = await self._find(order_id, order, plain, timeout_ms) if plain != params else None
         if row is None:
             return None
         self.known.learn_row(order, row)
@@ -123,14 +122,14 @@ class ExchangeVenue:
 
     async def order_row(self, symbol: str, venue_id: str) -> Row | None:
         """A plain order by the exchange's own id; None where there is none."""
-        return await self._fetch(venue_id, symbol, {}, protective=True)
+        return await self._fetch(venue_id, symbol, {}, self._protective_ms)
 
     async def trades_of(self, order: Order) -> list[Row]:
         """The trades of an order under every id that is known, oldest first."""
         rows: list[Row] = []
         for venue_id in self.known.venue_ids(order.client_order_id):
             page = await self._read(
-                is_protective(order),
+                self._protective_ms if is_protective(order) else None,
                 "fetch_my_trades",
                 self.wire.unified(order.symbol),
                 None,
@@ -182,27 +181,33 @@ class ExchangeVenue:
         child = translate.seen_in(row, order, self.instruments[order.symbol])
         return Seen(child.state, child.filled_lots, seen.venue_order_id, seen.child_id, reason=child.reason)
 
-    async def _find(self, order_id: str, order: Order, params: Row) -> Row | None:
-        return await self._fetch(order_id, order.symbol, params, protective=is_protective(order))
+    @property
+    def _protective_ms(self) -> int:
+        return 2 * self.settings.protective_timeout_ms
 
-    async def _fetch(self, order_id: str, symbol: str, params: Row, *, protective: bool) -> Row | None:
+    async def _find(self, order_id: str, order: Order, params: Row, timeout_ms: int | None) -> Row | None:
+        if timeout_ms is None and is_protective(order):
+            timeout_ms = self._protective_ms
+        return await self._fetch(order_id, order.symbol, params, timeout_ms)
+
+    async def _fetch(self, order_id: str, symbol: str, params: Row, timeout_ms: int | None) -> Row | None:
         try:
-            row: Row = await self._read(protective, "fetch_order", order_id, self.wire.unified(symbol), params)
+            row = await self._read(timeout_ms, "fetch_order", order_id, self.wire.unified(symbol), params)
         except VenueRejectedError as error:
-            if error.kind in _NO_SUCH_ORDER:
+            if error.kind is RejectKind.NOT_FOUND:
                 return None
             raise VenueUnknownError(str(error)) from None
-        return row
+        return dict(row)
 
-    async def _read(self, protective: bool, method: str, *args: Any, weight: int = 1) -> Any:
-        """A read that what protects waits for is given up early, and asked again."""
-        if not protective:
+    async def _read(self, timeout_ms: int | None, method: str, *args: Any, weight: int = 1) -> Any:
+        """A read that what protects waits for has a time limit of its own: it is given up early, and asked again."""
+        if timeout_ms is None:
             return await self.wire.read(method, *args, weight=weight)
         try:
-            async with asyncio.timeout(2 * self.settings.protective_timeout_ms / 1000):
+            async with asyncio.timeout(timeout_ms / 1000):
                 return await self.wire.read(method, *args, weight=weight, protective=True)
         except TimeoutError:
-            raise UnavailableError(f"{method}: no answer in time") from None
+            raise UnavailableError(f"{method}: no answer within {timeout_ms} ms") from None
 
 
 def _by_time(row: Row) -> tuple[int, int, str]:
