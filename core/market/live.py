@@ -5,19 +5,18 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 
-from core.account import iso
 from core.domain.errors import UnavailableError, VenueBusyError, VenueRejectedError
 from core.domain.market import MINUTE_MS, Bar, FundingRate, MarketBatch, Quote
 from core.exchange.wire import Wire
 from core.market.live_bars import FRESH_MS, LiveBars
-from core.market.live_fill import PAGE_BARS, exchange_time, fill_bars, fill_funding, read_candles
+from core.market.live_fill import exchange_time, fill_bars, fill_funding
 from core.market.live_funding import LiveFunding
 from core.market.live_plans import Caches, stream_plans
 from core.market.live_quotes import BookTop, MarketTrade, MarkPrice
-from core.market.live_rows import SETTLED_MS, Candle, bar_of, bars_of, tap_candles
+from core.market.live_reader import LiveReader, wait
+from core.market.live_rows import Candle, tap_candles
 from core.market.live_streams import Stream
 from core.market.replay import ReplayCursor, ReplayFeed, batched
 from core.ports import CandleStore
@@ -29,12 +28,6 @@ log = logging.getLogger("quarterdeck.market")
 HEALTH_PART = "market stream"
 QUOTES_MS = 500
 """Quotes are given at most so often, the newest of each symbol."""
-
-_READS_AT_ONCE = 4
-_URGENT_RETRY_MS = 2_000
-_MAX_RETRY_MS = 30_000
-_HOLE_CONFIRMED_MS = 5_000
-_LONGEST_WAIT_MS = 5_000
 
 
 class LiveMarket:
@@ -63,25 +56,20 @@ class LiveMarket:
         exchange = settings.exchange
         self._bars = LiveBars(symbols, exchange.bar_grace_ms, self._delay_ms)
         self._stir = asyncio.Event()
-        self._read_stir = asyncio.Event()
         # Simulated fills must come after the funding of their minute; an exchange books its own.
         hold = self._bars.hold if settings.mode == "paper" else _no_hold
         self._funding = LiveFunding(wire, candles, self._settled, hold)
         self._caches = Caches(wire, self._symbols, self._clock, self._funding.announce, self._stir.set)
         unified = {symbol: wire.unified(symbol) for symbol in self._symbols}
         tap_candles(wire.client, unified, self._heard)
+        self._reader = LiveReader(wire, self._bars, self._symbols, self._stir.set)
         stale_ms = int(exchange.stale_after_seconds * 1_000)
         plans = stream_plans(
-            wire, self._caches, self._symbols, self._candle_news, self._candles_are_quiet, order_books, trades
+            wire, self._caches, self._symbols, self._candle_news, self._reader.nothing_new, order_books, trades
         )
         self._streams = [Stream(plan, wire.client, self._clock, stale_ms, self._tell_health) for plan in plans]
         self._candle_ms: int | None = None
-        self._newest: dict[str, Bar] = {}
-        self._probed = 0
-        self._read_problem = ""
         self._unreadable = 0
-        self._retry: dict[str, tuple[int, int]] = {}
-        self._hole_seen: dict[str, tuple[int, int]] = {}
         self._given_quotes: dict[str, Quote] = {}
         self._filled_ms: int | None = None
 
@@ -107,6 +95,11 @@ class LiveMarket:
         """At most the last 1,000 trades, oldest first."""
         return self._caches.trades(symbol)
 
+    @property
+    def read_bars(self) -> int:
+        """How many live bars REST had to bring because the streams did not."""
+        return self._reader.brought
+
     async def back_fill(self, from_ms: Mapping[str, int]) -> None:
         """Store what is missing from each symbol's open time on: bars to the last closed one, and settled funding.
 
@@ -128,7 +121,7 @@ class LiveMarket:
         async with asyncio.TaskGroup() as group:
             for stream in self._streams:
                 group.create_task(stream.run())
-            group.create_task(self._read_missing())
+            group.create_task(self._reader.run(self._candles_are_live, self._tell_health))
             group.create_task(self._funding.run())
 
     async def batches(self, point: ResumePoint, from_ms: int | None = None) -> AsyncIterator[MarketBatch]:
@@ -154,7 +147,7 @@ class LiveMarket:
         self._funding.begin({
             symbol: max(boundary_ms - MINUTE_MS, point.first_prices.get(symbol, 0)) for symbol in self._symbols
         })  # fmt: skip
-        self._read_stir.set()
+        self._reader.stir.set()
         async for batch in self._live():
             yield batch
 
@@ -204,12 +197,12 @@ class LiveMarket:
                     yield MarketBatch(now_ms, quotes)
                     continue
                 wake_ms = min(wake_ms, quotes_ms + QUOTES_MS)
-            await _wait(self._stir, wake_ms - now_ms)
+            await wait(self._stir, wake_ms - now_ms)
 
     def _new_quotes(self) -> tuple[Quote, ...]:
-        found = tuple(quote for symbol, quote in self._caches.quotes.items() if self._given_quotes.get(symbol) != quote)
-        self._given_quotes.update((quote.symbol, quote) for quote in found)
-        return found
+        return tuple(
+            quote for symbol, quote in self._caches.quotes.items() if self._given_quotes.get(symbol) is not quote
+        )
 
     def _heard(self, symbol: str, candle: Candle | None) -> None:
         """Take in a candle frame at the moment it arrives."""
@@ -219,7 +212,7 @@ class LiveMarket:
             return
         self._candle_ms = max(candle.time_ms, self._candle_ms or 0)
         is_new = candle.bar.open_time_ms > self._bars.newest(symbol)
-        self._newest[symbol] = candle.bar
+        self._reader.heard(candle.bar)
         if candle.is_closed:
             self._bars.closed(candle.bar)
         else:
@@ -228,95 +221,13 @@ class LiveMarket:
             self._stir.set()
         if is_new:
             # The candle before has ended; where its closing frame is missing it is read.
-            self._read_stir.set()
+            self._reader.stir.set()
 
     def _candle_news(self) -> int | None:
         return self._candle_ms
 
-    async def _candles_are_quiet(self) -> bool:
-        """Whether REST shows nothing of the next symbol in turn that the silent stream has not told."""
-        symbol = self._symbols[self._probed % len(self._symbols)]
-        self._probed += 1
-        heard = self._newest.get(symbol)
-        if heard is None:
-            return False
-        try:
-            rows = await read_candles(self._wire, symbol, heard.open_time_ms, 5)
-        except (UnavailableError, VenueRejectedError):
-            return False
-        shown = [bar for row in rows if (bar := bar_of(symbol, row)) is not None]
-        return all(bar.volume == 0 or bar == heard for bar in shown)
-
-    async def _read_missing(self) -> None:
-        """Read by REST what the streams did not bring in time."""
-        while True:
-            self._read_stir.clear()
-            now_ms = self._clock.now_ms()
-            wanted = self._bars.wanted(now_ms, first_prices=bool(self._streams[0].problem))
-            due = [(symbol, from_ms) for symbol, from_ms in wanted if self._retry.get(symbol, (0, 0))[0] <= now_ms]
-            self._retry = {symbol: self._retry[symbol] for symbol, _ in wanted if symbol in self._retry}
-            for start in range(0, len(due), _READS_AT_ONCE):
-                async with asyncio.TaskGroup() as group:
-                    for symbol, from_ms in due[start : start + _READS_AT_ONCE]:
-                        group.create_task(self._read_one(symbol, from_ms))
-            self._tell_health()
-            if not due:
-                now_ms = self._clock.now_ms()
-                wake_ms = min(
-                    [
-                        now_ms + _LONGEST_WAIT_MS,
-                        self._bars.wake_ms(now_ms),
-                        *(retry_ms for retry_ms, _ in self._retry.values()),
-                    ]
-                )
-                await _wait(self._read_stir, max(wake_ms - now_ms, QUOTES_MS))
-
-    async def _read_one(self, symbol: str, from_ms: int) -> None:
-        asked_ms = self._clock.now_ms()
-        limit = min(PAGE_BARS, max(asked_ms - from_ms, 0) // MINUTE_MS + 3)
-        try:
-            is_overdue = asked_ms >= from_ms + MINUTE_MS + SETTLED_MS
-            exchange_ms = await exchange_time(self._wire) if is_overdue else None
-            rows = await read_candles(self._wire, symbol, from_ms, limit)
-        except VenueBusyError as error:
-            self._retry[symbol] = (error.retry_ms, _MAX_RETRY_MS)
-            return
-        except (UnavailableError, VenueRejectedError) as error:
-            self._put_off(symbol, from_ms)
-            if self._read_problem != str(error):
-                self._read_problem = str(error)
-                log.warning("%s: the bars from %s cannot be read: %s", symbol, iso(from_ms), error)
-            return
-        self._read_problem = ""
-        closed, still_open = bars_of(symbol, rows, exchange_ms)
-        for bar in closed:
-            if bar.open_time_ms >= from_ms:
-                self._bars.closed(bar)
-        if still_open is not None:
-            self._bars.opened(still_open, self._clock.now_ms())
-        shown = {bar.open_time_ms for bar in (*closed, *([still_open] if still_open is not None else []))}
-        self._look_for_hole(symbol, from_ms, asked_ms, shown)
-        self._put_off(symbol, from_ms)
-        self._stir.set()
-
-    def _look_for_hole(self, symbol: str, from_ms: int, asked_ms: int, shown: set[int]) -> None:
-        """Go on behind minutes that two answers, some seconds apart, do not have although they have later ones."""
-        seen_ms, since_ms = self._hole_seen.get(symbol, (-1, 0))
-        if from_ms in shown or asked_ms < from_ms + MINUTE_MS:
-            self._hole_seen.pop(symbol, None)
-        elif seen_ms != from_ms:
-            self._hole_seen[symbol] = (from_ms, asked_ms)
-        elif asked_ms - since_ms >= _HOLE_CONFIRMED_MS and (hole := self._bars.skip(symbol)) is not None:
-            log.warning("%s: the exchange has no bars from %s to %s", symbol, iso(hole[0]), iso(hole[1]))
-            del self._hole_seen[symbol]
-
-    def _put_off(self, symbol: str, from_ms: int) -> None:
-        """Ask for a symbol again only after a while, a longer one once its bar is too old to be decided on."""
-        now_ms = self._clock.now_ms()
-        waited_ms = self._retry.get(symbol, (0, 500))[1]
-        is_urgent = now_ms - from_ms - MINUTE_MS <= FRESH_MS
-        wait_ms = min(2 * waited_ms, _URGENT_RETRY_MS if is_urgent else _MAX_RETRY_MS)
-        self._retry[symbol] = (now_ms + wait_ms, wait_ms)
+    def _candles_are_live(self) -> bool:
+        return not self._streams[0].problem
 
     def _settled(self, rates: Iterable[FundingRate]) -> None:
         self._bars.settled(rates)
@@ -331,9 +242,3 @@ class LiveMarket:
 
 def _no_hold(minute_ms: int, until_ms: int) -> None:
     """What an exchange books itself needs no order here."""
-
-
-async def _wait(event: asyncio.Event, timeout_ms: int) -> None:
-    with suppress(TimeoutError):
-        async with asyncio.timeout(timeout_ms / 1_000):
-            await event.wait()

@@ -88,8 +88,8 @@ class LiveBars:
             if before_ms not in run.closed:
                 run.succeeded = {before_ms: now_ms}
 
-    def closed(self, bar: Bar) -> None:
-        """The final values of a candle. The first that are told stay."""
+    def closed(self, bar: Bar) -> bool:
+        """The final values of a candle; whether they were news. The first that are told stay."""
         run = self._runs[bar.symbol]
         known = run.closed.get(bar.open_time_ms)
         if known is None and run.given is not None and run.given.open_time_ms == bar.open_time_ms:
@@ -98,11 +98,12 @@ class LiveBars:
             log.warning("%s: the exchange changed its bar of %s after it closed; the first is kept: %s, then %s",
                         bar.symbol, iso(bar.open_time_ms), known, bar)  # fmt: skip
         if known is not None or bar.open_time_ms < run.bar_ms:
-            return
+            return False
         run.closed[bar.open_time_ms] = bar
         run.newest_ms = max(run.newest_ms, bar.open_time_ms)
         if run.bar_ms < 0 and len(run.closed) > _MEMORY_BARS:
             del run.closed[min(run.closed)]
+        return True
 
     def skip(self, symbol: str) -> tuple[int, int] | None:
         """Go on behind minutes that the exchange does not have: the span left out, None where nothing follows it."""

@@ -93,9 +93,8 @@ class Stream:
                 )
                 resting = [waiting.pop(future) for future in done]
                 failure = next((text for future in done if (text := _failure(future))), "")
-                if failure:
+                if failure := failure or self._note():
                     return failure
-                self._note()
                 if self._is_silent() and not await self._is_quiet():
                     return f"no news for {(self._clock.now_ms() - self._vouched_ms) // 1_000} s"
                 if done:
@@ -105,16 +104,21 @@ class Stream:
                 future.cancel()
             await asyncio.gather(*waiting, return_exceptions=True)
 
-    def _note(self) -> None:
-        newest_ms = self._plan.read()
+    def _note(self) -> str:
+        """Take over what came; why it cannot be read, empty where it can."""
+        try:
+            newest_ms = self._plan.read()
+        except (TypeError, ValueError, KeyError, AttributeError, IndexError) as error:
+            return f"what it says cannot be read: {type(error).__name__}: {error}"
         if newest_ms is None or newest_ms > self._clock.now_ms() + _FUTURE_MS:
-            return
+            return ""
         self.news_ms = max(newest_ms, self.news_ms or newest_ms)
         if self.news_ms > self._vouched_ms:
             self._vouched_ms = self.news_ms
             self._failures = 0
             if not self._is_silent():
                 self._tell("")
+        return ""
 
     def _is_silent(self) -> bool:
         return self._clock.now_ms() - self._vouched_ms > self._stale_ms
