@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from core.strategy import Strategy
     from storage.database import Database
     from storage.journal import SqliteJournal
+
+RESTART_PATIENCE_S = 1.0
 
 EXCHANGE = "exchange"
 """The journal's fact of where its account is."""
@@ -77,14 +79,20 @@ async def exchange_parts(
 
     wire = await open_wire(settings, keys, clock, Health(), dialect, settings.market.symbols)
     stack.push_async_callback(wire.close)
-    instruments = await load_instruments(wire, settings, settings.market.symbols, with_account=live)
     records = await journal.load()
+    # What a journal holds may stand unprotected: a restart waits for nothing that can come later.
+    patience_s = RESTART_PATIENCE_S if live and records else None
+    instruments = await load_instruments(
+        wire, settings, settings.market.symbols, with_account=live, patience_s=patience_s
+    )
     check_symbols(records, instruments)
     candles = await SqliteCandles.open(open_database(home.market(dialect.id)))
     stack.push_async_callback(candles.close)
     account = ExchangeVenue(wire, instruments, settings.exchange) if live else None
     desk = AccountDesk(account, settings) if account is not None else None
-    if desk is not None:
+    if desk is not None and records:
+        desk.prepare_beside()
+    elif desk is not None:
         await desk.prepare()
 
     opening = await _opening(journal, stored, request, settings, clock.now_ms(), account)
@@ -96,7 +104,9 @@ async def exchange_parts(
     order_books, trades = symbols if strategy.needs_order_book else (), symbols if strategy.needs_trades else ()
     market = LiveMarket(wire, candles, symbols, settings, order_books=order_books, trades=trades)
     past_ms = history_bars(strategy, settings) * MINUTE_MS
-    await market.back_fill(dict.fromkeys(instruments, opening.start_ms - past_ms))
+    with suppress(TimeoutError):
+        async with asyncio.timeout(patience_s):
+            await market.back_fill(dict.fromkeys(instruments, opening.start_ms - past_ms))
     return real_time_parts(
         mode=request.mode,
         wire=wire,

@@ -77,7 +77,9 @@ class Asked:
 
     @property
     def is_protective(self) -> bool:
-        return (self.is_new_order and self.only_reduces) or self.method == "DELETE"
+        """What a position may depend on: orders that only reduce, withdrawals, and what became of one order."""
+        asks_of_one = self.method == "GET" and bool(self.client_id or "orderId" in self.params)
+        return (self.is_new_order and self.only_reduces) or self.method == "DELETE" or asks_of_one
 
     @property
     def client_id(self) -> str:

@@ -62,7 +62,7 @@ ALL = (
     "frame that is no JSON",
     "answer that is no JSON",
     "human cancelled our stop",
-    "429 on a protective order",
+    "429 on a protective request",
     "no entry while the venue is unwell",
     "stop left in part, the rest protected again",
 )
@@ -104,8 +104,8 @@ class Marks:
             self.reach("418 seen")
         elif sent.status == 429:
             self._limited += 1
-            if asked.is_protective and asked.is_new_order:
-                self.reach("429 on a protective order")
+            if asked.is_protective:
+                self.reach("429 on a protective request")
         elif sent.status == 200:
             if self._limited:
                 self.reach("429 obeyed")
@@ -176,11 +176,10 @@ class Marks:
                 self.reach("unknown, never arrived")
             elif order.state is OrderState.ACCEPTED:
                 self.reach("unknown, then accepted")
-        if order.state in (OrderState.CANCELED, OrderState.EXPIRED):
-            if order.filled_lots:
-                self.reach("partly filled, then the rest expired")
-                if order.role is OrderRole.STOP:
-                    self._stopped_in_part.add(order.trade_id)
+        if order.state in (OrderState.CANCELED, OrderState.EXPIRED) and order.filled_lots:
+            self.reach("partly filled, then the rest expired")
+            if order.role is OrderRole.STOP:
+                self._stopped_in_part.add(order.trade_id)
         self._orders[name] = order
 
     def _fill(self, order: Order) -> None:

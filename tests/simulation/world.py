@@ -88,7 +88,7 @@ class World:
         self.symbols = tuple(symbols)
         self.venue = BinanceVenue([*symbols, OTHER_SYMBOL], start_ms=start_ms)
         self.venue.pace.kline_push_ms = 6_000
-        self.venue.pace.mark_push_ms = 15_000
+        self.venue.pace.mark_push_ms = 5_000
         self.exchange = self.venue.exchange
         self.server = VenueServer(self.venue, self.clock, self._note_opened)
         self.storm = Storm(random.Random(f"storm {seed}"), self.clock)
@@ -202,11 +202,11 @@ class World:
             self.storm.odds, self.storm.frame_odds, self.storm.slow_factor = EVERYDAY, EVERYDAY_FRAMES, 1.0
 
     def _do_lossy(self, episode: Episode) -> None:
-        p = 0.02 + 0.06 * episode.amount
+        p = 0.01 + 0.03 * episode.amount
         self._while(episode, Odds(lost_out=p, lost_back=p, reset_out=p, reset_after=p))
 
     def _do_server_errors(self, episode: Episode) -> None:
-        p = 0.02 + 0.05 * episode.amount
+        p = 0.01 + 0.025 * episode.amount
         self._while(
             episode,
             Odds(
@@ -338,8 +338,8 @@ class World:
             self.exchange.cancel(order, self.clock.now_ms())  # type: ignore[arg-type]
 
     def _do_human_cancels_stop(self, episode: Episode) -> None:
-        if self.storm.is_down:
-            return
+        if self.storm.is_down or self.clock.now_ms() < self.storm.banned_until_ms:
+            return  # Nobody could put it back.
         for symbol in self.symbols:
             for algo in list(self.exchange.open_algos[symbol].values()):
                 if algo.type == "STOP_MARKET":
