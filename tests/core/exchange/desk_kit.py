@@ -24,6 +24,7 @@ from core.exchange.requests import Requests
 from core.exchange.venue import ExchangeVenue
 from core.settings import parse_settings
 from core.stepper import Stepper
+from core.trader.messages import VenueHealth
 from core.trader.restore import restore
 from core.trader.state import SymbolState
 from core.trader.trader import Trader
@@ -189,6 +190,8 @@ class House:
         await self.desk.prepare()
         now_ms = self.clock.now_ms()
         self.differences = await self.desk.reconcile(self.trader, self.exchange_venue, self.stepper, now_ms)
+        # No health is followed here: the tests decide when the account is well enough to be traded.
+        await self.stepper.step([VenueHealth(now_ms, "")], now_ms)
         self.task = self.loop.create_task(self.desk.run(self.trader, self.stepper))
 
     async def stop(self) -> None:
