@@ -127,6 +127,8 @@ class AccountDesk:
         self._resolver = Resolver(self._books, self._incoming)
         self._reconciler = Reconciler(self._books, self._incoming, self._resolver)
         self._reconciler.restore(self._venue.records)
+        for order in self._books.open_orders():
+            self._resolver.ask(order)
         self._venue.records = ()
 
     def _on_up(self) -> None:

@@ -25,6 +25,7 @@ _MAX_IN_FLIGHT = 12
 _MAX_ENTRIES_IN_FLIGHT = 4
 _KEEP_TRIES = 4000
 _PAUSE_MS = 100
+_PROTECTIVE_AGAIN_MS = 1000
 _PROTECTIVE = frozenset({OrderRole.STOP, OrderRole.EXIT, OrderRole.LIQUIDATION})
 
 
@@ -212,7 +213,11 @@ class Outbox:
         if order.role is OrderRole.ENTRY and error.retry_ms - job.queued_ms > ENTRY_MAX_AGE_MS:
             return answers.refused(order, VenueRejectedError(str(error)), may_rest=may_rest)
         log.warning("%s %s of %s waits: %s", order.role, order.client_order_id, order.symbol, error)
-        self._again(job, error.retry_ms)
+        again_ms = error.retry_ms
+        if is_protective(order):
+            # The limiter keeps a reserve for these, and holds them back itself where nothing at all may be sent.
+            again_ms = min(again_ms, self._wire.clock.now_ms() + _PROTECTIVE_AGAIN_MS)
+        self._again(job, again_ms)
         return None
 
     async def _cancel(self, job: _Job, answers: Answers) -> _Told:

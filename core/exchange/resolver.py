@@ -187,12 +187,17 @@ class Resolver:
             if (state, filled) != (order.state, order.filled_lots):
                 since_ms = now_ms
             news[cid] = (order.state, order.filled_lots, since_ms)
-            if cid in self._questions or self._is_held_back(cid):
+            if cid in self._questions:
+                continue
+            if self._is_held_back(cid):
+                self._is_stirring = True
                 continue
             if self._venue.known.by_client_id(cid) is None:
                 continue  # Its intent is being made durable: it has not been handed over yet.
             canceling = cid in self._books.trader.state.symbols[order.symbol].canceling
             patience_ms = _CANCEL_AGAIN_MS if canceling else self._patience_ms(order)
+            if self._venue.outbox.is_busy_with(cid):
+                patience_ms = 0
             self._is_stirring = self._is_stirring or patience_ms < _FOR_EVER_MS
             if now_ms - since_ms >= patience_ms:
                 news[cid] = (order.state, order.filled_lots, now_ms)
