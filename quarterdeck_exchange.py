@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from storage.database import Database
     from storage.journal import SqliteJournal
 
+RESTART_PATIENCE_S = 1.0
+
 EXCHANGE = "exchange"
 """The journal's fact of where its account is."""
 
@@ -77,14 +79,20 @@ async def exchange_parts(
 
     wire = await open_wire(settings, keys, clock, Health(), dialect, settings.market.symbols)
     stack.push_async_callback(wire.close)
-    instruments = await load_instruments(wire, settings, settings.market.symbols, with_account=live)
     records = await journal.load()
+    # What a journal holds may stand unprotected: a restart waits for nothing that can come later.
+    patience_s = RESTART_PATIENCE_S if live and records else None
+    instruments = await load_instruments(
+        wire, settings, settings.market.symbols, with_account=live, patience_s=patience_s
+    )
     check_symbols(records, instruments)
     candles = await SqliteCandles.open(open_database(home.market(dialect.id)))
     stack.push_async_callback(candles.close)
     account = ExchangeVenue(wire, instruments, settings.exchange) if live else None
     desk = AccountDesk(account, settings) if account is not None else None
-    if desk is not None:
+    if desk is not None and records:
+        desk.prepare_beside()
+    elif desk is not None:
         await desk.prepare()
 
     opening = await _opening(journal, stored, request, settings, clock.now_ms(), account)

@@ -7,7 +7,7 @@ import logging
 from decimal import Decimal
 
 from core.clock import Clock
-from core.domain.errors import UnavailableError
+from core.domain.errors import QuarterdeckError, UnavailableError
 from core.domain.orders import Order
 from core.domain.records import AdjustmentRecord
 from core.exchange.account_setup import set_up_account
@@ -31,9 +31,10 @@ log = logging.getLogger("quarterdeck.exchange")
 _WATCH_S = 0.5
 _IDLE_WATCH_S = 5.0
 _PROTECTION_S = 5.0
-_RETRY_S = (1.0, 2.0, 4.0, 8.0, 15.0, 15.0, 15.0)
+_PREPARE_AGAIN_S = 30.0
 _SOON_S = 0.5
 _PART = "reconciliation"
+_SETUP_PART = "account setup"
 
 
 class AccountDesk:
@@ -46,6 +47,7 @@ class AccountDesk:
         self._reconciler: Reconciler | None = None
         self._look_soon = asyncio.Event()
         self._is_taken_in = asyncio.Event()
+        self._prepares_beside = False
         self.stream = AccountStream(venue.wire, self._on_up)
 
     @property
@@ -65,27 +67,21 @@ class AccountDesk:
         """Set the account up. Raises RefusedError where it cannot be brought into the form that is asked for."""
         await set_up_account(self._wire, self._venue.instruments, self._settings)
 
-    async def reconcile(self, trader: Trader, venue: Venue, stepper: Stepper, now_ms: int) -> list[AdjustmentRecord]:
-        """At a start, after `venue.restore`: take in what happened to our orders while nobody listened.
+    def prepare_beside(self) -> None:
+        """Leave it to `run` to set the account up, for what a journal holds must be protected first."""
+        self._prepares_beside = True
 
-        What cannot be explained is found by `run`, which can protect at once what is found here; until it has compared
-        everything, no entry is made. Raises UnavailableError where the account cannot be read.
+    async def reconcile(self, trader: Trader, venue: Venue, stepper: Stepper, now_ms: int) -> list[AdjustmentRecord]:
+        """At a start, after `venue.restore`: take in what became of our open orders while nobody listened, and send at
+        once what protects it. What cannot be asked now, and what cannot be explained, is left to `run`: until it has
+        compared everything, no entry is made.
         """
         self._tie(trader, stepper)
         self._wire.health.report(_PART, "the account is being read")
-        assert self._reconciler is not None
-        for wait_s in (*_RETRY_S, None):
-            try:
-                await self._resolver.ask_all_once()
-                await self._reconciler.take_in()
-                self._is_taken_in.set()
-                return []
-            except UNREAD as error:
-                if wait_s is None:
-                    raise UnavailableError(f"the account could not be read: {error}") from None
-                log.warning("the account could not be read, again in %g s: %s", wait_s, error)
-                await asyncio.sleep(wait_s)
-        raise AssertionError("the last try ends either way")
+        await stepper.step([VenueHealth(now_ms, self._wire.health.problem())], now_ms)
+        await self._resolver.ask_all_once()
+        self._is_taken_in.set()
+        return []
 
     async def run(self, trader: Trader, stepper: Stepper) -> None:
         """Send, listen and ask until canceled, from before `reconcile` on; compare once that is done."""
@@ -97,6 +93,21 @@ class AccountDesk:
             group.create_task(self._follow_stream())
             group.create_task(self._reconcile())
             group.create_task(self._look_after_stops())
+            if self._prepares_beside:
+                group.create_task(self._prepare_beside())
+
+    async def _prepare_beside(self) -> None:
+        """Try until the account is set up; until then no entry is made."""
+        while True:
+            try:
+                await self.prepare()
+            except QuarterdeckError as error:
+                log.error("%s", error)
+                self._wire.health.report(_SETUP_PART, str(error))
+                await asyncio.sleep(_PREPARE_AGAIN_S)
+            else:
+                self._wire.health.report(_SETUP_PART, "")
+                return
 
     async def flatten_external(self, symbol: str) -> str:
         """Cancel what others placed on `symbol` and close what they hold, at market: only ever when the operator asks

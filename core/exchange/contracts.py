@@ -36,20 +36,20 @@ class Terms:
 
 
 async def load_instruments(
-    wire: Wire, settings: Settings, symbols: Sequence[str], *, with_account: bool
+    wire: Wire,
+    settings: Settings,
+    symbols: Sequence[str],
+    *,
+    with_account: bool,
+    patience_s: float | None = None,
 ) -> dict[str, Instrument]:
-    """Instruments by symbol (ours). With an account, fees and leverage tiers are asked for; what does not come is
-    assumed, and the log says what.
+    """Instruments by symbol (ours). With an account, fees and leverage tiers are asked for; what does not come within
+    `patience_s` is assumed, and the log says what.
 
     Raises UnavailableError where a contract lacks its tick or lot size.
     """
     names = [wire.unified(symbol) for symbol in symbols]
-    tiers: Row = {}
-    fees: list[Row] = [{}] * len(names)
-    if with_account:
-        # Side by side: positions may wait for this start.
-        asked = [_ask(wire, "fetch_leverage_tiers", names), *(_ask(wire, "fetch_trading_fee", name) for name in names)]
-        tiers, *fees = await asyncio.gather(*asked)
+    tiers, *fees = await _ask_account(wire, names, patience_s) if with_account else [{}] * (1 + len(names))
     instruments: dict[str, Instrument] = {}
     for symbol, unified, fee in zip(symbols, names, fees, strict=True):
         market = wire.client.markets[unified]
@@ -113,6 +113,18 @@ def terms_of(
         maintenance_pct = UNTOLD_MAINTENANCE_MARGIN_PCT
         assumed.append(f"its maintenance margin ({UNTOLD_MAINTENANCE_MARGIN_PCT} %)")
     return Terms(maker_bps, taker_bps, max_leverage, maintenance_pct, tuple(assumed))
+
+
+async def _ask_account(wire: Wire, names: Sequence[str], patience_s: float | None) -> list[Row]:
+    """Leverage tiers of all, then the fee of each; empty what does not come in time."""
+    asked = [asyncio.ensure_future(_ask(wire, "fetch_leverage_tiers", list(names)))]
+    asked += [asyncio.ensure_future(_ask(wire, "fetch_trading_fee", name)) for name in names]
+    try:
+        await asyncio.wait(asked, timeout=patience_s)
+    finally:
+        for answer in asked:
+            answer.cancel()
+    return [answer.result() if answer.done() and not answer.cancelled() else {} for answer in asked]
 
 
 async def _ask(wire: Wire, method: str, argument: Any) -> Row:

@@ -15,6 +15,8 @@ from core.exchange.health import Health
 log = logging.getLogger(__name__)
 
 SAMPLES = 5
+TRIES = 2
+"""How often the first sample is asked for."""
 EVERY_MS = 600_000
 AGAIN_MS = 10_000
 _PART = "clock"
@@ -101,14 +103,18 @@ class TimeKeeper:
 
     async def _samples(self) -> list[Sample]:
         samples: list[Sample] = []
+        failures = 0
         for _ in range(SAMPLES):
             sent_ms = self._system_ms()
             try:
                 exchange_ms = await self._fetch_ms()
             except QuarterdeckError:
-                if not samples:
+                failures += 1
+                if not samples and failures == TRIES:
                     raise
-                break
+                if samples:
+                    break
+                continue
             samples.append(Sample(sent_ms, self._system_ms(), exchange_ms))
         return samples
 

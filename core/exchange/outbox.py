@@ -178,7 +178,6 @@ class Outbox:
         if order.role is OrderRole.ENTRY and self._wire.clock.now_ms() - job.queued_ms > ENTRY_MAX_AGE_MS:
             late = VenueRejectedError("not sent: it came too late to be sent")
             return answers.refused(order, late, may_rest=may_rest)
-        settings = self._settings
         call = self._wire.dialect.create(order, self._instruments[order.symbol], self._wire.unified(order.symbol))
         try:
             row = await self._wire.send(
@@ -190,7 +189,7 @@ class Outbox:
                 call.price,
                 dict(call.params),
                 protective=is_protective(order),
-                timeout_ms=settings.protective_timeout_ms if is_protective(order) else settings.request_timeout_ms,
+                timeout_ms=self._timeout_ms(order),
             )
         except VenueRejectedError as error:
             return answers.refused(order, error, may_rest=may_rest or error.kind is RejectKind.DUPLICATE_ID)
@@ -202,6 +201,11 @@ class Outbox:
             return answers.unknown(order, error)
         self._note_try(order)
         return answers.placed(order, row)
+
+    def _timeout_ms(self, order: Order) -> int:
+        """An entry whose answer is lost may be a position without a stop: it is asked for soon, too."""
+        urgent_ms = self._settings.protective_timeout_ms
+        return urgent_ms if is_protective(order) else min(2 * urgent_ms, self._settings.request_timeout_ms)
 
     def _put_off(self, job: _Job, error: VenueBusyError, answers: Answers, *, may_rest: bool) -> _Told:
         """Turned away unread: what protects waits for its time, an entry only while it is young."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import difflib
 import logging
 import random
@@ -37,6 +38,7 @@ _FAILURES_TOLD = 3
 _PART = "requests"
 _JITTER = random.Random(0)  # noqa: S311
 _ORDER_METHODS = frozenset({"create_order", "fetch_order"})
+_MARKETS_PATIENCE_S = (2.0, 5.0)
 _SLOW_METHODS = frozenset({"load_markets", "fetch_leverage_tiers"})
 """Answers of a megabyte or more: they may take twice the usual time."""
 
@@ -73,7 +75,7 @@ class Requests:
 
         Raises BadInputError naming one that is not there, UnavailableError where the exchange does not answer.
         """
-        await self.read("load_markets", weight=5)
+        await self._load_markets()
         known = our_symbols(self.client.markets)
         ours = [normalise(symbol) for symbol in symbols]
         for symbol in ours:
@@ -86,6 +88,15 @@ class Requests:
             self._unified[symbol] = known[symbol]
             self._ours[known[symbol]] = symbol
         return ours
+
+    async def _load_markets(self) -> None:
+        """An answer that is lost must not hold up a start for as long as a slow one may take: asked again sooner."""
+        for patience_s in _MARKETS_PATIENCE_S:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(patience_s):
+                    await self.read("load_markets", weight=5)
+                return
+        await self.read("load_markets", weight=5)
 
     def unified(self, symbol: str) -> str:
         return self._unified[symbol]
@@ -210,7 +221,9 @@ class Requests:
     async def _fetch_time_ms(self) -> int:
         method = "fetch_time"
         await self.limiter.acquire(1, protective=True, patience_ms=SEND_PATIENCE_MS)
-        answer = await self._call(method, (), {}, self._settings.request_timeout_ms)
+        # A sample that took longer would tell nothing.
+        timeout_ms = min(self._settings.request_timeout_ms, self._settings.protective_timeout_ms)
+        answer = await self._call(method, (), {}, timeout_ms)
         if isinstance(answer, Failure):
             raise answer.of_read()
         if not isinstance(answer, int):

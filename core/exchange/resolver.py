@@ -41,6 +41,7 @@ _PROTECTIVE_WAIT_MS = 1000
 _MAX_ASKING = 8
 _FOR_EVER_MS = 1 << 62
 _PART = "orders"
+_UNREAD = (UnavailableError, VenueUnknownError, VenueRejectedError, DataError)
 
 
 @dataclass(slots=True)
@@ -119,22 +120,22 @@ class Resolver:
         self.ask(order)
 
     async def ask_all_once(self) -> None:
-        """Ask about every open order now, before anything is sent. What stays open is asked for again by `run`.
-
-        Raises UnavailableError, VenueUnknownError, VenueRejectedError or DataError where one could not be asked for.
-        """
+        """Ask about every open order now. What cannot be asked, or stays open, is asked for again by `run`."""
         gate = asyncio.Semaphore(_MAX_ASKING)
 
         async def ask(order: Order) -> None:
-            async with gate:
-                seen = await self._venue.look(order)
-            if seen is not None:
-                await self._books.settle(order, seen, fetch=True)
+            try:
+                async with gate:
+                    seen = await self._venue.look(order, self._venue.protective_ms)
+                if seen is not None:
+                    await self._books.settle(order, seen, fetch=True)
+            except _UNREAD as error:
+                log.warning("%s of %s could not be asked for: %s", order.client_order_id, order.symbol, error)
+                self.ask(order)
 
-        answers = await asyncio.gather(*map(ask, list(self._books.open_orders())), return_exceptions=True)
-        for answer in answers:
-            if isinstance(answer, BaseException):
-                raise answer
+        async with asyncio.TaskGroup() as group:
+            for order in list(self._books.open_orders()):
+                group.create_task(ask(order))
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as group:

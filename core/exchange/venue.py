@@ -15,7 +15,7 @@ from core.domain.orders import Fill, Order, OrderState, with_state
 from core.domain.records import FillRecord, IntentRecord, OrderUpdateRecord, Record
 from core.exchange import translate
 from core.exchange.known_orders import KnownOrders
-from core.exchange.outbox import Outbox, is_protective
+from core.exchange.outbox import Outbox
 from core.exchange.translate import Seen
 from core.exchange.wire import Row, Wire
 from core.ports import VenueEvent
@@ -122,14 +122,14 @@ class ExchangeVenue:
 
     async def order_row(self, symbol: str, venue_id: str) -> Row | None:
         """A plain order by the exchange's own id; None where there is none."""
-        return await self._fetch(venue_id, symbol, {}, self._protective_ms)
+        return await self._fetch(venue_id, symbol, {}, self.protective_ms)
 
     async def _trades_of(self, order: Order, timeout_ms: int | None) -> list[Row]:
         """The trades of an order under every id that is known, oldest first."""
         rows: list[Row] = []
         for venue_id in self.known.venue_ids(order.client_order_id):
             page = await self._read(
-                timeout_ms,
+                timeout_ms or self.protective_ms,
                 "fetch_my_trades",
                 self.wire.unified(order.symbol),
                 None,
@@ -182,13 +182,13 @@ class ExchangeVenue:
         return Seen(child.state, child.filled_lots, seen.venue_order_id, seen.child_id, reason=child.reason)
 
     @property
-    def _protective_ms(self) -> int:
+    def protective_ms(self) -> int:
+        """The time limit of a read that protection waits for."""
         return 2 * self.settings.protective_timeout_ms
 
     async def _find(self, order_id: str, order: Order, params: Row, timeout_ms: int | None) -> Row | None:
-        if timeout_ms is None and is_protective(order):
-            timeout_ms = self._protective_ms
-        return await self._fetch(order_id, order.symbol, params, timeout_ms)
+        # What became of an entry is as urgent as a stop: it may be a position without one.
+        return await self._fetch(order_id, order.symbol, params, timeout_ms or self.protective_ms)
 
     async def _fetch(self, order_id: str, symbol: str, params: Row, timeout_ms: int | None) -> Row | None:
         try:

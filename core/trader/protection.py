@@ -63,7 +63,7 @@ class Protection:
     def restore(self, s: SymbolState, now_ms: int) -> list[Command]:
         """Place a stop where those on their way or at rest do not cover the position and what may still be added to it;
         leave at market where the price is beyond it or the venue keeps refusing one. Nothing while an exit is open."""
-        return [] if s.open_order(OrderRole.EXIT) is not None else self._restore(s, now_ms)
+        return [] if s.open_exit() is not None else self._restore(s, now_ms)
 
     def move_stop(self, s: SymbolState, ticks: int, now_ms: int) -> list[Command]:
         """Put the stop of a position at another trigger: the new one is placed now, and what it takes the place of is
@@ -100,7 +100,7 @@ class Protection:
         if s.lots and trade is not None:
             reason = trade.leaving or (ExitReason.UNPROTECTED if is_over else "")
             commands += self._leave(s, trade, reason, now_ms) if reason else []
-            out = s.open_order(OrderRole.EXIT)
+            out = s.open_exit()
             if out is None or out.state not in RESTING_STATES:
                 commands += self._restore(s, now_ms)
         return commands + self._withdraw(s, now_ms)

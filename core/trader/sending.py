@@ -37,7 +37,7 @@ def cancel_entries(state: TraderState, s: SymbolState, now_ms: int, reason: str)
 def leave(account: str, state: TraderState, s: SymbolState, reason: ExitReason | str, now_ms: int) -> list[Command]:
     """Leave at market, and enter no more. The stop stays until the position is flat. While an exit is open, whatever
     is known of it, there is no second one."""
-    if s.trade is None or not s.lots or s.open_order(OrderRole.EXIT) is not None:
+    if s.trade is None or not s.lots or s.open_exit() is not None:
         return []
     order = closing_order(account, s.trade, OrderRole.EXIT, abs(s.lots), now_ms=now_ms, reason=reason)
     return cancel_entries(state, s, now_ms, reason) + place(state, order)

@@ -118,6 +118,14 @@ class SymbolState:
                 return order
         return None
 
+    def open_exit(self) -> Order | None:
+        """The exit under way of what is held. One on the other side is of a position that a reversal has turned since,
+        and does nothing for this one."""
+        for order in self.orders.values():
+            if order.role is OrderRole.EXIT and order.side.sign * self.lots < 0:
+                return order
+        return None
+
     def stops(self) -> list[Order]:
         """Open stops that are to stay, in the order in which they came to be open."""
         stops = (order for order in self.orders.values() if order.role is OrderRole.STOP)

@@ -164,7 +164,7 @@ class Trader:
 
     def _ask_exits(self, s: SymbolState, prediction: Prediction, direction: int) -> list[Command]:
         trade = s.trade
-        if trade is None or s.next_trade is not None or s.open_order(OrderRole.EXIT) is not None:
+        if trade is None or s.next_trade is not None or s.open_exit() is not None:
             return []
         sign = 1 if s.lots > 0 else -1
         if self.strategy.reverses and direction == -sign:
@@ -376,7 +376,7 @@ class Trader:
     def _flatten(self, chosen: Iterable[SymbolState], reason: ExitReason, now_ms: int) -> list[Command]:
         commands: list[Command] = []
         for s in chosen:
-            if s.lots and s.open_order(OrderRole.EXIT) is None:
+            if s.lots and s.open_exit() is None:
                 commands += self._exit(s, reason, now_ms)
             else:
                 commands += cancel_entries(self.state, s, now_ms, reason)

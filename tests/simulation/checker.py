@@ -44,6 +44,11 @@ class ProtectionMeter:
         self._note(self._since, self.gaps_ms, symbol, now_ms, bool(lots) and not covered)
         self._note(self._left_since, self.leftovers_ms, symbol, now_ms, not lots and bool(resting))
 
+    @property
+    def is_open(self) -> bool:
+        """Whether a position is without its stop now."""
+        return bool(self._since)
+
     def set_down(self, is_down: bool, now_ms: int) -> None:
         """Maintenance begins or ends."""
         if is_down:

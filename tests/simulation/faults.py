@@ -52,6 +52,9 @@ class FrameOdds:
     garbage: float = 0.0
 
 
+PASSES_LIMIT = 0.85
+"""How many of the orders that only reduce get through while a rate limit is in force."""
+
 EVERYDAY = Odds(0.004, 0.006, 0.003, 0.004, 0.002, 0.003, 0.001, 0.002, 0.003, 0.003, 0.002, 0.002, 0.01)
 EVERYDAY_FRAMES = FrameOdds(0.003, 0.004, 0.002, 0.0, 0.0005)
 
@@ -74,7 +77,9 @@ class Asked:
 
     @property
     def is_protective(self) -> bool:
-        return (self.is_new_order and self.only_reduces) or self.method == "DELETE"
+        """What a position may depend on: orders that only reduce, withdrawals, and what became of one order."""
+        asks_of_one = self.method == "GET" and bool(self.client_id or "orderId" in self.params)
+        return (self.is_new_order and self.only_reduces) or self.method == "DELETE" or asks_of_one
 
     @property
     def client_id(self) -> str:
@@ -128,7 +133,7 @@ class Storm:
         if outcome is Outcome.ANSWERED and self.rng.random() < self.odds.slow:
             out_ms += 3_000.0 * self.rng.random()
             self.seen["slow request"] += 1
-        for observer in self.observers:
+        for observer in list(self.observers):
             observer.asked(asked, outcome)
         return Fate(outcome, out_ms, back_ms, answer)
 
@@ -140,7 +145,7 @@ class Storm:
         if now_ms < self.banned_until_ms:
             seen["418"] += 1
             return Outcome.REPLACED, self._limited(418, self.banned_until_ms)
-        if now_ms < self.limited_until_ms and not (asked.is_protective and self.rng.random() < 0.9):
+        if now_ms < self.limited_until_ms and not (asked.is_protective and self.rng.random() < PASSES_LIMIT):
             seen["429"] += 1
             return Outcome.REPLACED, self._limited(429, self.limited_until_ms)
         for i, (kind, outcome, answer) in enumerate(self.spoil_next):
@@ -166,7 +171,7 @@ class Storm:
         return Answer(status, text, {**JSON, "Retry-After": str(wait_s)})
 
     def answered(self, method: str, path: str, params: str, fate: Fate, answer: Answer | None) -> None:
-        for observer in self.observers:
+        for observer in list(self.observers):
             observer.answered(Asked(method, path, dict(parse_qsl(params))), fate, answer)
 
     def handshake_ms(self, path: str) -> float | None:

@@ -18,8 +18,10 @@ from core.domain.records import (
     OperatorRecord,
     OrderUpdateRecord,
     Record,
+    SignalRecord,
+    TradeRecord,
 )
-from core.domain.trading import ExitReason
+from core.domain.trading import ExitReason, SignalAction
 from tests.simulation.faults import Asked
 from tests.simulation.transport import Answer, Fate, Outcome
 
@@ -31,9 +33,8 @@ ALL = (
     "duplicate id refused",
     "partly filled, then the rest expired",
     "filled while being cancelled",
-    "filled after its end was told",
     "private stream opened inside a bracket",
-    "stop replaced",
+    "stop put back",
     "stop would trigger at once",
     "emergency exit",
     "stop filled",
@@ -61,8 +62,9 @@ ALL = (
     "frame that is no JSON",
     "answer that is no JSON",
     "human cancelled our stop",
-    "not enough protective requests, 429 on a stop",
-    "entry not sent because the venue is unwell",
+    "429 on a protective request",
+    "no entry while the venue is unwell",
+    "stop left in part, the rest protected again",
 )
 
 
@@ -73,8 +75,8 @@ class Marks:
     reached: Counter[str] = field(default_factory=Counter)
     _orders: dict[str, Order] = field(default_factory=dict)
     _was_unknown: set[str] = field(default_factory=set)
-    _ended: set[str] = field(default_factory=set)
     _canceling: set[str] = field(default_factory=set)
+    _stopped_in_part: set[str] = field(default_factory=set)
     _posted: set[str] = field(default_factory=set)
     _limited: int = 0
     _stale: bool = False
@@ -102,8 +104,8 @@ class Marks:
             self.reach("418 seen")
         elif sent.status == 429:
             self._limited += 1
-            if asked.is_protective and asked.is_new_order:
-                self.reach("not enough protective requests, 429 on a stop")
+            if asked.is_protective:
+                self.reach("429 on a protective request")
         elif sent.status == 200:
             if self._limited:
                 self.reach("429 obeyed")
@@ -140,9 +142,14 @@ class Marks:
                     self._canceling.add(client_order_id)
                 case FundingRecord():
                     self.reach("funding booked")
-                case AdjustmentRecord():
-                    if "wallet" in record.what.lower():
-                        self.reach("wallet adjusted")
+                case AdjustmentRecord() if record.amount_usdt:
+                    self.reach("wallet adjusted")
+                case SignalRecord(signal) if (
+                    signal.action is SignalAction.VETOED and "limit connection" in signal.reason
+                ):
+                    self.reach("no entry while the venue is unwell")
+                case TradeRecord(trade) if trade.exit_reason == ExitReason.REVERSAL and _is_entry_fill(records):
+                    self.reach("reversed through zero")
                 case OperatorRecord(command, result):
                     if not result.startswith("refused"):
                         self.reach(_OF_VERB[command.verb])
@@ -151,10 +158,11 @@ class Marks:
 
     def _intent(self, order: Order) -> None:
         if order.role is OrderRole.STOP and any(
-            other.role is OrderRole.STOP and other.is_open and other.trade_id == order.trade_id
-            for other in self._orders.values()
+            other.role is OrderRole.STOP and other.trade_id == order.trade_id for other in self._orders.values()
         ):
-            self.reach("stop replaced")
+            self.reach("stop put back")
+        if order.role in (OrderRole.STOP, OrderRole.EXIT) and order.trade_id in self._stopped_in_part:
+            self.reach("stop left in part, the rest protected again")
         if order.role is OrderRole.EXIT and order.reason == ExitReason.UNPROTECTED:
             self.reach("emergency exit")
         self._orders[order.client_order_id] = order
@@ -168,23 +176,25 @@ class Marks:
                 self.reach("unknown, never arrived")
             elif order.state is OrderState.ACCEPTED:
                 self.reach("unknown, then accepted")
-        if order.state in (OrderState.CANCELED, OrderState.EXPIRED):
-            self._ended.add(name)
-            if order.filled_lots:
-                self.reach("partly filled, then the rest expired")
+        if order.state in (OrderState.CANCELED, OrderState.EXPIRED) and order.filled_lots:
+            self.reach("partly filled, then the rest expired")
+            if order.role is OrderRole.STOP:
+                self._stopped_in_part.add(order.trade_id)
         self._orders[name] = order
 
     def _fill(self, order: Order) -> None:
         name = order.client_order_id
         if name in self._was_unknown:
             self.reach("unknown, then filled")
-        if name in self._ended:
-            self.reach("filled after its end was told")
-        elif name in self._canceling:
+        if name in self._canceling:
             self.reach("filled while being cancelled")
         if order.state is OrderState.FILLED and order.role in (OrderRole.STOP, OrderRole.TARGET):
             self.reach("stop filled" if order.role is OrderRole.STOP else "target filled")
         self._orders[name] = order
+
+
+def _is_entry_fill(records: Sequence[Record]) -> bool:
+    return any(isinstance(record, FillRecord) and record.order.role is OrderRole.ENTRY for record in records)
 
 
 _OF_VERB = {

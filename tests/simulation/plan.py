@@ -37,10 +37,14 @@ KINDS: dict[str, tuple[int, int, int]] = {
     "jump after entry": (3, 0, 0),
     "kill": (3, 0, 0),
     "kill at order": (3, 0, 0),
+    "kill at unknown": (2, 0, 0),
     "stop": (1, 0, 0),
     "operator pause": (1, 20_000, 60_000),
     "operator halt": (1, 20_000, 60_000),
     "operator flatten": (1, 10_000, 30_000),
+    "halt at entry": (2, 20_000, 40_000),
+    "rate limit at entry": (1, 5_000, 20_000),
+    "disconnect at entry": (2, 0, 0),
 }
 
 

@@ -28,6 +28,7 @@ from core.recovery import ResumePoint
 from core.settings import Settings
 from core.strategy import Strategy
 from core.trader.trader import Trader
+from quarterdeck_exchange import RESTART_PATIENCE_S
 from tests.simulation.candles import MemoryCandles
 from tests.simulation.journal import Disk, MemoryJournal
 from tests.simulation.transport import Network, attach
@@ -126,18 +127,23 @@ class Process:
         machine = self.machine
         settings, symbols = machine.settings, machine.settings.market.symbols
         journal = MemoryJournal(machine.disk)
-        instruments = await load_instruments(wire, settings, symbols, with_account=True)
         records = await journal.load()
+        patience_s = RESTART_PATIENCE_S if records else None
+        instruments = await load_instruments(wire, settings, symbols, with_account=True, patience_s=patience_s)
         venue = ExchangeVenue(wire, instruments, settings.exchange)
         desk = AccountDesk(venue, settings)
-        await desk.prepare()
+        if records:
+            desk.prepare_beside()
+        else:
+            await desk.prepare()
         opening = machine.disk.meta.get("opening")
         if opening is None:
             opening = (await venue.wallet_usdt(), wire.clock.now_ms() // MINUTE_MS * MINUTE_MS)
             machine.disk.meta["opening"] = opening
         initial_usdt, start_ms = opening
         market = LiveMarket(wire, machine.candles, tuple(instruments), settings)
-        await market.back_fill(dict.fromkeys(instruments, start_ms - PAST_MS))
+        if not records:
+            await market.back_fill(dict.fromkeys(instruments, start_ms - PAST_MS))
         self.trader = Trader(ACCOUNT, machine.strategy, settings.with_initial_balance(initial_usdt), instruments)
         parts = real_time_parts(
             mode="live",

@@ -19,7 +19,7 @@ from typing import Any
 
 from core.domain.operator import Verb
 from core.domain.orders import OrderState
-from core.domain.records import CursorRecord, EquityRecord, FirstPriceRecord, Record
+from core.domain.records import CursorRecord, EquityRecord, FirstPriceRecord, OrderUpdateRecord, Record
 from tests.simulation.candles import MemoryCandles
 from tests.simulation.checker import compare, compare_books, journal_orders
 from tests.simulation.faults import Asked
@@ -41,7 +41,18 @@ START_MS = 1_795_246_200_000 - 1_795_246_200_000 % (8 * HOUR_MS) - HOUR_MS // 2
 CONVERGED_WITHIN_S = 30
 LEFTOVER_LIMIT_MS = 60_000
 UNPROTECTED_LIMIT_MS = 10_000
-PROCESS_EPISODES = ("kill", "kill at order", "stop", "operator pause", "operator halt", "operator flatten")
+PROCESS_EPISODES = frozenset(
+    {
+        "kill",
+        "kill at order",
+        "kill at unknown",
+        "stop",
+        "operator pause",
+        "operator halt",
+        "operator flatten",
+        "halt at entry",
+    }
+)
 
 
 @dataclass
@@ -133,8 +144,8 @@ class Hour:
         self.plan = plan
         self.result = Result(seed)
         self.trace = Trace(self.world, whole_trace)
-        self.world.storm.observers.append(self.trace)
-        self.disk.observers += [self.world.marks.committed, self.trace.committed]
+        self.world.storm.observers += [self.trace, self]
+        self.disk.observers += [self.world.marks.committed, self.trace.committed, self._committed]
         self.told = Told(self.world) if told else None
         if self.told is not None:
             self.world.storm.observers.append(self.told)
@@ -152,6 +163,7 @@ class Hour:
         self._over = asyncio.Event()
         self._killed = asyncio.Event()
         self._dead: list[Process] = []
+        self._kill_at_unknown = 0
 
     async def run(self) -> None:
         world = self.world
@@ -235,6 +247,20 @@ class Hour:
             await asyncio.sleep(1)
         return None
 
+    def asked(self, asked: Asked, outcome: Outcome) -> None: ...
+
+    def answered(self, asked: Asked, fate: Fate, answer: Answer | None) -> None:
+        is_klines = asked.path.endswith("/klines") and answer is not None and fate.outcome is Outcome.ANSWERED
+        if is_klines and self.world.clock.now_ms() < self.world.storm.no_klines_until_ms:
+            self.world.marks.reach("kline gap filled over REST")
+
+    def _committed(self, records: Sequence[Record]) -> None:
+        if self._kill_at_unknown and any(
+            isinstance(record, OrderUpdateRecord) and record.order.state is OrderState.UNKNOWN for record in records
+        ):
+            self.loop.after_callbacks(self._kill_at_unknown, self._kill)
+            self._kill_at_unknown = 0
+
     # The process
 
     async def _supervise(self) -> None:
@@ -304,6 +330,10 @@ class Hour:
             self.loop.after_callbacks(1 + int(episode.amount * 300), self._kill)
         elif episode.kind == "kill at order":
             self.world.storm.observers.append(_KillAtOrder(self, 1 + int(episode.amount * 60)))
+        elif episode.kind == "kill at unknown":
+            self._kill_at_unknown = 1 + int(episode.amount * 30)
+        elif episode.kind == "halt at entry":
+            self.world._at_entry(lambda _: self._operate(episode))
         elif episode.kind == "stop":
             if self.process is not None and self.process.engine is not None:
                 self.process.engine.stop()
@@ -311,7 +341,7 @@ class Hour:
             self._operate(episode)
 
     def _operate(self, episode: Episode) -> None:
-        verb = {"pause": Verb.PAUSE, "halt": Verb.HALT, "flatten": Verb.FLATTEN}[episode.kind.rpartition(" ")[2]]
+        verb = _VERBS[episode.kind]
         if self.process is not None:
             self.process.ask(verb)
         self.loop.call_later(episode.length_ms / 1000.0, self._resume)
@@ -319,6 +349,14 @@ class Hour:
     def _resume(self) -> None:
         if self.process is not None:
             self.process.ask(Verb.RESUME)
+
+
+_VERBS = {
+    "operator pause": Verb.PAUSE,
+    "operator halt": Verb.HALT,
+    "operator flatten": Verb.FLATTEN,
+    "halt at entry": Verb.HALT,
+}
 
 
 class _KillAtOrder:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 
 from core.domain.market import MINUTE_MS, Bar
 from tests.simulation.checker import ProtectionMeter
-from tests.simulation.faults import EVERYDAY, EVERYDAY_FRAMES, FrameOdds, Odds, Storm
+from tests.simulation.faults import EVERYDAY, EVERYDAY_FRAMES, Asked, FrameOdds, Odds, Storm
 from tests.simulation.loop import LoopClock, SkewedClock, VirtualLoop
 from tests.simulation.marks import Marks
 from tests.simulation.plan import Episode
@@ -31,9 +30,10 @@ STEP_SIGMA = 0.00045
 class VenueServer:
     """A `transport.Server` before a `BinanceVenue`."""
 
-    def __init__(self, venue: BinanceVenue, clock: LoopClock) -> None:
+    def __init__(self, venue: BinanceVenue, clock: LoopClock, opened: Callable[[str], None]) -> None:
         self._venue = venue
         self._clock = clock
+        self._opened = opened
 
     def rest(self, method: str, path: str, query: str, body: str, headers: Mapping[str, str]) -> Answer:
         target = f"{path}?{query}" if query else path
@@ -45,6 +45,7 @@ class VenueServer:
             connection = self._venue.connect(f"{path}?{query}" if query else path, self._clock.now_ms())
         except ValueError as error:
             raise RefusedConnectionError(404) from error
+        self._opened(path)
         return _VenuePeer(connection, self._clock, send, close)
 
 
@@ -87,9 +88,9 @@ class World:
         self.symbols = tuple(symbols)
         self.venue = BinanceVenue([*symbols, OTHER_SYMBOL], start_ms=start_ms)
         self.venue.pace.kline_push_ms = 6_000
-        self.venue.pace.mark_push_ms = 15_000
+        self.venue.pace.mark_push_ms = 5_000
         self.exchange = self.venue.exchange
-        self.server = VenueServer(self.venue, self.clock)
+        self.server = VenueServer(self.venue, self.clock, self._note_opened)
         self.storm = Storm(random.Random(f"storm {seed}"), self.clock)
         self.marks = Marks()
         self.meter = ProtectionMeter(self.exchange, self.symbols)
@@ -102,6 +103,10 @@ class World:
         for symbol, price in self.prices.items():
             self._load_history(symbol, price, start_ms)
             self._quote(symbol)
+
+    def _note_opened(self, path: str) -> None:
+        if "private" in path and self.meter.is_open:
+            self.marks.reach("private stream opened inside a bracket")
 
     def new_network(self) -> Network:
         """The network of the next process; the last one's is cut."""
@@ -197,11 +202,11 @@ class World:
             self.storm.odds, self.storm.frame_odds, self.storm.slow_factor = EVERYDAY, EVERYDAY_FRAMES, 1.0
 
     def _do_lossy(self, episode: Episode) -> None:
-        p = 0.02 + 0.06 * episode.amount
+        p = 0.01 + 0.03 * episode.amount
         self._while(episode, Odds(lost_out=p, lost_back=p, reset_out=p, reset_after=p))
 
     def _do_server_errors(self, episode: Episode) -> None:
-        p = 0.02 + 0.05 * episode.amount
+        p = 0.01 + 0.025 * episode.amount
         self._while(
             episode,
             Odds(
@@ -333,8 +338,8 @@ class World:
             self.exchange.cancel(order, self.clock.now_ms())  # type: ignore[arg-type]
 
     def _do_human_cancels_stop(self, episode: Episode) -> None:
-        if self.storm.is_down:
-            return
+        if self.storm.is_down or self.clock.now_ms() < self.storm.banned_until_ms:
+            return  # Nobody could put it back.
         for symbol in self.symbols:
             for algo in list(self.exchange.open_algos[symbol].values()):
                 if algo.type == "STOP_MARKET":
@@ -360,21 +365,40 @@ class World:
 
     def _do_jump_after_entry(self, episode: Episode) -> None:
         """The price runs through the stop's place before the stop is there."""
-        self.storm.observers.append(_JumpAfterEntry(self, 0.004 + 0.004 * episode.amount))
+        self._at_entry(self._jump_against, 0.004 + 0.004 * episode.amount)
+
+    def _jump_against(self, asked: Asked, fraction: float) -> None:
+        self._later(10, self.jump, asked.params["symbol"], -fraction if asked.params["side"] == "BUY" else fraction)
+
+    def _do_rate_limit_at_entry(self, episode: Episode) -> None:
+        self._at_entry(self._limit, episode.length_ms)
+
+    def _limit(self, asked: Asked, length_ms: int) -> None:
+        self.storm.limited_until_ms = self.clock.now_ms() + length_ms
+
+    def _do_disconnect_at_entry(self, episode: Episode) -> None:
+        self._at_entry(self._disconnect_private)
+
+    def _disconnect_private(self, asked: Asked) -> None:
+        for socket in list(self.network.sockets) if self.network is not None else []:
+            if "private" in socket.path:
+                socket.close_by_server(1006)
+
+    def _at_entry(self, act: Callable[..., None], *args: object) -> None:
+        """Do something at the moment the exchange takes the next entry."""
+        self.storm.observers.append(_AtEntry(self, act, args))
 
 
-class _JumpAfterEntry:
-    def __init__(self, world: World, fraction: float) -> None:
+class _AtEntry:
+    def __init__(self, world: World, act: Callable[..., None], args: tuple[object, ...]) -> None:
         self._world = world
-        self._fraction = fraction
+        self._act = act
+        self._args = args
 
-    def asked(self, asked: object, outcome: Outcome) -> None: ...
+    def asked(self, asked: Asked, outcome: Outcome) -> None: ...
 
-    def answered(self, asked: object, fate: Fate, answer: Answer | None) -> None:
-        is_entry = asked.is_new_order and not asked.only_reduces  # type: ignore[attr-defined]
-        if not is_entry or answer is None or answer.status != 200 or not json.loads(answer.body).get("executedQty"):
-            return
-        world, params = self._world, asked.params  # type: ignore[attr-defined]
-        world.storm.observers.remove(self)
-        fraction = -self._fraction if params["side"] == "BUY" else self._fraction
-        world.loop.call_later(0.01, world.jump, params["symbol"], fraction)
+    def answered(self, asked: Asked, fate: Fate, answer: Answer | None) -> None:
+        if asked.is_new_order and not asked.only_reduces and answer is not None and answer.status == 200:
+            self._world.storm.observers.remove(self)
+            if not self._world.is_calm:
+                self._act(asked, *self._args)
