@@ -25,6 +25,7 @@ _MAX_IN_FLIGHT = 12
 _MAX_ENTRIES_IN_FLIGHT = 4
 _KEEP_TRIES = 4000
 _PAUSE_MS = 100
+_LONGEST_PAUSE_MS = 2000
 _PROTECTIVE = frozenset({OrderRole.STOP, OrderRole.EXIT, OrderRole.LIQUIDATION})
 
 
@@ -238,7 +239,12 @@ class Outbox:
         return answers.canceled(order, row)
 
     def _again(self, job: _Job, not_before_ms: int) -> None:
-        soonest_ms = self._wire.clock.now_ms() + _PAUSE_MS
+        """What protects does not wait out a rate limit, which lets such requests pass as a rule: it is tried again
+        after half of the time that it has waited already. A ban holds it up on this side."""
+        now_ms = self._wire.clock.now_ms()
+        soonest_ms = now_ms + _PAUSE_MS
+        if job.first:
+            not_before_ms = min(not_before_ms, now_ms + min(_LONGEST_PAUSE_MS, (now_ms - job.queued_ms) // 2))
         self._jobs.append(_Job(job.order, job.is_cancel, job.queued_ms, max(not_before_ms, soonest_ms)))
 
     def _note_try(self, order: Order) -> None:
