@@ -25,7 +25,7 @@ _MAX_IN_FLIGHT = 12
 _MAX_ENTRIES_IN_FLIGHT = 4
 _KEEP_TRIES = 4000
 _PAUSE_MS = 100
-_PROTECTIVE_AGAIN_MS = 300
+_LONGEST_PAUSE_MS = 2000
 _PROTECTIVE = frozenset({OrderRole.STOP, OrderRole.EXIT, OrderRole.LIQUIDATION})
 
 
@@ -213,11 +213,7 @@ class Outbox:
         if order.role is OrderRole.ENTRY and error.retry_ms - job.queued_ms > ENTRY_MAX_AGE_MS:
             return answers.refused(order, VenueRejectedError(str(error)), may_rest=may_rest)
         log.warning("%s %s of %s waits: %s", order.role, order.client_order_id, order.symbol, error)
-        again_ms = error.retry_ms
-        if is_protective(order):
-            # The limiter keeps a reserve for these, and holds them back itself where nothing at all may be sent.
-            again_ms = min(again_ms, self._wire.clock.now_ms() + _PROTECTIVE_AGAIN_MS)
-        self._again(job, again_ms)
+        self._again(job, error.retry_ms)
         return None
 
     async def _cancel(self, job: _Job, answers: Answers) -> _Told:
@@ -249,7 +245,12 @@ class Outbox:
         return answers.canceled(order, row)
 
     def _again(self, job: _Job, not_before_ms: int) -> None:
-        soonest_ms = self._wire.clock.now_ms() + _PAUSE_MS
+        """What protects does not wait out a rate limit, which lets such requests pass as a rule: it is tried again
+        after half of the time that it has waited already. A ban holds it up on this side."""
+        now_ms = self._wire.clock.now_ms()
+        soonest_ms = now_ms + _PAUSE_MS
+        if job.first:
+            not_before_ms = min(not_before_ms, now_ms + min(_LONGEST_PAUSE_MS, (now_ms - job.queued_ms) // 2))
         self._jobs.append(_Job(job.order, job.is_cancel, job.queued_ms, max(not_before_ms, soonest_ms)))
 
     def _note_try(self, order: Order) -> None:
