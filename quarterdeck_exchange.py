@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -60,7 +60,7 @@ async def exchange_parts(
     from core.session import history_bars
     from core.starts import Rules, start_meta
     from core.trader.trader import Trader
-    from core.venues.rebuild import journalled_venue
+    from core.venues.rebuild import paper_venue
     from storage.candles import SqliteCandles
     from storage.database import open_database
     from storage.journal import SqliteJournal
@@ -96,23 +96,23 @@ async def exchange_parts(
         await desk.prepare()
 
     opening = await _opening(journal, stored, request, settings, clock.now_ms(), account)
-    settings = settings.with_initial_balance(opening.initial_balance_usdt)
+    settings = settings.with_initial_balance(opening.initial_balance_usdt).model_copy(update={"mode": request.mode})
     await journal.put_instruments(list(instruments.values()))
     rules = Rules(settings, instruments)
     await journal.set_meta({EXCHANGE: dialect.id} | start_meta(journal.last_seq, SystemClock().now_ms(), rules))
     symbols = tuple(instruments)
     order_books, trades = symbols if strategy.needs_order_book else (), symbols if strategy.needs_trades else ()
     market = LiveMarket(wire, candles, symbols, settings, order_books=order_books, trades=trades)
-    past_ms = history_bars(strategy, settings) * MINUTE_MS
-    with suppress(TimeoutError):
-        async with asyncio.timeout(patience_s):
-            await market.back_fill(dict.fromkeys(instruments, opening.start_ms - past_ms))
+    if not records:
+        # A later start has its past in the store; what it missed comes with the feed, and delays no protection.
+        past_ms = history_bars(strategy, settings) * MINUTE_MS
+        await market.back_fill(dict.fromkeys(instruments, opening.start_ms - past_ms))
     return real_time_parts(
         mode=request.mode,
         wire=wire,
         market=market,
         trader=Trader(request.mode, strategy, settings, instruments),
-        venue=account or journalled_venue(instruments, settings),
+        venue=account or paper_venue(instruments, settings, clock),
         desk=desk,
         journal=journal,
         records=records,

@@ -103,8 +103,8 @@ class EngineParts:
 
     `trade_from_ms` is where a resumed account does: earlier bars are walked through without new entries.
     `feed` opens the market behind a resume point. `end_with_feed` ends the run when the recorded market does.
-    `attendants` run beside it from the recovery on. `real_time` is None for a recorded market. `lag_period_s` is how
-    often the loop's lag is measured.
+    `attendants` run beside it, from before the books are compared; `followers` only from after that. `real_time` is
+    None for a recorded market. `lag_period_s` is how often the loop's lag is measured.
     """
 
     mode: str
@@ -125,8 +125,18 @@ class EngineParts:
     publish_hz: float
     reconcile: Reconcile = reconcile
     attendants: Sequence[Attendant] = ()
+    followers: Sequence[Attendant] = ()
     real_time: RealTime | None = None
     lag_period_s: float = PERIOD_S
+
+
+@dataclass(frozen=True, slots=True)
+class _Recollection:
+    """What a start knows by itself: its time, the newest bar of each symbol, and what the journal contradicts."""
+
+    now_ms: int
+    last_bars: Sequence[Bar]
+    differences: Sequence[AdjustmentRecord]
 
 
 class Engine:
@@ -157,6 +167,7 @@ class Engine:
         self._progress: tuple[int, int] | None = None
         self._speed = 0.0
         self._seq = 0
+        self._following: list[asyncio.Task[None]] = []
         self._stop = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self.latest: Snapshot | None = None
@@ -165,21 +176,20 @@ class Engine:
         """Recover, then trade. Raises what ended it when that was not a stop or the end of the market."""
         self._loop = asyncio.get_running_loop()
         self._publish_now()
-        if not await self._recover_unless_stopped():
-            return
-        parts = self._parts
+        recollection = await self._recollect()
         async with asyncio.TaskGroup() as group:
             tasks = [
                 group.create_task(self._lag.run()),
                 group.create_task(self._publish()),
                 group.create_task(self._session.warm_up()),
-                *(group.create_task(attend(self._trader, self._session.stepper)) for attend in parts.attendants),
+                # What positions need is sent while their books are still being compared.
+                *(group.create_task(attend(self._trader, self._session.stepper)) for attend in self._parts.attendants),
             ]
-            market = group.create_task(self._follow_market(group))
-            await self._until_over(market)
+            trading = group.create_task(self._trade(recollection, group))
+            await self._until_over(trading)
             async with self._session.stepper.lock:
                 self._state = "stopping"
-                for task in (*tasks, market, *self._session.tasks()):
+                for task in (*tasks, trading, *self._following, *self._session.tasks()):
                     task.cancel()
         self._publish_now()
 
@@ -223,30 +233,20 @@ class Engine:
             log.error("what others placed could not be closed: %s", error)
             return f"what others placed is not closed for certain: {error}"
 
-    async def _until_over(self, market: asyncio.Task[None]) -> None:
+    async def _trade(self, recollection: _Recollection, group: asyncio.TaskGroup) -> None:
+        await self._settle(recollection)
+        for follow in self._parts.followers:
+            self._following.append(group.create_task(follow(self._trader, self._session.stepper)))
+        await self._follow_market(group)
+
+    async def _until_over(self, trading: asyncio.Task[None]) -> None:
         stop = asyncio.ensure_future(self._stop.wait())
-        waiting = (stop, market) if self._parts.end_with_feed else (stop,)
+        waiting = (stop, trading) if self._parts.end_with_feed else (stop,)
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         stop.cancel()
 
-    async def _recover_unless_stopped(self) -> bool:
-        """Recovery asks a venue that may be slow to answer; a stop need not wait for it."""
-        recovering = asyncio.ensure_future(self._recover())
-        stop = asyncio.ensure_future(self._stop.wait())
-        try:
-            await asyncio.wait((recovering, stop), return_when=asyncio.FIRST_COMPLETED)
-            if recovering.done():
-                await recovering
-                return True
-        finally:
-            stop.cancel()
-            recovering.cancel()
-        await asyncio.wait((recovering,))
-        self._state = "stopping"
-        self._publish_now()
-        return False
-
-    async def _recover(self) -> None:
+    async def _recollect(self) -> _Recollection:
+        """Tell the state again from the journal and the stored market; nobody outside is asked yet."""
         parts, trader = self._parts, self._trader
         self._state = "recovering"
         self._publish_now()
@@ -269,9 +269,16 @@ class Engine:
             *(record.prediction.made_ms for record in records if isinstance(record, PredictionRecord)),
         )
         parts.clock.advance_to(now_ms)
+        return _Recollection(now_ms, last_bars, differences)
+
+    async def _settle(self, recollection: _Recollection) -> None:
+        """Bring trader and venue to agree, and finish what a crash kept from being decided."""
+        parts, trader, now_ms = self._parts, self._trader, recollection.now_ms
+        differences = [*recollection.differences]
         differences += await parts.reconcile(trader, parts.venue, self._session.stepper, now_ms)
-        if records:
-            log.info("recovered %d records up to %s: %d differences", len(records), iso(now_ms), len(differences))
+        if parts.records:
+            log.info("recovered %d records up to %s: %d differences", len(parts.records), iso(now_ms), len(differences))
+            last_bars = recollection.last_bars
             newest_ms = max((bar.close_time_ms for bar in last_bars), default=0)
             if newest_ms + FRESH_MS > parts.clock.now_ms():
                 await self._session.answer_newest([bar for bar in last_bars if bar.close_time_ms == newest_ms])

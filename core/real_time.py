@@ -112,7 +112,7 @@ def real_time_parts(
     async def tell_health(_: Trader, stepper: Stepper) -> None:
         await health_watch(wire.health, stepper, clock)
 
-    attendants: list[Attendant] = [follow_market, follow_time, look_after, tell_health]
+    attendants: list[Attendant] = [follow_market, follow_time, tell_health]
     if desk is not None:
         attendants.append(desk.run)
     return EngineParts(
@@ -134,5 +134,7 @@ def real_time_parts(
         publish_hz=publish_hz,
         reconcile=reconcile if desk is None else desk.reconcile,
         attendants=attendants,
+        # A position that a crash left without a stop gets one before it is judged by how long it had none.
+        followers=[look_after],
         real_time=Surroundings(wire, market, desk, tuple(trader.state.symbols)),
     )

@@ -45,7 +45,7 @@ class AccountDesk:
         self._settings = settings
         self._reconciler: Reconciler | None = None
         self._look_soon = asyncio.Event()
-        self._sending: asyncio.Future[None] | None = None
+        self._is_taken_in = asyncio.Event()
         self._prepares_beside = False
         self.stream = AccountStream(venue.wire, self._on_up)
 
@@ -78,20 +78,15 @@ class AccountDesk:
         self._tie(trader, stepper)
         self._wire.health.report(_PART, "the account is being read")
         await stepper.step([VenueHealth(now_ms, self._wire.health.problem())], now_ms)
-        self._sending = asyncio.ensure_future(self._venue.outbox.run(self._resolver))
-        try:
-            await self._resolver.ask_all_once()
-        except BaseException:
-            self._sending.cancel()
-            raise
+        await self._resolver.ask_all_once()
+        self._is_taken_in.set()
         return []
 
     async def run(self, trader: Trader, stepper: Stepper) -> None:
-        """Send, listen, ask and compare until canceled."""
-        if self._reconciler is None:
-            self._tie(trader, stepper)
+        """Send, listen and ask until canceled, from before `reconcile` on; compare once that is done."""
+        self._tie(trader, stepper)
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._send())
+            group.create_task(self._venue.outbox.run(self._resolver))
             group.create_task(self._resolver.run())
             group.create_task(self.stream.run())
             group.create_task(self._follow_stream())
@@ -99,11 +94,6 @@ class AccountDesk:
             group.create_task(self._look_after_stops())
             if self._prepares_beside:
                 group.create_task(self._prepare_beside())
-
-    async def _send(self) -> None:
-        if self._sending is None:
-            self._sending = asyncio.ensure_future(self._venue.outbox.run(self._resolver))
-        await self._sending
 
     async def _prepare_beside(self) -> None:
         """Try until the account is set up; until then no entry is made."""
@@ -129,12 +119,16 @@ class AccountDesk:
         return await self._reconciler.flatten_external(symbol)
 
     def _tie(self, trader: Trader, stepper: Stepper) -> None:
+        if self._reconciler is not None:
+            return
         self._books = Books(self._venue, trader, stepper, self._wire.clock)
         self._books.fill_was_asked_for = self.stream.expect
         self._incoming = Incoming(self._books)
         self._resolver = Resolver(self._books, self._incoming)
         self._reconciler = Reconciler(self._books, self._incoming, self._resolver)
         self._reconciler.restore(self._venue.records)
+        for order in self._books.open_orders():
+            self._resolver.ask(order)
         self._venue.records = ()
 
     def _on_up(self) -> None:
@@ -168,6 +162,7 @@ class AccountDesk:
 
     async def _reconcile(self) -> None:
         assert self._reconciler is not None
+        await self._is_taken_in.wait()
         while True:
             self._look_soon.clear()
             wait_s = self._settings.exchange.reconcile_seconds
@@ -188,6 +183,7 @@ class AccountDesk:
 
     async def _look_after_stops(self) -> None:
         assert self._reconciler is not None
+        await self._is_taken_in.wait()
         while True:
             await asyncio.sleep(_PROTECTION_S)
             try:
@@ -206,8 +202,9 @@ async def watch(trader: Trader, stepper: Stepper, clock: Clock) -> None:
 
 
 async def health_watch(health: Health, stepper: Stepper, clock: Clock) -> None:
-    """Tell the trader whenever the venue's health changes."""
-    told = ""
+    """Tell the trader of the venue's health at once, which may clear what an earlier process left behind, and whenever
+    it changes."""
+    told: str | None = None
     while True:
         health.changed.clear()
         problem = health.problem()

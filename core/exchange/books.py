@@ -117,10 +117,10 @@ class Books:
         log.error("%s", error)
         self.venue.wire.health.report(_PART, str(error))
 
-    async def settle(self, order: Order, seen: Seen, *, fetch: bool) -> bool:
+    async def settle(self, order: Order, seen: Seen, *, fetch: bool, timeout_ms: int | None = None) -> bool:
         """Tell the trader what the exchange says of `order`, its fills first. True where nothing is left to ask.
 
-        With `fetch` fills that are missing are asked for at once.
+        With `fetch` fills that are missing are asked for at once, each request for `timeout_ms` at most.
         """
         now = self.order(order)
         missing = seen.filled_lots is not None and seen.filled_lots > now.filled_lots
@@ -130,7 +130,7 @@ class Books:
             return False
         if missing and fetch:
             try:
-                fills = await self.venue.fills_of(now)
+                fills = await self.venue.fills_of(now, timeout_ms)
             except DataError as error:
                 self.note_unreadable(error)
                 return False

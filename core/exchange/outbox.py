@@ -25,7 +25,7 @@ _MAX_IN_FLIGHT = 12
 _MAX_ENTRIES_IN_FLIGHT = 4
 _KEEP_TRIES = 4000
 _PAUSE_MS = 100
-_LONGEST_PAUSE_MS = 2000
+_LONGEST_PAUSE_MS = 1000
 _PROTECTIVE = frozenset({OrderRole.STOP, OrderRole.EXIT, OrderRole.LIQUIDATION})
 
 
@@ -79,6 +79,7 @@ class Outbox:
         self._settings = settings
         self._jobs: list[_Job] = []
         self._in_flight: dict[str, _Job] = {}
+        self._left_ms: dict[str, int] = {}
         self._wake = asyncio.Event()
         self._sent_ms: OrderedDict[str, int] = OrderedDict()
         self._uncertain: OrderedDict[str, None] = OrderedDict()
@@ -100,6 +101,10 @@ class Outbox:
             job.order.client_order_id == client_order_id for job in self._jobs
         )
 
+    def left_ms(self, client_order_id: str) -> int | None:
+        """Since when what is sent for the order is under way; None where nothing is."""
+        return self._left_ms.get(client_order_id)
+
     def sent_ms(self, order: Order) -> int | None:
         """Until when the newest try to place it may have left; None where this process did not try."""
         return self._sent_ms.get(order.client_order_id)
@@ -117,6 +122,7 @@ class Outbox:
                 while (job := self._next()) is not None:
                     self._jobs.remove(job)
                     self._in_flight[job.order.client_order_id] = job
+                    self._left_ms[job.order.client_order_id] = self._wire.clock.now_ms()
                     group.create_task(self._carry(job, answers))
                 await self._wait()
 
@@ -159,7 +165,7 @@ class Outbox:
         try:
             told = await (self._cancel(job, answers) if job.is_cancel else self._place(job, answers))
         finally:
-            del self._in_flight[job.order.client_order_id]
+            del self._in_flight[job.order.client_order_id], self._left_ms[job.order.client_order_id]
             self.version += 1
             self._wake.set()
         if told is not None:
@@ -239,8 +245,8 @@ class Outbox:
         return answers.canceled(order, row)
 
     def _again(self, job: _Job, not_before_ms: int) -> None:
-        """What protects does not wait out a rate limit, which lets such requests pass as a rule: it is tried again
-        after half of the time that it has waited already. A ban holds it up on this side."""
+        """What protects does not wait out a rate limit: it is tried again after half of the time that it has waited
+        already. The limiter keeps a reserve for it, and holds it back itself where nothing at all may be sent."""
         now_ms = self._wire.clock.now_ms()
         soonest_ms = now_ms + _PAUSE_MS
         if job.first:

@@ -22,6 +22,7 @@ CALM_TICK_MS = 1000
 FILLS_DUE_MS = 300
 """How long the stream may take to tell the fills of an order that is known to have them."""
 
+_ANSWER_DUE_MS = 700
 _MARGIN_MS = 1000
 _INTENT_QUIET_MS = 500
 """An intent is in the books before it is durable, and on its way only after that."""
@@ -34,7 +35,7 @@ _PARTLY_QUIET_MS = 5000
 _CANCEL_AGAIN_MS = 2000
 _LONG_UNKNOWN_MS = 30_000
 _TELL_UNKNOWN_MS = 120_000
-_WAITS_MS = (250, 500, 1000, 2000)
+_WAITS_MS = (250, 500, 1000, 1000, 1000, 1000, 2000)
 _LATER_WAIT_MS = 5000
 _PROTECTIVE_WAIT_MS = 1000
 _MAX_ASKING = 8
@@ -150,11 +151,10 @@ class Resolver:
 
     async def _rest(self) -> None:
         now_ms = self._clock.now_ms()
-        outbox = self._venue.outbox
         waits = [
             q.next_ms - now_ms
             for cid, q in self._questions.items()
-            if cid not in self._asking and not outbox.is_busy_with(cid)
+            if cid not in self._asking and not self._is_held_back(cid)
         ]
         wait_ms = max(0, min([*waits, TICK_MS if self._is_stirring or self._incoming.waits else CALM_TICK_MS]))
         if len(self._asking) >= _MAX_ASKING:
@@ -171,7 +171,7 @@ class Resolver:
         due = [
             q
             for cid, q in self._questions.items()
-            if q.next_ms <= now_ms and cid not in self._asking and not self._venue.outbox.is_busy_with(cid)
+            if q.next_ms <= now_ms and cid not in self._asking and not self._is_held_back(cid)
         ]
         due.sort(key=lambda q: not is_protective(q.order))
         return due[: max(0, _MAX_ASKING - len(self._asking))]
@@ -187,17 +187,29 @@ class Resolver:
             if (state, filled) != (order.state, order.filled_lots):
                 since_ms = now_ms
             news[cid] = (order.state, order.filled_lots, since_ms)
-            if cid in self._questions or self._venue.outbox.is_busy_with(cid):
+            if cid in self._questions:
+                continue
+            if self._is_held_back(cid):
+                self._is_stirring = True
                 continue
             if self._venue.known.by_client_id(cid) is None:
                 continue  # Its intent is being made durable: it has not been handed over yet.
             canceling = cid in self._books.trader.state.symbols[order.symbol].canceling
             patience_ms = _CANCEL_AGAIN_MS if canceling else self._patience_ms(order)
+            if self._venue.outbox.is_busy_with(cid):
+                patience_ms = 0
             self._is_stirring = self._is_stirring or patience_ms < _FOR_EVER_MS
             if now_ms - since_ms >= patience_ms:
                 news[cid] = (order.state, order.filled_lots, now_ms)
                 self.ask(order)
         self._news = news
+
+    def _is_held_back(self, client_order_id: str) -> bool:
+        """Whether an answer is still to be waited for. One that is late may be lost with the order taken."""
+        left_ms = self._venue.outbox.left_ms(client_order_id)
+        if left_ms is not None:
+            return self._clock.now_ms() - left_ms < _ANSWER_DUE_MS
+        return self._venue.outbox.is_busy_with(client_order_id)
 
     def _patience_ms(self, order: Order) -> int:
         if order.state is OrderState.UNKNOWN:
@@ -234,15 +246,15 @@ class Resolver:
     async def _answer(self, order: Order, question: _Question) -> bool:
         """Whether the question is settled."""
         outbox = self._venue.outbox
-        sent_ms = outbox.sent_ms(order)
+        sent_ms, timeout_ms = outbox.sent_ms(order), self._patience_for_answer_ms(question)
         try:
-            seen = await self._venue.look(order, self._patience_for_answer_ms(question))
+            seen = await self._venue.look(order, timeout_ms)
             if seen is None:
                 if outbox.is_busy_with(order.client_order_id) or outbox.sent_ms(order) != sent_ms:
                     return False  # It left while we asked: the answer is of before.
                 return await self._absent(self._books.order(order), question)
             question.absent_ms = None
-            done = await self._books.settle(order, seen, fetch=True)
+            done = await self._books.settle(order, seen, fetch=True, timeout_ms=timeout_ms)
         except (UnavailableError, VenueUnknownError) as error:
             log.info("%s of %s could not be asked for: %s", order.client_order_id, order.symbol, error)
             return self._without_evidence(order)
@@ -255,8 +267,8 @@ class Resolver:
         return self._after(self._books.order(order), question, done)
 
     def _patience_for_answer_ms(self, question: _Question) -> int | None:
-        """Short at first for what protects, so that it can be sent again soon; longer where the exchange is slow."""
-        if not is_protective(question.order):
+        """Short at first where a position may stand bare meanwhile, longer where the exchange is slow."""
+        if question.order.role is OrderRole.TARGET:
             return None
         settings = self._venue.settings
         shortest_ms = settings.protective_timeout_ms // 2

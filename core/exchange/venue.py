@@ -58,12 +58,12 @@ class ExchangeVenue:
         filled = order.filled_lots if seen.filled_lots is None else seen.filled_lots
         return with_state(order, seen.state, filled, seen.venue_order_id, self.wire.clock.now_ms(), seen.reason)
 
-    async def fills_of(self, order: Order) -> Sequence[Fill]:
+    async def fills_of(self, order: Order, timeout_ms: int | None = None) -> Sequence[Fill]:
         if not self.known.venue_ids(order.client_order_id):
-            await self.look(order)
+            await self.look(order, timeout_ms)
         instrument = self.instruments[order.symbol]
         fills = []
-        for row in await self.trades_of(order):
+        for row in await self._trades_of(order, timeout_ms):
             fill, finding = translate.fill_in(row, order.client_order_id, instrument)
             if finding:
                 self.note_fee(finding)
@@ -124,12 +124,12 @@ class ExchangeVenue:
         """A plain order by the exchange's own id; None where there is none."""
         return await self._fetch(venue_id, symbol, {}, self.protective_ms)
 
-    async def trades_of(self, order: Order) -> list[Row]:
+    async def _trades_of(self, order: Order, timeout_ms: int | None) -> list[Row]:
         """The trades of an order under every id that is known, oldest first."""
         rows: list[Row] = []
         for venue_id in self.known.venue_ids(order.client_order_id):
             page = await self._read(
-                self.protective_ms,
+                timeout_ms or self.protective_ms,
                 "fetch_my_trades",
                 self.wire.unified(order.symbol),
                 None,

@@ -10,7 +10,7 @@ from core.account import iso
 from core.domain.errors import UnavailableError, VenueRejectedError
 from core.domain.market import MINUTE_MS
 from core.exchange.wire import Wire
-from core.market.live_rows import bars_of, holes, in_base_units, volume_unit
+from core.market.live_rows import bars_of, holes
 from core.ports import CandleStore, SettledFunding
 
 log = logging.getLogger("quarterdeck.market")
@@ -30,11 +30,10 @@ def candle_weight(limit: int) -> int:
 
 
 async def read_candles(wire: Wire, symbol: str, from_ms: int, limit: int) -> list[list[Any]]:
-    """ccxt rows from `from_ms` on, volumes in base units. Raises UnavailableError, VenueRejectedError."""
+    """ccxt rows from `from_ms` on. Raises UnavailableError, VenueRejectedError."""
     unified = wire.unified(symbol)
     rows: list[list[Any]] = await wire.read("fetch_ohlcv", unified, "1m", from_ms, limit, weight=candle_weight(limit))
-    unit = volume_unit(wire.client, unified)
-    return [in_base_units(row, unit) for row in rows]
+    return rows
 
 
 async def exchange_time(wire: Wire) -> int | None:

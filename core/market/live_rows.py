@@ -22,16 +22,6 @@ class Candle:
     is_closed: bool | None
 
 
-def volume_unit(client: Any, unified: str) -> float:
-    """What one of the exchange's candle volumes is in base units: MEXC counts contracts, the others base coins."""
-    return float(client.market(unified)["contractSize"]) if client.id == "mexc" else 1.0
-
-
-def in_base_units(row: Sequence[Any], unit: float) -> list[Any]:
-    """A ccxt row with its volume turned into base units."""
-    return [*row[:5], row[5] * unit] if len(row) > 5 and _is_number(row[5]) else list(row)
-
-
 def bar_of(symbol: str, row: Sequence[Any]) -> Bar | None:
     """The candle of a ccxt row (time, open, high, low, close, volume); None where it cannot be one."""
     if len(row) < 6 or not all(_is_number(value) for value in row[:6]):
@@ -90,7 +80,6 @@ def tap_candles(client: Any, unified: Mapping[str, str], heard: Heard) -> None:
         market = client.market(name)
         # Apex writes BTC-USDT in its requests and BTCUSDT in its streams.
         symbols[str(market.get("id2") or market["id"])] = symbol
-    units = {symbol: volume_unit(client, name) for symbol, name in unified.items()}
     handle = client.handle_ohlcv
 
     def tapped(connection: Any, message: Any) -> None:
@@ -105,7 +94,7 @@ def tap_candles(client: Any, unified: Mapping[str, str], heard: Heard) -> None:
             if symbol is None:
                 continue
             row = client.ohlcvs.get(unified[symbol], {}).get("1m", _NOTHING).hashmap.get(sign.open_ms, ())
-            bar = bar_of(symbol, in_base_units(row, units[symbol]))
+            bar = bar_of(symbol, row)
             heard(symbol, None if bar is None else Candle(bar, sign.time_ms, sign.is_closed))
 
     client.handle_ohlcv = tapped
@@ -141,7 +130,7 @@ def _of_apex(message: Mapping[str, Any]) -> list[_Sign]:
     signs = []
     for candle in message["data"]:
         is_closed = candle.get("confirm")
-        told_ms = int(candle.get("timestamp") or candle["start"])
+        told_ms = int(candle.get("timestamp") or candle.get("time") or candle["start"])
         signs.append(_Sign(market_id, int(candle["start"]), told_ms, None if is_closed is None else bool(is_closed)))
     return signs
 

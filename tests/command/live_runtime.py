@@ -1,4 +1,4 @@
-"""A root without an exchange, for the console's own part of a live start: it knows one tag, and notes what it starts."""
+"""A root without an exchange, for the console's own part of a live start: it knows one tag and notes what it starts."""
 
 from __future__ import annotations
 

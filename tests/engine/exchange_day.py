@@ -1,7 +1,7 @@
 """A whole day on the loopback exchange: what the market does, minute by minute, and a strategy that reads it.
 
-A bar that moves by 0.3 % is a signal that way; everything else goes by a few bps a minute. So entries, stops, targets and
-reversals happen where the script says.
+A bar that moves by 0.3 % is a signal that way; everything else goes by a few bps a minute. So entries, stops, targets
+and reversals happen where the script says.
 """
 
 from __future__ import annotations

@@ -64,7 +64,7 @@ def rows(home: Home, sql: str) -> list[tuple[object, ...]]:
 
 
 def test_the_day_had_everything_in_it(day: tuple[BinanceVenue, Home]) -> None:
-    venue, home = day
+    _, home = day
     reasons = Counter(reason for (reason,) in rows(home, "SELECT exit_reason FROM trades WHERE account = 'live'"))
     assert {"stop", "target", "reversal", "flatten"} <= set(reasons), reasons
     fills_of_an_order = Counter(order for (order,) in rows(home, "SELECT client_order_id FROM fills"))
@@ -83,7 +83,10 @@ def test_orders_and_fills_are_the_exchanges(day: tuple[BinanceVenue, Home]) -> N
     assert set(placed) == set(ours)
     assert all(state in ("filled", "canceled", "expired") for state, _ in ours.values())
     told = rows(home, "SELECT symbol, fill_id, qty_lots, price_ticks, fee_usdt FROM fills")
-    theirs = [(t.order.symbol, str(t.trade_id), t.lots, t.price_ticks, t.fee_usdt) for t in venue.ledger.trades]
+    theirs = [
+        (t.order.symbol, f"{t.order.symbol}-{t.trade_id}", t.lots, t.price_ticks, t.fee_usdt)
+        for t in venue.ledger.trades
+    ]
     assert sorted((s, str(i), q, p, Decimal(str(f))) for s, i, q, p, f in told) == sorted(theirs)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -143,9 +142,8 @@ class Process:
             machine.disk.meta["opening"] = opening
         initial_usdt, start_ms = opening
         market = LiveMarket(wire, machine.candles, tuple(instruments), settings)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(patience_s):
-                await market.back_fill(dict.fromkeys(instruments, start_ms - PAST_MS))
+        if not records:
+            await market.back_fill(dict.fromkeys(instruments, start_ms - PAST_MS))
         self.trader = Trader(ACCOUNT, machine.strategy, settings.with_initial_balance(initial_usdt), instruments)
         parts = real_time_parts(
             mode="live",

@@ -15,7 +15,7 @@ from core.domain.operator import OperatorCommand, Verb
 from core.domain.orders import Fill, Order, OrderRole, OrderState
 from core.domain.records import AdjustmentRecord, FillRecord, IntentRecord, OrderUpdateRecord, Record, TradeRecord
 from core.domain.trading import Prediction, Trade
-from core.exchange.account_desk import AccountDesk
+from core.exchange.account_desk import AccountDesk, health_watch, watch
 from core.exchange.binance_dialect import BinanceUsdm
 from core.exchange.client import build_client
 from core.exchange.health import Health
@@ -24,7 +24,6 @@ from core.exchange.requests import Requests
 from core.exchange.venue import ExchangeVenue
 from core.settings import parse_settings
 from core.stepper import Stepper
-from core.trader.messages import VenueHealth
 from core.trader.restore import restore
 from core.trader.state import SymbolState
 from core.trader.trader import Trader
@@ -163,7 +162,6 @@ class House:
         self.lives = 0
         self._decided = 0
         self.initial_usdt = Decimal(10_000)
-        self.differences: list[AdjustmentRecord] = []
 
     def _instrument(self, symbol: str) -> Instrument:
         contract = self.venue.exchange.contract(symbol)
@@ -188,11 +186,15 @@ class House:
         for symbol in self.symbols:
             self.mark(symbol)
         await self.desk.prepare()
-        now_ms = self.clock.now_ms()
-        self.differences = await self.desk.reconcile(self.trader, self.exchange_venue, self.stepper, now_ms)
-        # No health is followed here: the tests decide when the account is well enough to be traded.
-        await self.stepper.step([VenueHealth(now_ms, "")], now_ms)
-        self.task = self.loop.create_task(self.desk.run(self.trader, self.stepper))
+        self.task = self.loop.create_task(self._work())
+
+    async def _work(self) -> None:
+        clock = self.wire.clock
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.desk.run(self.trader, self.stepper))
+            group.create_task(watch(self.trader, self.stepper, clock))
+            group.create_task(health_watch(self.health, self.stepper, clock))
+            await self.desk.reconcile(self.trader, self.exchange_venue, self.stepper, clock.now_ms())
 
     async def stop(self) -> None:
         self.task.cancel()
@@ -201,6 +203,14 @@ class House:
             raise self.task.exception()  # type: ignore[misc]
         self.network.cut()
         await self.wire.close()
+
+    async def until_well(self) -> None:
+        await self.pass_s(1)
+        for _ in range(100):
+            if not self.trader.guard.halts():
+                return
+            await self.pass_s(0.1)
+        raise AssertionError(self.health.problem())
 
     async def pass_s(self, seconds: float) -> None:
         """Let time pass; what the desk dies of is raised."""
@@ -300,8 +310,8 @@ def in_house(
         house = House(loop, symbols, exchange, leverage)
         with virtual_ccxt(house.clock):
             await house.start()
-            await house.pass_s(1)
             try:
+                await house.until_well()
                 return await test(house)
             finally:
                 await house.stop()

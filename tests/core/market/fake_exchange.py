@@ -65,8 +65,6 @@ class Connection:
 class FakeClient:
     """`dead` connections take a subscription and never say anything again; `refuses` new ones are refused."""
 
-    id = "binanceusdm"
-
     def __init__(self, exchange: FakeExchange) -> None:
         self.exchange = exchange
         self.has = {"watchOHLCVForSymbols": True, "watchMarkPrices": True}

@@ -97,7 +97,7 @@ def test_a_broken_frame_is_told_and_does_not_end_the_connection(broken: dict[str
 
 
 def test_mexc_does_not_say_whether_a_candle_has_closed() -> None:
-    client = client_of("mexc", id="BTC_USDT", contractSize=0.0001)
+    client = client_of("mexc", id="BTC_USDT")
     frame = {
         "symbol": "BTC_USDT",
         "data": {
@@ -108,7 +108,7 @@ def test_mexc_does_not_say_whether_a_candle_has_closed() -> None:
         "ts": 1718751106472,
     }  # fmt: skip
     ((symbol, candle),) = heard_of(client, frame)
-    bar = Bar("BTCUSDT", 1_718_751_060_000, MINUTE, 65_213.5, 65_233.5, 65_208.5, 65_210.5, 512_797.0 * 0.0001)
+    bar = Bar("BTCUSDT", 1_718_751_060_000, MINUTE, 65_213.5, 65_233.5, 65_208.5, 65_210.5, 512_797.0)
     assert (symbol, candle) == ("BTCUSDT", Candle(bar, 1_718_751_106_472, None))
 
 

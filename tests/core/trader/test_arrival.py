@@ -79,7 +79,7 @@ def test_books_do_not_depend_on_the_order_of_arrival(
         ]
         return state.symbols[BTC].lots, equity, state.ledger.account({BTC: Decimal(1)}).fees_usdt, sorted(filled)
 
-    desk, entry, stop = position()
+    _, entry, stop = position()
     count = len(messages(entry, stop))
     order = data.draw(st.permutations(range(count)))
     again = data.draw(st.lists(st.integers(0, count - 1), max_size=4))

@@ -13,7 +13,7 @@ from core.domain.orders import Order, OrderRole
 from core.domain.records import CursorRecord, FillRecord, FirstPriceRecord, Record
 from core.ports import VenueEvent
 from core.settings import Settings
-from core.trader.messages import Timer
+from core.trader.messages import Timer, WalletAdjustment
 from core.trader.trader import Trader
 from core.venues.rebuild import JournalledVenue, journalled_venue
 from tests.core.trader.desk import INSTRUMENTS, make_trader
@@ -49,7 +49,8 @@ def make(reverses: bool) -> tuple[Trader, RealVenue]:
 
 
 def steps_of(session: list[dict]) -> list[Step]:
-    """The script without its liquidations (the venue has its own), with volumes that sometimes fill in parts."""
+    """The script without its liquidations (the venue has its own) and transfers (it knows none), with volumes that
+    sometimes fill in parts."""
     steps: list[Step] = []
     for now_ms, events in script(session):
         kept: list = []
@@ -58,7 +59,7 @@ def steps_of(session: list[dict]) -> list[Step]:
                 volume = (event.open_time_ms // 60_000 % 4) ** 3 * 20.0 / event.close
                 fields = {name: getattr(event, name) for name in event.__slots__}
                 kept.append(Bar(**{**fields, "volume": volume * 1_000}))
-            elif not isinstance(event, Liquidate):
+            elif not isinstance(event, Liquidate | WalletAdjustment):
                 kept.append(event)
         steps.append((now_ms, kept))
     return steps
