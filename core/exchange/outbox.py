@@ -205,7 +205,7 @@ class Outbox:
     def _timeout_ms(self, order: Order) -> int:
         """An entry whose answer is lost may be a position without a stop: it is asked for soon, too."""
         urgent_ms = self._settings.protective_timeout_ms
-        return urgent_ms if is_protective(order) else min(2 * urgent_ms, self._settings.request_timeout_ms)
+        return urgent_ms if is_protective(order) else min(urgent_ms * 3 // 2, self._settings.request_timeout_ms)
 
     def _put_off(self, job: _Job, error: VenueBusyError, answers: Answers, *, may_rest: bool) -> _Told:
         """Turned away unread: what protects waits for its time, an entry only while it is young."""
