@@ -25,7 +25,7 @@ _MAX_IN_FLIGHT = 12
 _MAX_ENTRIES_IN_FLIGHT = 4
 _KEEP_TRIES = 4000
 _PAUSE_MS = 100
-_LONGEST_PAUSE_MS = 2000
+_LONGEST_PAUSE_MS = 1000
 _PROTECTIVE = frozenset({OrderRole.STOP, OrderRole.EXIT, OrderRole.LIQUIDATION})
 
 
@@ -205,7 +205,7 @@ class Outbox:
     def _timeout_ms(self, order: Order) -> int:
         """An entry whose answer is lost may be a position without a stop: it is asked for soon, too."""
         urgent_ms = self._settings.protective_timeout_ms
-        return urgent_ms if is_protective(order) else min(2 * urgent_ms, self._settings.request_timeout_ms)
+        return urgent_ms if is_protective(order) else min(urgent_ms * 3 // 2, self._settings.request_timeout_ms)
 
     def _put_off(self, job: _Job, error: VenueBusyError, answers: Answers, *, may_rest: bool) -> _Told:
         """Turned away unread: what protects waits for its time, an entry only while it is young."""
@@ -245,8 +245,8 @@ class Outbox:
         return answers.canceled(order, row)
 
     def _again(self, job: _Job, not_before_ms: int) -> None:
-        """What protects does not wait out a rate limit, which lets such requests pass as a rule: it is tried again
-        after half of the time that it has waited already. A ban holds it up on this side."""
+        """What protects does not wait out a rate limit: it is tried again after half of the time that it has waited
+        already. The limiter keeps a reserve for it, and holds it back itself where nothing at all may be sent."""
         now_ms = self._wire.clock.now_ms()
         soonest_ms = now_ms + _PAUSE_MS
         if job.first:

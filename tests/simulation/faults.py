@@ -118,6 +118,12 @@ class Storm:
         self.limited_until_ms = self.banned_until_ms = self.no_klines_until_ms = self.no_connect_until_ms = 0
         self.spoil_next.clear()
 
+    @property
+    def is_limiting(self) -> bool:
+        """Whether requests are refused for being too many, or all of them."""
+        now_ms = self.clock.now_ms()
+        return self.is_down or now_ms < self.limited_until_ms or now_ms < self.banned_until_ms
+
     def one_way_ms(self) -> float:
         """Mostly 5 to 40 ms; one in fifty takes up to half a second."""
         draw = self.rng.random

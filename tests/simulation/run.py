@@ -158,6 +158,7 @@ class Hour:
             settings=settings,
             strategy=make_strategy(seed, reverses=seed % 2 == 0),
         )
+        self.world.is_recovering = lambda: self.process is None or not self.process.is_running
         self.lives = 0
         self.process: Process | None = None
         self._over = asyncio.Event()
@@ -309,6 +310,8 @@ class Hour:
         process = self.process
         if process is None or process.task.done() or self._killed.is_set() or self.world.is_calm:
             return
+        if self.world.storm.is_limiting:
+            return  # Who may ask nothing cannot recover: what would be measured is the exchange.
         marks = self.world.marks
         for order in journal_orders(self.disk.records).values():
             if order.state is OrderState.INTENT:

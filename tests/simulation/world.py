@@ -99,6 +99,7 @@ class World:
         self.network: Network | None = None
         self.prices = dict(prices)
         self.is_calm = False
+        self.is_recovering: Callable[[], bool] = lambda: False
         self._storms = 0
         for symbol, price in self.prices.items():
             self._load_history(symbol, price, start_ms)
@@ -232,10 +233,14 @@ class World:
         self._while(episode, Odds(), FrameOdds(p, p, p, p / 2, p / 4))
 
     def _do_rate_limit(self, episode: Episode) -> None:
+        if self.is_recovering():
+            return
         self.storm.limited_until_ms = self.clock.now_ms() + episode.length_ms
 
     def _do_ban(self, episode: Episode) -> None:
         """Ten seconds of 429, then a ban: what another program at this address brings about."""
+        if self.is_recovering():
+            return
         self.storm.limited_until_ms = self.clock.now_ms() + 10_000
         self._later(10_000, self._ban, episode.length_ms)
 
