@@ -11,7 +11,7 @@ run: $(STAMP)
 	@$(BIN)/quarterdeck run --settings settings.toml $(ARGS)
 
 test: $(STAMP)
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal $(ARGS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

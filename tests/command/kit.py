@@ -38,7 +38,12 @@ class Answer:
 
 
 def environment(**more: str) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("QUARTERDECK_")}
+    # COLUMNS and LINES, which a test runner may set, would stand in for the size of the terminal.
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("QUARTERDECK_") and name not in ("COLUMNS", "LINES")
+    }
     return {**kept, "PYTHONPATH": str(ROOT), "TERM": "xterm-256color", "LANG": "C.UTF-8", **more}
 
 
