@@ -158,7 +158,7 @@ class Hour:
             settings=settings,
             strategy=make_strategy(seed, reverses=seed % 2 == 0),
         )
-        self.world.is_recovering = lambda: self.process is None or not self.process.is_running
+        self.world.is_recovering = lambda: self._killed.is_set() or self.process is None or not self.process.is_running
         self.lives = 0
         self.process: Process | None = None
         self._over = asyncio.Event()

@@ -379,6 +379,8 @@ class World:
         self._at_entry(self._limit, episode.length_ms)
 
     def _limit(self, asked: Asked, length_ms: int) -> None:
+        if self.is_recovering():
+            return
         self.storm.limited_until_ms = self.clock.now_ms() + length_ms
 
     def _do_disconnect_at_entry(self, episode: Episode) -> None:
