@@ -28,7 +28,7 @@ KINDS: dict[str, tuple[int, int, int]] = {
     "jump": (6, 0, 0),
     "partial": (4, 0, 0),
     "human order": (3, 20_000, 200_000),
-    "human cancels stop": (2, 0, 0),
+    "human cancels stop": (1, 0, 0),
     "transfer": (2, 0, 0),
     "lost entry answer": (4, 0, 0),
     "lost entry": (3, 0, 0),
