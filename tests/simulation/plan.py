@@ -45,6 +45,7 @@ KINDS: dict[str, tuple[int, int, int]] = {
     "halt at entry": (2, 20_000, 40_000),
     "rate limit at entry": (1, 5_000, 20_000),
     "disconnect at entry": (2, 0, 0),
+    "stops refused at entry": (1, 3_000, 8_000),
 }
 
 

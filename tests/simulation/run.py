@@ -293,7 +293,7 @@ class Hour:
             if process.task.done():
                 self._note_end(process)
                 process.kill()  # What the engine's end left behind ends with the process.
-            await asyncio.sleep(0.4 + 0.5 * self.rng.random())
+            await asyncio.sleep(0.3 + 0.5 * self.rng.random())
 
     async def _end(self, process: Process) -> None:
         await process.stop()

@@ -383,6 +383,12 @@ class World:
             return
         self.storm.limited_until_ms = self.clock.now_ms() + length_ms
 
+    def _do_stops_refused_at_entry(self, episode: Episode) -> None:
+        self._at_entry(self._refuse_stops, episode.length_ms)
+
+    def _refuse_stops(self, asked: Asked, length_ms: int) -> None:
+        self.storm.no_stops_until_ms = self.clock.now_ms() + length_ms
+
     def _do_disconnect_at_entry(self, episode: Episode) -> None:
         self._at_entry(self._disconnect_private)
 
