@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from core.clock import Clock
 from core.domain.errors import QuarterdeckError, UnavailableError
+from core.domain.orders import Order
 from core.domain.records import AdjustmentRecord
 from core.exchange.account_setup import set_up_account
 from core.exchange.account_stream import AccountStream
@@ -124,6 +125,7 @@ class AccountDesk:
         self._books = Books(self._venue, trader, stepper, self._wire.clock)
         self._books.fill_was_asked_for = self.stream.expect
         self._incoming = Incoming(self._books)
+        self._incoming.on_order = self._take_held
         self._resolver = Resolver(self._books, self._incoming)
         self._reconciler = Reconciler(self._books, self._incoming, self._resolver)
         self._reconciler.restore(self._venue.records)
@@ -152,9 +154,21 @@ class AccountDesk:
             await self._incoming.take(symbol, [row])
             return
         order = self._venue.known.of_order_row(symbol, row)
-        if order is None and is_exchange_made(self._wire.dialect.client_id(row)):
-            self._look_soon.set()  # ccxt does not take the executions of a liquidation for trades.
-        if order is None or not self._books.is_open(order):
+        if order is None:
+            if is_exchange_made(self._wire.dialect.client_id(row)):
+                self._look_soon.set()  # ccxt does not take the executions of a liquidation for trades.
+            self._incoming.hold(symbol, row)
+            return
+        await self._take_order(order, row)
+        await self._incoming.recognise()
+
+    async def _take_held(self, row: Row) -> None:
+        order = self._venue.known.of_order_row(self._wire.symbol(str(row["symbol"])), row)
+        if order is not None:
+            await self._take_order(order, row)
+
+    async def _take_order(self, order: Order, row: Row) -> None:
+        if not self._books.is_open(order):
             return
         seen = self._books.seen(order, row)
         if seen is not None and not await self._books.settle(order, seen, fetch=False):

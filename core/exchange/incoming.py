@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from core.domain.errors import DataError, QuarterdeckError, UnavailableError, VenueUnknownError
 from core.domain.orders import Order, OrderRole
@@ -17,6 +17,7 @@ from core.exchange.wire import Row
 log = logging.getLogger("quarterdeck.exchange")
 
 _MAX_WAITING = 1000
+_MAX_HELD = 200
 _TRIES = 4
 _TRY_EVERY_MS = 500
 _ENDED_CANDIDATES = 4
@@ -29,6 +30,8 @@ class Incoming:
         self._books = books
         self._venue = books.venue
         self._waiting: OrderedDict[tuple[str, str], tuple[str, Row]] = OrderedDict()
+        self._held: OrderedDict[tuple[str, str], Row] = OrderedDict()
+        self.on_order: Callable[[Row], Awaitable[None]] = _leave
         self._tries: dict[tuple[str, str], tuple[int, int]] = {}
 
     @property
@@ -51,8 +54,28 @@ class Incoming:
             elif not self._venue.known.is_others(symbol, str(row.get("order") or "")):
                 self._keep(symbol, row)
 
+    def hold(self, symbol: str, row: Row) -> None:
+        """Keep the newest row of an order that is not known: it may be the child of one that has just triggered."""
+        venue_id = str(row.get("id") or "")
+        if translate.is_conditional_row(row) or symbol not in self._venue.instruments:
+            return
+        if not self._venue.known.is_others(symbol, venue_id):
+            self._held.pop((symbol, venue_id), None)
+            self._held[symbol, venue_id] = row
+            if len(self._held) > _MAX_HELD:
+                self._held.popitem(last=False)
+
+    async def recognise(self) -> None:
+        """Take in what waits and has become known: its trades first, then what its order came to."""
+        known = self._venue.known
+        waiting = [(symbol, str(row.get("order") or "")) for symbol, row in self._waiting.values()]
+        for symbol, venue_id in dict.fromkeys([*waiting, *self._held]):
+            if known.of_venue_id(symbol, venue_id) is not None:
+                await self._release(symbol, venue_id)
+
     async def identify(self) -> None:
         """Ask for the orders of the trades that wait, and book those that are ours."""
+        await self.recognise()
         now_ms = self._venue.wire.clock.now_ms()
         orders: dict[tuple[str, str], Row] = {}
         for symbol, row in self._waiting.values():
@@ -121,6 +144,9 @@ class Incoming:
         for key, _ in rows:
             del self._waiting[key]
         await self.take(symbol, [row for _, row in rows])
+        held = self._held.pop((symbol, venue_id), None)
+        if held is not None and self._venue.known.of_venue_id(symbol, venue_id) is not None:
+            await self.on_order(held)
 
     def _rows_of(self, symbol: str, venue_id: str) -> Sequence[tuple[tuple[str, str], Row]]:
         return [
@@ -153,3 +179,7 @@ class Incoming:
         if len(self._waiting) > _MAX_WAITING:
             (where, trade_id), _ = self._waiting.popitem(last=False)
             log.error("too many trades of unknown orders wait: %s of %s is left to reconciliation", trade_id, where)
+
+
+async def _leave(row: Row) -> None:
+    """Nobody is there to take it in."""

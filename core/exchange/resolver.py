@@ -352,6 +352,8 @@ class Resolver:
             self._cancel_again(order, question, now_ms)
         wait_ms = _WAITS_MS[question.asked] if question.asked < len(_WAITS_MS) else _LATER_WAIT_MS
         question.asked += 1
+        if question.again:
+            wait_ms = 0  # Something came of it while we asked: what we heard is of before.
         question.next_ms = now_ms + (min(wait_ms, _PROTECTIVE_WAIT_MS) if is_protective(order) else wait_ms)
 
     def _report(self) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from core.domain.errors import RejectKind, UnavailableError, VenueRejectedError, VenueUnknownError
 from core.domain.instrument import Instrument
 from core.domain.market import Bar, FirstPrice, MarketEvent
-from core.domain.orders import Fill, Order, OrderState, with_state
+from core.domain.orders import RESTING_STATES, Fill, Order, OrderState, with_state
 from core.domain.records import FillRecord, IntentRecord, OrderUpdateRecord, Record
 from core.exchange import translate
 from core.exchange.known_orders import KnownOrders
@@ -107,11 +107,11 @@ class ExchangeVenue:
     async def look(self, order: Order, timeout_ms: int | None = None) -> Seen | None:
         """What the exchange knows of an order by its client id; None where it says that there is none.
 
-        A triggered order is looked for under its child's id, too. `timeout_ms` is for each request.
+        One that is known to have rested is looked for among the plain ones, too. `timeout_ms` is for each request.
         """
         order_id, params = self.wire.dialect.by_client_id(order)
         row = await self._find(order_id, order, params, timeout_ms)
-        if row is None and self.wire.dialect.is_conditional(order):
+        if row is None and self.wire.dialect.is_conditional(order) and order.state in RESTING_STATES:
             plain = {name: value for name, value in params.items() if name != "trigger"}
             row = await self._find(order_id, order, plain, timeout_ms) if plain != params else None
         if row is None:

@@ -170,7 +170,7 @@ class LiveMarket:
         self, point: ResumePoint, starts: Mapping[str, int], boundary_ms: int
     ) -> AsyncIterator[MarketBatch]:
         after = {
-            symbol: ReplayCursor(start_ms - MINUTE_MS, point.first_prices.get(symbol))
+            symbol: ReplayCursor(start_ms - MINUTE_MS, point.first_prices.get(symbol, start_ms - MINUTE_MS))
             for symbol, start_ms in starts.items()
         }
         start_ms = min(starts.values())

@@ -31,6 +31,7 @@ START_MS = 1_780_012_800_000
 assert START_MS % 86_400_000 == 0
 SYMBOLS = ("BTCUSDT", "ETHUSDT")
 STARTS = {"BTCUSDT": (60_000.0, 0.1, 1), "ETHUSDT": (3_000.0, 0.01, -1)}
+LEVERAGE = 4
 STEP_MS = 10_000
 THIN_MINUTES = range(296, 312)
 HISTORY_BARS = 30
@@ -41,7 +42,7 @@ def day_settings(base_url: str, mode: str = "live") -> Settings:
         {
             "mode": mode,
             "market": {"symbols": list(SYMBOLS)},
-            "account": {"leverage": 4},
+            "account": {"leverage": LEVERAGE},
             "sizing": {"notional_usdt": 3_000.0},
             "limits": {"max_losses_in_row": 50, "day_loss_usdt": 5_000.0, "day_loss_pct": 50.0},
             "exchange": {"base_url": base_url, "stale_after_seconds": 90.0, "reconcile_seconds": 300.0},

@@ -9,9 +9,18 @@ from decimal import Decimal
 
 import pytest
 
+from core.account import Opening
+from core.backtest.verify import verify
 from core.domain.operator import Verb
+from core.exchange.keys import Keys
 from core.home import Home
-from tests.engine.day_runner import Market, Quarterdeck, live_a_day, threads_stop_time
+from core.starts import read_starts
+from core.trader.trader import Trader
+from storage.candles import SqliteCandles
+from storage.database import open_database
+from storage.journal_reader import JournalReader
+from tests.engine.day_runner import LEVERAGE, SYMBOLS, Market, Quarterdeck, live_a_day, threads_stop_time
+from tests.engine.exchange_day import jump_follower
 from tests.simulation.loop import VirtualLoop
 from tests.venue.server import VenueServer
 from tests.venue.venue import API_KEY, API_SECRET, BinanceVenue
@@ -104,7 +113,7 @@ def test_position_balance_and_fees_are_the_exchanges(day: tuple[BinanceVenue, Ho
 
 def test_the_account_was_set_up(day: tuple[BinanceVenue, Home]) -> None:
     venue, _ = day
-    assert venue.settings is not None
+    assert {symbol: venue.settings.leverage(symbol) for symbol in SYMBOLS} == dict.fromkeys(SYMBOLS, LEVERAGE)
 
 
 def test_no_candle_is_missing(day: tuple[BinanceVenue, Home]) -> None:
@@ -114,3 +123,33 @@ def test_no_candle_is_missing(day: tuple[BinanceVenue, Home]) -> None:
             "SELECT symbol, count(*), min(open_time_ms), max(open_time_ms) FROM candles GROUP BY symbol"
         ):
             assert count == (last - first) // 60_000 + 1, symbol
+
+
+def test_no_secret_was_written(day: tuple[BinanceVenue, Home]) -> None:
+    _, home = day
+    files = [path for path in home.root.rglob("*") if path.is_file()]
+    assert {"quarterdeck.db", "quarterdeck.log", "market-binanceusdm.db"} <= {path.name for path in files}
+    for path in files:
+        written = path.read_bytes()
+        for secret in Keys(API_KEY, API_SECRET).secrets():
+            assert secret.encode() not in written, path.name
+
+
+async def test_the_day_is_replayed_to_the_bit(day: tuple[BinanceVenue, Home]) -> None:
+    _, home = day
+    with JournalReader(open_database(home.database)) as journal:
+        candles = await SqliteCandles.open(open_database(home.market("binanceusdm")))
+        try:
+            opening, starts = Opening.from_json(journal.meta()["opening"]), read_starts(journal.meta())
+            found = await verify(
+                journal,
+                candles,
+                starts,
+                opening.start_ms,
+                lambda rules: Trader("live", jump_follower(), rules.settings, rules.instruments),
+            )
+        finally:
+            await candles.close()
+    assert len(starts) == 3
+    assert found.first_difference is None
+    assert found.records > 7_000

@@ -8,6 +8,7 @@ import pytest
 
 from core.domain.orders import OrderRole, OrderState
 from tests.core.exchange.desk_kit import BTC, House, in_house
+from tests.core.exchange.test_desk_faults import LOST
 from tests.simulation.transport import Delivery, Fate, Outcome
 
 
@@ -177,5 +178,28 @@ def test_a_fee_in_another_coin_is_said_and_not_booked() -> None:
         await house.pass_s(1)
         assert [fill.fee_usdt for fill in house.fills] == [0]
         assert "fees" in house.health.problem()
+
+    in_house(test)
+
+
+def test_the_end_of_a_triggered_stop_s_child_is_heard_though_it_comes_before_its_parent_s_news() -> None:
+    async def test(house: House) -> None:
+        entry = await house.enter()
+        await house.pass_s(2)
+        stop = house.order(OrderRole.STOP)
+        assert stop is not None
+
+        def frames(text: str) -> list[Delivery]:
+            return [Delivery(60.0 if json.loads(text).get("e") == "ALGO_UPDATE" else 5.0, text, in_order=False)]
+
+        house.weather.frames_of = frames
+        house.weather.rules.append(lambda method, path, params: LOST if method == "GET" else None)
+        house.venue.expire_after(BTC, "0.015")
+        house.quote(BTC, "59000.0", "59000.1")
+        await house.pass_s(0.2)
+        assert house.states(stop)[-1] is OrderState.EXPIRED
+        exit_ = house.fills[-1]
+        assert exit_.qty_lots == entry.qty_lots - 15
+        assert not house.book().lots
 
     in_house(test)
