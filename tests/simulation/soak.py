@@ -74,7 +74,7 @@ def run_soak(*, hours: float, warm_up_hours: float, symbols: int, step_s: float,
 
 
 def _price(symbol: str) -> float:
-    """A price at which the smallest order is far below the size of a trade, and the tick far below a stop's distance."""
+    """A price at which the smallest order is far below a trade's size, and the tick far below a stop's distance."""
     contract = load_contracts([symbol])[symbol]
     return float(contract.tick_size) * 20_000
 
@@ -155,10 +155,11 @@ def problems_of(result: Soak) -> list[str]:
 
 def soak() -> int:
     """The full soak by command."""
-    result = run_soak(hours=24.0, warm_up_hours=2.0, symbols=20, step_s=10.0, often=0.03)
+    result = run_soak(hours=24.0, warm_up_hours=2.0, symbols=20, step_s=60.0, often=0.05)
     print(
-        f"{result.hours:g} virtual hours, 20 symbols, {result.fills} fills in {result.wall_s:.0f} s: memory grew by "
-        f"{result.grown_bytes / 1e6:.2f} MB after the warm-up, {result.tasks[0]} tasks then and {result.tasks[1]} at the end"
+        f"{result.hours:g} virtual hours, 20 symbols, {result.fills} fills in {result.wall_s:.0f} s: "
+        f"memory grew by {result.grown_bytes / 1e6:.2f} MB after the warm-up, "
+        f"{result.tasks[0]} tasks then and {result.tasks[1]} at the end"
     )
     print("queues: " + ", ".join(f"{name} {length}/{bound}" for name, length, bound in result.queues))
     print("\n".join(result.top))
