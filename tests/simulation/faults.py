@@ -56,7 +56,7 @@ class FrameOdds:
 PASSES_LIMIT = 0.85
 """How many of the orders that only reduce get through while a rate limit is in force."""
 
-EVERYDAY = Odds(0.004, 0.006, 0.003, 0.004, 0.002, 0.003, 0.001, 0.002, 0.003, 0.003, 0.002, 0.002, 0.01)
+EVERYDAY = Odds(0.003, 0.003, 0.003, 0.003, 0.002, 0.003, 0.001, 0.002, 0.003, 0.003, 0.002, 0.002, 0.01)
 EVERYDAY_FRAMES = FrameOdds(0.003, 0.004, 0.002, 0.0, 0.0005)
 
 
