@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from storage.database import Database
     from storage.journal import SqliteJournal
 
-RESTART_PATIENCE_S = 1.0
+RESTART_PATIENCE_S = 0.5
 
 EXCHANGE = "exchange"
 """The journal's fact of where its account is."""

@@ -143,6 +143,8 @@ class Requests:
     ) -> Any:
         patience_ms = SEND_PATIENCE_MS if protective else READ_PATIENCE_MS
         timeout_ms = self._settings.request_timeout_ms * (2 if method in _SLOW_METHODS else 1)
+        if protective:
+            timeout_ms = min(timeout_ms, self._settings.protective_timeout_ms)
         await self._pass(method, args, kwargs, weight, protective, patience_ms)
         answer = await self._call(method, args, kwargs, timeout_ms)
         if isinstance(answer, Failure):

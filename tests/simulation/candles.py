@@ -13,9 +13,11 @@ from core.ports import BarColumns
 
 
 class MemoryCandles:
-    """Implements core.ports.CandleStore. Raises AssertionError where a bar is not the next of its symbol."""
+    """Implements core.ports.CandleStore. Raises AssertionError where a bar is told twice and not alike. `most` is how
+    many bars of a symbol are kept."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = 1 << 30) -> None:
+        self._most = most
         self._times: dict[str, list[int]] = {}
         self._bars: dict[str, list[Bar]] = {}
         self.settled: list[object] = []
@@ -35,7 +37,9 @@ class MemoryCandles:
                 assert self._bars[bar.symbol][known] == bar, f"another bar at {bar.open_time_ms}: {bar}"
                 continue
             times.append(bar.open_time_ms)
-            self._bars.setdefault(bar.symbol, []).append(bar)
+            kept = self._bars.setdefault(bar.symbol, [])
+            kept.append(bar)
+            del times[: -self._most], kept[: -self._most]
 
     async def append_funding(self, rates: Sequence[object]) -> None:
         self.settled += rates

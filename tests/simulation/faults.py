@@ -18,6 +18,7 @@ OVERLOAD_503 = Answer(503, '{"code":-1008,"msg":"Request throttled by system-lev
 BACKEND_TIMEOUT = Answer(408, '{"code":-1007,"msg":"Timeout waiting for response from backend server."}', JSON)
 BAD_GATEWAY = Answer(502, "<html><head><title>502 Bad Gateway</title></head></html>", {"Content-Type": "text/html"})
 GARBAGE = Answer(200, '{"orderId": 12345, "symb', JSON)
+NO_MORE_STOPS = Answer(400, '{"code":-4045,"msg":"Reach max stop order limit."}', JSON)
 MAINTENANCE = Answer(503, '{"code":-1016,"msg":"Service Unavailable, under maintenance."}', JSON)
 
 
@@ -55,7 +56,7 @@ class FrameOdds:
 PASSES_LIMIT = 0.85
 """How many of the orders that only reduce get through while a rate limit is in force."""
 
-EVERYDAY = Odds(0.004, 0.006, 0.003, 0.004, 0.002, 0.003, 0.001, 0.002, 0.003, 0.003, 0.002, 0.002, 0.01)
+EVERYDAY = Odds(0.003, 0.003, 0.003, 0.003, 0.002, 0.003, 0.001, 0.002, 0.003, 0.003, 0.002, 0.002, 0.01)
 EVERYDAY_FRAMES = FrameOdds(0.003, 0.004, 0.002, 0.0, 0.0005)
 
 
@@ -107,6 +108,7 @@ class Storm:
     banned_until_ms: int = 0
     no_klines_until_ms: int = 0
     no_connect_until_ms: int = 0
+    no_stops_until_ms: int = 0
     spoil_next: list[tuple[str, Outcome, Answer | None]] = field(default_factory=list)
     observers: list[Any] = field(default_factory=list)
 
@@ -116,6 +118,7 @@ class Storm:
         self.slow_factor = 1.0
         self.is_down = False
         self.limited_until_ms = self.banned_until_ms = self.no_klines_until_ms = self.no_connect_until_ms = 0
+        self.no_stops_until_ms = 0
         self.spoil_next.clear()
 
     @property
@@ -154,6 +157,9 @@ class Storm:
         if now_ms < self.limited_until_ms and not (asked.is_protective and self.rng.random() < PASSES_LIMIT):
             seen["429"] += 1
             return Outcome.REPLACED, self._limited(429, self.limited_until_ms)
+        if now_ms < self.no_stops_until_ms and asked.params.get("type") == "STOP_MARKET":
+            seen["stop refused"] += 1
+            return Outcome.REPLACED, NO_MORE_STOPS
         for i, (kind, outcome, answer) in enumerate(self.spoil_next):
             if asked.is_new_order and (kind == "stop") is asked.only_reduces:
                 del self.spoil_next[i]

@@ -28,7 +28,7 @@ KINDS: dict[str, tuple[int, int, int]] = {
     "jump": (6, 0, 0),
     "partial": (4, 0, 0),
     "human order": (3, 20_000, 200_000),
-    "human cancels stop": (2, 0, 0),
+    "human cancels stop": (1, 0, 0),
     "transfer": (2, 0, 0),
     "lost entry answer": (4, 0, 0),
     "lost entry": (3, 0, 0),
@@ -45,6 +45,7 @@ KINDS: dict[str, tuple[int, int, int]] = {
     "halt at entry": (2, 20_000, 40_000),
     "rate limit at entry": (1, 5_000, 20_000),
     "disconnect at entry": (2, 0, 0),
+    "stops refused at entry": (1, 3_000, 8_000),
 }
 
 

@@ -62,6 +62,8 @@ class Process:
         self.trader: Trader | None = None
         self.engine: Engine | None = None
         self.wire: Requests | None = None
+        self.desk: AccountDesk | None = None
+        self.market: LiveMarket | None = None
         self.health = Health()
         self.network: Network = machine.world.new_network()
         context = contextvars.copy_context()
@@ -131,7 +133,7 @@ class Process:
         patience_s = RESTART_PATIENCE_S if records else None
         instruments = await load_instruments(wire, settings, symbols, with_account=True, patience_s=patience_s)
         venue = ExchangeVenue(wire, instruments, settings.exchange)
-        desk = AccountDesk(venue, settings)
+        desk = self.desk = AccountDesk(venue, settings)
         if records:
             desk.prepare_beside()
         else:
@@ -141,7 +143,7 @@ class Process:
             opening = (await venue.wallet_usdt(), wire.clock.now_ms() // MINUTE_MS * MINUTE_MS)
             machine.disk.meta["opening"] = opening
         initial_usdt, start_ms = opening
-        market = LiveMarket(wire, machine.candles, tuple(instruments), settings)
+        market = self.market = LiveMarket(wire, machine.candles, tuple(instruments), settings)
         if not records:
             await market.back_fill(dict.fromkeys(instruments, start_ms - PAST_MS))
         self.trader = Trader(ACCOUNT, machine.strategy, settings.with_initial_balance(initial_usdt), instruments)

@@ -18,8 +18,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from core.domain.operator import Verb
-from core.domain.orders import OrderState
+from core.domain.orders import Order, OrderState
 from core.domain.records import CursorRecord, EquityRecord, FirstPriceRecord, OrderUpdateRecord, Record
+from core.invariants import check_change, check_limits, check_trader, orders_of
 from tests.simulation.candles import MemoryCandles
 from tests.simulation.checker import compare, compare_books, journal_orders
 from tests.simulation.faults import Asked
@@ -158,13 +159,14 @@ class Hour:
             settings=settings,
             strategy=make_strategy(seed, reverses=seed % 2 == 0),
         )
-        self.world.is_recovering = lambda: self.process is None or not self.process.is_running
+        self.world.is_recovering = lambda: self._killed.is_set() or self.process is None or not self.process.is_running
         self.lives = 0
         self.process: Process | None = None
         self._over = asyncio.Event()
         self._killed = asyncio.Event()
         self._dead: list[Process] = []
         self._kill_at_unknown = 0
+        self._orders: dict[str, Order] = {}
 
     async def run(self) -> None:
         world = self.world
@@ -256,6 +258,13 @@ class Hour:
             self.world.marks.reach("kline gap filled over REST")
 
     def _committed(self, records: Sequence[Record]) -> None:
+        """After everything that the engine wrote down: its invariants."""
+        trader = self.process.trader if self.process is not None else None
+        if trader is not None and not self.result.problems:
+            orders = orders_of(trader)
+            broken = check_trader(trader) + check_limits(trader) + check_change(self._orders, orders)
+            self.result.problems += [f"{_at(self.world.clock.now_ms(), START_MS)}: {text}" for text in broken]
+            self._orders = orders
         if self._kill_at_unknown and any(
             isinstance(record, OrderUpdateRecord) and record.order.state is OrderState.UNKNOWN for record in records
         ):
@@ -270,6 +279,7 @@ class Hour:
             self.lives += 1
             self._note_restart()
             self._killed.clear()
+            self._orders = {}
             process = self.process = Process(self.machine, self.lives)
             killed = asyncio.ensure_future(self._killed.wait())
             over = asyncio.ensure_future(self._over.wait())
@@ -283,7 +293,7 @@ class Hour:
             if process.task.done():
                 self._note_end(process)
                 process.kill()  # What the engine's end left behind ends with the process.
-            await asyncio.sleep(0.4 + 0.5 * self.rng.random())
+            await asyncio.sleep(0.3 + 0.5 * self.rng.random())
 
     async def _end(self, process: Process) -> None:
         await process.stop()

@@ -38,7 +38,8 @@ def make_settings(symbols: tuple[str, ...], **exchange: Any) -> Settings:
     )
 
 
-def make_strategy(seed: int, *, reverses: bool) -> Strategy:
+def make_strategy(seed: int, *, reverses: bool, often: float = 0.6) -> Strategy:
+    """`often` is the share of bars that are a signal, one way or the other."""
     return Strategy(
         name="simulated",
         feature_names=(),
@@ -50,7 +51,7 @@ def make_strategy(seed: int, *, reverses: bool) -> Strategy:
         target_pct=TARGET_PCT,
         cooldown_ms=0,
         exits=(ExitRule(ExitReason.REVERSAL, _held_long, 12 * 60_000.0),),
-        rule=Rule(_scan, 1, (float(seed % 1_000),)),
+        rule=Rule(_scan, 1, (float(seed % 1_000), often)),
         reverses=reverses,
     )
 
@@ -58,7 +59,8 @@ def make_strategy(seed: int, *, reverses: bool) -> Strategy:
 def _scan(state: Any, open_: Any, high: Any, low: Any, close: Any, volume: Any, parameters: Any) -> Any:
     """A side from the digits of the close: as good as drawn, and the same whenever it is asked again."""
     noise = np.modf(np.abs(np.sin(close * 12.9898 + parameters[0]) * 43_758.5453))[0]
-    return np.where(noise < 0.3, 20.0, np.where(noise < 0.6, -20.0, 0.0))
+    often = parameters[1]
+    return np.where(noise < often / 2.0, 20.0, np.where(noise < often, -20.0, 0.0))
 
 
 def _decide(value_bps: float, threshold_bps: float) -> int:

@@ -79,9 +79,16 @@ class World:
     """Everything outside the engine's process. `engine` is what faults of the process itself are asked of."""
 
     def __init__(
-        self, loop: VirtualLoop, seed: int, symbols: Sequence[str], start_ms: int, prices: Mapping[str, float]
+        self,
+        loop: VirtualLoop,
+        seed: int,
+        symbols: Sequence[str],
+        start_ms: int,
+        prices: Mapping[str, float],
+        step_ms: int = STEP_MS,
     ) -> None:
         self.loop = loop
+        self.step_ms = step_ms
         self.rng = random.Random(f"world {seed}")
         self.clock = LoopClock(loop, start_ms)
         self.system_clock = SkewedClock(loop, start_ms)
@@ -119,7 +126,7 @@ class World:
     def start(self) -> None:
         """Let the market move and everyday faults happen from now on."""
         self.storm.odds, self.storm.frame_odds = EVERYDAY, EVERYDAY_FRAMES
-        self._later(STEP_MS, self._move)
+        self._later(self.step_ms, self._move)
         self._schedule_funding()
 
     def calm(self) -> None:
@@ -150,9 +157,10 @@ class World:
 
     def _move(self) -> None:
         """Every contract's price takes a step, one after another within the step's time."""
-        self._later(STEP_MS, self._move)
+        self._later(self.step_ms, self._move)
+        apart_ms = self.step_ms * 0.4 / len(self.prices)
         for i, symbol in enumerate(self.prices):
-            self._later(self.rng.random() * 200.0 + i * 500.0, self._step, symbol)
+            self._later(self.rng.random() * 200.0 + i * apart_ms, self._step, symbol)
 
     def _step(self, symbol: str) -> None:
         if self.storm.is_down:
@@ -379,7 +387,15 @@ class World:
         self._at_entry(self._limit, episode.length_ms)
 
     def _limit(self, asked: Asked, length_ms: int) -> None:
+        if self.is_recovering():
+            return
         self.storm.limited_until_ms = self.clock.now_ms() + length_ms
+
+    def _do_stops_refused_at_entry(self, episode: Episode) -> None:
+        self._at_entry(self._refuse_stops, episode.length_ms)
+
+    def _refuse_stops(self, asked: Asked, length_ms: int) -> None:
+        self.storm.no_stops_until_ms = self.clock.now_ms() + length_ms
 
     def _do_disconnect_at_entry(self, episode: Episode) -> None:
         self._at_entry(self._disconnect_private)
