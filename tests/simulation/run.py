@@ -39,7 +39,9 @@ EPISODE_EVERY_MS = 45_000.0
 START_MS = 1_795_246_200_000 - 1_795_246_200_000 % (8 * HOUR_MS) - HOUR_MS // 2
 """Half an hour before a funding."""
 
-CONVERGED_WITHIN_S = 30
+RESTART_S = (0.2, 0.5)
+"""How long a supervisor takes to start an engine again that ended."""
+
 LEFTOVER_LIMIT_MS = 60_000
 UNPROTECTED_LIMIT_MS = 10_000
 PROCESS_EPISODES = frozenset(
@@ -293,7 +295,7 @@ class Hour:
             if process.task.done():
                 self._note_end(process)
                 process.kill()  # What the engine's end left behind ends with the process.
-            await asyncio.sleep(0.3 + 0.5 * self.rng.random())
+            await asyncio.sleep(RESTART_S[0] + (RESTART_S[1] - RESTART_S[0]) * self.rng.random())
 
     async def _end(self, process: Process) -> None:
         await process.stop()
