@@ -36,7 +36,7 @@ KINDS: dict[str, tuple[int, int, int]] = {
     "lost stop": (3, 0, 0),
     "jump after entry": (3, 0, 0),
     "kill": (1, 0, 0),
-    "kill at order": (2, 0, 0),
+    "kill at order": (1, 0, 0),
     "kill at unknown": (1, 0, 0),
     "stop": (1, 0, 0),
     "operator pause": (1, 20_000, 60_000),
