@@ -152,7 +152,11 @@ async def cut(client: Any, marks: tuple[str, ...]) -> None:
         del client.clients[url]
         # With an error set, the end of this connection does not take the next one of the same address with it.
         connection.error = UnavailableError("cut: no news")
+        waiting = list(connection.futures.values())
         connection.reject(connection.error)
+        for future in waiting:
+            if future.done() and not future.cancelled():
+                future.exception()  # Nobody may be waiting for it any more, and that is no error.
         closing = asyncio.ensure_future(connection.close())
         await asyncio.wait({closing}, timeout=_CLOSE_SECONDS)
         if not closing.done():
