@@ -28,9 +28,8 @@ def test_nothing_breaks_in_an_hour_of_faults(share: int) -> None:
     totals = Totals()
     for seed in range(share, SEEDS, SHARES):
         result = run_seed(seed, hours=HOURS)
-        assert not result.problems, f"python -m tests.simulation --replay {seed} --hours {HOURS}\n" + "\n".join(
-            result.problems
-        )
+        replay = f"python -m tests.simulation --replay {seed} --hours {HOURS}"
+        assert not result.problems, "\n".join([replay, *result.problems])
         totals.add(result)
     assert totals.counts["entry"] > 0
     assert totals.counts["fills"] > totals.counts["entry"] / 2
