@@ -26,6 +26,7 @@ class Totals:
     seeds: int = 0
     failed: list[int] = field(default_factory=list)
     gaps_ms: list[int] = field(default_factory=list)
+    longest_whole_ms: int = 0
     reached: Counter[str] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
     counts: Counter[str] = field(default_factory=Counter)
@@ -38,6 +39,7 @@ class Totals:
         if result.problems:
             self.failed.append(result.seed)
         self.gaps_ms += [gap for gap, _, _ in result.gaps_ms]
+        self.longest_whole_ms = max(self.longest_whole_ms, result.longest_whole_ms)
         self.reached += result.reached
         self.faults += result.faults
         self.counts += result.counts
@@ -113,7 +115,8 @@ def _tell_totals(totals: Totals, jobs: int) -> int:
         f"{counts['fills']} fills, {counts['lives']} lives, {sum(totals.faults.values())} faults"
     )
     print(
-        f"unprotected {len(gaps)} times: p99 {totals.p99_ms()} ms, longest {max(gaps, default=0)} ms; "
+        f"unprotected {len(gaps)} times: p99 {totals.p99_ms()} ms, longest {max(gaps, default=0)} ms "
+        f"({totals.longest_whole_ms} ms with the time of bans and maintenance); "
         f"books equal at most {totals.slowest_s:.0f} s after the faults"
     )
     print("marks: " + ", ".join(f"{name} {totals.reached[name]}" for name in ALL))

@@ -23,8 +23,9 @@ OUR_PREFIX = "qd"
 class ProtectionMeter:
     """How long a position of ours was without a live reduce-only stop that covers it, as the exchange saw it.
 
-    Told of every change at the exchange. Maintenance, in which nothing can be traded, does not count. `leftover_ms` is
-    the same for a flat account with reduce-only orders of ours resting.
+    Told of every change at the exchange. While it takes no request whatever, in maintenance or from a banned address,
+    no time is counted; `longest_whole_ms` is the longest gap with that time. `leftovers_ms` is the same for a flat
+    account with reduce-only orders of ours resting.
     """
 
     exchange: Exchange
@@ -33,7 +34,9 @@ class ProtectionMeter:
     leftovers_ms: list[tuple[int, str, int]] = field(default_factory=list)
     _since: dict[str, int] = field(default_factory=dict)
     _left_since: dict[str, int] = field(default_factory=dict)
-    _down_since_ms: int | None = None
+    longest_whole_ms: int = 0
+    _shut: list[tuple[int, int]] = field(default_factory=list)
+    _shut_since_ms: int | None = None
 
     def changed(self, symbol: str, now_ms: int) -> None:
         if symbol not in self.symbols:
@@ -49,17 +52,16 @@ class ProtectionMeter:
         """Whether a position is without its stop now."""
         return bool(self._since)
 
-    def set_down(self, is_down: bool, now_ms: int) -> None:
-        """Maintenance begins or ends."""
-        if is_down:
-            self._down_since_ms = now_ms
-        elif self._down_since_ms is not None:
-            paused_ms = now_ms - self._down_since_ms
-            self._since = {symbol: since + paused_ms for symbol, since in self._since.items()}
-            self._left_since = {symbol: since + paused_ms for symbol, since in self._left_since.items()}
-            self._down_since_ms = None
+    def set_shut(self, is_shut: bool, now_ms: int) -> None:
+        """The exchange begins or ends to turn everything away."""
+        if is_shut and self._shut_since_ms is None:
+            self._shut_since_ms = now_ms
+        elif not is_shut and self._shut_since_ms is not None:
+            self._shut.append((self._shut_since_ms, now_ms))
+            self._shut_since_ms = None
 
     def end(self, now_ms: int) -> None:
+        self.set_shut(False, now_ms)
         for symbol in list(self._since):
             self._note(self._since, self.gaps_ms, symbol, now_ms, False)
         for symbol in list(self._left_since):
@@ -72,7 +74,13 @@ class ProtectionMeter:
             since.setdefault(symbol, now_ms)
         elif symbol in since:
             began_ms = since.pop(symbol)
-            gaps.append((max(0, now_ms - began_ms), symbol, began_ms))
+            if gaps is self.gaps_ms:
+                self.longest_whole_ms = max(self.longest_whole_ms, now_ms - began_ms)
+            gaps.append((now_ms - began_ms - self._shut_ms(began_ms, now_ms), symbol, began_ms))
+
+    def _shut_ms(self, from_ms: int, to_ms: int) -> int:
+        shut = [*self._shut, *([(self._shut_since_ms, to_ms)] if self._shut_since_ms is not None else [])]
+        return sum(max(0, min(end, to_ms) - max(start, from_ms)) for start, end in shut)
 
 
 def _is_ours(client_id: str) -> bool:

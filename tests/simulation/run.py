@@ -64,6 +64,7 @@ class Result:
     problems: list[str] = field(default_factory=list)
     gaps_ms: list[tuple[int, str, int]] = field(default_factory=list)
     leftovers_ms: list[tuple[int, str, int]] = field(default_factory=list)
+    longest_whole_ms: int = 0
     reached: Counter[str] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
     counts: Counter[str] = field(default_factory=Counter)
@@ -201,6 +202,7 @@ class Hour:
         world.meter.end(now_ms)
         result.gaps_ms = world.meter.gaps_ms
         result.leftovers_ms = world.meter.leftovers_ms
+        result.longest_whole_ms = world.meter.longest_whole_ms
         result.problems += [
             f"unprotected: {symbol} for {gap} ms from {_at(began, START_MS)}"
             for gap, symbol, began in result.gaps_ms

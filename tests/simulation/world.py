@@ -134,7 +134,7 @@ class World:
         self.is_calm = True
         self.storm.calm()
         self.system_clock.set_wrong(0.0, 0.0)
-        self.meter.set_down(False, self.clock.now_ms())
+        self.meter.set_shut(False, self.clock.now_ms())
         self.exchange.scripts.clear()
         if self.network is not None:
             for socket in list(self.network.sockets):
@@ -255,17 +255,22 @@ class World:
     def _ban(self, length_ms: int) -> None:
         if not self.is_calm:
             self.storm.banned_until_ms = self.clock.now_ms() + length_ms
+            self.meter.set_shut(True, self.clock.now_ms())
+            self._later(length_ms, self._lift_ban)
+
+    def _lift_ban(self) -> None:
+        self.meter.set_shut(False, self.clock.now_ms())
 
     def _do_maintenance(self, episode: Episode) -> None:
         self.marks.reach("maintenance")
         self.storm.is_down = True
-        self.meter.set_down(True, self.clock.now_ms())
+        self.meter.set_shut(True, self.clock.now_ms())
         self._close_all(1001)
         self._later(episode.length_ms, self._open_again)
 
     def _open_again(self) -> None:
         self.storm.is_down = False
-        self.meter.set_down(False, self.clock.now_ms())
+        self.meter.set_shut(False, self.clock.now_ms())
 
     def _do_disconnect_one(self, episode: Episode) -> None:
         sockets = self.network.sockets if self.network is not None else []
