@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -30,10 +30,10 @@ from core.trader.trader import Trader
 from tests.core.trader.desk import make_instrument, make_strategy
 from tests.simulation.journal import Disk, MemoryJournal
 from tests.simulation.loop import LoopClock, VirtualLoop, run_virtual
-from tests.simulation.transport import Answer, Delivery, Fate, Network, Outcome, Peer, attach, virtual_ccxt
+from tests.simulation.memory_server import VenueServer
+from tests.simulation.transport import Answer, Delivery, Fate, Network, Outcome, attach, virtual_ccxt
 from tests.venue.orders import AlgoOrder
 from tests.venue.orders import Order as VenueOrder
-from tests.venue.streams import Connection
 from tests.venue.venue import API_KEY, API_SECRET, BinanceVenue
 
 START_MS = 1_780_000_020_000
@@ -44,48 +44,6 @@ T = TypeVar("T")
 
 Rule = Callable[[str, str, str], Fate | None]
 """Decides over a request by its method, path and parameters; None leaves it to the next rule."""
-
-
-class MemoryServer:
-    """A `transport.Server` before a `BinanceVenue`."""
-
-    def __init__(self, venue: BinanceVenue, clock: LoopClock) -> None:
-        self._venue = venue
-        self._clock = clock
-
-    def rest(self, method: str, path: str, query: str, body: str, headers: Mapping[str, str]) -> Answer:
-        target = f"{path}?{query}" if query else path
-        response = self._venue.http(method, target, body, headers, self._clock.now_ms())
-        return Answer(response.status, response.body, {**response.headers, "Content-Type": "application/json"})
-
-    def connect(self, path: str, query: str, send: Callable[[str], None], close: Callable[[int], None]) -> Peer:
-        connection = self._venue.connect(f"{path}?{query}" if query else path, self._clock.now_ms())
-        return _MemoryPeer(connection, self._clock, send, close)
-
-
-class _MemoryPeer:
-    def __init__(
-        self, connection: Connection, clock: LoopClock, send: Callable[[str], None], close: Callable[[int], None]
-    ) -> None:
-        self._connection = connection
-        self._clock = clock
-        self._send = send
-        self._close = close
-        connection.wake = self._drain
-        self._drain()
-
-    def receive(self, text: str) -> None:
-        self._connection.receive(text, self._clock.now_ms())
-
-    def closed(self) -> None:
-        self._connection.wake = None
-        self._connection.close()
-
-    def _drain(self) -> None:
-        while self._connection.outbox:
-            self._send(self._connection.outbox.popleft())
-        if self._connection.closed:
-            self._close(1001)
 
 
 class Weather:
@@ -170,7 +128,7 @@ class House:
     async def start(self) -> None:
         self.lives += 1
         self.health = Health()
-        self.network = Network(self.loop, MemoryServer(self.venue, self.clock), self.weather)
+        self.network = Network(self.loop, VenueServer(self.venue, self.clock), self.weather)
         clock = ExchangeClock(self.clock)
         client = build_client(self.settings.exchange, Keys(API_KEY, API_SECRET), clock.now_ms)
         attach(client, self.network)
