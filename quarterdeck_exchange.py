@@ -99,7 +99,7 @@ async def exchange_parts(
     settings = settings.with_initial_balance(opening.initial_balance_usdt).model_copy(update={"mode": request.mode})
     await journal.put_instruments(list(instruments.values()))
     rules = Rules(settings, instruments)
-    await journal.set_meta({EXCHANGE: dialect.id} | start_meta(journal.last_seq, SystemClock().now_ms(), rules))
+    await journal.set_meta({EXCHANGE: dialect.id} | start_meta(journal.last_seq, clock.now_ms(), rules))
     symbols = tuple(instruments)
     order_books, trades = symbols if strategy.needs_order_book else (), symbols if strategy.needs_trades else ()
     market = LiveMarket(wire, candles, symbols, settings, order_books=order_books, trades=trades)

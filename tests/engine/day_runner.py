@@ -4,7 +4,7 @@ virtual time over real sockets."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -44,6 +44,8 @@ def day_settings(base_url: str, mode: str = "live") -> Settings:
             "market": {"symbols": list(SYMBOLS)},
             "account": {"leverage": LEVERAGE},
             "sizing": {"notional_usdt": 3_000.0},
+            # The market of the script has next to no volume.
+            "costs": {"max_participation_pct": 0.0},
             "limits": {"max_losses_in_row": 50, "day_loss_usdt": 5_000.0, "day_loss_pct": 50.0},
             "exchange": {"base_url": base_url, "stale_after_seconds": 90.0, "reconcile_seconds": 300.0},
             "live": {"paper_hours_first": 0.0},
@@ -55,9 +57,10 @@ def day_settings(base_url: str, mode: str = "live") -> Settings:
 class Market:
     """What the exchange's prices do. `minute` is the minute of the day that has begun."""
 
-    def __init__(self, venue: BinanceVenue, clock: LoopClock) -> None:
+    def __init__(self, venue: BinanceVenue, clock: LoopClock, minutes: int) -> None:
         self.venue = venue
         self._clock = clock
+        self._minutes = minutes
         self.minute = -1
         self._closes = {symbol: list(closes(*STARTS[symbol][:2], MOVES, STARTS[symbol][2])) for symbol in SYMBOLS}
         self._now = {symbol: STARTS[symbol][0] for symbol in SYMBOLS}
@@ -75,7 +78,7 @@ class Market:
             self._quote(symbol, price)
 
     async def run(self) -> None:
-        for minute in range(DAY_MINUTES):
+        for minute in range(self._minutes):
             begin_ms = START_MS + minute * MINUTE_MS
             for step in range(MINUTE_MS // STEP_MS):
                 await self._until(begin_ms + step * STEP_MS + 40)
@@ -91,7 +94,7 @@ class Market:
                 self._now[symbol] = self._closes[symbol][minute]
             if (act := self.acts.pop(minute, None)) is not None:
                 await act()
-        await self._until(START_MS + DAY_MINUTES * MINUTE_MS + 40)
+        await self._until(START_MS + self._minutes * MINUTE_MS + 40)
         self.venue.advance(self._clock.now_ms())
 
     def _quote(self, symbol: str, price: float) -> None:
@@ -149,7 +152,8 @@ class Quarterdeck:
             self._task.result()
 
     async def _run(self) -> None:
-        request = RunRequest(self._settings.mode, self.home.root, confirm_live=API_KEY[-4:])
+        tag = API_KEY[-4:] if self._settings.mode == "live" else ""
+        request = RunRequest(self._settings.mode, self.home.root, confirm_live=tag)
         clock = ExchangeClock(self._clock)
         async with AsyncExitStack() as stack:
             logs = set_up(self.home.log, clock.now_ms)
@@ -165,19 +169,27 @@ class Quarterdeck:
 @contextmanager
 def threads_stop_time(loop: VirtualLoop) -> Iterator[None]:
     """SQLite answers from its thread: virtual time waits for it."""
-    with pytest.MonkeyPatch.context() as patch:
-        genuine = Connection._execute
 
-        async def execute(self: Connection, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    def patient(genuine: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        async def wait(*args: Any, **kwargs: Any) -> Any:
             with loop.waiting_outside():
-                return await genuine(self, function, *args, **kwargs)
+                return await genuine(*args, **kwargs)
 
-        patch.setattr(Connection, "_execute", execute)
+        return wait
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("_execute", "_connect", "close"):
+            patch.setattr(Connection, name, patient(getattr(Connection, name)))
         yield
 
 
 async def live_a_day(
-    loop: VirtualLoop, root: Path, plan: Callable[[Market, Quarterdeck, VenueServer], None]
+    loop: VirtualLoop,
+    root: Path,
+    plan: Callable[[Market, Quarterdeck, VenueServer], None],
+    *,
+    mode: str = "live",
+    minutes: int = DAY_MINUTES,
 ) -> BinanceVenue:
     """`plan` hangs what shall happen, beside the market, on minutes of the day."""
     clock = LoopClock(loop, START_MS - 90_000)
@@ -186,9 +198,9 @@ async def live_a_day(
     home = Home(root)
     home.create()
     async with VenueServer(venue, clock.now_ms) as server:
-        market = Market(venue, clock)
+        market = Market(venue, clock, minutes)
         market.load_history()
-        quarterdeck = Quarterdeck(home, day_settings(server.base_url), clock)
+        quarterdeck = Quarterdeck(home, day_settings(server.base_url, mode), clock)
         plan(market, quarterdeck, server)
         quarterdeck.start()
         await market.run()

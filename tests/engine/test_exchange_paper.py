@@ -1,0 +1,95 @@
+"""Paper on the loopback exchange: its prices, our fills, and no order anywhere, through two kills."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+
+import pytest
+
+from core.account import Opening
+from core.backtest.verify import verify
+from core.home import Home
+from core.starts import read_starts
+from core.trader.trader import Trader
+from storage.candles import SqliteCandles
+from storage.database import open_database
+from storage.journal_reader import JournalReader
+from storage.paper import paper_hours
+from tests.engine.day_runner import SYMBOLS, Market, Quarterdeck, live_a_day, threads_stop_time
+from tests.engine.exchange_day import jump_follower
+from tests.simulation.loop import VirtualLoop
+from tests.venue.server import VenueServer
+from tests.venue.venue import BinanceVenue
+
+MINUTES = 150
+
+
+def plan(market: Market, quarterdeck: Quarterdeck, server: VenueServer) -> None:
+    async def kill() -> None:
+        await quarterdeck.kill()
+        quarterdeck.start()
+
+    market.acts = {14: kill, 70: kill}
+
+
+@pytest.fixture(scope="module")
+def session(tmp_path_factory: pytest.TempPathFactory) -> tuple[BinanceVenue, Home]:
+    root = tmp_path_factory.mktemp("paper") / "home"
+    loop = VirtualLoop(real_io=True)
+    with threads_stop_time(loop):
+        try:
+            venue = loop.run_until_complete(live_a_day(loop, root, plan, mode="paper", minutes=MINUTES))
+        finally:
+            loop.close()
+    return venue, Home(root)
+
+
+def test_it_trades_what_the_script_says_and_nothing_reaches_the_exchange(
+    session: tuple[BinanceVenue, Home],
+) -> None:
+    venue, home = session
+    with closing(sqlite3.connect(home.database)) as connection:
+        trades = connection.execute(
+            "SELECT symbol, exit_reason FROM trades WHERE account = 'paper' ORDER BY exit_time_ms"
+        ).fetchall()
+    for symbol in SYMBOLS:
+        assert [reason for traded, reason in trades if traded == symbol] == ["target", "stop", "target"]
+    assert venue.orders == []
+    assert venue.algos == []
+    assert paper_hours(open_database(home.database)) == pytest.approx(MINUTES / 60, abs=0.15)
+
+
+def test_a_fill_comes_after_its_order_and_pays_for_it(
+    session: tuple[BinanceVenue, Home],
+) -> None:
+    _, home = session
+    with closing(sqlite3.connect(home.database)) as connection:
+        fills = connection.execute(
+            "SELECT f.time_ms, e.update_time_ms, CAST(f.fee_usdt AS REAL) FROM fills f "
+            "JOIN order_events e ON e.client_order_id = f.client_order_id AND e.update_state = 'accepted' "
+            "JOIN orders o ON o.client_order_id = f.client_order_id WHERE o.role = 'entry'"
+        ).fetchall()
+    assert len(fills) >= 3 * len(SYMBOLS)
+    for filled_ms, accepted_ms, fee_usdt in fills:
+        assert filled_ms >= accepted_ms + 150
+        assert fee_usdt > 0
+
+
+async def test_it_is_replayed_to_the_bit(session: tuple[BinanceVenue, Home]) -> None:
+    _, home = session
+    with JournalReader(open_database(home.database)) as journal:
+        candles = await SqliteCandles.open(open_database(home.market("binanceusdm")))
+        try:
+            opening, starts = Opening.from_json(journal.meta()["opening"]), read_starts(journal.meta())
+            found = await verify(
+                journal,
+                candles,
+                starts,
+                opening.start_ms,
+                lambda rules: Trader("paper", jump_follower(), rules.settings, rules.instruments),
+            )
+        finally:
+            await candles.close()
+    assert len(starts) == 3
+    assert found.first_difference is None
