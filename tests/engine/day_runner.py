@@ -32,7 +32,8 @@ assert START_MS % 86_400_000 == 0
 SYMBOLS = ("BTCUSDT", "ETHUSDT")
 STARTS = {"BTCUSDT": (60_000.0, 0.1, 1), "ETHUSDT": (3_000.0, 0.01, -1)}
 LEVERAGE = 4
-STEP_MS = 10_000
+STEP_MS = 20_000
+STEPS = MINUTE_MS // STEP_MS
 THIN_MINUTES = range(296, 312)
 HISTORY_BARS = 30
 
@@ -80,13 +81,13 @@ class Market:
     async def run(self) -> None:
         for minute in range(self._minutes):
             begin_ms = START_MS + minute * MINUTE_MS
-            for step in range(MINUTE_MS // STEP_MS):
+            for step in range(STEPS):
                 await self._until(begin_ms + step * STEP_MS + 40)
                 if step == 0:
                     self.minute = minute
                 for symbol in SYMBOLS:
                     close = self._closes[symbol][minute]
-                    self._quote(symbol, self._now[symbol] + (close - self._now[symbol]) * (step + 1) / 6)
+                    self._quote(symbol, self._now[symbol] + (close - self._now[symbol]) * (step + 1) / STEPS)
                 if step == 0 and minute % 480 == 0 and minute:
                     for symbol in SYMBOLS:
                         self.venue.fund(symbol, "0.0001", f"{self._now[symbol]:.2f}", self._clock.now_ms())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from textual.pilot import Pilot
@@ -22,11 +22,21 @@ async def running(app: QuarterdeckApp, size: tuple[int, int]) -> AsyncIterator[P
 
 async def until(app: QuarterdeckApp, pilot: Pilot[None], shown: str) -> None:
     """Let the console work until `shown` stands on the screen: a task of its own may need more than one turn."""
+    if not await _comes(pilot, lambda: shown in text(app)):
+        raise AssertionError(f"{shown!r} does not come; the screen shows:\n{text(app)}")
+
+
+async def until_true(pilot: Pilot[None], look: Callable[[], bool]) -> None:
+    """Let the console work until `look` sees what it looks for."""
+    assert await _comes(pilot, look)
+
+
+async def _comes(pilot: Pilot[None], look: Callable[[], bool]) -> bool:
     for _ in range(500):
-        if shown in text(app):
-            return
+        if look():
+            return True
         await pilot.pause()
-    raise AssertionError(f"{shown!r} does not come; the screen shows:\n{text(app)}")
+    return False
 
 
 def lines(app: QuarterdeckApp) -> list[str]:

@@ -51,8 +51,7 @@ async def test_the_right_tag_starts_and_shows_the_console(root: LiveRoot, clock:
         assert root.typed == [TAG]
         assert app.deck.page == "overview"
         await pilot.press("P")
-        await pilot.pause()
-        assert root.control.commands == [Verb.PAUSE]
+        await screen.until_true(pilot, lambda: root.control.commands == [Verb.PAUSE])
 
 
 async def test_a_wrong_tag_is_refused_and_asked_for_again(root: LiveRoot, clock: FakeClock) -> None:
@@ -110,10 +109,8 @@ async def test_live_stands_on_every_page_twice(
     async with screen.running(app, size) as pilot:
         for key in (*(str(number) for number in range(1, len(PANELS) + 1)), "?"):
             await pilot.press(key)
-            await pilot.pause()
-            lines = screen.lines(app)
-            assert lines[0].startswith(" LIVE "), key
-            assert lines[-2].startswith(" LIVE "), key
+            await screen.until_true(pilot, lambda: screen.lines(app)[0].startswith(" LIVE "))
+            await screen.until_true(pilot, lambda: screen.lines(app)[-2].startswith(" LIVE "))
             assert {len(line) for line in lines} == {size[0]}
 
 
@@ -143,10 +140,10 @@ async def test_a_position_without_a_stop_is_shown_before_everything_else(
     control.current = live_snapshot(naked_ms=3_400, state="halted", halts=("halted",), connection="requests: no answer")
     async with screen.running(app, size) as pilot:
         await pilot.press("3")
-        await pilot.pause()
-        lines = screen.lines(app)
-        assert "UNPROTECTED: BTCUSDT has no stop at the venue for 3 s" in lines[-2]
-        assert "NO STOP" in "\n".join(lines) or size == (60, 20)
+        said = "UNPROTECTED: BTCUSDT has no stop at the venue for 3 s"
+        await screen.until_true(pilot, lambda: said in screen.lines(app)[-2])
+        if size != (60, 20):
+            await screen.until(app, pilot, "NO STOP")
         assert "!3" in lines[0] or "alerts 3" in lines[0]
 
 
@@ -171,7 +168,7 @@ async def test_a_bad_connection_and_lost_answers_are_told_in_words(app: Quarterd
         control.current = replace(live_snapshot(3), orders=(lost,))
         await pilot.press("3")
         await screen.until(app, pilot, "UNKNOWN: no answer about 1 order (BTCUSDT entry); the exchange is being asked")
-        assert "unknown, asking" in screen.text(app)
+        await screen.until(app, pilot, "unknown, asking")
 
 
 @pytest.mark.parametrize("size", SIZES[1:])
@@ -181,11 +178,13 @@ async def test_what_others_placed_is_marked_external(
     control.current = live_snapshot()
     async with screen.running(app, size) as pilot:
         await pilot.press("3")
-        await pilot.pause()
-        rows = [line for line in screen.lines(app) if "external" in line and "USDT" in line]
-        assert len([line for line in rows if "ETHUSDT" in line and "limit" in line]) == 1
-        assert len([line for line in rows if "BNBUSDT" in line and "position" in line]) == 1
-        assert "2 external" in screen.text(app)
+        await screen.until(app, pilot, "2 external")
+
+        def external(*words: str) -> int:
+            return len([line for line in screen.lines(app) if all(word in line for word in ("external", *words))])
+
+        await screen.until_true(pilot, lambda: external("ETHUSDT", "limit") == 1)
+        await screen.until_true(pilot, lambda: external("BNBUSDT", "position") == 1)
 
 
 async def test_flatten_takes_what_others_placed_only_after_the_second_choice(
@@ -200,8 +199,7 @@ async def test_flatten_takes_what_others_placed_only_after_the_second_choice(
         await pilot.press("e")
         await screen.until(app, pilot, "CLOSED TOO")
         await pilot.press("y")
-        await pilot.pause()
-        assert (control.commands, control.external) == ([Verb.FLATTEN], [True])
+        await screen.until_true(pilot, lambda: (control.commands, control.external) == ([Verb.FLATTEN], [True]))
 
 
 async def test_without_others_the_second_choice_is_no_key(
@@ -212,8 +210,7 @@ async def test_without_others_the_second_choice_is_no_key(
         await pilot.press("F", "e")
         clock.now_ms += FLATTEN_GUARD_MS
         await pilot.press("y")
-        await pilot.pause()
-        assert (control.commands, control.external) == ([Verb.FLATTEN], [False])
+        await screen.until_true(pilot, lambda: (control.commands, control.external) == ([Verb.FLATTEN], [False]))
 
 
 @pytest.mark.parametrize(("quote_age_ms", "late"), [(900, False), (16_000, True)])
