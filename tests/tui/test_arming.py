@@ -111,7 +111,7 @@ async def test_live_stands_on_every_page_twice(
             await pilot.press(key)
             await screen.until_true(pilot, lambda: screen.lines(app)[0].startswith(" LIVE "))
             await screen.until_true(pilot, lambda: screen.lines(app)[-2].startswith(" LIVE "))
-            assert {len(line) for line in lines} == {size[0]}
+            assert {len(line) for line in screen.lines(app)} == {size[0]}
 
 
 @pytest.mark.parametrize("mode", ["demo", "paper"])
@@ -144,7 +144,8 @@ async def test_a_position_without_a_stop_is_shown_before_everything_else(
         await screen.until_true(pilot, lambda: said in screen.lines(app)[-2])
         if size != (60, 20):
             await screen.until(app, pilot, "NO STOP")
-        assert "!3" in lines[0] or "alerts 3" in lines[0]
+        head = screen.lines(app)[0]
+        assert "!3" in head or "alerts 3" in head
 
 
 async def test_a_protected_position_is_not_cried_about(app: QuarterdeckApp, control: FakeControl) -> None:
