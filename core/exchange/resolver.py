@@ -306,16 +306,26 @@ class Resolver:
             return True
         if order.state in (OrderState.UNKNOWN, OrderState.SENT, OrderState.INTENT):
             if self._books.is_wanted(order):
+                if not self._venue.wire.dialect.is_conditional(order) and not self._is_lost(order, first_ms):
+                    return False
                 await self._books.update(order, OrderState.SENT)
                 self._send_again(order)
                 return True
             gone, reason = OrderState.REJECTED, str(question.refusal or "never arrived")
         else:
             gone, reason = OrderState.EXPIRED, "absent at the exchange"
-        if first_ms is None or now_ms < self._arrival_deadline_ms(order):
+        if not self._is_lost(order, first_ms):
             return False
         await self._books.update(order, gone, reason)
         return not self._books.is_open(order)
+
+    def _is_lost(self, order: Order, first_absent_ms: int | None) -> bool:
+        """Whether no try can be taken any more: two answers say that it is not there, this one too late for any.
+
+        A client id is unique among open orders only, so a market order that is sent again while an earlier try is still
+        on its way can be carried out twice.
+        """
+        return first_absent_ms is not None and self._clock.now_ms() >= self._arrival_deadline_ms(order)
 
     def _arrival_deadline_ms(self, order: Order) -> int:
         """From when on the newest try to place the order cannot be taken any more."""
