@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from core.domain.operator import Verb
 from core.domain.orders import Order, OrderRole, OrderState
 from tests.core.exchange.desk_kit import ANSWERED, BTC, House, in_house
 from tests.simulation.faults import (
@@ -147,6 +148,23 @@ def test_an_exit_whose_answer_is_lost_closes_once(hears: bool) -> None:
         house.check_books()
 
     in_house(test)
+
+
+@pytest.mark.parametrize("out_ms", [1_300.0, 1_700.0, 4_500.0])
+def test_an_exit_that_is_late_on_its_way_and_ends_in_part_is_not_sent_twice(out_ms: float) -> None:
+    async def scene(house: House) -> None:
+        await house.enter()
+        await house.pass_s(1)
+        house.venue.expire_after(BTC, "0.001")
+        house.weather.once("POST", "/fapi/v1/order", Fate(Outcome.ANSWERED, out_ms, 10.0))
+        await house.command(Verb.FLATTEN)
+        await house.pass_s(40)
+        ids = [order.client_id for order in house.venue.orders if not order.parent]
+        assert len(ids) == len(set(ids))
+        assert house.venue.position_lots(BTC) == 0
+        house.check_books()
+
+    in_house(scene)
 
 
 def test_a_cancel_that_is_lost_is_made_again() -> None:
