@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from core.account import Opening
+from core.backtest.verify import Verification, verify
 from core.clock import ExchangeClock
 from core.domain.market import MINUTE_MS, Bar
 from core.domain.operator import Verb
@@ -20,8 +22,13 @@ from core.home import Home
 from core.logbook import set_up
 from core.runtime import RunRequest
 from core.settings import Settings, parse_settings
+from core.starts import read_starts
+from core.trader.trader import Trader
 from quarterdeck_exchange import exchange_parts
+from storage.candles import SqliteCandles
 from storage.connection import Connection
+from storage.database import open_database
+from storage.journal_reader import JournalReader
 from tests.engine.exchange_day import DAY_MINUTES, MOVES, closes, jump_follower
 from tests.simulation.loop import LoopClock, VirtualLoop
 from tests.venue.server import VenueServer
@@ -209,3 +216,21 @@ async def live_a_day(
         quarterdeck.check()
         await quarterdeck.stop()
     return venue
+
+
+async def replayed(home: Home, account: str) -> tuple[int, Verification]:
+    """How many starts the account's journal tells of, and what came of replaying it."""
+    with JournalReader(open_database(home.database)) as journal:
+        candles = await SqliteCandles.open(open_database(home.market("binanceusdm")))
+        try:
+            opening, starts = Opening.from_json(journal.meta()["opening"]), read_starts(journal.meta())
+            found = await verify(
+                journal,
+                candles,
+                starts,
+                opening.start_ms,
+                lambda rules: Trader(account, jump_follower(), rules.settings, rules.instruments),
+            )
+        finally:
+            await candles.close()
+    return len(starts), found

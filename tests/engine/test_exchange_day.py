@@ -9,18 +9,10 @@ from decimal import Decimal
 
 import pytest
 
-from core.account import Opening
-from core.backtest.verify import verify
 from core.domain.operator import Verb
 from core.exchange.keys import Keys
 from core.home import Home
-from core.starts import read_starts
-from core.trader.trader import Trader
-from storage.candles import SqliteCandles
-from storage.database import open_database
-from storage.journal_reader import JournalReader
-from tests.engine.day_runner import LEVERAGE, SYMBOLS, Market, Quarterdeck, live_a_day, threads_stop_time
-from tests.engine.exchange_day import jump_follower
+from tests.engine.day_runner import LEVERAGE, SYMBOLS, Market, Quarterdeck, live_a_day, replayed, threads_stop_time
 from tests.simulation.loop import VirtualLoop
 from tests.venue.server import VenueServer
 from tests.venue.venue import API_KEY, API_SECRET, BinanceVenue
@@ -137,19 +129,7 @@ def test_no_secret_was_written(day: tuple[BinanceVenue, Home]) -> None:
 
 async def test_the_day_is_replayed_to_the_bit(day: tuple[BinanceVenue, Home]) -> None:
     _, home = day
-    with JournalReader(open_database(home.database)) as journal:
-        candles = await SqliteCandles.open(open_database(home.market("binanceusdm")))
-        try:
-            opening, starts = Opening.from_json(journal.meta()["opening"]), read_starts(journal.meta())
-            found = await verify(
-                journal,
-                candles,
-                starts,
-                opening.start_ms,
-                lambda rules: Trader("live", jump_follower(), rules.settings, rules.instruments),
-            )
-        finally:
-            await candles.close()
-    assert len(starts) == 3
+    starts, found = await replayed(home, "live")
+    assert starts == 3
     assert found.first_difference is None
     assert found.records > 7_000

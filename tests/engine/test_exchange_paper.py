@@ -7,17 +7,10 @@ from contextlib import closing
 
 import pytest
 
-from core.account import Opening
-from core.backtest.verify import verify
 from core.home import Home
-from core.starts import read_starts
-from core.trader.trader import Trader
-from storage.candles import SqliteCandles
 from storage.database import open_database
-from storage.journal_reader import JournalReader
 from storage.paper import paper_hours
-from tests.engine.day_runner import SYMBOLS, Market, Quarterdeck, live_a_day, threads_stop_time
-from tests.engine.exchange_day import jump_follower
+from tests.engine.day_runner import SYMBOLS, Market, Quarterdeck, live_a_day, replayed, threads_stop_time
 from tests.simulation.loop import VirtualLoop
 from tests.venue.server import VenueServer
 from tests.venue.venue import BinanceVenue
@@ -78,18 +71,6 @@ def test_a_fill_comes_after_its_order_and_pays_for_it(
 
 async def test_it_is_replayed_to_the_bit(session: tuple[BinanceVenue, Home]) -> None:
     _, home = session
-    with JournalReader(open_database(home.database)) as journal:
-        candles = await SqliteCandles.open(open_database(home.market("binanceusdm")))
-        try:
-            opening, starts = Opening.from_json(journal.meta()["opening"]), read_starts(journal.meta())
-            found = await verify(
-                journal,
-                candles,
-                starts,
-                opening.start_ms,
-                lambda rules: Trader("paper", jump_follower(), rules.settings, rules.instruments),
-            )
-        finally:
-            await candles.close()
-    assert len(starts) == 3
+    starts, found = await replayed(home, "paper")
+    assert starts == 3
     assert found.first_difference is None
