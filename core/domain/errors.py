@@ -82,7 +82,14 @@ class VenueBusyError(UnavailableError):
 
 
 class VenueUnknownError(QuarterdeckError):
-    """The outcome of a request to the venue is unknown; only evidence may resolve it."""
+    """The outcome of a request to the venue is unknown; only evidence may resolve it.
+
+    `sent_ms` is when the request left, in the exchange's time; None where that is not known.
+    """
+
+    def __init__(self, message: str, sent_ms: int | None = None) -> None:
+        super().__init__(message)
+        self.sent_ms = sent_ms
 
 
 class InvalidTransitionError(QuarterdeckError):

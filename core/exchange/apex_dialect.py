@@ -21,6 +21,7 @@ _TRIGGER_PARAMS = {OrderType.STOP_MARKET: "stopLossPrice", OrderType.TAKE_PROFIT
 class ApexOmni:
     id: str = "apex"
     streams: frozenset[str] = frozenset({"orders", "fills", "positions"})
+    window_param = ""
     lacks: tuple[str, ...] = (
         "ccxt signs Apex orders with the Omni key (seeds) and with the package apexomni, which is not installed here",
         "ccxt cannot place a market order on Apex without a worst price, which a market order here does not have",

@@ -18,6 +18,7 @@ class BinanceUsdm:
     lacks: Sequence[str] = ()
     live_blockers: Sequence[str] = ()
     streams = frozenset({"orders", "fills", "balance", "positions"})
+    window_param = "recvWindow"
 
     def create(self, order: Order, instrument: Instrument, unified_symbol: str) -> OrderCall:
         params: Row = {"clientOrderId": order.client_order_id}

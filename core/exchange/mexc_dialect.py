@@ -26,6 +26,7 @@ _NO_CHILD = ("", "0")
 class MexcSwap:
     id: str = "mexc"
     streams: frozenset[str] = frozenset({"orders", "fills", "balance"})
+    window_param = ""
     lacks: tuple[str, ...] = (
         "MEXC keeps no id of ours with a stop or take-profit order, and ccxt cannot ask for a single one",
         "a stop or take-profit order on MEXC ends by itself after 7 days",

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from core.domain.errors import RejectKind, VenueBusyError, VenueRejectedError, VenueUnknownError
 from core.domain.instrument import Instrument
-from core.domain.orders import Order, OrderRole
+from core.domain.orders import Order, OrderRole, OrderType
 from core.exchange.wire import Row, Wire
 from core.settings import ExchangeSettings
 
@@ -19,6 +19,14 @@ log = logging.getLogger("quarterdeck.exchange")
 
 ENTRY_MAX_AGE_MS = 3000
 """An entry that could not be sent for so long is sent no more: its price is gone."""
+
+EXIT_WINDOW_MS = 2000
+"""The receive window of a fresh exit. One that was lost may be sent again only when its window is over, and the
+position may stand bare meanwhile."""
+
+_EXIT_FRESH_MS = 4000
+_MAX_AHEAD_MS = 1000
+"""By how much exchanges let a request's time be ahead of theirs."""
 
 _MAX_JOBS = 2000
 _MAX_IN_FLIGHT = 12
@@ -81,7 +89,8 @@ class Outbox:
         self._in_flight: dict[str, _Job] = {}
         self._left_ms: dict[str, int] = {}
         self._wake = asyncio.Event()
-        self._sent_ms: OrderedDict[str, int] = OrderedDict()
+        self._dead_ms: OrderedDict[str, int] = OrderedDict()
+        self._started_ms = wire.clock.now_ms()
         self._uncertain: OrderedDict[str, None] = OrderedDict()
         self.version = 0
 
@@ -105,9 +114,13 @@ class Outbox:
         """Since when what is sent for the order is under way; None where nothing is."""
         return self._left_ms.get(client_order_id)
 
-    def sent_ms(self, order: Order) -> int | None:
-        """Until when the newest try to place it may have left; None where this process did not try."""
-        return self._sent_ms.get(order.client_order_id)
+    def dead_ms(self, order: Order) -> int:
+        """From when on no try to place it can be taken any more, one of before a restart included."""
+        dead_ms = self._dead_ms.get(order.client_order_id)
+        if dead_ms is not None:
+            return dead_ms
+        last_ms = max(order.created_ms, self._started_ms)
+        return last_ms + self._window_ms(order, last_ms) + _MAX_AHEAD_MS
 
     def suspect(self, order: Order) -> None:
         """An earlier try to place it, perhaps before a restart, may have been taken."""
@@ -174,11 +187,15 @@ class Outbox:
     async def _place(self, job: _Job, answers: Answers) -> _Told:
         """Sends, and returns what is to be told of it."""
         order = job.order
-        may_rest = order.client_order_id in self._uncertain or order.client_order_id in self._sent_ms
+        may_rest = order.client_order_id in self._uncertain or order.client_order_id in self._dead_ms
         if order.role is OrderRole.ENTRY and self._wire.clock.now_ms() - job.queued_ms > ENTRY_MAX_AGE_MS:
             late = VenueRejectedError("not sent: it came too late to be sent")
             return answers.refused(order, late, may_rest=may_rest)
         call = self._wire.dialect.create(order, self._instruments[order.symbol], self._wire.unified(order.symbol))
+        window_ms = self._window_ms(order, self._wire.clock.now_ms())
+        params = dict(call.params)
+        if window_ms != self._longest_window_ms:
+            params[self._wire.dialect.window_param] = window_ms
         try:
             row = await self._wire.send(
                 "create_order",
@@ -187,7 +204,7 @@ class Outbox:
                 call.side,
                 call.amount,
                 call.price,
-                dict(call.params),
+                params,
                 protective=is_protective(order),
                 timeout_ms=self._timeout_ms(order),
             )
@@ -196,11 +213,24 @@ class Outbox:
         except VenueBusyError as error:
             return self._put_off(job, error, answers, may_rest=may_rest)
         except VenueUnknownError as error:
-            self._note_try(order)
+            self._note_try(order, error.sent_ms, window_ms)
             self.suspect(order)
             return answers.unknown(order, error)
-        self._note_try(order)
+        self._note_try(order, None, window_ms)
         return answers.placed(order, row)
+
+    def _window_ms(self, order: Order, sent_ms: int) -> int:
+        """Short for an exit, but for one that did not get through for a while: it may be that it travels too long."""
+        longest_ms = self._longest_window_ms
+        is_exit = order.type is OrderType.MARKET and order.reduce_only
+        is_fresh = sent_ms - order.created_ms < _EXIT_FRESH_MS
+        if not is_exit or not is_fresh or not self._wire.dialect.window_param:
+            return longest_ms
+        return min(EXIT_WINDOW_MS, longest_ms)
+
+    @property
+    def _longest_window_ms(self) -> int:
+        return int(self._wire.client.options.get("recvWindow", 10_000))
 
     def _timeout_ms(self, order: Order) -> int:
         """An entry whose answer is lost may be a position without a stop: it is asked for soon, too."""
@@ -254,7 +284,8 @@ class Outbox:
             not_before_ms = min(not_before_ms, now_ms + min(_LONGEST_PAUSE_MS, (now_ms - job.queued_ms) // 2))
         self._jobs.append(_Job(job.order, job.is_cancel, job.queued_ms, max(not_before_ms, soonest_ms)))
 
-    def _note_try(self, order: Order) -> None:
-        self._sent_ms[order.client_order_id] = self._wire.clock.now_ms()
-        if len(self._sent_ms) > _KEEP_TRIES:
-            self._sent_ms.popitem(last=False)
+    def _note_try(self, order: Order, sent_ms: int | None, window_ms: int) -> None:
+        left_ms = self._wire.clock.now_ms() if sent_ms is None else sent_ms
+        self._dead_ms[order.client_order_id] = left_ms + window_ms + _MAX_AHEAD_MS
+        if len(self._dead_ms) > _KEEP_TRIES:
+            self._dead_ms.popitem(last=False)

@@ -100,12 +100,12 @@ class Failure:
     code: int = 0
     retry_ms: int = 0
 
-    def of_send(self) -> QuarterdeckError:
-        """The error to raise for a request that changes something."""
+    def of_send(self, sent_ms: int | None = None) -> QuarterdeckError:
+        """The error to raise for a request that changes something, and that left at `sent_ms`."""
         if self.fate is Fate.REFUSED:
             return VenueRejectedError(self.text, self.kind)
         if self.fate is Fate.UNKNOWN:
-            return VenueUnknownError(self.text)
+            return VenueUnknownError(self.text, sent_ms)
         return VenueBusyError(self.text, self.retry_ms)
 
     def of_read(self) -> QuarterdeckError:

@@ -128,11 +128,12 @@ class Requests:
         timeout_ms = timeout_ms or self._settings.request_timeout_ms
         for resend in (False, True):
             await self._pass(method, args, kwargs, weight, protective, SEND_PATIENCE_MS)
+            sent_ms = self.clock.now_ms()
             answer = await self._call(method, args, kwargs, timeout_ms)
             if not isinstance(answer, Failure):
                 return answer
             if answer.fate is not Fate.STALE or resend or not await self._resync():
-                raise answer.of_send()
+                raise answer.of_send(sent_ms)
         raise AssertionError("the second try ends either way")
 
     async def close(self) -> None:

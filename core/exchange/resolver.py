@@ -10,7 +10,7 @@ from core.domain.errors import DataError, UnavailableError, VenueRejectedError, 
 from core.domain.orders import Order, OrderRole, OrderState, OrderType
 from core.exchange.books import Books
 from core.exchange.incoming import Incoming
-from core.exchange.outbox import ENTRY_MAX_AGE_MS, is_protective
+from core.exchange.outbox import is_protective
 from core.exchange.wire import Row
 
 log = logging.getLogger("quarterdeck.exchange")
@@ -23,7 +23,6 @@ FILLS_DUE_MS = 300
 """How long the stream may take to tell the fills of an order that is known to have them."""
 
 _ANSWER_DUE_MS = 700
-_MARGIN_MS = 1000
 _INTENT_QUIET_MS = 500
 """An intent is in the books before it is durable, and on its way only after that."""
 
@@ -50,7 +49,8 @@ class _Question:
     since_ms: int
     next_ms: int
     asked: int = 0
-    absent_ms: int | None = None
+    unanswered: int = 0
+    was_absent: bool = False
     refusal: VenueRejectedError | None = None
     canceled_ms: int = 0
     again: bool = False
@@ -246,17 +246,20 @@ class Resolver:
     async def _answer(self, order: Order, question: _Question) -> bool:
         """Whether the question is settled."""
         outbox = self._venue.outbox
-        sent_ms, timeout_ms = outbox.sent_ms(order), self._patience_for_answer_ms(question)
+        asked_ms = self._clock.now_ms()
+        dead_ms, timeout_ms = outbox.dead_ms(order), self._patience_for_answer_ms(question)
         try:
             seen = await self._venue.look(order, timeout_ms)
+            question.unanswered = 0
             if seen is None:
-                if outbox.is_busy_with(order.client_order_id) or outbox.sent_ms(order) != sent_ms:
+                if outbox.is_busy_with(order.client_order_id) or outbox.dead_ms(order) != dead_ms:
                     return False  # It left while we asked: the answer is of before.
-                return await self._absent(self._books.order(order), question)
-            question.absent_ms = None
+                return await self._absent(self._books.order(order), question, asked_ms)
+            question.was_absent = False
             done = await self._books.settle(order, seen, fetch=True, timeout_ms=timeout_ms)
         except (UnavailableError, VenueUnknownError) as error:
             log.info("%s of %s could not be asked for: %s", order.client_order_id, order.symbol, error)
+            question.unanswered += 1
             return self._without_evidence(order)
         except DataError as error:
             self._books.note_unreadable(error)
@@ -272,7 +275,7 @@ class Resolver:
             return None
         settings = self._venue.settings
         shortest_ms = settings.protective_timeout_ms // 2
-        return min(shortest_ms << min(question.asked, 8), settings.request_timeout_ms)
+        return min(shortest_ms << min(question.unanswered, 8), settings.request_timeout_ms)
 
     def _after(self, order: Order, question: _Question, done: bool) -> bool:
         """What evidence leaves to do: a cancel that did not work is made again, a market order must end."""
@@ -296,17 +299,18 @@ class Resolver:
             self._send_again(order)
         return False
 
-    async def _absent(self, order: Order, question: _Question) -> bool:
-        """The exchange says that there is no such order."""
-        now_ms = self._clock.now_ms()
-        first_ms = question.absent_ms
-        question.absent_ms = now_ms if first_ms is None else first_ms
+    async def _absent(self, order: Order, question: _Question, asked_ms: int) -> bool:
+        """The exchange, asked at `asked_ms`, says that there is no such order."""
+        is_lost = question.was_absent and asked_ms >= self._venue.outbox.dead_ms(order)
+        question.was_absent = True
         if question.refusal and order.role is not OrderRole.ENTRY:
             await self._books.update(order, OrderState.REJECTED, str(question.refusal), kind=question.refusal.kind)
             return True
         if order.state in (OrderState.UNKNOWN, OrderState.SENT, OrderState.INTENT):
             if self._books.is_wanted(order):
-                if not self._venue.wire.dialect.is_conditional(order) and not self._is_lost(order, first_ms):
+                if not self._venue.wire.dialect.is_conditional(order) and not is_lost:
+                    # A client id is unique among open orders only: a market order that is sent again while an earlier
+                    # try is still on its way can be carried out twice.
                     return False
                 await self._books.update(order, OrderState.SENT)
                 self._send_again(order)
@@ -314,26 +318,10 @@ class Resolver:
             gone, reason = OrderState.REJECTED, str(question.refusal or "never arrived")
         else:
             gone, reason = OrderState.EXPIRED, "absent at the exchange"
-        if not self._is_lost(order, first_ms):
+        if not is_lost:
             return False
         await self._books.update(order, gone, reason)
         return not self._books.is_open(order)
-
-    def _is_lost(self, order: Order, first_absent_ms: int | None) -> bool:
-        """Whether no try can be taken any more: two answers say that it is not there, this one too late for any.
-
-        A client id is unique among open orders only, so a market order that is sent again while an earlier try is still
-        on its way can be carried out twice.
-        """
-        return first_absent_ms is not None and self._clock.now_ms() >= self._arrival_deadline_ms(order)
-
-    def _arrival_deadline_ms(self, order: Order) -> int:
-        """From when on the newest try to place the order cannot be taken any more."""
-        window_ms = int(self._venue.wire.client.options.get("recvWindow", 10_000))
-        sent_ms = self._venue.outbox.sent_ms(order)
-        if sent_ms is None:
-            sent_ms = order.created_ms + ENTRY_MAX_AGE_MS
-        return sent_ms + window_ms + _MARGIN_MS
 
     def _send_again(self, order: Order) -> None:
         log.warning("%s %s of %s is sent again", order.role, order.client_order_id, order.symbol)
@@ -364,7 +352,10 @@ class Resolver:
         question.asked += 1
         if question.again:
             wait_ms = 0  # Something came of it while we asked: what we heard is of before.
-        question.next_ms = now_ms + (min(wait_ms, _PROTECTIVE_WAIT_MS) if is_protective(order) else wait_ms)
+        if is_protective(order):
+            wait_ms = min(wait_ms, _PROTECTIVE_WAIT_MS)
+        dead_in_ms = self._venue.outbox.dead_ms(order) - now_ms
+        question.next_ms = now_ms + (min(wait_ms, dead_in_ms) if dead_in_ms > 0 else wait_ms)
 
     def _report(self) -> None:
         now_ms = self._clock.now_ms()

@@ -50,6 +50,11 @@ class Dialect(Protocol):
         """Which private streams exist, of: orders, fills, balance, positions."""
         ...
 
+    @property
+    def window_param(self) -> str:
+        """The parameter that sets the receive window of one request; empty where there is none."""
+        ...
+
     def create(self, order: Order, instrument: Instrument, unified_symbol: str) -> OrderCall: ...
 
     def is_conditional(self, order: Order) -> bool:

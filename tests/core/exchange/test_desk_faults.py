@@ -6,6 +6,7 @@ import pytest
 
 from core.domain.operator import Verb
 from core.domain.orders import Order, OrderRole, OrderState
+from core.exchange.outbox import EXIT_WINDOW_MS
 from tests.core.exchange.desk_kit import ANSWERED, BTC, House, in_house
 from tests.simulation.faults import (
     BACKEND_TIMEOUT,
@@ -162,6 +163,39 @@ def test_an_exit_that_is_late_on_its_way_and_ends_in_part_is_not_sent_twice(out_
         ids = [order.client_id for order in house.venue.orders if not order.parent]
         assert len(ids) == len(set(ids))
         assert house.venue.position_lots(BTC) == 0
+        house.check_books()
+
+    in_house(scene)
+
+
+def test_an_exit_that_never_arrived_is_sent_again_as_soon_as_it_can_arrive_no_more() -> None:
+    async def scene(house: House) -> None:
+        await house.enter()
+        await house.pass_s(1)
+        house.weather.once("POST", "/fapi/v1/order", LOST)
+        await house.command(Verb.FLATTEN)
+        sent_ms = house.clock.now_ms()
+        await house.pass_s(2.9)
+        assert house.venue.position_lots(BTC) != 0
+        await house.pass_s(0.5)
+        assert house.venue.position_lots(BTC) == 0
+        [trade] = house.trades
+        assert 3_000 <= trade.exit_time_ms - sent_ms <= 3_400
+        house.check_books()
+
+    in_house(scene)
+
+
+def test_an_exit_gets_through_where_every_request_travels_longer_than_its_first_window() -> None:
+    async def scene(house: House) -> None:
+        await house.enter()
+        await house.pass_s(1)
+        slow = Fate(Outcome.ANSWERED, EXIT_WINDOW_MS + 500.0, 10.0)
+        house.weather.once("POST", "/fapi/v1/order", slow, times=20)
+        await house.command(Verb.FLATTEN)
+        await house.pass_s(40)
+        assert house.venue.position_lots(BTC) == 0
+        assert len(house.trades) == 1
         house.check_books()
 
     in_house(scene)
