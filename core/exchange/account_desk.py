@@ -124,6 +124,7 @@ class AccountDesk:
             return
         self._books = Books(self._venue, trader, stepper, self._wire.clock)
         self._books.fill_was_asked_for = self.stream.expect
+        self._venue.known.is_open = self._books.is_open
         self._incoming = Incoming(self._books)
         self._incoming.on_order = self._take_held
         self._resolver = Resolver(self._books, self._incoming)

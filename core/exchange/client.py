@@ -15,13 +15,15 @@ from core.settings import ExchangeSettings
 
 RECV_WINDOW_MS = 5000
 _CACHED_TRADES = 1000
-_CACHED_ORDERS = 1000
+_CACHED_OF_ACCOUNT = 200
+"""How many orders, and fills, ccxt keeps: more than can come between two looks at them. Each is several kB."""
+
 _CACHED_CANDLES = 500
 _COMMON_OPTIONS: dict[str, Any] = {
     "defaultType": "swap",
     "recvWindow": RECV_WINDOW_MS,
     "tradesLimit": _CACHED_TRADES,
-    "ordersLimit": _CACHED_ORDERS,
+    "ordersLimit": _CACHED_OF_ACCOUNT,
     "OHLCVLimit": _CACHED_CANDLES,
     "fetchOpenOrders": {"warnWithoutSymbol": False},
 }
@@ -41,7 +43,7 @@ def build_client(settings: ExchangeSettings, keys: Keys | None, now_ms: Callable
 
     ccxt's own limiter is off: requests go through `Requests`. Its own timeout stands behind ours.
     """
-    pro = importlib.import_module("ccxt.pro")
+    pro, cache = importlib.import_module("ccxt.pro"), importlib.import_module("ccxt.async_support.base.ws.cache")
     config: dict[str, Any] = {
         "enableRateLimit": False,
         "timeout": 2 * max(settings.request_timeout_ms, 5000),
@@ -54,6 +56,8 @@ def build_client(settings: ExchangeSettings, keys: Keys | None, now_ms: Callable
         if keys.seeds:
             config["options"]["seeds"] = keys.seeds
     client = getattr(pro, settings.id)(config)
+    # By itself it would keep as many fills as trades of the market.
+    client.myTrades = cache.ArrayCacheBySymbolById(_CACHED_OF_ACCOUNT)
     # Currencies are a signed call on some exchanges, and nothing here needs them.
     client.has["fetchCurrencies"] = False
     client.milliseconds = now_ms

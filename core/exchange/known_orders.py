@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 
 from core.domain.orders import Order
 from core.exchange.wire import Dialect, Row
 
-_KEEP = 4000
+_KEEP = 1000
 _MADE_BY_EXCHANGE = ("autoclose-", "adl_autoclose", "settlement_autoclose-")
 
 
@@ -17,10 +18,14 @@ def is_exchange_made(client_id: str) -> bool:
 
 
 class KnownOrders:
-    """The newest orders of ours, and of others those that were looked into; the oldest go first."""
+    """The newest orders of ours, and of others those that were looked into; the oldest go first, but no open one.
+
+    `is_open` is whether an order of ours still works at the exchange.
+    """
 
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
+        self.is_open: Callable[[Order], bool] = lambda order: False
         self._ours: OrderedDict[str, Order] = OrderedDict()
         self._venue_ids: dict[str, tuple[str, ...]] = {}
         self._by_venue_id: dict[tuple[str, str], str] = {}
@@ -30,9 +35,18 @@ class KnownOrders:
         self._ours[order.client_order_id] = order
         self._ours.move_to_end(order.client_order_id)
         if len(self._ours) > _KEEP:
-            oldest, gone = self._ours.popitem(last=False)
-            for venue_id in self._venue_ids.pop(oldest, ()):
-                self._by_venue_id.pop((gone.symbol, venue_id), None)
+            self._forget_oldest()
+
+    def _forget_oldest(self) -> None:
+        for _ in range(len(self._ours)):
+            cid, order = next(iter(self._ours.items()))
+            if self.is_open(order):
+                self._ours.move_to_end(cid)
+                continue
+            del self._ours[cid]
+            for venue_id in self._venue_ids.pop(cid, ()):
+                self._by_venue_id.pop((order.symbol, venue_id), None)
+            return
 
     def learn_venue_id(self, order: Order, venue_id: str) -> None:
         """Fills under `venue_id` are of `order`."""

@@ -97,7 +97,8 @@ class ExchangeVenue:
                     newest[order.client_order_id] = order
                 case _:
                     pass
-        for order in newest.values():
+        # The open ones last: what is kept is the newest.
+        for order in sorted(newest.values(), key=lambda order: order.is_open):
             self.known.learn(order)
             if order.venue_order_id and not self.wire.dialect.is_conditional(order):
                 self.known.learn_venue_id(order, order.venue_order_id)

@@ -124,17 +124,17 @@ def _queues(process: Process) -> Iterator[tuple[str, int, int]]:
     assert market is not None
     symbols = len(trader.state.symbols)
     yield "outbox", len(desk._venue.outbox._jobs), 2_000
-    yield "outbox tries", len(desk._venue.outbox._dead_ms), 4_000
-    yield "known orders", len(desk._venue.known._ours), 4_000
+    yield "outbox tries", len(desk._venue.outbox._dead_ms), 1_000
+    yield "known orders", len(desk._venue.known._ours), 1_000
     yield "account rows", len(desk.stream.rows), 5_000
-    yield "account fills told", len(desk.stream._told), 4_000
+    yield "account fills told", len(desk.stream._told), 1_000
     yield "waiting trades", len(desk._incoming._waiting), 1_000
     yield "questions", len(desk._resolver._questions), 64 * symbols
     yield "limiter", len(wire.limiter._ordinary) + len(wire.limiter._protective), 2 * 512
-    yield "ccxt orders", len(wire.client.orders or ()), 1_000
-    yield "ccxt trades", len(wire.client.myTrades or ()), 1_000
+    yield "ccxt orders", len(wire.client.orders or ()), 200
+    yield "ccxt trades", len(wire.client.myTrades or ()), 200
     yield "ccxt connections", len(wire.client.clients), 8
-    yield "ended orders", max(len(s.ended) for s in trader.state.symbols.values()), 64
+    yield "ended orders", max(len(s.ended) for s in trader.state.symbols.values()), 256
     yield "open orders", sum(len(s.orders) for s in trader.state.symbols.values()), 8 * symbols
     yield "timers", len(process.machine.world.loop._timers), 20_000
     yield "tasks", len(asyncio.all_tasks()), 100 + 4 * symbols

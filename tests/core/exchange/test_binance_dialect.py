@@ -90,3 +90,13 @@ def test_the_oldest_orders_are_forgotten_with_their_ids() -> None:
     assert known.of_venue_id(BTC, "4999") == order
     assert not known.is_others(BTC, "other-0")
     assert len(json.dumps(list(known._by_venue_id.values()))) < 60_000
+
+
+def test_an_open_order_is_not_forgotten_however_old_it_is() -> None:
+    known = KnownOrders(DIALECT)
+    known.is_open = lambda order: order.client_order_id == CLIENT_ID
+    known.learn(make(OrderType.STOP_MARKET, OrderRole.STOP, reduce_only=True, trigger_ticks=590_000))
+    for i in range(5000):
+        known.learn(Order(f"qd{i}", BTC, Side.BUY, OrderType.MARKET, OrderRole.ENTRY, 1, 0, "", ""))
+    assert known.by_client_id(CLIENT_ID) is not None
+    assert known.by_client_id("qd0") is None

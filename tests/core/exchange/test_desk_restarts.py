@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from core.domain.orders import OrderRole, OrderState
-from core.domain.records import AdjustmentRecord
+from core.domain.records import AdjustmentRecord, IntentRecord
+from core.exchange.venue import ExchangeVenue
 from tests.core.exchange.desk_kit import BTC, ETH, House, in_house
 from tests.core.exchange.test_desk_faults import LOST, UNANSWERED
 from tests.simulation.transport import Fate, Outcome
@@ -140,5 +143,20 @@ def test_a_position_that_nothing_explains_pauses_and_is_told_once(away: bool) ->
         assert [(r.symbol, r.ours, r.theirs) for r in found] == [(BTC, "41", "44")]
         assert house.trader.state.paused
         assert len(house.open_algos()) == 2
+
+    in_house(test)
+
+
+def test_a_stop_that_rests_since_long_ago_is_known_after_a_restart() -> None:
+    async def test(house: House) -> None:
+        entry = await house.enter()
+        await house.pass_s(2)
+        stop = house.order(OrderRole.STOP)
+        assert stop is not None
+        later = [replace(entry, client_order_id=f"qd{i}", state=OrderState.REJECTED) for i in range(3000)]
+        venue = ExchangeVenue(house.wire, house.instruments, house.settings.exchange)
+        venue.restore([IntentRecord(order) for order in (stop, *later)], (), ())
+        assert venue.known.by_client_id(stop.client_order_id) is not None
+        assert venue.known.by_client_id("qd0") is None
 
     in_house(test)
