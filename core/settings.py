@@ -146,7 +146,7 @@ class ExchangeSettings(_Section):
     bar_grace_ms: int = Field(2000, ge=100, le=30_000)
     stale_after_seconds: float = Field(10.0, ge=1, le=300)
     request_timeout_ms: int = Field(5000, ge=500, le=60_000)
-    protective_timeout_ms: int = Field(1000, ge=200, le=10_000)
+    protective_timeout_ms: int = Field(700, ge=200, le=10_000)
     protection_limit_ms: int = Field(6000, ge=1000, le=60_000)
     reconcile_seconds: float = Field(30.0, ge=1, le=600)
     max_clock_offset_ms: int = Field(500, ge=50, le=5000)

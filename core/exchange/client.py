@@ -15,10 +15,10 @@ from core.settings import ExchangeSettings
 
 RECV_WINDOW_MS = 5000
 _CACHED_TRADES = 1000
-_CACHED_OF_ACCOUNT = 200
+_CACHED_OF_ACCOUNT = 100
 """How many orders, and fills, ccxt keeps: more than can come between two looks at them. Each is several kB."""
 
-_CACHED_CANDLES = 500
+_CACHED_CANDLES = 60
 _COMMON_OPTIONS: dict[str, Any] = {
     "defaultType": "swap",
     "recvWindow": RECV_WINDOW_MS,

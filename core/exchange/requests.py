@@ -104,17 +104,25 @@ class Requests:
     def symbol(self, unified: str) -> str:
         return self._ours.get(unified, unified)
 
-    async def read(self, method: str, *args: Any, weight: int = 1, protective: bool = False, **kwargs: Any) -> Any:
+    async def read(
+        self,
+        method: str,
+        *args: Any,
+        weight: int = 1,
+        protective: bool = False,
+        timeout_ms: int | None = None,
+        **kwargs: Any,
+    ) -> Any:
         from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt
 
         retrying = AsyncRetrying(
-            retry=retry_if_exception(self._is_worth_another),
+            retry=retry_if_exception(lambda error: self._is_worth_another(error, protective)),
             stop=stop_after_attempt(READ_TRIES),
             wait=lambda state: self._wait_s(state.attempt_number, state.outcome.exception() if state.outcome else None),
             sleep=asyncio.sleep,
             reraise=True,
         )
-        return await retrying(self._read_once, method, args, kwargs, weight, protective)
+        return await retrying(self._read_once, method, args, kwargs, weight, protective, timeout_ms)
 
     async def send(
         self,
@@ -140,12 +148,17 @@ class Requests:
         await self.client.close()
 
     async def _read_once(
-        self, method: str, args: Sequence[Any], kwargs: Mapping[str, Any], weight: int, protective: bool
+        self,
+        method: str,
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+        weight: int,
+        protective: bool,
+        timeout_ms: int | None,
     ) -> Any:
         patience_ms = SEND_PATIENCE_MS if protective else READ_PATIENCE_MS
-        timeout_ms = self._settings.request_timeout_ms * (2 if method in _SLOW_METHODS else 1)
-        if protective:
-            timeout_ms = min(timeout_ms, self._settings.protective_timeout_ms)
+        if timeout_ms is None:
+            timeout_ms = self._settings.request_timeout_ms * (2 if method in _SLOW_METHODS else 1)
         await self._pass(method, args, kwargs, weight, protective, patience_ms)
         answer = await self._call(method, args, kwargs, timeout_ms)
         if isinstance(answer, Failure):
@@ -233,9 +246,10 @@ class Requests:
             raise UnavailableError(f"{method}: the answer holds no time")
         return answer
 
-    def _is_worth_another(self, error: BaseException) -> bool:
+    def _is_worth_another(self, error: BaseException, protective: bool) -> bool:
+        """Whoever reads to protect does not wait for a busy exchange in here: it has its own order of asking."""
         if isinstance(error, VenueBusyError):
-            return error.retry_ms - self.clock.now_ms() <= READ_PATIENCE_MS
+            return not protective and error.retry_ms - self.clock.now_ms() <= READ_PATIENCE_MS
         return isinstance(error, UnavailableError)
 
     def _wait_s(self, attempt: int, error: BaseException | None) -> float:

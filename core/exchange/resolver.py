@@ -6,7 +6,7 @@ import asyncio
 import logging
 from dataclasses import dataclass
 
-from core.domain.errors import DataError, UnavailableError, VenueRejectedError, VenueUnknownError
+from core.domain.errors import DataError, UnavailableError, VenueBusyError, VenueRejectedError, VenueUnknownError
 from core.domain.orders import Order, OrderRole, OrderState, OrderType
 from core.exchange.books import Books
 from core.exchange.incoming import Incoming
@@ -22,7 +22,7 @@ CALM_TICK_MS = 1000
 FILLS_DUE_MS = 300
 """How long the stream may take to tell the fills of an order that is known to have them."""
 
-_ANSWER_DUE_MS = 700
+_ANSWER_DUE_MS = 500
 _INTENT_QUIET_MS = 500
 """An intent is in the books before it is durable, and on its way only after that."""
 
@@ -250,7 +250,7 @@ class Resolver:
         dead_ms, timeout_ms = outbox.dead_ms(order), self._patience_for_answer_ms(question)
         try:
             seen = await self._venue.look(order, timeout_ms)
-            question.unanswered = 0
+            question.unanswered = max(0, question.unanswered - 1)
             if seen is None:
                 if outbox.is_busy_with(order.client_order_id) or outbox.dead_ms(order) != dead_ms:
                     return False  # It left while we asked: the answer is of before.
@@ -259,7 +259,7 @@ class Resolver:
             done = await self._books.settle(order, seen, fetch=True, timeout_ms=timeout_ms)
         except (UnavailableError, VenueUnknownError) as error:
             log.info("%s of %s could not be asked for: %s", order.client_order_id, order.symbol, error)
-            question.unanswered += 1
+            question.unanswered += not isinstance(error, VenueBusyError)
             return self._without_evidence(order)
         except DataError as error:
             self._books.note_unreadable(error)
@@ -269,11 +269,11 @@ class Resolver:
             return False
         return self._after(self._books.order(order), question, done)
 
-    def _patience_for_answer_ms(self, question: _Question) -> int | None:
+    def _patience_for_answer_ms(self, question: _Question) -> int:
         """Short at first where a position may stand bare meanwhile, longer where the exchange is slow."""
-        if question.order.role is OrderRole.TARGET:
-            return None
         settings = self._venue.settings
+        if question.order.role is OrderRole.TARGET:
+            return settings.request_timeout_ms
         shortest_ms = settings.protective_timeout_ms // 2
         return min(shortest_ms << min(question.unanswered, 8), settings.request_timeout_ms)
 

@@ -119,11 +119,11 @@ class ExchangeVenue:
             return None
         self.known.learn_row(order, row)
         seen = translate.seen_in(row, order, self.instruments[order.symbol])
-        return await self._seen_child(order, seen) if seen.ended_in_child else seen
+        return await self._seen_child(order, seen, timeout_ms) if seen.ended_in_child else seen
 
-    async def order_row(self, symbol: str, venue_id: str) -> Row | None:
+    async def order_row(self, symbol: str, venue_id: str, timeout_ms: int | None = None) -> Row | None:
         """A plain order by the exchange's own id; None where there is none."""
-        return await self._fetch(venue_id, symbol, {}, self.protective_ms)
+        return await self._fetch(venue_id, symbol, {}, timeout_ms or self.protective_ms)
 
     async def _trades_of(self, order: Order, timeout_ms: int | None) -> list[Row]:
         """The trades of an order under every id that is known, oldest first."""
@@ -175,8 +175,8 @@ class ExchangeVenue:
         log.warning("%s", finding)
         self.wire.health.report("fees", "paid in another currency than USDT; turn off paying fees in BNB")
 
-    async def _seen_child(self, order: Order, seen: Seen) -> Seen:
-        row = await self.order_row(order.symbol, seen.child_id) if seen.child_id else None
+    async def _seen_child(self, order: Order, seen: Seen, timeout_ms: int | None) -> Seen:
+        row = await self.order_row(order.symbol, seen.child_id, timeout_ms) if seen.child_id else None
         if row is None:
             return Seen(OrderState.EXPIRED, None, seen.venue_order_id, seen.child_id, reason="triggered, and gone")
         child = translate.seen_in(row, order, self.instruments[order.symbol])
@@ -201,12 +201,16 @@ class ExchangeVenue:
         return dict(row)
 
     async def _read(self, timeout_ms: int | None, method: str, *args: Any, weight: int = 1) -> Any:
-        """A read that what protects waits for has a time limit of its own: it is given up early, and asked again."""
+        """A read that what protects waits for has a time limit of its own: it is given up early, and asked again.
+
+        Within a longer limit it is asked more than once: what was slow the first time may have been lost.
+        """
         if timeout_ms is None:
             return await self.wire.read(method, *args, weight=weight)
+        try_ms = max(timeout_ms // 2, self.settings.protective_timeout_ms)
         try:
             async with asyncio.timeout(timeout_ms / 1000):
-                return await self.wire.read(method, *args, weight=weight, protective=True)
+                return await self.wire.read(method, *args, weight=weight, protective=True, timeout_ms=try_ms)
         except TimeoutError:
             raise UnavailableError(f"{method}: no answer within {timeout_ms} ms") from None
 

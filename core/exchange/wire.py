@@ -97,8 +97,16 @@ class Wire(Protocol):
         """Ours of ccxt's; a unified symbol that we do not trade comes back as it is."""
         ...
 
-    async def read(self, method: str, *args: Any, weight: int = 1, protective: bool = False, **kwargs: Any) -> Any:
-        """Call a method of the client that changes nothing.
+    async def read(
+        self,
+        method: str,
+        *args: Any,
+        weight: int = 1,
+        protective: bool = False,
+        timeout_ms: int | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Call a method of the client that changes nothing. `timeout_ms` is for each of a few tries.
 
         Raises VenueRejectedError where the exchange understood and refused, UnavailableError for everything else
         (VenueBusyError where it said when to come back).

@@ -100,7 +100,7 @@ async def _watch(machine: Machine, result: Soak, hours: float, warm_up_hours: fl
     result.bars = sum(len(machine.candles.all_bars(symbol)) for symbol in machine.world.symbols)
     changes = after.compare_to(before, "filename")
     result.grown_bytes = sum(change.size_diff for change in changes)
-    result.top = [str(change) for change in sorted(changes, key=lambda c: -c.size_diff)[:8]]
+    result.top = [str(change) for change in sorted(changes, key=lambda c: -c.size_diff)[:16]]
     machine.world.calm()
     await process.stop()
     if not process.task.cancelled() and process.task.exception() is not None:
@@ -131,8 +131,8 @@ def _queues(process: Process) -> Iterator[tuple[str, int, int]]:
     yield "waiting trades", len(desk._incoming._waiting), 1_000
     yield "questions", len(desk._resolver._questions), 64 * symbols
     yield "limiter", len(wire.limiter._ordinary) + len(wire.limiter._protective), 2 * 512
-    yield "ccxt orders", len(wire.client.orders or ()), 200
-    yield "ccxt trades", len(wire.client.myTrades or ()), 200
+    yield "ccxt orders", len(wire.client.orders or ()), 100
+    yield "ccxt trades", len(wire.client.myTrades or ()), 100
     yield "ccxt connections", len(wire.client.clients), 8
     yield "ended orders", max(len(s.ended) for s in trader.state.symbols.values()), 256
     yield "open orders", sum(len(s.orders) for s in trader.state.symbols.values()), 8 * symbols

@@ -201,6 +201,37 @@ def test_an_exit_gets_through_where_every_request_travels_longer_than_its_first_
     in_house(scene)
 
 
+def test_an_exit_is_settled_where_every_request_takes_longer_than_protection_waits() -> None:
+    async def scene(house: House) -> None:
+        await house.enter()
+        await house.pass_s(1)
+        slow = Fate(Outcome.ANSWERED, 900.0, 900.0)
+        house.weather.rules.append(lambda method, path, params: slow if path.startswith("/fapi") else None)
+        house.weather.once("POST", "/fapi/v1/order", LOST)
+        deaf(house)
+        await house.command(Verb.FLATTEN)
+        await house.pass_s(60)
+        assert house.venue.position_lots(BTC) == 0
+        assert house.book().orders == {}
+        house.check_books()
+
+    in_house(scene)
+
+
+def test_a_question_that_a_busy_exchange_turned_away_is_asked_again_soon() -> None:
+    async def scene(house: House) -> None:
+        await house.enter()
+        await house.pass_s(1)
+        house.weather.once("POST", "/fapi/v1/order", LOST)
+        house.weather.once("GET", "/fapi/v1/order", replaced(LIMITED), times=4)
+        await house.command(Verb.FLATTEN)
+        await house.pass_s(6)
+        assert house.venue.position_lots(BTC) == 0
+        house.check_books()
+
+    in_house(scene)
+
+
 def test_a_cancel_that_is_lost_is_made_again() -> None:
     async def test(house: House) -> None:
         await house.enter()
