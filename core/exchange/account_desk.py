@@ -30,7 +30,8 @@ log = logging.getLogger("quarterdeck.exchange")
 
 _WATCH_S = 0.5
 _IDLE_WATCH_S = 5.0
-_PROTECTION_S = 5.0
+_PROTECTION_S = 3.0
+_PROTECTION_AGAIN_S = 0.5
 _PREPARE_AGAIN_S = 30.0
 _SOON_S = 0.5
 _PART = "reconciliation"
@@ -199,11 +200,15 @@ class AccountDesk:
     async def _look_after_stops(self) -> None:
         assert self._reconciler is not None
         await self._is_taken_in.wait()
+        was_read = True
         while True:
-            await asyncio.sleep(_PROTECTION_S)
+            await asyncio.sleep(_PROTECTION_S if was_read else _PROTECTION_AGAIN_S)
             try:
-                await self._reconciler.protection()
+                # What was lost on its way is asked for again soon; where the exchange is slow, it is given time.
+                await self._reconciler.protection(self._venue.protective_ms if was_read else None)
+                was_read = True
             except UNREAD as error:
+                was_read = False
                 log.warning("the stops could not be read back: %s", error)
 
 

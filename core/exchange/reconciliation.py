@@ -115,12 +115,12 @@ class Reconciler:
         for symbol in self._active():
             await self._take_trades(symbol)
 
-    async def protection(self) -> None:
-        """Whether each position's stop rests at the exchange as it was ordered."""
+    async def protection(self, timeout_ms: int | None) -> None:
+        """Whether each position's stop rests at the exchange as it was ordered. `timeout_ms` is for each try to ask."""
         held = [symbol for symbol, s in self._books.trader.state.symbols.items() if s.lots]
         if held:
             before = [order for order in self._books.open_orders() if order.symbol in held and _is_resting_stop(order)]
-            self._check(before, await self._venue.open_rows(held, conditional_only=True))
+            self._check(before, await self._venue.open_rows(held, conditional_only=True, timeout_ms=timeout_ms))
 
     def external_lots(self) -> dict[str, int]:
         """Signed lots that others hold on the account, as of the last look; flat symbols left out."""

@@ -34,6 +34,8 @@ READ_TRIES = 3
 READ_WAIT_MS = 250
 READ_PATIENCE_MS = 65_000
 SEND_PATIENCE_MS = 3000
+_PROTECTIVE_PATIENCE_MS = 1000
+"""A read that protects does not wait out a rate limit inside of one call: whoever reads asks again."""
 _FAILURES_TOLD = 3
 _PART = "requests"
 _JITTER = random.Random(0)  # noqa: S311
@@ -118,7 +120,9 @@ class Requests:
         retrying = AsyncRetrying(
             retry=retry_if_exception(lambda error: self._is_worth_another(error, protective)),
             stop=stop_after_attempt(READ_TRIES),
-            wait=lambda state: self._wait_s(state.attempt_number, state.outcome.exception() if state.outcome else None),
+            wait=lambda state: self._wait_s(
+                state.attempt_number, None if protective or not state.outcome else state.outcome.exception()
+            ),
             sleep=asyncio.sleep,
             reraise=True,
         )
@@ -247,9 +251,9 @@ class Requests:
         return answer
 
     def _is_worth_another(self, error: BaseException, protective: bool) -> bool:
-        """Whoever reads to protect does not wait for a busy exchange in here: it has its own order of asking."""
         if isinstance(error, VenueBusyError):
-            return not protective and error.retry_ms - self.clock.now_ms() <= READ_PATIENCE_MS
+            patience_ms = _PROTECTIVE_PATIENCE_MS if protective else READ_PATIENCE_MS
+            return error.retry_ms - self.clock.now_ms() <= patience_ms
         return isinstance(error, UnavailableError)
 
     def _wait_s(self, attempt: int, error: BaseException | None) -> float:

@@ -36,7 +36,7 @@ _LONG_UNKNOWN_MS = 30_000
 _TELL_UNKNOWN_MS = 120_000
 _WAITS_MS = (250, 500, 1000, 1000, 1000, 1000, 2000)
 _LATER_WAIT_MS = 5000
-_PROTECTIVE_WAIT_MS = 1000
+_URGENT_WAIT_MS = 500
 _MAX_ASKING = 8
 _FOR_EVER_MS = 1 << 62
 _PART = "orders"
@@ -352,8 +352,9 @@ class Resolver:
         question.asked += 1
         if question.again:
             wait_ms = 0  # Something came of it while we asked: what we heard is of before.
-        if is_protective(order):
-            wait_ms = min(wait_ms, _PROTECTIVE_WAIT_MS)
+        if order.role is not OrderRole.TARGET:
+            # An entry may be a position without a stop.
+            wait_ms = min(wait_ms, _URGENT_WAIT_MS)
         dead_in_ms = self._venue.outbox.dead_ms(order) - now_ms
         question.next_ms = now_ms + (min(wait_ms, dead_in_ms) if dead_in_ms > 0 else wait_ms)
 

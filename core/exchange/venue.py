@@ -157,7 +157,9 @@ class ExchangeVenue:
             else:
                 return sorted(rows.values(), key=_by_time)
 
-    async def open_rows(self, symbols: Sequence[str] = (), *, conditional_only: bool = False) -> list[tuple[str, Row]]:
+    async def open_rows(
+        self, symbols: Sequence[str] = (), *, conditional_only: bool = False, timeout_ms: int | None = None
+    ) -> list[tuple[str, Row]]:
         """Every resting order, ours and others', with its symbol; of all symbols where none is named."""
         dialect = self.wire.dialect
         queries = [query for query in dialect.open_order_queries() if not conditional_only or query]
@@ -165,8 +167,9 @@ class ExchangeVenue:
         for query in queries or dialect.open_order_queries():
             wanted: list[str | None] = [self.wire.unified(symbol) for symbol in symbols]
             for unified in wanted or [None]:
+                weight = 1 if unified else 40
                 rows = await self.wire.read(
-                    "fetch_open_orders", unified, None, None, dict(query), weight=1 if unified else 40
+                    "fetch_open_orders", unified, None, None, dict(query), weight=weight, timeout_ms=timeout_ms
                 )
                 found += [(self.wire.symbol(str(row["symbol"])), row) for row in rows]
         return found
