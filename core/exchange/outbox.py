@@ -11,7 +11,7 @@ from typing import Protocol
 
 from core.domain.errors import RejectKind, VenueBusyError, VenueRejectedError, VenueUnknownError
 from core.domain.instrument import Instrument
-from core.domain.orders import Order, OrderRole, OrderType
+from core.domain.orders import Order, OrderRole
 from core.exchange.wire import Row, Wire
 from core.settings import ExchangeSettings
 
@@ -20,11 +20,11 @@ log = logging.getLogger("quarterdeck.exchange")
 ENTRY_MAX_AGE_MS = 3000
 """An entry that could not be sent for so long is sent no more: its price is gone."""
 
-EXIT_WINDOW_MS = 2000
-"""The receive window of a fresh exit. One that was lost may be sent again only when its window is over, and the
-position may stand bare meanwhile."""
+SHORT_WINDOW_MS = 2000
+"""The receive window of a fresh order that only reduces. Until it is over a try that was lost may still arrive: an exit
+is not sent again meanwhile, and a stop that was is not withdrawn, for its id would be free again."""
 
-_EXIT_FRESH_MS = 4000
+_FRESH_MS = 4000
 _MAX_AHEAD_MS = 1000
 """By how much exchanges let a request's time be ahead of theirs."""
 
@@ -91,7 +91,7 @@ class Outbox:
         self._wake = asyncio.Event()
         self._dead_ms: OrderedDict[str, int] = OrderedDict()
         self._started_ms = wire.clock.now_ms()
-        self._uncertain: OrderedDict[str, None] = OrderedDict()
+        self._uncertain: OrderedDict[str, int] = OrderedDict()
         self.version = 0
 
     def place(self, order: Order) -> None:
@@ -102,7 +102,8 @@ class Outbox:
     def cancel(self, order: Order) -> None:
         """Raises VenueRejectedError where too much waits already."""
         if not self._waits(order, is_cancel=True):
-            self._put(_Job(order, is_cancel=True, queued_ms=self._wire.clock.now_ms()))
+            not_before_ms = self._uncertain.get(order.client_order_id, 0) if order.reduce_only else 0
+            self._put(_Job(order, is_cancel=True, queued_ms=self._wire.clock.now_ms(), not_before_ms=not_before_ms))
 
     def is_busy_with(self, client_order_id: str) -> bool:
         """Whether something about the order waits here or is under way."""
@@ -123,8 +124,8 @@ class Outbox:
         return last_ms + self._window_ms(order, last_ms) + _MAX_AHEAD_MS
 
     def suspect(self, order: Order) -> None:
-        """An earlier try to place it, perhaps before a restart, may have been taken."""
-        self._uncertain[order.client_order_id] = None
+        """An earlier try to place it, perhaps before a restart, may have been taken, or may be yet."""
+        self._uncertain[order.client_order_id] = self.dead_ms(order)
         if len(self._uncertain) > _KEEP_TRIES:
             self._uncertain.popitem(last=False)
 
@@ -163,10 +164,13 @@ class Outbox:
         now_ms = self._wire.clock.now_ms()
         if len(self._in_flight) >= _MAX_IN_FLIGHT:
             return None
+        called_back = {job.order.client_order_id for job in self._jobs if job.is_cancel}
         ready = [
             job
             for job in self._jobs
-            if job.not_before_ms <= now_ms and job.order.client_order_id not in self._in_flight
+            if job.not_before_ms <= now_ms
+            and job.order.client_order_id not in self._in_flight
+            and (job.is_cancel or job.order.client_order_id not in called_back)
         ]
         for job in ready:
             if job.first:
@@ -220,13 +224,12 @@ class Outbox:
         return answers.placed(order, row)
 
     def _window_ms(self, order: Order, sent_ms: int) -> int:
-        """Short for an exit, but for one that did not get through for a while: it may be that it travels too long."""
+        """Short for what only reduces, but where it did not get through for a while: it may be that it travels long."""
         longest_ms = self._longest_window_ms
-        is_exit = order.type is OrderType.MARKET and order.reduce_only
-        is_fresh = sent_ms - order.created_ms < _EXIT_FRESH_MS
-        if not is_exit or not is_fresh or not self._wire.dialect.window_param:
+        is_fresh = sent_ms - order.created_ms < _FRESH_MS
+        if not order.reduce_only or not is_fresh or not self._wire.dialect.window_param:
             return longest_ms
-        return min(EXIT_WINDOW_MS, longest_ms)
+        return min(SHORT_WINDOW_MS, longest_ms)
 
     @property
     def _longest_window_ms(self) -> int:

@@ -6,7 +6,7 @@ import pytest
 
 from core.domain.operator import Verb
 from core.domain.orders import Order, OrderRole, OrderState
-from core.exchange.outbox import EXIT_WINDOW_MS
+from core.exchange.outbox import SHORT_WINDOW_MS
 from tests.core.exchange.desk_kit import ANSWERED, BTC, House, in_house
 from tests.simulation.faults import (
     BACKEND_TIMEOUT,
@@ -190,7 +190,7 @@ def test_an_exit_gets_through_where_every_request_travels_longer_than_its_first_
     async def scene(house: House) -> None:
         await house.enter()
         await house.pass_s(1)
-        slow = Fate(Outcome.ANSWERED, EXIT_WINDOW_MS + 500.0, 10.0)
+        slow = Fate(Outcome.ANSWERED, SHORT_WINDOW_MS + 500.0, 10.0)
         house.weather.once("POST", "/fapi/v1/order", slow, times=20)
         await house.command(Verb.FLATTEN)
         await house.pass_s(40)
@@ -227,6 +227,23 @@ def test_a_question_that_a_busy_exchange_turned_away_is_asked_again_soon() -> No
         await house.command(Verb.FLATTEN)
         await house.pass_s(6)
         assert house.venue.position_lots(BTC) == 0
+        house.check_books()
+
+    in_house(scene)
+
+
+@pytest.mark.parametrize("out_ms", [1_500.0, 1_900.0, 2_500.0])
+def test_a_stop_that_was_sent_twice_is_not_withdrawn_before_its_first_try_can_arrive_no_more(out_ms: float) -> None:
+    async def scene(house: House) -> None:
+        house.weather.once("POST", "/algoOrder", Fate(Outcome.ANSWERED, out_ms, 10.0), times=2)
+        await house.enter()
+        await house.pass_s(1.25)
+        assert len(house.open_algos()) >= 1
+        await house.command(Verb.FLATTEN)
+        await house.pass_s(10)
+        ids = [algo.client_id for algo in house.venue.algos]
+        assert len(ids) == len(set(ids))
+        assert house.open_algos() == []
         house.check_books()
 
     in_house(scene)
