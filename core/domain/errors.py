@@ -73,12 +73,14 @@ class VenueRejectedError(QuarterdeckError):
 class VenueBusyError(UnavailableError):
     """The venue turned a request away unread (rate limit, ban, overload, maintenance): it had no effect.
 
-    `retry_ms` is the venue's time from which it may be made again.
+    `retry_ms` is the venue's time from which it may be made again. `is_stale` says that it came outside of its receive
+    window: our clock is off, or it was on its way for too long.
     """
 
-    def __init__(self, text: str, retry_ms: int) -> None:
+    def __init__(self, text: str, retry_ms: int, *, is_stale: bool = False) -> None:
         super().__init__(text)
         self.retry_ms = retry_ms
+        self.is_stale = is_stale
 
 
 class VenueUnknownError(QuarterdeckError):

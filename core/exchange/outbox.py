@@ -25,6 +25,9 @@ SHORT_WINDOW_MS = 2000
 is not sent again meanwhile, and a stop that was is not withdrawn, for its id would be free again."""
 
 _FRESH_MS = 4000
+_STALE_FOR_MS = 60_000
+"""So long after a request came too late for its window every order has the long one."""
+
 _MAX_AHEAD_MS = 1000
 """By how much exchanges let a request's time be ahead of theirs."""
 
@@ -91,6 +94,7 @@ class Outbox:
         self._wake = asyncio.Event()
         self._dead_ms: OrderedDict[str, int] = OrderedDict()
         self._started_ms = wire.clock.now_ms()
+        self._stale_until_ms = 0
         self._uncertain: OrderedDict[str, int] = OrderedDict()
         self.version = 0
 
@@ -226,7 +230,7 @@ class Outbox:
     def _window_ms(self, order: Order, sent_ms: int) -> int:
         """Short for what only reduces, but where it did not get through for a while: it may be that it travels long."""
         longest_ms = self._longest_window_ms
-        is_fresh = sent_ms - order.created_ms < _FRESH_MS
+        is_fresh = sent_ms - order.created_ms < _FRESH_MS and sent_ms >= self._stale_until_ms
         if not order.reduce_only or not is_fresh or not self._wire.dialect.window_param:
             return longest_ms
         return min(SHORT_WINDOW_MS, longest_ms)
@@ -243,6 +247,8 @@ class Outbox:
     def _put_off(self, job: _Job, error: VenueBusyError, answers: Answers, *, may_rest: bool) -> _Told:
         """Turned away unread: what protects waits for its time, an entry only while it is young."""
         order = job.order
+        if error.is_stale:
+            self._stale_until_ms = self._wire.clock.now_ms() + _STALE_FOR_MS
         if order.role is OrderRole.ENTRY and error.retry_ms - job.queued_ms > ENTRY_MAX_AGE_MS:
             return answers.refused(order, VenueRejectedError(str(error)), may_rest=may_rest)
         if not job.not_before_ms:

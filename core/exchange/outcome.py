@@ -106,7 +106,7 @@ class Failure:
             return VenueRejectedError(self.text, self.kind)
         if self.fate is Fate.UNKNOWN:
             return VenueUnknownError(self.text, sent_ms)
-        return VenueBusyError(self.text, self.retry_ms)
+        return VenueBusyError(self.text, self.retry_ms, is_stale=self.fate is Fate.STALE)
 
     def of_read(self) -> QuarterdeckError:
         """The error to raise for a request that changes nothing."""

@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 
 READ_TRIES = 3
 READ_WAIT_MS = 250
+_PROTECTIVE_WAIT_MS = 100
 READ_PATIENCE_MS = 65_000
 SEND_PATIENCE_MS = 3000
 _PROTECTIVE_PATIENCE_MS = 1000
@@ -121,7 +122,7 @@ class Requests:
             retry=retry_if_exception(lambda error: self._is_worth_another(error, protective)),
             stop=stop_after_attempt(READ_TRIES),
             wait=lambda state: self._wait_s(
-                state.attempt_number, None if protective or not state.outcome else state.outcome.exception()
+                state.attempt_number, protective, state.outcome.exception() if state.outcome else None
             ),
             sleep=asyncio.sleep,
             reraise=True,
@@ -256,9 +257,10 @@ class Requests:
             return error.retry_ms - self.clock.now_ms() <= patience_ms
         return isinstance(error, UnavailableError)
 
-    def _wait_s(self, attempt: int, error: BaseException | None) -> float:
-        wait_ms: float = READ_WAIT_MS * 2 ** (attempt - 1) * (1 + self._jitter())
-        if isinstance(error, VenueBusyError):
+    def _wait_s(self, attempt: int, protective: bool, error: BaseException | None) -> float:
+        first_ms = _PROTECTIVE_WAIT_MS if protective else READ_WAIT_MS
+        wait_ms: float = first_ms * 2 ** (attempt - 1) * (1 + self._jitter())
+        if isinstance(error, VenueBusyError) and not protective:
             wait_ms = max(wait_ms, error.retry_ms - self.clock.now_ms())
         return wait_ms / 1000
 

@@ -11,6 +11,7 @@ from core.domain.orders import Order, OrderRole, OrderState, OrderType
 from core.exchange.books import Books
 from core.exchange.incoming import Incoming
 from core.exchange.outbox import is_protective
+from core.exchange.translate import Seen
 from core.exchange.wire import Row
 
 log = logging.getLogger("quarterdeck.exchange")
@@ -51,6 +52,7 @@ class _Question:
     asked: int = 0
     unanswered: int = 0
     was_absent: bool = False
+    ended: Seen | None = None
     refusal: VenueRejectedError | None = None
     canceled_ms: int = 0
     again: bool = False
@@ -249,13 +251,15 @@ class Resolver:
         asked_ms = self._clock.now_ms()
         dead_ms, timeout_ms = outbox.dead_ms(order), self._patience_for_answer_ms(question)
         try:
-            seen = await self._venue.look(order, timeout_ms)
+            # What has ended stays as it is: only its fills are asked for again.
+            seen = question.ended or await self._venue.look(order, timeout_ms)
             question.unanswered = max(0, question.unanswered - 1)
             if seen is None:
                 if outbox.is_busy_with(order.client_order_id) or outbox.dead_ms(order) != dead_ms:
                     return False  # It left while we asked: the answer is of before.
                 return await self._absent(self._books.order(order), question, asked_ms)
             question.was_absent = False
+            question.ended = seen if seen.state.is_terminal else None
             done = await self._books.settle(order, seen, fetch=True, timeout_ms=timeout_ms)
         except (UnavailableError, VenueUnknownError) as error:
             log.info("%s of %s could not be asked for: %s", order.client_order_id, order.symbol, error)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from urllib.parse import parse_qsl
+
 import pytest
 
 from core.domain.operator import Verb
 from core.domain.orders import Order, OrderRole, OrderState
+from core.exchange.client import RECV_WINDOW_MS
 from core.exchange.outbox import SHORT_WINDOW_MS
 from tests.core.exchange.desk_kit import ANSWERED, BTC, House, in_house
 from tests.simulation.faults import (
@@ -45,6 +48,11 @@ TAKEN = [
     spoiled(BAD_GATEWAY),
 ]
 NOT_TAKEN = [LOST, BROKEN_BEFORE, replaced(UNKNOWN_503), replaced(BACKEND_TIMEOUT), replaced(BAD_GATEWAY)]
+
+
+def posted(house: House, path: str) -> list[dict[str, str]]:
+    """The parameters of what was posted to `path`."""
+    return [dict(parse_qsl(p)) for method, asked, p in house.weather.asked if (method, asked) == ("POST", path)]
 
 
 def deaf(house: House) -> None:
@@ -244,6 +252,22 @@ def test_a_stop_that_was_sent_twice_is_not_withdrawn_before_its_first_try_can_ar
         ids = [algo.client_id for algo in house.venue.algos]
         assert len(ids) == len(set(ids))
         assert house.open_algos() == []
+        house.check_books()
+
+    in_house(scene)
+
+
+def test_a_stop_that_came_too_late_has_the_long_window_though_the_time_cannot_be_asked_for() -> None:
+    async def scene(house: House) -> None:
+        stale = Answer(400, '{"code":-1021,"msg":"Timestamp for this request is outside of the recvWindow."}', JSON)
+        house.weather.once("POST", "/algoOrder", replaced(stale), times=2)
+        house.weather.once("GET", "/time", replaced(LIMITED), times=20)
+        await house.enter()
+        await house.pass_s(10)
+        windows = [params["recvWindow"] for params in posted(house, "/fapi/v1/algoOrder")]
+        assert windows[:2] == [str(SHORT_WINDOW_MS)] * 2
+        assert set(windows[2:]) == {str(RECV_WINDOW_MS)}
+        assert len(house.open_algos()) == 2
         house.check_books()
 
     in_house(scene)
