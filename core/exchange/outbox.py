@@ -11,7 +11,7 @@ from typing import Protocol
 
 from core.domain.errors import RejectKind, VenueBusyError, VenueRejectedError, VenueUnknownError
 from core.domain.instrument import Instrument
-from core.domain.orders import Order, OrderRole
+from core.domain.orders import Order, OrderRole, OrderType
 from core.exchange.wire import Row, Wire
 from core.settings import ExchangeSettings
 
@@ -25,6 +25,7 @@ SHORT_WINDOW_MS = 2000
 is not sent again meanwhile, and a stop that was is not withdrawn, for its id would be free again."""
 
 _FRESH_MS = 4000
+_EXIT_FRESH_MS = 8000
 _STALE_FOR_MS = 60_000
 """So long after a request came too late for its window every order has the long one."""
 
@@ -93,7 +94,6 @@ class Outbox:
         self._left_ms: dict[str, int] = {}
         self._wake = asyncio.Event()
         self._dead_ms: OrderedDict[str, int] = OrderedDict()
-        self._started_ms = wire.clock.now_ms()
         self._stale_until_ms = 0
         self._uncertain: OrderedDict[str, int] = OrderedDict()
         self.version = 0
@@ -124,7 +124,7 @@ class Outbox:
         dead_ms = self._dead_ms.get(order.client_order_id)
         if dead_ms is not None:
             return dead_ms
-        last_ms = max(order.created_ms, self._started_ms)
+        last_ms = max(order.created_ms, self._wire.started_ms)
         return last_ms + self._window_ms(order, last_ms) + _MAX_AHEAD_MS
 
     def suspect(self, order: Order) -> None:
@@ -230,7 +230,8 @@ class Outbox:
     def _window_ms(self, order: Order, sent_ms: int) -> int:
         """Short for what only reduces, but where it did not get through for a while: it may be that it travels long."""
         longest_ms = self._longest_window_ms
-        is_fresh = sent_ms - order.created_ms < _FRESH_MS and sent_ms >= self._stale_until_ms
+        fresh_ms = _EXIT_FRESH_MS if order.type is OrderType.MARKET else _FRESH_MS
+        is_fresh = sent_ms - order.created_ms < fresh_ms and sent_ms >= self._stale_until_ms
         if not order.reduce_only or not is_fresh or not self._wire.dialect.window_param:
             return longest_ms
         return min(SHORT_WINDOW_MS, longest_ms)

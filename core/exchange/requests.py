@@ -71,7 +71,12 @@ class Requests:
         self._unified: dict[str, str] = {}
         self._ours: dict[str, str] = {}
         self._failures = 0
+        self._system_start_ms = clock.now_ms() - clock.offset_ms
         attend(client, self._observe, self._is_banned)
+
+    @property
+    def started_ms(self) -> int:
+        return self._system_start_ms + self.clock.offset_ms
 
     async def load_symbols(self, symbols: Sequence[str]) -> list[str]:
         """Ask for the exchange's contracts, once, and find `symbols` among them; returned are they as we write them.
@@ -95,9 +100,10 @@ class Requests:
     async def _load_markets(self) -> None:
         """An answer that is lost must not hold up a start for as long as a slow one may take: asked again sooner."""
         for patience_s in _MARKETS_PATIENCE_S:
-            with contextlib.suppress(TimeoutError):
+            with contextlib.suppress(TimeoutError, UnavailableError):
                 async with asyncio.timeout(patience_s):
-                    await self.read("load_markets", weight=5)
+                    # A crash may have left a position without a stop.
+                    await self.read("load_markets", weight=5, protective=True)
                 return
         await self.read("load_markets", weight=5)
 

@@ -89,6 +89,11 @@ class Wire(Protocol):
     clock: ExchangeClock
     health: Health
 
+    @property
+    def started_ms(self) -> int:
+        """When this process began, by the exchange's time as far as it is known now: no earlier one sends since."""
+        ...
+
     def unified(self, symbol: str) -> str:
         """ccxt's symbol of ours: BTCUSDT -> BTC/USDT:USDT."""
         ...

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from core.domain.operator import Verb
 from core.domain.orders import OrderRole, OrderState
 from core.domain.records import AdjustmentRecord, IntentRecord
 from core.exchange.venue import ExchangeVenue
@@ -158,5 +159,23 @@ def test_a_stop_that_rests_since_long_ago_is_known_after_a_restart() -> None:
         venue.restore([IntentRecord(order) for order in (stop, *later)], (), ())
         assert venue.known.by_client_id(stop.client_order_id) is not None
         assert venue.known.by_client_id("qd0") is None
+
+    in_house(test)
+
+
+def test_an_exit_that_was_lost_before_a_restart_is_sent_again_as_soon_as_it_can_arrive_no_more() -> None:
+    async def test(house: House) -> None:
+        await house.enter()
+        await house.pass_s(2)
+        house.weather.once("POST", "/fapi/v1/order", LOST)
+        await house.command(Verb.FLATTEN)
+        await house.pass_s(0.3)
+        await house.stop()
+        await house.start()
+        await house.pass_s(2.5)
+        assert house.venue.position_lots(BTC) != 0
+        await house.pass_s(1.5)
+        assert house.venue.position_lots(BTC) == 0
+        house.check_books()
 
     in_house(test)

@@ -66,6 +66,9 @@ class LossyWire:
     by_client_id: dict[str, Resting] = field(default_factory=dict)
     sends: int = 0
 
+    def __post_init__(self) -> None:
+        self.started_ms = self.clock.now_ms()
+
     def unified(self, symbol: str) -> str:
         return symbol
 
