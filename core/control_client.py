@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 from pathlib import Path
@@ -25,7 +26,9 @@ def request(home: Home, method: str, params: dict[str, Any] | None = None, timeo
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as peer:
             peer.settimeout(timeout_s)
             peer.connect(str(socket_path(home)))
-            peer.sendall(line)
+            # An engine with too many clients says so and hangs up, maybe before it is asked: its words are still there.
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                peer.sendall(line)
             reply = _read_line(peer)
     except TimeoutError as error:
         raise UnavailableError(

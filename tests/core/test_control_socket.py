@@ -1,6 +1,7 @@
 import asyncio
 import json
 import os
+import socket
 import stat
 import tempfile
 from collections.abc import AsyncIterator
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from core import control_socket
+from core import control_client, control_socket
 from core.control_client import request
 from core.control_socket import MAX_CLIENTS, MAX_LOG_LINES, MAX_REQUEST_BYTES, ControlServer, SocketControl
 from core.domain.errors import (
@@ -174,6 +175,24 @@ async def test_one_client_too_many_is_told_so(home: Home) -> None:
         await ask(home, "status")
     for _, writer in clients:
         writer.close()
+
+
+def test_what_an_engine_says_before_it_hangs_up_is_heard(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    reply = {"error": {"kind": "UnavailableError", "message": "16 clients are connected already"}}
+
+    class HungUpOn(socket.socket):
+        def connect(self, address: Any) -> None:
+            super().connect(address)
+            peer, _ = listener.accept()
+            with peer:
+                peer.sendall(json.dumps(reply).encode() + b"\n")
+
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        listener.bind(str(home.socket))
+        listener.listen()
+        monkeypatch.setattr(control_client.socket, "socket", HungUpOn)
+        with pytest.raises(UnavailableError, match="16 clients are connected already"):
+            request(home, "status")
 
 
 async def test_a_client_that_does_not_read_is_dropped(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
