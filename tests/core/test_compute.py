@@ -306,11 +306,14 @@ def test_a_probe_says_what_answers(place: Compute, found: str, request: pytest.F
     assert re.fullmatch(found, probe(compute))
 
 
+# A suite that runs in the background hands a SIGINT that is ignored down to its children.
 RUN_AND_WAIT = """
+import signal
 import sys
 from pathlib import Path
 from core.compute import Compute, run_tasks
 from tests.core.compute_tasks import wait_with_pid
+signal.signal(signal.SIGINT, signal.default_int_handler)
 run_tasks(wait_with_pid, Path(sys.argv[1]), range(1, 6), Compute(jobs=2))
 """
 
