@@ -296,6 +296,8 @@ class Outbox:
 
     def _note_try(self, order: Order, sent_ms: int | None, window_ms: int) -> None:
         left_ms = self._wire.clock.now_ms() if sent_ms is None else sent_ms
-        self._dead_ms[order.client_order_id] = left_ms + window_ms + _MAX_AHEAD_MS
+        dead_ms = left_ms + window_ms + _MAX_AHEAD_MS
+        # An earlier try may have had the longer window.
+        self._dead_ms[order.client_order_id] = max(dead_ms, self._dead_ms.get(order.client_order_id, 0))
         if len(self._dead_ms) > _KEEP_TRIES:
             self._dead_ms.popitem(last=False)
