@@ -19,9 +19,24 @@ def bar(n: int, opened: float, high: float, low: float, closed: float) -> Bar:
 
 
 def picture(
-    history: list[Bar], *, height: int = 9, markers: tuple[MarkerView, ...] = (), levels: tuple[Level, ...] = ()
+    history: list[Bar],
+    *,
+    height: int = 9,
+    markers: tuple[MarkerView, ...] = (),
+    levels: tuple[Level, ...] = (),
+    last_price: float | None = None,
 ) -> list[str]:
-    rows = draw(history, markers, levels, width=40, height=height, zoom=(1, 1), decimals=1, glyphs=UNICODE)
+    rows = draw(
+        history,
+        markers,
+        levels,
+        width=40,
+        height=height,
+        zoom=(1, 1),
+        decimals=1,
+        glyphs=UNICODE,
+        last_price=last_price,
+    )
     return [row_text(row) for row in rows]
 
 
@@ -98,6 +113,15 @@ def test_levels_in_view_are_lines_and_others_stand_at_the_edge() -> None:
 
 def test_the_last_price_is_on_the_axis() -> None:
     assert any("◂105.0" in line.replace(" ", "") for line in picture([bar(0, 100, 110, 90, 105)]))
+
+
+def test_a_price_newer_than_the_last_bar_is_the_one_on_the_axis() -> None:
+    history = [bar(0, 100, 110, 90, 105)]
+    lines = picture(history, last_price=112.5)
+    assert any("◂112.5" in line.replace(" ", "") for line in lines)
+    assert not any("105.0" in line for line in lines)
+    assert picture(history, last_price=9999.5)[0].replace(" ", "").endswith("▲9,999.5")
+    assert picture(history, last_price=0.0) == picture(history)
 
 
 @given(st.floats(1, 1e6), st.floats(0.001, 0.5), st.integers(4, 60))

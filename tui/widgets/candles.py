@@ -118,11 +118,16 @@ def draw(
     zoom: tuple[int, int],
     decimals: int,
     glyphs: Glyphs,
+    last_price: float | None = None,
 ) -> list[Row]:
-    """`height` rows of `width` cells: candles, price axis, volume where there is room, time axis."""
+    """`height` rows of `width` cells: candles, price axis, volume where there is room, time axis.
+
+    The axis marks `last_price`, which may be newer than the last bar; without it that bar's close.
+    """
     minutes, cells = zoom
     candles = group(bars, minutes)
-    prices = (len(money(candle.high, decimals)) for candle in candles)
+    last = _last_level(candles[-1], last_price)
+    prices = (len(money(price, decimals)) for price in (last.price, *(candle.high for candle in candles)))
     label_width = max(*prices, *(len(level.word) for level in levels), len("volume"))
     plot_width = width - label_width - 3
     volume_rows = 2 if height >= _VOLUME_ROWS_FROM else 0
@@ -131,7 +136,7 @@ def draw(
         return [(("The chart needs more room", "dim"),)]
     slots = Slots(candles[-1].open_ms // (minutes * MINUTE_MS), plot_width // cells, minutes, cells)
     seen = [candle for candle in candles if slots.slot(candle.open_ms) >= 0]
-    scale = _scale(seen, levels, plot_rows)
+    scale = _scale(seen, [*levels, last], plot_rows)
     grid: list[list[Span]] = [[(" ", "plain")] * plot_width for _ in range(plot_rows)]
     for level in levels:
         _draw_level(grid, level, scale, glyphs)
@@ -141,11 +146,20 @@ def draw(
             _draw_candle(grid, column, candle, scale, glyphs)
     for marker in markers:
         _draw_marker(grid, marker, slots, scale, seen, glyphs)
-    axis = _axis(scale, levels, seen[-1], decimals, label_width, glyphs)
+    axis = _axis(scale, levels, last, decimals, label_width, glyphs)
     rows = [(*_merge(line), *axis[row]) for row, line in enumerate(grid)]
     if volume_rows:
         rows += _volume_rows(seen, slots, plot_width, label_width, glyphs)
     return [*rows, _time_row(slots, plot_width, glyphs)]
+
+
+def _last_level(candle: Candle, price: float | None) -> Level:
+    """Rising against the last close; where it is that close itself, against the open of its candle."""
+    if not price or price == candle.close:
+        price, before = candle.close, candle.open
+    else:
+        before = candle.close
+    return Level("", price, "badge_up" if price >= before else "badge_down")
 
 
 def _scale(candles: Sequence[Candle], levels: Sequence[Level], rows: int) -> Scale:
@@ -220,7 +234,7 @@ def _draw_marker(
 
 
 def _axis(
-    scale: Scale, levels: Sequence[Level], last: Candle, decimals: int, label_width: int, g: Glyphs
+    scale: Scale, levels: Sequence[Level], last: Level, decimals: int, label_width: int, g: Glyphs
 ) -> list[tuple[Span, ...]]:
     """The right edge of every row: round prices, then levels, then the last price over them."""
     labels: dict[int, tuple[str, str, str]] = {}
@@ -231,15 +245,12 @@ def _axis(
         if row is not None:
             labels[row] = (g.axis_tick, money(price, decimals), "dim")
         price += step
-    for level in levels:
+    for level in (*levels, last):
         row = scale.row(level.price)
         edge = 0 if level.price > scale.high else scale.rows - 1
-        mark = g.dash if row is not None else g.up if edge == 0 else g.down
-        labels[edge if row is None else row] = (mark, level.word, level.role)
-    last_row = scale.row(last.close)
-    if last_row is not None:
-        rising = last.close >= last.open
-        labels[last_row] = (g.last, money(last.close, decimals), "badge_up" if rising else "badge_down")
+        at_price = g.last if level is last else g.dash
+        mark = at_price if row is not None else g.up if edge == 0 else g.down
+        labels[edge if row is None else row] = (mark, level.word or money(level.price, decimals), level.role)
     rows: list[tuple[Span, ...]] = []
     for row in range(scale.rows):
         mark, text, role = labels.get(row, (g.axis, "", "dim"))

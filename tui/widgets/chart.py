@@ -18,7 +18,8 @@ class ChartPanel(Panel):
         "Closed one-minute bars of the selected symbol. A rising body is a full block, a falling one shaded, or a heavy"
         " line when it is short."
         " Arrows are entries, diamonds exits. Dashed lines: entry, stop and target of the open position; one that is"
-        " off the chart stands at its edge with an arrow. Volume in base units below. Times are UTC."
+        " off the chart stands at its edge with an arrow. The price in a box is the newest."
+        " Volume in base units below. Times are UTC."
     )
 
     def __init__(self) -> None:
@@ -49,6 +50,7 @@ class ChartPanel(Panel):
             zoom=(minutes, cells),
             decimals=price.decimals if price else 2,
             glyphs=g,
+            last_price=price.last if price else None,
         )
         note = f"{minutes} min, {plural(len(chart.bars), 'bar')} kept"
         return Content(head=(_title(symbol, price, position, width, g),), body=rows, note=note)
