@@ -26,6 +26,7 @@ class Totals:
     seeds: int = 0
     failed: list[int] = field(default_factory=list)
     gaps_ms: list[int] = field(default_factory=list)
+    longest: tuple[int, int] = (0, 0)
     longest_whole_ms: int = 0
     reached: Counter[str] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
@@ -39,6 +40,7 @@ class Totals:
         if result.problems:
             self.failed.append(result.seed)
         self.gaps_ms += [gap for gap, _, _ in result.gaps_ms]
+        self.longest = max(self.longest, *((gap, result.seed) for gap, _, _ in result.gaps_ms), (0, 0))
         self.longest_whole_ms = max(self.longest_whole_ms, result.longest_whole_ms)
         self.reached += result.reached
         self.faults += result.faults
@@ -105,7 +107,7 @@ def _tell_failure(result: Result, hours: float) -> None:
 
 
 def _tell_totals(totals: Totals, jobs: int) -> int:
-    counts, gaps = totals.counts, totals.gaps_ms
+    counts, (longest_ms, longest_seed) = totals.counts, totals.longest
     print(
         f"{totals.seeds} seeds, {totals.virtual_s / 3600:.1f} virtual hours in {totals.wall_s:.0f} s of {jobs} jobs: "
         f"{totals.virtual_s / max(totals.wall_s, 1e-9):.0f} virtual s per wall s and job"
@@ -115,8 +117,8 @@ def _tell_totals(totals: Totals, jobs: int) -> int:
         f"{counts['fills']} fills, {counts['lives']} lives, {sum(totals.faults.values())} faults"
     )
     print(
-        f"unprotected {len(gaps)} times: p99 {totals.p99_ms()} ms, longest {max(gaps, default=0)} ms "
-        f"({totals.longest_whole_ms} ms with the time of bans and maintenance); "
+        f"unprotected {len(totals.gaps_ms)} times: p99 {totals.p99_ms()} ms, longest {longest_ms} ms "
+        f"in seed {longest_seed} ({totals.longest_whole_ms} ms with the time of bans and maintenance); "
         f"books equal at most {totals.slowest_s:.0f} s after the faults"
     )
     print("marks: " + ", ".join(f"{name} {totals.reached[name]}" for name in ALL))
