@@ -80,7 +80,7 @@ class AccountDesk:
         self._tie(trader, stepper)
         self._wire.health.report(_PART, "the account is being read")
         await stepper.step([VenueHealth(now_ms, self._wire.health.problem())], now_ms)
-        await self._resolver.ask_all_once()
+        await self._resolver.ask_once(list(self._books.open_orders()), insist=True)
         self._is_taken_in.set()
         return []
 

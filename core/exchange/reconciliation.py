@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from core.domain.errors import DataError, UnavailableError, VenueRejectedError, VenueUnknownError
+from core.domain.errors import DataError, UnavailableError, VenueBusyError, VenueRejectedError, VenueUnknownError
 from core.domain.operator import OperatorCommand, Verb
 from core.domain.orders import Order, OrderRole, OrderState, OrderType
 from core.domain.records import AdjustmentRecord, EquityRecord, FillRecord, Record
@@ -116,11 +116,20 @@ class Reconciler:
             await self._take_trades(symbol)
 
     async def protection(self, timeout_ms: int | None) -> None:
-        """Whether each position's stop rests at the exchange as it was ordered. `timeout_ms` is for each try to ask."""
+        """Whether each position's stop rests at the exchange as it was ordered. `timeout_ms` is for each try to ask.
+
+        In a rate limit every stop is asked for by itself, once: one answer tells what became of it, too.
+        """
         held = [symbol for symbol, s in self._books.trader.state.symbols.items() if s.lots]
-        if held:
-            before = [order for order in self._books.open_orders() if order.symbol in held and _is_resting_stop(order)]
-            self._check(before, await self._venue.open_rows(held, conditional_only=True, timeout_ms=timeout_ms))
+        if not held:
+            return
+        before = [order for order in self._books.open_orders() if order.symbol in held and _is_resting_stop(order)]
+        try:
+            rows = await self._venue.open_rows(held, conditional_only=True, protective=True, timeout_ms=timeout_ms)
+        except VenueBusyError:
+            await self._resolver.ask_once(before, insist=False)
+        else:
+            self._check(before, rows)
 
     def external_lots(self) -> dict[str, int]:
         """Signed lots that others hold on the account, as of the last look; flat symbols left out."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from core.domain.errors import DataError, UnavailableError, VenueBusyError, VenueRejectedError, VenueUnknownError
@@ -38,6 +39,10 @@ _TELL_UNKNOWN_MS = 120_000
 _WAITS_MS = (250, 500, 1000, 1000, 1000, 1000, 2000)
 _LATER_WAIT_MS = 5000
 _URGENT_WAIT_MS = 500
+_OVERDUE_WAIT_MS = 150
+"""Between two questions about an order that may stand for a bare position, and about an exit that is to be sent again
+as soon as the exchange says that it does not have it."""
+
 _MAX_ASKING = 8
 _FOR_EVER_MS = 1 << 62
 _PART = "orders"
@@ -121,22 +126,24 @@ class Resolver:
         log.info("cancel of %s of %s: %s", order.client_order_id, order.symbol, reason)
         self.ask(order)
 
-    async def ask_all_once(self) -> None:
-        """Ask about every open order now. What cannot be asked, or stays open, is asked for again by `run`."""
+    async def ask_once(self, orders: Iterable[Order], *, insist: bool) -> None:
+        """Ask about `orders` now. `run` asks again about what stays open, with `insist` also where nothing was told."""
         gate = asyncio.Semaphore(_MAX_ASKING)
 
         async def ask(order: Order) -> None:
             try:
                 async with gate:
                     seen = await self._venue.look(order, self._venue.protective_ms)
-                if seen is not None:
-                    await self._books.settle(order, seen, fetch=True)
+                is_settled = seen is not None and await self._books.settle(order, seen, fetch=True)
+                if not is_settled and order.client_order_id not in self._questions:
+                    self.ask(order)
             except _UNREAD as error:
                 log.warning("%s of %s could not be asked for: %s", order.client_order_id, order.symbol, error)
-                self.ask(order)
+                if insist:
+                    self.ask(order)
 
         async with asyncio.TaskGroup() as group:
-            for order in list(self._books.open_orders()):
+            for order in orders:
                 group.create_task(ask(order))
 
     async def run(self) -> None:
@@ -360,7 +367,11 @@ class Resolver:
             # An entry may be a position without a stop.
             wait_ms = min(wait_ms, _URGENT_WAIT_MS)
         dead_in_ms = self._venue.outbox.dead_ms(order) - now_ms
-        question.next_ms = now_ms + (min(wait_ms, dead_in_ms) if dead_in_ms > 0 else wait_ms)
+        if dead_in_ms > 0:
+            wait_ms = min(wait_ms, dead_in_ms)
+        elif order.role is OrderRole.EXIT and order.state is OrderState.UNKNOWN:
+            wait_ms = min(wait_ms, _OVERDUE_WAIT_MS)
+        question.next_ms = now_ms + wait_ms
 
     def _report(self) -> None:
         now_ms = self._clock.now_ms()

@@ -158,7 +158,12 @@ class ExchangeVenue:
                 return sorted(rows.values(), key=_by_time)
 
     async def open_rows(
-        self, symbols: Sequence[str] = (), *, conditional_only: bool = False, timeout_ms: int | None = None
+        self,
+        symbols: Sequence[str] = (),
+        *,
+        conditional_only: bool = False,
+        protective: bool = False,
+        timeout_ms: int | None = None,
     ) -> list[tuple[str, Row]]:
         """Every resting order, ours and others', with its symbol; of all symbols where none is named."""
         dialect = self.wire.dialect
@@ -169,7 +174,14 @@ class ExchangeVenue:
             for unified in wanted or [None]:
                 weight = 1 if unified else 40
                 rows = await self.wire.read(
-                    "fetch_open_orders", unified, None, None, dict(query), weight=weight, timeout_ms=timeout_ms
+                    "fetch_open_orders",
+                    unified,
+                    None,
+                    None,
+                    dict(query),
+                    weight=weight,
+                    protective=protective,
+                    timeout_ms=timeout_ms,
                 )
                 found += [(self.wire.symbol(str(row["symbol"])), row) for row in rows]
         return found

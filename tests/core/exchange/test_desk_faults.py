@@ -240,6 +240,25 @@ def test_a_question_that_a_busy_exchange_turned_away_is_asked_again_soon() -> No
     in_house(scene)
 
 
+def test_a_busy_exchange_is_pressed_for_what_became_of_an_exit_that_is_overdue() -> None:
+    async def scene(house: House) -> None:
+        await house.enter()
+        await house.pass_s(1)
+        house.weather.once("POST", "/fapi/v1/order", LOST)
+        house.weather.once("GET", "/fapi/v1/order", replaced(OVERLOAD_503), times=1_000)
+        await house.command(Verb.FLATTEN)
+        await house.pass_s(3.5)
+        before = house.weather.count("GET", "/fapi/v1/order")
+        await house.pass_s(3)
+        assert 12 <= house.weather.count("GET", "/fapi/v1/order") - before <= 24
+        house.weather.rules.clear()
+        await house.pass_s(1)
+        assert house.venue.position_lots(BTC) == 0
+        house.check_books()
+
+    in_house(scene)
+
+
 @pytest.mark.parametrize("out_ms", [1_500.0, 1_900.0, 2_500.0])
 def test_a_stop_that_was_sent_twice_is_not_withdrawn_before_its_first_try_can_arrive_no_more(out_ms: float) -> None:
     async def scene(house: House) -> None:
@@ -268,6 +287,53 @@ def test_a_stop_that_came_too_late_has_the_long_window_though_the_time_cannot_be
         assert windows[:2] == [str(SHORT_WINDOW_MS)] * 2
         assert set(windows[2:]) == {str(RECV_WINDOW_MS)}
         assert len(house.open_algos()) == 2
+        house.check_books()
+
+    in_house(scene)
+
+
+def withdraw_stop_by_hand(house: House) -> str:
+    """A human cancels our stop, and the private stream does not tell it. Returns its client id."""
+    deaf(house)
+    [stop] = [algo for algo in house.open_algos() if algo.type == "STOP_MARKET"]
+    house.venue.exchange.cancel_algo(stop, house.clock.now_ms())
+    return stop.client_id
+
+
+def resting_stops(house: House) -> list[str]:
+    return [algo.client_id for algo in house.open_algos() if algo.type == "STOP_MARKET"]
+
+
+def test_a_stop_that_a_human_withdrew_unheard_is_put_back_while_a_rate_limit_is_in_force() -> None:
+    async def scene(house: House) -> None:
+        await house.enter()
+        await house.pass_s(3)
+        busy = replaced(Answer(429, '{"code":-1003,"msg":"Too many requests"}', {**JSON, "Retry-After": "20"}))
+
+        def passes_what_protects(method: str, path: str, params: str) -> Fate | None:
+            return None if path.endswith(("/order", "/algoOrder")) else busy
+
+        house.weather.rules.append(passes_what_protects)
+        withdrawn = withdraw_stop_by_hand(house)
+        asked = house.weather.count("GET", "/openAlgoOrders") + house.weather.count("GET", "/algoOrder")
+        await house.pass_s(6)
+        assert [client_id for client_id in resting_stops(house) if client_id != withdrawn] != []
+        await house.pass_s(12)
+        spent = house.weather.count("GET", "/openAlgoOrders") + house.weather.count("GET", "/algoOrder") - asked
+        assert spent <= 15
+        house.check_books()
+
+    in_house(scene)
+
+
+def test_the_stops_are_read_back_out_of_the_reserve_of_the_rate_limit() -> None:
+    async def scene(house: House) -> None:
+        await house.enter()
+        await house.pass_s(3)
+        await house.wire.limiter.acquire(1_850, protective=True, patience_ms=0)
+        withdrawn = withdraw_stop_by_hand(house)
+        await house.pass_s(5)
+        assert [client_id for client_id in resting_stops(house) if client_id != withdrawn] != []
         house.check_books()
 
     in_house(scene)
