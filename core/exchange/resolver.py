@@ -206,7 +206,7 @@ class Resolver:
             canceling = cid in self._books.trader.state.symbols[order.symbol].canceling
             patience_ms = _CANCEL_AGAIN_MS if canceling else self._patience_ms(order)
             if self._venue.outbox.is_busy_with(cid):
-                patience_ms = 0
+                patience_ms = min(patience_ms, _ANSWER_DUE_MS)
             self._is_stirring = self._is_stirring or patience_ms < _FOR_EVER_MS
             if now_ms - since_ms >= patience_ms:
                 news[cid] = (order.state, order.filled_lots, now_ms)

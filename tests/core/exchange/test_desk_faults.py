@@ -240,6 +240,18 @@ def test_a_question_that_a_busy_exchange_turned_away_is_asked_again_soon() -> No
     in_house(scene)
 
 
+def test_an_order_that_is_known_to_rest_is_not_asked_for_over_and_over_while_its_answer_is_awaited() -> None:
+    async def scene(house: House) -> None:
+        house.weather.once("POST", "/algoOrder", UNANSWERED, times=2)
+        await house.enter()
+        await house.pass_s(3)
+        assert house.weather.count("GET", "/fapi/v1/algoOrder") <= 6
+        assert len(house.open_algos()) == 2
+        house.check_books()
+
+    in_house(scene)
+
+
 def test_a_busy_exchange_is_pressed_for_what_became_of_an_exit_that_is_overdue() -> None:
     async def scene(house: House) -> None:
         await house.enter()
