@@ -109,8 +109,8 @@ def real_time_parts(
     async def look_after(trader: Trader, stepper: Stepper) -> None:
         await watch(trader, stepper, clock)
 
-    async def tell_health(_: Trader, stepper: Stepper) -> None:
-        await health_watch(wire.health, stepper, clock)
+    async def tell_health(trader: Trader, stepper: Stepper) -> None:
+        await health_watch(wire.health, stepper, clock, tuple(trader.state.symbols))
 
     attendants: list[Attendant] = [follow_market, follow_time, tell_health]
     if desk is not None:

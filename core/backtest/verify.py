@@ -44,7 +44,7 @@ from core.recovery import ResumePoint, newest_first_prices, replay_cursors, resu
 from core.session import history_bars
 from core.starts import Rules, Start
 from core.trader import limits
-from core.trader.messages import Journal, Timer, TraderEvent, VenueHealth, WalletAdjustment, Watch
+from core.trader.messages import Alarm, Journal, Timer, TraderEvent, VenueHealth, WalletAdjustment, Watch
 from core.trader.restore import restore, set_marks
 from core.trader.trader import Trader
 
@@ -229,6 +229,10 @@ class _Replay:
                 event = WalletAdjustment(adjustment_id, time_ms, amount_usdt, what)
             case LimitRecord(told) if told.limit == limits.CONNECTION.name:
                 event = VenueHealth(told.time_ms, told.note)
+            case LimitRecord(told) if told.limit == limits.CONTRACT.name:
+                event = VenueHealth(told.time_ms, told.note, told.symbol)
+            case LimitRecord(told) if told.limit in limits.ALARMS:
+                event = Alarm(told.time_ms, told.limit, told.note, told.symbol)
             case WatchRecord(time_ms):
                 event = Watch(time_ms)
             case PredictionRecord(prediction):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from decimal import Decimal
 
 from core.clock import Clock
@@ -221,15 +222,16 @@ async def watch(trader: Trader, stepper: Stepper, clock: Clock) -> None:
         await stepper.step([Watch(now_ms)], now_ms)
 
 
-async def health_watch(health: Health, stepper: Stepper, clock: Clock) -> None:
-    """Tell the trader of the venue's health at once, which may clear what an earlier process left behind, and whenever
-    it changes."""
-    told: str | None = None
+async def health_watch(health: Health, stepper: Stepper, clock: Clock, symbols: Sequence[str] = ()) -> None:
+    """Tell the trader of the health of the venue and of each contract of `symbols` at once, which may clear what an
+    earlier process left behind, and whenever it changes."""
+    told: dict[str, str] = {}
     while True:
         health.changed.clear()
-        problem = health.problem()
-        if problem != told:
-            told = problem
-            now_ms = clock.now_ms()
-            await stepper.step([VenueHealth(now_ms, problem)], now_ms)
+        for symbol in ("", *symbols):
+            problem = health.problem(symbol)
+            if problem != told.get(symbol):
+                told[symbol] = problem
+                now_ms = clock.now_ms()
+                await stepper.step([VenueHealth(now_ms, problem, symbol)], now_ms)
         await health.changed.wait()

@@ -6,22 +6,28 @@ import asyncio
 
 
 class Health:
-    """Problems by part ("market stream", "account stream", "clock", "requests"); no problem, no entry."""
+    """Problems by part ("market stream", "account stream", "clock", "requests"); no problem, no entry.
+
+    A problem of one contract names its symbol, and forbids entries there alone.
+    """
 
     def __init__(self) -> None:
-        self._problems: dict[str, str] = {}
+        self._problems: dict[tuple[str, str], str] = {}
         self.changed = asyncio.Event()
 
-    def report(self, part: str, problem: str) -> None:
+    def report(self, part: str, problem: str, symbol: str = "") -> None:
         """Say what is wrong with `part` now, in a few words for the operator; empty when it is well again."""
-        if self._problems.get(part, "") == problem:
+        if self._problems.get((symbol, part), "") == problem:
             return
         if problem:
-            self._problems[part] = problem
+            self._problems[symbol, part] = problem
         else:
-            del self._problems[part]
+            del self._problems[symbol, part]
         self.changed.set()
 
-    def problem(self) -> str:
-        """All that is wrong, in one line; empty when all is well."""
-        return "; ".join(f"{part}: {problem}" for part, problem in sorted(self._problems.items()))
+    def problem(self, symbol: str = "") -> str:
+        """All that is wrong with the account or, where one is named, with a contract, in one line; empty when all is
+        well."""
+        return "; ".join(
+            f"{part}: {problem}" for (where, part), problem in sorted(self._problems.items()) if where == symbol
+        )

@@ -15,7 +15,7 @@ from core.trader.state import TraderState
 # Once blocked these stay so until the day turns or the operator resumes, whatever the figure does meanwhile.
 _STICKY = frozenset({"day_loss_usdt", "day_loss_pct", "losses_in_row", "drawdown"})
 _CLEARED_BY_DAY = frozenset({"day_loss_usdt", "day_loss_pct", "losses_in_row"})
-_CLEARED_BY_RESUME = frozenset({"losses_in_row", "drawdown", "books"})
+_CLEARED_BY_RESUME = frozenset({"losses_in_row", "drawdown", "books", "stop_refused", "second_engine"})
 _BLOCKING = frozenset({LimitEffect.NO_NEW_ENTRIES, LimitEffect.FLATTEN})
 
 

@@ -156,6 +156,30 @@ CONNECTION = LimitRule(
     "1 while anything between this engine and the venue is not well",
     warns=False,
 )
+CONTRACT = LimitRule(
+    "contract",
+    "problems",
+    LimitEffect.NO_NEW_ENTRIES,
+    "when what is wrong with the contract has passed",
+    "1 while the exchange, its rules or others on the account forbid entries in this contract",
+    warns=False,
+)
+STOP_REFUSED = LimitRule(
+    "stop_refused",
+    "refusals",
+    LimitEffect.NO_NEW_ENTRIES,
+    "when the operator resumes",
+    "protective stops that the exchange has refused for good",
+    warns=False,
+)
+SECOND_ENGINE = LimitRule(
+    "second_engine",
+    "orders",
+    LimitEffect.NO_NEW_ENTRIES,
+    "when the operator resumes, once no other engine trades on this key",
+    "orders on the account with ids of ours that this journal does not hold",
+    warns=False,
+)
 BOOKS = LimitRule(
     "books",
     "fills",
@@ -173,6 +197,9 @@ INVARIANT = LimitRule(
     warns=False,
 )
 
+ALARMS = frozenset({SECOND_ENGINE.name})
+"""Limits that fire by an alarm."""
+
 RULES: dict[str, LimitRule] = {
     rule.name: rule
     for rule in (
@@ -189,6 +216,9 @@ RULES: dict[str, LimitRule] = {
         STOP_DISTANCE,
         UNPROTECTED,
         CONNECTION,
+        CONTRACT,
+        STOP_REFUSED,
+        SECOND_ENGINE,
         BOOKS,
         INVARIANT,
     )

@@ -28,10 +28,23 @@ class Watch:
 
 @dataclass(frozen=True, slots=True)
 class VenueHealth:
-    """Whether the venue can be relied on; `problem` says why not, and is empty when it can."""
+    """Whether the venue can be relied on, as a whole or, where `symbol` is given, for one contract; `problem` says why
+    not, and is empty when it can."""
 
     time_ms: int
     problem: str
+    symbol: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """Something about the venue that only an operator can judge: `limit`, by its name, forbids entries in `symbol`, or
+    everywhere, until he resumes. `note` says what was seen."""
+
+    time_ms: int
+    limit: str
+    note: str
+    symbol: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +87,7 @@ TraderEvent = (
     | Timer
     | Watch
     | VenueHealth
+    | Alarm
     | WalletAdjustment
     | Prediction
     | OrderUpdate

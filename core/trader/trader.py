@@ -61,7 +61,7 @@ from core.trader.guard import Guard
 from core.trader.intents import entry_order
 from core.trader.ledger import ZERO
 from core.trader.limits import Reading
-from core.trader.messages import Command, Journal, Timer, TraderEvent, VenueHealth, WalletAdjustment, Watch
+from core.trader.messages import Alarm, Command, Journal, Timer, TraderEvent, VenueHealth, WalletAdjustment, Watch
 from core.trader.protection import Protection
 from core.trader.sending import cancel, cancel_entries, journalled, leave, place
 from core.trader.state import DAY_MS, SymbolState, TraderState
@@ -90,6 +90,7 @@ class Trader:
             Timer: self._on_timer,
             Watch: self._on_watch,
             VenueHealth: self._on_health,
+            Alarm: self._on_alarm,
             WalletAdjustment: self._on_wallet,
             Prediction: self._on_prediction,
             OrderUpdate: self._on_update,
@@ -239,12 +240,22 @@ class Trader:
         if order.role is OrderRole.ENTRY and s.trade is not None and s.trade.trade_id != order.trade_id:
             return self._exit(s, ExitReason.REVERSAL, update.time_ms)
         if order.role is OrderRole.STOP:
+            commands = self._note_refused_stop(order, update)
             if order.filled_lots or update.kind is RejectKind.WOULD_TRIGGER:
-                return self._exit(s, ExitReason.STOP, update.time_ms)
-            return self.protection.restore(s, update.time_ms)
+                return commands + self._exit(s, ExitReason.STOP, update.time_ms)
+            return commands + self.protection.restore(s, update.time_ms)
         if order.role is OrderRole.TARGET and order.state is OrderState.REJECTED:
             return self._exit(s, ExitReason.TARGET, update.time_ms)
         return []
+
+    def _note_refused_stop(self, order: Order, update: OrderUpdate) -> list[Command]:
+        """Where the venue refuses a stop for good, the next position would be left without one, too."""
+        if order.state is not OrderState.REJECTED:
+            return []
+        fired = self.guard.check(
+            limits.STOP_REFUSED, order.symbol, 1.0, 1.0, breached=True, now_ms=update.time_ms, note=update.reason
+        )
+        return journalled(fired)
 
     def _on_fill(self, fill: Fill) -> list[Command]:
         if self.state.ledger.has_fill(fill.symbol, fill.fill_id):
@@ -331,14 +342,20 @@ class Trader:
         problem = health.problem
         return journalled(
             self.guard.check(
-                limits.CONNECTION,
-                "",
+                limits.CONTRACT if health.symbol else limits.CONNECTION,
+                health.symbol,
                 1.0 if problem else 0.0,
                 1.0,
                 breached=bool(problem),
                 now_ms=health.time_ms,
                 note=problem,
             )
+        )
+
+    def _on_alarm(self, alarm: Alarm) -> list[Command]:
+        rule = limits.RULES[alarm.limit]
+        return journalled(
+            self.guard.check(rule, alarm.symbol, 1.0, 1.0, breached=True, now_ms=alarm.time_ms, note=alarm.note)
         )
 
     def _on_watch(self, watch: Watch) -> list[Command]:

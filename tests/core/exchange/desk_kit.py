@@ -151,7 +151,7 @@ class House:
         async with asyncio.TaskGroup() as group:
             group.create_task(self.desk.run(self.trader, self.stepper))
             group.create_task(watch(self.trader, self.stepper, clock))
-            group.create_task(health_watch(self.health, self.stepper, clock))
+            group.create_task(health_watch(self.health, self.stepper, clock, self.symbols))
             await self.desk.reconcile(self.trader, self.exchange_venue, self.stepper, clock.now_ms())
 
     async def stop(self) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from core.domain.errors import RejectKind
 from core.domain.market import MINUTE_MS
 from core.domain.operator import LimitEffect, LimitEvent, Verb
 from core.domain.orders import OrderRole, OrderState
@@ -15,7 +16,7 @@ from core.domain.records import AdjustmentRecord, LimitRecord, SignalRecord
 from core.domain.trading import ExitReason, SignalAction
 from core.settings import LimitSettings, Settings
 from core.trader.limits import RULES, level
-from core.trader.messages import Command, VenueHealth, WalletAdjustment
+from core.trader.messages import Alarm, Command, VenueHealth, WalletAdjustment
 from core.trader.restore import restore
 from core.trader.state import DAY_MS
 from tests.core.trader.desk import BTC, DAY0_MS, ETH, NOON_MS, XRP, Desk, canceled, make_trader, placed, records
@@ -693,3 +694,76 @@ def test_an_entry_whose_outcome_is_unknown_counts_in_full_against_the_others() -
     desk.update(entry, OrderState.UNKNOWN, "timed out")
     lots = entry_lots(desk.predict(20, ETH))
     assert desk.book(ETH).mark * lots * 0.001 == pytest.approx(4_000 - 41 * 60, abs=2.5)
+
+
+def test_contract_blocks_its_symbol_alone() -> None:
+    desk = make_desk()
+    desk.minute()
+    commands = desk.handle(VenueHealth(desk.now_ms, "others hold 0.010 here", BTC))
+    (event,) = (record.event for record in records(commands, LimitRecord))
+    assert (event.limit, event.symbol, event.fired, event.note) == ("contract", BTC, True, "others hold 0.010 here")
+    assert desk.trader.guard.halts() == ("contract:BTCUSDT",)
+    assert entry_lots(desk.predict(20)) == 0
+    assert entry_lots(desk.predict(20, ETH)) > 0
+
+
+def test_contract_clears_when_its_problem_has_passed() -> None:
+    desk = make_desk()
+    desk.handle(VenueHealth(desk.now_ms, "others hold 0.010 here", BTC))
+    assert len(desk.handle(VenueHealth(desk.now_ms, "", BTC))) == 1
+    assert_cleared(desk, "contract", BTC)
+    desk.minute()
+    assert entry_lots(desk.predict(20)) > 0
+
+
+def refuse_the_stop(desk: Desk, kind: RejectKind) -> None:
+    """A position whose stop is refused for good, until it is closed."""
+    stop, target = placed(desk.enter())
+    desk.accept(target)
+    desk.update(stop, OrderState.SENT)
+    orders = placed(desk.update(stop, OrderState.REJECTED, "no more stops (-4045)", kind))
+    while orders[-1].role is OrderRole.STOP:
+        orders = placed(desk.reject(orders[-1]))
+    desk.accept(orders[-1])
+    desk.fill(orders[-1])
+    desk.update(target, OrderState.CANCELED)
+
+
+@pytest.mark.parametrize("kind", list(RejectKind))
+def test_stop_refused_blocks_its_symbol_by_whatever_code(kind: RejectKind) -> None:
+    desk = make_desk()
+    refuse_the_stop(desk, kind)
+    event = assert_fired(desk, "stop_refused", LimitEffect.NO_NEW_ENTRIES, BTC)
+    assert event.note == "no more stops (-4045)"
+    for _ in range(10):
+        desk.minute()
+        assert entry_lots(desk.predict(20)) == 0
+    assert entry_lots(desk.predict(20, ETH)) > 0
+
+
+def test_stop_refused_clears_when_the_operator_resumes() -> None:
+    desk = make_desk()
+    refuse_the_stop(desk, RejectKind.OTHER)
+    for _ in range(10):
+        desk.minute()
+    desk.operator(Verb.RESUME)
+    assert_cleared(desk, "stop_refused", BTC)
+    assert entry_lots(desk.predict(20)) > 0
+
+
+def test_second_engine_blocks_all_entries() -> None:
+    desk = make_desk()
+    desk.minute()
+    assert len(desk.handle(Alarm(desk.now_ms, "second_engine", "qd12 of BTCUSDT is not of this journal"))) == 1
+    assert_fired(desk, "second_engine", LimitEffect.NO_NEW_ENTRIES)
+    assert desk.handle(Alarm(desk.now_ms, "second_engine", "another")) == []
+    assert entry_lots(desk.predict(20)) == entry_lots(desk.predict(20, ETH)) == 0
+
+
+def test_second_engine_clears_when_the_operator_resumes() -> None:
+    desk = make_desk()
+    desk.handle(Alarm(desk.now_ms, "second_engine", "qd12 of BTCUSDT is not of this journal"))
+    desk.operator(Verb.RESUME)
+    assert_cleared(desk, "second_engine")
+    desk.minute()
+    assert entry_lots(desk.predict(20)) > 0
