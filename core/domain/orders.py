@@ -39,6 +39,11 @@ class OrderRole(StrEnum):
     TARGET = "target"
     EXIT = "exit"
     LIQUIDATION = "liquidation"
+    OUTSIDE = "closed outside"
+
+
+OUTSIDE_PREFIX = "outside-"
+"""How the ids of orders begin that stand for what others did to a position of ours: they were never placed by us."""
 
 
 class OrderState(StrEnum):
@@ -56,6 +61,8 @@ class OrderState(StrEnum):
     def is_terminal(self) -> bool:
         return self in TERMINAL_STATES
 
+
+_HEX = frozenset("0123456789abcdef")
 
 TERMINAL_STATES = frozenset({OrderState.FILLED, OrderState.CANCELED, OrderState.REJECTED, OrderState.EXPIRED})
 RESTING_STATES = frozenset({OrderState.ACCEPTED, OrderState.PARTIALLY_FILLED})
@@ -228,7 +235,17 @@ def with_state(
     )
 
 
+ID_PREFIX, _ID_DIGEST = "qd", 12
+"""By which an order of this program is known among those of others on the account."""
+
+
+def is_made_here(client_order_id: str) -> bool:
+    """Whether the id has the form of `make_client_order_id`, whichever engine made it."""
+    digits = client_order_id.removeprefix(ID_PREFIX)
+    return len(digits) == 2 * _ID_DIGEST and len(client_order_id) > len(digits) and set(digits) <= _HEX
+
+
 def make_client_order_id(account: str, symbol: str, decision_ms: int, leg: str, attempt: int) -> str:
     """A pure function of the intent, so that a resend can never become a second order (36 characters at most)."""
     text = f"{account}|{symbol}|{decision_ms}|{leg}|{attempt}"
-    return "qd" + hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
+    return ID_PREFIX + hashlib.blake2b(text.encode(), digest_size=_ID_DIGEST).hexdigest()

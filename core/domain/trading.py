@@ -21,6 +21,7 @@ class ExitReason(StrEnum):
     LIMIT = "limit"
     LIQUIDATION = "liquidation"
     UNPROTECTED = "unprotected"
+    OUTSIDE = "closed outside"
 
 
 @dataclass(frozen=True, slots=True)

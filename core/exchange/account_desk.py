@@ -14,9 +14,11 @@ from core.domain.records import AdjustmentRecord
 from core.exchange.account_setup import set_up_account
 from core.exchange.account_stream import AccountStream
 from core.exchange.books import Books
+from core.exchange.close_net import NetCloser
 from core.exchange.health import Health
 from core.exchange.incoming import Incoming
 from core.exchange.known_orders import is_exchange_made
+from core.exchange.outside import Outside
 from core.exchange.reconciliation import UNREAD, ExternalOrder, Reconciler
 from core.exchange.resolver import FILLS_DUE_MS, Resolver
 from core.exchange.venue import ExchangeVenue
@@ -33,6 +35,10 @@ _WATCH_S = 0.5
 _IDLE_WATCH_S = 5.0
 _PROTECTION_S = 3.0
 _PROTECTION_AGAIN_S = 0.5
+_POSITIONS_S = 5.0
+_IDLE_POSITIONS_S = 1.0
+_LOOK_AGAIN_S = 0.5
+_LOOKS = 10
 _PREPARE_AGAIN_S = 30.0
 _SOON_S = 0.5
 _PART = "reconciliation"
@@ -63,7 +69,7 @@ class AccountDesk:
         if self._reconciler is None:
             return {}
         rules = self._venue.instruments
-        return {symbol: rules[symbol].qty(lots) for symbol, lots in self._reconciler.external_lots().items()}
+        return {symbol: rules[symbol].qty(lots) for symbol, lots in self._outside.lots.items()}
 
     async def prepare(self) -> None:
         """Set the account up. Raises RefusedError where it cannot be brought into the form that is asked for."""
@@ -95,6 +101,7 @@ class AccountDesk:
             group.create_task(self._follow_stream())
             group.create_task(self._reconcile())
             group.create_task(self._look_after_stops())
+            group.create_task(self._look_for_others())
             if self._prepares_beside:
                 group.create_task(self._prepare_beside())
 
@@ -112,14 +119,14 @@ class AccountDesk:
                 return
 
     async def flatten_external(self, symbol: str) -> str:
-        """Cancel what others placed on `symbol` and close what they hold, at market: only ever when the operator asks
-        for it. Returns what was done.
+        """Close the whole position of `symbol`, with what others hold of it, and cancel what they placed: only ever
+        when the operator asks for it. Returns what was done and what is left.
 
         Raises VenueRejectedError, VenueUnknownError and UnavailableError.
         """
         if self._reconciler is None:
             raise UnavailableError("the account has not been read yet")
-        return await self._reconciler.flatten_external(symbol)
+        return await NetCloser(self._books, self._outside, symbol).close()
 
     def _tie(self, trader: Trader, stepper: Stepper) -> None:
         if self._reconciler is not None:
@@ -130,8 +137,11 @@ class AccountDesk:
         self._incoming = Incoming(self._books)
         self._incoming.on_order = self._take_held
         self._resolver = Resolver(self._books, self._incoming)
-        self._reconciler = Reconciler(self._books, self._incoming, self._resolver)
+        self._outside = Outside(self._books, self._incoming)
+        self._books.on_nothing_to_reduce = self._incoming.on_others = self._outside.ask
+        self._reconciler = Reconciler(self._books, self._incoming, self._resolver, self._outside)
         self._reconciler.restore(self._venue.records)
+        self._outside.restore(self._venue.records)
         for order in self._books.open_orders():
             self._resolver.ask(order)
         self._venue.records = ()
@@ -161,6 +171,7 @@ class AccountDesk:
             if is_exchange_made(self._wire.dialect.client_id(row)):
                 self._look_soon.set()  # ccxt does not take the executions of a liquidation for trades.
             self._incoming.hold(symbol, row)
+            await self._books.note_stranger(symbol, row)
             return
         await self._take_order(order, row)
         await self._incoming.recognise()
@@ -211,6 +222,29 @@ class AccountDesk:
             except UNREAD as error:
                 was_read = False
                 log.warning("the stops could not be read back: %s", error)
+
+    async def _look_for_others(self) -> None:
+        """Look at the positions at every sign of others, and while anything is held also without: a sign may be
+        lost."""
+        await self._is_taken_in.wait()
+        while True:
+            is_held = any(s.lots for s in self._books.trader.state.symbols.values())
+            try:
+                async with asyncio.timeout(_POSITIONS_S if is_held else _IDLE_POSITIONS_S):
+                    await self._outside.asked.wait()
+            except TimeoutError:
+                if not is_held:
+                    continue
+            self._outside.asked.clear()
+            for _ in range(_LOOKS):
+                try:
+                    if await self._outside.look():
+                        break
+                except UNREAD as error:
+                    log.warning("the positions could not be read: %s", error)
+                await asyncio.sleep(_LOOK_AGAIN_S)
+            else:
+                self._look_soon.set()
 
 
 async def watch(trader: Trader, stepper: Stepper, clock: Clock) -> None:

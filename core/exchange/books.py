@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 
 from core.clock import Clock
@@ -14,19 +15,22 @@ from core.exchange.translate import Seen
 from core.exchange.venue import ExchangeVenue
 from core.exchange.wire import Row
 from core.stepper import Stepper
-from core.trader.messages import TraderEvent
+from core.trader.limits import SECOND_ENGINE
+from core.trader.messages import Alarm, TraderEvent
 from core.trader.trader import Trader
 
 log = logging.getLogger("quarterdeck.exchange")
 
 _UNTOLD = frozenset({OrderState.INTENT, OrderState.SENT, OrderState.UNKNOWN})
 _PART = "account data"
+_KEEP_STRANGERS = 1000
 
 
 class Books:
     """What the trader holds to be true of its orders, and how it is told what the exchange says.
 
     `version` counts what it was told: two readings of the account can be compared where it did not move between them.
+    `agreed_ms` is until when they are known to agree with the exchange.
     """
 
     def __init__(self, venue: ExchangeVenue, trader: Trader, stepper: Stepper, clock: Clock) -> None:
@@ -35,6 +39,9 @@ class Books:
         self._stepper = stepper
         self._clock = clock
         self._told = 0
+        self._strangers: deque[str] = deque(maxlen=_KEEP_STRANGERS)
+        self.agreed_ms = clock.now_ms()
+        self.on_nothing_to_reduce: Callable[[], None] = _pass
         self.newest_fill_ms = 0
         self.fill_was_asked_for: Callable[[Fill], None] = _forget
 
@@ -65,8 +72,9 @@ class Books:
             and (s.lots > 0) == (order.side.sign < 0)
         )
 
-    async def tell(self, event: TraderEvent) -> None:
-        """Take in one event. What the order's state cannot take is logged, and found by reconciliation."""
+    async def tell(self, event: TraderEvent, extra: Sequence[AdjustmentRecord] = ()) -> None:
+        """Take in one event, and make `extra` durable with it. What the order's state cannot take is logged, and found
+        by reconciliation."""
         events: list[TraderEvent] = [event]
         now_ms = self._clock.now_ms()
         if isinstance(event, OrderUpdate | Fill):
@@ -79,7 +87,7 @@ class Books:
         if isinstance(event, Fill):
             self.newest_fill_ms = max(self.newest_fill_ms, event.time_ms)
         try:
-            await self._stepper.step(events, now_ms)
+            await self._stepper.step(events, now_ms, extra)
         except InvalidTransitionError as error:
             log.error("an event that cannot be: %s", error)
             self.venue.wire.health.report(_PART, str(error))
@@ -100,6 +108,18 @@ class Books:
     ) -> None:
         now_ms = self._clock.now_ms()
         await self.tell(OrderUpdate(order.client_order_id, order.symbol, state, now_ms, venue_order_id, reason, kind))
+        if kind is RejectKind.REDUCE_ONLY:
+            self.on_nothing_to_reduce()
+
+    async def note_stranger(self, symbol: str, row: Row) -> None:
+        """Raise the alarm, once for each order, where an order row is of another engine on the same key."""
+        client_id = self.venue.known.stranger(row)
+        if not client_id or client_id in self._strangers:
+            return
+        self._strangers.append(client_id)
+        note = f"another engine trades on this key: an order of {symbol} is not of this journal ({client_id})"
+        log.error("%s", note)
+        await self.tell(Alarm(self._clock.now_ms(), SECOND_ENGINE.name, note))
 
     async def record(self, adjustments: Sequence[AdjustmentRecord]) -> None:
         if adjustments:
@@ -143,6 +163,10 @@ class Books:
         if seen.state.is_terminal and seen.state is not OrderState.FILLED and self.is_open(now):
             await self.update(now, seen.state, seen.reason, seen.venue_order_id)
         return seen.state is not OrderState.FILLED or not self.is_open(now)
+
+
+def _pass() -> None:
+    """Nobody looks at the position."""
 
 
 def _forget(fill: Fill) -> None:

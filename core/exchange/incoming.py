@@ -32,6 +32,7 @@ class Incoming:
         self._waiting: OrderedDict[tuple[str, str], tuple[str, Row]] = OrderedDict()
         self._held: OrderedDict[tuple[str, str], Row] = OrderedDict()
         self.on_order: Callable[[Row], Awaitable[None]] = _leave
+        self.on_others: Callable[[], None] = _pass
         self._tries: dict[tuple[str, str], tuple[int, int]] = {}
 
     @property
@@ -53,6 +54,8 @@ class Incoming:
                 await self._book_forced(client_id, symbol, row)
             elif not self._venue.known.is_others(symbol, str(row.get("order") or "")):
                 self._keep(symbol, row)
+            elif not asked:
+                self.on_others()
 
     def hold(self, symbol: str, row: Row) -> None:
         """Keep the newest row of an order that is not known: it may be the child of one that has just triggered."""
@@ -112,6 +115,7 @@ class Incoming:
             if found is not None:
                 ours = known.of_order_row(symbol, found)
                 client_id = self._venue.wire.dialect.client_id(found)
+                await self._books.note_stranger(symbol, found)
                 if ours is not None:
                     known.learn_venue_id(ours, venue_id)
                     return True
@@ -124,6 +128,7 @@ class Incoming:
             return False
         log.info("order %s of %s is not ours: its trades are not booked", venue_id, symbol)
         known.set_aside(symbol, venue_id)
+        self.on_others()
         return True
 
     def _candidates(self, symbol: str, side: str) -> list[Order]:
@@ -179,6 +184,10 @@ class Incoming:
         if len(self._waiting) > _MAX_WAITING:
             (where, trade_id), _ = self._waiting.popitem(last=False)
             log.error("too many trades of unknown orders wait: %s of %s is left to reconciliation", trade_id, where)
+
+
+def _pass() -> None:
+    """Nobody looks for what others did."""
 
 
 async def _leave(row: Row) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 
-from core.domain.orders import Order
+from core.domain.orders import Order, is_made_here
 from core.exchange.wire import Dialect, Row
 
 _KEEP = 1000
@@ -18,7 +18,8 @@ def is_exchange_made(client_id: str) -> bool:
 
 
 class KnownOrders:
-    """The newest orders of ours, and of others those that were looked into; the oldest go first, but no open one.
+    """The newest orders of ours, and of others those that were looked into; the oldest go first, but no open one. Of
+    the ids of ours none is forgotten.
 
     `is_open` is whether an order of ours still works at the exchange.
     """
@@ -30,8 +31,10 @@ class KnownOrders:
         self._venue_ids: dict[str, tuple[str, ...]] = {}
         self._by_venue_id: dict[tuple[str, str], str] = {}
         self._others: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._ids: set[str] = set()
 
     def learn(self, order: Order) -> None:
+        self._ids.add(order.client_order_id)
         self._ours[order.client_order_id] = order
         self._ours.move_to_end(order.client_order_id)
         if len(self._ours) > _KEEP:
@@ -47,6 +50,11 @@ class KnownOrders:
             for venue_id in self._venue_ids.pop(cid, ()):
                 self._by_venue_id.pop((order.symbol, venue_id), None)
             return
+
+    def stranger(self, row: Row) -> str:
+        """The client id of an order row that is of this program, but of another journal than ours; else empty."""
+        client_id = self._dialect.client_id(row)
+        return client_id if is_made_here(client_id) and client_id not in self._ids else ""
 
     def learn_venue_id(self, order: Order, venue_id: str) -> None:
         """Fills under `venue_id` are of `order`."""

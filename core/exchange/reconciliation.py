@@ -6,18 +6,19 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 
 from core.domain.errors import DataError, UnavailableError, VenueBusyError, VenueRejectedError, VenueUnknownError
 from core.domain.operator import OperatorCommand, Verb
-from core.domain.orders import Order, OrderRole, OrderState, OrderType
+from core.domain.orders import RESTING_STATES, Order, OrderRole
 from core.domain.records import AdjustmentRecord, EquityRecord, FillRecord, Record
 from core.domain.trading import EXACT
 from core.exchange import translate
 from core.exchange.books import Books
 from core.exchange.income import Income
 from core.exchange.incoming import Incoming
+from core.exchange.outside import Gap, Outside, is_moving
 from core.exchange.resolver import Resolver
 from core.exchange.wire import Row
 from core.recovery import LOTS
@@ -25,15 +26,14 @@ from core.trader.messages import WalletAdjustment
 
 log = logging.getLogger("quarterdeck.exchange")
 
-EXTERNAL_LOTS = "external position lots"
 UNREAD = (UnavailableError, VenueUnknownError, VenueRejectedError, DataError)
 
 _CONFIRM_S = 1.5
-_ROUNDS = 6
+_CONFIRMATIONS = 3
+_ROUNDS = 8
 _OVERLAP_MS = 10_000
 _FUNDING_SETTLES_MS = 60_000
 _HOUR_MS = 3_600_000
-_SETTLED = frozenset({OrderState.ACCEPTED, OrderState.PARTIALLY_FILLED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +50,9 @@ class ExternalOrder:
 
 @dataclass(frozen=True, slots=True)
 class _Difference:
-    """What the exchange has beyond the books: lots by symbol, those of others left out, and USDT."""
+    """What the exchange has beyond the books: in positions, less what others are known to hold, and in USDT."""
 
-    lots: dict[str, int] = field(default_factory=dict)
+    gaps: tuple[Gap, ...] = ()
     wallet_usdt: Decimal = translate.ZERO
     newest_fill_ms: int = 0
 
@@ -60,28 +60,25 @@ class _Difference:
 class Reconciler:
     """`once` compares everything; `protection` looks at the stops alone."""
 
-    def __init__(self, books: Books, incoming: Incoming, resolver: Resolver) -> None:
+    def __init__(self, books: Books, incoming: Incoming, resolver: Resolver, outside: Outside) -> None:
         self._books = books
         self._venue = books.venue
         self._incoming = incoming
         self._resolver = resolver
+        self._outside = outside
         self._income = Income(books)
         self._clock = books.venue.wire.clock
-        self._external_lots: dict[str, int] = {}
         self._is_new = True
-        self._agreed_ms = self._clock.now_ms()
         self._trades_from_ms: dict[str, int] = {}
         self._suspects: dict[str, str] = {}
         self.external: tuple[ExternalOrder, ...] = ()
 
     def restore(self, records: Sequence[Record]) -> None:
-        """Learn from the journal what others held on the account, and until when the books were known to agree."""
+        """Learn from the journal until when the books were known to agree."""
         self._is_new = not any(isinstance(record, EquityRecord | FillRecord) for record in records)
-        times = [self._agreed_ms] if self._is_new else []
+        times = [self._books.agreed_ms] if self._is_new else []
         for record in records:
             match record:
-                case AdjustmentRecord(symbol=symbol, what=what, theirs=theirs) if what == EXTERNAL_LOTS:
-                    self._external_lots[symbol] = int(theirs)
                 case EquityRecord(sample):
                     times.append(sample.time_ms)
                 case FillRecord(fill):
@@ -90,22 +87,27 @@ class Reconciler:
                     self._books.newest_fill_ms = max(self._books.newest_fill_ms, fill.time_ms)
                 case _:
                     pass
-        self._agreed_ms = max(times) - _OVERLAP_MS
-        self._income.restore(records, self._agreed_ms)
+        self._books.agreed_ms = max(times) - _OVERLAP_MS
+        self._income.restore(records, self._books.agreed_ms)
 
     async def once(self) -> list[AdjustmentRecord]:
         """Orders, then trades, then positions and wallet. Returns what was found and could not be explained.
 
         Raises UnavailableError, VenueUnknownError, VenueRejectedError or DataError where the account cannot be read.
         """
+        unexplained: _Difference | None = None
+        seen = 0
         for _ in range(_ROUNDS):
             await self.take_in()
             found = await self._compare()
-            if found is not None and not (found.lots or found.wallet_usdt):
+            if found is not None and not (found.gaps or found.wallet_usdt):
                 return []
+            if found is not None and not await self._explain(found):
+                seen = seen + 1 if found == unexplained else 1
+                unexplained = found
+                if seen > (_CONFIRMATIONS if found.gaps else 1):
+                    return await self._account_for(found)
             await asyncio.sleep(_CONFIRM_S)
-            if found is not None and found == await self._compare() and not await self._explain(found):
-                return await self._account_for(found)
         log.info("the account moved all the while: positions and wallet are compared later")
         return []
 
@@ -131,29 +133,6 @@ class Reconciler:
         else:
             self._check(before, rows)
 
-    def external_lots(self) -> dict[str, int]:
-        """Signed lots that others hold on the account, as of the last look; flat symbols left out."""
-        return {symbol: lots for symbol, lots in self._external_lots.items() if lots}
-
-    async def flatten_external(self, symbol: str) -> str:
-        """Cancel the orders of others on `symbol` and close their share of the position at market."""
-        wire, instrument = self._venue.wire, self._venue.instruments[symbol]
-        unified, canceled = wire.unified(symbol), 0
-        for _, row in await self._venue.open_rows([symbol]):
-            if self._venue.known.of_order_row(symbol, row) is None:
-                params = {"trigger": True} if translate.is_conditional_row(row) else {}
-                await wire.send("cancel_order", str(row["id"]), unified, params, protective=True)
-                canceled += 1
-        net = (await self._venue.positions_lots()).get(symbol, 0)
-        theirs = net - self._books.trader.state.symbols[symbol].lots
-        lots = min(abs(theirs), abs(net)) if theirs * net > 0 else 0
-        if lots:
-            side = "sell" if net > 0 else "buy"
-            amount = f"{instrument.lot_size * lots:f}"
-            params = {"reduceOnly": True}
-            await wire.send("create_order", unified, "market", side, amount, None, params, protective=True)
-        return f"{symbol}: {canceled} orders of others canceled, {lots} lots of theirs closed"
-
     def _active(self) -> list[str]:
         """Where anything of ours can have been traded."""
         return [symbol for symbol, s in self._books.trader.state.symbols.items() if s.lots or s.orders]
@@ -172,16 +151,18 @@ class Reconciler:
 
     def _oldest_ms(self, symbol: str) -> int:
         orders = self._books.trader.state.symbols[symbol].orders.values()
-        return min([order.created_ms for order in orders], default=self._agreed_ms)
+        return min([order.created_ms for order in orders], default=self._books.agreed_ms)
 
     async def _orders(self) -> None:
-        before = [order for order in self._books.open_orders() if order.state in _SETTLED]
+        before = [order for order in self._books.open_orders() if order.state in RESTING_STATES]
         rows = await self._venue.open_rows()
         self.external = tuple(
             _external(symbol, row)
             for symbol, row in rows
             if symbol not in self._venue.instruments or self._venue.known.of_order_row(symbol, row) is None
         )
+        for symbol, row in rows:
+            await self._books.note_stranger(symbol, row)
         listed = self._check(before, rows)
         for order, row in listed:
             seen = self._books.seen(order, row)
@@ -235,76 +216,37 @@ class Reconciler:
         version, now_ms = self._books.version, self._clock.now_ms()
         theirs = await self._venue.positions_lots()
         wallet = await self._venue.wallet_usdt()
-        if self._books.version != version or self._incoming.waits or any(map(_is_moving, self._books.open_orders())):
+        if self._books.version != version or self._incoming.waits or any(map(is_moving, self._books.open_orders())):
             return None
-        state = self._books.trader.state
         if self._is_new:
-            await self._note_first(theirs)
-        lots = {
-            symbol: left
-            for symbol, s in state.symbols.items()
-            if (left := theirs.get(symbol, 0) - s.lots - self._external_lots.get(symbol, 0))
-        }
-        money = EXACT.subtract(wallet, state.ledger.wallet_usdt)
-        if not lots and not money:
-            self._agreed_ms = now_ms
-        return _Difference(lots, money, self._books.newest_fill_ms)
-
-    async def _note_first(self, theirs: dict[str, int]) -> None:
-        """What is on an account before the first order of ours is another's."""
-        self._is_new = False
-        for symbol, lots in theirs.items():
-            ours = self._books.trader.state.symbols[symbol].lots
-            await self._note_external(symbol, lots - ours, "first")
-
-    async def _note_external(self, symbol: str, lots: int, ref: str) -> None:
-        before = self._external_lots.get(symbol, 0)
-        if lots == before:
-            return
-        self._external_lots[symbol] = lots
-        record = AdjustmentRecord(
-            f"external-{symbol}-{ref}", self._clock.now_ms(), symbol, EXTERNAL_LOTS, str(before), str(lots)
-        )
-        log.warning("%s: others hold %d lots on this account, %d before", symbol, lots, before)
-        await self._books.record([record])
+            # What is on an account before the first order of ours is another's.
+            self._is_new = False
+            await self._outside.note_first(theirs)
+        gaps = tuple(self._outside.gaps(theirs))
+        money = EXACT.subtract(wallet, self._books.trader.state.ledger.wallet_usdt)
+        if not gaps and not money:
+            self._books.agreed_ms = now_ms
+        return _Difference(gaps, money, self._books.newest_fill_ms)
 
     async def _explain(self, found: _Difference) -> bool:
         """Whether something was found that explains a part of the difference: then everything is compared anew."""
         version = self._books.version
-        for symbol, lots in found.lots.items():
-            rows = await self._take_trades(symbol, self._agreed_ms)
-            if self._books.version != version or self._incoming.waits:
-                return True
-            others = [row for row in rows if self._is_others(symbol, row) and int(row["timestamp"]) > self._agreed_ms]
-            moved = sum(
-                translate.lots_of(row["amount"], self._venue.instruments[symbol]) * (1 if row["side"] == "buy" else -1)
-                for row in others
-            )
-            if others and moved == lots:
-                before = self._external_lots.get(symbol, 0)
-                await self._note_external(symbol, before + lots, str(others[-1]["id"]))
-                return True
+        explained = [await self._outside.explain(gap) for gap in found.gaps]
         if found.wallet_usdt:
-            await self._income.take_funding(self._external_lots)
-        return self._books.version != version
-
-    def _is_others(self, symbol: str, row: Row) -> bool:
-        known = self._venue.known
-        return known.of_trade_row(symbol, row) is None and known.is_others(symbol, str(row.get("order") or ""))
+            await self._income.take_funding(self._outside.lots)
+        return any(explained) or self._books.version != version
 
     async def _account_for(self, found: _Difference) -> list[AdjustmentRecord]:
         """Settle in the exchange's favour what nothing explains, visibly."""
-        adjustments = []
-        for symbol, lots in found.lots.items():
-            ours = self._books.trader.state.symbols[symbol].lots
-            theirs = ours + self._external_lots.get(symbol, 0) + lots
-            what = f"position lots-{symbol}-{found.newest_fill_ms}-{ours}-{theirs}"
-            adjustments.append(AdjustmentRecord(what, self._clock.now_ms(), symbol, LOTS, str(ours), str(theirs)))
+        adjustments, now_ms = [], self._clock.now_ms()
+        for gap in found.gaps:
+            ours, theirs = str(gap.ours_lots), str(gap.net_lots - gap.others_lots)
+            what = f"{LOTS}-{gap.symbol}-{now_ms}"
+            adjustments.append(AdjustmentRecord(what, now_ms, gap.symbol, LOTS, ours, theirs))
+            log.error("%s: %s lots in the books, %s at the exchange", gap.symbol, ours, theirs)
         await self._books.record(adjustments)
-        for record in adjustments:
-            log.error("%s: %s lots in the books, %s at the exchange", record.symbol, record.ours, record.theirs)
-            lots = self._external_lots.get(record.symbol, 0) + found.lots[record.symbol]
-            await self._note_external(record.symbol, lots, record.adjustment_id)
+        for gap in found.gaps:
+            await self._outside.concede(gap, f"{gap.symbol}-{found.newest_fill_ms}-{gap.ours_lots}-{gap.net_lots}")
         if adjustments:
             await self._pause()
         elif found.wallet_usdt:
@@ -323,7 +265,7 @@ class Reconciler:
         if holds and now_ms % _HOUR_MS < _FUNDING_SETTLES_MS:
             return  # Funding is in the wallet before it is in the history.
         left = found.wallet_usdt
-        for adjustment in await self._income.others_since(self._agreed_ms):
+        for adjustment in await self._income.others_since(self._books.agreed_ms):
             before = self._books.trader.state.ledger.wallet_usdt
             await self._books.tell(adjustment)
             left -= self._books.trader.state.ledger.wallet_usdt - before
@@ -333,16 +275,11 @@ class Reconciler:
             wallet_id = "wallet-" + hashlib.blake2b(figures.encode(), digest_size=12).hexdigest()
             log.warning("the exchange's wallet is %s USDT beyond the books", left)
             await self._books.tell(WalletAdjustment(wallet_id, now_ms, left, "not explained by our orders"))
-        self._agreed_ms = now_ms
+        self._books.agreed_ms = now_ms
 
 
 def _is_resting_stop(order: Order) -> bool:
-    return order.role is OrderRole.STOP and order.state in _SETTLED
-
-
-def _is_moving(order: Order) -> bool:
-    """Whether the order may have traded without our knowing yet."""
-    return order.state not in _SETTLED or order.type is OrderType.MARKET
+    return order.role is OrderRole.STOP and order.state in RESTING_STATES
 
 
 def _external(symbol: str, row: Row) -> ExternalOrder:

@@ -46,18 +46,7 @@ class Protection:
         lots = abs(s.lots) + order.remaining_lots
         return [
             *self._place_stop(s.trade, lots, stop, fill.time_ms),
-            *place(
-                self._state,
-                closing_order(
-                    self._account,
-                    s.trade,
-                    OrderRole.TARGET,
-                    lots,
-                    now_ms=fill.time_ms,
-                    reason=ExitReason.TARGET,
-                    trigger_ticks=target,
-                ),
-            ),
+            *self._place_target(s.trade, lots, target, fill.time_ms),
         ]
 
     def restore(self, s: SymbolState, now_ms: int) -> list[Command]:
@@ -70,6 +59,21 @@ class Protection:
         withdrawn when it is known to rest (`retire`)."""
         assert s.trade is not None
         return self._place_stop(s.trade, s.lots_to_protect(), ticks, now_ms)
+
+    def cut(self, s: SymbolState, now_ms: int) -> list[Command]:
+        """Stop and target for what others have left of the position: what is larger would close lots of theirs later.
+        The new stop is placed first; what it takes the place of goes when it is known to rest."""
+        trade, lots = s.trade, s.lots_to_protect()
+        if trade is None or s.open_exit() is not None:
+            return []
+        commands: list[Command] = []
+        if trade.stop_ticks is not None and sum(order.remaining_lots for order in s.stops()) > lots:
+            commands += self._place_stop(trade, lots, trade.stop_ticks, now_ms)
+        old = [o for o in s.orders.values() if o.role is OrderRole.TARGET and o.client_order_id not in s.canceling]
+        if trade.target_ticks is not None and sum(order.remaining_lots for order in old) > lots:
+            commands += self._place_target(trade, lots, trade.target_ticks, now_ms)
+            commands += cancel(self._state, old, now_ms, "a smaller target took its place")
+        return commands
 
     def retire(self, s: SymbolState, now_ms: int) -> list[Command]:
         """Withdraw the stops that a later one, which rests and covers everything, has taken the place of."""
@@ -123,18 +127,16 @@ class Protection:
         return leave(self._account, self._state, s, reason, now_ms) if now_ms >= _exit_again_ms(trade) else []
 
     def _place_stop(self, trade: OpenTrade, lots: int, ticks: int, now_ms: int) -> list[Command]:
-        return place(
-            self._state,
-            closing_order(
-                self._account,
-                trade,
-                OrderRole.STOP,
-                lots,
-                now_ms=now_ms,
-                reason=ExitReason.STOP,
-                trigger_ticks=ticks,
-            ),
-        )
+        return self._place_closing(trade, OrderRole.STOP, lots, ticks, ExitReason.STOP, now_ms)
+
+    def _place_target(self, trade: OpenTrade, lots: int, ticks: int, now_ms: int) -> list[Command]:
+        return self._place_closing(trade, OrderRole.TARGET, lots, ticks, ExitReason.TARGET, now_ms)
+
+    def _place_closing(
+        self, trade: OpenTrade, role: OrderRole, lots: int, ticks: int, reason: ExitReason, now_ms: int
+    ) -> list[Command]:
+        order = closing_order(self._account, trade, role, lots, now_ms=now_ms, reason=reason, trigger_ticks=ticks)
+        return place(self._state, order)
 
     def _withdraw(self, s: SymbolState, now_ms: int) -> list[Command]:
         """Withdraw what rests and has no purpose any more, and ask again where nobody answered."""
@@ -150,7 +152,7 @@ class Protection:
         ]
 
     def _is_useless(self, s: SymbolState, order: Order) -> bool:
-        if order.role is OrderRole.LIQUIDATION:
+        if order.role in (OrderRole.LIQUIDATION, OrderRole.OUTSIDE):
             return False
         if order.reduce_only and not s.lots:
             return True

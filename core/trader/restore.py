@@ -20,7 +20,8 @@ from core.domain.records import (
     TradeRecord,
 )
 from core.domain.trading import Trade
-from core.trader.trader import REFUSED_FILL, Trader
+from core.trader.trader import Trader
+from core.trader.unasked import REFUSED_FILL
 
 
 def restore(trader: Trader, records: Iterable[Record]) -> list[AdjustmentRecord]:

@@ -15,12 +15,10 @@ from core.domain.instrument import Instrument
 from core.domain.market import Bar, FirstPrice
 from core.domain.operator import LimitEffect, OperatorCommand, Verb
 from core.domain.orders import (
-    RESTING_STATES,
     Fill,
     Order,
     OrderRole,
     OrderState,
-    OrderType,
     OrderUpdate,
     Side,
     advance,
@@ -65,9 +63,7 @@ from core.trader.messages import Alarm, Command, Journal, Timer, TraderEvent, Ve
 from core.trader.protection import Protection
 from core.trader.sending import cancel, cancel_entries, journalled, leave, place
 from core.trader.state import DAY_MS, SymbolState, TraderState
-
-REFUSED_FILL = "refused-fill-"
-"""How the ids of adjustments begin that tell of a fill that was not booked."""
+from core.trader.unasked import found_again, is_overtaken, late_fill, refused_fill, unasked_order
 
 
 class Trader:
@@ -216,7 +212,7 @@ class Trader:
 
     def _on_update(self, update: OrderUpdate) -> list[Command]:
         s = self.state.symbols[update.symbol]
-        order = s.orders.get(update.client_order_id) or _found_again(s, update)
+        order = s.orders.get(update.client_order_id) or found_again(s, update)
         state = news_in(update.state, order) if order is not None else None
         if order is None or state is None:
             return []
@@ -261,10 +257,12 @@ class Trader:
         if self.state.ledger.has_fill(fill.symbol, fill.fill_id):
             return []
         s = self.state.symbols[fill.symbol]
+        if is_overtaken(s, fill):
+            return []
         commands: list[Command] = []
         before = s.orders.get(fill.client_order_id) or s.ended.get(fill.client_order_id)
         if before is None:
-            before = self._unasked_order(s, fill)
+            before = unasked_order(s, fill)
             self.state.apply_intent(before)
             commands.append(Journal(IntentRecord(before)))
         elif not 0 < fill.qty_lots <= before.remaining_lots:
@@ -276,7 +274,7 @@ class Trader:
         position = self.state.ledger.positions.get(fill.symbol) or Position(fill.symbol, 0, ZERO, 0, "")
         commands.append(Journal(PositionRecord(position, fill.time_ms)))
         if before.state is OrderState.REJECTED:
-            commands.append(Journal(_late_fill(before, fill)))
+            commands.append(Journal(late_fill(before, fill)))
         elif before.state.is_terminal and order.is_open:
             commands += self._end_again(before, order, fill.time_ms)
         if closed is not None:
@@ -290,12 +288,14 @@ class Trader:
                 return commands + self.protection.bracket(s, order, fill)
         elif closed is None:
             commands += cancel_entries(self.state, s, fill.time_ms, "the position is being closed")
+            if order.role is OrderRole.OUTSIDE:
+                commands += self.protection.cut(s, fill.time_ms)
         return commands + self.protection.restore(s, fill.time_ms)
 
     def _refuse_fill(self, order: Order, fill: Fill) -> list[Command]:
         """A fill that its order has no room for is of no order of ours: told, never booked, and nothing new is entered
         before an operator has looked."""
-        refusal = _refused_fill(order, fill)
+        refusal = refused_fill(order, fill)
         if refusal.adjustment_id in self.state.refused_fills:
             return []
         self.state.refused_fills.add(refusal.adjustment_id)
@@ -402,26 +402,6 @@ class Trader:
     def _exit(self, s: SymbolState, reason: ExitReason, now_ms: int) -> list[Command]:
         return leave(self.account, self.state, s, reason, now_ms)
 
-    def _unasked_order(self, s: SymbolState, fill: Fill) -> Order:
-        """An order that only the venue knows: a liquidation."""
-        trade = s.trade
-        return Order(
-            client_order_id=fill.client_order_id,
-            symbol=fill.symbol,
-            side=fill.side,
-            type=OrderType.MARKET,
-            role=OrderRole.LIQUIDATION,
-            qty_lots=max(abs(s.lots), fill.qty_lots),
-            created_ms=fill.time_ms,
-            updated_ms=fill.time_ms,
-            trade_id=trade.trade_id if trade else f"{fill.symbol}-{fill.time_ms}",
-            strategy=trade.strategy if trade else "",
-            model_version=trade.model_version if trade else "",
-            reduce_only=True,
-            state=OrderState.SENT,
-            reason=ExitReason.LIQUIDATION,
-        )
-
     def _signal(
         self, prediction: Prediction, direction: int, threshold_bps: float, action: SignalAction, reason: str
     ) -> Signal:
@@ -452,33 +432,3 @@ class Trader:
         state.apply_equity(sample)
         cleared = self.guard.clear_day(now_ms) if new_day else []
         return [Journal(EquityRecord(sample)), *journalled(cleared)]
-
-
-def _found_again(s: SymbolState, update: OrderUpdate) -> Order | None:
-    """An order that was given up because nobody found it, of which the venue now says that it works there."""
-    order = s.ended.get(update.client_order_id)
-    if order is None or order.state is not OrderState.REJECTED or order.venue_order_id:
-        return None
-    return order if update.state in RESTING_STATES else None
-
-
-def _late_fill(before: Order, fill: Fill) -> AdjustmentRecord:
-    return AdjustmentRecord(
-        f"late-fill-{fill.symbol}-{fill.fill_id}",
-        fill.time_ms,
-        fill.symbol,
-        "a fill came of an order that was given up; it is booked",
-        f"{before.state}: {before.reason}",
-        f"{fill.side} {fill.qty_lots} lots of {before.client_order_id}",
-    )
-
-
-def _refused_fill(order: Order, fill: Fill) -> AdjustmentRecord:
-    return AdjustmentRecord(
-        f"{REFUSED_FILL}{fill.symbol}-{fill.fill_id}",
-        fill.time_ms,
-        fill.symbol,
-        f"fill {fill.fill_id} is more than its order has left; it is not booked",
-        f"{order.remaining_lots} lots left of {order.client_order_id}",
-        f"{fill.side} {fill.qty_lots} lots at {fill.price_ticks} ticks",
-    )

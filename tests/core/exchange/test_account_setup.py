@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 
 from core.domain.errors import RefusedError
@@ -87,14 +89,15 @@ def test_what_others_hold_is_closed_only_when_asked_for() -> None:
         other = house.venue.place_external_algo(
             now_ms, symbol=BTC, side="SELL", type="STOP_MARKET", quantity="0.02", triggerPrice="50000"
         )
+        await house.enter(ETH)
         await house.pass_s(40)
-        await house.enter()
-        await house.pass_s(3)
+        assert house.desk.external_positions == {BTC: Decimal("0.020")}
         said = await house.desk.flatten_external(BTC)
-        assert said == "BTCUSDT: 1 orders of others canceled, 20 lots of theirs closed"
+        assert said == "BTCUSDT: flat; 0.020 BTC of others closed, 1 orders of theirs canceled"
         await house.pass_s(70)
         assert not other.is_open
-        assert house.book().lots > 0
+        assert house.venue.position_lots(BTC) == 0
+        assert house.book(ETH).lots > 0
         assert not house.trader.state.paused
         house.check_books()
 

@@ -103,25 +103,25 @@ def test_a_cancel_that_was_never_sent_is_sent_after_a_restart() -> None:
     in_house(test)
 
 
-def test_what_others_held_before_the_first_start_is_theirs() -> None:
+def test_what_others_held_before_the_first_start_is_theirs_and_keeps_us_out() -> None:
     async def test(house: House) -> None:
         await house.stop()
         house.disk.records.clear()
         house.venue.place_external(house.clock.now_ms(), symbol=ETH, side="SELL", quantity="0.5")
         house.initial_usdt = house.venue.ledger.wallet_usdt
         await house.start()
-        await house.enter(ETH)
         await house.pass_s(3)
-        ours = house.book(ETH).lots
-        assert ours > 0
-        assert house.venue.position_lots(ETH) == ours - 500
+        await house.predict(ETH, 20.0)
+        await house.pass_s(3)
+        assert house.venue.position_lots(ETH) == -500
         await house.stop()
         await house.start()
         await house.pass_s(60)
         assert not house.trader.state.paused
         found = [r for r in house.records if isinstance(r, AdjustmentRecord) and not r.amount_usdt]
         assert [(r.symbol, r.what, r.theirs) for r in found] == [(ETH, "external position lots", "-500")]
-        assert house.book(ETH).lots == ours
+        assert house.book(ETH).lots == 0
+        assert house.trader.guard.halts() == ("contract:ETHUSDT",)
 
     in_house(test)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any
@@ -140,7 +141,7 @@ class Keeper:
         self.state = TraderState(1000, instruments)  # type: ignore[arg-type]
         self.ended: dict[str, Order] = {}
 
-    async def step(self, events: list[Any], now_ms: int) -> None:
+    async def step(self, events: list[Any], now_ms: int, extra: Sequence[Any] = ()) -> None:
         for event in events:
             orders = self.state.symbols[event.symbol].orders
             order = orders[event.client_order_id]

@@ -1,0 +1,129 @@
+"""A contract's whole position closed, with what others hold of it: only ever because the operator asked for it."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+from decimal import Decimal
+
+from core.domain.errors import RejectKind, UnavailableError, VenueBusyError, VenueRejectedError, VenueUnknownError
+from core.exchange import translate
+from core.exchange.books import Books
+from core.exchange.outside import Outside, is_moving
+from core.exchange.venue import ExchangeVenue
+from core.exchange.wire import Row
+
+log = logging.getLogger("quarterdeck.exchange")
+
+_OURS_FIRST_S = 30.0
+_LOOK_S = 0.5
+_TRIES = 20
+_TAKE_IN_S = 5.0
+
+
+class NetCloser:
+    """Closes one contract. Orders that protect are withdrawn once it is flat, orders that could add to it at once."""
+
+    def __init__(self, books: Books, outside: Outside, symbol: str) -> None:
+        self._books = books
+        self._venue: ExchangeVenue = books.venue
+        self._outside = outside
+        self._symbol = symbol
+        self._unified = books.venue.wire.unified(symbol)
+        self._instrument = books.venue.instruments[symbol]
+        self._canceled = 0
+
+    async def close(self) -> str:
+        """Returns what was done and what is left, for the operator.
+
+        Raises VenueRejectedError, VenueUnknownError and UnavailableError where orders or position cannot be read.
+        """
+        if not await self._ours_are_settled():
+            return f"{self._symbol}: our own exit is not settled yet; what others placed was not touched: ask again"
+        began_lots = await self._net_lots()
+        await self._cancel_others(adding_to_lots=began_lots)
+        net_lots, problem = await self._close(began_lots)
+        closed = self._text(abs(began_lots) - abs(net_lots))
+        if net_lots:
+            why = f": {problem}" if problem else ""
+            return f"{self._symbol}: {self._text(net_lots)} LEFT OPEN{why}; {closed} closed, stops stay"
+        await self._cancel_others()
+        self._outside.ask()
+        if not began_lots and not self._canceled:
+            return f"{self._symbol}: flat, others had nothing open"
+        return f"{self._symbol}: flat; {closed} of others closed, {self._canceled} orders of theirs canceled"
+
+    async def _ours_are_settled(self) -> bool:
+        """Wait for our own exit: until it is told, nobody can say whose the position is."""
+        loop = asyncio.get_running_loop()
+        until_s = loop.time() + _OURS_FIRST_S
+        s = self._books.trader.state.symbols[self._symbol]
+        while s.lots or any(map(is_moving, s.orders.values())):
+            if loop.time() >= until_s:
+                return False
+            await asyncio.sleep(_LOOK_S / 5)
+        return True
+
+    async def _close(self, net_lots: int) -> tuple[int, str]:
+        """Close, look, and close again until flat. The net that is left, and what went wrong last."""
+        problem = ""
+        for n in range(_TRIES):
+            if not net_lots:
+                break
+            try:
+                await self._send(net_lots, n)
+            except VenueRejectedError as error:
+                problem = "" if error.kind is RejectKind.REDUCE_ONLY else str(error)
+            except VenueBusyError as error:
+                problem = str(error)
+                now_ms = self._venue.wire.clock.now_ms()
+                await asyncio.sleep(min(_TAKE_IN_S, max(0.0, (error.retry_ms - now_ms) / 1000)))
+            except (VenueUnknownError, UnavailableError) as error:
+                problem = str(error)
+            await asyncio.sleep(_LOOK_S)
+            net_lots = await self._net_lots()
+        return net_lots, problem
+
+    async def _send(self, net_lots: int, n: int) -> None:
+        lots = min(abs(net_lots), self._instrument.max_lots)
+        text = f"{self._symbol}|{self._venue.wire.clock.now_ms()}|{n}"
+        params: Row = {
+            "reduceOnly": True,
+            "clientOrderId": "qx" + hashlib.blake2b(text.encode(), digest_size=12).hexdigest(),
+        }
+        amount = f"{self._instrument.lot_size * lots:f}"
+        side = "sell" if net_lots > 0 else "buy"
+        log.warning("%s: %s %s at market, whoever holds it: the operator asked for it", self._symbol, side, amount)
+        await self._venue.wire.send(
+            "create_order", self._unified, "market", side, amount, None, params, protective=True
+        )
+
+    async def _net_lots(self) -> int:
+        return (await self._venue.positions_lots()).get(self._symbol, 0)
+
+    async def _cancel_others(self, adding_to_lots: int | None = None) -> None:
+        """Cancel the orders of others; with `adding_to_lots` only those that could make a net of so many larger."""
+        for _, row in await self._venue.open_rows([self._symbol]):
+            if self._venue.known.of_order_row(self._symbol, row) is not None:
+                continue
+            if adding_to_lots is not None and not _adds(row, adding_to_lots):
+                continue
+            params: Row = {"trigger": True} if translate.is_conditional_row(row) else {}
+            try:
+                await self._venue.wire.send("cancel_order", str(row["id"]), self._unified, params, protective=True)
+            except VenueRejectedError as error:
+                if error.kind is not RejectKind.NOT_FOUND:
+                    raise
+            else:
+                self._canceled += 1
+
+    def _text(self, lots: int) -> str:
+        qty: Decimal = self._instrument.qty(lots)
+        return f"{qty} {self._instrument.base}"
+
+
+def _adds(row: Row, net_lots: int) -> bool:
+    info = row.get("info") or {}
+    only_reduces = bool(row.get("reduceOnly")) or str(info.get("closePosition", "")).lower() == "true"
+    return not only_reduces and net_lots * (1 if row.get("side") == "buy" else -1) > 0

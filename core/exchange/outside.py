@@ -1,0 +1,289 @@
+"""What others on the account do to a contract that we trade: in one-way mode it holds one net position for all.
+
+The position that the exchange tells is what counts: a trade of another is looked for where that differs from the books,
+and gives the difference its price and its fee. What goes against our position takes ours first, and is booked as a fill
+of an order that was never placed by us; what is left over is of others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import ROUND_HALF_EVEN
+
+from core.domain.errors import DataError
+from core.domain.orders import OUTSIDE_PREFIX, RESTING_STATES, Fill, Order, OrderType, Side
+from core.domain.records import AdjustmentRecord, Record
+from core.exchange import translate
+from core.exchange.books import Books
+from core.exchange.incoming import Incoming
+from core.exchange.wire import Row
+from core.trader.cost_basis import USDT_QUANTUM
+
+log = logging.getLogger("quarterdeck.exchange")
+
+EXTERNAL_LOTS = "external position lots"
+SETTLED = RESTING_STATES
+_PART = "others"
+_OVERLAP_MS = 10_000
+_BPS = 10_000
+_KEEP_ACCOUNTED = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """How a contract's position at the exchange differs from what is known: `net_lots` there, `ours_lots` in our books,
+    `others_lots` of others as far as they are known."""
+
+    symbol: str
+    net_lots: int
+    ours_lots: int
+    others_lots: int
+
+    @property
+    def lots(self) -> int:
+        """What the exchange holds beyond both."""
+        return self.net_lots - self.ours_lots - self.others_lots
+
+    @property
+    def taken_lots(self) -> int:
+        """How many lots of ours, unsigned, are gone: those that were traded against, and those that the net has no room
+        for."""
+        sign = 1 if self.ours_lots > 0 else -1
+        held = abs(self.ours_lots)
+        traded = min(held, max(0, -self.lots * sign))
+        return max(traded, held - min(held, max(0, self.net_lots * sign)))
+
+
+class Outside:
+    """`look` compares the positions alone, and is asked for by whoever sees a sign of others; `gaps`, `explain` and
+    `concede` are steps of the comparison of the whole account, too."""
+
+    def __init__(self, books: Books, incoming: Incoming) -> None:
+        self._books = books
+        self._venue = books.venue
+        self._incoming = incoming
+        self._clock = books.venue.wire.clock
+        self._lots: dict[str, int] = {}
+        self._accounted: OrderedDict[str, None] = OrderedDict()
+        self._lock = asyncio.Lock()
+        self.asked = asyncio.Event()
+
+    def restore(self, records: Iterable[Record]) -> None:
+        for record in records:
+            if isinstance(record, AdjustmentRecord) and record.what == EXTERNAL_LOTS:
+                self._lots[record.symbol] = int(record.theirs)
+        for symbol in self._lots:
+            self._tell(symbol)
+
+    @property
+    def lots(self) -> Mapping[str, int]:
+        """Signed lots that others hold, as of the last look; flat symbols left out."""
+        return {symbol: lots for symbol, lots in self._lots.items() if lots}
+
+    def ask(self) -> None:
+        """There is a sign that others traded, or that nothing is left to reduce."""
+        self.asked.set()
+
+    async def look(self) -> bool:
+        """Compare the positions, and book what others did where their trades tell it. False where something differed,
+        or could not be judged: then another look is due soon.
+
+        Raises what reads of the exchange raise.
+        """
+        if self._incoming.waits:
+            await self._incoming.identify()
+        version = self._books.version
+        theirs = await self._venue.positions_lots()
+        if self._books.version != version or self._incoming.waits or any(map(is_moving, self._books.open_orders())):
+            return False
+        found = self.gaps(theirs)
+        for gap in found:
+            await self.explain(gap)
+        return not found
+
+    def gaps(self, theirs: Mapping[str, int]) -> list[Gap]:
+        """Where `theirs`, signed lots by symbol, differ from what is known."""
+        found = []
+        for symbol, s in self._books.trader.state.symbols.items():
+            gap = Gap(symbol, theirs.get(symbol, 0), s.lots, self._lots.get(symbol, 0))
+            if gap.lots or gap.taken_lots:
+                found.append(gap)
+        return found
+
+    async def explain(self, gap: Gap) -> bool:
+        """Book what others did, where their trades tell it to the lot. True where something of the difference became
+        known: then everything is compared anew."""
+        async with self._lock:
+            return await self._explain(gap)
+
+    async def _explain(self, gap: Gap) -> bool:
+        version = self._books.version
+        rows = await self._take_trades(gap.symbol)
+        if self._books.version != version or self._incoming.waits or self._is_over(gap):
+            return True
+        others = self._others(gap.symbol, rows)
+        fills = self._fills(gap, others)
+        is_known = sum(fill.qty_lots for fill in fills) == gap.taken_lots
+        left = gap.lots + gap.taken_lots * (1 if gap.ours_lots > 0 else -1)
+        if not is_known or (left and self._moved(gap.symbol, others) != gap.lots):
+            return False
+        await self._book(gap, fills)
+        for row in others:
+            self._accounted[translate.fill_id(gap.symbol, row["id"])] = None
+        while len(self._accounted) > _KEEP_ACCOUNTED:
+            self._accounted.popitem(last=False)
+        return True
+
+    async def concede(self, gap: Gap, ref: str) -> None:
+        """Believe the exchange where nothing explains a difference: what is gone of ours is booked at the last price
+        that is known, under an id made of `ref`; the rest is of others."""
+        async with self._lock:
+            fills = self._fills(gap, self._others(gap.symbol, await self._take_trades(gap.symbol)))
+            if self._is_over(gap):
+                return
+            missing = gap.taken_lots - sum(fill.qty_lots for fill in fills)
+            if missing:
+                fills.append(self._untold(gap, missing, ref))
+            await self._book(gap, fills)
+
+    async def note_first(self, theirs: Mapping[str, int]) -> None:
+        """What is on an account before the first order of ours is another's."""
+        for symbol, s in self._books.trader.state.symbols.items():
+            note = self._note(symbol, theirs.get(symbol, 0) - s.lots)
+            await self._books.record([note] if note is not None else [])
+
+    def _is_over(self, gap: Gap) -> bool:
+        """Whether what is known has moved since the difference was seen."""
+        ours_lots = self._books.trader.state.symbols[gap.symbol].lots
+        return (ours_lots, self._lots.get(gap.symbol, 0)) != (gap.ours_lots, gap.others_lots)
+
+    async def _take_trades(self, symbol: str) -> list[Row]:
+        """The trades of the account since our position was opened, ours of them taken in."""
+        rows = await self._venue.trades_since(symbol, self._since_ms(symbol))
+        await self._incoming.take(symbol, rows, asked=True)
+        if self._incoming.waits:
+            await self._incoming.identify()
+        return rows
+
+    def _since_ms(self, symbol: str) -> int:
+        trade = self._books.trader.state.symbols[symbol].trade
+        opened_ms = trade.entry_time_ms if trade is not None and trade.entry_time_ms else self._books.agreed_ms
+        return min(opened_ms, self._books.agreed_ms) - _OVERLAP_MS
+
+    def _others(self, symbol: str, rows: Sequence[Row]) -> list[Row]:
+        """The trades of others that are not booked, oldest first."""
+        known, ledger = self._venue.known, self._books.trader.state.ledger
+        return [
+            row
+            for row in rows
+            if known.of_trade_row(symbol, row) is None
+            and known.is_others(symbol, str(row.get("order") or ""))
+            and not ledger.has_fill(symbol, translate.fill_id(symbol, row["id"]))
+            and translate.fill_id(symbol, row["id"]) not in self._accounted
+        ]
+
+    def _moved(self, symbol: str, others: Sequence[Row]) -> int:
+        """Signed lots that others traded since the account was last known to agree."""
+        instrument = self._venue.instruments[symbol]
+        return sum(
+            translate.lots_of(row["amount"], instrument) * Side(str(row["side"])).sign
+            for row in others
+            if int(row["timestamp"]) > self._books.agreed_ms
+        )
+
+    def _fills(self, gap: Gap, others: Sequence[Row]) -> list[Fill]:
+        """As much of what is gone of ours as the trades of others tell, the newest of them first; in their order."""
+        left, side = gap.taken_lots, Side.SELL if gap.ours_lots > 0 else Side.BUY
+        trade = self._books.trader.state.symbols[gap.symbol].trade
+        opened_ms = trade.entry_time_ms if trade is not None else 0
+        fills: list[Fill] = []
+        for row in reversed(others):
+            if not left or row["side"] != side.value or int(row["timestamp"]) < opened_ms - _OVERLAP_MS:
+                continue
+            try:
+                fill, _ = translate.fill_in(row, "", self._venue.instruments[gap.symbol])
+            except DataError as error:
+                self._books.note_unreadable(error)
+                continue
+            lots = min(left, fill.qty_lots)
+            fills.append(_part_of(fill, lots, opened_ms))
+            left -= lots
+        return fills[::-1]
+
+    def _untold(self, gap: Gap, lots: int, ref: str) -> Fill:
+        """A fill of which only the position tells."""
+        s = self._books.trader.state.symbols[gap.symbol]
+        ticks = s.instrument.ticks_nearest(s.mark)
+        fee = s.instrument.notional_usdt(lots, ticks) * s.instrument.taker_fee_bps / _BPS
+        return Fill(
+            fill_id=f"{OUTSIDE_PREFIX}{ref}",
+            client_order_id=f"{OUTSIDE_PREFIX}{ref}",
+            symbol=gap.symbol,
+            side=Side.SELL if gap.ours_lots > 0 else Side.BUY,
+            qty_lots=lots,
+            price_ticks=ticks,
+            fee_usdt=fee.quantize(USDT_QUANTUM, ROUND_HALF_EVEN),
+            is_maker=False,
+            time_ms=self._clock.now_ms(),
+        )
+
+    async def _book(self, gap: Gap, fills: Sequence[Fill]) -> None:
+        """Tell the trader of the fills; with the last of them what is left over of others becomes known."""
+        left_of_ours = gap.ours_lots - gap.taken_lots * (1 if gap.ours_lots > 0 else -1)
+        note = self._note(gap.symbol, gap.net_lots - left_of_ours)
+        notes = [note] if note is not None else []
+        for n, fill in enumerate(fills, 1):
+            log.warning(
+                "%s: others closed %s of our position at %s",
+                gap.symbol,
+                self._venue.instruments[gap.symbol].qty(fill.qty_lots),
+                self._venue.instruments[gap.symbol].price(fill.price_ticks),
+            )
+            await self._books.tell(fill, notes if n == len(fills) else ())
+        if not fills:
+            await self._books.record(notes)
+
+    def _note(self, symbol: str, lots: int) -> AdjustmentRecord | None:
+        before = self._lots.get(symbol, 0)
+        if lots == before:
+            return None
+        self._lots[symbol] = lots
+        self._tell(symbol)
+        log.warning("%s: others hold %d lots on this account, %d before", symbol, lots, before)
+        now_ms = self._clock.now_ms()
+        return AdjustmentRecord(f"external-{symbol}-{now_ms}", now_ms, symbol, EXTERNAL_LOTS, str(before), str(lots))
+
+    def _tell(self, symbol: str) -> None:
+        """A contract in which others hold lots gets no entry of ours."""
+        lots, problem = self._lots.get(symbol, 0), ""
+        if lots and symbol in self._venue.instruments:
+            instrument = self._venue.instruments[symbol]
+            qty, base = instrument.qty(abs(lots)), instrument.base
+            problem = f"{'long' if lots > 0 else 'short'} {qty} {base} on this account are not ours"
+        self._venue.wire.health.report(_PART, problem, symbol)
+
+
+def is_moving(order: Order) -> bool:
+    """Whether the order may have traded without our knowing yet."""
+    return order.state not in SETTLED or order.type is OrderType.MARKET
+
+
+def _part_of(fill: Fill, lots: int, opened_ms: int) -> Fill:
+    """`lots` of a trade of another, with their share of its fee, as a fill of an order of its own; not before our
+    position was opened, although the two may have crossed."""
+    fee = fill.fee_usdt if lots == fill.qty_lots else fill.fee_usdt * lots / fill.qty_lots
+    return Fill(
+        fill_id=fill.fill_id,
+        client_order_id=f"{OUTSIDE_PREFIX}{fill.fill_id}",
+        symbol=fill.symbol,
+        side=fill.side,
+        qty_lots=lots,
+        price_ticks=fill.price_ticks,
+        fee_usdt=fee.quantize(USDT_QUANTUM, ROUND_HALF_EVEN),
+        is_maker=fill.is_maker,
+        time_ms=max(fill.time_ms, opened_ms),
+    )

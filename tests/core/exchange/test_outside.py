@@ -1,0 +1,271 @@
+"""Others on the account: what they do to our position is booked as theirs and ends nothing but what it ended."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from core.domain.operator import Verb
+from core.domain.orders import OrderRole, make_client_order_id
+from core.domain.records import AdjustmentRecord, SignalRecord
+from tests.core.exchange.desk_kit import BTC, ETH, House, in_house
+from tests.simulation.faults import JSON
+from tests.simulation.transport import Answer, Delivery, Fate, Outcome
+
+NO_MARGIN = Answer(400, '{"code":-2019,"msg":"Margin is insufficient."}', JSON)
+
+
+def trade_by_hand(house: House, side: str, qty: str, *, reduce_only: bool = False) -> None:
+    params = {"reduceOnly": "true"} if reduce_only else {}
+    house.venue.place_external(house.clock.now_ms(), symbol=BTC, side=side, quantity=qty, **params)
+
+
+def last_signal(house: House) -> str:
+    return next(record.signal.reason for record in reversed(house.records) if isinstance(record, SignalRecord))
+
+
+def others(house: House) -> list[tuple[str, str]]:
+    """What the journal says that others held, before and after."""
+    found = [r for r in house.records if isinstance(r, AdjustmentRecord) and r.what == "external position lots"]
+    return [(record.ours, record.theirs) for record in found]
+
+
+def no_trades(method: str, path: str, params: str) -> Fate | None:
+    """The exchange does not list the trades."""
+    return Fate(Outcome.REPLACED, 10.0, 10.0, Answer(200, "[]", JSON)) if path.endswith("/userTrades") else None
+
+
+@pytest.mark.parametrize("side", [1, -1])
+def test_a_position_closed_by_hand_ends_its_trade_at_the_hands_price_and_fee(side: int) -> None:
+    async def test(house: House) -> None:
+        await house.enter(side=side)
+        await house.pass_s(3)
+        lots = abs(house.book().lots)
+        house.quote(BTC, "60100.0", "60100.1")
+        price = Decimal("60100.0") if side > 0 else Decimal("60100.1")
+        trade_by_hand(house, "SELL" if side > 0 else "BUY", f"0.0{lots}", reduce_only=True)
+        await house.pass_s(8)
+        assert house.book().lots == 0
+        (trade,) = house.trades
+        assert (trade.exit_reason, trade.exit_price) == ("closed outside", price)
+        assert house.fills[-1].fee_usdt == house.venue.ledger.trades[-1].fee_usdt > 0
+        assert house.open_algos() == []
+        assert house.desk.external_positions == {}
+        assert not house.trader.state.paused
+        house.check_books()
+        await house.pass_s(60)
+        await house.predict(BTC, 20.0)
+        await house.pass_s(3)
+        assert house.book().lots == house.venue.position_lots(BTC) == 41
+        house.check_books()
+
+    in_house(test)
+
+
+def test_a_part_closed_by_hand_cuts_stop_and_target_and_the_rest_lives_on() -> None:
+    async def test(house: House) -> None:
+        await house.enter()
+        await house.pass_s(3)
+        trade_by_hand(house, "SELL", "0.020", reduce_only=True)
+        await house.pass_s(8)
+        assert house.book().lots == 21 == house.venue.position_lots(BTC)
+        assert sorted((algo.type, algo.lots) for algo in house.open_algos()) == [
+            ("STOP_MARKET", 21),
+            ("TAKE_PROFIT_MARKET", 21),
+        ]
+        assert house.trades == []
+        assert others(house) == []
+        house.quote(BTC, "59000.0", "59000.1")
+        await house.pass_s(5)
+        (trade,) = house.trades
+        assert (trade.exit_reason, trade.qty) == ("stop", Decimal("0.041"))
+        house.check_books()
+
+    in_house(test)
+
+
+def test_a_trade_of_others_through_our_position_leaves_only_what_is_over_to_them() -> None:
+    async def test(house: House) -> None:
+        await house.enter()
+        await house.pass_s(3)
+        trade_by_hand(house, "SELL", "0.060")
+        await house.pass_s(8)
+        assert house.book().lots == 0
+        assert [trade.exit_reason for trade in house.trades] == ["closed outside"]
+        assert house.desk.external_positions == {BTC: Decimal("-0.019")}
+        assert others(house) == [("0", "-19")]
+        assert house.open_algos() == []
+        await house.pass_s(60)
+        assert house.trader.state.ledger.wallet_usdt == house.venue.ledger.wallet_usdt
+        assert not house.trader.state.paused
+
+    in_house(test)
+
+
+def test_a_contract_in_which_others_hold_gets_no_entry_and_no_reversal() -> None:
+    async def test(house: House) -> None:
+        await house.enter()
+        await house.pass_s(3)
+        trade_by_hand(house, "BUY", "0.005")
+        await house.pass_s(8)
+        assert house.trader.guard.halts() == ("contract:BTCUSDT",)
+        await house.command(Verb.FLATTEN, BTC)
+        await house.pass_s(5)
+        assert (house.book().lots, house.venue.position_lots(BTC)) == (0, 5)
+        await house.predict(BTC, 20.0)
+        await house.pass_s(3)
+        assert house.book().lots == 0
+        assert "limit contract (others: long 0.005 BTC on this account are not ours)" in last_signal(house)
+        await house.stop()
+        await house.start()
+        await house.pass_s(3)
+        await house.predict(BTC, 20.0)
+        assert "limit contract" in last_signal(house)
+        trade_by_hand(house, "SELL", "0.005")
+        await house.pass_s(40)
+        assert house.trader.guard.halts() == ()
+        await house.predict(BTC, 20.0)
+        await house.pass_s(3)
+        assert house.book().lots == 41
+        assert house.trader.state.ledger.wallet_usdt == house.venue.ledger.wallet_usdt
+
+    in_house(test)
+
+
+@pytest.mark.parametrize(("qty", "ours", "theirs"), [("0.041", 0, 0), ("0.020", 21, 0), ("0.050", 0, -9)])
+def test_what_others_did_while_the_engine_was_off_is_found_at_the_start(qty: str, ours: int, theirs: int) -> None:
+    async def test(house: House) -> None:
+        await house.enter()
+        await house.pass_s(3)
+        await house.stop()
+        house.quote(BTC, "60050.0", "60050.1")
+        trade_by_hand(house, "SELL", qty)
+        await house.start()
+        await house.pass_s(20)
+        assert house.book().lots == ours == house.venue.position_lots(BTC) - theirs
+        assert others(house) == ([("0", str(theirs))] if theirs else [])
+        outside = [fill for fill in house.fills if fill.client_order_id.startswith("outside-")]
+        assert sum(fill.qty_lots for fill in outside) == 41 - ours
+        assert {fill.price_ticks for fill in outside} == {600_500}
+        assert not house.trader.state.paused
+        assert house.trader.state.ledger.wallet_usdt == house.venue.ledger.wallet_usdt
+        await house.stop()
+        await house.start()
+        await house.pass_s(20)
+        assert house.book().lots == ours
+        assert len([f for f in house.fills if f.client_order_id.startswith("outside-")]) == len(outside)
+
+    in_house(test)
+
+
+def test_an_exit_with_nothing_to_reduce_looks_at_the_position_and_ends() -> None:
+    async def test(house: House) -> None:
+        await house.enter()
+        await house.pass_s(3)
+        house.weather.frames_of = lambda text: []
+        trade_by_hand(house, "SELL", "0.041", reduce_only=True)
+        await house.command(Verb.FLATTEN, BTC)
+        await house.pass_s(6)
+        assert house.book().lots == 0
+        asked = house.weather.count("POST", "/order")
+        await house.pass_s(60)
+        assert house.weather.count("POST", "/order") == asked <= 6
+        assert [trade.exit_reason for trade in house.trades] == ["closed outside"]
+        house.check_books()
+
+    in_house(test)
+
+
+def test_a_close_that_no_trade_tells_is_booked_from_the_position_and_told() -> None:
+    async def test(house: House) -> None:
+        await house.enter()
+        await house.pass_s(3)
+        house.weather.frames_of = lambda text: []
+        trade_by_hand(house, "SELL", "0.041", reduce_only=True)
+        house.weather.rules.append(no_trades)
+        await house.pass_s(20)
+        assert house.book().lots == 0
+        assert [trade.exit_reason for trade in house.trades] == ["closed outside"]
+        assert house.trader.state.paused, "nothing explains it: an operator has to look"
+        await house.pass_s(40)
+        assert house.trader.state.ledger.wallet_usdt == house.venue.ledger.wallet_usdt
+
+    in_house(test)
+
+
+def late(text: str) -> list[Delivery]:
+    return [Delivery(900.0, text)]
+
+
+@pytest.mark.parametrize("theirs", ["0.020", "0.100"])
+def test_flatten_with_what_others_hold_waits_for_our_exit_and_closes_the_whole_net(theirs: str) -> None:
+    async def test(house: House) -> None:
+        await house.enter()
+        await house.pass_s(3)
+        trade_by_hand(house, "BUY", theirs)
+        their_stop = house.venue.place_external_algo(
+            house.clock.now_ms(), symbol=BTC, side="SELL", type="STOP_MARKET", quantity=theirs, triggerPrice="50000"
+        )
+        house.weather.frames_of = late
+        await house.command(Verb.FLATTEN, BTC)
+        said = await house.desk.flatten_external(BTC)
+        assert said == f"BTCUSDT: flat; {theirs} BTC of others closed, 1 orders of theirs canceled"
+        assert house.venue.position_lots(BTC) == 0 == house.book().lots
+        assert [trade.exit_reason for trade in house.trades] == ["flatten"]
+        assert not their_stop.is_open
+        await house.pass_s(40)
+        assert house.desk.external_positions == {}
+        assert house.trader.state.ledger.wallet_usdt == house.venue.ledger.wallet_usdt
+
+    in_house(test)
+
+
+def test_flatten_of_others_tells_what_is_left_and_leaves_their_stop() -> None:
+    async def test(house: House) -> None:
+        trade_by_hand(house, "BUY", "0.020")
+        their_stop = house.venue.place_external_algo(
+            house.clock.now_ms(), symbol=BTC, side="SELL", type="STOP_MARKET", quantity="0.020", triggerPrice="50000"
+        )
+        house.weather.once("POST", "/order", Fate(Outcome.REPLACED, 10.0, 10.0, NO_MARGIN), times=1000)
+        said = await house.desk.flatten_external(BTC)
+        assert said.startswith("BTCUSDT: 0.020 BTC LEFT OPEN: ")
+        assert said.endswith("0.000 BTC closed, stops stay")
+        assert their_stop.is_open
+
+    in_house(test)
+
+
+@pytest.mark.parametrize("resting", [True, False])
+def test_another_engine_on_the_key_is_noticed_by_its_ids_and_ends_entries(resting: bool) -> None:
+    async def test(house: House) -> None:
+        strange = make_client_order_id("live", ETH, 1, OrderRole.ENTRY, 0)
+        kind = {"type": "LIMIT", "price": "50000", "timeInForce": "GTC"} if resting else {"type": "MARKET"}
+        if resting:
+            house.weather.frames_of = lambda text: []
+        house.venue.place_external(
+            house.clock.now_ms(), symbol=BTC, side="BUY", quantity="0.01", newClientOrderId=strange, **kind
+        )
+        await house.pass_s(40)
+        assert "second_engine" in house.trader.guard.halts()
+        await house.predict(ETH, 20.0)
+        assert house.book(ETH).orders == {}
+        assert "another engine trades on this key" in last_signal(house)
+        await house.command(Verb.RESUME)
+        await house.pass_s(70)
+        assert "second_engine" not in house.trader.guard.halts()
+
+    in_house(test)
+
+
+def test_our_own_orders_are_no_other_engine_s_after_a_restart() -> None:
+    async def test(house: House) -> None:
+        await house.enter()
+        await house.pass_s(3)
+        await house.stop()
+        await house.start()
+        await house.command(Verb.FLATTEN)
+        await house.pass_s(40)
+        assert house.trader.guard.halts() == ()
+
+    in_house(test)
