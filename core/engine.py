@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from core.account import iso
 from core.clock import EngineClock, monotonic_ns
 from core.control import CommandResult, ExternalOrderView, LogLine, RunState, Snapshot, StatusView
-from core.domain.errors import QuarterdeckError, UnavailableError
+from core.domain.errors import UnavailableError
 from core.domain.market import Bar, FirstPrice, MarketBatch, Quote
 from core.domain.operator import OperatorCommand, Verb
 from core.domain.records import AdjustmentRecord, OperatorRecord, PredictionRecord, Record
@@ -90,10 +90,7 @@ class RealTime(Protocol):
         ...
 
     async def flatten_external(self, symbol: str) -> str:
-        """Close it, of one symbol or, with an empty one, of all; one line of what was done.
-
-        Raises a QuarterdeckError where that is not certain.
-        """
+        """Close it, of one symbol or, with an empty one, of all; one line of what was done and what is not certain."""
         ...
 
 
@@ -219,19 +216,11 @@ class Engine:
         records = await self._session.stepper.step([command], now_ms)
         result = next(record.result for record in records if isinstance(record, OperatorRecord))
         if include_external and verb is Verb.FLATTEN and not result.startswith("refused"):
-            result += f"; {await self._flatten_external(symbol)}"
+            real_time = self._parts.real_time
+            outcome = "nobody else trades here" if real_time is None else await real_time.flatten_external(symbol)
+            result += f"; {outcome}"
         self._publish_now()
         return CommandResult(command_id, accepted=not result.startswith("refused"), message=result)
-
-    async def _flatten_external(self, symbol: str) -> str:
-        """What others hold is closed beside the steps of our own trading; what came of it, for the operator."""
-        if self._parts.real_time is None:
-            return "nobody else trades here"
-        try:
-            return await self._parts.real_time.flatten_external(symbol)
-        except QuarterdeckError as error:
-            log.error("what others placed could not be closed: %s", error)
-            return f"what others placed is not closed for certain: {error}"
 
     async def _trade(self, recollection: _Recollection, group: asyncio.TaskGroup) -> None:
         await self._settle(recollection)

@@ -59,7 +59,7 @@ def _narrate(record: Record, instruments: Mapping[str, Instrument]) -> None:
                 fill.fee_usdt,
             )
         case TradeRecord(t):
-            _trade_log.info("%s closed by %s: net %+.2f USDT", t.symbol, t.exit_reason, t.net_pnl_usdt)
+            _trade_log.info("%s trade ended (%s): net %+.2f USDT", t.symbol, t.exit_reason, t.net_pnl_usdt)
         case FundingRecord(p):
             _trade_log.info("%s funding %+.4f USDT at %s", p.symbol, p.amount_usdt, p.rate)
         case OrderUpdateRecord(update, order) if update.state is OrderState.UNKNOWN:

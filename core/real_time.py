@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from core.control import ExternalOrderView
+from core.domain.errors import QuarterdeckError
 from core.domain.market import Quote
 from core.domain.records import Record
 from core.engine import Attendant, EngineParts, RestorableVenue
@@ -20,6 +23,8 @@ from core.ports import CandleStore, Forecaster, Journal
 from core.recovery import reconcile
 from core.stepper import Stepper
 from core.trader.trader import Trader
+
+log = logging.getLogger("quarterdeck.exchange")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +73,22 @@ class Surroundings:
         return (*orders, *held)
 
     async def flatten_external(self, symbol: str) -> str:
-        """Close what others hold and cancel what they placed, of one symbol or of all; one line of what was done.
-
-        Raises UnavailableError, VenueRejectedError, VenueUnknownError.
-        """
+        """Close what others hold and cancel what they placed, of one symbol or of all; one line of what was done."""
         if self.desk is None:
             return "nobody else trades here"
-        symbols = (symbol,) if symbol else self.symbols
-        return "; ".join([await self.desk.flatten_external(each) for each in symbols])
+        async with asyncio.TaskGroup() as group:
+            symbols = (symbol,) if symbol else self.symbols
+            asked = [group.create_task(_flatten_external(self.desk, each)) for each in symbols]
+        return "; ".join(task.result() for task in asked)
+
+
+async def _flatten_external(desk: AccountDesk, symbol: str) -> str:
+    """One contract that cannot be read keeps no other from being closed."""
+    try:
+        return await desk.flatten_external(symbol)
+    except QuarterdeckError as error:
+        log.error("%s: what others placed could not be closed: %s", symbol, error)
+        return f"{symbol}: NOT CLOSED FOR CERTAIN: {error}"
 
 
 def real_time_parts(

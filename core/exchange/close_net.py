@@ -16,10 +16,12 @@ from core.exchange.wire import Row
 
 log = logging.getLogger("quarterdeck.exchange")
 
-_OURS_FIRST_S = 30.0
+_OURS_FIRST_S = 12.0
+_ENOUGH_S = 24.0
+"""By when it is told how far it came: who asked waits for 30 s."""
+
 _LOOK_S = 0.5
-_TRIES = 20
-_TAKE_IN_S = 5.0
+_LONGEST_PAUSE_S = 5.0
 
 
 class NetCloser:
@@ -33,6 +35,7 @@ class NetCloser:
         self._unified = books.venue.wire.unified(symbol)
         self._instrument = books.venue.instruments[symbol]
         self._canceled = 0
+        self._began_s = asyncio.get_running_loop().time()
 
     async def close(self) -> str:
         """Returns what was done and what is left, for the operator.
@@ -56,11 +59,9 @@ class NetCloser:
 
     async def _ours_are_settled(self) -> bool:
         """Wait for our own exit: until it is told, nobody can say whose the position is."""
-        loop = asyncio.get_running_loop()
-        until_s = loop.time() + _OURS_FIRST_S
         s = self._books.trader.state.symbols[self._symbol]
         while s.lots or any(map(is_moving, s.orders.values())):
-            if loop.time() >= until_s:
+            if self._passed_s() >= _OURS_FIRST_S:
                 return False
             await asyncio.sleep(_LOOK_S / 5)
         return True
@@ -68,9 +69,9 @@ class NetCloser:
     async def _close(self, net_lots: int) -> tuple[int, str]:
         """Close, look, and close again until flat. The net that is left, and what went wrong last."""
         problem = ""
-        for n in range(_TRIES):
-            if not net_lots:
-                break
+        n = 0
+        while net_lots and self._passed_s() < _ENOUGH_S:
+            n += 1
             try:
                 await self._send(net_lots, n)
             except VenueRejectedError as error:
@@ -78,7 +79,7 @@ class NetCloser:
             except VenueBusyError as error:
                 problem = str(error)
                 now_ms = self._venue.wire.clock.now_ms()
-                await asyncio.sleep(min(_TAKE_IN_S, max(0.0, (error.retry_ms - now_ms) / 1000)))
+                await asyncio.sleep(min(_LONGEST_PAUSE_S, max(0.0, (error.retry_ms - now_ms) / 1000)))
             except (VenueUnknownError, UnavailableError) as error:
                 problem = str(error)
             await asyncio.sleep(_LOOK_S)
@@ -98,6 +99,9 @@ class NetCloser:
         await self._venue.wire.send(
             "create_order", self._unified, "market", side, amount, None, params, protective=True
         )
+
+    def _passed_s(self) -> float:
+        return asyncio.get_running_loop().time() - self._began_s
 
     async def _net_lots(self) -> int:
         return (await self._venue.positions_lots()).get(self._symbol, 0)
