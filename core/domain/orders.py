@@ -10,6 +10,9 @@ from enum import StrEnum
 from core.domain.errors import InvalidTransitionError, RejectKind
 from core.domain.quick import quick
 
+OUR_PREFIX = "qd"
+"""How every client order id of ours begins, so that an order is known as ours where no journal holds it."""
+
 
 class Side(StrEnum):
     BUY = "buy"
@@ -231,4 +234,4 @@ def with_state(
 def make_client_order_id(account: str, symbol: str, decision_ms: int, leg: str, attempt: int) -> str:
     """A pure function of the intent, so that a resend can never become a second order (36 characters at most)."""
     text = f"{account}|{symbol}|{decision_ms}|{leg}|{attempt}"
-    return "qd" + hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
+    return OUR_PREFIX + hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
