@@ -58,6 +58,7 @@ async def exchange_parts(
     from core.exchange.health import Health
     from core.exchange.requests import open_wire
     from core.exchange.symbols import with_exchange_symbols
+    from core.exchange.trading_right import check_trading_right
     from core.exchange.venue import ExchangeVenue
     from core.market.live import LiveMarket
     from core.real_time import real_time_parts
@@ -90,6 +91,8 @@ async def exchange_parts(
         wire, settings, settings.market.symbols, with_account=live, patience_s=patience_s
     )
     check_symbols(records, instruments)
+    if live:
+        await check_trading_right(wire, instruments, patience_s)
     candles = await SqliteCandles.open(open_database(home.market(dialect.id)))
     stack.push_async_callback(candles.close)
     account = ExchangeVenue(wire, instruments, settings.exchange) if live else None
