@@ -96,6 +96,18 @@ class QuarterdeckRuntime:
             findings += examine_exchange(Home(home), _settings(settings_path, Home(home)))
         return findings
 
+    def panic(
+        self,
+        home: Path,
+        settings_path: Path | None,
+        everything: bool,
+        tell: Callable[[str], None],
+        confirm: Callable[[str], None] | None,
+    ) -> Row:
+        from quarterdeck_exchange import panic
+
+        return panic(Home(home), settings_path, everything, tell, confirm)
+
     def backup(self, home: Path, target: Path) -> Row:
         database = _existing_database(home)
         database.backup(target)

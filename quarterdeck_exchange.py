@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import os
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.clock import ExchangeClock, SystemClock
-from core.domain.errors import BadInputError, RefusedError
+from core.domain.errors import BadInputError, RefusedError, SettingsError, UnavailableError
 from core.domain.market import MINUTE_MS
-from core.home import Home
-from core.runtime import Finding, RunRequest
+from core.home import Home, engine_pid
+from core.runtime import Finding, Row, RunRequest
 from quarterdeck_demo import CONSOLE_PUBLISH_HZ, HEADLESS_PUBLISH_HZ, open_forecaster
 
 if TYPE_CHECKING:
     from core.account import Opening
     from core.engine import EngineParts
     from core.exchange.keys import Keys
+    from core.exchange.panic import Panic
+    from core.exchange.panic_plan import Owned, Plan
     from core.exchange.venue import ExchangeVenue
     from core.logbook import LogSetup
     from core.settings import Settings
@@ -54,6 +58,7 @@ async def exchange_parts(
     from core.exchange.health import Health
     from core.exchange.requests import open_wire
     from core.exchange.symbols import with_exchange_symbols
+    from core.exchange.trading_right import check_trading_right
     from core.exchange.venue import ExchangeVenue
     from core.market.live import LiveMarket
     from core.real_time import real_time_parts
@@ -86,6 +91,8 @@ async def exchange_parts(
         wire, settings, settings.market.symbols, with_account=live, patience_s=patience_s
     )
     check_symbols(records, instruments)
+    if live:
+        await check_trading_right(wire, instruments, patience_s)
     candles = await SqliteCandles.open(open_database(home.market(dialect.id)))
     stack.push_async_callback(candles.close)
     account = ExchangeVenue(wire, instruments, settings.exchange) if live else None
@@ -139,6 +146,109 @@ def examine_exchange(home: Home, settings: Settings) -> list[Finding]:
     clock = ExchangeClock(SystemClock())
     dialect = dialect_of(settings.exchange.id)
     return asyncio.run(diagnose(settings, keys, clock, dialect, settings.market.symbols))
+
+
+def panic(
+    home: Home,
+    settings_path: Path | None,
+    everything: bool,
+    tell: Callable[[str], None],
+    confirm: Callable[[str], None] | None,
+) -> Row:
+    """As `core.runtime.Runtime.panic` says."""
+    from core.exchange.keys import load_keys
+    from storage.owned import read_owned
+
+    settings = _account_settings(settings_path or home.settings, tell, is_named=settings_path is not None)
+    keys = load_keys(os.environ, home.keys)
+    if keys is None:
+        raise RefusedError(
+            "panic needs the API key of the account: set QUARTERDECK_API_KEY and QUARTERDECK_API_SECRET, "
+            f"or put {home.keys} back"
+        )
+    if (pid := engine_pid(home)) is not None:
+        who = f"an engine{f' (process {pid})' if pid else ''}"
+        tell(f"WARNING: {who} runs here: `quarterdeck flatten` is the better way; it may act against a panic")
+    owned = read_owned(home.database, "live", EXCHANGE)
+    tell(f"account: {settings.exchange.id}{_server(settings)}, API key ...{keys.tag}")
+    _check_owned(owned, settings, everything, tell)
+    if confirm is not None:
+        if asyncio.run(_panic_plan(settings, keys, owned, everything, tell)).is_done:
+            tell("nothing to close and nothing to withdraw")
+            return {"flat": True, "left": [], "exit_code": 0}
+        confirm(keys.tag)
+    return asyncio.run(_panic(settings, keys, owned, everything, tell))
+
+
+def _account_settings(path: Path, tell: Callable[[str], None], *, is_named: bool) -> Settings:
+    from core.settings import Settings, load_exchange, load_settings
+
+    if not path.exists() and not is_named:
+        return Settings()
+    try:
+        return load_settings(path)
+    except SettingsError as error:
+        settings = load_exchange(path)
+        tell(f"of the settings only [exchange] is used: {error}")
+        return settings
+
+
+def _server(settings: Settings) -> str:
+    return f" at {settings.exchange.base_url}" if settings.exchange.base_url else ""
+
+
+def _check_owned(owned: Owned, settings: Settings, everything: bool, tell: Callable[[str], None]) -> None:
+    """Raises what keeps us from knowing what is ours, unless everything goes in any case."""
+    from core.exchange.panic_plan import doubt
+
+    if owned.note:
+        tell(owned.note)
+    unknown = doubt(owned, settings.exchange.id)
+    if unknown is None:
+        return
+    if not everything:
+        raise type(unknown)(
+            f"{unknown}; what of the account is ours is not known, and nothing was closed: "
+            "`quarterdeck panic --everything` closes all"
+        )
+    tell(f"what of the account is ours is not known: {unknown}")
+
+
+@asynccontextmanager
+async def _panic_at(
+    settings: Settings, keys: Keys, owned: Owned, everything: bool, tell: Callable[[str], None]
+) -> AsyncIterator[Panic]:
+    """No symbol of the settings is looked up: one that is gone must be in nobody's way."""
+    from core.exchange.dialects import dialect_of
+    from core.exchange.health import Health
+    from core.exchange.panic import Panic
+    from core.exchange.requests import open_wire
+
+    dialect = dialect_of(settings.exchange.id)
+    wire = await open_wire(settings, keys, ExchangeClock(SystemClock()), Health(), dialect, ())
+    try:
+        yield Panic(wire, settings, owned, tell, everything=everything)
+    finally:
+        await wire.close()
+
+
+async def _panic_plan(
+    settings: Settings, keys: Keys, owned: Owned, everything: bool, tell: Callable[[str], None]
+) -> Plan:
+    async with _panic_at(settings, keys, owned, everything, tell) as panic:
+        plan = await panic.look()
+    for line in plan.lines():
+        tell(line)
+    return plan
+
+
+async def _panic(settings: Settings, keys: Keys, owned: Owned, everything: bool, tell: Callable[[str], None]) -> Row:
+    async with _panic_at(settings, keys, owned, everything, tell) as panic:
+        outcome = await panic.run()
+    code = 0
+    if not outcome.is_flat:
+        code = UnavailableError.exit_code if outcome.is_out_of_reach else RefusedError.exit_code
+    return {"flat": outcome.is_flat, "left": list(outcome.left), "exit_code": code}
 
 
 def _armed_keys(request: RunRequest, home: Home, settings: Settings, database: Database, logs: LogSetup) -> Keys | None:

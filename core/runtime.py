@@ -6,7 +6,7 @@ inside its methods.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -43,12 +43,24 @@ class RunRequest:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One check of `doctor`. `mend` is one line to act on, empty when `ok`."""
+    """One check of `doctor`: well, not well, or (`ok` is None) not known. `mend` is one line to act on, empty when `ok`
+    is True; `detail` says of what is not known why that is."""
 
     name: str
-    ok: bool
+    ok: bool | None
     detail: str
     mend: str = ""
+
+    @property
+    def verdict(self) -> str:
+        """ok, unknown or bad."""
+        return "unknown" if self.ok is None else "ok" if self.ok else "bad"
+
+
+def worst(findings: Sequence[Finding]) -> bool | None:
+    """What `ok` of several findings comes to: the worst of them."""
+    states = [finding.ok for finding in findings]
+    return False if False in states else None if None in states else True
 
 
 class EngineHandle(Protocol):
@@ -141,6 +153,24 @@ class Runtime(Protocol):
         """Checks only the root can make: database, candles, strategies and, with `workers`, worker processes.
 
         With `exchange`, also the exchange of the settings: it is asked over the network.
+        """
+        ...
+
+    def panic(
+        self,
+        home: Path,
+        settings_path: Path | None,
+        everything: bool,
+        tell: Callable[[str], None],
+        confirm: Callable[[str], None] | None,
+    ) -> Row:
+        """Close at the exchange, without an engine, what the home's live journal owns, or `everything` on the account.
+
+        `tell` hears of each step in one line. `confirm` is given the account's tag before anything is changed, and
+        raises where the answer is no; None asks nobody. The row has `flat`, `left` (what is still there, in words) and
+        `exit_code`. Nothing is written in the home.
+
+        Raises BadInputError, RefusedError, StorageError or UnavailableError where nothing could be done.
         """
         ...
 

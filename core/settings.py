@@ -159,6 +159,9 @@ class ExchangeSettings(_Section):
         return url.rstrip("/")
 
 
+_WHICH_ACCOUNT = frozenset({"id", "base_url"})
+
+
 class LiveSettings(_Section):
     paper_hours_first: float = Field(24.0, ge=0, le=8760)
 
@@ -212,6 +215,26 @@ def load_settings(path: Path) -> Settings:
 
     Raises SettingsError with the file, the key and the mend.
     """
+    return parse_settings(_read_toml(path), str(path))
+
+
+def load_exchange(path: Path) -> Settings:
+    """The settings of the account alone, all others at their defaults: for what must work with a file that is wrong
+    elsewhere. Of an `[exchange]` that is wrong itself, what says which account is meant.
+
+    Raises SettingsError where not even that can be read: a default could be another account.
+    """
+    section = _read_toml(path).get("exchange", {})
+    try:
+        return parse_settings({"exchange": section}, str(path))
+    except SettingsError:
+        if not isinstance(section, dict):
+            raise
+        kept = {key: value for key, value in section.items() if key in _WHICH_ACCOUNT}
+        return parse_settings({"exchange": kept}, str(path))
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
@@ -219,10 +242,9 @@ def load_settings(path: Path) -> Settings:
     except UnicodeDecodeError as error:
         raise SettingsError(f"{path}: is not UTF-8 text at byte {error.start}") from error
     try:
-        data = tomli.loads(text)
+        return tomli.loads(text)
     except tomli.TOMLDecodeError as error:
         raise SettingsError(f"{path}: is not valid TOML: {error}") from error
-    return parse_settings(data, str(path))
 
 
 def parse_settings(data: dict[str, Any], place: str) -> Settings:

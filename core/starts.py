@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
+from decimal import Decimal
 from typing import Any
 
 from core.domain.instrument import Instrument
@@ -63,6 +64,20 @@ def read_starts(meta: Mapping[str, str]) -> list[Start]:
     known = {key.removeprefix(_RULES): _read_rules(key, text) for key, text in meta.items() if key.startswith(_RULES)}
     kept = [json.loads(meta[key]) for key in sorted(meta) if key.startswith(_START)]
     return [Start(start["seq"], known[start["rules"]]) for start in kept]
+
+
+def lot_sizes(meta: Mapping[str, str]) -> list[tuple[int, dict[str, Decimal]]]:
+    """The lot size of each symbol by the `seq` of each start, oldest first. The settings of the starts are not looked
+    at, so that those of another program are in nobody's way."""
+    known = {
+        key.removeprefix(_RULES): {
+            item["symbol"]: Decimal(item["lot_size"]) for item in json.loads(text)["instruments"]
+        }
+        for key, text in meta.items()
+        if key.startswith(_RULES)
+    }
+    kept = [json.loads(meta[key]) for key in sorted(meta) if key.startswith(_START)]
+    return [(start["seq"], known[start["rules"]]) for start in kept]
 
 
 def changes(then: Rules, now: Rules) -> list[str]:

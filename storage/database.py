@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
+import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -21,6 +23,7 @@ BUSY_TIMEOUT_MS = 5_000
 JOURNAL = "migrations"
 """The schema of HOME/quarterdeck.db: the folder beside this file that holds its numbered steps."""
 
+_COPY_TRIES = 5
 _MAGIC = b"SQLite format 3\x00"
 
 
@@ -101,9 +104,70 @@ def open_database(path: Path, schema: str = JOURNAL, *, thorough: bool = True) -
     return Database(path, schema)
 
 
-def connect_read_only(path: Path) -> sqlite3.Connection:
-    """A connection that cannot write; may raise sqlite3.Error (see `storage_errors`)."""
-    return sqlite3.connect(f"file:{quote(str(path.resolve()))}?mode=ro", uri=True, timeout=BUSY_TIMEOUT_MS / 1000)
+def connect_read_only(path: Path, timeout_ms: int = BUSY_TIMEOUT_MS) -> sqlite3.Connection:
+    """A connection that cannot write; may raise sqlite3.Error (see `storage_errors`).
+
+    Where SQLite cannot even make its scratch files beside the database, as on a disk that is read-only, the file is
+    read as it lies there, or a copy of it where its log holds what it lacks.
+    """
+    address = f"file:{quote(str(path.resolve()))}?mode=ro"
+    connection = sqlite3.connect(address, uri=True, timeout=timeout_ms / 1000)
+    try:
+        connection.execute("PRAGMA user_version").fetchone()
+    except sqlite3.OperationalError as error:
+        connection.close()
+        if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
+            raise
+        log = path.with_name(path.name + "-wal")
+        if log.exists() and log.stat().st_size:
+            return connect_copy(path)
+        return sqlite3.connect(f"{address}&immutable=1", uri=True)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def connect_copy(path: Path) -> sqlite3.Connection:
+    """A connection to a copy of the database and of its log, which is gone from the disk again when this returns.
+
+    Nobody's lock is asked for. May raise sqlite3.Error, and StorageError where it changes all the while or cannot be
+    read.
+    """
+    with tempfile.TemporaryDirectory(prefix="quarterdeck-") as folder:
+        copy = Path(folder) / path.name
+        try:
+            _copy_still(path, copy)
+        except OSError as error:
+            raise StorageError(f"{path}: cannot be read: {error.strerror}") from error
+        with closing(sqlite3.connect(copy)) as source:
+            memory = sqlite3.connect(":memory:")
+            try:
+                source.backup(memory)
+            except BaseException:
+                memory.close()
+                raise
+    return memory
+
+
+def _copy_still(path: Path, copy: Path) -> None:
+    """Raises StorageError where the files changed during each of a few tries."""
+    names = [path.name, path.name + "-wal"]
+    for _ in range(_COPY_TRIES):
+        before = [_mark(path.with_name(name)) for name in names]
+        for name in names:
+            if path.with_name(name).is_file():
+                shutil.copyfile(path.with_name(name), copy.with_name(name))
+        if before == [_mark(path.with_name(name)) for name in names]:
+            return
+    raise StorageError(f"{path}: is written to all the while; stop the other quarterdeck, or wait for it")
+
+
+def _mark(path: Path) -> tuple[int, int] | None:
+    if not path.exists():
+        return None
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns
 
 
 def check_version(connection: sqlite3.Connection, path: Path, newest: int) -> int:

@@ -10,6 +10,9 @@ from enum import StrEnum
 from core.domain.errors import InvalidTransitionError, RejectKind
 from core.domain.quick import quick
 
+OUR_PREFIX = "qd"
+"""How every client order id of ours begins, so that an order is known as ours where no journal holds it."""
+
 
 class Side(StrEnum):
     BUY = "buy"
@@ -62,7 +65,7 @@ class OrderState(StrEnum):
         return self in TERMINAL_STATES
 
 
-_HEX = frozenset("0123456789abcdef")
+_HEX, _ID_DIGEST = frozenset("0123456789abcdef"), 12
 
 TERMINAL_STATES = frozenset({OrderState.FILLED, OrderState.CANCELED, OrderState.REJECTED, OrderState.EXPIRED})
 RESTING_STATES = frozenset({OrderState.ACCEPTED, OrderState.PARTIALLY_FILLED})
@@ -235,17 +238,13 @@ def with_state(
     )
 
 
-ID_PREFIX, _ID_DIGEST = "qd", 12
-"""By which an order of this program is known among those of others on the account."""
-
-
 def is_made_here(client_order_id: str) -> bool:
     """Whether the id has the form of `make_client_order_id`, whichever engine made it."""
-    digits = client_order_id.removeprefix(ID_PREFIX)
+    digits = client_order_id.removeprefix(OUR_PREFIX)
     return len(digits) == 2 * _ID_DIGEST and len(client_order_id) > len(digits) and set(digits) <= _HEX
 
 
 def make_client_order_id(account: str, symbol: str, decision_ms: int, leg: str, attempt: int) -> str:
     """A pure function of the intent, so that a resend can never become a second order (36 characters at most)."""
     text = f"{account}|{symbol}|{decision_ms}|{leg}|{attempt}"
-    return ID_PREFIX + hashlib.blake2b(text.encode(), digest_size=_ID_DIGEST).hexdigest()
+    return OUR_PREFIX + hashlib.blake2b(text.encode(), digest_size=_ID_DIGEST).hexdigest()

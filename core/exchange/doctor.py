@@ -16,13 +16,14 @@ from core.exchange.contracts import load_instruments
 from core.exchange.health import Health
 from core.exchange.keys import Keys
 from core.exchange.requests import Requests
+from core.exchange.trading_right import MEND, ask_trading_right
 from core.exchange.wire import Dialect, Wire
-from core.runtime import Finding
+from core.runtime import Finding, worst
 from core.settings import Settings
 
 
 class _Stops(IntEnum):
-    """What a finding that is not ok stands in the way of. NOTHING: a warning, trading goes on."""
+    """What a finding stands in the way of. NOTHING: one that is not ok is a warning, and trading goes on."""
 
     NOTHING = 0
     LIVE = 1
@@ -43,7 +44,7 @@ async def diagnose(
 ) -> list[Finding]:
     """Ask the exchange of `settings` everything that paper and live trading need; nothing is changed there.
 
-    The last finding is the verdict. What an exchange does not tell is said to be unknown and is no failure.
+    The last finding is the verdict: the worst of the others. What an exchange does not tell is unknown, and said to be.
     """
     client = build_client(settings.exchange, keys, clock.now_ms)
     secrets = keys.secrets() if keys is not None else ()
@@ -52,7 +53,7 @@ async def diagnose(
         checks = await _checks(wire, settings, keys, symbols)
     finally:
         await wire.close()
-    return [*(check.finding for check in checks), _verdict(checks, settings)]
+    return [*(check.finding for check in checks), _verdict(checks)]
 
 
 async def _checks(wire: Requests, settings: Settings, keys: Keys | None, symbols: Sequence[str]) -> list[_Check]:
@@ -67,13 +68,25 @@ async def _checks(wire: Requests, settings: Settings, keys: Keys | None, symbols
         return checks
     contracts, traded = await _contracts(wire, symbols)
     checks += contracts
-    account = await _account(wire, keys)
+    account = await _account(wire, keys, is_live=settings.mode == "live")
     checks += account
     readable = keys is not None and not any(check.stops for check in account)
     if readable:
         checks += await _permissions(wire)
         checks += await _modes(wire, settings, traded)
-    return checks + await _filters(wire, settings, traded, with_account=readable)
+    filters, instruments = await _filters(wire, settings, traded, with_account=readable)
+    if readable and instruments:
+        checks.append(await _trading(wire, instruments[0]))
+    return checks + filters
+
+
+async def _trading(wire: Wire, instrument: Instrument) -> _Check:
+    right = await ask_trading_right(wire, instrument)
+    if right.granted is None:
+        return _unknown("trading right", right.detail)
+    if right.granted:
+        return _says("trading right", right.detail)
+    return _wrong("trading right", right.detail, MEND, _Stops.LIVE)
 
 
 async def _reach(wire: Requests, settings: Settings) -> list[_Check]:
@@ -107,10 +120,12 @@ async def _contracts(wire: Requests, symbols: Sequence[str]) -> tuple[list[_Chec
     return checks, traded
 
 
-async def _account(wire: Wire, keys: Keys | None) -> list[_Check]:
+async def _account(wire: Wire, keys: Keys | None, *, is_live: bool) -> list[_Check]:
+    if keys is None and not is_live:
+        return [_Check(Finding("API key", True, "none; paper needs none, live does"), _Stops.LIVE)]
     if keys is None:
         mend = "set QUARTERDECK_API_KEY and QUARTERDECK_API_SECRET, or write keys.toml in the home with mode 0600"
-        return [_wrong("API key", "none; paper needs none, live does", mend, _Stops.LIVE)]
+        return [_wrong("API key", "none", mend, _Stops.LIVE)]
     found = _says("API key", f"present, tag {keys.tag}")
     try:
         balance = await wire.read("fetch_balance")
@@ -203,7 +218,12 @@ async def _leverages(wire: Wire, settings: Settings, symbols: Sequence[str]) -> 
             why = rows if isinstance(rows, str) else _SILENCE
             checks.append(_unknown(f"leverage {symbol}", why))
             continue
-        told = f"{row.get('marginMode') or 'margin mode unknown'}, {row.get('longLeverage') or '?'}x"
+        if not row.get("marginMode") or not row.get("longLeverage"):
+            checks.append(
+                _unknown(f"leverage {symbol}", f"margin mode {row.get('marginMode')}, {row.get('longLeverage')}x")
+            )
+            continue
+        told = f"{row['marginMode']}, {row['longLeverage']}x"
         later = "" if told == wanted else f"; a live start sets {wanted}"
         checks.append(_says(f"leverage {symbol}", f"{told}{later}"))
     return checks
@@ -221,16 +241,21 @@ async def _leverage_rows(wire: Wire, symbols: Sequence[str]) -> dict[str, Any] |
     return "this exchange does not tell it"
 
 
-async def _filters(wire: Wire, settings: Settings, symbols: Sequence[str], *, with_account: bool) -> list[_Check]:
+async def _filters(
+    wire: Wire, settings: Settings, symbols: Sequence[str], *, with_account: bool
+) -> tuple[list[_Check], list[Instrument]]:
+    """And the contracts that could be read."""
     checks: list[_Check] = []
+    instruments: list[Instrument] = []
     for symbol in symbols:
         try:
             found = await load_instruments(wire, settings, [symbol], with_account=with_account)
         except QuarterdeckError as error:
             checks.append(_wrong(f"contract {symbol}", str(error), "take it out of exchange.symbols", _Stops.PAPER))
             continue
+        instruments.append(found[symbol])
         checks.append(_contract(found[symbol], settings))
-    return checks
+    return checks, instruments
 
 
 def _contract(instrument: Instrument, settings: Settings) -> _Check:
@@ -278,27 +303,27 @@ def _says(name: str, detail: str) -> _Check:
     return _Check(Finding(name, True, detail))
 
 
-def _unknown(name: str, why: str) -> _Check:
-    return _says(name, f"unknown: {why}")
+def _unknown(name: str, why: str, mend: str = "") -> _Check:
+    return _Check(Finding(name, None, f"unknown: {why}", mend))
 
 
 def _wrong(name: str, detail: str, mend: str, stops: _Stops = _Stops.NOTHING) -> _Check:
     return _Check(Finding(name, False, detail, mend), stops)
 
 
-def _verdict(checks: Sequence[_Check], settings: Settings) -> Finding:
+def _verdict(checks: Sequence[_Check]) -> Finding:
     def named(least: _Stops) -> str:
         return ", ".join(dict.fromkeys(check.finding.name for check in checks if check.stops >= least))
 
     no_paper, no_live = named(_Stops.PAPER), named(_Stops.LIVE)
+    ok = worst([check.finding for check in checks])
     if no_paper:
         return Finding("exchange verdict", False, f"not ready: {no_paper}", "mend what is named above")
     if no_live:
-        ok = settings.mode != "live"
-        return Finding(
-            "exchange verdict",
-            ok,
-            f"ready for paper; not for live: {no_live}",
-            "" if ok else "mend what is named above",
-        )
-    return Finding("exchange verdict", True, "ready for live")
+        told = f"ready for paper; not for live: {no_live}"
+        return Finding("exchange verdict", ok, told, "" if ok else "mend what is named above")
+    if ok is None:
+        untold = ", ".join(dict.fromkeys(check.finding.name for check in checks if check.finding.ok is None))
+        mend = "ask again later, or look at the exchange's own page"
+        return Finding("exchange verdict", None, f"ready for live as far as is known; not known: {untold}", mend)
+    return Finding("exchange verdict", ok, "ready for live", "" if ok else "mend what is marked NOT above")

@@ -55,6 +55,11 @@ class Dialect(Protocol):
         """The parameter that sets the receive window of one request; empty where there is none."""
         ...
 
+    @property
+    def order_test(self) -> str:
+        """ccxt's raw method that examines an order and does not place it; empty where there is none."""
+        ...
+
     def create(self, order: Order, instrument: Instrument, unified_symbol: str) -> OrderCall: ...
 
     def is_conditional(self, order: Order) -> bool:

@@ -22,6 +22,7 @@ class AccountSettings:
     maker_fee_rate: Decimal = MAKER_FEE_RATE
     taker_fee_rate: Decimal = TAKER_FEE_RATE
     can_withdraw: bool = False
+    can_trade: bool = True
     is_ip_restricted: bool = True
 
     def leverage(self, symbol: str) -> int:

@@ -84,6 +84,10 @@ class Exchange:
         matching.execute(self, order, now_ms)
         return order
 
+    def examine(self, params: Mapping[str, str], now_ms: int) -> Order:
+        """POST order/test: the order as it would be placed. Raises RefusalError as `place`."""
+        return self._checked_order(params, now_ms)
+
     def _checked_order(self, params: Mapping[str, str], now_ms: int) -> Order:
         contract = self.contract(params.get("symbol"))
         side, kind = _side(params), params.get("type", "")

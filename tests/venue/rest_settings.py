@@ -102,7 +102,7 @@ def api_restrictions(exchange: Exchange, params: Params, now_ms: int) -> Row:
         "enableWithdrawals": exchange.settings.can_withdraw,
         "enableInternalTransfer": False,
         "enableMargin": False,
-        "enableFutures": True,
+        "enableFutures": exchange.settings.can_trade,
         "permitsUniversalTransfer": False,
         "enableVanillaOptions": False,
         "enableFixApiTrade": False,

@@ -32,6 +32,23 @@ def _signed(handler: Handler) -> tuple[Handler, Proof]:
     return handler, Proof.SIGNATURE
 
 
+TRADE = frozenset(
+    {
+        *((method, "/fapi/v1/order") for method in ("POST", "PUT", "DELETE")),
+        *((method, "/fapi/v1/algoOrder") for method in ("POST", "DELETE")),
+        *((method, "/fapi/v1/batchOrders") for method in ("POST", "DELETE")),
+        ("POST", "/fapi/v1/order/test"),
+        ("DELETE", "/fapi/v1/allOpenOrders"),
+        ("DELETE", "/fapi/v1/algoOpenOrders"),
+        ("POST", "/fapi/v1/leverage"),
+        ("POST", "/fapi/v1/marginType"),
+        ("POST", "/fapi/v1/positionSide/dual"),
+        ("POST", "/fapi/v1/multiAssetsMargin"),
+        ("POST", "/fapi/v1/feeBurn"),
+    }
+)
+"""What a key needs the right to trade for."""
+
 ROUTES: dict[tuple[str, str], tuple[Handler, Proof]] = {
     ("GET", "/fapi/v1/ping"): _public(market.ping),
     ("GET", "/fapi/v1/time"): _public(market.server_time),
@@ -53,6 +70,7 @@ ROUTES: dict[tuple[str, str], tuple[Handler, Proof]] = {
     ("GET", "/futures/data/topLongShortAccountRatio"): _public(market.long_short_ratio),
     ("GET", "/futures/data/topLongShortPositionRatio"): _public(market.long_short_ratio),
     ("POST", "/fapi/v1/order"): _signed(orders.place_order),
+    ("POST", "/fapi/v1/order/test"): _signed(orders.examine_order),
     ("GET", "/fapi/v1/order"): _signed(orders.query_order),
     ("DELETE", "/fapi/v1/order"): _signed(orders.cancel_order),
     ("PUT", "/fapi/v1/order"): _signed(orders.amend_order),

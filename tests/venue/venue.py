@@ -24,7 +24,7 @@ from tests.venue.limits import Limited, Limits
 from tests.venue.orders import AlgoOrder, Order
 from tests.venue.protection import Protection
 from tests.venue.refusals import RefusalError, integer
-from tests.venue.routes import ROUTES, Proof
+from tests.venue.routes import ROUTES, TRADE, Proof
 from tests.venue.streams import Connection, text_of
 
 API_KEY = "loopbackkeyloopbackkeyloopbackkeyloopbackkeyloopbackkeyloopb1234"
@@ -106,6 +106,8 @@ class BinanceVenue:
             if limited is not None:
                 return self._turned_away(limited)
             self._check_proof(proof, query, headers, now_ms, signed_text)
+            if (method, path) in TRADE and not self.settings.can_trade:
+                raise RefusalError(-2015)
             answer = handler(self.exchange, query, now_ms)
         except RefusalError as refusal:
             return Response(refusal.status, text_of(refusal.body()), self.limits.headers(method, path))

@@ -12,6 +12,7 @@ from tui.cli.data_verbs import data
 from tui.cli.group import VerbGroup
 from tui.cli.lab_verbs import backtest, check, sweep, validate, walkforward
 from tui.cli.log_verb import logs
+from tui.cli.panic_verb import panic
 from tui.cli.reading import limits, models, orders, positions, signals, stats, status, trades
 from tui.cli.replay_verb import replay
 from tui.cli.running import run
@@ -35,7 +36,7 @@ def cli() -> None:
 
 for verb in (run, status, positions, orders, trades, signals, stats, models, limits, logs):
     cli.add_command(verb)
-for verb in (pause, resume, halt, flatten, data, doctor, backup, replay):
+for verb in (pause, resume, halt, flatten, panic, data, doctor, backup, replay):
     cli.add_command(verb)
 for verb in (backtest, sweep, walkforward, validate, check, runs):
     cli.add_command(verb)

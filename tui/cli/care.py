@@ -8,12 +8,18 @@ from typing import TYPE_CHECKING
 
 import click
 
+from core.domain.errors import RefusedError, UnavailableError
 from core.home import Home
+from core.runtime import worst
 from tui.cli.options import home_option, json_option, settings_option
 from tui.cli.output import emit_json
 
 if TYPE_CHECKING:
     from core.runtime import Runtime
+
+
+_MARKS = {True: "ok ", None: "?  ", False: "NOT"}
+_EXIT_CODES = {True: 0, None: UnavailableError.exit_code, False: RefusedError.exit_code}
 
 
 @click.command()
@@ -26,20 +32,23 @@ if TYPE_CHECKING:
 def doctor(
     runtime: Runtime, workers: bool, exchange: bool, home: Home, settings_path: Path | None, as_json: bool
 ) -> None:
-    """Check this machine and the home, and say how to mend what is wrong; exit code 1 when anything is."""
+    """Check this machine and the home, and say how to mend what is wrong.
+
+    Exit code 1 when anything is wrong, 3 when something could not be found out.
+    """
     from tui.cli.checks import local_findings
 
     findings = local_findings(home, settings_path)
     findings += runtime.doctor(home.root, settings_path, workers, exchange)
     if as_json:
-        emit_json([asdict(finding) for finding in findings])
+        emit_json([{**asdict(finding), "verdict": finding.verdict} for finding in findings])
     else:
         width = max(len(finding.name) for finding in findings)
         for finding in findings:
-            click.echo(f"{'ok ' if finding.ok else 'NOT'}  {finding.name:<{width}}  {finding.detail}")
-            if not finding.ok:
+            click.echo(f"{_MARKS[finding.ok]}  {finding.name:<{width}}  {finding.detail}")
+            if finding.mend:
                 click.echo(f"{'':<{width + 5}}  mend: {finding.mend}")
-    click.get_current_context().exit(0 if all(finding.ok for finding in findings) else 1)
+    click.get_current_context().exit(_EXIT_CODES[worst(findings)])
 
 
 @click.command()

@@ -85,6 +85,14 @@ def confirm(question: str, yes: bool) -> None:
         raise RefusedError("not done")
 
 
+def confirm_typed(question: str, word: str) -> None:
+    """Go on only if `word` is typed. Raises RefusedError otherwise, and where nobody can be asked."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise RefusedError("not done: there is no terminal to ask on; add --yes")
+    if click.prompt(question, default="", show_default=False, err=True).strip() != word:
+        raise RefusedError("not done: that was not it")
+
+
 class Speed(click.ParamType[float | str]):
     """Market seconds per second, or "max"."""
 

@@ -27,6 +27,7 @@ GOOD: dict[str, Any] = {
         {"symbol": "ETHUSDT", "marginType": "ISOLATED", "leverage": 20},
     ],
     "/fapi/v1/feeBurn": {"feeBurn": False},
+    "/fapi/v1/order/test": {},
     "/fapi/v1/multiAssetsMargin": {"multiAssetsMargin": False},
     "/fapi/v1/leverageBracket": [
         {
@@ -98,6 +99,7 @@ def test_a_good_account_is_ready_for_live(examine: Examine) -> None:
         "leverage ETHUSDT": "isolated, 20x; a live start sets cross, 3x",
         "fees in BNB": "off",
         "multi-assets mode": "off",
+        "trading right": "granted: an order was tested and not placed",
         "contract BTCUSDT": "tick 0.1 USDT, lot 0.001 BTC, at least 100 USDT, up to 75x, fees 2 (maker) and 5 bps",
         "contract ETHUSDT": "tick 0.1 USDT, lot 0.001 ETH, at least 100 USDT, up to 75x, fees 2 (maker) and 5 bps",
         "exchange verdict": "ready for live",
@@ -126,10 +128,12 @@ def test_a_good_account_is_ready_for_live(examine: Examine) -> None:
 )
 def test_warnings_are_told_and_stop_nothing(examine: Examine, path: str, answer: Any, name: str, detail: str) -> None:
     found = examine({path: answer}, mode="live")
-    assert [one.name for one in found.values() if not one.ok] == [name]
+    assert [one.name for one in found.values() if not one.ok] == [name, "exchange verdict"]
     assert found[name].detail.startswith(detail)
     assert found[name].mend
-    assert found["exchange verdict"].detail == "ready for live"
+    assert found["exchange verdict"] == Finding(
+        "exchange verdict", False, "ready for live", "mend what is marked NOT above"
+    )
 
 
 @pytest.mark.parametrize(
@@ -142,6 +146,7 @@ def test_warnings_are_told_and_stop_nothing(examine: Examine, path: str, answer:
             {"ipRestrict": True, "enableFutures": False, "enableWithdrawals": False},
             "futures right",
         ),
+        ("/fapi/v1/order/test", error(-2015, "Invalid API-key, IP, or permissions for action."), "trading right"),
     ],
 )
 def test_what_stops_live_is_named_in_the_verdict(examine: Examine, path: str, answer: Any, name: str) -> None:
@@ -151,7 +156,7 @@ def test_what_stops_live_is_named_in_the_verdict(examine: Examine, path: str, an
         "exchange verdict", False, f"ready for paper; not for live: {name}", "mend what is named above"
     )
     paper = examine({path: answer}, mode="paper")
-    assert paper["exchange verdict"].ok
+    assert paper["exchange verdict"] == live["exchange verdict"]
 
 
 @pytest.mark.parametrize(
@@ -163,20 +168,37 @@ def test_what_stops_live_is_named_in_the_verdict(examine: Examine, path: str, an
         ("/fapi/v1/feeBurn", ["fees in BNB"]),
         ("/fapi/v1/multiAssetsMargin", ["multi-assets mode"]),
         ("/fapi/v1/leverageBracket", ["leverage BTCUSDT", "leverage ETHUSDT"]),
+        ("/fapi/v1/order/test", ["trading right"]),
     ],
 )
-def test_what_the_exchange_does_not_tell_is_unknown_and_no_failure(
-    examine: Examine, path: str, names: list[str]
-) -> None:
+def test_what_the_exchange_does_not_tell_is_unknown_and_never_ok(examine: Examine, path: str, names: list[str]) -> None:
     found = examine({path: Answer({}, 404, "Not Found")}, mode="live")
     assert [name for name, one in found.items() if one.detail.startswith("unknown: ")] == names
-    assert all(finding.ok for finding in found.values())
+    assert [name for name, one in found.items() if one.ok is None] == [*names, "exchange verdict"]
+    assert not any(one.ok is False for one in found.values())
+    assert found["exchange verdict"].detail == (f"ready for live as far as is known; not known: {', '.join(names)}")
+
+
+@pytest.mark.parametrize(
+    ("answer", "ok"),
+    [
+        (error(-2022, "ReduceOnly Order is rejected."), True),
+        (error(-2019, "Margin is insufficient."), True),
+        (error(-4061, "Order's position side does not match user's setting."), None),
+        (error(-1000, "Unknown error."), None),
+        (error(-2014, "API-key format invalid.", 401), False),
+    ],
+)
+def test_what_an_order_that_is_only_tested_shows(examine: Examine, answer: Any, ok: bool | None) -> None:
+    assert examine({"/fapi/v1/order/test": answer})["trading right"].ok is ok
 
 
 def test_without_keys_it_is_ready_for_paper(examine: Examine) -> None:
+    live = examine(keys=None, mode="live")
+    assert live["API key"].ok is False
+    assert "QUARTERDECK_API_KEY" in live["API key"].mend
     found = examine(keys=None, mode="paper")
-    assert not found["API key"].ok
-    assert "QUARTERDECK_API_KEY" in found["API key"].mend
+    assert found["API key"] == Finding("API key", True, "none; paper needs none, live does")
     assert found["exchange verdict"] == Finding("exchange verdict", True, "ready for paper; not for live: API key")
     assert "account" not in found
     assert found["contract BTCUSDT"].detail.endswith("up to 20x, fees 2 (maker) and 5 bps")

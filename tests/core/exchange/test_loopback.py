@@ -102,4 +102,18 @@ async def test_the_doctor_finds_it_ready(server: VenueServer) -> None:
     assert told["exchange reachable"] == f"{server.base_url} answers"
     assert told["position mode"] == "one-way"
     assert told["key IP list"] == "restricted to listed addresses"
-    assert [finding.name for finding in found if not finding.ok] == ["clock"]
+    assert told["trading right"] == "granted: an order was tested and not placed"
+    assert [finding.name for finding in found if not finding.ok] == ["clock", "exchange verdict"]
+    assert server.venue.orders == []
+
+
+async def test_the_doctor_finds_a_key_that_may_not_trade(server: VenueServer) -> None:
+    server.venue.settings.can_trade = False
+    clock = ExchangeClock(SystemClock())
+    found = await diagnose(settings_for(server), KEYS, clock, dialect_of("binanceusdm"), ["BTCUSDT"])
+    told = {finding.name: finding for finding in found}
+    assert told["account"].ok
+    assert told["trading right"].detail == (
+        "fapiPrivatePostOrderTest: Invalid API-key, IP, or permissions for action (-2015)"
+    )
+    assert told["exchange verdict"].detail == "ready for paper; not for live: futures right, trading right"

@@ -204,6 +204,7 @@ class PlainDialect:
     id = "binanceusdm"
     lacks = ()
     live_blockers = ()
+    order_test = "fapiPrivatePostOrderTest"
 
 
 async def wire_to(exchange: Exchange, wrong_ms: int = 0, keys: Keys | None = KEYS, **changes: Any) -> Requests:

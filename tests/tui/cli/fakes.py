@@ -148,6 +148,8 @@ class FakeRuntime:
         ]
         self.raises: Exception | None = None
         self.verified: Row = dict(VERIFIED)
+        self.panics: list[bool] = []
+        self.panicked: Row = {"flat": True, "left": [], "exit_code": 0}
 
     def run_headless(self, request: RunRequest) -> int:
         if self.raises:
@@ -185,6 +187,22 @@ class FakeRuntime:
     def doctor(self, home: Path, settings_path: Path | None, workers: bool, exchange: bool = False) -> list[Finding]:
         asked = [Finding("workers", True, "one started")] if workers else []
         return [*self.findings, *asked, *(self.exchange_findings if exchange else [])]
+
+    def panic(
+        self,
+        home: Path,
+        settings_path: Path | None,
+        everything: bool,
+        tell: Callable[[str], None],
+        confirm: Callable[[str], None] | None,
+    ) -> Row:
+        if self.raises:
+            raise self.raises
+        tell("to close at market: BTCUSDT long 0.02")
+        if confirm is not None:
+            confirm("k3Y9")
+        self.panics.append(everything)
+        return self.panicked
 
     def backup(self, home: Path, target: Path) -> Row:
         target.write_bytes(b"copy")

@@ -91,6 +91,20 @@ def test_what_is_wrong_at_the_exchange_ends_with_1_and_a_mend(quarterdeck: Quart
     assert "mend: mend what is named above" in result.stdout
 
 
+def test_what_is_not_known_is_never_printed_as_ok(quarterdeck: Quarterdeck, runtime: FakeRuntime) -> None:
+    unknown = Finding("exchange verdict", None, "ready for live as far as is known; not known: trading right", "ask")
+    runtime.exchange_findings = [Finding("trading right", None, "unknown: no test"), unknown]
+    result = quarterdeck("doctor", "--exchange")
+    assert result.exit_code == 3
+    assert "?    trading right     unknown: no test" in result.stdout
+    assert "mend: ask" in result.stdout
+    as_json = {row["name"]: row for row in json.loads(quarterdeck("doctor", "--exchange", "--json").stdout)}
+    assert (as_json["trading right"]["ok"], as_json["trading right"]["verdict"]) == (None, "unknown")
+    assert as_json["database"]["verdict"] == "ok"
+    runtime.findings = [Finding("candles", False, "none stored", "run `quarterdeck data import FILE`")]
+    assert quarterdeck("doctor", "--exchange").exit_code == 1
+
+
 def test_doctor_sees_an_open_home_and_bad_settings(quarterdeck: Quarterdeck, home: Home) -> None:
     home.root.chmod(0o755)
     home.settings.write_text("speed = 1\n")

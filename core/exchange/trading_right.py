@@ -1,0 +1,67 @@
+"""Whether a key may trade: an order that is tested and never placed, where the exchange has such a test."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from core.domain.errors import QuarterdeckError, RefusedError, RejectKind, VenueRejectedError
+from core.domain.instrument import Instrument
+from core.exchange.wire import Wire
+
+log = logging.getLogger("quarterdeck.exchange")
+
+MEND = "give the key the right to trade futures, and let its address list hold this machine"
+_TAKEN = frozenset({RejectKind.REDUCE_ONLY, RejectKind.NO_MARGIN})
+"""Refusals of the order itself: who asked for it may trade."""
+
+
+@dataclass(frozen=True, slots=True)
+class TradingRight:
+    """`granted` is None where it is not known; `detail` says in words what was found or why not."""
+
+    granted: bool | None
+    detail: str
+
+
+async def ask_trading_right(wire: Wire, instrument: Instrument) -> TradingRight:
+    """Test the smallest order of a contract. Nothing is placed and nothing raised."""
+    method = wire.dialect.order_test
+    if not method:
+        return TradingRight(None, f"{wire.dialect.id} has no test for an order; the first one will show it")
+    # ccxt's own `test` is for spot alone: with a futures contract it would place the order.
+    request = wire.client.create_order_request(
+        wire.unified(instrument.symbol),
+        "market",
+        "buy",
+        f"{instrument.lot_size * instrument.min_lots:f}",
+        None,
+        {"reduceOnly": True},
+    )
+    try:
+        await wire.read(method, request)
+    except VenueRejectedError as error:
+        if error.kind is RejectKind.NO_PERMISSION:
+            return TradingRight(False, str(error))
+        if error.kind in _TAKEN:
+            return TradingRight(True, "granted: an order was tested and not placed")
+        return TradingRight(None, f"the test of an order was refused: {error}")
+    except QuarterdeckError as error:
+        return TradingRight(None, str(error))
+    return TradingRight(True, "granted: an order was tested and not placed")
+
+
+async def check_trading_right(wire: Wire, instruments: Mapping[str, Instrument], patience_s: float | None) -> None:
+    """Raises RefusedError where the key is known not to trade. What is not known within `patience_s` is a warning."""
+    instrument = next(iter(instruments.values()))
+    try:
+        async with asyncio.timeout(patience_s):
+            right = await ask_trading_right(wire, instrument)
+    except TimeoutError:
+        right = TradingRight(None, "no answer in time")
+    if right.granted is False:
+        raise RefusedError(f"this key may not trade: {right.detail}; {MEND}")
+    if right.granted is None:
+        log.warning("whether the key may trade is not known: %s", right.detail)
