@@ -106,6 +106,8 @@ class BinanceVenue:
             if limited is not None:
                 return self._turned_away(limited)
             self._check_proof(proof, query, headers, now_ms, signed_text)
+            if (method, path) in self.exchange.refused:
+                raise RefusalError(self.exchange.refused[method, path])
             answer = handler(self.exchange, query, now_ms)
         except RefusalError as refusal:
             return Response(refusal.status, text_of(refusal.body()), self.limits.headers(method, path))
