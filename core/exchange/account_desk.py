@@ -93,6 +93,7 @@ class AccountDesk:
             group.create_task(self._resolver.run())
             group.create_task(self.stream.run())
             group.create_task(self._follow_stream())
+            group.create_task(self._account.run())
             group.create_task(self._reconcile())
             group.create_task(self._look_after_stops())
 

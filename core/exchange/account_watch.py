@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
@@ -35,13 +36,14 @@ log = logging.getLogger("quarterdeck.exchange")
 PART = "account setup"
 LEAST_MS = 20_000
 """Nothing is read again sooner, unless the exchange tells of a change: the position mode weighs 30 on Binance."""
+_PATIENCE_S = 1.0
 
 HEDGED = "hedge mode is on; it is set back once no position and no order is left, then this clears"
 _CLEARS = "is set back once the contract is flat, then this clears"
 
 
 class AccountWatch:
-    """`look` reads and compares. A difference forbids entries in its contract, one of the position mode everywhere.
+    """`look` wants a reading, `run` makes it. A difference forbids entries in its contract, hedge mode everywhere.
 
     `holds` says whether the books have a position or an open order in a symbol.
     """
@@ -56,6 +58,8 @@ class AccountWatch:
         self._looked_ms = 0
         self._is_due = True
         self._is_new = False
+        self._wanted = asyncio.Event()
+        self._is_read = asyncio.Event()
 
     def begin_unread(self) -> None:
         """For a start that has something to protect first: no entry until everything was read."""
@@ -80,16 +84,28 @@ class AccountWatch:
             if problem:
                 self._tell(symbol, problem)
 
+    async def run(self) -> None:
+        """Read what is set whenever `look` wants it, tell what differs, set back what can be; until canceled."""
+        while True:
+            await self._wanted.wait()
+            self._wanted.clear()
+            await self._look_at_all()
+            if self._is_new:
+                self._is_new = False
+                await say_particulars(self._wire)
+            self._is_read.set()
+
     async def look(self) -> bool:
-        """Read what is set, tell what differs, set back what can be. Returns whether positions can be compared with the
-        books, which they cannot in hedge mode."""
+        """Have everything read anew where it is due, and wait for it, but not long: what became of orders is asked for
+        after this. Returns whether positions can be compared with the books, which they cannot in hedge mode."""
         now_ms = self._wire.clock.now_ms()
         if self._is_due or now_ms - self._looked_ms >= LEAST_MS:
             self._is_due, self._looked_ms = False, now_ms
-            await self._look_at_all()
-        if self._is_new:
-            self._is_new = False
-            await say_particulars(self._wire)
+            self._is_read.clear()
+            self._wanted.set()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_PATIENCE_S):
+                await self._is_read.wait()
         return not self._mode.hedged
 
     async def _look_at_all(self) -> None:
