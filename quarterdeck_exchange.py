@@ -49,10 +49,12 @@ async def exchange_parts(
 ) -> EngineParts:
     """The market of the settings' exchange, and the paper or live account of this home.
 
-    Raises RefusedError where live is not armed, UnavailableError where the exchange does not answer.
+    Raises RefusedError where live is not armed, UnavailableError where the exchange does not answer or does not tell
+    what the account is set to; a journal that holds something starts all the same, and makes no entry until it is told.
     """
     from core.account import check_symbols
     from core.exchange.account_desk import AccountDesk
+    from core.exchange.account_setup import holds_anything
     from core.exchange.contracts import load_instruments
     from core.exchange.dialects import check_live, dialect_of
     from core.exchange.health import Health
@@ -97,7 +99,7 @@ async def exchange_parts(
     stack.push_async_callback(candles.close)
     account = ExchangeVenue(wire, instruments, settings.exchange) if live else None
     desk = AccountDesk(account, settings) if account is not None else None
-    if desk is not None and records:
+    if desk is not None and holds_anything(records):
         desk.prepare_beside()
     elif desk is not None:
         await desk.prepare()

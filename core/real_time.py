@@ -14,6 +14,7 @@ from core.domain.market import Quote
 from core.domain.records import Record
 from core.engine import Attendant, EngineParts, RestorableVenue
 from core.exchange.account_desk import AccountDesk, health_watch, watch
+from core.exchange.contract_status import StatusWatch
 from core.exchange.requests import Requests, keep_time
 from core.exchange.wire import Wire
 from core.logbook import Logbook
@@ -125,7 +126,8 @@ def real_time_parts(
     async def tell_health(trader: Trader, stepper: Stepper) -> None:
         await health_watch(wire.health, stepper, clock, tuple(trader.state.symbols))
 
-    attendants: list[Attendant] = [follow_market, follow_time, tell_health]
+    statuses = StatusWatch(wire, tuple(trader.state.symbols))
+    attendants: list[Attendant] = [follow_market, follow_time, tell_health, statuses.run]
     if desk is not None:
         attendants.append(desk.run)
     return EngineParts(

@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from core.clock import Clock
-from core.domain.errors import QuarterdeckError, UnavailableError
+from core.domain.errors import UnavailableError
 from core.domain.orders import Order
 from core.domain.records import AdjustmentRecord
 from core.exchange.account_setup import set_up_account
 from core.exchange.account_stream import AccountStream
+from core.exchange.account_watch import AccountWatch
 from core.exchange.books import Books
 from core.exchange.close_net import NetCloser
 from core.exchange.health import Health
@@ -39,10 +40,8 @@ _POSITIONS_S = 5.0
 _IDLE_POSITIONS_S = 1.0
 _LOOK_AGAIN_S = 0.5
 _LOOKS = 10
-_PREPARE_AGAIN_S = 30.0
 _SOON_S = 0.5
 _PART = "reconciliation"
-_SETUP_PART = "account setup"
 
 
 class AccountDesk:
@@ -55,7 +54,7 @@ class AccountDesk:
         self._reconciler: Reconciler | None = None
         self._look_soon = asyncio.Event()
         self._is_taken_in = asyncio.Event()
-        self._prepares_beside = False
+        self._account = AccountWatch(venue, settings, self._holds)
         self.stream = AccountStream(venue.wire, self._on_up)
 
     @property
@@ -72,12 +71,13 @@ class AccountDesk:
         return {symbol: rules[symbol].qty(lots) for symbol, lots in self._outside.lots.items()}
 
     async def prepare(self) -> None:
-        """Set the account up. Raises RefusedError where it cannot be brought into the form that is asked for."""
+        """Set the account up. Raises RefusedError where it cannot be brought into the form that is asked for, and
+        UnavailableError where that cannot be read."""
         await set_up_account(self._wire, self._venue.instruments, self._settings)
 
     def prepare_beside(self) -> None:
-        """Leave it to `run` to set the account up, for what a journal holds must be protected first."""
-        self._prepares_beside = True
+        """Leave it to `run` to read how the account is set up, for what a journal holds must be protected first."""
+        self._account.begin_unread()
 
     async def reconcile(self, trader: Trader, venue: Venue, stepper: Stepper, now_ms: int) -> list[AdjustmentRecord]:
         """At a start, after `venue.restore`: take in what became of our open orders while nobody listened, and send at
@@ -99,24 +99,10 @@ class AccountDesk:
             group.create_task(self._resolver.run())
             group.create_task(self.stream.run())
             group.create_task(self._follow_stream())
+            group.create_task(self._account.run())
             group.create_task(self._reconcile())
             group.create_task(self._look_after_stops())
             group.create_task(self._look_for_others())
-            if self._prepares_beside:
-                group.create_task(self._prepare_beside())
-
-    async def _prepare_beside(self) -> None:
-        """Try until the account is set up; until then no entry is made."""
-        while True:
-            try:
-                await self.prepare()
-            except QuarterdeckError as error:
-                log.error("%s", error)
-                self._wire.health.report(_SETUP_PART, str(error))
-                await asyncio.sleep(_PREPARE_AGAIN_S)
-            else:
-                self._wire.health.report(_SETUP_PART, "")
-                return
 
     async def flatten_external(self, symbol: str) -> str:
         """Close the whole position of `symbol`, with what others hold of it, and cancel what they placed: only ever
@@ -146,7 +132,12 @@ class AccountDesk:
             self._resolver.ask(order)
         self._venue.records = ()
 
+    def _holds(self, symbol: str) -> bool:
+        s = self._books.trader.state.symbols[symbol]
+        return bool(s.lots or s.orders)
+
     def _on_up(self) -> None:
+        self._account.expect_change()
         self._wire.health.report(_PART, "the account is read again after a new connection")
         self._look_soon.set()
 
@@ -160,7 +151,12 @@ class AccountDesk:
     async def _take(self, kind: str, row: Row) -> None:
         if kind == "balance":
             if ((row.get("info") or {}).get("a") or {}).get("m") != "ORDER":
+                self._account.expect_change()  # A change of the margin mode comes so, too.
                 self._look_soon.set()  # Money moved otherwise than by trading.
+            return
+        if kind == "config":
+            self._account.heard(row)
+            self._look_soon.set()
             return
         symbol = self._wire.symbol(str(row["symbol"]))
         if kind == "fill":
@@ -195,13 +191,13 @@ class AccountDesk:
             self._look_soon.clear()
             wait_s = self._settings.exchange.reconcile_seconds
             try:
-                await self._reconciler.once()
+                if await self._account.look():
+                    await self._reconciler.once()
+                    self._wire.health.report(_PART, "")
             except UNREAD as error:
                 log.warning("the account could not be read: %s", error)
                 self._wire.health.report(_PART, "the account cannot be read; clears when it can")
                 wait_s = min(wait_s, 5.0)
-            else:
-                self._wire.health.report(_PART, "")
             try:
                 async with asyncio.timeout(wait_s):
                     await self._look_soon.wait()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from core.domain.errors import (
@@ -15,93 +17,163 @@ from core.domain.errors import (
     VenueUnknownError,
 )
 from core.domain.instrument import Instrument
+from core.domain.records import FillRecord, IntentRecord, OrderUpdateRecord, Record
+from core.exchange.account_read import (
+    FEE_COIN,
+    MULTI_ASSETS,
+    ContractSetup,
+    read_contracts,
+    read_position_mode,
+    read_switches,
+)
 from core.exchange.wire import Wire
 from core.settings import Settings
 
 log = logging.getLogger("quarterdeck.exchange")
 
-_PART = "account setup"
+LEAST_BALANCE_USDT = 100.0
+"""With less than this, the least orders of many contracts are more than a small share of the account."""
+
+SWITCHED_ON = {
+    MULTI_ASSETS: "multi-assets mode is on: other assets are margin as well, so that margin and liquidation differ "
+    "from what is shown; switch the account to single-asset mode",
+    FEE_COIN: "fees are paid in another coin, which the USDT books do not see; turn it off at the exchange",
+}
+_NO_START = "live does not start without it; doctor --exchange says what the exchange tells, then start again"
 _NOTHING_TO_DO = frozenset({RejectKind.NO_CHANGE})
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the settings ask of a contract. Margin mode is "cross" or "isolated"."""
+
+    margin_mode: str
+    leverage: int
+
+
+def asked_of(instruments: Mapping[str, Instrument], settings: Settings) -> dict[str, Asked]:
+    """By symbol; the leverage is the settings', cut to their cap and to what the contract allows."""
+    most = min(settings.account.leverage, settings.exchange.leverage_cap)
+    return {
+        symbol: Asked(settings.exchange.margin_mode, min(most, instrument.max_leverage))
+        for symbol, instrument in instruments.items()
+    }
+
+
+def is_as_asked(asked: Asked, found: ContractSetup) -> bool:
+    """Whether it was read and is so."""
+    return (found.margin_mode, found.leverage) == (asked.margin_mode, asked.leverage)
+
+
+def holds_anything(records: Sequence[Record]) -> bool:
+    """Whether a journal ends with a position or an order that may be open: something that is to be protected first."""
+    held: Counter[str] = Counter()
+    orders: dict[str, bool] = {}
+    for record in records:
+        match record:
+            case FillRecord(fill, order):
+                held[fill.symbol] += fill.side.sign * fill.qty_lots
+                orders[order.client_order_id] = order.is_open
+            case IntentRecord(order) | OrderUpdateRecord(_, order):
+                orders[order.client_order_id] = order.is_open
+            case _:
+                pass
+    return any(held.values()) or any(orders.values())
+
+
 async def set_up_account(wire: Wire, instruments: Mapping[str, Instrument], settings: Settings) -> None:
-    """Bring the account into the form that the settings ask for.
+    """Bring the account into the form that the settings ask for, and say what else about it the books do not see.
 
-    Raises RefusedError, one line that names the mend, where the account is read to be otherwise afterwards. What cannot
-    be read is a warning and stays visible.
+    Raises, each one line that names the mend, RefusedError where the account is read to be otherwise afterwards, and
+    UnavailableError where position mode, margin mode or leverage cannot be read.
     """
-    unread = [await _set_position_mode(wire)]
-    for symbol, instrument in instruments.items():
-        leverage = min(settings.account.leverage, settings.exchange.leverage_cap, instrument.max_leverage)
-        unread += await _set_symbol(wire, symbol, leverage, settings.exchange.margin_mode)
-    problems = [text for text in unread if text]
-    for problem in problems:
-        log.warning("%s", problem)
-    wire.health.report(_PART, "")
-    if problems:
-        log.warning("account setup: %d settings could not be read back; check them at the exchange", len(problems))
+    await _set_up_position_mode(wire)
+    asked = asked_of(instruments, settings)
+    found = await _read_whole(wire, list(asked))
+    differing = [symbol for symbol in asked if not is_as_asked(asked[symbol], found[symbol])]
+    if differing:
+        for symbol in differing:
+            await set_contract(wire, symbol, asked[symbol], found[symbol])
+        found = await _read_whole(wire, differing)
+    for symbol in differing:
+        _check(symbol, asked[symbol], found[symbol])
+    await say_particulars(wire)
 
 
-async def _set_position_mode(wire: Wire) -> str:
-    hedged = await _position_mode(wire)
-    if hedged:
-        await _set(wire, "set_position_mode", False)
-        hedged = await _position_mode(wire)
-    if hedged:
+async def _set_up_position_mode(wire: Wire) -> None:
+    mode = await read_position_mode(wire)
+    if mode.hedged:
+        await set_one_way(wire)
+        mode = await read_position_mode(wire)
+    if mode.hedged is None:
+        raise UnavailableError(f"the position mode could not be read: {mode.unread}: {_NO_START}")
+    if mode.hedged:
         raise RefusedError(
             "the account is in hedge mode and could not be changed: close its positions and orders, "
             "or choose one-way mode at the exchange"
         )
-    return "" if hedged is False else "the position mode could not be read; one-way is taken to be set"
 
 
-async def _position_mode(wire: Wire) -> bool | None:
-    row = await _read(wire, "fetch_position_mode")
-    return None if row is None or row.get("hedged") is None else bool(row["hedged"])
+async def _read_whole(wire: Wire, symbols: Sequence[str]) -> dict[str, ContractSetup]:
+    found = await read_contracts(wire, symbols)
+    for symbol, setup in found.items():
+        if setup.unread:
+            what = unread_part(setup)
+            raise UnavailableError(f"{symbol}: the {what} could not be read: {setup.unread}: {_NO_START}")
+    return found
 
 
-async def _set_symbol(wire: Wire, symbol: str, leverage: int, margin_mode: str) -> list[str]:
-    unified = wire.unified(symbol)
-    is_mode, is_leverage = await _symbol_config(wire, unified)
-    if is_mode != margin_mode:
-        await _set(wire, "set_margin_mode", margin_mode, unified)
-    if is_leverage != leverage:
-        await _set(wire, "set_leverage", leverage, unified)
-    if (is_mode, is_leverage) != (margin_mode, leverage):
-        is_mode, is_leverage = await _symbol_config(wire, unified)
-    unread = []
-    if is_mode is None:
-        unread.append(f"{symbol}: the margin mode could not be read; {margin_mode} is taken to be set")
-    elif is_mode != margin_mode:
+def unread_part(found: ContractSetup) -> str:
+    """What of a contract was not read, in words."""
+    parts = [("margin mode", found.margin_mode), ("leverage", found.leverage)]
+    return " and the ".join(name for name, value in parts if value is None)
+
+
+def _check(symbol: str, asked: Asked, found: ContractSetup) -> None:
+    if found.margin_mode != asked.margin_mode:
         raise RefusedError(
-            f"{symbol}: margin mode is {is_mode} and could not be set to {margin_mode}: close its position and orders, "
-            f"or set exchange.margin_mode to {is_mode}"
+            f"{symbol}: margin mode is {found.margin_mode} and could not be set to {asked.margin_mode}: close its "
+            f"position and orders, or set exchange.margin_mode to {found.margin_mode}"
         )
-    if is_leverage is None:
-        unread.append(f"{symbol}: the leverage could not be read; {leverage} is taken to be set")
-    elif is_leverage != leverage:
+    if found.leverage != asked.leverage:
         raise RefusedError(
-            f"{symbol}: leverage is {is_leverage} and could not be set to {leverage}: set it at the exchange, "
+            f"{symbol}: leverage is {found.leverage} and could not be set to {asked.leverage}: set it at the exchange, "
             "or change account.leverage"
         )
-    return unread
 
 
-async def _symbol_config(wire: Wire, unified: str) -> tuple[str | None, int | None]:
-    """Margin mode and leverage as the exchange tells them; None for what it does not."""
-    rows = await _read(wire, "fetch_leverages", [unified])
-    row = (rows or {}).get(unified) or {}
-    leverage = row.get("longLeverage")
-    return row.get("marginMode"), None if leverage is None else int(leverage)
+async def set_one_way(wire: Wire) -> None:
+    await _set(wire, "set_position_mode", False)
 
 
-async def _read(wire: Wire, method: str, *args: Any) -> Any:
-    """None where the exchange does not tell, or ccxt cannot ask."""
+async def set_contract(wire: Wire, symbol: str, asked: Asked, found: ContractSetup) -> None:
+    """Set what differs. Whether it came out right is for a reading to tell."""
+    unified = wire.unified(symbol)
+    if found.margin_mode != asked.margin_mode:
+        await _set(wire, "set_margin_mode", asked.margin_mode, unified)
+    if found.leverage != asked.leverage:
+        await _set(wire, "set_leverage", asked.leverage, unified)
+
+
+async def say_particulars(wire: Wire) -> None:
+    """Warn of what makes the account other than the books show it."""
+    for name, value in (await read_switches(wire)).items():
+        if value is None:
+            log.warning("%s could not be read: look at the exchange's own page", name)
+        elif value:
+            log.warning("%s", SWITCHED_ON[name])
     try:
-        return await wire.read(method, *args, weight=5)
+        balance = await wire.read("fetch_balance", weight=5)
     except QuarterdeckError as error:
-        log.warning("%s: %s", method, error)
-        return None
+        log.warning("the balance could not be read: %s", error)
+        return
+    wallet = (balance.get("total") or {}).get("USDT")
+    if wallet is None or wallet < LEAST_BALANCE_USDT:
+        log.warning(
+            "the account holds %.2f USDT, under %.0f: the least orders of a contract may be more than sizing allows",
+            wallet or 0.0,
+            LEAST_BALANCE_USDT,
+        )
 
 
 async def _set(wire: Wire, method: str, *args: Any) -> None:

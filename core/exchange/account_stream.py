@@ -27,6 +27,7 @@ _KEEP_FILLS = 1000
 _TAKEN = "taken"
 _PART = "account stream"
 _METHODS = {"orders": "watch_orders", "fills": "watch_my_trades", "balance": "watch_balance"}
+_CHANGES = frozenset({"ACCOUNT_CONFIG_UPDATE"})
 _ENDS = frozenset({"listenKeyExpired", "eventStreamTerminated"})
 _NEVER_MS = 24 * 3_600_000
 
@@ -36,7 +37,7 @@ class StreamLostError(Exception):
 
 
 class AccountStream:
-    """`run` keeps the streams open. Rows wait in `rows` as (kind, row), kind being fill, order or balance.
+    """`run` keeps the streams open. Rows wait in `rows` as (kind, row), kind being fill, order, balance or config.
 
     `on_up` is called at every (re)connection: what happened before it must be asked for.
     """
@@ -55,7 +56,7 @@ class AccountStream:
         self._told: OrderedDict[str, None] = OrderedDict()
         self.rows: deque[tuple[str, Row]] = deque()
         self.has_rows = asyncio.Event()
-        self._listen_for_ends()
+        self._listen_for_what_ccxt_drops()
 
     def expect(self, fill: Fill) -> None:
         """A fill was found by asking; where the stream does not tell it soon, the stream is dead."""
@@ -201,17 +202,21 @@ class AccountStream:
         if len(self._told) > _KEEP_FILLS:
             self._told.popitem(last=False)
 
-    def _listen_for_ends(self) -> None:
-        """ccxt passes over the news that a listen key has expired, and waits on a stream that is dead."""
+    def _listen_for_what_ccxt_drops(self) -> None:
+        """ccxt passes over the news that a listen key has expired, and waits on a stream that is dead, and over changes
+        of leverage and of multi-assets mode."""
         client = self._client
         handle = client.handle_message
 
         def heard(socket: Any, message: Any) -> Any:
             if isinstance(message, dict):
                 data = message.get("data")
-                event = data.get("e") if isinstance(data, dict) else message.get("e")
+                told = data if isinstance(data, dict) else message
+                event = told.get("e")
                 if event in _ENDS:
                     self.cut(f"the exchange ended it ({event})")
+                elif event in _CHANGES:
+                    self._put("config", told)
             return handle(socket, message)
 
         client.handle_message = heard

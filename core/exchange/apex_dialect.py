@@ -9,6 +9,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from core.domain.errors import RejectKind, VenueRejectedError
 from core.domain.instrument import Instrument
 from core.domain.orders import Order, OrderType, Side
+from core.exchange.account_read import NO_SWITCHES
 from core.exchange.wire import OrderCall, Row
 
 _WORST_STOP_PRICE = Decimal("0.02")
@@ -21,6 +22,7 @@ _TRIGGER_PARAMS = {OrderType.STOP_MARKET: "stopLossPrice", OrderType.TAKE_PROFIT
 class ApexOmni:
     id: str = "apex"
     streams: frozenset[str] = frozenset({"orders", "fills", "positions"})
+    switches = NO_SWITCHES
     window_param = ""
     order_test = ""
     lacks: tuple[str, ...] = (
@@ -39,6 +41,7 @@ class ApexOmni:
         "market orders need a worst price, so exits could not be placed",
         "the wallet is not told apart from open profit, so the books could not be compared",
         "a refusal and a trouble of the exchange look alike, so a lost order could be taken for a refused one",
+        "margin mode, position mode and leverage cannot be read, so a position could be liquidated before its stop",
     )
 
     def create(self, order: Order, instrument: Instrument, unified_symbol: str) -> OrderCall:

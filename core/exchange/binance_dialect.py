@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from core.domain.instrument import Instrument
 from core.domain.orders import Order, OrderType
+from core.exchange.account_read import FEE_COIN, MULTI_ASSETS
 from core.exchange.wire import OrderCall, Row
 
 _TRIGGERS = {OrderType.STOP_MARKET: "stopLossPrice", OrderType.TAKE_PROFIT_MARKET: "takeProfitPrice"}
@@ -18,6 +19,10 @@ class BinanceUsdm:
     lacks: Sequence[str] = ()
     live_blockers: Sequence[str] = ()
     streams = frozenset({"orders", "fills", "balance", "positions"})
+    switches: Mapping[str, tuple[str, str]] = {
+        MULTI_ASSETS: ("fapiPrivateGetMultiAssetsMargin", "multiAssetsMargin"),
+        FEE_COIN: ("fapiPrivateGetFeeBurn", "feeBurn"),
+    }
     window_param = "recvWindow"
     order_test = "fapiPrivatePostOrderTest"
 

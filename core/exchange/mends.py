@@ -14,7 +14,7 @@ _MEXC_SIDES = {"1": "buy", "2": "buy", "3": "sell", "4": "sell"}
 _MEXC_TYPES = {"1": "limit", "2": "limit", "3": "limit", "4": "limit", "5": "market", "6": "market"}
 _MEXC_ORDER_STATES = {"1": "open", "2": "open", "3": "closed", "4": "canceled", "5": "rejected"}
 _MEXC_TRIGGER_STATES = {"1": "open", "2": "canceled", "3": "closed", "4": "canceled", "5": "rejected"}
-_MEXC_ONE_WAY = 2
+_MEXC_ONE_WAY, _MEXC_HEDGE = 2, "1"
 
 _APEX_STATES = {
     "PENDING": "open",
@@ -42,6 +42,20 @@ def mend_mexc(client: Any) -> None:
     _ask_for_candles_to_an_end(client, _MEXC_CANDLES)
     _page_through_funding(client, "page_num", 1)
     _find_mexc_orders(client)
+    _read_position_mode(client)
+    _wrap(client, "parse_leverage", mexc_leverage)
+
+
+def _read_position_mode(client: Any) -> None:
+    """ccxt takes whatever is not hedge mode, also an answer without a mode, for one-way mode."""
+    fetch = client.fetch_position_mode
+
+    async def fetch_position_mode(symbol: str | None = None, params: Row | None = None) -> Row:
+        row = dict(await fetch(symbol, params or {}))
+        mode = str(_info(row).get("data"))
+        return {**row, "hedged": {_MEXC_HEDGE: True, str(_MEXC_ONE_WAY): False}.get(mode)}
+
+    client.fetch_position_mode = fetch_position_mode
 
 
 def _find_mexc_orders(client: Any) -> None:
@@ -112,6 +126,12 @@ def mexc_trade(row: Row) -> Row:
     if "orderId" not in info or "side" not in info:
         return row
     return {**row, "side": _MEXC_SIDES[str(info["side"])], "clientOrderId": info.get("externalOid") or None}
+
+
+def mexc_leverage(row: Row) -> Row:
+    """ccxt takes a row without a margin mode for one of cross margin."""
+    sides = row["info"] if isinstance(row.get("info"), list) else []
+    return row if any(side.get("openType") for side in sides) else {**row, "marginMode": None}
 
 
 def mexc_balance(balance: Row) -> Row:

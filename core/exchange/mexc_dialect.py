@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from core.domain.errors import RejectKind, VenueRejectedError
 from core.domain.instrument import Instrument
 from core.domain.orders import Order, OrderType, Side
+from core.exchange.account_read import NO_SWITCHES
 from core.exchange.wire import OrderCall, Row
 
 _ONE_WAY = 2
@@ -26,6 +27,7 @@ _NO_CHILD = ("", "0")
 class MexcSwap:
     id: str = "mexc"
     streams: frozenset[str] = frozenset({"orders", "fills", "balance"})
+    switches = NO_SWITCHES
     window_param = ""
     order_test = ""
     lacks: tuple[str, ...] = (

@@ -51,6 +51,12 @@ class Dialect(Protocol):
         ...
 
     @property
+    def switches(self) -> Mapping[str, tuple[str, str]]:
+        """Switches of the account that the USDT books do not see (`account_read`): the client's method that tells each,
+        and the key in its answer."""
+        ...
+
+    @property
     def window_param(self) -> str:
         """The parameter that sets the receive window of one request; empty where there is none."""
         ...

@@ -14,6 +14,7 @@ from core.domain.market import MINUTE_MS, Bar, MarketBatch
 from core.domain.operator import Verb
 from core.engine import Engine
 from core.exchange.account_desk import AccountDesk
+from core.exchange.account_setup import holds_anything
 from core.exchange.binance_dialect import BinanceUsdm
 from core.exchange.client import build_client
 from core.exchange.contracts import load_instruments
@@ -134,7 +135,7 @@ class Process:
         instruments = await load_instruments(wire, settings, symbols, with_account=True, patience_s=patience_s)
         venue = ExchangeVenue(wire, instruments, settings.exchange)
         desk = self.desk = AccountDesk(venue, settings)
-        if records:
+        if holds_anything(records):
             desk.prepare_beside()
         else:
             await desk.prepare()

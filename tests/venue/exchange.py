@@ -43,6 +43,7 @@ class Exchange:
         self.algos_by_client_id: dict[str, AlgoOrder] = {}
         self.scripts: dict[str, Script] = {}
         self.stuck_triggers: set[str] = set()
+        self.refused: dict[tuple[str, str], int] = {}
         self.watchers: list[Callable[[str, int], None]] = []
         self._next_order_id = 8_000_000_001
         self._next_algo_id = 1_000_000_000_000_001
@@ -142,6 +143,8 @@ class Exchange:
         opened = order.lots - min(order.lots, position.reducible_lots(order.sign))
         if not opened:
             return
+        if self.contracts[order.symbol].info["status"] != "TRADING":
+            raise RefusalError(-4140)
         price, lot = float(order.contract.price(ticks)), float(order.contract.lot_size)
         leverage = self.settings.leverage(order.symbol)
         held = 0 if position.reducible_lots(order.sign) else abs(position.lots)
@@ -348,7 +351,7 @@ class Exchange:
             self.hub.publish_private(event)
         return {"symbol": symbol, "leverage": leverage, "maxNotionalValue": str(contract.max_notional(leverage))}
 
-    def set_margin_type(self, symbol: str, margin_type: str) -> None:
+    def set_margin_type(self, symbol: str, margin_type: str, now_ms: int) -> None:
         self.contract(symbol)
         if margin_type not in {"ISOLATED", "CROSSED"}:
             raise RefusalError.missing("marginType")
@@ -359,6 +362,7 @@ class Exchange:
         if any(position.lots for (name, _), position in self.ledger.positions.items() if name == symbol):
             raise RefusalError(-4048)
         self.settings.margin_types[symbol] = margin_type
+        self.publish_account("MARGIN_TYPE_CHANGE", Decimal(0), now_ms)
 
     def set_dual_side(self, is_dual_side: bool) -> None:
         if is_dual_side == self.settings.is_dual_side:
@@ -368,6 +372,12 @@ class Exchange:
         if any(position.lots for position in self.ledger.positions.values()):
             raise RefusalError(-4068)
         self.settings.is_dual_side = is_dual_side
+
+    def set_multi_assets(self, on: bool, now_ms: int) -> None:
+        if on == self.settings.is_multi_assets:
+            raise RefusalError(-4171)
+        self.settings.is_multi_assets = on
+        self.hub.publish_private({"e": "ACCOUNT_CONFIG_UPDATE", "E": now_ms, "T": now_ms, "ai": {"j": on}})
 
     def publish_account(self, reason: str, change: Decimal, now_ms: int) -> None:
         """ACCOUNT_UPDATE of a balance that moved without a trade."""

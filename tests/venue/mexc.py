@@ -74,6 +74,7 @@ class MexcLoopback(Loopback):
         self.last_price = {"BTC_USDT": 31199.0, "ETH_USDT": 1208.35}
         self.refusals: dict[str, RefusalError] = {}
         self.documented_fills = False
+        self.leverage_rows: dict[str, Any] = {}
         self._pushes: list[dict[str, Any]] = []
         self._id = 739113577038255616
 
@@ -172,6 +173,9 @@ class MexcLoopback(Loopback):
             case ["position", "change_position_mode"]:
                 account.position_mode = body["positionMode"]
                 return {}
+            case ["position", "leverage"]:
+                row = {**documented("Account/GetLeverage")[0], "leverage": account.leverage, **self.leverage_rows}
+                return {"data": [{**row, "positionType": side} for side in (1, 2)]}
             case ["position", "change_leverage"]:
                 account.leverage = body["leverage"]
                 return {}

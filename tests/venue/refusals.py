@@ -47,6 +47,7 @@ REFUSALS: dict[int, tuple[int, str]] = {
     -4116: (400, "ClientOrderId is duplicated."),
     -4120: (400, "Order type not supported for this endpoint. Please use the Algo Order API endpoints instead."),
     -4131: (400, "The counterparty's best price does not meet the PERCENT_PRICE filter limit."),
+    -4140: (400, "Invalid symbol status for opening position."),
     -4164: (400, "Order's notional must be no smaller than {} (unless you choose reduce only)."),
     -4171: (400, "No need to change Multi-Assets mode."),
     -5021: (400, "Due to the order could not be filled immediately, the FOK order has been rejected."),

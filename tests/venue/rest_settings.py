@@ -18,7 +18,7 @@ def set_leverage(exchange: Exchange, params: Params, now_ms: int) -> Row:
 
 
 def set_margin_type(exchange: Exchange, params: Params, now_ms: int) -> Row:
-    exchange.set_margin_type(params.get("symbol", ""), params.get("marginType", ""))
+    exchange.set_margin_type(params.get("symbol", ""), params.get("marginType", ""), now_ms)
     return SUCCESS
 
 
@@ -36,10 +36,7 @@ def multi_assets(exchange: Exchange, params: Params, now_ms: int) -> Row:
 
 
 def set_multi_assets(exchange: Exchange, params: Params, now_ms: int) -> Row:
-    wanted = params.get("multiAssetsMargin", "").lower() == "true"
-    if wanted == exchange.settings.is_multi_assets:
-        raise RefusalError(-4171)
-    exchange.settings.is_multi_assets = wanted
+    exchange.set_multi_assets(params.get("multiAssetsMargin", "").lower() == "true", now_ms)
     return SUCCESS
 
 

@@ -108,6 +108,8 @@ class BinanceVenue:
             self._check_proof(proof, query, headers, now_ms, signed_text)
             if (method, path) in TRADE and not self.settings.can_trade:
                 raise RefusalError(-2015)
+            if (method, path) in self.exchange.refused:
+                raise RefusalError(self.exchange.refused[method, path])
             answer = handler(self.exchange, query, now_ms)
         except RefusalError as refusal:
             return Response(refusal.status, text_of(refusal.body()), self.limits.headers(method, path))

@@ -125,7 +125,8 @@ class House:
         contract = self.venue.exchange.contract(symbol)
         return replace(make_instrument(symbol, "1", "1"), tick_size=contract.tick_size, lot_size=contract.lot_size)
 
-    async def start(self) -> None:
+    async def start(self, beside: bool = False) -> None:
+        """With `beside` as a start whose journal holds something."""
         self.lives += 1
         self.health = Health()
         self.network = Network(self.loop, VenueServer(self.venue, self.clock), self.weather)
@@ -143,7 +144,10 @@ class House:
         self.exchange_venue.restore(list(self.disk.records), (), ())
         for symbol in self.symbols:
             self.mark(symbol)
-        await self.desk.prepare()
+        if beside:
+            self.desk.prepare_beside()
+        else:
+            await self.desk.prepare()
         self.task = self.loop.create_task(self._work())
 
     async def _work(self) -> None:

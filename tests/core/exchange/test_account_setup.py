@@ -6,15 +6,27 @@ from decimal import Decimal
 
 import pytest
 
-from core.domain.errors import RefusedError
-from core.exchange.account_setup import set_up_account
+from core.domain.errors import RefusedError, UnavailableError
+from core.domain.operator import Verb
+from core.exchange.account_setup import holds_anything, set_up_account
 from tests.core.exchange.desk_kit import BTC, ETH, House, in_house
 from tests.simulation.faults import JSON
 from tests.simulation.transport import Answer, Fate, Outcome
 
 NO = Fate(Outcome.REPLACED, 10.0, 10.0, Answer(400, '{"code":-4067,"msg":"Position side cannot be changed."}', JSON))
+MEND = "doctor --exchange says what the exchange tells, then start again"
 SAME = Answer(400, '{"code":-4046,"msg":"No need to change margin type."}', JSON)
 NO_CHANGE = Fate(Outcome.REPLACED, 10.0, 10.0, SAME)
+
+LOST = Fate(Outcome.LOST_ON_THE_WAY, 10.0, 10.0)
+
+
+def replaced(status: int, body: str) -> Fate:
+    return Fate(Outcome.REPLACED, 10.0, 10.0, Answer(status, body, JSON))
+
+
+MISSING = replaced(404, '{"code":-5000,"msg":"Path is invalid"}')
+FORBIDDEN = replaced(401, '{"code":-2015,"msg":"Invalid API-key, IP, or permissions for action"}')
 
 
 async def set_up(house: House) -> None:
@@ -69,17 +81,127 @@ def test_leverage_that_does_not_come_out_right_refuses_the_start() -> None:
     in_house(test)
 
 
-def test_what_cannot_be_read_is_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize(
+    ("path", "what"),
+    [
+        ("/positionSide/dual", "the position mode could not be read: fetch_position_mode: "),
+        ("/symbolConfig", "BTCUSDT: the margin mode and the leverage could not be read: fetch_leverages: "),
+    ],
+)
+@pytest.mark.parametrize("fate", [MISSING, FORBIDDEN, LOST], ids=["no such path", "no permission", "no answer"])
+def test_what_cannot_be_read_refuses_the_start(path: str, what: str, fate: Fate) -> None:
     async def test(house: House) -> None:
-        missing = Answer(404, '{"code":-5000,"msg":"Path /fapi/v1/symbolConfig, Method GET is invalid"}', JSON)
-        fate = Fate(Outcome.REPLACED, 10.0, 10.0, missing)
-        house.weather.once("GET", "/symbolConfig", fate, times=100)
-        house.weather.once("GET", "/positionSide/dual", fate, times=100)
-        await set_up(house)
+        house.weather.once("GET", path, fate, times=100)
+        with pytest.raises(UnavailableError) as refused:
+            await set_up(house)
+        line = str(refused.value)
+        assert line.startswith(what)
+        assert line.endswith("live does not start without it; " + MEND)
+        assert "\n" not in line
+        assert house.weather.count("POST", "") == 0
+        assert refused.value.exit_code == 3
 
     in_house(test)
-    assert "the position mode could not be read; one-way is taken to be set" in caplog.text
-    assert "BTCUSDT: the leverage could not be read; 3 is taken to be set" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("row", "what"),
+    [
+        ('[{"symbol":"BTCUSDT","marginType":"CROSSED","leverage":3}]', "ETHUSDT: the margin mode and the leverage"),
+        ('[{"symbol":"BTCUSDT","leverage":3},{"symbol":"ETHUSDT","marginType":"CROSSED","leverage":3}]', "the margin"),
+        ('[{"symbol":"BTCUSDT","marginType":"CROSSED"}]', "BTCUSDT: the leverage could not be read"),
+        ("[]", "BTCUSDT: the margin mode and the leverage could not be read: the exchange did not say"),
+    ],
+)
+def test_an_answer_that_leaves_something_out_refuses_the_start(row: str, what: str) -> None:
+    async def test(house: House) -> None:
+        house.weather.once("GET", "/symbolConfig", replaced(200, row), times=100)
+        with pytest.raises(UnavailableError, match=what):
+            await set_up(house)
+
+    in_house(test)
+
+
+def test_a_position_mode_that_is_not_in_the_answer_is_not_one_way() -> None:
+    async def test(house: House) -> None:
+        house.weather.once("GET", "/positionSide/dual", replaced(200, "{}"), times=100)
+        with pytest.raises(UnavailableError, match="the position mode could not be read: the exchange did not say"):
+            await set_up(house)
+
+    in_house(test)
+
+
+def test_leverage_set_and_then_not_read_back_refuses_the_start() -> None:
+    async def test(house: House) -> None:
+        house.venue.exchange.set_leverage(BTC, 7, house.clock.now_ms())
+        answers = iter([None] + [MISSING] * 100)
+        house.weather.rules.append(
+            lambda method, path, params: next(answers) if path.endswith("/symbolConfig") else None
+        )
+        with pytest.raises(UnavailableError, match="BTCUSDT: the margin mode and the leverage could not be read"):
+            await set_up(house)
+        assert house.venue.settings.leverage(BTC) == 3
+
+    in_house(test)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"is_multi_assets": True}, "multi-assets mode is on: other assets are margin as well"),
+        ({"is_fee_burn": True}, "fees are paid in another coin, which the USDT books do not see"),
+    ],
+)
+def test_what_the_books_do_not_see_is_said(
+    change: dict[str, bool], said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def test(house: House) -> None:
+        caplog.clear()
+        await set_up(house)
+        assert caplog.text == ""
+        for name, value in change.items():
+            setattr(house.venue.settings, name, value)
+        await set_up(house)
+        assert said in caplog.text
+
+    in_house(test)
+
+
+def test_a_small_balance_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    async def test(house: House) -> None:
+        house.venue.transfer("-9900.01", house.clock.now_ms())
+        await set_up(house)
+        assert "the account holds 99.99 USDT, under 100" in caplog.text
+
+    in_house(test)
+
+
+def test_switches_that_cannot_be_read_are_said_and_refuse_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    async def test(house: House) -> None:
+        for path in ("/multiAssetsMargin", "/feeBurn", "/account"):
+            house.weather.once("GET", path, MISSING, times=100)
+        await set_up(house)
+        assert "multi-assets mode could not be read" in caplog.text
+        assert "fees in another coin could not be read" in caplog.text
+        assert "the balance could not be read" in caplog.text
+
+    in_house(test)
+
+
+def test_a_journal_holds_something_while_a_position_or_an_order_is_open() -> None:
+    async def test(house: House) -> None:
+        assert not holds_anything(house.records)
+        await house.enter()
+        assert holds_anything(house.records)
+        await house.pass_s(3)
+        assert house.book().lots == 41
+        assert holds_anything(house.records)
+        await house.command(Verb.FLATTEN)
+        await house.pass_s(5)
+        assert house.book().lots == 0
+        assert not holds_anything(house.records)
+
+    in_house(test)
 
 
 def test_what_others_hold_is_closed_only_when_asked_for() -> None:

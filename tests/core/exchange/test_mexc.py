@@ -13,6 +13,7 @@ from core.clock import ExchangeClock, VirtualClock
 from core.domain.errors import RejectKind, VenueBusyError, VenueRejectedError, VenueUnknownError
 from core.domain.instrument import Instrument
 from core.domain.orders import OrderType, Side
+from core.exchange.account_read import ContractSetup, PositionMode, read_contracts, read_position_mode
 from core.exchange.contracts import load_instruments
 from core.exchange.health import Health
 from core.exchange.keys import Keys
@@ -223,6 +224,21 @@ async def test_position_mode_is_set_and_read_back(venue: MexcLoopback, wire: Req
     assert (await wire.read("fetch_position_mode"))["hedged"] is True
     await wire.send("set_position_mode", False)
     assert (await wire.read("fetch_position_mode"))["hedged"] is False
+
+
+async def test_an_answer_without_a_position_mode_is_unread(venue: MexcLoopback, wire: Requests) -> None:
+    venue.account.position_mode = 0
+    assert await read_position_mode(wire) == PositionMode(None, "the exchange did not say")
+    venue.account.position_mode = 2
+    assert await read_position_mode(wire) == PositionMode(False)
+
+
+async def test_leverage_and_margin_mode_are_read_by_contract(venue: MexcLoopback, wire: Requests) -> None:
+    venue.account.leverage = 7
+    silent = ContractSetup(None, 7, "the exchange did not say")
+    assert await read_contracts(wire, ["BTCUSDT"]) == {"BTCUSDT": silent}
+    venue.leverage_rows = {"openType": 1}
+    assert await read_contracts(wire, ["BTCUSDT"]) == {"BTCUSDT": ContractSetup("isolated", 7)}
 
 
 async def test_leverage_is_set_by_direction(venue: MexcLoopback, wire: Requests) -> None:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
 from core.clock import ExchangeClock
+from core.exchange.account_read import NO_SWITCHES
 from core.exchange.client import build_client
 from core.exchange.health import Health
 from core.exchange.keys import Keys
@@ -205,6 +206,7 @@ class PlainDialect:
     lacks = ()
     live_blockers = ()
     order_test = "fapiPrivatePostOrderTest"
+    switches = NO_SWITCHES
 
 
 async def wire_to(exchange: Exchange, wrong_ms: int = 0, keys: Keys | None = KEYS, **changes: Any) -> Requests:
