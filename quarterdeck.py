@@ -199,6 +199,8 @@ async def _verify(home: Home, settings_path: Path | None) -> Row:
     settings = _settings(settings_path, home)
     with JournalReader(database) as journal:
         meta = journal.meta()
+        if "opening" not in meta:
+            raise UnavailableError(f"{home.root}: its first start did not come as far as a record; start it again")
         opening = Opening.from_json(meta["opening"])
         settings = settings.with_initial_balance(opening.initial_balance_usdt)
         exchange = meta.get(EXCHANGE)

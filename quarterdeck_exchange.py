@@ -79,7 +79,7 @@ async def exchange_parts(
         check_live(dialect)
     database = open_database(home.database)
     keys = _armed_keys(request, home, settings, database, logs)
-    journal = await SqliteJournal.open(database, request.mode)
+    journal = await SqliteJournal.open(database, request.mode, keeps_market=True)
     stack.push_async_callback(journal.close)
     stored = await journal.get_meta("opening")
     _check_exchange(await journal.get_meta(EXCHANGE), settings.exchange.id)

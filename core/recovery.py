@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from core.domain.market import MINUTE_MS, FirstPrice
@@ -24,10 +24,12 @@ _RESENDABLE = frozenset({OrderState.INTENT, OrderState.SENT, OrderState.UNKNOWN}
 
 @dataclass(frozen=True, slots=True)
 class ResumePoint:
-    """How far the market was taken in: open times of the newest bar and of the newest first price, by symbol."""
+    """How far the market was taken in: open times of the newest bar and of the newest first price, by symbol, and that
+    price itself where the journal has it: a minute that was open has no candle."""
 
     bars: dict[str, int]
     first_prices: dict[str, int]
+    prices: dict[str, float] = field(default_factory=dict)
 
 
 def resume_point(records: Sequence[Record], symbols: Iterable[str]) -> ResumePoint:
@@ -38,6 +40,8 @@ def resume_point(records: Sequence[Record], symbols: Iterable[str]) -> ResumePoi
             point.bars[record.symbol] = record.open_time_ms
         elif isinstance(record, FirstPriceRecord):
             point.first_prices[record.symbol] = record.open_time_ms
+            if record.price is not None:
+                point.prices[record.symbol] = record.price
     for reached in (point.bars, point.first_prices):
         if reached:
             newest = max(reached.values())
@@ -62,9 +66,14 @@ async def newest_first_prices(
     """The newest first price of each symbol that was matched, where it is newer than its newest bar."""
     found = []
     for symbol, open_ms in point.first_prices.items():
-        columns = await candles.bars(symbol, open_ms, open_ms + interval_ms)
-        if open_ms > point.bars.get(symbol, -1) and len(columns.open):
-            found.append(FirstPrice(symbol, open_ms + delay_ms, open_ms, float(columns.open[0])))
+        if open_ms <= point.bars.get(symbol, -1):
+            continue
+        price = point.prices.get(symbol)
+        if price is None:
+            columns = await candles.bars(symbol, open_ms, open_ms + interval_ms)
+            price = float(columns.open[0]) if len(columns.open) else None
+        if price is not None:
+            found.append(FirstPrice(symbol, open_ms + delay_ms, open_ms, price))
     return found
 
 

@@ -45,7 +45,7 @@ class Stepper:
                 for answer in await self._venue.on_market(event):
                     commands += self._trader.handle(answer)
                 if isinstance(event, FirstPrice):
-                    commands.append(Journal(FirstPriceRecord(event.symbol, event.open_time_ms)))
+                    commands.append(Journal(FirstPriceRecord(event.symbol, event.open_time_ms, event.price)))
                 if not isinstance(event, FundingRate | Quote):
                     commands += self._trader.handle(event)
             if timer:

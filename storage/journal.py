@@ -84,38 +84,61 @@ _UPDATE_COLUMNS = ("update_state", "update_time_ms", "update_venue_order_id", "u
 _EVENT_COLUMNS = ("client_order_id", *_UPDATE_COLUMNS, *_CHANGING)
 _INSERT_EVENT = _insert("order_events", ["account", "seq", *_EVENT_COLUMNS])
 _INSERT_FILL = _insert("fills", ["account", "seq", *_FILL.columns, *_CHANGING])
-_PUT_CURSOR = """INSERT INTO cursors (account, kind, symbol, open_time_ms, seq) VALUES (?, ?, ?, ?, ?)
-ON CONFLICT DO UPDATE SET open_time_ms = excluded.open_time_ms, seq = excluded.seq"""
+_CURSOR_COLUMNS = ("account", "seq", "kind", "symbol", "open_time_ms", "price")
+_PUT_CURSOR = f"""{_insert("cursors", _CURSOR_COLUMNS)}
+ON CONFLICT DO UPDATE SET open_time_ms = excluded.open_time_ms, seq = excluded.seq, price = excluded.price"""
+_INSERT_TOLD = _insert("market_told", _CURSOR_COLUMNS)
 _PUT_META = "INSERT OR REPLACE INTO meta (account, key, value) VALUES (?, ?, ?)"
 _PUT_INSTRUMENT = _insert("instruments", ["account", *_INSTRUMENT.columns]).replace("INSERT", "INSERT OR REPLACE", 1)
 _INSERT_PLAIN = {kind: _insert(_PLAIN[kind][0], ["account", "seq", *_SHAPES[kind].columns]) for kind in _PLAIN}
 
-_WRITE_ORDER = (_INSERT_ORDER, _UPDATE_ORDER, _INSERT_EVENT, _INSERT_FILL, *_INSERT_PLAIN.values(), _PUT_CURSOR)
+_WRITE_ORDER = (
+    _INSERT_ORDER,
+    _UPDATE_ORDER,
+    _INSERT_EVENT,
+    _INSERT_FILL,
+    *_INSERT_PLAIN.values(),
+    _PUT_CURSOR,
+    _INSERT_TOLD,
+)
 
 
 class SqliteJournal:
     """Implements core.ports.Journal. One journal object writes an account; a second one is refused at its first commit.
 
-    `on_write`, for tests of crashes, is called on the writer's thread with 1, 2, 3, ...: odd just before a durable
-    commit, even just after it.
+    `keeps_market` keeps every cursor and not the newest alone: for a market in real time, which no candle store tells
+    again in the order in which it came. `on_write`, for tests of crashes, is called on the writer's thread with 1, 2,
+    3, ...: odd just before a durable commit, even just after it.
     """
 
     def __init__(
-        self, database: Database, account: str, connection: Connection, on_write: Callable[[int], None] | None
+        self,
+        database: Database,
+        account: str,
+        connection: Connection,
+        on_write: Callable[[int], None] | None,
+        *,
+        keeps_market: bool = False,
     ) -> None:
         self._path = database.path
         self._account = account
         self._connection = connection
         self._on_write = on_write
+        self._keeps_market = keeps_market
         self._writes = 0
         self._last_seq = 0
 
     @classmethod
     async def open(
-        cls, database: Database, account: str, on_write: Callable[[int], None] | None = None
+        cls,
+        database: Database,
+        account: str,
+        on_write: Callable[[int], None] | None = None,
+        *,
+        keeps_market: bool = False,
     ) -> SqliteJournal:
         """Raises StorageError. The caller closes."""
-        journal = cls(database, account, await database.connect(durable=True), on_write)
+        journal = cls(database, account, await database.connect(durable=True), on_write, keeps_market=keeps_market)
         try:
             journal._last_seq = await journal._call(journal._read_last_seq)
         except BaseException:
@@ -177,6 +200,8 @@ class SqliteJournal:
 
     def _write(self, connection: sqlite3.Connection, records: Sequence[Record]) -> None:
         batch = _batch(self._account, self._last_seq + 1, records)
+        if self._keeps_market:
+            batch[_INSERT_TOLD] = batch[_PUT_CURSOR]
         last_seq = self._last_seq + len(records)
         with transaction(connection):
             if connection.execute(_CLAIM, (last_seq, self._account, self._last_seq)).rowcount != 1:
@@ -222,7 +247,10 @@ def _batch(account: str, first_seq: int, records: Sequence[Record]) -> dict[str,
         if isinstance(record, IntentRecord | OrderUpdateRecord | FillRecord):
             _add_order_rows(batch, account, seq, record)
         elif isinstance(record, CursorRecord | FirstPriceRecord):
-            batch[_PUT_CURSOR].append((account, _CURSOR_KINDS[type(record)], record.symbol, record.open_time_ms, seq))
+            price = record.price if isinstance(record, FirstPriceRecord) else None
+            batch[_PUT_CURSOR].append(
+                (account, seq, _CURSOR_KINDS[type(record)], record.symbol, record.open_time_ms, price)
+            )
         else:
             kind = type(record)
             batch[_INSERT_PLAIN[kind]].append((account, seq, *_SHAPES[kind].encode(record)))
@@ -257,8 +285,9 @@ def read_records(
 ) -> list[tuple[int, Record]]:
     """Records with their places, in the order of their commit; `span` bounds the places, both ends included.
 
-    Of the cursors only the newest of each symbol are kept in the database: the others leave gaps between the places.
-    With `recent`, only so many of the newest predictions and signals are read, and of equity the last.
+    Of the cursors only the newest of each symbol are kept where the journal does not keep its market: the others leave
+    gaps between the places. With `recent`, only so many of the newest predictions and signals are read, of equity the
+    last, and of the cursors the newest.
     """
     found = [*_read_orders(connection, account, span), *_read_plain(connection, account, span, recent)]
     found.sort(key=lambda item: item[0])
@@ -273,6 +302,7 @@ def _select(table: str, columns: Sequence[str]) -> str:
 
 
 _EVERYTHING = (0, 1 << 62)
+_CURSORS = "SELECT seq, kind, symbol, open_time_ms, price FROM cursors WHERE account = ?1 AND seq BETWEEN ?2 AND ?3"
 _ORDERS = f"SELECT {column_list(_ORDER.columns)} FROM orders WHERE account = ?1"  # noqa: S608
 _OF_SPAN = """ AND client_order_id IN (
 SELECT client_order_id FROM order_events WHERE account = ?1 AND seq BETWEEN ?2 AND ?3
@@ -323,7 +353,8 @@ def _read_plain(
         limit = -1 if wanted is None or recent is None else min(wanted, recent)
         for seq, *row in connection.execute(_select(table, shape.columns), (account, first, last, limit)):
             found.append((seq, shape.decode(row)))
-    for kind, name in _CURSOR_KINDS.items():
-        sql = "SELECT seq, symbol, open_time_ms FROM cursors WHERE account = ? AND kind = ? AND seq BETWEEN ? AND ?"
-        found.extend((seq, kind(*row)) for seq, *row in connection.execute(sql, (account, name, first, last)))
+    sql = _CURSORS if recent is not None else f"{_CURSORS} UNION {_CURSORS.replace('cursors', 'market_told')}"
+    for seq, kind_name, symbol, open_ms, price in connection.execute(sql, (account, first, last)):
+        is_bar = kind_name == _CURSOR_KINDS[CursorRecord]
+        found.append((seq, CursorRecord(symbol, open_ms) if is_bar else FirstPriceRecord(symbol, open_ms, price)))
     return found

@@ -68,7 +68,8 @@ class JournalReader:
     def records(self, first_seq: int, last_seq: int) -> Iterator[tuple[int, Record]]:
         """Records with their places, in the order of their commit, both ends included.
 
-        A place without a record is that of a cursor that a later one of its kind and symbol replaced.
+        A place without a record is that of a cursor that a later one of its kind and symbol replaced, in a journal that
+        does not keep its market.
         """
         for start in range(first_seq, last_seq + 1, PIECE):
             span = (start, min(start + PIECE - 1, last_seq))

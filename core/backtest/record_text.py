@@ -71,7 +71,7 @@ def _shape(cls: type[Any]) -> tuple[Callable[[Any], Any], list[int]]:
         names = [field.name for field in dataclasses.fields(cls)]
         hints = get_type_hints(cls)
         get = attrgetter(*names) if len(names) > 1 else lambda value: (getattr(value, names[0]),)
-        _SHAPES[cls] = (get, [index for index, name in enumerate(names) if hints[name] is float])
+        _SHAPES[cls] = (get, [index for index, name in enumerate(names) if hints[name] in (float, float | None)])
     return _SHAPES[cls]
 
 
@@ -81,7 +81,8 @@ def _plain(value: Any) -> Any:
     get, floats = _shape(type(value))
     row = list(get(value))
     for index in floats:
-        row[index] = float(row[index]) + 0.0  # -0.0 + 0.0 is 0.0
+        if row[index] is not None:
+            row[index] = float(row[index]) + 0.0  # -0.0 + 0.0 is 0.0
     return row
 
 

@@ -5,19 +5,23 @@ watch, and the bars and first prices that the journal counts and the candles hol
 booked: differences found, and the limit that stands for them. What came out: everything else, compared bit for bit. A
 crash and the start after it make no difference to a trader, so the replay goes straight through; where a start brought
 other settings, the trader is told its state again by them, as the engine did.
+
+A recorded market is told again in the order of its candles. One in real time came in its own: the journal names each
+bar and first price, and has the price itself, since the minute that is open has no candle yet.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from core.backtest import record_text
+from core.backtest.told_market import ToldMarket
 from core.domain.errors import QuarterdeckError
-from core.domain.market import MINUTE_MS, Bar, FirstPrice, MarketEvent
+from core.domain.market import MINUTE_MS, Bar, FirstPrice
 from core.domain.orders import OrderState, OrderUpdate
 from core.domain.records import (
     AdjustmentRecord,
@@ -57,7 +61,7 @@ _NOTHING = "nothing"
 
 class StoredJournal(Protocol):
     """One account's journal that does not change while it is read. Places run from 1 to `last_seq` without a gap, but
-    of the cursors only the newest of each symbol need be kept."""
+    of a recorded market's cursors only the newest of each symbol need be kept."""
 
     @property
     def last_seq(self) -> int: ...
@@ -162,7 +166,7 @@ class _Replay:
         end_ms = max((span[1] for span in spans), default=opened_ms)
         delay_ms = rules.settings.engine.first_price_delay_ms
         feed = ReplayFeed(candles, symbols, opened_ms, end_ms, delay_ms, replay_cursors(self._point))
-        self._market = _Market(feed.events())
+        self._market = ToldMarket(feed.events(), delay_ms)
 
     async def follow(self, records: Iterator[tuple[int, Record]], first_seq: int, last_seq: int) -> None:
         """Take the journal's places one by one, until the first at which it and the trader part."""
@@ -180,7 +184,8 @@ class _Replay:
     def _reach(self, symbols: Sequence[str]) -> None:
         """Symbols that join begin where the newest is."""
         bars = (CursorRecord(*item) for item in self._point.bars.items())
-        prices = (FirstPriceRecord(*item) for item in self._point.first_prices.items())
+        told = self._point.prices
+        prices = (FirstPriceRecord(symbol, ms, told.get(symbol)) for symbol, ms in self._point.first_prices.items())
         self._point = resume_point([*bars, *prices], symbols)
 
     async def _take(self, seq: int, record: Record | None, following: Record | None) -> None:
@@ -197,6 +202,8 @@ class _Replay:
             self._part(seq, record, record_text.whole(record) if record else _NOTHING, None)
             return
         said = self._expected.popleft()
+        if isinstance(said, FirstPriceRecord) and isinstance(record, FirstPriceRecord) and record.price is None:
+            said = replace(said, price=None)
         self._note(said)
         if record is None and not isinstance(said, _CURSORS):
             self._part(seq, None, f"{_NOTHING}: a record is missing", said)
@@ -208,9 +215,8 @@ class _Replay:
         event: TraderEvent | None = None
         match record:
             case None | CursorRecord() | FirstPriceRecord():
-                event = await self._market.next()
+                event = await self._told(seq, record)
                 if event is None:
-                    self._part(seq, record, "a bar or first price, or a record that is missing", "no candle is left")
                     return
                 self._now_ms = event_time_ms(event)
             case OrderUpdateRecord(update, _):
@@ -249,12 +255,28 @@ class _Replay:
         if event is not None:
             self._handle(seq, record, event)
 
+    async def _told(self, seq: int, record: CursorRecord | FirstPriceRecord | None) -> Bar | FirstPrice | None:
+        """What the market told here; None where that cannot be found, which is noted where it is a difference."""
+        if record is None:
+            event = await self._market.next()
+            missing = "a bar or first price, or a record that is missing"
+        else:
+            event = await self._market.named(record)
+            missing = record_text.whole(record)
+        if event is None and isinstance(record, FirstPriceRecord):
+            # Its minute was open when an older program ended, which did not keep the price: nobody can tell it again.
+            self._expected.append(record)
+        elif event is None:
+            self._part(seq, record, missing, await self._market.instead())
+        return event
+
     def _handle(self, seq: int, record: Record | None, event: TraderEvent) -> None:
         if isinstance(event, Bar):
             self._point.bars[event.symbol] = event.open_time_ms
         elif isinstance(event, FirstPrice):
             self._point.first_prices[event.symbol] = event.open_time_ms
-            self._expected.append(FirstPriceRecord(event.symbol, event.open_time_ms))
+            self._point.prices[event.symbol] = event.price
+            self._expected.append(FirstPriceRecord(event.symbol, event.open_time_ms, event.price))
         try:
             commands = self._trader.handle(event)
         except (QuarterdeckError, KeyError, ValueError) as error:
@@ -287,42 +309,3 @@ class _Replay:
 def _only_told(record: Record | None) -> bool:
     """Whether a record tells of a difference that moved nothing."""
     return isinstance(record, AdjustmentRecord) and not record.amount_usdt
-
-
-class _Market:
-    """The bars and first prices of a feed, with a look at the next one."""
-
-    def __init__(self, events: AsyncIterator[MarketEvent]) -> None:
-        self._events = events
-        self._ahead: Bar | FirstPrice | None = None
-        self._last: Bar | FirstPrice | None = None
-
-    async def next(self) -> Bar | FirstPrice | None:
-        event = await self._peek()
-        self._ahead, self._last = None, event
-        return event
-
-    async def out_of_step(self, time_ms: int) -> str:
-        """Why the account cannot have been sampled now; empty when it can: behind the last of the bars of `time_ms`."""
-        last, ahead = self._last, await self._peek()
-        if last is None or not isinstance(last, Bar) or last.close_time_ms != time_ms:
-            return f"{_told(last)} came last: a record before this one is missing, or candles were changed since"
-        if ahead is not None and event_time_ms(ahead) <= time_ms:
-            return f"{_told(ahead)} comes first: candles were added since, or the journal lacks it"
-        return ""
-
-    async def _peek(self) -> Bar | FirstPrice | None:
-        while self._ahead is None:
-            event = await anext(self._events, None)
-            if event is None:
-                return None
-            if isinstance(event, Bar | FirstPrice):
-                self._ahead = event
-        return self._ahead
-
-
-def _told(event: Bar | FirstPrice | None) -> str:
-    if event is None:
-        return "no bar"
-    what = "the bar" if isinstance(event, Bar) else "the first price"
-    return f"{what} of {event.symbol} that opened at {event.open_time_ms}"

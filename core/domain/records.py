@@ -107,10 +107,11 @@ class CursorRecord:
 
 @dataclass(frozen=True, slots=True)
 class FirstPriceRecord:
-    """The newest bar whose first price the venue has matched against."""
+    """The newest bar whose first price the venue has matched against, and that price; None where it was not kept."""
 
     symbol: str
     open_time_ms: int
+    price: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

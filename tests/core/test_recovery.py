@@ -8,15 +8,16 @@ from decimal import Decimal
 
 import pytest
 
-from core.domain.market import MarketEvent
+from core.domain.market import MINUTE_MS, Bar, FirstPrice, MarketEvent
 from core.domain.operator import Verb
 from core.domain.orders import Fill, Order, OrderRole, OrderState, OrderUpdate
-from core.domain.records import AdjustmentRecord, FillRecord, OrderUpdateRecord, Record
+from core.domain.records import AdjustmentRecord, CursorRecord, FillRecord, FirstPriceRecord, OrderUpdateRecord, Record
 from core.ports import VenueEvent
-from core.recovery import reconcile
+from core.recovery import newest_first_prices, reconcile, resume_point
 from core.stepper import Stepper
 from core.trader.restore import restore
 from tests.core.trader.desk import BTC, Desk, make_trader, placed
+from tests.simulation.candles import MemoryCandles
 
 
 class KnowingVenue:
@@ -164,3 +165,17 @@ async def test_books_that_differ_are_told_and_journalled(desk: Desk) -> None:
         ("wallet USDT", "10000", "9999.5"),
     ]
     assert [record for record in memory.records if isinstance(record, AdjustmentRecord)] == differences
+
+
+async def test_the_first_price_of_the_open_minute_is_known_after_a_restart() -> None:
+    """No candle has it yet; an older journal did not keep it, and then the candle tells, where there is one."""
+    told = [
+        *(CursorRecord("A", 0), FirstPriceRecord("A", MINUTE_MS, 101.5)),
+        *(CursorRecord("B", 0), FirstPriceRecord("B", MINUTE_MS)),
+        *(CursorRecord("C", 0), FirstPriceRecord("C", MINUTE_MS)),
+        *(FirstPriceRecord("D", MINUTE_MS, 7.0), CursorRecord("D", MINUTE_MS)),
+    ]
+    candles = MemoryCandles()
+    await candles.append([Bar("B", MINUTE_MS, MINUTE_MS, 50.0, 51.0, 49.0, 50.5, 1.0)])
+    found = await newest_first_prices(candles, resume_point(told, "ABCD"), MINUTE_MS, 1_000)
+    assert found == [FirstPrice("A", 61_000, MINUTE_MS, 101.5), FirstPrice("B", 61_000, MINUTE_MS, 50.0)]

@@ -13,14 +13,17 @@ from pathlib import Path
 import pytest
 
 from core.backtest.verify import Verification, verify
+from core.domain.errors import UnavailableError
 from core.domain.market import MINUTE_MS
+from core.home import Home
 from core.settings import CostSettings, Settings
 from core.starts import Rules, Start, read_starts, start_meta
 from core.strategy import Strategy
 from core.trader import sizing
 from core.trader.trader import Trader
+from quarterdeck import QuarterdeckRuntime
 from storage.candles import SqliteCandles
-from storage.database import Database
+from storage.database import Database, open_database
 from storage.journal import SqliteJournal
 from storage.journal_reader import JournalReader
 from tests.engine.scripted import ACCOUNT, SETTINGS, START_MS, STRATEGY, SYMBOLS, instruments, prepare, run_hour
@@ -194,6 +197,14 @@ async def test_liquidations_are_replayed(database: Database) -> None:
     await session(database, bold, strategy=held, acts=())
     assert sql(database, "SELECT count(*) FROM orders WHERE role = 'liquidation'")[0][0]
     assert (await verified(database, lambda _: held)).first_difference is None
+
+
+async def test_a_home_whose_first_start_was_cut_short_has_nothing_to_prove(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    journal = await SqliteJournal.open(open_database(home.database), "paper")
+    await journal.close()
+    with pytest.raises(UnavailableError, match="its first start did not come as far as a record"):
+        await asyncio.to_thread(QuarterdeckRuntime().replay_verify, tmp_path, None)
 
 
 async def test_a_changed_price_of_a_fill_is_found_at_the_position_it_makes(journalled: Database) -> None:

@@ -7,18 +7,21 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from core.domain.records import IntentRecord, Record
+from core.starts import Rules
 
 COMMIT_S = 0.0005
 
 
 class Disk:
-    """What outlives a process. Without `keeps` only the number of records does, for a run that is never restarted."""
+    """What outlives a process. Without `keeps` only the number of records does, for a run that is never restarted.
+    `starts` are the rules of each life, by the number of records before it."""
 
     def __init__(self, *, keeps: bool = True) -> None:
         self.keeps = keeps
         self.written = 0
         self.records: list[Record] = []
         self.meta: dict[str, Any] = {}
+        self.starts: dict[int, Rules] = {}
         self.observers: list[Callable[[Sequence[Record]], None]] = []
 
 

@@ -27,6 +27,7 @@ from core.market.live import LiveMarket
 from core.real_time import real_time_parts
 from core.recovery import ResumePoint
 from core.settings import Settings
+from core.starts import Rules
 from core.strategy import Strategy
 from core.trader.trader import Trader
 from quarterdeck_exchange import RESTART_PATIENCE_S
@@ -147,7 +148,9 @@ class Process:
         market = self.market = LiveMarket(wire, machine.candles, tuple(instruments), settings)
         if not records:
             await market.back_fill(dict.fromkeys(instruments, start_ms - PAST_MS))
-        self.trader = Trader(ACCOUNT, machine.strategy, settings.with_initial_balance(initial_usdt), instruments)
+        settings = settings.with_initial_balance(initial_usdt)
+        machine.disk.starts[len(records)] = Rules(settings, instruments)
+        self.trader = Trader(ACCOUNT, machine.strategy, settings, instruments)
         parts = real_time_parts(
             mode="live",
             wire=wire,

@@ -28,6 +28,7 @@ from tests.simulation.journal import Disk
 from tests.simulation.loop import StuckError, VirtualLoop, end_all
 from tests.simulation.plan import Episode, make_plan
 from tests.simulation.process import Machine, Process, is_ordinary
+from tests.simulation.proof import unproved
 from tests.simulation.trading import make_settings, make_strategy
 from tests.simulation.transport import Answer, Fate, Outcome, virtual_ccxt
 from tests.simulation.world import START_PRICES, World
@@ -195,6 +196,7 @@ class Hour:
         self._over.set()
         await supervisor
         self._finish()
+        self.result.problems += await unproved(self.machine)
 
     def _finish(self) -> None:
         world, result = self.world, self.result

@@ -138,7 +138,7 @@ plain_records: st.SearchStrategy[Record] = st.one_of(
     ),
     st.builds(EquityRecord, st.builds(EquitySample, times, money, money, money, money, money)),
     st.builds(CursorRecord, symbols, times),
-    st.builds(FirstPriceRecord, symbols, times),
+    st.builds(FirstPriceRecord, symbols, times, st.none() | floats),
     st.builds(TrainingRecord, symbols, text, times, times, st.sampled_from(TrainingStatus), text, text, metrics),
     st.builds(WatchRecord, times),
     st.builds(AdjustmentRecord, st.just("A"), times, symbols, text, text, text, money),

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from core.backtest.verify import DECISIONS, Verification, _Market, _Replay
+from core.backtest.told_market import ToldMarket
+from core.backtest.verify import DECISIONS, Verification, _Replay
 from core.domain.market import MarketEvent
 from core.domain.operator import LimitEffect
 from core.domain.orders import OrderState
@@ -71,7 +72,7 @@ def replayed(trader: Trader, journal: Sequence[Record | None], steps: Sequence[S
     async def follow() -> Verification:
         replay = _Replay()
         replay._trader = trader
-        replay._market = _Market(market())
+        replay._market = ToldMarket(market(), 1_000)
         await replay.follow(stored(journal), 1, len(journal))
         return replay.result(len(journal))
 
@@ -202,3 +203,11 @@ def test_a_fill_that_an_order_cannot_take_is_told_and_not_raised() -> None:
     assert found.first_difference is not None
     assert found.first_difference.record == place + 1
     assert found.first_difference.trader.startswith("adjustment ")
+
+
+def test_the_open_minute_of_an_older_journal_is_no_difference_and_a_bar_without_candle_is() -> None:
+    found = replayed(make(flatten=False, reverses=False), [FirstPriceRecord("BTCUSDT", 60_000)], [])
+    assert (found.records, found.first_difference) == (1, None)
+    parted = replayed(make(flatten=False, reverses=False), [CursorRecord("BTCUSDT", 60_000)], []).first_difference
+    assert parted is not None
+    assert (parted.record, parted.trader) == (1, "no candle is left")

@@ -212,7 +212,7 @@ class Session:
             for answer in answers:
                 commands += self.trader.handle(answer)
             if isinstance(event, FirstPrice):
-                commands.append(Journal(FirstPriceRecord(event.symbol, event.open_time_ms)))
+                commands.append(Journal(FirstPriceRecord(event.symbol, event.open_time_ms, event.price)))
             if not isinstance(event, FundingRate | Liquidate):
                 commands += self.trader.handle(event)
         return commands
