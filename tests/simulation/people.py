@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from tests.simulation.faults import Asked
 from tests.simulation.plan import Episode
@@ -19,6 +19,7 @@ SMALLEST_USDT = 150.0
 """The exchange takes no smaller order than 100."""
 
 USUAL_USDT = 900.0
+T = TypeVar("T")
 LEVERAGES = (2, 3, 8, 10, 20)
 KEEP_FROM = 0.85
 """An act of at least this amount is not undone after its time."""
@@ -147,13 +148,15 @@ class People:
         self._withdraw(algo)
 
     def _withdraw(self, order: Order | AlgoOrder) -> None:
-        if order.is_open and self._try(lambda now_ms: self._person.withdraw(order, now_ms) or order):
+        if order.is_open and self._is_taken(lambda now_ms: self._person.withdraw(order, now_ms)):
             self._reach("order by hand cancelled")
 
     def _do_cancels_everything(self, episode: Episode) -> None:
         """What "cancel all" does: our stop and target go, too."""
         symbol = self._held()
-        if symbol and not self._world.meter.is_shut and self._try(lambda now: self._person.cancel_all(symbol, now)):
+        if not symbol or self._world.meter.is_shut:
+            return  # Nobody could put them back.
+        if self._try(lambda now_ms: self._person.cancel_all(symbol, now_ms)):
             self._reach("everything cancelled by hand")
 
     # Settings and money
@@ -161,7 +164,7 @@ class People:
     def _do_leverage_by_hand(self, episode: Episode) -> None:
         symbol = self._rng.choice(self._world.symbols)
         leverage = LEVERAGES[int(episode.amount * len(LEVERAGES)) % len(LEVERAGES)]
-        if self._try(lambda now_ms: self._person.set_leverage(symbol, leverage, now_ms) or symbol):
+        if self._is_taken(lambda now_ms: self._person.set_leverage(symbol, leverage, now_ms)):
             self._reach("leverage changed by hand")
 
     def _do_margin_mode_by_hand(self, episode: Episode) -> None:
@@ -170,14 +173,14 @@ class People:
         self._change_margin_mode(symbol, self._world.clock.now_ms() + episode.length_ms)
 
     def _change_margin_mode(self, symbol: str, until_ms: int) -> None:
-        if self._try(lambda now_ms: self._person.set_margin_type(symbol, "ISOLATED", now_ms) or symbol):
+        if self._is_taken(lambda now_ms: self._person.set_margin_type(symbol, "ISOLATED", now_ms)):
             self._reach("margin mode changed by hand")
         elif self._world.clock.now_ms() < until_ms:
             self._later(TRY_AGAIN_MS, self._change_margin_mode, symbol, until_ms)
 
     def _do_transfer_by_hand(self, episode: Episode) -> None:
         amount_usdt = (episode.amount - 0.5) * 1_200.0
-        if self._try(lambda now_ms: self._person.transfer(amount_usdt, now_ms) or "moved"):
+        if self._is_taken(lambda now_ms: self._person.transfer(amount_usdt, now_ms)):
             self._reach("transfer in" if amount_usdt > 0.0 else "transfer out")
 
     # What the acts are made of
@@ -201,7 +204,10 @@ class People:
     def _close(self, symbol: str, lots: int | None) -> bool:
         """By a reduce-only order, against the net."""
         ours = self._ours(symbol) if symbol else 0
-        if not ours or not self._try(lambda now_ms: self._person.close(symbol, now_ms, lots)):
+        if not ours:
+            return False
+        closed = self._try(lambda now_ms: self._person.close(symbol, now_ms, lots))
+        if closed is None:
             return False
         self._reach("closed by hand in part" if self._ours(symbol) else "closed by hand whole")
         if self.is_engine_off:
@@ -221,17 +227,25 @@ class People:
 
     def _undo(self, symbol: str) -> None:
         others = self._world.shares.others.get(symbol, 0)
-        if others and self._try(lambda now_ms: self._person.close(symbol, now_ms, abs(others))):
+        closed = self._try(lambda now_ms: self._person.close(symbol, now_ms, abs(others)))
+        if closed is not None:
             self._reach("others closed theirs")
 
-    def _try(self, act: Callable[[int], object]) -> object:
+    def _try(self, act: Callable[[int], T]) -> T | None:
         """What the exchange gave for it; None where it refuses, or takes nothing from anybody."""
         if self._world.storm.is_down:
             return None
         try:
-            return act(self._world.clock.now_ms()) or None
+            return act(self._world.clock.now_ms())
         except RefusalError:
             return None
+
+    def _is_taken(self, act: Callable[[int], None]) -> bool:
+        def told(now_ms: int) -> bool:
+            act(now_ms)
+            return True
+
+        return self._try(told) is not None
 
     def _later(self, delay_ms: int, act: Callable[..., object], *args: object) -> None:
         self._world.loop.call_later(delay_ms / 1000.0, act, *args)

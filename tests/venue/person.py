@@ -64,8 +64,10 @@ class Person:
         """Every order of the contract, whoever placed it. Returns how many."""
         orders = list(self._exchange.open_orders[symbol].values())
         algos = list(self._exchange.open_algos[symbol].values())
-        for order in (*orders, *algos):
+        for order in orders:
             self.withdraw(order, now_ms)
+        for algo in algos:
+            self.withdraw(algo, now_ms)
         return len(orders) + len(algos)
 
     def set_leverage(self, symbol: str, leverage: int, now_ms: int) -> None:
