@@ -101,12 +101,15 @@ class OrderView:
 
 @dataclass(frozen=True, slots=True)
 class ExternalOrderView:
-    """What others placed in the account: an order, or a position (then `type` is "position", and no price is known)."""
+    """What others placed in the account: an order, or a position (then `type` is "position", and no price is known).
+
+    An order that closes the whole position, whatever it is by then, has no `qty`.
+    """
 
     symbol: str
     side: str
     type: str
-    qty: float
+    qty: float | None
     price: float | None
     state: str
     client_order_id: str

@@ -6,16 +6,22 @@ import argparse
 import gc
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 
-from tests.simulation.marks import ALL
+from tests.simulation.marks import ALL, OF_PEOPLE
+from tests.simulation.plan import has_people
 from tests.simulation.run import Result, run_seed
 
 MARKS_FROM_SEEDS = 100
 P99_LIMIT_MS = 2_000
+PEOPLE: dict[str, Callable[[int], bool]] = {
+    "none": lambda seed: False,
+    "half": has_people,
+    "all": lambda seed: True,
+}
 PROBLEMS_SHOWN = 3
 
 
@@ -34,6 +40,9 @@ class Totals:
     virtual_s: float = 0.0
     wall_s: float = 0.0
     slowest_s: float = 0.0
+    longest_ms: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """By what lasted: how long, and in which seed."""
+    had_people: bool = False
 
     def add(self, result: Result) -> None:
         self.seeds += 1
@@ -47,13 +56,17 @@ class Totals:
         self.counts += result.counts
         self.virtual_s += result.virtual_s
         self.wall_s += result.wall_s
+        self.had_people = self.had_people or result.had_people
+        for what, age_ms in result.longest_ms.items():
+            self.longest_ms[what] = max(self.longest_ms.get(what, (0, 0)), (age_ms, result.seed))
         self.slowest_s = max(self.slowest_s, result.converged_s or 0.0)
 
     def problems(self) -> list[str]:
         """What is wrong with the run as a whole."""
         found = [f"{len(self.failed)} of {self.seeds} seeds failed"] if self.failed else []
         if self.seeds >= MARKS_FROM_SEEDS:
-            found += [f"never reached: {name}" for name in ALL if not self.reached[name]]
+            wanted = [name for name in ALL if self.had_people or name not in OF_PEOPLE]
+            found += [f"never reached: {name}" for name in wanted if not self.reached[name]]
             if self.p99_ms() > P99_LIMIT_MS:
                 found.append(f"unprotected for {self.p99_ms()} ms at p99; {P99_LIMIT_MS} is the limit")
         return found
@@ -69,6 +82,9 @@ def main(arguments: Iterable[str] | None = None) -> int:
     parser.add_argument("--first", type=int, default=0, help="the first of them")
     parser.add_argument("--jobs", type=int, default=2, help="how many at a time")
     parser.add_argument("--hours", type=float, default=1.0, help="virtual hours of each")
+    parser.add_argument(
+        "--people", choices=tuple(PEOPLE), default="none", help="in which seeds people act on the account, too"
+    )
     parser.add_argument("--replay", type=int, metavar="SEED", help="run one seed and tell what happens")
     parser.add_argument("--soak", action="store_true", help="24 virtual hours with 20 symbols, and the memory measured")
     asked = parser.parse_args(None if arguments is None else list(arguments))
@@ -77,19 +93,29 @@ def main(arguments: Iterable[str] | None = None) -> int:
 
         return soak()
     if asked.replay is not None:
-        result = run_seed(asked.replay, hours=asked.hours, whole_trace=True, told=True)
+        result = run_seed(
+            asked.replay,
+            hours=asked.hours,
+            whole_trace=True,
+            told=True,
+            people=PEOPLE[asked.people](asked.replay),
+        )
         print(f"trace {result.trace}")
         print("\n".join(result.problems) or "no problems")
         return 1 if result.problems else 0
     totals = Totals()
-    for result in _results(range(asked.first, asked.first + asked.seeds), asked.jobs, asked.hours):
+    for result in _results(range(asked.first, asked.first + asked.seeds), asked.jobs, asked.hours, asked.people):
         totals.add(result)
-        _tell_failure(result, asked.hours)
+        _tell_failure(result, asked.hours, asked.people)
     return _tell_totals(totals, asked.jobs)
 
 
-def _results(seeds: range, jobs: int, hours: float) -> Iterator[Result]:
-    run = partial(run_seed, hours=hours)
+def _run(seed: int, hours: float, people: str) -> Result:
+    return run_seed(seed, hours=hours, people=PEOPLE[people](seed))
+
+
+def _results(seeds: range, jobs: int, hours: float, people: str) -> Iterator[Result]:
+    run = partial(_run, hours=hours, people=people)
     if jobs <= 1:
         yield from map(run, seeds)
         return
@@ -97,10 +123,11 @@ def _results(seeds: range, jobs: int, hours: float) -> Iterator[Result]:
         yield from pool.map(run, seeds)
 
 
-def _tell_failure(result: Result, hours: float) -> None:
+def _tell_failure(result: Result, hours: float, people: str) -> None:
     if not result.problems:
         return
     replay = f"python -m tests.simulation --replay {result.seed}" + (f" --hours {hours:g}" if hours != 1.0 else "")
+    replay += f" --people {people}"
     print(f"seed {result.seed}: {len(result.problems)} problems; replay: {replay}", flush=True)
     for problem in result.problems[:PROBLEMS_SHOWN]:
         print(f"    {problem}", flush=True)
@@ -121,6 +148,8 @@ def _tell_totals(totals: Totals, jobs: int) -> int:
         f"in seed {longest_seed} ({totals.longest_whole_ms} ms with the time of bans and maintenance); "
         f"books equal at most {totals.slowest_s:.0f} s after the faults"
     )
+    lasted = (f"{what} {age_ms} ms in seed {seed}" for what, (age_ms, seed) in totals.longest_ms.items())
+    print("longest: " + ", ".join(lasted))
     print("marks: " + ", ".join(f"{name} {totals.reached[name]}" for name in ALL))
     problems = totals.problems()
     for problem in problems:

@@ -22,8 +22,36 @@ from core.domain.records import (
     TradeRecord,
 )
 from core.domain.trading import ExitReason, SignalAction
+from tests.simulation.checker import OUTSIDE_PREFIX
 from tests.simulation.faults import Asked
+from tests.simulation.shares import EXTERNAL_LOTS
 from tests.simulation.transport import Answer, Fate, Outcome
+
+OF_PEOPLE = (
+    "closed by hand whole",
+    "closed by hand in part",
+    "closed by hand right after an entry",
+    "closed by hand while the engine was off",
+    "foreign trade through zero",
+    "foreign trade along ours",
+    "foreign trade where nothing is held",
+    "foreign trade to and fro",
+    "foreign trade while the engine was off",
+    "others closed theirs",
+    "order by hand filled",
+    "order by hand cancelled",
+    "stop by hand filled",
+    "everything cancelled by hand",
+    "leverage changed by hand",
+    "margin mode changed by hand",
+    "transfer in",
+    "transfer out",
+    "closed outside, booked",
+    "closed outside in part, the stop cut",
+    "others' lots booked",
+    "entry vetoed because others hold",
+    "external flatten",
+)
 
 ALL = (
     "unknown, then filled",
@@ -65,6 +93,7 @@ ALL = (
     "429 on a protective request",
     "no entry while the venue is unwell",
     "stop left in part, the rest protected again",
+    *OF_PEOPLE,
 )
 
 
@@ -77,6 +106,7 @@ class Marks:
     _was_unknown: set[str] = field(default_factory=set)
     _canceling: set[str] = field(default_factory=set)
     _stopped_in_part: set[str] = field(default_factory=set)
+    _closed_outside: set[str] = field(default_factory=set)
     _posted: set[str] = field(default_factory=set)
     _limited: int = 0
     _stale: bool = False
@@ -144,6 +174,10 @@ class Marks:
                     self.reach("funding booked")
                 case AdjustmentRecord() if record.amount_usdt:
                     self.reach("wallet adjusted")
+                case AdjustmentRecord(what=what, theirs=theirs) if what == EXTERNAL_LOTS and theirs != "0":
+                    self.reach("others' lots booked")
+                case SignalRecord(signal) if signal.action is not SignalAction.ENTER and "others hold" in signal.reason:
+                    self.reach("entry vetoed because others hold")
                 case SignalRecord(signal) if (
                     signal.action is SignalAction.VETOED and "limit connection" in signal.reason
                 ):
@@ -153,6 +187,8 @@ class Marks:
                 case OperatorRecord(command, result):
                     if not result.startswith("refused"):
                         self.reach(_OF_VERB[command.verb])
+                        if command.include_external:
+                            self.reach("external flatten")
                 case _:
                     pass
 
@@ -163,6 +199,8 @@ class Marks:
             self.reach("stop put back")
         if order.role in (OrderRole.STOP, OrderRole.EXIT) and order.trade_id in self._stopped_in_part:
             self.reach("stop left in part, the rest protected again")
+        if order.role is OrderRole.STOP and order.trade_id in self._closed_outside:
+            self.reach("closed outside in part, the stop cut")
         if order.role is OrderRole.EXIT and order.reason == ExitReason.UNPROTECTED:
             self.reach("emergency exit")
         self._orders[order.client_order_id] = order
@@ -184,6 +222,10 @@ class Marks:
 
     def _fill(self, order: Order) -> None:
         name = order.client_order_id
+        if name.startswith(OUTSIDE_PREFIX):
+            self.reach("closed outside, booked")
+            self._closed_outside.add(order.trade_id)
+            return
         if name in self._was_unknown:
             self.reach("unknown, then filled")
         if name in self._canceling:

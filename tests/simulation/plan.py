@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 MINUTE_MS = 60_000
@@ -49,6 +50,29 @@ KINDS: dict[str, tuple[int, int, int]] = {
 }
 
 
+PEOPLE: dict[str, tuple[int, int, int]] = {
+    # What people do on the account; the time is that until it is undone or given up.
+    "closed by hand": (4, 0, 0),
+    "closed in part": (5, 0, 0),
+    "closed in parts": (2, 0, 0),
+    "foreign through zero": (3, 10_000, 90_000),
+    "foreign along": (3, 10_000, 90_000),
+    "foreign to and fro": (1, 10_000, 60_000),
+    "closed at entry": (3, 0, 0),
+    "foreign at entry": (2, 10_000, 60_000),
+    "limit by hand": (3, 10_000, 90_000),
+    "stop by hand": (2, 20_000, 120_000),
+    "cancels everything": (2, 0, 0),
+    "leverage by hand": (2, 0, 0),
+    "margin mode by hand": (2, 60_000, 200_000),
+    "transfer by hand": (2, 0, 0),
+    "killed and traded": (3, 8_000, 40_000),
+    "stopped and traded": (2, 8_000, 40_000),
+    "external flatten": (2, 15_000, 40_000),
+}
+PEOPLE_EVERY_MS = 120_000.0
+
+
 @dataclass(frozen=True, slots=True)
 class Episode:
     """One fault. `amount` in 0..1 says how hard, as its kind understands it."""
@@ -85,6 +109,27 @@ def make_plan(seed: int, length_ms: int, quiet_ms: int, every_ms: float) -> list
                 continue
             heavy_until_ms = at_ms + length + MINUTE_MS
         episodes.append(Episode(int(at_ms), kind, length, rng.random()))
+
+
+def has_people(seed: int) -> bool:
+    """Half of the seeds have people on the account, of either kind of strategy."""
+    return seed // 2 % 2 == 1
+
+
+def add_people(plan: Sequence[Episode], seed: int, length_ms: int, quiet_ms: int) -> list[Episode]:
+    """The plan with acts of people among its episodes, drawn for themselves: without them the hour is as it was."""
+    rng = random.Random(f"people {seed}")
+    kinds, weights = list(PEOPLE), [weight for weight, _, _ in PEOPLE.values()]
+    end_ms, at_ms = length_ms - quiet_ms, float(MINUTE_MS)
+    acts: list[Episode] = []
+    while True:
+        at_ms += rng.expovariate(1.0 / PEOPLE_EVERY_MS)
+        if at_ms >= end_ms:
+            return sorted([*plan, *acts], key=lambda episode: episode.at_ms)
+        kind = rng.choices(kinds, weights)[0]
+        _, shortest, longest = PEOPLE[kind]
+        length = min(rng.randint(shortest, longest), int(end_ms - at_ms))
+        acts.append(Episode(int(at_ms), kind, length, rng.random()))
 
 
 HEAVY = frozenset({"maintenance", "ban", "rate limit", "stall all", "overload"})

@@ -99,10 +99,10 @@ class Process:
         await asyncio.wait([self.task])
         self.network.cut()
 
-    def ask(self, verb: Verb) -> None:
+    def ask(self, verb: Verb, *, include_external: bool = False) -> None:
         """An operator's command; refused where the engine is not ready for it."""
         if self.engine is not None:
-            self._background(self.engine.command(verb, "", "simulation"))
+            self._background(self.engine.command(verb, "", "simulation", include_external))
 
     def _background(self, work: Coroutine[Any, Any, object]) -> None:
         self.machine.world.loop.create_task(work, context=self._context)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import hashlib
-import logging
 import random
 import sys
 import time
@@ -18,33 +16,29 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from core.domain.operator import Verb
-from core.domain.orders import Order, OrderState
-from core.domain.records import CursorRecord, EquityRecord, FirstPriceRecord, OrderUpdateRecord, Record
+from core.domain.orders import RESTING_STATES, Order, OrderState
+from core.domain.records import OrderUpdateRecord, Record
 from core.invariants import check_change, check_limits, check_trader, orders_of
 from tests.simulation.candles import MemoryCandles
-from tests.simulation.checker import compare, compare_books, journal_orders
+from tests.simulation.checker import compare, compare_books, journal_orders, known_of_others, outside_fees_usdt
 from tests.simulation.faults import Asked
+from tests.simulation.invariants import Invariants
 from tests.simulation.journal import Disk
 from tests.simulation.loop import StuckError, VirtualLoop, end_all
-from tests.simulation.plan import Episode, make_plan
+from tests.simulation.plan import Episode, add_people, make_plan
 from tests.simulation.process import Machine, Process, is_ordinary
 from tests.simulation.proof import unproved
-from tests.simulation.trading import make_settings, make_strategy
+from tests.simulation.telling import HOUR_MS, START_MS, Told, Trace, at, quiet_machine
+from tests.simulation.trading import NOTIONAL_USDT, make_settings, make_strategy
 from tests.simulation.transport import Answer, Fate, Outcome, virtual_ccxt
 from tests.simulation.world import START_PRICES, World
 
 SYMBOLS = ("BTCUSDT", "ETHUSDT")
-HOUR_MS = 3_600_000
 QUIET_MS = 300_000
 EPISODE_EVERY_MS = 45_000.0
-START_MS = 1_795_246_200_000 - 1_795_246_200_000 % (8 * HOUR_MS) - HOUR_MS // 2
-"""Half an hour before a funding."""
-
 RESTART_S = (0.2, 0.5)
 """How long a supervisor takes to start an engine again that ended."""
 
-LEFTOVER_LIMIT_MS = 60_000
-UNPROTECTED_LIMIT_MS = 10_000
 PROCESS_EPISODES = frozenset(
     {
         "kill",
@@ -55,6 +49,9 @@ PROCESS_EPISODES = frozenset(
         "operator halt",
         "operator flatten",
         "halt at entry",
+        "killed and traded",
+        "stopped and traded",
+        "external flatten",
     }
 )
 
@@ -66,6 +63,8 @@ class Result:
     gaps_ms: list[tuple[int, str, int]] = field(default_factory=list)
     leftovers_ms: list[tuple[int, str, int]] = field(default_factory=list)
     longest_whole_ms: int = 0
+    longest_ms: dict[str, int] = field(default_factory=dict)
+    had_people: bool = False
     reached: Counter[str] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
     counts: Counter[str] = field(default_factory=Counter)
@@ -74,65 +73,6 @@ class Result:
     cpu_s: float = 0.0
     converged_s: float | None = None
     trace: str = ""
-
-
-class Trace:
-    """A hash of everything that left the process and everything that it wrote down, with its time."""
-
-    def __init__(self, world: World, whole: bool) -> None:
-        self._hash = hashlib.blake2b(digest_size=12)
-        self._world = world
-        self._whole = whole
-
-    def asked(self, asked: Asked, outcome: Outcome) -> None:
-        now_ms = self._world.clock.now_ms()
-        text = f"{now_ms} {asked.method} {asked.path} {outcome.name}"
-        self._hash.update((f"{text} {sorted(asked.params.items())}" if self._whole else text).encode())
-
-    def answered(self, asked: Asked, fate: Fate, answer: Answer | None) -> None: ...
-
-    def committed(self, records: Sequence[Record]) -> None:
-        text = repr(records) if self._whole else " ".join(type(record).__name__ for record in records)
-        self._hash.update(f"{self._world.clock.now_ms()} {text}".encode())
-
-    def digest(self) -> str:
-        return self._hash.hexdigest()
-
-
-class Told:
-    """Prints what happens, for a reader of a replay: requests and their fate, records, and the engine's own log."""
-
-    def __init__(self, world: World) -> None:
-        self._world = world
-
-    def _say(self, text: str) -> None:
-        print(_at(self._world.clock.now_ms(), START_MS), text)
-
-    def asked(self, asked: Asked, outcome: Outcome) -> None:
-        shown = {key: value for key, value in asked.params.items() if key not in _UNSHOWN}
-        self._say(f"> {asked.method} {asked.path} {shown} {'' if outcome is Outcome.ANSWERED else outcome.name}")
-
-    def answered(self, asked: Asked, fate: Fate, answer: Answer | None) -> None:
-        sent = fate.answer or answer
-        if sent is not None and (asked.method != "GET" or sent.status != 200):
-            self._say(f"< {asked.method} {asked.path} {fate.outcome.name} {sent.status} {sent.body[:160]}")
-
-    def committed(self, records: Sequence[Record]) -> None:
-        for record in records:
-            if not isinstance(record, CursorRecord | FirstPriceRecord | EquityRecord):
-                self._say(f"= {record}")
-
-    def log_handler(self) -> logging.Handler:
-        said = self
-
-        class Handler(logging.Handler):
-            def emit(self, record: logging.LogRecord) -> None:
-                said._say(f"# {record.levelname} {record.getMessage()}")
-
-        return Handler(logging.INFO)
-
-
-_UNSHOWN = frozenset({"timestamp", "recvWindow", "signature", "newOrderRespType", "algoType"})
 
 
 class Hour:
@@ -150,7 +90,13 @@ class Hour:
         self.result = Result(seed)
         self.trace = Trace(self.world, whole_trace)
         self.world.storm.observers += [self.trace, self]
-        self.disk.observers += [self.world.marks.committed, self.trace.committed, self._committed]
+        self.invariants = Invariants(self.world, NOTIONAL_USDT, self._is_engine_there)
+        self.disk.observers += [
+            self.world.marks.committed,
+            self.trace.committed,
+            self.invariants.committed,
+            self._committed,
+        ]
         self.told = Told(self.world) if told else None
         if self.told is not None:
             self.world.storm.observers.append(self.told)
@@ -170,6 +116,7 @@ class Hour:
         self._killed = asyncio.Event()
         self._dead: list[Process] = []
         self._kill_at_unknown = 0
+        self._while_off: Episode | None = None
         self._orders: dict[str, Order] = {}
 
     async def run(self) -> None:
@@ -200,21 +147,11 @@ class Hour:
 
     def _finish(self) -> None:
         world, result = self.world, self.result
-        now_ms = world.clock.now_ms()
-        world.meter.end(now_ms)
+        result.problems += self.invariants.end(world.clock.now_ms())
         result.gaps_ms = world.meter.gaps_ms
         result.leftovers_ms = world.meter.leftovers_ms
         result.longest_whole_ms = world.meter.longest_whole_ms
-        result.problems += [
-            f"unprotected: {symbol} for {gap} ms from {_at(began, START_MS)}"
-            for gap, symbol, began in result.gaps_ms
-            if gap > UNPROTECTED_LIMIT_MS
-        ]
-        result.problems += [
-            f"flat with our orders resting: {symbol} for {gap} ms from {_at(began, START_MS)}"
-            for gap, symbol, began in result.leftovers_ms
-            if gap > LEFTOVER_LIMIT_MS
-        ]
+        result.longest_ms = self.invariants.longest_ms()
         for symbol in SYMBOLS:
             holes = self.machine.candles.holes(symbol)
             if holes:
@@ -246,7 +183,10 @@ class Hour:
         if self.process is None or self.process.trader is None or not self.process.is_running:
             return ["the engine does not run"]
         found = compare(self.world.exchange, self.disk.records)
-        return found + compare_books(self.world.exchange, self.process.trader, {})
+        records = self.disk.records
+        return found + compare_books(
+            self.world.exchange, self.process.trader, known_of_others(records), outside_fees_usdt(records)
+        )
 
     async def _until_equal(self, limit_s: int) -> float | None:
         """Seconds until the books were equal once; an order may be under way at any single moment."""
@@ -269,7 +209,7 @@ class Hour:
         if trader is not None and not self.result.problems:
             orders = orders_of(trader)
             broken = check_trader(trader) + check_limits(trader) + check_change(self._orders, orders)
-            self.result.problems += [f"{_at(self.world.clock.now_ms(), START_MS)}: {text}" for text in broken]
+            self.result.problems += [f"{at(self.world.clock.now_ms())}: {text}" for text in broken]
             self._orders = orders
         if self._kill_at_unknown and any(
             isinstance(record, OrderUpdateRecord) and record.order.state is OrderState.UNKNOWN for record in records
@@ -299,7 +239,28 @@ class Hour:
             if process.task.done():
                 self._note_end(process)
                 process.kill()  # What the engine's end left behind ends with the process.
-            await asyncio.sleep(RESTART_S[0] + (RESTART_S[1] - RESTART_S[0]) * self.rng.random())
+            restart_s = RESTART_S[0] + (RESTART_S[1] - RESTART_S[0]) * self.rng.random()
+            if self._while_off is None:
+                await asyncio.sleep(restart_s)
+            else:
+                await self._stay_off(self._while_off, restart_s)
+
+    async def _stay_off(self, episode: Episode, restart_s: float) -> None:
+        """Somebody trades while no engine runs: for longer where it left everything in order, else for a moment."""
+        world, self._while_off = self.world, None
+        orders = journal_orders(self.disk.records).values()
+        is_in_order = not world.meter.is_open and not any(
+            order.is_open and order.state not in RESTING_STATES for order in orders
+        )
+        off_s = episode.length_ms / 1000.0 if is_in_order else restart_s
+        world.meter.set_shut(True, world.clock.now_ms(), "nobody there")
+        world.people.is_engine_off = True
+        await asyncio.sleep(off_s / 2)
+        if not world.is_calm:
+            world.people.act_while_off(episode)
+        await asyncio.sleep(off_s / 2)
+        world.people.is_engine_off = False
+        world.meter.set_shut(False, world.clock.now_ms(), "nobody there")
 
     async def _end(self, process: Process) -> None:
         await process.stop()
@@ -334,7 +295,7 @@ class Hour:
                 sent = order.client_order_id in marks._posted
                 marks.reach("killed with an order in flight" if sent else "killed with an intent not sent")
         if self.told is not None:
-            self.told._say("! the process is killed")
+            self.told.say("! the process is killed")
         process.kill()
         self._killed.set()
 
@@ -342,7 +303,7 @@ class Hour:
         if self.world.is_calm:
             return
         if self.told is not None:
-            self.told._say(f"! {episode}")
+            self.told.say(f"! {episode}")
         if episode.kind not in PROCESS_EPISODES:
             self.world.begin(episode)
         elif episode.kind == "kill":
@@ -354,15 +315,27 @@ class Hour:
         elif episode.kind == "halt at entry":
             self.world._at_entry(lambda _: self._operate(episode))
         elif episode.kind == "stop":
-            if self.process is not None and self.process.engine is not None:
-                self.process.engine.stop()
+            self._stop()
+        elif episode.kind == "killed and traded":
+            self._while_off = episode
+            self._kill()
+        elif episode.kind == "stopped and traded":
+            self._while_off = episode
+            self._stop()
         else:
             self._operate(episode)
+
+    def _stop(self) -> None:
+        if self.process is not None and self.process.engine is not None:
+            self.process.engine.stop()
+
+    def _is_engine_there(self) -> bool:
+        return self.process is not None and not self._killed.is_set() and self.process.is_running
 
     def _operate(self, episode: Episode) -> None:
         verb = _VERBS[episode.kind]
         if self.process is not None:
-            self.process.ask(verb)
+            self.process.ask(verb, include_external=episode.kind == "external flatten")
         self.loop.call_later(episode.length_ms / 1000.0, self._resume)
 
     def _resume(self) -> None:
@@ -375,6 +348,7 @@ _VERBS = {
     "operator halt": Verb.HALT,
     "operator flatten": Verb.FLATTEN,
     "halt at entry": Verb.HALT,
+    "external flatten": Verb.FLATTEN,
 }
 
 
@@ -393,22 +367,27 @@ class _KillAtOrder:
     def answered(self, asked: Asked, fate: Fate, answer: Answer | None) -> None: ...
 
 
-def run_seed(seed: int, *, hours: float = 1.0, whole_trace: bool = False, told: bool = False) -> Result:
-    """The result of one seed; what goes wrong is in it, never raised."""
+def run_seed(
+    seed: int, *, hours: float = 1.0, whole_trace: bool = False, told: bool = False, people: bool = False
+) -> Result:
+    """The result of one seed; what goes wrong is in it, never raised. `people` says whether they act."""
     began, began_cpu = time.perf_counter(), time.process_time()
-    result = _run_hour(seed, int(hours * HOUR_MS), whole_trace=whole_trace, told=told)
+    result = _run_hour(seed, int(hours * HOUR_MS), whole_trace=whole_trace, told=told, people=people)
     with _unheard():
         gc.collect()
     result.wall_s, result.cpu_s = time.perf_counter() - began, time.process_time() - began_cpu
     return result
 
 
-def _run_hour(seed: int, length_ms: int, *, whole_trace: bool, told: bool) -> Result:
+def _run_hour(seed: int, length_ms: int, *, whole_trace: bool, told: bool, people: bool) -> Result:
     plan = make_plan(seed, length_ms, QUIET_MS, EPISODE_EVERY_MS)
+    if people:
+        plan = add_people(plan, seed, length_ms, QUIET_MS)
     loop = VirtualLoop(f"loop {seed}")
     asyncio.set_event_loop(loop)
     hour = Hour(loop, seed, length_ms, plan, whole_trace=whole_trace, told=told)
     result = hour.result
+    result.had_people = people
     loop.set_exception_handler(lambda _, what: hour.note_stray(what))
     try:
         with virtual_ccxt(hour.world.clock), quiet_machine(hour.told):
@@ -438,26 +417,3 @@ def _unheard() -> Iterator[None]:
             yield
     finally:
         sys.unraisablehook = hook
-
-
-def _at(time_ms: int, start_ms: int) -> str:
-    minutes, seconds = divmod((time_ms - start_ms) / 1000.0, 60.0)
-    return f"{int(minutes):02d}:{seconds:06.3f}"
-
-
-@contextmanager
-def quiet_machine(told: Told | None) -> Iterator[None]:
-    """No log is written, except where it is `told`."""
-    product = logging.getLogger("quarterdeck"), logging.getLogger("core")
-    disabled = logging.root.manager.disable
-    if told is None:
-        logging.disable(logging.CRITICAL)
-    for logger in product if told is not None else ():
-        logger.setLevel(logging.INFO)
-        logger.handlers = [told.log_handler()]
-    try:
-        yield
-    finally:
-        logging.disable(disabled)
-        for logger in product if told is not None else ():
-            logger.handlers = []

@@ -20,7 +20,7 @@ from tests.simulation.faults import EVERYDAY, EVERYDAY_FRAMES
 from tests.simulation.journal import Disk
 from tests.simulation.loop import VirtualLoop, end_all
 from tests.simulation.process import Machine, Process
-from tests.simulation.run import START_MS, quiet_machine
+from tests.simulation.telling import START_MS, quiet_machine
 from tests.simulation.trading import make_settings, make_strategy
 from tests.simulation.transport import virtual_ccxt
 from tests.simulation.world import World

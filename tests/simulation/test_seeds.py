@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from tests.simulation.__main__ import Totals
-from tests.simulation.plan import make_plan
-from tests.simulation.run import EPISODE_EVERY_MS, HOUR_MS, QUIET_MS, run_seed
+from tests.simulation.plan import PEOPLE, add_people, has_people, make_plan
+from tests.simulation.run import EPISODE_EVERY_MS, QUIET_MS, run_seed
+from tests.simulation.telling import HOUR_MS
 
 SEEDS = 100
 SHARES = 20
@@ -54,3 +55,17 @@ def test_the_same_seed_is_the_same_hour_in_any_process() -> None:
     here = [run_seed(seed, hours=0.3, whole_trace=True).trace for seed in (7, 8)]
     assert done.stdout.split() == here[:1]
     assert here[0] != here[1]
+
+
+def test_people_act_beside_a_plan_that_stays_as_it_is() -> None:
+    for seed in range(SEEDS):
+        plan = make_plan(seed, HOUR_MS, QUIET_MS, EPISODE_EVERY_MS)
+        with_people = add_people(plan, seed, HOUR_MS, QUIET_MS)
+        assert [episode for episode in with_people if episode.kind not in PEOPLE] == plan
+        acts = [episode for episode in with_people if episode.kind in PEOPLE]
+        assert len(acts) >= 8
+        assert all(act.at_ms + act.length_ms <= HOUR_MS - QUIET_MS for act in acts)
+    kinds = {act.kind for seed in range(SEEDS) for act in add_people([], seed, HOUR_MS, QUIET_MS)}
+    assert kinds == set(PEOPLE)
+    halves = [(seed % 2, has_people(seed)) for seed in range(SEEDS)]
+    assert {halves.count(pair) for pair in ((0, False), (0, True), (1, False), (1, True))} == {25}

@@ -11,6 +11,7 @@ from core.settings import Settings, parse_settings
 from core.strategy import ExitRule, Rule, Strategy
 
 STOP_PCT, TARGET_PCT = 0.3, 0.45
+NOTIONAL_USDT = 900.0
 
 
 def make_settings(symbols: tuple[str, ...], **exchange: Any) -> Settings:
@@ -21,7 +22,7 @@ def make_settings(symbols: tuple[str, ...], **exchange: Any) -> Settings:
             "strategy": "simulated",
             "market": {"symbols": list(symbols)},
             "account": {"leverage": 5},
-            "sizing": {"notional_usdt": 900.0},
+            "sizing": {"notional_usdt": NOTIONAL_USDT},
             "limits": {
                 "min_stop_distance_pct": 0.1,
                 "day_loss_usdt": 5_000.0,

@@ -12,7 +12,9 @@ from tests.simulation.faults import EVERYDAY, EVERYDAY_FRAMES, Asked, FrameOdds,
 from tests.simulation.loop import LoopClock, SkewedClock, VirtualLoop
 from tests.simulation.marks import Marks
 from tests.simulation.memory_server import VenueServer
-from tests.simulation.plan import Episode
+from tests.simulation.people import People
+from tests.simulation.plan import PEOPLE, Episode
+from tests.simulation.shares import Claims, Shares
 from tests.simulation.transport import Answer, Fate, Network, Outcome
 from tests.venue.refusals import RefusalError
 from tests.venue.venue import BinanceVenue
@@ -52,11 +54,14 @@ class World:
         self.server = VenueServer(self.venue, self.clock, self._note_opened)
         self.storm = Storm(random.Random(f"storm {seed}"), self.clock)
         self.marks = Marks()
-        self.meter = ProtectionMeter(self.exchange, self.symbols)
+        self.shares = Shares(self.exchange)
+        self.claims = Claims()
+        self.meter = ProtectionMeter(self.exchange, self.symbols, self.shares, self.claims)
         self.exchange.watchers.append(self.meter.changed)
         self.storm.observers.append(self.marks)
         self.network: Network | None = None
         self.prices = dict(prices)
+        self.people = People(self, seed)
         self.is_calm = False
         self.is_recovering: Callable[[], bool] = lambda: False
         self._storms = 0
@@ -148,6 +153,9 @@ class World:
 
     def begin(self, episode: Episode) -> None:
         """Let one episode happen. Those of the process itself are not of this world."""
+        if episode.kind in PEOPLE:
+            self.people.begin(episode)
+            return
         act = getattr(self, "_do_" + episode.kind.replace(" ", "_"))
         act(episode)
 

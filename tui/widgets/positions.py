@@ -151,7 +151,7 @@ def _external(order: ExternalOrderView, view: View) -> list[Cell]:
         (order.side.upper(), "plain"),
         ("external", "warn"),
         (words(order.type), "dim"),
-        (quantity(order.qty), "plain"),
+        ("all" if order.qty is None else quantity(order.qty), "plain"),
         (UNKNOWN, "dim"),
         (UNKNOWN if order.price is None else view.price_text(order.symbol, order.price), "plain"),
         (words(order.state), "plain"),

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import cast
 
 from core.domain.operator import Verb
 from core.domain.orders import OrderRole, OrderState
 from core.domain.records import AdjustmentRecord, FundingRecord
+from core.market.live import LiveMarket
+from core.real_time import Surroundings
 from tests.core.exchange.desk_kit import BTC, ETH, House, in_house
+from tests.venue.person import Person
 
 
 def test_an_entry_is_filled_and_bracketed_from_its_fill_on() -> None:
@@ -86,6 +90,20 @@ def test_an_order_of_another_is_shown_and_left_alone() -> None:
         assert resting.is_open
         assert algo.is_open
         house.check_books()
+
+    in_house(test)
+
+
+def test_a_stop_of_the_whole_position_placed_by_hand_is_shown_without_an_amount() -> None:
+    async def test(house: House) -> None:
+        await house.enter()
+        await house.pass_s(2)
+        assert Person(house.venue).stop(BTC, 59_000.0, house.clock.now_ms()) is not None
+        await house.pass_s(40)
+        around = Surroundings(house.wire, cast(LiveMarket, None), house.desk, house.symbols)
+        assert [(o.symbol, o.side, o.type, o.qty, o.price) for o in around.external()] == [
+            (BTC, "sell", "stop_market", None, 59_000.0)
+        ]
 
     in_house(test)
 

@@ -1,0 +1,97 @@
+"""What must hold at every moment of a simulated hour, whoever acts, put together from the meters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from core.domain.records import Record
+from tests.simulation.faults import Asked
+from tests.simulation.meters import Ages, Sizes
+from tests.simulation.shares import is_ours
+from tests.simulation.telling import at
+from tests.simulation.transport import Answer, Fate, Outcome
+from tests.simulation.world import World
+
+UNPROTECTED_LIMIT_MS = 10_000
+LEFTOVER_LIMIT_MS = 60_000
+PHANTOM_LIMIT_MS = 10_000
+UNKNOWN_LIMIT_MS = 60_000
+TOO_LARGE_LIMIT_MS = 60_000
+
+
+class Invariants:
+    """Observes the exchange, the journal and the wire. `is_engine_there` says whether one runs that could mend a thing;
+    while the exchange turns everything away no time counts, either."""
+
+    def __init__(self, world: World, notional_usdt: float, is_engine_there: Callable[[], bool]) -> None:
+        self._world = world
+        self._is_engine_there = is_engine_there
+        self._exchange = world.exchange
+        self.sizes = Sizes(world.exchange, world.claims, notional_usdt)
+        self.phantoms = self._ages(lambda symbol: bool(world.claims.phantom_lots(symbol, self._net(symbol))))
+        self.unknown = self._ages(lambda symbol: bool(world.claims.unknown_lots(symbol, self._net(symbol))))
+        self.too_large = self._ages(self._has_too_large)
+        world.exchange.watchers.append(lambda symbol, now_ms: self.look(now_ms))
+        world.storm.observers += [self.sizes, self]
+
+    def _ages(self, is_bad: Callable[[str], bool]) -> Ages:
+        return Ages(self._world.symbols, is_bad, self._counts)
+
+    def _counts(self) -> bool:
+        return not self._world.meter.is_shut and self._is_engine_there()
+
+    def _net(self, symbol: str) -> int:
+        return self._exchange.ledger.position(symbol).lots
+
+    def _has_too_large(self, symbol: str) -> bool:
+        """Whether an order of ours would close lots of others."""
+        ours, others = abs(self._world.shares.ours.get(symbol, 0)), self._world.shares.others.get(symbol, 0)
+        return bool(others) and any(
+            is_ours(algo.client_id) and algo.sign * others < 0 and algo.lots > ours
+            for algo in self._exchange.open_algos[symbol].values()
+        )
+
+    def look(self, now_ms: int) -> None:
+        for ages in (self.phantoms, self.unknown, self.too_large):
+            ages.look(now_ms)
+
+    def asked(self, asked: Asked, outcome: Outcome) -> None:
+        self.look(self._world.clock.now_ms())
+
+    def answered(self, asked: Asked, fate: Fate, answer: Answer | None) -> None: ...
+
+    def committed(self, records: Sequence[Record]) -> None:
+        now_ms = self._world.clock.now_ms()
+        self.sizes.committed(records, now_ms)
+        self._world.claims.take(records, now_ms)
+        for symbol in self._world.symbols:
+            self._world.meter.changed(symbol, now_ms)
+        self.look(now_ms)
+
+    def end(self, now_ms: int) -> list[str]:
+        """Every breach, a line each."""
+        meter = self._world.meter
+        meter.end(now_ms)
+        for ages in (self.phantoms, self.unknown, self.too_large):
+            ages.end(now_ms)
+        broken = list(self.sizes.problems)
+        for what, limit_ms, found in (
+            ("unprotected", UNPROTECTED_LIMIT_MS, meter.gaps_ms),
+            ("flat with our orders resting", LEFTOVER_LIMIT_MS, meter.leftovers_ms),
+            ("books hold what the net does not have", PHANTOM_LIMIT_MS, self.phantoms.ended_ms),
+            ("net beyond the books and what is known of others", UNKNOWN_LIMIT_MS, self.unknown.ended_ms),
+            ("our order would close what others hold", TOO_LARGE_LIMIT_MS, self.too_large.ended_ms),
+        ):
+            broken += [
+                f"{what}: {symbol} for {age_ms} ms from {at(began_ms)}"
+                for age_ms, symbol, began_ms in found
+                if age_ms > limit_ms
+            ]
+        return broken
+
+    def longest_ms(self) -> dict[str, int]:
+        return {
+            "phantom": self.phantoms.longest_ms(),
+            "unknown": self.unknown.longest_ms(),
+            "too large": self.too_large.longest_ms(),
+        }
