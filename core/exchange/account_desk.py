@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from decimal import Decimal
 
@@ -18,8 +19,10 @@ from core.exchange.incoming import Incoming
 from core.exchange.known_orders import is_exchange_made
 from core.exchange.reconciliation import UNREAD, ExternalOrder, Reconciler
 from core.exchange.resolver import FILLS_DUE_MS, Resolver
+from core.exchange.steady import Steady
 from core.exchange.venue import ExchangeVenue
 from core.exchange.wire import Row
+from core.logbook import iso_utc
 from core.ports import Venue
 from core.settings import Settings
 from core.stepper import Stepper
@@ -223,13 +226,22 @@ async def watch(trader: Trader, stepper: Stepper, clock: Clock) -> None:
 
 async def health_watch(health: Health, stepper: Stepper, clock: Clock) -> None:
     """Tell the trader of the venue's health at once, which may clear what an earlier process left behind, and whenever
-    it changes."""
+    it changes; that it is well again only once that lasts (`Steady`)."""
+    loop = asyncio.get_running_loop()
+    steady = Steady(loop.time())
     told: str | None = None
     while True:
         health.changed.clear()
-        problem = health.problem()
-        if problem != told:
-            told = problem
-            now_ms = clock.now_ms()
-            await stepper.step([VenueHealth(now_ms, problem)], now_ms)
-        await health.changed.wait()
+        problem, now_ms = health.problem(), clock.now_ms()
+        hold_s = steady.hold_s(problem, loop.time())
+        if not hold_s:
+            health.standing = ""
+            if problem != told:
+                told = problem
+                await stepper.step([VenueHealth(now_ms, problem)], now_ms)
+        elif not health.standing:
+            until = iso_utc(now_ms + round(hold_s * 1000))[11:19]
+            health.standing = f"well again; entries go on at {until} UTC if it stays so (it was {steady.last})"
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(hold_s or None):
+                await health.changed.wait()
