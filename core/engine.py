@@ -89,6 +89,10 @@ class RealTime(Protocol):
         """What others placed in the account."""
         ...
 
+    def holds(self) -> str:
+        """What keeps orders that close from going out at once, and until when; empty where nothing does."""
+        ...
+
     async def flatten_external(self, symbol: str) -> str:
         """Close it, of one symbol or, with an empty one, of all; one line of what was done and what is not certain."""
         ...
@@ -215,12 +219,19 @@ class Engine:
         command = OperatorCommand(command_id, verb, symbol, operator, now_ms, include_external)
         records = await self._session.stepper.step([command], now_ms)
         result = next(record.result for record in records if isinstance(record, OperatorRecord))
+        if verb is Verb.FLATTEN and (held := self._exits_wait()):
+            result += f"; {held}"
         if include_external and verb is Verb.FLATTEN and not result.startswith("refused"):
             real_time = self._parts.real_time
             outcome = "nobody else trades here" if real_time is None else await real_time.flatten_external(symbol)
             result += f"; {outcome}"
         self._publish_now()
         return CommandResult(command_id, accepted=not result.startswith("refused"), message=result)
+
+    def _exits_wait(self) -> str:
+        """Where an exit is open: what holds it back, and until when."""
+        is_leaving = any(s.open_exit() is not None for s in self._trader.state.symbols.values())
+        return self._parts.real_time.holds() if self._parts.real_time is not None and is_leaving else ""
 
     async def _trade(self, recollection: _Recollection, group: asyncio.TaskGroup) -> None:
         await self._settle(recollection)

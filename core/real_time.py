@@ -47,7 +47,10 @@ class Surroundings:
         return self.wire.dialect.id
 
     def problem(self) -> str:
-        return self.wire.health.problem()
+        return self.wire.health.problem() or self.wire.health.standing
+
+    def holds(self) -> str:
+        return self.wire.holds()
 
     def clock_offset_ms(self) -> float:
         return float(self.wire.clock.offset_ms)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Sequence
 from decimal import Decimal
@@ -22,8 +23,10 @@ from core.exchange.known_orders import is_exchange_made
 from core.exchange.outside import Outside
 from core.exchange.reconciliation import UNREAD, ExternalOrder, Reconciler
 from core.exchange.resolver import FILLS_DUE_MS, Resolver
+from core.exchange.steady import Steady
 from core.exchange.venue import ExchangeVenue
 from core.exchange.wire import Row
+from core.logbook import iso_utc
 from core.ports import Venue
 from core.settings import Settings
 from core.stepper import Stepper
@@ -254,14 +257,25 @@ async def watch(trader: Trader, stepper: Stepper, clock: Clock) -> None:
 
 async def health_watch(health: Health, stepper: Stepper, clock: Clock, symbols: Sequence[str] = ()) -> None:
     """Tell the trader of the health of the venue and of each contract of `symbols` at once, which may clear what an
-    earlier process left behind, and whenever it changes."""
+    earlier process left behind, and whenever it changes; that the venue is well again only once that lasts
+    (`Steady`)."""
+    loop = asyncio.get_running_loop()
+    steady = Steady(loop.time())
     told: dict[str, str] = {}
     while True:
         health.changed.clear()
-        for symbol in ("", *symbols):
-            problem = health.problem(symbol)
-            if problem != told.get(symbol):
-                told[symbol] = problem
-                now_ms = clock.now_ms()
-                await stepper.step([VenueHealth(now_ms, problem, symbol)], now_ms)
-        await health.changed.wait()
+        problem, now_ms = health.problem(), clock.now_ms()
+        hold_s = steady.hold_s(problem, loop.time())
+        news = {symbol: health.problem(symbol) for symbol in symbols}
+        if not hold_s:
+            health.standing, news[""] = "", problem
+        elif not health.standing:
+            until = iso_utc(now_ms + round(hold_s * 1000))[11:19]
+            health.standing = f"well again; entries go on at {until} UTC if it stays so (it was {steady.last})"
+        for symbol, is_wrong in sorted(news.items()):
+            if is_wrong != told.get(symbol):
+                told[symbol] = is_wrong
+                await stepper.step([VenueHealth(now_ms, is_wrong, symbol)], now_ms)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(hold_s or None):
+                await health.changed.wait()

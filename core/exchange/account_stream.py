@@ -128,7 +128,8 @@ class AccountStream:
                 raise StreamLostError(self._cut_for)
             self._check_connection(now_ms)
             self._check_expected(now_ms)
-            if now_ms - self._kept_ms >= _KEEP_ALIVE_MS and hasattr(self._client, "keep_alive_listen_key"):
+            is_due = now_ms - self._kept_ms >= _KEEP_ALIVE_MS and now_ms >= self._wire.held_until_ms()
+            if is_due and hasattr(self._client, "keep_alive_listen_key"):
                 self._kept_ms = now_ms
                 await self._client.keep_alive_listen_key()
             await asyncio.sleep(_SWEEP_S if self._up else _SWEEP_S / 4)

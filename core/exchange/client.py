@@ -78,21 +78,21 @@ def build_client(settings: ExchangeSettings, keys: Keys | None, now_ms: Callable
 
 
 def attend(
-    client: Any, observe: Callable[[int, Mapping[str, str], str, Any], None], is_banned: Callable[[], bool]
+    client: Any, observe: Callable[[int, Mapping[str, str], str, Any], None], why_unsent: Callable[[], str]
 ) -> None:
     """Watch over every request, also those that ccxt makes by itself (listen keys, snapshots of a stream).
 
     `observe` is shown status, headers, body and the body read as JSON of each answer. Nothing goes out while
-    `is_banned`, for that makes a ban longer, and no success passes whose body is not JSON: ccxt would make an order
-    without an id of it.
+    `why_unsent` says why, for that makes a ban longer, and no success passes whose body is not JSON: ccxt would make an
+    order without an id of it.
     """
     from ccxt.base.errors import BadResponse, BaseError, DDoSProtection
 
     fetch, judge_body, judge_status = client.fetch, client.handle_errors, client.handle_http_status_code
 
-    async def fetch_unless_banned(url: str, method: str = "GET", headers: Any = None, body: Any = None) -> Any:
-        if is_banned():
-            raise DDoSProtection(f"{client.id} 418 nothing was sent: the exchange has banned us for a while")
+    async def fetch_unless_held(url: str, method: str = "GET", headers: Any = None, body: Any = None) -> Any:
+        if reason := why_unsent():
+            raise DDoSProtection(f"{client.id} {reason}")
         return await fetch(url, method, headers, body)
 
     def handle_errors(
@@ -110,7 +110,7 @@ def attend(
             raise
         return judged
 
-    client.fetch = fetch_unless_banned
+    client.fetch = fetch_unless_held
     client.handle_errors = handle_errors
 
 

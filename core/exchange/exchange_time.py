@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import statistics
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from core.clock import ExchangeClock
 from core.domain.errors import QuarterdeckError
@@ -19,6 +21,11 @@ TRIES = 2
 """How often the first sample is asked for."""
 EVERY_MS = 600_000
 AGAIN_MS = 10_000
+"""After a measurement that failed."""
+
+DOUBT_MS = 2_000
+"""After one that moved the clock: entries wait for the next."""
+
 _PART = "clock"
 
 
@@ -56,26 +63,45 @@ def offset_of(samples: Sequence[Sample]) -> Offset:
     )
 
 
+class Admission(Protocol):
+    async def __call__(self, protective: bool, first: bool) -> None:
+        """Wait until the exchange may be asked for its time; the first sample is worth a wait.
+
+        Raises VenueBusyError where it may not be soon.
+        """
+        ...
+
+
+async def _at_once(protective: bool, first: bool) -> None:
+    return None
+
+
 class TimeKeeper:
-    """Keeps `clock` at the exchange's time, which `fetch_ms` asks for.
+    """Keeps `clock` at the exchange's time, which `fetch_ms` asks for where `admit` allows it.
 
     An offset that moved by more than `max_offset_ms` is a problem of health until the next measurement agrees with it.
     """
 
     def __init__(
-        self, clock: ExchangeClock, health: Health, max_offset_ms: int, fetch_ms: Callable[[], Awaitable[int]]
+        self,
+        clock: ExchangeClock,
+        health: Health,
+        max_offset_ms: int,
+        fetch_ms: Callable[[], Awaitable[int]],
+        admit: Admission = _at_once,
     ) -> None:
         self._clock = clock
         self._health = health
         self._max_offset_ms = max_offset_ms
         self._fetch_ms = fetch_ms
+        self._admit = admit
         self._measuring: asyncio.Lock = asyncio.Lock()
         self._measured = 0
-        self._agreed = True
+        self._doubts = asyncio.Event()
         self.offset: Offset | None = None
 
-    async def measure(self) -> Offset:
-        """Ask the exchange a few times and set the clock.
+    async def measure(self, *, protective: bool = True) -> Offset:
+        """Ask the exchange a few times and set the clock; `protective` where something that protects waits for it.
 
         Raises UnavailableError, the clock unchanged, where it did not answer, and what `fetch_ms` raises of refusals.
         """
@@ -83,30 +109,35 @@ class TimeKeeper:
         async with self._measuring:
             # Whoever waited while another measured takes that result.
             if self._measured == number or self.offset is None:
-                self._take(offset_of(await self._samples()))
+                self._take(offset_of(await self._samples(protective)))
                 self._measured += 1
             assert self.offset is not None
             return self.offset
 
     async def keep(self) -> None:
-        """Measure for ever: every EVERY_MS, sooner while the last measurement failed or disagreed."""
+        """Measure for ever: every EVERY_MS, sooner after one that failed, and soon after any that moved the clock."""
         measured = self.offset is not None
         while True:
-            await asyncio.sleep((EVERY_MS if measured and self._agreed else AGAIN_MS) / 1000)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout((EVERY_MS if measured else AGAIN_MS) / 1000):
+                    await self._doubts.wait()
+                    await asyncio.sleep(DOUBT_MS / 1000)
             try:
-                await self.measure()
+                await self.measure(protective=False)
             except QuarterdeckError as error:
+                if measured:
+                    log.warning("the exchange's time could not be measured: %s", error)
                 measured = False
-                log.warning("the exchange's time could not be measured: %s", error)
             else:
                 measured = True
 
-    async def _samples(self) -> list[Sample]:
+    async def _samples(self, protective: bool) -> list[Sample]:
         samples: list[Sample] = []
         failures = 0
         for _ in range(SAMPLES):
-            sent_ms = self._system_ms()
             try:
+                await self._admit(protective, not samples)
+                sent_ms = self._system_ms()
                 exchange_ms = await self._fetch_ms()
             except QuarterdeckError:
                 failures += 1
@@ -129,7 +160,7 @@ class TimeKeeper:
             # A difference within the uncertainty is no news, and time that does not jump is worth more.
             self._clock.offset_ms = measured.offset_ms
         if moved_ms <= self._max_offset_ms:
-            self._agreed = True
+            self._doubts.clear()
             self._health.report(_PART, "")
             return
         log.warning(
@@ -137,6 +168,6 @@ class TimeKeeper:
             -measured.offset_ms,
             measured.uncertainty_ms,
         )
-        self._agreed = first
         if not first:
+            self._doubts.set()
             self._health.report(_PART, f"it moved by {moved_ms} ms; waiting for a second measurement")

@@ -14,6 +14,8 @@ class Health:
     def __init__(self) -> None:
         self._problems: dict[tuple[str, str], str] = {}
         self.changed = asyncio.Event()
+        self.standing = ""
+        """Why entries still wait though nothing is wrong any more."""
 
     def report(self, part: str, problem: str, symbol: str = "") -> None:
         """Say what is wrong with `part` now, in a few words for the operator; empty when it is well again."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,6 +15,9 @@ from core.exchange.health import Health
 from core.logbook import iso_utc
 
 ORDINARY_SHARE_PCT = 80
+PACE_MS = 1000
+"""Between two requests while the exchange wants fewer (429): only what protects or closes goes out, so often in all."""
+
 MAX_WAITING = 512
 _BAN_MS = 2 * MINUTE_MS
 _TEN_SECONDS_MS = 10_000
@@ -117,10 +120,12 @@ class _Ticket:
 
 
 class Limiter:
-    """Lets requests pass in the order they came, protective ones first.
+    """Lets requests pass in the order they came, protective ones first: of these new orders, then what asks about an
+    order, then the others.
 
     Ordinary requests may use ORDINARY_SHARE_PCT of every window, protective ones all of it. After a 429 only protective
-    ones pass until the exchange's time; after a 418 (ban) none do.
+    ones pass until the exchange's time, one every PACE_MS; after a 418 (ban) none do. Either is a problem of health
+    until it is over.
     """
 
     def __init__(self, budget: Budget, now_ms: Callable[[], int], health: Health) -> None:
@@ -130,21 +135,31 @@ class Limiter:
         self._health = health
         self._slow_until_ms = 0
         self._banned_until_ms = 0
-        self._protective: deque[_Ticket] = deque()
-        self._ordinary: deque[_Ticket] = deque()
+        self._passed_ms = 0
+        closing, asking, guarding, ordinary = deque[_Ticket](), deque[_Ticket](), deque[_Ticket](), deque[_Ticket]()
+        self._closing, self._asking, self._guarding, self._ordinary = closing, asking, guarding, ordinary
+        self._queues = (closing, asking, guarding, ordinary)
         self._timer: asyncio.TimerHandle | None = None
+        self._told: asyncio.TimerHandle | None = None
 
     def blocked_until_ms(self, protective: bool) -> int:
         """The exchange's time before which it wants no request of this kind; in the past when it wants them."""
         return self._banned_until_ms if protective else max(self._banned_until_ms, self._slow_until_ms)
+
+    def waiting(self) -> int:
+        """How many requests wait."""
+        return sum(len(queue) for queue in self._queues)
 
     def used_pct(self) -> float:
         """How much of the tightest window is used, in percent."""
         now_ms = self._now_ms()
         return max(100 * count.used(now_ms) / count.window.limit for count in (*self._weight, *self._orders))
 
-    async def acquire(self, weight: int, *, orders: int = 0, protective: bool = False, patience_ms: int) -> None:
-        """Wait until a request of `weight`, with `orders` new orders, may be made, and count it.
+    async def acquire(
+        self, weight: int, *, orders: int = 0, protective: bool = False, asks: bool = False, patience_ms: int
+    ) -> None:
+        """Wait until a request of `weight`, with `orders` new orders, may be made, and count it. `asks` is for one that
+        asks what became of an order.
 
         Raises VenueBusyError when that would take longer than `patience_ms`, or too many are waiting.
         """
@@ -152,11 +167,13 @@ class Limiter:
         wait_ms = self._wait_ms(weight, orders, protective, now_ms)
         if wait_ms > patience_ms:
             raise self._busy(wait_ms)
-        if wait_ms == 0 and not self._protective and (protective or not self._ordinary):
+        queue = self._ordinary
+        if protective:
+            queue = self._closing if orders else self._asking if asks else self._guarding
+        if wait_ms == 0 and not any(self._ahead_of(queue)):
             self._take(weight, orders, now_ms)
             return
         ticket = _Ticket(weight, orders, protective, asyncio.get_running_loop().create_future())
-        queue = self._protective if protective else self._ordinary
         if len(queue) >= MAX_WAITING:
             raise VenueBusyError(f"{MAX_WAITING} requests are waiting for the rate limit", now_ms + 1000)
         queue.append(ticket)
@@ -171,7 +188,7 @@ class Limiter:
         finally:
             with contextlib.suppress(ValueError):
                 queue.remove(ticket)
-            if self._protective or self._ordinary:
+            if self.waiting():
                 self._pump()
 
     def adopt(self, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -192,9 +209,46 @@ class Limiter:
         until_ms = retry_ms or self._retry_ms(told.get("retry-after", ""), status, now_ms)
         if status == 429:
             self._slow_until_ms = max(self._slow_until_ms, until_ms)
-        elif until_ms > self._banned_until_ms:
-            self._banned_until_ms = until_ms
-            self._health.report("requests", f"banned by the exchange until {iso_utc(until_ms)[11:19]} UTC")
+        else:
+            self._banned_until_ms = max(self._banned_until_ms, until_ms)
+        self._tell()
+
+    def holds(self) -> str:
+        """What keeps orders that close from going out at once, and until when; empty where nothing does."""
+        now_ms = self._now_ms()
+        if now_ms < self._banned_until_ms:
+            return f"the exchange's ban holds every order until {utc(self._banned_until_ms)}"
+        if now_ms < self._slow_until_ms:
+            return (
+                f"the exchange's rate limit holds orders until {utc(self._slow_until_ms)}; "
+                "those that close go out one a second"
+            )
+        wait_ms = self._wait_ms(1, 1, protective=True, now_ms=now_ms)
+        return f"the exchange's rate limit holds orders until {utc(now_ms + wait_ms)}" if wait_ms else ""
+
+    def _ahead_of(self, queue: deque[_Ticket]) -> Iterator[deque[_Ticket]]:
+        """What waits and goes before a newcomer to `queue`, the queue itself included."""
+        for other in self._queues:
+            yield other
+            if other is queue:
+                return
+
+    def _tell(self) -> None:
+        """Say what the exchange does not want now, and that it is over when it is."""
+        if self._told is not None:
+            self._told.cancel()
+            self._told = None
+        now_ms = self._now_ms()
+        if now_ms < self._banned_until_ms:
+            until_ms, problem = self._banned_until_ms, "banned by the exchange until {}"
+        else:
+            until_ms = self._slow_until_ms
+            problem = "limited by the exchange (429) until {}; only what protects or closes is sent"
+        if now_ms >= until_ms:
+            self._health.report("requests", "")
+            return
+        self._health.report("requests", problem.format(utc(until_ms)))
+        self._told = asyncio.get_running_loop().call_later((until_ms - now_ms) / 1000, self._tell)
 
     def _retry_ms(self, retry_after: str, status: int, now_ms: int) -> int:
         if retry_after.strip().isdecimal() and int(retry_after) > 0:
@@ -203,19 +257,27 @@ class Limiter:
 
     def _busy(self, wait_ms: int) -> VenueBusyError:
         now_ms = self._now_ms()
-        banned = now_ms < self._banned_until_ms
-        why = "the exchange has banned us for a while" if banned else "the rate limit is used up"
+        if now_ms < self._banned_until_ms:
+            why = f"the exchange has banned us until {utc(self._banned_until_ms)}"
+        elif now_ms < self._slow_until_ms:
+            why = f"the exchange limits requests until {utc(self._slow_until_ms)}"
+        else:
+            why = "the rate limit is used up"
         return VenueBusyError(f"{why}; free in {(wait_ms + 999) // 1000} s", now_ms + max(wait_ms, 1))
 
     def _wait_ms(self, weight: int, orders: int, protective: bool, now_ms: int) -> int:
         share_pct = 100 if protective else ORDINARY_SHARE_PCT
         waits = [self.blocked_until_ms(protective) - now_ms, 0]
+        if now_ms < self._slow_until_ms:
+            waits.append(self._passed_ms + PACE_MS - now_ms)
         waits += [count.wait_ms(weight, share_pct, now_ms) for count in self._weight]
         if orders:
             waits += [count.wait_ms(orders, share_pct, now_ms) for count in self._orders]
         return max(waits)
 
     def _take(self, weight: int, orders: int, now_ms: int) -> None:
+        if now_ms < self._slow_until_ms:
+            self._passed_ms = now_ms
         for count in self._weight:
             count.take(weight, now_ms)
         for count in self._orders if orders else ():
@@ -227,7 +289,7 @@ class Limiter:
             self._timer.cancel()
             self._timer = None
         now_ms = self._now_ms()
-        for queue in (self._protective, self._ordinary):
+        for queue in self._queues:
             while queue:
                 if queue[0].granted.done():
                     queue.popleft()
@@ -240,6 +302,11 @@ class Limiter:
                 queue.popleft()
                 self._take(first.weight, first.orders, now_ms)
                 first.granted.set_result(None)
+
+
+def utc(time_ms: int) -> str:
+    """A time of day as the operator is told it: 12:34:56 UTC."""
+    return f"{iso_utc(time_ms)[11:19]} UTC"
 
 
 def _recounted(counts: list[_Count], windows: Sequence[Window]) -> list[_Count]:

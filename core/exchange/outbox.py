@@ -276,6 +276,8 @@ class Outbox:
                 self._wire.unified(order.symbol),
                 params,
                 protective=True,
+                # What only reduces harms nobody while no entry can be made; an entry that fills would.
+                can_wait=order.reduce_only,
                 timeout_ms=self._settings.protective_timeout_ms,
             )
         except (VenueRejectedError, VenueUnknownError) as error:

@@ -8,6 +8,7 @@ import difflib
 import logging
 import random
 from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
 from typing import Any
 
 from core.clock import ExchangeClock
@@ -21,7 +22,7 @@ from core.exchange.client import attend, build_client
 from core.exchange.exchange_time import TimeKeeper
 from core.exchange.health import Health
 from core.exchange.keys import Keys
-from core.exchange.limiter import BUDGETS, Limiter
+from core.exchange.limiter import BUDGETS, Limiter, utc
 from core.exchange.outcome import Failure, Fate, banned_until_ms, failure_of
 from core.exchange.symbols import normalise, our_symbols
 from core.exchange.weights import is_new_order, weight_of
@@ -35,12 +36,21 @@ READ_WAIT_MS = 250
 _PROTECTIVE_WAIT_MS = 100
 READ_PATIENCE_MS = 65_000
 SEND_PATIENCE_MS = 3000
+_PACED_PATIENCE_MS = 10_000
+"""Where the exchange wants one request a second, several that protect wait for their turn."""
+
 _PROTECTIVE_PATIENCE_MS = 1000
 """A read that protects does not wait out a rate limit inside of one call: whoever reads asks again."""
 _FAILURES_TOLD = 3
 _PART = "requests"
 _JITTER = random.Random(0)  # noqa: S311
 _ORDER_METHODS = frozenset({"create_order", "fetch_order"})
+_ASKING_METHODS = frozenset({"fetch_order", "fetch_my_trades"})
+"""What becomes of a position waits for their answers."""
+
+_PASSED: ContextVar[bool] = ContextVar("quarterdeck_request_passed", default=False)
+"""Whether what is sent belongs to a call that the limiter let pass; ccxt asks more by itself."""
+
 _MARKETS_PATIENCE_S = (2.0, 5.0)
 _SLOW_METHODS = frozenset({"load_markets", "fetch_leverage_tiers"})
 """Answers of a megabyte or more: they may take twice the usual time."""
@@ -64,7 +74,7 @@ class Requests:
         self.clock = clock
         self.health = health
         self.limiter = Limiter(BUDGETS[settings.id], clock.now_ms, health)
-        self.time = TimeKeeper(clock, health, settings.max_clock_offset_ms, self._fetch_time_ms)
+        self.time = TimeKeeper(clock, health, settings.max_clock_offset_ms, self._fetch_time_ms, self._admit_time)
         self._settings = settings
         self._secrets = tuple(secrets)
         self._jitter = jitter
@@ -72,7 +82,7 @@ class Requests:
         self._ours: dict[str, str] = {}
         self._failures = 0
         self._system_start_ms = clock.now_ms() - clock.offset_ms
-        attend(client, self._observe, self._is_banned)
+        attend(client, self._observe, self._why_unsent)
 
     @property
     def started_ms(self) -> int:
@@ -141,10 +151,12 @@ class Requests:
         *args: Any,
         weight: int = 1,
         protective: bool = False,
+        can_wait: bool = False,
         timeout_ms: int | None = None,
         **kwargs: Any,
     ) -> Any:
         timeout_ms = timeout_ms or self._settings.request_timeout_ms
+        protective = protective and not (can_wait and self._is_limited())
         for resend in (False, True):
             await self._pass(method, args, kwargs, weight, protective, SEND_PATIENCE_MS)
             sent_ms = self.clock.now_ms()
@@ -154,6 +166,13 @@ class Requests:
             if answer.fate is not Fate.STALE or resend or not await self._resync():
                 raise answer.of_send(sent_ms)
         raise AssertionError("the second try ends either way")
+
+    def held_until_ms(self) -> int:
+        return self.limiter.blocked_until_ms(protective=False)
+
+    def holds(self) -> str:
+        silent = f"{self.client.id} does not answer: orders are sent again until it does"
+        return self.limiter.holds() or (silent if self._failures >= _FAILURES_TOLD else "")
 
     async def close(self) -> None:
         await self.client.close()
@@ -167,7 +186,9 @@ class Requests:
         protective: bool,
         timeout_ms: int | None,
     ) -> Any:
-        patience_ms = SEND_PATIENCE_MS if protective else READ_PATIENCE_MS
+        patience_ms = READ_PATIENCE_MS
+        if protective:
+            patience_ms = _PACED_PATIENCE_MS if self._is_limited() else SEND_PATIENCE_MS
         if timeout_ms is None:
             timeout_ms = self._settings.request_timeout_ms * (2 if method in _SLOW_METHODS else 1)
         await self._pass(method, args, kwargs, weight, protective, patience_ms)
@@ -189,11 +210,14 @@ class Requests:
     ) -> None:
         weight = max(weight, weight_of(self.client.id, method, args, kwargs))
         orders = 1 if is_new_order(method) else 0
-        await self.limiter.acquire(weight, orders=orders, protective=protective, patience_ms=patience_ms)
+        await self.limiter.acquire(
+            weight, orders=orders, protective=protective, asks=method in _ASKING_METHODS, patience_ms=patience_ms
+        )
 
     async def _call(self, method: str, args: Sequence[Any], kwargs: Mapping[str, Any], timeout_ms: int) -> Any:
         """The answer, or the Failure that the call ended in. Errors of ccxt end here: their text and their chain hold
         signed addresses."""
+        passed = _PASSED.set(True)
         try:
             async with asyncio.timeout(timeout_ms / 1000):
                 answer = await getattr(self.client, method)(*args, **kwargs)
@@ -209,16 +233,27 @@ class Requests:
                 self._note_answer()
                 return answer
             failure = Failure(Fate.UNKNOWN, f"{method}: the answer names no order")
+        finally:
+            _PASSED.reset(passed)
         self._note_failure(failure)
         return failure
 
-    def _is_banned(self) -> bool:
-        return self.clock.now_ms() < self.limiter.blocked_until_ms(protective=True)
+    def _is_limited(self) -> bool:
+        return self.clock.now_ms() < self.held_until_ms()
+
+    def _why_unsent(self) -> str:
+        """Why nothing may be sent now, as ccxt would tell the exchange's answer; empty where it may."""
+        now_ms, banned_until_ms = self.clock.now_ms(), self.limiter.blocked_until_ms(protective=True)
+        if now_ms < banned_until_ms:
+            return f"418 nothing was sent: the exchange has banned us until {utc(banned_until_ms)}"
+        if now_ms < self.held_until_ms() and not _PASSED.get():
+            return f"429 nothing was sent: the exchange limits requests until {utc(self.held_until_ms())}"
+        return ""
 
     def _note_answer(self) -> None:
         self._failures = 0
-        # An answer may still be on its way when a ban begins.
-        if not self._is_banned():
+        # What protects is answered in a rate limit, and an answer may still be on its way when a ban begins.
+        if not self._is_limited():
             self.health.report(_PART, "")
 
     def _note_failure(self, failure: Failure) -> None:
@@ -228,7 +263,7 @@ class Requests:
         if failure.status in (418, 429):
             return
         self._failures += 1
-        if self._failures >= _FAILURES_TOLD and not self._is_banned():
+        if self._failures >= _FAILURES_TOLD and not self._is_limited():
             self.health.report(_PART, f"{self.client.id} does not answer; clears with its next answer")
 
     def _observe(self, status: int, headers: Mapping[str, str], body: str, answer: Any) -> None:
@@ -245,9 +280,11 @@ class Requests:
             return False
         return True
 
+    async def _admit_time(self, protective: bool, first: bool) -> None:
+        await self.limiter.acquire(1, protective=protective, patience_ms=SEND_PATIENCE_MS if first else 0)
+
     async def _fetch_time_ms(self) -> int:
         method = "fetch_time"
-        await self.limiter.acquire(1, protective=True, patience_ms=SEND_PATIENCE_MS)
         # A sample that took longer would tell nothing.
         timeout_ms = min(self._settings.request_timeout_ms, self._settings.protective_timeout_ms)
         answer = await self._call(method, (), {}, timeout_ms)

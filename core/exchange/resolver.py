@@ -77,8 +77,15 @@ class Resolver:
         self._is_stirring = False
         self._wake = asyncio.Event()
 
-    def ask(self, order: Order, *, in_ms: int = 0, refusal: VenueRejectedError | None = None) -> None:
-        """Ask the exchange about `order`, now or in a while."""
+    def ask(
+        self,
+        order: Order,
+        *,
+        in_ms: int = 0,
+        refusal: VenueRejectedError | None = None,
+        ended: Seen | None = None,
+    ) -> None:
+        """Ask the exchange about `order`, now or in a while; of one that has `ended`, for its fills alone."""
         now_ms = self._clock.now_ms()
         question = self._questions.get(order.client_order_id)
         if question is None:
@@ -86,6 +93,7 @@ class Resolver:
             self._questions[order.client_order_id] = question
         question.next_ms = min(question.next_ms, now_ms + in_ms) if question.asked else now_ms + in_ms
         question.refusal = refusal or question.refusal
+        question.ended = ended or question.ended
         question.again = True
         self._wake.set()
 
@@ -96,7 +104,7 @@ class Resolver:
             await self._books.update(order, OrderState.ACCEPTED, venue_order_id=str(row.get("id") or ""))
             self.ask(order, in_ms=FILLS_DUE_MS)
         elif not await self._books.settle(order, seen, fetch=False):
-            self.ask(order, in_ms=FILLS_DUE_MS)
+            self.ask(order, in_ms=FILLS_DUE_MS, ended=seen if seen.state.is_terminal else None)
 
     async def refused(self, order: Order, error: VenueRejectedError, *, may_rest: bool) -> None:
         if may_rest:

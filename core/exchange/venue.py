@@ -218,16 +218,20 @@ class ExchangeVenue:
     async def _read(self, timeout_ms: int | None, method: str, *args: Any, weight: int = 1) -> Any:
         """A read that what protects waits for has a time limit of its own: it is given up early, and asked again.
 
-        Within a longer limit it is asked more than once: what was slow the first time may have been lost.
+        Within a longer limit it is asked more than once: what was slow the first time may have been lost. While the
+        exchange wants fewer requests it waits for its turn, which does not count.
         """
         if timeout_ms is None:
             return await self.wire.read(method, *args, weight=weight)
         try_ms = max(timeout_ms // 2, self.settings.protective_timeout_ms)
         try:
-            async with asyncio.timeout(timeout_ms / 1000):
+            async with asyncio.timeout(None if self._is_paced() else timeout_ms / 1000):
                 return await self.wire.read(method, *args, weight=weight, protective=True, timeout_ms=try_ms)
         except TimeoutError:
             raise UnavailableError(f"{method}: no answer within {timeout_ms} ms") from None
+
+    def _is_paced(self) -> bool:
+        return self.wire.clock.now_ms() < self.wire.held_until_ms()
 
 
 def _by_time(row: Row) -> tuple[int, int, str]:

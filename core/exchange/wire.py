@@ -113,6 +113,15 @@ class Wire(Protocol):
         """Ours of ccxt's; a unified symbol that we do not trade comes back as it is."""
         ...
 
+    def held_until_ms(self) -> int:
+        """The exchange's time until which it wants nothing but what protects or closes (429), or nothing at all (418);
+        in the past where it wants requests."""
+        ...
+
+    def holds(self) -> str:
+        """What keeps orders that close from going out at once, and until when; empty where nothing does."""
+        ...
+
     async def read(
         self,
         method: str,
@@ -135,10 +144,12 @@ class Wire(Protocol):
         *args: Any,
         weight: int = 1,
         protective: bool = False,
+        can_wait: bool = False,
         timeout_ms: int | None = None,
         **kwargs: Any,
     ) -> Any:
-        """Call a method that changes something. `protective` may use the reserve of the rate limit.
+        """Call a method that changes something. `protective` may use the reserve of the rate limit, and goes out in a
+        429; what `can_wait` waits for the end of that all the same.
 
         Raises VenueRejectedError on a definite refusal, VenueBusyError where the request had no effect, and
         VenueUnknownError where its outcome is not known.

@@ -12,6 +12,10 @@ from typing import Literal
 from core.domain.operator import LimitEffect
 from core.domain.quick import quick
 
+WELL_AGAIN_S = 20
+"""So long must the way to the venue have been well before it counts as well again. A stream that is silent is cut and
+opened anew, and an account that cannot be read is asked for again, more often than that."""
+
 Level = Literal["ok", "warn", "blocked"]
 
 
@@ -152,7 +156,7 @@ CONNECTION = LimitRule(
     "connection",
     "problems",
     LimitEffect.NO_NEW_ENTRIES,
-    "when streams, requests and clock are well again",
+    f"when streams, requests and clock have been well for {WELL_AGAIN_S} s",
     "1 while anything between this engine and the venue is not well",
     warns=False,
 )

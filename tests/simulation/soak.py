@@ -130,7 +130,7 @@ def _queues(process: Process) -> Iterator[tuple[str, int, int]]:
     yield "account fills told", len(desk.stream._told), 1_000
     yield "waiting trades", len(desk._incoming._waiting), 1_000
     yield "questions", len(desk._resolver._questions), 64 * symbols
-    yield "limiter", len(wire.limiter._ordinary) + len(wire.limiter._protective), 2 * 512
+    yield "limiter", wire.limiter.waiting(), 4 * 512
     yield "ccxt orders", len(wire.client.orders or ()), 100
     yield "ccxt trades", len(wire.client.myTrades or ()), 100
     yield "ccxt connections", len(wire.client.clients), 8

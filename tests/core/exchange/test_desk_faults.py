@@ -231,9 +231,9 @@ def test_a_question_that_a_busy_exchange_turned_away_is_asked_again_soon() -> No
         await house.enter()
         await house.pass_s(1)
         house.weather.once("POST", "/fapi/v1/order", LOST)
-        house.weather.once("GET", "/fapi/v1/order", replaced(LIMITED), times=4)
+        house.weather.once("GET", "/fapi/v1/order", replaced(LIMITED), times=3)
         await house.command(Verb.FLATTEN)
-        await house.pass_s(6)
+        await house.pass_s(7)
         assert house.venue.position_lots(BTC) == 0
         house.check_books()
 

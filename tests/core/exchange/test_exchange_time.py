@@ -4,7 +4,7 @@ import logging
 import pytest
 
 from core.clock import ExchangeClock
-from core.domain.errors import UnavailableError
+from core.domain.errors import UnavailableError, VenueBusyError
 from core.exchange.exchange_time import AGAIN_MS, EVERY_MS, SAMPLES, TRIES, Offset, Sample, TimeKeeper, offset_of
 from core.exchange.health import Health
 from tests.core.exchange.wire_kit import LoopClock, run
@@ -124,6 +124,58 @@ def test_who_waits_for_a_measurement_shares_it() -> None:
         assert len(set(offsets)) == 1
         await it.measure()
         assert server.asked == 2 * SAMPLES
+
+    run(work())
+
+
+def test_after_a_jump_the_second_measurement_comes_within_five_seconds_whoever_noticed_it() -> None:
+    async def work() -> None:
+        health = Health()
+        server = Server(0)
+        it, _ = keeper(server, health)
+        await it.measure()
+        keeping = asyncio.ensure_future(it.keep())
+        await asyncio.sleep(100)
+        server.ahead_ms = 30_000
+        await it.measure()
+        assert health.problem().startswith("clock: ")
+        await asyncio.sleep(5)
+        assert server.asked == 3 * SAMPLES
+        assert health.problem() == ""
+        server.ahead_ms = 0
+        await it.measure()
+        server.down = True
+        await asyncio.sleep(60)
+        assert health.problem().startswith("clock: ")
+        server.down = False
+        await asyncio.sleep(5)
+        assert health.problem() == ""
+        asked = server.asked
+        await asyncio.sleep(EVERY_MS / 1000 - 10)
+        assert server.asked == asked
+        keeping.cancel()
+
+    run(work())
+
+
+def test_a_wait_for_admission_is_no_part_of_a_sample() -> None:
+    async def work() -> None:
+        server = Server(700)
+        clock = ExchangeClock(server.machine)
+        admitted: list[tuple[bool, bool]] = []
+
+        async def admit(protective: bool, first: bool) -> None:
+            admitted.append((protective, first))
+            if len(admitted) > 2:
+                raise VenueBusyError("limited", 0)
+            await asyncio.sleep(0.9)
+
+        it = TimeKeeper(clock, Health(), 500, server.fetch_ms, admit)
+        measured = await it.measure()
+        assert measured.uncertainty_ms == 10
+        assert abs(clock.offset_ms - 700) <= 10
+        assert admitted == [(True, True), (True, False), (True, False)]
+        assert server.asked == 2
 
     run(work())
 

@@ -145,6 +145,84 @@ def test_a_429_stops_all_but_protective_requests_until_the_time_it_names(
     run(work())
 
 
+def test_in_a_429_what_protects_goes_out_once_a_second_in_all_new_orders_first() -> None:
+    async def work() -> None:
+        it = limiter(Budget((Window(60_000, 100),), (Window(10_000, 50),)))
+        await it.acquire(1, patience_ms=0)
+        it.observe(429, {"Retry-After": "7"})
+        passed: list[tuple[str, float]] = []
+
+        async def ask(name: str, **kind: Any) -> None:
+            await it.acquire(1, patience_ms=PATIENT, **kind)
+            passed.append((name, round(elapsed_s(), 3)))
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(ask("ordinary"))
+            group.create_task(ask("stop", orders=1, protective=True))
+            group.create_task(ask("read back", protective=True))
+            group.create_task(ask("question", protective=True, asks=True))
+            group.create_task(ask("exit", orders=1, protective=True))
+            await asyncio.sleep(5.5)
+            group.create_task(ask("late exit", orders=1, protective=True))
+        assert passed == [
+            ("stop", 0),
+            ("exit", 1),
+            ("question", 2),
+            ("read back", 3),
+            ("late exit", 5.5),
+            ("ordinary", 7),
+        ]
+
+    run(work())
+
+
+def test_a_429_is_told_with_the_time_it_ends_and_clears_by_itself() -> None:
+    async def work() -> None:
+        health = Health()
+        it = limiter(health=health)
+        assert it.holds() == ""
+        it.observe(429, {"Retry-After": "7"})
+        told = "requests: limited by the exchange (429) until 20:27:07 UTC; only what protects or closes is sent"
+        assert health.problem() == told
+        assert it.holds() == (
+            "the exchange's rate limit holds orders until 20:27:07 UTC; those that close go out one a second"
+        )
+        await asyncio.sleep(4)
+        it.observe(429, {"Retry-After": "8"})
+        assert "until 20:27:12 UTC" in health.problem()
+        await asyncio.sleep(7.9)
+        assert health.problem() != ""
+        await asyncio.sleep(0.2)
+        assert (health.problem(), it.holds()) == ("", "")
+
+    run(work())
+
+
+def test_a_ban_within_a_429_is_told_until_both_are_over() -> None:
+    async def work() -> None:
+        health = Health()
+        it = limiter(health=health)
+        it.observe(429, {"Retry-After": "60"})
+        it.observe(418, {"Retry-After": "30"})
+        assert health.problem() == "requests: banned by the exchange until 20:27:30 UTC"
+        assert it.holds() == "the exchange's ban holds every order until 20:27:30 UTC"
+        await asyncio.sleep(31)
+        assert "limited by the exchange (429) until 20:28:00 UTC" in health.problem()
+        await asyncio.sleep(30)
+        assert health.problem() == ""
+
+    run(work())
+
+
+def test_orders_that_close_are_held_where_our_own_count_is_used_up() -> None:
+    async def work() -> None:
+        it = limiter()
+        await it.acquire(100, protective=True, patience_ms=0)
+        assert it.holds() == "the exchange's rate limit holds orders until 20:28:00 UTC"
+
+    run(work())
+
+
 def test_a_ban_stops_everything_is_told_and_ends() -> None:
     async def work() -> None:
         health = Health()

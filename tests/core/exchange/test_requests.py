@@ -222,10 +222,50 @@ def test_a_429_holds_back_reads_but_not_protection() -> None:
         assert len(exchange.asked) == 1
         await wire.send("create_order", *ORDER, protective=True)
         assert len(exchange.asked) == 2
-        assert wire.health.problem() == ""
+        told = "requests: limited by the exchange (429) until 20:27:20 UTC; only what protects or closes is sent"
+        assert wire.health.problem() == told
         exchange.script = answering(Answer({"positions": [], "assets": []}))
         await wire.read("fetch_balance")
         assert asyncio.get_running_loop().time() - began_s >= 20
+        assert wire.health.problem() == ""
+
+    run(work())
+
+
+def test_in_a_429_neither_what_can_wait_goes_out_nor_what_ccxt_asks_by_itself() -> None:
+    async def work() -> None:
+        exchange = Exchange(answering(error(-1003, "Too many requests.", 429, **{"Retry-After": "20"})))
+        wire = await wire_to(exchange)
+        with pytest.raises(VenueBusyError):
+            await wire.send("create_order", *ORDER)
+        assert wire.held_until_ms() - wire.clock.now_ms() == pytest.approx(20_000, abs=50)
+        withdrawal = ("cancel_order", "1", "BTC/USDT:USDT")
+        with pytest.raises(VenueBusyError, match="limits requests until 20:27:20 UTC; free in 20 s"):
+            await wire.send(*withdrawal, protective=True, can_wait=True)
+        with pytest.raises(ccxt.DDoSProtection, match="429 nothing was sent"):
+            await wire.client.fapiPrivatePostListenKey()
+        assert len(exchange.asked) == 1
+        began_s = asyncio.get_running_loop().time()
+        for _ in range(3):
+            await wire.send("create_order", *ORDER, protective=True)
+        assert asyncio.get_running_loop().time() - began_s == pytest.approx(2, abs=0.1)
+        await asyncio.sleep(18)
+        exchange.script = answering(Answer({"orderId": 1, "symbol": "BTCUSDT", "status": "CANCELED"}), Answer({}))
+        await wire.send(*withdrawal, protective=True, can_wait=True)
+        await wire.client.fapiPrivatePostListenKey()
+        assert len(exchange.asked) == 6
+
+    run(work())
+
+
+def test_what_keeps_an_exit_from_going_out_is_said() -> None:
+    async def work() -> None:
+        wire = await wire_to(Exchange(answering(*[aiohttp.ClientConnectionError("reset")] * 3)))
+        for _ in range(3):
+            assert wire.holds() == ""
+            with pytest.raises(VenueUnknownError):
+                await wire.send("create_order", *ORDER, protective=True)
+        assert wire.holds() == "binanceusdm does not answer: orders are sent again until it does"
 
     run(work())
 

@@ -76,6 +76,9 @@ class LossyWire:
     def symbol(self, unified: str) -> str:
         return unified
 
+    def held_until_ms(self) -> int:
+        return 0
+
     async def send(self, method: str, *args: Any, timeout_ms: int | None = None, **kwargs: Any) -> Row:
         assert method == "create_order"
         self.sends += 1

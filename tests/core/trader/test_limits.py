@@ -558,7 +558,8 @@ def test_connection_blocks_entries_while_anything_is_unwell() -> None:
     desk.minute()
     (signal,) = (record.signal for record in records(desk.predict(20, ETH), SignalRecord))
     assert signal.reason == (
-        "limit connection (account stream: silent for 12 s); clears when streams, requests and clock are well again"
+        "limit connection (account stream: silent for 12 s); "
+        "clears when streams, requests and clock have been well for 20 s"
     )
     # What else goes wrong meanwhile is no event, and protection works as ever.
     assert health(desk, "account stream: silent for 13 s; clock: 700 ms off") == []

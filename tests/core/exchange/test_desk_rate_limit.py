@@ -1,0 +1,146 @@
+"""What goes out while the exchange wants fewer requests, and what the trader is told of it."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from urllib.parse import parse_qsl
+
+from core.domain.operator import LimitEvent, Verb
+from core.domain.orders import OrderRole
+from core.domain.records import LimitRecord
+from core.trader.limits import WELL_AGAIN_S
+from tests.core.exchange.desk_kit import BTC, ETH, House, in_house
+from tests.simulation.faults import JSON
+from tests.simulation.transport import Answer, Fate, Outcome
+
+MANY = '{"code":-1003,"msg":"Too many requests"}'
+
+
+def limited(seconds: int) -> Fate:
+    return Fate(Outcome.REPLACED, 10.0, 10.0, Answer(429, MANY, {**JSON, "Retry-After": str(seconds)}))
+
+
+def connection(house: House) -> list[LimitEvent]:
+    return [r.event for r in house.records if isinstance(r, LimitRecord) and r.event.limit == "connection"]
+
+
+def clock_s(house: House) -> float:
+    return house.loop.time()
+
+
+def test_inside_retry_after_only_what_protects_or_closes_goes_out_once_a_second() -> None:
+    async def scene(house: House) -> None:
+        await house.enter(BTC)
+        await house.enter(ETH)
+        await house.pass_s(30)
+        house.weather.once("GET", "/fapi/v3/account", limited(20))
+        while not house.health.problem():
+            await house.pass_s(0.1)
+        sent: list[tuple[float, str, str, dict[str, str]]] = []
+
+        def note(method: str, path: str, params: str) -> None:
+            sent.append((clock_s(house), method, path.rpartition("/")[2], dict(parse_qsl(params))))
+
+        house.weather.rules.append(note)  # type: ignore[arg-type]
+        began_s = clock_s(house)
+        assert house.trader.guard.halts() == ("connection",)
+        [fired] = [event for event in connection(house)[-1:] if event.fired]
+        assert "limited by the exchange (429) until " in fired.note
+        assert fired.clears == f"when streams, requests and clock have been well for {WELL_AGAIN_S} s"
+        await house.command(Verb.FLATTEN)
+        await house.pass_s(18)
+        assert [house.venue.position_lots(symbol) for symbol in (BTC, ETH)] == [0, 0]
+        times = [time_s for time_s, *_ in sent]
+        assert all(later - earlier >= 0.99 for earlier, later in pairwise(times))
+        exits = [params for _, method, path, params in sent if (method, path) == ("POST", "order")]
+        assert [params["reduceOnly"] for params in exits] == ["true", "true"]
+        assert times[0] - began_s <= 1.1
+        # Stop and target of what is closed already can wait.
+        assert {(method, path) for _, method, path, _ in sent} <= {
+            ("POST", "order"),
+            ("GET", "order"),
+            ("GET", "userTrades"),
+            ("GET", "openAlgoOrders"),
+            ("GET", "algoOrder"),
+        }
+        assert len(house.open_algos()) == 4
+        await house.pass_s(6)
+        assert house.open_algos() == []
+        house.check_books()
+
+    in_house(scene)
+
+
+def test_a_withdrawal_of_an_entry_does_not_wait_for_the_end_of_a_rate_limit() -> None:
+    async def scene(house: House) -> None:
+        await house.pass_s(25)
+        lost = Fate(Outcome.LOST_ON_THE_WAY, 10.0, 10.0)
+        house.weather.once("POST", "/fapi/v1/order", lost)
+        house.weather.once("GET", "/fapi/v1/order", limited(20))
+        await house.enter(BTC)
+        await house.pass_s(3)
+        await house.command(Verb.HALT)
+        await house.pass_s(8)
+        assert house.weather.count("DELETE", "/fapi/v1/order") >= 1
+        assert house.order(OrderRole.ENTRY) is None
+        house.check_books()
+
+    in_house(scene)
+
+
+def test_what_comes_and_goes_fires_the_connection_limit_once() -> None:
+    async def scene(house: House) -> None:
+        await house.pass_s(WELL_AGAIN_S)
+        before = len(connection(house))
+        for _ in range(10):
+            house.health.report("account stream", "not connected: it ended")
+            await house.pass_s(2)
+            house.health.report("account stream", "")
+            await house.pass_s(WELL_AGAIN_S / 2)
+        assert [event.fired for event in connection(house)[before:]] == [True]
+        assert house.health.problem() == ""
+        assert house.health.standing.startswith("well again; entries go on at ")
+        assert "it was account stream: not connected: it ended" in house.health.standing
+        await house.pass_s(WELL_AGAIN_S / 2 - 0.5)
+        assert house.trader.guard.halts() == ("connection",)
+        await house.pass_s(1)
+        assert house.trader.guard.halts() == ()
+        assert house.health.standing == ""
+        assert [event.fired for event in connection(house)[before:]] == [True, False]
+
+    in_house(scene)
+
+
+def test_another_problem_while_it_is_well_again_stands_at_once() -> None:
+    async def scene(house: House) -> None:
+        await house.pass_s(WELL_AGAIN_S)
+        house.health.report("clock", "it moved")
+        await house.pass_s(1)
+        house.health.report("clock", "")
+        await house.pass_s(WELL_AGAIN_S - 1)
+        house.health.report("requests", "silent")
+        await house.pass_s(0.1)
+        assert house.health.standing == ""
+        assert house.health.problem() == "requests: silent"
+        house.health.report("requests", "")
+        await house.pass_s(WELL_AGAIN_S - 1)
+        assert house.trader.guard.halts() == ("connection",)
+        await house.pass_s(1.5)
+        assert house.trader.guard.halts() == ()
+
+    in_house(scene)
+
+
+def test_a_start_is_not_held_up_by_its_own_beginning() -> None:
+    async def scene(house: House) -> None:
+        assert clock_s(house) < 3
+        assert house.trader.guard.halts() == ()
+        await house.enter(BTC)
+        await house.pass_s(1)
+        await house.stop()
+        began_s = clock_s(house)
+        await house.start()
+        await house.until_well()
+        assert clock_s(house) - began_s < 3
+
+    in_house(scene)
