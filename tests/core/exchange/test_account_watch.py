@@ -225,7 +225,7 @@ def test_a_restart_that_holds_a_position_protects_it_first_and_enters_nothing_un
         assert len(house.open_algos()) == 2
         for path in (MODE, CONFIG):
             by_hand.refuse_for_good(house.venue, "GET", path, None)
-        await house.pass_s(40)
+        await house.pass_s(60)
         assert house.trader.guard.halts() == ()
         house.check_books()
 
