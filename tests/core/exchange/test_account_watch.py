@@ -146,7 +146,7 @@ def test_hedge_mode_switched_on_while_a_position_is_open_stops_all_entries_and_n
         await house.pass_s(3)
         assert house.book(ETH).lots == 0
         by_hand.change_position_mode(house.venue, False, house.clock.now_ms(), forced=True)
-        await house.pass_s(40)
+        await house.pass_s(70)
         assert house.trader.guard.halts() == ()
         house.check_books()
 
