@@ -217,7 +217,7 @@ async def _verify(home: Home, settings_path: Path | None) -> Row:
             notes = [f"the settings of the first {until:,} records were not kept: replayed with those of today"]
             starts.insert(0, Start(0, today))
         market = database if exchange is None else open_database(home.market(exchange))
-        candles = await SqliteCandles.open(market)
+        candles = await SqliteCandles.open(market, read_only=True)
         try:
             found = await verify(
                 journal,

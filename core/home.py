@@ -119,6 +119,12 @@ def _short_folder(environment: Mapping[str, str]) -> Path:
     return Path("/tmp") / f"quarterdeck-{os.getuid()}"  # noqa: S108 - private_folder() checks who owns it
 
 
+def cannot_write(path: Path, error: OSError) -> RefusedError:
+    """The one line for what an engine must write and cannot."""
+    mend = "mend its permissions or its disk, or name another folder with --home"
+    return RefusedError(f"{path}: cannot be written: {error.strerror}; {mend}")
+
+
 def private_folder(folder: Path) -> None:
     """Make `folder` with mode 0700, or make sure that it is ours and nobody else's.
 
@@ -144,8 +150,12 @@ class EngineLock:
         self._descriptor: int | None = None
 
     def acquire(self) -> None:
-        """Raises UnavailableError naming the process that has it; nothing has been changed then."""
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        """Raises UnavailableError naming the process that has it, RefusedError where the home cannot be written;
+        nothing has been changed then."""
+        try:
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise cannot_write(self._path, error) from error
         if not _try_lock(descriptor):
             os.close(descriptor)
             pid = _read_pid(self._path)

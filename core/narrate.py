@@ -46,7 +46,7 @@ def _narrate(record: Record, instruments: Mapping[str, Instrument]) -> None:
                 s.reason,
             )
         case SignalRecord(s):
-            _trade_log.info("%s vetoed: %+.1f bps, %s", s.symbol, s.value_bps, s.reason)
+            _trade_log.info("%s vetoed: %s, %+.1f bps", s.symbol, s.reason, s.value_bps)
         case FillRecord(fill, order):
             instrument = instruments[fill.symbol]
             _trade_log.info(
@@ -68,15 +68,17 @@ def _narrate(record: Record, instruments: Mapping[str, Instrument]) -> None:
         case OrderUpdateRecord(update, order) if update.state is OrderState.REJECTED:
             _trade_log.warning("%s %s order %s: %s", order.symbol, order.role, update.state, update.reason)
         case LimitRecord(e):
-            text = "%s %s %s: %.2f of %.2f %s"
-            args = (e.limit, e.symbol, "fired" if e.fired else "cleared", e.used, e.limit_value, e.unit)
+            # What is wrong comes before the figures, which say nothing of a connection.
+            note = f"{e.note}; " if e.note else ""
+            text = "%s %s: %s%.2f of %.2f %s"
+            name = f"{e.limit} {e.symbol}".rstrip()
+            args = (name, "fired" if e.fired else "cleared", note, e.used, e.limit_value, e.unit)
             if e.fired:
-                note = f" ({e.note})" if e.note else ""
-                _risk_log.warning(text + "%s, effect %s; clears %s", *args, note, e.effect, e.clears)
+                _risk_log.warning(text + ", effect %s; clears %s", *args, e.effect, e.clears)
             else:
                 _risk_log.info(text, *args)
         case OperatorRecord(command, result):
-            _risk_log.warning("operator %s: %s %s: %s", command.operator, command.verb, command.symbol, result)
+            _risk_log.warning("%s %s: %s (operator %s)", command.verb, command.symbol, result, command.operator)
         case AdjustmentRecord() if record.amount_usdt:
             _risk_log.warning("wallet moved by %+f USDT: %s", record.amount_usdt, record.what)
         case AdjustmentRecord():
@@ -85,6 +87,8 @@ def _narrate(record: Record, instruments: Mapping[str, Instrument]) -> None:
             _risk_log.error(text, about, record.what, record.ours, record.theirs)
         case TrainingRecord() if record.status is not TrainingStatus.REQUESTED:
             level = logging.INFO if record.status is TrainingStatus.SWAPPED else logging.WARNING
-            _model_log.log(level, "%s %s %s %s", record.symbol, record.status, record.version, record.note)
+            note = f": {record.note}" if record.note else ""
+            version = f" ({record.version})" if record.version else ""
+            _model_log.log(level, "%s %s%s%s", record.symbol, record.status, note, version)
         case _:
             pass

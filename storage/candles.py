@@ -75,9 +75,9 @@ class SqliteCandles:
         self._interval_ms = interval_ms
 
     @classmethod
-    async def open(cls, database: Database, interval_ms: int = MINUTE_MS) -> SqliteCandles:
-        """Raises StorageError. The caller closes."""
-        return cls(database, await database.connect(durable=False), interval_ms)
+    async def open(cls, database: Database, interval_ms: int = MINUTE_MS, *, read_only: bool = False) -> SqliteCandles:
+        """Raises StorageError. The caller closes. With `read_only` nothing can be added, nor need the disk take it."""
+        return cls(database, await database.connect(durable=False, read_only=read_only), interval_ms)
 
     async def close(self) -> None:
         await self._connection.close()

@@ -42,20 +42,24 @@ class Database:
         with storage_errors(self.path):
             return _connect(self.path, durable=durable)
 
-    async def connect(self, *, durable: bool) -> Connection:
-        """The same, on a thread of its own. Raises StorageError."""
+    async def connect(self, *, durable: bool, read_only: bool = False) -> Connection:
+        """The same, on a thread of its own; with `read_only` one that cannot write. Raises StorageError."""
         import asyncio
 
         from storage.connection import Connection
 
         with storage_errors(self.path):
-            connection = Connection(partial(_connect, self.path, durable=durable), iter_chunk_size=64)
+            way = partial(connect_read_only, self.path) if read_only else partial(_connect, self.path, durable=durable)
+            connection = Connection(way, iter_chunk_size=64)
             opening = asyncio.ensure_future(connection)
             try:
                 await asyncio.shield(opening)
             except asyncio.CancelledError:
                 # Its thread answers in any case; left behind it would do so to a loop that has ended.
                 await (await opening).close()
+                raise
+            except BaseException:
+                await connection.gone()
                 raise
             return connection
 

@@ -243,6 +243,8 @@ class AccountDesk:
                     log.warning("the positions could not be read: %s", error)
                 await asyncio.sleep(_LOOK_AGAIN_S)
             else:
+                # What the positions say can be judged in one-way mode only: that is read again, too.
+                self._account.expect_change()
                 self._look_soon.set()
 
 

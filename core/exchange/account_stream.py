@@ -75,7 +75,7 @@ class AccountStream:
             reason = await self._stay_connected()
             failures = 0 if self._up else failures + 1
             self._wire.health.report(_PART, f"not connected: {reason}")
-            log.warning("the account stream is made anew: %s", reason)
+            log.warning("%s: the account stream is made anew", reason)
             self._take_unseen()
             await self.drop()
             await asyncio.sleep(_WAITS_S[min(failures, len(_WAITS_S) - 1)])

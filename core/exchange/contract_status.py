@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -95,10 +95,14 @@ class StatusWatch:
         except QuarterdeckError as error:
             log.warning("the contracts' status could not be read: %s", error)
             return
-        if rows:
-            by_name = {row["symbol"]: row for row in rows}
+        self.take(rows)
+
+    def take(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Take in the whole list of contracts (ccxt's market rows), read just now. An empty one says nothing."""
+        by_name = {row["symbol"]: row for row in rows}
+        if by_name:
             self._rows = {symbol: by_name.get(unified) for symbol, unified in self._unified.items()}
-            self._read_ms = self._tried_ms
+            self._read_ms = self._tried_ms = self._wire.clock.now_ms()
 
     def judge(self, lots: Mapping[str, int]) -> None:
         """Tell what stands now. `lots` are those held by symbol, for which the news is louder."""

@@ -11,7 +11,9 @@ from typing import Any
 from core.clock import ExchangeClock
 from core.domain.errors import BadInputError, QuarterdeckError, VenueRejectedError
 from core.domain.instrument import Instrument
+from core.exchange.account_setup import LEAST_BALANCE_USDT
 from core.exchange.client import build_client
+from core.exchange.contract_status import status_problem
 from core.exchange.contracts import load_instruments
 from core.exchange.health import Health
 from core.exchange.keys import Keys
@@ -136,7 +138,14 @@ async def _account(wire: Wire, keys: Keys | None, *, is_live: bool) -> list[_Che
         return [found, _wrong("account", str(error), "try again later", _Stops.LIVE)]
     wallet = (balance.get("total") or {}).get("USDT")
     told = "readable, holds no USDT" if not wallet else f"readable, {wallet:,.2f} USDT"
-    return [found, _says("account", told)]
+    return [found, _says("account", told), *_balance(wallet or 0.0)]
+
+
+def _balance(wallet_usdt: float) -> list[_Check]:
+    if wallet_usdt >= LEAST_BALANCE_USDT:
+        return []
+    detail = f"{wallet_usdt:,.2f} USDT, under {LEAST_BALANCE_USDT:.0f}: the least orders may be more than sizing allows"
+    return [_wrong("balance", detail, "transfer USDT to the futures account")]
 
 
 async def _permissions(wire: Wire) -> list[_Check]:
@@ -255,6 +264,9 @@ async def _filters(
             continue
         instruments.append(found[symbol])
         checks.append(_contract(found[symbol], settings))
+        problem = status_problem(wire.client.markets[wire.unified(symbol)], wire.clock.now_ms())
+        if problem:
+            checks.append(_wrong(f"status {symbol}", problem, "until then it is not entered; trade another contract"))
     return checks, instruments
 
 

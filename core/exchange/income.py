@@ -115,4 +115,4 @@ class Income:
     def _tell_once(self, error: QuarterdeckError) -> None:
         if self._is_told:
             self._is_told = False
-            log.warning("the history of income cannot be read; the wallet is adjusted without a reason: %s", error)
+            log.warning("%s: the history of income cannot be read, and the wallet is adjusted without a reason", error)

@@ -90,10 +90,10 @@ class Incoming:
             try:
                 is_known = await self._ask(symbol, venue_id, row, last=tries + 1 >= _TRIES)
             except (UnavailableError, VenueUnknownError) as error:
-                log.warning("whose order %s of %s is could not be asked: %s", venue_id, symbol, error)
+                log.warning("%s: %s: whose order it is could not be asked (%s)", symbol, error, venue_id)
                 self._tries[symbol, venue_id] = (tries, now_ms + _TRY_EVERY_MS)
             except QuarterdeckError as error:
-                log.error("whose order %s of %s is cannot be told: %s", venue_id, symbol, error)
+                log.error("%s: %s: whose order it is cannot be told (%s)", symbol, error, venue_id)
                 self._tries[symbol, venue_id] = (tries + 1, now_ms + _TRY_EVERY_MS)
             else:
                 if is_known:
@@ -126,7 +126,7 @@ class Incoming:
         # A trigger may be told of later than the trade that it made.
         if candidates and not last:
             return False
-        log.info("order %s of %s is not ours: its trades are not booked", venue_id, symbol)
+        log.info("%s: an order is not ours, its trades are not booked (%s)", symbol, venue_id)
         known.set_aside(symbol, venue_id)
         self.on_others()
         return True
@@ -183,7 +183,7 @@ class Incoming:
         self._waiting[symbol, str(row["id"])] = (symbol, dict(row))
         if len(self._waiting) > _MAX_WAITING:
             (where, trade_id), _ = self._waiting.popitem(last=False)
-            log.error("too many trades of unknown orders wait: %s of %s is left to reconciliation", trade_id, where)
+            log.error("%s: too many trades of unknown orders wait, one is left to reconciliation (%s)", where, trade_id)
 
 
 def _pass() -> None:

@@ -17,6 +17,8 @@ from core.domain.errors import (
     VenueUnknownError,
 )
 from core.exchange.codes import APEX_KINDS, MEXC_BUSY, MEXC_CANCEL_TEXTS, MEXC_KINDS, MEXC_STALE, MEXC_UNKNOWN
+from core.exchange.reach import cause_of
+from core.logbook import iso_utc
 
 _HIDDEN = "[hidden]"
 _LONGEST_TEXT = 200
@@ -66,6 +68,18 @@ _KINDS_BY_CLASS = (
     ("AuthenticationError", RejectKind.NO_PERMISSION),
     ("NotSupported", RejectKind.NOT_SUPPORTED),
 )
+
+_TOO_MANY = -1003
+_KEY_MENDS = {
+    -1022: "the secret does not belong to the API key: copy both again",
+    -2014: "the API key is not whole: copy it again",
+    -2015: "check the key, its rights and the addresses that it may be used from",
+    402: "the API key has expired: make another",
+    406: "check the addresses that the key may be used from",
+    602: "the secret does not belong to the API key: copy both again",
+    20006: "the secret, passphrase or seeds do not belong to the API key: copy them again",
+}
+"""What to do about a key that is refused: Binance's codes, MEXC's and Apex's."""
 
 _BODY = re.compile(r"\{.*\}", re.DOTALL)
 _CODE = re.compile(r'"code"\s*:\s*"?(-?\d+)')
@@ -127,11 +141,23 @@ def failure_of(
     fate = _fate(error, status, code, raw)
     said = clean(message, secrets) or type(error).__name__
     text = f"{what}: {said}" + (f" ({code})" if code else f" (HTTP {status})" if status else "")
+    if not status and (cause := cause_of(error)):
+        text = f"{clean(cause, secrets)} ({what})"
     retry_ms = 0
     if fate in (Fate.BUSY, Fate.STALE):
         retry_ms = max(_retry_ms(raw, status, code, now_ms), blocked_until_ms)
+    if fate is Fate.BUSY and (status in (418, 429) or code == _TOO_MANY):
+        text += f"; free again at {_moment(retry_ms, now_ms)} UTC"
+    if code in _KEY_MENDS:
+        text += f"; {_KEY_MENDS[code]}"
     kind = _kind(error, status, code) if fate is Fate.REFUSED else RejectKind.OTHER
     return Failure(fate, text, kind, status, code, retry_ms)
+
+
+def _moment(time_ms: int, now_ms: int) -> str:
+    """HH:MM:SS, with the day before it where that is another than today."""
+    day, clock = iso_utc(time_ms)[:10], iso_utc(time_ms)[11:19]
+    return clock if day == iso_utc(now_ms)[:10] else f"{day} {clock}"
 
 
 def banned_until_ms(body: str) -> int | None:
@@ -220,4 +246,4 @@ def _kind(error: BaseException, status: int, code: int) -> RejectKind:
 def _retry_ms(raw: str, status: int, code: int, now_ms: int) -> int:
     if until_ms := banned_until_ms(raw):
         return until_ms
-    return now_ms + (_SLOW_AGAIN_MS if status in (418, 429) or code == -1003 else _BUSY_AGAIN_MS)
+    return now_ms + (_SLOW_AGAIN_MS if status in (418, 429) or code == _TOO_MANY else _BUSY_AGAIN_MS)

@@ -205,11 +205,11 @@ class Reconciler:
 
     def _withdraw(self, order: Order, problem: str) -> None:
         """Only ever what is ours. Its end, once it is told, makes the trader put a right one in its place."""
-        log.error("%s %s of %s is withdrawn: %s", order.role, order.client_order_id, order.symbol, problem)
+        log.error("%s %s withdrawn: %s (%s)", order.symbol, order.role, problem, order.client_order_id)
         try:
             self._venue.outbox.cancel(order)
         except VenueRejectedError as error:
-            log.error("%s of %s is not withdrawn yet: %s", order.client_order_id, order.symbol, error)
+            log.error("%s %s: %s: not withdrawn yet (%s)", order.symbol, order.role, error, order.client_order_id)
 
     async def _compare(self) -> _Difference | None:
         """None where the books moved meanwhile, or hold something of which nobody knows what became."""

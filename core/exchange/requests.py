@@ -24,6 +24,7 @@ from core.exchange.health import Health
 from core.exchange.keys import Keys
 from core.exchange.limiter import BUDGETS, Limiter, utc
 from core.exchange.outcome import Failure, Fate, banned_until_ms, failure_of
+from core.exchange.reach import no_answer
 from core.exchange.symbols import normalise, our_symbols
 from core.exchange.weights import is_new_order, weight_of
 from core.exchange.wire import Dialect
@@ -222,7 +223,7 @@ class Requests:
             async with asyncio.timeout(timeout_ms / 1000):
                 answer = await getattr(self.client, method)(*args, **kwargs)
         except TimeoutError:
-            failure = Failure(Fate.UNKNOWN, f"{method}: no answer within {timeout_ms} ms")
+            failure = Failure(Fate.UNKNOWN, no_answer(timeout_ms, method))
         except Exception as error:  # noqa: BLE001 - ccxt raises anything from parsing an answer it did not expect
             blocked_until_ms = self.limiter.blocked_until_ms(protective=False)
             failure = failure_of(

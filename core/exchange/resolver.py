@@ -114,7 +114,7 @@ class Resolver:
             await self._books.update(order, OrderState.REJECTED, str(error), kind=error.kind)
 
     async def unknown(self, order: Order, error: VenueUnknownError) -> None:
-        log.warning("%s %s of %s: %s", order.role, order.client_order_id, order.symbol, error)
+        log.warning("%s %s: %s (%s)", order.symbol, order.role, error, order.client_order_id)
         await self._books.update(order, OrderState.UNKNOWN, str(error))
         self.ask(order)
 
@@ -131,7 +131,7 @@ class Resolver:
             self.ask(order)
 
     async def cancel_failed(self, order: Order, reason: str) -> None:
-        log.info("cancel of %s of %s: %s", order.client_order_id, order.symbol, reason)
+        log.info("%s %s: not canceled: %s (%s)", order.symbol, order.role, reason, order.client_order_id)
         self.ask(order)
 
     async def ask_once(self, orders: Iterable[Order], *, insist: bool) -> None:
@@ -146,7 +146,7 @@ class Resolver:
                 if not is_settled and order.client_order_id not in self._questions:
                     self.ask(order)
             except _UNREAD as error:
-                log.warning("%s of %s could not be asked for: %s", order.client_order_id, order.symbol, error)
+                log.warning("%s %s: %s: not asked for (%s)", order.symbol, order.role, error, order.client_order_id)
                 if insist:
                     self.ask(order)
 
@@ -277,14 +277,14 @@ class Resolver:
             question.ended = seen if seen.state.is_terminal else None
             done = await self._books.settle(order, seen, fetch=True, timeout_ms=timeout_ms)
         except (UnavailableError, VenueUnknownError) as error:
-            log.info("%s of %s could not be asked for: %s", order.client_order_id, order.symbol, error)
+            log.info("%s %s: %s: not asked for (%s)", order.symbol, order.role, error, order.client_order_id)
             question.unanswered += not isinstance(error, VenueBusyError)
             return self._without_evidence(order)
         except DataError as error:
             self._books.note_unreadable(error)
             return False
         except VenueRejectedError as error:
-            log.error("%s of %s cannot be asked for: %s", order.client_order_id, order.symbol, error)
+            log.error("%s %s: %s: it cannot be asked for (%s)", order.symbol, order.role, error, order.client_order_id)
             return False
         return self._after(self._books.order(order), question, done)
 
@@ -343,11 +343,11 @@ class Resolver:
         return not self._books.is_open(order)
 
     def _send_again(self, order: Order) -> None:
-        log.warning("%s %s of %s is sent again", order.role, order.client_order_id, order.symbol)
+        log.warning("%s %s: sent again (%s)", order.symbol, order.role, order.client_order_id)
         try:
             self._venue.outbox.place(order)
         except VenueRejectedError as error:
-            log.error("%s of %s is not sent again yet: %s", order.client_order_id, order.symbol, error)
+            log.error("%s %s: %s: not sent again yet (%s)", order.symbol, order.role, error, order.client_order_id)
 
     def _cancel_again(self, order: Order, question: _Question, now_ms: int) -> None:
         if now_ms - question.canceled_ms < _CANCEL_AGAIN_MS or self._venue.outbox.is_busy_with(order.client_order_id):
@@ -356,7 +356,7 @@ class Resolver:
         try:
             self._venue.outbox.cancel(order)
         except VenueRejectedError as error:
-            log.error("%s of %s is not canceled yet: %s", order.client_order_id, order.symbol, error)
+            log.error("%s %s: %s: not canceled yet (%s)", order.symbol, order.role, error, order.client_order_id)
 
     def _put_off(self, question: _Question) -> None:
         now_ms = self._clock.now_ms()

@@ -62,6 +62,6 @@ async def check_trading_right(wire: Wire, instruments: Mapping[str, Instrument],
     except TimeoutError:
         right = TradingRight(None, "no answer in time")
     if right.granted is False:
-        raise RefusedError(f"this key may not trade: {right.detail}; {MEND}")
+        raise RefusedError(f"this key may not trade: {right.detail}")
     if right.granted is None:
         log.warning("whether the key may trade is not known: %s", right.detail)

@@ -86,7 +86,7 @@ def seen_in(row: Row, order: Order, instrument: Instrument) -> Seen:
     info = row.get("info") or {}
     status = row.get("status")
     if status is not None and status not in _STATES:
-        raise DataError(f"order {order.client_order_id}: the exchange told a status {status!r} that is not known here")
+        raise DataError(f"the exchange told a status {status!r} that is not known here (order {order.client_order_id})")
     state = OrderState.ACCEPTED if status is None else _STATES[status]
     venue_id = str(row.get("id") or "")
     if not is_conditional_row(row):

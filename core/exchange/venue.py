@@ -16,6 +16,7 @@ from core.domain.records import FillRecord, IntentRecord, OrderUpdateRecord, Rec
 from core.exchange import translate
 from core.exchange.known_orders import KnownOrders
 from core.exchange.outbox import Outbox
+from core.exchange.reach import no_answer
 from core.exchange.translate import Seen
 from core.exchange.wire import Row, Wire
 from core.ports import VenueEvent
@@ -228,7 +229,7 @@ class ExchangeVenue:
             async with asyncio.timeout(None if self._is_paced() else timeout_ms / 1000):
                 return await self.wire.read(method, *args, weight=weight, protective=True, timeout_ms=try_ms)
         except TimeoutError:
-            raise UnavailableError(f"{method}: no answer within {timeout_ms} ms") from None
+            raise UnavailableError(no_answer(timeout_ms, method)) from None
 
     def _is_paced(self) -> bool:
         return self.wire.clock.now_ms() < self.wire.held_until_ms()

@@ -9,7 +9,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from typing import Any, TypeVar
 from core.control_client import request
 from core.domain.errors import QuarterdeckError
 from core.home import Home, engine_pid
+from tests import patience
 
 T = TypeVar("T")
 
@@ -26,7 +26,6 @@ ROOT = Path(__file__).parents[2]
 SETTINGS = Path(__file__).with_name("settings.toml")
 COMMAND = [sys.executable, "-c", "from quarterdeck import main; main()"]
 FROM, TO = "2025-06-06T12:30", "2025-06-06T12:58"
-DEADLINE_S = 60.0
 TABLES = ("orders", "order_events", "fills", "trades", "signals", "predictions", "training")
 
 
@@ -62,13 +61,8 @@ def start(*arguments: object, **more: str) -> subprocess.Popen[str]:
 
 
 def finish(process: subprocess.Popen[str]) -> Answer:
-    """Its whole output and exit code; fails, and kills it, when it does not end."""
-    try:
-        out, err = process.communicate(timeout=DEADLINE_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        out, err = process.communicate()
-        raise AssertionError(f"the command did not end; it wrote {err[-2000:]!r}") from None
+    """Its whole output and exit code, once it has ended."""
+    out, err = process.communicate()
     return Answer(process.returncode, out, err)
 
 
@@ -88,13 +82,16 @@ def read(verb: str, home: Path, *arguments: object) -> Any:
     return json.loads(answer.out)
 
 
-def until(look: Callable[[], T | None], what: str) -> T:
-    """The first truthy thing that `look` sees."""
-    deadline = time.monotonic() + DEADLINE_S
-    while not (seen := look()):
-        assert time.monotonic() < deadline, f"waited {DEADLINE_S:g} s for {what}"
-        time.sleep(0.01)
-    return seen
+def until(look: Callable[[], T | None], what: str, process: subprocess.Popen[str] | None = None) -> T:
+    """The first truthy thing that `look` sees; told at once when the `process` that should bring it has ended."""
+
+    def looked() -> T | None:
+        has_ended = process is not None and process.poll() is not None
+        seen = look()
+        assert seen or not has_ended, f"{what} does not come: the command ended: {_last_words(process)}"
+        return seen
+
+    return patience.until(looked, what)
 
 
 def live(home: Path) -> dict[str, Any] | None:
@@ -186,6 +183,12 @@ def end(process: subprocess.Popen[Any]) -> None:
     if process.poll() is None:
         process.send_signal(signal.SIGKILL)
         process.wait()
+
+
+def _last_words(process: subprocess.Popen[str] | None) -> str:
+    assert process is not None
+    out, err = process.communicate()
+    return f"code {process.returncode}, {(out or '')[-1000:]!r}, {(err or '')[-3000:]!r}"
 
 
 def _is_scratch(path: Path) -> bool:

@@ -11,12 +11,16 @@ import struct
 import subprocess
 import termios
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import pyte
 
+from tests import patience
 from tests.command import kit
+
+T = TypeVar("T")
 
 
 class Terminal:
@@ -87,17 +91,24 @@ class Terminal:
 
     def until_shown(self, *texts: str) -> str:
         def look() -> str | None:
-            assert self.process.poll() is None, self.output[-2000:]
             shown = self.screen()
             return shown if all(text in shown for text in texts) else None
 
-        return kit.until(look, f"{texts} on the screen")
+        return self.until(look, f"{texts} on the screen")
+
+    def until(self, look: Callable[[], T | None], what: str) -> T:
+        """The first truthy thing that `look` sees while the console lives."""
+
+        def looked() -> T | None:
+            has_ended = self.process.poll() is not None
+            seen = look()
+            assert seen or not has_ended, f"{what} does not come: the console ended: {self.output[-3000:]!r}"
+            return seen
+
+        return patience.until(looked, what)
 
     def exit_code(self) -> int:
-        try:
-            return self.process.wait(kit.DEADLINE_S)
-        except subprocess.TimeoutExpired:
-            raise AssertionError("the console did not leave") from None
+        return self.process.wait()
 
     def assert_restored(self) -> None:
         """The alternate screen is left, the cursor shown, the mouse silent, and the line mode the shell's."""

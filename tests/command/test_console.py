@@ -14,9 +14,8 @@ from tests.command.pty_kit import Terminal, console
 
 def watch(terminal: Terminal, home: Path) -> list[int]:
     """Wait until the engine of a console trades; its worker processes."""
-    kit.until(lambda: kit.is_trading(home) or terminal.process.poll() is not None, "an engine")
-    assert terminal.process.poll() is None, terminal.output[-2000:]
-    return kit.until(lambda: kit.workers(terminal.process.pid), "a worker")
+    terminal.until(lambda: kit.is_trading(home), "an engine")
+    return terminal.until(lambda: kit.workers(terminal.process.pid), "a worker")
 
 
 def test_the_console_shows_prices_pauses_and_leaves(traded: Path) -> None:
@@ -26,7 +25,7 @@ def test_the_console_shows_prices_pauses_and_leaves(traded: Path) -> None:
         shown = terminal.until_shown("DEMO", "SOLUSDT", "XRPUSDT")
         assert "Traceback" not in shown
         terminal.press("P")
-        kit.until(lambda: (kit.live(traded) or {}).get("state") == "paused", "the pause")
+        terminal.until(lambda: (kit.live(traded) or {}).get("state") == "paused", "the pause")
         assert kit.read("status", traded)["state"] == "paused"
         terminal.until_shown("PAUSED")
         terminal.press("q")
@@ -67,9 +66,9 @@ def test_trading_goes_on_while_nobody_reads_the_terminal(traded: Path) -> None:
         watch(terminal, traded)
         terminal.until_shown("DEMO", "SOLUSDT")
         terminal.stop_reading()
-        kit.until(terminal.is_full, "a full terminal")
+        terminal.until(terminal.is_full, "a full terminal")
         reached = (kit.live(traded) or {})["as_of_ms"]
-        kit.until(lambda: (kit.live(traded) or {}).get("as_of_ms", 0) > reached + 600_000, "10 minutes of market")
+        terminal.until(lambda: (kit.live(traded) or {}).get("as_of_ms", 0) > reached + 600_000, "10 minutes of market")
         assert terminal.is_full()
         terminal.read_on()
         terminal.press("P")
@@ -85,7 +84,7 @@ def test_a_terminal_that_nobody_reads_cannot_keep_the_console_from_ending(traded
         at_work = watch(terminal, traded)
         terminal.until_shown("DEMO", "SOLUSDT")
         terminal.stop_reading()
-        kit.until(terminal.is_full, "a full terminal")
+        terminal.until(terminal.is_full, "a full terminal")
         os.kill(terminal.process.pid, signal.SIGTERM)
         assert terminal.exit_code() == 128 + signal.SIGTERM
         terminal.read_on()
@@ -99,7 +98,7 @@ def test_a_small_terminal_still_shows_the_mode_and_pauses(traded: Path) -> None:
         watch(terminal, traded)
         terminal.until_shown("DEMO")
         terminal.press("P")
-        kit.until(lambda: (kit.live(traded) or {}).get("state") == "paused", "the pause")
+        terminal.until(lambda: (kit.live(traded) or {}).get("state") == "paused", "the pause")
         terminal.until_shown("PAUSED")
         os.kill(terminal.process.pid, signal.SIGINT)
         assert terminal.exit_code() == 128 + signal.SIGINT

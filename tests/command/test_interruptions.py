@@ -38,8 +38,8 @@ def test_an_engine_stopped_in_every_way_keeps_the_books_of_one_that_ran_through(
 def stop_the_group_in_training(home: Path, engine: Engine, number: signal.Signals) -> None:
     """What a closed terminal, Ctrl-C and a service manager do: the workers are signalled as the engine is."""
     process = engine(home, "--seed", 7, "--from", kit.FROM, speed=480)
-    kit.until(lambda: kit.is_trading(home) and kit.pending_trainings(home) == 2, "two trainings")
-    at_work = kit.until(lambda: kit.workers(process.pid), "a worker")
+    kit.until(lambda: kit.is_trading(home) and kit.pending_trainings(home) == 2, "two trainings", process)
+    at_work = kit.until(lambda: kit.workers(process.pid), "a worker", process)
     os.killpg(process.pid, number)
     answer = kit.finish(process)
     assert answer.code == 0, (number, answer.err)
@@ -51,8 +51,8 @@ def stop_the_group_in_training(home: Path, engine: Engine, number: signal.Signal
 
 def kill_while_it_trades(home: Path, engine: Engine) -> None:
     process = engine(home, speed=480)
-    kit.until(lambda: kit.rows(home, "SELECT 1 FROM trades"), "a closed trade")
-    kit.until(lambda: (kit.live(home) or {}).get("open_positions"), "an open position in a snapshot")
+    kit.until(lambda: kit.rows(home, "SELECT 1 FROM trades"), "a closed trade", process)
+    kit.until(lambda: (kit.live(home) or {}).get("open_positions"), "an open position in a snapshot", process)
     children = kit.descendants(process.pid)
     assert len(kit.workers(process.pid)) == 2
     process.kill()
@@ -68,7 +68,7 @@ def test_stop_while_it_starts(tmp_path: Path, engine: Engine) -> None:
     """A first start takes the recorded market in before there is an engine."""
     home = tmp_path / "home"
     process = engine(home, "--from", kit.FROM, speed=60)
-    kit.until(lambda: engine_pid(Home(home)), "the lock")
+    kit.until(lambda: engine_pid(Home(home)), "the lock", process)
     process.terminate()
     answer = kit.finish(process)
     assert answer.code == 0
@@ -77,7 +77,7 @@ def test_stop_while_it_starts(tmp_path: Path, engine: Engine) -> None:
     kit.assert_released(home)
 
     process = engine(home, "--from", kit.FROM, speed=60)
-    kit.until(lambda: kit.is_trading(home), "an engine")
+    kit.until(lambda: kit.is_trading(home), "an engine", process)
     process.terminate()
     assert kit.finish(process).code == 0
     kit.assert_released(home)

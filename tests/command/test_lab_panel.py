@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 from tests.command import kit
 from tests.command.pty_kit import console
+from tests.patience import comes
 from tui.cli.running import COMMAND
 from tui.lab_form import LabForm
 from tui.lab_runs import CALM, Outcome, starter
@@ -21,9 +21,7 @@ async def outcome(home: Path, texts: dict[str, str], stop: bool = False) -> Outc
     form.text |= texts
     run = await starter(COMMAND, ("--home", str(home)), kit.environment())(form.arguments())
     if stop:
-        async with asyncio.timeout(kit.DEADLINE_S):
-            while run.progress() is None:  # noqa: ASYNC110 - another process says when
-                await asyncio.sleep(0.01)
+        await comes(lambda: run.progress() is not None, "progress")
         run.stop(CALM)
     return await run.wait()
 
@@ -50,7 +48,7 @@ def test_a_run_is_started_and_looked_at_in_the_console_beside_trading(fresh: Pat
         terminal.press("s")
         terminal.until_shown("r0002 complete")
         terminal.press("P")
-        kit.until(lambda: (kit.live(fresh) or {}).get("state") == "paused", "the pause")
+        terminal.until(lambda: (kit.live(fresh) or {}).get("state") == "paused", "the pause")
         terminal.press("q")
         if (kit.live(fresh) or {}).get("open_positions"):
             terminal.until_shown("LEAVE with")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import sys
+import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,6 +16,9 @@ from tests.command import kit
 from tests.command.live_runtime import TAG
 from tests.command.pty_kit import Terminal
 from tests.command.test_bad_input import assert_refused
+from tests.venue import by_hand
+from tests.venue.server import VenueServer
+from tests.venue.venue import API_KEY, API_SECRET, BinanceVenue
 
 COMMAND = [sys.executable, "-c", "from tests.command.live_runtime import main; main()"]
 
@@ -177,4 +183,33 @@ def test_the_console_asks_the_root_again_after_a_wrong_tag(home: Path) -> None:
         terminal.assert_restored()
         assert KEY.encode() not in terminal.output
         assert SECRET.encode() not in terminal.output
+    kit.assert_released(home)
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("/fapi/v1/symbolConfig", "BTCUSDT: the margin mode and the leverage could not be read: fetch_leverages: "),
+        ("/fapi/v1/positionSide/dual", "the position mode could not be read: fetch_position_mode: "),
+    ],
+)
+async def test_an_account_whose_settings_cannot_be_read_ends_with_3(home: Path, path: str, said: str) -> None:
+    venue = BinanceVenue(["BTCUSDT", "ETHUSDT"], checks_time=False)
+    by_hand.refuse_for_good(venue, "GET", path)
+    async with VenueServer(venue, lambda: time.time_ns() // 1_000_000) as server:
+        (home / "settings.toml").write_text(
+            'mode = "live"\n[market]\nsymbols = ["BTCUSDT", "ETHUSDT"]\n[live]\npaper_hours_first = 0\n'
+            f'[exchange]\nbase_url = "{server.base_url}"\n'
+        )
+        keys = {"QUARTERDECK_API_KEY": API_KEY, "QUARTERDECK_API_SECRET": API_SECRET}
+        arguments = ("run", "--headless", "--home", home, "--confirm-live", API_KEY[-4:])
+        answer = await asyncio.to_thread(partial(kit.quarterdeck, *arguments, **keys))
+    assert answer.code == 3, answer
+    last = answer.err.splitlines()[-1]
+    assert last.startswith(f"quarterdeck: {said}")
+    assert last.endswith(
+        "live does not start without it; doctor --exchange says what the exchange tells, then start again"
+    )
+    assert venue.orders == []
+    assert (venue.settings.leverages, venue.settings.margin_types) == ({}, {})
     kit.assert_released(home)

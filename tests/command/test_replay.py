@@ -47,8 +47,8 @@ def test_a_session_its_second_start_and_its_settings_of_then(traded: Path, tmp_p
 
 def test_beside_a_running_engine_it_reads_as_far_as_is_written(traded: Path, engine: Callable[..., Popen[str]]) -> None:
     before = kit.rows(traded, "SELECT last_seq FROM journals")[0][0]
-    engine(traded, speed=60, to="2025-06-06T20:00")
-    kit.until(lambda: kit.rows(traded, "SELECT last_seq FROM journals")[0][0] > before, "a record")
+    running = engine(traded, speed=60, to="2025-06-06T20:00")
+    kit.until(lambda: kit.rows(traded, "SELECT last_seq FROM journals")[0][0] > before, "a record", running)
     answer = kit.quarterdeck("replay", "--verify", "--home", traded, "--json")
     row = json.loads(answer.out)
     assert (answer.code, row["equal"]) == (0, True), row

@@ -28,7 +28,7 @@ def mode(path: Path) -> int:
 
 def test_the_operator_steers_a_running_engine(traded: Path, engine: Engine) -> None:
     process = engine(traded, speed=12, to="2025-06-06T20:00")
-    kit.until(lambda: kit.is_trading(traded), "an engine")
+    kit.until(lambda: kit.is_trading(traded), "an engine", process)
     assert mode(traded) == 0o700
     private = [path for path in traded.iterdir() if not path.is_dir()]
     assert {path.name for path in private} >= {"engine.sock", "engine.lock", "quarterdeck.db", "quarterdeck.log"}
@@ -46,9 +46,9 @@ def test_the_operator_steers_a_running_engine(traded: Path, engine: Engine) -> N
     assert unknown.code == 1
     assert "NOPEUSDT" in unknown.err
     assert steer("flatten", "solusdt", "--yes").code == 0
-    kit.until(lambda: held() == ["XRPUSDT"], "the end of one position")
+    kit.until(lambda: held() == ["XRPUSDT"], "the end of one position", process)
     assert steer("flatten", "--yes").code == 0
-    kit.until(lambda: held() == [], "the end of all positions")
+    kit.until(lambda: held() == [], "the end of all positions", process)
     assert status_of(traded)["state"] == "paused"
     assert steer("resume", "--yes").code == 0
 

@@ -7,7 +7,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +34,7 @@ from tests.core.compute_tasks import (
     unsendable,
     wait_for,
 )
+from tests.patience import until
 
 if TYPE_CHECKING:
     from distributed import LocalCluster
@@ -327,10 +327,16 @@ def test_workers_and_their_files_go_with_the_process(number: signal.Signals, tmp
     with subprocess.Popen(
         [sys.executable, "-c", RUN_AND_WAIT, str(tmp_path)], env=environment, stderr=subprocess.PIPE, text=True
     ) as process:
-        workers = _wait(lambda: [int(path.stem) for path in tmp_path.glob("*.pid")], 2)
+        assert process.stderr is not None
+
+        def begun() -> list[int]:
+            assert process.poll() is None, process.stderr.read()
+            return [int(path.stem) for path in tmp_path.glob("*.pid")]
+
+        workers = _wait(begun, 2)
         assert any(temporary.iterdir())
         process.send_signal(number)
-        errors = process.stderr.read() if process.stderr else ""
+        errors = process.stderr.read()
 
     _wait(lambda: [pid for pid in workers if not _is_alive(pid)], 2)
     _wait(lambda: [] if any(temporary.iterdir()) else [0], 1)
@@ -339,12 +345,7 @@ def test_workers_and_their_files_go_with_the_process(number: signal.Signals, tmp
 
 def _wait(look: Callable[[], list[int]], count: int) -> list[int]:
     """What `look` finds, once it is so many."""
-    for _ in range(2000):
-        found = look()
-        if len(found) >= count:
-            return found
-        time.sleep(0.01)
-    raise AssertionError(f"found {look()}, not {count}")
+    return until(lambda: found if len(found := look()) >= count else None, f"{count} of them")
 
 
 def _is_alive(pid: int) -> bool:

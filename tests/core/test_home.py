@@ -117,3 +117,10 @@ def test_a_stand_in_that_is_a_link_is_refused(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "target")
     with pytest.raises(RefusedError, match="belongs to another user"):
         private_folder(tmp_path / "link")
+
+
+def test_a_home_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    home.lock.mkdir()
+    with pytest.raises(RefusedError, match=r"engine\.lock: cannot be written: .*; mend its permissions or its disk"):
+        EngineLock(home).acquire()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +14,7 @@ from storage.database import open_database
 from storage.paper import paper_hours
 from tests.engine.day_runner import SYMBOLS, Market, Quarterdeck, live_a_day, replayed, threads_stop_time
 from tests.simulation.loop import VirtualLoop
+from tests.venue import by_hand
 from tests.venue.server import VenueServer
 from tests.venue.venue import BinanceVenue
 
@@ -73,4 +76,24 @@ async def test_it_is_replayed_to_the_bit(session: tuple[BinanceVenue, Home]) -> 
     _, home = session
     starts, found = await replayed(home, "paper")
     assert starts == 3
+    assert found.first_difference is None
+
+
+def test_a_contract_that_is_paused_is_not_entered_on_paper_either(tmp_path: Path) -> None:
+    def pause_btc(market: Market, quarterdeck: Quarterdeck, server: VenueServer) -> None:
+        by_hand.change_status(server.venue, "BTCUSDT", "BREAK")
+
+    loop, root = VirtualLoop(real_io=True), tmp_path / "home"
+    with threads_stop_time(loop):
+        try:
+            loop.run_until_complete(live_a_day(loop, root, pause_btc, mode="paper", minutes=30))
+        finally:
+            loop.close()
+    with closing(sqlite3.connect(Home(root).database)) as connection:
+        traded = {symbol for (symbol,) in connection.execute("SELECT DISTINCT symbol FROM fills")}
+        fired = connection.execute('SELECT symbol, note FROM limit_events WHERE "limit" = ? AND fired', ("contract",))
+        told = fired.fetchall()
+    assert traded == {"ETHUSDT"}
+    assert told == [("BTCUSDT", "contract: it is paused; clears when the exchange trades it")]
+    _, found = asyncio.run(replayed(Home(root), "paper"))
     assert found.first_difference is None

@@ -247,7 +247,7 @@ async def test_readers_see_whole_commits_while_it_writes(journal: SqliteJournal,
     for n in range(1, 81):
         sample = EquitySample(n, zero, zero, zero, zero, zero)
         await journal.commit([EquityRecord(sample), CursorRecord("BTCUSDT", n * 60_000)])
-    seen = await asyncio.wait_for(reading, timeout=30)
+    seen = await reading
     assert all(number * 60_000 == cursor for number, cursor in seen)  # type: ignore[operator]
 
 

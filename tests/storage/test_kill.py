@@ -51,7 +51,6 @@ def test_kill_at_a_write(tmp_path: Path, killed_at: int) -> None:
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
-        timeout=60,
         check=False,
     )
     assert child.returncode == -signal.SIGKILL, child.stderr.decode()

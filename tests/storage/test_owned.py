@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import threading
 from contextlib import closing
 from dataclasses import replace
 from decimal import Decimal
@@ -18,6 +19,7 @@ from core.domain.records import FillRecord, IntentRecord, OrderUpdateRecord, Rec
 from core.exchange.panic_plan import Owned
 from core.settings import Settings
 from core.starts import Rules, start_meta
+from storage.candles import SqliteCandles
 from storage.database import Database, open_database
 from storage.journal import SqliteJournal
 from storage.owned import read_owned
@@ -152,3 +154,16 @@ def test_readers_read_it_there_too(database: Database) -> None:
     database.path.with_name("quarterdeck.db-shm").mkdir()
     with Reader(database.path) as reader:
         assert [row["qty"] for row in reader.orders()] == [0.03]
+
+
+async def test_candles_are_read_there_and_not_written(database: Database) -> None:
+    database.path.with_name("quarterdeck.db-shm").mkdir()
+    candles = await SqliteCandles.open(database, read_only=True)
+    assert len((await candles.bars(BTC, 0, 60_000)).open) == 0
+    await candles.close()
+
+
+async def test_a_connection_that_cannot_be_opened_leaves_no_thread_behind(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match="cannot be opened or written"):
+        await Database(tmp_path).connect(durable=False)
+    assert [thread for thread in threading.enumerate() if "_connection_worker_thread" in thread.name] == []

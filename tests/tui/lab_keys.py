@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from textual.pilot import Pilot
 
+from tests.patience import looks
 from tests.tui import screen
 from tui.app import QuarterdeckApp
 
@@ -24,9 +23,10 @@ async def settle(pilot: Pilot[None]) -> str:
     app = pilot.app
     assert isinstance(app, QuarterdeckApp)
     await pilot.pause()
-    async with asyncio.timeout(20):
-        while app.lab.reads.busy:
-            await pilot.pause(0.002)
+    for _ in looks("the answer of the lab"):
+        if not app.lab.reads.busy:
+            break
+        await pilot.pause(0.002)
     app.flush()
     await pilot.pause()
     assert app._flaw == ""

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 from textual.pilot import Pilot
 
+from tests.patience import looks
 from tui.app import QuarterdeckApp
 
 
@@ -22,21 +23,22 @@ async def running(app: QuarterdeckApp, size: tuple[int, int]) -> AsyncIterator[P
 
 async def until(app: QuarterdeckApp, pilot: Pilot[None], shown: str) -> None:
     """Let the console work until `shown` stands on the screen: a task of its own may need more than one turn."""
-    if not await _comes(pilot, lambda: shown in text(app)):
-        raise AssertionError(f"{shown!r} does not come; the screen shows:\n{text(app)}")
+    try:
+        await _comes(pilot, lambda: shown in text(app), repr(shown))
+    except AssertionError as error:
+        raise AssertionError(f"{error}; the screen shows:\n{text(app)}") from None
 
 
 async def until_true(pilot: Pilot[None], look: Callable[[], bool]) -> None:
     """Let the console work until `look` sees what it looks for."""
-    assert await _comes(pilot, look)
+    await _comes(pilot, look, "what the test looks for")
 
 
-async def _comes(pilot: Pilot[None], look: Callable[[], bool]) -> bool:
-    for _ in range(500):
+async def _comes(pilot: Pilot[None], look: Callable[[], bool], what: str) -> None:
+    for _ in looks(what):
         if look():
-            return True
+            return
         await pilot.pause()
-    return False
 
 
 def lines(app: QuarterdeckApp) -> list[str]:

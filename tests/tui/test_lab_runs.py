@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import signal
@@ -14,6 +13,7 @@ import pytest
 
 from core.domain.errors import UnavailableError
 from core.lab import Progress
+from tests.patience import comes
 from tui.lab_runs import NICE, ChildRun, Outcome, Patience, progress_of, start_child, starter
 
 LONG = Patience(60.0, 60.0)
@@ -44,9 +44,7 @@ async def started(script: str) -> ChildRun:
 
 
 async def until(true: Callable[[], object]) -> None:
-    async with asyncio.timeout(20):
-        while not true():  # noqa: ASYNC110 - another process says when
-            await asyncio.sleep(0.005)
+    await comes(true, "what the process says")
 
 
 async def test_progress_and_the_answer_of_a_whole_run() -> None:
@@ -116,8 +114,7 @@ async def test_less_patience_hurries_a_stop_under_way() -> None:
     await until(run.progress)
     run.stop(LONG)
     run.stop(SHORT)
-    async with asyncio.timeout(20):
-        assert (await run.wait()).message.endswith("SIGTERM")
+    assert (await run.wait()).message.endswith("SIGTERM")
 
 
 async def test_an_error_of_the_command_is_its_last_line() -> None:
@@ -135,8 +132,7 @@ async def test_a_process_that_holds_the_pipes_does_not_hold_the_console(monkeypa
     run = await started(
         "child = subprocess.Popen(['sleep', '60']); answer(run_id='r1', status='complete', labels=[str(child.pid)])"
     )
-    async with asyncio.timeout(20):
-        outcome = await run.wait()
+    outcome = await run.wait()
     os.kill(int(outcome.labels[0]), signal.SIGKILL)
     assert outcome.run_id == "r1"
 

@@ -72,7 +72,7 @@ class Loopback:
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait until something heard on a socket has made `condition` true."""
-        async with asyncio.timeout(5), self._heard:
+        async with self._heard:
             await self._heard.wait_for(condition)
 
     async def __aenter__(self) -> Loopback:

@@ -9,6 +9,7 @@ from typing import Any
 import ccxt
 import pytest
 
+from tests.patience import comes
 from tests.venue.conftest import Desk
 from tests.venue.streams import LISTEN_KEY_MS
 
@@ -17,11 +18,7 @@ BTC = "BTC/USDT:USDT"
 
 async def until(condition: Callable[[], bool]) -> None:
     """Let the loop turn until the condition holds."""
-    for _ in range(200_000):
-        if condition():
-            return
-        await asyncio.sleep(0)
-    raise AssertionError("what was waited for did not happen")
+    await comes(condition, "what the exchange should see", 0)
 
 
 async def hear(desk: Desk, watching: Awaitable[Any], stream: str, act: Callable[[], object]) -> Any:
@@ -30,8 +27,7 @@ async def hear(desk: Desk, watching: Awaitable[Any], stream: str, act: Callable[
     hub = desk.venue.exchange.hub
     await until(lambda: stream in hub.listeners or (stream == "private" and _has_private(desk)))
     act()
-    async with asyncio.timeout(10):
-        return await task
+    return await task
 
 
 def _private_client(desk: Desk) -> Any:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
+from pathlib import Path
 from typing import IO, Any
 
 import click
 
 from core.domain.errors import QuarterdeckError
-from core.home import Home, find_home
+from core.home import Home, cannot_write, find_home
 from tui.cli.options import HOME_META
 
+_DISK = frozenset({errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EDQUOT})
 _OWN_OPTIONS = {"-h", "--help", "--version"}
 
 
@@ -57,9 +60,25 @@ class VerbGroup(click.Group):
             ctx.exit(error.exit_code)
         except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise
+        except OSError as error:
+            ctx.exit(_tell_disk(ctx, error))
         except Exception as error:  # noqa: BLE001 - the last stop: told in one line, kept whole in the log
-            click.echo(f"quarterdeck: unexpected {type(error).__name__}: {error}; {_keep(ctx, error)}", err=True)
+            _tell_unexpected(ctx, error)
             ctx.exit(1)
+
+
+def _tell_disk(context: click.Context, error: OSError) -> int:
+    """A disk that is full or may not be written is the operator's to mend, wherever it is met; the exit code."""
+    if error.errno not in _DISK or not error.filename:
+        _tell_unexpected(context, error)
+        return 1
+    told = cannot_write(Path(os.fsdecode(error.filename)), error)
+    click.echo(f"quarterdeck: {told}", err=True)
+    return told.exit_code
+
+
+def _tell_unexpected(context: click.Context, error: Exception) -> None:
+    click.echo(f"quarterdeck: unexpected {type(error).__name__}: {error}; {_keep(context, error)}", err=True)
 
 
 def _keep(context: click.Context, error: Exception) -> str:

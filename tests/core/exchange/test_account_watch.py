@@ -146,7 +146,7 @@ def test_hedge_mode_switched_on_while_a_position_is_open_stops_all_entries_and_n
         await house.pass_s(3)
         assert house.book(ETH).lots == 0
         by_hand.change_position_mode(house.venue, False, house.clock.now_ms(), forced=True)
-        await house.pass_s(40)
+        await house.pass_s(70)
         assert house.trader.guard.halts() == ()
         house.check_books()
 
@@ -225,7 +225,7 @@ def test_a_restart_that_holds_a_position_protects_it_first_and_enters_nothing_un
         assert len(house.open_algos()) == 2
         for path in (MODE, CONFIG):
             by_hand.refuse_for_good(house.venue, "GET", path, None)
-        await house.pass_s(40)
+        await house.pass_s(60)
         assert house.trader.guard.halts() == ()
         house.check_books()
 

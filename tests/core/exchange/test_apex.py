@@ -16,6 +16,7 @@ from core.domain.errors import RejectKind, VenueBusyError, VenueRejectedError, V
 from core.domain.instrument import Instrument
 from core.domain.orders import OrderType, Side
 from core.exchange.apex_dialect import ApexOmni
+from core.exchange.contract_status import status_problem
 from core.exchange.contracts import load_instruments
 from core.exchange.health import Health
 from core.exchange.keys import Keys
@@ -103,6 +104,7 @@ async def test_contracts(venue: ApexLoopback, wire: Requests, only_loopback: lis
     market = wire.client.market(BTC)
     assert (market["contractSize"], market["maker"], market["taker"]) == (1.0, 0.0002, 0.0005)
     assert market["precision"] == {"amount": 0.001, "price": 0.1}
+    assert status_problem(market, NOW_MS) == ""
     assert set(only_loopback) == {venue.url + path for path in ("/api/v3/time", "/api/v3/symbols")}
 
 

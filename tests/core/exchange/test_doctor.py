@@ -12,14 +12,18 @@ from core.exchange.keys import Keys
 from core.exchange.mexc_dialect import MexcSwap
 from core.runtime import Finding
 from core.settings import Settings, parse_settings
-from tests.core.exchange.wire_kit import KEYS, Answer, Asked, Exchange, LoopClock, PlainDialect, error, run
+from tests.core.exchange import wire_kit
+from tests.core.exchange.wire_kit import KEYS, Answer, Asked, Exchange, LoopClock, PlainDialect, error, run, symbol_row
 from tests.venue import apex, mexc
 
+
+def balance(usdt: str) -> dict[str, Any]:
+    assets = [{"asset": "USDT", "marginBalance": usdt, "initialMargin": "0", "updateTime": 1}]
+    return {"assets": assets, "positions": []}
+
+
 GOOD: dict[str, Any] = {
-    "/fapi/v3/account": {
-        "assets": [{"asset": "USDT", "marginBalance": "1234.5", "initialMargin": "0", "updateTime": 1}],
-        "positions": [],
-    },
+    "/fapi/v3/account": balance("1234.5"),
     "/sapi/v1/account/apiRestrictions": {"ipRestrict": True, "enableFutures": True, "enableWithdrawals": False},
     "/fapi/v1/positionSide/dual": {"dualSidePosition": False},
     "/fapi/v1/symbolConfig": [
@@ -124,6 +128,8 @@ def test_a_good_account_is_ready_for_live(examine: Examine) -> None:
         ),
         ("/fapi/v1/feeBurn", {"feeBurn": True}, "fees in BNB", "on: fees leave the BNB wallet"),
         ("/fapi/v1/multiAssetsMargin", {"multiAssetsMargin": True}, "multi-assets mode", "on: other assets are margin"),
+        ("/fapi/v3/account", balance("99.99"), "balance", "99.99 USDT, under 100: the least orders may be more than"),
+        ("/fapi/v3/account", balance("0"), "balance", "0.00 USDT, under 100"),
     ],
 )
 def test_warnings_are_told_and_stop_nothing(examine: Examine, path: str, answer: Any, name: str, detail: str) -> None:
@@ -134,6 +140,25 @@ def test_warnings_are_told_and_stop_nothing(examine: Examine, path: str, answer:
     assert found["exchange verdict"] == Finding(
         "exchange verdict", False, "ready for live", "mend what is marked NOT above"
     )
+
+
+def test_a_contract_that_is_not_traded_now_is_told_and_stops_nothing(
+    examine: Examine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def row(base: str) -> dict[str, Any]:
+        return symbol_row(base) | ({"status": "SETTLING"} if base == "ETH" else {})
+
+    monkeypatch.setattr(wire_kit, "symbol_row", row)
+    found = examine(mode="live")
+    assert [one for one in found.values() if not one.ok] == [
+        Finding(
+            "status ETHUSDT",
+            False,
+            "it is being settled; clears when the exchange trades it",
+            "until then it is not entered; trade another contract",
+        )
+    ]
+    assert found["exchange verdict"].detail == "ready for live"
 
 
 @pytest.mark.parametrize(

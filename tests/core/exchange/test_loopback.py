@@ -114,6 +114,7 @@ async def test_the_doctor_finds_a_key_that_may_not_trade(server: VenueServer) ->
     told = {finding.name: finding for finding in found}
     assert told["account"].ok
     assert told["trading right"].detail == (
-        "fapiPrivatePostOrderTest: Invalid API-key, IP, or permissions for action (-2015)"
+        "fapiPrivatePostOrderTest: Invalid API-key, IP, or permissions for action (-2015); "
+        "check the key, its rights and the addresses that it may be used from"
     )
     assert told["exchange verdict"].detail == "ready for paper; not for live: futures right, trading right"

@@ -14,6 +14,7 @@ from core.domain.errors import RejectKind, VenueBusyError, VenueRejectedError, V
 from core.domain.instrument import Instrument
 from core.domain.orders import OrderType, Side
 from core.exchange.account_read import ContractSetup, PositionMode, read_contracts, read_position_mode
+from core.exchange.contract_status import status_problem
 from core.exchange.contracts import load_instruments
 from core.exchange.health import Health
 from core.exchange.keys import Keys
@@ -98,6 +99,14 @@ async def test_candles_come_from_the_stream(venue: MexcLoopback, wire: Requests,
     await venue.push_candle("BTC_USDT", "Min1", [MINUTE_S, 31000, 31010.5, 30990, 31005, 7])
     assert await watch == [[1000 * MINUTE_S, 31000.0, 31010.5, 30990.0, 31005.0, 0.0007]]
     assert only_loopback[-1] == venue.url.replace("http://", "ws://") + "/edge"
+
+
+async def test_the_status_of_a_contract(venue: MexcLoopback, wire: Requests) -> None:
+    market = wire.client.markets[BTC]
+    assert market["info"]["state"] == 0
+    assert status_problem(market, NOW_MS) == ""
+    paused = market | {"info": market["info"] | {"state": 4}}
+    assert status_problem(paused, NOW_MS) == "it is paused; clears when the exchange trades it"
 
 
 async def test_balance(venue: MexcLoopback, wire: Requests) -> None:

@@ -27,7 +27,7 @@ def test_the_order_is_tested_and_not_placed() -> None:
 def test_a_key_that_may_not_trade_refuses_the_start() -> None:
     async def test(house: House) -> None:
         house.venue.settings.can_trade = False
-        with pytest.raises(RefusedError, match=r"^this key may not trade: .*\(-2015\).*; give the key the right"):
+        with pytest.raises(RefusedError, match=r"^this key may not trade: .*\(-2015\).*; check the key, its rights"):
             await check_trading_right(house.wire, house.instruments, None)
 
     in_house(test)

@@ -1,14 +1,13 @@
-"""Hearing from processes and waiting for their end, with a deadline that only a failure reaches."""
+"""Hearing from processes and waiting for their end."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import os
-import time
 from pathlib import Path
 
-DEADLINE_S = 30.0
+from tests.patience import looks, until
 
 
 async def told(pipe: Path, count: int = 1) -> list[int]:
@@ -16,11 +15,12 @@ async def told(pipe: Path, count: int = 1) -> list[int]:
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
     text = ""
     try:
-        async with asyncio.timeout(DEADLINE_S):
-            while text.count("\n") < count:
-                with contextlib.suppress(BlockingIOError):
-                    text += os.read(reader, 4096).decode()
-                await asyncio.sleep(0.002)
+        for _ in looks(f"the word of {count} processes"):
+            with contextlib.suppress(BlockingIOError):
+                text += os.read(reader, 4096).decode()
+            if text.count("\n") >= count:
+                break
+            await asyncio.sleep(0.002)
     finally:
         os.close(reader)
     return [int(line) for line in text.split()]
@@ -36,7 +36,4 @@ def is_gone(process_id: int) -> bool:
 
 
 def assert_ends(process_id: int) -> None:
-    deadline = time.monotonic() + DEADLINE_S
-    while not is_gone(process_id):
-        assert time.monotonic() < deadline, f"process {process_id} lives on"
-        time.sleep(0.005)
+    until(lambda: is_gone(process_id), f"the end of process {process_id}", 0.005)

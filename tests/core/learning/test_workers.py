@@ -14,7 +14,7 @@ from core.domain.errors import BadInputError, ModelError
 from core.learning import workers
 from core.learning.workers import WorkerPool
 from tests.core.learning import toy
-from tests.core.learning.processes import DEADLINE_S, assert_ends, told
+from tests.core.learning.processes import assert_ends, told
 
 ROOT = Path(__file__).parents[3]
 
@@ -93,11 +93,12 @@ async def test_an_interrupt_from_the_terminal_leaves_workers_alone(pool: WorkerP
 
 async def test_a_worker_that_does_not_answer_is_ended(pool: WorkerPool) -> None:
     stuck = await pool.train(toy.worker_id)
+    patience_s = pool._training._timeout_s
     pool._training._timeout_s = 0.1
     with pytest.raises(ModelError, match=r"gave no answer within 0\.1 s and was ended"):
         await pool.train(toy.spin)
     assert_ends(stuck)
-    pool._training._timeout_s = DEADLINE_S
+    pool._training._timeout_s = patience_s
     assert await pool.train(toy.worker_id) != stuck
 
 
@@ -178,7 +179,7 @@ def console_script(directory: Path, *args: str) -> subprocess.Popen[str]:
 
 def test_a_console_script_works_with_the_pool_from_a_thread_and_ends_quietly(tmp_path: Path) -> None:
     with console_script(tmp_path) as program:
-        output, errors = program.communicate(timeout=DEADLINE_S)
+        output, errors = program.communicate()
     assert (program.returncode, errors) == (0, "")
     for worker in output.split():
         assert_ends(int(worker))

@@ -56,10 +56,9 @@ async def market_of(exchange_id: str, wire: Requests, store: MemoryCandles) -> A
 
 
 async def next_with(batches: AsyncIterator[MarketBatch], kind: type) -> list:
-    async with asyncio.timeout(5):
-        async for batch in batches:
-            if any(isinstance(event, kind) for event in batch.events):
-                return [event for event in batch.events if isinstance(event, kind)]
+    async for batch in batches:
+        if any(isinstance(event, kind) for event in batch.events):
+            return [event for event in batch.events if isinstance(event, kind)]
     raise AssertionError("no more batches")
 
 

@@ -1,4 +1,6 @@
+import errno
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -27,6 +29,21 @@ def test_without_a_home_the_trace_is_not_lost(quarterdeck: Quarterdeck, runtime:
     result = quarterdeck("--headless", "--home", str(tmp_path / "absent"))
     assert result.exit_code == 1
     assert "Traceback" in result.stderr
+
+
+def test_a_disk_that_takes_nothing_is_one_line_wherever_it_is_met(
+    quarterdeck: Quarterdeck, runtime: FakeRuntime
+) -> None:
+    for number in (errno.EROFS, errno.EACCES, errno.ENOSPC):
+        runtime.raises = OSError(number, os.strerror(number), "/home/x/quarterdeck.log")
+        result = quarterdeck("--headless")
+        assert result.exit_code == 1
+        assert result.stderr == (
+            f"quarterdeck: /home/x/quarterdeck.log: cannot be written: {os.strerror(number)}; "
+            "mend its permissions or its disk, or name another folder with --home\n"
+        )
+    runtime.raises = OSError(errno.ENOTCONN, "not connected")
+    assert quarterdeck("--headless").stderr.startswith("quarterdeck: unexpected OSError: ")
 
 
 def test_main_gives_the_exit_code_back(

@@ -1,0 +1,42 @@
+"""How long a test looks for what must come: so long as it is given the processor, never by the clock on the wall.
+
+A busy machine makes a test slower, never red. What does not come at all is told once a generous amount of processor
+time went into looking; a test that merely sleeps until something wakes it has no limit of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+T = TypeVar("T")
+
+PATIENCE_CPU_S = 60.0
+
+
+def looks(what: str) -> Iterator[None]:
+    """One turn for each look; AssertionError when patience is over."""
+    began = time.process_time()
+    while time.process_time() - began < PATIENCE_CPU_S:
+        yield
+    raise AssertionError(f"{what} does not come: looked for {PATIENCE_CPU_S:g} s of processor time")
+
+
+def until(look: Callable[[], T | None], what: str, every_s: float = 0.01) -> T:
+    """The first truthy thing that `look` sees."""
+    for _ in looks(what):
+        if seen := look():
+            return seen
+        time.sleep(every_s)
+    raise AssertionError("not reached")
+
+
+async def comes(look: Callable[[], T | None], what: str, every_s: float = 0.005) -> T:
+    """The same, while the loop turns."""
+    for _ in looks(what):
+        if seen := look():
+            return seen
+        await asyncio.sleep(every_s)
+    raise AssertionError("not reached")
