@@ -22,6 +22,7 @@ class ApexOmni:
     id: str = "apex"
     streams: frozenset[str] = frozenset({"orders", "fills", "positions"})
     window_param = ""
+    cuts_down = False
     lacks: tuple[str, ...] = (
         "ccxt signs Apex orders with the Omni key (seeds) and with the package apexomni, which is not installed here",
         "ccxt cannot place a market order on Apex without a worst price, which a market order here does not have",

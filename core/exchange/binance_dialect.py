@@ -19,6 +19,7 @@ class BinanceUsdm:
     live_blockers: Sequence[str] = ()
     streams = frozenset({"orders", "fills", "balance", "positions"})
     window_param = "recvWindow"
+    cuts_down = True
 
     def create(self, order: Order, instrument: Instrument, unified_symbol: str) -> OrderCall:
         params: Row = {"clientOrderId": order.client_order_id}

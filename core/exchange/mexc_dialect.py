@@ -27,6 +27,7 @@ class MexcSwap:
     id: str = "mexc"
     streams: frozenset[str] = frozenset({"orders", "fills", "balance"})
     window_param = ""
+    cuts_down = False
     lacks: tuple[str, ...] = (
         "MEXC keeps no id of ours with a stop or take-profit order, and ccxt cannot ask for a single one",
         "a stop or take-profit order on MEXC ends by itself after 7 days",

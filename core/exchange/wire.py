@@ -55,6 +55,11 @@ class Dialect(Protocol):
         """The parameter that sets the receive window of one request; empty where there is none."""
         ...
 
+    @property
+    def cuts_down(self) -> bool:
+        """Whether a reduce-only order that is larger than the position is taken, and executed for the position."""
+        ...
+
     def create(self, order: Order, instrument: Instrument, unified_symbol: str) -> OrderCall: ...
 
     def is_conditional(self, order: Order) -> bool:
