@@ -15,7 +15,7 @@ from core.domain.errors import BadInputError, RefusedError, SettingsError, Unava
 from core.domain.market import MINUTE_MS
 from core.home import Home, engine_pid
 from core.runtime import Finding, Row, RunRequest
-from quarterdeck_demo import CONSOLE_PUBLISH_HZ, HEADLESS_PUBLISH_HZ, open_forecaster
+from quarterdeck_demo import CONSOLE_PUBLISH_HZ, HEADLESS_PUBLISH_HZ, note_start, open_forecaster, told_again
 
 if TYPE_CHECKING:
     from core.account import Opening
@@ -65,7 +65,7 @@ async def exchange_parts(
     from core.market.live import LiveMarket
     from core.real_time import real_time_parts
     from core.session import history_bars
-    from core.starts import Rules, start_meta
+    from core.starts import Rules
     from core.trader.trader import Trader
     from core.venues.rebuild import paper_venue
     from storage.candles import SqliteCandles
@@ -86,12 +86,11 @@ async def exchange_parts(
 
     wire = await open_wire(settings, keys, clock, Health(), dialect, settings.market.symbols)
     stack.push_async_callback(wire.close)
-    records = await journal.load()
+    has_traded = journal.last_seq > 0
     # What a journal holds may stand unprotected: a restart waits for nothing that can come later.
-    patience_s = RESTART_PATIENCE_S if live and records else None
-    instruments = await load_instruments(
-        wire, settings, settings.market.symbols, with_account=live, patience_s=patience_s
-    )
+    patience_s = RESTART_PATIENCE_S if live and has_traded else None
+    fresh = await load_instruments(wire, settings, settings.market.symbols, with_account=live, patience_s=patience_s)
+    instruments, records = await told_again(journal, fresh)
     check_symbols(records, instruments)
     if live:
         await check_trading_right(wire, instruments, patience_s)
@@ -106,9 +105,8 @@ async def exchange_parts(
 
     opening = await _opening(journal, stored, request, settings, clock.now_ms(), account)
     settings = settings.with_initial_balance(opening.initial_balance_usdt).model_copy(update={"mode": request.mode})
-    await journal.put_instruments(list(instruments.values()))
-    rules = Rules(settings, instruments)
-    await journal.set_meta({EXCHANGE: dialect.id} | start_meta(journal.last_seq, clock.now_ms(), rules))
+    await journal.set_meta({EXCHANGE: dialect.id})
+    await note_start(journal, clock.now_ms(), Rules(settings, instruments))
     symbols = tuple(instruments)
     order_books, trades = symbols if strategy.needs_order_book else (), symbols if strategy.needs_trades else ()
     market = LiveMarket(wire, candles, symbols, settings, order_books=order_books, trades=trades)

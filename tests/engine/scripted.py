@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +30,7 @@ from core.settings import Settings, parse_settings
 from core.strategy import ExitRule, Lifecycle, Strategy
 from core.trader.trader import Trader
 from core.venues.rebuild import journalled_venue
+from quarterdeck_demo import told_again
 from storage.candles import SqliteCandles
 from storage.data_admin import import_recorded_market
 from storage.database import Database, open_database
@@ -147,14 +148,14 @@ async def run_hour(
     acts: Sequence[Act] = ACTS,
     trade_from_ms: int = START_MS,
     end_ms: int = START_MS + HOUR_MS,
+    fresh: Mapping[str, Instrument] | None = None,
 ) -> Engine:
-    """Run, or go on with, the scripted hour to its end."""
+    """Run, or go on with, the scripted hour to its end. `fresh` are the contracts as this start finds them."""
     candles = await SqliteCandles.open(database)
     journal = await SqliteJournal.open(database, ACCOUNT, on_write)
     try:
-        known = instruments(settings)
+        known, records = await told_again(journal, fresh or instruments(settings))
         await journal.put_instruments(list(known.values()))
-        records = await journal.load()
         done = sum(1 for record in records if isinstance(record, OperatorRecord))
         engines: list[Engine] = []
 
