@@ -48,6 +48,7 @@ async def exchange_parts(
     Raises RefusedError where live is not armed, UnavailableError where the exchange does not answer.
     """
     from core.account import check_symbols
+    from core.arming import TESTNET, account_of
     from core.exchange.account_desk import AccountDesk
     from core.exchange.contracts import load_instruments
     from core.exchange.dialects import check_live, dialect_of
@@ -65,17 +66,19 @@ async def exchange_parts(
     from storage.database import open_database
     from storage.journal import SqliteJournal
 
-    live = request.mode == "live"
+    live, account_name = request.mode == "live", account_of(settings, request.mode)
+    testnet = account_name == TESTNET
     settings = with_exchange_symbols(settings)
     dialect = dialect_of(settings.exchange.id)
     if live:
         check_live(dialect)
+    where = f"{dialect.id}-{TESTNET}" if testnet else dialect.id
     database = open_database(home.database)
     keys = _armed_keys(request, home, settings, database, logs)
-    journal = await SqliteJournal.open(database, request.mode)
+    journal = await SqliteJournal.open(database, account_name)
     stack.push_async_callback(journal.close)
     stored = await journal.get_meta("opening")
-    _check_exchange(await journal.get_meta(EXCHANGE), settings.exchange.id)
+    _check_exchange(await journal.get_meta(EXCHANGE), where)
 
     wire = await open_wire(settings, keys, clock, Health(), dialect, settings.market.symbols)
     stack.push_async_callback(wire.close)
@@ -86,7 +89,7 @@ async def exchange_parts(
         wire, settings, settings.market.symbols, with_account=live, patience_s=patience_s
     )
     check_symbols(records, instruments)
-    candles = await SqliteCandles.open(open_database(home.market(dialect.id)))
+    candles = await SqliteCandles.open(open_database(home.market(where)))
     stack.push_async_callback(candles.close)
     account = ExchangeVenue(wire, instruments, settings.exchange) if live else None
     desk = AccountDesk(account, settings) if account is not None else None
@@ -95,11 +98,11 @@ async def exchange_parts(
     elif desk is not None:
         await desk.prepare()
 
-    opening = await _opening(journal, stored, request, settings, clock.now_ms(), account)
+    opening = await _opening(journal, account_name, stored, request, settings, clock.now_ms(), account)
     settings = settings.with_initial_balance(opening.initial_balance_usdt).model_copy(update={"mode": request.mode})
     await journal.put_instruments(list(instruments.values()))
     rules = Rules(settings, instruments)
-    await journal.set_meta({EXCHANGE: dialect.id} | start_meta(journal.last_seq, clock.now_ms(), rules))
+    await journal.set_meta({EXCHANGE: where} | start_meta(journal.last_seq, clock.now_ms(), rules))
     symbols = tuple(instruments)
     order_books, trades = symbols if strategy.needs_order_book else (), symbols if strategy.needs_trades else ()
     market = LiveMarket(wire, candles, symbols, settings, order_books=order_books, trades=trades)
@@ -108,16 +111,18 @@ async def exchange_parts(
         past_ms = history_bars(strategy, settings) * MINUTE_MS
         await market.back_fill(dict.fromkeys(instruments, opening.start_ms - past_ms))
     return real_time_parts(
-        mode=request.mode,
+        mode=account_name,
         wire=wire,
         market=market,
-        trader=Trader(request.mode, strategy, settings, instruments),
+        trader=Trader(account_name, strategy, settings, instruments),
         venue=account or paper_venue(instruments, settings, clock),
         desk=desk,
         journal=journal,
         records=records,
         candles=candles,
-        forecaster=open_forecaster(strategy, settings, home, opening.seed, stack),
+        forecaster=open_forecaster(
+            strategy, settings, home, opening.seed, stack, models=home.testnet_models if testnet else None
+        ),
         logbook=logs.book,
         start_ms=opening.start_ms,
         publish_hz=CONSOLE_PUBLISH_HZ if console else HEADLESS_PUBLISH_HZ,
@@ -133,7 +138,7 @@ def examine_exchange(home: Home, settings: Settings) -> list[Finding]:
 
     settings = with_exchange_symbols(settings)
     try:
-        keys = load_keys(os.environ, home.keys)
+        keys = load_keys(os.environ, home.keys, testnet=settings.exchange.testnet)
     except BadInputError as error:
         return [Finding("keys", ok=False, detail=str(error), mend="mend the place named")]
     clock = ExchangeClock(SystemClock())
@@ -150,7 +155,8 @@ def _armed_keys(request: RunRequest, home: Home, settings: Settings, database: D
     from core.exchange.keys import load_keys
     from storage.paper import has_traded, paper_hours
 
-    keys = load_keys(os.environ, home.keys) if request.mode == "live" else None
+    testnet = settings.exchange.testnet
+    keys = load_keys(os.environ, home.keys, testnet=testnet) if request.mode == "live" else None
     for secret in keys.secrets() if keys is not None else ():
         logs.hide(secret)
     check_arming(
@@ -172,6 +178,7 @@ def _check_exchange(traded: str | None, exchange_id: str) -> None:
 
 async def _opening(
     journal: SqliteJournal,
+    account_name: str,
     stored: str | None,
     request: RunRequest,
     settings: Settings,
@@ -190,5 +197,5 @@ async def _opening(
         balance_usdt = await account.wallet_usdt()
     seed = settings.demo.seed if request.seed is None else request.seed
     opening = Opening(seed, balance_usdt, now_ms // MINUTE_MS * MINUTE_MS)
-    await journal.set_meta({"opening": opening.to_json(), "mode": request.mode})
+    await journal.set_meta({"opening": opening.to_json(), "mode": account_name})
     return opening

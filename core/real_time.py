@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from core.arming import TESTNET
 from core.control import ExternalOrderView
 from core.domain.market import Quote
 from core.domain.records import Record
@@ -81,6 +82,10 @@ class Surroundings:
         return "; ".join([await self.desk.flatten_external(each) for each in symbols])
 
 
+def _source(mode: str) -> str:
+    return "test account" if mode == TESTNET else "account"
+
+
 def real_time_parts(
     *,
     mode: str,
@@ -120,7 +125,7 @@ def real_time_parts(
         attendants.append(desk.run)
     return EngineParts(
         mode=mode,
-        source=f"{wire.dialect.id} {'account' if desk is not None else 'prices, simulated fills'}",
+        source=f"{wire.dialect.id} {_source(mode) if desk is not None else 'prices, simulated fills'}",
         trader=trader,
         venue=venue,
         journal=journal,
