@@ -149,19 +149,27 @@ async def note_start(journal: SqliteJournal, now_ms: int, rules: Rules) -> None:
 
 
 def open_forecaster(
-    strategy: Strategy, settings: Settings, home: Home, seed: int, stack: AsyncExitStack
+    strategy: Strategy,
+    settings: Settings,
+    home: Home,
+    seed: int,
+    stack: AsyncExitStack,
+    *,
+    models: Path | None = None,
 ) -> Forecaster | None:
-    """Worker processes for the strategy's models, ended with `stack`; None for a strategy without any."""
+    """Worker processes for the strategy's models, ended with `stack`; None for a strategy without any. `models` is
+    where these are kept; in the home's folder for them unless it is told."""
     from core.learning.forecaster import WorkerForecaster
     from core.learning.versions import sweep_partials
     from core.learning.workers import WorkerPool
 
     if strategy.model is None:
         return None
-    sweep_partials(home.models)
+    models = models or home.models
+    sweep_partials(models)
     pool = WorkerPool(settings.engine.training_workers, settings.engine.worker_nice, home.worker_log)
     stack.push_async_callback(pool.close)
-    return WorkerForecaster(strategy, pool, home.models, seed)
+    return WorkerForecaster(strategy, pool, models, seed)
 
 
 def chosen(instruments: dict[str, Instrument], symbols: Sequence[str]) -> dict[str, Instrument]:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from core.arming import TESTNET
 from core.control import ExternalOrderView
 from core.domain.errors import QuarterdeckError
 from core.domain.market import Quote
@@ -95,6 +96,10 @@ async def _flatten_external(desk: AccountDesk, symbol: str) -> str:
         return f"{symbol}: NOT CLOSED FOR CERTAIN: {error}"
 
 
+def _source(mode: str) -> str:
+    return "test account" if mode == TESTNET else "account"
+
+
 def real_time_parts(
     *,
     mode: str,
@@ -135,7 +140,7 @@ def real_time_parts(
         attendants.append(desk.run)
     return EngineParts(
         mode=mode,
-        source=f"{wire.dialect.id} {'account' if desk is not None else 'prices, simulated fills'}",
+        source=f"{wire.dialect.id} {_source(mode) if desk is not None else 'prices, simulated fills'}",
         trader=trader,
         venue=venue,
         journal=journal,
