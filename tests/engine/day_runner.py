@@ -4,7 +4,7 @@ virtual time over real sockets."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -30,7 +30,7 @@ from storage.candles import SqliteCandles
 from storage.connection import Connection
 from storage.database import open_database
 from storage.journal_reader import JournalReader
-from tests.engine.exchange_day import DAY_MINUTES, MOVES, closes, jump_follower
+from tests.engine.exchange_day import DAY_MINUTES, MOVES, Drift, Jump, closes, jump_follower
 from tests.simulation.loop import LoopClock, VirtualLoop
 from tests.venue.server import VenueServer
 from tests.venue.venue import API_KEY, BinanceVenue
@@ -66,12 +66,14 @@ def day_settings(base_url: str, mode: str = "live", **exchange: Any) -> Settings
 class Market:
     """What the exchange's prices do. `minute` is the minute of the day that has begun."""
 
-    def __init__(self, venue: BinanceVenue, clock: LoopClock, minutes: int) -> None:
+    def __init__(
+        self, venue: BinanceVenue, clock: LoopClock, minutes: int, moves: Sequence[Jump | Drift] = MOVES
+    ) -> None:
         self.venue = venue
         self._clock = clock
         self._minutes = minutes
         self.minute = -1
-        self._closes = {symbol: list(closes(*STARTS[symbol][:2], MOVES, STARTS[symbol][2])) for symbol in SYMBOLS}
+        self._closes = {symbol: list(closes(*STARTS[symbol][:2], moves, STARTS[symbol][2])) for symbol in SYMBOLS}
         self._now = {symbol: STARTS[symbol][0] for symbol in SYMBOLS}
         self.acts: dict[int, Callable[[], Any]] = {}
 
@@ -135,6 +137,13 @@ class Quarterdeck:
         self.engine = None
         self._task = asyncio.create_task(self._run())
 
+    async def refusal(self) -> BaseException | None:
+        """What a start that does not come about ends with."""
+        assert self._task is not None
+        await asyncio.wait((self._task,))
+        error, self._task = self._task.exception(), None
+        return error
+
     async def stop(self) -> None:
         """As SIGTERM does."""
         assert self.engine is not None
@@ -148,10 +157,10 @@ class Quarterdeck:
         self._task.cancel()
         await asyncio.wait((self._task,))
 
-    async def command(self, verb: Verb, symbol: str = "") -> str:
+    async def command(self, verb: Verb, symbol: str = "", *, include_external: bool = False) -> str:
         self.check()
         assert self.engine is not None
-        result = await self.engine.command(verb, symbol, "the day")
+        result = await self.engine.command(verb, symbol, "the day", include_external)
         assert result.accepted, result.message
         return result.message
 
@@ -199,6 +208,7 @@ async def live_a_day(
     *,
     mode: str = "live",
     minutes: int = DAY_MINUTES,
+    moves: Sequence[Jump | Drift] = MOVES,
     **exchange: Any,
 ) -> BinanceVenue:
     """`plan` hangs what shall happen, beside the market, on minutes of the day; keyword arguments are settings of the
@@ -209,7 +219,7 @@ async def live_a_day(
     home = Home(root)
     home.create()
     async with VenueServer(venue, clock.now_ms) as server:
-        market = Market(venue, clock, minutes)
+        market = Market(venue, clock, minutes, moves)
         market.load_history()
         quarterdeck = Quarterdeck(home, day_settings(server.base_url, mode, **exchange), clock)
         plan(market, quarterdeck, server)

@@ -21,14 +21,15 @@ TOO_LARGE_LIMIT_MS = 60_000
 
 class Invariants:
     """Observes the exchange, the journal and the wire. `is_engine_there` says whether one runs that could mend a thing;
-    while the exchange turns everything away no time counts, either."""
+    while the exchange turns everything away, or forbids all but what protects, no time counts, either."""
 
     def __init__(self, world: World, notional_usdt: float, is_engine_there: Callable[[], bool]) -> None:
         self._world = world
         self._is_engine_there = is_engine_there
         self._exchange = world.exchange
         self.sizes = Sizes(world.exchange, world.claims, notional_usdt)
-        self.phantoms = self._ages(lambda symbol: bool(world.claims.phantom_lots(symbol, self._net(symbol))))
+        self.phantoms = self._ages(self._is_phantom)
+        self.phantoms_whole = Ages(world.symbols, self._is_phantom, is_engine_there)
         self.unknown = self._ages(lambda symbol: bool(world.claims.unknown_lots(symbol, self._net(symbol))))
         self.too_large = self._ages(self._has_too_large)
         world.exchange.watchers.append(lambda symbol, now_ms: self.look(now_ms))
@@ -38,7 +39,10 @@ class Invariants:
         return Ages(self._world.symbols, is_bad, self._counts)
 
     def _counts(self) -> bool:
-        return not self._world.meter.is_shut and self._is_engine_there()
+        return not self._world.meter.is_shut and not self._world.storm.is_limiting and self._is_engine_there()
+
+    def _is_phantom(self, symbol: str) -> bool:
+        return bool(self._world.claims.phantom_lots(symbol, self._net(symbol)))
 
     def _net(self, symbol: str) -> int:
         return self._exchange.ledger.position(symbol).lots
@@ -51,8 +55,12 @@ class Invariants:
             for algo in self._exchange.open_algos[symbol].values()
         )
 
+    @property
+    def _all_ages(self) -> tuple[Ages, ...]:
+        return self.phantoms, self.phantoms_whole, self.unknown, self.too_large
+
     def look(self, now_ms: int) -> None:
-        for ages in (self.phantoms, self.unknown, self.too_large):
+        for ages in self._all_ages:
             ages.look(now_ms)
 
     def asked(self, asked: Asked, outcome: Outcome) -> None:
@@ -72,7 +80,7 @@ class Invariants:
         """Every breach, a line each."""
         meter = self._world.meter
         meter.end(now_ms)
-        for ages in (self.phantoms, self.unknown, self.too_large):
+        for ages in self._all_ages:
             ages.end(now_ms)
         broken = list(self.sizes.problems)
         for what, limit_ms, found in (
@@ -92,6 +100,7 @@ class Invariants:
     def longest_ms(self) -> dict[str, int]:
         return {
             "phantom": self.phantoms.longest_ms(),
+            "phantom with the time of limits": self.phantoms_whole.longest_ms(),
             "unknown": self.unknown.longest_ms(),
             "too large": self.too_large.longest_ms(),
         }

@@ -176,7 +176,7 @@ class Marks:
                     self.reach("wallet adjusted")
                 case AdjustmentRecord(what=what, theirs=theirs) if what == EXTERNAL_LOTS and theirs != "0":
                     self.reach("others' lots booked")
-                case SignalRecord(signal) if signal.action is not SignalAction.ENTER and "others hold" in signal.reason:
+                case SignalRecord(signal) if signal.action is not SignalAction.ENTER and "not ours" in signal.reason:
                     self.reach("entry vetoed because others hold")
                 case SignalRecord(signal) if (
                     signal.action is SignalAction.VETOED and "limit connection" in signal.reason

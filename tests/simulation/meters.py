@@ -15,6 +15,10 @@ from tests.venue.exchange import Exchange
 KNOWN_LONG_ENOUGH_MS = 10_000
 """Others' lots that are known for so long forbid every entry."""
 
+NET_PREFIX = "qx"
+"""How the ids of orders begin by which an operator has the whole net closed, with what others hold: they only reduce,
+and are no order of the books."""
+
 PRICE_SLACK = 1.03
 """How much cheaper a contract may have become between the bar that an entry was sized at and its arrival."""
 
@@ -131,6 +135,8 @@ class Sizes:
 
     def answered(self, asked: Asked, fate: Fate, answer: Answer | None) -> None:
         if not asked.is_new_order or answer is None or answer.status != 200:
+            return
+        if asked.client_id.startswith(NET_PREFIX) and asked.only_reduces:
             return
         order = self._orders.get(asked.client_id)
         if order is None:

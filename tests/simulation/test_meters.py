@@ -236,6 +236,15 @@ def test_an_order_that_was_never_written_down_is_found(venue: BinanceVenue) -> N
     assert book.sizes.problems == ["qd9 is at the exchange and was never written down"]
 
 
+def test_an_order_that_closes_the_net_is_in_no_journal_and_only_reduces(venue: BinanceVenue) -> None:
+    book = Book(venue)
+    sent = {"symbol": BTC, "side": "BUY", "quantity": "0.020", "newClientOrderId": "qx9", "reduceOnly": "true"}
+    book.sizes.answered(Asked("POST", "/fapi/v1/order", sent), *TAKEN)
+    assert not book.sizes.problems
+    book.sizes.answered(Asked("POST", "/fapi/v1/order", {**sent, "reduceOnly": "false"}), *TAKEN)
+    assert book.sizes.problems == ["qx9 is at the exchange and was never written down"]
+
+
 def _position(lots: int) -> PositionRecord:
     return PositionRecord(Position(BTC, lots, Decimal(lots) * 50, T0, "trade"), T0)
 

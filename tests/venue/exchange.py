@@ -364,12 +364,6 @@ class Exchange:
         self.settings.margin_types[symbol] = margin_type
         self.publish_account("MARGIN_TYPE_CHANGE", Decimal(0), now_ms)
 
-    def publish_margin_type(self, symbol: str, now_ms: int) -> None:
-        """ACCOUNT_UPDATE of a margin type that was changed."""
-        row = matching.position_event_row(self, symbol, "BOTH")
-        update = {"B": [], "P": [row], "m": "MARGIN_TYPE_CHANGE"}
-        self.hub.publish_private({"e": "ACCOUNT_UPDATE", "T": now_ms, "E": now_ms, "a": update})
-
     def set_dual_side(self, is_dual_side: bool) -> None:
         if is_dual_side == self.settings.is_dual_side:
             raise RefusalError(-4059)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.venue import by_hand
 from tests.venue.orders import AlgoOrder, Order
 from tests.venue.venue import BinanceVenue
 
@@ -71,12 +72,11 @@ class Person:
         return len(orders) + len(algos)
 
     def set_leverage(self, symbol: str, leverage: int, now_ms: int) -> None:
-        self._exchange.set_leverage(symbol, leverage, now_ms)
+        by_hand.change_leverage(self.venue, symbol, leverage, now_ms)
 
     def set_margin_type(self, symbol: str, margin_type: str, now_ms: int) -> None:
-        """CROSSED or ISOLATED; the exchange tells of it by an account event that carries the position."""
-        self._exchange.set_margin_type(symbol, margin_type)
-        self._exchange.publish_margin_type(symbol, now_ms)
+        """CROSSED or ISOLATED."""
+        by_hand.change_margin_type(self.venue, symbol, margin_type, now_ms)
 
     def transfer(self, amount_usdt: float, now_ms: int) -> None:
         """Money in (positive) or out."""
