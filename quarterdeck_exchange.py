@@ -16,7 +16,10 @@ from core.runtime import Finding, RunRequest
 from quarterdeck_demo import CONSOLE_PUBLISH_HZ, HEADLESS_PUBLISH_HZ, note_start, open_forecaster, told_again
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from core.account import Opening
+    from core.domain.instrument import Instrument
     from core.engine import EngineParts
     from core.exchange.keys import Keys
     from core.exchange.venue import ExchangeVenue
@@ -49,6 +52,7 @@ async def exchange_parts(
     """
     from core.account import check_symbols
     from core.exchange.account_desk import AccountDesk
+    from core.exchange.contract_watch import ContractWatch
     from core.exchange.contracts import load_instruments
     from core.exchange.dialects import check_live, dialect_of
     from core.exchange.health import Health
@@ -98,6 +102,13 @@ async def exchange_parts(
     settings = settings.with_initial_balance(opening.initial_balance_usdt).model_copy(update={"mode": request.mode})
     await journal.set_meta({EXCHANGE: dialect.id})
     await note_start(journal, clock.now_ms(), Rules(settings, instruments))
+
+    async def keep(now: Mapping[str, Instrument]) -> None:
+        await note_start(journal, clock.now_ms(), Rules(settings, now))
+
+    venue = account or paper_venue(instruments, settings, clock)
+    contracts = desk.contracts if desk else ContractWatch(wire, settings, venue.adopt)
+    contracts.keep = keep
     symbols = tuple(instruments)
     order_books, trades = symbols if strategy.needs_order_book else (), symbols if strategy.needs_trades else ()
     market = LiveMarket(wire, candles, symbols, settings, order_books=order_books, trades=trades)
@@ -110,8 +121,9 @@ async def exchange_parts(
         wire=wire,
         market=market,
         trader=Trader(request.mode, strategy, settings, instruments),
-        venue=account or paper_venue(instruments, settings, clock),
+        venue=venue,
         desk=desk,
+        contracts=contracts,
         journal=journal,
         records=records,
         candles=candles,

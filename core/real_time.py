@@ -11,6 +11,7 @@ from core.domain.market import Quote
 from core.domain.records import Record
 from core.engine import Attendant, EngineParts, RestorableVenue
 from core.exchange.account_desk import AccountDesk, health_watch, watch
+from core.exchange.contract_watch import ContractWatch
 from core.exchange.requests import Requests, keep_time
 from core.exchange.wire import Wire
 from core.logbook import Logbook
@@ -86,6 +87,7 @@ def real_time_parts(
     trader: Trader,
     venue: RestorableVenue,
     desk: AccountDesk | None,
+    contracts: ContractWatch | None = None,
     journal: Journal,
     records: Sequence[Record],
     candles: CandleStore,
@@ -94,7 +96,8 @@ def real_time_parts(
     start_ms: int,
     publish_hz: float,
 ) -> EngineParts:
-    """An engine on a live market. `desk` is None on paper, where only the market comes from the exchange.
+    """An engine on a live market. `desk` is None on paper, where only the market comes from the exchange; `contracts`
+    then follows its rules, as the desk does for an account.
 
     `start_ms` is where the account was opened: a whole minute.
     """
@@ -115,6 +118,8 @@ def real_time_parts(
     attendants: list[Attendant] = [follow_market, follow_time, tell_health]
     if desk is not None:
         attendants.append(desk.run)
+    elif contracts is not None:
+        attendants.append(contracts.run)
     return EngineParts(
         mode=mode,
         source=f"{wire.dialect.id} {'account' if desk is not None else 'prices, simulated fills'}",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from core.clock import Clock
@@ -14,6 +14,7 @@ from core.domain.records import AdjustmentRecord
 from core.exchange.account_setup import set_up_account
 from core.exchange.account_stream import AccountStream
 from core.exchange.books import Books
+from core.exchange.contract_watch import ContractWatch
 from core.exchange.health import Health
 from core.exchange.incoming import Incoming
 from core.exchange.known_orders import is_exchange_made
@@ -51,6 +52,7 @@ class AccountDesk:
         self._is_taken_in = asyncio.Event()
         self._prepares_beside = False
         self.stream = AccountStream(venue.wire, self._on_up)
+        self.contracts = ContractWatch(venue.wire, settings, venue.adopt)
 
     @property
     def external_orders(self) -> tuple[ExternalOrder, ...]:
@@ -95,6 +97,7 @@ class AccountDesk:
             group.create_task(self._follow_stream())
             group.create_task(self._reconcile())
             group.create_task(self._look_after_stops())
+            group.create_task(self.contracts.run(trader, stepper))
             if self._prepares_beside:
                 group.create_task(self._prepare_beside())
 
@@ -121,6 +124,9 @@ class AccountDesk:
             raise UnavailableError("the account has not been read yet")
         return await self._reconciler.flatten_external(symbol)
 
+    def _external_lots(self) -> Mapping[str, int]:
+        return {} if self._reconciler is None else self._reconciler.external_lots()
+
     def _tie(self, trader: Trader, stepper: Stepper) -> None:
         if self._reconciler is not None:
             return
@@ -130,6 +136,10 @@ class AccountDesk:
         self._incoming = Incoming(self._books)
         self._incoming.on_order = self._take_held
         self._resolver = Resolver(self._books, self._incoming)
+        self.contracts.tie(trader, stepper)
+        self.contracts.as_sent = self._venue.outbox.as_sent
+        self._venue.outbox.on_filter = self.contracts.refused
+        self._venue.outbox.is_shared = lambda symbol: symbol in self._external_lots()
         self._reconciler = Reconciler(self._books, self._incoming, self._resolver)
         self._reconciler.restore(self._venue.records)
         for order in self._books.open_orders():
