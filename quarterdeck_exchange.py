@@ -18,7 +18,10 @@ from core.runtime import Finding, Row, RunRequest
 from quarterdeck_demo import CONSOLE_PUBLISH_HZ, HEADLESS_PUBLISH_HZ, note_start, open_forecaster, told_again
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from core.account import Opening
+    from core.domain.instrument import Instrument
     from core.engine import EngineParts
     from core.exchange.keys import Keys
     from core.exchange.panic import Panic
@@ -56,6 +59,7 @@ async def exchange_parts(
     from core.arming import TESTNET, account_of
     from core.exchange.account_desk import AccountDesk
     from core.exchange.account_setup import holds_anything
+    from core.exchange.contract_watch import ContractWatch
     from core.exchange.contracts import load_instruments
     from core.exchange.dialects import check_live, dialect_of
     from core.exchange.health import Health
@@ -110,6 +114,13 @@ async def exchange_parts(
     settings = settings.with_initial_balance(opening.initial_balance_usdt).model_copy(update={"mode": request.mode})
     await journal.set_meta({EXCHANGE: where})
     await note_start(journal, clock.now_ms(), Rules(settings, instruments))
+
+    async def keep(now: Mapping[str, Instrument]) -> None:
+        await note_start(journal, clock.now_ms(), Rules(settings, now))
+
+    venue = account or paper_venue(instruments, settings, clock)
+    contracts = desk.contracts if desk else ContractWatch(wire, settings, venue.adopt)
+    contracts.keep = keep
     symbols = tuple(instruments)
     order_books, trades = symbols if strategy.needs_order_book else (), symbols if strategy.needs_trades else ()
     market = LiveMarket(wire, candles, symbols, settings, order_books=order_books, trades=trades)
@@ -122,8 +133,9 @@ async def exchange_parts(
         wire=wire,
         market=market,
         trader=Trader(account_name, strategy, settings, instruments),
-        venue=account or paper_venue(instruments, settings, clock),
+        venue=venue,
         desk=desk,
+        contracts=contracts,
         journal=journal,
         records=records,
         candles=candles,

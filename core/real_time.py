@@ -16,6 +16,7 @@ from core.domain.records import Record
 from core.engine import Attendant, EngineParts, RestorableVenue
 from core.exchange.account_desk import AccountDesk, health_watch, watch
 from core.exchange.contract_status import StatusWatch
+from core.exchange.contract_watch import ContractWatch
 from core.exchange.requests import Requests, keep_time
 from core.exchange.wire import Wire
 from core.logbook import Logbook
@@ -108,6 +109,7 @@ def real_time_parts(
     trader: Trader,
     venue: RestorableVenue,
     desk: AccountDesk | None,
+    contracts: ContractWatch | None = None,
     journal: Journal,
     records: Sequence[Record],
     candles: CandleStore,
@@ -116,7 +118,8 @@ def real_time_parts(
     start_ms: int,
     publish_hz: float,
 ) -> EngineParts:
-    """An engine on a live market. `desk` is None on paper, where only the market comes from the exchange.
+    """An engine on a live market. `desk` is None on paper, where only the market comes from the exchange; `contracts`
+    then follows its rules, as the desk does for an account.
 
     `start_ms` is where the account was opened: a whole minute.
     """
@@ -138,6 +141,8 @@ def real_time_parts(
     attendants: list[Attendant] = [follow_market, follow_time, tell_health, statuses.run]
     if desk is not None:
         attendants.append(desk.run)
+    elif contracts is not None:
+        attendants.append(contracts.run)
     return EngineParts(
         mode=mode,
         source=f"{wire.dialect.id} {_source(mode) if desk is not None else 'prices, simulated fills'}",

@@ -215,7 +215,7 @@ class Outbox:
             late = VenueRejectedError("not sent: it came too late to be sent")
             return answers.refused(order, late, may_rest=may_rest)
         try:
-            sent = self._as_sent(order)
+            sent = self.as_sent(order)
         except VenueRejectedError as error:
             return answers.refused(order, error, may_rest=may_rest)
         call = self._wire.dialect.create(sent, self._instruments[order.symbol], self._wire.unified(order.symbol))
@@ -249,7 +249,8 @@ class Outbox:
         self._note_try(order, None, window_ms)
         return answers.placed(order, row)
 
-    def _as_sent(self, order: Order) -> Order:
+    def as_sent(self, order: Order) -> Order:
+        """The order in the form in which it goes out now. Raises VenueRejectedError where it is too small to."""
         is_cut_down = self._wire.dialect.cuts_down and not self.is_shared(order.symbol)
         return as_sent(order, self._instruments[order.symbol], is_cut_down=is_cut_down)
 

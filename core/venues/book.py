@@ -63,8 +63,12 @@ class Book:
     spent: list[tuple[int, int]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.price_step = float(self.instrument.price_step)
-        self.lot_qty = float(self.instrument.qty(1))
+        self.adopt(self.instrument)
+
+    def adopt(self, instrument: Instrument) -> None:
+        self.instrument = instrument
+        self.price_step = float(instrument.price_step)
+        self.lot_qty = float(instrument.qty(1))
 
     def adverse_ticks(self, price: float, sign: int) -> int:
         """`price` in ticks of a price that an order may have, rounded against the order."""

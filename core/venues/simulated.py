@@ -99,6 +99,11 @@ class SimulatedVenue:
         self._paid: set[str] = set()
         self._wallet_usdt = self._initial_balance_usdt
 
+    def adopt(self, instrument: Instrument) -> None:
+        """Take new orders by these rules of a contract from now on. It is counted as before."""
+        self._instruments[instrument.symbol] = instrument
+        self._books[instrument.symbol].adopt(instrument)
+
     def submit(self, order: Order, now_ms: int) -> list[VenueEvent]:
         """Take an order. A known client id answers that order's present state and never makes a second order.
 

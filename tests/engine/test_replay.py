@@ -157,6 +157,27 @@ async def test_other_steps_of_the_contracts_are_proved_too(database: Database, p
     assert found.records == sql(database, "SELECT last_seq FROM journals")[0][0]
 
 
+@pytest.mark.parametrize("minutes", [7, 31, 44])
+async def test_rules_that_are_adopted_while_running_are_proved_too(database: Database, minutes: int) -> None:
+    """From an instant between two of the market on, orders are five times coarser; a restart makes no difference."""
+    coarser = {symbol: replace(item, lot_step=5, tick_step=5, min_lots=5) for symbol, item in instruments().items()}
+    waiting = [coarser]
+
+    def adopt(time_ms: int, journal: SqliteJournal) -> dict[str, Instrument]:
+        return waiting.pop() if waiting and time_ms >= START_MS + minutes * MINUTE_MS + 1_000 else {}
+
+    await session(database, adopt=adopt, end_ms=START_MS + 50 * MINUTE_MS)
+    seq = starts_of(database)[1].seq
+    await session(database, fresh=coarser)
+    assert [start.seq for start in starts_of(database)][:2] == [0, seq]
+    entries = "SELECT min(qty_lots % 5), max(qty_lots % 5) FROM orders AS o JOIN order_events AS e USING (account, "
+    entries += "client_order_id) WHERE role = 'entry' AND update_state IS NULL AND seq > ?"
+    assert sql(database, entries, seq) == [(0, 0)]
+    found = await verified(database)
+    assert found.first_difference is None
+    assert found.records == sql(database, "SELECT last_seq FROM journals")[0][0]
+
+
 def values_of(database: Database) -> list[tuple[str, float, float | None]]:
     """What the journal says of its orders' quantities and prices, oldest first."""
     with Reader(database.path) as reader:
