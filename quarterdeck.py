@@ -149,6 +149,7 @@ async def _serve_until_signal(request: RunRequest) -> None:
 
 async def _serve(request: RunRequest, built: Callable[[Engine, Control], None], *, console: bool) -> None:
     """Build an engine for `request`, tell `built`, and run it to its end."""
+    from core.arming import account_of
     from core.clock import ExchangeClock, VirtualClock
     from core.control_socket import ControlServer
     from core.engine import Engine, EngineControl
@@ -167,7 +168,7 @@ async def _serve(request: RunRequest, built: Callable[[Engine, Control], None], 
             clock.now_ms,
             stderr=None if console else sys.stderr,
             stderr_level=request.log_level,
-            label="" if request.mode == "demo" else request.mode.upper(),
+            label="" if request.mode == "demo" else account_of(settings, request.mode).upper(),
         )
         stack.callback(logs.close)
         strategy = _strategy(settings)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+import logging
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,13 +19,18 @@ if TYPE_CHECKING:
     from core.clock import VirtualClock
     from core.domain.instrument import Instrument
     from core.domain.market import MarketBatch
+    from core.domain.records import Record
     from core.engine import EngineParts
     from core.logbook import LogSetup
     from core.ports import Forecaster
     from core.recovery import ResumePoint
     from core.settings import Settings
+    from core.starts import Rules
     from core.strategy import Strategy
     from storage.candles import SqliteCandles
+    from storage.journal import SqliteJournal
+
+log = logging.getLogger("quarterdeck")
 
 DATA = Path(__file__).resolve().parent / "data"
 CONSOLE_CORE_SHARE = 0.45
@@ -49,7 +56,7 @@ async def demo_parts(
     from core.market.replay import ReplayFeed, batched
     from core.pace import Pacer
     from core.recovery import replay_cursors, resume_point
-    from core.starts import Rules, start_meta
+    from core.starts import Rules
     from core.strategy import history_ms
     from core.trader.trader import Trader
     from core.venues.rebuild import journalled_venue
@@ -65,9 +72,9 @@ async def demo_parts(
     journal = await SqliteJournal.open(database, request.mode)
     stack.push_async_callback(journal.close)
 
-    instruments = chosen(load_instruments(DATA / "instruments.toml", settings.costs), settings.market.symbols)
-    spans = {symbol: await span_of(candles, symbol) for symbol in instruments}
-    records = await journal.load()
+    known = chosen(load_instruments(DATA / "instruments.toml", settings.costs), settings.market.symbols)
+    spans = {symbol: await span_of(candles, symbol) for symbol in known}
+    instruments, records = await told_again(journal, known)
     check_symbols(records, instruments)
     point = resume_point(records, instruments)
     stored = await journal.get_meta("opening")
@@ -83,8 +90,7 @@ async def demo_parts(
         last_ms = max(span[1] for span in spans.values())
         period = later_period(opening, reached_ms, last_ms, request.from_ms, request.to_ms)
     settings = settings.with_initial_balance(opening.initial_balance_usdt)
-    await journal.put_instruments(list(instruments.values()))
-    await journal.set_meta(start_meta(journal.last_seq, SystemClock().now_ms(), Rules(settings, instruments)))
+    await note_start(journal, SystemClock().now_ms(), Rules(settings, instruments))
     clock.advance_to(period.start_ms)
 
     forecaster = open_forecaster(strategy, settings, home, opening.seed, stack)
@@ -113,20 +119,57 @@ async def demo_parts(
     )
 
 
+async def told_again(
+    journal: SqliteJournal, fresh: Mapping[str, Instrument]
+) -> tuple[dict[str, Instrument], list[Record]]:
+    """The contracts by which this account goes on, which take orders as `fresh` do, and its records, counted by them.
+
+    Raises RefusedError where a contract has become one in which what was done cannot be counted.
+    """
+    from core.domain.regrid import working
+
+    eras = await journal.eras()
+    instruments = {symbol: working(instrument, eras.grids(symbol)) for symbol, instrument in fresh.items()}
+    return instruments, await journal.load(instruments)
+
+
+async def note_start(journal: SqliteJournal, now_ms: int, rules: Rules) -> None:
+    """Keep what a start trades by, and say in which contracts it takes orders otherwise than the last."""
+    from core.starts import changed_steps, start_meta
+
+    before = await journal.instruments()
+    for line in changed_steps(before, rules.instruments):
+        log.warning("%s", line)
+    first: dict[str, str] = {}
+    if before and journal.last_seq and not await journal.has_starts():
+        # Its records count by what is written over now; by which settings they were made, nobody knows any more.
+        first = start_meta(0, now_ms, replace(rules, instruments=before))
+    await journal.set_meta(first | start_meta(journal.last_seq, now_ms, rules))
+    await journal.put_instruments(list(rules.instruments.values()))
+
+
 def open_forecaster(
-    strategy: Strategy, settings: Settings, home: Home, seed: int, stack: AsyncExitStack
+    strategy: Strategy,
+    settings: Settings,
+    home: Home,
+    seed: int,
+    stack: AsyncExitStack,
+    *,
+    models: Path | None = None,
 ) -> Forecaster | None:
-    """Worker processes for the strategy's models, ended with `stack`; None for a strategy without any."""
+    """Worker processes for the strategy's models, ended with `stack`; None for a strategy without any. `models` is
+    where these are kept; in the home's folder for them unless it is told."""
     from core.learning.forecaster import WorkerForecaster
     from core.learning.versions import sweep_partials
     from core.learning.workers import WorkerPool
 
     if strategy.model is None:
         return None
-    sweep_partials(home.models)
+    models = models or home.models
+    sweep_partials(models)
     pool = WorkerPool(settings.engine.training_workers, settings.engine.worker_nice, home.worker_log)
     stack.push_async_callback(pool.close)
-    return WorkerForecaster(strategy, pool, home.models, seed)
+    return WorkerForecaster(strategy, pool, models, seed)
 
 
 def chosen(instruments: dict[str, Instrument], symbols: Sequence[str]) -> dict[str, Instrument]:

@@ -15,10 +15,13 @@ from core.domain.errors import BadInputError, RefusedError, SettingsError, Unava
 from core.domain.market import MINUTE_MS
 from core.home import Home, engine_pid
 from core.runtime import Finding, Row, RunRequest
-from quarterdeck_demo import CONSOLE_PUBLISH_HZ, HEADLESS_PUBLISH_HZ, open_forecaster
+from quarterdeck_demo import CONSOLE_PUBLISH_HZ, HEADLESS_PUBLISH_HZ, note_start, open_forecaster, told_again
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from core.account import Opening
+    from core.domain.instrument import Instrument
     from core.engine import EngineParts
     from core.exchange.keys import Keys
     from core.exchange.panic import Panic
@@ -53,8 +56,10 @@ async def exchange_parts(
     what the account is set to; a journal that holds something starts all the same, and makes no entry until it is told.
     """
     from core.account import check_symbols
+    from core.arming import TESTNET, account_of
     from core.exchange.account_desk import AccountDesk
     from core.exchange.account_setup import holds_anything
+    from core.exchange.contract_watch import ContractWatch
     from core.exchange.contracts import load_instruments
     from core.exchange.dialects import check_live, dialect_of
     from core.exchange.health import Health
@@ -65,37 +70,38 @@ async def exchange_parts(
     from core.market.live import LiveMarket
     from core.real_time import real_time_parts
     from core.session import history_bars
-    from core.starts import Rules, start_meta
+    from core.starts import Rules
     from core.trader.trader import Trader
     from core.venues.rebuild import paper_venue
     from storage.candles import SqliteCandles
     from storage.database import open_database
     from storage.journal import SqliteJournal
 
-    live = request.mode == "live"
+    live, account_name = request.mode == "live", account_of(settings, request.mode)
+    testnet = account_name == TESTNET
     settings = with_exchange_symbols(settings)
     dialect = dialect_of(settings.exchange.id)
     if live:
         check_live(dialect)
+    where = _place(settings)
     database = open_database(home.database)
     keys = _armed_keys(request, home, settings, database, logs)
-    journal = await SqliteJournal.open(database, request.mode, keeps_market=True)
+    journal = await SqliteJournal.open(database, account_name, keeps_market=True)
     stack.push_async_callback(journal.close)
     stored = await journal.get_meta("opening")
-    _check_exchange(await journal.get_meta(EXCHANGE), settings.exchange.id)
+    _check_exchange(await journal.get_meta(EXCHANGE), where)
 
     wire = await open_wire(settings, keys, clock, Health(), dialect, settings.market.symbols)
     stack.push_async_callback(wire.close)
-    records = await journal.load()
+    has_traded = journal.last_seq > 0
     # What a journal holds may stand unprotected: a restart waits for nothing that can come later.
-    patience_s = RESTART_PATIENCE_S if live and records else None
-    instruments = await load_instruments(
-        wire, settings, settings.market.symbols, with_account=live, patience_s=patience_s
-    )
+    patience_s = RESTART_PATIENCE_S if live and has_traded else None
+    fresh = await load_instruments(wire, settings, settings.market.symbols, with_account=live, patience_s=patience_s)
+    instruments, records = await told_again(journal, fresh)
     check_symbols(records, instruments)
     if live:
         await check_trading_right(wire, instruments, patience_s)
-    candles = await SqliteCandles.open(open_database(home.market(dialect.id)))
+    candles = await SqliteCandles.open(open_database(home.market(where)))
     stack.push_async_callback(candles.close)
     account = ExchangeVenue(wire, instruments, settings.exchange) if live else None
     desk = AccountDesk(account, settings) if account is not None else None
@@ -104,11 +110,17 @@ async def exchange_parts(
     elif desk is not None:
         await desk.prepare()
 
-    opening = await _opening(journal, stored, request, settings, clock.now_ms(), account)
+    opening = await _opening(journal, account_name, stored, request, settings, clock.now_ms(), account)
     settings = settings.with_initial_balance(opening.initial_balance_usdt).model_copy(update={"mode": request.mode})
-    await journal.put_instruments(list(instruments.values()))
-    rules = Rules(settings, instruments)
-    await journal.set_meta({EXCHANGE: dialect.id} | start_meta(journal.last_seq, clock.now_ms(), rules))
+    await journal.set_meta({EXCHANGE: where})
+    await note_start(journal, clock.now_ms(), Rules(settings, instruments))
+
+    async def keep(now: Mapping[str, Instrument]) -> None:
+        await note_start(journal, clock.now_ms(), Rules(settings, now))
+
+    venue = account or paper_venue(instruments, settings, clock)
+    contracts = desk.contracts if desk else ContractWatch(wire, settings, venue.adopt)
+    contracts.keep = keep
     symbols = tuple(instruments)
     order_books, trades = symbols if strategy.needs_order_book else (), symbols if strategy.needs_trades else ()
     market = LiveMarket(wire, candles, symbols, settings, order_books=order_books, trades=trades)
@@ -117,16 +129,19 @@ async def exchange_parts(
         past_ms = history_bars(strategy, settings) * MINUTE_MS
         await market.back_fill(dict.fromkeys(instruments, opening.start_ms - past_ms))
     return real_time_parts(
-        mode=request.mode,
+        mode=account_name,
         wire=wire,
         market=market,
-        trader=Trader(request.mode, strategy, settings, instruments),
-        venue=account or paper_venue(instruments, settings, clock),
+        trader=Trader(account_name, strategy, settings, instruments),
+        venue=venue,
         desk=desk,
+        contracts=contracts,
         journal=journal,
         records=records,
         candles=candles,
-        forecaster=open_forecaster(strategy, settings, home, opening.seed, stack),
+        forecaster=open_forecaster(
+            strategy, settings, home, opening.seed, stack, models=home.testnet_models if testnet else None
+        ),
         logbook=logs.book,
         start_ms=opening.start_ms,
         publish_hz=CONSOLE_PUBLISH_HZ if console else HEADLESS_PUBLISH_HZ,
@@ -142,7 +157,7 @@ def examine_exchange(home: Home, settings: Settings) -> list[Finding]:
 
     settings = with_exchange_symbols(settings)
     try:
-        keys = load_keys(os.environ, home.keys)
+        keys = load_keys(os.environ, home.keys, testnet=settings.exchange.testnet)
     except BadInputError as error:
         return [Finding("keys", ok=False, detail=str(error), mend="mend the place named")]
     clock = ExchangeClock(SystemClock())
@@ -158,21 +173,21 @@ def panic(
     confirm: Callable[[str], None] | None,
 ) -> Row:
     """As `core.runtime.Runtime.panic` says."""
-    from core.exchange.keys import load_keys
+    from core.arming import account_of, labelled
+    from core.exchange.keys import keys_mend, load_keys
     from storage.owned import read_owned
 
     settings = _account_settings(settings_path or home.settings, tell, is_named=settings_path is not None)
-    keys = load_keys(os.environ, home.keys)
+    testnet = settings.exchange.testnet
+    keys = load_keys(os.environ, home.keys, testnet=testnet)
     if keys is None:
-        raise RefusedError(
-            "panic needs the API key of the account: set QUARTERDECK_API_KEY and QUARTERDECK_API_SECRET, "
-            f"or put {home.keys} back"
-        )
+        raise RefusedError(f"panic needs the API key of the account: {keys_mend(testnet=testnet)}")
     if (pid := engine_pid(home)) is not None:
         who = f"an engine{f' (process {pid})' if pid else ''}"
         tell(f"WARNING: {who} runs here: `quarterdeck flatten` is the better way; it may act against a panic")
-    owned = read_owned(home.database, "live", EXCHANGE)
-    tell(f"account: {settings.exchange.id}{_server(settings)}, API key ...{keys.tag}")
+    account = account_of(settings, "live")
+    owned = read_owned(home.database, account, EXCHANGE)
+    tell(labelled(account, f"account: {settings.exchange.id}{_server(settings)}, API key ...{keys.tag}"))
     _check_owned(owned, settings, everything, tell)
     if confirm is not None:
         if asyncio.run(_panic_plan(settings, keys, owned, everything, tell)).is_done:
@@ -195,6 +210,13 @@ def _account_settings(path: Path, tell: Callable[[str], None], *, is_named: bool
         return settings
 
 
+def _place(settings: Settings) -> str:
+    """Where an account of these settings is, as the journal's fact EXCHANGE tells it."""
+    from core.arming import TESTNET
+
+    return f"{settings.exchange.id}-{TESTNET}" if settings.exchange.testnet else settings.exchange.id
+
+
 def _server(settings: Settings) -> str:
     return f" at {settings.exchange.base_url}" if settings.exchange.base_url else ""
 
@@ -205,7 +227,7 @@ def _check_owned(owned: Owned, settings: Settings, everything: bool, tell: Calla
 
     if owned.note:
         tell(owned.note)
-    unknown = doubt(owned, settings.exchange.id)
+    unknown = doubt(owned, _place(settings))
     if unknown is None:
         return
     if not everything:
@@ -262,7 +284,8 @@ def _armed_keys(request: RunRequest, home: Home, settings: Settings, database: D
     from core.exchange.keys import load_keys
     from storage.paper import has_traded, paper_hours
 
-    keys = load_keys(os.environ, home.keys) if request.mode == "live" else None
+    testnet = settings.exchange.testnet
+    keys = load_keys(os.environ, home.keys, testnet=testnet) if request.mode == "live" else None
     for secret in keys.secrets() if keys is not None else ():
         logs.hide(secret)
     check_arming(
@@ -284,6 +307,7 @@ def _check_exchange(traded: str | None, exchange_id: str) -> None:
 
 async def _opening(
     journal: SqliteJournal,
+    account_name: str,
     stored: str | None,
     request: RunRequest,
     settings: Settings,
@@ -302,5 +326,5 @@ async def _opening(
         balance_usdt = await account.wallet_usdt()
     seed = settings.demo.seed if request.seed is None else request.seed
     opening = Opening(seed, balance_usdt, now_ms // MINUTE_MS * MINUTE_MS)
-    await journal.set_meta({"opening": opening.to_json(), "mode": request.mode})
+    await journal.set_meta({"opening": opening.to_json(), "mode": account_name})
     return opening

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from core.account import iso
+from core.arming import labelled
 from core.clock import EngineClock, monotonic_ns
 from core.control import CommandResult, ExternalOrderView, LogLine, RunState, Snapshot, StatusView
 from core.domain.errors import UnavailableError
@@ -226,12 +227,12 @@ class Engine:
             outcome = "nobody else trades here" if real_time is None else await real_time.flatten_external(symbol)
             result += f"; {outcome}"
         self._publish_now()
-        return CommandResult(command_id, accepted=not result.startswith("refused"), message=result)
+        message = labelled(self._parts.mode, result)
+        return CommandResult(command_id, accepted=not result.startswith("refused"), message=message)
 
     def _exits_wait(self) -> str:
-        """Where an exit is open: what holds it back, and until when."""
-        is_leaving = any(s.open_exit() is not None for s in self._trader.state.symbols.values())
-        return self._parts.real_time.holds() if self._parts.real_time is not None and is_leaving else ""
+        real_time, symbols = self._parts.real_time, self._trader.state.symbols.values()
+        return real_time.holds() if real_time is not None and any(s.open_exit() for s in symbols) else ""
 
     async def _trade(self, recollection: _Recollection, group: asyncio.TaskGroup) -> None:
         await self._settle(recollection)

@@ -45,7 +45,8 @@ class Home:
         return self.root / "optuna.db"
 
     def market(self, exchange: str) -> Path:
-        """Candles that came from an exchange as they happened, never mixed with recorded ones."""
+        """Candles that came from an exchange as they happened, never mixed with recorded ones, nor those of its test
+        hosts with its own: `exchange` is then another name."""
         return self.root / f"market-{exchange}.db"
 
     @property
@@ -56,6 +57,11 @@ class Home:
     @property
     def models(self) -> Path:
         return self.root / "models"
+
+    @property
+    def testnet_models(self) -> Path:
+        """Those that learned from prices of test hosts."""
+        return self.root / "models-testnet"
 
     @property
     def log(self) -> Path:

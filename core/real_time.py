@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from core.arming import TESTNET
 from core.control import ExternalOrderView
 from core.domain.errors import QuarterdeckError
 from core.domain.market import Quote
@@ -15,6 +16,7 @@ from core.domain.records import Record
 from core.engine import Attendant, EngineParts, RestorableVenue
 from core.exchange.account_desk import AccountDesk, health_watch, watch
 from core.exchange.contract_status import StatusWatch
+from core.exchange.contract_watch import ContractWatch
 from core.exchange.requests import Requests, keep_time
 from core.exchange.wire import Wire
 from core.logbook import Logbook
@@ -95,6 +97,10 @@ async def _flatten_external(desk: AccountDesk, symbol: str) -> str:
         return f"{symbol}: NOT CLOSED FOR CERTAIN: {error}"
 
 
+def _source(mode: str) -> str:
+    return "test account" if mode == TESTNET else "account"
+
+
 def real_time_parts(
     *,
     mode: str,
@@ -103,6 +109,7 @@ def real_time_parts(
     trader: Trader,
     venue: RestorableVenue,
     desk: AccountDesk | None,
+    contracts: ContractWatch | None = None,
     journal: Journal,
     records: Sequence[Record],
     candles: CandleStore,
@@ -111,7 +118,8 @@ def real_time_parts(
     start_ms: int,
     publish_hz: float,
 ) -> EngineParts:
-    """An engine on a live market. `desk` is None on paper, where only the market comes from the exchange.
+    """An engine on a live market. `desk` is None on paper, where only the market comes from the exchange; `contracts`
+    then follows its rules, as the desk does for an account.
 
     `start_ms` is where the account was opened: a whole minute.
     """
@@ -133,9 +141,11 @@ def real_time_parts(
     attendants: list[Attendant] = [follow_market, follow_time, tell_health, statuses.run]
     if desk is not None:
         attendants.append(desk.run)
+    elif contracts is not None:
+        attendants.append(contracts.run)
     return EngineParts(
         mode=mode,
-        source=f"{wire.dialect.id} {'account' if desk is not None else 'prices, simulated fills'}",
+        source=f"{wire.dialect.id} {_source(mode) if desk is not None else 'prices, simulated fills'}",
         trader=trader,
         venue=venue,
         journal=journal,

@@ -85,7 +85,10 @@ class Reader(Protocol):
 
     Keys are the field names of the views in `core.control` (StatusView, PositionView, OrderView, TradeView,
     SignalView) plus what else the record knows. Lists end with the newest. Every method raises StorageError.
+    `account` is whose record it is.
     """
+
+    account: str
 
     def status(self) -> Row:
         """The last journalled account: a StatusView as a row with `state` "stopped"; unknown values are None."""
@@ -126,8 +129,8 @@ class Runtime(Protocol):
         ...
 
     def reader(self, home: Path, account: str | None = None) -> Reader:
-        """Of one account ("demo", "paper", "live"), or None for the one written last. Raises UnavailableError where the
-        home has no such account yet."""
+        """Of one account ("demo", "paper", "live", "testnet"), or None for the one written last. Raises
+        UnavailableError where the home has no such account yet."""
         ...
 
     def lab(self, home: Path) -> Lab:

@@ -134,10 +134,16 @@ class ComputeSettings(_Section):
         return self
 
 
+TESTNETS = ("binanceusdm", "apex")
+"""The exchanges with test hosts that ccxt knows."""
+
+
 class ExchangeSettings(_Section):
-    """`symbols` empty: those of `market`. `base_url` is for test servers: every address of the client moves there."""
+    """`symbols` empty: those of `market`. `testnet`: the exchange's own test hosts, with money that is not real.
+    `base_url` is for test servers: every address of the client moves there."""
 
     id: Literal["binanceusdm", "mexc", "apex"] = "binanceusdm"
+    testnet: bool = False
     symbols: tuple[str, ...] = ()
     margin_mode: Literal["cross", "isolated"] = "cross"
     position_mode: Literal["one_way"] = "one_way"
@@ -157,6 +163,15 @@ class ExchangeSettings(_Section):
         if url and not re.fullmatch(r"https?://[^/\s?#]+/?", url):
             raise ValueError('base_url is the scheme, host and port of a test server, as in "http://127.0.0.1:8080"')
         return url.rstrip("/")
+
+    @model_validator(mode="after")
+    def _has_test_hosts(self) -> ExchangeSettings:
+        if self.testnet and self.id not in TESTNETS:
+            known = ", ".join(TESTNETS)
+            raise ValueError(
+                f"exchange.testnet: {self.id} has no test hosts; set it to false, or exchange.id to one of {known}"
+            )
+        return self
 
 
 _WHICH_ACCOUNT = frozenset({"id", "base_url"})

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
 from typing import Any
 
 from core.domain.instrument import Instrument
+from core.domain.regrid import Era, Eras, grid_of
+from core.eras import RULES, START
 from core.settings import ExchangeSettings, Settings, parse_settings
-
-_START, _RULES = "start-", "rules-"
 
 # What no decision depends on.
 _NO_MATTER: dict[str, Any] = {
@@ -52,17 +52,36 @@ class Start:
     rules: Rules
 
 
+def is_same_account(one: Rules, other: Rules) -> bool:
+    """Whether they differ in nothing but what the exchange takes of new orders."""
+    return (
+        one.settings == other.settings
+        and one.instruments.keys() == other.instruments.keys()
+        and all(grid_of(one.instruments[symbol]) == grid_of(item) for symbol, item in other.instruments.items())
+    )
+
+
+def eras_of(starts: Sequence[Start]) -> Eras:
+    """In which ticks and lots the records of each start count."""
+    return Eras(
+        [
+            Era(start.seq, {symbol: grid_of(instrument) for symbol, instrument in start.rules.instruments.items()})
+            for start in starts
+        ]
+    )
+
+
 def start_meta(seq: int, time_ms: int, rules: Rules) -> dict[str, str]:
     """The facts to keep of a start at the wall time `time_ms`. One that wrote nothing is replaced by the next."""
     digest = rules.digest()
     start = {"seq": seq, "time_ms": time_ms, "rules": digest}
-    return {f"{_START}{seq:012d}": json.dumps(start), f"{_RULES}{digest}": rules.to_json()}
+    return {f"{START}{seq:012d}": json.dumps(start), f"{RULES}{digest}": rules.to_json()}
 
 
 def read_starts(meta: Mapping[str, str]) -> list[Start]:
     """Oldest first. Raises SettingsError where this program cannot read the settings of one any more."""
-    known = {key.removeprefix(_RULES): _read_rules(key, text) for key, text in meta.items() if key.startswith(_RULES)}
-    kept = [json.loads(meta[key]) for key in sorted(meta) if key.startswith(_START)]
+    known = {key.removeprefix(RULES): _read_rules(key, text) for key, text in meta.items() if key.startswith(RULES)}
+    kept = [json.loads(meta[key]) for key in sorted(meta) if key.startswith(START)]
     return [Start(start["seq"], known[start["rules"]]) for start in kept]
 
 
@@ -70,14 +89,26 @@ def lot_sizes(meta: Mapping[str, str]) -> list[tuple[int, dict[str, Decimal]]]:
     """The lot size of each symbol by the `seq` of each start, oldest first. The settings of the starts are not looked
     at, so that those of another program are in nobody's way."""
     known = {
-        key.removeprefix(_RULES): {
-            item["symbol"]: Decimal(item["lot_size"]) for item in json.loads(text)["instruments"]
-        }
+        key.removeprefix(RULES): {item["symbol"]: Decimal(item["lot_size"]) for item in json.loads(text)["instruments"]}
         for key, text in meta.items()
-        if key.startswith(_RULES)
+        if key.startswith(RULES)
     }
-    kept = [json.loads(meta[key]) for key in sorted(meta) if key.startswith(_START)]
+    kept = [json.loads(meta[key]) for key in sorted(meta) if key.startswith(START)]
     return [(start["seq"], known[start["rules"]]) for start in kept]
+
+
+def changed_steps(then: Mapping[str, Instrument], now: Mapping[str, Instrument]) -> list[str]:
+    """Of which contracts orders are taken in other steps than before, one line each."""
+    return [
+        f"{symbol}: orders were taken in steps of {_steps(then[symbol])}, now of {_steps(instrument)}; "
+        "what is held and rests keeps its prices and quantities"
+        for symbol, instrument in now.items()
+        if symbol in then and _steps(then[symbol]) != _steps(instrument)
+    ]
+
+
+def _steps(instrument: Instrument) -> str:
+    return f"{instrument.price_step.normalize():f} USDT and {instrument.qty_step.normalize():f} {instrument.base}"
 
 
 def changes(then: Rules, now: Rules) -> list[str]:

@@ -27,7 +27,7 @@ _DAY_BARS = 1_440
 
 
 def decimals(instrument: Instrument) -> int:
-    exponent = instrument.tick_size.normalize().as_tuple().exponent
+    exponent = instrument.price_step.normalize().as_tuple().exponent
     return max(0, -exponent) if isinstance(exponent, int) else 0
 
 

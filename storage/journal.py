@@ -32,9 +32,11 @@ from core.domain.records import (
     TrainingRecord,
     WatchRecord,
 )
+from core.domain.regrid import ONE, Eras, Factor, carried, grid_of, rescaled_order, symbol_of
 from storage.connection import Connection
 from storage.database import Database, storage_errors, transaction
 from storage.rows import RowShape, column_list
+from storage.units import INSTRUMENT, OrderUnits, as_written, eras_of, has_starts, instruments_of, order_units
 
 T = TypeVar("T")
 
@@ -43,7 +45,6 @@ RECENT = 200
 
 _ORDER = RowShape(Order)
 _FILL = RowShape(Fill)
-_INSTRUMENT = RowShape(Instrument)
 _CHANGING = ("state", "filled_lots", "venue_order_id", "updated_ms", "reason")
 _FIXED = tuple(name for name in _ORDER.columns if name not in _CHANGING)
 _order_now = attrgetter(*_CHANGING)
@@ -89,7 +90,7 @@ _PUT_CURSOR = f"""{_insert("cursors", _CURSOR_COLUMNS)}
 ON CONFLICT DO UPDATE SET open_time_ms = excluded.open_time_ms, seq = excluded.seq, price = excluded.price"""
 _INSERT_TOLD = _insert("market_told", _CURSOR_COLUMNS)
 _PUT_META = "INSERT OR REPLACE INTO meta (account, key, value) VALUES (?, ?, ?)"
-_PUT_INSTRUMENT = _insert("instruments", ["account", *_INSTRUMENT.columns]).replace("INSERT", "INSERT OR REPLACE", 1)
+_PUT_INSTRUMENT = _insert("instruments", ["account", *INSTRUMENT.columns]).replace("INSERT", "INSERT OR REPLACE", 1)
 _INSERT_PLAIN = {kind: _insert(_PLAIN[kind][0], ["account", "seq", *_SHAPES[kind].columns]) for kind in _PLAIN}
 
 _WRITE_ORDER = (
@@ -127,6 +128,7 @@ class SqliteJournal:
         self._keeps_market = keeps_market
         self._writes = 0
         self._last_seq = 0
+        self._finer: dict[str, Factor] = {}
 
     @classmethod
     async def open(
@@ -154,11 +156,36 @@ class SqliteJournal:
         if records:
             await self._call(lambda connection: self._write(connection, records))
 
-    async def load(self) -> list[Record]:
+    async def load(self, instruments: Mapping[str, Instrument] | None = None) -> list[Record]:
         """In the order of their commit: all records, but of predictions and signals the last RECENT, of equity the
         last, and of the cursors the last of each symbol.
+
+        Ticks and lots are told by `instruments`, in which the orders of before may then be written on; without, each
+        record stands as it was written. Raises StorageError where they are no whole numbers of those.
         """
-        return await self._call(self._read)
+        eras, placed = await self._call(self._read)
+        if instruments is None:
+            return [record for _, record in placed]
+        told = carried(placed, eras, instruments)
+        self._finer = {}
+        for seq, record in placed:
+            if isinstance(record, IntentRecord) and symbol_of(record) in instruments:
+                by = eras.factor(record.order.symbol, seq, grid_of(instruments[record.order.symbol]))
+                if not by.is_one:
+                    self._finer[record.order.client_order_id] = by
+        return told
+
+    async def eras(self) -> Eras:
+        """In which ticks and lots its stretches count."""
+        return await self._call(lambda connection: eras_of(connection, self._account))
+
+    async def has_starts(self) -> bool:
+        """Whether it knows by what rules its records were made."""
+        return await self._call(lambda connection: has_starts(connection, self._account))
+
+    async def instruments(self) -> dict[str, Instrument]:
+        """The contract rules kept beside the ticks and lots, by symbol."""
+        return await self._call(lambda connection: instruments_of(connection, self._account))
 
     @property
     def last_seq(self) -> int:
@@ -183,7 +210,7 @@ class SqliteJournal:
 
     async def put_instruments(self, instruments: Sequence[Instrument]) -> None:
         """Keep the contract rules beside the ticks and lots, so that a reader can tell prices and quantities."""
-        rows = [(self._account, *_INSTRUMENT.encode(instrument)) for instrument in instruments]
+        rows = [(self._account, *INSTRUMENT.encode(instrument)) for instrument in instruments]
         await self._call(lambda connection: self._put(connection, _PUT_INSTRUMENT, rows))
 
     async def _call(self, function: Callable[[sqlite3.Connection], T]) -> T:
@@ -199,7 +226,7 @@ class SqliteJournal:
         return int(row[0]) if row else 0
 
     def _write(self, connection: sqlite3.Connection, records: Sequence[Record]) -> None:
-        batch = _batch(self._account, self._last_seq + 1, records)
+        batch = _batch(self._account, self._last_seq + 1, records, self._finer)
         if self._keeps_market:
             batch[_INSERT_TOLD] = batch[_PUT_CURSOR]
         last_seq = self._last_seq + len(records)
@@ -231,21 +258,24 @@ class SqliteJournal:
         if self._on_write:
             self._on_write(self._writes)
 
-    def _read(self, connection: sqlite3.Connection) -> list[Record]:
+    def _read(self, connection: sqlite3.Connection) -> tuple[Eras, list[tuple[int, Record]]]:
         connection.execute("BEGIN")  # one view of all tables
         try:
-            records = read_records(connection, self._account, recent=RECENT)
+            eras = eras_of(connection, self._account)
+            units = order_units(connection, self._account, eras)
+            return eras, read_records(connection, self._account, units, recent=RECENT)
         finally:
             connection.execute("ROLLBACK")
-        return [record for _, record in records]
 
 
-def _batch(account: str, first_seq: int, records: Sequence[Record]) -> dict[str, list[tuple[Any, ...]]]:
-    """Rows by statement."""
+def _batch(
+    account: str, first_seq: int, records: Sequence[Record], finer: Mapping[str, Factor]
+) -> dict[str, list[tuple[Any, ...]]]:
+    """Rows by statement. `finer` are orders that were written in a coarser grid, by client id."""
     batch: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
     for seq, record in enumerate(records, first_seq):
         if isinstance(record, IntentRecord | OrderUpdateRecord | FillRecord):
-            _add_order_rows(batch, account, seq, record)
+            _add_order_rows(batch, account, seq, record, finer.get(record.order.client_order_id, ONE))
         elif isinstance(record, CursorRecord | FirstPriceRecord):
             price = record.price if isinstance(record, FirstPriceRecord) else None
             batch[_PUT_CURSOR].append(
@@ -262,6 +292,7 @@ def _add_order_rows(
     account: str,
     seq: int,
     record: IntentRecord | OrderUpdateRecord | FillRecord,
+    finer: Factor,
 ) -> None:
     order = record.order
     now = _order_now(order)
@@ -272,7 +303,8 @@ def _add_order_rows(
     event = record.update if isinstance(record, OrderUpdateRecord) else record.fill
     if event.client_order_id != order.client_order_id or event.symbol != order.symbol:
         raise StorageError(f"an event of order {event.client_order_id} was given with order {order.client_order_id}")
-    batch[_UPDATE_ORDER].append((*now, account, *_order_fixed(order)))
+    written = order if finer.is_one else as_written(order, finer)
+    batch[_UPDATE_ORDER].append((*now, account, *_order_fixed(written)))
     if isinstance(event, OrderUpdate):
         told = (event.state, event.time_ms, event.venue_order_id, event.reason, event.kind)
         batch[_INSERT_EVENT].append((account, seq, order.client_order_id, *told, *now))
@@ -281,7 +313,12 @@ def _add_order_rows(
 
 
 def read_records(
-    connection: sqlite3.Connection, account: str, span: tuple[int, int] | None = None, *, recent: int | None = None
+    connection: sqlite3.Connection,
+    account: str,
+    units: OrderUnits,
+    span: tuple[int, int] | None = None,
+    *,
+    recent: int | None = None,
 ) -> list[tuple[int, Record]]:
     """Records with their places, in the order of their commit; `span` bounds the places, both ends included.
 
@@ -289,7 +326,7 @@ def read_records(
     gaps between the places. With `recent`, only so many of the newest predictions and signals are read, of equity the
     last, and of the cursors the newest.
     """
-    found = [*_read_orders(connection, account, span), *_read_plain(connection, account, span, recent)]
+    found = [*_read_orders(connection, account, units, span), *_read_plain(connection, account, span, recent)]
     found.sort(key=lambda item: item[0])
     return found
 
@@ -310,7 +347,7 @@ UNION SELECT client_order_id FROM fills WHERE account = ?1 AND seq BETWEEN ?2 AN
 
 
 def _read_orders(
-    connection: sqlite3.Connection, account: str, span: tuple[int, int] | None
+    connection: sqlite3.Connection, account: str, units: OrderUnits, span: tuple[int, int] | None
 ) -> list[tuple[int, Record]]:
     rows = (
         connection.execute(_ORDERS, (account,))
@@ -320,15 +357,18 @@ def _read_orders(
     orders = {order.client_order_id: order for order in map(_ORDER.decode, rows)}
     bounds = (account, *(span or _EVERYTHING), -1)
 
-    def order_after(client_order_id: str, now: Sequence[Any]) -> Order:
+    def order_after(seq: int, client_order_id: str, now: Sequence[Any]) -> Order:
         changes = dict(zip(_CHANGING, now, strict=True))
-        return replace(orders[client_order_id], **{**changes, "state": OrderState(changes["state"])})
+        order, by = orders[client_order_id], units.factor(orders[client_order_id], seq)
+        if not by.is_one:
+            order = rescaled_order(order, by)
+        return replace(order, **{**changes, "state": OrderState(changes["state"])})
 
     found: list[tuple[int, Record]] = []
     for seq, client_id, state, time_ms, venue_id, reason, kind, *now in connection.execute(
         _select("order_events", _EVENT_COLUMNS), bounds
     ):
-        order = order_after(client_id, now)
+        order = order_after(seq, client_id, now)
         if state is None:
             found.append((seq, IntentRecord(order)))
         else:
@@ -339,7 +379,7 @@ def _read_orders(
     width = len(_FILL.columns)
     for seq, *row in connection.execute(_select("fills", (*_FILL.columns, *_CHANGING)), bounds):
         fill = _FILL.decode(row[:width])
-        found.append((seq, FillRecord(fill, order_after(fill.client_order_id, row[width:]))))
+        found.append((seq, FillRecord(fill, order_after(seq, fill.client_order_id, row[width:]))))
     return found
 
 

@@ -9,14 +9,13 @@ from types import TracebackType
 from core.domain.errors import UnavailableError
 from core.domain.instrument import Instrument
 from core.domain.records import Record
+from core.domain.regrid import Eras
 from storage.database import Database, connect_read_only, storage_errors
 from storage.journal import read_records
-from storage.rows import RowShape, column_list
+from storage.units import eras_of, instruments_of, order_units
 
 PIECE = 4_096
 """How many places of the journal are in memory at once."""
-
-_INSTRUMENT = RowShape(Instrument)
 
 
 class JournalReader:
@@ -60,19 +59,24 @@ class JournalReader:
 
     def instruments(self) -> dict[str, Instrument]:
         """The contract rules kept of the account, by symbol."""
-        sql = f"SELECT {column_list(_INSTRUMENT.columns)} FROM instruments WHERE account = ?"  # noqa: S608
         with storage_errors(self._path):
-            found = [_INSTRUMENT.decode(row) for row in self._connection.execute(sql, (self.account,))]
-        return {instrument.symbol: instrument for instrument in found}
+            return instruments_of(self._connection, self.account)
+
+    def eras(self) -> Eras:
+        """In which ticks and lots its stretches count."""
+        with storage_errors(self._path):
+            return eras_of(self._connection, self.account)
 
     def records(self, first_seq: int, last_seq: int) -> Iterator[tuple[int, Record]]:
         """Records with their places, in the order of their commit, both ends included.
 
         A place without a record is that of a cursor that a later one of its kind and symbol replaced, in a journal that
-        does not keep its market.
+        does not keep its market. Ticks and lots are those that the record was written in.
         """
+        with storage_errors(self._path):
+            units = order_units(self._connection, self.account, eras_of(self._connection, self.account))
         for start in range(first_seq, last_seq + 1, PIECE):
             span = (start, min(start + PIECE - 1, last_seq))
             with storage_errors(self._path):
-                piece = read_records(self._connection, self.account, span)
+                piece = read_records(self._connection, self.account, units, span)
             yield from piece

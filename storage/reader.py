@@ -19,8 +19,10 @@ from core.domain.errors import StorageError, UnavailableError
 from core.domain.market import MINUTE_MS
 from core.domain.operator import LimitEffect, Verb
 from core.domain.orders import TERMINAL_STATES
+from core.domain.regrid import Grid
 from storage.database import check_header, check_version, connect_read_only, migrations, storage_errors
 from storage.statistics import ClosedTrade, daily_statistics
+from storage.units import Units
 
 Json = dict[str, Any]
 
@@ -99,28 +101,27 @@ class Reader:
     def positions(self) -> list[Json]:
         """Open positions by symbol, valued at the close of the last bar taken in, or at cost where none is stored."""
         rows = self._rows(
-            """SELECT p.*, i.tick_size, i.lot_size, i.contract_size,
+            """SELECT p.*,
                 (SELECT c.close FROM candles AS c JOIN cursors AS k
                     ON k.symbol = c.symbol AND k.open_time_ms = c.open_time_ms
                     WHERE c.symbol = p.symbol AND c.interval_ms = :interval_ms
                     AND k.account = :account AND k.kind = 'bar') AS mark,
                 (SELECT strategy FROM orders AS o WHERE o.account = :account AND o.trade_id = p.trade_id
                     AND o.role = 'entry' LIMIT 1) AS strategy
-            FROM positions AS p LEFT JOIN instruments AS i ON i.account = p.account AND i.symbol = p.symbol
-            WHERE p.account = :account AND p.lots <> 0 ORDER BY p.symbol""",
+            FROM positions AS p WHERE p.account = :account AND p.lots <> 0 ORDER BY p.symbol""",
             interval_ms=MINUTE_MS,
         )
-        return [self._position(row) for row in rows]
+        units = self._units()
+        return [self._position(row, units) for row in rows]
 
     def orders(self, open_only: bool = False) -> list[Json]:
         """Orders as they are now, oldest first. `price` is the limit, or the trigger of a stop or take-profit."""
-        which = f"AND o.state NOT IN {_TERMINAL}" if open_only else ""
+        which = f"AND state NOT IN {_TERMINAL}" if open_only else ""
         rows = self._rows(
-            "SELECT o.*, i.tick_size, i.lot_size, i.contract_size FROM orders AS o "  # noqa: S608
-            "LEFT JOIN instruments AS i ON i.account = o.account AND i.symbol = o.symbol "
-            f"WHERE o.account = :account {which} ORDER BY o.created_ms, o.client_order_id"
+            f"SELECT * FROM orders WHERE account = :account {which} ORDER BY created_ms, client_order_id"  # noqa: S608
         )
-        return [self._order(row) for row in rows]
+        units = self._units()
+        return [self._order(row, units) for row in rows]
 
     def trades(self, limit: int | None = None) -> list[Json]:
         """Closed round trips in the order of their exit; of many, the newest `limit`."""
@@ -238,17 +239,21 @@ class Reader:
             *(f"{what} {symbol}".rstrip() for symbol, what in sorted(asked.items())),
         ]
 
-    def _position(self, row: Json) -> Json:
-        qty = row["lots"] * self._lot(row)
+    def _position(self, row: Json, units: Units) -> Json:
+        qty = row["lots"] * self._grid(units.of(row["symbol"], row["seq"]), row["symbol"]).lot
         cost = Decimal(row["cost_usdt"])
         mark = None if row["mark"] is None else Decimal(repr(row["mark"]))
         value = cost if mark is None else qty * mark
         resting = self._rows(
-            "SELECT role, coalesce(trigger_ticks, price_ticks) AS ticks FROM orders WHERE account = :account "  # noqa: S608
-            f"AND trade_id = :trade_id AND role IN ('stop', 'target') AND state NOT IN {_TERMINAL} ORDER BY created_ms",
+            "SELECT client_order_id, role, coalesce(trigger_ticks, price_ticks) AS ticks FROM orders "  # noqa: S608
+            "WHERE account = :account AND trade_id = :trade_id AND role IN ('stop', 'target') "
+            f"AND state NOT IN {_TERMINAL} ORDER BY created_ms",
             trade_id=row["trade_id"],
         )
-        prices = {order["role"]: float(order["ticks"] * Decimal(row["tick_size"])) for order in resting}
+        prices = {}
+        for order in resting:
+            written, _ = units.of_order(row["symbol"], order["client_order_id"])
+            prices[order["role"]] = float(order["ticks"] * self._grid(written, row["symbol"]).tick)
         return {
             "trade_id": row["trade_id"],
             "symbol": row["symbol"],
@@ -265,15 +270,16 @@ class Reader:
             "strategy": row["strategy"] or "",
         }
 
-    def _order(self, row: Json) -> Json:
-        lot = self._lot(row)
+    def _order(self, row: Json, units: Units) -> Json:
+        symbol = row["symbol"]
+        written, now = (self._grid(found, symbol) for found in units.of_order(symbol, row["client_order_id"]))
         ticks = row["trigger_ticks"] if row["price_ticks"] is None else row["price_ticks"]
         kept = ("client_order_id", "symbol", "side", "type", "role", "state", "created_ms", "updated_ms", "trade_id")
         return {
             **{name: row[name] for name in kept},
-            "qty": float(row["qty_lots"] * lot),
-            "filled_qty": float(row["filled_lots"] * lot),
-            "price": None if ticks is None else float(ticks * Decimal(row["tick_size"])),
+            "qty": float(row["qty_lots"] * written.lot),
+            "filled_qty": float(row["filled_lots"] * now.lot),
+            "price": None if ticks is None else float(ticks * written.tick),
             "reduce_only": bool(row["reduce_only"]),
             "venue_order_id": row["venue_order_id"],
             "reason": row["reason"],
@@ -281,14 +287,17 @@ class Reader:
             "model_version": row["model_version"],
         }
 
-    def _lot(self, row: Json) -> Decimal:
-        """Base units of one lot."""
-        if row["lot_size"] is None:
+    def _grid(self, found: Grid | None, symbol: str) -> Grid:
+        if found is None:
             raise StorageError(
-                f"{self._path}: account {self.account} lacks the contract rules of {row['symbol']}; "
+                f"{self._path}: account {self.account} lacks the contract rules of {symbol}; "
                 "write them with: quarterdeck run"
             )
-        return Decimal(row["lot_size"]) * Decimal(row["contract_size"])
+        return found
+
+    def _units(self) -> Units:
+        with storage_errors(self._path):
+            return Units(self._connection, self.account)
 
     def _newest(self, table: str, limit: int | None) -> list[Json]:
         rows = self._rows(

@@ -238,7 +238,7 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
     def _notice_row(self, snapshot: Snapshot | None, view: View, progress: tuple[str, str] | None) -> Row:
         text, role = self._notice(snapshot, view, progress)
         mode = snapshot.status.mode if snapshot is not None else self.mode
-        badge: Row = (mode_badge(mode),) if mode == "live" else ()
+        badge: Row = (mode_badge(mode),) if mode in ("live", "testnet") else ()
         width = self.deck.size.width - sum(len(word) for word, _ in badge)
         return (*badge, (fit(f" {plain_text(text)}", width, ellipsis=self.glyphs.ellipsis), role))
 

@@ -38,8 +38,9 @@ _ANSI_ROLES = {
     "plain": "default", "dim": "dim", "strong": "bold", "up": "green", "down": "red", "warn": "yellow",
     "bad": "bold red", "good": "green", "accent": "cyan", "key": "bold cyan", "title": "bold", "cursor": "reverse",
     "match": "black on yellow", "demo": "black on cyan", "paper": "black on yellow",
-    "live": "bold reverse red on white", "badge_good": "black on green", "badge_warn": "black on yellow",
-    "badge_bad": "bold white on red", "badge_up": "black on green", "badge_down": "black on red",
+    "live": "bold reverse red on white", "testnet": "bold black on magenta",
+    "badge_good": "black on green", "badge_warn": "black on yellow", "badge_bad": "bold white on red",
+    "badge_up": "black on green", "badge_down": "black on red",
     "candle_up": "green", "candle_down": "red", "line": "dim", "rule": "dim", "focus": "cyan",
 }  # fmt: skip
 
@@ -76,6 +77,7 @@ def roles(theme: str) -> dict[str, Style]:
         "demo": f"bold {p['ink']} on {p['accent']}",
         "paper": f"bold {p['ink']} on {p['warn']}",
         "live": f"bold reverse {p['down']} on {p['ink']}",
+        "testnet": f"bold reverse {p['accent']} on {p['ink']}",
         "badge_good": f"bold {p['ink']} on {p['up']}",
         "badge_warn": f"bold {p['ink']} on {p['warn']}",
         "badge_bad": f"bold {p['ink']} on {p['down']}",

@@ -41,12 +41,13 @@ from core.domain.records import (
     TrainingRecord,
     WatchRecord,
 )
+from core.domain.regrid import carried
 from core.market.history import bar_at
 from core.market.replay import ReplayFeed, event_time_ms
 from core.ports import CandleStore
 from core.recovery import ResumePoint, newest_first_prices, replay_cursors, resume_point
 from core.session import history_bars
-from core.starts import Rules, Start
+from core.starts import Rules, Start, eras_of, is_same_account
 from core.trader import limits
 from core.trader.messages import Alarm, Journal, Timer, TraderEvent, VenueHealth, WalletAdjustment, Watch
 from core.trader.restore import restore, set_marks
@@ -108,14 +109,16 @@ async def verify(
     """
     replay = _Replay()
     ends = [start.seq for start in starts[1:]] + [journal.last_seq]
-    rules: Rules | None = None
+    rules, eras = None, eras_of(starts)
     for start, end in zip(starts, ends, strict=True):
         if start.seq >= end:
             continue
-        if start.rules != rules:
-            rules = start.rules
-            told = (record for _, record in journal.records(1, start.seq))
-            await replay.begin(build(rules), told, candles, opened_ms)
+        if rules is not None and is_same_account(start.rules, rules):
+            replay.adopt(start.rules)
+        elif start.rules != rules:
+            told = carried(journal.records(1, start.seq), eras, start.rules.instruments)
+            await replay.begin(build(start.rules), told, candles, opened_ms)
+        rules = start.rules
         await replay.open_market(candles, rules, opened_ms)
         await replay.follow(journal.records(start.seq + 1, end), start.seq + 1, end)
         if replay.difference is not None:
@@ -157,6 +160,11 @@ class _Replay:
         delay_ms = settings.engine.first_price_delay_ms
         for price in await newest_first_prices(candles, self._point, interval_ms, delay_ms):
             trader.handle(price)
+
+    def adopt(self, rules: Rules) -> None:
+        """The exchange took orders by other steps from here on."""
+        for instrument in rules.instruments.values():
+            self._trader.adopt(instrument)
 
     async def open_market(self, candles: CandleStore, rules: Rules, opened_ms: int) -> None:
         """The market behind what was taken in so far, in the order in which a start tells it."""

@@ -60,6 +60,8 @@ class RejectKind(StrEnum):
     WRONG_ENDPOINT = "wrong_endpoint"
     NO_PERMISSION = "no_permission"
     NOT_SUPPORTED = "not_supported"
+    FILTER = "filter"
+    PRECISION = "precision"
 
 
 class VenueRejectedError(QuarterdeckError):

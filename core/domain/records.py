@@ -151,6 +151,9 @@ class AdjustmentRecord:
     amount_usdt: Decimal = Decimal(0)
 
 
+COUNTED_IN_LOTS = frozenset({"position lots", "external position lots"})
+"""Of what an AdjustmentRecord tells in lots."""
+
 Record = (
     IntentRecord
     | CancelRecord

@@ -17,6 +17,7 @@ from core.exchange.account_stream import AccountStream
 from core.exchange.account_watch import AccountWatch
 from core.exchange.books import Books
 from core.exchange.close_net import NetCloser
+from core.exchange.contract_watch import ContractWatch
 from core.exchange.health import Health
 from core.exchange.incoming import Incoming
 from core.exchange.known_orders import is_exchange_made
@@ -59,6 +60,7 @@ class AccountDesk:
         self._is_taken_in = asyncio.Event()
         self._account = AccountWatch(venue, settings, self._holds)
         self.stream = AccountStream(venue.wire, self._on_up)
+        self.contracts = ContractWatch(venue.wire, settings, venue.adopt)
 
     @property
     def external_orders(self) -> tuple[ExternalOrder, ...]:
@@ -106,6 +108,7 @@ class AccountDesk:
             group.create_task(self._reconcile())
             group.create_task(self._look_after_stops())
             group.create_task(self._look_for_others())
+            group.create_task(self.contracts.run(trader, stepper))
 
     async def flatten_external(self, symbol: str) -> str:
         """Close the whole position of `symbol`, with what others hold of it, and cancel what they placed: only ever
@@ -128,6 +131,10 @@ class AccountDesk:
         self._resolver = Resolver(self._books, self._incoming)
         self._outside = Outside(self._books, self._incoming)
         self._books.on_nothing_to_reduce = self._incoming.on_others = self._outside.ask
+        self.contracts.tie(trader, stepper)
+        self.contracts.as_sent = self._venue.outbox.as_sent
+        self._venue.outbox.on_filter = self.contracts.refused
+        self._venue.outbox.is_shared = lambda symbol: symbol in self._outside.lots
         self._reconciler = Reconciler(self._books, self._incoming, self._resolver, self._outside)
         self._reconciler.restore(self._venue.records)
         self._outside.restore(self._venue.records)

@@ -25,6 +25,7 @@ class ApexOmni:
     switches = NO_SWITCHES
     window_param = ""
     order_test = ""
+    cuts_down = False
     lacks: tuple[str, ...] = (
         "ccxt signs Apex orders with the Omni key (seeds) and with the package apexomni, which is not installed here",
         "ccxt cannot place a market order on Apex without a worst price, which a market order here does not have",

@@ -25,6 +25,7 @@ class BinanceUsdm:
     }
     window_param = "recvWindow"
     order_test = "fapiPrivatePostOrderTest"
+    cuts_down = True
 
     def create(self, order: Order, instrument: Instrument, unified_symbol: str) -> OrderCall:
         params: Row = {"clientOrderId": order.client_order_id}

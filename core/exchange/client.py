@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+from core.domain.errors import SettingsError
 from core.exchange.keys import Keys
 from core.exchange.mends import mend_apex, mend_mexc
 from core.exchange.outcome import STATUS_NOTE
@@ -72,6 +73,8 @@ def build_client(settings: ExchangeSettings, keys: Keys | None, now_ms: Callable
         mend_mexc(client)
     if settings.id == "apex":
         mend_apex(client)
+    if settings.testnet:
+        _use_test_hosts(client)
     if settings.base_url:
         move(client, settings.base_url)
     return client
@@ -134,6 +137,17 @@ def _moved(urls: Any, base_url: str) -> Any:
     if old.scheme in ("ws", "wss"):
         scheme = "wss" if new.scheme == "https" else "ws"
     return urlunsplit((scheme, new.netloc, old.path, old.query, old.fragment))
+
+
+def _use_test_hosts(client: Any) -> None:
+    """Raises SettingsError where ccxt knows none."""
+    if client.urls.get("demo"):
+        # Binance gave its testnet for futures up for this, and ccxt refuses to sign requests to the old one.
+        client.enable_demo_trading(True)
+    elif client.urls.get("test"):
+        client.set_sandbox_mode(True)
+    else:
+        raise SettingsError(f"exchange.testnet: {client.id} has no test hosts; set it to false")
 
 
 def _know_futures_errors(client: Any) -> None:

@@ -87,13 +87,15 @@ class NetCloser:
         return net_lots, problem
 
     async def _send(self, net_lots: int, n: int) -> None:
-        lots = min(abs(net_lots), self._instrument.max_lots)
+        instrument = self._venue.instruments[self._symbol]
+        whole = instrument.lots_up if self._venue.wire.dialect.cuts_down else instrument.lots_down
+        lots = min(whole(abs(net_lots)), instrument.max_lots)
         text = f"{self._symbol}|{self._venue.wire.clock.now_ms()}|{n}"
         params: Row = {
             "reduceOnly": True,
             "clientOrderId": "qx" + hashlib.blake2b(text.encode(), digest_size=12).hexdigest(),
         }
-        amount = f"{self._instrument.lot_size * lots:f}"
+        amount = f"{instrument.lot_size * lots:f}"
         side = "sell" if net_lots > 0 else "buy"
         log.warning("%s: %s %s at market, whoever holds it: the operator asked for it", self._symbol, side, amount)
         await self._venue.wire.send(

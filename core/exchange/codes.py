@@ -19,20 +19,21 @@ MEXC_KINDS = {
     1000: RejectKind.NO_PERMISSION,
     1001: RejectKind.OTHER,
     1002: RejectKind.OTHER,
-    2003: RejectKind.OTHER,
+    2003: RejectKind.FILTER,
     2004: RejectKind.OTHER,
     2005: RejectKind.NO_MARGIN,
-    2007: RejectKind.OTHER,
+    2007: RejectKind.FILTER,
     2008: RejectKind.REDUCE_ONLY,
     2009: RejectKind.REDUCE_ONLY,
-    2011: RejectKind.OTHER,
-    2015: RejectKind.OTHER,
+    2011: RejectKind.FILTER,
+    2015: RejectKind.PRECISION,
     2040: RejectKind.NOT_FOUND,
     2041: RejectKind.NOT_FOUND,
     5002: RejectKind.NOT_FOUND,
     6001: RejectKind.NO_PERMISSION,
 }
-"""Definite refusals. 2008 is more to close than is open, 2009 nothing open; 2041 an order that has ended."""
+"""Definite refusals. 2008 is more to close than is open, 2009 nothing open; 2041 an order that has
+ended; 2015 a price or an amount too precise, 2003, 2007 and 2011 one out of range."""
 
 MEXC_STALE = frozenset({513})
 MEXC_BUSY = frozenset({501, 510, 604, 801, 2037})

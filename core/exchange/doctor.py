@@ -16,7 +16,7 @@ from core.exchange.client import build_client
 from core.exchange.contract_status import status_problem
 from core.exchange.contracts import load_instruments
 from core.exchange.health import Health
-from core.exchange.keys import Keys
+from core.exchange.keys import Keys, keys_mend
 from core.exchange.requests import Requests
 from core.exchange.trading_right import MEND, ask_trading_right
 from core.exchange.wire import Dialect, Wire
@@ -70,7 +70,7 @@ async def _checks(wire: Requests, settings: Settings, keys: Keys | None, symbols
         return checks
     contracts, traded = await _contracts(wire, symbols)
     checks += contracts
-    account = await _account(wire, keys, is_live=settings.mode == "live")
+    account = await _account(wire, keys, is_live=settings.mode == "live", testnet=settings.exchange.testnet)
     checks += account
     readable = keys is not None and not any(check.stops for check in account)
     if readable:
@@ -92,7 +92,8 @@ async def _trading(wire: Wire, instrument: Instrument) -> _Check:
 
 
 async def _reach(wire: Requests, settings: Settings) -> list[_Check]:
-    where = settings.exchange.base_url or f"the address of {wire.dialect.id}"
+    hosts = "TESTNET, the test hosts" if settings.exchange.testnet else "the address"
+    where = settings.exchange.base_url or f"{hosts} of {wire.dialect.id}"
     try:
         offset = await wire.time.measure()
     except QuarterdeckError as error:
@@ -122,12 +123,11 @@ async def _contracts(wire: Requests, symbols: Sequence[str]) -> tuple[list[_Chec
     return checks, traded
 
 
-async def _account(wire: Wire, keys: Keys | None, *, is_live: bool) -> list[_Check]:
+async def _account(wire: Wire, keys: Keys | None, *, is_live: bool, testnet: bool) -> list[_Check]:
     if keys is None and not is_live:
         return [_Check(Finding("API key", True, "none; paper needs none, live does"), _Stops.LIVE)]
     if keys is None:
-        mend = "set QUARTERDECK_API_KEY and QUARTERDECK_API_SECRET, or write keys.toml in the home with mode 0600"
-        return [_wrong("API key", "none", mend, _Stops.LIVE)]
+        return [_wrong("API key", "none", keys_mend(testnet=testnet), _Stops.LIVE)]
     found = _says("API key", f"present, tag {keys.tag}")
     try:
         balance = await wire.read("fetch_balance")

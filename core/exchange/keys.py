@@ -20,6 +20,13 @@ _ENVIRONMENT = {
     "passphrase": ("QUARTERDECK_API_PASSPHRASE", "QUARTERDECK_PASSPHRASE"),
     "seeds": ("QUARTERDECK_API_SEEDS",),
 }
+_TESTNET_ENVIRONMENT = {
+    "api_key": ("QUARTERDECK_TESTNET_API_KEY",),
+    "secret": ("QUARTERDECK_TESTNET_API_SECRET",),
+    "passphrase": ("QUARTERDECK_TESTNET_API_PASSPHRASE",),
+    "seeds": ("QUARTERDECK_TESTNET_API_SEEDS",),
+}
+TESTNET_SECTION = "testnet"
 _SHORTEST = 8
 
 
@@ -49,15 +56,17 @@ class Keys:
         return f"Keys(...{self.tag})"
 
 
-def load_keys(environment: Mapping[str, str], path: Path | None) -> Keys | None:
+def load_keys(environment: Mapping[str, str], path: Path | None, *, testnet: bool = False) -> Keys | None:
     """Keys from QUARTERDECK_API_KEY, _API_SECRET, _API_PASSPHRASE and _API_SEEDS, else from a TOML file with
     `api_key`, `secret`, `passphrase` and `seeds`: the one that QUARTERDECK_KEYS_FILE names, else `path`.
 
-    None where neither is there. Raises BadInputError naming the place and the mend.
+    With `testnet` those of the test account, and never the others: QUARTERDECK_TESTNET_API_KEY and so on, else the
+    section [testnet] of the file. None where neither is there. Raises BadInputError naming the place and the mend.
     """
-    found = {part: value for part, names in _ENVIRONMENT.items() if (value := _first(environment, names))}
+    named_in = _TESTNET_ENVIRONMENT if testnet else _ENVIRONMENT
+    found = {part: value for part, names in named_in.items() if (value := _first(environment, names))}
     if found:
-        return _checked(found, "environment", {part: names[0] for part, names in _ENVIRONMENT.items()})
+        return _checked(found, "environment", {part: names[0] for part, names in named_in.items()})
     named = environment.get("QUARTERDECK_KEYS_FILE", "")
     if named:
         path = Path(named).expanduser()
@@ -65,14 +74,25 @@ def load_keys(environment: Mapping[str, str], path: Path | None) -> Keys | None:
             raise BadInputError(f"QUARTERDECK_KEYS_FILE: {path}: no such file; correct the path or unset the variable")
     if path is None or not path.exists():
         return None
-    return _checked(_read(path), str(path), {part: part for part in _ENVIRONMENT})
+    parts = _read(path, testnet)
+    if testnet and not parts:
+        return None
+    return _checked(parts, f"{path}: [{TESTNET_SECTION}]" if testnet else str(path), {part: part for part in named_in})
+
+
+def keys_mend(*, testnet: bool) -> str:
+    """Where an operator puts the keys."""
+    if testnet:
+        names = f"{_TESTNET_ENVIRONMENT['api_key'][0]} and {_TESTNET_ENVIRONMENT['secret'][0]}"
+        return f"set {names}, or write them under [{TESTNET_SECTION}] in keys.toml in the home with mode 0600"
+    return "set QUARTERDECK_API_KEY and QUARTERDECK_API_SECRET, or write keys.toml in the home with mode 0600"
 
 
 def _first(environment: Mapping[str, str], names: tuple[str, ...]) -> str:
     return next((environment[name].strip() for name in names if environment.get(name, "").strip()), "")
 
 
-def _read(path: Path) -> dict[str, str]:
+def _read(path: Path, testnet: bool) -> dict[str, str]:
     try:
         with path.open("rb") as file:
             # The file that is open is the one that is judged: its name may be given to another meanwhile.
@@ -86,12 +106,16 @@ def _read(path: Path) -> dict[str, str]:
         # Its text may quote the line, and with it a key.
         place = f" at line {error.lineno}" if getattr(error, "lineno", None) else ""
         raise BadInputError(f'{path}: is not valid TOML{place}; a line is: api_key = "..."') from None
-    for part, value in table.items():
-        if part not in _ENVIRONMENT:
-            raise BadInputError(f"{path}: {part}: unknown key; known keys: {', '.join(_ENVIRONMENT)}")
-        if not isinstance(value, str):
-            raise BadInputError(f"{path}: {part}: must be text in quotes")
-    return {part: value.strip() for part, value in table.items() if value.strip()}
+    of_testnet = table.pop(TESTNET_SECTION, {})
+    if not isinstance(of_testnet, dict):
+        raise BadInputError(f"{path}: {TESTNET_SECTION}: is a section of its own, begun by [{TESTNET_SECTION}]")
+    for section, keys in (("", table), (f"[{TESTNET_SECTION}] ", of_testnet)):
+        for part, value in keys.items():
+            if part not in _ENVIRONMENT:
+                raise BadInputError(f"{path}: {section}{part}: unknown key; known keys: {', '.join(_ENVIRONMENT)}")
+            if not isinstance(value, str):
+                raise BadInputError(f"{path}: {section}{part}: must be text in quotes")
+    return {part: value.strip() for part, value in (of_testnet if testnet else table).items() if value.strip()}
 
 
 def _check_owner(path: Path, status: os.stat_result) -> None:

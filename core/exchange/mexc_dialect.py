@@ -30,6 +30,7 @@ class MexcSwap:
     switches = NO_SWITCHES
     window_param = ""
     order_test = ""
+    cuts_down = False
     lacks: tuple[str, ...] = (
         "MEXC keeps no id of ours with a stop or take-profit order, and ccxt cannot ask for a single one",
         "a stop or take-profit order on MEXC ends by itself after 7 days",

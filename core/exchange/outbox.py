@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from core.domain.errors import RejectKind, VenueBusyError, VenueRejectedError, VenueUnknownError
 from core.domain.instrument import Instrument
 from core.domain.orders import Order, OrderRole, OrderType
+from core.exchange.rounding import as_sent
 from core.exchange.wire import Row, Wire
 from core.settings import ExchangeSettings
 
@@ -43,6 +44,14 @@ _PROTECTIVE = frozenset({OrderRole.STOP, OrderRole.EXIT, OrderRole.LIQUIDATION})
 
 def is_protective(order: Order) -> bool:
     return order.role in _PROTECTIVE
+
+
+_OF_RULES = frozenset({RejectKind.FILTER, RejectKind.PRECISION})
+
+
+async def _give_up(order: Order, sent: Order, error: VenueRejectedError) -> bool:
+    """Nobody reads the contract's rules again."""
+    return False
 
 
 class Answers(Protocol):
@@ -83,7 +92,11 @@ class _Job:
 
 
 class Outbox:
-    """`place` and `cancel` only queue; `run` sends."""
+    """`place` and `cancel` only queue; `run` sends.
+
+    `on_filter` is told of an order, of it as it was sent, and of its refusal by the contract's rules; True where it can
+    be sent in another form now. `is_shared` is whether others hold a part of a symbol's position.
+    """
 
     def __init__(self, wire: Wire, instruments: Mapping[str, Instrument], settings: ExchangeSettings) -> None:
         self._wire = wire
@@ -96,6 +109,8 @@ class Outbox:
         self._dead_ms: OrderedDict[str, int] = OrderedDict()
         self._stale_until_ms = 0
         self._uncertain: OrderedDict[str, int] = OrderedDict()
+        self.on_filter: Callable[[Order, Order, VenueRejectedError], Awaitable[bool]] = _give_up
+        self.is_shared: Callable[[str], bool] = lambda symbol: False
         self.version = 0
 
     def place(self, order: Order) -> None:
@@ -199,7 +214,11 @@ class Outbox:
         if order.role is OrderRole.ENTRY and self._wire.clock.now_ms() - job.queued_ms > ENTRY_MAX_AGE_MS:
             late = VenueRejectedError("not sent: it came too late to be sent")
             return answers.refused(order, late, may_rest=may_rest)
-        call = self._wire.dialect.create(order, self._instruments[order.symbol], self._wire.unified(order.symbol))
+        try:
+            sent = self.as_sent(order)
+        except VenueRejectedError as error:
+            return answers.refused(order, error, may_rest=may_rest)
+        call = self._wire.dialect.create(sent, self._instruments[order.symbol], self._wire.unified(order.symbol))
         window_ms = self._window_ms(order, self._wire.clock.now_ms())
         params = dict(call.params)
         if window_ms != self._longest_window_ms:
@@ -217,6 +236,9 @@ class Outbox:
                 timeout_ms=self._timeout_ms(order),
             )
         except VenueRejectedError as error:
+            if error.kind in _OF_RULES and await self.on_filter(order, sent, error):
+                self._again(job, self._wire.clock.now_ms())
+                return None
             return answers.refused(order, error, may_rest=may_rest or error.kind is RejectKind.DUPLICATE_ID)
         except VenueBusyError as error:
             return self._put_off(job, error, answers, may_rest=may_rest)
@@ -226,6 +248,11 @@ class Outbox:
             return answers.unknown(order, error)
         self._note_try(order, None, window_ms)
         return answers.placed(order, row)
+
+    def as_sent(self, order: Order) -> Order:
+        """The order in the form in which it goes out now. Raises VenueRejectedError where it is too small to."""
+        is_cut_down = self._wire.dialect.cuts_down and not self.is_shared(order.symbol)
+        return as_sent(order, self._instruments[order.symbol], is_cut_down=is_cut_down)
 
     def _window_ms(self, order: Order, sent_ms: int) -> int:
         """Short for what only reduces, but where it did not get through for a while: it may be that it travels long."""

@@ -253,7 +253,9 @@ class Outside:
             return None
         self._lots[symbol] = lots
         self._tell(symbol)
-        log.warning("%s: others hold %d lots on this account, %d before", symbol, lots, before)
+        instrument = self._venue.instruments[symbol]
+        had, have = instrument.qty(before), instrument.qty(lots)
+        log.warning("%s: others hold %s %s on this account, %s before", symbol, have, instrument.base, had)
         now_ms = self._clock.now_ms()
         return AdjustmentRecord(f"external-{symbol}-{now_ms}", now_ms, symbol, EXTERNAL_LOTS, str(before), str(lots))
 

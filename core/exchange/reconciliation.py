@@ -243,7 +243,9 @@ class Reconciler:
             ours, theirs = str(gap.ours_lots), str(gap.net_lots - gap.others_lots)
             what = f"{LOTS}-{gap.symbol}-{now_ms}"
             adjustments.append(AdjustmentRecord(what, now_ms, gap.symbol, LOTS, ours, theirs))
-            log.error("%s: %s lots in the books, %s at the exchange", gap.symbol, ours, theirs)
+            instrument = self._venue.instruments[gap.symbol]
+            books, exchange = instrument.qty(gap.ours_lots), instrument.qty(gap.net_lots - gap.others_lots)
+            log.error("%s: %s %s in the books, %s at the exchange", gap.symbol, books, instrument.base, exchange)
         await self._books.record(adjustments)
         for gap in found.gaps:
             await self._outside.concede(gap, f"{gap.symbol}-{found.newest_fill_ms}-{gap.ours_lots}-{gap.net_lots}")

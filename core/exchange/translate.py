@@ -165,13 +165,21 @@ def protects(row: Row, order: Order, instrument: Instrument, lots: int) -> str:
     if row.get("side") != order.side.value:
         return f"it is a {row.get('side')}"
     trigger = row.get("triggerPrice") or row.get("stopPrice") or row.get("stopLossPrice") or row.get("takeProfitPrice")
-    if trigger is None or ticks_of(trigger, instrument) != order.trigger_ticks:
+    if trigger is None or ticks_of(trigger, instrument) not in _triggers(order, instrument):
         return f"its trigger is {trigger}"
     if row.get("reduceOnly") is False:
         return "it is not reduce-only"
-    if row.get("amount") is not None and lots_of(row["amount"], instrument) < min(lots, order.qty_lots):
+    # What is less than a step cannot be ordered everywhere.
+    needed = instrument.lots_down(min(lots, order.qty_lots))
+    if row.get("amount") is not None and lots_of(row["amount"], instrument) < needed:
         return f"it is for {row['amount']}"
     return ""
+
+
+def _triggers(order: Order, instrument: Instrument) -> tuple[int | None, ...]:
+    """As it was ordered, and as it goes out where the contract's steps have grown since."""
+    ticks = order.trigger_ticks
+    return (ticks,) if ticks is None else (ticks, instrument.safe_ticks(ticks, -order.side.sign))
 
 
 def update(order: Order, seen: Seen, state: OrderState, time_ms: int) -> OrderUpdate:

@@ -40,6 +40,10 @@ class ExchangeVenue:
         self.outbox = Outbox(wire, self.instruments, settings)
         self.records: Sequence[Record] = ()
 
+    def adopt(self, instrument: Instrument) -> None:
+        """Send by these rules of a contract from now on."""
+        self.instruments[instrument.symbol] = instrument
+
     async def place(self, order: Order, now_ms: int) -> Sequence[VenueEvent]:
         self.known.learn(order)
         self.outbox.place(order)

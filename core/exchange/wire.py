@@ -66,6 +66,11 @@ class Dialect(Protocol):
         """ccxt's raw method that examines an order and does not place it; empty where there is none."""
         ...
 
+    @property
+    def cuts_down(self) -> bool:
+        """Whether a reduce-only order that is larger than the position is taken, and executed for the position."""
+        ...
+
     def create(self, order: Order, instrument: Instrument, unified_symbol: str) -> OrderCall: ...
 
     def is_conditional(self, order: Order) -> bool:

@@ -97,8 +97,10 @@ def entry_size(
     )
     notional = min(wanted, caps.max_order_notional_usdt, room_leverage, room_exposure)
     instrument = s.instrument
-    lots = min(sizing.lots_for_notional(notional, s.mark, s.lot_qty), instrument.max_lots)
-    if lots < instrument.min_lots or lots * s.lot_qty * s.mark < float(instrument.min_notional_usdt):
+    step_qty = float(instrument.qty_step)
+    steps = min(sizing.lots_for_notional(notional, s.mark, step_qty), instrument.max_lots // instrument.lot_step)
+    lots = steps * instrument.lot_step
+    if lots < instrument.min_lots or steps * step_qty * s.mark < float(instrument.min_notional_usdt):
         cause = "limits leave less than the smallest order" if notional < wanted else "size is below the smallest order"
         return Size(0, cause, events)
     return Size(lots, f"edge above cost{_cut_by(notional, wanted, caps, room_leverage, room_exposure)}", events)

@@ -41,8 +41,9 @@ class Protection:
         """Stop and target from the first fill, both for the whole order: reduce-only caps them at the position."""
         assert s.trade is not None
         sign = order.side.sign
-        stop = sizing.stop_ticks(fill.price_ticks, sign, self.strategy.stop_pct)
-        target = sizing.target_ticks(fill.price_ticks, sign, self.strategy.target_pct)
+        step = s.instrument.tick_step
+        stop = sizing.stop_ticks(fill.price_ticks / step, sign, self.strategy.stop_pct) * step
+        target = sizing.target_ticks(fill.price_ticks / step, sign, self.strategy.target_pct) * step
         lots = abs(s.lots) + order.remaining_lots
         return [
             *self._place_stop(s.trade, lots, stop, fill.time_ms),
@@ -117,6 +118,8 @@ class Protection:
         ticks = trade.stop_ticks or sizing.stop_ticks(
             s.instrument.ticks_nearest(s.entry_price), sign, self.strategy.stop_pct
         )
+        # It may lie between two prices of today's rules: the one that leaves sooner is the safe one.
+        ticks = s.instrument.safe_ticks(ticks, sign)
         if sign * (s.mark - ticks * s.tick) <= 0:
             return self._leave(s, trade, ExitReason.STOP, now_ms)
         if trade.lost_stops >= MAX_LOST_STOPS:

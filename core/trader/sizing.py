@@ -15,11 +15,11 @@ def lots_for_notional(notional_usdt: float, price: float, lot_qty: float) -> int
     return math.floor(notional_usdt / (price * lot_qty) + 1e-9)
 
 
-def stop_ticks(entry_ticks: int, side_sign: int, stop_pct: float) -> int:
+def stop_ticks(entry_ticks: float, side_sign: int, stop_pct: float) -> int:
     """The stop's trigger for an entry at `entry_ticks`, to the nearest tick."""
     return math.floor(entry_ticks * (1.0 - side_sign * stop_pct / 100.0) + 0.5)
 
 
-def target_ticks(entry_ticks: int, side_sign: int, target_pct: float) -> int:
+def target_ticks(entry_ticks: float, side_sign: int, target_pct: float) -> int:
     """The target's trigger for an entry at `entry_ticks`, to the nearest tick."""
     return math.floor(entry_ticks * (1.0 + side_sign * target_pct / 100.0) + 0.5)

@@ -39,6 +39,7 @@ from core.domain.records import (
     SignalRecord,
     TradeRecord,
 )
+from core.domain.regrid import grid_of
 from core.domain.trading import (
     EXACT,
     EquitySample,
@@ -100,6 +101,12 @@ class Trader:
         costs = self.settings.costs
         self.strategy = self.protection.strategy = strategy
         self.threshold_bps = strategy.threshold_bps(round_trip_cost_bps(float(costs.taker_fee_bps), costs.slippage_bps))
+
+    def adopt(self, instrument: Instrument) -> None:
+        """New orders follow these rules of a contract from now on. It is counted as before."""
+        s = self.state.symbols[instrument.symbol]
+        assert grid_of(instrument) == grid_of(s.instrument)
+        s.instrument = instrument
 
     def handle(self, event: TraderEvent) -> list[Command]:
         """Raises KeyError for a symbol that the trader was not given."""
@@ -202,7 +209,8 @@ class Trader:
             self.account,
             s,
             Side.BUY if direction > 0 else Side.SELL,
-            held + lots,
+            # What is held need be no multiple of what orders are: the new side is never more than sized.
+            s.instrument.lots_down(held + lots),
             decision_ms=prediction.bar_close_ms,
             now_ms=now_ms,
             strategy=self.strategy.name,

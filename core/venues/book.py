@@ -9,7 +9,7 @@ from core.domain.instrument import Instrument
 from core.domain.market import Bar
 from core.domain.orders import Fill, Order, OrderType
 from core.trader.cost_basis import release
-from core.trader.fills import liquidation_price
+from core.trader.fills import adverse_ticks, liquidation_price, participation_cap_lots
 
 ZERO = Decimal(0)
 TRIGGERED = (OrderType.STOP_MARKET, OrderType.TAKE_PROFIT_MARKET)
@@ -49,7 +49,7 @@ class Book:
 
     instrument: Instrument
     leverage: int
-    tick_size: float = 0.0
+    price_step: float = 0.0
     lot_qty: float = 0.0
     lots: int = 0
     cost_usdt: Decimal = ZERO
@@ -63,8 +63,21 @@ class Book:
     spent: list[tuple[int, int]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.tick_size = float(self.instrument.tick_size)
-        self.lot_qty = float(self.instrument.qty(1))
+        self.adopt(self.instrument)
+
+    def adopt(self, instrument: Instrument) -> None:
+        self.instrument = instrument
+        self.price_step = float(instrument.price_step)
+        self.lot_qty = float(instrument.qty(1))
+
+    def adverse_ticks(self, price: float, sign: int) -> int:
+        """`price` in ticks of a price that an order may have, rounded against the order."""
+        return adverse_ticks(price, self.price_step, sign) * self.instrument.tick_step
+
+    def cap_lots(self, volume: float, max_participation_pct: float) -> int:
+        """Most lots that may trade against `volume` base units, a multiple of what an order may be."""
+        step = self.instrument.lot_step
+        return participation_cap_lots(volume, float(self.instrument.qty_step), max_participation_pct) * step
 
     def see_bar(self, bar: Bar) -> None:
         """A bar's close is the newest price unless a first price or quote of the same time or later is known."""

@@ -30,7 +30,12 @@ def _refuse(order: Order, why: str, kind: RejectKind = RejectKind.OTHER) -> Venu
 
 def _check_size(order: Order, book: Book) -> None:
     instrument = book.instrument
-    if order.qty_lots < instrument.min_lots:
+    if order.qty_lots % instrument.lot_step:
+        # What an earlier rule of the contract left is closed whole: with an order cut down to it.
+        if not order.reduce_only:
+            why = f"{order.qty_lots} lots are no multiple of {instrument.lot_step}"
+            raise _refuse(order, why, RejectKind.PRECISION)
+    elif order.qty_lots < instrument.min_lots:
         raise _refuse(order, f"{order.qty_lots} lots are below the minimum of {instrument.min_lots}")
     if order.qty_lots > instrument.max_lots:
         raise _refuse(order, f"{order.qty_lots} lots are above the maximum of {instrument.max_lots}")

@@ -11,7 +11,6 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 from core.domain.orders import Order, OrderType
-from core.trader.fills import adverse_ticks
 from core.venues.book import TRIGGERED, ZERO, Book
 
 
@@ -23,7 +22,7 @@ def reference_ticks(order: Order, book: Book) -> int | None:
         return order.trigger_ticks
     sign = order.side.sign
     price = book.ask if sign > 0 else book.bid
-    return adverse_ticks(price, book.tick_size, sign) if price else None
+    return book.adverse_ticks(price, sign) if price else None
 
 
 def opening_usdt(order: Order, book: Book) -> Decimal:

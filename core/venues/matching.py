@@ -12,7 +12,6 @@ from core.domain.market import Bar
 from core.domain.orders import OrderType
 from core.trader.costs import slippage_bps, slipped_price
 from core.trader.fills import (
-    adverse_ticks,
     limit_is_marketable,
     limit_trades_through,
     participation_share,
@@ -107,4 +106,4 @@ def taking_ticks(
 ) -> int:
     """`price` slipped by the share of `volume` that `lots` take, in ticks rounded against the order."""
     slip = slippage_bps(base_bps, impact_bps, participation_share(lots, book.lot_qty, volume))
-    return adverse_ticks(slipped_price(price, sign, slip), book.tick_size, sign)
+    return book.adverse_ticks(slipped_price(price, sign, slip), sign)

@@ -29,7 +29,7 @@ from core.domain.quick import quick
 from core.domain.trading import FundingPayment
 from core.ports import VenueEvent
 from core.trader.cost_basis import USDT_QUANTUM
-from core.trader.fills import participation_cap_lots, worse_price
+from core.trader.fills import worse_price
 from core.venues.answers import LIQUIDATION_PREFIX, accepted, liquidation_order, update_of
 from core.venues.book import Book, rest
 from core.venues.filters import check_order
@@ -98,6 +98,11 @@ class SimulatedVenue:
         self._fills: dict[str, list[Fill]] = {}
         self._paid: set[str] = set()
         self._wallet_usdt = self._initial_balance_usdt
+
+    def adopt(self, instrument: Instrument) -> None:
+        """Take new orders by these rules of a contract from now on. It is counted as before."""
+        self._instruments[instrument.symbol] = instrument
+        self._books[instrument.symbol].adopt(instrument)
 
     def submit(self, order: Order, now_ms: int) -> list[VenueEvent]:
         """Take an order. A known client id answers that order's present state and never makes a second order.
@@ -191,7 +196,7 @@ class SimulatedVenue:
             first_bid=bar.open,
             first_ask=bar.open,
             volume=bar.volume,
-            cap_lots=participation_cap_lots(bar.volume, book.lot_qty, self._max_participation_pct),
+            cap_lots=book.cap_lots(bar.volume, self._max_participation_pct),
         )
         held = book.lots != 0 and book.changed_ms <= bar.open_time_ms + self._first_price_delay_ms
         return self._match(book, hits, seen, held)
@@ -207,7 +212,7 @@ class SimulatedVenue:
         volume, cap_lots = 0.0, _UNCAPPED
         if book.last_bar is not None:
             volume = book.last_bar.volume
-            cap_lots = participation_cap_lots(volume, book.lot_qty, self._max_participation_pct)
+            cap_lots = book.cap_lots(volume, self._max_participation_pct)
             cap_lots = max(0, cap_lots - sum(lots for _, lots in book.spent))
         return self._match(book, hits, _Seen(time_ms, bid, ask, bid, ask, volume, cap_lots), True)
 
@@ -253,7 +258,7 @@ class SimulatedVenue:
                 return 0
         lots = min(wanted, max(0, cap_lots))
         if hit.stage == STOPS:
-            lots = wanted if seen.volume <= 0.0 else max(1, lots)
+            lots = wanted if seen.volume <= 0.0 else min(wanted, max(book.instrument.lot_step, lots))
         if not lots:
             return 0
         instrument = book.instrument

@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import pytest
 
-from core.arming import check_arming, check_mode
+from core.arming import account_of, check_arming, check_mode, labelled
 from core.domain.errors import BadInputError, ConfirmationError, QuarterdeckError, RefusedError
-from core.settings import LiveSettings, Mode, Settings
+from core.settings import ExchangeSettings, LiveSettings, Mode, Settings
 
 LIVE = Settings(mode="live")
+TEST = Settings(mode="live", exchange=ExchangeSettings(testnet=True))
 
 
 def arm(
@@ -79,3 +80,41 @@ def test_live_in_the_settings_does_not_keep_other_modes_from_starting() -> None:
     check_mode(LIVE, "paper")
     with pytest.raises(RefusedError, match='mode = "live" there'):
         check_mode(Settings(), "live")
+
+
+def test_test_money_needs_neither_paper_hours_nor_a_typed_tag() -> None:
+    arm(TEST, typed="", hours=0.0)
+    arm(TEST, hours=0.0)
+
+
+@pytest.mark.parametrize(
+    ("settings", "mode", "keys_tag", "typed", "kind", "said"),
+    [
+        (TEST, "live", "", "", RefusedError, "QUARTERDECK_TESTNET_API_KEY and _SECRET, or [testnet] in keys.toml"),
+        (TEST, "live", "k3Y9", "none", ConfirmationError, "this is not the account"),
+        (TEST, "paper", "", "", RefusedError, "paper goes by the exchange's real prices: set exchange.testnet = false"),
+        (
+            Settings(exchange=ExchangeSettings(testnet=True)),
+            "live",
+            "k3Y9",
+            "",
+            RefusedError,
+            'live is not armed: the settings say mode = "demo"',
+        ),
+    ],
+)
+def test_what_a_testnet_start_lacks_is_one_line_with_its_mend(
+    settings: Settings, mode: Mode, keys_tag: str, typed: str, kind: type[QuarterdeckError], said: str
+) -> None:
+    with pytest.raises(kind) as caught:
+        arm(settings, mode, keys_tag, typed, 0.0)
+    assert type(caught.value) is kind
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_test_hosts_have_an_account_of_their_own_that_is_told_by_name() -> None:
+    assert [account_of(LIVE, mode) for mode in ("demo", "paper", "live")] == ["demo", "paper", "live"]
+    assert [account_of(TEST, mode) for mode in ("demo", "live")] == ["demo", "testnet"]
+    assert labelled("live", "entries paused") == "entries paused"
+    assert labelled("testnet", "entries paused") == "TESTNET: entries paused"

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from core.account import Opening
+from core.arming import account_of
 from core.backtest.verify import Verification, verify
 from core.clock import ExchangeClock
 from core.domain.market import MINUTE_MS, Bar
@@ -45,7 +46,7 @@ THIN_MINUTES = range(296, 312)
 HISTORY_BARS = 30
 
 
-def day_settings(base_url: str, mode: str = "live") -> Settings:
+def day_settings(base_url: str, mode: str = "live", **exchange: Any) -> Settings:
     return parse_settings(
         {
             "mode": mode,
@@ -55,8 +56,8 @@ def day_settings(base_url: str, mode: str = "live") -> Settings:
             # The market of the script has next to no volume.
             "costs": {"max_participation_pct": 0.0},
             "limits": {"max_losses_in_row": 50, "day_loss_usdt": 5_000.0, "day_loss_pct": 50.0},
-            "exchange": {"base_url": base_url, "stale_after_seconds": 90.0, "reconcile_seconds": 300.0},
-            "live": {"paper_hours_first": 0.0},
+            "exchange": {"base_url": base_url, "stale_after_seconds": 90.0, "reconcile_seconds": 300.0, **exchange},
+            "live": {"paper_hours_first": 24.0 if exchange.get("testnet") else 0.0},
         },
         "the day",
     )
@@ -169,7 +170,7 @@ class Quarterdeck:
             self._task.result()
 
     async def _run(self) -> None:
-        tag = API_KEY[-4:] if self._settings.mode == "live" else ""
+        tag = API_KEY[-4:] if account_of(self._settings, self._settings.mode) == "live" else ""
         request = RunRequest(self._settings.mode, self.home.root, confirm_live=tag)
         clock = ExchangeClock(self._clock)
         async with AsyncExitStack() as stack:
@@ -208,8 +209,10 @@ async def live_a_day(
     mode: str = "live",
     minutes: int = DAY_MINUTES,
     moves: Sequence[Jump | Drift] = MOVES,
+    **exchange: Any,
 ) -> BinanceVenue:
-    """`plan` hangs what shall happen, beside the market, on minutes of the day."""
+    """`plan` hangs what shall happen, beside the market, on minutes of the day; keyword arguments are settings of the
+    exchange."""
     clock = LoopClock(loop, START_MS - 90_000)
     venue = BinanceVenue(SYMBOLS, wallet_usdt="10000", start_ms=START_MS - MINUTE_MS)
     venue.pace.kline_push_ms, venue.pace.mark_push_ms = 20_000, 30_000
@@ -218,7 +221,7 @@ async def live_a_day(
     async with VenueServer(venue, clock.now_ms) as server:
         market = Market(venue, clock, minutes, moves)
         market.load_history()
-        quarterdeck = Quarterdeck(home, day_settings(server.base_url, mode), clock)
+        quarterdeck = Quarterdeck(home, day_settings(server.base_url, mode, **exchange), clock)
         plan(market, quarterdeck, server)
         quarterdeck.start()
         await market.run()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,9 +27,11 @@ from core.pace import Pacer
 from core.ports import BarColumns, TrainingResult
 from core.recovery import ResumePoint, replay_cursors
 from core.settings import Settings, parse_settings
+from core.starts import Rules
 from core.strategy import ExitRule, Lifecycle, Strategy
 from core.trader.trader import Trader
 from core.venues.rebuild import journalled_venue
+from quarterdeck_demo import note_start, told_again
 from storage.candles import SqliteCandles
 from storage.data_admin import import_recorded_market
 from storage.database import Database, open_database
@@ -147,14 +149,19 @@ async def run_hour(
     acts: Sequence[Act] = ACTS,
     trade_from_ms: int = START_MS,
     end_ms: int = START_MS + HOUR_MS,
+    fresh: Mapping[str, Instrument] | None = None,
+    adopt: Callable[[int, SqliteJournal], Mapping[str, Instrument]] = lambda time_ms, journal: {},
 ) -> Engine:
-    """Run, or go on with, the scripted hour to its end."""
+    """Run, or go on with, the scripted hour to its end.
+
+    `fresh` are the contracts as this start finds them; `adopt` is asked before every event for those that have other
+    rules from then on.
+    """
     candles = await SqliteCandles.open(database)
     journal = await SqliteJournal.open(database, ACCOUNT, on_write)
     try:
-        known = instruments(settings)
+        known, records = await told_again(journal, fresh or instruments(settings))
         await journal.put_instruments(list(known.values()))
-        records = await journal.load()
         done = sum(1 for record in records if isinstance(record, OperatorRecord))
         engines: list[Engine] = []
 
@@ -166,15 +173,22 @@ async def run_hour(
                     act = waiting.pop(0)
                     result = await engines[0].command(act.verb, act.symbol, "script")
                     assert result.accepted, result.message
+                if changed := adopt(event_time_ms(event), journal):
+                    async with engines[0]._session.stepper.lock:
+                        await note_start(journal, 0, Rules(settings, {**known, **changed}))
+                        for instrument in changed.values():
+                            trader.adopt(instrument)
+                            venue.adopt(instrument)
                 yield event
 
         trader = Trader(ACCOUNT, strategy, settings, known)
+        venue = journalled_venue(known, settings)
         engine = Engine(
             EngineParts(
                 mode="demo",
                 source="recorded",
                 trader=trader,
-                venue=journalled_venue(known, settings),
+                venue=venue,
                 journal=journal,
                 records=records,
                 candles=candles,

@@ -14,18 +14,21 @@ import pytest
 
 from core.backtest.verify import Verification, verify
 from core.domain.errors import UnavailableError
+from core.domain.instrument import Instrument
 from core.domain.market import MINUTE_MS
 from core.home import Home
 from core.settings import CostSettings, Settings
-from core.starts import Rules, Start, read_starts, start_meta
+from core.starts import Rules, Start, read_starts
 from core.strategy import Strategy
 from core.trader import sizing
 from core.trader.trader import Trader
 from quarterdeck import QuarterdeckRuntime
+from quarterdeck_demo import note_start, told_again
 from storage.candles import SqliteCandles
 from storage.database import Database, open_database
 from storage.journal import SqliteJournal
 from storage.journal_reader import JournalReader
+from storage.reader import Reader
 from tests.engine.scripted import ACCOUNT, SETTINGS, START_MS, STRATEGY, SYMBOLS, instruments, prepare, run_hour
 
 CUT_MS = START_MS + 31 * MINUTE_MS
@@ -61,12 +64,15 @@ def journalled(whole: Path, tmp_path: Path) -> Database:
     return Database(shutil.copy(whole, tmp_path / "journalled.db"))
 
 
-async def session(database: Database, settings: Settings = SETTINGS, **parts: object) -> None:
+async def session(
+    database: Database, settings: Settings = SETTINGS, fresh: dict[str, Instrument] | None = None, **parts: object
+) -> None:
     """A start that keeps its rules, as the command does, and its run."""
     journal = await SqliteJournal.open(database, ACCOUNT)
-    await journal.set_meta(start_meta(journal.last_seq, 0, Rules(settings, instruments(settings))))
+    known, _ = await told_again(journal, fresh or instruments(settings))
+    await note_start(journal, 0, Rules(settings, known))
     await journal.close()
-    await run_hour(database, settings=settings, **parts)  # type: ignore[arg-type]
+    await run_hour(database, settings=settings, fresh=fresh, **parts)  # type: ignore[arg-type]
 
 
 async def verified(
@@ -126,6 +132,56 @@ async def test_a_restart_makes_no_difference(database: Database, journalled: Dat
     found = await verified(database)
     assert found.first_difference is None
     assert found.digest == (await verified(journalled)).digest
+
+
+@pytest.mark.parametrize("power", [-2, -1, 1, 2])
+async def test_other_steps_of_the_contracts_are_proved_too(database: Database, power: int) -> None:
+    """The market goes on in finer or coarser steps: each stretch is told in its own, and all of it is one account."""
+    moved = {
+        symbol: replace(
+            item,
+            tick_size=item.tick_size.scaleb(power),
+            lot_size=item.lot_size.scaleb(power),
+            min_lots=max(1, int(item.min_lots * 10**-power)),
+            max_lots=int(item.max_lots * 10**-power),
+        )
+        for symbol, item in instruments().items()
+    }
+    await session(database, end_ms=CUT_MS)
+    before = values_of(database)
+    await session(database, fresh=moved, end_ms=CUT_MS + 10 * MINUTE_MS)
+    await session(database)
+    assert values_of(database)[: len(before)] == before
+    found = await verified(database)
+    assert found.first_difference is None
+    assert found.records == sql(database, "SELECT last_seq FROM journals")[0][0]
+
+
+@pytest.mark.parametrize("minutes", [7, 31, 44])
+async def test_rules_that_are_adopted_while_running_are_proved_too(database: Database, minutes: int) -> None:
+    """From an instant between two of the market on, orders are five times coarser; a restart makes no difference."""
+    coarser = {symbol: replace(item, lot_step=5, tick_step=5, min_lots=5) for symbol, item in instruments().items()}
+    waiting = [coarser]
+
+    def adopt(time_ms: int, journal: SqliteJournal) -> dict[str, Instrument]:
+        return waiting.pop() if waiting and time_ms >= START_MS + minutes * MINUTE_MS + 1_000 else {}
+
+    await session(database, adopt=adopt, end_ms=START_MS + 50 * MINUTE_MS)
+    seq = starts_of(database)[1].seq
+    await session(database, fresh=coarser)
+    assert [start.seq for start in starts_of(database)][:2] == [0, seq]
+    entries = "SELECT min(qty_lots % 5), max(qty_lots % 5) FROM orders AS o JOIN order_events AS e USING (account, "
+    entries += "client_order_id) WHERE role = 'entry' AND update_state IS NULL AND seq > ?"
+    assert sql(database, entries, seq) == [(0, 0)]
+    found = await verified(database)
+    assert found.first_difference is None
+    assert found.records == sql(database, "SELECT last_seq FROM journals")[0][0]
+
+
+def values_of(database: Database) -> list[tuple[str, float, float | None]]:
+    """What the journal says of its orders' quantities and prices, oldest first."""
+    with Reader(database.path) as reader:
+        return [(row["client_order_id"], row["qty"], row["price"]) for row in reader.orders()]
 
 
 @pytest.mark.parametrize("write", KILLS)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from core.domain.instrument import Instrument
 from core.domain.records import IntentRecord, Record
+from core.domain.regrid import Era, Eras, carried, grid_of, working
 from core.starts import Rules
 
 COMMIT_S = 0.0005
@@ -23,6 +25,17 @@ class Disk:
         self.meta: dict[str, Any] = {}
         self.starts: dict[int, Rules] = {}
         self.observers: list[Callable[[Sequence[Record]], None]] = []
+        self.eras: list[Era] = []
+
+    def told_again(self, fresh: Mapping[str, Instrument]) -> tuple[dict[str, Instrument], list[Record]]:
+        """The contracts of a start that takes orders as `fresh` do, and the records, counted by them; see
+        `quarterdeck_demo.told_again`."""
+        eras = Eras(self.eras)
+        instruments = {symbol: working(instrument, eras.grids(symbol)) for symbol, instrument in fresh.items()}
+        records = carried(enumerate(self.records, 1), eras, instruments)
+        grids = {symbol: grid_of(instrument) for symbol, instrument in instruments.items()}
+        self.eras = [era for era in self.eras if era.seq < len(self.records)] + [Era(len(self.records), grids)]
+        return instruments, records
 
 
 class MemoryJournal:

@@ -131,9 +131,9 @@ class Process:
         machine = self.machine
         settings, symbols = machine.settings, machine.settings.market.symbols
         journal = MemoryJournal(machine.disk)
-        records = await journal.load()
-        patience_s = RESTART_PATIENCE_S if records else None
-        instruments = await load_instruments(wire, settings, symbols, with_account=True, patience_s=patience_s)
+        patience_s = RESTART_PATIENCE_S if machine.disk.records else None
+        fresh = await load_instruments(wire, settings, symbols, with_account=True, patience_s=patience_s)
+        instruments, records = machine.disk.told_again(fresh)
         venue = ExchangeVenue(wire, instruments, settings.exchange)
         desk = self.desk = AccountDesk(venue, settings)
         if holds_anything(records):

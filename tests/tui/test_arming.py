@@ -102,15 +102,16 @@ async def test_what_else_keeps_the_engine_from_starting_is_shown(root: LiveRoot,
 
 
 @pytest.mark.parametrize("size", SIZES)
-async def test_live_stands_on_every_page_twice(
-    app: QuarterdeckApp, control: FakeControl, size: tuple[int, int]
+@pytest.mark.parametrize("mode", ["live", "testnet"])
+async def test_live_and_testnet_stand_on_every_page_twice(
+    app: QuarterdeckApp, control: FakeControl, size: tuple[int, int], mode: str
 ) -> None:
-    control.current = live_snapshot()
+    control.current = live_snapshot(mode=mode)
     async with screen.running(app, size) as pilot:
         for key in (*(str(number) for number in range(1, len(PANELS) + 1)), "?"):
             await pilot.press(key)
-            await screen.until_true(pilot, lambda: screen.lines(app)[0].startswith(" LIVE "))
-            await screen.until_true(pilot, lambda: screen.lines(app)[-2].startswith(" LIVE "))
+            await screen.until_true(pilot, lambda: screen.lines(app)[0].startswith(f" {mode.upper()} "))
+            await screen.until_true(pilot, lambda: screen.lines(app)[-2].startswith(f" {mode.upper()} "))
             assert {len(line) for line in screen.lines(app)} == {size[0]}
 
 

@@ -108,3 +108,14 @@ def test_confirm_bar_of_a_live_flatten(snap_compare: Compare, app: QuarterdeckAp
 def test_small_and_halted(snap_compare: Compare, app: QuarterdeckApp, control: FakeControl) -> None:
     control.current = snapshot(state="halted", halts=("day loss 300 of 300 USDT: clears by itself at 00:00 UTC",))
     assert snap_compare(app, terminal_size=(60, 20))
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+def test_testnet(snap_compare: Compare, app: QuarterdeckApp, control: FakeControl, size: tuple[int, int]) -> None:
+    control.current = live_snapshot(mode="testnet", source="binanceusdm test account")
+    assert snap_compare(app, terminal_size=size)
+
+
+def test_confirm_bar_of_a_testnet_flatten(snap_compare: Compare, app: QuarterdeckApp, control: FakeControl) -> None:
+    control.current = live_snapshot(mode="testnet", source="binanceusdm test account")
+    assert snap_compare(app, terminal_size=(80, 24), press=["F"])

@@ -17,7 +17,8 @@ CONTRACTS = Path(__file__).with_name("contracts.json")
 
 @dataclass(frozen=True)
 class Contract:
-    """One perpetual. Prices are integer ticks, quantities integer lots, both exact."""
+    """One perpetual. Prices are integer ticks, quantities integer lots, both exact; orders are multiples of the steps,
+    which differ from one tick and one lot where the exchange changed its filters (`tests.venue.filters`)."""
 
     symbol: str
     tick_size: Decimal
@@ -36,6 +37,8 @@ class Contract:
     multiplier_down: Decimal
     info: dict[str, Any]
     brackets: tuple[dict[str, Any], ...]
+    tick_step: int = 1
+    lot_step: int = 1
 
     def price(self, ticks: int) -> Decimal:
         return self.tick_size * ticks
@@ -55,10 +58,10 @@ class Contract:
     def ticks(self, text: str) -> int:
         """Ticks of a price as sent. Raises RefusalError: -1102, -1111 or -4014."""
         price = _number(text)
-        if _decimals(price) > self.price_precision:
+        if decimals(price) > self.price_precision:
             raise RefusalError(-1111)
         ticks, rest = divmod(price, self.tick_size)
-        if rest or not self.min_ticks <= ticks <= self.max_ticks:
+        if rest or ticks % self.tick_step or not self.min_ticks <= ticks <= self.max_ticks:
             raise RefusalError(-4014)
         return int(ticks)
 
@@ -67,10 +70,10 @@ class Contract:
         qty = _number(text)
         if qty <= 0:
             raise RefusalError(-4003)
-        if _decimals(qty) > self.quantity_precision:
+        if decimals(qty) > self.quantity_precision:
             raise RefusalError(-1111)
         lots, rest = divmod(qty, self.lot_size)
-        if rest:
+        if rest or lots % self.lot_step:
             raise RefusalError(-4023)
         if lots < self.min_lots:
             raise RefusalError(-4004)
@@ -106,7 +109,7 @@ def _number(text: str) -> Decimal:
     return number
 
 
-def _decimals(number: Decimal) -> int:
+def decimals(number: Decimal) -> int:
     return max(0, -int(number.normalize().as_tuple().exponent))
 
 

@@ -28,7 +28,7 @@ class Script:
 class Exchange:
     """One account on one exchange. Every change tells the private connections in the exchange's own order."""
 
-    def __init__(self, contracts: Mapping[str, Contract], child_has_own_client_id: bool) -> None:
+    def __init__(self, contracts: dict[str, Contract], child_has_own_client_id: bool) -> None:
         self.contracts = contracts
         self.child_has_own_client_id = child_has_own_client_id
         self.settings = AccountSettings()

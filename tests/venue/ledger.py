@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_EVEN, Decimal, localcontext
 
@@ -45,7 +44,7 @@ class Position:
 class Ledger:
     """wallet == deposits + realised - fees + funding, to the last digit, at every moment."""
 
-    contracts: Mapping[str, Contract]
+    contracts: dict[str, Contract]
     wallet_usdt: Decimal = ZERO
     deposits_usdt: Decimal = ZERO
     realised_usdt: Decimal = ZERO

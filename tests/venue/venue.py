@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
 
 from core.domain.market import Bar
-from tests.venue import drive, matching
+from tests.venue import drive, filters, matching
 from tests.venue.account import AccountSettings
 from tests.venue.contracts import load_contracts
 from tests.venue.exchange import Exchange, Script
@@ -247,6 +247,10 @@ class BinanceVenue:
         drive.advance(self.exchange, self.pace, now_ms)
         named = {"clientAlgoId": f"web_{self.exchange.next_order_id()}", "algoType": "CONDITIONAL"}
         return self.exchange.place_algo({**named, **params}, now_ms)
+
+    def change_steps(self, symbol: str, *, tick: str | None = None, lot: str | None = None) -> None:
+        """The exchange takes orders of the contract in other ticks or lots from now on; everything else stays."""
+        filters.change_steps(self.exchange, symbol, tick=tick, lot=lot)
 
     def expire_after(self, symbol: str, fill_qty: Price) -> None:
         """The next order of the symbol that reaches the book fills so much at most; the rest of it expires."""

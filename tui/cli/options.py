@@ -54,7 +54,7 @@ def settings_option(function: F) -> F:
 def account_option(function: F) -> F:
     return click.option(
         "--account",
-        type=click.Choice(["demo", "paper", "live"]),
+        type=click.Choice(["demo", "paper", "live", "testnet"]),
         help="Whose figures, where a home has traded in several modes.  [the running one, else the one written last]",
     )(function)
 

@@ -64,6 +64,8 @@ def positions(runtime: Runtime, home: Home, account: str | None, as_json: bool) 
     live = _live(home, "snapshot", {"parts": ["positions", "status"]})
     if live is not None and not _is_of(live["status"], account):
         live = None
+    if live is not None:
+        _say_testnet(str(live["status"]["mode"]))
     reader = None if live else _reader(runtime, home, account)
     rows = live["positions"] if live else reader.positions() if reader else []
     empty = "no position is open" if live or reader else NOTHING_YET.format(home=home.root)
@@ -185,7 +187,15 @@ def _reader(runtime: Runtime, home: Home, account: str | None) -> Reader | None:
     """Of the account named, else of the running engine's, else of the one written last; None in an empty home."""
     if not home.database.exists():
         return None
-    return runtime.reader(home.root, account or _running_account(home))
+    reader = runtime.reader(home.root, account or _running_account(home))
+    _say_testnet(reader.account)
+    return reader
+
+
+def _say_testnet(account: str) -> None:
+    """No figure of test money stands alone; on stderr, so that a table or JSON stays what it is."""
+    if account == "testnet":
+        click.echo("TESTNET: the exchange's test hosts, no real money", err=True)
 
 
 def _running_account(home: Home) -> str | None:
@@ -216,7 +226,7 @@ def _status_lines(row: Row) -> list[tuple[str, str]]:
 
     source = f" ({row['source']})" if row.get("source") else ""
     lines = [
-        ("mode", (_LIVE if row["mode"] == "live" else get("mode")) + source),
+        ("mode", _BADGES.get(row["mode"], get("mode")) + source),
         ("engine", get("state") + ("" if row["running"] else ", not running")),
         ("as of", get("as_of_ms", moment, " UTC")),
         ("equity", get("equity_usdt", money, " USDT")),
@@ -252,7 +262,10 @@ def _columns_of(rows: list[Row]) -> list[Column]:
     return [Column(key, _title(key), any_value(key), not isinstance(rows[0][key], str)) for key in plain]
 
 
-_LIVE = click.style(" LIVE ", bold=True, reverse=True) + " real money"
+_BADGES = {
+    "live": click.style(" LIVE ", bold=True, reverse=True) + " real money",
+    "testnet": click.style(" TESTNET ", bold=True, reverse=True) + " no real money",
+}
 STATS_COLUMNS = [
     Column("day", "day UTC", right=False),
     Column("trades", "trades"),

@@ -112,14 +112,15 @@ def _check_no_replay(mode: Mode, options: Mapping[str, object]) -> None:
 
 def _check_confirmation(settings: Settings, mode: Mode, confirmed: str | None, headless: bool) -> None:
     """What can be told before anything is started; whether the tag is right is for the root, which has the key."""
-    from core.arming import check_mode
+    from core.arming import account_of, check_mode
 
     check_mode(settings, mode)
+    needs_tag = account_of(settings, mode) == "live"
     if confirmed is not None and mode != "live":
         raise BadInputError(f"--confirm-live is for mode live, and mode is {mode}; leave it away")
     if confirmed is not None and not headless:
         raise BadInputError("--confirm-live is for --headless: the console asks for the tag itself")
-    if mode == "live" and headless and not (confirmed or "").strip():
+    if needs_tag and headless and not (confirmed or "").strip():
         raise RefusedError(
             "live trades real money: confirm it with --confirm-live TAG, the last four characters of the API key"
         )
@@ -140,6 +141,7 @@ def _with_console(runtime: Runtime, request: RunRequest, settings: Settings) -> 
     import signal
     from multiprocessing import resource_tracker
 
+    from core.arming import account_of
     from core.clock import SystemClock
     from tui.arming import LiveStart
     from tui.lab_desk import LabAccess
@@ -152,6 +154,7 @@ def _with_console(runtime: Runtime, request: RunRequest, settings: Settings) -> 
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
     resource_tracker.ensure_running()
     signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    account = account_of(settings, request.mode)
     handles: list[EngineHandle] = []
     failures: list[BaseException | None] = []
 
@@ -182,8 +185,8 @@ def _with_console(runtime: Runtime, request: RunRequest, settings: Settings) -> 
             version=installed_version(),
             lab=LabAccess(runtime.lab(request.home), start_run, request.settings_path),
             let_go=stop,
-            mode=request.mode,
-            live=LiveStart(_live_facts(request, settings), connect) if request.mode == "live" else None,
+            mode=account,
+            live=LiveStart(_live_facts(request, settings), connect) if account == "live" else None,
         )
     finally:
         stop()
@@ -191,7 +194,7 @@ def _with_console(runtime: Runtime, request: RunRequest, settings: Settings) -> 
     for failure in failures:
         if failure is not None:
             raise failure
-    if request.mode == "live" and not handles and code == RefusedError.exit_code:
+    if account == "live" and not handles and code == RefusedError.exit_code:
         raise RefusedError("live was not confirmed; nothing was started")
     return code
 

@@ -11,7 +11,7 @@ from tui.keys import Action, footer_actions
 from tui.widgets.table import Row, Span
 
 SEPARATED_WIDTH = 140
-MODES = ("demo", "paper", "live")
+MODES = ("demo", "paper", "live", "testnet")
 _STATE_ROLE = {
     "running": "badge_good",
     "paused": "badge_warn",

@@ -24,8 +24,9 @@ class Essentials(Lines):
 
 def _facts(snapshot: Snapshot, width: int) -> list[Row]:
     status = snapshot.status
+    role = status.mode if status.mode in ("live", "testnet") else "strong"
     rows: list[Row] = [
-        text_row(f"{status.mode.upper()} {status.state.upper()}", "live" if status.mode == "live" else "strong"),
+        text_row(f"{status.mode.upper()} {status.state.upper()}", role),
         text_row(f"day {signed(status.day_pnl_usdt)}  equity {money(status.equity_usdt)} USDT"),
         text_row(f"drawdown {status.drawdown_pct:.1f}%  exposure {status.exposure_pct:.0f}%"),
     ]

@@ -45,3 +45,12 @@ def test_lots_never_round_up() -> None:
 @pytest.mark.parametrize("lots", [41, -41])
 def test_notional_is_unsigned(lots: int) -> None:
     assert INSTRUMENTS["BTCUSDT"].notional_usdt(lots, 600_001) == Decimal("2460.0041")
+
+
+def test_orders_are_multiples_of_the_steps() -> None:
+    coarse = make_instrument("BTCUSDT", "0.1", "0.001", tick_step=10, lot_step=20)
+    assert (coarse.price_step, coarse.qty_step) == (Decimal("1.0"), Decimal("0.020"))
+    assert [coarse.lots_down(lots) for lots in (0, 19, 20, 41)] == [0, 0, 20, 40]
+    assert [coarse.lots_up(lots) for lots in (0, 1, 20, 41)] == [0, 20, 20, 60]
+    assert [coarse.safe_ticks(594_005, sign) for sign in (1, -1)] == [594_010, 594_000]
+    assert [coarse.safe_ticks(594_010, sign) for sign in (1, -1)] == [594_010, 594_010]

@@ -136,12 +136,13 @@ class House:
         self.wire = Requests(client, BinanceUsdm(), clock, self.health, self.settings.exchange, (API_SECRET,))
         await self.wire.load_symbols(self.symbols)
         strategy = make_strategy(cooldown_ms=0)
+        self.instruments, records = self.disk.told_again(self.instruments)
         self.trader = Trader("live", strategy, self.settings.with_initial_balance(self.initial_usdt), self.instruments)
         self.exchange_venue = ExchangeVenue(self.wire, self.instruments, self.settings.exchange)
         self.desk = AccountDesk(self.exchange_venue, self.settings)
         self.stepper = Stepper(self.trader, self.exchange_venue, MemoryJournal(self.disk), lambda records: None)
-        restore(self.trader, list(self.disk.records))
-        self.exchange_venue.restore(list(self.disk.records), (), ())
+        restore(self.trader, records)
+        self.exchange_venue.restore(records, (), ())
         for symbol in self.symbols:
             self.mark(symbol)
         if beside:
@@ -213,6 +214,10 @@ class House:
     def book(self, symbol: str = BTC) -> SymbolState:
         return self.trader.state.symbols[symbol]
 
+    def qty(self, symbol: str = BTC) -> Decimal:
+        """What the books hold, in base units."""
+        return self.book(symbol).instrument.qty(self.book(symbol).lots)
+
     def order(self, role: OrderRole, symbol: str = BTC) -> Order | None:
         return self.book(symbol).open_order(role)
 
@@ -254,7 +259,8 @@ class House:
     def check_books(self) -> None:
         """Positions and wallet equal the exchange's own ledger, to the last digit."""
         for symbol in self.symbols:
-            assert self.book(symbol).lots == self.venue.position_lots(symbol), symbol
+            theirs = self.venue.exchange.contract(symbol).qty(self.venue.position_lots(symbol))
+            assert self.qty(symbol) == theirs, symbol
         assert self.trader.state.ledger.wallet_usdt == self.venue.ledger.wallet_usdt
 
 

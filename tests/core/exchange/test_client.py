@@ -5,8 +5,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from core.domain.errors import SettingsError
 from core.exchange.client import build_client
 from core.exchange.keys import Keys
+from core.settings import TESTNETS, parse_settings
 from tests.core.exchange.wire_kit import exchange_settings
 
 IDS = ("binanceusdm", "mexc", "apex")
@@ -127,3 +129,41 @@ def test_futures_errors_are_known_at_any_address() -> None:
     assert exact["-2019"].__name__ == "InsufficientFunds"
     assert exact["-2021"].__name__ == "OrderImmediatelyFillable"
     assert exact["-1021"].__name__ == "InvalidNonce"
+
+
+@pytest.mark.parametrize(
+    ("id_", "hosts"),
+    [
+        ("binanceusdm", {"fapiPrivate": "demo-fapi.binance.com", "ws linear": "fstream.binancefuture.com"}),
+        ("apex", {"private": "testnet.omni.apex.exchange", "ws private": "qa-quote.omni.apex.exchange"}),
+    ],
+)
+def test_a_testnet_has_the_test_hosts_of_ccxt_and_none_of_the_real_ones(id_: str, hosts: dict[str, str]) -> None:
+    real = build_client(exchange_settings(id=id_), None, lambda: 0)
+    client = build_client(exchange_settings(id=id_, testnet=True), None, lambda: 0)
+    used = {" ".join(place): urlsplit(url).netloc for place, url in addresses(client.urls["api"])}
+    assert {place: used[place] for place in hosts} == hosts
+    assert not set(used.values()) & {urlsplit(url).netloc for _, url in addresses(real.urls["api"])}
+
+
+@pytest.mark.parametrize("id_", TESTNETS)
+def test_test_hosts_move_to_a_stand_in_as_well(id_: str) -> None:
+    client = build_client(exchange_settings(id=id_, testnet=True, base_url="http://h:1"), None, lambda: 0)
+    assert {urlsplit(url).netloc for _, url in addresses(client.urls["api"])} == {"h:1"}
+
+
+def test_a_signed_request_goes_to_the_test_hosts_of_binance() -> None:
+    client = build_client(exchange_settings(testnet=True), KEYS, lambda: 1_780_000_000_000)
+    signed = client.sign("positionRisk", ["fapiPrivateV3"], "GET", {})
+    assert signed["url"].startswith("https://demo-fapi.binance.com/fapi/v3/positionRisk?")
+
+
+def test_an_exchange_without_test_hosts_is_refused_in_one_line() -> None:
+    clients = {id_: build_client(exchange_settings(id=id_), None, lambda: 0) for id_ in IDS}
+    assert {id_ for id_, client in clients.items() if client.urls.get("test") or client.urls.get("demo")} == set(
+        TESTNETS
+    )
+    with pytest.raises(SettingsError) as caught:
+        parse_settings({"exchange": {"id": "mexc", "testnet": True}}, "settings.toml")
+    said = "exchange.testnet: mexc has no test hosts; set it to false, or exchange.id to one of binanceusdm, apex"
+    assert str(caught.value) == f"settings.toml: {said}"

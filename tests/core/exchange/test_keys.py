@@ -115,3 +115,48 @@ def test_secrets_are_listed_in_every_spelling_longest_first() -> None:
     assert {PEM, PEM.replace("\n", "\\n"), "MC4CAQAwBQYDK2VwBCIEIGNhcmVmdWxseQ==", "seed+words", "phrase"} <= set(
         secrets
     )
+
+
+TESTNET_ENVIRONMENT = {"QUARTERDECK_TESTNET_API_KEY": "a-test-key", "QUARTERDECK_TESTNET_API_SECRET": "a-test-secret"}
+REAL_ENVIRONMENT = {"QUARTERDECK_API_KEY": "a-real-key", "QUARTERDECK_API_SECRET": "a-real-secret"}
+BOTH_IN_A_FILE = """api_key = "a-real-key"
+secret = "a-real-secret"
+
+[testnet]
+api_key = "a-test-key"
+secret = "a-test-secret"
+"""
+TEST_KEYS, REAL_KEYS = Keys("a-test-key", "a-test-secret"), Keys("a-real-key", "a-real-secret")
+
+
+def test_a_test_account_has_keys_of_its_own_and_never_the_real_ones(tmp_path: Path) -> None:
+    both = REAL_ENVIRONMENT | TESTNET_ENVIRONMENT
+    assert load_keys(both, None, testnet=True) == TEST_KEYS
+    assert load_keys(both, None) == REAL_KEYS
+    assert load_keys(REAL_ENVIRONMENT, None, testnet=True) is None
+    assert load_keys(TESTNET_ENVIRONMENT, None) is None
+    path = write(tmp_path / "keys.toml", BOTH_IN_A_FILE)
+    assert load_keys(REAL_ENVIRONMENT, path, testnet=True) == TEST_KEYS
+    assert load_keys(TESTNET_ENVIRONMENT, path) == REAL_KEYS
+    assert load_keys({"QUARTERDECK_KEYS_FILE": str(path)}, None, testnet=True) == TEST_KEYS
+    real = write(tmp_path / "real.toml", 'api_key = "a-real-key"\nsecret = "a-real-secret"\n')
+    assert load_keys({}, real, testnet=True) is None
+    test_only = write(tmp_path / "test.toml", '[testnet]\napi_key = "a-test-key"\nsecret = "a-test-secret"\n')
+    assert load_keys({}, test_only, testnet=True) == TEST_KEYS
+    with pytest.raises(BadInputError, match="api_key is missing"):
+        load_keys({}, test_only)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('[testnet]\napi_key = "a-test-key"\n', r"\[testnet\]: secret is missing"),
+        ("testnet = true\n", r"testnet: is a section of its own, begun by \[testnet\]"),
+        ('[testnet]\nkey = "a-test-key"\n', r"\[testnet\] key: unknown key; known keys: api_key"),
+        ("[testnet]\napi_key = 7\n", r"\[testnet\] api_key: must be text in quotes"),
+    ],
+)
+def test_a_mistake_in_the_section_of_the_test_account_is_named(tmp_path: Path, text: str, said: str) -> None:
+    path = write(tmp_path / "keys.toml", text)
+    with pytest.raises(BadInputError, match=said):
+        load_keys({}, path, testnet=True)

@@ -7,10 +7,12 @@ from decimal import Decimal
 
 import pytest
 
-from core.domain.errors import SettingsError, VenueRejectedError
-from core.domain.orders import Order, OrderState, OrderType, Side
+from core.domain.errors import RejectKind, SettingsError, VenueRejectedError
+from core.domain.orders import Fill, Order, OrderState, OrderType, Side
 from tests.core.venues.kit import (
+    AAA,
     AFTER_ENTRY_MS,
+    INSTRUMENTS,
     T0,
     bar,
     first_price,
@@ -142,3 +144,18 @@ def test_the_newest_price_decides_what_would_fire() -> None:
 def test_leverage_beyond_the_contract_is_a_settings_error() -> None:
     with pytest.raises(SettingsError, match=r"account\.leverage: 101 is above the 100 that AAAUSDT allows"):
         make_venue(leverage=101)
+
+
+def test_a_remainder_of_an_earlier_step_is_closed_whole_and_never_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(INSTRUMENTS, "AAAUSDT", replace(AAA, lot_step=10, min_lots=10, tick_step=10))
+    venue = make_venue()
+    venue.on_market(bar(0, 100, 100, 100))
+    with pytest.raises(VenueRejectedError, match="141 lots are no multiple of 10") as caught:
+        venue.submit(order("x", BUY, 141), NOW)
+    assert caught.value.kind is RejectKind.PRECISION
+    entry = replace(order("e", BUY, 141), venue_order_id="e", filled_lots=141, state=OrderState.FILLED)
+    venue.restore([entry], [Fill("f", "e", "AAAUSDT", BUY, 141, 1001, Decimal(0), False, NOW)], [], [bar(0, 1, 1, 100)])
+    venue.submit(order("out", SELL, 141, reduce_only=True), NOW + 1)
+    fills = [event for event in venue.on_market(first_price(2, 100.55)) if isinstance(event, Fill)]
+    assert [(fill.qty_lots, fill.price_ticks) for fill in fills] == [(141, 1000)]
+    assert venue.positions_lots() == {}

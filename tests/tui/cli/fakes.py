@@ -86,6 +86,7 @@ VERIFIED: Row = {
 class FakeReader:
     def __init__(self) -> None:
         self.asked: list[object] = []
+        self.account = "demo"
 
     def status(self) -> Row:
         return dict(STORED_STATUS)

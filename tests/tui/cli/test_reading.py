@@ -158,6 +158,28 @@ def test_live_is_said_in_capitals_with_what_it_is(quarterdeck: Quarterdeck, engi
     assert "clock offset  -12 ms" in lines
 
 
+def test_testnet_is_said_with_every_verb_that_reads(quarterdeck: Quarterdeck, engine: RunningEngine) -> None:
+    live_engine(engine, clock_offset_ms=-12.4)
+    status = replace(engine.control.current.status, mode="testnet", source="binanceusdm test account")
+    engine.control.current = replace(engine.control.current, status=status)
+    lines = quarterdeck("status").stdout.splitlines()
+    assert lines[0] == "mode           TESTNET  no real money (binanceusdm test account)"
+    assert quarterdeck("positions").stderr == "TESTNET: the exchange's test hosts, no real money\n"
+
+
+@pytest.mark.parametrize("verb", ["positions", "orders", "trades", "signals", "stats", "models", "limits"])
+def test_testnet_is_said_of_what_is_stored(
+    quarterdeck: Quarterdeck, runtime: FakeRuntime, home: Home, verb: str
+) -> None:
+    home.database.touch()
+    runtime.stored.account = "testnet"
+    result = quarterdeck(verb, "--account", "testnet")
+    assert result.exit_code == 0
+    assert "TESTNET: the exchange's test hosts, no real money" in result.stderr
+    runtime.stored.account = "live"
+    assert "TESTNET" not in quarterdeck(verb, "--account", "live").stderr
+
+
 def test_a_bad_connection_is_said_in_the_exchange_s_lines(quarterdeck: Quarterdeck, engine: RunningEngine) -> None:
     live_engine(engine, connection="market stream: silent for 12 s")
     lines = quarterdeck("status").stdout.splitlines()

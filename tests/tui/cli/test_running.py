@@ -14,6 +14,7 @@ from tests.tui.cli.fakes import FakeHandle, FakeRuntime, Quarterdeck
 from tui.cli import running
 
 LIVE_SETTINGS = 'mode = "live"\n'
+TESTNET_SETTINGS = LIVE_SETTINGS + "[exchange]\ntestnet = true\n"
 
 
 def test_run_headless_hands_the_root_one_request(quarterdeck: Quarterdeck, runtime: FakeRuntime, home: Home) -> None:
@@ -111,6 +112,22 @@ def test_what_cannot_be_armed_is_one_line_and_starts_nothing(
     assert result.exit_code == code
     assert said in result.stderr
     assert result.stderr.count("\n") == 1
+    assert runtime.requests == []
+
+
+def test_test_money_is_started_without_a_typed_tag(quarterdeck: Quarterdeck, runtime: FakeRuntime, home: Home) -> None:
+    home.settings.write_text(TESTNET_SETTINGS)
+    assert quarterdeck("--headless").exit_code == 0
+    assert (runtime.requests[0].mode, runtime.requests[0].confirm_live) == ("live", "")
+
+
+def test_paper_on_test_hosts_is_one_line_and_starts_nothing(
+    quarterdeck: Quarterdeck, runtime: FakeRuntime, home: Home
+) -> None:
+    home.settings.write_text(TESTNET_SETTINGS)
+    result = quarterdeck("--headless", "--mode", "paper")
+    assert result.exit_code == 1
+    assert "paper goes by the exchange's real prices: set exchange.testnet = false" in result.stderr
     assert runtime.requests == []
 
 
