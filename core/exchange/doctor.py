@@ -12,7 +12,7 @@ from core.clock import ExchangeClock
 from core.domain.errors import BadInputError, QuarterdeckError, VenueRejectedError
 from core.domain.instrument import Instrument
 from core.exchange.client import build_client
-from core.exchange.contracts import load_instruments
+from core.exchange.contracts import Contract, load_contracts
 from core.exchange.health import Health
 from core.exchange.keys import Keys
 from core.exchange.requests import Requests
@@ -249,27 +249,33 @@ async def _filters(
     instruments: list[Instrument] = []
     for symbol in symbols:
         try:
-            found = await load_instruments(wire, settings, [symbol], with_account=with_account)
+            found = await load_contracts(wire, settings, [symbol], with_account=with_account)
         except QuarterdeckError as error:
             checks.append(_wrong(f"contract {symbol}", str(error), "take it out of exchange.symbols", _Stops.PAPER))
             continue
-        instruments.append(found[symbol])
-        checks.append(_contract(found[symbol], settings))
+        instruments.append(found[symbol].instrument)
+        checks.append(_contract(found[symbol], settings, with_account=with_account))
     return checks, instruments
 
 
-def _contract(instrument: Instrument, settings: Settings) -> _Check:
+def _contract(contract: Contract, settings: Settings, *, with_account: bool) -> _Check:
+    """Without an account terms are assumed, which is all that paper has; with one they should have been told."""
+    instrument = contract.instrument
     name = f"contract {instrument.symbol}"
+    if not with_account:
+        assumed = "assumed without an account: "
+    else:
+        assumed = f"not told and assumed {' and '.join(contract.assumed)}: " if contract.assumed else ""
     told = (
         f"tick {instrument.tick_size:f} USDT, lot {instrument.qty(1):f} {instrument.base}, "
-        f"at least {instrument.min_notional_usdt:f} USDT, up to {instrument.max_leverage}x, "
+        f"at least {instrument.min_notional_usdt:f} USDT, {assumed}up to {instrument.max_leverage}x, "
         f"fees {instrument.maker_fee_bps:f} (maker) and {instrument.taker_fee_bps:f} bps"
     )
     if settings.account.leverage > instrument.max_leverage:
         return _wrong(name, told, f"lower account.leverage to {instrument.max_leverage} or less", _Stops.LIVE)
     if instrument.min_notional_usdt > Decimal(repr(settings.limits.max_order_notional_usdt)):
         return _wrong(name, told, "raise limits.max_order_notional_usdt above the least order", _Stops.PAPER)
-    return _says(name, told)
+    return _Check(Finding(name, None, told)) if with_account and assumed else _says(name, told)
 
 
 async def _asked(wire: Wire, method: str, *args: Any) -> dict[str, Any] | str:
