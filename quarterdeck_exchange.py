@@ -87,12 +87,14 @@ async def exchange_parts(
     records = await journal.load()
     # What a journal holds may stand unprotected: a restart waits for nothing that can come later.
     patience_s = RESTART_PATIENCE_S if live and records else None
-    instruments = await load_instruments(
-        wire, settings, settings.market.symbols, with_account=live, patience_s=patience_s
-    )
-    check_symbols(records, instruments)
+    asked = load_instruments(wire, settings, settings.market.symbols, with_account=live, patience_s=patience_s)
     if live:
-        await check_trading_right(wire, instruments, patience_s)
+        # Both at once, for the same reason.
+        right = check_trading_right(wire, settings.market.symbols[0], patience_s)
+        instruments, _ = await asyncio.gather(asked, right)
+    else:
+        instruments = await asked
+    check_symbols(records, instruments)
     candles = await SqliteCandles.open(open_database(home.market(dialect.id)))
     stack.push_async_callback(candles.close)
     account = ExchangeVenue(wire, instruments, settings.exchange) if live else None

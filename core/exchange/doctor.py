@@ -10,7 +10,6 @@ from typing import Any
 
 from core.clock import ExchangeClock
 from core.domain.errors import BadInputError, QuarterdeckError, VenueRejectedError
-from core.domain.instrument import Instrument
 from core.exchange.client import build_client
 from core.exchange.contracts import Contract, load_contracts
 from core.exchange.health import Health
@@ -74,14 +73,12 @@ async def _checks(wire: Requests, settings: Settings, keys: Keys | None, symbols
     if readable:
         checks += await _permissions(wire)
         checks += await _modes(wire, settings, traded)
-    filters, instruments = await _filters(wire, settings, traded, with_account=readable)
-    if readable and instruments:
-        checks.append(await _trading(wire, instruments[0]))
-    return checks + filters
+        checks += [await _trading(wire, symbol) for symbol in traded[:1]]
+    return checks + await _filters(wire, settings, traded, with_account=readable)
 
 
-async def _trading(wire: Wire, instrument: Instrument) -> _Check:
-    right = await ask_trading_right(wire, instrument)
+async def _trading(wire: Wire, symbol: str) -> _Check:
+    right = await ask_trading_right(wire, symbol)
     if right.granted is None:
         return _unknown("trading right", right.detail)
     if right.granted:
@@ -241,21 +238,16 @@ async def _leverage_rows(wire: Wire, symbols: Sequence[str]) -> dict[str, Any] |
     return "this exchange does not tell it"
 
 
-async def _filters(
-    wire: Wire, settings: Settings, symbols: Sequence[str], *, with_account: bool
-) -> tuple[list[_Check], list[Instrument]]:
-    """And the contracts that could be read."""
+async def _filters(wire: Wire, settings: Settings, symbols: Sequence[str], *, with_account: bool) -> list[_Check]:
     checks: list[_Check] = []
-    instruments: list[Instrument] = []
     for symbol in symbols:
         try:
             found = await load_contracts(wire, settings, [symbol], with_account=with_account)
         except QuarterdeckError as error:
             checks.append(_wrong(f"contract {symbol}", str(error), "take it out of exchange.symbols", _Stops.PAPER))
             continue
-        instruments.append(found[symbol].instrument)
         checks.append(_contract(found[symbol], settings, with_account=with_account))
-    return checks, instruments
+    return checks
 
 
 def _contract(contract: Contract, settings: Settings, *, with_account: bool) -> _Check:
