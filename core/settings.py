@@ -159,7 +159,7 @@ class ExchangeSettings(_Section):
         return url.rstrip("/")
 
 
-_WHICH_ACCOUNT = frozenset({"id", "base_url"})
+_WHICH_ACCOUNT = frozenset({"id", "testnet", "base_url"})
 
 
 class LiveSettings(_Section):
