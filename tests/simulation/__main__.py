@@ -83,7 +83,7 @@ def main(arguments: Iterable[str] | None = None) -> int:
     parser.add_argument("--jobs", type=int, default=2, help="how many at a time")
     parser.add_argument("--hours", type=float, default=1.0, help="virtual hours of each")
     parser.add_argument(
-        "--people", choices=tuple(PEOPLE), default="none", help="in which seeds people act on the account, too"
+        "--people", choices=tuple(PEOPLE), default="half", help="in which seeds people act on the account, too"
     )
     parser.add_argument("--replay", type=int, metavar="SEED", help="run one seed and tell what happens")
     parser.add_argument("--soak", action="store_true", help="24 virtual hours with 20 symbols, and the memory measured")

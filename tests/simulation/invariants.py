@@ -48,10 +48,13 @@ class Invariants:
         return self._exchange.ledger.position(symbol).lots
 
     def _has_too_large(self, symbol: str) -> bool:
-        """Whether an order of ours would close lots of others."""
-        ours, others = abs(self._world.shares.ours.get(symbol, 0)), self._world.shares.others.get(symbol, 0)
-        return bool(others) and any(
-            is_ours(algo.client_id) and algo.sign * others < 0 and algo.lots > ours
+        """Whether an order of ours would close lots of others. Ours is what the trades say in their order, or what the
+        books hold of the net: who looks only afterwards sees no difference where somebody went out and in again."""
+        net, claims = self._net(symbol), self._world.claims
+        booked = abs(claims.ours.get(symbol, 0)) - claims.phantom_lots(symbol, net)
+        ours = max(abs(self._world.shares.ours.get(symbol, 0)), booked)
+        return abs(net) > ours and any(
+            is_ours(algo.client_id) and algo.sign * net < 0 and algo.lots > ours
             for algo in self._exchange.open_algos[symbol].values()
         )
 

@@ -1,4 +1,5 @@
-"""A hundred seeds of an hour each: every invariant holds, and the same seed is the same hour.
+"""A hundred seeds of an hour each, in half of which people act on the account, too: every invariant holds, and the
+same seed is the same hour.
 
 Coverage marks and the limit at p99 are for the seeds together: `make simulate SEEDS=n`.
 """
@@ -27,8 +28,8 @@ def test_nothing_breaks_in_an_hour_of_faults(share: int) -> None:
     """A share of the seeds; the shares are spread so that workers can divide them."""
     totals = Totals()
     for seed in range(share, SEEDS, SHARES):
-        result = run_seed(seed)
-        replay = f"python -m tests.simulation --replay {seed}"
+        result = run_seed(seed, people=has_people(seed))
+        replay = f"python -m tests.simulation --replay {seed} --people half"
         assert not result.problems, "\n".join([replay, *result.problems])
         totals.add(result)
     assert totals.counts["entry"] > 0
@@ -42,7 +43,9 @@ def test_every_seed_has_dozens_of_faults() -> None:
 
 
 def test_the_same_seed_is_the_same_hour_in_any_process() -> None:
-    script = "from tests.simulation.run import run_seed; print(run_seed(7, hours=0.3, whole_trace=True).trace)"
+    script = (
+        "from tests.simulation.run import run_seed; print(run_seed(7, hours=0.3, whole_trace=True, people=True).trace)"
+    )
     done = subprocess.run(
         [sys.executable, "-c", script],
         cwd=ROOT,
@@ -52,7 +55,7 @@ def test_the_same_seed_is_the_same_hour_in_any_process() -> None:
         check=True,
     )
     run_seed(9, hours=0.1)
-    here = [run_seed(seed, hours=0.3, whole_trace=True).trace for seed in (7, 8)]
+    here = [run_seed(seed, hours=0.3, whole_trace=True, people=True).trace for seed in (7, 8)]
     assert done.stdout.split() == here[:1]
     assert here[0] != here[1]
 
