@@ -253,7 +253,7 @@ class Outbox:
         if order.role is OrderRole.ENTRY and error.retry_ms - job.queued_ms > ENTRY_MAX_AGE_MS:
             return answers.refused(order, VenueRejectedError(str(error)), may_rest=may_rest)
         if not job.not_before_ms:
-            log.warning("%s %s of %s waits: %s", order.role, order.client_order_id, order.symbol, error)
+            log.warning("%s of %s waits: %s; order %s", order.role, order.symbol, error, order.client_order_id)
         self._again(job, error.retry_ms)
         return None
 
