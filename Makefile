@@ -5,13 +5,16 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
 SEEDS := 100
 
-.PHONY: run test lint bench simulate setup
+.PHONY: run check test lint bench simulate setup
 
 run: $(STAMP)
 	@$(BIN)/quarterdeck run --settings settings.toml $(ARGS)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal $(ARGS)
+
+check: lint
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m "not slow" $(ARGS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

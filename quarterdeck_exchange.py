@@ -96,11 +96,15 @@ async def exchange_parts(
     has_traded = journal.last_seq > 0
     # What a journal holds may stand unprotected: a restart waits for nothing that can come later.
     patience_s = RESTART_PATIENCE_S if live and has_traded else None
-    fresh = await load_instruments(wire, settings, settings.market.symbols, with_account=live, patience_s=patience_s)
+    asked = load_instruments(wire, settings, settings.market.symbols, with_account=live, patience_s=patience_s)
+    if live:
+        # Both at once, for the same reason.
+        right = check_trading_right(wire, settings.market.symbols[0], patience_s)
+        fresh, _ = await asyncio.gather(asked, right)
+    else:
+        fresh = await asked
     instruments, records = await told_again(journal, fresh)
     check_symbols(records, instruments)
-    if live:
-        await check_trading_right(wire, instruments, patience_s)
     candles = await SqliteCandles.open(open_database(home.market(where)))
     stack.push_async_callback(candles.close)
     account = ExchangeVenue(wire, instruments, settings.exchange) if live else None

@@ -174,7 +174,7 @@ class ExchangeSettings(_Section):
         return self
 
 
-_WHICH_ACCOUNT = frozenset({"id", "base_url"})
+_WHICH_ACCOUNT = frozenset({"id", "testnet", "base_url"})
 
 
 class LiveSettings(_Section):

@@ -19,7 +19,7 @@ from typing import Any, Protocol, cast
 from core.domain.errors import UnavailableError
 from core.lab import Progress
 
-NICE = 10
+NICE, NICEST = 10, 19
 REPORT_OPTIONS = ("--json", "--progress", "json")
 KEPT_WORDS = 20
 LONGEST_LINE = 65_536
@@ -103,7 +103,8 @@ async def start_child(command: Sequence[str], environment: Mapping[str, str] | N
         raise UnavailableError(f"{command[0]}: cannot be started: {error.strerror or error}") from error
     # The process is alone in its group as yet, so all that it starts will be as nice.
     with suppress(ProcessLookupError):
-        os.setpriority(os.PRIO_PGRP, transport.get_pid(), NICE)
+        nice = min(os.getpriority(os.PRIO_PROCESS, 0) + NICE, NICEST)
+        os.setpriority(os.PRIO_PGRP, transport.get_pid(), nice)
     return run
 
 

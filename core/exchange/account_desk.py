@@ -131,6 +131,7 @@ class AccountDesk:
         self._resolver = Resolver(self._books, self._incoming)
         self._outside = Outside(self._books, self._incoming)
         self._books.on_nothing_to_reduce = self._incoming.on_others = self._outside.ask
+        self._books.on_entry_refused = self._look_at_all_soon
         self.contracts.tie(trader, stepper)
         self.contracts.as_sent = self._venue.outbox.as_sent
         self._venue.outbox.on_filter = self.contracts.refused
@@ -145,6 +146,11 @@ class AccountDesk:
     def _holds(self, symbol: str) -> bool:
         s = self._books.trader.state.symbols[symbol]
         return bool(s.lots or s.orders)
+
+    def _look_at_all_soon(self) -> None:
+        """With the account's settings: they may be the cause, and in hedge mode no position can be judged."""
+        self._account.expect_change()
+        self._look_soon.set()
 
     def _on_up(self) -> None:
         self._account.expect_change()
@@ -250,9 +256,7 @@ class AccountDesk:
                     log.warning("the positions could not be read: %s", error)
                 await asyncio.sleep(_LOOK_AGAIN_S)
             else:
-                # What the positions say can be judged in one-way mode only: that is read again, too.
-                self._account.expect_change()
-                self._look_soon.set()
+                self._look_at_all_soon()
 
 
 async def watch(trader: Trader, stepper: Stepper, clock: Clock) -> None:

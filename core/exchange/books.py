@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from core.clock import Clock
 from core.domain.errors import DataError, InvalidTransitionError, RejectKind
-from core.domain.orders import Fill, Order, OrderState, OrderUpdate, news_in
+from core.domain.orders import Fill, Order, OrderRole, OrderState, OrderUpdate, news_in
 from core.domain.records import AdjustmentRecord
 from core.exchange import translate
 from core.exchange.translate import Seen
@@ -42,6 +42,7 @@ class Books:
         self._strangers: deque[str] = deque(maxlen=_KEEP_STRANGERS)
         self.agreed_ms = clock.now_ms()
         self.on_nothing_to_reduce: Callable[[], None] = _pass
+        self.on_entry_refused: Callable[[], None] = _pass
         self.newest_fill_ms = 0
         self.fill_was_asked_for: Callable[[Fill], None] = _forget
 
@@ -110,6 +111,8 @@ class Books:
         await self.tell(OrderUpdate(order.client_order_id, order.symbol, state, now_ms, venue_order_id, reason, kind))
         if kind is RejectKind.REDUCE_ONLY:
             self.on_nothing_to_reduce()
+        elif state is OrderState.REJECTED and order.role is OrderRole.ENTRY:
+            self.on_entry_refused()
 
     async def note_stranger(self, symbol: str, row: Row) -> None:
         """Raise the alarm, once for each order, where an order row is of another engine on the same key."""
@@ -166,7 +169,7 @@ class Books:
 
 
 def _pass() -> None:
-    """Nobody looks at the position."""
+    """Nobody looks for the cause."""
 
 
 def _forget(fill: Fill) -> None:

@@ -35,6 +35,14 @@ class Terms:
     assumed: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """An instrument, and in words what of it the exchange did not tell."""
+
+    instrument: Instrument
+    assumed: tuple[str, ...] = ()
+
+
 async def load_instruments(
     wire: Wire,
     settings: Settings,
@@ -48,16 +56,30 @@ async def load_instruments(
 
     Raises UnavailableError where a contract lacks its tick or lot size.
     """
+    found = await load_contracts(wire, settings, symbols, with_account=with_account, patience_s=patience_s)
+    return {symbol: contract.instrument for symbol, contract in found.items()}
+
+
+async def load_contracts(
+    wire: Wire,
+    settings: Settings,
+    symbols: Sequence[str],
+    *,
+    with_account: bool,
+    patience_s: float | None = None,
+) -> dict[str, Contract]:
+    """The same, with what of each was assumed."""
     names = [wire.unified(symbol) for symbol in symbols]
     tiers, *fees = await _ask_account(wire, names, patience_s) if with_account else [{}] * (1 + len(names))
-    instruments: dict[str, Instrument] = {}
+    contracts: dict[str, Contract] = {}
     for symbol, unified, fee in zip(symbols, names, fees, strict=True):
         market = wire.client.markets[unified]
         terms = terms_of(market, fee, tiers.get(unified) or (), settings)
         if terms.assumed:
             log.info("%s: the exchange does not tell %s; assumed", symbol, " and ".join(terms.assumed))
-        instruments[symbol] = instrument_of(symbol, market, terms, settings)
-    return instruments
+        assumed = terms.assumed if _has_fees(fee) else (*terms.assumed, "its fees (those of the settings)")
+        contracts[symbol] = Contract(instrument_of(symbol, market, terms, settings), assumed)
+    return contracts
 
 
 def instrument_of(symbol: str, market: Mapping[str, Any], terms: Terms, settings: Settings) -> Instrument:
@@ -98,7 +120,7 @@ def terms_of(
     and last what is assumed of a contract whose exchange says nothing."""
     assumed: list[str] = []
     maker_bps, taker_bps = settings.costs.maker_fee_bps, settings.costs.taker_fee_bps
-    if fee.get("maker") is not None and fee.get("taker") is not None:
+    if _has_fees(fee):
         maker_bps, taker_bps = _tidy(_exact(fee["maker"]) * _BPS), _tidy(_exact(fee["taker"]) * _BPS)
     tier = _tier_of(tiers, settings.limits.max_order_notional_usdt)
     max_leverage = int(_exact(tier.get("maxLeverage")) or _exact(_limit(market["limits"], "leverage", "max")))
@@ -113,6 +135,10 @@ def terms_of(
         maintenance_pct = UNTOLD_MAINTENANCE_MARGIN_PCT
         assumed.append(f"its maintenance margin ({UNTOLD_MAINTENANCE_MARGIN_PCT} %)")
     return Terms(maker_bps, taker_bps, max_leverage, maintenance_pct, tuple(assumed))
+
+
+def _has_fees(fee: Mapping[str, Any]) -> bool:
+    return fee.get("maker") is not None and fee.get("taker") is not None
 
 
 async def _ask_account(wire: Wire, names: Sequence[str], patience_s: float | None) -> list[Row]:

@@ -10,11 +10,10 @@ from typing import Any
 
 from core.clock import ExchangeClock
 from core.domain.errors import BadInputError, QuarterdeckError, VenueRejectedError
-from core.domain.instrument import Instrument
 from core.exchange.account_setup import LEAST_BALANCE_USDT
 from core.exchange.client import build_client
 from core.exchange.contract_status import status_problem
-from core.exchange.contracts import load_instruments
+from core.exchange.contracts import Contract, load_contracts
 from core.exchange.health import Health
 from core.exchange.keys import Keys, keys_mend
 from core.exchange.requests import Requests
@@ -76,14 +75,12 @@ async def _checks(wire: Requests, settings: Settings, keys: Keys | None, symbols
     if readable:
         checks += await _permissions(wire)
         checks += await _modes(wire, settings, traded)
-    filters, instruments = await _filters(wire, settings, traded, with_account=readable)
-    if readable and instruments:
-        checks.append(await _trading(wire, instruments[0]))
-    return checks + filters
+        checks += [await _trading(wire, symbol) for symbol in traded[:1]]
+    return checks + await _filters(wire, settings, traded, with_account=readable)
 
 
-async def _trading(wire: Wire, instrument: Instrument) -> _Check:
-    right = await ask_trading_right(wire, instrument)
+async def _trading(wire: Wire, symbol: str) -> _Check:
+    right = await ask_trading_right(wire, symbol)
     if right.granted is None:
         return _unknown("trading right", right.detail)
     if right.granted:
@@ -250,38 +247,39 @@ async def _leverage_rows(wire: Wire, symbols: Sequence[str]) -> dict[str, Any] |
     return "this exchange does not tell it"
 
 
-async def _filters(
-    wire: Wire, settings: Settings, symbols: Sequence[str], *, with_account: bool
-) -> tuple[list[_Check], list[Instrument]]:
-    """And the contracts that could be read."""
+async def _filters(wire: Wire, settings: Settings, symbols: Sequence[str], *, with_account: bool) -> list[_Check]:
     checks: list[_Check] = []
-    instruments: list[Instrument] = []
     for symbol in symbols:
         try:
-            found = await load_instruments(wire, settings, [symbol], with_account=with_account)
+            found = await load_contracts(wire, settings, [symbol], with_account=with_account)
         except QuarterdeckError as error:
             checks.append(_wrong(f"contract {symbol}", str(error), "take it out of exchange.symbols", _Stops.PAPER))
             continue
-        instruments.append(found[symbol])
-        checks.append(_contract(found[symbol], settings))
+        checks.append(_contract(found[symbol], settings, with_account=with_account))
         problem = status_problem(wire.client.markets[wire.unified(symbol)], wire.clock.now_ms())
         if problem:
             checks.append(_wrong(f"status {symbol}", problem, "until then it is not entered; trade another contract"))
-    return checks, instruments
+    return checks
 
 
-def _contract(instrument: Instrument, settings: Settings) -> _Check:
+def _contract(contract: Contract, settings: Settings, *, with_account: bool) -> _Check:
+    """Without an account terms are assumed, which is all that paper has; with one they should have been told."""
+    instrument = contract.instrument
     name = f"contract {instrument.symbol}"
+    if not with_account:
+        assumed = "assumed without an account: "
+    else:
+        assumed = f"not told and assumed {' and '.join(contract.assumed)}: " if contract.assumed else ""
     told = (
         f"tick {instrument.tick_size:f} USDT, lot {instrument.qty(1):f} {instrument.base}, "
-        f"at least {instrument.min_notional_usdt:f} USDT, up to {instrument.max_leverage}x, "
+        f"at least {instrument.min_notional_usdt:f} USDT, {assumed}up to {instrument.max_leverage}x, "
         f"fees {instrument.maker_fee_bps:f} (maker) and {instrument.taker_fee_bps:f} bps"
     )
     if settings.account.leverage > instrument.max_leverage:
         return _wrong(name, told, f"lower account.leverage to {instrument.max_leverage} or less", _Stops.LIVE)
     if instrument.min_notional_usdt > Decimal(repr(settings.limits.max_order_notional_usdt)):
         return _wrong(name, told, "raise limits.max_order_notional_usdt above the least order", _Stops.PAPER)
-    return _says(name, told)
+    return _Check(Finding(name, None, told)) if with_account and assumed else _says(name, told)
 
 
 async def _asked(wire: Wire, method: str, *args: Any) -> dict[str, Any] | str:

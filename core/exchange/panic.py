@@ -91,19 +91,21 @@ class Panic:
         return plan_of([holding for holding in holdings if holding.amount], resting, self._ours, self._ids)
 
     async def run(self) -> Outcome:
-        """Close, look again and close what is left; withdraw orders last; say what is still there in the end."""
-        plan: Plan | None = None
+        """Close, look again and close what is left; withdraw orders last; say what is still there in the end.
+
+        Raises UnavailableError or VenueRejectedError where the account could not be read and nothing was done.
+        """
+        plan = await self.look()
         try:
-            plan = await self.look()
             for _ in range(_ROUNDS):
                 plan = await self._close_all(plan)
                 plan = await self._withdraw(plan)
                 if plan.is_done:
                     break
         except (UnavailableError, VenueRejectedError) as error:
-            before = "" if plan is None else "; seen last: " + ("; ".join(self._left(plan)) or "nothing")
             self._tell(f"{error}")
-            left = f"what is left is not known: the account could not be read{before}"
+            seen = "; ".join(self._left(plan)) or "nothing"
+            left = f"what is left is not known: the account could not be read; seen last: {seen}"
             return Outcome((left,), is_out_of_reach=isinstance(error, UnavailableError))
         return Outcome(tuple(self._left(plan)))
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 
 from core.domain.errors import QuarterdeckError, RefusedError, RejectKind, VenueRejectedError
-from core.domain.instrument import Instrument
 from core.exchange.wire import Wire
 
 log = logging.getLogger("quarterdeck.exchange")
@@ -26,19 +25,17 @@ class TradingRight:
     detail: str
 
 
-async def ask_trading_right(wire: Wire, instrument: Instrument) -> TradingRight:
-    """Test the smallest order of a contract. Nothing is placed and nothing raised."""
+async def ask_trading_right(wire: Wire, symbol: str) -> TradingRight:
+    """Test the smallest order of a contract (our symbol). Nothing is placed and nothing raised."""
     method = wire.dialect.order_test
     if not method:
         return TradingRight(None, f"{wire.dialect.id} has no test for an order; the first one will show it")
+    unified = wire.unified(symbol)
+    market = wire.client.markets[unified]
+    amount = (market["limits"].get("amount") or {}).get("min") or market["precision"]["amount"]
     # ccxt's own `test` is for spot alone: with a futures contract it would place the order.
     request = wire.client.create_order_request(
-        wire.unified(instrument.symbol),
-        "market",
-        "buy",
-        f"{instrument.lot_size * instrument.min_lots:f}",
-        None,
-        {"reduceOnly": True},
+        unified, "market", "buy", f"{Decimal(str(amount)):f}", None, {"reduceOnly": True}
     )
     try:
         await wire.read(method, request)
@@ -53,12 +50,11 @@ async def ask_trading_right(wire: Wire, instrument: Instrument) -> TradingRight:
     return TradingRight(True, "granted: an order was tested and not placed")
 
 
-async def check_trading_right(wire: Wire, instruments: Mapping[str, Instrument], patience_s: float | None) -> None:
+async def check_trading_right(wire: Wire, symbol: str, patience_s: float | None) -> None:
     """Raises RefusedError where the key is known not to trade. What is not known within `patience_s` is a warning."""
-    instrument = next(iter(instruments.values()))
     try:
         async with asyncio.timeout(patience_s):
-            right = await ask_trading_right(wire, instrument)
+            right = await ask_trading_right(wire, symbol)
     except TimeoutError:
         right = TradingRight(None, "no answer in time")
     if right.granted is False:

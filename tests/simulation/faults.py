@@ -183,8 +183,9 @@ class Storm:
         return Answer(status, text, {**JSON, "Retry-After": str(wait_s)})
 
     def answered(self, method: str, path: str, params: str, fate: Fate, answer: Answer | None) -> None:
+        asked = Asked(method, path, dict(parse_qsl(params)))
         for observer in list(self.observers):
-            observer.answered(Asked(method, path, dict(parse_qsl(params))), fate, answer)
+            observer.answered(asked, fate, answer)
 
     def handshake_ms(self, path: str) -> float | None:
         now_ms = self.clock.now_ms()

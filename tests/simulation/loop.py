@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 _POLLS = 3
 _REAL_WAIT_S = 0.001
-_OUTSIDE_LIMIT_S = 30.0
+_OUTSIDE_LIMIT_S = 300.0
 _END_ROUNDS = 5
 _END_ROUND_S = 3.0
 
@@ -201,8 +201,9 @@ class SkewedClock(LoopClock):
         self._skew_ms, self._drift_ppm, self._since_s = skew_ms, drift_ppm, self._loop.time()
 
     def now_ms(self) -> int:
-        drift_ms = (self._loop.time() - self._since_s) * self._drift_ppm / 1000.0
-        return super().now_ms() + int(self._skew_ms + drift_ms)
+        now_s = self._loop.time()
+        drift_ms = (now_s - self._since_s) * self._drift_ppm / 1000.0
+        return self.epoch_ms + int(now_s * 1000.0 + 0.001) + int(self._skew_ms + drift_ms)
 
 
 def run_virtual(

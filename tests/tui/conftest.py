@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from textual.pilot import Pilot
 
 from tests.tui.fake_control import FakeClock, FakeControl, log_lines, snapshot
 from tui.app import QuarterdeckApp
@@ -18,9 +19,11 @@ def _same_terminal_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pilot looks every 20 ms whether the app is idle; this console is idle sooner."""
+    """Pilot looks every 20 ms whether the app is idle; this console is idle sooner. For its messages to be handled it
+    waits 30 s of the clock, which a busy machine may need: without a limit here."""
     monkeypatch.setattr("textual._wait.SLEEP_GRANULARITY", 0.004)
     monkeypatch.setattr("textual._wait.SLEEP_IDLE", 0.0004)
+    monkeypatch.setattr(Pilot._wait_for_screen, "__defaults__", (None,))
 
 
 @pytest.fixture

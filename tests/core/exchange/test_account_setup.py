@@ -84,8 +84,8 @@ def test_leverage_that_does_not_come_out_right_refuses_the_start() -> None:
 @pytest.mark.parametrize(
     ("path", "what"),
     [
-        ("/positionSide/dual", "the position mode could not be read: fetch_position_mode: "),
-        ("/symbolConfig", "BTCUSDT: the margin mode and the leverage could not be read: fetch_leverages: "),
+        ("/positionSide/dual", "the position mode could not be read: "),
+        ("/symbolConfig", "BTCUSDT: the margin mode and the leverage could not be read: "),
     ],
 )
 @pytest.mark.parametrize("fate", [MISSING, FORBIDDEN, LOST], ids=["no such path", "no permission", "no answer"])

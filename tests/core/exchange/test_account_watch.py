@@ -166,6 +166,20 @@ def test_hedge_mode_switched_on_while_flat_is_set_back() -> None:
     in_house(test)
 
 
+def test_a_refused_entry_has_the_settings_read_at_once() -> None:
+    """Nothing told that hedge mode was switched on: the exchange refuses the entry's position side."""
+
+    async def test(house: House) -> None:
+        house.weather.frames_of = lambda text: []
+        house.venue.settings.is_dual_side = True
+        await house.predict(BTC, 20.0)
+        await house.pass_s(3)
+        assert not house.venue.settings.is_dual_side
+        assert house.weather.count("POST", "/order") == 1
+
+    in_house(test, reconcile_seconds=600.0)
+
+
 def test_hedge_mode_that_others_need_stays_and_stops_entries() -> None:
     async def test(house: House) -> None:
         now_ms = house.clock.now_ms()

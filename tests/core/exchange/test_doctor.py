@@ -150,15 +150,13 @@ def test_a_contract_that_is_not_traded_now_is_told_and_stops_nothing(
 
     monkeypatch.setattr(wire_kit, "symbol_row", row)
     found = examine(mode="live")
-    assert [one for one in found.values() if not one.ok] == [
-        Finding(
-            "status ETHUSDT",
-            False,
-            "it is being settled; clears when the exchange trades it",
-            "until then it is not entered; trade another contract",
-        )
-    ]
-    assert found["exchange verdict"].detail == "ready for live"
+    assert found["status ETHUSDT"] == Finding(
+        "status ETHUSDT",
+        False,
+        "it is being settled; clears when the exchange trades it",
+        "until then it is not entered; trade another contract",
+    )
+    assert (found["exchange verdict"].ok, found["exchange verdict"].detail) == (False, "ready for live")
 
 
 @pytest.mark.parametrize(
@@ -192,7 +190,6 @@ def test_what_stops_live_is_named_in_the_verdict(examine: Examine, path: str, an
         ("/fapi/v1/symbolConfig", ["leverage BTCUSDT", "leverage ETHUSDT"]),
         ("/fapi/v1/feeBurn", ["fees in BNB"]),
         ("/fapi/v1/multiAssetsMargin", ["multi-assets mode"]),
-        ("/fapi/v1/leverageBracket", ["leverage BTCUSDT", "leverage ETHUSDT"]),
         ("/fapi/v1/order/test", ["trading right"]),
     ],
 )
@@ -202,6 +199,23 @@ def test_what_the_exchange_does_not_tell_is_unknown_and_never_ok(examine: Examin
     assert [name for name, one in found.items() if one.ok is None] == [*names, "exchange verdict"]
     assert not any(one.ok is False for one in found.values())
     assert found["exchange verdict"].detail == (f"ready for live as far as is known; not known: {', '.join(names)}")
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        (
+            "/fapi/v1/leverageBracket",
+            "not told and assumed its largest leverage (20x) and its maintenance margin (2.5 %): up to 20x",
+        ),
+        ("/fapi/v1/commissionRate", "not told and assumed its fees (those of the settings): up to 75x"),
+    ],
+)
+def test_terms_that_are_assumed_are_not_told_as_known(examine: Examine, path: str, told: str) -> None:
+    found = examine({path: Answer({}, 404, "Not Found")}, mode="live")
+    assert found["contract BTCUSDT"].ok is None
+    assert told in found["contract BTCUSDT"].detail
+    assert "contract BTCUSDT" in found["exchange verdict"].detail
 
 
 @pytest.mark.parametrize(
@@ -226,7 +240,8 @@ def test_without_keys_it_is_ready_for_paper(examine: Examine) -> None:
     assert found["API key"] == Finding("API key", True, "none; paper needs none, live does")
     assert found["exchange verdict"] == Finding("exchange verdict", True, "ready for paper; not for live: API key")
     assert "account" not in found
-    assert found["contract BTCUSDT"].detail.endswith("up to 20x, fees 2 (maker) and 5 bps")
+    assert found["contract BTCUSDT"].ok
+    assert found["contract BTCUSDT"].detail.endswith("assumed without an account: up to 20x, fees 2 (maker) and 5 bps")
 
 
 def test_an_exchange_out_of_reach_ends_the_examination(examine: Examine) -> None:
@@ -292,5 +307,5 @@ async def test_the_other_exchanges_are_ready_for_paper_and_say_why_not_for_live(
     by_name = {one.name: one for one in found}
     assert by_name["account"].detail == account
     assert by_name["key permissions"].detail.startswith("unknown: ")
-    assert by_name["contract BTCUSDT"].ok
+    assert by_name["contract BTCUSDT"].ok is None
     assert by_name["exchange verdict"].detail == f"ready for paper; not for live: {exchange_id} live"

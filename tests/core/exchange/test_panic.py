@@ -8,6 +8,7 @@ from decimal import Decimal
 import pytest
 
 from core.clock import ExchangeClock
+from core.domain.errors import VenueBusyError
 from core.domain.operator import Verb
 from core.domain.orders import OUR_PREFIX, Order
 from core.domain.records import FillRecord, IntentRecord, OrderUpdateRecord
@@ -264,15 +265,28 @@ def test_it_waits_as_long_as_the_exchange_asks_for_and_says_so() -> None:
     after_the_engine(test)
 
 
-def test_a_long_ban_ends_it_with_what_is_not_known() -> None:
+@pytest.mark.parametrize("reads", [0, 1])
+def test_a_long_ban_ends_it_with_what_is_not_known(reads: int) -> None:
     async def test(day: Day) -> None:
         body = '{"code":-1003,"msg":"Way too many requests."}'
         banned = Fate(Sent.REPLACED, 10.0, 10.0, Answer(418, body, {**JSON, "Retry-After": "900"}))
-        day.weather.once("GET", "/positionRisk", banned)
+        asked = day.weather.count("GET", "/positionRisk") + reads
+        day.weather.rules.append(
+            lambda method, path, params: (
+                banned if path.endswith("/positionRisk") and day.weather.count("GET", "/positionRisk") > asked else None
+            )
+        )
+        if not reads:
+            with pytest.raises(VenueBusyError, match="free again at"):
+                await day.panic()
+            assert day.net() > 0
+            return
         outcome = await day.panic()
         assert outcome.is_out_of_reach
-        assert outcome.left == ("what is left is not known: the account could not be read",)
-        assert day.net() > 0
+        assert outcome.left[0].startswith(
+            "what is left is not known: the account could not be read; seen last: BTCUSDT"
+        )
+        assert len(day.resting()) == 4
 
     after_the_engine(test)
 

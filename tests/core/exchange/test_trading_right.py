@@ -16,7 +16,7 @@ MISSING = Fate(Outcome.REPLACED, 10.0, 10.0, Answer(404, '{"code":-5000,"msg":"P
 def test_the_order_is_tested_and_not_placed() -> None:
     async def test(house: House) -> None:
         placed = len(house.venue.orders)
-        right = await ask_trading_right(house.wire, house.instruments[BTC])
+        right = await ask_trading_right(house.wire, BTC)
         assert right == TradingRight(True, "granted: an order was tested and not placed")
         assert house.weather.count("POST", "/order/test") == 1
         assert len(house.venue.orders) == placed
@@ -28,7 +28,7 @@ def test_a_key_that_may_not_trade_refuses_the_start() -> None:
     async def test(house: House) -> None:
         house.venue.settings.can_trade = False
         with pytest.raises(RefusedError, match=r"^this key may not trade: .*\(-2015\).*; check the key, its rights"):
-            await check_trading_right(house.wire, house.instruments, None)
+            await check_trading_right(house.wire, BTC, None)
 
     in_house(test)
 
@@ -37,7 +37,7 @@ def test_a_key_that_may_not_trade_refuses_the_start() -> None:
 def test_what_is_not_known_is_said_and_blocks_nothing(fate: Fate, caplog: pytest.LogCaptureFixture) -> None:
     async def test(house: House) -> None:
         house.weather.once("POST", "/order/test", fate, times=10)
-        await check_trading_right(house.wire, house.instruments, 0.5)
+        await check_trading_right(house.wire, BTC, 0.5)
 
     in_house(test)
     assert "whether the key may trade is not known: " in caplog.text
@@ -46,7 +46,7 @@ def test_what_is_not_known_is_said_and_blocks_nothing(fate: Fate, caplog: pytest
 def test_an_exchange_without_such_a_test_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
     async def test(house: House) -> None:
         monkeypatch.setattr(type(house.wire.dialect), "order_test", "")
-        right = await ask_trading_right(house.wire, house.instruments[BTC])
+        right = await ask_trading_right(house.wire, BTC)
         assert right == TradingRight(None, "binanceusdm has no test for an order; the first one will show it")
 
     in_house(test)

@@ -259,7 +259,7 @@ def test_the_sequences_reach_what_they_are_meant_to_reach() -> None:
     """A census of the draws above: a generator that never fills or liquidates would prove nothing."""
     census = Counter[str]()
 
-    @settings(deadline=None, derandomize=True, max_examples=400)
+    @settings(deadline=None, derandomize=True, max_examples=150)
     @given(st.lists(PLANS, min_size=30, max_size=60))
     def draw(plans: list[Sequence[object]]) -> None:
         def after(step: Step, venue: SimulatedVenue, journal: Journal, answer: object) -> None:

@@ -1,0 +1,36 @@
+"""What holds for the whole suite: which tests are slow, and a heap that the collector need not walk through again."""
+
+from __future__ import annotations
+
+import gc
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+SLOW = (
+    "tests/benchmarks/",
+    "tests/command/",
+    "tests/core/backtest/",
+    "tests/core/learning/",
+    "tests/core/test_compute.py",
+    "tests/core/trader/test_restore.py",
+    "tests/core/venues/test_sequences.py",
+    "tests/engine/",
+    "tests/simulation/test_seeds.py",
+    "tests/simulation/test_soak.py",
+)
+"""Folders and files that `make check` leaves to `make test`: processes, whole sessions, trainings, many seeds."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.relative_to(ROOT).as_posix().startswith(SLOW):
+            item.add_marker(pytest.mark.slow)
+
+
+def pytest_collection_finish() -> None:
+    """What was imported and collected stays to the end: no collection of garbage looks at it again."""
+    gc.collect()
+    gc.freeze()

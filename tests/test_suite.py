@@ -1,0 +1,16 @@
+"""What the suite says of itself: the slow tests are there, and named where they are chosen."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.conftest import ROOT, SLOW
+
+
+@pytest.mark.parametrize("place", SLOW)
+def test_what_is_named_slow_exists(place: str) -> None:
+    assert (ROOT / place).exists()
+
+
+def test_this_is_fast_and_known_to_be(request: pytest.FixtureRequest) -> None:
+    assert request.node.get_closest_marker("slow") is None
