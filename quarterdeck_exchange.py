@@ -13,7 +13,14 @@ from core.domain.errors import BadInputError, RefusedError
 from core.domain.market import MINUTE_MS
 from core.home import Home
 from core.runtime import Finding, RunRequest
-from quarterdeck_demo import CONSOLE_PUBLISH_HZ, HEADLESS_PUBLISH_HZ, note_start, open_forecaster, told_again
+from quarterdeck_demo import (
+    CONSOLE_PUBLISH_HZ,
+    HEADLESS_PUBLISH_HZ,
+    change_rules,
+    note_start,
+    open_forecaster,
+    told_again,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -104,7 +111,7 @@ async def exchange_parts(
     await note_start(journal, clock.now_ms(), Rules(settings, instruments))
 
     async def keep(now: Mapping[str, Instrument]) -> None:
-        await note_start(journal, clock.now_ms(), Rules(settings, now))
+        await change_rules(journal, clock.now_ms(), Rules(settings, now))
 
     venue = account or paper_venue(instruments, settings, clock)
     contracts = desk.contracts if desk else ContractWatch(wire, settings, venue.adopt)

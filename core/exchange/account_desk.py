@@ -137,11 +137,14 @@ class AccountDesk:
         self._incoming.on_order = self._take_held
         self._resolver = Resolver(self._books, self._incoming)
         self.contracts.tie(trader, stepper)
+        self._venue.on_off_grid = self.contracts.doubt
+        self.contracts.is_busy = self._venue.outbox.is_busy_in
         self.contracts.as_sent = self._venue.outbox.as_sent
         self._venue.outbox.on_filter = self.contracts.refused
         self._venue.outbox.is_shared = lambda symbol: symbol in self._external_lots()
         self._reconciler = Reconciler(self._books, self._incoming, self._resolver)
         self._reconciler.restore(self._venue.records)
+        self._venue.on_finer = self._reconciler.rescale
         for order in self._books.open_orders():
             self._resolver.ask(order)
         self._venue.records = ()

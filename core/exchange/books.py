@@ -109,6 +109,9 @@ class Books:
         """What a row proves of `order`; None, said aloud, where it cannot be read."""
         try:
             return translate.seen_in(row, order, self.venue.instruments[order.symbol])
+        except translate.OffGridError as error:
+            self.venue.on_off_grid(order.symbol, str(error))
+            return None
         except DataError as error:
             self.note_unreadable(error)
             return None
@@ -131,6 +134,9 @@ class Books:
         if missing and fetch:
             try:
                 fills = await self.venue.fills_of(now, timeout_ms)
+            except translate.OffGridError as error:
+                self.venue.on_off_grid(now.symbol, str(error))
+                return False
             except DataError as error:
                 self.note_unreadable(error)
                 return False

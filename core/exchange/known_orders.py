@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 from core.domain.orders import Order
+from core.domain.regrid import Factor, rescaled_order
 from core.exchange.wire import Dialect, Row
 
 _KEEP = 1000
@@ -47,6 +48,12 @@ class KnownOrders:
             for venue_id in self._venue_ids.pop(cid, ()):
                 self._by_venue_id.pop((order.symbol, venue_id), None)
             return
+
+    def rescale(self, symbol: str, by: Factor) -> None:
+        """Count the orders of a contract in a grid that is `by` times finer."""
+        for cid, order in self._ours.items():
+            if order.symbol == symbol:
+                self._ours[cid] = rescaled_order(order, by)
 
     def learn_venue_id(self, order: Order, venue_id: str) -> None:
         """Fills under `venue_id` are of `order`."""

@@ -13,6 +13,7 @@ from core.domain.errors import DataError, UnavailableError, VenueBusyError, Venu
 from core.domain.operator import OperatorCommand, Verb
 from core.domain.orders import Order, OrderRole, OrderState, OrderType
 from core.domain.records import AdjustmentRecord, EquityRecord, FillRecord, Record
+from core.domain.regrid import Factor
 from core.domain.trading import EXACT
 from core.exchange import translate
 from core.exchange.books import Books
@@ -134,6 +135,10 @@ class Reconciler:
     def external_lots(self) -> dict[str, int]:
         """Signed lots that others hold on the account, as of the last look; flat symbols left out."""
         return {symbol: lots for symbol, lots in self._external_lots.items() if lots}
+
+    def rescale(self, symbol: str, by: Factor) -> None:
+        """Count what others hold in a grid that is `by` times finer."""
+        self._external_lots[symbol] = self._external_lots.get(symbol, 0) * by.lots
 
     async def flatten_external(self, symbol: str) -> str:
         """Cancel the orders of others on `symbol` and close their share of the position at market."""

@@ -134,6 +134,7 @@ class Process:
         instruments, records = machine.disk.told_again(fresh)
         venue = ExchangeVenue(wire, instruments, settings.exchange)
         desk = self.desk = AccountDesk(venue, settings)
+        desk.contracts.keep = machine.disk.change_rules
         if records:
             desk.prepare_beside()
         else:
