@@ -148,6 +148,17 @@ async def note_start(journal: SqliteJournal, now_ms: int, rules: Rules) -> None:
     await journal.put_instruments(list(rules.instruments.values()))
 
 
+async def change_rules(journal: SqliteJournal, now_ms: int, rules: Rules) -> None:
+    """Keep what a running engine trades by from now on."""
+    from core.domain.regrid import factor, grid_of
+
+    for symbol, before in (await journal.instruments()).items():
+        by = factor(symbol, grid_of(before), grid_of(rules.instruments[symbol]))
+        if not by.is_one:
+            await journal.count_finer(symbol, by)
+    await note_start(journal, now_ms, rules)
+
+
 def open_forecaster(
     strategy: Strategy,
     settings: Settings,

@@ -15,7 +15,14 @@ from core.domain.errors import BadInputError, RefusedError, SettingsError, Unava
 from core.domain.market import MINUTE_MS
 from core.home import Home, engine_pid
 from core.runtime import Finding, Row, RunRequest
-from quarterdeck_demo import CONSOLE_PUBLISH_HZ, HEADLESS_PUBLISH_HZ, note_start, open_forecaster, told_again
+from quarterdeck_demo import (
+    CONSOLE_PUBLISH_HZ,
+    HEADLESS_PUBLISH_HZ,
+    change_rules,
+    note_start,
+    open_forecaster,
+    told_again,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -120,7 +127,7 @@ async def exchange_parts(
     await note_start(journal, clock.now_ms(), Rules(settings, instruments))
 
     async def keep(now: Mapping[str, Instrument]) -> None:
-        await note_start(journal, clock.now_ms(), Rules(settings, now))
+        await change_rules(journal, clock.now_ms(), Rules(settings, now))
 
     venue = account or paper_venue(instruments, settings, clock)
     contracts = desk.contracts if desk else ContractWatch(wire, settings, venue.adopt)

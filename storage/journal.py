@@ -175,6 +175,14 @@ class SqliteJournal:
                     self._finer[record.order.client_order_id] = by
         return told
 
+    async def count_finer(self, symbol: str, by: Factor) -> None:
+        """From now on a contract is told in a grid that is `by` times finer; its orders of before are written on."""
+        sql = "SELECT client_order_id FROM orders WHERE account = ? AND symbol = ?"
+        known = await self._call(lambda connection: connection.execute(sql, (self._account, symbol)).fetchall())
+        for (client_id,) in known:
+            before = self._finer.get(client_id, ONE)
+            self._finer[client_id] = Factor(before.ticks * by.ticks, before.lots * by.lots)
+
     async def eras(self) -> Eras:
         """In which ticks and lots its stretches count."""
         return await self._call(lambda connection: eras_of(connection, self._account))

@@ -12,6 +12,7 @@ from typing import Any, get_type_hints
 
 from core.domain.orders import Order
 from core.domain.records import IntentRecord, Record
+from core.domain.trading import EXACT
 
 _SHOWN = 4
 """How many differing fields are told."""
@@ -21,6 +22,11 @@ def bits(record: Record) -> str:
     """The record as JSON in one line: equal texts are equal records, down to the last bit of a float and the last digit
     of a decimal. Floats count as the database gives them back: whole numbers as floats, and a zero without its sign."""
     return f"{type(record).__name__} {json.dumps(record, default=_plain)}"
+
+
+def values(record: Record) -> str:
+    """The same, but for zeros behind a decimal, which tell in what ticks and lots it was counted once."""
+    return f"{type(record).__name__} {json.dumps(record, default=_plain_value)}"
 
 
 def noun(record: Record) -> str:
@@ -84,6 +90,10 @@ def _plain(value: Any) -> Any:
         if row[index] is not None:
             row[index] = float(row[index]) + 0.0  # -0.0 + 0.0 is 0.0
     return row
+
+
+def _plain_value(value: Any) -> Any:
+    return str(value.normalize(EXACT)) if isinstance(value, Decimal) else _plain(value)
 
 
 def _values(value: Any) -> Iterator[tuple[str, Any]]:

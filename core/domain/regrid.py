@@ -15,7 +15,7 @@ from math import gcd
 
 from core.domain.errors import RefusedError, StorageError
 from core.domain.instrument import Instrument
-from core.domain.orders import Order
+from core.domain.orders import Fill, Order
 from core.domain.records import (
     COUNTED_IN_LOTS,
     AdjustmentRecord,
@@ -176,8 +176,7 @@ def rescaled(record: Record, by: Factor) -> Record:
         case OrderUpdateRecord(update, order):
             return OrderUpdateRecord(update, rescaled_order(order, by))
         case FillRecord(fill, order):
-            made = replace(fill, qty_lots=fill.qty_lots * by.lots, price_ticks=fill.price_ticks * by.ticks)
-            return FillRecord(made, rescaled_order(order, by))
+            return FillRecord(rescaled_fill(fill, by), rescaled_order(order, by))
         case PositionRecord(position):
             return replace(record, position=replace(position, lots=position.lots * by.lots))
         case FundingRecord(payment):
@@ -186,6 +185,10 @@ def rescaled(record: Record, by: Factor) -> Record:
             return replace(record, ours=str(int(ours) * by.lots), theirs=str(int(theirs) * by.lots))
         case _:
             return record
+
+
+def rescaled_fill(fill: Fill, by: Factor) -> Fill:
+    return replace(fill, qty_lots=fill.qty_lots * by.lots, price_ticks=fill.price_ticks * by.ticks)
 
 
 def rescaled_order(order: Order, by: Factor) -> Order:

@@ -133,12 +133,15 @@ class AccountDesk:
         self._books.on_nothing_to_reduce = self._incoming.on_others = self._outside.ask
         self._books.on_entry_refused = self._look_at_all_soon
         self.contracts.tie(trader, stepper)
+        self._venue.on_off_grid = self.contracts.doubt
+        self.contracts.is_busy = self._venue.outbox.is_busy_in
         self.contracts.as_sent = self._venue.outbox.as_sent
         self._venue.outbox.on_filter = self.contracts.refused
         self._venue.outbox.is_shared = lambda symbol: symbol in self._outside.lots
         self._reconciler = Reconciler(self._books, self._incoming, self._resolver, self._outside)
         self._reconciler.restore(self._venue.records)
         self._outside.restore(self._venue.records)
+        self._venue.on_finer = self._outside.rescale
         for order in self._books.open_orders():
             self._resolver.ask(order)
         self._venue.records = ()

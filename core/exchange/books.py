@@ -50,6 +50,10 @@ class Books:
     def version(self) -> int:
         return self._told + self.venue.outbox.version
 
+    def note_regrid(self) -> None:
+        """What is counted did not move, but the counts did."""
+        self._told += 1
+
     def order(self, order: Order) -> Order:
         """The order as the trader sees it now; as it was given where the trader has forgotten it."""
         s = self.trader.state.symbols[order.symbol]
@@ -132,6 +136,9 @@ class Books:
         """What a row proves of `order`; None, said aloud, where it cannot be read."""
         try:
             return translate.seen_in(row, order, self.venue.instruments[order.symbol])
+        except translate.OffGridError as error:
+            self.venue.on_off_grid(order.symbol, str(error))
+            return None
         except DataError as error:
             self.note_unreadable(error)
             return None
@@ -154,6 +161,9 @@ class Books:
         if missing and fetch:
             try:
                 fills = await self.venue.fills_of(now, timeout_ms)
+            except translate.OffGridError as error:
+                self.venue.on_off_grid(now.symbol, str(error))
+                return False
             except DataError as error:
                 self.note_unreadable(error)
                 return False

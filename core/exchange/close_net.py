@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from decimal import Decimal
 
 from core.domain.errors import RejectKind, UnavailableError, VenueBusyError, VenueRejectedError, VenueUnknownError
 from core.exchange import translate
@@ -33,7 +32,6 @@ class NetCloser:
         self._outside = outside
         self._symbol = symbol
         self._unified = books.venue.wire.unified(symbol)
-        self._instrument = books.venue.instruments[symbol]
         self._canceled = 0
         self._began_s = asyncio.get_running_loop().time()
 
@@ -125,8 +123,8 @@ class NetCloser:
                 self._canceled += 1
 
     def _text(self, lots: int) -> str:
-        qty: Decimal = self._instrument.qty(lots)
-        return f"{qty} {self._instrument.base}"
+        instrument = self._venue.instruments[self._symbol]
+        return f"{instrument.qty(lots)} {instrument.base}"
 
 
 def _adds(row: Row, net_lots: int) -> bool:

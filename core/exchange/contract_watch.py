@@ -22,6 +22,7 @@ from core.exchange.contracts import Terms, instrument_of
 from core.exchange.wire import Wire
 from core.settings import Settings
 from core.stepper import Stepper
+from core.trader.state import SymbolState
 from core.trader.trader import Trader
 
 log = logging.getLogger("quarterdeck.exchange")
@@ -32,6 +33,7 @@ AGAIN_MS = 60_000
 
 _PART = "rules"
 _PATIENCE_S = 3.0
+_PENDING_S = 0.2
 _MOST_LEARNED = 1000
 _OF_PRICE = "(-4014)"
 
@@ -61,10 +63,11 @@ class ContractWatch:
         self._settings = settings
         self._adopt_at_venue = adopt
         self.keep: Keep = _keep_nothing
+        self.is_busy: Callable[[str], bool] = lambda symbol: False
         self.as_sent: Callable[[Order], Order] = lambda order: order
         self._read_ms: int | None = None
         self._asked: dict[str, tuple[RejectKind | None, Steps]] = {}
-        self._too_fine: set[str] = set()
+        self._pending: set[str] = set()
         self._learned: dict[str, _Learned] = {}
         self._told: dict[str, Instrument] = {}
         self._reading = asyncio.Lock()
@@ -86,7 +89,8 @@ class ContractWatch:
         except (QuarterdeckError, TimeoutError) as problem:
             log.error("%s: its rules could not be read: %s", symbol, problem or "no answer in time")
         if self._goes_out_otherwise(order, sent):
-            self._settled(symbol)
+            if symbol not in self._pending:
+                self._settled(symbol)
             return True
         while error.kind is RejectKind.PRECISION and await self._learn(symbol, error, has_price=_has_price(order)):
             if self._goes_out_otherwise(order, sent):
@@ -102,10 +106,16 @@ class ContractWatch:
 
     async def run(self, trader: Trader, stepper: Stepper) -> None:
         self.tie(trader, stepper)
+        for s in trader.state.symbols.values():
+            self._say_what_is_off(s)
         daily_ms = self._wire.clock.now_ms() + DAILY_MS
         while True:
             now_ms = self._wire.clock.now_ms()
             due_ms = daily_ms
+            if self._pending & self._asked.keys():
+                await asyncio.sleep(_PENDING_S)
+                await self._try_again()
+                continue
             if self._asked:
                 due_ms = now_ms if self._read_ms is None else self._read_ms + AGAIN_MS
             self._wake.clear()
@@ -121,6 +131,13 @@ class ContractWatch:
                 self._learned.clear()
             await self._look()
 
+    async def _try_again(self) -> None:
+        """What was read and had to wait for orders under way."""
+        for symbol in self._pending & self._asked.keys():
+            await self._go_by(symbol, self._trader.state.symbols[symbol].instrument)
+            if symbol not in self._pending:
+                self._settled(symbol)
+
     async def _look(self) -> None:
         """Read the rules, and settle what was asked for."""
         asked = dict(self._asked)
@@ -134,7 +151,8 @@ class ContractWatch:
             is_new = _steps(self._trader.state.symbols[symbol].instrument) != steps
             if kind is RejectKind.PRECISION and not is_new and symbol in self._asked:
                 await self._learn(symbol, None, has_price=False)
-            self._settled(symbol)
+            if symbol not in self._pending:
+                self._settled(symbol)
 
     async def _read_if_due(self, patience_s: float | None = None) -> None:
         """Raises UnavailableError, VenueRejectedError and TimeoutError where nothing is told."""
@@ -182,34 +200,51 @@ class ContractWatch:
     async def _go_by(self, symbol: str, now: Instrument) -> None:
         learned = self._learned.get(symbol, _Learned())
         wanted = _under(_coarser(self._told.setdefault(symbol, now), learned), now)
-        if wanted is not None and symbol in self._too_fine:
-            self._too_fine.discard(symbol)
-            self._wire.health.report(_PART, "", symbol)
         if wanted is None:
-            self._too_fine.add(symbol)
-            text = "the exchange counts it more finely than this account; start the engine again to go on with it"
+            text = "the exchange counts it in what this account cannot; close it there and start with another --home"
             self._wire.health.report(_PART, text, symbol)
+            self._pending.add(symbol)
             self._asked.pop(symbol, None)
-        elif wanted != now:
-            await self._adopt(wanted)
+            return
+        if wanted == now or await self._adopt(wanted):
+            self._free(symbol)
+        else:
+            self._pending.add(symbol)
+            self.doubt(symbol, "the exchange counts it more finely now, which waits until no order is on its way")
 
-    async def _adopt(self, instrument: Instrument) -> None:
-        """From one step to the next, and durable before anything is decided by it."""
+    def _free(self, symbol: str) -> None:
+        if symbol in self._pending:
+            self._pending.discard(symbol)
+            if symbol not in self._asked:
+                self._wire.health.report(_PART, "", symbol)
+
+    async def _adopt(self, instrument: Instrument) -> bool:
+        """From one step to the next, and durable before anything is decided by it. False where it has to wait: counts
+        change while nothing is on its way."""
         async with self._stepper.lock:
             books = self._trader.state.symbols
+            is_counted_anew = grid_of(books[instrument.symbol].instrument) != grid_of(instrument)
+            if is_counted_anew and self.is_busy(instrument.symbol):
+                return False
             rules = {symbol: s.instrument for symbol, s in books.items()} | {instrument.symbol: instrument}
             await self.keep(rules)
             self._trader.adopt(instrument)
             self._adopt_at_venue(instrument)
         log.warning("%s: orders go out in steps of %s now", instrument.symbol, _told_steps(instrument))
-        held = abs(books[instrument.symbol].lots)
-        if rest := held % instrument.lot_step:
-            log.warning(
-                "%s: %s %s of what is held are less than a step; they are closed with the rest",
-                instrument.symbol,
-                f"{instrument.qty(rest).normalize():f}",
-                instrument.base,
-            )
+        self._say_what_is_off(books[instrument.symbol])
+        return True
+
+    def _say_what_is_off(self, s: SymbolState) -> None:
+        """What is held or rests and is no multiple of what orders are now."""
+        rules = s.instrument
+        if rest := abs(s.lots) % rules.lot_step:
+            text = "%s: %s %s of what is held are less than a step; they are closed with the rest"
+            log.warning(text, rules.symbol, f"{rules.qty(rest).normalize():f}", rules.base)
+        stop = s.trade.stop_ticks if s.trade is not None else None
+        if s.lots and stop is not None and stop % rules.tick_step:
+            text = "%s: its stop at %s stays; one placed anew would be at %s"
+            later = rules.safe_ticks(stop, 1 if s.lots > 0 else -1)
+            log.warning(text, rules.symbol, f"{rules.price(stop):f}", f"{rules.price(later):f}")
 
     def _goes_out_otherwise(self, order: Order, sent: Order) -> bool:
         try:
@@ -250,9 +285,8 @@ def _coarser(told: Instrument, by: _Learned) -> Instrument:
 
 
 def _under(fresh: Instrument, now: Instrument) -> Instrument | None:
-    """The rules of `fresh`, counted as now; None where they are too fine for that."""
+    """The rules of `fresh`, counted so that all counts of now are whole numbers; None where that cannot be."""
     try:
-        counted = working(fresh, [grid_of(now)])
+        return working(fresh, [grid_of(now)])
     except RefusedError:
         return None
-    return counted if grid_of(counted) == grid_of(now) else None

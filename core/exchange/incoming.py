@@ -172,6 +172,9 @@ class Incoming:
     async def _book(self, client_order_id: str, symbol: str, row: Row, *, asked: bool = False) -> None:
         try:
             fill, finding = translate.fill_in(row, client_order_id, self._venue.instruments[symbol])
+        except translate.OffGridError as error:
+            self._venue.on_off_grid(symbol, str(error))
+            return
         except DataError as error:
             self._books.note_unreadable(error)
             return

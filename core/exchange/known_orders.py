@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 from core.domain.orders import Order, is_made_here
+from core.domain.regrid import Factor, rescaled_order
 from core.exchange.wire import Dialect, Row
 
 _KEEP = 1000
@@ -55,6 +56,12 @@ class KnownOrders:
         """The client id of an order row that is of this program, but of another journal than ours; else empty."""
         client_id = self._dialect.client_id(row)
         return client_id if is_made_here(client_id) and client_id not in self._ids else ""
+
+    def rescale(self, symbol: str, by: Factor) -> None:
+        """Count the orders of a contract in a grid that is `by` times finer."""
+        for cid, order in self._ours.items():
+            if order.symbol == symbol:
+                self._ours[cid] = rescaled_order(order, by)
 
     def learn_venue_id(self, order: Order, venue_id: str) -> None:
         """Fills under `venue_id` are of `order`."""

@@ -124,6 +124,10 @@ class Outbox:
             not_before_ms = self._uncertain.get(order.client_order_id, 0) if order.reduce_only else 0
             self._put(_Job(order, is_cancel=True, queued_ms=self._wire.clock.now_ms(), not_before_ms=not_before_ms))
 
+    def is_busy_in(self, symbol: str) -> bool:
+        """Whether anything about an order of a contract waits here or is under way."""
+        return any(job.order.symbol == symbol for job in (*self._jobs, *self._in_flight.values()))
+
     def is_busy_with(self, client_order_id: str) -> bool:
         """Whether something about the order waits here or is under way."""
         return client_order_id in self._in_flight or any(

@@ -17,6 +17,7 @@ from decimal import ROUND_HALF_EVEN
 from core.domain.errors import DataError
 from core.domain.orders import OUTSIDE_PREFIX, RESTING_STATES, Fill, Order, OrderType, Side
 from core.domain.records import AdjustmentRecord, Record
+from core.domain.regrid import Factor
 from core.exchange import translate
 from core.exchange.books import Books
 from core.exchange.incoming import Incoming
@@ -78,6 +79,11 @@ class Outside:
                 self._lots[record.symbol] = int(record.theirs)
         for symbol in self._lots:
             self._tell(symbol)
+
+    def rescale(self, symbol: str, by: Factor) -> None:
+        """Count what others hold in a grid that is `by` times finer; what is being compared is compared anew."""
+        self._lots[symbol] = self._lots.get(symbol, 0) * by.lots
+        self._books.note_regrid()
 
     @property
     def lots(self) -> Mapping[str, int]:
@@ -206,6 +212,9 @@ class Outside:
                 continue
             try:
                 fill, _ = translate.fill_in(row, "", self._venue.instruments[gap.symbol])
+            except translate.OffGridError as error:
+                self._venue.on_off_grid(gap.symbol, str(error))
+                continue
             except DataError as error:
                 self._books.note_unreadable(error)
                 continue

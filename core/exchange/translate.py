@@ -29,6 +29,10 @@ _STATES = {
 _FINISHED, _PASSED_ON = "FINISHED", frozenset({"TRIGGERING", "TRIGGERED"})
 
 
+class OffGridError(DataError):
+    """The exchange told a price or an amount that its rules, as they are known, do not allow."""
+
+
 @dataclass(frozen=True, slots=True)
 class Seen:
     """What a row proves about an order of ours.
@@ -59,7 +63,7 @@ def exact(value: Any, what: str) -> Decimal:
 def _steps(value: Decimal, step: Decimal, what: str) -> int:
     count, rest = divmod(value, step)
     if rest:
-        raise DataError(f"the exchange told {what} as {value}, which is no multiple of {step}")
+        raise OffGridError(f"the exchange told {what} as {value}, which is no multiple of {step}")
     return int(count)
 
 

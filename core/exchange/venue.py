@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -13,11 +13,12 @@ from core.domain.instrument import Instrument
 from core.domain.market import Bar, FirstPrice, MarketEvent
 from core.domain.orders import RESTING_STATES, Fill, Order, OrderState, with_state
 from core.domain.records import FillRecord, IntentRecord, OrderUpdateRecord, Record
+from core.domain.regrid import Factor, factor, grid_of
 from core.exchange import translate
 from core.exchange.known_orders import KnownOrders
 from core.exchange.outbox import Outbox
 from core.exchange.reach import no_answer
-from core.exchange.translate import Seen
+from core.exchange.translate import OffGridError, Seen
 from core.exchange.wire import Row, Wire
 from core.ports import VenueEvent
 from core.settings import ExchangeSettings
@@ -39,10 +40,18 @@ class ExchangeVenue:
         self.known = KnownOrders(wire.dialect)
         self.outbox = Outbox(wire, self.instruments, settings)
         self.records: Sequence[Record] = ()
+        self.on_finer: Callable[[str, Factor], None] = lambda symbol, by: None
+        self.on_off_grid: Callable[[str, str], None] = lambda symbol, why: None
 
     def adopt(self, instrument: Instrument) -> None:
-        """Send by these rules of a contract from now on."""
-        self.instruments[instrument.symbol] = instrument
+        """Go by these rules of a contract from now on: while nothing of it is under way, where they count more
+        finely."""
+        symbol = instrument.symbol
+        by = factor(symbol, grid_of(self.instruments[symbol]), grid_of(instrument))
+        self.instruments[symbol] = instrument
+        if not by.is_one:
+            self.known.rescale(symbol, by)
+            self.on_finer(symbol, by)
 
     async def place(self, order: Order, now_ms: int) -> Sequence[VenueEvent]:
         self.known.learn(order)
@@ -83,7 +92,11 @@ class ExchangeVenue:
         for row in rows:
             symbol = self.wire.symbol(str(row["symbol"]))
             if symbol in self.instruments:
-                lots = translate.position_lots(row, self.instruments[symbol])
+                try:
+                    lots = translate.position_lots(row, self.instruments[symbol])
+                except OffGridError as error:
+                    self.on_off_grid(symbol, str(error))
+                    raise
                 if lots:
                     found[symbol] = found.get(symbol, 0) + lots
         return found

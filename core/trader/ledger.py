@@ -7,12 +7,13 @@ equity - initial balance == realised + unrealised - fees + funding received + ad
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal, localcontext
 from enum import StrEnum
 
 from core.domain.instrument import Instrument
 from core.domain.orders import Fill
+from core.domain.regrid import Factor
 from core.domain.trading import EXACT, Account, FundingPayment, Position
 from core.trader.cost_basis import release
 
@@ -52,13 +53,21 @@ class Ledger:
     symbol."""
 
     def __init__(self, initial_balance_usdt: Decimal, instruments: Mapping[str, Instrument]) -> None:
-        self._instruments = instruments
+        self._instruments = dict(instruments)
         self._balances: dict[Book, Decimal] = dict.fromkeys(Book, ZERO)
         self._seen_fills: set[tuple[str, str]] = set()
         self._seen_payments: set[str] = set()
         self._seen_adjustments: set[str] = set()
         self.positions: dict[str, Position] = {}
         self.book(Entry(0, "opening", ((Book.WALLET, initial_balance_usdt), (Book.CAPITAL, -initial_balance_usdt))))
+
+    def adopt(self, instrument: Instrument, by: Factor) -> None:
+        """Count a contract by other rules, which are `by` times finer."""
+        symbol = instrument.symbol
+        self._instruments[symbol] = instrument
+        if symbol in self.positions:
+            position = self.positions[symbol]
+            self.positions[symbol] = replace(position, lots=position.lots * by.lots)
 
     def book(self, entry: Entry) -> None:
         """Raises ValueError when the postings do not balance."""

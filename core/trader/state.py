@@ -13,6 +13,7 @@ from core.domain.instrument import Instrument
 from core.domain.operator import OperatorCommand, Verb
 from core.domain.orders import RESTING_STATES, Fill, Order, OrderRole, OrderState, Side
 from core.domain.records import CancelRecord
+from core.domain.regrid import Factor, factor, grid_of, rescaled_order
 from core.domain.trading import EXACT, EquitySample, ExitReason, FundingPayment, Prediction, Trade
 from core.trader.cost_basis import USDT_QUANTUM
 from core.trader.ledger import ZERO, Ledger
@@ -52,6 +53,13 @@ class OpenTrade:
     leaving: str = ""
     exit_asked_ms: int = 0
     lost_stops: int = 0
+
+    def rescale(self, by: Factor) -> None:
+        """Count it in a grid that is `by` times finer."""
+        self.entry_lots *= by.lots
+        self.exit_lots *= by.lots
+        self.stop_ticks = None if self.stop_ticks is None else self.stop_ticks * by.ticks
+        self.target_ticks = None if self.target_ticks is None else self.target_ticks * by.ticks
 
     def close(self, instrument: Instrument) -> Trade:
         net = EXACT.add(EXACT.subtract(self.gross_usdt, self.fees_usdt), self.funding_usdt)
@@ -199,6 +207,23 @@ class TraderState:
         self.losses_day = 0
         self.losses_in_row = 0
         self.refused_fills: set[str] = set()
+
+    def adopt(self, instrument: Instrument) -> None:
+        """Go by other rules of a contract from now on. What is held, open and remembered keeps its prices and
+        quantities. Raises StorageError where they are no whole numbers of ticks and lots there."""
+        s = self.symbols[instrument.symbol]
+        by = factor(instrument.symbol, grid_of(s.instrument), grid_of(instrument))
+        self.ledger.adopt(instrument, by)
+        s.instrument = instrument
+        if by.is_one:
+            return
+        s.tick, s.lot_qty = float(instrument.tick_size), float(instrument.qty(1))
+        s.lots *= by.lots
+        for orders in (s.orders, s.ended):
+            orders.update({client_id: rescaled_order(order, by) for client_id, order in orders.items()})
+        for trade in (s.trade, s.next_trade):
+            if trade is not None:
+                trade.rescale(by)
 
     def equity_usdt(self) -> float:
         return self.wallet_usdt + sum(s.unrealised_usdt for s in self.symbols.values() if s.lots)

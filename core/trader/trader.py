@@ -39,7 +39,6 @@ from core.domain.records import (
     SignalRecord,
     TradeRecord,
 )
-from core.domain.regrid import grid_of
 from core.domain.trading import (
     EXACT,
     EquitySample,
@@ -103,10 +102,8 @@ class Trader:
         self.threshold_bps = strategy.threshold_bps(round_trip_cost_bps(float(costs.taker_fee_bps), costs.slippage_bps))
 
     def adopt(self, instrument: Instrument) -> None:
-        """New orders follow these rules of a contract from now on. It is counted as before."""
-        s = self.state.symbols[instrument.symbol]
-        assert grid_of(instrument) == grid_of(s.instrument)
-        s.instrument = instrument
+        """Go by these rules of a contract from now on; what is held and open keeps its prices and quantities."""
+        self.state.adopt(instrument)
 
     def handle(self, event: TraderEvent) -> list[Command]:
         """Raises KeyError for a symbol that the trader was not given."""

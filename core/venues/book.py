@@ -8,6 +8,7 @@ from decimal import Decimal
 from core.domain.instrument import Instrument
 from core.domain.market import Bar
 from core.domain.orders import Fill, Order, OrderType
+from core.domain.regrid import ONE, Factor, rescaled_order
 from core.trader.cost_basis import release
 from core.trader.fills import adverse_ticks, liquidation_price, participation_cap_lots
 
@@ -63,10 +64,15 @@ class Book:
     spent: list[tuple[int, int]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.adopt(self.instrument)
+        self.adopt(self.instrument, ONE)
 
-    def adopt(self, instrument: Instrument) -> None:
+    def adopt(self, instrument: Instrument, by: Factor) -> None:
+        """Go by other rules, which count `by` times finer."""
         self.instrument = instrument
+        self.lots *= by.lots
+        self.spent = [(time_ms, lots * by.lots) for time_ms, lots in self.spent]
+        for resting in self.resting.values() if not by.is_one else ():
+            resting.order = rescaled_order(resting.order, by)
         self.price_step = float(instrument.price_step)
         self.lot_qty = float(instrument.qty(1))
 

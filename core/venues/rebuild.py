@@ -19,7 +19,7 @@ class JournalledVenue(SimulatedVenueAdapter):
     """A simulated venue that dies with its process and is rebuilt from the journal at the next start."""
 
     def adopt(self, instrument: Instrument) -> None:
-        """Take new orders by these rules of a contract from now on. It is counted as before."""
+        """Take new orders by these rules of a contract from now on; see `SimulatedVenue.adopt`."""
         self.venue.adopt(instrument)
 
     def restore(self, records: Sequence[Record], last_bars: Sequence[Bar], last_prices: Sequence[FirstPrice]) -> None:

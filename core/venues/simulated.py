@@ -26,6 +26,7 @@ from core.domain.instrument import Instrument
 from core.domain.market import Bar, FirstPrice, FundingRate, MarketEvent, Quote
 from core.domain.orders import Fill, Order, OrderState, OrderUpdate, Side, advance, apply_fill
 from core.domain.quick import quick
+from core.domain.regrid import factor, grid_of, rescaled_fill, rescaled_order
 from core.domain.trading import FundingPayment
 from core.ports import VenueEvent
 from core.trader.cost_basis import USDT_QUANTUM
@@ -100,9 +101,18 @@ class SimulatedVenue:
         self._wallet_usdt = self._initial_balance_usdt
 
     def adopt(self, instrument: Instrument) -> None:
-        """Take new orders by these rules of a contract from now on. It is counted as before."""
-        self._instruments[instrument.symbol] = instrument
-        self._books[instrument.symbol].adopt(instrument)
+        """Take new orders by these rules of a contract from now on. What is held and rests keeps its prices and
+        quantities."""
+        symbol = instrument.symbol
+        by = factor(symbol, grid_of(self._instruments[symbol]), grid_of(instrument))
+        self._instruments[symbol] = instrument
+        if not by.is_one:
+            ours = [order for order in self._orders.values() if order.symbol == symbol]
+            for order in ours:
+                self._orders[order.client_order_id] = rescaled_order(order, by)
+                fills = self._fills.get(order.client_order_id, ())
+                self._fills[order.client_order_id] = [rescaled_fill(fill, by) for fill in fills]
+        self._books[symbol].adopt(instrument, by)
 
     def submit(self, order: Order, now_ms: int) -> list[VenueEvent]:
         """Take an order. A known client id answers that order's present state and never makes a second order.

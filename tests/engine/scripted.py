@@ -31,7 +31,7 @@ from core.starts import Rules
 from core.strategy import ExitRule, Lifecycle, Strategy
 from core.trader.trader import Trader
 from core.venues.rebuild import journalled_venue
-from quarterdeck_demo import note_start, told_again
+from quarterdeck_demo import change_rules, told_again
 from storage.candles import SqliteCandles
 from storage.data_admin import import_recorded_market
 from storage.database import Database, open_database
@@ -175,7 +175,7 @@ async def run_hour(
                     assert result.accepted, result.message
                 if changed := adopt(event_time_ms(event), journal):
                     async with engines[0]._session.stepper.lock:
-                        await note_start(journal, 0, Rules(settings, {**known, **changed}))
+                        await change_rules(journal, 0, Rules(settings, {**known, **changed}))
                         for instrument in changed.values():
                             trader.adopt(instrument)
                             venue.adopt(instrument)

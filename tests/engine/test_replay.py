@@ -158,9 +158,24 @@ async def test_other_steps_of_the_contracts_are_proved_too(database: Database, p
 
 
 @pytest.mark.parametrize("minutes", [7, 31, 44])
-async def test_rules_that_are_adopted_while_running_are_proved_too(database: Database, minutes: int) -> None:
-    """From an instant between two of the market on, orders are five times coarser; a restart makes no difference."""
-    coarser = {symbol: replace(item, lot_step=5, tick_step=5, min_lots=5) for symbol, item in instruments().items()}
+@pytest.mark.parametrize("finer", [1, 10])
+async def test_rules_that_are_adopted_while_running_are_proved_too(
+    database: Database, minutes: int, finer: int
+) -> None:
+    """From an instant between two of the market on, all is counted as fine, and orders are five times coarser; a
+    restart makes no difference."""
+    coarser = {
+        symbol: replace(
+            item,
+            tick_size=item.tick_size / finer,
+            lot_size=item.lot_size / finer,
+            lot_step=5,
+            tick_step=5,
+            min_lots=5,
+            max_lots=item.max_lots * finer,
+        )
+        for symbol, item in instruments().items()
+    }
     waiting = [coarser]
 
     def adopt(time_ms: int, journal: SqliteJournal) -> dict[str, Instrument]:

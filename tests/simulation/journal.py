@@ -33,9 +33,17 @@ class Disk:
         eras = Eras(self.eras)
         instruments = {symbol: working(instrument, eras.grids(symbol)) for symbol, instrument in fresh.items()}
         records = carried(enumerate(self.records, 1), eras, instruments)
+        self.begin(instruments)
+        return instruments, records
+
+    def begin(self, instruments: Mapping[str, Instrument]) -> None:
+        """What is written from now on counts as `instruments` do."""
         grids = {symbol: grid_of(instrument) for symbol, instrument in instruments.items()}
         self.eras = [era for era in self.eras if era.seq < len(self.records)] + [Era(len(self.records), grids)]
-        return instruments, records
+
+    async def change_rules(self, instruments: Mapping[str, Instrument]) -> None:
+        """See `quarterdeck_demo.change_rules`."""
+        self.begin(instruments)
 
 
 class MemoryJournal:

@@ -136,6 +136,7 @@ class Process:
         instruments, records = machine.disk.told_again(fresh)
         venue = ExchangeVenue(wire, instruments, settings.exchange)
         desk = self.desk = AccountDesk(venue, settings)
+        desk.contracts.keep = machine.disk.change_rules
         if holds_anything(records):
             desk.prepare_beside()
         else:

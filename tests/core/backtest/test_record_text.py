@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 from hypothesis import given, settings
 
-from core.backtest.record_text import bits, differing, time_ms
+from core.backtest.record_text import bits, differing, time_ms, values
 from core.domain.operator import LimitEffect, LimitEvent
 from core.domain.records import EquityRecord, LimitRecord, PositionRecord, Record
 from core.domain.trading import EquitySample, ExitReason, Position
@@ -31,6 +31,8 @@ def test_floats_are_what_a_database_gives_back() -> None:
 def test_decimals_count_to_the_digit() -> None:
     other = replace(SAMPLE, wallet_usdt=Decimal("1.00"))
     assert other == SAMPLE
+    assert values(EquityRecord(other)) == values(EquityRecord(SAMPLE))
+    assert values(EquityRecord(replace(SAMPLE, wallet_usdt=Decimal("1.01")))) != values(EquityRecord(SAMPLE))
     assert bits(EquityRecord(other)) != bits(EquityRecord(SAMPLE))
 
 

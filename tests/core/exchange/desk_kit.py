@@ -140,6 +140,7 @@ class House:
         self.trader = Trader("live", strategy, self.settings.with_initial_balance(self.initial_usdt), self.instruments)
         self.exchange_venue = ExchangeVenue(self.wire, self.instruments, self.settings.exchange)
         self.desk = AccountDesk(self.exchange_venue, self.settings)
+        self.desk.contracts.keep = self.disk.change_rules
         self.stepper = Stepper(self.trader, self.exchange_venue, MemoryJournal(self.disk), lambda records: None)
         restore(self.trader, records)
         self.exchange_venue.restore(records, (), ())

@@ -181,3 +181,75 @@ def test_rules_that_are_adopted_while_running_hold_after_a_restart() -> None:
         house.check_books()
 
     in_house(test)
+
+
+FINER = [("0.01", "0.001"), ("0.1", "0.0001"), ("0.001", "0.00001")]
+
+
+@pytest.mark.parametrize(("tick", "lot"), FINER)
+def test_finer_rules_are_adopted_with_a_position_open(tick: str, lot: str) -> None:
+    async def test(house: House) -> None:
+        await house.enter()
+        await house.pass_s(3)
+        trigger = trigger_of(house, OrderRole.STOP)
+        house.venue.change_steps(BTC, tick=tick, lot=lot)
+        house.desk.contracts.doubt(BTC, "asked for by the test")
+        await house.pass_s(3)
+        assert (house.qty(), trigger_of(house, OrderRole.STOP)) == (Decimal("0.041"), trigger)
+        assert house.book().instrument.qty_step == Decimal(lot)
+        await house.pass_s(35)
+        assert len(house.venue.algos) == 2
+        assert house.trader.guard.halts() == ()
+        house.check_books()
+        house.quote(BTC, "59000.02", "59000.4")
+        await house.pass_s(3)
+        assert [(trade.qty, trade.exit_reason) for trade in house.trades] == [(Decimal("0.041"), "stop")]
+        house.check_books()
+
+    in_house(test)
+
+
+@pytest.mark.parametrize("way", ["exit", "stop", "entry"])
+def test_a_fill_at_a_price_that_was_not_allowed_before_leads_to_the_new_rules(way: str) -> None:
+    async def test(house: House) -> None:
+        if way != "entry":
+            await house.enter()
+            await house.pass_s(3)
+        house.venue.change_steps(BTC, tick="0.01")
+        house.quote(BTC, *(("59000.01", "59000.03") if way == "stop" else ("60000.01", "60000.03")))
+        if way == "exit":
+            await house.command(Verb.FLATTEN)
+        elif way == "entry":
+            await house.enter()
+        await house.pass_s(5)
+        if way == "entry":
+            assert house.qty() > 0
+            assert len([algo for algo in house.open_algos() if algo.is_stop]) == 1
+        else:
+            assert house.qty() == 0
+            exits = [trade.exit_price for trade in house.trades]
+            assert exits == [Decimal("59000.01") if way == "stop" else Decimal("60000.01")]
+        await house.pass_s(40)
+        assert house.trader.guard.halts() == ()
+        house.check_books()
+
+    in_house(test)
+
+
+def test_what_was_adopted_finer_holds_after_a_restart() -> None:
+    async def test(house: House) -> None:
+        await house.enter()
+        await house.pass_s(3)
+        trigger = trigger_of(house, OrderRole.STOP)
+        house.venue.change_steps(BTC, tick="0.01", lot="0.0001")
+        house.desk.contracts.doubt(BTC, "asked for by the test")
+        await house.pass_s(3)
+        house.instruments[BTC] = house.book().instrument
+        await house.stop()
+        await house.start()
+        await house.pass_s(35)
+        assert (house.qty(), trigger_of(house, OrderRole.STOP)) == (Decimal("0.041"), trigger)
+        assert len(house.venue.algos) == 2
+        house.check_books()
+
+    in_house(test)
