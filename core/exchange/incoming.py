@@ -19,6 +19,7 @@ log = logging.getLogger("quarterdeck.exchange")
 
 _MAX_WAITING = 1000
 _MAX_HELD = 200
+_PART = "trades"
 _TRIES = 4
 _TRY_EVERY_MS = 500
 _ENDED_CANDIDATES = 4
@@ -163,6 +164,7 @@ class Incoming:
         rows = self._rows_of(symbol, venue_id)
         for key, _ in rows:
             del self._waiting[key]
+        self._tell(symbol)
         await self.take(symbol, [row for _, row in rows])
         held = self._held.pop((symbol, venue_id), None)
         if held is not None and self._venue.known.of_venue_id(symbol, venue_id) is not None:
@@ -199,9 +201,17 @@ class Incoming:
 
     def _keep(self, symbol: str, row: Row) -> None:
         self._waiting[symbol, str(row["id"])] = (symbol, dict(row))
+        self._tell(symbol)
         if len(self._waiting) > _MAX_WAITING:
             (where, trade_id), _ = self._waiting.popitem(last=False)
             log.error("%s: too many trades of unknown orders wait, one is left to reconciliation (%s)", where, trade_id)
+            self._tell(where)
+
+    def _tell(self, symbol: str) -> None:
+        """No entry while a trade waits: somebody may have closed what a turning one would close first, and all of it
+        would be entered."""
+        waits = any(where == symbol for where, _ in self._waiting.values())
+        self._venue.wire.health.report(_PART, "a trade of which nobody knows yet whose it is" if waits else "", symbol)
 
 
 def _pass() -> None:

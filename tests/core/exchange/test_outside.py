@@ -297,3 +297,22 @@ def test_whose_a_trade_is_is_asked_of_each_order_again_only_when_all_have_been_a
         house.check_books()
 
     in_house(test)
+
+
+def test_nothing_is_turned_while_nobody_knows_whose_a_trade_is() -> None:
+    async def test(house: House) -> None:
+        await house.enter()
+        await house.pass_s(3)
+        silent = Fate(Outcome.LOST_ON_THE_WAY, 10.0, 10.0)
+        house.weather.once("GET", "/algoOrder", silent, times=4)
+        trade_by_hand(house, "SELL", "0.041", reduce_only=True)
+        await house.pass_s(0.3)
+        assert house.book().lots == 41
+        assert house.health.problem(BTC) == "trades: a trade of which nobody knows yet whose it is"
+        assert "whose it is" in house.trader.guard.blocks(BTC, reversing=True).note
+        await house.pass_s(30)
+        assert house.health.problem(BTC) == ""
+        assert house.book().lots == house.venue.position_lots(BTC) == 0
+        house.check_books()
+
+    in_house(test)
