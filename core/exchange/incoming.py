@@ -3,6 +3,7 @@ known whose it is."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -34,6 +35,8 @@ class Incoming:
         self.on_order: Callable[[Row], Awaitable[None]] = _leave
         self.on_others: Callable[[], None] = _pass
         self._tries: dict[tuple[str, str], tuple[int, int]] = {}
+        self._asked: dict[tuple[str, str], set[str]] = {}
+        self._identifying = asyncio.Lock()
 
     @property
     def waits(self) -> bool:
@@ -77,7 +80,12 @@ class Incoming:
                 await self._release(symbol, venue_id)
 
     async def identify(self) -> None:
-        """Ask for the orders of the trades that wait, and book those that are ours."""
+        """Ask for the orders of the trades that wait, and book those that are ours. Whoever asks while another does
+        waits for those answers."""
+        async with self._identifying:
+            await self._identify()
+
+    async def _identify(self) -> None:
         await self.recognise()
         now_ms = self._venue.wire.clock.now_ms()
         orders: dict[tuple[str, str], Row] = {}
@@ -106,10 +114,15 @@ class Incoming:
         nothing is left to ask, another's."""
         known = self._venue.known
         candidates = self._candidates(symbol, str(row.get("side")))
+        asked = self._asked.setdefault((symbol, venue_id), set())
         for order in candidates:
+            # A round that broke off goes on where it was.
+            if order.client_order_id in asked:
+                continue
             await self._venue.look(order)
             if known.of_venue_id(symbol, venue_id) is not None:
                 return True
+            asked.add(order.client_order_id)
         if not self._venue.wire.dialect.client_id(row):
             found = await self._venue.order_row(symbol, venue_id)
             if found is not None:
@@ -125,6 +138,7 @@ class Incoming:
                     return True
         # A trigger may be told of later than the trade that it made.
         if candidates and not last:
+            asked.clear()
             return False
         log.info("%s: an order is not ours, its trades are not booked (%s)", symbol, venue_id)
         known.set_aside(symbol, venue_id)
@@ -145,6 +159,7 @@ class Incoming:
 
     async def _release(self, symbol: str, venue_id: str) -> None:
         self._tries.pop((symbol, venue_id), None)
+        self._asked.pop((symbol, venue_id), None)
         rows = self._rows_of(symbol, venue_id)
         for key, _ in rows:
             del self._waiting[key]

@@ -1,5 +1,5 @@
 """Some hours in which people act on the account that the engine trades: what the market does, and what they do, minute
-by minute.
+by minute; and of what the exchange changes by itself.
 
 BTCUSDT moves as the script says and ETHUSDT the other way around: at a jump up we go long in the one and short in the
 other. 3,000 USDT are 50 lots of the first and 1,000 of the second.
@@ -19,7 +19,7 @@ from tests.venue.person import Person
 from tests.venue.server import VenueServer
 
 BTC, ETH = "BTCUSDT", "ETHUSDT"
-MINUTES = 256
+MINUTES = 306
 MOVES: tuple[Jump | Drift, ...] = (
     Jump(10, 1), Drift(18, 2.0, 15),  # closed by hand, whole and in part; the rest to its target
     Jump(40, 1), Jump(50, -1),  # a foreign trade through zero, and one along ours
@@ -27,9 +27,12 @@ MOVES: tuple[Jump | Drift, ...] = (
     Jump(100, -1), Drift(112, -2.2, 20),  # leverage changed by hand in a position; both to their targets
     Jump(145, 1), Drift(158, 2.0, 20),  # through zero while the engine is off, and to and fro
     Jump(205, 1), Drift(213, -1.6, 15),  # stops by hand, closer than ours
-    Jump(240, 1),  # flattened at the end
+    Jump(240, 1), Drift(252, 2.0, 15),  # other steps over a restart, in a position; to their targets
+    Jump(280, 1),  # other steps while the engine runs; flattened at the end
 )  # fmt: skip
 
+STEPS = ((BTC, "0.01", "0.0001"), (ETH, "0.01", "0.01"))
+STEPS_CHANGE_MINUTE = 244
 SYMBOL_CONFIG = "/fapi/v1/symbolConfig"
 NO_PERMISSION = -2015
 
@@ -71,7 +74,11 @@ class PeopleDay:
             188: self._start_unread,
             209: self._place_stops,
             232: self._withdraw_all,
-            248: self._flatten,
+            243: self._quarterdeck.stop,
+            244: self._change_steps,
+            246: self._start,
+            286: self._change_steps_again,
+            294: self._flatten,
         }
 
     @property
@@ -147,6 +154,14 @@ class PeopleDay:
 
     def _last_ticks(self, symbol: str) -> int:
         return self._server.venue.exchange.markets[symbol].last_ticks
+
+    async def _change_steps(self) -> None:
+        """Finer prices and amounts in the one, coarser amounts in the other, which what is held is no multiple of."""
+        for symbol, tick, lot in STEPS:
+            self._server.venue.change_steps(symbol, tick=tick, lot=lot)
+
+    async def _change_steps_again(self) -> None:
+        self._server.venue.change_steps(BTC, lot="0.001")
 
     async def _withdraw_all(self) -> None:
         for symbol in (BTC, ETH):

@@ -11,12 +11,25 @@ import pytest
 
 from core.exchange.keys import Keys
 from core.home import Home
-from tests.engine.day_runner import LEVERAGE, SYMBOLS, Market, Quarterdeck, live_a_day, replayed, threads_stop_time
-from tests.engine.people_day import BTC, ETH, MINUTES, MOVES, Notes, PeopleDay, is_told
+from tests.engine.day_runner import (
+    LEVERAGE,
+    START_MS,
+    SYMBOLS,
+    Market,
+    Quarterdeck,
+    live_a_day,
+    replayed,
+    threads_stop_time,
+)
+from tests.engine.people_day import BTC, ETH, MINUTES, MOVES, STEPS_CHANGE_MINUTE, Notes, PeopleDay, is_told
 from tests.simulation.loop import VirtualLoop
 from tests.venue.orders import Trade
 from tests.venue.server import VenueServer
 from tests.venue.venue import API_KEY, API_SECRET, BinanceVenue
+
+OLD_GRIDS = {BTC: (Decimal("0.001"), Decimal("0.1")), ETH: (Decimal("0.001"), Decimal("0.01"))}
+"""The lot and tick in which each contract is counted, before the exchange's steps change and after."""
+NEW_GRIDS = {BTC: (Decimal("0.0001"), Decimal("0.01")), ETH: (Decimal("0.001"), Decimal("0.01"))}
 
 Day = tuple[BinanceVenue, Home, Notes]
 
@@ -59,27 +72,34 @@ def test_position_and_wallet_are_the_exchanges(day: Day) -> None:
     assert Decimal(str(wallet)) == venue.ledger.wallet_usdt
 
 
+def told_fills(home: Home) -> dict[str, tuple[str, Decimal, Decimal, Decimal]]:
+    """Client order id, amount, price and fee by fill id, each row counted by the steps of its time."""
+    found = {}
+    sql = "SELECT symbol, fill_id, client_order_id, qty_lots, price_ticks, fee_usdt, time_ms FROM fills"
+    for symbol, fill_id, order_id, lots, ticks, fee, time_ms in rows(home, sql):
+        is_new = int(str(time_ms)) >= START_MS + STEPS_CHANGE_MINUTE * 60_000
+        lot, tick = (NEW_GRIDS if is_new else OLD_GRIDS)[str(symbol)]
+        qty, price = lot * int(str(lots)), tick * int(str(ticks))
+        found[str(fill_id)] = str(order_id), qty, price, Decimal(str(fee))
+    return found
+
+
 def test_every_trade_of_ours_is_booked_and_what_others_closed_of_it_at_their_price_and_fee(day: Day) -> None:
     venue, home, _ = day
-    told = {
-        fill_id: (symbol, order_id, lots, ticks, Decimal(str(fee)))
-        for symbol, fill_id, order_id, lots, ticks, fee in rows(
-            home, "SELECT symbol, fill_id, client_order_id, qty_lots, price_ticks, fee_usdt FROM fills"
-        )
-    }
+    told = told_fills(home)
     theirs = {f"{trade.order.symbol}-{trade.trade_id}": trade for trade in venue.ledger.trades}
     ours = {fill_id for fill_id, trade in theirs.items() if is_ours(venue, trade)}
-    outside = {fill_id for fill_id, (_, order_id, *_) in told.items() if str(order_id).startswith("outside-")}
+    outside = {fill_id for fill_id, (order_id, *_) in told.items() if order_id.startswith("outside-")}
     assert set(told) - outside == ours
     for fill_id in ours:
-        trade = theirs[fill_id]
-        assert told[fill_id][2:] == (trade.lots, trade.price_ticks, trade.fee_usdt)
+        trade, contract = theirs[fill_id], theirs[fill_id].order.contract
+        assert told[fill_id][1:] == (contract.qty(trade.lots), contract.price(trade.price_ticks), trade.fee_usdt)
     for fill_id in outside:
-        _, _, lots, ticks, fee = told[fill_id]
-        trade = theirs[str(fill_id)]
-        assert ticks == trade.price_ticks
-        assert 0 < int(str(lots)) <= trade.lots
-        assert fee == (trade.fee_usdt * int(str(lots)) / trade.lots).quantize(Decimal("1e-8"))
+        _, qty, price, fee = told[fill_id]
+        trade, contract = theirs[fill_id], theirs[fill_id].order.contract
+        assert price == contract.price(trade.price_ticks)
+        assert 0 < qty <= contract.qty(trade.lots)
+        assert fee == (trade.fee_usdt * qty / contract.qty(trade.lots)).quantize(Decimal("1e-8"))
 
 
 def test_what_others_closed_of_ours_is_what_they_closed(day: Day) -> None:
@@ -94,7 +114,7 @@ def test_what_others_closed_of_ours_is_what_they_closed(day: Day) -> None:
     assert eth == [400, 250, 1048]
     reasons = rows(home, "SELECT symbol, exit_reason FROM trades WHERE account = 'live' ORDER BY exit_time_ms, symbol")
     assert reasons.count((BTC, "closed outside")) == 5
-    assert reasons.count((ETH, "target")) == 4
+    assert reasons.count((ETH, "target")) == 5
 
 
 def test_what_was_left_over_is_of_others_until_they_are_gone(day: Day) -> None:
@@ -132,6 +152,25 @@ def test_an_account_whose_settings_cannot_be_read_is_not_traded(day: Day) -> Non
     assert is_told(notes.refusals[0]), notes.refusals
 
 
+def test_what_is_held_over_new_steps_is_closed_whole_and_new_orders_are_multiples_of_them(day: Day) -> None:
+    venue, home, _ = day
+    over = START_MS + STEPS_CHANGE_MINUTE * 60_000
+    trades = rows(
+        home,
+        "SELECT symbol, qty, entry_time_ms, exit_time_ms, exit_reason FROM trades WHERE account = 'live'"
+        f" AND exit_time_ms > {over} ORDER BY entry_time_ms, symbol",
+    )
+    held, entered = trades[:2], trades[2:]
+    assert [(symbol, reason) for symbol, *_, reason in held] == [(BTC, "target"), (ETH, "target")]
+    assert all(int(str(entry_ms)) < over for _, _, entry_ms, _, _ in held)
+    assert Decimal(str(held[1][1])) % Decimal("0.01") != 0
+    assert [(symbol, reason) for symbol, *_, reason in entered] == [(BTC, "flatten"), (ETH, "flatten")]
+    assert Decimal(str(entered[0][1])) % Decimal("0.001") != 0
+    assert Decimal(str(entered[1][1])) % Decimal("0.01") == 0
+    told = venue.exchange.contracts[BTC].info["filters"]
+    assert {entry["stepSize"] for entry in told if entry["filterType"] == "LOT_SIZE"} == {"0.001"}
+
+
 def test_no_secret_was_written(day: Day) -> None:
     _, home, _ = day
     for path in (path for path in home.root.rglob("*") if path.is_file()):
@@ -142,5 +181,5 @@ def test_no_secret_was_written(day: Day) -> None:
 async def test_the_day_is_replayed_to_the_bit(day: Day) -> None:
     _, home, _ = day
     starts, found = await replayed(home, "live")
-    assert starts == 4
+    assert starts == 6  # The last begins where the rules were read anew, in a running engine.
     assert found.first_difference is None

@@ -269,3 +269,31 @@ def test_our_own_orders_are_no_other_engine_s_after_a_restart() -> None:
         assert house.trader.guard.halts() == ()
 
     in_house(test)
+
+
+def test_whose_a_trade_is_is_asked_of_each_order_again_only_when_all_have_been_asked() -> None:
+    async def test(house: House) -> None:
+        await house.enter()
+        await house.pass_s(3)
+        stop, target = house.order(OrderRole.STOP), house.order(OrderRole.TARGET)
+        assert stop is not None
+        assert target is not None
+        asked: list[str] = []
+
+        def one_does_not_answer(method: str, path: str, params: str) -> Fate | None:
+            if method != "GET" or not path.endswith("/algoOrder"):
+                return None
+            order = next(order for order in (stop, target) if order.client_order_id in params)
+            asked.append(order.role)
+            if asked.count("stop") <= 3 and order is stop:
+                return Fate(Outcome.REPLACED, 10.0, 10.0, Answer(503, '{"code":-1008,"msg":"Throttled."}', JSON))
+            return None
+
+        house.weather.rules.append(one_does_not_answer)
+        trade_by_hand(house, "SELL", "0.041", reduce_only=True)
+        await house.pass_s(9)
+        assert house.book().lots == 0
+        assert asked[:6] == ["target", "stop", "stop", "stop", "stop", "target"]
+        house.check_books()
+
+    in_house(test)

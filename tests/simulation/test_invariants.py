@@ -1,0 +1,149 @@
+"""What must hold, put together: a planted breach of each is told in words, and what is allowed is not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+import pytest
+
+from core.domain.records import PositionRecord
+from core.domain.trading import Position
+from tests.simulation.invariants import Invariants
+from tests.simulation.loop import VirtualLoop
+from tests.simulation.telling import START_MS
+from tests.simulation.world import OTHER_SYMBOL, START_PRICES, World
+from tests.venue.person import Person
+
+BTC = "BTCUSDT"
+PRICES = {symbol: START_PRICES[symbol] for symbol in (BTC, OTHER_SYMBOL)}
+
+
+class Hour:
+    """A world whose time the test moves, with an engine that is there or not."""
+
+    def __init__(self, loop: VirtualLoop) -> None:
+        self.world = World(loop, 1, (BTC,), START_MS, PRICES)
+        self.is_there = True
+        self.invariants = Invariants(self.world, 900.0, lambda: self.is_there)
+        self.person = Person(self.world.venue)
+        self.now_ms = START_MS
+
+    def pass_ms(self, span_ms: int) -> None:
+        self.now_ms += span_ms
+        self.invariants.look(self.now_ms)
+
+    def we_trade(self, lots: int) -> None:
+        quantity = self.world.exchange.contracts[BTC].qty_text(abs(lots))
+        self.world.venue.place_external(
+            self.now_ms,
+            symbol=BTC,
+            side="BUY" if lots > 0 else "SELL",
+            quantity=quantity,
+            newClientOrderId=f"qd{self.world.exchange.next_order_id()}",
+        )
+
+    def we_stop(self, quantity: str) -> None:
+        self.world.venue.place_external_algo(
+            self.now_ms,
+            symbol=BTC,
+            side="SELL",
+            type="STOP_MARKET",
+            triggerPrice="50000.0",
+            quantity=quantity,
+            reduceOnly="true",
+            clientAlgoId="qdstop",
+        )
+
+    def book(self, lots: int) -> None:
+        """What the engine writes down, at this time: the invariants ask the world's own clock for it."""
+        self.world.claims.take([PositionRecord(Position(BTC, lots, Decimal(0), START_MS, "trade"), START_MS)], START_MS)
+        self.invariants.look(self.now_ms)
+
+    def end(self) -> list[str]:
+        return self.invariants.end(self.now_ms)
+
+
+@pytest.fixture
+def hour() -> Iterator[Hour]:
+    loop = VirtualLoop("invariants")
+    try:
+        yield Hour(loop)
+    finally:
+        loop.close()
+
+
+def held_and_stopped(hour: Hour) -> None:
+    hour.we_trade(15)
+    hour.we_stop("0.015")
+    hour.book(15)
+
+
+def test_an_hour_in_which_books_and_exchange_agree_breaks_nothing(hour: Hour) -> None:
+    held_and_stopped(hour)
+    hour.pass_ms(600_000)
+    assert hour.end() == []
+
+
+def test_a_position_that_somebody_closed_may_stay_in_the_books_for_ten_seconds(hour: Hour) -> None:
+    held_and_stopped(hour)
+    hour.person.close(BTC, hour.now_ms)
+    hour.pass_ms(10_000)
+    hour.book(0)
+    assert hour.end() == []
+
+
+def test_and_not_longer(hour: Hour) -> None:
+    held_and_stopped(hour)
+    hour.person.close(BTC, hour.now_ms)
+    hour.pass_ms(10_001)
+    hour.book(0)
+    assert hour.end() == ["books hold what the net does not have: BTCUSDT for 10001 ms from 00:00.000"]
+
+
+def test_time_without_an_engine_or_with_requests_forbidden_does_not_count(hour: Hour) -> None:
+    held_and_stopped(hour)
+    hour.person.close(BTC, hour.now_ms)
+    hour.is_there = False
+    hour.pass_ms(20_000)
+    hour.pass_ms(0)
+    hour.is_there = True
+    hour.world.storm.is_down = True
+    hour.pass_ms(20_000)
+    hour.pass_ms(0)
+    hour.world.storm.is_down = False
+    hour.pass_ms(5_000)
+    hour.book(0)
+    assert hour.end() == []
+    assert hour.invariants.longest_ms()["phantom"] == 0
+
+
+def test_lots_of_others_that_nobody_notices_are_told(hour: Hour) -> None:
+    hour.person.trade(BTC, 20, hour.now_ms)
+    hour.pass_ms(60_001)
+    assert hour.end() == ["net beyond the books and what is known of others: BTCUSDT for 60001 ms from 00:00.000"]
+
+
+def test_a_stop_of_ours_that_would_close_lots_of_others_is_told(hour: Hour) -> None:
+    held_and_stopped(hour)
+    hour.person.trade(BTC, -10, hour.now_ms)
+    hour.book(5)
+    hour.person.trade(BTC, 20, hour.now_ms)
+    hour.pass_ms(60_001)
+    found = [text for text in hour.end() if "close" in text]
+    assert found == ["our order would close what others hold: BTCUSDT for 60001 ms from 00:00.000"]
+
+
+def test_a_stop_for_what_the_books_hold_stays_right_where_somebody_went_out_and_in_again(hour: Hour) -> None:
+    held_and_stopped(hour)
+    hour.person.trade(BTC, -15, hour.now_ms)
+    hour.person.trade(BTC, 15, hour.now_ms)
+    hour.pass_ms(600_000)
+    assert hour.end() == []
+
+
+def test_a_position_of_ours_without_a_stop_is_told(hour: Hour) -> None:
+    hour.we_trade(15)
+    hour.book(15)
+    hour.pass_ms(10_001)
+    assert hour.end() == ["unprotected: BTCUSDT for 10001 ms from 00:00.000"]
