@@ -7,7 +7,8 @@ import pytest
 import tomli
 from pydantic import BaseModel
 
-from core.settings import Settings, load_settings
+from core.domain.errors import SettingsError
+from core.settings import Settings, load_exchange, load_settings
 
 PATH = Path(__file__).parents[1] / "settings.toml"
 COMMENTED = re.compile(r"^(?P<key>\w+) = .+  # \S")
@@ -42,3 +43,17 @@ def test_it_says_every_key() -> None:
 def test_every_key_has_its_comment_on_one_line(line: str) -> None:
     assert COMMENTED.match(line)
     assert len(line) <= 120
+
+
+def test_which_account_is_meant_is_read_out_of_an_exchange_table_that_is_wrong_elsewhere(tmp_path: Path) -> None:
+    path = tmp_path / "settings.toml"
+    path.write_text('mode = 3\n[exchange]\nid = "apex"\ntestnet = true\nleverage_cap = "many"\nno_such_key = 1\n')
+    found = load_exchange(path).exchange
+    assert (found.id, found.testnet) == ("apex", True)
+
+
+def test_an_account_that_cannot_be_told_is_no_other_account(tmp_path: Path) -> None:
+    path = tmp_path / "settings.toml"
+    path.write_text("[exchange]\ntestnet = 7\n")
+    with pytest.raises(SettingsError, match=r"exchange\.testnet"):
+        load_exchange(path)

@@ -251,15 +251,21 @@ class AccountDesk:
                 if not is_held:
                     continue
             self._outside.asked.clear()
-            for _ in range(_LOOKS):
-                try:
-                    if await self._outside.look():
-                        break
-                except UNREAD as error:
-                    log.warning("the positions could not be read: %s", error)
-                await asyncio.sleep(_LOOK_AGAIN_S)
-            else:
+            if await self._differs_still():
                 self._look_at_all_soon()
+
+    async def _differs_still(self) -> bool:
+        """Look until the positions agree with what is known; True where they do not, and no trade tells why."""
+        agrees: bool | None = None
+        for _ in range(_LOOKS):
+            try:
+                agrees = await self._outside.look()
+            except UNREAD as error:
+                log.warning("the positions could not be read: %s", error)
+            if agrees:
+                break
+            await asyncio.sleep(_LOOK_AGAIN_S)
+        return agrees is False
 
 
 async def watch(trader: Trader, stepper: Stepper, clock: Clock) -> None:

@@ -94,18 +94,20 @@ class Outside:
         """There is a sign that others traded, or that nothing is left to reduce."""
         self.asked.set()
 
-    async def look(self) -> bool:
+    async def look(self) -> bool | None:
         """Compare the positions, and book what others did where their trades tell it. False where something differed,
-        or could not be judged: then another look is due soon.
+        None where that cannot be judged yet: then another look is due soon.
 
         Raises what reads of the exchange raise.
         """
         if self._incoming.waits:
             await self._incoming.identify()
+        if any(map(is_moving, self._books.open_orders())):
+            return None
         version = self._books.version
         theirs = await self._venue.positions_lots()
-        if self._books.version != version or self._incoming.waits or any(map(is_moving, self._books.open_orders())):
-            return False
+        if self._books.version != version or self._incoming.waits:
+            return None
         found = self.gaps(theirs)
         for gap in found:
             await self.explain(gap)
