@@ -304,10 +304,13 @@ class _Replay:
             self._trader.handle(OrderUpdate(client_order_id, symbol, OrderState.SENT, order.updated_ms))
 
     def _is_same(self, record: Record, said: Record) -> bool:
-        """To the bit; where the account was counted in more than one grid, to the value."""
+        """To the bit, but for the words of what clears a limit; where the account was counted in more than one grid, to
+        the value."""
         if record_text.bits(record) == record_text.bits(said):
             return True
-        return self._is_mixed and record_text.values(record) == record_text.values(said)
+        record, said = _without_clearing(record), _without_clearing(said)
+        text = record_text.values if self._is_mixed else record_text.bits
+        return text(record) == text(said)
 
     def _note(self, said: Record) -> None:
         self._digest.update(record_text.bits(said).encode() + b"\n")
@@ -319,6 +322,17 @@ class _Replay:
             at_ms = record_text.time_ms(record) or at_ms
         words = _NOTHING if trader is None else trader if isinstance(trader, str) else record_text.whole(trader)
         self.difference = Difference(seq, at_ms, journal, words)
+
+
+def _without_clearing(record: Record) -> Record:
+    """Without the words of what clears a limit, which are the program's and may be others in a later one."""
+    match record:
+        case LimitRecord(event):
+            return LimitRecord(replace(event, clears=""))
+        case SignalRecord(signal):
+            return SignalRecord(replace(signal, reason=signal.reason.partition("; clears ")[0]))
+        case _:
+            return record
 
 
 def _only_told(record: Record | None) -> bool:

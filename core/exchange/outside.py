@@ -171,7 +171,8 @@ class Outside:
 
     async def _take_trades(self, symbol: str) -> list[Row]:
         """The trades of the account since our position was opened, ours of them taken in."""
-        rows = await self._venue.trades_since(symbol, self._since_ms(symbol))
+        # A difference waits: what was lost on its way is asked for again soon.
+        rows = await self._venue.trades_since(symbol, self._since_ms(symbol), self._venue.protective_ms)
         await self._incoming.take(symbol, rows, asked=True)
         if self._incoming.waits:
             await self._incoming.identify()

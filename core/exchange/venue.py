@@ -159,12 +159,15 @@ class ExchangeVenue:
             rows += [row for row in page if str(row.get("order")) == venue_id]
         return sorted(rows, key=_by_time)
 
-    async def trades_since(self, symbol: str, since_ms: int) -> list[Row]:
-        """Every trade of the account in `symbol` from `since_ms` on, oldest first, ours and others'."""
+    async def trades_since(self, symbol: str, since_ms: int, timeout_ms: int | None = None) -> list[Row]:
+        """Every trade of the account in `symbol` from `since_ms` on, oldest first, ours and others'. `timeout_ms` is
+        for each try of each request."""
         unified = self.wire.unified(symbol)
         rows: dict[str, Row] = {}
         while True:
-            page = await self.wire.read("fetch_my_trades", unified, since_ms, _TRADES_A_PAGE, weight=5)
+            page = await self.wire.read(
+                "fetch_my_trades", unified, since_ms, _TRADES_A_PAGE, weight=5, timeout_ms=timeout_ms
+            )
             fresh = [row for row in page if str(row["id"]) not in rows]
             rows |= {str(row["id"]): row for row in fresh}
             if len(page) >= _TRADES_A_PAGE:

@@ -211,3 +211,13 @@ def test_the_open_minute_of_an_older_journal_is_no_difference_and_a_bar_without_
     parted = replayed(make(flatten=False, reverses=False), [CursorRecord("BTCUSDT", 60_000)], []).first_difference
     assert parted is not None
     assert (parted.record, parted.trader) == (1, "no candle is left")
+
+
+def test_other_words_of_what_clears_a_limit_are_no_difference() -> None:
+    steps, journal = played(1)
+    at = next(n for n, record in enumerate(journal) if isinstance(record, LimitRecord))
+    told = journal[at]
+    assert isinstance(told, LimitRecord)
+    reworded = LimitRecord(replace(told.event, clears="in the words of an older program"))
+    trader = make(flatten=False, reverses=False)
+    assert replayed(trader, [*journal[:at], reworded, *journal[at + 1 :]], steps).first_difference is None
