@@ -15,7 +15,7 @@ from core.exchange.translate import Seen
 from core.exchange.venue import ExchangeVenue
 from core.exchange.wire import Row
 from core.stepper import Stepper
-from core.trader.limits import SECOND_ENGINE
+from core.trader.limits import SECOND_ENGINE, STOP_REFUSED
 from core.trader.messages import Alarm, TraderEvent
 from core.trader.trader import Trader
 
@@ -77,10 +77,15 @@ class Books:
             and (s.lots > 0) == (order.side.sign < 0)
         )
 
-    async def tell(self, event: TraderEvent, extra: Sequence[AdjustmentRecord] = ()) -> None:
-        """Take in one event, and make `extra` durable with it. What the order's state cannot take is logged, and found
-        by reconciliation."""
-        events: list[TraderEvent] = [event]
+    def _holds(self, order: Order) -> bool:
+        return self.is_open(order) and bool(self.trader.state.symbols[order.symbol].lots)
+
+    async def tell(
+        self, event: TraderEvent, extra: Sequence[AdjustmentRecord] = (), alarms: Sequence[Alarm] = ()
+    ) -> None:
+        """Take in one event, and with it in one step `alarms` and the records `extra`. What the order's state cannot
+        take is logged, and found by reconciliation."""
+        events: list[TraderEvent] = [event, *alarms]
         now_ms = self._clock.now_ms()
         if isinstance(event, OrderUpdate | Fill):
             order = self.trader.state.symbols[event.symbol].orders.get(event.client_order_id)
@@ -112,7 +117,12 @@ class Books:
         kind: RejectKind = RejectKind.OTHER,
     ) -> None:
         now_ms = self._clock.now_ms()
-        await self.tell(OrderUpdate(order.client_order_id, order.symbol, state, now_ms, venue_order_id, reason, kind))
+        update = OrderUpdate(order.client_order_id, order.symbol, state, now_ms, venue_order_id, reason, kind)
+        alarms: tuple[Alarm, ...] = ()
+        if state is OrderState.REJECTED and order.role is OrderRole.STOP and self._holds(order):
+            # The next position would be left without one, too.
+            alarms = (Alarm(now_ms, STOP_REFUSED.name, reason, order.symbol),)
+        await self.tell(update, alarms=alarms)
         if kind is RejectKind.REDUCE_ONLY:
             self.on_nothing_to_reduce()
         elif state is OrderState.REJECTED and order.role is OrderRole.ENTRY:

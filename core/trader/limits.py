@@ -201,7 +201,7 @@ INVARIANT = LimitRule(
     warns=False,
 )
 
-ALARMS = frozenset({SECOND_ENGINE.name})
+ALARMS = frozenset({STOP_REFUSED.name, SECOND_ENGINE.name})
 """Limits that fire by an alarm."""
 
 RULES: dict[str, LimitRule] = {

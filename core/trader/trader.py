@@ -241,22 +241,12 @@ class Trader:
         if order.role is OrderRole.ENTRY and s.trade is not None and s.trade.trade_id != order.trade_id:
             return self._exit(s, ExitReason.REVERSAL, update.time_ms)
         if order.role is OrderRole.STOP:
-            commands = self._note_refused_stop(order, update)
             if order.filled_lots or update.kind is RejectKind.WOULD_TRIGGER:
-                return commands + self._exit(s, ExitReason.STOP, update.time_ms)
-            return commands + self.protection.restore(s, update.time_ms)
+                return self._exit(s, ExitReason.STOP, update.time_ms)
+            return self.protection.restore(s, update.time_ms)
         if order.role is OrderRole.TARGET and order.state is OrderState.REJECTED:
             return self._exit(s, ExitReason.TARGET, update.time_ms)
         return []
-
-    def _note_refused_stop(self, order: Order, update: OrderUpdate) -> list[Command]:
-        """Where the venue refuses a stop for good, the next position would be left without one, too."""
-        if order.state is not OrderState.REJECTED:
-            return []
-        fired = self.guard.check(
-            limits.STOP_REFUSED, order.symbol, 1.0, 1.0, breached=True, now_ms=update.time_ms, note=update.reason
-        )
-        return journalled(fired)
 
     def _on_fill(self, fill: Fill) -> list[Command]:
         if self.state.ledger.has_fill(fill.symbol, fill.fill_id):

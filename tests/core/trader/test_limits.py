@@ -723,6 +723,8 @@ def refuse_the_stop(desk: Desk, kind: RejectKind) -> None:
     desk.accept(target)
     desk.update(stop, OrderState.SENT)
     orders = placed(desk.update(stop, OrderState.REJECTED, "no more stops (-4045)", kind))
+    assert desk.limits("stop_refused") == [], "a simulated venue refuses truly: only an exchange's refusal is alarming"
+    desk.handle(Alarm(desk.now_ms, "stop_refused", "no more stops (-4045)", BTC))
     while orders[-1].role is OrderRole.STOP:
         orders = placed(desk.reject(orders[-1]))
     desk.accept(orders[-1])
