@@ -265,6 +265,11 @@ class Resolver:
         outbox = self._venue.outbox
         asked_ms = self._clock.now_ms()
         dead_ms, timeout_ms = outbox.dead_ms(order), self._patience_for_answer_ms(question)
+        is_unsaid = question.refusal is None and is_protective(order) and self._may_be_sent_unasked(order)
+        if is_unsaid and self._venue.is_paced():
+            # In a rate limit a question costs as much as sending it, and the answer may be lost as well.
+            self._send_again(order)
+            return False
         try:
             # What has ended stays as it is: only its fills are asked for again.
             seen = question.ended or await self._venue.look(order, timeout_ms)
@@ -309,14 +314,17 @@ class Resolver:
     def _without_evidence(self, order: Order) -> bool:
         """The exchange cannot be asked. A conditional order may be sent again all the same: under its id it can rest
         once only."""
-        if (
+        if self._may_be_sent_unasked(order):
+            self._send_again(order)
+        return False
+
+    def _may_be_sent_unasked(self, order: Order) -> bool:
+        return (
             order.state is OrderState.UNKNOWN
             and not self._venue.outbox.is_busy_with(order.client_order_id)
             and self._venue.wire.dialect.is_conditional(order)
             and self._books.is_wanted(order)
-        ):
-            self._send_again(order)
-        return False
+        )
 
     async def _absent(self, order: Order, question: _Question, asked_ms: int) -> bool:
         """The exchange, asked at `asked_ms`, says that there is no such order."""

@@ -246,12 +246,13 @@ class ExchangeVenue:
             return await self.wire.read(method, *args, weight=weight)
         try_ms = max(timeout_ms // 2, self.settings.protective_timeout_ms)
         try:
-            async with asyncio.timeout(None if self._is_paced() else timeout_ms / 1000):
+            async with asyncio.timeout(None if self.is_paced() else timeout_ms / 1000):
                 return await self.wire.read(method, *args, weight=weight, protective=True, timeout_ms=try_ms)
         except TimeoutError:
             raise UnavailableError(no_answer(timeout_ms, method)) from None
 
-    def _is_paced(self) -> bool:
+    def is_paced(self) -> bool:
+        """Whether a rate limit is in force, in which one request a second goes out."""
         return self.wire.clock.now_ms() < self.wire.held_until_ms()
 
 

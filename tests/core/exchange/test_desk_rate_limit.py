@@ -144,3 +144,22 @@ def test_a_start_is_not_held_up_by_its_own_beginning() -> None:
         assert clock_s(house) - began_s < 3
 
     in_house(scene)
+
+
+def test_a_stop_that_is_lost_in_a_rate_limit_is_sent_again_unasked_and_once_only() -> None:
+    async def scene(house: House) -> None:
+        house.weather.once("POST", "/algoOrder", Fate(Outcome.LOST_ON_THE_WAY, 10.0, 10.0), times=2)
+        await house.enter(BTC)
+        await house.pass_s(0.05)
+        house.weather.once("GET", "/fapi/v3/account", limited(20))
+        house.desk._look_soon.set()
+        await house.pass_s(6)
+        stop = house.order(OrderRole.STOP)
+        assert stop is not None
+        assert len(house.at_exchange(stop)) == 1
+        asked = [path for method, path, params in house.weather.asked if stop.client_order_id in params]
+        assert asked.count("/fapi/v1/algoOrder") <= 4
+        await house.pass_s(60)
+        house.check_books()
+
+    in_house(scene)
