@@ -130,7 +130,7 @@ class AccountDesk:
         self._incoming.on_order = self._take_held
         self._resolver = Resolver(self._books, self._incoming)
         self._outside = Outside(self._books, self._incoming)
-        self._books.on_nothing_to_reduce = self._incoming.on_others = self._outside.ask
+        self._books.on_nothing_to_reduce, self._incoming.on_others = self._outside.ask, self._outside.saw
         self._books.on_entry_refused = self._look_at_all_soon
         self.contracts.tie(trader, stepper)
         self._venue.on_off_grid = self.contracts.doubt
@@ -253,6 +253,7 @@ class AccountDesk:
             self._outside.asked.clear()
             if await self._differs_still():
                 self._look_at_all_soon()
+            self._outside.ask_again()
 
     async def _differs_still(self) -> bool:
         """Look until the positions agree with what is known; True where they do not, and no trade tells why."""

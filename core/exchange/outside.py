@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN
@@ -28,7 +28,7 @@ log = logging.getLogger("quarterdeck.exchange")
 
 EXTERNAL_LOTS = "external position lots"
 SETTLED = RESTING_STATES
-_PART = "others"
+_PART, _TRADED = "others", "trades of others"
 _OVERLAP_MS = 10_000
 _BPS = 10_000
 _KEEP_ACCOUNTED = 5000
@@ -70,6 +70,7 @@ class Outside:
         self._clock = books.venue.wire.clock
         self._lots: dict[str, int] = {}
         self._accounted: OrderedDict[str, None] = OrderedDict()
+        self._seen: Counter[str] = Counter()
         self._lock = asyncio.Lock()
         self.asked = asyncio.Event()
 
@@ -94,6 +95,12 @@ class Outside:
         """There is a sign that others traded, or that nothing is left to reduce."""
         self.asked.set()
 
+    def saw(self, symbol: str) -> None:
+        """Others traded in `symbol`: nothing is entered or turned there until a look has told what it did."""
+        self._seen[symbol] += 1
+        self._venue.wire.health.report(_TRADED, "others traded here; clears when the position was looked at", symbol)
+        self.ask()
+
     async def look(self) -> bool | None:
         """Compare the positions, and book what others did where their trades tell it. False where something differed,
         None where that cannot be judged yet: then another look is due soon.
@@ -104,6 +111,7 @@ class Outside:
             await self._incoming.identify()
         if any(map(is_moving, self._books.open_orders())):
             return None
+        seen = self._seen.copy()
         version = self._books.version
         theirs = await self._venue.positions_lots()
         if self._books.version != version or self._incoming.waits:
@@ -111,7 +119,20 @@ class Outside:
         found = self.gaps(theirs)
         for gap in found:
             await self.explain(gap)
+        self._looked({symbol: n for symbol, n in seen.items() if symbol not in {gap.symbol for gap in found}})
         return not found
+
+    def _looked(self, seen: Mapping[str, int]) -> None:
+        """What was seen of others before the positions were read is in them."""
+        for symbol, n in seen.items():
+            if self._seen[symbol] == n:
+                del self._seen[symbol]
+                self._venue.wire.health.report(_TRADED, "", symbol)
+
+    def ask_again(self) -> None:
+        """Where trades of others were seen that no look has told of yet."""
+        if self._seen:
+            self.ask()
 
     def gaps(self, theirs: Mapping[str, int]) -> list[Gap]:
         """Where `theirs`, signed lots by symbol, differ from what is known."""

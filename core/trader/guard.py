@@ -125,9 +125,15 @@ class Guard:
         note: str = "",
     ) -> list[LimitEvent]:
         """Note a limit that is not measured by `measure`: blocked while `breached`, cleared by the first time it is
-        not. `note` says what is wrong when it fires."""
+        not. `note` says what is wrong when it fires, and again where that is something else meanwhile in a contract."""
         level: Level = "blocked" if breached else "ok"
-        return self._move(Reading(rule, symbol, used, limit, level, rule.effect), now_ms, note)
+        reading = Reading(rule, symbol, used, limit, level, rule.effect)
+        fired = self._fired.get((rule.name, symbol))
+        if rule is limits.CONTRACT and breached and fired is not None and fired.event.note != note:
+            event = _event(reading, now_ms, fired=True, effect=rule.effect, note=note)
+            self.apply(event)
+            return [event]
+        return self._move(reading, now_ms, note)
 
     def clear_day(self, now_ms: int) -> list[LimitEvent]:
         return self._clear(_CLEARED_BY_DAY, now_ms)

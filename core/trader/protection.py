@@ -7,7 +7,7 @@ on time that has passed.
 
 from __future__ import annotations
 
-from core.domain.orders import RESTING_STATES, Fill, Order, OrderRole
+from core.domain.orders import RESTING_STATES, Fill, Order, OrderRole, OrderState
 from core.domain.records import WatchRecord
 from core.domain.trading import ExitReason
 from core.strategy import Strategy
@@ -62,7 +62,7 @@ class Protection:
         return self._place_stop(s.trade, s.lots_to_protect(), ticks, now_ms)
 
     def cut(self, s: SymbolState, now_ms: int) -> list[Command]:
-        """Stop and target for what others have left of the position: what is larger would close lots of theirs later.
+        """Stop and target for what is left of the position: what is larger would close lots of others later.
         The new stop is placed first; what it takes the place of goes when it is known to rest."""
         trade, lots = s.trade, s.lots_to_protect()
         if trade is None or s.open_exit() is not None:
@@ -105,8 +105,7 @@ class Protection:
         if s.lots and trade is not None:
             reason = trade.leaving or (ExitReason.UNPROTECTED if is_over else "")
             commands += self._leave(s, trade, reason, now_ms) if reason else []
-            out = s.open_exit()
-            if out is None or out.state not in RESTING_STATES:
+            if not _is_being_left(s, trade):
                 commands += self._restore(s, now_ms)
         return commands + self._withdraw(s, now_ms)
 
@@ -162,6 +161,16 @@ class Protection:
         if order.role is OrderRole.ENTRY and (self._state.halted or (s.trade is not None and s.trade.leaving)):
             return True
         return order.trade_id not in [trade.trade_id for trade in (s.trade, s.next_trade) if trade is not None]
+
+
+def _is_being_left(s: SymbolState, trade: OpenTrade) -> bool:
+    """Whether the exit that is open makes a stop idle: it works at the venue, or it is on its way and the price is past
+    the stop. Where nobody knows what became of the exit, a stop is wanted."""
+    out = s.open_exit()
+    if out is None:
+        return False
+    is_past = trade.leaving == ExitReason.STOP and out.state in (OrderState.INTENT, OrderState.SENT)
+    return is_past or out.state in RESTING_STATES
 
 
 def _superseded(s: SymbolState) -> list[Order]:

@@ -246,6 +246,8 @@ class Trader:
             return self.protection.restore(s, update.time_ms)
         if order.role is OrderRole.TARGET and order.state is OrderState.REJECTED:
             return self._exit(s, ExitReason.TARGET, update.time_ms)
+        if order.role is OrderRole.TARGET and order.filled_lots:
+            return self.protection.cut(s, update.time_ms)
         return []
 
     def _on_fill(self, fill: Fill) -> list[Command]:

@@ -708,6 +708,17 @@ def test_contract_blocks_its_symbol_alone() -> None:
     assert entry_lots(desk.predict(20, ETH)) > 0
 
 
+def test_contract_blocks_with_the_words_of_what_is_wrong_now() -> None:
+    desk = make_desk()
+    desk.minute()
+    desk.handle(VenueHealth(desk.now_ms, "trades: nobody knows yet", BTC))
+    assert desk.handle(VenueHealth(desk.now_ms, "trades: nobody knows yet", BTC)) == []
+    commands = desk.handle(VenueHealth(desk.now_ms, "others: long 0.005 BTC", BTC))
+    assert [record.event.note for record in records(commands, LimitRecord)] == ["others: long 0.005 BTC"]
+    (signal,) = (record.signal for record in records(desk.predict(20), SignalRecord))
+    assert signal.reason.startswith("limit contract (others: long 0.005 BTC); clears")
+
+
 def test_contract_clears_when_its_problem_has_passed() -> None:
     desk = make_desk()
     desk.handle(VenueHealth(desk.now_ms, "others hold 0.010 here", BTC))
