@@ -316,3 +316,21 @@ def test_nothing_is_turned_while_nobody_knows_whose_a_trade_is() -> None:
         house.check_books()
 
     in_house(test)
+
+
+def test_nothing_is_turned_between_a_foreign_trade_and_the_look_that_tells_what_it_did() -> None:
+    async def test(house: House) -> None:
+        await house.enter()
+        await house.pass_s(3)
+        slow = Fate(Outcome.REPLACED, 10.0, 10.0, Answer(503, '{"code":-1016,"msg":"Service Unavailable."}', JSON))
+        house.weather.once("GET", "/positionRisk", slow, times=12)
+        trade_by_hand(house, "SELL", "0.041", reduce_only=True)
+        for _ in range(10):
+            await house.pass_s(0.5)
+            if house.book().lots:
+                assert "contract:BTCUSDT" in house.trader.guard.halts()
+        await house.pass_s(40)
+        assert house.book().lots == 0
+        assert house.trader.guard.halts() == ()
+
+    in_house(test)

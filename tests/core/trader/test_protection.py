@@ -281,3 +281,24 @@ def test_the_limit_on_protection_is_a_setting() -> None:
     desk.to(desk.now_ms + 1_000)
     assert desk.watch(1_999) == []
     assert roles(desk.watch(1)) == [(OrderRole.EXIT, 41)]
+
+
+def test_no_stop_is_pressed_past_its_price_while_the_exit_is_on_its_way(desk: Desk) -> None:
+    stop, target = placed(desk.enter())
+    desk.accept(target)
+    desk.update(stop, OrderState.SENT)
+    (out,) = placed(desk.update(stop, OrderState.REJECTED, "-2021", RejectKind.WOULD_TRIGGER))
+    desk.update(out, OrderState.SENT)
+    assert placed(desk.watch(500), OrderRole.STOP) == []
+    # Nobody knows what became of the exit: a stop is wanted again.
+    desk.update(out, OrderState.UNKNOWN, "timed out")
+    assert [order.qty_lots for order in placed(desk.watch(500), OrderRole.STOP)] == [41]
+
+
+def test_a_target_that_ended_in_part_leaves_a_stop_of_what_is_left(desk: Desk) -> None:
+    stop = desk.hold()
+    target = desk.order(OrderRole.TARGET)
+    desk.fill(target, lots=3)
+    (cut,) = placed(desk.update(target, OrderState.EXPIRED, "no liquidity"), OrderRole.STOP)
+    assert (cut.qty_lots, cut.trigger_ticks) == (38, stop.trigger_ticks)
+    assert [order.client_order_id for order in canceled(desk.accept(cut))] == [stop.client_order_id]
