@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from core.domain.errors import DataError, QuarterdeckError, UnavailableError, VenueUnknownError
@@ -23,6 +23,7 @@ _PART = "trades"
 _TRIES = 4
 _TRY_EVERY_MS = 500
 _ENDED_CANDIDATES = 4
+_KEEP_CHILDLESS = 200
 
 
 class Incoming:
@@ -36,7 +37,8 @@ class Incoming:
         self.on_order: Callable[[Row], Awaitable[None]] = _leave
         self.on_others: Callable[[str], None] = _pass
         self._tries: dict[tuple[str, str], tuple[int, int]] = {}
-        self._asked: dict[tuple[str, str], set[str]] = {}
+        self._asked: set[str] = set()
+        self._childless: deque[str] = deque(maxlen=_KEEP_CHILDLESS)
         self._identifying = asyncio.Lock()
 
     @property
@@ -92,6 +94,7 @@ class Incoming:
         orders: dict[tuple[str, str], Row] = {}
         for symbol, row in self._waiting.values():
             orders.setdefault((symbol, str(row.get("order") or "")), row)
+        is_broken = False
         for (symbol, venue_id), row in orders.items():
             tries, next_ms = self._tries.get((symbol, venue_id), (0, 0))
             if now_ms < next_ms:
@@ -99,6 +102,7 @@ class Incoming:
             try:
                 is_known = await self._ask(symbol, venue_id, row, last=tries + 1 >= _TRIES)
             except (UnavailableError, VenueUnknownError) as error:
+                is_broken = True
                 log.warning("%s: %s: whose order it is could not be asked (%s)", symbol, error, venue_id)
                 self._tries[symbol, venue_id] = (tries, now_ms + _TRY_EVERY_MS)
             except QuarterdeckError as error:
@@ -109,21 +113,24 @@ class Incoming:
                     await self._release(symbol, venue_id)
                 else:
                     self._tries[symbol, venue_id] = (tries + 1, now_ms + _TRY_EVERY_MS)
+        if not is_broken:
+            self._asked.clear()
 
     async def _ask(self, symbol: str, venue_id: str, row: Row, *, last: bool) -> bool:
         """Whether it is now known whose order it is: that of a triggered one of ours, ours by its client id, or, once
         nothing is left to ask, another's."""
         known = self._venue.known
         candidates = self._candidates(symbol, str(row.get("side")))
-        asked = self._asked.setdefault((symbol, venue_id), set())
         for order in candidates:
-            # A round that broke off goes on where it was.
-            if order.client_order_id in asked:
+            # Once a round, whatever the number of trades that wait; one that broke off goes on where it was.
+            if order.client_order_id in self._asked:
                 continue
             await self._venue.look(order)
             if known.of_venue_id(symbol, venue_id) is not None:
                 return True
-            asked.add(order.client_order_id)
+            self._asked.add(order.client_order_id)
+            if not self._books.is_open(order):
+                self._childless.append(order.client_order_id)
         if not self._venue.wire.dialect.client_id(row):
             found = await self._venue.order_row(symbol, venue_id)
             if found is not None:
@@ -139,7 +146,6 @@ class Incoming:
                     return True
         # A trigger may be told of later than the trade that it made.
         if candidates and not last:
-            asked.clear()
             return False
         log.info("%s: an order is not ours, its trades are not booked (%s)", symbol, venue_id)
         known.set_aside(symbol, venue_id)
@@ -156,11 +162,11 @@ class Incoming:
             if order.role in (OrderRole.STOP, OrderRole.TARGET)
             and order.side.value == side
             and not self._venue.known.venue_ids(order.client_order_id)
+            and order.client_order_id not in self._childless
         ]
 
     async def _release(self, symbol: str, venue_id: str) -> None:
         self._tries.pop((symbol, venue_id), None)
-        self._asked.pop((symbol, venue_id), None)
         rows = self._rows_of(symbol, venue_id)
         for key, _ in rows:
             del self._waiting[key]

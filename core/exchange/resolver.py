@@ -7,7 +7,14 @@ import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from core.domain.errors import DataError, UnavailableError, VenueBusyError, VenueRejectedError, VenueUnknownError
+from core.domain.errors import (
+    DataError,
+    RejectKind,
+    UnavailableError,
+    VenueBusyError,
+    VenueRejectedError,
+    VenueUnknownError,
+)
 from core.domain.orders import Order, OrderRole, OrderState, OrderType
 from core.exchange.books import Books
 from core.exchange.incoming import Incoming
@@ -107,7 +114,9 @@ class Resolver:
             self.ask(order, in_ms=FILLS_DUE_MS, ended=seen if seen.state.is_terminal else None)
 
     async def refused(self, order: Order, error: VenueRejectedError, *, may_rest: bool) -> None:
-        if may_rest:
+        # Past a stop's price the position is left at market, whatever became of an earlier try: both only reduce.
+        is_past = order.role is OrderRole.STOP and error.kind is RejectKind.WOULD_TRIGGER
+        if may_rest and not is_past:
             await self._books.update(order, OrderState.UNKNOWN, str(error))
             self.ask(order, refusal=error)
         else:
@@ -265,8 +274,7 @@ class Resolver:
         outbox = self._venue.outbox
         asked_ms = self._clock.now_ms()
         dead_ms, timeout_ms = outbox.dead_ms(order), self._patience_for_answer_ms(question)
-        is_unsaid = question.refusal is None and is_protective(order) and self._may_be_sent_unasked(order)
-        if is_unsaid and self._venue.is_paced():
+        if self._venue.is_paced() and is_protective(order) and self._may_be_sent_unasked(order, question):
             # In a rate limit a question costs as much as sending it, and the answer may be lost as well.
             self._send_again(order)
             return False
@@ -284,7 +292,7 @@ class Resolver:
         except (UnavailableError, VenueUnknownError) as error:
             log.info("%s %s: %s: not asked for (%s)", order.symbol, order.role, error, order.client_order_id)
             question.unanswered += not isinstance(error, VenueBusyError)
-            return self._without_evidence(order)
+            return self._without_evidence(order, question)
         except DataError as error:
             self._books.note_unreadable(error)
             return False
@@ -311,16 +319,18 @@ class Resolver:
             return False
         return done and order.type is not OrderType.MARKET
 
-    def _without_evidence(self, order: Order) -> bool:
+    def _without_evidence(self, order: Order, question: _Question) -> bool:
         """The exchange cannot be asked. A conditional order may be sent again all the same: under its id it can rest
         once only."""
-        if self._may_be_sent_unasked(order):
+        if self._may_be_sent_unasked(order, question):
             self._send_again(order)
         return False
 
-    def _may_be_sent_unasked(self, order: Order) -> bool:
+    def _may_be_sent_unasked(self, order: Order, question: _Question) -> bool:
+        """What was refused already would be refused again."""
         return (
             order.state is OrderState.UNKNOWN
+            and question.refusal is None
             and not self._venue.outbox.is_busy_with(order.client_order_id)
             and self._venue.wire.dialect.is_conditional(order)
             and self._books.is_wanted(order)

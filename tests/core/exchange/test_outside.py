@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -332,5 +333,35 @@ def test_nothing_is_turned_between_a_foreign_trade_and_the_look_that_tells_what_
         await house.pass_s(40)
         assert house.book().lots == 0
         assert house.trader.guard.halts() == ()
+
+    in_house(test)
+
+
+def test_a_position_closed_by_hand_unheard_is_not_turned_by_an_order_of_twice_the_size() -> None:
+    async def test(house: House) -> None:
+        house.trader.follow(replace(house.trader.strategy, reverses=True))
+        await house.enter()
+        await house.pass_s(4)
+        house.weather.frames_of = lambda text: []
+        trade_by_hand(house, "SELL", "0.041", reduce_only=True)
+        await house.predict(BTC, -20.0)
+        await house.pass_s(20)
+        assert house.venue.position_lots(BTC) == 0 == house.book().lots
+        assert [trade.exit_reason for trade in house.trades] == ["closed outside"]
+        house.check_books()
+
+    in_house(test)
+
+
+def test_a_position_that_is_there_is_turned_as_ever() -> None:
+    async def test(house: House) -> None:
+        house.trader.follow(replace(house.trader.strategy, reverses=True))
+        await house.enter()
+        await house.pass_s(4)
+        await house.predict(BTC, -20.0)
+        await house.pass_s(5)
+        assert house.venue.position_lots(BTC) == house.book().lots < 0
+        assert [trade.exit_reason for trade in house.trades] == ["reversal"]
+        house.check_books()
 
     in_house(test)
