@@ -1,9 +1,9 @@
 """A hundred seeds of an hour each, in half of which people act on the account, too: every invariant holds, and the
 same seed is the same hour.
 
-Coverage marks and the limit at p99 are for the seeds together: `make simulate SEEDS=n`. It also judges by the promise of
-10 s for a position without a stop and for one that is gone; here its breach by a few seconds, where a rate limit, lost
-requests and refusals meet, does not fail the suite.
+Coverage marks and the limit at p99 are for the seeds together: `make simulate SEEDS=n`. It also judges by the promise
+of 10 s for a position without a stop and for one that is gone; here its breach by a few seconds, where a rate limit,
+lost requests and refusals meet, does not fail the suite.
 """
 
 from __future__ import annotations
