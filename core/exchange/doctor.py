@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -49,7 +50,7 @@ async def diagnose(
     """
     client = build_client(settings.exchange, keys, clock.now_ms)
     secrets = keys.secrets() if keys is not None else ()
-    wire = Requests(client, dialect, clock, Health(), settings.exchange, secrets)
+    wire = Requests(client, dialect, clock, Health(), settings.exchange, secrets, random.Random(0).random)  # noqa: S311
     try:
         checks = await _checks(wire, settings, keys, symbols)
     finally:

@@ -9,7 +9,7 @@ from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from core.domain.errors import DataError, QuarterdeckError, UnavailableError, VenueUnknownError
-from core.domain.orders import Order, OrderRole
+from core.domain.orders import Order, OrderRole, OrderState
 from core.exchange import translate
 from core.exchange.books import Books
 from core.exchange.known_orders import is_exchange_made
@@ -160,6 +160,7 @@ class Incoming:
             order
             for order in reversed(orders)
             if order.role in (OrderRole.STOP, OrderRole.TARGET)
+            and order.state is not OrderState.REJECTED
             and order.side.value == side
             and not self._venue.known.venue_ids(order.client_order_id)
             and order.client_order_id not in self._childless

@@ -12,7 +12,7 @@ import logging
 from collections import Counter, OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import ROUND_HALF_EVEN
+from decimal import ROUND_HALF_EVEN, Decimal
 
 from core.domain.errors import DataError, QuarterdeckError
 from core.domain.orders import OUTSIDE_PREFIX, RESTING_STATES, Fill, Order, OrderType, Side
@@ -23,6 +23,7 @@ from core.exchange.books import Books
 from core.exchange.incoming import Incoming
 from core.exchange.wire import Row
 from core.trader.cost_basis import USDT_QUANTUM
+from core.trader.ledger import ZERO
 
 log = logging.getLogger("quarterdeck.exchange")
 
@@ -171,6 +172,9 @@ class Outside:
         rows = await self._take_trades(gap.symbol)
         if self._books.version != version or self._incoming.waits or self._is_over(gap):
             return True
+        if not gap.lots:
+            await self._book(gap, [self._crossed(gap)])
+            return True
         others = self._others(gap.symbol, rows)
         fills = self._fills(gap, others)
         is_known = sum(fill.qty_lots for fill in fills) == gap.taken_lots
@@ -264,11 +268,21 @@ class Outside:
             left -= lots
         return fills[::-1]
 
+    def _crossed(self, gap: Gap) -> Fill:
+        """Where only the two sides differ, an order of ours closed lots of others, and what our books opened with it is
+        not there: nobody traded since, so it ends at the price that it began at, and its fee is paid."""
+        s = self._books.trader.state.symbols[gap.symbol]
+        ref = f"crossed-{s.trade.trade_id if s.trade is not None else gap.symbol}-{gap.ours_lots}"
+        return self._made_up(gap, gap.taken_lots, ref, s.instrument.ticks_nearest(s.entry_price), ZERO)
+
     def _untold(self, gap: Gap, lots: int, ref: str) -> Fill:
         """A fill of which only the position tells."""
         s = self._books.trader.state.symbols[gap.symbol]
         ticks = s.instrument.ticks_nearest(s.mark)
         fee = s.instrument.notional_usdt(lots, ticks) * s.instrument.taker_fee_bps / _BPS
+        return self._made_up(gap, lots, ref, ticks, fee.quantize(USDT_QUANTUM, ROUND_HALF_EVEN))
+
+    def _made_up(self, gap: Gap, lots: int, ref: str, ticks: int, fee_usdt: Decimal) -> Fill:
         return Fill(
             fill_id=f"{OUTSIDE_PREFIX}{ref}",
             client_order_id=f"{OUTSIDE_PREFIX}{ref}",
@@ -276,7 +290,7 @@ class Outside:
             side=Side.SELL if gap.ours_lots > 0 else Side.BUY,
             qty_lots=lots,
             price_ticks=ticks,
-            fee_usdt=fee.quantize(USDT_QUANTUM, ROUND_HALF_EVEN),
+            fee_usdt=fee_usdt,
             is_maker=False,
             time_ms=self._clock.now_ms(),
         )

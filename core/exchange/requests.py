@@ -44,7 +44,6 @@ _PROTECTIVE_PATIENCE_MS = 1000
 """A read that protects does not wait out a rate limit inside of one call: whoever reads asks again."""
 _FAILURES_TOLD = 3
 _PART = "requests"
-_JITTER = random.Random(0)  # noqa: S311
 _ORDER_METHODS = frozenset({"create_order", "fetch_order"})
 _ASKING_METHODS = frozenset({"fetch_order", "fetch_my_trades"})
 """What becomes of a position waits for their answers."""
@@ -67,8 +66,8 @@ class Requests:
         clock: ExchangeClock,
         health: Health,
         settings: ExchangeSettings,
-        secrets: Sequence[str] = (),
-        jitter: Callable[[], float] = _JITTER.random,
+        secrets: Sequence[str],
+        jitter: Callable[[], float],
     ) -> None:
         self.client = client
         self.dialect = dialect
@@ -322,7 +321,8 @@ async def open_wire(
     Raises BadInputError naming a symbol that it does not trade, VenueRejectedError and UnavailableError.
     """
     client = build_client(settings.exchange, keys, clock.now_ms)
-    wire = Requests(client, dialect, clock, health, settings.exchange, keys.secrets() if keys is not None else ())
+    secrets = keys.secrets() if keys is not None else ()
+    wire = Requests(client, dialect, clock, health, settings.exchange, secrets, random.Random(0).random)  # noqa: S311
     try:
         await wire.time.measure()
         await wire.load_symbols(symbols)

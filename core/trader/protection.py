@@ -19,7 +19,7 @@ from core.trader.sending import cancel, journalled, leave, place
 from core.trader.state import OpenTrade, SymbolState, TraderState
 
 MAX_LOST_STOPS = 3
-"""A trade that lost so many stops is left: the venue does not want one."""
+"""A trade that lost so many stops is left: somebody at the venue does not want one."""
 
 CANCEL_AGAIN_MS = 5_000
 """How long a withdrawal may go unanswered before it is asked for again."""
@@ -52,7 +52,7 @@ class Protection:
 
     def restore(self, s: SymbolState, now_ms: int) -> list[Command]:
         """Place a stop where those on their way or at rest do not cover the position and what may still be added to it;
-        leave at market where the price is beyond it or the venue keeps refusing one. Nothing while an exit is open."""
+        leave at market where the price is beyond it, or the venue takes none. Nothing while an exit is open."""
         return [] if s.open_exit() is not None else self._restore(s, now_ms)
 
     def move_stop(self, s: SymbolState, ticks: int, now_ms: int) -> list[Command]:
@@ -121,7 +121,7 @@ class Protection:
         ticks = s.instrument.safe_ticks(ticks, sign)
         if sign * (s.mark - ticks * s.tick) <= 0:
             return self._leave(s, trade, ExitReason.STOP, now_ms)
-        if trade.lost_stops >= MAX_LOST_STOPS:
+        if trade.stop_refused or trade.lost_stops >= MAX_LOST_STOPS:
             return self._leave(s, trade, ExitReason.UNPROTECTED, now_ms)
         return self._place_stop(trade, lots, ticks, now_ms)
 

@@ -38,8 +38,8 @@ def restore(trader: Trader, records: Iterable[Record]) -> list[AdjustmentRecord]
                 state.apply_intent(order)
             case CancelRecord():
                 state.apply_cancel(record)
-            case OrderUpdateRecord(_, order):
-                state.apply_update(order)
+            case OrderUpdateRecord(update, order):
+                state.apply_update(order, update.kind)
             case FillRecord(fill, order):
                 closed = state.apply_fill(fill, order)
                 if closed is not None:

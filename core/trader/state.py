@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_EVEN, Decimal, localcontext
 
+from core.domain.errors import RejectKind
 from core.domain.instrument import Instrument
 from core.domain.operator import OperatorCommand, Verb
 from core.domain.orders import RESTING_STATES, Fill, Order, OrderRole, OrderState, Side
@@ -28,7 +29,8 @@ class OpenTrade:
     """A round trip from its entry intent on. Values are exact sums of price times quantity.
 
     `leaving` is why an exit was asked for, at `exit_asked_ms` the last time; empty while the position is to be held.
-    `lost_stops` counts stops that were refused, or ended although nobody asked for it.
+    `lost_stops` counts stops that were refused, or ended although nobody asked for it. With `stop_refused` the venue
+    takes none for this trade, for a reason that another try would meet again.
     """
 
     trade_id: str
@@ -53,6 +55,7 @@ class OpenTrade:
     leaving: str = ""
     exit_asked_ms: int = 0
     lost_stops: int = 0
+    stop_refused: bool = False
 
     def rescale(self, by: Factor) -> None:
         """Count it in a grid that is `by` times finer."""
@@ -274,13 +277,15 @@ class TraderState:
         s.canceling[wish.client_order_id] = wish.time_ms
         s.note_protection(wish.time_ms)
 
-    def apply_update(self, order: Order) -> None:
-        """Take in `order` after a change of state that was not a fill."""
+    def apply_update(self, order: Order, kind: RejectKind) -> None:
+        """Take in `order` after a change of state that was not a fill; `kind` is that of a refusal."""
         s = self.symbols[order.symbol]
         trade = s.trade
         is_lost = order.role is OrderRole.STOP and not order.is_open and order.client_order_id not in s.canceling
         if is_lost and s.lots and trade is not None and trade.trade_id == order.trade_id:
             trade.lost_stops += 1
+            is_final = order.state is OrderState.REJECTED and kind is not RejectKind.WOULD_TRIGGER
+            trade.stop_refused = trade.stop_refused or is_final
         s.keep(order)
         s.note_protection(order.updated_ms)
         if order.is_open or order.role is not OrderRole.ENTRY:

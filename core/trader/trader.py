@@ -228,7 +228,7 @@ class Trader:
             venue_order_id=update.venue_order_id,
             reason=update.reason if state.is_terminal else "",
         )
-        self.state.apply_update(order)
+        self.state.apply_update(order, update.kind)
         if state is OrderState.SENT:
             return []
         commands: list[Command] = [Journal(OrderUpdateRecord(update, order))]
@@ -307,7 +307,7 @@ class Trader:
             order.client_order_id, order.symbol, before.state, now_ms, before.venue_order_id, before.reason
         )
         order = advance(order, update.state, now_ms)
-        self.state.apply_update(order)
+        self.state.apply_update(order, update.kind)
         return [Journal(OrderUpdateRecord(update, order))]
 
     def _on_funding(self, payment: FundingPayment) -> list[Command]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from decimal import Decimal
@@ -133,7 +134,8 @@ class House:
         clock = ExchangeClock(self.clock)
         client = build_client(self.settings.exchange, Keys(API_KEY, API_SECRET), clock.now_ms)
         attach(client, self.network)
-        self.wire = Requests(client, BinanceUsdm(), clock, self.health, self.settings.exchange, (API_SECRET,))
+        jitter = random.Random(0).random
+        self.wire = Requests(client, BinanceUsdm(), clock, self.health, self.settings.exchange, (API_SECRET,), jitter)
         await self.wire.load_symbols(self.symbols)
         strategy = make_strategy(cooldown_ms=0)
         self.instruments, records = self.disk.told_again(self.instruments)

@@ -104,6 +104,34 @@ def test_a_trade_of_others_through_our_position_leaves_only_what_is_over_to_them
     in_house(test)
 
 
+def test_what_an_order_of_ours_closed_of_others_is_no_position_of_ours_and_costs_nothing_more() -> None:
+    async def test(house: House) -> None:
+        await house.enter()
+        await house.pass_s(3)
+        lost = Fate(Outcome.LOST_ON_THE_WAY, 10.0, 10.0)
+        house.weather.rules.append(lambda method, path, params: lost if method == "DELETE" else None)
+        trade_by_hand(house, "SELL", "0.040", reduce_only=True)
+        await house.pass_s(8)
+        trade_by_hand(house, "BUY", "0.006")
+        await house.pass_s(8)
+        assert house.book().lots == 1
+        assert house.desk.external_positions == {BTC: Decimal("0.006")}
+        house.quote(BTC, "62000.0", "62000.1")
+        await house.pass_s(5)
+        assert house.venue.position_lots(BTC) == 0
+        assert house.book().lots == 0
+        assert house.desk.external_positions == {}
+        crossed = house.trades[-1]
+        assert (crossed.exit_reason, crossed.qty) == ("closed outside", Decimal("0.006"))
+        assert crossed.gross_pnl_usdt == 0
+        assert house.fills[-1].fee_usdt == 0
+        assert not house.trader.state.paused
+        await house.pass_s(60)
+        assert house.trader.state.ledger.wallet_usdt == house.venue.ledger.wallet_usdt
+
+    in_house(test)
+
+
 def test_a_contract_in_which_others_hold_gets_no_entry_and_no_reversal() -> None:
     async def test(house: House) -> None:
         await house.enter()

@@ -67,7 +67,7 @@ class Day:
         client = build_client(house.settings.exchange, Keys(API_KEY, API_SECRET), clock.now_ms)
         network = Network(house.loop, VenueServer(house.venue, house.clock), house.weather)
         attach(client, network)
-        wire = Requests(client, BinanceUsdm(), clock, Health(), house.settings.exchange, (API_SECRET,))
+        wire = Requests(client, BinanceUsdm(), clock, Health(), house.settings.exchange, (API_SECRET,), lambda: 0.5)
         await wire.load_symbols([])
         try:
             panic = Panic(wire, house.settings, self.owned, self.lines.append, everything=everything)

@@ -155,7 +155,7 @@ def test_the_bracket_comes_with_the_first_part_and_covers_the_whole_order(desk: 
 
 def test_a_stop_placed_again_covers_what_is_still_being_entered(desk: Desk) -> None:
     stop, _ = placed(desk.enter(lots=10))
-    (again,) = placed(desk.reject(stop))
+    (again,) = placed(desk.update(stop, OrderState.CANCELED, "by the venue"))
     assert (again.role, again.qty_lots) == (OrderRole.STOP, 41)
 
 
@@ -262,15 +262,9 @@ def test_an_entry_waits_for_the_last_trades_orders_to_end() -> None:
 # Protection
 
 
-def test_a_refused_stop_is_tried_again_and_then_the_position_is_left(desk: Desk) -> None:
+def test_a_refused_stop_means_leaving_for_another_would_be_refused_too(desk: Desk) -> None:
     stop, target = placed(desk.enter())
     desk.accept(target)
-    seen = {stop.client_order_id}
-    for _ in range(MAX_LOST_STOPS - 1):
-        (stop,) = placed(desk.reject(stop))
-        assert (stop.role, stop.trigger_ticks) == (OrderRole.STOP, 594_000)
-        assert stop.client_order_id not in seen
-        seen.add(stop.client_order_id)
     (out,) = placed(desk.reject(stop))
     assert (out.role, out.reason, out.qty_lots) == (OrderRole.EXIT, ExitReason.UNPROTECTED, 41)
     # The next try waits for the next bar, so that a venue that refuses everything cannot keep the engine in a loop.
@@ -285,6 +279,16 @@ def test_a_stop_refused_because_the_price_is_beyond_it_means_leaving(desk: Desk)
     desk.first_price(593_999 / 10)
     (out,) = placed(desk.reject(stop, "would fire at once"))
     assert (out.role, out.reason) == (OrderRole.EXIT, ExitReason.STOP)
+
+
+def test_a_stop_that_is_lost_again_and_again_means_leaving(desk: Desk) -> None:
+    stop = desk.hold()
+    for _ in range(MAX_LOST_STOPS - 1):
+        (stop,) = placed(desk.update(stop, OrderState.CANCELED, "by hand"))
+        assert (stop.role, stop.trigger_ticks) == (OrderRole.STOP, 594_000)
+        desk.accept(stop)
+    (out,) = placed(desk.update(stop, OrderState.CANCELED, "by hand"))
+    assert (out.role, out.reason, out.qty_lots) == (OrderRole.EXIT, ExitReason.UNPROTECTED, 41)
 
 
 @pytest.mark.parametrize("state", [OrderState.CANCELED, OrderState.EXPIRED])
