@@ -120,8 +120,8 @@ class _Ticket:
 
 
 class Limiter:
-    """Lets requests pass in the order they came, protective ones first: of these new orders, then what asks about an
-    order, then the others.
+    """Lets requests pass in the order they came, protective ones first: of these what sets our clock, new orders, what
+    asks about an order, the others.
 
     Ordinary requests may use ORDINARY_SHARE_PCT of every window, protective ones all of it. After a 429 only protective
     ones pass until the exchange's time, one every PACE_MS; after a 418 (ban) none do. Either is a problem of health
@@ -136,9 +136,8 @@ class Limiter:
         self._slow_until_ms = 0
         self._banned_until_ms = 0
         self._passed_ms = 0
-        closing, asking, guarding, ordinary = deque[_Ticket](), deque[_Ticket](), deque[_Ticket](), deque[_Ticket]()
-        self._closing, self._asking, self._guarding, self._ordinary = closing, asking, guarding, ordinary
-        self._queues = (closing, asking, guarding, ordinary)
+        self._queues = tuple(deque[_Ticket]() for _ in range(5))
+        self._timing, self._closing, self._asking, self._guarding, self._ordinary = self._queues
         self._timer: asyncio.TimerHandle | None = None
         self._told: asyncio.TimerHandle | None = None
 
@@ -156,10 +155,18 @@ class Limiter:
         return max(100 * count.used(now_ms) / count.window.limit for count in (*self._weight, *self._orders))
 
     async def acquire(
-        self, weight: int, *, orders: int = 0, protective: bool = False, asks: bool = False, patience_ms: int
+        self,
+        weight: int,
+        *,
+        orders: int = 0,
+        protective: bool = False,
+        asks: bool = False,
+        times: bool = False,
+        patience_ms: int,
     ) -> None:
-        """Wait until a request of `weight`, with `orders` new orders, may be made, and count it. `asks` is for one that
-        asks what became of an order.
+        """Wait until a request of `weight`, with `orders` new orders, may be made, and count it. Of protective ones,
+        `asks` is for what asks what became of an order, `times` for what sets our clock: signed with a wrong one,
+        nothing else is taken.
 
         Raises VenueBusyError when that would take longer than `patience_ms`, or too many are waiting.
         """
@@ -169,7 +176,8 @@ class Limiter:
             raise self._busy(wait_ms)
         queue = self._ordinary
         if protective:
-            queue = self._closing if orders else self._asking if asks else self._guarding
+            others = self._closing if orders else self._asking if asks else self._guarding
+            queue = self._timing if times else others
         if wait_ms == 0 and not any(self._ahead_of(queue)):
             self._take(weight, orders, now_ms)
             return
@@ -269,6 +277,8 @@ class Limiter:
         share_pct = 100 if protective else ORDINARY_SHARE_PCT
         waits = [self.blocked_until_ms(protective) - now_ms, 0]
         if now_ms < self._slow_until_ms:
+            # The clock may have been set back meanwhile.
+            self._passed_ms = min(self._passed_ms, now_ms)
             waits.append(self._passed_ms + PACE_MS - now_ms)
         waits += [count.wait_ms(weight, share_pct, now_ms) for count in self._weight]
         if orders:

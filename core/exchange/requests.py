@@ -281,7 +281,8 @@ class Requests:
         return True
 
     async def _admit_time(self, protective: bool, first: bool) -> None:
-        await self.limiter.acquire(1, protective=protective, patience_ms=SEND_PATIENCE_MS if first else 0)
+        patience_ms = SEND_PATIENCE_MS if first else 0
+        await self.limiter.acquire(1, protective=protective, times=True, patience_ms=patience_ms)
 
     async def _fetch_time_ms(self) -> int:
         method = "fetch_time"

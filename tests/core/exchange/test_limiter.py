@@ -162,16 +162,32 @@ def test_in_a_429_what_protects_goes_out_once_a_second_in_all_new_orders_first()
             group.create_task(ask("read back", protective=True))
             group.create_task(ask("question", protective=True, asks=True))
             group.create_task(ask("exit", orders=1, protective=True))
+            group.create_task(ask("time", times=True, protective=True))
             await asyncio.sleep(5.5)
             group.create_task(ask("late exit", orders=1, protective=True))
         assert passed == [
             ("stop", 0),
-            ("exit", 1),
-            ("question", 2),
-            ("read back", 3),
+            ("time", 1),
+            ("exit", 2),
+            ("question", 3),
+            ("read back", 4),
             ("late exit", 5.5),
             ("ordinary", 7),
         ]
+
+    run(work())
+
+
+def test_a_clock_that_is_set_back_in_a_429_holds_what_protects_for_no_more_than_its_second() -> None:
+    async def work() -> None:
+        clock = LoopClock()
+        behind_ms = 0
+        it = Limiter(BUDGET, lambda: clock.now_ms() - behind_ms, Health())
+        it.observe(429, {"Retry-After": "20"})
+        await it.acquire(1, protective=True, patience_ms=0)
+        behind_ms = 6_000
+        assert await passed_at(it.acquire(1, protective=True, patience_ms=3000)) == 1
+        assert await passed_at(it.acquire(1, protective=True, patience_ms=3000)) == 2
 
     run(work())
 
