@@ -231,9 +231,10 @@ class Resolver:
         self._news = news
 
     def _is_held_back(self, client_order_id: str) -> bool:
-        """Whether an answer is still to be waited for. One that is late may be lost with the order taken."""
+        """Whether an answer is still to be waited for. One that is late may be lost with the order taken; in a rate
+        limit it may still wait for its turn, which a question would take."""
         left_ms = self._venue.outbox.left_ms(client_order_id)
-        if left_ms is not None:
+        if left_ms is not None and not self._venue.is_paced():
             return self._clock.now_ms() - left_ms < _ANSWER_DUE_MS
         return self._venue.outbox.is_busy_with(client_order_id)
 

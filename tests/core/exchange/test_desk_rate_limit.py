@@ -6,7 +6,7 @@ from itertools import pairwise
 from urllib.parse import parse_qsl
 
 from core.domain.operator import LimitEvent, Verb
-from core.domain.orders import OrderRole
+from core.domain.orders import OrderRole, OrderState
 from core.domain.records import LimitRecord
 from core.trader.limits import WELL_AGAIN_S
 from tests.core.exchange.desk_kit import BTC, ETH, House, in_house
@@ -66,6 +66,26 @@ def test_inside_retry_after_only_what_protects_or_closes_goes_out_once_a_second(
         assert len(house.open_algos()) == 4
         await house.pass_s(6)
         assert house.open_algos() == []
+        house.check_books()
+
+    in_house(scene)
+
+
+def test_in_a_rate_limit_a_stop_whose_answer_is_lost_is_sent_again_and_not_asked_for() -> None:
+    async def scene(house: House) -> None:
+        await house.pass_s(25)
+        lost = Fate(Outcome.LOST_ON_THE_WAY, 10.0, 10.0)
+        house.weather.once("POST", "/fapi/v1/algoOrder", lost, times=2)
+        house.weather.once("POST", "/fapi/v1/algoOrder", limited(20), times=2)
+        await house.enter(BTC)
+        await house.pass_s(2.3)
+        stop = house.order(OrderRole.STOP)
+        assert stop is not None
+        assert stop.state is OrderState.ACCEPTED
+        # Stop and target, and the stop three times more.
+        assert house.weather.count("POST", "/fapi/v1/algoOrder") == 5
+        assert house.weather.count("GET", "/fapi/v1/algoOrder") == 0
+        await house.pass_s(30)
         house.check_books()
 
     in_house(scene)
