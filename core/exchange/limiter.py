@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -135,7 +136,7 @@ class Limiter:
         self._health = health
         self._slow_until_ms = 0
         self._banned_until_ms = 0
-        self._passed_ms = 0
+        self._passed_s = -math.inf
         self._queues = tuple(deque[_Ticket]() for _ in range(5))
         self._timing, self._closing, self._asking, self._guarding, self._ordinary = self._queues
         self._timer: asyncio.TimerHandle | None = None
@@ -277,9 +278,9 @@ class Limiter:
         share_pct = 100 if protective else ORDINARY_SHARE_PCT
         waits = [self.blocked_until_ms(protective) - now_ms, 0]
         if now_ms < self._slow_until_ms:
-            # The clock may have been set back meanwhile.
-            self._passed_ms = min(self._passed_ms, now_ms)
-            waits.append(self._passed_ms + PACE_MS - now_ms)
+            # By the loop's time: the clock may have been set back meanwhile.
+            paced_s = asyncio.get_running_loop().time() - self._passed_s
+            waits.append(math.ceil(PACE_MS - 1000 * paced_s) if paced_s * 1000 < PACE_MS else 0)
         waits += [count.wait_ms(weight, share_pct, now_ms) for count in self._weight]
         if orders:
             waits += [count.wait_ms(orders, share_pct, now_ms) for count in self._orders]
@@ -287,7 +288,7 @@ class Limiter:
 
     def _take(self, weight: int, orders: int, now_ms: int) -> None:
         if now_ms < self._slow_until_ms:
-            self._passed_ms = now_ms
+            self._passed_s = asyncio.get_running_loop().time()
         for count in self._weight:
             count.take(weight, now_ms)
         for count in self._orders if orders else ():

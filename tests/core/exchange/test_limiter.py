@@ -185,6 +185,7 @@ def test_a_clock_that_is_set_back_in_a_429_holds_what_protects_for_no_more_than_
         it = Limiter(BUDGET, lambda: clock.now_ms() - behind_ms, Health())
         it.observe(429, {"Retry-After": "20"})
         await it.acquire(1, protective=True, patience_ms=0)
+        await asyncio.sleep(0.5)
         behind_ms = 6_000
         assert await passed_at(it.acquire(1, protective=True, patience_ms=3000)) == 1
         assert await passed_at(it.acquire(1, protective=True, patience_ms=3000)) == 2
