@@ -115,7 +115,7 @@ class Outside:
             return None
         seen = self._seen.copy()
         version = self._books.version
-        theirs = await self._venue.positions_lots()
+        theirs = await self._venue.positions_lots(protective=not self._venue.is_paced())
         if self._books.version != version or self._incoming.waits:
             return None
         found = self.gaps(theirs)
@@ -213,8 +213,9 @@ class Outside:
 
     async def _take_trades(self, symbol: str) -> list[Row]:
         """The trades of the account since our position was opened, ours of them taken in."""
-        # A difference waits: what was lost on its way is asked for again soon.
-        rows = await self._venue.trades_since(symbol, self._since_ms(symbol), self._venue.protective_ms)
+        # A difference waits: what was lost or turned away is asked for again soon, but for a rate limit.
+        since_ms, is_soon = self._since_ms(symbol), not self._venue.is_paced()
+        rows = await self._venue.trades_since(symbol, since_ms, self._venue.protective_ms, protective=is_soon)
         await self._incoming.take(symbol, rows, asked=True)
         if self._incoming.waits:
             await self._incoming.identify()

@@ -84,10 +84,10 @@ class ExchangeVenue:
             fills.append(fill)
         return fills
 
-    async def positions_lots(self) -> dict[str, int]:
-        rows = await self.wire.read(
-            "fetch_positions", [self.wire.unified(symbol) for symbol in self.instruments], weight=5
-        )
+    async def positions_lots(self, *, protective: bool = False) -> dict[str, int]:
+        """Signed lots by symbol; flat ones left out."""
+        unified = [self.wire.unified(symbol) for symbol in self.instruments]
+        rows = await self.wire.read("fetch_positions", unified, weight=5, protective=protective)
         found: dict[str, int] = {}
         for row in rows:
             symbol = self.wire.symbol(str(row["symbol"]))
@@ -159,14 +159,22 @@ class ExchangeVenue:
             rows += [row for row in page if str(row.get("order")) == venue_id]
         return sorted(rows, key=_by_time)
 
-    async def trades_since(self, symbol: str, since_ms: int, timeout_ms: int | None = None) -> list[Row]:
+    async def trades_since(
+        self, symbol: str, since_ms: int, timeout_ms: int | None = None, *, protective: bool = False
+    ) -> list[Row]:
         """Every trade of the account in `symbol` from `since_ms` on, oldest first, ours and others'. `timeout_ms` is
         for each try of each request."""
         unified = self.wire.unified(symbol)
         rows: dict[str, Row] = {}
         while True:
             page = await self.wire.read(
-                "fetch_my_trades", unified, since_ms, _TRADES_A_PAGE, weight=5, timeout_ms=timeout_ms
+                "fetch_my_trades",
+                unified,
+                since_ms,
+                _TRADES_A_PAGE,
+                weight=5,
+                protective=protective,
+                timeout_ms=timeout_ms,
             )
             fresh = [row for row in page if str(row["id"]) not in rows]
             rows |= {str(row["id"]): row for row in fresh}

@@ -1,9 +1,7 @@
-"""A hundred seeds of an hour each, in half of which people act on the account, too: every invariant holds, and the
-same seed is the same hour.
+"""Seeds of an hour each, in half of which people act on the account, too: every invariant holds, and the same seed is
+the same hour.
 
-Coverage marks and the limit at p99 are for the seeds together: `make simulate SEEDS=n`. It also judges by the promise
-of 10 s for a position without a stop and for one that is gone; here its breach by a few seconds, where a rate limit,
-lost requests and refusals meet, does not fail the suite.
+More of them, the coverage marks and the limit at p99, which are for many together: `make simulate SEEDS=n`.
 """
 
 from __future__ import annotations
@@ -15,22 +13,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.simulation import invariants
 from tests.simulation.__main__ import Totals
 from tests.simulation.plan import PEOPLE, add_people, has_people, make_plan
 from tests.simulation.run import EPISODE_EVERY_MS, QUIET_MS, run_seed
 from tests.simulation.telling import HOUR_MS
 
-SEEDS = 100
+PLANS = 100
+SEEDS = 60
 SHARES = 20
-LATEST_MS = 20_000
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(autouse=True)
-def _latest(monkeypatch: pytest.MonkeyPatch) -> None:
-    for limit in ("UNPROTECTED_LIMIT_MS", "PHANTOM_LIMIT_MS"):
-        monkeypatch.setattr(invariants, limit, LATEST_MS)
 
 
 @pytest.mark.parametrize("share", range(SHARES))
@@ -47,9 +38,9 @@ def test_nothing_breaks_in_an_hour_of_faults(share: int) -> None:
 
 
 def test_every_seed_has_dozens_of_faults() -> None:
-    plans = [make_plan(seed, HOUR_MS, QUIET_MS, EPISODE_EVERY_MS) for seed in range(SEEDS)]
+    plans = [make_plan(seed, HOUR_MS, QUIET_MS, EPISODE_EVERY_MS) for seed in range(PLANS)]
     assert min(map(len, plans)) >= 36
-    assert len({tuple(plan) for plan in plans}) == SEEDS
+    assert len({tuple(plan) for plan in plans}) == PLANS
 
 
 def test_the_same_seed_is_the_same_hour_in_any_process() -> None:
@@ -71,14 +62,14 @@ def test_the_same_seed_is_the_same_hour_in_any_process() -> None:
 
 
 def test_people_act_beside_a_plan_that_stays_as_it_is() -> None:
-    for seed in range(SEEDS):
+    for seed in range(PLANS):
         plan = make_plan(seed, HOUR_MS, QUIET_MS, EPISODE_EVERY_MS)
         with_people = add_people(plan, seed, HOUR_MS, QUIET_MS)
         assert [episode for episode in with_people if episode.kind not in PEOPLE] == plan
         acts = [episode for episode in with_people if episode.kind in PEOPLE]
         assert len(acts) >= 8
         assert all(act.at_ms + act.length_ms <= HOUR_MS - QUIET_MS for act in acts)
-    kinds = {act.kind for seed in range(SEEDS) for act in add_people([], seed, HOUR_MS, QUIET_MS)}
+    kinds = {act.kind for seed in range(PLANS) for act in add_people([], seed, HOUR_MS, QUIET_MS)}
     assert kinds == set(PEOPLE)
-    halves = [(seed % 2, has_people(seed)) for seed in range(SEEDS)]
+    halves = [(seed % 2, has_people(seed)) for seed in range(PLANS)]
     assert {halves.count(pair) for pair in ((0, False), (0, True), (1, False), (1, True))} == {25}

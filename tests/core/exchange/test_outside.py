@@ -64,6 +64,21 @@ def test_a_position_closed_by_hand_ends_its_trade_at_the_hands_price_and_fee(sid
     in_house(test)
 
 
+def test_what_tells_of_a_difference_is_asked_for_again_at_once_where_it_is_turned_away() -> None:
+    async def test(house: House) -> None:
+        await house.enter()
+        await house.pass_s(3)
+        throttled = Fate(Outcome.REPLACED, 10.0, 10.0, Answer(503, '{"code":-1008,"msg":"Throttled."}', JSON))
+        house.weather.once("GET", "/positionRisk", throttled, times=2)
+        house.weather.once("GET", "/userTrades", throttled, times=2)
+        trade_by_hand(house, "SELL", "0.041", reduce_only=True)
+        await house.pass_s(2.5)
+        assert [trade.exit_reason for trade in house.trades] == ["closed outside"]
+        house.check_books()
+
+    in_house(test)
+
+
 def test_a_part_closed_by_hand_cuts_stop_and_target_and_the_rest_lives_on() -> None:
     async def test(house: House) -> None:
         await house.enter()
