@@ -72,7 +72,7 @@ def test_what_tells_of_a_difference_is_asked_for_again_at_once_where_it_is_turne
         house.weather.once("GET", "/positionRisk", throttled, times=2)
         house.weather.once("GET", "/userTrades", throttled, times=2)
         trade_by_hand(house, "SELL", "0.041", reduce_only=True)
-        await house.pass_s(2.5)
+        await house.pass_s(4)
         assert [trade.exit_reason for trade in house.trades] == ["closed outside"]
         house.check_books()
 
