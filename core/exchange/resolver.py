@@ -28,7 +28,7 @@ TICK_MS = 250
 CALM_TICK_MS = 1000
 """How often the orders are looked at: while one of them should move, and while all rest."""
 
-FILLS_DUE_MS = 300
+FILLS_DUE_MS = 100
 """How long the stream may take to tell the fills of an order that is known to have them."""
 
 _ANSWER_DUE_MS = 500
