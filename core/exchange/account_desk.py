@@ -130,7 +130,7 @@ class AccountDesk:
         self._incoming.on_order = self._take_held
         self._resolver = Resolver(self._books, self._incoming)
         self._outside = Outside(self._books, self._incoming)
-        self._books.on_nothing_to_reduce, self._incoming.on_others = self._outside.ask, self._outside.saw
+        self._books.on_nothing_to_reduce, self._incoming.on_others = self._outside.ask, self._outside.heard
         self._books.on_entry_refused = self._look_at_all_soon
         self._venue.outbox.objection = self._outside.objection
         self.contracts.tie(trader, stepper)

@@ -35,7 +35,7 @@ class Incoming:
         self._waiting: OrderedDict[tuple[str, str], tuple[str, Row]] = OrderedDict()
         self._held: OrderedDict[tuple[str, str], Row] = OrderedDict()
         self.on_order: Callable[[Row], Awaitable[None]] = _leave
-        self.on_others: Callable[[str], None] = _pass
+        self.on_others: Callable[[str, Row], None] = _pass
         self._tries: dict[tuple[str, str], tuple[int, int]] = {}
         self._asked: set[str] = set()
         self._childless: deque[str] = deque(maxlen=_KEEP_CHILDLESS)
@@ -61,7 +61,7 @@ class Incoming:
             elif not self._venue.known.is_others(symbol, str(row.get("order") or "")):
                 self._keep(symbol, row)
             elif not asked:
-                self.on_others(symbol)
+                self.on_others(symbol, row)
 
     def hold(self, symbol: str, row: Row) -> None:
         """Keep the newest row of an order that is not known: it may be the child of one that has just triggered."""
@@ -149,7 +149,6 @@ class Incoming:
             return False
         log.info("%s: an order is not ours, its trades are not booked (%s)", symbol, venue_id)
         known.set_aside(symbol, venue_id)
-        self.on_others(symbol)
         return True
 
     def _candidates(self, symbol: str, side: str) -> list[Order]:
@@ -221,7 +220,7 @@ class Incoming:
         self._venue.wire.health.report(_PART, "a trade of which nobody knows yet whose it is" if waits else "", symbol)
 
 
-def _pass(symbol: str) -> None:
+def _pass(symbol: str, row: Row) -> None:
     """Nobody looks for what others did."""
 
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter, OrderedDict
+from collections import Counter, OrderedDict, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
 
-from core.domain.errors import DataError, QuarterdeckError
+from core.domain.errors import DataError, QuarterdeckError, UnavailableError, VenueUnknownError
 from core.domain.orders import OUTSIDE_PREFIX, RESTING_STATES, Fill, Order, OrderType, Side
 from core.domain.records import AdjustmentRecord, Record
 from core.domain.regrid import Factor
@@ -33,6 +33,7 @@ _PART, _TRADED = "others", "trades of others"
 _OVERLAP_MS = 10_000
 _BPS = 10_000
 _KEEP_ACCOUNTED = 5000
+_KEEP_HEARD = 1000
 _BEFORE_TURNING_S = 1.0
 
 
@@ -73,6 +74,7 @@ class Outside:
         self._lots: dict[str, int] = {}
         self._accounted: OrderedDict[str, None] = OrderedDict()
         self._seen: Counter[str] = Counter()
+        self._heard: deque[tuple[str, Row]] = deque(maxlen=_KEEP_HEARD)
         self._lock = asyncio.Lock()
         self.asked = asyncio.Event()
 
@@ -96,6 +98,11 @@ class Outside:
     def ask(self) -> None:
         """There is a sign that others traded, or that nothing is left to reduce."""
         self.asked.set()
+
+    def heard(self, symbol: str, row: Row) -> None:
+        """The stream told a trade of others."""
+        self._heard.append((symbol, row))
+        self.saw(symbol)
 
     def saw(self, symbol: str) -> None:
         """Others traded in `symbol`: nothing is entered or turned there until a look has told what it did."""
@@ -168,9 +175,14 @@ class Outside:
             return await self._explain(gap)
 
     async def _explain(self, gap: Gap) -> bool:
-        version = self._books.version
-        rows = await self._take_trades(gap.symbol)
-        if self._books.version != version or self._incoming.waits or self._is_over(gap):
+        unread: QuarterdeckError | None = None
+        try:
+            rows = await self._take_trades(gap.symbol)
+        except (UnavailableError, VenueUnknownError) as error:
+            # What the stream told may be enough, to the lot.
+            rows, unread = [row for symbol, row in self._heard if symbol == gap.symbol], error
+        # An order of ours that was refused meanwhile changed nothing.
+        if self._incoming.waits or self._is_over(gap):
             return True
         if not gap.lots:
             await self._book(gap, [self._crossed(gap)])
@@ -180,6 +192,8 @@ class Outside:
         is_known = sum(fill.qty_lots for fill in fills) == gap.taken_lots
         left = gap.lots + gap.taken_lots * (1 if gap.ours_lots > 0 else -1)
         if not is_known or (left and self._moved(gap.symbol, others) != gap.lots):
+            if unread is not None:
+                raise unread
             return False
         await self._book(gap, fills)
         for row in others:

@@ -79,6 +79,38 @@ def test_what_tells_of_a_difference_is_asked_for_again_at_once_where_it_is_turne
     in_house(test)
 
 
+def test_where_the_trades_cannot_be_read_what_the_stream_told_of_them_is_enough() -> None:
+    async def test(house: House) -> None:
+        await house.enter()
+        await house.pass_s(3)
+        silent = Fate(Outcome.REPLACED, 10.0, 10.0, Answer(503, '{"code":-1008,"msg":"Throttled."}', JSON))
+        house.weather.once("GET", "/userTrades", silent, times=1000)
+        house.quote(BTC, "60100.0", "60100.1")
+        trade_by_hand(house, "SELL", "0.041", reduce_only=True)
+        await house.pass_s(4)
+        (trade,) = house.trades
+        assert (trade.exit_reason, trade.exit_price) == ("closed outside", Decimal("60100.0"))
+        assert house.fills[-1].fee_usdt == house.venue.ledger.trades[-1].fee_usdt > 0
+        house.check_books()
+
+    in_house(test)
+
+
+def test_where_neither_tells_of_a_trade_a_difference_waits() -> None:
+    async def test(house: House) -> None:
+        await house.enter()
+        await house.pass_s(3)
+        silent = Fate(Outcome.REPLACED, 10.0, 10.0, Answer(503, '{"code":-1008,"msg":"Throttled."}', JSON))
+        house.weather.once("GET", "/userTrades", silent, times=1000)
+        house.weather.frames_of = lambda text: []
+        trade_by_hand(house, "SELL", "0.041", reduce_only=True)
+        await house.pass_s(30)
+        assert house.trades == []
+        assert house.trader.guard.halts()
+
+    in_house(test)
+
+
 def test_a_part_closed_by_hand_cuts_stop_and_target_and_the_rest_lives_on() -> None:
     async def test(house: House) -> None:
         await house.enter()
