@@ -281,6 +281,23 @@ def test_a_stop_refused_because_the_price_is_beyond_it_means_leaving(desk: Desk)
     assert (out.role, out.reason) == (OrderRole.EXIT, ExitReason.STOP)
 
 
+def test_stop_and_target_shrink_to_what_an_entry_came_to(desk: Desk) -> None:
+    stop, target = placed(desk.enter(lots=10))
+    desk.accept(stop)
+    desk.accept(target)
+    entry = desk.order(OrderRole.ENTRY)
+    commands = desk.update(entry, OrderState.EXPIRED, "no liquidity")
+    smaller = placed(commands)
+    assert [(o.role, o.qty_lots, o.trigger_ticks) for o in smaller] == [
+        (OrderRole.STOP, 10, stop.trigger_ticks),
+        (OrderRole.TARGET, 10, target.trigger_ticks),
+    ]
+    assert [o.client_order_id for o in canceled(commands)] == [target.client_order_id], (
+        "the stop stays until the smaller one is known to rest"
+    )
+    assert [o.client_order_id for o in canceled(desk.accept(smaller[0]))] == [stop.client_order_id]
+
+
 def test_a_stop_that_is_lost_again_and_again_means_leaving(desk: Desk) -> None:
     stop = desk.hold()
     for _ in range(MAX_LOST_STOPS - 1):
@@ -643,8 +660,10 @@ def test_invariants_of_every_session(session: list[tuple]) -> None:
             assert s.lots == fills[symbol] == (ledger_position.lots if ledger_position else 0)
             assert (s.trade is not None) or s.lots == 0
             assert sum(1 for o in s.orders.values() if o.role is OrderRole.ENTRY) <= 1
-            stops = [o for o in s.orders.values() if o.role in (OrderRole.STOP, OrderRole.EXIT)]
-            assert sum(1 for o in stops if o.role is OrderRole.STOP) <= 1
+            # A second one is smaller, and takes the place of the first once it is known to rest.
+            sizes = [o.remaining_lots for o in s.orders.values() if o.role is OrderRole.STOP]
+            assert len(sizes) <= 2
+            assert sizes == sorted(set(sizes), reverse=True)
         if step[0] == "minute":
             # After a bar a position has a stop that covers it, or is being left.
             for s in desk.trader.state.symbols.values():

@@ -49,7 +49,13 @@ PLANS = st.one_of(
         st.integers(1, 900),
         offsets,
     ),
-    st.tuples(st.just("exit"), symbols, st.sampled_from(OrderType), st.integers(1, 900), offsets),
+    st.tuples(
+        st.just("exit"),
+        symbols,
+        st.sampled_from([OrderType.MARKET, OrderType.MARKET, *OrderType]),
+        st.integers(1, 900),
+        offsets,
+    ),
     st.tuples(st.just("protect"), symbols, st.sampled_from([Side.BUY, Side.SELL]), st.integers(1, 30)),
     st.tuples(st.just("cancel"), st.integers(0, 30)),
     st.tuples(st.just("again"), st.integers(0, 30)),
@@ -226,7 +232,7 @@ def check_orders(venue: SimulatedVenue, journal: Journal) -> None:
             assert venue.order(known.client_order_id) == known
 
 
-@settings(deadline=None, derandomize=True, max_examples=150)
+@settings(deadline=None, derandomize=True, max_examples=300)
 @given(st.lists(PLANS, min_size=30, max_size=60))
 def test_money_and_orders_add_up_after_every_step(plans: list[Sequence[object]]) -> None:
     def after(step: Step, venue: SimulatedVenue, journal: Journal, answer: object) -> None:
@@ -236,7 +242,7 @@ def test_money_and_orders_add_up_after_every_step(plans: list[Sequence[object]])
     live(plans, after)
 
 
-@settings(deadline=None, derandomize=True, max_examples=150)
+@settings(deadline=None, derandomize=True, max_examples=300)
 @given(st.lists(PLANS, min_size=25, max_size=50))
 def test_restored_at_any_step_the_rest_is_the_same(plans: list[Sequence[object]]) -> None:
     rebuilt: list[SimulatedVenue] = []
@@ -259,7 +265,7 @@ def test_the_sequences_reach_what_they_are_meant_to_reach() -> None:
     """A census of the draws above: a generator that never fills or liquidates would prove nothing."""
     census = Counter[str]()
 
-    @settings(deadline=None, derandomize=True, max_examples=150)
+    @settings(deadline=None, derandomize=True, max_examples=300)
     @given(st.lists(PLANS, min_size=30, max_size=60))
     def draw(plans: list[Sequence[object]]) -> None:
         def after(step: Step, venue: SimulatedVenue, journal: Journal, answer: object) -> None:
