@@ -17,6 +17,7 @@ from core.domain.records import CancelRecord
 from core.domain.regrid import Factor, factor, grid_of, rescaled_order
 from core.domain.trading import EXACT, EquitySample, ExitReason, FundingPayment, Prediction, Trade
 from core.trader.cost_basis import USDT_QUANTUM
+from core.trader.day import UnopenedDays
 from core.trader.ledger import ZERO, Ledger
 
 DAY_MS = 86_400_000
@@ -203,6 +204,7 @@ class TraderState:
         self.peak_equity_usdt = self.wallet_usdt
         self.day_start_equity_usdt = self.wallet_usdt
         self.sampled_ms = 0
+        self.unopened = UnopenedDays()
         self.paused = False
         self.halted = False
         self.entries_day = 0
@@ -238,11 +240,16 @@ class TraderState:
         """Open positions and pending entries."""
         return sum(1 for s in self.symbols.values() if s.trade is not None)
 
+    @property
+    def opened_day(self) -> int:
+        """The newest UTC day of which a sample was taken."""
+        return self.sampled_ms // DAY_MS
+
     def entries_on(self, time_ms: int) -> int:
-        return self.entries_today if self.entries_day == time_ms // DAY_MS else 0
+        return self.entries_today if self.entries_day >= time_ms // DAY_MS else 0
 
     def losses_on(self, time_ms: int) -> int:
-        return self.losses_in_row if self.losses_day == time_ms // DAY_MS else 0
+        return self.losses_in_row if self.losses_day >= time_ms // DAY_MS else 0
 
     def exact_marks(self) -> dict[str, Decimal]:
         return {symbol: Decimal(repr(s.mark)) for symbol, s in self.symbols.items() if s.lots}
@@ -260,8 +267,9 @@ class TraderState:
             else:
                 s.trade = trade
             day = order.created_ms // DAY_MS
-            self.entries_today = self.entries_today + 1 if day == self.entries_day else 1
-            self.entries_day = day
+            if day > self.entries_day:
+                self.entries_day, self.entries_today = day, 0
+            self.entries_today += day == self.entries_day
         if trade is None:
             return
         trade.attempts[order.role] = trade.attempts.get(order.role, 0) + 1
@@ -306,6 +314,10 @@ class TraderState:
             s.trade = _unplanned(fill, order)
         trade, opened = s.trade, _opened_by(s, s.trade, fill, order)
         effect = self.ledger.apply_fill(fill, opened.trade_id)
+        # What a bar filled is stamped with its close, so at the stroke of midnight it is yesterday's.
+        day = (fill.time_ms - 1) // DAY_MS
+        if day > self.opened_day:
+            self.unopened.note_fill(day, fill, s.instrument)
         self.wallet_usdt = float(self.ledger.wallet_usdt)
         s.lots = effect.position.lots if effect.position else 0
         s.cost_usdt = float(effect.position.cost_usdt) if effect.position else 0.0
@@ -332,6 +344,9 @@ class TraderState:
 
     def apply_funding(self, payment: FundingPayment) -> None:
         self.ledger.apply_funding(payment)
+        day = payment.time_ms // DAY_MS
+        if day > self.opened_day:
+            self.unopened.note_funding(day, payment)
         self.wallet_usdt = float(self.ledger.wallet_usdt)
         trade = self.symbols[payment.symbol].trade
         if trade is not None:
@@ -356,7 +371,8 @@ class TraderState:
     def apply_equity(self, sample: EquitySample) -> None:
         self.peak_equity_usdt = float(sample.peak_equity_usdt)
         self.day_start_equity_usdt = float(sample.day_start_equity_usdt)
-        self.sampled_ms = sample.time_ms
+        self.sampled_ms = max(self.sampled_ms, sample.time_ms)
+        self.unopened.opened(self.opened_day)
 
     def _close_trade(self, s: SymbolState, trade: OpenTrade, opened: OpenTrade) -> Trade:
         """`opened` is `trade` itself, or the one that the same fill began."""
@@ -366,9 +382,10 @@ class TraderState:
         else:
             s.trade = opened
         day = closed.exit_time_ms // DAY_MS
-        streak = self.losses_in_row if day == self.losses_day else 0
-        self.losses_in_row = streak + 1 if closed.net_pnl_usdt < 0 else 0
-        self.losses_day = day
+        if day > self.losses_day:
+            self.losses_day, self.losses_in_row = day, 0
+        if day == self.losses_day:
+            self.losses_in_row = self.losses_in_row + 1 if closed.net_pnl_usdt < 0 else 0
         return closed
 
 

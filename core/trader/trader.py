@@ -124,6 +124,8 @@ class Trader:
 
     def _on_timer(self, timer: Timer) -> list[Command]:
         now_ms = timer.time_ms
+        if now_ms < self.state.sampled_ms:
+            return []  # The bars of a symbol that is behind: what is measured is measured of the newest.
         commands = self._sample(now_ms)
         self.readings = self.guard.measure(self.state, now_ms, self.state.symbols)
         return commands + self._heed(self.readings, now_ms) + self._check(now_ms)
@@ -372,7 +374,7 @@ class Trader:
             events = self.guard.clear_resume(command.time_ms)
             new_peak = any(event.limit == "drawdown" for event in events)
             commands += journalled(events)
-            commands += self._sample(command.time_ms, new_peak=new_peak)
+            commands += self._sample(max(command.time_ms, self.state.sampled_ms), new_peak=new_peak)
             result = "entries resumed"
         elif command.verb is Verb.HALT:
             for s in everything:
@@ -419,13 +421,18 @@ class Trader:
 
     def _sample(self, now_ms: int, *, new_peak: bool = False) -> list[Command]:
         """Sample the account and move the marks of the limits; the first sample of a UTC day opens the day."""
-        state = self.state
-        new_day = now_ms // DAY_MS != state.sampled_ms // DAY_MS
+        state, day = self.state, now_ms // DAY_MS
+        new_day = day > state.opened_day
         wallet, unrealised = state.ledger.wallet_usdt, state.ledger.all_unrealised_usdt(state.exact_marks())
         equity = EXACT.add(wallet, unrealised)
         peak = equity if new_peak else max(equity, Decimal(repr(state.peak_equity_usdt)))
-        day_start = equity if new_day else Decimal(repr(state.day_start_equity_usdt))
+        day_start = Decimal(repr(state.day_start_equity_usdt))
+        if new_day:
+            day_start = EXACT.subtract(equity, state.unopened.gained_usdt(day, self._exact_mark))
         sample = EquitySample(now_ms, wallet, unrealised, equity, peak, day_start)
         state.apply_equity(sample)
         cleared = self.guard.clear_day(now_ms) if new_day else []
         return [Journal(EquityRecord(sample)), *journalled(cleared)]
+
+    def _exact_mark(self, symbol: str) -> Decimal:
+        return Decimal(repr(self.state.symbols[symbol].mark))
