@@ -56,7 +56,8 @@ def restore(trader: Trader, records: Iterable[Record]) -> list[AdjustmentRecord]
             case PredictionRecord(prediction):
                 state.symbols[prediction.symbol].prediction = prediction
             case AdjustmentRecord() if record.amount_usdt:
-                state.apply_wallet(record.adjustment_id, record.time_ms, record.amount_usdt)
+                wallet_usdt = state.ledger.wallet_usdt
+                state.apply_wallet(record.adjustment_id, record.time_ms, record.amount_usdt, wallet_usdt)
             case AdjustmentRecord() if record.adjustment_id.startswith(REFUSED_FILL):
                 state.refused_fills.add(record.adjustment_id)
             case TradeRecord(trade):

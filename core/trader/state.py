@@ -352,12 +352,13 @@ class TraderState:
         if trade is not None:
             trade.funding_usdt = EXACT.add(trade.funding_usdt, payment.amount_usdt)
 
-    def apply_wallet(self, adjustment_id: str, time_ms: int, amount_usdt: Decimal) -> None:
-        """Add to the wallet what is neither profit nor loss: what limits measure from moves with it."""
+    def apply_wallet(self, adjustment_id: str, time_ms: int, amount_usdt: Decimal, equity_usdt: Decimal) -> None:
+        """Add to the wallet what is neither profit nor loss, where the account was worth `equity_usdt`: what limits
+        measure from moves in proportion, so that it is as far below its peak as it was."""
         self.ledger.apply_adjustment(adjustment_id, time_ms, amount_usdt)
         self.wallet_usdt = float(self.ledger.wallet_usdt)
-        self.peak_equity_usdt = _moved(self.peak_equity_usdt, amount_usdt)
-        self.day_start_equity_usdt = _moved(self.day_start_equity_usdt, amount_usdt)
+        self.peak_equity_usdt = _moved(self.peak_equity_usdt, amount_usdt, equity_usdt)
+        self.day_start_equity_usdt = _moved(self.day_start_equity_usdt, amount_usdt, equity_usdt)
 
     def apply_operator(self, command: OperatorCommand) -> None:
         if command.verb is Verb.PAUSE or (command.verb is Verb.FLATTEN and not command.symbol):
@@ -409,8 +410,13 @@ def _unplanned(fill: Fill, order: Order) -> OpenTrade:
     )
 
 
-def _moved(value_usdt: float, amount_usdt: Decimal) -> float:
-    return float(EXACT.add(Decimal(repr(value_usdt)), amount_usdt))
+def _moved(value_usdt: float, amount_usdt: Decimal, equity_usdt: Decimal) -> float:
+    """A mark of the limits after `amount_usdt` was added to `equity_usdt`. Where nothing is left to be in proportion
+    to, it moves by the amount itself."""
+    value, after = Decimal(repr(value_usdt)), EXACT.add(equity_usdt, amount_usdt)
+    if equity_usdt <= 0 or after <= 0:
+        return float(EXACT.add(value, amount_usdt))
+    return float(EXACT.divide(EXACT.multiply(value, after), equity_usdt))
 
 
 def _share(fee_usdt: Decimal, lots: int, of_lots: int) -> Decimal:

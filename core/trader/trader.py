@@ -323,7 +323,8 @@ class Trader:
         if not amount_usdt or ledger.has_adjustment(adjustment.adjustment_id):
             return []
         before = ledger.wallet_usdt
-        self.state.apply_wallet(adjustment.adjustment_id, adjustment.time_ms, amount_usdt)
+        equity = EXACT.add(before, ledger.all_unrealised_usdt(self.state.exact_marks()))
+        self.state.apply_wallet(adjustment.adjustment_id, adjustment.time_ms, amount_usdt, equity)
         record = AdjustmentRecord(
             adjustment.adjustment_id,
             adjustment.time_ms,
@@ -333,7 +334,8 @@ class Trader:
             str(ledger.wallet_usdt),
             amount_usdt,
         )
-        return [Journal(record)]
+        # A start does not know what positions were worth here: a sample keeps where the marks of the limits came to.
+        return [Journal(record), *(self._sample(self.state.sampled_ms) if self.state.sampled_ms else [])]
 
     def _on_health(self, health: VenueHealth) -> list[Command]:
         """Only that it comes to be unwell, and that it is well again, is an event; what else goes wrong meanwhile is
