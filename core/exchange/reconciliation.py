@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -261,7 +260,7 @@ class Reconciler:
         await self._books.tell(OperatorCommand(f"reconciliation-{now_ms}", Verb.PAUSE, "", why, now_ms))
 
     async def _adjust_wallet(self, found: _Difference) -> None:
-        """Transfers and the like by their own ids; what is left then by an id made of the figures themselves."""
+        """Transfers and the like by their own ids; what is left then by an id of its own."""
         now_ms = self._clock.now_ms()
         holds = any(s.lots for s in self._books.trader.state.symbols.values())
         if holds and now_ms % _HOUR_MS < _FUNDING_SETTLES_MS:
@@ -272,9 +271,8 @@ class Reconciler:
             await self._books.tell(adjustment)
             left -= self._books.trader.state.ledger.wallet_usdt - before
         if left:
-            ours = self._books.trader.state.ledger.wallet_usdt
-            figures = f"{ours}|{EXACT.add(ours, left)}|{found.newest_fill_ms}"
-            wallet_id = "wallet-" + hashlib.blake2b(figures.encode(), digest_size=12).hexdigest()
+            # Each movement is booked, also one that is equal to an earlier one.
+            wallet_id = self._books.trader.state.free_adjustment_id(f"wallet-{now_ms}")
             log.warning("the exchange's wallet is %s USDT beyond the books", left)
             await self._books.tell(WalletAdjustment(wallet_id, now_ms, left, "not explained by our orders"))
         self._books.agreed_ms = now_ms

@@ -21,7 +21,6 @@ from core.domain.records import (
 )
 from core.domain.trading import Trade
 from core.trader.trader import Trader
-from core.trader.unasked import REFUSED_FILL
 
 
 def restore(trader: Trader, records: Iterable[Record]) -> list[AdjustmentRecord]:
@@ -58,8 +57,8 @@ def restore(trader: Trader, records: Iterable[Record]) -> list[AdjustmentRecord]
             case AdjustmentRecord() if record.amount_usdt:
                 wallet_usdt = state.ledger.wallet_usdt
                 state.apply_wallet(record.adjustment_id, record.time_ms, record.amount_usdt, wallet_usdt)
-            case AdjustmentRecord() if record.adjustment_id.startswith(REFUSED_FILL):
-                state.refused_fills.add(record.adjustment_id)
+            case AdjustmentRecord():
+                state.note_adjustment(record.adjustment_id)
             case TradeRecord(trade):
                 differences += _compare(trade, folded.get(trade.trade_id))
             case _:

@@ -211,7 +211,18 @@ class TraderState:
         self.entries_today = 0
         self.losses_day = 0
         self.losses_in_row = 0
-        self.refused_fills: set[str] = set()
+        self.adjustment_ids: dict[str, None] = {}
+
+    def note_adjustment(self, adjustment_id: str) -> None:
+        self.adjustment_ids[adjustment_id] = None
+
+    def free_adjustment_id(self, stem: str) -> str:
+        """`stem`, with a number behind it where it is taken: the journal takes each id once."""
+        adjustment_id, n = stem, 1
+        while adjustment_id in self.adjustment_ids:
+            n += 1
+            adjustment_id = f"{stem}-{n}"
+        return adjustment_id
 
     def adopt(self, instrument: Instrument) -> None:
         """Go by other rules of a contract from now on. What is held, open and remembered keeps its prices and
@@ -356,6 +367,7 @@ class TraderState:
         """Add to the wallet what is neither profit nor loss, where the account was worth `equity_usdt`: what limits
         measure from moves in proportion, so that it is as far below its peak as it was."""
         self.ledger.apply_adjustment(adjustment_id, time_ms, amount_usdt)
+        self.note_adjustment(adjustment_id)
         self.wallet_usdt = float(self.ledger.wallet_usdt)
         self.peak_equity_usdt = _moved(self.peak_equity_usdt, amount_usdt, equity_usdt)
         self.day_start_equity_usdt = _moved(self.day_start_equity_usdt, amount_usdt, equity_usdt)

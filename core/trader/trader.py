@@ -273,7 +273,9 @@ class Trader:
         position = self.state.ledger.positions.get(fill.symbol) or Position(fill.symbol, 0, ZERO, 0, "")
         commands.append(Journal(PositionRecord(position, fill.time_ms)))
         if before.state is OrderState.REJECTED:
-            commands.append(Journal(late_fill(before, fill)))
+            late = late_fill(before, fill)
+            self.state.note_adjustment(late.adjustment_id)
+            commands.append(Journal(late))
         elif before.state.is_terminal and order.is_open:
             commands += self._end_again(before, order, fill.time_ms)
         if closed is not None:
@@ -295,9 +297,9 @@ class Trader:
         """A fill that its order has no room for is of no order of ours: told, never booked, and nothing new is entered
         before an operator has looked."""
         refusal = refused_fill(order, fill)
-        if refusal.adjustment_id in self.state.refused_fills:
+        if refusal.adjustment_id in self.state.adjustment_ids:
             return []
-        self.state.refused_fills.add(refusal.adjustment_id)
+        self.state.note_adjustment(refusal.adjustment_id)
         fired = self.guard.check(
             limits.BOOKS, "", 1.0, 1.0, breached=True, now_ms=fill.time_ms, note=f"{fill.symbol}: {refusal.what}"
         )

@@ -15,9 +15,6 @@ from core.domain.orders import (
 from core.domain.records import AdjustmentRecord
 from core.trader.state import SymbolState
 
-REFUSED_FILL = "refused-fill-"
-"""How the ids of adjustments begin that tell of a fill that was not booked."""
-
 
 def unasked_order(s: SymbolState, fill: Fill) -> Order:
     """An order that only the venue knows: a liquidation, or what others on the account did to the position."""
@@ -68,7 +65,7 @@ def late_fill(before: Order, fill: Fill) -> AdjustmentRecord:
 
 def refused_fill(order: Order, fill: Fill) -> AdjustmentRecord:
     return AdjustmentRecord(
-        f"{REFUSED_FILL}{fill.symbol}-{fill.fill_id}",
+        f"refused-fill-{fill.symbol}-{fill.fill_id}",
         fill.time_ms,
         fill.symbol,
         f"fill {fill.fill_id} is more than its order has left; it is not booked",

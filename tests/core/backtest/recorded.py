@@ -26,6 +26,7 @@ from core.settings import Settings
 from core.strategy import Strategy
 from core.trader.trader import Trader
 from core.venues.rebuild import journalled_venue
+from tests.journal_rules import JournalRules
 from tests.strategies.recorded import cut, recorded
 
 DATA = Path(__file__).resolve().parents[3] / "data"
@@ -58,8 +59,10 @@ class ListJournal:
 
     def __init__(self) -> None:
         self.records: list[Record] = []
+        self._rules = JournalRules()
 
     async def commit(self, records: Sequence[Record]) -> None:
+        self._rules.take(records)
         self.records += records
 
     async def load(self) -> list[Record]:
