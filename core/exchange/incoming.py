@@ -200,7 +200,7 @@ class Incoming:
             self._venue.on_off_grid(symbol, str(error))
             return
         except DataError as error:
-            self._books.note_unreadable(error)
+            self._books.note_unreadable(error, f"trade {row.get('id')} of {symbol}")
             return
         if finding:
             self._venue.note_fee(finding)

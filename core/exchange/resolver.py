@@ -294,7 +294,7 @@ class Resolver:
             question.unanswered += not isinstance(error, VenueBusyError)
             return self._without_evidence(order, question)
         except DataError as error:
-            self._books.note_unreadable(error)
+            self._books.note_unreadable(error, order.client_order_id)
             return False
         except VenueRejectedError as error:
             log.error("%s %s: %s: it cannot be asked for (%s)", order.symbol, order.role, error, order.client_order_id)

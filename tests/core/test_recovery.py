@@ -59,7 +59,7 @@ class KnowingVenue:
 class Memory:
     """A journal that holds `told` already."""
 
-    def __init__(self, told: Sequence[Record]) -> None:
+    def __init__(self, told: Sequence[Record] = ()) -> None:
         self.records: list[Record] = []
         self.rules = JournalRules(told)
 
