@@ -21,6 +21,9 @@ from core.trader.state import OpenTrade, SymbolState, TraderState
 MAX_LOST_STOPS = 3
 """A trade that lost so many stops is left: somebody at the venue does not want one."""
 
+MAX_LOST_TARGETS = 3
+"""After so many a trade has no target at the venue any more: it is left once a bar closes past it."""
+
 CANCEL_AGAIN_MS = 5_000
 """How long a withdrawal may go unanswered before it is asked for again."""
 
@@ -54,6 +57,20 @@ class Protection:
         """Place a stop where those on their way or at rest do not cover the position and what may still be added to it;
         leave at market where the price is beyond it, or the venue takes none. Nothing while an exit is open."""
         return [] if s.open_exit() is not None else self._restore(s, now_ms)
+
+    def restore_target(self, s: SymbolState, now_ms: int) -> list[Command]:
+        """Place the target again where it ended without closing the position; leave where the price is past it."""
+        trade = s.trade
+        if trade is None or trade.target_ticks is None or not s.lots or trade.leaving or s.open_exit() is not None:
+            return []
+        if s.open_order(OrderRole.TARGET) is not None:
+            return []
+        sign = 1 if s.lots > 0 else -1
+        if sign * (s.mark - trade.target_ticks * s.tick) >= 0:
+            return self._leave(s, trade, ExitReason.TARGET, now_ms)
+        if trade.lost_targets > MAX_LOST_TARGETS:
+            return []
+        return self._place_target(trade, s.lots_to_protect(), trade.target_ticks, now_ms)
 
     def move_stop(self, s: SymbolState, ticks: int, now_ms: int) -> list[Command]:
         """Put the stop of a position at another trigger: the new one is placed now, and what it takes the place of is
@@ -107,6 +124,7 @@ class Protection:
             commands += self._leave(s, trade, reason, now_ms) if reason else []
             if not _is_being_left(s, trade):
                 commands += self._restore(s, now_ms)
+                commands += self.restore_target(s, now_ms)
         return commands + self._withdraw(s, now_ms)
 
     def _restore(self, s: SymbolState, now_ms: int) -> list[Command]:

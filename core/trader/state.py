@@ -30,8 +30,8 @@ class OpenTrade:
     """A round trip from its entry intent on. Values are exact sums of price times quantity.
 
     `leaving` is why an exit was asked for, at `exit_asked_ms` the last time; empty while the position is to be held.
-    `lost_stops` counts stops that were refused, or ended although nobody asked for it. With `stop_refused` the venue
-    takes none for this trade, for a reason that another try would meet again.
+    `lost_stops` counts stops that were refused, or ended although nobody asked for it, `lost_targets` targets. With
+    `stop_refused` the venue takes no stop for this trade, for a reason that another try would meet again.
     """
 
     trade_id: str
@@ -56,6 +56,7 @@ class OpenTrade:
     leaving: str = ""
     exit_asked_ms: int = 0
     lost_stops: int = 0
+    lost_targets: int = 0
     stop_refused: bool = False
 
     def rescale(self, by: Factor) -> None:
@@ -300,8 +301,10 @@ class TraderState:
         """Take in `order` after a change of state that was not a fill; `kind` is that of a refusal."""
         s = self.symbols[order.symbol]
         trade = s.trade
-        is_lost = order.role is OrderRole.STOP and not order.is_open and order.client_order_id not in s.canceling
-        if is_lost and s.lots and trade is not None and trade.trade_id == order.trade_id:
+        is_lost = self.is_lost(order)
+        if is_lost and trade is not None and order.role is OrderRole.TARGET:
+            trade.lost_targets += 1
+        elif is_lost and trade is not None:
             trade.lost_stops += 1
             is_final = order.state is OrderState.REJECTED and kind is not RejectKind.WOULD_TRIGGER
             trade.stop_refused = trade.stop_refused or is_final
@@ -313,6 +316,18 @@ class TraderState:
             s.next_trade = None
         elif s.trade is not None and s.trade.trade_id == order.trade_id and not s.trade.entry_lots and not s.lots:
             s.trade = None
+
+    def is_lost(self, order: Order) -> bool:
+        """Whether an order is the stop or target of what is held, and ended although nobody asked for it; to be asked
+        before it is filed."""
+        s = self.symbols[order.symbol]
+        if (
+            order.is_open
+            or order.role not in (OrderRole.STOP, OrderRole.TARGET)
+            or order.client_order_id in s.canceling
+        ):
+            return False
+        return bool(s.lots) and s.trade is not None and s.trade.trade_id == order.trade_id
 
     def apply_fill(self, fill: Fill, order: Order) -> Trade | None:
         """Book a fill; `order` is the order after it. Returns the trade that it closed, if any."""

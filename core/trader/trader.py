@@ -63,7 +63,7 @@ from core.trader.messages import Alarm, Command, Journal, Timer, TraderEvent, Ve
 from core.trader.protection import Protection
 from core.trader.sending import cancel, cancel_entries, journalled, leave, place
 from core.trader.state import DAY_MS, SymbolState, TraderState
-from core.trader.unasked import found_again, is_overtaken, late_fill, refused_fill, unasked_order
+from core.trader.unasked import found_again, is_overtaken, late_fill, lost_target, refused_fill, unasked_order
 
 
 class Trader:
@@ -116,6 +116,7 @@ class Trader:
         commands: list[Command] = [Journal(CursorRecord(bar.symbol, bar.open_time_ms))]
         if s.lots:
             commands += self.protection.restore(s, bar.close_time_ms)
+            commands += self.protection.restore_target(s, bar.close_time_ms)
         return commands
 
     def _on_first_price(self, first: FirstPrice) -> list[Command]:
@@ -230,10 +231,13 @@ class Trader:
             venue_order_id=update.venue_order_id,
             reason=update.reason if state.is_terminal else "",
         )
+        is_lost = self.state.is_lost(order)
         self.state.apply_update(order, update.kind)
         if state is OrderState.SENT:
             return []
         commands: list[Command] = [Journal(OrderUpdateRecord(update, order))]
+        if is_lost and order.role is OrderRole.TARGET and order.state is not OrderState.REJECTED:
+            commands += self._tell_once(lost_target(order))
         return commands + (self._react(s, order, update) if s.lots else [])
 
     def _react(self, s: SymbolState, order: Order, update: OrderUpdate) -> list[Command]:
@@ -248,8 +252,9 @@ class Trader:
             return self.protection.restore(s, update.time_ms)
         if order.role is OrderRole.TARGET and order.state is OrderState.REJECTED:
             return self._exit(s, ExitReason.TARGET, update.time_ms)
-        if order.role is OrderRole.TARGET and order.filled_lots:
-            return self.protection.cut(s, update.time_ms)
+        if order.role is OrderRole.TARGET:
+            cut = self.protection.cut(s, update.time_ms) if order.filled_lots else []
+            return cut + self.protection.restore_target(s, update.time_ms)
         return []
 
     def _on_fill(self, fill: Fill) -> list[Command]:
@@ -273,9 +278,7 @@ class Trader:
         position = self.state.ledger.positions.get(fill.symbol) or Position(fill.symbol, 0, ZERO, 0, "")
         commands.append(Journal(PositionRecord(position, fill.time_ms)))
         if before.state is OrderState.REJECTED:
-            late = late_fill(before, fill)
-            self.state.note_adjustment(late.adjustment_id)
-            commands.append(Journal(late))
+            commands += self._tell_once(late_fill(before, fill))
         elif before.state.is_terminal and order.is_open:
             commands += self._end_again(before, order, fill.time_ms)
         if closed is not None:
@@ -297,13 +300,19 @@ class Trader:
         """A fill that its order has no room for is of no order of ours: told, never booked, and nothing new is entered
         before an operator has looked."""
         refusal = refused_fill(order, fill)
-        if refusal.adjustment_id in self.state.adjustment_ids:
+        told = self._tell_once(refusal)
+        if not told:
             return []
-        self.state.note_adjustment(refusal.adjustment_id)
         fired = self.guard.check(
             limits.BOOKS, "", 1.0, 1.0, breached=True, now_ms=fill.time_ms, note=f"{fill.symbol}: {refusal.what}"
         )
-        return [Journal(refusal), *journalled(fired)]
+        return [*told, *journalled(fired)]
+
+    def _tell_once(self, difference: AdjustmentRecord) -> list[Command]:
+        if difference.adjustment_id in self.state.adjustment_ids:
+            return []
+        self.state.note_adjustment(difference.adjustment_id)
+        return [Journal(difference)]
 
     def _end_again(self, before: Order, order: Order, now_ms: int) -> list[Command]:
         """A late fill left part of an order that had ended open: the venue works on it no more."""

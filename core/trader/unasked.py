@@ -63,6 +63,17 @@ def late_fill(before: Order, fill: Fill) -> AdjustmentRecord:
     )
 
 
+def lost_target(order: Order) -> AdjustmentRecord:
+    return AdjustmentRecord(
+        f"lost-target-{order.client_order_id}",
+        order.updated_ms,
+        order.symbol,
+        "a target ended though nobody asked for that; it is placed again, or the position left",
+        f"{order.qty_lots} lots of {order.client_order_id}",
+        f"{order.state}, {order.filled_lots} lots filled: {order.reason}",
+    )
+
+
 def refused_fill(order: Order, fill: Fill) -> AdjustmentRecord:
     return AdjustmentRecord(
         f"refused-fill-{fill.symbol}-{fill.fill_id}",
