@@ -15,7 +15,6 @@ from core.domain.records import (
     IntentRecord,
     OrderUpdateRecord,
     Record,
-    TradeRecord,
 )
 
 _fixed = attrgetter(
@@ -65,8 +64,6 @@ def _key(record: Record) -> tuple[str, ...] | None:
             return "fill", fill.symbol, fill.fill_id
         case FundingRecord(payment):
             return "funding", payment.symbol, payment.funding_id
-        case TradeRecord(trade):
-            return "trade", trade.trade_id
         case AdjustmentRecord(adjustment_id):
             return "adjustment", adjustment_id
         case _:

@@ -45,7 +45,9 @@ def restore(trader: Trader, records: Iterable[Record]) -> list[AdjustmentRecord]
                     folded[closed.trade_id] = closed
                     state.symbols[fill.symbol].cooldown_until_ms = closed.exit_time_ms + trader.strategy.cooldown_ms
             case FundingRecord(payment):
-                state.apply_funding(payment)
+                ended = state.apply_funding(payment)
+                if ended is not None:
+                    folded[ended.trade_id] = ended
             case OperatorRecord(command, result) if not result.startswith("refused"):
                 state.apply_operator(command)
             case LimitRecord(event):

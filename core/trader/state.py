@@ -5,8 +5,9 @@ Live handling and recovery both go through these, so a refolded journal gives th
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import ROUND_HALF_EVEN, Decimal, localcontext
 
 from core.domain.errors import RejectKind
@@ -22,7 +23,7 @@ from core.trader.ledger import ZERO, Ledger
 
 DAY_MS = 86_400_000
 
-_KEEP_ENDED = 256
+_KEEP_ENDED, _KEEP_CLOSED = 256, 4
 
 
 @dataclass(slots=True)
@@ -94,7 +95,8 @@ class SymbolState:
     `orders` are the open ones. `ended` are the last that closed: a fill can overtake the news of an order's end.
     `canceling` says since when the withdrawal of an open order has been asked for. `next_trade` is what a reversing
     entry, which closes `trade` on its way, will open. `unprotected_since_ms` is when the position was last left without
-    stops that are known to rest and cover it; None while there are such, and when flat.
+    stops that are known to rest and cover it; None while there are such, and when flat. `closed` are the last trades,
+    newest last.
     """
 
     instrument: Instrument
@@ -112,6 +114,7 @@ class SymbolState:
     ended: dict[str, Order] = field(default_factory=dict)
     canceling: dict[str, int] = field(default_factory=dict)
     unprotected_since_ms: int | None = None
+    closed: deque[Trade] = field(default_factory=lambda: deque(maxlen=_KEEP_CLOSED))
 
     @property
     def notional_usdt(self) -> float:
@@ -368,15 +371,30 @@ class TraderState:
         s.note_protection(fill.time_ms)
         return closed
 
-    def apply_funding(self, payment: FundingPayment) -> None:
+    def apply_funding(self, payment: FundingPayment) -> Trade | None:
+        """Book funding, on the trade that was open when it was settled. Returns that trade where it had ended, as it
+        is now."""
         self.ledger.apply_funding(payment)
         day = payment.time_ms // DAY_MS
         if day > self.opened_day:
             self.unopened.note_funding(day, payment)
         self.wallet_usdt = float(self.ledger.wallet_usdt)
-        trade = self.symbols[payment.symbol].trade
-        if trade is not None:
-            trade.funding_usdt = EXACT.add(trade.funding_usdt, payment.amount_usdt)
+        s = self.symbols[payment.symbol]
+        if s.trade is not None and s.trade.entry_lots and s.trade.entry_time_ms <= payment.time_ms:
+            s.trade.funding_usdt = EXACT.add(s.trade.funding_usdt, payment.amount_usdt)
+            return None
+        for place in range(len(s.closed) - 1, -1, -1):
+            trade = s.closed[place]
+            if trade.entry_time_ms <= payment.time_ms <= trade.exit_time_ms:
+                s.closed[place] = replace(
+                    trade,
+                    funding_usdt=EXACT.add(trade.funding_usdt, payment.amount_usdt),
+                    net_pnl_usdt=EXACT.add(trade.net_pnl_usdt, payment.amount_usdt),
+                )
+                return s.closed[place]
+        if s.trade is not None:
+            s.trade.funding_usdt = EXACT.add(s.trade.funding_usdt, payment.amount_usdt)
+        return None
 
     def apply_wallet(self, adjustment_id: str, time_ms: int, amount_usdt: Decimal, equity_usdt: Decimal) -> None:
         """Add to the wallet what is neither profit nor loss, where the account was worth `equity_usdt`: what limits
@@ -405,6 +423,7 @@ class TraderState:
     def _close_trade(self, s: SymbolState, trade: OpenTrade, opened: OpenTrade) -> Trade:
         """`opened` is `trade` itself, or the one that the same fill began."""
         closed = trade.close(s.instrument)
+        s.closed.append(closed)
         if opened is trade or opened is s.next_trade:
             s.trade, s.next_trade = s.next_trade, None
         else:

@@ -326,8 +326,9 @@ class Trader:
     def _on_funding(self, payment: FundingPayment) -> list[Command]:
         if self.state.ledger.has_payment(payment.funding_id):
             return []
-        self.state.apply_funding(payment)
-        return [Journal(FundingRecord(payment))]
+        ended = self.state.apply_funding(payment)
+        again: list[Command] = [] if ended is None else [Journal(TradeRecord(ended))]
+        return [Journal(FundingRecord(payment)), *again]
 
     def _on_wallet(self, adjustment: WalletAdjustment) -> list[Command]:
         ledger, amount_usdt = self.state.ledger, adjustment.amount_usdt

@@ -172,6 +172,36 @@ async def test_books_that_differ_are_told_and_journalled(desk: Desk) -> None:
     assert [record for record in memory.records if isinstance(record, AdjustmentRecord)] == differences
 
 
+@pytest.mark.parametrize("state", [OrderState.INTENT, OrderState.SENT, OrderState.UNKNOWN])
+async def test_an_entry_that_never_left_is_not_sent_hours_later(desk: Desk, state: OrderState) -> None:
+    entry, venue = entered(desk), KnowingVenue()
+    if state is not OrderState.INTENT:
+        desk.update(entry, OrderState.SENT)
+        desk.update(entry, state)
+    desk.now_ms += 3 * 3_600_000
+    after, memory, differences = await recover(desk, venue)
+    assert venue.placed == []
+    assert (after.book().trade, after.book().orders) == (None, {})
+    assert [(d.what, d.theirs) for d in differences] == [("entry never sent", "absent")]
+    (ended,) = (record.order for record in memory.records if isinstance(record, OrderUpdateRecord))
+    assert (ended.state, ended.reason) == (
+        OrderState.EXPIRED,
+        "not sent before the engine ended, and too old to be sent now",
+    )
+
+
+async def test_an_exit_that_never_left_is_sent_however_late_it_is(desk: Desk) -> None:
+    desk.hold()
+    desk.operator(Verb.FLATTEN)
+    venue = KnowingVenue(lots=41)
+    for order in desk.book().orders.values():
+        if order.role is not OrderRole.EXIT:
+            venue.orders[order.client_order_id] = order
+    desk.now_ms += 3 * 3_600_000
+    await recover(desk, venue)
+    assert [order.role for order in venue.placed] == [OrderRole.EXIT]
+
+
 async def test_a_start_that_comes_no_further_than_the_last_tells_its_findings_again(desk: Desk) -> None:
     """It finds the same at the same time, as often as it is tried, and dies of none of it."""
     desk.hold()
