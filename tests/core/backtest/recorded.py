@@ -43,7 +43,7 @@ class RecordedCandles:
     async def funding(self, symbol: str, from_ms: int, to_ms: int) -> list[FundingRate]:
         return [rate for rate in funding(symbol) if from_ms <= rate.time_ms < to_ms]
 
-    async def append(self, bars: Sequence[Bar]) -> None:
+    async def append(self, bars: Sequence[Bar]) -> Sequence[Bar]:
         raise NotImplementedError
 
     async def append_funding(self, rates: Sequence[SettledFunding]) -> None:
