@@ -90,7 +90,7 @@ class Incoming:
 
     async def _identify(self) -> None:
         await self.recognise()
-        now_ms = self._venue.wire.clock.now_ms()
+        now_ms = self._venue.wire.clock.steady_ms()
         orders: dict[tuple[str, str], Row] = {}
         for symbol, row in self._waiting.values():
             orders.setdefault((symbol, str(row.get("order") or "")), row)

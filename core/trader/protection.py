@@ -107,7 +107,8 @@ class Protection:
     def _watch(self, s: SymbolState, now_ms: int) -> list[Command]:
         since_ms = s.unprotected_since_ms
         waited_ms = 0 if since_ms is None else now_ms - since_ms
-        is_over = since_ms is not None and waited_ms >= self._limit_ms
+        # Where a clock was set back far nobody knows how long it is: what is bare is not left so.
+        is_over = since_ms is not None and abs(waited_ms) >= self._limit_ms
         commands: list[Command] = journalled(
             self._guard.check(
                 limits.UNPROTECTED,
@@ -144,7 +145,7 @@ class Protection:
         return self._place_stop(trade, lots, ticks, now_ms)
 
     def _leave(self, s: SymbolState, trade: OpenTrade, reason: str, now_ms: int) -> list[Command]:
-        return leave(self._account, self._state, s, reason, now_ms) if now_ms >= _exit_again_ms(trade) else []
+        return leave(self._account, self._state, s, reason, now_ms) if _may_exit(trade, now_ms) else []
 
     def _place_stop(self, trade: OpenTrade, lots: int, ticks: int, now_ms: int) -> list[Command]:
         return self._place_closing(trade, OrderRole.STOP, lots, ticks, ExitReason.STOP, now_ms)
@@ -161,7 +162,7 @@ class Protection:
     def _withdraw(self, s: SymbolState, now_ms: int) -> list[Command]:
         """Withdraw what rests and has no purpose any more, and ask again where nobody answered."""
         resting = [order for order in s.orders.values() if order.state in RESTING_STATES]
-        unheard = [o for o in resting if now_ms - s.canceling.get(o.client_order_id, now_ms) >= CANCEL_AGAIN_MS]
+        unheard = [o for o in resting if abs(now_ms - s.canceling.get(o.client_order_id, now_ms)) >= CANCEL_AGAIN_MS]
         for order in unheard:
             del s.canceling[order.client_order_id]
         useless = [order for order in resting if self._is_useless(s, order)]
@@ -204,9 +205,9 @@ def _superseded(s: SymbolState) -> list[Order]:
     return []
 
 
-def _exit_again_ms(trade: OpenTrade) -> int:
-    """When the next exit may be asked for: each that came to nothing doubles the wait."""
+def _may_exit(trade: OpenTrade, now_ms: int) -> bool:
+    """Whether an exit may be asked for: each that came to nothing doubles the wait. One that seems to have been asked
+    for long after now was asked by a clock that was set back since, and holds nothing."""
     tries = trade.attempts.get(OrderRole.EXIT, 0)
-    if not tries:
-        return 0
-    return trade.exit_asked_ms + min(_EXIT_AGAIN_MS << (tries - 1), _EXIT_AGAIN_MOST_MS)
+    wait_ms = min(_EXIT_AGAIN_MS << (tries - 1), _EXIT_AGAIN_MOST_MS) if tries else 0
+    return abs(now_ms - trade.exit_asked_ms) >= wait_ms
