@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import Protocol
 
@@ -32,6 +33,12 @@ class ExchangeClock:
 
     def now_ms(self) -> int:
         return self._system.now_ms() + self.offset_ms
+
+    def steady_ms(self) -> int:
+        """For delays: goes on evenly, whatever this machine's clock and its offset are set to. Only differences mean
+        anything."""
+        # A thousandth of a millisecond absorbs the error of sums of floats.
+        return int(asyncio.get_running_loop().time() * 1000.0 + 0.001)
 
     def advance_to(self, time_ms: int) -> None:
         """Real time moves by itself."""

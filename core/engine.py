@@ -24,7 +24,7 @@ from core.narrate import narrate
 from core.pace import Pacer
 from core.ports import CandleStore, Forecaster, Journal, Venue
 from core.recent import Recent
-from core.recovery import BOOK_DIFFERENCES, ResumePoint, newest_first_prices, reconcile, resume_point
+from core.recovery import BOOK_DIFFERENCES, FRESH_MS, ResumePoint, newest_first_prices, reconcile, resume_point
 from core.rules import RuleDesk
 from core.session import Session
 from core.stepper import Stepper
@@ -43,9 +43,6 @@ from core.views import (
 )
 
 log = logging.getLogger("quarterdeck.engine")
-
-FRESH_MS = 15_000
-"""A bar that closed longer ago than this is not decided on any more."""
 
 
 class RestorableVenue(Venue, Protocol):

@@ -26,7 +26,7 @@ class Recent:
         for record in records:
             match record:
                 case TradeRecord(trade):
-                    self.trades.append(trade)
+                    self._keep_trade(trade)
                 case SignalRecord(signal):
                     self.signals.append(signal)
                 case FillRecord(fill, order):
@@ -35,3 +35,11 @@ class Recent:
                     self.markers[fill.symbol].append(MarkerView(fill.time_ms, price, kind, fill.side))
                 case _:
                     pass
+
+    def _keep_trade(self, trade: Trade) -> None:
+        """One that is told again, with funding that became known since, takes its own place."""
+        for place, known in enumerate(self.trades):
+            if known.trade_id == trade.trade_id:
+                self.trades[place] = trade
+                return
+        self.trades.append(trade)

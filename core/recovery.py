@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from core.domain.market import MINUTE_MS, FirstPrice
-from core.domain.orders import Fill, Order, OrderState, OrderUpdate
+from core.domain.orders import Fill, Order, OrderRole, OrderState, OrderUpdate
 from core.domain.records import AdjustmentRecord, CursorRecord, FirstPriceRecord, Record
 from core.market.replay import ReplayCursor
 from core.ports import CandleStore, Venue
@@ -18,6 +18,9 @@ from core.trader.trader import Trader
 LOTS, _WALLET = "position lots", "wallet USDT"
 BOOK_DIFFERENCES = frozenset({LOTS, _WALLET})
 """Differences after which no new entry may be made before an operator has looked."""
+
+FRESH_MS = 15_000
+"""A bar that closed, or an entry that was decided, longer ago than this is not acted on any more."""
 
 _RESENDABLE = frozenset({OrderState.INTENT, OrderState.SENT, OrderState.UNKNOWN})
 
@@ -80,7 +83,8 @@ async def newest_first_prices(
 async def reconcile(trader: Trader, venue: Venue, stepper: Stepper, now_ms: int) -> list[AdjustmentRecord]:
     """Bring trader and venue to agree. Returns the differences found, already journalled.
 
-    Orders first: what the venue never saw is sent again under its own id; what it filled or ended is taken in.
+    Orders first: what the venue never saw is sent again under its own id, but for entries that are old by now; what it
+    filled or ended is taken in.
     Then withdrawals in hand are repeated, and positions and wallet are compared.
     """
     adjustments: list[AdjustmentRecord] = []
@@ -97,6 +101,11 @@ async def reconcile(trader: Trader, venue: Venue, stepper: Stepper, now_ms: int)
 async def _settle_order(order: Order, venue: Venue, stepper: Stepper, now_ms: int) -> list[AdjustmentRecord]:
     theirs = await venue.fetch_order(order)
     if theirs is None:
+        if order.role is OrderRole.ENTRY and now_ms - order.created_ms > FRESH_MS:
+            late = "not sent before the engine ended, and too old to be sent now"
+            gone = OrderUpdate(order.client_order_id, order.symbol, OrderState.EXPIRED, now_ms, reason=late)
+            await stepper.step([gone], now_ms)
+            return [_difference(order, "entry never sent", order.state, "absent", now_ms)]
         if order.state in _RESENDABLE:
             await stepper.send([PlaceOrder(order)], now_ms)
             return []

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from core.domain.errors import RejectKind, VenueRejectedError, VenueUnknownError
 from core.domain.market import FirstPrice, FundingRate, MarketEvent, Quote
 from core.domain.orders import OrderState, OrderUpdate
-from core.domain.records import FirstPriceRecord, Record
+from core.domain.records import AdjustmentRecord, FirstPriceRecord, Record
 from core.ports import Journal as JournalPort
 from core.ports import Venue, VenueEvent
 from core.trader.messages import CancelOrder, Command, Journal, PlaceOrder, Timer, TraderEvent
@@ -68,7 +69,7 @@ class Stepper:
     async def _finish(self, commands: list[Command], extra: Sequence[Record], now_ms: int) -> list[Record]:
         first: list[Record] | None = None
         while True:
-            records: list[Record] = [*extra]
+            records: list[Record] = [self._told_apart(record) for record in extra]
             orders: list[PlaceOrder | CancelOrder] = []
             for command in commands:
                 if isinstance(command, Journal):
@@ -84,6 +85,15 @@ class Stepper:
             if not answers:
                 return first
             commands = [command for answer in answers for command in self._trader.handle(answer)]
+
+    def _told_apart(self, record: Record) -> Record:
+        """A difference that is found where one was found before, as by a start that comes no further than the last, is
+        told under an id of its own."""
+        if not isinstance(record, AdjustmentRecord):
+            return record
+        adjustment_id = self._trader.state.free_adjustment_id(record.adjustment_id)
+        self._trader.state.note_adjustment(adjustment_id)
+        return record if adjustment_id == record.adjustment_id else replace(record, adjustment_id=adjustment_id)
 
     async def _dispatch(self, orders: Sequence[PlaceOrder | CancelOrder], now_ms: int) -> list[VenueEvent]:
         answers: list[VenueEvent] = []

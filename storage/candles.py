@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from collections.abc import Callable, Sequence
 from decimal import Decimal
@@ -10,11 +11,14 @@ from typing import TypeVar
 
 import numpy as np
 
+from core.account import iso
 from core.domain.errors import DataError
 from core.domain.market import MINUTE_MS, Bar, FundingRate
 from core.ports import BarColumns, SettledFunding
 from storage.connection import Connection
 from storage.database import Database, storage_errors, transaction
+
+log = logging.getLogger("quarterdeck.market")
 
 T = TypeVar("T")
 
@@ -91,13 +95,13 @@ class SqliteCandles:
 
         return await self._call(read)
 
-    async def append(self, bars: Sequence[Bar]) -> None:
-        """Store closed bars of this store's interval. A bar that is there already stays; DataError if it differs."""
-        if bars:
-            await self._call(lambda connection: self._append(connection, bars))
+    async def append(self, bars: Sequence[Bar]) -> Sequence[Bar]:
+        """Store closed bars of this store's interval, and return them as they stand now: one that is there already
+        stays, and that another one was told is logged."""
+        return await self._call(lambda connection: self._append(connection, bars)) if bars else ()
 
     async def append_funding(self, rates: Sequence[SettledFunding]) -> None:
-        """Store settled rates. One that is there already stays; DataError if it differs."""
+        """Store settled rates. One that is there already stays, and that another one was told is logged."""
         if rates:
             await self._call(lambda connection: self._append_funding(connection, rates))
 
@@ -120,20 +124,27 @@ class SqliteCandles:
         with storage_errors(self._path):
             return await self._connection.call(function)
 
-    def _append(self, connection: sqlite3.Connection, bars: Sequence[Bar]) -> None:
+    def _append(self, connection: sqlite3.Connection, bars: Sequence[Bar]) -> list[Bar]:
         by_symbol: dict[str, list[Bar]] = {}
         for bar in bars:
             if bar.interval_ms != self._interval_ms:
                 raise DataError(f"{bar.symbol}: a bar of {bar.interval_ms} ms does not belong to this store")
             by_symbol.setdefault(bar.symbol, []).append(bar)
+        stored: dict[tuple[str, int], Bar] = {}
         with transaction(connection):
             for symbol, its_bars in by_symbol.items():
-                self._append_symbol(connection, symbol, its_bars)
+                stored |= self._append_symbol(connection, symbol, its_bars)
+        return [stored.get((bar.symbol, bar.open_time_ms), bar) for bar in bars]
 
-    def _append_symbol(self, connection: sqlite3.Connection, symbol: str, bars: Sequence[Bar]) -> None:
-        news = [bar for bar in bars if not self._is_stored(connection, bar)]
+    def _append_symbol(
+        self, connection: sqlite3.Connection, symbol: str, bars: Sequence[Bar]
+    ) -> dict[tuple[str, int], Bar]:
+        """What was stored before."""
+        found = [(bar, self._stored(connection, bar)) for bar in bars]
+        before = {(symbol, bar.open_time_ms): known for bar, known in found if known is not None}
+        news = list({bar.open_time_ms: bar for bar, known in reversed(found) if known is None}.values())[::-1]
         if not news:
-            return
+            return before
         times = [bar.open_time_ms for bar in news]
         told = ("candles", symbol, self._interval_ms, min(times), max(times), len(news), max(times))
         source_id = connection.execute(_STREAM, told).fetchone()[0]
@@ -142,18 +153,21 @@ class SqliteCandles:
             for bar in news
         ]
         connection.executemany(INSERT_CANDLE, rows)
+        return before
 
-    def _is_stored(self, connection: sqlite3.Connection, bar: Bar) -> bool:
+    def _stored(self, connection: sqlite3.Connection, bar: Bar) -> Bar | None:
         row = connection.execute(
             "SELECT open, high, low, close, volume FROM candles "
             "WHERE symbol = ? AND interval_ms = ? AND open_time_ms = ?",
             (bar.symbol, bar.interval_ms, bar.open_time_ms),
         ).fetchone()
-        if row is not None and row != (bar.open, bar.high, bar.low, bar.close, bar.volume):
-            raise DataError(
-                f"{bar.symbol}: the bar of {bar.open_time_ms} is stored with other values; the stored one was kept"
-            )
-        return row is not None
+        if row is None:
+            return None
+        stored = Bar(bar.symbol, bar.open_time_ms, bar.interval_ms, *row)
+        if stored != bar:
+            log.warning("%s: the bar of %s was told again with other values; the first is kept: %s, then %s",
+                        bar.symbol, iso(bar.open_time_ms), stored, bar)  # fmt: skip
+        return stored
 
     def _append_funding(self, connection: sqlite3.Connection, rates: Sequence[SettledFunding]) -> None:
         by_symbol: dict[str, list[SettledFunding]] = {}
@@ -175,11 +189,13 @@ def _is_rate_stored(connection: sqlite3.Connection, rate: SettledFunding) -> boo
     row = connection.execute(
         "SELECT rate, mark_price FROM funding_rates WHERE symbol = ? AND time_ms = ?", (rate.symbol, rate.time_ms)
     ).fetchone()
-    if row is not None and row != (str(rate.rate), _text(rate.mark_price)):
-        raise DataError(
-            f"{rate.symbol}: the funding rate of {rate.time_ms} is stored with other values; the stored one was kept"
-        )
-    return row is not None
+    if row is None:
+        return False
+    stored = SettledFunding(rate.symbol, rate.time_ms, Decimal(row[0]), None if row[1] is None else Decimal(row[1]))
+    if stored != rate:
+        log.warning("%s: the funding of %s was told again with other values; the first is kept: %s, then %s",
+                    rate.symbol, iso(rate.time_ms), stored, rate)  # fmt: skip
+    return True
 
 
 def _text(price: Decimal | None) -> str | None:

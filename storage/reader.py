@@ -126,7 +126,8 @@ class Reader:
     def trades(self, limit: int | None = None) -> list[Json]:
         """Closed round trips in the order of their exit; of many, the newest `limit`."""
         rows = self._rows(
-            "SELECT * FROM trades WHERE account = :account ORDER BY exit_time_ms DESC, trade_id DESC LIMIT :limit",
+            "SELECT * FROM closed_trades WHERE account = :account "
+            "ORDER BY exit_time_ms DESC, trade_id DESC LIMIT :limit",
             limit=-1 if limit is None else limit,
         )
         money = ("qty", "entry_price", "exit_price", "gross_pnl_usdt", "fees_usdt", "funding_usdt", "net_pnl_usdt")
@@ -173,7 +174,7 @@ class Reader:
         """`daily`: one entry for each UTC day with a trade or an equity sample; `totals` over all of them."""
         with self._one_view():
             trades = self._rows(
-                "SELECT exit_time_ms, gross_pnl_usdt, fees_usdt, funding_usdt, net_pnl_usdt FROM trades "
+                "SELECT exit_time_ms, gross_pnl_usdt, fees_usdt, funding_usdt, net_pnl_usdt FROM closed_trades "
                 "WHERE account = :account ORDER BY exit_time_ms, trade_id"
             )
             # With max() in the query SQLite takes the other columns from the row of the maximum.

@@ -88,7 +88,7 @@ class VenueBusyError(UnavailableError):
 class VenueUnknownError(QuarterdeckError):
     """The outcome of a request to the venue is unknown; only evidence may resolve it.
 
-    `sent_ms` is when the request left, in the exchange's time; None where that is not known.
+    `sent_ms` is when the request left, on the steady clock of delays; None where that is not known.
     """
 
     def __init__(self, message: str, sent_ms: int | None = None) -> None:

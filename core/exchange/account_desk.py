@@ -45,6 +45,7 @@ _IDLE_POSITIONS_S = 1.0
 _LOOK_AGAIN_S = 0.5
 _LOOKS = 10
 _SOON_S = 0.5
+_COMPARE_AGAIN_S = 2.0
 _PART = "reconciliation"
 
 
@@ -211,9 +212,12 @@ class AccountDesk:
             self._look_soon.clear()
             wait_s = self._settings.exchange.reconcile_seconds
             try:
-                if await self._account.look():
-                    await self._reconciler.once()
+                if not await self._account.look():
+                    pass
+                elif await self._reconciler.once():
                     self._wire.health.report(_PART, "")
+                else:
+                    wait_s = min(wait_s, _COMPARE_AGAIN_S)
             except UNREAD as error:
                 log.warning("the account could not be read: %s", error)
                 self._wire.health.report(_PART, "the account cannot be read; clears when it can")

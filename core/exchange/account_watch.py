@@ -98,7 +98,7 @@ class AccountWatch:
     async def look(self) -> bool:
         """Have everything read anew where it is due, and wait for it, but not long: what became of orders is asked for
         after this. Returns whether positions can be compared with the books, which they cannot in hedge mode."""
-        now_ms = self._wire.clock.now_ms()
+        now_ms = self._wire.clock.steady_ms()
         if self._is_due or now_ms - self._looked_ms >= LEAST_MS:
             self._is_due, self._looked_ms = False, now_ms
             self._is_read.clear()

@@ -99,8 +99,7 @@ class Books:
         try:
             await self._stepper.step(events, now_ms, extra)
         except InvalidTransitionError as error:
-            log.error("an event that cannot be: %s", error)
-            self.venue.wire.health.report(_PART, str(error))
+            self.note_unreadable(error, "an event")
 
     async def tell_asked(self, fill: Fill) -> None:
         """Take in a fill that was asked for, and note that the stream should have told it."""
@@ -150,12 +149,13 @@ class Books:
             self.venue.on_off_grid(order.symbol, str(error))
             return None
         except DataError as error:
-            self.note_unreadable(error)
+            self.note_unreadable(error, order.client_order_id)
             return None
 
-    def note_unreadable(self, error: DataError) -> None:
-        log.error("%s", error)
-        self.venue.wire.health.report(_PART, str(error))
+    def note_unreadable(self, error: DataError | InvalidTransitionError, found_in: str) -> None:
+        """Something that cannot be read, or cannot be, in the row or of the order `found_in`."""
+        if self.venue.oddities.note(_PART, f"{error}; clears when the books agree", f"{found_in}: {error}"):
+            log.error("%s (%s)", error, found_in)
 
     async def settle(self, order: Order, seen: Seen, *, fetch: bool, timeout_ms: int | None = None) -> bool:
         """Tell the trader what the exchange says of `order`, its fills first. True where nothing is left to ask.
@@ -175,7 +175,7 @@ class Books:
                 self.venue.on_off_grid(now.symbol, str(error))
                 return False
             except DataError as error:
-                self.note_unreadable(error)
+                self.note_unreadable(error, now.client_order_id)
                 return False
             for fill in fills:
                 await self.tell_asked(fill)

@@ -108,9 +108,9 @@ class ContractWatch:
         self.tie(trader, stepper)
         for s in trader.state.symbols.values():
             self._say_what_is_off(s)
-        daily_ms = self._wire.clock.now_ms() + DAILY_MS
+        daily_ms = self._wire.clock.steady_ms() + DAILY_MS
         while True:
-            now_ms = self._wire.clock.now_ms()
+            now_ms = self._wire.clock.steady_ms()
             due_ms = daily_ms
             if self._pending & self._asked.keys():
                 await asyncio.sleep(_PENDING_S)
@@ -144,7 +144,7 @@ class ContractWatch:
         try:
             await self._read_if_due()
         except QuarterdeckError as error:
-            self._read_ms = self._wire.clock.now_ms()
+            self._read_ms = self._wire.clock.steady_ms()
             log.warning("the rules of the contracts could not be read: %s", error)
             return
         for symbol, (kind, steps) in asked.items():
@@ -157,7 +157,7 @@ class ContractWatch:
     async def _read_if_due(self, patience_s: float | None = None) -> None:
         """Raises UnavailableError, VenueRejectedError and TimeoutError where nothing is told."""
         async with self._reading:
-            now_ms = self._wire.clock.now_ms()
+            now_ms = self._wire.clock.steady_ms()
             if self._read_ms is not None and now_ms - self._read_ms < AGAIN_MS:
                 return
             async with asyncio.timeout(patience_s):

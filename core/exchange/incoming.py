@@ -90,7 +90,7 @@ class Incoming:
 
     async def _identify(self) -> None:
         await self.recognise()
-        now_ms = self._venue.wire.clock.now_ms()
+        now_ms = self._venue.wire.clock.steady_ms()
         orders: dict[tuple[str, str], Row] = {}
         for symbol, row in self._waiting.values():
             orders.setdefault((symbol, str(row.get("order") or "")), row)
@@ -199,7 +199,7 @@ class Incoming:
             self._venue.on_off_grid(symbol, str(error))
             return
         except DataError as error:
-            self._books.note_unreadable(error)
+            self._books.note_unreadable(error, f"trade {row.get('id')} of {symbol}")
             return
         if finding:
             self._venue.note_fee(finding)

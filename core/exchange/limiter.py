@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import math
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -105,8 +104,8 @@ class _Count:
                 return end_ms - now_ms
         raise AssertionError("an empty window has room")
 
-    def correct(self, counted: int, now_ms: int) -> None:
-        start_ms = now_ms - now_ms % self.window.length_ms
+    def correct(self, counted: int, now_ms: int, exchange_ms: int) -> None:
+        start_ms = now_ms - exchange_ms % self.window.length_ms
         ours = sum(units for time_ms, units in self.taken if time_ms >= start_ms)
         self.others = max(0, counted - ours)
         self.others_until_ms = start_ms + self.window.length_ms
@@ -129,14 +128,21 @@ class Limiter:
     until it is over.
     """
 
-    def __init__(self, budget: Budget, now_ms: Callable[[], int], health: Health) -> None:
+    def __init__(
+        self,
+        budget: Budget,
+        exchange_ms: Callable[[], int],
+        health: Health,
+        steady_ms: Callable[[], int] | None = None,
+    ) -> None:
         self._weight = [_Count(window) for window in budget.weight]
         self._orders = [_Count(window) for window in budget.orders]
-        self._now_ms = now_ms
+        self._exchange_ms = exchange_ms
+        self._now_ms = steady_ms or exchange_ms
         self._health = health
         self._slow_until_ms = 0
         self._banned_until_ms = 0
-        self._passed_s = -math.inf
+        self._passed_ms = -PACE_MS
         self._queues = tuple(deque[_Ticket]() for _ in range(5))
         self._timing, self._closing, self._asking, self._guarding, self._ordinary = self._queues
         self._timer: asyncio.TimerHandle | None = None
@@ -144,7 +150,14 @@ class Limiter:
 
     def blocked_until_ms(self, protective: bool) -> int:
         """The exchange's time before which it wants no request of this kind; in the past when it wants them."""
+        return self._exchange_time_ms(self._blocked_ms(protective))
+
+    def _blocked_ms(self, protective: bool) -> int:
         return self._banned_until_ms if protective else max(self._banned_until_ms, self._slow_until_ms)
+
+    def _exchange_time_ms(self, time_ms: int) -> int:
+        """A time of the steady clock, by which everything is counted here, as the exchange's clock has it now."""
+        return time_ms + self._exchange_ms() - self._now_ms()
 
     def waiting(self) -> int:
         """How many requests wait."""
@@ -184,7 +197,7 @@ class Limiter:
             return
         ticket = _Ticket(weight, orders, protective, asyncio.get_running_loop().create_future())
         if len(queue) >= MAX_WAITING:
-            raise VenueBusyError(f"{MAX_WAITING} requests are waiting for the rate limit", now_ms + 1000)
+            raise VenueBusyError(f"{MAX_WAITING} requests are waiting for the rate limit", self._exchange_ms() + 1000)
         queue.append(ticket)
         self._pump()
         try:
@@ -212,10 +225,12 @@ class Limiter:
         for count in (*self._weight, *self._orders):
             value = told.get(count.window.header, "") if count.window.header else ""
             if value.isdecimal():
-                count.correct(int(value), now_ms)
+                count.correct(int(value), now_ms, self._exchange_ms())
         if status not in (418, 429):
             return
-        until_ms = retry_ms or self._retry_ms(told.get("retry-after", ""), status, now_ms)
+        until_ms = self._retry_ms(told.get("retry-after", ""), status, now_ms)
+        if retry_ms:
+            until_ms = now_ms + retry_ms - self._exchange_ms()
         if status == 429:
             self._slow_until_ms = max(self._slow_until_ms, until_ms)
         else:
@@ -226,14 +241,14 @@ class Limiter:
         """What keeps orders that close from going out at once, and until when; empty where nothing does."""
         now_ms = self._now_ms()
         if now_ms < self._banned_until_ms:
-            return f"the exchange's ban holds every order until {utc(self._banned_until_ms)}"
+            return f"the exchange's ban holds every order until {self._utc(self._banned_until_ms)}"
         if now_ms < self._slow_until_ms:
             return (
-                f"the exchange's rate limit holds orders until {utc(self._slow_until_ms)}; "
+                f"the exchange's rate limit holds orders until {self._utc(self._slow_until_ms)}; "
                 "those that close go out one a second"
             )
         wait_ms = self._wait_ms(1, 1, protective=True, now_ms=now_ms)
-        return f"the exchange's rate limit holds orders until {utc(now_ms + wait_ms)}" if wait_ms else ""
+        return f"the exchange's rate limit holds orders until {self._utc(now_ms + wait_ms)}" if wait_ms else ""
 
     def _ahead_of(self, queue: deque[_Ticket]) -> Iterator[deque[_Ticket]]:
         """What waits and goes before a newcomer to `queue`, the queue itself included."""
@@ -256,31 +271,32 @@ class Limiter:
         if now_ms >= until_ms:
             self._health.report("requests", "")
             return
-        self._health.report("requests", problem.format(utc(until_ms)))
+        self._health.report("requests", problem.format(self._utc(until_ms)))
         self._told = asyncio.get_running_loop().call_later((until_ms - now_ms) / 1000, self._tell)
 
     def _retry_ms(self, retry_after: str, status: int, now_ms: int) -> int:
         if retry_after.strip().isdecimal() and int(retry_after) > 0:
             return now_ms + 1000 * int(retry_after)
-        return now_ms + _BAN_MS if status == 418 else now_ms - now_ms % MINUTE_MS + MINUTE_MS
+        return now_ms + (_BAN_MS if status == 418 else MINUTE_MS - self._exchange_ms() % MINUTE_MS)
 
     def _busy(self, wait_ms: int) -> VenueBusyError:
         now_ms = self._now_ms()
         if now_ms < self._banned_until_ms:
-            why = f"the exchange has banned us until {utc(self._banned_until_ms)}"
+            why = f"the exchange has banned us until {self._utc(self._banned_until_ms)}"
         elif now_ms < self._slow_until_ms:
-            why = f"the exchange limits requests until {utc(self._slow_until_ms)}"
+            why = f"the exchange limits requests until {self._utc(self._slow_until_ms)}"
         else:
             why = "the rate limit is used up"
-        return VenueBusyError(f"{why}; free in {(wait_ms + 999) // 1000} s", now_ms + max(wait_ms, 1))
+        return VenueBusyError(f"{why}; free in {(wait_ms + 999) // 1000} s", self._exchange_ms() + max(wait_ms, 1))
+
+    def _utc(self, time_ms: int) -> str:
+        return utc(self._exchange_time_ms(time_ms))
 
     def _wait_ms(self, weight: int, orders: int, protective: bool, now_ms: int) -> int:
         share_pct = 100 if protective else ORDINARY_SHARE_PCT
-        waits = [self.blocked_until_ms(protective) - now_ms, 0]
+        waits = [self._blocked_ms(protective) - now_ms, 0]
         if now_ms < self._slow_until_ms:
-            # By the loop's time: the clock may have been set back meanwhile.
-            paced_s = asyncio.get_running_loop().time() - self._passed_s
-            waits.append(math.ceil(PACE_MS - 1000 * paced_s) if paced_s * 1000 < PACE_MS else 0)
+            waits.append(self._passed_ms + PACE_MS - now_ms)
         waits += [count.wait_ms(weight, share_pct, now_ms) for count in self._weight]
         if orders:
             waits += [count.wait_ms(orders, share_pct, now_ms) for count in self._orders]
@@ -288,7 +304,7 @@ class Limiter:
 
     def _take(self, weight: int, orders: int, now_ms: int) -> None:
         if now_ms < self._slow_until_ms:
-            self._passed_s = asyncio.get_running_loop().time()
+            self._passed_ms = now_ms
         for count in self._weight:
             count.take(weight, now_ms)
         for count in self._orders if orders else ():

@@ -111,7 +111,8 @@ class Outbox:
         self._left_ms: dict[str, int] = {}
         self._wake = asyncio.Event()
         self._dead_ms: OrderedDict[str, int] = OrderedDict()
-        self._stale_until_ms = 0
+        self._stale_until_ms: int | None = None
+        self._begun_ms: int | None = None
         self._uncertain: OrderedDict[str, int] = OrderedDict()
         self.on_filter: Callable[[Order, Order, VenueRejectedError], Awaitable[bool]] = _give_up
         self.is_shared: Callable[[str], bool] = lambda symbol: False
@@ -122,13 +123,13 @@ class Outbox:
     def place(self, order: Order) -> None:
         """Raises VenueRejectedError where too much waits already."""
         if not self._waits(order, is_cancel=False):
-            self._put(_Job(order, is_cancel=False, queued_ms=self._wire.clock.now_ms()))
+            self._put(_Job(order, is_cancel=False, queued_ms=self._now_ms()))
 
     def cancel(self, order: Order) -> None:
         """Raises VenueRejectedError where too much waits already."""
         if not self._waits(order, is_cancel=True):
             not_before_ms = self._uncertain.get(order.client_order_id, 0) if order.reduce_only else 0
-            self._put(_Job(order, is_cancel=True, queued_ms=self._wire.clock.now_ms(), not_before_ms=not_before_ms))
+            self._put(_Job(order, is_cancel=True, queued_ms=self._now_ms(), not_before_ms=not_before_ms))
 
     def is_busy_in(self, symbol: str) -> bool:
         """Whether anything about an order of a contract waits here or is under way."""
@@ -149,8 +150,9 @@ class Outbox:
         dead_ms = self._dead_ms.get(order.client_order_id)
         if dead_ms is not None:
             return dead_ms
-        last_ms = max(order.created_ms, self._wire.started_ms)
-        return last_ms + self._window_ms(order, last_ms) + _MAX_AHEAD_MS
+        if self._begun_ms is None:
+            self._begun_ms = self._now_ms()
+        return self._begun_ms + self._window_ms(order) + _MAX_AHEAD_MS
 
     def suspect(self, order: Order) -> None:
         """An earlier try to place it, perhaps before a restart, may have been taken, or may be yet."""
@@ -159,18 +161,23 @@ class Outbox:
             self._uncertain.popitem(last=False)
 
     async def run(self, answers: Answers) -> None:
+        self._begun_ms = self._begun_ms or self._now_ms()
         async with asyncio.TaskGroup() as group:
             while True:
                 self._wake.clear()
                 while (job := self._next()) is not None:
                     self._jobs.remove(job)
                     self._in_flight[job.order.client_order_id] = job
-                    self._left_ms[job.order.client_order_id] = self._wire.clock.now_ms()
+                    self._left_ms[job.order.client_order_id] = self._now_ms()
                     group.create_task(self._carry(job, answers))
                 await self._wait()
 
+    def _now_ms(self) -> int:
+        """Of the steady clock, as all times here are: an exit waits no longer because a clock was set."""
+        return self._wire.clock.steady_ms()
+
     async def _wait(self) -> None:
-        now_ms = self._wire.clock.now_ms()
+        now_ms = self._now_ms()
         due = [job.not_before_ms - now_ms for job in self._jobs if job.not_before_ms > now_ms]
         try:
             async with asyncio.timeout(min(due) / 1000 if due else None):
@@ -190,7 +197,7 @@ class Outbox:
         self._wake.set()
 
     def _next(self) -> _Job | None:
-        now_ms = self._wire.clock.now_ms()
+        now_ms = self._now_ms()
         if len(self._in_flight) >= _MAX_IN_FLIGHT:
             return None
         called_back = {job.order.client_order_id for job in self._jobs if job.is_cancel}
@@ -221,7 +228,7 @@ class Outbox:
         """Sends, and returns what is to be told of it."""
         order = job.order
         may_rest = order.client_order_id in self._uncertain or order.client_order_id in self._dead_ms
-        if order.role is OrderRole.ENTRY and self._wire.clock.now_ms() - job.queued_ms > ENTRY_MAX_AGE_MS:
+        if order.role is OrderRole.ENTRY and self._now_ms() - job.queued_ms > ENTRY_MAX_AGE_MS:
             late = VenueRejectedError("not sent: it came too late to be sent")
             return answers.refused(order, late, may_rest=may_rest)
         if order.role is OrderRole.ENTRY and (objection := await self.objection(order)):
@@ -231,7 +238,7 @@ class Outbox:
         except VenueRejectedError as error:
             return answers.refused(order, error, may_rest=may_rest)
         call = self._wire.dialect.create(sent, self._instruments[order.symbol], self._wire.unified(order.symbol))
-        window_ms = self._window_ms(order, self._wire.clock.now_ms())
+        window_ms = self._window_ms(order)
         params = dict(call.params)
         if window_ms != self._longest_window_ms:
             params[self._wire.dialect.window_param] = window_ms
@@ -249,7 +256,7 @@ class Outbox:
             )
         except VenueRejectedError as error:
             if error.kind in _OF_RULES and await self.on_filter(order, sent, error):
-                self._again(job, self._wire.clock.now_ms())
+                self._again(job, self._now_ms())
                 return None
             return answers.refused(order, error, may_rest=may_rest or error.kind is RejectKind.DUPLICATE_ID)
         except VenueBusyError as error:
@@ -266,11 +273,12 @@ class Outbox:
         is_cut_down = self._wire.dialect.cuts_down and not self.is_shared(order.symbol)
         return as_sent(order, self._instruments[order.symbol], is_cut_down=is_cut_down)
 
-    def _window_ms(self, order: Order, sent_ms: int) -> int:
+    def _window_ms(self, order: Order) -> int:
         """Short for what only reduces, but where it did not get through for a while: it may be that it travels long."""
         longest_ms = self._longest_window_ms
         fresh_ms = _EXIT_FRESH_MS if order.type is OrderType.MARKET else _FRESH_MS
-        is_fresh = sent_ms - order.created_ms < fresh_ms and sent_ms >= self._stale_until_ms
+        is_stale = self._stale_until_ms is not None and self._now_ms() < self._stale_until_ms
+        is_fresh = self._wire.clock.now_ms() - order.created_ms < fresh_ms and not is_stale
         if not order.reduce_only or not is_fresh or not self._wire.dialect.window_param:
             return longest_ms
         return min(SHORT_WINDOW_MS, longest_ms)
@@ -288,13 +296,17 @@ class Outbox:
         """Turned away unread: what protects waits for its time, an entry only while it is young."""
         order = job.order
         if error.is_stale:
-            self._stale_until_ms = self._wire.clock.now_ms() + _STALE_FOR_MS
-        if order.role is OrderRole.ENTRY and error.retry_ms - job.queued_ms > ENTRY_MAX_AGE_MS:
+            self._stale_until_ms = self._now_ms() + _STALE_FOR_MS
+        if order.role is OrderRole.ENTRY and self._steady_ms(error.retry_ms) - job.queued_ms > ENTRY_MAX_AGE_MS:
             return answers.refused(order, VenueRejectedError(str(error)), may_rest=may_rest)
         if not job.not_before_ms:
             log.warning("%s %s waits: %s (%s)", order.symbol, order.role, error, order.client_order_id)
-        self._again(job, error.retry_ms)
+        self._again(job, self._steady_ms(error.retry_ms))
         return None
+
+    def _steady_ms(self, exchange_ms: int) -> int:
+        """A time of the exchange that it has just told, on the steady clock."""
+        return self._now_ms() + exchange_ms - self._wire.clock.now_ms()
 
     async def _cancel(self, job: _Job, answers: Answers) -> _Told:
         order = job.order
@@ -322,21 +334,21 @@ class Outbox:
         except (VenueRejectedError, VenueUnknownError) as error:
             return answers.cancel_failed(order, str(error))
         except VenueBusyError as error:
-            self._again(job, error.retry_ms)
+            self._again(job, self._steady_ms(error.retry_ms))
             return None
         return answers.canceled(order, row)
 
     def _again(self, job: _Job, not_before_ms: int) -> None:
         """What protects does not wait out a rate limit: it is tried again after half of the time that it has waited
         already. The limiter keeps a reserve for it, and holds it back itself where nothing at all may be sent."""
-        now_ms = self._wire.clock.now_ms()
+        now_ms = self._now_ms()
         soonest_ms = now_ms + _PAUSE_MS
         if job.first:
             not_before_ms = min(not_before_ms, now_ms + min(_LONGEST_PAUSE_MS, (now_ms - job.queued_ms) // 2))
         self._jobs.append(_Job(job.order, job.is_cancel, job.queued_ms, max(not_before_ms, soonest_ms)))
 
     def _note_try(self, order: Order, sent_ms: int | None, window_ms: int) -> None:
-        left_ms = self._wire.clock.now_ms() if sent_ms is None else sent_ms
+        left_ms = self._now_ms() if sent_ms is None else sent_ms
         dead_ms = left_ms + window_ms + _MAX_AHEAD_MS
         # An earlier try may have had the longer window.
         self._dead_ms[order.client_order_id] = max(dead_ms, self._dead_ms.get(order.client_order_id, 0))

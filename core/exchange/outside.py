@@ -276,7 +276,7 @@ class Outside:
                 self._venue.on_off_grid(gap.symbol, str(error))
                 continue
             except DataError as error:
-                self._books.note_unreadable(error)
+                self._books.note_unreadable(error, f"trade {row.get('id')} of {gap.symbol}")
                 continue
             lots = min(left, fill.qty_lots)
             fills.append(_part_of(fill, lots, opened_ms))

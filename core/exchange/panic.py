@@ -188,7 +188,7 @@ class Panic:
 
     async def _send(self, order: Order, unified: str, args: tuple[Any, ...]) -> Decimal | None:
         """How many contracts were filled; None where that stays unknown."""
-        sent_ms = self._wire.clock.now_ms()
+        sent_ms = self._wire.clock.steady_ms()
         try:
             row = await self._change("create_order", *args)
         except VenueUnknownError as error:
@@ -211,7 +211,7 @@ class Panic:
             try:
                 row = await self._wire.read("fetch_order", order_id, unified, params, protective=True)
             except VenueRejectedError as error:
-                now_ms = self._wire.clock.now_ms()
+                now_ms = self._wire.clock.steady_ms()
                 if error.kind is RejectKind.NOT_FOUND and now_ms > sent_ms + SHORT_WINDOW_MS + _AHEAD_MS:
                     return ZERO
             except QuarterdeckError:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -90,8 +89,9 @@ class Reconciler:
         self._books.agreed_ms = max(times) - _OVERLAP_MS
         self._income.restore(records, self._books.agreed_ms)
 
-    async def once(self) -> list[AdjustmentRecord]:
-        """Orders, then trades, then positions and wallet. Returns what was found and could not be explained.
+    async def once(self) -> bool:
+        """Orders, then trades, then positions and wallet. False where the account moved all the while, or what became
+        of an order is not known, so that nothing could be compared.
 
         Raises UnavailableError, VenueUnknownError, VenueRejectedError or DataError where the account cannot be read.
         """
@@ -101,15 +101,16 @@ class Reconciler:
             await self.take_in()
             found = await self._compare()
             if found is not None and not (found.gaps or found.wallet_usdt):
-                return []
+                return True
             if found is not None and not await self._explain(found):
                 seen = seen + 1 if found == unexplained else 1
                 unexplained = found
                 if seen > (_CONFIRMATIONS if found.gaps else 1):
-                    return await self._account_for(found)
+                    await self._account_for(found)
+                    return True
             await asyncio.sleep(_CONFIRM_S)
         log.info("the account moved all the while: positions and wallet are compared later")
-        return []
+        return False
 
     async def take_in(self) -> None:
         """Orders and trades, without comparing what they come to."""
@@ -213,7 +214,7 @@ class Reconciler:
 
     async def _compare(self) -> _Difference | None:
         """None where the books moved meanwhile, or hold something of which nobody knows what became."""
-        version, now_ms = self._books.version, self._clock.now_ms()
+        version, now_ms, odd = self._books.version, self._clock.now_ms(), self._venue.oddities.noted()
         theirs = await self._venue.positions_lots()
         wallet = await self._venue.wallet_usdt()
         if self._books.version != version or self._incoming.waits or any(map(is_moving, self._books.open_orders())):
@@ -226,6 +227,7 @@ class Reconciler:
         money = EXACT.subtract(wallet, self._books.trader.state.ledger.wallet_usdt)
         if not gaps and not money:
             self._books.agreed_ms = now_ms
+            self._venue.oddities.settle(odd)
         return _Difference(gaps, money, self._books.newest_fill_ms)
 
     async def _explain(self, found: _Difference) -> bool:
@@ -236,7 +238,7 @@ class Reconciler:
             await self._income.take_funding(self._outside.lots)
         return any(explained) or self._books.version != version
 
-    async def _account_for(self, found: _Difference) -> list[AdjustmentRecord]:
+    async def _account_for(self, found: _Difference) -> None:
         """Settle in the exchange's favour what nothing explains, visibly."""
         adjustments, now_ms = [], self._clock.now_ms()
         for gap in found.gaps:
@@ -253,7 +255,6 @@ class Reconciler:
             await self._pause()
         elif found.wallet_usdt:
             await self._adjust_wallet(found)
-        return adjustments
 
     async def _pause(self) -> None:
         now_ms = self._clock.now_ms()
@@ -261,7 +262,7 @@ class Reconciler:
         await self._books.tell(OperatorCommand(f"reconciliation-{now_ms}", Verb.PAUSE, "", why, now_ms))
 
     async def _adjust_wallet(self, found: _Difference) -> None:
-        """Transfers and the like by their own ids; what is left then by an id made of the figures themselves."""
+        """Transfers and the like by their own ids; what is left then by an id of its own."""
         now_ms = self._clock.now_ms()
         holds = any(s.lots for s in self._books.trader.state.symbols.values())
         if holds and now_ms % _HOUR_MS < _FUNDING_SETTLES_MS:
@@ -272,9 +273,8 @@ class Reconciler:
             await self._books.tell(adjustment)
             left -= self._books.trader.state.ledger.wallet_usdt - before
         if left:
-            ours = self._books.trader.state.ledger.wallet_usdt
-            figures = f"{ours}|{EXACT.add(ours, left)}|{found.newest_fill_ms}"
-            wallet_id = "wallet-" + hashlib.blake2b(figures.encode(), digest_size=12).hexdigest()
+            # Each movement is booked, also one that is equal to an earlier one.
+            wallet_id = self._books.trader.state.free_adjustment_id(f"wallet-{now_ms}")
             log.warning("the exchange's wallet is %s USDT beyond the books", left)
             await self._books.tell(WalletAdjustment(wallet_id, now_ms, left, "not explained by our orders"))
         self._books.agreed_ms = now_ms

@@ -73,7 +73,7 @@ class Requests:
         self.dialect = dialect
         self.clock = clock
         self.health = health
-        self.limiter = Limiter(BUDGETS[settings.id], clock.now_ms, health)
+        self.limiter = Limiter(BUDGETS[settings.id], clock.now_ms, health, clock.steady_ms)
         self.time = TimeKeeper(clock, health, settings.max_clock_offset_ms, self._fetch_time_ms, self._admit_time)
         self._settings = settings
         self._secrets = tuple(secrets)
@@ -159,7 +159,7 @@ class Requests:
         protective = protective and not (can_wait and self._is_limited())
         for resend in (False, True):
             await self._pass(method, args, kwargs, weight, protective, SEND_PATIENCE_MS)
-            sent_ms = self.clock.now_ms()
+            sent_ms = self.clock.steady_ms()
             answer = await self._call(method, args, kwargs, timeout_ms)
             if not isinstance(answer, Failure):
                 return answer

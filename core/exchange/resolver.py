@@ -93,7 +93,7 @@ class Resolver:
         ended: Seen | None = None,
     ) -> None:
         """Ask the exchange about `order`, now or in a while; of one that has `ended`, for its fills alone."""
-        now_ms = self._clock.now_ms()
+        now_ms = self._clock.steady_ms()
         question = self._questions.get(order.client_order_id)
         if question is None:
             question = _Question(order, now_ms, now_ms + in_ms)
@@ -176,7 +176,7 @@ class Resolver:
                 await self._rest()
 
     async def _rest(self) -> None:
-        now_ms = self._clock.now_ms()
+        now_ms = self._clock.steady_ms()
         waits = [
             q.next_ms - now_ms
             for cid, q in self._questions.items()
@@ -193,7 +193,7 @@ class Resolver:
             pass
 
     def _due(self) -> list[_Question]:
-        now_ms = self._clock.now_ms()
+        now_ms = self._clock.steady_ms()
         due = [
             q
             for cid, q in self._questions.items()
@@ -204,7 +204,7 @@ class Resolver:
 
     def _look_around(self) -> None:
         """Ask about every order that should have moved by itself and did not."""
-        now_ms = self._clock.now_ms()
+        now_ms = self._clock.steady_ms()
         news: dict[str, tuple[OrderState, int, int]] = {}
         self._is_stirring = False
         for order in self._books.open_orders():
@@ -235,7 +235,7 @@ class Resolver:
         limit it may still wait for its turn, which a question would take."""
         left_ms = self._venue.outbox.left_ms(client_order_id)
         if left_ms is not None and not self._venue.is_paced():
-            return self._clock.now_ms() - left_ms < _ANSWER_DUE_MS
+            return self._clock.steady_ms() - left_ms < _ANSWER_DUE_MS
         return self._venue.outbox.is_busy_with(client_order_id)
 
     def _patience_ms(self, order: Order) -> int:
@@ -273,7 +273,7 @@ class Resolver:
     async def _answer(self, order: Order, question: _Question) -> bool:
         """Whether the question is settled."""
         outbox = self._venue.outbox
-        asked_ms = self._clock.now_ms()
+        asked_ms = self._clock.steady_ms()
         dead_ms, timeout_ms = outbox.dead_ms(order), self._patience_for_answer_ms(question)
         if self._venue.is_paced() and is_protective(order) and self._may_be_sent_unasked(order, question):
             # In a rate limit a question costs as much as sending it, and the answer may be lost as well.
@@ -295,7 +295,7 @@ class Resolver:
             question.unanswered += not isinstance(error, VenueBusyError)
             return self._without_evidence(order, question)
         except DataError as error:
-            self._books.note_unreadable(error)
+            self._books.note_unreadable(error, order.client_order_id)
             return False
         except VenueRejectedError as error:
             log.error("%s %s: %s: it cannot be asked for (%s)", order.symbol, order.role, error, order.client_order_id)
@@ -314,7 +314,7 @@ class Resolver:
         """What evidence leaves to do: a cancel that did not work is made again, a market order must end."""
         if not self._books.is_open(order):
             return True
-        now_ms = self._clock.now_ms()
+        now_ms = self._clock.steady_ms()
         if order.client_order_id in self._books.trader.state.symbols[order.symbol].canceling:
             self._cancel_again(order, question, now_ms)
             return False
@@ -378,7 +378,7 @@ class Resolver:
             log.error("%s %s: %s: not canceled yet (%s)", order.symbol, order.role, error, order.client_order_id)
 
     def _put_off(self, question: _Question) -> None:
-        now_ms = self._clock.now_ms()
+        now_ms = self._clock.steady_ms()
         order = self._books.order(question.order)
         if (
             order.state is OrderState.UNKNOWN
@@ -401,7 +401,7 @@ class Resolver:
         question.next_ms = now_ms + wait_ms
 
     def _report(self) -> None:
-        now_ms = self._clock.now_ms()
+        now_ms = self._clock.steady_ms()
         late = [q.order for q in self._questions.values() if now_ms - q.since_ms > _TELL_UNKNOWN_MS]
         text = ""
         if late:

@@ -16,6 +16,7 @@ from core.domain.records import FillRecord, IntentRecord, OrderUpdateRecord, Rec
 from core.domain.regrid import Factor, factor, grid_of
 from core.exchange import translate
 from core.exchange.known_orders import KnownOrders
+from core.exchange.oddities import Oddities
 from core.exchange.outbox import Outbox
 from core.exchange.reach import no_answer
 from core.exchange.translate import OffGridError, Seen
@@ -39,6 +40,7 @@ class ExchangeVenue:
         self.settings = settings
         self.known = KnownOrders(wire.dialect)
         self.outbox = Outbox(wire, self.instruments, settings)
+        self.oddities = Oddities(wire.health)
         self.records: Sequence[Record] = ()
         self.on_finer: Callable[[str, Factor], None] = lambda symbol, by: None
         self.on_off_grid: Callable[[str, str], None] = lambda symbol, why: None
@@ -216,8 +218,8 @@ class ExchangeVenue:
         return found
 
     def note_fee(self, finding: str) -> None:
-        log.warning("%s", finding)
-        self.wire.health.report("fees", "paid in another currency than USDT; turn off paying fees in BNB")
+        if self.oddities.note("fees", "paid in another currency than USDT; turn off paying fees in BNB", finding):
+            log.warning("%s", finding)
 
     async def _seen_child(self, order: Order, seen: Seen, timeout_ms: int | None) -> Seen:
         row = await self.order_row(order.symbol, seen.child_id, timeout_ms) if seen.child_id else None

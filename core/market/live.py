@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from core.domain.errors import UnavailableError, VenueBusyError, VenueRejectedError
-from core.domain.market import MINUTE_MS, Bar, FundingRate, MarketBatch, Quote
+from core.domain.market import MINUTE_MS, Bar, FundingRate, MarketBatch, MarketEvent, Quote
 from core.exchange.wire import Wire
 from core.market.live_bars import FRESH_MS, LiveBars
 from core.market.live_fill import exchange_time, fill_bars, fill_funding
@@ -186,8 +186,7 @@ class LiveMarket:
             self._stir.clear()
             batch = self._bars.due(now_ms)
             if batch is not None:
-                await self._candles.append([event for event in batch.events if isinstance(event, Bar)])
-                yield batch
+                yield replace(batch, events=await self._kept(batch.events))
                 continue
             wake_ms = self._bars.wake_ms(now_ms)
             if quotes := self._new_quotes():
@@ -198,6 +197,11 @@ class LiveMarket:
                     continue
                 wake_ms = min(wake_ms, quotes_ms + QUOTES_MS)
             await wait(self._stir, wake_ms - now_ms)
+
+    async def _kept(self, events: Sequence[MarketEvent]) -> tuple[MarketEvent, ...]:
+        """The events, with their bars as they are stored from now on."""
+        bars = iter(await self._candles.append([event for event in events if isinstance(event, Bar)]))
+        return tuple(next(bars) if isinstance(event, Bar) else event for event in events)
 
     def _new_quotes(self) -> tuple[Quote, ...]:
         return tuple(

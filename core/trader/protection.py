@@ -21,6 +21,9 @@ from core.trader.state import OpenTrade, SymbolState, TraderState
 MAX_LOST_STOPS = 3
 """A trade that lost so many stops is left: somebody at the venue does not want one."""
 
+MAX_LOST_TARGETS = 3
+"""After so many a trade has no target at the venue any more: it is left once a bar closes past it."""
+
 CANCEL_AGAIN_MS = 5_000
 """How long a withdrawal may go unanswered before it is asked for again."""
 
@@ -54,6 +57,20 @@ class Protection:
         """Place a stop where those on their way or at rest do not cover the position and what may still be added to it;
         leave at market where the price is beyond it, or the venue takes none. Nothing while an exit is open."""
         return [] if s.open_exit() is not None else self._restore(s, now_ms)
+
+    def restore_target(self, s: SymbolState, now_ms: int) -> list[Command]:
+        """Place the target again where it ended without closing the position; leave where the price is past it."""
+        trade = s.trade
+        if trade is None or trade.target_ticks is None or not s.lots or trade.leaving or s.open_exit() is not None:
+            return []
+        if s.open_order(OrderRole.TARGET) is not None:
+            return []
+        sign = 1 if s.lots > 0 else -1
+        if sign * (s.mark - trade.target_ticks * s.tick) >= 0:
+            return self._leave(s, trade, ExitReason.TARGET, now_ms)
+        if trade.lost_targets > MAX_LOST_TARGETS:
+            return []
+        return self._place_target(trade, s.lots_to_protect(), trade.target_ticks, now_ms)
 
     def move_stop(self, s: SymbolState, ticks: int, now_ms: int) -> list[Command]:
         """Put the stop of a position at another trigger: the new one is placed now, and what it takes the place of is
@@ -90,7 +107,8 @@ class Protection:
     def _watch(self, s: SymbolState, now_ms: int) -> list[Command]:
         since_ms = s.unprotected_since_ms
         waited_ms = 0 if since_ms is None else now_ms - since_ms
-        is_over = since_ms is not None and waited_ms >= self._limit_ms
+        # Where a clock was set back far nobody knows how long it is: what is bare is not left so.
+        is_over = since_ms is not None and abs(waited_ms) >= self._limit_ms
         commands: list[Command] = journalled(
             self._guard.check(
                 limits.UNPROTECTED,
@@ -107,6 +125,7 @@ class Protection:
             commands += self._leave(s, trade, reason, now_ms) if reason else []
             if not _is_being_left(s, trade):
                 commands += self._restore(s, now_ms)
+                commands += self.restore_target(s, now_ms)
         return commands + self._withdraw(s, now_ms)
 
     def _restore(self, s: SymbolState, now_ms: int) -> list[Command]:
@@ -126,7 +145,7 @@ class Protection:
         return self._place_stop(trade, lots, ticks, now_ms)
 
     def _leave(self, s: SymbolState, trade: OpenTrade, reason: str, now_ms: int) -> list[Command]:
-        return leave(self._account, self._state, s, reason, now_ms) if now_ms >= _exit_again_ms(trade) else []
+        return leave(self._account, self._state, s, reason, now_ms) if _may_exit(trade, now_ms) else []
 
     def _place_stop(self, trade: OpenTrade, lots: int, ticks: int, now_ms: int) -> list[Command]:
         return self._place_closing(trade, OrderRole.STOP, lots, ticks, ExitReason.STOP, now_ms)
@@ -143,7 +162,7 @@ class Protection:
     def _withdraw(self, s: SymbolState, now_ms: int) -> list[Command]:
         """Withdraw what rests and has no purpose any more, and ask again where nobody answered."""
         resting = [order for order in s.orders.values() if order.state in RESTING_STATES]
-        unheard = [o for o in resting if now_ms - s.canceling.get(o.client_order_id, now_ms) >= CANCEL_AGAIN_MS]
+        unheard = [o for o in resting if abs(now_ms - s.canceling.get(o.client_order_id, now_ms)) >= CANCEL_AGAIN_MS]
         for order in unheard:
             del s.canceling[order.client_order_id]
         useless = [order for order in resting if self._is_useless(s, order)]
@@ -186,9 +205,9 @@ def _superseded(s: SymbolState) -> list[Order]:
     return []
 
 
-def _exit_again_ms(trade: OpenTrade) -> int:
-    """When the next exit may be asked for: each that came to nothing doubles the wait."""
+def _may_exit(trade: OpenTrade, now_ms: int) -> bool:
+    """Whether an exit may be asked for: each that came to nothing doubles the wait. One that seems to have been asked
+    for long after now was asked by a clock that was set back since, and holds nothing."""
     tries = trade.attempts.get(OrderRole.EXIT, 0)
-    if not tries:
-        return 0
-    return trade.exit_asked_ms + min(_EXIT_AGAIN_MS << (tries - 1), _EXIT_AGAIN_MOST_MS)
+    wait_ms = min(_EXIT_AGAIN_MS << (tries - 1), _EXIT_AGAIN_MOST_MS) if tries else 0
+    return abs(now_ms - trade.exit_asked_ms) >= wait_ms

@@ -21,7 +21,6 @@ from core.domain.records import (
 )
 from core.domain.trading import Trade
 from core.trader.trader import Trader
-from core.trader.unasked import REFUSED_FILL
 
 
 def restore(trader: Trader, records: Iterable[Record]) -> list[AdjustmentRecord]:
@@ -46,7 +45,9 @@ def restore(trader: Trader, records: Iterable[Record]) -> list[AdjustmentRecord]
                     folded[closed.trade_id] = closed
                     state.symbols[fill.symbol].cooldown_until_ms = closed.exit_time_ms + trader.strategy.cooldown_ms
             case FundingRecord(payment):
-                state.apply_funding(payment)
+                ended = state.apply_funding(payment)
+                if ended is not None:
+                    folded[ended.trade_id] = ended
             case OperatorRecord(command, result) if not result.startswith("refused"):
                 state.apply_operator(command)
             case LimitRecord(event):
@@ -56,9 +57,10 @@ def restore(trader: Trader, records: Iterable[Record]) -> list[AdjustmentRecord]
             case PredictionRecord(prediction):
                 state.symbols[prediction.symbol].prediction = prediction
             case AdjustmentRecord() if record.amount_usdt:
-                state.apply_wallet(record.adjustment_id, record.time_ms, record.amount_usdt)
-            case AdjustmentRecord() if record.adjustment_id.startswith(REFUSED_FILL):
-                state.refused_fills.add(record.adjustment_id)
+                wallet_usdt = state.ledger.wallet_usdt
+                state.apply_wallet(record.adjustment_id, record.time_ms, record.amount_usdt, wallet_usdt)
+            case AdjustmentRecord():
+                state.note_adjustment(record.adjustment_id)
             case TradeRecord(trade):
                 differences += _compare(trade, folded.get(trade.trade_id))
             case _:

@@ -5,8 +5,9 @@ Live handling and recovery both go through these, so a refolded journal gives th
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import ROUND_HALF_EVEN, Decimal, localcontext
 
 from core.domain.errors import RejectKind
@@ -17,11 +18,12 @@ from core.domain.records import CancelRecord
 from core.domain.regrid import Factor, factor, grid_of, rescaled_order
 from core.domain.trading import EXACT, EquitySample, ExitReason, FundingPayment, Prediction, Trade
 from core.trader.cost_basis import USDT_QUANTUM
+from core.trader.day import UnopenedDays
 from core.trader.ledger import ZERO, Ledger
 
 DAY_MS = 86_400_000
 
-_KEEP_ENDED = 256
+_KEEP_ENDED, _KEEP_CLOSED = 256, 4
 
 
 @dataclass(slots=True)
@@ -29,8 +31,8 @@ class OpenTrade:
     """A round trip from its entry intent on. Values are exact sums of price times quantity.
 
     `leaving` is why an exit was asked for, at `exit_asked_ms` the last time; empty while the position is to be held.
-    `lost_stops` counts stops that were refused, or ended although nobody asked for it. With `stop_refused` the venue
-    takes none for this trade, for a reason that another try would meet again.
+    `lost_stops` counts stops that were refused, or ended although nobody asked for it, `lost_targets` targets. With
+    `stop_refused` the venue takes no stop for this trade, for a reason that another try would meet again.
     """
 
     trade_id: str
@@ -55,6 +57,7 @@ class OpenTrade:
     leaving: str = ""
     exit_asked_ms: int = 0
     lost_stops: int = 0
+    lost_targets: int = 0
     stop_refused: bool = False
 
     def rescale(self, by: Factor) -> None:
@@ -92,7 +95,8 @@ class SymbolState:
     `orders` are the open ones. `ended` are the last that closed: a fill can overtake the news of an order's end.
     `canceling` says since when the withdrawal of an open order has been asked for. `next_trade` is what a reversing
     entry, which closes `trade` on its way, will open. `unprotected_since_ms` is when the position was last left without
-    stops that are known to rest and cover it; None while there are such, and when flat.
+    stops that are known to rest and cover it; None while there are such, and when flat. `closed` are the last trades,
+    newest last.
     """
 
     instrument: Instrument
@@ -110,6 +114,7 @@ class SymbolState:
     ended: dict[str, Order] = field(default_factory=dict)
     canceling: dict[str, int] = field(default_factory=dict)
     unprotected_since_ms: int | None = None
+    closed: deque[Trade] = field(default_factory=lambda: deque(maxlen=_KEEP_CLOSED))
 
     @property
     def notional_usdt(self) -> float:
@@ -203,13 +208,25 @@ class TraderState:
         self.peak_equity_usdt = self.wallet_usdt
         self.day_start_equity_usdt = self.wallet_usdt
         self.sampled_ms = 0
+        self.unopened = UnopenedDays()
         self.paused = False
         self.halted = False
         self.entries_day = 0
         self.entries_today = 0
         self.losses_day = 0
         self.losses_in_row = 0
-        self.refused_fills: set[str] = set()
+        self.adjustment_ids: dict[str, None] = {}
+
+    def note_adjustment(self, adjustment_id: str) -> None:
+        self.adjustment_ids[adjustment_id] = None
+
+    def free_adjustment_id(self, stem: str) -> str:
+        """`stem`, with a number behind it where it is taken: the journal takes each id once."""
+        adjustment_id, n = stem, 1
+        while adjustment_id in self.adjustment_ids:
+            n += 1
+            adjustment_id = f"{stem}-{n}"
+        return adjustment_id
 
     def adopt(self, instrument: Instrument) -> None:
         """Go by other rules of a contract from now on. What is held, open and remembered keeps its prices and
@@ -238,11 +255,16 @@ class TraderState:
         """Open positions and pending entries."""
         return sum(1 for s in self.symbols.values() if s.trade is not None)
 
+    @property
+    def opened_day(self) -> int:
+        """The newest UTC day of which a sample was taken."""
+        return self.sampled_ms // DAY_MS
+
     def entries_on(self, time_ms: int) -> int:
-        return self.entries_today if self.entries_day == time_ms // DAY_MS else 0
+        return self.entries_today if self.entries_day >= time_ms // DAY_MS else 0
 
     def losses_on(self, time_ms: int) -> int:
-        return self.losses_in_row if self.losses_day == time_ms // DAY_MS else 0
+        return self.losses_in_row if self.losses_day >= time_ms // DAY_MS else 0
 
     def exact_marks(self) -> dict[str, Decimal]:
         return {symbol: Decimal(repr(s.mark)) for symbol, s in self.symbols.items() if s.lots}
@@ -260,8 +282,9 @@ class TraderState:
             else:
                 s.trade = trade
             day = order.created_ms // DAY_MS
-            self.entries_today = self.entries_today + 1 if day == self.entries_day else 1
-            self.entries_day = day
+            if day > self.entries_day:
+                self.entries_day, self.entries_today = day, 0
+            self.entries_today += day == self.entries_day
         if trade is None:
             return
         trade.attempts[order.role] = trade.attempts.get(order.role, 0) + 1
@@ -281,8 +304,10 @@ class TraderState:
         """Take in `order` after a change of state that was not a fill; `kind` is that of a refusal."""
         s = self.symbols[order.symbol]
         trade = s.trade
-        is_lost = order.role is OrderRole.STOP and not order.is_open and order.client_order_id not in s.canceling
-        if is_lost and s.lots and trade is not None and trade.trade_id == order.trade_id:
+        is_lost = self.is_lost(order)
+        if is_lost and trade is not None and order.role is OrderRole.TARGET:
+            trade.lost_targets += 1
+        elif is_lost and trade is not None:
             trade.lost_stops += 1
             is_final = order.state is OrderState.REJECTED and kind is not RejectKind.WOULD_TRIGGER
             trade.stop_refused = trade.stop_refused or is_final
@@ -295,6 +320,18 @@ class TraderState:
         elif s.trade is not None and s.trade.trade_id == order.trade_id and not s.trade.entry_lots and not s.lots:
             s.trade = None
 
+    def is_lost(self, order: Order) -> bool:
+        """Whether an order is the stop or target of what is held, and ended although nobody asked for it; to be asked
+        before it is filed."""
+        s = self.symbols[order.symbol]
+        if (
+            order.is_open
+            or order.role not in (OrderRole.STOP, OrderRole.TARGET)
+            or order.client_order_id in s.canceling
+        ):
+            return False
+        return bool(s.lots) and s.trade is not None and s.trade.trade_id == order.trade_id
+
     def apply_fill(self, fill: Fill, order: Order) -> Trade | None:
         """Book a fill; `order` is the order after it. Returns the trade that it closed, if any."""
         s = self.symbols[fill.symbol]
@@ -306,6 +343,10 @@ class TraderState:
             s.trade = _unplanned(fill, order)
         trade, opened = s.trade, _opened_by(s, s.trade, fill, order)
         effect = self.ledger.apply_fill(fill, opened.trade_id)
+        # What a bar filled is stamped with its close, so at the stroke of midnight it is yesterday's.
+        day = (fill.time_ms - 1) // DAY_MS
+        if day > self.opened_day:
+            self.unopened.note_fill(day, fill, s.instrument)
         self.wallet_usdt = float(self.ledger.wallet_usdt)
         s.lots = effect.position.lots if effect.position else 0
         s.cost_usdt = float(effect.position.cost_usdt) if effect.position else 0.0
@@ -330,19 +371,39 @@ class TraderState:
         s.note_protection(fill.time_ms)
         return closed
 
-    def apply_funding(self, payment: FundingPayment) -> None:
+    def apply_funding(self, payment: FundingPayment) -> Trade | None:
+        """Book funding, on the trade that was open when it was settled. Returns that trade where it had ended, as it
+        is now."""
         self.ledger.apply_funding(payment)
+        day = payment.time_ms // DAY_MS
+        if day > self.opened_day:
+            self.unopened.note_funding(day, payment)
         self.wallet_usdt = float(self.ledger.wallet_usdt)
-        trade = self.symbols[payment.symbol].trade
-        if trade is not None:
-            trade.funding_usdt = EXACT.add(trade.funding_usdt, payment.amount_usdt)
+        s = self.symbols[payment.symbol]
+        if s.trade is not None and s.trade.entry_lots and s.trade.entry_time_ms <= payment.time_ms:
+            s.trade.funding_usdt = EXACT.add(s.trade.funding_usdt, payment.amount_usdt)
+            return None
+        for place in range(len(s.closed) - 1, -1, -1):
+            trade = s.closed[place]
+            if trade.entry_time_ms <= payment.time_ms <= trade.exit_time_ms:
+                s.closed[place] = replace(
+                    trade,
+                    funding_usdt=EXACT.add(trade.funding_usdt, payment.amount_usdt),
+                    net_pnl_usdt=EXACT.add(trade.net_pnl_usdt, payment.amount_usdt),
+                )
+                return s.closed[place]
+        if s.trade is not None:
+            s.trade.funding_usdt = EXACT.add(s.trade.funding_usdt, payment.amount_usdt)
+        return None
 
-    def apply_wallet(self, adjustment_id: str, time_ms: int, amount_usdt: Decimal) -> None:
-        """Add to the wallet what is neither profit nor loss: what limits measure from moves with it."""
+    def apply_wallet(self, adjustment_id: str, time_ms: int, amount_usdt: Decimal, equity_usdt: Decimal) -> None:
+        """Add to the wallet what is neither profit nor loss, where the account was worth `equity_usdt`: what limits
+        measure from moves in proportion, so that it is as far below its peak as it was."""
         self.ledger.apply_adjustment(adjustment_id, time_ms, amount_usdt)
+        self.note_adjustment(adjustment_id)
         self.wallet_usdt = float(self.ledger.wallet_usdt)
-        self.peak_equity_usdt = _moved(self.peak_equity_usdt, amount_usdt)
-        self.day_start_equity_usdt = _moved(self.day_start_equity_usdt, amount_usdt)
+        self.peak_equity_usdt = _moved(self.peak_equity_usdt, amount_usdt, equity_usdt)
+        self.day_start_equity_usdt = _moved(self.day_start_equity_usdt, amount_usdt, equity_usdt)
 
     def apply_operator(self, command: OperatorCommand) -> None:
         if command.verb is Verb.PAUSE or (command.verb is Verb.FLATTEN and not command.symbol):
@@ -356,19 +417,22 @@ class TraderState:
     def apply_equity(self, sample: EquitySample) -> None:
         self.peak_equity_usdt = float(sample.peak_equity_usdt)
         self.day_start_equity_usdt = float(sample.day_start_equity_usdt)
-        self.sampled_ms = sample.time_ms
+        self.sampled_ms = max(self.sampled_ms, sample.time_ms)
+        self.unopened.opened(self.opened_day)
 
     def _close_trade(self, s: SymbolState, trade: OpenTrade, opened: OpenTrade) -> Trade:
         """`opened` is `trade` itself, or the one that the same fill began."""
         closed = trade.close(s.instrument)
+        s.closed.append(closed)
         if opened is trade or opened is s.next_trade:
             s.trade, s.next_trade = s.next_trade, None
         else:
             s.trade = opened
         day = closed.exit_time_ms // DAY_MS
-        streak = self.losses_in_row if day == self.losses_day else 0
-        self.losses_in_row = streak + 1 if closed.net_pnl_usdt < 0 else 0
-        self.losses_day = day
+        if day > self.losses_day:
+            self.losses_day, self.losses_in_row = day, 0
+        if day == self.losses_day:
+            self.losses_in_row = self.losses_in_row + 1 if closed.net_pnl_usdt < 0 else 0
         return closed
 
 
@@ -392,8 +456,13 @@ def _unplanned(fill: Fill, order: Order) -> OpenTrade:
     )
 
 
-def _moved(value_usdt: float, amount_usdt: Decimal) -> float:
-    return float(EXACT.add(Decimal(repr(value_usdt)), amount_usdt))
+def _moved(value_usdt: float, amount_usdt: Decimal, equity_usdt: Decimal) -> float:
+    """A mark of the limits after `amount_usdt` was added to `equity_usdt`. Where nothing is left to be in proportion
+    to, it moves by the amount itself."""
+    value, after = Decimal(repr(value_usdt)), EXACT.add(equity_usdt, amount_usdt)
+    if equity_usdt <= 0 or after <= 0:
+        return float(EXACT.add(value, amount_usdt))
+    return float(EXACT.divide(EXACT.multiply(value, after), equity_usdt))
 
 
 def _share(fee_usdt: Decimal, lots: int, of_lots: int) -> Decimal:

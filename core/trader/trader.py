@@ -63,7 +63,7 @@ from core.trader.messages import Alarm, Command, Journal, Timer, TraderEvent, Ve
 from core.trader.protection import Protection
 from core.trader.sending import cancel, cancel_entries, journalled, leave, place
 from core.trader.state import DAY_MS, SymbolState, TraderState
-from core.trader.unasked import found_again, is_overtaken, late_fill, refused_fill, unasked_order
+from core.trader.unasked import found_again, is_overtaken, late_fill, lost_target, refused_fill, unasked_order
 
 
 class Trader:
@@ -116,6 +116,7 @@ class Trader:
         commands: list[Command] = [Journal(CursorRecord(bar.symbol, bar.open_time_ms))]
         if s.lots:
             commands += self.protection.restore(s, bar.close_time_ms)
+            commands += self.protection.restore_target(s, bar.close_time_ms)
         return commands
 
     def _on_first_price(self, first: FirstPrice) -> list[Command]:
@@ -124,6 +125,8 @@ class Trader:
 
     def _on_timer(self, timer: Timer) -> list[Command]:
         now_ms = timer.time_ms
+        if now_ms < self.state.sampled_ms:
+            return []  # The bars of a symbol that is behind: what is measured is measured of the newest.
         commands = self._sample(now_ms)
         self.readings = self.guard.measure(self.state, now_ms, self.state.symbols)
         return commands + self._heed(self.readings, now_ms) + self._check(now_ms)
@@ -228,10 +231,13 @@ class Trader:
             venue_order_id=update.venue_order_id,
             reason=update.reason if state.is_terminal else "",
         )
+        is_lost = self.state.is_lost(order)
         self.state.apply_update(order, update.kind)
         if state is OrderState.SENT:
             return []
         commands: list[Command] = [Journal(OrderUpdateRecord(update, order))]
+        if is_lost and order.role is OrderRole.TARGET and order.state is not OrderState.REJECTED:
+            commands += self._tell_once(lost_target(order))
         return commands + (self._react(s, order, update) if s.lots else [])
 
     def _react(self, s: SymbolState, order: Order, update: OrderUpdate) -> list[Command]:
@@ -249,8 +255,9 @@ class Trader:
             return self.protection.cut(s, update.time_ms)
         if order.role is OrderRole.TARGET and order.state is OrderState.REJECTED:
             return self._exit(s, ExitReason.TARGET, update.time_ms)
-        if order.role is OrderRole.TARGET and order.filled_lots:
-            return self.protection.cut(s, update.time_ms)
+        if order.role is OrderRole.TARGET:
+            cut = self.protection.cut(s, update.time_ms) if order.filled_lots else []
+            return cut + self.protection.restore_target(s, update.time_ms)
         return []
 
     def _on_fill(self, fill: Fill) -> list[Command]:
@@ -274,7 +281,7 @@ class Trader:
         position = self.state.ledger.positions.get(fill.symbol) or Position(fill.symbol, 0, ZERO, 0, "")
         commands.append(Journal(PositionRecord(position, fill.time_ms)))
         if before.state is OrderState.REJECTED:
-            commands.append(Journal(late_fill(before, fill)))
+            commands += self._tell_once(late_fill(before, fill))
         elif before.state.is_terminal and order.is_open:
             commands += self._end_again(before, order, fill.time_ms)
         if closed is not None:
@@ -296,13 +303,19 @@ class Trader:
         """A fill that its order has no room for is of no order of ours: told, never booked, and nothing new is entered
         before an operator has looked."""
         refusal = refused_fill(order, fill)
-        if refusal.adjustment_id in self.state.refused_fills:
+        told = self._tell_once(refusal)
+        if not told:
             return []
-        self.state.refused_fills.add(refusal.adjustment_id)
         fired = self.guard.check(
             limits.BOOKS, "", 1.0, 1.0, breached=True, now_ms=fill.time_ms, note=f"{fill.symbol}: {refusal.what}"
         )
-        return [Journal(refusal), *journalled(fired)]
+        return [*told, *journalled(fired)]
+
+    def _tell_once(self, difference: AdjustmentRecord) -> list[Command]:
+        if difference.adjustment_id in self.state.adjustment_ids:
+            return []
+        self.state.note_adjustment(difference.adjustment_id)
+        return [Journal(difference)]
 
     def _end_again(self, before: Order, order: Order, now_ms: int) -> list[Command]:
         """A late fill left part of an order that had ended open: the venue works on it no more."""
@@ -316,15 +329,17 @@ class Trader:
     def _on_funding(self, payment: FundingPayment) -> list[Command]:
         if self.state.ledger.has_payment(payment.funding_id):
             return []
-        self.state.apply_funding(payment)
-        return [Journal(FundingRecord(payment))]
+        ended = self.state.apply_funding(payment)
+        again: list[Command] = [] if ended is None else [Journal(TradeRecord(ended))]
+        return [Journal(FundingRecord(payment)), *again]
 
     def _on_wallet(self, adjustment: WalletAdjustment) -> list[Command]:
         ledger, amount_usdt = self.state.ledger, adjustment.amount_usdt
         if not amount_usdt or ledger.has_adjustment(adjustment.adjustment_id):
             return []
         before = ledger.wallet_usdt
-        self.state.apply_wallet(adjustment.adjustment_id, adjustment.time_ms, amount_usdt)
+        equity = EXACT.add(before, ledger.all_unrealised_usdt(self.state.exact_marks()))
+        self.state.apply_wallet(adjustment.adjustment_id, adjustment.time_ms, amount_usdt, equity)
         record = AdjustmentRecord(
             adjustment.adjustment_id,
             adjustment.time_ms,
@@ -334,7 +349,8 @@ class Trader:
             str(ledger.wallet_usdt),
             amount_usdt,
         )
-        return [Journal(record)]
+        # A start does not know what positions were worth here: a sample keeps where the marks of the limits came to.
+        return [Journal(record), *(self._sample(self.state.sampled_ms) if self.state.sampled_ms else [])]
 
     def _on_health(self, health: VenueHealth) -> list[Command]:
         """Only that it comes to be unwell, and that it is well again, is an event; what else goes wrong meanwhile is
@@ -375,7 +391,7 @@ class Trader:
             events = self.guard.clear_resume(command.time_ms)
             new_peak = any(event.limit == "drawdown" for event in events)
             commands += journalled(events)
-            commands += self._sample(command.time_ms, new_peak=new_peak)
+            commands += self._sample(max(command.time_ms, self.state.sampled_ms), new_peak=new_peak)
             result = "entries resumed"
         elif command.verb is Verb.HALT:
             for s in everything:
@@ -422,13 +438,18 @@ class Trader:
 
     def _sample(self, now_ms: int, *, new_peak: bool = False) -> list[Command]:
         """Sample the account and move the marks of the limits; the first sample of a UTC day opens the day."""
-        state = self.state
-        new_day = now_ms // DAY_MS != state.sampled_ms // DAY_MS
+        state, day = self.state, now_ms // DAY_MS
+        new_day = day > state.opened_day
         wallet, unrealised = state.ledger.wallet_usdt, state.ledger.all_unrealised_usdt(state.exact_marks())
         equity = EXACT.add(wallet, unrealised)
         peak = equity if new_peak else max(equity, Decimal(repr(state.peak_equity_usdt)))
-        day_start = equity if new_day else Decimal(repr(state.day_start_equity_usdt))
+        day_start = Decimal(repr(state.day_start_equity_usdt))
+        if new_day:
+            day_start = EXACT.subtract(equity, state.unopened.gained_usdt(day, self._exact_mark))
         sample = EquitySample(now_ms, wallet, unrealised, equity, peak, day_start)
         state.apply_equity(sample)
         cleared = self.guard.clear_day(now_ms) if new_day else []
         return [Journal(EquityRecord(sample)), *journalled(cleared)]
+
+    def _exact_mark(self, symbol: str) -> Decimal:
+        return Decimal(repr(self.state.symbols[symbol].mark))

@@ -15,9 +15,6 @@ from core.domain.orders import (
 from core.domain.records import AdjustmentRecord
 from core.trader.state import SymbolState
 
-REFUSED_FILL = "refused-fill-"
-"""How the ids of adjustments begin that tell of a fill that was not booked."""
-
 
 def unasked_order(s: SymbolState, fill: Fill) -> Order:
     """An order that only the venue knows: a liquidation, or what others on the account did to the position."""
@@ -66,9 +63,20 @@ def late_fill(before: Order, fill: Fill) -> AdjustmentRecord:
     )
 
 
+def lost_target(order: Order) -> AdjustmentRecord:
+    return AdjustmentRecord(
+        f"lost-target-{order.client_order_id}",
+        order.updated_ms,
+        order.symbol,
+        "a target ended though nobody asked for that; it is placed again, or the position left",
+        f"{order.qty_lots} lots of {order.client_order_id}",
+        f"{order.state}, {order.filled_lots} lots filled: {order.reason}",
+    )
+
+
 def refused_fill(order: Order, fill: Fill) -> AdjustmentRecord:
     return AdjustmentRecord(
-        f"{REFUSED_FILL}{fill.symbol}-{fill.fill_id}",
+        f"refused-fill-{fill.symbol}-{fill.fill_id}",
         fill.time_ms,
         fill.symbol,
         f"fill {fill.fill_id} is more than its order has left; it is not booked",

@@ -17,6 +17,7 @@ from core.recovery import newest_first_prices, reconcile, resume_point
 from core.stepper import Stepper
 from core.trader.restore import restore
 from tests.core.trader.desk import BTC, Desk, make_trader, placed
+from tests.journal_rules import JournalRules
 from tests.simulation.candles import MemoryCandles
 
 
@@ -56,10 +57,14 @@ class KnowingVenue:
 
 
 class Memory:
-    def __init__(self) -> None:
+    """A journal that holds `told` already."""
+
+    def __init__(self, told: Sequence[Record] = ()) -> None:
         self.records: list[Record] = []
+        self.rules = JournalRules(told)
 
     async def commit(self, records: Sequence[Record]) -> None:
+        self.rules.take(records)
         self.records += records
 
     async def load(self) -> list[Record]:
@@ -71,7 +76,7 @@ async def recover(before: Desk, venue: KnowingVenue) -> tuple[Desk, Memory, list
     after = Desk(make_trader(), before.now_ms)
     assert restore(after.trader, before.records) == []
     after.bar()
-    memory = Memory()
+    memory = Memory(before.records)
     stepper = Stepper(after.trader, venue, memory, lambda records: None)
     return after, memory, await reconcile(after.trader, venue, stepper, after.now_ms)
 
@@ -165,6 +170,55 @@ async def test_books_that_differ_are_told_and_journalled(desk: Desk) -> None:
         ("wallet USDT", "10000", "9999.5"),
     ]
     assert [record for record in memory.records if isinstance(record, AdjustmentRecord)] == differences
+
+
+@pytest.mark.parametrize("state", [OrderState.INTENT, OrderState.SENT, OrderState.UNKNOWN])
+async def test_an_entry_that_never_left_is_not_sent_hours_later(desk: Desk, state: OrderState) -> None:
+    entry, venue = entered(desk), KnowingVenue()
+    if state is not OrderState.INTENT:
+        desk.update(entry, OrderState.SENT)
+        desk.update(entry, state)
+    desk.now_ms += 3 * 3_600_000
+    after, memory, differences = await recover(desk, venue)
+    assert venue.placed == []
+    assert (after.book().trade, after.book().orders) == (None, {})
+    assert [(d.what, d.theirs) for d in differences] == [("entry never sent", "absent")]
+    (ended,) = (record.order for record in memory.records if isinstance(record, OrderUpdateRecord))
+    assert (ended.state, ended.reason) == (
+        OrderState.EXPIRED,
+        "not sent before the engine ended, and too old to be sent now",
+    )
+
+
+async def test_an_exit_that_never_left_is_sent_however_late_it_is(desk: Desk) -> None:
+    desk.hold()
+    desk.operator(Verb.FLATTEN)
+    venue = KnowingVenue(lots=41)
+    for order in desk.book().orders.values():
+        if order.role is not OrderRole.EXIT:
+            venue.orders[order.client_order_id] = order
+    desk.now_ms += 3 * 3_600_000
+    await recover(desk, venue)
+    assert [order.role for order in venue.placed] == [OrderRole.EXIT]
+
+
+async def test_a_start_that_comes_no_further_than_the_last_tells_its_findings_again(desk: Desk) -> None:
+    """It finds the same at the same time, as often as it is tried, and dies of none of it."""
+    desk.hold()
+    venue = KnowingVenue(lots=5, wallet=Decimal("9999.5"))
+    stop = desk.order(OrderRole.STOP)
+    venue.orders[stop.client_order_id] = replace(stop, state=OrderState.CANCELED)
+    told = list(desk.records)
+    for _ in range(3):
+        after = Desk(make_trader(), desk.now_ms)
+        restore(after.trader, told)
+        after.bar()
+        memory = Memory(told)
+        found = await reconcile(
+            after.trader, venue, Stepper(after.trader, venue, memory, lambda records: None), after.now_ms
+        )
+        assert {"position lots", "wallet USDT"} <= {difference.what for difference in found}
+        told += memory.records
 
 
 async def test_the_first_price_of_the_open_minute_is_known_after_a_restart() -> None:

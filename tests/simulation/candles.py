@@ -29,7 +29,7 @@ class MemoryCandles:
         columns = [np.array([getattr(bar, name) for bar in found], np.float64) for name in _PRICES]
         return BarColumns(symbol, MINUTE_MS, np.array(times[low:high], np.int64), *columns)
 
-    async def append(self, bars: Sequence[Bar]) -> None:
+    async def append(self, bars: Sequence[Bar]) -> Sequence[Bar]:
         for bar in bars:
             times = self._times.setdefault(bar.symbol, [])
             known = bisect_left(times, bar.open_time_ms)
@@ -40,6 +40,7 @@ class MemoryCandles:
             kept = self._bars.setdefault(bar.symbol, [])
             kept.append(bar)
             del times[: -self._most], kept[: -self._most]
+        return bars
 
     async def append_funding(self, rates: Sequence[object]) -> None:
         self.settled += rates

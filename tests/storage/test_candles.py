@@ -64,11 +64,15 @@ async def test_the_same_bar_again_changes_nothing(candles: SqliteCandles, databa
     )
 
 
-async def test_a_bar_with_other_values_is_refused_whole(candles: SqliteCandles) -> None:
-    await candles.append([bar(1)])
-    with pytest.raises(DataError, match=r"BTCUSDT: the bar of .* is stored with other values"):
-        await candles.append([bar(0), replace(bar(1), close=100.5)])
-    assert await candles.span("BTCUSDT") == (T0 + MINUTE, T0 + 2 * MINUTE)
+async def test_of_a_bar_that_is_told_again_with_other_values_the_first_stands(
+    candles: SqliteCandles, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert await candles.append([bar(1)]) == [bar(1)]
+    assert await candles.append([bar(0), replace(bar(1), close=100.5), bar(2)]) == [bar(0), bar(1), bar(2)]
+    assert "BTCUSDT: the bar of" in caplog.text
+    assert "was told again with other values; the first is kept" in caplog.text
+    found = await candles.bars("BTCUSDT", 0, T0 + 10 * MINUTE)
+    assert found.close.tolist() == [bar(n).close for n in range(3)]
 
 
 async def test_a_bar_of_another_interval_is_refused(candles: SqliteCandles) -> None:
@@ -111,9 +115,16 @@ async def test_settled_funding_is_stored_once_with_the_digits_of_the_exchange(
     assert (row.source, row.interval, row.rows) == ("stream", "8h", 2)
 
 
-async def test_a_funding_rate_with_other_values_is_refused_whole(candles: SqliteCandles) -> None:
+async def test_of_a_funding_rate_that_is_told_again_the_first_stands(
+    candles: SqliteCandles, caplog: pytest.LogCaptureFixture
+) -> None:
     rate = SettledFunding("BTCUSDT", T0, Decimal("0.0001"), Decimal(100))
     await candles.append_funding([rate])
-    with pytest.raises(DataError, match=r"BTCUSDT: the funding rate of .* is stored with other values"):
-        await candles.append_funding([replace(rate, time_ms=T0 + 1), replace(rate, rate=Decimal("0.0002"))])
-    assert await candles.funding("BTCUSDT", 0, T0 + MINUTE) == [FundingRate("BTCUSDT", T0, rate.rate, Decimal(100))]
+    await candles.append_funding([replace(rate, rate=Decimal("0.00010"))])
+    assert caplog.text == "", "it is the same in other digits"
+    await candles.append_funding([replace(rate, time_ms=T0 + 1), replace(rate, rate=Decimal("0.0002"))])
+    assert "BTCUSDT: the funding of" in caplog.text
+    assert await candles.funding("BTCUSDT", 0, T0 + MINUTE) == [
+        FundingRate("BTCUSDT", T0, rate.rate, Decimal(100)),
+        FundingRate("BTCUSDT", T0 + 1, rate.rate, Decimal(100)),
+    ]

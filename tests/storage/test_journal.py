@@ -14,7 +14,7 @@ import pytest_asyncio
 from hypothesis import HealthCheck, given, settings
 
 from core.domain.errors import StorageError
-from core.domain.orders import OrderState, OrderUpdate, apply_fill
+from core.domain.orders import OrderState, OrderUpdate, Side, apply_fill
 from core.domain.records import (
     CursorRecord,
     EquityRecord,
@@ -25,8 +25,9 @@ from core.domain.records import (
     PositionRecord,
     PredictionRecord,
     Record,
+    TradeRecord,
 )
-from core.domain.trading import EquitySample, Position, Prediction
+from core.domain.trading import EquitySample, Position, Prediction, Trade
 from core.market.instruments import load_instruments
 from core.settings import CostSettings
 from storage.database import Database, connect_read_only
@@ -108,6 +109,20 @@ async def test_a_fill_is_applied_once(journal: SqliteJournal) -> None:
     with pytest.raises(StorageError, match="breaks a rule of the database"):
         await journal.commit([FillRecord(fill, replace(order, filled_lots=8))])
     assert await journal.load() == first
+
+
+async def test_a_trade_that_is_told_again_counts_once_as_it_was_told_last(
+    journal: SqliteJournal, database: Database
+) -> None:
+    one = Decimal(1)
+    side, reason = Side.BUY, "target"
+    trade = Trade("t1", "BTCUSDT", side, *[one] * 3, 1, 2, *[one] * 4, reason, "scalper", "")
+    other = replace(trade, trade_id="t2")
+    told = [TradeRecord(trade), TradeRecord(other), TradeRecord(replace(trade, funding_usdt=Decimal(-3)))]
+    await journal.commit(told)
+    assert await journal.load() == told
+    seen = rows(database, "SELECT trade_id, funding_usdt FROM closed_trades ORDER BY trade_id")
+    assert seen == [("t1", "-3"), ("t2", "1")]
 
 
 async def test_the_same_fill_number_of_two_symbols_is_two_fills(journal: SqliteJournal) -> None:

@@ -26,6 +26,7 @@ from core.settings import Settings
 from core.strategy import Strategy
 from core.trader.trader import Trader
 from core.venues.rebuild import journalled_venue
+from tests.journal_rules import JournalRules
 from tests.strategies.recorded import cut, recorded
 
 DATA = Path(__file__).resolve().parents[3] / "data"
@@ -42,7 +43,7 @@ class RecordedCandles:
     async def funding(self, symbol: str, from_ms: int, to_ms: int) -> list[FundingRate]:
         return [rate for rate in funding(symbol) if from_ms <= rate.time_ms < to_ms]
 
-    async def append(self, bars: Sequence[Bar]) -> None:
+    async def append(self, bars: Sequence[Bar]) -> Sequence[Bar]:
         raise NotImplementedError
 
     async def append_funding(self, rates: Sequence[SettledFunding]) -> None:
@@ -58,8 +59,10 @@ class ListJournal:
 
     def __init__(self) -> None:
         self.records: list[Record] = []
+        self._rules = JournalRules()
 
     async def commit(self, records: Sequence[Record]) -> None:
+        self._rules.take(records)
         self.records += records
 
     async def load(self) -> list[Record]:

@@ -131,7 +131,7 @@ def test_a_lost_input_is_found_soon(seed: int, data: st.DataObject) -> None:
     """The next sample of the account comes at the latest a minute after it; nothing before it is in doubt."""
     steps, journal = played(seed)
     kinds = (FillRecord, PredictionRecord, OrderUpdateRecord)
-    samples = [n for n, record in enumerate(journal) if isinstance(record, EquityRecord) and not _of_resume(journal, n)]
+    samples = [n for n, record in enumerate(journal) if isinstance(record, EquityRecord) and _is_by_timer(journal, n)]
     places = [n for n, record in enumerate(journal) if isinstance(record, kinds) and n < samples[-1]]
     place = data.draw(st.sampled_from(places))
     found = replayed(make(flatten=False, reverses=False), [*journal[:place], None, *journal[place + 1 :]], steps)
@@ -144,9 +144,9 @@ def _of_connection(record: Record) -> bool:
     return isinstance(record, LimitRecord) and record.event.limit == "connection"
 
 
-def _of_resume(journal: Sequence[Record], place: int) -> bool:
-    """Whether a sample was taken because the operator resumed, and not by the timer."""
-    return isinstance(journal[place - 1], OperatorRecord | LimitRecord)
+def _is_by_timer(journal: Sequence[Record], place: int) -> bool:
+    """Whether a sample was taken by the timer, and not because the operator resumed or the wallet moved."""
+    return not isinstance(journal[place - 1], OperatorRecord | LimitRecord | AdjustmentRecord)
 
 
 def tampered(record: Record) -> Record:

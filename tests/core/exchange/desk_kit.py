@@ -234,7 +234,9 @@ class House:
 
     @property
     def trades(self) -> list[Trade]:
-        return [record.trade for record in self.records if isinstance(record, TradeRecord)]
+        """Each as it was told last: funding may become known after a trade has ended."""
+        told = {record.trade.trade_id: record.trade for record in self.records if isinstance(record, TradeRecord)}
+        return list(told.values())
 
     @property
     def adjusted(self) -> list[AdjustmentRecord]:

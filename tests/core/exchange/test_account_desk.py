@@ -11,6 +11,8 @@ from core.domain.records import AdjustmentRecord, FundingRecord
 from core.market.live import LiveMarket
 from core.real_time import Surroundings
 from tests.core.exchange.desk_kit import BTC, ETH, House, in_house
+from tests.core.exchange.test_desk_faults import JSON, replaced
+from tests.simulation.transport import Answer
 from tests.venue.person import Person
 
 
@@ -117,6 +119,19 @@ def test_a_transfer_is_booked_once_under_its_own_id() -> None:
         assert [(a.amount_usdt, a.what) for a in house.adjusted] == [(Decimal("250.50000000"), "transfer")]
         assert house.adjusted[0].adjustment_id.startswith("income-")
         house.check_books()
+
+    in_house(test)
+
+
+def test_equal_movements_that_nothing_explains_are_booked_each_time() -> None:
+    async def test(house: House) -> None:
+        refused = replaced(Answer(400, '{"code":-2015,"msg":"no permission"}', JSON))
+        house.weather.rules.append(lambda method, path, params: refused if path.endswith("/income") else None)
+        for amount in (-500, 500, -500, 500, -500, -500):
+            house.venue.transfer(amount, house.clock.now_ms())
+            await house.pass_s(70)
+            house.check_books()
+        assert [a.amount_usdt for a in house.adjusted] == [-500, 500, -500, 500, -500, -500]
 
     in_house(test)
 

@@ -451,3 +451,56 @@ def test_an_order_whose_intent_is_slow_to_become_durable_is_sent_once(monkeypatc
         house.check_books()
 
     in_house(test)
+
+
+def test_a_clock_that_is_set_back_holds_no_exit() -> None:
+    """It leapt ahead by ten minutes, the exchange was overloaded meanwhile, and then it was measured again."""
+
+    async def test(house: House) -> None:
+        await house.enter()
+        await house.pass_s(2)
+        house.venue.checks_time = False
+        house.wire.clock.offset_ms = 600_000
+        overloaded = Answer(503, '{"code":-1008,"msg":"Server is currently overloaded"}', JSON)
+        house.weather.once("POST", "/fapi/v1/order", replaced(overloaded))
+        await house.command(Verb.FLATTEN)
+        await house.pass_s(0.05)
+        house.wire.clock.offset_ms = 0
+        await house.pass_s(3)
+        assert house.book().lots == 0
+        house.check_books()
+
+    in_house(test)
+
+
+def test_what_became_of_an_exit_is_asked_for_soon_though_the_clock_was_set_back() -> None:
+    async def test(house: House) -> None:
+        await house.enter()
+        await house.pass_s(2)
+        house.venue.checks_time = False
+        house.wire.clock.offset_ms = 600_000
+        house.weather.once("POST", "/fapi/v1/order", LOST)
+        await house.command(Verb.FLATTEN)
+        await house.pass_s(0.05)
+        house.wire.clock.offset_ms = 0
+        await house.pass_s(12)
+        assert house.book().lots == 0
+        house.check_books()
+
+    in_house(test)
+
+
+def test_a_rate_limit_that_was_told_before_the_clock_was_set_back_lasts_no_longer() -> None:
+    async def test(house: House) -> None:
+        house.venue.checks_time = False
+        house.wire.clock.offset_ms = 600_000
+        house.weather.once("GET", "/positionRisk", replaced(LIMITED))
+        await house.pass_s(31)
+        house.wire.clock.offset_ms = 0
+        await house.pass_s(30)
+        assert "limited" not in house.health.problem()
+        await house.enter()
+        await house.pass_s(2)
+        assert house.book().lots
+
+    in_house(test)

@@ -182,7 +182,7 @@ def test_a_clock_that_is_set_back_in_a_429_holds_what_protects_for_no_more_than_
     async def work() -> None:
         clock = LoopClock()
         behind_ms = 0
-        it = Limiter(BUDGET, lambda: clock.now_ms() - behind_ms, Health())
+        it = Limiter(BUDGET, lambda: clock.now_ms() - behind_ms, Health(), clock.now_ms)
         it.observe(429, {"Retry-After": "20"})
         await it.acquire(1, protective=True, patience_ms=0)
         await asyncio.sleep(0.5)

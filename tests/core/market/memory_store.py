@@ -24,9 +24,10 @@ class MemoryCandles:
         table = np.array([(b.open, b.high, b.low, b.close, b.volume) for b in rows], dtype=np.float64).reshape(-1, 5)
         return BarColumns(symbol, MINUTE_MS, np.array([b.open_time_ms for b in rows], dtype=np.int64), *table.T)
 
-    async def append(self, bars: Sequence[Bar]) -> None:
+    async def append(self, bars: Sequence[Bar]) -> Sequence[Bar]:
         for bar in bars:
             assert self.rows.setdefault((bar.symbol, bar.open_time_ms), bar) == bar
+        return bars
 
     async def append_funding(self, rates: Sequence[SettledFunding]) -> None:
         for rate in rates:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from itertools import pairwise
 
@@ -363,6 +364,22 @@ def test_a_bar_that_the_exchange_changes_afterwards_is_kept_and_told(caplog: pyt
     scene.play(minutes=2.5, script={60.5: lambda: scene.exchange.client.deliver("candles", again)})
     scene.check_whole(range(2))
     assert "BTCUSDT: the exchange changed its bar" in caplog.text
+
+
+def test_what_is_given_is_the_bar_that_the_store_keeps() -> None:
+    """It was stored by an engine that ended before it was decided on, and is told with other digits since."""
+    scene = Scene()
+    before = scene.store.append
+
+    async def append(bars: Sequence[Bar]) -> Sequence[Bar]:
+        return [replace(bar, volume=bar.volume + 1.0) for bar in await before(bars)]
+
+    scene.store.append = append  # type: ignore[method-assign]
+    scene.play(minutes=2.5)
+    given = [event for _, batch in scene.minute_batches() for event in batch.events if isinstance(event, Bar)]
+    assert given
+    stored = scene.store.rows
+    assert all(bar.volume == stored[bar.symbol, bar.open_time_ms].volume + 1.0 for bar in given)
 
 
 def test_back_fill_stores_every_closed_bar_and_never_the_open_one() -> None:

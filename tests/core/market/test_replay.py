@@ -31,8 +31,9 @@ class MemoryStore:
         table = np.array([(b.open, b.high, b.low, b.close, b.volume) for b in rows], dtype=np.float64).reshape(-1, 5)
         return BarColumns(symbol, MINUTE, np.array([b.open_time_ms for b in rows], dtype=np.int64), *table.T)
 
-    async def append(self, bars: Sequence[Bar]) -> None:
+    async def append(self, bars: Sequence[Bar]) -> Sequence[Bar]:
         self.rows.extend(bars)
+        return bars
 
     async def append_funding(self, rates: Sequence[SettledFunding]) -> None:
         raise NotImplementedError

@@ -15,7 +15,7 @@ from core.domain.orders import OrderRole, OrderState
 from core.domain.records import AdjustmentRecord, LimitRecord, SignalRecord
 from core.domain.trading import ExitReason, SignalAction
 from core.settings import LimitSettings, Settings
-from core.trader.limits import RULES, level
+from core.trader.limits import RULES, drawdown_pct, level, loss_pct
 from core.trader.messages import Alarm, Command, VenueHealth, WalletAdjustment
 from core.trader.restore import restore
 from core.trader.state import DAY_MS
@@ -648,36 +648,65 @@ def test_invariant_clears_when_every_check_passes_again() -> None:
 # Transfers
 
 
-def test_a_withdrawal_is_no_loss() -> None:
-    desk = make_desk(day_loss_usdt=100, max_drawdown_pct=2)
-    lose(desk, 50)
-    (record,) = records(desk.handle(WalletAdjustment("w1", desk.now_ms, Decimal(-4_000), "transfer")), AdjustmentRecord)
-    assert (record.ours, record.theirs, record.amount_usdt) == ("10000", "6000", Decimal(-4_000))
-    desk.minute()
-    assert desk.limits("day_loss_usdt") == desk.limits("drawdown") == []
+def drawdown(desk: Desk) -> float:
     state = desk.trader.state
-    assert (state.peak_equity_usdt, state.day_start_equity_usdt) == (6_000, 6_000)
-    lost = state.day_start_equity_usdt - state.equity_usdt()
-    assert lost == pytest.approx(50, abs=0.1)
+    return drawdown_pct(state.peak_equity_usdt, state.equity_usdt())
 
 
-def test_a_deposit_is_no_profit() -> None:
-    desk = make_desk(day_loss_usdt=100)
-    lose(desk, 99)
-    desk.handle(WalletAdjustment("d1", desk.now_ms, Decimal("0.1"), "transfer"))
-    desk.handle(WalletAdjustment("d2", desk.now_ms, Decimal("0.2"), "transfer"))
+@pytest.mark.parametrize("amount", [-7_500, -9_000, -1, 1, 50_000])
+def test_what_is_taken_out_or_paid_in_is_neither_loss_nor_profit(amount: int) -> None:
+    """As far below the peak and the day's start as before, in percent, also with a position open."""
+    desk = make_desk(day_loss_pct=2, max_drawdown_pct=5)
+    lose(desk, 190)
+    before, state = drawdown(desk), desk.trader.state
+    assert before == pytest.approx(1.9, abs=0.01)
+    moved = desk.handle(WalletAdjustment("w1", desk.now_ms, Decimal(amount), "transfer"))
+    (record,) = records(moved, AdjustmentRecord)
+    assert (record.ours, record.theirs, record.amount_usdt) == ("10000", str(10_000 + amount), Decimal(amount))
     desk.minute()
-    assert desk.trader.state.day_start_equity_usdt == 10_000.3
-    s = desk.book()
-    desk.minute(BTCUSDT=s.mark - 2 / (s.lots * s.lot_qty))
-    assert_fired(desk, "day_loss_usdt", LimitEffect.NO_NEW_ENTRIES)
+    assert drawdown(desk) == pytest.approx(before)
+    assert loss_pct(state.day_start_equity_usdt, state.equity_usdt()) == pytest.approx(before)
+    assert placed(desk.said, OrderRole.EXIT) == []
+    assert [name for name in desk.trader.guard.halts() if name != "exposure"] == []
+
+
+def test_a_withdrawal_lifts_no_limit_that_has_fired() -> None:
+    desk = make_desk(day_loss_usdt=100, max_drawdown_pct=2)
+    lose(desk, 150)
+    assert desk.trader.guard.halts() == ("day_loss_usdt",)
+    desk.handle(WalletAdjustment("w1", desk.now_ms, Decimal(-7_000), "transfer"))
+    desk.minute()
+    assert "day_loss_usdt" in desk.trader.guard.halts()
+
+
+def test_a_start_knows_where_a_withdrawal_moved_the_marks_to() -> None:
+    desk = make_desk()
+    lose(desk, 190)
+    desk.handle(WalletAdjustment("w1", desk.now_ms, Decimal(-7_500), "transfer"))
+    again = make_desk()
+    restore(again.trader, desk.records)
+    state, told = desk.trader.state, again.trader.state
+    assert (told.peak_equity_usdt, told.day_start_equity_usdt, told.sampled_ms) == (
+        state.peak_equity_usdt,
+        state.day_start_equity_usdt,
+        state.sampled_ms,
+    )
+
+
+def test_where_all_is_taken_out_the_marks_move_by_the_amount() -> None:
+    desk = make_desk()
+    desk.minute()
+    desk.handle(WalletAdjustment("w1", desk.now_ms, Decimal(-10_000), "transfer"))
+    assert (desk.trader.state.peak_equity_usdt, desk.trader.state.day_start_equity_usdt) == (0, 0)
+    desk.handle(WalletAdjustment("d1", desk.now_ms, Decimal(500), "transfer"))
+    assert (desk.trader.state.peak_equity_usdt, desk.trader.state.day_start_equity_usdt) == (500, 500)
 
 
 def test_a_wallet_adjustment_is_applied_once() -> None:
     desk = make_desk()
     desk.minute()
     moved = WalletAdjustment("x", desk.now_ms, Decimal("-0.00000001"), "rounding")
-    assert len(desk.handle(moved)) == 1
+    assert len(records(desk.handle(moved), AdjustmentRecord)) == 1
     assert desk.handle(moved) == []
     assert desk.handle(WalletAdjustment("y", desk.now_ms, Decimal(0), "nothing")) == []
     account = desk.trader.state.ledger.account({})

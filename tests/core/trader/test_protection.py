@@ -301,3 +301,37 @@ def test_a_target_that_ended_in_part_leaves_a_stop_of_what_is_left(desk: Desk) -
     (cut,) = placed(desk.update(target, OrderState.EXPIRED, "no liquidity"), OrderRole.STOP)
     assert (cut.qty_lots, cut.trigger_ticks) == (38, stop.trigger_ticks)
     assert [order.client_order_id for order in canceled(desk.accept(cut))] == [stop.client_order_id]
+
+
+def test_a_clock_that_was_set_back_holds_no_exit_and_no_withdrawal() -> None:
+    desk = Desk(make_trader())
+    desk.hold()
+    desk.to(desk.now_ms + 600_000)
+    desk.operator(Verb.FLATTEN)
+    out = desk.order(OrderRole.EXIT)
+    desk.reject(out)
+    desk.to(desk.now_ms - 600_000)
+    (again,) = placed(desk.watch(1_000))
+    assert again.role is OrderRole.EXIT
+    desk.reject(again)
+    assert placed(desk.watch(100)) == []
+    assert len(placed(desk.watch(2_000))) == 1
+
+
+def test_a_position_that_is_bare_since_a_time_that_has_not_come_yet_is_closed() -> None:
+    desk = Desk(make_trader())
+    desk.enter()
+    desk.to(desk.now_ms - 600_000)
+    (out,) = placed(desk.watch(), OrderRole.EXIT)
+    assert out.reason == "unprotected"
+
+
+def test_a_withdrawal_that_was_asked_for_by_a_clock_ahead_is_asked_for_again() -> None:
+    desk = Desk(make_trader())
+    desk.hold()
+    target = desk.order(OrderRole.TARGET)
+    desk.to(desk.now_ms + 600_000)
+    desk.fill(desk.order(OrderRole.STOP))
+    assert target.client_order_id in desk.book().canceling
+    desk.to(desk.now_ms - 600_000)
+    assert [order.client_order_id for order in canceled(desk.watch())] == [target.client_order_id]
