@@ -8,10 +8,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from textual.app import App
+from textual.filter import LineFilter, NoColor
 from textual.screen import Screen
 
 from core.control import Control, Snapshot
@@ -26,7 +27,7 @@ from tui.lab_host import LAB_ACTS, PARENTS, LabHost
 from tui.lab_runs import CALM, HASTY, Patience
 from tui.safety import SafetyDesk
 from tui.screens.console import ConsoleScreen
-from tui.theme import THEMES, default_theme, textual_themes
+from tui.theme import default_theme, textual_themes, themes_for
 from tui.widgets.bars import mode_badge, status_row, trouble, waiting_row
 from tui.widgets.logs import LEVELS
 from tui.widgets.panel import View
@@ -115,6 +116,10 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
             self.register_theme(theme)
         self.theme = self._first_theme
         return self.deck
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Where no colour is wanted there is none: Textual would make black of the terminal's own text and ground."""
+        return (NoColor(),) if self.no_color else super().get_line_filters()
 
     def on_mount(self) -> None:
         if not self.is_headless:
@@ -477,6 +482,11 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
         self.flush()
 
     def action_theme(self) -> None:
-        self.theme = THEMES[(THEMES.index(self.theme) + 1) % len(THEMES)]
-        self.desk.tell(f"theme: {self.theme}", "dim")
+        if self.no_color:
+            self.desk.tell("theme: none, NO_COLOR is set", "dim")
+        else:
+            themes = themes_for(self.console.color_system)
+            self.theme = themes[(themes.index(self.theme) + 1) % len(themes)] if self.theme in themes else themes[0]
+            only = ", the one that this terminal's colours allow" if len(themes) == 1 else ""
+            self.desk.tell(f"theme: {self.theme}{only}", "dim")
         self.flush()

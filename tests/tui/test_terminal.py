@@ -15,7 +15,7 @@ import pytest
 
 from tui import terminal
 from tui.format import ASCII, UNICODE
-from tui.theme import ANSI, DARK, THEMES, default_theme, roles
+from tui.theme import ANSI, DARK, PLAIN, THEMES, default_theme, roles
 
 _CONSOLE = """
 import sys, time
@@ -95,5 +95,5 @@ def test_the_theme_follows_the_terminal(environ: dict[str, str], theme: str) -> 
 
 
 def test_every_theme_styles_every_role() -> None:
-    names = [set(roles(theme)) for theme in THEMES]
+    names = [set(roles(theme)) for theme in (*THEMES, PLAIN)]
     assert all(name == names[0] for name in names)

@@ -17,7 +17,7 @@ from textual.widget import Widget
 
 from core.control import Snapshot
 from tui.format import UNICODE, Glyphs, fit, money
-from tui.theme import DARK, THEMES, roles
+from tui.theme import DARK, PLAIN, THEMES, roles
 from tui.widgets.table import Row, notice_rows
 
 BLANK: Row = ()
@@ -75,6 +75,8 @@ class Lines(Widget):
 
     @property
     def role_styles(self) -> dict[str, Style]:
+        if self.app.no_color:
+            return roles(PLAIN)
         return roles(self.app.theme if self.app.theme in THEMES else DARK)
 
     def paint(self, lines: list[Line]) -> None:
