@@ -18,6 +18,7 @@ from textual.screen import Screen
 from core.control import Control, Snapshot
 from core.domain.errors import ConfirmationError, QuarterdeckError
 from core.domain.operator import Verb
+from core.standing import BEGINNING
 from tui import terminal
 from tui.arming import ArmingDesk, LiveStart
 from tui.format import UNICODE, Glyphs, fit, plain_text
@@ -28,11 +29,12 @@ from tui.lab_runs import CALM, HASTY, Patience
 from tui.safety import SafetyDesk
 from tui.screens.console import ConsoleScreen
 from tui.theme import default_theme, textual_themes, themes_for
-from tui.widgets.bars import mode_badge, status_row, trouble, waiting_row
+from tui.widgets.bars import mode_badge, status_row, waiting_row
 from tui.widgets.logs import LEVELS
 from tui.widgets.panel import View
 from tui.widgets.prompt import Asked
 from tui.widgets.table import Row
+from tui.widgets.trouble import alerts_in, trouble
 
 FLUSH_HZ = 4.0
 SILENT_AFTER_MS = 3_000
@@ -41,11 +43,8 @@ HINTS = ("tab next panel", "enter chart", "[ ] symbol", "space freeze", "t theme
 LAB_HINTS = ("esc back", "tab next panel", "t theme")
 CLOSED_EXIT_CODE = 129
 
+_REAL = ("live", "testnet")
 _QUIET_STATES = frozenset(("ended", "failed", "stopping"))
-_STANDSTILL = {
-    "paused": "PAUSED: no new entries; exits and stops go on. R resumes",
-    "halted": "HALTED: no new orders; protective stops stay. R resumes",
-}
 _SCOPES = {action.id: action.scopes for action in ACTIONS if action.scopes}
 _GUARDED = {action.name for action in SAFETY}
 
@@ -233,19 +232,24 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
                 word = "CONFIRM"
             text = f"quarterdeck {self.version}: {view.waiting}"
             return waiting_row(word, text, role, width, self.glyphs.ellipsis, self.mode)
-        badges = [f"SILENT {view.stale}"] if view.stale else []
-        badges += ["FROZEN"] if self.frozen is not None else []
-        pressing = sum(meter.level != "ok" for meter in snapshot.meters)
-        naked = sum(position.protected is False for position in snapshot.positions)
-        alerts = max(pressing, len(snapshot.status.halts)) + naked + bool(snapshot.status.connection)
-        return status_row(snapshot.status, alerts, badge=" ".join(badges), width=width, glyphs=self.glyphs)
+        stands = view.standing(snapshot)
+        badge = "FROZEN" if self.frozen is not None else ""
+        alerts = alerts_in(snapshot, stands)
+        return status_row(
+            snapshot.status, stands, alerts, stale=view.stale, badge=badge, width=width, glyphs=self.glyphs
+        )
 
     def _notice_row(self, snapshot: Snapshot | None, view: View, progress: tuple[str, str] | None) -> Row:
         text, role = self._notice(snapshot, view, progress)
         mode = snapshot.status.mode if snapshot is not None else self.mode
-        badge: Row = (mode_badge(mode),) if mode in ("live", "testnet") else ()
+        badge: Row = (mode_badge(mode),) if mode in _REAL else ()
         width = self.deck.size.width - sum(len(word) for word, _ in badge)
         return (*badge, (fit(f" {plain_text(text)}", width, ellipsis=self.glyphs.ellipsis), role))
+
+    def _notice_width(self, snapshot: Snapshot) -> int:
+        """What the mode's badge and the margin leave of the line."""
+        mode = snapshot.status.mode
+        return self.deck.size.width - 1 - (len(mode_badge(mode)[0]) if mode in _REAL else 0)
 
     def _notice(self, snapshot: Snapshot | None, view: View, progress: tuple[str, str] | None) -> tuple[str, str]:
         """The operator's own act first, then what stands, then the keys of the panel."""
@@ -257,10 +261,11 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
             return (f"FAILED: {self.failure}", "bad") if self.failure else ("", "plain")
         if view.stale:
             return f"the engine has said nothing for {view.stale}: every number here is at least as old", "bad"
-        if urgent := trouble(snapshot):
+        if urgent := trouble(snapshot, view.standing(snapshot), self._notice_width(snapshot)):
             return urgent
-        if snapshot.status.state in _STANDSTILL:
-            return _STANDSTILL[snapshot.status.state], "warn"
+        if snapshot.status.state in BEGINNING:
+            what = f"{snapshot.status.state.upper()}: books are being compared; figures not known yet"
+            return snapshot.status.note or what, "warn"
         if snapshot.status.note:
             return snapshot.status.note, "warn" if snapshot.status.state in _QUIET_STATES else "accent"
         return ("", "dim") if self.deck.small else (self._hint(), "dim")

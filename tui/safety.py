@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from core.control import Snapshot
 from core.domain.operator import Verb
+from core.standing import Standing, standing
 from tui.format import Glyphs, arrow, fit, money, plural, side_sign, side_word, signed
 from tui.widgets.table import Row, text_row
 
@@ -108,7 +109,7 @@ class SafetyDesk:
         if action == "pause" and state in ("paused", "halted"):
             return f"pause: already {state}; no new entries"
         if action == "resume" and state not in ("paused", "halted"):
-            return f"resume: the engine is {state}, nothing to resume"
+            return _reason_against_resume(snapshot)
         if action == "flatten" and not (snapshot.positions or snapshot.external):
             return "flatten: no open position"
         return ""
@@ -131,11 +132,13 @@ class SafetyDesk:
         self.notice = Notice(text, "bad", now + HALT_WINDOW_MS)
 
     def ask_resume(self, snapshot: Snapshot) -> None:
-        halts = [text_row(f"halt: {halt}", "warn") for halt in snapshot.status.halts]
-        what = text_row("The engine may open new positions again. A limit that still stands goes on blocking.")
-        self._ask(
-            f"RESUME entries? {snapshot.status.mode.upper()}, now {snapshot.status.state}", "resume", (*halts, what)
-        )
+        stands = _standing(snapshot)
+        facts = [
+            text_row(f"ends: {block.what}" if block.resumable else f"stays: {block.what} {block.until}", "warn")
+            for block in stands.blocks
+        ]
+        what = text_row("The engine may then open new positions" + (", once nothing stays." if facts else "."))
+        self._ask(f"RESUME entries? {snapshot.status.mode.upper()}, now {stands.word}", "resume", (*facts, what))
 
     def ask_flatten(self, snapshot: Snapshot, rows: int) -> None:
         """`rows` is how many positions the bar has room for."""
@@ -233,6 +236,21 @@ class SafetyDesk:
     def _do(self, verb: Verb, include_external: bool = False) -> None:
         self.tell(_SENT[verb] + (", with what others placed" if include_external else ""))
         self._send(verb, include_external)
+
+
+def _standing(snapshot: Snapshot) -> Standing:
+    return standing(snapshot.status, snapshot.meters, [price.symbol for price in snapshot.prices])
+
+
+def _reason_against_resume(snapshot: Snapshot) -> str:
+    """Resuming ends the operator's own standstill and the limits that say so; nothing else."""
+    stands = _standing(snapshot)
+    if any(block.resumable for block in stands.blocks):
+        return ""
+    if not stands.blocks:
+        return f"resume: the engine is {snapshot.status.state}, nothing to resume"
+    block = stands.blocks[0]
+    return f"resume: does not end {block.what} {block.until}".rstrip()
 
 
 def flatten_facts(snapshot: Snapshot, rows: int, g: Glyphs) -> tuple[Row, ...]:

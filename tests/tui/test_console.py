@@ -88,7 +88,7 @@ async def test_a_small_terminal_keeps_the_essentials_and_says_what_it_needs(
     assert "This terminal is 60x20; panels need 80x24." in text
     assert "DEMO HALTED" in text
     assert "day +12.30" in text
-    assert "HALT day loss 300 of 300 USDT" in text
+    assert "BLOCKED day loss 300 of 300 USDT" in text
     assert "BTCUSDT +7.75" in text
     assert "K K halt" in lines[-1]
     assert "1-9 panels" in lines[-1]
@@ -108,7 +108,7 @@ async def test_a_halt_stays_on_screen_with_how_it_clears(app: QuarterdeckApp, co
     control.current = snapshot(state="halted", halts=("day loss 300 of 300 USDT: clears by itself at 00:00 UTC",))
     lines = await shown(app, (80, 24), "6")
     assert "HALTED" in lines[0]
-    assert "HALT: day loss 300 of 300 USDT: clears by itself at 00:00 UTC" in lines[-2]
+    assert "BLOCKED: day loss 300 of 300 USDT: clears by itself at 00:00 UTC" in lines[-2]
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,8 @@ async def test_a_silent_engine_is_said_and_its_age_counted(
         app.flush()
         await pilot.pause()
         text = screen.text(app)
-        assert "SILENT 7s" in text.splitlines()[0]
+        assert " STALE 7s " in text.splitlines()[0]
+        assert "RUNNING" not in text.splitlines()[0]
         assert "STALE 7s" in text
         assert "the engine has said nothing for 7s" in text
         control.current = snapshot(2)
@@ -149,7 +150,7 @@ async def test_an_ended_demo_is_not_called_silent(app: QuarterdeckApp, control: 
         await pilot.pause()
         lines = screen.lines(app)
         assert "ENDED" in lines[0]
-        assert "SILENT" not in lines[0]
+        assert "STALE" not in lines[0]
         assert "the recorded market is over" in lines[-2]
 
 

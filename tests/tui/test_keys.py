@@ -138,7 +138,7 @@ async def test_capital_r_asks_and_y_resumes(app: QuarterdeckApp, control: FakeCo
     control.current = snapshot(state="halted", halts=("day loss: clears by itself at 00:00 UTC",))
     async with screen.running(app, SIZE) as pilot:
         shown = await press(pilot, "R")
-        assert "RESUME entries? DEMO, now halted" in shown
+        assert "RESUME entries? DEMO, now HALTED" in shown
         assert "halt: day loss" in shown
         assert control.commands == []
         await press(pilot, "y")

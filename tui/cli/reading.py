@@ -8,6 +8,7 @@ import click
 
 from core.control_client import request
 from core.domain.errors import UnavailableError
+from core.domain.operator import FULL_IN_USE
 from core.home import Home, engine_pid
 from core.runtime import Row
 from tui.cli.options import account_option, home_option, json_option, limit_option
@@ -227,7 +228,7 @@ def _status_lines(row: Row) -> list[tuple[str, str]]:
     source = f" ({row['source']})" if row.get("source") else ""
     lines = [
         ("mode", _BADGES.get(row["mode"], get("mode")) + source),
-        ("engine", get("state") + ("" if row["running"] else ", not running")),
+        ("engine", _engine_line(row) if row["running"] else f"{get('state')}, not running"),
         ("as of", get("as_of_ms", moment, " UTC")),
         ("equity", get("equity_usdt", money, " USDT")),
         ("balance", get("balance_usdt", money, " USDT")),
@@ -239,9 +240,21 @@ def _status_lines(row: Row) -> list[tuple[str, str]]:
         *_exchange_lines(row),
         ("feed age", get("feed_age_ms", milliseconds)),
         ("loop lag", get("loop_lag_ms", milliseconds)),
-        ("halts", ", ".join(row.get("halts") or ()) or "none"),
+        ("halts", ", ".join(halt for halt in row.get("halts") or () if halt not in FULL_IN_USE) or "none"),
     ]
     return lines + ([("note", row["note"])] if row.get("note") else [])
+
+
+def _engine_line(row: Row) -> str:
+    """The state, and of an engine that may open nothing by what and until when."""
+    from core.control import StatusView
+    from core.control_codec import decode
+    from core.standing import standing
+
+    stands = standing(decode(StatusView, row))
+    blocks = "; ".join(f"{block.what} {block.until}".rstrip() for block in stands.blocks)
+    word = str(row["state"]) if stands.word != "BLOCKED" else stands.word
+    return f"{word}, {'by ' if stands.word == 'BLOCKED' else 'limits: '}{blocks}" if blocks else word
 
 
 def _exchange_lines(row: Row) -> list[tuple[str, str]]:

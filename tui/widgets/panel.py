@@ -16,6 +16,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from core.control import Snapshot
+from core.standing import Standing, standing
 from tui.format import UNICODE, Glyphs, fit, money
 from tui.theme import DARK, PLAIN, THEMES, roles
 from tui.widgets.table import Row, notice_rows
@@ -37,6 +38,11 @@ class View:
     symbol: str = ""
     waiting: str = ""
     stale: str = ""
+
+    def standing(self, snapshot: Snapshot) -> Standing:
+        """Whether new positions may be opened, as far as is known here."""
+        symbols = [price.symbol for price in snapshot.prices]
+        return standing(snapshot.status, snapshot.meters, symbols, silent=bool(self.stale))
 
     def price_text(self, symbol: str, price: float) -> str:
         """With as many decimals as the market quotes the symbol with."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from core.control import ExternalOrderView, OrderView, PositionView, Snapshot
+from core.standing import BEGINNING
 from tui.format import UNKNOWN, Glyphs, age, arrow, money, quantity, side_sign, side_word, signed, words
 from tui.widgets.panel import Content, Panel, View
 from tui.widgets.table import Cell, Column, Row, header_row, notice_rows, table_row, text_row, widths
@@ -58,6 +59,9 @@ class PositionsPanel(Panel):
         snapshot, g = view.snapshot, view.glyphs
         now = snapshot.status.as_of_ms
         if not (snapshot.positions or snapshot.orders or snapshot.external):
+            if snapshot.status.state in BEGINNING:
+                reason = f"{snapshot.status.state}: what the account holds is not known yet"
+                return Content(body=notice_rows(reason, width), note=UNKNOWN)
             reason = "No open position and no open order. 4 = signals: why it did or did not trade"
             return Content(body=notice_rows(reason, width))
         body: list[Row] = []
