@@ -139,7 +139,7 @@ async def test_capital_r_asks_and_y_resumes(app: QuarterdeckApp, control: FakeCo
     async with screen.running(app, SIZE) as pilot:
         shown = await press(pilot, "R")
         assert "RESUME entries? DEMO, now HALTED" in shown
-        assert "halt: day loss" in shown
+        assert "stays: day loss" in shown
         assert control.commands == []
         await press(pilot, "y")
         assert control.commands == [Verb.RESUME]

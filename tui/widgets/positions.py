@@ -38,6 +38,7 @@ _ORDERS = (
 )
 _WITH_EXTERNAL = tuple(replace(column, width=8) if column.title == "for" else column for column in _ORDERS)
 
+_DOUBTFUL = ("unknown", "rejected")
 COMPACT_HEIGHT = 6
 """Below this the panel lists positions only, and its title counts the orders."""
 
@@ -66,6 +67,9 @@ class PositionsPanel(Panel):
             return Content(body=notice_rows(reason, width))
         body: list[Row] = []
         keys: list[str] = []
+        left_out = 0
+        if not self.has_focus and _rows_of(snapshot) > height:
+            snapshot = _weightiest_first(snapshot)
         if snapshot.positions:
             sizes = widths(_POSITIONS, width - 1)
             head = (header_row(_POSITIONS, sizes, g.ellipsis),)
@@ -86,7 +90,9 @@ class PositionsPanel(Panel):
             body += [table_row(row, columns, sizes, g.ellipsis) for row in cells]
             keys += [order.client_order_id for order in snapshot.orders]
             keys += [_external_key(order) for order in snapshot.external]
-        return Content(head=head, body=body, keys=keys, note=_note(snapshot))
+        else:
+            left_out = len(snapshot.orders) + len(snapshot.external)
+        return Content(head=head, body=body, keys=keys, note=_note(snapshot), left_out=left_out)
 
     def cursor_symbol(self) -> str:
         snapshot = self.view.snapshot
@@ -96,6 +102,19 @@ class PositionsPanel(Panel):
         by_key.update((order.client_order_id, order.symbol) for order in snapshot.orders)
         by_key.update((_external_key(order), order.symbol) for order in snapshot.external)
         return by_key.get(self.cursor_key, "")
+
+
+def _rows_of(snapshot: Snapshot) -> int:
+    """With the headers of both tables and the line between them."""
+    orders = len(snapshot.orders) + len(snapshot.external)
+    return len(snapshot.positions) + 1 + (orders + 2 if orders else 0)
+
+
+def _weightiest_first(snapshot: Snapshot) -> Snapshot:
+    """Positions without a stop, then the largest; orders whose fate is not known before the others."""
+    positions = sorted(snapshot.positions, key=lambda p: (p.protected is not False, -p.notional_usdt))
+    orders = sorted(snapshot.orders, key=lambda order: order.state not in _DOUBTFUL)
+    return replace(snapshot, positions=tuple(positions), orders=tuple(orders))
 
 
 def _note(snapshot: Snapshot) -> str:
@@ -134,7 +153,7 @@ def _distance(price: float | None, mark: float, missing_role: str) -> Cell:
 
 
 def _order(order: OrderView, now_ms: int, view: View) -> list[Cell]:
-    doubtful = order.state in ("unknown", "rejected")
+    doubtful = order.state in _DOUBTFUL
     return [
         (order.symbol, "strong"),
         (order.side.upper(), "plain"),

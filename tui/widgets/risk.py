@@ -71,7 +71,8 @@ class RiskPanel(Panel):
         sizes = widths(_COLUMNS, width - 1)
         rows = [table_row(_cells(line, sizes[1], g), _COLUMNS, sizes, g.ellipsis) for line in lines]
         keys = [line.name for line in lines]
-        selected = lines[keys.index(self.cursor_key)] if self.cursor_key in keys else lines[0]
+        chosen = self.has_focus and self.cursor_key in keys
+        selected = lines[keys.index(self.cursor_key)] if chosen else min(lines, key=_pressing)
         tail = _explained(selected, width, g)
         room = height - 1 - len(rows) >= len(tail)
         return Content((header_row(_COLUMNS, sizes, g.ellipsis),), rows, tail if room else (), note, keys)
