@@ -12,8 +12,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from textual.app import App
+from textual.events import Event, Key
 from textual.filter import LineFilter, NoColor
 from textual.screen import Screen
+from textual.widget import Widget
 
 from core.control import Control, Snapshot
 from core.domain.errors import ConfirmationError, QuarterdeckError
@@ -22,7 +24,7 @@ from core.standing import BEGINNING
 from tui import terminal
 from tui.arming import ArmingDesk, LiveStart
 from tui.format import UNICODE, Glyphs, fit, plain_text
-from tui.keys import ACTIONS, SAFETY, Action, bindings, scoped
+from tui.keys import ACTIONS, SAFETY, Action, bindings, parted, scoped
 from tui.lab_desk import LabAccess, LabDesk
 from tui.lab_host import LAB_ACTS, PARENTS, LabHost
 from tui.lab_runs import CALM, HASTY, Patience
@@ -78,12 +80,14 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
         engine_here: bool = True,
         terminal_alive: Callable[[], bool] = lambda: True,
         signalled: Callable[[int], None] = lambda _: None,
+        be_patient: Callable[[], None] = lambda: None,
         lab: LabAccess | None = None,
         mode: str = "",
         live: LiveStart | None = None,
     ) -> None:
         super().__init__()
         self.signalled = signalled
+        self.be_patient = be_patient
         self.control = control
         self.connect = connect
         self.clock_ms = clock_ms
@@ -120,9 +124,20 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
         """Where no colour is wanted there is none: Textual would make black of the terminal's own text and ground."""
         return (NoColor(),) if self.no_color else super().get_line_filters()
 
+    async def on_event(self, event: Event) -> None:
+        if isinstance(event, Key) and not event.is_forwarded and len(keys := parted(event.key)) > 1:
+            for key in keys:
+                await super().on_event(Key(key, key if len(key) == 1 else None))
+            return
+        await super().on_event(event)
+
     def on_mount(self) -> None:
         if not self.is_headless:
             terminal.on_signals(self._end, self.signalled)
+            if (driver := self._driver) is not None:
+                terminal.Interruptions(
+                    driver.suspend_application_mode, driver.resume_application_mode, self.action_repaint
+                ).install()
         self.set_interval(1 / self.flush_hz, self._tick)
         self.call_after_refresh(self._first_picture)
 
@@ -326,6 +341,7 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
         if not self.lab.running:
             self.exit(return_code=exit_code)
             return
+        self.be_patient()
         self.desk.tell("leaving: the lab's run is stopped and stores what it has; q hurries it", "warn")
         self.start(self._end_run(exit_code, HASTY if self._leaving else patience))
         self._leaving = True
@@ -481,6 +497,12 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
 
     def action_log_follow(self) -> None:
         self.deck.logs.follow()
+
+    def action_repaint(self) -> None:
+        """Send every cell again: something else may have written on the terminal."""
+        for widget in self.deck.walk_children(Widget):
+            widget.refresh()
+        self.deck.refresh(layout=True)
 
     def action_freeze(self) -> None:
         self.frozen = self._view(self.snapshot) if self.frozen is None else None

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 from textual.geometry import Region
+from textual.strip import Strip
 
 from core.control import Control
 from core.domain.errors import UnavailableError
@@ -260,6 +261,22 @@ async def test_an_unchanged_snapshot_paints_nothing(app: QuarterdeckApp, monkeyp
         painted = _watch(monkeypatch)
         app.flush()
         assert painted == []
+
+
+async def test_ctrl_l_sends_every_line_again(app: QuarterdeckApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with screen.running(app, (120, 40)) as pilot:
+        drawn: set[tuple[str, int]] = set()
+        render = Lines.render_line
+
+        def watched(self: Lines, y: int) -> Strip:
+            drawn.add((self.id or "", y))
+            return render(self, y)
+
+        monkeypatch.setattr(Lines, "render_line", watched)
+        await pilot.press("ctrl+l")
+        await pilot.pause()
+        visible = [line for line in app.deck.query(Lines) if line.display]
+        assert drawn >= {(line.id or "", y) for line in visible for y in range(line.size.height)}
 
 
 async def test_one_changed_number_paints_its_line_only(
