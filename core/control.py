@@ -77,7 +77,8 @@ class PriceView:
 @dataclass(frozen=True, slots=True)
 class PositionView:
     """`protected` tells whether a stop is known to rest at the venue, None where nobody looks; `unprotected_ms` for how
-    long none is, None while one does."""
+    long none is, None while one does. `mark_ms` is the time of the price that it is valued at. The record of an engine
+    that does not run has the same fields, and None in those that only a running one can know."""
 
     trade_id: str
     symbol: str
@@ -95,6 +96,7 @@ class PositionView:
     decimals: int = 2
     protected: bool | None = None
     unprotected_ms: int | None = None
+    mark_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

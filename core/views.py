@@ -78,6 +78,7 @@ def position_view(s: SymbolState, now_ms: int, quote: Quote | None = None) -> Po
         strategy=trade.strategy if trade else "",
         decimals=decimals(s.instrument),
         protected=s.unprotected_since_ms is None,
+        mark_ms=quote.time_ms if quote is not None else s.bar_close_ms or None,
         unprotected_ms=None if s.unprotected_since_ms is None else max(0, now_ms - s.unprotected_since_ms),
     )
 

@@ -160,25 +160,26 @@ class SafetyDesk:
         self.question = Question(kind, title, tuple(facts), self._clock_ms(), act=act)
 
     def ask_leave(self, snapshot: Snapshot | None, run: str = "") -> None:
-        """Leaves at once where nothing is open and no `run` of the lab is under way; asks once otherwise."""
+        """Leaves at once where that ends no engine, no `run` of the lab and leaves no position; asks once otherwise."""
         count = len(snapshot.positions) if snapshot else 0
-        if not (count or run) or (self.question is not None and self.question.kind == "leave"):
+        ends = self._engine_here and snapshot is not None and snapshot.status.state not in _OVER
+        if not (ends or count or run) or (self.question is not None and self.question.kind == "leave"):
             self._leave()
             return
         fate: tuple[str, ...] = ()
+        if ends:
+            fate = ("The engine runs in this process and stops with the console.",)
         if count and self._engine_here:
-            fate = (
-                "The engine runs in this process and stops with the console.",
-                "The journal keeps the positions; the next start takes them up again.",
-            )
+            fate += ("The journal keeps the positions; the next start takes them up again.",)
         elif count:
             fate = ("The engine is another process and goes on trading.",)
         if run:
             fate += (f"The lab's {run} is under way: it is stopped, and stores a PARTIAL result.",)
         held = [f"with {plural(count, 'open position')}"] if count else []
         held += ["while a run of the lab is under way"] if run else []
-        mode = f" {snapshot.status.mode.upper()}" if snapshot is not None else ""
-        title = f"LEAVE {' and '.join(held)}?{mode}"
+        mode = f"{snapshot.status.mode.upper()} " if snapshot is not None else ""
+        what = "LEAVE and END the engine" if ends else "LEAVE"
+        title = f"{mode}{' '.join([what, ' and '.join(held)]).rstrip()}?"
         self._ask(title, "leave", tuple(text_row(line) for line in fate))
 
     def yes(self, snapshot: Snapshot | None) -> None:

@@ -272,8 +272,8 @@ async def test_t_goes_round_the_themes(app: QuarterdeckApp) -> None:
         assert app.theme == THEMES[0]
 
 
-async def test_q_leaves_at_once_when_nothing_is_open(app: QuarterdeckApp, control: FakeControl) -> None:
-    control.current = empty_snapshot()
+async def test_q_leaves_at_once_where_no_engine_ends_by_it(app: QuarterdeckApp, control: FakeControl) -> None:
+    control.current = empty_snapshot("ended")
     async with screen.running(app, SIZE) as pilot:
         await pilot.press("q")
     assert app.return_code == 0
@@ -283,7 +283,7 @@ async def test_q_leaves_at_once_when_nothing_is_open(app: QuarterdeckApp, contro
 async def test_leaving_with_open_positions_asks_once(key: str, app: QuarterdeckApp) -> None:
     async with screen.running(app, SIZE) as pilot:
         shown = await press(pilot, key)
-        assert "LEAVE with 2 open positions? DEMO" in shown
+        assert "DEMO LEAVE and END the engine with 2 open positions?" in shown
         assert "stops with the console" in shown
         assert app.is_running
         await press(pilot, "n")

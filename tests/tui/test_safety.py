@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from core.control import BlockView
+from core.control import BlockView, Snapshot
 from core.domain.operator import CLEARED_BY_RESUME, Verb
 from tests.tui.fake_control import FakeClock, empty_snapshot, live_snapshot, snapshot
 from tui.format import UNICODE
@@ -197,14 +197,31 @@ def test_a_refused_flatten_shows_no_progress(desk: Desk) -> None:
     assert desk.notice.text == "flatten REFUSED: no"
 
 
-def test_leaving_asks_only_with_open_positions(desk: Desk) -> None:
+@pytest.mark.parametrize("held", [empty_snapshot(), snapshot(), empty_snapshot("paused"), empty_snapshot("recovering")])
+def test_leaving_asks_wherever_it_ends_an_engine(desk: Desk, held: Snapshot) -> None:
+    desk.ask_leave(held)
+    assert desk.left == 0
+    assert "DEMO LEAVE and END the engine" in desk.bar()
+    assert "stops with the console" in desk.bar()
+    desk.yes(held)
+    assert desk.left == 1
+
+
+@pytest.mark.parametrize("state", ["ended", "failed", "stopping"])
+def test_leaving_an_engine_that_is_over_asks_nothing(desk: Desk, state: str) -> None:
+    desk.ask_leave(empty_snapshot(state))
+    assert desk.left == 1
+
+
+def test_leaving_without_an_engine_asks_nothing(desk: Desk) -> None:
+    desk.ask_leave(None)
+    assert desk.left == 1
+
+
+def test_leaving_an_attached_console_with_nothing_open_asks_nothing() -> None:
+    desk = Desk(engine_here=False)
     desk.ask_leave(empty_snapshot())
     assert desk.left == 1
-    desk.ask_leave(snapshot())
-    assert desk.left == 1
-    assert "stops with the console" in desk.bar()
-    desk.yes(snapshot())
-    assert desk.left == 2
 
 
 def test_leaving_an_attached_console_says_that_the_engine_goes_on() -> None:

@@ -93,6 +93,7 @@ async def test_a_focused_table_says_which_of_its_rows_are_shown(app: Quarterdeck
     control.current = replace(snapshot(), signals=tuple(old))
     async with screen.running(app, (80, 24)) as pilot:
         await pilot.press("4", "G")
+        await screen.until(app, pilot, "-40 of 40")
         (title,) = panel_lines(app, "4 Signals", 1)
         assert "-40 of 40" in title
 
@@ -107,3 +108,18 @@ async def test_a_title_is_cut_between_its_parts(
         (title,) = panel_lines(app, "3 Positions", 1)
         assert "1 pos -12,345.67" in title
         assert "exter…" not in title
+
+
+async def test_a_late_mark_says_so(app: QuarterdeckApp, control: FakeControl) -> None:
+    fresh = five()
+    now_ms = fresh.status.as_of_ms
+    marked = tuple(replace(p, mark_ms=now_ms - 600_000 * (p.symbol == "BTCUSDT")) for p in fresh.positions)
+    control.current = replace(fresh, positions=marked)
+    async with screen.running(app, (80, 24)) as pilot:
+        await pilot.press("3")
+        (title,) = panel_lines(app, "3 Positions", 1)
+        assert "marks 10m old" in title
+        control.current = replace(five(), seq=2)
+        app.flush()
+        await pilot.pause()
+        assert "old" not in panel_lines(app, "3 Positions", 1)[0]

@@ -70,6 +70,8 @@ def positions(runtime: Runtime, home: Home, account: str | None, as_json: bool) 
     reader = None if live else _reader(runtime, home, account)
     rows = live["positions"] if live else reader.positions() if reader else []
     empty = "no position is open" if live or reader else NOTHING_YET.format(home=home.root)
+    if reader and rows and not as_json:
+        click.echo("no engine runs: marks are those of the last bars that it took in, as old as they say", err=True)
     naked = any(row.get("protected") is False for row in rows)
     emit_rows(rows, [*POSITION_COLUMNS, NAKED] if naked else POSITION_COLUMNS, as_json, empty)
 
@@ -297,6 +299,7 @@ POSITION_COLUMNS = [
     Column("qty", "qty", number),
     Column("entry_price", "entry", number),
     Column("mark_price", "mark", number),
+    Column("mark_ms", "marked UTC", moment),
     Column("stop_price", "stop", number),
     Column("target_price", "target", number),
     Column("unrealised_usdt", "unrealised USDT", signed_money),

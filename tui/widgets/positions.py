@@ -7,6 +7,7 @@ from dataclasses import replace
 from core.control import ExternalOrderView, OrderView, PositionView, Snapshot
 from core.standing import BEGINNING
 from tui.format import UNKNOWN, Glyphs, age, arrow, money, quantity, side_sign, side_word, signed, words
+from tui.widgets.markets import LATE_MS
 from tui.widgets.panel import Content, Panel, View
 from tui.widgets.table import Cell, Column, Row, header_row, notice_rows, table_row, text_row, widths
 
@@ -50,7 +51,7 @@ class PositionsPanel(Panel):
         "P/L USDT: (mark - entry) x quantity, with its sign for the side, before the cost of closing."
         " P/L %: of the entry notional. to stop, to target: distance from the mark in % of the mark;"
         " 'none' means that no such price is known. notional: quantity x mark. open: engine time since the entry."
-        " The mark is the last price of the feed. NO STOP: no stop is known to rest at the venue, and for how long."
+        " The mark is the last price of the feed; the title says how old it is where it is late. NO STOP: no stop is known to rest at the venue, and for how long."
         " unknown, asking: the venue has not said what became of the order; nothing is assumed and it is asked again."
         " external: placed by others in this account; shown, and never touched unless a flatten is told to."
     )
@@ -120,7 +121,17 @@ def _weightiest_first(snapshot: Snapshot) -> Snapshot:
 def _note(snapshot: Snapshot) -> str:
     total = sum(p.unrealised_usdt for p in snapshot.positions)
     external = f", {len(snapshot.external)} external" if snapshot.external else ""
-    return f"{len(snapshot.positions)} pos {signed(total)}, {len(snapshot.orders)} ord{external}"
+    oldest = min((p.mark_ms for p in snapshot.positions if p.mark_ms is not None), default=None)
+    late = (
+        ""
+        if oldest is None or not _is_late(oldest, snapshot)
+        else f"marks {age(snapshot.status.as_of_ms - oldest)} old, "
+    )
+    return f"{late}{len(snapshot.positions)} pos {signed(total)}, {len(snapshot.orders)} ord{external}"
+
+
+def _is_late(mark_ms: int, snapshot: Snapshot) -> bool:
+    return snapshot.status.as_of_ms - mark_ms > LATE_MS
 
 
 def _external_key(order: ExternalOrderView) -> str:
@@ -130,12 +141,13 @@ def _external_key(order: ExternalOrderView) -> str:
 def _position(p: PositionView, now_ms: int, g: Glyphs) -> list[Cell]:
     role = "up" if p.unrealised_usdt > 0 else "down" if p.unrealised_usdt < 0 else "plain"
     sign = side_sign(p.side)
+    late = p.mark_ms is not None and now_ms - p.mark_ms > LATE_MS
     return [
         (p.symbol, "strong"),
         (arrow(sign, g) + side_word(p.side), "plain"),
         (quantity(p.qty), "plain"),
         (money(p.entry_price, p.decimals), "plain"),
-        (money(p.mark_price, p.decimals), "plain"),
+        (money(p.mark_price, p.decimals), "warn" if late else "plain"),
         (signed(p.unrealised_usdt), role),
         (signed(p.unrealised_pct) + "%", role),
         ("NO STOP", "badge_bad") if p.protected is False else _distance(p.stop_price, p.mark_price, "warn"),
