@@ -16,12 +16,24 @@ MeterLevel = Literal["ok", "warn", "blocked"]
 
 
 @dataclass(frozen=True, slots=True)
+class BlockView:
+    """A limit that forbids new entries now, in one symbol or in all (then `symbol` is empty). `clears` says what ends
+    that, `note` what is wrong where the limit's name does not."""
+
+    limit: str
+    symbol: str
+    clears: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class StatusView:
     """The always-visible line. Ages are wall-clock milliseconds; None means not measured yet.
 
     `exit_cost_bps` is what closing a position at market costs (taker fee and slippage), of its notional.
     `exchange` is the id of the exchange that is traded on or listened to, `connection` what is wrong with the way
     there (empty when all is well), `clock_offset_ms` its clock less this machine's; all for paper and live only.
+    `halts` are the names of what forbids new entries, `blocks` those of them that are limits, with what ends them.
     """
 
     mode: str
@@ -44,6 +56,7 @@ class StatusView:
     exchange: str = ""
     connection: str = ""
     clock_offset_ms: float | None = None
+    blocks: tuple[BlockView, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +77,8 @@ class PriceView:
 @dataclass(frozen=True, slots=True)
 class PositionView:
     """`protected` tells whether a stop is known to rest at the venue, None where nobody looks; `unprotected_ms` for how
-    long none is, None while one does."""
+    long none is, None while one does. `mark_ms` is the time of the price that it is valued at. The record of an engine
+    that does not run has the same fields, and None in those that only a running one can know."""
 
     trade_id: str
     symbol: str
@@ -82,6 +96,7 @@ class PositionView:
     decimals: int = 2
     protected: bool | None = None
     unprotected_ms: int | None = None
+    mark_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

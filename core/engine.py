@@ -32,6 +32,7 @@ from core.trader import limits
 from core.trader.restore import restore, set_marks
 from core.trader.trader import Trader
 from core.views import (
+    block_views,
     chart_views,
     meter_views,
     order_view,
@@ -369,7 +370,7 @@ class Engine:
                 *outlook_views(books.values(), recent, self._trader.threshold_bps),
                 *(signal_view(signal) for signal in reversed(recent.signals)),
             ),
-            meters=meter_views(self._trader.readings),
+            meters=meter_views(self._trader.guard.measure(state, now_ms, books)),
             trades=tuple(trade_view(trade) for trade in reversed(recent.trades)),
             charts=chart_views(self._session.histories, recent),
             external=self._parts.real_time.external() if self._parts.real_time is not None else (),
@@ -407,6 +408,7 @@ class Engine:
             exchange=real_time.exchange() if real_time is not None else "",
             connection=real_time.problem() if real_time is not None else "",
             clock_offset_ms=real_time.clock_offset_ms() if real_time is not None else None,
+            blocks=block_views(self._trader.guard.blocking()),
         )
 
     def _feed_age_ms(self) -> float | None:

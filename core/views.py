@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from core.control import (
+    BlockView,
     ChartView,
     MeterView,
     OrderView,
@@ -15,6 +16,7 @@ from core.control import (
 )
 from core.domain.instrument import Instrument
 from core.domain.market import Quote
+from core.domain.operator import LimitEvent
 from core.domain.orders import Order
 from core.domain.trading import Signal, Trade
 from core.market.history import BarHistory
@@ -76,6 +78,7 @@ def position_view(s: SymbolState, now_ms: int, quote: Quote | None = None) -> Po
         strategy=trade.strategy if trade else "",
         decimals=decimals(s.instrument),
         protected=s.unprotected_since_ms is None,
+        mark_ms=quote.time_ms if quote is not None else s.bar_close_ms or None,
         unprotected_ms=None if s.unprotected_since_ms is None else max(0, now_ms - s.unprotected_since_ms),
     )
 
@@ -172,6 +175,10 @@ def meter_views(readings: Iterable[Reading]) -> tuple[MeterView, ...]:
         )
         for reading in worst.values()
     )
+
+
+def block_views(events: Iterable[LimitEvent]) -> tuple[BlockView, ...]:
+    return tuple(BlockView(event.limit, event.symbol, event.clears, event.note) for event in events)
 
 
 def chart_views(histories: Mapping[str, BarHistory], recent: Recent) -> dict[str, ChartView]:

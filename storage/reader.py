@@ -106,6 +106,8 @@ class Reader:
                     ON k.symbol = c.symbol AND k.open_time_ms = c.open_time_ms
                     WHERE c.symbol = p.symbol AND c.interval_ms = :interval_ms
                     AND k.account = :account AND k.kind = 'bar') AS mark,
+                (SELECT k.open_time_ms + :interval_ms FROM cursors AS k
+                    WHERE k.symbol = p.symbol AND k.account = :account AND k.kind = 'bar') AS mark_ms,
                 (SELECT strategy FROM orders AS o WHERE o.account = :account AND o.trade_id = p.trade_id
                     AND o.role = 'entry' LIMIT 1) AS strategy
             FROM positions AS p WHERE p.account = :account AND p.lots <> 0 ORDER BY p.symbol""",
@@ -241,7 +243,8 @@ class Reader:
         ]
 
     def _position(self, row: Json, units: Units) -> Json:
-        qty = row["lots"] * self._grid(units.of(row["symbol"], row["seq"]), row["symbol"]).lot
+        grid = self._grid(units.of(row["symbol"], row["seq"]), row["symbol"])
+        qty = row["lots"] * grid.lot
         cost = Decimal(row["cost_usdt"])
         mark = None if row["mark"] is None else Decimal(repr(row["mark"]))
         value = cost if mark is None else qty * mark
@@ -258,7 +261,7 @@ class Reader:
         return {
             "trade_id": row["trade_id"],
             "symbol": row["symbol"],
-            "side": "buy" if row["lots"] > 0 else "sell",
+            "side": "long" if row["lots"] > 0 else "short",
             "qty": float(abs(qty)),
             "entry_price": float(cost / qty),
             "mark_price": None if mark is None else float(mark),
@@ -269,6 +272,10 @@ class Reader:
             "unrealised_pct": float(100 * (value - cost) / abs(cost)) if cost else 0.0,
             "opened_ms": row["opened_ms"],
             "strategy": row["strategy"] or "",
+            "decimals": _decimals(grid.tick),
+            "protected": None,
+            "unprotected_ms": None,
+            "mark_ms": None if mark is None else row["mark_ms"],
         }
 
     def _order(self, row: Json, units: Units) -> Json:
@@ -324,6 +331,11 @@ class Reader:
 
 
 _PLACE = ("account", "seq")
+
+
+def _decimals(tick: Decimal) -> int:
+    exponent = tick.normalize().as_tuple().exponent
+    return max(0, -exponent) if isinstance(exponent, int) else 0
 
 
 def _as_dict(cursor: sqlite3.Cursor, row: tuple[Any, ...]) -> Json:

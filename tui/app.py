@@ -8,30 +8,35 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from textual.app import App
+from textual.events import Event, Key
+from textual.filter import LineFilter, NoColor
 from textual.screen import Screen
+from textual.widget import Widget
 
 from core.control import Control, Snapshot
 from core.domain.errors import ConfirmationError, QuarterdeckError
 from core.domain.operator import Verb
+from core.standing import BEGINNING
 from tui import terminal
 from tui.arming import ArmingDesk, LiveStart
 from tui.format import UNICODE, Glyphs, fit, plain_text
-from tui.keys import ACTIONS, SAFETY, Action, bindings, scoped
+from tui.keys import ACTIONS, SAFETY, Action, bindings, parted, scoped
 from tui.lab_desk import LabAccess, LabDesk
 from tui.lab_host import LAB_ACTS, PARENTS, LabHost
 from tui.lab_runs import CALM, HASTY, Patience
 from tui.safety import SafetyDesk
 from tui.screens.console import ConsoleScreen
-from tui.theme import THEMES, default_theme, textual_themes
-from tui.widgets.bars import mode_badge, status_row, trouble, waiting_row
+from tui.theme import default_theme, textual_themes, themes_for
+from tui.widgets.bars import mode_badge, status_row, waiting_row
 from tui.widgets.logs import LEVELS
 from tui.widgets.panel import View
 from tui.widgets.prompt import Asked
 from tui.widgets.table import Row
+from tui.widgets.trouble import alerts_in, trouble
 
 FLUSH_HZ = 4.0
 SILENT_AFTER_MS = 3_000
@@ -40,11 +45,8 @@ HINTS = ("tab next panel", "enter chart", "[ ] symbol", "space freeze", "t theme
 LAB_HINTS = ("esc back", "tab next panel", "t theme")
 CLOSED_EXIT_CODE = 129
 
+_REAL = ("live", "testnet")
 _QUIET_STATES = frozenset(("ended", "failed", "stopping"))
-_STANDSTILL = {
-    "paused": "PAUSED: no new entries; exits and stops go on. R resumes",
-    "halted": "HALTED: no new orders; protective stops stay. R resumes",
-}
 _SCOPES = {action.id: action.scopes for action in ACTIONS if action.scopes}
 _GUARDED = {action.name for action in SAFETY}
 
@@ -78,12 +80,14 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
         engine_here: bool = True,
         terminal_alive: Callable[[], bool] = lambda: True,
         signalled: Callable[[int], None] = lambda _: None,
+        be_patient: Callable[[], None] = lambda: None,
         lab: LabAccess | None = None,
         mode: str = "",
         live: LiveStart | None = None,
     ) -> None:
         super().__init__()
         self.signalled = signalled
+        self.be_patient = be_patient
         self.control = control
         self.connect = connect
         self.clock_ms = clock_ms
@@ -116,9 +120,24 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
         self.theme = self._first_theme
         return self.deck
 
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Where no colour is wanted there is none: Textual would make black of the terminal's own text and ground."""
+        return (NoColor(),) if self.no_color else super().get_line_filters()
+
+    async def on_event(self, event: Event) -> None:
+        if isinstance(event, Key) and not event.is_forwarded and len(keys := parted(event.key)) > 1:
+            for key in keys:
+                await super().on_event(Key(key, key if len(key) == 1 else None))
+            return
+        await super().on_event(event)
+
     def on_mount(self) -> None:
         if not self.is_headless:
             terminal.on_signals(self._end, self.signalled)
+            if (driver := self._driver) is not None:
+                terminal.Interruptions(
+                    driver.suspend_application_mode, driver.resume_application_mode, self.action_repaint
+                ).install()
         self.set_interval(1 / self.flush_hz, self._tick)
         self.call_after_refresh(self._first_picture)
 
@@ -228,19 +247,24 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
                 word = "CONFIRM"
             text = f"quarterdeck {self.version}: {view.waiting}"
             return waiting_row(word, text, role, width, self.glyphs.ellipsis, self.mode)
-        badges = [f"SILENT {view.stale}"] if view.stale else []
-        badges += ["FROZEN"] if self.frozen is not None else []
-        pressing = sum(meter.level != "ok" for meter in snapshot.meters)
-        naked = sum(position.protected is False for position in snapshot.positions)
-        alerts = max(pressing, len(snapshot.status.halts)) + naked + bool(snapshot.status.connection)
-        return status_row(snapshot.status, alerts, badge=" ".join(badges), width=width, glyphs=self.glyphs)
+        stands = view.standing(snapshot)
+        badge = "FROZEN" if self.frozen is not None else ""
+        alerts = alerts_in(snapshot, stands)
+        return status_row(
+            snapshot.status, stands, alerts, stale=view.stale, badge=badge, width=width, glyphs=self.glyphs
+        )
 
     def _notice_row(self, snapshot: Snapshot | None, view: View, progress: tuple[str, str] | None) -> Row:
         text, role = self._notice(snapshot, view, progress)
         mode = snapshot.status.mode if snapshot is not None else self.mode
-        badge: Row = (mode_badge(mode),) if mode in ("live", "testnet") else ()
+        badge: Row = (mode_badge(mode),) if mode in _REAL else ()
         width = self.deck.size.width - sum(len(word) for word, _ in badge)
         return (*badge, (fit(f" {plain_text(text)}", width, ellipsis=self.glyphs.ellipsis), role))
+
+    def _notice_width(self, snapshot: Snapshot) -> int:
+        """What the mode's badge and the margin leave of the line."""
+        mode = snapshot.status.mode
+        return self.deck.size.width - 1 - (len(mode_badge(mode)[0]) if mode in _REAL else 0)
 
     def _notice(self, snapshot: Snapshot | None, view: View, progress: tuple[str, str] | None) -> tuple[str, str]:
         """The operator's own act first, then what stands, then the keys of the panel."""
@@ -252,10 +276,11 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
             return (f"FAILED: {self.failure}", "bad") if self.failure else ("", "plain")
         if view.stale:
             return f"the engine has said nothing for {view.stale}: every number here is at least as old", "bad"
-        if urgent := trouble(snapshot):
+        if urgent := trouble(snapshot, view.standing(snapshot), self._notice_width(snapshot)):
             return urgent
-        if snapshot.status.state in _STANDSTILL:
-            return _STANDSTILL[snapshot.status.state], "warn"
+        if snapshot.status.state in BEGINNING:
+            what = f"{snapshot.status.state.upper()}: books are being compared; figures not known yet"
+            return snapshot.status.note or what, "warn"
         if snapshot.status.note:
             return snapshot.status.note, "warn" if snapshot.status.state in _QUIET_STATES else "accent"
         return ("", "dim") if self.deck.small else (self._hint(), "dim")
@@ -316,6 +341,7 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
         if not self.lab.running:
             self.exit(return_code=exit_code)
             return
+        self.be_patient()
         self.desk.tell("leaving: the lab's run is stopped and stores what it has; q hurries it", "warn")
         self.start(self._end_run(exit_code, HASTY if self._leaving else patience))
         self._leaving = True
@@ -472,11 +498,22 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
     def action_log_follow(self) -> None:
         self.deck.logs.follow()
 
+    def action_repaint(self) -> None:
+        """Send every cell again: something else may have written on the terminal."""
+        for widget in self.deck.walk_children(Widget):
+            widget.refresh()
+        self.deck.refresh(layout=True)
+
     def action_freeze(self) -> None:
         self.frozen = self._view(self.snapshot) if self.frozen is None else None
         self.flush()
 
     def action_theme(self) -> None:
-        self.theme = THEMES[(THEMES.index(self.theme) + 1) % len(THEMES)]
-        self.desk.tell(f"theme: {self.theme}", "dim")
+        if self.no_color:
+            self.desk.tell("theme: none, NO_COLOR is set", "dim")
+        else:
+            themes = themes_for(self.console.color_system)
+            self.theme = themes[(themes.index(self.theme) + 1) % len(themes)] if self.theme in themes else themes[0]
+            only = ", the one that this terminal's colours allow" if len(themes) == 1 else ""
+            self.desk.tell(f"theme: {self.theme}{only}", "dim")
         self.flush()

@@ -181,7 +181,7 @@ def sparkline(values: Sequence[float], width: int, glyphs: Glyphs) -> str:
 
 def gauge(used: float, limit: float, width: int, glyphs: Glyphs) -> str:
     """used/limit as a text bar; any use at all fills one cell, and only a reached limit fills the last."""
-    share = used / limit if limit > 0 else 1.0
+    share = min(used / limit, 1.0) if limit > 0 else 1.0
     filled = max(0, min(width, int(share * width)))
     if filled == 0 and used > 0:
         filled = 1

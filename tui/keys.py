@@ -78,6 +78,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("help", "question_mark", "?", "help", "keys, and what the panel's numbers mean", footer=7),
     Action("freeze", "space", "space", "freeze", "hold the panels still; trading and the status line go on"),
     Action("theme", "t", "t", "theme", "dark, light, 16 colours, high contrast, colour-blind"),
+    Action("repaint", "ctrl+l", "ctrl+l", "repaint", "paint the whole screen anew"),
     Action("leave", "q,ctrl+c,ctrl+q", "q", "leave", "leave the console", footer=8),
     Action("tab(1)", "tab", "tab", "next panel", "focus the next panel on screen"),
     Action("tab(-1)", "shift+tab", "shift+tab", "panel before", "focus the panel before"),
@@ -112,3 +113,15 @@ def footer_actions(width: int) -> list[Action]:
 
 def scoped(scope: str) -> list[Action]:
     return [action for action in ACTIONS if scope in action.scopes]
+
+
+def parted(key: str) -> tuple[str, ...]:
+    """Escape and a letter that came in one piece, as on a slow line, reach the console as alt and the letter: they are
+    two keys, and no key of ours is alt and a letter."""
+    modifier, _, rest = key.partition("+")
+    if modifier != "alt":
+        return (key,)
+    letter = rest.removeprefix("shift+")
+    if len(letter) != 1:
+        return (key,)
+    return "escape", letter if letter == rest else letter.upper()

@@ -55,6 +55,7 @@ def run_console(
         engine_here=engine_here,
         terminal_alive=alive,
         signalled=last_resort.arm,
+        be_patient=last_resort.be_patient,
         lab=lab,
         mode=mode,
         live=live,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from core.control import Snapshot
 from core.domain.operator import Verb
+from core.standing import Standing, standing
 from tui.format import Glyphs, arrow, fit, money, plural, side_sign, side_word, signed
 from tui.widgets.table import Row, text_row
 
@@ -108,7 +109,7 @@ class SafetyDesk:
         if action == "pause" and state in ("paused", "halted"):
             return f"pause: already {state}; no new entries"
         if action == "resume" and state not in ("paused", "halted"):
-            return f"resume: the engine is {state}, nothing to resume"
+            return _reason_against_resume(snapshot)
         if action == "flatten" and not (snapshot.positions or snapshot.external):
             return "flatten: no open position"
         return ""
@@ -131,11 +132,13 @@ class SafetyDesk:
         self.notice = Notice(text, "bad", now + HALT_WINDOW_MS)
 
     def ask_resume(self, snapshot: Snapshot) -> None:
-        halts = [text_row(f"halt: {halt}", "warn") for halt in snapshot.status.halts]
-        what = text_row("The engine may open new positions again. A limit that still stands goes on blocking.")
-        self._ask(
-            f"RESUME entries? {snapshot.status.mode.upper()}, now {snapshot.status.state}", "resume", (*halts, what)
-        )
+        stands = _standing(snapshot)
+        facts = [
+            text_row(f"ends: {block.what}" if block.resumable else f"stays: {block.what} {block.until}", "warn")
+            for block in stands.blocks
+        ]
+        what = text_row("The engine may then open new positions" + (", once nothing stays." if facts else "."))
+        self._ask(f"RESUME entries? {snapshot.status.mode.upper()}, now {stands.word}", "resume", (*facts, what))
 
     def ask_flatten(self, snapshot: Snapshot, rows: int) -> None:
         """`rows` is how many positions the bar has room for."""
@@ -157,25 +160,26 @@ class SafetyDesk:
         self.question = Question(kind, title, tuple(facts), self._clock_ms(), act=act)
 
     def ask_leave(self, snapshot: Snapshot | None, run: str = "") -> None:
-        """Leaves at once where nothing is open and no `run` of the lab is under way; asks once otherwise."""
+        """Leaves at once where that ends no engine, no `run` of the lab and leaves no position; asks once otherwise."""
         count = len(snapshot.positions) if snapshot else 0
-        if not (count or run) or (self.question is not None and self.question.kind == "leave"):
+        ends = self._engine_here and snapshot is not None and snapshot.status.state not in _OVER
+        if not (ends or count or run) or (self.question is not None and self.question.kind == "leave"):
             self._leave()
             return
         fate: tuple[str, ...] = ()
+        if ends:
+            fate = ("The engine runs in this process and stops with the console.",)
         if count and self._engine_here:
-            fate = (
-                "The engine runs in this process and stops with the console.",
-                "The journal keeps the positions; the next start takes them up again.",
-            )
+            fate += ("The journal keeps the positions; the next start takes them up again.",)
         elif count:
             fate = ("The engine is another process and goes on trading.",)
         if run:
             fate += (f"The lab's {run} is under way: it is stopped, and stores a PARTIAL result.",)
         held = [f"with {plural(count, 'open position')}"] if count else []
         held += ["while a run of the lab is under way"] if run else []
-        mode = f" {snapshot.status.mode.upper()}" if snapshot is not None else ""
-        title = f"LEAVE {' and '.join(held)}?{mode}"
+        mode = f"{snapshot.status.mode.upper()} " if snapshot is not None else ""
+        what = "LEAVE and END the engine" if ends else "LEAVE"
+        title = f"{mode}{' '.join([what, ' and '.join(held)]).rstrip()}?"
         self._ask(title, "leave", tuple(text_row(line) for line in fate))
 
     def yes(self, snapshot: Snapshot | None) -> None:
@@ -233,6 +237,21 @@ class SafetyDesk:
     def _do(self, verb: Verb, include_external: bool = False) -> None:
         self.tell(_SENT[verb] + (", with what others placed" if include_external else ""))
         self._send(verb, include_external)
+
+
+def _standing(snapshot: Snapshot) -> Standing:
+    return standing(snapshot.status, snapshot.meters, [price.symbol for price in snapshot.prices])
+
+
+def _reason_against_resume(snapshot: Snapshot) -> str:
+    """Resuming ends the operator's own standstill and the limits that say so; nothing else."""
+    stands = _standing(snapshot)
+    if any(block.resumable for block in stands.blocks):
+        return ""
+    if not stands.blocks:
+        return f"resume: the engine is {snapshot.status.state}, nothing to resume"
+    block = stands.blocks[0]
+    return f"resume: does not end {block.what} {block.until}".rstrip()
 
 
 def flatten_facts(snapshot: Snapshot, rows: int, g: Glyphs) -> tuple[Row, ...]:

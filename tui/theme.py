@@ -15,7 +15,7 @@ _PALETTES: dict[str, dict[str, str]] = {
     "dark": {
         "background": "#0d1117", "surface": "#161b22", "text": "#c9d1d9", "dim": "#7d8590", "strong": "#f0f6fc",
         "up": "#3fb950", "down": "#ff7b72", "warn": "#e3b341", "accent": "#58a6ff", "rule": "#30363d",
-        "cursor": "#23304a", "ink": "#0d1117",
+        "cursor": "#222e4a", "ink": "#0d1117",
     },
     "light": {
         "background": "#ffffff", "surface": "#eaeef2", "text": "#1f2328", "dim": "#59636e", "strong": "#000000",
@@ -30,7 +30,7 @@ _PALETTES: dict[str, dict[str, str]] = {
     "colour-blind": {
         "background": "#0d1117", "surface": "#161b22", "text": "#d0d7de", "dim": "#8b949e", "strong": "#f0f6fc",
         "up": "#58a6ff", "down": "#ff9e3d", "warn": "#f2e394", "accent": "#b8c7e0", "rule": "#3a424d",
-        "cursor": "#2b3648", "ink": "#0d1117",
+        "cursor": "#2a2e48", "ink": "#0d1117",
     },
 }  # fmt: skip
 
@@ -44,7 +44,18 @@ _ANSI_ROLES = {
     "candle_up": "green", "candle_down": "red", "line": "dim", "rule": "dim", "focus": "cyan",
 }  # fmt: skip
 
+_PLAIN_ROLES = {
+    "plain": "none", "dim": "dim", "strong": "bold", "up": "none", "down": "none", "warn": "bold", "bad": "bold",
+    "good": "none", "accent": "none", "key": "bold", "title": "bold", "cursor": "reverse", "match": "reverse",
+    "demo": "reverse", "paper": "reverse", "live": "bold reverse", "testnet": "bold reverse",
+    "badge_good": "reverse", "badge_warn": "bold reverse", "badge_bad": "bold reverse",
+    "badge_up": "reverse", "badge_down": "reverse",
+    "candle_up": "none", "candle_down": "none", "line": "dim", "rule": "dim", "focus": "bold",
+}  # fmt: skip
+
 THEMES = (DARK, "light", ANSI, "high-contrast", "colour-blind")
+PLAIN = "plain"
+"""The roles where no colour is wanted. It is none of THEMES: no other can be chosen there."""
 
 
 def default_theme(environ: Mapping[str, str]) -> str:
@@ -54,11 +65,17 @@ def default_theme(environ: Mapping[str, str]) -> str:
     return ANSI if "NO_COLOR" in environ or few_colours else DARK
 
 
+def themes_for(color_system: str | None) -> tuple[str, ...]:
+    """Those that can be read on a terminal: the nearest of sixteen colours may be one colour for text and ground."""
+    return (ANSI,) if color_system in (None, "standard") else THEMES
+
+
 @cache
 def roles(theme: str) -> dict[str, Style]:
     """Role -> Rich style; laid over a widget's own background."""
-    if theme == ANSI:
-        return {role: Style.parse(text) for role, text in _ANSI_ROLES.items()}
+    if theme in (ANSI, PLAIN):
+        named = _ANSI_ROLES if theme == ANSI else _PLAIN_ROLES
+        return {role: Style.parse(text) for role, text in named.items()}
     p = _PALETTES[theme]
     texts = {
         "plain": p["text"],

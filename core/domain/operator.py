@@ -35,6 +35,13 @@ class LimitEffect(StrEnum):
     FLATTEN = "flatten"
 
 
+CLEARED_BY_RESUME = frozenset(("losses_in_row", "drawdown", "books", "stop_refused", "second_engine"))
+"""Names of the limits that end when the operator resumes."""
+
+FULL_IN_USE = frozenset(("open_positions", "exposure"))
+"""Names of the limits that an account in normal use reaches, and leaves by itself."""
+
+
 @dataclass(frozen=True, slots=True)
 class LimitEvent:
     """A limit that fired or cleared. `clears` tells the operator what ends it, `note` what is wrong where the figures

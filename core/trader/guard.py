@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from core.domain.operator import LimitEffect, LimitEvent
+from core.domain.operator import CLEARED_BY_RESUME, LimitEffect, LimitEvent
 from core.settings import LimitSettings
 from core.trader import limits
 from core.trader.limits import Level, LimitRule, Reading
@@ -15,7 +15,6 @@ from core.trader.state import TraderState
 # Once blocked these stay so until the day turns or the operator resumes, whatever the figure does meanwhile.
 _STICKY = frozenset({"day_loss_usdt", "day_loss_pct", "losses_in_row", "drawdown"})
 _CLEARED_BY_DAY = frozenset({"day_loss_usdt", "day_loss_pct", "losses_in_row"})
-_CLEARED_BY_RESUME = frozenset({"losses_in_row", "drawdown", "books", "stop_refused", "second_engine"})
 _BLOCKING = frozenset({LimitEffect.NO_NEW_ENTRIES, LimitEffect.FLATTEN})
 
 
@@ -52,13 +51,17 @@ class Guard:
                     return fired.event
         return None
 
-    def halts(self) -> tuple[str, ...]:
-        """Names of the limits that forbid new entries now, with the symbol where it is one symbol's."""
+    def blocking(self) -> tuple[LimitEvent, ...]:
+        """The limits that forbid new entries now, as they fired."""
         return tuple(
-            f"{name}:{symbol}" if symbol else name
-            for (name, symbol), fired in sorted(self._fired.items())
+            fired.event
+            for _, fired in sorted(self._fired.items())
             if fired.level == "blocked" and fired.event.effect in _BLOCKING
         )
+
+    def halts(self) -> tuple[str, ...]:
+        """Names of the limits that forbid new entries now, with the symbol where it is one symbol's."""
+        return tuple(f"{event.limit}:{event.symbol}" if event.symbol else event.limit for event in self.blocking())
 
     def level(self, rule: LimitRule, symbol: str = "") -> Level:
         """What is remembered of a limit."""
@@ -139,7 +142,7 @@ class Guard:
         return self._clear(_CLEARED_BY_DAY, now_ms)
 
     def clear_resume(self, now_ms: int) -> list[LimitEvent]:
-        return self._clear(_CLEARED_BY_RESUME, now_ms)
+        return self._clear(CLEARED_BY_RESUME, now_ms)
 
     def effect(self, rule: LimitRule) -> LimitEffect:
         if rule is limits.DAY_LOSS_USDT or rule is limits.DAY_LOSS_PCT:

@@ -4,16 +4,17 @@ import json
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
+from core.control import PositionView
 from core.domain.errors import StorageError, UnavailableError
 from core.domain.instrument import Instrument
-from core.domain.market import Bar
+from core.domain.market import MINUTE_MS, Bar
 from core.domain.operator import LimitEffect, LimitEvent, OperatorCommand, Verb
 from core.domain.orders import OrderRole, OrderState, OrderType, OrderUpdate, Side
 from core.domain.records import (
@@ -126,7 +127,7 @@ async def test_status_of_an_open_position(journal: SqliteJournal, database: Data
             {
                 "trade_id": "t1",
                 "symbol": "BTCUSDT",
-                "side": "buy",
+                "side": "long",
                 "qty": 0.01,
                 "entry_price": 100_000.0,
                 "mark_price": 100_500.0,
@@ -137,15 +138,27 @@ async def test_status_of_an_open_position(journal: SqliteJournal, database: Data
                 "unrealised_pct": 0.5,
                 "opened_ms": T0,
                 "strategy": "scalper",
+                "decimals": 1,
+                "protected": None,
+                "unprotected_ms": None,
+                "mark_ms": T0 + MINUTE_MS,
             }
         ]
+        assert [field.name for field in fields(PositionView)] == list(reader.positions()[0])
 
 
 async def test_a_short_position_without_bars_is_valued_at_cost(journal: SqliteJournal, database: Database) -> None:
     await journal.commit([PositionRecord(Position("XRPUSDT", -100, Decimal("-22.5"), T0, "t1"), T0)])
     with Reader(database.path) as reader:
         (position,) = reader.positions()
-    wanted = {"side": "sell", "qty": 10.0, "entry_price": 2.25, "mark_price": None, "unrealised_usdt": 0.0}
+    wanted = {
+        "side": "short",
+        "mark_ms": None,
+        "qty": 10.0,
+        "entry_price": 2.25,
+        "mark_price": None,
+        "unrealised_usdt": 0.0,
+    }
     assert {name: position[name] for name in wanted} == wanted
 
 

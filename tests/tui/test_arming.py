@@ -162,10 +162,11 @@ async def test_a_bad_connection_and_lost_answers_are_told_in_words(app: Quarterd
     async with screen.running(app, (200, 50)) as pilot:
         control.current = live_snapshot(connection="market stream: silent for 12 s")
         app.flush()
-        await screen.until(app, pilot, "CONNECTION: market stream: silent for 12 s")
+        await screen.until(app, pilot, "BLOCKED by connection (market stream: silent for 12 s) until it is well again")
         control.current = live_snapshot(2, connection="requests: banned", halts=("connection", "drawdown"))
         app.flush()
-        await screen.until(app, pilot, "CONNECTION: requests: banned   HALT: drawdown")
+        stands = "BLOCKED by connection (requests: banned) until it is well again; drawdown until R resumes"
+        await screen.until(app, pilot, stands)
         lost = replace(order("BTCUSDT", "entry", "market", 9), state="unknown")
         control.current = replace(live_snapshot(3), orders=(lost,))
         await pilot.press("3")

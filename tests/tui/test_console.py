@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 from textual.geometry import Region
+from textual.strip import Strip
 
 from core.control import Control
 from core.domain.errors import UnavailableError
@@ -88,7 +89,7 @@ async def test_a_small_terminal_keeps_the_essentials_and_says_what_it_needs(
     assert "This terminal is 60x20; panels need 80x24." in text
     assert "DEMO HALTED" in text
     assert "day +12.30" in text
-    assert "HALT day loss 300 of 300 USDT" in text
+    assert "BLOCKED day loss 300 of 300 USDT" in text
     assert "BTCUSDT +7.75" in text
     assert "K K halt" in lines[-1]
     assert "1-9 panels" in lines[-1]
@@ -108,7 +109,7 @@ async def test_a_halt_stays_on_screen_with_how_it_clears(app: QuarterdeckApp, co
     control.current = snapshot(state="halted", halts=("day loss 300 of 300 USDT: clears by itself at 00:00 UTC",))
     lines = await shown(app, (80, 24), "6")
     assert "HALTED" in lines[0]
-    assert "HALT: day loss 300 of 300 USDT: clears by itself at 00:00 UTC" in lines[-2]
+    assert "BLOCKED: day loss 300 of 300 USDT: clears by itself at 00:00 UTC" in lines[-2]
 
 
 @pytest.mark.parametrize(
@@ -131,7 +132,8 @@ async def test_a_silent_engine_is_said_and_its_age_counted(
         app.flush()
         await pilot.pause()
         text = screen.text(app)
-        assert "SILENT 7s" in text.splitlines()[0]
+        assert " STALE 7s " in text.splitlines()[0]
+        assert "RUNNING" not in text.splitlines()[0]
         assert "STALE 7s" in text
         assert "the engine has said nothing for 7s" in text
         control.current = snapshot(2)
@@ -149,7 +151,7 @@ async def test_an_ended_demo_is_not_called_silent(app: QuarterdeckApp, control: 
         await pilot.pause()
         lines = screen.lines(app)
         assert "ENDED" in lines[0]
-        assert "SILENT" not in lines[0]
+        assert "STALE" not in lines[0]
         assert "the recorded market is over" in lines[-2]
 
 
@@ -259,6 +261,22 @@ async def test_an_unchanged_snapshot_paints_nothing(app: QuarterdeckApp, monkeyp
         painted = _watch(monkeypatch)
         app.flush()
         assert painted == []
+
+
+async def test_ctrl_l_sends_every_line_again(app: QuarterdeckApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with screen.running(app, (120, 40)) as pilot:
+        drawn: set[tuple[str, int]] = set()
+        render = Lines.render_line
+
+        def watched(self: Lines, y: int) -> Strip:
+            drawn.add((self.id or "", y))
+            return render(self, y)
+
+        monkeypatch.setattr(Lines, "render_line", watched)
+        await pilot.press("ctrl+l")
+        await pilot.pause()
+        visible = [line for line in app.deck.query(Lines) if line.display]
+        assert drawn >= {(line.id or "", y) for line in visible for y in range(line.size.height)}
 
 
 async def test_one_changed_number_paints_its_line_only(

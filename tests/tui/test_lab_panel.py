@@ -307,7 +307,7 @@ async def test_leaving_stops_the_run_and_says_so(app: QuarterdeckApp, starts: Fa
     control.current = empty_snapshot()
     async with running(app, SIZE, "9", "n", "s", "q") as pilot:
         text = screen.text(app)
-        assert "LEAVE while a run of the lab is under way? DEMO" in text
+        assert "DEMO LEAVE and END the engine while a run of the lab is under way?" in text
         assert "it is stopped, and stores a PARTIAL result" in text
         await press(pilot, "n")
         assert app.is_running

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from core.domain.operator import Verb
+from core.control import BlockView, Snapshot
+from core.domain.operator import CLEARED_BY_RESUME, Verb
 from tests.tui.fake_control import FakeClock, empty_snapshot, live_snapshot, snapshot
 from tui.format import UNICODE
 from tui.safety import CONFIRM_TIMEOUT_MS, FLATTEN_GUARD_MS, HALT_WINDOW_MS, SafetyDesk
@@ -196,14 +197,31 @@ def test_a_refused_flatten_shows_no_progress(desk: Desk) -> None:
     assert desk.notice.text == "flatten REFUSED: no"
 
 
-def test_leaving_asks_only_with_open_positions(desk: Desk) -> None:
+@pytest.mark.parametrize("held", [empty_snapshot(), snapshot(), empty_snapshot("paused"), empty_snapshot("recovering")])
+def test_leaving_asks_wherever_it_ends_an_engine(desk: Desk, held: Snapshot) -> None:
+    desk.ask_leave(held)
+    assert desk.left == 0
+    assert "DEMO LEAVE and END the engine" in desk.bar()
+    assert "stops with the console" in desk.bar()
+    desk.yes(held)
+    assert desk.left == 1
+
+
+@pytest.mark.parametrize("state", ["ended", "failed", "stopping"])
+def test_leaving_an_engine_that_is_over_asks_nothing(desk: Desk, state: str) -> None:
+    desk.ask_leave(empty_snapshot(state))
+    assert desk.left == 1
+
+
+def test_leaving_without_an_engine_asks_nothing(desk: Desk) -> None:
+    desk.ask_leave(None)
+    assert desk.left == 1
+
+
+def test_leaving_an_attached_console_with_nothing_open_asks_nothing() -> None:
+    desk = Desk(engine_here=False)
     desk.ask_leave(empty_snapshot())
     assert desk.left == 1
-    desk.ask_leave(snapshot())
-    assert desk.left == 1
-    assert "stops with the console" in desk.bar()
-    desk.yes(snapshot())
-    assert desk.left == 2
 
 
 def test_leaving_an_attached_console_says_that_the_engine_goes_on() -> None:
@@ -234,6 +252,28 @@ def test_the_second_leave_leaves(desk: Desk) -> None:
 )
 def test_reasons(desk: Desk, action: str, state: str, positions: int, reason: str) -> None:
     assert desk.reason_against(action, snapshot(state=state, positions=positions)) == reason
+
+
+@pytest.mark.parametrize("limit", sorted(CLEARED_BY_RESUME))
+def test_what_resuming_clears_can_be_resumed_from(desk: Desk, limit: str) -> None:
+    """The panel says so, the verb does it: the key is no other answer."""
+    blocked = snapshot(halts=(limit,), blocks=(BlockView(limit, "", "when the operator resumes"),))
+    assert desk.reason_against("resume", blocked) == ""
+    desk.ask_resume(blocked)
+    assert f"ends: {limit.replace('_', ' ')}" in desk.bar()
+    desk.yes(blocked)
+    assert desk.sent == [Verb.RESUME]
+
+
+def test_what_resuming_does_not_clear_is_said(desk: Desk) -> None:
+    midnight = BlockView("day_loss_usdt", "", "at 00:00 UTC")
+    blocked = snapshot(halts=("day_loss_usdt",), blocks=(midnight,))
+    reason = "resume: does not end day loss usdt until 00:00 UTC"
+    assert desk.reason_against("resume", blocked) == reason
+    paused = snapshot(state="paused", halts=("day_loss_usdt", "paused"), blocks=(midnight,))
+    assert desk.reason_against("resume", paused) == ""
+    desk.ask_resume(paused)
+    assert "stays: day loss usdt until 00:00 UTC" in desk.bar()
 
 
 def test_nothing_can_be_done_without_an_engine(desk: Desk) -> None:

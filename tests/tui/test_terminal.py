@@ -15,7 +15,7 @@ import pytest
 
 from tui import terminal
 from tui.format import ASCII, UNICODE
-from tui.theme import ANSI, DARK, THEMES, default_theme, roles
+from tui.theme import ANSI, DARK, PLAIN, THEMES, default_theme, roles
 
 _CONSOLE = """
 import sys, time
@@ -24,13 +24,39 @@ from tui.launch import run_console
 sys.exit(run_console(FakeControl(snapshot()), clock_ms=lambda: time.time_ns() // 1_000_000, version="0"))
 """
 
+_DEAF = """
+import os, signal
+from tui.terminal import LastResort
+last = LastResort(lambda: None)
+signal.signal(signal.SIGHUP, lambda *_: last.arm(129))
+os.write(1, b"RUNNING")
+while True:
+    signal.pause()
+"""
+_STALLED = """
+import os, signal, sys, termios, threading, time
+from core.control import CommandResult
+from tests.tui.fake_control import FakeControl, snapshot
+from tui.launch import run_console
 
-def _start() -> tuple[int, int]:
+class Stalling(FakeControl):
+    async def command(self, *args, **kwargs):
+        termios.tcflow(0, termios.TCOOFF)
+        os.kill(os.getpid(), signal.SIGTERM)
+        return CommandResult("c1", True, "done")
+
+sys.exit(run_console(Stalling(snapshot()), clock_ms=lambda: time.time_ns() // 1_000_000, version="0",
+                     let_go=threading.Event().wait))
+"""
+"""A terminal that takes no more output once it was asked for something, and an engine that never ends."""
+
+
+def _start(code: str = _CONSOLE) -> tuple[int, int]:
     """A console in a child process on its own terminal, once it has drawn its status line."""
     child, master = pty.fork()
     if child == 0:
         os.environ.update(TERM="xterm-256color", COLORTERM="truecolor", PYTHONUTF8="1")
-        os.execv(sys.executable, [sys.executable, "-c", _CONSOLE])
+        os.execv(sys.executable, [sys.executable, "-c", code])
     fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     seen = b""
     while b"RUNNING" not in seen:
@@ -69,6 +95,41 @@ def test_a_closed_terminal_ends_the_process() -> None:
     assert os.waitstatus_to_exitcode(status) == 129
 
 
+def test_the_last_resort_ends_a_process_whose_terminal_is_gone() -> None:
+    child, master = _start(_DEAF)
+    os.close(master)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 129
+
+
+def test_a_signal_ends_a_console_whose_terminal_takes_nothing_and_whose_engine_hangs() -> None:
+    child, master = _start(_STALLED)
+    os.write(master, b"P")
+    _, status = os.waitpid(child, 0)
+    os.close(master)
+    assert os.waitstatus_to_exitcode(status) == 128 + signal.SIGTERM
+
+
+def test_the_last_resort_takes_less_than_two_seconds() -> None:
+    assert terminal.LAST_RESORT_SECONDS + terminal.LET_GO_SECONDS < 2.0
+
+
+def test_a_process_that_goes_on_takes_the_terminal_again_and_gives_it_back_as_it_was() -> None:
+    child, master = _start()
+    os.kill(child, signal.SIGSTOP)
+    os.waitpid(child, os.WUNTRACED)
+    os.kill(child, signal.SIGCONT)
+    seen = b""
+    while b"\x1b[?1049h" not in seen or b"RUNNING" not in seen.partition(b"\x1b[?1049h")[2]:
+        seen += os.read(master, 65536)
+    os.kill(child, signal.SIGTERM)
+    _read_to_the_end(master)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 128 + signal.SIGTERM
+    assert termios.tcgetattr(master)[3] & termios.ICANON
+    os.close(master)
+
+
 @pytest.mark.parametrize(
     ("encoding", "glyphs"), [("utf-8", UNICODE), ("UTF8", UNICODE), ("ascii", ASCII), ("latin-1", ASCII)]
 )
@@ -95,5 +156,5 @@ def test_the_theme_follows_the_terminal(environ: dict[str, str], theme: str) -> 
 
 
 def test_every_theme_styles_every_role() -> None:
-    names = [set(roles(theme)) for theme in THEMES]
+    names = [set(roles(theme)) for theme in (*THEMES, PLAIN)]
     assert all(name == names[0] for name in names)

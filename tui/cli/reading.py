@@ -8,6 +8,7 @@ import click
 
 from core.control_client import request
 from core.domain.errors import UnavailableError
+from core.domain.operator import FULL_IN_USE
 from core.home import Home, engine_pid
 from core.runtime import Row
 from tui.cli.options import account_option, home_option, json_option, limit_option
@@ -69,6 +70,8 @@ def positions(runtime: Runtime, home: Home, account: str | None, as_json: bool) 
     reader = None if live else _reader(runtime, home, account)
     rows = live["positions"] if live else reader.positions() if reader else []
     empty = "no position is open" if live or reader else NOTHING_YET.format(home=home.root)
+    if reader and rows and not as_json:
+        click.echo("no engine runs: marks are those of the last bars that it took in, as old as they say", err=True)
     naked = any(row.get("protected") is False for row in rows)
     emit_rows(rows, [*POSITION_COLUMNS, NAKED] if naked else POSITION_COLUMNS, as_json, empty)
 
@@ -227,7 +230,7 @@ def _status_lines(row: Row) -> list[tuple[str, str]]:
     source = f" ({row['source']})" if row.get("source") else ""
     lines = [
         ("mode", _BADGES.get(row["mode"], get("mode")) + source),
-        ("engine", get("state") + ("" if row["running"] else ", not running")),
+        ("engine", _engine_line(row) if row["running"] else f"{get('state')}, not running"),
         ("as of", get("as_of_ms", moment, " UTC")),
         ("equity", get("equity_usdt", money, " USDT")),
         ("balance", get("balance_usdt", money, " USDT")),
@@ -239,9 +242,21 @@ def _status_lines(row: Row) -> list[tuple[str, str]]:
         *_exchange_lines(row),
         ("feed age", get("feed_age_ms", milliseconds)),
         ("loop lag", get("loop_lag_ms", milliseconds)),
-        ("halts", ", ".join(row.get("halts") or ()) or "none"),
+        ("halts", ", ".join(halt for halt in row.get("halts") or () if halt not in FULL_IN_USE) or "none"),
     ]
     return lines + ([("note", row["note"])] if row.get("note") else [])
+
+
+def _engine_line(row: Row) -> str:
+    """The state, and of an engine that may open nothing by what and until when."""
+    from core.control import StatusView
+    from core.control_codec import decode
+    from core.standing import standing
+
+    stands = standing(decode(StatusView, row))
+    blocks = "; ".join(f"{block.what} {block.until}".rstrip() for block in stands.blocks)
+    word = str(row["state"]) if stands.word != "BLOCKED" else stands.word
+    return f"{word}, {'by ' if stands.word == 'BLOCKED' else 'limits: '}{blocks}" if blocks else word
 
 
 def _exchange_lines(row: Row) -> list[tuple[str, str]]:
@@ -284,6 +299,7 @@ POSITION_COLUMNS = [
     Column("qty", "qty", number),
     Column("entry_price", "entry", number),
     Column("mark_price", "mark", number),
+    Column("mark_ms", "marked UTC", moment),
     Column("stop_price", "stop", number),
     Column("target_price", "target", number),
     Column("unrealised_usdt", "unrealised USDT", signed_money),

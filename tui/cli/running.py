@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -72,6 +73,8 @@ def run(
         )
     if not headless and not has_terminal():
         raise BadInputError("there is no terminal here to draw the console on; add --headless")
+    if not headless:
+        _check_terminal()
     if from_ms is not None and to_ms is not None and from_ms >= to_ms:
         raise BadInputError("--from must lie before --to")
     path = settings_path or (home.settings if home.settings.exists() else None)
@@ -93,6 +96,13 @@ def run(
     )
     code = runtime.run_headless(request) if headless else _with_console(runtime, request, settings)
     click.get_current_context().exit(code)
+
+
+def _check_terminal() -> None:
+    from tui.terminal import unfit
+
+    if why := unfit(os.environ):
+        raise BadInputError(f"{why}; add --headless, or set TERM to what the terminal is, as xterm-256color")
 
 
 def _settings(path: Path | None) -> Settings:

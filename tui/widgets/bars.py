@@ -5,23 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from core.control import PositionView, Snapshot, StatusView
-from tui.format import Glyphs, age, fit, lag, money, plural, signed, utc_full, utc_seconds
+from core.control import StatusView
+from core.standing import BEGINNING, Standing
+from tui.format import UNKNOWN, Glyphs, age, fit, lag, money, signed, utc_full, utc_seconds
 from tui.keys import Action, footer_actions
 from tui.widgets.table import Row, Span
+from tui.widgets.trouble import grouped
 
 SEPARATED_WIDTH = 140
 MODES = ("demo", "paper", "live", "testnet")
-_STATE_ROLE = {
-    "running": "badge_good",
-    "paused": "badge_warn",
-    "halted": "badge_bad",
-    "failed": "badge_bad",
-    "recovering": "badge_warn",
-    "starting": "badge_warn",
-    "stopping": "badge_warn",
-    "ended": "badge_warn",
-}
+_WORD_ROLE = {"RUNNING": "badge_good", "BLOCKED": "badge_bad", "HALTED": "badge_bad", "FAILED": "badge_bad"}
+"""Every other word is a warning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,18 +27,22 @@ class Field:
     short: Row = ()
 
 
-def status_row(status: StatusView, alerts: int, *, badge: str, width: int, glyphs: Glyphs) -> Row:
-    """The always-visible line, exactly `width` cells. `badge` is FROZEN, ENGINE SILENT or empty."""
-    fields = _fields(status, alerts, badge, glyphs)
+def status_row(
+    status: StatusView, stands: Standing, alerts: int, *, stale: str, badge: str, width: int, glyphs: Glyphs
+) -> Row:
+    """The always-visible line, exactly `width` cells. `stale` is for how long the engine has said nothing, `badge`
+    FROZEN; both may be empty."""
+    fields = _fields(status, stands, alerts, stale, badge, glyphs)
     chosen: dict[int, Row] = {}
     gap: Span = (f" {glyphs.separator} ", "rule") if width >= SEPARATED_WIDTH else ("  ", "plain")
     left = width
     for field in sorted(fields, key=lambda f: f.rank):
         row = field.short or field.full
-        if _cells(row) + len(gap[0]) > left:
-            break
+        need = _cells(row) + (0 if not chosen else 1 if _is_badge(row) else len(gap[0]))
+        if need > left:
+            continue
         chosen[field.rank] = row
-        left -= _cells(row) + len(gap[0])
+        left -= need
     for field in sorted(fields, key=lambda f: f.rank):
         if field.rank in chosen and field.short:
             extra = _cells(field.full) - _cells(field.short)
@@ -54,8 +52,9 @@ def status_row(status: StatusView, alerts: int, *, badge: str, width: int, glyph
     spans: list[Span] = []
     for field in fields:
         if field.rank in chosen:
-            badge_next = field.full[0][0].startswith(" ")
-            spans += [(" ", "plain") if badge_next else gap, *chosen[field.rank]] if spans else chosen[field.rank]
+            spans += (
+                [(" ", "plain") if _is_badge(field.full) else gap, *chosen[field.rank]] if spans else chosen[field.rank]
+            )
     return (*spans, (" " * (width - _cells(spans)), "plain"))
 
 
@@ -63,29 +62,53 @@ def _clock(offset_ms: float) -> Row:
     return ("clock ", "dim"), (f"{signed(offset_ms, 0)}ms", "plain")
 
 
+def _is_badge(row: Row) -> bool:
+    """A badge brings its own margin."""
+    return row[0][0].startswith(" ")
+
+
 def _cells(row: Sequence[Span]) -> int:
     return sum(len(text) for text, _ in row)
 
 
-def _fields(status: StatusView, alerts: int, badge: str, g: Glyphs) -> list[Field]:
-    state_role = _STATE_ROLE.get(status.state, "badge_warn")
-    pnl_role = "up" if status.day_pnl_usdt > 0 else "down" if status.day_pnl_usdt < 0 else "plain"
+def _state(stands: Standing, stale: str) -> Field:
+    """The word that says whether positions may be opened; with it, where there is room, why not and until when."""
+    if stands.word == "STALE":
+        return Field(1, ((f" STALE {stale} ", "badge_bad"),))
+    badge: Span = (f" {stands.word} ", _WORD_ROLE.get(stands.word, "badge_warn"))
+    if stands.word == "BLOCKED":
+        what, until = grouped(stands.blocks)[0]
+        why: Span = (f" {what.partition(' (')[0]} {until}".rstrip(), "bad")
+    elif stands.word == "RUNNING" and stands.full:
+        why = (" book full", "plain")
+    else:
+        return Field(1, (badge,))
+    return Field(1, (badge, why), (badge,))
+
+
+def _fields(status: StatusView, stands: Standing, alerts: int, stale: str, badge: str, g: Glyphs) -> list[Field]:
+    known = status.state not in BEGINNING
+    pnl_role = "up" if known and status.day_pnl_usdt > 0 else "down" if known and status.day_pnl_usdt < 0 else "plain"
     speed = f" {status.speed:g}x" if status.speed else ""
     full_time = utc_full(status.as_of_ms) if status.mode == "demo" else utc_seconds(status.as_of_ms)
     alert_role = "bad" if alerts else "dim"
+
+    def told(text: str) -> str:
+        return text if known else UNKNOWN
+
     fields = [
         Field(0, (mode_badge(status.mode),)),
-        Field(1, ((f" {status.state.upper()} ", state_role),)),
+        _state(stands, stale),
         Field(13, ((f"{status.source}{speed}", "plain"),)),
         Field(3, (("feed ", "dim"), (age(status.feed_age_ms), "plain"))),
         Field(12, (("loop ", "dim"), (lag(status.loop_lag_ms), "plain"))),
         *([Field(14, _clock(status.clock_offset_ms))] if status.clock_offset_ms is not None else []),
-        Field(7, (("eq ", "dim"), (money(status.equity_usdt), "strong"))),
-        Field(4, (("day ", "dim"), (signed(status.day_pnl_usdt), pnl_role))),
-        Field(9, (("expo ", "dim"), (f"{status.exposure_pct:.0f}%", "plain"))),
-        Field(5, (("dd ", "dim"), (f"{status.drawdown_pct:.1f}%", "plain"))),
-        Field(10, (("pos ", "dim"), (str(status.open_positions), "plain"))),
-        Field(11, (("ord ", "dim"), (str(status.open_orders), "plain"))),
+        Field(7, (("eq ", "dim"), (told(money(status.equity_usdt)), "strong"))),
+        Field(4, (("day ", "dim"), (told(signed(status.day_pnl_usdt)), pnl_role))),
+        Field(9, (("expo ", "dim"), (told(f"{status.exposure_pct:.0f}%"), "plain"))),
+        Field(5, (("dd ", "dim"), (told(f"{status.drawdown_pct:.1f}%"), "plain"))),
+        Field(10, (("pos ", "dim"), (told(str(status.open_positions)), "plain"))),
+        Field(11, (("ord ", "dim"), (told(str(status.open_orders)), "plain"))),
         Field(6, (("alerts ", alert_role), (str(alerts), alert_role)), (("!", alert_role), (str(alerts), alert_role))),
         Field(8, ((full_time, "plain"),), ((utc_seconds(status.as_of_ms), "plain"),)),
     ]
@@ -100,30 +123,6 @@ def waiting_row(word: str, text: str, role: str, width: int, ellipsis: str, mode
     badge = f" {word} "
     left = width - _cells(first) - len(badge)
     return (*first, (badge, role), (fit(f" {text}", left, ellipsis=ellipsis), "plain"))
-
-
-def trouble(snapshot: Snapshot) -> tuple[str, str] | None:
-    """What the operator has to know first, as text and role: naked positions, the connection, halts, lost answers."""
-    status = snapshot.status
-    if naked := [naked_text(p) for p in snapshot.positions if p.protected is False]:
-        return f"UNPROTECTED: {', '.join(naked)}", "badge_bad"
-    standing = [f"CONNECTION: {status.connection}"] if status.connection else []
-    # The limit of that name says no more than that; what is wrong says the first.
-    halts = [halt for halt in status.halts if not (standing and halt == "connection")]
-    standing += [f"HALT: {'; '.join(halts)}"] if halts else []
-    if standing:
-        return "   ".join(standing), "bad"
-    if unknown := [order for order in snapshot.orders if order.state == "unknown"]:
-        which = ", ".join(dict.fromkeys(f"{order.symbol} {order.role}" for order in unknown))
-        many = plural(len(unknown), "order")
-        return f"UNKNOWN: no answer about {many} ({which}); the exchange is being asked", "warn"
-    return None
-
-
-def naked_text(p: PositionView) -> str:
-    """A position without a stop at the venue, and since when."""
-    since = "" if p.unprotected_ms is None else f" for {p.unprotected_ms / 1000:.0f} s"
-    return f"{p.symbol} has no stop at the venue{since}"
 
 
 def mode_badge(mode: str) -> Span:

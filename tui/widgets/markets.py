@@ -35,6 +35,9 @@ class MarketsPanel(Panel):
     def content(self, view: View, width: int, height: int) -> Content:
         assert view.snapshot is not None
         status, prices = view.snapshot.status, view.snapshot.prices
+        if not self.has_focus and len(prices) > height - 1:
+            held = {p.symbol for p in view.snapshot.positions}
+            prices = tuple(sorted(prices, key=lambda price: price.symbol not in held))
         sizes = widths(_COLUMNS, width - 1)
         g = view.glyphs
         rows = tuple(

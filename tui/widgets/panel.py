@@ -16,8 +16,9 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from core.control import Snapshot
+from core.standing import Standing, standing
 from tui.format import UNICODE, Glyphs, fit, money
-from tui.theme import DARK, THEMES, roles
+from tui.theme import DARK, PLAIN, THEMES, roles
 from tui.widgets.table import Row, notice_rows
 
 BLANK: Row = ()
@@ -38,6 +39,11 @@ class View:
     waiting: str = ""
     stale: str = ""
 
+    def standing(self, snapshot: Snapshot) -> Standing:
+        """Whether new positions may be opened, as far as is known here."""
+        symbols = [price.symbol for price in snapshot.prices]
+        return standing(snapshot.status, snapshot.meters, symbols, silent=bool(self.stale))
+
     def price_text(self, symbol: str, price: float) -> str:
         """With as many decimals as the market quotes the symbol with."""
         prices = self.snapshot.prices if self.snapshot else ()
@@ -46,13 +52,15 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """`head` and `tail` stay in place, `body` scrolls. `keys` name the body rows that the cursor may stand on."""
+    """`head` and `tail` stay in place, `body` scrolls. `keys` name the body rows that the cursor may stand on;
+    `left_out` counts rows for which there was no room at all."""
 
     head: tuple[Row, ...] = ()
     body: Sequence[Row] = ()
     tail: tuple[Row, ...] = ()
     note: str = ""
     keys: Sequence[str] = ()
+    left_out: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +83,8 @@ class Lines(Widget):
 
     @property
     def role_styles(self) -> dict[str, Style]:
+        if self.app.no_color:
+            return roles(PLAIN)
         return roles(self.app.theme if self.app.theme in THEMES else DARK)
 
     def paint(self, lines: list[Line]) -> None:
@@ -174,7 +184,9 @@ class Panel(Lines, can_focus=True):
         content, room = self.shown, self.body_height
         count = len(content.body)
         cursor = self._cursor_line(content)
-        if cursor is not None:
+        if cursor is not None and not self.has_focus:
+            self.top = 0  # Nobody sees the cursor: the first rows matter, and the title counts the others.
+        elif cursor is not None:
             self.top = min(max(self.top, cursor - room + 1), cursor)
         self.top = max(0, min(self.top, count - room))
         rule = "focus" if self.has_focus else "rule"
@@ -195,12 +207,11 @@ class Panel(Lines, can_focus=True):
 
     def _title_row(self, rule: str) -> Row:
         g, width = self.glyphs, self.size.width
-        note = self.shown.note
+        note = ", ".join(part for part in (self._unseen(), self.shown.note) if part)
         if self.view.stale:
             note = f"STALE {self.view.stale}" + (f" {g.flat} {note}" if note else "")
         title = f"{g.cursor if self.has_focus else ' '}{self.TITLE} "
-        room = width - len(title) - 6
-        note = fit(note, room, ellipsis=g.ellipsis).rstrip() if len(note) > room else note
+        note = _parts_that_fit(note, width - len(title) - 6, g)
         note = f" {note} " if note else ""
         fill = width - 2 - len(title) - len(note) - 2
         left, right = (g.top_left, g.top_right) if self.framed else (g.rule, g.rule)
@@ -211,6 +222,17 @@ class Panel(Lines, can_focus=True):
             (note, "warn" if self.view.stale else "dim"),
             (g.rule + right, rule),
         )
+
+    def _unseen(self) -> str:
+        """How many rows of a table are not on screen, and which are where the first is not."""
+        keys, room = self.shown.keys, self.body_height
+        total = sum(1 for key in keys if key)
+        before = sum(1 for key in keys[: self.top] if key)
+        seen = sum(1 for key in keys[self.top : self.top + room] if key)
+        if before:
+            return f"{before + 1}-{before + seen} of {total + self.shown.left_out}"
+        hidden = total - seen + self.shown.left_out
+        return f"+{hidden} more" if hidden else ""
 
     def _cursor_line(self, content: Content) -> int | None:
         """The line of the cursor: it follows its key, and stays near its place when the key has gone."""
@@ -249,10 +271,8 @@ class Panel(Lines, can_focus=True):
         """The symbol under the cursor, empty where the panel's rows are not symbols."""
         return ""
 
-    def on_focus(self) -> None:
-        self.show(self.view)
-
-    def on_blur(self) -> None:
+    def watch_has_focus(self, _has_focus: bool) -> None:
+        super().watch_has_focus(_has_focus)
         self.show(self.view)
 
     def on_resize(self) -> None:
@@ -265,3 +285,14 @@ class Panel(Lines, can_focus=True):
     def on_mouse_scroll_up(self, event: MouseScrollUp) -> None:
         event.stop()
         self.move(-3)
+
+
+def _parts_that_fit(note: str, room: int, g: Glyphs) -> str:
+    """As many of its parts as fit whole: half a number is another number."""
+    if len(note) <= room:
+        return note
+    parts = note.split(", ")
+    while len(parts) > 1 and len(", ".join(parts)) + 3 > room:
+        parts.pop()
+    shorter = ", ".join(parts)
+    return f"{shorter}, {g.ellipsis}" if len(shorter) + 3 <= room else fit(shorter, room, ellipsis=g.ellipsis).rstrip()

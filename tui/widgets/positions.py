@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from core.control import ExternalOrderView, OrderView, PositionView, Snapshot
+from core.standing import BEGINNING
 from tui.format import UNKNOWN, Glyphs, age, arrow, money, quantity, side_sign, side_word, signed, words
+from tui.widgets.markets import LATE_MS
 from tui.widgets.panel import Content, Panel, View
 from tui.widgets.table import Cell, Column, Row, header_row, notice_rows, table_row, text_row, widths
 
@@ -37,6 +39,7 @@ _ORDERS = (
 )
 _WITH_EXTERNAL = tuple(replace(column, width=8) if column.title == "for" else column for column in _ORDERS)
 
+_DOUBTFUL = ("unknown", "rejected")
 COMPACT_HEIGHT = 6
 """Below this the panel lists positions only, and its title counts the orders."""
 
@@ -48,7 +51,7 @@ class PositionsPanel(Panel):
         "P/L USDT: (mark - entry) x quantity, with its sign for the side, before the cost of closing."
         " P/L %: of the entry notional. to stop, to target: distance from the mark in % of the mark;"
         " 'none' means that no such price is known. notional: quantity x mark. open: engine time since the entry."
-        " The mark is the last price of the feed. NO STOP: no stop is known to rest at the venue, and for how long."
+        " The mark is the last price of the feed; the title says how old it is where it is late. NO STOP: no stop is known to rest at the venue, and for how long."
         " unknown, asking: the venue has not said what became of the order; nothing is assumed and it is asked again."
         " external: placed by others in this account; shown, and never touched unless a flatten is told to."
     )
@@ -58,10 +61,16 @@ class PositionsPanel(Panel):
         snapshot, g = view.snapshot, view.glyphs
         now = snapshot.status.as_of_ms
         if not (snapshot.positions or snapshot.orders or snapshot.external):
+            if snapshot.status.state in BEGINNING:
+                reason = f"{snapshot.status.state}: what the account holds is not known yet"
+                return Content(body=notice_rows(reason, width), note=UNKNOWN)
             reason = "No open position and no open order. 4 = signals: why it did or did not trade"
             return Content(body=notice_rows(reason, width))
         body: list[Row] = []
         keys: list[str] = []
+        left_out = 0
+        if not self.has_focus and _rows_of(snapshot) > height:
+            snapshot = _weightiest_first(snapshot)
         if snapshot.positions:
             sizes = widths(_POSITIONS, width - 1)
             head = (header_row(_POSITIONS, sizes, g.ellipsis),)
@@ -82,7 +91,9 @@ class PositionsPanel(Panel):
             body += [table_row(row, columns, sizes, g.ellipsis) for row in cells]
             keys += [order.client_order_id for order in snapshot.orders]
             keys += [_external_key(order) for order in snapshot.external]
-        return Content(head=head, body=body, keys=keys, note=_note(snapshot))
+        else:
+            left_out = len(snapshot.orders) + len(snapshot.external)
+        return Content(head=head, body=body, keys=keys, note=_note(snapshot), left_out=left_out)
 
     def cursor_symbol(self) -> str:
         snapshot = self.view.snapshot
@@ -94,10 +105,33 @@ class PositionsPanel(Panel):
         return by_key.get(self.cursor_key, "")
 
 
+def _rows_of(snapshot: Snapshot) -> int:
+    """With the headers of both tables and the line between them."""
+    orders = len(snapshot.orders) + len(snapshot.external)
+    return len(snapshot.positions) + 1 + (orders + 2 if orders else 0)
+
+
+def _weightiest_first(snapshot: Snapshot) -> Snapshot:
+    """Positions without a stop, then the largest; orders whose fate is not known before the others."""
+    positions = sorted(snapshot.positions, key=lambda p: (p.protected is not False, -p.notional_usdt))
+    orders = sorted(snapshot.orders, key=lambda order: order.state not in _DOUBTFUL)
+    return replace(snapshot, positions=tuple(positions), orders=tuple(orders))
+
+
 def _note(snapshot: Snapshot) -> str:
     total = sum(p.unrealised_usdt for p in snapshot.positions)
     external = f", {len(snapshot.external)} external" if snapshot.external else ""
-    return f"{len(snapshot.positions)} pos {signed(total)}, {len(snapshot.orders)} ord{external}"
+    oldest = min((p.mark_ms for p in snapshot.positions if p.mark_ms is not None), default=None)
+    late = (
+        ""
+        if oldest is None or not _is_late(oldest, snapshot)
+        else f"marks {age(snapshot.status.as_of_ms - oldest)} old, "
+    )
+    return f"{late}{len(snapshot.positions)} pos {signed(total)}, {len(snapshot.orders)} ord{external}"
+
+
+def _is_late(mark_ms: int, snapshot: Snapshot) -> bool:
+    return snapshot.status.as_of_ms - mark_ms > LATE_MS
 
 
 def _external_key(order: ExternalOrderView) -> str:
@@ -107,12 +141,13 @@ def _external_key(order: ExternalOrderView) -> str:
 def _position(p: PositionView, now_ms: int, g: Glyphs) -> list[Cell]:
     role = "up" if p.unrealised_usdt > 0 else "down" if p.unrealised_usdt < 0 else "plain"
     sign = side_sign(p.side)
+    late = p.mark_ms is not None and now_ms - p.mark_ms > LATE_MS
     return [
         (p.symbol, "strong"),
         (arrow(sign, g) + side_word(p.side), "plain"),
         (quantity(p.qty), "plain"),
         (money(p.entry_price, p.decimals), "plain"),
-        (money(p.mark_price, p.decimals), "plain"),
+        (money(p.mark_price, p.decimals), "warn" if late else "plain"),
         (signed(p.unrealised_usdt), role),
         (signed(p.unrealised_pct) + "%", role),
         ("NO STOP", "badge_bad") if p.protected is False else _distance(p.stop_price, p.mark_price, "warn"),
@@ -130,7 +165,7 @@ def _distance(price: float | None, mark: float, missing_role: str) -> Cell:
 
 
 def _order(order: OrderView, now_ms: int, view: View) -> list[Cell]:
-    doubtful = order.state in ("unknown", "rejected")
+    doubtful = order.state in _DOUBTFUL
     return [
         (order.symbol, "strong"),
         (order.side.upper(), "plain"),

@@ -66,10 +66,10 @@ class Prompt(Lines, can_focus=True):
         self._draw()
 
     def on_key(self, event: Key) -> None:
+        if self._asked is None:
+            return  # Closed by the key before, it came here still: it is for the panels.
         event.stop()
         event.prevent_default()
-        if self._asked is None:
-            return
         if event.key in URGENT and self._asked.urgent:
             self._close(None)
             self._urgent(URGENT[event.key])

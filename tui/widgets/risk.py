@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from core.control import MeterView
-from tui.format import Glyphs, gauge, money, plain_text, words, wrap
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from core.control import MeterView, StatusView
+from core.domain.operator import FULL_IN_USE
+from core.standing import BEGINNING, Block, Standing
+from tui.format import UNKNOWN, Glyphs, age, gauge, money, plain_text, words, wrap
 from tui.widgets.panel import Content, Panel, View
 from tui.widgets.table import Cell, Column, Row, header_row, notice_rows, table_row, text_row, widths
 
@@ -17,33 +23,58 @@ _COLUMNS = (
     Column("when reached", 14, "left", 6),
     Column("clears", 20, "left", 7, stretch=True, most=60),
 )
-_ORDER = {"blocked": 0, "warn": 1, "ok": 2}
-_ROLE = {"blocked": "bad", "warn": "warn", "ok": "good"}
+_RANK = {"BLOCKED": 0, "HALTED": 0, "PAUSED": 0, "WARN": 1, "FULL": 2, "ok": 3}
+_ROLE = {"BLOCKED": "bad", "HALTED": "bad", "PAUSED": "warn", "WARN": "warn", "FULL": "accent", "ok": "good"}
+_STANDSTILL = {"PAUSED": "operator's pause", "HALTED": "operator's halt"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A limit, or something else that forbids entries: then nothing is measured and `limit` is None."""
+
+    name: str
+    level: str
+    effect: str
+    clears: str
+    used: float = 0.0
+    limit: float | None = None
+    unit: str = ""
+    formula: str = ""
+
+    @property
+    def share(self) -> float:
+        """At most a thousand times the limit: without equity what is used of it may have no bound."""
+        if self.limit is None:
+            return 1.0
+        return min(self.used / self.limit, 1_000.0) if self.limit > 0 else 1.0
 
 
 class RiskPanel(Panel):
     NAME = "risk"
     TITLE = "5 Risk"
     HELP = (
-        "Each limit: how much is used of how much is allowed. level: ok, WARN near the limit, BLOCKED when reached."
-        " when reached: what the engine does by itself. clears: what ends the block."
-        " Where not all fit, the most pressing stand first."
+        "Each limit: how much is used of how much is allowed. level: ok, WARN near the limit, BLOCKED when reached,"
+        " FULL where that is normal use. when reached: what the engine does by itself. clears: what ends the block."
+        " First stands what forbids entries without being measured: a pause, a halt, the connection, an alarm."
+        " Where not all fit, the most pressing stand first. feed: the age of the newest news that they are measured on."
     )
 
     def content(self, view: View, width: int, height: int) -> Content:
         assert view.snapshot is not None
-        meters, g = view.snapshot.meters, view.glyphs
-        if not meters:
-            return Content(body=notice_rows("No limit reported yet. 8 = log", width))
-        shown = sorted(meters, key=_pressing) if len(meters) > height - 1 else list(meters)
+        meters, status, g = view.snapshot.meters, view.snapshot.status, view.glyphs
+        stands = view.standing(view.snapshot)
+        lines = [*_unmeasured(stands, status, meters), *map(_measured, meters)]
+        note = _note(lines, stands, status)
+        if not lines:
+            return Content(body=notice_rows("No limit reported yet. 8 = log", width), note=note)
+        lines = sorted(lines, key=_pressing) if len(lines) > height - 1 else lines
         sizes = widths(_COLUMNS, width - 1)
-        rows = [table_row(_cells(meter, sizes[1], g), _COLUMNS, sizes, g.ellipsis) for meter in shown]
-        keys = [meter.name for meter in shown]
-        selected = shown[keys.index(self.cursor_key)] if self.cursor_key in keys else shown[0]
+        rows = [table_row(_cells(line, sizes[1], g), _COLUMNS, sizes, g.ellipsis) for line in lines]
+        keys = [line.name for line in lines]
+        chosen = self.has_focus and self.cursor_key in keys
+        selected = lines[keys.index(self.cursor_key)] if chosen else min(lines, key=_pressing)
         tail = _explained(selected, width, g)
         room = height - 1 - len(rows) >= len(tail)
-        pressing = [meter for meter in meters if meter.level != "ok"]
-        note = ", ".join(f"{words(meter.name)} {meter.level.upper()}" for meter in pressing) or "all ok"
         return Content((header_row(_COLUMNS, sizes, g.ellipsis),), rows, tail if room else (), note, keys)
 
     def help_rows(self, width: int) -> list[Row]:
@@ -56,35 +87,65 @@ class RiskPanel(Panel):
         return rows
 
 
-def _pressing(meter: MeterView) -> tuple[int, int, str]:
+def _unmeasured(stands: Standing, status: StatusView, meters: Sequence[MeterView]) -> list[_Line]:
+    """What forbids entries and has no meter of its own."""
+    asked = [halt.upper() for halt in ("halted", "paused") if halt in status.halts or halt == status.state]
+    lines = [_Line(_STANDSTILL[word], word, "no new entries", "when the operator resumes (R)") for word in asked[:1]]
+    metered = {meter.name.partition(" ")[0] for meter in meters if meter.level == "blocked"}
+    return lines + [_blocked(block) for block in stands.blocks if block.name not in metered]
+
+
+def _blocked(block: Block) -> _Line:
+    name = f"{block.name} {block.symbol}".rstrip()
+    clears = block.clears + (f"; now: {block.detail}" if block.detail else "")
+    return _Line(name, "BLOCKED", "no new entries", clears or UNKNOWN)
+
+
+def _measured(meter: MeterView) -> _Line:
+    level = "FULL" if meter.level == "blocked" and meter.name in FULL_IN_USE else meter.level.upper()
+    level = "ok" if level == "OK" else level
+    return _Line(meter.name, level, meter.effect, meter.clears, meter.used, meter.limit, meter.unit, meter.formula)
+
+
+def _note(lines: Sequence[_Line], stands: Standing, status: StatusView) -> str:
+    """What stands, in the title: never that all is well while anything forbids or may soon forbid an entry."""
+    pressing = [f"{words(line.name)} {line.level}" for line in sorted(lines, key=_pressing) if line.level != "ok"]
+    if not pressing:
+        pressing = ["all ok" if stands.word == "RUNNING" and status.state not in BEGINNING else stands.word]
+    return ", ".join([*map(plain_text, pressing), f"feed {age(status.feed_age_ms)}"])
+
+
+def _pressing(line: _Line) -> tuple[int, int, str]:
     """Worst first, in steps of a tenth so that meters do not change places with every tick."""
-    share = meter.used / meter.limit if meter.limit > 0 else 1.0
-    return _ORDER[meter.level], -int(share * 10), meter.name
+    return _RANK[line.level], -int(line.share * 10), line.name
 
 
-def _cells(meter: MeterView, bar_width: int, g: Glyphs) -> list[Cell]:
-    share = f"{meter.used / meter.limit * 100:.0f}%" if meter.limit > 0 else "full"
-    role = _ROLE[meter.level]
+def _cells(line: _Line, bar_width: int, g: Glyphs) -> list[Cell]:
+    role = _ROLE[line.level]
+    measured = line.limit is not None
+    share = "" if not measured else f"{line.share * 100:.0f}%" if line.limit else "full"
     return [
-        (words(meter.name), "plain"),
-        (gauge(meter.used, meter.limit, bar_width, g), role),
-        (f"{_amount(meter.used)}/{_amount(meter.limit)}", "plain"),
-        (meter.unit, "dim"),
-        (meter.level if meter.level == "ok" else meter.level.upper(), role),
+        (words(line.name), "plain"),
+        (gauge(line.used, line.limit, bar_width, g) if line.limit is not None else "", role),
+        (f"{_amount(line.used)}/{_amount(line.limit)}" if line.limit is not None else UNKNOWN, "plain"),
+        (line.unit, "dim"),
+        (line.level, role),
         (share, "dim"),
-        (words(meter.effect), "dim" if meter.level == "ok" else "plain"),
-        (plain_text(meter.clears), "dim" if meter.level == "ok" else "plain"),
+        (words(line.effect), "dim" if line.level == "ok" else "plain"),
+        (plain_text(line.clears), "dim" if line.level == "ok" else "plain"),
     ]
 
 
 def _amount(value: float) -> str:
     """Three significant digits or all whole ones: a meter is read, not booked."""
+    if not math.isfinite(value):
+        return UNKNOWN
     return money(value, 0) if value == int(value) or abs(value) >= 100 else money(value, 1 if abs(value) >= 10 else 2)
 
 
-def _explained(meter: MeterView, width: int, g: Glyphs) -> tuple[Row, ...]:
+def _explained(line: _Line, width: int, g: Glyphs) -> tuple[Row, ...]:
     rows: list[Row] = [((f" {g.rule * (width - 2)}", "rule"),)]
-    for label, text in (("reached", words(meter.effect)), ("clears", meter.clears), ("used is", meter.formula)):
+    for label, text in (("reached", words(line.effect)), ("clears", line.clears), ("used is", line.formula)):
         lines = wrap(plain_text(text), width - 11) or [""]
-        rows += [((f" {label if n == 0 else '':<9}", "dim"), (line, "plain")) for n, line in enumerate(lines[:2])]
+        rows += [((f" {label if n == 0 else '':<9}", "dim"), (part, "plain")) for n, part in enumerate(lines[:2])]
     return tuple(rows)

@@ -33,7 +33,8 @@ class SignalsPanel(Panel):
 
     def content(self, view: View, width: int, height: int) -> Content:
         assert view.snapshot is not None
-        signals, g = view.snapshot.signals, view.glyphs
+        signals = tuple(sorted(view.snapshot.signals, key=lambda signal: -signal.time_ms))
+        g = view.glyphs
         if not signals:
             note = view.snapshot.status.note
             reason = f"No signal yet. {note}" if note else "No signal yet: the first comes with the first prediction"
@@ -41,7 +42,8 @@ class SignalsPanel(Panel):
         sizes = widths(_COLUMNS, width - 1)
         rows = [table_row(_cells(signal, g), _COLUMNS, sizes, g.ellipsis) for signal in signals]
         keys = [f"{signal.time_ms}/{signal.symbol}/{signal.action}/{n}" for n, signal in _numbered(signals)]
-        selected = signals[keys.index(self.cursor_key)] if self.cursor_key in keys else signals[0]
+        chosen = self.has_focus and self.cursor_key in keys
+        selected = signals[keys.index(self.cursor_key)] if chosen else signals[0]
         tail = _explained(selected, width, g) if height >= REASONS_SHOWN + 8 else ()
         return Content((header_row(_COLUMNS, sizes, g.ellipsis),), rows, tail, f"{len(signals)} newest first", keys)
 

@@ -53,6 +53,7 @@ def test_status_for_people(quarterdeck: Quarterdeck) -> None:
     assert "equity     10,012.50 USDT" in lines
     assert "day        +12.50 USDT" in lines
     assert "loop lag   -" in lines
+    assert "engine     BLOCKED, by day loss" in lines
     assert "halts      day loss" in lines
 
 

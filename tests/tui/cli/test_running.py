@@ -132,6 +132,20 @@ def test_paper_on_test_hosts_is_one_line_and_starts_nothing(
 
 
 @pytest.mark.usefixtures("terminal")
+@pytest.mark.parametrize("term", ["dumb", "unknown"])
+def test_a_terminal_that_no_console_can_be_drawn_on_is_refused_in_one_line(
+    quarterdeck: Quarterdeck, runtime: FakeRuntime, monkeypatch: pytest.MonkeyPatch, term: str
+) -> None:
+    monkeypatch.setenv("TERM", term)
+    result = quarterdeck("run")
+    assert result.exit_code == 2
+    assert result.stderr == (
+        f"quarterdeck: TERM is '{term}', on which no console can be drawn;"
+        " add --headless, or set TERM to what the terminal is, as xterm-256color\n"
+    )
+
+
+@pytest.mark.usefixtures("terminal")
 def test_the_console_asks_for_the_tag_itself(quarterdeck: Quarterdeck, runtime: FakeRuntime, home: Home) -> None:
     home.settings.write_text(LIVE_SETTINGS)
     result = quarterdeck("--confirm-live", "k3Y9")
