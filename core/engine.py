@@ -17,6 +17,7 @@ from core.domain.errors import UnavailableError
 from core.domain.market import Bar, FirstPrice, MarketBatch, Quote
 from core.domain.operator import OperatorCommand, Verb
 from core.domain.records import AdjustmentRecord, OperatorRecord, PredictionRecord, Record
+from core.drawing import Drawing
 from core.lag import PERIOD_S, LagMeter
 from core.logbook import Logbook
 from core.market.history import bar_at
@@ -163,6 +164,7 @@ class Engine:
         self._lag = LagMeter(parts.lag_period_s)
         self._state: RunState = "starting"
         self._note = ""
+        self._drawing = Drawing()
         self._operator_acts = 0
         self._point = ResumePoint({}, {})
         self._fed_ns: int | None = None
@@ -351,6 +353,10 @@ class Engine:
             await asyncio.sleep(1.0 / self._parts.publish_hz)
 
     def _publish_now(self) -> None:
+        """Nothing that only draws may end an engine."""
+        self._drawing.attempt(self._draw)
+
+    def _draw(self) -> None:
         self._seq += 1
         state = self._trader.state
         books = state.symbols

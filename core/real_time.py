@@ -65,8 +65,8 @@ class Surroundings:
                 symbol=order.symbol,
                 side=order.side,
                 type=order.type,
-                qty=float(order.qty) if order.qty else None,
-                price=float(order.price) if order.price else None,
+                qty=order.qty,
+                price=order.price,
                 state="open",
                 client_order_id=order.order_id,
             )

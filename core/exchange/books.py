@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Sequence
 
 from core.clock import Clock
@@ -24,6 +24,7 @@ log = logging.getLogger("quarterdeck.exchange")
 _UNTOLD = frozenset({OrderState.INTENT, OrderState.SENT, OrderState.UNKNOWN})
 _PART = "account data"
 _KEEP_STRANGERS = 1000
+_KEEP_UNREADABLE = 200
 
 
 class Books:
@@ -40,6 +41,7 @@ class Books:
         self._clock = clock
         self._told = 0
         self._strangers: deque[str] = deque(maxlen=_KEEP_STRANGERS)
+        self._unreadable: OrderedDict[str, bool] = OrderedDict()
         self.agreed_ms = clock.now_ms()
         self.on_nothing_to_reduce: Callable[[], None] = _pass
         self.on_entry_refused: Callable[[], None] = _pass
@@ -154,8 +156,23 @@ class Books:
             return None
 
     def note_unreadable(self, error: DataError) -> None:
-        log.error("%s", error)
-        self.venue.wire.health.report(_PART, str(error))
+        """Say what cannot be read, and enter nothing until the account is known to agree; what agreed in spite of it
+        says no more."""
+        text = str(error)
+        if self._unreadable.get(text):
+            return
+        if text not in self._unreadable:
+            log.error("%s", text)
+            self._unreadable[text] = False
+            if len(self._unreadable) > _KEEP_UNREADABLE:
+                self._unreadable.popitem(last=False)
+        self.venue.wire.health.report(_PART, text)
+
+    def note_agreed(self) -> None:
+        """The whole account was read and agrees: what could not be read before has changed nothing."""
+        for text in self._unreadable:
+            self._unreadable[text] = True
+        self.venue.wire.health.report(_PART, "")
 
     async def settle(self, order: Order, seen: Seen, *, fetch: bool, timeout_ms: int | None = None) -> bool:
         """Tell the trader what the exchange says of `order`, its fills first. True where nothing is left to ask.

@@ -117,6 +117,33 @@ def attend(
     client.handle_errors = handle_errors
 
 
+def guard_frames(client: Any, unreadable: Callable[[Any, Exception], None]) -> None:
+    """Keep every websocket of `client` listening whatever comes: `unreadable` is told of the connection and the error
+    where ccxt cannot take a frame in, which would end its receiving without a word."""
+    make = client.client
+
+    def guarded(url: str) -> Any:
+        is_new = url not in (client.clients or {})
+        connection = make(url)
+        if is_new:
+            _guard(connection, unreadable)
+        return connection
+
+    client.client = guarded
+
+
+def _guard(connection: Any, unreadable: Callable[[Any, Exception], None]) -> None:
+    take = connection.handle_text_or_binary_message
+
+    def taken(data: Any) -> None:
+        try:
+            take(data)
+        except Exception as error:  # noqa: BLE001 - ccxt raises anything from a frame that it did not expect
+            unreadable(connection, error)
+
+    connection.handle_text_or_binary_message = taken
+
+
 def move(client: Any, base_url: str) -> None:
     """Send every REST and websocket request of `client` to the scheme and host of `base_url`, paths kept."""
     for section in ("api", "test", "demo"):

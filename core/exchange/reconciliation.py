@@ -38,14 +38,15 @@ _HOUR_MS = 3_600_000
 
 @dataclass(frozen=True, slots=True)
 class ExternalOrder:
-    """An order on the account that is not ours: shown, never touched. Amount and price as the exchange tells them."""
+    """An order on the account that is not ours: shown, never touched. None is an amount or a price that is not told,
+    as where it closes whatever is held."""
 
     symbol: str
     order_id: str
     side: str
     type: str
-    qty: str
-    price: str
+    qty: float | None
+    price: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +227,7 @@ class Reconciler:
         money = EXACT.subtract(wallet, self._books.trader.state.ledger.wallet_usdt)
         if not gaps and not money:
             self._books.agreed_ms = now_ms
+            self._books.note_agreed()
         return _Difference(gaps, money, self._books.newest_fill_ms)
 
     async def _explain(self, found: _Difference) -> bool:
@@ -286,13 +288,12 @@ def _is_resting_stop(order: Order) -> bool:
 
 def _external(symbol: str, row: Row) -> ExternalOrder:
     info = row.get("info") or {}
-    price = row.get("triggerPrice") or row.get("price") or ""
     kind = info.get("orderType") or row.get("type") or ""
     return ExternalOrder(
         symbol,
         str(row.get("id") or ""),
         str(row.get("side") or ""),
         str(kind).lower(),
-        str(row.get("amount") or ""),
-        str(price),
+        translate.number_told(row.get("amount")),
+        translate.number_told(row.get("triggerPrice")) or translate.number_told(row.get("price")),
     )

@@ -74,6 +74,25 @@ async def test_an_ended_run_adds_nothing_when_started_again(database: Database) 
     assert engine.latest.trades[0].trade_id in {str(trade[0]) for trade in before["trades"]}
 
 
+async def test_what_cannot_be_drawn_ends_no_engine_and_is_told_once(
+    database: Database,
+    template: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def broken(*_: object) -> object:
+        raise ValueError("could not convert string to float: ''")
+
+    whole = Database(shutil.copy(template, tmp_path / "whole.db"))
+    await run_hour(whole)
+    monkeypatch.setattr("core.engine.meter_views", broken)
+    engine = await run_hour(database)
+    assert engine.latest is None
+    assert read_books(database.path) == read_books(whole.path)
+    assert [line for line in caplog.messages if "drawn" in line] == ["the snapshot cannot be drawn; trading goes on"]
+
+
 async def test_pause_makes_no_entries_and_leaves_exits_alone(database: Database) -> None:
     await run_hour(database, acts=(Act(START_MS + 12 * MINUTE_MS, Verb.PAUSE),))
     books = read_books(database.path)

@@ -53,6 +53,7 @@ class Machine:
     candles: MemoryCandles
     settings: Settings
     strategy: Strategy
+    publish_hz: float = PUBLISH_HZ
 
 
 class Process:
@@ -165,7 +166,7 @@ class Process:
             forecaster=None,
             logbook=Logbook(),
             start_ms=start_ms,
-            publish_hz=PUBLISH_HZ,
+            publish_hz=machine.publish_hz,
         )
         self.engine = Engine(replace(parts, feed=self._watched(parts.feed), lag_period_s=600.0))
         await self.engine.run()
