@@ -23,6 +23,7 @@ from core.logbook import Logbook
 from core.market.history import bar_at
 from core.narrate import narrate
 from core.pace import Pacer
+from core.plain import plain
 from core.ports import CandleStore, Forecaster, Journal, Venue
 from core.recent import Recent
 from core.recovery import BOOK_DIFFERENCES, ResumePoint, newest_first_prices, reconcile, resume_point
@@ -216,6 +217,7 @@ class Engine:
     async def command(self, verb: Verb, symbol: str, operator: str, include_external: bool = False) -> CommandResult:
         """Carry out an operator's command between two steps. Runs on the engine's loop."""
         now_ms = self._parts.clock.now_ms()
+        operator = plain(operator)
         command_id = f"op-{now_ms}-{self._operator_acts}"
         if not (self._state == "running" or (self._state == "ended" and verb is not Verb.FLATTEN)):
             return CommandResult(command_id, accepted=False, message=f"refused: the engine is {self._state}")
@@ -243,10 +245,16 @@ class Engine:
         await self._follow_market(group)
 
     async def _until_over(self, trading: asyncio.Task[None]) -> None:
-        stop = asyncio.ensure_future(self._stop.wait())
-        waiting = (stop, trading) if self._parts.end_with_feed else (stop,)
-        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        stop.cancel()
+        """Raises where a step could not be made durable, whoever asked for it."""
+        stepper = self._session.stepper
+        stop, failed = asyncio.ensure_future(self._stop.wait()), asyncio.ensure_future(stepper.failed.wait())
+        waiting = (stop, failed, trading) if self._parts.end_with_feed else (stop, failed)
+        try:
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stop.cancel()
+            failed.cancel()
+        stepper.check()
 
     async def _recollect(self) -> _Recollection:
         """Tell the state again from the journal and the stored market; nobody outside is asked yet."""

@@ -13,6 +13,7 @@ from core.exchange.books import Books
 from core.exchange.rows import part, readable
 from core.exchange.translate import SETTLEMENT, ZERO, exact
 from core.exchange.wire import Row
+from core.plain import plain
 from core.trader.cost_basis import USDT_QUANTUM
 from core.trader.messages import WalletAdjustment
 
@@ -66,7 +67,9 @@ class Income:
             except DataError as error:
                 self._books.note_unreadable(error)
                 continue
-            found.append(WalletAdjustment(f"income-{row['id']}", time_ms, amount, kind.lower().replace("_", " ")))
+            found.append(
+                WalletAdjustment(f"income-{row['id']}", time_ms, amount, plain(kind.lower().replace("_", " ")))
+            )
         return found
 
     def _readable(self, rows: Sequence[Row]) -> list[Row]:

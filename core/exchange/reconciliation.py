@@ -21,6 +21,7 @@ from core.exchange.incoming import Incoming
 from core.exchange.outside import Gap, Outside, is_moving
 from core.exchange.resolver import Resolver
 from core.exchange.wire import Row
+from core.plain import plain
 from core.recovery import LOTS
 from core.trader.messages import WalletAdjustment
 
@@ -290,10 +291,10 @@ def _external(symbol: str, row: Row) -> ExternalOrder:
     info = row.get("info") or {}
     kind = info.get("orderType") or row.get("type") or ""
     return ExternalOrder(
-        symbol,
-        str(row.get("id") or ""),
-        str(row.get("side") or ""),
-        str(kind).lower(),
+        plain(symbol),
+        plain(str(row.get("id") or "")),
+        plain(str(row.get("side") or "")),
+        plain(str(kind).lower()),
         translate.number_told(row.get("amount")),
         translate.number_told(row.get("triggerPrice")) or translate.number_told(row.get("price")),
     )

@@ -12,6 +12,7 @@ from core.domain.instrument import Instrument
 from core.domain.orders import Fill, Order, OrderState, OrderType, OrderUpdate, Side
 from core.domain.trading import EXACT
 from core.exchange.wire import Row
+from core.plain import plain
 
 log = logging.getLogger("quarterdeck.exchange")
 
@@ -138,7 +139,7 @@ def seen_in(row: Row, order: Order, instrument: Instrument) -> Seen:
         return Seen(OrderState.ACCEPTED, None, venue_id, child)
     if state is OrderState.FILLED:
         return Seen(OrderState.ACCEPTED, None, venue_id, child, ended_in_child=True)
-    reason = str(info.get("rm") or "") or (f"{state} at the exchange" if state.is_terminal else "")
+    reason = plain(str(info.get("rm") or "")) or (f"{state} at the exchange" if state.is_terminal else "")
     return Seen(state, 0 if state.is_terminal and not child else None, venue_id, child, reason=reason)
 
 
