@@ -156,6 +156,7 @@ async def exchange_parts(
         logbook=logs.book,
         start_ms=opening.start_ms,
         publish_hz=CONSOLE_PUBLISH_HZ if console else HEADLESS_PUBLISH_HZ,
+        server=_server(settings),
     )
 
 

@@ -160,8 +160,10 @@ class ExchangeSettings(_Section):
     @field_validator("base_url")
     @classmethod
     def _is_an_address(cls, url: str) -> str:
-        if url and not re.fullmatch(r"https?://[^/\s?#]+/?", url):
-            raise ValueError('base_url is the scheme, host and port of a test server, as in "http://127.0.0.1:8080"')
+        if url and not re.fullmatch(r"https?://[^/\s?#@\\]+/?", url):
+            raise ValueError(
+                'base_url is the scheme, host and port of a test server and nothing else, as in "http://127.0.0.1:8080"'
+            )
         return url.rstrip("/")
 
     @model_validator(mode="after")
