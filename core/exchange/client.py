@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import importlib
-import ipaddress
 import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+from core.addresses import is_this_machine
 from core.domain.errors import SettingsError
 from core.exchange.keys import Keys
 from core.exchange.mends import mend_apex, mend_mexc
@@ -161,18 +161,11 @@ def move(client: Any, base_url: str) -> None:
 def _check_server(base_url: str) -> None:
     """Keys go over TLS, or to this machine."""
     server = urlsplit(base_url)
-    if base_url and server.scheme != "https" and not _is_here(server.hostname or ""):
+    if base_url and server.scheme != "https" and not is_this_machine(server.hostname or ""):
         raise SettingsError(
             f"exchange.base_url: {base_url}: keys and orders go over https alone, or to this machine (127.0.0.1); "
             "write https, or leave it empty"
         )
-
-
-def _is_here(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _follow_no_redirect(client: Any) -> None:
