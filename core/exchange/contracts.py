@@ -14,6 +14,7 @@ from core.domain.instrument import Instrument
 from core.exchange.rows import UNREADABLE, part
 from core.exchange.translate import exact
 from core.exchange.wire import Row, Wire
+from core.plain import plain
 from core.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -112,7 +113,7 @@ def _instrument(symbol: str, market: Mapping[str, Any], terms: Terms, settings: 
     liquidation_fee = _told(market["info"].get("liquidationFee"))
     return Instrument(
         symbol=symbol,
-        base=market["base"],
+        base=plain(str(market["base"])),
         tick_size=tick_size,
         lot_size=lot_size,
         contract_size=contract_size,

@@ -15,7 +15,7 @@ UNREADABLE = (TypeError, ValueError, KeyError, AttributeError, IndexError, Arith
 _FIRST_MS, _AHEAD_MS = 1_230_768_000_000, 3_600_000
 """2009 to an hour from now, for two clocks are never the same: what happened outside of it did not happen."""
 
-_SIDES = frozenset({"buy", "sell"})
+_SIDES = ("buy", "sell")
 
 
 class RowReader:

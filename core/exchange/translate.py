@@ -120,7 +120,7 @@ def seen_in(row: Row, order: Order, instrument: Instrument) -> Seen:
         told = shown(status)
         raise DataError(f"the exchange told a status {told} that is not known here (order {order.client_order_id})")
     state = OrderState.ACCEPTED if status is None else _STATES[status]
-    venue_id = str(row.get("id") or "")
+    venue_id = plain(str(row.get("id") or ""))
     if not is_conditional_row(row):
         filled = None if row.get("filled") is None else lots_of(row["filled"], instrument)
         if filled is not None and filled < 0:

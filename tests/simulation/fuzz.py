@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import dataclasses
 import gc
 import json
 import logging
@@ -17,7 +18,7 @@ import random
 import sys
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,6 +26,7 @@ from typing import Any
 from core.control_codec import encode_line
 from core.domain.operator import Verb
 from core.domain.orders import OrderRole
+from core.domain.records import Record
 from core.invariants import check_trader
 from tests.simulation.candles import MemoryCandles
 from tests.simulation.checker import compare, compare_books, journal_orders, known_of_others, outside_fees_usdt
@@ -168,6 +170,12 @@ class _Count(logging.Handler):
         self.lines += 1
 
 
+def _write_down(records: Sequence[Record]) -> None:
+    """As the journal does: raises where a text among them cannot be."""
+    for record in records:
+        json.dumps(dataclasses.asdict(record), default=str, ensure_ascii=False).encode()
+
+
 class Stretch:
     """One engine from its start, through `messages` spoiled messages, to books that agree."""
 
@@ -180,6 +188,7 @@ class Stretch:
         self.spoiler = Spoiler(self.world.server, random.Random(f"spoiler {seed}"))
         self.world.server = self.spoiler  # type: ignore[assignment]
         self.disk = Disk()
+        self.disk.observers.append(_write_down)
         settings = make_settings(SYMBOLS, reconcile_seconds=20.0)
         strategy = make_strategy(seed, reverses=seed % 2 == 0)
         self.rng = random.Random(f"stretch {seed}")
