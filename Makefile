@@ -4,8 +4,9 @@ STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
 SEEDS := 100
+MESSAGES := 100000
 
-.PHONY: run check test lint bench simulate setup
+.PHONY: run check test lint bench simulate fuzz setup
 
 run: $(STAMP)
 	@$(BIN)/quarterdeck run --settings settings.toml $(ARGS)
@@ -27,6 +28,9 @@ bench: $(STAMP)
 
 simulate: $(STAMP)
 	$(BIN)/python -m tests.simulation --seeds $(SEEDS) $(ARGS)
+
+fuzz: $(STAMP)
+	$(BIN)/python -m tests.simulation.fuzz --messages $(MESSAGES) $(ARGS)
 
 setup: $(STAMP)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, NoReturn
 from core.clock import SystemClock
 from core.domain.errors import QuarterdeckError, UnavailableError
 from core.home import EngineLock, Home
+from core.key_environment import withdraw_keys
 from core.runtime import EngineHandle, Finding, Reader, Row, RunRequest
 from quarterdeck_demo import DATA, chosen
 
@@ -325,6 +327,8 @@ def main() -> NoReturn:
     # Looking for garbage while hundreds of modules are imported finds none, and is a fifth of the way to the console's
     # first picture. A process that goes on to run for long turns it on again.
     gc.disable()
+    # Before anything is started that could inherit them.
+    withdraw_keys(os.environ)
     from tui.cli import main as run_command_line
 
     sys.exit(run_command_line(QuarterdeckRuntime()))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from decimal import Decimal
@@ -156,6 +155,7 @@ async def exchange_parts(
         logbook=logs.book,
         start_ms=opening.start_ms,
         publish_hz=CONSOLE_PUBLISH_HZ if console else HEADLESS_PUBLISH_HZ,
+        server=_server(settings),
     )
 
 
@@ -165,10 +165,11 @@ def examine_exchange(home: Home, settings: Settings) -> list[Finding]:
     from core.exchange.doctor import diagnose
     from core.exchange.keys import load_keys
     from core.exchange.symbols import with_exchange_symbols
+    from core.key_environment import key_environment
 
     settings = with_exchange_symbols(settings)
     try:
-        keys = load_keys(os.environ, home.keys, testnet=settings.exchange.testnet)
+        keys = load_keys(key_environment(), home.keys, testnet=settings.exchange.testnet)
     except BadInputError as error:
         return [Finding("keys", ok=False, detail=str(error), mend="mend the place named")]
     clock = ExchangeClock(SystemClock())
@@ -186,11 +187,12 @@ def panic(
     """As `core.runtime.Runtime.panic` says."""
     from core.arming import account_of, labelled
     from core.exchange.keys import keys_mend, load_keys
+    from core.key_environment import key_environment
     from storage.owned import read_owned
 
     settings = _account_settings(settings_path or home.settings, tell, is_named=settings_path is not None)
     testnet = settings.exchange.testnet
-    keys = load_keys(os.environ, home.keys, testnet=testnet)
+    keys = load_keys(key_environment(), home.keys, testnet=testnet)
     if keys is None:
         raise RefusedError(f"panic needs the API key of the account: {keys_mend(testnet=testnet)}")
     if (pid := engine_pid(home)) is not None:
@@ -293,10 +295,11 @@ def _armed_keys(request: RunRequest, home: Home, settings: Settings, database: D
     """
     from core.arming import check_arming
     from core.exchange.keys import load_keys
+    from core.key_environment import key_environment
     from storage.paper import has_traded, paper_hours
 
     testnet = settings.exchange.testnet
-    keys = load_keys(os.environ, home.keys, testnet=testnet) if request.mode == "live" else None
+    keys = load_keys(key_environment(), home.keys, testnet=testnet) if request.mode == "live" else None
     for secret in keys.secrets() if keys is not None else ():
         logs.hide(secret)
     check_arming(

@@ -17,8 +17,9 @@ T = TypeVar("T")
 
 
 def encode_line(message: object) -> bytes:
-    """One JSON line. Dataclasses become objects, tuples lists, Decimals text."""
-    return json.dumps(message, default=_plain, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+    """One JSON line. Dataclasses become objects, tuples lists, Decimals text; half a surrogate pair stays an escape."""
+    text = json.dumps(message, default=_plain, ensure_ascii=False, separators=(",", ":"))
+    return text.encode("utf-8", "backslashreplace") + b"\n"
 
 
 def decode(kind: type[T], row: object) -> T:

@@ -3,6 +3,9 @@
 Request {"id", "method", "params"}; reply {"id", "result"} or {"id", "error": {"kind", "message"}}. Methods:
 status {}, snapshot {"parts": [names of Snapshot fields], all when absent}, logs {"after", "limit"},
 command {"verb", "symbol", "operator", "include_external"}. Only the owner of the home can connect.
+
+Nobody can keep others out: who says nothing is sent away, who asks too fast waits, and beyond MAX_CLIENTS what makes
+risk smaller is still taken.
 """
 
 from __future__ import annotations
@@ -11,35 +14,63 @@ import asyncio
 import json
 import logging
 import socket
+import threading
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from core.clock import monotonic_ns
 from core.control import CommandResult, Control, LogLine, Snapshot
 from core.control_client import MAX_REPLY_BYTES, no_engine, result_of, socket_path
 from core.control_codec import decode, encode_line
+from core.control_pace import Pace
 from core.domain.errors import BadInputError, QuarterdeckError, UnavailableError
 from core.domain.operator import Verb
 from core.home import Home, private_folder
+from core.plain import plain
 
 MAX_REQUEST_BYTES = 64 * 1024
 MAX_CLIENTS = 16
 MAX_LOG_LINES = 2_000
 WRITE_TIMEOUT_S = 10.0
 COMMAND_TIMEOUT_S = 30.0
+IDLE_S = 120.0
+"""So long a client may say nothing."""
+
+RESERVED_CLIENTS, RESERVED_S = 8, 2.0
+"""Places beyond MAX_CLIENTS for one command each that makes risk smaller, and how soon it must be said."""
+
+REDUCING = frozenset({Verb.PAUSE, Verb.HALT, Verb.FLATTEN})
+READS_A_SECOND, READS_AT_ONCE = 25.0, 50
+"""Of one client; what comes faster waits."""
+
+COMMANDS_A_SECOND, COMMANDS_AT_ONCE = 2.0, 10
+"""Of one verb, of all clients together: each is a row of the journal. What comes faster is refused."""
+
+_KEPT_ANSWERS = 16
 
 _PARTS = tuple(field.name for field in fields(Snapshot))
 _log = logging.getLogger(__name__)
 
 
+def _monotonic_s() -> float:
+    return monotonic_ns() / 1e9
+
+
 class ControlServer:
     """Serves one Control on the socket of one home, as an async context. The caller holds the home's engine lock."""
 
-    def __init__(self, control: Control, home: Home) -> None:
+    def __init__(self, control: Control, home: Home, now_s: Callable[[], float] = _monotonic_s) -> None:
         self._control = control
+        self._now_s = now_s
+        self._commands = {verb: Pace(COMMANDS_A_SECOND, COMMANDS_AT_ONCE, now_s) for verb in Verb}
+        self._encoding = threading.Lock()
+        self._encoded_of: Snapshot | None = None
+        self._encoded: dict[tuple[str, ...], bytes] = {}
         self._home = home
         self._path = home.socket
         self._clients: set[asyncio.Task[None]] = set()
@@ -66,10 +97,12 @@ class ControlServer:
         assert task is not None
         self._clients.add(task)
         try:
-            if len(self._clients) > MAX_CLIENTS:
-                await _send(writer, _error(None, UnavailableError(f"{MAX_CLIENTS} clients are connected already")))
-                return
-            await self._serve(reader, writer)
+            if len(self._clients) > MAX_CLIENTS + RESERVED_CLIENTS:
+                await _send(writer, _error(None, _full()))
+            elif len(self._clients) > MAX_CLIENTS:
+                await self._serve_urgent(reader, writer)
+            else:
+                await self._serve(reader, writer)
         except (ConnectionError, asyncio.CancelledError):
             # Only the closing server cancels, and before Python 3.12 a stream's cancelled task is logged as an error.
             _log.debug("a control client has gone or was sent away")
@@ -81,16 +114,17 @@ class ControlServer:
             writer.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while True:
-            try:
-                line = await reader.readline()
-            except ValueError:
-                problem = BadInputError(f"a request is one line of at most {MAX_REQUEST_BYTES} bytes")
-                await _send(writer, _error(None, problem))
-                return
-            if not line.endswith(b"\n"):
-                return
+        pace = Pace(READS_A_SECOND, READS_AT_ONCE, self._now_s)
+        while (line := await _line(reader, writer, IDLE_S)) is not None:
+            if wait_s := pace.take():
+                await asyncio.sleep(wait_s)
             await _send(writer, await self._answer(line))
+
+    async def _serve_urgent(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One request, where it is a command that makes risk smaller."""
+        line = await _line(reader, writer, RESERVED_S)
+        if line is not None:
+            await _send(writer, await self._answer(line) if _is_reducing(line) else _error(None, _full()))
 
     async def _answer(self, line: bytes) -> bytes:
         number: Any = None
@@ -109,15 +143,25 @@ class ControlServer:
     def _read(self, number: Any, method: str, params: dict[str, Any]) -> bytes:
         if method == "logs":
             after, limit = _count(params, "after", 0), _count(params, "limit", MAX_LOG_LINES)
-            result: object = self._logs(after, min(limit, MAX_LOG_LINES))
-        elif method in ("status", "snapshot"):
-            snapshot = self._control.snapshot()
-            if snapshot is None:
-                raise UnavailableError("the engine is still starting; try again in a moment")
-            result = snapshot.status if method == "status" else _parts_of(snapshot, params)
-        else:
-            raise BadInputError(f"unknown method {method!r}; known: status, snapshot, logs, command")
-        return encode_line({"id": number, "result": result})
+            return encode_line({"id": number, "result": self._logs(after, min(limit, MAX_LOG_LINES))})
+        if method not in ("status", "snapshot"):
+            raise BadInputError(f"unknown method {plain(method[:64])!r}; known: status, snapshot, logs, command")
+        snapshot = self._control.snapshot()
+        if snapshot is None:
+            raise UnavailableError("the engine is still starting; try again in a moment")
+        if method == "status":
+            return encode_line({"id": number, "result": snapshot.status})
+        encoded = self._encode(snapshot, _parts_of(params))
+        return b'{"id":' + encode_line(number)[:-1] + b',"result":' + encoded + b"}\n"
+
+    def _encode(self, snapshot: Snapshot, parts: tuple[str, ...]) -> bytes:
+        """Once for each snapshot, however often it is asked for."""
+        with self._encoding:
+            if self._encoded_of is not snapshot or len(self._encoded) >= _KEPT_ANSWERS:
+                self._encoded_of, self._encoded = snapshot, {}
+            if parts not in self._encoded:
+                self._encoded[parts] = encode_line({part: getattr(snapshot, part) for part in parts})[:-1]
+            return self._encoded[parts]
 
     def _logs(self, after: int, limit: int) -> dict[str, object]:
         end, lines = self._control.log_lines(after)
@@ -131,10 +175,12 @@ class ControlServer:
             verb = Verb(params.get("verb", ""))
         except ValueError as error:
             raise BadInputError(f"unknown verb; known: {', '.join(Verb)}") from error
-        if not isinstance(symbol, str) or not isinstance(operator, str) or len(symbol) > 64 or len(operator) > 64:
-            raise BadInputError("symbol and operator are text of at most 64 characters")
+        if not _is_name(symbol) or not _is_name(operator):
+            raise BadInputError("symbol and operator are text of at most 64 characters that can be printed")
         if not isinstance(include_external, bool):
             raise BadInputError("include_external is true or false")
+        if not self._commands[verb].try_take():
+            raise UnavailableError(f"{verb}: asked for too often; it is taken {COMMANDS_A_SECOND:g} times a second")
         try:
             async with asyncio.timeout(COMMAND_TIMEOUT_S):
                 return await self._control.command(verb, symbol, operator, include_external)
@@ -251,13 +297,47 @@ def _count(params: dict[str, Any], name: str, default: int) -> int:
     return value
 
 
-def _parts_of(snapshot: Snapshot, params: dict[str, Any]) -> object:
+def _parts_of(params: dict[str, Any]) -> tuple[str, ...]:
+    """In the order of the snapshot; all where none are named."""
     parts = params.get("parts")
     if parts is None:
-        return snapshot
+        return _PARTS
     if not isinstance(parts, list) or not set(map(str, parts)) <= set(_PARTS):
         raise BadInputError(f"parts is a list out of {', '.join(_PARTS)}")
-    return {part: getattr(snapshot, part) for part in parts}
+    return tuple(part for part in _PARTS if part in parts)
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and len(value) <= 64 and value.isprintable()
+
+
+def _is_reducing(line: bytes) -> bool:
+    try:
+        _, method, params = _parse(line)
+    except BadInputError:
+        return False
+    return method == "command" and params.get("verb") in tuple(REDUCING)
+
+
+def _full() -> UnavailableError:
+    return UnavailableError(
+        f"{MAX_CLIENTS} clients are connected already; only {', '.join(sorted(REDUCING))} are taken"
+    )
+
+
+async def _line(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, patience_s: float) -> bytes | None:
+    """The next request; None where none comes, within `patience_s`, that is whole."""
+    try:
+        async with asyncio.timeout(patience_s):
+            line = await reader.readline()
+    except TimeoutError:
+        await _send(writer, _error(None, UnavailableError(f"nothing was asked for {patience_s:g} s")))
+        return None
+    except ValueError:
+        problem = BadInputError(f"a request is one line of at most {MAX_REQUEST_BYTES} bytes")
+        await _send(writer, _error(None, problem))
+        return None
+    return line if line.endswith(b"\n") else None
 
 
 def _error(number: Any, error: QuarterdeckError) -> bytes:

@@ -17,11 +17,13 @@ from core.domain.errors import UnavailableError
 from core.domain.market import Bar, FirstPrice, MarketBatch, Quote
 from core.domain.operator import OperatorCommand, Verb
 from core.domain.records import AdjustmentRecord, OperatorRecord, PredictionRecord, Record
+from core.drawing import Drawing
 from core.lag import PERIOD_S, LagMeter
 from core.logbook import Logbook
 from core.market.history import bar_at
 from core.narrate import narrate
 from core.pace import Pacer
+from core.plain import plain
 from core.ports import CandleStore, Forecaster, Journal, Venue
 from core.recent import Recent
 from core.recovery import BOOK_DIFFERENCES, FRESH_MS, ResumePoint, newest_first_prices, reconcile, resume_point
@@ -161,6 +163,7 @@ class Engine:
         self._lag = LagMeter(parts.lag_period_s)
         self._state: RunState = "starting"
         self._note = ""
+        self._drawing = Drawing()
         self._operator_acts = 0
         self._point = ResumePoint({}, {})
         self._fed_ns: int | None = None
@@ -212,6 +215,7 @@ class Engine:
     async def command(self, verb: Verb, symbol: str, operator: str, include_external: bool = False) -> CommandResult:
         """Carry out an operator's command between two steps. Runs on the engine's loop."""
         now_ms = self._parts.clock.now_ms()
+        operator = plain(operator)
         command_id = f"op-{now_ms}-{self._operator_acts}"
         if not (self._state == "running" or (self._state == "ended" and verb is not Verb.FLATTEN)):
             return CommandResult(command_id, accepted=False, message=f"refused: the engine is {self._state}")
@@ -239,10 +243,16 @@ class Engine:
         await self._follow_market(group)
 
     async def _until_over(self, trading: asyncio.Task[None]) -> None:
-        stop = asyncio.ensure_future(self._stop.wait())
-        waiting = (stop, trading) if self._parts.end_with_feed else (stop,)
-        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        stop.cancel()
+        """Raises where a step could not be made durable, whoever asked for it."""
+        stepper = self._session.stepper
+        stop, failed = asyncio.ensure_future(self._stop.wait()), asyncio.ensure_future(stepper.failed.wait())
+        waiting = (stop, failed, trading) if self._parts.end_with_feed else (stop, failed)
+        try:
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stop.cancel()
+            failed.cancel()
+        stepper.check()
 
     async def _recollect(self) -> _Recollection:
         """Tell the state again from the journal and the stored market; nobody outside is asked yet."""
@@ -349,6 +359,10 @@ class Engine:
             await asyncio.sleep(1.0 / self._parts.publish_hz)
 
     def _publish_now(self) -> None:
+        """Nothing that only draws may end an engine."""
+        self._drawing.attempt(self._draw)
+
+    def _draw(self) -> None:
         self._seq += 1
         state = self._trader.state
         books = state.symbols

@@ -95,7 +95,8 @@ class Home:
         return self.root / "engine.sock.path"
 
     def create(self) -> None:
-        """Make the folders with mode 0700. Raises RefusedError when the system does not let us."""
+        """Make the folders with mode 0700. Raises RefusedError when the system does not let us, and where others own
+        or can write what lies there."""
         try:
             self.root.parent.mkdir(parents=True, exist_ok=True)
             for folder in (self.root, self.models):
@@ -104,6 +105,16 @@ class Home:
             raise RefusedError(
                 f"{self.root}: cannot be made: {error.strerror}; name another folder with --home"
             ) from error
+        for folder in (self.root, self.models):
+            _check_ours(folder)
+
+
+def _check_ours(folder: Path) -> None:
+    found = folder.stat()
+    if found.st_uid != os.geteuid():
+        raise RefusedError(f"{folder}: belongs to another user; name a folder of your own with --home")
+    if stat.S_IMODE(found.st_mode) & 0o022:
+        raise RefusedError(f"{folder}: can be written by others; run: chmod go-w {folder}")
 
 
 def find_home(option: Path | None, environment: Mapping[str, str]) -> Home:
@@ -159,7 +170,7 @@ class EngineLock:
         """Raises UnavailableError naming the process that has it, RefusedError where the home cannot be written;
         nothing has been changed then."""
         try:
-            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         except OSError as error:
             raise cannot_write(self._path, error) from error
         if not _try_lock(descriptor):

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TextIO
 
 from core.control import LogLine
+from core.plain import plain, plain_lines
 
 RING_LINES = 20_000
 FILE_BYTES = 10_000_000
@@ -29,7 +30,7 @@ _SHORTEST_SECRET = 4
 
 
 class Stamp(logging.Filter):
-    """Gives each record the engine's time and a final message in which no registered secret is left.
+    """Gives each record the engine's time and a final message, in one plain line in which no registered secret is left.
 
     It sits on the handlers: a filter on a logger does not see what its children log.
     """
@@ -51,10 +52,11 @@ class Stamp(logging.Filter):
         if getattr(record, "stamped_by", None) is not self:
             record.stamped_by = self
             record.engine_time_ms = self._now_ms()
-            record.msg = self._clean(record.getMessage())
+            record.msg = plain(self._clean(record.getMessage()))
             record.args = None
             if record.exc_info and record.exc_info[1] is not None:
-                record.exc_text = self._clean("".join(traceback.format_exception(record.exc_info[1])).rstrip())
+                trace = "".join(traceback.format_exception(record.exc_info[1])).rstrip()
+                record.exc_text = plain_lines(self._clean(trace))
                 record.exc_info = None
         return True
 
@@ -127,15 +129,16 @@ class PlainLines(logging.Formatter):
 
 
 class PrivateFile(logging.handlers.RotatingFileHandler):
-    """A rotating file that only its owner can read."""
+    """A rotating file that only its owner can read, never one that a link leads to."""
 
     def _open(self) -> TextIOWrapper:
-        descriptor = os.open(self.baseFilename, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
+        descriptor = os.open(self.baseFilename, flags, 0o600)
         return TextIOWrapper(os.fdopen(descriptor, "ab"), encoding=self.encoding, write_through=True)
 
 
 def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
+    return os.open(path, flags | os.O_NOFOLLOW, 0o600)
 
 
 def file_entry(
@@ -213,7 +216,8 @@ def set_up(
 def write_failure(path: Path, now_ms: int, error: BaseException) -> None:
     """Add an unexpected error with its trace to the log file of a process that has no log of its own."""
     trace = "".join(traceback.format_exception(error)).rstrip()
-    entry = file_entry(now_ms, now_ms, "CRITICAL", "quarterdeck", f"unexpected {type(error).__name__}: {error}", trace)
+    text = plain(f"unexpected {type(error).__name__}: {error}")
+    entry = file_entry(now_ms, now_ms, "CRITICAL", "quarterdeck", text, plain_lines(trace))
     with open(path, "a", encoding="utf-8", opener=_private) as file:
         file.write(json.dumps(entry, ensure_ascii=False) + "\n")
 

@@ -65,8 +65,8 @@ class Surroundings:
                 symbol=order.symbol,
                 side=order.side,
                 type=order.type,
-                qty=float(order.qty) if order.qty else None,
-                price=float(order.price) if order.price else None,
+                qty=order.qty,
+                price=order.price,
                 state="open",
                 client_order_id=order.order_id,
             )
@@ -117,11 +117,12 @@ def real_time_parts(
     logbook: Logbook,
     start_ms: int,
     publish_hz: float,
+    server: str = "",
 ) -> EngineParts:
     """An engine on a live market. `desk` is None on paper, where only the market comes from the exchange; `contracts`
     then follows its rules, as the desk does for an account.
 
-    `start_ms` is where the account was opened: a whole minute.
+    `start_ms` is where the account was opened: a whole minute. `server` is told with the source wherever that stands.
     """
     clock = wire.clock
 
@@ -145,7 +146,7 @@ def real_time_parts(
         attendants.append(contracts.run)
     return EngineParts(
         mode=mode,
-        source=f"{wire.dialect.id} {_source(mode) if desk is not None else 'prices, simulated fills'}",
+        source=f"{wire.dialect.id} {_source(mode) if desk is not None else 'prices, simulated fills'}{server}",
         trader=trader,
         venue=venue,
         journal=journal,

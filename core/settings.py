@@ -8,10 +8,12 @@ from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal, TypeVar
+from urllib.parse import urlsplit
 
 import tomli
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from core.addresses import is_this_machine
 from core.domain.errors import SettingsError
 from core.domain.operator import LimitEffect
 
@@ -120,6 +122,15 @@ class EngineSettings(_Section):
     worker_nice: int = Field(10, ge=0, le=19)
 
 
+def _is_guarded(scheduler: str) -> bool:
+    """Whether a scheduler is on this machine, or reached over TLS."""
+    scheme, _, place = scheduler.rpartition("://")
+    if scheme in ("tls", "wss"):
+        return True
+    host = urlsplit(f"//{place}").hostname or ""
+    return is_this_machine(host)
+
+
 class ComputeSettings(_Section):
     backend: Literal["local", "dask"] = "local"
     scheduler: str = ""
@@ -130,6 +141,11 @@ class ComputeSettings(_Section):
         if self.backend == "dask" and not self.scheduler:
             raise ValueError(
                 'compute.scheduler: backend "dask" needs the address of its scheduler, as in "tcp://127.0.0.1:8786"'
+            )
+        if self.scheduler and not _is_guarded(self.scheduler):
+            raise ValueError(
+                f"compute.scheduler: {self.scheduler} is on another machine, and whoever reaches it runs code as you: "
+                "write tls://HOST:PORT, with certificates in Dask's own settings, or reach it by a tunnel on 127.0.0.1"
             )
         return self
 
@@ -160,8 +176,10 @@ class ExchangeSettings(_Section):
     @field_validator("base_url")
     @classmethod
     def _is_an_address(cls, url: str) -> str:
-        if url and not re.fullmatch(r"https?://[^/\s?#]+/?", url):
-            raise ValueError('base_url is the scheme, host and port of a test server, as in "http://127.0.0.1:8080"')
+        if url and not re.fullmatch(r"https?://[^/\s?#@\\]+/?", url):
+            raise ValueError(
+                'base_url is the scheme, host and port of a test server and nothing else, as in "http://127.0.0.1:8080"'
+            )
         return url.rstrip("/")
 
     @model_validator(mode="after")

@@ -21,7 +21,11 @@ from core.trader.trader import Trader
 
 
 class Stepper:
-    """Runs steps one at a time. `observe` is told of every record once it is durable."""
+    """Runs steps one at a time. `observe` is told of every record once it is durable.
+
+    Where a commit failed, the trader knows what the journal does not: nothing is decided on that any more. `failed` is
+    set, and every later step raises what the commit raised.
+    """
 
     def __init__(
         self, trader: Trader, venue: Venue, journal: JournalPort, observe: Callable[[Sequence[Record]], None]
@@ -31,6 +35,13 @@ class Stepper:
         self._journal = journal
         self._observe = observe
         self.lock = asyncio.Lock()
+        self.failed = asyncio.Event()
+        self._failure: Exception | None = None
+
+    def check(self) -> None:
+        """Raises what a commit failed with, if one did."""
+        if self._failure is not None:
+            raise self._failure
 
     async def market(
         self, batch: Sequence[MarketEvent], now_ms: int, *, timer: bool, extra: Sequence[Record] = ()
@@ -41,6 +52,7 @@ class Stepper:
         the account.
         """
         async with self.lock:
+            self.check()
             commands: list[Command] = []
             for event in batch:
                 for answer in await self._venue.on_market(event):
@@ -56,6 +68,7 @@ class Stepper:
     async def step(self, events: Sequence[TraderEvent], now_ms: int, extra: Sequence[Record] = ()) -> list[Record]:
         """Take in predictions, operator commands or venue events. Returns the records of the first commit."""
         async with self.lock:
+            self.check()
             commands: list[Command] = []
             for event in events:
                 commands += self._trader.handle(event)
@@ -64,6 +77,7 @@ class Stepper:
     async def send(self, commands: Sequence[Command], now_ms: int) -> None:
         """Carry out commands whose records are durable already (recovery)."""
         async with self.lock:
+            self.check()
             await self._finish(list(commands), (), now_ms)
 
     async def _finish(self, commands: list[Command], extra: Sequence[Record], now_ms: int) -> list[Record]:
@@ -78,7 +92,7 @@ class Stepper:
                     orders.append(command)
             extra = ()
             if records:
-                await self._journal.commit(records)
+                await self._commit(records)
                 self._observe(records)
             first = records if first is None else first
             answers = await self._dispatch(orders, now_ms) if orders else ()
@@ -94,6 +108,14 @@ class Stepper:
         adjustment_id = self._trader.state.free_adjustment_id(record.adjustment_id)
         self._trader.state.note_adjustment(adjustment_id)
         return record if adjustment_id == record.adjustment_id else replace(record, adjustment_id=adjustment_id)
+
+    async def _commit(self, records: Sequence[Record]) -> None:
+        try:
+            await self._journal.commit(records)
+        except Exception as error:
+            self._failure = error
+            self.failed.set()
+            raise
 
     async def _dispatch(self, orders: Sequence[PlaceOrder | CancelOrder], now_ms: int) -> list[VenueEvent]:
         answers: list[VenueEvent] = []

@@ -91,6 +91,8 @@ def open_database(path: Path, schema: str = JOURNAL, *, thorough: bool = True) -
     and damage is told by the query that meets it. Raises StorageError, one line with the file and the mend, when it
     is damaged, newer than this program or locked.
     """
+    if path.is_symlink():
+        raise StorageError(f"{path}: is a link; put the database itself there, or name its own folder with --home")
     steps = migrations(schema)
     newest = steps[-1][0]
     with storage_errors(path):

@@ -9,9 +9,12 @@ from typing import Literal
 
 from rich.cells import cell_len, set_cell_size
 
+from core.plain import plain
+
 Align = Literal["left", "right"]
 
 UNKNOWN = "-"
+_LINE_ENDS = str.maketrans("\n\r\t", "   ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,7 @@ def fit(text: str, width: int, align: Align = "left", ellipsis: str = "…") -> 
     """`text` in exactly `width` cells: padded, or cut with an ellipsis where text was lost."""
     if width <= 0:
         return ""
+    text = plain(text)
     length = len(text) if text.isascii() else cell_len(text)
     if length > width:
         return set_cell_size(text, width - 1) + ellipsis
@@ -101,8 +105,8 @@ def fit(text: str, width: int, align: Align = "left", ellipsis: str = "…") -> 
 
 
 def plain_text(text: str) -> str:
-    """One line without control characters, so that foreign text cannot move the cursor."""
-    return "".join(char if char.isprintable() else " " for char in text)
+    """Prose in one line, line ends as spaces, in which nothing moves the cursor."""
+    return plain(text if text.isprintable() else text.translate(_LINE_ENDS))
 
 
 def money(value: float, digits: int = 2) -> str:

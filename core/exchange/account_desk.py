@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from core.clock import Clock
-from core.domain.errors import UnavailableError
+from core.domain.errors import DataError, UnavailableError
 from core.domain.orders import Order
 from core.domain.records import AdjustmentRecord
 from core.exchange.account_setup import set_up_account
@@ -24,6 +24,7 @@ from core.exchange.known_orders import is_exchange_made
 from core.exchange.outside import Outside
 from core.exchange.reconciliation import UNREAD, ExternalOrder, Reconciler
 from core.exchange.resolver import FILLS_DUE_MS, Resolver
+from core.exchange.rows import part
 from core.exchange.steady import Steady
 from core.exchange.venue import ExchangeVenue
 from core.exchange.wire import Row
@@ -46,6 +47,8 @@ _LOOK_AGAIN_S = 0.5
 _LOOKS = 10
 _SOON_S = 0.5
 _COMPARE_AGAIN_S = 2.0
+_AFTER_UNREADABLE_MS = 10_000
+"""What the streams tell and nobody can read is looked for by asking, but not all the time."""
 _PART = "reconciliation"
 
 
@@ -59,6 +62,7 @@ class AccountDesk:
         self._reconciler: Reconciler | None = None
         self._look_soon = asyncio.Event()
         self._is_taken_in = asyncio.Event()
+        self._sought_ms = 0
         self._account = AccountWatch(venue, settings, self._holds)
         self.stream = AccountStream(venue.wire, self._on_up)
         self.contracts = ContractWatch(venue.wire, settings, venue.adopt)
@@ -126,6 +130,7 @@ class AccountDesk:
             return
         self._books = Books(self._venue, trader, stepper, self._wire.clock)
         self._books.fill_was_asked_for = self.stream.expect
+        self._venue.on_unreadable = self._books.note_unreadable
         self._venue.known.is_open = self._books.is_open
         self._incoming = Incoming(self._books)
         self._incoming.on_order = self._take_held
@@ -167,11 +172,23 @@ class AccountDesk:
             await self.stream.has_rows.wait()
             self.stream.has_rows.clear()
             while self.stream.rows:
-                await self._take(*self.stream.rows.popleft())
+                try:
+                    await self._take(*self.stream.rows.popleft())
+                except DataError as error:
+                    self._seek(error)
+
+    def _seek(self, error: DataError) -> None:
+        """A row of the stream that cannot be read: what it may have told is asked for."""
+        self._books.note_unreadable(error)
+        now_ms = self._wire.clock.now_ms()
+        if now_ms - self._sought_ms >= _AFTER_UNREADABLE_MS:
+            self._sought_ms = now_ms
+            self._look_at_all_soon()
 
     async def _take(self, kind: str, row: Row) -> None:
+        """Raises DataError where the row cannot be read."""
         if kind == "balance":
-            if ((row.get("info") or {}).get("a") or {}).get("m") != "ORDER":
+            if part(row, "info", "a").get("m") != "ORDER":
                 self._account.expect_change()  # A change of the margin mode comes so, too.
                 self._look_soon.set()  # Money moved otherwise than by trading.
             return
@@ -179,10 +196,12 @@ class AccountDesk:
             self._account.heard(row)
             self._look_soon.set()
             return
-        symbol = self._wire.symbol(str(row["symbol"]))
         if kind == "fill":
-            await self._incoming.take(symbol, [row])
+            trade = self._venue.rows.trade(row)
+            await self._incoming.take(self._wire.symbol(trade["symbol"]), [trade])
             return
+        row = self._venue.rows.order(row)
+        symbol = self._wire.symbol(row["symbol"])
         order = self._venue.known.of_order_row(symbol, row)
         if order is None:
             if is_exchange_made(self._wire.dialect.client_id(row)):

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from core.domain.errors import QuarterdeckError
+from core.domain.errors import DataError, QuarterdeckError
+from core.exchange.translate import exact
 from core.exchange.wire import Wire
 
 MULTI_ASSETS, FEE_COIN = "multi-assets mode", "fees in another coin"
@@ -67,13 +68,23 @@ def is_on(value: Any) -> bool | None:
     return {"true": True, "false": False}.get(str(value).lower())
 
 
+def whole(value: Any) -> int | None:
+    """A whole number as exchanges write it; None for anything else."""
+    try:
+        number = exact(value, "a number")
+    except DataError:
+        return None
+    return int(number) if number == number.to_integral_value() else None
+
+
 def _contract(row: Mapping[str, Any] | None, why: str) -> ContractSetup:
-    if not row:
+    if not row or not isinstance(row, Mapping):
         return ContractSetup(None, None, why or _SILENCE)
-    sides = [row.get("longLeverage"), row.get("shortLeverage")]
+    sides = [whole(row.get("longLeverage")), whole(row.get("shortLeverage"))]
     # Where the two sides differ, the larger is what a position may have.
-    leverage = None if None in sides else max(int(side) for side in sides if side is not None)
+    leverage = None if None in sides else max(side for side in sides if side is not None)
     mode = row.get("marginMode")
+    mode = mode if isinstance(mode, str) else None
     return ContractSetup(mode, leverage, "" if mode is not None and leverage is not None else _SILENCE)
 
 

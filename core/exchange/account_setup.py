@@ -26,6 +26,8 @@ from core.exchange.account_read import (
     read_position_mode,
     read_switches,
 )
+from core.exchange.rows import part
+from core.exchange.translate import number_told
 from core.exchange.wire import Wire
 from core.settings import Settings
 
@@ -167,7 +169,7 @@ async def say_particulars(wire: Wire) -> None:
     except QuarterdeckError as error:
         log.warning("the balance could not be read: %s", error)
         return
-    wallet = (balance.get("total") or {}).get("USDT")
+    wallet = number_told(part(balance, "total").get("USDT"))
     if wallet is None or wallet < LEAST_BALANCE_USDT:
         log.warning(
             "the account holds %.2f USDT, under %.0f: the least orders of a contract may be more than sizing allows",

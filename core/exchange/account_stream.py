@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from core.domain.orders import Fill
+from core.exchange.rows import UNREADABLE
 from core.exchange.wire import Row, Wire
 
 log = logging.getLogger("quarterdeck.exchange")
@@ -57,6 +58,7 @@ class AccountStream:
         self.rows: deque[tuple[str, Row]] = deque()
         self.has_rows = asyncio.Event()
         self._listen_for_what_ccxt_drops()
+        wire.on_unreadable_frame = self._frame_was_lost
 
     def expect(self, fill: Fill) -> None:
         """A fill was found by asking; where the stream does not tell it soon, the stream is dead."""
@@ -104,7 +106,7 @@ class AccountStream:
                 group.create_task(self._sweep())
         except* StreamLostError as lost:
             reason = str(lost.exceptions[0])
-        except* (BaseError, OSError, TimeoutError) as failed:
+        except* (BaseError, OSError, TimeoutError, *UNREADABLE) as failed:
             reason = _plain(failed.exceptions[0])
         return reason
 
@@ -166,15 +168,20 @@ class AccountStream:
             or any(name.startswith(("orders", "myTrades")) or "balance" in name for name in socket.futures)
         ]
 
+    def _frame_was_lost(self, connection: Any) -> None:
+        """It may have told a fill: with a new connection everything is asked for."""
+        if connection in self._sockets():
+            self.cut("it told what cannot be read")
+
     def _take_unseen(self) -> None:
         """Trades first: what an order row says of fills should find them told."""
         for kind, cache in (("fill", self._client.myTrades), ("order", self._client.orders)):
             fresh: list[Row] = []
             for row in reversed(cache or ()):
                 # A change makes a new `info` and moves the row to the end: behind one that was taken nothing is new.
-                if row.get(_TAKEN) is row["info"]:
+                if _TAKEN in row and row[_TAKEN] is row.get("info"):
                     break
-                row[_TAKEN] = row["info"]
+                row[_TAKEN] = row.get("info")
                 fresh.append(row)
             for row in reversed(fresh):
                 self._put(kind, {name: value for name, value in row.items() if name != _TAKEN})
@@ -193,7 +200,7 @@ class AccountStream:
             self.cut("more came than could be taken in")
             return
         if kind == "fill":
-            self._note_told(f"{self._wire.symbol(str(row['symbol']))}-{row['id']}")
+            self._note_told(f"{self._wire.symbol(str(row.get('symbol')))}-{row.get('id')}")
         self.rows.append((kind, row))
         self.has_rows.set()
 

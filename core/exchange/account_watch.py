@@ -16,6 +16,7 @@ from core.exchange.account_read import (
     is_on,
     read_contracts,
     read_position_mode,
+    whole,
 )
 from core.exchange.account_setup import (
     SWITCHED_ON,
@@ -27,6 +28,7 @@ from core.exchange.account_setup import (
     set_one_way,
     unread_part,
 )
+from core.exchange.rows import part
 from core.exchange.venue import ExchangeVenue
 from core.exchange.wire import Row
 from core.settings import Settings
@@ -73,14 +75,16 @@ class AccountWatch:
     def heard(self, event: Row) -> None:
         """Take in what the exchange's stream says of the account's settings; the next look reads them."""
         self._is_due = True
-        if is_on((event.get("ai") or {}).get("j")):
+        if is_on(part(event, "ai").get("j")):
             log.warning("%s", SWITCHED_ON[MULTI_ASSETS])
-        told = event.get("ac") or {}
-        symbol = self._wire.symbol(self._wire.client.safe_symbol(told.get("s"), None, None, "swap"))
+        told = part(event, "ac")
+        if not isinstance(told.get("s"), str) or (leverage := whole(told.get("l"))) is None:
+            return
+        symbol = self._wire.symbol(self._wire.client.safe_symbol(told["s"], None, None, "swap"))
         asked = self._asked.get(symbol)
-        if asked is not None and told.get("l") is not None:
+        if asked is not None:
             # Where it is as asked, only a whole reading clears what is told.
-            problem = difference(asked, ContractSetup(asked.margin_mode, int(told["l"])))
+            problem = difference(asked, ContractSetup(asked.margin_mode, leverage))
             if problem:
                 self._tell(symbol, problem)
 

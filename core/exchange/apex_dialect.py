@@ -10,6 +10,7 @@ from core.domain.errors import RejectKind, VenueRejectedError
 from core.domain.instrument import Instrument
 from core.domain.orders import Order, OrderType, Side
 from core.exchange.account_read import NO_SWITCHES
+from core.exchange.ids import is_word_id
 from core.exchange.wire import OrderCall, Row
 
 _WORST_STOP_PRICE = Decimal("0.02")
@@ -74,6 +75,9 @@ class ApexOmni:
 
     def client_id(self, row: Row) -> str:
         return str(row.get("clientOrderId") or _info(row).get("clientOrderId") or _info(row).get("clientId") or "")
+
+    def is_id(self, told: str) -> bool:
+        return is_word_id(told)
 
     def venue_ids(self, row: Row) -> Sequence[str]:
         return (str(row["id"]),) if row.get("id") else ()

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from core.domain.instrument import Instrument
 from core.domain.orders import Order, OrderType
 from core.exchange.account_read import FEE_COIN, MULTI_ASSETS
+from core.exchange.ids import is_number_id
 from core.exchange.wire import OrderCall, Row
 
 _TRIGGERS = {OrderType.STOP_MARKET: "stopLossPrice", OrderType.TAKE_PROFIT_MARKET: "takeProfitPrice"}
@@ -61,11 +62,14 @@ class BinanceUsdm:
         told = row.get("clientOrderId") or info.get("c") or info.get("clientOrderId")
         return str(told) if told else ""
 
+    def is_id(self, told: str) -> bool:
+        return is_number_id(told)
+
     def venue_ids(self, row: Row) -> Sequence[str]:
         """A conditional order's own id is left out: it has no fills, and its numbers are not those of plain orders."""
         info = row.get("info") or {}
         if "aid" in info or "algoId" in info:
             child = str(info.get("ai") or info.get("actualOrderId") or "")
-            return (child,) if child not in ("", "0") else ()
-        own = row.get("id")
-        return (str(own),) if own else ()
+            return (child,) if self.is_id(child) else ()
+        own = str(row.get("id") or "")
+        return (own,) if self.is_id(own) else ()

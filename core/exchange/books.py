@@ -152,10 +152,11 @@ class Books:
             self.note_unreadable(error, order.client_order_id)
             return None
 
-    def note_unreadable(self, error: DataError | InvalidTransitionError, found_in: str) -> None:
-        """Something that cannot be read, or cannot be, in the row or of the order `found_in`."""
+    def note_unreadable(self, error: DataError | InvalidTransitionError, found_in: str = "") -> None:
+        """Something that cannot be read, or cannot be, in the row or of the order `found_in`, where the error itself
+        does not name it."""
         if self.venue.oddities.note(_PART, f"{error}; clears when the books agree", f"{found_in}: {error}"):
-            log.error("%s (%s)", error, found_in)
+            log.error("%s%s", error, f" ({found_in})" if found_in else "")
 
     async def settle(self, order: Order, seen: Seen, *, fetch: bool, timeout_ms: int | None = None) -> bool:
         """Tell the trader what the exchange says of `order`, its fills first. True where nothing is left to ask.

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+from core.addresses import is_this_machine
 from core.domain.errors import SettingsError
 from core.exchange.keys import Keys
 from core.exchange.mends import mend_apex, mend_mexc
@@ -40,7 +41,8 @@ _OPTIONS: dict[str, dict[str, Any]] = {
 
 
 def build_client(settings: ExchangeSettings, keys: Keys | None, now_ms: Callable[[], int]) -> Any:
-    """The ccxt.pro client; nothing is sent yet. `now_ms` is the exchange's time, by which requests are signed.
+    """The ccxt.pro client; nothing is sent yet. `now_ms` is the exchange's time, by which requests are signed. Raises
+    SettingsError where keys would travel in the clear to another machine.
 
     ccxt's own limiter is off: requests go through `Requests`. Its own timeout stands behind ours.
     """
@@ -53,6 +55,7 @@ def build_client(settings: ExchangeSettings, keys: Keys | None, now_ms: Callable
         "options": {**_COMMON_OPTIONS, **_OPTIONS.get(settings.id, {})},
     }
     if keys is not None:
+        _check_server(settings.base_url)
         config |= {"apiKey": keys.api_key, "secret": keys.secret, "password": keys.passphrase or None}
         if keys.seeds:
             config["options"]["seeds"] = keys.seeds
@@ -61,6 +64,7 @@ def build_client(settings: ExchangeSettings, keys: Keys | None, now_ms: Callable
     client.myTrades = cache.ArrayCacheBySymbolById(_CACHED_OF_ACCOUNT)
     # Currencies are a signed call on some exchanges, and nothing here needs them.
     client.has["fetchCurrencies"] = False
+    _follow_no_redirect(client)
     client.milliseconds = now_ms
     client.seconds = lambda: now_ms() // 1000
     client.microseconds = lambda: now_ms() * 1000
@@ -117,6 +121,33 @@ def attend(
     client.handle_errors = handle_errors
 
 
+def guard_frames(client: Any, unreadable: Callable[[Any, Exception], None]) -> None:
+    """Keep every websocket of `client` listening whatever comes: `unreadable` is told of the connection and the error
+    where ccxt cannot take a frame in, which would end its receiving without a word."""
+    make = client.client
+
+    def guarded(url: str) -> Any:
+        is_new = url not in (client.clients or {})
+        connection = make(url)
+        if is_new:
+            _guard(connection, unreadable)
+        return connection
+
+    client.client = guarded
+
+
+def _guard(connection: Any, unreadable: Callable[[Any, Exception], None]) -> None:
+    take = connection.handle_text_or_binary_message
+
+    def taken(data: Any) -> None:
+        try:
+            take(data)
+        except Exception as error:  # noqa: BLE001 - ccxt raises anything from a frame that it did not expect
+            unreadable(connection, error)
+
+    connection.handle_text_or_binary_message = taken
+
+
 def move(client: Any, base_url: str) -> None:
     """Send every REST and websocket request of `client` to the scheme and host of `base_url`, paths kept."""
     for section in ("api", "test", "demo"):
@@ -125,6 +156,39 @@ def move(client: Any, base_url: str) -> None:
     # ApeX keeps the stream addresses that it made of the old ones.
     for cached in ("wsPublicUrl", "wsPrivateUrl"):
         client.options.pop(cached, None)
+
+
+def _check_server(base_url: str) -> None:
+    """Keys go over TLS, or to this machine."""
+    server = urlsplit(base_url)
+    if base_url and server.scheme != "https" and not is_this_machine(server.hostname or ""):
+        raise SettingsError(
+            f"exchange.base_url: {base_url}: keys and orders go over https alone, or to this machine (127.0.0.1); "
+            "write https, or leave it empty"
+        )
+
+
+def _follow_no_redirect(client: Any) -> None:
+    """An answer that sends a request on to another address would hand it the key and the signed body."""
+    open_session = client.open
+
+    def opened(*args: Any, **named: Any) -> None:
+        open_session(*args, **named)
+        session = client.session
+        configs = getattr(session, "trace_configs", None)
+        if client.own_session and configs is not None and not any(config is refusing for config in configs):
+            configs.append(refusing)
+
+    from aiohttp import TraceConfig
+    from ccxt.base.errors import NetworkError
+
+    async def refuse(*_: Any) -> None:
+        raise NetworkError(f"{client.id} answered with a redirect to another address, which is not followed")
+
+    refusing = TraceConfig()
+    refusing.on_request_redirect.append(refuse)
+    refusing.freeze()
+    client.open = opened
 
 
 def _moved(urls: Any, base_url: str) -> Any:

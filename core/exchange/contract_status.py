@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from core.domain.errors import QuarterdeckError
+from core.exchange.rows import part
 from core.exchange.wire import Wire
 from core.stepper import Stepper
 from core.trader.trader import Trader
@@ -99,7 +100,7 @@ class StatusWatch:
 
     def take(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Take in the whole list of contracts (ccxt's market rows), read just now. An empty one says nothing."""
-        by_name = {row["symbol"]: row for row in rows}
+        by_name = {str(part(row).get("symbol")): row for row in rows if part(row)}
         if by_name:
             self._rows = {symbol: by_name.get(unified) for symbol, unified in self._unified.items()}
             self._read_ms = self._tried_ms = self._wire.clock.now_ms()

@@ -19,6 +19,7 @@ from core.domain.instrument import Instrument
 from core.domain.orders import Order
 from core.domain.regrid import grid_of, working
 from core.exchange.contracts import Terms, instrument_of
+from core.exchange.rows import UNREADABLE
 from core.exchange.wire import Wire
 from core.settings import Settings
 from core.stepper import Stepper
@@ -171,7 +172,7 @@ class ContractWatch:
         now = self._trader.state.symbols[symbol].instrument
         try:
             told = self._fresh(symbol, now)
-        except (QuarterdeckError, KeyError) as error:
+        except (QuarterdeckError, *UNREADABLE) as error:
             log.error("%s: its rules cannot be read: %s", symbol, error)
             return
         if symbol in self._told and _steps(self._told[symbol]) != _steps(told):

@@ -9,9 +9,12 @@ from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
-from core.domain.errors import QuarterdeckError, RejectKind, UnavailableError, VenueRejectedError
+from core.domain.errors import DataError, QuarterdeckError, RejectKind, UnavailableError, VenueRejectedError
 from core.domain.instrument import Instrument
+from core.exchange.rows import UNREADABLE, part
+from core.exchange.translate import exact
 from core.exchange.wire import Row, Wire
+from core.plain import plain
 from core.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -22,6 +25,8 @@ UNTOLD_MAINTENANCE_MARGIN_PCT = Decimal("2.5")
 
 _MAINTENANCE_KEYS = ("maintenanceMarginRate", "baselineMaintenanceMarginRate")
 _BPS = Decimal(10_000)
+_MOST_LEVERAGE, _LARGEST_FEE = 1000, Decimal("0.1")
+"""No exchange gives more, or takes so large a part of a trade."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +79,7 @@ async def load_contracts(
     contracts: dict[str, Contract] = {}
     for symbol, unified, fee in zip(symbols, names, fees, strict=True):
         market = wire.client.markets[unified]
-        terms = terms_of(market, fee, tiers.get(unified) or (), settings)
+        terms = terms_of(market, fee, part(tiers).get(unified) or (), settings)
         if terms.assumed:
             log.info("%s: the exchange does not tell %s; assumed", symbol, " and ".join(terms.assumed))
         assumed = terms.assumed if _has_fees(fee) else (*terms.assumed, "its fees (those of the settings)")
@@ -83,33 +88,45 @@ async def load_contracts(
 
 
 def instrument_of(symbol: str, market: Mapping[str, Any], terms: Terms, settings: Settings) -> Instrument:
-    """A ccxt market row as an instrument. Raises UnavailableError where it lacks a size."""
+    """A ccxt market row as an instrument. Raises UnavailableError where it lacks a size or tells one that cannot be."""
+    try:
+        return _instrument(symbol, market, terms, settings)
+    except (DataError, *UNREADABLE) as error:
+        raise UnavailableError(f"{symbol}: the exchange's rules of it cannot be read: {error}") from error
+
+
+def _instrument(symbol: str, market: Mapping[str, Any], terms: Terms, settings: Settings) -> Instrument:
     precision, limits = market["precision"], market["limits"]
     lot_size = _exact(precision.get("amount"))
     tick_size = _exact(precision.get("price"))
     contract_size = _exact(market.get("contractSize"))
-    if not lot_size or not tick_size or not contract_size:
+    if min(lot_size, tick_size, contract_size) <= 0:
         raise UnavailableError(f"{symbol}: the exchange does not tell its tick, lot and contract size")
     smallest = [_exact(_limit(limits, kind, "min")) for kind in ("amount", "market")]
     largest = [_exact(_limit(limits, kind, "max")) for kind in ("amount", "market")]
-    told_largest = [amount for amount in largest if amount]
+    told_largest = [amount for amount in largest if amount > 0]
     if not told_largest:
         raise UnavailableError(f"{symbol}: the exchange does not tell its largest order")
-    liquidation_fee = _exact(market["info"].get("liquidationFee"))
+    max_lots = int(min(told_largest) // lot_size)
+    if not max_lots:
+        raise UnavailableError(f"{symbol}: the exchange's largest order is smaller than a lot")
+    liquidation_fee = _told(market["info"].get("liquidationFee"))
     return Instrument(
         symbol=symbol,
-        base=market["base"],
+        base=plain(str(market["base"])),
         tick_size=tick_size,
         lot_size=lot_size,
         contract_size=contract_size,
         min_lots=max(1, *(_lots_up(amount, lot_size) for amount in smallest)),
-        max_lots=int(min(told_largest) // lot_size),
+        max_lots=max_lots,
         min_notional_usdt=_exact(_limit(limits, "cost", "min")),
         maker_fee_bps=terms.maker_fee_bps,
         taker_fee_bps=terms.taker_fee_bps,
         max_leverage=terms.max_leverage,
         maintenance_margin_pct=terms.maintenance_margin_pct,
-        liquidation_fee_bps=_tidy(liquidation_fee * _BPS) if liquidation_fee else settings.costs.liquidation_fee_bps,
+        liquidation_fee_bps=_tidy(liquidation_fee * _BPS)
+        if 0 < liquidation_fee < 1
+        else settings.costs.liquidation_fee_bps,
     )
 
 
@@ -117,16 +134,19 @@ def terms_of(
     market: Mapping[str, Any], fee: Mapping[str, Any], tiers: Sequence[Mapping[str, Any]], settings: Settings
 ) -> Terms:
     """From ccxt's trading fee and leverage tiers of the account; else from the contract's row, the settings (fees)
-    and last what is assumed of a contract whose exchange says nothing."""
+    and last what is assumed of a contract whose exchange says nothing, or nothing that can be."""
     assumed: list[str] = []
     maker_bps, taker_bps = settings.costs.maker_fee_bps, settings.costs.taker_fee_bps
     if _has_fees(fee):
         maker_bps, taker_bps = _tidy(_exact(fee["maker"]) * _BPS), _tidy(_exact(fee["taker"]) * _BPS)
     tier = _tier_of(tiers, settings.limits.max_order_notional_usdt)
-    max_leverage = int(_exact(tier.get("maxLeverage")) or _exact(_limit(market["limits"], "leverage", "max")))
-    rate = _exact(tier.get("maintenanceMarginRate")) or next(
-        (told for key in _MAINTENANCE_KEYS if (told := _exact(market["info"].get(key)))), Decimal(0)
+    leverages = (_told(tier.get("maxLeverage")), _told(_limit(part(market, "limits"), "leverage", "max")))
+    max_leverage = next((int(told) for told in leverages if 1 <= told <= _MOST_LEVERAGE), 0)
+    rates = (
+        _told(tier.get("maintenanceMarginRate")),
+        *(_told(part(market, "info").get(key)) for key in _MAINTENANCE_KEYS),
     )
+    rate = next((told for told in rates if 0 < told < 1), Decimal(0))
     if not max_leverage:
         max_leverage = UNTOLD_MAX_LEVERAGE
         assumed.append(f"its largest leverage ({UNTOLD_MAX_LEVERAGE}x)")
@@ -137,8 +157,20 @@ def terms_of(
     return Terms(maker_bps, taker_bps, max_leverage, maintenance_pct, tuple(assumed))
 
 
-def _has_fees(fee: Mapping[str, Any]) -> bool:
-    return fee.get("maker") is not None and fee.get("taker") is not None
+def _has_fees(fee: Any) -> bool:
+    try:
+        rates = [exact(part(fee).get(name), "a fee") for name in ("maker", "taker")]
+    except DataError:
+        return False
+    return all(abs(rate) <= _LARGEST_FEE for rate in rates)
+
+
+def _told(value: Any) -> Decimal:
+    """As `_exact`; zero also for what is no number."""
+    try:
+        return _exact(value)
+    except DataError:
+        return Decimal(0)
 
 
 async def _ask_account(wire: Wire, names: Sequence[str], patience_s: float | None) -> list[Row]:
@@ -168,10 +200,11 @@ async def _ask(wire: Wire, method: str, argument: Any) -> Row:
 
 def _tier_of(tiers: Sequence[Mapping[str, Any]], notional_usdt: float) -> Mapping[str, Any]:
     """The tier of the largest order that the settings allow; the last one where all are smaller."""
-    for tier in tiers:
-        if tier.get("maxNotional") is None or notional_usdt < tier["maxNotional"]:
+    told = [part(tier) for tier in tiers] if isinstance(tiers, Sequence) else []
+    for tier in told:
+        if tier.get("maxNotional") is None or notional_usdt < _told(tier["maxNotional"]):
             return tier
-    return tiers[-1] if tiers else {}
+    return told[-1] if told else {}
 
 
 def _limit(limits: Mapping[str, Any], kind: str, end: str) -> Any:
@@ -179,10 +212,11 @@ def _limit(limits: Mapping[str, Any], kind: str, end: str) -> Any:
 
 
 def _exact(value: Any) -> Decimal:
-    """ccxt's number without a float's noise: the shortest decimal that is this float; zero for none."""
+    """ccxt's number without a float's noise: the shortest decimal that is this float; zero for none. Raises
+    DataError."""
     if value is None or value == "":
         return Decimal(0)
-    return _tidy(Decimal(repr(value) if isinstance(value, float) else str(value)))
+    return _tidy(exact(value, "a size or a rate"))
 
 
 def _tidy(number: Decimal) -> Decimal:

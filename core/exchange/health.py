@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+from core.plain import plain
+
 
 class Health:
     """Problems by part ("market stream", "account stream", "clock", "requests"); no problem, no entry.
@@ -19,6 +21,7 @@ class Health:
 
     def report(self, part: str, problem: str, symbol: str = "") -> None:
         """Say what is wrong with `part` now, in a few words for the operator; empty when it is well again."""
+        problem = plain(problem)
         if self._problems.get((symbol, part), "") == problem:
             return
         if problem:

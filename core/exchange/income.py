@@ -6,12 +6,14 @@ import logging
 from collections.abc import Mapping, Sequence
 from decimal import ROUND_HALF_EVEN, Decimal
 
-from core.domain.errors import QuarterdeckError, VenueRejectedError
+from core.domain.errors import DataError, QuarterdeckError, VenueRejectedError
 from core.domain.records import FundingRecord, Record
 from core.domain.trading import FundingPayment
 from core.exchange.books import Books
+from core.exchange.rows import part, readable
 from core.exchange.translate import SETTLEMENT, ZERO, exact
 from core.exchange.wire import Row
+from core.plain import plain
 from core.trader.cost_basis import USDT_QUANTUM
 from core.trader.messages import WalletAdjustment
 
@@ -42,24 +44,36 @@ class Income:
         Where others hold a part of the position, ours is the share of our lots.
         """
         started_ms = self._wire.clock.now_ms()
-        for row in await self._funding_rows():
+        for row in self._readable(await self._funding_rows()):
             symbol = self._wire.symbol(str(row.get("symbol")))
-            if symbol in self._books.venue.instruments:
+            if symbol not in self._books.venue.instruments:
+                continue
+            try:
                 await self._book(symbol, row, external_lots.get(symbol, 0))
+            except DataError as error:
+                self._books.note_unreadable(error)
         self._from_ms = max(self._from_ms, started_ms - _OVERLAP_MS)
 
     async def others_since(self, since_ms: int) -> list[WalletAdjustment]:
         """Transfers, bonuses, insurance and the like since `since_ms`, oldest first; none where nothing is told."""
         found = []
-        for row in await self._history(since_ms):
-            info = row.get("info") or {}
-            kind = str(info.get("incomeType") or "")
-            if int(row["timestamp"]) <= since_ms or kind in _OF_TRADES or info.get("asset") != SETTLEMENT:
+        for row in self._readable(await self._history(since_ms)):
+            info = row["info"]
+            kind, time_ms = str(info.get("incomeType") or ""), row["timestamp"]
+            if time_ms <= since_ms or kind in _OF_TRADES or info.get("asset") != SETTLEMENT:
                 continue
-            amount = exact(info.get("income"), "an income")
-            what = kind.lower().replace("_", " ")
-            found.append(WalletAdjustment(f"income-{row['id']}", int(row["timestamp"]), amount, what))
+            try:
+                amount = exact(info.get("income"), "an income")
+            except DataError as error:
+                self._books.note_unreadable(error)
+                continue
+            found.append(
+                WalletAdjustment(f"income-{row['id']}", time_ms, amount, plain(kind.lower().replace("_", " ")))
+            )
         return found
+
+    def _readable(self, rows: Sequence[Row]) -> list[Row]:
+        return readable(rows, self._books.venue.rows.income, self._books.note_unreadable)
 
     async def _funding_rows(self) -> list[Row]:
         try:
@@ -82,7 +96,7 @@ class Income:
         amount = exact(info.get("income", row.get("amount")), "a funding payment")
         payment_id = f"funding-{symbol}-{row.get('id')}"
         state = self._books.trader.state
-        lots, time_ms = state.symbols[symbol].lots, int(row["timestamp"])
+        lots, time_ms = state.symbols[symbol].lots, row["timestamp"]
         if state.ledger.has_payment(payment_id) or info.get("asset", SETTLEMENT) != SETTLEMENT:
             return
         if external_lots:
@@ -106,9 +120,10 @@ class Income:
             log.warning("the funding rate of %s is not known: %s", symbol, error)
             return ZERO, ZERO
         for row in rows:
-            if abs(int(row["timestamp"]) - time_ms) <= _RATE_NEAR_MS:
-                mark = (row.get("info") or {}).get("markPrice") or 0
-                return exact(row["fundingRate"], "a funding rate"), exact(mark, "a mark price")
+            told_ms = part(row).get("timestamp")
+            if isinstance(told_ms, int) and abs(told_ms - time_ms) <= _RATE_NEAR_MS:
+                mark = part(row, "info").get("markPrice") or 0
+                return exact(row.get("fundingRate"), "a funding rate"), exact(mark, "a mark price")
         log.warning("the funding rate of %s is not told", symbol)
         return ZERO, ZERO
 

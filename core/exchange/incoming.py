@@ -8,7 +8,7 @@ import logging
 from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
-from core.domain.errors import DataError, QuarterdeckError, UnavailableError, VenueUnknownError
+from core.domain.errors import DataError, QuarterdeckError, UnavailableError
 from core.domain.orders import Order, OrderRole, OrderState
 from core.exchange import translate
 from core.exchange.books import Books
@@ -22,6 +22,8 @@ _MAX_HELD = 200
 _PART = "trades"
 _TRIES = 4
 _TRY_EVERY_MS = 500
+_REFUSALS = 20
+"""So often the exchange may refuse to say whose an order is, until it is taken for another's."""
 _ENDED_CANDIDATES = 4
 _KEEP_CHILDLESS = 200
 
@@ -101,13 +103,17 @@ class Incoming:
                 continue
             try:
                 is_known = await self._ask(symbol, venue_id, row, last=tries + 1 >= _TRIES)
-            except (UnavailableError, VenueUnknownError) as error:
+            except UnavailableError as error:
                 is_broken = True
                 log.warning("%s: %s: whose order it is could not be asked (%s)", symbol, error, venue_id)
                 self._tries[symbol, venue_id] = (tries, now_ms + _TRY_EVERY_MS)
             except QuarterdeckError as error:
                 log.error("%s: %s: whose order it is cannot be told (%s)", symbol, error, venue_id)
                 self._tries[symbol, venue_id] = (tries + 1, now_ms + _TRY_EVERY_MS)
+                if tries + 1 >= _REFUSALS:
+                    # Were it ours, the position tells.
+                    self._venue.known.set_aside(symbol, venue_id)
+                    await self._release(symbol, venue_id)
             else:
                 if is_known:
                     await self._release(symbol, venue_id)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from urllib.parse import quote, quote_plus
@@ -28,6 +29,7 @@ _TESTNET_ENVIRONMENT = {
 }
 TESTNET_SECTION = "testnet"
 _SHORTEST = 8
+_URL_SAFE = str.maketrans("+/", "-_")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -45,11 +47,13 @@ class Keys:
         return self.api_key[-4:]
 
     def secrets(self) -> tuple[str, ...]:
-        """Every text that must never appear anywhere, longest first: as given, in lines and as a URL spells it."""
+        """Every text that must never appear anywhere, longest first: as given, in lines, as a URL spells it and in
+        base64."""
         given = [value for value in (getattr(self, part.name) for part in fields(self)) if value]
         lines = [line for value in given for line in value.splitlines() if not line.startswith("-----")]
         plain = [text for text in (*given, *lines) if len(text) >= _SHORTEST or text in given]
-        spelled = {spell(text) for text in plain for spell in (str, quote, quote_plus, _json_text)}
+        spelled = {spell(text) for text in plain for spell in (str, quote, _quoted_whole, quote_plus, _json_text)}
+        spelled |= {encoded for text in plain if len(text) >= _SHORTEST for encoded in _in_base64(text)}
         return tuple(sorted(spelled, key=lambda text: (-len(text), text)))
 
     def __repr__(self) -> str:
@@ -94,7 +98,8 @@ def _first(environment: Mapping[str, str], names: tuple[str, ...]) -> str:
 
 def _read(path: Path, testnet: bool) -> dict[str, str]:
     try:
-        with path.open("rb") as file:
+        # A pipe would be waited for.
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
             # The file that is open is the one that is judged: its name may be given to another meanwhile.
             _check_owner(path, os.fstat(file.fileno()))
             table = tomli.load(file)
@@ -140,6 +145,21 @@ def _checked(found: dict[str, str], place: str, names: dict[str, str]) -> Keys:
     # A private key may come from a variable, in which its lines are often written with "\n".
     secret = found["secret"].replace("\\n", "\n") if "PRIVATE KEY" in found["secret"] else found["secret"]
     return Keys(found["api_key"], secret, found.get("passphrase", ""), found.get("seeds", ""))
+
+
+def _quoted_whole(text: str) -> str:
+    return quote(text, safe="")
+
+
+def _in_base64(text: str) -> Iterator[str]:
+    """In both alphabets, as it stands by itself and behind one or two other characters, its padding left out."""
+    data = text.encode()
+    for before in range(3):
+        whole = base64.b64encode(bytes(before) + data).decode().rstrip("=")
+        # The characters that also depend on what is before or behind it are left out.
+        encoded = whole[-(-before * 8 // 6) : len(whole) - (1 if (before + len(data)) % 3 else 0)]
+        yield encoded
+        yield encoded.translate(_URL_SAFE)
 
 
 def _json_text(text: str) -> str:

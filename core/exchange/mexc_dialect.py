@@ -9,6 +9,7 @@ from core.domain.errors import RejectKind, VenueRejectedError
 from core.domain.instrument import Instrument
 from core.domain.orders import Order, OrderType, Side
 from core.exchange.account_read import NO_SWITCHES
+from core.exchange.ids import is_word_id
 from core.exchange.wire import OrderCall, Row
 
 _ONE_WAY = 2
@@ -80,6 +81,9 @@ class MexcSwap:
 
     def client_id(self, row: Row) -> str:
         return str(row.get("clientOrderId") or _info(row).get("externalOid") or "")
+
+    def is_id(self, told: str) -> bool:
+        return is_word_id(told)
 
     def venue_ids(self, row: Row) -> Sequence[str]:
         info = _info(row)

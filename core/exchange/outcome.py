@@ -19,6 +19,7 @@ from core.domain.errors import (
 from core.exchange.codes import APEX_KINDS, MEXC_BUSY, MEXC_CANCEL_TEXTS, MEXC_KINDS, MEXC_STALE, MEXC_UNKNOWN
 from core.exchange.reach import cause_of
 from core.logbook import iso_utc
+from core.plain import plain
 
 _HIDDEN = "[hidden]"
 _LONGEST_TEXT = 200
@@ -174,13 +175,13 @@ def banned_until_ms(body: str) -> int | None:
 
 
 def clean(text: str, secrets: Iterable[str]) -> str:
-    """One short line without addresses, queries, signatures or any of `secrets` (longest first)."""
+    """One short plain line without addresses, queries, signatures or any of `secrets` (longest first)."""
     for secret in secrets:
         text = text.replace(secret, _HIDDEN)
     text = _ADDRESS.sub(lambda found: found[1] or "/", text)
     text = _ASSIGNED.sub(rf"\1\2{_HIDDEN}", text)
     text = _LONG_TOKEN.sub(_HIDDEN, text)
-    text = " ".join(re.sub(r"<[^>]*>", " ", text).split())
+    text = plain(" ".join(re.sub(r"<[^>]*>", " ", text).split()))
     return text if len(text) <= _LONGEST_TEXT else text[: _LONGEST_TEXT - 3] + "..."
 
 

@@ -254,12 +254,14 @@ class Outside:
 
     def _moved(self, symbol: str, others: Sequence[Row]) -> int:
         """Signed lots that others traded since the account was last known to agree."""
-        instrument = self._venue.instruments[symbol]
-        return sum(
-            translate.lots_of(row["amount"], instrument) * Side(str(row["side"])).sign
-            for row in others
-            if int(row["timestamp"]) > self._books.agreed_ms
-        )
+        instrument, moved = self._venue.instruments[symbol], 0
+        for row in others:
+            if row["timestamp"] > self._books.agreed_ms:
+                try:
+                    moved += translate.lots_of(row["amount"], instrument) * Side(str(row["side"])).sign
+                except translate.OffGridError as error:
+                    self._venue.on_off_grid(symbol, str(error))
+        return moved
 
     def _fills(self, gap: Gap, others: Sequence[Row]) -> list[Fill]:
         """As much of what is gone of ours as the trades of others tell, the newest of them first; in their order."""

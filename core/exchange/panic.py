@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from core.domain.errors import (
+    DataError,
     QuarterdeckError,
     RejectKind,
     UnavailableError,
@@ -20,6 +21,7 @@ from core.domain.orders import OUR_PREFIX, Order, OrderRole, OrderType, make_cli
 from core.exchange.contracts import instrument_of, terms_of
 from core.exchange.outbox import SHORT_WINDOW_MS
 from core.exchange.panic_plan import ZERO, Close, Holding, Owned, Plan, Resting, lots_to_send, plan_of
+from core.exchange.rows import RowReader, readable
 from core.exchange.symbols import our_symbols
 from core.exchange.translate import exact, is_conditional_row
 from core.exchange.wire import Row, Wire
@@ -72,6 +74,8 @@ class Panic:
         self._began_ms = wire.clock.now_ms()
         self._sent = 0
         self._why: dict[str, str] = {}
+        self._rows = RowReader(wire)
+        self._unread: dict[str, None] = {}
         self._unified = our_symbols(wire.client.markets)
         self._symbols = {unified: symbol for symbol, unified in self._unified.items()}
         # Leverage brackets tell margin, which nothing here asks for: one request less that may fail.
@@ -83,11 +87,13 @@ class Panic:
             await self._settle_open_orders(self._ours)
             await self._leave_out_earlier(self._ours)
             self._has_settled = True
-        holdings = [self._holding(row) for row in await self._read("fetch_positions")]
+        self._unread.clear()
+        told = await self._read("fetch_positions")
+        holdings = [self._holding(row) for row in readable(told, self._rows.position, self._note_unread)]
         resting: list[Resting] = []
         for query in self._wire.dialect.open_order_queries():
             rows = await self._read("fetch_open_orders", None, None, None, dict(query), weight=_ALL_SYMBOLS_WEIGHT)
-            resting += [self._resting(row) for row in rows]
+            resting += [self._resting(row) for row in readable(rows, self._rows.order, self._note_unread)]
         return plan_of([holding for holding in holdings if holding.amount], resting, self._ours, self._ids)
 
     async def run(self) -> Outcome:
@@ -114,7 +120,12 @@ class Panic:
         for close in plan.closes:
             why = self._why.get(close.holding.unified, "")
             left.append(f"{close.words} is still open" + (f": {why}" if why else ""))
-        return left + [f"{order.symbol} {order.words} still rests" for order in plan.cancels]
+        left += [f"{order.symbol} {order.words} still rests" for order in plan.cancels]
+        return left + [f"{text}: look at the exchange's own page" for text in self._unread]
+
+    def _note_unread(self, error: DataError) -> None:
+        """What cannot be read keeps nothing else from being closed, and is never taken for flat."""
+        self._unread[str(error)] = None
 
     # Closing
 
@@ -264,7 +275,8 @@ class Panic:
         for symbol in [symbol for symbol, amount in ours.items() if amount and symbol in self._unified]:
             rows = await self._read("fetch_orders", self._unified[symbol], None, _ORDERS_A_PAGE)
             for row in rows:
-                made_ms = int(row.get("lastUpdateTimestamp") or row.get("timestamp") or 0)
+                told_ms = row.get("lastUpdateTimestamp") or row.get("timestamp")
+                made_ms = told_ms if isinstance(told_ms, int) else 0
                 is_earlier = self._wire.dialect.client_id(row).startswith(PREFIX)
                 if is_earlier and made_ms > self._owned.newest_ms.get(symbol, 0):
                     ours[symbol] = _towards_zero(ours[symbol], exact(row.get("filled") or 0, "a filled amount"))
@@ -282,7 +294,7 @@ class Panic:
 
     def _holding(self, row: Row) -> Holding:
         unified = str(row["symbol"])
-        amount = abs(exact(row.get("contracts") or 0, "a position"))
+        amount = exact(row["contracts"], "a position")
         return Holding(
             unified, self._symbols.get(unified, unified), row.get("side") != "short", amount, bool(row.get("hedged"))
         )

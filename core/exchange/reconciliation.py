@@ -20,6 +20,7 @@ from core.exchange.incoming import Incoming
 from core.exchange.outside import Gap, Outside, is_moving
 from core.exchange.resolver import Resolver
 from core.exchange.wire import Row
+from core.plain import plain
 from core.recovery import LOTS
 from core.trader.messages import WalletAdjustment
 
@@ -37,14 +38,15 @@ _HOUR_MS = 3_600_000
 
 @dataclass(frozen=True, slots=True)
 class ExternalOrder:
-    """An order on the account that is not ours: shown, never touched. Amount and price as the exchange tells them."""
+    """An order on the account that is not ours: shown, never touched. None is an amount or a price that is not told,
+    as where it closes whatever is held."""
 
     symbol: str
     order_id: str
     side: str
     type: str
-    qty: str
-    price: str
+    qty: float | None
+    price: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,13 +288,12 @@ def _is_resting_stop(order: Order) -> bool:
 
 def _external(symbol: str, row: Row) -> ExternalOrder:
     info = row.get("info") or {}
-    price = row.get("triggerPrice") or row.get("price") or ""
     kind = info.get("orderType") or row.get("type") or ""
     return ExternalOrder(
-        symbol,
-        str(row.get("id") or ""),
-        str(row.get("side") or ""),
-        str(kind).lower(),
-        str(row.get("amount") or ""),
-        str(price),
+        plain(symbol),
+        plain(str(row.get("id") or "")),
+        plain(str(row.get("side") or "")),
+        plain(str(kind).lower()),
+        translate.number_told(row.get("amount")),
+        translate.number_told(row.get("triggerPrice")) or translate.number_told(row.get("price")),
     )

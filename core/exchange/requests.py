@@ -18,7 +18,7 @@ from core.domain.errors import (
     UnavailableError,
     VenueBusyError,
 )
-from core.exchange.client import attend, build_client
+from core.exchange.client import attend, build_client, guard_frames
 from core.exchange.exchange_time import TimeKeeper
 from core.exchange.health import Health
 from core.exchange.keys import Keys
@@ -82,7 +82,10 @@ class Requests:
         self._ours: dict[str, str] = {}
         self._failures = 0
         self._system_start_ms = clock.now_ms() - clock.offset_ms
+        self._frames_left_out = 0
+        self.on_unreadable_frame: Callable[[Any], None] = _leave_out
         attend(client, self._observe, self._why_unsent)
+        guard_frames(client, self._note_frame)
 
     @property
     def started_ms(self) -> int:
@@ -229,7 +232,7 @@ class Requests:
                 error, method, self.clock.now_ms(), secrets=self._secrets, blocked_until_ms=blocked_until_ms
             )
         else:
-            if not (method in _ORDER_METHODS and not answer.get("id")):
+            if not (method in _ORDER_METHODS and not (isinstance(answer, Mapping) and answer.get("id"))):
                 self._note_answer()
                 return answer
             failure = Failure(Fate.UNKNOWN, f"{method}: the answer names no order")
@@ -271,6 +274,14 @@ class Requests:
         if isinstance(answer, dict) and answer.get("rateLimits"):
             self.limiter.adopt(answer["rateLimits"])
 
+    def _note_frame(self, connection: Any, error: Exception) -> None:
+        """A frame that cannot be read is left out, and told; of many, ever fewer."""
+        self._frames_left_out += 1
+        if self._frames_left_out & (self._frames_left_out - 1) == 0:
+            count, kind = self._frames_left_out, type(error).__name__
+            log.warning("a message of a stream that cannot be read was left out (%d so far): %s", count, kind)
+        self.on_unreadable_frame(connection)
+
     async def _resync(self) -> bool:
         """Whether the exchange's time was measured anew."""
         try:
@@ -307,6 +318,10 @@ class Requests:
         if isinstance(error, VenueBusyError) and not protective:
             wait_ms = max(wait_ms, error.retry_ms - self.clock.now_ms())
         return wait_ms / 1000
+
+
+def _leave_out(connection: Any) -> None:
+    """Nobody needs to know which stream it was."""
 
 
 async def open_wire(

@@ -21,6 +21,7 @@ from core.exchange.incoming import Incoming
 from core.exchange.outbox import is_protective
 from core.exchange.translate import Seen
 from core.exchange.wire import Row
+from core.plain import plain
 
 log = logging.getLogger("quarterdeck.exchange")
 
@@ -108,7 +109,7 @@ class Resolver:
         self._venue.known.learn_row(order, row)
         seen = self._books.seen(order, row)
         if seen is None:
-            await self._books.update(order, OrderState.ACCEPTED, venue_order_id=str(row.get("id") or ""))
+            await self._books.update(order, OrderState.ACCEPTED, venue_order_id=plain(str(row.get("id") or "")))
             self.ask(order, in_ms=FILLS_DUE_MS)
         elif not await self._books.settle(order, seen, fetch=False):
             self.ask(order, in_ms=FILLS_DUE_MS, ended=seen if seen.state.is_terminal else None)

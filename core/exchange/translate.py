@@ -10,7 +10,9 @@ from typing import Any
 from core.domain.errors import DataError
 from core.domain.instrument import Instrument
 from core.domain.orders import Fill, Order, OrderState, OrderType, OrderUpdate, Side
+from core.domain.trading import EXACT
 from core.exchange.wire import Row
+from core.plain import plain
 
 log = logging.getLogger("quarterdeck.exchange")
 
@@ -26,7 +28,12 @@ _STATES = {
     "rejected": OrderState.REJECTED,
 }
 # A conditional order ends where its trigger has passed it on; what became of it then is told by the order it made.
+_LONGEST_SHOWN = 60
 _FINISHED, _PASSED_ON = "FINISHED", frozenset({"TRIGGERING", "TRIGGERED"})
+
+
+_TOO_LARGE, _TOO_FINE = 15, -30
+"""Powers of ten that no price, amount or sum of an exchange has: what has is a fault of the message."""
 
 
 class OffGridError(DataError):
@@ -50,18 +57,38 @@ class Seen:
 
 
 def exact(value: Any, what: str) -> Decimal:
-    """Raises DataError where `value` is no finite number. A float counts as the shortest decimal that it is."""
+    """Raises DataError where `value` is no number that can be. A float counts as the shortest decimal that it is."""
     try:
-        number = Decimal(str(value))
-    except InvalidOperation:
+        number = Decimal("NaN") if isinstance(value, bool) else Decimal(str(value))
+    except (InvalidOperation, ValueError):
         number = Decimal("NaN")
     if not number.is_finite():
-        raise DataError(f"the exchange told {what} as {value!r}, which is no number")
+        raise DataError(f"the exchange told {what} as {shown(value)}, which is no number")
+    exponent = number.as_tuple().exponent
+    if number.adjusted() >= _TOO_LARGE or (isinstance(exponent, int) and exponent < _TOO_FINE):
+        raise DataError(f"the exchange told {what} as {shown(value)}, which cannot be")
     return number
 
 
+def number_told(value: Any) -> float | None:
+    """A number for the screen alone; None for nothing, for zero and for what is none."""
+    try:
+        return float(exact(value, "a number")) or None
+    except DataError:
+        return None
+
+
+def shown(value: Any) -> str:
+    """What was told, as a text of bounded length in which nothing controls a terminal."""
+    try:
+        text = ascii(value)
+    except ValueError:
+        text = "a number of thousands of digits"
+    return text if len(text) <= _LONGEST_SHOWN else text[: _LONGEST_SHOWN - 3] + "..."
+
+
 def _steps(value: Decimal, step: Decimal, what: str) -> int:
-    count, rest = divmod(value, step)
+    count, rest = EXACT.divmod(value, step)
     if rest:
         raise OffGridError(f"the exchange told {what} as {value}, which is no multiple of {step}")
     return int(count)
@@ -89,12 +116,15 @@ def seen_in(row: Row, order: Order, instrument: Instrument) -> Seen:
     """What an order row says of `order`. Raises DataError on amounts off the grid and on a status unknown here."""
     info = row.get("info") or {}
     status = row.get("status")
-    if status is not None and status not in _STATES:
-        raise DataError(f"the exchange told a status {status!r} that is not known here (order {order.client_order_id})")
+    if status is not None and (not isinstance(status, str) or status not in _STATES):
+        told = shown(status)
+        raise DataError(f"the exchange told a status {told} that is not known here (order {order.client_order_id})")
     state = OrderState.ACCEPTED if status is None else _STATES[status]
-    venue_id = str(row.get("id") or "")
+    venue_id = plain(str(row.get("id") or ""))
     if not is_conditional_row(row):
         filled = None if row.get("filled") is None else lots_of(row["filled"], instrument)
+        if filled is not None and filled < 0:
+            raise DataError(f"the exchange told {row['filled']} as filled (order {order.client_order_id})")
         if state is OrderState.ACCEPTED and filled:
             state = OrderState.PARTIALLY_FILLED
         if state is OrderState.FILLED and filled is not None and filled < order.qty_lots:
@@ -109,7 +139,7 @@ def seen_in(row: Row, order: Order, instrument: Instrument) -> Seen:
         return Seen(OrderState.ACCEPTED, None, venue_id, child)
     if state is OrderState.FILLED:
         return Seen(OrderState.ACCEPTED, None, venue_id, child, ended_in_child=True)
-    reason = str(info.get("rm") or "") or (f"{state} at the exchange" if state.is_terminal else "")
+    reason = plain(str(info.get("rm") or "")) or (f"{state} at the exchange" if state.is_terminal else "")
     return Seen(state, 0 if state.is_terminal and not child else None, venue_id, child, reason=reason)
 
 
@@ -121,8 +151,8 @@ def fill_id(symbol: str, trade_id: Any) -> str:
 def fill_in(row: Row, client_order_id: str, instrument: Instrument) -> tuple[Fill, str]:
     """The fill of a trade row, and what is wrong with its fee; empty when nothing is.
 
-    Raises DataError on a price or an amount off the grid. A fee in another currency than USDT is booked as none: the
-    wallet that the exchange tells does not hold it either.
+    Raises DataError on a price or an amount off the grid, and on a fee of more than what was traded. A fee in another
+    currency than USDT is booked as none: the wallet that the exchange tells does not hold it either.
     """
     fee = row.get("fee") or {}
     paid, finding = ZERO, ""
@@ -142,12 +172,14 @@ def fill_in(row: Row, client_order_id: str, instrument: Instrument) -> tuple[Fil
         row.get("takerOrMaker") == "maker",
         int(row["timestamp"]),
     )
+    if abs(paid) > instrument.notional_usdt(fill.qty_lots, fill.price_ticks):
+        raise DataError(f"the exchange told a fee of {paid} on the whole trade {fill.fill_id}")
     return fill, finding
 
 
 def position_lots(row: Row, instrument: Instrument) -> int:
     """Signed lots of a position row. Raises DataError off the grid."""
-    lots = lots_of(row.get("contracts") or 0, instrument)
+    lots = lots_of(row["contracts"], instrument)
     return -lots if row.get("side") == "short" else lots
 
 
@@ -155,11 +187,11 @@ def wallet_usdt(balance: Row) -> Decimal:
     """The wallet without unrealised profit. Raises DataError where the answer does not tell it."""
     info = balance.get("info")
     assets = info.get("assets") if isinstance(info, dict) else None
-    for asset in assets or ():
-        if asset.get("asset") == SETTLEMENT and "walletBalance" in asset:
-            return exact(asset["walletBalance"], "the wallet")
     if assets is not None:
-        return ZERO
+        if not isinstance(assets, list) or not all(isinstance(asset, dict) for asset in assets):
+            raise DataError("the exchange told the assets of the account in a way that cannot be read")
+        told = [asset.get("walletBalance") for asset in assets if asset.get("asset") == SETTLEMENT]
+        return exact(told[0], "the wallet") if told else ZERO
     total = (balance.get("total") or {}).get(SETTLEMENT)
     return ZERO if total is None else exact(total, "the wallet")
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from core.domain.errors import RejectKind, UnavailableError, VenueRejectedError, VenueUnknownError
+from core.domain.errors import DataError, RejectKind, UnavailableError, VenueRejectedError, VenueUnknownError
 from core.domain.instrument import Instrument
 from core.domain.market import Bar, FirstPrice, MarketEvent
 from core.domain.orders import RESTING_STATES, Fill, Order, OrderState, with_state
@@ -19,6 +19,7 @@ from core.exchange.known_orders import KnownOrders
 from core.exchange.oddities import Oddities
 from core.exchange.outbox import Outbox
 from core.exchange.reach import no_answer
+from core.exchange.rows import RowReader, part, readable
 from core.exchange.translate import OffGridError, Seen
 from core.exchange.wire import Row, Wire
 from core.ports import VenueEvent
@@ -38,12 +39,14 @@ class ExchangeVenue:
         self.wire = wire
         self.instruments = dict(instruments)
         self.settings = settings
+        self.rows = RowReader(wire)
         self.known = KnownOrders(wire.dialect)
         self.outbox = Outbox(wire, self.instruments, settings)
         self.oddities = Oddities(wire.health)
         self.records: Sequence[Record] = ()
         self.on_finer: Callable[[str, Factor], None] = lambda symbol, by: None
         self.on_off_grid: Callable[[str, str], None] = lambda symbol, why: None
+        self.on_unreadable: Callable[[DataError], None] = _say
 
     def adopt(self, instrument: Instrument) -> None:
         """Go by these rules of a contract from now on: while nothing of it is under way, where they count more
@@ -92,10 +95,10 @@ class ExchangeVenue:
         rows = await self.wire.read("fetch_positions", unified, weight=5, protective=protective)
         found: dict[str, int] = {}
         for row in rows:
-            symbol = self.wire.symbol(str(row["symbol"]))
+            symbol = self.wire.symbol(str(part(row).get("symbol")))
             if symbol in self.instruments:
                 try:
-                    lots = translate.position_lots(row, self.instruments[symbol])
+                    lots = translate.position_lots(self.rows.position(row), self.instruments[symbol])
                 except OffGridError as error:
                     self.on_off_grid(symbol, str(error))
                     raise
@@ -158,7 +161,7 @@ class ExchangeVenue:
                 {"orderId": venue_id},
                 weight=5,
             )
-            rows += [row for row in page if str(row.get("order")) == venue_id]
+            rows += [row for row in self._trade_rows(page) if row["order"] == venue_id]
         return sorted(rows, key=_by_time)
 
     async def trades_since(
@@ -178,10 +181,11 @@ class ExchangeVenue:
                 protective=protective,
                 timeout_ms=timeout_ms,
             )
-            fresh = [row for row in page if str(row["id"]) not in rows]
-            rows |= {str(row["id"]): row for row in fresh}
-            if len(page) >= _TRADES_A_PAGE:
-                newest_ms = max(int(row["timestamp"]) for row in page)
+            told = self._trade_rows(page)
+            fresh = [row for row in told if row["id"] not in rows]
+            rows |= {row["id"]: row for row in fresh}
+            if len(page) >= _TRADES_A_PAGE and told:
+                newest_ms = max(row["timestamp"] for row in told)
                 since_ms = newest_ms if fresh and newest_ms > since_ms else newest_ms + 1
             elif since_ms + _WEEK_MS < self.wire.clock.now_ms():
                 since_ms += _WEEK_MS  # The exchange answers for a week at a time.
@@ -204,7 +208,7 @@ class ExchangeVenue:
             wanted: list[str | None] = [self.wire.unified(symbol) for symbol in symbols]
             for unified in wanted or [None]:
                 weight = 1 if unified else 40
-                rows = await self.wire.read(
+                told = await self.wire.read(
                     "fetch_open_orders",
                     unified,
                     None,
@@ -214,8 +218,12 @@ class ExchangeVenue:
                     protective=protective,
                     timeout_ms=timeout_ms,
                 )
-                found += [(self.wire.symbol(str(row["symbol"])), row) for row in rows]
+                rows = readable(told, self.rows.order, self.on_unreadable)
+                found += [(self.wire.symbol(row["symbol"]), row) for row in rows]
         return found
+
+    def _trade_rows(self, page: Any) -> list[Row]:
+        return readable(page, self.rows.trade, self.on_unreadable)
 
     def note_fee(self, finding: str) -> None:
         if self.oddities.note("fees", "paid in another currency than USDT; turn off paying fees in BNB", finding):
@@ -244,7 +252,7 @@ class ExchangeVenue:
             if error.kind is RejectKind.NOT_FOUND:
                 return None
             raise VenueUnknownError(str(error)) from None
-        return dict(row)
+        return self.rows.order(row)
 
     async def _read(self, timeout_ms: int | None, method: str, *args: Any, weight: int = 1) -> Any:
         """A read that what protects waits for has a time limit of its own: it is given up early, and asked again.
@@ -268,4 +276,8 @@ class ExchangeVenue:
 
 def _by_time(row: Row) -> tuple[int, int, str]:
     trade_id = str(row["id"])
-    return int(row["timestamp"]), int(trade_id) if trade_id.isdigit() else 0, trade_id
+    return int(row["timestamp"]), int(trade_id) if trade_id.isdecimal() else 0, trade_id
+
+
+def _say(error: DataError) -> None:
+    log.error("%s", error)

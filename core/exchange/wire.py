@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -89,6 +89,10 @@ class Dialect(Protocol):
         """The client id in a ccxt order or trade row; empty where the exchange did not tell."""
         ...
 
+    def is_id(self, told: str) -> bool:
+        """Whether an order or a trade of this exchange can have this id."""
+        ...
+
     def venue_ids(self, row: Row) -> Sequence[str]:
         """Every id under which fills of this order row may come: its own, and of a triggered order its child's."""
         ...
@@ -104,6 +108,8 @@ class Wire(Protocol):
     dialect: Dialect
     clock: ExchangeClock
     health: Health
+    on_unreadable_frame: Callable[[Any], None]
+    """Told of the websocket connection on which a frame came that ccxt cannot read."""
 
     @property
     def started_ms(self) -> int:

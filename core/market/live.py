@@ -14,7 +14,7 @@ from core.market.live_bars import FRESH_MS, LiveBars
 from core.market.live_fill import exchange_time, fill_bars, fill_funding
 from core.market.live_funding import LiveFunding
 from core.market.live_plans import Caches, stream_plans
-from core.market.live_quotes import BookTop, MarketTrade, MarkPrice
+from core.market.live_quotes import AHEAD_MS, BookTop, MarketTrade, MarkPrice
 from core.market.live_reader import LiveReader, wait
 from core.market.live_rows import Candle, tap_candles
 from core.market.live_streams import Stream
@@ -210,7 +210,8 @@ class LiveMarket:
 
     def _heard(self, symbol: str, candle: Candle | None) -> None:
         """Take in a candle frame at the moment it arrives."""
-        if candle is None:
+        newest_ms = self._clock.now_ms() + AHEAD_MS
+        if candle is None or max(candle.time_ms, candle.bar.open_time_ms) > newest_ms:
             self._unreadable += 1
             log.warning("a candle frame that cannot be read was left out (%d so far) %s", self._unreadable, symbol)
             return

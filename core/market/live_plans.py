@@ -67,8 +67,9 @@ class Caches:
         return _newest(quote.time_ms for quote in self.quotes.values())
 
     def read_marks(self) -> int | None:
+        now_ms = self._clock.now_ms()
         for symbol, unified in self._unified.items():
-            mark = mark_of(symbol, self._client.tickers.get(unified, {}))
+            mark = mark_of(symbol, self._client.tickers.get(unified, {}), now_ms)
             known = self.marks.get(symbol)
             if mark is None or (known is not None and mark.time_ms < known.time_ms):
                 continue

@@ -10,6 +10,11 @@ from core.domain.market import Quote
 
 BOOK_LEVELS = 10
 KEPT_TRADES = 1_000
+AHEAD_MS = 60_000
+"""By how much a message may be ahead of our idea of the exchange's time."""
+
+_WIDEST = 2.0
+"""No market has an ask of so many times its bid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,20 +54,21 @@ class MarkPrice:
 
 
 def quote_of(symbol: str, row: Mapping[str, Any], now_ms: int) -> Quote | None:
-    """Of a ccxt ticker; one without a time of its own is of `now_ms`. None where bid and ask cannot be."""
-    bid, ask = _price(row.get("bid")), _price(row.get("ask"))
-    if bid is None or ask is None or ask < bid:
+    """Of a ccxt ticker; one without a time of its own is of `now_ms`. None where bid, ask or time cannot be."""
+    bid, ask, time_ms = _price(row.get("bid")), _price(row.get("ask")), row.get("timestamp") or now_ms
+    if bid is None or ask is None or not bid <= ask <= _WIDEST * bid or not _is_past(time_ms, now_ms):
         return None
-    return Quote(symbol, int(row.get("timestamp") or now_ms), bid, ask)
+    return Quote(symbol, time_ms, bid, ask)
 
 
-def mark_of(symbol: str, row: Mapping[str, Any]) -> MarkPrice | None:
+def mark_of(symbol: str, row: Mapping[str, Any], now_ms: int) -> MarkPrice | None:
+    """Of a ccxt ticker; None where price or time cannot be."""
     price, time_ms = _price(row.get("markPrice")), row.get("timestamp")
-    if price is None or not time_ms:
+    if price is None or not time_ms or not _is_past(time_ms, now_ms):
         return None
-    told = row.get("info") or {}
-    next_ms = told.get("T") if told.get("e") == "markPriceUpdate" else None
-    return MarkPrice(symbol, int(time_ms), price, int(next_ms) if next_ms else None)
+    told = row.get("info")
+    next_ms = told.get("T") if isinstance(told, Mapping) and told.get("e") == "markPriceUpdate" else None
+    return MarkPrice(symbol, time_ms, price, next_ms if type(next_ms) is int and next_ms > 0 else None)
 
 
 def book_top(symbol: str, book: Mapping[str, Any] | None) -> BookTop | None:
@@ -89,6 +95,11 @@ def trades_of(symbol: str, rows: Iterable[Mapping[str, Any]]) -> tuple[MarketTra
         for row in list(rows)[-KEPT_TRADES:]
         if row.get("timestamp") and _price(row.get("price")) is not None and row.get("amount") is not None
     )
+
+
+def _is_past(time_ms: Any, now_ms: int) -> bool:
+    """What an exchange tells of a time to come would stand for all that it tells until then."""
+    return type(time_ms) is int and 0 < time_ms <= now_ms + AHEAD_MS
 
 
 def _levels(side: Any) -> tuple[tuple[float, float], ...]:

@@ -13,7 +13,8 @@ from core.domain.market import MINUTE_MS, Bar
 from core.exchange.wire import Wire
 from core.market.live_bars import FRESH_MS, LiveBars
 from core.market.live_fill import PAGE_BARS, exchange_time, read_candles
-from core.market.live_rows import SETTLED_MS, bar_of, bars_of
+from core.market.live_quotes import AHEAD_MS
+from core.market.live_rows import SETTLED_MS, bar_of, bars_of, is_past
 
 log = logging.getLogger("quarterdeck.market")
 
@@ -100,6 +101,7 @@ class LiveReader:
                 log.warning("%s: the bars from %s cannot be read: %s", symbol, iso(from_ms), error)
             return
         self._problem = ""
+        rows = [row for row in rows if is_past(row, self._clock.now_ms() + AHEAD_MS)]
         closed, still_open = bars_of(symbol, rows, exchange_ms)
         self.brought += sum(self._bars.closed(bar) for bar in closed if bar.open_time_ms >= from_ms)
         if still_open is not None:

@@ -45,6 +45,11 @@ def bars_of(symbol: str, rows: Iterable[Sequence[Any]], exchange_ms: int | None 
     return bars, None
 
 
+def is_past(row: Sequence[Any], newest_ms: int) -> bool:
+    """Whether a ccxt row is of a candle that opened by `newest_ms`."""
+    return len(row) > 0 and _is_number(row[0]) and row[0] <= newest_ms
+
+
 def holes(times: Iterable[int], from_ms: int, to_ms: int) -> list[tuple[int, int]]:
     """Where minutes are missing in [from_ms, to_ms): spans of open times, the end not included. `times` ascend."""
     found = []

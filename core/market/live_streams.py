@@ -10,12 +10,12 @@ from typing import Any, Literal
 
 from core.clock import Clock
 from core.domain.errors import UnavailableError
+from core.market.live_quotes import AHEAD_MS
 
 log = logging.getLogger("quarterdeck.market")
 
 _CLOSE_SECONDS = 2.0
 _MAX_BACKOFF_SECONDS = 30.0
-_FUTURE_MS = 60_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ class Stream:
             newest_ms = self._plan.read()
         except (TypeError, ValueError, KeyError, AttributeError, IndexError) as error:
             return f"what it says cannot be read: {type(error).__name__}: {error}"
-        if newest_ms is None or newest_ms > self._clock.now_ms() + _FUTURE_MS:
+        if newest_ms is None or newest_ms > self._clock.now_ms() + AHEAD_MS:
             return ""
         self.news_ms = max(newest_ms, self.news_ms or newest_ms)
         if self.news_ms > self._vouched_ms:

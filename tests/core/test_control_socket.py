@@ -13,6 +13,7 @@ import pytest
 
 from core import control_client, control_socket
 from core.control_client import request
+from core.control_pace import Pace
 from core.control_socket import MAX_CLIENTS, MAX_LOG_LINES, MAX_REQUEST_BYTES, ControlServer, SocketControl
 from core.domain.errors import (
     BadInputError,
@@ -175,6 +176,81 @@ async def test_one_client_too_many_is_told_so(home: Home) -> None:
         await ask(home, "status")
     for _, writer in clients:
         writer.close()
+
+
+@pytest.mark.usefixtures("server")
+async def test_clients_that_only_sit_there_lock_nobody_out_who_makes_risk_smaller(
+    home: Home, control: FakeControl
+) -> None:
+    clients = [await asyncio.open_unix_connection(str(home.socket)) for _ in range(MAX_CLIENTS)]
+    for verb in ("halt", "flatten", "pause"):
+        assert (await ask(home, "command", {"verb": verb}))["accepted"]
+    with pytest.raises(UnavailableError, match=r"16 clients .* only flatten, halt, pause are taken"):
+        await ask(home, "command", {"verb": "resume"})
+    assert [verb for verb, _, _ in control.asked] == [Verb.HALT, Verb.FLATTEN, Verb.PAUSE]
+    for _, writer in clients:
+        writer.close()
+
+
+@pytest.mark.usefixtures("server")
+async def test_who_says_nothing_is_sent_away(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(control_socket, "IDLE_S", 0.05)
+    for said in (b"", b'{"id": 1, "meth'):
+        reader, writer = await asyncio.open_unix_connection(str(home.socket))
+        writer.write(said)
+        assert "nothing was asked for 0.05 s" in json.loads(await reader.readline())["error"]["message"]
+        assert await reader.read() == b""
+        writer.close()
+
+
+async def test_commands_that_come_too_fast_are_refused_each_verb_by_itself(home: Home, control: FakeControl) -> None:
+    time_s = [0.0]
+    command = b'{"id": 1, "method": "command", "params": {"verb": "%b"}}\n'
+    async with ControlServer(control, home, lambda: time_s[0]):
+        floods = await raw(home, *[command % b"pause"] * 30)
+        assert [("result" in answer) for answer in floods] == [True] * 10 + [False] * 20
+        assert floods[-1]["error"]["message"] == "pause: asked for too often; it is taken 2 times a second"
+        assert "result" in (await raw(home, command % b"flatten"))[0]
+        time_s[0] = 1.0
+        assert ["result" in answer for answer in await raw(home, *[command % b"pause"] * 3)] == [True, True, False]
+    assert len(control.asked) == 13
+
+
+@pytest.mark.usefixtures("server")
+async def test_a_snapshot_is_written_down_once_however_often_it_is_asked_for(
+    home: Home, control: FakeControl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoded: list[object] = []
+    encode = control_socket.encode_line
+    monkeypatch.setattr(control_socket, "encode_line", lambda value: encoded.append(value) or encode(value))
+    ask_for = b'{"id": %d, "method": "snapshot"}\n'
+    answers = await raw(home, *[ask_for % number for number in range(20)])
+    assert [answer["id"] for answer in answers] == list(range(20))
+    assert sum(isinstance(value, dict) for value in encoded) == 1
+    control.current = replace(SNAPSHOT, seq=SNAPSHOT.seq + 1)
+    assert (await ask(home, "snapshot"))["seq"] == SNAPSHOT.seq + 1
+
+
+def test_who_asks_too_fast_waits_longer_each_time() -> None:
+    time_s = [0.0]
+    pace = Pace(25.0, 2, lambda: time_s[0])
+    assert [pace.take() for _ in range(4)] == pytest.approx([0.0, 0.0, 0.04, 0.08])
+    time_s[0] = 10.0
+    assert pace.take() == 0.0
+
+
+@pytest.mark.usefixtures("server")
+@pytest.mark.parametrize("operator", ["\ud800", "ann\n2026-01-01 forged", "\x1b[2J", "\u202eann"])
+async def test_an_operator_s_name_can_be_printed(home: Home, control: FakeControl, operator: str) -> None:
+    with pytest.raises(BadInputError, match="characters that can be printed"):
+        await ask(home, "command", {"verb": "halt", "operator": operator})
+    assert control.asked == []
+
+
+@pytest.mark.usefixtures("server")
+async def test_half_a_surrogate_pair_as_an_id_is_answered_with_it(home: Home) -> None:
+    (answer,) = await raw(home, b'{"id": "\\ud800", "method": "sell"}\n')
+    assert answer["id"] == "\ud800"
 
 
 def test_what_an_engine_says_before_it_hangs_up_is_heard(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:

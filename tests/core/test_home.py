@@ -9,6 +9,7 @@ import pytest
 
 from core.domain.errors import RefusedError, UnavailableError
 from core.home import MAX_SOCKET_PATH_BYTES, EngineLock, Home, engine_pid, find_home, private_folder
+from core.logbook import set_up
 
 HOLD = """
 import sys
@@ -124,3 +125,34 @@ def test_a_home_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     home.lock.mkdir()
     with pytest.raises(RefusedError, match=r"engine\.lock: cannot be written: .*; mend its permissions or its disk"):
         EngineLock(home).acquire()
+
+
+@pytest.mark.parametrize("mode", [0o770, 0o707, 0o1777])
+@pytest.mark.parametrize("folder", ["", "models"])
+def test_a_home_that_others_can_write_is_refused(tmp_path: Path, mode: int, folder: str) -> None:
+    home = Home(tmp_path / "home")
+    home.create()
+    (home.root / folder).chmod(mode)
+    with pytest.raises(RefusedError, match=r"can be written by others; run: chmod go-w"):
+        home.create()
+
+
+def test_a_home_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = Home(tmp_path / "home")
+    home.create()
+    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+    with pytest.raises(RefusedError, match="belongs to another user"):
+        home.create()
+
+
+def test_lock_and_log_never_follow_a_link(tmp_path: Path) -> None:
+    home, elsewhere = Home(tmp_path / "home"), tmp_path / "elsewhere"
+    home.create()
+    elsewhere.write_text("kept")
+    home.lock.symlink_to(elsewhere)
+    home.log.symlink_to(elsewhere)
+    with pytest.raises(RefusedError, match="cannot be written"):
+        EngineLock(home).acquire()
+    with pytest.raises(OSError, match="symbolic links"):
+        set_up(home.log, lambda: 0)
+    assert elsewhere.read_text() == "kept"

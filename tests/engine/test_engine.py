@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import sqlite3
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 from decimal import Decimal
@@ -12,11 +14,15 @@ from pathlib import Path
 
 import pytest
 
+from core.domain.errors import StorageError
 from core.domain.market import MINUTE_MS
 from core.domain.operator import Verb
+from core.domain.records import OperatorRecord, Record
+from core.engine import Engine
 from core.settings import CostSettings
 from core.venues.rebuild import journalled_venue
 from storage.database import Database
+from storage.journal import SqliteJournal
 from tests.engine import scripted
 from tests.engine.books import read_books
 from tests.engine.scripted import (
@@ -72,6 +78,57 @@ async def test_an_ended_run_adds_nothing_when_started_again(database: Database) 
     assert read_books(database.path) == before
     assert engine.latest is not None
     assert engine.latest.trades[0].trade_id in {str(trade[0]) for trade in before["trades"]}
+
+
+async def test_what_cannot_be_drawn_ends_no_engine_and_is_told_once(
+    database: Database,
+    template: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def broken(*_: object) -> object:
+        raise ValueError("could not convert string to float: ''")
+
+    whole = Database(shutil.copy(template, tmp_path / "whole.db"))
+    await run_hour(whole)
+    monkeypatch.setattr("core.engine.meter_views", broken)
+    engine = await run_hour(database)
+    assert engine.latest is None
+    assert read_books(database.path) == read_books(whole.path)
+    assert [line for line in caplog.messages if "drawn" in line] == ["the snapshot cannot be drawn; trading goes on"]
+
+
+async def test_a_command_that_cannot_be_journalled_ends_the_engine_and_the_next_start_goes_on(
+    database: Database, template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever asked for it, and though only the asker sees the error."""
+    asked: list[asyncio.Task[object]] = []
+    publish, commit = Engine._publish_now, SqliteJournal.commit
+
+    def ask_once(engine: Engine) -> None:
+        publish(engine)
+        if not asked and engine._state == "running" and engine._trader.state.open_positions():
+            asked.append(asyncio.ensure_future(engine.command(Verb.FLATTEN, "", "script")))
+
+    async def refuse(journal: SqliteJournal, records: Sequence[Record]) -> None:
+        if any(isinstance(record, OperatorRecord) for record in records):
+            raise StorageError("quarterdeck.db: is locked by another program")
+        await commit(journal, records)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Engine, "_publish_now", ask_once)
+        patch.setattr(Engine, "_note_progress", lambda engine, due_ms: ask_once(engine))
+        patch.setattr(SqliteJournal, "commit", refuse)
+        with pytest.raises(ExceptionGroup) as ended:
+            await run_hour(database, acts=())
+    assert ended.group_contains(StorageError, match="locked")
+    with pytest.raises(StorageError, match="locked"):
+        await asked[0]
+    whole = Database(shutil.copy(template, tmp_path / "whole.db"))
+    await run_hour(whole, acts=())
+    await run_hour(database, acts=())
+    assert read_books(database.path) == read_books(whole.path)
 
 
 async def test_pause_makes_no_entries_and_leaves_exits_alone(database: Database) -> None:

@@ -53,6 +53,7 @@ class Machine:
     candles: MemoryCandles
     settings: Settings
     strategy: Strategy
+    publish_hz: float = PUBLISH_HZ
 
 
 class Process:
@@ -137,6 +138,7 @@ class Process:
         venue = ExchangeVenue(wire, instruments, settings.exchange)
         desk = self.desk = AccountDesk(venue, settings)
         desk.contracts.keep = machine.disk.change_rules
+        self._mark_frames(wire)
         if holds_anything(records):
             desk.prepare_beside()
         else:
@@ -165,10 +167,19 @@ class Process:
             forecaster=None,
             logbook=Logbook(),
             start_ms=start_ms,
-            publish_hz=PUBLISH_HZ,
+            publish_hz=machine.publish_hz,
         )
         self.engine = Engine(replace(parts, feed=self._watched(parts.feed), lag_period_s=600.0))
         await self.engine.run()
+
+    def _mark_frames(self, wire: Requests) -> None:
+        marks, lost = self.machine.world.marks, wire.on_unreadable_frame
+
+        def noted(connection: Any) -> None:
+            marks.reach("frame that is no JSON")
+            lost(connection)
+
+        wire.on_unreadable_frame = noted
 
     def _watched(self, feed: Feed) -> Feed:
         """The same feed, with late bars noted."""

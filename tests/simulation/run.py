@@ -171,11 +171,8 @@ class Hour:
         result.trace = self.trace.digest()
 
     def note_stray(self, told: dict[str, Any]) -> None:
-        """An error that nobody awaited. ccxt leaves a frame that is no JSON to the loop, and stops listening."""
+        """An error that nobody awaited."""
         error = told.get("exception")
-        if isinstance(error, ValueError) and "JSON" in type(error).__name__:
-            self.world.marks.reach("frame that is no JSON")
-            return
         where = "".join(traceback.format_exception(error)) if error is not None else ""
         self.result.problems.append(f"left to the loop: {told.get('message')} {told.get('task', '')} {where}")
 

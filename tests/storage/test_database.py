@@ -170,3 +170,10 @@ def test_every_field_has_its_column(database: Database) -> None:
     with closing(connect_read_only(database.path)) as connection:
         have = {table: {row[1] for row in connection.execute(f"PRAGMA table_info({table})")} for table in wanted}
     assert have == wanted
+
+
+def test_a_database_behind_a_link_is_refused(tmp_path: Path) -> None:
+    open_database(tmp_path / "real.db")
+    (tmp_path / "quarterdeck.db").symlink_to(tmp_path / "real.db")
+    with pytest.raises(StorageError, match="is a link"):
+        open_database(tmp_path / "quarterdeck.db")

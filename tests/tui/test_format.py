@@ -68,7 +68,7 @@ def test_fit_marks_lost_text() -> None:
 
 
 def test_plain_text_has_no_control_characters() -> None:
-    assert fmt.plain_text("a\x1b[31m\nb") == "a [31m b"
+    assert fmt.plain_text("a\x1b[31m\nb") == r"a\x1b[31m b"
 
 
 @given(st.lists(st.floats(-1e6, 1e6), max_size=50), st.integers(1, 30))

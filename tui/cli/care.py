@@ -11,6 +11,7 @@ import click
 from core.domain.errors import RefusedError, UnavailableError
 from core.home import Home
 from core.runtime import worst
+from tui.cli.echo import echo
 from tui.cli.options import home_option, json_option, settings_option
 from tui.cli.output import emit_json
 
@@ -45,9 +46,9 @@ def doctor(
     else:
         width = max(len(finding.name) for finding in findings)
         for finding in findings:
-            click.echo(f"{_MARKS[finding.ok]}  {finding.name:<{width}}  {finding.detail}")
+            echo(f"{_MARKS[finding.ok]}  {finding.name:<{width}}  {finding.detail}")
             if finding.mend:
-                click.echo(f"{'':<{width + 5}}  mend: {finding.mend}")
+                echo(f"{'':<{width + 5}}  mend: {finding.mend}")
     click.get_current_context().exit(_EXIT_CODES[worst(findings)])
 
 
@@ -62,4 +63,4 @@ def backup(runtime: Runtime, file: Path, home: Home, as_json: bool) -> None:
     if as_json:
         emit_json(row)
     else:
-        click.echo(f"{home.database} is copied to {file}")
+        echo(f"{home.database} is copied to {file}")

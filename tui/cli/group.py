@@ -11,6 +11,8 @@ import click
 
 from core.domain.errors import QuarterdeckError
 from core.home import Home, cannot_write, find_home
+from core.plain import plain
+from tui.cli.echo import echo
 from tui.cli.options import HOME_META
 
 _DISK = frozenset({errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EDQUOT})
@@ -27,7 +29,7 @@ class WrongUsage(click.ClickException):
         super().__init__(f"{error.format_message().rstrip('.')}; see {path} --help")
 
     def show(self, file: IO[Any] | None = None) -> None:
-        click.echo(f"quarterdeck: {self.message}", file=file, err=True)
+        click.echo(plain(f"quarterdeck: {self.message}"), file=file, err=True)
 
 
 class VerbGroup(click.Group):
@@ -56,7 +58,7 @@ class VerbGroup(click.Group):
         except click.UsageError as error:
             raise WrongUsage(error) from error
         except QuarterdeckError as error:
-            click.echo(f"quarterdeck: {error}", err=True)
+            echo(plain(f"quarterdeck: {error}"), err=True)
             ctx.exit(error.exit_code)
         except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise
@@ -73,12 +75,13 @@ def _tell_disk(context: click.Context, error: OSError) -> int:
         _tell_unexpected(context, error)
         return 1
     told = cannot_write(Path(os.fsdecode(error.filename)), error)
-    click.echo(f"quarterdeck: {told}", err=True)
+    echo(plain(f"quarterdeck: {told}"), err=True)
     return told.exit_code
 
 
 def _tell_unexpected(context: click.Context, error: Exception) -> None:
-    click.echo(f"quarterdeck: unexpected {type(error).__name__}: {error}; {_keep(context, error)}", err=True)
+    text = f"quarterdeck: unexpected {type(error).__name__}: {error}; {_keep(context, error)}"
+    echo(plain(text), err=True)
 
 
 def _keep(context: click.Context, error: Exception) -> str:

@@ -8,9 +8,8 @@ import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from core.runtime import Row
+from tui.cli.echo import echo
 from tui.cli.output import Column, moment, money, number, pairs, percent, show, table
 from tui.format import plain_text
 
@@ -62,14 +61,14 @@ def fitting(rows: Sequence[Row], columns: Sequence[Column], width: int | None) -
 def show_result(lab: Lab, row: Row) -> None:
     """The summary of a run, or the best trials of a sweep."""
     if row["kind"] == "sweep":
-        click.echo(sweep_text(row))
+        echo(sweep_text(row))
         return
     from tui.cli.lab_report import summary
 
     width = terminal_width() or 80
     unicode = (sys.stdout.encoding or "ascii").lower().startswith("utf")
-    click.echo(f"run           {row['run_id']}")
-    click.echo(summary(lab.report(row["run_id"]), width, unicode))
+    echo(f"run           {row['run_id']}")
+    echo(summary(lab.report(row["run_id"]), width, unicode))
 
 
 def sweep_text(row: Row) -> str:

@@ -12,6 +12,7 @@ from core.domain.errors import BadInputError
 from core.home import Home
 from core.lab import CheckRequest, Grid, Lab, SweepRequest, ValidateRequest, WalkForwardRequest
 from core.runtime import Row
+from tui.cli.echo import echo
 from tui.cli.lab_options import (
     ENGINES,
     Duration,
@@ -147,7 +148,7 @@ def check(runtime: Runtime, /, only: tuple[str, ...], **options: Any) -> None:
     if options["as_json"]:
         emit_json(row)
     else:
-        click.echo(check_text(row, terminal_width() or 120))
+        echo(check_text(row, terminal_width() or 120))
     click.get_current_context().exit(1 if row["faults"] else 0)
 
 
@@ -171,7 +172,7 @@ def validate(runtime: Runtime, /, folds: int, test_folds: int, embargo_ms: int, 
     if options["as_json"]:
         emit_json(row)
     else:
-        click.echo(validation_text(row))
+        echo(validation_text(row))
 
 
 def _run(

@@ -14,6 +14,8 @@ from typing import Any, BinaryIO
 import click
 
 from core.home import Home
+from core.plain import plain, plain_json
+from tui.cli.echo import echo
 from tui.cli.options import home_option, json_option
 
 LEVELS = ("debug", "info", "warning", "error", "critical")
@@ -31,15 +33,15 @@ def logs(home: Home, follow: bool, level: str, lines: int, as_json: bool) -> Non
     lowest = logging.getLevelNamesMapping()[level.upper()]
     found, end = newest(home.log, lines, lowest)
     for entry in found:
-        click.echo(_text(entry, as_json))
+        echo(_text(entry, as_json))
     if follow:
         try:
             for entry in followed(home.log, end, lowest, lambda: time.sleep(POLL_S)):
-                click.echo(_text(entry, as_json))
+                echo(_text(entry, as_json))
         except KeyboardInterrupt:
             return
     if not found and lines:
-        click.echo(f"no line of level {level} or above in {home.log}; `quarterdeck run` writes it", err=True)
+        echo(f"no line of level {level} or above in {home.log}; `quarterdeck run` writes it", err=True)
 
 
 def newest(path: Path, count: int, lowest: int) -> tuple[list[dict[str, Any]], int]:
@@ -112,6 +114,10 @@ def _entry(line: bytes, lowest: int) -> Iterator[dict[str, Any]]:
 
 def _text(entry: dict[str, Any], as_json: bool) -> str:
     if as_json:
-        return json.dumps(entry, ensure_ascii=False)
-    text = f"{entry.get('time', '-')} {entry['level']:<8} {entry.get('logger', '-')}: {entry.get('message', '')}"
+        return plain_json(json.dumps(entry, ensure_ascii=False))
+    about, message = (
+        f"{entry.get('time', '-')} {entry['level']:<8} {entry.get('logger', '-')}",
+        entry.get("message", ""),
+    )
+    text = plain(f"{about}: {message}")
     return f"{text}\n{entry['trace']}" if entry.get("trace") else text

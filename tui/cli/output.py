@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import click
-
+from core.plain import plain, plain_json
 from core.runtime import Row
+from tui.cli.echo import echo
 
 Format = Callable[[Any], str]
 
@@ -27,7 +27,7 @@ class Column:
 
 def emit_json(value: object) -> None:
     """Strict JSON: a number that is not finite becomes null."""
-    click.echo(json.dumps(_finite(value), ensure_ascii=False, indent=2, allow_nan=False))
+    echo(plain_json(json.dumps(_finite(value), ensure_ascii=False, indent=2, allow_nan=False)))
 
 
 def emit_rows(rows: Sequence[Row], columns: Sequence[Column], as_json: bool, empty: str) -> None:
@@ -35,9 +35,9 @@ def emit_rows(rows: Sequence[Row], columns: Sequence[Column], as_json: bool, emp
     if as_json:
         emit_json(rows)
     elif rows:
-        click.echo(table(rows, columns))
+        echo(table(rows, columns))
     if not rows:
-        click.echo(empty, err=True)
+        echo(empty, err=True)
 
 
 def table(rows: Sequence[Row], columns: Sequence[Column]) -> str:
@@ -49,13 +49,13 @@ def table(rows: Sequence[Row], columns: Sequence[Column]) -> str:
 
 def pairs(rows: Sequence[tuple[str, str]]) -> str:
     width = max(len(name) for name, _ in rows)
-    return "\n".join(f"{name:<{width}}  {text}" for name, text in rows)
+    return "\n".join(f"{plain(name):<{width}}  {plain(text)}" for name, text in rows)
 
 
 def show(value: object, form: Format) -> str:
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return "-"
-    return form(value)
+    return plain(form(value))
 
 
 def money(value: Any) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from core.home import Home
+from tui.cli.echo import echo
 from tui.cli.options import confirm_typed, home_option, json_option, settings_option, yes_option
 from tui.cli.output import emit_json
 
@@ -32,7 +33,7 @@ def panic(runtime: Runtime, everything: bool, yes: bool, home: Home, settings_pa
     what = "EVERYTHING on the account" if everything else "what is ours"
     question = f"Close {what} at market? Type the account's tag, {{}}, to do it"
     # Steps go to stdout for a person, and out of the way of JSON.
-    tell = partial(click.echo, err=as_json)
+    tell = partial(echo, err=as_json)
     row = runtime.panic(
         home.root,
         settings_path,
@@ -45,7 +46,7 @@ def panic(runtime: Runtime, everything: bool, yes: bool, home: Home, settings_pa
     if as_json:
         emit_json(row)
     elif row["flat"]:
-        click.echo("flat: nothing is left" if everything else "flat: nothing of ours is left")
+        echo("flat: nothing is left" if everything else "flat: nothing of ours is left")
     else:
-        click.echo("quarterdeck: not flat; run panic again, or close what is left on the exchange's own page", err=True)
+        echo("quarterdeck: not flat; run panic again, or close what is left on the exchange's own page", err=True)
     click.get_current_context().exit(row["exit_code"])

@@ -11,9 +11,8 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, Protocol
 
-import click
-
 from core.lab import Progress
+from tui.cli.echo import echo
 
 if TYPE_CHECKING:
     import rich.progress
@@ -94,7 +93,7 @@ class Quiet:
         pass
 
     def say(self, text: str) -> None:
-        click.echo(text, err=True)
+        echo(text, err=True)
 
     def close(self) -> None:
         pass
@@ -113,10 +112,10 @@ class JsonLines:
             return
         self._next_s = now_s + JSON_EVERY_S
         told = {"done": progress.done, "total": progress.total, "unit": progress.unit, "note": progress.note}
-        click.echo(json.dumps(told), err=True)
+        echo(json.dumps(told), err=True)
 
     def say(self, text: str) -> None:
-        click.echo(json.dumps({"message": text}), err=True)
+        echo(json.dumps({"message": text}), err=True)
 
     def close(self) -> None:
         pass
@@ -135,10 +134,10 @@ class Lines:
         if now_s < self._next_s:
             return
         self._next_s = now_s + LINE_EVERY_S
-        click.echo(line(progress, now_s - self._start_s), err=True)
+        echo(line(progress, now_s - self._start_s), err=True)
 
     def say(self, text: str) -> None:
-        click.echo(text, err=True)
+        echo(text, err=True)
 
     def close(self) -> None:
         pass
@@ -175,7 +174,7 @@ class Bar:
 
     def say(self, text: str) -> None:
         if self._bar is None:
-            click.echo(text, err=True)
+            echo(text, err=True)
         else:
             self._bar.console.print(text, markup=False, highlight=False)
 

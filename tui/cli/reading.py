@@ -11,6 +11,7 @@ from core.domain.errors import UnavailableError
 from core.domain.operator import FULL_IN_USE
 from core.home import Home, engine_pid
 from core.runtime import Row
+from tui.cli.echo import echo
 from tui.cli.options import account_option, home_option, json_option, limit_option
 from tui.cli.output import (
     Column,
@@ -50,9 +51,9 @@ def status(runtime: Runtime, home: Home, account: str | None, as_json: bool) -> 
     if as_json:
         emit_json(row)
     else:
-        click.echo(pairs(_status_lines(row)))
+        echo(pairs(_status_lines(row)), badge=f" {row['mode'].upper()} " if row["mode"] in _BADGES else "")
     if row["as_of_ms"] is None:
-        click.echo(NOTHING_YET.format(home=home.root), err=True)
+        echo(NOTHING_YET.format(home=home.root), err=True)
 
 
 @click.command()
@@ -128,9 +129,9 @@ def stats(runtime: Runtime, home: Home, account: str | None, as_json: bool) -> N
     if as_json:
         emit_json(row)
     elif row:
-        click.echo(table([*row["daily"], {"day": "all", **row["totals"]}], STATS_COLUMNS))
+        echo(table([*row["daily"], {"day": "all", **row["totals"]}], STATS_COLUMNS))
     if not row:
-        click.echo(NOTHING_YET.format(home=home.root), err=True)
+        echo(NOTHING_YET.format(home=home.root), err=True)
 
 
 @click.command()
@@ -179,7 +180,7 @@ def _external(home: Home, account: str | None) -> list[Row]:
     try:
         live = _live(home, "snapshot", {"parts": ["external", "status"]})
     except UnavailableError as error:
-        click.echo(f"what others placed is not known: {error}", err=True)
+        echo(f"what others placed is not known: {error}", err=True)
         return []
     if live is None or not _is_of(live["status"], account):
         return []
@@ -198,7 +199,7 @@ def _reader(runtime: Runtime, home: Home, account: str | None) -> Reader | None:
 def _say_testnet(account: str) -> None:
     """No figure of test money stands alone; on stderr, so that a table or JSON stays what it is."""
     if account == "testnet":
-        click.echo("TESTNET: the exchange's test hosts, no real money", err=True)
+        echo("TESTNET: the exchange's test hosts, no real money", err=True)
 
 
 def _running_account(home: Home) -> str | None:
@@ -278,8 +279,8 @@ def _columns_of(rows: list[Row]) -> list[Column]:
 
 
 _BADGES = {
-    "live": click.style(" LIVE ", bold=True, reverse=True) + " real money",
-    "testnet": click.style(" TESTNET ", bold=True, reverse=True) + " no real money",
+    "live": " LIVE  real money",
+    "testnet": " TESTNET  no real money",
 }
 STATS_COLUMNS = [
     Column("day", "day UTC", right=False),

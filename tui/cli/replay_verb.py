@@ -9,6 +9,7 @@ import click
 
 from core.domain.errors import BadInputError
 from core.home import Home
+from tui.cli.echo import echo
 from tui.cli.options import home_option, json_option, settings_option
 from tui.cli.output import emit_json, moment
 
@@ -35,8 +36,8 @@ def replay(runtime: Runtime, verify: bool, home: Home, settings_path: Path | Non
         emit_json(row)
     else:
         for note in row["notes"]:
-            click.echo(note, err=True)
-        click.echo(_verdict(row))
+            echo(note, err=True)
+        echo(_verdict(row))
     click.get_current_context().exit(0 if row["equal"] else 1)
 
 

@@ -10,6 +10,7 @@ import click
 from core.domain.errors import BadInputError
 from core.home import Home
 from core.lab import EXPORT_FORMS
+from tui.cli.echo import echo
 from tui.cli.options import confirm, home_option, json_option, limit_option, yes_option
 from tui.cli.output import emit_json, emit_rows
 
@@ -84,7 +85,7 @@ def compare(runtime: Runtime, ids: tuple[str, ...], home: Home, as_json: bool) -
     if as_json:
         emit_json(row)
     else:
-        click.echo(compare_text(row))
+        echo(compare_text(row))
 
 
 @runs.command("delete")
@@ -102,7 +103,7 @@ def delete(runtime: Runtime, ids: tuple[str, ...], yes: bool, home: Home, as_jso
     if as_json:
         emit_json(rows)
     else:
-        click.echo(f"deleted {', '.join(row['run_id'] for row in rows)}")
+        echo(f"deleted {', '.join(row['run_id'] for row in rows)}")
 
 
 @runs.command("export")
@@ -120,7 +121,7 @@ def export(runtime: Runtime, run: str, form: str, path: Path, overwrite: bool, h
         emit_json(row)
     else:
         for file in row["files"]:
-            click.echo(f"wrote {file}")
+            echo(f"wrote {file}")
 
 
 def _lab(runtime: Runtime, home: Home) -> Lab:

@@ -11,6 +11,7 @@ import click
 from core.control_client import no_engine, request
 from core.domain.errors import RefusedError
 from core.home import Home, engine_pid
+from tui.cli.echo import echo
 from tui.cli.options import confirm, home_option, json_option, yes_option
 from tui.cli.output import emit_json
 
@@ -79,7 +80,7 @@ def _steer(home: Home, verb: str, as_json: bool, symbol: str = "", include_exter
     if not result.accepted:
         raise RefusedError(result.message)
     if not as_json:
-        click.echo(result.message)
+        echo(result.message)
 
 
 def _as_result(row: object) -> CommandResult:

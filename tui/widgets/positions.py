@@ -51,7 +51,8 @@ class PositionsPanel(Panel):
         "P/L USDT: (mark - entry) x quantity, with its sign for the side, before the cost of closing."
         " P/L %: of the entry notional. to stop, to target: distance from the mark in % of the mark;"
         " 'none' means that no such price is known. notional: quantity x mark. open: engine time since the entry."
-        " The mark is the last price of the feed; the title says how old it is where it is late. NO STOP: no stop is known to rest at the venue, and for how long."
+        " The mark is the last price of the feed; the title says how old it is where it is late. NO STOP: no stop is"
+        " known to rest at the venue, and for how long."
         " unknown, asking: the venue has not said what became of the order; nothing is assumed and it is asked again."
         " external: placed by others in this account; shown, and never touched unless a flatten is told to."
     )

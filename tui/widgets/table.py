@@ -68,7 +68,7 @@ def header_row(columns: Sequence[Column], sizes: Sequence[int], ellipsis: str) -
 
 
 def text_row(text: str, role: str = "plain") -> Row:
-    return ((" ", "plain"), (text, role))
+    return ((" ", "plain"), (plain_text(text), role))
 
 
 def notice_rows(text: str, width: int) -> tuple[Row, ...]:

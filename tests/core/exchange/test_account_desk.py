@@ -84,8 +84,8 @@ def test_an_order_of_another_is_shown_and_left_alone() -> None:
         await house.enter()
         await house.pass_s(40)
         assert [(o.symbol, o.side, o.type, o.qty, o.price) for o in house.desk.external_orders] == [
-            (BTC, "buy", "limit", "0.01", "50000.0"),
-            (ETH, "sell", "stop_market", "0.1", "2000.0"),
+            (BTC, "buy", "limit", 0.01, 50000.0),
+            (ETH, "sell", "stop_market", 0.1, 2000.0),
         ]
         await house.command(Verb.FLATTEN)
         await house.pass_s(40)

@@ -3,6 +3,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
+import ccxt
 import pytest
 
 from core.domain.errors import SettingsError
@@ -74,7 +75,7 @@ def test_what_is_asked_and_watched_goes_to_the_moved_address(monkeypatch: pytest
         raise AskedError
 
     async def ask(id_: str, section: str) -> None:
-        client = build_client(exchange_settings(id=id_, base_url="http://h:1"), KEYS, lambda: 1_780_000_000_000)
+        client = build_client(exchange_settings(id=id_, base_url="http://127.0.0.1:1"), KEYS, lambda: 1_780_000_000_000)
         client.fetch = client.watch = client.watch_multiple = remember
         client.set_markets([market(id_)])
         for method, *args in (("fetch_time",), ("fetch_balance",), ("watch_ohlcv", "BTC/USDT:USDT", "1m")):
@@ -104,7 +105,7 @@ def test_what_is_asked_and_watched_goes_to_the_moved_address(monkeypatch: pytest
         seen: list[str] = []
         asyncio.run(ask(id_, ""))
         assert len(seen) == 3
-        assert {urlsplit(url).netloc for url in seen} == {"h:1"}
+        assert {urlsplit(url).netloc for url in seen} == {"127.0.0.1:1"}
         assert [urlsplit(url).scheme for url in seen] == ["http", "http", "ws"]
 
 
@@ -167,3 +168,53 @@ def test_an_exchange_without_test_hosts_is_refused_in_one_line() -> None:
         parse_settings({"exchange": {"id": "mexc", "testnet": True}}, "settings.toml")
     said = "exchange.testnet: mexc has no test hosts; set it to false, or exchange.id to one of binanceusdm, apex"
     assert str(caught.value) == f"settings.toml: {said}"
+
+
+@pytest.mark.parametrize("url", ["http://stand-in.example", "http://10.0.0.1:8080", "http://127.0.0.1.example:80"])
+def test_keys_go_nowhere_in_the_clear(url: str) -> None:
+    with pytest.raises(SettingsError, match="keys and orders go over https alone, or to this machine"):
+        build_client(exchange_settings(base_url=url), KEYS, lambda: 0)
+    build_client(exchange_settings(base_url=url), None, lambda: 0)
+
+
+@pytest.mark.parametrize("url", ["https://h", "http://127.0.0.1:1", "http://[::1]:1", "http://localhost:1"])
+def test_keys_go_over_tls_or_to_this_machine(url: str) -> None:
+    assert build_client(exchange_settings(base_url=url), KEYS, lambda: 0).apiKey == KEYS.api_key
+
+
+@pytest.mark.parametrize("url", ["https://fapi.binance.com@evil.example", "https://u:p@h", "https://a\\@b", "ftp://h"])
+def test_a_server_is_a_host_and_nothing_else(url: str) -> None:
+    with pytest.raises(SettingsError, match="scheme, host and port of a test server and nothing else"):
+        exchange_settings(base_url=url)
+
+
+async def test_no_answer_sends_key_and_order_on_to_another_address() -> None:
+    """A 307 asks for the same request, body and headers, at another address."""
+    reached: list[str] = []
+
+    async def other(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        reached.append((await reader.readline()).decode())
+        writer.close()
+
+    async def hijacked(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).lower()
+        await reader.readexactly(int(head.partition(b"content-length:")[2].partition(b"\r\n")[0] or 0))
+        to = b"Location: http://127.0.0.1:%d/\r\n" % port
+        writer.write(b"HTTP/1.1 307 Temporary Redirect\r\n" + to + b"Content-Length: 0\r\nConnection: close\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    async with (
+        await asyncio.start_server(other, "127.0.0.1") as elsewhere,
+        await asyncio.start_server(hijacked, "127.0.0.1") as server,
+    ):
+        port = elsewhere.sockets[0].getsockname()[1]
+        base_url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        client = build_client(exchange_settings(base_url=base_url), KEYS, lambda: 1_780_000_000_000)
+        try:
+            for asked in (client.fapiPrivateGetOrder, client.fapiPrivatePostOrder, client.fapiPublicGetTime):
+                with pytest.raises(ccxt.NetworkError, match="redirect to another address, which is not followed"):
+                    await asked({"symbol": "BTCUSDT"})
+        finally:
+            await client.close()
+    assert reached == []

@@ -1,3 +1,4 @@
+import base64
 import os
 from pathlib import Path
 from urllib.parse import quote
@@ -115,6 +116,22 @@ def test_secrets_are_listed_in_every_spelling_longest_first() -> None:
     assert {PEM, PEM.replace("\n", "\\n"), "MC4CAQAwBQYDK2VwBCIEIGNhcmVmdWxseQ==", "seed+words", "phrase"} <= set(
         secrets
     )
+
+
+@pytest.mark.parametrize("before", ["", "x", "xy", "xyz", "user:"])
+@pytest.mark.parametrize("behind", ["", "1", "12", "\n"])
+def test_a_secret_is_hidden_in_base64_wherever_it_begins(before: str, behind: str) -> None:
+    keys = Keys("key/with+signs=", "a-secret-of-some-length?~", "phrase", "seed words")
+    for encode in (base64.b64encode, base64.urlsafe_b64encode):
+        text = encode(f"{before}{keys.secret}{behind}".encode()).decode()
+        hidden = next(found for found in keys.secrets() if found in text)
+        assert len(text.replace(hidden, "").rstrip("=")) <= 4 * (len(before) + len(behind) + 2) // 3 + 2
+
+
+def test_a_pipe_in_place_of_the_file_is_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "keys.toml", 0o600)
+    with pytest.raises(BadInputError, match="is not a file"):
+        load_keys({}, tmp_path / "keys.toml")
 
 
 TESTNET_ENVIRONMENT = {"QUARTERDECK_TESTNET_API_KEY": "a-test-key", "QUARTERDECK_TESTNET_API_SECRET": "a-test-secret"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
 
@@ -27,6 +28,7 @@ from tests.simulation.transport import Outcome as Sent
 from tests.venue.orders import Order as VenueOrder
 from tests.venue.venue import API_KEY, API_SECRET
 
+KEYED = {"X-MBX-APIKEY": API_KEY}
 Act = Callable[["Day"], Awaitable[None]]
 
 
@@ -313,5 +315,27 @@ def test_an_order_of_another_engine_on_the_key_is_named() -> None:
         before = len(day.resting())
         assert await day.panic() == Outcome(())
         assert len(day.resting()) == before
+
+    after_the_engine(test)
+
+
+def test_a_position_that_cannot_be_read_is_never_taken_for_flat_and_keeps_no_other_open() -> None:
+    async def test(day: Day) -> None:
+        rest = day.weather.rules
+
+        def spoiled(method: str, path: str, params: str) -> Fate | None:
+            if not path.endswith("positionRisk"):
+                return None
+            told = json.loads(VenueServer(day.venue, day.house.clock).rest(method, path, params, "", KEYED).body)
+            for row in told:
+                if row["symbol"] == ETH:
+                    row["positionAmt"] = row["notional"] = None
+            return Fate(Sent.SPOILED, 10.0, 10.0, Answer(200, json.dumps(told), JSON))
+
+        rest.append(spoiled)
+        outcome = await day.panic()
+        assert day.net(BTC) == 0
+        assert day.net(ETH) != 0
+        assert any("the position in 'ETH/USDT:USDT'" in text for text in outcome.left), outcome.left
 
     after_the_engine(test)

@@ -120,14 +120,16 @@ class LossyWire:
         self.by_client_id[client_id] = resting
 
     def _row(self, resting: Resting) -> Row:
+        common = {"id": str(resting.order_id), "symbol": resting.symbol}
         if resting.is_conditional:
             info = {"algoId": resting.order_id, "algoStatus": "NEW"}
-            return {"id": str(resting.order_id), "status": "open", "filled": None, "info": info}
-        return {"id": str(resting.order_id), "status": "closed", "filled": resting.amount, "info": {}}
+            return {**common, "status": "open", "filled": None, "info": info}
+        return {**common, "status": "closed", "filled": resting.amount, "info": {}}
 
     def _trade(self, resting: Resting) -> Row:
         return {
             "id": str(resting.order_id),
+            "symbol": resting.symbol,
             "order": str(resting.order_id),
             "side": "buy",
             "amount": resting.amount,

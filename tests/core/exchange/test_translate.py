@@ -149,3 +149,8 @@ def test_the_wallet_is_without_unrealised_profit() -> None:
 def test_whether_a_resting_stop_protects(change: dict[str, Any], problem: str) -> None:
     row = {"side": "sell", "triggerPrice": 69080.2, "reduceOnly": True, "amount": 0.053}
     assert protects(row | change, STOP, BTC, 53) == problem
+
+
+def test_an_id_that_no_journal_can_write_is_kept_as_its_escape() -> None:
+    seen = seen_in({"id": "\ud800\x1b", "status": "open", "filled": 0.0, "info": {}}, ORDER, BTC)
+    assert seen.venue_order_id == r"\ud800\x1b"

@@ -12,6 +12,7 @@ from core.clock import ExchangeClock
 from core.exchange.account_read import NO_SWITCHES
 from core.exchange.client import build_client
 from core.exchange.health import Health
+from core.exchange.ids import is_word_id
 from core.exchange.keys import Keys
 from core.exchange.requests import Requests
 from core.settings import ExchangeSettings, parse_settings
@@ -205,6 +206,7 @@ class PlainDialect:
     id = "binanceusdm"
     lacks = ()
     live_blockers = ()
+    is_id = staticmethod(is_word_id)
     order_test = "fapiPrivatePostOrderTest"
     switches = NO_SWITCHES
 
