@@ -200,7 +200,12 @@ class Incoming:
 
     async def _book(self, client_order_id: str, symbol: str, row: Row, *, asked: bool = False) -> None:
         try:
-            fill, finding = translate.fill_in(row, client_order_id, self._venue.instruments[symbol])
+            instrument, order = self._venue.instruments[symbol], self._venue.known.by_client_id(client_order_id)
+            fill, finding = (
+                translate.fill_in(row, client_order_id, instrument)
+                if order is None
+                else translate.fill_of(row, order, instrument)
+            )
         except translate.OffGridError as error:
             self._venue.on_off_grid(symbol, str(error))
             return

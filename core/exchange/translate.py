@@ -177,6 +177,14 @@ def fill_in(row: Row, client_order_id: str, instrument: Instrument) -> tuple[Fil
     return fill, finding
 
 
+def fill_of(row: Row, order: Order, instrument: Instrument) -> tuple[Fill, str]:
+    """The same of a trade of `order`. Raises DataError also where it is told to have traded the other way."""
+    if row.get("side") != order.side.value:
+        told = f"a {shown(row.get('side'))} of an order to {order.side.value} ({order.client_order_id})"
+        raise DataError(f"the exchange told the trade {fill_id(instrument.symbol, row['id'])} as {told}")
+    return fill_in(row, order.client_order_id, instrument)
+
+
 def position_lots(row: Row, instrument: Instrument) -> int:
     """Signed lots of a position row. Raises DataError off the grid."""
     lots = lots_of(row["contracts"], instrument)

@@ -83,7 +83,7 @@ class ExchangeVenue:
         instrument = self.instruments[order.symbol]
         fills = []
         for row in await self._trades_of(order, timeout_ms):
-            fill, finding = translate.fill_in(row, order.client_order_id, instrument)
+            fill, finding = translate.fill_of(row, order, instrument)
             if finding:
                 self.note_fee(finding)
             fills.append(fill)

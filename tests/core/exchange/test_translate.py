@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from core.domain.errors import DataError
 from core.domain.orders import Fill, Order, OrderRole, OrderState, OrderType, Side
-from core.exchange.translate import Seen, fill_in, lots_of, protects, seen_in, ticks_of, wallet_usdt
+from core.exchange.translate import Seen, fill_in, fill_of, lots_of, protects, seen_in, ticks_of, wallet_usdt
 from tests.core.trader.desk import make_instrument
 
 BTC = make_instrument("BTCUSDT", "0.1", "0.001")
@@ -154,3 +154,9 @@ def test_whether_a_resting_stop_protects(change: dict[str, Any], problem: str) -
 def test_an_id_that_no_journal_can_write_is_kept_as_its_escape() -> None:
     seen = seen_in({"id": "\ud800\x1b", "status": "open", "filled": 0.0, "info": {}}, ORDER, BTC)
     assert seen.venue_order_id == r"\ud800\x1b"
+
+
+def test_a_trade_the_other_way_is_none_of_the_order() -> None:
+    assert fill_of(trade(), ORDER, BTC) == fill_in(trade(), "qd1", BTC)
+    with pytest.raises(DataError, match=r"the trade BTCUSDT-148502631 as a 'buy' of an order to sell \(qd1\)"):
+        fill_of(trade(side="buy"), ORDER, BTC)
