@@ -260,6 +260,7 @@ class Engine:
         delay_ms = trader.settings.engine.first_price_delay_ms
         last_prices = await newest_first_prices(parts.candles, self._point, self._session.interval_ms, delay_ms)
         parts.venue.restore(records, last_bars, last_prices)
+        self._session.stepper.prices = last_prices
         for price in last_prices:
             trader.handle(price)
         now_ms = max(

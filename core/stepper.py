@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 from core.domain.errors import RejectKind, VenueRejectedError, VenueUnknownError
 from core.domain.market import FirstPrice, FundingRate, MarketEvent, Quote
-from core.domain.orders import OrderState, OrderUpdate
+from core.domain.orders import OrderState, OrderType, OrderUpdate
 from core.domain.records import FirstPriceRecord, Record
 from core.ports import Journal as JournalPort
 from core.ports import Venue, VenueEvent
@@ -20,7 +20,10 @@ from core.trader.trader import Trader
 
 
 class Stepper:
-    """Runs steps one at a time. `observe` is told of every record once it is durable."""
+    """Runs steps one at a time. `observe` is told of every record once it is durable.
+
+    A market order that goes out at the very instant of a first price meets that price: `prices` are the newest.
+    """
 
     def __init__(
         self, trader: Trader, venue: Venue, journal: JournalPort, observe: Callable[[Sequence[Record]], None]
@@ -29,6 +32,7 @@ class Stepper:
         self._venue = venue
         self._journal = journal
         self._observe = observe
+        self.prices: Sequence[FirstPrice] = ()
         self.lock = asyncio.Lock()
 
     async def market(
@@ -41,6 +45,7 @@ class Stepper:
         """
         async with self.lock:
             commands: list[Command] = []
+            self.prices = [event for event in batch if isinstance(event, FirstPrice)] or self.prices
             for event in batch:
                 for answer in await self._venue.on_market(event):
                     commands += self._trader.handle(answer)
@@ -92,6 +97,10 @@ class Stepper:
                 answers += await self._place(command, now_ms)
             else:
                 answers += await self._cancel(command, now_ms)
+        if any(isinstance(command, PlaceOrder) and command.order.type is OrderType.MARKET for command in orders):
+            for price in self.prices:
+                if price.time_ms == now_ms:
+                    answers += await self._venue.on_market(price)
         return answers
 
     async def _place(self, command: PlaceOrder, now_ms: int) -> Sequence[VenueEvent]:

@@ -21,6 +21,9 @@ log = logging.getLogger("quarterdeck.exchange")
 ENTRY_MAX_AGE_MS = 3000
 """An entry that could not be sent for so long is sent no more: its price is gone."""
 
+DECIDED_MAX_AGE_MS = 30_000
+"""Nor one that was decided on so long ago, by the market's time."""
+
 SHORT_WINDOW_MS = 2000
 """The receive window of a fresh order that only reduces. Until it is over a try that was lost may still arrive: an exit
 is not sent again meanwhile, and a stop that was is not withdrawn, for its id would be free again."""
@@ -79,10 +82,6 @@ class Answers(Protocol):
 _Told = Awaitable[None] | None
 
 
-async def _none(order: Order) -> str:
-    return ""
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class _Job:
     order: Order
@@ -116,8 +115,6 @@ class Outbox:
         self.on_filter: Callable[[Order, Order, VenueRejectedError], Awaitable[bool]] = _give_up
         self.is_shared: Callable[[str], bool] = lambda symbol: False
         self.version = 0
-        self.objection: Callable[[Order], Awaitable[str]] = _none
-        """Why an entry must not be sent now; empty where it may be."""
 
     def place(self, order: Order) -> None:
         """Raises VenueRejectedError where too much waits already."""
@@ -221,11 +218,9 @@ class Outbox:
         """Sends, and returns what is to be told of it."""
         order = job.order
         may_rest = order.client_order_id in self._uncertain or order.client_order_id in self._dead_ms
-        if order.role is OrderRole.ENTRY and self._wire.clock.now_ms() - job.queued_ms > ENTRY_MAX_AGE_MS:
+        if order.role is OrderRole.ENTRY and self._is_late(job):
             late = VenueRejectedError("not sent: it came too late to be sent")
             return answers.refused(order, late, may_rest=may_rest)
-        if order.role is OrderRole.ENTRY and (objection := await self.objection(order)):
-            return answers.refused(order, VenueRejectedError(f"not sent: {objection}"), may_rest=may_rest)
         try:
             sent = self.as_sent(order)
         except VenueRejectedError as error:
@@ -260,6 +255,12 @@ class Outbox:
             return answers.unknown(order, error)
         self._note_try(order, None, window_ms)
         return answers.placed(order, row)
+
+    def _is_late(self, job: _Job) -> bool:
+        """Whether an entry waited too long, or was decided on news that came late: of an exit that was filled while no
+        engine ran."""
+        now_ms = self._wire.clock.now_ms()
+        return now_ms - job.queued_ms > ENTRY_MAX_AGE_MS or now_ms - job.order.created_ms > DECIDED_MAX_AGE_MS
 
     def as_sent(self, order: Order) -> Order:
         """The order in the form in which it goes out now. Raises VenueRejectedError where it is too small to."""

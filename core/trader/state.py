@@ -90,9 +90,10 @@ class SymbolState:
     """One symbol. `lots` and `cost_usdt` mirror the ledger in float for the marks of every bar.
 
     `orders` are the open ones. `ended` are the last that closed: a fill can overtake the news of an order's end.
-    `canceling` says since when the withdrawal of an open order has been asked for. `next_trade` is what a reversing
-    entry, which closes `trade` on its way, will open. `unprotected_since_ms` is when the position was last left without
-    stops that are known to rest and cover it; None while there are such, and when flat.
+    `canceling` says since when the withdrawal of an open order has been asked for. `next_trade` is what an
+    entry will open that something else got ahead of: the fill of an order that was given up, or a position that an
+    older program turned with one order. `unprotected_since_ms` is when the position was last left without stops that
+    are known to rest and cover it; None while there are such, and when flat.
     """
 
     instrument: Instrument
@@ -138,8 +139,9 @@ class SymbolState:
         return None
 
     def stops(self) -> list[Order]:
-        """Open stops that are to stay, in the order in which they came to be open."""
-        stops = (order for order in self.orders.values() if order.role is OrderRole.STOP)
+        """Open stops of what is held that are to stay, in the order in which they came to be open. One on the other
+        side is of a position that was turned since."""
+        stops = (o for o in self.orders.values() if o.role is OrderRole.STOP and o.side.sign * self.lots < 0)
         return [order for order in stops if order.client_order_id not in self.canceling]
 
     def lots_to_protect(self) -> int:
