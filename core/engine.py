@@ -170,6 +170,7 @@ class Engine:
         self._speed = 0.0
         self._seq = 0
         self._following: list[asyncio.Task[None]] = []
+        self._acting: set[asyncio.Future[CommandResult]] = set()
         self._stop = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self.latest: Snapshot | None = None
@@ -212,7 +213,19 @@ class Engine:
         self._publish_now()
 
     async def command(self, verb: Verb, symbol: str, operator: str, include_external: bool = False) -> CommandResult:
-        """Carry out an operator's command between two steps. Runs on the engine's loop."""
+        """Carry out an operator's command between two steps, although whoever asked gives up meanwhile. Runs on the
+        engine's loop."""
+        acting = asyncio.ensure_future(self._act(verb, symbol, operator, include_external))
+        self._acting.add(acting)
+        acting.add_done_callback(self._acted)
+        return await asyncio.shield(acting)
+
+    def _acted(self, acting: asyncio.Future[CommandResult]) -> None:
+        self._acting.discard(acting)
+        if not acting.cancelled() and (error := acting.exception()) is not None:
+            log.error("an operator's command failed: %s", error)
+
+    async def _act(self, verb: Verb, symbol: str, operator: str, include_external: bool) -> CommandResult:
         now_ms = self._parts.clock.now_ms()
         command_id = f"op-{now_ms}-{self._operator_acts}"
         if not (self._state == "running" or (self._state == "ended" and verb is not Verb.FLATTEN)):

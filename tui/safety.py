@@ -109,7 +109,7 @@ class SafetyDesk:
             return f"pause: already {state}; no new entries"
         if action == "resume" and state not in ("paused", "halted"):
             return f"resume: the engine is {state}, nothing to resume"
-        if action == "flatten" and not (snapshot.positions or snapshot.external):
+        if action == "flatten" and not (snapshot.positions or snapshot.external or _entries(snapshot)):
             return "flatten: no open position"
         return ""
 
@@ -140,7 +140,11 @@ class SafetyDesk:
     def ask_flatten(self, snapshot: Snapshot, rows: int) -> None:
         """`rows` is how many positions the bar has room for."""
         count = len(snapshot.positions)
-        title = f"FLATTEN: close {plural(count, 'position')} at market? {snapshot.status.mode.upper()}"
+        what = f"close {plural(count, 'position')} at market"
+        if entries := _entries(snapshot):
+            under_way = f"withdraw {entries} {'entry' if entries == 1 else 'entries'} under way"
+            what = f"{what}, {under_way}" if count else under_way
+        title = f"FLATTEN: {what}? {snapshot.status.mode.upper()}"
         facts = flatten_facts(snapshot, rows - bool(snapshot.external), self._glyphs)
         self._ask(title, "flatten", facts, FLATTEN_GUARD_MS, len(snapshot.external))
 
@@ -233,6 +237,11 @@ class SafetyDesk:
     def _do(self, verb: Verb, include_external: bool = False) -> None:
         self.tell(_SENT[verb] + (", with what others placed" if include_external else ""))
         self._send(verb, include_external)
+
+
+def _entries(snapshot: Snapshot) -> int:
+    """How many are under way."""
+    return sum(order.role == "entry" for order in snapshot.orders)
 
 
 def flatten_facts(snapshot: Snapshot, rows: int, g: Glyphs) -> tuple[Row, ...]:

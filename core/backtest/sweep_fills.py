@@ -15,6 +15,7 @@ from core.backtest.sweep_forms import (
     EXIT,
     LIQUIDATION,
     NONE,
+    REASON_LIMIT,
     REASON_LIQUIDATION,
     REASON_REVERSAL,
     REASON_STOP,
@@ -33,7 +34,7 @@ from core.backtest.sweep_forms import (
     worse_price,
 )
 from core.backtest.sweep_money import share_e8
-from core.backtest.sweep_orders import bracket, cancel, end_order, open_trade, reducible_lots, sweep_up
+from core.backtest.sweep_orders import bracket, cancel, end_order, leave, open_trade, reducible_lots, sweep_up
 from core.trader.state import DAY_MS
 
 _DAY_MS = DAY_MS
@@ -163,7 +164,9 @@ def _after_fill(
         book.cooldown_until_ms = now + config.cooldown_ms
         cancel(account, book, orders, queue, s, ALL_ROLES, NONE)
     elif orders[n].role == ENTRY:
-        if held == 0:
+        if account.drawdown_fired or (account.day_loss_fired and config.day_loss_flattens):
+            leave(account, config, book, orders, trades, queue, s, REASON_LIMIT)
+        elif held == 0:
             bracket(account, config, book, orders, trades, queue, s, n, ticks)
     else:
         cancel(account, book, orders, queue, s, ENTRIES_ONLY, NONE)

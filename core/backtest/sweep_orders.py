@@ -181,10 +181,10 @@ def leave(account: Any, config: Any, book: Any, orders: Any, trades: Any, queue:
         return
     cancel(account, book, orders, queue, s, ENTRIES_ONLY, NONE)
     trade = trades[book.trade]
-    most = book.max_lots
-    if book.mark > 0.0:
-        most = min(most, lots_for_notional(config.max_order_notional_usdt, book.mark, book.lot_qty))
     left = abs(book.lots)
+    most = book.max_lots
+    if left * book.lot_qty * book.mark > config.max_order_notional_usdt:
+        most = min(most, lots_for_notional(config.max_order_notional_usdt, book.mark, book.lot_qty))
     parts = exit_parts(left, most, book.min_lots)
     while parts > 0:
         lots = exit_part_lots(left, parts)

@@ -21,9 +21,6 @@ log = logging.getLogger("quarterdeck.exchange")
 ENTRY_MAX_AGE_MS = 3000
 """An entry that could not be sent for so long is sent no more: its price is gone."""
 
-DECIDED_MAX_AGE_MS = 30_000
-"""Nor one that was decided on so long ago, by the market's time."""
-
 SHORT_WINDOW_MS = 2000
 """The receive window of a fresh order that only reduces. Until it is over a try that was lost may still arrive: an exit
 is not sent again meanwhile, and a stop that was is not withdrawn, for its id would be free again."""
@@ -218,7 +215,7 @@ class Outbox:
         """Sends, and returns what is to be told of it."""
         order = job.order
         may_rest = order.client_order_id in self._uncertain or order.client_order_id in self._dead_ms
-        if order.role is OrderRole.ENTRY and self._is_late(job):
+        if order.role is OrderRole.ENTRY and self._wire.clock.now_ms() - job.queued_ms > ENTRY_MAX_AGE_MS:
             late = VenueRejectedError("not sent: it came too late to be sent")
             return answers.refused(order, late, may_rest=may_rest)
         try:
@@ -255,12 +252,6 @@ class Outbox:
             return answers.unknown(order, error)
         self._note_try(order, None, window_ms)
         return answers.placed(order, row)
-
-    def _is_late(self, job: _Job) -> bool:
-        """Whether an entry waited too long, or was decided on news that came late: of an exit that was filled while no
-        engine ran."""
-        now_ms = self._wire.clock.now_ms()
-        return now_ms - job.queued_ms > ENTRY_MAX_AGE_MS or now_ms - job.order.created_ms > DECIDED_MAX_AGE_MS
 
     def as_sent(self, order: Order) -> Order:
         """The order in the form in which it goes out now. Raises VenueRejectedError where it is too small to."""

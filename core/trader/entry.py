@@ -30,6 +30,8 @@ def standing_veto(state: TraderState, s: SymbolState, guard: Guard, now_ms: int,
         return "halted by the operator"
     if state.paused:
         return "entries paused by the operator"
+    if s.flattening or now_ms <= s.flattened_ms:
+        return "flattened by the operator"
     if not s.bar_close_ms:
         return "no bar of this symbol was seen yet"
     if s.trade is not None:

@@ -20,6 +20,7 @@ from core.domain.records import (
     TradeRecord,
 )
 from core.domain.trading import Trade
+from core.trader.state import FLAT_ID
 from core.trader.trader import Trader
 from core.trader.unasked import REFUSED_FILL
 
@@ -47,6 +48,8 @@ def restore(trader: Trader, records: Iterable[Record]) -> list[AdjustmentRecord]
                     state.symbols[fill.symbol].cooldown_until_ms = closed.exit_time_ms + trader.strategy.cooldown_ms
             case FundingRecord(payment):
                 state.apply_funding(payment)
+            case OperatorRecord(command) if command.command_id.endswith(FLAT_ID):
+                state.flatten = None
             case OperatorRecord(command, result) if not result.startswith("refused"):
                 state.apply_operator(command)
             case LimitRecord(event):

@@ -58,7 +58,7 @@ class Leaving:
         """What is held, in orders as nearly equal as whole steps allow."""
         instrument = s.instrument
         step, most_lots = instrument.lot_step, instrument.max_lots
-        if s.mark:
+        if s.notional_usdt > self._max_order_usdt:
             most_steps = sizing.lots_for_notional(self._max_order_usdt, s.mark, float(instrument.qty_step))
             most_lots = min(most_lots, most_steps * step)
         left = abs(s.lots)

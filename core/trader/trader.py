@@ -7,6 +7,7 @@ durable; the caller commits all records of one call before it sends any order of
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -55,6 +56,7 @@ from core.strategy import Strategy
 from core.trader import limits
 from core.trader.costs import round_trip_cost_bps
 from core.trader.entry import check_stop, entry_size, standing_veto
+from core.trader.flattening import FLAT, flattening
 from core.trader.guard import Guard
 from core.trader.intents import entry_order
 from core.trader.ledger import ZERO
@@ -62,7 +64,7 @@ from core.trader.limits import Reading
 from core.trader.messages import Alarm, Command, Journal, Timer, TraderEvent, VenueHealth, WalletAdjustment, Watch
 from core.trader.protection import Protection
 from core.trader.sending import Leaving, cancel, cancel_entries, journalled, place
-from core.trader.state import DAY_MS, OpenTrade, SymbolState, TraderState
+from core.trader.state import DAY_MS, FLAT_ID, OpenTrade, SymbolState, TraderState
 from core.trader.unasked import found_again, is_overtaken, late_fill, refused_fill, unasked_order
 
 DECISION_MAX_AGE_MS = 15_000
@@ -255,7 +257,8 @@ class Trader:
         if state is OrderState.SENT:
             return []
         commands: list[Command] = [Journal(OrderUpdateRecord(update, order))]
-        return commands + (self._react(s, order, update) if s.lots else [])
+        commands += self._react(s, order, update) if s.lots else []
+        return commands + self._tell_flat(update.time_ms)
 
     def _react(self, s: SymbolState, order: Order, update: OrderUpdate) -> list[Command]:
         """What news of an order, told in `update`, makes necessary for the position."""
@@ -306,13 +309,37 @@ class Trader:
             if order.role is OrderRole.EXIT and left is not None:
                 commands += self._turn(s, order, left, fill.time_ms)
         if order.role is OrderRole.ENTRY:
-            if s.trade is not None and s.lots * order.side.sign > 0 >= held * order.side.sign:
-                return commands + self.protection.bracket(s, order, fill)
-        elif closed is None:
+            return commands + self._after_entry(s, order, fill, held, left)
+        if closed is None:
             commands += cancel_entries(self.state, s, fill.time_ms, "the position is being closed")
             if order.role is OrderRole.OUTSIDE:
                 commands += self.protection.cut(s, fill.time_ms)
-        return commands + self.protection.restore(s, fill.time_ms)
+        return commands + self.protection.restore(s, fill.time_ms) + self._tell_flat(fill.time_ms)
+
+    def _after_entry(
+        self, s: SymbolState, order: Order, fill: Fill, held: int, before: OpenTrade | None
+    ) -> list[Command]:
+        """What a fill of an entry asks for, where `held` lots of the trade `before` were held when it came."""
+        if not s.lots:
+            return self._tell_flat(fill.time_ms)
+        reason = self._unwanted(s, order, held, before)
+        if reason:
+            return self._exit(s, reason, fill.time_ms)
+        if s.lots * order.side.sign > 0 >= held * order.side.sign:
+            return self.protection.bracket(s, order, fill)
+        return self.protection.restore(s, fill.time_ms)
+
+    def _unwanted(self, s: SymbolState, order: Order, held: int, before: OpenTrade | None) -> str:
+        """Why what an entry has just filled is to be left at once: it may be more than is intended on a side. Empty
+        where it is what was decided on."""
+        if order.created_ms <= s.flattened_ms:
+            return ExitReason.FLATTEN
+        if self.guard.closes_all():
+            return ExitReason.LIMIT
+        if s.trade is not None and s.trade.leaving:
+            return s.trade.leaving
+        is_of_another = held != 0 and before is not None and not _is_of(before, order)
+        return ExitReason.UNWANTED if is_of_another or s.next_trade is not None else ""
 
     def _refuse_fill(self, order: Order, fill: Fill) -> list[Command]:
         """A fill that its order has no room for is of no order of ours: told, never booked, and nothing new is entered
@@ -405,9 +432,8 @@ class Trader:
             result = "halted: no new entries, pending entries canceled; stops and targets stay at the venue"
         elif command.verb is Verb.FLATTEN:
             chosen = [self.state.symbols[command.symbol]] if command.symbol else list(everything)
-            count = sum(1 for s in chosen if s.lots)
+            result = flattening(chosen)
             commands += self._flatten(chosen, ExitReason.FLATTEN, command.time_ms)
-            result = f"closing {count} position{'' if count == 1 else 's'} at market"
             if not command.symbol:
                 result += "; entries paused until resumed"
         return [Journal(OperatorRecord(command, result)), *commands]
@@ -421,7 +447,16 @@ class Trader:
                 commands += cancel_entries(self.state, s, now_ms, reason)
         return commands
 
-    def _exit(self, s: SymbolState, reason: ExitReason, now_ms: int) -> list[Command]:
+    def _tell_flat(self, now_ms: int) -> list[Command]:
+        """Tell the operator, once, that nothing is left of what he wished to be closed."""
+        asked = self.state.flatten
+        if asked is None or self.state.is_flattening():
+            return []
+        self.state.flatten = None
+        done = replace(asked, command_id=f"{asked.command_id}{FLAT_ID}", time_ms=now_ms)
+        return [Journal(OperatorRecord(done, FLAT))]
+
+    def _exit(self, s: SymbolState, reason: ExitReason | str, now_ms: int) -> list[Command]:
         return self._leaving.leave(s, reason, now_ms)
 
     def _signal(
@@ -460,3 +495,8 @@ class Trader:
         state.apply_equity(sample)
         cleared = self.guard.clear_day(now_ms) if new_day else []
         return [Journal(EquityRecord(sample)), *journalled(cleared)]
+
+
+def _is_of(trade: OpenTrade, order: Order) -> bool:
+    """Whether the trade is the one that the entry was placed for, or one that a late fill of it began."""
+    return trade.trade_id == order.trade_id or trade.trade_id.startswith(f"{order.trade_id}+")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 
+from core.domain.operator import Verb
 from core.domain.orders import OrderRole
-from core.domain.records import IntentRecord
+from core.domain.records import IntentRecord, OperatorRecord, Record
 from core.domain.trading import Prediction
 from tests.core.exchange.desk_kit import BTC, House, in_house
 from tests.simulation.transport import Fate, Outcome
@@ -97,5 +99,68 @@ def test_an_entry_that_was_decided_on_long_ago_is_not_sent(age_ms: int, is_sent:
         await house.pass_s(1)
         assert bool(house.at_exchange(order)) == is_sent
         assert is_sent or house.book().trade is None
+
+    in_house(test)
+
+
+@pytest.mark.parametrize("state", ["travelling", "unknown", "reversing"])
+def test_a_flatten_ends_flat_whatever_is_under_way(state: str) -> None:
+    async def test(house: House) -> None:
+        if state == "reversing":
+            await hold(house)
+            slow_orders(house, 300.0, times=1)
+            await house.predict(BTC, -20.0)
+        elif state == "travelling":
+            slow_orders(house, 300.0)
+            await house.enter()
+        else:
+            house.weather.once("POST", "/order", Fate(Outcome.ANSWER_LOST, 10.0, 10.0))
+            told, house.weather.frames_of = house.weather.frames_of, lambda text: []
+            await house.enter()
+            await house.pass_s(0.5)
+            house.weather.frames_of = told
+        await house.pass_s(0.05)
+        await house.command(Verb.FLATTEN)
+        await house.pass_s(10)
+        assert house.book().lots == house.venue.position_lots(BTC) == 0
+        assert house.book().orders == {}
+        results = [record.result for record in house.records if isinstance(record, OperatorRecord)]
+        assert results[-1] == "flat, nothing open"
+        assert "0 positions" not in results[0]
+        house.check_books()
+
+    in_house(test)
+
+
+def test_a_flatten_whose_caller_gives_up_in_mid_commit_acts_and_the_next_is_not_dead() -> None:
+    async def test(house: House) -> None:
+        await hold(house)
+        commit = house.stepper._journal.commit
+        begun, go_on = asyncio.Event(), asyncio.Event()
+
+        async def held_up(records: Sequence[Record]) -> None:
+            begun.set()
+            await go_on.wait()
+            await commit(records)
+
+        house.stepper._journal.commit = held_up  # type: ignore[method-assign]
+        asking = asyncio.create_task(house.command(Verb.FLATTEN))
+        await begun.wait()
+        asking.cancel()
+        await house.pass_s(0.1)
+        go_on.set()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+        house.stepper._journal.commit = commit  # type: ignore[method-assign]
+        await house.pass_s(5)
+        assert house.venue.position_lots(BTC) == 0
+        await house.command(Verb.RESUME)
+        await house.enter()
+        await house.pass_s(2)
+        assert house.venue.position_lots(BTC) == LOTS
+        await house.command(Verb.FLATTEN)
+        await house.pass_s(5)
+        assert house.venue.position_lots(BTC) == 0
+        house.check_books()
 
     in_house(test)
