@@ -171,6 +171,7 @@ class Engine:
         self._speed = 0.0
         self._seq = 0
         self._following: list[asyncio.Task[None]] = []
+        self._acting: set[asyncio.Future[CommandResult]] = set()
         self._stop = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self.latest: Snapshot | None = None
@@ -213,7 +214,19 @@ class Engine:
         self._publish_now()
 
     async def command(self, verb: Verb, symbol: str, operator: str, include_external: bool = False) -> CommandResult:
-        """Carry out an operator's command between two steps. Runs on the engine's loop."""
+        """Carry out an operator's command between two steps, although whoever asked gives up meanwhile. Runs on the
+        engine's loop."""
+        acting = asyncio.ensure_future(self._act(verb, symbol, operator, include_external))
+        self._acting.add(acting)
+        acting.add_done_callback(self._acted)
+        return await asyncio.shield(acting)
+
+    def _acted(self, acting: asyncio.Future[CommandResult]) -> None:
+        self._acting.discard(acting)
+        if not acting.cancelled() and (error := acting.exception()) is not None:
+            log.error("an operator's command failed: %s", error)
+
+    async def _act(self, verb: Verb, symbol: str, operator: str, include_external: bool) -> CommandResult:
         now_ms = self._parts.clock.now_ms()
         operator = plain(operator)
         command_id = f"op-{now_ms}-{self._operator_acts}"
@@ -268,6 +281,7 @@ class Engine:
         delay_ms = trader.settings.engine.first_price_delay_ms
         last_prices = await newest_first_prices(parts.candles, self._point, self._session.interval_ms, delay_ms)
         parts.venue.restore(records, last_bars, last_prices)
+        self._session.stepper.prices = last_prices
         for price in last_prices:
             trader.handle(price)
         now_ms = max(

@@ -7,21 +7,28 @@ either the whole step or nothing of it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
+from typing import Any
 
 from core.domain.errors import RejectKind, VenueRejectedError, VenueUnknownError
 from core.domain.market import FirstPrice, FundingRate, MarketEvent, Quote
-from core.domain.orders import OrderState, OrderUpdate
+from core.domain.orders import OrderRole, OrderState, OrderType, OrderUpdate
 from core.domain.records import AdjustmentRecord, FirstPriceRecord, Record
 from core.ports import Journal as JournalPort
 from core.ports import Venue, VenueEvent
 from core.trader.messages import CancelOrder, Command, Journal, PlaceOrder, Timer, TraderEvent
 from core.trader.trader import Trader
 
+ENTRY_MAX_AGE_MS = 30_000
+"""An entry that was decided on longer ago than this is not sent: on the news of an exit, say, that was filled while no
+engine ran."""
+
 
 class Stepper:
     """Runs steps one at a time. `observe` is told of every record once it is durable.
+
+    A market order that goes out at the very instant of a first price meets that price: `prices` are the newest.
 
     Where a commit failed, the trader knows what the journal does not: nothing is decided on that any more. `failed` is
     set, and every later step raises what the commit raised.
@@ -34,6 +41,7 @@ class Stepper:
         self._venue = venue
         self._journal = journal
         self._observe = observe
+        self.prices: Sequence[FirstPrice] = ()
         self.lock = asyncio.Lock()
         self.failed = asyncio.Event()
         self._failure: Exception | None = None
@@ -54,6 +62,7 @@ class Stepper:
         async with self.lock:
             self.check()
             commands: list[Command] = []
+            self.prices = [event for event in batch if isinstance(event, FirstPrice)] or self.prices
             for event in batch:
                 for answer in await self._venue.on_market(event):
                     commands += self._trader.handle(answer)
@@ -68,11 +77,14 @@ class Stepper:
     async def step(self, events: Sequence[TraderEvent], now_ms: int, extra: Sequence[Record] = ()) -> list[Record]:
         """Take in predictions, operator commands or venue events. Returns the records of the first commit."""
         async with self.lock:
-            self.check()
-            commands: list[Command] = []
-            for event in events:
-                commands += self._trader.handle(event)
-            return await self._finish(commands, extra, now_ms)
+            return await _whole(self._step(events, now_ms, extra))
+
+    async def _step(self, events: Sequence[TraderEvent], now_ms: int, extra: Sequence[Record]) -> list[Record]:
+        self.check()
+        commands: list[Command] = []
+        for event in events:
+            commands += self._trader.handle(event)
+        return await self._finish(commands, extra, now_ms)
 
     async def send(self, commands: Sequence[Command], now_ms: int) -> None:
         """Carry out commands whose records are durable already (recovery)."""
@@ -124,12 +136,18 @@ class Stepper:
                 answers += await self._place(command, now_ms)
             else:
                 answers += await self._cancel(command, now_ms)
+        if any(isinstance(command, PlaceOrder) and command.order.type is OrderType.MARKET for command in orders):
+            for price in self.prices:
+                if price.time_ms == now_ms:
+                    answers += await self._venue.on_market(price)
         return answers
 
     async def _place(self, command: PlaceOrder, now_ms: int) -> Sequence[VenueEvent]:
         order = command.order
         self._trader.handle(OrderUpdate(order.client_order_id, order.symbol, OrderState.SENT, now_ms))
         try:
+            if order.role is OrderRole.ENTRY and now_ms - order.created_ms > ENTRY_MAX_AGE_MS:
+                raise VenueRejectedError("not sent: it was decided on too long ago")
             return await self._venue.place(order, now_ms)
         except VenueRejectedError as error:
             state, reason, kind = OrderState.REJECTED, str(error), error.kind
@@ -146,3 +164,18 @@ class Stepper:
             return []
         except VenueUnknownError as error:
             return [OrderUpdate(order.client_order_id, order.symbol, OrderState.UNKNOWN, now_ms, reason=str(error))]
+
+
+async def _whole(step: Coroutine[Any, Any, list[Record]]) -> list[Record]:
+    """Carry a step that began to its end, although whoever asked for it gives up meanwhile: what the trader has changed
+    is made durable and sent."""
+    task = asyncio.ensure_future(step)
+    given_up: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError as error:
+            given_up = error
+    if given_up is not None and task.exception() is None:
+        raise given_up
+    return task.result()

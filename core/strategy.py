@@ -74,7 +74,7 @@ class Strategy:
     `lookback_bars` is how many closed bars one prediction of a model needs, the newest included, or how many a rule is
     shown before the first that it may trade on. Predictions come from `model`, which needs a `lifecycle`, or from
     `rule`, or from elsewhere. `horizon_ms` is 0 where a prediction is not of a set time ahead.
-    `reverses`: a signal against the position closes it and opens the other side with one order.
+    `reverses`: a signal against the position closes it and, once it is flat, opens the other side.
     `needs_order_book` and `needs_trades`: a live market keeps the ten best levels and the last trades of its symbols.
     For those who search, keys of its own section: `search_space` has the values worth trying of each, and
     `decision_keys` are those that a model is not trained with, which may so be changed while its predictions stay.

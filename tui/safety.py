@@ -110,7 +110,7 @@ class SafetyDesk:
             return f"pause: already {state}; no new entries"
         if action == "resume" and state not in ("paused", "halted"):
             return _reason_against_resume(snapshot)
-        if action == "flatten" and not (snapshot.positions or snapshot.external):
+        if action == "flatten" and not (snapshot.positions or snapshot.external or _entries(snapshot)):
             return "flatten: no open position"
         return ""
 
@@ -143,7 +143,11 @@ class SafetyDesk:
     def ask_flatten(self, snapshot: Snapshot, rows: int) -> None:
         """`rows` is how many positions the bar has room for."""
         count = len(snapshot.positions)
-        title = f"FLATTEN: close {plural(count, 'position')} at market? {snapshot.status.mode.upper()}"
+        what = f"close {plural(count, 'position')} at market"
+        if entries := _entries(snapshot):
+            under_way = f"withdraw {entries} {'entry' if entries == 1 else 'entries'} under way"
+            what = f"{what}, {under_way}" if count else under_way
+        title = f"FLATTEN: {what}? {snapshot.status.mode.upper()}"
         facts = flatten_facts(snapshot, rows - bool(snapshot.external), self._glyphs)
         self._ask(title, "flatten", facts, FLATTEN_GUARD_MS, len(snapshot.external))
 
@@ -252,6 +256,11 @@ def _reason_against_resume(snapshot: Snapshot) -> str:
         return f"resume: the engine is {snapshot.status.state}, nothing to resume"
     block = stands.blocks[0]
     return f"resume: does not end {block.what} {block.until}".rstrip()
+
+
+def _entries(snapshot: Snapshot) -> int:
+    """How many are under way."""
+    return sum(order.role == "entry" for order in snapshot.orders)
 
 
 def flatten_facts(snapshot: Snapshot, rows: int, g: Glyphs) -> tuple[Row, ...]:

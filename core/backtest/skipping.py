@@ -87,7 +87,7 @@ class Skipper:
         before it whose close made a new peak of equity, or -1."""
         self._scanned = False
         for s in self._books:
-            if s.next_trade is not None or (not s.lots and (s.orders or s.trade is not None)):
+            if not s.lots and (s.orders or s.trade is not None):
                 return slot, -1
         stop = min(self._known_stop(slot), before)
         bounds = self._bounds() if stop > slot else None

@@ -155,7 +155,10 @@ def _run(prepared: Prepared, told: Told, memory: Account, samples: Samples, *, l
     scratch = np.zeros((2, BLOCK))
     watch = Watch(np.zeros(k, np.uint8), *floats, *scratch)
     run_kernel(prepared.first, prepared.market, prepared.funding, told, memory, samples, watch, lean)
-    if memory.account[0]["error"]:
+    error = int(memory.account[0]["error"])
+    if error == forms.CROSSED:
+        raise RuntimeError("sweep: an entry met a position of another trade")
+    if error:
         raise RuntimeError(f"sweep: more than {forms.MAX_ORDERS} orders of one symbol at once")
 
 
@@ -302,7 +305,7 @@ def _books(prepared: Prepared, settings: Settings) -> Any:
                 f"account.leverage: {leverage} is above the {instrument.max_leverage} that {instrument.symbol} allows"
             )
         book = books[s]
-        book["trade"] = book["next_trade"] = -1
+        book["trade"] = -1
         book["tick"], book["lot_qty"] = float(instrument.tick_size), float(instrument.qty(1))
         book["tick_num"], book["tick_den"] = instrument.tick_size.as_integer_ratio()
         book["lot_e8"] = float(instrument.qty(1) * _E8)

@@ -8,12 +8,14 @@ from typing import Any
 
 from core.backtest.sweep_forms import (
     ALL_ROLES,
+    CROSSED,
     DEAD,
     ENTRIES_ONLY,
     ENTRY,
     EXIT,
     LIQUIDATION,
     NONE,
+    REASON_LIMIT,
     REASON_LIQUIDATION,
     REASON_REVERSAL,
     REASON_STOP,
@@ -32,7 +34,7 @@ from core.backtest.sweep_forms import (
     worse_price,
 )
 from core.backtest.sweep_money import share_e8
-from core.backtest.sweep_orders import bracket, cancel, end_order, open_trade, reducible_lots, sweep_up
+from core.backtest.sweep_orders import bracket, cancel, end_order, leave, open_trade, reducible_lots, sweep_up
 from core.trader.state import DAY_MS
 
 _DAY_MS = DAY_MS
@@ -76,15 +78,13 @@ def _close_trade(account: Any, book: Any, trades: Any, closed: Any, s: int) -> N
         out.gross_e8, out.fees_e8, out.funding_e8 = trade.gross_e8, trade.fees_e8, trade.funding_e8
     account.trades += 1
     trade.used = 0
-    book.trade, book.next_trade = book.next_trade, -1
+    book.trade = -1
 
 
 @compiled
 def _reason_of(role: int, reason: int) -> int:
     if role == EXIT:
         return reason
-    if role == ENTRY:
-        return int(REASON_REVERSAL)
     if role == LIQUIDATION:
         return int(REASON_LIQUIDATION)
     return int(REASON_STOP if role == STOP else REASON_TARGET)
@@ -109,20 +109,12 @@ def _book_fill(
     """Take a fill into position, wallet and trade; whether it closed the trade."""
     closed_lots = min(lots, reducible_lots(book, sign))
     opened_lots = lots - closed_lots
-    if book.trade >= 0 and book.lots == 0 and trades[book.trade].id != trade_id:
-        book.next_trade, book.trade = book.trade, -1
+    if (opened_lots and closed_lots) or (book.trade >= 0 and book.lots == 0 and trades[book.trade].id != trade_id):
+        account.error = CROSSED
     if book.trade < 0:
         book.trade = open_trade(account, trades, NONE, sign)
     trade = trades[book.trade]
-    reverses = book.next_trade >= 0 and trades[book.next_trade].id == trade_id
-    opened = trades[book.next_trade] if reverses else trade
-    opening_fee = 0.0
-    if opened_lots == lots:
-        opening_fee = fee_e8
-    elif opened_lots:
-        opening_fee = share_e8(fee_e8, opened_lots, lots)
-    opened.fees_e8 += opening_fee
-    trade.fees_e8 += fee_e8 - opening_fee
+    trade.fees_e8 += fee_e8
     account.fees_e8 += fee_e8
     account.wallet_e8 -= fee_e8
     if closed_lots:
@@ -141,12 +133,12 @@ def _book_fill(
         value = float(opened_lots) * ticks * book.tick_lot_e8
         book.cost_e8 += sign * value
         book.lots += sign * opened_lots
-        if opened.entry_time_ms == 0:
-            opened.entry_time_ms = now
-        opened.entry_lots += opened_lots
-        opened.entry_value_e8 += value
+        if trade.entry_time_ms == 0:
+            trade.entry_time_ms = now
+        trade.entry_lots += opened_lots
+        trade.entry_value_e8 += value
     find_liquidation(config, book)
-    if closed_lots and (book.lots == 0 or (opened_lots and reverses)):
+    if closed_lots and book.lots == 0:
         _close_trade(account, book, trades, closed, s)
         return True
     return False
@@ -168,15 +160,15 @@ def _after_fill(
     now: int,
 ) -> None:
     """What the trader does about a fill of order `n`; `over` says that it closed the trade."""
-    is_entry = orders[n].role == ENTRY
     if over:
         book.cooldown_until_ms = now + config.cooldown_ms
-        cancel(account, book, orders, queue, s, ALL_ROLES, orders[n].id if is_entry else NONE)
-    if is_entry:
-        sign = orders[n].sign
-        if book.trade >= 0 and book.lots * sign > 0 and held * sign <= 0:
+        cancel(account, book, orders, queue, s, ALL_ROLES, NONE)
+    elif orders[n].role == ENTRY:
+        if account.drawdown_fired or (account.day_loss_fired and config.day_loss_flattens):
+            leave(account, config, book, orders, trades, queue, s, REASON_LIMIT)
+        elif held == 0:
             bracket(account, config, book, orders, trades, queue, s, n, ticks)
-    elif not over:
+    else:
         cancel(account, book, orders, queue, s, ENTRIES_ONLY, NONE)
 
 
@@ -234,6 +226,7 @@ def _fill_hit(
         now,
     )
     order.filled += lots
+    book.spent += lots
     if order.filled == order.qty:
         order.status = DEAD
     else:
@@ -327,16 +320,22 @@ def _take_hits(
     volume: float,
     cap: int,
     now: int,
-) -> None:
-    """Fill what was hit, stage by stage; liquidation comes after the stops that should have prevented it."""
+) -> int:
+    """Fill what was hit, stage by stage; liquidation comes after the stops that should have prevented it. Returns the
+    side of the exit that a reversal asked for and that left the symbol flat, else 0."""
     there = book.orders
+    turned = 0
     for stage in range(_STOPS, _MARKETS + 1):
         for n in range(there):
             if orders[n].stage == stage and orders[n].status == RESTING:
-                cap -= _fill_hit(account, config, book, orders, trades, queue, closed, s, n, cap, volume, now)
+                lots = _fill_hit(account, config, book, orders, trades, queue, closed, s, n, cap, volume, now)
+                cap -= lots
+                if lots and book.trade < 0 and orders[n].role == EXIT and orders[n].reason == REASON_REVERSAL:
+                    turned = orders[n].sign
         if stage == _STOPS and is_liquidated_by(book, low, high):
             _liquidate(account, config, book, orders, trades, queue, closed, s, first, volume, now)
     sweep_up(book, orders)
+    return int(turned)
 
 
 @compiled
@@ -351,15 +350,19 @@ def match_first_price(
     s: int,
     price: float,
     now: int,
-) -> None:
-    """Match the first price of a bar, against the volume of the bar before, and let the trader answer each fill."""
+) -> int:
+    """Match the first price of a bar, against the volume of the bar before, and let the trader answer each fill.
+    Returns the side to which a reversal may turn now, else 0."""
     if book.orders == 0 and book.lots == 0:
-        return
-    if _find_hits_at_price(book, orders, price) or is_liquidated_by(book, price, price):
-        volume, cap = book.volume, _UNCAPPED
-        if book.seen:
-            cap = participation_cap_lots(volume, book.lot_qty, config.max_participation_pct)
+        return 0
+    if not (_find_hits_at_price(book, orders, price) or is_liquidated_by(book, price, price)):
+        return 0
+    volume, cap = book.volume, _UNCAPPED
+    if book.seen:
+        cap = participation_cap_lots(volume, book.lot_qty, config.max_participation_pct) - book.spent
+    return int(
         _take_hits(account, config, book, orders, trades, queue, closed, s, price, price, price, volume, cap, now)
+    )
 
 
 @compiled

@@ -41,11 +41,11 @@ NONE: Any = np.int64(0)
 ENTRIES_ONLY: Any = np.bool_(True)
 ALL_ROLES: Any = np.bool_(False)
 
-OVERFLOW = 1
-"""Error: more orders of one symbol at once than the table holds."""
+OVERFLOW, CROSSED = 1, 2
+"""Errors: more orders of one symbol at once than the table holds; an entry that met a position of another trade."""
 
 MAX_ORDERS = 32
-MAX_TRADES = 2
+MAX_TRADES = 1
 
 BOOK = np.dtype(
     [
@@ -71,13 +71,16 @@ BOOK = np.dtype(
         ("cost_e8", "f8"),
         ("liquidation", "f8"),
         ("cooldown_until_ms", "i8"),
+        ("spent", "i8"),
+        ("turn_ms", "i8"),
         ("trade", "i8"),
-        ("next_trade", "i8"),
         ("orders", "i8"),
     ],
     align=True,
 )
-"""One symbol: its contract, the position, places of `trade` and `next_trade` (-1: none), number of orders filed."""
+"""One symbol: its contract, the position, place of `trade` (-1: none), number of orders filed. `spent`: lots filled at
+the first price of the slot. `turn_ms`: when a reversal asked for the exit, 0 where the newest prediction asked for
+none."""
 
 ORDER = np.dtype(
     [
@@ -168,6 +171,7 @@ CONFIG = np.dtype(
         ("max_order_notional_usdt", "f8"),
         ("max_leverage", "f8"),
         ("max_exposure_pct", "f8"),
+        ("max_feed_age_seconds", "f8"),
         ("max_open_positions", "i8"),
         ("max_trades_per_day", "i8"),
         ("max_losses_in_row", "i8"),
@@ -240,6 +244,8 @@ participation_share = compiled(fills.participation_share)
 liquidation_price = compiled(fills.liquidation_price)
 target_notional_usdt = compiled(sizing.target_notional_usdt)
 lots_for_notional = compiled(sizing.lots_for_notional)
+exit_parts = compiled(sizing.exit_parts)
+exit_part_lots = compiled(sizing.exit_part_lots)
 stop_ticks = compiled(sizing.stop_ticks)
 target_ticks = compiled(sizing.target_ticks)
 loss_usdt = compiled(limits.loss_usdt)

@@ -26,11 +26,12 @@ from core.backtest.sweep_forms import (
     fingerprint,
     inlined,
 )
-from core.backtest.sweep_limits import decide, equity_e8, heed, is_shut, pay_funding, sample
-from core.backtest.sweep_orders import dispatch, protect
+from core.backtest.sweep_limits import decide, equity_e8, heed, is_shut, pay_funding, sample, turn
+from core.backtest.sweep_orders import dispatch, protect, send
 from core.trader import costs, exits, fills, limits, sizing
 from core.trader.protection import MAX_LOST_STOPS
 from core.trader.state import DAY_MS
+from core.trader.trader import DECISION_MAX_AGE_MS
 
 SOURCES: tuple[ModuleType, ...] = (
     costs,
@@ -117,19 +118,37 @@ class Watch(NamedTuple):
 
 
 @inlined
+def _meet_first_price(s: int, price: float, now: int, memory: Any) -> None:
+    account, config, books, orders, trades = (
+        memory.account[0],
+        memory.config[0],
+        memory.books,
+        memory.orders,
+        memory.trades,
+    )
+    queue = memory.queue
+    side = match_first_price(account, config, books[s], orders[s], trades[s], queue, memory.closed, s, price, now)
+    if side:
+        turn(account, config, books, orders, trades, queue, s, side, now)
+
+
+@inlined
 def _meet_first_prices(i: int, market: Any, memory: Any) -> None:
     account, config, books = memory.account[0], memory.config[0], memory.books
     now = market.open_time_ms[i] + config.first_price_delay_ms
     for s in range(books.shape[0]):
-        price = market.open[s, i]
-        if price == price:
-            book = books[s]
-            match_first_price(
-                account, config, book, memory.orders[s], memory.trades[s], memory.queue, memory.closed, s, price, now
-            )
-            book.mark = price
-    if account.commands:
-        dispatch(account, config, books, memory.orders, memory.trades, memory.queue, memory.answers)
+        books[s].spent = 0
+    meets = True
+    while meets and account.error == 0:
+        for s in range(books.shape[0]):
+            price = market.open[s, i]
+            if price == price:
+                _meet_first_price(s, price, now, memory)
+                books[s].mark = price
+        meets = False
+        # A market order that goes out at the very instant of a first price meets that price.
+        while account.commands and not meets and account.error == 0:
+            meets = send(account, config, books, memory.orders, memory.trades, memory.queue, memory.answers)
 
 
 @inlined
@@ -398,4 +417,4 @@ def make_kernel(sources: int) -> Any:
     return run
 
 
-run_kernel = make_kernel(fingerprint(SOURCES, DAY_MS, MAX_LOST_STOPS))
+run_kernel = make_kernel(fingerprint(SOURCES, DAY_MS, MAX_LOST_STOPS, DECISION_MAX_AGE_MS))

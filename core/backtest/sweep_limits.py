@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from core.backtest.sweep_forms import (
+    DEAD,
     ENTRIES_ONLY,
     EXIT,
     NONE,
@@ -35,8 +36,10 @@ from core.backtest.sweep_forms import (
 from core.backtest.sweep_money import share_e8
 from core.backtest.sweep_orders import cancel, enter, has_order, leave, pending_entry_lots
 from core.trader.state import DAY_MS
+from core.trader.trader import DECISION_MAX_AGE_MS
 
 _DAY_MS = DAY_MS
+_DECISION_MAX_AGE_MS = DECISION_MAX_AGE_MS
 
 
 @compiled
@@ -107,7 +110,7 @@ def heed(account: Any, config: Any, books: Any, orders: Any, trades: Any, queue:
     if account.drawdown_fired or (account.day_loss_fired and config.day_loss_flattens):
         for s in range(books.shape[0]):
             if books[s].lots != 0 and not has_order(books[s], orders[s], EXIT):
-                leave(account, books[s], orders[s], trades[s], queue, s, REASON_LIMIT)
+                leave(account, config, books[s], orders[s], trades[s], queue, s, REASON_LIMIT)
             else:
                 cancel(account, books[s], orders[s], queue, s, ENTRIES_ONLY, NONE)
 
@@ -126,19 +129,21 @@ def is_shut(account: Any, config: Any, now: int) -> bool:
 
 
 @compiled
-def _is_vetoed(account: Any, config: Any, books: Any, orders: Any, s: int, now: int) -> bool:
+def _is_vetoed(account: Any, config: Any, books: Any, orders: Any, s: int, now: int, turned_id: int) -> bool:
     book = books[s]
-    reversing = book.lots != 0
-    if not reversing and (book.trade >= 0 or book.orders != 0):
+    if book.trade >= 0:
         return True
-    if now < book.cooldown_until_ms or is_shut(account, config, now):
+    for n in range(book.orders):
+        if orders[s, n].status != DEAD and orders[s, n].trade_id != turned_id:
+            return True
+    if (turned_id == 0 and now < book.cooldown_until_ms) or is_shut(account, config, now):
         return True
     if exposure_pct(_gross_usdt(books, orders), equity_usdt(account, books)) >= config.max_exposure_pct:
         return True
     held = 0
     for other in range(books.shape[0]):
         held += books[other].trade >= 0
-    return not reversing and held >= config.max_open_positions
+    return bool(held >= config.max_open_positions)
 
 
 @compiled
@@ -146,7 +151,7 @@ def _entry_lots(account: Any, config: Any, books: Any, orders: Any, s: int) -> i
     """The size of an entry at the present mark, after every limit of an order; 0 where it is below the smallest."""
     book = books[s]
     equity = equity_usdt(account, books)
-    gross = _gross_usdt(books, orders) - abs(book.lots) * book.lot_qty * book.mark
+    gross = _gross_usdt(books, orders)
     wanted = config.notional_usdt
     if wanted == 0.0:
         wanted = target_notional_usdt(equity, config.stop_pct, config.position_pct, config.risk_per_trade_pct)
@@ -165,18 +170,38 @@ def _entry_lots(account: Any, config: Any, books: Any, orders: Any, s: int) -> i
 
 @compiled
 def _try_entry(
-    account: Any, config: Any, books: Any, orders: Any, trades: Any, queue: Any, s: int, direction: int, now: int
+    account: Any,
+    config: Any,
+    books: Any,
+    orders: Any,
+    trades: Any,
+    queue: Any,
+    s: int,
+    direction: int,
+    now: int,
+    turned_id: int,
 ) -> None:
-    """Enter, through a position on the other side if there is one; where that may not be, only close it."""
+    """Enter, if it may be. `turned_id` is the trade on the other side that the same signal has closed."""
     heed(account, config, books, orders, trades, queue, now)
-    lots = 0
-    if not _is_vetoed(account, config, books, orders, s, now):
-        lots = _entry_lots(account, config, books, orders, s)
-    book = books[s]
+    if _is_vetoed(account, config, books, orders, s, now, turned_id):
+        return
+    lots = _entry_lots(account, config, books, orders, s)
     if lots != 0:
-        enter(account, book, orders[s], trades[s], queue, s, direction, abs(book.lots) + lots, now)
-    elif book.lots != 0:
-        leave(account, book, orders[s], trades[s], queue, s, REASON_REVERSAL)
+        enter(account, books[s], orders[s], trades[s], queue, s, direction, lots, now)
+
+
+@compiled
+def turn(
+    account: Any, config: Any, books: Any, orders: Any, trades: Any, queue: Any, s: int, sign: int, now: int
+) -> None:
+    """Flat by the exit that a signal asked for: its own side is entered now, if it still may be."""
+    book = books[s]
+    if book.turn_ms == 0 or now - book.turn_ms > _DECISION_MAX_AGE_MS:
+        return
+    feed_age_ms = now - book.turn_ms + config.inference_delay_ms
+    if feed_age_ms / 1000.0 >= config.max_feed_age_seconds:
+        return
+    _try_entry(account, config, books, orders, trades, queue, s, sign, now, trades[s, 0].id)
 
 
 @compiled
@@ -209,21 +234,23 @@ def decide(
 ) -> None:
     """What the trader does about a prediction."""
     book = books[s]
+    book.turn_ms = 0
     if book.lots == 0:
         if direction != 0:
-            _try_entry(account, config, books, orders, trades, queue, s, direction, now)
+            _try_entry(account, config, books, orders, trades, queue, s, direction, now, NONE)
         return
-    if book.trade < 0 or book.next_trade >= 0 or has_order(book, orders[s], EXIT):
+    if book.trade < 0 or has_order(book, orders[s], EXIT):
         return
     sign = 1 if book.lots > 0 else -1
     if config.reverses and direction == -sign:
-        _try_entry(account, config, books, orders, trades, queue, s, direction, now)
+        leave(account, config, book, orders[s], trades[s], queue, s, REASON_REVERSAL)
+        book.turn_ms = now
         return
     held_ms = now - trades[s, book.trade].entry_time_ms
     entry_price = (book.cost_e8 / 1e8) / (book.lots * book.lot_qty)
     for r in range(rules.shape[0]):
         if _rule_says_leave(rules[r], sign, entry_price, book.mark, value_bps, held_ms, parameters[r]):
-            leave(account, book, orders[s], trades[s], queue, s, REASON_RULES + r)
+            leave(account, config, book, orders[s], trades[s], queue, s, REASON_RULES + r)
             return
 
 

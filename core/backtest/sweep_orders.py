@@ -10,6 +10,7 @@ from typing import Any
 
 from core.backtest.sweep_forms import (
     CANCEL,
+    CROSSED,
     DEAD,
     ENTRIES_ONLY,
     ENTRY,
@@ -20,7 +21,6 @@ from core.backtest.sweep_forms import (
     NONE,
     OVERFLOW,
     PLACE,
-    REASON_REVERSAL,
     REASON_STOP,
     REASON_TARGET,
     REASON_UNPROTECTED,
@@ -29,6 +29,9 @@ from core.backtest.sweep_forms import (
     TARGET,
     adverse_ticks,
     compiled,
+    exit_part_lots,
+    exit_parts,
+    lots_for_notional,
     stop_is_touched,
     stop_ticks,
     target_is_touched,
@@ -80,8 +83,7 @@ def pending_entry_lots(book: Any, orders: Any) -> int:
     for n in range(book.orders):
         if orders[n].role == ENTRY and orders[n].status != DEAD:
             remaining += orders[n].qty - orders[n].filled
-    closing = abs(book.lots) if book.next_trade >= 0 else 0
-    return max(0, remaining - closing)
+    return remaining
 
 
 @compiled
@@ -131,8 +133,10 @@ def place(
 @compiled
 def open_trade(account: Any, trades: Any, trade_id: int, side: int) -> int:
     """A place for a new trade of this id, or of an id that no order has where it is 0."""
-    n = 0 if trades[0].used == 0 else 1
+    n = 0
     trade = trades[n]
+    if trade.used:
+        account.error = CROSSED
     if trade_id == 0:
         account.next_id += 1
         trade_id = account.next_id
@@ -149,18 +153,14 @@ def open_trade(account: Any, trades: Any, trade_id: int, side: int) -> int:
 def enter(
     account: Any, book: Any, orders: Any, trades: Any, queue: Any, s: int, sign: int, lots: int, now: int
 ) -> None:
-    """Wish for a market entry of `lots`, through what is held on the other side."""
+    """Wish for a market entry of `lots`."""
     account.next_id += 1
     trade_id = account.next_id
-    n = open_trade(account, trades, trade_id, sign)
-    if book.lots != 0:
-        book.next_trade = n
-    else:
-        book.trade = n
+    book.trade = open_trade(account, trades, trade_id, sign)
     day = now // _DAY_MS
     account.entries_today = account.entries_today + 1 if day == account.entries_day else 1
     account.entries_day = day
-    place(account, book, orders, trades, queue, s, ENTRY, sign, lots, NONE, trade_id, REASON_REVERSAL)
+    place(account, book, orders, trades, queue, s, ENTRY, sign, lots, NONE, trade_id, NONE)
 
 
 @compiled
@@ -175,13 +175,22 @@ def cancel(account: Any, book: Any, orders: Any, queue: Any, s: int, entries_onl
 
 
 @compiled
-def leave(account: Any, book: Any, orders: Any, trades: Any, queue: Any, s: int, reason: int) -> None:
+def leave(account: Any, config: Any, book: Any, orders: Any, trades: Any, queue: Any, s: int, reason: int) -> None:
     """Leave at market, and enter no more. The stop stays until the position is flat."""
     if book.trade < 0 or has_order(book, orders, EXIT):
         return
     cancel(account, book, orders, queue, s, ENTRIES_ONLY, NONE)
     trade = trades[book.trade]
-    place(account, book, orders, trades, queue, s, EXIT, -trade.side, abs(book.lots), NONE, trade.id, reason)
+    left = abs(book.lots)
+    most = book.max_lots
+    if left * book.lot_qty * book.mark > config.max_order_notional_usdt:
+        most = min(most, lots_for_notional(config.max_order_notional_usdt, book.mark, book.lot_qty))
+    parts = exit_parts(left, most, book.min_lots)
+    while parts > 0:
+        lots = exit_part_lots(left, parts)
+        place(account, book, orders, trades, queue, s, EXIT, -trade.side, lots, NONE, trade.id, reason)
+        left -= lots
+        parts -= 1
 
 
 @compiled
@@ -209,9 +218,9 @@ def protect(account: Any, config: Any, book: Any, orders: Any, trades: Any, queu
         entry = (book.cost_e8 / 1e8) / (book.lots * book.lot_qty)
         ticks = stop_ticks(round(entry / book.tick), sign, config.stop_pct)
     if sign * (book.mark - ticks * book.tick) <= 0:
-        leave(account, book, orders, trades, queue, s, REASON_STOP)
+        leave(account, config, book, orders, trades, queue, s, REASON_STOP)
     elif trade.stop_attempts >= _MAX_LOST_STOPS:
-        leave(account, book, orders, trades, queue, s, REASON_UNPROTECTED)
+        leave(account, config, book, orders, trades, queue, s, REASON_UNPROTECTED)
     else:
         lots = abs(book.lots) + pending_entry_lots(book, orders)
         place(account, book, orders, trades, queue, s, STOP, -sign, lots, ticks, trade.id, REASON_STOP)
@@ -223,24 +232,17 @@ def end_order(account: Any, config: Any, book: Any, orders: Any, trades: Any, qu
     order = orders[n]
     order.status = DEAD
     trade_id, role, rejected = order.trade_id, order.role, order.rejected
-    if role == ENTRY:
-        if book.next_trade >= 0 and trades[book.next_trade].id == trade_id:
-            trades[book.next_trade].used = 0
-            book.next_trade = -1
-        elif book.trade >= 0 and book.lots == 0:
-            trade = trades[book.trade]
-            if trade.id == trade_id and trade.entry_lots == 0:
-                trade.used = 0
-                book.trade = -1
+    if role == ENTRY and book.trade >= 0 and book.lots == 0:
+        trade = trades[book.trade]
+        if trade.id == trade_id and trade.entry_lots == 0:
+            trade.used = 0
+            book.trade = -1
     if book.lots == 0:
         return
-    if role == ENTRY:
-        if book.trade >= 0 and trades[book.trade].id != trade_id:
-            leave(account, book, orders, trades, queue, s, REASON_REVERSAL)
-    elif role == STOP:
+    if role == STOP or trades[book.trade].id != trade_id:
         protect(account, config, book, orders, trades, queue, s)
     elif role == TARGET and rejected:
-        leave(account, book, orders, trades, queue, s, REASON_TARGET)
+        leave(account, config, book, orders, trades, queue, s, REASON_TARGET)
 
 
 @compiled
@@ -294,30 +296,39 @@ def _is_accepted(account: Any, config: Any, books: Any, orders: Any, s: int, ord
 
 
 @compiled
+def send(account: Any, config: Any, books: Any, orders: Any, trades: Any, queue: Any, answers: Any) -> bool:
+    """Send the commands; the trader takes in the answers when all are sent, and what it wishes then is to be sent next.
+    Whether a market order went out."""
+    told, taking = 0, False
+    for c in range(account.commands):
+        s, order_id = queue[c, 1], queue[c, 2]
+        n = find_order(books[s], orders[s], order_id)
+        if n < 0:
+            continue
+        order = orders[s, n]
+        if queue[c, 0] == PLACE:
+            taking |= order.market != 0
+            if _is_accepted(account, config, books, orders, s, order):
+                order.status = RESTING
+                continue
+            order.rejected = 1
+        elif order.status != RESTING:
+            continue
+        order.status = GONE
+        answers[told, 0], answers[told, 1] = s, order_id
+        told += 1
+    account.commands = 0
+    for a in range(told):
+        s = answers[a, 0]
+        n = find_order(books[s], orders[s], answers[a, 1])
+        end_order(account, config, books[s], orders[s], trades[s], queue, s, n)
+    for a in range(told):
+        sweep_up(books[answers[a, 0]], orders[answers[a, 0]])
+    return taking
+
+
+@compiled
 def dispatch(account: Any, config: Any, books: Any, orders: Any, trades: Any, queue: Any, answers: Any) -> None:
-    """Send the commands; the trader takes in the answers when all are sent, and what it wishes then is sent next."""
+    """Send the commands, and what follows from the answers."""
     while account.commands > 0 and account.error == 0:
-        told = 0
-        for c in range(account.commands):
-            s, order_id = queue[c, 1], queue[c, 2]
-            n = find_order(books[s], orders[s], order_id)
-            if n < 0:
-                continue
-            order = orders[s, n]
-            if queue[c, 0] == PLACE:
-                if _is_accepted(account, config, books, orders, s, order):
-                    order.status = RESTING
-                    continue
-                order.rejected = 1
-            elif order.status != RESTING:
-                continue
-            order.status = GONE
-            answers[told, 0], answers[told, 1] = s, order_id
-            told += 1
-        account.commands = 0
-        for a in range(told):
-            s = answers[a, 0]
-            n = find_order(books[s], orders[s], answers[a, 1])
-            end_order(account, config, books[s], orders[s], trades[s], queue, s, n)
-        for a in range(told):
-            sweep_up(books[answers[a, 0]], orders[answers[a, 0]])
+        send(account, config, books, orders, trades, queue, answers)

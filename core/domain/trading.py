@@ -22,6 +22,7 @@ class ExitReason(StrEnum):
     LIQUIDATION = "liquidation"
     UNPROTECTED = "unprotected"
     OUTSIDE = "closed outside"
+    UNWANTED = "not wanted"
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,7 +138,6 @@ class AccountDesk:
         self._outside = Outside(self._books, self._incoming)
         self._books.on_nothing_to_reduce, self._incoming.on_others = self._outside.ask, self._outside.heard
         self._books.on_entry_refused = self._look_at_all_soon
-        self._venue.outbox.objection = self._outside.objection
         self.contracts.tie(trader, stepper)
         self._venue.on_off_grid = self.contracts.doubt
         self.contracts.is_busy = self._venue.outbox.is_busy_in

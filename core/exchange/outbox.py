@@ -79,10 +79,6 @@ class Answers(Protocol):
 _Told = Awaitable[None] | None
 
 
-async def _none(order: Order) -> str:
-    return ""
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class _Job:
     order: Order
@@ -117,8 +113,6 @@ class Outbox:
         self.on_filter: Callable[[Order, Order, VenueRejectedError], Awaitable[bool]] = _give_up
         self.is_shared: Callable[[str], bool] = lambda symbol: False
         self.version = 0
-        self.objection: Callable[[Order], Awaitable[str]] = _none
-        """Why an entry must not be sent now; empty where it may be."""
 
     def place(self, order: Order) -> None:
         """Raises VenueRejectedError where too much waits already."""
@@ -231,8 +225,6 @@ class Outbox:
         if order.role is OrderRole.ENTRY and self._now_ms() - job.queued_ms > ENTRY_MAX_AGE_MS:
             late = VenueRejectedError("not sent: it came too late to be sent")
             return answers.refused(order, late, may_rest=may_rest)
-        if order.role is OrderRole.ENTRY and (objection := await self.objection(order)):
-            return answers.refused(order, VenueRejectedError(f"not sent: {objection}"), may_rest=may_rest)
         try:
             sent = self.as_sent(order)
         except VenueRejectedError as error:

@@ -34,7 +34,6 @@ _OVERLAP_MS = 10_000
 _BPS = 10_000
 _KEEP_ACCOUNTED = 5000
 _KEEP_HEARD = 1000
-_BEFORE_TURNING_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +104,7 @@ class Outside:
         self.saw(symbol)
 
     def saw(self, symbol: str) -> None:
-        """Others traded in `symbol`: nothing is entered or turned there until a look has told what it did."""
+        """Others traded in `symbol`: nothing is entered there until a look has told what it did."""
         self._seen[symbol] += 1
         self._venue.wire.health.report(_TRADED, "others traded here; clears when the position was looked at", symbol)
         self.ask()
@@ -151,22 +150,6 @@ class Outside:
             if gap.lots or gap.taken_lots:
                 found.append(gap)
         return found
-
-    async def objection(self, order: Order) -> str:
-        """Why an entry that turns our position must not be sent: others may have closed it a moment ago, and all of the
-        order would be entered. Empty where it may be."""
-        s = self._books.trader.state.symbols[order.symbol]
-        if s.lots * order.side.sign >= 0:
-            return ""
-        try:
-            async with asyncio.timeout(_BEFORE_TURNING_S):
-                theirs = await self._venue.positions_lots()
-        except (QuarterdeckError, TimeoutError) as error:
-            return f"the position could not be read before it is turned: {error or 'no answer in time'}"
-        if theirs.get(order.symbol, 0) == s.lots + self._lots.get(order.symbol, 0):
-            return ""
-        self.saw(order.symbol)
-        return "others changed the position that it would turn"
 
     async def explain(self, gap: Gap) -> bool:
         """Book what others did, where their trades tell it to the lot. True where something of the difference became

@@ -23,24 +23,26 @@ class Size:
     events: list[LimitEvent]
 
 
-def standing_veto(state: TraderState, s: SymbolState, guard: Guard, now_ms: int) -> str:
-    """Why no entry may be made now, whatever its size; empty when it may."""
+def standing_veto(state: TraderState, s: SymbolState, guard: Guard, now_ms: int, turned_id: str = "") -> str:
+    """Why no entry may be made now, whatever its size; empty when it may. Of the trade `turned_id`, which the same
+    signal has just closed, neither the stop and target that are being withdrawn nor the cooldown are in the way."""
     if state.halted:
         return "halted by the operator"
     if state.paused:
         return "entries paused by the operator"
+    if s.flattening or now_ms <= s.flattened_ms:
+        return "flattened by the operator"
     if not s.bar_close_ms:
         return "no bar of this symbol was seen yet"
-    reversing = s.lots != 0
-    if s.trade is not None and not reversing:
+    if s.trade is not None:
         return "an entry of this symbol is pending"
     if s.has_unknown():
         return "an order of this symbol has an unknown outcome"
-    if s.orders and not reversing:
+    if any(order.trade_id != turned_id for order in s.orders.values()):
         return "orders of the last trade are still open"
-    if now_ms < s.cooldown_until_ms:
+    if not turned_id and now_ms < s.cooldown_until_ms:
         return "cooldown after the last trade"
-    fired = guard.blocks(s.instrument.symbol, reversing=reversing)
+    fired = guard.blocks(s.instrument.symbol)
     if fired is None:
         return ""
     note = f" ({fired.note})" if fired.note else ""
@@ -69,11 +71,10 @@ def entry_size(
     caps: LimitSettings,
     now_ms: int,
 ) -> Size:
-    """The size of an entry at the present mark, after every per-trade limit. A position held makes room: it is closed
-    by the same order."""
+    """The size of an entry at the present mark, after every per-trade limit."""
     symbol = s.instrument.symbol
     equity = state.equity_usdt()
-    gross = state.gross_notional_usdt() - s.notional_usdt
+    gross = state.gross_notional_usdt()
     wanted = sizes.notional_usdt or sizing.target_notional_usdt(
         equity, stop_pct, sizes.position_pct, sizes.risk_per_trade_pct
     )

@@ -38,13 +38,11 @@ class Guard:
         else:
             self._fired.pop(key, None)
 
-    def blocks(self, symbol: str, *, reversing: bool = False) -> LimitEvent | None:
-        """The first limit that forbids a new entry in `symbol`. `reversing` puts one position in another's place."""
+    def blocks(self, symbol: str) -> LimitEvent | None:
+        """The first limit that forbids a new entry in `symbol`."""
         if not self._fired:
             return None
         for rule in limits.RULES.values():
-            if reversing and rule is limits.OPEN_POSITIONS:
-                continue
             for where in ("", symbol):
                 fired = self._fired.get((rule.name, where))
                 if fired is not None and fired.level == "blocked" and self._forbids(rule):

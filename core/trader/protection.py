@@ -15,7 +15,7 @@ from core.trader import limits, sizing
 from core.trader.guard import Guard
 from core.trader.intents import closing_order
 from core.trader.messages import Command, Journal
-from core.trader.sending import cancel, journalled, leave, place
+from core.trader.sending import Leaving, cancel, journalled, place
 from core.trader.state import OpenTrade, SymbolState, TraderState
 
 MAX_LOST_STOPS = 3
@@ -33,10 +33,13 @@ _EXIT_AGAIN_MS, _EXIT_AGAIN_MOST_MS = 500, 8_000
 class Protection:
     """Of every position of one account. `strategy` gives the distances of stop and target."""
 
-    def __init__(self, account: str, state: TraderState, guard: Guard, strategy: Strategy, limit_ms: int) -> None:
+    def __init__(
+        self, account: str, state: TraderState, guard: Guard, strategy: Strategy, leaving: Leaving, limit_ms: int
+    ) -> None:
         self._account = account
         self._state = state
         self._guard = guard
+        self._leaving = leaving
         self._limit_ms = limit_ms
         self.strategy = strategy
 
@@ -145,7 +148,7 @@ class Protection:
         return self._place_stop(trade, lots, ticks, now_ms)
 
     def _leave(self, s: SymbolState, trade: OpenTrade, reason: str, now_ms: int) -> list[Command]:
-        return leave(self._account, self._state, s, reason, now_ms) if _may_exit(trade, now_ms) else []
+        return self._leaving.leave(s, reason, now_ms) if _may_exit(trade, now_ms) else []
 
     def _place_stop(self, trade: OpenTrade, lots: int, ticks: int, now_ms: int) -> list[Command]:
         return self._place_closing(trade, OrderRole.STOP, lots, ticks, ExitReason.STOP, now_ms)

@@ -20,6 +20,7 @@ from core.domain.records import (
     TradeRecord,
 )
 from core.domain.trading import Trade
+from core.trader.state import FLAT_ID
 from core.trader.trader import Trader
 
 
@@ -48,6 +49,8 @@ def restore(trader: Trader, records: Iterable[Record]) -> list[AdjustmentRecord]
                 ended = state.apply_funding(payment)
                 if ended is not None:
                     folded[ended.trade_id] = ended
+            case OperatorRecord(command) if command.command_id.endswith(FLAT_ID):
+                state.flatten = None
             case OperatorRecord(command, result) if not result.startswith("refused"):
                 state.apply_operator(command)
             case LimitRecord(event):

@@ -8,6 +8,7 @@ from core.domain.operator import LimitEvent
 from core.domain.orders import Order, OrderRole
 from core.domain.records import CancelRecord, IntentRecord, LimitRecord
 from core.domain.trading import ExitReason
+from core.trader import sizing
 from core.trader.intents import closing_order
 from core.trader.messages import CancelOrder, Command, Journal, PlaceOrder
 from core.trader.state import SymbolState, TraderState
@@ -34,13 +35,39 @@ def cancel_entries(state: TraderState, s: SymbolState, now_ms: int, reason: str)
     return cancel(state, [o for o in s.orders.values() if o.role is OrderRole.ENTRY], now_ms, reason)
 
 
-def leave(account: str, state: TraderState, s: SymbolState, reason: ExitReason | str, now_ms: int) -> list[Command]:
-    """Leave at market, and enter no more. The stop stays until the position is flat. While an exit is open, whatever
-    is known of it, there is no second one."""
-    if s.trade is None or not s.lots or s.open_exit() is not None:
-        return []
-    order = closing_order(account, s.trade, OrderRole.EXIT, abs(s.lots), now_ms=now_ms, reason=reason)
-    return cancel_entries(state, s, now_ms, reason) + place(state, order)
+class Leaving:
+    """Closes positions at market, with orders none of which is larger than contract and settings allow."""
+
+    def __init__(self, account: str, state: TraderState, max_order_usdt: float) -> None:
+        self._account = account
+        self._state = state
+        self._max_order_usdt = max_order_usdt
+
+    def leave(self, s: SymbolState, reason: ExitReason | str, now_ms: int) -> list[Command]:
+        """Leave, and enter no more. The stop stays until the position is flat. While an exit is open, whatever is known
+        of it, there is no other."""
+        if s.trade is None or not s.lots or s.open_exit() is not None:
+            return []
+        commands = cancel_entries(self._state, s, now_ms, reason)
+        for lots in self._parts(s):
+            order = closing_order(self._account, s.trade, OrderRole.EXIT, lots, now_ms=now_ms, reason=reason)
+            commands += place(self._state, order)
+        return commands
+
+    def _parts(self, s: SymbolState) -> list[int]:
+        """What is held, in orders as nearly equal as whole steps allow."""
+        instrument = s.instrument
+        step, most_lots = instrument.lot_step, instrument.max_lots
+        if s.notional_usdt > self._max_order_usdt:
+            most_steps = sizing.lots_for_notional(self._max_order_usdt, s.mark, float(instrument.qty_step))
+            most_lots = min(most_lots, most_steps * step)
+        left = abs(s.lots)
+        parts = sizing.exit_parts(-(-left // step), most_lots // step, -(-instrument.min_lots // step))
+        made = []
+        for n in range(parts, 0, -1):
+            made.append(min(left, sizing.exit_part_lots(-(-left // step), n) * step))
+            left -= made[-1]
+        return made
 
 
 def journalled(events: Iterable[LimitEvent]) -> list[Command]:

@@ -23,6 +23,9 @@ from core.trader.ledger import ZERO, Ledger
 
 DAY_MS = 86_400_000
 
+FLAT_ID = "-flat"
+"""How the id of a record ends that tells of a flatten that all of it is done; it begins with that of the flatten."""
+
 _KEEP_ENDED, _KEEP_CLOSED = 256, 4
 
 
@@ -93,10 +96,12 @@ class SymbolState:
     """One symbol. `lots` and `cost_usdt` mirror the ledger in float for the marks of every bar.
 
     `orders` are the open ones. `ended` are the last that closed: a fill can overtake the news of an order's end.
-    `canceling` says since when the withdrawal of an open order has been asked for. `next_trade` is what a reversing
-    entry, which closes `trade` on its way, will open. `unprotected_since_ms` is when the position was last left without
-    stops that are known to rest and cover it; None while there are such, and when flat. `closed` are the last trades,
-    newest last.
+    `canceling` says since when the withdrawal of an open order has been asked for. `next_trade` is what an entry will
+    open that something else got ahead of: the fill of an order that was given up, or a position that an older program
+    turned with one order. No entry that was decided on by `flattened_ms` is wanted any more, and with `flattening` the
+    operator has not been told yet that all is over here. `unprotected_since_ms` is when the position was last left
+    without stops that are known to rest and cover it; None while there are such, and when flat. `closed` are
+    the last trades, newest last.
     """
 
     instrument: Instrument
@@ -115,6 +120,8 @@ class SymbolState:
     canceling: dict[str, int] = field(default_factory=dict)
     unprotected_since_ms: int | None = None
     closed: deque[Trade] = field(default_factory=lambda: deque(maxlen=_KEEP_CLOSED))
+    flattened_ms: int = 0
+    flattening: bool = False
 
     @property
     def notional_usdt(self) -> float:
@@ -143,8 +150,9 @@ class SymbolState:
         return None
 
     def stops(self) -> list[Order]:
-        """Open stops that are to stay, in the order in which they came to be open."""
-        stops = (order for order in self.orders.values() if order.role is OrderRole.STOP)
+        """Open stops of what is held that are to stay, in the order in which they came to be open. One on the other
+        side is of a position that was turned since."""
+        stops = (o for o in self.orders.values() if o.role is OrderRole.STOP and o.side.sign * self.lots < 0)
         return [order for order in stops if order.client_order_id not in self.canceling]
 
     def lots_to_protect(self) -> int:
@@ -161,6 +169,23 @@ class SymbolState:
             self.unprotected_since_ms = None
         elif self.unprotected_since_ms is None:
             self.unprotected_since_ms = time_ms
+
+    def entries(self) -> list[Order]:
+        """Those that may still fill."""
+        return [order for order in self.orders.values() if order.role is OrderRole.ENTRY]
+
+    def flatten(self, time_ms: int) -> None:
+        """What is held and under way now is to go: whatever of it comes to be later, too."""
+        known = [o.created_ms for o in (*self.orders.values(), *self.ended.values()) if o.role is OrderRole.ENTRY]
+        self.flattened_ms = max([time_ms, *known])
+        self.flattening = bool(self.lots or self.orders)
+        for trade in (self.trade, self.next_trade):
+            if trade is not None:
+                trade.leaving = ExitReason.FLATTEN
+
+    def note_flat(self) -> None:
+        if not self.lots and not self.orders:
+            self.flattening = False
 
     def pending_entry_lots(self) -> int:
         """Lots that may still be entered; unknown orders count in full. What a reversing entry closes first is none."""
@@ -216,6 +241,7 @@ class TraderState:
         self.losses_day = 0
         self.losses_in_row = 0
         self.adjustment_ids: dict[str, None] = {}
+        self.flatten: OperatorCommand | None = None
 
     def note_adjustment(self, adjustment_id: str) -> None:
         self.adjustment_ids[adjustment_id] = None
@@ -313,6 +339,7 @@ class TraderState:
             trade.stop_refused = trade.stop_refused or is_final
         s.keep(order)
         s.note_protection(order.updated_ms)
+        s.note_flat()
         if order.is_open or order.role is not OrderRole.ENTRY:
             return
         if s.next_trade is not None and s.next_trade.trade_id == order.trade_id:
@@ -368,7 +395,10 @@ class TraderState:
         closed = None
         if effect.closed_lots and (not s.lots or (opened is not trade and effect.opened_lots)):
             closed = self._close_trade(s, trade, opened)
+        if s.next_trade is not None and s.next_trade.trade_id == order.trade_id and not order.is_open:
+            s.next_trade = None
         s.note_protection(fill.time_ms)
+        s.note_flat()
         return closed
 
     def apply_funding(self, payment: FundingPayment) -> Trade | None:
@@ -406,6 +436,11 @@ class TraderState:
         self.day_start_equity_usdt = _moved(self.day_start_equity_usdt, amount_usdt, equity_usdt)
 
     def apply_operator(self, command: OperatorCommand) -> None:
+        if command.verb is Verb.FLATTEN:
+            for s in self.symbols.values():
+                if command.symbol in ("", s.instrument.symbol):
+                    s.flatten(command.time_ms)
+            self.flatten = command if self.is_flattening() else None
         if command.verb is Verb.PAUSE or (command.verb is Verb.FLATTEN and not command.symbol):
             self.paused = True
         elif command.verb is Verb.HALT:
@@ -413,6 +448,9 @@ class TraderState:
         elif command.verb is Verb.RESUME:
             self.paused = self.halted = False
             self.losses_in_row = 0
+
+    def is_flattening(self) -> bool:
+        return any(s.flattening for s in self.symbols.values())
 
     def apply_equity(self, sample: EquitySample) -> None:
         self.peak_equity_usdt = float(sample.peak_equity_usdt)
@@ -437,8 +475,10 @@ class TraderState:
 
 
 def _opened_by(s: SymbolState, trade: OpenTrade, fill: Fill, order: Order) -> OpenTrade:
-    """The trade that what a fill opens belongs to. What goes through zero unplanned begins one of its own."""
-    if s.next_trade is not None and order.trade_id == s.next_trade.trade_id:
+    """The trade that what a fill opens belongs to. What adds to a position goes with it, and what goes through zero
+    unplanned begins a trade of its own."""
+    is_next = s.next_trade is not None and order.trade_id == s.next_trade.trade_id
+    if s.next_trade is not None and is_next and s.lots * fill.side.sign <= 0:
         return s.next_trade
     through_zero = s.lots * fill.side.sign < 0 and fill.qty_lots > abs(s.lots)
     return _unplanned(fill, order) if through_zero else trade

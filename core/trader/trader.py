@@ -7,6 +7,7 @@ durable; the caller commits all records of one call before it sends any order of
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -55,15 +56,19 @@ from core.strategy import Strategy
 from core.trader import limits
 from core.trader.costs import round_trip_cost_bps
 from core.trader.entry import check_stop, entry_size, standing_veto
+from core.trader.flattening import FLAT, flattening
 from core.trader.guard import Guard
 from core.trader.intents import entry_order
 from core.trader.ledger import ZERO
 from core.trader.limits import Reading
 from core.trader.messages import Alarm, Command, Journal, Timer, TraderEvent, VenueHealth, WalletAdjustment, Watch
 from core.trader.protection import Protection
-from core.trader.sending import cancel, cancel_entries, journalled, leave, place
-from core.trader.state import DAY_MS, SymbolState, TraderState
+from core.trader.sending import Leaving, cancel, cancel_entries, journalled, place
+from core.trader.state import DAY_MS, FLAT_ID, OpenTrade, SymbolState, TraderState
 from core.trader.unasked import found_again, is_overtaken, late_fill, lost_target, refused_fill, unasked_order
+
+DECISION_MAX_AGE_MS = 15_000
+"""On a prediction that was made longer ago than this nothing is entered any more."""
 
 
 class Trader:
@@ -76,8 +81,9 @@ class Trader:
         self.settings = settings
         self.state = TraderState(settings.account.initial_balance_usdt, instruments)
         self.guard = Guard(settings.limits)
+        self._leaving = Leaving(account, self.state, settings.limits.max_order_notional_usdt)
         limit_ms = settings.exchange.protection_limit_ms
-        self.protection = Protection(account, self.state, self.guard, strategy, limit_ms)
+        self.protection = Protection(account, self.state, self.guard, strategy, self._leaving, limit_ms)
         self.follow(strategy)
         self.readings: list[Reading] = []
         self._handlers: dict[type, Callable[[Any], list[Command]]] = {
@@ -164,28 +170,49 @@ class Trader:
         direction = self.strategy.decide(prediction.value_bps, self.threshold_bps)
         if s.lots:
             return commands + self._ask_exits(s, prediction, direction)
-        return commands + self._try_entry(s, prediction, direction) if direction else commands
+        return commands + self._try_entry(s, prediction, direction, prediction.made_ms) if direction else commands
 
     def _ask_exits(self, s: SymbolState, prediction: Prediction, direction: int) -> list[Command]:
         trade = s.trade
-        if trade is None or s.next_trade is not None or s.open_exit() is not None:
+        if trade is None or s.open_exit() is not None:
             return []
         sign = 1 if s.lots > 0 else -1
         if self.strategy.reverses and direction == -sign:
-            return self._try_entry(s, prediction, direction)
+            return self._ask_exit(s, prediction, self.threshold_bps, ExitReason.REVERSAL)
         held_ms = prediction.made_ms - trade.entry_time_ms
         for rule in self.strategy.exits:
             if rule.function(sign, s.entry_price, s.mark, prediction.value_bps, held_ms, rule.parameter):
-                signal = self._signal(prediction, -sign, rule.parameter, SignalAction.EXIT, rule.reason)
-                return [Journal(SignalRecord(signal)), *self._exit(s, rule.reason, prediction.made_ms)]
+                return self._ask_exit(s, prediction, rule.parameter, rule.reason)
         return []
 
-    def _try_entry(self, s: SymbolState, prediction: Prediction, direction: int) -> list[Command]:
-        """Enter, through a position on the other side if there is one; where that may not be, only close it."""
-        now_ms, caps = prediction.made_ms, self.settings.limits
+    def _ask_exit(
+        self, s: SymbolState, prediction: Prediction, threshold_bps: float, reason: ExitReason
+    ) -> list[Command]:
+        direction, now_ms = -1 if s.lots > 0 else 1, prediction.made_ms
+        signal = self._signal(prediction, direction, threshold_bps, SignalAction.EXIT, reason, now_ms)
+        return [Journal(SignalRecord(signal)), *self._exit(s, reason, now_ms)]
+
+    def _turn(self, s: SymbolState, out: Order, left: OpenTrade, now_ms: int) -> list[Command]:
+        """Flat by `out`, the exit of the trade `left`. Where a signal against it asked for that, its other side is
+        entered now, if it still may be: never while anything of the old side is held."""
+        prediction = s.prediction
+        if not self.strategy.reverses or left.leaving != ExitReason.REVERSAL or s.trade is not None:
+            return []
+        if prediction is None or out.created_ms != prediction.made_ms:
+            return []
+        direction = self.strategy.decide(prediction.value_bps, self.threshold_bps)
+        if direction != out.side.sign or now_ms - prediction.made_ms > DECISION_MAX_AGE_MS:
+            return []
+        return self._try_entry(s, prediction, direction, now_ms, left.trade_id)
+
+    def _try_entry(
+        self, s: SymbolState, prediction: Prediction, direction: int, now_ms: int, turned_id: str = ""
+    ) -> list[Command]:
+        """Enter, if it may be. `turned_id` is the trade on the other side that the same signal has closed."""
+        caps = self.settings.limits
         commands = self._heed(self.guard.measure(self.state, now_ms, (prediction.symbol,)), now_ms)
         commands += journalled(check_stop(self.guard, prediction.symbol, self.strategy.stop_pct, caps, now_ms))
-        reason = standing_veto(self.state, s, self.guard, now_ms)
+        reason = standing_veto(self.state, s, self.guard, now_ms, turned_id)
         lots = 0
         if not reason:
             size = entry_size(
@@ -199,18 +226,16 @@ class Trader:
             )
             lots, reason = size.lots, size.reason
             commands += journalled(size.events)
-        held = abs(s.lots)
-        action = SignalAction.ENTER if lots else SignalAction.EXIT if held else SignalAction.VETOED
-        signal = self._signal(prediction, direction, self.threshold_bps, action, reason)
+        action = SignalAction.ENTER if lots else SignalAction.VETOED
+        signal = self._signal(prediction, direction, self.threshold_bps, action, reason, now_ms)
         commands.append(Journal(SignalRecord(signal)))
         if not lots:
-            return commands + (self._exit(s, ExitReason.REVERSAL, now_ms) if held else [])
+            return commands
         order = entry_order(
             self.account,
             s,
             Side.BUY if direction > 0 else Side.SELL,
-            # What is held need be no multiple of what orders are: the new side is never more than sized.
-            s.instrument.lots_down(held + lots),
+            lots,
             decision_ms=prediction.bar_close_ms,
             now_ms=now_ms,
             strategy=self.strategy.name,
@@ -238,14 +263,15 @@ class Trader:
         commands: list[Command] = [Journal(OrderUpdateRecord(update, order))]
         if is_lost and order.role is OrderRole.TARGET and order.state is not OrderState.REJECTED:
             commands += self._tell_once(lost_target(order))
-        return commands + (self._react(s, order, update) if s.lots else [])
+        commands += self._react(s, order, update) if s.lots else []
+        return commands + self._tell_flat(update.time_ms)
 
     def _react(self, s: SymbolState, order: Order, update: OrderUpdate) -> list[Command]:
         """What news of an order, told in `update`, makes necessary for the position."""
         if order.is_open:
             return self.protection.retire(s, update.time_ms) if order.role is OrderRole.STOP else []
-        if order.role is OrderRole.ENTRY and s.trade is not None and s.trade.trade_id != order.trade_id:
-            return self._exit(s, ExitReason.REVERSAL, update.time_ms)
+        if s.trade is None or s.trade.trade_id != order.trade_id:
+            return self.protection.restore(s, update.time_ms)
         if order.role is OrderRole.STOP:
             if order.filled_lots or update.kind is RejectKind.WOULD_TRIGGER:
                 return self._exit(s, ExitReason.STOP, update.time_ms)
@@ -275,7 +301,7 @@ class Trader:
         elif not 0 < fill.qty_lots <= before.remaining_lots:
             return self._refuse_fill(before, fill)
         order = apply_fill(before, fill)
-        held = s.lots
+        held, left = s.lots, s.trade
         closed = self.state.apply_fill(fill, order)
         commands.append(Journal(FillRecord(fill, order)))
         position = self.state.ledger.positions.get(fill.symbol) or Position(fill.symbol, 0, ZERO, 0, "")
@@ -290,14 +316,40 @@ class Trader:
             goes_on = order.client_order_id if order.role is OrderRole.ENTRY else ""
             rest = [o for o in s.orders.values() if o.client_order_id != goes_on]
             commands += cancel(self.state, rest, fill.time_ms, "position closed")
+            if order.role is OrderRole.EXIT and left is not None:
+                commands += self._turn(s, order, left, fill.time_ms)
         if order.role is OrderRole.ENTRY:
-            if s.trade is not None and s.lots * order.side.sign > 0 >= held * order.side.sign:
-                return commands + self.protection.bracket(s, order, fill)
-        elif closed is None:
+            return commands + self._after_entry(s, order, fill, held, left)
+        if closed is None:
             commands += cancel_entries(self.state, s, fill.time_ms, "the position is being closed")
             if order.role is OrderRole.OUTSIDE:
                 commands += self.protection.cut(s, fill.time_ms)
-        return commands + self.protection.restore(s, fill.time_ms)
+        return commands + self.protection.restore(s, fill.time_ms) + self._tell_flat(fill.time_ms)
+
+    def _after_entry(
+        self, s: SymbolState, order: Order, fill: Fill, held: int, before: OpenTrade | None
+    ) -> list[Command]:
+        """What a fill of an entry asks for, where `held` lots of the trade `before` were held when it came."""
+        if not s.lots:
+            return self._tell_flat(fill.time_ms)
+        reason = self._unwanted(s, order, held, before)
+        if reason:
+            return self._exit(s, reason, fill.time_ms)
+        if s.lots * order.side.sign > 0 >= held * order.side.sign:
+            return self.protection.bracket(s, order, fill)
+        return self.protection.restore(s, fill.time_ms)
+
+    def _unwanted(self, s: SymbolState, order: Order, held: int, before: OpenTrade | None) -> str:
+        """Why what an entry has just filled is to be left at once: it may be more than is intended on a side. Empty
+        where it is what was decided on."""
+        if order.created_ms <= s.flattened_ms:
+            return ExitReason.FLATTEN
+        if self.guard.closes_all():
+            return ExitReason.LIMIT
+        if s.trade is not None and s.trade.leaving:
+            return s.trade.leaving
+        is_of_another = held != 0 and before is not None and not _is_of(before, order)
+        return ExitReason.UNWANTED if is_of_another or s.next_trade is not None else ""
 
     def _refuse_fill(self, order: Order, fill: Fill) -> list[Command]:
         """A fill that its order has no room for is of no order of ours: told, never booked, and nothing new is entered
@@ -399,9 +451,8 @@ class Trader:
             result = "halted: no new entries, pending entries canceled; stops and targets stay at the venue"
         elif command.verb is Verb.FLATTEN:
             chosen = [self.state.symbols[command.symbol]] if command.symbol else list(everything)
-            count = sum(1 for s in chosen if s.lots)
+            result = flattening(chosen)
             commands += self._flatten(chosen, ExitReason.FLATTEN, command.time_ms)
-            result = f"closing {count} position{'' if count == 1 else 's'} at market"
             if not command.symbol:
                 result += "; entries paused until resumed"
         return [Journal(OperatorRecord(command, result)), *commands]
@@ -415,16 +466,31 @@ class Trader:
                 commands += cancel_entries(self.state, s, now_ms, reason)
         return commands
 
-    def _exit(self, s: SymbolState, reason: ExitReason, now_ms: int) -> list[Command]:
-        return leave(self.account, self.state, s, reason, now_ms)
+    def _tell_flat(self, now_ms: int) -> list[Command]:
+        """Tell the operator, once, that nothing is left of what he wished to be closed."""
+        asked = self.state.flatten
+        if asked is None or self.state.is_flattening():
+            return []
+        self.state.flatten = None
+        done = replace(asked, command_id=f"{asked.command_id}{FLAT_ID}", time_ms=now_ms)
+        return [Journal(OperatorRecord(done, FLAT))]
+
+    def _exit(self, s: SymbolState, reason: ExitReason | str, now_ms: int) -> list[Command]:
+        return self._leaving.leave(s, reason, now_ms)
 
     def _signal(
-        self, prediction: Prediction, direction: int, threshold_bps: float, action: SignalAction, reason: str
+        self,
+        prediction: Prediction,
+        direction: int,
+        threshold_bps: float,
+        action: SignalAction,
+        reason: str,
+        time_ms: int,
     ) -> Signal:
         return Signal(
             signal_id=f"{prediction.symbol}-{prediction.bar_close_ms}-{action}",
             symbol=prediction.symbol,
-            time_ms=prediction.made_ms,
+            time_ms=time_ms,
             direction=direction,
             value_bps=prediction.value_bps,
             threshold_bps=threshold_bps,
@@ -453,3 +519,8 @@ class Trader:
 
     def _exact_mark(self, symbol: str) -> Decimal:
         return Decimal(repr(self.state.symbols[symbol].mark))
+
+
+def _is_of(trade: OpenTrade, order: Order) -> bool:
+    """Whether the trade is the one that the entry was placed for, or one that a late fill of it began."""
+    return trade.trade_id == order.trade_id or trade.trade_id.startswith(f"{order.trade_id}+")

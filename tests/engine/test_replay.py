@@ -279,7 +279,8 @@ async def test_a_home_whose_first_start_was_cut_short_has_nothing_to_prove(tmp_p
 
 
 async def test_a_changed_price_of_a_fill_is_found_at_the_position_it_makes(journalled: Database) -> None:
-    (seq,) = sql(journalled, "SELECT seq FROM fills ORDER BY seq LIMIT 1 OFFSET 20")[0]
+    # After a fill that closes everything there is no position to tell the difference.
+    (seq,) = sql(journalled, "SELECT seq FROM fills ORDER BY seq LIMIT 1 OFFSET 21")[0]
     sql(journalled, "UPDATE fills SET price_ticks = price_ticks + 1 WHERE seq = ?", seq)
     journal, trader = await parts_at(journalled, seq + 1)
     assert journal.startswith("position")

@@ -126,7 +126,7 @@ async def _flattened(tmp_path: Path, held: str, *, with_position: bool) -> tuple
     [
         (HELD, True, f"closing 1 position at market; entries paused until resumed; {HELD}"),
         ("", True, "closing 1 position at market; entries paused until resumed"),
-        (HELD, False, "closing 0 positions at market; entries paused until resumed"),
+        (HELD, False, "flat, nothing open; entries paused until resumed"),
     ],
 )
 async def test_a_flatten_says_until_when_the_exchange_holds_it_back(

@@ -288,3 +288,11 @@ def test_a_notice_goes_after_a_while(desk: Desk) -> None:
     desk.clock.now_ms += 1
     desk.tick()
     assert desk.notice is None
+
+
+def test_an_entry_under_way_can_be_flattened_although_nothing_is_held(desk: Desk) -> None:
+    waiting = replace(snapshot(positions=0), orders=tuple(replace(o, role="entry") for o in snapshot().orders[:1]))
+    assert len(waiting.orders) == 1
+    assert desk.reason_against("flatten", waiting) == ""
+    desk.ask_flatten(waiting, 10)
+    assert "withdraw 1 entry under way" in desk.bar()

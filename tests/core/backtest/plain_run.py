@@ -12,7 +12,7 @@ from core.backtest.history import History
 from core.domain.errors import VenueRejectedError
 from core.domain.instrument import Instrument
 from core.domain.market import MINUTE_MS, Bar, FirstPrice, FundingRate, MarketEvent
-from core.domain.orders import OrderState, OrderUpdate
+from core.domain.orders import OrderState, OrderType, OrderUpdate
 from core.domain.records import EquityRecord, TradeRecord
 from core.domain.trading import EquitySample, Prediction, Trade
 from core.ports import VenueEvent
@@ -30,9 +30,11 @@ class PlainRun:
     venue: SimulatedVenue
     trades: list[Trade] = field(default_factory=list)
     samples: list[EquitySample] = field(default_factory=list)
+    prices: list[FirstPrice] = field(default_factory=list)
 
     def market(self, batch: Sequence[MarketEvent], now_ms: int) -> None:
         commands: list[Command] = []
+        self.prices = [event for event in batch if isinstance(event, FirstPrice)]
         for event in batch:
             for answer in self.venue.on_market(event):
                 commands += self.trader.handle(answer)
@@ -45,16 +47,21 @@ class PlainRun:
     def predictions(self, predictions: Sequence[Prediction]) -> None:
         commands = [command for prediction in predictions for command in self.trader.handle(prediction)]
         if predictions:
+            self.prices = []
             self.finish(commands, predictions[0].made_ms)
 
     def finish(self, commands: list[Command], now_ms: int) -> None:
         while commands:
             answers: list[VenueEvent] = []
+            taking = False
             for command in commands:
                 if isinstance(command, Journal):
                     self.keep(command)
                 else:
                     answers += self.send(command, now_ms)
+                    taking |= isinstance(command, PlaceOrder) and command.order.type is OrderType.MARKET
+            for price in self.prices if taking else ():
+                answers += self.venue.on_market(price)
             commands = [command for answer in answers for command in self.trader.handle(answer)]
         for s in self.trader.state.symbols.values():
             assert not s.lots or (s.trade is not None and s.trade.side.sign * s.lots > 0), "a trade of the wrong side"

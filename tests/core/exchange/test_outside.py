@@ -385,7 +385,7 @@ def test_nothing_is_turned_while_nobody_knows_whose_a_trade_is() -> None:
         await house.pass_s(0.3)
         assert house.book().lots == 41
         assert house.health.problem(BTC) == "trades: a trade of which nobody knows yet whose it is"
-        assert "whose it is" in house.trader.guard.blocks(BTC, reversing=True).note
+        assert "whose it is" in house.trader.guard.blocks(BTC).note
         await house.pass_s(30)
         assert house.health.problem(BTC) == ""
         assert house.book().lots == house.venue.position_lots(BTC) == 0

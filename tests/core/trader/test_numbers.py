@@ -30,6 +30,8 @@ CASES: dict[Callable[..., Any], tuple[st.SearchStrategy[Any], ...]] = {
     sizing.target_notional_usdt: (usdt, pct, pct, pct),
     # Prices and lots of real contracts: an order of more than 2**63 lots does not fit an integer of numba.
     sizing.lots_for_notional: (st.floats(-1e6, 1e7), st.floats(1e-4, 1e6), st.floats(1e-4, 1e3)),
+    sizing.exit_parts: (ticks, st.integers(0, 10**9), st.integers(0, 10**6)),
+    sizing.exit_part_lots: (ticks, st.integers(1, 8)),
     sizing.stop_ticks: (ticks, side, pct),
     sizing.target_ticks: (ticks, side, pct),
     limits.loss_usdt: (usdt, usdt),

@@ -494,7 +494,10 @@ def test_flatten_closes_everything_and_pauses(desk: Desk) -> None:
         (ETH, Side.BUY, OrderRole.EXIT, ExitReason.FLATTEN),
     ]
     assert [order.client_order_id for order in canceled(commands)] == [entry.client_order_id]
-    assert result_of(commands) == "closing 2 positions at market; entries paused until resumed"
+    assert result_of(commands) == (
+        "closing 2 positions at market, withdrawing 1 entry under way and closing what fills of it; "
+        "entries paused until resumed"
+    )
     assert desk.trader.state.paused
     # Asked again while the exits work, it sends no second ones.
     assert placed(desk.operator(Verb.FLATTEN)) == []
@@ -507,7 +510,7 @@ def test_flatten_of_one_symbol_leaves_the_others_alone(desk: Desk) -> None:
     assert [order.symbol for order in placed(commands)] == [ETH]
     assert result_of(commands) == "closing 1 position at market"
     assert not desk.trader.state.paused
-    assert result_of(desk.operator(Verb.FLATTEN, XRP)) == "closing 0 positions at market"
+    assert result_of(desk.operator(Verb.FLATTEN, XRP)) == "flat, nothing open"
 
 
 def test_flatten_of_a_symbol_that_is_not_traded_is_refused(desk: Desk) -> None:
