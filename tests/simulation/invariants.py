@@ -10,6 +10,7 @@ from tests.simulation.meters import Ages, Sizes
 from tests.simulation.shares import is_ours
 from tests.simulation.telling import at
 from tests.simulation.transport import Answer, Fate, Outcome
+from tests.simulation.wishes import Wishes
 from tests.simulation.world import World
 
 UNPROTECTED_LIMIT_MS = 10_000
@@ -17,6 +18,8 @@ LEFTOVER_LIMIT_MS = 60_000
 PHANTOM_LIMIT_MS = 10_000
 UNKNOWN_LIMIT_MS = 60_000
 TOO_LARGE_LIMIT_MS = 60_000
+TOO_MUCH_LIMIT_MS = 10_000
+FLAT_LIMIT_MS = 10_000
 
 
 class Invariants:
@@ -32,6 +35,9 @@ class Invariants:
         self.phantoms_whole = Ages(world.symbols, self._is_phantom, is_engine_there)
         self.unknown = self._ages(lambda symbol: bool(world.claims.unknown_lots(symbol, self._net(symbol))))
         self.too_large = self._ages(self._has_too_large)
+        self.wishes = Wishes(self._ours)
+        self.too_much = self._ages(self.wishes.is_too_much)
+        self.not_flat = self._ages(self.wishes.is_unwanted)
         world.exchange.watchers.append(lambda symbol, now_ms: self.look(now_ms))
         world.storm.observers += [self.sizes, self]
 
@@ -47,6 +53,11 @@ class Invariants:
     def _net(self, symbol: str) -> int:
         return self._exchange.ledger.position(symbol).lots
 
+    def _ours(self, symbol: str) -> int:
+        """As many lots of ours as the net has room for."""
+        net, ours = self._net(symbol), self._world.shares.ours.get(symbol, 0)
+        return min(net, ours, key=abs) if net * ours > 0 else 0
+
     def _has_too_large(self, symbol: str) -> bool:
         """Whether an order of ours would close lots of others. Ours is what the trades say in their order, or what the
         books hold of the net: who looks only afterwards sees no difference where somebody went out and in again."""
@@ -60,7 +71,7 @@ class Invariants:
 
     @property
     def _all_ages(self) -> tuple[Ages, ...]:
-        return self.phantoms, self.phantoms_whole, self.unknown, self.too_large
+        return self.phantoms, self.phantoms_whole, self.unknown, self.too_large, self.too_much, self.not_flat
 
     def look(self, now_ms: int) -> None:
         for ages in self._all_ages:
@@ -74,6 +85,7 @@ class Invariants:
     def committed(self, records: Sequence[Record]) -> None:
         now_ms = self._world.clock.now_ms()
         self.sizes.committed(records, now_ms)
+        self.wishes.take(records)
         self._world.claims.take(records, now_ms)
         for symbol in self._world.symbols:
             self._world.meter.changed(symbol, now_ms)
@@ -92,6 +104,8 @@ class Invariants:
             ("books hold what the net does not have", PHANTOM_LIMIT_MS, self.phantoms.ended_ms),
             ("net beyond the books and what is known of others", UNKNOWN_LIMIT_MS, self.unknown.ended_ms),
             ("our order would close what others hold", TOO_LARGE_LIMIT_MS, self.too_large.ended_ms),
+            ("more held on a side than intended", TOO_MUCH_LIMIT_MS, self.too_much.ended_ms),
+            ("not flat after a flatten", FLAT_LIMIT_MS, self.not_flat.ended_ms),
         ):
             broken += [
                 f"{what}: {symbol} for {age_ms} ms from {at(began_ms)}"
@@ -106,4 +120,6 @@ class Invariants:
             "phantom with the time of limits": self.phantoms_whole.longest_ms(),
             "unknown": self.unknown.longest_ms(),
             "too large": self.too_large.longest_ms(),
+            "too much": self.too_much.longest_ms(),
+            "not flat": self.not_flat.longest_ms(),
         }

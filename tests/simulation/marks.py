@@ -67,7 +67,7 @@ ALL = (
     "emergency exit",
     "stop filled",
     "target filled",
-    "reversed through zero",
+    "reversed",
     "listen key expired",
     "429 obeyed",
     "418 seen",
@@ -182,8 +182,8 @@ class Marks:
                     signal.action is SignalAction.VETOED and "limit connection" in signal.reason
                 ):
                     self.reach("no entry while the venue is unwell")
-                case TradeRecord(trade) if trade.exit_reason == ExitReason.REVERSAL and _is_entry_fill(records):
-                    self.reach("reversed through zero")
+                case TradeRecord(trade) if trade.exit_reason == ExitReason.REVERSAL and _is_entered(records):
+                    self.reach("reversed")
                 case OperatorRecord(command, result):
                     if not result.startswith("refused"):
                         self.reach(_OF_VERB[command.verb])
@@ -235,8 +235,8 @@ class Marks:
         self._orders[name] = order
 
 
-def _is_entry_fill(records: Sequence[Record]) -> bool:
-    return any(isinstance(record, FillRecord) and record.order.role is OrderRole.ENTRY for record in records)
+def _is_entered(records: Sequence[Record]) -> bool:
+    return any(isinstance(record, IntentRecord) and record.order.role is OrderRole.ENTRY for record in records)
 
 
 _OF_VERB = {

@@ -66,9 +66,8 @@ class Ages:
 class Sizes:
     """That no order is larger than intended. An observer of the journal and, with `asked` and `answered`, of the wire.
 
-    `intended_usdt` is what one entry may be worth. An entry may be so large, and close what the books hold on the other
-    side; an order that only reduces covers at most what the books hold and what is still to be filled of entries. Each
-    is at the exchange as it is in the journal.
+    `intended_usdt` is what one entry may be worth, whatever is held. An order that only reduces covers at most what the
+    books hold and what is still to be filled of entries. Each is at the exchange as it is in the journal.
     """
 
     exchange: Exchange
@@ -96,11 +95,11 @@ class Sizes:
 
     def _weigh(self, order: Order, least: int, largest: int, now_ms: int) -> None:
         sign = order.side.sign
-        held = max(0, -least) if sign > 0 else max(0, largest)
         if order.reduce_only:
+            held = max(0, -least) if sign > 0 else max(0, largest)
             allowed = held + self._pending_lots(order.symbol, -sign)
         else:
-            allowed = held + self._intended_lots(order.symbol)
+            allowed = self._intended_lots(order.symbol)
             self._check_others(order, now_ms)
         if order.qty_lots > allowed:
             self.problems.append(

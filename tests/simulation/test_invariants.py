@@ -7,7 +7,9 @@ from decimal import Decimal
 
 import pytest
 
-from core.domain.records import PositionRecord
+from core.domain.operator import OperatorCommand, Verb
+from core.domain.orders import Order, OrderRole, OrderType, Side
+from core.domain.records import IntentRecord, OperatorRecord, PositionRecord
 from core.domain.trading import Position
 from tests.simulation.invariants import Invariants
 from tests.simulation.loop import VirtualLoop
@@ -147,3 +149,38 @@ def test_a_position_of_ours_without_a_stop_is_told(hour: Hour) -> None:
     hour.book(15)
     hour.pass_ms(10_001)
     assert hour.end() == ["unprotected: BTCUSDT for 10001 ms from 00:00.000"]
+
+
+def we_intend(hour: Hour, lots: int) -> None:
+    order = Order("qdentry", BTC, Side.BUY, OrderType.MARKET, OrderRole.ENTRY, lots, hour.now_ms, "trade", "plain")
+    hour.invariants.wishes.take([IntentRecord(order)])
+
+
+@pytest.mark.parametrize(("lots", "told"), [(15, []), (14, ["more held on a side than intended: BTCUSDT"])])
+def test_more_on_a_side_than_an_entry_was_for_is_told(hour: Hour, lots: int, told: list[str]) -> None:
+    we_intend(hour, lots)
+    held_and_stopped(hour)
+    hour.pass_ms(10_001)
+    assert [line.partition(" for ")[0] for line in hour.end()] == told
+
+
+@pytest.mark.parametrize(
+    ("verb", "later_ms", "is_told"),
+    [(Verb.FLATTEN, 10_001, True), (Verb.FLATTEN, 10_000, False), (Verb.RESUME, 60_000, False)],
+)
+def test_a_position_that_stays_after_a_flatten_is_told(hour: Hour, verb: Verb, later_ms: int, is_told: bool) -> None:
+    held_and_stopped(hour)
+    command = OperatorCommand("op", verb, "", "test", hour.now_ms)
+    hour.invariants.wishes.take([OperatorRecord(command, "closing 1 position at market")])
+    hour.invariants.look(hour.now_ms)
+    hour.pass_ms(later_ms)
+    told = ["not flat after a flatten: BTCUSDT for 10001 ms from 00:00.000"]
+    assert hour.end() == (told if is_told else [])
+
+
+def test_an_hour_without_lots_of_ours_is_flat(hour: Hour) -> None:
+    command = OperatorCommand("op", Verb.FLATTEN, "", "test", hour.now_ms)
+    hour.invariants.wishes.take([OperatorRecord(command, "flat, nothing open")])
+    hour.person.trade(BTC, 15, hour.now_ms)
+    hour.pass_ms(30_000)
+    assert not any("flatten" in line for line in hour.end())

@@ -182,11 +182,10 @@ def test_an_entry_is_as_large_as_intended_and_not_larger(venue: BinanceVenue) ->
     assert book.write(IntentRecord(_entry(21))) == ["BTCUSDT entry qd1: 21 lots, 20 intended"]
 
 
-def test_a_turning_entry_closes_what_the_books_hold_and_no_more(venue: BinanceVenue) -> None:
+def test_an_entry_is_no_larger_for_what_is_held_on_the_other_side(venue: BinanceVenue) -> None:
     book = Book(venue)
     assert not book.write(_position(-15))
-    assert not book.write(IntentRecord(_entry(35)))
-    assert book.write(IntentRecord(_entry(35, Side.SELL))) == ["BTCUSDT entry qd1: 35 lots, 20 intended"]
+    assert book.write(IntentRecord(_entry(35))) == ["BTCUSDT entry qd1: 35 lots, 20 intended"]
 
 
 def test_a_stop_covers_what_is_held_and_what_its_entry_may_still_fill(venue: BinanceVenue) -> None:
