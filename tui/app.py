@@ -28,7 +28,7 @@ from tui.keys import ACTIONS, SAFETY, Action, bindings, parted, scoped
 from tui.lab_desk import LabAccess, LabDesk
 from tui.lab_host import LAB_ACTS, PARENTS, LabHost
 from tui.lab_runs import CALM, HASTY, Patience
-from tui.safety import SafetyDesk
+from tui.safety import NARROW, SafetyDesk
 from tui.screens.console import ConsoleScreen
 from tui.theme import default_theme, textual_themes, themes_for
 from tui.widgets.bars import mode_badge, status_row, waiting_row
@@ -216,7 +216,7 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
             self._status_row(snapshot, view),
             self._notice_row(snapshot, view, progress),
             self._possible,
-            self.desk.question.rows(self.clock_ms()) if self.desk.question else (),
+            self.desk.question.rows(self.clock_ms(), self.deck.size.width) if self.desk.question else (),
         )
 
     def _note_age(self, snapshot: Snapshot | None) -> None:
@@ -381,7 +381,9 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
 
     def action_flatten(self) -> None:
         if (snapshot := self.snapshot) is not None:
-            self.desk.ask_flatten(snapshot, max(1, self.deck.size.height - 6))
+            width, height = self.deck.size
+            fixed = 6 if width >= NARROW else 8
+            self.desk.ask_flatten(snapshot, max(0, height - fixed), width)
         self.flush()
 
     def action_explain(self, action: str) -> None:

@@ -9,8 +9,10 @@ from core.control import Snapshot
 from core.domain.operator import Verb
 from core.standing import Standing, standing
 from tui.format import Glyphs, arrow, fit, money, plural, side_sign, side_word, signed
-from tui.widgets.table import Row, text_row
+from tui.widgets.table import Row, text_row, wrap_row
 
+NARROW = 75
+"""Below this many columns the confirm bar speaks in fewer words."""
 HALT_WINDOW_MS = 2_000
 FLATTEN_GUARD_MS = 1_000
 CONFIRM_TIMEOUT_MS = 10_000
@@ -49,18 +51,17 @@ class Question:
     def expired(self, now_ms: int) -> bool:
         return now_ms - self.opened_ms >= self.timeout_ms
 
-    def rows(self, now_ms: int) -> list[Row]:
+    def rows(self, now_ms: int, width: int = 200) -> list[Row]:
+        """Whole words on as many lines as they need: neither mode nor cost is ever beyond the edge."""
         wait_ms = self.opened_ms + self.guard_ms - now_ms
         left_s = max(0, -(-(self.opened_ms + self.timeout_ms - now_ms) // 1000))
         yes = (f" wait {wait_ms / 1000:.1f} s ", "dim") if wait_ms > 0 else (f" y {self.kind} ", "badge_bad")
-        last: Row = (
-            (" ", "plain"),
-            yes,
-            ("  ", "plain"),
-            (" n, esc, enter: cancel (default) ", "key"),
-            (f"  cancels itself in {left_s} s", "dim"),
-        )
-        return [((f" {self.title} ", "badge_bad"),), *self.facts, *self._external_rows(), last]
+        no, end = (" n, esc, enter: cancel (default) ", f"  cancels itself in {left_s} s")
+        if width < NARROW:
+            no, end = " n, esc: cancel ", f" {left_s} s"
+        last: Row = ((" ", "plain"), yes, ("  ", "plain"), (no, "key"), (end, "dim"))
+        rows: list[Row] = [((f" {self.title} ", "badge_bad"),), *self.facts, *self._external_rows(), last]
+        return [line for row in rows for line in wrap_row(row, width)]
 
     def _external_rows(self) -> list[Row]:
         if not self.external:
@@ -140,15 +141,15 @@ class SafetyDesk:
         what = text_row("The engine may then open new positions" + (", once nothing stays." if facts else "."))
         self._ask(f"RESUME entries? {snapshot.status.mode.upper()}, now {stands.word}", "resume", (*facts, what))
 
-    def ask_flatten(self, snapshot: Snapshot, rows: int) -> None:
-        """`rows` is how many positions the bar has room for."""
+    def ask_flatten(self, snapshot: Snapshot, rows: int, width: int = 200) -> None:
+        """`rows` is how many positions the bar has room for, each on a line of `width`."""
         count = len(snapshot.positions)
         what = f"close {plural(count, 'position')} at market"
         if entries := _entries(snapshot):
             under_way = f"withdraw {entries} {'entry' if entries == 1 else 'entries'} under way"
             what = f"{what}, {under_way}" if count else under_way
         title = f"FLATTEN: {what}? {snapshot.status.mode.upper()}"
-        facts = flatten_facts(snapshot, rows - bool(snapshot.external), self._glyphs)
+        facts = flatten_facts(snapshot, rows - bool(snapshot.external), self._glyphs, width)
         self._ask(title, "flatten", facts, FLATTEN_GUARD_MS, len(snapshot.external))
 
     def turn_external(self) -> None:
@@ -263,7 +264,7 @@ def _entries(snapshot: Snapshot) -> int:
     return sum(order.role == "entry" for order in snapshot.orders)
 
 
-def flatten_facts(snapshot: Snapshot, rows: int, g: Glyphs) -> tuple[Row, ...]:
+def flatten_facts(snapshot: Snapshot, rows: int, g: Glyphs, width: int) -> tuple[Row, ...]:
     """What closing would mean, a line per position and their sum. The cost is the engine's own estimate."""
     bps = snapshot.status.exit_cost_bps
     shown = snapshot.positions if len(snapshot.positions) <= rows else snapshot.positions[: max(0, rows - 1)]
@@ -271,6 +272,9 @@ def flatten_facts(snapshot: Snapshot, rows: int, g: Glyphs) -> tuple[Row, ...]:
     for p in shown:
         cost = "?" if bps is None else money(p.notional_usdt * bps / 10_000)
         side = fit(arrow(side_sign(p.side), g) + side_word(p.side), 6)
+        if width < NARROW:
+            facts.append(((f" {side} {p.symbol}", "strong"), (f" {money(p.notional_usdt)} cost {cost}", "plain")))
+            continue
         facts.append(
             (
                 (f"  {side} {fit(p.symbol, 9)}", "strong"),
@@ -279,7 +283,7 @@ def flatten_facts(snapshot: Snapshot, rows: int, g: Glyphs) -> tuple[Row, ...]:
                 (f"  cost about {cost:>7}", "plain"),
             )
         )
-    if len(shown) < len(snapshot.positions):
+    if len(shown) < len(snapshot.positions) and rows > 0:
         facts.append(text_row(f" and {len(snapshot.positions) - len(shown)} more", "plain"))
     total = sum(p.notional_usdt for p in snapshot.positions)
     cost = "the engine gave no estimate" if bps is None else f"about {money(total * bps / 10_000)} ({bps:g} bp)"

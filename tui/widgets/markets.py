@@ -5,7 +5,7 @@ from __future__ import annotations
 from core.control import PriceView
 from tui.format import UNKNOWN, Glyphs, age, arrow, money, signed, sparkline
 from tui.widgets.panel import Content, Panel, View
-from tui.widgets.table import Cell, Column, header_row, notice_rows, table_row, widths
+from tui.widgets.table import Cell, Column, fitted, header_row, notice_rows, table_row, widths
 
 LATE_MS = 150_000
 QUOTE_LATE_MS = 15_000
@@ -38,15 +38,16 @@ class MarketsPanel(Panel):
         if not self.has_focus and len(prices) > height - 1:
             held = {p.symbol for p in view.snapshot.positions}
             prices = tuple(sorted(prices, key=lambda price: price.symbol not in held))
-        sizes = widths(_COLUMNS, width - 1)
         g = view.glyphs
+        columns = fitted(_COLUMNS, [_cells(price, status.as_of_ms, 0, g) for price in prices])
+        sizes = widths(columns, width - 1)
         rows = tuple(
-            table_row(_cells(price, status.as_of_ms, sizes[3], g), _COLUMNS, sizes, g.ellipsis) for price in prices
+            table_row(_cells(price, status.as_of_ms, sizes[3], g), columns, sizes, g.ellipsis) for price in prices
         )
         if not rows:
             return Content(body=notice_rows("No price yet: the feed has not delivered a bar. 8 = log", width))
         return Content(
-            head=(header_row(_COLUMNS, sizes, g.ellipsis),),
+            head=(header_row(columns, sizes, g.ellipsis),),
             body=rows,
             note=f"feed {age(status.feed_age_ms)}",
             keys=[price.symbol for price in prices],

@@ -9,7 +9,7 @@ from core.standing import BEGINNING
 from tui.format import UNKNOWN, Glyphs, age, arrow, money, quantity, side_sign, side_word, signed, words
 from tui.widgets.markets import LATE_MS
 from tui.widgets.panel import Content, Panel, View
-from tui.widgets.table import Cell, Column, Row, header_row, notice_rows, table_row, text_row, widths
+from tui.widgets.table import Cell, Column, Row, fitted, header_row, notice_rows, table_row, text_row, widths
 
 _POSITIONS = (
     Column("symbol", 8, "left", 0),
@@ -51,8 +51,8 @@ class PositionsPanel(Panel):
         "P/L USDT: (mark - entry) x quantity, with its sign for the side, before the cost of closing."
         " P/L %: of the entry notional. to stop, to target: distance from the mark in % of the mark;"
         " 'none' means that no such price is known. notional: quantity x mark. open: engine time since the entry."
-        " The mark is the last price of the feed; the title says how old it is where it is late. NO STOP: no stop is"
-        " known to rest at the venue, and for how long."
+        " The mark is the last price of the feed; the title says how old it is where it is late."
+        " NO STOP: no stop is known to rest at the venue, and for how long."
         " unknown, asking: the venue has not said what became of the order; nothing is assumed and it is asked again."
         " external: placed by others in this account; shown, and never touched unless a flatten is told to."
     )
@@ -73,23 +73,26 @@ class PositionsPanel(Panel):
         if not self.has_focus and _rows_of(snapshot) > height:
             snapshot = _weightiest_first(snapshot)
         if snapshot.positions:
-            sizes = widths(_POSITIONS, width - 1)
-            head = (header_row(_POSITIONS, sizes, g.ellipsis),)
-            body += [table_row(_position(p, now, g), _POSITIONS, sizes, g.ellipsis) for p in snapshot.positions]
+            held = [_position(p, now, g) for p in snapshot.positions]
+            wide = fitted(_POSITIONS, held)
+            sizes = widths(wide, width - 1)
+            head = (header_row(wide, sizes, g.ellipsis),)
+            body += [table_row(cells, wide, sizes, g.ellipsis) for cells in held]
             keys += [p.trade_id for p in snapshot.positions]
         else:
             head = (text_row("No open position", "dim"),)
         if (snapshot.orders or snapshot.external) and (height >= COMPACT_HEIGHT or not snapshot.positions):
             columns = _WITH_EXTERNAL if snapshot.external else _ORDERS
+            rows = [_order(order, now, view) for order in snapshot.orders]
+            rows += [_external(order, view) for order in snapshot.external]
+            columns = fitted(columns, rows)
             sizes = widths(columns, width - 1)
             if height > len(body) + 2:
                 body.append(())
                 keys.append("")
             body.append(header_row(columns, sizes, g.ellipsis))
             keys.append("")
-            cells = [_order(order, now, view) for order in snapshot.orders]
-            cells += [_external(order, view) for order in snapshot.external]
-            body += [table_row(row, columns, sizes, g.ellipsis) for row in cells]
+            body += [table_row(row, columns, sizes, g.ellipsis) for row in rows]
             keys += [order.client_order_id for order in snapshot.orders]
             keys += [_external_key(order) for order in snapshot.external]
         else:

@@ -11,13 +11,13 @@ from core.domain.operator import FULL_IN_USE
 from core.standing import BEGINNING, Block, Standing
 from tui.format import UNKNOWN, Glyphs, age, gauge, money, plain_text, words, wrap
 from tui.widgets.panel import Content, Panel, View
-from tui.widgets.table import Cell, Column, Row, header_row, notice_rows, table_row, text_row, widths
+from tui.widgets.table import Cell, Column, Row, fitted, header_row, notice_rows, table_row, text_row, widths
 
 _COLUMNS = (
     Column("limit", 14, "left", 0, stretch=True, most=20),
     Column("", 5, "left", 3, stretch=True, most=20),
     Column("used/limit", 11, rank=2),
-    Column("unit", 5, "left", 5),
+    Column("unit", 5, "left", 5, whole=True),
     Column("level", 7, "left", 1),
     Column("", 4, rank=4),
     Column("when reached", 14, "left", 6),
@@ -68,14 +68,15 @@ class RiskPanel(Panel):
         if not lines:
             return Content(body=notice_rows("No limit reported yet. 8 = log", width), note=note)
         lines = sorted(lines, key=_pressing) if len(lines) > height - 1 else lines
-        sizes = widths(_COLUMNS, width - 1)
-        rows = [table_row(_cells(line, sizes[1], g), _COLUMNS, sizes, g.ellipsis) for line in lines]
+        columns = fitted(_COLUMNS, [_cells(line, 0, g) for line in lines])
+        sizes = widths(columns, width - 1)
+        rows = [table_row(_cells(line, sizes[1], g), columns, sizes, g.ellipsis) for line in lines]
         keys = [line.name for line in lines]
         chosen = self.has_focus and self.cursor_key in keys
         selected = lines[keys.index(self.cursor_key)] if chosen else min(lines, key=_pressing)
         tail = _explained(selected, width, g)
         room = height - 1 - len(rows) >= len(tail)
-        return Content((header_row(_COLUMNS, sizes, g.ellipsis),), rows, tail if room else (), note, keys)
+        return Content((header_row(columns, sizes, g.ellipsis),), rows, tail if room else (), note, keys)
 
     def help_rows(self, width: int) -> list[Row]:
         """The formula of every meter on screen."""

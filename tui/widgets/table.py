@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tui.format import Align, fit, plain_text, wrap
 
@@ -20,7 +20,7 @@ GAP = "  "
 class Column:
     """`rank` is the order of survival: the lowest ranks are placed first, and what does not fit any more is left out.
 
-    Stretching columns share what is left over, each up to `most` cells.
+    Stretching columns share what is left over, each up to `most` cells. What stands in a `whole` one is never cut.
     """
 
     title: str
@@ -29,6 +29,31 @@ class Column:
     rank: int = 0
     stretch: bool = False
     most: int = 1000
+    whole: bool = False
+
+
+def fitted(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> tuple[Column, ...]:
+    """Columns of numbers and units as wide as what stands in them: one that does not fit is left out, never cut."""
+    longest = [max((len(row[index][0]) for row in rows), default=0) for index in range(len(columns))]
+    return tuple(
+        replace(column, width=max(column.width, most)) if column.align == "right" or column.whole else column
+        for column, most in zip(columns, longest, strict=True)
+    )
+
+
+def wrap_row(row: Row, width: int) -> list[Row]:
+    """The row as it is where it fits, else its words on as many lines as they need."""
+    if len(row_text(row)) <= width:
+        return [row]
+    lines: list[list[Span]] = [[]]
+    left = width
+    for word, role in [(word, role) for text, role in row for word in text.split()]:
+        if lines[-1] and len(word) + 1 > left:
+            lines.append([])
+            left = width
+        lines[-1].append((f" {word}", role))
+        left -= len(word) + 1
+    return [tuple(line) for line in lines]
 
 
 def widths(columns: Sequence[Column], width: int) -> list[int]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from core.control import TradeView
 from tui.format import Glyphs, age, arrow, money, quantity, side_sign, side_word, signed, utc_day, utc_seconds, words
 from tui.widgets.panel import Content, Panel, View
-from tui.widgets.table import Cell, Column, Row, header_row, notice_rows, table_row, text_row, widths
+from tui.widgets.table import Cell, Column, Row, fitted, header_row, notice_rows, table_row, text_row, widths
 
 _COLUMNS = (
     Column("closed", 8, "left", 0),
@@ -37,11 +37,13 @@ class TradesPanel(Panel):
         trades, g = view.snapshot.trades, view.glyphs
         if not trades:
             return Content(body=notice_rows("No closed trade yet. 3 = positions, 4 = signals", width))
-        sizes = widths(_COLUMNS, width - 1)
-        rows = [table_row(_cells(trade, view), _COLUMNS, sizes, g.ellipsis) for trade in trades]
+        cells = [_cells(trade, view) for trade in trades]
+        columns = fitted(_COLUMNS, cells)
+        sizes = widths(columns, width - 1)
+        rows = [table_row(row, columns, sizes, g.ellipsis) for row in cells]
         tail = _sums(trades, width, g) if height >= 8 else ()
         return Content(
-            (header_row(_COLUMNS, sizes, g.ellipsis),),
+            (header_row(columns, sizes, g.ellipsis),),
             rows,
             tail,
             f"{len(trades)} listed, net {signed(sum(trade.net_pnl_usdt for trade in trades))}",
@@ -74,11 +76,13 @@ def _sums(trades: Sequence[TradeView], width: int, g: Glyphs) -> tuple[Row, ...]
     wins = [trade.net_pnl_usdt for trade in trades if trade.net_pnl_usdt > 0]
     losses = [trade.net_pnl_usdt for trade in trades if trade.net_pnl_usdt < 0]
     total = sum(wins) + sum(losses)
-    text = f"net {signed(total)}  won {len(wins)} {signed(sum(wins))}  lost {len(losses)} {signed(sum(losses))}"
-    mean = f"  mean {signed(total / len(trades))}"
-    if len(text) + len(mean) < width:
-        text += mean
-    worst = f"  worst {money(min(losses, default=0.0))}"
-    if len(text) + len(worst) < width:
-        text += worst
-    return ((f" {g.rule * (width - 2)}", "rule"),), text_row(text[: width - 1], "strong")
+    parts = [
+        f"net {signed(total)}",
+        f"won {len(wins)} {signed(sum(wins))}",
+        f"lost {len(losses)} {signed(sum(losses))}",
+        f"mean {signed(total / len(trades))}",
+        f"worst {money(min(losses, default=0.0))}",
+    ]
+    while len(parts) > 1 and len("  ".join(parts)) >= width:
+        parts.pop()
+    return ((f" {g.rule * (width - 2)}", "rule"),), text_row("  ".join(parts), "strong")
