@@ -29,9 +29,8 @@ def test_the_console_shows_prices_pauses_and_leaves(traded: Path) -> None:
         assert kit.read("status", traded)["state"] == "paused"
         terminal.until_shown("PAUSED")
         terminal.press("q")
-        if (kit.live(traded) or {}).get("open_positions"):
-            terminal.until_shown("LEAVE with")
-            terminal.press("y")
+        terminal.until_shown("LEAVE and END the engine")
+        terminal.press("y")
         assert terminal.exit_code() == 0
         terminal.assert_restored()
         kit.assert_all_gone(at_work)

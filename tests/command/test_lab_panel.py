@@ -50,8 +50,7 @@ def test_a_run_is_started_and_looked_at_in_the_console_beside_trading(fresh: Pat
         terminal.press("P")
         terminal.until(lambda: (kit.live(fresh) or {}).get("state") == "paused", "the pause")
         terminal.press("q")
-        if (kit.live(fresh) or {}).get("open_positions"):
-            terminal.until_shown("LEAVE with")
-            terminal.press("y")
+        terminal.until_shown("LEAVE and END the engine")
+        terminal.press("y")
         assert terminal.exit_code() == 0
         terminal.assert_restored()

@@ -75,7 +75,7 @@ def test_the_console_starts_live_with_the_tag_and_not_before(home: Path, columns
         assert shown.splitlines()[-2].startswith(" LIVE ")
         assert (home / "started").read_text() == TAG
         terminal.press("q")
-        terminal.until_shown("LEAVE with 2 open positions? LIVE")
+        terminal.until_shown("LIVE LEAVE and END the engine with 2 open positions?")
         terminal.press("y")
         assert terminal.exit_code() == 0
         terminal.assert_restored()
