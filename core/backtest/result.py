@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.domain.instrument import Instrument
-from core.domain.orders import Fill, Order, OrderType
-from core.domain.trading import Trade
+from core.domain.orders import Fill, Order, OrderRole, OrderType
+from core.domain.trading import ExitReason, Trade
 
 Floats = NDArray[np.float64]
 Times = NDArray[np.int64]
@@ -91,12 +91,26 @@ def fill_columns(fills: Sequence[tuple[Fill, Order]], instruments: Mapping[str, 
         side=np.array(sides, np.int8),
         role=np.array([str(order.role) for _, order in fills], np.str_),
         is_market=np.array([order.type is OrderType.MARKET for _, order in fills], np.bool_),
-        decided_ms=np.array([order.created_ms for _, order in fills], np.int64),
+        decided_ms=np.array(_decided_ms(fills), np.int64),
         time_ms=np.array([fill.time_ms for fill, _ in fills], np.int64),
         qty=np.array([float(instruments[fill.symbol].qty(fill.qty_lots)) for fill, _ in fills], np.float64),
         price=np.array(prices, np.float64),
         fee_usdt=np.array([float(fill.fee_usdt) for fill, _ in fills], np.float64),
     )
+
+
+def _decided_ms(fills: Sequence[tuple[Fill, Order]]) -> list[int]:
+    """When each order was wanted. The other side of a reversal was with the exit that came first, though its order was
+    made when that had filled."""
+    decided: list[int] = []
+    turned: dict[str, tuple[int, int]] = {}
+    for fill, order in fills:
+        flat_ms, wanted_ms = turned.get(fill.symbol, (0, 0))
+        is_turn = order.role is OrderRole.ENTRY and order.created_ms == flat_ms
+        decided.append(wanted_ms if is_turn else order.created_ms)
+        if order.role is OrderRole.EXIT and order.reason == ExitReason.REVERSAL:
+            turned[fill.symbol] = (fill.time_ms, order.created_ms)
+    return decided
 
 
 @dataclass(frozen=True, slots=True)

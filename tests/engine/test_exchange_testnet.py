@@ -61,7 +61,7 @@ def test_it_trades_at_once_without_paper_hours_and_without_a_typed_tag(session: 
 
 def test_every_word_of_it_says_testnet(session: tuple[BinanceVenue, Home]) -> None:
     told, mode, source = said
-    assert told.startswith("TESTNET: closing ")
+    assert told.startswith("TESTNET: ")
     assert (mode, source) == ("testnet", "binanceusdm test account")
 
 

@@ -130,7 +130,7 @@ def test_what_was_left_over_is_of_others_until_they_are_gone(day: Day) -> None:
 def test_nobody_enters_where_others_hold(day: Day) -> None:
     _, home, _ = day
     told = rows(home, "SELECT symbol, action FROM signals WHERE reason LIKE '%not ours%'")
-    assert set(told) == {(BTC, "vetoed"), (ETH, "exit")}
+    assert set(told) == {(BTC, "vetoed"), (ETH, "vetoed")}
 
 
 def test_flatten_with_others_said_that_everything_is_flat(day: Day) -> None:

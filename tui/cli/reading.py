@@ -72,7 +72,7 @@ def positions(runtime: Runtime, home: Home, account: str | None, as_json: bool) 
     rows = live["positions"] if live else reader.positions() if reader else []
     empty = "no position is open" if live or reader else NOTHING_YET.format(home=home.root)
     if reader and rows and not as_json:
-        click.echo("no engine runs: marks are those of the last bars that it took in, as old as they say", err=True)
+        echo("no engine runs: marks are those of the last bars that it took in, as old as they say", err=True)
     naked = any(row.get("protected") is False for row in rows)
     emit_rows(rows, [*POSITION_COLUMNS, NAKED] if naked else POSITION_COLUMNS, as_json, empty)
 
