@@ -276,9 +276,6 @@ class Trader:
             if order.filled_lots or update.kind is RejectKind.WOULD_TRIGGER:
                 return self._exit(s, ExitReason.STOP, update.time_ms)
             return self.protection.restore(s, update.time_ms)
-        if order.role is OrderRole.ENTRY:
-            # What was to protect all of it would close lots of others, where they hold some on the same side.
-            return self.protection.cut(s, update.time_ms)
         if order.role is OrderRole.TARGET and order.state is OrderState.REJECTED:
             return self._exit(s, ExitReason.TARGET, update.time_ms)
         if order.role is OrderRole.TARGET:

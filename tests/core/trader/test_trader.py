@@ -281,23 +281,6 @@ def test_a_stop_refused_because_the_price_is_beyond_it_means_leaving(desk: Desk)
     assert (out.role, out.reason) == (OrderRole.EXIT, ExitReason.STOP)
 
 
-def test_stop_and_target_shrink_to_what_an_entry_came_to(desk: Desk) -> None:
-    stop, target = placed(desk.enter(lots=10))
-    desk.accept(stop)
-    desk.accept(target)
-    entry = desk.order(OrderRole.ENTRY)
-    commands = desk.update(entry, OrderState.EXPIRED, "no liquidity")
-    smaller = placed(commands)
-    assert [(o.role, o.qty_lots, o.trigger_ticks) for o in smaller] == [
-        (OrderRole.STOP, 10, stop.trigger_ticks),
-        (OrderRole.TARGET, 10, target.trigger_ticks),
-    ]
-    assert [o.client_order_id for o in canceled(commands)] == [target.client_order_id], (
-        "the stop stays until the smaller one is known to rest"
-    )
-    assert [o.client_order_id for o in canceled(desk.accept(smaller[0]))] == [stop.client_order_id]
-
-
 def test_a_stop_that_is_lost_again_and_again_means_leaving(desk: Desk) -> None:
     stop = desk.hold()
     for _ in range(MAX_LOST_STOPS - 1):
