@@ -30,10 +30,8 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(autouse=True)
 def _latest(monkeypatch: pytest.MonkeyPatch) -> None:
-    for limit in ("UNPROTECTED_LIMIT_MS", "PHANTOM_LIMIT_MS", "TOO_MUCH_LIMIT_MS"):
+    for limit in ("UNPROTECTED_LIMIT_MS", "PHANTOM_LIMIT_MS", "TOO_MUCH_LIMIT_MS", "FLAT_LIMIT_MS"):
         monkeypatch.setattr(invariants, limit, LATEST_MS)
-    # Not kept yet where faults cross a flatten: `make simulate` tells.
-    monkeypatch.setattr(invariants, "FLAT_LIMIT_MS", HOUR_MS)
 
 
 @pytest.mark.parametrize("share", range(SHARES))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from core.domain.operator import Verb
 from core.domain.orders import OrderRole
 from core.domain.records import IntentRecord, OperatorRecord, Record
+from core.trader.state import FLAT_ID
 
 
 @dataclass
@@ -23,6 +24,8 @@ class Wishes:
             match record:
                 case IntentRecord(order) if order.role is OrderRole.ENTRY:
                     self._largest[order.symbol] = max(order.qty_lots, self._largest.get(order.symbol, 0))
+                case OperatorRecord(command) if command.command_id.endswith(FLAT_ID):
+                    pass  # It tells of an earlier one, after which entries may have been resumed.
                 case OperatorRecord(command, result) if not result.startswith("refused") and not command.symbol:
                     if command.verb in (Verb.FLATTEN, Verb.RESUME):
                         self.is_flat_wished = command.verb is Verb.FLATTEN
