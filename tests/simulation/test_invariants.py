@@ -11,6 +11,7 @@ from core.domain.operator import OperatorCommand, Verb
 from core.domain.orders import Order, OrderRole, OrderType, Side
 from core.domain.records import IntentRecord, OperatorRecord, PositionRecord
 from core.domain.trading import Position
+from core.trader.state import FLAT_ID
 from tests.simulation.invariants import Invariants
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.telling import START_MS
@@ -184,3 +185,15 @@ def test_an_hour_without_lots_of_ours_is_flat(hour: Hour) -> None:
     hour.person.trade(BTC, 15, hour.now_ms)
     hour.pass_ms(30_000)
     assert not any("flatten" in line for line in hour.end())
+
+
+def test_the_news_that_a_flatten_is_done_asks_for_no_other(hour: Hour) -> None:
+    held_and_stopped(hour)
+    flatten = OperatorCommand("op", Verb.FLATTEN, "", "test", hour.now_ms)
+    resume = OperatorCommand("op2", Verb.RESUME, "", "test", hour.now_ms)
+    done = OperatorCommand(f"op{FLAT_ID}", Verb.FLATTEN, "", "test", hour.now_ms)
+    hour.invariants.wishes.take(
+        [OperatorRecord(flatten, "closing 1 position at market"), OperatorRecord(resume, ""), OperatorRecord(done, "")]
+    )
+    hour.pass_ms(60_000)
+    assert hour.end() == []
