@@ -21,9 +21,10 @@ log = logging.getLogger("quarterdeck.exchange")
 ENTRY_MAX_AGE_MS = 3000
 """An entry that could not be sent for so long is sent no more: its price is gone."""
 
-SHORT_WINDOW_MS = 2000
-"""The receive window of a fresh order that only reduces. Until it is over a try that was lost may still arrive: an exit
-is not sent again meanwhile, and a stop that was is not withdrawn, for its id would be free again."""
+SHORT_WINDOW_MS = 700
+"""The receive window of a fresh order that only reduces, no longer than its answer is waited for. Until it is over a
+try that was lost may still arrive: an exit is not sent again meanwhile, and a stop that was is not withdrawn, for its
+id would be free again. Where one travels longer the exchange says so, and the next have the long window."""
 
 _FRESH_MS = 4000
 _EXIT_FRESH_MS = 8000

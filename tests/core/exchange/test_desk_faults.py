@@ -183,12 +183,12 @@ def test_an_exit_that_never_arrived_is_sent_again_as_soon_as_it_can_arrive_no_mo
         house.weather.once("POST", "/fapi/v1/order", LOST)
         await house.command(Verb.FLATTEN)
         sent_ms = house.clock.now_ms()
-        await house.pass_s(2.9)
+        await house.pass_s(1.6)
         assert house.venue.position_lots(BTC) != 0
         await house.pass_s(0.5)
         assert house.venue.position_lots(BTC) == 0
         [trade] = house.trades
-        assert 3_000 <= trade.exit_time_ms - sent_ms <= 3_400
+        assert 1_700 <= trade.exit_time_ms - sent_ms <= 2_100
         house.check_books()
 
     in_house(scene)
