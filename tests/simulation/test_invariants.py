@@ -96,6 +96,18 @@ def test_a_position_that_somebody_closed_may_stay_in_the_books_for_ten_seconds(h
     assert hour.end() == []
 
 
+def test_and_for_as_long_as_the_exchange_said_to_wait_even_where_it_soon_takes_requests_again(hour: Hour) -> None:
+    held_and_stopped(hour)
+    storm = hour.world.storm
+    storm.limited_until_ms = storm.clock.now_ms() + 14_000
+    storm.request("GET", "/fapi/v1/openOrders", "")
+    storm.calm()
+    assert storm.is_limiting
+    hour.person.close(BTC, hour.now_ms)
+    hour.pass_ms(20_000)
+    assert hour.end() == []
+
+
 def test_and_not_longer(hour: Hour) -> None:
     held_and_stopped(hour)
     hour.person.close(BTC, hour.now_ms)
