@@ -132,6 +132,7 @@ class Requests:
         *args: Any,
         weight: int = 1,
         protective: bool = False,
+        urgent: bool = False,
         timeout_ms: int | None = None,
         **kwargs: Any,
     ) -> Any:
@@ -146,7 +147,7 @@ class Requests:
             sleep=asyncio.sleep,
             reraise=True,
         )
-        return await retrying(self._read_once, method, args, kwargs, weight, protective, timeout_ms)
+        return await retrying(self._read_once, method, args, kwargs, weight, protective, urgent, timeout_ms)
 
     async def send(
         self,
@@ -187,6 +188,7 @@ class Requests:
         kwargs: Mapping[str, Any],
         weight: int,
         protective: bool,
+        urgent: bool,
         timeout_ms: int | None,
     ) -> Any:
         patience_ms = READ_PATIENCE_MS
@@ -194,7 +196,7 @@ class Requests:
             patience_ms = _PACED_PATIENCE_MS if self._is_limited() else SEND_PATIENCE_MS
         if timeout_ms is None:
             timeout_ms = self._settings.request_timeout_ms * (2 if method in _SLOW_METHODS else 1)
-        await self._pass(method, args, kwargs, weight, protective, patience_ms)
+        await self._pass(method, args, kwargs, weight, protective, patience_ms, urgent=urgent)
         answer = await self._call(method, args, kwargs, timeout_ms)
         if isinstance(answer, Failure):
             if answer.fate is Fate.STALE:
@@ -210,11 +212,18 @@ class Requests:
         weight: int,
         protective: bool,
         patience_ms: int,
+        *,
+        urgent: bool = False,
     ) -> None:
         weight = max(weight, weight_of(self.client.id, method, args, kwargs))
         orders = 1 if is_new_order(method) else 0
         await self.limiter.acquire(
-            weight, orders=orders, protective=protective, asks=method in _ASKING_METHODS, patience_ms=patience_ms
+            weight,
+            orders=orders,
+            protective=protective,
+            asks=method in _ASKING_METHODS,
+            urgent=urgent,
+            patience_ms=patience_ms,
         )
 
     async def _call(self, method: str, args: Sequence[Any], kwargs: Mapping[str, Any], timeout_ms: int) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 from core.domain.errors import DataError, RejectKind, UnavailableError, VenueRejectedError, VenueUnknownError
 from core.domain.instrument import Instrument
 from core.domain.market import Bar, FirstPrice, MarketEvent
-from core.domain.orders import RESTING_STATES, Fill, Order, OrderState, with_state
+from core.domain.orders import RESTING_STATES, Fill, Order, OrderRole, OrderState, with_state
 from core.domain.records import FillRecord, IntentRecord, OrderUpdateRecord, Record
 from core.domain.regrid import Factor, factor, grid_of
 from core.exchange import translate
@@ -160,6 +160,7 @@ class ExchangeVenue:
                 _TRADES_A_PAGE,
                 {"orderId": venue_id},
                 weight=5,
+                urgent=_is_urgent(order),
             )
             rows += [row for row in self._trade_rows(page) if row["order"] == venue_id]
         return sorted(rows, key=_by_time)
@@ -242,19 +243,24 @@ class ExchangeVenue:
         return 2 * self.settings.protective_timeout_ms
 
     async def _find(self, order_id: str, order: Order, params: Row, timeout_ms: int | None) -> Row | None:
-        # What became of an entry is as urgent as a stop: it may be a position without one.
-        return await self._fetch(order_id, order.symbol, params, timeout_ms or self.protective_ms)
+        timeout_ms = timeout_ms or self.protective_ms
+        return await self._fetch(order_id, order.symbol, params, timeout_ms, urgent=_is_urgent(order))
 
-    async def _fetch(self, order_id: str, symbol: str, params: Row, timeout_ms: int | None) -> Row | None:
+    async def _fetch(
+        self, order_id: str, symbol: str, params: Row, timeout_ms: int | None, *, urgent: bool = False
+    ) -> Row | None:
+        unified = self.wire.unified(symbol)
         try:
-            row = await self._read(timeout_ms, "fetch_order", order_id, self.wire.unified(symbol), params)
+            row = await self._read(timeout_ms, "fetch_order", order_id, unified, params, urgent=urgent)
         except VenueRejectedError as error:
             if error.kind is RejectKind.NOT_FOUND:
                 return None
             raise VenueUnknownError(str(error)) from None
         return self.rows.order(row)
 
-    async def _read(self, timeout_ms: int | None, method: str, *args: Any, weight: int = 1) -> Any:
+    async def _read(
+        self, timeout_ms: int | None, method: str, *args: Any, weight: int = 1, urgent: bool = False
+    ) -> Any:
         """A read that what protects waits for has a time limit of its own: it is given up early, and asked again.
 
         Within a longer limit it is asked more than once: what was slow the first time may have been lost. While the
@@ -265,13 +271,20 @@ class ExchangeVenue:
         try_ms = max(timeout_ms // 2, self.settings.protective_timeout_ms)
         try:
             async with asyncio.timeout(None if self.is_paced() else timeout_ms / 1000):
-                return await self.wire.read(method, *args, weight=weight, protective=True, timeout_ms=try_ms)
+                return await self.wire.read(
+                    method, *args, weight=weight, protective=True, urgent=urgent, timeout_ms=try_ms
+                )
         except TimeoutError:
             raise UnavailableError(no_answer(timeout_ms, method)) from None
 
     def is_paced(self) -> bool:
         """Whether a rate limit is in force, in which one request a second goes out."""
         return self.wire.clock.now_ms() < self.wire.held_until_ms()
+
+
+def _is_urgent(order: Order) -> bool:
+    """Whether a question about it is as urgent as a stop: an entry may be a position without one."""
+    return order.role is OrderRole.ENTRY
 
 
 def _by_time(row: Row) -> tuple[int, int, str]:

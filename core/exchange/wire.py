@@ -139,10 +139,12 @@ class Wire(Protocol):
         *args: Any,
         weight: int = 1,
         protective: bool = False,
+        urgent: bool = False,
         timeout_ms: int | None = None,
         **kwargs: Any,
     ) -> Any:
-        """Call a method of the client that changes nothing. `timeout_ms` is for each of a few tries.
+        """Call a method of the client that changes nothing. `timeout_ms` is for each of a few tries. Of what is
+        `protective`, what is `urgent` waits for the rate limit no longer than a stop does.
 
         Raises VenueRejectedError where the exchange understood and refused, UnavailableError for everything else
         (VenueBusyError where it said when to come back).
