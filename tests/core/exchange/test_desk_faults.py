@@ -194,6 +194,21 @@ def test_an_exit_that_never_arrived_is_sent_again_as_soon_as_it_can_arrive_no_mo
     in_house(scene)
 
 
+def test_each_try_of_an_exit_may_travel_longer_than_the_one_before() -> None:
+    async def scene(house: House) -> None:
+        await house.enter()
+        await house.pass_s(1)
+        house.weather.once("POST", "/fapi/v1/order", LOST, times=2)
+        await house.command(Verb.FLATTEN)
+        await house.pass_s(10)
+        assert house.venue.position_lots(BTC) == 0
+        windows = [params.get("recvWindow") for params in posted(house, "/fapi/v1/order")]
+        assert windows[-3:] == [str(SHORT_WINDOW_MS), str(3 * SHORT_WINDOW_MS), str(RECV_WINDOW_MS)]
+        house.check_books()
+
+    in_house(scene)
+
+
 def test_an_exit_gets_through_where_every_request_travels_longer_than_its_first_window() -> None:
     async def scene(house: House) -> None:
         await house.enter()
