@@ -239,7 +239,9 @@ async def _verify(home: Home, settings_path: Path | None) -> Row:
                 candles,
                 starts,
                 opening.start_ms,
-                lambda rules: Trader(journal.account, _strategy(rules.settings), rules.settings, rules.instruments),
+                lambda rules: Trader(
+                    journal.account, _strategy(rules.settings), rules.settings, rules.instruments, rules.retired
+                ),
             )
         finally:
             await candles.close()
