@@ -36,6 +36,10 @@ if TYPE_CHECKING:
 STOP_SIGNALS = ("SIGTERM", "SIGINT", "SIGHUP")
 
 
+IMPORT_MEMORY_BYTES = 1 << 31
+"""Eight times what ten years of minutes are as columns."""
+
+
 class QuarterdeckRuntime:
     """Implements `core.runtime.Runtime`."""
 
@@ -71,6 +75,7 @@ class QuarterdeckRuntime:
         should_stop: ShouldStop,
     ) -> list[Row]:
         from core.market.intervals import INTERVALS_MS
+        from core.memory import memory_limit
         from storage.data_admin import import_file
         from storage.database import open_database
         from storage.history import prepare_history
@@ -82,12 +87,13 @@ class QuarterdeckRuntime:
         database = open_database(where.database)
         now_ms = SystemClock().now_ms()
         manner = Manner(partial(leave_to_engine, where), progress, should_stop)
-        reports = [
-            import_file(
-                database, path, symbol=symbol, interval=interval, synthetic=synthetic, now_ms=now_ms, manner=manner
-            )
-            for path in files
-        ]
+        with memory_limit(IMPORT_MEMORY_BYTES):
+            reports = [
+                import_file(
+                    database, path, symbol=symbol, interval=interval, synthetic=synthetic, now_ms=now_ms, manner=manner
+                )
+                for path in files
+            ]
         for key in sorted({(report.symbol, report.interval) for report in reports if report.kind == "candles"}):
             prepare_history(database, key[0], INTERVALS_MS[key[1]])
         return [report.as_dict() for report in reports]

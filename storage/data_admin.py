@@ -12,8 +12,9 @@ import numpy as np
 
 from core.domain.errors import DataError
 from core.market.checking import DataProblem, bar_problems, gaps
-from core.market.importing import CandleFile, file_sha256, read_market_file
+from core.market.importing import CandleFile, read_market_file
 from core.market.intervals import INTERVALS_MS, interval_text
+from core.market.tables import file_sha256
 from core.ports import BarColumns
 from storage.candles import SELECT_CANDLES, bar_columns
 from storage.database import Database, connect_read_only, storage_errors

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from core.domain.errors import DataError, RefusedError
 from core.lab import OnProgress, Progress, ShouldStop
-from core.market.importing import CandleFile, FundingFile, Origin
+from core.market.importing import CandleFile, FundingFile
+from core.market.tables import Origin
 from storage.candles import CHUNK_ROWS, INSERT_CANDLE, SELECT_CANDLES
 from storage.database import storage_errors, transaction
 
