@@ -193,7 +193,7 @@ def _told(error: BaseException, raw: str) -> tuple[int, int, str]:
     if body is not None:
         try:
             answer = json.loads(body[0])
-        except ValueError:
+        except (ValueError, RecursionError):
             named = _CODE.search(raw)
             return status, int(named[1]) if named else 0, raw
         if isinstance(answer, dict):
