@@ -121,14 +121,16 @@ def attend(
     client.handle_errors = handle_errors
 
 
-def keep_contracts(client: Any, unified: Collection[str]) -> None:
+def keep_contracts(client: Any, unified: Collection[str], tell: Callable[[set[str]], None]) -> None:
     """Let the contracts of these names, which may change meanwhile, stay known to `client` when the exchange takes them
-    off: ccxt refuses every question that names one which it does not know, although it is of others, too."""
+    off: ccxt refuses every question that names one which it does not know, although it is of others, too. `tell` hears
+    of all that the exchange lists, whenever it is asked."""
     set_markets = client.set_markets
 
     def set_and_keep(markets: Any, currencies: Any = None) -> Any:
         rows = list(markets.values() if isinstance(markets, Mapping) else markets)
         listed, known = {row["symbol"] for row in rows}, client.markets or {}
+        tell(listed)
         return set_markets(
             [*rows, *(known[name] for name in unified if name in known and name not in listed)], currencies
         )

@@ -68,6 +68,7 @@ STATUS_NOTE = "http_status"
 """The attribute under which an error of ccxt carries the HTTP status of the answer that caused it."""
 
 _KINDS_BY_CLASS = (
+    ("BadSymbol", RejectKind.NO_CONTRACT),
     ("OrderNotFound", RejectKind.NOT_FOUND),
     ("DuplicateOrderId", RejectKind.DUPLICATE_ID),
     ("OrderImmediatelyFillable", RejectKind.WOULD_TRIGGER),

@@ -86,7 +86,8 @@ class Requests:
         self.on_unreadable_frame: Callable[[Any], None] = _leave_out
         attend(client, self._observe, self._why_unsent)
         guard_frames(client, self._note_frame)
-        keep_contracts(client, self._ours.keys())
+        self._listed: set[str] = set()
+        keep_contracts(client, self._ours.keys(), self._note_listed)
 
     @property
     def started_ms(self) -> int:
@@ -127,6 +128,9 @@ class Requests:
     def symbols(self) -> tuple[str, ...]:
         """Those that were found, in the order in which they were asked for."""
         return tuple(self._unified)
+
+    def is_listed(self, symbol: str) -> bool:
+        return self._unified[symbol] in self._listed
 
     def unified(self, symbol: str) -> str:
         return self._unified[symbol]
@@ -281,6 +285,9 @@ class Requests:
         self.limiter.observe(status, headers, banned_until_ms(body) if status in (418, 429) else None)
         if isinstance(answer, dict) and answer.get("rateLimits"):
             self.limiter.adopt(answer["rateLimits"])
+
+    def _note_listed(self, unified: set[str]) -> None:
+        self._listed = unified
 
     def _note_frame(self, connection: Any, error: Exception) -> None:
         """A frame that cannot be read is left out, and told; of many, ever fewer."""

@@ -8,6 +8,7 @@ import pytest
 
 from core.domain.errors import BadInputError
 from core.domain.operator import Verb
+from core.domain.orders import OrderRole
 from core.exchange.contract_status import StatusWatch, end_ms, status_problem
 from tests.core.exchange.desk_kit import BTC, ETH, House, in_house
 from tests.venue import by_hand
@@ -198,6 +199,30 @@ def test_a_start_after_a_contract_was_taken_off_trades_the_others_and_remembers_
         assert house.book(ETH).lots > 0
         assert house.adjusted == []
         house.check_books()
+
+    in_house(test)
+
+
+def test_a_held_contract_that_is_settled_and_taken_off_ends_its_trade_and_no_other() -> None:
+    """Its stop goes with it; nothing that is asked of it afterwards keeps the account from being compared."""
+
+    async def test(house: House) -> None:
+        await house.enter(BTC)
+        await house.enter(ETH)
+        await house.pass_s(5)
+        assert house.book(BTC).lots > 0
+        house.venue.liquidate(BTC, house.clock.now_ms())
+        by_hand.delist(house.venue, BTC)
+        house.desk.contracts.doubt(ETH, "its rules may have changed")
+        await house.pass_s(120)
+        assert house.book(BTC).lots == 0
+        assert not house.book(BTC).orders
+        assert [trade.symbol for trade in house.trades] == [BTC]
+        assert (house.health.problem(), house.health.problem(ETH)) == ("", "")
+        before_ms = house.desk._books.agreed_ms
+        await house.pass_s(60)
+        assert house.desk._books.agreed_ms > before_ms
+        assert house.order(OrderRole.STOP, ETH) is not None
 
     in_house(test)
 
