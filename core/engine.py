@@ -147,7 +147,7 @@ class Engine:
     def __init__(self, parts: EngineParts) -> None:
         self._parts = parts
         self._trader = parts.trader
-        self._symbols = tuple(parts.trader.state.symbols)
+        self._symbols = parts.trader.state.traded
         settings = parts.trader.settings
         self._exit_cost_bps = float(settings.costs.taker_fee_bps) + settings.costs.slippage_bps
         self._recent = Recent(parts.trader.state)
@@ -379,7 +379,7 @@ class Engine:
     def _draw(self) -> None:
         self._seq += 1
         state = self._trader.state
-        books = state.symbols
+        books = {symbol: state.symbols[symbol] for symbol in state.traded}
         champions = self._session.champions()
         recent = self._recent
         quotes = self._parts.real_time.quotes() if self._parts.real_time is not None else {}

@@ -136,9 +136,9 @@ def real_time_parts(
         await watch(trader, stepper, clock)
 
     async def tell_health(trader: Trader, stepper: Stepper) -> None:
-        await health_watch(wire.health, stepper, clock, tuple(trader.state.symbols))
+        await health_watch(wire.health, stepper, clock, trader.state.traded)
 
-    statuses = StatusWatch(wire, tuple(trader.state.symbols))
+    statuses = StatusWatch(wire, trader.state.traded)
     attendants: list[Attendant] = [follow_market, follow_time, tell_health, statuses.run]
     if desk is not None:
         attendants.append(desk.run)
@@ -165,5 +165,5 @@ def real_time_parts(
         attendants=attendants,
         # A position that a crash left without a stop gets one before it is judged by how long it had none.
         followers=[look_after],
-        real_time=Surroundings(wire, market, desk, tuple(trader.state.symbols)),
+        real_time=Surroundings(wire, market, desk, trader.state.traded),
     )

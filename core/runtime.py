@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from core.control import Control
-    from core.lab import Lab
+    from core.lab import Lab, OnProgress, ShouldStop
     from core.settings import Mode
 
 Row = dict[str, Any]
@@ -138,11 +138,19 @@ class Runtime(Protocol):
         ...
 
     def import_files(
-        self, home: Path, files: Sequence[Path], symbol: str | None, interval: str | None, synthetic: bool
+        self,
+        home: Path,
+        files: Sequence[Path],
+        symbol: str | None,
+        interval: str | None,
+        synthetic: bool,
+        progress: OnProgress,
+        should_stop: ShouldStop,
     ) -> list[Row]:
         """Take candle files into the store; one row a file. `synthetic` marks made-up data for good.
 
-        Raises DataError naming file, row and mend; nothing of that file is kept then.
+        An engine that runs in the home goes on beside it. Raises DataError naming file, row and mend; nothing of that
+        file is kept then. RefusedError where it was asked to stop: the same import again goes on from there.
         """
         ...
 

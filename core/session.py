@@ -60,7 +60,7 @@ class Session:
         settings, strategy = trader.settings, trader.strategy
         self.trader = trader
         self.outage = ""
-        self.symbols = tuple(trader.state.symbols)
+        self.symbols = trader.state.traded
         self.interval_ms = settings.market.interval_minutes * 60_000
         self._forecaster = forecaster
         self._clock = clock

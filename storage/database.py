@@ -201,12 +201,12 @@ def check_header(path: Path) -> None:
 
 
 @contextmanager
-def storage_errors(path: Path) -> Iterator[None]:
-    """Tell SQLite's errors as one line with the file and the mend."""
+def storage_errors(path: Path, left: str = "nothing was written") -> Iterator[None]:
+    """Tell SQLite's errors as one line with the file and the mend; `left` says what a failed write leaves."""
     try:
         yield
     except sqlite3.IntegrityError as error:
-        raise StorageError(f"{path}: a record breaks a rule of the database ({error}); nothing was written") from error
+        raise StorageError(f"{path}: a record breaks a rule of the database ({error}); {left}") from error
     except sqlite3.Error as error:
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
         if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
@@ -218,10 +218,10 @@ def storage_errors(path: Path) -> Iterator[None]:
         if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
             raise StorageError(f"{path}: cannot be opened or written ({error}); mend its permissions") from error
         if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
-            raise StorageError(f"{path}: the disk is full or failing ({error}); nothing was written") from error
-        raise StorageError(f"{path}: {error}; nothing was written") from error
+            raise StorageError(f"{path}: the disk is full or failing ({error}); {left}") from error
+        raise StorageError(f"{path}: {error}; {left}") from error
     except (OverflowError, UnicodeEncodeError) as error:
-        raise StorageError(f"{path}: a value does not fit the database ({error}); nothing was written") from error
+        raise StorageError(f"{path}: a value does not fit the database ({error}); {left}") from error
 
 
 def migrations(schema: str = JOURNAL) -> list[tuple[int, str]]:

@@ -36,7 +36,16 @@ from core.domain.regrid import ONE, Eras, Factor, carried, grid_of, rescaled_ord
 from storage.connection import Connection
 from storage.database import Database, storage_errors, transaction
 from storage.rows import RowShape, column_list
-from storage.units import INSTRUMENT, OrderUnits, as_written, eras_of, has_starts, instruments_of, order_units
+from storage.units import (
+    INSTRUMENT,
+    OrderUnits,
+    as_written,
+    eras_of,
+    has_starts,
+    instruments_of,
+    left_out_in,
+    order_units,
+)
 
 T = TypeVar("T")
 
@@ -190,6 +199,10 @@ class SqliteJournal:
     async def has_starts(self) -> bool:
         """Whether it knows by what rules its records were made."""
         return await self._call(lambda connection: has_starts(connection, self._account))
+
+    async def left_out(self) -> set[str]:
+        """The symbols that a start did not trade since their market was taken in last."""
+        return await self._call(lambda connection: left_out_in(connection, self._account))
 
     async def instruments(self) -> dict[str, Instrument]:
         """The contract rules kept beside the ticks and lots, by symbol."""

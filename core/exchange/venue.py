@@ -173,15 +173,20 @@ class ExchangeVenue:
         unified = self.wire.unified(symbol)
         rows: dict[str, Row] = {}
         while True:
-            page = await self.wire.read(
-                "fetch_my_trades",
-                unified,
-                since_ms,
-                _TRADES_A_PAGE,
-                weight=5,
-                protective=protective,
-                timeout_ms=timeout_ms,
-            )
+            try:
+                page = await self.wire.read(
+                    "fetch_my_trades",
+                    unified,
+                    since_ms,
+                    _TRADES_A_PAGE,
+                    weight=5,
+                    protective=protective,
+                    timeout_ms=timeout_ms,
+                )
+            except VenueRejectedError as error:
+                if self._is_gone(symbol, error):
+                    return sorted(rows.values(), key=_by_time)
+                raise
             told = self._trade_rows(page)
             fresh = [row for row in told if row["id"] not in rows]
             rows |= {row["id"]: row for row in fresh}
@@ -207,21 +212,36 @@ class ExchangeVenue:
         found: list[tuple[str, Row]] = []
         for query in queries or dialect.open_order_queries():
             wanted: list[str | None] = [self.wire.unified(symbol) for symbol in symbols]
-            for unified in wanted or [None]:
+            for symbol, unified in zip(symbols or [""], wanted or [None], strict=True):
                 weight = 1 if unified else 40
-                told = await self.wire.read(
-                    "fetch_open_orders",
-                    unified,
-                    None,
-                    None,
-                    dict(query),
-                    weight=weight,
-                    protective=protective,
-                    timeout_ms=timeout_ms,
-                )
+                try:
+                    told = await self.wire.read(
+                        "fetch_open_orders",
+                        unified,
+                        None,
+                        None,
+                        dict(query),
+                        weight=weight,
+                        protective=protective,
+                        timeout_ms=timeout_ms,
+                    )
+                except VenueRejectedError as error:
+                    if not self._is_gone(symbol, error):
+                        raise
+                    told = []
                 rows = readable(told, self.rows.order, self.on_unreadable)
                 found += [(self.wire.symbol(row["symbol"]), row) for row in rows]
         return found
+
+    def _is_gone(self, symbol: str, error: VenueRejectedError) -> bool:
+        """Whether nothing can be told of a contract because the exchange has taken it off: it says so, and its list
+        does not have it. Where the list has it still, that is asked for anew, and the refusal is no answer."""
+        if error.kind is not RejectKind.NO_CONTRACT or not symbol:
+            return False
+        if self.wire.is_listed(symbol):
+            self.on_off_grid(symbol, str(error))
+            return False
+        return True
 
     def _trade_rows(self, page: Any) -> list[Row]:
         return readable(page, self.rows.trade, self.on_unreadable)
@@ -253,7 +273,7 @@ class ExchangeVenue:
         try:
             row = await self._read(timeout_ms, "fetch_order", order_id, unified, params, urgent=urgent)
         except VenueRejectedError as error:
-            if error.kind is RejectKind.NOT_FOUND:
+            if error.kind is RejectKind.NOT_FOUND or self._is_gone(symbol, error):
                 return None
             raise VenueUnknownError(str(error)) from None
         return self.rows.order(row)

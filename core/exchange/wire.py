@@ -120,6 +120,10 @@ class Wire(Protocol):
         """ccxt's symbol of ours: BTCUSDT -> BTC/USDT:USDT."""
         ...
 
+    def is_listed(self, symbol: str) -> bool:
+        """Whether the exchange had the contract in its list when it was last asked for all of them."""
+        ...
+
     def symbol(self, unified: str) -> str:
         """Ours of ccxt's; a unified symbol that we do not trade comes back as it is."""
         ...

@@ -12,6 +12,7 @@ from click.testing import Result
 from core.control import Control
 from core.control_socket import ControlServer
 from core.home import EngineLock, Home
+from core.lab import OnProgress, Progress, ShouldStop
 from core.runtime import Finding, Row, RunRequest
 from tests.core.control_samples import T0_MS, FakeControl
 from tests.tui.cli.fake_lab import FakeLab
@@ -174,8 +175,16 @@ class FakeRuntime:
         return self.the_lab
 
     def import_files(
-        self, home: Path, files: Sequence[Path], symbol: str | None, interval: str | None, synthetic: bool
+        self,
+        home: Path,
+        files: Sequence[Path],
+        symbol: str | None,
+        interval: str | None,
+        synthetic: bool,
+        progress: OnProgress,
+        should_stop: ShouldStop,
     ) -> list[Row]:
+        progress(Progress(0, 3, "rows", files[0].name))
         self.imported.append((home, [file.name for file in files], symbol, interval, synthetic))
         return [{"file": file.name, "rows": 3, "first_ms": T0_MS, "sha256": "ab" * 32} for file in files]
 
