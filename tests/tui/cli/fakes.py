@@ -119,10 +119,19 @@ class FakeReader:
 
 
 class FakeHandle:
-    def __init__(self, failure: BaseException | None) -> None:
+    def __init__(self, failure: BaseException | None, *, begins: bool = True) -> None:
         self.control: Control = FakeControl()
         self.stopped: list[float] = []
         self._failure = failure
+        self._begins = begins
+
+    def wait(self) -> Control:
+        if self._failure is not None and not self._begins:
+            raise self._failure
+        return self.control
+
+    def ask_to_stop(self) -> None:
+        self.stopped.append(0.0)
 
     def stop(self, timeout_s: float) -> None:
         self.stopped.append(timeout_s)
@@ -161,7 +170,7 @@ class FakeRuntime:
 
     def start_engine(self, request: RunRequest) -> FakeHandle:
         if self.raises:
-            raise self.raises
+            return FakeHandle(self.raises, begins=False)
         self.requests.append(request)
         return self.handle
 
