@@ -73,6 +73,7 @@ async def exchange_parts(
     from core.exchange.symbols import with_exchange_symbols
     from core.exchange.trading_right import check_trading_right
     from core.exchange.venue import ExchangeVenue
+    from core.keeping import keep_short
     from core.market.live import LiveMarket
     from core.real_time import real_time_parts
     from core.session import history_bars
@@ -128,6 +129,9 @@ async def exchange_parts(
     async def keep(now: Mapping[str, Instrument]) -> None:
         await change_rules(journal, clock.now_ms(), Rules(settings, now))
 
+    async def age(*_: object) -> None:
+        await keep_short(journal, clock)
+
     venue = account or paper_venue(instruments, settings, clock)
     contracts = desk.contracts if desk else ContractWatch(wire, settings, venue.adopt)
     contracts.keep = keep
@@ -156,6 +160,7 @@ async def exchange_parts(
         start_ms=opening.start_ms,
         publish_hz=CONSOLE_PUBLISH_HZ if console else HEADLESS_PUBLISH_HZ,
         server=_server(settings),
+        beside=(age,),
     )
 
 

@@ -118,11 +118,13 @@ def real_time_parts(
     start_ms: int,
     publish_hz: float,
     server: str = "",
+    beside: Sequence[Attendant] = (),
 ) -> EngineParts:
     """An engine on a live market. `desk` is None on paper, where only the market comes from the exchange; `contracts`
     then follows its rules, as the desk does for an account.
 
     `start_ms` is where the account was opened: a whole minute. `server` is told with the source wherever that stands.
+    `beside` are what else works as long as the engine runs and that no position waits for.
     """
     clock = wire.clock
 
@@ -164,6 +166,6 @@ def real_time_parts(
         reconcile=reconcile if desk is None else desk.reconcile,
         attendants=attendants,
         # A position that a crash left without a stop gets one before it is judged by how long it had none.
-        followers=[look_after],
+        followers=[look_after, *beside],
         real_time=Surroundings(wire, market, desk, tuple(trader.state.symbols)),
     )

@@ -11,7 +11,7 @@ from core.domain.errors import RefusedError, StorageError
 from core.domain.instrument import Instrument
 from storage import database as module
 from storage.database import Database, connect_read_only, migrations, open_database
-from storage.journal import _PLAIN, _SHAPES
+from storage.journal_records import PLAIN, SHAPES
 from storage.rows import RowShape
 
 
@@ -165,7 +165,7 @@ def test_a_failed_backup_leaves_no_file(database: Database, tmp_path: Path) -> N
 
 
 def test_every_field_has_its_column(database: Database) -> None:
-    wanted = {table: {"account", "seq", *_SHAPES[kind].columns} for kind, (table, _) in _PLAIN.items()}
+    wanted = {table: {"account", "seq", *SHAPES[kind].columns} for kind, (table, _) in PLAIN.items()}
     wanted["instruments"] = {"account", *RowShape(Instrument).columns}
     with closing(connect_read_only(database.path)) as connection:
         have = {table: {row[1] for row in connection.execute(f"PRAGMA table_info({table})")} for table in wanted}
