@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
 RESTART_PATIENCE_S = 0.5
 
+DATABASES = "databases"
+
 EXCHANGE = "exchange"
 """The journal's fact of where its account is."""
 
@@ -91,7 +93,8 @@ async def exchange_parts(
     if live:
         check_live(dialect)
     where = _place(settings)
-    database = open_database(home.database)
+    # Whether they are whole is looked at beside: a position waits for nothing that grows with the home.
+    database, market_database = (open_database(path, thorough=False) for path in (home.database, home.market(where)))
     keys = _armed_keys(request, home, settings, database, logs)
     journal = await SqliteJournal.open(database, account_name, keeps_market=True)
     stack.push_async_callback(journal.close)
@@ -112,7 +115,7 @@ async def exchange_parts(
         fresh = await asked
     instruments, records = await told_again(journal, fresh)
     check_symbols(records, instruments)
-    candles = await SqliteCandles.open(open_database(home.market(where)))
+    candles = await SqliteCandles.open(market_database)
     stack.push_async_callback(candles.close)
     account = ExchangeVenue(wire, instruments, settings.exchange) if live else None
     desk = AccountDesk(account, settings) if account is not None else None
@@ -131,6 +134,13 @@ async def exchange_parts(
 
     async def age(*_: object) -> None:
         await keep_short(journal, clock)
+
+    async def check(*_: object) -> None:
+        for each in (database, market_database):
+            await each.check()
+        wire.health.report(DATABASES, "")
+
+    wire.health.report(DATABASES, "they are still being checked for damage")
 
     venue = account or paper_venue(instruments, settings, clock)
     contracts = desk.contracts if desk else ContractWatch(wire, settings, venue.adopt)
@@ -160,7 +170,8 @@ async def exchange_parts(
         start_ms=opening.start_ms,
         publish_hz=CONSOLE_PUBLISH_HZ if console else HEADLESS_PUBLISH_HZ,
         server=_server(settings),
-        beside=(age,),
+        beside=(check, age),
+        aside=asyncio.to_thread,
     )
 
 
