@@ -44,6 +44,8 @@ log = logging.getLogger("quarterdeck.exchange")
 
 RESTART_PATIENCE_S = 0.5
 
+DATABASES = "databases"
+
 EXCHANGE = "exchange"
 """The journal's fact of where its account is."""
 
@@ -76,6 +78,7 @@ async def exchange_parts(
     from core.exchange.symbols import with_exchange_symbols
     from core.exchange.trading_right import check_trading_right
     from core.exchange.venue import ExchangeVenue
+    from core.keeping import keep_short
     from core.market.live import LiveMarket
     from core.real_time import real_time_parts
     from core.session import history_bars
@@ -93,7 +96,8 @@ async def exchange_parts(
     if live:
         check_live(dialect)
     where = _place(settings)
-    database = open_database(home.database)
+    # Whether they are whole is looked at beside: a position waits for nothing that grows with the home.
+    database, market_database = (open_database(path, thorough=False) for path in (home.database, home.market(where)))
     keys = _armed_keys(request, home, settings, database, logs)
     journal = await SqliteJournal.open(database, account_name, keeps_market=True)
     stack.push_async_callback(journal.close)
@@ -118,7 +122,7 @@ async def exchange_parts(
     instruments, records = await told_again(journal, fresh)
     retired = retired_symbols(records, fresh, taken_off)
     traded = {symbol: instruments[symbol] for symbol in fresh}
-    candles = await SqliteCandles.open(open_database(home.market(where)))
+    candles = await SqliteCandles.open(market_database)
     stack.push_async_callback(candles.close)
     account = ExchangeVenue(wire, traded, settings.exchange) if live else None
     desk = AccountDesk(account, settings) if account is not None else None
@@ -134,6 +138,16 @@ async def exchange_parts(
 
     async def keep(now: Mapping[str, Instrument]) -> None:
         await change_rules(journal, clock.now_ms(), Rules(settings, now))
+
+    async def age(*_: object) -> None:
+        await keep_short(journal, clock)
+
+    async def check(*_: object) -> None:
+        for each in (database, market_database):
+            await each.check()
+        wire.health.report(DATABASES, "")
+
+    wire.health.report(DATABASES, "they are still being checked for damage")
 
     venue = account or paper_venue(instruments, settings, clock)
     contracts = desk.contracts if desk else ContractWatch(wire, settings, venue.adopt)
@@ -163,6 +177,8 @@ async def exchange_parts(
         start_ms=opening.start_ms,
         publish_hz=CONSOLE_PUBLISH_HZ if console else HEADLESS_PUBLISH_HZ,
         server=_server(settings),
+        beside=(check, age),
+        aside=asyncio.to_thread,
     )
 
 

@@ -25,6 +25,7 @@ from core.domain.market import MINUTE_MS, Bar, FirstPrice
 from core.domain.orders import OrderState, OrderUpdate
 from core.domain.records import (
     AdjustmentRecord,
+    AgedRecord,
     CancelRecord,
     CursorRecord,
     EquityRecord,
@@ -203,7 +204,7 @@ class _Replay:
 
     async def _take(self, seq: int, record: Record | None, following: Record | None) -> None:
         if not self._expected:
-            if isinstance(record, TrainingRecord) or _only_told(record):
+            if isinstance(record, TrainingRecord | AgedRecord) or _only_told(record):
                 return
             if isinstance(record, LimitRecord) and record.event.limit == limits.BOOKS.name:
                 self._trader.guard.apply(record.event)

@@ -167,6 +167,14 @@ async def test_a_symbol_that_is_held_is_not_retired(database: Database) -> None:
     assert sql(database, "SELECT last_seq FROM journals") == written
 
 
+async def test_what_was_aged_out_leaves_nothing_unproved(journalled: Database) -> None:
+    before = await verified(journalled)
+    journal = await SqliteJournal.open(journalled, ACCOUNT)
+    assert await journal.age_out(2**60, 1_000) >= 4
+    await journal.close()
+    assert await verified(journalled) == before
+
+
 @pytest.mark.parametrize("power", [-2, -1, 1, 2])
 async def test_other_steps_of_the_contracts_are_proved_too(database: Database, power: int) -> None:
     """The market goes on in finer or coarser steps: each stretch is told in its own, and all of it is one account."""
