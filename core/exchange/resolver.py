@@ -322,8 +322,7 @@ class Resolver:
         return done and order.type is not OrderType.MARKET
 
     def _without_evidence(self, order: Order, question: _Question) -> bool:
-        """The exchange cannot be asked. A conditional order may be sent again all the same: under its id it can rest
-        once only."""
+        """The exchange cannot be asked. What can do no harm twice may be sent again all the same."""
         if self._may_be_sent_unasked(order, question):
             self._send_again(order)
         return False
@@ -334,8 +333,19 @@ class Resolver:
             order.state is OrderState.UNKNOWN
             and question.refusal is None
             and not self._venue.outbox.is_busy_with(order.client_order_id)
-            and self._venue.wire.dialect.is_conditional(order)
+            and (self._venue.wire.dialect.is_conditional(order) or self._finds_nothing_left(order))
             and self._books.is_wanted(order)
+        )
+
+    def _finds_nothing_left(self, order: Order) -> bool:
+        """Whether a second try of an exit, of which the first was taken, would be refused because nothing is left to
+        reduce. A conditional order needs no such thing: under its id it can rest once only."""
+        outbox, s = self._venue.outbox, self._books.trader.state.symbols[order.symbol]
+        return (
+            order.role is OrderRole.EXIT
+            and order.remaining_lots >= abs(s.lots)
+            and not outbox.is_shared(order.symbol)
+            and self._clock.steady_ms() >= outbox.dead_ms(order)
         )
 
     async def _absent(self, order: Order, question: _Question, asked_ms: int) -> bool:

@@ -267,10 +267,11 @@ def test_an_order_that_is_known_to_rest_is_not_asked_for_over_and_over_while_its
     in_house(scene)
 
 
-def test_a_busy_exchange_is_pressed_for_what_became_of_an_exit_that_is_overdue() -> None:
+def test_a_busy_exchange_is_pressed_for_what_became_of_an_exit_that_would_close_lots_of_others_twice() -> None:
     async def scene(house: House) -> None:
         await house.enter()
         await house.pass_s(1)
+        house.exchange_venue.outbox.is_shared = lambda symbol: True
         house.weather.once("POST", "/fapi/v1/order", LOST)
         house.weather.once("GET", "/fapi/v1/order", replaced(OVERLOAD_503), times=1_000)
         await house.command(Verb.FLATTEN)
@@ -280,6 +281,20 @@ def test_a_busy_exchange_is_pressed_for_what_became_of_an_exit_that_is_overdue()
         assert 12 <= house.weather.count("GET", "/fapi/v1/order") - before <= 24
         house.weather.rules.clear()
         await house.pass_s(1)
+        assert house.venue.position_lots(BTC) == 0
+        house.check_books()
+
+    in_house(scene)
+
+
+def test_an_exit_that_can_arrive_no_more_is_sent_again_though_the_exchange_answers_no_question() -> None:
+    async def scene(house: House) -> None:
+        await house.enter()
+        await house.pass_s(1)
+        house.weather.once("POST", "/fapi/v1/order", LOST)
+        house.weather.once("GET", "/fapi/v1/order", replaced(OVERLOAD_503), times=1_000)
+        await house.command(Verb.FLATTEN)
+        await house.pass_s(3.5)
         assert house.venue.position_lots(BTC) == 0
         house.check_books()
 

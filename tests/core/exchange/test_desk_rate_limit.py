@@ -91,6 +91,41 @@ def test_in_a_rate_limit_a_stop_whose_answer_is_lost_is_sent_again_and_not_asked
     in_house(scene)
 
 
+def test_in_a_rate_limit_a_lost_exit_is_sent_again_unasked_once_it_can_arrive_no_more() -> None:
+    async def scene(house: House) -> None:
+        await house.enter(BTC)
+        await house.pass_s(25)
+        house.wire.limiter.observe(429, {"Retry-After": "20"})
+        house.weather.once("POST", "/fapi/v1/order", Fate(Outcome.LOST_ON_THE_WAY, 10.0, 10.0))
+        house.weather.once("GET", "/fapi/v1/order", limited(20), times=20)
+        await house.command(Verb.FLATTEN)
+        await house.pass_s(4)
+        assert house.venue.position_lots(BTC) == 0
+        await house.pass_s(60)
+        house.check_books()
+
+    in_house(scene)
+
+
+def test_an_exit_that_was_taken_finds_nothing_left_to_close_when_it_is_sent_again() -> None:
+    async def scene(house: House) -> None:
+        await house.enter(BTC)
+        await house.pass_s(25)
+        house.wire.limiter.observe(429, {"Retry-After": "20"})
+        house.weather.once("POST", "/fapi/v1/order", Fate(Outcome.ANSWER_LOST, 10.0, 10.0))
+        house.weather.once("GET", "/fapi/v1/order", limited(20), times=20)
+        told, house.weather.frames_of = house.weather.frames_of, lambda text: []
+        await house.command(Verb.FLATTEN)
+        await house.pass_s(6)
+        assert house.venue.position_lots(BTC) == 0
+        house.weather.frames_of = told
+        await house.pass_s(60)
+        assert [trade.qty for trade in house.trades] == [house.fills[0].qty_lots * house.instruments[BTC].lot_size]
+        house.check_books()
+
+    in_house(scene)
+
+
 def test_a_withdrawal_of_an_entry_does_not_wait_for_the_end_of_a_rate_limit() -> None:
     async def scene(house: House) -> None:
         await house.pass_s(25)
