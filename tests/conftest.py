@@ -14,15 +14,20 @@ SLOW = (
     "tests/benchmarks/",
     "tests/command/",
     "tests/core/backtest/",
+    "tests/core/exchange/test_contract_status.py",
+    "tests/core/exchange/test_contract_watch.py",
+    "tests/core/exchange/test_resolver.py",
     "tests/core/learning/",
     "tests/core/test_compute.py",
     "tests/core/trader/test_restore.py",
     "tests/core/venues/test_sequences.py",
+    "tests/docs/test_strategies_page.py",
     "tests/engine/",
     "tests/simulation/test_seeds.py",
     "tests/simulation/test_soak.py",
+    "tests/strategies/scalper/test_forecasts.py",
 )
-"""Folders and files that `make check` leaves to `make test`: processes, whole sessions, trainings, many seeds."""
+"""Folders and files that `make check` leaves to `make test`: processes, sessions, days, trainings, many seeds."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
