@@ -66,7 +66,7 @@ async def exchange_parts(
     Raises RefusedError where live is not armed, UnavailableError where the exchange does not answer or does not tell
     what the account is set to; a journal that holds something starts all the same, and makes no entry until it is told.
     """
-    from core.account import retired_symbols
+    from core.account import held_symbols, retired_symbols
     from core.arming import TESTNET, account_of
     from core.exchange.account_desk import AccountDesk
     from core.exchange.account_setup import holds_anything
@@ -120,8 +120,13 @@ async def exchange_parts(
     else:
         fresh = await asked
     instruments, records = await told_again(journal, fresh)
-    retired = retired_symbols(records, fresh, taken_off)
-    traded = {symbol: instruments[symbol] for symbol in fresh}
+    left = sorted(held_symbols(records) & taken_off)
+    for symbol in left:
+        log.error("%s: not listed any more, and held in the books: what became of it is asked for", symbol)
+        wire.stand_in(instruments[symbol])
+    settings = _with_symbols(settings, (*fresh, *left))
+    traded = {symbol: instruments[symbol] for symbol in settings.market.symbols}
+    retired = retired_symbols(records, traded)
     candles = await SqliteCandles.open(market_database)
     stack.push_async_callback(candles.close)
     account = ExchangeVenue(wire, traded, settings.exchange) if live else None
@@ -152,7 +157,7 @@ async def exchange_parts(
     venue = account or paper_venue(instruments, settings, clock)
     contracts = desk.contracts if desk else ContractWatch(wire, settings, venue.adopt)
     contracts.keep = keep
-    symbols = tuple(traded)
+    symbols = tuple(fresh)
     order_books, trades = symbols if strategy.needs_order_book else (), symbols if strategy.needs_trades else ()
     market = LiveMarket(wire, candles, symbols, settings, order_books=order_books, trades=trades)
     if not records:
@@ -192,7 +197,11 @@ def _still_listed(settings: Settings, listed: Sequence[str]) -> Settings:
     if not listed:
         raise BadInputError(f"{text}, and no other symbol is in the settings; name one in exchange.symbols")
     log.warning("%s; it is not traded, take it out of the settings", text)
-    return settings.model_copy(update={"market": settings.market.model_copy(update={"symbols": tuple(listed)})})
+    return _with_symbols(settings, listed)
+
+
+def _with_symbols(settings: Settings, symbols: Sequence[str]) -> Settings:
+    return settings.model_copy(update={"market": settings.market.model_copy(update={"symbols": tuple(symbols)})})
 
 
 def examine_exchange(home: Home, settings: Settings) -> list[Finding]:

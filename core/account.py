@@ -101,21 +101,13 @@ def held_symbols(records: Iterable[Record]) -> set[str]:
     return {symbol for symbol, held in lots.items() if held}.union(open_in.values()) - {""}
 
 
-def retired_symbols(
-    records: Sequence[Record], symbols: Collection[str], taken_off: Collection[str] = ()
-) -> frozenset[str]:
-    """Those that an account has traded and that are not among `symbols` any more, which are to be traded; `taken_off`
-    are those that the exchange does not list any more.
+def retired_symbols(records: Sequence[Record], symbols: Collection[str]) -> frozenset[str]:
+    """Those that an account has traded and that are not among `symbols` any more, which are to be traded.
 
     Raises BadInputError where it still holds something of one.
     """
     retired = traded_symbols(records).difference(symbols)
     held = sorted(held_symbols(records) & retired)
-    if gone := [symbol for symbol in held if symbol in taken_off]:
-        raise BadInputError(
-            f"{', '.join(gone)} is not listed any more, and this account's books hold a position or an order in it: "
-            "see on the exchange's own page what it was settled at, and go on with another --home"
-        )
     if held:
         raise BadInputError(
             f"the symbols of the settings lack {', '.join(held)}, of which this account holds a position or an order: "

@@ -75,7 +75,8 @@ class StatusWatch:
         self._wire = wire
         self._unified = {symbol: wire.unified(symbol) for symbol in symbols}
         self._rows: dict[str, Mapping[str, Any] | None] = {
-            symbol: wire.client.markets.get(unified) for symbol, unified in self._unified.items()
+            symbol: wire.client.markets.get(unified) if wire.is_listed(symbol) else None
+            for symbol, unified in self._unified.items()
         }
         self._read_ms = self._tried_ms = wire.clock.now_ms()
         self._said: dict[str, str] = {}
@@ -117,7 +118,8 @@ class StatusWatch:
 
     def _say(self, symbol: str, text: str, lots: int) -> None:
         """Once for each news, and again when a position is opened under it."""
-        told = f"{text}; the open position should be closed before" if text and lots else text
+        is_in_time = lots and self._rows[symbol] is not None
+        told = f"{text}; the open position should be closed before" if text and is_in_time else text
         if told == self._said.get(symbol, ""):
             return
         self._said[symbol] = told

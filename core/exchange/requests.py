@@ -18,6 +18,7 @@ from core.domain.errors import (
     UnavailableError,
     VenueBusyError,
 )
+from core.domain.instrument import Instrument
 from core.exchange.client import attend, build_client, guard_frames, keep_contracts
 from core.exchange.exchange_time import TimeKeeper
 from core.exchange.health import Health
@@ -25,7 +26,7 @@ from core.exchange.keys import Keys
 from core.exchange.limiter import BUDGETS, Limiter, utc
 from core.exchange.outcome import Failure, Fate, banned_until_ms, failure_of
 from core.exchange.reach import no_answer
-from core.exchange.symbols import normalise, our_symbols
+from core.exchange.symbols import market_row, normalise, our_symbols
 from core.exchange.weights import is_new_order, weight_of
 from core.exchange.wire import Dialect
 from core.settings import ExchangeSettings, Settings
@@ -113,6 +114,16 @@ class Requests:
             self._unified[symbol] = known[symbol]
             self._ours[known[symbol]] = symbol
         return ours
+
+    def stand_in(self, instrument: Instrument) -> None:
+        """Know a contract by the rules that it had, which the exchange has taken off and of which something is held:
+        what became of that is to be asked for, and booked."""
+        symbol, unified = instrument.symbol, f"{instrument.base}/USDT:USDT"
+        row = market_row(self.client, unified, instrument)
+        self._unified[symbol], self._ours[unified] = unified, symbol
+        listed = self._listed
+        self.client.set_markets([*self.client.markets.values(), row])
+        self._listed = listed
 
     async def _load_markets(self) -> None:
         """An answer that is lost must not hold up a start for as long as a slow one may take: asked again sooner."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from core.domain.instrument import Instrument
 from core.settings import Settings
 
 
@@ -24,6 +25,36 @@ def our_symbols(markets: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
         if ours not in found or market.get("active"):
             found[ours] = unified
     return found
+
+
+def market_row(client: Any, unified: str, instrument: Instrument) -> dict[str, Any]:
+    """A contract as ccxt would have it in its `markets`."""
+    lot = float(instrument.qty_step / instrument.contract_size)
+    least, most = (float(instrument.lot_size * lots) for lots in (instrument.min_lots, instrument.max_lots))
+    row: dict[str, Any] = client.safe_market_structure({
+        "id": instrument.symbol,
+        "symbol": unified,
+        "base": instrument.base,
+        "quote": "USDT",
+        "settle": "USDT",
+        "baseId": instrument.base,
+        "quoteId": "USDT",
+        "settleId": "USDT",
+        "type": "swap",
+        "spot": False,
+        "swap": True,
+        "future": False,
+        "option": False,
+        "contract": True,
+        "linear": True,
+        "inverse": False,
+        "active": False,
+        "contractSize": float(instrument.contract_size),
+        "precision": {"amount": lot, "price": float(instrument.price_step)},
+        "limits": {"amount": {"min": least, "max": most}, "cost": {"min": float(instrument.min_notional_usdt)}},
+        "info": {},
+    })  # fmt: skip
+    return row
 
 
 def with_exchange_symbols(settings: Settings) -> Settings:

@@ -78,8 +78,6 @@ def test_a_symbol_is_retired_once_nothing_of_it_is_held() -> None:
     ):
         with pytest.raises(BadInputError, match=r"lack B, .* holds .*: add it, flatten it, then take"):
             retired_symbols([*records, *held], ("A", "C"))
-        with pytest.raises(BadInputError, match=r"^B is not listed any more, .*: see on .* go on with another --home"):
-            retired_symbols([*records, *held], ("A", "C"), taken_off=("B",))
     ended = replace(stop, state=OrderState.FILLED, filled_lots=3)
     flat = [IntentRecord(entry), FillRecord(bought, whole), FillRecord(sold, ended)]
     assert retired_symbols([*records, *flat], ("A", "C")) == {"B"}

@@ -109,6 +109,8 @@ class Market:
         self.venue.advance(self._clock.now_ms())
 
     def _quote(self, symbol: str, price: float) -> None:
+        if symbol not in self.venue.exchange.contracts:
+            return
         tick = STARTS[symbol][1]
         bid = round(round(price / tick) * tick, 8)
         thin = "0.010" if self.minute in THIN_MINUTES and symbol == "BTCUSDT" else None
@@ -243,7 +245,7 @@ async def replayed(home: Home, account: str) -> tuple[int, Verification]:
                 candles,
                 starts,
                 opening.start_ms,
-                lambda rules: Trader(account, jump_follower(), rules.settings, rules.instruments),
+                lambda rules: Trader(account, jump_follower(), rules.settings, rules.instruments, rules.retired),
             )
         finally:
             await candles.close()

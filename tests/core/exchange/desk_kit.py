@@ -9,7 +9,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any, TypeVar
 
-from core.account import retired_symbols
+from core.account import held_symbols, retired_symbols
 from core.clock import ExchangeClock
 from core.domain.instrument import Instrument
 from core.domain.market import MINUTE_MS
@@ -138,9 +138,13 @@ class House:
         jitter = random.Random(0).random
         self.wire = Requests(client, BinanceUsdm(), clock, self.health, self.settings.exchange, (API_SECRET,), jitter)
         known = self.instruments if self.lives > 1 else ()
-        self.symbols = tuple(await self.wire.load_symbols(self.symbols, known))
+        listed = await self.wire.load_symbols(self.symbols, known)
         strategy = make_strategy(cooldown_ms=0)
         self.instruments, records = self.disk.told_again(self.instruments)
+        left = sorted(held_symbols(records).difference(listed))
+        for symbol in left:
+            self.wire.stand_in(self.instruments[symbol])
+        self.symbols = (*listed, *left)
         retired = retired_symbols(records, self.symbols)
         settings = self.settings.with_initial_balance(self.initial_usdt)
         self.trader = Trader("live", strategy, settings, self.instruments, retired)

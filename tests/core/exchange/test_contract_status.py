@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
-from core.domain.errors import BadInputError
+from core.domain.errors import BadInputError, VenueRejectedError
 from core.domain.operator import Verb
 from core.domain.orders import OrderRole
 from core.exchange.contract_status import StatusWatch, end_ms, status_problem
 from tests.core.exchange.desk_kit import BTC, ETH, House, in_house
+from tests.simulation.faults import JSON
+from tests.simulation.transport import Answer, Fate, Outcome
 from tests.venue import by_hand
 
 DAY_MS, HOUR_MS = 86_400_000, 3_600_000
@@ -223,6 +225,57 @@ def test_a_held_contract_that_is_settled_and_taken_off_ends_its_trade_and_no_oth
         await house.pass_s(60)
         assert house.desk._books.agreed_ms > before_ms
         assert house.order(OrderRole.STOP, ETH) is not None
+
+    in_house(test)
+
+
+def test_a_start_after_a_held_contract_was_settled_and_taken_off_books_it_out() -> None:
+    """Nobody can tell any more what it was settled at: the wallet is the exchange's, and the operator looks."""
+
+    async def test(house: House) -> None:
+        await house.enter(BTC)
+        await house.enter(ETH)
+        await house.pass_s(5)
+        held = house.book(ETH).lots
+        await house.stop()
+        house.venue.liquidate(BTC, house.clock.now_ms())
+        by_hand.delist(house.venue, BTC)
+        await house.start(beside=True)
+        house.loop.create_task(watch(house).run(house.trader, house.stepper))
+        await house.pass_s(120)
+        assert house.book(BTC).lots == 0
+        assert not house.book(BTC).orders
+        assert house.book(ETH).lots == held
+        assert house.order(OrderRole.STOP, ETH) is not None
+        assert house.health.problem() == ""
+        assert "contract: the exchange does not list it any more" in house.health.problem(BTC)
+        assert [trade.symbol for trade in house.trades] == [BTC]
+        assert house.trader.state.paused
+        wallet_usdt = await house.exchange_venue.wallet_usdt()
+        assert house.trader.state.ledger.wallet_usdt == wallet_usdt
+        await house.stop()
+        await house.start()
+        await house.command(Verb.RESUME)
+        await house.pass_s(5)
+        assert house.trader.state.traded == (ETH,)
+        assert house.health.problem() == ""
+        assert house.trader.guard.halts() == ()
+
+    in_house(test)
+
+
+def test_what_a_listed_contract_is_refused_is_no_answer() -> None:
+    async def test(house: House) -> None:
+        await house.enter(BTC)
+        await house.pass_s(3)
+        no_contract = Answer(400, '{"code":-1121,"msg":"Invalid symbol."}', JSON)
+        house.weather.once("GET", "/userTrades", Fate(Outcome.REPLACED, 10.0, 10.0, no_contract), times=10)
+        with pytest.raises(VenueRejectedError, match="Invalid symbol"):
+            await house.exchange_venue.trades_since(BTC, house.clock.now_ms() - 1_000)
+        assert house.health.problem(BTC).startswith("rules: fetch_my_trades: Invalid symbol")
+        by_hand.delist(house.venue, BTC)
+        await house.wire.read("load_markets", True)
+        assert await house.exchange_venue.trades_since(BTC, house.clock.now_ms() - 1_000) == []
 
     in_house(test)
 
