@@ -23,7 +23,7 @@ from core.standing import BEGINNING
 from tui import terminal
 from tui.arming import ArmingDesk, LiveStart
 from tui.driver import TerminalDriver
-from tui.format import UNICODE, Glyphs, fit, plain_text
+from tui.format import UNICODE, Glyphs, fit, plain_text, whole_clauses
 from tui.keys import ACTIONS, SAFETY, Action, bindings, scoped
 from tui.lab_desk import LabAccess, LabDesk
 from tui.lab_host import LAB_ACTS, PARENTS, LabHost
@@ -259,7 +259,11 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
         mode = snapshot.status.mode if snapshot is not None else self.mode
         badge: Row = (mode_badge(mode),) if mode in _REAL else ()
         width = self.deck.size.width - sum(len(word) for word, _ in badge)
-        return (*badge, (fit(f" {plain_text(text)}", width, ellipsis=self.glyphs.ellipsis), role))
+        ellipsis = self.glyphs.ellipsis
+        return (
+            *badge,
+            (fit(f" {whole_clauses(plain_text(text), width - 1, ellipsis)}", width, ellipsis=ellipsis), role),
+        )
 
     def _notice_width(self, snapshot: Snapshot) -> int:
         """What the mode's badge and the margin leave of the line."""
@@ -283,15 +287,15 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
             return snapshot.status.note or what, "warn"
         if snapshot.status.note:
             return snapshot.status.note, "warn" if snapshot.status.state in _QUIET_STATES else "accent"
-        return ("", "dim") if self.deck.small else (self._hint(), "dim")
+        return ("", "dim") if self.deck.small else (self._hint(self._notice_width(snapshot)), "dim")
 
-    def _hint(self) -> str:
+    def _hint(self, width: int) -> str:
         """The keys of the focused panel, then general ones, as many as fit whole."""
         text = ""
         general = LAB_HINTS if self.deck.page.startswith("lab") else HINTS
         for hint in (*(f"{action.shown} {action.label}" for action in scoped(self.deck.target.NAME)), *general):
             longer = f"{text}   {hint}" if text else hint
-            if len(longer) + 2 > self.deck.size.width:
+            if len(longer) + 1 > width:
                 break
             text = longer
         return text

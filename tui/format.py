@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -212,6 +213,18 @@ def words(name: str) -> str:
 
 def plural(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def whole_clauses(text: str, width: int, ellipsis: str = "…") -> str:
+    """`text`, or as many of its clauses as fit whole where they fill half of `width`, else whole words and an ellipsis:
+    half a number is another number."""
+    if len(text) <= width:
+        return text
+    ends = [found.start() for found in re.finditer(r"[;,.] ", text) if width // 2 <= found.start() <= width]
+    if ends:
+        return text[: ends[-1]]
+    cut = text.rfind(" ", 0, width)
+    return text if cut <= 0 else f"{text[:cut]}{ellipsis}"
 
 
 def wrap(text: str, width: int) -> list[str]:

@@ -298,7 +298,7 @@ def flatten_facts(snapshot: Snapshot, rows: int, g: Glyphs, width: int) -> tuple
                 (f"  cost about {cost:>7}", "plain"),
             )
         )
-    if len(shown) < len(snapshot.positions) and rows > 0:
+    if 0 < len(shown) < len(snapshot.positions):
         facts.append(text_row(f" and {len(snapshot.positions) - len(shown)} more", "plain"))
     total = sum(p.notional_usdt for p in snapshot.positions)
     cost = "the engine gave no estimate" if bps is None else f"about {money(total * bps / 10_000)} ({bps:g} bp)"

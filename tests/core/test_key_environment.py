@@ -44,6 +44,12 @@ def test_this_process_still_has_what_it_was_started_with() -> None:
 
 
 @pytest.mark.usefixtures("_withdrawn")
+def test_the_names_of_given_keys_are_known_and_no_more() -> None:
+    """That a file of keys was named tells no key."""
+    assert key_environment.keys_in_environment() == sorted(KEYS.keys() - {"QUARTERDECK_KEYS_FILE"})
+
+
+@pytest.mark.usefixtures("_withdrawn")
 async def test_a_worker_does_not_find_them() -> None:
     pool = WorkerPool(1, 0)
     try:

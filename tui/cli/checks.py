@@ -11,6 +11,7 @@ from pathlib import Path
 from core.control_client import request
 from core.domain.errors import QuarterdeckError
 from core.home import Home, engine_pid
+from core.key_environment import keys_in_environment
 from core.runtime import Finding
 from tui.cli.options import has_terminal
 
@@ -19,7 +20,8 @@ LEAST_FREE_MB = 500
 
 
 def local_findings(home: Home, settings_path: Path | None) -> list[Finding]:
-    return [_python(), *_terminal(), _home(home), _disk(home), _settings(home, settings_path), _engine(home)]
+    beside = (*_terminal(), _home(home), _disk(home), *_keys(), _settings(home, settings_path), _engine(home))
+    return [_python(), *beside]
 
 
 def _python() -> Finding:
@@ -68,6 +70,15 @@ def _disk(home: Home) -> Finding:
     free_mb = shutil.disk_usage(_nearest(home.root)).free // 1_000_000
     ok = free_mb >= LEAST_FREE_MB
     return Finding("disk", ok, f"{free_mb:,} MB free", "" if ok else f"free {LEAST_FREE_MB} MB or move the home")
+
+
+def _keys() -> list[Finding]:
+    """A word where keys came by the door that stays open."""
+    names = keys_in_environment()
+    if not names:
+        return []
+    told = "come from the environment, where every program of this user can read them while the engine runs"
+    return [Finding("keys", True, f"{', '.join(names)} {told}; keys.toml with mode 0600 is the better place")]
 
 
 def _settings(home: Home, named: Path | None) -> Finding:

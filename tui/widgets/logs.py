@@ -14,8 +14,8 @@ KEPT_LINES = 5000
 LEVELS = ("all", "info", "warning", "error")
 _RANK = {"debug": 0, "info": 1, "warning": 2, "warn": 2, "error": 3, "critical": 3}
 _ROLE = {0: "dim", 1: "plain", 2: "warn", 3: "bad"}
-_NAME_FROM = 70
-OURS = "quarterdeck."
+_NAME_CELLS = ((84, 14), (70, 8), (0, 0))
+"""From which width on the last word of a logger's name stands beside a line, and in how many cells."""
 
 
 class LogPanel(Panel):
@@ -144,11 +144,9 @@ class _Rows(Sequence[Row]):
         line, g = self._lines[index], self._glyphs
         role = _ROLE[_rank(line)]
         level = _level_word(line)
-        name = (
-            f"{fit(plain_text(line.logger.removeprefix(OURS)), 8, ellipsis=g.ellipsis)} "
-            if self._width >= _NAME_FROM
-            else ""
-        )
+        cells = next(cells for width, cells in _NAME_CELLS if self._width >= width)
+        part = plain_text(line.logger.rpartition(".")[2])
+        name = f"{fit(part, cells, ellipsis=g.ellipsis)} " if cells else ""
         mark: Span = (g.cursor, "key") if index == self._match else (" ", "plain")
         head: list[Span] = [mark, (f"{utc_seconds(line.time_ms)[:-1]} ", "dim"), (f"{level} ", role), (name, "dim")]
         room = self._width - sum(len(text) for text, _ in head)

@@ -11,10 +11,10 @@ from core.domain.operator import FULL_IN_USE
 from core.standing import BEGINNING, Block, Standing
 from tui.format import UNKNOWN, Glyphs, age, gauge, money, plain_text, words, wrap
 from tui.widgets.panel import Content, Panel, View
-from tui.widgets.table import Cell, Column, Row, fitted, header_row, notice_rows, table_row, text_row, widths
+from tui.widgets.table import GAP, Cell, Column, Row, fitted, header_row, notice_rows, table_row, text_row, widths
 
 _COLUMNS = (
-    Column("limit", 14, "left", 0, stretch=True, most=20),
+    Column("limit", 14, "left", 0, stretch=True, most=20, whole=True),
     Column("", 5, "left", 3, stretch=True, most=20),
     Column("used/limit", 11, rank=2),
     Column("unit", 5, "left", 5, whole=True),
@@ -26,6 +26,21 @@ _COLUMNS = (
 _RANK = {"BLOCKED": 0, "HALTED": 0, "PAUSED": 0, "WARN": 1, "FULL": 2, "ok": 3}
 _ROLE = {"BLOCKED": "bad", "HALTED": "bad", "PAUSED": "warn", "WARN": "warn", "FULL": "accent", "ok": "good"}
 _STANDSTILL = {"PAUSED": "operator's pause", "HALTED": "operator's halt"}
+_NAME, _USED, _LEVEL = 0, 2, 4
+"""The columns that a line is nothing without."""
+_SHORT = {
+    "operator's pause": "pause",
+    "operator's halt": "halt",
+    "feed_age": "feed",
+    "losses_in_row": "losses",
+    "open_positions": "positions",
+    "order_notional": "order size",
+    "second_engine": "2nd engine",
+    "stop_distance": "stop at",
+    "stop_refused": "refused",
+    "unprotected": "no stop",
+}
+"""Where a name has too little room beside its number and its level; help has them in full."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +83,15 @@ class RiskPanel(Panel):
         if not lines:
             return Content(body=notice_rows("No limit reported yet. 8 = log", width), note=note)
         lines = sorted(lines, key=_pressing) if len(lines) > height - 1 else lines
-        columns = fitted(_COLUMNS, [_cells(line, 0, g) for line in lines])
+        cells = [_cells(line) for line in lines]
+        names = _names(lines, width - 1 - _cells_beside(cells), [price.symbol for price in view.snapshot.prices])
+        cells = [[(name, "plain"), *others] for name, (_, *others) in zip(names, cells, strict=True)]
+        columns = fitted(_COLUMNS, cells)
         sizes = widths(columns, width - 1)
-        rows = [table_row(_cells(line, sizes[1], g), columns, sizes, g.ellipsis) for line in lines]
+        rows = [
+            table_row([name, _bar(line, sizes[1], g), *others], columns, sizes, g.ellipsis)
+            for line, (name, _, *others) in zip(lines, cells, strict=True)
+        ]
         keys = [line.name for line in lines]
         chosen = self.has_focus and self.cursor_key in keys
         selected = lines[keys.index(self.cursor_key)] if chosen else min(lines, key=_pressing)
@@ -121,13 +142,36 @@ def _pressing(line: _Line) -> tuple[int, int, str]:
     return _RANK[line.level], -int(line.share * 10), line.name
 
 
-def _cells(line: _Line, bar_width: int, g: Glyphs) -> list[Cell]:
+def _cells_beside(cells: Sequence[Sequence[Cell]]) -> int:
+    """What number and level take of a line."""
+    columns = fitted(_COLUMNS, cells)
+    return columns[_USED].width + columns[_LEVEL].width + 2 * len(GAP)
+
+
+def _names(lines: Sequence[_Line], room: int, symbols: Sequence[str]) -> list[str]:
+    """Each name in its longest form that fits `room` whole: in full, in short words, then also without the end that all
+    symbols share, as USDT; at last that, whatever the room."""
+    shared = "USDT" if symbols and all(symbol.endswith("USDT") for symbol in symbols) else ""
+    named = []
+    for line in lines:
+        name, _, symbol = (line.name, "", "") if line.name in _SHORT else line.name.partition(" ")
+        short = _SHORT.get(name, words(name))
+        forms = (f"{words(name)} {symbol}", f"{short} {symbol}", f"{short} {symbol.removesuffix(shared)}")
+        named.append(next((form.rstrip() for form in forms if len(form.rstrip()) <= room), forms[-1].rstrip()))
+    return named
+
+
+def _bar(line: _Line, cells: int, g: Glyphs) -> Cell:
+    return (gauge(line.used, line.limit, cells, g) if line.limit is not None else "", _ROLE[line.level])
+
+
+def _cells(line: _Line) -> list[Cell]:
     role = _ROLE[line.level]
     measured = line.limit is not None
     share = "" if not measured else f"{line.share * 100:.0f}%" if line.limit else "full"
     return [
         (words(line.name), "plain"),
-        (gauge(line.used, line.limit, bar_width, g) if line.limit is not None else "", role),
+        ("", role),
         (f"{_amount(line.used)}/{_amount(line.limit)}" if line.limit is not None else UNKNOWN, "plain"),
         (line.unit, "dim"),
         (line.level, role),
@@ -147,6 +191,6 @@ def _amount(value: float) -> str:
 def _explained(line: _Line, width: int, g: Glyphs) -> tuple[Row, ...]:
     rows: list[Row] = [((f" {g.rule * (width - 2)}", "rule"),)]
     for label, text in (("reached", words(line.effect)), ("clears", line.clears), ("used is", line.formula)):
-        lines = wrap(plain_text(text), width - 11) or [""]
+        lines = wrap(plain_text(text), width - 11)
         rows += [((f" {label if n == 0 else '':<9}", "dim"), (part, "plain")) for n, part in enumerate(lines[:2])]
     return tuple(rows)

@@ -10,8 +10,14 @@ from core.standing import Block, Standing
 from tui.format import plain_text, plural
 
 _STANDSTILL = {
-    "PAUSED": "PAUSED: no new entries; exits and stops go on. R resumes",
-    "HALTED": "HALTED: no new orders; protective stops stay. R resumes",
+    "PAUSED": (
+        "PAUSED: no new entries; exits and stops go on. R resumes",
+        "PAUSED: no new entries. R resumes",
+    ),
+    "HALTED": (
+        "HALTED: no new orders; protective stops stay. R resumes",
+        "HALTED: no new orders. R resumes",
+    ),
 }
 _MORE = "5 = risk"
 
@@ -24,11 +30,16 @@ def trouble(snapshot: Snapshot, stands: Standing, width: int) -> tuple[str, str]
         serious = stands.word != "RUNNING"
         return _longest(_blocked_forms(stands), width), "bad" if serious else "warn"
     if stands.word in _STANDSTILL:
-        return _STANDSTILL[stands.word], "warn"
+        return _longest(_STANDSTILL[stands.word], width), "warn"
     if unknown := [order for order in snapshot.orders if order.state == "unknown"]:
         which = ", ".join(dict.fromkeys(f"{order.symbol} {order.role}" for order in unknown))
         many = plural(len(unknown), "order")
-        return f"UNKNOWN: no answer about {many} ({which}); the exchange is being asked", "warn"
+        forms = (
+            f"UNKNOWN: no answer about {many} ({which}); the exchange is being asked",
+            f"UNKNOWN: no answer about {many}; the exchange is being asked",
+            f"UNKNOWN: no answer about {many}",
+        )
+        return _longest(forms, width), "warn"
     return None
 
 

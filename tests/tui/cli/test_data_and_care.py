@@ -117,6 +117,18 @@ def test_doctor_beside_an_engine(quarterdeck: Quarterdeck, engine: RunningEngine
     assert "runs here, running; a second one is refused" in quarterdeck("doctor").stdout
 
 
+def test_doctor_has_a_word_about_keys_in_the_environment_and_tells_none(
+    quarterdeck: Quarterdeck, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "keys" not in {row["name"] for row in json.loads(quarterdeck("doctor", "--json").stdout)}
+    monkeypatch.setenv("QUARTERDECK_API_KEY", "a-key-of-some-length")
+    (said,) = [row for row in json.loads(quarterdeck("doctor", "--json").stdout) if row["name"] == "keys"]
+    assert said["ok"] is True
+    assert said["detail"].startswith("QUARTERDECK_API_KEY come from the environment")
+    assert "keys.toml with mode 0600 is the better place" in said["detail"]
+    assert "a-key-of-some-length" not in said["detail"]
+
+
 def test_doctor_sees_an_engine_that_does_not_answer(quarterdeck: Quarterdeck, home: Home) -> None:
     with EngineLock(home):
         result = quarterdeck("doctor")

@@ -10,9 +10,9 @@ from core.backtest.figures import GROUPS, cell_text, column_title
 from core.runtime import Row as Stored
 from tui.format import fit, plain_text
 from tui.lab_form import typed_value
-from tui.widgets.lab.base import LabPanel, clipped, period, tags
+from tui.widgets.lab.base import LabPanel, period, tags
 from tui.widgets.panel import Content, View
-from tui.widgets.table import Row, notice_rows, text_row
+from tui.widgets.table import Row, notice_rows, text_row, wrap_row
 
 _LABELS = {key: label for _, labels in GROUPS for key, label in labels.items()}
 _MOST_NAME = 34
@@ -41,7 +41,7 @@ class LabComparePanel(LabPanel):
         name_cells = min(_MOST_NAME, width * 2 // 5)
         value_cells = min(_MOST_VALUE, (width - name_cells - _CHANGE_CELLS - 4) // 2)
         cells = (name_cells, value_cells, value_cells, _CHANGE_CELLS)
-        head = _heads(found["runs"], width, ellipsis)
+        head = _heads(found["runs"], width)
         ids = [str(run["run_id"]) for run in found["runs"]]
         head.append(_line("", ids, "change", cells, ellipsis, "title"))
         differing = [row for row in found["figures"] if not _same(row["values"])]
@@ -59,15 +59,14 @@ class LabComparePanel(LabPanel):
         return Content(head=tuple(head), body=body, note=" ".join(ids))
 
 
-def _heads(runs: Sequence[Stored], width: int, ellipsis: str) -> list[Row]:
-    """What each run is, its warnings first: a line a run."""
+def _heads(runs: Sequence[Stored], width: int) -> list[Row]:
+    """What each run is, its warnings first."""
     rows: list[Row] = []
     for run in runs:
         what = f"{run['strategy']}  {period(run)}  {run['kind']}  {' '.join(run['symbols'])}"
         warnings = tags(run)
         badge: Row = ((f" {warnings} ", "badge_warn"), ("  ", "plain")) if warnings else ()
-        row = ((f" {run['run_id']} ", "title"), *badge, (plain_text(what), "plain"))
-        rows.append(clipped(row, width, ellipsis))
+        rows += wrap_row(((f" {run['run_id']} ", "title"), *badge, (plain_text(what), "plain")), width)
     return rows
 
 

@@ -39,7 +39,7 @@ class LabFormPanel(LabPanel):
         return Content(
             head=self.job_rows(view, width),
             body=body,
-            tail=tuple(self._verdict(problem, width)),
+            tail=(*self._whole_hint(_hint_cells(value_cells, width), width), *self._verdict(problem, width)),
             keys=[*(field.name for field in fields), START],
             note="enter types, left right choose",
         )
@@ -51,10 +51,15 @@ class LabFormPanel(LabPanel):
         if field.is_choice:
             value = (f"< {text or '-'} >", "accent")
         name: Span = (fit(("! " if wrong else "  ") + field.name, _NAME_CELLS + 2), "bad" if wrong else "plain")
-        rest = width - _NAME_CELLS - 6 - value_cells
         shown = g.ellipsis + text[1 - value_cells :] if not field.is_choice and len(text) > value_cells else value[0]
-        hint = fit(self.desk.form.hint(field.name), max(0, rest), ellipsis=g.ellipsis).rstrip()
+        rest = _hint_cells(value_cells, width)
+        hint = fit(self.desk.form.hint(field.name), rest, ellipsis=g.ellipsis).rstrip()
         return ((" ", "plain"), name, (fit(shown, value_cells, ellipsis=g.ellipsis), value[1]), (f"  {hint}", "dim"))
+
+    def _whole_hint(self, cells: int, width: int) -> list[Row]:
+        """That of the field under the cursor, where it is cut beside it."""
+        hint = self.desk.form.hint(self.cursor_key) if self.cursor_key != START else ""
+        return [text_row(line, "dim") for line in wrap(hint, width - 2)] if len(hint) > cells else []
 
     def _verdict(self, problem: Problem | None, width: int) -> list[Row]:
         if problem is not None:
@@ -92,3 +97,7 @@ class LabFormPanel(LabPanel):
             self.show(self.view)
 
         return Asked(name, form.text[name], done, hint="enter done", keeps=True, changed=changed)
+
+
+def _hint_cells(value_cells: int, width: int) -> int:
+    return max(0, width - _NAME_CELLS - 6 - value_cells)

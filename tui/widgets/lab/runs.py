@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from core.backtest.figures import cell_text
 from core.runtime import Row as Stored
 from tui.format import plain_text, plural, signed, utc_full
@@ -13,7 +15,7 @@ _COLUMNS = (
     Column("run", 6, "left", 0),
     Column("kind", 8, "left", 8),
     Column("strategy", 9, "left", 2, stretch=True, most=16),
-    Column("symbols", 8, "left", 7, stretch=True, most=30),
+    Column("symbols", 10, "left", 7, stretch=True, most=30),
     Column("from, to", 21, "left", 6),
     Column("trades", 7, rank=5),
     Column("return %", 8, rank=3),
@@ -23,6 +25,7 @@ _COLUMNS = (
     Column("made", 16, "left", 9),
     Column("note", 12, "left", 10, stretch=True, most=40),
 )
+_SYMBOLS = 3
 _KIND = {"walkforward": "walk-fwd"}
 
 
@@ -50,7 +53,7 @@ class LabRunsPanel(LabPanel):
         if not runs:
             return Content(head=head, body=notice_rows("No stored run yet. n starts one", width))
         sizes = widths(_COLUMNS, width - 1)
-        body = [table_row(self._cells(run), _COLUMNS, sizes, view.glyphs.ellipsis) for run in runs]
+        body = [table_row(self._cells(run, sizes[_SYMBOLS]), _COLUMNS, sizes, view.glyphs.ellipsis) for run in runs]
         marked = f", {len(self.desk.marked)} marked" if self.desk.marked else ""
         return Content(
             head=(*head, header_row(_COLUMNS, sizes, view.glyphs.ellipsis)),
@@ -59,14 +62,14 @@ class LabRunsPanel(LabPanel):
             note=f"{plural(len(runs), 'run')}{marked}",
         )
 
-    def _cells(self, run: Stored) -> list[Cell]:
+    def _cells(self, run: Stored, symbols_cells: int) -> list[Cell]:
         change = run["total_return_pct"]
         bad = run["status"] == "failed"
         return [
             (f"{run['run_id']}{'*' if run['run_id'] in self.desk.marked else ''}", "strong"),
             (_KIND.get(run["kind"], str(run["kind"])), "plain"),
             (plain_text(run["strategy"]), "plain"),
-            (" ".join(run["symbols"]), "plain"),
+            (_symbols(run["symbols"], symbols_cells), "plain"),
             (period(run), "dim"),
             (cell_text("trades", run["trades"]), "plain"),
             ("-" if change is None else signed(change), sign_role(change)),
@@ -76,3 +79,14 @@ class LabRunsPanel(LabPanel):
             (utc_full(run["created_ms"])[:16], "dim"),
             (plain_text(run["note"]), "dim"),
         ]
+
+
+def _symbols(symbols: Sequence[str], cells: int) -> str:
+    """As many names as fit whole, and how many more there are."""
+    named = [plain_text(symbol) for symbol in symbols]
+    for shown in range(len(named), 0, -1):
+        more = f" +{len(named) - shown}" if shown < len(named) else ""
+        text = " ".join(named[:shown]) + more
+        if len(text) <= cells:
+            return text
+    return plural(len(named), "symbol")
