@@ -10,7 +10,7 @@ import time
 import traceback
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,13 +19,19 @@ from core.domain.operator import Verb
 from core.domain.orders import RESTING_STATES, Order, OrderState
 from core.domain.records import OrderUpdateRecord, Record
 from core.invariants import check_change, check_limits, check_trader, orders_of
+from core.settings import Settings
 from tests.simulation.candles import MemoryCandles
 from tests.simulation.checker import compare, compare_books, journal_orders, known_of_others, outside_fees_usdt
+from tests.simulation.crossing_marks import CrossingMarks
+from tests.simulation.crossings import Crossings
+from tests.simulation.days import Days
 from tests.simulation.faults import Asked
-from tests.simulation.invariants import Invariants
+from tests.simulation.importing import Imports
+from tests.simulation.invariants import Invariants, unattended
 from tests.simulation.journal import Disk
+from tests.simulation.latches import DAY_MS
 from tests.simulation.loop import StuckError, VirtualLoop, end_all
-from tests.simulation.plan import Episode, add_people, make_plan
+from tests.simulation.plan import AT_MIDNIGHT, CROSSINGS, Episode, add_crossings, add_people, make_plan, tight_limits
 from tests.simulation.process import Machine, Process, is_ordinary
 from tests.simulation.proof import unproved
 from tests.simulation.telling import HOUR_MS, START_MS, Told, Trace, at, quiet_machine
@@ -65,6 +71,7 @@ class Result:
     longest_whole_ms: int = 0
     longest_ms: dict[str, int] = field(default_factory=dict)
     had_people: bool = False
+    had_crossings: bool = False
     reached: Counter[str] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
     counts: Counter[str] = field(default_factory=Counter)
@@ -79,7 +86,15 @@ class Hour:
     """Lives of the process through a plan of episodes."""
 
     def __init__(
-        self, loop: VirtualLoop, seed: int, length_ms: int, plan: Sequence[Episode], *, whole_trace: bool, told: bool
+        self,
+        loop: VirtualLoop,
+        seed: int,
+        length_ms: int,
+        plan: Sequence[Episode],
+        limits: Mapping[str, float],
+        *,
+        whole_trace: bool,
+        told: bool,
     ) -> None:
         self.loop = loop
         self.rng = random.Random(f"hour {seed}")
@@ -91,21 +106,45 @@ class Hour:
         self.trace = Trace(self.world, whole_trace)
         self.world.storm.observers += [self.trace, self]
         self.invariants = Invariants(self.world, NOTIONAL_USDT, self._is_engine_there)
+        candles = MemoryCandles()
+        self.days = Days(
+            self.world.exchange,
+            SYMBOLS,
+            self.world.claims,
+            candles.close,
+            lambda: self.world.marks.reach("day opened after fills of its own"),
+        )
+        self.imports = Imports(
+            self.loop, self.disk.records, lambda: self.world.marks.reach("data imported amid orders")
+        )
+        self.crossings = Crossings(self, seed)
+        self.world.storm.observers.append(self.crossings)
+        self.crossing_marks = CrossingMarks(
+            self.world.marks.reach,
+            self.world.shares,
+            self.world.claims,
+            self.invariants.latches,
+            self.invariants.wishes,
+        )
         self.disk.observers += [
             self.world.marks.committed,
+            self.crossing_marks.committed,
+            self.imports.committed,
+            self.crossings.committed,
             self.trace.committed,
             self.invariants.committed,
+            self.days.committed,
             self._committed,
         ]
         self.told = Told(self.world) if told else None
         if self.told is not None:
             self.world.storm.observers.append(self.told)
             self.disk.observers.append(self.told.committed)
-        settings = make_settings(SYMBOLS)
+        settings = make_settings(SYMBOLS, limits)
         self.machine = Machine(
             world=self.world,
             disk=self.disk,
-            candles=MemoryCandles(),
+            candles=candles,
             settings=settings,
             strategy=make_strategy(seed, reverses=seed % 2 == 0),
         )
@@ -117,6 +156,8 @@ class Hour:
         self._dead: list[Process] = []
         self._kill_at_unknown = 0
         self._while_off: Episode | None = None
+        self._limits = limits
+        self._without = ""
         self._orders: dict[str, Order] = {}
 
     async def run(self) -> None:
@@ -147,7 +188,8 @@ class Hour:
 
     def _finish(self) -> None:
         world, result = self.world, self.result
-        result.problems += self.invariants.end(world.clock.now_ms())
+        self.imports.end()
+        result.problems += self.invariants.end(world.clock.now_ms()) + self.days.problems + self.imports.problems
         result.gaps_ms = world.meter.gaps_ms
         result.leftovers_ms = world.meter.leftovers_ms
         result.longest_whole_ms = world.meter.longest_whole_ms
@@ -206,12 +248,13 @@ class Hour:
         if trader is not None and not self.result.problems:
             orders = orders_of(trader)
             broken = check_trader(trader) + check_limits(trader) + check_change(self._orders, orders)
+            broken += unattended(trader.state.symbols, self.world.shares.ours)
             self.result.problems += [f"{at(self.world.clock.now_ms())}: {text}" for text in broken]
             self._orders = orders
         if self._kill_at_unknown and any(
             isinstance(record, OrderUpdateRecord) and record.order.state is OrderState.UNKNOWN for record in records
         ):
-            self.loop.after_callbacks(self._kill_at_unknown, self._kill)
+            self.loop.after_callbacks(self._kill_at_unknown, self.kill)
             self._kill_at_unknown = 0
 
     # The process
@@ -223,7 +266,8 @@ class Hour:
             self._note_restart()
             self._killed.clear()
             self._orders = {}
-            process = self.process = Process(self.machine, self.lives)
+            without = self._without
+            process = self.process = Process(self.machine, self.lives, self._settings())
             killed = asyncio.ensure_future(self._killed.wait())
             over = asyncio.ensure_future(self._over.wait())
             await asyncio.wait((process.task, killed, over), return_when=asyncio.FIRST_COMPLETED)
@@ -233,6 +277,8 @@ class Hour:
                 await self._end(process)
                 return
             self._dead.append(process)
+            if without:
+                self._without = ""  # Once only: a start that was refused is made again with every symbol.
             if process.task.done():
                 self._note_end(process)
                 process.kill()  # What the engine's end left behind ends with the process.
@@ -253,7 +299,7 @@ class Hour:
         world.meter.set_shut(True, world.clock.now_ms(), "nobody there")
         world.people.is_engine_off = True
         await asyncio.sleep(off_s / 2)
-        if not world.is_calm:
+        if not world.is_calm and episode.kind not in AT_MIDNIGHT:
             world.people.act_while_off(episode)
         await asyncio.sleep(off_s / 2)
         world.people.is_engine_off = False
@@ -275,12 +321,22 @@ class Hour:
 
     def _note_restart(self) -> None:
         marks, orders = self.world.marks, journal_orders(self.disk.records)
+        if self.lives > 1:
+            self.crossing_marks.started(self.world.clock.now_ms())
         if any(self.world.exchange.ledger.position(symbol).lots for symbol in SYMBOLS) and self.lives > 1:
             marks.reach("restarted with a position")
         if any(order.state is OrderState.UNKNOWN for order in orders.values()):
             marks.reach("restarted with an unknown order")
 
-    def _kill(self) -> None:
+    def _settings(self) -> Settings:
+        """Those of the next life."""
+        if not self._without:
+            return self.machine.settings
+        is_held = self.world.shares.ours.get(self._without, 0)
+        self.world.marks.reach(f"started without a symbol that is {'held' if is_held else 'flat'}")
+        return make_settings(tuple(symbol for symbol in SYMBOLS if symbol != self._without), self._limits)
+
+    def kill(self) -> None:
         process = self.process
         if process is None or process.task.done() or self._killed.is_set() or self.world.is_calm:
             return
@@ -301,10 +357,12 @@ class Hour:
             return
         if self.told is not None:
             self.told.say(f"! {episode}")
-        if episode.kind not in PROCESS_EPISODES:
+        if episode.kind in CROSSINGS or episode.kind in AT_MIDNIGHT:
+            self.crossings.begin(episode)
+        elif episode.kind not in PROCESS_EPISODES:
             self.world.begin(episode)
         elif episode.kind == "kill":
-            self.loop.after_callbacks(1 + int(episode.amount * 300), self._kill)
+            self.loop.after_callbacks(1 + int(episode.amount * 300), self.kill)
         elif episode.kind == "kill at order":
             self.world.storm.observers.append(_KillAtOrder(self, 1 + int(episode.amount * 60)))
         elif episode.kind == "kill at unknown":
@@ -313,12 +371,8 @@ class Hour:
             self.world._at_entry(lambda _: self._operate(episode))
         elif episode.kind == "stop":
             self._stop()
-        elif episode.kind == "killed and traded":
-            self._while_off = episode
-            self._kill()
-        elif episode.kind == "stopped and traded":
-            self._while_off = episode
-            self._stop()
+        elif episode.kind in ("killed and traded", "stopped and traded"):
+            self.stay_off(episode, is_killed=episode.kind == "killed and traded")
         else:
             self._operate(episode)
 
@@ -326,18 +380,37 @@ class Hour:
         if self.process is not None and self.process.engine is not None:
             self.process.engine.stop()
 
+    def stay_off(self, episode: Episode, *, is_killed: bool) -> None:
+        """End the process, and start it again only after the episode's length."""
+        self._while_off = episode
+        (self.kill if is_killed else self._stop)()
+
+    def retire(self, symbol: str, episode: Episode) -> None:
+        """End the process, and start it with settings that lack a symbol, for the episode's length."""
+        if self._is_engine_there():
+            self._without = symbol
+            self._stop()
+            self.loop.call_later(episode.length_ms / 1000.0, self._bring_back)
+
+    def _bring_back(self) -> None:
+        if self._without:
+            self._without = ""
+            self._stop()
+
     def _is_engine_there(self) -> bool:
         return self.process is not None and not self._killed.is_set() and self.process.is_running
 
     def _operate(self, episode: Episode) -> None:
         verb = _VERBS[episode.kind]
-        if self.process is not None:
-            self.process.ask(verb, include_external=episode.kind == "external flatten")
-        self.loop.call_later(episode.length_ms / 1000.0, self._resume)
+        self.operate(verb, episode.length_ms, include_external=episode.kind == "external flatten")
 
-    def _resume(self) -> None:
-        if self.process is not None:
-            self.process.ask(Verb.RESUME)
+    def operate(self, verb: Verb, length_ms: int, *, include_external: bool = False) -> asyncio.Task[object] | None:
+        """An operator's command, with entries resumed after `length_ms`."""
+        self.loop.call_later(length_ms / 1000.0, self.ask, Verb.RESUME)
+        return self.ask(verb, include_external=include_external)
+
+    def ask(self, verb: Verb, *, include_external: bool = False) -> asyncio.Task[object] | None:
+        return None if self.process is None else self.process.ask(verb, include_external=include_external)
 
 
 _VERBS = {
@@ -359,32 +432,45 @@ class _KillAtOrder:
     def asked(self, asked: Asked, outcome: Outcome) -> None:
         if asked.is_new_order:
             self._hour.world.storm.observers.remove(self)
-            self._hour.loop.after_callbacks(self._callbacks, self._hour._kill)
+            self._hour.loop.after_callbacks(self._callbacks, self._hour.kill)
 
     def answered(self, asked: Asked, fate: Fate, answer: Answer | None) -> None: ...
 
 
 def run_seed(
-    seed: int, *, hours: float = 1.0, whole_trace: bool = False, told: bool = False, people: bool = False
+    seed: int,
+    *,
+    hours: float = 1.0,
+    whole_trace: bool = False,
+    told: bool = False,
+    people: bool = False,
+    crossings: bool = False,
 ) -> Result:
-    """The result of one seed; what goes wrong is in it, never raised. `people` says whether they act."""
+    """The result of one seed; what goes wrong is in it, never raised. `people` says whether they act, `crossings`
+    whether ours cross on purpose."""
     began, began_cpu = time.perf_counter(), time.process_time()
-    result = _run_hour(seed, int(hours * HOUR_MS), whole_trace=whole_trace, told=told, people=people)
+    result = _run_hour(
+        seed, int(hours * HOUR_MS), whole_trace=whole_trace, told=told, people=people, crossings=crossings
+    )
     with _unheard():
         gc.collect()
     result.wall_s, result.cpu_s = time.perf_counter() - began, time.process_time() - began_cpu
     return result
 
 
-def _run_hour(seed: int, length_ms: int, *, whole_trace: bool, told: bool, people: bool) -> Result:
+def _run_hour(seed: int, length_ms: int, *, whole_trace: bool, told: bool, people: bool, crossings: bool) -> Result:
     plan = make_plan(seed, length_ms, QUIET_MS, EPISODE_EVERY_MS)
     if people:
         plan = add_people(plan, seed, length_ms, QUIET_MS)
+    if crossings:
+        plan = add_crossings(plan, seed, length_ms, QUIET_MS, DAY_MS - START_MS % DAY_MS)
+    limits = tight_limits(seed) if crossings else {}
     loop = VirtualLoop(f"loop {seed}")
     asyncio.set_event_loop(loop)
-    hour = Hour(loop, seed, length_ms, plan, whole_trace=whole_trace, told=told)
+    hour = Hour(loop, seed, length_ms, plan, limits, whole_trace=whole_trace, told=told)
     result = hour.result
-    result.had_people = people
+    result.had_people, result.had_crossings = people, crossings
+    hour.world.piles_up = not crossings
     loop.set_exception_handler(lambda _, what: hour.note_stray(what))
     try:
         with virtual_ccxt(hour.world.clock), quiet_machine(hour.told):
@@ -399,6 +485,7 @@ def _run_hour(seed: int, length_ms: int, *, whole_trace: bool, told: bool, peopl
             with _unheard():
                 end_all(loop)
     finally:
+        hour.imports.end()
         asyncio.set_event_loop(None)
         loop.close()
     return result
