@@ -1,38 +1,42 @@
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+TOOLS := $(VENV)/.tools
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
 SEEDS := 100
 MESSAGES := 100000
 
-.PHONY: run check test lint bench simulate fuzz setup
+.PHONY: run check test lint bench simulate fuzz setup lock
 
 run: $(STAMP)
 	@$(BIN)/quarterdeck run --settings settings.toml $(ARGS)
 
-test: $(STAMP)
+test: $(TOOLS)
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal $(ARGS)
 
 check: lint
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m "not slow" $(ARGS)
 
-lint: $(STAMP)
+lint: $(TOOLS)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(STAMP)
+bench: $(TOOLS)
 	$(BIN)/python -m benchmarks $(ARGS)
 
-simulate: $(STAMP)
+simulate: $(TOOLS)
 	$(BIN)/python -m tests.simulation --seeds $(SEEDS) $(ARGS)
 
-fuzz: $(STAMP)
+fuzz: $(TOOLS)
 	$(BIN)/python -m tests.simulation.fuzz --messages $(MESSAGES) $(ARGS)
 
-setup: $(STAMP)
+setup: $(TOOLS)
+
+lock: $(STAMP)
+	$(BIN)/python -m tools.lock $(ARGS)
 
 $(STAMP): requirements.txt pyproject.toml
 	@for python in python3.11 python3 python; do \
@@ -42,6 +46,10 @@ $(STAMP): requirements.txt pyproject.toml
 	done; \
 	echo "make: Python 3.11 is needed and was not found: install it, so that python3.11 is on the PATH" >&2; exit 1
 	@echo "installing into $(VENV), once" >&2
-	@$(PIP) --requirement requirements.txt
+	@$(PIP) --require-hashes --requirement requirements.txt
 	@$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(TOOLS): $(STAMP) requirements-test.txt
+	@$(PIP) --require-hashes --requirement requirements-test.txt
 	@touch $@

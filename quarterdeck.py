@@ -14,12 +14,13 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from core.clock import SystemClock
 from core.domain.errors import QuarterdeckError, UnavailableError
-from core.home import EngineLock, Home
+from core.home import EngineLock, Home, leave_to_engine
 from core.key_environment import withdraw_keys
 from core.runtime import EngineHandle, Finding, Reader, Row, RunRequest
 from quarterdeck_demo import DATA, chosen
@@ -27,12 +28,16 @@ from quarterdeck_demo import DATA, chosen
 if TYPE_CHECKING:
     from core.control import Control
     from core.engine import Engine
-    from core.lab import Lab
+    from core.lab import Lab, OnProgress, ShouldStop
     from core.settings import Settings
     from core.strategy import Strategy
     from storage.database import Database
 
 STOP_SIGNALS = ("SIGTERM", "SIGINT", "SIGHUP")
+
+
+IMPORT_MEMORY_BYTES = 1 << 31
+"""Eight times what ten years of minutes are as columns."""
 
 
 class QuarterdeckRuntime:
@@ -60,22 +65,35 @@ class QuarterdeckRuntime:
         return StoredReader(Home(home).database, account)
 
     def import_files(
-        self, home: Path, files: Sequence[Path], symbol: str | None, interval: str | None, synthetic: bool
+        self,
+        home: Path,
+        files: Sequence[Path],
+        symbol: str | None,
+        interval: str | None,
+        synthetic: bool,
+        progress: OnProgress,
+        should_stop: ShouldStop,
     ) -> list[Row]:
         from core.market.intervals import INTERVALS_MS
+        from core.memory import memory_limit
         from storage.data_admin import import_file
         from storage.database import open_database
         from storage.history import prepare_history
+        from storage.import_rows import Manner
 
         collect_garbage()
         where = Home(home)
         where.create()
         database = open_database(where.database)
         now_ms = SystemClock().now_ms()
-        reports = [
-            import_file(database, path, symbol=symbol, interval=interval, synthetic=synthetic, now_ms=now_ms)
-            for path in files
-        ]
+        manner = Manner(partial(leave_to_engine, where), progress, should_stop)
+        with memory_limit(IMPORT_MEMORY_BYTES):
+            reports = [
+                import_file(
+                    database, path, symbol=symbol, interval=interval, synthetic=synthetic, now_ms=now_ms, manner=manner
+                )
+                for path in files
+            ]
         for key in sorted({(report.symbol, report.interval) for report in reports if report.kind == "candles"}):
             prepare_history(database, key[0], INTERVALS_MS[key[1]])
         return [report.as_dict() for report in reports]
@@ -227,7 +245,9 @@ async def _verify(home: Home, settings_path: Path | None) -> Row:
                 candles,
                 starts,
                 opening.start_ms,
-                lambda rules: Trader(journal.account, _strategy(rules.settings), rules.settings, rules.instruments),
+                lambda rules: Trader(
+                    journal.account, _strategy(rules.settings), rules.settings, rules.instruments, rules.retired
+                ),
             )
         finally:
             await candles.close()

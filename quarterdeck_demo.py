@@ -50,7 +50,7 @@ async def demo_parts(
     console: bool,
 ) -> EngineParts:
     """The recorded market, a simulated venue, and the account of this home."""
-    from core.account import Opening, check_seed, check_symbols, first_period, later_period
+    from core.account import Opening, check_seed, first_period, later_period, retired_symbols
     from core.engine import EngineParts
     from core.market.instruments import load_instruments
     from core.market.replay import ReplayFeed, batched
@@ -75,8 +75,8 @@ async def demo_parts(
     known = chosen(load_instruments(DATA / "instruments.toml", settings.costs), settings.market.symbols)
     spans = {symbol: await span_of(candles, symbol) for symbol in known}
     instruments, records = await told_again(journal, known)
-    check_symbols(records, instruments)
-    point = resume_point(records, instruments)
+    retired = retired_symbols(records, known)
+    point = resume_point(records, known)
     stored = await journal.get_meta("opening")
     if stored is None:
         period = first_period(spans, history_ms(strategy, MINUTE_MS), request.from_ms, request.to_ms)
@@ -96,13 +96,13 @@ async def demo_parts(
     forecaster = open_forecaster(strategy, settings, home, opening.seed, stack)
 
     def feed(point: ResumePoint) -> AsyncIterator[MarketBatch]:
-        delay_ms, symbols, told = settings.engine.first_price_delay_ms, tuple(instruments), replay_cursors(point)
+        delay_ms, symbols, told = settings.engine.first_price_delay_ms, tuple(known), replay_cursors(point)
         return batched(ReplayFeed(candles, symbols, period.start_ms, period.end_ms, delay_ms, told).events())
 
     return EngineParts(
         mode=request.mode,
         source="recorded Binance USD-M",
-        trader=Trader(request.mode, strategy, settings, instruments),
+        trader=Trader(request.mode, strategy, settings, instruments, retired),
         venue=journalled_venue(instruments, settings),
         journal=journal,
         records=records,
@@ -122,15 +122,26 @@ async def demo_parts(
 async def told_again(
     journal: SqliteJournal, fresh: Mapping[str, Instrument]
 ) -> tuple[dict[str, Instrument], list[Record]]:
-    """The contracts by which this account goes on, which take orders as `fresh` do, and its records, counted by them.
+    """The contracts by which this account goes on, which take orders as `fresh` do, then those that it traded once, as
+    it knew them last; and its records, counted by them.
 
     Raises RefusedError where a contract has become one in which what was done cannot be counted.
     """
+    from core.account import traded_symbols
+    from core.domain.records import CursorRecord, FirstPriceRecord
     from core.domain.regrid import working
 
     eras = await journal.eras()
-    instruments = {symbol: working(instrument, eras.grids(symbol)) for symbol, instrument in fresh.items()}
-    return instruments, await journal.load(instruments)
+    rules = dict(fresh)
+    for symbol, known in (await journal.instruments()).items():
+        rules.setdefault(symbol, known)
+    instruments = {symbol: working(instrument, eras.grids(symbol)) for symbol, instrument in rules.items()}
+    records = await journal.load(instruments)
+    needed = traded_symbols(records).union(fresh)
+    away = (await journal.left_out()).intersection(fresh)
+    # Of a symbol that comes back nothing is made up for: it joins where the market is, as a new one does.
+    records = [r for r in records if not (isinstance(r, CursorRecord | FirstPriceRecord) and r.symbol in away)]
+    return {symbol: instrument for symbol, instrument in instruments.items() if symbol in needed}, records
 
 
 async def note_start(journal: SqliteJournal, now_ms: int, rules: Rules) -> None:
@@ -153,7 +164,8 @@ async def change_rules(journal: SqliteJournal, now_ms: int, rules: Rules) -> Non
     from core.domain.regrid import factor, grid_of
 
     for symbol, before in (await journal.instruments()).items():
-        by = factor(symbol, grid_of(before), grid_of(rules.instruments[symbol]))
+        now = rules.instruments.get(symbol, before)
+        by = factor(symbol, grid_of(before), grid_of(now))
         if not by.is_one:
             await journal.count_finer(symbol, by)
     await note_start(journal, now_ms, rules)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from decimal import Decimal
@@ -24,7 +25,7 @@ from quarterdeck_demo import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from core.account import Opening
     from core.domain.instrument import Instrument
@@ -39,7 +40,11 @@ if TYPE_CHECKING:
     from storage.database import Database
     from storage.journal import SqliteJournal
 
+log = logging.getLogger("quarterdeck.exchange")
+
 RESTART_PATIENCE_S = 0.5
+
+DATABASES = "databases"
 
 EXCHANGE = "exchange"
 """The journal's fact of where its account is."""
@@ -61,7 +66,7 @@ async def exchange_parts(
     Raises RefusedError where live is not armed, UnavailableError where the exchange does not answer or does not tell
     what the account is set to; a journal that holds something starts all the same, and makes no entry until it is told.
     """
-    from core.account import check_symbols
+    from core.account import retired_symbols
     from core.arming import TESTNET, account_of
     from core.exchange.account_desk import AccountDesk
     from core.exchange.account_setup import holds_anything
@@ -73,6 +78,7 @@ async def exchange_parts(
     from core.exchange.symbols import with_exchange_symbols
     from core.exchange.trading_right import check_trading_right
     from core.exchange.venue import ExchangeVenue
+    from core.keeping import keep_short
     from core.market.live import LiveMarket
     from core.real_time import real_time_parts
     from core.session import history_bars
@@ -90,15 +96,19 @@ async def exchange_parts(
     if live:
         check_live(dialect)
     where = _place(settings)
-    database = open_database(home.database)
+    # Whether they are whole is looked at beside: a position waits for nothing that grows with the home.
+    database, market_database = (open_database(path, thorough=False) for path in (home.database, home.market(where)))
     keys = _armed_keys(request, home, settings, database, logs)
     journal = await SqliteJournal.open(database, account_name, keeps_market=True)
     stack.push_async_callback(journal.close)
     stored = await journal.get_meta("opening")
     _check_exchange(await journal.get_meta(EXCHANGE), where)
 
-    wire = await open_wire(settings, keys, clock, Health(), dialect, settings.market.symbols)
+    known = await journal.instruments()
+    wire = await open_wire(settings, keys, clock, Health(), dialect, settings.market.symbols, known)
     stack.push_async_callback(wire.close)
+    taken_off = set(settings.market.symbols).difference(wire.symbols)
+    settings = _still_listed(settings, wire.symbols)
     has_traded = journal.last_seq > 0
     # What a journal holds may stand unprotected: a restart waits for nothing that can come later.
     patience_s = RESTART_PATIENCE_S if live and has_traded else None
@@ -110,10 +120,11 @@ async def exchange_parts(
     else:
         fresh = await asked
     instruments, records = await told_again(journal, fresh)
-    check_symbols(records, instruments)
-    candles = await SqliteCandles.open(open_database(home.market(where)))
+    retired = retired_symbols(records, fresh, taken_off)
+    traded = {symbol: instruments[symbol] for symbol in fresh}
+    candles = await SqliteCandles.open(market_database)
     stack.push_async_callback(candles.close)
-    account = ExchangeVenue(wire, instruments, settings.exchange) if live else None
+    account = ExchangeVenue(wire, traded, settings.exchange) if live else None
     desk = AccountDesk(account, settings) if account is not None else None
     if desk is not None and holds_anything(records):
         desk.prepare_beside()
@@ -128,21 +139,31 @@ async def exchange_parts(
     async def keep(now: Mapping[str, Instrument]) -> None:
         await change_rules(journal, clock.now_ms(), Rules(settings, now))
 
+    async def age(*_: object) -> None:
+        await keep_short(journal, clock)
+
+    async def check(*_: object) -> None:
+        for each in (database, market_database):
+            await each.check()
+        wire.health.report(DATABASES, "")
+
+    wire.health.report(DATABASES, "they are still being checked for damage")
+
     venue = account or paper_venue(instruments, settings, clock)
     contracts = desk.contracts if desk else ContractWatch(wire, settings, venue.adopt)
     contracts.keep = keep
-    symbols = tuple(instruments)
+    symbols = tuple(traded)
     order_books, trades = symbols if strategy.needs_order_book else (), symbols if strategy.needs_trades else ()
     market = LiveMarket(wire, candles, symbols, settings, order_books=order_books, trades=trades)
     if not records:
         # A later start has its past in the store; what it missed comes with the feed, and delays no protection.
         past_ms = history_bars(strategy, settings) * MINUTE_MS
-        await market.back_fill(dict.fromkeys(instruments, opening.start_ms - past_ms))
+        await market.back_fill(dict.fromkeys(symbols, opening.start_ms - past_ms))
     return real_time_parts(
         mode=account_name,
         wire=wire,
         market=market,
-        trader=Trader(account_name, strategy, settings, instruments),
+        trader=Trader(account_name, strategy, settings, instruments, retired),
         venue=venue,
         desk=desk,
         contracts=contracts,
@@ -156,7 +177,22 @@ async def exchange_parts(
         start_ms=opening.start_ms,
         publish_hz=CONSOLE_PUBLISH_HZ if console else HEADLESS_PUBLISH_HZ,
         server=_server(settings),
+        beside=(check, age),
+        aside=asyncio.to_thread,
     )
+
+
+def _still_listed(settings: Settings, listed: Sequence[str]) -> Settings:
+    """Without the symbols that the exchange took off since the account traded them. Raises BadInputError where none is
+    left."""
+    gone = [symbol for symbol in settings.market.symbols if symbol not in listed]
+    if not gone:
+        return settings
+    text = f"{', '.join(gone)}: {settings.exchange.id} does not list it any more"
+    if not listed:
+        raise BadInputError(f"{text}, and no other symbol is in the settings; name one in exchange.symbols")
+    log.warning("%s; it is not traded, take it out of the settings", text)
+    return settings.model_copy(update={"market": settings.market.model_copy(update={"symbols": tuple(listed)})})
 
 
 def examine_exchange(home: Home, settings: Settings) -> list[Finding]:

@@ -72,9 +72,12 @@ class HomeLab:
         # Nothing of a year of candles is read but what a query asks for, and a query tells of damage.
         database = open_database(self._home.database, thorough=False)
         if not stored_series(database, MINUTE_MS):
+            from core.home import leave_to_engine
             from storage.data_admin import import_recorded_market
+            from storage.import_rows import AT_ONCE
 
-            import_recorded_market(database, DATA, SystemClock().now_ms())
+            manner = replace(AT_ONCE, rest=partial(leave_to_engine, self._home))
+            import_recorded_market(database, DATA, SystemClock().now_ms(), manner)
         return database
 
     def choices(self) -> Row:

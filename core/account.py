@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 
 from core.domain.errors import BadInputError
-from core.domain.records import CursorRecord, Record
+from core.domain.records import CursorRecord, FillRecord, IntentRecord, OrderUpdateRecord, Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +71,57 @@ def later_period(opening: Opening, reached_ms: int, last_ms: int, from_ms: int |
     return Period(opening.start_ms, max(from_ms or 0, reached_ms), end_ms)
 
 
-def check_symbols(records: Iterable[Record], symbols: Collection[str]) -> None:
-    """Raises BadInputError when the account has traded a symbol that is not among `symbols` any more."""
-    traded = {record.symbol for record in records if isinstance(record, CursorRecord)}
-    missing = sorted(traded.difference(symbols))
-    if missing:
+def traded_symbols(records: Iterable[Record]) -> set[str]:
+    """Those of which an account has taken in a bar or sent an order."""
+    traded: set[str] = set()
+    for record in records:
+        match record:
+            case CursorRecord(symbol):
+                traded.add(symbol)
+            case IntentRecord(order):
+                traded.add(order.symbol)
+            case _:
+                pass
+    return traded
+
+
+def held_symbols(records: Iterable[Record]) -> set[str]:
+    """Those in which a journal ends with a position, or with an order that may be open."""
+    lots: Counter[str] = Counter()
+    open_in: dict[str, str] = {}
+    for record in records:
+        match record:
+            case FillRecord(fill, order):
+                lots[fill.symbol] += fill.side.sign * fill.qty_lots
+            case IntentRecord(order) | OrderUpdateRecord(_, order):
+                pass
+            case _:
+                continue
+        open_in[order.client_order_id] = order.symbol if order.is_open else ""
+    return {symbol for symbol, held in lots.items() if held}.union(open_in.values()) - {""}
+
+
+def retired_symbols(
+    records: Sequence[Record], symbols: Collection[str], taken_off: Collection[str] = ()
+) -> frozenset[str]:
+    """Those that an account has traded and that are not among `symbols` any more, which are to be traded; `taken_off`
+    are those that the exchange does not list any more.
+
+    Raises BadInputError where it still holds something of one.
+    """
+    retired = traded_symbols(records).difference(symbols)
+    held = sorted(held_symbols(records) & retired)
+    if gone := [symbol for symbol in held if symbol in taken_off]:
         raise BadInputError(
-            f"market.symbols lacks {', '.join(missing)}, which this account has traded; add it, or use another --home"
+            f"{', '.join(gone)} is not listed any more, and this account's books hold a position or an order in it: "
+            "see on the exchange's own page what it was settled at, and go on with another --home"
         )
+    if held:
+        raise BadInputError(
+            f"the symbols of the settings lack {', '.join(held)}, of which this account holds a position or an order: "
+            "add it, flatten it, then take it out"
+        )
+    return frozenset(retired)
 
 
 def check_seed(opening: Opening, seed: int | None) -> None:

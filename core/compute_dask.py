@@ -23,6 +23,9 @@ WORKER_TIMEOUT_S = 20
 LOOKS_BETWEEN_COUNTS = 10
 COUNTS_WITHOUT_WORKER = 20
 IDLE_COUNTS = 5
+COUNTS_UNCONNECTED = 60
+COUNTS_AT_REST = 120
+ASK_TIMEOUT_S = 5
 OTHER_CODE = "a worker there has another version of Quarterdeck or of a library; install what this machine has"
 _LIBRARIES = ("lightgbm", "numba", "numpy", "scipy")
 _PACKAGES = ("core", "strategies")
@@ -56,6 +59,8 @@ class DaskRound:
         self._looks = 0
         self._looks_without_worker = 0
         self._idle_looks = 0
+        self._looks_unconnected = 0
+        self._looks_at_rest = 0
 
     def answers(self, calls: Iterator[tuple[int, bytes]], one_by_one: bool) -> Iterator[Answer]:
         """To be used from one thread of its own. Raises WorkerLostError, UnavailableError, ComputeError."""
@@ -84,8 +89,16 @@ class DaskRound:
     def check(self) -> None:
         """Raises where no answer will come: WorkerLostError, or UnavailableError where no worker is left."""
         self._looks += 1
-        if self._looks % LOOKS_BETWEEN_COUNTS == 0 and self._client is not None and self._client.status == "running":
+        if self._looks % LOOKS_BETWEEN_COUNTS:
+            return
+        if self._client is not None and self._client.status == "running":
+            self._looks_unconnected = 0
             self._look_at_cluster()
+            return
+        # Opening and closing a connection have time limits of their own, which Dask may not keep.
+        self._looks_unconnected += 1
+        if self._looks_unconnected >= COUNTS_UNCONNECTED:
+            raise UnavailableError(f"the connection to the Dask scheduler at {self._pool.scheduler} hangs; try again")
 
     def halt(self) -> None:
         """Take back what has not begun; `answers` raises soon. What a worker runs it ends, for nobody."""
@@ -104,6 +117,19 @@ class DaskRound:
         self._idle_looks = 0 if any(processing.values()) or not processing else self._idle_looks + 1
         if self._idle_looks >= IDLE_COUNTS:
             raise WorkerLostError("the cluster is idle and has not answered")
+        # Or the scheduler counts tasks as under way of which the workers know nothing.
+        is_at_rest = any(processing.values()) and not self._is_anything_run()
+        self._looks_at_rest = self._looks_at_rest + 1 if is_at_rest else 0
+        if self._looks_at_rest >= COUNTS_AT_REST:
+            raise WorkerLostError("the workers run nothing of what they were given")
+
+    def _is_anything_run(self) -> bool:
+        """Whether any worker, asked itself, is in the middle of a task; one that does not answer is in none."""
+        try:
+            stacks = self._client.sync(self._client.scheduler.call_stack, callback_timeout=ASK_TIMEOUT_S)
+        except (OSError, TimeoutError):
+            return False
+        return any(stacks.values())
 
 
 def perform_remotely(code: str, function: bytes, key: str, shared: bytes, index: int, task: bytes) -> Answer:

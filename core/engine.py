@@ -23,11 +23,11 @@ from core.logbook import Logbook
 from core.market.history import bar_at
 from core.narrate import narrate
 from core.pace import Pacer
+from core.past import Aside, Past, at_once
 from core.plain import plain
 from core.ports import CandleStore, Forecaster, Journal, Venue
 from core.recent import Recent
 from core.recovery import BOOK_DIFFERENCES, FRESH_MS, ResumePoint, newest_first_prices, reconcile, resume_point
-from core.rules import RuleDesk
 from core.session import Session
 from core.stepper import Stepper
 from core.trader import limits
@@ -46,6 +46,8 @@ from core.views import (
 )
 
 log = logging.getLogger("quarterdeck.engine")
+
+_PAST = "the past"
 
 
 class RestorableVenue(Venue, Protocol):
@@ -94,6 +96,10 @@ class RealTime(Protocol):
         """What keeps orders that close from going out at once, and until when; empty where nothing does."""
         ...
 
+    def report(self, part: str, problem: str) -> None:
+        """Say what forbids entries; with an empty text, that it has passed."""
+        ...
+
     async def flatten_external(self, symbol: str) -> str:
         """Close it, of one symbol or, with an empty one, of all; one line of what was done and what is not certain."""
         ...
@@ -106,7 +112,8 @@ class EngineParts:
     `trade_from_ms` is where a resumed account does: earlier bars are walked through without new entries.
     `feed` opens the market behind a resume point. `end_with_feed` ends the run when the recorded market does.
     `attendants` run beside it, from before the books are compared; `followers` only from after that. `real_time` is
-    None for a recorded market. `lag_period_s` is how often the loop's lag is measured.
+    None for a recorded market. `lag_period_s` is how often the loop's lag is measured. `aside` is where rules are shown
+    the past.
     """
 
     mode: str
@@ -130,6 +137,7 @@ class EngineParts:
     followers: Sequence[Attendant] = ()
     real_time: RealTime | None = None
     lag_period_s: float = PERIOD_S
+    aside: Aside = at_once
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +155,7 @@ class Engine:
     def __init__(self, parts: EngineParts) -> None:
         self._parts = parts
         self._trader = parts.trader
-        self._symbols = tuple(parts.trader.state.symbols)
+        self._symbols = parts.trader.state.traded
         settings = parts.trader.settings
         self._exit_cost_bps = float(settings.costs.taker_fee_bps) + settings.costs.slippage_bps
         self._recent = Recent(parts.trader.state)
@@ -250,9 +258,11 @@ class Engine:
         return real_time.holds() if real_time is not None and any(s.open_exit() for s in symbols) else ""
 
     async def _trade(self, recollection: _Recollection, group: asyncio.TaskGroup) -> None:
-        await self._settle(recollection)
+        await self._settle(recollection, group)
         for follow in self._parts.followers:
             self._following.append(group.create_task(follow(self._trader, self._session.stepper)))
+        if self._parts.real_time is not None:
+            self._following.append(group.create_task(self._learn(recollection, group)))
         await self._follow_market(group)
 
     async def _until_over(self, trading: asyncio.Task[None]) -> None:
@@ -268,16 +278,19 @@ class Engine:
         stepper.check()
 
     async def _recollect(self) -> _Recollection:
-        """Tell the state again from the journal and the stored market; nobody outside is asked yet."""
+        """Tell the state again from the journal and the newest bars; nobody outside is asked yet. No more is read than
+        what protects a position takes, however long the account lives."""
         parts, trader = self._parts, self._trader
         self._state = "recovering"
         self._publish_now()
         records = parts.records
         differences = restore(trader, records)
         self._session.take_in(records)
+        self._session.is_ready = False
         self._observe(records, narrated=False)
         self._point = resume_point(records, self._symbols)
-        last_bars = await self._load_history()
+        last_bars = await self._newest_bars()
+        set_marks(trader, last_bars)
         delay_ms = trader.settings.engine.first_price_delay_ms
         last_prices = await newest_first_prices(parts.candles, self._point, self._session.interval_ms, delay_ms)
         parts.venue.restore(records, last_bars, last_prices)
@@ -292,56 +305,57 @@ class Engine:
             *(record.prediction.made_ms for record in records if isinstance(record, PredictionRecord)),
         )
         parts.clock.advance_to(now_ms)
+        if parts.real_time is not None:
+            parts.real_time.report(_PAST, "it is still being read")
         return _Recollection(now_ms, last_bars, differences)
 
-    async def _settle(self, recollection: _Recollection) -> None:
+    async def _settle(self, recollection: _Recollection, group: asyncio.TaskGroup) -> None:
         """Bring trader and venue to agree, and finish what a crash kept from being decided."""
         parts, trader, now_ms = self._parts, self._trader, recollection.now_ms
         differences = [*recollection.differences]
         differences += await parts.reconcile(trader, parts.venue, self._session.stepper, now_ms)
         if parts.records:
             log.info("recovered %d records up to %s: %d differences", len(parts.records), iso(now_ms), len(differences))
-            last_bars = recollection.last_bars
-            newest_ms = max((bar.close_time_ms for bar in last_bars), default=0)
-            if newest_ms + FRESH_MS > parts.clock.now_ms():
-                await self._session.answer_newest([bar for bar in last_bars if bar.close_time_ms == newest_ms])
+        if parts.real_time is None:
+            await self._learn(recollection, group)
         if any(difference.what in BOOK_DIFFERENCES for difference in differences):
             pause = OperatorCommand(f"recovery-{now_ms}", Verb.PAUSE, "", "recovery: the books differ", now_ms)
             await self._session.stepper.step([pause], now_ms)
         if differences:
             self._note = f"{len(differences)} differences between books and venue found at start; see the log"
 
-    async def _load_history(self) -> list[Bar]:
-        """Fill the histories up to the resume point and set the trader's marks; the newest bar of each symbol."""
+    async def _learn(self, recollection: _Recollection, group: asyncio.TaskGroup) -> None:
+        """Read what signals need of the past: a recorded market waits for it, one in real time does not."""
         parts, session = self._parts, self._session
-        newest: list[Bar] = []
-        for symbol, history in session.histories.items():
-            last = self._point.bars.get(symbol)
-            end_ms = parts.start_ms if last is None else last + session.interval_ms
-            columns = await parts.candles.bars(symbol, end_ms - session.capacity * session.interval_ms, end_ms)
-            history.extend(columns)
-            if len(columns.open_time_ms):
-                newest.append(bar_at(columns, -1))
-        set_marks(self._trader, newest)
-        if session.rules is not None:
-            await self._teach_rules(session.rules, {bar.symbol: bar for bar in newest})
-        return newest
+        newest = recollection.last_bars if parts.records else ()
+        reached_ms = {symbol: self._reached_ms(symbol) for symbol in self._symbols}
+        bars = await Past(session, parts.candles, parts.start_ms, reached_ms, newest, parts.aside).learn()
+        newest_ms = max((bar.close_time_ms for bar in bars), default=0)
+        await session.begin(bars, fresh=newest_ms + FRESH_MS > parts.clock.now_ms())
+        session.start_trainings(group)
+        if parts.real_time is not None:
+            parts.real_time.report(_PAST, "")
 
-    async def _teach_rules(self, rules: RuleDesk, newest: Mapping[str, Bar]) -> None:
-        """Show the rules every bar since the account's warm-up, the same at each start; those of the newest instant are
-        left for `answer_newest` where a journal is resumed."""
-        parts, session = self._parts, self._session
-        lookback_ms = self._trader.strategy.lookback_bars * session.interval_ms
-        last_ms = max((bar.open_time_ms for bar in newest.values()), default=0)
-        for symbol, bar in newest.items():
-            end_ms = bar.open_time_ms + session.interval_ms
-            if parts.records and bar.open_time_ms == last_ms:
-                end_ms = last_ms
-            rules.catch_up(await parts.candles.bars(symbol, parts.start_ms - lookback_ms, end_ms))
+    def _reached_ms(self, symbol: str) -> int:
+        """The open time of the first bar behind what was taken in."""
+        last_ms = self._point.bars.get(symbol)
+        return self._parts.start_ms if last_ms is None else last_ms + self._session.interval_ms
+
+    async def _newest_bars(self) -> list[Bar]:
+        """The newest bar of each symbol that was taken in."""
+        candles, session = self._parts.candles, self._session
+        newest: list[Bar] = []
+        for symbol in self._symbols:
+            end_ms = self._reached_ms(symbol)
+            for bars in (1, session.capacity):  # It is the last one but where the store has a gap.
+                columns = await candles.bars(symbol, end_ms - bars * session.interval_ms, end_ms)
+                if len(columns.open_time_ms):
+                    newest.append(bar_at(columns, -1))
+                    break
+        return newest
 
     async def _follow_market(self, group: asyncio.TaskGroup) -> None:
         parts, session = self._parts, self._session
-        session.start_trainings(group)
         self._state = "running"
         async for batch in parts.feed(self._point):
             trading = batch.trading and batch.due_ms >= parts.trade_from_ms
@@ -379,7 +393,7 @@ class Engine:
     def _draw(self) -> None:
         self._seq += 1
         state = self._trader.state
-        books = state.symbols
+        books = {symbol: state.symbols[symbol] for symbol in state.traded}
         champions = self._session.champions()
         recent = self._recent
         quotes = self._parts.real_time.quotes() if self._parts.real_time is not None else {}

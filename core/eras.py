@@ -1,4 +1,5 @@
-"""In which ticks and lots each stretch of a journal counts: read from its facts, without the settings beside them."""
+"""In which ticks and lots each stretch of a journal counts, and what it traded: read from its facts, without the
+settings beside them."""
 
 from __future__ import annotations
 
@@ -19,6 +20,22 @@ def read_eras(meta: Mapping[str, str], known: Mapping[str, Instrument]) -> Eras:
     kept = [json.loads(meta[key]) for key in sorted(meta) if key.startswith(START)]
     eras = [Era(start["seq"], rules[start["rules"]]) for start in kept]
     return Eras(eras or [Era(0, {symbol: grid_of(instrument) for symbol, instrument in known.items()})])
+
+
+def left_out(meta: Mapping[str, str], newest_seq: Mapping[str, int]) -> set[str]:
+    """The symbols whose market was last taken in at `newest_seq`, and which a later start did not trade."""
+    symbols = {
+        key.removeprefix(RULES): json.loads(text)["settings"]["market"]["symbols"]
+        for key, text in meta.items()
+        if key.startswith(RULES)
+    }
+    starts = [json.loads(text) for key, text in meta.items() if key.startswith(START)]
+    return {
+        symbol
+        for start in starts
+        for symbol, seq in newest_seq.items()
+        if start["seq"] >= seq and symbol not in symbols[start["rules"]]
+    }
 
 
 def _grids(text: str) -> dict[str, Grid]:

@@ -22,6 +22,8 @@ MAX_SOCKET_PATH_BYTES = 103
 
 _LOCK_TRIES = 5
 _LOCK_PAUSE_S = 0.02
+_ENGINE_TURN_S = 0.15
+"""Longer than SQLite waits between two looks at a lock (0.1 s): who waits for it has it then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +232,13 @@ def engine_pid(home: Home) -> int | None:
         return None
     finally:
         os.close(descriptor)
+
+
+def leave_to_engine(home: Home) -> None:
+    """For a program that writes much into the database of `home`, between two transactions: an engine that runs there
+    commits its journal now."""
+    if engine_pid(home) is not None:
+        time.sleep(_ENGINE_TURN_S)
 
 
 def _read_pid(path: Path) -> int:

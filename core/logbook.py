@@ -13,6 +13,7 @@ import threading
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from datetime import UTC, datetime
 from io import TextIOWrapper
 from itertools import islice
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import TextIO
 
 from core.control import LogLine
+from core.log_folding import Folding
 from core.plain import plain, plain_lines
 
 RING_LINES = 20_000
@@ -32,7 +34,7 @@ _SHORTEST_SECRET = 4
 class Stamp(logging.Filter):
     """Gives each record the engine's time and a final message, in one plain line in which no registered secret is left.
 
-    It sits on the handlers: a filter on a logger does not see what its children log.
+    It sits on the handler: a filter on a logger does not see what its children log.
     """
 
     def __init__(self, now_ms: Callable[[], int], secrets: Iterable[str] = ()) -> None:
@@ -137,10 +139,6 @@ class PrivateFile(logging.handlers.RotatingFileHandler):
         return TextIOWrapper(os.fdopen(descriptor, "ab"), encoding=self.encoding, write_through=True)
 
 
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NOFOLLOW, 0o600)
-
-
 def file_entry(
     time_ms: int, written_ms: int, level: str, logger: str, message: str, trace: str = ""
 ) -> dict[str, str | int]:
@@ -159,21 +157,22 @@ def file_entry(
 class LogSetup:
     """What `set_up` installed. `book` is for the console; `hide` registers a secret; `close` takes everything down."""
 
-    def __init__(self, book: Logbook, stamp: Stamp, handlers: list[logging.Handler], level_before: int) -> None:
+    def __init__(self, book: Logbook, stamp: Stamp, handler: logging.Handler, level_before: int) -> None:
         self.book = book
         self._stamp = stamp
-        self._handlers = handlers
+        self._handler: logging.Handler | None = handler
         self._level_before = level_before
 
     def hide(self, secret: str) -> None:
         self._stamp.hide(secret)
 
     def close(self) -> None:
+        if self._handler is None:
+            return
         root = logging.getLogger()
-        for handler in self._handlers:
-            root.removeHandler(handler)
-            handler.close()
-        self._handlers = []
+        root.removeHandler(self._handler)
+        self._handler.close()
+        self._handler = None
         root.setLevel(self._level_before)
 
 
@@ -186,14 +185,14 @@ def set_up(
     secrets: Iterable[str] = (),
     label: str = "",
 ) -> LogSetup:
-    """Send the root logger, from INFO on, to a ring, to the file at `path` and, where given, to `stderr`.
+    """Send the root logger, from INFO on, to a ring, to the file at `path` and, where given, to `stderr`; a line that
+    comes again and again is folded in all of them.
 
     `now_ms` is the engine's time; `label` begins every line on stderr. Raises OSError when the file cannot be opened.
     """
     stamp = Stamp(now_ms, secrets)
     book = Logbook()
-    file = PrivateFile(path, maxBytes=FILE_BYTES, backupCount=FILE_COUNT, encoding="utf-8")
-    file.setFormatter(JsonLines())
+    file = _file(path)
     handlers: list[logging.Handler] = [book, file]
     level = logging.INFO
     if stderr is not None:
@@ -204,22 +203,32 @@ def set_up(
         book.setLevel(logging.INFO)
         file.setLevel(logging.INFO)
         handlers.append(stream)
+    folding = Folding(handlers)
+    folding.addFilter(stamp)
     root = logging.getLogger()
-    setup = LogSetup(book, stamp, handlers, root.level)
-    for handler in handlers:
-        handler.addFilter(stamp)
-        root.addHandler(handler)
+    setup = LogSetup(book, stamp, folding, root.level)
+    root.addHandler(folding)
     root.setLevel(level)
     return setup
 
 
 def write_failure(path: Path, now_ms: int, error: BaseException) -> None:
-    """Add an unexpected error with its trace to the log file of a process that has no log of its own."""
-    trace = "".join(traceback.format_exception(error)).rstrip()
-    text = plain(f"unexpected {type(error).__name__}: {error}")
-    entry = file_entry(now_ms, now_ms, "CRITICAL", "quarterdeck", text, plain_lines(trace))
-    with open(path, "a", encoding="utf-8", opener=_private) as file:
-        file.write(json.dumps(entry, ensure_ascii=False) + "\n")
+    """Add an unexpected error with its trace to the log file of a process that has no log of its own.
+
+    Raises OSError when the file cannot be opened.
+    """
+    trace = (type(error), error, error.__traceback__)
+    text = f"unexpected {type(error).__name__}: {error}"
+    record = logging.LogRecord("quarterdeck", logging.CRITICAL, __file__, 0, text, None, trace)
+    Stamp(lambda: now_ms).filter(record)
+    with closing(_file(path)) as file:
+        file.handle(record)
+
+
+def _file(path: Path) -> PrivateFile:
+    file = PrivateFile(path, maxBytes=FILE_BYTES, backupCount=FILE_COUNT, encoding="utf-8")
+    file.setFormatter(JsonLines())
+    return file
 
 
 def time_ms_of(record: logging.LogRecord) -> int:

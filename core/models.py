@@ -43,7 +43,7 @@ class ModelDesk:
     def take_in(self, records: Sequence[Record]) -> None:
         """Learn from journalled records what was asked for and what came of it."""
         for record in records:
-            if not isinstance(record, TrainingRecord):
+            if not isinstance(record, TrainingRecord) or record.symbol not in self._symbols:
                 continue
             if record.status is TrainingStatus.REQUESTED:
                 self._asked.add(record.symbol)

@@ -22,6 +22,7 @@ from core.exchange.wire import Wire
 from core.logbook import Logbook
 from core.market.live import LiveMarket
 from core.pace import Pacer
+from core.past import Aside, at_once
 from core.ports import CandleStore, Forecaster, Journal
 from core.recovery import reconcile
 from core.stepper import Stepper
@@ -53,6 +54,9 @@ class Surroundings:
 
     def holds(self) -> str:
         return self.wire.holds()
+
+    def report(self, part: str, problem: str) -> None:
+        self.wire.health.report(part, problem)
 
     def clock_offset_ms(self) -> float:
         return float(self.wire.clock.offset_ms)
@@ -118,11 +122,14 @@ def real_time_parts(
     start_ms: int,
     publish_hz: float,
     server: str = "",
+    beside: Sequence[Attendant] = (),
+    aside: Aside = at_once,
 ) -> EngineParts:
     """An engine on a live market. `desk` is None on paper, where only the market comes from the exchange; `contracts`
     then follows its rules, as the desk does for an account.
 
     `start_ms` is where the account was opened: a whole minute. `server` is told with the source wherever that stands.
+    `beside` are what else works as long as the engine runs and that no position waits for; `aside` as in `EngineParts`.
     """
     clock = wire.clock
 
@@ -136,9 +143,9 @@ def real_time_parts(
         await watch(trader, stepper, clock)
 
     async def tell_health(trader: Trader, stepper: Stepper) -> None:
-        await health_watch(wire.health, stepper, clock, tuple(trader.state.symbols))
+        await health_watch(wire.health, stepper, clock, trader.state.traded)
 
-    statuses = StatusWatch(wire, tuple(trader.state.symbols))
+    statuses = StatusWatch(wire, trader.state.traded)
     attendants: list[Attendant] = [follow_market, follow_time, tell_health, statuses.run]
     if desk is not None:
         attendants.append(desk.run)
@@ -164,6 +171,7 @@ def real_time_parts(
         reconcile=reconcile if desk is None else desk.reconcile,
         attendants=attendants,
         # A position that a crash left without a stop gets one before it is judged by how long it had none.
-        followers=[look_after],
-        real_time=Surroundings(wire, market, desk, tuple(trader.state.symbols)),
+        followers=[look_after, *beside],
+        aside=aside,
+        real_time=Surroundings(wire, market, desk, trader.state.traded),
     )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from core.control import Control
-    from core.lab import Lab
+    from core.lab import Lab, OnProgress, ShouldStop
     from core.settings import Mode
 
 Row = dict[str, Any]
@@ -64,13 +64,22 @@ def worst(findings: Sequence[Finding]) -> bool | None:
 
 
 class EngineHandle(Protocol):
-    """An engine in a thread of its own."""
+    """An engine in a thread of its own. All of it is safe from any thread."""
 
-    @property
-    def control(self) -> Control: ...
+    def wait(self) -> Control:
+        """Wait until the engine can be asked for snapshots. Raises why there is none, as run_headless;
+        UnavailableError where it was stopped before.
+
+        Raises ConfirmationError where `confirm_live` is not the tag of the account; another start may be asked for.
+        """
+        ...
+
+    def ask_to_stop(self) -> None:
+        """Ask the engine to end after the step in hand; a start under way is given up."""
+        ...
 
     def stop(self, timeout_s: float) -> None:
-        """Ask the engine to end and wait for it. Raises UnavailableError when it has not after `timeout_s`."""
+        """The same, and wait for it. Raises UnavailableError when it has not ended after `timeout_s`."""
         ...
 
     def failure(self) -> BaseException | None:
@@ -122,10 +131,7 @@ class Runtime(Protocol):
         ...
 
     def start_engine(self, request: RunRequest) -> EngineHandle:
-        """Start an engine in its own thread; returns once it can be asked for snapshots. Raises as run_headless.
-
-        Raises ConfirmationError where `confirm_live` is not the tag of the account; it may be asked for again.
-        """
+        """Begin to start an engine in its own thread."""
         ...
 
     def reader(self, home: Path, account: str | None = None) -> Reader:
@@ -138,11 +144,19 @@ class Runtime(Protocol):
         ...
 
     def import_files(
-        self, home: Path, files: Sequence[Path], symbol: str | None, interval: str | None, synthetic: bool
+        self,
+        home: Path,
+        files: Sequence[Path],
+        symbol: str | None,
+        interval: str | None,
+        synthetic: bool,
+        progress: OnProgress,
+        should_stop: ShouldStop,
     ) -> list[Row]:
         """Take candle files into the store; one row a file. `synthetic` marks made-up data for good.
 
-        Raises DataError naming file, row and mend; nothing of that file is kept then.
+        An engine that runs in the home goes on beside it. Raises DataError naming file, row and mend; nothing of that
+        file is kept then. RefusedError where it was asked to stop: the same import again goes on from there.
         """
         ...
 

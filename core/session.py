@@ -43,6 +43,9 @@ class Session:
     `observe` is told of every record once it is durable. `forecaster` may be None for a strategy without a model.
     `desk` tells predictions in place of the strategy's rule or model. With `waits_for_models` market time stands still
     until a training that is due has ended; without, as in real time, its model comes when it is ready.
+
+    Until `is_ready` nothing is predicted or trained: the past that this takes is still being read (`core.past`), and
+    `told_ms` is the newest bar of each symbol that the market told meanwhile.
     """
 
     def __init__(
@@ -60,7 +63,7 @@ class Session:
         settings, strategy = trader.settings, trader.strategy
         self.trader = trader
         self.outage = ""
-        self.symbols = tuple(trader.state.symbols)
+        self.symbols = trader.state.traded
         self.interval_ms = settings.market.interval_minutes * 60_000
         self._forecaster = forecaster
         self._clock = clock
@@ -78,6 +81,8 @@ class Session:
             self.rules = RuleDesk(strategy, self.symbols, self._inference_delay_ms)
         self._desk = desk or self.rules
         self._waits_for_models = waits_for_models
+        self.is_ready = True
+        self.told_ms: dict[str, int] = {}
         self.stepper = Stepper(trader, venue, journal, self._observe)
 
     def take_in(self, records: Sequence[Record]) -> None:
@@ -126,10 +131,10 @@ class Session:
         self._clock.advance_to(due_ms)
         bars = [event for event in batch if isinstance(event, Bar)]
         for bar in bars:
-            self.histories[bar.symbol].append(bar)
+            self._remember(bar)
         requests: list[TrainingRecord] = []
         asking: asyncio.Task[list[Prediction]] | None = None
-        if self.models is not None and bars and trading:
+        if self.models is not None and bars and trading and self.is_ready:
             requests = self.models.due_requests(due_ms)
             # The workers think while the bars are made durable; what they answer is decided on after that.
             asking = group.create_task(self._ask_models(self.models, bars))
@@ -141,17 +146,25 @@ class Session:
         if trading:
             await self._decide(told)
 
-    async def answer_newest(self, bars: Sequence[Bar]) -> None:
-        """Predictions of the newest bars, of one instant, that a crash kept from being asked for or journalled."""
-        if not bars:
+    async def begin(self, bars: Sequence[Bar], *, fresh: bool) -> None:
+        """The past is known: from here on predictions are made. `bars` are the newest, of one instant, which rules have
+        not seen; where they are `fresh`, their predictions may be wanting, which a crash kept from being made."""
+        self.is_ready = True
+        told = self._ask_desk(bars)
+        if not fresh or not bars:
             return
         if self.models is not None:
-            await self._decide(await self._ask_models(self.models, bars))
+            told = await self._ask_models(self.models, bars)
+        await self._decide([p for p in told if not self._is_made(p.symbol, p.bar_close_ms)])
+
+    def _remember(self, bar: Bar) -> None:
+        if self.is_ready:
+            self.histories[bar.symbol].append(bar)
         else:
-            await self._decide([p for p in self._ask_desk(bars) if not self._is_made(p.symbol, p.bar_close_ms)])
+            self.told_ms[bar.symbol] = bar.open_time_ms
 
     def _ask_desk(self, bars: Sequence[Bar]) -> list[Prediction]:
-        if self._desk is None:
+        if self._desk is None or not self.is_ready:
             return []
         answers = (self._desk.predict(bar) for bar in bars)
         return [answer for answer in answers if answer is not None]

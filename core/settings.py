@@ -20,6 +20,8 @@ from core.domain.operator import LimitEffect
 Mode = Literal["demo", "paper", "live"]
 Options = TypeVar("Options", bound=BaseModel)
 
+MAX_SETTINGS_BYTES = 1 << 20
+
 STRATEGY_SECTIONS = ("scalper", "ema_cross")
 """The strategies that have a section of their own, of the same name; the others have `strategy_options`."""
 
@@ -269,15 +271,21 @@ def load_exchange(path: Path) -> Settings:
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        text = path.read_text(encoding="utf-8")
+        with path.open("rb") as file:
+            content = file.read(MAX_SETTINGS_BYTES + 1)
+        text = content.decode()
     except OSError as error:
         raise SettingsError(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise SettingsError(f"{path}: is not UTF-8 text at byte {error.start}") from error
+    if len(content) > MAX_SETTINGS_BYTES:
+        raise SettingsError(f"{path}: is larger than {MAX_SETTINGS_BYTES >> 20} MiB; name a file of settings")
     try:
         return tomli.loads(text)
     except tomli.TOMLDecodeError as error:
         raise SettingsError(f"{path}: is not valid TOML: {error}") from error
+    except RecursionError as error:
+        raise SettingsError(f"{path}: nests too deep; name a file of settings") from error
 
 
 def parse_settings(data: dict[str, Any], place: str) -> Settings:

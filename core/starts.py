@@ -27,7 +27,8 @@ _NO_MATTER: dict[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The settings that matter to decisions, the others at their defaults, and the contract rules by symbol."""
+    """The settings that matter to decisions, the others at their defaults, and the contract rules by symbol, of those
+    that are traded and of those that once were."""
 
     settings: Settings
     instruments: Mapping[str, Instrument]
@@ -39,6 +40,11 @@ class Rules:
             for item in self.instruments.values()
         ]
         return json.dumps({"settings": settings, "instruments": instruments}, sort_keys=True)
+
+    @property
+    def retired(self) -> frozenset[str]:
+        """Whose contract rules are here for the past alone."""
+        return frozenset(self.instruments).difference(self.settings.market.symbols)
 
     def digest(self) -> str:
         return hashlib.blake2b(self.to_json().encode(), digest_size=16).hexdigest()

@@ -12,15 +12,13 @@ import numpy as np
 
 from core.domain.errors import DataError
 from core.market.checking import DataProblem, bar_problems, gaps
-from core.market.importing import CandleFile, FundingFile, Origin, file_sha256, read_market_file
+from core.market.importing import CandleFile, read_market_file
 from core.market.intervals import INTERVALS_MS, interval_text
+from core.market.tables import file_sha256
 from core.ports import BarColumns
-from storage.candles import CHUNK_ROWS, INSERT_CANDLE, SELECT_CANDLES, bar_columns
-from storage.database import Database, connect_read_only, storage_errors, transaction
-
-_INSERT_SOURCE = """INSERT INTO sources
-(name, sha256, kind, is_synthetic, symbol, interval_ms, first_ms, last_ms, rows, imported_ms, note)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+from storage.candles import SELECT_CANDLES, bar_columns
+from storage.database import Database, connect_read_only, storage_errors
+from storage.import_rows import AT_ONCE, UNFINISHED, Manner, candle_rows, funding_rows, store
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,28 +68,42 @@ def import_file(
     interval: str | None = None,
     synthetic: bool = False,
     now_ms: int,
+    manner: Manner = AT_ONCE,
 ) -> ImportReport:
-    """Store a candle or funding file, all of it or nothing. A file that was imported already changes nothing.
+    """Store a candle or funding file. A file that was imported already changes nothing.
 
-    Raises DataError when the file is bad or contradicts what is stored, StorageError when the database fails.
+    Raises DataError when the file is bad or contradicts what is stored, and then nothing of it is kept. What ends it
+    early otherwise (StorageError, RefusedError where it was asked to stop) is made good by importing it again.
     """
     with storage_errors(database.path), closing(database.connect_sync(durable=False)) as connection:
         known = _known(connection, file_sha256(path), symbol, interval)
         if known is not None:
             return known
         market_file = read_market_file(path, symbol=symbol, interval=interval)
-        with transaction(connection):
-            if isinstance(market_file, CandleFile):
-                return _store_candles(connection, market_file, synthetic, now_ms)
-            return _store_funding(connection, market_file, synthetic, now_ms)
+        rows = candle_rows(market_file) if isinstance(market_file, CandleFile) else funding_rows(market_file)
+        added, marked = store(connection, database.path, rows, synthetic=synthetic, now_ms=now_ms, manner=manner)
+        return ImportReport(
+            file=rows.origin.name,
+            kind=rows.kind,
+            symbol=rows.symbol,
+            interval=interval_text(rows.interval_ms),
+            is_synthetic=marked,
+            first_ms=int(rows.times[0]),
+            last_ms=int(rows.times[-1]),
+            rows=len(rows.times),
+            added=added,
+            sha256=rows.origin.sha256,
+        )
 
 
-def import_recorded_market(database: Database, data_dir: Path, now_ms: int) -> list[ImportReport]:
+def import_recorded_market(
+    database: Database, data_dir: Path, now_ms: int, manner: Manner = AT_ONCE
+) -> list[ImportReport]:
     """Store the recorded market that comes with the program (candles/ and funding/ under `data_dir`)."""
     files = [*sorted(data_dir.glob("candles/*.parquet")), *sorted(data_dir.glob("funding/*.parquet"))]
     if not files:
         raise DataError(f"{data_dir}: holds no candles/*.parquet; reinstall quarterdeck or name another folder")
-    return [import_file(database, path, now_ms=now_ms) for path in files]
+    return [import_file(database, path, now_ms=now_ms, manner=manner) for path in files]
 
 
 def list_data(database: Database) -> list[DataRow]:
@@ -111,7 +123,10 @@ def list_data(database: Database) -> list[DataRow]:
 
 
 def check_data(database: Database) -> list[DataProblem]:
-    """Every finding over all stored candles and funding, by symbol and time. Raises StorageError."""
+    """Every finding over all stored candles and funding, by symbol and time, then every import that is not finished.
+
+    Raises StorageError.
+    """
     found: list[DataProblem] = []
     with storage_errors(database.path), closing(connect_read_only(database.path)) as connection:
         series = connection.execute("SELECT DISTINCT symbol, interval_ms FROM candles ORDER BY 1, 2").fetchall()
@@ -124,16 +139,24 @@ def check_data(database: Database) -> list[DataProblem]:
             sql = "SELECT time_ms FROM funding_rates WHERE symbol = ? ORDER BY time_ms"
             times = np.array([row[0] for row in connection.execute(sql, (symbol,))], dtype=np.int64)
             found += gaps(symbol, times, interval_ms)
+        half = connection.execute(
+            "SELECT symbol, interval_ms, first_ms, last_ms, rows, name FROM sources WHERE note = ? AND rows > 0",
+            (UNFINISHED,),
+        )
+        for symbol, interval_ms, first_ms, last_ms, count, name in half:
+            text = f"{name}: {UNFINISHED}"
+            found.append(DataProblem(symbol, interval_text(interval_ms), "unfinished", first_ms, last_ms, count, text))
     return found
 
 
 def _known(
     connection: sqlite3.Connection, sha256: str, symbol: str | None, interval: str | None
 ) -> ImportReport | None:
-    """The report of an earlier import of the same bytes, unless symbol or interval are given and differ."""
+    """The report of an earlier, whole import of the same bytes, unless symbol or interval are given and differ."""
     rows = connection.execute(
-        "SELECT name, kind, symbol, interval_ms, is_synthetic, first_ms, last_ms, rows FROM sources WHERE sha256 = ?",
-        (sha256,),
+        "SELECT name, kind, symbol, interval_ms, is_synthetic, first_ms, last_ms, rows FROM sources "
+        "WHERE sha256 = ? AND note != ?",
+        (sha256, UNFINISHED),
     )
     for name, kind, its_symbol, interval_ms, synthetic, first, last, count in rows:
         if symbol in (None, its_symbol) and (interval is None or INTERVALS_MS.get(interval) == interval_ms):
@@ -142,103 +165,6 @@ def _known(
     return None
 
 
-def _stored(
-    connection: sqlite3.Connection, symbol: str, interval_ms: int, span: tuple[int, int] = (0, 2**62)
-) -> BarColumns:
-    rows = connection.execute(SELECT_CANDLES, (symbol, interval_ms, *span)).fetchall()
+def _stored(connection: sqlite3.Connection, symbol: str, interval_ms: int) -> BarColumns:
+    rows = connection.execute(SELECT_CANDLES, (symbol, interval_ms, 0, 2**62)).fetchall()
     return bar_columns(symbol, interval_ms, rows)
-
-
-def _store_candles(connection: sqlite3.Connection, file: CandleFile, synthetic: bool, now_ms: int) -> ImportReport:
-    bars = file.bars
-    times = bars.open_time_ms
-    stored = _stored(connection, bars.symbol, bars.interval_ms, (int(times[0]), int(times[-1]) + 1))
-    _, ours, theirs = np.intersect1d(times, stored.open_time_ms, assume_unique=True, return_indices=True)
-    differs = np.zeros(len(ours), dtype=np.bool_)
-    for name in ("open", "high", "low", "close", "volume"):
-        differs |= getattr(bars, name)[ours] != getattr(stored, name)[theirs]
-    if differs.any():
-        index = int(ours[np.argmax(differs)])
-        sql = "SELECT source_id FROM candles WHERE symbol = ? AND interval_ms = ? AND open_time_ms = ?"
-        raise _conflict(connection, file.origin, index, sql, (bars.symbol, bars.interval_ms, int(times[index])))
-    new = np.ones(len(times), dtype=np.bool_)
-    new[ours] = False
-    report = _report(file.origin, "candles", bars.symbol, bars.interval_ms, synthetic, times, int(new.sum()))
-    source_id = _add_source(connection, report, now_ms, note="")
-    columns = (times, bars.open, bars.high, bars.low, bars.close, bars.volume)
-    chosen = np.flatnonzero(new)
-    # In chunks, because a year of minutes as Python numbers is a hundred megabytes.
-    for start in range(0, len(chosen), CHUNK_ROWS):
-        chunk = chosen[start : start + CHUNK_ROWS]
-        rows = zip(*(column[chunk].tolist() for column in columns), strict=True)
-        connection.executemany(INSERT_CANDLE, ((bars.symbol, bars.interval_ms, *row, source_id) for row in rows))
-    return report
-
-
-def _store_funding(connection: sqlite3.Connection, file: FundingFile, synthetic: bool, now_ms: int) -> ImportReport:
-    # repr is the shortest decimal that is this float: the figure as it was published.
-    rates = [repr(rate) for rate in file.rates.tolist()]
-    marks = [None] * len(rates) if file.marks_usdt is None else [repr(mark) for mark in file.marks_usdt.tolist()]
-    stored = {
-        time_ms: values
-        for time_ms, *values in connection.execute(
-            "SELECT time_ms, rate, mark_price FROM funding_rates WHERE symbol = ?", (file.symbol,)
-        )
-    }
-    news = []
-    for index, (time_ms, rate, mark) in enumerate(zip(file.time_ms.tolist(), rates, marks, strict=True)):
-        if time_ms not in stored:
-            news.append((file.symbol, time_ms, rate, mark))
-        elif stored[time_ms] != [rate, mark]:
-            sql = "SELECT source_id FROM funding_rates WHERE symbol = ? AND time_ms = ?"
-            raise _conflict(connection, file.origin, index, sql, (file.symbol, time_ms))
-    report = _report(file.origin, "funding", file.symbol, file.interval_ms, synthetic, file.time_ms, len(news))
-    note = "no mark price in the file: the bar's own price is used" if file.marks_usdt is None else ""
-    source_id = _add_source(connection, report, now_ms, note)
-    connection.executemany("INSERT INTO funding_rates VALUES (?, ?, ?, ?, ?)", ((*row, source_id) for row in news))
-    return report
-
-
-def _report(
-    origin: Origin, kind: str, symbol: str, interval_ms: int, synthetic: bool, times: Any, added: int
-) -> ImportReport:
-    return ImportReport(
-        file=origin.name,
-        kind=kind,
-        symbol=symbol,
-        interval=interval_text(interval_ms),
-        is_synthetic=synthetic,
-        first_ms=int(times[0]),
-        last_ms=int(times[-1]),
-        rows=len(times),
-        added=added,
-        sha256=origin.sha256,
-    )
-
-
-def _add_source(connection: sqlite3.Connection, report: ImportReport, now_ms: int, note: str) -> int:
-    cursor = connection.execute(
-        _INSERT_SOURCE,
-        (
-            report.file,
-            report.sha256,
-            report.kind,
-            report.is_synthetic,
-            report.symbol,
-            INTERVALS_MS[report.interval],
-            report.first_ms,
-            report.last_ms,
-            report.rows,
-            now_ms,
-            note,
-        ),
-    )
-    return int(cursor.lastrowid or 0)
-
-
-def _conflict(
-    connection: sqlite3.Connection, origin: Origin, index: int, source_of: str, key: tuple[Any, ...]
-) -> DataError:
-    name = connection.execute(f"SELECT name FROM sources WHERE source_id = ({source_of})", key).fetchone()[0]  # noqa: S608
-    mend = "find out which source is right; nothing was imported"
-    return origin.error(index, f"the row of {key[-1]} is stored with other values from {name}", mend)

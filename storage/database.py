@@ -63,6 +63,18 @@ class Database:
                 raise
             return connection
 
+    async def check(self) -> None:
+        """Read the whole file for damage, 2 ms a megabyte, on a thread of its own and beside whoever writes.
+
+        Raises StorageError.
+        """
+        connection = await self.connect(durable=False, read_only=True)
+        try:
+            with storage_errors(self.path):
+                await connection.call(lambda reading: _check_whole(reading, self.path))
+        finally:
+            await connection.close()
+
     def backup(self, target: Path) -> None:
         """Copy the whole database, even while it is written to, by SQLite's backup API.
 
@@ -88,8 +100,9 @@ def open_database(path: Path, schema: str = JOURNAL, *, thorough: bool = True) -
     """Look at the file without changing it, create it (mode 0600) where there is none, apply missing migrations.
 
     `thorough` reads the whole file for damage, which takes 2 ms a megabyte; without it only the header is looked at,
-    and damage is told by the query that meets it. Raises StorageError, one line with the file and the mend, when it
-    is damaged, newer than this program or locked.
+    unless the file is to be migrated, and damage is told by `Database.check` or by the query that meets it.
+
+    Raises StorageError, one line with the file and the mend, when it is damaged, newer than this program or locked.
     """
     if path.is_symlink():
         raise StorageError(f"{path}: is a link; put the database itself there, or name its own folder with --home")
@@ -97,6 +110,8 @@ def open_database(path: Path, schema: str = JOURNAL, *, thorough: bool = True) -
     newest = steps[-1][0]
     with storage_errors(path):
         have = _look(path, newest=newest, thorough=thorough) if path.exists() else 0
+        if 0 < have < newest and not thorough:
+            _look(path, newest=newest)
         if have < newest:
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -201,12 +216,12 @@ def check_header(path: Path) -> None:
 
 
 @contextmanager
-def storage_errors(path: Path) -> Iterator[None]:
-    """Tell SQLite's errors as one line with the file and the mend."""
+def storage_errors(path: Path, left: str = "nothing was written") -> Iterator[None]:
+    """Tell SQLite's errors as one line with the file and the mend; `left` says what a failed write leaves."""
     try:
         yield
     except sqlite3.IntegrityError as error:
-        raise StorageError(f"{path}: a record breaks a rule of the database ({error}); nothing was written") from error
+        raise StorageError(f"{path}: a record breaks a rule of the database ({error}); {left}") from error
     except sqlite3.Error as error:
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
         if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
@@ -218,10 +233,10 @@ def storage_errors(path: Path) -> Iterator[None]:
         if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
             raise StorageError(f"{path}: cannot be opened or written ({error}); mend its permissions") from error
         if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
-            raise StorageError(f"{path}: the disk is full or failing ({error}); nothing was written") from error
-        raise StorageError(f"{path}: {error}; nothing was written") from error
+            raise StorageError(f"{path}: the disk is full or failing ({error}); {left}") from error
+        raise StorageError(f"{path}: {error}; {left}") from error
     except (OverflowError, UnicodeEncodeError) as error:
-        raise StorageError(f"{path}: a value does not fit the database ({error}); nothing was written") from error
+        raise StorageError(f"{path}: a value does not fit the database ({error}); {left}") from error
 
 
 def migrations(schema: str = JOURNAL) -> list[tuple[int, str]]:
@@ -248,10 +263,15 @@ def _look(path: Path, newest: int, *, thorough: bool = True) -> int:
     check_header(path)
     with closing(connect_read_only(path)) as connection:
         have = check_version(connection, path, newest)
-        verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0] if thorough else "ok"
-        if verdict != "ok":
-            raise _damaged(path, " ".join(str(verdict).split()))
+        if thorough:
+            _check_whole(connection, path)
     return have
+
+
+def _check_whole(connection: sqlite3.Connection, path: Path) -> None:
+    verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if verdict != "ok":
+        raise _damaged(path, " ".join(str(verdict).split()))
 
 
 def _damaged(path: Path, what: str) -> StorageError:

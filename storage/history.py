@@ -14,6 +14,7 @@ from core.ports import BarColumns
 from storage.candles import read_funding
 from storage.column_cache import StoredColumns, stored_columns
 from storage.database import Database, connect_read_only, storage_errors
+from storage.import_rows import UNFINISHED
 
 CACHE_FOLDER = "cache"
 """Beside the database."""
@@ -22,7 +23,7 @@ _NAMED_SOURCES = 3
 _SERIES = """SELECT symbol, max(is_synthetic),
     (SELECT min(open_time_ms) FROM candles WHERE symbol = sources.symbol AND interval_ms = ?1),
     (SELECT max(open_time_ms) FROM candles WHERE symbol = sources.symbol AND interval_ms = ?1)
-FROM sources WHERE kind = 'candles' AND interval_ms = ?1 GROUP BY symbol ORDER BY symbol"""
+FROM sources WHERE kind = 'candles' AND interval_ms = ?1 AND rows > 0 GROUP BY symbol ORDER BY symbol"""
 _FUNDING_SOURCES = """SELECT DISTINCT source_id FROM funding_rates
 WHERE symbol = ? AND time_ms >= ? AND time_ms < ? ORDER BY source_id"""
 
@@ -112,8 +113,10 @@ def _moment(time_ms: int) -> str:
 def _told(connection: sqlite3.Connection, sources: Sequence[int]) -> tuple[str, bool]:
     """The names of the sources in order, and whether any is synthetic."""
     known = {
-        source_id: (name, bool(synthetic))
-        for source_id, name, synthetic in connection.execute("SELECT source_id, name, is_synthetic FROM sources")
+        source_id: (f"{name} (not all of it)" if note == UNFINISHED else name, bool(synthetic))
+        for source_id, name, synthetic, note in connection.execute(
+            "SELECT source_id, name, is_synthetic, note FROM sources"
+        )
     }
     used = [known[source_id] for source_id in dict.fromkeys(sources)]
     names = list(dict.fromkeys(name for name, _ in used))

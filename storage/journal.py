@@ -5,68 +5,51 @@ from __future__ import annotations
 import sqlite3
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from operator import attrgetter
 from typing import Any, TypeVar
 
-from core.domain.errors import RejectKind, StorageError
+from core.domain.errors import StorageError
 from core.domain.instrument import Instrument
-from core.domain.orders import Fill, Order, OrderState, OrderUpdate
+from core.domain.orders import OrderUpdate
 from core.domain.records import (
-    AdjustmentRecord,
-    CancelRecord,
     CursorRecord,
-    EquityRecord,
     FillRecord,
     FirstPriceRecord,
-    FundingRecord,
     IntentRecord,
-    LimitRecord,
-    OperatorRecord,
     OrderUpdateRecord,
-    PositionRecord,
-    PredictionRecord,
     Record,
-    SignalRecord,
-    TradeRecord,
     TrainingRecord,
-    WatchRecord,
 )
-from core.domain.regrid import ONE, Eras, Factor, carried, grid_of, rescaled_order, symbol_of
+from core.domain.regrid import ONE, Eras, Factor, carried, grid_of, symbol_of
 from storage.connection import Connection
 from storage.database import Database, storage_errors, transaction
-from storage.rows import RowShape, column_list
-from storage.units import INSTRUMENT, OrderUnits, as_written, eras_of, has_starts, instruments_of, order_units
+from storage.journal_records import (
+    CHANGING,
+    CURSOR_KINDS,
+    EVENT_COLUMNS,
+    FILL,
+    ORDER,
+    PLAIN,
+    SHAPES,
+    UPDATE_COLUMNS,
+    read_records,
+)
+from storage.rows import column_list
+from storage.units import (
+    INSTRUMENT,
+    as_written,
+    eras_of,
+    has_starts,
+    instruments_of,
+    left_out_in,
+    order_units,
+)
 
 T = TypeVar("T")
 
-RECENT = 200
-"""How many of the newest predictions and signals `load` gives back."""
-
-_ORDER = RowShape(Order)
-_FILL = RowShape(Fill)
-_CHANGING = ("state", "filled_lots", "venue_order_id", "updated_ms", "reason")
-_FIXED = tuple(name for name in _ORDER.columns if name not in _CHANGING)
-_order_now = attrgetter(*_CHANGING)
+_order_now = attrgetter(*CHANGING)
+_FIXED = tuple(name for name in ORDER.columns if name not in CHANGING)
 _order_fixed = attrgetter(*_FIXED)
-
-# Record types that lie in one table as they are: table name and how many of the newest `load` wants (None: all).
-_PLAIN: dict[type[Any], tuple[str, int | None]] = {
-    CancelRecord: ("cancels", None),
-    FundingRecord: ("funding_payments", None),
-    PositionRecord: ("position_events", None),
-    TradeRecord: ("trades", None),
-    PredictionRecord: ("predictions", RECENT),
-    SignalRecord: ("signals", RECENT),
-    LimitRecord: ("limit_events", None),
-    OperatorRecord: ("operator_commands", None),
-    EquityRecord: ("equity", 1),
-    WatchRecord: ("watches", None),
-    TrainingRecord: ("training", None),
-    AdjustmentRecord: ("adjustments", None),
-}
-_SHAPES: dict[type[Any], RowShape[Any]] = {kind: RowShape(kind) for kind in _PLAIN}
-_CURSOR_KINDS: dict[type[Any], str] = {CursorRecord: "bar", FirstPriceRecord: "first_price"}
 
 
 def _insert(table: str, columns: Sequence[str]) -> str:
@@ -75,23 +58,22 @@ def _insert(table: str, columns: Sequence[str]) -> str:
 
 _CLAIM = """UPDATE journals SET last_seq = ?, last_commit = (SELECT max(last_commit) + 1 FROM journals)
 WHERE account = ? AND last_seq = ?"""
-_INSERT_ORDER = _insert("orders", ["account", *_ORDER.columns])
+_INSERT_ORDER = _insert("orders", ["account", *ORDER.columns])
 # The fixed part is compared, so that an order that changed what it asked for cannot pass for its intent.
 _UPDATE_ORDER = (
-    f"UPDATE orders SET {', '.join(f'{name} = ?' for name in _CHANGING)} "  # noqa: S608
+    f"UPDATE orders SET {', '.join(f'{name} = ?' for name in CHANGING)} "  # noqa: S608
     f"WHERE account = ? AND {' AND '.join(f'{name} IS ?' for name in _FIXED)}"
 )
-_UPDATE_COLUMNS = ("update_state", "update_time_ms", "update_venue_order_id", "update_reason", "update_kind")
-_EVENT_COLUMNS = ("client_order_id", *_UPDATE_COLUMNS, *_CHANGING)
-_INSERT_EVENT = _insert("order_events", ["account", "seq", *_EVENT_COLUMNS])
-_INSERT_FILL = _insert("fills", ["account", "seq", *_FILL.columns, *_CHANGING])
+_INSERT_EVENT = _insert("order_events", ["account", "seq", *EVENT_COLUMNS])
+_INSERT_FILL = _insert("fills", ["account", "seq", *FILL.columns, *CHANGING])
 _CURSOR_COLUMNS = ("account", "seq", "kind", "symbol", "open_time_ms", "price")
 _PUT_CURSOR = f"""{_insert("cursors", _CURSOR_COLUMNS)}
 ON CONFLICT DO UPDATE SET open_time_ms = excluded.open_time_ms, seq = excluded.seq, price = excluded.price"""
 _INSERT_TOLD = _insert("market_told", _CURSOR_COLUMNS)
+_PUT_TRAINING = "INSERT OR REPLACE INTO trainings_now (account, symbol, status, seq) VALUES (?, ?, ?, ?)"
 _PUT_META = "INSERT OR REPLACE INTO meta (account, key, value) VALUES (?, ?, ?)"
 _PUT_INSTRUMENT = _insert("instruments", ["account", *INSTRUMENT.columns]).replace("INSERT", "INSERT OR REPLACE", 1)
-_INSERT_PLAIN = {kind: _insert(_PLAIN[kind][0], ["account", "seq", *_SHAPES[kind].columns]) for kind in _PLAIN}
+_INSERT_PLAIN = {kind: _insert(PLAIN[kind][0], ["account", "seq", *SHAPES[kind].columns]) for kind in PLAIN}
 
 _WRITE_ORDER = (
     _INSERT_ORDER,
@@ -101,7 +83,16 @@ _WRITE_ORDER = (
     *_INSERT_PLAIN.values(),
     _PUT_CURSOR,
     _INSERT_TOLD,
+    _PUT_TRAINING,
 )
+
+# Of the oldest so many that those which stay cannot fill the piece; what is younger is not looked at.
+_OUTLIVED = """SELECT seq FROM (SELECT seq, requested_ms FROM training WHERE account = ?1
+ORDER BY seq LIMIT ?3 + (SELECT count(*) FROM trainings_now WHERE account = ?1))
+WHERE requested_ms < ?2 AND seq NOT IN (SELECT seq FROM trainings_now WHERE account = ?1) ORDER BY seq LIMIT ?3"""
+_FORGET_TRAINING = "DELETE FROM training WHERE account = ? AND seq = ?"
+_EXTEND_AGED = "UPDATE aged SET last_seq = ? WHERE account = ? AND last_seq = ?"
+_INSERT_AGED = _insert("aged", ("account", "first_seq", "last_seq"))
 
 
 class SqliteJournal:
@@ -158,7 +149,7 @@ class SqliteJournal:
 
     async def load(self, instruments: Mapping[str, Instrument] | None = None) -> list[Record]:
         """In the order of their commit: all records, but of predictions and signals the last RECENT, of equity the
-        last, and of the cursors the last of each symbol.
+        last, of the cursors the last of each symbol, and of the trainings the last of each symbol at each stage.
 
         Ticks and lots are told by `instruments`, in which the orders of before may then be written on; without, each
         record stands as it was written. Raises StorageError where they are no whole numbers of those.
@@ -191,6 +182,10 @@ class SqliteJournal:
         """Whether it knows by what rules its records were made."""
         return await self._call(lambda connection: has_starts(connection, self._account))
 
+    async def left_out(self) -> set[str]:
+        """The symbols that a start did not trade since their market was taken in last."""
+        return await self._call(lambda connection: left_out_in(connection, self._account))
+
     async def instruments(self) -> dict[str, Instrument]:
         """The contract rules kept beside the ticks and lots, by symbol."""
         return await self._call(lambda connection: instruments_of(connection, self._account))
@@ -220,6 +215,13 @@ class SqliteJournal:
         """Keep the contract rules beside the ticks and lots, so that a reader can tell prices and quantities."""
         rows = [(self._account, *INSTRUMENT.encode(instrument)) for instrument in instruments]
         await self._call(lambda connection: self._put(connection, _PUT_INSTRUMENT, rows))
+
+    async def age_out(self, before_ms: int, at_most: int) -> int:
+        """Forget records of trainings that were asked for before `before_ms`, but not the newest of a symbol at a
+        stage; the oldest first, `at_most` of them, in one transaction. How many were there. Their places are kept, so
+        that a replay knows that nothing of the trader's stood there.
+        """
+        return await self._call(lambda connection: self._age_out(connection, before_ms, at_most))
 
     async def _call(self, function: Callable[[sqlite3.Connection], T]) -> T:
         with storage_errors(self._path):
@@ -261,6 +263,19 @@ class SqliteJournal:
             self._tell_write()
         self._tell_write()
 
+    def _age_out(self, connection: sqlite3.Connection, before_ms: int, at_most: int) -> int:
+        found = [int(seq) for (seq,) in connection.execute(_OUTLIVED, (self._account, before_ms, at_most))]
+        if not found:
+            return 0
+        with transaction(connection):
+            connection.executemany(_FORGET_TRAINING, [(self._account, seq) for seq in found])
+            for first, last in _runs(found):
+                if not connection.execute(_EXTEND_AGED, (last, self._account, first - 1)).rowcount:
+                    connection.execute(_INSERT_AGED, (self._account, first, last))
+            self._tell_write()
+        self._tell_write()
+        return len(found)
+
     def _tell_write(self) -> None:
         self._writes += 1
         if self._on_write:
@@ -271,7 +286,7 @@ class SqliteJournal:
         try:
             eras = eras_of(connection, self._account)
             units = order_units(connection, self._account, eras)
-            return eras, read_records(connection, self._account, units, recent=RECENT)
+            return eras, read_records(connection, self._account, units, newest_only=True)
         finally:
             connection.execute("ROLLBACK")
 
@@ -287,12 +302,25 @@ def _batch(
         elif isinstance(record, CursorRecord | FirstPriceRecord):
             price = record.price if isinstance(record, FirstPriceRecord) else None
             batch[_PUT_CURSOR].append(
-                (account, seq, _CURSOR_KINDS[type(record)], record.symbol, record.open_time_ms, price)
+                (account, seq, CURSOR_KINDS[type(record)], record.symbol, record.open_time_ms, price)
             )
         else:
             kind = type(record)
-            batch[_INSERT_PLAIN[kind]].append((account, seq, *_SHAPES[kind].encode(record)))
+            batch[_INSERT_PLAIN[kind]].append((account, seq, *SHAPES[kind].encode(record)))
+            if isinstance(record, TrainingRecord):
+                batch[_PUT_TRAINING].append((account, record.symbol, record.status.value, seq))
     return batch
+
+
+def _runs(places: Sequence[int]) -> list[tuple[int, int]]:
+    """Ascending places as first and last of each unbroken run."""
+    runs: list[tuple[int, int]] = []
+    for place in places:
+        if runs and runs[-1][1] == place - 1:
+            runs[-1] = (runs[-1][0], place)
+        else:
+            runs.append((place, place))
+    return runs
 
 
 def _add_order_rows(
@@ -305,8 +333,8 @@ def _add_order_rows(
     order = record.order
     now = _order_now(order)
     if isinstance(record, IntentRecord):
-        batch[_INSERT_ORDER].append((account, *_ORDER.encode(order)))
-        batch[_INSERT_EVENT].append((account, seq, order.client_order_id, *[None] * len(_UPDATE_COLUMNS), *now))
+        batch[_INSERT_ORDER].append((account, *ORDER.encode(order)))
+        batch[_INSERT_EVENT].append((account, seq, order.client_order_id, *[None] * len(UPDATE_COLUMNS), *now))
         return
     event = record.update if isinstance(record, OrderUpdateRecord) else record.fill
     if event.client_order_id != order.client_order_id or event.symbol != order.symbol:
@@ -317,92 +345,4 @@ def _add_order_rows(
         told = (event.state, event.time_ms, event.venue_order_id, event.reason, event.kind)
         batch[_INSERT_EVENT].append((account, seq, order.client_order_id, *told, *now))
     else:
-        batch[_INSERT_FILL].append((account, seq, *_FILL.encode(event), *now))
-
-
-def read_records(
-    connection: sqlite3.Connection,
-    account: str,
-    units: OrderUnits,
-    span: tuple[int, int] | None = None,
-    *,
-    recent: int | None = None,
-) -> list[tuple[int, Record]]:
-    """Records with their places, in the order of their commit; `span` bounds the places, both ends included.
-
-    Of the cursors only the newest of each symbol are kept where the journal does not keep its market: the others leave
-    gaps between the places. With `recent`, only so many of the newest predictions and signals are read, of equity the
-    last, and of the cursors the newest.
-    """
-    found = [*_read_orders(connection, account, units, span), *_read_plain(connection, account, span, recent)]
-    found.sort(key=lambda item: item[0])
-    return found
-
-
-def _select(table: str, columns: Sequence[str]) -> str:
-    return (
-        f"SELECT seq, {column_list(columns)} FROM {table} "  # noqa: S608
-        "WHERE account = ? AND seq BETWEEN ? AND ? ORDER BY seq DESC LIMIT ?"
-    )
-
-
-_EVERYTHING = (0, 1 << 62)
-_CURSORS = "SELECT seq, kind, symbol, open_time_ms, price FROM cursors WHERE account = ?1 AND seq BETWEEN ?2 AND ?3"
-_ORDERS = f"SELECT {column_list(_ORDER.columns)} FROM orders WHERE account = ?1"  # noqa: S608
-_OF_SPAN = """ AND client_order_id IN (
-SELECT client_order_id FROM order_events WHERE account = ?1 AND seq BETWEEN ?2 AND ?3
-UNION SELECT client_order_id FROM fills WHERE account = ?1 AND seq BETWEEN ?2 AND ?3)"""
-
-
-def _read_orders(
-    connection: sqlite3.Connection, account: str, units: OrderUnits, span: tuple[int, int] | None
-) -> list[tuple[int, Record]]:
-    rows = (
-        connection.execute(_ORDERS, (account,))
-        if span is None
-        else connection.execute(_ORDERS + _OF_SPAN, (account, *span))
-    )
-    orders = {order.client_order_id: order for order in map(_ORDER.decode, rows)}
-    bounds = (account, *(span or _EVERYTHING), -1)
-
-    def order_after(seq: int, client_order_id: str, now: Sequence[Any]) -> Order:
-        changes = dict(zip(_CHANGING, now, strict=True))
-        order, by = orders[client_order_id], units.factor(orders[client_order_id], seq)
-        if not by.is_one:
-            order = rescaled_order(order, by)
-        return replace(order, **{**changes, "state": OrderState(changes["state"])})
-
-    found: list[tuple[int, Record]] = []
-    for seq, client_id, state, time_ms, venue_id, reason, kind, *now in connection.execute(
-        _select("order_events", _EVENT_COLUMNS), bounds
-    ):
-        order = order_after(seq, client_id, now)
-        if state is None:
-            found.append((seq, IntentRecord(order)))
-        else:
-            update = OrderUpdate(
-                client_id, order.symbol, OrderState(state), time_ms, venue_id, reason, RejectKind(kind)
-            )
-            found.append((seq, OrderUpdateRecord(update, order)))
-    width = len(_FILL.columns)
-    for seq, *row in connection.execute(_select("fills", (*_FILL.columns, *_CHANGING)), bounds):
-        fill = _FILL.decode(row[:width])
-        found.append((seq, FillRecord(fill, order_after(seq, fill.client_order_id, row[width:]))))
-    return found
-
-
-def _read_plain(
-    connection: sqlite3.Connection, account: str, span: tuple[int, int] | None, recent: int | None
-) -> list[tuple[int, Record]]:
-    first, last = span or _EVERYTHING
-    found: list[tuple[int, Record]] = []
-    for kind, (table, wanted) in _PLAIN.items():
-        shape = _SHAPES[kind]
-        limit = -1 if wanted is None or recent is None else min(wanted, recent)
-        for seq, *row in connection.execute(_select(table, shape.columns), (account, first, last, limit)):
-            found.append((seq, shape.decode(row)))
-    sql = _CURSORS if recent is not None else f"{_CURSORS} UNION {_CURSORS.replace('cursors', 'market_told')}"
-    for seq, kind_name, symbol, open_ms, price in connection.execute(sql, (account, first, last)):
-        is_bar = kind_name == _CURSOR_KINDS[CursorRecord]
-        found.append((seq, CursorRecord(symbol, open_ms) if is_bar else FirstPriceRecord(symbol, open_ms, price)))
-    return found
+        batch[_INSERT_FILL].append((account, seq, *FILL.encode(event), *now))

@@ -11,7 +11,7 @@ from core.domain.instrument import Instrument
 from core.domain.records import Record
 from core.domain.regrid import Eras
 from storage.database import Database, connect_read_only, storage_errors
-from storage.journal import read_records
+from storage.journal_records import read_records
 from storage.units import eras_of, instruments_of, order_units
 
 PIECE = 4_096

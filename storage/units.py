@@ -9,7 +9,7 @@ from dataclasses import replace
 from core.domain.instrument import Instrument
 from core.domain.orders import Order
 from core.domain.regrid import ONE, Eras, Factor, Grid
-from core.eras import START, read_eras
+from core.eras import START, left_out, read_eras
 from storage.rows import RowShape, column_list
 
 INSTRUMENT = RowShape(Instrument)
@@ -28,13 +28,23 @@ def instruments_of(connection: sqlite3.Connection, account: str) -> dict[str, In
 
 
 def eras_of(connection: sqlite3.Connection, account: str) -> Eras:
-    meta = {str(key): str(value) for key, value in _plain(connection).execute(_META, (account,))}
-    return read_eras(meta, instruments_of(connection, account))
+    return read_eras(_facts(connection, account), instruments_of(connection, account))
 
 
 def has_starts(connection: sqlite3.Connection, account: str) -> bool:
     sql = "SELECT 1 FROM meta WHERE account = ? AND key GLOB ? LIMIT 1"
     return connection.execute(sql, (account, f"{START}*")).fetchone() is not None
+
+
+def left_out_in(connection: sqlite3.Connection, account: str) -> set[str]:
+    """The symbols that a start did not trade since the account took their market in last."""
+    sql = "SELECT symbol, max(seq) FROM cursors WHERE account = ? GROUP BY symbol"
+    newest_seq = dict(_plain(connection).execute(sql, (account,)).fetchall())
+    return left_out(_facts(connection, account), newest_seq)
+
+
+def _facts(connection: sqlite3.Connection, account: str) -> dict[str, str]:
+    return {str(key): str(value) for key, value in _plain(connection).execute(_META, (account,))}
 
 
 def _plain(connection: sqlite3.Connection) -> sqlite3.Cursor:

@@ -57,3 +57,19 @@ def test_an_account_that_cannot_be_told_is_no_other_account(tmp_path: Path) -> N
     path.write_text("[exchange]\ntestnet = 7\n")
     with pytest.raises(SettingsError, match=r"exchange\.testnet"):
         load_exchange(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("#" * (1 << 20) + "\n", "is larger than 1 MiB; name a file of settings"),
+        ("a = " + 50_000 * "[", "nests too deep; name a file of settings"),
+    ],
+)
+def test_a_file_that_is_no_settings_is_told_in_one_line(tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "settings.toml"
+    path.write_text(text)
+    for load in (load_settings, load_exchange):
+        with pytest.raises(SettingsError) as told:
+            load(path)
+        assert str(told.value) == f"{path}: {said}"

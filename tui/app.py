@@ -12,7 +12,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from textual.app import App
-from textual.events import Event, Key
 from textual.filter import LineFilter, NoColor
 from textual.screen import Screen
 from textual.widget import Widget
@@ -23,8 +22,9 @@ from core.domain.operator import Verb
 from core.standing import BEGINNING
 from tui import terminal
 from tui.arming import ArmingDesk, LiveStart
+from tui.driver import TerminalDriver
 from tui.format import UNICODE, Glyphs, fit, plain_text
-from tui.keys import ACTIONS, SAFETY, Action, bindings, parted, scoped
+from tui.keys import ACTIONS, SAFETY, Action, bindings, scoped
 from tui.lab_desk import LabAccess, LabDesk
 from tui.lab_host import LAB_ACTS, PARENTS, LabHost
 from tui.lab_runs import CALM, HASTY, Patience
@@ -85,7 +85,7 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
         mode: str = "",
         live: LiveStart | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(driver_class=TerminalDriver)
         self.signalled = signalled
         self.be_patient = be_patient
         self.control = control
@@ -104,6 +104,7 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
         self.arming = ArmingDesk(self, live) if live is not None else None
         self.deck = ConsoleScreen(self._tick, self._urgent, glyphs, self.lab, self.arming)
         self._leaving = False
+        self._starting = False
         self._terminal_alive = terminal_alive
         self._started_ms = clock_ms()
         self._seq = -1
@@ -123,13 +124,6 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
     def get_line_filters(self) -> Sequence[LineFilter]:
         """Where no colour is wanted there is none: Textual would make black of the terminal's own text and ground."""
         return (NoColor(),) if self.no_color else super().get_line_filters()
-
-    async def on_event(self, event: Event) -> None:
-        if isinstance(event, Key) and not event.is_forwarded and len(keys := parted(event.key)) > 1:
-            for key in keys:
-                await super().on_event(Key(key, key if len(key) == 1 else None))
-            return
-        await super().on_event(event)
 
     def on_mount(self) -> None:
         if not self.is_headless:
@@ -157,6 +151,7 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
 
     async def attach(self, connect: Callable[[], Awaitable[Control]]) -> None:
         """Get an engine, or show why there is none. Raises ConfirmationError where the operator may be asked again."""
+        self._starting = True
         try:
             self.control = await connect()
         except ConfirmationError:
@@ -166,6 +161,11 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
         except Exception as error:
             logger.exception("the engine did not start")
             self.failure, self.exit_code = f"{type(error).__name__}: {error}", 1
+        finally:
+            self._starting = False
+        if self.desk.withdraw("leave") and self.control is not None:
+            # It was asked before anybody knew what the engine holds.
+            self._ask_leave()
         self._tick()
 
     @property
@@ -406,8 +406,12 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
         if self._leaving:
             self._leave()
             return
-        self.desk.ask_leave(self.snapshot, self.lab.job.title if self.lab.running and self.lab.job else "")
+        self._ask_leave()
         self.flush()
+
+    def _ask_leave(self) -> None:
+        run = self.lab.job.title if self.lab.running and self.lab.job else ""
+        self.desk.ask_leave(self.snapshot, run, starting=self._starting, mode=self.mode)
 
     def action_panel(self, name: str) -> None:
         self.deck.go(name)

@@ -113,15 +113,3 @@ def footer_actions(width: int) -> list[Action]:
 
 def scoped(scope: str) -> list[Action]:
     return [action for action in ACTIONS if scope in action.scopes]
-
-
-def parted(key: str) -> tuple[str, ...]:
-    """Escape and a letter that came in one piece, as on a slow line, reach the console as alt and the letter: they are
-    two keys, and no key of ours is alt and a letter."""
-    modifier, _, rest = key.partition("+")
-    if modifier != "alt":
-        return (key,)
-    letter = rest.removeprefix("shift+")
-    if len(letter) != 1:
-        return (key,)
-    return "escape", letter if letter == rest else letter.upper()

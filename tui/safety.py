@@ -164,15 +164,23 @@ class SafetyDesk:
             return
         self.question = Question(kind, title, tuple(facts), self._clock_ms(), act=act)
 
-    def ask_leave(self, snapshot: Snapshot | None, run: str = "") -> None:
-        """Leaves at once where that ends no engine, no `run` of the lab and leaves no position; asks once otherwise."""
+    def ask_leave(self, snapshot: Snapshot | None, run: str = "", *, starting: bool = False, mode: str = "") -> None:
+        """Leaves at once where that ends no engine, no `run` of the lab and leaves no position; asks once otherwise.
+
+        An engine of `mode` that is `starting` in this process has no snapshot yet.
+        """
         count = len(snapshot.positions) if snapshot else 0
         ends = self._engine_here and snapshot is not None and snapshot.status.state not in _OVER
-        if not (ends or count or run) or (self.question is not None and self.question.kind == "leave"):
+        if not (ends or count or run or starting) or (self.question is not None and self.question.kind == "leave"):
             self._leave()
             return
         fate: tuple[str, ...] = ()
-        if ends:
+        if starting:
+            fate = (
+                "The engine is being started in this process: that is given up.",
+                "What it holds is not known yet; the next start takes it up again.",
+            )
+        elif ends:
             fate = ("The engine runs in this process and stops with the console.",)
         if count and self._engine_here:
             fate += ("The journal keeps the positions; the next start takes them up again.",)
@@ -182,10 +190,17 @@ class SafetyDesk:
             fate += (f"The lab's {run} is under way: it is stopped, and stores a PARTIAL result.",)
         held = [f"with {plural(count, 'open position')}"] if count else []
         held += ["while a run of the lab is under way"] if run else []
-        mode = f"{snapshot.status.mode.upper()} " if snapshot is not None else ""
-        what = "LEAVE and END the engine" if ends else "LEAVE"
-        title = f"{mode}{' '.join([what, ' and '.join(held)]).rstrip()}?"
+        mode = snapshot.status.mode if snapshot is not None else mode
+        what = "LEAVE and END the start" if starting else "LEAVE and END the engine" if ends else "LEAVE"
+        title = f"{mode.upper()} {' '.join([what, ' and '.join(held)]).rstrip()}?".lstrip()
         self._ask(title, "leave", tuple(text_row(line) for line in fate))
+
+    def withdraw(self, kind: str) -> bool:
+        """Close the question of that kind, where it is open: what it was asked about has changed."""
+        was_open = self.question is not None and self.question.kind == kind
+        if was_open:
+            self.question = None
+        return was_open
 
     def yes(self, snapshot: Snapshot | None) -> None:
         question = self.question

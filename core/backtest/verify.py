@@ -25,6 +25,7 @@ from core.domain.market import MINUTE_MS, Bar, FirstPrice
 from core.domain.orders import OrderState, OrderUpdate
 from core.domain.records import (
     AdjustmentRecord,
+    AgedRecord,
     CancelRecord,
     CursorRecord,
     EquityRecord,
@@ -146,7 +147,7 @@ class _Replay:
         """Go on with another trader, which knows what an engine's start lets it know."""
         self._trader = trader
         restore(trader, told)
-        symbols, settings = tuple(trader.state.symbols), trader.settings
+        symbols, settings = trader.state.traded, trader.settings
         self._reach(symbols)
         interval_ms = settings.market.interval_minutes * MINUTE_MS
         window_ms = history_bars(trader.strategy, settings) * interval_ms
@@ -169,7 +170,11 @@ class _Replay:
 
     async def open_market(self, candles: CandleStore, rules: Rules, opened_ms: int) -> None:
         """The market behind what was taken in so far, in the order in which a start tells it."""
-        symbols = tuple(rules.instruments)
+        symbols = self._trader.state.traded
+        for symbol in rules.retired:
+            # Should it come back, it joins where the market is then.
+            self._point.bars.pop(symbol, None)
+            self._point.first_prices.pop(symbol, None)
         self._reach(symbols)
         spans = [span for symbol in symbols if (span := await candles.span(symbol)) is not None]
         end_ms = max((span[1] for span in spans), default=opened_ms)
@@ -199,7 +204,7 @@ class _Replay:
 
     async def _take(self, seq: int, record: Record | None, following: Record | None) -> None:
         if not self._expected:
-            if isinstance(record, TrainingRecord) or _only_told(record):
+            if isinstance(record, TrainingRecord | AgedRecord) or _only_told(record):
                 return
             if isinstance(record, LimitRecord) and record.event.limit == limits.BOOKS.name:
                 self._trader.guard.apply(record.event)

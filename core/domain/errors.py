@@ -62,6 +62,7 @@ class RejectKind(StrEnum):
     NOT_SUPPORTED = "not_supported"
     FILTER = "filter"
     PRECISION = "precision"
+    NO_CONTRACT = "no_contract"
 
 
 class VenueRejectedError(QuarterdeckError):

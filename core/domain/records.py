@@ -151,6 +151,11 @@ class AdjustmentRecord:
     amount_usdt: Decimal = Decimal(0)
 
 
+@dataclass(frozen=True, slots=True)
+class AgedRecord:
+    """In this place stood a record that was aged out: nothing that a trader said or was told. Read, never written."""
+
+
 COUNTED_IN_LOTS = frozenset({"position lots", "external position lots"})
 """Of what an AdjustmentRecord tells in lots."""
 
@@ -172,4 +177,5 @@ Record = (
     | WatchRecord
     | TrainingRecord
     | AdjustmentRecord
+    | AgedRecord
 )

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from core.account import held_symbols
 from core.domain.errors import (
     QuarterdeckError,
     RefusedError,
@@ -17,7 +17,7 @@ from core.domain.errors import (
     VenueUnknownError,
 )
 from core.domain.instrument import Instrument
-from core.domain.records import FillRecord, IntentRecord, OrderUpdateRecord, Record
+from core.domain.records import Record
 from core.exchange.account_read import (
     FEE_COIN,
     MULTI_ASSETS,
@@ -26,6 +26,7 @@ from core.exchange.account_read import (
     read_position_mode,
     read_switches,
 )
+from core.exchange.contract_status import status_problem
 from core.exchange.rows import part
 from core.exchange.translate import number_told
 from core.exchange.wire import Wire
@@ -69,22 +70,12 @@ def is_as_asked(asked: Asked, found: ContractSetup) -> bool:
 
 def holds_anything(records: Sequence[Record]) -> bool:
     """Whether a journal ends with a position or an order that may be open: something that is to be protected first."""
-    held: Counter[str] = Counter()
-    orders: dict[str, bool] = {}
-    for record in records:
-        match record:
-            case FillRecord(fill, order):
-                held[fill.symbol] += fill.side.sign * fill.qty_lots
-                orders[order.client_order_id] = order.is_open
-            case IntentRecord(order) | OrderUpdateRecord(_, order):
-                orders[order.client_order_id] = order.is_open
-            case _:
-                pass
-    return any(held.values()) or any(orders.values())
+    return bool(held_symbols(records))
 
 
 async def set_up_account(wire: Wire, instruments: Mapping[str, Instrument], settings: Settings) -> None:
-    """Bring the account into the form that the settings ask for, and say what else about it the books do not see.
+    """Bring the account into the form that the settings ask for, and say what else about it the books do not see. A
+    contract that the exchange does not trade now keeps no start from being made: `AccountWatch` tells of it.
 
     Raises, each one line that names the mend, RefusedError where the account is read to be otherwise afterwards, and
     UnavailableError where position mode, margin mode or leverage cannot be read.
@@ -98,7 +89,8 @@ async def set_up_account(wire: Wire, instruments: Mapping[str, Instrument], sett
             await set_contract(wire, symbol, asked[symbol], found[symbol])
         found = await _read_whole(wire, differing)
     for symbol in differing:
-        _check(symbol, asked[symbol], found[symbol])
+        if _is_traded(wire, symbol):
+            _check(symbol, asked[symbol], found[symbol])
     await say_particulars(wire)
 
 
@@ -119,10 +111,14 @@ async def _set_up_position_mode(wire: Wire) -> None:
 async def _read_whole(wire: Wire, symbols: Sequence[str]) -> dict[str, ContractSetup]:
     found = await read_contracts(wire, symbols)
     for symbol, setup in found.items():
-        if setup.unread:
+        if setup.unread and _is_traded(wire, symbol):
             what = unread_part(setup)
             raise UnavailableError(f"{symbol}: the {what} could not be read: {setup.unread}: {_NO_START}")
     return found
+
+
+def _is_traded(wire: Wire, symbol: str) -> bool:
+    return not status_problem(wire.client.markets.get(wire.unified(symbol)), wire.clock.now_ms())
 
 
 def unread_part(found: ContractSetup) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -119,6 +119,23 @@ def attend(
 
     client.fetch = fetch_unless_held
     client.handle_errors = handle_errors
+
+
+def keep_contracts(client: Any, unified: Collection[str], tell: Callable[[set[str]], None]) -> None:
+    """Let the contracts of these names, which may change meanwhile, stay known to `client` when the exchange takes them
+    off: ccxt refuses every question that names one which it does not know, although it is of others, too. `tell` hears
+    of all that the exchange lists, whenever it is asked."""
+    set_markets = client.set_markets
+
+    def set_and_keep(markets: Any, currencies: Any = None) -> Any:
+        rows = list(markets.values() if isinstance(markets, Mapping) else markets)
+        listed, known = {row["symbol"] for row in rows}, client.markets or {}
+        tell(listed)
+        return set_markets(
+            [*rows, *(known[name] for name in unified if name in known and name not in listed)], currencies
+        )
+
+    client.set_markets = set_and_keep
 
 
 def guard_frames(client: Any, unreadable: Callable[[Any, Exception], None]) -> None:

@@ -164,7 +164,7 @@ class ContractWatch:
             async with asyncio.timeout(patience_s):
                 await self._wire.read("load_markets", True, weight=5, protective=True)
             self._read_ms = now_ms
-            for symbol in self._trader.state.symbols:
+            for symbol in self._trader.state.traded:
                 await self._take(symbol)
 
     async def _take(self, symbol: str) -> None:

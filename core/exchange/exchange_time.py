@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from core.clock import ExchangeClock
-from core.domain.errors import QuarterdeckError
+from core.domain.errors import QuarterdeckError, VenueBusyError
 from core.exchange.health import Health
 
 log = logging.getLogger(__name__)
@@ -96,7 +96,8 @@ class TimeKeeper:
         self._fetch_ms = fetch_ms
         self._admit = admit
         self._measuring: asyncio.Lock = asyncio.Lock()
-        self._measured = 0
+        self._tried = 0
+        self._failure: QuarterdeckError | None = None
         self._doubts = asyncio.Event()
         self.offset: Offset | None = None
 
@@ -105,14 +106,23 @@ class TimeKeeper:
 
         Raises UnavailableError, the clock unchanged, where it did not answer, and what `fetch_ms` raises of refusals.
         """
-        number = self._measured
+        number = self._tried
         async with self._measuring:
-            # Whoever waited while another measured takes that result.
-            if self._measured == number or self.offset is None:
-                self._take(offset_of(await self._samples(protective)))
-                self._measured += 1
+            # Whoever waited while another measured takes what came of that.
+            if self._tried == number:
+                await self._measure(protective)
+            if self._failure is not None:
+                raise self._failure
             assert self.offset is not None
             return self.offset
+
+    async def _measure(self, protective: bool) -> None:
+        try:
+            self._take(offset_of(await self._samples(protective)))
+            self._failure = None
+        except QuarterdeckError as error:
+            self._failure = error
+        self._tried += 1
 
     async def keep(self) -> None:
         """Measure for ever: every EVERY_MS, sooner after one that failed, and soon after any that moved the clock."""
@@ -139,9 +149,10 @@ class TimeKeeper:
                 await self._admit(protective, not samples)
                 sent_ms = self._system_ms()
                 exchange_ms = await self._fetch_ms()
-            except QuarterdeckError:
+            except QuarterdeckError as error:
                 failures += 1
-                if not samples and failures == TRIES:
+                # Who is told to come later is told so again, and would lose what may be sent instead.
+                if not samples and (failures == TRIES or isinstance(error, VenueBusyError)):
                     raise
                 if samples:
                     break

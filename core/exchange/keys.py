@@ -28,6 +28,7 @@ _TESTNET_ENVIRONMENT = {
     "seeds": ("QUARTERDECK_TESTNET_API_SEEDS",),
 }
 TESTNET_SECTION = "testnet"
+MAX_KEYS_BYTES = 1 << 16
 _SHORTEST = 8
 _URL_SAFE = str.maketrans("+/", "-_")
 
@@ -102,14 +103,15 @@ def _read(path: Path, testnet: bool) -> dict[str, str]:
         with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
             # The file that is open is the one that is judged: its name may be given to another meanwhile.
             _check_owner(path, os.fstat(file.fileno()))
-            table = tomli.load(file)
+            table = tomli.loads(_text(path, file.read(MAX_KEYS_BYTES + 1)))
     except OSError as error:
         raise BadInputError(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError:
         raise BadInputError(f"{path}: is not UTF-8 text; write it anew as TOML") from None
-    except tomli.TOMLDecodeError as error:
+    except (tomli.TOMLDecodeError, RecursionError) as error:
         # Its text may quote the line, and with it a key.
-        place = f" at line {error.lineno}" if getattr(error, "lineno", None) else ""
+        line = getattr(error, "lineno", None)
+        place = f" at line {line}" if line else ""
         raise BadInputError(f'{path}: is not valid TOML{place}; a line is: api_key = "..."') from None
     of_testnet = table.pop(TESTNET_SECTION, {})
     if not isinstance(of_testnet, dict):
@@ -121,6 +123,12 @@ def _read(path: Path, testnet: bool) -> dict[str, str]:
             if not isinstance(value, str):
                 raise BadInputError(f"{path}: {section}{part}: must be text in quotes")
     return {part: value.strip() for part, value in (of_testnet if testnet else table).items() if value.strip()}
+
+
+def _text(path: Path, content: bytes) -> str:
+    if len(content) > MAX_KEYS_BYTES:
+        raise BadInputError(f"{path}: is larger than {MAX_KEYS_BYTES >> 10} KiB; put nothing but the keys into it")
+    return content.decode()
 
 
 def _check_owner(path: Path, status: os.stat_result) -> None:

@@ -120,8 +120,8 @@ class _Ticket:
 
 
 class Limiter:
-    """Lets requests pass in the order they came, protective ones first: of these what sets our clock, new orders, what
-    asks about an order, the others.
+    """Lets requests pass in the order they came, protective ones first: of these what sets our clock, new orders and
+    what is as urgent, what asks about an order, the others.
 
     Ordinary requests may use ORDINARY_SHARE_PCT of every window, protective ones all of it. After a 429 only protective
     ones pass until the exchange's time, one every PACE_MS; after a 418 (ban) none do. Either is a problem of health
@@ -175,12 +175,13 @@ class Limiter:
         orders: int = 0,
         protective: bool = False,
         asks: bool = False,
+        urgent: bool = False,
         times: bool = False,
         patience_ms: int,
     ) -> None:
         """Wait until a request of `weight`, with `orders` new orders, may be made, and count it. Of protective ones,
-        `asks` is for what asks what became of an order, `times` for what sets our clock: signed with a wrong one,
-        nothing else is taken.
+        `asks` is for what asks what became of an order, `urgent` for what may wait no longer than new orders, `times`
+        for what sets our clock: signed with a wrong one, nothing else is taken.
 
         Raises VenueBusyError when that would take longer than `patience_ms`, or too many are waiting.
         """
@@ -190,7 +191,7 @@ class Limiter:
             raise self._busy(wait_ms)
         queue = self._ordinary
         if protective:
-            others = self._closing if orders else self._asking if asks else self._guarding
+            others = self._closing if orders or urgent else self._asking if asks else self._guarding
             queue = self._timing if times else others
         if wait_ms == 0 and not any(self._ahead_of(queue)):
             self._take(weight, orders, now_ms)

@@ -21,9 +21,13 @@ log = logging.getLogger("quarterdeck.exchange")
 ENTRY_MAX_AGE_MS = 3000
 """An entry that could not be sent for so long is sent no more: its price is gone."""
 
-SHORT_WINDOW_MS = 2000
-"""The receive window of a fresh order that only reduces. Until it is over a try that was lost may still arrive: an exit
-is not sent again meanwhile, and a stop that was is not withdrawn, for its id would be free again."""
+SHORT_WINDOW_MS = 700
+"""The receive window of a fresh order that only reduces, no longer than its answer is waited for. Until it is over a
+try that was lost may still arrive: an exit is not sent again meanwhile, and a stop that was is not withdrawn, for its
+id would be free again. Where one travels longer the exchange says so, and the next have the long window."""
+
+_WIDER = 3
+"""How much wider the window of each try under the same id is: what was lost may have travelled long."""
 
 _FRESH_MS = 4000
 _EXIT_FRESH_MS = 8000
@@ -79,6 +83,14 @@ class Answers(Protocol):
 _Told = Awaitable[None] | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Try:
+    """Of all tries under one id: from when on none can be taken any more, and the window of the last."""
+
+    dead_ms: int
+    window_ms: int
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Job:
     order: Order
@@ -106,7 +118,7 @@ class Outbox:
         self._in_flight: dict[str, _Job] = {}
         self._left_ms: dict[str, int] = {}
         self._wake = asyncio.Event()
-        self._dead_ms: OrderedDict[str, int] = OrderedDict()
+        self._tries: OrderedDict[str, _Try] = OrderedDict()
         self._stale_until_ms: int | None = None
         self._begun_ms: int | None = None
         self._uncertain: OrderedDict[str, int] = OrderedDict()
@@ -141,9 +153,9 @@ class Outbox:
 
     def dead_ms(self, order: Order) -> int:
         """From when on no try to place it can be taken any more, one of before a restart included."""
-        dead_ms = self._dead_ms.get(order.client_order_id)
-        if dead_ms is not None:
-            return dead_ms
+        tried = self._tries.get(order.client_order_id)
+        if tried is not None:
+            return tried.dead_ms
         if self._begun_ms is None:
             self._begun_ms = self._now_ms()
         return self._begun_ms + self._window_ms(order) + _MAX_AHEAD_MS
@@ -221,7 +233,7 @@ class Outbox:
     async def _place(self, job: _Job, answers: Answers) -> _Told:
         """Sends, and returns what is to be told of it."""
         order = job.order
-        may_rest = order.client_order_id in self._uncertain or order.client_order_id in self._dead_ms
+        may_rest = order.client_order_id in self._uncertain or order.client_order_id in self._tries
         if order.role is OrderRole.ENTRY and self._now_ms() - job.queued_ms > ENTRY_MAX_AGE_MS:
             late = VenueRejectedError("not sent: it came too late to be sent")
             return answers.refused(order, late, may_rest=may_rest)
@@ -273,7 +285,8 @@ class Outbox:
         is_fresh = self._wire.clock.now_ms() - order.created_ms < fresh_ms and not is_stale
         if not order.reduce_only or not is_fresh or not self._wire.dialect.window_param:
             return longest_ms
-        return min(SHORT_WINDOW_MS, longest_ms)
+        tried = self._tries.get(order.client_order_id)
+        return min(SHORT_WINDOW_MS if tried is None else _WIDER * tried.window_ms, longest_ms)
 
     @property
     def _longest_window_ms(self) -> int:
@@ -343,6 +356,7 @@ class Outbox:
         left_ms = self._now_ms() if sent_ms is None else sent_ms
         dead_ms = left_ms + window_ms + _MAX_AHEAD_MS
         # An earlier try may have had the longer window.
-        self._dead_ms[order.client_order_id] = max(dead_ms, self._dead_ms.get(order.client_order_id, 0))
-        if len(self._dead_ms) > _KEEP_TRIES:
-            self._dead_ms.popitem(last=False)
+        earlier = self._tries.get(order.client_order_id, _Try(0, 0))
+        self._tries[order.client_order_id] = _Try(max(dead_ms, earlier.dead_ms), window_ms)
+        if len(self._tries) > _KEEP_TRIES:
+            self._tries.popitem(last=False)

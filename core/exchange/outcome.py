@@ -68,6 +68,7 @@ STATUS_NOTE = "http_status"
 """The attribute under which an error of ccxt carries the HTTP status of the answer that caused it."""
 
 _KINDS_BY_CLASS = (
+    ("BadSymbol", RejectKind.NO_CONTRACT),
     ("OrderNotFound", RejectKind.NOT_FOUND),
     ("DuplicateOrderId", RejectKind.DUPLICATE_ID),
     ("OrderImmediatelyFillable", RejectKind.WOULD_TRIGGER),
@@ -193,7 +194,7 @@ def _told(error: BaseException, raw: str) -> tuple[int, int, str]:
     if body is not None:
         try:
             answer = json.loads(body[0])
-        except ValueError:
+        except (ValueError, RecursionError):
             named = _CODE.search(raw)
             return status, int(named[1]) if named else 0, raw
         if isinstance(answer, dict):

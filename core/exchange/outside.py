@@ -145,8 +145,9 @@ class Outside:
     def gaps(self, theirs: Mapping[str, int]) -> list[Gap]:
         """Where `theirs`, signed lots by symbol, differ from what is known."""
         found = []
-        for symbol, s in self._books.trader.state.symbols.items():
-            gap = Gap(symbol, theirs.get(symbol, 0), s.lots, self._lots.get(symbol, 0))
+        state = self._books.trader.state
+        for symbol in state.traded:
+            gap = Gap(symbol, theirs.get(symbol, 0), state.symbols[symbol].lots, self._lots.get(symbol, 0))
             if gap.lots or gap.taken_lots:
                 found.append(gap)
         return found
@@ -199,8 +200,9 @@ class Outside:
 
     async def note_first(self, theirs: Mapping[str, int]) -> None:
         """What is on an account before the first order of ours is another's."""
-        for symbol, s in self._books.trader.state.symbols.items():
-            note = self._note(symbol, theirs.get(symbol, 0) - s.lots)
+        state = self._books.trader.state
+        for symbol in state.traded:
+            note = self._note(symbol, theirs.get(symbol, 0) - state.symbols[symbol].lots)
             await self._books.record([note] if note is not None else [])
 
     def _is_over(self, gap: Gap) -> bool:

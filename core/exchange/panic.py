@@ -19,7 +19,6 @@ from core.domain.errors import (
 )
 from core.domain.orders import OUR_PREFIX, Order, OrderRole, OrderType, make_client_order_id
 from core.exchange.contracts import instrument_of, terms_of
-from core.exchange.outbox import SHORT_WINDOW_MS
 from core.exchange.panic_plan import ZERO, Close, Holding, Owned, Plan, Resting, lots_to_send, plan_of
 from core.exchange.rows import RowReader, readable
 from core.exchange.symbols import our_symbols
@@ -37,6 +36,9 @@ _ROUNDS = 3
 _PAUSE_S = 1.0
 _ASKS = 20
 _ASK_AGAIN_S = 0.5
+_WINDOW_MS = 2_000
+"""The receive window of what closes; longer than an engine's, which notices where requests travel long."""
+
 _AHEAD_MS = 1000
 _LONGEST_WAIT_S = 120
 _ALL_SYMBOLS_WEIGHT = 40
@@ -194,7 +196,7 @@ class Panic:
         if holding.is_hedged:
             params["hedged"] = True  # ccxt makes the position side of it, and leaves reduce-only out.
         if self._wire.dialect.window_param:
-            params[self._wire.dialect.window_param] = SHORT_WINDOW_MS
+            params[self._wire.dialect.window_param] = _WINDOW_MS
         return order, (call.symbol, call.type, call.side, call.amount, call.price, params)
 
     async def _send(self, order: Order, unified: str, args: tuple[Any, ...]) -> Decimal | None:
@@ -223,7 +225,7 @@ class Panic:
                 row = await self._wire.read("fetch_order", order_id, unified, params, protective=True)
             except VenueRejectedError as error:
                 now_ms = self._wire.clock.steady_ms()
-                if error.kind is RejectKind.NOT_FOUND and now_ms > sent_ms + SHORT_WINDOW_MS + _AHEAD_MS:
+                if error.kind is RejectKind.NOT_FOUND and now_ms > sent_ms + _WINDOW_MS + _AHEAD_MS:
                     return ZERO
             except QuarterdeckError:
                 continue

@@ -7,7 +7,7 @@ import contextlib
 import difflib
 import logging
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextvars import ContextVar
 from typing import Any
 
@@ -18,7 +18,7 @@ from core.domain.errors import (
     UnavailableError,
     VenueBusyError,
 )
-from core.exchange.client import attend, build_client, guard_frames
+from core.exchange.client import attend, build_client, guard_frames, keep_contracts
 from core.exchange.exchange_time import TimeKeeper
 from core.exchange.health import Health
 from core.exchange.keys import Keys
@@ -86,19 +86,23 @@ class Requests:
         self.on_unreadable_frame: Callable[[Any], None] = _leave_out
         attend(client, self._observe, self._why_unsent)
         guard_frames(client, self._note_frame)
+        self._listed: set[str] = set()
+        keep_contracts(client, self._ours.keys(), self._note_listed)
 
     @property
     def started_ms(self) -> int:
         return self._system_start_ms + self.clock.offset_ms
 
-    async def load_symbols(self, symbols: Sequence[str]) -> list[str]:
+    async def load_symbols(self, symbols: Sequence[str], traded: Collection[str] = ()) -> list[str]:
         """Ask for the exchange's contracts, once, and find `symbols` among them; returned are they as we write them.
+        One of `traded` that is listed no more was taken off, and is left out.
 
         Raises BadInputError naming one that is not there, UnavailableError where the exchange does not answer.
         """
         await self._load_markets()
         known = our_symbols(self.client.markets)
         ours = [normalise(symbol) for symbol in symbols]
+        ours = [symbol for symbol in ours if symbol in known or symbol not in traded]
         for symbol in ours:
             if symbol not in known:
                 near = difflib.get_close_matches(symbol, known, n=3)
@@ -120,6 +124,14 @@ class Requests:
                 return
         await self.read("load_markets", weight=5)
 
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """Those that were found, in the order in which they were asked for."""
+        return tuple(self._unified)
+
+    def is_listed(self, symbol: str) -> bool:
+        return self._unified[symbol] in self._listed
+
     def unified(self, symbol: str) -> str:
         return self._unified[symbol]
 
@@ -132,6 +144,7 @@ class Requests:
         *args: Any,
         weight: int = 1,
         protective: bool = False,
+        urgent: bool = False,
         timeout_ms: int | None = None,
         **kwargs: Any,
     ) -> Any:
@@ -146,7 +159,7 @@ class Requests:
             sleep=asyncio.sleep,
             reraise=True,
         )
-        return await retrying(self._read_once, method, args, kwargs, weight, protective, timeout_ms)
+        return await retrying(self._read_once, method, args, kwargs, weight, protective, urgent, timeout_ms)
 
     async def send(
         self,
@@ -187,6 +200,7 @@ class Requests:
         kwargs: Mapping[str, Any],
         weight: int,
         protective: bool,
+        urgent: bool,
         timeout_ms: int | None,
     ) -> Any:
         patience_ms = READ_PATIENCE_MS
@@ -194,7 +208,7 @@ class Requests:
             patience_ms = _PACED_PATIENCE_MS if self._is_limited() else SEND_PATIENCE_MS
         if timeout_ms is None:
             timeout_ms = self._settings.request_timeout_ms * (2 if method in _SLOW_METHODS else 1)
-        await self._pass(method, args, kwargs, weight, protective, patience_ms)
+        await self._pass(method, args, kwargs, weight, protective, patience_ms, urgent=urgent)
         answer = await self._call(method, args, kwargs, timeout_ms)
         if isinstance(answer, Failure):
             if answer.fate is Fate.STALE:
@@ -210,11 +224,18 @@ class Requests:
         weight: int,
         protective: bool,
         patience_ms: int,
+        *,
+        urgent: bool = False,
     ) -> None:
         weight = max(weight, weight_of(self.client.id, method, args, kwargs))
         orders = 1 if is_new_order(method) else 0
         await self.limiter.acquire(
-            weight, orders=orders, protective=protective, asks=method in _ASKING_METHODS, patience_ms=patience_ms
+            weight,
+            orders=orders,
+            protective=protective,
+            asks=method in _ASKING_METHODS,
+            urgent=urgent,
+            patience_ms=patience_ms,
         )
 
     async def _call(self, method: str, args: Sequence[Any], kwargs: Mapping[str, Any], timeout_ms: int) -> Any:
@@ -274,6 +295,9 @@ class Requests:
         if isinstance(answer, dict) and answer.get("rateLimits"):
             self.limiter.adopt(answer["rateLimits"])
 
+    def _note_listed(self, unified: set[str]) -> None:
+        self._listed = unified
+
     def _note_frame(self, connection: Any, error: Exception) -> None:
         """A frame that cannot be read is left out, and told; of many, ever fewer."""
         self._frames_left_out += 1
@@ -331,8 +355,10 @@ async def open_wire(
     health: Health,
     dialect: Dialect,
     symbols: Sequence[str],
+    traded: Collection[str] = (),
 ) -> Requests:
-    """Requests to the exchange of `settings`, with its time measured and its contracts loaded.
+    """Requests to the exchange of `settings`, with its time measured and its contracts loaded; `traded` as
+    `load_symbols` has it.
 
     Raises BadInputError naming a symbol that it does not trade, VenueRejectedError and UnavailableError.
     """
@@ -341,7 +367,7 @@ async def open_wire(
     wire = Requests(client, dialect, clock, health, settings.exchange, secrets, random.Random(0).random)  # noqa: S311
     try:
         await wire.time.measure()
-        await wire.load_symbols(symbols)
+        await wire.load_symbols(symbols, traded)
     except BaseException:
         await wire.close()
         raise

@@ -11,7 +11,7 @@ from typing import Any
 from core.domain.errors import DataError, RejectKind, UnavailableError, VenueRejectedError, VenueUnknownError
 from core.domain.instrument import Instrument
 from core.domain.market import Bar, FirstPrice, MarketEvent
-from core.domain.orders import RESTING_STATES, Fill, Order, OrderState, with_state
+from core.domain.orders import RESTING_STATES, Fill, Order, OrderRole, OrderState, with_state
 from core.domain.records import FillRecord, IntentRecord, OrderUpdateRecord, Record
 from core.domain.regrid import Factor, factor, grid_of
 from core.exchange import translate
@@ -160,6 +160,7 @@ class ExchangeVenue:
                 _TRADES_A_PAGE,
                 {"orderId": venue_id},
                 weight=5,
+                urgent=_is_urgent(order),
             )
             rows += [row for row in self._trade_rows(page) if row["order"] == venue_id]
         return sorted(rows, key=_by_time)
@@ -172,15 +173,20 @@ class ExchangeVenue:
         unified = self.wire.unified(symbol)
         rows: dict[str, Row] = {}
         while True:
-            page = await self.wire.read(
-                "fetch_my_trades",
-                unified,
-                since_ms,
-                _TRADES_A_PAGE,
-                weight=5,
-                protective=protective,
-                timeout_ms=timeout_ms,
-            )
+            try:
+                page = await self.wire.read(
+                    "fetch_my_trades",
+                    unified,
+                    since_ms,
+                    _TRADES_A_PAGE,
+                    weight=5,
+                    protective=protective,
+                    timeout_ms=timeout_ms,
+                )
+            except VenueRejectedError as error:
+                if self._is_gone(symbol, error):
+                    return sorted(rows.values(), key=_by_time)
+                raise
             told = self._trade_rows(page)
             fresh = [row for row in told if row["id"] not in rows]
             rows |= {row["id"]: row for row in fresh}
@@ -206,21 +212,36 @@ class ExchangeVenue:
         found: list[tuple[str, Row]] = []
         for query in queries or dialect.open_order_queries():
             wanted: list[str | None] = [self.wire.unified(symbol) for symbol in symbols]
-            for unified in wanted or [None]:
+            for symbol, unified in zip(symbols or [""], wanted or [None], strict=True):
                 weight = 1 if unified else 40
-                told = await self.wire.read(
-                    "fetch_open_orders",
-                    unified,
-                    None,
-                    None,
-                    dict(query),
-                    weight=weight,
-                    protective=protective,
-                    timeout_ms=timeout_ms,
-                )
+                try:
+                    told = await self.wire.read(
+                        "fetch_open_orders",
+                        unified,
+                        None,
+                        None,
+                        dict(query),
+                        weight=weight,
+                        protective=protective,
+                        timeout_ms=timeout_ms,
+                    )
+                except VenueRejectedError as error:
+                    if not self._is_gone(symbol, error):
+                        raise
+                    told = []
                 rows = readable(told, self.rows.order, self.on_unreadable)
                 found += [(self.wire.symbol(row["symbol"]), row) for row in rows]
         return found
+
+    def _is_gone(self, symbol: str, error: VenueRejectedError) -> bool:
+        """Whether nothing can be told of a contract because the exchange has taken it off: it says so, and its list
+        does not have it. Where the list has it still, that is asked for anew, and the refusal is no answer."""
+        if error.kind is not RejectKind.NO_CONTRACT or not symbol:
+            return False
+        if self.wire.is_listed(symbol):
+            self.on_off_grid(symbol, str(error))
+            return False
+        return True
 
     def _trade_rows(self, page: Any) -> list[Row]:
         return readable(page, self.rows.trade, self.on_unreadable)
@@ -242,19 +263,24 @@ class ExchangeVenue:
         return 2 * self.settings.protective_timeout_ms
 
     async def _find(self, order_id: str, order: Order, params: Row, timeout_ms: int | None) -> Row | None:
-        # What became of an entry is as urgent as a stop: it may be a position without one.
-        return await self._fetch(order_id, order.symbol, params, timeout_ms or self.protective_ms)
+        timeout_ms = timeout_ms or self.protective_ms
+        return await self._fetch(order_id, order.symbol, params, timeout_ms, urgent=_is_urgent(order))
 
-    async def _fetch(self, order_id: str, symbol: str, params: Row, timeout_ms: int | None) -> Row | None:
+    async def _fetch(
+        self, order_id: str, symbol: str, params: Row, timeout_ms: int | None, *, urgent: bool = False
+    ) -> Row | None:
+        unified = self.wire.unified(symbol)
         try:
-            row = await self._read(timeout_ms, "fetch_order", order_id, self.wire.unified(symbol), params)
+            row = await self._read(timeout_ms, "fetch_order", order_id, unified, params, urgent=urgent)
         except VenueRejectedError as error:
-            if error.kind is RejectKind.NOT_FOUND:
+            if error.kind is RejectKind.NOT_FOUND or self._is_gone(symbol, error):
                 return None
             raise VenueUnknownError(str(error)) from None
         return self.rows.order(row)
 
-    async def _read(self, timeout_ms: int | None, method: str, *args: Any, weight: int = 1) -> Any:
+    async def _read(
+        self, timeout_ms: int | None, method: str, *args: Any, weight: int = 1, urgent: bool = False
+    ) -> Any:
         """A read that what protects waits for has a time limit of its own: it is given up early, and asked again.
 
         Within a longer limit it is asked more than once: what was slow the first time may have been lost. While the
@@ -265,13 +291,20 @@ class ExchangeVenue:
         try_ms = max(timeout_ms // 2, self.settings.protective_timeout_ms)
         try:
             async with asyncio.timeout(None if self.is_paced() else timeout_ms / 1000):
-                return await self.wire.read(method, *args, weight=weight, protective=True, timeout_ms=try_ms)
+                return await self.wire.read(
+                    method, *args, weight=weight, protective=True, urgent=urgent, timeout_ms=try_ms
+                )
         except TimeoutError:
             raise UnavailableError(no_answer(timeout_ms, method)) from None
 
     def is_paced(self) -> bool:
         """Whether a rate limit is in force, in which one request a second goes out."""
         return self.wire.clock.now_ms() < self.wire.held_until_ms()
+
+
+def _is_urgent(order: Order) -> bool:
+    """Whether a question about it is as urgent as a stop: an entry may be a position without one."""
+    return order.role is OrderRole.ENTRY
 
 
 def _by_time(row: Row) -> tuple[int, int, str]:

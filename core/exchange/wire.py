@@ -120,6 +120,10 @@ class Wire(Protocol):
         """ccxt's symbol of ours: BTCUSDT -> BTC/USDT:USDT."""
         ...
 
+    def is_listed(self, symbol: str) -> bool:
+        """Whether the exchange had the contract in its list when it was last asked for all of them."""
+        ...
+
     def symbol(self, unified: str) -> str:
         """Ours of ccxt's; a unified symbol that we do not trade comes back as it is."""
         ...
@@ -139,10 +143,12 @@ class Wire(Protocol):
         *args: Any,
         weight: int = 1,
         protective: bool = False,
+        urgent: bool = False,
         timeout_ms: int | None = None,
         **kwargs: Any,
     ) -> Any:
-        """Call a method of the client that changes nothing. `timeout_ms` is for each of a few tries.
+        """Call a method of the client that changes nothing. `timeout_ms` is for each of a few tries. Of what is
+        `protective`, what is `urgent` waits for the rate limit no longer than a stop does.
 
         Raises VenueRejectedError where the exchange understood and refused, UnavailableError for everything else
         (VenueBusyError where it said when to come back).

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import json
+import math
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -72,7 +73,13 @@ def _predict(home: ModelHome, window: BarColumns, version: str) -> Outlook | Mod
     outlook = model.predict(window)
     if outlook is None:
         return None
-    return replace(outlook, contributions=model.explain(window, TOP_FEATURES))
+    outlook = replace(outlook, contributions=model.explain(window, TOP_FEATURES))
+    moved = [number for c in outlook.contributions for number in (c.value, c.contribution_bps)]
+    if not (all(map(math.isfinite, (outlook.value_bps, *moved))) and 0.0 <= outlook.confidence <= 1.0):
+        # What is no number can neither be decided on nor be kept.
+        told = f"{outlook.value_bps} bps with confidence {outlook.confidence}"
+        return ModelError(f"{version}: answers {told}, which is no forecast; retrain {window.symbol}")
+    return outlook
 
 
 def train(home: ModelHome, order: TrainingOrder) -> TrainingResult:

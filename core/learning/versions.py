@@ -12,6 +12,7 @@ import json
 import os
 import re
 import shutil
+import stat
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -21,6 +22,8 @@ from typing import Any
 from core.domain.errors import ModelError
 
 MANIFEST = "manifest.json"
+MAX_MANIFEST_BYTES = 1 << 20
+MAX_FILE_BYTES = 1 << 30
 _PARTIAL = ".partial-"
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]*")
 
@@ -136,25 +139,31 @@ def sweep_partials(root: Path) -> None:
 
 
 def _read(directory: Path, version: str) -> tuple[Manifest, dict[str, bytes]]:
-    content = _read_file(directory / MANIFEST)
+    content = _read_file(directory / MANIFEST, MAX_MANIFEST_BYTES)
     try:
         fields = json.loads(content)
         fields["feature_names"] = tuple(fields["feature_names"])
         manifest = Manifest(**fields)
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ModelError(f"{directory / MANIFEST}: is not a manifest of this program; delete the version") from error
     if manifest.to_json() != content or manifest.version != version:
         raise ModelError(f"{directory / MANIFEST}: was changed after the training; delete the version")
-    files = {name: _read_file(directory / name) for name in manifest.files}
+    if any(not _PLAIN_NAME.fullmatch(name) for name in manifest.files):
+        raise ModelError(f"{directory / MANIFEST}: names files of other folders; delete the version")
+    files = {name: _read_file(directory / name, MAX_FILE_BYTES) for name in manifest.files}
     for name, digest in digests(files).items():
         if digest != manifest.files[name]:
             raise ModelError(f"{directory / name}: its checksum differs from the manifest's; delete the version")
     return manifest, files
 
 
-def _read_file(path: Path) -> bytes:
+def _read_file(path: Path, most_bytes: int) -> bytes:
     try:
-        return path.read_bytes()
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode) or status.st_size > most_bytes:
+                raise ModelError(f"{path}: is no file of at most {most_bytes:,} bytes; delete the version")
+            return file.read(most_bytes)
     except OSError as error:
         raise ModelError(f"{path}: cannot be read: {error.strerror}") from error
 

@@ -17,7 +17,8 @@ Flags = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class DataProblem:
-    """One finding. `kind` is gap, off_grid, impossible or zero_volume; times are open times, both included."""
+    """One finding. `kind` is gap, off_grid, impossible, zero_volume or unfinished (an import of which the rows after
+    `to_ms` are missing); times are open times, both included."""
 
     symbol: str
     interval: str

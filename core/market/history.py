@@ -28,19 +28,33 @@ class BarHistory:
         return min(self._end, self._capacity)
 
     def append(self, bar: Bar) -> None:
-        if self._end == self._times.size:
-            keep = slice(self._end - self._capacity, self._end)
-            self._times[: self._capacity] = self._times[keep]
-            self._values[:, : self._capacity] = self._values[:, keep]
-            self._end = self._capacity
+        self._make_room(1)
         self._times[self._end] = bar.open_time_ms
         self._values[:, self._end] = (bar.open, bar.high, bar.low, bar.close, bar.volume)
         self._end += 1
         self.recent.append(bar)
 
     def extend(self, columns: BarColumns) -> None:
-        for row in range(len(columns.open_time_ms)):
-            self.append(bar_at(columns, row))
+        count = len(columns.open_time_ms)
+        for first in range(0, count, self._capacity):
+            rows = slice(first, min(first + self._capacity, count))
+            self._make_room(rows.stop - rows.start)
+            place = slice(self._end, self._end + rows.stop - rows.start)
+            self._times[place] = columns.open_time_ms[rows]
+            for row, name in zip(self._values, _FIELDS, strict=True):
+                row[place] = getattr(columns, name)[rows]
+            self._end = place.stop
+        charted = self.recent.maxlen or 0
+        self.recent.extend(bar_at(columns, row) for row in range(max(0, count - charted), count))
+
+    def _make_room(self, count: int) -> None:
+        """For so many more bars, `capacity` at most: what is older than the newest `capacity` goes."""
+        if self._end + count <= self._times.size:
+            return
+        keep = slice(self._end - self._capacity, self._end)
+        self._times[: self._capacity] = self._times[keep]
+        self._values[:, : self._capacity] = self._values[:, keep]
+        self._end = self._capacity
 
     def close_before(self, bars: int) -> float | None:
         """The close `bars` bars before the newest, or the oldest kept; None when empty."""

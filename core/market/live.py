@@ -108,12 +108,15 @@ class LiveMarket:
         boundary_ms = self._clock.now_ms() // MINUTE_MS * MINUTE_MS
         exchange_ms = await exchange_time(self._wire)
         for symbol, since_ms in from_ms.items():
-            await fill_bars(self._wire, self._candles, symbol, since_ms, exchange_ms)
-            try:
-                await fill_funding(self._wire, self._candles, symbol, since_ms)
-            except (UnavailableError, VenueRejectedError) as error:
-                log.warning("%s: its funding history could not be read: %s", symbol, error)
+            await self._fill(symbol, since_ms, exchange_ms)
         self._filled_ms = boundary_ms
+
+    async def _fill(self, symbol: str, since_ms: int, exchange_ms: int | None) -> None:
+        await fill_bars(self._wire, self._candles, symbol, since_ms, exchange_ms)
+        try:
+            await fill_funding(self._wire, self._candles, symbol, since_ms)
+        except (UnavailableError, VenueRejectedError) as error:
+            log.warning("%s: its funding history could not be read: %s", symbol, error)
 
     async def run(self) -> None:
         """Keep the streams, read what they miss and settle funding, until canceled."""
@@ -156,7 +159,7 @@ class LiveMarket:
         while True:
             boundary_ms = self._clock.now_ms() // MINUTE_MS * MINUTE_MS
             try:
-                await self.back_fill(starts)
+                await self._fill_what_is_told(starts)
             except (UnavailableError, VenueRejectedError) as error:
                 self._wire.health.report(HEALTH_PART, f"the past cannot be read: {error}")
                 log.warning("the bars since the last run cannot be read yet: %s", error)
@@ -165,6 +168,19 @@ class LiveMarket:
                 continue
             self._tell_health()
             return boundary_ms
+
+    async def _fill_what_is_told(self, starts: Mapping[str, int]) -> None:
+        """As `back_fill`; a contract that the exchange refuses to tell of, as one that was taken off, is left to be
+        asked for later, while another one is told. Raises what the last one was refused with where none is."""
+        exchange_ms, refused = await exchange_time(self._wire), 0
+        for symbol, since_ms in starts.items():
+            try:
+                await self._fill(symbol, since_ms, exchange_ms)
+            except VenueRejectedError as error:
+                refused += 1
+                if refused == len(starts):
+                    raise
+                log.warning("%s: the bars since the last run are refused, it is not entered: %s", symbol, error)
 
     async def _stored(
         self, point: ResumePoint, starts: Mapping[str, int], boundary_ms: int
@@ -239,10 +255,17 @@ class LiveMarket:
         self._stir.set()
 
     def _tell_health(self) -> None:
+        """A contract whose bars stay away stops itself; where all stay away it is the market."""
         problems = [f"{stream.name}: {alarm}" for stream in self._streams if (alarm := stream.alarm())]
-        if missing := self._bars.missing(self._clock.now_ms()):
-            problems.append(missing)
+        missing = self._bars.missing(self._clock.now_ms())
+        if len(missing) == len(self._symbols):
+            symbol = min(missing, key=missing.__getitem__)
+            others = f" and {len(missing) - 1} more symbols" if len(missing) > 1 else ""
+            problems.append(f"{symbol}{others} {missing[symbol]}")
+            missing = {}
         self._wire.health.report(HEALTH_PART, ", ".join(problems))
+        for symbol in self._symbols:
+            self._wire.health.report(HEALTH_PART, missing.get(symbol, ""), symbol)
 
 
 def _no_hold(minute_ms: int, until_ms: int) -> None:

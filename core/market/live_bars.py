@@ -178,18 +178,13 @@ class LiveBars:
         times += self._held.values()
         return min(time_ms for time_ms in times if time_ms > now_ms)
 
-    def missing(self, now_ms: int) -> str:
-        """Which bars are so late that nothing newer can be decided on, in a few words; empty when none is."""
-        late = [
-            (run.symbol, run.lacks_from())
+    def missing(self, now_ms: int) -> dict[str, str]:
+        """Which bars are so late that nothing newer can be decided on, in a few words, by symbol."""
+        return {
+            run.symbol: f"without the bar of {iso(run.lacks_from())}"
             for run in self._runs.values()
             if run.bar_ms >= 0 and run.lacks_from() + MINUTE_MS + FRESH_MS < now_ms
-        ]
-        if not late:
-            return ""
-        symbol, open_ms = min(late, key=lambda item: item[1])
-        others = f" and {len(late) - 1} more symbols" if len(late) > 1 else ""
-        return f"{symbol}{others} without the bar of {iso(open_ms)}"
+        }
 
     def newest(self, symbol: str) -> int:
         """The open time of the newest candle that was heard of; -1 before any."""

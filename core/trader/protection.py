@@ -82,16 +82,20 @@ class Protection:
         return self._place_stop(s.trade, s.lots_to_protect(), ticks, now_ms)
 
     def cut(self, s: SymbolState, now_ms: int) -> list[Command]:
-        """Stop and target for what is left of the position: what is larger would close lots of others later.
-        The new stop is placed first; what it takes the place of goes when it is known to rest."""
-        trade, lots = s.trade, s.lots_to_protect()
+        """Stop and target for what is held and may still be added, where they rest: what is larger would close lots of
+        others later. The new stop is placed first; what it takes the place of goes when it is known to rest."""
+        trade, stops, lots = s.trade, s.stops(), s.lots_to_protect()
         if trade is None or s.open_exit() is not None:
             return []
         commands: list[Command] = []
-        if trade.stop_ticks is not None and sum(order.remaining_lots for order in s.stops()) > lots:
+        takes_stops = not trade.stop_refused and trade.lost_stops < MAX_LOST_STOPS
+        is_larger = bool(stops) and stops[-1].state in RESTING_STATES and stops[-1].remaining_lots > lots
+        if trade.stop_ticks is not None and takes_stops and is_larger:
             commands += self._place_stop(trade, lots, trade.stop_ticks, now_ms)
-        old = [o for o in s.orders.values() if o.role is OrderRole.TARGET and o.client_order_id not in s.canceling]
-        if trade.target_ticks is not None and sum(order.remaining_lots for order in old) > lots:
+        targets = (o for o in s.orders.values() if o.role is OrderRole.TARGET and o.state in RESTING_STATES)
+        old = [order for order in targets if order.client_order_id not in s.canceling]
+        takes_targets = trade.lost_targets <= MAX_LOST_TARGETS
+        if trade.target_ticks is not None and takes_targets and sum(order.remaining_lots for order in old) > lots:
             commands += self._place_target(trade, lots, trade.target_ticks, now_ms)
             commands += cancel(self._state, old, now_ms, "a smaller target took its place")
         return commands
@@ -129,6 +133,9 @@ class Protection:
             if not _is_being_left(s, trade):
                 commands += self._restore(s, now_ms)
                 commands += self.restore_target(s, now_ms)
+            if not trade.leaving:
+                # An entry may have ended with less than they were placed for.
+                commands += self.cut(s, now_ms)
         return commands + self._withdraw(s, now_ms)
 
     def _restore(self, s: SymbolState, now_ms: int) -> list[Command]:

@@ -53,7 +53,7 @@ def restore(trader: Trader, records: Iterable[Record]) -> list[AdjustmentRecord]
                 state.flatten = None
             case OperatorRecord(command, result) if not result.startswith("refused"):
                 state.apply_operator(command)
-            case LimitRecord(event):
+            case LimitRecord(event) if not event.symbol or event.symbol in state.traded:
                 trader.guard.apply(event)
             case EquityRecord(sample):
                 state.apply_equity(sample)

@@ -6,7 +6,7 @@ Live handling and recovery both go through these, so a refolded journal gives th
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import ROUND_HALF_EVEN, Decimal, localcontext
 
@@ -217,10 +217,14 @@ class SymbolState:
 
 
 class TraderState:
-    """The whole account. Equity here is float for decisions; the ledger keeps the exact books."""
+    """The whole account: `symbols` has all that were ever traded, `traded` those that still are. Equity here is float
+    for decisions; the ledger keeps the exact books."""
 
-    def __init__(self, initial_balance_usdt: Decimal, instruments: Mapping[str, Instrument]) -> None:
+    def __init__(
+        self, initial_balance_usdt: Decimal, instruments: Mapping[str, Instrument], retired: Collection[str] = ()
+    ) -> None:
         self.ledger = Ledger(initial_balance_usdt, instruments)
+        self.traded = tuple(symbol for symbol in instruments if symbol not in retired)
         self.symbols = {
             symbol: SymbolState(
                 instrument=instrument,

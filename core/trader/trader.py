@@ -6,7 +6,7 @@ durable; the caller commits all records of one call before it sends any order of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -72,14 +72,22 @@ DECISION_MAX_AGE_MS = 15_000
 
 
 class Trader:
-    """One account, one strategy, all symbols. `handle` is the only way to change it."""
+    """One account, one strategy, all symbols. `handle` is the only way to change it.
+
+    `retired` are those of `instruments` that are only remembered: they were traded once, and nothing of them is held.
+    """
 
     def __init__(
-        self, account: str, strategy: Strategy, settings: Settings, instruments: Mapping[str, Instrument]
+        self,
+        account: str,
+        strategy: Strategy,
+        settings: Settings,
+        instruments: Mapping[str, Instrument],
+        retired: Collection[str] = (),
     ) -> None:
         self.account = account
         self.settings = settings
-        self.state = TraderState(settings.account.initial_balance_usdt, instruments)
+        self.state = TraderState(settings.account.initial_balance_usdt, instruments, retired)
         self.guard = Guard(settings.limits)
         self._leaving = Leaving(account, self.state, settings.limits.max_order_notional_usdt)
         limit_ms = settings.exchange.protection_limit_ms

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from core.domain.market import MINUTE_MS
 from core.lab import Grid
 from core.settings import Settings
 from core.strategy import Rule, Strategy
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
 WARM_UP_PER_SLOW_BAR = 20
 """Of the first close, ((n - 1) / (n + 1))^bars < e^(-2 bars / n) is left in an average of n bars: after 20 n bars less
 than 1e-17 of it, below the resolution of a float64, so that trading does not depend on where the history starts."""
+
+STATE_SIZE = 4
+"""What the rule remembers: see `strategies.ema_cross.rule`."""
 
 SEARCH_SPACE: Grid = (
     ("fast_bars", tuple(range(4, 49, 4))),
@@ -20,8 +31,6 @@ SEARCH_SPACE: Grid = (
 
 
 def build(settings: Settings) -> Strategy:
-    from strategies.ema_cross.rule import STATE_SIZE, scan
-
     chosen = settings.ema_cross
     return Strategy(
         name="ema_cross",
@@ -38,6 +47,17 @@ def build(settings: Settings) -> Strategy:
         reverses=chosen.exit == "reverse",
         search_space=SEARCH_SPACE,
     )
+
+
+def scan(
+    state: Floats, opens: Floats, highs: Floats, lows: Floats, closes: Floats, volumes: Floats, parameters: Floats
+) -> Floats:
+    """See `strategies.ema_cross.rule`. Who scans first loads numba: an engine that has a position to protect first does
+    not wait for that."""
+    from strategies.ema_cross.rule import scan as compiled
+
+    values: Floats = compiled(state, opens, highs, lows, closes, volumes, parameters)
+    return values
 
 
 def no_threshold_bps(round_trip_cost_bps: float) -> float:

@@ -8,9 +8,6 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-STATE_SIZE = 4
-"""Bars seen, fast average, slow average, side of the fast one: +1 above the slow one, -1 below, 0 never apart yet."""
-
 
 @numba.njit(cache=True)
 def scan(
@@ -18,9 +15,10 @@ def scan(
 ) -> Floats:
     """By how many bps the fast average lies above the slow one, at the bars where it has come to its other side.
 
-    `parameters` are the bars of the fast average, those of the slow one, and the index of the first bar that may
-    signal; every other bar is NaN. An average of n bars starts at the first close and moves by 2 / (n + 1) of its
-    distance to each further one. Averages that are equal are on the side where they were.
+    `state` are the bars seen, the fast average, the slow average, and the side of the fast one: +1 above the slow one,
+    -1 below, 0 never apart yet. `parameters` are the bars of the fast average, those of the slow one, and the index of
+    the first bar that may signal; every other bar is NaN. An average of n bars starts at the first close and moves by
+    2 / (n + 1) of its distance to each further one. Averages that are equal are on the side where they were.
     """
     fast_weight = 2.0 / (parameters[0] + 1.0)
     slow_weight = 2.0 / (parameters[1] + 1.0)

@@ -18,7 +18,9 @@ from core.domain.errors import ModelError
 from core.domain.market import MINUTE_MS
 from core.domain.trading import Contribution
 from core.learning.dataset import Dataset, FeatureTable, PredictRows
+from core.learning.lightgbm_text import PARSE_MEMORY_BYTES, check_model_text
 from core.learning.protocol import Fit, Outlook, SavedModel
+from core.memory import memory_limit
 from core.ports import BarColumns
 from core.settings import ScalperSettings
 from strategies.scalper.features import FEATURE_NAMES, LOOKBACK_BARS
@@ -128,9 +130,11 @@ class ScalperLearner:
 
     def load(self, saved: SavedModel) -> ScalperModel:
         try:
-            booster = lgb.Booster(model_str=saved.files[MODEL_FILE].decode())
+            text = check_model_text(saved.files[MODEL_FILE], len(FEATURE_NAMES))
+            with memory_limit(PARSE_MEMORY_BYTES):
+                booster = lgb.Booster(model_str=text)
             residual_rmse_bps = saved.calibration["residual_rmse_bps"]
-        except (lgb.basic.LightGBMError, KeyError, UnicodeDecodeError) as error:
+        except (lgb.basic.LightGBMError, ModelError, MemoryError, KeyError) as error:
             raise ModelError(f"{MODEL_FILE}: is not a model of the scalper: {error}") from error
         return ScalperModel(booster, residual_rmse_bps)
 

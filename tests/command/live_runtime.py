@@ -15,8 +15,17 @@ TAG = "k3Y9"
 
 
 class Engine:
-    def __init__(self) -> None:
-        self.control: Control = FakeControl(live_snapshot())
+    def __init__(self, request: RunRequest) -> None:
+        self._request = request
+
+    def wait(self) -> Control:
+        if self._request.confirm_live != TAG:
+            raise ConfirmationError("this is not the account")
+        (self._request.home / "started").write_text(self._request.confirm_live)
+        return FakeControl(live_snapshot())
+
+    def ask_to_stop(self) -> None:
+        pass
 
     def stop(self, timeout_s: float) -> None:
         pass
@@ -31,10 +40,7 @@ class Engine:
 class LiveRuntime:
     def start_engine(self, request: RunRequest) -> Engine:
         assert request.mode == "live"
-        if request.confirm_live != TAG:
-            raise ConfirmationError("this is not the account")
-        (request.home / "started").write_text(request.confirm_live)
-        return Engine()
+        return Engine(request)
 
     def lab(self, home: Path) -> None:
         return None

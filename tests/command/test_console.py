@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 from pathlib import Path
 
 import pytest
@@ -103,3 +104,23 @@ def test_a_small_terminal_still_shows_the_mode_and_pauses(traded: Path) -> None:
         assert terminal.exit_code() == 128 + signal.SIGINT
         terminal.assert_restored()
     kit.assert_released(traded)
+
+
+@pytest.mark.parametrize("keys", ["qy", "qq"])
+def test_a_start_that_waits_for_its_exchange_can_be_left(tmp_path: Path, keys: str) -> None:
+    """Whoever listens there takes the connection and never answers."""
+    home = tmp_path / "home"
+    home.mkdir(mode=0o700)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        (home / "settings.toml").write_text(f'[exchange]\nbase_url = "{address}"\n')
+        with Terminal("run", "--mode", "paper", "--home", home) as terminal:
+            silent.accept()
+            terminal.until_shown("STARTING")
+            terminal.press(keys[0])
+            terminal.until_shown("PAPER LEAVE and END the start?")
+            terminal.press(keys[1])
+            assert terminal.exit_code() == 0
+            terminal.assert_restored()
+            assert b"Traceback" not in terminal.output
+    kit.assert_released(home)

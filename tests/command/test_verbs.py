@@ -69,6 +69,8 @@ def test_the_operator_steers_a_running_engine(traded: Path, engine: Engine) -> N
     journalled = kit.rows(traded, "SELECT verb, symbol, operator FROM operator_commands")
     assert [row[:2] for row in journalled if row[1] != "NOPEUSDT"] == [
         ("flatten", "SOLUSDT"),
+        ("flatten", "SOLUSDT"),  # the first time as it was asked for, the second time as done
+        ("flatten", ""),
         ("flatten", ""),
         ("resume", ""),
         ("pause", ""),

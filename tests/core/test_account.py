@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
-from core.account import Opening, Period, check_seed, check_symbols, first_period, later_period
+from core.account import Opening, Period, check_seed, first_period, later_period, retired_symbols
 from core.domain.errors import BadInputError
-from core.domain.records import CursorRecord
+from core.domain.orders import Fill, Order, OrderRole, OrderState, OrderType, Side
+from core.domain.records import CursorRecord, FillRecord, IntentRecord, Record
 
 HOUR_MS = 3_600_000
 SPANS = {"A": (0, 100 * HOUR_MS), "B": (10 * HOUR_MS, 90 * HOUR_MS)}
@@ -60,8 +62,24 @@ def test_another_seed_is_another_account() -> None:
         check_seed(OPENING, 8)
 
 
-def test_a_traded_symbol_cannot_be_dropped() -> None:
-    records = [CursorRecord("A", 0), CursorRecord("B", 0)]
-    check_symbols(records, ("A", "B", "C"))
-    with pytest.raises(BadInputError, match="lacks B"):
-        check_symbols(records, ("A", "C"))
+def test_a_symbol_is_retired_once_nothing_of_it_is_held() -> None:
+    records: list[Record] = [CursorRecord("A", 0), CursorRecord("B", 0)]
+    assert retired_symbols(records, ("A", "B", "C")) == frozenset()
+    assert retired_symbols(records, ("A", "C")) == {"B"}
+    entry = Order("entry", "B", Side.BUY, OrderType.MARKET, OrderRole.ENTRY, 3, 0, "t1", "tests")
+    stop = replace(entry, client_order_id="stop", side=Side.SELL, role=OrderRole.STOP)
+    whole = replace(entry, state=OrderState.FILLED, filled_lots=3)
+    bought = Fill("1", "entry", "B", Side.BUY, 3, 100, Decimal(0), is_maker=False, time_ms=1)
+    sold = replace(bought, fill_id="2", client_order_id="stop", side=Side.SELL)
+    for held in (
+        [IntentRecord(entry)],
+        [IntentRecord(entry), FillRecord(bought, whole)],
+        [IntentRecord(entry), FillRecord(bought, whole), IntentRecord(stop)],
+    ):
+        with pytest.raises(BadInputError, match=r"lack B, .* holds .*: add it, flatten it, then take"):
+            retired_symbols([*records, *held], ("A", "C"))
+        with pytest.raises(BadInputError, match=r"^B is not listed any more, .*: see on .* go on with another --home"):
+            retired_symbols([*records, *held], ("A", "C"), taken_off=("B",))
+    ended = replace(stop, state=OrderState.FILLED, filled_lots=3)
+    flat = [IntentRecord(entry), FillRecord(bought, whole), FillRecord(sold, ended)]
+    assert retired_symbols([*records, *flat], ("A", "C")) == {"B"}

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -128,6 +128,46 @@ def test_a_cluster_that_does_nothing_about_a_task_is_asked_again() -> None:
         round_.check()
     with pytest.raises(WorkerLostError, match=r"^the cluster is idle"):
         round_.check()
+
+
+def test_workers_that_run_nothing_of_what_they_are_said_to_are_given_up() -> None:
+    round_ = round_on(FakeClient(itertools.repeat({"one": ["task"]}), stacks={"one": {}}))
+
+    for _ in range(compute_dask.LOOKS_BETWEEN_COUNTS * compute_dask.COUNTS_AT_REST - 1):
+        round_.check()
+    with pytest.raises(WorkerLostError, match=r"^the workers run nothing"):
+        round_.check()
+
+
+def test_workers_that_run_something_may_take_as_long_as_they_like() -> None:
+    round_ = round_on(FakeClient(itertools.repeat({"one": ["task"]})))
+
+    for _ in range(2 * compute_dask.LOOKS_BETWEEN_COUNTS * compute_dask.COUNTS_AT_REST):
+        round_.check()
+
+
+@pytest.mark.parametrize("status", ["connecting", "closing"])
+def test_a_connection_that_hangs_ends_the_run(status: str) -> None:
+    round_ = round_on(FakeClient(itertools.repeat({}), status))
+
+    for _ in range(compute_dask.LOOKS_BETWEEN_COUNTS * compute_dask.COUNTS_UNCONNECTED - 1):
+        round_.check()
+    with pytest.raises(UnavailableError, match=r"^the connection to the Dask scheduler at tcp://127.0.0.1:1 hangs"):
+        round_.check()
+
+
+def test_a_worker_in_the_middle_of_a_task_says_so(dask: Compute, tmp_path: Path) -> None:
+    round_ = compute_dask.dask_pool(dask.scheduler, b"", None).begin()
+    client = round_._client = compute_dask.connect(dask.scheduler)
+    try:
+        assert not round_._is_anything_run()
+        future = client.submit(wait_for, tmp_path, 1)
+        until(lambda: any(tmp_path.iterdir()), "the task")
+        assert round_._is_anything_run()
+        (tmp_path / "end").touch()
+        assert future.result() == 1
+    finally:
+        client.close()
 
 
 def test_an_error_names_its_task_and_keeps_its_traceback(compute: Compute) -> None:
@@ -262,9 +302,20 @@ class FakeClient:
 
     states: Iterator[dict[str, list[str]]]
     status: str = "running"
+    stacks: dict[str, dict[str, str]] = field(default_factory=lambda: {"one": {"task": "a line of code"}})
 
     def processing(self) -> dict[str, list[str]]:
         return next(self.states)
+
+    @property
+    def scheduler(self) -> FakeClient:
+        return self
+
+    def call_stack(self) -> dict[str, dict[str, str]]:
+        return self.stacks
+
+    def sync(self, ask: Callable[[], object], callback_timeout: float) -> object:
+        return ask()
 
 
 def round_on(client: FakeClient) -> compute_dask.DaskRound:

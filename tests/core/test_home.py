@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from core.domain.errors import RefusedError, UnavailableError
-from core.home import MAX_SOCKET_PATH_BYTES, EngineLock, Home, engine_pid, find_home, private_folder
+from core.home import MAX_SOCKET_PATH_BYTES, EngineLock, Home, engine_pid, find_home, leave_to_engine, private_folder
 from core.logbook import set_up
 
 HOLD = """
@@ -156,3 +156,15 @@ def test_lock_and_log_never_follow_a_link(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="symbolic links"):
         set_up(home.log, lambda: 0)
     assert elsewhere.read_text() == "kept"
+
+
+def test_the_database_is_left_for_a_moment_to_an_engine_alone(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr("core.home.time.sleep", slept.append)
+    leave_to_engine(home)
+    assert slept == []
+    with EngineLock(home):
+        leave_to_engine(home)
+    # SQLite looks at a lock every 0.1 s.
+    assert len(slept) == 1
+    assert slept[0] > 0.1

@@ -186,7 +186,7 @@ class Quarterdeck:
 
 @contextmanager
 def threads_stop_time(loop: VirtualLoop) -> Iterator[None]:
-    """SQLite answers from its thread: virtual time waits for it."""
+    """SQLite answers from its thread, and rules learn in one: virtual time waits for them."""
 
     def patient(genuine: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
         async def wait(*args: Any, **kwargs: Any) -> Any:
@@ -198,6 +198,7 @@ def threads_stop_time(loop: VirtualLoop) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for name in ("_execute", "_connect", "close"):
             patch.setattr(Connection, name, patient(getattr(Connection, name)))
+        patch.setattr(asyncio, "to_thread", patient(asyncio.to_thread))
         yield
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from core.account import retired_symbols
 from core.clock import VirtualClock
 from core.domain.instrument import Instrument
 from core.domain.market import MINUTE_MS, MarketEvent
@@ -160,13 +161,15 @@ async def run_hour(
     candles = await SqliteCandles.open(database)
     journal = await SqliteJournal.open(database, ACCOUNT, on_write)
     try:
-        known, records = await told_again(journal, fresh or instruments(settings))
+        fresh = fresh or instruments(settings)
+        known, records = await told_again(journal, fresh)
+        traded, retired = tuple(fresh), retired_symbols(records, fresh)
         await journal.put_instruments(list(known.values()))
         done = sum(1 for record in records if isinstance(record, OperatorRecord))
         engines: list[Engine] = []
 
         async def told(point: ResumePoint) -> AsyncIterator[MarketEvent]:
-            replay = ReplayFeed(candles, tuple(known), START_MS, end_ms, 1_000, replay_cursors(point))
+            replay = ReplayFeed(candles, traded, START_MS, end_ms, 1_000, replay_cursors(point))
             waiting = list(acts[done:])
             async for event in replay.events():
                 while waiting and event_time_ms(event) > waiting[0].at_ms:
@@ -181,7 +184,7 @@ async def run_hour(
                             venue.adopt(instrument)
                 yield event
 
-        trader = Trader(ACCOUNT, strategy, settings, known)
+        trader = Trader(ACCOUNT, strategy, settings, known, retired)
         venue = journalled_venue(known, settings)
         engine = Engine(
             EngineParts(

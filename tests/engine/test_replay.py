@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from core.backtest.verify import Verification, verify
-from core.domain.errors import UnavailableError
+from core.domain.errors import BadInputError, UnavailableError
 from core.domain.instrument import Instrument
 from core.domain.market import MINUTE_MS
 from core.home import Home
@@ -88,7 +88,7 @@ async def verified(
                 candles,
                 edit(read_starts(journal.meta())),
                 START_MS,
-                lambda rules: Trader(ACCOUNT, strategy(rules), rules.settings, rules.instruments),
+                lambda rules: Trader(ACCOUNT, strategy(rules), rules.settings, rules.instruments, rules.retired),
             )
     finally:
         await candles.close()
@@ -132,6 +132,47 @@ async def test_a_restart_makes_no_difference(database: Database, journalled: Dat
     found = await verified(database)
     assert found.first_difference is None
     assert found.digest == (await verified(journalled)).digest
+
+
+async def test_a_symbol_is_retired_once_flat_and_may_come_back(database: Database) -> None:
+    """What it earned stays in the books, nothing of it is traded or measured, and all of it is one proved account."""
+    btc, sol = SYMBOLS
+    alone = SETTINGS.model_copy(update={"market": SETTINGS.market.model_copy(update={"symbols": (btc,)})})
+    flat_ms = START_MS + 43 * MINUTE_MS
+    await session(database, end_ms=flat_ms)
+    before = sql(database, "SELECT symbol, trade_id FROM closed_trades ORDER BY trade_id")
+    orders = "SELECT count(*) FROM orders WHERE symbol = ?"
+    sent = sql(database, orders, sol), sql(database, orders, btc)
+    assert sol in {symbol for symbol, _ in before}
+    await session(database, settings=alone, end_ms=flat_ms + 10 * MINUTE_MS)
+    assert sql(database, orders, sol) == sent[0]
+    assert sql(database, orders, btc) > sent[1]
+    assert set(before) <= set(sql(database, "SELECT symbol, trade_id FROM closed_trades"))
+    with Reader(database.path) as reader:
+        assert sol in {row["symbol"] for row in reader.trades()}
+    await session(database)
+    assert sql(database, orders, sol) > sent[0]
+    found = await verified(database)
+    assert found.first_difference is None
+    assert found.records == sql(database, "SELECT last_seq FROM journals")[0][0]
+
+
+async def test_a_symbol_that_is_held_is_not_retired(database: Database) -> None:
+    btc, sol = SYMBOLS
+    alone = SETTINGS.model_copy(update={"market": SETTINGS.market.model_copy(update={"symbols": (btc,)})})
+    await session(database, end_ms=CUT_MS)
+    written = sql(database, "SELECT last_seq FROM journals")
+    with pytest.raises(BadInputError, match=f"lack {sol}, of which this account holds"):
+        await session(database, settings=alone)
+    assert sql(database, "SELECT last_seq FROM journals") == written
+
+
+async def test_what_was_aged_out_leaves_nothing_unproved(journalled: Database) -> None:
+    before = await verified(journalled)
+    journal = await SqliteJournal.open(journalled, ACCOUNT)
+    assert await journal.age_out(2**60, 1_000) >= 4
+    await journal.close()
+    assert await verified(journalled) == before
 
 
 @pytest.mark.parametrize("power", [-2, -1, 1, 2])

@@ -52,6 +52,9 @@ class Surroundings:
     def external(self) -> tuple[ExternalOrderView, ...]:
         return ()
 
+    def report(self, part: str, problem: str) -> None:
+        return None
+
     def holds(self) -> str:
         return self.held
 

@@ -95,8 +95,9 @@ class Asked:
 class Storm:
     """A `transport.Weather` whose state the fault plan changes as time goes on.
 
-    Nobody tells the candles of `late_symbol` until `late_until_ms`.
-    `limited_until_ms` is a 429 phase, in which orders that only reduce mostly pass; `banned_until_ms` one of 418.
+    `limited_until_ms` is a 429 phase, in which orders that only reduce mostly pass; `banned_until_ms` one of 418;
+    `told_until_ms` when the last of them ends by what was told, which stands where the phase is broken off. Nobody
+    tells the candles of `late_symbol` until `late_until_ms`.
     """
 
     rng: random.Random
@@ -108,6 +109,7 @@ class Storm:
     is_down: bool = False
     limited_until_ms: int = 0
     banned_until_ms: int = 0
+    told_until_ms: int = 0
     no_klines_until_ms: int = 0
     no_connect_until_ms: int = 0
     no_stops_until_ms: int = 0
@@ -127,9 +129,10 @@ class Storm:
 
     @property
     def is_limiting(self) -> bool:
-        """Whether requests are refused for being too many, or all of them."""
-        now_ms = self.clock.now_ms()
-        return self.is_down or now_ms < self.limited_until_ms or now_ms < self.banned_until_ms
+        """Whether requests are refused for being too many, or all of them, or are to be held back still."""
+        return self.is_down or self.clock.now_ms() < max(
+            self.limited_until_ms, self.banned_until_ms, self.told_until_ms
+        )
 
     def one_way_ms(self) -> float:
         """Mostly 5 to 40 ms; one in fifty takes up to half a second."""
@@ -184,7 +187,9 @@ class Storm:
         return Outcome.ANSWERED, None
 
     def _limited(self, status: int, until_ms: int) -> Answer:
-        wait_s = max(1, -(-(until_ms - self.clock.now_ms()) // 1000))
+        now_ms = self.clock.now_ms()
+        wait_s = max(1, -(-(until_ms - now_ms) // 1000))
+        self.told_until_ms = max(self.told_until_ms, now_ms + 1000 * wait_s)
         text = f'{{"code":-1003,"msg":"Way too many requests; IP banned until {until_ms}."}}'
         if status == 429:
             text = '{"code":-1003,"msg":"Too many requests; current limit is 2400 requests per minute."}'

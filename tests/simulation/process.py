@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass, replace
 from typing import Any
 
-from core.account import check_symbols
+from core.account import retired_symbols
 from core.clock import ExchangeClock
 from core.domain.errors import QuarterdeckError
 from core.domain.market import MINUTE_MS, Bar, MarketBatch
@@ -123,7 +123,7 @@ class Process:
         self.wire = wire
         try:
             await wire.time.measure()
-            await wire.load_symbols(settings.market.symbols)
+            await wire.load_symbols(settings.market.symbols, machine.disk.instruments)
             await self._trade(wire)
         finally:
             if self.network.alive:
@@ -136,8 +136,8 @@ class Process:
         patience_s = RESTART_PATIENCE_S if machine.disk.records else None
         fresh = await load_instruments(wire, settings, symbols, with_account=True, patience_s=patience_s)
         instruments, records = machine.disk.told_again(fresh)
-        check_symbols(records, instruments)
-        venue = ExchangeVenue(wire, instruments, settings.exchange)
+        retired = retired_symbols(records, fresh)
+        venue = ExchangeVenue(wire, {symbol: instruments[symbol] for symbol in fresh}, settings.exchange)
         desk = self.desk = AccountDesk(venue, settings)
         desk.contracts.keep = machine.disk.change_rules
         self._mark_frames(wire)
@@ -150,12 +150,12 @@ class Process:
             opening = (await venue.wallet_usdt(), wire.clock.now_ms() // MINUTE_MS * MINUTE_MS)
             machine.disk.meta["opening"] = opening
         initial_usdt, start_ms = opening
-        market = self.market = LiveMarket(wire, machine.candles, tuple(instruments), settings)
+        market = self.market = LiveMarket(wire, machine.candles, tuple(fresh), settings)
         if not records:
-            await market.back_fill(dict.fromkeys(instruments, start_ms - PAST_MS))
+            await market.back_fill(dict.fromkeys(fresh, start_ms - PAST_MS))
         settings = settings.with_initial_balance(initial_usdt)
-        machine.disk.starts[len(records)] = Rules(settings, instruments)
-        self.trader = Trader(ACCOUNT, machine.strategy, settings, instruments)
+        machine.disk.starts[len(machine.disk.records)] = Rules(settings, instruments)
+        self.trader = Trader(ACCOUNT, machine.strategy, settings, instruments, retired)
         parts = real_time_parts(
             mode="live",
             wire=wire,

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from core.domain.market import MINUTE_MS
 from core.domain.operator import Verb
 from core.domain.orders import RESTING_STATES, Order, OrderState
 from core.domain.records import OrderUpdateRecord, Record
@@ -158,6 +159,7 @@ class Hour:
         self._while_off: Episode | None = None
         self._limits = limits
         self._without = ""
+        self._retired: list[tuple[str, int, int]] = []
         self._orders: dict[str, Order] = {}
 
     async def run(self) -> None:
@@ -195,7 +197,9 @@ class Hour:
         result.longest_whole_ms = world.meter.longest_whole_ms
         result.longest_ms = self.invariants.longest_ms()
         for symbol in SYMBOLS:
-            holes = self.machine.candles.holes(symbol)
+            holes = [
+                open_ms for open_ms in self.machine.candles.holes(symbol) if not self._was_retired(symbol, open_ms)
+            ]
             if holes:
                 result.problems.append(f"{symbol}: {len(holes)} bars are missing in the store")
         try:
@@ -211,6 +215,12 @@ class Hour:
         result.faults = world.storm.seen
         result.faults.update(f"episode {episode.kind}" for episode in self.plan)
         result.trace = self.trace.digest()
+
+    def _was_retired(self, symbol: str, open_ms: int) -> bool:
+        """Whether a bar is of the time for which its contract was not traded, or of the minutes at its ends: of a
+        contract that comes back nothing is made up for."""
+        away = [(from_ms, to_ms) for retired, from_ms, to_ms in self._retired if retired == symbol]
+        return any(from_ms - MINUTE_MS <= open_ms <= to_ms + MINUTE_MS for from_ms, to_ms in away)
 
     def note_stray(self, told: dict[str, Any]) -> None:
         """An error that nobody awaited."""
@@ -248,7 +258,7 @@ class Hour:
         if trader is not None and not self.result.problems:
             orders = orders_of(trader)
             broken = check_trader(trader) + check_limits(trader) + check_change(self._orders, orders)
-            broken += unattended(trader.state.symbols, self.world.shares.ours)
+            broken += unattended(trader.state.traded, self.world.shares.ours)
             self.result.problems += [f"{at(self.world.clock.now_ms())}: {text}" for text in broken]
             self._orders = orders
         if self._kill_at_unknown and any(
@@ -266,7 +276,7 @@ class Hour:
             self._note_restart()
             self._killed.clear()
             self._orders = {}
-            without = self._without
+            without, began_ms = self._without, self.world.clock.now_ms()
             process = self.process = Process(self.machine, self.lives, self._settings())
             killed = asyncio.ensure_future(self._killed.wait())
             over = asyncio.ensure_future(self._over.wait())
@@ -278,6 +288,7 @@ class Hour:
                 return
             self._dead.append(process)
             if without:
+                self._retired.append((without, began_ms, self.world.clock.now_ms()))
                 self._without = ""  # Once only: a start that was refused is made again with every symbol.
             if process.task.done():
                 self._note_end(process)

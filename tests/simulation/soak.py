@@ -124,7 +124,7 @@ def _queues(process: Process) -> Iterator[tuple[str, int, int]]:
     assert market is not None
     symbols = len(trader.state.symbols)
     yield "outbox", len(desk._venue.outbox._jobs), 2_000
-    yield "outbox tries", len(desk._venue.outbox._dead_ms), 1_000
+    yield "outbox tries", len(desk._venue.outbox._tries), 1_000
     yield "known orders", len(desk._venue.known._ours), 1_000
     yield "account rows", len(desk.stream.rows), 5_000
     yield "account fills told", len(desk.stream._told), 1_000

@@ -19,6 +19,7 @@ from core.domain.records import (
     PositionRecord,
 )
 from core.domain.trading import EquitySample, Position
+from core.trader.state import FLAT_ID
 from tests.simulation.invariants import Invariants, unattended
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.telling import START_MS
@@ -100,6 +101,18 @@ def test_a_position_that_somebody_closed_may_stay_in_the_books_for_ten_seconds(h
     hour.person.close(BTC, hour.now_ms)
     hour.pass_ms(10_000)
     hour.book(0)
+    assert hour.end() == []
+
+
+def test_and_for_as_long_as_the_exchange_said_to_wait_even_where_it_soon_takes_requests_again(hour: Hour) -> None:
+    held_and_stopped(hour)
+    storm = hour.world.storm
+    storm.limited_until_ms = storm.clock.now_ms() + 14_000
+    storm.request("GET", "/fapi/v1/openOrders", "")
+    storm.calm()
+    assert storm.is_limiting
+    hour.person.close(BTC, hour.now_ms)
+    hour.pass_ms(20_000)
     assert hour.end() == []
 
 
@@ -259,3 +272,15 @@ def test_an_engine_without_a_contract_that_is_held_is_told() -> None:
     ours = {BTC: 15, OTHER_SYMBOL: 0}
     assert unattended([BTC], ours) == []
     assert unattended([OTHER_SYMBOL], ours) == [f"the engine runs without {BTC}, of which 15 lots are held"]
+
+
+def test_the_news_that_a_flatten_is_done_asks_for_no_other(hour: Hour) -> None:
+    held_and_stopped(hour)
+    flatten = OperatorCommand("op", Verb.FLATTEN, "", "test", hour.now_ms)
+    resume = OperatorCommand("op2", Verb.RESUME, "", "test", hour.now_ms)
+    done = OperatorCommand(f"op{FLAT_ID}", Verb.FLATTEN, "", "test", hour.now_ms)
+    hour.invariants.wishes.take(
+        [OperatorRecord(flatten, "closing 1 position at market"), OperatorRecord(resume, ""), OperatorRecord(done, "")]
+    )
+    hour.pass_ms(60_000)
+    assert hour.end() == []

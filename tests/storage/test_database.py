@@ -11,7 +11,7 @@ from core.domain.errors import RefusedError, StorageError
 from core.domain.instrument import Instrument
 from storage import database as module
 from storage.database import Database, connect_read_only, migrations, open_database
-from storage.journal import _PLAIN, _SHAPES
+from storage.journal_records import PLAIN, SHAPES
 from storage.rows import RowShape
 
 
@@ -103,6 +103,36 @@ def test_a_damaged_database_is_refused_and_not_changed(database: Database, how: 
     assert database.path.read_bytes() == damaged
 
 
+@pytest.mark.parametrize("how", ["whole", "overwritten", "empty page"])
+async def test_what_is_looked_at_later_is_looked_at_whole(database: Database, how: str) -> None:
+    whole = filled(database)
+    found = {
+        "whole": whole,
+        "overwritten": whole[:8192] + b"\xa5" * (len(whole) - 8192),
+        "empty page": whole[:-4096] + bytes(4096),
+    }[how]
+    database.path.write_bytes(found)
+    opened = open_database(database.path, thorough=False)
+    if how == "whole":
+        await opened.check()
+    else:
+        with pytest.raises(StorageError, match=r"is damaged .*restore a backup"):
+            await opened.check()
+    assert database.path.read_bytes() == found
+
+
+def test_a_damaged_database_is_never_migrated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "quarterdeck.db"
+    steps = migrations()
+    monkeypatch.setattr(module, "migrations", lambda _: steps[:1])
+    damaged = filled(open_database(path))[:-4096] + bytes(4096)
+    path.write_bytes(damaged)
+    monkeypatch.setattr(module, "migrations", lambda _: steps)
+    with pytest.raises(StorageError, match="is damaged"):
+        open_database(path, thorough=False)
+    assert path.read_bytes() == damaged
+
+
 def test_an_emptied_file_beside_a_live_log_is_damaged(tmp_path: Path) -> None:
     path = tmp_path / "quarterdeck.db"
     path.touch()
@@ -165,7 +195,7 @@ def test_a_failed_backup_leaves_no_file(database: Database, tmp_path: Path) -> N
 
 
 def test_every_field_has_its_column(database: Database) -> None:
-    wanted = {table: {"account", "seq", *_SHAPES[kind].columns} for kind, (table, _) in _PLAIN.items()}
+    wanted = {table: {"account", "seq", *SHAPES[kind].columns} for kind, (table, _) in PLAIN.items()}
     wanted["instruments"] = {"account", *RowShape(Instrument).columns}
     with closing(connect_read_only(database.path)) as connection:
         have = {table: {row[1] for row in connection.execute(f"PRAGMA table_info({table})")} for table in wanted}

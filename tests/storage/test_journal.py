@@ -26,12 +26,14 @@ from core.domain.records import (
     PredictionRecord,
     Record,
     TradeRecord,
+    TrainingRecord,
 )
 from core.domain.trading import EquitySample, Position, Prediction, Trade
 from core.market.instruments import load_instruments
 from core.settings import CostSettings
 from storage.database import Database, connect_read_only
-from storage.journal import RECENT, SqliteJournal
+from storage.journal import SqliteJournal
+from storage.journal_records import RECENT
 from tests.storage.examples import entry, fill_of, journals
 
 ROOT = Path(__file__).parents[2]
@@ -56,9 +58,11 @@ def newest_only(records: list[Record]) -> list[Record]:
     for index, record in enumerate(records):
         if isinstance(record, CursorRecord | FirstPriceRecord):
             last[type(record), record.symbol] = index
+        elif isinstance(record, TrainingRecord):
+            last[record.symbol, record.status] = index
         elif isinstance(record, EquityRecord):
             last[EquityRecord] = index
-    kinds = (CursorRecord, FirstPriceRecord, EquityRecord)
+    kinds = (CursorRecord, FirstPriceRecord, EquityRecord, TrainingRecord)
     return [r for i, r in enumerate(records) if not isinstance(r, kinds) or i in last.values()]
 
 

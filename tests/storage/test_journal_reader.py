@@ -17,8 +17,9 @@ from core.market.instruments import load_instruments
 from core.settings import CostSettings
 from storage import journal_reader
 from storage.database import Database
-from storage.journal import RECENT, SqliteJournal
+from storage.journal import SqliteJournal
 from storage.journal_reader import JournalReader
+from storage.journal_records import RECENT
 from tests.storage.examples import entry, journals
 
 ROOT = Path(__file__).parents[2]

@@ -202,6 +202,70 @@ async def test_the_first_picture_comes_before_the_engine(control: FakeControl, c
         assert "RUNNING" in screen.lines(app)[0]
 
 
+@pytest.mark.parametrize("key", ["q", "ctrl+c"])
+async def test_leaving_while_an_engine_is_starting_asks_and_gives_the_start_up(clock: FakeClock, key: str) -> None:
+    asked, given_up = asyncio.Event(), asyncio.Event()
+
+    async def connect() -> Control:
+        asked.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            given_up.set()
+        raise AssertionError("not reached")
+
+    app = QuarterdeckApp(None, connect=connect, clock_ms=clock, version="0.1.0", flush_hz=0.001, mode="paper")
+    async with app.run_test(size=(40, 10)) as pilot:
+        await asked.wait()
+        await pilot.press(key)
+        await screen.until(app, pilot, "PAPER LEAVE and END the start?")
+        await pilot.press("n")
+        assert app.is_running
+        await pilot.press(key, "y")
+    assert app.return_code == 0
+    (starting,) = app._tasks
+    starting.cancel()
+    await given_up.wait()
+
+
+async def test_what_leaving_means_is_asked_anew_once_the_engine_is_there(
+    control: FakeControl, clock: FakeClock
+) -> None:
+    asked, ready = asyncio.Event(), asyncio.Event()
+
+    async def connect() -> Control:
+        asked.set()
+        await ready.wait()
+        return control
+
+    app = QuarterdeckApp(None, connect=connect, clock_ms=clock, version="0.1.0", flush_hz=0.001)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await asked.wait()
+        await pilot.press("q")
+        ready.set()
+        await screen.until(app, pilot, "DEMO LEAVE and END the engine with 2 open positions?")
+        assert app.is_running
+
+
+async def test_a_start_that_fails_takes_its_question_with_it(clock: FakeClock) -> None:
+    asked, ready = asyncio.Event(), asyncio.Event()
+
+    async def connect() -> Control:
+        asked.set()
+        await ready.wait()
+        raise UnavailableError("no engine")
+
+    app = QuarterdeckApp(None, connect=connect, clock_ms=clock, version="0.1.0", flush_hz=0.001)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await asked.wait()
+        await pilot.press("q")
+        ready.set()
+        await screen.until(app, pilot, "FAILED")
+        assert app.desk.question is None
+        await pilot.press("q")
+    assert app.return_code == 3
+
+
 @pytest.mark.parametrize(
     ("error", "text", "code"),
     [(UnavailableError("engine.sock: no engine"), "engine.sock: no engine", 3), (OSError("no"), "OSError: no", 1)],

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from textual._xterm_parser import XTermParser
-from textual.events import Key
 from textual.pilot import Pilot
 
 from core.domain.errors import UnavailableError
@@ -12,7 +10,7 @@ from core.domain.operator import Verb
 from tests.tui import screen
 from tests.tui.fake_control import FakeClock, FakeControl, empty_snapshot, log_lines, snapshot
 from tui.app import QuarterdeckApp
-from tui.keys import ACTIONS, PANELS, bindings, footer_actions, parted
+from tui.keys import ACTIONS, PANELS, bindings, footer_actions
 from tui.theme import THEMES
 
 SIZE = (120, 40)
@@ -339,60 +337,3 @@ async def test_a_log_that_is_not_followed_counts_what_comes(app: QuarterdeckApp,
         assert "lines below" not in shown
         assert "held" in await press(pilot, "f")
         assert "follow" in await press(pilot, "f")
-
-
-def parsed(data: str) -> list[Key]:
-    """The keys that a terminal's driver makes of what it read in one piece."""
-    parser = XTermParser()
-    found = [*parser.feed(data), *parser.feed("")]
-    return [event for event in found if isinstance(event, Key)]
-
-
-@pytest.mark.parametrize(("data", "verbs"), [("\x1bP", [Verb.PAUSE]), ("\x1bKK", [Verb.HALT])])
-async def test_escape_and_a_safety_key_in_one_piece_are_both_heard(
-    app: QuarterdeckApp, control: FakeControl, data: str, verbs: list[Verb]
-) -> None:
-    async with screen.running(app, SIZE) as pilot:
-        await pilot.press("6")
-        for event in parsed(data):
-            app.post_message(event)
-        await pilot.pause()
-        assert control.commands == verbs
-        assert app.deck.page == "overview"
-
-
-async def test_escape_comes_before_the_key_that_follows_it(
-    app: QuarterdeckApp, control: FakeControl, clock: FakeClock
-) -> None:
-    async with screen.running(app, SIZE) as pilot:
-        await pilot.press("F")
-        clock.now_ms += 1_000
-        for event in parsed("\x1by"):
-            app.post_message(event)
-        await pilot.pause()
-        assert control.commands == []
-        assert "flatten cancelled" in screen.text(app)
-
-
-async def test_escape_out_of_a_typed_line_hands_the_key_behind_it_on(app: QuarterdeckApp, control: FakeControl) -> None:
-    async with screen.running(app, SIZE) as pilot:
-        await pilot.press("slash", "a")
-        for event in parsed("\x1bP"):
-            app.post_message(event)
-        await pilot.pause()
-        await pilot.pause()
-        assert control.commands == [Verb.PAUSE]
-
-
-@pytest.mark.parametrize(
-    ("key", "keys"),
-    [
-        ("alt+k", ("escape", "k")),
-        ("alt+shift+k", ("escape", "K")),
-        ("alt+left", ("alt+left",)),
-        ("ctrl+k", ("ctrl+k",)),
-        ("k", ("k",)),
-    ],
-)
-def test_alt_and_a_letter_are_two_keys(key: str, keys: tuple[str, ...]) -> None:
-    assert parted(key) == keys

@@ -218,6 +218,15 @@ def test_leaving_without_an_engine_asks_nothing(desk: Desk) -> None:
     assert desk.left == 1
 
 
+def test_leaving_a_start_asks_and_says_what_becomes_of_it(desk: Desk) -> None:
+    desk.ask_leave(None, starting=True, mode="live")
+    assert desk.left == 0
+    assert "LIVE LEAVE and END the start?" in desk.bar()
+    assert "given up" in desk.bar()
+    desk.yes(None)
+    assert desk.left == 1
+
+
 def test_leaving_an_attached_console_with_nothing_open_asks_nothing() -> None:
     desk = Desk(engine_here=False)
     desk.ask_leave(empty_snapshot())

@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-import fcntl
 import io
 import os
-import pty
 import signal
-import struct
-import sys
 import termios
 
 import pytest
 
+from tests.tui import pty_child
 from tui import terminal
 from tui.format import ASCII, UNICODE
 from tui.theme import ANSI, DARK, PLAIN, THEMES, default_theme, roles
-
-_CONSOLE = """
-import sys, time
-from tests.tui.fake_control import FakeControl, snapshot
-from tui.launch import run_console
-sys.exit(run_console(FakeControl(snapshot()), clock_ms=lambda: time.time_ns() // 1_000_000, version="0"))
-"""
 
 _DEAF = """
 import os, signal
@@ -51,36 +41,11 @@ sys.exit(run_console(Stalling(snapshot()), clock_ms=lambda: time.time_ns() // 1_
 """A terminal that takes no more output once it was asked for something, and an engine that never ends."""
 
 
-def _start(code: str = _CONSOLE) -> tuple[int, int]:
-    """A console in a child process on its own terminal, once it has drawn its status line."""
-    child, master = pty.fork()
-    if child == 0:
-        os.environ.update(TERM="xterm-256color", COLORTERM="truecolor", PYTHONUTF8="1")
-        os.execv(sys.executable, [sys.executable, "-c", code])
-    fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-    seen = b""
-    while b"RUNNING" not in seen:
-        seen += os.read(master, 65536)
-    return child, master
-
-
-def _read_to_the_end(master: int) -> bytes:
-    seen = b""
-    while True:
-        try:
-            chunk = os.read(master, 65536)
-        except OSError:
-            return seen
-        if not chunk:
-            return seen
-        seen += chunk
-
-
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_a_signal_gives_the_terminal_back(number: signal.Signals) -> None:
-    child, master = _start()
+    child, master = pty_child.start()
     os.kill(child, number)
-    rest = _read_to_the_end(master)
+    rest = pty_child.read_to_the_end(master)
     _, status = os.waitpid(child, 0)
     os.close(master)
     assert os.waitstatus_to_exitcode(status) == 128 + number
@@ -89,21 +54,21 @@ def test_a_signal_gives_the_terminal_back(number: signal.Signals) -> None:
 
 
 def test_a_closed_terminal_ends_the_process() -> None:
-    child, master = _start()
+    child, master = pty_child.start()
     os.close(master)
     _, status = os.waitpid(child, 0)
     assert os.waitstatus_to_exitcode(status) == 129
 
 
 def test_the_last_resort_ends_a_process_whose_terminal_is_gone() -> None:
-    child, master = _start(_DEAF)
+    child, master = pty_child.start(_DEAF)
     os.close(master)
     _, status = os.waitpid(child, 0)
     assert os.waitstatus_to_exitcode(status) == 129
 
 
 def test_a_signal_ends_a_console_whose_terminal_takes_nothing_and_whose_engine_hangs() -> None:
-    child, master = _start(_STALLED)
+    child, master = pty_child.start(_STALLED)
     os.write(master, b"P")
     _, status = os.waitpid(child, 0)
     os.close(master)
@@ -115,7 +80,7 @@ def test_the_last_resort_takes_less_than_two_seconds() -> None:
 
 
 def test_a_process_that_goes_on_takes_the_terminal_again_and_gives_it_back_as_it_was() -> None:
-    child, master = _start()
+    child, master = pty_child.start()
     os.kill(child, signal.SIGSTOP)
     os.waitpid(child, os.WUNTRACED)
     os.kill(child, signal.SIGCONT)
@@ -123,7 +88,7 @@ def test_a_process_that_goes_on_takes_the_terminal_again_and_gives_it_back_as_it
     while b"\x1b[?1049h" not in seen or b"RUNNING" not in seen.partition(b"\x1b[?1049h")[2]:
         seen += os.read(master, 65536)
     os.kill(child, signal.SIGTERM)
-    _read_to_the_end(master)
+    pty_child.read_to_the_end(master)
     _, status = os.waitpid(child, 0)
     assert os.waitstatus_to_exitcode(status) == 128 + signal.SIGTERM
     assert termios.tcgetattr(master)[3] & termios.ICANON

@@ -45,6 +45,11 @@ def change_status(venue: BinanceVenue, symbol: str, status: str) -> None:
     _change_info(venue, symbol, {"status": status})
 
 
+def delist(venue: BinanceVenue, symbol: str) -> None:
+    """The contract is listed no more, and what asks of it is answered that there is none."""
+    del venue.exchange.contracts[symbol]
+
+
 def announce_end(venue: BinanceVenue, symbol: str, delivery_ms: int = FAR_DELIVERY_MS) -> None:
     """The contract will be settled and delisted at `delivery_ms`; without one, no more."""
     _change_info(venue, symbol, {"deliveryDate": delivery_ms})

@@ -9,8 +9,9 @@ import click
 
 from core.home import Home
 from core.runtime import Row
-from tui.cli.options import home_option, json_option
+from tui.cli.options import home_option, json_option, progress_option
 from tui.cli.output import Column, any_value, emit_rows
+from tui.cli.progress import watched
 
 if TYPE_CHECKING:
     from core.runtime import Runtime
@@ -30,6 +31,7 @@ def data() -> None:
 @click.option("--synthetic", is_flag=True, help="Made-up data: marked so for good.")
 @home_option
 @json_option
+@progress_option
 @click.pass_obj
 def import_(
     runtime: Runtime,
@@ -39,9 +41,14 @@ def import_(
     synthetic: bool,
     home: Home,
     as_json: bool,
+    progress: str,
 ) -> None:
-    """Take candle or funding files in, each whole or not at all."""
-    rows = runtime.import_files(home.root, files, symbol, interval, synthetic)
+    """Take candle or funding files in, beside a running engine too.
+
+    A bad file is refused whole. What was interrupted goes on where the same import is asked for again.
+    """
+    with watched(progress) as watch:
+        rows = runtime.import_files(home.root, files, symbol, interval, synthetic, watch.progress, watch.should_stop)
     emit_rows(rows, _columns(rows), as_json, "nothing was imported")
 
 

@@ -14,8 +14,7 @@ import click
 from core.backtest.presets import PRESETS
 from core.domain.errors import BadInputError, RefusedError
 from core.lab import EXPORT_FORMS, OBJECTIVES, BacktestRequest, Engine, Grid, Value
-from tui.cli.options import Moment, home_option, json_option, settings_option
-from tui.cli.progress import PROGRESS_FORMS
+from tui.cli.options import Moment, home_option, json_option, progress_option, settings_option
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -134,16 +133,6 @@ def run_options(function: F) -> F:
     for option in reversed(options):
         function = option(function)
     return function
-
-
-def progress_option(function: F) -> F:
-    return click.option(
-        "--progress",
-        type=click.Choice(PROGRESS_FORMS),
-        default="auto",
-        hidden=True,
-        help="json: one object a line on stderr, for a program that starts this one.",
-    )(function)
 
 
 def search_options(function: F) -> F:

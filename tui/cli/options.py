@@ -12,6 +12,7 @@ import click
 
 from core.domain.errors import RefusedError
 from core.home import find_home
+from tui.cli.progress import PROGRESS_FORMS
 from tui.moments import MOMENT_FORMS, parse_moment
 
 HOME_META = "quarterdeck.home"
@@ -61,6 +62,16 @@ def account_option(function: F) -> F:
 
 def json_option(function: F) -> F:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(function)
+
+
+def progress_option(function: F) -> F:
+    return click.option(
+        "--progress",
+        type=click.Choice(PROGRESS_FORMS),
+        default="auto",
+        hidden=True,
+        help="json: one object a line on stderr, for a program that starts this one.",
+    )(function)
 
 
 def limit_option(function: F) -> F:

@@ -166,24 +166,27 @@ def _with_console(runtime: Runtime, request: RunRequest, settings: Settings) -> 
     signal.pthread_sigmask(signal.SIG_SETMASK, before)
     account = account_of(settings, request.mode)
     handles: list[EngineHandle] = []
-    failures: list[BaseException | None] = []
 
-    def start(confirmed: str = "") -> Control:
-        try:
-            handles.append(runtime.start_engine(replace(request, confirm_live=confirmed)))
-        except ConfirmationError:
-            raise
-        except Exception as error:
-            failures.append(error)
-            raise
-        return handles[-1].control
+    def begin(confirmed: str) -> EngineHandle:
+        handles.append(runtime.start_engine(replace(request, confirm_live=confirmed)))
+        return handles[-1]
 
     def stop() -> None:
         for handle in handles:
             handle.stop(STOP_TIMEOUT_S)
 
     async def connect(confirmed: str = "") -> Control:
-        return await asyncio.to_thread(start, confirmed)
+        # Both in a thread: the one imports for a while, the other may take as long as an exchange is waited for.
+        handle = await asyncio.to_thread(begin, confirmed)
+        try:
+            return await asyncio.to_thread(handle.wait)
+        except ConfirmationError:
+            handles.remove(handle)
+            raise
+        except asyncio.CancelledError:
+            # The console leaves, and its loop waits for the thread.
+            handle.ask_to_stop()
+            raise
 
     named = ("--settings", str(request.settings_path)) if request.settings_path is not None else ()
     start_run = starter(COMMAND, ("--home", str(request.home), *named))
@@ -200,9 +203,8 @@ def _with_console(runtime: Runtime, request: RunRequest, settings: Settings) -> 
         )
     finally:
         stop()
-    failures += [handle.failure() for handle in handles]
-    for failure in failures:
-        if failure is not None:
+    for handle in handles:
+        if (failure := handle.failure()) is not None:
             raise failure
     if account == "live" and not handles and code == RefusedError.exit_code:
         raise RefusedError("live was not confirmed; nothing was started")

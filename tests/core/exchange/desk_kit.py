@@ -9,6 +9,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any, TypeVar
 
+from core.account import retired_symbols
 from core.clock import ExchangeClock
 from core.domain.instrument import Instrument
 from core.domain.market import MINUTE_MS
@@ -136,11 +137,15 @@ class House:
         attach(client, self.network)
         jitter = random.Random(0).random
         self.wire = Requests(client, BinanceUsdm(), clock, self.health, self.settings.exchange, (API_SECRET,), jitter)
-        await self.wire.load_symbols(self.symbols)
+        known = self.instruments if self.lives > 1 else ()
+        self.symbols = tuple(await self.wire.load_symbols(self.symbols, known))
         strategy = make_strategy(cooldown_ms=0)
         self.instruments, records = self.disk.told_again(self.instruments)
-        self.trader = Trader("live", strategy, self.settings.with_initial_balance(self.initial_usdt), self.instruments)
-        self.exchange_venue = ExchangeVenue(self.wire, self.instruments, self.settings.exchange)
+        retired = retired_symbols(records, self.symbols)
+        settings = self.settings.with_initial_balance(self.initial_usdt)
+        self.trader = Trader("live", strategy, settings, self.instruments, retired)
+        traded = {symbol: self.instruments[symbol] for symbol in self.symbols}
+        self.exchange_venue = ExchangeVenue(self.wire, traded, self.settings.exchange)
         self.desk = AccountDesk(self.exchange_venue, self.settings)
         self.desk.contracts.keep = self.disk.change_rules
         self.stepper = Stepper(self.trader, self.exchange_venue, MemoryJournal(self.disk), lambda records: None)

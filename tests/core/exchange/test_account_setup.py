@@ -12,6 +12,7 @@ from core.exchange.account_setup import holds_anything, set_up_account
 from tests.core.exchange.desk_kit import BTC, ETH, House, in_house
 from tests.simulation.faults import JSON
 from tests.simulation.transport import Answer, Fate, Outcome
+from tests.venue import by_hand
 
 NO = Fate(Outcome.REPLACED, 10.0, 10.0, Answer(400, '{"code":-4067,"msg":"Position side cannot be changed."}', JSON))
 MEND = "doctor --exchange says what the exchange tells, then start again"
@@ -77,6 +78,22 @@ def test_leverage_that_does_not_come_out_right_refuses_the_start() -> None:
         house.weather.once("POST", "/leverage", NO)
         with pytest.raises(RefusedError, match="BTCUSDT: leverage is 7 and could not be set to 3"):
             await set_up(house)
+
+    in_house(test)
+
+
+def test_a_contract_that_is_not_traded_now_keeps_no_start_from_being_made() -> None:
+    """Its setup is told of itself, and it alone is not entered."""
+
+    async def test(house: House) -> None:
+        await house.stop()
+        by_hand.change_status(house.venue, BTC, "SETTLING")
+        house.venue.exchange.set_leverage(BTC, 7, house.clock.now_ms())
+        house.weather.once("POST", "/leverage", NO, times=100)
+        await house.start()
+        await house.pass_s(5)
+        assert house.health.problem(BTC).startswith("account setup: the leverage is 7x and not 3x")
+        assert (house.health.problem(), house.health.problem(ETH)) == ("", "")
 
     in_house(test)
 

@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 
+from core.domain.errors import BadInputError
+from core.domain.operator import Verb
+from core.domain.orders import OrderRole
 from core.exchange.contract_status import StatusWatch, end_ms, status_problem
 from tests.core.exchange.desk_kit import BTC, ETH, House, in_house
 from tests.venue import by_hand
@@ -166,10 +169,87 @@ def test_a_status_that_cannot_be_read_for_a_day_forbids_entries_until_it_can() -
 def test_a_delisted_contract_stays_known_to_the_client() -> None:
     async def test(house: House) -> None:
         status = watch(house)
-        del house.venue.exchange.contracts[BTC]
+        by_hand.delist(house.venue, BTC)
         await status.read()
         status.judge({})
         assert house.health.problem(BTC).startswith("contract: the exchange does not list it any more")
         assert house.wire.unified(BTC) in house.wire.client.markets
+
+    in_house(test)
+
+
+def test_a_start_after_a_contract_was_taken_off_trades_the_others_and_remembers_it() -> None:
+    async def test(house: House) -> None:
+        await house.enter(BTC)
+        await house.pass_s(3)
+        await house.command(Verb.FLATTEN)
+        await house.pass_s(5)
+        wallet_usdt, trades = house.trader.state.ledger.wallet_usdt, house.trades
+        assert [trade.symbol for trade in trades] == [BTC]
+        await house.stop()
+        by_hand.delist(house.venue, BTC)
+        await house.start()
+        await house.until_well()
+        assert house.trader.state.traded == (ETH,)
+        assert house.trader.state.ledger.wallet_usdt == wallet_usdt
+        assert house.trades == trades
+        await house.command(Verb.RESUME)
+        await house.enter(ETH)
+        await house.pass_s(35)
+        assert house.book(ETH).lots > 0
+        assert house.adjusted == []
+        house.check_books()
+
+    in_house(test)
+
+
+def test_a_held_contract_that_is_settled_and_taken_off_ends_its_trade_and_no_other() -> None:
+    """Its stop goes with it; nothing that is asked of it afterwards keeps the account from being compared."""
+
+    async def test(house: House) -> None:
+        await house.enter(BTC)
+        await house.enter(ETH)
+        await house.pass_s(5)
+        assert house.book(BTC).lots > 0
+        house.venue.liquidate(BTC, house.clock.now_ms())
+        by_hand.delist(house.venue, BTC)
+        house.desk.contracts.doubt(ETH, "its rules may have changed")
+        await house.pass_s(120)
+        assert house.book(BTC).lots == 0
+        assert not house.book(BTC).orders
+        assert [trade.symbol for trade in house.trades] == [BTC]
+        assert (house.health.problem(), house.health.problem(ETH)) == ("", "")
+        before_ms = house.desk._books.agreed_ms
+        await house.pass_s(60)
+        assert house.desk._books.agreed_ms > before_ms
+        assert house.order(OrderRole.STOP, ETH) is not None
+
+    in_house(test)
+
+
+def test_a_contract_that_was_never_traded_and_is_not_listed_is_refused() -> None:
+    async def test(house: House) -> None:
+        with pytest.raises(BadInputError, match=r"BTTUSDT: binanceusdm has no .*did you mean BTCUSDT"):
+            await house.wire.load_symbols(("BTTUSDT", ETH), (BTC,))
+
+    in_house(test)
+
+
+def test_a_delisted_contract_keeps_no_other_from_being_looked_after() -> None:
+    """ccxt refuses every question that names a contract which it does not know, although it is of others, too."""
+
+    async def test(house: House) -> None:
+        await house.enter(ETH)
+        await house.pass_s(3)
+        by_hand.delist(house.venue, BTC)
+        house.desk.contracts.doubt(ETH, "its rules may have changed")
+        await house.pass_s(100)
+        assert house.wire.unified(BTC) in house.wire.client.markets
+        assert (house.health.problem(), house.health.problem(ETH)) == ("", "")
+        compared_ms = house.desk._books.agreed_ms
+        await house.command(Verb.FLATTEN)
+        await house.pass_s(60)
+        assert house.book(ETH).lots == 0
+        assert house.desk._books.agreed_ms > compared_ms
 
     in_house(test)

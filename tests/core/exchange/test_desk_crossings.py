@@ -59,7 +59,7 @@ def test_a_reversal_that_nothing_crosses_turns_the_position(out_ms: float) -> No
         await hold(house)
         slow_orders(house, out_ms)
         await house.predict(BTC, -20.0)
-        for _ in range(50):
+        for _ in range(80):
             await house.pass_s(0.1)
             assert abs(house.venue.position_lots(BTC)) <= LOTS
         assert house.book().lots == house.venue.position_lots(BTC) == -LOTS

@@ -183,12 +183,27 @@ def test_an_exit_that_never_arrived_is_sent_again_as_soon_as_it_can_arrive_no_mo
         house.weather.once("POST", "/fapi/v1/order", LOST)
         await house.command(Verb.FLATTEN)
         sent_ms = house.clock.now_ms()
-        await house.pass_s(2.9)
+        await house.pass_s(1.6)
         assert house.venue.position_lots(BTC) != 0
         await house.pass_s(0.5)
         assert house.venue.position_lots(BTC) == 0
         [trade] = house.trades
-        assert 3_000 <= trade.exit_time_ms - sent_ms <= 3_400
+        assert 1_700 <= trade.exit_time_ms - sent_ms <= 2_100
+        house.check_books()
+
+    in_house(scene)
+
+
+def test_each_try_of_an_exit_may_travel_longer_than_the_one_before() -> None:
+    async def scene(house: House) -> None:
+        await house.enter()
+        await house.pass_s(1)
+        house.weather.once("POST", "/fapi/v1/order", LOST, times=2)
+        await house.command(Verb.FLATTEN)
+        await house.pass_s(10)
+        assert house.venue.position_lots(BTC) == 0
+        windows = [params.get("recvWindow") for params in posted(house, "/fapi/v1/order")]
+        assert windows[-3:] == [str(SHORT_WINDOW_MS), str(3 * SHORT_WINDOW_MS), str(RECV_WINDOW_MS)]
         house.check_books()
 
     in_house(scene)

@@ -172,7 +172,7 @@ def test_an_exit_that_was_lost_before_a_restart_is_sent_again_as_soon_as_it_can_
         await house.pass_s(0.3)
         await house.stop()
         await house.start()
-        await house.pass_s(2.5)
+        await house.pass_s(1.2)
         assert house.venue.position_lots(BTC) != 0
         await house.pass_s(1.5)
         assert house.venue.position_lots(BTC) == 0

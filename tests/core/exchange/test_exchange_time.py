@@ -128,6 +128,37 @@ def test_who_waits_for_a_measurement_shares_it() -> None:
     run(work())
 
 
+def test_who_waits_for_a_measurement_that_fails_does_not_make_another() -> None:
+    async def work() -> None:
+        server = Server(42)
+        it, _ = keeper(server)
+        server.down = True
+        found = await asyncio.gather(it.measure(), it.measure(), return_exceptions=True)
+        assert [str(error) for error in found] == ["no answer"] * 2
+        assert server.asked == TRIES
+        server.down = False
+        assert abs((await it.measure()).offset_ms - 42) <= 10
+
+    run(work())
+
+
+def test_a_time_that_is_refused_for_the_rate_limit_is_not_asked_for_twice() -> None:
+    async def work() -> None:
+        asked = 0
+
+        async def fetch_ms() -> int:
+            nonlocal asked
+            asked += 1
+            raise VenueBusyError("limited", 0)
+
+        it = TimeKeeper(ExchangeClock(LoopClock()), Health(), 500, fetch_ms)
+        with pytest.raises(VenueBusyError, match="limited"):
+            await it.measure()
+        assert asked == 1
+
+    run(work())
+
+
 def test_after_a_jump_the_second_measurement_comes_within_five_seconds_whoever_noticed_it() -> None:
     async def work() -> None:
         health = Health()

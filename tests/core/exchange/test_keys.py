@@ -77,6 +77,8 @@ def test_a_file_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.M
         ('apikey = "some-key"\nsecret = "some-secret"\n', "apikey: unknown key"),
         ("api_key = 12345678\n", "api_key: must be text"),
         ('api_key = "planted-secret-text\n', "not valid TOML"),
+        ("api_key = " + 50_000 * "[", "not valid TOML"),
+        ("#" * 70_000, "is larger than 64 KiB; put nothing but the keys into it"),
     ],
 )
 def test_a_wrong_file_is_named_without_what_it_holds(tmp_path: Path, text: str, said: str) -> None:

@@ -149,7 +149,7 @@ def test_in_a_429_what_protects_goes_out_once_a_second_in_all_new_orders_first()
     async def work() -> None:
         it = limiter(Budget((Window(60_000, 100),), (Window(10_000, 50),)))
         await it.acquire(1, patience_ms=0)
-        it.observe(429, {"Retry-After": "7"})
+        it.observe(429, {"Retry-After": "8"})
         passed: list[tuple[str, float]] = []
 
         async def ask(name: str, **kind: Any) -> None:
@@ -161,18 +161,20 @@ def test_in_a_429_what_protects_goes_out_once_a_second_in_all_new_orders_first()
             group.create_task(ask("stop", orders=1, protective=True))
             group.create_task(ask("read back", protective=True))
             group.create_task(ask("question", protective=True, asks=True))
+            group.create_task(ask("question of an entry", protective=True, asks=True, urgent=True))
             group.create_task(ask("exit", orders=1, protective=True))
             group.create_task(ask("time", times=True, protective=True))
-            await asyncio.sleep(5.5)
+            await asyncio.sleep(6.5)
             group.create_task(ask("late exit", orders=1, protective=True))
         assert passed == [
             ("stop", 0),
             ("time", 1),
-            ("exit", 2),
-            ("question", 3),
-            ("read back", 4),
-            ("late exit", 5.5),
-            ("ordinary", 7),
+            ("question of an entry", 2),
+            ("exit", 3),
+            ("question", 4),
+            ("read back", 5),
+            ("late exit", 6.5),
+            ("ordinary", 8),
         ]
 
     run(work())

@@ -131,6 +131,11 @@ def test_what_was_turned_away_had_no_effect_and_says_when_to_come_again(error: E
     assert later.retry_ms == NOW_MS + 77_000
 
 
+def test_an_answer_that_nests_without_end_is_only_text() -> None:
+    deep = ccxt.ExchangeError('binanceusdm {"code":-1000,"msg":' + 50_000 * "[" + "}")
+    assert judge(deep).fate is Fate.UNKNOWN
+
+
 def test_a_ban_is_read_from_the_text() -> None:
     body = '{"code":-1003,"msg":"Way too many requests; IP(1.2.3.4) banned until 1780000600000."}'
     assert banned_until_ms(body) == 1_780_000_600_000

@@ -8,7 +8,8 @@ import pyarrow.parquet as parquet
 import pytest
 
 from core.domain.errors import DataError
-from core.market.importing import CandleFile, FundingFile, file_sha256, read_market_file
+from core.market.importing import CandleFile, FundingFile, read_market_file
+from core.market.tables import file_sha256
 
 ROOT = Path(__file__).parents[3]
 T0 = 1_748_995_200_000

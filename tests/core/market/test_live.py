@@ -11,7 +11,7 @@ from itertools import pairwise
 
 import pytest
 
-from core.domain.errors import UnavailableError
+from core.domain.errors import UnavailableError, VenueRejectedError
 from core.domain.market import Bar, FirstPrice, FundingRate, MarketBatch, Quote
 from core.market.live import HEALTH_PART, LiveMarket
 from core.recovery import ResumePoint
@@ -33,6 +33,7 @@ class Scene:
         self.settings = settings or parse_settings({"mode": "paper"}, "test")
         self.given: list[tuple[int, MarketBatch]] = []
         self.problems: list[tuple[int, str]] = []
+        self.of_symbol: dict[str, list[tuple[int, str]]] = {symbol: [] for symbol in SYMBOLS}
         self.market: LiveMarket | None = None
 
     def play(
@@ -68,9 +69,10 @@ class Scene:
 
     async def _look(self) -> None:
         while True:
-            problem = self.exchange.health.problem()
-            if not self.problems or self.problems[-1][1] != problem:
-                self.problems.append((self.exchange.clock.now_ms(), problem))
+            for symbol, told in (("", self.problems), *self.of_symbol.items()):
+                problem = self.exchange.health.problem(symbol)
+                if not told or told[-1][1] != problem:
+                    told.append((self.exchange.clock.now_ms(), problem))
             self.exchange.health.changed.clear()
             await self.exchange.health.changed.wait()
 
@@ -100,8 +102,8 @@ class Scene:
                     assert now_ms >= event.time_ms
 
 
-def live_problems(scene: Scene) -> list[str]:
-    return [text for _, text in scene.problems if text]
+def live_problems(scene: Scene, symbol: str = "") -> list[str]:
+    return [text for _, text in (scene.of_symbol[symbol] if symbol else scene.problems) if text]
 
 
 def test_minutes_come_as_the_recorded_market_has_them() -> None:
@@ -290,8 +292,52 @@ def test_minutes_that_the_exchange_leaves_out_are_told_and_not_invented(caplog: 
     assert [(first.open_time_ms - T0) // MINUTE for first in scene.firsts("ETHUSDT")] == [0, 1, 4, 5, 6]
     scene.check_whole(range(6), ("BTCUSDT", "XRPUSDT"))
     assert "ETHUSDT: the exchange has no bars from" in caplog.text
-    assert any("ETHUSDT without the bar of" in problem for problem in live_problems(scene))
-    assert scene.exchange.health.problem() == ""
+    assert any("without the bar of" in problem for problem in live_problems(scene, "ETHUSDT"))
+    assert not any("without the bar of" in problem for problem in live_problems(scene))
+    assert scene.exchange.health.problem("ETHUSDT") == scene.exchange.health.problem() == ""
+
+
+def test_a_contract_that_falls_silent_stops_itself_and_no_other() -> None:
+    scene = Scene()
+    scene.exchange.absent["ETHUSDT"] = {T0 + minute * MINUTE for minute in range(2, 60)}
+    scene.play(minutes=8.5)
+    scene.check_whole(range(8), ("BTCUSDT", "XRPUSDT"))
+    assert all(batch.trading for _, batch in scene.minute_batches() if batch.due_ms > T0 + MINUTE)
+    assert [(bar.open_time_ms - T0) // MINUTE for bar in scene.bars("ETHUSDT")] == [0, 1]
+    assert live_problems(scene) == ["market stream: candles: not opened yet"]
+    (problem,) = live_problems(scene, "ETHUSDT")
+    assert problem.startswith("market stream: without the bar of ")
+    told_ms = scene.of_symbol["ETHUSDT"][-1][0]
+    assert T0 + 3 * MINUTE < told_ms < T0 + 3 * MINUTE + 25_000
+
+
+def test_a_market_that_falls_silent_altogether_stops_the_account() -> None:
+    scene = Scene()
+    for symbol in SYMBOLS:
+        scene.exchange.absent[symbol] = {T0 + minute * MINUTE for minute in range(2, 60)}
+    scene.play(minutes=5.5)
+    assert any("and 2 more symbols without the bar of" in problem for problem in live_problems(scene))
+    assert [live_problems(scene, symbol) for symbol in SYMBOLS] == [[], [], []]
+
+
+def test_a_contract_whose_past_is_refused_keeps_no_other_from_beginning(caplog: pytest.LogCaptureFixture) -> None:
+    scene = Scene()
+    read, back = scene.exchange.read, {"now": False}
+
+    async def refuse(method: str, *args: object, **kwargs: int) -> object:
+        if method == "fetch_ohlcv" and args[0] == "ETH/USDT:USDT" and not back["now"]:
+            raise VenueRejectedError("invalid symbol")
+        return await read(method, *args, **kwargs)
+
+    scene.exchange.read = refuse  # type: ignore[method-assign, assignment]
+    scene.exchange.drop = lambda url, message: message["s"] == "ETHUSDT" and not back["now"]
+    reached = ResumePoint(dict.fromkeys(SYMBOLS, T0), dict.fromkeys(SYMBOLS, T0 + MINUTE))
+    scene.play(minutes=12.5, script={480: lambda: back.update(now=True)}, point=reached, start_s=330.0)
+    scene.check_whole(range(1, 12))
+    assert "ETHUSDT: the bars since the last run are refused, it is not entered: invalid symbol" in caplog.text
+    assert any("without the bar of" in problem for problem in live_problems(scene, "ETHUSDT"))
+    assert live_problems(scene) == ["market stream: candles: not opened yet"]
+    assert scene.exchange.health.problem("ETHUSDT") == ""
 
 
 def test_a_minute_without_trades_comes_as_the_exchange_has_it() -> None:

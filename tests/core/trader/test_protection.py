@@ -119,6 +119,37 @@ def test_a_late_fill_that_outgrows_the_stop_has_a_new_one_placed_first(desk: Des
     assert desk.watch(60_000) == []
 
 
+def test_the_watch_shrinks_stop_and_target_to_what_an_entry_came_to(desk: Desk) -> None:
+    stop, target = placed(desk.enter(lots=10))
+    desk.accept(stop)
+    desk.accept(target)
+    assert desk.watch(500) == [], "the rest may still fill"
+    assert desk.update(desk.order(OrderRole.ENTRY), OrderState.EXPIRED, "no liquidity")
+    commands = desk.watch(500)
+    smaller = placed(commands)
+    assert [(o.role, o.qty_lots, o.trigger_ticks) for o in smaller] == [
+        (OrderRole.STOP, 10, stop.trigger_ticks),
+        (OrderRole.TARGET, 10, target.trigger_ticks),
+    ]
+    assert [o.client_order_id for o in canceled(commands)] == [target.client_order_id], (
+        "the stop stays until the smaller one is known to rest"
+    )
+    assert desk.watch(500) == [], "asked for once"
+    assert [o.client_order_id for o in canceled(desk.accept(smaller[0]))] == [stop.client_order_id]
+    assert desk.book().is_protected()
+
+
+def test_a_smaller_stop_that_is_refused_is_not_asked_for_again(desk: Desk) -> None:
+    stop, target = placed(desk.enter(lots=10))
+    desk.accept(stop)
+    desk.accept(target)
+    desk.update(desk.order(OrderRole.ENTRY), OrderState.EXPIRED, "no liquidity")
+    smaller, _ = placed(desk.watch(500))
+    commands = desk.update(smaller, OrderState.REJECTED, "filter failure")
+    assert placed(commands + desk.watch(500) + desk.watch(500)) == []
+    assert desk.book().is_protected(), "the larger one still rests"
+
+
 def test_a_stop_is_moved_new_before_old(desk: Desk) -> None:
     old = desk.hold()
     (new,) = placed(desk.trader.protection.move_stop(desk.book(), 597_000, desk.now_ms))

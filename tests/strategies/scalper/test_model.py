@@ -162,6 +162,7 @@ def test_a_window_with_too_few_rows_makes_no_model() -> None:
         SavedModel({}, {"residual_rmse_bps": 1.0}),
         SavedModel({"model.txt": b"not a model"}, {"residual_rmse_bps": 1.0}),
         SavedModel({"model.txt": b"\xff"}, {"residual_rmse_bps": 1.0}),
+        SavedModel({"model.txt": b"tree\n" * 10}, {"residual_rmse_bps": 1.0}),
     ],
 )
 def test_bytes_that_are_no_model_are_refused(saved: SavedModel) -> None:

@@ -12,6 +12,7 @@ from click.testing import Result
 from core.control import Control
 from core.control_socket import ControlServer
 from core.home import EngineLock, Home
+from core.lab import OnProgress, Progress, ShouldStop
 from core.runtime import Finding, Row, RunRequest
 from tests.core.control_samples import T0_MS, FakeControl
 from tests.tui.cli.fake_lab import FakeLab
@@ -118,10 +119,19 @@ class FakeReader:
 
 
 class FakeHandle:
-    def __init__(self, failure: BaseException | None) -> None:
+    def __init__(self, failure: BaseException | None, *, begins: bool = True) -> None:
         self.control: Control = FakeControl()
         self.stopped: list[float] = []
         self._failure = failure
+        self._begins = begins
+
+    def wait(self) -> Control:
+        if self._failure is not None and not self._begins:
+            raise self._failure
+        return self.control
+
+    def ask_to_stop(self) -> None:
+        self.stopped.append(0.0)
 
     def stop(self, timeout_s: float) -> None:
         self.stopped.append(timeout_s)
@@ -160,7 +170,7 @@ class FakeRuntime:
 
     def start_engine(self, request: RunRequest) -> FakeHandle:
         if self.raises:
-            raise self.raises
+            return FakeHandle(self.raises, begins=False)
         self.requests.append(request)
         return self.handle
 
@@ -174,8 +184,16 @@ class FakeRuntime:
         return self.the_lab
 
     def import_files(
-        self, home: Path, files: Sequence[Path], symbol: str | None, interval: str | None, synthetic: bool
+        self,
+        home: Path,
+        files: Sequence[Path],
+        symbol: str | None,
+        interval: str | None,
+        synthetic: bool,
+        progress: OnProgress,
+        should_stop: ShouldStop,
     ) -> list[Row]:
+        progress(Progress(0, 3, "rows", files[0].name))
         self.imported.append((home, [file.name for file in files], symbol, interval, synthetic))
         return [{"file": file.name, "rows": 3, "first_ms": T0_MS, "sha256": "ab" * 32} for file in files]
 

@@ -247,8 +247,6 @@ def run_console(control, *, connect, **more):
     return 0
 
 class Runtime:
-    control = None
-
     def lab(self, home):
         return None
 
@@ -258,6 +256,9 @@ class Runtime:
         worker.join()
         assert worker.exitcode == 0
         return self
+
+    def wait(self):
+        return None
 
     def stop(self, timeout_s):
         pass
