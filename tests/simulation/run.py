@@ -217,10 +217,10 @@ class Hour:
         result.trace = self.trace.digest()
 
     def _was_retired(self, symbol: str, open_ms: int) -> bool:
-        """Whether a bar is of the time for which its contract was not traded, or of the minutes at its ends: of a
-        contract that comes back nothing is made up for."""
-        away = [(from_ms, to_ms) for retired, from_ms, to_ms in self._retired if retired == symbol]
-        return any(from_ms - MINUTE_MS <= open_ms <= to_ms + MINUTE_MS for from_ms, to_ms in away)
+        """Whether a bar is of the time for which its contract was not traded: of one that comes back nothing is made
+        up for, from the newest bar before that on."""
+        away = [(newest_ms, back_ms) for retired, newest_ms, back_ms in self._retired if retired == symbol]
+        return any(newest_ms < open_ms <= back_ms + MINUTE_MS for newest_ms, back_ms in away)
 
     def note_stray(self, told: dict[str, Any]) -> None:
         """An error that nobody awaited."""
@@ -276,7 +276,8 @@ class Hour:
             self._note_restart()
             self._killed.clear()
             self._orders = {}
-            without, began_ms = self._without, self.world.clock.now_ms()
+            without = self._without
+            newest_ms = self.machine.candles.newest_ms(without)
             process = self.process = Process(self.machine, self.lives, self._settings())
             killed = asyncio.ensure_future(self._killed.wait())
             over = asyncio.ensure_future(self._over.wait())
@@ -288,7 +289,7 @@ class Hour:
                 return
             self._dead.append(process)
             if without:
-                self._retired.append((without, began_ms, self.world.clock.now_ms()))
+                self._retired.append((without, newest_ms, self.world.clock.now_ms()))
                 self._without = ""  # Once only: a start that was refused is made again with every symbol.
             if process.task.done():
                 self._note_end(process)
