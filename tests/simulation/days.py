@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from core.domain.records import CursorRecord, EquityRecord, FirstPriceRecord, Record
+from core.domain.records import CursorRecord, EquityRecord, FillRecord, FirstPriceRecord, FundingRecord, Record
 from core.domain.trading import EquitySample
 from tests.simulation.latches import DAY_MS
 from tests.simulation.shares import Claims, is_trade_ours
@@ -19,8 +19,8 @@ _CENT = Decimal("0.01")
 @dataclass
 class Days:
     """A journal observer. `close` answers with a bar's close by symbol and open time. What cannot be known is not
-    judged: where the books lack more of the exchange than funding, which is told late, or others traded in our
-    contracts since midnight."""
+    judged: where the books lack a trade, or others traded in our contracts since midnight. Funding counts once it is
+    booked."""
 
     exchange: Exchange
     symbols: Sequence[str]
@@ -31,6 +31,8 @@ class Days:
 
     problems: list[str] = field(default_factory=list)
     _marks: dict[str, Decimal] = field(default_factory=dict)
+    _fills: set[str] = field(default_factory=set)
+    _funding: list[tuple[int, Decimal]] = field(default_factory=list)
     _day: int = -1
 
     def committed(self, records: Sequence[Record]) -> None:
@@ -39,6 +41,10 @@ class Days:
             match record:
                 case CursorRecord(symbol, open_time_ms):
                     self._marks[symbol] = Decimal(repr(self.close(symbol, open_time_ms)))
+                case FillRecord(fill):
+                    self._fills.add(fill.fill_id)
+                case FundingRecord(payment):
+                    self._funding.append((payment.time_ms, payment.amount_usdt))
                 case FirstPriceRecord(symbol, _, price) if price is not None:
                     self._marks[symbol] = Decimal(repr(price))
                 case EquityRecord(sample):
@@ -56,16 +62,14 @@ class Days:
             trade for trade in ledger.trades if trade.time_ms > midnight_ms and trade.order.symbol in self.symbols
         ]
         held = {symbol: ledger.position(symbol).lots for symbol in self.symbols}
-        funding = sum((Decimal(row["income"]) for row in ledger.income if _is_funding(row, midnight_ms)), Decimal(0))
-        unbooked = ledger.wallet_usdt - sample.wallet_usdt
         is_known = (
-            unbooked in (0, funding)
+            all(f"{trade.order.symbol}-{trade.trade_id}" in self._fills for trade in trades)
             and all(self.claims.ours.get(symbol, 0) == lots for symbol, lots in held.items())
             and all(is_trade_ours(self.exchange, trade) for trade in trades)
         )
         if not is_known:
             return
-        gained = funding - unbooked
+        gained = sum((amount for time_ms, amount in self._funding if time_ms >= midnight_ms), Decimal(0))
         for trade in trades:
             contract = self.exchange.contracts[trade.order.symbol]
             worth = contract.qty(trade.lots) * (self._marks[trade.order.symbol] - contract.price(trade.price_ticks))
@@ -78,7 +82,3 @@ class Days:
             )
         if trades:
             self.opened()
-
-
-def _is_funding(row: dict[str, object], midnight_ms: int) -> bool:
-    return row["incomeType"] == "FUNDING_FEE" and int(str(row["time"])) >= midnight_ms

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 import pytest
 
-from core.domain.records import CursorRecord, EquityRecord, PositionRecord
-from core.domain.trading import EquitySample, Position
+from core.domain.orders import Fill, Order, OrderRole, OrderType, Side
+from core.domain.records import CursorRecord, EquityRecord, FillRecord, FundingRecord, PositionRecord, Record
+from core.domain.trading import EquitySample, FundingPayment, Position
 from tests.simulation.days import Days
 from tests.simulation.latches import DAY_MS
 from tests.simulation.shares import Claims
@@ -24,6 +26,7 @@ class Night:
     def __init__(self) -> None:
         self.venue = BinanceVenue([BTC])
         self.judged = 0
+        self.fills: list[Record] = []
         self.days = Days(self.venue.exchange, (BTC,), Claims(), lambda symbol, open_ms: 49_500.0, self._judge)
         self._trade("BUY", "0.020", 50_000, -60_000)
         self.look(-30_000, "0")
@@ -38,15 +41,22 @@ class Night:
         bid = price - 1 if side == "BUY" else price
         self.venue.set_book(BTC, bid, bid + 1, time_ms)
         self.venue.place_external(time_ms, symbol=BTC, side=side, quantity=quantity, newClientOrderId=f"qd{at_ms}")
+        trade = self.venue.ledger.trades[-1]
+        order = Order(
+            "qd1", BTC, Side(side.lower()), OrderType.MARKET, OrderRole.ENTRY, trade.lots, 0, "trade", "plain"
+        )
+        fill = Fill(
+            f"{BTC}-{trade.trade_id}", "qd1", BTC, order.side, trade.lots, trade.price_ticks, trade.fee_usdt, False, 0
+        )
+        self.fills.append(FillRecord(fill, order))
 
-    def look(self, at_ms: int, day_start: str, unbooked_usdt: str = "0") -> list[str]:
-        """A sample, with the books as they are at the exchange but for `unbooked_usdt`: worth 1,000 USDT."""
+    def look(self, at_ms: int, day_start: str, records: Sequence[Record] = ()) -> list[str]:
+        """A sample, with the books as they are at the exchange and `records` before it: worth 1,000 USDT."""
         lots = self.venue.position_lots(BTC)
         self.days.claims.take([PositionRecord(Position(BTC, lots, Decimal(0), 0, "trade"), 0)], 0)
         equity = Decimal(1_000)
-        wallet = self.venue.ledger.wallet_usdt - Decimal(unbooked_usdt)
-        sample = EquitySample(MIDNIGHT_MS + at_ms, wallet, Decimal(0), equity, equity, Decimal(day_start))
-        self.days.committed([CursorRecord(BTC, 0), EquityRecord(sample)])
+        sample = EquitySample(MIDNIGHT_MS + at_ms, equity, Decimal(0), equity, equity, Decimal(day_start))
+        self.days.committed([CursorRecord(BTC, 0), *self.fills, *records, EquityRecord(sample)])
         return [problem.partition(" is said")[0] for problem in self.days.problems]
 
 
@@ -66,22 +76,22 @@ def test_and_any_other_beginning_is_told(night: Night, began: str) -> None:
     assert night.look(120_000, began) == ["the day"]
 
 
-def test_funding_of_the_day_counts(night: Night) -> None:
-    night.venue.fund(BTC, "0.001", "49000", MIDNIGHT_MS + 90_000)
-    began = 1_000 + Decimal("0.010") * 500 + night.fee_usdt
-    assert night.look(120_000, str(began)) == ["the day"]
-
-
-@pytest.mark.parametrize(("unbooked", "paid"), [("0", "0.490"), ("-0.490", "0")])
-def test_where_it_is_booked(night: Night, unbooked: str, paid: str) -> None:
-    night.venue.fund(BTC, "0.001", "49000", MIDNIGHT_MS + 90_000)
+@pytest.mark.parametrize(("at_ms", "paid"), [(0, "0.490"), (-1, "0")])
+def test_funding_of_the_day_that_is_booked_counts(night: Night, at_ms: int, paid: str) -> None:
+    payment = FundingPayment("f", BTC, MIDNIGHT_MS + at_ms, Decimal(0), Decimal(0), 10, Decimal("-0.490"))
     began = 1_000 + Decimal("0.010") * 500 + night.fee_usdt + Decimal(paid)
-    assert night.look(120_000, str(began), unbooked) == []
+    assert night.look(120_000, str(began), [FundingRecord(payment)]) == []
 
 
 def test_a_day_is_judged_once(night: Night) -> None:
     night.look(120_000, str(1_000 + Decimal("0.010") * 500 + night.fee_usdt))
     assert night.look(180_000, "7") == []
+
+
+def test_a_fill_that_is_not_booked_yet_keeps_a_day_from_being_judged(night: Night) -> None:
+    del night.fills[-1]
+    assert night.look(120_000, "7") == []
+    assert night.judged == 0
 
 
 def test_what_is_not_known_is_not_judged(night: Night) -> None:
