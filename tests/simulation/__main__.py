@@ -13,7 +13,8 @@ from functools import partial
 
 from tests.simulation.marks import ALL, OF_CROSSINGS, OF_PEOPLE
 from tests.simulation.plan import has_crossings, has_people
-from tests.simulation.run import Result, run_seed
+from tests.simulation.run import Result
+from tests.simulation.seed import run_seed
 
 MARKS_FROM_SEEDS = 100
 P99_LIMIT_MS = 2_000

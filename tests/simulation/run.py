@@ -1,17 +1,12 @@
-"""One seed: an hour of trading through faults, then peace, then the books are compared."""
+"""An hour of trading through faults, in lives of the engine's process; then peace, and the books are compared."""
 
 from __future__ import annotations
 
 import asyncio
-import gc
 import random
-import sys
-import time
 import traceback
-import warnings
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,14 +25,13 @@ from tests.simulation.faults import Asked
 from tests.simulation.importing import Imports
 from tests.simulation.invariants import Invariants, unattended
 from tests.simulation.journal import Disk
-from tests.simulation.latches import DAY_MS
-from tests.simulation.loop import StuckError, VirtualLoop, end_all
-from tests.simulation.plan import AT_MIDNIGHT, CROSSINGS, Episode, add_crossings, add_people, make_plan, tight_limits
+from tests.simulation.loop import VirtualLoop
+from tests.simulation.plan import AT_MIDNIGHT, CROSSINGS, Episode
 from tests.simulation.process import Machine, Process, is_ordinary
 from tests.simulation.proof import unproved
-from tests.simulation.telling import HOUR_MS, START_MS, Told, Trace, at, quiet_machine
+from tests.simulation.telling import START_MS, Told, Trace, at
 from tests.simulation.trading import NOTIONAL_USDT, make_settings, make_strategy
-from tests.simulation.transport import Answer, Fate, Outcome, virtual_ccxt
+from tests.simulation.transport import Answer, Fate, Outcome
 from tests.simulation.world import START_PRICES, World
 
 SYMBOLS = ("BTCUSDT", "ETHUSDT")
@@ -447,69 +441,3 @@ class _KillAtOrder:
             self._hour.loop.after_callbacks(self._callbacks, self._hour.kill)
 
     def answered(self, asked: Asked, fate: Fate, answer: Answer | None) -> None: ...
-
-
-def run_seed(
-    seed: int,
-    *,
-    hours: float = 1.0,
-    whole_trace: bool = False,
-    told: bool = False,
-    people: bool = False,
-    crossings: bool = False,
-) -> Result:
-    """The result of one seed; what goes wrong is in it, never raised. `people` says whether they act, `crossings`
-    whether ours cross on purpose."""
-    began, began_cpu = time.perf_counter(), time.process_time()
-    result = _run_hour(
-        seed, int(hours * HOUR_MS), whole_trace=whole_trace, told=told, people=people, crossings=crossings
-    )
-    with _unheard():
-        gc.collect()
-    result.wall_s, result.cpu_s = time.perf_counter() - began, time.process_time() - began_cpu
-    return result
-
-
-def _run_hour(seed: int, length_ms: int, *, whole_trace: bool, told: bool, people: bool, crossings: bool) -> Result:
-    plan = make_plan(seed, length_ms, QUIET_MS, EPISODE_EVERY_MS)
-    if people:
-        plan = add_people(plan, seed, length_ms, QUIET_MS)
-    if crossings:
-        plan = add_crossings(plan, seed, length_ms, QUIET_MS, DAY_MS - START_MS % DAY_MS)
-    limits = tight_limits(seed) if crossings else {}
-    loop = VirtualLoop(f"loop {seed}")
-    asyncio.set_event_loop(loop)
-    hour = Hour(loop, seed, length_ms, plan, limits, whole_trace=whole_trace, told=told)
-    result = hour.result
-    result.had_people, result.had_crossings = people, crossings
-    hour.world.piles_up = not crossings
-    loop.set_exception_handler(lambda _, what: hour.note_stray(what))
-    try:
-        with virtual_ccxt(hour.world.clock), quiet_machine(hour.told):
-            try:
-                loop.run_until_complete(hour.run())
-            except StuckError as error:
-                result.problems.append(f"stuck: {error}")
-            except Exception:  # noqa: BLE001 - a seed that breaks the harness is a finding like any other
-                result.problems.append(f"the simulation broke: {traceback.format_exc()}")
-            result.virtual_s = loop.time()
-            loop.set_exception_handler(lambda _, what: None)
-            with _unheard():
-                end_all(loop)
-    finally:
-        hour.imports.end()
-        asyncio.set_event_loop(None)
-        loop.close()
-    return result
-
-
-@contextmanager
-def _unheard() -> Iterator[None]:
-    """What a killed process's coroutines say when they are taken apart is of no account."""
-    hook, sys.unraisablehook = sys.unraisablehook, lambda _: None
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        sys.unraisablehook = hook

@@ -29,7 +29,8 @@ from tests.simulation.plan import (
     make_plan,
     tight_limits,
 )
-from tests.simulation.run import EPISODE_EVERY_MS, QUIET_MS, run_seed
+from tests.simulation.run import EPISODE_EVERY_MS, QUIET_MS
+from tests.simulation.seed import run_seed
 from tests.simulation.telling import HOUR_MS, START_MS
 
 PLANS = 100
@@ -67,7 +68,7 @@ def test_every_seed_has_dozens_of_faults() -> None:
 
 def test_the_same_seed_is_the_same_hour_in_any_process() -> None:
     script = (
-        "from tests.simulation.run import run_seed; "
+        "from tests.simulation.seed import run_seed; "
         "print(run_seed(7, hours=0.3, whole_trace=True, people=True, crossings=True).trace)"
     )
     done = subprocess.run(
