@@ -11,9 +11,10 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 
-from tests.simulation.marks import ALL, OF_PEOPLE
-from tests.simulation.plan import has_people
-from tests.simulation.run import Result, run_seed
+from tests.simulation.marks import ALL, OF_CROSSINGS, OF_PEOPLE
+from tests.simulation.plan import has_crossings, has_people
+from tests.simulation.run import Result
+from tests.simulation.seed import run_seed
 
 MARKS_FROM_SEEDS = 100
 P99_LIMIT_MS = 2_000
@@ -22,6 +23,7 @@ PEOPLE: dict[str, Callable[[int], bool]] = {
     "half": has_people,
     "all": lambda seed: True,
 }
+CROSSINGS = {**PEOPLE, "half": has_crossings}
 PROBLEMS_SHOWN = 3
 
 
@@ -43,6 +45,7 @@ class Totals:
     longest_ms: dict[str, tuple[int, int]] = field(default_factory=dict)
     """By what lasted: how long, and in which seed."""
     had_people: bool = False
+    had_crossings: bool = False
 
     def add(self, result: Result) -> None:
         self.seeds += 1
@@ -57,6 +60,7 @@ class Totals:
         self.virtual_s += result.virtual_s
         self.wall_s += result.wall_s
         self.had_people = self.had_people or result.had_people
+        self.had_crossings = self.had_crossings or result.had_crossings
         for what, age_ms in result.longest_ms.items():
             self.longest_ms[what] = max(self.longest_ms.get(what, (0, 0)), (age_ms, result.seed))
         self.slowest_s = max(self.slowest_s, result.converged_s or 0.0)
@@ -65,8 +69,8 @@ class Totals:
         """What is wrong with the run as a whole."""
         found = [f"{len(self.failed)} of {self.seeds} seeds failed"] if self.failed else []
         if self.seeds >= MARKS_FROM_SEEDS:
-            wanted = [name for name in ALL if self.had_people or name not in OF_PEOPLE]
-            found += [f"never reached: {name}" for name in wanted if not self.reached[name]]
+            left_out = {*(() if self.had_people else OF_PEOPLE), *(() if self.had_crossings else OF_CROSSINGS)}
+            found += [f"never reached: {name}" for name in ALL if not (self.reached[name] or name in left_out)]
             if self.p99_ms() > P99_LIMIT_MS:
                 found.append(f"unprotected for {self.p99_ms()} ms at p99; {P99_LIMIT_MS} is the limit")
         return found
@@ -85,6 +89,9 @@ def main(arguments: Iterable[str] | None = None) -> int:
     parser.add_argument(
         "--people", choices=tuple(PEOPLE), default="half", help="in which seeds people act on the account, too"
     )
+    parser.add_argument(
+        "--crossings", choices=tuple(CROSSINGS), default="half", help="in which seeds ours cross on purpose, too"
+    )
     parser.add_argument("--replay", type=int, metavar="SEED", help="run one seed and tell what happens")
     parser.add_argument("--soak", action="store_true", help="24 virtual hours with 20 symbols, and the memory measured")
     asked = parser.parse_args(None if arguments is None else list(arguments))
@@ -99,35 +106,38 @@ def main(arguments: Iterable[str] | None = None) -> int:
             whole_trace=True,
             told=True,
             people=PEOPLE[asked.people](asked.replay),
+            crossings=CROSSINGS[asked.crossings](asked.replay),
         )
         print(f"trace {result.trace}")
         print("\n".join(result.problems) or "no problems")
         return 1 if result.problems else 0
     totals = Totals()
-    for result in _results(range(asked.first, asked.first + asked.seeds), asked.jobs, asked.hours, asked.people):
+    for result in _results(asked):
         totals.add(result)
-        _tell_failure(result, asked.hours, asked.people)
+        _tell_failure(result, asked)
     return _tell_totals(totals, asked.jobs)
 
 
-def _run(seed: int, hours: float, people: str) -> Result:
-    return run_seed(seed, hours=hours, people=PEOPLE[people](seed))
+def _run(seed: int, hours: float, people: str, crossings: str) -> Result:
+    return run_seed(seed, hours=hours, people=PEOPLE[people](seed), crossings=CROSSINGS[crossings](seed))
 
 
-def _results(seeds: range, jobs: int, hours: float, people: str) -> Iterator[Result]:
-    run = partial(_run, hours=hours, people=people)
-    if jobs <= 1:
+def _results(asked: argparse.Namespace) -> Iterator[Result]:
+    seeds = range(asked.first, asked.first + asked.seeds)
+    run = partial(_run, hours=asked.hours, people=asked.people, crossings=asked.crossings)
+    if asked.jobs <= 1:
         yield from map(run, seeds)
         return
-    with ProcessPoolExecutor(jobs, initializer=gc.freeze) as pool:
+    with ProcessPoolExecutor(asked.jobs, initializer=gc.freeze) as pool:
         yield from pool.map(run, seeds)
 
 
-def _tell_failure(result: Result, hours: float, people: str) -> None:
+def _tell_failure(result: Result, asked: argparse.Namespace) -> None:
     if not result.problems:
         return
-    replay = f"python -m tests.simulation --replay {result.seed}" + (f" --hours {hours:g}" if hours != 1.0 else "")
-    replay += f" --people {people}"
+    replay = f"python -m tests.simulation --replay {result.seed}"
+    replay += f" --hours {asked.hours:g}" if asked.hours != 1.0 else ""
+    replay += f" --people {asked.people} --crossings {asked.crossings}"
     print(f"seed {result.seed}: {len(result.problems)} problems; replay: {replay}", flush=True)
     for problem in result.problems[:PROBLEMS_SHOWN]:
         print(f"    {problem}", flush=True)

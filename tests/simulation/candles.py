@@ -61,6 +61,14 @@ class MemoryCandles:
             for missing in range(before + MINUTE_MS, after, MINUTE_MS)
         ]
 
+    def newest_ms(self, symbol: str) -> int:
+        """The newest bar's open time; 0 where there is none."""
+        return self._times[symbol][-1] if self._times.get(symbol) else 0
+
+    def close(self, symbol: str, open_ms: int) -> float:
+        """Raises IndexError where no bar as late is there."""
+        return self._bars[symbol][bisect_left(self._times[symbol], open_ms)].close
+
     def all_bars(self, symbol: str) -> list[Bar]:
         return list(self._bars.get(symbol, []))
 

@@ -19,6 +19,7 @@ BACKEND_TIMEOUT = Answer(408, '{"code":-1007,"msg":"Timeout waiting for response
 BAD_GATEWAY = Answer(502, "<html><head><title>502 Bad Gateway</title></head></html>", {"Content-Type": "text/html"})
 GARBAGE = Answer(200, '{"orderId": 12345, "symb', JSON)
 NO_MORE_STOPS = Answer(400, '{"code":-4045,"msg":"Reach max stop order limit."}', JSON)
+NOTHING = Answer(200, "[]", JSON)
 MAINTENANCE = Answer(503, '{"code":-1016,"msg":"Service Unavailable, under maintenance."}', JSON)
 
 
@@ -95,7 +96,8 @@ class Storm:
     """A `transport.Weather` whose state the fault plan changes as time goes on.
 
     `limited_until_ms` is a 429 phase, in which orders that only reduce mostly pass; `banned_until_ms` one of 418;
-    `told_until_ms` when the last of them ends by what was told, which stands where the phase is broken off.
+    `told_until_ms` when the last of them ends by what was told, which stands where the phase is broken off. Nobody
+    tells the candles of `late_symbol` until `late_until_ms`.
     """
 
     rng: random.Random
@@ -111,6 +113,8 @@ class Storm:
     no_klines_until_ms: int = 0
     no_connect_until_ms: int = 0
     no_stops_until_ms: int = 0
+    late_symbol: str = ""
+    late_until_ms: int = 0
     spoil_next: list[tuple[str, Outcome, Answer | None]] = field(default_factory=list)
     observers: list[Any] = field(default_factory=list)
 
@@ -120,7 +124,7 @@ class Storm:
         self.slow_factor = 1.0
         self.is_down = False
         self.limited_until_ms = self.banned_until_ms = self.no_klines_until_ms = self.no_connect_until_ms = 0
-        self.no_stops_until_ms = 0
+        self.no_stops_until_ms = self.late_until_ms = 0
         self.spoil_next.clear()
 
     @property
@@ -163,6 +167,10 @@ class Storm:
         if now_ms < self.no_stops_until_ms and asked.params.get("type") == "STOP_MARKET":
             seen["stop refused"] += 1
             return Outcome.REPLACED, NO_MORE_STOPS
+        is_late = now_ms < self.late_until_ms and asked.params.get("symbol") == self.late_symbol
+        if is_late and asked.path.endswith("/klines"):
+            seen["klines late"] += 1
+            return Outcome.REPLACED, NOTHING
         for i, (kind, outcome, answer) in enumerate(self.spoil_next):
             if asked.is_new_order and (kind == "stop") is asked.only_reduces:
                 del self.spoil_next[i]
@@ -202,7 +210,8 @@ class Storm:
     def frames(self, path: str, text: str) -> list[Delivery]:
         delay_ms = self.one_way_ms()
         odds, now_ms = self.frame_odds, self.clock.now_ms()
-        if now_ms < self.no_klines_until_ms and '"e":"kline"' in text:
+        is_late = now_ms < self.late_until_ms and f'"s":"{self.late_symbol}"' in text
+        if (now_ms < self.no_klines_until_ms or is_late) and '"e":"kline"' in text:
             self.seen["kline lost"] += 1
             return []
         chance = self.rng.random()

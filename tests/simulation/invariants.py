@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from core.domain.records import Record
 from tests.simulation.faults import Asked
+from tests.simulation.latches import Latches, Marks
 from tests.simulation.meters import Ages, Sizes
 from tests.simulation.shares import is_ours
 from tests.simulation.telling import at
@@ -38,6 +39,7 @@ class Invariants:
         self.wishes = Wishes(self._ours)
         self.too_much = self._ages(self.wishes.is_too_much)
         self.not_flat = self._ages(self.wishes.is_unwanted)
+        self.latches, self.limit_marks = Latches(), Marks()
         world.exchange.watchers.append(lambda symbol, now_ms: self.look(now_ms))
         world.storm.observers += [self.sizes, self]
 
@@ -86,6 +88,8 @@ class Invariants:
         now_ms = self._world.clock.now_ms()
         self.sizes.committed(records, now_ms)
         self.wishes.take(records)
+        self.latches.take(records)
+        self.limit_marks.take(records)
         self._world.claims.take(records, now_ms)
         for symbol in self._world.symbols:
             self._world.meter.changed(symbol, now_ms)
@@ -97,7 +101,7 @@ class Invariants:
         meter.end(now_ms)
         for ages in self._all_ages:
             ages.end(now_ms)
-        broken = list(self.sizes.problems)
+        broken = [*self.sizes.problems, *self.latches.problems, *self.limit_marks.problems]
         for what, limit_ms, found in (
             ("unprotected", UNPROTECTED_LIMIT_MS, meter.gaps_ms),
             ("flat with our orders resting", LEFTOVER_LIMIT_MS, meter.leftovers_ms),
@@ -123,3 +127,12 @@ class Invariants:
             "too much": self.too_much.longest_ms(),
             "not flat": self.not_flat.longest_ms(),
         }
+
+
+def unattended(traded: Collection[str], ours: Mapping[str, int]) -> list[str]:
+    """What we hold in contracts that a running engine was not given."""
+    return [
+        f"the engine runs without {symbol}, of which {lots} lots are held"
+        for symbol, lots in ours.items()
+        if lots and symbol not in traded
+    ]

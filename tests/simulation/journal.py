@@ -6,8 +6,9 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from core.account import traded_symbols
 from core.domain.instrument import Instrument
-from core.domain.records import Record
+from core.domain.records import CursorRecord, FirstPriceRecord, Record
 from core.domain.regrid import Era, Eras, carried, grid_of, working
 from core.starts import Rules
 from tests.journal_rules import JournalRules
@@ -27,19 +28,33 @@ class Disk:
         self.starts: dict[int, Rules] = {}
         self.observers: list[Callable[[Sequence[Record]], None]] = []
         self.eras: list[Era] = []
+        self.instruments: dict[str, Instrument] = {}
         self.rules = JournalRules()
 
     def told_again(self, fresh: Mapping[str, Instrument]) -> tuple[dict[str, Instrument], list[Record]]:
         """The contracts of a start that takes orders as `fresh` do, and the records, counted by them; see
         `quarterdeck_demo.told_again`."""
-        eras = Eras(self.eras)
-        instruments = {symbol: working(instrument, eras.grids(symbol)) for symbol, instrument in fresh.items()}
+        eras, needed = Eras(self.eras), traded_symbols(self.records).union(fresh)
+        rules = {symbol: known for symbol, known in {**self.instruments, **fresh}.items() if symbol in needed}
+        instruments = {symbol: working(instrument, eras.grids(symbol)) for symbol, instrument in rules.items()}
         records = carried(enumerate(self.records, 1), eras, instruments)
         self.begin(instruments)
-        return instruments, records
+        away = self.left_out().intersection(fresh)
+        told = [r for r in records if not (isinstance(r, CursorRecord | FirstPriceRecord) and r.symbol in away)]
+        return instruments, told
+
+    def left_out(self) -> set[str]:
+        """As `SqliteJournal.left_out` has it."""
+        newest = {r.symbol: place for place, r in enumerate(self.records, 1) if isinstance(r, CursorRecord)}
+        return {
+            symbol
+            for symbol, place in newest.items()
+            if any(seq >= place and symbol not in rules.settings.market.symbols for seq, rules in self.starts.items())
+        }
 
     def begin(self, instruments: Mapping[str, Instrument]) -> None:
         """What is written from now on counts as `instruments` do."""
+        self.instruments.update(instruments)
         grids = {symbol: grid_of(instrument) for symbol, instrument in instruments.items()}
         self.eras = [era for era in self.eras if era.seq < len(self.records)] + [Era(len(self.records), grids)]
 

@@ -53,6 +53,35 @@ OF_PEOPLE = (
     "external flatten",
 )
 
+OF_CROSSINGS = (
+    "stop filled while a reversal travelled",
+    "target filled while a reversal travelled",
+    "flatten with an entry under way",
+    "flatten with an entry unknown",
+    "flatten during a reversal",
+    "flatten while a stop filled",
+    "flatten given up by who asked",
+    "restarted while a flatten was under way",
+    "entry filled after a flatten, and left",
+    "day loss latched",
+    "day loss cleared",
+    "drawdown latched",
+    "drawdown cleared",
+    "restarted with a limit latched",
+    "restarted over midnight",
+    "restarted over midnight with a day limit latched",
+    "stop filled over midnight while no engine ran",
+    "day opened after fills of its own",
+    "bars of yesterday after the day had turned",
+    "bars of yesterday with a day limit latched",
+    "large transfer in",
+    "large transfer out",
+    "transfer out with a limit latched",
+    "started without a symbol that is held",
+    "started without a symbol that is flat",
+    "data imported amid orders",
+)
+
 ALL = (
     "unknown, then filled",
     "unknown, then accepted",
@@ -94,6 +123,7 @@ ALL = (
     "no entry while the venue is unwell",
     "stop left in part, the rest protected again",
     *OF_PEOPLE,
+    *OF_CROSSINGS,
 )
 
 

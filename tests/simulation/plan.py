@@ -72,6 +72,32 @@ PEOPLE: dict[str, tuple[int, int, int]] = {
 }
 PEOPLE_EVERY_MS = 120_000.0
 
+CROSSINGS: dict[str, tuple[int, int, int]] = {
+    # Ours that cross on the way, without a fault of the exchange; the time is that until entries are resumed, or until
+    # a symbol is back.
+    "reversal meets stop": (4, 0, 0),
+    "reversal meets target": (4, 0, 0),
+    "flatten at entry": (3, 10_000, 30_000),
+    "flatten at unknown entry": (3, 10_000, 30_000),
+    "flatten at reversal": (3, 10_000, 30_000),
+    "flatten at stop": (3, 10_000, 30_000),
+    "flatten and kill": (3, 10_000, 30_000),
+    "flatten given up": (2, 10_000, 30_000),
+    "heavy loss": (4, 0, 0),
+    "large transfer": (3, 0, 0),
+    "resume": (4, 0, 0),
+    "data import": (1, 0, 0),
+    "symbol retired": (2, 60_000, 180_000),
+}
+CROSSING_EVERY_MS = 110_000.0
+
+AT_MIDNIGHT: dict[str, tuple[int, int, int]] = {
+    # One of them a seed, from some minutes before the turn of the day until as long after it.
+    "off over midnight": (1, 5_000, 240_000),
+    "late bars": (1, 120_000, 240_000),
+}
+BEFORE_MIDNIGHT_MS = 2 * MINUTE_MS, 5 * MINUTE_MS
+
 
 @dataclass(frozen=True, slots=True)
 class Episode:
@@ -130,6 +156,42 @@ def add_people(plan: Sequence[Episode], seed: int, length_ms: int, quiet_ms: int
         _, shortest, longest = PEOPLE[kind]
         length = min(rng.randint(shortest, longest), int(end_ms - at_ms))
         acts.append(Episode(int(at_ms), kind, length, rng.random()))
+
+
+def has_crossings(seed: int) -> bool:
+    """Half of the seeds have ours that cross, with people and without, of either kind of strategy."""
+    return seed // 4 % 2 == 1
+
+
+def add_crossings(plan: Sequence[Episode], seed: int, length_ms: int, quiet_ms: int, midnight_ms: int) -> list[Episode]:
+    """The plan with crossings among its episodes, drawn for themselves: without them the hour is as it was. A UTC day
+    begins at `midnight_ms`."""
+    rng = random.Random(f"crossings {seed}")
+    kinds, weights = list(CROSSINGS), [weight for weight, _, _ in CROSSINGS.values()]
+    end_ms, at_ms = length_ms - quiet_ms, float(MINUTE_MS)
+    found: list[Episode] = []
+    kind = rng.choices(list(AT_MIDNIGHT), [weight for weight, _, _ in AT_MIDNIGHT.values()])[0]
+    before_ms = rng.randint(*BEFORE_MIDNIGHT_MS)
+    _, shortest, longest = AT_MIDNIGHT[kind]
+    if midnight_ms + longest < end_ms:
+        length = before_ms + rng.randint(shortest, longest)
+        found.append(Episode(midnight_ms - before_ms, kind, length, rng.random()))
+    while True:
+        at_ms += rng.expovariate(1.0 / CROSSING_EVERY_MS)
+        if at_ms >= end_ms:
+            return sorted([*plan, *found], key=lambda episode: episode.at_ms)
+        kind = rng.choices(kinds, weights)[0]
+        _, shortest, longest = CROSSINGS[kind]
+        length = min(rng.randint(shortest, longest), int(end_ms - at_ms))
+        found.append(Episode(int(at_ms), kind, length, rng.random()))
+
+
+def tight_limits(seed: int) -> dict[str, float]:
+    """Limits that the losses of an hour with crossings reach: of the day, of the drawdown, or none."""
+    rng = random.Random(f"limits {seed}")
+    day = {"day_loss_usdt": round(rng.uniform(8.0, 25.0), 2)}
+    drawdown = {"max_drawdown_pct": round(rng.uniform(0.15, 0.5), 3)}
+    return rng.choices(({}, day, drawdown), (2, 3, 2))[0]
 
 
 HEAVY = frozenset({"maintenance", "ban", "rate limit", "stall all", "overload"})

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass, replace
 from typing import Any
 
+from core.account import retired_symbols
 from core.clock import ExchangeClock
 from core.domain.errors import QuarterdeckError
 from core.domain.market import MINUTE_MS, Bar, MarketBatch
@@ -57,10 +58,11 @@ class Machine:
 
 
 class Process:
-    """`number` tells the lives apart. `task` ends with the engine."""
+    """`number` tells the lives apart, `settings` are those of this one. `task` ends with the engine."""
 
-    def __init__(self, machine: Machine, number: int) -> None:
+    def __init__(self, machine: Machine, number: int, settings: Settings | None = None) -> None:
         self.machine = machine
+        self.settings = settings or machine.settings
         self.number = number
         self.trader: Trader | None = None
         self.engine: Engine | None = None
@@ -100,17 +102,17 @@ class Process:
         await asyncio.wait([self.task])
         self.network.cut()
 
-    def ask(self, verb: Verb, *, include_external: bool = False) -> None:
+    def ask(self, verb: Verb, *, include_external: bool = False) -> asyncio.Task[object] | None:
         """An operator's command; refused where the engine is not ready for it."""
-        if self.engine is not None:
-            self._background(self.engine.command(verb, "", "simulation", include_external))
+        if self.engine is None:
+            return None
+        return self._background(self.engine.command(verb, "", "simulation", include_external))
 
-    def _background(self, work: Coroutine[Any, Any, object]) -> None:
-        self.machine.world.loop.create_task(work, context=self._context)
+    def _background(self, work: Coroutine[Any, Any, object]) -> asyncio.Task[object]:
+        return self.machine.world.loop.create_task(work, context=self._context)
 
     async def _run(self) -> None:
-        machine = self.machine
-        settings = machine.settings
+        machine, settings = self.machine, self.settings
         clock = ExchangeClock(machine.world.system_clock)
         client = build_client(settings.exchange, Keys(API_KEY, API_SECRET), clock.now_ms)
         attach(client, self.network)
@@ -121,7 +123,7 @@ class Process:
         self.wire = wire
         try:
             await wire.time.measure()
-            await wire.load_symbols(settings.market.symbols)
+            await wire.load_symbols(settings.market.symbols, machine.disk.instruments)
             await self._trade(wire)
         finally:
             if self.network.alive:
@@ -129,13 +131,13 @@ class Process:
 
     async def _trade(self, wire: Requests) -> None:
         """As `quarterdeck_exchange.exchange_parts` puts a live engine together."""
-        machine = self.machine
-        settings, symbols = machine.settings, machine.settings.market.symbols
+        machine, settings, symbols = self.machine, self.settings, self.settings.market.symbols
         journal = MemoryJournal(machine.disk)
         patience_s = RESTART_PATIENCE_S if machine.disk.records else None
         fresh = await load_instruments(wire, settings, symbols, with_account=True, patience_s=patience_s)
         instruments, records = machine.disk.told_again(fresh)
-        venue = ExchangeVenue(wire, instruments, settings.exchange)
+        retired = retired_symbols(records, fresh)
+        venue = ExchangeVenue(wire, {symbol: instruments[symbol] for symbol in fresh}, settings.exchange)
         desk = self.desk = AccountDesk(venue, settings)
         desk.contracts.keep = machine.disk.change_rules
         self._mark_frames(wire)
@@ -148,12 +150,12 @@ class Process:
             opening = (await venue.wallet_usdt(), wire.clock.now_ms() // MINUTE_MS * MINUTE_MS)
             machine.disk.meta["opening"] = opening
         initial_usdt, start_ms = opening
-        market = self.market = LiveMarket(wire, machine.candles, tuple(instruments), settings)
+        market = self.market = LiveMarket(wire, machine.candles, tuple(fresh), settings)
         if not records:
-            await market.back_fill(dict.fromkeys(instruments, start_ms - PAST_MS))
+            await market.back_fill(dict.fromkeys(fresh, start_ms - PAST_MS))
         settings = settings.with_initial_balance(initial_usdt)
-        machine.disk.starts[len(records)] = Rules(settings, instruments)
-        self.trader = Trader(ACCOUNT, machine.strategy, settings, instruments)
+        machine.disk.starts[len(machine.disk.records)] = Rules(settings, instruments)
+        self.trader = Trader(ACCOUNT, machine.strategy, settings, instruments, retired)
         parts = real_time_parts(
             mode="live",
             wire=wire,

@@ -34,7 +34,7 @@ async def unproved(machine: Machine) -> list[str]:
         machine.candles,
         [Start(seq, rules) for seq, rules in sorted(disk.starts.items())],
         opened_ms,
-        lambda rules: Trader(ACCOUNT, machine.strategy, rules.settings, rules.instruments),
+        lambda rules: Trader(ACCOUNT, machine.strategy, rules.settings, rules.instruments, rules.retired),
     )
     parted = found.first_difference
     if parted is None:

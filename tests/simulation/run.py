@@ -1,36 +1,37 @@
-"""One seed: an hour of trading through faults, then peace, then the books are compared."""
+"""An hour of trading through faults, in lives of the engine's process; then peace, and the books are compared."""
 
 from __future__ import annotations
 
 import asyncio
-import gc
 import random
-import sys
-import time
 import traceback
-import warnings
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from core.domain.market import MINUTE_MS
 from core.domain.operator import Verb
 from core.domain.orders import RESTING_STATES, Order, OrderState
 from core.domain.records import OrderUpdateRecord, Record
 from core.invariants import check_change, check_limits, check_trader, orders_of
+from core.settings import Settings
 from tests.simulation.candles import MemoryCandles
 from tests.simulation.checker import compare, compare_books, journal_orders, known_of_others, outside_fees_usdt
+from tests.simulation.crossing_marks import CrossingMarks
+from tests.simulation.crossings import Crossings
+from tests.simulation.days import Days
 from tests.simulation.faults import Asked
-from tests.simulation.invariants import Invariants
+from tests.simulation.importing import Imports
+from tests.simulation.invariants import Invariants, unattended
 from tests.simulation.journal import Disk
-from tests.simulation.loop import StuckError, VirtualLoop, end_all
-from tests.simulation.plan import Episode, add_people, make_plan
+from tests.simulation.loop import VirtualLoop
+from tests.simulation.plan import AT_MIDNIGHT, CROSSINGS, Episode
 from tests.simulation.process import Machine, Process, is_ordinary
 from tests.simulation.proof import unproved
-from tests.simulation.telling import HOUR_MS, START_MS, Told, Trace, at, quiet_machine
+from tests.simulation.telling import START_MS, Told, Trace, at
 from tests.simulation.trading import NOTIONAL_USDT, make_settings, make_strategy
-from tests.simulation.transport import Answer, Fate, Outcome, virtual_ccxt
+from tests.simulation.transport import Answer, Fate, Outcome
 from tests.simulation.world import START_PRICES, World
 
 SYMBOLS = ("BTCUSDT", "ETHUSDT")
@@ -65,6 +66,7 @@ class Result:
     longest_whole_ms: int = 0
     longest_ms: dict[str, int] = field(default_factory=dict)
     had_people: bool = False
+    had_crossings: bool = False
     reached: Counter[str] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
     counts: Counter[str] = field(default_factory=Counter)
@@ -79,7 +81,15 @@ class Hour:
     """Lives of the process through a plan of episodes."""
 
     def __init__(
-        self, loop: VirtualLoop, seed: int, length_ms: int, plan: Sequence[Episode], *, whole_trace: bool, told: bool
+        self,
+        loop: VirtualLoop,
+        seed: int,
+        length_ms: int,
+        plan: Sequence[Episode],
+        limits: Mapping[str, float],
+        *,
+        whole_trace: bool,
+        told: bool,
     ) -> None:
         self.loop = loop
         self.rng = random.Random(f"hour {seed}")
@@ -91,21 +101,45 @@ class Hour:
         self.trace = Trace(self.world, whole_trace)
         self.world.storm.observers += [self.trace, self]
         self.invariants = Invariants(self.world, NOTIONAL_USDT, self._is_engine_there)
+        candles = MemoryCandles()
+        self.days = Days(
+            self.world.exchange,
+            SYMBOLS,
+            self.world.claims,
+            candles.close,
+            lambda: self.world.marks.reach("day opened after fills of its own"),
+        )
+        self.imports = Imports(
+            self.loop, self.disk.records, lambda: self.world.marks.reach("data imported amid orders")
+        )
+        self.crossings = Crossings(self, seed)
+        self.world.storm.observers.append(self.crossings)
+        self.crossing_marks = CrossingMarks(
+            self.world.marks.reach,
+            self.world.shares,
+            self.world.claims,
+            self.invariants.latches,
+            self.invariants.wishes,
+        )
         self.disk.observers += [
             self.world.marks.committed,
+            self.crossing_marks.committed,
+            self.imports.committed,
+            self.crossings.committed,
             self.trace.committed,
             self.invariants.committed,
+            self.days.committed,
             self._committed,
         ]
         self.told = Told(self.world) if told else None
         if self.told is not None:
             self.world.storm.observers.append(self.told)
             self.disk.observers.append(self.told.committed)
-        settings = make_settings(SYMBOLS)
+        settings = make_settings(SYMBOLS, limits)
         self.machine = Machine(
             world=self.world,
             disk=self.disk,
-            candles=MemoryCandles(),
+            candles=candles,
             settings=settings,
             strategy=make_strategy(seed, reverses=seed % 2 == 0),
         )
@@ -117,6 +151,9 @@ class Hour:
         self._dead: list[Process] = []
         self._kill_at_unknown = 0
         self._while_off: Episode | None = None
+        self._limits = limits
+        self._without = ""
+        self._retired: list[tuple[str, int, int]] = []
         self._orders: dict[str, Order] = {}
 
     async def run(self) -> None:
@@ -147,13 +184,16 @@ class Hour:
 
     def _finish(self) -> None:
         world, result = self.world, self.result
-        result.problems += self.invariants.end(world.clock.now_ms())
+        self.imports.end()
+        result.problems += self.invariants.end(world.clock.now_ms()) + self.days.problems + self.imports.problems
         result.gaps_ms = world.meter.gaps_ms
         result.leftovers_ms = world.meter.leftovers_ms
         result.longest_whole_ms = world.meter.longest_whole_ms
         result.longest_ms = self.invariants.longest_ms()
         for symbol in SYMBOLS:
-            holes = self.machine.candles.holes(symbol)
+            holes = [
+                open_ms for open_ms in self.machine.candles.holes(symbol) if not self._was_retired(symbol, open_ms)
+            ]
             if holes:
                 result.problems.append(f"{symbol}: {len(holes)} bars are missing in the store")
         try:
@@ -169,6 +209,12 @@ class Hour:
         result.faults = world.storm.seen
         result.faults.update(f"episode {episode.kind}" for episode in self.plan)
         result.trace = self.trace.digest()
+
+    def _was_retired(self, symbol: str, open_ms: int) -> bool:
+        """Whether a bar is of the time for which its contract was not traded: of one that comes back nothing is made
+        up for, from the newest bar before that on."""
+        away = [(newest_ms, back_ms) for retired, newest_ms, back_ms in self._retired if retired == symbol]
+        return any(newest_ms < open_ms <= back_ms + MINUTE_MS for newest_ms, back_ms in away)
 
     def note_stray(self, told: dict[str, Any]) -> None:
         """An error that nobody awaited."""
@@ -206,12 +252,13 @@ class Hour:
         if trader is not None and not self.result.problems:
             orders = orders_of(trader)
             broken = check_trader(trader) + check_limits(trader) + check_change(self._orders, orders)
+            broken += unattended(trader.state.traded, self.world.shares.ours)
             self.result.problems += [f"{at(self.world.clock.now_ms())}: {text}" for text in broken]
             self._orders = orders
         if self._kill_at_unknown and any(
             isinstance(record, OrderUpdateRecord) and record.order.state is OrderState.UNKNOWN for record in records
         ):
-            self.loop.after_callbacks(self._kill_at_unknown, self._kill)
+            self.loop.after_callbacks(self._kill_at_unknown, self.kill)
             self._kill_at_unknown = 0
 
     # The process
@@ -223,7 +270,9 @@ class Hour:
             self._note_restart()
             self._killed.clear()
             self._orders = {}
-            process = self.process = Process(self.machine, self.lives)
+            without = self._without
+            newest_ms = self.machine.candles.newest_ms(without)
+            process = self.process = Process(self.machine, self.lives, self._settings())
             killed = asyncio.ensure_future(self._killed.wait())
             over = asyncio.ensure_future(self._over.wait())
             await asyncio.wait((process.task, killed, over), return_when=asyncio.FIRST_COMPLETED)
@@ -233,6 +282,9 @@ class Hour:
                 await self._end(process)
                 return
             self._dead.append(process)
+            if without:
+                self._retired.append((without, newest_ms, self.world.clock.now_ms()))
+                self._without = ""  # Once only: a start that was refused is made again with every symbol.
             if process.task.done():
                 self._note_end(process)
                 process.kill()  # What the engine's end left behind ends with the process.
@@ -253,7 +305,7 @@ class Hour:
         world.meter.set_shut(True, world.clock.now_ms(), "nobody there")
         world.people.is_engine_off = True
         await asyncio.sleep(off_s / 2)
-        if not world.is_calm:
+        if not world.is_calm and episode.kind not in AT_MIDNIGHT:
             world.people.act_while_off(episode)
         await asyncio.sleep(off_s / 2)
         world.people.is_engine_off = False
@@ -275,12 +327,22 @@ class Hour:
 
     def _note_restart(self) -> None:
         marks, orders = self.world.marks, journal_orders(self.disk.records)
+        if self.lives > 1:
+            self.crossing_marks.started(self.world.clock.now_ms())
         if any(self.world.exchange.ledger.position(symbol).lots for symbol in SYMBOLS) and self.lives > 1:
             marks.reach("restarted with a position")
         if any(order.state is OrderState.UNKNOWN for order in orders.values()):
             marks.reach("restarted with an unknown order")
 
-    def _kill(self) -> None:
+    def _settings(self) -> Settings:
+        """Those of the next life."""
+        if not self._without:
+            return self.machine.settings
+        is_held = self.world.shares.ours.get(self._without, 0)
+        self.world.marks.reach(f"started without a symbol that is {'held' if is_held else 'flat'}")
+        return make_settings(tuple(symbol for symbol in SYMBOLS if symbol != self._without), self._limits)
+
+    def kill(self) -> None:
         process = self.process
         if process is None or process.task.done() or self._killed.is_set() or self.world.is_calm:
             return
@@ -301,10 +363,12 @@ class Hour:
             return
         if self.told is not None:
             self.told.say(f"! {episode}")
-        if episode.kind not in PROCESS_EPISODES:
+        if episode.kind in CROSSINGS or episode.kind in AT_MIDNIGHT:
+            self.crossings.begin(episode)
+        elif episode.kind not in PROCESS_EPISODES:
             self.world.begin(episode)
         elif episode.kind == "kill":
-            self.loop.after_callbacks(1 + int(episode.amount * 300), self._kill)
+            self.loop.after_callbacks(1 + int(episode.amount * 300), self.kill)
         elif episode.kind == "kill at order":
             self.world.storm.observers.append(_KillAtOrder(self, 1 + int(episode.amount * 60)))
         elif episode.kind == "kill at unknown":
@@ -313,12 +377,8 @@ class Hour:
             self.world._at_entry(lambda _: self._operate(episode))
         elif episode.kind == "stop":
             self._stop()
-        elif episode.kind == "killed and traded":
-            self._while_off = episode
-            self._kill()
-        elif episode.kind == "stopped and traded":
-            self._while_off = episode
-            self._stop()
+        elif episode.kind in ("killed and traded", "stopped and traded"):
+            self.stay_off(episode, is_killed=episode.kind == "killed and traded")
         else:
             self._operate(episode)
 
@@ -326,18 +386,37 @@ class Hour:
         if self.process is not None and self.process.engine is not None:
             self.process.engine.stop()
 
+    def stay_off(self, episode: Episode, *, is_killed: bool) -> None:
+        """End the process, and start it again only after the episode's length."""
+        self._while_off = episode
+        (self.kill if is_killed else self._stop)()
+
+    def retire(self, symbol: str, episode: Episode) -> None:
+        """End the process, and start it with settings that lack a symbol, for the episode's length."""
+        if self._is_engine_there():
+            self._without = symbol
+            self._stop()
+            self.loop.call_later(episode.length_ms / 1000.0, self._bring_back)
+
+    def _bring_back(self) -> None:
+        if self._without:
+            self._without = ""
+            self._stop()
+
     def _is_engine_there(self) -> bool:
         return self.process is not None and not self._killed.is_set() and self.process.is_running
 
     def _operate(self, episode: Episode) -> None:
         verb = _VERBS[episode.kind]
-        if self.process is not None:
-            self.process.ask(verb, include_external=episode.kind == "external flatten")
-        self.loop.call_later(episode.length_ms / 1000.0, self._resume)
+        self.operate(verb, episode.length_ms, include_external=episode.kind == "external flatten")
 
-    def _resume(self) -> None:
-        if self.process is not None:
-            self.process.ask(Verb.RESUME)
+    def operate(self, verb: Verb, length_ms: int, *, include_external: bool = False) -> asyncio.Task[object] | None:
+        """An operator's command, with entries resumed after `length_ms`."""
+        self.loop.call_later(length_ms / 1000.0, self.ask, Verb.RESUME)
+        return self.ask(verb, include_external=include_external)
+
+    def ask(self, verb: Verb, *, include_external: bool = False) -> asyncio.Task[object] | None:
+        return None if self.process is None else self.process.ask(verb, include_external=include_external)
 
 
 _VERBS = {
@@ -359,58 +438,6 @@ class _KillAtOrder:
     def asked(self, asked: Asked, outcome: Outcome) -> None:
         if asked.is_new_order:
             self._hour.world.storm.observers.remove(self)
-            self._hour.loop.after_callbacks(self._callbacks, self._hour._kill)
+            self._hour.loop.after_callbacks(self._callbacks, self._hour.kill)
 
     def answered(self, asked: Asked, fate: Fate, answer: Answer | None) -> None: ...
-
-
-def run_seed(
-    seed: int, *, hours: float = 1.0, whole_trace: bool = False, told: bool = False, people: bool = False
-) -> Result:
-    """The result of one seed; what goes wrong is in it, never raised. `people` says whether they act."""
-    began, began_cpu = time.perf_counter(), time.process_time()
-    result = _run_hour(seed, int(hours * HOUR_MS), whole_trace=whole_trace, told=told, people=people)
-    with _unheard():
-        gc.collect()
-    result.wall_s, result.cpu_s = time.perf_counter() - began, time.process_time() - began_cpu
-    return result
-
-
-def _run_hour(seed: int, length_ms: int, *, whole_trace: bool, told: bool, people: bool) -> Result:
-    plan = make_plan(seed, length_ms, QUIET_MS, EPISODE_EVERY_MS)
-    if people:
-        plan = add_people(plan, seed, length_ms, QUIET_MS)
-    loop = VirtualLoop(f"loop {seed}")
-    asyncio.set_event_loop(loop)
-    hour = Hour(loop, seed, length_ms, plan, whole_trace=whole_trace, told=told)
-    result = hour.result
-    result.had_people = people
-    loop.set_exception_handler(lambda _, what: hour.note_stray(what))
-    try:
-        with virtual_ccxt(hour.world.clock), quiet_machine(hour.told):
-            try:
-                loop.run_until_complete(hour.run())
-            except StuckError as error:
-                result.problems.append(f"stuck: {error}")
-            except Exception:  # noqa: BLE001 - a seed that breaks the harness is a finding like any other
-                result.problems.append(f"the simulation broke: {traceback.format_exc()}")
-            result.virtual_s = loop.time()
-            loop.set_exception_handler(lambda _, what: None)
-            with _unheard():
-                end_all(loop)
-    finally:
-        asyncio.set_event_loop(None)
-        loop.close()
-    return result
-
-
-@contextmanager
-def _unheard() -> Iterator[None]:
-    """What a killed process's coroutines say when they are taken apart is of no account."""
-    hook, sys.unraisablehook = sys.unraisablehook, lambda _: None
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        sys.unraisablehook = hook

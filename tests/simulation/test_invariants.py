@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
-from core.domain.operator import OperatorCommand, Verb
-from core.domain.orders import Order, OrderRole, OrderType, Side
-from core.domain.records import IntentRecord, OperatorRecord, PositionRecord
-from core.domain.trading import Position
+from core.domain.operator import LimitEffect, LimitEvent, OperatorCommand, Verb
+from core.domain.orders import Order, OrderRole, OrderState, OrderType, OrderUpdate, Side
+from core.domain.records import (
+    EquityRecord,
+    IntentRecord,
+    LimitRecord,
+    OperatorRecord,
+    OrderUpdateRecord,
+    PositionRecord,
+)
+from core.domain.trading import EquitySample, Position
 from core.trader.state import FLAT_ID
-from tests.simulation.invariants import Invariants
+from tests.simulation.invariants import Invariants, unattended
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.telling import START_MS
 from tests.simulation.world import OTHER_SYMBOL, START_PRICES, World
@@ -164,9 +172,58 @@ def test_a_position_of_ours_without_a_stop_is_told(hour: Hour) -> None:
     assert hour.end() == ["unprotected: BTCUSDT for 10001 ms from 00:00.000"]
 
 
+def intent(hour: Hour, lots: int, trade_id: str = "trade", side: Side = Side.BUY) -> Order:
+    return Order(f"qd{trade_id}", BTC, side, OrderType.MARKET, OrderRole.ENTRY, lots, hour.now_ms, trade_id, "plain")
+
+
 def we_intend(hour: Hour, lots: int) -> None:
-    order = Order("qdentry", BTC, Side.BUY, OrderType.MARKET, OrderRole.ENTRY, lots, hour.now_ms, "trade", "plain")
-    hour.invariants.wishes.take([IntentRecord(order)])
+    hour.invariants.wishes.take([IntentRecord(intent(hour, lots))])
+
+
+def entries(hour: Hour, *orders: Order) -> list[str]:
+    """What is told of fifteen lots that are held on for longer than they may be, by these entries."""
+    hour.invariants.wishes.take([IntentRecord(replace(order, state=OrderState.INTENT)) for order in orders])
+    hour.invariants.wishes.take([OrderUpdateRecord(_news(order), order) for order in orders])
+    held_and_stopped(hour)
+    hour.pass_ms(10_001)
+    return [line.partition(" for ")[0] for line in hour.end()]
+
+
+def _news(order: Order) -> OrderUpdate:
+    return OrderUpdate(order.client_order_id, order.symbol, order.state, order.created_ms)
+
+
+TOO_MUCH = ["more held on a side than intended: BTCUSDT"]
+
+
+def test_an_entry_that_was_given_up_intends_nothing(hour: Hour) -> None:
+    assert entries(hour, replace(intent(hour, 15), state=OrderState.REJECTED)) == TOO_MUCH
+
+
+def test_one_of_another_trade_or_of_the_other_side_intends_nothing_either(hour: Hour) -> None:
+    hour.invariants.wishes.take([PositionRecord(Position(BTC, 5, Decimal(0), START_MS, "small"), START_MS)])
+    large = replace(intent(hour, 15), state=OrderState.FILLED)
+    small = replace(intent(hour, 5, "small"), state=OrderState.FILLED)
+    turned = intent(hour, 15, "turned", Side.SELL)
+    assert entries(hour, large, small, turned) == TOO_MUCH
+
+
+@pytest.mark.parametrize("trade_id", ["trade", "trade+2"])
+def test_the_open_trades_own_entry_intends_what_it_was_for(hour: Hour, trade_id: str) -> None:
+    hour.invariants.wishes.take([PositionRecord(Position(BTC, 15, Decimal(0), START_MS, trade_id), START_MS)])
+    assert entries(hour, replace(intent(hour, 15), state=OrderState.FILLED)) == []
+
+
+def test_a_latched_limit_that_is_lifted_and_a_mark_that_moves_are_told(hour: Hour) -> None:
+    latched = LimitEvent("drawdown", "", START_MS, True, LimitEffect.FLATTEN, 1.0, 1.0, "%", "on resume")
+    sample = EquitySample(START_MS, Decimal(9), Decimal(0), Decimal(9), Decimal(10), Decimal(10))
+    hour.invariants.committed([LimitRecord(latched), EquityRecord(sample)])
+    hour.invariants.committed([LimitRecord(replace(latched, fired=False))])
+    hour.invariants.committed([EquityRecord(replace(sample, day_start_equity_usdt=Decimal(9)))])
+    assert hour.end() == [
+        "drawdown was lifted though neither resumed nor a new day",
+        "the day start is 9.0000 USDT, and would be 10.0000 by what was booked",
+    ]
 
 
 @pytest.mark.parametrize(("lots", "told"), [(15, []), (14, ["more held on a side than intended: BTCUSDT"])])
@@ -191,12 +248,30 @@ def test_a_position_that_stays_after_a_flatten_is_told(hour: Hour, verb: Verb, l
     assert hour.end() == (told if is_told else [])
 
 
+@pytest.mark.parametrize(("effect", "is_told"), [(LimitEffect.FLATTEN, True), (LimitEffect.WARN, False)])
+def test_a_position_that_stays_after_a_limit_that_closes_all_is_told(
+    hour: Hour, effect: LimitEffect, is_told: bool
+) -> None:
+    held_and_stopped(hour)
+    fired = LimitEvent("drawdown", "", hour.now_ms, True, effect, 1.0, 1.0, "%", "on resume")
+    hour.invariants.wishes.take([LimitRecord(fired)])
+    hour.invariants.look(hour.now_ms)
+    hour.pass_ms(10_001)
+    assert bool(hour.end()) == is_told
+
+
 def test_an_hour_without_lots_of_ours_is_flat(hour: Hour) -> None:
     command = OperatorCommand("op", Verb.FLATTEN, "", "test", hour.now_ms)
     hour.invariants.wishes.take([OperatorRecord(command, "flat, nothing open")])
     hour.person.trade(BTC, 15, hour.now_ms)
     hour.pass_ms(30_000)
     assert not any("flatten" in line for line in hour.end())
+
+
+def test_an_engine_without_a_contract_that_is_held_is_told() -> None:
+    ours = {BTC: 15, OTHER_SYMBOL: 0}
+    assert unattended([BTC], ours) == []
+    assert unattended([OTHER_SYMBOL], ours) == [f"the engine runs without {BTC}, of which 15 lots are held"]
 
 
 def test_the_news_that_a_flatten_is_done_asks_for_no_other(hour: Hour) -> None:

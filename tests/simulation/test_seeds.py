@@ -1,5 +1,5 @@
-"""Seeds of an hour each, in half of which people act on the account, too: every invariant holds, and the same seed is
-the same hour.
+"""Seeds of an hour each, in half of which people act on the account, and in half of which ours cross on purpose: every
+invariant holds, and the same seed is the same hour.
 
 More of them, the coverage marks and the limit at p99, which are for many together: `make simulate SEEDS=n`. It also
 judges by the ten seconds in which a flatten ends and a stop or a gone position is known; here a breach of them where
@@ -17,14 +17,27 @@ import pytest
 
 from tests.simulation import invariants
 from tests.simulation.__main__ import Totals
-from tests.simulation.plan import PEOPLE, add_people, has_people, make_plan
-from tests.simulation.run import EPISODE_EVERY_MS, QUIET_MS, run_seed
-from tests.simulation.telling import HOUR_MS
+from tests.simulation.latches import DAY_MS
+from tests.simulation.plan import (
+    AT_MIDNIGHT,
+    CROSSINGS,
+    PEOPLE,
+    add_crossings,
+    add_people,
+    has_crossings,
+    has_people,
+    make_plan,
+    tight_limits,
+)
+from tests.simulation.run import EPISODE_EVERY_MS, QUIET_MS
+from tests.simulation.seed import run_seed
+from tests.simulation.telling import HOUR_MS, START_MS
 
 PLANS = 100
 SEEDS = 60
 SHARES = 20
 LATEST_MS = 60_000
+MIDNIGHT_MS = DAY_MS - START_MS % DAY_MS
 ROOT = Path(__file__).parents[2]
 
 
@@ -39,8 +52,8 @@ def test_nothing_breaks_in_an_hour_of_faults(share: int) -> None:
     """A share of the seeds; the shares are spread so that workers can divide them."""
     totals = Totals()
     for seed in range(share, SEEDS, SHARES):
-        result = run_seed(seed, people=has_people(seed))
-        replay = f"python -m tests.simulation --replay {seed} --people half"
+        result = run_seed(seed, people=has_people(seed), crossings=has_crossings(seed))
+        replay = f"python -m tests.simulation --replay {seed}"
         assert not result.problems, "\n".join([replay, *result.problems])
         totals.add(result)
     assert totals.counts["entry"] > 0
@@ -55,7 +68,8 @@ def test_every_seed_has_dozens_of_faults() -> None:
 
 def test_the_same_seed_is_the_same_hour_in_any_process() -> None:
     script = (
-        "from tests.simulation.run import run_seed; print(run_seed(7, hours=0.3, whole_trace=True, people=True).trace)"
+        "from tests.simulation.seed import run_seed; "
+        "print(run_seed(7, hours=0.3, whole_trace=True, people=True, crossings=True).trace)"
     )
     done = subprocess.run(
         [sys.executable, "-c", script],
@@ -66,7 +80,7 @@ def test_the_same_seed_is_the_same_hour_in_any_process() -> None:
         check=True,
     )
     run_seed(9, hours=0.1)
-    here = [run_seed(seed, hours=0.3, whole_trace=True, people=True).trace for seed in (7, 8)]
+    here = [run_seed(seed, hours=0.3, whole_trace=True, people=True, crossings=True).trace for seed in (7, 8)]
     assert done.stdout.split() == here[:1]
     assert here[0] != here[1]
 
@@ -83,3 +97,22 @@ def test_people_act_beside_a_plan_that_stays_as_it_is() -> None:
     assert kinds == set(PEOPLE)
     halves = [(seed % 2, has_people(seed)) for seed in range(PLANS)]
     assert {halves.count(pair) for pair in ((0, False), (0, True), (1, False), (1, True))} == {25}
+
+
+def test_ours_cross_beside_a_plan_that_stays_as_it_is() -> None:
+    crossings = {**CROSSINGS, **AT_MIDNIGHT}
+    for seed in range(PLANS):
+        plan = add_people(make_plan(seed, HOUR_MS, QUIET_MS, EPISODE_EVERY_MS), seed, HOUR_MS, QUIET_MS)
+        crossed = add_crossings(plan, seed, HOUR_MS, QUIET_MS, MIDNIGHT_MS)
+        assert [episode for episode in crossed if episode.kind not in crossings] == plan
+        acts = [episode for episode in crossed if episode.kind in crossings]
+        assert len(acts) >= 8
+        assert all(act.at_ms + act.length_ms <= HOUR_MS - QUIET_MS for act in acts)
+        (over_midnight,) = (act for act in acts if act.kind in AT_MIDNIGHT)
+        assert over_midnight.at_ms < MIDNIGHT_MS < over_midnight.at_ms + over_midnight.length_ms
+    kinds = {act.kind for seed in range(PLANS) for act in add_crossings([], seed, HOUR_MS, QUIET_MS, MIDNIGHT_MS)}
+    assert kinds == set(crossings)
+    eighths = [(seed % 2, has_people(seed), has_crossings(seed)) for seed in range(80)]
+    assert {eighths.count(kind) for kind in set(eighths)} == {10}
+    assert len(set(eighths)) == 8
+    assert {tuple(tight_limits(seed)) for seed in range(PLANS)} == {(), ("day_loss_usdt",), ("max_drawdown_pct",)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,8 @@ STOP_PCT, TARGET_PCT = 0.3, 0.45
 NOTIONAL_USDT = 900.0
 
 
-def make_settings(symbols: tuple[str, ...], **exchange: Any) -> Settings:
-    """`exchange` overrides keys of its section."""
+def make_settings(symbols: tuple[str, ...], limits: Mapping[str, float] | None = None, **exchange: Any) -> Settings:
+    """`limits` and `exchange` override keys of their sections."""
     return parse_settings(
         {
             "mode": "live",
@@ -32,6 +33,7 @@ def make_settings(symbols: tuple[str, ...], **exchange: Any) -> Settings:
                 "max_drawdown_pct": 60.0,
                 "max_open_positions": 50,
                 "max_exposure_pct": 300.0,
+                **(limits or {}),
             },
             "exchange": {"id": "binanceusdm", "symbols": list(symbols), **exchange},
         },

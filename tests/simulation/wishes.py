@@ -5,10 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from core.domain.operator import Verb
-from core.domain.orders import OrderRole
-from core.domain.records import IntentRecord, OperatorRecord, Record
-from core.trader.state import FLAT_ID
+from core.domain.operator import LimitEffect, Verb
+from core.domain.orders import Order, OrderRole
+from core.domain.records import (
+    FillRecord,
+    IntentRecord,
+    LimitRecord,
+    OperatorRecord,
+    OrderUpdateRecord,
+    PositionRecord,
+    Record,
+)
+from tests.simulation.latches import is_accepted
 
 
 @dataclass
@@ -17,25 +25,45 @@ class Wishes:
 
     ours: Callable[[str], int]
     is_flat_wished: bool = False
-    _largest: dict[str, int] = field(default_factory=dict)
+    closed_by: set[str] = field(default_factory=set)
+    """Limits that close everything as long as they stand."""
+
+    _entries: dict[str, dict[str, Order]] = field(default_factory=dict)
+    """By symbol, each by its client id."""
+    _trade_ids: dict[str, str] = field(default_factory=dict)
+    _meant: dict[tuple[str, int], int] = field(default_factory=dict)
+    """The most lots by symbol and sign of the side."""
 
     def take(self, records: Sequence[Record]) -> None:
         for record in records:
             match record:
-                case IntentRecord(order) if order.role is OrderRole.ENTRY:
-                    self._largest[order.symbol] = max(order.qty_lots, self._largest.get(order.symbol, 0))
-                case OperatorRecord(command) if command.command_id.endswith(FLAT_ID):
-                    pass  # It tells of an earlier one, after which entries may have been resumed.
-                case OperatorRecord(command, result) if not result.startswith("refused") and not command.symbol:
+                case IntentRecord(order) | OrderUpdateRecord(_, order) | FillRecord(_, order):
+                    if order.role is OrderRole.ENTRY:
+                        self._entries.setdefault(order.symbol, {})[order.client_order_id] = order
+                        self._mean(order.symbol)
+                case PositionRecord(position):
+                    # A late fill of an entry that was given up begins a trade with its id and a number.
+                    self._trade_ids[position.symbol] = position.trade_id.partition("+")[0] if position.lots else ""
+                    self._mean(position.symbol)
+                case OperatorRecord(command, result) if is_accepted(command.command_id, result) and not command.symbol:
                     if command.verb in (Verb.FLATTEN, Verb.RESUME):
                         self.is_flat_wished = command.verb is Verb.FLATTEN
+                case LimitRecord(event) if event.effect is LimitEffect.FLATTEN:
+                    (self.closed_by.add if event.fired else self.closed_by.discard)(event.limit)
                 case _:
                     pass
 
+    def _mean(self, symbol: str) -> None:
+        trade_id, entries = self._trade_ids.get(symbol, ""), self._entries.get(symbol, {}).values()
+        for sign in (1, -1):
+            meant = (o.qty_lots for o in entries if o.side.sign == sign and (o.is_open or o.trade_id == trade_id))
+            self._meant[symbol, sign] = max(meant, default=0)
+
     def is_too_much(self, symbol: str) -> bool:
-        """Whether more is held on a side than any entry was for."""
-        return symbol in self._largest and abs(self.ours(symbol)) > self._largest[symbol]
+        """Whether more is held on a side than the entry of the open trade was for, or one that is under way."""
+        lots = self.ours(symbol)
+        return symbol in self._entries and abs(lots) > self._meant[symbol, 1 if lots > 0 else -1]
 
     def is_unwanted(self, symbol: str) -> bool:
         """Whether anything is held although all of it is to go."""
-        return self.is_flat_wished and bool(self.ours(symbol))
+        return bool(self.is_flat_wished or self.closed_by) and bool(self.ours(symbol))

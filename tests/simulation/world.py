@@ -63,6 +63,8 @@ class World:
         self.prices = dict(prices)
         self.people = People(self, seed)
         self.is_calm = False
+        self.piles_up = True
+        """Whether faults that wait for an order wait together. Where few are sent, all would meet at one."""
         self.is_recovering: Callable[[], bool] = lambda: False
         self._storms = 0
         for symbol, price in self.prices.items():
@@ -329,17 +331,22 @@ class World:
         amount = Decimal(int((episode.amount - 0.4) * 100_000)) / 100
         self.venue.transfer(amount, self.clock.now_ms())
 
+    def spoil_next(self, kind: str, outcome: Outcome) -> None:
+        """What the next order meets on its way, one that only reduces ("stop") or another ("entry")."""
+        if self.piles_up or all(waiting != kind for waiting, _, _ in self.storm.spoil_next):
+            self.storm.spoil_next.append((kind, outcome, None))
+
     def _do_lost_entry_answer(self, episode: Episode) -> None:
-        self.storm.spoil_next.append(("entry", Outcome.ANSWER_LOST, None))
+        self.spoil_next("entry", Outcome.ANSWER_LOST)
 
     def _do_lost_entry(self, episode: Episode) -> None:
-        self.storm.spoil_next.append(("entry", Outcome.LOST_ON_THE_WAY, None))
+        self.spoil_next("entry", Outcome.LOST_ON_THE_WAY)
 
     def _do_lost_stop_answer(self, episode: Episode) -> None:
-        self.storm.spoil_next.append(("stop", Outcome.ANSWER_LOST, None))
+        self.spoil_next("stop", Outcome.ANSWER_LOST)
 
     def _do_lost_stop(self, episode: Episode) -> None:
-        self.storm.spoil_next.append(("stop", Outcome.LOST_ON_THE_WAY, None))
+        self.spoil_next("stop", Outcome.LOST_ON_THE_WAY)
 
     def _do_jump_after_entry(self, episode: Episode) -> None:
         """The price runs through the stop's place before the stop is there."""
@@ -372,7 +379,8 @@ class World:
 
     def _at_entry(self, act: Callable[..., None], *args: object) -> None:
         """Do something at the moment the exchange takes the next entry."""
-        self.storm.observers.append(_AtEntry(self, act, args))
+        if self.piles_up or not any(isinstance(observer, _AtEntry) for observer in self.storm.observers):
+            self.storm.observers.append(_AtEntry(self, act, args))
 
 
 class _AtEntry:
