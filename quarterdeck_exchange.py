@@ -28,12 +28,14 @@ if TYPE_CHECKING:
 
     from core.account import Opening
     from core.domain.instrument import Instrument
+    from core.domain.records import Record
     from core.engine import EngineParts
     from core.exchange.keys import Keys
     from core.exchange.panic import Panic
     from core.exchange.panic_plan import Owned, Plan
     from core.exchange.venue import ExchangeVenue
     from core.logbook import LogSetup
+    from core.recovery import Remembered
     from core.settings import Settings
     from core.strategy import Strategy
     from storage.database import Database
@@ -75,7 +77,7 @@ async def exchange_parts(
     from core.exchange.symbols import with_exchange_symbols
     from core.exchange.trading_right import check_trading_right
     from core.exchange.venue import ExchangeVenue
-    from core.keeping import keep_short
+    from core.keeping import keep_checkpoint, keep_short
     from core.market.live import LiveMarket
     from core.real_time import real_time_parts
     from core.session import history_bars
@@ -113,13 +115,20 @@ async def exchange_parts(
         fresh, _ = await asyncio.gather(asked, right)
     else:
         fresh = await asked
-    instruments, records = await told_again(journal, fresh)
+    remembered: Remembered | None = None
+    if live:
+        instruments, remembered, records = await _recalled(journal, fresh)
+    else:
+        instruments, records = await told_again(journal, fresh)
     check_symbols(records, instruments)
     candles = await SqliteCandles.open(market_database)
     stack.push_async_callback(candles.close)
     account = ExchangeVenue(wire, instruments, settings.exchange) if live else None
     desk = AccountDesk(account, settings) if account is not None else None
-    if desk is not None and holds_anything(records):
+    is_held = holds_anything(records) or (remembered is not None and remembered.memory.holds_anything())
+    if account is not None and remembered is not None:
+        account.known.know(await journal.order_ids())
+    if desk is not None and is_held:
         desk.prepare_beside()
     elif desk is not None:
         await desk.prepare()
@@ -148,15 +157,24 @@ async def exchange_parts(
     symbols = tuple(instruments)
     order_books, trades = symbols if strategy.needs_order_book else (), symbols if strategy.needs_trades else ()
     market = LiveMarket(wire, candles, symbols, settings, order_books=order_books, trades=trades)
-    if not records:
+    if not has_traded:
         # A later start has its past in the store; what it missed comes with the feed, and delays no protection.
         past_ms = history_bars(strategy, settings) * MINUTE_MS
         await market.back_fill(dict.fromkeys(instruments, opening.start_ms - past_ms))
+    trader = Trader(account_name, strategy, settings, instruments)
+
+    def another() -> Trader:
+        now = {symbol: s.instrument for symbol, s in trader.state.symbols.items()}
+        return Trader(account_name, strategy, settings, now)
+
+    async def remember(*_: object) -> None:
+        await keep_checkpoint(journal, another)
+
     return real_time_parts(
         mode=account_name,
         wire=wire,
         market=market,
-        trader=Trader(account_name, strategy, settings, instruments),
+        trader=trader,
         venue=venue,
         desk=desk,
         contracts=contracts,
@@ -170,9 +188,21 @@ async def exchange_parts(
         start_ms=opening.start_ms,
         publish_hz=CONSOLE_PUBLISH_HZ if console else HEADLESS_PUBLISH_HZ,
         server=_server(settings),
-        beside=(check, age),
+        beside=(check, age, remember) if live else (check, age),
         aside=asyncio.to_thread,
+        remembered=remembered,
     )
+
+
+async def _recalled(
+    journal: SqliteJournal, fresh: Mapping[str, Instrument]
+) -> tuple[dict[str, Instrument], Remembered | None, list[Record]]:
+    """As `told_again`, but with what the journal's checkpoint stands for in place of its records."""
+    from core.domain.regrid import working
+
+    eras = await journal.eras()
+    instruments = {symbol: working(instrument, eras.grids(symbol)) for symbol, instrument in fresh.items()}
+    return instruments, *await journal.recall(instruments)
 
 
 def examine_exchange(home: Home, settings: Settings) -> list[Finding]:
