@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from core.account import iso
@@ -158,8 +158,11 @@ class EngineParts:
 
 @dataclass(frozen=True, slots=True)
 class _Recollection:
-    """What a start knows by itself: its time, the newest bar of each symbol, and what the journal contradicts."""
+    """What a start knows by itself: how many `records` it was told and how many `before` them a checkpoint stood for,
+    its time, the newest bar of each symbol, and what the journal contradicts."""
 
+    records: int
+    before: int
     now_ms: int
     last_bars: Sequence[Bar]
     differences: Sequence[AdjustmentRecord]
@@ -336,22 +339,18 @@ class Engine:
         parts.clock.advance_to(now_ms)
         if parts.real_time is not None:
             parts.real_time.report(_PAST, "it is still being read")
-        return _Recollection(now_ms, last_bars, differences)
+        # A journal takes more room than all that was learned of it.
+        self._parts = replace(parts, records=(), remembered=None)
+        return _Recollection(len(records), before.seq if before is not None else 0, now_ms, last_bars, differences)
 
     async def _settle(self, recollection: _Recollection, group: asyncio.TaskGroup) -> None:
         """Bring trader and venue to agree, and finish what a crash kept from being decided."""
         parts, trader, now_ms = self._parts, self._trader, recollection.now_ms
         differences = [*recollection.differences]
         differences += await parts.reconcile(trader, parts.venue, self._session.stepper, now_ms)
-        if parts.records:
-            before = 0 if parts.remembered is None else parts.remembered.seq
-            log.info(
-                "recovered %d records up to %s, the %d before them by a checkpoint: %d differences",
-                len(parts.records),
-                iso(now_ms),
-                before,
-                len(differences),
-            )
+        if recollection.records:
+            told = "recovered %d records up to %s, the %d before them by a checkpoint: %d differences"
+            log.info(told, recollection.records, iso(now_ms), recollection.before, len(differences))
         if parts.real_time is None:
             await self._learn(recollection, group)
         if any(difference.what in BOOK_DIFFERENCES for difference in differences):
@@ -363,7 +362,7 @@ class Engine:
     async def _learn(self, recollection: _Recollection, group: asyncio.TaskGroup) -> None:
         """Read what signals need of the past: a recorded market waits for it, one in real time does not."""
         parts, session = self._parts, self._session
-        newest = recollection.last_bars if parts.records else ()
+        newest = recollection.last_bars if recollection.records else ()
         reached_ms = {symbol: self._reached_ms(symbol) for symbol in self._symbols}
         bars = await Past(session, parts.candles, parts.start_ms, reached_ms, newest, parts.aside).learn()
         newest_ms = max((bar.close_time_ms for bar in bars), default=0)
