@@ -132,5 +132,11 @@ def fold(path: Path, account: str, build: Callable[[], Trader]) -> Checkpoint | 
     return Checkpoint(last_seq, remember(trader))
 
 
+def renewed(path: Path, account: str, build: Callable[[], Trader]) -> tuple[object, ...] | None:
+    """For PUT: see `fold`. Raises what `row_of` and the trader raise, too."""
+    made = fold(path, account, build)
+    return None if made is None else row_of(account, made)
+
+
 def _digest(memory: bytes) -> str:
     return hashlib.blake2b(memory, digest_size=16).hexdigest()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sqlite3
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -25,7 +26,7 @@ from core.domain.regrid import ONE, Eras, Factor, carried, grid_of, symbol_of
 from core.recovery import Remembered
 from core.trader.memory import is_counted_alike
 from core.trader.trader import Trader
-from storage.checkpoints import PUT, fold, order_ids, read_checkpoint, remembered, row_of
+from storage.checkpoints import PUT, order_ids, read_checkpoint, remembered, renewed
 from storage.connection import Connection
 from storage.database import Database, storage_errors, transaction
 from storage.journal_records import (
@@ -41,6 +42,8 @@ from storage.journal_records import (
 )
 from storage.rows import column_list
 from storage.units import INSTRUMENT, as_written, eras_of, has_starts, instruments_of, order_units
+
+log = logging.getLogger("quarterdeck")
 
 T = TypeVar("T")
 
@@ -180,11 +183,16 @@ class SqliteJournal:
 
     async def renew_checkpoint(self, build: Callable[[], Trader]) -> None:
         """Make a checkpoint of the journal as it is now, in a thread of its own, and put it in place of the last in one
-        transaction. `build` makes a new trader that counts as the engine does now. Raises StorageError.
+        transaction. `build` makes a new trader that counts as the engine does now. Where none can be made, which is
+        logged, the last one stays. Raises StorageError.
         """
-        made = await asyncio.to_thread(fold, self._path, self._account, build)
-        if made is not None:
-            await self._call(lambda connection: self._put(connection, PUT, [row_of(self._account, made)]))
+        try:
+            row = await asyncio.to_thread(renewed, self._path, self._account, build)
+        except (ValueError, KeyError) as error:
+            log.warning("no checkpoint is made: %s", " ".join(repr(error).split()))
+            return
+        if row is not None:
+            await self._call(lambda connection: self._put(connection, PUT, [row]))
 
     async def checkpoint_seq(self) -> int:
         """How many records the checkpoint stands for; 0 without one."""

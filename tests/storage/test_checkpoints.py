@@ -23,7 +23,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from core.domain.records import CursorRecord, EquityRecord, FirstPriceRecord, Record, SignalRecord, TradeRecord
+from core.domain.operator import LimitEffect, LimitEvent
+from core.domain.records import (
+    CancelRecord,
+    CursorRecord,
+    EquityRecord,
+    FirstPriceRecord,
+    IntentRecord,
+    LimitRecord,
+    Record,
+    SignalRecord,
+    TradeRecord,
+)
 from core.recovery import Remembered
 from core.trader.memory import TraderMemory, recall
 from core.trader.trader import Trader
@@ -33,6 +44,7 @@ from storage.database import Database, open_database
 from storage.journal import SqliteJournal
 from tests.core.trader.session import Session, TinyVenue, knowledge, recovered
 from tests.core.trader.test_restore import Step, chance, make, script, sessions
+from tests.storage.examples import entry
 
 ROOT = Path(__file__).parents[2]
 _accounts = count()
@@ -224,6 +236,29 @@ async def test_a_journal_that_contradicts_itself_gets_none(
         await journal.renew_checkpoint(build)
         assert await journal.checkpoint_seq() == 0
         assert "trades of the journal differ from their fills" in caplog.text
+    finally:
+        await journal.close()
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        LimitRecord(LimitEvent("x", "", 1, True, LimitEffect.WARN, float("inf"), 1.0, "x", "x")),
+        CancelRecord("qd1", "GONEUSDT", 1, "of a contract that is not traded here"),
+    ],
+)
+async def test_what_cannot_be_kept_leaves_the_last_one(
+    database: Database, caplog: pytest.LogCaptureFixture, record: Record
+) -> None:
+    journal, _, _ = await stored(database)
+    try:
+        before = await journal.checkpoint_seq()
+        if isinstance(record, CancelRecord):
+            await journal.commit([IntentRecord(entry(1, "GONEUSDT"))])
+        await journal.commit([record])
+        await journal.renew_checkpoint(build)
+        assert await journal.checkpoint_seq() == before > 0
+        assert "no checkpoint is made" in caplog.text
     finally:
         await journal.close()
 
