@@ -197,6 +197,7 @@ async def _serve(request: RunRequest, built: Callable[[Engine, Control], None], 
         else:
             parts = await exchange_parts(request, home, settings, strategy, clock, logs, stack, console=console)
         engine = Engine(parts)
+        del parts  # The journal that it was told goes with them.
         control = EngineControl(engine, logs.book)
         await stack.enter_async_context(ControlServer(control, home))
         built(engine, control)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -23,10 +23,11 @@ if TYPE_CHECKING:
     from core.engine import EngineParts
     from core.logbook import LogSetup
     from core.ports import Forecaster
-    from core.recovery import ResumePoint
+    from core.recovery import Remembered, ResumePoint
     from core.settings import Settings
     from core.starts import Rules
     from core.strategy import Strategy
+    from core.trader.memory import TraderMemory
     from storage.candles import SqliteCandles
     from storage.journal import SqliteJournal
 
@@ -127,21 +128,54 @@ async def told_again(
 
     Raises RefusedError where a contract has become one in which what was done cannot be counted.
     """
+    instruments = await _rules(journal, fresh)
+    records = await journal.load(instruments)
+    return _needed(instruments, records, fresh, await _coming_back(journal, fresh))
+
+
+async def recalled(
+    journal: SqliteJournal, fresh: Mapping[str, Instrument]
+) -> tuple[dict[str, Instrument], Remembered | None, list[Record]]:
+    """As `told_again`, but with what the journal's checkpoint stands for in place of its records; None, and all of
+    them, where it cannot be gone by."""
+    instruments = await _rules(journal, fresh)
+    remembered, records = await journal.recall(instruments)
+    away = await _coming_back(journal, fresh)
+    if remembered is not None and away:
+        remembered, records = None, await journal.load(instruments)
+    before = None if remembered is None else remembered.memory
+    instruments, records = _needed(instruments, records, fresh, away, before)
+    return instruments, remembered, records
+
+
+def _needed(
+    instruments: Mapping[str, Instrument],
+    records: Sequence[Record],
+    fresh: Collection[str],
+    away: Collection[str],
+    before: TraderMemory | None = None,
+) -> tuple[dict[str, Instrument], list[Record]]:
     from core.account import traded_symbols
     from core.domain.records import CursorRecord, FirstPriceRecord
+
+    needed = traded_symbols(records, before).union(fresh)
+    # Of a symbol that comes back nothing is made up for: it joins where the market is, as a new one does.
+    kept = [r for r in records if not (isinstance(r, CursorRecord | FirstPriceRecord) and r.symbol in away)]
+    return {symbol: instrument for symbol, instrument in instruments.items() if symbol in needed}, kept
+
+
+async def _rules(journal: SqliteJournal, fresh: Mapping[str, Instrument]) -> dict[str, Instrument]:
+    """Of every contract that is traded or was, in the ticks and lots of the account."""
     from core.domain.regrid import working
 
     eras = await journal.eras()
-    rules = dict(fresh)
-    for symbol, known in (await journal.instruments()).items():
-        rules.setdefault(symbol, known)
-    instruments = {symbol: working(instrument, eras.grids(symbol)) for symbol, instrument in rules.items()}
-    records = await journal.load(instruments)
-    needed = traded_symbols(records).union(fresh)
-    away = (await journal.left_out()).intersection(fresh)
-    # Of a symbol that comes back nothing is made up for: it joins where the market is, as a new one does.
-    records = [r for r in records if not (isinstance(r, CursorRecord | FirstPriceRecord) and r.symbol in away)]
-    return {symbol: instrument for symbol, instrument in instruments.items() if symbol in needed}, records
+    known = await journal.instruments()
+    rules = {**fresh, **{symbol: rule for symbol, rule in known.items() if symbol not in fresh}}
+    return {symbol: working(instrument, eras.grids(symbol)) for symbol, instrument in rules.items()}
+
+
+async def _coming_back(journal: SqliteJournal, fresh: Mapping[str, Instrument]) -> set[str]:
+    return (await journal.left_out()).intersection(fresh)
 
 
 async def note_start(journal: SqliteJournal, now_ms: int, rules: Rules) -> None:

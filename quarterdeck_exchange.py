@@ -21,6 +21,7 @@ from quarterdeck_demo import (
     change_rules,
     note_start,
     open_forecaster,
+    recalled,
     told_again,
 )
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from core.exchange.panic_plan import Owned, Plan
     from core.exchange.venue import ExchangeVenue
     from core.logbook import LogSetup
+    from core.recovery import Remembered
     from core.settings import Settings
     from core.strategy import Strategy
     from storage.database import Database
@@ -78,7 +80,7 @@ async def exchange_parts(
     from core.exchange.symbols import with_exchange_symbols
     from core.exchange.trading_right import check_trading_right
     from core.exchange.venue import ExchangeVenue
-    from core.keeping import keep_short
+    from core.keeping import keep_checkpoint, keep_short
     from core.market.live import LiveMarket
     from core.real_time import real_time_parts
     from core.session import history_bars
@@ -119,19 +121,26 @@ async def exchange_parts(
         fresh, _ = await asyncio.gather(asked, right)
     else:
         fresh = await asked
-    instruments, records = await told_again(journal, fresh)
-    left = sorted(held_symbols(records) & taken_off)
+    remembered: Remembered | None = None
+    if live:
+        instruments, remembered, records = await recalled(journal, fresh)
+    else:
+        instruments, records = await told_again(journal, fresh)
+    before = None if remembered is None else remembered.memory
+    left = sorted(held_symbols(records, before) & taken_off)
     for symbol in left:
         log.error("%s: not listed any more, and held in the books: what became of it is asked for", symbol)
         wire.stand_in(instruments[symbol])
     settings = _with_symbols(settings, (*fresh, *left))
     traded = {symbol: instruments[symbol] for symbol in settings.market.symbols}
-    retired = retired_symbols(records, traded)
+    retired = retired_symbols(records, traded, before)
     candles = await SqliteCandles.open(market_database)
     stack.push_async_callback(candles.close)
     account = ExchangeVenue(wire, traded, settings.exchange) if live else None
     desk = AccountDesk(account, settings) if account is not None else None
-    if desk is not None and holds_anything(records):
+    if account is not None and remembered is not None:
+        account.known.know(await journal.order_ids())
+    if desk is not None and holds_anything(records, before):
         desk.prepare_beside()
     elif desk is not None:
         await desk.prepare()
@@ -160,15 +169,24 @@ async def exchange_parts(
     symbols = tuple(fresh)
     order_books, trades = symbols if strategy.needs_order_book else (), symbols if strategy.needs_trades else ()
     market = LiveMarket(wire, candles, symbols, settings, order_books=order_books, trades=trades)
-    if not records:
+    if not has_traded:
         # A later start has its past in the store; what it missed comes with the feed, and delays no protection.
         past_ms = history_bars(strategy, settings) * MINUTE_MS
         await market.back_fill(dict.fromkeys(symbols, opening.start_ms - past_ms))
+    trader = Trader(account_name, strategy, settings, instruments, retired)
+
+    def another() -> Trader:
+        now = {symbol: s.instrument for symbol, s in trader.state.symbols.items()}
+        return Trader(account_name, strategy, settings, now, retired)
+
+    async def remember(*_: object) -> None:
+        await keep_checkpoint(journal, another)
+
     return real_time_parts(
         mode=account_name,
         wire=wire,
         market=market,
-        trader=Trader(account_name, strategy, settings, instruments, retired),
+        trader=trader,
         venue=venue,
         desk=desk,
         contracts=contracts,
@@ -182,8 +200,9 @@ async def exchange_parts(
         start_ms=opening.start_ms,
         publish_hz=CONSOLE_PUBLISH_HZ if console else HEADLESS_PUBLISH_HZ,
         server=_server(settings),
-        beside=(check, age),
+        beside=(check, age, remember) if live else (check, age),
         aside=asyncio.to_thread,
+        remembered=remembered,
     )
 
 

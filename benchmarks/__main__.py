@@ -25,8 +25,9 @@ SECTIONS = (
     "command",
     "search",
     "walkday",
+    "start",
 )
-WITH_QUICK_FORM = ("search", "walkday")
+WITH_QUICK_FORM = ("search", "walkday", "start")
 FAILURES = (QuarterdeckError, OSError, RuntimeError, subprocess.SubprocessError)
 
 
@@ -41,7 +42,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"of {', '.join(SECTIONS)}; all when none")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there as well")
-    quick = " and ".join(WITH_QUICK_FORM)
+    quick = ", ".join(WITH_QUICK_FORM)
     parser.add_argument("--full", action="store_true", help=f"all that {quick} stand for; quick forms without")
     chosen = parser.parse_args(arguments)
     unknown = [name for name in chosen.sections if name not in SECTIONS]

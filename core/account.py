@@ -8,9 +8,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from core.domain.errors import BadInputError
 from core.domain.records import CursorRecord, FillRecord, IntentRecord, OrderUpdateRecord, Record
+
+if TYPE_CHECKING:
+    from core.trader.memory import TraderMemory
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +75,9 @@ def later_period(opening: Opening, reached_ms: int, last_ms: int, from_ms: int |
     return Period(opening.start_ms, max(from_ms or 0, reached_ms), end_ms)
 
 
-def traded_symbols(records: Iterable[Record]) -> set[str]:
-    """Those of which an account has taken in a bar or sent an order."""
-    traded: set[str] = set()
+def traded_symbols(records: Iterable[Record], before: TraderMemory | None = None) -> set[str]:
+    """Those of which an account has taken in a bar or sent an order. `before` stands for what lies before `records`."""
+    traded = set(before.symbols) if before is not None else set()
     for record in records:
         match record:
             case CursorRecord(symbol):
@@ -85,10 +89,10 @@ def traded_symbols(records: Iterable[Record]) -> set[str]:
     return traded
 
 
-def held_symbols(records: Iterable[Record]) -> set[str]:
+def held_symbols(records: Iterable[Record], before: TraderMemory | None = None) -> set[str]:
     """Those in which a journal ends with a position, or with an order that may be open."""
-    lots: Counter[str] = Counter()
-    open_in: dict[str, str] = {}
+    lots = Counter(before.lots() if before is not None else {})
+    open_in = before.open_orders() if before is not None else {}
     for record in records:
         match record:
             case FillRecord(fill, order):
@@ -101,13 +105,15 @@ def held_symbols(records: Iterable[Record]) -> set[str]:
     return {symbol for symbol, held in lots.items() if held}.union(open_in.values()) - {""}
 
 
-def retired_symbols(records: Sequence[Record], symbols: Collection[str]) -> frozenset[str]:
+def retired_symbols(
+    records: Sequence[Record], symbols: Collection[str], before: TraderMemory | None = None
+) -> frozenset[str]:
     """Those that an account has traded and that are not among `symbols` any more, which are to be traded.
 
     Raises BadInputError where it still holds something of one.
     """
-    retired = traded_symbols(records).difference(symbols)
-    held = sorted(held_symbols(records) & retired)
+    retired = traded_symbols(records, before).difference(symbols)
+    held = sorted(held_symbols(records, before) & retired)
     if held:
         raise BadInputError(
             f"the symbols of the settings lack {', '.join(held)}, of which this account holds a position or an order: "

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from core.account import iso
@@ -16,6 +16,7 @@ from core.control import CommandResult, ExternalOrderView, LogLine, RunState, Sn
 from core.domain.errors import UnavailableError
 from core.domain.market import Bar, FirstPrice, MarketBatch, Quote
 from core.domain.operator import OperatorCommand, Verb
+from core.domain.orders import RESTING_STATES
 from core.domain.records import AdjustmentRecord, OperatorRecord, PredictionRecord, Record
 from core.drawing import Drawing
 from core.lag import PERIOD_S, LagMeter
@@ -27,11 +28,21 @@ from core.past import Aside, Past, at_once
 from core.plain import plain
 from core.ports import CandleStore, Forecaster, Journal, Venue
 from core.recent import Recent
-from core.recovery import BOOK_DIFFERENCES, FRESH_MS, ResumePoint, newest_first_prices, reconcile, resume_point
+from core.recovery import (
+    BOOK_DIFFERENCES,
+    FRESH_MS,
+    Remembered,
+    ResumePoint,
+    newest_first_prices,
+    reconcile,
+    resume_point,
+)
 from core.session import Session
 from core.stepper import Stepper
 from core.trader import limits
+from core.trader.memory import recall
 from core.trader.restore import restore, set_marks
+from core.trader.state import SymbolState
 from core.trader.trader import Trader
 from core.views import (
     block_views,
@@ -48,6 +59,7 @@ from core.views import (
 log = logging.getLogger("quarterdeck.engine")
 
 _PAST = "the past"
+_GIVES_WAY_S, _GIVES_WAY_LOOKS = 0.05, 60
 
 
 class RestorableVenue(Venue, Protocol):
@@ -107,11 +119,13 @@ class RealTime(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class EngineParts:
-    """What the composition root hands in. `records` is the loaded journal; `start_ms` is where a new account begins.
+    """What the composition root hands in. `records` is the loaded journal, behind what is `remembered` of it where its
+    beginning need not be told again; `start_ms` is where a new account begins.
 
     `trade_from_ms` is where a resumed account does: earlier bars are walked through without new entries.
     `feed` opens the market behind a resume point. `end_with_feed` ends the run when the recorded market does.
-    `attendants` run beside it, from before the books are compared; `followers` only from after that. `real_time` is
+    `attendants` run beside it, from before the books are compared; `followers` only from after that, and
+    `beside` once what is held is protected, or after some seconds. `real_time` is
     None for a recorded market. `lag_period_s` is how often the loop's lag is measured. `aside` is where rules are shown
     the past.
     """
@@ -135,15 +149,20 @@ class EngineParts:
     reconcile: Reconcile = reconcile
     attendants: Sequence[Attendant] = ()
     followers: Sequence[Attendant] = ()
+    beside: Sequence[Attendant] = ()
     real_time: RealTime | None = None
     lag_period_s: float = PERIOD_S
     aside: Aside = at_once
+    remembered: Remembered | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class _Recollection:
-    """What a start knows by itself: its time, the newest bar of each symbol, and what the journal contradicts."""
+    """What a start knows by itself: how many `records` it was told and how many `before` them a checkpoint stood for,
+    its time, the newest bar of each symbol, and what the journal contradicts."""
 
+    records: int
+    before: int
     now_ms: int
     last_bars: Sequence[Bar]
     differences: Sequence[AdjustmentRecord]
@@ -261,9 +280,19 @@ class Engine:
         await self._settle(recollection, group)
         for follow in self._parts.followers:
             self._following.append(group.create_task(follow(self._trader, self._session.stepper)))
-        if self._parts.real_time is not None:
-            self._following.append(group.create_task(self._learn(recollection, group)))
+        self._following.append(group.create_task(self._begin_beside(recollection, group)))
         await self._follow_market(group)
+
+    async def _begin_beside(self, recollection: _Recollection, group: asyncio.TaskGroup) -> None:
+        """Begin what no position waits for, which would only take the processor from what protects one now."""
+        for _ in range(_GIVES_WAY_LOOKS):
+            if not any(map(_needs_protection, self._trader.state.symbols.values())):
+                break
+            await asyncio.sleep(_GIVES_WAY_S)
+        for attend in self._parts.beside:
+            self._following.append(group.create_task(attend(self._trader, self._session.stepper)))
+        if self._parts.real_time is not None:
+            await self._learn(recollection, group)
 
     async def _until_over(self, trading: asyncio.Task[None]) -> None:
         """Raises where a step could not be made durable, whoever asked for it."""
@@ -283,17 +312,20 @@ class Engine:
         parts, trader = self._parts, self._trader
         self._state = "recovering"
         self._publish_now()
-        records = parts.records
+        records, before = parts.records, parts.remembered
+        if before is not None:
+            recall(trader, before.memory, before.seen)
         differences = restore(trader, records)
         self._session.take_in(records)
         self._session.is_ready = False
-        self._observe(records, narrated=False)
+        known = records if before is None else (*before.earlier, *records)
+        self._observe(known, narrated=False)
         self._point = resume_point(records, self._symbols)
         last_bars = await self._newest_bars()
         set_marks(trader, last_bars)
         delay_ms = trader.settings.engine.first_price_delay_ms
         last_prices = await newest_first_prices(parts.candles, self._point, self._session.interval_ms, delay_ms)
-        parts.venue.restore(records, last_bars, last_prices)
+        parts.venue.restore(known, last_bars, last_prices)
         self._session.stepper.prices = last_prices
         for price in last_prices:
             trader.handle(price)
@@ -307,15 +339,18 @@ class Engine:
         parts.clock.advance_to(now_ms)
         if parts.real_time is not None:
             parts.real_time.report(_PAST, "it is still being read")
-        return _Recollection(now_ms, last_bars, differences)
+        # A journal takes more room than all that was learned of it.
+        self._parts = replace(parts, records=(), remembered=None)
+        return _Recollection(len(records), before.seq if before is not None else 0, now_ms, last_bars, differences)
 
     async def _settle(self, recollection: _Recollection, group: asyncio.TaskGroup) -> None:
         """Bring trader and venue to agree, and finish what a crash kept from being decided."""
         parts, trader, now_ms = self._parts, self._trader, recollection.now_ms
         differences = [*recollection.differences]
         differences += await parts.reconcile(trader, parts.venue, self._session.stepper, now_ms)
-        if parts.records:
-            log.info("recovered %d records up to %s: %d differences", len(parts.records), iso(now_ms), len(differences))
+        if recollection.records:
+            told = "recovered %d records up to %s, the %d before them by a checkpoint: %d differences"
+            log.info(told, recollection.records, iso(now_ms), recollection.before, len(differences))
         if parts.real_time is None:
             await self._learn(recollection, group)
         if any(difference.what in BOOK_DIFFERENCES for difference in differences):
@@ -327,7 +362,7 @@ class Engine:
     async def _learn(self, recollection: _Recollection, group: asyncio.TaskGroup) -> None:
         """Read what signals need of the past: a recorded market waits for it, one in real time does not."""
         parts, session = self._parts, self._session
-        newest = recollection.last_bars if parts.records else ()
+        newest = recollection.last_bars if recollection.records else ()
         reached_ms = {symbol: self._reached_ms(symbol) for symbol in self._symbols}
         bars = await Past(session, parts.candles, parts.start_ms, reached_ms, newest, parts.aside).learn()
         newest_ms = max((bar.close_time_ms for bar in bars), default=0)
@@ -459,6 +494,11 @@ class Engine:
             fed_ms = real_time.fed_ms()
             return None if fed_ms is None else float(self._parts.clock.now_ms() - fed_ms)
         return None if self._fed_ns is None else (monotonic_ns() - self._fed_ns) / 1e6
+
+
+def _needs_protection(s: SymbolState) -> bool:
+    """Whether a position has no stop that is known to rest, or may come to be one that has none."""
+    return bool(s.lots and not s.is_protected()) or any(order.state not in RESTING_STATES for order in s.entries())
 
 
 class EngineControl:

@@ -24,7 +24,7 @@ from core.market.live import LiveMarket
 from core.pace import Pacer
 from core.past import Aside, at_once
 from core.ports import CandleStore, Forecaster, Journal
-from core.recovery import reconcile
+from core.recovery import Remembered, reconcile
 from core.stepper import Stepper
 from core.trader.trader import Trader
 
@@ -124,12 +124,13 @@ def real_time_parts(
     server: str = "",
     beside: Sequence[Attendant] = (),
     aside: Aside = at_once,
+    remembered: Remembered | None = None,
 ) -> EngineParts:
     """An engine on a live market. `desk` is None on paper, where only the market comes from the exchange; `contracts`
     then follows its rules, as the desk does for an account.
 
     `start_ms` is where the account was opened: a whole minute. `server` is told with the source wherever that stands.
-    `beside` are what else works as long as the engine runs and that no position waits for; `aside` as in `EngineParts`.
+    `beside`, `aside` and `remembered` are as in `EngineParts`.
     """
     clock = wire.clock
 
@@ -171,7 +172,9 @@ def real_time_parts(
         reconcile=reconcile if desk is None else desk.reconcile,
         attendants=attendants,
         # A position that a crash left without a stop gets one before it is judged by how long it had none.
-        followers=[look_after, *beside],
+        followers=[look_after],
+        beside=beside,
         aside=aside,
+        remembered=remembered,
         real_time=Surroundings(wire, market, desk, trader.state.traded),
     )

@@ -12,6 +12,7 @@ from core.domain.records import AdjustmentRecord, CursorRecord, FirstPriceRecord
 from core.market.replay import ReplayCursor
 from core.ports import CandleStore, Venue
 from core.stepper import Stepper
+from core.trader.memory import Seen, TraderMemory
 from core.trader.messages import CancelOrder, Command, PlaceOrder
 from core.trader.trader import Trader
 
@@ -23,6 +24,17 @@ FRESH_MS = 15_000
 """A bar that closed, or an entry that was decided, longer ago than this is not acted on any more."""
 
 _RESENDABLE = frozenset({OrderState.INTENT, OrderState.SENT, OrderState.UNKNOWN})
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What stands for the first `seq` records of a journal: the trader's memory of them, the ids of what was taken in,
+    and the newest of them for who shows them or knows orders again. They are told to no trader."""
+
+    seq: int
+    memory: TraderMemory
+    seen: Seen
+    earlier: Sequence[Record]
 
 
 @dataclass(frozen=True, slots=True)

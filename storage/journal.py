@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import sqlite3
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -21,6 +23,10 @@ from core.domain.records import (
     TrainingRecord,
 )
 from core.domain.regrid import ONE, Eras, Factor, carried, grid_of, symbol_of
+from core.recovery import Remembered
+from core.trader.memory import is_counted_alike
+from core.trader.trader import Trader
+from storage.checkpoints import PUT, order_ids, read_checkpoint, remembered, renewed
 from storage.connection import Connection
 from storage.database import Database, storage_errors, transaction
 from storage.journal_records import (
@@ -44,6 +50,8 @@ from storage.units import (
     left_out_in,
     order_units,
 )
+
+log = logging.getLogger("quarterdeck")
 
 T = TypeVar("T")
 
@@ -166,6 +174,39 @@ class SqliteJournal:
                     self._finer[record.order.client_order_id] = by
         return told
 
+    async def recall(self, instruments: Mapping[str, Instrument]) -> tuple[Remembered | None, list[Record]]:
+        """What stands for the beginning of the journal, and the records behind that, as `load` gives them: so many are
+        read however long the account lives. None, and all records, where there is no checkpoint, where it cannot be
+        read, which is logged, or where the account was ever counted otherwise than by `instruments`.
+        """
+        eras = await self.eras()
+        if not eras.are_all(instruments):
+            return None, await self.load(instruments)
+        before, records = await self._call(lambda connection: self._recall(connection, instruments))
+        return before, records if before is not None else await self.load(instruments)
+
+    async def order_ids(self) -> list[str]:
+        """The client ids of all that was ever ordered."""
+        return await self._call(lambda connection: order_ids(connection, self._account))
+
+    async def renew_checkpoint(self, build: Callable[[], Trader]) -> None:
+        """Make a checkpoint of the journal as it is now, in a thread of its own, and put it in place of the last in one
+        transaction. `build` makes a new trader that counts as the engine does now. Where none can be made, which is
+        logged, the last one stays. Raises StorageError.
+        """
+        try:
+            row = await asyncio.to_thread(renewed, self._path, self._account, build)
+        except (ValueError, KeyError) as error:
+            log.warning("no checkpoint is made: %s", " ".join(repr(error).split()))
+            return
+        if row is not None:
+            await self._call(lambda connection: self._put(connection, PUT, [row]))
+
+    async def checkpoint_seq(self) -> int:
+        """How many records the checkpoint stands for; 0 without one."""
+        sql = "SELECT coalesce(max(seq), 0) FROM checkpoints WHERE account = ?"
+        return int(await self._call(lambda connection: connection.execute(sql, (self._account,)).fetchone()[0]))
+
     async def count_finer(self, symbol: str, by: Factor) -> None:
         """From now on a contract is told in a grid that is `by` times finer; its orders of before are written on."""
         sql = "SELECT client_order_id FROM orders WHERE account = ? AND symbol = ?"
@@ -287,6 +328,21 @@ class SqliteJournal:
             eras = eras_of(connection, self._account)
             units = order_units(connection, self._account, eras)
             return eras, read_records(connection, self._account, units, newest_only=True)
+        finally:
+            connection.execute("ROLLBACK")
+
+    def _recall(
+        self, connection: sqlite3.Connection, instruments: Mapping[str, Instrument]
+    ) -> tuple[Remembered | None, list[Record]]:
+        connection.execute("BEGIN")  # one view of all tables
+        try:
+            found = read_checkpoint(connection, self._account)
+            if found is None or not is_counted_alike(instruments, found.memory):
+                return None, []
+            units = order_units(connection, self._account, eras_of(connection, self._account))
+            span = (found.seq + 1, self._last_seq)
+            behind = read_records(connection, self._account, units, span, newest_only=True)
+            return remembered(connection, self._account, found), [record for _, record in behind]
         finally:
             connection.execute("ROLLBACK")
 

@@ -156,7 +156,10 @@ class AgedRecord:
     """In this place stood a record that was aged out: nothing that a trader said or was told. Read, never written."""
 
 
-COUNTED_IN_LOTS = frozenset({"position lots", "external position lots"})
+EXTERNAL_LOTS = "external position lots"
+"""What an AdjustmentRecord tells that others hold."""
+
+COUNTED_IN_LOTS = frozenset({"position lots", EXTERNAL_LOTS})
 """Of what an AdjustmentRecord tells in lots."""
 
 Record = (

@@ -87,6 +87,10 @@ class Eras:
         before = [era for era in known if era.seq < seq]
         return (before[-1] if before else known[0]).grids[symbol]
 
+    def are_all(self, instruments: Mapping[str, Instrument]) -> bool:
+        """Whether nothing of these was ever counted otherwise."""
+        return all(self.grids(symbol) <= {grid_of(instrument)} for symbol, instrument in instruments.items())
+
     def factor(self, symbol: str, seq: int, grid: Grid) -> Factor:
         """From the record in the place `seq` to `grid`. Raises StorageError where its counts are no whole numbers
         there."""
@@ -138,7 +142,7 @@ def working(fresh: Instrument, grids: Iterable[Grid]) -> Instrument:
 
 def carried(records: Iterable[tuple[int, Record]], eras: Eras, instruments: Mapping[str, Instrument]) -> list[Record]:
     """Records with their places, as the starts of `eras` wrote them, told by `instruments`. Raises StorageError."""
-    if not _changes(eras, instruments):
+    if eras.are_all(instruments):
         return [record for _, record in records]
     told: list[Record] = []
     for seq, record in records:
@@ -147,10 +151,6 @@ def carried(records: Iterable[tuple[int, Record]], eras: Eras, instruments: Mapp
         by = ONE if instrument is None else eras.factor(symbol, seq, grid_of(instrument))
         told.append(record if by.is_one else rescaled(record, by))
     return told
-
-
-def _changes(eras: Eras, instruments: Mapping[str, Instrument]) -> bool:
-    return any(eras.grids(symbol) - {grid_of(instrument)} for symbol, instrument in instruments.items())
 
 
 def symbol_of(record: Record) -> str:

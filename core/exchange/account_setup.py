@@ -31,6 +31,7 @@ from core.exchange.rows import part
 from core.exchange.translate import number_told
 from core.exchange.wire import Wire
 from core.settings import Settings
+from core.trader.memory import TraderMemory
 
 log = logging.getLogger("quarterdeck.exchange")
 
@@ -68,9 +69,9 @@ def is_as_asked(asked: Asked, found: ContractSetup) -> bool:
     return (found.margin_mode, found.leverage) == (asked.margin_mode, asked.leverage)
 
 
-def holds_anything(records: Sequence[Record]) -> bool:
+def holds_anything(records: Sequence[Record], before: TraderMemory | None = None) -> bool:
     """Whether a journal ends with a position or an order that may be open: something that is to be protected first."""
-    return bool(held_symbols(records))
+    return bool(held_symbols(records, before))
 
 
 async def set_up_account(wire: Wire, instruments: Mapping[str, Instrument], settings: Settings) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from core.domain.orders import Order, is_made_here
 from core.domain.regrid import Factor, rescaled_order
@@ -40,6 +40,10 @@ class KnownOrders:
         self._ours.move_to_end(order.client_order_id)
         if len(self._ours) > _KEEP:
             self._forget_oldest()
+
+    def know(self, client_order_ids: Iterable[str]) -> None:
+        """Orders of these ids were ours."""
+        self._ids.update(client_order_ids)
 
     def _forget_oldest(self) -> None:
         for _ in range(len(self._ours)):

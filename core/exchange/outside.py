@@ -16,7 +16,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 
 from core.domain.errors import DataError, QuarterdeckError, UnavailableError, VenueUnknownError
 from core.domain.orders import OUTSIDE_PREFIX, RESTING_STATES, Fill, Order, OrderType, Side
-from core.domain.records import AdjustmentRecord, Record
+from core.domain.records import EXTERNAL_LOTS, AdjustmentRecord, Record
 from core.domain.regrid import Factor
 from core.exchange import translate
 from core.exchange.books import Books
@@ -27,7 +27,6 @@ from core.trader.ledger import ZERO
 
 log = logging.getLogger("quarterdeck.exchange")
 
-EXTERNAL_LOTS = "external position lots"
 SETTLED = RESTING_STATES
 _PART, _TRADED = "others", "trades of others"
 _OVERLAP_MS = 10_000

@@ -18,7 +18,7 @@ _ZERO = Decimal(0)
 
 
 @dataclass(slots=True)
-class _Booked:
+class Booked:
     """What moved on one day: USDT paid and received, and base units bought less those sold, by symbol."""
 
     cash_usdt: Decimal = _ZERO
@@ -27,23 +27,23 @@ class _Booked:
 
 @dataclass(slots=True)
 class UnopenedDays:
-    _days: dict[int, _Booked] = field(default_factory=dict)
+    days: dict[int, Booked] = field(default_factory=dict)
 
     def note_fill(self, day: int, fill: Fill, instrument: Instrument) -> None:
-        booked = self._days.setdefault(day, _Booked())
+        booked = self.days.setdefault(day, Booked())
         qty = fill.side.sign * instrument.qty(fill.qty_lots)
         value = EXACT.multiply(qty, instrument.price(fill.price_ticks))
         booked.cash_usdt = EXACT.subtract(EXACT.subtract(booked.cash_usdt, value), fill.fee_usdt)
         booked.qty[fill.symbol] = EXACT.add(booked.qty.get(fill.symbol, _ZERO), qty)
 
     def note_funding(self, day: int, payment: FundingPayment) -> None:
-        booked = self._days.setdefault(day, _Booked())
+        booked = self.days.setdefault(day, Booked())
         booked.cash_usdt = EXACT.add(booked.cash_usdt, payment.amount_usdt)
 
     def gained_usdt(self, from_day: int, mark: Callable[[str], Decimal]) -> Decimal:
         """By how much the equity, valued at `mark`, grew by all that was booked of `from_day` and later."""
         total = _ZERO
-        for day, booked in self._days.items():
+        for day, booked in self.days.items():
             if day >= from_day:
                 total = EXACT.add(total, booked.cash_usdt)
                 for symbol, qty in booked.qty.items():
@@ -52,5 +52,5 @@ class UnopenedDays:
 
     def opened(self, day: int) -> None:
         """A sample opened `day`: what it began with is known."""
-        for known in [known for known in self._days if known <= day]:
-            del self._days[known]
+        for known in [known for known in self.days if known <= day]:
+            del self.days[known]

@@ -38,6 +38,10 @@ class Guard:
         else:
             self._fired.pop(key, None)
 
+    def standing(self) -> tuple[LimitEvent, ...]:
+        """The events by which what is remembered now came to be."""
+        return tuple(fired.event for fired in self._fired.values())
+
     def blocks(self, symbol: str) -> LimitEvent | None:
         """The first limit that forbids a new entry in `symbol`."""
         if not self._fired:

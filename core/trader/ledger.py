@@ -6,7 +6,7 @@ equity - initial balance == realised + unrealised - fees + funding received + ad
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal, localcontext
 from enum import StrEnum
@@ -49,7 +49,7 @@ class FillEffect:
 
 
 class Ledger:
-    """The account's books. Only `book` and the `apply_...` methods change them. A venue numbers its fills by
+    """The account's books. Only `book`, `recall` and the `apply_...` methods change them. A venue numbers its fills by
     symbol."""
 
     def __init__(self, initial_balance_usdt: Decimal, instruments: Mapping[str, Instrument]) -> None:
@@ -78,6 +78,22 @@ class Ledger:
             raise ValueError(f"ledger entry {entry.ref} does not balance")
         for book, amount in entry.postings:
             self._balances[book] = EXACT.add(self._balances[book], amount)
+
+    def balances(self) -> dict[Book, Decimal]:
+        return dict(self._balances)
+
+    def recall(
+        self,
+        balances: Mapping[Book, Decimal],
+        positions: Mapping[str, Position],
+        fills: Iterable[tuple[str, str]],
+        payments: Iterable[str],
+        adjustments: Iterable[str],
+    ) -> None:
+        """Stand where other books stood, which had booked what bears these ids."""
+        self._balances = dict(balances)
+        self.positions = dict(positions)
+        self._seen_fills, self._seen_payments, self._seen_adjustments = set(fills), set(payments), set(adjustments)
 
     def has_fill(self, symbol: str, fill_id: str) -> bool:
         return (symbol, fill_id) in self._seen_fills

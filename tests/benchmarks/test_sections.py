@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import __main__ as entry
-from benchmarks import console, decision, durable, replay, training
+from benchmarks import console, decision, durable, replay, start, training
 from benchmarks.market import temporary_home
 from benchmarks.processes import run_to_end
 from benchmarks.report import NOISE_PCT, Figure, Section, percentile, table
@@ -49,6 +49,13 @@ def test_decision_times_one_entry_for_each_iteration() -> None:
 
 def test_durable_times_an_intent_a_minute() -> None:
     assert whole(durable.run(3), "one commit) p99", "two commits) p99", "twice p99")
+
+
+def test_start_waits_for_a_stop_and_for_all_that_follows() -> None:
+    section = start.run(2, 1)
+    assert whole(section, "stop of the bare position: fastest", "first snapshot", "resident memory", "one day")
+    told = {figure.what: figure.value for figure in section.figures}
+    assert told["stop of the bare position: fastest"] <= told["all that follows beside: fastest"]
 
 
 def test_training_reads_the_lag_of_engine_and_ticker() -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from core import keeping
 from core.account import Opening
 from core.arming import account_of
 from core.backtest.verify import Verification, verify
@@ -201,6 +202,8 @@ def threads_stop_time(loop: VirtualLoop) -> Iterator[None]:
         for name in ("_execute", "_connect", "close"):
             patch.setattr(Connection, name, patient(getattr(Connection, name)))
         patch.setattr(asyncio, "to_thread", patient(asyncio.to_thread))
+        # So that each start of a day goes on from one.
+        patch.setattr(keeping, "CHECKPOINT_RECORDS", 50)
         yield
 
 

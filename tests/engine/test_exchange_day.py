@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import sqlite3
 from collections import Counter
 from contextlib import closing
@@ -125,6 +127,16 @@ def test_no_secret_was_written(day: tuple[BinanceVenue, Home]) -> None:
         written = path.read_bytes()
         for secret in Keys(API_KEY, API_SECRET).secrets():
             assert secret.encode() not in written, path.name
+
+
+def test_its_later_starts_went_on_from_a_checkpoint(day: tuple[BinanceVenue, Home]) -> None:
+    _, home = day
+    told = [json.loads(line)["message"] for line in home.log.read_text().splitlines()]
+    before = [int(found[1]) for line in told if (found := re.search("the ([0-9]+) before them by a checkpoint", line))]
+    assert len(before) == 2
+    assert all(before)
+    (seq,), (last_seq,) = rows(home, "SELECT seq FROM checkpoints UNION ALL SELECT last_seq FROM journals")
+    assert max(before) < int(str(seq)) <= int(str(last_seq))
 
 
 async def test_the_day_is_replayed_to_the_bit(day: tuple[BinanceVenue, Home]) -> None:

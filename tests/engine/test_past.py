@@ -12,9 +12,12 @@ from numpy.typing import NDArray
 
 from core.clock import VirtualClock
 from core.control import ExternalOrderView
+from core.domain.errors import StorageError
 from core.domain.market import MINUTE_MS, Bar, MarketBatch, Quote
+from core.domain.orders import OrderRole
 from core.domain.records import AdjustmentRecord, CursorRecord, PredictionRecord, Record
 from core.engine import Engine, EngineParts
+from core.engine_thread import first_cause
 from core.logbook import Logbook
 from core.pace import Pacer
 from core.past import PIECE_BARS
@@ -24,7 +27,7 @@ from core.strategy import Rule
 from core.trader.trader import Trader
 from tests.core.market.memory_store import MemoryCandles
 from tests.core.test_recovery import KnowingVenue, Memory
-from tests.core.trader.desk import BTC, ETH, INSTRUMENTS, NOON_MS, make_trader
+from tests.core.trader.desk import BTC, ETH, INSTRUMENTS, NOON_MS, Desk, make_trader
 from tests.patience import comes
 
 SYMBOLS = (BTC, ETH)
@@ -128,6 +131,8 @@ class House:
         self.market: asyncio.Queue[MarketBatch] = asyncio.Queue(100)
         self.around = Surroundings()
         self.attended = asyncio.Event()
+        self.beside = asyncio.Event()
+        self.found: StorageError | None = None
         self.real = real
         self.now_ms = NOON_MS + minutes * MINUTE_MS + 1_500 + late_ms
 
@@ -152,6 +157,7 @@ class House:
                 publish_hz=100.0,
                 reconcile=_agree,
                 attendants=[self._attend],
+                beside=[self._work_beside],
                 real_time=self.around if self.real else None,
             )
         )
@@ -198,6 +204,11 @@ class House:
 
     async def _attend(self, trader: Trader, stepper: Stepper) -> None:
         self.attended.set()
+
+    async def _work_beside(self, trader: Trader, stepper: Stepper) -> None:
+        self.beside.set()
+        if self.found is not None:
+            raise self.found
 
     async def _feed(self) -> AsyncIterator[MarketBatch]:
         while True:
@@ -288,3 +299,48 @@ async def test_a_new_account_learns_its_warm_up() -> None:
         await house.tell(*SYMBOLS)
         await house.comes(lambda: len(house.said()) == 2, "predictions")
         assert house.said()[BTC, 0] == expected(0, BTC)
+
+
+def with_a_position() -> Desk:
+    """One whose stop is not known to rest."""
+    desk = Desk(make_trader(instruments={symbol: INSTRUMENTS[symbol] for symbol in SYMBOLS}))
+    desk.minute()
+    desk.predict(20)
+    desk.fill(desk.order(OrderRole.ENTRY))
+    return desk
+
+
+async def test_what_no_position_waits_for_begins_once_what_is_held_is_protected(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("core.engine._GIVES_WAY_LOOKS", 10**9)
+    desk = with_a_position()
+    house = House(20)
+    house.trader = desk.trader
+    async with house:
+        await house.attended.wait()
+        await house.comes(lambda: house.state() == "running", "a snapshot of it")
+        assert not house.beside.is_set()
+        assert not house.store.waiting.is_set()
+        desk.accept(desk.order(OrderRole.STOP))
+        await house.beside.wait()
+        await house.store.waiting.wait()
+
+
+async def test_it_does_not_wait_for_ever_for_what_cannot_be_protected(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.engine._GIVES_WAY_S", 0.0)
+    desk = with_a_position()
+    house = House(20)
+    house.trader = desk.trader
+    async with house:
+        await house.beside.wait()
+        assert not desk.trader.state.symbols[BTC].is_protected()
+
+
+async def test_damage_that_is_found_beside_ends_the_engine() -> None:
+    house = House(20)
+    house.found = StorageError("quarterdeck.db: is damaged")
+    with pytest.raises(BaseExceptionGroup) as caught:
+        async with house:
+            await house.running
+    assert first_cause(caught.value) is house.found

@@ -1,0 +1,160 @@
+"""What a trader remembers at one place of its journal, as plain data: a start goes on from there, whatever lies before.
+
+It is made of a trader that was told its journal (`core.trader.restore`), never of one that trades: so to go on from it
+is to go on from the journal itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from core.domain.instrument import Instrument
+from core.domain.operator import LimitEvent, OperatorCommand
+from core.domain.orders import Order
+from core.domain.regrid import Grid, grid_of
+from core.domain.trading import Position, Prediction, Trade
+from core.trader.day import Booked
+from core.trader.ledger import Book
+from core.trader.state import OpenTrade, SymbolState
+from core.trader.trader import Trader
+
+
+@dataclass(frozen=True, slots=True)
+class SymbolMemory:
+    """One symbol, counted by `grid`; see `core.trader.state.SymbolState`. Orders are in the order of their coming."""
+
+    grid: Grid
+    position: Position | None
+    trade: OpenTrade | None
+    next_trade: OpenTrade | None
+    prediction: Prediction | None
+    orders: tuple[Order, ...]
+    ended: tuple[Order, ...]
+    canceling: dict[str, int]
+    unprotected_since_ms: int | None
+    closed: tuple[Trade, ...]
+    flattened_ms: int
+    flattening: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TraderMemory:
+    """The account; see `core.trader.state.TraderState`. `fired` are the limits that stand."""
+
+    balances: dict[Book, Decimal]
+    symbols: dict[str, SymbolMemory]
+    peak_equity_usdt: float
+    day_start_equity_usdt: float
+    sampled_ms: int
+    unopened: dict[int, Booked]
+    paused: bool
+    halted: bool
+    entries_day: int
+    entries_today: int
+    losses_day: int
+    losses_in_row: int
+    flatten: OperatorCommand | None
+    fired: tuple[LimitEvent, ...]
+
+    def lots(self) -> dict[str, int]:
+        """Signed, of the positions by symbol."""
+        held = (kept.position for kept in self.symbols.values())
+        return {position.symbol: position.lots for position in held if position is not None}
+
+    def open_orders(self) -> dict[str, str]:
+        """Their symbols, by client id."""
+        return {order.client_order_id: order.symbol for kept in self.symbols.values() for order in kept.orders}
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The ids that were taken in once, and are never again: of fills by symbol, of payments and of adjustments; of
+    these, `moving` are those that moved the wallet."""
+
+    fills: Collection[tuple[str, str]] = ()
+    payments: Collection[str] = ()
+    adjustments: Collection[str] = ()
+    moving: Collection[str] = ()
+
+
+def remember(trader: Trader) -> TraderMemory:
+    """Of a trader that was told its journal and nothing else: what the market is at is no part of it."""
+    state = trader.state
+    return TraderMemory(
+        balances=state.ledger.balances(),
+        symbols={symbol: _symbol_memory(trader, s) for symbol, s in state.symbols.items()},
+        peak_equity_usdt=state.peak_equity_usdt,
+        day_start_equity_usdt=state.day_start_equity_usdt,
+        sampled_ms=state.sampled_ms,
+        unopened=dict(state.unopened.days),
+        paused=state.paused,
+        halted=state.halted,
+        entries_day=state.entries_day,
+        entries_today=state.entries_today,
+        losses_day=state.losses_day,
+        losses_in_row=state.losses_in_row,
+        flatten=state.flatten,
+        fired=trader.guard.standing(),
+    )
+
+
+def recall(trader: Trader, memory: TraderMemory, seen: Seen) -> None:
+    """Bring a new trader to where `memory` was made. `seen` are the ids of the journal up to there. The symbols of
+    `memory` are among the trader's, and counted as they are there."""
+    state = trader.state
+    positions = {symbol: kept.position for symbol, kept in memory.symbols.items() if kept.position is not None}
+    state.ledger.recall(memory.balances, positions, seen.fills, seen.payments, seen.moving)
+    state.wallet_usdt = float(state.ledger.wallet_usdt)
+    state.adjustment_ids = dict.fromkeys(seen.adjustments)
+    state.peak_equity_usdt = memory.peak_equity_usdt
+    state.day_start_equity_usdt = memory.day_start_equity_usdt
+    state.sampled_ms = memory.sampled_ms
+    state.unopened.days.update(memory.unopened)
+    state.paused, state.halted = memory.paused, memory.halted
+    state.entries_day, state.entries_today = memory.entries_day, memory.entries_today
+    state.losses_day, state.losses_in_row = memory.losses_day, memory.losses_in_row
+    state.flatten = memory.flatten
+    for event in memory.fired:
+        trader.guard.apply(event)
+    for symbol, kept in memory.symbols.items():
+        _recall_symbol(state.symbols[symbol], kept, trader.strategy.cooldown_ms)
+
+
+def is_counted_alike(instruments: Mapping[str, Instrument], memory: TraderMemory) -> bool:
+    """Whether every symbol of `memory` is among `instruments`, in the same ticks and lots."""
+    return all(
+        symbol in instruments and kept.grid == grid_of(instruments[symbol]) for symbol, kept in memory.symbols.items()
+    )
+
+
+def _symbol_memory(trader: Trader, s: SymbolState) -> SymbolMemory:
+    return SymbolMemory(
+        grid=grid_of(s.instrument),
+        position=trader.state.ledger.positions.get(s.instrument.symbol),
+        trade=s.trade,
+        next_trade=s.next_trade,
+        prediction=s.prediction,
+        orders=tuple(s.orders.values()),
+        ended=tuple(s.ended.values()),
+        canceling=dict(s.canceling),
+        unprotected_since_ms=s.unprotected_since_ms,
+        closed=tuple(s.closed),
+        flattened_ms=s.flattened_ms,
+        flattening=s.flattening,
+    )
+
+
+def _recall_symbol(s: SymbolState, kept: SymbolMemory, cooldown_ms: int) -> None:
+    if kept.position is not None:
+        s.lots, s.cost_usdt = kept.position.lots, float(kept.position.cost_usdt)
+    s.trade, s.next_trade, s.prediction = kept.trade, kept.next_trade, kept.prediction
+    s.orders = {order.client_order_id: order for order in kept.orders}
+    s.ended = {order.client_order_id: order for order in kept.ended}
+    s.canceling = dict(kept.canceling)
+    s.unprotected_since_ms = kept.unprotected_since_ms
+    s.closed.extend(kept.closed)
+    if kept.closed:
+        s.cooldown_until_ms = kept.closed[-1].exit_time_ms + cooldown_ms
+    s.flattened_ms, s.flattening = kept.flattened_ms, kept.flattening
