@@ -156,12 +156,11 @@ def _needed(
     before: TraderMemory | None = None,
 ) -> tuple[dict[str, Instrument], list[Record]]:
     from core.account import traded_symbols
-    from core.domain.records import CursorRecord, FirstPriceRecord
+    from core.recovery import rejoining
 
     needed = traded_symbols(records, before).union(fresh)
-    # Of a symbol that comes back nothing is made up for: it joins where the market is, as a new one does.
-    kept = [r for r in records if not (isinstance(r, CursorRecord | FirstPriceRecord) and r.symbol in away)]
-    return {symbol: instrument for symbol, instrument in instruments.items() if symbol in needed}, kept
+    kept = {symbol: instrument for symbol, instrument in instruments.items() if symbol in needed}
+    return kept, rejoining(records, away)
 
 
 async def _rules(journal: SqliteJournal, fresh: Mapping[str, Instrument]) -> dict[str, Instrument]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -45,6 +45,16 @@ class ResumePoint:
     bars: dict[str, int]
     first_prices: dict[str, int]
     prices: dict[str, float] = field(default_factory=dict)
+
+
+def rejoining(records: Sequence[Record], away: Collection[str]) -> list[Record]:
+    """Without how far the market of the symbols that were `away` was taken in: of one that comes back nothing is made
+    up for, it joins where the market is, as a new one does. One that was as far as any stays where it was: the market
+    that it would join was told to it."""
+    reached = {record.symbol: record.open_time_ms for record in records if isinstance(record, CursorRecord)}
+    newest_ms = max(reached.values(), default=0)
+    behind = {symbol for symbol in away if reached.get(symbol, 0) < newest_ms}
+    return [r for r in records if not (isinstance(r, CursorRecord | FirstPriceRecord) and r.symbol in behind)]
 
 
 def resume_point(records: Sequence[Record], symbols: Iterable[str]) -> ResumePoint:

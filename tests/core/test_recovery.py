@@ -13,7 +13,7 @@ from core.domain.operator import Verb
 from core.domain.orders import Fill, Order, OrderRole, OrderState, OrderUpdate
 from core.domain.records import AdjustmentRecord, CursorRecord, FillRecord, FirstPriceRecord, OrderUpdateRecord, Record
 from core.ports import VenueEvent
-from core.recovery import newest_first_prices, reconcile, resume_point
+from core.recovery import newest_first_prices, reconcile, rejoining, resume_point
 from core.stepper import Stepper
 from core.trader.restore import restore
 from tests.core.trader.desk import BTC, Desk, make_trader, placed
@@ -219,6 +219,17 @@ async def test_a_start_that_comes_no_further_than_the_last_tells_its_findings_ag
         )
         assert {"position lots", "wallet USDT"} <= {difference.what for difference in found}
         told += memory.records
+
+
+@pytest.mark.parametrize(
+    ("reached", "joins_at"),
+    [({"A": 5, "B": 3}, 5), ({"A": 5, "B": 5}, 5), ({"A": 5, "B": 6}, 6), ({"B": 6}, 6)],
+)
+def test_a_symbol_that_comes_back_joins_where_the_market_is_and_is_told_no_bar_twice(
+    reached: dict[str, int], joins_at: int
+) -> None:
+    records = [CursorRecord(symbol, minute * MINUTE_MS) for symbol, minute in reached.items()]
+    assert resume_point(rejoining(records, {"B"}), ("A", "B")).bars["B"] == joins_at * MINUTE_MS
 
 
 async def test_the_first_price_of_the_open_minute_is_known_after_a_restart() -> None:

@@ -8,8 +8,9 @@ from typing import Any
 
 from core.account import traded_symbols
 from core.domain.instrument import Instrument
-from core.domain.records import CursorRecord, FirstPriceRecord, Record
+from core.domain.records import CursorRecord, Record
 from core.domain.regrid import Era, Eras, carried, grid_of, working
+from core.recovery import rejoining
 from core.starts import Rules
 from tests.journal_rules import JournalRules
 
@@ -40,8 +41,7 @@ class Disk:
         records = carried(enumerate(self.records, 1), eras, instruments)
         self.begin(instruments)
         away = self.left_out().intersection(fresh)
-        told = [r for r in records if not (isinstance(r, CursorRecord | FirstPriceRecord) and r.symbol in away)]
-        return instruments, told
+        return instruments, rejoining(records, away)
 
     def left_out(self) -> set[str]:
         """As `SqliteJournal.left_out` has it."""
