@@ -147,6 +147,13 @@ class Outbox:
             job.order.client_order_id == client_order_id for job in self._jobs
         )
 
+    def is_placing(self, client_order_id: str) -> bool:
+        """Whether the order itself, and not its withdrawal, waits here or is under way."""
+        return any(
+            job.order.client_order_id == client_order_id and not job.is_cancel
+            for job in (*self._jobs, *self._in_flight.values())
+        )
+
     def left_ms(self, client_order_id: str) -> int | None:
         """Since when what is sent for the order is under way; None where nothing is."""
         return self._left_ms.get(client_order_id)
@@ -334,6 +341,7 @@ class Outbox:
                 protective=True,
                 # What only reduces harms nobody while no entry can be made; an entry that fills would.
                 can_wait=order.reduce_only,
+                urgent=not order.reduce_only,
                 timeout_ms=self._settings.protective_timeout_ms,
             )
         except (VenueRejectedError, VenueUnknownError) as error:

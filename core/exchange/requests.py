@@ -179,13 +179,14 @@ class Requests:
         weight: int = 1,
         protective: bool = False,
         can_wait: bool = False,
+        urgent: bool = False,
         timeout_ms: int | None = None,
         **kwargs: Any,
     ) -> Any:
         timeout_ms = timeout_ms or self._settings.request_timeout_ms
         protective = protective and not (can_wait and self._is_limited())
         for resend in (False, True):
-            await self._pass(method, args, kwargs, weight, protective, SEND_PATIENCE_MS)
+            await self._pass(method, args, kwargs, weight, protective, SEND_PATIENCE_MS, urgent=urgent)
             sent_ms = self.clock.steady_ms()
             answer = await self._call(method, args, kwargs, timeout_ms)
             if not isinstance(answer, Failure):

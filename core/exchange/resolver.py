@@ -233,11 +233,15 @@ class Resolver:
 
     def _is_held_back(self, client_order_id: str) -> bool:
         """Whether an answer is still to be waited for. One that is late may be lost with the order taken; in a rate
-        limit it may still wait for its turn, which a question would take."""
-        left_ms = self._venue.outbox.left_ms(client_order_id)
-        if left_ms is not None and not self._venue.is_paced():
+        limit it may still wait for its turn, which a question would take. A withdrawal that waits for its own may wait
+        long, and what it is to withdraw may be a position."""
+        outbox = self._venue.outbox
+        if self._venue.is_paced():
+            return outbox.is_placing(client_order_id)
+        left_ms = outbox.left_ms(client_order_id)
+        if left_ms is not None:
             return self._clock.steady_ms() - left_ms < _ANSWER_DUE_MS
-        return self._venue.outbox.is_busy_with(client_order_id)
+        return outbox.is_busy_with(client_order_id)
 
     def _patience_ms(self, order: Order) -> int:
         if order.state is OrderState.UNKNOWN:
@@ -276,10 +280,13 @@ class Resolver:
         outbox = self._venue.outbox
         asked_ms = self._clock.steady_ms()
         dead_ms, timeout_ms = outbox.dead_ms(order), self._patience_for_answer_ms(question)
-        if self._venue.is_paced() and is_protective(order) and self._may_be_sent_unasked(order, question):
+        if self._venue.is_paced() and is_protective(order):
             # In a rate limit a question costs as much as sending it, and the answer may be lost as well.
-            self._send_again(order)
-            return False
+            if self._may_be_sent_unasked(order, question):
+                self._send_again(order)
+                return False
+            if self._may_be_sent_unasked(order, question, at_ms=dead_ms):
+                return False
         try:
             # What has ended stays as it is: only its fills are asked for again.
             seen = question.ended or await self._venue.look(order, timeout_ms)
@@ -327,17 +334,17 @@ class Resolver:
             self._send_again(order)
         return False
 
-    def _may_be_sent_unasked(self, order: Order, question: _Question) -> bool:
-        """What was refused already would be refused again."""
+    def _may_be_sent_unasked(self, order: Order, question: _Question, at_ms: int | None = None) -> bool:
+        """Whether it may be now, or at a time. What was refused already would be refused again."""
         return (
             order.state is OrderState.UNKNOWN
             and question.refusal is None
             and not self._venue.outbox.is_busy_with(order.client_order_id)
-            and (self._venue.wire.dialect.is_conditional(order) or self._finds_nothing_left(order))
+            and (self._venue.wire.dialect.is_conditional(order) or self._finds_nothing_left(order, at_ms))
             and self._books.is_wanted(order)
         )
 
-    def _finds_nothing_left(self, order: Order) -> bool:
+    def _finds_nothing_left(self, order: Order, at_ms: int | None) -> bool:
         """Whether a second try of an exit, of which the first was taken, would be refused because nothing is left to
         reduce. A conditional order needs no such thing: under its id it can rest once only."""
         outbox, s = self._venue.outbox, self._books.trader.state.symbols[order.symbol]
@@ -345,7 +352,7 @@ class Resolver:
             order.role is OrderRole.EXIT
             and order.remaining_lots >= abs(s.lots)
             and not outbox.is_shared(order.symbol)
-            and self._clock.steady_ms() >= outbox.dead_ms(order)
+            and (self._clock.steady_ms() if at_ms is None else at_ms) >= outbox.dead_ms(order)
         )
 
     async def _absent(self, order: Order, question: _Question, asked_ms: int) -> bool:

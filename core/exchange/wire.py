@@ -162,11 +162,12 @@ class Wire(Protocol):
         weight: int = 1,
         protective: bool = False,
         can_wait: bool = False,
+        urgent: bool = False,
         timeout_ms: int | None = None,
         **kwargs: Any,
     ) -> Any:
         """Call a method that changes something. `protective` may use the reserve of the rate limit, and goes out in a
-        429; what `can_wait` waits for the end of that all the same.
+        429; what `can_wait` waits for the end of that all the same, what is `urgent` no longer than new orders.
 
         Raises VenueRejectedError on a definite refusal, VenueBusyError where the request had no effect, and
         VenueUnknownError where its outcome is not known.

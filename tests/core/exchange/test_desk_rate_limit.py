@@ -91,16 +91,39 @@ def test_in_a_rate_limit_a_stop_whose_answer_is_lost_is_sent_again_and_not_asked
     in_house(scene)
 
 
+def test_in_a_rate_limit_an_entry_is_asked_for_while_its_withdrawal_waits_for_a_turn() -> None:
+    async def scene(house: House) -> None:
+        await house.enter(ETH)
+        await house.pass_s(25)
+        house.weather.once("POST", "/fapi/v1/order", Fate(Outcome.ANSWER_LOST, 10.0, 10.0))
+        house.weather.frames_of = lambda text: []
+        await house.enter(BTC)
+        house.wire.limiter.observe(429, {"Retry-After": "20"})
+        await house.command(Verb.HALT)
+
+        async def close_others() -> None:
+            while True:
+                await house.wire.limiter.acquire(1, orders=1, protective=True, patience_ms=60_000)
+
+        closing = house.loop.create_task(close_others())
+        await house.pass_s(10)
+        closing.cancel()
+        assert house.book(BTC).is_protected()
+        house.check_books()
+
+    in_house(scene)
+
+
 def test_in_a_rate_limit_a_lost_exit_is_sent_again_unasked_once_it_can_arrive_no_more() -> None:
     async def scene(house: House) -> None:
         await house.enter(BTC)
         await house.pass_s(25)
         house.wire.limiter.observe(429, {"Retry-After": "20"})
         house.weather.once("POST", "/fapi/v1/order", Fate(Outcome.LOST_ON_THE_WAY, 10.0, 10.0))
-        house.weather.once("GET", "/fapi/v1/order", limited(20), times=20)
         await house.command(Verb.FLATTEN)
-        await house.pass_s(4)
+        await house.pass_s(2.5)
         assert house.venue.position_lots(BTC) == 0
+        assert house.weather.count("GET", "/fapi/v1/order") == 0
         await house.pass_s(60)
         house.check_books()
 
