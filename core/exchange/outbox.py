@@ -332,6 +332,9 @@ class Outbox:
             if order.client_order_id not in self._uncertain:
                 return answers.withdrawn(order)
         order_id, params = self._wire.dialect.by_client_id(order)
+        # What only reduces harms nobody while no entry can be made, and a market order that has arrived is carried out
+        # already; an entry that rests and fills would harm.
+        can_wait = order.reduce_only or order.type is OrderType.MARKET
         try:
             row = await self._wire.send(
                 "cancel_order",
@@ -339,9 +342,8 @@ class Outbox:
                 self._wire.unified(order.symbol),
                 params,
                 protective=True,
-                # What only reduces harms nobody while no entry can be made; an entry that fills would.
-                can_wait=order.reduce_only,
-                urgent=not order.reduce_only,
+                can_wait=can_wait,
+                urgent=not can_wait,
                 timeout_ms=self._settings.protective_timeout_ms,
             )
         except (VenueRejectedError, VenueUnknownError) as error:

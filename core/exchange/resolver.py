@@ -292,7 +292,7 @@ class Resolver:
             seen = question.ended or await self._venue.look(order, timeout_ms)
             question.unanswered = max(0, question.unanswered - 1)
             if seen is None:
-                if outbox.is_busy_with(order.client_order_id) or outbox.dead_ms(order) != dead_ms:
+                if outbox.is_placing(order.client_order_id) or outbox.dead_ms(order) != dead_ms:
                     return False  # It left while we asked: the answer is of before.
                 return await self._absent(self._books.order(order), question, asked_ms)
             question.was_absent = False
