@@ -46,7 +46,7 @@ from core.domain.regrid import carried
 from core.market.history import bar_at
 from core.market.replay import ReplayFeed, event_time_ms
 from core.ports import CandleStore
-from core.recovery import ResumePoint, newest_first_prices, replay_cursors, resume_point
+from core.recovery import ResumePoint, newest_first_prices, rejoining, replay_cursors, resume_point
 from core.session import history_bars
 from core.starts import Rules, Start, eras_of, is_same_account
 from core.trader import limits
@@ -136,6 +136,7 @@ class _Replay:
         self._digest = hashlib.blake2b(digest_size=16)
         self._expected: deque[Record] = deque()
         self._point = ResumePoint({}, {})
+        self._away: set[str] = set()
         self._now_ms = 0
 
     def result(self, last_seq: int) -> Verification:
@@ -171,10 +172,7 @@ class _Replay:
     async def open_market(self, candles: CandleStore, rules: Rules, opened_ms: int) -> None:
         """The market behind what was taken in so far, in the order in which a start tells it."""
         symbols = self._trader.state.traded
-        for symbol in rules.retired:
-            # Should it come back, it joins where the market is then.
-            self._point.bars.pop(symbol, None)
-            self._point.first_prices.pop(symbol, None)
+        self._away |= rules.retired
         self._reach(symbols)
         spans = [span for symbol in symbols if (span := await candles.span(symbol)) is not None]
         end_ms = max((span[1] for span in spans), default=opened_ms)
@@ -196,11 +194,12 @@ class _Replay:
             self._records += 1
 
     def _reach(self, symbols: Sequence[str]) -> None:
-        """Symbols that join begin where the newest is."""
+        """Symbols that join, or come back, begin where the newest is."""
         bars = (CursorRecord(*item) for item in self._point.bars.items())
         told = self._point.prices
         prices = (FirstPriceRecord(symbol, ms, told.get(symbol)) for symbol, ms in self._point.first_prices.items())
-        self._point = resume_point([*bars, *prices], symbols)
+        self._point = resume_point(rejoining([*bars, *prices], self._away.intersection(symbols)), symbols)
+        self._away.difference_update(symbols)
 
     async def _take(self, seq: int, record: Record | None, following: Record | None) -> None:
         if not self._expected:

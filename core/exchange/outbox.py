@@ -26,8 +26,9 @@ SHORT_WINDOW_MS = 700
 try that was lost may still arrive: an exit is not sent again meanwhile, and a stop that was is not withdrawn, for its
 id would be free again. Where one travels longer the exchange says so, and the next have the long window."""
 
-_WIDER = 3
-"""How much wider the window of each try under the same id is: what was lost may have travelled long."""
+_SHORT_TRIES, _WIDER = 2, 3
+"""How many tries under the same id have the short window, and how much wider that of each later one is: what is lost
+again may travel long."""
 
 _FRESH_MS = 4000
 _EXIT_FRESH_MS = 8000
@@ -85,10 +86,10 @@ _Told = Awaitable[None] | None
 
 @dataclass(frozen=True, slots=True)
 class _Try:
-    """Of all tries under one id: from when on none can be taken any more, and the window of the last."""
+    """Of all tries under one id: how many there were, and from when on none can be taken any more."""
 
+    count: int
     dead_ms: int
-    window_ms: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -293,7 +294,8 @@ class Outbox:
         if not order.reduce_only or not is_fresh or not self._wire.dialect.window_param:
             return longest_ms
         tried = self._tries.get(order.client_order_id)
-        return min(SHORT_WINDOW_MS if tried is None else _WIDER * tried.window_ms, longest_ms)
+        later = 0 if tried is None else max(0, tried.count + 1 - _SHORT_TRIES)
+        return min(SHORT_WINDOW_MS * int(_WIDER**later), longest_ms)
 
     @property
     def _longest_window_ms(self) -> int:
@@ -367,6 +369,6 @@ class Outbox:
         dead_ms = left_ms + window_ms + _MAX_AHEAD_MS
         # An earlier try may have had the longer window.
         earlier = self._tries.get(order.client_order_id, _Try(0, 0))
-        self._tries[order.client_order_id] = _Try(max(dead_ms, earlier.dead_ms), window_ms)
+        self._tries[order.client_order_id] = _Try(earlier.count + 1, max(dead_ms, earlier.dead_ms))
         if len(self._tries) > _KEEP_TRIES:
             self._tries.popitem(last=False)

@@ -194,16 +194,17 @@ def test_an_exit_that_never_arrived_is_sent_again_as_soon_as_it_can_arrive_no_mo
     in_house(scene)
 
 
-def test_each_try_of_an_exit_may_travel_longer_than_the_one_before() -> None:
+def test_an_exit_that_is_lost_again_and_again_may_travel_longer() -> None:
     async def scene(house: House) -> None:
         await house.enter()
         await house.pass_s(1)
-        house.weather.once("POST", "/fapi/v1/order", LOST, times=2)
+        house.weather.once("POST", "/fapi/v1/order", LOST, times=3)
         await house.command(Verb.FLATTEN)
-        await house.pass_s(10)
+        await house.pass_s(12)
         assert house.venue.position_lots(BTC) == 0
         windows = [params.get("recvWindow") for params in posted(house, "/fapi/v1/order")]
-        assert windows[-3:] == [str(SHORT_WINDOW_MS), str(3 * SHORT_WINDOW_MS), str(RECV_WINDOW_MS)]
+        short, wider = str(SHORT_WINDOW_MS), str(3 * SHORT_WINDOW_MS)
+        assert windows[-4:] == [short, short, wider, str(RECV_WINDOW_MS)]
         house.check_books()
 
     in_house(scene)
