@@ -9,6 +9,7 @@ import signal
 import sys
 import termios
 import threading
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, TextIO
@@ -19,6 +20,7 @@ from tui.format import ASCII, UNICODE, Glyphs
 SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 LAST_RESORT_SECONDS = 1.0
 LET_GO_SECONDS = 0.7
+_LEAVE_TRIES, _LEAVE_EVERY_S = 20, 0.01
 """Together less than the two seconds after which a process that was told to end has ended."""
 PATIENT_SECONDS = 4.0
 """Where something beside the console is being stopped and stores what it has."""
@@ -135,10 +137,15 @@ class LastResort:
 
     def _give_back(self, modes: list[Any]) -> None:
         with suppress(termios.error, OSError):
-            termios.tcflush(0, termios.TCOFLUSH)
-            termios.tcsetattr(0, termios.TCSANOW, modes)
             os.set_blocking(2, False)
-            os.write(2, _LEAVE)
+            termios.tcsetattr(0, termios.TCSANOW, modes)
+            for _ in range(_LEAVE_TRIES):
+                # Who is held in a write fills again what is emptied.
+                termios.tcflush(0, termios.TCOFLUSH)
+                with suppress(BlockingIOError):
+                    os.write(2, _LEAVE)
+                    return
+                time.sleep(_LEAVE_EVERY_S)
 
 
 def terminal_alive() -> bool:
