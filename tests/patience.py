@@ -14,24 +14,24 @@ from typing import TypeVar
 T = TypeVar("T")
 
 PATIENCE_CPU_S = 60.0
-PATIENCE_LOOKS = 30_000
+PATIENCE_ASLEEP_S = 300.0
 """A look and a sleep take little processor time: without an end of their own, what never comes would be waited for by
 the half hour."""
 
 
-def looks(what: str) -> Iterator[None]:
-    """One turn for each look; AssertionError when patience is over."""
+def looks(what: str, every_s: float = 0.0) -> Iterator[None]:
+    """One turn for each look, between which `every_s` is slept; AssertionError when patience is over."""
     began = time.process_time()
-    for _ in range(PATIENCE_LOOKS):
-        if time.process_time() - began >= PATIENCE_CPU_S:
-            break
+    asleep_s = 0.0
+    while time.process_time() - began < PATIENCE_CPU_S and asleep_s < PATIENCE_ASLEEP_S:
         yield
+        asleep_s += every_s
     raise AssertionError(f"{what} does not come: looked for {time.process_time() - began:.0f} s of processor time")
 
 
 def until(look: Callable[[], T | None], what: str, every_s: float = 0.01) -> T:
     """The first truthy thing that `look` sees."""
-    for _ in looks(what):
+    for _ in looks(what, every_s):
         if seen := look():
             return seen
         time.sleep(every_s)
@@ -40,7 +40,7 @@ def until(look: Callable[[], T | None], what: str, every_s: float = 0.01) -> T:
 
 async def comes(look: Callable[[], T | None], what: str, every_s: float = 0.005) -> T:
     """The same, while the loop turns."""
-    for _ in looks(what):
+    for _ in looks(what, every_s):
         if seen := look():
             return seen
         await asyncio.sleep(every_s)
