@@ -25,7 +25,10 @@ SLOW = (
     "tests/engine/",
     "tests/simulation/test_seeds.py",
     "tests/simulation/test_soak.py",
+    "tests/storage/test_checkpoints.py",
+    "tests/storage/test_journal_rules.py",
     "tests/strategies/scalper/test_forecasts.py",
+    "tests/strategies/scalper/test_hostile_model.py",
 )
 """Folders and files that `make check` leaves to `make test`: processes, sessions, days, trainings, many seeds."""
 
