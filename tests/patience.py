@@ -1,7 +1,7 @@
 """How long a test looks for what must come: so long as it is given the processor, never by the clock on the wall.
 
 A busy machine makes a test slower, never red. What does not come at all is told once a generous amount of processor
-time went into looking; a test that merely sleeps until something wakes it has no limit of its own.
+time went into looking, or once the sleeps between the looks came to minutes.
 """
 
 from __future__ import annotations

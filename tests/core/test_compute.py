@@ -146,6 +146,18 @@ def test_workers_that_run_something_may_take_as_long_as_they_like() -> None:
         round_.check()
 
 
+def test_workers_too_busy_to_say_what_they_run_are_not_given_up() -> None:
+    client = FakeClient(itertools.repeat({"one": ["task"]}))
+    round_ = round_on(client)
+
+    def out_of_time() -> dict[str, dict[str, str]]:
+        raise TimeoutError("no answer")
+
+    client.call_stack = out_of_time  # type: ignore[method-assign]
+    for _ in range(2 * compute_dask.LOOKS_BETWEEN_COUNTS * compute_dask.COUNTS_AT_REST):
+        round_.check()
+
+
 @pytest.mark.parametrize("status", ["connecting", "closing"])
 def test_a_connection_that_hangs_ends_the_run(status: str) -> None:
     round_ = round_on(FakeClient(itertools.repeat({}), status))
