@@ -124,8 +124,8 @@ class DaskRound:
             raise WorkerLostError("the workers run nothing of what they were given")
 
     def _is_anything_run(self) -> bool:
-        """Whether any worker, asked itself, is in the middle of a task. Where one does not answer it may be: a task that
-        holds the interpreter keeps its worker from it. What hangs for good Dask itself takes out."""
+        """Whether any worker, asked itself, is in the middle of a task. Where one does not answer it may be: a task
+        that holds the interpreter keeps its worker from it. What hangs for good Dask itself takes out."""
         try:
             stacks = self._client.sync(self._client.scheduler.call_stack, callback_timeout=ASK_TIMEOUT_S)
         except (OSError, TimeoutError):
