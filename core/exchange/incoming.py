@@ -7,6 +7,7 @@ import asyncio
 import logging
 from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 from core.domain.errors import DataError, QuarterdeckError, UnavailableError
 from core.domain.orders import Order, OrderRole, OrderState
@@ -20,12 +21,23 @@ log = logging.getLogger("quarterdeck.exchange")
 _MAX_WAITING = 1000
 _MAX_HELD = 200
 _PART = "trades"
-_TRIES = 4
+_TRIGGER_TOLD_MS = 1500
+"""A trigger may be told of later than the trade that it made, but not by more."""
 _TRY_EVERY_MS = 500
 _REFUSALS = 20
 """So often the exchange may refuse to say whose an order is, until it is taken for another's."""
 _ENDED_CANDIDATES = 4
 _KEEP_CHILDLESS = 200
+_KEEP_ASKED = 200
+
+
+@dataclass(slots=True)
+class _Question:
+    """Whose a trade's order is: wondered since, asked again from, and how often the exchange refused to say."""
+
+    since_ms: int
+    next_ms: int = 0
+    refusals: int = 0
 
 
 class Incoming:
@@ -38,8 +50,9 @@ class Incoming:
         self._held: OrderedDict[tuple[str, str], Row] = OrderedDict()
         self.on_order: Callable[[Row], Awaitable[None]] = _leave
         self.on_others: Callable[[str, Row], None] = _pass
-        self._tries: dict[tuple[str, str], tuple[int, int]] = {}
-        self._asked: set[str] = set()
+        self._questions: dict[tuple[str, str], _Question] = {}
+        self._asked_ms: OrderedDict[str, int] = OrderedDict()
+        self._round_ms = 0
         self._childless: deque[str] = deque(maxlen=_KEEP_CHILDLESS)
         self._identifying = asyncio.Lock()
 
@@ -96,47 +109,49 @@ class Incoming:
         orders: dict[tuple[str, str], Row] = {}
         for symbol, row in self._waiting.values():
             orders.setdefault((symbol, str(row.get("order") or "")), row)
+        self._questions = {key: self._questions.get(key, _Question(now_ms)) for key in orders}
         is_broken = False
         for (symbol, venue_id), row in orders.items():
-            tries, next_ms = self._tries.get((symbol, venue_id), (0, 0))
-            if now_ms < next_ms:
+            question = self._questions[symbol, venue_id]
+            if now_ms < question.next_ms:
                 continue
+            question.next_ms = now_ms + _TRY_EVERY_MS
+            is_known = False
             try:
-                is_known = await self._ask(symbol, venue_id, row, last=tries + 1 >= _TRIES)
+                is_known = await self._ask(symbol, venue_id, row, question.since_ms + _TRIGGER_TOLD_MS)
             except UnavailableError as error:
                 is_broken = True
                 log.warning("%s: %s: whose order it is could not be asked (%s)", symbol, error, venue_id)
-                self._tries[symbol, venue_id] = (tries, now_ms + _TRY_EVERY_MS)
             except QuarterdeckError as error:
                 log.error("%s: %s: whose order it is cannot be told (%s)", symbol, error, venue_id)
-                self._tries[symbol, venue_id] = (tries + 1, now_ms + _TRY_EVERY_MS)
-                if tries + 1 >= _REFUSALS:
+                question.refusals += 1
+                if question.refusals >= _REFUSALS:
                     # Were it ours, the position tells.
                     self._venue.known.set_aside(symbol, venue_id)
-                    await self._release(symbol, venue_id)
-            else:
-                if is_known:
-                    await self._release(symbol, venue_id)
-                else:
-                    self._tries[symbol, venue_id] = (tries + 1, now_ms + _TRY_EVERY_MS)
+                    is_known = True
+            if is_known:
+                await self._release(symbol, venue_id)
         if not is_broken:
-            self._asked.clear()
+            self._round_ms = self._venue.wire.clock.steady_ms()
 
-    async def _ask(self, symbol: str, venue_id: str, row: Row, *, last: bool) -> bool:
-        """Whether it is now known whose order it is: that of a triggered one of ours, ours by its client id, or, once
-        nothing is left to ask, another's."""
-        known = self._venue.known
+    async def _ask(self, symbol: str, venue_id: str, row: Row, told_ms: int) -> bool:
+        """Whether it is now known whose order it is: that of a triggered one of ours, ours by its client id, or, where
+        all were asked from `told_ms` on, another's."""
+        known, clock = self._venue.known, self._venue.wire.clock
         candidates = self._candidates(symbol, str(row.get("side")))
+        is_last = clock.steady_ms() >= told_ms
+        # Once a round, whatever the number of trades that wait; one that broke off goes on where it was.
+        from_ms = told_ms if is_last else self._round_ms
         for order in candidates:
-            # Once a round, whatever the number of trades that wait; one that broke off goes on where it was.
-            if order.client_order_id in self._asked:
+            cid, asked_ms = order.client_order_id, clock.steady_ms()
+            if self._asked_ms.get(cid, -1) >= from_ms:
                 continue
             await self._venue.look(order)
             if known.of_venue_id(symbol, venue_id) is not None:
                 return True
-            self._asked.add(order.client_order_id)
+            self._note_asked(cid, asked_ms)
             if not self._books.is_open(order):
-                self._childless.append(order.client_order_id)
+                self._childless.append(cid)
         if not self._venue.wire.dialect.client_id(row):
             found = await self._venue.order_row(symbol, venue_id)
             if found is not None:
@@ -150,12 +165,17 @@ class Incoming:
                     for _, waiting in self._rows_of(symbol, venue_id):
                         waiting["clientOrderId"] = client_id
                     return True
-        # A trigger may be told of later than the trade that it made.
-        if candidates and not last:
+        if candidates and not is_last:
             return False
         log.info("%s: an order is not ours, its trades are not booked (%s)", symbol, venue_id)
         known.set_aside(symbol, venue_id)
         return True
+
+    def _note_asked(self, client_order_id: str, asked_ms: int) -> None:
+        self._asked_ms.pop(client_order_id, None)
+        self._asked_ms[client_order_id] = asked_ms
+        if len(self._asked_ms) > _KEEP_ASKED:
+            self._asked_ms.popitem(last=False)
 
     def _candidates(self, symbol: str, side: str) -> list[Order]:
         """Conditional orders of ours that may have made the trade, the newest first."""
@@ -172,7 +192,7 @@ class Incoming:
         ]
 
     async def _release(self, symbol: str, venue_id: str) -> None:
-        self._tries.pop((symbol, venue_id), None)
+        self._questions.pop((symbol, venue_id), None)
         rows = self._rows_of(symbol, venue_id)
         for key, _ in rows:
             del self._waiting[key]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 from decimal import Decimal
 
@@ -370,6 +371,28 @@ def test_whose_a_trade_is_is_asked_of_each_order_again_only_when_all_have_been_a
         await house.pass_s(9)
         assert house.book().lots == 0
         assert asked[:6] == ["target", "stop", "stop", "stop", "stop", "target"]
+        house.check_books()
+
+    in_house(test)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_whose_a_trade_is_becomes_known_while_the_exchange_turns_three_of_four_requests_away(seed: int) -> None:
+    async def test(house: House) -> None:
+        await house.enter()
+        await house.pass_s(3)
+        draws = random.Random(seed)
+
+        def overload(method: str, path: str, params: str) -> Fate | None:
+            throttled = Fate(Outcome.REPLACED, 10.0, 10.0, Answer(503, '{"code":-1008,"msg":"Throttled."}', JSON))
+            return throttled if draws.random() < 0.75 else None
+
+        house.weather.rules.append(overload)
+        trade_by_hand(house, "SELL", "0.041", reduce_only=True)
+        await house.pass_s(9)
+        assert house.book().lots == 0
+        house.weather.rules.clear()
+        await house.pass_s(30)
         house.check_books()
 
     in_house(test)
