@@ -134,8 +134,8 @@ class AccountDesk:
         self._venue.known.is_open = self._books.is_open
         self._incoming = Incoming(self._books)
         self._incoming.on_order = self._take_held
-        self._resolver = Resolver(self._books, self._incoming)
         self._outside = Outside(self._books, self._incoming)
+        self._resolver = Resolver(self._books, self._incoming, self._outside)
         self._books.on_nothing_to_reduce, self._incoming.on_others = self._outside.ask, self._outside.heard
         self._books.on_entry_refused = self._look_at_all_soon
         self.contracts.tie(trader, stepper)

@@ -168,6 +168,11 @@ class Outbox:
             self._begun_ms = self._now_ms()
         return self._begun_ms + self._window_ms(order) + _MAX_AHEAD_MS
 
+    def tries(self, client_order_id: str) -> int:
+        """How often the order left since the start."""
+        tried = self._tries.get(client_order_id)
+        return tried.count if tried is not None else 0
+
     def suspect(self, order: Order) -> None:
         """An earlier try to place it, perhaps before a restart, may have been taken, or may be yet."""
         self._uncertain[order.client_order_id] = self.dead_ms(order)

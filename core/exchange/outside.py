@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter, OrderedDict, deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
 
@@ -31,6 +31,7 @@ SETTLED = RESTING_STATES
 _PART, _TRADED = "others", "trades of others"
 _OVERLAP_MS = 10_000
 _BPS = 10_000
+_LOOKS, _LOOK_AGAIN_S = 5, 0.5
 _KEEP_ACCOUNTED = 5000
 _KEEP_HEARD = 1000
 
@@ -108,15 +109,16 @@ class Outside:
         self._venue.wire.health.report(_TRADED, "others traded here; clears when the position was looked at", symbol)
         self.ask()
 
-    async def look(self) -> bool | None:
+    async def look(self, at_rest: Collection[str] = ()) -> bool | None:
         """Compare the positions, and book what others did where their trades tell it. False where something differed,
-        None where that cannot be judged yet: then another look is due soon.
+        None where that cannot be judged yet: then another look is due soon. Orders `at_rest`, by their client ids, are
+        known to have done nothing.
 
         Raises what reads of the exchange raise.
         """
         if self._incoming.waits:
             await self._incoming.identify()
-        if any(map(is_moving, self._books.open_orders())):
+        if any(is_moving(order) for order in self._books.open_orders() if order.client_order_id not in at_rest):
             return None
         seen = self._seen.copy()
         version = self._books.version
@@ -128,6 +130,23 @@ class Outside:
             await self.explain(gap)
         self._looked({symbol: n for symbol, n in seen.items() if symbol not in {gap.symbol for gap in found}})
         return not found
+
+    async def left_nothing_to(self, order: Order) -> bool:
+        """Whether nothing is left that `order`, which only reduces and is known to have done nothing, would close. Who
+        closed it is looked for at once, before the trader leaves anew.
+
+        Raises what reads of the exchange raise.
+        """
+        held = await self._venue.positions_lots(protective=True)
+        if held.get(order.symbol, 0) * order.side.sign < 0:
+            return False
+        for _ in range(_LOOKS):
+            if await self.look(at_rest=(order.client_order_id,)):
+                return False
+            if not self._books.is_wanted(order):
+                return True
+            await asyncio.sleep(_LOOK_AGAIN_S)
+        return True
 
     def _looked(self, seen: Mapping[str, int]) -> None:
         """What was seen of others before the positions were read is in them."""

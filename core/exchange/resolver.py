@@ -19,6 +19,7 @@ from core.domain.orders import Order, OrderRole, OrderState, OrderType
 from core.exchange.books import Books
 from core.exchange.incoming import Incoming
 from core.exchange.outbox import is_protective
+from core.exchange.outside import Outside
 from core.exchange.translate import Seen
 from core.exchange.wire import Row
 from core.plain import plain
@@ -51,6 +52,7 @@ _OVERDUE_WAIT_MS = 150
 """Between two questions about an order that may stand for a bare position, and about an exit that is to be sent again
 as soon as the exchange says that it does not have it."""
 
+_TRIES_IN_VAIN = 2
 _MAX_ASKING = 8
 _FOR_EVER_MS = 1 << 62
 _PART = "orders"
@@ -74,10 +76,11 @@ class _Question:
 class Resolver:
     """Implements `core.exchange.outbox.Answers`: what an answer leaves open becomes a question, and is asked."""
 
-    def __init__(self, books: Books, incoming: Incoming) -> None:
+    def __init__(self, books: Books, incoming: Incoming, outside: Outside) -> None:
         self._books = books
         self._venue = books.venue
         self._incoming = incoming
+        self._outside = outside
         self._clock = books.venue.wire.clock
         self._questions: dict[str, _Question] = {}
         self._asking: set[str] = set()
@@ -368,6 +371,10 @@ class Resolver:
                     # A client id is unique among open orders only: a market order that is sent again while an earlier
                     # try is still on its way can be carried out twice.
                     return False
+                if await self._is_in_vain(order):
+                    reason = "never arrived, and nothing is left to reduce"
+                    await self._books.update(order, OrderState.REJECTED, reason, kind=RejectKind.REDUCE_ONLY)
+                    return True
                 await self._books.update(order, OrderState.SENT)
                 self._send_again(order)
                 return True
@@ -378,6 +385,17 @@ class Resolver:
             return False
         await self._books.update(order, gone, reason)
         return not self._books.is_open(order)
+
+    async def _is_in_vain(self, order: Order) -> bool:
+        """Whether an exit of which the exchange has no try has nothing left to close: all may have been refused, and
+        the answers lost. After one try nobody asks: it is sent again sooner."""
+        if order.role is not OrderRole.EXIT or self._venue.outbox.tries(order.client_order_id) < _TRIES_IN_VAIN:
+            return False
+        try:
+            return await self._outside.left_nothing_to(order)
+        except _UNREAD as error:
+            log.info("the positions could not be read: %s", error)
+            return False
 
     def _send_again(self, order: Order) -> None:
         log.warning("%s %s: sent again (%s)", order.symbol, order.role, order.client_order_id)

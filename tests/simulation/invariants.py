@@ -25,16 +25,24 @@ FLAT_LIMIT_MS = 10_000
 
 class Invariants:
     """Observes the exchange, the journal and the wire. `is_engine_there` says whether one runs that could mend a thing;
-    while the exchange turns everything away, or forbids all but what protects, no time counts, either."""
+    while the exchange turns everything away, or forbids all but what protects, no time counts, either. Of what others
+    hold in a contract that it was not given, by `is_traded`, an engine need not know."""
 
-    def __init__(self, world: World, notional_usdt: float, is_engine_there: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        world: World,
+        notional_usdt: float,
+        is_engine_there: Callable[[], bool],
+        is_traded: Callable[[str], bool],
+    ) -> None:
         self._world = world
+        self._is_traded = is_traded
         self._is_engine_there = is_engine_there
         self._exchange = world.exchange
         self.sizes = Sizes(world.exchange, world.claims, notional_usdt)
         self.phantoms = self._ages(self._is_phantom)
         self.phantoms_whole = Ages(world.symbols, self._is_phantom, is_engine_there)
-        self.unknown = self._ages(lambda symbol: bool(world.claims.unknown_lots(symbol, self._net(symbol))))
+        self.unknown = self._ages(self._has_unknown)
         self.too_large = self._ages(self._has_too_large)
         self.wishes = Wishes(self._ours)
         self.too_much = self._ages(self.wishes.is_too_much)
@@ -51,6 +59,9 @@ class Invariants:
 
     def _is_phantom(self, symbol: str) -> bool:
         return bool(self._world.claims.phantom_lots(symbol, self._net(symbol)))
+
+    def _has_unknown(self, symbol: str) -> bool:
+        return self._is_traded(symbol) and bool(self._world.claims.unknown_lots(symbol, self._net(symbol)))
 
     def _net(self, symbol: str) -> int:
         return self._exchange.ledger.position(symbol).lots

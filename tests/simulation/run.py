@@ -100,7 +100,7 @@ class Hour:
         self.result = Result(seed)
         self.trace = Trace(self.world, whole_trace)
         self.world.storm.observers += [self.trace, self]
-        self.invariants = Invariants(self.world, NOTIONAL_USDT, self._is_engine_there)
+        self.invariants = Invariants(self.world, NOTIONAL_USDT, self._is_engine_there, self._is_traded)
         candles = MemoryCandles()
         self.days = Days(
             self.world.exchange,
@@ -405,6 +405,10 @@ class Hour:
 
     def _is_engine_there(self) -> bool:
         return self.process is not None and not self._killed.is_set() and self.process.is_running
+
+    def _is_traded(self, symbol: str) -> bool:
+        trader = self.process.trader if self.process is not None else None
+        return trader is not None and symbol in trader.state.traded
 
     def _operate(self, episode: Episode) -> None:
         verb = _VERBS[episode.kind]

@@ -36,7 +36,8 @@ class Hour:
     def __init__(self, loop: VirtualLoop) -> None:
         self.world = World(loop, 1, (BTC,), START_MS, PRICES)
         self.is_there = True
-        self.invariants = Invariants(self.world, 900.0, lambda: self.is_there)
+        self.traded = {BTC}
+        self.invariants = Invariants(self.world, 900.0, lambda: self.is_there, lambda symbol: symbol in self.traded)
         self.person = Person(self.world.venue)
         self.now_ms = START_MS
 
@@ -266,6 +267,21 @@ def test_an_hour_without_lots_of_ours_is_flat(hour: Hour) -> None:
     hour.person.trade(BTC, 15, hour.now_ms)
     hour.pass_ms(30_000)
     assert not any("flatten" in line for line in hour.end())
+
+
+def test_what_others_hold_in_a_contract_that_the_engine_was_not_given_need_not_be_known(hour: Hour) -> None:
+    hour.traded.clear()
+    hour.person.trade(BTC, 15, hour.now_ms)
+    hour.pass_ms(90_000)
+    hour.traded.add(BTC)
+    hour.pass_ms(50_000)
+    assert hour.end() == []
+
+
+def test_what_others_hold_in_a_contract_that_is_traded_becomes_known(hour: Hour) -> None:
+    hour.person.trade(BTC, 15, hour.now_ms)
+    hour.pass_ms(61_000)
+    assert [line.partition(":")[0] for line in hour.end()] == ["net beyond the books and what is known of others"]
 
 
 def test_an_engine_without_a_contract_that_is_held_is_told() -> None:

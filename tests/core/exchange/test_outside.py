@@ -254,6 +254,23 @@ def test_an_exit_with_nothing_to_reduce_looks_at_the_position_and_ends() -> None
     in_house(test)
 
 
+def test_an_exit_whose_refusals_are_all_lost_looks_whether_there_is_anything_left_to_close() -> None:
+    async def test(house: House) -> None:
+        await house.enter()
+        await house.pass_s(3)
+        house.weather.frames_of = lambda text: []
+        trade_by_hand(house, "SELL", "0.041", reduce_only=True)
+        house.weather.once("POST", "/fapi/v1/order", Fate(Outcome.ANSWER_LOST, 10.0, 10.0), times=1000)
+        await house.command(Verb.FLATTEN, BTC)
+        await house.pass_s(9)
+        assert house.book().lots == 0
+        assert house.weather.count("POST", "/fapi/v1/order") <= 4
+        assert [trade.exit_reason for trade in house.trades] == ["closed outside"]
+        house.check_books()
+
+    in_house(test)
+
+
 def test_a_close_that_no_trade_tells_is_booked_from_the_position_and_told() -> None:
     async def test(house: House) -> None:
         await house.enter()

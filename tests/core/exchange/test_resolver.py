@@ -30,6 +30,7 @@ from core.exchange.binance_dialect import BinanceUsdm
 from core.exchange.books import Books
 from core.exchange.health import Health
 from core.exchange.incoming import Incoming
+from core.exchange.outside import Outside
 from core.exchange.resolver import Resolver
 from core.exchange.venue import ExchangeVenue
 from core.exchange.wire import Row
@@ -173,7 +174,8 @@ def test_of_ten_thousand_lost_answers_none_is_doubled_or_forgotten(role: OrderRo
         venue = ExchangeVenue(wire, instruments, settings)  # type: ignore[arg-type]
         keeper = Keeper(instruments)
         books = Books(venue, keeper, keeper, clock)  # type: ignore[arg-type]
-        resolver = Resolver(books, Incoming(books))
+        incoming = Incoming(books)
+        resolver = Resolver(books, incoming, Outside(books, incoming))
         tasks = [loop.create_task(venue.outbox.run(resolver)), loop.create_task(resolver.run())]
         orders = [make_order(i, role) for i in range(ORDERS // 2)]
         for order in orders:
