@@ -78,7 +78,7 @@ class AccountDesk:
         if self._reconciler is None:
             return {}
         rules = self._venue.instruments
-        return {symbol: rules[symbol].qty(lots) for symbol, lots in self._outside.lots.items()}
+        return {symbol: rules[symbol].qty(lots) for symbol, lots in self._reconciler.external_lots().items()}
 
     async def prepare(self) -> None:
         """Set the account up. Raises RefusedError where it cannot be brought into the form that is asked for, and

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -73,6 +73,10 @@ class Reconciler:
         self._trades_from_ms: dict[str, int] = {}
         self._suspects: dict[str, str] = {}
         self.external: tuple[ExternalOrder, ...] = ()
+
+    def external_lots(self) -> Mapping[str, int]:
+        """Signed lots that others hold on the account, as of the last look; flat symbols left out."""
+        return self._outside.lots
 
     def restore(self, records: Sequence[Record]) -> None:
         """Learn from the journal until when the books were known to agree."""
@@ -237,7 +241,7 @@ class Reconciler:
         version = self._books.version
         explained = [await self._outside.explain(gap) for gap in found.gaps]
         if found.wallet_usdt:
-            await self._income.take_funding(self._outside.lots)
+            await self._income.take_funding(self.external_lots())
         return any(explained) or self._books.version != version
 
     async def _account_for(self, found: _Difference) -> None:
