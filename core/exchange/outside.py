@@ -75,6 +75,7 @@ class Outside:
         self._seen: Counter[str] = Counter()
         self._heard: deque[tuple[str, Row]] = deque(maxlen=_KEEP_HEARD)
         self._lock = asyncio.Lock()
+        self._was_read = True
         self.asked = asyncio.Event()
 
     def restore(self, records: Iterable[Record]) -> None:
@@ -122,7 +123,7 @@ class Outside:
             return None
         seen = self._seen.copy()
         version = self._books.version
-        theirs = await self._venue.positions_lots(protective=not self._venue.is_paced())
+        theirs = await self._positions(protective=not self._venue.is_paced())
         if self._books.version != version or self._incoming.waits:
             return None
         found = self.gaps(theirs)
@@ -137,7 +138,7 @@ class Outside:
 
         Raises what reads of the exchange raise.
         """
-        held = await self._venue.positions_lots(protective=True)
+        held = await self._positions(protective=True)
         if held.get(order.symbol, 0) * order.side.sign < 0:
             return False
         for _ in range(_LOOKS):
@@ -147,6 +148,14 @@ class Outside:
                 return True
             await asyncio.sleep(_LOOK_AGAIN_S)
         return True
+
+    async def _positions(self, *, protective: bool) -> dict[str, int]:
+        """What was lost on its way is asked for again soon; where the exchange is slow, it is given time."""
+        timeout_ms = self._venue.protective_ms if self._was_read else None
+        self._was_read = False
+        theirs = await self._venue.positions_lots(protective=protective, timeout_ms=timeout_ms)
+        self._was_read = True
+        return theirs
 
     def _looked(self, seen: Mapping[str, int]) -> None:
         """What was seen of others before the positions were read is in them."""

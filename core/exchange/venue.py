@@ -89,10 +89,10 @@ class ExchangeVenue:
             fills.append(fill)
         return fills
 
-    async def positions_lots(self, *, protective: bool = False) -> dict[str, int]:
-        """Signed lots by symbol; flat ones left out."""
+    async def positions_lots(self, *, protective: bool = False, timeout_ms: int | None = None) -> dict[str, int]:
+        """Signed lots by symbol; flat ones left out. `timeout_ms` is for each try."""
         unified = [self.wire.unified(symbol) for symbol in self.instruments]
-        rows = await self.wire.read("fetch_positions", unified, weight=5, protective=protective)
+        rows = await self.wire.read("fetch_positions", unified, weight=5, protective=protective, timeout_ms=timeout_ms)
         found: dict[str, int] = {}
         for row in rows:
             symbol = self.wire.symbol(str(part(row).get("symbol")))

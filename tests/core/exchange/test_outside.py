@@ -271,6 +271,36 @@ def test_an_exit_whose_refusals_are_all_lost_looks_whether_there_is_anything_lef
     in_house(test)
 
 
+def test_a_look_at_the_position_that_is_lost_on_its_way_is_made_again_soon() -> None:
+    async def test(house: House) -> None:
+        await house.enter()
+        await house.pass_s(3)
+        house.weather.once("GET", "/positionRisk", Fate(Outcome.LOST_ON_THE_WAY, 10.0, 10.0), times=2)
+        trade_by_hand(house, "SELL", "0.041", reduce_only=True)
+        await house.pass_s(6)
+        assert house.book().lots == 0
+        house.check_books()
+
+    in_house(test)
+
+
+def test_a_look_at_the_position_is_given_time_where_the_exchange_is_slow() -> None:
+    async def test(house: House) -> None:
+        await house.enter()
+        await house.pass_s(3)
+
+        def slow(method: str, path: str, params: str) -> Fate | None:
+            return Fate(Outcome.ANSWERED, 10.0, 4_000.0) if path.endswith("/positionRisk") else None
+
+        house.weather.rules.append(slow)
+        trade_by_hand(house, "SELL", "0.041", reduce_only=True)
+        await house.pass_s(30)
+        assert house.book().lots == 0
+        house.check_books()
+
+    in_house(test)
+
+
 def test_a_close_that_no_trade_tells_is_booked_from_the_position_and_told() -> None:
     async def test(house: House) -> None:
         await house.enter()
