@@ -26,8 +26,9 @@ _COLUMNS = (
 _RANK = {"BLOCKED": 0, "HALTED": 0, "PAUSED": 0, "WARN": 1, "FULL": 2, "ok": 3}
 _ROLE = {"BLOCKED": "bad", "HALTED": "bad", "PAUSED": "warn", "WARN": "warn", "FULL": "accent", "ok": "good"}
 _STANDSTILL = {"PAUSED": "operator's pause", "HALTED": "operator's halt"}
-_NAME, _USED, _LEVEL = 0, 2, 4
-"""The columns that a line is nothing without."""
+_USED, _UNIT, _LEVEL = 2, 3, 4
+_SHORT_UNITS = frozenset({"%", "s", "USDT"})
+"""Those that stand beside the number where there is no room for a column: what others count is in the name."""
 _SHORT = {
     "operator's pause": "pause",
     "operator's halt": "halt",
@@ -86,8 +87,12 @@ class RiskPanel(Panel):
         cells = [_cells(line) for line in lines]
         names = _names(lines, width - 1 - _cells_beside(cells), [price.symbol for price in view.snapshot.prices])
         cells = [[(name, "plain"), *others] for name, (_, *others) in zip(names, cells, strict=True)]
-        columns = fitted(_COLUMNS, cells)
-        sizes = widths(columns, width - 1)
+        columns, sizes = _layout(cells, width)
+        if not sizes[_UNIT]:
+            beside = [_unit_beside(row) for row in cells]
+            wider, sizes_beside = _layout(beside, width)
+            if sizes_beside[_USED]:
+                cells, columns, sizes = beside, wider, sizes_beside
         rows = [
             table_row([name, _bar(line, sizes[1], g), *others], columns, sizes, g.ellipsis)
             for line, (name, _, *others) in zip(lines, cells, strict=True)
@@ -159,6 +164,19 @@ def _names(lines: Sequence[_Line], room: int, symbols: Sequence[str]) -> list[st
         forms = (f"{words(name)} {symbol}", f"{short} {symbol}", f"{short} {symbol.removesuffix(shared)}")
         named.append(next((form.rstrip() for form in forms if len(form.rstrip()) <= room), forms[-1].rstrip()))
     return named
+
+
+def _layout(cells: Sequence[Sequence[Cell]], width: int) -> tuple[Sequence[Column], list[int]]:
+    columns = fitted(_COLUMNS, cells)
+    return columns, widths(columns, width - 1)
+
+
+def _unit_beside(row: Sequence[Cell]) -> list[Cell]:
+    cells, unit = list(row), row[_UNIT][0]
+    if unit in _SHORT_UNITS:
+        number, role = cells[_USED]
+        cells[_USED] = (f"{number} {unit}", role)
+    return cells
 
 
 def _bar(line: _Line, cells: int, g: Glyphs) -> Cell:
