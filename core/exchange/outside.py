@@ -119,16 +119,21 @@ class Outside:
         """
         if self._incoming.waits:
             await self._incoming.identify()
-        if any(is_moving(order) for order in self._books.open_orders() if order.client_order_id not in at_rest):
-            return None
+        moving = {order.client_order_id for order in self._books.open_orders() if is_moving(order)}
+        is_settled = moving.issubset(at_rest)
         seen = self._seen.copy()
         version = self._books.version
         theirs = await self._positions(protective=not self._venue.is_paced())
-        if self._books.version != version or self._incoming.waits:
+        if self._incoming.waits:
             return None
+        is_settled = is_settled and self._books.version == version
         found = self.gaps(theirs)
         for gap in found:
-            await self.explain(gap)
+            # Trades of others that make up a difference to the lot tell of it whatever is under way of ours.
+            if gap.lots or is_settled:
+                await self.explain(gap)
+        if not is_settled:
+            return None
         self._looked({symbol: n for symbol, n in seen.items() if symbol not in {gap.symbol for gap in found}})
         return not found
 
