@@ -272,6 +272,7 @@ class Hour:
             self._orders = {}
             without = self._without
             newest_ms = self.machine.candles.newest_ms(without)
+            self._note_back()
             process = self.process = Process(self.machine, self.lives, self._settings())
             killed = asyncio.ensure_future(self._killed.wait())
             over = asyncio.ensure_future(self._over.wait())
@@ -310,6 +311,14 @@ class Hour:
         await asyncio.sleep(off_s / 2)
         world.people.is_engine_off = False
         world.meter.set_shut(False, world.clock.now_ms(), "nobody there")
+
+    def _note_back(self) -> None:
+        """A contract of which no bar came since it is back comes back with this start anew."""
+        now_ms, newest_ms = self.world.clock.now_ms(), self.machine.candles.newest_ms
+        self._retired = [
+            (symbol, last_ms, now_ms if newest_ms(symbol) == last_ms else back_ms)
+            for symbol, last_ms, back_ms in self._retired
+        ]
 
     async def _end(self, process: Process) -> None:
         await process.stop()
