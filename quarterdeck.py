@@ -238,7 +238,7 @@ async def _verify(home: Home, settings_path: Path | None) -> Row:
             until = starts[0].seq if starts else journal.last_seq
             notes = [f"the settings of the first {until:,} records were not kept: replayed with those of today"]
             starts.insert(0, Start(0, today))
-        market = database if exchange is None else open_database(home.market(exchange))
+        market = _recorded(home) if exchange is None else open_database(home.market(exchange))
         candles = await SqliteCandles.open(market, read_only=True)
         try:
             found = await verify(
@@ -253,6 +253,16 @@ async def _verify(home: Home, settings_path: Path | None) -> Row:
         finally:
             await candles.close()
     return {"account": journal.account, "equal": found.first_difference is None, **asdict(found), "notes": notes}
+
+
+def _recorded(home: Home) -> Database:
+    """The recorded market as it lies there: what only reads does so on a home that cannot be written, too."""
+    from storage.database import open_database
+    from storage.recorded import open_recorded
+
+    if home.recorded.exists():
+        return open_database(home.recorded, thorough=False)
+    return open_recorded(home.recorded, DATA, SystemClock().now_ms())
 
 
 def _settings(path: Path | None, home: Home) -> Settings:

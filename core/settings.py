@@ -201,6 +201,12 @@ class LiveSettings(_Section):
     paper_hours_first: float = Field(24.0, ge=0, le=8760)
 
 
+class LabSettings(_Section):
+    """`market`: the candles that are imported, or the recorded ones that come with the program."""
+
+    market: Literal["imported", "recorded"] = "imported"
+
+
 class DemoSettings(_Section):
     speed: float = Field(120.0, gt=0)
     seed: int = Field(7, ge=0)
@@ -222,6 +228,7 @@ class Settings(_Section):
     strategy_options: dict[str, dict[str, Any]] = {}
     engine: EngineSettings = EngineSettings()
     compute: ComputeSettings = ComputeSettings()
+    lab: LabSettings = LabSettings()
     demo: DemoSettings = DemoSettings()
     exchange: ExchangeSettings = ExchangeSettings()
     live: LiveSettings = LiveSettings()

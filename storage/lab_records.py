@@ -117,4 +117,6 @@ def detail_row(stored: Mapping[str, Any]) -> Row:
     names = ("settings", "figures", "breakdowns", "vetoes", "limits", "trainings")
     parsed = {name: json.loads(stored[f"{name}_json"]) for name in names}
     search: Row = json.loads(stored["search_json"])
-    return summary_row(stored) | {"open_positions": stored["open_positions"]} | parsed | search
+    market = parsed["settings"].get("lab", {}).get("market")
+    own = {"open_positions": stored["open_positions"], "market": market}
+    return summary_row(stored) | own | parsed | search

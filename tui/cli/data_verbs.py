@@ -16,7 +16,7 @@ from tui.cli.progress import watched
 if TYPE_CHECKING:
     from core.runtime import Runtime
 
-NO_DATA = "no candles are stored in {home}; `quarterdeck run` brings the recorded market, `data import` your own"
+NO_DATA = "no candles are imported in {home}; `quarterdeck data import` takes yours in"
 
 
 @click.group()
