@@ -108,6 +108,27 @@ class QuarterdeckRuntime:
 
         return [row.as_dict() for row in check_data(_existing_database(home))]
 
+    def rules(self, home: Path) -> list[Row]:
+        from quarterdeck_rules import known_rules
+
+        database = _existing_database(home) if Home(home).database.exists() else None
+        return [item.told() for item in sorted(known_rules(database), key=lambda item: (item.symbol, item.as_of_ms))]
+
+    def import_rules(self, home: Path, files: Sequence[Path], as_of_ms: int | None, source: str | None) -> list[Row]:
+        from quarterdeck_rules import import_rules
+
+        return import_rules(_own_database(home), files, as_of_ms, source)
+
+    def infer_rules(self, home: Path, symbols: Sequence[str]) -> list[Row]:
+        from quarterdeck_rules import infer_rules
+
+        return infer_rules(_own_database(home), symbols)
+
+    def delete_rules(self, home: Path, symbol: str, as_of_ms: int | None) -> Row:
+        from quarterdeck_rules import delete_rules
+
+        return delete_rules(_own_database(home), symbol, as_of_ms)
+
     def doctor(self, home: Path, settings_path: Path | None, workers: bool, exchange: bool = False) -> list[Finding]:
         findings = _examine(Home(home), settings_path, workers)
         if exchange:
@@ -287,6 +308,15 @@ def _existing_database(home: Path) -> Database:
     if not path.exists():
         raise UnavailableError(f"{home}: holds no database yet; start an engine with: quarterdeck run")
     return open_database(path)
+
+
+def _own_database(home: Path) -> Database:
+    """Made where there is none."""
+    from storage.database import open_database
+
+    where = Home(home)
+    where.create()
+    return open_database(where.database, thorough=False)
 
 
 def _examine(home: Home, settings_path: Path | None, workers: bool) -> list[Finding]:

@@ -33,6 +33,7 @@ from core.lab import (
     Progress,
     ShouldStop,
 )
+from quarterdeck_rules import rules_of_history
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from core.compute import Compute
     from core.domain.instrument import Instrument
     from core.learning.dataset import OpenLearner
+    from core.market.rules import ContractRules
     from core.ports import Forecaster
     from core.settings import Settings
     from core.strategy import Strategy
@@ -72,6 +74,7 @@ class Plan:
 
     settings: Settings
     strategy: Strategy
+    rules: Mapping[str, ContractRules]
     instruments: Mapping[str, Instrument]
     history: History
     seed: int
@@ -88,7 +91,7 @@ class Plan:
             self,
             settings=settings,
             strategy=load(self.strategy.name, settings),
-            instruments=instruments_of(settings, self.history.symbols),
+            instruments=instruments_of(self.rules, settings),
             overrides=(*self.overrides, *overrides),
         )
 
@@ -117,6 +120,7 @@ class Plan:
             code_version=code_version(),
             seed=self.seed,
             trials=trials,
+            rules_json=json.dumps([rules.told() for rules in self.rules.values()]),
         )
 
     def compute(self, home: Home) -> Compute:
@@ -150,15 +154,9 @@ def open_learner(strategy: Strategy) -> OpenLearner | None:
     return learner if isinstance(learner, OpenLearner) else None
 
 
-def instruments_of(settings: Settings, symbols: Sequence[str]) -> dict[str, Instrument]:
-    """Raises BadInputError for a symbol without contract rules."""
-    from core.market.instruments import load_instruments
-
-    known = load_instruments(DATA / "instruments.toml", settings.costs)
-    unknown = [symbol for symbol in symbols if symbol not in known]
-    if unknown:
-        raise BadInputError(f"no contract rules for {', '.join(unknown)}; known are {', '.join(known)}")
-    return {symbol: known[symbol] for symbol in symbols}
+def instruments_of(rules: Mapping[str, ContractRules], settings: Settings) -> dict[str, Instrument]:
+    """Raises BadInputError for a contract that is quoted in another coin than accounts are kept in."""
+    return {symbol: rules.instrument(settings.costs) for symbol, rules in rules.items()}
 
 
 def market_of(own: Provenance) -> Market:
@@ -204,7 +202,6 @@ def make_plan(home: Home, markets: Markets, request: BacktestRequest, space: Gri
     symbols = request.symbols or settings.market.symbols
     candles = markets(settings.lab.market)
     stored = _span(home, settings.lab.market, candles, symbols)
-    instruments = instruments_of(settings, symbols)
     warm_up_ms = history_ms(strategy, MINUTE_MS)
     first_ms, full_ms, last_ms = stored
     from_ms, to_ms = request.from_ms, request.to_ms
@@ -228,8 +225,10 @@ def make_plan(home: Home, markets: Markets, request: BacktestRequest, space: Gri
         longest = longest_look_back(settings, strategy.name, load, space or strategy.search_space)
         warm_up_bars = max(warm_up_bars, longest)
     history = load_history(candles, symbols, MINUTE_MS, from_ms, to_ms, warm_up_bars)
+    rules = rules_of_history(history, settings.lab.market, candles)
+    instruments = instruments_of(rules, settings)
     seed = settings.demo.seed if request.seed is None else request.seed
-    return Plan(settings, strategy, instruments, history, seed, overrides, request.note, request.jobs)
+    return Plan(settings, strategy, rules, instruments, history, seed, overrides, request.note, request.jobs)
 
 
 def execute(

@@ -146,10 +146,11 @@ class Lab(Protocol):
     its best trial and `trials` counts its own.
 
     A *detail* row is a summary with: market ("imported" or "recorded", None of a run that kept no name of it), settings
-    (object), figures (object: every statistic by its name with unit), breakdowns (object: a list of rows each by
-    "symbol", "hour", "exit_reason" and the like), vetoes, limits and trainings (objects: counts by name),
-    open_positions; of a sweep also objective, grid (list of [key, values]) and best (list of rows: number, parameters
-    (object), state, trades, total_return_pct, sharpe, max_drawdown_pct, final_usdt; the best first).
+    (object), rules (list: the contract rules, a row a symbol), figures (object: every statistic by its name with unit),
+    breakdowns (object: a list of rows each by "symbol", "hour", "exit_reason" and the like), vetoes, limits and
+    trainings (objects: counts by name), open_positions; of a sweep also objective, grid (list of [key, values]) and
+    best (list of rows: number, parameters (object), state, trades, total_return_pct, sharpe, max_drawdown_pct,
+    final_usdt; the best first).
     """
 
     def choices(self) -> Row:
