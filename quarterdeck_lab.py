@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from core.backtest.checks.run import Subject
     from core.backtest.checks.sensitivity import Variant
     from core.backtest.report_data import Report
-    from core.backtest.result import RunResult
+    from core.backtest.result import Provenance, RunResult
     from core.backtest.trials import TrialCount
     from core.lab import CheckRequest, SweepRequest, ValidateRequest, WalkForwardRequest
     from core.settings import CostSettings
@@ -189,8 +189,8 @@ class HomeLab:
             check_values(ground, space)
             record = sweep_record(plan, request, SystemClock().now_ms())
             run_id = self.store.begin_sweep(record)
-        elif self.store.sweep(run_id).provenance.data_hash != provenance.data_hash:
-            raise BadInputError(f"{run_id}: its data has changed since; begin a new sweep")
+        else:
+            _check_same(run_id, self.store.sweep(run_id).provenance, provenance)
         known = {trial.parameter_hash: trial for trial in self.store.trials(run_id)}
         keeper = TrialKeeper(self.store, run_id, provenance, progress, trials_of(request), len(known))
         how: Any = {"known": known, "on_trial": keeper.take, "should_stop": should_stop}
@@ -398,6 +398,14 @@ class HomeLab:
 
 def _tell_split(progress: OnProgress, symbol: str, done: int, total: int) -> None:
     progress(Progress(done, total, "trainings", symbol))
+
+
+def _check_same(run_id: str, before: Provenance, now: Provenance) -> None:
+    """Raises BadInputError where a sweep would go on with something else than it began with."""
+    if before.data_hash != now.data_hash:
+        raise BadInputError(f"{run_id}: its data has changed since; begin a new sweep")
+    if before.rules() and before.rules() != now.rules():
+        raise BadInputError(f"{run_id}: its contract rules have changed since; begin a new sweep")
 
 
 def _about(plan: Plan) -> Row:

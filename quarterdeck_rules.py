@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from core.ports import BarColumns
     from storage.database import Database
 
-DAY_MS = 86_400_000
 SHIPPED = Path(__file__).resolve().parent / "data" / "instruments.toml"
 
 
@@ -96,6 +95,7 @@ def infer_rules(database: Database, symbols: Sequence[str]) -> list[Row]:
 
 def delete_rules(database: Database, symbol: str, as_of_ms: int | None) -> Row:
     """Those of the home alone: what comes with the program stays."""
+    from core.market.rules import DAY_MS
     from storage.contract_rules import drop_rules
 
     count = drop_rules(database, symbol, None if as_of_ms is None else as_of_ms // DAY_MS * DAY_MS)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.domain.errors import BadInputError
-from core.market.rules import ContractRules, coins_of
+from core.market.rules import DAY_MS, ContractRules, coins_of
 from core.ports import BarColumns
 
 Floats = NDArray[np.float64]
@@ -22,7 +22,6 @@ MAINTENANCE_MARGIN_PCT = Decimal("2.5")
 LIQUIDATION_FEE_BPS = Decimal(150)
 """Those of a small altcoin, so that a larger contract is judged too strictly."""
 
-DAY_MS = 86_400_000
 _FINEST = 1e11
 """So many steps in the largest value at most: beyond that a float does not tell one step from the next for sure."""
 _COARSEST_TICK = 5e-3

@@ -30,6 +30,7 @@ Kind = Literal["shipped", "exchange", "file", "inferred"]
 _RANK: Mapping[Kind, int] = {"file": 0, "exchange": 1, "inferred": 2, "shipped": 3}
 """Which goes before which of the same day."""
 
+DAY_MS = 86_400_000
 MAX_RULES_BYTES = 1 << 20
 _MOST_LEVERAGE = 1000
 _LARGEST, _SMALLEST, _MOST_LOTS = Decimal("1e15"), Decimal("1e-18"), Decimal("1e18")
@@ -102,7 +103,7 @@ class ContractRules:
 
 
 def rules_of(instrument: Instrument, quote: str, as_of_ms: int, kind: Kind, source: str) -> ContractRules:
-    """An instrument, as an exchange's contract list gives it, with its day and its source."""
+    """An instrument, as an exchange's contract list gives it, of the UTC day that `as_of_ms` is in, and its source."""
     return ContractRules(
         symbol=instrument.symbol,
         base=instrument.base,
@@ -116,7 +117,7 @@ def rules_of(instrument: Instrument, quote: str, as_of_ms: int, kind: Kind, sour
         max_leverage=instrument.max_leverage,
         maintenance_margin_pct=instrument.maintenance_margin_pct,
         liquidation_fee_bps=instrument.liquidation_fee_bps,
-        as_of_ms=as_of_ms,
+        as_of_ms=as_of_ms // DAY_MS * DAY_MS,
         kind=kind,
         source=source,
     )

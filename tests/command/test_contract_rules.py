@@ -150,6 +150,18 @@ def test_the_recorded_market_goes_by_the_rules_that_come_with_it(home: Path, tmp
     assert [(rules["kind"], rules["as_of"]) for rules in row["rules"]] == [("shipped", "2022-05-04")]
 
 
+def test_a_sweep_does_not_go_on_under_other_rules(home: Path, tmp_path: Path) -> None:
+    told(command(home, "data", "import", candles(tmp_path / "SOLUSDT-1m.csv", 2, price=99.0), "--json"))
+    asked = ("ema_cross", "--symbol", "SOLUSDT", "--jobs", 1, "--json")
+    begun = told(command(home, "sweep", *asked, "--grid", "fast_bars=4,8"))
+    resume = ("sweep", "ema_cross", "--resume", begun["run_id"], "--json")
+    assert told(command(home, *resume))["trials"] == 2
+    file = tmp_path / "sol.toml"
+    file.write_text(SOL_2023)
+    told(command(home, "data", "rules", "import", file, "--json"))
+    assert "s0001: its contract rules have changed since; begin a new sweep" in refused(command(home, *resume))
+
+
 def test_a_run_of_before_knows_no_rules(home: Path) -> None:
     """Its row has none, and no label says anything of them."""
     from core.backtest.result import Provenance

@@ -102,7 +102,9 @@ def test_the_shipped_rules_say_whose_and_of_when_they_are() -> None:
 def test_an_instrument_and_its_rules_are_the_same() -> None:
     costs = CostSettings()
     for instrument in load_instruments(SHIPPED, costs).values():
-        assert rules_of(instrument, "USDT", 0, "exchange", "a venue").instrument(costs) == instrument
+        rules = rules_of(instrument, "USDT", MAY_4_2022_MS + 5, "exchange", "a venue")
+        assert rules.instrument(costs) == instrument
+        assert (rules.as_of_ms, rules.kind, rules.source) == (MAY_4_2022_MS, "exchange", "a venue")
 
 
 def test_a_contract_in_another_coin_is_refused_in_words() -> None:
