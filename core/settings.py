@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from core.addresses import is_this_machine
 from core.domain.errors import SettingsError
 from core.domain.operator import LimitEffect
+from core.lab import Market
 
 Mode = Literal["demo", "paper", "live"]
 Options = TypeVar("Options", bound=BaseModel)
@@ -204,7 +205,7 @@ class LiveSettings(_Section):
 class LabSettings(_Section):
     """`market`: the candles that are imported, or the recorded ones that come with the program."""
 
-    market: Literal["imported", "recorded"] = "imported"
+    market: Market = "imported"
 
 
 class DemoSettings(_Section):

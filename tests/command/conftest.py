@@ -11,6 +11,7 @@ import pytest
 from core.home import Home
 from core.lab import BacktestRequest
 from quarterdeck_lab import HomeLab
+from storage.database import open_database
 from storage.recorded import open_recorded
 from tests.command import kit
 from tests.command.kit import Answer
@@ -52,6 +53,7 @@ def market(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home with the recorded market and no account: what a start would otherwise spend its time on."""
     home = Home(tmp_path_factory.mktemp("market") / "home")
     home.create()
+    open_database(home.database)
     open_recorded(home.recorded, kit.ROOT / "data", now_ms=FROM_MS)
     return home.root
 

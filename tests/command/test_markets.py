@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +12,13 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
+from core.backtest.result import Provenance
+from core.domain.errors import BadInputError
 from core.home import Home
 from core.runtime import RunRequest
 from quarterdeck import QuarterdeckRuntime
 from quarterdeck_lab import HomeLab
+from quarterdeck_plan import market_of
 from tests.engine import modes
 from tests.storage.test_recorded import old_database
 from tests.strategies.recorded import recorded
@@ -139,6 +144,41 @@ def test_the_settings_name_the_market_and_the_option_another(home: Path, tmp_pat
     (home / "settings.toml").write_text('[lab]\nmarket = "recorded"\n')
     rows = [told(command(home, "backtest", *ON_BTC, *DAY, *more, "--json")) for more in ((), ("--market", "imported"))]
     assert [row["market"] for row in rows] == ["recorded", "imported"]
+
+
+def test_a_demo_that_once_traded_imported_candles_is_told_where_it_stands(home: Path) -> None:
+    Home(home).create()
+    (home / "settings.toml").write_text('strategy = "ema_cross"\n')
+    request = RunRequest("demo", home, from_ms=START_MS, to_ms=START_MS + 120_000, log_level="CRITICAL")
+    assert QuarterdeckRuntime().run_headless(request) == 0
+    with closing(sqlite3.connect(Home(home).database)) as connection:
+        opening = json.loads(connection.execute("SELECT value FROM meta WHERE key = 'opening'").fetchone()[0])
+        opening["start_ms"] -= 400 * DAY_MS
+        connection.execute("UPDATE meta SET value = ? WHERE key = 'opening'", (json.dumps(opening),))
+        connection.commit()
+    with pytest.raises(
+        BadInputError, match=r"has traded 2024-05-01T00:00Z to .* on imported candles, .* another --home"
+    ):
+        QuarterdeckRuntime().run_headless(request)
+
+
+@pytest.mark.parametrize(
+    ("settings", "source", "market"),
+    [
+        ({"lab": {"market": "recorded"}}, "mine.csv", "recorded"),
+        ({"lab": {"market": "imported"}}, "BTCUSDT-1m.parquet", "imported"),
+        ({}, "BTCUSDT-1m.parquet, ETHUSDT-1m.parquet, SOLUSDT-1m.parquet and 7 more", "recorded"),
+        ({}, "BTCUSDT-1m.parquet, BTCUSDT-8h.parquet", "recorded"),
+        ({}, "mine.csv", "imported"),
+        ({}, "BTCUSDT-1m.parquet, mine.csv", "imported"),
+    ],
+)
+def test_a_run_tells_its_market_and_of_an_old_one_its_files_do(
+    settings: dict[str, Any], source: str, market: str
+) -> None:
+    text = json.dumps(settings)
+    own = Provenance("s", "sweep", ("BTCUSDT",), 0, 1, 60_000, source, "h", False, False, text, "v", 7)
+    assert market_of(own) == market
 
 
 def test_a_sweep_goes_on_with_the_market_that_it_began_on(home: Path) -> None:
