@@ -108,6 +108,27 @@ class QuarterdeckRuntime:
 
         return [row.as_dict() for row in check_data(_existing_database(home))]
 
+    def rules(self, home: Path) -> list[Row]:
+        from quarterdeck_rules import known_rules
+
+        database = _existing_database(home) if Home(home).database.exists() else None
+        return [item.told() for item in sorted(known_rules(database), key=lambda item: (item.symbol, item.as_of_ms))]
+
+    def import_rules(self, home: Path, files: Sequence[Path], as_of_ms: int | None, source: str | None) -> list[Row]:
+        from quarterdeck_rules import import_rules
+
+        return import_rules(_own_database(home), files, as_of_ms, source)
+
+    def infer_rules(self, home: Path, symbols: Sequence[str]) -> list[Row]:
+        from quarterdeck_rules import infer_rules
+
+        return infer_rules(_own_database(home), symbols)
+
+    def delete_rules(self, home: Path, symbol: str, as_of_ms: int | None) -> Row:
+        from quarterdeck_rules import delete_rules
+
+        return delete_rules(_own_database(home), symbol, as_of_ms)
+
     def doctor(self, home: Path, settings_path: Path | None, workers: bool, exchange: bool = False) -> list[Finding]:
         findings = _examine(Home(home), settings_path, workers)
         if exchange:
@@ -238,7 +259,7 @@ async def _verify(home: Home, settings_path: Path | None) -> Row:
             until = starts[0].seq if starts else journal.last_seq
             notes = [f"the settings of the first {until:,} records were not kept: replayed with those of today"]
             starts.insert(0, Start(0, today))
-        market = database if exchange is None else open_database(home.market(exchange))
+        market = _recorded(home) if exchange is None else open_database(home.market(exchange))
         candles = await SqliteCandles.open(market, read_only=True)
         try:
             found = await verify(
@@ -253,6 +274,16 @@ async def _verify(home: Home, settings_path: Path | None) -> Row:
         finally:
             await candles.close()
     return {"account": journal.account, "equal": found.first_difference is None, **asdict(found), "notes": notes}
+
+
+def _recorded(home: Home) -> Database:
+    """The recorded market as it lies there: what only reads does so on a home that cannot be written, too."""
+    from storage.database import open_database
+    from storage.recorded import open_recorded
+
+    if home.recorded.exists():
+        return open_database(home.recorded, thorough=False)
+    return open_recorded(home.recorded, DATA, SystemClock().now_ms())
 
 
 def _settings(path: Path | None, home: Home) -> Settings:
@@ -277,6 +308,15 @@ def _existing_database(home: Path) -> Database:
     if not path.exists():
         raise UnavailableError(f"{home}: holds no database yet; start an engine with: quarterdeck run")
     return open_database(path)
+
+
+def _own_database(home: Path) -> Database:
+    """Made where there is none."""
+    from storage.database import open_database
+
+    where = Home(home)
+    where.create()
+    return open_database(where.database, thorough=False)
 
 
 def _examine(home: Home, settings_path: Path | None, workers: bool) -> list[Finding]:

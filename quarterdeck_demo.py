@@ -51,7 +51,7 @@ async def demo_parts(
     console: bool,
 ) -> EngineParts:
     """The recorded market, a simulated venue, and the account of this home."""
-    from core.account import Opening, check_seed, first_period, later_period, retired_symbols
+    from core.account import Opening, check_seed, first_period, iso, later_period, retired_symbols
     from core.engine import EngineParts
     from core.market.instruments import load_instruments
     from core.market.replay import ReplayFeed, batched
@@ -62,13 +62,12 @@ async def demo_parts(
     from core.trader.trader import Trader
     from core.venues.rebuild import journalled_venue
     from storage.candles import SqliteCandles
-    from storage.data_admin import import_recorded_market
     from storage.database import open_database
     from storage.journal import SqliteJournal
+    from storage.recorded import open_recorded
 
     database = open_database(home.database)
-    import_recorded_market(database, DATA, SystemClock().now_ms())
-    candles = await SqliteCandles.open(database)
+    candles = await SqliteCandles.open(open_recorded(home.recorded, DATA, SystemClock().now_ms()), read_only=True)
     stack.push_async_callback(candles.close)
     journal = await SqliteJournal.open(database, request.mode)
     stack.push_async_callback(journal.close)
@@ -89,6 +88,11 @@ async def demo_parts(
         check_seed(opening, request.seed)
         reached_ms = max((open_ms + MINUTE_MS for open_ms in point.bars.values()), default=opening.start_ms)
         last_ms = max(span[1] for span in spans.values())
+        if not min(span[0] for span in spans.values()) <= opening.start_ms <= reached_ms <= last_ms:
+            raise BadInputError(
+                f"this account has traded {iso(opening.start_ms)} to {iso(reached_ms)} on imported candles, and "
+                "the demo trades the recorded market alone; choose another --home"
+            )
         period = later_period(opening, reached_ms, last_ms, request.from_ms, request.to_ms)
     settings = settings.with_initial_balance(opening.initial_balance_usdt)
     await note_start(journal, SystemClock().now_ms(), Rules(settings, instruments))
@@ -239,8 +243,8 @@ def chosen(instruments: dict[str, Instrument], symbols: Sequence[str]) -> dict[s
 
 
 async def span_of(candles: SqliteCandles, symbol: str) -> tuple[int, int]:
-    """Raises BadInputError where nothing is stored."""
+    """Raises BadInputError where nothing is recorded."""
     span = await candles.span(symbol)
     if span is None:
-        raise BadInputError(f"no candles of {symbol} are stored; import some with: quarterdeck data import FILE")
+        raise BadInputError(f"market.symbols: {symbol} is not in the recorded market, which is what the demo trades")
     return span

@@ -15,9 +15,19 @@ from core.clock import SystemClock
 from core.domain.errors import BadInputError
 from core.domain.market import MINUTE_MS
 from core.home import Home
-from core.lab import BacktestRequest, Engine, Grid, OnProgress, Overrides, Progress, ShouldStop
+from core.lab import (
+    MARKETS,
+    BacktestRequest,
+    Engine,
+    Grid,
+    Market,
+    OnProgress,
+    Overrides,
+    Progress,
+    ShouldStop,
+)
 from core.runtime import Row
-from quarterdeck_plan import DATA, Plan, execute, make_plan, open_learner
+from quarterdeck_plan import DATA, Plan, execute, make_plan, market_of, open_learner
 from quarterdeck_search import (
     TrialKeeper,
     WalkProgress,
@@ -34,7 +44,7 @@ if TYPE_CHECKING:
     from core.backtest.checks.run import Subject
     from core.backtest.checks.sensitivity import Variant
     from core.backtest.report_data import Report
-    from core.backtest.result import RunResult
+    from core.backtest.result import Provenance, RunResult
     from core.backtest.trials import TrialCount
     from core.lab import CheckRequest, SweepRequest, ValidateRequest, WalkForwardRequest
     from core.settings import CostSettings
@@ -54,6 +64,7 @@ class HomeLab:
 
     def __init__(self, home: Home) -> None:
         self._home = home
+        self._markets: dict[Market, Database] = {}
 
     @cached_property
     def store(self) -> LabStore:
@@ -62,23 +73,24 @@ class HomeLab:
         self._home.create()
         return open_lab(self._home.lab)
 
-    @cached_property
-    def _candles(self) -> Database:
-        """The home's database. A home without candles is given the recorded market."""
+    def market(self, name: Market) -> Database:
+        """The candles of a market. One that is not the operator's own is used by its name alone."""
+        if name not in self._markets:
+            self._markets[name] = self._recorded() if name == "recorded" else self._imported()
+        return self._markets[name]
+
+    def _imported(self) -> Database:
         from storage.database import open_database
-        from storage.history import stored_series
 
         self._home.create()
         # Nothing of a year of candles is read but what a query asks for, and a query tells of damage.
-        database = open_database(self._home.database, thorough=False)
-        if not stored_series(database, MINUTE_MS):
-            from core.home import leave_to_engine
-            from storage.data_admin import import_recorded_market
-            from storage.import_rows import AT_ONCE
+        return open_database(self._home.database, thorough=False)
 
-            manner = replace(AT_ONCE, rest=partial(leave_to_engine, self._home))
-            import_recorded_market(database, DATA, SystemClock().now_ms(), manner)
-        return database
+    def _recorded(self) -> Database:
+        from storage.recorded import open_recorded
+
+        self._home.create()
+        return open_recorded(self._home.recorded, DATA, SystemClock().now_ms())
 
     def choices(self) -> Row:
         from core.backtest.presets import PRESETS
@@ -86,11 +98,11 @@ class HomeLab:
         from strategies.registry import strategy_names
 
         names = ("symbol", "first_ms", "last_ms", "is_synthetic")
-        series = stored_series(self._candles, MINUTE_MS).values()
+        stored = [(name, series) for name in MARKETS for series in stored_series(self.market(name), MINUTE_MS).values()]
         return {
             "strategies": strategy_names(),
             "presets": [{"name": preset.name, "about": preset.about} for preset in PRESETS],
-            "symbols": [{name: getattr(item, name) for name in names} for item in series],
+            "symbols": [{"market": market} | {name: getattr(item, name) for name in names} for market, item in stored],
         }
 
     def plan(self, request: BacktestRequest, space: Grid | None = None) -> Plan:
@@ -98,7 +110,7 @@ class HomeLab:
         from quarterdeck import collect_garbage
 
         collect_garbage()
-        return make_plan(self._home, self._candles, request, space)
+        return make_plan(self._home, self.market, request, space)
 
     def backtest(self, request: BacktestRequest, progress: OnProgress, should_stop: ShouldStop) -> Row:
         plan = self.plan(request)
@@ -177,8 +189,8 @@ class HomeLab:
             check_values(ground, space)
             record = sweep_record(plan, request, SystemClock().now_ms())
             run_id = self.store.begin_sweep(record)
-        elif self.store.sweep(run_id).provenance.data_hash != provenance.data_hash:
-            raise BadInputError(f"{run_id}: its data has changed since; begin a new sweep")
+        else:
+            _check_same(run_id, self.store.sweep(run_id).provenance, provenance)
         known = {trial.parameter_hash: trial for trial in self.store.trials(run_id)}
         keeper = TrialKeeper(self.store, run_id, provenance, progress, trials_of(request), len(known))
         how: Any = {"known": known, "on_trial": keeper.take, "should_stop": should_stop}
@@ -357,9 +369,10 @@ class HomeLab:
         from storage.history import load_history
 
         own = self.store.load(run_id).provenance
+        market = market_of(own)
         if symbol not in own.symbols:
             raise BadInputError(f"{run_id}: has no {symbol}; it traded {', '.join(own.symbols)}")
-        history = load_history(self._candles, [symbol], own.interval_ms, from_ms, to_ms, 0)
+        history = load_history(self.market(market), [symbol], own.interval_ms, from_ms, to_ms, 0)
         candles = joined(history.columns(symbol), interval_ms)
         names = ("open", "high", "low", "close", "volume")
         told = {name: getattr(candles, name).tolist() for name in names}
@@ -385,6 +398,14 @@ class HomeLab:
 
 def _tell_split(progress: OnProgress, symbol: str, done: int, total: int) -> None:
     progress(Progress(done, total, "trainings", symbol))
+
+
+def _check_same(run_id: str, before: Provenance, now: Provenance) -> None:
+    """Raises BadInputError where a sweep would go on with something else than it began with."""
+    if before.data_hash != now.data_hash:
+        raise BadInputError(f"{run_id}: its data has changed since; begin a new sweep")
+    if before.rules() and before.rules() != now.rules():
+        raise BadInputError(f"{run_id}: its contract rules have changed since; begin a new sweep")
 
 
 def _about(plan: Plan) -> Row:

@@ -10,7 +10,7 @@ import hashlib
 import json
 import tempfile
 import threading
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from importlib import import_module
@@ -22,7 +22,18 @@ from core.clock import monotonic_ns
 from core.domain.errors import BadInputError
 from core.domain.market import MINUTE_MS
 from core.home import Home
-from core.lab import BacktestRequest, Engine, Grid, OnProgress, Overrides, Progress, ShouldStop
+from core.lab import (
+    MARKETS,
+    BacktestRequest,
+    Engine,
+    Grid,
+    Market,
+    OnProgress,
+    Overrides,
+    Progress,
+    ShouldStop,
+)
+from quarterdeck_rules import rules_of_history
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,17 +46,23 @@ if TYPE_CHECKING:
     from core.compute import Compute
     from core.domain.instrument import Instrument
     from core.learning.dataset import OpenLearner
+    from core.market.rules import ContractRules
     from core.ports import Forecaster
     from core.settings import Settings
     from core.strategy import Strategy
     from storage.database import Database
 
     Values = Mapping[str, NDArray[np.float64]]
+    Markets = Callable[[Market], Database]
+    """The candles of each market, opened when they are asked for."""
 
 ROOT = Path(__file__).resolve().parent
 DATA = ROOT / "data"
 SPREAD_FROM_S = 10.0
 """Work that one process does in less is not spread: starting others and their imports takes some seconds."""
+
+TOLD_SERIES = 6
+"""So many of the series that there are stand in the line that says what is missing."""
 
 DECIDING = ("core", "strategies")
 """The packages whose code decides what a run gives."""
@@ -57,6 +74,7 @@ class Plan:
 
     settings: Settings
     strategy: Strategy
+    rules: Mapping[str, ContractRules]
     instruments: Mapping[str, Instrument]
     history: History
     seed: int
@@ -73,7 +91,7 @@ class Plan:
             self,
             settings=settings,
             strategy=load(self.strategy.name, settings),
-            instruments=instruments_of(settings, self.history.symbols),
+            instruments=instruments_of(self.rules, settings),
             overrides=(*self.overrides, *overrides),
         )
 
@@ -102,6 +120,7 @@ class Plan:
             code_version=code_version(),
             seed=self.seed,
             trials=trials,
+            rules_json=json.dumps([rules.told() for rules in self.rules.values()]),
         )
 
     def compute(self, home: Home) -> Compute:
@@ -135,15 +154,19 @@ def open_learner(strategy: Strategy) -> OpenLearner | None:
     return learner if isinstance(learner, OpenLearner) else None
 
 
-def instruments_of(settings: Settings, symbols: Sequence[str]) -> dict[str, Instrument]:
-    """Raises BadInputError for a symbol without contract rules."""
-    from core.market.instruments import load_instruments
+def instruments_of(rules: Mapping[str, ContractRules], settings: Settings) -> dict[str, Instrument]:
+    """Raises BadInputError for a contract that is quoted in another coin than accounts are kept in."""
+    return {symbol: rules.instrument(settings.costs) for symbol, rules in rules.items()}
 
-    known = load_instruments(DATA / "instruments.toml", settings.costs)
-    unknown = [symbol for symbol in symbols if symbol not in known]
-    if unknown:
-        raise BadInputError(f"no contract rules for {', '.join(unknown)}; known are {', '.join(known)}")
-    return {symbol: known[symbol] for symbol in symbols}
+
+def market_of(own: Provenance) -> Market:
+    """The market that a run was made on. Of one that did not keep its name, the names of its files tell."""
+    name = json.loads(own.settings_json).get("lab", {}).get("market")
+    if name in MARKETS:
+        return MARKETS[MARKETS.index(name)]
+    shipped = {path.name for path in DATA.glob("*/*.parquet")}
+    files = own.source.partition(" and ")[0].split(", ")
+    return "recorded" if shipped.issuperset(files) else "imported"
 
 
 def code_version() -> str:
@@ -155,7 +178,7 @@ def code_version() -> str:
     return f"{version('quarterdeck')}+{digest.hexdigest()}"
 
 
-def make_plan(home: Home, candles: Database, request: BacktestRequest, space: Grid | None = None) -> Plan:
+def make_plan(home: Home, markets: Markets, request: BacktestRequest, space: Grid | None = None) -> Plan:
     """The history begins early enough for every parameter set of `space`, () for the strategy's own.
 
     Raises BadInputError, SettingsError or DataError for what cannot be.
@@ -173,11 +196,13 @@ def make_plan(home: Home, candles: Database, request: BacktestRequest, space: Gr
     if preset is not None:
         overrides = (*preset.overrides(known_keys(Settings, section_of(request.strategy))), *overrides)
     settings = with_overrides(settings, request.strategy, overrides)
+    if request.market is not None:
+        settings = settings.model_copy(update={"lab": settings.lab.model_copy(update={"market": request.market})})
     strategy = load(request.strategy, settings)
     symbols = request.symbols or settings.market.symbols
-    instruments = instruments_of(settings, symbols)
+    candles = markets(settings.lab.market)
+    stored = _span(home, settings.lab.market, candles, symbols)
     warm_up_ms = history_ms(strategy, MINUTE_MS)
-    stored = _span(candles, symbols)
     first_ms, full_ms, last_ms = stored
     from_ms, to_ms = request.from_ms, request.to_ms
     if preset is not None:
@@ -200,8 +225,10 @@ def make_plan(home: Home, candles: Database, request: BacktestRequest, space: Gr
         longest = longest_look_back(settings, strategy.name, load, space or strategy.search_space)
         warm_up_bars = max(warm_up_bars, longest)
     history = load_history(candles, symbols, MINUTE_MS, from_ms, to_ms, warm_up_bars)
+    rules = rules_of_history(history, settings.lab.market, candles)
+    instruments = instruments_of(rules, settings)
     seed = settings.demo.seed if request.seed is None else request.seed
-    return Plan(settings, strategy, instruments, history, seed, overrides, request.note, request.jobs)
+    return Plan(settings, strategy, rules, instruments, history, seed, overrides, request.note, request.jobs)
 
 
 def execute(
@@ -311,18 +338,35 @@ def _check_room(strategy: str, window_ms: int, from_ms: int, stored: tuple[int, 
     raise BadInputError(f"{need}; choose a --from of {_text(full_ms + window_ms)} or later")
 
 
-def _span(candles: Database, symbols: Sequence[str]) -> tuple[int, int, int]:
-    """From where the first symbol has bars, from where every one has, and to where the last one ends."""
+def _span(home: Home, market: Market, candles: Database, symbols: Sequence[str]) -> tuple[int, int, int]:
+    """From where the first symbol has bars, from where every one has, and to where the last one ends.
+
+    Raises BadInputError that tells what there is where a symbol has none.
+    """
     from storage.history import stored_series
 
     series = stored_series(candles, MINUTE_MS)
     missing = [symbol for symbol in symbols if symbol not in series]
     if missing:
-        raise BadInputError(
-            f"no candles of {', '.join(missing)} are stored; import some with: quarterdeck data import FILE"
-        )
+        raise _not_there(home, market, candles, missing)
     first = [series[symbol].first_ms for symbol in symbols]
     return min(first), max(first), max(series[symbol].last_ms for symbol in symbols)
+
+
+def _not_there(home: Home, market: Market, candles: Database, missing: Sequence[str]) -> BadInputError:
+    from core.market.intervals import interval_text
+    from storage.history import all_series
+
+    mend = "import some with: quarterdeck data import FILE, or take the market of the program with: --market recorded"
+    there = all_series(candles)
+    if not there:
+        return BadInputError(f"no candles are imported into {home.root}; {mend}")
+    told = [f"{s.symbol} {interval_text(s.interval_ms)} {_text(s.first_ms, s.last_ms)}" for s in there[:TOLD_SERIES]]
+    more = f" and {len(there) - TOLD_SERIES} more" if len(there) > TOLD_SERIES else ""
+    what = f"no 1m candles of {', '.join(missing)} are {market}, and the lab runs on those; there are "
+    if any(series.interval_ms == MINUTE_MS for series in there):
+        mend = "name one of 1m with --symbol" + (f", or {mend}" if market == "imported" else "")
+    return BadInputError(f"{what}{'; '.join(told)}{more}; {mend}")
 
 
 def _text(*times_ms: int) -> str:

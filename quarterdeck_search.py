@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from core.domain.errors import BadInputError
 from core.lab import BacktestRequest, OnProgress, Progress, SweepRequest, WalkForwardRequest
 from core.runtime import Row
-from quarterdeck_plan import Plan
+from quarterdeck_plan import Plan, market_of
 
 if TYPE_CHECKING:
     from core.backtest.cpcv import CrossValidation
@@ -112,6 +112,7 @@ def resumed(request: SweepRequest, record: SweepRecord) -> SweepRequest:
         jobs=request.run.jobs,
         note=record.note,
         predictions=request.run.predictions,
+        market=market_of(own),
     )
     wanted = record.wanted if request.trials is None else request.trials
     return replace(request, run=run, grid=record.grid, trials=wanted, objective=record.objective)

@@ -31,9 +31,9 @@ from core.settings import Settings, load_settings
 from core.trader.trader import Trader
 from core.venues.rebuild import journalled_venue
 from storage.candles import SqliteCandles
-from storage.data_admin import import_recorded_market
 from storage.database import open_database
 from storage.journal import SqliteJournal
+from storage.recorded import open_recorded
 from strategies.scalper.declaration import build
 
 START_MS = 1_749_168_000_000
@@ -106,7 +106,7 @@ class Driven:
 
 def drive(home: Home, minutes: int, *, models: bool) -> Driven:
     """The engine in this process with feed, trader, simulated venue and durable journal; `models` or scripted ones."""
-    import_recorded_market(open_database(home.database), DATA, now_ms=0)
+    open_recorded(home.recorded, DATA, now_ms=0)
     seconds, warm_up_s, timed = asyncio.run(
         _drive_with_models(home, minutes) if models else _drive_scripted(home, minutes)
     )
@@ -142,9 +142,8 @@ def _settings(home: Home) -> Settings:
 
 async def _drive(home: Home, minutes: int, forecaster: Forecaster) -> float:
     settings, instruments = load_settings_and_rules(_settings(home))
-    database = open_database(home.database)
-    candles = await SqliteCandles.open(database)
-    journal = await SqliteJournal.open(database, "demo")
+    candles = await SqliteCandles.open(open_database(home.recorded), read_only=True)
+    journal = await SqliteJournal.open(open_database(home.database), "demo")
     end_ms = START_MS + minutes * MINUTE_MS
     try:
         engine = Engine(
@@ -234,7 +233,7 @@ def time_training_alone(home: Home, trainings: int) -> float:
 
 
 async def _windows(home: Home, symbols: Sequence[str], bars: int) -> list[BarColumns]:
-    candles = await SqliteCandles.open(open_database(home.database))
+    candles = await SqliteCandles.open(open_database(home.recorded), read_only=True)
     try:
         return [await candles.bars(symbol, START_MS - bars * MINUTE_MS, START_MS) for symbol in symbols]
     finally:

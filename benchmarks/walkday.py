@@ -14,8 +14,7 @@ from benchmarks.report import Figure, Section
 from benchmarks.timed_scalper import FILE
 from benchmarks.year import COMPILED, TIMEOUT_S
 from core.home import Home
-from storage.data_admin import import_recorded_market
-from storage.database import open_database
+from storage.recorded import open_recorded
 
 TARGET_SHARE_PCT = 85.0
 PRESET = "48h-24h-60m"
@@ -39,6 +38,7 @@ def walk(home: Home, calls: Path, hours: int, settings: Settings = ()) -> Measur
             "walkforward",
             "scalper",
             f"--preset={PRESET}",
+            "--market=recorded",
             "--symbol=BTCUSDT",
             f"--from={FROM}",
             f"--to={until}",
@@ -84,7 +84,7 @@ def run(
     chosen = hours or (HOURS if full else QUICK_HOURS)
     figures: list[Figure] = []
     with temporary_home() as home:
-        import_recorded_market(open_database(home.database), DATA, now_ms=0)
+        open_recorded(home.recorded, DATA, now_ms=0)
         calls = home.root.parent / "calls"
         if warm:
             walk(home, calls, 1, ("max_trees=2",))

@@ -37,7 +37,22 @@ max_trades_per_day = 1000000
 max_losses_in_row = 1000000
 max_drawdown_pct = 100
 """
-"""The workload's rules as far as settings go: the contract's lots and ticks stay, and a real account's fees apply."""
+"""The workload's rules as far as settings go: a contract's lots stay, and a real account's fees apply."""
+
+RULES = f"""
+[{SYMBOL}]
+as_of = 2024-01-01
+source = "the common workload"
+tick_size = "0.01"
+lot_size = "0.001"
+min_qty = "0.001"
+max_qty = "120"
+min_notional_usdt = "5"
+max_leverage = 125
+maintenance_margin_pct = "0.4"
+liquidation_fee_bps = "125"
+"""
+"""Those of the real contract, but for the tick that the workload's prices lie on."""
 
 
 @contextmanager
@@ -49,6 +64,9 @@ def home_with_year(bars: int = YEAR_BARS) -> Iterator[Home]:
         names = ("open", "high", "low", "close", "volume")
         pq.write_table(pa.table({"open_time": times, **dict(zip(names, columns, strict=True))}), file)
         quarterdeck(home, "data", "import", "--synthetic", str(file))
+        rules = file.with_suffix(".toml")
+        rules.write_text(RULES, encoding="utf-8")
+        quarterdeck(home, "data", "rules", "import", str(rules))
         yield home
 
 

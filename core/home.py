@@ -37,6 +37,12 @@ class Home:
         return self.root / "quarterdeck.db"
 
     @property
+    def recorded(self) -> Path:
+        """The market that comes with the program, never mixed with the operator's own candles. It can be deleted at any
+        time and is made again where it is missing."""
+        return self.root / "recorded" / "candles.db"
+
+    @property
     def lab(self) -> Path:
         """The lab's own database, so that a long write of a run never delays an order's commit."""
         return self.root / "lab.db"

@@ -24,6 +24,11 @@ Grid = tuple[tuple[str, tuple[Value, ...]], ...]
 """The values to try of each setting; keys as in `Overrides`."""
 
 Engine = Literal["event-driven", "sweep"]
+
+Market = Literal["imported", "recorded"]
+"""The candles that the operator imported into a home, or those that come with the program."""
+
+MARKETS: tuple[Market, ...] = ("imported", "recorded")
 Status = Literal["complete", "partial", "failed"]
 
 OBJECTIVES = ("sharpe", "sortino", "calmar", "total_return_pct")
@@ -36,10 +41,10 @@ EXPORT_FORMS = ("html", "csv", "parquet", "json", "freqtrade", "quantstats")
 class BacktestRequest:
     """One run of a strategy over stored candles.
 
-    `symbols` empty takes those of the settings. The period is [from_ms, to_ms), None for the data's own ends or what
-    the preset says. `settings_path` None takes the home's file or the defaults; the preset's overrides come over it,
-    `overrides` over both. `seed` None takes that of the settings; `jobs` None that of `[compute]`.
-    `predictions` is the id of a run whose predictions stand in for those of the strategy's rule or model.
+    `market` None and `symbols` empty take those of the settings. The period is [from_ms, to_ms), None for the data's
+    own ends or what the preset says. `settings_path` None takes the home's file or the defaults; the preset's
+    overrides come over it, `overrides` over both. `seed` None takes that of the settings; `jobs` None that of
+    `[compute]`. `predictions` is the id of a run whose predictions stand in for those of the strategy's rule or model.
     """
 
     strategy: str
@@ -54,6 +59,7 @@ class BacktestRequest:
     jobs: int | None = None
     note: str = ""
     predictions: str | None = None
+    market: Market | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +145,8 @@ class Lab(Protocol):
     note, overrides (list of [key, value]). A figure that does not exist is None. Of a sweep, the figures are those of
     its best trial and `trials` counts its own.
 
-    A *detail* row is a summary with: settings (object), figures (object: every statistic by its name with unit),
+    A *detail* row is a summary with: market ("imported" or "recorded", None of a run that kept no name of it), settings
+    (object), rules (list: the contract rules, a row a symbol), figures (object: every statistic by its name with unit),
     breakdowns (object: a list of rows each by "symbol", "hour", "exit_reason" and the like), vetoes, limits and
     trainings (objects: counts by name), open_positions; of a sweep also objective, grid (list of [key, values]) and
     best (list of rows: number, parameters (object), state, trades, total_return_pct, sharpe, max_drawdown_pct,
@@ -148,7 +155,7 @@ class Lab(Protocol):
 
     def choices(self) -> Row:
         """What a form offers: strategies (list of names), presets (list of rows: name, about), symbols (list of rows:
-        symbol, first_ms, last_ms, is_synthetic)."""
+        market, symbol, first_ms, last_ms, is_synthetic)."""
         ...
 
     def backtest(self, request: BacktestRequest, progress: OnProgress, should_stop: ShouldStop) -> Row:

@@ -166,6 +166,24 @@ class Runtime(Protocol):
         """One row a problem (gap, impossible candle, duplicate); empty when the candles are whole."""
         ...
 
+    def rules(self, home: Path) -> list[Row]:
+        """The contract rules that a home knows, those that come with the program among them, by symbol and day: the
+        rows of `core.market.rules.ContractRules.told`."""
+        ...
+
+    def import_rules(self, home: Path, files: Sequence[Path], as_of_ms: int | None, source: str | None) -> list[Row]:
+        """Take the contract rules of TOML files, all of them or none; the rows of what was stored. `as_of_ms` is the
+        day of those that name none. Raises DataError naming file, contract, key and mend."""
+        ...
+
+    def infer_rules(self, home: Path, symbols: Sequence[str]) -> list[Row]:
+        """Store contract rules read off all imported candles of the symbols; the rows of what was stored."""
+        ...
+
+    def delete_rules(self, home: Path, symbol: str, as_of_ms: int | None) -> Row:
+        """Forget the home's own rules of a contract, of one day or of all: `symbol` and `deleted`, how many."""
+        ...
+
     def doctor(self, home: Path, settings_path: Path | None, workers: bool, exchange: bool = False) -> list[Finding]:
         """Checks only the root can make: database, candles, strategies and, with `workers`, worker processes.
 

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from core.addresses import is_this_machine
 from core.domain.errors import SettingsError
 from core.domain.operator import LimitEffect
+from core.lab import Market
 
 Mode = Literal["demo", "paper", "live"]
 Options = TypeVar("Options", bound=BaseModel)
@@ -201,6 +202,12 @@ class LiveSettings(_Section):
     paper_hours_first: float = Field(24.0, ge=0, le=8760)
 
 
+class LabSettings(_Section):
+    """`market`: the candles that are imported, or the recorded ones that come with the program."""
+
+    market: Market = "imported"
+
+
 class DemoSettings(_Section):
     speed: float = Field(120.0, gt=0)
     seed: int = Field(7, ge=0)
@@ -222,6 +229,7 @@ class Settings(_Section):
     strategy_options: dict[str, dict[str, Any]] = {}
     engine: EngineSettings = EngineSettings()
     compute: ComputeSettings = ComputeSettings()
+    lab: LabSettings = LabSettings()
     demo: DemoSettings = DemoSettings()
     exchange: ExchangeSettings = ExchangeSettings()
     live: LiveSettings = LiveSettings()

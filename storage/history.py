@@ -20,35 +20,41 @@ CACHE_FOLDER = "cache"
 """Beside the database."""
 
 _NAMED_SOURCES = 3
-_SERIES = """SELECT symbol, max(is_synthetic),
-    (SELECT min(open_time_ms) FROM candles WHERE symbol = sources.symbol AND interval_ms = ?1),
-    (SELECT max(open_time_ms) FROM candles WHERE symbol = sources.symbol AND interval_ms = ?1)
-FROM sources WHERE kind = 'candles' AND interval_ms = ?1 AND rows > 0 GROUP BY symbol ORDER BY symbol"""
+_SERIES = """SELECT symbol, interval_ms, max(is_synthetic),
+    (SELECT min(open_time_ms) FROM candles AS c WHERE c.symbol = s.symbol AND c.interval_ms = s.interval_ms),
+    (SELECT max(open_time_ms) FROM candles AS c WHERE c.symbol = s.symbol AND c.interval_ms = s.interval_ms)
+FROM sources AS s WHERE kind = 'candles' AND rows > 0 GROUP BY symbol, interval_ms ORDER BY symbol, interval_ms"""
 _FUNDING_SOURCES = """SELECT DISTINCT source_id FROM funding_rates
 WHERE symbol = ? AND time_ms >= ? AND time_ms < ? ORDER BY source_id"""
 
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """What is stored of one symbol: `first_ms` opens its first bar, `last_ms` closes its last.
+    """What is stored of one symbol and interval: `first_ms` opens its first bar, `last_ms` closes its last.
 
     `is_synthetic` is True where any of its candles was made up.
     """
 
     symbol: str
+    interval_ms: int
     first_ms: int
     last_ms: int
     is_synthetic: bool
 
 
+def all_series(database: Database) -> list[Series]:
+    """In order of symbols and intervals. Raises StorageError."""
+    with storage_errors(database.path), closing(connect_read_only(database.path)) as connection:
+        return [
+            Series(symbol, interval_ms, first, last + interval_ms, bool(synthetic))
+            for symbol, interval_ms, synthetic, first, last in connection.execute(_SERIES)
+            if first is not None
+        ]
+
+
 def stored_series(database: Database, interval_ms: int) -> dict[str, Series]:
     """By symbol, in order of the symbols. Raises StorageError."""
-    with storage_errors(database.path), closing(connect_read_only(database.path)) as connection:
-        return {
-            symbol: Series(symbol, first, last + interval_ms, bool(synthetic))
-            for symbol, synthetic, first, last in connection.execute(_SERIES, (interval_ms,))
-            if first is not None
-        }
+    return {series.symbol: series for series in all_series(database) if series.interval_ms == interval_ms}
 
 
 def prepare_history(database: Database, symbol: str, interval_ms: int) -> None:

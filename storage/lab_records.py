@@ -24,7 +24,7 @@ SUMMARY_COLUMNS = (
 )
 DETAIL_COLUMNS = (
     f"{SUMMARY_COLUMNS}, settings_json, breakdowns_json, vetoes_json, limits_json, trainings_json, open_positions, "
-    "search_json"
+    "search_json, rules_json"
 )
 
 
@@ -114,7 +114,9 @@ def summary_row(stored: Mapping[str, Any]) -> Row:
 
 def detail_row(stored: Mapping[str, Any]) -> Row:
     """A detail row of core.lab.Lab from a row of DETAIL_COLUMNS; of a sweep without its best trials."""
-    names = ("settings", "figures", "breakdowns", "vetoes", "limits", "trainings")
+    names = ("settings", "rules", "figures", "breakdowns", "vetoes", "limits", "trainings")
     parsed = {name: json.loads(stored[f"{name}_json"]) for name in names}
     search: Row = json.loads(stored["search_json"])
-    return summary_row(stored) | {"open_positions": stored["open_positions"]} | parsed | search
+    market = parsed["settings"].get("lab", {}).get("market")
+    own = {"open_positions": stored["open_positions"], "market": market}
+    return summary_row(stored) | own | parsed | search

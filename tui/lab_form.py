@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from core.lab import OBJECTIVES
+from core.lab import MARKETS, OBJECTIVES
 from core.runtime import Row
 from tui.moments import MOMENT_FORMS, parse_duration, parse_moment
 
@@ -37,6 +37,7 @@ class Field:
 
 FIELDS = (
     Field("kind", "", is_choice=True),
+    Field("market", "imported: your candles; recorded: those of the program", is_choice=True),
     Field("strategy", "", is_choice=True),
     Field("symbols", "BTCUSDT ETHUSDT; empty: those of the settings"),
     Field("from", "2025-06-05T12:30, UTC; empty: with the candles"),
@@ -76,6 +77,7 @@ class LabForm:
         self.text: dict[str, str] = {field.name: "" for field in FIELDS}
         self.text |= {
             "kind": BACKTEST,
+            "market": MARKETS[0],
             "preset": NO_PRESET,
             "engine": ENGINES[0],
             "objective": OBJECTIVES[0],
@@ -84,6 +86,8 @@ class LabForm:
 
     def offer(self, choices: Row) -> None:
         """Take what the lab has to choose from; a choice that is still there stays."""
+        if not self.choices["symbols"] and not any(row["market"] == MARKETS[0] for row in choices["symbols"]):
+            self.text["market"] = MARKETS[1]
         self.choices = choices
         for name in ("strategy", "preset"):
             options = self.options(name)
@@ -96,7 +100,7 @@ class LabForm:
 
     def options(self, name: str) -> Sequence[str]:
         """What a choice is between, empty for a field that is typed."""
-        fixed = {"kind": KINDS, "engine": ENGINES, "objective": OBJECTIVES, "anchored": YES_NO}
+        fixed = {"kind": KINDS, "market": MARKETS, "engine": ENGINES, "objective": OBJECTIVES, "anchored": YES_NO}
         if name == "strategy":
             return [str(strategy) for strategy in self.choices["strategies"]]
         if name == "preset":
@@ -115,10 +119,14 @@ class LabForm:
         if name == "preset":
             about = {str(preset["name"]): str(preset["about"]) for preset in self.choices["presets"]}
             return about.get(self.text[name], "settings and period as they are")
-        stored = " ".join(str(row["symbol"]) for row in self.choices["symbols"])
+        stored = " ".join(str(row["symbol"]) for row in self.stored())
         if name == "symbols" and stored:
             return f"empty: as the settings say; stored: {stored}"
         return _BY_NAME[name].hint
+
+    def stored(self) -> list[Row]:
+        """What there is of the market that is chosen."""
+        return [row for row in self.choices["symbols"] if row["market"] == self.text["market"]]
 
     def symbols(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(self.text["symbols"].upper().replace(",", " ").split()))
@@ -145,7 +153,7 @@ class LabForm:
 
     def arguments(self) -> list[str]:
         """The verb of the command and its arguments. To be asked only while there is no problem."""
-        found = [self.text["kind"], self.text["strategy"]]
+        found = [self.text["kind"], self.text["strategy"], "--market", self.text["market"]]
         for symbol in self.symbols():
             found += ["--symbol", symbol]
         for name in ("from", "to"):
@@ -176,6 +184,7 @@ class LabForm:
         self.text |= {
             "kind": str(run["kind"]),
             "strategy": str(run["strategy"]),
+            "market": run["market"] or self.text["market"],
             "symbols": " ".join(run["symbols"]),
             "from": _typed_moment(run["from_ms"]),
             "to": _typed_moment(run["to_ms"]),
@@ -206,9 +215,9 @@ def _strategy(form: LabForm) -> str:
 
 
 def _symbols(form: LabForm) -> str:
-    stored = [str(row["symbol"]) for row in form.choices["symbols"]]
+    stored = [str(row["symbol"]) for row in form.stored()]
     unknown = [symbol for symbol in form.symbols() if symbol not in stored]
-    if not unknown or not stored:
+    if not unknown or not form.choices["strategies"]:
         return ""
     return f"{', '.join(unknown)} has no candles; stored are {', '.join(stored)}"
 
@@ -232,7 +241,7 @@ def _moment(form: LabForm, name: str, fits: Callable[[int, int, int], bool]) -> 
     if time_ms is None:
         return f"{text!r} is no time; write {MOMENT_FORMS}"
     wanted = form.symbols()
-    spans = [row for row in form.choices["symbols"] if not wanted or row["symbol"] in wanted]
+    spans = [row for row in form.stored() if not wanted or row["symbol"] in wanted]
     if not spans:
         return ""
     first_ms, last_ms = min(row["first_ms"] for row in spans), max(row["last_ms"] for row in spans)

@@ -64,6 +64,7 @@ def provenance_pairs(report: Report) -> tuple[tuple[str, str], ...]:
         ("symbols", ", ".join(run.symbols)),
         ("period", f"{utc_minute(run.from_ms)} to {utc_minute(run.to_ms)}, {interval_text(run.interval_ms)} bars"),
         ("source", run.source),
+        ("rules", rules_text(run)),
         (
             "costs",
             f"on: fees {trades.fees_usdt.sum():,.2f} USDT, funding {trades.funding_usdt.sum():+,.2f} USDT, "
@@ -75,6 +76,14 @@ def provenance_pairs(report: Report) -> tuple[tuple[str, str], ...]:
         ("trials", f"{run.trials:,}"),
         ("made", utc_minute(report.made_ms)),
     )
+
+
+def rules_text(run: Provenance) -> str:
+    """Where the contract rules come from and of which day they are, those that are alike together."""
+    alike: dict[str, list[str]] = {}
+    for rules in run.rules():
+        alike.setdefault(f"{rules['kind']}, of {rules['as_of']}, {rules['source']}", []).append(rules["symbol"])
+    return "; ".join(f"{', '.join(symbols)}: {about}" for about, symbols in alike.items()) or "not kept"
 
 
 def all_figures(report: Report) -> dict[str, float | None]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -166,7 +168,8 @@ class Provenance:
 
     `engine` is "event-driven" or "sweep"; `settings_json` the whole settings; `code_version` names the code. `trials`
     counts every parameter set ever tried of the strategy on data of this hash or overlapping it, this one included.
-    `in_sample` is True where parameters or model were chosen on data of the run.
+    `in_sample` is True where parameters or model were chosen on data of the run. `rules_json` lists the contract rules
+    (the rows of `core.market.rules.ContractRules.told`), none where they are not known any more.
     """
 
     strategy: str
@@ -183,6 +186,7 @@ class Provenance:
     code_version: str
     seed: int
     trials: int = 1
+    rules_json: str = "[]"
 
     def labels(self) -> tuple[str, ...]:
         """Warnings that must stand beside every figure of the run."""
@@ -191,4 +195,12 @@ class Provenance:
             found.append("SYNTHETIC DATA: not performance")
         if self.in_sample:
             found.append("IN-SAMPLE: parameters or model were chosen on this data")
+        inferred = [rules["symbol"] for rules in self.rules() if rules["kind"] == "inferred"]
+        if inferred:
+            found.append(f"RULES INFERRED: sizes of {', '.join(inferred)} are read off the candles, terms are assumed")
         return tuple(found)
+
+    def rules(self) -> list[dict[str, Any]]:
+        """The contract rules, a row a symbol."""
+        rows: list[dict[str, Any]] = json.loads(self.rules_json)
+        return rows

@@ -11,6 +11,8 @@ import pytest
 from core.home import Home
 from core.lab import BacktestRequest
 from quarterdeck_lab import HomeLab
+from storage.database import open_database
+from storage.recorded import open_recorded
 from tests.command import kit
 from tests.command.kit import Answer
 
@@ -28,7 +30,8 @@ class Run:
 @pytest.fixture(scope="session", autouse=True)
 def _compiled(tmp_path_factory: pytest.TempPathFactory) -> None:
     """What numba compiles is on disk before a command is waited for: on a fresh checkout that takes half a minute."""
-    request = BacktestRequest("ema_cross", symbols=("BTCUSDT",), from_ms=FROM_MS, to_ms=FROM_MS + 86_400_000)
+    day = (FROM_MS, FROM_MS + 86_400_000)
+    request = BacktestRequest("ema_cross", None, ("BTCUSDT",), *day, market="recorded")
     lab = HomeLab(Home(tmp_path_factory.mktemp("compiled")))
     assert lab.backtest(request, lambda _: None, lambda: False)["trades"] > 0
 
@@ -46,13 +49,13 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
 
 
 @pytest.fixture(scope="session")
-def market(runs: dict[str, Run], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def market(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home with the recorded market and no account: what a start would otherwise spend its time on."""
-    home = tmp_path_factory.mktemp("market") / "home"
-    files = sorted((kit.ROOT / "data").glob("*/*.parquet"))
-    answer = kit.quarterdeck("data", "import", "--home", home, *files)
-    assert answer.code == 0, answer.err
-    return home
+    home = Home(tmp_path_factory.mktemp("market") / "home")
+    home.create()
+    open_database(home.database)
+    open_recorded(home.recorded, kit.ROOT / "data", now_ms=FROM_MS)
+    return home.root
 
 
 @pytest.fixture

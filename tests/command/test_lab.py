@@ -65,9 +65,12 @@ def row_of(result: Result) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def first(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, kit.Answer]:
-    """A home that was not there, and what its first backtest said."""
+    """A home that was not there, and what its first backtest said. From then on it names the recorded market itself."""
     home = tmp_path_factory.mktemp("lab") / "home"
-    return home, kit.quarterdeck("backtest", "ema_cross", "--symbol", "SOLUSDT", *DAY, "--home", home, "--json")
+    day = ("--market", "recorded", "--symbol", "SOLUSDT", *DAY)
+    answer = kit.quarterdeck("backtest", "ema_cross", *day, "--home", home, "--json")
+    (home / "settings.toml").write_text('[lab]\nmarket = "recorded"\n')
+    return home, answer
 
 
 @pytest.fixture
@@ -93,22 +96,21 @@ def made_up(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return base / "home"
 
 
-def test_the_first_command_on_a_fresh_home_finds_a_market(first: tuple[Path, kit.Answer]) -> None:
+def test_the_first_command_on_a_fresh_home_finds_the_market_that_it_names(first: tuple[Path, kit.Answer]) -> None:
     home, answer = first
     assert answer.code == 0, answer.err
     row = json.loads(answer.out)
     assert (row["run_id"], row["status"], row["labels"]) == ("r0001", "complete", [])
     assert row["trades"] > 0
-    assert {item["symbol"] for item in json.loads(in_process(home, "data", "list", "--json").stdout)} == {
-        "BTCUSDT", "ETHUSDT", "SOLUSDT", "BNBUSDT", "XRPUSDT",
-    }  # fmt: skip
-    assert kit.contents(home).keys() >= {"lab.db", "quarterdeck.db"}
+    assert row["market"] == "recorded"
+    assert json.loads(in_process(home, "data", "list", "--json").stdout) == []
+    assert kit.contents(home).keys() >= {"lab.db", "recorded/candles.db"}
 
 
 def test_ctrl_c_keeps_what_was_run(lab: Lab, tmp_path: Path) -> None:
     process = kit.start(
         "backtest", "scalper", "--home", tmp_path / "home", "--settings", kit.SETTINGS, "--from", "2025-06-05",
-        "--set", "retrain_minutes=1440", "--progress", "json", "--json",
+        "--market", "recorded", "--set", "retrain_minutes=1440", "--progress", "json", "--json",
     )  # fmt: skip
     try:
         assert process.stderr is not None
@@ -226,7 +228,7 @@ def test_a_search_and_a_walk_forward_count_what_they_tried(lab: Lab) -> None:
     ("arguments", "said"),
     [
         (["backtest", "ema_crss"], "no strategy is named ema_crss; known are ema_cross, scalper"),
-        (["backtest", "ema_cross", "--symbol", "NOPEUSDT"], "no contract rules for NOPEUSDT"),
+        (["backtest", "ema_cross", "--symbol", "NOPEUSDT"], "no 1m candles of NOPEUSDT are recorded"),
         (["backtest", "ema_cross", "--from", "2025-06-01"], "is stored, 2025-06-04 00:00 to 2025-06-14"),
         (["backtest", "ema_cross", "--to", "2025-06-15"], "goes beyond what is stored"),
         (["backtest", "ema_cross", "--from", "2024-01-01", "--to", "2024-01-02"], "goes beyond what is stored"),

@@ -11,9 +11,9 @@ from tui.cli.running import COMMAND
 from tui.lab_form import LabForm
 from tui.lab_runs import CALM, Outcome, starter
 
-DAY = {"strategy": "ema_cross", "symbols": "BTCUSDT", "from": "2025-06-05", "to": "2025-06-06"}
+DAY = {"strategy": "ema_cross", "market": "recorded", "symbols": "BTCUSDT", "from": "2025-06-05", "to": "2025-06-06"}
 BUSY = "exit=reverse fast_bars=2 slow_bars=3 limits.max_trades_per_day=9999 limits.max_losses_in_row=9999"
-ALL_DAYS = {"strategy": "ema_cross", "overrides": BUSY}
+ALL_DAYS = {"strategy": "ema_cross", "market": "recorded", "overrides": BUSY}
 
 
 async def outcome(home: Path, texts: dict[str, str], stop: bool = False) -> Outcome:
@@ -38,7 +38,10 @@ async def test_the_command_runs_stops_and_refuses_as_the_console_starts_it(fresh
 
 
 def test_a_run_is_started_and_looked_at_in_the_console_beside_trading(fresh: Path) -> None:
-    assert kit.quarterdeck("backtest", "ema_cross", "--symbol", "BTCUSDT", "--home", fresh).code == 0
+    assert (
+        kit.quarterdeck("backtest", "ema_cross", "--market", "recorded", "--symbol", "BTCUSDT", "--home", fresh).code
+        == 0
+    )
     with console(fresh, "--speed", 60) as terminal:
         terminal.until_shown("DEMO", "RUNNING")
         terminal.press("9")

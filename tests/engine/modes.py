@@ -34,7 +34,9 @@ def backtest(
 ) -> tuple[str, RunResult]:
     """The id of a stored run, and the run as it was stored."""
     lab = HomeLab(Home(home))
-    request = BacktestRequest(strategy, from_ms=from_ms, to_ms=to_ms, engine=engine, predictions=predictions)
+    request = BacktestRequest(
+        strategy, from_ms=from_ms, to_ms=to_ms, engine=engine, predictions=predictions, market="recorded"
+    )
     row = lab.backtest(request, lambda _: None, lambda: False)
     assert row["status"] == "complete"
     return row["run_id"], lab.store.load(row["run_id"]).result
@@ -42,7 +44,9 @@ def backtest(
 
 def told_what_the_demo_was(home: Path, strategy: str, engine: Engine, from_ms: int, to_ms: int) -> RunResult:
     """A run whose predictions are those in the demo's journal."""
-    plan = HomeLab(Home(home)).plan(BacktestRequest(strategy, from_ms=from_ms, to_ms=to_ms, engine=engine))
+    plan = HomeLab(Home(home)).plan(
+        BacktestRequest(strategy, from_ms=from_ms, to_ms=to_ms, engine=engine, market="recorded")
+    )
     history = plan.history
     values = {symbol: np.full(len(history), np.nan) for symbol in history.symbols}
     for record in journalled(home):

@@ -62,7 +62,7 @@ training_workers = 1
 @pytest.fixture(scope="module")
 def market(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("market")
-    HomeLab(Home(home)).choices()
+    HomeLab(Home(home)).market("recorded")
     return home
 
 

@@ -31,7 +31,7 @@ CHOICES: Row = {
         {"name": "6m-1m-1m", "about": "trained on 6 months of 30 days, tested over 1, trained anew every month"},
     ],
     "symbols": [
-        {"symbol": symbol, "first_ms": FROM_MS, "last_ms": NOW_MS, "is_synthetic": True}
+        {"market": "imported", "symbol": symbol, "first_ms": FROM_MS, "last_ms": NOW_MS, "is_synthetic": True}
         for symbol in ("BTCUSDT", "ETHUSDT", "SOLUSDT")
     ],
 }
@@ -46,6 +46,7 @@ def run_row(run_id: str, **changes: Any) -> Row:
         "run_id": run_id,
         "kind": "backtest",
         "strategy": "ema_cross",
+        "market": "imported",
         "engine": "event-driven",
         "symbols": ["BTCUSDT", "ETHUSDT"],
         "from_ms": FROM_MS,

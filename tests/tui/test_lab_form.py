@@ -26,7 +26,7 @@ def form(**texts: str) -> LabForm:
 def test_the_defaults_are_a_run_that_can_start() -> None:
     made = form()
     assert made.problem() is None
-    assert made.arguments() == ["backtest", "ema_cross", "--engine", "event"]
+    assert made.arguments() == ["backtest", "ema_cross", "--market", "imported", "--engine", "event"]
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_the_command_says_all_that_was_typed() -> None:
     )
     assert made.problem() is None
     assert made.arguments() == [
-        "backtest", "ema_cross", "--symbol", "BTCUSDT", "--symbol", "ETHUSDT",
+        "backtest", "ema_cross", "--market", "imported", "--symbol", "BTCUSDT", "--symbol", "ETHUSDT",
         "--from", str(parse_moment("2026-06-10")), "--to", str(parse_moment("2026-06-12T06:30")),
         "--preset", "48h-24h-60m", "--set", "fast_bars=5", "--set", "limits.max_open_positions=2", "--engine", "sweep",
         "--seed", "3", "--jobs", "2", "--note", "a first look",
@@ -80,13 +80,21 @@ def test_the_command_says_all_that_was_typed() -> None:
 def test_a_sweep_and_a_walk_forward_take_their_own_fields_only() -> None:
     texts = {"grid": "fast_bars=5,10", "trials": "20", "train": "48h", "test": "24h", "anchored": "yes"}
     assert form(kind="sweep", **texts).arguments() == [
-        "sweep", "ema_cross", "--grid", "fast_bars=5,10", "--objective", "sharpe", "--trials", "20",
+        "sweep", "ema_cross", "--market", "imported", "--grid", "fast_bars=5,10", "--objective", "sharpe",
+        "--trials", "20",
     ]  # fmt: skip
     assert form(kind="walkforward", **texts).arguments() == [
-        "walkforward", "ema_cross", "--grid", "fast_bars=5,10", "--objective", "sharpe",
+        "walkforward", "ema_cross", "--market", "imported", "--grid", "fast_bars=5,10", "--objective", "sharpe",
         "--trials", "20", "--train", "48h", "--test", "24h", "--anchored",
     ]  # fmt: skip
-    assert form(kind="backtest", **texts).arguments() == ["backtest", "ema_cross", "--engine", "event"]
+    assert form(kind="backtest", **texts).arguments() == [
+        "backtest",
+        "ema_cross",
+        "--market",
+        "imported",
+        "--engine",
+        "event",
+    ]
 
 
 def test_nothing_typed_is_lost_by_going_through_the_kinds() -> None:
@@ -97,6 +105,42 @@ def test_nothing_typed_is_lost_by_going_through_the_kinds() -> None:
     assert made.text == before
     made.offer(CHOICES)
     assert made.text == before
+
+
+def test_the_market_of_the_program_is_named_and_has_symbols_of_its_own() -> None:
+    recorded = {"market": "recorded", "symbol": "XRPUSDT", "first_ms": FROM_MS, "last_ms": FROM_MS + HOUR_MS}
+    both = CHOICES | {"symbols": [*CHOICES["symbols"], recorded]}
+    made = LabForm()
+    made.offer(both)
+    assert made.text["market"] == "imported"
+    made.text["symbols"] = "XRPUSDT"
+    assert (found := made.problem()) is not None
+    assert found.text == "symbols: XRPUSDT has no candles; stored are BTCUSDT, ETHUSDT, SOLUSDT"
+    made.choose("market", 1)
+    assert made.problem() is None
+    assert made.arguments()[:6] == ["backtest", "ema_cross", "--market", "recorded", "--symbol", "XRPUSDT"]
+    made.text |= {"symbols": "", "to": "2026-06-20"}
+    assert made.problem() is None
+    made.text["from"] = "2026-06-10"
+    assert (found := made.problem()) is not None
+    assert found.text == "from: no candles there; stored are 2026-06-01T12:00 to 2026-06-01T13:00"
+
+
+def test_a_home_without_candles_of_its_own_begins_with_the_market_of_the_program() -> None:
+    made = LabForm()
+    made.offer(CHOICES | {"symbols": [{**CHOICES["symbols"][0], "market": "recorded"}]})
+    assert made.arguments() == ["backtest", "ema_cross", "--market", "recorded", "--engine", "event"]
+    made.text["market"] = "imported"
+    made.offer(CHOICES)
+    assert made.text["market"] == "imported"
+
+
+def test_a_run_is_asked_for_again_on_its_own_market() -> None:
+    made = form()
+    made.fill(run_row("r0001", market="recorded"))
+    assert made.text["market"] == "recorded"
+    made.fill(run_row("r0001", market=None))
+    assert made.text["market"] == "recorded"
 
 
 def test_choices_go_round_both_ways() -> None:
@@ -117,7 +161,7 @@ def test_a_stored_run_fills_the_form_with_what_it_was_asked(row: dict[str, objec
     assert made.problem() is None
     arguments = made.arguments()
     assert arguments[:2] == [row["kind"], "ema_cross"]
-    assert ["--from", str(FROM_MS)] == arguments[6:8]
+    assert ["--from", str(FROM_MS)] == arguments[8:10]
     assert "fast_bars=5" in arguments
     assert ("--grid" in arguments) is (row["kind"] == "sweep")
 

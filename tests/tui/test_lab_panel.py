@@ -257,7 +257,18 @@ async def test_the_form_is_filled_in_validated_and_started(
         assert app.deck.page == "lab"
         assert "backtest ema_cross: starting" in text
         assert starts.commands == [
-            ["backtest", "ema_cross", "--symbol", "ETHUSDT", "--set", "fast_bars=5", "--engine", "event"]
+            [
+                "backtest",
+                "ema_cross",
+                "--market",
+                "imported",
+                "--symbol",
+                "ETHUSDT",
+                "--set",
+                "fast_bars=5",
+                "--engine",
+                "event",
+            ]
         ]
         assert "fast_bars=5" in await press(pilot, "n")
         starts.runs[0].end(Outcome("complete", "r0009"))

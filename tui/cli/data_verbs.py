@@ -12,16 +12,20 @@ from core.runtime import Row
 from tui.cli.options import home_option, json_option, progress_option
 from tui.cli.output import Column, any_value, emit_rows
 from tui.cli.progress import watched
+from tui.cli.rules_verbs import rules
 
 if TYPE_CHECKING:
     from core.runtime import Runtime
 
-NO_DATA = "no candles are stored in {home}; `quarterdeck run` brings the recorded market, `data import` your own"
+NO_DATA = "no candles are imported in {home}; `data import` your own"
 
 
 @click.group()
 def data() -> None:
-    """Import, list and check candles and funding."""
+    """Import, list and check candles and funding; contract rules."""
+
+
+data.add_command(rules)
 
 
 @data.command("import")

@@ -13,7 +13,7 @@ import click
 
 from core.backtest.presets import PRESETS
 from core.domain.errors import BadInputError, RefusedError
-from core.lab import EXPORT_FORMS, OBJECTIVES, BacktestRequest, Engine, Grid, Value
+from core.lab import EXPORT_FORMS, MARKETS, OBJECTIVES, BacktestRequest, Engine, Grid, Value
 from tui.cli.options import Moment, home_option, json_option, progress_option, settings_option
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -106,6 +106,7 @@ def run_options(function: F) -> F:
     """What every verb takes that runs a strategy; `request_of` reads them."""
     options = (
         click.argument("strategy"),
+        click.option("--market", type=click.Choice(MARKETS), help="Your candles, or those of the program.  [settings]"),
         click.option("--symbol", "symbols", multiple=True, metavar="SYMBOL", help="Repeatable.  [settings]"),
         click.option("--from", "from_ms", type=Moment(), help="First bar's open (UTC).  [as early as it can]"),
         click.option("--to", "to_ms", type=Moment(), help="End of the period (UTC, exclusive).  [the data's last]"),
@@ -190,6 +191,7 @@ def request_of(options: dict[str, Any], engine: Engine) -> BacktestRequest:
         jobs=options["jobs"],
         predictions=options["predictions"],
         note=options["note"],
+        market=options["market"],
     )
 
 

@@ -203,6 +203,18 @@ class FakeRuntime:
     def check_data(self, home: Path) -> list[Row]:
         return self.problems
 
+    def rules(self, home: Path) -> list[Row]:
+        return [{"symbol": "BTCUSDT", "as_of": "2022-05-04", "tick_size": "0.1"}]
+
+    def import_rules(self, home: Path, files: Sequence[Path], as_of_ms: int | None, source: str | None) -> list[Row]:
+        return [{"symbol": path.stem, "as_of_ms": as_of_ms, "source": source} for path in files]
+
+    def infer_rules(self, home: Path, symbols: Sequence[str]) -> list[Row]:
+        return [{"symbol": symbol, "kind": "inferred"} for symbol in symbols]
+
+    def delete_rules(self, home: Path, symbol: str, as_of_ms: int | None) -> Row:
+        return {"symbol": symbol, "deleted": 2 if as_of_ms is None else 1}
+
     def doctor(self, home: Path, settings_path: Path | None, workers: bool, exchange: bool = False) -> list[Finding]:
         asked = [Finding("workers", True, "one started")] if workers else []
         return [*self.findings, *asked, *(self.exchange_findings if exchange else [])]

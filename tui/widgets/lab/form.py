@@ -85,7 +85,7 @@ class LabFormPanel(LabPanel):
         if form.options(name):
             self.choose(1)
             return None
-        if name in ("kind", "strategy", "preset", "engine", "objective", "anchored"):
+        if name in ("kind", "strategy", "market", "preset", "engine", "objective", "anchored"):
             return None
 
         def changed(text: str) -> None:

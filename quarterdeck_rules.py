@@ -1,0 +1,104 @@
+"""The contract rules of a home, and those that a run goes by: part of the composition root."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.domain.errors import BadInputError
+from core.domain.market import MINUTE_MS
+from core.lab import Market
+from core.runtime import Row
+
+if TYPE_CHECKING:
+    from core.backtest.history import History
+    from core.market.rules import ContractRules
+    from core.ports import BarColumns
+    from storage.database import Database
+
+SHIPPED = Path(__file__).resolve().parent / "data" / "instruments.toml"
+
+
+def rules_of_history(history: History, market: Market, candles: Database) -> dict[str, ContractRules]:
+    """By symbol, the rules known of its contract that were the newest where the history's trading begins; read off its
+    candles where none are known. The recorded market goes by what comes with it.
+
+    Raises BadInputError where the prices are not of such a contract.
+    """
+    from core.market.reading_rules import read_off
+    from core.market.rules import rules_at
+
+    known = known_rules(candles if market == "imported" else None)
+    found = {}
+    for symbol in history.symbols:
+        bars = history.columns(symbol)
+        rules = rules_at((item for item in known if item.symbol == symbol), history.from_ms)
+        found[symbol] = read_off(bars) if rules is None else rules
+        if rules is not None:
+            _check_ticks(bars, rules)
+    return found
+
+
+def known_rules(home: Database | None) -> list[ContractRules]:
+    """Those that come with the program, then those of the home."""
+    from core.market.rules import read_rules
+    from storage.contract_rules import stored_rules
+
+    return [*read_rules(SHIPPED, "shipped"), *(stored_rules(home) if home is not None else ())]
+
+
+def _check_ticks(bars: BarColumns, rules: ContractRules) -> None:
+    from core.logbook import iso_utc
+    from core.market.reading_rules import off_tick
+
+    count, price, time_ms = off_tick(bars, rules.tick_size)
+    if count:
+        raise BadInputError(
+            f"{bars.symbol}: {count:,} of {len(bars.open_time_ms):,} candles have prices off the tick of "
+            f"{rules.tick_size:f}, the first {price!r} at {iso_utc(time_ms)[:16]}: the rules ({rules.kind}, of "
+            f"{rules.day}) are of another time or contract; give those of the period with: quarterdeck data rules "
+            f"import FILE, or have them read off the candles with: quarterdeck data rules infer {bars.symbol}"
+        )
+
+
+def import_rules(database: Database, files: Sequence[Path], as_of_ms: int | None, source: str | None) -> list[Row]:
+    """Store the rules of all files or of none, and tell them."""
+    from core.market.rules import read_rules
+    from storage.contract_rules import put_rules
+
+    rules = [item for path in files for item in read_rules(path, as_of_ms=as_of_ms, source=source)]
+    put_rules(database, rules)
+    return [item.told() for item in rules]
+
+
+def infer_rules(database: Database, symbols: Sequence[str]) -> list[Row]:
+    """Store, of the contract of each symbol, what all its candles tell."""
+    from core.market.reading_rules import read_off
+    from storage.contract_rules import put_rules
+    from storage.history import load_history, stored_series
+
+    series = stored_series(database, MINUTE_MS)
+    missing = [symbol for symbol in symbols if symbol not in series]
+    if missing:
+        raise BadInputError(
+            f"no 1m candles of {', '.join(missing)} are imported; import some with: quarterdeck data import FILE"
+        )
+    rules = []
+    for symbol in symbols:
+        its = series[symbol]
+        history = load_history(database, [symbol], MINUTE_MS, its.first_ms, its.last_ms, 0)
+        rules.append(read_off(history.columns(symbol)))
+    put_rules(database, rules)
+    return [item.told() for item in rules]
+
+
+def delete_rules(database: Database, symbol: str, as_of_ms: int | None) -> Row:
+    """Those of the home alone: what comes with the program stays."""
+    from core.market.rules import DAY_MS
+    from storage.contract_rules import drop_rules
+
+    count = drop_rules(database, symbol, None if as_of_ms is None else as_of_ms // DAY_MS * DAY_MS)
+    if not count:
+        raise BadInputError(f"{symbol}: this home holds no such rules; see: quarterdeck data rules list")
+    return {"symbol": symbol, "deleted": count}
