@@ -9,6 +9,7 @@ import click
 
 from core.home import Home
 from core.runtime import Row
+from tui.cli.fetch_verb import fetch
 from tui.cli.options import home_option, json_option, progress_option
 from tui.cli.output import Column, any_value, emit_rows
 from tui.cli.progress import watched
@@ -16,12 +17,18 @@ from tui.cli.progress import watched
 if TYPE_CHECKING:
     from core.runtime import Runtime
 
-NO_DATA = "no candles are stored in {home}; `quarterdeck run` brings the recorded market, `data import` your own"
+NO_DATA = (
+    "no candles are stored in {home}; `quarterdeck run` brings the recorded market, `data fetch` an exchange's, "
+    "`data import` your own"
+)
 
 
 @click.group()
 def data() -> None:
-    """Import, list and check candles and funding."""
+    """Import, fetch, list and check candles and funding."""
+
+
+data.add_command(fetch)
 
 
 @data.command("import")
