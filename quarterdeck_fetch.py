@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
+import shutil
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from functools import partial
@@ -58,8 +59,7 @@ def fetch_data(
         fetch, contracts = asyncio.run(
             _stoppable(_fetched(home, folder, database, settings, request, tell, progress), should_stop)
         )
-        for left in folder.iterdir():
-            left.unlink()
+        shutil.rmtree(folder)
     symbols = list(dict.fromkeys(taken.symbol for taken in fetch.taken))
     for symbol in symbols:
         prepare_history(database, symbol, INTERVALS_MS[request.interval])
@@ -196,8 +196,7 @@ def _check_symbols(symbols: Sequence[str]) -> None:
 
 @contextmanager
 def _folder(home: Home) -> Iterator[Path]:
-    """The folder of what is being fetched, for one fetch at a time; it is gone afterwards where nothing is left in it.
-    Raises RefusedError while another fetch goes on."""
+    """The folder of what is being fetched, for one fetch at a time. Raises RefusedError while another one goes on."""
     folder = home.fetched
     private_folder(folder)
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -207,8 +206,6 @@ def _folder(home: Home) -> Iterator[Path]:
         except BlockingIOError:
             raise RefusedError(f"{home.root}: another data fetch goes on here; wait for its end") from None
         yield folder
-        if not any(folder.iterdir()):
-            folder.rmdir()
     finally:
         os.close(descriptor)
 

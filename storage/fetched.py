@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from contextlib import closing
-from pathlib import PurePath
+from typing import Any
 
 import numpy as np
 
@@ -31,9 +31,10 @@ class FetchedData:
 
     def unfinished(self, symbol: str, interval_ms: int) -> Collection[str]:
         sql = "SELECT name FROM sources WHERE kind = 'candles' AND symbol = ? AND interval_ms = ? AND note = ?"
-        with storage_errors(self._database.path), closing(connect_read_only(self._database.path)) as connection:
-            rows = connection.execute(sql, (symbol, interval_ms, UNFINISHED)).fetchall()
-        return frozenset(PurePath(name).stem for (name,) in rows)
+        return self._names(sql, symbol, interval_ms, UNFINISHED)
+
+    def sources(self, symbol: str) -> Collection[str]:
+        return self._names("SELECT name FROM sources WHERE symbol = ? AND rows > 0", symbol)
 
     def funding(self, symbol: str, from_ms: int, to_ms: int) -> list[tuple[int, str]]:
         sql = "SELECT time_ms, rate FROM funding_rates WHERE symbol = ? AND time_ms >= ? AND time_ms < ?"
@@ -50,3 +51,7 @@ class FetchedData:
                 connection, self._database.path, rows, synthetic=False, now_ms=self._now_ms, manner=self._manner
             )
         return added
+
+    def _names(self, sql: str, *told: Any) -> Collection[str]:
+        with storage_errors(self._database.path), closing(connect_read_only(self._database.path)) as connection:
+            return frozenset(name for (name,) in connection.execute(sql, told))

@@ -52,7 +52,8 @@ class _BeyondEndError(Exception):
 
 
 class Archive:
-    """Files of one archive, one request at a time. What is there of a file stays in `folder` until it is whole."""
+    """Files of one archive, one request at a time. `folder` holds them, and what is there of one that is not whole, in
+    the archive's own folders."""
 
     def __init__(self, url: str, folder: Path, pause: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
         self._url = url.rstrip("/")
@@ -73,7 +74,7 @@ class Archive:
         checksum = await self._checksum(file)
         if checksum is None:
             return None
-        target = self._folder / file.name
+        target = _place_of(self._folder, file)
         if _is_whole(target, checksum):
             return target
         part = _Part(target.with_name(f"{file.name}.part"))
@@ -248,6 +249,15 @@ class _Part:
                 yield file
         except OSError as error:
             raise cannot_write(self._path, error) from error
+
+
+def _place_of(folder: Path, file: ArchiveFile) -> Path:
+    target = folder / file.folder / file.name
+    try:
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(target.parent, error) from error
+    return target
 
 
 def _is_whole(path: Path, checksum: str) -> bool:

@@ -7,8 +7,8 @@ What is stored is all that is remembered: a fetch that ended early is gone on wi
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path, PurePath
 from typing import Any, Protocol
 
 import numpy as np
@@ -16,9 +16,30 @@ import numpy as np
 from core.account import iso
 from core.domain.errors import BadInputError, QuarterdeckError, RejectKind, UnavailableError, VenueRejectedError
 from core.domain.market import Bar
+from core.exchange.dialects import EXCHANGES
 from core.exchange.wire import Wire
-from core.fetch.plan import LEAST_BARS, ArchiveFile, Candles, Times, candle_files, funding_files, instead, whole
-from core.fetch.rest import candle_file, candle_pages, funding_parts, funding_rates, funding_rows, new_rates
+from core.fetch.plan import (
+    LEAST_BARS,
+    ArchiveFile,
+    Candles,
+    Times,
+    candle_files,
+    funding_files,
+    instead,
+    mark_file,
+    whole,
+)
+from core.fetch.rest import (
+    HOUR_MS,
+    candle_file,
+    candle_pages,
+    first_day_ms,
+    funding_parts,
+    funding_rates,
+    funding_rows,
+    new_rates,
+    with_marks,
+)
 from core.fetch.unpack import read_candles, read_funding
 from core.lab import OnProgress, Progress
 from core.market.importing import CandleFile, FundingFile
@@ -28,6 +49,9 @@ from core.ports import SettledFunding
 
 PAGES_AT_ONCE = 16
 """So many pages of candles are stored together, in one transaction."""
+
+LONGEST_FUNDING_MS = 8 * HOUR_MS
+"""No exchange settles more seldom."""
 
 NOWHERE = "nowhere"
 STORED = "stored before"
@@ -40,8 +64,12 @@ class FetchStore(Protocol):
         """The open times of the bars that are stored of a period, ascending."""
         ...
 
+    def sources(self, symbol: str) -> Collection[str]:
+        """The names of all that anything of a symbol came from."""
+        ...
+
     def unfinished(self, symbol: str, interval_ms: int) -> Collection[str]:
-        """The stems of the candle files of which not all is stored: something ended the process."""
+        """The names of the sources of candles of which not all is stored: something ended the process."""
         ...
 
     def funding(self, symbol: str, from_ms: int, to_ms: int) -> Iterable[tuple[int, str]]:
@@ -98,46 +126,52 @@ class Fetch:
     async def run(self, symbols: Sequence[str], interval_ms: int, from_ms: int, to_ms: int) -> None:
         """Fetch candles and funding of [from_ms, to_ms). Raises DataError where a file does not match its checksum or
         contradicts what is stored, BadInputError for a symbol that nobody knows, UnavailableError, StorageError."""
+        for symbol in symbols:
+            self._check_market(symbol)
         # A candle that may still change is not asked for.
         to_ms = min(to_ms, self.now_ms - SETTLED_MS)
-        wanted = [whole(symbol, interval_ms, self._begin(symbol, from_ms), to_ms) for symbol in symbols]
+        begins_ms = [await self._begin(symbol, from_ms, to_ms) for symbol in symbols]
+        wanted = [
+            whole(symbol, interval_ms, begin_ms, to_ms) for symbol, begin_ms in zip(symbols, begins_ms, strict=True)
+        ]
         self._total = sum(each.missing(self.store.candle_times(each)) for each in wanted)
         for each in wanted:
-            await self._candles(each)
-            await self._funding(each.symbol, each.from_ms, each.to_ms)
+            if each.bars:
+                await self._candles(each)
+                await self._funding(each.symbol, each.from_ms, each.to_ms)
         self.progress(Progress(self._total, self._total, "bars"))
 
-    def _begin(self, symbol: str, from_ms: int) -> int:
-        """`from_ms`, or when the contract was listed where that was later."""
+    async def _begin(self, symbol: str, from_ms: int, to_ms: int) -> int:
+        """`from_ms`, or when the exchange began with the contract where that was later."""
         wire = self._wire_for(symbol)
         if wire is None:
             return from_ms
-        listed_ms = wire.client.markets[wire.unified(symbol)].get("created")
-        if not isinstance(listed_ms, int) or listed_ms <= from_ms:
+        told = wire.client.markets[wire.unified(symbol)].get("created")
+        listed_ms = told if isinstance(told, int) else await first_day_ms(wire, symbol, from_ms, to_ms)
+        if listed_ms is None or listed_ms <= from_ms:
             return from_ms
-        self.tell(f"{symbol}: {self.exchange} lists it since {iso(listed_ms)}")
+        self.tell(f"{symbol}: {self.exchange} has it since {iso(listed_ms)}")
         return listed_ms
 
     def _wire_for(self, symbol: str) -> Wire | None:
         return None if symbol in self.unlisted else self.wire
 
     async def _candles(self, wanted: Candles) -> None:
-        if wanted.to_ms <= wanted.from_ms:
-            return
         before = self.store.candle_times(wanted)
         if len(before):
             self._took(wanted, STORED, (int(before[0]), int(before[-1])), len(before))
         await self._from_archive(wanted, before)
         await self._from_exchange(wanted)
         missing = _missing(wanted, self.store.candle_times(wanted))
-        if len(missing) == (wanted.to_ms - wanted.from_ms) // wanted.interval_ms:
+        if len(missing) == wanted.bars:
             raise self._nothing(wanted)
         if len(missing):
             self._took(wanted, NOWHERE, (int(missing[0]), int(missing[-1])), len(missing))
 
     async def _from_archive(self, wanted: Candles, stored: Times) -> None:
         least_bars = LEAST_BARS if self._wire_for(wanted.symbol) is not None else 1
-        unfinished = self.store.unfinished(wanted.symbol, wanted.interval_ms)
+        names = self.store.unfinished(wanted.symbol, wanted.interval_ms)
+        unfinished = [PurePath(name.rpartition(" ")[2]).stem for name in names]
         files = candle_files(wanted, stored, self.now_ms, least_bars, unfinished)
         while files and self.archive is not None:
             file = files.pop(0)
@@ -147,7 +181,7 @@ class Fetch:
             if packed is None:
                 files[:0] = instead(file, wanted, self.now_ms)
                 continue
-            added = self.store.put(read_candles(packed, file, wanted.symbol, wanted.interval_ms))
+            added = self.store.put(self._named(read_candles(packed, file, wanted.symbol, wanted.interval_ms)))
             packed.unlink()
             self._done += bars
             self._took(wanted, f"{file.period} archive", (file.from_ms, file.to_ms - wanted.interval_ms), added, 1)
@@ -192,7 +226,7 @@ class Fetch:
     def _put(self, wanted: Candles, bars: list[Bar]) -> list[Bar]:
         """Store what there is; the empty list that follows it."""
         if bars:
-            added = self.store.put(candle_file(bars, f"{self.exchange} REST"))
+            added = self.store.put(candle_file(bars, self._rest))
             self._took(wanted, self.exchange, (bars[0].open_time_ms, bars[-1].open_time_ms), added)
         return []
 
@@ -210,14 +244,26 @@ class Fetch:
                 raise
             self.tell(f"{symbol}: {self.exchange} does not tell past funding")
             return
-        self._put_funding(symbol, told, self.exchange, f"{self.exchange} REST")
+        self._tell_lack(symbol, told, from_ms, to_ms)
+        self._put_funding(symbol, told, self.exchange, self._rest)
+
+    def _tell_lack(self, symbol: str, told: Sequence[SettledFunding], from_ms: int, to_ms: int) -> None:
+        """Exchanges keep funding for less long than candles."""
+        first_ms = told[0].time_ms if told else to_ms
+        if first_ms - from_ms > LONGEST_FUNDING_MS:
+            self.tell(f"{symbol}: no funding is told from {iso(from_ms)} to {iso(first_ms)}")
 
     async def _funding_file(self, symbol: str, file: ArchiveFile) -> None:
         packed = await self._file(file, 0)
-        if packed is not None:
-            rates = funding_rows(read_funding(packed, file, symbol))
-            self._put_funding(symbol, rates, f"{file.period} archive", file.name, 1)
-            packed.unlink()
+        if packed is None:
+            return
+        rates = funding_rows(read_funding(packed, file, symbol))
+        hours = mark_file(symbol, file)
+        packed_marks = await self._file(hours, 0)
+        if packed_marks is not None:
+            rates = with_marks(rates, read_candles(packed_marks, hours, symbol, HOUR_MS).bars)
+        self._put_funding(symbol, rates, f"{file.period} archive", f"{self.exchange} {file.name}", 1)
+        packed.unlink()
 
     def _put_funding(self, symbol: str, told: Sequence[SettledFunding], source: str, name: str, files: int = 0) -> None:
         if not told:
@@ -228,6 +274,25 @@ class Fetch:
             added = self.store.put(part)
             self._add(Taken(symbol, "funding", interval_text(part.interval_ms), source, *span, files, added))
             files = 0
+
+    @property
+    def _rest(self) -> str:
+        return f"{self.exchange} REST"
+
+    def _named(self, file: CandleFile) -> CandleFile:
+        """Its name in the store says whose candles they are."""
+        return replace(file, origin=replace(file.origin, name=f"{self.exchange} {file.origin.name}"))
+
+    def _check_market(self, symbol: str) -> None:
+        """Raises BadInputError where another exchange's prices are stored of the symbol: in one series with these they
+        would be a market that never was."""
+        stored = {name.partition(" ")[0] for name in self.store.sources(symbol)}
+        others = sorted(stored & set(EXCHANGES) - {self.exchange})
+        if others:
+            raise BadInputError(
+                f"{symbol}: what is stored of it is of {others[0]}, and that of {self.exchange} is another market; "
+                "fetch it into another folder with --home"
+            )
 
     def _nothing(self, wanted: Candles) -> QuarterdeckError:
         where = f"{self.exchange} and its archive have" if self.archive is not None else f"{self.exchange} has"

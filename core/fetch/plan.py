@@ -39,10 +39,15 @@ class Candles:
     from_ms: int
     to_ms: int
 
+    @property
+    def bars(self) -> int:
+        """How many there can be."""
+        return max(0, self.to_ms - self.from_ms) // self.interval_ms
+
     def missing(self, stored: Times) -> int:
         """How many bars are not among the open times `stored`, which ascend."""
         low, high = np.searchsorted(stored, (self.from_ms, self.to_ms))
-        return (self.to_ms - self.from_ms) // self.interval_ms - int(high - low)
+        return self.bars - int(high - low)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +108,12 @@ def funding_files(symbol: str, from_ms: int, to_ms: int, now_ms: int) -> list[Ar
         for start, end in months
         if end <= now_ms
     ]
+
+
+def mark_file(symbol: str, rates: ArchiveFile) -> ArchiveFile:
+    """The hourly mark prices of the month of a file of funding rates."""
+    folder = f"monthly/markPriceKlines/{symbol}/1h"
+    return ArchiveFile(Period.MONTH, folder, f"{symbol}-1h-{_day(rates.from_ms)[:7]}", rates.from_ms, rates.to_ms)
 
 
 def _candle_file(wanted: Candles, period: Period, from_ms: int, to_ms: int) -> ArchiveFile:

@@ -15,19 +15,35 @@ from core.account import iso
 from core.domain.errors import DataError
 from core.domain.market import Bar
 from core.exchange.wire import Wire
-from core.fetch.plan import Candles, Times
+from core.fetch.plan import DAY_MS, Candles, Times
 from core.market.checking import first_bad_rate
 from core.market.importing import CandleFile, FundingFile
 from core.market.intervals import INTERVALS_MS, interval_text
 from core.market.live_fill import PAGE_BARS, funding_pages
-from core.market.live_rows import bars_of
+from core.market.live_rows import bar_of, bars_of
 from core.market.tables import Origin
 from core.ports import BarColumns, SettledFunding
 
-_HOUR_MS = INTERVALS_MS["1h"]
+HOUR_MS = INTERVALS_MS["1h"]
+LEAST_PAGE_BARS = 200
+"""No exchange cuts its pages of candles shorter than this: so much of a page that is empty was looked at."""
+
 _UNTOLD_FUNDING_MS = INTERVALS_MS["8h"]
 _ONE_SETTLEMENT_MS = 60_000
 """A settlement is told with a few milliseconds of its own: nearer times are one."""
+
+
+async def first_day_ms(wire: Wire, symbol: str, from_ms: int, to_ms: int) -> int | None:
+    """When the first day of the period opened of which the exchange has a candle; None where there is no such. Raises
+    UnavailableError, VenueRejectedError."""
+    unified, since_ms = wire.unified(symbol), from_ms // DAY_MS * DAY_MS
+    while since_ms < to_ms:
+        rows = await wire.read("fetch_ohlcv", unified, "1d", since_ms, LEAST_PAGE_BARS)
+        days = [bar.open_time_ms for row in rows if (bar := bar_of(symbol, row, DAY_MS)) is not None]
+        if later := [open_ms for open_ms in days if open_ms >= since_ms]:
+            return min(later)
+        since_ms += LEAST_PAGE_BARS * DAY_MS
+    return None
 
 
 async def candle_pages(wire: Wire, wanted: Candles, missing: Times, exchange_ms: int) -> AsyncIterator[list[Bar]]:
@@ -45,7 +61,8 @@ async def candle_pages(wire: Wire, wanted: Candles, missing: Times, exchange_ms:
         closed, _ = bars_of(wanted.symbol, rows, exchange_ms, interval_ms)
         yield [bar for bar in closed if _is_among(bar.open_time_ms, missing)]
         reached = closed and closed[-1].open_time_ms >= since_ms
-        end_ms = closed[-1].open_time_ms + interval_ms if reached else since_ms + limit * interval_ms
+        passed = min(limit, LEAST_PAGE_BARS) * interval_ms
+        end_ms = closed[-1].open_time_ms + interval_ms if reached else since_ms + passed
         place = int(np.searchsorted(missing, end_ms))
 
 
@@ -94,6 +111,13 @@ def funding_rows(file: FundingFile) -> list[SettledFunding]:
     return [SettledFunding(file.symbol, time_ms, _decimal(rate), mark) for time_ms, rate, mark in rows]
 
 
+def with_marks(rates: Iterable[SettledFunding], hours: BarColumns) -> list[SettledFunding]:
+    """The rates with the mark prices at which hours of mark price candles opened, where there are such."""
+    opened = dict(zip(hours.open_time_ms.tolist(), hours.open, strict=True))
+    marks = [(rate, opened.get(round(rate.time_ms / _ONE_SETTLEMENT_MS) * _ONE_SETTLEMENT_MS)) for rate in rates]
+    return [rate if mark is None else replace(rate, mark_price=_decimal(mark)) for rate, mark in marks]
+
+
 def funding_parts(rates: Sequence[SettledFunding], source: str) -> list[FundingFile]:
     """Rates of one symbol, oldest first, as files of them would be read: those with a mark price and those without.
 
@@ -131,7 +155,7 @@ def _decimal(value: float) -> Decimal:
 def _interval_ms(times_ms: Sequence[int]) -> int:
     """What most settlements are apart, on whole hours; that of most contracts where one alone tells nothing."""
     steps = np.diff(np.array(times_ms, dtype=np.int64))
-    step_ms = round(float(np.median(steps)) / _HOUR_MS) * _HOUR_MS if len(steps) else 0
+    step_ms = round(float(np.median(steps)) / HOUR_MS) * HOUR_MS if len(steps) else 0
     return step_ms if step_ms in INTERVALS_MS.values() else _UNTOLD_FUNDING_MS
 
 

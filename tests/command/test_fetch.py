@@ -81,7 +81,7 @@ def test_a_month_that_was_cut_off_twice_ends_complete(home: Path, past: Past) ->
 
     interrupted = fetch(home, BTC, *JUNE)
     stall(archive, interrupted)
-    part = Home(home).fetched / f"{MONTH}.part"
+    part = Home(home).fetched / f"monthly/klines/{BTC}/1m/{MONTH}.part"
     patience.until(lambda: part.exists() and part.stat().st_size > 200_000, "what was sent")
     interrupted.send_signal(signal.SIGINT)
     answer = kit.finish(interrupted)

@@ -15,7 +15,7 @@ from tests.venue.venue import BinanceVenue
 from tui.moments import parse_moment
 
 DAY_MS = 1440 * MINUTE_MS
-EIGHT_HOURS_MS = 480 * MINUTE_MS
+HOUR_MS, EIGHT_HOURS_MS = 60 * MINUTE_MS, 480 * MINUTE_MS
 FUNDING_HEADER = "calc_time,funding_interval_hours,last_funding_rate"
 
 
@@ -85,7 +85,17 @@ def _published(symbol: str, interval: str, interval_ms: int) -> LoopbackArchive:
     rates = [(row["fundingTime"], 8, row["fundingRate"]) for row in market.fundings]
     for month, settled in groupby(rates, key=lambda row: _date(row[0])[:7]):
         archive.publish(f"monthly/fundingRate/{symbol}", f"{symbol}-fundingRate-{month}", settled, FUNDING_HEADER)
+    archive.publish(f"monthly/markPriceKlines/{symbol}/1h", f"{symbol}-1h-2025-06", marks())
     return archive
+
+
+def marks() -> list[list[object]]:
+    """Of the hours of June, as the archive tells them."""
+    hours = range(at("2025-06-01"), at("2025-07-01"), HOUR_MS)
+    return [
+        [open_ms, f"{50_100 + index}.5", 60_000, 40_000, 50_000, 0, open_ms + HOUR_MS - 1, 0, 60, 0, 0, 0]
+        for index, open_ms in enumerate(hours)
+    ]
 
 
 @cache

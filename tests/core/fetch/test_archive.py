@@ -17,7 +17,8 @@ from tests.venue.archive import LoopbackArchive
 
 FILE = ArchiveFile(Period.DAY, "daily/klines/BTCUSDT/1m", "BTCUSDT-1m-2025-06-01", 0, 1)
 CONTENT = random.Random(5).randbytes(400_000)
-PART = "BTCUSDT-1m-2025-06-01.zip.part"
+WHOLE = "daily/klines/BTCUSDT/1m/BTCUSDT-1m-2025-06-01.zip"
+PART = f"{WHOLE}.part"
 
 
 class Waits(list[float]):
@@ -44,6 +45,11 @@ async def archive(server: LoopbackArchive, tmp_path: Path, waits: Waits) -> Asyn
     await archive.close()
 
 
+def lay(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True)
+    path.write_bytes(content)
+
+
 async def take(archive: Archive) -> bytes:
     path = await archive.fetch(FILE, lambda _: None)
     assert path is not None
@@ -53,7 +59,7 @@ async def take(archive: Archive) -> bytes:
 async def test_a_file_comes_whole_and_is_told_as_it_comes(archive: Archive, tmp_path: Path) -> None:
     shares: list[float] = []
     path = await archive.fetch(FILE, shares.append)
-    assert path == tmp_path / FILE.name
+    assert path == tmp_path / WHOLE
     assert path.read_bytes() == CONTENT
     assert shares == sorted(shares)
     assert shares[-1] == 1
@@ -74,7 +80,7 @@ async def test_a_connection_that_breaks_is_gone_on_with(archive: Archive, server
 
 
 async def test_a_part_of_before_is_gone_on_with(archive: Archive, server: LoopbackArchive, tmp_path: Path) -> None:
-    (tmp_path / PART).write_bytes(CONTENT[:123_456])
+    lay(tmp_path / PART, CONTENT[:123_456])
     assert await take(archive) == CONTENT
     assert [asked.from_byte for asked in server.asked] == [123_456]
 
@@ -82,7 +88,7 @@ async def test_a_part_of_before_is_gone_on_with(archive: Archive, server: Loopba
 async def test_a_whole_file_of_before_is_not_asked_for(
     archive: Archive, server: LoopbackArchive, tmp_path: Path
 ) -> None:
-    (tmp_path / FILE.name).write_bytes(CONTENT)
+    lay(tmp_path / WHOLE, CONTENT)
     assert await take(archive) == CONTENT
     assert not server.asked
 
@@ -93,7 +99,7 @@ async def test_whatever_lies_there_of_before_the_file_is_the_archive_s(
     archive: Archive, server: LoopbackArchive, tmp_path: Path, part: bytes, ranges: bool
 ) -> None:
     server.ranges = ranges
-    (tmp_path / PART).write_bytes(part)
+    lay(tmp_path / PART, part)
     assert await take(archive) == CONTENT
     assert not (tmp_path / PART).exists()
 
@@ -103,12 +109,12 @@ async def test_a_checksum_that_does_not_match_is_refused_in_one_line(
     archive: Archive, server: LoopbackArchive, tmp_path: Path, part: bytes
 ) -> None:
     if part:
-        (tmp_path / PART).write_bytes(part)
+        lay(tmp_path / PART, part)
     server.checksums[f"{FILE.folder}/{FILE.name}"] = "ab" * 32
     with pytest.raises(DataError, match=r"BTCUSDT-1m-2025-06-01\.zip: does not match its checksum") as refused:
         await archive.fetch(FILE, lambda _: None)
     assert "\n" not in str(refused.value)
-    assert not os.listdir(tmp_path)
+    assert not os.listdir(tmp_path / FILE.folder)
 
 
 async def test_a_checksum_that_cannot_be_read_is_refused(archive: Archive, server: LoopbackArchive) -> None:
@@ -201,7 +207,7 @@ async def test_a_proxy_in_between_is_named_without_its_password(
 
 
 async def test_a_folder_that_takes_nothing_is_told(archive: Archive, tmp_path: Path) -> None:
-    (tmp_path / PART).mkdir()
+    (tmp_path / PART).mkdir(parents=True)
     with pytest.raises(RefusedError, match="cannot be written"):
         await archive.fetch(FILE, lambda _: None)
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from core.clock import ExchangeClock, SystemClock
-from core.domain.errors import BadInputError, DataError, QuarterdeckError, UnavailableError
+from core.domain.errors import BadInputError, DataError, QuarterdeckError, RefusedError, UnavailableError
 from core.domain.market import MINUTE_MS, Bar
 from core.exchange.dialects import dialect_of
 from core.exchange.health import Health
@@ -19,15 +19,17 @@ from core.fetch.archive import Archive
 from core.fetch.fetching import NOWHERE, Fetch
 from core.lab import Progress
 from core.settings import parse_settings
-from storage.candles import SELECT_CANDLES
+from storage.candles import CHUNK_ROWS, SELECT_CANDLES
+from storage.data_admin import check_data
 from storage.database import Database, connect_read_only, open_database
 from storage.fetched import FetchedData
-from storage.import_rows import AT_ONCE
+from storage.import_rows import AT_ONCE, Manner
 from tests.core.fetch.market import BEGIN_MS, DAY_MS, FUNDING_HEADER, NOW_MS, Past, at
 from tests.venue.server import Call, Fault
 
 BTC = "BTCUSDT"
 JUNE = (at("2025-06-01"), at("2025-07-01"))
+JUNE_BARS = 30 * 1440
 UNLISTED = BadInputError("GONEUSDT: binanceusdm has no USDT-margined perpetual of this name")
 
 
@@ -52,14 +54,14 @@ class Desk:
         **parts: Any,
     ) -> dict[tuple[str, str], tuple[int, int]]:
         """Files and rows by kind and source."""
-        given = {"wire": self.wire, "archive": self.archive, **parts}
         store = FetchedData(self.database, NOW_MS, AT_ONCE)
+        given = {"store": store, "exchange": "binanceusdm", "wire": self.wire, "archive": self.archive, **parts}
         fetch = Fetch(
-            "binanceusdm",
+            given["exchange"],
             given["wire"],
             unlisted or {},
             given["archive"],
-            store,
+            given["store"],
             NOW_MS,
             self.told.append,
             self.progress.append,
@@ -190,7 +192,53 @@ async def test_without_the_exchange_the_archive_gives_what_it_has(desk: Desk) ->
     assert found["candles", "daily archive"] == (1, 1440)
     assert found["candles", NOWHERE] == (0, 300)
     assert found["funding", "monthly archive"] == (1, 90)
+    assert [row[2] for row in desk.funding()] == [f"{50_100 + 8 * index}.5" for index in range(90)]
+
+
+async def test_funding_of_the_archive_without_mark_prices_has_none(desk: Desk) -> None:
+    del desk.past.archive.checksums["monthly/markPriceKlines/BTCUSDT/1h/BTCUSDT-1h-2025-06.zip"]
+    await desk.fetch(JUNE, wire=None, unlisted={BTC: UnavailableError("away")})
     assert [row[2] for row in desk.funding()] == [None] * 90
+
+
+async def test_a_time_without_funding_is_said(desk: Desk) -> None:
+    fundings = desk.past.market(BTC).fundings
+    fundings[:] = [row for row in fundings if row["fundingTime"] >= at("2025-06-21")]
+    await desk.fetch(JUNE)
+    assert desk.told == ["BTCUSDT: no funding is told from 2025-06-01T00:00Z to 2025-06-21T00:00Z"]
+
+
+async def test_a_file_whose_storing_was_ended_is_taken_again_to_its_end(desk: Desk) -> None:
+    chunks = iter([False, False, True])
+    manner = Manner(lambda: None, lambda _: None, lambda: next(chunks))
+    with pytest.raises(RefusedError):
+        await desk.fetch(JUNE, store=FetchedData(desk.database, NOW_MS, manner))
+    assert JUNE_BARS / 2 < len(desk.bars()) < JUNE_BARS
+    assert [problem.kind for problem in check_data(desk.database)] == ["unfinished"]
+    found = await desk.fetch(JUNE)
+    assert found["candles", "monthly archive"] == (1, JUNE_BARS - 2 * CHUNK_ROWS)
+    assert check_data(desk.database) == []
+    assert desk.bars() == desk.expected(*JUNE)
+
+
+@pytest.mark.parametrize("exchange", ["mexc", "apex"])
+async def test_two_exchanges_never_make_one_market(desk: Desk, exchange: str) -> None:
+    await desk.fetch((JUNE[0], JUNE[0] + DAY_MS))
+    with pytest.raises(BadInputError, match=f"BTCUSDT: what is stored of it is of binanceusdm, and that of {exchange}"):
+        await desk.fetch((JUNE[0], JUNE[0] + 2 * DAY_MS), exchange=exchange)
+    assert len(desk.bars()) == 1440
+
+
+async def test_what_only_the_exchange_told_is_a_market_too(desk: Desk) -> None:
+    await desk.fetch((JUNE[0], JUNE[0] + DAY_MS), archive=None)
+    with pytest.raises(BadInputError, match="is another market"):
+        await desk.fetch((JUNE[0], JUNE[0] + 2 * DAY_MS), exchange="mexc")
+
+
+async def test_a_contract_that_is_listed_after_the_period_brings_nothing(desk: Desk) -> None:
+    desk.wire.client.markets["BTC/USDT:USDT"]["created"] = at("2026-01-01")
+    assert await desk.fetch(JUNE) == {}
+    assert desk.progress[-1].total == 0
 
 
 async def test_without_both_the_exchange_s_error_is_told(desk: Desk) -> None:
@@ -217,7 +265,7 @@ async def test_what_comes_before_the_listing_is_not_asked_for(desk: Desk) -> Non
     assert found["candles", "binanceusdm"] == (0, 720)
     assert ("candles", NOWHERE) not in found
     assert not desk.past.archive.asked
-    assert "BTCUSDT: binanceusdm lists it since 2025-06-30T12:00" in desk.told[0]
+    assert "BTCUSDT: binanceusdm has it since 2025-06-30T12:00" in desk.told[0]
 
 
 async def test_a_period_in_which_there_was_nothing_is_bad_input(desk: Desk) -> None:
