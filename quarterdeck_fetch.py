@@ -103,8 +103,8 @@ async def _fetched(
         fetch = Fetch(settings.exchange.id, wire, unlisted, archive, store, now_ms, tell, progress)
         to_ms = now_ms if request.to_ms is None else request.to_ms
         await fetch.run(symbols, INTERVALS_MS[request.interval], request.from_ms, to_ms)
-        contracts = [] if wire is None else await _contracts(wire, settings, tell, now_ms)
-    return fetch, contracts
+        contracts = [] if wire is None else await _contracts(wire, settings, tell)
+    return fetch, [_contract_row(contract, fetch.exchange, now_ms) for contract in contracts]
 
 
 def _archive(settings: Settings, folder: Path) -> Archive | None:
@@ -148,18 +148,17 @@ async def _wire(
     return wire, unlisted
 
 
-async def _contracts(wire: Requests, settings: Settings, tell: Callable[[str], None], now_ms: int) -> list[Row]:
+async def _contracts(wire: Requests, settings: Settings, tell: Callable[[str], None]) -> list[Contract]:
+    """Today's rules of the contracts that the exchange lists; one whose rules cannot be read is told."""
     from core.exchange.contracts import load_contracts
 
-    rows: list[Row] = []
+    found: list[Contract] = []
     for symbol in wire.symbols:
         try:
-            found = await load_contracts(wire, settings, [symbol], with_account=False)
+            found += (await load_contracts(wire, settings, [symbol], with_account=False)).values()
         except UnavailableError as error:
             tell(str(error))
-            continue
-        rows.append(_contract_row(found[symbol], settings.exchange.id, now_ms))
-    return rows
+    return found
 
 
 def _contract_row(contract: Contract, source: str, read_ms: int) -> Row:

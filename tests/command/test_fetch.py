@@ -160,6 +160,14 @@ def test_an_exchange_out_of_reach_leaves_the_archive(home: Path, past: Past) -> 
     assert "nowhere" in answer.out
 
 
+def test_nobody_to_ask_is_one_line(home: Path, past: Past) -> None:
+    (home / "settings.toml").write_text('[exchange]\nbase_url = "http://127.0.0.1:9"\n[data]\narchive_url = ""\n')
+    answer = kit.finish(fetch(home, BTC, *JUNE))
+    assert answer.code == 3
+    assert answer.err.startswith("quarterdeck: 127.0.0.1:9 refuses the connection; check this machine's network")
+    assert answer.err.count("\n") == 1
+
+
 def test_a_symbol_that_nobody_knows_is_bad_input(home: Path, past: Past) -> None:
     answer = kit.finish(fetch(home, "BTCUSTD", "--from", "2025-06-30", "--to", "2025-07-01"))
     assert answer.code == 2
