@@ -22,7 +22,7 @@ from core.clock import SystemClock
 from core.domain.errors import QuarterdeckError, UnavailableError
 from core.home import EngineLock, Home, leave_to_engine
 from core.key_environment import withdraw_keys
-from core.runtime import EngineHandle, Finding, Reader, Row, RunRequest
+from core.runtime import EngineHandle, FetchRequest, Finding, Reader, Row, RunRequest
 from quarterdeck_demo import DATA, chosen
 
 if TYPE_CHECKING:
@@ -34,10 +34,6 @@ if TYPE_CHECKING:
     from storage.database import Database
 
 STOP_SIGNALS = ("SIGTERM", "SIGINT", "SIGHUP")
-
-
-IMPORT_MEMORY_BYTES = 1 << 31
-"""Eight times what ten years of minutes are as columns."""
 
 
 class QuarterdeckRuntime:
@@ -75,7 +71,7 @@ class QuarterdeckRuntime:
         should_stop: ShouldStop,
     ) -> list[Row]:
         from core.market.intervals import INTERVALS_MS
-        from core.memory import memory_limit
+        from core.memory import IMPORT_MEMORY_BYTES, memory_limit
         from storage.data_admin import import_file
         from storage.database import open_database
         from storage.history import prepare_history
@@ -97,6 +93,20 @@ class QuarterdeckRuntime:
         for key in sorted({(report.symbol, report.interval) for report in reports if report.kind == "candles"}):
             prepare_history(database, key[0], INTERVALS_MS[key[1]])
         return [report.as_dict() for report in reports]
+
+    def fetch_data(
+        self,
+        home: Path,
+        request: FetchRequest,
+        tell: Callable[[str], None],
+        progress: OnProgress,
+        should_stop: ShouldStop,
+    ) -> Row:
+        from quarterdeck_fetch import fetch_data
+
+        collect_garbage()
+        where = Home(home)
+        return fetch_data(where, _settings(request.settings_path, where), request, tell, progress, should_stop)
 
     def list_data(self, home: Path) -> list[Row]:
         from storage.data_admin import list_data

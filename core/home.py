@@ -63,6 +63,11 @@ class Home:
         return self.root / "keys.toml"
 
     @property
+    def fetched(self) -> Path:
+        """Files of an exchange's archive while they are fetched, and the part that is there of one."""
+        return self.root / "fetched"
+
+    @property
     def models(self) -> Path:
         return self.root / "models"
 

@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+IMPORT_MEMORY_BYTES = 1 << 31
+"""Eight times what ten years of minutes are as columns."""
+
 _STATUS = Path("/proc/self/statm")
 
 

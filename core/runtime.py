@@ -42,6 +42,21 @@ class RunRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class FetchRequest:
+    """One wish for market data over the network: candles of `interval` and the funding of their period.
+
+    The period is [from_ms, to_ms), None for now; `exchange` None takes that of the settings. Settings as in RunRequest.
+    """
+
+    symbols: tuple[str, ...]
+    interval: str
+    from_ms: int
+    to_ms: int | None = None
+    exchange: str | None = None
+    settings_path: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """One check of `doctor`: well, not well, or (`ok` is None) not known. `mend` is one line to act on, empty when `ok`
     is True; `detail` says of what is not known why that is."""
@@ -157,6 +172,27 @@ class Runtime(Protocol):
 
         An engine that runs in the home goes on beside it. Raises DataError naming file, row and mend; nothing of that
         file is kept then. RefusedError where it was asked to stop: the same import again goes on from there.
+        """
+        ...
+
+    def fetch_data(
+        self,
+        home: Path,
+        request: FetchRequest,
+        tell: Callable[[str], None],
+        progress: OnProgress,
+        should_stop: ShouldStop,
+    ) -> Row:
+        """Fetch what is missing from the exchange's archive and from the exchange, beside a running engine too.
+
+        `fetched` has a row for each symbol, kind and source: what came from where, what was stored before, and (source
+        "nowhere") what nobody has; `contracts` the rules of each as they are today, `problems` what `check_data` finds
+        of these symbols; `left_out` says why the exchange was not asked for what is missing, empty where it was. `tell`
+        hears what the operator should know, a line each.
+
+        What has come is kept whatever ends it: the same request again goes on from there. Raises BadInputError,
+        DataError where a file does not match its checksum or contradicts what is stored, RefusedError where it was
+        asked to stop, StorageError, UnavailableError.
         """
         ...
 

@@ -208,6 +208,25 @@ class LabSettings(_Section):
     market: Market = "imported"
 
 
+class DataSettings(_Section):
+    """`archive_url` is where the published archive of USD-M futures lies, above its folders `monthly` and `daily`;
+    empty for none."""
+
+    archive_url: str = "https://data.binance.vision/data/futures/um"
+
+    @field_validator("archive_url")
+    @classmethod
+    def _is_guarded(cls, url: str) -> str:
+        if not url:
+            return url
+        if not re.fullmatch(r"https?://[^/\s?#@\\]+(/[^\s?#\\]*)?", url):
+            raise ValueError('archive_url is an address without a query, as in "https://archive.example/futures"')
+        # The checksums come from there, too.
+        if url.startswith("http:") and not is_this_machine(urlsplit(url).hostname or ""):
+            raise ValueError("archive_url must begin with https://, unless it is on this machine (127.0.0.1)")
+        return url.rstrip("/")
+
+
 class DemoSettings(_Section):
     speed: float = Field(120.0, gt=0)
     seed: int = Field(7, ge=0)
@@ -230,6 +249,7 @@ class Settings(_Section):
     engine: EngineSettings = EngineSettings()
     compute: ComputeSettings = ComputeSettings()
     lab: LabSettings = LabSettings()
+    data: DataSettings = DataSettings()
     demo: DemoSettings = DemoSettings()
     exchange: ExchangeSettings = ExchangeSettings()
     live: LiveSettings = LiveSettings()

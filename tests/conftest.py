@@ -17,6 +17,7 @@ SLOW = (
     "tests/core/exchange/test_contract_status.py",
     "tests/core/exchange/test_contract_watch.py",
     "tests/core/exchange/test_resolver.py",
+    "tests/core/fetch/test_fetching.py",
     "tests/core/learning/",
     "tests/core/test_compute.py",
     "tests/core/trader/test_restore.py",

@@ -8,7 +8,7 @@ import tomli
 from pydantic import BaseModel
 
 from core.domain.errors import SettingsError
-from core.settings import Settings, load_exchange, load_settings
+from core.settings import Settings, load_exchange, load_settings, parse_settings
 
 PATH = Path(__file__).parents[1] / "settings.toml"
 COMMENTED = re.compile(r"^(?P<key>\w+) = .+  # \S")
@@ -73,3 +73,23 @@ def test_a_file_that_is_no_settings_is_told_in_one_line(tmp_path: Path, text: st
         with pytest.raises(SettingsError) as told:
             load(path)
         assert str(told.value) == f"{path}: {said}"
+
+
+@pytest.mark.parametrize(
+    ("url", "mend"),
+    [
+        ("archive.example", "is an address without a query"),
+        ("ftp://archive.example", "is an address without a query"),
+        ("https://user:word@archive.example", "is an address without a query"),
+        ("https://archive.example/a?b=c", "is an address without a query"),
+        ("http://archive.example/futures", "must begin with https://"),
+    ],
+)
+def test_an_archive_is_an_address_that_can_be_trusted(url: str, mend: str) -> None:
+    with pytest.raises(SettingsError, match=f"data.archive_url: .*{mend}"):
+        parse_settings({"data": {"archive_url": url}}, "settings.toml")
+
+
+@pytest.mark.parametrize("url", ["", "https://archive.example/data/futures/um/", "http://127.0.0.1:8080"])
+def test_an_archive_may_be_none_or_on_this_machine(url: str) -> None:
+    assert parse_settings({"data": {"archive_url": url}}, "settings.toml").data.archive_url == url.rstrip("/")

@@ -9,6 +9,7 @@ from core.exchange.mexc_dialect import MexcSwap
 from core.exchange.wire import Dialect
 
 _DIALECTS: dict[str, Dialect] = {dialect.id: dialect for dialect in (BinanceUsdm(), MexcSwap(), ApexOmni())}
+EXCHANGES = tuple(_DIALECTS)
 
 
 def dialect_of(exchange_id: str) -> Dialect:

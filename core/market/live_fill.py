@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import AsyncIterator
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -69,13 +70,20 @@ async def fill_bars(wire: Wire, candles: CandleStore, symbol: str, from_ms: int,
 
 async def fill_funding(wire: Wire, candles: CandleStore, symbol: str, from_ms: int) -> None:
     """Store every funding rate settled since `from_ms`. Raises UnavailableError, VenueRejectedError."""
+    async for rates in funding_pages(wire, symbol, from_ms):
+        await candles.append_funding(rates)
+
+
+async def funding_pages(wire: Wire, symbol: str, from_ms: int) -> AsyncIterator[list[SettledFunding]]:
+    """Every funding rate settled since `from_ms`, as the exchange's answers hold them. Raises UnavailableError,
+    VenueRejectedError."""
     since_ms = from_ms
     while True:
         rows = await wire.read("fetch_funding_rate_history", wire.unified(symbol), since_ms, PAGE_RATES)
         now_ms = wire.clock.now_ms()
         rates = [rate for row in rows if (rate := rate_of(symbol, row)) is not None]
         rates = [rate for rate in rates if since_ms <= rate.time_ms <= now_ms]
-        await candles.append_funding(rates)
+        yield rates
         if not rates or len(rows) < SHORT_PAGE:
             return
         since_ms = max(rate.time_ms for rate in rates) + 1

@@ -22,23 +22,25 @@ class Candle:
     is_closed: bool | None
 
 
-def bar_of(symbol: str, row: Sequence[Any]) -> Bar | None:
+def bar_of(symbol: str, row: Sequence[Any], interval_ms: int = MINUTE_MS) -> Bar | None:
     """The candle of a ccxt row (time, open, high, low, close, volume); None where it cannot be one."""
     if len(row) < 6 or not all(_is_number(value) for value in row[:6]):
         return None
     open_ms, o, h, l, c, v = row[:6]  # noqa: E741
-    possible = 0 < l <= min(o, c) and max(o, c) <= h and v >= 0 and open_ms % MINUTE_MS == 0
-    return Bar(symbol, int(open_ms), MINUTE_MS, float(o), float(h), float(l), float(c), float(v)) if possible else None
+    possible = 0 < l <= min(o, c) and max(o, c) <= h and v >= 0 and open_ms % interval_ms == 0
+    return Bar(symbol, int(open_ms), interval_ms, *map(float, (o, h, l, c, v))) if possible else None
 
 
-def bars_of(symbol: str, rows: Iterable[Sequence[Any]], exchange_ms: int | None = None) -> tuple[list[Bar], Bar | None]:
+def bars_of(
+    symbol: str, rows: Iterable[Sequence[Any]], exchange_ms: int | None = None, interval_ms: int = MINUTE_MS
+) -> tuple[list[Bar], Bar | None]:
     """The closed bars of a REST answer, oldest first, and the candle that may still be open.
 
     A candle is closed where the answer shows a later one, or where it had been over for SETTLED_MS when the exchange
     told its time as `exchange_ms`, before it was asked for these rows: this machine's clock is no proof. Rows that
     cannot be candles are left out.
     """
-    found = {bar.open_time_ms: bar for bar in (bar_of(symbol, row) for row in rows) if bar is not None}
+    found = {bar.open_time_ms: bar for bar in (bar_of(symbol, row, interval_ms) for row in rows) if bar is not None}
     bars = [found[open_ms] for open_ms in sorted(found)]
     if bars and (exchange_ms is None or bars[-1].close_time_ms + SETTLED_MS > exchange_ms):
         return bars[:-1], bars[-1]

@@ -9,6 +9,7 @@ import click
 
 from core.home import Home
 from core.runtime import Row
+from tui.cli.fetch_verb import fetch
 from tui.cli.options import home_option, json_option, progress_option
 from tui.cli.output import Column, any_value, emit_rows
 from tui.cli.progress import watched
@@ -17,15 +18,16 @@ from tui.cli.rules_verbs import rules
 if TYPE_CHECKING:
     from core.runtime import Runtime
 
-NO_DATA = "no candles are imported in {home}; `data import` your own"
+NO_DATA = "no candles are stored in {home}; `data fetch` an exchange's, or `data import` your own"
 
 
 @click.group()
 def data() -> None:
-    """Import, list and check candles and funding; contract rules."""
+    """Import, fetch, list and check candles and funding; contract rules."""
 
 
 data.add_command(rules)
+data.add_command(fetch)
 
 
 @data.command("import")

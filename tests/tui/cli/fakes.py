@@ -13,7 +13,7 @@ from core.control import Control
 from core.control_socket import ControlServer
 from core.home import EngineLock, Home
 from core.lab import OnProgress, Progress, ShouldStop
-from core.runtime import Finding, Row, RunRequest
+from core.runtime import FetchRequest, Finding, Row, RunRequest
 from tests.core.control_samples import T0_MS, FakeControl
 from tests.tui.cli.fake_lab import FakeLab
 
@@ -84,6 +84,26 @@ VERIFIED: Row = {
 }
 
 
+FETCHED: Row = {
+    "fetched": [
+        {"symbol": "BTCUSDT", "kind": "candles", "source": "monthly archive", "from_ms": T0_MS, "rows": 44_640}
+    ],
+    "contracts": [
+        {
+            "symbol": "BTCUSDT",
+            "source": "binanceusdm",
+            "read_ms": T0_MS,
+            "tick_size": "0.1",
+            "lot_size": "0.001",
+            "min_notional_usdt": "50",
+            "assumed": ["its largest leverage (20x)"],
+        }
+    ],
+    "problems": [],
+    "left_out": "",
+}
+
+
 class FakeReader:
     def __init__(self) -> None:
         self.asked: list[object] = []
@@ -150,6 +170,8 @@ class FakeRuntime:
         self.stored = FakeReader()
         self.the_lab = FakeLab()
         self.imported: list[object] = []
+        self.fetches: list[FetchRequest] = []
+        self.fetched: Row = dict(FETCHED)
         self.accounts: list[str | None] = []
         self.problems: list[Row] = []
         self.findings = [Finding("database", True, "schema 2")]
@@ -196,6 +218,20 @@ class FakeRuntime:
         progress(Progress(0, 3, "rows", files[0].name))
         self.imported.append((home, [file.name for file in files], symbol, interval, synthetic))
         return [{"file": file.name, "rows": 3, "first_ms": T0_MS, "sha256": "ab" * 32} for file in files]
+
+    def fetch_data(
+        self,
+        home: Path,
+        request: FetchRequest,
+        tell: Callable[[str], None],
+        progress: OnProgress,
+        should_stop: ShouldStop,
+    ) -> Row:
+        if self.raises:
+            raise self.raises
+        progress(Progress(1, 3, "bars", "BTCUSDT-1m-2025-06.zip"))
+        self.fetches.append(request)
+        return self.fetched
 
     def list_data(self, home: Path) -> list[Row]:
         return [{"symbol": "BTCUSDT", "rows": 14_400, "first_ms": T0_MS, "is_synthetic": False}]

@@ -1,0 +1,57 @@
+"""What a fetch finds in the store and puts there."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from contextlib import closing
+from typing import Any
+
+import numpy as np
+
+from core.fetch.plan import Candles, Times
+from core.market.importing import CandleFile, FundingFile
+from storage.database import Database, connect_read_only, storage_errors
+from storage.import_rows import UNFINISHED, Manner, candle_rows, funding_rows, store
+
+
+class FetchedData:
+    """Implements `core.fetch.fetching.FetchStore`."""
+
+    def __init__(self, database: Database, now_ms: int, manner: Manner) -> None:
+        self._database = database
+        self._now_ms = now_ms
+        self._manner = manner
+
+    def candle_times(self, wanted: Candles) -> Times:
+        sql = """SELECT open_time_ms FROM candles
+            WHERE symbol = ? AND interval_ms = ? AND open_time_ms >= ? AND open_time_ms < ? ORDER BY open_time_ms"""
+        key = (wanted.symbol, wanted.interval_ms, wanted.from_ms, wanted.to_ms)
+        with storage_errors(self._database.path), closing(connect_read_only(self._database.path)) as connection:
+            return np.fromiter((row[0] for row in connection.execute(sql, key)), dtype=np.int64)
+
+    def unfinished(self, symbol: str, interval_ms: int) -> Collection[str]:
+        sql = "SELECT name FROM sources WHERE kind = 'candles' AND symbol = ? AND interval_ms = ? AND note = ?"
+        return self._names(sql, symbol, interval_ms, UNFINISHED)
+
+    def sources(self, symbol: str) -> Collection[str]:
+        return self._names("SELECT name FROM sources WHERE symbol = ? AND rows > 0", symbol)
+
+    def funding(self, symbol: str, from_ms: int, to_ms: int) -> list[tuple[int, str]]:
+        sql = "SELECT time_ms, rate FROM funding_rates WHERE symbol = ? AND time_ms >= ? AND time_ms < ?"
+        with storage_errors(self._database.path), closing(connect_read_only(self._database.path)) as connection:
+            return connection.execute(sql, (symbol, from_ms, to_ms)).fetchall()
+
+    def put(self, file: CandleFile | FundingFile) -> int:
+        rows = candle_rows(file) if isinstance(file, CandleFile) else funding_rows(file)
+        with (
+            storage_errors(self._database.path),
+            closing(self._database.connect_sync(durable=False)) as connection,
+        ):
+            added, _ = store(
+                connection, self._database.path, rows, synthetic=False, now_ms=self._now_ms, manner=self._manner
+            )
+        return added
+
+    def _names(self, sql: str, *told: Any) -> Collection[str]:
+        with storage_errors(self._database.path), closing(connect_read_only(self._database.path)) as connection:
+            return frozenset(name for (name,) in connection.execute(sql, told))
