@@ -5,7 +5,7 @@ import pytest
 
 from core.domain.errors import DataError
 from core.home import EngineLock, Home
-from core.runtime import Finding
+from core.runtime import Finding, ImportWish
 from tests.core.control_samples import T0_MS
 from tests.tui.cli.fakes import FakeRuntime, Quarterdeck, RunningEngine
 
@@ -17,7 +17,7 @@ def test_import_passes_on_what_the_files_do_not_say(
     file.write_text("x")
     result = quarterdeck("data", "import", str(file), "--symbol", "BTCUSDT", "--interval", "1m", "--synthetic")
     assert result.exit_code == 0, result.output
-    assert runtime.imported == [(home.root, ["a.csv"], "BTCUSDT", "1m", True)]
+    assert runtime.imported == [(home.root, ["a.csv"], ImportWish("BTCUSDT", "1m", synthetic=True))]
     assert "abababababab\n" in result.stdout
 
 

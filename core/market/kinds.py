@@ -1,0 +1,8 @@
+"""Kinds of stored market data."""
+
+from __future__ import annotations
+
+CANDLES, FUNDING = "candles", "funding"
+PRICE_KINDS = ("mark", "index", "premium", "spot")
+"""Of candles that are not of the contract's own trades."""
+KINDS = (CANDLES, FUNDING, *PRICE_KINDS)
