@@ -16,6 +16,7 @@ from core.domain.errors import DataError
 from core.market.checking import DataProblem, bar_problems, gaps
 from core.market.importing import read_market_file
 from core.market.importing.files import check_options
+from core.market.importing.naming import named
 from core.market.importing.table import file_sha256
 from core.market.intervals import INTERVALS_MS, interval_text
 from core.ports import BarColumns
@@ -91,7 +92,8 @@ def import_file(
     """
     check_options(path.name, symbol, interval, kind)
     with storage_errors(database.path), closing(database.connect_sync(durable=False)) as connection:
-        known = _known(connection, file_sha256(path), symbol, interval, kind)
+        told = named(path)
+        known = _known(connection, file_sha256(path), symbol or told.symbol, interval, kind or told.kind)
         if known is not None and not replace:
             return _marked(connection, known, synthetic)
         rows = rows_of(read_market_file(path, symbol=symbol, interval=interval, kind=kind, sort=sort))
@@ -171,9 +173,9 @@ def check_data(database: Database) -> list[DataProblem]:
 
 
 def _known(
-    connection: sqlite3.Connection, sha256: str, symbol: str | None, interval: str | None, kind: str | None
+    connection: sqlite3.Connection, sha256: str, symbol: str, interval: str | None, kind: str
 ) -> ImportReport | None:
-    """The report of an earlier, whole import of the same bytes, unless symbol, interval or kind are given and differ,
+    """The report of an earlier, whole import of the same bytes, unless symbol, interval or kind are told and differ,
     or rows of it were taken away since."""
     rows = connection.execute(
         "SELECT name, kind, symbol, interval_ms, is_synthetic, first_ms, last_ms, rows FROM sources "
@@ -181,7 +183,7 @@ def _known(
         (sha256, UNFINISHED, CHANGED),
     )
     for name, its_kind, its_symbol, interval_ms, synthetic, first, last, count in rows:
-        is_asked = symbol in (None, its_symbol) and kind in (None, its_kind)
+        is_asked = symbol in ("", its_symbol) and kind in ("", its_kind)
         if is_asked and (interval is None or INTERVALS_MS.get(interval) == interval_ms):
             text = interval_text(interval_ms)
             return ImportReport(name, its_kind, its_symbol, text, bool(synthetic), first, last, count, 0, 0, 0, sha256)

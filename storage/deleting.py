@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass
@@ -17,7 +16,7 @@ from storage.column_cache import forget_columns
 from storage.database import Database, storage_errors, transaction
 from storage.file_rows import SERIES, key_of
 from storage.history import CACHE_FOLDER
-from storage.import_rows import AT_ONCE, Manner, mark_changed
+from storage.import_rows import AT_ONCE, Manner, count_off, mark_changed
 
 _ALWAYS = (0, 1 << 62)
 
@@ -104,11 +103,7 @@ def _delete(
                 break
             here = (rows[0][0], rows[-1][0])
             connection.execute(f"DELETE FROM {series.where} BETWEEN ? AND ?", (*key, *here))  # noqa: S608
-            taken = Counter(source_id for _, source_id in rows)
-            connection.executemany(
-                "UPDATE sources SET rows = max(0, rows - ?) WHERE source_id = ?",
-                ((number, source_id) for source_id, number in taken.items()),
-            )
+            count_off(connection, (source_id for _, source_id in rows))
             mark_changed(connection, kind, symbol, its_interval, here)
         first_ms, last_ms, count = first_ms or here[0], here[1], count + len(rows)
     with transaction(connection):

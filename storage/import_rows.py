@@ -4,7 +4,8 @@ between two of them."""
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -112,10 +113,7 @@ def store(connection: sqlite3.Connection, path: Path, rows: Rows, wish: Wish, *,
                 connection.executemany(rows.insert, ((*rows.key, *row, source_id) for row in changes.news))
                 connection.executemany(rows.put, ((*rows.key, *row, source_id) for row in changes.over))
                 if changes.told.replaced:
-                    times = [row[0] for row in changes.over]
-                    mark_changed(
-                        connection, rows.kind, rows.symbol, rows.interval_ms, (min(times), max(times)), source_id
-                    )
+                    _mark_replaced(connection, rows, changes.before, source_id)
                 if stop == total:
                     _mark_synthetic(connection, done.doubted | changes.told.doubted)
         except DataError:
@@ -139,6 +137,19 @@ def mark_changed(
     imported anew. Within a transaction."""
     told = {"kind": kind, "symbol": symbol, "interval": interval_ms, "first": span[0], "last": span[1]}
     connection.execute(_CHANGED, {**told, "but": but, "changed": CHANGED, "unfinished": UNFINISHED})
+
+
+def count_off(connection: sqlite3.Connection, source_ids: Iterable[int]) -> None:
+    """One row less for each time that a source is named. Within a transaction."""
+    connection.executemany(
+        "UPDATE sources SET rows = max(0, rows - ?) WHERE source_id = ?",
+        ((number, source_id) for source_id, number in Counter(source_ids).items()),
+    )
+
+
+def _mark_replaced(connection: sqlite3.Connection, rows: Rows, before: list[Row], source_id: int) -> None:
+    count_off(connection, (row[-1] for row in before if row[-1] != source_id))
+    mark_changed(connection, rows.kind, rows.symbol, rows.interval_ms, (before[0][0], before[-1][0]), source_id)
 
 
 def _count(done: Stored, changes: _Changes) -> None:

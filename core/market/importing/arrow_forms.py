@@ -14,6 +14,7 @@ from core.memory import memory_limit
 MAX_FOOTER_PARTS = 1_000_000
 PARQUET_MAGIC = b"PAR1"
 FEATHER_MAGIC = b"ARROW1"
+ONE_EACH = "write one file for each and import those; nothing was imported"
 
 
 def read_parquet(origin: Origin, file: BinaryIO, wanted: Wanted) -> Table:
@@ -26,7 +27,7 @@ def read_parquet(origin: Origin, file: BinaryIO, wanted: Wanted) -> Table:
     names = found.schema_arrow.names
     places = _places(origin, found.schema_arrow, wanted)
     _check_size(origin.name, found.metadata, [names[place] for place in places.values()])
-    gathered = Gathered(origin, wanted)
+    gathered = Gathered(origin, wanted, texts=_texts(origin.name, found, wanted))
     for batch in found.iter_batches(BATCH_ROWS, columns=[names[place] for place in places.values()], use_threads=False):
         gathered.take(batch.num_rows, {name: batch.column(names[place]) for name, place in places.items()})
     return gathered.table(tuple(known_names(names)))
@@ -47,6 +48,7 @@ def read_feather(origin: Origin, file: BinaryIO, wanted: Wanted) -> Table:
         with pa.ipc.open_file(file, options=options) as found:
             for index in range(found.num_record_batches):
                 batch = found.get_batch(index)
+                batch.validate()
                 columns = {name: batch.column(schema.names[place]) for name, place in places.items()}
                 gathered.take(batch.num_rows, columns)
     return gathered.table(tuple(known_names(schema.names)))
@@ -61,6 +63,22 @@ def _places(origin: Origin, schema: Any, wanted: Wanted) -> dict[str, int]:
         if not any(is_kind(kind) for is_kind in _of_one_length()):
             raise DataError(f"{origin.name}: the column {schema.names[place]} holds {kind} and no numbers; {MEND}")
     return places
+
+
+def _texts(file: str, found: Any, wanted: Wanted) -> dict[str, str]:
+    """By what the file tells of its columns of text, which are not read. Raises DataError where it tells of several."""
+    texts = {}
+    for name, place in known_columns(file, found.schema_arrow.names, wanted.texts).items():
+        path = found.schema_arrow.names[place]
+        groups = map(found.metadata.row_group, range(found.metadata.num_row_groups))
+        told = [group.column(index).statistics for group in groups for index in range(group.num_columns)
+                if group.column(index).path_in_schema == path]  # fmt: skip
+        said = sorted({text for one in told if one is not None and one.has_min_max for text in (one.min, one.max)})
+        if len(said) > 1:
+            raise DataError(f"{file}: holds more than one {name}, {said[0]} and {said[-1]} among them; {ONE_EACH}")
+        if said and isinstance(said[0], str):
+            texts[name] = said[0]
+    return texts
 
 
 def _of_one_length() -> tuple[Any, ...]:

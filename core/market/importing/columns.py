@@ -81,22 +81,21 @@ def known_columns(file: str, told: Sequence[str], wanted: frozenset[str]) -> dic
 def known_names(told: Sequence[str]) -> frozenset[str]:
     """Names here for all columns that have one, and the plain form of the others."""
     plain = frozenset(map(_plain, told))
-    return plain | {name for name, aliases in _ALIASES.items() if plain & set(aliases)}
+    return plain | {name for name, aliases in _ALIASES.items() if plain & set(map(_plain, aliases))}
 
 
 def _aliases(name: str, plain: Sequence[str]) -> Sequence[str]:
-    aliases = _ALIASES.get(name, (name,))
+    aliases: Sequence[str] = [_plain(alias) for alias in _ALIASES.get(name, (name,))]
     if name == "volume":
         # "Volume BTC" and the like, where it can be no other: that of the quote coin names a dollar.
-        coins = [one for one in plain if one.startswith("volume_") and not one.endswith(_NOT_BASE)]
-        aliases = (*aliases, *coins) if len(coins) == 1 else aliases
+        coins = [one for one in plain if one.startswith("volume") and not one.endswith(_NOT_BASE)]
+        aliases = [*aliases, *coins] if len(set(coins)) == 1 else aliases
     return aliases
 
 
-_NOT_BASE = ("usdt", "usdc", "usd", "busd", "fdusd", "eur", "currency", "quote", "ma", "notional")
+_NOT_BASE = ("volume", "usdt", "usdc", "usd", "busd", "fdusd", "eur", "currency", "quote", "ma", "notional")
 
 
 def _plain(name: str) -> str:
     """`openTime`, `Open time` and `OPEN_TIME` are one."""
-    name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name.strip())
-    return re.sub(r"[\W_]+", "_", name).strip("_").lower()
+    return re.sub(r"[\W_]+", "", name).lower()

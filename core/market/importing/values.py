@@ -17,7 +17,8 @@ _ISO = (
     r"([ T][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)?(Z|[+-][0-9]{2}:?[0-9]{2}|[+-][0-9]{2})?)?$"
 )
 _NANOS_A_MS = 1_000_000
-TIME_FORMS = "seconds, milliseconds or microseconds since 1970 or as 2025-01-31 13:00"
+_MS_OF_UNIT = {"s": (1_000, 1), "ms": (1, 1), "us": (1, 1_000), "ns": (1, _NANOS_A_MS)}
+_LAST_MS = 1 << 53
 
 
 class Wrong(Exception):  # noqa: N818 - it names a value, and whoever knows the file makes the error of it
@@ -52,9 +53,9 @@ def times(name: str, column: Any) -> NDArray[np.int64]:
         if pa.types.is_string(told.type):
             return _told_times(told)
         if pa.types.is_date(told.type):
-            told = told.cast(pa.timestamp("s"))
+            told = told.cast(pa.timestamp("ms"))
         if pa.types.is_timestamp(told.type):
-            told = told.cast(pa.timestamp("ms", tz=told.type.tz))
+            return _from_units(name, told.cast(pa.int64()).to_numpy(), told.type.unit)
         return np.array(told.cast(pa.int64()).to_numpy(), dtype=np.int64)
     except pa.ArrowException:
         index, value = _first(column, _is_whole)
@@ -90,6 +91,16 @@ def _told_times(told: Any) -> NDArray[np.int64]:
     if (nanos % _NANOS_A_MS).any():
         raise pa.ArrowInvalid("no whole milliseconds")
     return np.asarray(nanos // _NANOS_A_MS, dtype=np.int64)
+
+
+def _from_units(name: str, values: NDArray[np.int64], unit: str) -> NDArray[np.int64]:
+    """Milliseconds of Arrow's timestamps. Raises Wrong."""
+    factor, divisor = _MS_OF_UNIT[unit]
+    strange = (values % divisor != 0) | (np.abs(values // divisor) > _LAST_MS // factor)
+    if strange.any():
+        index = int(np.argmax(strange))
+        raise Wrong(index, f"{name} {values[index]} {unit} is not a whole number of milliseconds")
+    return np.asarray(values * factor // divisor, dtype=np.int64)
 
 
 def _from_seconds(told: Any) -> NDArray[np.int64]:

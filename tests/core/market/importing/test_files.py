@@ -11,7 +11,7 @@ from core.domain.errors import DataError
 from core.market.importing import CandleFile, FundingFile, read_market_file
 from core.market.importing.table import MEND, file_sha256
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 T0 = 1_748_995_200_000
 MINUTE = 60_000
 IN_ORDER = "correct the file and import it again, --sort puts rows in order; nothing was imported"
