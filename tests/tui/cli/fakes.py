@@ -149,7 +149,7 @@ class FakeRuntime:
         self.handle = FakeHandle(None)
         self.stored = FakeReader()
         self.the_lab = FakeLab()
-        self.imported: list[object] = []
+        self.imported: list[tuple[Path, list[str], ImportWish]] = []
         self.deleted: list[object] = []
         self.accounts: list[str | None] = []
         self.problems: list[Row] = []
