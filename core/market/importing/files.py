@@ -81,9 +81,10 @@ def read_market_file(
     missing += [_VOLUME] if has_trades and _VOLUME not in table.columns else []
     if missing or not set(_BAR_TIMES) & set(table.columns):
         lacking = ", ".join(missing or _BAR_TIMES)
+        where = "line 1: " if table.origin.place == "line" else ""
         raise DataError(
-            f"{path.name}: lacks the columns {lacking}; name the columns open_time, {', '.join(_PRICES)}, {_VOLUME} "
-            "(candles) or funding_time, funding_rate (funding)"
+            f"{path.name}: {where}lacks the columns {lacking}; name the columns open_time, {', '.join(_PRICES)}, {_VOLUME} "
+            "(candles) or funding_time, funding_rate (funding); nothing was imported"
         )
     table = _sorted(table, _BAR_TIMES) if sort else table
     return _candles(table, _symbol_of(table, told, symbol), interval or told.interval, kind, told)

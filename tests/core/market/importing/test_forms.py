@@ -331,11 +331,15 @@ WRONG: dict[str, tuple[str, bytes, str]] = {
     "bytes": ("BTCUSDT-1m.csv", b"abc\0\0def\n1", "is no text, nor in another form"),
     "Latin-1": ("BTCUSDT-1m.csv", "zeit,öffnung\n1,2".encode("latin-1"), "is not UTF-8 text"),
     "half a letter": ("BTCUSDT-1m.csv", b"\xff\xfeo\0p\0e", "is not UTF-16"),
-    "a page": ("BTCUSDT-1m.csv", b"<html>\n<body>404</body>", "lacks the columns open, high, low, close, volume"),
+    "a page": (
+        "BTCUSDT-1m.csv",
+        b"<html>\n<body>404</body>",
+        "line 1: lacks the columns open, high, low, close, volume",
+    ),
     "trades": (
         "BTCUSDT-1m.csv",
         f"id,price,qty,quote_qty,time,is_buyer_maker\n1,2,3,6,{T0},true".encode(),
-        "lacks the columns open, high, low, close, volume",
+        "line 1: lacks the columns open, high, low, close, volume",
     ),
     "trades without header": (
         "BTCUSDT-1m.csv",
