@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -83,8 +84,8 @@ def read_market_file(
         lacking = ", ".join(missing or _BAR_TIMES)
         where = "line 1: " if table.origin.place == "line" else ""
         raise DataError(
-            f"{path.name}: {where}lacks the columns {lacking}; name the columns open_time, {', '.join(_PRICES)}, {_VOLUME} "
-            "(candles) or funding_time, funding_rate (funding); nothing was imported"
+            f"{path.name}: {where}lacks the columns {lacking}; name the columns open_time, {', '.join(_PRICES)}, "
+            "volume (candles) or funding_time, funding_rate (funding); nothing was imported"
         )
     table = _sorted(table, _BAR_TIMES) if sort else table
     return _candles(table, _symbol_of(table, told, symbol), interval or told.interval, kind, told)
@@ -129,24 +130,30 @@ def _candles(table: Table, symbol: str, interval: str | None, given_kind: str | 
             f"{origin.name}: no two rows are {interval_text(interval_ms)} apart; "
             "name the right interval in the file's name or with --interval"
         )
-    notes = list[str]()
-    if kind == CANDLES and not volume.any():
-        if given_kind is None and table.columns.get(_TRADES, volume).any():
-            raise origin.error(
-                0,
-                "trades are counted and every volume is zero, as in candles of mark, index and premium prices",
-                "say which they are with --kind; nothing was imported",
-            )
-        notes.append(NO_VOLUME)
-    if kind == CANDLES and told.looks_spot and given_kind is None:
-        notes.append(LOOKS_SPOT)
-    if kind == CANDLES and given_kind is not None and told.kind not in ("", CANDLES):
-        notes.append(f"named as {told.kind} and taken as the contract's candles by --kind")
+    notes = list(_candle_notes(table, volume, kind, given_kind is not None, told))
     columns = [*(table.columns[name] for name in _PRICES), volume]
     bars = BarColumns(symbol, interval_ms, times, *columns)
     if bad := first_bad_bar(bars, may_be_negative=kind == "premium"):
         raise _error(origin, times, *bad)
     return CandleFile(origin, bars, kind, tuple(notes))
+
+
+def _candle_notes(table: Table, volume: NDArray[np.float64], kind: str, is_given: bool, told: Named) -> Iterator[str]:
+    """Of what is to be taken for the contract's candles. Raises DataError for what nobody traded."""
+    if kind != CANDLES:
+        return
+    if not volume.any():
+        if not is_given and table.columns.get(_TRADES, volume).any():
+            raise table.origin.error(
+                0,
+                "trades are counted and every volume is zero, as in candles of mark, index and premium prices",
+                "say which they are with --kind; nothing was imported",
+            )
+        yield NO_VOLUME
+    if told.looks_spot and not is_given:
+        yield LOOKS_SPOT
+    if told.kind not in ("", CANDLES):
+        yield f"named as {told.kind} and taken as the contract's candles by --kind"
 
 
 def _funding(table: Table, symbol: str, interval: str | None) -> FundingFile:
