@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from core.clock import SystemClock
-from core.domain.errors import QuarterdeckError, UnavailableError
-from core.home import EngineLock, Home, leave_to_engine
+from core.domain.errors import DataError, QuarterdeckError, RefusedError, UnavailableError
+from core.home import EngineLock, Home, engine_pid, leave_to_engine
 from core.key_environment import withdraw_keys
-from core.runtime import EngineHandle, FetchRequest, Finding, Reader, Row, RunRequest
+from core.runtime import DeleteWish, EngineHandle, FetchRequest, Finding, ImportWish, Reader, Row, RunRequest
 from quarterdeck_demo import DATA, chosen
 
 if TYPE_CHECKING:
@@ -64,15 +64,13 @@ class QuarterdeckRuntime:
         self,
         home: Path,
         files: Sequence[Path],
-        symbol: str | None,
-        interval: str | None,
-        synthetic: bool,
+        wish: ImportWish,
         progress: OnProgress,
         should_stop: ShouldStop,
     ) -> list[Row]:
         from core.market.intervals import INTERVALS_MS
         from core.memory import IMPORT_MEMORY_BYTES, memory_limit
-        from storage.data_admin import import_file
+        from storage.data_admin import ImportReport, import_file
         from storage.database import open_database
         from storage.history import prepare_history
         from storage.import_rows import Manner
@@ -84,12 +82,13 @@ class QuarterdeckRuntime:
         now_ms = SystemClock().now_ms()
         manner = Manner(partial(leave_to_engine, where), progress, should_stop)
         with memory_limit(IMPORT_MEMORY_BYTES):
-            reports = [
-                import_file(
-                    database, path, symbol=symbol, interval=interval, synthetic=synthetic, now_ms=now_ms, manner=manner
-                )
-                for path in files
-            ]
+            reports = list[ImportReport]()
+            for path in files:
+                try:
+                    reports.append(import_file(database, path, now_ms=now_ms, manner=manner, **asdict(wish)))
+                except DataError as error:
+                    before = ", ".join(report.file for report in reports)
+                    raise DataError(f"{error}; imported before it: {before}" if before else str(error)) from error
         for key in sorted({(report.symbol, report.interval) for report in reports if report.kind == "candles"}):
             prepare_history(database, key[0], INTERVALS_MS[key[1]])
         return [report.as_dict() for report in reports]
@@ -107,6 +106,25 @@ class QuarterdeckRuntime:
         collect_garbage()
         where = Home(home)
         return fetch_data(where, _settings(request.settings_path, where), request, tell, progress, should_stop)
+
+    def delete_data(self, home: Path, wish: DeleteWish, progress: OnProgress, should_stop: ShouldStop) -> list[Row]:
+        from core.market.intervals import INTERVALS_MS
+        from storage.deleting import delete_data
+        from storage.import_rows import Manner
+
+        where = Home(home)
+        if engine_pid(where) is not None:
+            raise RefusedError(f"an engine runs in {home} and may need what is to go; stop it first")
+        gone = delete_data(
+            _existing_database(home),
+            wish.symbol,
+            from_ms=wish.from_ms,
+            to_ms=wish.to_ms,
+            interval_ms=None if wish.interval is None else INTERVALS_MS[wish.interval],
+            kind=wish.kind,
+            manner=Manner(partial(leave_to_engine, where), progress, should_stop),
+        )
+        return [row.as_dict() for row in gone]
 
     def list_data(self, home: Path) -> list[Row]:
         from storage.data_admin import list_data

@@ -83,6 +83,8 @@ async def _fetched(
 ) -> tuple[Fetch, list[Row]]:
     from core.exchange.symbols import normalise
     from core.fetch.fetching import Fetch
+    from core.market.rules import rules_of
+    from storage.contract_rules import put_rules
     from storage.fetched import FetchedData
     from storage.import_rows import Manner
 
@@ -104,6 +106,8 @@ async def _fetched(
         to_ms = now_ms if request.to_ms is None else request.to_ms
         await fetch.run(symbols, INTERVALS_MS[request.interval], request.from_ms, to_ms)
         contracts = [] if wire is None else await _contracts(wire, settings, tell)
+        told = [rules_of(one.instrument, "USDT", now_ms, "exchange", fetch.exchange) for one in contracts]
+        put_rules(database, told)
     return fetch, [_contract_row(contract, fetch.exchange, now_ms) for contract in contracts]
 
 

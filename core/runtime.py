@@ -135,6 +135,30 @@ class Reader(Protocol):
     def limit_events(self) -> list[Row]: ...
 
 
+@dataclass(frozen=True, slots=True)
+class ImportWish:
+    """What the operator says of files to import: what they do not tell (symbol, interval as text, kind), that rows are
+    to be put in order, that the data are made up, and that they stand in place of what is stored."""
+
+    symbol: str | None = None
+    interval: str | None = None
+    kind: str | None = None
+    sort: bool = False
+    synthetic: bool = False
+    replace: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteWish:
+    """Whose data go: from_ms <= time < to_ms, of one interval (as text) or kind; None stands for all."""
+
+    symbol: str
+    from_ms: int | None = None
+    to_ms: int | None = None
+    interval: str | None = None
+    kind: str | None = None
+
+
 class Runtime(Protocol):
     """Implemented by the composition root and handed to `tui.cli.main`."""
 
@@ -162,13 +186,11 @@ class Runtime(Protocol):
         self,
         home: Path,
         files: Sequence[Path],
-        symbol: str | None,
-        interval: str | None,
-        synthetic: bool,
+        wish: ImportWish,
         progress: OnProgress,
         should_stop: ShouldStop,
     ) -> list[Row]:
-        """Take candle files into the store; one row a file. `synthetic` marks made-up data for good.
+        """Take candle files into the store; one row a file, with its `notes`.
 
         An engine that runs in the home goes on beside it. Raises DataError naming file, row and mend; nothing of that
         file is kept then. RefusedError where it was asked to stop: the same import again goes on from there.
@@ -193,6 +215,13 @@ class Runtime(Protocol):
         What has come is kept whatever ends it: the same request again goes on from there. Raises BadInputError,
         DataError where a file does not match its checksum or contradicts what is stored, RefusedError where it was
         asked to stop, StorageError, UnavailableError.
+        """
+        ...
+
+    def delete_data(self, home: Path, wish: DeleteWish, progress: OnProgress, should_stop: ShouldStop) -> list[Row]:
+        """Take stored candles and funding of a symbol out; one row a kind and interval.
+
+        Raises DataError where there is nothing of it, RefusedError while an engine runs in the home.
         """
         ...
 

@@ -40,6 +40,8 @@ RETURNING source_id"""
 
 _FUNDING = """SELECT time_ms, rate, coalesce(
     mark_price,
+    (SELECT open FROM price_candles WHERE kind = 'mark' AND symbol = :symbol
+        AND open_time_ms = time_ms - time_ms % 60000 ORDER BY interval_ms LIMIT 1),
     (SELECT open FROM candles WHERE symbol = :symbol AND interval_ms = :interval
         AND open_time_ms = time_ms - time_ms % :interval),
     (SELECT close FROM candles WHERE symbol = :symbol AND interval_ms = :interval
@@ -52,8 +54,8 @@ def read_funding(
 ) -> list[FundingRate]:
     """Rates with from_ms <= time < to_ms, oldest first, priced by bars of `interval_ms` where they have no price.
 
-    That is the open of the bar at that time, else the close of the bar before; a rate older than every bar has no
-    price and is left out (nobody can have held a position).
+    That is the open of the mark price's candle at that time, else of the bar at that time, else the close of the bar
+    before; a rate older than every bar has no price and is left out (nobody can have held a position).
     """
     rows = connection.execute(_FUNDING, {"symbol": symbol, "interval": interval_ms, "from": from_ms, "to": to_ms})
     return [

@@ -53,13 +53,26 @@ def stored_columns(connection: sqlite3.Connection, folder: Path, symbol: str, in
 
     `connection` is in a transaction. May raise sqlite3.Error, and StorageError where the file cannot be written.
     """
-    path = folder / f"{quote(symbol, safe='')}-{interval_ms}.columns"
+    path = _path(folder, symbol, interval_ms)
     fingerprint = _fingerprint(connection, symbol, interval_ms)
     found = _read(path, fingerprint)
     if found is None:
         found = _from_rows(connection, symbol, interval_ms)
         _write(path, fingerprint, found)
     return found
+
+
+def forget_columns(folder: Path, symbol: str, interval_ms: int) -> None:
+    """Raises StorageError where the file is there and cannot be deleted."""
+    path = _path(folder, symbol, interval_ms)
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise StorageError(f"{path}: cannot be deleted: {error.strerror}; free or mend that folder") from error
+
+
+def _path(folder: Path, symbol: str, interval_ms: int) -> Path:
+    return folder / f"{quote(symbol, safe='')}-{interval_ms}.columns"
 
 
 def _fingerprint(connection: sqlite3.Connection, symbol: str, interval_ms: int) -> str:

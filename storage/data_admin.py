@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sqlite3
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,18 +14,24 @@ import numpy as np
 
 from core.domain.errors import DataError
 from core.market.checking import DataProblem, bar_problems, gaps
-from core.market.importing import CandleFile, read_market_file
+from core.market.importing import read_market_file
+from core.market.importing.files import check_options
+from core.market.importing.naming import named
+from core.market.importing.table import file_sha256
 from core.market.intervals import INTERVALS_MS, interval_text
-from core.market.tables import file_sha256
 from core.ports import BarColumns
 from storage.candles import SELECT_CANDLES, bar_columns
-from storage.database import Database, connect_read_only, storage_errors
-from storage.import_rows import AT_ONCE, UNFINISHED, Manner, candle_rows, funding_rows, store
+from storage.database import Database, connect_read_only, storage_errors, transaction
+from storage.file_rows import Rows, rows_of
+from storage.import_rows import AT_ONCE, CHANGED, UNFINISHED, Manner, Stored, Wish, store
+
+_STAYS_SYNTHETIC = "was imported as made-up data and stays marked so; to have it otherwise, `data delete` it first"
 
 
 @dataclass(frozen=True, slots=True)
 class ImportReport:
-    """`rows` are the file's; `added` were new; the others were stored with the same values."""
+    """`rows` are the file's; `added` were new, `replaced` had other values before, `corrected` was a candle that was
+    not finished in another file; the others were stored with the same values. `notes` are for the operator."""
 
     file: str
     kind: str
@@ -34,7 +42,10 @@ class ImportReport:
     last_ms: int
     rows: int
     added: int
+    corrected: int
+    replaced: int
     sha256: str
+    notes: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -66,33 +77,42 @@ def import_file(
     *,
     symbol: str | None = None,
     interval: str | None = None,
+    kind: str | None = None,
+    sort: bool = False,
     synthetic: bool = False,
+    replace: bool = False,
     now_ms: int,
     manner: Manner = AT_ONCE,
 ) -> ImportReport:
-    """Store a candle or funding file. A file that was imported already changes nothing.
+    """Store a candle or funding file. A file that was imported already changes nothing but the mark `synthetic`;
+    `replace` lets it stand in place of other values that are stored.
 
     Raises DataError when the file is bad or contradicts what is stored, and then nothing of it is kept. What ends it
     early otherwise (StorageError, RefusedError where it was asked to stop) is made good by importing it again.
     """
+    check_options(path.name, symbol, interval, kind)
     with storage_errors(database.path), closing(database.connect_sync(durable=False)) as connection:
-        known = _known(connection, file_sha256(path), symbol, interval)
-        if known is not None:
-            return known
-        market_file = read_market_file(path, symbol=symbol, interval=interval)
-        rows = candle_rows(market_file) if isinstance(market_file, CandleFile) else funding_rows(market_file)
-        added, marked = store(connection, database.path, rows, synthetic=synthetic, now_ms=now_ms, manner=manner)
+        told = named(path)
+        known = _known(connection, file_sha256(path), symbol or told.symbol, interval, kind or told.kind)
+        if known is not None and not replace:
+            return _marked(connection, known, synthetic)
+        rows = rows_of(read_market_file(path, symbol=symbol, interval=interval, kind=kind, sort=sort))
+        wish = Wish(synthetic=synthetic, replace=replace)
+        done = store(connection, database.path, rows, wish, now_ms=now_ms, manner=manner)
         return ImportReport(
             file=rows.origin.name,
             kind=rows.kind,
             symbol=rows.symbol,
             interval=interval_text(rows.interval_ms),
-            is_synthetic=marked,
+            is_synthetic=done.is_synthetic,
             first_ms=int(rows.times[0]),
             last_ms=int(rows.times[-1]),
             rows=len(rows.times),
-            added=added,
+            added=done.added,
+            corrected=done.corrected,
+            replaced=done.replaced,
             sha256=rows.origin.sha256,
+            notes=tuple(_notes(connection, rows, done, synthetic)),
         )
 
 
@@ -113,6 +133,8 @@ def list_data(database: Database) -> list[DataRow]:
             SELECT source_id, min(open_time_ms) AS first_ms, max(open_time_ms) AS last_ms, count(*) AS rows
             FROM candles GROUP BY source_id
             UNION ALL
+            SELECT source_id, min(open_time_ms), max(open_time_ms), count(*) FROM price_candles GROUP BY source_id
+            UNION ALL
             SELECT source_id, min(time_ms), max(time_ms), count(*) FROM funding_rates GROUP BY source_id
         ) AS stored USING (source_id) ORDER BY symbol, kind, interval_ms, stored.first_ms, source_id"""
     with storage_errors(database.path), closing(connect_read_only(database.path)) as connection:
@@ -132,6 +154,7 @@ def check_data(database: Database) -> list[DataProblem]:
         series = connection.execute("SELECT DISTINCT symbol, interval_ms FROM candles ORDER BY 1, 2").fetchall()
         for symbol, interval_ms in series:
             found += bar_problems(_stored(connection, symbol, interval_ms))
+        found += _price_problems(connection)
         funded = connection.execute(
             "SELECT symbol, max(interval_ms) FROM sources WHERE kind = 'funding' GROUP BY symbol ORDER BY symbol"
         ).fetchall()
@@ -150,19 +173,62 @@ def check_data(database: Database) -> list[DataProblem]:
 
 
 def _known(
-    connection: sqlite3.Connection, sha256: str, symbol: str | None, interval: str | None
+    connection: sqlite3.Connection, sha256: str, symbol: str, interval: str | None, kind: str
 ) -> ImportReport | None:
-    """The report of an earlier, whole import of the same bytes, unless symbol or interval are given and differ."""
+    """The report of an earlier, whole import of the same bytes, unless symbol, interval or kind are told and differ,
+    or rows of it were taken away since."""
     rows = connection.execute(
         "SELECT name, kind, symbol, interval_ms, is_synthetic, first_ms, last_ms, rows FROM sources "
-        "WHERE sha256 = ? AND note != ?",
-        (sha256, UNFINISHED),
+        "WHERE sha256 = ? AND note != ? AND instr(note, ?) = 0",
+        (sha256, UNFINISHED, CHANGED),
     )
-    for name, kind, its_symbol, interval_ms, synthetic, first, last, count in rows:
-        if symbol in (None, its_symbol) and (interval is None or INTERVALS_MS.get(interval) == interval_ms):
+    for name, its_kind, its_symbol, interval_ms, synthetic, first, last, count in rows:
+        is_asked = symbol in ("", its_symbol) and kind in ("", its_kind)
+        if is_asked and (interval is None or INTERVALS_MS.get(interval) == interval_ms):
             text = interval_text(interval_ms)
-            return ImportReport(name, kind, its_symbol, text, bool(synthetic), first, last, count, 0, sha256)
+            return ImportReport(name, its_kind, its_symbol, text, bool(synthetic), first, last, count, 0, 0, 0, sha256)
     return None
+
+
+def _marked(connection: sqlite3.Connection, known: ImportReport, synthetic: bool) -> ImportReport:
+    if synthetic == known.is_synthetic:
+        return known
+    if not synthetic:
+        return dataclasses.replace(known, notes=(_STAYS_SYNTHETIC,))
+    with transaction(connection):
+        connection.execute(
+            "UPDATE sources SET is_synthetic = 1 WHERE sha256 = ? AND kind = ? AND symbol = ? AND interval_ms = ?",
+            (known.sha256, known.kind, known.symbol, INTERVALS_MS[known.interval]),
+        )
+    return dataclasses.replace(known, is_synthetic=True, notes=("is marked as synthetic now",))
+
+
+def _notes(connection: sqlite3.Connection, rows: Rows, done: Stored, synthetic: bool) -> Iterator[str]:
+    if rows.note:
+        yield rows.note
+    if done.corrected:
+        yield "the last candle of the file before was not finished there; corrected from this one"
+    if done.kept:
+        yield "its last candle is not finished; the stored one, which is, stays"
+    if done.is_synthetic and not synthetic:
+        yield _STAYS_SYNTHETIC
+    for source_id in sorted(done.doubted):
+        name = connection.execute("SELECT name FROM sources WHERE source_id = ?", (source_id,)).fetchone()[0]
+        yield f"{name} has the same rows, so it is marked as synthetic, too"
+
+
+def _price_problems(connection: sqlite3.Connection) -> list[DataProblem]:
+    series = connection.execute("SELECT DISTINCT kind, symbol, interval_ms FROM price_candles ORDER BY 1, 2, 3")
+    found: list[DataProblem] = []
+    for kind, symbol, interval_ms in series.fetchall():
+        rows = connection.execute(
+            "SELECT open_time_ms, open, high, low, close, coalesce(volume, 0) FROM price_candles "
+            "WHERE kind = ? AND symbol = ? AND interval_ms = ? ORDER BY open_time_ms",
+            (kind, symbol, interval_ms),
+        ).fetchall()
+        bars = bar_columns(f"{symbol} {kind}", interval_ms, rows)
+        found += bar_problems(bars, may_be_negative=kind == "premium", has_volume=kind == "spot")
+    return found
 
 
 def _stored(connection: sqlite3.Connection, symbol: str, interval_ms: int) -> BarColumns:

@@ -11,7 +11,8 @@ import numpy as np
 from core.fetch.plan import Candles, Times
 from core.market.importing import CandleFile, FundingFile
 from storage.database import Database, connect_read_only, storage_errors
-from storage.import_rows import UNFINISHED, Manner, candle_rows, funding_rows, store
+from storage.file_rows import rows_of
+from storage.import_rows import UNFINISHED, Manner, Wish, store
 
 
 class FetchedData:
@@ -42,15 +43,10 @@ class FetchedData:
             return connection.execute(sql, (symbol, from_ms, to_ms)).fetchall()
 
     def put(self, file: CandleFile | FundingFile) -> int:
-        rows = candle_rows(file) if isinstance(file, CandleFile) else funding_rows(file)
-        with (
-            storage_errors(self._database.path),
-            closing(self._database.connect_sync(durable=False)) as connection,
-        ):
-            added, _ = store(
-                connection, self._database.path, rows, synthetic=False, now_ms=self._now_ms, manner=self._manner
-            )
-        return added
+        path = self._database.path
+        with storage_errors(path), closing(self._database.connect_sync(durable=False)) as connection:
+            done = store(connection, path, rows_of(file), Wish(), now_ms=self._now_ms, manner=self._manner)
+        return done.added
 
     def _names(self, sql: str, *told: Any) -> Collection[str]:
         with storage_errors(self._database.path), closing(connect_read_only(self._database.path)) as connection:

@@ -24,8 +24,13 @@ _SERIES = """SELECT symbol, interval_ms, max(is_synthetic),
     (SELECT min(open_time_ms) FROM candles AS c WHERE c.symbol = s.symbol AND c.interval_ms = s.interval_ms),
     (SELECT max(open_time_ms) FROM candles AS c WHERE c.symbol = s.symbol AND c.interval_ms = s.interval_ms)
 FROM sources AS s WHERE kind = 'candles' AND rows > 0 GROUP BY symbol, interval_ms ORDER BY symbol, interval_ms"""
-_FUNDING_SOURCES = """SELECT DISTINCT source_id FROM funding_rates
-WHERE symbol = ? AND time_ms >= ? AND time_ms < ? ORDER BY source_id"""
+_FUNDING_SOURCES = """SELECT source_id FROM funding_rates
+WHERE symbol = :symbol AND time_ms >= :from AND time_ms < :to
+UNION SELECT (SELECT source_id FROM price_candles WHERE kind = 'mark' AND symbol = :symbol
+    AND open_time_ms = time_ms - time_ms % 60000 ORDER BY interval_ms LIMIT 1) AS source_id
+FROM funding_rates WHERE symbol = :symbol AND time_ms >= :from AND time_ms < :to AND mark_price IS NULL
+ORDER BY source_id"""
+"""Of the rates, and of the mark prices that they are taken at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +95,8 @@ def load_history(
         end_ms = max(int(item.open_time_ms[-1]) for item in bars) + interval_ms
         for symbol in symbols:
             funding += read_funding(connection, symbol, interval_ms, from_ms, end_ms)
-            sources += [row[0] for row in connection.execute(_FUNDING_SOURCES, (symbol, from_ms, end_ms))]
+            told = connection.execute(_FUNDING_SOURCES, {"symbol": symbol, "from": from_ms, "to": end_ms})
+            sources += [row[0] for row in told if row[0] is not None]
         source, is_synthetic = _told(connection, sources)
     return align(bars, from_ms, funding, source, is_synthetic)
 

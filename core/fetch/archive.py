@@ -16,7 +16,7 @@ from core.domain.errors import DataError, UnavailableError
 from core.exchange.reach import BY_PROXY, Way, broken_off, cause_of
 from core.fetch.plan import ArchiveFile
 from core.home import cannot_write
-from core.market.tables import MAX_FILE_BYTES, file_sha256, too_large
+from core.market.importing.table import MAX_FILE_BYTES, file_sha256, too_large
 
 if TYPE_CHECKING:
     import httpx

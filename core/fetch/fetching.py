@@ -44,6 +44,7 @@ from core.fetch.unpack import read_candles, read_funding
 from core.lab import OnProgress, Progress
 from core.market.importing import CandleFile, FundingFile
 from core.market.intervals import interval_text
+from core.market.kinds import MARK
 from core.market.live_rows import SETTLED_MS
 from core.ports import SettledFunding
 
@@ -261,7 +262,7 @@ class Fetch:
         hours = mark_file(symbol, file)
         packed_marks = await self._file(hours, 0)
         if packed_marks is not None:
-            rates = with_marks(rates, read_candles(packed_marks, hours, symbol, HOUR_MS).bars)
+            rates = with_marks(rates, read_candles(packed_marks, hours, symbol, HOUR_MS, MARK).bars)
         self._put_funding(symbol, rates, f"{file.period} archive", f"{self.exchange} {file.name}", 1)
         packed.unlink()
 

@@ -18,10 +18,10 @@ from core.exchange.wire import Wire
 from core.fetch.plan import DAY_MS, Candles, Times
 from core.market.checking import first_bad_rate
 from core.market.importing import CandleFile, FundingFile
+from core.market.importing.table import Origin
 from core.market.intervals import INTERVALS_MS, interval_text
 from core.market.live_fill import PAGE_BARS, funding_pages
 from core.market.live_rows import bar_of, bars_of
-from core.market.tables import Origin
 from core.ports import BarColumns, SettledFunding
 
 HOUR_MS = INTERVALS_MS["1h"]

@@ -32,14 +32,14 @@ class DataProblem:
         return asdict(self)
 
 
-def first_bad_bar(bars: BarColumns) -> tuple[int, str] | None:
-    """Index and reason of the first bar that cannot be, or None."""
+def first_bad_bar(bars: BarColumns, *, may_be_negative: bool = False) -> tuple[int, str] | None:
+    """Index and reason of the first bar that cannot be, or None. Premiums `may_be_negative`, prices never."""
     times = bars.open_time_ms
     not_after = np.zeros(len(times), dtype=np.bool_)
     not_after[1:] = times[1:] <= times[:-1]
     return _first(
         [
-            *_impossible(bars),
+            *_impossible(bars, may_be_negative),
             (times % bars.interval_ms != 0, lambda i: f"open time {times[i]} is not on the {_grid(bars)} grid"),
             (not_after, lambda i: _order_reason(times, i)),
         ]
@@ -61,17 +61,18 @@ def first_bad_rate(
     return _first(checks)
 
 
-def bar_problems(bars: BarColumns) -> list[DataProblem]:
-    """Gaps, times off the grid, impossible bars and runs without volume, oldest first."""
+def bar_problems(bars: BarColumns, *, may_be_negative: bool = False, has_volume: bool = True) -> list[DataProblem]:
+    """Gaps, times off the grid, impossible bars and, of what has a volume, runs without one, oldest first."""
     times = bars.open_time_ms
     found = gaps(bars.symbol, times, bars.interval_ms)
     off_grid = times % bars.interval_ms != 0
     found += _runs(bars, off_grid, "off_grid", "open times off the grid")
     bad = np.zeros(len(times), dtype=np.bool_)
-    for flags, _ in _impossible(bars):
+    for flags, _ in _impossible(bars, may_be_negative):
         bad |= flags
     found += _runs(bars, bad, "impossible", "bars whose prices or volume cannot be")
-    found += _runs(bars, bars.volume == 0, "zero_volume", "bars without volume")
+    if has_volume:
+        found += _runs(bars, bars.volume == 0, "zero_volume", "bars without volume")
     return sorted(found, key=lambda problem: (problem.from_ms, problem.kind))
 
 
@@ -86,13 +87,13 @@ def gaps(symbol: str, times: NDArray[np.int64], interval_ms: int) -> list[DataPr
     return found
 
 
-def _impossible(bars: BarColumns) -> list[tuple[Flags, Callable[[int], str]]]:
+def _impossible(bars: BarColumns, may_be_negative: bool) -> list[tuple[Flags, Callable[[int], str]]]:
     o, h, l, c, v = bars.open, bars.high, bars.low, bars.close, bars.volume  # noqa: E741
     finite = np.isfinite(o) & np.isfinite(h) & np.isfinite(l) & np.isfinite(c) & np.isfinite(v)
     lowest = np.minimum(np.minimum(o, h), np.minimum(l, c))
     return [
         (~finite, lambda i: "a price or the volume is missing or infinite"),
-        (lowest <= 0, lambda i: f"price {lowest[i]} is not above zero"),
+        ((lowest <= 0) & (not may_be_negative), lambda i: f"price {lowest[i]} is not above zero"),
         (h < l, lambda i: f"high {h[i]} is below low {l[i]}"),
         ((h < o) | (h < c), lambda i: f"high {h[i]} is below open {o[i]} or close {c[i]}"),
         ((l > o) | (l > c), lambda i: f"low {l[i]} is above open {o[i]} or close {c[i]}"),

@@ -85,6 +85,16 @@ def test_the_same_bytes_can_be_another_symbol(database: Database, tmp_path: Path
     assert import_file(database, path, symbol="BUSDT", now_ms=NOW).added == 2
 
 
+def test_the_same_bytes_under_the_name_of_another_symbol_are_not_the_same(database: Database, tmp_path: Path) -> None:
+    path = candle_file(tmp_path / "AUSDT-1m.csv", [1, 2])
+    import_file(database, path, now_ms=NOW)
+    other = path.rename(tmp_path / "BUSDT-1m.csv")
+    report = import_file(database, other, now_ms=NOW)
+    assert (report.symbol, report.added) == ("BUSDT", 2)
+    kept = other.rename(tmp_path / "prices.csv")
+    assert import_file(database, kept, now_ms=NOW).added == 0
+
+
 def test_funding_conflicts_are_refused(database: Database, tmp_path: Path) -> None:
     import_file(database, funding_file(tmp_path / "AUSDT-8h-a.csv", [f"{T0},0.1,5"]), now_ms=NOW)
     with pytest.raises(DataError, match=r"line 2: .* other values from AUSDT-8h-a.csv"):

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from core.domain.errors import BadInputError
 from core.home import Home
-from core.runtime import Row
+from core.market.intervals import INTERVALS_MS
+from core.market.kinds import KINDS
+from core.plain import plain
+from core.runtime import DeleteWish, ImportWish, Row
+from tui.cli.echo import echo
 from tui.cli.fetch_verb import fetch
-from tui.cli.options import home_option, json_option, progress_option
+from tui.cli.options import Moment, home_option, json_option, progress_option
 from tui.cli.output import Column, any_value, emit_rows
 from tui.cli.progress import watched
 from tui.cli.rules_verbs import rules
@@ -23,7 +28,7 @@ NO_DATA = "no candles are stored in {home}; `data fetch` an exchange's, or `data
 
 @click.group()
 def data() -> None:
-    """Import, fetch, list and check candles and funding; contract rules."""
+    """Import, fetch, list, check and delete candles and funding; contract rules."""
 
 
 data.add_command(rules)
@@ -34,6 +39,9 @@ data.add_command(fetch)
 @click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--symbol", help="Such as BTCUSDT, where the file does not say it.")
 @click.option("--interval", help="Such as 1m, where the file does not say it.")
+@click.option("--kind", type=click.Choice(KINDS), help="Of which prices, where the file does not say it.")
+@click.option("--sort", is_flag=True, help="Put rows in order, and take equal ones once.")
+@click.option("--replace", is_flag=True, help="Put the file's values in place of others that are stored.")
 @click.option("--synthetic", is_flag=True, help="Made-up data: marked so for good.")
 @home_option
 @json_option
@@ -41,21 +49,56 @@ data.add_command(fetch)
 @click.pass_obj
 def import_(
     runtime: Runtime,
+    /,
     files: tuple[Path, ...],
-    symbol: str | None,
-    interval: str | None,
-    synthetic: bool,
     home: Home,
     as_json: bool,
     progress: str,
+    **said: Any,
 ) -> None:
     """Take candle or funding files in, beside a running engine too.
 
-    A bad file is refused whole. What was interrupted goes on where the same import is asked for again.
+    CSV, JSON (ccxt, freqtrade), Parquet and Feather; text also packed as .gz or .zip. Candles of mark, index and
+    premium prices, and of spot, are kept apart from the contract's own. A bad file is refused whole. What was
+    interrupted goes on where the same import is asked for again.
     """
     with watched(progress) as watch:
-        rows = runtime.import_files(home.root, files, symbol, interval, synthetic, watch.progress, watch.should_stop)
+        rows = runtime.import_files(home.root, files, ImportWish(**said), watch.progress, watch.should_stop)
     emit_rows(rows, _columns(rows), as_json, "nothing was imported")
+    for row in rows:
+        for note in row.get("notes", ()):
+            echo(plain(f"{row['file']}: {note}"), err=True)
+
+
+@data.command("delete")
+@click.argument("symbol")
+@click.option("--from", "from_ms", type=Moment(), help="First time that goes (UTC).  [the first stored]")
+@click.option("--to", "to_ms", type=Moment(), help="End of what goes (UTC, exclusive).  [behind the last stored]")
+@click.option("--interval", type=click.Choice(tuple(INTERVALS_MS)), help="Only candles of this one.  [all]")
+@click.option("--kind", type=click.Choice(KINDS), help="Only this one.  [all]")
+@home_option
+@json_option
+@progress_option
+@click.pass_obj
+def delete(
+    runtime: Runtime,
+    /,
+    symbol: str,
+    home: Home,
+    as_json: bool,
+    progress: str,
+    **said: Any,
+) -> None:
+    """Take stored candles and funding of a symbol out.
+
+    Files can be imported again, and bars that came from an exchange stand elsewhere. Not beside a running engine.
+    """
+    wish = DeleteWish(symbol, **said)
+    if wish.from_ms is not None and wish.to_ms is not None and wish.from_ms >= wish.to_ms:
+        raise BadInputError("--from must lie before --to")
+    with watched(progress) as watch:
+        rows = runtime.delete_data(home.root, wish, watch.progress, watch.should_stop)
+    emit_rows(rows, _columns(rows), as_json, "nothing was deleted")
 
 
 @data.command("list")
@@ -85,6 +128,7 @@ def _columns(rows: list[Row]) -> list[Column]:
     return [
         Column(key, key.replace("_", " "), _short if key == "sha256" else any_value(key), not isinstance(value, str))
         for key, value in first.items()
+        if key != "notes"
     ]
 
 

@@ -43,7 +43,7 @@ def emit_rows(rows: Sequence[Row], columns: Sequence[Column], as_json: bool, emp
 def table(rows: Sequence[Row], columns: Sequence[Column]) -> str:
     cells = [[column.title for column in columns]]
     cells += [[show(row.get(column.key), column.format) for column in columns] for row in rows]
-    widths = [max(len(line[index]) for line in cells) for index in range(len(columns))]
+    widths = [max(_width(line[index]) for line in cells) for index in range(len(columns))]
     return "\n".join(_line(line, widths, columns) for line in cells)
 
 
@@ -101,11 +101,18 @@ def _plain(value: Any) -> str:
 
 
 def _line(cells: Sequence[str], widths: Sequence[int], columns: Sequence[Column]) -> str:
-    parts = (
-        cell.rjust(width) if column.right else cell.ljust(width)
-        for cell, width, column in zip(cells, widths, columns, strict=True)
-    )
+    pads = (" " * (width - _width(cell)) for cell, width in zip(cells, widths, strict=True))
+    parts = (pad + cell if column.right else cell + pad for cell, pad, column in zip(cells, pads, columns, strict=True))
     return "  ".join(parts).rstrip()
+
+
+def _width(text: str) -> int:
+    """In cells of a terminal: a symbol may be of letters that take two."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len
+
+    return cell_len(text)
 
 
 def _finite(value: object) -> object:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import io
-import zipfile
 from pathlib import Path
 
 import pytest
 
 from core.domain.errors import DataError
 from core.fetch.plan import ArchiveFile, Period
-from core.fetch.unpack import read_candles, read_funding, unpack
+from core.fetch.unpack import read_candles, read_funding
 from tests.venue.archive import zipped
 
 DAY_MS = 86_400_000
@@ -69,22 +67,3 @@ def test_a_damaged_zip_is_refused(packed: Path, content: bytes) -> None:
     with pytest.raises(DataError, match=DAY.name):
         read_candles(packed, DAY, "BTCUSDT", 60_000)
     assert list(packed.parent.iterdir()) == [packed]
-
-
-def test_exactly_one_file_is_expected(packed: Path) -> None:
-    content = io.BytesIO()
-    with zipfile.ZipFile(content, "w") as file:
-        file.writestr("a.csv", CANDLES)
-        file.writestr("b.csv", CANDLES)
-    packed.write_bytes(content.getvalue())
-    with pytest.raises(DataError, match="holds 2 files"):
-        unpack(packed, packed.with_suffix(".csv"))
-
-
-def test_a_small_zip_that_unpacks_into_much_is_refused_though_it_says_otherwise(
-    packed: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("core.fetch.unpack.RATIO_FROM_BYTES", 1 << 20)
-    packed.write_bytes(zipped("a.csv", "0" * (4 << 20)))
-    with pytest.raises(DataError, match="unpacks into more than an import may use; split it"):
-        unpack(packed, packed.with_suffix(".csv"))

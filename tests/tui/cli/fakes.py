@@ -13,7 +13,7 @@ from core.control import Control
 from core.control_socket import ControlServer
 from core.home import EngineLock, Home
 from core.lab import OnProgress, Progress, ShouldStop
-from core.runtime import FetchRequest, Finding, Row, RunRequest
+from core.runtime import DeleteWish, FetchRequest, Finding, ImportWish, Row, RunRequest
 from tests.core.control_samples import T0_MS, FakeControl
 from tests.tui.cli.fake_lab import FakeLab
 
@@ -169,7 +169,8 @@ class FakeRuntime:
         self.handle = FakeHandle(None)
         self.stored = FakeReader()
         self.the_lab = FakeLab()
-        self.imported: list[object] = []
+        self.imported: list[tuple[Path, list[str], ImportWish]] = []
+        self.deleted: list[object] = []
         self.fetches: list[FetchRequest] = []
         self.fetched: Row = dict(FETCHED)
         self.accounts: list[str | None] = []
@@ -209,15 +210,19 @@ class FakeRuntime:
         self,
         home: Path,
         files: Sequence[Path],
-        symbol: str | None,
-        interval: str | None,
-        synthetic: bool,
+        wish: ImportWish,
         progress: OnProgress,
         should_stop: ShouldStop,
     ) -> list[Row]:
         progress(Progress(0, 3, "rows", files[0].name))
-        self.imported.append((home, [file.name for file in files], symbol, interval, synthetic))
-        return [{"file": file.name, "rows": 3, "first_ms": T0_MS, "sha256": "ab" * 32} for file in files]
+        self.imported.append((home, [file.name for file in files], wish))
+        row = {"rows": 3, "first_ms": T0_MS, "sha256": "ab" * 32, "notes": ["every volume is zero"]}
+        return [{"file": file.name, **row} for file in files]
+
+    def delete_data(self, home: Path, wish: DeleteWish, progress: OnProgress, should_stop: ShouldStop) -> list[Row]:
+        progress(Progress(0, 0, "rows", wish.symbol))
+        self.deleted.append((home, wish))
+        return [{"symbol": wish.symbol, "kind": "candles", "rows": 3}]
 
     def fetch_data(
         self,

@@ -5,7 +5,7 @@ import pytest
 
 from core.domain.errors import DataError
 from core.home import EngineLock, Home
-from core.runtime import Finding
+from core.runtime import DeleteWish, Finding, ImportWish
 from tests.core.control_samples import T0_MS
 from tests.tui.cli.fakes import FakeRuntime, Quarterdeck, RunningEngine
 
@@ -17,8 +17,28 @@ def test_import_passes_on_what_the_files_do_not_say(
     file.write_text("x")
     result = quarterdeck("data", "import", str(file), "--symbol", "BTCUSDT", "--interval", "1m", "--synthetic")
     assert result.exit_code == 0, result.output
-    assert runtime.imported == [(home.root, ["a.csv"], "BTCUSDT", "1m", True)]
+    assert runtime.imported == [(home.root, ["a.csv"], ImportWish("BTCUSDT", "1m", synthetic=True))]
     assert "abababababab\n" in result.stdout
+
+
+def test_import_passes_on_all_that_is_said(quarterdeck: Quarterdeck, runtime: FakeRuntime, tmp_path: Path) -> None:
+    file = tmp_path / "a.csv"
+    file.write_text("x")
+    result = quarterdeck("data", "import", str(file), "--kind", "mark", "--sort", "--replace")
+    assert runtime.imported[0][2] == ImportWish(kind="mark", sort=True, replace=True)
+    assert result.stderr.splitlines()[-1] == "a.csv: every volume is zero"
+    assert quarterdeck("data", "import", str(file), "--kind", "trades").exit_code == 2
+
+
+def test_delete_passes_on_what_goes(quarterdeck: Quarterdeck, runtime: FakeRuntime, home: Home) -> None:
+    words = ("--from", "2025-01-01", "--to", "2025-01-02", "--interval", "1h", "--kind", "candles")
+    result = quarterdeck("data", "delete", "BTCUSDT", *words)
+    assert result.exit_code == 0, result.output
+    day_ms = 86_400_000
+    first = 1_735_689_600_000
+    assert runtime.deleted == [(home.root, DeleteWish("BTCUSDT", first, first + day_ms, "1h", "candles"))]
+    assert quarterdeck("data", "delete", "BTCUSDT", "--from", "2025-01-02", "--to", "2025-01-02").exit_code == 2
+    assert quarterdeck("data", "delete", "BTCUSDT", "--interval", "7m").exit_code == 2
 
 
 def test_a_file_that_is_not_there_is_bad_usage(quarterdeck: Quarterdeck) -> None:

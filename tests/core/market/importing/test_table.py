@@ -15,9 +15,8 @@ import pyarrow.parquet as parquet
 import pytest
 
 from core.domain.errors import DataError
-from core.market import tables
-from core.market.importing import CandleFile, FundingFile, read_market_file
-from core.market.tables import BATCH_ROWS, file_sha256
+from core.market.importing import CandleFile, FundingFile, arrow_forms, read_market_file, table
+from core.market.importing.table import BATCH_ROWS, file_sha256
 from core.memory import memory_limit
 
 T0 = 1_748_995_200_000
@@ -55,7 +54,7 @@ def refusal(path: Path) -> str:
 
 def test_too_many_rows_are_refused_by_what_the_file_tells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing of it is unpacked."""
-    monkeypatch.setattr(tables, "MAX_ROWS", 1_000)
+    monkeypatch.setattr(table, "MAX_ROWS", 1_000)
     monkeypatch.setattr(parquet.ParquetFile, "iter_batches", lambda *_, **__: pytest.fail("it is unpacked"))
     text = refusal(parquet_file(tmp_path, columns(1_001)))
     told = "BTCUSDT-1m.parquet: has 1,001 rows, and 1,000 is the most; split it by time and import the parts"
@@ -64,8 +63,8 @@ def test_too_many_rows_are_refused_by_what_the_file_tells(tmp_path: Path, monkey
 
 @pytest.mark.parametrize("kind", ["parquet", "csv"])
 def test_rows_are_counted_while_they_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
-    monkeypatch.setattr(tables, "MAX_ROWS", 4)
-    monkeypatch.setattr(tables, "_check_size", lambda *_: None)
+    monkeypatch.setattr(table, "MAX_ROWS", 4)
+    monkeypatch.setattr(arrow_forms, "_check_size", lambda *_: None)
     if kind == "parquet":
         path = parquet_file(tmp_path, columns(5))
     else:
@@ -75,21 +74,21 @@ def test_rows_are_counted_while_they_are_read(tmp_path: Path, monkeypatch: pytes
 
 def test_what_unpacks_into_too_much_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = parquet_file(tmp_path, columns(200_000), use_dictionary=False, compression="zstd")
-    monkeypatch.setattr(tables, "MAX_UNPACKED_BYTES", 1 << 22)
+    monkeypatch.setattr(table, "MAX_UNPACKED_BYTES", 1 << 22)
     assert "unpacks into 9 MiB, and 4 MiB is the most; split it" in refusal(path)
 
 
 def test_what_grows_too_much_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = parquet_file(tmp_path, columns(200_000), use_dictionary=False, compression="zstd")
-    monkeypatch.setattr(tables, "RATIO_FROM_BYTES", 1 << 20)
-    monkeypatch.setattr(tables, "MAX_UNPACKED_RATIO", 3)
+    monkeypatch.setattr(table, "RATIO_FROM_BYTES", 1 << 20)
+    monkeypatch.setattr(table, "MAX_UNPACKED_RATIO", 3)
     assert "unpacks into more than 3 times its size; split it" in refusal(path)
 
 
 def test_columns_that_nobody_asks_for_are_neither_counted_nor_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tables, "MAX_UNPACKED_BYTES", 1 << 20)
+    monkeypatch.setattr(table, "MAX_UNPACKED_BYTES", 1 << 20)
     told = columns(100, remarks=pa.array(["x" * 30_000] * 100))
     found = read_market_file(parquet_file(tmp_path, told, use_dictionary=False))
     assert isinstance(found, CandleFile)
@@ -123,7 +122,7 @@ def test_a_file_is_read_in_batches(tmp_path: Path) -> None:
 
 
 def test_a_wrong_row_of_a_later_block_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tables, "MAX_LINE_BYTES", 1_000)
+    monkeypatch.setattr(table, "MAX_LINE_BYTES", 1_000)
     lines = [f"{T0 + n * MINUTE},{2 if n < 100 else 2.5},3,1,2,1" for n in range(500)]
     found = read_market_file(csv_file(tmp_path, "\n".join([HEADER, *lines, "", " "])))
     assert isinstance(found, CandleFile)
@@ -138,7 +137,7 @@ def test_a_wrong_row_of_a_later_block_is_named(tmp_path: Path, monkeypatch: pyte
 
 @pytest.mark.parametrize("first", [True, False])
 def test_a_line_without_an_end_is_refused(tmp_path: Path, first: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tables, "MAX_LINE_BYTES", 1 << 20)
+    monkeypatch.setattr(table, "MAX_LINE_BYTES", 1 << 20)
     endless = b"9" * (3 << 20)
     content = endless if first else f"{HEADER}\n{T0},2,2,2,2,1\n".encode() + endless
     assert "a line is longer than 1 MiB; correct the file" in refusal(csv_file(tmp_path, content))
@@ -146,7 +145,7 @@ def test_a_line_without_an_end_is_refused(tmp_path: Path, first: bool, monkeypat
 
 def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
     path = csv_file(tmp_path, HEADER)
-    os.truncate(path, tables.MAX_FILE_BYTES + 1)
+    os.truncate(path, table.MAX_FILE_BYTES + 1)
     assert "is larger than 1,024 MiB; split it by time" in refusal(path)
     with pytest.raises(DataError, match="is larger than"):
         file_sha256(path)
@@ -220,8 +219,8 @@ def test_a_file_that_lies_about_its_size_meets_the_limit_of_memory(
 ) -> None:
     rows = 8_000_000
     path = parquet_file(tmp_path, columns(rows), compression="zstd", row_group_size=rows)
-    monkeypatch.setattr(tables, "MAX_ROWS", 10 * rows)
-    monkeypatch.setattr(tables, "_check_size", lambda *_: None)
+    monkeypatch.setattr(table, "MAX_ROWS", 10 * rows)
+    monkeypatch.setattr(arrow_forms, "_check_size", lambda *_: None)
     with memory_limit(1 << 26):
         text = refusal(path)
     assert "unpacks into more memory than an import may use; split it" in text

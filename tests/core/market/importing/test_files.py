@@ -9,11 +9,12 @@ import pytest
 
 from core.domain.errors import DataError
 from core.market.importing import CandleFile, FundingFile, read_market_file
-from core.market.tables import file_sha256
+from core.market.importing.table import MEND, file_sha256
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 T0 = 1_748_995_200_000
 MINUTE = 60_000
+IN_ORDER = "correct the file and import it again, --sort puts rows in order; nothing was imported"
 HEADER = (
     "open_time,open,high,low,close,volume,close_time,quote_volume,count,taker_buy_volume,taker_buy_quote_volume,ignore"
 )
@@ -106,8 +107,8 @@ def test_an_unfinished_last_line_end_is_fine(tmp_path: Path) -> None:
         (line(2, close=""), "close is missing or not a number"),
         (line(2, close="12,5"), "Expected 12 columns, got 13"),
         (line(2, close="a lot"), "close 'a lot' is not a number"),
-        (line(1), "is there twice"),
-        (line(0), "not in order"),
+        (line(1), "time 1748995260000 is there twice"),
+        (line(0), "time 1748995200000 comes after 1748995260000: not in order"),
         (line(2, open_time=T0 + 2 * MINUTE + 1), "is not on the 1m grid"),
         (line(2, open_time="soon"), "open_time 'soon' is not a whole number"),
         (line(2, scale=1_000), "is not in the unit of the rows before"),
@@ -123,7 +124,7 @@ def test_a_bad_line_is_named(tmp_path: Path, bad: str, reason: str, header: str 
     text = str(caught.value)
     assert text.startswith(f"BTCUSDT-1m.csv: line {number}: ")
     assert reason in text
-    assert text.endswith("correct the file and import it again; nothing was imported")
+    assert text.endswith(IN_ORDER if reason.startswith("time ") else MEND)
     assert "\n" not in text
 
 
@@ -143,8 +144,8 @@ def test_microseconds_that_are_no_whole_milliseconds_are_refused(tmp_path: Path)
         ("BTCUSDT-1m.csv", [line(0)], {"interval": "7m"}, "interval '7m' is unknown; use one of 1m"),
         ("BTCUSDT-1m.csv", [line(0), line(15), line(30)], {}, "no two rows are 1m apart"),
         ("BTCUSDT-1m.csv", [], {}, "holds no rows"),
-        ("BTCUSDT-1m.csv", [line(0, open_time=12)], {}, "line 2: open_time 12 is no time in milliseconds"),
-        ("BTCUSDT-1m.zip", [line(0)], {}, "is neither .parquet nor .csv"),
+        ("BTCUSDT-1m.csv", [line(0, open_time=12)], {}, "line 2: open_time 12 is no time in seconds, milliseconds"),
+        ("BTCUSDT-1m.zip", [line(0)], {}, "is not a zip archive as its name says"),
         ("BTCUSDT-1m.parquet", [line(0)], {}, "cannot be read as parquet"),
     ],
 )
