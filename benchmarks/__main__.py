@@ -23,6 +23,7 @@ SECTIONS = (
     "kernel",
     "event",
     "command",
+    "bring",
     "search",
     "walkday",
     "start",

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import __main__ as entry
-from benchmarks import command, event, kernel, search, walkday
+from benchmarks import bring, command, event, kernel, search, walkday
 from benchmarks.peers import NUMBA_LOOP, ONE_SYMBOL, TEN_SYMBOLS, ratios
 from benchmarks.plain_loops import KNOWN, reference
 from benchmarks.report import Figure, Section
@@ -68,6 +68,13 @@ def test_event_tells_of_a_quarter_a_half_and_the_whole() -> None:
     assert len(seconds) == len(event.PARTS) + 1
     assert value(section, "reverse against bracket") > 0
     assert value(section, "bracket: the whole", "x the numba loop") > 0
+
+
+def test_bring_takes_every_form_in() -> None:
+    section = bring.run(300)
+    told = [figure.what for figure in section.figures]
+    assert [form for form in bring.FORMS if f"{form}: greatest resident memory" in told] == list(bring.FORMS)
+    assert value(section, "reference: SQLite alone") > 0
 
 
 def test_command_runs_as_an_operator_types_it() -> None:

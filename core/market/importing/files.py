@@ -34,6 +34,7 @@ _WANTED = Wanted(
 _UNITS = ((10**9, 1_000, 1), (10**12, 1, 1), (10**15, 1, 1_000), (10**18, 1, 1_000_000))
 
 NO_VOLUME = "every volume is zero"
+SPOT_APART = "spot candles, kept apart; --kind candles takes them as the contract's"
 LOOKS_SPOT = (
     "its name is that of spot candles, a perpetual contract's names its coin twice or says swap or futures; "
     "taken as the contract's"
@@ -139,7 +140,9 @@ def _candles(table: Table, symbol: str, interval: str | None, given_kind: str | 
 
 
 def _candle_notes(table: Table, volume: NDArray[np.float64], kind: str, is_given: bool, told: Named) -> Iterator[str]:
-    """Of what is to be taken for the contract's candles. Raises DataError for what nobody traded."""
+    """Raises DataError for what is to be taken for the contract's candles though nobody traded it."""
+    if kind == "spot" and not is_given:
+        yield SPOT_APART
     if kind != CANDLES:
         return
     if not volume.any():

@@ -8,7 +8,7 @@ import pytest
 
 from core.domain.errors import DataError
 from core.market.importing import CandleFile, read_market_file
-from core.market.importing.files import LOOKS_SPOT, NO_VOLUME
+from core.market.importing.files import LOOKS_SPOT, NO_VOLUME, SPOT_APART
 
 T0 = 1_735_689_600_000
 MINUTE = 60_000
@@ -69,7 +69,7 @@ def test_mark_candles_need_no_volume_and_others_do(tmp_path: Path) -> None:
 def test_spot_is_told_from_the_contract(tmp_path: Path) -> None:
     traded = rows("2,4,1,3", volume=5)
     found = candles(written(tmp_path / "spot" / "BTCUSDT-1m.csv", *traded))
-    assert (found.kind, found.notes) == ("spot", ())
+    assert (found.kind, found.notes) == ("spot", (SPOT_APART,))
     found = candles(written(tmp_path / "BTC_USDT-1m.csv", *traded))
     assert (found.kind, found.notes) == ("candles", (LOOKS_SPOT,))
     found = candles(tmp_path / "spot" / "BTCUSDT-1m.csv", kind="candles")

@@ -180,8 +180,8 @@ def packed(kind: str) -> bytes:
 
 @pytest.mark.parametrize("kind", ["zip", "gz"])
 @pytest.mark.parametrize("suffix", ["", ".csv", ".parquet"])
-def test_nothing_is_unpacked_by_itself(tmp_path: Path, kind: str, suffix: str) -> None:
-    """By whatever name it comes: an archive is the operator's to unpack."""
+def test_nothing_is_written_where_an_archive_lies(tmp_path: Path, kind: str, suffix: str) -> None:
+    """By whatever name it comes, whatever its members are called: one of many files, or packed twice, is refused."""
     folder = tmp_path / "in" / "side"
     folder.mkdir(parents=True)
     path = folder / f"BTCUSDT-1m.csv.{kind}{suffix}"
