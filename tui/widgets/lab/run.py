@@ -40,7 +40,8 @@ class LabRunPanel(LabPanel):
         if len(head) > height // 3:
             head = [head[0], ((" ", "plain"), (f" {tags(run)} ", "badge_warn"))]
         unicode = not view.glyphs.rule.isascii()
-        body = [*_key_figures(run, width), *_picture(shown, width, height - len(head), unicode)]
+        verdict = [text_row(line, "strong") for line in wrap(plain_text(run["verdict"]), max(20, width - 2))]
+        body = [*verdict, *_key_figures(run, width), *_picture(shown, width, height - len(head), unicode)]
         body += _figures(run["figures"], width, ellipsis)
         for title, rows in _tables(run):
             body += [(), text_row(title, "title"), *_table(rows, width, ellipsis)]
