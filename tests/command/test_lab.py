@@ -219,7 +219,38 @@ def test_a_search_and_a_walk_forward_count_what_they_tried(lab: Lab) -> None:
     walked = row_of(lab("walkforward", "ema_cross", *period, *grid, "--train", "2d", "--test", "1d", "--json"))
     assert not walked["in_sample"]
     assert len(walked["breakdowns"]["folds"]) == 2
-    assert walked["trials"] >= chosen["trials"]
+    assert walked["trials"] == 6, "five sets that could be run, in both folds, and the plain one"
+    assert walked["figures"]["alike_trials"] == 1, "the sets of the folds were tried on other days"
+    assert found["figures"]["failed_sets"] == 1
+    assert (found["figures"]["trials"], found["figures"]["alike_trials"]) == (5, 5)
+
+
+def test_of_four_days_no_probability_is_told_and_the_first_sentence_says_so(lab: Lab) -> None:
+    period = ("--symbol", "SOLUSDT", "--from", "2025-06-06", "--to", "2025-06-10", "--jobs", 1)
+    swept = lab("sweep", "ema_cross", *period, "--grid", "fast_bars=6,12")
+    text = " ".join(swept.stdout.split())
+    assert text.startswith(("The best of them loses after costs: ", "Not distinguishable from luck: "))
+    assert text.count("needs 30 days, has 4") == 3
+    run = row_of(lab("backtest", "ema_cross", *period, "--json"))
+    named = ("sharpe", "sortino", "calmar", "cagr_pct", "volatility_pct", "psr", "dsr", "min_track_record_days")
+    assert {run["figures"][name] for name in named} == {None}
+    assert run["figures"]["sharpe_a_day"] is not None
+    assert run["figures"]["random_entries"] == 200
+    shown = lab("runs", "show", run["run_id"]).stdout
+    assert " ".join(shown.split()).startswith(run["verdict"])
+    best = [row["run_id"] for row in json.loads(lab("runs", "list", "--by", "sharpe", "--json").stdout)]
+    of_sweep = row_of(lab("runs", "show", "s1", "--json"))["figures"]["sharpe_a_day"]
+    assert (best.index("s0001") < best.index("r0002")) == (of_sweep > run["figures"]["sharpe_a_day"])
+
+
+def test_what_is_tried_on_another_market_leaves_the_pool_as_it_was(lab: Lab) -> None:
+    period = ("--from", "2025-06-06", "--to", "2025-06-10", "--jobs", 1)
+    grid = ("--grid", "fast_bars=6,12", "--json")
+    before = row_of(lab("sweep", "ema_cross", "--symbol", "SOLUSDT", *period, *grid))["figures"]
+    assert lab("sweep", "ema_cross", "--symbol", "BTCUSDT", "--symbol", "SOLUSDT", *period, *grid).exit_code == 0
+    after = row_of(lab("sweep", "ema_cross", "--symbol", "SOLUSDT", *period, *grid))["figures"]
+    assert (before["trials"], after["trials"]) == (2, 2)
+    assert (before["alike_trials"], after["alike_trials"]) == (2, 2)
 
 
 @pytest.mark.parametrize(

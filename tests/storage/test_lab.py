@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import sqlite3
 import stat
 from contextlib import closing
@@ -18,7 +19,9 @@ from core.backtest.result import EquityCurve, FillColumns, PredictionColumns, Pr
 from core.backtest.trials import Trial, parameter_hash
 from core.domain.errors import BadInputError, StorageError
 from storage.blobs import from_blob, to_blob
-from storage.lab import LabStore, open_lab
+from storage.database import migrations
+from storage.lab import SCHEMA, LabStore, open_lab
+from storage.lab_columns import put_result
 from storage.lab_records import RunRecord, SweepRecord
 
 DAY = 86_400_000
@@ -428,49 +431,56 @@ def test_a_file_that_is_damaged_within_is_told_by_what_meets_it(store: LabStore,
         open_lab(path).runs()
 
 
-def by_the_first_version(store: LabStore, path: Path) -> tuple[str, str]:
-    """Make of what the store wrote what the first version of it had written; the ids of a run and a sweep."""
+def by_the_first_version(path: Path) -> None:
+    """A file as the first version wrote it, with the run r0001 and the sweep s0001 of two trials."""
     figures = {
         "days": 10.0, "total_return_pct": -1.0, "max_drawdown_pct": 2.0, "fees_usdt": 3.0, "sharpe": 40.7, "psr": 0.99,
         "dsr": 0.4, "calmar": 9.0, "cost_share_pct": 5.0, "random_entry_beaten_pct": 50.0, "sharpe_low": 1.0,
     }  # fmt: skip
+    common = {
+        "created_ms": 5, "status": "complete", "strategy": "ema_cross", "symbols_json": '["AUSDT", "BUSDT"]',
+        "from_ms": 10 * DAY, "to_ms": 20 * DAY, "interval_ms": 60_000, "source": "AUSDT-1m.csv", "data_hash": "ab",
+        "is_synthetic": 0, "in_sample": 0, "settings_json": "{}", "code_version": "0.1.0", "seed": 7, "trials": 1,
+        "overrides_json": "[]", "note": "", "trades": 2, "initial_usdt": 10_000.0, "final_usdt": 9_900.0,
+        "open_positions": 0, "figures_json": json.dumps(figures), "vetoes_json": "{}", "limits_json": "{}",
+        "trainings_json": "{}", "labels_json": "[]",
+    }  # fmt: skip
     folds = {"folds": [{"trades": 1, "sharpe": 40.7, "sortino": 50.0}]}
-    run_id = store.add_run(record(figures=figures, breakdowns=folds))
-    sweep_id = store.begin_sweep(sweep_record())
-    old = [dataclasses.replace(trial(n), figures={"sharpe": ratio, "trades": 3}) for n, ratio in enumerate((1.0, 2.0))]
-    store.add_trials(sweep_id, provenance(), old)
-    store.end_sweep(sweep_id, "complete", figures)
+    own = {"run_id": "r0001", "kind": "backtest", "engine": "event-driven", "breakdowns_json": json.dumps(folds)}
+    search = {"objective": "sharpe", "grid": [], "wanted": None}
+    swept = {"run_id": "s0001", "kind": "sweep", "engine": "sweep", "breakdowns_json": "{}"}
+    rows = [common | own | {"search_json": "{}"}, common | swept | {"search_json": json.dumps(search)}]
     with closing(sqlite3.connect(path)) as connection:
-        connection.executescript(
-            """DROP INDEX trials_of_strategy;
-            ALTER TABLE runs DROP COLUMN meaning;
-            ALTER TABLE trials DROP COLUMN interval_ms;
-            ALTER TABLE trials DROP COLUMN return_days;
-            ALTER TABLE trials DROP COLUMN sharpe_a_day;
-            ALTER TABLE trials ADD COLUMN sharpe REAL;
-            CREATE INDEX trials_of_strategy
-                ON trials (strategy, from_ms, to_ms, symbols_json, parameter_hash, state, sharpe);
-            PRAGMA user_version = 1;"""
-        )
-    return run_id, sweep_id
+        connection.executescript(migrations(SCHEMA)[0][1] + "PRAGMA user_version = 1;")
+        for row in rows:
+            places = ", ".join("?" * len(row))
+            connection.execute(f"INSERT INTO runs ({', '.join(row)}) VALUES ({places})", tuple(row.values()))
+        for n, ratio in enumerate((1.0, 2.0)):
+            connection.execute(
+                "INSERT INTO trials (run_id, number, strategy, symbols_json, from_ms, to_ms, data_hash, "
+                "parameter_hash, parameters_json, state, note, sharpe, figures_json) "
+                "VALUES ('s0001', ?1, 'ema_cross', ?2, ?3, ?4, 'ab', 'p' || ?1, '{}', 'complete', '', ?5, ?6)",
+                (n, common["symbols_json"], 10 * DAY, 20 * DAY, ratio, json.dumps({"sharpe": ratio, "trades": 3})),
+            )
+        put_result(connection, "r0001", record())
+        connection.commit()
 
 
-def test_what_the_first_version_kept_opens_and_no_figure_has_a_meaning_of_now(store: LabStore, tmp_path: Path) -> None:
-    path = tmp_path / "lab.db"
-    run_id, sweep_id = by_the_first_version(store, path)
+def test_what_the_first_version_kept_opens_and_no_figure_has_a_meaning_of_now(tmp_path: Path) -> None:
+    path = tmp_path / "old.db"
+    by_the_first_version(path)
     opened = open_lab(path)
     lasting = {"days": 10.0, "total_return_pct": -1.0, "max_drawdown_pct": 2.0, "fees_usdt": 3.0}
-    row, swept = opened.run(run_id), opened.run(sweep_id)
-    assert row["figures"] == swept["figures"] == opened.load(run_id).figures == lasting
+    row, swept = opened.run("r1"), opened.run("s1")
+    assert row["figures"] == swept["figures"] == opened.load("r1").figures == lasting
     assert (row["sharpe"], row["breakdowns"]) == (None, {"folds": [{"trades": 1}]})
-    assert all(
-        text.startswith("Not judged: an earlier version kept this") for text in (row["verdict"], swept["verdict"])
-    )
+    assert row["verdict"] == swept["verdict"]
+    assert row["verdict"].startswith("Not judged: an earlier version kept this")
     assert [(best["number"], best["sharpe"]) for best in swept["best"]] == [(1, None), (0, None)]
     with pytest.raises(BadInputError, match="was begun by another version"):
-        opened.sweep(sweep_id)
+        opened.sweep("s1")
     counted = opened.count_trials("ema_cross", ["AUSDT", "BUSDT"], 10 * DAY, 20 * DAY, 60_000, 10)
-    assert (counted.trials, counted.alike, counted.mean) == (3, 3, None), "they were tried, their ratios are others"
+    assert (counted.trials, counted.alike, counted.mean) == (2, 2, None), "they were tried, their ratios are others"
 
 
 def test_a_run_that_a_limit_ended_comes_back_as_one(store: LabStore) -> None:
