@@ -320,7 +320,6 @@ class HomeLab:
     def validate(self, request: ValidateRequest, progress: OnProgress, should_stop: ShouldStop) -> Row:
         from core.backtest.bottom_line import validation_line
         from core.backtest.cpcv import cross_validate
-        from core.backtest.statistics import DAY_MS
         from core.trader.costs import round_trip_cost_bps
 
         plan = self.plan(request.run)
@@ -342,7 +341,7 @@ class HomeLab:
             if found is None:
                 break
             told.append(validation_row(symbol, found))
-        days = (history.to_ms - history.from_ms) / DAY_MS
+        days = max((row["days"] for row in told), default=0.0)
         paths = [path for row in told for path in row["paths"]]
         return {
             "verdict": validation_line(plan.strategy.name, days, paths),

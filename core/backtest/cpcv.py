@@ -43,9 +43,10 @@ class PathFigures:
 
 @dataclass(frozen=True, slots=True)
 class CrossValidation:
-    """`paths` of `rows` rows told by `splits` trainings."""
+    """`paths` of `rows` rows, which span so many `days`, told by `splits` trainings."""
 
     rows: int
+    days: float
     splits: int
     paths: tuple[PathFigures, ...]
 
@@ -105,7 +106,8 @@ def cross_validate(
     threshold_bps = strategy.threshold_bps(cost_bps)
     paths = along_paths(training.splits, values)
     told_of = tuple(_figures(strategy, rows, path, threshold_bps, cost_bps) for path in paths)
-    return CrossValidation(len(rows), len(training.splits), told_of)
+    days = (int(rows.end_ms[-1]) - int(rows.start_ms[0])) / DAY_MS
+    return CrossValidation(len(rows), days, len(training.splits), told_of)
 
 
 def _training(

@@ -194,7 +194,12 @@ def validation_text(row: Row) -> str:
         known = [path["errors_above"] for path in found["paths"] if path["errors_above"] is not None]
         above = sum(errors > 0 for errors in known)
         told = f"{above} of {len(known)} paths with two trades or more earn something, of {len(found['paths'])} in all"
-        about.append((found["symbol"], f"{found['trainings']} trainings on {found['rows']:,} rows; {told}"))
+        about.append(
+            (
+                found["symbol"],
+                f"{found['trainings']} trainings on {found['rows']:,} rows of {found['days']:,.0f} days; {told}",
+            )
+        )
     rows = [
         {"symbol": found["symbol"], "path": number + 1, **path}
         for found in row["validations"]
@@ -211,7 +216,7 @@ def validation_text(row: Row) -> str:
     ]
     stopped = ["PARTIAL: stopped early"] if row["status"] == "partial" else []
     head = [plain_text(row["verdict"]), *stopped, *label_lines(row)]
-    short = (row["to_ms"] - row["from_ms"]) / DAY_MS < LEAST_DAYS
+    short = any(found["days"] < LEAST_DAYS for found in row["validations"])
     note = [f"A Sharpe ratio needs {LEAST_DAYS} days."] if rows and short else []
     return "\n".join([*head, pairs(about), *note, *(["", table(rows, columns)] if rows else [])])
 

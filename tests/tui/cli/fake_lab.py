@@ -134,7 +134,14 @@ class FakeLab:
             "test_folds": 1,
             "status": "complete",
             "validations": [
-                {"symbol": "BTCUSDT", "rows": 900, "trainings": 4, "paths": [path], "positive_share_pct": None}
+                {
+                    "symbol": "BTCUSDT",
+                    "rows": 900,
+                    "days": 0.6,
+                    "trainings": 4,
+                    "paths": [path],
+                    "positive_share_pct": None,
+                }
             ],
         }
 

@@ -25,8 +25,8 @@ class LabRunPanel(LabPanel):
         "One stored run. The warnings above the figures stand beside every one of them. The pictures are the equity"
         " at the close of every slot, open positions included, and its fall from the highest so far, in %."
         " trials: parameter sets tried of this strategy on this data, this one included: the more, the likelier luck."
-        " deflated Sharpe: the probability that the true Sharpe is above what the best of so many trials of no worth"
-        " would show. enter lists the trades."
+        " deflated Sharpe: the probability that the true Sharpe is above what the best of the sets tried alike would"
+        " show by luck. Figures of a year and probabilities need 30 whole UTC days. enter lists the trades."
     )
 
     def lab_content(self, view: View, width: int, height: int) -> Content:
