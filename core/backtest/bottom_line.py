@@ -34,8 +34,8 @@ def bottom_line(kind: str, strategy: str, figures: Mapping[str, Any], labels: Se
     warned = [label.split(":")[0] for label in labels]
     if days < LEAST_DAYS:
         return (
-            f"Not distinguishable from luck: {earned:+.2f} % over {days:.0f} whole days, and fewer than {LEAST_DAYS} "
-            "cannot be judged; next: more candles, and the same again."
+            f"Not distinguishable from luck: {earned:+.2f} % over {days:.0f} whole days; it would need at least "
+            f"{LEAST_DAYS} to be judged; next: more candles, and the same again."
         )
     if not _beyond_luck(figures):
         return f"Not distinguishable from luck: {_luck(figures, days)}"

@@ -71,7 +71,7 @@ def test_what_may_be_luck_says_how_many_days_it_would_need(changes: dict[str, An
 def test_too_few_days_are_not_judged_however_good_they_look() -> None:
     text = said(return_days=9.0, dsr=None, sharpe=None, sharpe_low=None)
     assert text.startswith(
-        "Not distinguishable from luck: +30.00 % over 9 whole days, and fewer than 30 cannot be judged"
+        "Not distinguishable from luck: +30.00 % over 9 whole days; it would need at least 30 to be "
     )
 
 
