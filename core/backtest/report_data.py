@@ -112,13 +112,17 @@ def notes(report: Report) -> tuple[str, ...]:
             "An earlier version kept this result. Its ratios and probabilities meant something else and are not shown; "
             "run it again for those.",
         )
+    found = [BASIS]
+    left_open = report.statistics.get("open_positions") or 0
+    if left_open:
+        found.append(f"Figures and tables of trades are of closed ones; {left_open:.0f} positions were left open.")
     if not LEAST_DAYS <= days < SHORT_DAYS:
-        return (BASIS,)
+        return tuple(found)
     stretched = (
         f"Figures of a year (CAGR, volatility, Sharpe, Sortino, Calmar) are stretched from {days:,.0f} days: of so "
         "few, read the interval and not the ratio."
     )
-    return (BASIS, stretched)
+    return (*found, stretched)
 
 
 def _trials_text(report: Report) -> str:

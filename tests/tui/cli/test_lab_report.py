@@ -120,6 +120,12 @@ def test_it_says_what_ratios_stand_on_and_where_they_are_stretched() -> None:
     assert ["stretched from" in told(days) for days in (9.0, 60.0, 89.0, 90.0)] == [False, True, True, False]
 
 
+def test_tables_of_trades_say_that_open_positions_are_not_in_them() -> None:
+    told = "Figures and tables of trades are of closed ones; 2 positions were left open."
+    assert told in " ".join(summary(sample_report(statistics=STATISTICS | {"open_positions": 2.0})).split())
+    assert "of closed ones" not in summary(sample_report(statistics=STATISTICS | {"open_positions": 0.0}))
+
+
 def test_which_trials_a_ratio_is_deflated_over_stands_beside_their_number() -> None:
     report = sample_report(slots=60, interval_ms=DAY_MS, statistics=STATISTICS | {"alike_trials": 18.0})
     text = " ".join(summary(report).split())
