@@ -5,10 +5,11 @@ Heavy imports stand inside the functions that need them, as in `quarterdeck`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import cached_property, partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 from core.clock import SystemClock
@@ -136,20 +137,22 @@ class HomeLab:
         return values_of(record.result, plan.history)
 
     def _judged(
-        self, plan: Plan, kind: Literal["backtest", "walkforward"], engine: Engine, result: RunResult
+        self, plan: Plan, kind: Kind, engine: Engine, result: RunResult, also: Collection[str] = ()
     ) -> RunRecord:
-        """The record of a run, with all its figures. A walk-forward chose its parameters before what it trades."""
+        """The record of a run, with all its figures. A walk-forward chose its parameters before what it trades, from
+        sets whose hashes are `also`."""
         from core.backtest.judge import judge
         from core.backtest.random_entry import random_entry
         from storage.lab_records import RunRecord
 
         history = plan.history
-        tried = self._tried(plan)
+        tried = self._tried_with(plan, result, also)
         judgement = judge(result, history, plan.settings.costs, tried, plan.seed)
         figures, references = dict(judgement.figures), dict(judgement.references)
         drawn = random_entry(result, history, plan.settings, plan.strategy, plan.instruments, plan.seed)
         if drawn is not None:
-            figures |= {"random_entry_usdt": drawn.median_final_usdt, "random_entry_beaten_pct": drawn.beaten_pct}
+            figures |= {"random_entries": float(drawn.runs), "random_entry_usdt": drawn.median_final_usdt}
+            figures["random_entry_beaten_pct"] = drawn.beaten_pct
             references["random entry"] = drawn.curve
         chosen_here = kind == "backtest" and self.store.was_searched(
             plan.strategy.name, history.symbols, history.from_ms, history.to_ms, plan.own_hash()
@@ -167,11 +170,22 @@ class HomeLab:
             references=references,
         )
 
-    def _tried(self, plan: Plan, also: Sequence[str] | None = None) -> TrialCount:
-        """How often parameters of the strategy were tried on such data; without `also`, with those of the plan."""
+    def _tried(
+        self, plan: Plan, days: int, own: Mapping[str, float | None] = MappingProxyType({}), also: Collection[str] = ()
+    ) -> TrialCount:
+        """How often parameters of the strategy were tried on such data; see `LabStore.count_trials`."""
         history = plan.history
-        named = [plan.own_hash()] if also is None else also
-        return self.store.count_trials(plan.strategy.name, history.symbols, history.from_ms, history.to_ms, also=named)
+        where = (plan.strategy.name, history.symbols, history.from_ms, history.to_ms, history.interval_ms)
+        return self.store.count_trials(*where, days, own, also)
+
+    def _tried_with(self, plan: Plan, result: RunResult, also: Collection[str] = ()) -> TrialCount:
+        """Likewise, the plan's own set with what came of it among them."""
+        from core.backtest.judge import returns_of
+        from core.backtest.luck import moments
+
+        returns = returns_of(result, plan.history.interval_ms)
+        shape = moments(returns)
+        return self._tried(plan, len(returns), {plan.own_hash(): None if shape is None else shape.sharpe}, also)
 
     def sweep(self, request: SweepRequest, progress: OnProgress, should_stop: ShouldStop) -> Row:
         from core.backtest.evaluation import check_space, check_values
@@ -207,7 +221,8 @@ class HomeLab:
         finally:
             # What was tried before a worker or a cluster failed counts, and is not tried again.
             keeper.flush()
-        selection = select(search.trials, request.objective, tried=self._tried(plan, []))
+        days = max((len(trial.daily) for trial in search.trials if trial.daily is not None), default=0)
+        selection = select(search.trials, request.objective, plan.seed, tried=self._tried(plan, days))
         self.store.end_sweep(run_id, "complete" if search.complete else "partial", selection.figures())
         return self.store.run(run_id)
 
@@ -250,7 +265,8 @@ class HomeLab:
             should_stop=should_stop,
         )
         walked = replace(plan, history=walk.history)
-        record = self._judged(walked, "walkforward", "event-driven", walk.result)
+        also = {trial.parameter_hash for fold in walk.folds for trial in fold.trials if trial.state != "failed"}
+        record = self._judged(walked, "walkforward", "event-driven", walk.result, also)
         record = replace(record, breakdowns={**record.breakdowns, "folds": [fold_row(fold) for fold in walk.folds]})
         chosen_on = plan.provenance("sweep", in_sample=True, trials=1)
         tried = [(chosen_on, fold.trials) for fold in walk.folds] if searching else ()
@@ -286,9 +302,7 @@ class HomeLab:
     def _subject(self, plan: Plan) -> Subject:
         """The plan as the checks see it; the plain run is made once, and its predictions serve all variants of it."""
         from core.backtest.checks.run import Subject, values_of
-        from core.backtest.checks.sensitivity import LEAST_DAYS
-        from core.backtest.judge import luck_figures
-        from core.backtest.statistics import daily_returns
+        from core.backtest.judge import luck_figures, returns_of
 
         plain_runs: list[RunResult] = []
 
@@ -303,21 +317,20 @@ class HomeLab:
             varied = plan.under(_costs_times(plan.settings.costs, variant.costs))
             return execute(varied, self._home, "event-driven", lambda _: None, lambda: False, values)
 
-        tried = self._tried(plan)
-
         def luck(result: RunResult) -> tuple[float | None, float | None]:
-            returns = daily_returns(result.curve, result.initial_usdt).value
-            enough = len(returns) >= LEAST_DAYS
-            return (luck_figures(returns, tried, plan.seed)["dsr"] if enough else None), None
+            returns = returns_of(result, plan.history.interval_ms)
+            return luck_figures(returns, self._tried_with(plan, result), plan.seed)["dsr"], None
 
+        tried = self._tried(plan, 0, {plan.own_hash(): None}).trials
         learner = open_learner(plan.strategy)
-        return Subject(plan.strategy, plan.history, plan.settings.costs, learner, run, tried.trials, luck)
+        return Subject(plan.strategy, plan.history, plan.settings.costs, learner, run, tried, luck)
 
     def _quietly(self, plan: Plan) -> RunResult:
         """For runs that are part of something larger, which tells its own progress."""
         return execute(plan, self._home, "event-driven", lambda _: None, lambda: False)
 
     def validate(self, request: ValidateRequest, progress: OnProgress, should_stop: ShouldStop) -> Row:
+        from core.backtest.bottom_line import validation_line
         from core.backtest.cpcv import cross_validate
         from core.trader.costs import round_trip_cost_bps
 
@@ -340,7 +353,10 @@ class HomeLab:
             if found is None:
                 break
             told.append(validation_row(symbol, found))
+        days = max((row["days"] for row in told), default=0.0)
+        paths = [path for row in told for path in row["paths"]]
         return {
+            "verdict": validation_line(plan.strategy.name, days, paths),
             **_about(plan),
             "folds": request.folds,
             "test_folds": request.test_folds,
@@ -350,6 +366,9 @@ class HomeLab:
 
     def runs(self) -> list[Row]:
         return self.store.runs()
+
+    def figures(self) -> dict[str, Row]:
+        return self.store.figures()
 
     def run(self, run_id: str) -> Row:
         return self.store.run(run_id)

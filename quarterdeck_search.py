@@ -152,6 +152,7 @@ def validation_row(symbol: str, found: CrossValidation) -> Row:
     return {
         "symbol": symbol,
         "rows": found.rows,
+        "days": found.days,
         "trainings": found.splits,
         "paths": [asdict(path) for path in found.paths],
         "positive_share_pct": None if share is None else 100.0 * share,

@@ -27,6 +27,7 @@ SECTIONS = (
     "search",
     "walkday",
     "start",
+    "coverage",
 )
 WITH_QUICK_FORM = ("search", "walkday", "start")
 FAILURES = (QuarterdeckError, OSError, RuntimeError, subprocess.SubprocessError)

@@ -145,12 +145,14 @@ class Lab(Protocol):
     note, overrides (list of [key, value]). A figure that does not exist is None. Of a sweep, the figures are those of
     its best trial and `trials` counts its own.
 
-    A *detail* row is a summary with: market ("imported" or "recorded", None of a run that kept no name of it), settings
-    (object), rules (list: the contract rules, a row a symbol), figures (object: every statistic by its name with unit),
-    breakdowns (object: a list of rows each by "symbol", "hour", "exit_reason" and the like), vetoes, limits and
-    trainings (objects: counts by name), open_positions; of a sweep also objective, grid (list of [key, values]) and
-    best (list of rows: number, parameters (object), state, trades, total_return_pct, sharpe, max_drawdown_pct,
-    final_usdt; the best first).
+    A *detail* row is a summary with: verdict (one sentence), market ("imported" or "recorded", None of a run that kept
+    no name of it), settings (object), rules (list: contract rules, a row a symbol), figures (object: every statistic
+    by its name with unit), breakdowns (object: a list of rows each by "symbol", "hour", "exit_reason" and the like),
+    vetoes, limits and trainings (objects: counts by name), open_positions; of a sweep also objective, grid (list of
+    [key, values]) and best (list of rows: number, parameters (object), state, trades, return_days, total_return_pct,
+    sharpe, max_drawdown_pct, final_usdt, limit_ended_at_ms; the best first).
+
+    Figures of a year and probabilities are None for fewer than 30 whole UTC days (core.backtest.basis).
     """
 
     def choices(self) -> Row:
@@ -179,12 +181,17 @@ class Lab(Protocol):
 
     def validate(self, request: ValidateRequest, progress: OnProgress, should_stop: ShouldStop) -> Row:
         """strategy, symbols, from_ms, to_ms, labels, source, folds, test_folds, status ("partial" where it was stopped)
-        and validations (list of rows, one a symbol: symbol, rows, trainings, paths (list of rows: trades, mean_net_bps,
-        net_bps, sharpe) and positive_share_pct (of the paths that have a Sharpe ratio, None where none has))."""
+        verdict (one sentence) and validations (list of rows, one a symbol: symbol, rows, days, trainings, paths (list
+        of rows: trades, mean_net_bps, net_bps, errors_above (standard errors of the mean above 0), sharpe) and
+        positive_share_pct (of the paths that have a Sharpe ratio, None where none has))."""
         ...
 
     def runs(self) -> list[Row]:
         """Summaries, the newest last."""
+        ...
+
+    def figures(self) -> dict[str, Row]:
+        """All figures of every run by its id, those for sorting alone among them (core.backtest.basis.RANKS)."""
         ...
 
     def run(self, run_id: str) -> Row:

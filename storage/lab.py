@@ -8,11 +8,13 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from core.backtest.basis import MEANING
 from core.domain.errors import BadInputError
 from core.lab import Status
 from core.runtime import Row
@@ -23,7 +25,9 @@ from storage.lab_records import (
     SUMMARY_COLUMNS,
     RunRecord,
     SweepRecord,
+    breakdowns_of,
     detail_row,
+    figures_of,
     provenance_columns,
     provenance_of,
     run_labels,
@@ -81,6 +85,7 @@ class LabStore:
                 "trainings_json": json.dumps(result.trainings),
                 "labels_json": json.dumps(run_labels(record)),
                 "search_json": "{}",
+                "meaning": MEANING,
             }
             _insert(connection, row)
             put_result(connection, run_id, record)
@@ -107,6 +112,7 @@ class LabStore:
                 "trainings_json": "{}",
                 "labels_json": json.dumps(sweep_labels(record.provenance, "partial")),
                 "search_json": json.dumps(search),
+                "meaning": MEANING,
             }
             _insert(connection, row)
         return run_id
@@ -131,7 +137,7 @@ class LabStore:
                     best.get("initial_usdt"),
                     best.get("final_usdt"),
                     json.dumps(dict(best)),
-                    json.dumps(sweep_labels(provenance, status)),
+                    json.dumps(sweep_labels(provenance, status, best)),
                 ),
             )
 
@@ -140,6 +146,12 @@ class LabStore:
         with self._reading() as connection:
             rows = connection.execute(f"SELECT {SUMMARY_COLUMNS} FROM runs ORDER BY created_ms, run_id")  # noqa: S608
             return [summary_row(row) for row in rows]
+
+    def figures(self) -> dict[str, Row]:
+        """All figures of every run by its id."""
+        with self._reading() as connection:
+            rows = connection.execute("SELECT run_id, figures_json, meaning FROM runs")
+            return {row["run_id"]: figures_of(row) for row in rows}
 
     def run(self, run_id: str) -> Row:
         """The detail row."""
@@ -169,8 +181,8 @@ class LabStore:
                 status=row["status"],
                 provenance=provenance_of(row),
                 result=get_result(connection, row, where),
-                figures=json.loads(row["figures_json"]),
-                breakdowns=json.loads(row["breakdowns_json"]),
+                figures=figures_of(row),
+                breakdowns=breakdowns_of(row),
                 overrides=tuple((key, value) for key, value in json.loads(row["overrides_json"])),
                 note=row["note"],
                 references=get_references(connection, run_id, where),
@@ -184,6 +196,10 @@ class LabStore:
             if row["kind"] != "sweep":
                 raise BadInputError(f"{run_id}: is no sweep; name one like s0001")
             search = json.loads(row["search_json"])
+            if row["meaning"] != MEANING:
+                raise BadInputError(
+                    f"{run_id}: was begun by another version, whose ratios mean something else; begin a new sweep"
+                )
             return SweepRecord(
                 created_ms=row["created_ms"],
                 provenance=provenance_of(row),
@@ -200,15 +216,26 @@ class LabStore:
             return trials.of_run(connection, _resolve(connection, run_id), str(self._database.path))
 
     def count_trials(
-        self, strategy: str, symbols: Sequence[str], from_ms: int, to_ms: int, also: Sequence[str] = ()
+        self,
+        strategy: str,
+        symbols: Sequence[str],
+        from_ms: int,
+        to_ms: int,
+        interval_ms: int,
+        return_days: int,
+        own: Mapping[str, float | None] = MappingProxyType({}),
+        also: Collection[str] = (),
     ) -> TrialCount:
-        """Every parameter set ever tried of a strategy on data that overlaps these symbols and this period.
+        """Every parameter set ever tried of a strategy on data that overlaps these symbols and this period, and those
+        of them that were tried in the same way: on the same symbols and interval, over a comparable time.
 
         Each distinct set counts once, however often it was tried; a trial that failed has shown nothing and does not
-        count. `also` are hashes of sets that are about to be stored.
+        count. `own` are sets that are about to be stored, by their hash, with their Sharpe ratios a day of
+        `return_days`; ratios of records that are not comparable with those are left out. `also` are further sets about
+        to be stored, which were tried in another way.
         """
         with self._reading() as connection:
-            return trials.count(connection, strategy, symbols, from_ms, to_ms, also)
+            return trials.count(connection, strategy, symbols, from_ms, to_ms, interval_ms, return_days, own, also)
 
     def was_searched(
         self, strategy: str, symbols: Sequence[str], from_ms: int, to_ms: int, parameter_hash: str

@@ -37,6 +37,7 @@ def put_result(connection: sqlite3.Connection, run_id: str, record: RunRecord) -
 def get_result(connection: sqlite3.Connection, row: Mapping[str, Any], where: str) -> RunResult:
     """The result of the run in `row` of `runs`. Raises StorageError naming `where` when an array is damaged."""
     run_id = row["run_id"]
+    ended_ms = json.loads(row["figures_json"]).get("limit_ended_at_ms")
     return RunResult(
         trades=_get(connection, run_id, TRADES, TradeColumns, where),
         curve=_get(connection, run_id, CURVE, EquityCurve, where),
@@ -52,6 +53,7 @@ def get_result(connection: sqlite3.Connection, row: Mapping[str, Any], where: st
             for symbol in _names(connection, run_id, PREDICTIONS)
         },
         fills=_get(connection, run_id, FILLS, FillColumns, where) if _has(connection, run_id, FILLS) else None,
+        ended_ms=None if ended_ms is None else int(ended_ms),
     )
 
 

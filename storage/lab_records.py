@@ -6,8 +6,11 @@ import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
+from core.backtest.basis import LASTING, MEANING, RANKS
+from core.backtest.bottom_line import bottom_line
 from core.lab import Grid, Overrides, Status
 from core.runtime import Row
 
@@ -20,7 +23,7 @@ FAILED = "FAILED: ended by an error"
 SUMMARY_COLUMNS = (
     "run_id, kind, strategy, engine, symbols_json, from_ms, to_ms, interval_ms, created_ms, status, source, "
     "is_synthetic, in_sample, data_hash, code_version, seed, trials, trades, initial_usdt, final_usdt, note, "
-    "overrides_json, labels_json, figures_json"
+    "overrides_json, labels_json, figures_json, meaning"
 )
 DETAIL_COLUMNS = (
     f"{SUMMARY_COLUMNS}, settings_json, breakdowns_json, vetoes_json, limits_json, trainings_json, open_positions, "
@@ -52,7 +55,7 @@ class RunRecord:
         from core.backtest.report_data import Report
 
         parts = (self.figures, self.breakdowns, self.references)
-        return Report(self.provenance, self.result, *parts, made_ms=self.created_ms)
+        return Report(self.provenance, self.result, *parts, made_ms=self.created_ms, kind=self.kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,16 +95,32 @@ def run_labels(record: RunRecord) -> list[str]:
     return [*record.report().labels(), *([FAILED] if record.status == "failed" else [])]
 
 
-def sweep_labels(provenance: Provenance, status: Status) -> list[str]:
-    """Likewise of a sweep."""
+def sweep_labels(provenance: Provenance, status: Status, best: Mapping[str, Any] = MappingProxyType({})) -> list[str]:
+    """Likewise of a sweep whose best trial has the figures `best`."""
+    from core.backtest.report_data import limit_labels
+
     note = {"complete": [], "partial": ["PARTIAL: not everything was tried"], "failed": [FAILED]}
-    return [*provenance.labels(), *note[status]]
+    return [*provenance.labels(), *note[status], *limit_labels(best)]
+
+
+def figures_of(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """The figures of a row of `runs`; of those that were kept when some names meant something else, the others."""
+    figures: dict[str, Any] = json.loads(stored["figures_json"])
+    return figures if stored["meaning"] == MEANING else {key: figures[key] for key in figures if key in LASTING}
+
+
+def breakdowns_of(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Likewise its breakdowns, whose rows may have ratios."""
+    found: dict[str, Any] = json.loads(stored["breakdowns_json"])
+    if stored["meaning"] == MEANING:
+        return found
+    return {name: [{key: row[key] for key in row if key not in RANKS} for row in rows] for name, rows in found.items()}
 
 
 def summary_row(stored: Mapping[str, Any]) -> Row:
     """A summary row of core.lab.Lab from a row of SUMMARY_COLUMNS."""
-    figures = json.loads(stored["figures_json"])
-    row = {key: value for key, value in stored.items() if not key.endswith("_json")}
+    figures = figures_of(stored)
+    row = {key: value for key, value in stored.items() if not key.endswith("_json") and key != "meaning"}
     row |= {
         "symbols": json.loads(stored["symbols_json"]),
         "is_synthetic": bool(stored["is_synthetic"]),
@@ -114,9 +133,12 @@ def summary_row(stored: Mapping[str, Any]) -> Row:
 
 def detail_row(stored: Mapping[str, Any]) -> Row:
     """A detail row of core.lab.Lab from a row of DETAIL_COLUMNS; of a sweep without its best trials."""
-    names = ("settings", "rules", "figures", "breakdowns", "vetoes", "limits", "trainings")
+    names = ("settings", "rules", "vetoes", "limits", "trainings")
     parsed = {name: json.loads(stored[f"{name}_json"]) for name in names}
+    parsed |= {"figures": figures_of(stored), "breakdowns": breakdowns_of(stored)}
     search: Row = json.loads(stored["search_json"])
+    row = summary_row(stored)
+    verdict = bottom_line(row["kind"], row["strategy"], parsed["figures"], row["labels"])
     market = parsed["settings"].get("lab", {}).get("market")
-    own = {"open_positions": stored["open_positions"], "market": market}
-    return summary_row(stored) | own | parsed | search
+    own = {"verdict": verdict, "market": market, "open_positions": stored["open_positions"]}
+    return row | own | parsed | search

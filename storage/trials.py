@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import sqlite3
 import zlib
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from math import isfinite
-from statistics import variance
 from typing import TYPE_CHECKING, Any
 
-from core.backtest.trials import Trial, TrialCount, parameter_hash
+from core.backtest.basis import RANKS
+from core.backtest.trials import Trial, TrialCount, comparable, counted, parameter_hash
 from core.domain.errors import StorageError
 from core.runtime import Row
 
@@ -19,23 +19,26 @@ if TYPE_CHECKING:
     from storage.lab_records import RunRecord
 
 _PUT = """INSERT INTO trials (run_id, number, strategy, symbols_json, from_ms, to_ms, data_hash, parameter_hash,
-    parameters_json, state, note, sharpe, figures_json) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    parameters_json, state, note, interval_ms, return_days, sharpe_a_day, figures_json)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT DO NOTHING RETURNING trial_id"""
 _OF_RUN = """SELECT number, parameters_json, parameter_hash, state, note, figures_json, first_day_ms, crc32, data
 FROM trials LEFT JOIN trial_returns USING (trial_id) WHERE run_id = ? ORDER BY number"""
-_OVERLAPPING = """SELECT parameter_hash, sharpe, symbols_json FROM trials
-WHERE strategy = ? AND from_ms < ? AND to_ms > ? AND state <> 'failed' ORDER BY trial_id"""
+_OVERLAPPING = """SELECT parameter_hash, symbols_json, interval_ms, from_ms, to_ms, return_days, sharpe_a_day
+FROM trials WHERE strategy = ? AND from_ms < ? AND to_ms > ? AND state <> 'failed' ORDER BY trial_id"""
 _SEARCHED = """SELECT DISTINCT symbols_json FROM trials WHERE strategy = ? AND from_ms < ? AND to_ms > ?
 AND parameter_hash = ? AND run_id LIKE 's%'"""
 _BEST = """SELECT number, parameters_json, state, figures_json FROM trials WHERE run_id = ?
-ORDER BY json_extract(figures_json, '$.' || ?) DESC NULLS LAST, number LIMIT ?"""
-_SHOWN = ("trades", "total_return_pct", "sharpe", "max_drawdown_pct", "final_usdt")
+ORDER BY coalesce(json_extract(figures_json, '$.' || ?), json_extract(figures_json, '$.' || ?)) DESC NULLS LAST, number
+LIMIT ?"""
+_SHOWN = ("trades", "return_days", "total_return_pct", "sharpe", "max_drawdown_pct", "final_usdt", "limit_ended_at_ms")
+_DAY_MS = 86_400_000
 
 
 def own_trial(record: RunRecord) -> Trial:
     """A run as the one parameter set that it is."""
     provenance, result = record.provenance, record.result
-    shown = {name: record.figures.get(name) for name in _SHOWN}
+    shown = {name: record.figures.get(name) for name in (*_SHOWN, *RANKS.values())}
     figures = shown | {"trades": len(result.trades), "final_usdt": result.final_usdt}
     named = parameter_hash(json.loads(provenance.settings_json), provenance.strategy)
     return Trial(0, dict(record.overrides), named, record.status, figures)
@@ -49,7 +52,8 @@ def put(connection: sqlite3.Connection, run_id: str, provenance: Provenance, tri
         figures = {
             key: value if value is not None and isfinite(value) else None for key, value in trial.figures.items()
         }
-        row = (run_id, trial.number, *where, provenance.data_hash, *what, figures.get("sharpe"), json.dumps(figures))
+        alike = (provenance.interval_ms, figures.get("return_days"), figures.get(RANKS["sharpe"]))
+        row = (run_id, trial.number, *where, provenance.data_hash, *what, *alike, json.dumps(figures))
         stored = connection.execute(_PUT, row).fetchone()
         if stored is not None and trial.daily is not None:
             data = trial.daily.tobytes()
@@ -75,12 +79,14 @@ def of_run(connection: sqlite3.Connection, run_id: str, where: str) -> list[Tria
 
 
 def best_rows(connection: sqlite3.Connection, run_id: str, objective: str, limit: int) -> list[Row]:
-    """Rows of core.lab.Lab.run, those with the greatest `objective` first."""
+    """Rows of core.lab.Lab.run, those with the greatest `objective` first. A ratio of a trial of before, when parts of
+    days were days, is None."""
     rows = []
-    for row in connection.execute(_BEST, (run_id, objective, limit)):
+    for row in connection.execute(_BEST, (run_id, RANKS.get(objective, objective), objective, limit)):
         figures = json.loads(row["figures_json"])
         told: Row = {"number": row["number"], "parameters": json.loads(row["parameters_json"]), "state": row["state"]}
-        rows.append(told | {name: figures.get(name) for name in dict.fromkeys((objective, *_SHOWN))})
+        known = figures if "return_days" in figures else {key: figures[key] for key in figures if key not in RANKS}
+        rows.append(told | {name: known.get(name) for name in dict.fromkeys((objective, *_SHOWN))})
     return rows
 
 
@@ -90,20 +96,36 @@ def count(
     symbols: Sequence[str],
     from_ms: int,
     to_ms: int,
-    also: Sequence[str],
+    interval_ms: int,
+    return_days: int,
+    own: Mapping[str, float | None],
+    also: Collection[str],
 ) -> TrialCount:
     """See LabStore.count_trials. Of a set that was tried more than once, the newest Sharpe ratio stands."""
     wanted = set(symbols)
-    sharpes: dict[str, float | None] = dict.fromkeys(also)
-    overlaps: dict[str, bool] = {}
+    tried = {*own, *also}
+    alike: dict[str, float | None] = {}
+    sets: dict[str, set[str]] = {}
     for row in connection.execute(_OVERLAPPING, (strategy, to_ms, from_ms)):
         text = row["symbols_json"]
-        if text not in overlaps:
-            overlaps[text] = bool(wanted.intersection(json.loads(text)))
-        if overlaps[text]:
-            sharpes[row["parameter_hash"]] = row["sharpe"]
-    known = [sharpe for sharpe in sharpes.values() if sharpe is not None]
-    return TrialCount(len(sharpes), variance(known) if len(known) > 1 else None)
+        if text not in sets:
+            sets[text] = set(json.loads(text))
+        if wanted.isdisjoint(sets[text]):
+            continue
+        named = row["parameter_hash"]
+        tried.add(named)
+        if sets[text] != wanted or row["interval_ms"] != interval_ms:
+            continue
+        if comparable(_days(row["from_ms"], row["to_ms"]), _days(from_ms, to_ms)):
+            alike.setdefault(named, None)
+            if row["sharpe_a_day"] is not None and comparable(row["return_days"], return_days):
+                alike[named] = row["sharpe_a_day"]
+    alike |= own
+    return counted(len(tried), len(alike), [ratio for ratio in alike.values() if ratio is not None])
+
+
+def _days(from_ms: int, to_ms: int) -> float:
+    return (to_ms - from_ms) / _DAY_MS
 
 
 def was_searched(

@@ -7,13 +7,16 @@ end, without stop, target or overlap. Stops, limits and sizing are the backtest'
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
+from core.backtest.basis import LEAST_DAYS
 from core.backtest.result import Floats
 from core.backtest.splits import Split, along_paths, combinatorial_purged
+from core.backtest.statistics import DAY_MS, YEAR_MS
 from core.compute import Compute, run_tasks, task_seed
 from core.domain.errors import BadInputError
 from core.learning.dataset import Dataset, OpenLearner
@@ -28,19 +31,22 @@ ShouldStop = Callable[[], bool]
 @dataclass(frozen=True, slots=True)
 class PathFigures:
     """One path over all rows, each forecast by a model that had not seen its fold. Figures of `trades`: the mean net of
-    one in bps, the sum of all, and their Sharpe ratio of a year of 365 days; None where undefined."""
+    one in bps, the sum of all, how many standard errors that mean is above 0, and their Sharpe ratio of a year of 365
+    days, of LEAST_DAYS or more; None where undefined."""
 
     trades: int
     mean_net_bps: float | None
     net_bps: float
+    errors_above: float | None
     sharpe: float | None
 
 
 @dataclass(frozen=True, slots=True)
 class CrossValidation:
-    """`paths` of `rows` rows told by `splits` trainings, and how many of the Sharpe ratios that exist are above 0."""
+    """`paths` of `rows` rows, which span so many `days`, told by `splits` trainings."""
 
     rows: int
+    days: float
     splits: int
     paths: tuple[PathFigures, ...]
 
@@ -51,8 +57,9 @@ class CrossValidation:
 
     @property
     def positive_share(self) -> float | None:
-        known = self.sharpes
-        return float(np.mean(known > 0.0)) if len(known) else None
+        """Of the paths with two trades or more, how many earned something on the mean; None where there is none."""
+        known = [path.errors_above for path in self.paths if path.errors_above is not None]
+        return float(np.mean(np.array(known) > 0.0)) if known else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +106,8 @@ def cross_validate(
     threshold_bps = strategy.threshold_bps(cost_bps)
     paths = along_paths(training.splits, values)
     told_of = tuple(_figures(strategy, rows, path, threshold_bps, cost_bps) for path in paths)
-    return CrossValidation(len(rows), len(training.splits), told_of)
+    days = (int(rows.end_ms[-1]) - int(rows.start_ms[0])) / DAY_MS
+    return CrossValidation(len(rows), days, len(training.splits), told_of)
 
 
 def _training(
@@ -137,9 +145,11 @@ def _figures(
     direction = np.array([strategy.decide(float(value), threshold_bps) for value in forecast_bps], np.int8)
     returns = trade_returns_bps(direction, rows.value_bps, rows.start_ms, rows.end_ms, cost_bps)
     span_ms = int(rows.end_ms[-1] - rows.start_ms[0])
+    ratio = annual_sharpe(returns, span_ms)
     return PathFigures(
         trades=len(returns),
         mean_net_bps=float(np.mean(returns)) if returns else None,
         net_bps=float(np.sum(returns)),
-        sharpe=annual_sharpe(returns, span_ms),
+        errors_above=None if ratio is None else ratio * math.sqrt(span_ms / YEAR_MS),
+        sharpe=ratio if span_ms >= LEAST_DAYS * DAY_MS else None,
     )

@@ -19,7 +19,7 @@ from core.backtest.fixed import known_values, rule_values
 from core.backtest.history import History
 from core.backtest.overrides import with_overrides
 from core.backtest.result import Floats
-from core.backtest.statistics import DAY_MS, cagr_pct, calmar, drawdown_of_returns_pct, percent, sharpe, sortino
+from core.backtest.statistics import DAY_MS, DailyReturns, day_end_ms, percent, ratios, returns_of_days
 from core.backtest.sweep import Prepared, Score
 from core.backtest.trials import TUNED_SECTIONS, Trial, parameter_hash
 from core.domain.errors import BadInputError, SettingsError
@@ -78,10 +78,11 @@ def evaluate_trial(ground: Ground, attempt: Attempt) -> Trial:
     except BadInputError as error:
         return Trial(attempt.number, attempt.parameters, named, "failed", {}, note=str(error).removeprefix("trial: "))
     initial_usdt = float(settings.account.initial_balance_usdt)
-    daily = _daily_returns(score.daily_equity_usdt, initial_usdt)
-    figures = _figures(score, daily, initial_usdt, history.to_ms - history.from_ms)
-    first_day_ms = history.from_ms // DAY_MS * DAY_MS
-    return Trial(attempt.number, attempt.parameters, named, "complete", figures, first_day_ms, daily)
+    to_ms = history.to_ms if score.ended_ms is None else min(history.to_ms, day_end_ms(score.ended_ms))
+    daily = _daily_returns(score, initial_usdt, history.from_ms, to_ms)
+    figures = _figures(score, daily.value, initial_usdt, to_ms - history.from_ms)
+    first_day_ms = int(daily.day_ms[0]) if len(daily) else None
+    return Trial(attempt.number, attempt.parameters, named, "complete", figures, first_day_ms, daily.value)
 
 
 def settings_of(ground: Ground, parameters: Parameters) -> Settings:
@@ -182,25 +183,29 @@ def _ends(values: Sequence[Value]) -> tuple[Value, ...]:
 
 
 def _figures(score: Score, daily: Floats, initial_usdt: float, span_ms: int) -> dict[str, float | None]:
+    told = ratios(daily, initial_usdt, score.final_usdt, span_ms, score.max_drawdown_pct)
     return {
         "initial_usdt": initial_usdt,
         "final_usdt": score.final_usdt,
         "total_return_pct": percent(score.final_usdt - initial_usdt, initial_usdt),
         "trades": score.trades,
         "net_usdt": score.net_usdt,
-        "sharpe": sharpe(daily),
-        "sortino": sortino(daily),
-        "calmar": calmar(cagr_pct(initial_usdt, score.final_usdt, span_ms), drawdown_of_returns_pct(daily)),
+        "return_days": told.return_days,
+        "sharpe": told.sharpe,
+        "sortino": told.sortino,
+        "calmar": told.calmar,
+        "sharpe_a_day": told.sharpe_a_day,
+        "sortino_a_day": told.sortino_a_day,
+        "calmar_a_day": told.calmar_a_day,
         "max_drawdown_pct": score.max_drawdown_pct,
+        "limit_ended_at_ms": score.ended_ms,
     }
 
 
-def _daily_returns(equity_usdt: Floats, initial_usdt: float) -> Floats:
-    """As core.backtest.statistics.daily_returns has them: nothing follows a day that ends without equity."""
-    equity = np.concatenate(([initial_usdt], equity_usdt))
-    ruined = np.flatnonzero(equity <= 0.0)
-    kept = int(ruined[0]) if len(ruined) else len(equity_usdt)
-    return np.asarray(equity[1 : kept + 1] / equity[:kept] - 1.0)
+def _daily_returns(score: Score, initial_usdt: float, from_ms: int, to_ms: int) -> DailyReturns:
+    """As core.backtest.statistics.daily_returns has them."""
+    day_ms = (score.daily_ms - 1) // DAY_MS * DAY_MS
+    return returns_of_days(day_ms, score.daily_equity_usdt, initial_usdt, from_ms, to_ms)
 
 
 def _cut(ground: Ground, period: tuple[int, int] | None) -> tuple[History, Mapping[str, Floats] | None]:

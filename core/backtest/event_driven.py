@@ -242,6 +242,7 @@ class Drive:
             trainings=dict(journal.trainings),
             predictions=self._predictions(),
             fills=fill_columns(journal.fills, {symbol: s.instrument for symbol, s in state.symbols.items()}),
+            ended_ms=journal.ended_ms,
         )
 
     def _predictions(self) -> dict[str, PredictionColumns]:

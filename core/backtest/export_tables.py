@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from core.backtest.report_data import Report, all_figures, provenance_pairs
+from core.backtest.report_data import Report, all_figures, notes, provenance_pairs
 from core.backtest.result import EquityCurve, TradeColumns
 from core.backtest.series import drawdown_pct, period_returns
 
@@ -76,11 +76,13 @@ def json_text(report: Report) -> str:
     return strict_json(
         {
             "schema_version": SCHEMA_VERSION,
+            "verdict": report.verdict(),
             "labels": list(report.labels()),
             "complete": result.complete,
             "made_ms": report.made_ms,
             "provenance": asdict(report.provenance),
             "figures": all_figures(report),
+            "notes": list(notes(report)),
             "breakdowns": report.breakdowns,
             "vetoes": result.vetoes,
             "limits": result.limits,
@@ -114,7 +116,7 @@ def quantstats_text(report: Report) -> str:
 
 def comment_lines(report: Report) -> str:
     """The labels, then where the run comes from: one "# ..." line each."""
-    lines = [*report.labels(), *(f"{name}: {text}" for name, text in provenance_pairs(report))]
+    lines = [*report.labels(), report.verdict(), *(f"{name}: {text}" for name, text in provenance_pairs(report))]
     return "".join(f"# {' '.join(line.split())}\n" for line in lines)
 
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import SupportsFloat, SupportsIndex
 
+from core.backtest.basis import LEVEL_TEXT, RANKS, lacking_days
+
 UNDEFINED = "-"
 
 GROUPS: tuple[tuple[str, Mapping[str, str]], ...] = (
@@ -17,12 +19,14 @@ GROUPS: tuple[tuple[str, Mapping[str, str]], ...] = (
             "initial_usdt": "opening equity",
             "final_usdt": "closing equity",
             "days": "time covered",
+            "return_days": "whole UTC days",
+            "limit_ended_at_ms": "ended by a limit",
             "total_return_pct": "total return",
             "cagr_pct": "CAGR",
             "volatility_pct": "volatility",
             "sharpe": "Sharpe",
-            "sharpe_low": "Sharpe, interval from",
-            "sharpe_high": "Sharpe, interval to",
+            "sharpe_low": f"Sharpe, {LEVEL_TEXT} from",
+            "sharpe_high": f"Sharpe, {LEVEL_TEXT} to",
             "sortino": "Sortino",
             "calmar": "Calmar",
         },
@@ -32,35 +36,36 @@ GROUPS: tuple[tuple[str, Mapping[str, str]], ...] = (
         {
             "max_drawdown_pct": "deepest drawdown",
             "max_drawdown_ms": "its length",
-            "daily_drawdown_pct": "deepest, by days",
             "exposure_time_pct": "time in the market",
             "mean_gross_pct": "mean gross exposure",
-            "turnover_per_year": "turnover",
-            "open_positions": "left open",
+            "turnover_per_day": "turnover",
         },
     ),
     (
-        "Trades",
+        "Trades that were closed",
         {
             "trades": "trades",
             "wins": "won",
             "losses": "lost",
             "win_rate_pct": "win rate",
             "profit_factor": "profit factor",
-            "expectancy_usdt": "expectancy, a trade",
-            "expectancy_bps": "expectancy, a trade",
+            "expectancy_usdt": "mean net of a trade",
+            "expectancy_bps": "mean net of its notional",
             "average_win_usdt": "average win",
             "average_loss_usdt": "average loss",
             "mae_pct": "adverse excursion",
             "mfe_pct": "favourable excursion",
+            "open_positions": "left open, not counted here",
+            "open_result_usdt": "result of those so far",
         },
     ),
     (
-        "Costs",
+        "Costs of trades that were closed",
         {
             "gross_usdt": "gross",
             "fees_usdt": "fees",
-            "cost_share_pct": "cost share",
+            "slippage_usdt": "slippage, in the prices",
+            "cost_share_pct": "cost share with slippage",
             "funding_usdt": "funding",
             "funding_share_pct": "funding share",
             "net_usdt": "net",
@@ -71,24 +76,35 @@ GROUPS: tuple[tuple[str, Mapping[str, str]], ...] = (
         {
             "psr": "probabilistic Sharpe",
             "dsr": "deflated Sharpe",
-            "trials": "trials",
+            "expected_max_sharpe": "best Sharpe by luck alone",
+            "trials": "sets tried",
+            "failed_sets": "sets that could not be run",
+            "alike_trials": "of them tried alike",
             "pbo": "overfit probability",
-            "random_entry_usdt": "random entry ends at",
-            "random_entry_beaten_pct": "random entries beaten",
-            "drawdown_high_pct": "drawdown, likely to",
+            "pbo_sets": "sets of the overfitting test",
+            "pbo_of_sets": "out of",
+            "random_entries": "random entries drawn",
+            "random_entry_usdt": "their median ends at",
+            "random_entry_beaten_pct": "beaten of them",
+            "drawdown_high_pct": f"drawdown, {LEVEL_TEXT} stay below",
             "min_track_record_days": "track record needed",
+            "luck_free_days": "track record beyond luck",
         },
     ),
 )
+_UNSHOWN = frozenset(RANKS.values())
 _LABELS = {key: label for _, labels in GROUPS for key, label in labels.items()}
-_UNITS = {"_pct": "%", "_usdt": "USDT", "_bps": "bps", "_days": "d", "_per_year": "a year"}
-_COUNTS = {"trades", "trials", "count", "open_positions", "wins", "losses", "hour", "bars", "slots"}
+_UNITS = {"_pct": "%", "_usdt": "USDT", "_bps": "bps", "_days": "d", "_per_day": "a day"}
+_COUNTS = {
+    *("trades", "trials", "alike_trials", "failed_sets", "pbo_sets", "pbo_of_sets", "random_entries"),
+    *("return_days", "count", "open_positions", "wins", "losses", "hour", "bars", "slots"),
+}
 _MOMENTS = ("_at_ms", "_time_ms", "from_ms", "to_ms")
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One figure to show: `text` has its unit, or is "-" where the figure is undefined."""
+    """One figure to show: `text` has its unit; where the figure is undefined it is "-", or says what it lacks."""
 
     key: str
     label: str
@@ -96,14 +112,13 @@ class Figure:
 
 
 def grouped(figures: Mapping[str, float | None]) -> tuple[tuple[str, tuple[Figure, ...]], ...]:
-    """Every figure under its heading, in the order of the headings; those that no heading knows come last."""
-    known = {key for _, labels in GROUPS for key in labels}
+    """Every figure under its heading, in the order of the headings; those that no heading knows come last. Figures for
+    sorting alone are left out."""
+    shown = {key: value for key, value in figures.items() if key not in _UNSHOWN}
     found = []
     for title, labels in GROUPS:
-        found.append(
-            (title, tuple(_figure(key, label, figures[key]) for key, label in labels.items() if key in figures))
-        )
-    found.append(("Other", tuple(_figure(key, _words(key), figures[key]) for key in figures if key not in known)))
+        found.append((title, tuple(_figure(key, label, figures) for key, label in labels.items() if key in shown)))
+    found.append(("Other", tuple(_figure(key, _words(key), figures) for key in shown if key not in _LABELS)))
     return tuple((title, items) for title, items in found if items)
 
 
@@ -121,9 +136,10 @@ def row_title(key: str) -> str:
 
 
 def in_order(keys: Iterable[str]) -> list[str]:
-    """Names of figures in the order of the headings; those that no heading knows come last."""
+    """Names of figures in the order of the headings; those that no heading knows come last, those for sorting alone are
+    left out."""
     places = {key: place for place, key in enumerate(_LABELS)}
-    return sorted(keys, key=lambda key: places.get(key, len(places)))
+    return sorted((key for key in keys if key not in _UNSHOWN), key=lambda key: places.get(key, len(places)))
 
 
 def cell_text(key: str, value: object) -> str:
@@ -149,10 +165,11 @@ def utc_minute(time_ms: float) -> str:
     return f"{datetime.fromtimestamp(time_ms // 1000, UTC):%Y-%m-%d %H:%M} UTC"
 
 
-def _figure(key: str, label: str, value: float | None) -> Figure:
-    text, suffix = cell_text(key, value), _suffix(key)
-    unit = "" if not suffix or text == UNDEFINED else f" {_UNITS[suffix]}"
-    return Figure(key, label, text + unit)
+def _figure(key: str, label: str, figures: Mapping[str, float | None]) -> Figure:
+    text, suffix = cell_text(key, figures[key]), _suffix(key)
+    if text == UNDEFINED:
+        return Figure(key, label, lacking_days(key, figures) or text)
+    return Figure(key, label, f"{text} {_UNITS[suffix]}" if suffix else text)
 
 
 def _suffix(key: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from html import escape
 
 from core.backtest.figures import cell_text, column_title, grouped
-from core.backtest.report_data import Report, Rows, all_figures, all_tables, caution, provenance_pairs
+from core.backtest.report_data import Report, Rows, all_figures, all_tables, notes, provenance_pairs
 from core.domain.errors import UnavailableError
 
 SECURITY_POLICY = (
@@ -69,7 +69,8 @@ def html_report(report: Report) -> str:
     from core.backtest.html_charts import charts
 
     title = escape(" ".join((*(f"[{label}]" for label in report.short_labels()), report.title())))
-    sections = [_banner(report.labels()), f"<h1>{escape(report.title())}</h1>", _figures(report)]
+    sections = [_banner(report.labels()), f"<h1>{escape(report.title())}</h1>"]
+    sections += [f"<p><strong>{escape(report.verdict())}</strong></p>", _figures(report)]
     for chart in charts(report):
         note = f'<p class="note">{escape(chart.note)}</p>' if chart.note else ""
         sections.append(f"<h2>{escape(chart.title)}</h2>{note}{chart.html}")
@@ -96,9 +97,8 @@ def _figures(report: Report) -> str:
             f'<tr><td>{escape(item.label)}</td><td class="number">{escape(item.text)}</td></tr>' for item in items
         )
         groups.append(f"<div><h3>{escape(title)}</h3><table>{rows}</table></div>")
-    told = caution(report)
-    note = f'<p class="note">{escape(told)}</p>' if told else ""
-    return f'<h2>Figures</h2>{note}<div class="columns">{"".join(groups)}</div>'
+    told = "".join(f'<p class="note">{escape(note)}</p>' for note in notes(report))
+    return f'<h2>Figures</h2>{told}<div class="columns">{"".join(groups)}</div>'
 
 
 def _table(name: str, rows: Rows) -> str:

@@ -3,33 +3,30 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from core.backtest.bootstrap import bootstrap_intervals
+from core.backtest.basis import LEAST_DAYS, LEVEL
+from core.backtest.bootstrap import likely_drawdown_pct
 from core.backtest.excursions import excursions
 from core.backtest.history import History
-from core.backtest.luck import (
-    deflated_sharpe,
-    minimum_track_record,
-    moments,
-    probabilistic_sharpe,
-    trials_variance,
-)
+from core.backtest.intervals import sharpe_interval
+from core.backtest.luck import days_beyond_luck, luck_of_best, minimum_track_record, moments, probabilistic_sharpe
 from core.backtest.reference import buy_and_hold, do_nothing
-from core.backtest.result import EquityCurve, RunResult
+from core.backtest.result import EquityCurve, Floats, RunResult
 from core.backtest.series import thinned
-from core.backtest.statistics import DAYS_PER_YEAR, Summary, TradeFigures, daily_returns, summary
+from core.backtest.slippage import slippage_usdt
+from core.backtest.statistics import DAYS_PER_YEAR, Summary, TradeFigures, daily_returns, measured, summary
 from core.backtest.trials import TrialCount
 from core.settings import CostSettings
 
 Figures = dict[str, float | None]
 
 BOOTSTRAP_SAMPLES = 1_000
-LEVEL = 0.95
 REFERENCE_POINTS = 4_000
 
 
@@ -45,38 +42,48 @@ class Judgement:
 def judge(result: RunResult, history: History, costs: CostSettings, tried: TrialCount, seed: int) -> Judgement:
     """Judge `result` over `history`. `tried` counts every parameter set of the strategy tried on such data, this one
     included; `seed` is that of the resampling."""
-    told = summary(result, history.interval_ms)
+    told = summary(result, history.interval_ms, slippage_usdt(result.trades, history, costs))
     figures = _flat(told) | {"open_positions": float(result.open_positions)}
+    if result.ended_ms is not None:
+        figures["limit_ended_at_ms"] = float(result.ended_ms)
     if len(result.trades):
         moved = excursions(result.trades, history)
         figures["mae_pct"] = float(moved.adverse_pct.mean())
         figures["mfe_pct"] = float(moved.favourable_pct.mean())
-    figures |= luck_figures(daily_returns(result.curve, result.initial_usdt).value, tried, seed)
+    figures |= luck_figures(returns_of(result, history.interval_ms), tried, seed)
     return Judgement(figures, _breakdowns(told), _references(result, history, costs))
 
 
-def luck_figures(returns: np.ndarray[Any, Any], tried: TrialCount, seed: int) -> Figures:
-    """How likely daily `returns` (n,) are luck, after `tried` trials.
+def returns_of(result: RunResult, interval_ms: int) -> Floats:
+    """The returns of the whole UTC days of a run, as far as it is measured."""
+    return daily_returns(measured(result), result.initial_usdt, interval_ms).value
 
-    See `trials_variance` for the variance that they are taken to have.
-    """
-    figures: Figures = {"trials": float(tried.trials), "psr": None, "dsr": None, "min_track_record_days": None}
+
+def luck_figures(returns: Floats, tried: TrialCount, seed: int) -> Figures:
+    """How likely daily `returns` (n,) are luck, after what was `tried`. Of fewer than LEAST_DAYS nothing is told."""
+    figures: Figures = {"trials": float(tried.trials), "alike_trials": float(tried.alike)}
+    figures |= dict.fromkeys(("psr", "dsr", "expected_max_sharpe", "min_track_record_days", "luck_free_days"))
+    if len(returns) < LEAST_DAYS:
+        return figures
     shape = moments(returns)
     if shape is not None:
-        between = None if tried.sharpe_variance is None else tried.sharpe_variance / DAYS_PER_YEAR
+        expected = luck_of_best(shape, max(1, tried.alike), tried.variance, tried.mean)
         figures["psr"] = probabilistic_sharpe(shape)
-        figures["dsr"] = deflated_sharpe(shape, tried.trials, trials_variance(shape, between))
+        figures["dsr"] = probabilistic_sharpe(shape, expected)
+        figures["expected_max_sharpe"] = expected * math.sqrt(DAYS_PER_YEAR)
         figures["min_track_record_days"] = minimum_track_record(shape, confidence=LEVEL)
-    spread = bootstrap_intervals(returns, np.random.default_rng(seed), samples=BOOTSTRAP_SAMPLES, level=LEVEL)
-    if spread is not None and spread.sharpe is not None:
-        figures["sharpe_low"], figures["sharpe_high"] = spread.sharpe.low, spread.sharpe.high
-        figures["drawdown_high_pct"] = spread.max_drawdown_pct.high
+        figures["luck_free_days"] = days_beyond_luck(shape, expected, LEVEL)
+    spread = sharpe_interval(returns)
+    if spread is not None:
+        figures["sharpe_low"], figures["sharpe_high"] = spread.low, spread.high
+        figures["drawdown_high_pct"] = likely_drawdown_pct(returns, np.random.default_rng(seed), BOOTSTRAP_SAMPLES)
     return figures
 
 
 def _flat(told: Summary) -> Figures:
-    data = dataclasses.asdict(told)
+    data = dataclasses.asdict(told) | dataclasses.asdict(told.ratios)
     figures: Figures = {name: value for name, value in data.items() if isinstance(value, float) or value is None}
+    figures["return_days"] = float(told.ratios.return_days)
     figures.pop("drawdown", None)
     figures["exposure_time_pct"] = figures.pop("exposure_pct")
     drawdown = told.drawdown

@@ -69,11 +69,11 @@ def probabilistic_sharpe(of: Moments, benchmark: float = 0.0) -> float | None:
     return None if variance is None else _normal_below((of.sharpe - benchmark) / math.sqrt(variance))
 
 
-def expected_max_sharpe(trials: int, variance: float) -> float:
+def expected_max_sharpe(trials: int, variance: float, mean: float = 0.0) -> float:
     """Sharpe ratio to expect of the best of `trials` independent ones without skill (2014).
 
-    `variance` is that of the trials' Sharpe ratios. The best of one trial is chosen by nobody, so 0. Raises ValueError
-    for fewer than one trial or a negative variance.
+    `variance` and `mean` are those of the trials' Sharpe ratios. The best of one trial is chosen by nobody, so 0.
+    Raises ValueError for fewer than one trial or a negative variance.
     """
     if trials < 1 or not variance >= 0.0:
         raise ValueError(f"{trials} trials with a variance of {variance}: at least 1 and 0 are needed")
@@ -81,27 +81,29 @@ def expected_max_sharpe(trials: int, variance: float) -> float:
         return 0.0
     # The quantiles at 1 - p are those at p with the sign turned, which stay exact for any number of trials.
     first, second = NORMAL.inv_cdf(1.0 / trials), NORMAL.inv_cdf(1.0 / (trials * math.e))
-    return -math.sqrt(variance) * ((1.0 - EULER_GAMMA) * first + EULER_GAMMA * second)
+    return mean - math.sqrt(variance) * ((1.0 - EULER_GAMMA) * first + EULER_GAMMA * second)
 
 
-def trials_variance(of: Moments, between: float | None) -> float:
-    """Variance of the Sharpe ratios of trials, as `deflated_sharpe` takes it: `between` the ratios that were kept (None
-    for fewer than two), but no less than that of a single estimate without skill.
+def luck_of_best(of: Moments, trials: int, variance: float | None, mean: float | None) -> float:
+    """What the best of `trials` that are like `of` shows by luck: expected of the `variance` and `mean` of the ratios
+    that were kept (None for fewer than two), but no less than of so many estimates without skill.
 
-    Trials that resemble each other differ by less than independent ones would, and the least of it is chance. Taken as
-    it is, their variance would make the best of them look rarer than it is. (2014) leaves this open; the floor only
-    ever lowers the deflated ratio.
+    Trials that resemble each other differ by less than independent ones would, and trials that were sure to lose bring
+    the mean down. Taken as they are, both would make the best look rarer than it is. (2014) leaves this open; the floor
+    only ever lowers the deflated ratio.
     """
-    return max(between or 0.0, sharpe_variance(of) or 0.0)
+    without_skill = expected_max_sharpe(trials, sharpe_variance(of) or 0.0)
+    if variance is None or mean is None:
+        return without_skill
+    return max(without_skill, expected_max_sharpe(trials, variance, mean))
 
 
-def deflated_sharpe(of: Moments, trials: int, variance: float) -> float | None:
+def deflated_sharpe(of: Moments, trials: int, variance: float, mean: float = 0.0) -> float | None:
     """Probability, 0 to 1, that the best of `trials` has skill: its Sharpe ratio against the one expected of luck.
 
-    `of` is the chosen trial, `variance` that of the Sharpe ratios of all trials (of one period). Where the trials'
-    ratios were not kept, `sharpe_variance` of the chosen one is what trials without skill would differ by.
+    `of` is the chosen trial, `variance` and `mean` those of the Sharpe ratios of all trials (of one period).
     """
-    return probabilistic_sharpe(of, expected_max_sharpe(trials, variance))
+    return probabilistic_sharpe(of, expected_max_sharpe(trials, variance, mean))
 
 
 def minimum_track_record(of: Moments, benchmark: float = 0.0, confidence: float = 0.95) -> float | None:
@@ -116,6 +118,16 @@ def minimum_track_record(of: Moments, benchmark: float = 0.0, confidence: float 
     if of.sharpe <= benchmark or spread <= 0.0:
         return None
     return 1.0 + spread * (NORMAL.inv_cdf(confidence) / (of.sharpe - benchmark)) ** 2
+
+
+def days_beyond_luck(of: Moments, expected: float, confidence: float) -> float | None:
+    """Observations after which this Sharpe ratio is above what luck is expected to show with `confidence`: luck
+    scatters as estimates do, so `expected` falls with the root of the length. None where the ratio is not above 0."""
+    spread = _spread(of)
+    if of.sharpe <= 0.0 or spread <= 0.0 or of.observations < 2:
+        return None
+    errors = NORMAL.inv_cdf(confidence) + max(0.0, expected) * math.sqrt((of.observations - 1) / spread)
+    return 1.0 + spread * (errors / of.sharpe) ** 2
 
 
 def _spread(of: Moments) -> float:

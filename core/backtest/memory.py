@@ -22,6 +22,7 @@ from core.domain.records import (
     TrainingStatus,
 )
 from core.domain.trading import Prediction, SignalAction, Trade
+from core.trader.limits import DRAWDOWN
 from core.trader.state import TraderState
 
 
@@ -37,6 +38,7 @@ class MemoryJournal:
         self.vetoes: Counter[str] = Counter()
         self.limits: Counter[str] = Counter()
         self.trainings: Counter[str] = Counter()
+        self.ended_ms: int | None = None
         self._state = state
         self._index = {symbol: index for index, symbol in enumerate(state.symbols)}
         self._takes: dict[type, Callable[[Any], None]] = {
@@ -82,6 +84,8 @@ class MemoryJournal:
     def _take_limit(self, record: LimitRecord) -> None:
         if record.event.fired and record.event.effect is not LimitEffect.WARN:
             self.limits[record.event.limit] += 1
+            if record.event.limit == DRAWDOWN.name and self.ended_ms is None:
+                self.ended_ms = record.event.time_ms
 
     def _take_training(self, record: TrainingRecord) -> None:
         if record.status is not TrainingStatus.REQUESTED:

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from core.backtest.basis import BASIS, LEAST_DAYS
+from core.backtest.bottom_line import bottom_line
 from core.backtest.figures import utc_minute
 from core.backtest.result import EquityCurve, Provenance, RunResult
 from core.backtest.series import drawdown_pct
 from core.backtest.statistics import DAY_MS
+from core.backtest.trials import pool_text
 from core.market.intervals import interval_text
 
 SHORT_DAYS = 90
-"""A run that is shorter is too short for figures of a year to be taken at their word."""
+"""Of fewer days figures of a year are not to be taken at their word."""
 
 Rows = Sequence[Mapping[str, object]]
 
@@ -32,13 +35,18 @@ class Report:
     breakdowns: Mapping[str, Rows]
     references: Mapping[str, EquityCurve]
     made_ms: int
+    kind: str = "backtest"
+
+    def verdict(self) -> str:
+        """What it comes to, in one sentence."""
+        return bottom_line(self.kind, self.provenance.strategy, all_figures(self), self.labels())
 
     def labels(self) -> tuple[str, ...]:
         """Warnings that stand beside every figure, in the terminal, on the page and in every file."""
         found = self.provenance.labels()
         if not self.result.complete:
             found += (f"PARTIAL: stopped at {utc_minute(self.reached_ms())}",)
-        return found
+        return found + limit_labels(self.statistics)
 
     def short_labels(self) -> tuple[str, ...]:
         """The labels without what explains them, for names and column heads."""
@@ -55,6 +63,14 @@ class Report:
         return f"{run.strategy}, {utc_minute(run.from_ms)} to {utc_minute(run.to_ms)}"
 
 
+def limit_labels(figures: Mapping[str, float | None]) -> tuple[str, ...]:
+    """The warning of a run that a limit ended."""
+    ended_ms = figures.get("limit_ended_at_ms")
+    if ended_ms is None:
+        return ()
+    return (f"ENDED BY A LIMIT: drawdown at {utc_minute(ended_ms)}; measured to the end of that day",)
+
+
 def provenance_pairs(report: Report) -> tuple[tuple[str, str], ...]:
     """Where the run comes from, as names and texts: everything but the settings, which are too long for a line."""
     run, trades = report.provenance, report.result.trades
@@ -68,12 +84,12 @@ def provenance_pairs(report: Report) -> tuple[tuple[str, str], ...]:
         (
             "costs",
             f"on: fees {trades.fees_usdt.sum():,.2f} USDT, funding {trades.funding_usdt.sum():+,.2f} USDT, "
-            "slippage in the prices",
+            "slippage and impact in the prices",
         ),
         ("data hash", run.data_hash),
         ("code version", run.code_version),
         ("seed", str(run.seed)),
-        ("trials", f"{run.trials:,}"),
+        ("trials", _trials_text(report)),
         ("made", utc_minute(report.made_ms)),
     )
 
@@ -97,15 +113,35 @@ def all_figures(report: Report) -> dict[str, float | None]:
     return own | dict(report.statistics)
 
 
-def caution(report: Report) -> str:
-    """What to keep in mind of figures a year; empty where the run is long enough for them."""
-    days = (report.reached_ms() - report.provenance.from_ms) / DAY_MS
-    if days >= SHORT_DAYS:
-        return ""
-    return (
-        f"Figures of a year (CAGR, volatility, Sharpe, Sortino, Calmar, turnover) are stretched from {days:,.2f} days: "
-        "of so few, read the interval and not the ratio."
+def notes(report: Report) -> tuple[str, ...]:
+    """What to keep in mind of the figures, a sentence or two each: what they stand on, and where they are stretched."""
+    days = report.statistics.get("return_days")
+    if days is None:
+        return (
+            "An earlier version kept this result. Its ratios and probabilities meant something else and are not shown; "
+            "run it again for those.",
+        )
+    found = [BASIS]
+    left_open = report.statistics.get("open_positions") or 0
+    if left_open:
+        found.append(f"Figures and tables of trades are of closed ones; {left_open:.0f} positions were left open.")
+    if not LEAST_DAYS <= days < SHORT_DAYS:
+        return tuple(found)
+    stretched = (
+        f"Figures of a year (CAGR, volatility, Sharpe, Sortino, Calmar) are stretched from {days:,.0f} days: of so "
+        "few, read the interval and not the ratio."
     )
+    return (*found, stretched)
+
+
+def _trials_text(report: Report) -> str:
+    """How many sets were tried, and over which of them the ratio is deflated."""
+    run, alike = report.provenance, report.statistics.get("alike_trials")
+    if alike is None:
+        return f"{run.trials:,}"
+    days = (run.to_ms - run.from_ms) / DAY_MS
+    pool = pool_text(run.strategy, run.symbols, interval_text(run.interval_ms), days, int(alike))
+    return f"{run.trials:,}; the deflated ratio is over {pool}"
 
 
 def all_tables(report: Report) -> dict[str, Rows]:

@@ -145,8 +145,8 @@ class RunResult:
     """One run. `complete` is False where it was stopped early: everything then tells of the part that was run.
 
     `initial_usdt` opened the account; `final_usdt` is the equity at the last close. `vetoes` counts the signals that
-    were refused, by reason; `limits` the firings of each limit; `trainings` what came of those. `fills` is
-    None where the engine keeps none.
+    were refused, by reason; `limits` the firings of each limit; `trainings` what came of those. `fills` is None where
+    the engine keeps none. `ended_ms` is when a limit ended trading that only the operator could have resumed.
     """
 
     trades: TradeColumns = field(repr=False)
@@ -160,6 +160,7 @@ class RunResult:
     trainings: Mapping[str, int] = field(default_factory=dict)
     predictions: Mapping[str, PredictionColumns] = field(default_factory=dict, repr=False)
     fills: FillColumns | None = field(default=None, repr=False)
+    ended_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from core.backtest.basis import RANKS
 from core.backtest.evaluation import Attempt, Ground, Parameters, check_space, evaluate_trial
 from core.backtest.trials import Trial, parameter_hash
 from core.compute import Compute, run_tasks
@@ -99,8 +100,9 @@ def evaluate(
 
 
 def objective_value(trial: Trial, objective: str, min_trades: int = 0) -> float:
-    """What a search raises: the figure `objective`, minus infinity where it is undefined or of too few trades."""
-    value = trial.figures.get(objective)
+    """What a search raises: the figure `objective`, of a ratio that of a day, which is there for short records too;
+    minus infinity where it is undefined or of too few trades."""
+    value = trial.figures.get(RANKS.get(objective, objective))
     if trial.state != "complete" or value is None or not math.isfinite(value):
         return -math.inf
     trades = trial.figures.get("trades") or 0.0
@@ -121,7 +123,8 @@ def nothing_chosen(trials: Sequence[Trial], objective: str, min_trades: int = 0)
     if trials and all(trial.state == "failed" for trial in trials):
         return f"nothing can be chosen: {trials[0].note}"
     enough = f" of {min_trades} trades or more" if min_trades else ""
-    return f"nothing can be chosen: no trial{enough} has a {objective}"
+    whole = "" if min_trades or objective not in ("sharpe", "sortino") else "; a ratio needs 2 whole UTC days"
+    return f"nothing can be chosen: no trial{enough} has a {objective}{whole}"
 
 
 def check_objective(objective: str) -> None:

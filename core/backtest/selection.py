@@ -2,119 +2,102 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from core.backtest.luck import deflated_sharpe, expected_max_sharpe, moments, probabilistic_sharpe, trials_variance
+from core.backtest.basis import LEAST_DAYS, RANKS
+from core.backtest.judge import luck_figures
 from core.backtest.overfitting import Overfitting, overfitting
 from core.backtest.result import Floats
 from core.backtest.search import best_trial, nothing_chosen
-from core.backtest.statistics import DAYS_PER_YEAR
-from core.backtest.trials import Trial, TrialCount
+from core.backtest.trials import Trial, TrialCount, counted
 
 MOST_BLOCKS = 16
-LEAST_BLOCKS = 4
-MOST_PBO_TRIALS = 1_000
+MOST_PBO_TRIALS = 5_000
+"""Of more sets than these a sample is tested, as time and memory grow with their number."""
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
     """The best trial of a search and how likely it is luck.
 
-    `tried` counts the parameter sets that luck had; `failed` those of the search that came to nothing.
-    `expected_max_sharpe` (of a year) is what the best of so many would show without skill, `dsr` the probability that
-    the best has some, `psr` the same as if it were the only one. `overfitting` is the test over `overfitting_trials`
-    of the trials. What cannot be told is None, and `notes` say why in one line each.
+    `tried` counts the parameter sets that luck had; `failed` those of the search that came to nothing. `luck` is how
+    likely the best is luck, as core.backtest.judge.luck_figures tells it. `overfitting` is the test over
+    `overfitting_sets` of the `overfitting_of` sets that have daily returns. What cannot be told is None, and `notes`
+    say why in one line each.
     """
 
     best: Trial | None
     tried: TrialCount
     failed: int
-    psr: float | None
-    dsr: float | None
-    expected_max_sharpe: float | None
+    luck: Mapping[str, float | None]
     overfitting: Overfitting | None
-    overfitting_trials: int
+    overfitting_sets: int
+    overfitting_of: int
     notes: tuple[str, ...]
 
     def figures(self) -> dict[str, float | None]:
         """Those of the best trial with those of the choice, by the names that reports know."""
         own = dict(self.best.figures) if self.best is not None else {}
         return own | {
-            "trials": float(self.tried.trials),
-            "psr": self.psr,
-            "dsr": self.dsr,
-            "expected_max_sharpe": self.expected_max_sharpe,
+            **self.luck,
+            "failed_sets": float(self.failed),
             "pbo": self.overfitting.pbo if self.overfitting is not None else None,
+            "pbo_sets": float(self.overfitting_sets),
+            "pbo_of_sets": float(self.overfitting_of),
         }
 
 
 def select(
-    trials: Sequence[Trial], objective: str, *, tried: TrialCount | None = None, min_trades: int = 0
+    trials: Sequence[Trial], objective: str, seed: int, *, tried: TrialCount | None = None, min_trades: int = 0
 ) -> Selection:
     """Choose the best of a search's `trials` and judge the choice.
 
     `tried` counts every parameter set ever tried on such data, these included; without it these alone are counted. One
-    that failed has shown nothing to choose by, and is counted apart.
+    that failed has shown nothing to choose by, and is counted apart. `seed` draws the sample of the overfitting test
+    where there are too many sets for all of them.
     """
     shown = [trial for trial in trials if trial.state != "failed"]
     tried = tried or count_of(shown)
     best = best_trial(trials, objective, min_trades)
-    notes: list[str] = []
-    if best is None:
-        notes.append(nothing_chosen(trials, objective, min_trades))
-    psr, dsr, expected = _luck(best, tried)
-    tested, note = _pick(shown, best)
+    notes = [nothing_chosen(trials, objective, min_trades)] if best is None else []
+    daily = best.daily if best is not None and best.daily is not None else np.zeros(0)
+    kept = [trial.daily for trial in shown if trial.daily is not None and len(trial.daily)]
+    tested = _sample(kept, seed)
     found, why = _overfitting(tested)
-    notes += [text for text in (note, why) if text]
-    return Selection(best, tried, len(trials) - len(shown), psr, dsr, expected, found, len(tested), tuple(notes))
+    notes += [why] if why else []
+    sizes = (len(tested), len(kept)) if found is not None else (0, len(kept))
+    return Selection(
+        best, tried, len(trials) - len(shown), luck_figures(daily, tried, seed), found, *sizes, tuple(notes)
+    )
 
 
 def count_of(trials: Sequence[Trial]) -> TrialCount:
-    """How many distinct sets these are, and the variance of their annual Sharpe ratios."""
-    distinct = {trial.parameter_hash: trial.figures.get("sharpe") for trial in trials}
-    known = [value for value in distinct.values() if value is not None]
-    return TrialCount(len(distinct), float(np.var(known, ddof=1)) if len(known) > 1 else None)
+    """How many distinct sets these are, all alike as of one search, and their Sharpe ratios a day."""
+    distinct = {trial.parameter_hash: trial.figures.get(RANKS["sharpe"]) for trial in trials}
+    return counted(len(distinct), len(distinct), [value for value in distinct.values() if value is not None])
 
 
-def _luck(best: Trial | None, tried: TrialCount) -> tuple[float | None, float | None, float | None]:
-    shape = moments(best.daily) if best is not None and best.daily is not None else None
-    if shape is None:
-        return None, None, None
-    between = None if tried.sharpe_variance is None else tried.sharpe_variance / DAYS_PER_YEAR
-    variance = trials_variance(shape, between)
-    count = max(1, tried.trials)
-    expected = expected_max_sharpe(count, variance) * math.sqrt(DAYS_PER_YEAR)
-    return probabilistic_sharpe(shape), deflated_sharpe(shape, count, variance), expected
-
-
-def _pick(trials: Sequence[Trial], best: Trial | None) -> tuple[list[Trial], str]:
-    """The trials of the overfitting test: all, or MOST_PBO_TRIALS evenly spaced by number with the best among them."""
-    kept = [trial for trial in trials if trial.daily is not None and len(trial.daily)]
+def _sample(kept: Sequence[Floats], seed: int) -> list[Floats]:
+    """All of them, or MOST_PBO_TRIALS drawn by lot: neither the best nor any other is put in on purpose."""
     if len(kept) <= MOST_PBO_TRIALS:
-        return kept, ""
-    places = np.linspace(0, len(kept) - 1, MOST_PBO_TRIALS).astype(int)
-    chosen = [kept[place] for place in places]
-    if best is not None and all(trial is not best for trial in chosen):
-        nearest = min(range(len(chosen)), key=lambda i: abs(chosen[i].number - best.number))
-        chosen[nearest] = best
-    return chosen, f"the overfitting test looked at {len(chosen):,} of {len(kept):,} trials, evenly spaced"
+        return list(kept)
+    places = np.random.default_rng(seed).choice(len(kept), MOST_PBO_TRIALS, replace=False)
+    return [kept[place] for place in np.sort(places)]
 
 
-def _overfitting(trials: Sequence[Trial]) -> tuple[Overfitting | None, str]:
-    if len(trials) < 2:
-        return None, "the overfitting test needs at least 2 trials"
-    days = max(len(trial.daily) for trial in trials if trial.daily is not None)
+def _overfitting(tested: Sequence[Floats]) -> tuple[Overfitting | None, str]:
+    if len(tested) < 2:
+        return None, "the overfitting test needs at least 2 sets with daily returns"
+    days = max(len(daily) for daily in tested)
+    if days < LEAST_DAYS:
+        return None, f"the overfitting test needs {LEAST_DAYS} days, there are {days}"
     blocks = min(MOST_BLOCKS, days // 4 * 2)
-    if blocks < LEAST_BLOCKS:
-        return None, f"the overfitting test needs {2 * LEAST_BLOCKS} days, there are {days}"
-    table = np.column_stack([_whole(trial.daily, days) for trial in trials if trial.daily is not None])
-    return overfitting(table, blocks), ""
+    return overfitting(np.column_stack([_whole(daily, days) for daily in tested]), blocks), ""
 
 
 def _whole(daily: Floats, days: int) -> Floats:
-    """A trial that lost everything earns nothing more."""
+    """A trial that ended early earns nothing more."""
     return np.concatenate((daily, np.zeros(days - len(daily))))

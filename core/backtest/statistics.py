@@ -1,6 +1,7 @@
 """What a run earned and risked: returns, drawdown, exposure, and its trades together and by group.
 
-Annual figures stand on years of 365 days, as the market never closes. A figure that is undefined is None.
+Annual figures stand on years of 365 days, as the market never closes, and on LEAST_DAYS whole UTC days or more. A
+figure that is undefined is None.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from core.backtest.basis import LEAST_DAYS
 from core.backtest.result import EquityCurve, Floats, RunResult, Times, TradeColumns
 
 HOUR_MS = 3_600_000
@@ -74,33 +76,49 @@ class TradeFigures:
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
-    """The figures of one run.
+class Ratios:
+    """Of the returns of `return_days` whole UTC days. Those of a year are None for fewer than LEAST_DAYS.
 
-    From the daily returns of the equity curve (`daily_returns`): `volatility_pct`, `sharpe`, `sortino` and `calmar`,
-    with `daily_drawdown_pct` the drawdown that `calmar` divides by. From the curve slot by slot: `drawdown`,
-    `exposure_pct` (slots whose close saw an open position), `mean_gross_pct` (mean of gross notional over equity).
-    From the closed trades: `turnover_per_year` (notional of entries and exits over mean equity, a year),
-    `cost_share_pct` and `funding_share_pct` (fees and funding over the gross of the trades whose gross is above 0,
-    before any cost; slippage is in the prices and so in neither).
+    `sharpe_a_day`, `sortino_a_day` and `calmar_a_day` are the same ratios brought to one day, for sorting alone and so
+    of however few days: divided by sqrt(365), the last by 365.
+    """
+
+    return_days: int
+    cagr_pct: float | None
+    volatility_pct: float | None
+    sharpe: float | None
+    sortino: float | None
+    calmar: float | None
+    sharpe_a_day: float | None
+    sortino_a_day: float | None
+    calmar_a_day: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The figures of one run, as far as a limit that ended it let it come (`measured`).
+
+    `ratios` are of its daily returns (`daily_returns`), Calmar over the depth of `drawdown`. From the curve slot by
+    slot: `drawdown`, `exposure_pct` (slots whose close saw an open position), `mean_gross_pct` (mean of gross notional
+    over equity). From the closed trades: `turnover_per_day` (notional of entries and exits over mean equity, a day),
+    `slippage_usdt` (slippage and impact, which are in the prices), `cost_share_pct` and `funding_share_pct` (fees with
+    slippage and impact, and funding, over the gross of the trades whose gross before any cost is above 0).
+    `open_result_usdt` is what is not of closed trades: the result so far of positions left open, with their costs.
     """
 
     initial_usdt: float
     final_usdt: float
     days: float
     total_return_pct: float | None
-    cagr_pct: float | None
-    volatility_pct: float | None
-    sharpe: float | None
-    sortino: float | None
-    calmar: float | None
-    daily_drawdown_pct: float | None
+    ratios: Ratios
     drawdown: Drawdown | None
     exposure_pct: float | None
     mean_gross_pct: float | None
-    turnover_per_year: float | None
+    turnover_per_day: float | None
+    slippage_usdt: float
     cost_share_pct: float | None
     funding_share_pct: float | None
+    open_result_usdt: float
     trades: TradeFigures
     by_symbol: tuple[TradeFigures, ...]
     by_hour: tuple[TradeFigures, ...]
@@ -108,34 +126,34 @@ class Summary:
     by_side: tuple[TradeFigures, ...]
 
 
-def summary(result: RunResult, interval_ms: int) -> Summary:
-    """The figures of `result`, whose curve has one slot every `interval_ms`."""
-    curve, trades = result.curve, result.trades
+def summary(result: RunResult, interval_ms: int, slippage_usdt: Floats | None = None) -> Summary:
+    """The figures of `result`, whose curve has one slot every `interval_ms`. `slippage_usdt` (n,) is what each closed
+    trade paid in its prices; without it none of them paid any."""
+    curve, trades = measured(result), result.trades
     span_ms = int(curve.time_ms[-1] - curve.time_ms[0]) + interval_ms if len(curve) else 0
-    returns = daily_returns(curve, result.initial_usdt).value
-    growth_pct = cagr_pct(result.initial_usdt, result.final_usdt, span_ms)
-    daily_pct = drawdown_of_returns_pct(returns)
+    returns = daily_returns(curve, result.initial_usdt, interval_ms).value
+    drawdown = deepest_drawdown(curve, result.initial_usdt, interval_ms)
     in_order = bool(len(curve)) and bool(np.all(curve.equity_usdt > 0.0))
-    gross_profit = float(trades.gross_usdt[trades.gross_usdt > 0.0].sum())
+    slipped = np.zeros(len(trades)) if slippage_usdt is None else slippage_usdt
+    before_costs = trades.gross_usdt + slipped
+    gross_profit = float(before_costs[before_costs > 0.0].sum())
     sides = np.where(trades.side > 0, "long", "short")
     hours = trades.entry_time_ms // HOUR_MS % 24
+    depth_pct = drawdown.depth_pct if drawdown is not None else None
     return Summary(
         initial_usdt=result.initial_usdt,
         final_usdt=result.final_usdt,
         days=span_ms / DAY_MS,
         total_return_pct=percent(result.final_usdt - result.initial_usdt, result.initial_usdt),
-        cagr_pct=growth_pct,
-        volatility_pct=volatility_pct(returns),
-        sharpe=sharpe(returns),
-        sortino=sortino(returns),
-        calmar=calmar(growth_pct, daily_pct),
-        daily_drawdown_pct=daily_pct,
-        drawdown=deepest_drawdown(curve, result.initial_usdt, interval_ms),
+        ratios=ratios(returns, result.initial_usdt, result.final_usdt, span_ms, depth_pct),
+        drawdown=drawdown,
         exposure_pct=float(np.count_nonzero(curve.gross_usdt)) / len(curve) * 100.0 if len(curve) else None,
         mean_gross_pct=float(np.mean(curve.gross_usdt / curve.equity_usdt)) * 100.0 if in_order else None,
-        turnover_per_year=_turnover(trades, curve, span_ms),
-        cost_share_pct=percent(float(trades.fees_usdt.sum()), gross_profit),
+        turnover_per_day=_turnover(trades, curve, span_ms),
+        slippage_usdt=float(slipped.sum()),
+        cost_share_pct=percent(float(trades.fees_usdt.sum() + slipped.sum()), gross_profit),
         funding_share_pct=percent(float(trades.funding_usdt.sum()), gross_profit),
+        open_result_usdt=result.final_usdt - result.initial_usdt - float(trades.net_usdt.sum()),
         trades=_figures(trades, np.zeros(len(trades), np.intp), ["all"])[0],
         by_symbol=_grouped(trades, trades.symbol),
         by_hour=_grouped(trades, hours, "{:02d}"),
@@ -144,18 +162,64 @@ def summary(result: RunResult, interval_ms: int) -> Summary:
     )
 
 
-def daily_returns(curve: EquityCurve, initial_usdt: float) -> DailyReturns:
-    """Returns from one UTC day's last close to the next, the first from `initial_usdt`.
+def measured(result: RunResult) -> EquityCurve:
+    """The curve of a run, of one that a limit ended up to the end of that UTC day: what stands still afterwards is no
+    record of anything."""
+    curve = result.curve
+    if result.ended_ms is None:
+        return curve
+    stop = int(np.searchsorted(curve.time_ms, day_end_ms(result.ended_ms), side="right"))
+    return EquityCurve(curve.time_ms[:stop], curve.equity_usdt[:stop], curve.gross_usdt[:stop], curve.net_usdt[:stop])
 
-    A close at midnight ends the day before it. A first or last day covered in part is a day like the others.
-    Nothing follows a day that ends without equity, as no return can be told from there on.
-    """
+
+def day_end_ms(time_ms: int) -> int:
+    """The end of the UTC day that holds `time_ms`; midnight is the end of the day before it."""
+    return -(-time_ms // DAY_MS) * DAY_MS
+
+
+def ratios(returns: Floats, initial_usdt: float, final_usdt: float, span_ms: int, drawdown_pct: float | None) -> Ratios:
+    """Of the returns (n,) of whole days; growth is by the equity at both ends of `span_ms`."""
+    enough = len(returns) >= LEAST_DAYS
+    growth_pct = cagr_pct(initial_usdt, final_usdt, span_ms)
+    sharpe_ratio, sortino_ratio, calmar_ratio = sharpe(returns), sortino(returns), calmar(growth_pct, drawdown_pct)
+    root = math.sqrt(DAYS_PER_YEAR)
+    return Ratios(
+        return_days=len(returns),
+        cagr_pct=growth_pct if enough else None,
+        volatility_pct=volatility_pct(returns) if enough else None,
+        sharpe=sharpe_ratio if enough else None,
+        sortino=sortino_ratio if enough else None,
+        calmar=calmar_ratio if enough else None,
+        sharpe_a_day=None if sharpe_ratio is None else sharpe_ratio / root,
+        sortino_a_day=None if sortino_ratio is None else sortino_ratio / root,
+        calmar_a_day=None if calmar_ratio is None else calmar_ratio / DAYS_PER_YEAR,
+    )
+
+
+def daily_returns(curve: EquityCurve, initial_usdt: float, interval_ms: int) -> DailyReturns:
+    """Returns of the whole UTC days of the curve, whose slots end every `interval_ms`. A close at midnight ends the day
+    before it."""
+    if not len(curve):
+        return DailyReturns(np.zeros(0, np.int64), np.zeros(0))
     day = (curve.time_ms - 1) // DAY_MS
-    last = np.flatnonzero(np.append(day[1:] != day[:-1], True)) if len(day) else np.zeros(0, np.intp)
-    equity = np.concatenate(([initial_usdt], curve.equity_usdt[last]))
+    last = np.flatnonzero(np.append(day[1:] != day[:-1], True))
+    span = (int(curve.time_ms[0]) - interval_ms, int(curve.time_ms[-1]))
+    return returns_of_days(day[last] * DAY_MS, curve.equity_usdt[last], initial_usdt, *span)
+
+
+def returns_of_days(day_ms: Times, equity_usdt: Floats, initial_usdt: float, from_ms: int, to_ms: int) -> DailyReturns:
+    """Returns from one day's end to the next of the whole UTC days in [from_ms, to_ms), of the equity at the end of
+    each day that starts at `day_ms` (n,).
+
+    A day that was covered in part, the first or the last, is no day: what it earned is in no return. Nothing follows a
+    day that ends without equity, as no return can be told from there on.
+    """
+    equity = np.concatenate(([initial_usdt], equity_usdt))
     ruined = np.flatnonzero(equity <= 0.0)
-    kept = int(ruined[0]) if len(ruined) else len(last)
-    return DailyReturns(day[last][:kept] * DAY_MS, equity[1 : kept + 1] / equity[:kept] - 1.0)
+    kept = int(ruined[0]) if len(ruined) else len(day_ms)
+    whole = (day_ms[:kept] >= from_ms) & (day_ms[:kept] + DAY_MS <= to_ms)
+    returns = equity[1 : kept + 1] / equity[:kept] - 1.0
+    return DailyReturns(day_ms[:kept][whole], returns[whole])
 
 
 def cagr_pct(initial_usdt: float, final_usdt: float, span_ms: int) -> float | None:
@@ -204,19 +268,11 @@ def sortino(returns: Floats) -> float | None:
 
 
 def calmar(growth_pct: float | None, drawdown_pct: float | None) -> float | None:
-    """Growth a year over the deepest drawdown of the daily returns: Young (1991). None without a drawdown."""
+    """Growth over the deepest drawdown, both in percent: Young (1991) with that of a year. None without a drawdown."""
     if growth_pct is None or drawdown_pct is None or drawdown_pct <= ROUNDING:
         return None
     ratio = growth_pct / drawdown_pct
     return ratio if math.isfinite(ratio) else None
-
-
-def drawdown_of_returns_pct(returns: Floats) -> float | None:
-    """The deepest fall of the compounded `returns` below their peak, the start included, in percent of the peak."""
-    if not len(returns):
-        return None
-    wealth = np.cumprod(np.concatenate(([1.0], 1.0 + returns)))
-    return -float(np.min(wealth / np.maximum.accumulate(wealth) - 1.0)) * 100.0
 
 
 def deepest_drawdown(curve: EquityCurve, initial_usdt: float, interval_ms: int) -> Drawdown | None:
@@ -249,7 +305,7 @@ def _turnover(trades: TradeColumns, curve: EquityCurve, span_ms: int) -> float |
     if mean_usdt <= 0.0:
         return None
     traded_usdt = float(np.sum(trades.qty * (trades.entry_price + trades.exit_price)))
-    return traded_usdt / mean_usdt / (span_ms / YEAR_MS)
+    return traded_usdt / mean_usdt / (span_ms / DAY_MS)
 
 
 def _grouped(

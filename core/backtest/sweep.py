@@ -3,7 +3,7 @@
 `prepare` a history once, then `run` (all trades and the equity curve) or `score` (a few figures, for thousands of
 parameter sets). Decisions are equal to those of the event-driven path, and money to 1e-8 USDT, wherever the prices lie
 on the tick grid and tick * lot * contract size is a whole number of 1e-8 USDT; for finer contracts amounts are right to
-about 1e-8 USDT. Vetoes and limit events are not counted here.
+about 1e-8 USDT. Vetoes are not counted here, and of the limits only the one that ends a run.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from core.settings import Settings
 from core.strategy import Strategy
 from core.trader import exits
 from core.trader.costs import round_trip_cost_bps
+from core.trader.limits import DRAWDOWN
 from core.trader.state import DAY_MS
 
 Floats = NDArray[np.float64]
@@ -70,7 +71,8 @@ class Prepared:
 @dataclass(frozen=True, slots=True)
 class Score:
     """What a sweep keeps of one parameter set. `daily_equity_usdt` is the account at the end of every UTC day of the
-    history, `daily_ms` those times, the end of the history last. `max_drawdown_pct` is that at the closes of bars."""
+    history, `daily_ms` those times, the end of the history last. `max_drawdown_pct` is that at the closes of bars.
+    `ended_ms` is when the drawdown limit ended trading."""
 
     trades: int
     net_usdt: float
@@ -79,6 +81,7 @@ class Score:
     max_drawdown_pct: float
     daily_ms: Times
     daily_equity_usdt: Floats
+    ended_ms: int | None = None
 
 
 def prepare(history: History, instruments: Mapping[str, Instrument]) -> Prepared:
@@ -128,12 +131,18 @@ def run(prepared: Prepared, settings: Settings, strategy: Strategy, values: Floa
         initial_usdt=float(settings.account.initial_balance_usdt),
         final_usdt=float(samples.equity[-1]),
         open_positions=int(np.count_nonzero(memory.books["lots"])),
+        limits={DRAWDOWN.name: 1} if memory.account[0]["drawdown_fired"] else {},
+        ended_ms=_ended_ms(memory),
     )
 
 
 def score(prepared: Prepared, settings: Settings, strategy: Strategy, values: Floats) -> Score:
     """The figures of one parameter set; see `run` for what it takes and raises."""
-    told = _told(prepared, settings, strategy, values)
+    return score_told(prepared, settings, strategy, _told(prepared, settings, strategy, values))
+
+
+def score_told(prepared: Prepared, settings: Settings, strategy: Strategy, told: Told) -> Score:
+    """The same of predictions whose `signals` are known."""
     memory = _memory(prepared, settings, strategy, closed=0)
     samples = _samples(prepared.day_ends)
     _run(prepared, told, memory, samples, lean=True)
@@ -146,7 +155,13 @@ def score(prepared: Prepared, settings: Settings, strategy: Strategy, values: Fl
         max_drawdown_pct=100.0 * float(account["worst_drawdown"]),
         daily_ms=prepared.market.open_time_ms[prepared.day_ends] + prepared.interval_ms,
         daily_equity_usdt=samples.equity,
+        ended_ms=_ended_ms(memory),
     )
+
+
+def _ended_ms(memory: Account) -> int | None:
+    account = memory.account[0]
+    return int(account["ended_ms"]) if account["drawdown_fired"] else None
 
 
 def _run(prepared: Prepared, told: Told, memory: Account, samples: Samples, *, lean: bool) -> None:
@@ -226,11 +241,15 @@ def _told(prepared: Prepared, settings: Settings, strategy: Strategy, values: Fl
     values = np.ascontiguousarray(values, np.float64)
     if values.shape != shape:
         raise BadInputError(f"sweep: values are of shape {values.shape}, the history is of shape {shape}")
+    return Told(values, signals(settings, strategy, values, prepared.market.open))
+
+
+def signals(settings: Settings, strategy: Strategy, values: Floats, opens: Floats) -> NDArray[np.uint8]:
+    """What `strategy` decides on `values` (k, n) in bps, NaN for none; see `encode_signals`."""
     costs = settings.costs
     threshold = strategy.threshold_bps(round_trip_cost_bps(float(costs.taker_fee_bps), costs.slippage_bps))
     reversals = [rule.parameter for rule in strategy.exits if rule.function is exits.reversal]
-    signal = encode_signals(values, prepared.market.open, strategy.decide, threshold, min(reversals, default=np.inf))
-    return Told(values, signal)
+    return encode_signals(values, opens, strategy.decide, threshold, min(reversals, default=np.inf))
 
 
 def _samples(slots: Times) -> Samples:

@@ -140,6 +140,7 @@ ACCOUNT = np.dtype(
         ("day_loss_fired", "i8"),
         ("losses_fired", "i8"),
         ("drawdown_fired", "i8"),
+        ("ended_ms", "i8"),
         ("next_id", "i8"),
         ("commands", "i8"),
         ("trades", "i8"),
@@ -152,7 +153,8 @@ ACCOUNT = np.dtype(
     ],
     align=True,
 )
-"""The account, the limits that stay fired, and what a run sums up. `code` names the sources of the compiled kernel."""
+"""The account, the limits that stay fired (the drawdown from `ended_ms` on), and what a run sums up. `code` names the
+sources of the compiled kernel."""
 
 CONFIG = np.dtype(
     [

@@ -105,8 +105,9 @@ def heed(account: Any, config: Any, books: Any, orders: Any, trades: Any, queue:
         account.day_loss_fired = 1
     if _losses_on(account, now) >= config.max_losses_in_row:
         account.losses_fired = 1
-    if drawdown_pct(account.peak_e8 / 1e8, equity) >= config.max_drawdown_pct:
+    if not account.drawdown_fired and drawdown_pct(account.peak_e8 / 1e8, equity) >= config.max_drawdown_pct:
         account.drawdown_fired = 1
+        account.ended_ms = now
     if account.drawdown_fired or (account.day_loss_fired and config.day_loss_flattens):
         for s in range(books.shape[0]):
             if books[s].lots != 0 and not has_order(books[s], orders[s], EXIT):

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from statistics import mean, variance
 from typing import TYPE_CHECKING, Any, Literal
 
 from core.lab import Value
@@ -25,9 +26,9 @@ class Trial:
     """One parameter set and what came of it. `number` counts within its run or sweep.
 
     `parameters` are the values that were set; `parameter_hash` names the whole set, as the function of that name does.
-    `figures` are names with units and hold at least final_usdt, trades, sharpe (of 365-day years) and
-    max_drawdown_pct unless the trial failed; one that is undefined or not finite is None. `daily` float64 (n,) are the
-    returns of the days from `first_day_ms` on, as fractions. `note` says why a trial failed.
+    `figures` are names with units and hold at least final_usdt, trades, sharpe (of 365-day years), max_drawdown_pct and
+    those of core.backtest.basis.RANKS unless the trial failed; one that is undefined or not finite is None. `daily`
+    float64 (n,) are the returns of the whole days from `first_day_ms` on, as fractions. `note` says why a trial failed.
     """
 
     number: int
@@ -42,13 +43,40 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class TrialCount:
-    """How many distinct parameter sets were tried, and the sample variance of their annual Sharpe ratios.
+    """How many distinct parameter sets were tried on such data, and what the luck of the best is measured by.
 
-    The variance is None for fewer than two. Divided by 365 it is that of daily Sharpe ratios.
+    `alike` are those of them that were tried in the same way: on the same symbols and interval, over a comparable
+    number of days. `mean` and sample `variance` are of the Sharpe ratios a day of those whose ratio is of whole UTC
+    days; None for fewer than two.
     """
 
     trials: int
-    sharpe_variance: float | None
+    alike: int
+    mean: float | None = None
+    variance: float | None = None
+
+
+def counted(trials: int, alike: int, ratios: Sequence[float]) -> TrialCount:
+    """With mean and variance of the `ratios` that are known of those alike."""
+    if len(ratios) < 2:
+        return TrialCount(trials, alike)
+    return TrialCount(trials, alike, mean(ratios), variance(ratios))
+
+
+MOST_APART = 2.0
+
+
+def comparable(days: float, other_days: float) -> bool:
+    """Whether records of so many days scatter alike: neither is more than twice the other."""
+    return 0.0 < days <= MOST_APART * other_days and other_days <= MOST_APART * days
+
+
+def pool_text(strategy: str, symbols: Sequence[str], interval: str, days: float, alike: int) -> str:
+    """Which trials a deflated ratio was taken over, of a record of `days`."""
+    return (
+        f"{alike:,} of {strategy} on {', '.join(symbols)}, {interval} bars, "
+        f"{days / MOST_APART:,.0f} to {days * MOST_APART:,.0f} days"
+    )
 
 
 def parameter_hash(

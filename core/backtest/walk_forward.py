@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from core.backtest import splits
+from core.backtest.basis import LEAST_DAYS
 from core.backtest.evaluation import (
     Attempt,
     Ground,
@@ -33,9 +34,6 @@ from core.lab import Grid, Value
 from core.strategy import Strategy
 
 Progress = Callable[[int, int], None]
-
-LEAST_DAYS = 5
-"""Of fewer daily returns the ratios of a single test say nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,7 +286,7 @@ def _figures(result: RunResult, history: History, fold: Fold) -> dict[str, float
     opened_usdt = float(curve.equity_usdt[start - 1]) if start else result.initial_usdt
     cut = EquityCurve(curve.time_ms[part], curve.equity_usdt[part], curve.gross_usdt[part], curve.net_usdt[part])
     closed_usdt = float(cut.equity_usdt[-1])
-    daily = daily_returns(cut, opened_usdt).value
+    daily = daily_returns(cut, opened_usdt, history.interval_ms).value
     drawdown = deepest_drawdown(cut, opened_usdt, history.interval_ms)
     entered = result.trades.entry_time_ms
     return {
@@ -296,6 +294,7 @@ def _figures(result: RunResult, history: History, fold: Fold) -> dict[str, float
         "final_usdt": closed_usdt,
         "total_return_pct": percent(closed_usdt - opened_usdt, opened_usdt),
         "trades": float(np.count_nonzero((entered >= window.test_from_ms) & (entered < window.test_to_ms))),
+        "return_days": float(len(daily)),
         "sharpe": sharpe(daily) if len(daily) >= LEAST_DAYS else None,
         "sortino": sortino(daily) if len(daily) >= LEAST_DAYS else None,
         "max_drawdown_pct": drawdown.depth_pct if drawdown is not None else None,

@@ -174,7 +174,7 @@ def test_made_up_data_is_labelled_wherever_a_run_is_shown(made_up: Path, tmp_pat
     for words in (["runs", "show", "r1"], ["runs", "compare", "r1", "r2"], ["check", "ema_cross", "--only", "costs"]):
         extra = ["--symbol", "SOLUSDT"] if words[0] == "check" else []
         assert f"!!! {LABEL}" in in_process(made_up, *words, *extra).stdout.replace("r0001: ", ""), words
-    assert swept.stdout.startswith(f"!!! {LABEL}\n!!! IN-SAMPLE")
+    assert f"\n!!! {LABEL}\n!!! IN-SAMPLE" in swept.stdout
     listed = in_process(made_up, "runs").stdout.splitlines()
     assert all("SYNTHETIC" in line for line in listed[1:])
     assert len(listed) == 4
@@ -222,6 +222,45 @@ def test_a_search_and_a_walk_forward_count_what_they_tried(lab: Lab) -> None:
     assert not walked["in_sample"]
     assert len(walked["breakdowns"]["folds"]) == 2
     assert walked["trials"] >= chosen["trials"]
+    assert found["figures"]["failed_sets"] == 1
+    counts = (found["figures"]["trials"], found["figures"]["alike_trials"])
+    assert counts == (6, 5), "the first run was of one day, these are of four"
+
+
+def test_a_walk_forward_counts_the_sets_of_its_folds(lab: Lab) -> None:
+    period = ("--symbol", "SOLUSDT", "--from", "2025-06-10", "--to", "2025-06-13", "--jobs", 1)
+    grid = ("--grid", "fast_bars=5,6,7", "--train", "2d", "--test", "1d")
+    walked = row_of(lab("walkforward", "ema_cross", *period, *grid, "--json"))
+    assert walked["trials"] == walked["figures"]["trials"] == 4, "three in the fold, and the plain one"
+    assert walked["figures"]["alike_trials"] == 1, "those of the fold were tried on its training"
+
+
+def test_of_four_days_no_probability_is_told_and_the_first_sentence_says_so(lab: Lab) -> None:
+    period = ("--symbol", "SOLUSDT", "--from", "2025-06-06", "--to", "2025-06-10", "--jobs", 1)
+    swept = lab("sweep", "ema_cross", *period, "--grid", "fast_bars=4,6")
+    text = " ".join(swept.stdout.split())
+    assert text.startswith(("The best of them loses after costs: ", "Not distinguishable from luck: "))
+    assert text.count("needs 30 days, has 4") == 3
+    run = row_of(lab("backtest", "ema_cross", *period, "--json"))
+    named = ("sharpe", "sortino", "calmar", "cagr_pct", "volatility_pct", "psr", "dsr", "min_track_record_days")
+    assert {run["figures"][name] for name in named} == {None}
+    assert run["figures"]["sharpe_a_day"] is not None
+    assert run["figures"]["random_entries"] == 200
+    shown = lab("runs", "show", run["run_id"]).stdout
+    assert " ".join(shown.split()).startswith(run["verdict"])
+    best = [row["run_id"] for row in json.loads(lab("runs", "list", "--by", "sharpe", "--json").stdout)]
+    of_sweep = row_of(lab("runs", "show", "s1", "--json"))["figures"]["sharpe_a_day"]
+    assert (best.index("s0001") < best.index("r0002")) == (of_sweep > run["figures"]["sharpe_a_day"])
+
+
+def test_what_is_tried_on_another_market_leaves_the_pool_as_it_was(lab: Lab) -> None:
+    period = ("--from", "2025-06-06", "--to", "2025-06-10", "--jobs", 1)
+    grid = ("--grid", "fast_bars=6,12", "--json")
+    before = row_of(lab("sweep", "ema_cross", "--symbol", "SOLUSDT", *period, *grid))["figures"]
+    assert lab("sweep", "ema_cross", "--symbol", "BTCUSDT", "--symbol", "SOLUSDT", *period, *grid).exit_code == 0
+    after = row_of(lab("sweep", "ema_cross", "--symbol", "SOLUSDT", *period, *grid))["figures"]
+    assert (before["trials"], after["trials"]) == (2, 2)
+    assert (before["alike_trials"], after["alike_trials"]) == (2, 2)
 
 
 @pytest.mark.parametrize(

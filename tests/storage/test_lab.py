@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import sqlite3
 import stat
 from contextlib import closing
 from pathlib import Path
-from statistics import variance
+from statistics import mean, variance
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,9 @@ from core.backtest.result import EquityCurve, FillColumns, PredictionColumns, Pr
 from core.backtest.trials import Trial, parameter_hash
 from core.domain.errors import BadInputError, StorageError
 from storage.blobs import from_blob, to_blob
-from storage.lab import LabStore, open_lab
+from storage.database import migrations
+from storage.lab import SCHEMA, LabStore, open_lab
+from storage.lab_columns import put_result
 from storage.lab_records import RunRecord, SweepRecord
 
 DAY = 86_400_000
@@ -105,7 +108,14 @@ def sweep_record(**changes: Any) -> SweepRecord:
 
 
 def trial(number: int, sharpe: float | None = 0.0, named: str | None = None, **changes: Any) -> Trial:
-    figures = {"sharpe": sharpe, "trades": 3, "final_usdt": 10_000.0 + number, "max_drawdown_pct": 1.0}
+    figures = {
+        "return_days": 10.0,
+        "sharpe": sharpe,
+        "sharpe_a_day": sharpe,
+        "trades": 3,
+        "final_usdt": 10_000.0 + number,
+        "max_drawdown_pct": 1.0,
+    }
     told: dict[str, Any] = {"parameters": {"fast": number}, "state": "complete", "figures": figures}
     return Trial(number, parameter_hash=named or f"p{number}", **told | changes)
 
@@ -299,10 +309,45 @@ def test_every_parameter_set_counts_once(store: LabStore) -> None:
     store.add_trials(sweep_id, provenance(), [trial(0, 1.0), trial(1, 2.0), trial(2, state="failed"), trial(3, None)])
     again = store.begin_sweep(sweep_record())
     store.add_trials(again, provenance(), [trial(0, 4.0, named="p0"), trial(1, 3.0, named="p9")])
-    counted = store.count_trials("ema_cross", ["BUSDT", "ZUSDT"], 19 * DAY, 99 * DAY)
-    assert counted.trials == 4
-    assert counted.sharpe_variance == pytest.approx(variance([4.0, 2.0, 3.0]))
-    assert store.count_trials("ema_cross", ["AUSDT"], 0, 99 * DAY, also=["p0", "new"]).trials == 5
+    counted = store.count_trials("ema_cross", ["BUSDT", "AUSDT"], 10 * DAY, 20 * DAY, 60_000, 10)
+    assert (counted.trials, counted.alike) == (4, 4)
+    assert counted.mean == pytest.approx(mean([4.0, 2.0, 3.0]))
+    assert counted.variance == pytest.approx(variance([4.0, 2.0, 3.0]))
+    where = ("ema_cross", ["AUSDT", "BUSDT"], 10 * DAY, 20 * DAY, 60_000, 10)
+    own = store.count_trials(*where, own={"p0": 5.0, "new": 7.0}, also=["p1", "elsewhere"])
+    assert (own.trials, own.alike) == (6, 5)
+    assert own.mean == pytest.approx(mean([5.0, 2.0, 3.0, 7.0]))
+
+
+@pytest.mark.parametrize(
+    ("changes", "alike"),
+    [
+        ({}, 3),
+        ({"symbols": ("BUSDT", "AUSDT")}, 3),
+        ({"symbols": ("AUSDT",)}, 2),
+        ({"symbols": ("AUSDT", "BUSDT", "CUSDT")}, 2),
+        ({"interval_ms": 300_000}, 2),
+        ({"to_ms": 30 * DAY}, 3),
+        ({"to_ms": 31 * DAY}, 2),
+        ({"from_ms": 15 * DAY}, 3),
+        ({"from_ms": 16 * DAY}, 2),
+    ],
+)
+def test_a_ratio_is_deflated_over_what_was_tried_alike(store: LabStore, changes: dict[str, Any], alike: int) -> None:
+    """Whatever market or length is tried beside it, the trials of this one stay what they are."""
+    store.add_trials(store.begin_sweep(sweep_record()), provenance(), [trial(0, 1.0), trial(1, 2.0)])
+    other = store.begin_sweep(sweep_record())
+    store.add_trials(other, provenance(**changes), [trial(0, -90.0, named="elsewhere")])
+    counted = store.count_trials("ema_cross", ["AUSDT", "BUSDT"], 10 * DAY, 20 * DAY, 60_000, 10)
+    assert (counted.trials, counted.alike) == (3, alike)
+    assert counted.mean == pytest.approx(mean([1.0, 2.0, -90.0][:alike]))
+
+
+def test_records_that_ended_early_count_and_lend_no_ratio(store: LabStore) -> None:
+    short = dataclasses.replace(trial(2, 50.0), figures=dict(trial(2, 50.0).figures) | {"return_days": 3.0})
+    store.add_trials(store.begin_sweep(sweep_record()), provenance(), [trial(0, 1.0), trial(1, 2.0), short])
+    counted = store.count_trials("ema_cross", ["AUSDT", "BUSDT"], 10 * DAY, 20 * DAY, 60_000, 10)
+    assert (counted.trials, counted.alike, counted.mean) == (3, 3, 1.5)
 
 
 @pytest.mark.parametrize(
@@ -318,8 +363,8 @@ def test_what_was_tried_elsewhere_does_not_count(
     store: LabStore, strategy: str, symbols: list[str], from_ms: int, to_ms: int
 ) -> None:
     store.add_run(record())
-    counted = store.count_trials(strategy, symbols, from_ms, to_ms)
-    assert (counted.trials, counted.sharpe_variance) == (0, None)
+    counted = store.count_trials(strategy, symbols, from_ms, to_ms, 60_000, 10)
+    assert (counted.trials, counted.alike, counted.variance) == (0, 0, None)
 
 
 def test_a_run_is_a_trial_of_its_own_or_of_its_folds(store: LabStore) -> None:
@@ -334,7 +379,7 @@ def test_a_run_is_a_trial_of_its_own_or_of_its_folds(store: LabStore) -> None:
     folds = [(provenance(from_ms=n * DAY, to_ms=(n + 1) * DAY), [trial(n), trial(n + 10)]) for n in (30, 31)]
     walk = store.add_run(record(kind="walkforward"), folds)
     assert len(store.trials(walk)) == 4
-    assert store.count_trials("ema_cross", ["AUSDT"], 31 * DAY, 32 * DAY).trials == 2
+    assert store.count_trials("ema_cross", ["AUSDT"], 31 * DAY, 32 * DAY, 60_000, 1).trials == 2
 
 
 def test_a_deleted_run_leaves_its_trials(store: LabStore, tmp_path: Path) -> None:
@@ -346,7 +391,7 @@ def test_a_deleted_run_leaves_its_trials(store: LabStore, tmp_path: Path) -> Non
         store.delete([run_id, "r9"])
     assert [row["run_id"] for row in store.delete([run_id, sweep_id, "r1"])] == [run_id, sweep_id]
     assert [row["run_id"] for row in store.runs()] == [kept]
-    assert store.count_trials("ema_cross", ["AUSDT"], 0, 99 * DAY).trials == 2
+    assert store.count_trials("ema_cross", ["AUSDT"], 0, 99 * DAY, 60_000, 10).trials == 2
     with closing(sqlite3.connect(tmp_path / "lab.db")) as connection:
         assert connection.execute("SELECT DISTINCT run_id FROM run_columns").fetchall() == [(kept,)]
         assert connection.execute("SELECT count(*) FROM trial_returns").fetchone() == (0,)
@@ -384,6 +429,68 @@ def test_a_file_that_is_damaged_within_is_told_by_what_meets_it(store: LabStore,
     path.write_bytes(whole[:4096] + b"\xa5" * (len(whole) - 4096))
     with pytest.raises(StorageError, match=r"lab\.db: is damaged"):
         open_lab(path).runs()
+
+
+def by_the_first_version(path: Path) -> None:
+    """A file as the first version wrote it, with the run r0001 and the sweep s0001 of two trials."""
+    figures = {
+        "days": 10.0, "total_return_pct": -1.0, "max_drawdown_pct": 2.0, "fees_usdt": 3.0, "sharpe": 40.7, "psr": 0.99,
+        "dsr": 0.4, "calmar": 9.0, "cost_share_pct": 5.0, "random_entry_beaten_pct": 50.0, "sharpe_low": 1.0,
+    }  # fmt: skip
+    common = {
+        "created_ms": 5, "status": "complete", "strategy": "ema_cross", "symbols_json": '["AUSDT", "BUSDT"]',
+        "from_ms": 10 * DAY, "to_ms": 20 * DAY, "interval_ms": 60_000, "source": "AUSDT-1m.csv", "data_hash": "ab",
+        "is_synthetic": 0, "in_sample": 0, "settings_json": "{}", "code_version": "0.1.0", "seed": 7, "trials": 1,
+        "overrides_json": "[]", "note": "", "trades": 2, "initial_usdt": 10_000.0, "final_usdt": 9_900.0,
+        "open_positions": 0, "figures_json": json.dumps(figures), "vetoes_json": "{}", "limits_json": "{}",
+        "trainings_json": "{}", "labels_json": "[]",
+    }  # fmt: skip
+    folds = {"folds": [{"trades": 1, "sharpe": 40.7, "sortino": 50.0}]}
+    own = {"run_id": "r0001", "kind": "backtest", "engine": "event-driven", "breakdowns_json": json.dumps(folds)}
+    search = {"objective": "sharpe", "grid": [], "wanted": None}
+    swept = {"run_id": "s0001", "kind": "sweep", "engine": "sweep", "breakdowns_json": "{}"}
+    rows = [common | own | {"search_json": "{}"}, common | swept | {"search_json": json.dumps(search)}]
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(migrations(SCHEMA)[0][1] + "PRAGMA user_version = 1;")
+        for row in rows:
+            places = ", ".join("?" * len(row))
+            connection.execute(f"INSERT INTO runs ({', '.join(row)}) VALUES ({places})", tuple(row.values()))
+        for n, ratio in enumerate((1.0, 2.0)):
+            connection.execute(
+                "INSERT INTO trials (run_id, number, strategy, symbols_json, from_ms, to_ms, data_hash, "
+                "parameter_hash, parameters_json, state, note, sharpe, figures_json) "
+                "VALUES ('s0001', ?1, 'ema_cross', ?2, ?3, ?4, 'ab', 'p' || ?1, '{}', 'complete', '', ?5, ?6)",
+                (n, common["symbols_json"], 10 * DAY, 20 * DAY, ratio, json.dumps({"sharpe": ratio, "trades": 3})),
+            )
+        put_result(connection, "r0001", record())
+        connection.commit()
+
+
+def test_what_the_first_version_kept_opens_and_no_figure_has_a_meaning_of_now(tmp_path: Path) -> None:
+    path = tmp_path / "old.db"
+    by_the_first_version(path)
+    opened = open_lab(path)
+    lasting = {"days": 10.0, "total_return_pct": -1.0, "max_drawdown_pct": 2.0, "fees_usdt": 3.0}
+    row, swept = opened.run("r1"), opened.run("s1")
+    assert row["figures"] == swept["figures"] == opened.load("r1").figures == lasting
+    assert (row["sharpe"], row["breakdowns"]) == (None, {"folds": [{"trades": 1}]})
+    assert row["verdict"] == swept["verdict"]
+    assert row["verdict"].startswith("Not judged: an earlier version kept this")
+    assert [(best["number"], best["sharpe"]) for best in swept["best"]] == [(1, None), (0, None)]
+    with pytest.raises(BadInputError, match="was begun by another version"):
+        opened.sweep("s1")
+    counted = opened.count_trials("ema_cross", ["AUSDT", "BUSDT"], 10 * DAY, 20 * DAY, 60_000, 10)
+    assert (counted.trials, counted.alike, counted.mean) == (2, 2, None), "they were tried, their ratios are others"
+
+
+def test_a_run_that_a_limit_ended_comes_back_as_one(store: LabStore) -> None:
+    ended = record(result=result(ended_ms=15 * DAY), figures={"limit_ended_at_ms": 15.0 * DAY, "return_days": 6.0})
+    run_id = store.add_run(ended)
+    assert store.load(run_id).result.ended_ms == 15 * DAY
+    assert [label.split(":")[0] for label in store.run(run_id)["labels"]] == ["ENDED BY A LIMIT"]
+    sweep_id = store.begin_sweep(sweep_record())
+    store.end_sweep(sweep_id, "complete", {"limit_ended_at_ms": 15.0 * DAY})
+    assert [label.split(":")[0] for label in store.run(sweep_id)["labels"]] == ["IN-SAMPLE", "ENDED BY A LIMIT"]
 
 
 SETTINGS = {"ema_cross": {"fast": 12, "mode": "bracket"}, "costs": {"fee": "5"}, "demo": {"seed": 7}, "other": {"a": 1}}

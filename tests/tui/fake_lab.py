@@ -69,6 +69,7 @@ def run_row(run_id: str, **changes: Any) -> Row:
         "initial_usdt": 10_000.0,
         "final_usdt": 10_000 * (1 + gain / 100),
         "note": f"note {n}",
+        "verdict": f"Not distinguishable from luck: {gain:+.2f} % over 30 whole days; next: a longer period.",
         "overrides": [["fast_bars", fast]],
         "settings": {"strategy": "ema_cross", "ema_cross": {"fast_bars": fast, "slow_bars": 60}},
         "figures": {

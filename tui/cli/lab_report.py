@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from core.backtest.figures import Figure, cell_text, column_title, grouped, utc_minute
-from core.backtest.report_data import Report, Rows, all_figures, all_tables, caution, provenance_pairs
+from core.backtest.report_data import Report, Rows, all_figures, all_tables, notes, provenance_pairs
 from core.backtest.series import drawdown_pct
 from tui.cli.output import Column, table
 from tui.format import plain_text
@@ -22,17 +22,19 @@ _EARLY = {"trades": 1, "net_usdt": 2, "win_rate_pct": 3, "expectancy_bps": 4}
 """Columns that are wanted first, where there is no room for all."""
 
 
-def summary(report: Report, width: int = LEAST_WIDTH, unicode: bool = True) -> str:
+def summary(report: Report, width: int = LEAST_WIDTH, unicode: bool = True, run_id: str = "") -> str:
     """The whole summary, no line longer than `width` characters (80 or more); ASCII only unless `unicode`.
 
-    The labels stand at both ends, since the first lines of a long summary scroll away.
+    It begins with the verdict. The labels stand below that and at the end, since the first lines of a long summary
+    scroll away.
     """
     width = max(width, LEAST_WIDTH)
     parts = [
+        textwrap.wrap(plain_text(report.verdict()), width),
         _labels(report, width),
-        _text_rows(provenance_pairs(report), width),
+        _text_rows((*((("run", run_id),) if run_id else ()), *provenance_pairs(report)), width),
         *(_figures(title, items, width) for title, items in grouped(all_figures(report))),
-        textwrap.wrap(caution(report), width),
+        (line for note in notes(report) for line in textwrap.wrap(note, width)),
         _pictures(report, width, unicode),
         *(_table(name, rows, width) for name, rows in all_tables(report).items()),
         _labels(report, width),

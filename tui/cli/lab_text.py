@@ -5,9 +5,15 @@ from __future__ import annotations
 import shutil
 import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from core.backtest.basis import BASIS, LEAST_DAYS, RANKS, lacking_days
+from core.backtest.figures import cell_text, column_title, in_order, row_title
+from core.backtest.presets import DAY_MS
+from core.backtest.trials import pool_text
+from core.domain.errors import BadInputError
+from core.market.intervals import interval_text
 from core.runtime import Row
 from tui.cli.echo import echo
 from tui.cli.output import Column, moment, money, number, pairs, percent, show, table
@@ -43,6 +49,38 @@ NARROW_FIRST = ("final_usdt", "created_ms", "to_ms", "kind", "max_drawdown_pct",
 """The columns of the list that go first where a terminal is too narrow for all."""
 
 
+LESS_IS_BETTER = frozenset(
+    {
+        *("max_drawdown_pct", "max_drawdown_ms", "drawdown_high_pct", "volatility_pct", "mae_pct", "losses", "pbo"),
+        *("fees_usdt", "slippage_usdt", "cost_share_pct", "min_track_record_days", "luck_free_days", "trials"),
+    }
+)
+"""Figures of which the least comes first."""
+
+
+def sorted_by(rows: Sequence[Row], figures: Mapping[str, Row], metric: str) -> tuple[list[Row], list[Column]]:
+    """The runs by a figure, the best first and those that lack it last, and the columns that show it. `figures` are all
+    figures of each run by its id.
+
+    A ratio of a year goes by that of a day, which short records have too. Raises BadInputError where no run knows it.
+    """
+    known = dict.fromkeys(name for found in figures.values() for name in found)
+    if metric not in known or metric in RANKS.values():
+        names = ", ".join(in_order(known)) or "none"
+        raise BadInputError(f"--by {metric}: no kept result has that figure; known are {names}")
+    rank, sign = RANKS.get(metric, metric), 1 if metric in LESS_IS_BETTER else -1
+
+    def place(row: Row) -> tuple[bool, float]:
+        value = figures[row["run_id"]].get(rank)
+        return (value is None, 0.0 if value is None else sign * float(value))
+
+    shown = [row | {metric: figures[row["run_id"]].get(metric)} for row in sorted(rows, key=place)]
+    if any(column.key == metric for column in RUN_COLUMNS):
+        return shown, RUN_COLUMNS
+    column = Column(metric, plain_text(column_title(metric)), lambda value: cell_text(metric, value))
+    return shown, [RUN_COLUMNS[0], column, *RUN_COLUMNS[1:]]
+
+
 def terminal_width() -> int | None:
     """Characters of a line of the terminal that is written to; None where it is none."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
@@ -67,20 +105,20 @@ def show_result(lab: Lab, row: Row) -> None:
 
     width = terminal_width() or 80
     unicode = (sys.stdout.encoding or "ascii").lower().startswith("utf")
-    echo(f"run           {row['run_id']}")
-    echo(summary(lab.report(row["run_id"]), width, unicode))
+    echo(summary(lab.report(row["run_id"]), width, unicode, row["run_id"]))
 
 
 def sweep_text(row: Row) -> str:
+    figures = row["figures"]
     about = [
         ("sweep", row["run_id"]),
         ("strategy", row["strategy"]),
         ("symbols", ", ".join(row["symbols"])),
         ("period", _period(row)),
         ("source", plain_text(row["source"])),
-        ("tried", f"{row['trials']:,}"),
+        ("tried", _tried_text(row)),
         ("raised", row["objective"]),
-        *_luck_lines(row["figures"]),
+        *_luck_lines(row),
     ]
     best = [trial | {f"set {key}": value for key, value in trial["parameters"].items()} for trial in row["best"]]
     keys = dict.fromkeys(key for trial in row["best"] for key in trial["parameters"])
@@ -98,28 +136,50 @@ def sweep_text(row: Row) -> str:
         Column("max_drawdown_pct", "drawdown", percent),
         Column("final_usdt", "final USDT", money),
     ]
-    parts = [*label_lines(row), pairs(about)]
-    if best:
-        parts += ["", table(best, columns)]
-    if failed := sum(trial["state"] == "failed" for trial in best):
-        parts.append(f"{failed} of these sets could not be run: their values do not go together")
-    return "\n".join(parts)
+    if any(trial.get("limit_ended_at_ms") for trial in row["best"]):
+        columns.append(Column("limit_ended_at_ms", "ended by a limit, UTC", lambda value: moment(value)[:16]))
+    parts = [plain_text(row["verdict"]), *label_lines(row), pairs(about)]
+    if "return_days" in figures:
+        parts.append(BASIS)
+    if lacking_days("sharpe", figures):
+        parts.append("The order is that of the ratio a day: of so few days no ratio of a year is told.")
+    return "\n".join([*parts, *(["", table(best, columns)] if best else [])])
+
+
+def _tried_text(row: Row) -> str:
+    """How many sets there were, and how many of them came to nothing."""
+    failed = int(row["figures"].get("failed_sets") or 0)
+    left = f"; {failed:,} more could not be run: their values do not go together" if failed else ""
+    return f"{row['trials'] - failed:,} sets{left}"
 
 
 def _period(row: Row) -> str:
     return f"{moment(row['from_ms'])[:16]} to {moment(row['to_ms'])[:16]} UTC"
 
 
-def _luck_lines(figures: Row) -> list[tuple[str, str]]:
-    """How good the best had to look by luck alone."""
-    from core.backtest.figures import cell_text
+def _luck_lines(row: Row) -> list[tuple[str, str]]:
+    """How good the best had to look by luck alone, and what that was taken over."""
+    figures = row["figures"]
 
-    names = {
-        "expected_max_sharpe": "best Sharpe that luck alone would show",
-        "dsr": "deflated Sharpe of the best (0.95 is wanted)",
-        "pbo": "probability that the choice is overfit",
-    }
-    return [(label, cell_text(name, figures.get(name))) for name, label in names.items()]
+    def text(name: str) -> str:
+        return lacking_days(name, figures) or cell_text(name, figures.get(name))
+
+    lines = [
+        ("best Sharpe that luck alone would show", text("expected_max_sharpe")),
+        ("deflated Sharpe of the best (0.95 is wanted)", text("dsr")),
+    ]
+    if figures.get("alike_trials") is not None:
+        days = (row["to_ms"] - row["from_ms"]) / DAY_MS
+        where = (row["strategy"], row["symbols"], interval_text(row["interval_ms"]), days)
+        lines.append(("taken over", pool_text(*where, int(figures["alike_trials"]))))
+    return [*lines, ("probability that the choice is overfit", _overfit_text(text("pbo"), figures, row["seed"]))]
+
+
+def _overfit_text(text: str, figures: Row, seed: int) -> str:
+    sets, of_sets = (int(figures.get(name) or 0) for name in ("pbo_sets", "pbo_of_sets"))
+    if not sets:
+        return text
+    return f"{text} of all {sets:,} sets" if sets == of_sets else f"{text} of {sets:,} of {of_sets:,} sets, seed {seed}"
 
 
 def validation_text(row: Row) -> str:
@@ -131,12 +191,15 @@ def validation_text(row: Row) -> str:
         ("cut into", f"{row['folds']} folds, {row['test_folds']} left out at a time, purged by label ends"),
     ]
     for found in row["validations"]:
-        ratios = [path["sharpe"] for path in found["paths"] if path["sharpe"] is not None]
-        told = "no path has a Sharpe ratio"
-        if ratios:
-            above = sum(ratio > 0 for ratio in ratios)
-            told = f"the Sharpe is above 0 on {above} of {len(ratios)} paths that have one, of {len(found['paths'])}"
-        about.append((found["symbol"], f"{found['trainings']} trainings on {found['rows']:,} rows; {told}"))
+        known = [path["errors_above"] for path in found["paths"] if path["errors_above"] is not None]
+        above = sum(errors > 0 for errors in known)
+        told = f"{above} of {len(known)} paths with two trades or more earn something, of {len(found['paths'])} in all"
+        about.append(
+            (
+                found["symbol"],
+                f"{found['trainings']} trainings on {found['rows']:,} rows of {found['days']:,.0f} days; {told}",
+            )
+        )
     rows = [
         {"symbol": found["symbol"], "path": number + 1, **path}
         for found in row["validations"]
@@ -148,10 +211,14 @@ def validation_text(row: Row) -> str:
         Column("trades", "trades", lambda value: f"{value:,}"),
         Column("mean_net_bps", "mean net bps", money),
         Column("net_bps", "net bps", money),
+        Column("errors_above", "errors above 0", money),
         Column("sharpe", "Sharpe", money),
     ]
     stopped = ["PARTIAL: stopped early"] if row["status"] == "partial" else []
-    return "\n".join([*stopped, *label_lines(row), pairs(about), *(["", table(rows, columns)] if rows else [])])
+    head = [plain_text(row["verdict"]), *stopped, *label_lines(row)]
+    short = any(found["days"] < LEAST_DAYS for found in row["validations"])
+    note = [f"A Sharpe ratio needs {LEAST_DAYS} days."] if rows and short else []
+    return "\n".join([*head, pairs(about), *note, *(["", table(rows, columns)] if rows else [])])
 
 
 def check_text(row: Row, width: int) -> str:
@@ -175,9 +242,13 @@ def check_text(row: Row, width: int) -> str:
     return "\n".join(parts)
 
 
-def compare_text(row: Row) -> str:
-    from core.backtest.figures import cell_text, in_order, row_title
+def _figure_text(name: str, found: Mapping[str, Sequence[Any]], place: int) -> str:
+    """The figure of the run at `place` of those side by side."""
+    own = {key: values[place] for key, values in found.items()}
+    return lacking_days(name, own) or cell_text(name, own[name])
 
+
+def compare_text(row: Row) -> str:
     runs = row["runs"]
     labelled = [f"!!! {run['run_id']}: {plain_text(label)}" for run in runs for label in run["labels"]]
     about = [
@@ -186,7 +257,7 @@ def compare_text(row: Row) -> str:
     ]
     found = {item["name"]: item["values"] for item in row["figures"]}
     figures = [
-        {"name": row_title(name), "values": [cell_text(name, value) for value in found[name]]}
+        {"name": row_title(name), "values": [_figure_text(name, found, place) for place in range(len(runs))]}
         for name in in_order(found)
     ]
     settings = [
@@ -197,8 +268,6 @@ def compare_text(row: Row) -> str:
 
 
 def _about_text(name: str, value: Any) -> str:
-    from core.backtest.figures import cell_text
-
     return plain_text(_few(value) if isinstance(value, list) else cell_text(name, value))
 
 

@@ -40,17 +40,23 @@ def runs() -> None:
 
 
 @runs.command("list")
+@click.option("--by", "metric", metavar="METRIC", help="The best first by a figure, as sharpe or max_drawdown_pct.")
 @limit_option
 @home_option
 @json_option
 @click.pass_obj
-def list_(runtime: Runtime, limit: int | None, home: Home, as_json: bool) -> None:
+def list_(runtime: Runtime, metric: str | None, limit: int | None, home: Home, as_json: bool) -> None:
     """List the results, the newest last."""
-    from tui.cli.lab_text import RUN_COLUMNS, fitting, terminal_width
+    from tui.cli.lab_text import RUN_COLUMNS, fitting, sorted_by, terminal_width
 
-    rows = runtime.lab(home.root).runs() if home.lab.exists() else []
-    shown = rows[-limit:] if limit else rows
-    emit_rows(shown, fitting(shown, RUN_COLUMNS, terminal_width()), as_json, NONE_YET.format(home=home.root))
+    lab = runtime.lab(home.root) if home.lab.exists() else None
+    rows, columns = lab.runs() if lab is not None else [], RUN_COLUMNS
+    if metric is not None and lab is not None and rows:
+        rows, columns = sorted_by(rows, lab.figures(), metric)
+        shown = rows[:limit] if limit else rows
+    else:
+        shown = rows[-limit:] if limit else rows
+    emit_rows(shown, fitting(shown, columns, terminal_width()), as_json, NONE_YET.format(home=home.root))
 
 
 @runs.command("show")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from core.backtest.basis import LEAST_DAYS
 from core.backtest.checks.verdict import Status, Verdict
 
 SEED = "seed sensitivity"
@@ -16,8 +17,6 @@ DELAY = "delay by one bar"
 SNOOPING = "data snooping"
 
 DSR_NEEDED = 0.95
-LEAST_DAYS = 30
-"""Fewer daily returns say nothing of skewness and tails, which the deflated ratio needs."""
 
 
 @dataclass(frozen=True, slots=True)

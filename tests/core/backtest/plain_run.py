@@ -12,8 +12,9 @@ from core.backtest.history import History
 from core.domain.errors import VenueRejectedError
 from core.domain.instrument import Instrument
 from core.domain.market import MINUTE_MS, Bar, FirstPrice, FundingRate, MarketEvent
+from core.domain.operator import LimitEffect
 from core.domain.orders import OrderState, OrderType, OrderUpdate
-from core.domain.records import EquityRecord, TradeRecord
+from core.domain.records import EquityRecord, LimitRecord, TradeRecord
 from core.domain.trading import EquitySample, Prediction, Trade
 from core.ports import VenueEvent
 from core.settings import Settings
@@ -31,6 +32,7 @@ class PlainRun:
     trades: list[Trade] = field(default_factory=list)
     samples: list[EquitySample] = field(default_factory=list)
     prices: list[FirstPrice] = field(default_factory=list)
+    ended_ms: int | None = None
 
     def market(self, batch: Sequence[MarketEvent], now_ms: int) -> None:
         commands: list[Command] = []
@@ -71,6 +73,10 @@ class PlainRun:
             self.trades.append(command.record.trade)
         elif isinstance(command.record, EquityRecord):
             self.samples.append(command.record.sample)
+        elif isinstance(command.record, LimitRecord):
+            event = command.record.event
+            if event.limit == "drawdown" and event.fired and event.effect is not LimitEffect.WARN:
+                self.ended_ms = self.ended_ms or event.time_ms
 
     def send(self, command: PlaceOrder | CancelOrder, now_ms: int) -> list[VenueEvent]:
         order = command.order

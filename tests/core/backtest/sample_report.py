@@ -54,7 +54,8 @@ def trades_of(count: int, slots: int, interval_ms: int = MINUTE_MS, seed: int = 
 STATISTICS: dict[str, float | None] = {
     "total_return_pct": 12.3456, "cagr_pct": 27.1, "sharpe": 1.2345, "sharpe_low": -0.31, "sharpe_high": 2.87,
     "sortino": 1.9, "calmar": 0.0004, "max_drawdown_pct": 8.76, "max_drawdown_ms": 3 * 86_400_000 + 4 * 3_600_000,
-    "exposure_time_pct": 43.2, "turnover_per_year": 310.5, "trades": 60, "win_rate_pct": 41.67, "profit_factor": 1.08,
+    "exposure_time_pct": 43.2, "turnover_per_day": 3.5, "return_days": 60.0,
+    "trades": 60, "win_rate_pct": 41.67, "profit_factor": 1.08,
     "expectancy_usdt": 0.21, "expectancy_bps": 2.1, "fees_usdt": 34.5, "cost_share_pct": 61.0, "funding_usdt": -1.2,
     "funding_share_pct": 2.0, "mae_pct": -0.6, "mfe_pct": 0.9, "psr": 0.913, "dsr": 0.0000021, "trials": 1_250,
     "pbo": None, "min_track_record_days": 612.4, "ulcer_index_pct": 3.3,

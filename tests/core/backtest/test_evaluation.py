@@ -8,7 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.backtest.evaluation import Attempt, Ground, check_space, evaluate_trial, longest_look_back, with_fees
+from core.backtest.evaluation import (
+    Attempt,
+    Ground,
+    check_space,
+    evaluate_trial,
+    longest_look_back,
+    settings_of,
+    with_fees,
+)
 from core.backtest.event_driven import run_event_driven
 from core.backtest.result import RunResult
 from core.backtest.statistics import summary
@@ -65,12 +73,43 @@ def test_a_trial_has_the_figures_of_the_event_driven_run(parameters: dict[str, A
         ("final_usdt", result.final_usdt),
         ("net_usdt", result.trades.net_usdt.sum()),
         ("total_return_pct", told.total_return_pct),
-        ("sharpe", told.sharpe),
-        ("sortino", told.sortino),
-        ("calmar", told.calmar),
+        ("sharpe_a_day", told.ratios.sharpe_a_day),
+        ("sortino_a_day", told.ratios.sortino_a_day),
+        ("calmar_a_day", told.ratios.calmar_a_day),
         ("max_drawdown_pct", told.drawdown.depth_pct),
     ):
         assert trial.figures[name] == pytest.approx(value, rel=1e-7), name
+
+
+def test_days_begun_or_broken_off_are_no_days_of_a_trial() -> None:
+    ground = ground_of(4, warm_up_bars=WARM_UP)
+    period = (FROM_MS + DAY_MS // 2, FROM_MS + 3 * DAY_MS + DAY_MS // 4)
+    trial = evaluate_trial(ground, Attempt(0, {"fast_bars": 9}, period))
+    assert trial.daily is not None
+    assert (trial.first_day_ms, len(trial.daily), trial.figures["return_days"]) == (FROM_MS + DAY_MS, 2, 2)
+    assert (trial.figures["sharpe"], trial.figures["calmar"]) == (None, None)
+    assert trial.figures["sharpe_a_day"] is not None
+    noon = evaluate_trial(ground, Attempt(1, {"fast_bars": 9}, (period[0], period[0] + DAY_MS)))
+    assert (noon.figures["return_days"], noon.figures["sharpe_a_day"], noon.first_day_ms) == (0, None, None)
+
+
+def test_a_trial_that_a_limit_ended_says_so_and_ends_there() -> None:
+    ground = ground_of(6)
+    chosen = {"fast_bars": 9, "slow_bars": 30, "limits.max_drawdown_pct": 0.3, "limits.max_losses_in_row": 1_000}
+    trial = evaluate_trial(ground, Attempt(0, chosen))
+    settings = settings_of(ground, chosen)
+    instruments = with_fees(INSTRUMENTS, settings.costs)
+    trader = Trader("test", load_strategy(ground.strategy, settings), settings, instruments)
+    result = run_event_driven(ground.history, trader, journalled_venue(instruments, settings))
+    assert result.limits["drawdown"] == 1
+    assert result.ended_ms is not None
+    assert trial.figures["limit_ended_at_ms"] == result.ended_ms
+    days = (result.ended_ms - 1 - FROM_MS) // DAY_MS + 1
+    assert trial.daily is not None
+    assert len(trial.daily) == days < 6
+    told = summary(result, ground.history.interval_ms)
+    assert told.ratios.return_days == days
+    assert trial.figures["calmar_a_day"] == pytest.approx(told.ratios.calmar_a_day)
 
 
 def test_an_impossible_set_is_a_failed_trial_with_its_reason() -> None:

@@ -5,12 +5,39 @@ import math
 import numpy as np
 import pytest
 
-from core.backtest.figures import cell_text, column_title, grouped
+from core.backtest.basis import RANKS
+from core.backtest.figures import GROUPS, cell_text, column_title, grouped, in_order, row_title
 from tests.core.backtest.sample_report import STATISTICS
 
 
 def shown(figures: dict[str, float | None]) -> dict[str, str]:
     return {item.key: item.text for _, items in grouped(figures) for item in items}
+
+
+def test_no_two_figures_share_a_name() -> None:
+    labels = [label for _, group in GROUPS for label in group.values()]
+    assert len(labels) == len(set(labels))
+    keys = [key for _, group in GROUPS for key in group]
+    assert len(keys) == len(set(keys))
+    titles = [row_title(key) for key in keys]
+    assert len(titles) == len(set(titles))
+
+
+def test_of_too_few_days_it_says_what_a_figure_needs() -> None:
+    short = {"return_days": 3.0, "sharpe": None, "dsr": None, "pbo": None, "profit_factor": None}
+    assert shown(short) == {
+        "return_days": "3 d",
+        **dict.fromkeys(("sharpe", "dsr", "pbo"), "needs 30 days, has 3"),
+        "profit_factor": "-",
+    }
+    assert shown(short | {"return_days": 30.0})["sharpe"] == "-"
+    assert shown({"sharpe": None}) == {"sharpe": "-"}
+
+
+def test_what_only_sorts_is_not_shown() -> None:
+    sorting = dict.fromkeys(RANKS.values(), 0.4)
+    assert grouped(sorting) == ()
+    assert in_order([*sorting, "sharpe"]) == ["sharpe"]
 
 
 def test_every_figure_is_shown_once_and_the_unknown_come_last() -> None:
@@ -38,7 +65,8 @@ def test_an_undefined_figure_is_a_dash_without_a_unit(value: float | None) -> No
         ("sharpe", 2.0, "2.000"),
         ("trials", 10_000, "10,000"),
         ("trades", 755.0, "755"),
-        ("turnover_per_year", 310.5, "310.50 a year"),
+        ("turnover_per_day", 3.5, "3.50 a day"),
+        ("return_days", 9.0, "9 d"),
         ("max_drawdown_ms", 3 * 86_400_000 + 4 * 3_600_000 + 59_000, "3 d 4 h"),
         ("held_ms", 65_000, "1 min 5 s"),
         ("held_ms", 0, "0 s"),

@@ -13,8 +13,10 @@ from skfolio import measures
 
 from core.backtest.luck import (
     Moments,
+    days_beyond_luck,
     deflated_sharpe,
     expected_max_sharpe,
+    luck_of_best,
     minimum_track_record,
     moments,
     probabilistic_sharpe,
@@ -122,6 +124,33 @@ def test_a_record_of_the_minimum_length_has_just_the_confidence(
     assert spread is not None
     score = (sharpe - benchmark) / math.sqrt(spread / (length - 1.0))
     assert scipy.stats.norm.cdf(score) == pytest.approx(confidence, rel=1e-9)
+
+
+def test_the_mean_of_the_trials_is_what_their_best_starts_from() -> None:
+    assert expected_max_sharpe(20, 0.002, 0.03) == 0.03 + expected_max_sharpe(20, 0.002)
+    best = known(returns_of(1))
+    shifted = deflated_sharpe(best, 20, 0.002, 0.03)
+    assert shifted == probabilistic_sharpe(best, expected_max_sharpe(20, 0.002, 0.03))
+
+
+def test_neither_trials_alike_nor_sure_losers_make_the_best_look_rare() -> None:
+    best = known(returns_of(1))
+    alone = expected_max_sharpe(20, sharpe_variance(best) or 0.0)
+    assert luck_of_best(best, 20, None, None) == alone
+    assert luck_of_best(best, 20, 1e-9, 0.0) == alone
+    assert luck_of_best(best, 20, 0.01, -0.5) == alone
+    assert luck_of_best(best, 20, 0.01, 0.02) == expected_max_sharpe(20, 0.01, 0.02) > alone
+
+
+@pytest.mark.parametrize("expected", [0.0, 0.05])
+def test_a_record_of_that_length_would_be_beyond_luck(expected: float) -> None:
+    best = Moments(200, 0.08, -0.3, 5.0)
+    days = days_beyond_luck(best, expected, 0.95)
+    assert days is not None
+    longer = Moments(round(days), 0.08, -0.3, 5.0)
+    luck_then = expected * math.sqrt(199 / (days - 1))
+    assert probabilistic_sharpe(longer, luck_then) == pytest.approx(0.95, abs=1e-3)
+    assert days_beyond_luck(Moments(200, -0.01, 0.0, 3.0), expected, 0.95) is None
 
 
 def test_more_trials_deflate_more() -> None:

@@ -45,6 +45,23 @@ def test_the_same_seed_draws_the_same(result: RunResult, history: History) -> No
     assert one.curve.equity_usdt[-1] == pytest.approx(one.median_final_usdt, abs=1e-6)
 
 
+def test_two_hundred_are_drawn_unless_asked_for_otherwise(result: RunResult, history: History) -> None:
+    found = random_entry(result, history, SETTINGS, strategy(), INSTRUMENTS, 3)
+    assert found is not None
+    assert found.runs == 200
+    assert found.beaten_pct == pytest.approx(round(found.beaten_pct * 2) / 2), "half a percent each"
+
+
+def test_every_draw_is_what_it_is_alone(result: RunResult, history: History) -> None:
+    """One table serves all draws: what one of them set is gone in the next."""
+    together = drawn(result, history, strategy())
+    alone = [random_entry(result, history, SETTINGS, strategy(), INSTRUMENTS, seed, runs=1) for seed in range(15, 20)]
+    finals = [found.median_final_usdt for found in alone if found is not None]
+    assert together is not None
+    assert len(set(finals)) == 5
+    assert together.median_final_usdt == sorted(finals)[2]
+
+
 def test_what_ends_above_all_of_them_beats_all(result: RunResult, history: History) -> None:
     lucky = dataclasses.replace(result, final_usdt=1e9)
     unlucky = dataclasses.replace(result, final_usdt=0.0)

@@ -42,7 +42,7 @@ def test_doing_nothing_keeps_the_account() -> None:
     assert curve.time_ms.tolist() == [FROM_MS + 2 * MINUTE_MS, FROM_MS + 3 * MINUTE_MS]
     assert curve.equity_usdt.tolist() == [5_000.0, 5_000.0]
     found = summary(run_of(curve, initial_usdt=5_000.0), MINUTE_MS)
-    assert (found.total_return_pct, found.exposure_pct, found.sharpe) == (0.0, 0.0, None)
+    assert (found.total_return_pct, found.exposure_pct, found.ratios.sharpe_a_day) == (0.0, 0.0, None)
 
 
 def test_holding_pays_fee_and_slippage_once_each_way() -> None:

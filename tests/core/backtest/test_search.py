@@ -82,10 +82,10 @@ def trial(number: int, **figures: float | None) -> Trial:
 
 def test_the_best_has_the_highest_objective_and_of_equals_the_lowest_number() -> None:
     trials = [
-        trial(0, sharpe=None, trades=90.0),
-        trial(1, sharpe=9.0, trades=2.0),
-        trial(2, sharpe=1.5, trades=40.0),
-        trial(3, sharpe=1.5, trades=50.0),
+        trial(0, sharpe_a_day=None, trades=90.0),
+        trial(1, sharpe_a_day=9.0, trades=2.0),
+        trial(2, sharpe_a_day=1.5, trades=40.0),
+        trial(3, sharpe_a_day=1.5, trades=50.0),
         Trial(4, {}, "4", "failed", {}),
     ]
     chosen = best_trial(trials, "sharpe", min_trades=10)

@@ -18,7 +18,7 @@ from core.backtest.statistics import (
     cagr_pct,
     daily_returns,
     deepest_drawdown,
-    drawdown_of_returns_pct,
+    measured,
     sharpe,
     sortino,
     summary,
@@ -41,7 +41,7 @@ def run(request: pytest.FixtureRequest) -> RunResult:
 
 
 def test_daily_returns_are_those_from_midnight_to_midnight(run: RunResult) -> None:
-    returns = daily_returns(run.curve, run.initial_usdt)
+    returns = daily_returns(run.curve, run.initial_usdt, HOUR_MS)
     closes = pd.Series(run.curve.equity_usdt, index=pd.to_datetime(run.curve.time_ms - 1, unit="ms"))
     closes = closes.resample("D").last()
     expected = pd.concat([pd.Series([run.initial_usdt]), closes]).pct_change().iloc[1:]
@@ -50,28 +50,28 @@ def test_daily_returns_are_those_from_midnight_to_midnight(run: RunResult) -> No
 
 
 def test_ratios_agree_with_quantstats_on_the_daily_returns(run: RunResult) -> None:
-    found = summary(run, HOUR_MS)
-    daily = series(daily_returns(run.curve, run.initial_usdt).value)
-    assert found.total_return_pct == pytest.approx(qs.comp(daily) * 100, **EXACT)
+    told = summary(run, HOUR_MS)
+    found = told.ratios
+    daily = series(daily_returns(run.curve, run.initial_usdt, HOUR_MS).value)
+    assert told.total_return_pct == pytest.approx(qs.comp(daily) * 100, **EXACT)
+    assert found.return_days == len(daily) == 200
     assert found.cagr_pct == pytest.approx(qs.cagr(daily, periods=365) * 100, **EXACT)
     assert found.volatility_pct == pytest.approx(qs.volatility(daily, periods=365) * 100, **EXACT)
     assert found.sharpe == pytest.approx(qs.sharpe(daily, periods=365), **EXACT)
     assert found.sortino == pytest.approx(qs.sortino(daily, periods=365), **EXACT)
-    assert found.calmar == pytest.approx(qs.calmar(daily, periods=365), **EXACT)
-    assert found.daily_drawdown_pct == pytest.approx(-qs.max_drawdown(daily) * 100, **EXACT)
+    assert told.drawdown is not None
+    assert found.calmar == pytest.approx(qs.cagr(daily, periods=365) * 100 / told.drawdown.depth_pct, **EXACT)
 
 
 def test_ratios_agree_with_skfolio_on_the_daily_returns(run: RunResult) -> None:
-    daily = daily_returns(run.curve, run.initial_usdt).value
+    daily = daily_returns(run.curve, run.initial_usdt, HOUR_MS).value
     spread = measures.standard_deviation(daily)
     assert volatility_pct(daily) == pytest.approx(spread * math.sqrt(365) * 100, **EXACT)
     assert sharpe(daily) == pytest.approx(measures.mean(daily) / spread * math.sqrt(365), **EXACT)
-    fall = measures.max_drawdown(measures.get_drawdowns(daily, compounded=True))
-    assert drawdown_of_returns_pct(daily) == pytest.approx(fall * 100, **EXACT)
 
 
 def test_skfolio_divides_the_downside_by_one_day_less(run: RunResult) -> None:
-    daily = daily_returns(run.curve, run.initial_usdt).value
+    daily = daily_returns(run.curve, run.initial_usdt, HOUR_MS).value
     theirs = measures.mean(daily) / measures.semi_deviation(daily, min_acceptable_return=0.0) * math.sqrt(365)
     assert sortino(daily) == pytest.approx(theirs * math.sqrt(len(daily) / (len(daily) - 1)), **EXACT)
 
@@ -87,14 +87,55 @@ def test_the_drawdown_slot_by_slot_is_that_of_quantstats(run: RunResult) -> None
     assert found.trough_ms == falls.idxmin().timestamp() * 1_000
 
 
-def test_growth_counts_the_time_and_quantstats_the_days_begun() -> None:
-    equity = random_walk(4, 24 * 10)
-    run = run_of(curve_of(equity, HOUR_MS, from_ms=FROM_MS + 6 * HOUR_MS))
-    daily = series(daily_returns(run.curve, run.initial_usdt).value)
-    assert len(daily) == 11
+def test_a_part_of_a_day_is_no_day() -> None:
+    """24 hours from noon are two halves, not two days of a steady profit."""
+    equity = 10_000.0 * 1.001 ** np.arange(1, 25)
+    run = run_of(curve_of(equity, HOUR_MS, from_ms=FROM_MS + 12 * HOUR_MS))
+    assert len(daily_returns(run.curve, run.initial_usdt, HOUR_MS)) == 0
     found = summary(run, HOUR_MS)
-    growth = 1.0 + qs.cagr(daily, periods=365)
-    assert found.cagr_pct == pytest.approx((growth ** (11 / 10) - 1.0) * 100, **EXACT)
+    assert (found.days, found.ratios.return_days) == (1.0, 0)
+    assert (found.ratios.sharpe, found.ratios.sharpe_a_day) == (None, None)
+
+
+def test_whole_days_begin_after_the_first_midnight_and_end_before_the_last() -> None:
+    equity = random_walk(4, 24 * 10 + 5)
+    run = run_of(curve_of(equity, HOUR_MS, from_ms=FROM_MS + 6 * HOUR_MS))
+    days = daily_returns(run.curve, run.initial_usdt, HOUR_MS)
+    ends = [17 + 24 * day for day in range(10)]  # the slots that end at midnight
+    assert days.day_ms.tolist() == [FROM_MS + day * DAY_MS for day in range(1, 10)]
+    assert days.value == pytest.approx(equity[ends[1:]] / equity[ends[:-1]] - 1.0, **EXACT)
+
+
+@pytest.mark.parametrize(("days", "told"), [(2, False), (29, False), (30, True)])
+def test_a_year_is_told_of_thirty_whole_days_or_more(days: int, told: bool) -> None:
+    run = run_of(curve_of(random_walk(9, 24 * days + 7), HOUR_MS))
+    found = dataclasses.asdict(summary(run, HOUR_MS).ratios)
+    of_a_year = {found.pop(name) is not None for name in ("cagr_pct", "volatility_pct", "sharpe", "sortino", "calmar")}
+    assert of_a_year == {told}
+    assert found.pop("return_days") == days
+    assert None not in found.values(), "what sorts is there for short records too"
+
+
+def test_what_sorts_orders_as_the_ratios_do() -> None:
+    runs = [summary(run_of(curve_of(random_walk(seed, 24 * 40), HOUR_MS)), HOUR_MS).ratios for seed in range(8)]
+    for name in ("sharpe", "sortino", "calmar"):
+        ranked = sorted(runs, key=lambda ratios: getattr(ratios, f"{name}_a_day"))
+        assert ranked == sorted(runs, key=lambda ratios: getattr(ratios, name)), name
+
+
+def test_a_run_that_a_limit_ended_is_measured_to_the_end_of_that_day() -> None:
+    alive = random_walk(3, 24 * 35)
+    equity = np.concatenate((alive, np.full(24 * 300, alive[-1])))
+    curve = dataclasses.replace(curve_of(equity, HOUR_MS), gross_usdt=np.where(np.arange(len(equity)) < 840, 9.0, 0.0))
+    whole = run_of(curve)
+    ended = dataclasses.replace(whole, ended_ms=FROM_MS + 34 * DAY_MS + 5 * HOUR_MS)
+    assert len(measured(ended)) == 24 * 35
+    found, diluted = summary(ended, HOUR_MS), summary(whole, HOUR_MS)
+    assert (found.days, found.ratios.return_days, found.exposure_pct) == (35.0, 35, 100.0)
+    returns = daily_returns(curve_of(alive, HOUR_MS), 10_000.0, HOUR_MS).value
+    assert found.ratios.sharpe == sharpe(returns) != diluted.ratios.sharpe
+    at_midnight = dataclasses.replace(whole, ended_ms=FROM_MS + 35 * DAY_MS)
+    assert len(measured(at_midnight)) == 24 * 35
 
 
 def test_a_drawdown_runs_from_its_peak_to_the_recovery() -> None:
@@ -131,7 +172,7 @@ def test_exposure_and_turnover_by_hand() -> None:
     assert found.exposure_pct == 25.0
     assert found.mean_gross_pct == 12.5
     traded = (100.0 + 111.0) + (100.0 + 96.0)
-    assert found.turnover_per_year == pytest.approx(traded / 10_000.0 * 365 / 2, **EXACT)
+    assert found.turnover_per_day == pytest.approx(traded / 10_000.0 / 2, **EXACT)
     assert found.days == 2.0
 
 
@@ -156,6 +197,21 @@ def test_costs_and_funding_are_shares_of_the_winning_gross() -> None:
     assert found.cost_share_pct == pytest.approx(3.0 / gross * 100, **EXACT)
     assert found.funding_share_pct == pytest.approx(-1.5 / gross * 100, **EXACT)
     assert found.trades.expectancy_bps == pytest.approx((1_000.0 - 2_000.0 + 400.0) / 3, **EXACT)
+
+
+def test_the_share_of_costs_holds_what_is_hidden_in_the_prices() -> None:
+    """A gross of before any cost: what slippage took was earned before it was paid."""
+    trades = trades_of([10.0, -20.0, 4.0], fees=1.0, funding=-0.5)
+    slipped = np.array([2.0, 0.5, 0.25])
+    found = summary(run_of(curve_of(np.full(24, 1e4), HOUR_MS), trades), HOUR_MS, slipped)
+    assert found.slippage_usdt == 2.75
+    assert found.cost_share_pct == pytest.approx((3.0 + 2.75) / (11.5 + 2.0 + 5.5 + 0.25) * 100, **EXACT)
+
+
+def test_the_closed_trades_and_the_open_positions_add_up_to_the_account() -> None:
+    run = run_of(curve_of(np.full(24, 10_030.0), HOUR_MS), trades_of([10.0, -5.0]))
+    found = summary(run, HOUR_MS)
+    assert found.initial_usdt + found.trades.net_usdt + found.open_result_usdt == found.final_usdt
 
 
 def test_groups_part_the_trades() -> None:
@@ -196,6 +252,7 @@ def test_groups_part_the_trades() -> None:
 def numbers(found: Summary) -> list[float | None]:
     flat = dataclasses.asdict(found)
     groups = [dataclasses.asdict(g) for g in (found.trades, *found.by_symbol, *found.by_side)]
+    flat |= dataclasses.asdict(found.ratios)
     return [v for each in (flat, *groups) for v in each.values() if v is None or isinstance(v, float)]
 
 
@@ -203,15 +260,15 @@ def test_what_is_undefined_is_missing() -> None:
     found = summary(run_of(curve_of(np.zeros(0), HOUR_MS)), HOUR_MS)
     missing = {name for name, value in dataclasses.asdict(found).items() if value is None}
     assert missing == {
-        *("cagr_pct", "volatility_pct", "sharpe", "sortino", "calmar", "daily_drawdown_pct", "drawdown"),
-        *("exposure_pct", "mean_gross_pct", "turnover_per_year", "cost_share_pct", "funding_share_pct"),
+        *("drawdown", "exposure_pct", "mean_gross_pct", "turnover_per_day", "cost_share_pct", "funding_share_pct"),
     }
+    assert [value for value in dataclasses.asdict(found.ratios).values() if value is not None] == [0]
     assert found.total_return_pct == 0.0
     assert found.trades.win_rate_pct is None
     assert found.trades.trades == 0
-    idle = summary(run_of(curve_of(np.full(72, 1e4), HOUR_MS)), HOUR_MS)
-    assert (idle.sharpe, idle.sortino, idle.calmar) == (None, None, None)
-    assert (idle.cagr_pct, idle.volatility_pct, idle.exposure_pct) == (0.0, 0.0, 0.0)
+    idle = summary(run_of(curve_of(np.full(720, 1e4), HOUR_MS)), HOUR_MS)
+    assert (idle.ratios.sharpe, idle.ratios.sortino, idle.ratios.calmar) == (None, None, None)
+    assert (idle.ratios.cagr_pct, idle.ratios.volatility_pct, idle.exposure_pct) == (0.0, 0.0, 0.0)
     winning = summary(run_of(curve_of(np.full(72, 1e4), HOUR_MS), trades_of([1.0])), HOUR_MS)
     assert winning.trades.profit_factor is None
     assert winning.trades.average_loss_usdt is None
@@ -234,6 +291,6 @@ def test_no_figure_is_ever_infinite_or_no_number(equity: list[float], net: list[
 
 def test_a_ruined_account_has_no_return_after_its_end() -> None:
     curve = curve_of(np.array([8_000.0, -10.0, 500.0]), DAY_MS)
-    assert daily_returns(curve, 10_000.0).value == pytest.approx([-0.2, -1.00125])
+    assert daily_returns(curve, 10_000.0, DAY_MS).value == pytest.approx([-0.2, -1.00125])
     assert cagr_pct(10_000.0, -10.0, DAY_MS) is None
     assert cagr_pct(10_000.0, 0.0, DAY_MS) == -100.0

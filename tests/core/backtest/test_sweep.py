@@ -212,6 +212,7 @@ def assert_same(case: Case) -> int:
     state = plain.trader.state
     assert got.final_usdt == float(state.ledger.account(state.exact_marks()).equity_usdt)
     assert got.open_positions == sum(1 for s in state.symbols.values() if s.lots)
+    assert (got.ended_ms, got.limits) == (plain.ended_ms, {} if plain.ended_ms is None else {"drawdown": 1})
     return len(plain.trades)
 
 
@@ -265,7 +266,7 @@ def test_the_drawn_markets_try_everything() -> None:
 @given(cases)
 def test_a_score_sums_up_the_run(case: Case) -> None:
     whole, few = case.swept(), case.score()
-    assert (few.trades, few.final_usdt) == (len(whole.trades), whole.final_usdt)
+    assert (few.trades, few.final_usdt, few.ended_ms) == (len(whole.trades), whole.final_usdt, whole.ended_ms)
     assert few.net_usdt == pytest.approx(whole.trades.net_usdt.sum(), abs=1e-7)
     curve = whole.curve
     peaks = np.maximum.accumulate(np.concatenate(([whole.initial_usdt], curve.equity_usdt)))[1:]

@@ -48,9 +48,11 @@ SUMMARY: Row = {
     "note": "a \x1b[31mnote",
     "overrides": [["fast_bars", 12]],
 }
+LOSES = "It loses after costs: -0.97 %; next: other values, or another idea."
 DETAIL: Row = SUMMARY | {
+    "verdict": LOSES,
     "settings": {"ema_cross": {"fast_bars": 12}},
-    "figures": {"calmar": None},
+    "figures": {"calmar": None, "return_days": 1.0, "trials": 3.0},
     "breakdowns": {},
     "vetoes": {},
     "limits": {},
@@ -90,6 +92,7 @@ class FakeLab:
         self.status = "complete"
         self.checked = CHECKS
         self.stored: list[Row] = [SUMMARY]
+        self.all_figures: dict[str, Row] = {"r0001": {"sharpe": None, "sharpe_a_day": 0.1}}
         self.exported: list[tuple[str, str, Path, bool]] = []
         self.deleted: list[str] = []
 
@@ -123,19 +126,30 @@ class FakeLab:
 
     def validate(self, request: object, progress: OnProgress, should_stop: ShouldStop) -> Row:
         self._run(request, {}, progress, should_stop)
-        path = {"trades": 3, "mean_net_bps": -2.5, "net_bps": -7.5, "sharpe": None}
+        path = {"trades": 3, "mean_net_bps": -2.5, "net_bps": -7.5, "errors_above": -0.4, "sharpe": None}
         return {
+            "verdict": LOSES,
             **{key: SUMMARY[key] for key in ("strategy", "symbols", "from_ms", "to_ms", "labels", "source")},
             "folds": 4,
             "test_folds": 1,
             "status": "complete",
             "validations": [
-                {"symbol": "BTCUSDT", "rows": 900, "trainings": 4, "paths": [path], "positive_share_pct": None}
+                {
+                    "symbol": "BTCUSDT",
+                    "rows": 900,
+                    "days": 0.6,
+                    "trainings": 4,
+                    "paths": [path],
+                    "positive_share_pct": None,
+                }
             ],
         }
 
     def runs(self) -> list[Row]:
         return self.stored
+
+    def figures(self) -> dict[str, Row]:
+        return self.all_figures
 
     def run(self, run_id: str) -> Row:
         if run_id.startswith("s"):
@@ -152,7 +166,8 @@ class FakeLab:
             is_synthetic=True, in_sample=False, settings_json="{}", code_version="1", seed=7,
         )  # fmt: skip
         result = RunResult(trade_columns([]), curve, 10_000.0, 9_903.5)
-        return Report(provenance, result, {"final_usdt": 9_903.5}, {}, {}, T0_MS)
+        figures = {"final_usdt": 9_903.5, "return_days": 1.0, "trades": 755.0, "total_return_pct": -0.965}
+        return Report(provenance, result, figures, {}, {}, T0_MS)
 
     def trades(self, run_id: str) -> list[Row]:
         return []

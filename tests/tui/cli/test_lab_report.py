@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -38,8 +36,10 @@ def test_the_picture_takes_the_width_there_is() -> None:
         assert max(map(len, lines_of(summary(sample_report(), width), "Equity, USDT"))) == width
 
 
-def test_labels_come_first_and_last() -> None:
-    text = summary(sample_report(**LABELLED))
+def test_it_begins_with_the_verdict_and_labels_stand_below_and_last() -> None:
+    text = summary(sample_report(**LABELLED), 200)
+    verdict, _, text = text.partition("\n\n")
+    assert " ".join(verdict.split()) == sample_report(**LABELLED).verdict()
     labels = [
         "!!! SYNTHETIC DATA: not performance",
         "!!! IN-SAMPLE: parameters or model were chosen on this data",
@@ -70,8 +70,8 @@ def test_it_says_where_the_run_comes_from() -> None:
 def test_every_figure_is_there_with_its_unit_and_the_undefined_as_a_dash() -> None:
     text = " ".join(summary(sample_report()).split())
     for words in (
-        "opening equity 10,000.00 USDT", "total return 12.35 %", "Sharpe 1.234", "Sharpe, interval from -0.310",
-        "its length 3 d 4 h", "turnover 310.50 a year", "expectancy, a trade 2.10 bps", "fees 34.50 USDT",
+        "opening equity 10,000.00 USDT", "total return 12.35 %", "Sharpe 1.234", "Sharpe, 95 % from -0.310",
+        "its length 3 d 4 h", "turnover 3.50 a day", "mean net of its notional 2.10 bps", "fees 34.50 USDT",
         "deflated Sharpe 2.1e-06", "overfit probability -", "track record needed 612.40 d", "Other ulcer index 3.30 %",
     ):  # fmt: skip
         assert words in text
@@ -111,11 +111,35 @@ def test_a_run_without_slots_says_so() -> None:
     assert "PARTIAL: stopped at 2025-01-01 00:00 UTC" in text
 
 
-def test_figures_of_a_year_come_with_a_caution_until_the_run_is_long_enough() -> None:
-    told = "are stretched from 4.00 days"
-    report = sample_report()
-    assert told in " ".join(summary(report).split())
-    long = 91 * DAY_MS
-    times = report.result.curve.time_ms + long
-    result = replace(report.result, curve=replace(report.result.curve, time_ms=times))
-    assert "stretched" not in summary(replace(report, result=result))
+def test_it_says_what_ratios_stand_on_and_where_they_are_stretched() -> None:
+    def told(days: float) -> str:
+        return " ".join(summary(sample_report(statistics=STATISTICS | {"return_days": days})).split())
+
+    basis = "Ratios are of whole UTC days, the riskless rate is 0, a year has 365 days; the interval holds 95 %"
+    assert all(basis in told(days) for days in (9.0, 60.0, 365.0))
+    assert ["stretched from" in told(days) for days in (9.0, 60.0, 89.0, 90.0)] == [False, True, True, False]
+
+
+def test_tables_of_trades_say_that_open_positions_are_not_in_them() -> None:
+    told = "Figures and tables of trades are of closed ones; 2 positions were left open."
+    assert told in " ".join(summary(sample_report(statistics=STATISTICS | {"open_positions": 2.0})).split())
+    assert "of closed ones" not in summary(sample_report(statistics=STATISTICS | {"open_positions": 0.0}))
+
+
+def test_which_trials_a_ratio_is_deflated_over_stands_beside_their_number() -> None:
+    report = sample_report(slots=60, interval_ms=DAY_MS, statistics=STATISTICS | {"alike_trials": 18.0})
+    text = " ".join(summary(report).split())
+    assert "1,250; the deflated ratio is over 18 of ema_cross on BTCUSDT, ETHUSDT, 1d bars, 30 to 120 days" in text
+
+
+def test_a_run_that_a_limit_ended_says_so_at_both_ends() -> None:
+    report = sample_report(statistics=STATISTICS | {"limit_ended_at_ms": 1_735_700_000_000.0})
+    label = "!!! ENDED BY A LIMIT: drawdown at 2025-01-01 02:53 UTC; measured to the end of"
+    assert summary(report).count(label) == 2
+
+
+def test_what_an_earlier_version_kept_is_not_judged_by_the_figures_of_now() -> None:
+    old = {key: value for key, value in STATISTICS.items() if key in ("trades", "total_return_pct", "fees_usdt")}
+    text = " ".join(summary(sample_report(statistics=old)).split())
+    assert text.startswith("Not judged: an earlier version kept this")
+    assert "Its ratios and probabilities meant something else and are not shown" in text

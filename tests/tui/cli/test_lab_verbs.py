@@ -10,10 +10,10 @@ import pytest
 from core.backtest.presets import DAY_MS, HOUR_MS
 from core.home import Home
 from core.lab import BacktestRequest, CheckRequest, SweepRequest, ValidateRequest, WalkForwardRequest
-from tests.tui.cli.fake_lab import BEST, CHECKS, SUMMARY, SYNTHETIC, FakeLab
+from tests.tui.cli.fake_lab import BEST, CHECKS, LOSES, SUMMARY, SWEEP, SYNTHETIC, FakeLab
 from tests.tui.cli.fakes import FakeRuntime, Quarterdeck
 from tui.cli.lab_options import read_value
-from tui.cli.lab_text import RUN_COLUMNS, check_text, fitting, validation_text
+from tui.cli.lab_text import RUN_COLUMNS, check_text, fitting, sweep_text, validation_text
 from tui.cli.output import table
 from tui.cli.progress import STOPPING
 
@@ -57,7 +57,8 @@ def test_what_is_not_named_is_left_to_the_settings(quarterdeck: Quarterdeck, lab
 
 def test_the_summary_is_printed_with_its_labels(quarterdeck: Quarterdeck) -> None:
     result = quarterdeck("backtest", "ema_cross")
-    assert result.stdout.startswith("run           r0001\n")
+    assert result.stdout.startswith("It loses after costs: -0.96 %; next: ")
+    assert "\nrun           r0001\n" in result.stdout
     assert f"!!! {SYNTHETIC}" in result.stdout
     assert "9,903.50" in result.stdout
 
@@ -144,7 +145,7 @@ def test_a_sweep_over_a_grid(quarterdeck: Quarterdeck, lab: FakeLab) -> None:
         ("exit", ("bracket", "reverse")),
     )
     assert lab.requests == [SweepRequest(BacktestRequest("ema_cross", engine="sweep"), grid, objective="calmar")]
-    assert f"!!! {SYNTHETIC}" in result.stdout
+    assert result.stdout.splitlines()[:2] == [LOSES, f"!!! {SYNTHETIC}"]
     last = result.stdout.splitlines()[-1].split()
     assert last[:3] == [str(BEST["number"]), "5", "9"]
     assert last[-1] == "10,100.00"
@@ -279,6 +280,80 @@ def test_one_result(quarterdeck: Quarterdeck, home: Home) -> None:
     assert "no such run" in quarterdeck("runs", "show", "x").stderr
 
 
+@pytest.fixture
+def ranked(home: Home, lab: FakeLab) -> FakeLab:
+    """Three results; of the one without a ratio of a year a ratio a day is known."""
+    home.lab.touch()
+    found = {
+        "r0001": {"sharpe": 1.5, "sharpe_a_day": 0.08, "max_drawdown_pct": 5.0, "fees_usdt": 12.0},
+        "r0002": {"sharpe": None, "sharpe_a_day": 0.30, "max_drawdown_pct": 9.0, "fees_usdt": 3.0},
+        "s0003": {"max_drawdown_pct": 1.0},
+    }
+    lab.stored = [SUMMARY | {"run_id": run_id, "max_drawdown_pct": 0.0} for run_id in found]
+    lab.all_figures = found
+    return lab
+
+
+@pytest.mark.usefixtures("ranked")
+@pytest.mark.parametrize(
+    ("metric", "order"),
+    [
+        ("sharpe", ["r0002", "r0001", "s0003"]),
+        ("max_drawdown_pct", ["s0003", "r0001", "r0002"]),
+        ("fees_usdt", ["r0002", "r0001", "s0003"]),
+    ],
+)
+def test_results_are_listed_by_a_figure_the_best_first(quarterdeck: Quarterdeck, metric: str, order: list[str]) -> None:
+    lines = quarterdeck("runs", "list", "--by", metric).stdout.splitlines()
+    assert [line.split()[0] for line in lines[1:]] == order
+    rows = json.loads(quarterdeck("runs", "--by", metric, "--json", "--limit", "2").stdout)
+    assert [row["run_id"] for row in rows] == order[:2]
+    assert "sharpe_a_day" not in rows[0]
+
+
+@pytest.mark.usefixtures("ranked")
+def test_a_figure_that_is_listed_by_is_shown(quarterdeck: Quarterdeck) -> None:
+    head, first, *_ = quarterdeck("runs", "list", "--by", "fees_usdt").stdout.splitlines()
+    assert (head.split()[:3], first.split()[:2]) == (["run", "fees", "USDT"], ["r0002", "3.00"])
+
+
+@pytest.mark.usefixtures("ranked")
+@pytest.mark.parametrize("metric", ["shrpe", "sharpe_a_day"])
+def test_a_figure_that_no_result_has_is_refused(quarterdeck: Quarterdeck, metric: str) -> None:
+    result = quarterdeck("runs", "list", "--by", metric)
+    assert (result.exit_code, result.stdout) == (2, "")
+    (line,) = result.stderr.splitlines()
+    assert f"--by {metric}: no kept result has that figure; known are sharpe, max_drawdown_pct, fees_usdt" in line
+
+
+def test_a_sweep_says_what_its_figures_were_taken_over() -> None:
+    figures = {
+        "return_days": 60.0, "sharpe": 1.25, "dsr": 0.4, "expected_max_sharpe": 1.75, "pbo": 0.535, "pbo_sets": 1_200.0,
+        "pbo_of_sets": 1_200.0, "alike_trials": 1_150.0, "failed_sets": 50.0,
+    }  # fmt: skip
+    row = SWEEP | {"figures": figures, "trials": 1_250, "to_ms": SUMMARY["from_ms"] + 60 * DAY_MS}
+    text = " ".join(sweep_text(row).split())
+    for told in (
+        "tried 1,200 sets; 50 more could not be run",
+        "taken over 1,150 of ema_cross on BTCUSDT, ETHUSDT, SOLUSDT, 1m bars, 30 to 120 days",
+        "overfit 0.535 of all 1,200 sets",
+        "Ratios are of whole UTC days, the riskless rate is 0, a year has 365 days; the interval holds 95 %",
+    ):
+        assert told in text
+    sampled = sweep_text(row | {"figures": figures | {"pbo_sets": 1_000.0}})
+    assert "overfit 0.535 of 1,000 of 1,200 sets, seed 7" in " ".join(sampled.split())
+    short = sweep_text(row | {"figures": figures | {"return_days": 9.0, "sharpe": None, "dsr": None, "pbo": None}})
+    assert short.count("needs 30 days, has 9") == 2
+    assert "The order is that of the ratio a day" in short
+
+
+def test_a_sweep_names_the_sets_that_a_limit_ended() -> None:
+    ended = BEST | {"limit_ended_at_ms": SUMMARY["from_ms"]}
+    text = sweep_text(SWEEP | {"best": [BEST, ended]})
+    assert "ended by a limit, UTC" in text
+    assert "ended by" not in sweep_text(SWEEP)
+
+
 def test_results_side_by_side(quarterdeck: Quarterdeck, home: Home) -> None:
     home.lab.touch()
     text = quarterdeck("runs", "compare", "r1", "r2").stdout
@@ -311,13 +386,14 @@ def test_validation_tells_every_path(lab: FakeLab, quarterdeck: Quarterdeck) -> 
     request = lab.requests[-1]
     assert isinstance(request, ValidateRequest)
     assert (request.folds, request.test_folds, request.embargo_ms) == (4, 1, 3_600_000)
-    assert "no path has a Sharpe ratio" in text
-    assert text.splitlines()[-1].split() == ["BTCUSDT", "1", "3", "-2.50", "-7.50", "-"]
+    assert text.splitlines()[0] == LOSES
+    assert "A Sharpe ratio needs 30 days." in text
+    assert text.splitlines()[-1].split() == ["BTCUSDT", "1", "3", "-2.50", "-7.50", "-0.40", "-"]
     row = json.loads(quarterdeck("validate", "scalper", "--json").stdout)
     assert row["validations"][0]["rows"] == 900
     paths = row["validations"][0]["paths"]
-    row["validations"][0]["paths"] = [path | {"sharpe": ratio} for path in paths for ratio in (0.5, -0.5, None)]
-    assert "the Sharpe is above 0 on 1 of 2 paths that have one, of 3" in validation_text(row)
+    row["validations"][0]["paths"] = [path | {"errors_above": n} for path in paths for n in (0.5, -0.5, None)]
+    assert "1 of 2 paths with two trades or more earn something, of 3 in all" in validation_text(row)
 
 
 def test_what_a_check_found_goes_on_below_itself() -> None:

@@ -25,8 +25,8 @@ class LabRunPanel(LabPanel):
         "One stored run. The warnings above the figures stand beside every one of them. The pictures are the equity"
         " at the close of every slot, open positions included, and its fall from the highest so far, in %."
         " trials: parameter sets tried of this strategy on this data, this one included: the more, the likelier luck."
-        " deflated Sharpe: the probability that the true Sharpe is above what the best of so many trials of no worth"
-        " would show. enter lists the trades."
+        " deflated Sharpe: the probability that the true Sharpe is above what the best of the sets tried alike would"
+        " show by luck. Figures of a year and probabilities need 30 whole UTC days. enter lists the trades."
     )
 
     def lab_content(self, view: View, width: int, height: int) -> Content:
@@ -40,7 +40,8 @@ class LabRunPanel(LabPanel):
         if len(head) > height // 3:
             head = [head[0], ((" ", "plain"), (f" {tags(run)} ", "badge_warn"))]
         unicode = not view.glyphs.rule.isascii()
-        body = [*_key_figures(run, width), *_picture(shown, width, height - len(head), unicode)]
+        verdict = [text_row(line, "strong") for line in wrap(plain_text(run["verdict"]), max(20, width - 2))]
+        body = [*verdict, *_key_figures(run, width), *_picture(shown, width, height - len(head), unicode)]
         body += _figures(run["figures"], width, ellipsis)
         for title, rows in _tables(run):
             body += [(), text_row(title, "title"), *_table(rows, width, ellipsis)]
