@@ -106,7 +106,8 @@ class QuarterdeckRuntime:
     def check_data(self, home: Path) -> list[Row]:
         from storage.data_admin import check_data
 
-        return [row.as_dict() for row in check_data(_existing_database(home))]
+        beyond = _settings(None, Home(home)).lab.jump_volatilities
+        return [row.as_dict() for row in check_data(_existing_database(home), beyond)]
 
     def doctor(self, home: Path, settings_path: Path | None, workers: bool, exchange: bool = False) -> list[Finding]:
         findings = _examine(Home(home), settings_path, workers)

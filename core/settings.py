@@ -22,6 +22,9 @@ Options = TypeVar("Options", bound=BaseModel)
 
 MAX_SETTINGS_BYTES = 1 << 20
 
+JUMP_VOLATILITIES = 30.0
+"""Times the volatility of before, beyond which a price's move is a jump, where nothing else is said."""
+
 STRATEGY_SECTIONS = ("scalper", "ema_cross")
 """The strategies that have a section of their own, of the same name; the others have `strategy_options`."""
 
@@ -201,6 +204,11 @@ class LiveSettings(_Section):
     paper_hours_first: float = Field(24.0, ge=0, le=8760)
 
 
+class LabSettings(_Section):
+    max_hole_minutes: float = Field(10.0, ge=0, le=1440)
+    jump_volatilities: float = Field(JUMP_VOLATILITIES, gt=1)
+
+
 class DemoSettings(_Section):
     speed: float = Field(120.0, gt=0)
     seed: int = Field(7, ge=0)
@@ -222,6 +230,7 @@ class Settings(_Section):
     strategy_options: dict[str, dict[str, Any]] = {}
     engine: EngineSettings = EngineSettings()
     compute: ComputeSettings = ComputeSettings()
+    lab: LabSettings = LabSettings()
     demo: DemoSettings = DemoSettings()
     exchange: ExchangeSettings = ExchangeSettings()
     live: LiveSettings = LiveSettings()

@@ -16,6 +16,7 @@ from core.market.importing import CandleFile, read_market_file
 from core.market.intervals import INTERVALS_MS, interval_text
 from core.market.tables import file_sha256
 from core.ports import BarColumns
+from core.settings import JUMP_VOLATILITIES
 from storage.candles import SELECT_CANDLES, bar_columns
 from storage.database import Database, connect_read_only, storage_errors
 from storage.import_rows import AT_ONCE, UNFINISHED, Manner, candle_rows, funding_rows, store
@@ -122,8 +123,9 @@ def list_data(database: Database) -> list[DataRow]:
         ]
 
 
-def check_data(database: Database) -> list[DataProblem]:
+def check_data(database: Database, jump_volatilities: float = JUMP_VOLATILITIES) -> list[DataProblem]:
     """Every finding over all stored candles and funding, by symbol and time, then every import that is not finished.
+    A move of the price beyond so many times what it moved before is a finding, too.
 
     Raises StorageError.
     """
@@ -131,7 +133,7 @@ def check_data(database: Database) -> list[DataProblem]:
     with storage_errors(database.path), closing(connect_read_only(database.path)) as connection:
         series = connection.execute("SELECT DISTINCT symbol, interval_ms FROM candles ORDER BY 1, 2").fetchall()
         for symbol, interval_ms in series:
-            found += bar_problems(_stored(connection, symbol, interval_ms))
+            found += bar_problems(_stored(connection, symbol, interval_ms), jump_volatilities)
         funded = connection.execute(
             "SELECT symbol, max(interval_ms) FROM sources WHERE kind = 'funding' GROUP BY symbol ORDER BY symbol"
         ).fetchall()

@@ -10,15 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.market.intervals import interval_text
+from core.market.jumps import jumps
 from core.ports import BarColumns
+from core.settings import JUMP_VOLATILITIES
 
 Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
 class DataProblem:
-    """One finding. `kind` is gap, off_grid, impossible, zero_volume or unfinished (an import of which the rows after
-    `to_ms` are missing); times are open times, both included."""
+    """One finding. `kind` is gap, off_grid, impossible, zero_volume, jump (between the bars of the two times) or
+    unfinished (an import of which the rows after `to_ms` are missing); times are open times, both included."""
 
     symbol: str
     interval: str
@@ -61,8 +63,8 @@ def first_bad_rate(
     return _first(checks)
 
 
-def bar_problems(bars: BarColumns) -> list[DataProblem]:
-    """Gaps, times off the grid, impossible bars and runs without volume, oldest first."""
+def bar_problems(bars: BarColumns, jump_volatilities: float = JUMP_VOLATILITIES) -> list[DataProblem]:
+    """Gaps, times off the grid, impossible bars, runs without volume and jumps of the price, oldest first."""
     times = bars.open_time_ms
     found = gaps(bars.symbol, times, bars.interval_ms)
     off_grid = times % bars.interval_ms != 0
@@ -72,6 +74,10 @@ def bar_problems(bars: BarColumns) -> list[DataProblem]:
         bad |= flags
     found += _runs(bars, bad, "impossible", "bars whose prices or volume cannot be")
     found += _runs(bars, bars.volume == 0, "zero_volume", "bars without volume")
+    found += [
+        DataProblem(bars.symbol, _grid(bars), "jump", jump.before_ms, jump.time_ms, 1, jump.text())
+        for jump in jumps(bars, jump_volatilities)
+    ]
     return sorted(found, key=lambda problem: (problem.from_ms, problem.kind))
 
 
