@@ -127,6 +127,7 @@ class HomeLab:
         self, plan: Plan, kind: Literal["backtest", "walkforward"], engine: Engine, result: RunResult
     ) -> RunRecord:
         """The record of a run, with all its figures. A walk-forward chose its parameters before what it trades."""
+        from core.backtest.data_notes import data_rows
         from core.backtest.judge import judge
         from core.backtest.random_entry import random_entry
         from storage.lab_records import RunRecord
@@ -149,7 +150,7 @@ class HomeLab:
             provenance=plan.provenance(engine, in_sample=chosen_here, trials=tried.trials),
             result=result,
             figures=figures,
-            breakdowns=judgement.breakdowns,
+            breakdowns={**judgement.breakdowns, **data_rows(history, plan.settings.lab.jump_volatilities)},
             overrides=plan.overrides,
             note=plan.note,
             references=references,

@@ -84,6 +84,7 @@ class Plan:
         return parameter_hash(self.settings.model_dump(mode="json"), self.strategy.name)
 
     def provenance(self, engine: Engine, *, in_sample: bool, trials: int) -> Provenance:
+        from core.backtest.holes import hole_labels, holes
         from core.backtest.result import Provenance
 
         history = self.history
@@ -102,6 +103,7 @@ class Plan:
             code_version=code_version(),
             seed=self.seed,
             trials=trials,
+            data_labels=hole_labels(holes(history)),
         )
 
     def compute(self, home: Home) -> Compute:
@@ -160,6 +162,7 @@ def make_plan(home: Home, candles: Database, request: BacktestRequest, space: Gr
 
     Raises BadInputError, SettingsError or DataError for what cannot be.
     """
+    from core.backtest.holes import holes, refuse_holes
     from core.backtest.overrides import section_of, with_overrides
     from core.backtest.presets import find_preset
     from core.settings import Settings, known_keys, load_settings
@@ -199,7 +202,10 @@ def make_plan(home: Home, candles: Database, request: BacktestRequest, space: Gr
 
         longest = longest_look_back(settings, strategy.name, load, space or strategy.search_space)
         warm_up_bars = max(warm_up_bars, longest)
-    history = load_history(candles, symbols, MINUTE_MS, from_ms, to_ms, warm_up_bars)
+    max_hole_ms = int(settings.lab.max_hole_minutes * MINUTE_MS)
+    history = load_history(candles, symbols, MINUTE_MS, from_ms, to_ms, warm_up_bars, max_hole_ms)
+    if not request.allow_holes:
+        refuse_holes(holes(history), max_hole_ms)
     seed = settings.demo.seed if request.seed is None else request.seed
     return Plan(settings, strategy, instruments, history, seed, overrides, request.note, request.jobs)
 

@@ -112,6 +112,8 @@ def resumed(request: SweepRequest, record: SweepRecord) -> SweepRequest:
         jobs=request.run.jobs,
         note=record.note,
         predictions=request.run.predictions,
+        # Its data are compared by their hash: where they have holes, that was allowed when it began.
+        allow_holes=True,
     )
     wanted = record.wanted if request.trials is None else request.trials
     return replace(request, run=run, grid=record.grid, trials=wanted, objective=record.objective)

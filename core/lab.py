@@ -39,7 +39,8 @@ class BacktestRequest:
     `symbols` empty takes those of the settings. The period is [from_ms, to_ms), None for the data's own ends or what
     the preset says. `settings_path` None takes the home's file or the defaults; the preset's overrides come over it,
     `overrides` over both. `seed` None takes that of the settings; `jobs` None that of `[compute]`.
-    `predictions` is the id of a run whose predictions stand in for those of the strategy's rule or model.
+    `predictions` is the id of a run whose predictions stand in for those of the strategy's rule or model. A period with
+    holes in its candles is refused unless `allow_holes`.
     """
 
     strategy: str
@@ -54,6 +55,7 @@ class BacktestRequest:
     jobs: int | None = None
     note: str = ""
     predictions: str | None = None
+    allow_holes: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
-from core.backtest.history import History, align
+from core.backtest.history import MAX_HOLE_MS, History, align
 from core.domain.errors import DataError
 from core.market.intervals import interval_text
 from core.ports import BarColumns
@@ -66,6 +66,7 @@ def load_history(
     from_ms: int,
     to_ms: int,
     warm_up_bars: int,
+    max_hole_ms: int = MAX_HOLE_MS,
 ) -> History:
     """The bars that open in [from_ms, to_ms), with up to `warm_up_bars` slots before them, and their funding.
 
@@ -86,7 +87,7 @@ def load_history(
             funding += read_funding(connection, symbol, interval_ms, from_ms, end_ms)
             sources += [row[0] for row in connection.execute(_FUNDING_SOURCES, (symbol, from_ms, end_ms))]
         source, is_synthetic = _told(connection, sources)
-    return align(bars, from_ms, funding, source, is_synthetic)
+    return align(bars, from_ms, funding, source, is_synthetic, max_hole_ms)
 
 
 def _cut(stored: StoredColumns, symbol: str, interval_ms: int, from_ms: int, to_ms: int, warm_up_ms: int) -> BarColumns:

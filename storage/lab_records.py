@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from core.backtest.report_data import Report
     from core.backtest.result import EquityCurve, Provenance, RunResult
 
+_LISTS = ("symbols", "data_labels")
+"""What of a provenance is a list, and JSON in its column."""
+
 FAILED = "FAILED: ended by an error"
 
 SUMMARY_COLUMNS = (
@@ -71,7 +74,8 @@ class SweepRecord:
 def provenance_columns(provenance: Provenance) -> dict[str, Any]:
     """The columns of the table `runs` that a provenance fills."""
     told = dataclasses.asdict(provenance)
-    return told | {"symbols_json": json.dumps(told.pop("symbols"))}
+    lists = {f"{name}_json": json.dumps(told.pop(name)) for name in _LISTS}
+    return told | lists
 
 
 def provenance_of(row: Mapping[str, Any]) -> Provenance:
@@ -82,9 +86,10 @@ def provenance_of(row: Mapping[str, Any]) -> Provenance:
     plain: dict[str, Any] = {
         item.name: bool(row[item.name]) if item.name in flags else row[item.name]
         for item in dataclasses.fields(Provenance)
-        if item.name != "symbols"
+        if item.name not in _LISTS
     }
-    return Provenance(symbols=tuple(json.loads(row["symbols_json"])), **plain)
+    lists: dict[str, Any] = {name: tuple(json.loads(row[f"{name}_json"])) for name in _LISTS}
+    return Provenance(**lists, **plain)
 
 
 def run_labels(record: RunRecord) -> list[str]:

@@ -79,7 +79,7 @@ def evaluate_trial(ground: Ground, attempt: Attempt) -> Trial:
         return Trial(attempt.number, attempt.parameters, named, "failed", {}, note=str(error).removeprefix("trial: "))
     initial_usdt = float(settings.account.initial_balance_usdt)
     daily = _daily_returns(score.daily_equity_usdt, initial_usdt)
-    figures = _figures(score, daily, initial_usdt, history.to_ms - history.from_ms)
+    figures = _figures(score, daily, initial_usdt, len(prepared.covered) * history.interval_ms)
     first_day_ms = history.from_ms // DAY_MS * DAY_MS
     return Trial(attempt.number, attempt.parameters, named, "complete", figures, first_day_ms, daily)
 
@@ -206,7 +206,7 @@ def _daily_returns(equity_usdt: Floats, initial_usdt: float) -> Floats:
 def _cut(ground: Ground, period: tuple[int, int] | None) -> tuple[History, Mapping[str, Floats] | None]:
     if period is None:
         return ground.history, ground.values
-    key = (ground.history.data_hash, period, ground.warm_up_bars)
+    key = (ground.history.data_hash, ground.history.max_hole_ms, period, ground.warm_up_bars)
     history = _histories.get(key, lambda: ground.history.between(*period, ground.warm_up_bars), _bytes_of_history)
     return history, cut_values(ground.values, ground.history, history)
 
@@ -221,7 +221,8 @@ def cut_values(values: Mapping[str, Floats] | None, whole: History, part: Histor
 
 def _prepared(history: History, instruments: Mapping[str, Instrument]) -> Prepared:
     """The market is prepared once; only what a trial may change of its contracts, their fees, is put in."""
-    made = _markets.get(history.data_hash, lambda: sweep.prepare(history, instruments), _bytes_of_market)
+    key = (history.data_hash, history.max_hole_ms)
+    made = _markets.get(key, lambda: sweep.prepare(history, instruments), _bytes_of_market)
     return replace(made, instruments=tuple(instruments[symbol] for symbol in history.symbols))
 
 
@@ -229,7 +230,7 @@ def _rule_values(strategy: Strategy, history: History) -> Floats:
     """Raises BadInputError where there is no rule, or where the rule raises."""
     if strategy.rule is None:
         raise BadInputError(f"strategy {strategy.name}: has no rule, and predictions were not given")
-    key = (history.data_hash, strategy.rule, strategy.lookback_bars)
+    key = (history.data_hash, history.max_hole_ms, strategy.rule, strategy.lookback_bars)
 
     def told() -> Floats:
         try:
@@ -269,11 +270,11 @@ class _Cache(Generic[K, V]):
         return made
 
 
-_histories: _Cache[tuple[str, tuple[int, int], int], History] = _Cache(CACHE_BYTES)
-_values: _Cache[tuple[str, Rule, int], Floats] = _Cache(CACHE_BYTES)
+_histories: _Cache[tuple[str, int, tuple[int, int], int], History] = _Cache(CACHE_BYTES)
+_values: _Cache[tuple[str, int, Rule, int], Floats] = _Cache(CACHE_BYTES)
 
 
-_markets: _Cache[str, Prepared] = _Cache(CACHE_BYTES)
+_markets: _Cache[tuple[str, int], Prepared] = _Cache(CACHE_BYTES)
 
 
 def _bytes_of_market(prepared: Prepared) -> int:

@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from core.backtest.curve import curve_of
 from core.backtest.fixed import FixedDesk, known_values, rule_values
 from core.backtest.history import History
+from core.backtest.holes import last_slots
 from core.backtest.memory import MemoryJournal
 from core.backtest.result import PredictionColumns, RunResult, fill_columns, trade_columns
 from core.backtest.slots import SlotEvents
+from core.backtest.unasked import UnaskedBeforeHoles
 from core.clock import VirtualClock, monotonic_ns
 from core.domain.errors import BadInputError, ModelError
 from core.domain.market import MINUTE_MS, Bar, MarketEvent
@@ -115,6 +117,8 @@ class Drive:
         desk = None
         if self.table is not None:
             desk = FixedDesk(strategy, history, self.table, settings.engine.inference_delay_ms)
+        if forecaster is not None and last_slots(history):
+            forecaster = UnaskedBeforeHoles(forecaster, history)
         clock = VirtualClock(history.from_ms)
         self.session = Session(trader, venue, self.journal, forecaster, clock, observe, desk)
         self._warm_up(venue)

@@ -10,13 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.domain.errors import DataError
-from core.domain.market import FundingRate
+from core.domain.market import MINUTE_MS, FundingRate
 from core.ports import BarColumns
 
 Floats = NDArray[np.float64]
 Times = NDArray[np.int64]
 
 COLUMNS = ("open", "high", "low", "close", "volume")
+
+MAX_HOLE_MS = 10 * MINUTE_MS
+"""Missing bars for as long as this are traded through where nothing else is said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +28,8 @@ class History:
 
     A bar that a symbol lacks is NaN in all five columns. Slots before `first` are warm-up: they are seen, not traded.
     `funding` is in order of time, then symbol, each at or after the open of slot `first`. `data_hash` is that of all of
-    this; `source` and `is_synthetic` say where it comes from.
+    this; `source` and `is_synthetic` say where it comes from. Before bars that are missing for longer than
+    `max_hole_ms` everything ends (`core.backtest.holes`).
     """
 
     symbols: tuple[str, ...]
@@ -41,6 +45,7 @@ class History:
     source: str
     is_synthetic: bool
     data_hash: str
+    max_hole_ms: int = MAX_HOLE_MS
 
     def __len__(self) -> int:
         return len(self.open_time_ms)
@@ -82,6 +87,7 @@ class History:
             kept,
             self.source,
             self.is_synthetic,
+            self.max_hole_ms,
         )
 
 
@@ -94,6 +100,7 @@ def make_history(
     funding: Sequence[FundingRate],
     source: str,
     is_synthetic: bool,
+    max_hole_ms: int = MAX_HOLE_MS,
 ) -> History:
     """A history of `columns` (open, high, low, close, volume, each (k, n)) with its hash."""
     digest = hashlib.blake2b(digest_size=16)
@@ -118,11 +125,17 @@ def make_history(
         source=source,
         is_synthetic=is_synthetic,
         data_hash=digest.hexdigest(),
+        max_hole_ms=max_hole_ms,
     )
 
 
 def align(
-    bars: Sequence[BarColumns], from_ms: int, funding: Sequence[FundingRate], source: str, is_synthetic: bool
+    bars: Sequence[BarColumns],
+    from_ms: int,
+    funding: Sequence[FundingRate],
+    source: str,
+    is_synthetic: bool,
+    max_hole_ms: int = MAX_HOLE_MS,
 ) -> History:
     """One history of several symbols' bars of one interval. Slots run from the earliest bar to the latest.
 
@@ -146,4 +159,4 @@ def align(
     kept = [rate for rate in funding if rate.time_ms >= times[first]]
     symbols = [item.symbol for item in bars]
     kept.sort(key=lambda rate: (rate.time_ms, symbols.index(rate.symbol)))
-    return make_history(symbols, interval_ms, times, columns, first, kept, source, is_synthetic)
+    return make_history(symbols, interval_ms, times, columns, first, kept, source, is_synthetic, max_hole_ms)

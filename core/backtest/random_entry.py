@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from core.backtest import sweep
 from core.backtest.history import History
+from core.backtest.holes import unasked_before_holes
 from core.backtest.judge import REFERENCE_POINTS
 from core.backtest.reference import random_entries
 from core.backtest.result import EquityCurve, RunResult
@@ -80,9 +81,10 @@ def _sides(strategy: Strategy, settings: Settings) -> tuple[float, float]:
 def _table(result: RunResult, history: History, sides: tuple[float, float], seed: int) -> NDArray[np.float64]:
     """Predictions (k, n): for each symbol as many as it had trades, NaN everywhere else."""
     values = np.full(history.close.shape, np.nan)
+    asked = ~np.isnan(unasked_before_holes(history, history.close))
     for row, symbol in enumerate(history.symbols):
         mine = result.trades.side[result.trades.symbol == symbol]
-        there = np.flatnonzero(~np.isnan(history.close[row, history.first :])) + history.first
+        there = np.flatnonzero(asked[row, history.first :]) + history.first
         drawn = random_entries(len(mine), there, int(np.count_nonzero(mine > 0)), seed * len(history.symbols) + row)
         values[row, drawn.slot] = np.where(drawn.direction > 0, sides[1], sides[0])
     return values

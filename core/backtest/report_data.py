@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from core.backtest.figures import utc_minute
+from core.backtest.figures import cell_text, utc_minute
 from core.backtest.result import EquityCurve, Provenance, RunResult
 from core.backtest.series import drawdown_pct
-from core.backtest.statistics import DAY_MS
+from core.backtest.statistics import DAY_MS, covered_ms
 from core.market.intervals import interval_text
 
 SHORT_DAYS = 90
 """A run that is shorter is too short for figures of a year to be taken at their word."""
 
 Rows = Sequence[Mapping[str, object]]
+
+_OF_THE_DATA = ("holes", "price_jumps")
+"""Breakdowns that tell of the data and not of trades."""
+_JUMPS_TOLD = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,7 @@ def provenance_pairs(report: Report) -> tuple[tuple[str, str], ...]:
         ("symbols", ", ".join(run.symbols)),
         ("period", f"{utc_minute(run.from_ms)} to {utc_minute(run.to_ms)}, {interval_text(run.interval_ms)} bars"),
         ("source", run.source),
+        *_jumps_text(report),
         (
             "costs",
             f"on: fees {trades.fees_usdt.sum():,.2f} USDT, funding {trades.funding_usdt.sum():+,.2f} USDT, "
@@ -90,7 +95,7 @@ def all_figures(report: Report) -> dict[str, float | None]:
 
 def caution(report: Report) -> str:
     """What to keep in mind of figures a year; empty where the run is long enough for them."""
-    days = (report.reached_ms() - report.provenance.from_ms) / DAY_MS
+    days = covered_ms(report.result.curve, report.provenance.interval_ms) / DAY_MS
     if days >= SHORT_DAYS:
         return ""
     return (
@@ -102,13 +107,30 @@ def caution(report: Report) -> str:
 def all_tables(report: Report) -> dict[str, Rows]:
     """The breakdowns, the references beside the run, and what was refused or limited, as rows; empty ones left out."""
     result = report.result
-    found: dict[str, Rows] = {f"by {name.replace('_', ' ')}": rows for name, rows in report.breakdowns.items()}
+    found: dict[str, Rows] = {_table_title(name): rows for name, rows in report.breakdowns.items()}
     if report.references:
         found["against"] = reference_rows(report)
     found["refused signals"] = [{"reason": name, "count": count} for name, count in result.vetoes.items()]
     found["limits fired"] = [{"limit": name, "count": count} for name, count in result.limits.items()]
     found["trainings"] = [{"what came of it": name, "count": count} for name, count in result.trainings.items()]
     return {name: rows for name, rows in found.items() if rows}
+
+
+def _table_title(name: str) -> str:
+    words = name.replace("_", " ")
+    return words if name in _OF_THE_DATA else f"by {words}"
+
+
+def _jumps_text(report: Report) -> tuple[tuple[str, str], ...]:
+    """That the prices jumped, where they did; which they are stands in the table of that name."""
+    rows = report.breakdowns.get("price_jumps", ())
+    if not rows:
+        return ()
+    told = [
+        f"{row['symbol']} {cell_text('to_ms', row['to_ms'])} {row['move_pct']:+,.2f} %" for row in rows[:_JUMPS_TOLD]
+    ]
+    more = f" and {len(rows) - _JUMPS_TOLD} more" if len(rows) > _JUMPS_TOLD else ""
+    return (("price jumps", ", ".join(told) + more),)
 
 
 def reference_rows(report: Report) -> Rows:

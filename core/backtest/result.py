@@ -115,10 +115,10 @@ def _decided_ms(fills: Sequence[tuple[Fill, Order]]) -> list[int]:
 
 @dataclass(frozen=True, slots=True)
 class EquityCurve:
-    """The account at the close of every traded slot: `equity_usdt` at the closes, open positions included.
+    """The account at the close of every traded slot that has a bar; `equity_usdt` counts open positions.
 
-    `gross_usdt` is the notional of all open positions, `net_usdt` that of longs less shorts. One unbroken series:
-    where a symbol has no bar its last close stands.
+    `gross_usdt` is the notional of all open positions, `net_usdt` that of longs less shorts. Where a symbol has no bar
+    its last close stands; where none has one there is no point, so the points count the time that is covered.
     """
 
     time_ms: Times
@@ -166,7 +166,8 @@ class Provenance:
 
     `engine` is "event-driven" or "sweep"; `settings_json` the whole settings; `code_version` names the code. `trials`
     counts every parameter set ever tried of the strategy on data of this hash or overlapping it, this one included.
-    `in_sample` is True where parameters or model were chosen on data of the run.
+    `in_sample` is True where parameters or model were chosen on data of the run. `data_labels` are warnings of what the
+    data lack.
     """
 
     strategy: str
@@ -183,6 +184,7 @@ class Provenance:
     code_version: str
     seed: int
     trials: int = 1
+    data_labels: tuple[str, ...] = ()
 
     def labels(self) -> tuple[str, ...]:
         """Warnings that must stand beside every figure of the run."""
@@ -191,4 +193,4 @@ class Provenance:
             found.append("SYNTHETIC DATA: not performance")
         if self.in_sample:
             found.append("IN-SAMPLE: parameters or model were chosen on this data")
-        return tuple(found)
+        return (*found, *self.data_labels)

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from core.backtest.curve import last_known
 from core.backtest.history import History
+from core.backtest.holes import last_slots
 from core.backtest.quiet import AGAINST_LONG, AGAINST_SHORT, LONG, PREDICTED, SHORT, quiet_until
 from core.backtest.slots import funding_in_run
 from core.domain.orders import OrderRole, OrderState
@@ -262,10 +263,12 @@ def signal_bits(strategy: Strategy, threshold_bps: float, values: Floats) -> NDA
 
 
 def uneven_slots(history: History, max_feed_age_seconds: float) -> Slots:
-    """Slots where a symbol's bars end or begin again, and those around the one at which its last is too old."""
+    """Slots where a symbol's bars end or begin again, the last before a hole, and those around the one at which a
+    symbol's last bar is too old."""
     there = ~np.isnan(history.close)
     changed = np.diff(there, axis=1)
     found = [np.flatnonzero(changed.any(axis=0)) + 1]
+    found.append(np.array([slot for slot, _ in last_slots(history)], np.int64))
     too_old = math.ceil(min(max_feed_age_seconds * 1000.0 / history.interval_ms, float(len(history))))
     for row, ends in enumerate(changed & there[:, :-1]):
         last = np.flatnonzero(ends)

@@ -8,13 +8,15 @@ from collections.abc import Sequence
 import numpy as np
 
 from core.backtest.history import COLUMNS, History
-from core.domain.market import Bar, FirstPrice, FundingRate, MarketEvent
+from core.backtest.holes import last_slots
+from core.domain.market import Bar, FirstPrice, FundingRate, HoleAhead, MarketEvent
 from core.market.replay import event_time_ms
 
 
 class SlotEvents:
     """What is due in each slot, in the order of `core.market.replay.ReplayFeed`: the first prices of its bars just
-    after its open; at its close the bars, then the funding. Where a bar is missing nothing is told of it.
+    after its open; at its close the bars, then which of them are the last before a hole, then the funding. Where a bar
+    is missing nothing is told of it.
     """
 
     def __init__(self, history: History, first_price_delay_ms: int) -> None:
@@ -27,6 +29,9 @@ class SlotEvents:
         self._funding: dict[int, list[FundingRate]] = defaultdict(list)
         for rate in funding_in_run(history):
             self._funding[event_time_ms(rate)].append(rate)
+        self._ends: dict[int, list[int]] = defaultdict(list)
+        for slot, row in last_slots(history):
+            self._ends[slot].append(row)
 
     def open_ms(self, slot: int) -> int:
         return int(self._history.open_time_ms[slot])
@@ -56,8 +61,10 @@ class SlotEvents:
         ]
 
     def closing(self, slot: int) -> list[MarketEvent]:
-        """The bars of a slot and the funding that is due with their close."""
-        return [*self.bars(slot), *self.funding(self.open_ms(slot) + self._history.interval_ms)]
+        """The bars of a slot, the holes that begin with their close, and the funding that is due then."""
+        close_ms = self.open_ms(slot) + self._history.interval_ms
+        ends = (HoleAhead(self._history.symbols[row], close_ms) for row in self._ends.get(slot, ()))
+        return [*self.bars(slot), *ends, *self.funding(close_ms)]
 
     def funding(self, due_ms: int) -> Sequence[FundingRate]:
         return self._funding.get(due_ms, ())

@@ -111,7 +111,7 @@ class Summary:
 def summary(result: RunResult, interval_ms: int) -> Summary:
     """The figures of `result`, whose curve has one slot every `interval_ms`."""
     curve, trades = result.curve, result.trades
-    span_ms = int(curve.time_ms[-1] - curve.time_ms[0]) + interval_ms if len(curve) else 0
+    span_ms = covered_ms(curve, interval_ms)
     returns = daily_returns(curve, result.initial_usdt).value
     growth_pct = cagr_pct(result.initial_usdt, result.final_usdt, span_ms)
     daily_pct = drawdown_of_returns_pct(returns)
@@ -144,11 +144,17 @@ def summary(result: RunResult, interval_ms: int) -> Summary:
     )
 
 
+def covered_ms(curve: EquityCurve, interval_ms: int) -> int:
+    """How long a curve covers: its bars, and not what was missing between them."""
+    return len(curve) * interval_ms
+
+
 def daily_returns(curve: EquityCurve, initial_usdt: float) -> DailyReturns:
     """Returns from one UTC day's last close to the next, the first from `initial_usdt`.
 
-    A close at midnight ends the day before it. A first or last day covered in part is a day like the others.
-    Nothing follows a day that ends without equity, as no return can be told from there on.
+    A close at midnight ends the day before it. A day without a bar has no return. A first or last
+    day covered in part is a day like the others. Nothing follows a day that ends without equity, as no return can be
+    told from there on.
     """
     day = (curve.time_ms - 1) // DAY_MS
     last = np.flatnonzero(np.append(day[1:] != day[:-1], True)) if len(day) else np.zeros(0, np.intp)
@@ -159,7 +165,7 @@ def daily_returns(curve: EquityCurve, initial_usdt: float) -> DailyReturns:
 
 
 def cagr_pct(initial_usdt: float, final_usdt: float, span_ms: int) -> float | None:
-    """Compound growth a year, in percent, by the time that passed: (final / initial) ** (1 / years) - 1.
+    """Compound growth a year, in percent, by the time that is covered: (final / initial) ** (1 / years) - 1.
 
     quantstats.stats.cagr counts a day for each return instead, so it differs where a day was covered in part. None too
     where a short span makes it larger than a number can be.

@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 
 from core.backtest import sweep_forms as forms
 from core.backtest.history import History
+from core.backtest.holes import covered_slots, last_slots
 from core.backtest.quiet import BLOCK, LONG, SHORT
 from core.backtest.result import EquityCurve, RunResult, TradeColumns
 from core.backtest.signals import encode_signals
-from core.backtest.sweep_kernel import Account, Funding, Market, Samples, Told, Watch, run_kernel
+from core.backtest.sweep_kernel import Account, Funding, Holes, Market, Samples, Told, Watch, run_kernel
 from core.domain.errors import BadInputError, DataError, SettingsError
 from core.domain.instrument import Instrument
 from core.domain.market import MINUTE_MS, FundingRate
@@ -51,12 +52,14 @@ _REASONS = (
     ExitReason.LIQUIDATION,
     ExitReason.LIMIT,
     ExitReason.UNPROTECTED,
+    ExitReason.HOLE,
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A history in the kernel's form; the same for every parameter set. `day_ends` are the last slots of UTC days."""
+    """A history in the kernel's form; the same for every parameter set. `covered` are the traded slots that have a bar,
+    `day_ends` the last of them in each UTC day."""
 
     symbols: tuple[str, ...]
     instruments: tuple[Instrument, ...]
@@ -64,13 +67,15 @@ class Prepared:
     interval_ms: int
     market: Market
     funding: Funding
+    holes: Holes
+    covered: Times
     day_ends: Times
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """What a sweep keeps of one parameter set. `daily_equity_usdt` is the account at the end of every UTC day of the
-    history, `daily_ms` those times, the end of the history last. `max_drawdown_pct` is that at the closes of bars."""
+    """What a sweep keeps of one parameter set. `daily_equity_usdt` is the account at the last bar of every UTC day that
+    has one, `daily_ms` those times. `max_drawdown_pct` is that at the closes of bars."""
 
     trades: int
     net_usdt: float
@@ -86,9 +91,8 @@ def prepare(history: History, instruments: Mapping[str, Instrument]) -> Prepared
     _check_bars(history)
     times = np.ascontiguousarray(history.open_time_ms)
     closes_day = (times + history.interval_ms) // DAY_MS
-    there = np.flatnonzero(~np.isnan(history.close[:, history.first :]).all(axis=0)) + history.first
+    there = covered_slots(history)
     turns = there[np.flatnonzero(np.diff(closes_day[there], prepend=-1))]
-    opens_day = times[history.first :] // DAY_MS
     market = Market(
         open=np.ascontiguousarray(history.open),
         low=np.ascontiguousarray(history.low),
@@ -99,10 +103,18 @@ def prepare(history: History, instruments: Mapping[str, Instrument]) -> Prepared
         turns=turns.astype(np.int64),
     )
     chosen = tuple(instruments[symbol] for symbol in history.symbols)
-    day_ends = np.flatnonzero(np.diff(opens_day, append=-1)) + history.first
-    funding = _funding(history, chosen)
+    day_ends = there[np.flatnonzero(np.diff(times[there] // DAY_MS, append=-1))]
+    ends = np.array(last_slots(history), np.int64).reshape(-1, 2).T
     return Prepared(
-        history.symbols, chosen, history.first, history.interval_ms, market, funding, day_ends.astype(np.int64)
+        history.symbols,
+        chosen,
+        history.first,
+        history.interval_ms,
+        market,
+        _funding(history, chosen),
+        Holes(*(np.ascontiguousarray(column) for column in ends)),
+        there,
+        day_ends,
     )
 
 
@@ -114,19 +126,18 @@ def run(prepared: Prepared, settings: Settings, strategy: Strategy, values: Floa
     is more than a contract allows.
     """
     market = prepared.market
-    slots = np.arange(prepared.first, len(market.open_time_ms), dtype=np.int64)
     told = _told(prepared, settings, strategy, values)
     directions = int(np.count_nonzero(told.signal & (LONG | SHORT)))
     memory = _memory(prepared, settings, strategy, closed=2 * directions + 2)
-    samples = _samples(slots)
+    samples = _samples(prepared.covered)
     _run(prepared, told, memory, samples, lean=False)
     reasons = [str(reason) for reason in (*_REASONS, *(rule.reason for rule in strategy.exits))]
-    closes = market.open_time_ms[prepared.first :] + prepared.interval_ms
+    closes = market.open_time_ms[prepared.covered] + prepared.interval_ms
     return RunResult(
         trades=_trade_columns(memory, prepared, reasons),
         curve=EquityCurve(closes, samples.equity, samples.gross, samples.net),
         initial_usdt=float(settings.account.initial_balance_usdt),
-        final_usdt=float(samples.equity[-1]),
+        final_usdt=_final_usdt(samples, settings),
         open_positions=int(np.count_nonzero(memory.books["lots"])),
     )
 
@@ -142,11 +153,16 @@ def score(prepared: Prepared, settings: Settings, strategy: Strategy, values: Fl
         trades=int(account["trades"]),
         net_usdt=float(account["net_e8"]) / 1e8,
         fees_usdt=float(account["fees_e8"]) / 1e8,
-        final_usdt=float(samples.equity[-1]),
+        final_usdt=_final_usdt(samples, settings),
         max_drawdown_pct=100.0 * float(account["worst_drawdown"]),
         daily_ms=prepared.market.open_time_ms[prepared.day_ends] + prepared.interval_ms,
         daily_equity_usdt=samples.equity,
     )
+
+
+def _final_usdt(samples: Samples, settings: Settings) -> float:
+    """Where no slot is covered, what the account was opened with."""
+    return float(samples.equity[-1] if len(samples.equity) else settings.account.initial_balance_usdt)
 
 
 def _run(prepared: Prepared, told: Told, memory: Account, samples: Samples, *, lean: bool) -> None:
@@ -154,7 +170,7 @@ def _run(prepared: Prepared, told: Told, memory: Account, samples: Samples, *, l
     floats = np.zeros((6, k))
     scratch = np.zeros((2, BLOCK))
     watch = Watch(np.zeros(k, np.uint8), *floats, *scratch)
-    run_kernel(prepared.first, prepared.market, prepared.funding, told, memory, samples, watch, lean)
+    run_kernel(prepared.first, prepared.market, prepared.funding, prepared.holes, told, memory, samples, watch, lean)
     error = int(memory.account[0]["error"])
     if error == forms.CROSSED:
         raise RuntimeError("sweep: an entry met a position of another trade")
@@ -226,6 +242,9 @@ def _told(prepared: Prepared, settings: Settings, strategy: Strategy, values: Fl
     values = np.ascontiguousarray(values, np.float64)
     if values.shape != shape:
         raise BadInputError(f"sweep: values are of shape {values.shape}, the history is of shape {shape}")
+    if len(prepared.holes.slot):
+        values = values.copy()
+        values[prepared.holes.symbol, prepared.holes.slot] = np.nan
     costs = settings.costs
     threshold = strategy.threshold_bps(round_trip_cost_bps(float(costs.taker_fee_bps), costs.slippage_bps))
     reversals = [rule.parameter for rule in strategy.exits if rule.function is exits.reversal]

@@ -27,7 +27,7 @@ class Trial:
     `parameters` are the values that were set; `parameter_hash` names the whole set, as the function of that name does.
     `figures` are names with units and hold at least final_usdt, trades, sharpe (of 365-day years) and
     max_drawdown_pct unless the trial failed; one that is undefined or not finite is None. `daily` float64 (n,) are the
-    returns of the days from `first_day_ms` on, as fractions. `note` says why a trial failed.
+    returns of the days from `first_day_ms` on that have a bar, as fractions. `note` says why a trial failed.
     """
 
     number: int

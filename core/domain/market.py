@@ -59,7 +59,16 @@ class FundingRate:
     mark_price: Decimal
 
 
-MarketEvent = Bar | FirstPrice | Quote | FundingRate
+@dataclass(frozen=True, slots=True)
+class HoleAhead:
+    """The bars of a symbol end at `time_ms`, the close of the last one, for longer than anything may be held or rest.
+    Only a history knows that."""
+
+    symbol: str
+    time_ms: int
+
+
+MarketEvent = Bar | FirstPrice | Quote | FundingRate | HoleAhead
 
 
 @dataclass(frozen=True, slots=True)

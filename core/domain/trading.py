@@ -20,6 +20,7 @@ class ExitReason(StrEnum):
     FLATTEN = "flatten"
     LIMIT = "limit"
     LIQUIDATION = "liquidation"
+    HOLE = "hole"
     UNPROTECTED = "unprotected"
     OUTSIDE = "closed outside"
     UNWANTED = "not wanted"

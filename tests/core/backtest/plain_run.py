@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from core.backtest.history import History
 from core.domain.errors import VenueRejectedError
 from core.domain.instrument import Instrument
-from core.domain.market import MINUTE_MS, Bar, FirstPrice, FundingRate, MarketEvent
+from core.domain.market import MINUTE_MS, Bar, FirstPrice, FundingRate, HoleAhead, MarketEvent
 from core.domain.orders import OrderState, OrderType, OrderUpdate
 from core.domain.records import EquityRecord, TradeRecord
 from core.domain.trading import EquitySample, Prediction, Trade
@@ -38,7 +38,7 @@ class PlainRun:
         for event in batch:
             for answer in self.venue.on_market(event):
                 commands += self.trader.handle(answer)
-            if not isinstance(event, FundingRate):
+            if not isinstance(event, FundingRate | HoleAhead):
                 commands += self.trader.handle(event)
         if any(isinstance(event, Bar) for event in batch):
             commands += self.trader.handle(Timer(now_ms))
@@ -128,6 +128,13 @@ def bar_of(history: History, symbol: str, i: int) -> Bar | None:
     return Bar(symbol, int(history.open_time_ms[i]), history.interval_ms, *prices)
 
 
+def is_last_before_hole(history: History, symbol: str, i: int) -> bool:
+    """Whether no bar of the symbol follows for more than ten minutes, though the history goes on for longer."""
+    slots = history.max_hole_ms // history.interval_ms + 1
+    following = history.close[history.symbols.index(symbol), i + 1 : i + 1 + slots]
+    return len(following) == slots and bool(np.isnan(following).all())
+
+
 def walk(
     run: PlainRun,
     history: History,
@@ -143,9 +150,13 @@ def walk(
     run.market([FirstPrice(bar.symbol, first_ms, open_ms, bar.open) for bar in bars], first_ms)
     due = [rate for rate in history.funding if rate.time_ms - rate.time_ms % MINUTE_MS == close_ms]
     due.sort(key=lambda rate: (history.symbols.index(rate.symbol), rate.time_ms))
-    run.market([*bars, *due], close_ms)
+    ends = [HoleAhead(bar.symbol, close_ms) for bar in bars if is_last_before_hole(history, bar.symbol, i)]
+    run.market([*bars, *ends, *due], close_ms)
     made_ms = close_ms + settings.engine.inference_delay_ms
-    told = ((bar.symbol, float(values[history.symbols.index(bar.symbol), i])) for bar in bars)
+    ended = {end.symbol for end in ends}
+    told = (
+        (bar.symbol, float(values[history.symbols.index(bar.symbol), i])) for bar in bars if bar.symbol not in ended
+    )
     run.predictions(
         [
             Prediction(symbol, close_ms, made_ms, 0, value, 1.0, "", strategy.name)
