@@ -234,7 +234,8 @@ def _sweep(plan: Plan, values: Values | None) -> RunResult:
         table = rule_values(plan.strategy, plan.history)
     else:
         raise BadInputError(f"{plan.strategy.name} has a model, which the sweep cannot train; use --engine event")
-    return run(prepare(plan.history, plan.instruments), plan.settings, plan.strategy, table)
+    prepared = prepare(plan.history, plan.instruments, plan.settings.costs.assumed_funding_bps)
+    return run(prepared, plan.settings, plan.strategy, table)
 
 
 async def _event_driven(

@@ -143,7 +143,8 @@ class Lab(Protocol):
 
     A *detail* row is a summary with: settings (object), figures (object: every statistic by its name with unit),
     breakdowns (object: a list of rows each by "symbol", "hour", "exit_reason" and the like), vetoes, limits and
-    trainings (objects: counts by name), open_positions; of a sweep also objective, grid (list of [key, values]) and
+    trainings (objects: counts by name), open_positions, assumed_settlements (of funding, on positions, missing in the
+    data) and assumed_usdt (what was booked for them); of a sweep also objective, grid (list of [key, values]) and
     best (list of rows: number, parameters (object), state, trades, total_return_pct, sharpe, max_drawdown_pct,
     final_usdt; the best first).
     """

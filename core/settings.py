@@ -50,6 +50,7 @@ class CostSettings(_Section):
     impact_bps: float = Field(5.0, ge=0, le=1000)
     max_participation_pct: float = Field(10.0, ge=0, le=100)
     liquidation_fee_bps: Decimal = Field(Decimal("125"), ge=0, le=1000)
+    assumed_funding_bps: Decimal = Field(Decimal("1"), ge=0, le=100)
 
 
 class SizingSettings(_Section):

@@ -8,16 +8,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from core.domain.errors import DataError
-from core.market.checking import DataProblem, bar_problems, gaps
+from core.market.checking import DataProblem, bar_problems, funding_problems
 from core.market.importing import CandleFile, read_market_file
 from core.market.intervals import INTERVALS_MS, interval_text
 from core.market.tables import file_sha256
 from core.ports import BarColumns
 from core.settings import JUMP_VOLATILITIES
-from storage.candles import SELECT_CANDLES, bar_columns
+from storage.candles import SELECT_CANDLES, bar_columns, settlements
 from storage.database import Database, connect_read_only, storage_errors
 from storage.import_rows import AT_ONCE, UNFINISHED, Manner, candle_rows, funding_rows, store
 
@@ -134,13 +132,8 @@ def check_data(database: Database, jump_volatilities: float = JUMP_VOLATILITIES)
         series = connection.execute("SELECT DISTINCT symbol, interval_ms FROM candles ORDER BY 1, 2").fetchall()
         for symbol, interval_ms in series:
             found += bar_problems(_stored(connection, symbol, interval_ms), jump_volatilities)
-        funded = connection.execute(
-            "SELECT symbol, max(interval_ms) FROM sources WHERE kind = 'funding' GROUP BY symbol ORDER BY symbol"
-        ).fetchall()
-        for symbol, interval_ms in funded:
-            sql = "SELECT time_ms FROM funding_rates WHERE symbol = ? ORDER BY time_ms"
-            times = np.array([row[0] for row in connection.execute(sql, (symbol,))], dtype=np.int64)
-            found += gaps(symbol, times, interval_ms)
+        for (symbol,) in connection.execute("SELECT DISTINCT symbol FROM funding_rates ORDER BY symbol").fetchall():
+            found += funding_problems(symbol, *settlements(connection, symbol))
         half = connection.execute(
             "SELECT symbol, interval_ms, first_ms, last_ms, rows, name FROM sources WHERE note = ? AND rows > 0",
             (UNFINISHED,),

@@ -27,7 +27,7 @@ SUMMARY_COLUMNS = (
 )
 DETAIL_COLUMNS = (
     f"{SUMMARY_COLUMNS}, settings_json, breakdowns_json, vetoes_json, limits_json, trainings_json, open_positions, "
-    "search_json"
+    "assumed_settlements, assumed_usdt, search_json"
 )
 
 
@@ -122,4 +122,5 @@ def detail_row(stored: Mapping[str, Any]) -> Row:
     names = ("settings", "figures", "breakdowns", "vetoes", "limits", "trainings")
     parsed = {name: json.loads(stored[f"{name}_json"]) for name in names}
     search: Row = json.loads(stored["search_json"])
-    return summary_row(stored) | {"open_positions": stored["open_positions"]} | parsed | search
+    own = {name: stored[name] for name in ("open_positions", "assumed_settlements", "assumed_usdt")}
+    return summary_row(stored) | own | parsed | search

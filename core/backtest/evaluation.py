@@ -10,6 +10,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -73,7 +74,8 @@ def evaluate_trial(ground: Ground, attempt: Attempt) -> Trial:
         settings = settings_of(ground, attempt.parameters)
         strategy = ground.load(ground.strategy, settings)
         table = known_values(values, history) if values is not None else _rule_values(strategy, history)
-        prepared = _prepared(history, with_fees(ground.instruments, settings.costs))
+        instruments = with_fees(ground.instruments, settings.costs)
+        prepared = _prepared(history, instruments, settings.costs.assumed_funding_bps)
         score = sweep.score(prepared, settings, strategy, table)
     except BadInputError as error:
         return Trial(attempt.number, attempt.parameters, named, "failed", {}, note=str(error).removeprefix("trial: "))
@@ -219,10 +221,10 @@ def cut_values(values: Mapping[str, Floats] | None, whole: History, part: Histor
     return {symbol: column[begin : begin + len(part)] for symbol, column in values.items()}
 
 
-def _prepared(history: History, instruments: Mapping[str, Instrument]) -> Prepared:
+def _prepared(history: History, instruments: Mapping[str, Instrument], assumed_bps: Decimal) -> Prepared:
     """The market is prepared once; only what a trial may change of its contracts, their fees, is put in."""
-    key = (history.data_hash, history.max_hole_ms)
-    made = _markets.get(key, lambda: sweep.prepare(history, instruments), _bytes_of_market)
+    key = (history.data_hash, history.max_hole_ms, assumed_bps if history.missing_funding else Decimal(0))
+    made = _markets.get(key, lambda: sweep.prepare(history, instruments, assumed_bps), _bytes_of_market)
     return replace(made, instruments=tuple(instruments[symbol] for symbol in history.symbols))
 
 
@@ -274,7 +276,7 @@ _histories: _Cache[tuple[str, int, tuple[int, int], int], History] = _Cache(CACH
 _values: _Cache[tuple[str, int, Rule, int], Floats] = _Cache(CACHE_BYTES)
 
 
-_markets: _Cache[tuple[str, int], Prepared] = _Cache(CACHE_BYTES)
+_markets: _Cache[tuple[str, int, Decimal], Prepared] = _Cache(CACHE_BYTES)
 
 
 def _bytes_of_market(prepared: Prepared) -> int:

@@ -106,7 +106,7 @@ class Drive:
         self.history = history
         self.trader = trader
         self.journal = MemoryJournal(trader.state)
-        self.events = SlotEvents(history, settings.engine.first_price_delay_ms)
+        self.events = SlotEvents(history, settings.engine.first_price_delay_ms, settings.costs.assumed_funding_bps)
         self.slot = history.first
         self._shown = history.first - 1
         self.table: Floats | None = None
@@ -244,6 +244,8 @@ class Drive:
             vetoes=dict(journal.vetoes),
             limits=dict(journal.limits),
             trainings=dict(journal.trainings),
+            assumed_settlements=journal.assumed_settlements,
+            assumed_usdt=float(journal.assumed_usdt),
             predictions=self._predictions(),
             fills=fill_columns(journal.fills, {symbol: s.instrument for symbol, s in state.symbols.items()}),
         )

@@ -55,7 +55,7 @@ def random_entry(
 
     try:
         sides = _sides(strategy, settings)
-        prepared = sweep.prepare(history, instruments)
+        prepared = sweep.prepare(history, instruments, settings.costs.assumed_funding_bps)
         finals = np.array(
             [sweep.score(prepared, settings, strategy, drawn(number)).final_usdt for number in range(runs)]
         )

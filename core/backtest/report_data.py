@@ -39,7 +39,7 @@ class Report:
 
     def labels(self) -> tuple[str, ...]:
         """Warnings that stand beside every figure, in the terminal, on the page and in every file."""
-        found = self.provenance.labels()
+        found = (*self.provenance.labels(), *_assumed_label(self.result))
         if not self.result.complete:
             found += (f"PARTIAL: stopped at {utc_minute(self.reached_ms())}",)
         return found
@@ -71,8 +71,8 @@ def provenance_pairs(report: Report) -> tuple[tuple[str, str], ...]:
         *_jumps_text(report),
         (
             "costs",
-            f"on: fees {trades.fees_usdt.sum():,.2f} USDT, funding {trades.funding_usdt.sum():+,.2f} USDT, "
-            "slippage in the prices",
+            f"on: fees {trades.fees_usdt.sum():,.2f} USDT, funding {trades.funding_usdt.sum():+,.2f} USDT"
+            f"{_missing_text(report.result)}, slippage in the prices",
         ),
         ("data hash", run.data_hash),
         ("code version", run.code_version),
@@ -114,6 +114,30 @@ def all_tables(report: Report) -> dict[str, Rows]:
     found["limits fired"] = [{"limit": name, "count": count} for name, count in result.limits.items()]
     found["trainings"] = [{"what came of it": name, "count": count} for name, count in result.trainings.items()]
     return {name: rows for name, rows in found.items() if rows}
+
+
+def _assumed_label(result: RunResult) -> tuple[str, ...]:
+    if not result.assumed_usdt:
+        return ()
+    return (
+        f"FUNDING ASSUMED: {_settlements(result)} on positions missing in the data; {-result.assumed_usdt:,.2f} USDT "
+        "were charged for it",
+    )
+
+
+def _missing_text(result: RunResult) -> str:
+    """What the line of the costs says of settlements that fell on a position and are missing."""
+    if not result.assumed_settlements:
+        return ""
+    charged = (
+        f"{result.assumed_usdt:+,.2f} USDT assumed for them" if result.assumed_usdt else "nothing assumed for them"
+    )
+    return f" ({_settlements(result)} on positions missing, {charged})"
+
+
+def _settlements(result: RunResult) -> str:
+    count = result.assumed_settlements
+    return "1 settlement" if count == 1 else f"{count:,} settlements"
 
 
 def _table_title(name: str) -> str:

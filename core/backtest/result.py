@@ -144,7 +144,8 @@ class RunResult:
 
     `initial_usdt` opened the account; `final_usdt` is the equity at the last close. `vetoes` counts the signals that
     were refused, by reason; `limits` the firings of each limit; `trainings` what came of those. `fills` is
-    None where the engine keeps none.
+    None where the engine keeps none. `assumed_settlements` fell on a position and are missing in the data;
+    `assumed_usdt` (0 or below) is what was booked for them.
     """
 
     trades: TradeColumns = field(repr=False)
@@ -158,6 +159,8 @@ class RunResult:
     trainings: Mapping[str, int] = field(default_factory=dict)
     predictions: Mapping[str, PredictionColumns] = field(default_factory=dict, repr=False)
     fills: FillColumns | None = field(default=None, repr=False)
+    assumed_settlements: int = 0
+    assumed_usdt: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

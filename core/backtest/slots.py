@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from decimal import Decimal
 
 import numpy as np
 
+from core.backtest.funding import funding_in_run
 from core.backtest.history import COLUMNS, History
 from core.backtest.holes import last_slots
 from core.domain.market import Bar, FirstPrice, FundingRate, HoleAhead, MarketEvent
@@ -19,7 +21,7 @@ class SlotEvents:
     is missing nothing is told of it.
     """
 
-    def __init__(self, history: History, first_price_delay_ms: int) -> None:
+    def __init__(self, history: History, first_price_delay_ms: int, assumed_funding_bps: Decimal) -> None:
         self._history = history
         self._delay_ms = first_price_delay_ms
         self._columns = tuple(getattr(history, name) for name in COLUMNS)
@@ -27,7 +29,7 @@ class SlotEvents:
         self._there = ~np.isnan(history.close)
         self._whole = np.asarray(self._there.all(axis=0))
         self._funding: dict[int, list[FundingRate]] = defaultdict(list)
-        for rate in funding_in_run(history):
+        for rate in funding_in_run(history, assumed_funding_bps):
             self._funding[event_time_ms(rate)].append(rate)
         self._ends: dict[int, list[int]] = defaultdict(list)
         for slot, row in last_slots(history):
@@ -76,8 +78,3 @@ class SlotEvents:
         if self._whole[slot]:
             return self._all_rows
         return [int(row) for row in np.flatnonzero(self._there[:, slot])]
-
-
-def funding_in_run(history: History) -> list[FundingRate]:
-    """The funding that falls into the traded slots: not that of the last close, which a replay no longer tells."""
-    return [rate for rate in history.funding if history.from_ms <= rate.time_ms < history.to_ms]

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.backtest import sweep_forms as forms
+from core.backtest.funding import assumed_rates
 from core.backtest.history import History
 from core.backtest.holes import covered_slots, last_slots
 from core.backtest.quiet import BLOCK, LONG, SHORT
@@ -86,7 +87,7 @@ class Score:
     daily_equity_usdt: Floats
 
 
-def prepare(history: History, instruments: Mapping[str, Instrument]) -> Prepared:
+def prepare(history: History, instruments: Mapping[str, Instrument], assumed_funding_bps: Decimal) -> Prepared:
     """Raises DataError for bars that cannot be, or funding that is not due at a close of the grid."""
     _check_bars(history)
     times = np.ascontiguousarray(history.open_time_ms)
@@ -111,7 +112,7 @@ def prepare(history: History, instruments: Mapping[str, Instrument]) -> Prepared
         history.first,
         history.interval_ms,
         market,
-        _funding(history, chosen),
+        _funding(history, chosen, assumed_funding_bps),
         Holes(*(np.ascontiguousarray(column) for column in ends)),
         there,
         day_ends,
@@ -139,6 +140,8 @@ def run(prepared: Prepared, settings: Settings, strategy: Strategy, values: Floa
         initial_usdt=float(settings.account.initial_balance_usdt),
         final_usdt=_final_usdt(samples, settings),
         open_positions=int(np.count_nonzero(memory.books["lots"])),
+        assumed_settlements=int(memory.account[0]["assumed"]),
+        assumed_usdt=float(memory.account[0]["assumed_e8"]) / 1e8,
     )
 
 
@@ -205,23 +208,25 @@ def _carried(columns: Floats, before: float) -> Floats:
     return np.ascontiguousarray(np.where(np.isnan(carried), before, carried))
 
 
-def _funding(history: History, instruments: Sequence[Instrument]) -> Funding:
+def _funding(history: History, instruments: Sequence[Instrument], assumed_bps: Decimal) -> Funding:
     begin, end = int(history.open_time_ms[0]), history.to_ms
-    rows: list[tuple[int, int, int, int, int, int]] = []
-    for rate in history.funding:
+    rows: list[tuple[int, int, int, int, int, int, bool]] = []
+    for rate in (*history.funding, *assumed_rates(history, assumed_bps)):
         due_ms = rate.time_ms - rate.time_ms % MINUTE_MS
         slot, off = divmod(due_ms - begin, history.interval_ms)
         if rate.time_ms < history.from_ms or due_ms > end:
             continue
-        if off:
+        if off and rate.is_assumed:
+            slot += 1
+        elif off:
             raise DataError(
                 f"{rate.symbol}: funding at {rate.time_ms} ms is due inside a bar of {history.interval_ms} ms; "
                 "sweep bars of an interval that ends at funding times"
             )
         s = history.symbols.index(rate.symbol)
-        rows.append((slot - 1, s, rate.time_ms, *_funding_a_lot(rate, instruments[s])))
+        rows.append((slot - 1, s, rate.time_ms, *_funding_a_lot(rate, instruments[s]), rate.is_assumed))
     rows.sort(key=lambda row: row[:3])
-    table = np.array([(slot, s, sign, per_lot, of) for slot, s, _, sign, per_lot, of in rows], np.int64).reshape(-1, 5)
+    table = np.array([(slot, s, *rest) for slot, s, _, *rest in rows], np.int64).reshape(-1, 6)
     return Funding(*(np.ascontiguousarray(column) for column in table.T))
 
 

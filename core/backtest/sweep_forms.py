@@ -157,6 +157,8 @@ ACCOUNT = np.dtype(
         ("trades", "i8"),
         ("net_e8", "f8"),
         ("fees_e8", "f8"),
+        ("assumed", "i8"),
+        ("assumed_e8", "f8"),
         ("worst_drawdown", "f8"),
         ("highest_e8", "f8"),
         ("error", "i8"),
@@ -165,7 +167,8 @@ ACCOUNT = np.dtype(
     align=True,
 )
 """The account, the limits that stay fired, and what a run sums up. `code` names the sources of the compiled kernel.
-`unopened_e8` is what was paid and received on `unopened_day`, before a sample opened it; see `core.trader.day`."""
+`unopened_e8` is what was paid and received on `unopened_day`, before a sample opened it; see `core.trader.day`.
+`assumed` counts the missing settlements that fell on a position."""
 
 CONFIG = np.dtype(
     [

@@ -63,13 +63,15 @@ class Market(NamedTuple):
 
 
 class Funding(NamedTuple):
-    """Funding in order: the slot at whose close it is due, the symbol, and sign * per_lot / of in 1e-8 USDT a lot."""
+    """Funding in order: the slot at whose close it is due, the symbol, sign * per_lot / of in 1e-8 USDT a lot, and
+    whether it is assumed."""
 
     slot: NDArray[np.int64]
     symbol: NDArray[np.int64]
     sign: NDArray[np.int64]
     per_lot: NDArray[np.int64]
     of: NDArray[np.int64]
+    assumed: NDArray[np.int64]
 
 
 class Holes(NamedTuple):
@@ -216,7 +218,7 @@ def _close_slot(i: int, seen: bool, market: Any, funding: Any, paid: int, memory
         if funding.slot[paid] == i:
             s = funding.symbol[paid]
             sign, per_lot, of = funding.sign[paid], funding.per_lot[paid], funding.of[paid]
-            pay_funding(account, books[s], memory.trades[s], sign, per_lot, of, now)
+            pay_funding(account, books[s], memory.trades[s], sign, per_lot, of, funding.assumed[paid], now)
         paid += 1
     if seen:
         sample(account, books, market.mark, i, now)

@@ -270,12 +270,16 @@ def decide(
 
 
 @compiled
-def pay_funding(account: Any, book: Any, trades: Any, sign: int, per_lot: int, of: int, now: int) -> None:
-    """Funding of `sign * per_lot / of` 1e-8 USDT a lot, paid by longs and received by shorts."""
+def pay_funding(account: Any, book: Any, trades: Any, sign: int, per_lot: int, of: int, assumed: int, now: int) -> None:
+    """Funding of `sign * per_lot / of` 1e-8 USDT a lot, paid by longs and received by shorts; what is `assumed` is paid
+    by both."""
     if book.lots == 0:
         return
     size = share_e8(float(abs(book.lots)), per_lot, of)
-    amount = -size if (book.lots > 0) == (sign > 0) else size
+    amount = -size if assumed or (book.lots > 0) == (sign > 0) else size
+    if assumed:
+        account.assumed += 1
+        account.assumed_e8 += amount
     account.wallet_e8 += amount
     note_unopened(account, book, now // _DAY_MS, amount, 0)
     if book.trade >= 0:

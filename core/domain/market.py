@@ -51,12 +51,16 @@ class Quote:
 
 @dataclass(frozen=True, slots=True)
 class FundingRate:
-    """A funding event of the market. `rate` is a fraction of notional; longs pay when it is positive."""
+    """A funding event of the market. `rate` is a fraction of notional; longs pay when it is positive.
+
+    One that `is_assumed` stands in a history for a settlement that is missing: whatever is held pays it.
+    """
 
     symbol: str
     time_ms: int
     rate: Decimal
     mark_price: Decimal
+    is_assumed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

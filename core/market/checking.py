@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from core.market.intervals import interval_text
 from core.market.jumps import jumps
+from core.market.settlements import Times, missing_between
 from core.ports import BarColumns
 from core.settings import JUMP_VOLATILITIES
 
@@ -82,7 +83,7 @@ def bar_problems(bars: BarColumns, jump_volatilities: float = JUMP_VOLATILITIES)
 
 
 def gaps(symbol: str, times: NDArray[np.int64], interval_ms: int) -> list[DataProblem]:
-    """Missing steps; funding times, which carry a few milliseconds of their own, are no gap."""
+    """Missing steps."""
     found = []
     for index in np.flatnonzero(np.diff(times) >= 1.5 * interval_ms).tolist():
         first, last = int(times[index]) + interval_ms, int(times[index + 1]) - interval_ms
@@ -90,6 +91,14 @@ def gaps(symbol: str, times: NDArray[np.int64], interval_ms: int) -> list[DataPr
         text = f"{count} missing"
         found.append(DataProblem(symbol, interval_text(interval_ms), "gap", first, last, count, text))
     return found
+
+
+def funding_problems(symbol: str, times: Times, listed_ms: Times) -> list[DataProblem]:
+    """Settlements that are missing between others; see `core.market.settlements.missing_between`."""
+    return [
+        DataProblem(symbol, interval_text(gap.interval_ms), "gap", gap.from_ms, gap.to_ms, gap.count, gap.text())
+        for gap in missing_between(times, listed_ms)
+    ]
 
 
 def _impossible(bars: BarColumns) -> list[tuple[Flags, Callable[[int], str]]]:

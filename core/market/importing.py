@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from core.domain.errors import DataError
 from core.market.checking import first_bad_bar, first_bad_rate
 from core.market.intervals import INTERVALS_MS, interval_text
+from core.market.settlements import LONGEST_MS, step_ms
 from core.market.tables import MEND, Origin, Table, read_table
 from core.ports import BarColumns
 
@@ -24,7 +25,8 @@ _GIVEN_SYMBOL = re.compile(r"[A-Z0-9][A-Z0-9_]{0,31}")
 # Times from 2001 to 2096 in one unit cannot be taken for another unit's.
 _UNITS = ((10**12, 1), (10**15, 1_000), (10**18, 1_000_000))
 _TIMES = frozenset((*_BAR_TIMES, *_FUNDING_TIMES))
-_OTHERS = frozenset((*_PRICES, *_FUNDING_RATES, "mark_price"))
+_FUNDING_HOURS = "funding_interval_hours"
+_OTHERS = frozenset((*_PRICES, *_FUNDING_RATES, "mark_price", _FUNDING_HOURS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,21 @@ def _funding(table: Table, symbol: str, interval: str | None) -> FundingFile:
     marks = table.columns.get("mark_price")
     if bad := first_bad_rate(times, rates, marks):
         raise origin.error(*bad)
-    return FundingFile(origin, symbol, INTERVALS_MS[interval or "8h"], times, rates, marks)
+    interval_ms = INTERVALS_MS[interval] if interval else _funding_interval_ms(table, times)
+    return FundingFile(origin, symbol, interval_ms, times, rates, marks)
+
+
+def _funding_interval_ms(table: Table, times: NDArray[np.int64]) -> int:
+    """How far apart settlements are: the longest that the file names, else what its times tell, else the longest that
+    there is."""
+    hours = table.columns.get(_FUNDING_HOURS)
+    if hours is None:
+        return min(step_ms(times) or LONGEST_MS, LONGEST_MS)
+    strange = ~((hours >= 1) & (hours <= 24) & (hours == np.floor(hours)))
+    if strange.any():
+        index = int(np.argmax(strange))
+        raise table.origin.error(index, f"{_FUNDING_HOURS} {hours[index]} is no whole number of hours from 1 to 24")
+    return int(hours.max()) * 3_600_000
 
 
 def _one_of(table: Table, names: tuple[str, ...]) -> str:

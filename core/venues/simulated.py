@@ -39,7 +39,7 @@ from core.domain.orders import (
 )
 from core.domain.quick import quick
 from core.domain.regrid import factor, grid_of, rescaled_fill, rescaled_order
-from core.domain.trading import FundingPayment
+from core.domain.trading import ASSUMED_PREFIX, FundingPayment
 from core.ports import VenueEvent
 from core.trader.cost_basis import USDT_QUANTUM
 from core.trader.fills import worse_price
@@ -243,10 +243,11 @@ class SimulatedVenue:
         return self._match(book, hits, _Seen(time_ms, bid, ask, bid, ask, volume, cap_lots), True)
 
     def _on_funding(self, book: Book, rate: FundingRate) -> list[VenueEvent]:
-        funding_id = f"funding-{rate.symbol}-{rate.time_ms}"
+        funding_id = f"{ASSUMED_PREFIX if rate.is_assumed else 'funding-'}{rate.symbol}-{rate.time_ms}"
         if not book.lots or funding_id in self._paid:
             return []
-        amount = -book.instrument.qty(book.lots) * rate.mark_price * rate.rate
+        lots = abs(book.lots) if rate.is_assumed else book.lots
+        amount = -book.instrument.qty(lots) * rate.mark_price * rate.rate
         payment = FundingPayment(
             funding_id=funding_id,
             symbol=rate.symbol,

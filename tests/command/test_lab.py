@@ -134,9 +134,8 @@ def test_a_period_with_a_hole_is_refused_and_labelled_where_it_is_allowed(
     row = row_of(in_process(home, *verb, "--symbol", "SOLUSDT", "--allow-holes", "--json"))
     assert any(label.startswith("HOLES") for label in row["labels"])
     before = ("--to", "2025-01-02")
-    assert row_of(in_process(home, *verb, "--symbol", "SOLUSDT", *before, "--json"))["labels"] == (
-        ["IN-SAMPLE: parameters or model were chosen on this data"] if verb[0] == "sweep" else []
-    )
+    row = row_of(in_process(home, *verb, "--symbol", "SOLUSDT", *before, "--json"))
+    assert not any(label.startswith("HOLES") for label in row["labels"])
 
 
 def test_both_engines_agree_over_a_hole_and_every_form_says_so(holed: Path, tmp_path: Path) -> None:
@@ -160,6 +159,14 @@ def test_both_engines_agree_over_a_hole_and_every_form_says_so(holed: Path, tmp_
     assert [t["exit_time_ms"] for t in trades[0] if t["exit_reason"] == "hole"] == [hole_ms]
     assert rows[0]["final_usdt"] == pytest.approx(rows[1]["final_usdt"], abs=1e-6)
     assert abs(rows[0]["total_return_pct"]) < 10.0
+    assert [(row["assumed_settlements"], row["assumed_usdt"]) for row in rows[1:]] == [
+        (rows[0]["assumed_settlements"], rows[0]["assumed_usdt"])
+    ]
+    assert rows[0]["assumed_usdt"] < 0.0
+    assert rows[0]["labels"][1].startswith("FUNDING ASSUMED")
+    free = row_of(in_process(home, "backtest", "ema_cross", "--set", "costs.assumed_funding_bps=0", *held))
+    assert (free["assumed_settlements"], free["assumed_usdt"]) == (rows[0]["assumed_settlements"], 0.0)
+    assert [label.partition(":")[0] for label in free["labels"]] == ["HOLES"]
     assert [jump["symbol"] for jump in rows[0]["breakdowns"]["price_jumps"]] == ["SOLUSDT"]
     page = tmp_path / "page.html"
     assert in_process(home, "runs", "export", "r1", "--form", "html", "--to", page).exit_code == 0

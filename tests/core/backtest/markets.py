@@ -104,8 +104,8 @@ def random_history(
 
 
 def ends_in_hole(history: History, slot: int) -> bool:
-    """Whether some symbol lacks the last bars before `slot`, so that a history cut off there may not tell a hole."""
-    return bool(np.isnan(history.close[:, slot - 1]).any())
+    """Whether some symbol lacks a bar just before or at `slot`: cut off there, a history may not tell of a hole."""
+    return bool(np.isnan(history.close[:, slot - 1 : slot + 1]).any())
 
 
 def random_values(rng: np.random.Generator, k: int, n: int, *, share: float) -> dict[str, Floats]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from core.domain.errors import VenueRejectedError
 from core.domain.instrument import Instrument
 from core.domain.market import MINUTE_MS, Bar, FirstPrice, FundingRate, HoleAhead, MarketEvent
 from core.domain.orders import OrderState, OrderType, OrderUpdate
-from core.domain.records import EquityRecord, TradeRecord
+from core.domain.records import EquityRecord, FundingRecord, TradeRecord
 from core.domain.trading import EquitySample, Prediction, Trade
 from core.ports import VenueEvent
 from core.settings import Settings
@@ -29,6 +30,7 @@ class PlainRun:
     trader: Trader
     venue: SimulatedVenue
     trades: list[Trade] = field(default_factory=list)
+    assumed: list[Decimal] = field(default_factory=list)
     samples: list[EquitySample] = field(default_factory=list)
     prices: list[FirstPrice] = field(default_factory=list)
 
@@ -69,6 +71,8 @@ class PlainRun:
     def keep(self, command: Journal) -> None:
         if isinstance(command.record, TradeRecord):
             self.trades.append(command.record.trade)
+        elif isinstance(command.record, FundingRecord) and command.record.payment.is_assumed:
+            self.assumed.append(command.record.payment.amount_usdt)
         elif isinstance(command.record, EquityRecord):
             self.samples.append(command.record.sample)
 
@@ -148,7 +152,12 @@ def walk(
     bars = [bar for bar in (bar_of(history, symbol, i) for symbol in history.symbols) if bar is not None]
     first_ms = open_ms + settings.engine.first_price_delay_ms
     run.market([FirstPrice(bar.symbol, first_ms, open_ms, bar.open) for bar in bars], first_ms)
-    due = [rate for rate in history.funding if rate.time_ms - rate.time_ms % MINUTE_MS == close_ms]
+    share = settings.costs.assumed_funding_bps / 10_000 / (8 * 60 * MINUTE_MS)
+    assumed = [
+        FundingRate(gap.symbol, gap.time_ms, share * gap.interval_ms, gap.mark_price, is_assumed=True)
+        for gap in history.missing_funding
+    ]
+    due = [rate for rate in (*history.funding, *assumed) if rate.time_ms - rate.time_ms % MINUTE_MS == close_ms]
     due.sort(key=lambda rate: (history.symbols.index(rate.symbol), rate.time_ms))
     ends = [HoleAhead(bar.symbol, close_ms) for bar in bars if is_last_before_hole(history, bar.symbol, i)]
     run.market([*bars, *ends, *due], close_ms)

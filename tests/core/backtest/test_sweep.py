@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from core.backtest import sweep
-from core.backtest.history import History, make_history
+from core.backtest.history import History, MissingFunding, make_history
 from core.backtest.result import RunResult, trade_columns
 from core.domain.errors import BadInputError, DataError, SettingsError
 from core.domain.instrument import Instrument
@@ -55,10 +55,13 @@ class Case:
     values: NDArray[np.float64]
 
     def swept(self) -> RunResult:
-        return sweep.run(sweep.prepare(self.history, self.instruments), self.settings, self.strategy, self.values)
+        return sweep.run(self.prepared(), self.settings, self.strategy, self.values)
 
     def score(self) -> sweep.Score:
-        return sweep.score(sweep.prepare(self.history, self.instruments), self.settings, self.strategy, self.values)
+        return sweep.score(self.prepared(), self.settings, self.strategy, self.values)
+
+    def prepared(self) -> sweep.Prepared:
+        return sweep.prepare(self.history, self.instruments, self.settings.costs.assumed_funding_bps)
 
 
 def instrument(
@@ -124,9 +127,26 @@ def market(
         columns[:, rows, start : start + length] = np.nan
     times = START_MS + np.arange(n, dtype=np.int64) * MINUTE_MS
     first = int(rng.integers(0, 6))
+    unsettled = [
+        MissingFunding(
+            item.symbol, int(times[i]), int(rng.choice([1, 4, 8])) * 3_600_000, Decimal(str(rng.integers(1, 99)))
+        )
+        for i in sorted(rng.integers(first, n, 3).tolist())
+        for item in instruments[: 1 + int(rng.integers(0, k))]
+    ]
     funding.sort(key=lambda rate: (rate.time_ms, rate.symbol))
     kept = [rate for rate in funding if rate.time_ms >= times[first]]
-    return make_history([i.symbol for i in instruments], MINUTE_MS, times, list(columns), first, kept, "drawn", True)
+    return make_history(
+        [i.symbol for i in instruments],
+        MINUTE_MS,
+        times,
+        list(columns),
+        first,
+        kept,
+        "drawn",
+        True,
+        missing_funding=list({(gap.time_ms, gap.symbol): gap for gap in unsettled}.values()),
+    )
 
 
 def drawn(
@@ -222,6 +242,7 @@ def assert_same(case: Case) -> int:
         np.testing.assert_array_equal(getattr(got.trades, name), getattr(expected, name), err_msg=name)
     at = np.searchsorted(got.curve.time_ms, [sample.time_ms for sample in plain.samples])
     np.testing.assert_array_equal(got.curve.equity_usdt[at], [float(s.equity_usdt) for s in plain.samples])
+    assert (got.assumed_settlements, got.assumed_usdt) == (len(plain.assumed), float(sum(plain.assumed)))
     state = plain.trader.state
     assert got.final_usdt == float(state.ledger.account(state.exact_marks()).equity_usdt)
     assert got.open_positions == sum(1 for s in state.symbols.values() if s.lots)
