@@ -51,7 +51,7 @@ FIELDS = (
     Field("test", "90m, 48h, 30d or 4w; empty: that of the preset", (WALK_FORWARD,)),
     Field("embargo", "90m, 48h, 30d or 4w between training and test; empty: none", (WALK_FORWARD,)),
     Field("anchored", "", (WALK_FORWARD,), is_choice=True),
-    Field("holes", "yes: run a period with holes, closed before each", is_choice=True),
+    Field("holes", "yes: a period with holes in its candles too", is_choice=True),
     Field("seed", "0 or more; empty: that of the settings"),
     Field("jobs", "processes; empty: as the settings say"),
     Field("predictions", "r0012: decide on what that run predicted; empty: none"),
