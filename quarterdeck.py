@@ -134,7 +134,8 @@ class QuarterdeckRuntime:
     def check_data(self, home: Path) -> list[Row]:
         from storage.data_admin import check_data
 
-        return [row.as_dict() for row in check_data(_existing_database(home))]
+        beyond = _settings(None, Home(home)).lab.jump_volatilities
+        return [row.as_dict() for row in check_data(_existing_database(home), beyond)]
 
     def rules(self, home: Path) -> list[Row]:
         from quarterdeck_rules import known_rules

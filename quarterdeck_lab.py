@@ -141,6 +141,7 @@ class HomeLab:
     ) -> RunRecord:
         """The record of a run, with all its figures. A walk-forward chose its parameters before what it trades, from
         sets whose hashes are `also`."""
+        from core.backtest.data_notes import data_rows
         from core.backtest.judge import judge
         from core.backtest.random_entry import random_entry
         from storage.lab_records import RunRecord
@@ -164,7 +165,7 @@ class HomeLab:
             provenance=plan.provenance(engine, in_sample=chosen_here, trials=tried.trials),
             result=result,
             figures=figures,
-            breakdowns=judgement.breakdowns,
+            breakdowns={**judgement.breakdowns, **data_rows(history, plan.settings.lab.jump_volatilities)},
             overrides=plan.overrides,
             note=plan.note,
             references=references,

@@ -102,6 +102,7 @@ class Plan:
         return parameter_hash(self.settings.model_dump(mode="json"), self.strategy.name)
 
     def provenance(self, engine: Engine, *, in_sample: bool, trials: int) -> Provenance:
+        from core.backtest.holes import hole_labels, holes
         from core.backtest.result import Provenance
 
         history = self.history
@@ -121,6 +122,7 @@ class Plan:
             seed=self.seed,
             trials=trials,
             rules_json=json.dumps([rules.told() for rules in self.rules.values()]),
+            data_labels=hole_labels(holes(history)),
         )
 
     def compute(self, home: Home) -> Compute:
@@ -183,6 +185,7 @@ def make_plan(home: Home, markets: Markets, request: BacktestRequest, space: Gri
 
     Raises BadInputError, SettingsError or DataError for what cannot be.
     """
+    from core.backtest.holes import holes, refuse_holes
     from core.backtest.overrides import section_of, with_overrides
     from core.backtest.presets import find_preset
     from core.settings import Settings, known_keys, load_settings
@@ -224,7 +227,10 @@ def make_plan(home: Home, markets: Markets, request: BacktestRequest, space: Gri
 
         longest = longest_look_back(settings, strategy.name, load, space or strategy.search_space)
         warm_up_bars = max(warm_up_bars, longest)
-    history = load_history(candles, symbols, MINUTE_MS, from_ms, to_ms, warm_up_bars)
+    max_hole_ms = int(settings.lab.max_hole_minutes * MINUTE_MS)
+    history = load_history(candles, symbols, MINUTE_MS, from_ms, to_ms, warm_up_bars, max_hole_ms)
+    if not request.allow_holes:
+        refuse_holes(holes(history), max_hole_ms)
     rules = rules_of_history(history, settings.lab.market, candles)
     instruments = instruments_of(rules, settings)
     seed = settings.demo.seed if request.seed is None else request.seed
@@ -255,7 +261,8 @@ def _sweep(plan: Plan, values: Values | None) -> RunResult:
         table = rule_values(plan.strategy, plan.history)
     else:
         raise BadInputError(f"{plan.strategy.name} has a model, which the sweep cannot train; use --engine event")
-    return run(prepare(plan.history, plan.instruments), plan.settings, plan.strategy, table)
+    prepared = prepare(plan.history, plan.instruments, plan.settings.costs.assumed_funding_bps)
+    return run(prepared, plan.settings, plan.strategy, table)
 
 
 async def _event_driven(

@@ -84,11 +84,14 @@ def trials_of(request: SweepRequest) -> int:
 
 
 def sweep_record(plan: Plan, request: SweepRequest, now_ms: int) -> SweepRecord:
+    from core.backtest.funding import assumed_label
     from storage.lab_records import SweepRecord
 
+    provenance = plan.provenance("sweep", in_sample=True, trials=1)
+    assumed = assumed_label(plan.history, plan.settings.costs.assumed_funding_bps)
     return SweepRecord(
         created_ms=now_ms,
-        provenance=plan.provenance("sweep", in_sample=True, trials=1),
+        provenance=replace(provenance, data_labels=(*provenance.data_labels, *assumed)),
         objective=request.objective,
         grid=request.grid,
         wanted=request.trials,
@@ -113,6 +116,8 @@ def resumed(request: SweepRequest, record: SweepRecord) -> SweepRequest:
         note=record.note,
         predictions=request.run.predictions,
         market=market_of(own),
+        # Its data are compared by their hash: where they have holes, that was allowed when it began.
+        allow_holes=True,
     )
     wanted = record.wanted if request.trials is None else request.trials
     return replace(request, run=run, grid=record.grid, trials=wanted, objective=record.objective)

@@ -20,7 +20,12 @@ def main() -> None:
     settings = settings_of("bracket", free_settings())
     began = time.perf_counter()
     strategy = build(settings)
-    score(prepare(history, fine_instruments(history.symbols)), settings, strategy, rule_values(strategy, history))
+    score(
+        prepare(history, fine_instruments(history.symbols), settings.costs.assumed_funding_bps),
+        settings,
+        strategy,
+        rule_values(strategy, history),
+    )
     print(json.dumps({"imports_s": imported - BEGAN, "first_s": time.perf_counter() - began}))
 
 

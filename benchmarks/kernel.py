@@ -52,7 +52,7 @@ def settings_of(exit_mode: str, base: Settings, cooldown_minutes: int = 0) -> Se
 
 def swept(history: History, settings: Settings, instruments: dict[str, Instrument]) -> Swept:
     strategy = build(settings)
-    prepared, values = prepare(history, instruments), rule_values(strategy, history)
+    prepared, values = prepare(history, instruments, settings.costs.assumed_funding_bps), rule_values(strategy, history)
     return Swept(lambda: rule_values(strategy, history), lambda: score(prepared, settings, strategy, values))
 
 

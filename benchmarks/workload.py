@@ -139,6 +139,7 @@ def free_settings() -> Settings:
             "costs": {
                 "maker_fee_bps": "4",
                 "taker_fee_bps": "4",
+                "assumed_funding_bps": "0",
                 "slippage_bps": 0.0,
                 "impact_bps": 0.0,
                 "max_participation_pct": 0.0,

@@ -23,6 +23,7 @@ FREE = """
 [costs]
 maker_fee_bps = 4
 taker_fee_bps = 4
+assumed_funding_bps = 0
 slippage_bps = 0
 impact_bps = 0
 max_participation_pct = 0

@@ -45,6 +45,7 @@ class BacktestRequest:
     own ends or what the preset says. `settings_path` None takes the home's file or the defaults; the preset's
     overrides come over it, `overrides` over both. `seed` None takes that of the settings; `jobs` None that of
     `[compute]`. `predictions` is the id of a run whose predictions stand in for those of the strategy's rule or model.
+    A period with holes in its candles is refused unless `allow_holes`.
     """
 
     strategy: str
@@ -60,6 +61,7 @@ class BacktestRequest:
     note: str = ""
     predictions: str | None = None
     market: Market | None = None
+    allow_holes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,9 +150,10 @@ class Lab(Protocol):
     A *detail* row is a summary with: verdict (one sentence), market ("imported" or "recorded", None of a run that kept
     no name of it), settings (object), rules (list: contract rules, a row a symbol), figures (object: every statistic
     by its name with unit), breakdowns (object: a list of rows each by "symbol", "hour", "exit_reason" and the like),
-    vetoes, limits and trainings (objects: counts by name), open_positions; of a sweep also objective, grid (list of
-    [key, values]) and best (list of rows: number, parameters (object), state, trades, return_days, total_return_pct,
-    sharpe, max_drawdown_pct, final_usdt, limit_ended_at_ms; the best first).
+    vetoes, limits and trainings (objects: counts by name), open_positions, assumed_settlements (of funding, on
+    positions, missing in the data) and assumed_usdt (what was booked for them); of a sweep also objective, grid (list
+    of [key, values]) and best (list of rows: number, parameters (object), state, trades, return_days,
+    total_return_pct, sharpe, max_drawdown_pct, final_usdt, limit_ended_at_ms; the best first).
 
     Figures of a year and probabilities are None for fewer than 30 whole UTC days (core.backtest.basis).
     """

@@ -23,6 +23,9 @@ Options = TypeVar("Options", bound=BaseModel)
 
 MAX_SETTINGS_BYTES = 1 << 20
 
+JUMP_VOLATILITIES = 30.0
+"""Times the volatility of before, beyond which a price's move is a jump, where nothing else is said."""
+
 STRATEGY_SECTIONS = ("scalper", "ema_cross")
 """The strategies that have a section of their own, of the same name; the others have `strategy_options`."""
 
@@ -48,6 +51,7 @@ class CostSettings(_Section):
     impact_bps: float = Field(5.0, ge=0, le=1000)
     max_participation_pct: float = Field(10.0, ge=0, le=100)
     liquidation_fee_bps: Decimal = Field(Decimal("125"), ge=0, le=1000)
+    assumed_funding_bps: Decimal = Field(Decimal("1"), ge=0, le=100)
 
 
 class SizingSettings(_Section):
@@ -206,6 +210,8 @@ class LabSettings(_Section):
     """`market`: the candles that are imported, or the recorded ones that come with the program."""
 
     market: Market = "imported"
+    max_hole_minutes: float = Field(10.0, ge=0, le=1440)
+    jump_volatilities: float = Field(JUMP_VOLATILITIES, gt=1)
 
 
 class DataSettings(_Section):

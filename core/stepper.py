@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from core.domain.errors import RejectKind, VenueRejectedError, VenueUnknownError
-from core.domain.market import FirstPrice, FundingRate, MarketEvent, Quote
+from core.domain.market import FirstPrice, FundingRate, HoleAhead, MarketEvent, Quote
 from core.domain.orders import OrderRole, OrderState, OrderType, OrderUpdate
 from core.domain.records import AdjustmentRecord, FirstPriceRecord, Record
 from core.ports import Journal as JournalPort
@@ -56,8 +56,8 @@ class Stepper:
     ) -> None:
         """Take in the market events of one instant: the venue matches each before the trader sees it.
 
-        Quotes and funding rates are for the venue alone. With `timer` the trader then measures its limits and samples
-        the account.
+        Quotes, funding rates and holes are for the venue alone. With `timer` the trader then measures its limits and
+        samples the account.
         """
         async with self.lock:
             self.check()
@@ -68,7 +68,7 @@ class Stepper:
                     commands += self._trader.handle(answer)
                 if isinstance(event, FirstPrice):
                     commands.append(Journal(FirstPriceRecord(event.symbol, event.open_time_ms, event.price)))
-                if not isinstance(event, FundingRate | Quote):
+                if not isinstance(event, FundingRate | Quote | HoleAhead):
                     commands += self._trader.handle(event)
             if timer:
                 commands += self._trader.handle(Timer(now_ms))

@@ -14,6 +14,7 @@ import numpy as np
 from core.account import iso
 from core.domain.errors import DataError
 from core.domain.market import MINUTE_MS, Bar, FundingRate
+from core.market.settlements import Times
 from core.ports import BarColumns, SettledFunding
 from storage.connection import Connection
 from storage.database import Database, storage_errors, transaction
@@ -48,6 +49,9 @@ _FUNDING = """SELECT time_ms, rate, coalesce(
         AND open_time_ms < time_ms ORDER BY open_time_ms DESC LIMIT 1))
 FROM funding_rates WHERE symbol = :symbol AND time_ms >= :from AND time_ms < :to ORDER BY time_ms"""
 
+_SETTLEMENTS = """SELECT time_ms, interval_ms FROM funding_rates JOIN sources USING (source_id)
+WHERE funding_rates.symbol = ? ORDER BY time_ms"""
+
 
 def read_funding(
     connection: sqlite3.Connection, symbol: str, interval_ms: int, from_ms: int, to_ms: int
@@ -63,6 +67,12 @@ def read_funding(
         for time_ms, rate, mark in rows
         if mark is not None
     ]
+
+
+def settlements(connection: sqlite3.Connection, symbol: str) -> tuple[Times, Times]:
+    """Times of all stored rates, rising, and the interval that the source of each is listed with, (n,) both, ms."""
+    rows = np.array(connection.execute(_SETTLEMENTS, (symbol,)).fetchall(), np.int64).reshape(-1, 2)
+    return rows[:, 0], rows[:, 1]
 
 
 def bar_columns(symbol: str, interval_ms: int, rows: Sequence[tuple[float, ...]]) -> BarColumns:

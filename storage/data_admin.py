@@ -10,17 +10,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from core.domain.errors import DataError
-from core.market.checking import DataProblem, bar_problems, gaps
+from core.market.checking import DataProblem, bar_problems, funding_problems
 from core.market.importing import read_market_file
 from core.market.importing.files import check_options
 from core.market.importing.naming import named
 from core.market.importing.table import file_sha256
 from core.market.intervals import INTERVALS_MS, interval_text
 from core.ports import BarColumns
-from storage.candles import SELECT_CANDLES, bar_columns
+from core.settings import JUMP_VOLATILITIES
+from storage.candles import SELECT_CANDLES, bar_columns, settlements
 from storage.database import Database, connect_read_only, storage_errors, transaction
 from storage.file_rows import Rows, rows_of
 from storage.import_rows import AT_ONCE, CHANGED, UNFINISHED, Manner, Stored, Wish, store
@@ -144,8 +143,9 @@ def list_data(database: Database) -> list[DataRow]:
         ]
 
 
-def check_data(database: Database) -> list[DataProblem]:
+def check_data(database: Database, jump_volatilities: float = JUMP_VOLATILITIES) -> list[DataProblem]:
     """Every finding over all stored candles and funding, by symbol and time, then every import that is not finished.
+    A move of the price beyond so many times what it moved before is a finding, too.
 
     Raises StorageError.
     """
@@ -153,15 +153,10 @@ def check_data(database: Database) -> list[DataProblem]:
     with storage_errors(database.path), closing(connect_read_only(database.path)) as connection:
         series = connection.execute("SELECT DISTINCT symbol, interval_ms FROM candles ORDER BY 1, 2").fetchall()
         for symbol, interval_ms in series:
-            found += bar_problems(_stored(connection, symbol, interval_ms))
+            found += bar_problems(_stored(connection, symbol, interval_ms), jump_volatilities)
         found += _price_problems(connection)
-        funded = connection.execute(
-            "SELECT symbol, max(interval_ms) FROM sources WHERE kind = 'funding' GROUP BY symbol ORDER BY symbol"
-        ).fetchall()
-        for symbol, interval_ms in funded:
-            sql = "SELECT time_ms FROM funding_rates WHERE symbol = ? ORDER BY time_ms"
-            times = np.array([row[0] for row in connection.execute(sql, (symbol,))], dtype=np.int64)
-            found += gaps(symbol, times, interval_ms)
+        for (symbol,) in connection.execute("SELECT DISTINCT symbol FROM funding_rates ORDER BY symbol").fetchall():
+            found += funding_problems(symbol, *settlements(connection, symbol))
         half = connection.execute(
             "SELECT symbol, interval_ms, first_ms, last_ms, rows, name FROM sources WHERE note = ? AND rows > 0",
             (UNFINISHED,),
@@ -227,7 +222,7 @@ def _price_problems(connection: sqlite3.Connection) -> list[DataProblem]:
             (kind, symbol, interval_ms),
         ).fetchall()
         bars = bar_columns(f"{symbol} {kind}", interval_ms, rows)
-        found += bar_problems(bars, may_be_negative=kind == "premium", has_volume=kind == "spot")
+        found += bar_problems(bars, None, may_be_negative=kind == "premium", has_volume=kind == "spot")
     return found
 
 

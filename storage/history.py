@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
-from core.backtest.history import History, align
+from core.backtest.history import MAX_HOLE_MS, History, align
 from core.domain.errors import DataError
 from core.market.intervals import interval_text
+from core.market.settlements import Times, missing_in
 from core.ports import BarColumns
-from storage.candles import read_funding
+from storage.candles import read_funding, settlements
 from storage.column_cache import StoredColumns, stored_columns
 from storage.database import Database, connect_read_only, storage_errors
 from storage.import_rows import UNFINISHED
@@ -31,6 +32,9 @@ UNION SELECT (SELECT source_id FROM price_candles WHERE kind = 'mark' AND symbol
 FROM funding_rates WHERE symbol = :symbol AND time_ms >= :from AND time_ms < :to AND mark_price IS NULL
 ORDER BY source_id"""
 """Of the rates, and of the mark prices that they are taken at."""
+
+_BESIDE = 4
+"""So many settlements beside a period tell how far apart they are at its ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,7 @@ def load_history(
     from_ms: int,
     to_ms: int,
     warm_up_bars: int,
+    max_hole_ms: int = MAX_HOLE_MS,
 ) -> History:
     """The bars that open in [from_ms, to_ms), with up to `warm_up_bars` slots before them, and their funding.
 
@@ -93,12 +98,16 @@ def load_history(
             begin_ms, end_ms = (int(bars[-1].open_time_ms[i]) for i in (0, -1))
             sources += [source for source, first, last in stored.sources if first <= end_ms and last >= begin_ms]
         end_ms = max(int(item.open_time_ms[-1]) for item in bars) + interval_ms
-        for symbol in symbols:
+        unsettled: list[tuple[str, int, int]] = []
+        for symbol, its_bars in zip(symbols, bars, strict=True):
             funding += read_funding(connection, symbol, interval_ms, from_ms, end_ms)
+            last_ms = int(its_bars.open_time_ms[-1]) + interval_ms
+            missing = missing_in(*_settlements(connection, symbol, from_ms, end_ms), from_ms, last_ms)
+            unsettled += [(symbol, time_ms, every_ms) for time_ms, every_ms in missing]
             told = connection.execute(_FUNDING_SOURCES, {"symbol": symbol, "from": from_ms, "to": end_ms})
             sources += [row[0] for row in told if row[0] is not None]
         source, is_synthetic = _told(connection, sources)
-    return align(bars, from_ms, funding, source, is_synthetic)
+    return align(bars, from_ms, funding, source, is_synthetic, max_hole_ms, unsettled)
 
 
 def _cut(stored: StoredColumns, symbol: str, interval_ms: int, from_ms: int, to_ms: int, warm_up_ms: int) -> BarColumns:
@@ -114,6 +123,15 @@ def _cut(stored: StoredColumns, symbol: str, interval_ms: int, from_ms: int, to_
         span = f"{_moment(int(times[0]))} to {_moment(int(times[-1]) + interval_ms)}"
         raise DataError(f"{symbol}: no candle in the period; stored are {span} UTC; choose --from and --to within")
     return BarColumns(symbol, interval_ms, times[begin:stop], *stored.values[:, begin:stop])
+
+
+def _settlements(connection: sqlite3.Connection, symbol: str, from_ms: int, to_ms: int) -> tuple[Times, Times]:
+    """Times of the stored rates in the period, with some before and after that tell the interval, and what interval the
+    source of each has."""
+    times, listed_ms = settlements(connection, symbol)
+    first, stop = (int(i) for i in times.searchsorted((from_ms, to_ms)))
+    near = slice(max(0, first - _BESIDE), stop + _BESIDE)
+    return times[near], listed_ms[near]
 
 
 def _moment(time_ms: int) -> str:

@@ -78,6 +78,8 @@ class LabStore:
                 "initial_usdt": result.initial_usdt,
                 "final_usdt": result.final_usdt,
                 "open_positions": result.open_positions,
+                "assumed_settlements": result.assumed_settlements,
+                "assumed_usdt": result.assumed_usdt,
                 "figures_json": json.dumps(record.figures),
                 "breakdowns_json": json.dumps(record.breakdowns),
                 "vetoes_json": json.dumps(result.vetoes),

@@ -45,6 +45,8 @@ def get_result(connection: sqlite3.Connection, row: Mapping[str, Any], where: st
         final_usdt=row["final_usdt"],
         complete=row["status"] == "complete",
         open_positions=row["open_positions"],
+        assumed_settlements=row["assumed_settlements"],
+        assumed_usdt=row["assumed_usdt"],
         vetoes=json.loads(row["vetoes_json"]),
         limits=json.loads(row["limits_json"]),
         trainings=json.loads(row["trainings_json"]),

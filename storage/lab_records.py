@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from core.backtest.report_data import Report
     from core.backtest.result import EquityCurve, Provenance, RunResult
 
+_LISTS = ("symbols", "data_labels")
+"""What of a provenance is a list, and JSON in its column."""
+
 FAILED = "FAILED: ended by an error"
 
 SUMMARY_COLUMNS = (
@@ -27,7 +30,7 @@ SUMMARY_COLUMNS = (
 )
 DETAIL_COLUMNS = (
     f"{SUMMARY_COLUMNS}, settings_json, breakdowns_json, vetoes_json, limits_json, trainings_json, open_positions, "
-    "search_json, rules_json"
+    "assumed_settlements, assumed_usdt, search_json, rules_json"
 )
 
 
@@ -74,7 +77,8 @@ class SweepRecord:
 def provenance_columns(provenance: Provenance) -> dict[str, Any]:
     """The columns of the table `runs` that a provenance fills."""
     told = dataclasses.asdict(provenance)
-    return told | {"symbols_json": json.dumps(told.pop("symbols"))}
+    lists = {f"{name}_json": json.dumps(told.pop(name)) for name in _LISTS}
+    return told | lists
 
 
 def provenance_of(row: Mapping[str, Any]) -> Provenance:
@@ -85,9 +89,10 @@ def provenance_of(row: Mapping[str, Any]) -> Provenance:
     plain: dict[str, Any] = {
         item.name: bool(row[item.name]) if item.name in flags else row[item.name]
         for item in dataclasses.fields(Provenance)
-        if item.name != "symbols"
+        if item.name not in _LISTS
     }
-    return Provenance(symbols=tuple(json.loads(row["symbols_json"])), **plain)
+    lists: dict[str, Any] = {name: tuple(json.loads(row[f"{name}_json"])) for name in _LISTS}
+    return Provenance(**lists, **plain)
 
 
 def run_labels(record: RunRecord) -> list[str]:
@@ -140,5 +145,5 @@ def detail_row(stored: Mapping[str, Any]) -> Row:
     row = summary_row(stored)
     verdict = bottom_line(row["kind"], row["strategy"], parsed["figures"], row["labels"])
     market = parsed["settings"].get("lab", {}).get("market")
-    own = {"verdict": verdict, "market": market, "open_positions": stored["open_positions"]}
-    return row | own | parsed | search
+    own = {name: stored[name] for name in ("open_positions", "assumed_settlements", "assumed_usdt")}
+    return row | {"verdict": verdict, "market": market} | own | parsed | search

@@ -52,6 +52,7 @@ FIELDS = (
     Field("test", "90m, 48h, 30d or 4w; empty: that of the preset", (WALK_FORWARD,)),
     Field("embargo", "90m, 48h, 30d or 4w between training and test; empty: none", (WALK_FORWARD,)),
     Field("anchored", "", (WALK_FORWARD,), is_choice=True),
+    Field("holes", "yes: a period with holes in its candles too", is_choice=True),
     Field("seed", "0 or more; empty: that of the settings"),
     Field("jobs", "processes; empty: as the settings say"),
     Field("predictions", "r0012: decide on what that run predicted; empty: none"),
@@ -82,6 +83,7 @@ class LabForm:
             "engine": ENGINES[0],
             "objective": OBJECTIVES[0],
             "anchored": YES_NO[0],
+            "holes": YES_NO[0],
         }
 
     def offer(self, choices: Row) -> None:
@@ -100,7 +102,14 @@ class LabForm:
 
     def options(self, name: str) -> Sequence[str]:
         """What a choice is between, empty for a field that is typed."""
-        fixed = {"kind": KINDS, "market": MARKETS, "engine": ENGINES, "objective": OBJECTIVES, "anchored": YES_NO}
+        fixed = {
+            "kind": KINDS,
+            "market": MARKETS,
+            "engine": ENGINES,
+            "objective": OBJECTIVES,
+            "anchored": YES_NO,
+            "holes": YES_NO,
+        }
         if name == "strategy":
             return [str(strategy) for strategy in self.choices["strategies"]]
         if name == "preset":
@@ -174,6 +183,8 @@ class LabForm:
                 found += [f"--{name}", self.text[name].strip()]
         if "anchored" in shown and self.text["anchored"] == "yes":
             found.append("--anchored")
+        if self.text["holes"] == "yes":
+            found.append("--allow-holes")
         return found
 
     def title(self) -> str:
@@ -191,6 +202,7 @@ class LabForm:
             "preset": NO_PRESET,
             "engine": _ENGINE_OPTION.get(run["engine"], str(run["engine"])),
             "overrides": " ".join(f"{key}={typed_value(value)}" for key, value in run["overrides"]),
+            "holes": YES_NO[any(label.startswith("HOLES") for label in run["labels"])],
             "seed": str(run["seed"]),
         }
         if "grid" in run:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.backtest.history import History
+from core.backtest.holes import covered
 from core.backtest.result import EquityCurve
 
 Floats = NDArray[np.float64]
@@ -30,7 +31,7 @@ class Change(NamedTuple):
 def curve_of(
     changes: Sequence[Change], history: History, lot_qty: Sequence[float], initial_usdt: float, end: int | None = None
 ) -> EquityCurve:
-    """The account at the close of every slot from `history.first` up to `end` (all of them without it).
+    """The account at the close of every slot from `history.first` up to `end` (all of them without it) that has a bar.
 
     `changes` are in order of time; `lot_qty` is one lot of each symbol in base units. Equity is the wallet and, for
     each position, its value at the last close less its cost.
@@ -49,7 +50,9 @@ def curve_of(
         equity += value - _steps(own[:, 0], own[:, 3], 0.0, first, slots.stop)
         gross += np.abs(value)
         net += value
-    return EquityCurve(history.open_time_ms[slots] + history.interval_ms, equity, gross, net)
+    there = covered(history)[: len(equity)]
+    times = history.open_time_ms[slots] + history.interval_ms
+    return EquityCurve(times[there], equity[there], gross[there], net[there])
 
 
 def last_known(values: Floats) -> Floats:

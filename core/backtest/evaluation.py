@@ -10,6 +10,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -73,14 +74,17 @@ def evaluate_trial(ground: Ground, attempt: Attempt) -> Trial:
         settings = settings_of(ground, attempt.parameters)
         strategy = ground.load(ground.strategy, settings)
         table = known_values(values, history) if values is not None else _rule_values(strategy, history)
-        prepared = _prepared(history, with_fees(ground.instruments, settings.costs))
+        instruments = with_fees(ground.instruments, settings.costs)
+        prepared = _prepared(history, instruments, settings.costs.assumed_funding_bps)
         score = sweep.score(prepared, settings, strategy, table)
     except BadInputError as error:
         return Trial(attempt.number, attempt.parameters, named, "failed", {}, note=str(error).removeprefix("trial: "))
     initial_usdt = float(settings.account.initial_balance_usdt)
     to_ms = history.to_ms if score.ended_ms is None else min(history.to_ms, day_end_ms(score.ended_ms))
     daily = _daily_returns(score, initial_usdt, history.from_ms, to_ms)
-    figures = _figures(score, daily.value, initial_usdt, to_ms - history.from_ms)
+    opened = history.open_time_ms[history.first :][prepared.covered - history.first]
+    covered_ms = int(np.count_nonzero(opened < to_ms)) * history.interval_ms
+    figures = _figures(score, daily.value, initial_usdt, covered_ms)
     first_day_ms = int(daily.day_ms[0]) if len(daily) else None
     return Trial(attempt.number, attempt.parameters, named, "complete", figures, first_day_ms, daily.value)
 
@@ -211,7 +215,7 @@ def _daily_returns(score: Score, initial_usdt: float, from_ms: int, to_ms: int) 
 def _cut(ground: Ground, period: tuple[int, int] | None) -> tuple[History, Mapping[str, Floats] | None]:
     if period is None:
         return ground.history, ground.values
-    key = (ground.history.data_hash, period, ground.warm_up_bars)
+    key = (ground.history.data_hash, ground.history.max_hole_ms, period, ground.warm_up_bars)
     history = _histories.get(key, lambda: ground.history.between(*period, ground.warm_up_bars), _bytes_of_history)
     return history, cut_values(ground.values, ground.history, history)
 
@@ -224,9 +228,10 @@ def cut_values(values: Mapping[str, Floats] | None, whole: History, part: Histor
     return {symbol: column[begin : begin + len(part)] for symbol, column in values.items()}
 
 
-def _prepared(history: History, instruments: Mapping[str, Instrument]) -> Prepared:
+def _prepared(history: History, instruments: Mapping[str, Instrument], assumed_bps: Decimal) -> Prepared:
     """The market is prepared once; only what a trial may change of its contracts, their fees, is put in."""
-    made = _markets.get(history.data_hash, lambda: sweep.prepare(history, instruments), _bytes_of_market)
+    key = (history.data_hash, history.max_hole_ms, assumed_bps if history.missing_funding else Decimal(0))
+    made = _markets.get(key, lambda: sweep.prepare(history, instruments, assumed_bps), _bytes_of_market)
     return replace(made, instruments=tuple(instruments[symbol] for symbol in history.symbols))
 
 
@@ -234,7 +239,7 @@ def _rule_values(strategy: Strategy, history: History) -> Floats:
     """Raises BadInputError where there is no rule, or where the rule raises."""
     if strategy.rule is None:
         raise BadInputError(f"strategy {strategy.name}: has no rule, and predictions were not given")
-    key = (history.data_hash, strategy.rule, strategy.lookback_bars)
+    key = (history.data_hash, history.max_hole_ms, strategy.rule, strategy.lookback_bars)
 
     def told() -> Floats:
         try:
@@ -274,11 +279,11 @@ class _Cache(Generic[K, V]):
         return made
 
 
-_histories: _Cache[tuple[str, tuple[int, int], int], History] = _Cache(CACHE_BYTES)
-_values: _Cache[tuple[str, Rule, int], Floats] = _Cache(CACHE_BYTES)
+_histories: _Cache[tuple[str, int, tuple[int, int], int], History] = _Cache(CACHE_BYTES)
+_values: _Cache[tuple[str, int, Rule, int], Floats] = _Cache(CACHE_BYTES)
 
 
-_markets: _Cache[str, Prepared] = _Cache(CACHE_BYTES)
+_markets: _Cache[tuple[str, int, Decimal], Prepared] = _Cache(CACHE_BYTES)
 
 
 def _bytes_of_market(prepared: Prepared) -> int:

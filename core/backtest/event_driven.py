@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from core.backtest.curve import curve_of
 from core.backtest.fixed import FixedDesk, known_values, rule_values
 from core.backtest.history import History
+from core.backtest.holes import last_slots
 from core.backtest.memory import MemoryJournal
 from core.backtest.result import PredictionColumns, RunResult, fill_columns, trade_columns
 from core.backtest.slots import SlotEvents
+from core.backtest.unasked import UnaskedBeforeHoles
 from core.clock import VirtualClock, monotonic_ns
 from core.domain.errors import BadInputError, ModelError
 from core.domain.market import MINUTE_MS, Bar, MarketEvent
@@ -104,7 +106,7 @@ class Drive:
         self.history = history
         self.trader = trader
         self.journal = MemoryJournal(trader.state)
-        self.events = SlotEvents(history, settings.engine.first_price_delay_ms)
+        self.events = SlotEvents(history, settings.engine.first_price_delay_ms, settings.costs.assumed_funding_bps)
         self.slot = history.first
         self._shown = history.first - 1
         self.table: Floats | None = None
@@ -115,6 +117,8 @@ class Drive:
         desk = None
         if self.table is not None:
             desk = FixedDesk(strategy, history, self.table, settings.engine.inference_delay_ms)
+        if forecaster is not None and last_slots(history):
+            forecaster = UnaskedBeforeHoles(forecaster, history)
         clock = VirtualClock(history.from_ms)
         self.session = Session(trader, venue, self.journal, forecaster, clock, observe, desk)
         self._warm_up(venue)
@@ -240,6 +244,8 @@ class Drive:
             vetoes=dict(journal.vetoes),
             limits=dict(journal.limits),
             trainings=dict(journal.trainings),
+            assumed_settlements=journal.assumed_settlements,
+            assumed_usdt=float(journal.assumed_usdt),
             predictions=self._predictions(),
             fills=fill_columns(journal.fills, {symbol: s.instrument for symbol, s in state.symbols.items()}),
             ended_ms=journal.ended_ms,

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.backtest.history import History
+from core.backtest.holes import unasked_before_holes
 from core.domain.market import Bar
 from core.domain.trading import Prediction
 from core.learning.forecaster import last_bars
@@ -31,7 +32,7 @@ def rule_values(strategy: Strategy, history: History) -> Floats:
             continue
         values[row, there] = desk.values(last_bars(history.columns(symbol), len(there)))
     values[:, : history.first] = np.nan
-    return values
+    return unasked_before_holes(history, values)
 
 
 def known_values(given: Mapping[str, Floats], history: History) -> Floats:
@@ -41,7 +42,7 @@ def known_values(given: Mapping[str, Floats], history: History) -> Floats:
     table = np.array([given.get(symbol, nothing) for symbol in history.symbols], np.float64)
     table[np.isnan(history.close)] = np.nan
     table[:, : history.first] = np.nan
-    return table
+    return unasked_before_holes(history, table)
 
 
 class FixedDesk:

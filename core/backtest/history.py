@@ -5,18 +5,33 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.domain.errors import DataError
-from core.domain.market import FundingRate
+from core.domain.market import MINUTE_MS, FundingRate
 from core.ports import BarColumns
 
 Floats = NDArray[np.float64]
 Times = NDArray[np.int64]
 
 COLUMNS = ("open", "high", "low", "close", "volume")
+
+MAX_HOLE_MS = 10 * MINUTE_MS
+"""Missing bars for as long as this are traded through where nothing else is said."""
+
+
+@dataclass(frozen=True, slots=True)
+class MissingFunding:
+    """A settlement that falls into the candles of `symbol` and is not stored. `interval_ms` is how long it settles for,
+    `mark_price` the price of the candles then."""
+
+    symbol: str
+    time_ms: int
+    interval_ms: int
+    mark_price: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +40,8 @@ class History:
 
     A bar that a symbol lacks is NaN in all five columns. Slots before `first` are warm-up: they are seen, not traded.
     `funding` is in order of time, then symbol, each at or after the open of slot `first`. `data_hash` is that of all of
-    this; `source` and `is_synthetic` say where it comes from.
+    this; `source` and `is_synthetic` say where it comes from. Before bars that are missing for longer than
+    `max_hole_ms` everything ends (`core.backtest.holes`). `missing_funding` is in order of time, then symbol.
     """
 
     symbols: tuple[str, ...]
@@ -41,6 +57,8 @@ class History:
     source: str
     is_synthetic: bool
     data_hash: str
+    max_hole_ms: int = MAX_HOLE_MS
+    missing_funding: tuple[MissingFunding, ...] = ()
 
     def __len__(self) -> int:
         return len(self.open_time_ms)
@@ -82,6 +100,8 @@ class History:
             kept,
             self.source,
             self.is_synthetic,
+            self.max_hole_ms,
+            tuple(missing for missing in self.missing_funding if from_ms <= missing.time_ms < to_ms),
         )
 
 
@@ -94,6 +114,8 @@ def make_history(
     funding: Sequence[FundingRate],
     source: str,
     is_synthetic: bool,
+    max_hole_ms: int = MAX_HOLE_MS,
+    missing_funding: Sequence[MissingFunding] = (),
 ) -> History:
     """A history of `columns` (open, high, low, close, volume, each (k, n)) with its hash."""
     digest = hashlib.blake2b(digest_size=16)
@@ -103,6 +125,8 @@ def make_history(
         digest.update(np.ascontiguousarray(column).data)
     for rate in funding:
         digest.update(repr((rate.symbol, rate.time_ms, str(rate.rate), str(rate.mark_price))).encode())
+    for missing in missing_funding:
+        digest.update(repr((missing.symbol, missing.time_ms, missing.interval_ms, str(missing.mark_price))).encode())
     opens, highs, lows, closes, volumes = columns
     return History(
         tuple(symbols),
@@ -118,13 +142,24 @@ def make_history(
         source=source,
         is_synthetic=is_synthetic,
         data_hash=digest.hexdigest(),
+        max_hole_ms=max_hole_ms,
+        missing_funding=tuple(missing_funding),
     )
 
 
 def align(
-    bars: Sequence[BarColumns], from_ms: int, funding: Sequence[FundingRate], source: str, is_synthetic: bool
+    bars: Sequence[BarColumns],
+    from_ms: int,
+    funding: Sequence[FundingRate],
+    source: str,
+    is_synthetic: bool,
+    max_hole_ms: int = MAX_HOLE_MS,
+    unsettled: Sequence[tuple[str, int, int]] = (),
 ) -> History:
     """One history of several symbols' bars of one interval. Slots run from the earliest bar to the latest.
+
+    `unsettled` are symbol, time and interval of the settlements at or after `from_ms` that are missing; one before the
+    first bar of its symbol is left out, as nobody can have held a position.
 
     Raises DataError where there is no bar at or after `from_ms`, or where a time is off the grid.
     """
@@ -146,4 +181,27 @@ def align(
     kept = [rate for rate in funding if rate.time_ms >= times[first]]
     symbols = [item.symbol for item in bars]
     kept.sort(key=lambda rate: (rate.time_ms, symbols.index(rate.symbol)))
-    return make_history(symbols, interval_ms, times, columns, first, kept, source, is_synthetic)
+    missing = _priced(unsettled, symbols, times, interval_ms, columns)
+    return make_history(symbols, interval_ms, times, columns, first, kept, source, is_synthetic, max_hole_ms, missing)
+
+
+def _priced(
+    unsettled: Sequence[tuple[str, int, int]],
+    symbols: Sequence[str],
+    times: Times,
+    interval_ms: int,
+    columns: Sequence[Floats],
+) -> list[MissingFunding]:
+    """Each at the open of the bar at its time, else at the last close before, as stored rates without a price are."""
+    opens, closes = columns[0], columns[3]
+    known = {symbol: np.flatnonzero(~np.isnan(closes[row])) for row, symbol in enumerate(symbols)}
+    found = []
+    for symbol, time_ms, every_ms in unsettled:
+        row, slot = symbols.index(symbol), (time_ms - int(times[0])) // interval_ms
+        price = opens[row, slot] if 0 <= slot < len(times) else np.nan
+        before = int(np.searchsorted(known[symbol], slot)) - 1
+        if np.isnan(price) and before >= 0:
+            price = closes[row, known[symbol][before]]
+        if not np.isnan(price):
+            found.append(MissingFunding(symbol, time_ms, every_ms, Decimal(repr(float(price)))))
+    return sorted(found, key=lambda missing: (missing.time_ms, symbols.index(missing.symbol)))

@@ -112,7 +112,9 @@ def _named(name: str, row: TradeFigures) -> dict[str, Any]:
 def _references(result: RunResult, history: History, costs: CostSettings) -> dict[str, EquityCurve]:
     """Over the slots that the run covered, thinned: they are drawn and measured, not traded."""
     slots, initial_usdt = len(result.curve), result.initial_usdt
-    held = buy_and_hold(history, initial_usdt, float(costs.taker_fee_bps), costs.slippage_bps)
+    held = buy_and_hold(
+        history, initial_usdt, float(costs.taker_fee_bps), costs.slippage_bps, costs.assumed_funding_bps
+    )
     curves = {"buy and hold": held, "doing nothing": do_nothing(history, initial_usdt)}
     names = [item.name for item in dataclasses.fields(EquityCurve)]
     covered = {name: EquityCurve(*(getattr(c, part)[:slots] for part in names)) for name, c in curves.items()}

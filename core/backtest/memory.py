@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from typing import Any
 
 from core.backtest.curve import Change
@@ -39,6 +40,8 @@ class MemoryJournal:
         self.limits: Counter[str] = Counter()
         self.trainings: Counter[str] = Counter()
         self.ended_ms: int | None = None
+        self.assumed_settlements = 0
+        self.assumed_usdt = Decimal(0)
         self._state = state
         self._index = {symbol: index for index, symbol in enumerate(state.symbols)}
         self._takes: dict[type, Callable[[Any], None]] = {
@@ -72,6 +75,9 @@ class MemoryJournal:
         self._note_change(record.position.symbol)
 
     def _take_funding(self, record: FundingRecord) -> None:
+        if record.payment.is_assumed:
+            self.assumed_settlements += 1
+            self.assumed_usdt += record.payment.amount_usdt
         self._note_change(record.payment.symbol)
 
     def _take_prediction(self, record: PredictionRecord) -> None:

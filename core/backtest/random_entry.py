@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from core.backtest import sweep
 from core.backtest.history import History
+from core.backtest.holes import unasked_before_holes
 from core.backtest.judge import REFERENCE_POINTS
 from core.backtest.reference import random_entries
 from core.backtest.result import EquityCurve, RunResult
@@ -54,7 +55,7 @@ def random_entry(
 
     try:
         sides = _sides(strategy, settings)
-        prepared = sweep.prepare(history, instruments)
+        prepared = sweep.prepare(history, instruments, settings.costs.assumed_funding_bps)
         draws = _Draws(result, history, sides, sweep.signals(settings, strategy, np.array([sides]), np.ones((1, 2))))
         finals = np.array(
             [
@@ -94,7 +95,8 @@ class _Draws:
         self._signal = np.zeros(history.close.shape, np.uint8)
         self._mine = [result.trades.side[result.trades.symbol == symbol] for symbol in history.symbols]
         first = history.first
-        self._there = [np.flatnonzero(~np.isnan(row[first:])) + first for row in history.close]
+        asked = ~np.isnan(unasked_before_holes(history, history.close))
+        self._there = [np.flatnonzero(row[first:]) + first for row in asked]
         self._set: list[NDArray[np.int64]] = [np.zeros(0, np.int64) for _ in history.symbols]
 
     def told(self, seed: int) -> Told:

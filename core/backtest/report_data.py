@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from core.backtest.basis import BASIS, LEAST_DAYS
 from core.backtest.bottom_line import bottom_line
-from core.backtest.figures import utc_minute
+from core.backtest.figures import cell_text, utc_minute
 from core.backtest.result import EquityCurve, Provenance, RunResult
 from core.backtest.series import drawdown_pct
 from core.backtest.statistics import DAY_MS
@@ -18,6 +18,10 @@ SHORT_DAYS = 90
 """Of fewer days figures of a year are not to be taken at their word."""
 
 Rows = Sequence[Mapping[str, object]]
+
+_OF_THE_DATA = ("holes", "price_jumps")
+"""Breakdowns that tell of the data and not of trades."""
+_JUMPS_TOLD = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +47,7 @@ class Report:
 
     def labels(self) -> tuple[str, ...]:
         """Warnings that stand beside every figure, in the terminal, on the page and in every file."""
-        found = self.provenance.labels()
+        found = (*self.provenance.labels(), *_assumed_label(self.result))
         if not self.result.complete:
             found += (f"PARTIAL: stopped at {utc_minute(self.reached_ms())}",)
         return found + limit_labels(self.statistics)
@@ -81,10 +85,11 @@ def provenance_pairs(report: Report) -> tuple[tuple[str, str], ...]:
         ("period", f"{utc_minute(run.from_ms)} to {utc_minute(run.to_ms)}, {interval_text(run.interval_ms)} bars"),
         ("source", run.source),
         ("rules", rules_text(run)),
+        *_jumps_text(report),
         (
             "costs",
-            f"on: fees {trades.fees_usdt.sum():,.2f} USDT, funding {trades.funding_usdt.sum():+,.2f} USDT, "
-            "slippage and impact in the prices",
+            f"on: fees {trades.fees_usdt.sum():,.2f} USDT, funding {trades.funding_usdt.sum():+,.2f} USDT"
+            f"{_missing_text(report.result)}, slippage and impact in the prices",
         ),
         ("data hash", run.data_hash),
         ("code version", run.code_version),
@@ -147,13 +152,54 @@ def _trials_text(report: Report) -> str:
 def all_tables(report: Report) -> dict[str, Rows]:
     """The breakdowns, the references beside the run, and what was refused or limited, as rows; empty ones left out."""
     result = report.result
-    found: dict[str, Rows] = {f"by {name.replace('_', ' ')}": rows for name, rows in report.breakdowns.items()}
+    found: dict[str, Rows] = {_table_title(name): rows for name, rows in report.breakdowns.items()}
     if report.references:
         found["against"] = reference_rows(report)
     found["refused signals"] = [{"reason": name, "count": count} for name, count in result.vetoes.items()]
     found["limits fired"] = [{"limit": name, "count": count} for name, count in result.limits.items()]
     found["trainings"] = [{"what came of it": name, "count": count} for name, count in result.trainings.items()]
     return {name: rows for name, rows in found.items() if rows}
+
+
+def _assumed_label(result: RunResult) -> tuple[str, ...]:
+    if not result.assumed_usdt:
+        return ()
+    return (
+        f"FUNDING ASSUMED: {_settlements(result)} on positions missing in the data; {-result.assumed_usdt:,.2f} USDT "
+        "were charged for it",
+    )
+
+
+def _missing_text(result: RunResult) -> str:
+    """What the line of the costs says of settlements that fell on a position and are missing."""
+    if not result.assumed_settlements:
+        return ""
+    charged = (
+        f"{result.assumed_usdt:+,.2f} USDT assumed for them" if result.assumed_usdt else "nothing assumed for them"
+    )
+    return f" ({_settlements(result)} on positions missing, {charged})"
+
+
+def _settlements(result: RunResult) -> str:
+    count = result.assumed_settlements
+    return "1 settlement" if count == 1 else f"{count:,} settlements"
+
+
+def _table_title(name: str) -> str:
+    words = name.replace("_", " ")
+    return words if name in _OF_THE_DATA else f"by {words}"
+
+
+def _jumps_text(report: Report) -> tuple[tuple[str, str], ...]:
+    """That the prices jumped, where they did; which they are stands in the table of that name."""
+    rows = report.breakdowns.get("price_jumps", ())
+    if not rows:
+        return ()
+    told = [
+        f"{row['symbol']} {cell_text('to_ms', row['to_ms'])} {row['move_pct']:+,.2f} %" for row in rows[:_JUMPS_TOLD]
+    ]
+    more = f" and {len(rows) - _JUMPS_TOLD} more" if len(rows) > _JUMPS_TOLD else ""
+    return (("price jumps", ", ".join(told) + more),)
 
 
 def reference_rows(report: Report) -> Rows:

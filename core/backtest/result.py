@@ -117,10 +117,10 @@ def _decided_ms(fills: Sequence[tuple[Fill, Order]]) -> list[int]:
 
 @dataclass(frozen=True, slots=True)
 class EquityCurve:
-    """The account at the close of every traded slot: `equity_usdt` at the closes, open positions included.
+    """The account at the close of every traded slot that has a bar; `equity_usdt` counts open positions.
 
-    `gross_usdt` is the notional of all open positions, `net_usdt` that of longs less shorts. One unbroken series:
-    where a symbol has no bar its last close stands.
+    `gross_usdt` is the notional of all open positions, `net_usdt` that of longs less shorts. Where a symbol has no bar
+    its last close stands; where none has one there is no point, so the points count the time that is covered.
     """
 
     time_ms: Times
@@ -147,6 +147,8 @@ class RunResult:
     `initial_usdt` opened the account; `final_usdt` is the equity at the last close. `vetoes` counts the signals that
     were refused, by reason; `limits` the firings of each limit; `trainings` what came of those. `fills` is None where
     the engine keeps none. `ended_ms` is when a limit ended trading that only the operator could have resumed.
+    `assumed_settlements` fell on a position and are missing in the data; `assumed_usdt` (0 or below) is what was booked
+    for them.
     """
 
     trades: TradeColumns = field(repr=False)
@@ -161,6 +163,8 @@ class RunResult:
     predictions: Mapping[str, PredictionColumns] = field(default_factory=dict, repr=False)
     fills: FillColumns | None = field(default=None, repr=False)
     ended_ms: int | None = None
+    assumed_settlements: int = 0
+    assumed_usdt: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +175,7 @@ class Provenance:
     counts every parameter set ever tried of the strategy on data of this hash or overlapping it, this one included.
     `in_sample` is True where parameters or model were chosen on data of the run. `rules_json` lists the contract rules
     (the rows of `core.market.rules.ContractRules.told`), none where they are not known any more.
+    `data_labels` are warnings of what the data lack.
     """
 
     strategy: str
@@ -188,6 +193,7 @@ class Provenance:
     seed: int
     trials: int = 1
     rules_json: str = "[]"
+    data_labels: tuple[str, ...] = ()
 
     def labels(self) -> tuple[str, ...]:
         """Warnings that must stand beside every figure of the run."""
@@ -199,7 +205,7 @@ class Provenance:
         inferred = [rules["symbol"] for rules in self.rules() if rules["kind"] == "inferred"]
         if inferred:
             found.append(f"RULES INFERRED: sizes of {', '.join(inferred)} are read off the candles, terms are assumed")
-        return tuple(found)
+        return (*found, *self.data_labels)
 
     def rules(self) -> list[dict[str, Any]]:
         """The contract rules, a row a symbol."""

@@ -14,14 +14,16 @@ import math
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.backtest.curve import last_known
+from core.backtest.funding import funding_in_run
 from core.backtest.history import History
+from core.backtest.holes import last_slots
 from core.backtest.quiet import AGAINST_LONG, AGAINST_SHORT, LONG, PREDICTED, SHORT, quiet_until
-from core.backtest.slots import funding_in_run
 from core.domain.orders import OrderRole, OrderState
 from core.market.replay import event_time_ms
 from core.strategy import Strategy
@@ -69,7 +71,7 @@ class Skipper:
         self._mark = np.array([last_known(row) for row in history.close])
         self._signal = signal_bits(trader.strategy, trader.threshold_bps, values)
         self._uneven = uneven_slots(history, trader.settings.limits.max_feed_age_seconds).tolist()
-        self._funding = [slots.tolist() for slots in funding_slots(history)]
+        self._funding = [slots.tolist() for slots in funding_slots(history, trader.settings.costs.assumed_funding_bps)]
         self._begin_ms = int(history.open_time_ms[0])
         k = len(self._books)
         self._watch = np.zeros(k, np.uint8)
@@ -262,10 +264,12 @@ def signal_bits(strategy: Strategy, threshold_bps: float, values: Floats) -> NDA
 
 
 def uneven_slots(history: History, max_feed_age_seconds: float) -> Slots:
-    """Slots where a symbol's bars end or begin again, and those around the one at which its last is too old."""
+    """Slots where a symbol's bars end or begin again, the last before a hole, and those around the one at which a
+    symbol's last bar is too old."""
     there = ~np.isnan(history.close)
     changed = np.diff(there, axis=1)
     found = [np.flatnonzero(changed.any(axis=0)) + 1]
+    found.append(np.array([slot for slot, _ in last_slots(history)], np.int64))
     too_old = math.ceil(min(max_feed_age_seconds * 1000.0 / history.interval_ms, float(len(history))))
     for row, ends in enumerate(changed & there[:, :-1]):
         last = np.flatnonzero(ends)
@@ -275,11 +279,11 @@ def uneven_slots(history: History, max_feed_age_seconds: float) -> Slots:
     return np.unique(np.concatenate(found))
 
 
-def funding_slots(history: History) -> list[Slots]:
-    """By symbol, the slots at whose close funding is due."""
+def funding_slots(history: History, assumed_bps: Decimal) -> list[Slots]:
+    """By symbol, the slots at whose close funding is due, told or assumed."""
     begin_ms = int(history.open_time_ms[0])
     slots: dict[str, set[int]] = {symbol: set() for symbol in history.symbols}
-    for rate in funding_in_run(history):
+    for rate in funding_in_run(history, assumed_bps):
         slots[rate.symbol].add((event_time_ms(rate) - begin_ms) // history.interval_ms - 1)
     return [np.array(sorted(slots[symbol]), np.int64) for symbol in history.symbols]
 

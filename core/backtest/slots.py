@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from decimal import Decimal
 
 import numpy as np
 
+from core.backtest.funding import funding_in_run
 from core.backtest.history import COLUMNS, History
-from core.domain.market import Bar, FirstPrice, FundingRate, MarketEvent
+from core.backtest.holes import last_slots
+from core.domain.market import Bar, FirstPrice, FundingRate, HoleAhead, MarketEvent
 from core.market.replay import event_time_ms
 
 
 class SlotEvents:
     """What is due in each slot, in the order of `core.market.replay.ReplayFeed`: the first prices of its bars just
-    after its open; at its close the bars, then the funding. Where a bar is missing nothing is told of it.
+    after its open; at its close the bars, then which of them are the last before a hole, then the funding. Where a bar
+    is missing nothing is told of it.
     """
 
-    def __init__(self, history: History, first_price_delay_ms: int) -> None:
+    def __init__(self, history: History, first_price_delay_ms: int, assumed_funding_bps: Decimal) -> None:
         self._history = history
         self._delay_ms = first_price_delay_ms
         self._columns = tuple(getattr(history, name) for name in COLUMNS)
@@ -25,8 +29,11 @@ class SlotEvents:
         self._there = ~np.isnan(history.close)
         self._whole = np.asarray(self._there.all(axis=0))
         self._funding: dict[int, list[FundingRate]] = defaultdict(list)
-        for rate in funding_in_run(history):
+        for rate in funding_in_run(history, assumed_funding_bps):
             self._funding[event_time_ms(rate)].append(rate)
+        self._ends: dict[int, list[int]] = defaultdict(list)
+        for slot, row in last_slots(history):
+            self._ends[slot].append(row)
 
     def open_ms(self, slot: int) -> int:
         return int(self._history.open_time_ms[slot])
@@ -56,8 +63,10 @@ class SlotEvents:
         ]
 
     def closing(self, slot: int) -> list[MarketEvent]:
-        """The bars of a slot and the funding that is due with their close."""
-        return [*self.bars(slot), *self.funding(self.open_ms(slot) + self._history.interval_ms)]
+        """The bars of a slot, the holes that begin with their close, and the funding that is due then."""
+        close_ms = self.open_ms(slot) + self._history.interval_ms
+        ends = (HoleAhead(self._history.symbols[row], close_ms) for row in self._ends.get(slot, ()))
+        return [*self.bars(slot), *ends, *self.funding(close_ms)]
 
     def funding(self, due_ms: int) -> Sequence[FundingRate]:
         return self._funding.get(due_ms, ())
@@ -69,8 +78,3 @@ class SlotEvents:
         if self._whole[slot]:
             return self._all_rows
         return [int(row) for row in np.flatnonzero(self._there[:, slot])]
-
-
-def funding_in_run(history: History) -> list[FundingRate]:
-    """The funding that falls into the traded slots: not that of the last close, which a replay no longer tells."""
-    return [rate for rate in history.funding if history.from_ms <= rate.time_ms < history.to_ms]

@@ -130,7 +130,7 @@ def summary(result: RunResult, interval_ms: int, slippage_usdt: Floats | None = 
     """The figures of `result`, whose curve has one slot every `interval_ms`. `slippage_usdt` (n,) is what each closed
     trade paid in its prices; without it none of them paid any."""
     curve, trades = measured(result), result.trades
-    span_ms = int(curve.time_ms[-1] - curve.time_ms[0]) + interval_ms if len(curve) else 0
+    span_ms = covered_ms(curve, interval_ms)
     returns = daily_returns(curve, result.initial_usdt, interval_ms).value
     drawdown = deepest_drawdown(curve, result.initial_usdt, interval_ms)
     in_order = bool(len(curve)) and bool(np.all(curve.equity_usdt > 0.0))
@@ -160,6 +160,11 @@ def summary(result: RunResult, interval_ms: int, slippage_usdt: Floats | None = 
         by_exit_reason=_grouped(trades, trades.exit_reason),
         by_side=_grouped(trades, sides),
     )
+
+
+def covered_ms(curve: EquityCurve, interval_ms: int) -> int:
+    """How long a curve covers: its bars, and not what was missing between them."""
+    return len(curve) * interval_ms
 
 
 def measured(result: RunResult) -> EquityCurve:
@@ -223,7 +228,7 @@ def returns_of_days(day_ms: Times, equity_usdt: Floats, initial_usdt: float, fro
 
 
 def cagr_pct(initial_usdt: float, final_usdt: float, span_ms: int) -> float | None:
-    """Compound growth a year, in percent, by the time that passed: (final / initial) ** (1 / years) - 1.
+    """Compound growth a year, in percent, by the time that is covered: (final / initial) ** (1 / years) - 1.
 
     quantstats.stats.cagr counts a day for each return instead, so it differs where a day was covered in part. None too
     where a short span makes it larger than a number can be.

@@ -17,11 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.backtest import sweep_forms as forms
+from core.backtest.funding import assumed_rates
 from core.backtest.history import History
+from core.backtest.holes import covered_slots, last_slots
 from core.backtest.quiet import BLOCK, LONG, SHORT
 from core.backtest.result import EquityCurve, RunResult, TradeColumns
 from core.backtest.signals import encode_signals
-from core.backtest.sweep_kernel import Account, Funding, Market, Samples, Told, Watch, run_kernel
+from core.backtest.sweep_kernel import Account, Funding, Holes, Market, Samples, Told, Watch, run_kernel
 from core.domain.errors import BadInputError, DataError, SettingsError
 from core.domain.instrument import Instrument
 from core.domain.market import MINUTE_MS, FundingRate
@@ -52,12 +54,14 @@ _REASONS = (
     ExitReason.LIQUIDATION,
     ExitReason.LIMIT,
     ExitReason.UNPROTECTED,
+    ExitReason.HOLE,
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A history in the kernel's form; the same for every parameter set. `day_ends` are the last slots of UTC days."""
+    """A history in the kernel's form; the same for every parameter set. `covered` are the traded slots that have a bar,
+    `day_ends` the last of them in each UTC day."""
 
     symbols: tuple[str, ...]
     instruments: tuple[Instrument, ...]
@@ -65,14 +69,16 @@ class Prepared:
     interval_ms: int
     market: Market
     funding: Funding
+    holes: Holes
+    covered: Times
     day_ends: Times
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """What a sweep keeps of one parameter set. `daily_equity_usdt` is the account at the end of every UTC day of the
-    history, `daily_ms` those times, the end of the history last. `max_drawdown_pct` is that at the closes of bars.
-    `ended_ms` is when the drawdown limit ended trading."""
+    """What a sweep keeps of one parameter set. `daily_equity_usdt` is the account at the last bar of every UTC day that
+    has one, `daily_ms` those times. `max_drawdown_pct` is that at the closes of bars. `ended_ms` is when the drawdown
+    limit ended trading."""
 
     trades: int
     net_usdt: float
@@ -84,14 +90,13 @@ class Score:
     ended_ms: int | None = None
 
 
-def prepare(history: History, instruments: Mapping[str, Instrument]) -> Prepared:
+def prepare(history: History, instruments: Mapping[str, Instrument], assumed_funding_bps: Decimal) -> Prepared:
     """Raises DataError for bars that cannot be, or funding that is not due at a close of the grid."""
     _check_bars(history)
     times = np.ascontiguousarray(history.open_time_ms)
     closes_day = (times + history.interval_ms) // DAY_MS
-    there = np.flatnonzero(~np.isnan(history.close[:, history.first :]).all(axis=0)) + history.first
+    there = covered_slots(history)
     turns = there[np.flatnonzero(np.diff(closes_day[there], prepend=-1))]
-    opens_day = times[history.first :] // DAY_MS
     market = Market(
         open=np.ascontiguousarray(history.open),
         low=np.ascontiguousarray(history.low),
@@ -102,10 +107,18 @@ def prepare(history: History, instruments: Mapping[str, Instrument]) -> Prepared
         turns=turns.astype(np.int64),
     )
     chosen = tuple(instruments[symbol] for symbol in history.symbols)
-    day_ends = np.flatnonzero(np.diff(opens_day, append=-1)) + history.first
-    funding = _funding(history, chosen)
+    day_ends = there[np.flatnonzero(np.diff(times[there] // DAY_MS, append=-1))]
+    ends = np.array(last_slots(history), np.int64).reshape(-1, 2).T
     return Prepared(
-        history.symbols, chosen, history.first, history.interval_ms, market, funding, day_ends.astype(np.int64)
+        history.symbols,
+        chosen,
+        history.first,
+        history.interval_ms,
+        market,
+        _funding(history, chosen, assumed_funding_bps),
+        Holes(*(np.ascontiguousarray(column) for column in ends)),
+        there,
+        day_ends,
     )
 
 
@@ -117,22 +130,23 @@ def run(prepared: Prepared, settings: Settings, strategy: Strategy, values: Floa
     is more than a contract allows.
     """
     market = prepared.market
-    slots = np.arange(prepared.first, len(market.open_time_ms), dtype=np.int64)
     told = _told(prepared, settings, strategy, values)
     directions = int(np.count_nonzero(told.signal & (LONG | SHORT)))
     memory = _memory(prepared, settings, strategy, closed=2 * directions + 2)
-    samples = _samples(slots)
+    samples = _samples(prepared.covered)
     _run(prepared, told, memory, samples, lean=False)
     reasons = [str(reason) for reason in (*_REASONS, *(rule.reason for rule in strategy.exits))]
-    closes = market.open_time_ms[prepared.first :] + prepared.interval_ms
+    closes = market.open_time_ms[prepared.covered] + prepared.interval_ms
     return RunResult(
         trades=_trade_columns(memory, prepared, reasons),
         curve=EquityCurve(closes, samples.equity, samples.gross, samples.net),
         initial_usdt=float(settings.account.initial_balance_usdt),
-        final_usdt=float(samples.equity[-1]),
+        final_usdt=_final_usdt(samples, settings),
         open_positions=int(np.count_nonzero(memory.books["lots"])),
         limits={DRAWDOWN.name: 1} if memory.account[0]["drawdown_fired"] else {},
         ended_ms=_ended_ms(memory),
+        assumed_settlements=int(memory.account[0]["assumed"]),
+        assumed_usdt=float(memory.account[0]["assumed_e8"]) / 1e8,
     )
 
 
@@ -151,7 +165,7 @@ def score_told(prepared: Prepared, settings: Settings, strategy: Strategy, told:
         trades=int(account["trades"]),
         net_usdt=float(account["net_e8"]) / 1e8,
         fees_usdt=float(account["fees_e8"]) / 1e8,
-        final_usdt=float(samples.equity[-1]),
+        final_usdt=_final_usdt(samples, settings),
         max_drawdown_pct=100.0 * float(account["worst_drawdown"]),
         daily_ms=prepared.market.open_time_ms[prepared.day_ends] + prepared.interval_ms,
         daily_equity_usdt=samples.equity,
@@ -164,12 +178,17 @@ def _ended_ms(memory: Account) -> int | None:
     return int(account["ended_ms"]) if account["drawdown_fired"] else None
 
 
+def _final_usdt(samples: Samples, settings: Settings) -> float:
+    """Where no slot is covered, what the account was opened with."""
+    return float(samples.equity[-1] if len(samples.equity) else settings.account.initial_balance_usdt)
+
+
 def _run(prepared: Prepared, told: Told, memory: Account, samples: Samples, *, lean: bool) -> None:
     k = len(prepared.symbols)
     floats = np.zeros((6, k))
     scratch = np.zeros((2, BLOCK))
     watch = Watch(np.zeros(k, np.uint8), *floats, *scratch)
-    run_kernel(prepared.first, prepared.market, prepared.funding, told, memory, samples, watch, lean)
+    run_kernel(prepared.first, prepared.market, prepared.funding, prepared.holes, told, memory, samples, watch, lean)
     error = int(memory.account[0]["error"])
     if error == forms.CROSSED:
         raise RuntimeError("sweep: an entry met a position of another trade")
@@ -204,23 +223,25 @@ def _carried(columns: Floats, before: float) -> Floats:
     return np.ascontiguousarray(np.where(np.isnan(carried), before, carried))
 
 
-def _funding(history: History, instruments: Sequence[Instrument]) -> Funding:
+def _funding(history: History, instruments: Sequence[Instrument], assumed_bps: Decimal) -> Funding:
     begin, end = int(history.open_time_ms[0]), history.to_ms
-    rows: list[tuple[int, int, int, int, int, int]] = []
-    for rate in history.funding:
+    rows: list[tuple[int, int, int, int, int, int, bool]] = []
+    for rate in (*history.funding, *assumed_rates(history, assumed_bps)):
         due_ms = rate.time_ms - rate.time_ms % MINUTE_MS
         slot, off = divmod(due_ms - begin, history.interval_ms)
         if rate.time_ms < history.from_ms or due_ms > end:
             continue
-        if off:
+        if off and rate.is_assumed:
+            slot += 1
+        elif off:
             raise DataError(
                 f"{rate.symbol}: funding at {rate.time_ms} ms is due inside a bar of {history.interval_ms} ms; "
                 "sweep bars of an interval that ends at funding times"
             )
         s = history.symbols.index(rate.symbol)
-        rows.append((slot - 1, s, rate.time_ms, *_funding_a_lot(rate, instruments[s])))
+        rows.append((slot - 1, s, rate.time_ms, *_funding_a_lot(rate, instruments[s]), rate.is_assumed))
     rows.sort(key=lambda row: row[:3])
-    table = np.array([(slot, s, sign, per_lot, of) for slot, s, _, sign, per_lot, of in rows], np.int64).reshape(-1, 5)
+    table = np.array([(slot, s, *rest) for slot, s, _, *rest in rows], np.int64).reshape(-1, 6)
     return Funding(*(np.ascontiguousarray(column) for column in table.T))
 
 
@@ -241,6 +262,9 @@ def _told(prepared: Prepared, settings: Settings, strategy: Strategy, values: Fl
     values = np.ascontiguousarray(values, np.float64)
     if values.shape != shape:
         raise BadInputError(f"sweep: values are of shape {values.shape}, the history is of shape {shape}")
+    if len(prepared.holes.slot):
+        values = values.copy()
+        values[prepared.holes.symbol, prepared.holes.slot] = np.nan
     return Told(values, signals(settings, strategy, values, prepared.market.open))
 
 

@@ -15,6 +15,7 @@ from core.backtest.sweep_forms import (
     EXIT,
     LIQUIDATION,
     NONE,
+    REASON_HOLE,
     REASON_LIMIT,
     REASON_LIQUIDATION,
     REASON_REVERSAL,
@@ -33,7 +34,7 @@ from core.backtest.sweep_forms import (
     target_is_touched,
     worse_price,
 )
-from core.backtest.sweep_money import share_e8
+from core.backtest.sweep_money import note_unopened, share_e8
 from core.backtest.sweep_orders import bracket, cancel, end_order, leave, open_trade, reducible_lots, sweep_up
 from core.trader.state import DAY_MS
 
@@ -109,6 +110,9 @@ def _book_fill(
     """Take a fill into position, wallet and trade; whether it closed the trade."""
     closed_lots = min(lots, reducible_lots(book, sign))
     opened_lots = lots - closed_lots
+    paid_e8 = sign * (float(lots) * ticks * book.tick_lot_e8) + fee_e8
+    # What a bar filled is stamped with its close, so at the stroke of midnight it is yesterday's.
+    note_unopened(account, book, (now - 1) // _DAY_MS, -paid_e8, sign * lots)
     if (opened_lots and closed_lots) or (book.trade >= 0 and book.lots == 0 and trades[book.trade].id != trade_id):
         account.error = CROSSED
     if book.trade < 0:
@@ -262,6 +266,34 @@ def _liquidate(
     _book_fill(account, config, book, trades, closed, s, sign, lots, ticks, fee, trade_id, reason, now)
     book.cooldown_until_ms = now + config.cooldown_ms
     cancel(account, book, orders, queue, s, ALL_ROLES, NONE)
+
+
+@compiled
+def end_before_hole(
+    account: Any,
+    config: Any,
+    book: Any,
+    orders: Any,
+    trades: Any,
+    queue: Any,
+    closed: Any,
+    s: int,
+    now: int,
+) -> None:
+    """Close what is held, whole, at the last price, and end what rests: no price follows."""
+    if book.lots != 0:
+        sign = -1 if book.lots > 0 else 1
+        lots = abs(book.lots)
+        ticks = _taking_ticks(config, book, sign, book.mark, lots, book.volume)
+        fee = share_e8(float(lots) * ticks * book.tick_lot_e8, book.taker_num, book.taker_den)
+        trade_id = trades[book.trade].id if book.trade >= 0 else 0
+        _book_fill(account, config, book, trades, closed, s, sign, lots, ticks, fee, trade_id, int(REASON_HOLE), now)
+        book.cooldown_until_ms = now + config.cooldown_ms
+        cancel(account, book, orders, queue, s, ALL_ROLES, NONE)
+    for n in range(book.orders):
+        if orders[n].status == RESTING:
+            end_order(account, config, book, orders, trades, queue, s, n)
+    sweep_up(book, orders)
 
 
 @compiled

@@ -29,8 +29,16 @@ ENTRY, STOP, TARGET, EXIT, LIQUIDATION = _scalars(5)
 DEAD, INTENT, RESTING, GONE = range(4)
 """An order: over; wished for; at the venue; over there with the trader not told yet."""
 
-REASON_STOP, REASON_TARGET, REASON_REVERSAL, REASON_LIQUIDATION, REASON_LIMIT, REASON_UNPROTECTED = _scalars(6)
-REASON_RULES: Any = np.int64(6)
+(
+    REASON_STOP,
+    REASON_TARGET,
+    REASON_REVERSAL,
+    REASON_LIQUIDATION,
+    REASON_LIMIT,
+    REASON_UNPROTECTED,
+    REASON_HOLE,
+    REASON_RULES,
+) = _scalars(8)
 """Reasons of exits; those of the strategy's own rules follow."""
 
 REVERSAL_RULE, STOP_LOSS_RULE, TAKE_PROFIT_RULE, TIME_STOP_RULE = range(4)
@@ -68,6 +76,8 @@ BOOK = np.dtype(
         ("volume", "f8"),
         ("seen", "i8"),
         ("lots", "i8"),
+        ("unopened_day", "i8"),
+        ("unopened_lots", "i8"),
         ("cost_e8", "f8"),
         ("liquidation", "f8"),
         ("cooldown_until_ms", "i8"),
@@ -79,8 +89,8 @@ BOOK = np.dtype(
     align=True,
 )
 """One symbol: its contract, the position, place of `trade` (-1: none), number of orders filed. `spent`: lots filled at
-the first price of the slot. `turn_ms`: when a reversal asked for the exit, 0 where the newest prediction asked for
-none."""
+the first price of the slot; `unopened_lots`: bought less sold on `unopened_day`. `turn_ms`: when a reversal asked for
+the exit, 0 where the newest prediction asked for none."""
 
 ORDER = np.dtype(
     [
@@ -133,6 +143,8 @@ ACCOUNT = np.dtype(
         ("peak_e8", "f8"),
         ("day_start_e8", "f8"),
         ("sampled_ms", "i8"),
+        ("unopened_day", "i8"),
+        ("unopened_e8", "f8"),
         ("entries_day", "i8"),
         ("entries_today", "i8"),
         ("losses_day", "i8"),
@@ -146,6 +158,8 @@ ACCOUNT = np.dtype(
         ("trades", "i8"),
         ("net_e8", "f8"),
         ("fees_e8", "f8"),
+        ("assumed", "i8"),
+        ("assumed_e8", "f8"),
         ("worst_drawdown", "f8"),
         ("highest_e8", "f8"),
         ("error", "i8"),
@@ -154,7 +168,8 @@ ACCOUNT = np.dtype(
     align=True,
 )
 """The account, the limits that stay fired (the drawdown from `ended_ms` on), and what a run sums up. `code` names the
-sources of the compiled kernel."""
+sources of the compiled kernel. `unopened_e8` is what was paid and received on `unopened_day`, before a sample opened
+it; see `core.trader.day`. `assumed` counts the missing settlements that fell on a position."""
 
 CONFIG = np.dtype(
     [

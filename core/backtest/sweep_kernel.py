@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from core.backtest import quiet, sweep_fills, sweep_forms, sweep_limits, sweep_money, sweep_orders
 from core.backtest.quiet import AGAINST_LONG, AGAINST_SHORT, BLOCK, LONG, PREDICTED, SHORT, scan_quiet, sum_block
-from core.backtest.sweep_fills import match_bar, match_first_price
+from core.backtest.sweep_fills import end_before_hole, match_bar, match_first_price
 from core.backtest.sweep_forms import (
     NONE,
     RESTING,
@@ -26,7 +26,7 @@ from core.backtest.sweep_forms import (
     fingerprint,
     inlined,
 )
-from core.backtest.sweep_limits import decide, equity_e8, heed, is_shut, pay_funding, sample, turn
+from core.backtest.sweep_limits import decide, heed, is_shut, pay_funding, sample, turn
 from core.backtest.sweep_orders import dispatch, protect, send
 from core.trader import costs, exits, fills, limits, sizing
 from core.trader.protection import MAX_LOST_STOPS
@@ -63,13 +63,22 @@ class Market(NamedTuple):
 
 
 class Funding(NamedTuple):
-    """Funding in order: the slot at whose close it is due, the symbol, and sign * per_lot / of in 1e-8 USDT a lot."""
+    """Funding in order: the slot at whose close it is due, the symbol, sign * per_lot / of in 1e-8 USDT a lot, and
+    whether it is assumed."""
 
     slot: NDArray[np.int64]
     symbol: NDArray[np.int64]
     sign: NDArray[np.int64]
     per_lot: NDArray[np.int64]
     of: NDArray[np.int64]
+    assumed: NDArray[np.int64]
+
+
+class Holes(NamedTuple):
+    """Where symbols have their last bar before a hole, in order: the slot, the symbol."""
+
+    slot: NDArray[np.int64]
+    symbol: NDArray[np.int64]
 
 
 class Told(NamedTuple):
@@ -186,20 +195,33 @@ def _meet_bars(i: int, market: Any, memory: Any) -> bool:
 
 
 @inlined
-def _close_slot(i: int, market: Any, funding: Any, paid: int, memory: Any) -> int:
-    """Bars, funding and the sample at the close of a slot; returns how much of the funding is over."""
+def _end_before_holes(i: int, market: Any, holes: Any, ended: int, memory: Any) -> int:
+    """End what must end at the close of a slot; returns how many of the holes have begun."""
     account, config, books = memory.account[0], memory.config[0], memory.books
-    seen = _meet_bars(i, market, memory)
+    now = market.open_time_ms[i] + config.interval_ms
+    while ended < holes.slot.shape[0] and holes.slot[ended] <= i:
+        if holes.slot[ended] == i:
+            s = holes.symbol[ended]
+            orders, trades = memory.orders[s], memory.trades[s]
+            end_before_hole(account, config, books[s], orders, trades, memory.queue, memory.closed, s, now)
+        ended += 1
+    return ended
+
+
+@inlined
+def _close_slot(i: int, seen: bool, market: Any, funding: Any, paid: int, memory: Any) -> int:
+    """Funding and the sample at the close of a slot of which bars were `seen`; returns how much of the funding is
+    over."""
+    account, config, books = memory.account[0], memory.config[0], memory.books
+    now = market.open_time_ms[i] + config.interval_ms
     while paid < funding.slot.shape[0] and funding.slot[paid] <= i:
         if funding.slot[paid] == i:
             s = funding.symbol[paid]
-            pay_funding(
-                account, books[s], memory.trades[s], funding.sign[paid], funding.per_lot[paid], funding.of[paid]
-            )
+            sign, per_lot, of = funding.sign[paid], funding.per_lot[paid], funding.of[paid]
+            pay_funding(account, books[s], memory.trades[s], sign, per_lot, of, funding.assumed[paid], now)
         paid += 1
     if seen:
-        now = market.open_time_ms[i] + config.interval_ms
-        sample(account, equity_e8(account, books, market.mark, i), now)
+        sample(account, books, market.mark, i, now)
         heed(account, config, books, memory.orders, memory.trades, memory.queue, now)
     if account.commands:
         dispatch(account, config, books, memory.orders, memory.trades, memory.queue, memory.answers)
@@ -275,7 +297,9 @@ def _watch_held(i: int, s: int, stop: int, market: Any, memory: Any, watch: Any)
 
 
 @inlined
-def _end_of_quiet(i: int, market: Any, funding: Any, paid: int, turn: int, memory: Any, watch: Any) -> int:
+def _end_of_quiet(
+    i: int, market: Any, funding: Any, paid: int, holes: Any, ended: int, turn: int, memory: Any, watch: Any
+) -> int:
     """Where the quiet after slot `i` must end by what is known in advance; `i` where it cannot begin."""
     account, config, books = memory.account[0], memory.config[0], memory.books
     n = market.open_time_ms.shape[0]
@@ -300,6 +324,8 @@ def _end_of_quiet(i: int, market: Any, funding: Any, paid: int, turn: int, memor
             watch.qty_e8[s] = watch.cost_e8[s] = 0.0
     if held and paid < funding.slot.shape[0]:
         stop = min(stop, funding.slot[paid])
+    if held and ended < holes.slot.shape[0]:
+        stop = min(stop, holes.slot[ended])
     return int(stop)
 
 
@@ -392,23 +418,35 @@ def make_kernel(sources: int) -> Any:
 
     @entry_point
     def run(
-        first: int, market: Any, funding: Any, told: Any, memory: Any, samples: Any, watch: Any, lean: bool
+        first: int,
+        market: Any,
+        funding: Any,
+        holes: Any,
+        told: Any,
+        memory: Any,
+        samples: Any,
+        watch: Any,
+        lean: bool,
     ) -> None:
         account = memory.account[0]
         account.code = sources
         n = market.open_time_ms.shape[0]
-        paid = turn = taken = int(NONE)
+        paid = ended = turn = taken = int(NONE)
         i = first
         while i < n and account.error == 0:
             _meet_first_prices(i, market, memory)
-            paid = _close_slot(i, market, funding, paid, memory)
+            seen = _meet_bars(i, market, memory)
+            ended = _end_before_holes(i, market, holes, ended, memory)
+            paid = _close_slot(i, seen, market, funding, paid, memory)
             _answer_predictions(i, market, told, memory)
             while turn < market.turns.shape[0] and market.turns[turn] <= i:
                 turn += 1
-            j = _end_of_quiet(i, market, funding, paid, turn, memory, watch)
+            j = _end_of_quiet(i, market, funding, paid, holes, ended, turn, memory, watch)
             j = _pass_quiet(i + 1, j, market, told, memory, watch) if j > i + 1 else i + 1
             while paid < funding.slot.shape[0] and funding.slot[paid] < j:
                 paid += 1
+            while ended < holes.slot.shape[0] and holes.slot[ended] < j:
+                ended += 1
             taken = _sample_until(j, taken, market, memory, samples)
             if lean:
                 _deepen(i, j, market, memory, watch)

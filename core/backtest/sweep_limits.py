@@ -33,7 +33,7 @@ from core.backtest.sweep_forms import (
     target_notional_usdt,
     time_stop,
 )
-from core.backtest.sweep_money import share_e8
+from core.backtest.sweep_money import note_unopened, share_e8
 from core.backtest.sweep_orders import cancel, enter, has_order, leave, pending_entry_lots
 from core.trader.state import DAY_MS
 from core.trader.trader import DECISION_MAX_AGE_MS
@@ -66,6 +66,19 @@ def equity_e8(account: Any, books: Any, mark: Any, slot: int) -> float:
 
 
 @compiled
+def _unopened_e8(account: Any, books: Any, mark: Any, slot: int, day: int) -> float:
+    """By how much the equity grew by what was booked of a day before its first sample."""
+    if account.unopened_day != day:
+        return 0.0
+    gained = account.unopened_e8
+    for s in range(books.shape[0]):
+        book = books[s]
+        if book.unopened_day == day and book.unopened_lots != 0:
+            gained += np.rint(book.unopened_lots * book.lot_e8 * mark[s, slot])
+    return float(gained)
+
+
+@compiled
 def _gross_usdt(books: Any, orders: Any) -> float:
     gross = 0.0
     for s in range(books.shape[0]):
@@ -77,10 +90,12 @@ def _gross_usdt(books: Any, orders: Any) -> float:
 
 
 @compiled
-def sample(account: Any, equity: float, now: int) -> None:
+def sample(account: Any, books: Any, mark: Any, slot: int, now: int) -> None:
     """Move the marks of the limits; the first sample of a UTC day opens the day."""
-    if now // _DAY_MS != account.sampled_ms // _DAY_MS:
-        account.day_start_e8 = equity
+    equity = equity_e8(account, books, mark, slot)
+    day = now // _DAY_MS
+    if day != account.sampled_ms // _DAY_MS:
+        account.day_start_e8 = equity - _unopened_e8(account, books, mark, slot, day)
         account.day_loss_fired = account.losses_fired = 0
     account.peak_e8 = max(account.peak_e8, equity)
     account.sampled_ms = now
@@ -256,12 +271,17 @@ def decide(
 
 
 @compiled
-def pay_funding(account: Any, book: Any, trades: Any, sign: int, per_lot: int, of: int) -> None:
-    """Funding of `sign * per_lot / of` 1e-8 USDT a lot, paid by longs and received by shorts."""
+def pay_funding(account: Any, book: Any, trades: Any, sign: int, per_lot: int, of: int, assumed: int, now: int) -> None:
+    """Funding of `sign * per_lot / of` 1e-8 USDT a lot, paid by longs and received by shorts; what is `assumed` is paid
+    by both."""
     if book.lots == 0:
         return
     size = share_e8(float(abs(book.lots)), per_lot, of)
-    amount = -size if (book.lots > 0) == (sign > 0) else size
+    amount = -size if assumed or (book.lots > 0) == (sign > 0) else size
+    if assumed:
+        account.assumed += 1
+        account.assumed_e8 += amount
     account.wallet_e8 += amount
+    note_unopened(account, book, now // _DAY_MS, amount, 0)
     if book.trade >= 0:
         trades[book.trade].funding_e8 += amount

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from core.backtest.sweep_forms import compiled
+from core.trader.state import DAY_MS
+
+_DAY_MS = DAY_MS
 
 
 @compiled
@@ -35,3 +40,17 @@ def share_e8(amount_e8: float, numerator: int, denominator: int) -> float:
     else:
         rounded = float(round(size * numerator / denominator))
     return rounded if amount_e8 >= 0.0 else -rounded
+
+
+@compiled
+def note_unopened(account: Any, book: Any, day: int, cash_e8: float, lots: int) -> None:
+    """Remember what was booked of a UTC day before its first sample, as `core.trader.day` does: 1e-8 USDT received and
+    lots bought, both signed."""
+    if day <= account.sampled_ms // _DAY_MS:
+        return
+    if account.unopened_day != day:
+        account.unopened_day, account.unopened_e8 = day, 0.0
+    if book.unopened_day != day:
+        book.unopened_day, book.unopened_lots = day, 0
+    account.unopened_e8 += cash_e8
+    book.unopened_lots += lots

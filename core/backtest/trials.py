@@ -28,7 +28,8 @@ class Trial:
     `parameters` are the values that were set; `parameter_hash` names the whole set, as the function of that name does.
     `figures` are names with units and hold at least final_usdt, trades, sharpe (of 365-day years), max_drawdown_pct and
     those of core.backtest.basis.RANKS unless the trial failed; one that is undefined or not finite is None. `daily`
-    float64 (n,) are the returns of the whole days from `first_day_ms` on, as fractions. `note` says why a trial failed.
+    float64 (n,) are the returns of the whole days from `first_day_ms` on that have a bar, as fractions. `note` says why
+    a trial failed.
     """
 
     number: int

@@ -51,15 +51,28 @@ class Quote:
 
 @dataclass(frozen=True, slots=True)
 class FundingRate:
-    """A funding event of the market. `rate` is a fraction of notional; longs pay when it is positive."""
+    """A funding event of the market. `rate` is a fraction of notional; longs pay when it is positive.
+
+    One that `is_assumed` stands in a history for a settlement that is missing: whatever is held pays it.
+    """
 
     symbol: str
     time_ms: int
     rate: Decimal
     mark_price: Decimal
+    is_assumed: bool = False
 
 
-MarketEvent = Bar | FirstPrice | Quote | FundingRate
+@dataclass(frozen=True, slots=True)
+class HoleAhead:
+    """The bars of a symbol end at `time_ms`, the close of the last one, for longer than anything may be held or rest.
+    Only a history knows that."""
+
+    symbol: str
+    time_ms: int
+
+
+MarketEvent = Bar | FirstPrice | Quote | FundingRate | HoleAhead
 
 
 @dataclass(frozen=True, slots=True)

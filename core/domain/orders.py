@@ -42,8 +42,12 @@ class OrderRole(StrEnum):
     TARGET = "target"
     EXIT = "exit"
     LIQUIDATION = "liquidation"
+    HOLE = "hole"
     OUTSIDE = "closed outside"
 
+
+HOLE_PREFIX = "hole-"
+"""How the ids of orders begin by which a simulated venue closes what is held where a history has a hole ahead."""
 
 OUTSIDE_PREFIX = "outside-"
 """How the ids of orders begin that stand for what others did to a position of ours: they were never placed by us."""

@@ -12,6 +12,8 @@ from core.domain.quick import quick
 # Sums of products of prices and quantities never round at this precision.
 EXACT = Context(prec=60)
 
+ASSUMED_PREFIX = "assumed-"
+
 
 class ExitReason(StrEnum):
     STOP = "stop"
@@ -20,6 +22,7 @@ class ExitReason(StrEnum):
     FLATTEN = "flatten"
     LIMIT = "limit"
     LIQUIDATION = "liquidation"
+    HOLE = "hole"
     UNPROTECTED = "unprotected"
     OUTSIDE = "closed outside"
     UNWANTED = "not wanted"
@@ -81,7 +84,8 @@ class Signal:
 
 @dataclass(frozen=True, slots=True)
 class FundingPayment:
-    """Funding booked to the wallet: positive when received."""
+    """Funding booked to the wallet: positive when received. The id of one for a settlement that is missing in a history
+    begins with ASSUMED_PREFIX."""
 
     funding_id: str
     symbol: str
@@ -90,6 +94,10 @@ class FundingPayment:
     mark_price: Decimal
     position_lots: int
     amount_usdt: Decimal
+
+    @property
+    def is_assumed(self) -> bool:
+        return self.funding_id.startswith(ASSUMED_PREFIX)
 
 
 @quick

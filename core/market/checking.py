@@ -10,15 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.market.intervals import interval_text
+from core.market.jumps import jumps
+from core.market.settlements import Times, missing_between
 from core.ports import BarColumns
+from core.settings import JUMP_VOLATILITIES
 
 Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
 class DataProblem:
-    """One finding. `kind` is gap, off_grid, impossible, zero_volume or unfinished (an import of which the rows after
-    `to_ms` are missing); times are open times, both included."""
+    """One finding. `kind` is gap, off_grid, impossible, zero_volume, jump (between the bars of the two times) or
+    unfinished (an import of which the rows after `to_ms` are missing); times are open times, both included."""
 
     symbol: str
     interval: str
@@ -61,8 +64,15 @@ def first_bad_rate(
     return _first(checks)
 
 
-def bar_problems(bars: BarColumns, *, may_be_negative: bool = False, has_volume: bool = True) -> list[DataProblem]:
-    """Gaps, times off the grid, impossible bars and, of what has a volume, runs without one, oldest first."""
+def bar_problems(
+    bars: BarColumns,
+    jump_volatilities: float | None = JUMP_VOLATILITIES,
+    *,
+    may_be_negative: bool = False,
+    has_volume: bool = True,
+) -> list[DataProblem]:
+    """Gaps, times off the grid, impossible bars, of what has a volume runs without one, and, unless `jump_volatilities`
+    is None, jumps of the price; oldest first."""
     times = bars.open_time_ms
     found = gaps(bars.symbol, times, bars.interval_ms)
     off_grid = times % bars.interval_ms != 0
@@ -73,11 +83,16 @@ def bar_problems(bars: BarColumns, *, may_be_negative: bool = False, has_volume:
     found += _runs(bars, bad, "impossible", "bars whose prices or volume cannot be")
     if has_volume:
         found += _runs(bars, bars.volume == 0, "zero_volume", "bars without volume")
+    if jump_volatilities is not None:
+        found += [
+            DataProblem(bars.symbol, _grid(bars), "jump", jump.before_ms, jump.time_ms, 1, jump.text())
+            for jump in jumps(bars, jump_volatilities)
+        ]
     return sorted(found, key=lambda problem: (problem.from_ms, problem.kind))
 
 
 def gaps(symbol: str, times: NDArray[np.int64], interval_ms: int) -> list[DataProblem]:
-    """Missing steps; funding times, which carry a few milliseconds of their own, are no gap."""
+    """Missing steps."""
     found = []
     for index in np.flatnonzero(np.diff(times) >= 1.5 * interval_ms).tolist():
         first, last = int(times[index]) + interval_ms, int(times[index + 1]) - interval_ms
@@ -85,6 +100,14 @@ def gaps(symbol: str, times: NDArray[np.int64], interval_ms: int) -> list[DataPr
         text = f"{count} missing"
         found.append(DataProblem(symbol, interval_text(interval_ms), "gap", first, last, count, text))
     return found
+
+
+def funding_problems(symbol: str, times: Times, listed_ms: Times) -> list[DataProblem]:
+    """Settlements that are missing between others; see `core.market.settlements.missing_between`."""
+    return [
+        DataProblem(symbol, interval_text(gap.interval_ms), "gap", gap.from_ms, gap.to_ms, gap.count, gap.text())
+        for gap in missing_between(times, listed_ms)
+    ]
 
 
 def _impossible(bars: BarColumns, may_be_negative: bool) -> list[tuple[Flags, Callable[[int], str]]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from core.domain.market import MINUTE_MS, Bar, FirstPrice, FundingRate, MarketBatch, MarketEvent, Quote
+from core.domain.market import MINUTE_MS, Bar, FirstPrice, FundingRate, HoleAhead, MarketBatch, MarketEvent, Quote
 from core.ports import BarColumns, CandleStore
 
 CHUNK_MS = 120 * MINUTE_MS
@@ -50,7 +50,7 @@ def event_time_ms(event: MarketEvent) -> int:
             return event.close_time_ms
         case FundingRate():
             return event.time_ms - event.time_ms % MINUTE_MS
-        case FirstPrice() | Quote():
+        case FirstPrice() | Quote() | HoleAhead():
             return event.time_ms
 
 

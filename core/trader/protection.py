@@ -183,7 +183,7 @@ class Protection:
         ]
 
     def _is_useless(self, s: SymbolState, order: Order) -> bool:
-        if order.role in (OrderRole.LIQUIDATION, OrderRole.OUTSIDE):
+        if order.role in (OrderRole.LIQUIDATION, OrderRole.HOLE, OrderRole.OUTSIDE):
             return False
         if order.reduce_only and not s.lots:
             return True

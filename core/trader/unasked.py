@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from core.domain.orders import (
+    HOLE_PREFIX,
     OUTSIDE_PREFIX,
     RESTING_STATES,
     Fill,
@@ -17,10 +18,13 @@ from core.trader.state import SymbolState
 
 
 def unasked_order(s: SymbolState, fill: Fill) -> Order:
-    """An order that only the venue knows: a liquidation, or what others on the account did to the position."""
+    """An order that only the venue knows: a liquidation, the end of a history's bars, or what others on the account did
+    to the position."""
     trade, role, qty_lots = s.trade, OrderRole.LIQUIDATION, max(abs(s.lots), fill.qty_lots)
     if fill.client_order_id.startswith(OUTSIDE_PREFIX):
         role, qty_lots = OrderRole.OUTSIDE, fill.qty_lots
+    elif fill.client_order_id.startswith(HOLE_PREFIX):
+        role = OrderRole.HOLE
     return Order(
         client_order_id=fill.client_order_id,
         symbol=fill.symbol,

@@ -21,19 +21,21 @@ def accepted(order: Order, now_ms: int) -> Order:
     return with_state(order, OrderState.ACCEPTED, 0, venue_order_id(order.client_order_id), now_ms, order.reason)
 
 
-def liquidation_order(client_order_id: str, symbol: str, side: Side, lots: int, time_ms: int) -> Order:
-    """The order by which the venue closes a whole position; accepted at once."""
+def closing_order(
+    client_order_id: str, symbol: str, side: Side, lots: int, time_ms: int, role: OrderRole = OrderRole.LIQUIDATION
+) -> Order:
+    """The order by which the venue closes a whole position of its own accord; accepted at once."""
     order = Order(
         client_order_id=client_order_id,
         symbol=symbol,
         side=side,
         type=OrderType.MARKET,
-        role=OrderRole.LIQUIDATION,
+        role=role,
         qty_lots=lots,
         created_ms=time_ms,
         trade_id="",
         strategy="",
         reduce_only=True,
-        reason="liquidation",
+        reason=role,
     )
     return accepted(order, time_ms)

@@ -13,6 +13,8 @@ are one fact; its rest goes on as a market order at the following events. Liquid
 
 Fees and funding are rounded half-even to 1e-8 USDT, each fill and payment for itself. A liquidation pays the
 liquidation fee instead of the taker fee, and no insurance fund bears what its loss exceeds the margin by.
+
+Where a history has a hole ahead, a position is closed at the last price: as a market order would be, but whole.
 """
 
 from __future__ import annotations
@@ -23,20 +25,31 @@ from decimal import ROUND_HALF_EVEN, Decimal
 
 from core.domain.errors import SettingsError, StorageError, VenueRejectedError
 from core.domain.instrument import Instrument
-from core.domain.market import Bar, FirstPrice, FundingRate, MarketEvent, Quote
-from core.domain.orders import Fill, Order, OrderState, OrderUpdate, Side, advance, apply_fill
+from core.domain.market import Bar, FirstPrice, FundingRate, HoleAhead, MarketEvent, Quote
+from core.domain.orders import (
+    HOLE_PREFIX,
+    Fill,
+    Order,
+    OrderRole,
+    OrderState,
+    OrderUpdate,
+    Side,
+    advance,
+    apply_fill,
+)
 from core.domain.quick import quick
 from core.domain.regrid import factor, grid_of, rescaled_fill, rescaled_order
-from core.domain.trading import FundingPayment
+from core.domain.trading import ASSUMED_PREFIX, FundingPayment
 from core.ports import VenueEvent
 from core.trader.cost_basis import USDT_QUANTUM
 from core.trader.fills import worse_price
-from core.venues.answers import LIQUIDATION_PREFIX, accepted, liquidation_order, update_of
+from core.venues.answers import LIQUIDATION_PREFIX, accepted, closing_order, update_of
 from core.venues.book import Book, rest
 from core.venues.filters import check_order
 from core.venues.matching import LIMITS, MARKETS, STOPS, Hit, fill_ticks, hits_at_price, hits_in_bar, taking_ticks
 
 NO_POSITION = "reduce-only: no position left to reduce"
+NO_MARKET = "no price follows: the history has a hole here"
 _UNCAPPED = 1 << 62
 
 
@@ -125,8 +138,9 @@ class SimulatedVenue:
         book = self._books.get(order.symbol)
         if book is None:
             raise VenueRejectedError(f"order {order.client_order_id}: {order.symbol} is not traded here")
-        if order.client_order_id.startswith(LIQUIDATION_PREFIX):
-            raise VenueRejectedError(f"order {order.client_order_id}: ids in {LIQUIDATION_PREFIX} are the venue's own")
+        own = next((p for p in (LIQUIDATION_PREFIX, HOLE_PREFIX) if order.client_order_id.startswith(p)), None)
+        if own is not None:
+            raise VenueRejectedError(f"order {order.client_order_id}: ids in {own} are the venue's own")
         order = accepted(order, now_ms)
         check_order(order, book, self._books.values(), self._wallet_usdt)
         self._orders[order.client_order_id] = order
@@ -187,6 +201,8 @@ class SimulatedVenue:
             return self._on_price(book, event.time_ms, event.bid, event.ask)
         if type(event) is FundingRate:
             return self._on_funding(book, event)
+        if type(event) is HoleAhead:
+            return self._on_hole(book, event.time_ms)
         raise TypeError(f"not a market event: {event!r}")
 
     def _on_bar(self, book: Book, bar: Bar) -> list[VenueEvent]:
@@ -227,10 +243,11 @@ class SimulatedVenue:
         return self._match(book, hits, _Seen(time_ms, bid, ask, bid, ask, volume, cap_lots), True)
 
     def _on_funding(self, book: Book, rate: FundingRate) -> list[VenueEvent]:
-        funding_id = f"funding-{rate.symbol}-{rate.time_ms}"
+        funding_id = f"{ASSUMED_PREFIX if rate.is_assumed else 'funding-'}{rate.symbol}-{rate.time_ms}"
         if not book.lots or funding_id in self._paid:
             return []
-        amount = -book.instrument.qty(book.lots) * rate.mark_price * rate.rate
+        lots = abs(book.lots) if rate.is_assumed else book.lots
+        amount = -book.instrument.qty(lots) * rate.mark_price * rate.rate
         payment = FundingPayment(
             funding_id=funding_id,
             symbol=rate.symbol,
@@ -242,6 +259,22 @@ class SimulatedVenue:
         )
         self._pay(payment)
         return [payment]
+
+    def _on_hole(self, book: Book, time_ms: int) -> list[VenueEvent]:
+        """Close what is held, whole, at the last price, and end what rests."""
+        events: list[VenueEvent] = []
+        last = book.last_bar
+        if last is not None and book.lots:
+            side = Side.SELL if book.lots > 0 else Side.BUY
+            lots, symbol = abs(book.lots), book.instrument.symbol
+            order = closing_order(f"{HOLE_PREFIX}{symbol}-{time_ms}", symbol, side, lots, time_ms, OrderRole.HOLE)
+            events.append(update_of(order))
+            ticks = taking_ticks(book, side.sign, last.close, lots, last.volume, self._slippage_bps, self._impact_bps)
+            self._book_fill(book, order, lots, ticks, book.instrument.taker_fee_bps, False, time_ms, events)
+        events += [
+            self._close(resting.order, OrderState.EXPIRED, time_ms, NO_MARKET) for resting in [*book.resting.values()]
+        ]
+        return events
 
     def _match(self, book: Book, hits: list[Hit], seen: _Seen, held: bool) -> list[VenueEvent]:
         """Fill what was hit, stage by stage. Liquidation comes after the stops that should have prevented it, and again
@@ -294,7 +327,7 @@ class SimulatedVenue:
         if held:
             price = worse_price(side.sign, price, seen.first_ask if side is Side.BUY else seen.first_bid)
         lots, symbol = abs(book.lots), book.instrument.symbol
-        order = liquidation_order(self._liquidation_id(symbol, seen.time_ms), symbol, side, lots, seen.time_ms)
+        order = closing_order(self._liquidation_id(symbol, seen.time_ms), symbol, side, lots, seen.time_ms)
         events.append(update_of(order))
         ticks = taking_ticks(book, side.sign, price, lots, seen.volume, self._slippage_bps, self._impact_bps)
         fee_bps = book.instrument.liquidation_fee_bps
@@ -392,7 +425,7 @@ class SimulatedVenue:
             raise StorageError(f"journal: fill {fill.fill_id} is of {fill.symbol}, which is not traded; add the symbol")
         is_liquidation = fill.client_order_id.startswith(LIQUIDATION_PREFIX)
         if is_liquidation and fill.client_order_id not in self._orders:
-            order = liquidation_order(fill.client_order_id, fill.symbol, fill.side, fill.qty_lots, fill.time_ms)
+            order = closing_order(fill.client_order_id, fill.symbol, fill.side, fill.qty_lots, fill.time_ms)
             self._orders[order.client_order_id] = apply_fill(order, fill)
         elif fill.client_order_id not in self._orders:
             raise StorageError(f"journal: fill {fill.fill_id} has no order; the journal is damaged")

@@ -22,6 +22,7 @@ from tests.command import kit
 from tests.strategies.packages import distribution
 from tui.cli import cli
 
+DAY_MS = 86_400_000
 DAY = ("--from", "2025-06-06", "--to", "2025-06-07")
 LABEL = "SYNTHETIC DATA: not performance"
 PEEKING = """
@@ -94,6 +95,90 @@ def made_up(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path.write_text("\n".join(lines) + "\n")
     assert in_process(base / "home", "data", "import", path, "--synthetic").exit_code == 0
     return base / "home"
+
+
+@pytest.fixture(scope="module")
+def holed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with two days of SOLUSDT between which three hours are missing and the price triples, and nothing else."""
+    base = tmp_path_factory.mktemp("holed")
+    closes = 150.0 * np.exp(np.cumsum(np.random.default_rng(8).normal(0.0, 1e-3, 2 * 1440)))
+    closes[1440:] *= 3.0
+    minutes = np.arange(2 * 1440) + np.where(np.arange(2 * 1440) < 1440, 0, 180)
+    lines = ["open_time,open,high,low,close,volume"]
+    for minute, close in zip(minutes.tolist(), closes.tolist(), strict=True):
+        lines.append(
+            f"{1_735_689_600_000 + minute * 60_000},{close:.2f},{close + 0.3:.2f},{close - 0.3:.2f},{close:.2f},1e5"
+        )
+    path = base / "SOLUSDT-1m.csv"
+    path.write_text("\n".join(lines) + "\n")
+    assert in_process(base / "home", "data", "import", path).exit_code == 0
+    return base / "home"
+
+
+@pytest.mark.parametrize(
+    "verb",
+    [
+        ("backtest", "ema_cross"),
+        ("backtest", "ema_cross", "--engine", "sweep"),
+        ("sweep", "ema_cross", "--grid", "fast_bars=5,10", "--jobs", "1"),
+        ("walkforward", "ema_cross", "--train", "12h", "--test", "6h"),
+        ("check", "ema_cross", "--only", "costs"),
+    ],
+)
+def test_a_period_with_a_hole_is_refused_and_labelled_where_it_is_allowed(
+    holed: Path, tmp_path: Path, verb: tuple[str, ...]
+) -> None:
+    home = Path(shutil.copytree(holed, tmp_path / "home"))
+    refused = in_process(home, *verb, "--symbol", "SOLUSDT")
+    assert refused.exit_code == 2
+    assert "SOLUSDT 2025-01-02 00:00 UTC to 2025-01-02 03:00 UTC (3 h)" in refused.stderr
+    assert "--allow-holes" in refused.stderr
+    assert in_process(home, "runs", "list", "--json").stdout.strip() == "[]"
+    row = row_of(in_process(home, *verb, "--symbol", "SOLUSDT", "--allow-holes", "--json"))
+    assert any(label.startswith("HOLES") for label in row["labels"])
+    before = ("--to", "2025-01-02")
+    row = row_of(in_process(home, *verb, "--symbol", "SOLUSDT", *before, "--json"))
+    assert not any(label.startswith("HOLES") for label in row["labels"])
+
+
+def test_both_engines_agree_over_a_hole_and_every_form_says_so(holed: Path, tmp_path: Path) -> None:
+    home = Path(shutil.copytree(holed, tmp_path / "home"))
+    held = ("--symbol", "SOLUSDT", "--allow-holes", "--set", "stop_pct=4.9", "--set", "target_pct=90", "--json")
+    rows = [
+        row_of(in_process(home, "backtest", "ema_cross", "--engine", engine, *held)) for engine in ("event", "sweep")
+    ]
+    trades = []
+    for row in rows:
+        target = tmp_path / f"{row['run_id']}.json"
+        assert in_process(home, "runs", "export", row["run_id"], "--form", "json", "--to", target).exit_code == 0
+        told = json.loads(target.read_text())
+        assert told["labels"][0].startswith("HOLES")
+        trades.append(told["trades"])
+    assert [(t["entry_time_ms"], t["exit_time_ms"], t["exit_reason"]) for t in trades[0]] == [
+        (t["entry_time_ms"], t["exit_time_ms"], t["exit_reason"]) for t in trades[1]
+    ]
+    hole_ms = 1_735_689_600_000 + DAY_MS
+    assert not [t for t in trades[0] if t["entry_time_ms"] < hole_ms < t["exit_time_ms"]]
+    assert [t["exit_time_ms"] for t in trades[0] if t["exit_reason"] == "hole"] == [hole_ms]
+    assert rows[0]["final_usdt"] == pytest.approx(rows[1]["final_usdt"], abs=1e-6)
+    assert abs(rows[0]["total_return_pct"]) < 10.0
+    assert [(row["assumed_settlements"], row["assumed_usdt"]) for row in rows[1:]] == [
+        (rows[0]["assumed_settlements"], rows[0]["assumed_usdt"])
+    ]
+    assert rows[0]["assumed_usdt"] < 0.0
+    assert rows[0]["labels"][1].startswith("FUNDING ASSUMED")
+    free = row_of(in_process(home, "backtest", "ema_cross", "--set", "costs.assumed_funding_bps=0", *held))
+    assert (free["assumed_settlements"], free["assumed_usdt"]) == (rows[0]["assumed_settlements"], 0.0)
+    assert [label.partition(":")[0] for label in free["labels"]] == ["HOLES"]
+    assert [jump["symbol"] for jump in rows[0]["breakdowns"]["price_jumps"]] == ["SOLUSDT"]
+    page = tmp_path / "page.html"
+    assert in_process(home, "runs", "export", "r1", "--form", "html", "--to", page).exit_code == 0
+    assert "HOLES: positions were closed before a hole" in page.read_text()
+    shown = in_process(home, "runs", "show", rows[0]["run_id"]).stdout
+    assert shown.count("!!! HOLES") == 2
+    assert "price jumps" in shown
+    found = json.loads(in_process(home, "data", "check", "--json").stdout)
+    assert sorted(item["kind"] for item in found) == ["gap", "jump"]
 
 
 def test_the_first_command_on_a_fresh_home_finds_the_market_that_it_names(first: tuple[Path, kit.Answer]) -> None:

@@ -123,6 +123,21 @@ def test_check_tells_gaps_and_runs_without_volume(database: Database, tmp_path: 
     ]
 
 
+def test_check_finds_a_missing_settlement_at_the_interval_of_the_file(database: Database, tmp_path: Path) -> None:
+    lines = [f"{T0 + 3 + n * 240 * MINUTE},4,0.0001" for n in range(12) if n != 5]
+    path = funding_file(tmp_path / "AUSDT-rates.csv", lines, "calc_time,funding_interval_hours,last_funding_rate")
+    assert import_file(database, path, now_ms=NOW).interval == "4h"
+    assert [row.interval for row in list_data(database)] == ["4h"]
+    (found,) = check_data(database)
+    assert (found.interval, found.kind, found.from_ms, found.to_ms, found.count) == (
+        "4h",
+        "gap",
+        T0 + 5 * 240 * MINUTE,
+        T0 + 5 * 240 * MINUTE,
+        1,
+    )
+
+
 def test_a_data_folder_without_candles_is_told(database: Database, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="holds no candles"):
         import_recorded_market(database, tmp_path, NOW)

@@ -173,6 +173,23 @@ def test_funding_of_the_period_with_its_price_and_source(
     assert (history.source, history.is_synthetic) == ("AUSDT-1m-a.csv, AUSDT-8h-rates.csv", True)
 
 
+def test_settlements_that_are_missing_are_told_with_their_interval_and_price(
+    database: Database, put: Callable[..., None], tmp_path: Path
+) -> None:
+    put("AUSDT", range(1000))
+    put("BUSDT", range(1000))
+    path = tmp_path / "AUSDT-rates.csv"
+    kept = [n for n in range(12) if n not in (1, 4)]
+    path.write_text("funding_time,funding_rate\n" + "\n".join(f"{T0 + n * 120 * MINUTE + 4},0.0001" for n in kept))
+    import_file(database, path, now_ms=1)
+    history = load_history(database, ["AUSDT", "BUSDT"], MINUTE, T0 + MINUTE, END, 1)
+    told = [(gap.symbol, (gap.time_ms - T0) // MINUTE, gap.interval_ms // MINUTE) for gap in history.missing_funding]
+    assert told == [("AUSDT", 120, 120), ("AUSDT", 480, 120), ("BUSDT", 480, 480), ("BUSDT", 960, 480)]
+    assert {gap.mark_price for gap in history.missing_funding} == {Decimal("100.0")}
+    early = load_history(database, ["AUSDT"], MINUTE, T0 + MINUTE, T0 + 110 * MINUTE, 1)
+    assert early.missing_funding == ()
+
+
 def test_many_sources_are_counted(database: Database, put: Callable[..., None]) -> None:
     for symbol in "ABCDE":
         put(f"{symbol}USDT", range(2))

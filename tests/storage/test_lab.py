@@ -189,6 +189,26 @@ def test_a_run_without_trades_comes_back(store: LabStore) -> None:
     assert failed["labels"][-1] == "FAILED: ended by an error"
 
 
+def test_what_the_data_lack_stands_beside_every_form(store: LabStore) -> None:
+    from core.backtest.export_tables import comment_lines, json_text
+    from core.backtest.html_report import html_report
+
+    label = "HOLES: positions were closed before a hole in the data: AUSDT"
+    told = provenance(data_labels=(label, "UNEVEN: BUSDT ends"))
+    run_id = store.add_run(record(provenance=told))
+    assert store.run(run_id)["labels"] == [label, "UNEVEN: BUSDT ends"]
+    report = store.load(run_id).report()
+    assert report.labels()[:2] == (label, "UNEVEN: BUSDT ends")
+    assert report.short_labels() == ("HOLES", "UNEVEN")
+    assert label in comment_lines(report)
+    assert json.loads(json_text(report))["labels"][0] == label
+    assert label in html_report(report)
+    sweep_id = store.begin_sweep(SweepRecord(5, told, "sharpe", (("fast", (1, 2)),), None))
+    assert store.run(sweep_id)["labels"][0] == label
+    store.end_sweep(sweep_id, "complete", {})
+    assert store.run(sweep_id)["labels"] == [label, "UNEVEN: BUSDT ends"]
+
+
 def test_the_report_of_a_stored_run(store: LabStore) -> None:
     from core.backtest.export_tables import json_text
 

@@ -97,6 +97,14 @@ def test_a_sweep_and_a_walk_forward_take_their_own_fields_only() -> None:
     ]
 
 
+def test_holes_are_allowed_where_that_is_chosen_or_was() -> None:
+    assert "--allow-holes" not in form().arguments()
+    for kind in ("backtest", "sweep", "walkforward"):
+        assert (
+            form(kind=kind, grid="fast_bars=5", train="48h", test="24h", holes="yes").arguments()[-1] == "--allow-holes"
+        )
+
+
 def test_nothing_typed_is_lost_by_going_through_the_kinds() -> None:
     made = form(grid="fast_bars=5,10", train="48h", overrides="slow_bars=60")
     before = dict(made.text)

@@ -245,7 +245,7 @@ async def test_the_form_is_filled_in_validated_and_started(
         assert "not started: symbols: XRP has no candles" in await press(pilot, "s")
         assert starts.commands == []
         await press(pilot, "enter", "ctrl+u", *"ethusdt", "escape")
-        await press(pilot, "G", *["up"] * 5, "enter")
+        await press(pilot, "G", *["up"] * 6, "enter")
         await type_in(pilot, "fast_bers=5")
         assert "! overrides: " in await press(pilot, "enter")
         assert "fast_bers" in screen.text(app)

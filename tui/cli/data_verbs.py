@@ -116,7 +116,7 @@ def list_(runtime: Runtime, home: Home, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def check(runtime: Runtime, home: Home, as_json: bool) -> None:
-    """Look for gaps and impossible candles; exit code 1 when there are any."""
+    """Look for gaps, jumps and impossible candles; exit code 1 when there are any."""
     exists = home.database.exists()
     rows = runtime.check_data(home.root) if exists else []
     emit_rows(rows, _columns(rows), as_json, "no problem found" if exists else NO_DATA.format(home=home.root))

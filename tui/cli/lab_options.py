@@ -126,6 +126,7 @@ def run_options(function: F) -> F:
         click.option("--jobs", type=click.IntRange(1, 1024), help="Worker processes.  [settings: one a core]"),
         click.option("--note", default="", help="Kept with the result."),
         click.option("--predictions", metavar="RUN", help="Decide on what a stored run predicted; nothing is trained."),
+        click.option("--allow-holes", is_flag=True, help="Run a period with holes; positions are closed before each."),
         home_option,
         settings_option,
         json_option,
@@ -192,6 +193,7 @@ def request_of(options: dict[str, Any], engine: Engine) -> BacktestRequest:
         predictions=options["predictions"],
         note=options["note"],
         market=options["market"],
+        allow_holes=options["allow_holes"],
     )
 
 

@@ -7,17 +7,22 @@ import numpy as np
 from core.backtest.checks.verdict import Status, Verdict
 from core.backtest.history import History
 from core.backtest.result import FillColumns
+from core.domain.orders import OrderRole
 from core.settings import CostSettings
 
 FILLS = "fills after decisions"
 COSTS = "costs"
 
 _ROUNDING_USDT = 1e-6
+_OF_THE_VENUE = (OrderRole.LIQUIDATION, OrderRole.HOLE)
 
 
 def check_fills(fills: FillColumns, history: History) -> Verdict:
-    """A market order fills at a price that came after its decision: in a later bar, inside that bar's range."""
-    chosen = np.flatnonzero(fills.is_market)
+    """A market order fills at a price that came after its decision: in a later bar, inside that bar's range.
+
+    What the venue closes of its own accord nobody decided on.
+    """
+    chosen = np.flatnonzero(fills.is_market & ~np.isin(fills.role, _OF_THE_VENUE))
     if not len(chosen):
         return Verdict(FILLS, Status.UNKNOWN, "no market order was filled", "check over a longer period")
     interval_ms = history.interval_ms

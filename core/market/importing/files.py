@@ -16,6 +16,7 @@ from core.market.importing.naming import Named, is_symbol, named, symbol_in
 from core.market.importing.table import MEND, Origin, Table, Wanted
 from core.market.intervals import INTERVALS_MS, interval_text
 from core.market.kinds import CANDLES, FUNDING, KINDS
+from core.market.settlements import LONGEST_MS, step_ms
 from core.ports import BarColumns
 
 _BAR_TIMES = ("open_time",)
@@ -25,9 +26,10 @@ _PRICES = ("open", "high", "low", "close")
 _VOLUME = "volume"
 _TRADES = "count"
 _SYMBOL = "symbol"
+_FUNDING_HOURS = "funding_interval_hours"
 _WANTED = Wanted(
     times=frozenset((*_BAR_TIMES, *_FUNDING_TIMES)),
-    numbers=frozenset((*_PRICES, _VOLUME, _TRADES, *_FUNDING_RATES, "mark_price")),
+    numbers=frozenset((*_PRICES, _VOLUME, _TRADES, *_FUNDING_RATES, "mark_price", _FUNDING_HOURS)),
     texts=frozenset((_SYMBOL,)),
 )
 # Times from 2001 to 2096 in one unit cannot be taken for another unit's: from, times, divided by.
@@ -165,7 +167,22 @@ def _funding(table: Table, symbol: str, interval: str | None) -> FundingFile:
     marks = table.columns.get("mark_price")
     if bad := first_bad_rate(times, rates, marks):
         raise _error(origin, times, *bad)
-    return FundingFile(origin, symbol, INTERVALS_MS[interval or "8h"], times, rates, marks)
+    interval_ms = INTERVALS_MS[interval] if interval else _funding_interval_ms(table, times)
+    return FundingFile(origin, symbol, interval_ms, times, rates, marks)
+
+
+def _funding_interval_ms(table: Table, times: NDArray[np.int64]) -> int:
+    """How far apart settlements are: the longest that the file names, else what its times tell, else the longest that
+    there is."""
+    hours = table.columns.get(_FUNDING_HOURS)
+    if hours is None:
+        return min(step_ms(times) or LONGEST_MS, LONGEST_MS)
+    strange = ~((hours >= 1) & (hours <= 24) & (hours == np.floor(hours)))
+    if strange.any():
+        index = int(np.argmax(strange))
+        reason = f"{_FUNDING_HOURS} {hours[index]} is no whole number of hours from 1 to 24"
+        raise _error(table.origin, times, index, reason)
+    return int(hours.max()) * 3_600_000
 
 
 def _error(origin: Origin, times: NDArray[np.int64], index: int, reason: str) -> DataError:

@@ -81,7 +81,7 @@ def random_history(
     columns = [opens, np.round(high, 2), np.round(low, 2), close, volume]
     if gaps:
         for row in range(k):
-            for start, length in zip(rng.integers(0, n, 4), rng.integers(0, 12, 4), strict=True):
+            for start, length in zip(rng.integers(0, n, 4), rng.integers(0, 24, 4), strict=True):
                 for column in columns:
                     column[row, start : start + length] = np.nan
         if rng.random() < 0.3:
@@ -101,6 +101,11 @@ def random_history(
         for symbol in names(k)
     ]
     return make_history(names(k), MINUTE_MS, times, columns, first, rates, "made", True)
+
+
+def ends_in_hole(history: History, slot: int) -> bool:
+    """Whether some symbol lacks a bar just before or at `slot`: cut off there, a history may not tell of a hole."""
+    return bool(np.isnan(history.close[:, slot - 1 : slot + 1]).any())
 
 
 def random_values(rng: np.random.Generator, k: int, n: int, *, share: float) -> dict[str, Floats]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,10 +12,10 @@ from numpy.typing import NDArray
 from core.backtest.history import History
 from core.domain.errors import VenueRejectedError
 from core.domain.instrument import Instrument
-from core.domain.market import MINUTE_MS, Bar, FirstPrice, FundingRate, MarketEvent
+from core.domain.market import MINUTE_MS, Bar, FirstPrice, FundingRate, HoleAhead, MarketEvent
 from core.domain.operator import LimitEffect
 from core.domain.orders import OrderState, OrderType, OrderUpdate
-from core.domain.records import EquityRecord, LimitRecord, TradeRecord
+from core.domain.records import EquityRecord, FundingRecord, LimitRecord, TradeRecord
 from core.domain.trading import EquitySample, Prediction, Trade
 from core.ports import VenueEvent
 from core.settings import Settings
@@ -30,6 +31,7 @@ class PlainRun:
     trader: Trader
     venue: SimulatedVenue
     trades: list[Trade] = field(default_factory=list)
+    assumed: list[Decimal] = field(default_factory=list)
     samples: list[EquitySample] = field(default_factory=list)
     prices: list[FirstPrice] = field(default_factory=list)
     ended_ms: int | None = None
@@ -40,7 +42,7 @@ class PlainRun:
         for event in batch:
             for answer in self.venue.on_market(event):
                 commands += self.trader.handle(answer)
-            if not isinstance(event, FundingRate):
+            if not isinstance(event, FundingRate | HoleAhead):
                 commands += self.trader.handle(event)
         if any(isinstance(event, Bar) for event in batch):
             commands += self.trader.handle(Timer(now_ms))
@@ -71,6 +73,8 @@ class PlainRun:
     def keep(self, command: Journal) -> None:
         if isinstance(command.record, TradeRecord):
             self.trades.append(command.record.trade)
+        elif isinstance(command.record, FundingRecord) and command.record.payment.is_assumed:
+            self.assumed.append(command.record.payment.amount_usdt)
         elif isinstance(command.record, EquityRecord):
             self.samples.append(command.record.sample)
         elif isinstance(command.record, LimitRecord):
@@ -134,6 +138,13 @@ def bar_of(history: History, symbol: str, i: int) -> Bar | None:
     return Bar(symbol, int(history.open_time_ms[i]), history.interval_ms, *prices)
 
 
+def is_last_before_hole(history: History, symbol: str, i: int) -> bool:
+    """Whether no bar of the symbol follows for more than ten minutes, though the history goes on for longer."""
+    slots = history.max_hole_ms // history.interval_ms + 1
+    following = history.close[history.symbols.index(symbol), i + 1 : i + 1 + slots]
+    return len(following) == slots and bool(np.isnan(following).all())
+
+
 def walk(
     run: PlainRun,
     history: History,
@@ -147,11 +158,20 @@ def walk(
     bars = [bar for bar in (bar_of(history, symbol, i) for symbol in history.symbols) if bar is not None]
     first_ms = open_ms + settings.engine.first_price_delay_ms
     run.market([FirstPrice(bar.symbol, first_ms, open_ms, bar.open) for bar in bars], first_ms)
-    due = [rate for rate in history.funding if rate.time_ms - rate.time_ms % MINUTE_MS == close_ms]
+    share = settings.costs.assumed_funding_bps / 10_000 / (8 * 60 * MINUTE_MS)
+    assumed = [
+        FundingRate(gap.symbol, gap.time_ms, share * gap.interval_ms, gap.mark_price, is_assumed=True)
+        for gap in history.missing_funding
+    ]
+    due = [rate for rate in (*history.funding, *assumed) if rate.time_ms - rate.time_ms % MINUTE_MS == close_ms]
     due.sort(key=lambda rate: (history.symbols.index(rate.symbol), rate.time_ms))
-    run.market([*bars, *due], close_ms)
+    ends = [HoleAhead(bar.symbol, close_ms) for bar in bars if is_last_before_hole(history, bar.symbol, i)]
+    run.market([*bars, *ends, *due], close_ms)
     made_ms = close_ms + settings.engine.inference_delay_ms
-    told = ((bar.symbol, float(values[history.symbols.index(bar.symbol), i])) for bar in bars)
+    ended = {end.symbol for end in ends}
+    told = (
+        (bar.symbol, float(values[history.symbols.index(bar.symbol), i])) for bar in bars if bar.symbol not in ended
+    )
     run.predictions(
         [
             Prediction(symbol, close_ms, made_ms, 0, value, 1.0, "", strategy.name)

@@ -60,9 +60,31 @@ def test_the_money_is_shared_equally_and_what_cannot_be_bought_stays_cash() -> N
 
 
 def test_a_late_symbol_is_bought_at_its_first_open_and_a_gap_keeps_the_last_close() -> None:
+    other = [100.0, 100.0, 100.0, 100.0, 100.0]
+    curve = buy_and_hold(history_of([[NAN, 125.0, NAN, 150.0, NAN], other]), 2_000.0, 0.0, 0.0)
+    assert curve.equity_usdt == pytest.approx([2_000.0, 2_250.0, 2_250.0, 2_500.0, 2_500.0])
+    assert curve.gross_usdt == pytest.approx([1_000.0, 2_250.0, 2_250.0, 2_500.0, 0.0])
+
+
+def test_slots_without_any_bar_are_not_covered() -> None:
     curve = buy_and_hold(history_of([[NAN, 125.0, NAN, 150.0, NAN]]), 1_000.0, 0.0, 0.0)
-    assert curve.equity_usdt == pytest.approx([1_000.0, 1_250.0, 1_250.0, 1_500.0, 1_500.0])
-    assert curve.gross_usdt == pytest.approx([0.0, 1_250.0, 1_250.0, 1_500.0, 0.0])
+    assert (curve.time_ms - FROM_MS).tolist() == [2 * MINUTE_MS, 4 * MINUTE_MS]
+    assert curve.equity_usdt == pytest.approx([1_250.0, 1_500.0])
+    assert curve.gross_usdt == pytest.approx([1_250.0, 0.0])
+
+
+def test_holding_earns_nothing_in_a_hole_and_pays_for_leaving_before_it() -> None:
+    hole, dead = [NAN] * 11, [100.0, 100.0] + [NAN] * 13
+    curve = buy_and_hold(history_of([[100.0, 110.0, *hole, 300.0, 330.0]], start=100.0), 1_000.0, 5.0, 2.0)
+    both = 0.9998 * 0.9995 / (1.0002 * 1.0005)
+    before = 1_000.0 * 1.1 * both
+    after = before * 3.3 * both  # it opens at 100 after the hole, as everything here that follows what is missing
+    assert curve.equity_usdt == pytest.approx(
+        [1_000.0 / (1.0002 * 1.0005), before, before * 3.0 * both / 0.9998 / 0.9995, after]
+    )
+    assert curve.gross_usdt[1] == curve.gross_usdt[-1] == 0.0
+    ended = buy_and_hold(history_of([dead, [100.0] * 15]), 2_000.0, 0.0, 0.0)
+    assert ended.gross_usdt.tolist() == [2_000.0, *[1_000.0] * 13, 0.0]
 
 
 def test_funding_is_paid_on_what_is_held_from_its_slot_on() -> None:

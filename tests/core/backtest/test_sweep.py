@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from core.backtest import sweep
-from core.backtest.history import History, make_history
+from core.backtest.history import History, MissingFunding, make_history
 from core.backtest.result import RunResult, trade_columns
 from core.domain.errors import BadInputError, DataError, SettingsError
 from core.domain.instrument import Instrument
@@ -22,6 +22,7 @@ from core.domain.trading import ExitReason
 from core.settings import Settings, parse_settings
 from core.strategy import ExitRule, Lifecycle, Strategy
 from core.trader import exits
+from tests.core.backtest.markets import ends_in_hole
 from tests.core.backtest.plain_run import plain_run
 
 START_MS = 1_704_066_600_000  # 23:50 UTC: a day turns soon
@@ -54,10 +55,13 @@ class Case:
     values: NDArray[np.float64]
 
     def swept(self) -> RunResult:
-        return sweep.run(sweep.prepare(self.history, self.instruments), self.settings, self.strategy, self.values)
+        return sweep.run(self.prepared(), self.settings, self.strategy, self.values)
 
     def score(self) -> sweep.Score:
-        return sweep.score(sweep.prepare(self.history, self.instruments), self.settings, self.strategy, self.values)
+        return sweep.score(self.prepared(), self.settings, self.strategy, self.values)
+
+    def prepared(self) -> sweep.Prepared:
+        return sweep.prepare(self.history, self.instruments, self.settings.costs.assumed_funding_bps)
 
 
 def instrument(
@@ -81,7 +85,15 @@ def instrument(
 
 
 def market(
-    rng: np.random.Generator, k: int, n: int, instruments: list[Instrument], *, wild: float, gaps: float, thin: float
+    rng: np.random.Generator,
+    k: int,
+    n: int,
+    instruments: list[Instrument],
+    *,
+    wild: float,
+    gaps: float,
+    thin: float,
+    holes: int = 0,
 ) -> History:
     columns = np.full((5, k, n), np.nan)
     funding = []
@@ -110,11 +122,31 @@ def market(
     if gaps:
         columns[:, :, rng.random(n) < gaps / 2] = np.nan
     columns[:, :, 5] = np.where(np.isnan(columns[:, :, 5]), 1.0, columns[:, :, 5]) * 1.0
+    for start, length in zip(rng.integers(6, n, holes), rng.integers(8, 40, holes), strict=True):
+        rows = slice(None) if rng.random() < 0.3 else int(rng.integers(0, k))
+        columns[:, rows, start : start + length] = np.nan
     times = START_MS + np.arange(n, dtype=np.int64) * MINUTE_MS
     first = int(rng.integers(0, 6))
+    unsettled = [
+        MissingFunding(
+            item.symbol, int(times[i]), int(rng.choice([1, 4, 8])) * 3_600_000, Decimal(str(rng.integers(1, 99)))
+        )
+        for i in sorted(rng.integers(first, n, 3).tolist())
+        for item in instruments[: 1 + int(rng.integers(0, k))]
+    ]
     funding.sort(key=lambda rate: (rate.time_ms, rate.symbol))
     kept = [rate for rate in funding if rate.time_ms >= times[first]]
-    return make_history([i.symbol for i in instruments], MINUTE_MS, times, list(columns), first, kept, "drawn", True)
+    return make_history(
+        [i.symbol for i in instruments],
+        MINUTE_MS,
+        times,
+        list(columns),
+        first,
+        kept,
+        "drawn",
+        True,
+        missing_funding=list({(gap.time_ms, gap.symbol): gap for gap in unsettled}.values()),
+    )
 
 
 def drawn(
@@ -129,11 +161,12 @@ def drawn(
         instrument(s, tick, lot, fee, min_lots=int(rng.choice([1, 3, 20])) if small else 1)
         for s, (tick, lot) in enumerate(picks)
     ]
-    kinds: dict[str, dict[str, float]] = {
+    kinds: dict[str, dict[str, Any]] = {
         "calm": {"wild": 0.0005, "gaps": 0.0, "thin": 1e4},
         "gappy": {"wild": 0.001, "gaps": 0.1, "thin": 1e3},
         "thin": {"wild": 0.001, "gaps": 0.02, "thin": 1.0},
         "wild": {"wild": 0.02, "gaps": 0.03, "thin": 1e2},
+        "holes": {"wild": 0.001, "gaps": 0.02, "thin": 30.0, "holes": 5},
     }
     history = market(rng, k, n, items, **kinds[market_kind])
     leverage = int(rng.choice([1, 3, 20, 100]))
@@ -209,6 +242,7 @@ def assert_same(case: Case) -> int:
         np.testing.assert_array_equal(getattr(got.trades, name), getattr(expected, name), err_msg=name)
     at = np.searchsorted(got.curve.time_ms, [sample.time_ms for sample in plain.samples])
     np.testing.assert_array_equal(got.curve.equity_usdt[at], [float(s.equity_usdt) for s in plain.samples])
+    assert (got.assumed_settlements, got.assumed_usdt) == (len(plain.assumed), float(sum(plain.assumed)))
     state = plain.trader.state
     assert got.final_usdt == float(state.ledger.account(state.exact_marks()).equity_usdt)
     assert got.open_positions == sum(1 for s in state.symbols.values() if s.lots)
@@ -223,7 +257,7 @@ cases = st.builds(
     reverses=st.booleans(),
     rules=st.sampled_from(sorted(RULES)),
     limits=st.sampled_from(["wide", "tight"]),
-    market_kind=st.sampled_from(["calm", "gappy", "thin", "wild"]),
+    market_kind=st.sampled_from(["calm", "gappy", "thin", "wild", "holes"]),
     sizing=st.sampled_from(["share", "risk", "fixed"]),
 )
 
@@ -232,9 +266,14 @@ LATE_ENTRY = drawn(276_187_121, 4, reverses=True, rules="none", limits="wide", m
 """Here the rest of an entry fills after its trade was closed and the opposite entry already waits."""
 
 
+LATE_DAY = drawn(6974, 1, reverses=False, rules="none", limits="tight", market_kind="holes", sizing="share")
+"""Here no bar closes at midnight, and what is lost before the first that does belongs to the new day."""
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(cases)
 @example(LATE_ENTRY)
+@example(LATE_DAY)
 def test_gives_the_traders_trades_and_account(case: Case) -> None:
     assert_same(case)
 
@@ -243,7 +282,7 @@ def test_the_drawn_markets_try_everything() -> None:
     """What is drawn above ends trades in every way, in part and in whole, with funding, and vetoes some."""
     reasons: set[str] = set()
     funded = 0
-    for seed, kind in enumerate(["calm", "gappy", "thin", "wild"] * 12):
+    for seed, kind in enumerate(["calm", "gappy", "thin", "wild", "holes"] * 10):
         case = drawn(
             seed,
             1 + seed % 4,
@@ -258,7 +297,7 @@ def test_the_drawn_markets_try_everything() -> None:
         funded += int(np.count_nonzero(trades.funding_usdt))
         lots = [float(case.instruments[symbol].qty(1)) for symbol in trades.symbol]
         assert np.allclose(trades.qty / lots, np.rint(trades.qty / lots))
-    assert reasons >= {"stop", "target", "reversal", "liquidation", "limit", "flatten"}
+    assert reasons >= {"stop", "target", "reversal", "liquidation", "limit", "flatten", "hole"}
     assert funded > 20
 
 
@@ -280,6 +319,7 @@ def test_a_score_sums_up_the_run(case: Case) -> None:
 @given(cases, st.integers(20, 230))
 def test_what_comes_later_changes_no_trade_before(case: Case, end: int) -> None:
     history = case.history
+    assume(not ends_in_hole(history, end))
     cut_ms = int(history.open_time_ms[end])
     short = history.between(history.from_ms, cut_ms, history.first)
     cut = Case(short, case.instruments, case.settings, case.strategy, case.values[:, :end])
@@ -287,6 +327,54 @@ def test_what_comes_later_changes_no_trade_before(case: Case, end: int) -> None:
     before = whole.exit_time_ms <= cut_ms
     for name in whole.__slots__:
         np.testing.assert_array_equal(getattr(part, name), getattr(whole, name)[before], err_msg=name)
+
+
+def test_funding_at_midnight_belongs_to_the_day_that_it_opens() -> None:
+    """The day's loss is measured from what the account was before it."""
+    case = drawn(11, 1, reverses=False, rules="none", limits="tight", market_kind="calm", sizing="share")
+    midnight = FundingRate("S0USDT", START_MS + 10 * MINUTE_MS, Decimal("0.02"), Decimal(100_000))
+    values = np.full_like(case.values, np.nan)
+    values[0, 6] = values[0, 12:] = 30.0
+    wide = drawn(11, 1, reverses=False, rules="none", limits="wide", market_kind="calm", sizing="fixed").settings
+    limits = wide.limits.model_copy(update={"day_loss_usdt": 20.0})
+    case = Case(
+        replace(case.history, funding=(midnight,)),
+        case.instruments,
+        wide.model_copy(update={"limits": limits}),
+        replace(case.strategy, stop_pct=4.0, target_pct=0.1, cooldown_ms=0),
+        values,
+    )
+    assert_same(case)
+    assert case.swept().trades.funding_usdt[0] < -20.0
+    assert len(case.swept().trades) == 1
+
+
+def test_nothing_is_held_through_a_hole() -> None:
+    """A position is closed whole at the last price before it, what waits is gone, and nothing is asked just before."""
+    case = drawn(3, 1, reverses=False, rules="none", limits="wide", market_kind="calm", sizing="share")
+    columns = [np.array(getattr(case.history, name)) for name in ("open", "high", "low", "close", "volume")]
+    for column in columns:
+        column[:, 100:120] = np.nan
+    history = case.history
+    holed = make_history(
+        history.symbols, MINUTE_MS, history.open_time_ms, columns, history.first, history.funding, "drawn", True
+    )
+    values = np.full_like(case.values, np.nan)
+    values[0, [96, 99]] = 30.0
+    held = Case(holed, case.instruments, case.settings, replace(case.strategy, stop_pct=4.0, target_pct=20.0), values)
+    assert_same(held)
+    trades = held.swept().trades
+    assert trades.exit_reason.tolist() == ["hole"]
+    assert trades.exit_time_ms[0] == history.open_time_ms[100]
+    assert trades.exit_price[0] <= history.close[0, 99]
+    assert trades.exit_price[0] == pytest.approx(history.close[0, 99], rel=1e-2)
+    curve = held.swept().curve
+    assert len(curve) == len(history) - history.first - 20
+    assert not curve.gross_usdt[curve.time_ms > history.open_time_ms[99]].any()
+    short = replace(holed, max_hole_ms=20 * MINUTE_MS)
+    through = Case(short, case.instruments, case.settings, held.strategy, values)
+    assert_same(through)
+    assert through.swept().trades.exit_reason.tolist() != ["hole"]
 
 
 def simple(**changes: Any) -> Case:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 
 from benchmarks import workload
@@ -15,7 +17,7 @@ def one_symbol() -> History:
 
 
 def figures(history: History, *, reverses: bool) -> tuple[int, float]:
-    prepared = sweep.prepare(history, workload.fine_instruments(history.symbols))
+    prepared = sweep.prepare(history, workload.fine_instruments(history.symbols), Decimal(0))
     strategy = workload.cross_strategy(reverses=reverses)
     result = sweep.run(prepared, workload.free_settings(), strategy, workload.ema_crosses(history))
     trades, final_usdt = workload.closed_out(result)

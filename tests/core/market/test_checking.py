@@ -53,3 +53,11 @@ def test_a_late_funding_time_is_no_gap() -> None:
     step = 480 * MINUTE
     times = np.array([0, step + 12, 2 * step + 3, 5 * step], dtype=np.int64)
     assert [(p.from_ms, p.count) for p in gaps("BTCUSDT", times, step)] == [(3 * step + 3, 2)]
+
+
+def test_a_jump_is_told_between_its_bars() -> None:
+    bars = columns(list(range(100)))
+    bars.close[60:] = bars.high[60:] = 20.0
+    (found,) = bar_problems(bars)
+    assert (found.kind, found.from_ms // MINUTE, found.to_ms // MINUTE, found.count) == ("jump", 59, 60, 1)
+    assert found.text.startswith("the price moves by +100.00 %")

@@ -159,6 +159,20 @@ def test_fills_after_the_decision_pass(history: History) -> None:
     assert check_fills(trade(history), history).status is Status.CLEAN
 
 
+@pytest.mark.parametrize("role", ["liquidation", "hole"])
+def test_what_the_venue_closes_of_its_own_accord_is_no_decision(history: History, role: str) -> None:
+    fills = trade(history)
+    own = np.arange(len(fills)) == int(np.flatnonzero(fills.is_market)[-1])
+    closed_ms = fills.time_ms - fills.time_ms % history.interval_ms + history.interval_ms
+    theirs = dataclasses.replace(
+        fills,
+        role=np.where(own, role, fills.role),
+        decided_ms=np.where(own, closed_ms, fills.decided_ms),
+        time_ms=np.where(own, closed_ms, fills.time_ms),
+    )
+    assert check_fills(theirs, history).status is Status.CLEAN
+
+
 def test_fills_outside_the_bars_range_are_found(history: History) -> None:
     fills = trade(history)
     generous = dataclasses.replace(fills, price=np.where(fills.side > 0, 0.9, 1.1) * fills.price)

@@ -197,6 +197,49 @@ def test_funding_is_read(tmp_path: Path) -> None:
     assert (found.rates.tolist(), found.marks_usdt) == ([0.0001, -0.0002], None)
 
 
+@pytest.mark.parametrize("hours", [1, 4, 8])
+def test_the_interval_of_funding_is_read_from_the_file(tmp_path: Path, hours: int) -> None:
+    """From its column where it has one, else from its times; a settlement that is missing changes neither."""
+    times = [T0 + 3 + n * hours * 60 * MINUTE for n in range(9) if n != 4]
+    named = write(
+        tmp_path / "BTCUSDT-fundingRate-2025-06.csv",
+        [f"{time_ms},{hours},0.0001" for time_ms in times],
+        "calc_time,funding_interval_hours,last_funding_rate",
+    )
+    plain = write(
+        tmp_path / "BTCUSDT-rates.csv", [f"{time_ms},0.0001" for time_ms in times], "funding_time,funding_rate"
+    )
+    for path in (named, plain):
+        found = read_market_file(path)
+        assert isinstance(found, FundingFile)
+        assert found.interval_ms == hours * 60 * MINUTE
+        given = read_market_file(path, interval="2h")
+        assert isinstance(given, FundingFile)
+        assert given.interval_ms == 120 * MINUTE
+
+
+def test_funding_whose_interval_changes_is_listed_with_the_longest(tmp_path: Path) -> None:
+    lines = [f"{T0},8,0.1", f"{T0 + 480 * MINUTE},8,0.1", f"{T0 + 720 * MINUTE},4,0.1"]
+    path = write(tmp_path / "BTCUSDT-x.csv", lines, "calc_time,funding_interval_hours,last_funding_rate")
+    found = read_market_file(path)
+    assert isinstance(found, FundingFile)
+    assert found.interval_ms == 480 * MINUTE
+    one = write(tmp_path / "BTCUSDT-y.csv", [f"{T0},0.1"], "funding_time,funding_rate")
+    found = read_market_file(one)
+    assert isinstance(found, FundingFile)
+    assert found.interval_ms == 480 * MINUTE
+
+
+@pytest.mark.parametrize("hours", ["0", "-4", "2.5", "48"])
+def test_a_funding_interval_that_cannot_be_is_named(tmp_path: Path, hours: str) -> None:
+    lines = [f"{T0},8,0.1", f"{T0 + 480 * MINUTE},{hours},0.1"]
+    path = write(tmp_path / "BTCUSDT-x.csv", lines, "calc_time,funding_interval_hours,last_funding_rate")
+    with pytest.raises(
+        DataError, match=r"BTCUSDT-x\.csv: line 3: funding_interval_hours .* is no whole number of hours"
+    ):
+        read_market_file(path)
+
+
 @pytest.mark.parametrize(
     ("bad", "reason"),
     [
