@@ -78,9 +78,8 @@ BOOK = np.dtype(
     ],
     align=True,
 )
-"""One symbol: its contract, the position, place of `trade` (-1: none), number of orders filed. `spent`: lots filled at
-the first price of the slot. `turn_ms`: when a reversal asked for the exit, 0 where the newest prediction asked for
-none."""
+"""One symbol: its contract, the position, place of `trade` (-1: none), number of orders filed. `spent`: lots filled in
+the slot so far. `turn_ms`: when a reversal asked for the exit, 0 where the newest prediction asked for none."""
 
 ORDER = np.dtype(
     [
@@ -242,6 +241,7 @@ adverse_ticks = compiled(fills.adverse_ticks)
 participation_cap_lots = compiled(fills.participation_cap_lots)
 participation_share = compiled(fills.participation_share)
 liquidation_price = compiled(fills.liquidation_price)
+is_beyond = compiled(fills.is_beyond)
 target_notional_usdt = compiled(sizing.target_notional_usdt)
 lots_for_notional = compiled(sizing.lots_for_notional)
 exit_parts = compiled(sizing.exit_parts)
@@ -253,6 +253,7 @@ loss_pct = compiled(limits.loss_pct)
 drawdown_pct = compiled(limits.drawdown_pct)
 exposure_pct = compiled(limits.exposure_pct)
 room_usdt = compiled(limits.room_usdt)
+held_ms = compiled(exits.held_ms)
 reversal = compiled(exits.reversal)
 stop_loss = compiled(exits.stop_loss)
 take_profit = compiled(exits.take_profit)

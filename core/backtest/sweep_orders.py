@@ -203,7 +203,8 @@ def bracket(
     stop = stop_ticks(ticks, sign, config.stop_pct)
     target = target_ticks(ticks, sign, config.target_pct)
     place(account, book, orders, trades, queue, s, STOP, -sign, lots, stop, trade_id, REASON_STOP)
-    place(account, book, orders, trades, queue, s, TARGET, -sign, lots, target, trade_id, REASON_TARGET)
+    if target > 0:
+        place(account, book, orders, trades, queue, s, TARGET, -sign, lots, target, trade_id, REASON_TARGET)
 
 
 @compiled

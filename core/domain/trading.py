@@ -63,20 +63,25 @@ class SignalAction(StrEnum):
 @quick
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """What a strategy wants, and what became of it. `direction` is +1 long, -1 short."""
+    """What a strategy wants, and what became of it. `direction` is +1 long, -1 short.
+
+    `compared` says in words what was compared with what. `value_bps` and `threshold_bps` are None where something else
+    than a prediction decided, `confidence` where nothing was predicted.
+    """
 
     signal_id: str
     symbol: str
     time_ms: int
     direction: int
-    value_bps: float
-    threshold_bps: float
-    confidence: float
+    value_bps: float | None
+    threshold_bps: float | None
+    confidence: float | None
     action: SignalAction
     reason: str
     strategy: str
     model_version: str
     contributions: tuple[Contribution, ...] = ()
+    compared: str = ""
 
 
 @dataclass(frozen=True, slots=True)
