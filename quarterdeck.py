@@ -213,6 +213,7 @@ async def _verify(home: Home, settings_path: Path | None) -> Row:
     from core.starts import Rules, Start, changes, read_starts
     from core.trader.trader import Trader
     from quarterdeck_exchange import EXCHANGE
+    from quarterdeck_plan import code_version
     from storage.candles import SqliteCandles
     from storage.database import open_database
     from storage.journal_reader import JournalReader
@@ -234,6 +235,9 @@ async def _verify(home: Home, settings_path: Path | None) -> Row:
         starts = read_starts(meta)
         if starts and starts[0].seq == 0:
             notes = [f"changed since the last start: {change}" for change in changes(starts[-1].rules, today)]
+            code = code_version(settings.strategy)
+            if starts[-1].code not in ("", code):
+                notes.append(f"changed since the last start: the code was {starts[-1].code}, is {code}")
         else:
             until = starts[0].seq if starts else journal.last_seq
             notes = [f"the settings of the first {until:,} records were not kept: replayed with those of today"]

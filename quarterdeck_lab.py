@@ -19,6 +19,7 @@ from core.lab import BacktestRequest, Engine, Grid, OnProgress, Overrides, Progr
 from core.runtime import Row
 from quarterdeck_plan import DATA, Plan, execute, make_plan, open_learner
 from quarterdeck_search import (
+    CheckProgress,
     TrialKeeper,
     WalkProgress,
     compile_ahead,
@@ -26,6 +27,7 @@ from quarterdeck_search import (
     lengths,
     resumed,
     sweep_record,
+    training_time,
     trials_of,
     validation_row,
 )
@@ -106,7 +108,16 @@ class HomeLab:
         result = execute(plan, self._home, request.engine, progress, should_stop, values)
         bars = len(result.curve)
         progress(Progress(bars, bars, "bars", COMPILING))
-        return self.store.run(self.store.add_run(self._judged(plan, "backtest", request.engine, result)))
+        fault = self._fault(plan, request.predictions)
+        return self.store.run(self.store.add_run(self._judged(plan, "backtest", request.engine, result, fault)))
+
+    def _fault(self, plan: Plan, predictions: str | None) -> str:
+        """Why nothing of the plan can be believed, as a label; that of the run whose predictions it takes."""
+        from core.backtest.checks.quick import quick_fault
+
+        if predictions is not None:
+            return self.store.load(predictions).provenance.fault
+        return quick_fault(plan.strategy, plan.history, open_learner(plan.strategy), plan.seed)
 
     def _values(self, plan: Plan, run_id: str | None) -> Values | None:
         """The predictions of a stored run over the plan's history."""
@@ -123,9 +134,7 @@ class HomeLab:
             )
         return values_of(record.result, plan.history)
 
-    def _judged(
-        self, plan: Plan, kind: Literal["backtest", "walkforward"], engine: Engine, result: RunResult
-    ) -> RunRecord:
+    def _judged(self, plan: Plan, kind: Kind, engine: Engine, result: RunResult, fault: str) -> RunRecord:
         """The record of a run, with all its figures. A walk-forward chose its parameters before what it trades."""
         from core.backtest.judge import judge
         from core.backtest.random_entry import random_entry
@@ -146,7 +155,7 @@ class HomeLab:
             kind=kind,
             created_ms=SystemClock().now_ms(),
             status="complete" if result.complete else "partial",
-            provenance=plan.provenance(engine, in_sample=chosen_here, trials=tried.trials),
+            provenance=plan.provenance(engine, in_sample=chosen_here, trials=tried.trials, fault=fault),
             result=result,
             figures=figures,
             breakdowns=judgement.breakdowns,
@@ -162,7 +171,7 @@ class HomeLab:
         return self.store.count_trials(plan.strategy.name, history.symbols, history.from_ms, history.to_ms, also=named)
 
     def sweep(self, request: SweepRequest, progress: OnProgress, should_stop: ShouldStop) -> Row:
-        from core.backtest.evaluation import check_space, check_values
+        from core.backtest.evaluation import check_market, check_space, check_values
         from core.backtest.optuna_search import run_optuna
         from core.backtest.search import run_grid
         from core.backtest.selection import select
@@ -170,12 +179,15 @@ class HomeLab:
         request, run_id = self._resumed(request)
         plan = self.plan(request.run, request.grid)
         ground = plan.ground(self._values(plan, request.run.predictions))
-        provenance = plan.provenance("sweep", in_sample=True, trials=1)
         if run_id is None:
             space = request.grid or plan.strategy.search_space
             check_space(ground, space)
             check_values(ground, space)
-            record = sweep_record(plan, request, SystemClock().now_ms())
+            check_market(ground)
+        fault = self._fault(plan, request.run.predictions)
+        provenance = plan.provenance("sweep", in_sample=True, trials=1, fault=fault)
+        if run_id is None:
+            record = sweep_record(plan, provenance, request, SystemClock().now_ms())
             run_id = self.store.begin_sweep(record)
         elif self.store.sweep(run_id).provenance.data_hash != provenance.data_hash:
             raise BadInputError(f"{run_id}: its data has changed since; begin a new sweep")
@@ -213,6 +225,7 @@ class HomeLab:
         plan = self.plan(request.run, request.grid if searching else None)
         train_ms, test_ms = lengths(request)
         values = self._values(plan, request.run.predictions)
+        fault = self._fault(plan, request.run.predictions)
         if plan.strategy.model is not None and values is None:
             if searching:
                 raise BadInputError(
@@ -221,7 +234,7 @@ class HomeLab:
                 )
             # Training anew as live does is what the run itself does.
             result = execute(plan, self._home, "event-driven", progress, should_stop)
-            return self.store.run(self.store.add_run(self._judged(plan, "walkforward", "event-driven", result)))
+            return self.store.run(self.store.add_run(self._judged(plan, "walkforward", "event-driven", result, fault)))
         ground = plan.ground(values)
         windows = plan_windows(ground, train_ms, test_ms, embargo_ms=request.embargo_ms, anchored=request.anchored)
         choosing = Choosing(request.grid, request.trials, request.objective, seed=plan.seed) if searching else None
@@ -238,14 +251,14 @@ class HomeLab:
             should_stop=should_stop,
         )
         walked = replace(plan, history=walk.history)
-        record = self._judged(walked, "walkforward", "event-driven", walk.result)
+        record = self._judged(walked, "walkforward", "event-driven", walk.result, fault)
         record = replace(record, breakdowns={**record.breakdowns, "folds": [fold_row(fold) for fold in walk.folds]})
         chosen_on = plan.provenance("sweep", in_sample=True, trials=1)
         tried = [(chosen_on, fold.trials) for fold in walk.folds] if searching else ()
         return self.store.run(self.store.add_run(record, tried))
 
     def check(self, request: CheckRequest, progress: OnProgress, should_stop: ShouldStop) -> Row:
-        from core.backtest.checks.run import CHECKS, checks
+        from core.backtest.checks.run import CHECKS, checks, code_fault, runs_needed
         from core.backtest.checks.verdict import Status, Verdict, plain
 
         unknown = [name for name in request.only if name not in CHECKS]
@@ -253,25 +266,30 @@ class HomeLab:
             raise BadInputError(f"no check is called {unknown[0]!r}; choose from {', '.join(CHECKS)}")
         plan = self.plan(request.run)
         verdicts: list[Verdict] = []
-        for verdict in checks(self._subject(plan), request.only):
-            verdicts.append(verdict)
-            progress(Progress(len(verdicts), len(request.only or CHECKS), "checks", verdict.check))
+        runs, trained = runs_needed(plan.strategy, request.only)
+        told = CheckProgress(progress, runs, len(plan.history), training_time(plan, self._home, trained))
+        for verdict in checks(self._subject(plan, told, should_stop), request.only):
             if should_stop():
-                break
+                break  # What was run for it was stopped, too.
+            verdicts.append(verdict)
+            told.checked(verdict.check)
         made = {verdict.check for verdict in verdicts}
         # A rule has no rows to scale or to purge: only what was stopped is missing.
         if should_stop():
             left = [name for name in request.only or CHECKS if name not in made]
             verdicts += [Verdict(name, Status.UNKNOWN, "stopped before it was made") for name in left]
         faults = sum(verdict.status is Status.FAULT for verdict in verdicts)
+        label = code_fault(verdicts)
+        marked = self.store.mark_fault(plan.strategy.name, plan.code_version(), label) if label else 0
         return {
             **_about(plan),
             "verdict": plain(verdicts),
             "faults": faults,
+            "marked_runs": marked,
             "checks": [{**asdict(verdict), "status": str(verdict.status)} for verdict in verdicts],
         }
 
-    def _subject(self, plan: Plan) -> Subject:
+    def _subject(self, plan: Plan, told: CheckProgress, should_stop: ShouldStop) -> Subject:
         """The plan as the checks see it; the plain run is made once, and its predictions serve all variants of it."""
         from core.backtest.checks.run import Subject, values_of
         from core.backtest.checks.sensitivity import LEAST_DAYS
@@ -281,15 +299,18 @@ class HomeLab:
         plain_runs: list[RunResult] = []
 
         def run(variant: Variant) -> RunResult:
-            if variant.seed is not None:
-                return self._quietly(replace(plan, seed=variant.seed))
+            if variant.seed not in (None, plan.seed):
+                return made(replace(plan, seed=variant.seed), f"seed {variant.seed}")
             if not plain_runs:
-                plain_runs.append(self._quietly(plan))
+                plain_runs.append(made(plan, "the plain run"))
             if variant.costs == 1.0 and not variant.delay_bars:
                 return plain_runs[0]
             values = values_of(plain_runs[0], plan.history, variant.delay_bars)
             varied = plan.under(_costs_times(plan.settings.costs, variant.costs))
-            return execute(varied, self._home, "event-driven", lambda _: None, lambda: False, values)
+            return made(varied, f"costs {variant.costs:g}x, {variant.delay_bars} bars late", values)
+
+        def made(planned: Plan, name: str, values: Values | None = None) -> RunResult:
+            return execute(planned, self._home, "event-driven", told.run(name), should_stop, values)
 
         tried = self._tried(plan)
 
@@ -299,11 +320,7 @@ class HomeLab:
             return (luck_figures(returns, tried, plan.seed)["dsr"] if enough else None), None
 
         learner = open_learner(plan.strategy)
-        return Subject(plan.strategy, plan.history, plan.settings.costs, learner, run, tried.trials, luck)
-
-    def _quietly(self, plan: Plan) -> RunResult:
-        """For runs that are part of something larger, which tells its own progress."""
-        return execute(plan, self._home, "event-driven", lambda _: None, lambda: False)
+        return Subject(plan.strategy, plan.history, plan.settings.costs, learner, run, tried.trials, luck, plan.seed)
 
     def validate(self, request: ValidateRequest, progress: OnProgress, should_stop: ShouldStop) -> Row:
         from core.backtest.cpcv import cross_validate
@@ -329,7 +346,7 @@ class HomeLab:
                 break
             told.append(validation_row(symbol, found))
         return {
-            **_about(plan),
+            **_about(plan, self._fault(plan, None)),
             "folds": request.folds,
             "test_folds": request.test_folds,
             "status": "complete" if len(told) == len(history.symbols) else "partial",
@@ -387,9 +404,9 @@ def _tell_split(progress: OnProgress, symbol: str, done: int, total: int) -> Non
     progress(Progress(done, total, "trainings", symbol))
 
 
-def _about(plan: Plan) -> Row:
+def _about(plan: Plan, fault: str = "") -> Row:
     """What was looked at, for what is told and not stored."""
-    own = plan.provenance("event-driven", in_sample=False, trials=1)
+    own = plan.provenance("event-driven", in_sample=False, trials=1, fault=fault)
     names = ("strategy", "from_ms", "to_ms", "source")
     return {name: getattr(own, name) for name in names} | {"symbols": list(own.symbols), "labels": list(own.labels())}
 

@@ -165,9 +165,10 @@ class Lab(Protocol):
         ...
 
     def check(self, request: CheckRequest, progress: OnProgress, should_stop: ShouldStop) -> Row:
-        """strategy, symbols, from_ms, to_ms, labels, source, verdict (one line), faults (how many) and checks (list of
-        rows: check, status ("clean", "fault", "warn" or "unknown"), detail, mend, figures (object); the same order
-        always). Stopped early, the checks that were not made are "unknown"."""
+        """strategy, symbols, from_ms, to_ms, labels, source, verdict (one line), faults (how many), marked_runs (how
+        many stored runs of this code bear the label of a fault since) and checks (list of rows: check, status ("clean",
+        "fault", "warn" or "unknown"), detail, mend, figures (object); the same order always). Stopped early, the checks
+        that were not made are "unknown"."""
         ...
 
     def validate(self, request: ValidateRequest, progress: OnProgress, should_stop: ShouldStop) -> Row:

@@ -166,7 +166,8 @@ class Provenance:
 
     `engine` is "event-driven" or "sweep"; `settings_json` the whole settings; `code_version` names the code. `trials`
     counts every parameter set ever tried of the strategy on data of this hash or overlapping it, this one included.
-    `in_sample` is True where parameters or model were chosen on data of the run.
+    `in_sample` is True where parameters or model were chosen on data of the run. `fault` is the label of why the result
+    cannot be believed, empty where no fault was found.
     """
 
     strategy: str
@@ -183,10 +184,11 @@ class Provenance:
     code_version: str
     seed: int
     trials: int = 1
+    fault: str = ""
 
     def labels(self) -> tuple[str, ...]:
         """Warnings that must stand beside every figure of the run."""
-        found = []
+        found = [self.fault] if self.fault else []
         if self.is_synthetic:
             found.append("SYNTHETIC DATA: not performance")
         if self.in_sample:

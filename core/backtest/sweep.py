@@ -81,6 +81,17 @@ class Score:
     daily_equity_usdt: Floats
 
 
+def check_exits(strategy: Strategy) -> None:
+    """Raises BadInputError where the strategy has an exit that the sweep does not know."""
+    for rule in strategy.exits:
+        if rule.function not in _RULES:
+            name = getattr(rule.function, "__name__", repr(rule.function))
+            raise BadInputError(
+                f"strategy {strategy.name}: the sweep cannot run its exit {name}, which is none of "
+                f"{', '.join(known.__name__ for known in _RULES)}; use quarterdeck backtest"
+            )
+
+
 def prepare(history: History, instruments: Mapping[str, Instrument]) -> Prepared:
     """Raises DataError for bars that cannot be, or funding that is not due at a close of the grid."""
     _check_bars(history)
@@ -259,13 +270,7 @@ def _memory(prepared: Prepared, settings: Settings, strategy: Strategy, *, close
 
 
 def _rules(strategy: Strategy) -> tuple[Times, Floats]:
-    for rule in strategy.exits:
-        if rule.function not in _RULES:
-            name = getattr(rule.function, "__name__", repr(rule.function))
-            raise BadInputError(
-                f"strategy {strategy.name}: exit {name} is none of core.trader.exits, which is what the sweep knows; "
-                "use the event-driven backtest"
-            )
+    check_exits(strategy)
     kinds = [_RULES[rule.function] for rule in strategy.exits]
     return np.array(kinds, np.int64), np.array([rule.parameter for rule in strategy.exits], np.float64)
 

@@ -362,8 +362,8 @@ async def test_a_changed_rule_is_found_at_the_first_order_it_sizes(
 
 
 async def test_a_changed_candle_is_found_at_the_first_sample_it_moves(journalled: Database) -> None:
-    held_at_its_close = """SELECT symbol, time_ms FROM position_events AS p WHERE lots <> 0 AND (time_ms / ?1 + 1) * ?1 < (
-    SELECT min(n.time_ms) FROM position_events AS n WHERE n.symbol = p.symbol AND n.seq > p.seq) ORDER BY seq"""
+    held_at_its_close = """SELECT symbol, time_ms FROM position_events AS p WHERE lots <> 0 AND (time_ms / ?1 + 1) * ?1
+    < (SELECT min(n.time_ms) FROM position_events AS n WHERE n.symbol = p.symbol AND n.seq > p.seq) ORDER BY seq"""
     symbol, opened_ms = sql(journalled, held_at_its_close, MINUTE_MS)[0]
     open_ms = int(opened_ms) // MINUTE_MS * MINUTE_MS
     sql(journalled, "UPDATE candles SET close = close * 1.0001 WHERE symbol = ? AND open_time_ms = ?", symbol, open_ms)
