@@ -177,6 +177,7 @@ class HomeLab:
         from core.backtest.selection import select
 
         request, run_id = self._resumed(request)
+        trials_of(request)  # One that is too large is refused before anything is looked up.
         plan = self.plan(request.run, request.grid)
         ground = plan.ground(self._values(plan, request.run.predictions))
         if run_id is None:
@@ -219,9 +220,12 @@ class HomeLab:
         return resumed(request, self.store.sweep(run_id)), run_id
 
     def walk_forward(self, request: WalkForwardRequest, progress: OnProgress, should_stop: ShouldStop) -> Row:
+        from core.backtest.search import count_points
         from core.backtest.walk_forward import Choosing, plan_windows, run_walk_forward
 
         searching = bool(request.grid) or request.trials is not None
+        if request.trials is None:
+            count_points(request.grid)
         plan = self.plan(request.run, request.grid if searching else None)
         train_ms, test_ms = lengths(request)
         values = self._values(plan, request.run.predictions)

@@ -128,9 +128,9 @@ def compile_ahead(ground: Ground) -> None:
 
 def trials_of(request: SweepRequest) -> int:
     """How many trials are asked for."""
-    from core.backtest.search import grid_points
+    from core.backtest.search import count_points
 
-    return len(grid_points(request.grid)) if request.trials is None else request.trials
+    return count_points(request.grid) if request.trials is None else request.trials
 
 
 def sweep_record(plan: Plan, provenance: Provenance, request: SweepRequest, now_ms: int) -> SweepRecord:

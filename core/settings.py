@@ -41,7 +41,7 @@ class MarketSettings(_Section):
 
 
 class CostSettings(_Section):
-    maker_fee_bps: Decimal = Field(Decimal("2"), ge=0, le=100)
+    maker_fee_bps: Decimal = Field(Decimal("2"), ge=-100, le=100)
     taker_fee_bps: Decimal = Field(Decimal("5"), ge=0, le=100)
     slippage_bps: float = Field(0.5, ge=0, le=500)
     impact_bps: float = Field(5.0, ge=0, le=1000)
@@ -273,7 +273,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
     try:
         with path.open("rb") as file:
             content = file.read(MAX_SETTINGS_BYTES + 1)
-        text = content.decode()
+        text = content.decode("utf-8-sig")
     except OSError as error:
         raise SettingsError(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:

@@ -16,7 +16,7 @@ from core.settings import CostSettings
 def load_instruments(path: Path, costs: CostSettings) -> dict[str, Instrument]:
     """Instruments by symbol. Raises DataError with the file, the symbol and the key."""
     try:
-        tables = tomli.loads(path.read_text(encoding="utf-8"))
+        tables = tomli.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError, tomli.TOMLDecodeError) as error:
         raise DataError(f"{path}: cannot be read as TOML: {error}") from error
     return {symbol: _instrument(path, symbol, table, costs) for symbol, table in tables.items()}

@@ -151,6 +151,15 @@ def test_a_package_counts_whole(site: Path) -> None:
     assert code_version("whole") != before
 
 
+@pytest.mark.parametrize("verb", [["sweep"], ["walkforward", "--train", "6h", "--test", "6h"]])
+def test_a_grid_that_is_too_large_is_refused_before_anything_is_looked_up(tmp_path: Path, verb: list[str]) -> None:
+    grid = [part for key in ("fast_bars", "slow_bars", "stop_pct") for part in ("--grid", f"{key}=1:101:1")]
+    answer = run(tmp_path / "home", verb[0], "ema_cross", *verb[1:], *grid)
+    assert answer.exit_code == 2
+    assert "1,030,301 combinations" in answer.stderr
+    assert not (tmp_path / "home").exists()
+
+
 def test_an_exit_of_ones_own_is_refused_before_anything_is_counted(site: Path, tmp_path: Path) -> None:
     on_path(site, "own_exit", ahead=0, exits=OWN_EXIT)
     home = tmp_path / "home"
