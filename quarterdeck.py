@@ -189,6 +189,8 @@ async def _serve(request: RunRequest, built: Callable[[Engine, Control], None], 
             stderr=None if console else sys.stderr,
             stderr_level=request.log_level,
             label="" if request.mode == "demo" else account_of(settings, request.mode).upper(),
+            file_bytes=settings.log.file_mb * 1_000_000,
+            file_count=settings.log.old_files,
         )
         stack.callback(logs.close)
         strategy = _strategy(settings)

@@ -201,6 +201,11 @@ class LiveSettings(_Section):
     paper_hours_first: float = Field(24.0, ge=0, le=8760)
 
 
+class LogSettings(_Section):
+    file_mb: int = Field(10, ge=1, le=1000)
+    old_files: int = Field(5, ge=1, le=100)
+
+
 class DemoSettings(_Section):
     speed: float = Field(120.0, gt=0)
     seed: int = Field(7, ge=0)
@@ -225,6 +230,7 @@ class Settings(_Section):
     demo: DemoSettings = DemoSettings()
     exchange: ExchangeSettings = ExchangeSettings()
     live: LiveSettings = LiveSettings()
+    log: LogSettings = LogSettings()
 
     def with_initial_balance(self, balance_usdt: Decimal) -> Settings:
         """These settings with the balance that an account was really opened with."""

@@ -20,6 +20,7 @@ _NO_MATTER: dict[str, Any] = {
     "demo": True,
     "compute": True,
     "live": True,
+    "log": True,
     "engine": {"training_workers", "worker_nice", "paper_latency_ms"},
     "exchange": set(ExchangeSettings.model_fields) - {"protection_limit_ms"},
 }
