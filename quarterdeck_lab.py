@@ -366,7 +366,8 @@ class HomeLab:
     def trades(self, run_id: str) -> list[Row]:
         from core.backtest.result_rows import trade_rows
 
-        return trade_rows(self.store.load(run_id).result.trades)
+        result = self.store.load(run_id).result
+        return trade_rows(result.trades, result.plans)
 
     def curve(self, run_id: str, points: int) -> Row:
         from core.backtest.result_rows import curve_row

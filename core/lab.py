@@ -190,7 +190,8 @@ class Lab(Protocol):
         ...
 
     def trades(self, run_id: str) -> list[Row]:
-        """Closed trades in order of their exits: the names of core.backtest.result.TradeColumns, side +1 or -1."""
+        """Closed trades in order of their exits: the names of core.backtest.result.TradeColumns, side +1 or -1, and
+        those of core.backtest.plans.TradePlans with closed_early; None for what is not known."""
         ...
 
     def curve(self, run_id: str, points: int) -> Row:

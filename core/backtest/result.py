@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,9 @@ from numpy.typing import NDArray
 from core.domain.instrument import Instrument
 from core.domain.orders import Fill, Order, OrderRole, OrderType
 from core.domain.trading import ExitReason, Trade
+
+if TYPE_CHECKING:
+    from core.backtest.plans import TradePlans
 
 Floats = NDArray[np.float64]
 Times = NDArray[np.int64]
@@ -144,7 +148,7 @@ class RunResult:
 
     `initial_usdt` opened the account; `final_usdt` is the equity at the last close. `vetoes` counts the signals that
     were refused, by reason; `limits` the firings of each limit; `trainings` what came of those. `fills` is
-    None where the engine keeps none.
+    None where the engine keeps none, `plans` (what trades were entered with) of a run of before they were kept.
     """
 
     trades: TradeColumns = field(repr=False)
@@ -158,6 +162,7 @@ class RunResult:
     trainings: Mapping[str, int] = field(default_factory=dict)
     predictions: Mapping[str, PredictionColumns] = field(default_factory=dict, repr=False)
     fills: FillColumns | None = field(default=None, repr=False)
+    plans: TradePlans | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ about 1e-8 USDT. Vetoes and limit events are not counted here.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 from core.backtest import sweep_forms as forms
 from core.backtest.history import History
+from core.backtest.plans import TradePlans, trade_plans
 from core.backtest.quiet import BLOCK, LONG, SHORT
 from core.backtest.result import EquityCurve, RunResult, TradeColumns
 from core.backtest.signals import encode_signals
@@ -27,6 +29,7 @@ from core.domain.instrument import Instrument
 from core.domain.market import MINUTE_MS, FundingRate
 from core.domain.operator import LimitEffect
 from core.domain.trading import EXACT, ExitReason
+from core.rules import CONFIDENCE
 from core.settings import Settings
 from core.strategy import Strategy
 from core.trader import exits
@@ -133,8 +136,10 @@ def run(prepared: Prepared, settings: Settings, strategy: Strategy, values: Floa
     _run(prepared, told, memory, samples, lean=False)
     reasons = [str(reason) for reason in (*_REASONS, *(rule.reason for rule in strategy.exits))]
     closes = market.open_time_ms[prepared.first :] + prepared.interval_ms
+    trades = _trade_columns(memory, prepared, reasons)
     return RunResult(
-        trades=_trade_columns(memory, prepared, reasons),
+        trades=trades,
+        plans=_trade_plans(memory, prepared, trades, settings.account.leverage),
         curve=EquityCurve(closes, samples.equity, samples.gross, samples.net),
         initial_usdt=float(settings.account.initial_balance_usdt),
         final_usdt=float(samples.equity[-1]),
@@ -327,6 +332,17 @@ def _books(prepared: Prepared, settings: Settings) -> Any:
             book["mark"], book["seen"] = mark, not np.isnan(mark)
             book["volume"] = prepared.market.volume[s, prepared.first - 1]
     return books
+
+
+def _trade_plans(memory: Account, prepared: Prepared, trades: TradeColumns, leverage: int) -> TradePlans:
+    closed = memory.closed[: len(trades)]
+    ticks = zip(closed["symbol"].tolist(), closed["stop_ticks"].tolist(), closed["target_ticks"].tolist(), strict=True)
+
+    def price(s: int, count: int) -> float:
+        return float(prepared.instruments[s].price(count)) if count else math.nan
+
+    placed = np.array([(price(s, stop), price(s, target)) for s, stop, target in ticks], np.float64).reshape(-1, 2)
+    return trade_plans(trades, leverage, np.full(len(trades), CONFIDENCE), placed[:, 0], placed[:, 1])
 
 
 def _trade_columns(memory: Account, prepared: Prepared, reasons: list[str]) -> TradeColumns:

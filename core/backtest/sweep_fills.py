@@ -76,6 +76,7 @@ def _close_trade(account: Any, book: Any, trades: Any, closed: Any, s: int) -> N
         out.entry_time_ms, out.exit_time_ms = trade.entry_time_ms, trade.exit_time_ms
         out.entry_lots, out.exit_lots = trade.entry_lots, trade.exit_lots
         out.entry_value_e8, out.exit_value_e8 = trade.entry_value_e8, trade.exit_value_e8
+        out.stop_ticks, out.target_ticks = trade.stop_ticks, trade.target_ticks
         out.gross_e8, out.fees_e8, out.funding_e8 = trade.gross_e8, trade.fees_e8, trade.funding_e8
     account.trades += 1
     trade.used = 0

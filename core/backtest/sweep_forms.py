@@ -119,6 +119,7 @@ OPEN_TRADE = np.dtype(
         ("funding_e8", "f8"),
         ("reason", "i8"),
         ("stop_ticks", "i8"),
+        ("target_ticks", "i8"),
         ("stop_attempts", "i8"),
     ],
     align=True,

@@ -25,6 +25,14 @@ class ExitReason(StrEnum):
     UNWANTED = "not wanted"
 
 
+_ENDS = (ExitReason.STOP, ExitReason.TARGET, ExitReason.LIQUIDATION)
+
+
+def closed_early(exit_reason: str) -> bool:
+    """Whether a trade was left before its stop, its target or a liquidation ended it."""
+    return exit_reason not in _ENDS
+
+
 @dataclass(frozen=True, slots=True)
 class Contribution:
     """What one feature added to a prediction, in the prediction's unit."""

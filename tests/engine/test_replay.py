@@ -124,6 +124,11 @@ async def test_the_hour_replays_to_its_journal(journalled: Database) -> None:
     assert found.records == sql(journalled, "SELECT last_seq FROM journals")[0][0]
     tables = ("signals", "orders", "cancels", "limit_events")
     assert found.decisions == sum(sql(journalled, f"SELECT count(*) FROM {table}")[0][0] for table in tables)
+    with Reader(journalled.path) as reader:
+        trades = reader.trades()
+    known = ("confidence", "leverage", "margin_usdt", "expected_profit_usdt", "expected_loss_usdt")
+    assert len(trades) > 10
+    assert all(trade[name] is not None and trade[name] > 0 for trade in trades for name in known)
 
 
 async def test_a_restart_makes_no_difference(database: Database, journalled: Database) -> None:

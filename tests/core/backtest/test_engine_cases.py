@@ -13,6 +13,7 @@ from core.backtest import sweep
 from core.backtest.event_driven import run_event_driven
 from core.backtest.history import History, make_history
 from core.backtest.result import TradeColumns, trade_columns
+from core.backtest.result_rows import trade_rows
 from core.domain.market import MINUTE_MS
 from core.domain.trading import ExitReason
 from core.settings import Settings, parse_settings
@@ -149,3 +150,25 @@ def test_an_entry_takes_no_more_than_its_part_of_a_bar(engine: Any) -> None:
     trades = engine(Market(bars, {0: 20.0}), settings, strategy_of())
     assert trades.exit_reason.tolist() == ["stop"]
     assert trades.qty.tolist() == [6.0]
+
+
+def test_a_trade_keeps_what_it_was_entered_with() -> None:
+    bars = [FLAT, FLAT, (100.0, 100.0, 90.0, 100.0, 1e6), FLAT, FLAT, FLAT, FLAT]
+    settings, strategy = settings_of(), strategy_of(stop_pct=2.0, target_pct=100.0)
+    market = Market(bars, {0: 20.0, 3: -20.0})
+    rule = ExitRule(ExitReason.FLATTEN, exits.time_stop, 2.0 * MINUTE_MS)
+    strategy = replace(strategy, exits=(rule,))
+    prepared = sweep.prepare(market.history(), INSTRUMENTS)
+    swept_run = sweep.run(prepared, settings, strategy, market.values())
+    trader, venue = Trader("case", strategy, settings, INSTRUMENTS), journalled_venue(INSTRUMENTS, settings)
+    driven_run = run_event_driven(market.history(), trader, venue, values={SYMBOL: market.values()[0]})
+    rows = [trade_rows(run.trades, run.plans) for run in (swept_run, driven_run)]
+    assert rows[0] == rows[1]
+    long, short = rows[0]
+    names = ("exit_reason", "closed_early", "confidence", "leverage", "margin_usdt")
+    assert [long[name] for name in names] == ["stop", False, 0.5, 10.0, 100.0]
+    assert [short[name] for name in names] == ["flatten", True, 0.5, 10.0, 100.0]
+    assert (long["expected_profit_usdt"], long["expected_loss_usdt"]) == (1_000.0, 20.0)
+    # The target of the short would lie at nothing, and was not placed.
+    assert (short["expected_profit_usdt"], short["expected_loss_usdt"]) == (None, 20.0)
+    assert trade_rows(swept_run.trades)[0]["confidence"] is None
