@@ -28,7 +28,7 @@ _META = f"SELECT key, value FROM meta WHERE account = :account AND (key GLOB '{S
 def with_entries(query: Query, order_of: Callable[[Json], Json], trades: Sequence[Json]) -> list[Json]:
     """The rows of trades with what Reader.trades says of their entries. `order_of` makes of a row an order with its
     price."""
-    ids = json.dumps([trade["trade_id"] for trade in trades])
+    ids = json.dumps(sorted({name for trade in trades for name in (trade["trade_id"], _entry_id(trade["trade_id"]))}))
     first: dict[tuple[str, str], Json] = {}
     for row in query(_ORDERS, ids=ids):
         first.setdefault((row["trade_id"], row["role"]), row)
@@ -40,9 +40,9 @@ def with_entries(query: Query, order_of: Callable[[Json], Json], trades: Sequenc
     told = []
     for trade in trades:
         name = trade["trade_id"]
-        entry = first.get((name, "entry"))
+        entry = first.get((_entry_id(name), "entry"))
         stop, target = (_price(first.get((name, role)), order_of) for role in ("stop", "target"))
-        leverage = _at(leverages, places.get(name))
+        leverage = _at(leverages, places.get(_entry_id(name)))
         sign = 1 if trade["side"] == "buy" else -1
         told.append(
             trade
@@ -56,6 +56,11 @@ def with_entries(query: Query, order_of: Callable[[Json], Json], trades: Sequenc
             }
         )
     return told
+
+
+def _entry_id(trade_id: str) -> str:
+    """The trade that the entry was placed for: a late fill of it begins one whose id has more behind a plus."""
+    return trade_id.partition("+")[0]
 
 
 def _price(row: Json | None, order_of: Callable[[Json], Json]) -> float | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from core.backtest.curve import Change
@@ -78,7 +78,11 @@ class MemoryJournal:
 
     def _take_trade(self, record: TradeRecord) -> None:
         self.trades.append(record.trade)
-        self.entered.append(self._under_way.get(record.trade.trade_id, Entered()))
+        name = record.trade.trade_id
+        entered = self._under_way.get(name, Entered())
+        # A late fill of an entry begins a trade whose id has more behind that of the trade that it was placed for.
+        first = self._under_way.get(name.partition("+")[0], entered)
+        self.entered.append(replace(entered, confidence=first.confidence))
 
     def _take_intent(self, record: IntentRecord) -> None:
         """What a trade is entered with is known by its orders; the signal that it follows comes just before them."""
