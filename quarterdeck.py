@@ -239,6 +239,8 @@ async def _serve(request: RunRequest, built: Callable[[Engine, Control], None], 
             stderr=None if console else sys.stderr,
             stderr_level=request.log_level,
             label="" if request.mode == "demo" else account_of(settings, request.mode).upper(),
+            file_bytes=settings.log.file_mb * 1_000_000,
+            file_count=settings.log.old_files,
         )
         stack.callback(logs.close)
         strategy = _strategy(settings)
@@ -263,6 +265,7 @@ async def _verify(home: Home, settings_path: Path | None) -> Row:
     from core.starts import Rules, Start, changes, read_starts
     from core.trader.trader import Trader
     from quarterdeck_exchange import EXCHANGE
+    from quarterdeck_plan import code_version
     from storage.candles import SqliteCandles
     from storage.database import open_database
     from storage.journal_reader import JournalReader
@@ -284,6 +287,9 @@ async def _verify(home: Home, settings_path: Path | None) -> Row:
         starts = read_starts(meta)
         if starts and starts[0].seq == 0:
             notes = [f"changed since the last start: {change}" for change in changes(starts[-1].rules, today)]
+            code = code_version(settings.strategy)
+            if starts[-1].code not in ("", code):
+                notes.append(f"changed since the last start: the code was {starts[-1].code}, is {code}")
         else:
             until = starts[0].seq if starts else journal.last_seq
             notes = [f"the settings of the first {until:,} records were not kept: replayed with those of today"]

@@ -184,6 +184,7 @@ async def _coming_back(journal: SqliteJournal, fresh: Mapping[str, Instrument]) 
 async def note_start(journal: SqliteJournal, now_ms: int, rules: Rules) -> None:
     """Keep what a start trades by, and say in which contracts it takes orders otherwise than the last."""
     from core.starts import changed_steps, start_meta
+    from quarterdeck_plan import code_version
 
     before = await journal.instruments()
     for line in changed_steps(before, rules.instruments):
@@ -192,7 +193,8 @@ async def note_start(journal: SqliteJournal, now_ms: int, rules: Rules) -> None:
     if before and journal.last_seq and not await journal.has_starts():
         # Its records count by what is written over now; by which settings they were made, nobody knows any more.
         first = start_meta(0, now_ms, replace(rules, instruments=before))
-    await journal.set_meta(first | start_meta(journal.last_seq, now_ms, rules))
+    code = code_version(rules.settings.strategy)
+    await journal.set_meta(first | start_meta(journal.last_seq, now_ms, rules, code))
     await journal.put_instruments(list(rules.instruments.values()))
 
 

@@ -30,6 +30,7 @@ from core.lab import (
 from core.runtime import Row
 from quarterdeck_plan import DATA, Plan, execute, make_plan, market_of, open_learner
 from quarterdeck_search import (
+    CheckProgress,
     TrialKeeper,
     WalkProgress,
     compile_ahead,
@@ -37,6 +38,7 @@ from quarterdeck_search import (
     lengths,
     resumed,
     sweep_record,
+    training_time,
     trials_of,
     validation_row,
 )
@@ -119,7 +121,16 @@ class HomeLab:
         result = execute(plan, self._home, request.engine, progress, should_stop, values)
         bars = len(result.curve)
         progress(Progress(bars, bars, "bars", COMPILING))
-        return self.store.run(self.store.add_run(self._judged(plan, "backtest", request.engine, result)))
+        fault = self._fault(plan, request.predictions)
+        return self.store.run(self.store.add_run(self._judged(plan, "backtest", request.engine, result, fault)))
+
+    def _fault(self, plan: Plan, predictions: str | None) -> str:
+        """Why nothing of the plan can be believed, as a label; that of the run whose predictions it takes."""
+        from core.backtest.checks.quick import quick_fault
+
+        if predictions is not None:
+            return self.store.load(predictions).provenance.fault
+        return quick_fault(plan.strategy, plan.history, open_learner(plan.strategy), plan.seed)
 
     def _values(self, plan: Plan, run_id: str | None) -> Values | None:
         """The predictions of a stored run over the plan's history."""
@@ -137,7 +148,7 @@ class HomeLab:
         return values_of(record.result, plan.history)
 
     def _judged(
-        self, plan: Plan, kind: Kind, engine: Engine, result: RunResult, also: Collection[str] = ()
+        self, plan: Plan, kind: Kind, engine: Engine, result: RunResult, fault: str, also: Collection[str] = ()
     ) -> RunRecord:
         """The record of a run, with all its figures. A walk-forward chose its parameters before what it trades, from
         sets whose hashes are `also`."""
@@ -162,7 +173,7 @@ class HomeLab:
             kind=kind,
             created_ms=SystemClock().now_ms(),
             status="complete" if result.complete else "partial",
-            provenance=plan.provenance(engine, in_sample=chosen_here, trials=tried.trials),
+            provenance=plan.provenance(engine, in_sample=chosen_here, trials=tried.trials, fault=fault),
             result=result,
             figures=figures,
             breakdowns={**judgement.breakdowns, **data_rows(history, plan.settings.lab.jump_volatilities)},
@@ -189,20 +200,24 @@ class HomeLab:
         return self._tried(plan, len(returns), {plan.own_hash(): None if shape is None else shape.sharpe}, also)
 
     def sweep(self, request: SweepRequest, progress: OnProgress, should_stop: ShouldStop) -> Row:
-        from core.backtest.evaluation import check_space, check_values
+        from core.backtest.evaluation import check_market, check_space, check_values
         from core.backtest.optuna_search import run_optuna
         from core.backtest.search import run_grid
         from core.backtest.selection import select
 
         request, run_id = self._resumed(request)
+        trials_of(request)  # One that is too large is refused before anything is looked up.
         plan = self.plan(request.run, request.grid)
         ground = plan.ground(self._values(plan, request.run.predictions))
-        provenance = plan.provenance("sweep", in_sample=True, trials=1)
         if run_id is None:
             space = request.grid or plan.strategy.search_space
             check_space(ground, space)
             check_values(ground, space)
-            record = sweep_record(plan, request, SystemClock().now_ms())
+            check_market(ground)
+        fault = self._fault(plan, request.run.predictions)
+        provenance = plan.provenance("sweep", in_sample=True, trials=1, fault=fault)
+        if run_id is None:
+            record = sweep_record(plan, provenance, request, SystemClock().now_ms())
             run_id = self.store.begin_sweep(record)
         else:
             _check_same(run_id, self.store.sweep(run_id).provenance, provenance)
@@ -235,12 +250,16 @@ class HomeLab:
         return resumed(request, self.store.sweep(run_id)), run_id
 
     def walk_forward(self, request: WalkForwardRequest, progress: OnProgress, should_stop: ShouldStop) -> Row:
+        from core.backtest.search import count_points
         from core.backtest.walk_forward import Choosing, plan_windows, run_walk_forward
 
         searching = bool(request.grid) or request.trials is not None
+        if request.trials is None:
+            count_points(request.grid)
         plan = self.plan(request.run, request.grid if searching else None)
         train_ms, test_ms = lengths(request)
         values = self._values(plan, request.run.predictions)
+        fault = self._fault(plan, request.run.predictions)
         if plan.strategy.model is not None and values is None:
             if searching:
                 raise BadInputError(
@@ -249,7 +268,7 @@ class HomeLab:
                 )
             # Training anew as live does is what the run itself does.
             result = execute(plan, self._home, "event-driven", progress, should_stop)
-            return self.store.run(self.store.add_run(self._judged(plan, "walkforward", "event-driven", result)))
+            return self.store.run(self.store.add_run(self._judged(plan, "walkforward", "event-driven", result, fault)))
         ground = plan.ground(values)
         windows = plan_windows(ground, train_ms, test_ms, embargo_ms=request.embargo_ms, anchored=request.anchored)
         choosing = Choosing(request.grid, request.trials, request.objective, seed=plan.seed) if searching else None
@@ -267,14 +286,14 @@ class HomeLab:
         )
         walked = replace(plan, history=walk.history)
         also = {trial.parameter_hash for fold in walk.folds for trial in fold.trials if trial.state != "failed"}
-        record = self._judged(walked, "walkforward", "event-driven", walk.result, also)
+        record = self._judged(walked, "walkforward", "event-driven", walk.result, fault, also)
         record = replace(record, breakdowns={**record.breakdowns, "folds": [fold_row(fold) for fold in walk.folds]})
         chosen_on = plan.provenance("sweep", in_sample=True, trials=1)
         tried = [(chosen_on, fold.trials) for fold in walk.folds] if searching else ()
         return self.store.run(self.store.add_run(record, tried))
 
     def check(self, request: CheckRequest, progress: OnProgress, should_stop: ShouldStop) -> Row:
-        from core.backtest.checks.run import CHECKS, checks
+        from core.backtest.checks.run import CHECKS, checks, code_fault, runs_needed
         from core.backtest.checks.verdict import Status, Verdict, plain
 
         unknown = [name for name in request.only if name not in CHECKS]
@@ -282,25 +301,30 @@ class HomeLab:
             raise BadInputError(f"no check is called {unknown[0]!r}; choose from {', '.join(CHECKS)}")
         plan = self.plan(request.run)
         verdicts: list[Verdict] = []
-        for verdict in checks(self._subject(plan), request.only):
-            verdicts.append(verdict)
-            progress(Progress(len(verdicts), len(request.only or CHECKS), "checks", verdict.check))
+        runs, trained = runs_needed(plan.strategy, request.only)
+        told = CheckProgress(progress, runs, len(plan.history), training_time(plan, self._home, trained))
+        for verdict in checks(self._subject(plan, told, should_stop), request.only):
             if should_stop():
-                break
+                break  # What was run for it was stopped, too.
+            verdicts.append(verdict)
+            told.checked(verdict.check)
         made = {verdict.check for verdict in verdicts}
         # A rule has no rows to scale or to purge: only what was stopped is missing.
         if should_stop():
             left = [name for name in request.only or CHECKS if name not in made]
             verdicts += [Verdict(name, Status.UNKNOWN, "stopped before it was made") for name in left]
         faults = sum(verdict.status is Status.FAULT for verdict in verdicts)
+        label = code_fault(verdicts)
+        marked = self.store.mark_fault(plan.strategy.name, plan.code_version(), label) if label else 0
         return {
             **_about(plan),
             "verdict": plain(verdicts),
             "faults": faults,
+            "marked_runs": marked,
             "checks": [{**asdict(verdict), "status": str(verdict.status)} for verdict in verdicts],
         }
 
-    def _subject(self, plan: Plan) -> Subject:
+    def _subject(self, plan: Plan, told: CheckProgress, should_stop: ShouldStop) -> Subject:
         """The plan as the checks see it; the plain run is made once, and its predictions serve all variants of it."""
         from core.backtest.checks.run import Subject, values_of
         from core.backtest.judge import luck_figures, returns_of
@@ -308,15 +332,18 @@ class HomeLab:
         plain_runs: list[RunResult] = []
 
         def run(variant: Variant) -> RunResult:
-            if variant.seed is not None:
-                return self._quietly(replace(plan, seed=variant.seed))
+            if variant.seed not in (None, plan.seed):
+                return made(replace(plan, seed=variant.seed), f"seed {variant.seed}")
             if not plain_runs:
-                plain_runs.append(self._quietly(plan))
+                plain_runs.append(made(plan, "the plain run"))
             if variant.costs == 1.0 and not variant.delay_bars:
                 return plain_runs[0]
             values = values_of(plain_runs[0], plan.history, variant.delay_bars)
             varied = plan.under(_costs_times(plan.settings.costs, variant.costs))
-            return execute(varied, self._home, "event-driven", lambda _: None, lambda: False, values)
+            return made(varied, f"costs {variant.costs:g}x, {variant.delay_bars} bars late", values)
+
+        def made(planned: Plan, name: str, values: Values | None = None) -> RunResult:
+            return execute(planned, self._home, "event-driven", told.run(name), should_stop, values)
 
         def luck(result: RunResult) -> tuple[float | None, float | None]:
             returns = returns_of(result, plan.history.interval_ms)
@@ -324,11 +351,7 @@ class HomeLab:
 
         tried = self._tried(plan, 0, {plan.own_hash(): None}).trials
         learner = open_learner(plan.strategy)
-        return Subject(plan.strategy, plan.history, plan.settings.costs, learner, run, tried, luck)
-
-    def _quietly(self, plan: Plan) -> RunResult:
-        """For runs that are part of something larger, which tells its own progress."""
-        return execute(plan, self._home, "event-driven", lambda _: None, lambda: False)
+        return Subject(plan.strategy, plan.history, plan.settings.costs, learner, run, tried, luck, plan.seed)
 
     def validate(self, request: ValidateRequest, progress: OnProgress, should_stop: ShouldStop) -> Row:
         from core.backtest.bottom_line import validation_line
@@ -358,7 +381,7 @@ class HomeLab:
         paths = [path for row in told for path in row["paths"]]
         return {
             "verdict": validation_line(plan.strategy.name, days, paths),
-            **_about(plan),
+            **_about(plan, self._fault(plan, None)),
             "folds": request.folds,
             "test_folds": request.test_folds,
             "status": "complete" if len(told) == len(history.symbols) else "partial",
@@ -377,7 +400,8 @@ class HomeLab:
     def trades(self, run_id: str) -> list[Row]:
         from core.backtest.result_rows import trade_rows
 
-        return trade_rows(self.store.load(run_id).result.trades)
+        result = self.store.load(run_id).result
+        return trade_rows(result.trades, result.plans)
 
     def curve(self, run_id: str, points: int) -> Row:
         from core.backtest.result_rows import curve_row
@@ -428,9 +452,9 @@ def _check_same(run_id: str, before: Provenance, now: Provenance) -> None:
         raise BadInputError(f"{run_id}: its contract rules have changed since; begin a new sweep")
 
 
-def _about(plan: Plan) -> Row:
+def _about(plan: Plan, fault: str = "") -> Row:
     """What was looked at, for what is told and not stored."""
-    own = plan.provenance("event-driven", in_sample=False, trials=1)
+    own = plan.provenance("event-driven", in_sample=False, trials=1, fault=fault)
     names = ("strategy", "from_ms", "to_ms", "source")
     return {name: getattr(own, name) for name in names} | {"symbols": list(own.symbols), "labels": list(own.labels())}
 

@@ -95,13 +95,16 @@ class Plan:
             overrides=(*self.overrides, *overrides),
         )
 
+    def code_version(self) -> str:
+        return code_version(self.strategy.name, self.strategy)
+
     def own_hash(self) -> str:
         """The name of its parameter set."""
         from core.backtest.trials import parameter_hash
 
         return parameter_hash(self.settings.model_dump(mode="json"), self.strategy.name)
 
-    def provenance(self, engine: Engine, *, in_sample: bool, trials: int) -> Provenance:
+    def provenance(self, engine: Engine, *, in_sample: bool, trials: int, fault: str = "") -> Provenance:
         from core.backtest.holes import hole_labels, holes
         from core.backtest.result import Provenance
 
@@ -118,11 +121,12 @@ class Plan:
             is_synthetic=history.is_synthetic,
             in_sample=in_sample,
             settings_json=self.settings.model_dump_json(),
-            code_version=code_version(),
+            code_version=self.code_version(),
             seed=self.seed,
             trials=trials,
             rules_json=json.dumps([rules.told() for rules in self.rules.values()]),
             data_labels=hole_labels(holes(history)),
+            fault=fault,
         )
 
     def compute(self, home: Home) -> Compute:
@@ -171,13 +175,22 @@ def market_of(own: Provenance) -> Market:
     return "recorded" if shipped.issuperset(files) else "imported"
 
 
-def code_version() -> str:
-    """The program's version, and a digest of the code that decides."""
+def code_version(name: str, strategy: Strategy | None = None) -> str:
+    """The program's version, and a digest of the code that decides; behind it one of the strategy's own code, where
+    the strategy `name` comes from elsewhere."""
+    from strategies.registry import outside_code
+
+    ours = [path for package in DECIDING for path in sorted((ROOT / package).rglob("*.py"))]
+    outside = outside_code(name, strategy)
+    parts = [_digest(ours), *([_digest(outside)] if outside else [])]
+    return f"{version('quarterdeck')}+{'.'.join(parts)}"
+
+
+def _digest(paths: Sequence[Path]) -> str:
     digest = hashlib.blake2b(digest_size=4)
-    for package in DECIDING:
-        for path in sorted((ROOT / package).rglob("*.py")):
-            digest.update(path.read_bytes())
-    return f"{version('quarterdeck')}+{digest.hexdigest()}"
+    for path in paths:
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def make_plan(home: Home, markets: Markets, request: BacktestRequest, space: Grid | None = None) -> Plan:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
+from core.clock import monotonic_ns
 from core.domain.errors import BadInputError
+from core.home import Home
 from core.lab import BacktestRequest, OnProgress, Progress, SweepRequest, WalkForwardRequest
 from core.runtime import Row
 from quarterdeck_plan import Plan, market_of
@@ -69,6 +71,54 @@ class WalkProgress:
         self._progress(Progress(done, total, "bars"))
 
 
+class CheckProgress:
+    """Tells of a check by the bars of all runs that it makes; `about` says beforehand how long they take."""
+
+    def __init__(self, progress: OnProgress, runs: int, bars: int, about: str) -> None:
+        self._progress = progress
+        self._runs = runs
+        self._bars = bars
+        self._about = about
+        self._made = 0
+        self._checked = 0
+        progress(Progress(0, runs * bars, "bars", about))
+
+    def run(self, name: str) -> OnProgress:
+        """What the next run is to tell its own progress to."""
+        before, self._made = self._made * self._bars, self._made + 1
+        note = f"run {self._made} of {self._runs}, {name}{f'; {self._about}' if self._about else ''}"
+
+        def tell(own: Progress) -> None:
+            done = self._bars * own.done // own.total if own.total else 0
+            self._progress(Progress(before + done, self._runs * self._bars, "bars", note))
+
+        return tell
+
+    def checked(self, name: str) -> None:
+        if not self._runs:
+            self._checked += 1
+            self._progress(Progress(self._checked, 0, "checks", name))
+
+
+def training_time(plan: Plan, home: Home, runs: int) -> str:
+    """How long the models of so many runs take to be trained, in words; empty where none is."""
+    from core.backtest.figures import duration_text
+    from core.backtest.trainings import planned_trainings, train_ahead, training_ground
+
+    planned = planned_trainings(plan.history, plan.strategy, plan.settings)
+    if not planned or not runs:
+        return ""
+    ground = training_ground(plan.history, plan.strategy, plan.seed)
+    train_ahead(ground, planned[0])  # The first one imports and compiles.
+    begun_ns = monotonic_ns()
+    train_ahead(ground, planned[-1])
+    each_ms = (monotonic_ns() - begun_ns) / 1e6
+    processes = plan.compute(home).processes
+    in_all = max(60_000, runs * len(planned) * each_ms / processes)
+    trainings = f"{runs} x {len(planned):,} trainings"
+    return f"{trainings} on {processes} processes take about {duration_text(round(in_all / 60_000) * 60_000)}"
+
+
 def compile_ahead(ground: Ground) -> None:
     """Try the plain settings once: what numba has to compile is then on disk before many processes want it."""
     from core.backtest.evaluation import Attempt, evaluate_trial
@@ -78,16 +128,15 @@ def compile_ahead(ground: Ground) -> None:
 
 def trials_of(request: SweepRequest) -> int:
     """How many trials are asked for."""
-    from core.backtest.search import grid_points
+    from core.backtest.search import count_points
 
-    return len(grid_points(request.grid)) if request.trials is None else request.trials
+    return count_points(request.grid) if request.trials is None else request.trials
 
 
-def sweep_record(plan: Plan, request: SweepRequest, now_ms: int) -> SweepRecord:
+def sweep_record(plan: Plan, provenance: Provenance, request: SweepRequest, now_ms: int) -> SweepRecord:
     from core.backtest.funding import assumed_label
     from storage.lab_records import SweepRecord
 
-    provenance = plan.provenance("sweep", in_sample=True, trials=1)
     assumed = assumed_label(plan.history, plan.settings.costs.assumed_funding_bps)
     return SweepRecord(
         created_ms=now_ms,

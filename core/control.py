@@ -134,19 +134,21 @@ class ExternalOrderView:
 class SignalView:
     """`action` is enter, exit or vetoed; wait (flat) or hold (in a position) where a prediction asked for nothing.
 
-    `reasons` are (feature, value, contribution in bps), strongest first.
+    `compared` says in words what was compared with what; a figure is None where it decided nothing. `reasons` are
+    (feature, value, contribution in bps), strongest first.
     """
 
     time_ms: int
     symbol: str
     direction: int
-    value_bps: float
-    threshold_bps: float
-    confidence: float
+    value_bps: float | None
+    threshold_bps: float | None
+    confidence: float | None
     action: str
     reason: str
     model_version: str
     reasons: tuple[tuple[str, float, float], ...] = ()
+    compared: str = ""
 
 
 @dataclass(frozen=True, slots=True)

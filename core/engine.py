@@ -444,7 +444,7 @@ class Engine:
             positions=tuple(position_view(s, now_ms, quotes.get(symbol)) for symbol, s in books.items() if s.lots),
             orders=tuple(order_view(order, s.instrument) for s in books.values() for order in s.orders.values()),
             signals=(
-                *outlook_views(books.values(), recent, self._trader.threshold_bps),
+                *outlook_views(books.values(), recent, self._trader.strategy, self._trader.threshold_bps),
                 *(signal_view(signal) for signal in reversed(recent.signals)),
             ),
             meters=meter_views(self._trader.guard.measure(state, now_ms, books)),

@@ -177,9 +177,10 @@ class Lab(Protocol):
         ...
 
     def check(self, request: CheckRequest, progress: OnProgress, should_stop: ShouldStop) -> Row:
-        """strategy, symbols, from_ms, to_ms, labels, source, verdict (one line), faults (how many) and checks (list of
-        rows: check, status ("clean", "fault", "warn" or "unknown"), detail, mend, figures (object); the same order
-        always). Stopped early, the checks that were not made are "unknown"."""
+        """strategy, symbols, from_ms, to_ms, labels, source, verdict (one line), faults (how many), marked_runs (how
+        many stored runs of this code bear the label of a fault since) and checks (list of rows: check, status ("clean",
+        "fault", "warn" or "unknown"), detail, mend, figures (object); the same order always). Stopped early, the checks
+        that were not made are "unknown"."""
         ...
 
     def validate(self, request: ValidateRequest, progress: OnProgress, should_stop: ShouldStop) -> Row:
@@ -206,7 +207,8 @@ class Lab(Protocol):
         ...
 
     def trades(self, run_id: str) -> list[Row]:
-        """Closed trades in order of their exits: the names of core.backtest.result.TradeColumns, side +1 or -1."""
+        """Closed trades in order of their exits: the names of core.backtest.result.TradeColumns, side +1 or -1, and
+        those of core.backtest.plans.TradePlans with closed_early; None for what is not known."""
         ...
 
     def curve(self, run_id: str, points: int) -> Row:

@@ -26,7 +26,8 @@ from core.plain import plain, plain_lines
 
 RING_LINES = 20_000
 FILE_BYTES = 10_000_000
-FILE_COUNT = 3
+FILE_COUNT = 5
+"""How large the file becomes before a new one takes its place, and how many old ones are kept."""
 _HIDDEN = "[hidden]"
 _SHORTEST_SECRET = 4
 
@@ -184,15 +185,18 @@ def set_up(
     stderr_level: str = "INFO",
     secrets: Iterable[str] = (),
     label: str = "",
+    file_bytes: int = FILE_BYTES,
+    file_count: int = FILE_COUNT,
 ) -> LogSetup:
     """Send the root logger, from INFO on, to a ring, to the file at `path` and, where given, to `stderr`; a line that
     comes again and again is folded in all of them.
 
-    `now_ms` is the engine's time; `label` begins every line on stderr. Raises OSError when the file cannot be opened.
+    `now_ms` is the engine's time; `label` begins every line on stderr. Beside the file, of `file_bytes` at most, up to
+    `file_count` old ones are kept. Raises OSError when the file cannot be opened.
     """
     stamp = Stamp(now_ms, secrets)
     book = Logbook()
-    file = _file(path)
+    file = _file(path, file_bytes, file_count)
     handlers: list[logging.Handler] = [book, file]
     level = logging.INFO
     if stderr is not None:
@@ -225,8 +229,8 @@ def write_failure(path: Path, now_ms: int, error: BaseException) -> None:
         file.handle(record)
 
 
-def _file(path: Path) -> PrivateFile:
-    file = PrivateFile(path, maxBytes=FILE_BYTES, backupCount=FILE_COUNT, encoding="utf-8")
+def _file(path: Path, file_bytes: int = FILE_BYTES, file_count: int = FILE_COUNT) -> PrivateFile:
+    file = PrivateFile(path, maxBytes=file_bytes, backupCount=file_count, encoding="utf-8")
     file.setFormatter(JsonLines())
     return file
 

@@ -36,17 +36,9 @@ def _narrate(record: Record, instruments: Mapping[str, Instrument]) -> None:
     match record:
         case SignalRecord(s) if s.action is not SignalAction.VETOED:
             side = "long" if s.direction > 0 else "short"
-            _trade_log.info(
-                "%s %s %s: %+.1f bps against %.1f (%s)",
-                s.symbol,
-                s.action,
-                side,
-                s.value_bps,
-                s.threshold_bps,
-                s.reason,
-            )
+            _trade_log.info("%s %s %s: %s (%s)", s.symbol, s.action, side, s.compared, s.reason)
         case SignalRecord(s):
-            _trade_log.info("%s vetoed: %s, %+.1f bps", s.symbol, s.reason, s.value_bps)
+            _trade_log.info("%s vetoed: %s (%s)", s.symbol, s.reason, s.compared)
         case FillRecord(fill, order):
             instrument = instruments[fill.symbol]
             _trade_log.info(

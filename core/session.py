@@ -23,6 +23,7 @@ from core.rules import PredictionDesk, RuleDesk
 from core.settings import Settings
 from core.stepper import Stepper
 from core.strategy import Strategy
+from core.trader.messages import Silence
 from core.trader.trader import Trader
 
 log = logging.getLogger("quarterdeck.engine")
@@ -144,7 +145,7 @@ class Session:
             self.start_trainings(group)
             told = await asking
         if trading:
-            await self._decide(told)
+            await self._decide(told, bars)
 
     async def begin(self, bars: Sequence[Bar], *, fresh: bool) -> None:
         """The past is known: from here on predictions are made. `bars` are the newest, of one instant, which rules have
@@ -155,7 +156,7 @@ class Session:
             return
         if self.models is not None:
             told = await self._ask_models(self.models, bars)
-        await self._decide([p for p in told if not self._is_made(p.symbol, p.bar_close_ms)])
+        await self._decide([p for p in told if not self._is_made(p.symbol, p.bar_close_ms)], bars)
 
     def _remember(self, bar: Bar) -> None:
         if self.is_ready:
@@ -169,11 +170,22 @@ class Session:
         answers = (self._desk.predict(bar) for bar in bars)
         return [answer for answer in answers if answer is not None]
 
-    async def _decide(self, predictions: Sequence[Prediction]) -> None:
-        if predictions:
-            made_ms = predictions[0].made_ms
+    async def _decide(self, predictions: Sequence[Prediction], bars: Sequence[Bar]) -> None:
+        """What was predicted of `bars`, and of what is held where nothing was that nothing was: exits wait for no
+        prediction."""
+        said = {(prediction.symbol, prediction.bar_close_ms): prediction for prediction in predictions}
+        events: list[Prediction | Silence] = []
+        for bar in bars:
+            told = said.get((bar.symbol, bar.close_time_ms))
+            if told is not None:
+                events.append(told)
+            elif self.trader.state.symbols[bar.symbol].lots:
+                events.append(Silence(bar.symbol, bar.close_time_ms + self._inference_delay_ms))
+        if events:
+            first = events[0]
+            made_ms = first.time_ms if isinstance(first, Silence) else first.made_ms
             self._clock.advance_to(max(made_ms, self._clock.now_ms()))
-            await self.stepper.step(predictions, made_ms)
+            await self.stepper.step(events, made_ms)
 
     def _is_made(self, symbol: str, close_ms: int) -> bool:
         made = self.trader.state.symbols[symbol].prediction

@@ -45,7 +45,7 @@ class MarketSettings(_Section):
 
 
 class CostSettings(_Section):
-    maker_fee_bps: Decimal = Field(Decimal("2"), ge=0, le=100)
+    maker_fee_bps: Decimal = Field(Decimal("2"), ge=-100, le=100)
     taker_fee_bps: Decimal = Field(Decimal("5"), ge=0, le=100)
     slippage_bps: float = Field(0.5, ge=0, le=500)
     impact_bps: float = Field(5.0, ge=0, le=1000)
@@ -233,6 +233,11 @@ class DataSettings(_Section):
         return url.rstrip("/")
 
 
+class LogSettings(_Section):
+    file_mb: int = Field(10, ge=1, le=1000)
+    old_files: int = Field(5, ge=1, le=100)
+
+
 class DemoSettings(_Section):
     speed: float = Field(120.0, gt=0)
     seed: int = Field(7, ge=0)
@@ -259,6 +264,7 @@ class Settings(_Section):
     demo: DemoSettings = DemoSettings()
     exchange: ExchangeSettings = ExchangeSettings()
     live: LiveSettings = LiveSettings()
+    log: LogSettings = LogSettings()
 
     def with_initial_balance(self, balance_usdt: Decimal) -> Settings:
         """These settings with the balance that an account was really opened with."""
@@ -307,7 +313,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
     try:
         with path.open("rb") as file:
             content = file.read(MAX_SETTINGS_BYTES + 1)
-        text = content.decode()
+        text = content.decode("utf-8-sig")
     except OSError as error:
         raise SettingsError(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:

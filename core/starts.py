@@ -20,6 +20,7 @@ _NO_MATTER: dict[str, Any] = {
     "demo": True,
     "compute": True,
     "live": True,
+    "log": True,
     "engine": {"training_workers", "worker_nice", "paper_latency_ms"},
     "exchange": set(ExchangeSettings.model_fields) - {"protection_limit_ms"},
 }
@@ -52,10 +53,12 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """The `seq` records before it were written by earlier starts."""
+    """The `seq` records before it were written by earlier starts. `code` names the code that it decides by, "" where
+    that was not kept."""
 
     seq: int
     rules: Rules
+    code: str = ""
 
 
 def is_same_account(one: Rules, other: Rules) -> bool:
@@ -77,10 +80,10 @@ def eras_of(starts: Sequence[Start]) -> Eras:
     )
 
 
-def start_meta(seq: int, time_ms: int, rules: Rules) -> dict[str, str]:
+def start_meta(seq: int, time_ms: int, rules: Rules, code: str = "") -> dict[str, str]:
     """The facts to keep of a start at the wall time `time_ms`. One that wrote nothing is replaced by the next."""
     digest = rules.digest()
-    start = {"seq": seq, "time_ms": time_ms, "rules": digest}
+    start = {"seq": seq, "time_ms": time_ms, "rules": digest, "code": code}
     return {f"{START}{seq:012d}": json.dumps(start), f"{RULES}{digest}": rules.to_json()}
 
 
@@ -88,7 +91,7 @@ def read_starts(meta: Mapping[str, str]) -> list[Start]:
     """Oldest first. Raises SettingsError where this program cannot read the settings of one any more."""
     known = {key.removeprefix(RULES): _read_rules(key, text) for key, text in meta.items() if key.startswith(RULES)}
     kept = [json.loads(meta[key]) for key in sorted(meta) if key.startswith(START)]
-    return [Start(start["seq"], known[start["rules"]]) for start in kept]
+    return [Start(start["seq"], known[start["rules"]], start.get("code", "")) for start in kept]
 
 
 def lot_sizes(meta: Mapping[str, str]) -> list[tuple[int, dict[str, Decimal]]]:

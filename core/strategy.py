@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from core.domain.trading import ExitReason
 from core.lab import Grid
@@ -16,8 +16,10 @@ DecideFunction = Callable[[float, float], int]
 """(value_bps, threshold_bps) -> +1 long, -1 short, 0 nothing."""
 
 ExitFunction = Callable[[int, float, float, float, int, float], bool]
-"""(side_sign, entry_price, price, value_bps, held_ms, parameter) -> leave now."""
+"""(side_sign, entry_price, price, value_bps, held_ms, parameter) -> leave now; see `core.trader.exits`."""
 
+
+Unit = Literal["bps", "pct", "ms", ""]
 
 ScanFunction = Callable[..., Any]
 """(state, open, high, low, close, volume, parameters) -> values, all arrays of float64; see `Rule`."""
@@ -25,11 +27,15 @@ ScanFunction = Callable[..., Any]
 
 @dataclass(frozen=True, slots=True)
 class ExitRule:
-    """One exit. `function` is pure arithmetic that numba can compile; rules are asked in order, the first True wins."""
+    """One exit. `function` is pure arithmetic that numba can compile; rules are asked in order at every bar of a
+    position, the first True wins. `unit` is that of the parameter, for the words of a signal: "" where a rule of one's
+    own does not say.
+    """
 
     reason: ExitReason
     function: ExitFunction
     parameter: float
+    unit: Unit = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,8 @@ from core.domain.orders import Order
 from core.domain.trading import Signal, Trade
 from core.market.history import BarHistory
 from core.recent import Recent
+from core.strategy import Strategy
+from core.trader import words
 from core.trader.limits import Reading
 from core.trader.state import SymbolState
 
@@ -112,10 +114,13 @@ def signal_view(signal: Signal) -> SignalView:
         reason=signal.reason,
         model_version=signal.model_version,
         reasons=tuple((c.feature, c.value, c.contribution_bps) for c in signal.contributions),
+        compared=signal.compared,
     )
 
 
-def outlook_views(books: Iterable[SymbolState], recent: Recent, threshold_bps: float) -> list[SignalView]:
+def outlook_views(
+    books: Iterable[SymbolState], recent: Recent, strategy: Strategy, threshold_bps: float
+) -> list[SignalView]:
     """The newest prediction of each symbol that asked for nothing, with the reason why not."""
     told = {(signal.symbol, signal.time_ms) for signal in list(recent.signals)[-_SPARK_BARS:]}
     views = []
@@ -132,9 +137,10 @@ def outlook_views(books: Iterable[SymbolState], recent: Recent, threshold_bps: f
                 threshold_bps=threshold_bps,
                 confidence=p.confidence,
                 action="hold" if s.lots else "wait",
-                reason="no exit rule asks to leave" if s.lots else "edge below cost",
+                reason="no exit rule asks to leave" if s.lots else words.unwanted(strategy),
                 model_version=p.model_version,
                 reasons=tuple((c.feature, c.value, c.contribution_bps) for c in p.contributions),
+                compared=words.compared_entry(strategy, p.value_bps, threshold_bps),
             )
         )
     return views

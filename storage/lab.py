@@ -143,6 +143,20 @@ class LabStore:
                 ),
             )
 
+    def mark_fault(self, strategy: str, code_version: str, fault: str) -> int:
+        """Put a label beside every run and sweep of this code of a strategy that has none yet; how many there were."""
+        with self._writing() as connection:
+            found = connection.execute(
+                "SELECT run_id, labels_json FROM runs WHERE strategy = ? AND code_version = ? AND fault = ''",
+                (strategy, code_version),
+            ).fetchall()
+            for row in found:
+                labels = json.dumps([fault, *json.loads(row["labels_json"])])
+                connection.execute(
+                    "UPDATE runs SET fault = ?, labels_json = ? WHERE run_id = ?", (fault, labels, row["run_id"])
+                )
+            return len(found)
+
     def runs(self) -> list[Row]:
         """Summary rows, the newest last."""
         with self._reading() as connection:

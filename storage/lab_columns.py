@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
+from core.backtest.plans import TradePlans
 from core.backtest.result import EquityCurve, FillColumns, PredictionColumns, RunResult, TradeColumns
 from core.domain.errors import StorageError
 from storage.blobs import Blob, from_blob, to_blob
@@ -16,6 +17,7 @@ from storage.lab_records import RunRecord
 T = TypeVar("T")
 
 TRADES = "trades"
+PLANS = "plans"
 CURVE = "curve"
 FILLS = "fills"
 PREDICTIONS = "predictions "
@@ -26,6 +28,8 @@ def put_result(connection: sqlite3.Connection, run_id: str, record: RunRecord) -
     result = record.result
     _put(connection, run_id, TRADES, result.trades)
     _put(connection, run_id, CURVE, result.curve)
+    if result.plans is not None:
+        _put(connection, run_id, PLANS, result.plans)
     if result.fills is not None:
         _put(connection, run_id, FILLS, result.fills)
     for symbol, predictions in result.predictions.items():
@@ -54,6 +58,7 @@ def get_result(connection: sqlite3.Connection, row: Mapping[str, Any], where: st
             symbol: _get(connection, run_id, PREDICTIONS + symbol, PredictionColumns, where)
             for symbol in _names(connection, run_id, PREDICTIONS)
         },
+        plans=_get(connection, run_id, PLANS, TradePlans, where) if _has(connection, run_id, PLANS) else None,
         fills=_get(connection, run_id, FILLS, FillColumns, where) if _has(connection, run_id, FILLS) else None,
         ended_ms=None if ended_ms is None else int(ended_ms),
     )

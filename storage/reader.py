@@ -21,6 +21,7 @@ from core.domain.operator import LimitEffect, Verb
 from core.domain.orders import TERMINAL_STATES
 from core.domain.regrid import Grid
 from storage.database import check_header, check_version, connect_read_only, migrations, storage_errors
+from storage.entered import with_entries
 from storage.statistics import ClosedTrade, daily_statistics
 from storage.units import Units
 
@@ -126,17 +127,21 @@ class Reader:
         return [self._order(row, units) for row in rows]
 
     def trades(self, limit: int | None = None) -> list[Json]:
-        """Closed round trips in the order of their exit; of many, the newest `limit`."""
+        """Closed round trips in the order of their exit; of many, the newest `limit`. With what they were entered with,
+        None where the record does not say: confidence, leverage, margin_usdt at the entry, expected_profit_usdt at the
+        target and expected_loss_usdt at the stop, both before costs; and whether they were closed_early."""
         rows = self._rows(
             "SELECT * FROM closed_trades WHERE account = :account "
             "ORDER BY exit_time_ms DESC, trade_id DESC LIMIT :limit",
             limit=-1 if limit is None else limit,
         )
         money = ("qty", "entry_price", "exit_price", "gross_pnl_usdt", "fees_usdt", "funding_usdt", "net_pnl_usdt")
-        return [
+        told = [
             {name: float(value) if name in money else value for name, value in row.items() if name not in _PLACE}
             for row in reversed(rows)
         ]
+        units = self._units()
+        return with_entries(self._rows, lambda row: self._order(row, units), told)
 
     def signals(self, limit: int | None = None) -> list[Json]:
         """Signals, oldest first; of many, the newest `limit`. Contributions are the strongest features first."""

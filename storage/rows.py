@@ -81,7 +81,7 @@ def _converters(kind: Any) -> tuple[Convert | None, Convert | None]:
         return _contributions_to_json, _contributions_from_json
     if kind == tuple[tuple[str, float], ...]:
         return json.dumps, _pairs_from_json
-    if kind in (int, str, float, int | None):
+    if kind in (int, str, float, int | None, float | None):
         return None, None
     raise TypeError(f"no column type for {kind}")
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
+from pathlib import Path
 
 from core.domain.errors import BadInputError, QuarterdeckError
 from core.settings import Settings
@@ -17,6 +19,8 @@ BUILT_IN = {
     "scalper": "strategies.scalper.declaration:build",
 }
 """The same as in pyproject.toml: a checkout whose installed metadata is older than its code knows its own."""
+
+OWN_PACKAGES = ("core", "strategies")
 
 
 def strategy_names() -> list[str]:
@@ -42,6 +46,26 @@ def load_strategy(name: str, settings: Settings) -> Strategy:
     except Exception as error:
         raise BadInputError(f"strategy {name}: {found.value} cannot build it: {_in_a_line(error)}") from error
     return _checked(name, found.value, built, settings)
+
+
+def outside_code(name: str, strategy: Strategy | None = None) -> list[Path]:
+    """The Python files of the packages that the strategy `name` and its model come from, sorted; none of this house's.
+
+    Raises BadInputError for a name that is not known or registered twice.
+    """
+    modules = [_entry_point(name).module]
+    if strategy is not None and strategy.model is not None:
+        modules.append(strategy.model.factory)
+    files: set[Path] = set()
+    for top in {module.partition(".")[0] for module in modules} - set(OWN_PACKAGES):
+        spec = find_spec(top)
+        if spec is None:
+            continue
+        if spec.submodule_search_locations is None:
+            files.add(Path(spec.origin or ""))
+        for folder in spec.submodule_search_locations or ():
+            files.update(Path(folder).rglob("*.py"))
+    return sorted(files)
 
 
 def _entry_point(name: str) -> EntryPoint:

@@ -1,6 +1,7 @@
 """settings.toml is the reference of all keys: it must say the defaults, all of them, each with a comment."""
 
 import re
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,24 @@ def test_it_says_every_key() -> None:
 def test_every_key_has_its_comment_on_one_line(line: str) -> None:
     assert COMMENTED.match(line)
     assert len(line) <= 120
+
+
+def test_what_the_comment_says_the_day_loss_may_do_is_what_it_may() -> None:
+    (line,) = (line for line in PATH.read_text().splitlines() if line.startswith("day_loss_effect"))
+    named = set(re.findall(r"[a-z]+(?:_[a-z]+)*", line.partition("# ")[2].partition(";")[0])) - {"or"}
+    assert named == {"no_new_entries", "flatten"}
+    for effect in named:
+        assert parse_settings({"limits": {"day_loss_effect": effect}}, "the test").limits.day_loss_effect == effect
+
+
+def test_a_maker_may_be_paid() -> None:
+    assert parse_settings({"costs": {"maker_fee_bps": "-0.5"}}, "the test").costs.maker_fee_bps == Decimal("-0.5")
+
+
+def test_a_byte_order_mark_is_no_part_of_the_settings(tmp_path: Path) -> None:
+    path = tmp_path / "settings.toml"
+    path.write_bytes(b"\xef\xbb\xbf" + PATH.read_bytes())
+    assert load_settings(path) == Settings()
 
 
 def test_which_account_is_meant_is_read_out_of_an_exchange_table_that_is_wrong_elsewhere(tmp_path: Path) -> None:

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 PAGE = "arming"
 
+RISK = "Leverage can lose all that is in the account, and fast. There is no warranty of any kind: the risk is yours."
+"""What is said before a live start."""
+
 
 @dataclass(frozen=True, slots=True)
 class LiveStart:

@@ -114,6 +114,7 @@ def check_space(ground: Ground, space: Grid) -> None:
             f"strategy {ground.strategy}: nothing to try: it has no search space of its own; name values with --grid"
         )
     strategy = ground.load(ground.strategy, ground.settings)
+    sweep.check_exits(strategy)
     if strategy.rule is None and ground.values is None:
         raise BadInputError(
             f"strategy {ground.strategy}: predicts with a model, and a sweep trains none; "
@@ -138,11 +139,17 @@ def check_space(ground: Ground, space: Grid) -> None:
 
 
 def check_values(ground: Ground, space: Grid) -> None:
-    """Raises SettingsError for a value that no set of the space can have. A set that is impossible because its values
-    do not go together is a failed trial."""
+    """Raises SettingsError for a value that no set of the space can have, BadInputError for one with which the sweep
+    cannot run the strategy. A set that is impossible because its values do not go together is a failed trial."""
     for key, values in space:
         for value in values:
             _check_value(ground, space, key, value)
+
+
+def check_market(ground: Ground) -> None:
+    """Raises DataError for a market that the sweep cannot take."""
+    assumed_bps = ground.settings.costs.assumed_funding_bps
+    _prepared(ground.history, with_fees(ground.instruments, ground.settings.costs), assumed_bps)
 
 
 def _check_value(ground: Ground, space: Grid, key: str, value: Value) -> None:
@@ -152,7 +159,7 @@ def _check_value(ground: Ground, space: Grid, key: str, value: Value) -> None:
     refused: SettingsError | None = None
     for beside in itertools.chain([{}], (dict(zip(names, corner, strict=True)) for corner in corners)):
         try:
-            ground.load(ground.strategy, settings_of(ground, {**beside, key: value}))
+            sweep.check_exits(ground.load(ground.strategy, settings_of(ground, {**beside, key: value})))
         except SettingsError as error:
             refused = refused or error
         else:

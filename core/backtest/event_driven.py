@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,8 @@ from core.backtest.fixed import FixedDesk, known_values, rule_values
 from core.backtest.history import History
 from core.backtest.holes import last_slots
 from core.backtest.memory import MemoryJournal
-from core.backtest.result import PredictionColumns, RunResult, fill_columns, trade_columns
+from core.backtest.plans import TradePlans, trade_plans
+from core.backtest.result import PredictionColumns, RunResult, TradeColumns, fill_columns, trade_columns
 from core.backtest.slots import SlotEvents
 from core.backtest.unasked import UnaskedBeforeHoles
 from core.clock import VirtualClock, monotonic_ns
@@ -234,8 +236,10 @@ class Drive:
         state, journal = self.trader.state, self.journal
         initial_usdt = float(self.trader.settings.account.initial_balance_usdt)
         lot_qty = [state.symbols[symbol].lot_qty for symbol in self.history.symbols]
+        trades = trade_columns(journal.trades)
         return RunResult(
-            trades=trade_columns(journal.trades),
+            trades=trades,
+            plans=self._plans(trades),
             curve=curve_of(journal.changes, self.history, lot_qty, initial_usdt, self.slot),
             initial_usdt=initial_usdt,
             final_usdt=float(state.ledger.account(state.exact_marks()).equity_usdt),
@@ -249,6 +253,21 @@ class Drive:
             predictions=self._predictions(),
             fills=fill_columns(journal.fills, {symbol: s.instrument for symbol, s in state.symbols.items()}),
             ended_ms=journal.ended_ms,
+        )
+
+    def _plans(self, trades: TradeColumns) -> TradePlans:
+        entered, books = self.journal.entered, self.trader.state.symbols
+
+        def prices(ticks: Sequence[int | None]) -> Floats:
+            told = zip(trades.symbol.tolist(), ticks, strict=True)
+            return np.array([math.nan if t is None else float(books[s].instrument.price(t)) for s, t in told])
+
+        return trade_plans(
+            trades,
+            self.trader.settings.account.leverage,
+            np.array([one.confidence for one in entered], np.float64),
+            prices([one.stop_ticks for one in entered]),
+            prices([one.target_ticks for one in entered]),
         )
 
     def _predictions(self) -> dict[str, PredictionColumns]:

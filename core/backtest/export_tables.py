@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from core.backtest.plans import plan_columns
 from core.backtest.report_data import Report, all_figures, notes, provenance_pairs
 from core.backtest.result import EquityCurve, TradeColumns
 from core.backtest.series import drawdown_pct, period_returns
@@ -31,7 +32,13 @@ def tables(report: Report) -> dict[str, pa.Table]:
     equity = {field.name: getattr(curve, field.name) for field in fields(EquityCurve)}
     equity["drawdown_pct"] = drawdown_pct(curve.equity_usdt, report.result.initial_usdt)
     return {
-        "trades": pa.table({field.name: getattr(report.result.trades, field.name) for field in fields(TradeColumns)}),
+        "trades": pa.table(
+            {field.name: getattr(report.result.trades, field.name) for field in fields(TradeColumns)}
+            | {
+                name: pa.array(column, from_pandas=True)
+                for name, column in plan_columns(report.result.trades, report.result.plans).items()
+            }
+        ),
         "equity": pa.table(equity),
         "figures": pa.table(
             {

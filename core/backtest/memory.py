@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
 from core.backtest.curve import Change
 from core.domain.operator import LimitEffect
-from core.domain.orders import Fill, Order
+from core.domain.orders import Fill, Order, OrderRole
 from core.domain.records import (
     FillRecord,
     FundingRecord,
+    IntentRecord,
     LimitRecord,
     PositionRecord,
     PredictionRecord,
@@ -27,12 +30,22 @@ from core.trader.limits import DRAWDOWN
 from core.trader.state import TraderState
 
 
+@dataclass(slots=True)
+class Entered:
+    """What a trade was entered with: `confidence` NaN and ticks None where they are not known."""
+
+    confidence: float = math.nan
+    stop_ticks: int | None = None
+    target_ticks: int | None = None
+
+
 class MemoryJournal:
     """Implements core.ports.Journal. `slot` is where the run is: it stamps what changes the equity."""
 
     def __init__(self, state: TraderState) -> None:
         self.slot = 0
         self.trades: list[Trade] = []
+        self.entered: list[Entered] = []
         self.fills: list[tuple[Fill, Order]] = []
         self.changes: list[Change] = []
         self.predictions: dict[str, list[Prediction]] = defaultdict(list)
@@ -43,9 +56,12 @@ class MemoryJournal:
         self.assumed_settlements = 0
         self.assumed_usdt = Decimal(0)
         self._state = state
+        self._confidence: dict[str, float] = {}
+        self._under_way: dict[str, Entered] = {}
         self._index = {symbol: index for index, symbol in enumerate(state.symbols)}
         self._takes: dict[type, Callable[[Any], None]] = {
             TradeRecord: self._take_trade,
+            IntentRecord: self._take_intent,
             FillRecord: self._take_fill,
             PositionRecord: self._take_position,
             FundingRecord: self._take_funding,
@@ -67,6 +83,22 @@ class MemoryJournal:
 
     def _take_trade(self, record: TradeRecord) -> None:
         self.trades.append(record.trade)
+        name = record.trade.trade_id
+        entered = self._under_way.get(name, Entered())
+        # A late fill of an entry begins a trade whose id has more behind that of the trade that it was placed for.
+        first = self._under_way.get(name.partition("+")[0], entered)
+        self.entered.append(replace(entered, confidence=first.confidence))
+
+    def _take_intent(self, record: IntentRecord) -> None:
+        """What a trade is entered with is known by its orders; the signal that it follows comes just before them."""
+        order = record.order
+        known = self._under_way.setdefault(order.trade_id, Entered())
+        if order.role is OrderRole.ENTRY:
+            known.confidence = self._confidence.get(order.symbol, math.nan)
+        elif order.role is OrderRole.STOP and known.stop_ticks is None:
+            known.stop_ticks = order.trigger_ticks
+        elif order.role is OrderRole.TARGET and known.target_ticks is None:
+            known.target_ticks = order.trigger_ticks
 
     def _take_fill(self, record: FillRecord) -> None:
         self.fills.append((record.fill, record.order))
@@ -84,8 +116,11 @@ class MemoryJournal:
         self.predictions[record.prediction.symbol].append(record.prediction)
 
     def _take_signal(self, record: SignalRecord) -> None:
-        if record.signal.action is SignalAction.VETOED:
-            self.vetoes[record.signal.reason] += 1
+        signal = record.signal
+        if signal.action is SignalAction.VETOED:
+            self.vetoes[signal.reason] += 1
+        elif signal.action is SignalAction.ENTER:
+            self._confidence[signal.symbol] = math.nan if signal.confidence is None else signal.confidence
 
     def _take_limit(self, record: LimitRecord) -> None:
         if record.event.fired and record.event.effect is not LimitEffect.WARN:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 from core.domain.instrument import Instrument
 from core.domain.orders import Fill, Order, OrderRole, OrderType
 from core.domain.trading import ExitReason, Trade
+
+if TYPE_CHECKING:
+    from core.backtest.plans import TradePlans
 
 Floats = NDArray[np.float64]
 Times = NDArray[np.int64]
@@ -146,9 +149,9 @@ class RunResult:
 
     `initial_usdt` opened the account; `final_usdt` is the equity at the last close. `vetoes` counts the signals that
     were refused, by reason; `limits` the firings of each limit; `trainings` what came of those. `fills` is None where
-    the engine keeps none. `ended_ms` is when a limit ended trading that only the operator could have resumed.
-    `assumed_settlements` fell on a position and are missing in the data; `assumed_usdt` (0 or below) is what was booked
-    for them.
+    the engine keeps none, `plans` (what trades were entered with) of a run of before they were kept. `ended_ms` is when
+    a limit ended trading that only the operator could have resumed. `assumed_settlements` fell on a position and are
+    missing in the data; `assumed_usdt` (0 or below) is what was booked for them.
     """
 
     trades: TradeColumns = field(repr=False)
@@ -165,6 +168,7 @@ class RunResult:
     ended_ms: int | None = None
     assumed_settlements: int = 0
     assumed_usdt: float = 0.0
+    plans: TradePlans | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,8 +178,9 @@ class Provenance:
     `engine` is "event-driven" or "sweep"; `settings_json` the whole settings; `code_version` names the code. `trials`
     counts every parameter set ever tried of the strategy on data of this hash or overlapping it, this one included.
     `in_sample` is True where parameters or model were chosen on data of the run. `rules_json` lists the contract rules
-    (the rows of `core.market.rules.ContractRules.told`), none where they are not known any more.
-    `data_labels` are warnings of what the data lack.
+    (the rows of `core.market.rules.ContractRules.told`), none where they are not known any more. `data_labels` are
+    warnings of what the data lack. `fault` is the label of why the result cannot be believed, empty where no fault was
+    found.
     """
 
     strategy: str
@@ -194,10 +199,11 @@ class Provenance:
     trials: int = 1
     rules_json: str = "[]"
     data_labels: tuple[str, ...] = ()
+    fault: str = ""
 
     def labels(self) -> tuple[str, ...]:
         """Warnings that must stand beside every figure of the run."""
-        found = []
+        found = [self.fault] if self.fault else []
         if self.is_synthetic:
             found.append("SYNTHETIC DATA: not performance")
         if self.in_sample:

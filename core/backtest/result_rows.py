@@ -6,6 +6,7 @@ import dataclasses
 
 import numpy as np
 
+from core.backtest.plans import TradePlans, plan_columns
 from core.backtest.result import RunResult, TradeColumns
 from core.backtest.series import drawdown_pct, thin_indices
 from core.runtime import Row
@@ -13,10 +14,14 @@ from core.runtime import Row
 LEAST_POINTS = 8
 
 
-def trade_rows(trades: TradeColumns) -> list[Row]:
-    """One row a trade, in order of the exits, with the names of TradeColumns."""
+def trade_rows(trades: TradeColumns, plans: TradePlans | None = None) -> list[Row]:
+    """One row a trade, in order of the exits, with the names of TradeColumns and of TradePlans, and closed_early; None
+    for what is not known."""
     names = [item.name for item in dataclasses.fields(trades)]
     columns = [getattr(trades, name).tolist() for name in names]
+    for name, column in plan_columns(trades, plans).items():
+        names.append(name)
+        columns.append([None if value != value else value for value in column.tolist()])
     return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
 
 

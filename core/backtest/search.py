@@ -29,7 +29,14 @@ class Search:
 
 
 def grid_points(grid: Grid) -> list[Parameters]:
-    """Every combination of the grid's values, the last key changing fastest.
+    """Every combination of the grid's values, the last key changing fastest. Raises as `count_points` does."""
+    count_points(grid)
+    keys = [key for key, _ in grid]
+    return [dict(zip(keys, chosen, strict=True)) for chosen in itertools.product(*(values for _, values in grid))]
+
+
+def count_points(grid: Grid) -> int:
+    """How many combinations there are.
 
     Raises BadInputError where a key comes twice or has no values, or where there are more than MAX_POINTS.
     """
@@ -45,7 +52,7 @@ def grid_points(grid: Grid) -> list[Parameters]:
         raise BadInputError(
             f"the grid has {count:,} combinations, more than {MAX_POINTS:,}; try fewer values, or draw with --trials"
         )
-    return [dict(zip(keys, chosen, strict=True)) for chosen in itertools.product(*(values for _, values in grid))]
+    return count
 
 
 def run_grid(

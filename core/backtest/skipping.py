@@ -155,13 +155,17 @@ class Skipper:
         """Put a position into the scan's terms; the first slot that cannot be passed over because of it."""
         stop, target = s.open_order(OrderRole.STOP), s.open_order(OrderRole.TARGET)
         trade = s.trade
-        if trade is None or stop is None or target is None or len(s.orders) > 2:
+        if self._asks_always or trade is None or stop is None or len(s.orders) > 1 + (target is not None):
             return slot
-        if stop.state is not OrderState.ACCEPTED or target.state is not OrderState.ACCEPTED:
+        if target is None and trade.target_ticks is not None:
+            return slot
+        if any(order is not None and order.state is not OrderState.ACCEPTED for order in (stop, target)):
             return slot
         sign = 1 if s.lots > 0 else -1
         stop_price = float(s.instrument.price(stop.trigger_ticks or 0))
-        target_price = float(s.instrument.price(target.trigger_ticks or 0))
+        target_price = sign * math.inf
+        if target is not None:
+            target_price = float(s.instrument.price(target.trigger_ticks or 0))
         liquidation = self._venue.liquidation_price(s.instrument.symbol)
         if sign > 0:
             self._down[row], self._up[row] = max(stop_price, liquidation or -math.inf), target_price
@@ -169,26 +173,22 @@ class Skipper:
             self._down[row], self._up[row] = target_price, min(stop_price, liquidation or math.inf)
         self._qty_e8[row] = _e8(s.lots * s.lot_qty)
         self._cost_e8[row] = _e8(s.cost_usdt)
-        watch = PREDICTED if self._asks_always else 0
+        watch = 0
         if self._trader.strategy.reverses:
             watch |= SHORT if sign > 0 else LONG
         if self._reverses:
             watch |= AGAINST_LONG if sign > 0 else AGAINST_SHORT
         until = _next(self._funding[row], slot)
         if self._time_stop_ms < math.inf:
-            timed = self._slot_held_for(trade.entry_time_ms)
-            if timed > slot:
-                until = min(until, timed)
-            else:
-                watch |= PREDICTED
+            until = min(until, max(slot, self._slot_held_for(trade.entry_time_ms)))
         self._watch[row] = watch
         return until
 
     def _slot_held_for(self, entry_ms: int) -> int:
-        """The first slot whose prediction comes when the time stop is reached."""
-        history = self._history
-        made_ms = self._begin_ms + history.interval_ms + self._trader.settings.engine.inference_delay_ms
-        return math.ceil((entry_ms + self._time_stop_ms - made_ms) / history.interval_ms)
+        """The first slot at whose close the time stop is reached."""
+        step_ms = self._history.interval_ms
+        held_ms = exits.held_ms(entry_ms, self._begin_ms + step_ms, step_ms)
+        return math.ceil((self._time_stop_ms - held_ms) / step_ms)
 
     def _bounds(self) -> _Bounds | None:
         """Where the limits' levels stay what they are; None where the next timer may change or close something."""

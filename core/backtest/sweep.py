@@ -8,6 +8,7 @@ about 1e-8 USDT. Vetoes are not counted here, and of the limits only the one tha
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -20,6 +21,7 @@ from core.backtest import sweep_forms as forms
 from core.backtest.funding import assumed_rates
 from core.backtest.history import History
 from core.backtest.holes import covered_slots, last_slots
+from core.backtest.plans import TradePlans, trade_plans
 from core.backtest.quiet import BLOCK, LONG, SHORT
 from core.backtest.result import EquityCurve, RunResult, TradeColumns
 from core.backtest.signals import encode_signals
@@ -29,6 +31,7 @@ from core.domain.instrument import Instrument
 from core.domain.market import MINUTE_MS, FundingRate
 from core.domain.operator import LimitEffect
 from core.domain.trading import EXACT, ExitReason
+from core.rules import CONFIDENCE
 from core.settings import Settings
 from core.strategy import Strategy
 from core.trader import exits
@@ -90,6 +93,17 @@ class Score:
     ended_ms: int | None = None
 
 
+def check_exits(strategy: Strategy) -> None:
+    """Raises BadInputError where the strategy has an exit that the sweep does not know."""
+    for rule in strategy.exits:
+        if rule.function not in _RULES:
+            name = getattr(rule.function, "__name__", repr(rule.function))
+            raise BadInputError(
+                f"strategy {strategy.name}: the sweep cannot run its exit {name}, which is none of "
+                f"{', '.join(known.__name__ for known in _RULES)}; use quarterdeck backtest"
+            )
+
+
 def prepare(history: History, instruments: Mapping[str, Instrument], assumed_funding_bps: Decimal) -> Prepared:
     """Raises DataError for bars that cannot be, or funding that is not due at a close of the grid."""
     _check_bars(history)
@@ -137,8 +151,10 @@ def run(prepared: Prepared, settings: Settings, strategy: Strategy, values: Floa
     _run(prepared, told, memory, samples, lean=False)
     reasons = [str(reason) for reason in (*_REASONS, *(rule.reason for rule in strategy.exits))]
     closes = market.open_time_ms[prepared.covered] + prepared.interval_ms
+    trades = _trade_columns(memory, prepared, reasons)
     return RunResult(
-        trades=_trade_columns(memory, prepared, reasons),
+        trades=trades,
+        plans=_trade_plans(memory, prepared, trades, settings.account.leverage),
         curve=EquityCurve(closes, samples.equity, samples.gross, samples.net),
         initial_usdt=float(settings.account.initial_balance_usdt),
         final_usdt=_final_usdt(samples, settings),
@@ -302,13 +318,7 @@ def _memory(prepared: Prepared, settings: Settings, strategy: Strategy, *, close
 
 
 def _rules(strategy: Strategy) -> tuple[Times, Floats]:
-    for rule in strategy.exits:
-        if rule.function not in _RULES:
-            name = getattr(rule.function, "__name__", repr(rule.function))
-            raise BadInputError(
-                f"strategy {strategy.name}: exit {name} is none of core.trader.exits, which is what the sweep knows; "
-                "use the event-driven backtest"
-            )
+    check_exits(strategy)
     kinds = [_RULES[rule.function] for rule in strategy.exits]
     return np.array(kinds, np.int64), np.array([rule.parameter for rule in strategy.exits], np.float64)
 
@@ -365,6 +375,17 @@ def _books(prepared: Prepared, settings: Settings) -> Any:
             book["mark"], book["seen"] = mark, not np.isnan(mark)
             book["volume"] = prepared.market.volume[s, prepared.first - 1]
     return books
+
+
+def _trade_plans(memory: Account, prepared: Prepared, trades: TradeColumns, leverage: int) -> TradePlans:
+    closed = memory.closed[: len(trades)]
+    ticks = zip(closed["symbol"].tolist(), closed["stop_ticks"].tolist(), closed["target_ticks"].tolist(), strict=True)
+
+    def price(s: int, count: int) -> float:
+        return float(prepared.instruments[s].price(count)) if count else math.nan
+
+    placed = np.array([(price(s, stop), price(s, target)) for s, stop, target in ticks], np.float64).reshape(-1, 2)
+    return trade_plans(trades, leverage, np.full(len(trades), CONFIDENCE), placed[:, 0], placed[:, 1])
 
 
 def _trade_columns(memory: Account, prepared: Prepared, reasons: list[str]) -> TradeColumns:

@@ -25,6 +25,7 @@ from core.backtest.sweep_forms import (
     STOP,
     adverse_ticks,
     compiled,
+    is_beyond,
     liquidation_price,
     participation_cap_lots,
     participation_share,
@@ -40,7 +41,7 @@ from core.trader.state import DAY_MS
 
 _DAY_MS = DAY_MS
 _UNCAPPED = 1 << 62
-_STOPS, _TARGETS, _MARKETS = 0, 2, 3
+_STOPS, _LATE_STOPS, _TARGETS, _MARKETS = 0, 1, 2, 3
 
 
 @compiled
@@ -76,6 +77,7 @@ def _close_trade(account: Any, book: Any, trades: Any, closed: Any, s: int) -> N
         out.entry_time_ms, out.exit_time_ms = trade.entry_time_ms, trade.exit_time_ms
         out.entry_lots, out.exit_lots = trade.entry_lots, trade.exit_lots
         out.entry_value_e8, out.exit_value_e8 = trade.entry_value_e8, trade.exit_value_e8
+        out.stop_ticks, out.target_ticks = trade.stop_ticks, trade.target_ticks
         out.gross_e8, out.fees_e8, out.funding_e8 = trade.gross_e8, trade.fees_e8, trade.funding_e8
     account.trades += 1
     trade.used = 0
@@ -195,10 +197,12 @@ def _fill_hit(
     s: int,
     n: int,
     cap: int,
+    spent: int,
     volume: float,
     now: int,
 ) -> int:
-    """Fill one order as far as position and volume allow; returns the lots that used up volume."""
+    """Fill one order as far as position and volume allow; returns the lots that used up volume. What opens a position
+    has only what the `spent` lots of the same bar have left."""
     order = orders[n]
     wanted = order.qty - order.filled
     if order.role != ENTRY:
@@ -206,8 +210,8 @@ def _fill_hit(
         if wanted == 0:
             end_order(account, config, book, orders, trades, queue, s, n)
             return 0
-    lots = min(wanted, max(0, cap))
-    if order.stage == _STOPS:
+    lots = min(wanted, max(0, cap - spent if order.role == ENTRY else cap))
+    if order.stage <= _LATE_STOPS:
         lots = wanted if volume <= 0.0 else max(1, lots)
     if lots == 0:
         return 0
@@ -351,16 +355,22 @@ def _take_hits(
     high: float,
     volume: float,
     cap: int,
+    spent: int,
     now: int,
 ) -> int:
-    """Fill what was hit, stage by stage; liquidation comes after the stops that should have prevented it. Returns the
-    side of the exit that a reversal asked for and that left the symbol flat, else 0."""
+    """Fill what was hit, stage by stage; liquidation comes after the stops that should have prevented it, and before
+    those beyond its price. Returns the side of the exit that a reversal asked for and that left the symbol flat, else
+    0."""
     there = book.orders
     turned = 0
+    if is_liquidated_by(book, low, high):
+        for n in range(there):
+            if orders[n].stage == _STOPS and is_beyond(book.liquidation, orders[n].sign, orders[n].trigger):
+                orders[n].stage = _LATE_STOPS
     for stage in range(_STOPS, _MARKETS + 1):
         for n in range(there):
             if orders[n].stage == stage and orders[n].status == RESTING:
-                lots = _fill_hit(account, config, book, orders, trades, queue, closed, s, n, cap, volume, now)
+                lots = _fill_hit(account, config, book, orders, trades, queue, closed, s, n, cap, spent, volume, now)
                 cap -= lots
                 if lots and book.trade < 0 and orders[n].role == EXIT and orders[n].reason == REASON_REVERSAL:
                     turned = orders[n].sign
@@ -393,7 +403,7 @@ def match_first_price(
     if book.seen:
         cap = participation_cap_lots(volume, book.lot_qty, config.max_participation_pct) - book.spent
     return int(
-        _take_hits(account, config, book, orders, trades, queue, closed, s, price, price, price, volume, cap, now)
+        _take_hits(account, config, book, orders, trades, queue, closed, s, price, price, price, volume, cap, 0, now)
     )
 
 
@@ -419,4 +429,5 @@ def match_bar(
         return
     if _find_hits_in_bar(book, orders, first, low, high, last) or is_liquidated_by(book, low, high):
         cap = participation_cap_lots(volume, book.lot_qty, config.max_participation_pct)
-        _take_hits(account, config, book, orders, trades, queue, closed, s, first, low, high, volume, cap, now)
+        spent = book.spent
+        _take_hits(account, config, book, orders, trades, queue, closed, s, first, low, high, volume, cap, spent, now)

@@ -88,9 +88,9 @@ BOOK = np.dtype(
     ],
     align=True,
 )
-"""One symbol: its contract, the position, place of `trade` (-1: none), number of orders filed. `spent`: lots filled at
-the first price of the slot; `unopened_lots`: bought less sold on `unopened_day`. `turn_ms`: when a reversal asked for
-the exit, 0 where the newest prediction asked for none."""
+"""One symbol: its contract, the position, place of `trade` (-1: none), number of orders filed. `spent`: lots filled in
+the slot so far; `unopened_lots`: bought less sold on `unopened_day`. `turn_ms`: when a reversal asked for the exit, 0
+where the newest prediction asked for none."""
 
 ORDER = np.dtype(
     [
@@ -130,6 +130,7 @@ OPEN_TRADE = np.dtype(
         ("funding_e8", "f8"),
         ("reason", "i8"),
         ("stop_ticks", "i8"),
+        ("target_ticks", "i8"),
         ("stop_attempts", "i8"),
     ],
     align=True,
@@ -259,6 +260,7 @@ adverse_ticks = compiled(fills.adverse_ticks)
 participation_cap_lots = compiled(fills.participation_cap_lots)
 participation_share = compiled(fills.participation_share)
 liquidation_price = compiled(fills.liquidation_price)
+is_beyond = compiled(fills.is_beyond)
 target_notional_usdt = compiled(sizing.target_notional_usdt)
 lots_for_notional = compiled(sizing.lots_for_notional)
 exit_parts = compiled(sizing.exit_parts)
@@ -270,6 +272,7 @@ loss_pct = compiled(limits.loss_pct)
 drawdown_pct = compiled(limits.drawdown_pct)
 exposure_pct = compiled(limits.exposure_pct)
 room_usdt = compiled(limits.room_usdt)
+held_ms = compiled(exits.held_ms)
 reversal = compiled(exits.reversal)
 stop_loss = compiled(exits.stop_loss)
 take_profit = compiled(exits.take_profit)

@@ -24,9 +24,10 @@ from core.backtest.sweep_forms import (
     TIME_STOP_RULE,
     entry_point,
     fingerprint,
+    held_ms,
     inlined,
 )
-from core.backtest.sweep_limits import decide, heed, is_shut, pay_funding, sample, turn
+from core.backtest.sweep_limits import ask_exits, decide, heed, is_shut, pay_funding, sample, turn
 from core.backtest.sweep_orders import dispatch, protect, send
 from core.trader import costs, exits, fills, limits, sizing
 from core.trader.protection import MAX_LOST_STOPS
@@ -250,6 +251,20 @@ def _answer_predictions(i: int, market: Any, told: Any, memory: Any) -> None:
                 told.value_bps[s, i],
                 now,
             )
+        elif books[s].lots != 0 and market.open[s, i] == market.open[s, i]:
+            ask_exits(
+                account,
+                config,
+                books[s],
+                memory.orders[s],
+                memory.trades[s],
+                memory.queue,
+                memory.rules,
+                memory.parameters,
+                s,
+                np.nan,
+                now,
+            )
     if account.commands:
         dispatch(account, config, books, memory.orders, memory.trades, memory.queue, memory.answers)
 
@@ -283,15 +298,14 @@ def _watch_held(i: int, s: int, stop: int, market: Any, memory: Any, watch: Any)
         if memory.rules[r] == REVERSAL_RULE:
             bits |= AGAINST_LONG if sign > 0 else AGAINST_SHORT
         elif memory.rules[r] == TIME_STOP_RULE:
-            over_ms = memory.trades[s, book.trade].entry_time_ms + memory.parameters[r]
-            first_ms = market.open_time_ms[0] + config.interval_ms + config.inference_delay_ms
-            due = int(max(0.0, min((over_ms - first_ms) / config.interval_ms - 1.0, 2.0**52)))
-            if due > i + 1:
-                stop = min(stop, due)
-            else:
-                bits |= PREDICTED
+            close_ms = market.open_time_ms[i] + config.interval_ms
+            left_ms = memory.parameters[r] - held_ms(
+                memory.trades[s, book.trade].entry_time_ms, close_ms, config.interval_ms
+            )
+            due = i + int(np.ceil(max(0.0, min(left_ms / config.interval_ms, 2.0**52))))
+            stop = min(stop, max(due, i + 1))
         else:
-            bits |= PREDICTED
+            return i
     watch.bits[s] = bits
     return stop
 

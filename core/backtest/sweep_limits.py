@@ -23,6 +23,7 @@ from core.backtest.sweep_forms import (
     compiled,
     drawdown_pct,
     exposure_pct,
+    held_ms,
     loss_pct,
     loss_usdt,
     lots_for_notional,
@@ -234,6 +235,32 @@ def _rule_says_leave(
 
 
 @compiled
+def ask_exits(
+    account: Any,
+    config: Any,
+    book: Any,
+    orders: Any,
+    trades: Any,
+    queue: Any,
+    rules: Any,
+    parameters: Any,
+    s: int,
+    value_bps: float,
+    now: int,
+) -> None:
+    """Ask the exit rules at the close of a bar; `value_bps` is NaN where nothing was predicted of it."""
+    if book.lots == 0 or book.trade < 0 or has_order(book, orders, EXIT):
+        return
+    sign = 1 if book.lots > 0 else -1
+    held = held_ms(trades[book.trade].entry_time_ms, now - config.inference_delay_ms, config.interval_ms)
+    entry_price = (book.cost_e8 / 1e8) / (book.lots * book.lot_qty)
+    for r in range(rules.shape[0]):
+        if _rule_says_leave(rules[r], sign, entry_price, book.mark, value_bps, held, parameters[r]):
+            leave(account, config, book, orders, trades, queue, s, REASON_RULES + r)
+            return
+
+
+@compiled
 def decide(
     account: Any,
     config: Any,
@@ -262,12 +289,7 @@ def decide(
         leave(account, config, book, orders[s], trades[s], queue, s, REASON_REVERSAL)
         book.turn_ms = now
         return
-    held_ms = now - trades[s, book.trade].entry_time_ms
-    entry_price = (book.cost_e8 / 1e8) / (book.lots * book.lot_qty)
-    for r in range(rules.shape[0]):
-        if _rule_says_leave(rules[r], sign, entry_price, book.mark, value_bps, held_ms, parameters[r]):
-            leave(account, config, book, orders[s], trades[s], queue, s, REASON_RULES + r)
-            return
+    ask_exits(account, config, book, orders[s], trades[s], queue, rules, parameters, s, value_bps, now)
 
 
 @compiled

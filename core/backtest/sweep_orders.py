@@ -127,6 +127,8 @@ def place(
         trade = trades[book.trade]
         trade.stop_attempts += 1
         trade.stop_ticks = trigger_ticks
+    elif role == TARGET:
+        trades[book.trade].target_ticks = trigger_ticks
     _command(account, queue, PLACE, s, order.id)
 
 
@@ -145,7 +147,7 @@ def open_trade(account: Any, trades: Any, trade_id: int, side: int) -> int:
     trade.entry_lots = trade.exit_lots = 0
     trade.entry_value_e8 = trade.exit_value_e8 = 0.0
     trade.gross_e8 = trade.fees_e8 = trade.funding_e8 = 0.0
-    trade.reason = trade.stop_ticks = trade.stop_attempts = 0
+    trade.reason = trade.stop_ticks = trade.target_ticks = trade.stop_attempts = 0
     return n
 
 
@@ -203,7 +205,8 @@ def bracket(
     stop = stop_ticks(ticks, sign, config.stop_pct)
     target = target_ticks(ticks, sign, config.target_pct)
     place(account, book, orders, trades, queue, s, STOP, -sign, lots, stop, trade_id, REASON_STOP)
-    place(account, book, orders, trades, queue, s, TARGET, -sign, lots, target, trade_id, REASON_TARGET)
+    if target > 0:
+        place(account, book, orders, trades, queue, s, TARGET, -sign, lots, target, trade_id, REASON_TARGET)
 
 
 @compiled

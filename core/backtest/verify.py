@@ -43,6 +43,7 @@ from core.domain.records import (
     WatchRecord,
 )
 from core.domain.regrid import carried
+from core.domain.trading import SignalAction
 from core.market.history import bar_at
 from core.market.replay import ReplayFeed, event_time_ms
 from core.ports import CandleStore
@@ -50,7 +51,7 @@ from core.recovery import ResumePoint, newest_first_prices, rejoining, replay_cu
 from core.session import history_bars
 from core.starts import Rules, Start, eras_of, is_same_account
 from core.trader import limits
-from core.trader.messages import Alarm, Journal, Timer, TraderEvent, VenueHealth, WalletAdjustment, Watch
+from core.trader.messages import Alarm, Journal, Silence, Timer, TraderEvent, VenueHealth, WalletAdjustment, Watch
 from core.trader.restore import restore, set_marks
 from core.trader.trader import Trader
 
@@ -256,6 +257,9 @@ class _Replay:
                 event = Watch(time_ms)
             case PredictionRecord(prediction):
                 event = prediction
+            case SignalRecord(signal):
+                # Where no prediction led to it, an exit rule was asked without one.
+                event = Silence(signal.symbol, signal.time_ms)
             case OperatorRecord(command, _):
                 event = command
             case EquityRecord(sample):
@@ -308,11 +312,11 @@ class _Replay:
             self._trader.handle(OrderUpdate(client_order_id, symbol, OrderState.SENT, order.updated_ms))
 
     def _is_same(self, record: Record, said: Record) -> bool:
-        """To the bit, but for the words of what clears a limit; where the account was counted in more than one grid, to
-        the value."""
+        """To the bit, but for the words of what clears a limit and of what a signal compared; where the account was
+        counted in more than one grid, to the value."""
         if record_text.bits(record) == record_text.bits(said):
             return True
-        record, said = _without_clearing(record), _without_clearing(said)
+        record, said = _without_words(record), _without_words(said)
         text = record_text.values if self._is_mixed else record_text.bits
         return text(record) == text(said)
 
@@ -328,13 +332,17 @@ class _Replay:
         self.difference = Difference(seq, at_ms, journal, words)
 
 
-def _without_clearing(record: Record) -> Record:
-    """Without the words of what clears a limit, which are the program's and may be others in a later one."""
+def _without_words(record: Record) -> Record:
+    """Without the words of what clears a limit and of what a signal compared, which are the program's and may be others
+    in a later one."""
     match record:
         case LimitRecord(event):
             return LimitRecord(replace(event, clears=""))
         case SignalRecord(signal):
-            return SignalRecord(replace(signal, reason=signal.reason.partition("; clears ")[0]))
+            reason = signal.reason.partition("; clears ")[0]
+            if signal.action is SignalAction.ENTER:
+                reason = reason.partition("; ")[2]
+            return SignalRecord(replace(signal, reason=reason, compared=""))
         case _:
             return record
 

@@ -28,6 +28,14 @@ class ExitReason(StrEnum):
     UNWANTED = "not wanted"
 
 
+_ENDS = (ExitReason.STOP, ExitReason.TARGET, ExitReason.LIQUIDATION)
+
+
+def closed_early(exit_reason: str) -> bool:
+    """Whether a trade was left before its stop, its target or a liquidation ended it."""
+    return exit_reason not in _ENDS
+
+
 @dataclass(frozen=True, slots=True)
 class Contribution:
     """What one feature added to a prediction, in the prediction's unit."""
@@ -66,20 +74,25 @@ class SignalAction(StrEnum):
 @quick
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """What a strategy wants, and what became of it. `direction` is +1 long, -1 short."""
+    """What a strategy wants, and what became of it. `direction` is +1 long, -1 short.
+
+    `compared` says in words what was compared with what. `value_bps` and `threshold_bps` are None where something else
+    than a prediction decided, `confidence` where nothing was predicted.
+    """
 
     signal_id: str
     symbol: str
     time_ms: int
     direction: int
-    value_bps: float
-    threshold_bps: float
-    confidence: float
+    value_bps: float | None
+    threshold_bps: float | None
+    confidence: float | None
     action: SignalAction
     reason: str
     strategy: str
     model_version: str
     contributions: tuple[Contribution, ...] = ()
+    compared: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,7 +128,7 @@ def _read(path: Path, testnet: bool) -> dict[str, str]:
 def _text(path: Path, content: bytes) -> str:
     if len(content) > MAX_KEYS_BYTES:
         raise BadInputError(f"{path}: is larger than {MAX_KEYS_BYTES >> 10} KiB; put nothing but the keys into it")
-    return content.decode()
+    return content.decode("utf-8-sig")
 
 
 def _check_owner(path: Path, status: os.stat_result) -> None:

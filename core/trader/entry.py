@@ -13,7 +13,7 @@ from core.trader.state import SymbolState, TraderState
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """Lots to buy or sell with the limit that cut them, if any, or zero and the reason why not.
+    """Lots to buy or sell with what cut them, if anything did, or zero and the reason why not.
 
     `events` are the limits that fired or cleared on the way.
     """
@@ -104,7 +104,7 @@ def entry_size(
     if lots < instrument.min_lots or steps * step_qty * s.mark < float(instrument.min_notional_usdt):
         cause = "limits leave less than the smallest order" if notional < wanted else "size is below the smallest order"
         return Size(0, cause, events)
-    return Size(lots, f"edge above cost{_cut_by(notional, wanted, caps, room_leverage, room_exposure)}", events)
+    return Size(lots, _cut_by(notional, wanted, caps, room_leverage, room_exposure), events)
 
 
 def _cut_by(notional: float, wanted: float, caps: LimitSettings, room_leverage: float, room_exposure: float) -> str:

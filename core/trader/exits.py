@@ -1,10 +1,17 @@
 """Exit rules as pure arithmetic that numba can compile: all of `core.strategy.ExitFunction`.
 
 (side_sign, entry_price, price, value_bps, held_ms, parameter) -> leave now. `side_sign` is +1 long and -1 short,
-`price` the price at hand, `value_bps` the newest prediction; NaN for a figure that is not there never leaves.
+`price` the price at hand, `value_bps` what is predicted of the bar and NaN where nothing is, `held_ms` that of
+`held_ms`; NaN for a figure that is not there never leaves.
 """
 
 from __future__ import annotations
+
+
+def held_ms(entry_time_ms: int, bar_close_ms: int, interval_ms: int) -> int:
+    """How long a position is held at the close of a bar, in whole bars: from the opening of the bar that it was entered
+    in, so that one which is to be held for N bars is left at the first price after the Nth."""
+    return bar_close_ms - entry_time_ms // interval_ms * interval_ms
 
 
 def reversal(

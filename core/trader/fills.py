@@ -24,6 +24,16 @@ def target_is_touched(side_sign: int, trigger: float, low: float, high: float) -
     return high >= trigger
 
 
+def is_beyond(liquidation: float, stop_sign: int, trigger: float) -> bool:
+    """Whether the market reaches the liquidation price of a position before the trigger of its stop, whose side is
+    `stop_sign`; false where nothing liquidates it."""
+    if liquidation <= 0.0:
+        return False
+    if stop_sign > 0:
+        return trigger > liquidation
+    return trigger < liquidation
+
+
 def limit_trades_through(side_sign: int, limit: float, low: float, high: float) -> bool:
     """Only a trade strictly beyond the limit proves that an order resting there was filled."""
     if side_sign > 0:

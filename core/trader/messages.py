@@ -20,6 +20,15 @@ class Timer:
 
 
 @dataclass(frozen=True, slots=True)
+class Silence:
+    """Nothing was predicted at the close of a symbol's newest bar; `time_ms` is when a prediction would have been
+    made."""
+
+    symbol: str
+    time_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class Watch:
     """Time has come to `time_ms` between two bars: what protects the positions is looked after."""
 
@@ -90,6 +99,7 @@ TraderEvent = (
     | Alarm
     | WalletAdjustment
     | Prediction
+    | Silence
     | OrderUpdate
     | Fill
     | FundingPayment

@@ -51,10 +51,9 @@ class Protection:
         stop = sizing.stop_ticks(fill.price_ticks / step, sign, self.strategy.stop_pct) * step
         target = sizing.target_ticks(fill.price_ticks / step, sign, self.strategy.target_pct) * step
         lots = abs(s.lots) + order.remaining_lots
-        return [
-            *self._place_stop(s.trade, lots, stop, fill.time_ms),
-            *self._place_target(s.trade, lots, target, fill.time_ms),
-        ]
+        commands = self._place_stop(s.trade, lots, stop, fill.time_ms)
+        # No price lies at nothing or below: a short whose target would is held without one.
+        return commands + self._place_target(s.trade, lots, target, fill.time_ms) if target > 0 else commands
 
     def restore(self, s: SymbolState, now_ms: int) -> list[Command]:
         """Place a stop where those on their way or at rest do not cover the position and what may still be added to it;

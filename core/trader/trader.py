@@ -6,6 +6,7 @@ durable; the caller commits all records of one call before it sends any order of
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from decimal import Decimal
@@ -13,7 +14,7 @@ from typing import Any
 
 from core.domain.errors import RejectKind
 from core.domain.instrument import Instrument
-from core.domain.market import Bar, FirstPrice
+from core.domain.market import MINUTE_MS, Bar, FirstPrice
 from core.domain.operator import LimitEffect, OperatorCommand, Verb
 from core.domain.orders import (
     Fill,
@@ -53,7 +54,7 @@ from core.domain.trading import (
 from core.invariants import check_trader
 from core.settings import Settings
 from core.strategy import Strategy
-from core.trader import limits
+from core.trader import exits, limits, words
 from core.trader.costs import round_trip_cost_bps
 from core.trader.entry import check_stop, entry_size, standing_veto
 from core.trader.flattening import FLAT, flattening
@@ -61,7 +62,17 @@ from core.trader.guard import Guard
 from core.trader.intents import entry_order
 from core.trader.ledger import ZERO
 from core.trader.limits import Reading
-from core.trader.messages import Alarm, Command, Journal, Timer, TraderEvent, VenueHealth, WalletAdjustment, Watch
+from core.trader.messages import (
+    Alarm,
+    Command,
+    Journal,
+    Silence,
+    Timer,
+    TraderEvent,
+    VenueHealth,
+    WalletAdjustment,
+    Watch,
+)
 from core.trader.protection import Protection
 from core.trader.sending import Leaving, cancel, cancel_entries, journalled, place
 from core.trader.state import DAY_MS, FLAT_ID, OpenTrade, SymbolState, TraderState
@@ -94,6 +105,7 @@ class Trader:
         self.protection = Protection(account, self.state, self.guard, strategy, self._leaving, limit_ms)
         self.follow(strategy)
         self.readings: list[Reading] = []
+        self._interval_ms = settings.market.interval_minutes * MINUTE_MS
         self._handlers: dict[type, Callable[[Any], list[Command]]] = {
             Bar: self._on_bar,
             FirstPrice: self._on_first_price,
@@ -103,6 +115,7 @@ class Trader:
             Alarm: self._on_alarm,
             WalletAdjustment: self._on_wallet,
             Prediction: self._on_prediction,
+            Silence: self._on_silence,
             OrderUpdate: self._on_update,
             Fill: self._on_fill,
             FundingPayment: self._on_funding,
@@ -177,28 +190,40 @@ class Trader:
         commands: list[Command] = [Journal(PredictionRecord(prediction))]
         direction = self.strategy.decide(prediction.value_bps, self.threshold_bps)
         if s.lots:
-            return commands + self._ask_exits(s, prediction, direction)
+            return commands + self._ask_exits(s, prediction, direction, prediction.made_ms)
         return commands + self._try_entry(s, prediction, direction, prediction.made_ms) if direction else commands
 
-    def _ask_exits(self, s: SymbolState, prediction: Prediction, direction: int) -> list[Command]:
-        trade = s.trade
+    def _on_silence(self, silence: Silence) -> list[Command]:
+        s = self.state.symbols[silence.symbol]
+        if not s.lots or (s.prediction is not None and s.prediction.bar_close_ms >= s.bar_close_ms):
+            return []
+        return self._ask_exits(s, None, 0, silence.time_ms)
+
+    def _ask_exits(self, s: SymbolState, prediction: Prediction | None, direction: int, now_ms: int) -> list[Command]:
+        """Ask the exit rules at the close of a bar, whether anything was predicted of it or not."""
+        trade, strategy = s.trade, self.strategy
         if trade is None or s.open_exit() is not None:
             return []
         sign = 1 if s.lots > 0 else -1
-        if self.strategy.reverses and direction == -sign:
-            return self._ask_exit(s, prediction, self.threshold_bps, ExitReason.REVERSAL)
-        held_ms = prediction.made_ms - trade.entry_time_ms
-        for rule in self.strategy.exits:
-            if rule.function(sign, s.entry_price, s.mark, prediction.value_bps, held_ms, rule.parameter):
-                return self._ask_exit(s, prediction, rule.parameter, rule.reason)
+        if prediction is not None and strategy.reverses and direction == -sign:
+            compared = words.compared_entry(strategy, prediction.value_bps, self.threshold_bps)
+            turn = self._signal(
+                prediction, s, -sign, SignalAction.EXIT, ExitReason.REVERSAL, now_ms, compared, self.threshold_bps
+            )
+            return [Journal(SignalRecord(turn)), *self._exit(s, ExitReason.REVERSAL, now_ms)]
+        value_bps = math.nan if prediction is None else prediction.value_bps
+        close_ms = s.bar_close_ms if prediction is None else prediction.bar_close_ms
+        held_ms = exits.held_ms(trade.entry_time_ms, close_ms, self._interval_ms)
+        for rule in strategy.exits:
+            given = (sign, s.entry_price, s.mark, value_bps, held_ms)
+            if rule.function(*given, rule.parameter):
+                compared = words.compared_exit(rule, *given)
+                needed_bps = rule.parameter if words.unit_of(rule) == "bps" else None
+                signal = self._signal(
+                    prediction, s, -sign, SignalAction.EXIT, rule.reason, now_ms, compared, needed_bps
+                )
+                return [Journal(SignalRecord(signal)), *self._exit(s, rule.reason, now_ms)]
         return []
-
-    def _ask_exit(
-        self, s: SymbolState, prediction: Prediction, threshold_bps: float, reason: ExitReason
-    ) -> list[Command]:
-        direction, now_ms = -1 if s.lots > 0 else 1, prediction.made_ms
-        signal = self._signal(prediction, direction, threshold_bps, SignalAction.EXIT, reason, now_ms)
-        return [Journal(SignalRecord(signal)), *self._exit(s, reason, now_ms)]
 
     def _turn(self, s: SymbolState, out: Order, left: OpenTrade, now_ms: int) -> list[Command]:
         """Flat by `out`, the exit of the trade `left`. Where a signal against it asked for that, its other side is
@@ -234,8 +259,11 @@ class Trader:
             )
             lots, reason = size.lots, size.reason
             commands += journalled(size.events)
-        action = SignalAction.ENTER if lots else SignalAction.VETOED
-        signal = self._signal(prediction, direction, self.threshold_bps, action, reason, now_ms)
+        action = SignalAction.VETOED
+        if lots:
+            action, reason = SignalAction.ENTER, words.wanted(self.strategy) + reason
+        compared = words.compared_entry(self.strategy, prediction.value_bps, self.threshold_bps)
+        signal = self._signal(prediction, s, direction, action, reason, now_ms, compared, self.threshold_bps)
         commands.append(Journal(SignalRecord(signal)))
         if not lots:
             return commands
@@ -485,26 +513,31 @@ class Trader:
 
     def _signal(
         self,
-        prediction: Prediction,
+        prediction: Prediction | None,
+        s: SymbolState,
         direction: int,
-        threshold_bps: float,
         action: SignalAction,
         reason: str,
         time_ms: int,
+        compared: str,
+        needed_bps: float | None,
     ) -> Signal:
+        """`needed_bps` is what a prediction was compared with, None where something else decided."""
+        symbol, p = s.instrument.symbol, prediction
         return Signal(
-            signal_id=f"{prediction.symbol}-{prediction.bar_close_ms}-{action}",
-            symbol=prediction.symbol,
+            signal_id=f"{symbol}-{s.bar_close_ms if p is None else p.bar_close_ms}-{action}",
+            symbol=symbol,
             time_ms=time_ms,
             direction=direction,
-            value_bps=prediction.value_bps,
-            threshold_bps=threshold_bps,
-            confidence=prediction.confidence,
+            value_bps=None if p is None or needed_bps is None else p.value_bps,
+            threshold_bps=needed_bps,
+            confidence=None if p is None else p.confidence,
             action=action,
             reason=reason,
             strategy=self.strategy.name,
-            model_version=prediction.model_version,
-            contributions=prediction.contributions,
+            model_version="" if p is None else p.model_version,
+            contributions=() if p is None else p.contributions,
+            compared=compared,
         )
 
     def _sample(self, now_ms: int, *, new_peak: bool = False) -> list[Command]:

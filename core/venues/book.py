@@ -107,6 +107,10 @@ class Book:
         if self.last_bar is None or time_ms > self.last_bar.close_time_ms:
             self.spent.append((time_ms, lots))
 
+    def spent_lots(self, after_ms: int = -1, until_ms: int = 1 << 62) -> int:
+        """How much of the participation was used up in (`after_ms`, `until_ms`] since the last bar closed."""
+        return sum(lots for time_ms, lots in self.spent if after_ms < time_ms <= until_ms)
+
     def reducible_lots(self, order_sign: int) -> int:
         """Lots of the position that an order of this side could close."""
         return abs(self.lots) if self.lots * order_sign < 0 else 0

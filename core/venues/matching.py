@@ -1,7 +1,7 @@
 """Which resting orders an event reaches, and at what price: the venue's view of a bar, a first price and a quote.
 
-The pessimistic sequence inside a bar is STOPS, LIMITS, TARGETS, MARKETS. At a single price all but the stops share
-one stage and go in arrival order.
+The pessimistic sequence inside a bar is STOPS, LATE_STOPS, LIMITS, TARGETS, MARKETS. At a single price all but the
+stops share one stage and go in arrival order.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from core.domain.market import Bar
 from core.domain.orders import OrderType
 from core.trader.costs import slippage_bps, slipped_price
 from core.trader.fills import (
+    is_beyond,
     limit_is_marketable,
     limit_trades_through,
     participation_share,
@@ -21,7 +22,7 @@ from core.trader.fills import (
 )
 from core.venues.book import Book, Resting
 
-STOPS, LIMITS, TARGETS, MARKETS = range(4)
+STOPS, LATE_STOPS, LIMITS, TARGETS, MARKETS = range(5)
 
 
 class Hit(NamedTuple):
@@ -88,6 +89,14 @@ def hits_at_price(book: Book, time_ms: int, bid: float, ask: float, latency_ms: 
                 if target_is_touched(sign, resting.price, price, price):
                     hits.append(Hit(MARKETS, resting, price, False))
     return hits
+
+
+def late_stop(hit: Hit, book: Book) -> Hit:
+    """The hit, put behind the liquidation where that is nearer than this stop of the position."""
+    resting = hit.resting
+    is_late = hit.stage == STOPS and resting.sign * book.lots < 0
+    is_late = is_late and is_beyond(book.liquidation, resting.sign, resting.price)
+    return hit._replace(stage=LATE_STOPS) if is_late else hit
 
 
 def fill_ticks(book: Book, hit: Hit, lots: int, volume: float, base_bps: float, impact_bps: float) -> int:

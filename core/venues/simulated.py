@@ -5,11 +5,12 @@ Where a bar leaves open what happened inside it, the worse is assumed; the rules
 which orders an event reaches and in what sequence in `matching`, when and at what price in `core.trader.fills`.
 
 Volume: between the closes of two bars of a symbol, its orders share at most `max_participation_pct` of the earlier
-bar's volume at first prices and quotes; inside a bar they share that part of its own. The cap is at least one lot if
-there was any volume. Without any, nothing fills but stops and liquidations, which then fill whole at full impact: a
-position must not be spared a loss because the data are thin. Before a symbol's first bar there is no cap, and every
-fill pays full impact. A touched stop always fills at least one lot, so that "has begun to fill" and "was triggered"
-are one fact; its rest goes on as a market order at the following events. Liquidations know no cap.
+bar's volume at first prices and quotes; inside a bar they share that part of its own, of which those that open a
+position have only what first prices and quotes of the bar have left: no entry takes more than its part of a bar. The
+cap is at least one lot if there was any volume. Without any, nothing fills but stops and liquidations, which then fill
+whole at full impact: a position must not be spared a loss because the data are thin. Before a symbol's first bar there
+is no cap, and every fill pays full impact. A touched stop always fills at least one lot, so that "has begun to fill"
+and "was triggered" are one fact; its rest goes on as a market order at the following events. Liquidations know no cap.
 
 Fees and funding are rounded half-even to 1e-8 USDT, each fill and payment for itself. A liquidation pays the
 liquidation fee instead of the taker fee, and no insurance fund bears what its loss exceeds the margin by.
@@ -46,7 +47,18 @@ from core.trader.fills import worse_price
 from core.venues.answers import LIQUIDATION_PREFIX, accepted, closing_order, update_of
 from core.venues.book import Book, rest
 from core.venues.filters import check_order
-from core.venues.matching import LIMITS, MARKETS, STOPS, Hit, fill_ticks, hits_at_price, hits_in_bar, taking_ticks
+from core.venues.matching import (
+    LATE_STOPS,
+    LIMITS,
+    MARKETS,
+    STOPS,
+    Hit,
+    fill_ticks,
+    hits_at_price,
+    hits_in_bar,
+    late_stop,
+    taking_ticks,
+)
 
 NO_POSITION = "reduce-only: no position left to reduce"
 NO_MARKET = "no price follows: the history has a hole here"
@@ -59,7 +71,8 @@ class _Seen:
     """What one event showed of the market, and how much of it may be taken.
 
     Sellers saw `low` at worst and `first_bid` first, buyers `high` and `first_ask`. `volume` is the reference in base
-    units, `cap_lots` what is left of it for this event.
+    units, `cap_lots` what is left of it for this event. `spent_lots` were filled in the same bar before: what opens a
+    position has only the rest.
     """
 
     time_ms: int
@@ -69,6 +82,7 @@ class _Seen:
     first_ask: float
     volume: float
     cap_lots: int
+    spent_lots: int = 0
 
 
 class SimulatedVenue:
@@ -209,6 +223,7 @@ class SimulatedVenue:
         last = book.last_bar
         if last is not None and bar.open_time_ms <= last.open_time_ms:
             return []
+        spent_lots = book.spent_lots(bar.open_time_ms, bar.close_time_ms)
         book.see_bar(bar)
         if not book.resting and not book.lots:
             return []
@@ -223,6 +238,7 @@ class SimulatedVenue:
             first_ask=bar.open,
             volume=bar.volume,
             cap_lots=book.cap_lots(bar.volume, self._max_participation_pct),
+            spent_lots=spent_lots,
         )
         held = book.lots != 0 and book.changed_ms <= bar.open_time_ms + self._first_price_delay_ms
         return self._match(book, hits, seen, held)
@@ -239,7 +255,7 @@ class SimulatedVenue:
         if book.last_bar is not None:
             volume = book.last_bar.volume
             cap_lots = book.cap_lots(volume, self._max_participation_pct)
-            cap_lots = max(0, cap_lots - sum(lots for _, lots in book.spent))
+            cap_lots = max(0, cap_lots - book.spent_lots())
         return self._match(book, hits, _Seen(time_ms, bid, ask, bid, ask, volume, cap_lots), True)
 
     def _on_funding(self, book: Book, rate: FundingRate) -> list[VenueEvent]:
@@ -277,11 +293,14 @@ class SimulatedVenue:
         return events
 
     def _match(self, book: Book, hits: list[Hit], seen: _Seen, held: bool) -> list[VenueEvent]:
-        """Fill what was hit, stage by stage. Liquidation comes after the stops that should have prevented it, and again
-        after the limits that may have opened what the same range liquidates. `held`: the position met `seen.first_*`.
+        """Fill what was hit, stage by stage. Liquidation comes after the stops that should have prevented it, before
+        those beyond its price, and again after the limits that may have opened what the same range liquidates. `held`:
+        the position met `seen.first_*`.
         """
         events: list[VenueEvent] = []
         cap_lots = seen.cap_lots
+        if book.is_liquidated_by(seen.low, seen.high, seen.time_ms):
+            hits = [late_stop(hit, book) for hit in hits]
         for stage in range(STOPS, MARKETS + 1):
             for hit in hits:
                 if hit.stage == stage:
@@ -299,8 +318,9 @@ class SimulatedVenue:
             if not wanted:
                 events.append(self._close(order, OrderState.EXPIRED, seen.time_ms, NO_POSITION))
                 return 0
-        lots = min(wanted, max(0, cap_lots))
-        if hit.stage == STOPS:
+        room_lots = cap_lots if order.reduce_only else cap_lots - seen.spent_lots
+        lots = min(wanted, max(0, room_lots))
+        if hit.stage in (STOPS, LATE_STOPS):
             lots = wanted if seen.volume <= 0.0 else min(wanted, max(book.instrument.lot_step, lots))
         if not lots:
             return 0

@@ -9,6 +9,7 @@ import pytest
 
 from core.log_folding import MOST_KEPT, WHOLE_LINES, WINDOW_S, Folding
 from core.logbook import FILE_BYTES, FILE_COUNT, set_up
+from core.settings import Settings
 
 T0_S = 1_749_000_000.0
 
@@ -141,3 +142,19 @@ def test_a_flood_of_lines_that_differ_stays_within_its_bound(tmp_path: Path) -> 
     files = list(tmp_path.iterdir())
     assert len(files) == 1 + FILE_COUNT
     assert sum(file.stat().st_size for file in files) <= (1 + FILE_COUNT) * FILE_BYTES
+
+
+def test_size_and_number_of_files_are_chosen(tmp_path: Path) -> None:
+    path = tmp_path / "quarterdeck.log"
+    setup = set_up(path, lambda: 0, file_bytes=20_000, file_count=2)
+    for number in range(100):
+        logging.getLogger("core").warning("%d %s", number, "x" * 1_000)
+    setup.close()
+    files = list(tmp_path.iterdir())
+    assert len(files) == 3
+    assert max(file.stat().st_size for file in files) <= 20_000
+
+
+def test_the_settings_begin_with_what_a_log_has_without_them() -> None:
+    log = Settings().log
+    assert (log.file_mb * 1_000_000, log.old_files) == (FILE_BYTES, FILE_COUNT) == (10_000_000, 5)

@@ -70,3 +70,11 @@ def test_settings_that_this_program_does_not_know_are_refused() -> None:
     kept["settings"]["limits"]["max_moons"] = 3
     with pytest.raises(SettingsError, match=r"the journal's rules-.*limits.max_moons: unknown key"):
         read_starts({**meta, key: json.dumps(kept)})
+
+
+def test_a_start_keeps_by_what_code_it_decides() -> None:
+    rules = Rules(Settings(), {})
+    meta = start_meta(0, 1, rules) | start_meta(5, 2, rules, "1.0+abc.def")
+    assert read_starts(meta) == [Start(0, rules), Start(5, rules, "1.0+abc.def")]
+    older = {key: text.replace(', "code": ""', "") for key, text in meta.items()}
+    assert read_starts(older)[0].code == ""

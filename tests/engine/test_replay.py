@@ -124,6 +124,11 @@ async def test_the_hour_replays_to_its_journal(journalled: Database) -> None:
     assert found.records == sql(journalled, "SELECT last_seq FROM journals")[0][0]
     tables = ("signals", "orders", "cancels", "limit_events")
     assert found.decisions == sum(sql(journalled, f"SELECT count(*) FROM {table}")[0][0] for table in tables)
+    with Reader(journalled.path) as reader:
+        trades = reader.trades()
+    known = ("confidence", "leverage", "margin_usdt", "expected_profit_usdt", "expected_loss_usdt")
+    assert len(trades) > 10
+    assert all(trade[name] is not None and trade[name] > 0 for trade in trades for name in known)
 
 
 async def test_a_restart_makes_no_difference(database: Database, journalled: Database) -> None:
@@ -137,9 +142,10 @@ async def test_a_restart_makes_no_difference(database: Database, journalled: Dat
 async def test_a_symbol_is_retired_once_flat_and_may_come_back(database: Database) -> None:
     """What it earned stays in the books, nothing of it is traded or measured, and all of it is one proved account."""
     btc, sol = SYMBOLS
-    alone = SETTINGS.model_copy(update={"market": SETTINGS.market.model_copy(update={"symbols": (btc,)})})
+    roomy = SETTINGS.model_copy(update={"limits": SETTINGS.limits.model_copy(update={"max_trades_per_day": 40})})
+    alone = roomy.model_copy(update={"market": SETTINGS.market.model_copy(update={"symbols": (btc,)})})
     flat_ms = START_MS + 43 * MINUTE_MS
-    await session(database, end_ms=flat_ms)
+    await session(database, settings=roomy, end_ms=flat_ms)
     before = sql(database, "SELECT symbol, trade_id FROM closed_trades ORDER BY trade_id")
     orders = "SELECT count(*) FROM orders WHERE symbol = ?"
     sent = sql(database, orders, sol), sql(database, orders, btc)
@@ -150,7 +156,7 @@ async def test_a_symbol_is_retired_once_flat_and_may_come_back(database: Databas
     assert set(before) <= set(sql(database, "SELECT symbol, trade_id FROM closed_trades"))
     with Reader(database.path) as reader:
         assert sol in {row["symbol"] for row in reader.trades()}
-    await session(database)
+    await session(database, settings=roomy)
     assert sql(database, orders, sol) > sent[0]
     found = await verified(database)
     assert found.first_difference is None
@@ -361,7 +367,9 @@ async def test_a_changed_rule_is_found_at_the_first_order_it_sizes(
 
 
 async def test_a_changed_candle_is_found_at_the_first_sample_it_moves(journalled: Database) -> None:
-    symbol, opened_ms = sql(journalled, "SELECT symbol, opened_ms FROM position_events WHERE lots <> 0 ORDER BY seq")[0]
+    held_at_its_close = """SELECT symbol, time_ms FROM position_events AS p WHERE lots <> 0 AND (time_ms / ?1 + 1) * ?1
+    < (SELECT min(n.time_ms) FROM position_events AS n WHERE n.symbol = p.symbol AND n.seq > p.seq) ORDER BY seq"""
+    symbol, opened_ms = sql(journalled, held_at_its_close, MINUTE_MS)[0]
     open_ms = int(opened_ms) // MINUTE_MS * MINUTE_MS
     sql(journalled, "UPDATE candles SET close = close * 1.0001 WHERE symbol = ? AND open_time_ms = ?", symbol, open_ms)
     (seq,) = sql(journalled, "SELECT seq FROM equity WHERE time_ms = ?", open_ms + MINUTE_MS)[0]

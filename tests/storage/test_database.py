@@ -207,3 +207,9 @@ def test_a_database_behind_a_link_is_refused(tmp_path: Path) -> None:
     (tmp_path / "quarterdeck.db").symlink_to(tmp_path / "real.db")
     with pytest.raises(StorageError, match="is a link"):
         open_database(tmp_path / "quarterdeck.db")
+
+
+@pytest.mark.parametrize("schema", ["migrations", "lab_migrations"])
+def test_steps_of_a_schema_are_numbered_one_after_another(schema: str) -> None:
+    """Of two with one number the second would be left out without a word."""
+    assert [number for number, _ in migrations(schema)] == list(range(1, len(migrations(schema)) + 1))

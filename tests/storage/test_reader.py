@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from dataclasses import fields, replace
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -33,7 +34,8 @@ from core.domain.records import (
 )
 from core.domain.trading import Contribution, EquitySample, Position, Signal, SignalAction, Trade
 from core.market.instruments import load_instruments
-from core.settings import CostSettings
+from core.settings import CostSettings, Settings
+from core.starts import Rules, start_meta
 from storage.candles import SqliteCandles
 from storage.database import Database, connect_read_only
 from storage.journal import SqliteJournal
@@ -204,6 +206,12 @@ async def test_trades_in_order_of_exit(journal: SqliteJournal, database: Databas
                 "exit_reason": "target",
                 "strategy": "scalper",
                 "model_version": "v1",
+                "confidence": None,
+                "leverage": None,
+                "margin_usdt": None,
+                "expected_profit_usdt": None,
+                "expected_loss_usdt": None,
+                "closed_early": False,
             }
         ]
 
@@ -480,3 +488,50 @@ async def test_an_account_that_was_only_opened_does_not_hide_the_others(database
         assert reader.account == "paper"
     with Reader(database.path, "live") as reader, pytest.raises(UnavailableError, match="live has no balance yet"):
         reader.status()
+
+
+async def test_trades_say_what_they_were_entered_with(journal: SqliteJournal, database: Database) -> None:
+    own = {"trade_id": "t1", "created_ms": T0 + 5}
+    into = replace(entry(1), side=Side.SELL, **own)
+    closing: dict[str, Any] = {"side": Side.BUY, "reduce_only": True, **own}
+    stop = replace(entry(2), role=OrderRole.STOP, type=OrderType.STOP_MARKET, trigger_ticks=1_060_000, **closing)
+    later = replace(
+        entry(4),
+        role=OrderRole.STOP,
+        type=OrderType.STOP_MARKET,
+        trigger_ticks=1_055_000,
+        **{**closing, "created_ms": T0 + 9},
+    )
+    target = replace(
+        entry(3), role=OrderRole.TARGET, type=OrderType.TAKE_PROFIT_MARKET, trigger_ticks=1_040_000, **closing
+    )
+    wanted = Signal(
+        "s1",
+        "BTCUSDT",
+        T0 + 5,
+        -1,
+        -9.0,
+        8.0,
+        0.625,
+        SignalAction.ENTER,
+        "forecast above what is needed",
+        "scalper",
+        "v1",
+    )
+    instruments = {item.symbol: item for item in _instruments()}
+    settings = Settings().model_copy(update={"account": Settings().account.model_copy(update={"leverage": 7})})
+    await journal.set_meta(start_meta(0, 1, Rules(Settings(), instruments)))
+    await journal.commit([SignalRecord(replace(wanted, signal_id="s0", time_ms=T0, confidence=0.1))])
+    await journal.set_meta(start_meta(journal.last_seq, 2, Rules(settings, instruments)))
+    ended = trade("t1", T0 + 60_000, "11.5")
+    await journal.commit([SignalRecord(wanted), *(IntentRecord(order) for order in (into, stop, target, later)), ended])
+    await journal.set_meta(start_meta(journal.last_seq, 3, Rules(Settings(), instruments)))
+    await journal.commit([TradeRecord(replace(trade("t2", T0 + 70_000, "1").trade, exit_reason="reversal"))])
+    with Reader(database.path) as reader:
+        known, unknown = reader.trades()
+    assert (known["confidence"], known["leverage"], known["closed_early"]) == (0.625, 7, False)
+    assert known["margin_usdt"] == pytest.approx(105_000.1 * 0.012 / 7)
+    assert known["expected_profit_usdt"] == pytest.approx((105_000.1 - 104_000.0) * 0.012)
+    assert known["expected_loss_usdt"] == pytest.approx((106_000.0 - 105_000.1) * 0.012)
+    names = ("confidence", "leverage", "margin_usdt", "expected_profit_usdt", "expected_loss_usdt", "closed_early")
+    assert [unknown[name] for name in names] == [None, None, None, None, None, True]

@@ -36,7 +36,7 @@ async def test_a_live_start_asks_for_the_tag_and_starts_nothing_before(
         assert "LIVE" in top
         assert "CONFIRM" in top
         if size != (60, 20):
-            for part in ("REAL MONEY", "binanceusdm", "BTCUSDT", "3 times", "not known before"):
+            for part in ("REAL MONEY", "binanceusdm", "BTCUSDT", "3 times", "not known before", "Leverage can lose"):
                 assert part in screen.text(app)
         assert root.typed == []
         assert TAG not in screen.text(app)

@@ -237,7 +237,9 @@ def check_text(row: Row, width: int) -> str:
         "",
     ]
     mends = [f"to do, {item['check']}: {plain_text(item['mend'])}" for item in checks if item["mend"]]
-    for text in (*mends, row["verdict"]):
+    count = row.get("marked_runs", 0)
+    marked = [f"marked: {count} stored run{'' if count == 1 else 's'} of this code with the fault"] if count else []
+    for text in (*mends, *marked, row["verdict"]):
         parts += textwrap.wrap(text, width, subsequent_indent="  ")
     return "\n".join(parts)
 

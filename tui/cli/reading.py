@@ -339,5 +339,6 @@ SIGNAL_COLUMNS = [
     Column("confidence", "confidence", money),
     Column("action", "action", right=False),
     Column("reason", "reason", right=False),
+    Column("compared", "compared", right=False),
     Column("model_version", "model", right=False),
 ]

@@ -14,6 +14,7 @@ from core.domain.errors import BadInputError, ConfirmationError, RefusedError
 from core.home import Home
 from core.runtime import RunRequest
 from tui.cli.about import installed_version
+from tui.cli.echo import echo
 from tui.cli.options import MAX_SPEED, Moment, Speed, has_terminal, home_option, settings_option
 
 if TYPE_CHECKING:
@@ -134,6 +135,10 @@ def _check_confirmation(settings: Settings, mode: Mode, confirmed: str | None, h
         raise RefusedError(
             "live trades real money: confirm it with --confirm-live TAG, the last four characters of the API key"
         )
+    if needs_tag and headless:
+        from tui.arming import RISK
+
+        echo(RISK, err=True)
 
 
 def _speed(option: float | str | None, settings: Settings) -> float | None:

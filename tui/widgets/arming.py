@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tui.arming import PAGE, ArmingDesk
+from tui.arming import PAGE, RISK, ArmingDesk
 from tui.format import plain_text, wrap
 from tui.widgets.panel import Content, Panel, View
 from tui.widgets.table import Row, text_row
@@ -30,7 +30,8 @@ class ArmingPanel(Panel):
             for number, line in enumerate(wrap(plain_text(text), width - room - 5) or [""]):
                 label = name if number == 0 else ""
                 rows.append(((" ", "plain"), (f"{label:<{room}}  ", "dim"), (line, "plain")))
-        rows += [(), *(text_row(line) for line in wrap(_ASKED, width - 2)), ()]
+        rows += [(), *(text_row(line, "strong") for line in wrap(RISK, width - 2))]
+        rows += [*(text_row(line) for line in wrap(_ASKED, width - 2)), ()]
         if self._desk.checking:
             rows.append(text_row("checking the tag and connecting", "accent"))
         elif self._desk.refused:

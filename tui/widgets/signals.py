@@ -25,8 +25,8 @@ class SignalsPanel(Panel):
     NAME = "signals"
     TITLE = "4 Signals"
     HELP = (
-        "bp: the model's expected return over its horizon, in basis points. needs: what the strategy asks for before"
-        " it acts (costs of the round trip plus the wanted edge). sure: probability that the sign is right."
+        "bp: what the model forecasts over its horizon, or what the rule says, in basis points. needs: what that was"
+        " compared with. Both are empty where something else decided. sure: probability that the sign is right."
         " result: enter, exit, or vetoed with the reason. Below: the features that moved the selected prediction most,"
         " each with its value and its contribution in basis points; contributions and the model's base add up to bp."
     )
@@ -72,9 +72,9 @@ def _cells(signal: SignalView, g: Glyphs) -> list[Cell]:
         (utc_minutes(signal.time_ms), "dim"),
         (signal.symbol, "strong"),
         (_wants(signal.direction, g), "up" if signal.direction > 0 else "down" if signal.direction < 0 else "plain"),
-        (signed(signal.value_bps, 1), "plain"),
-        (f"{signal.threshold_bps:.1f}", "dim"),
-        (f"{signal.confidence * 100:.0f}%", "plain"),
+        (UNKNOWN if signal.value_bps is None else signed(signal.value_bps, 1), "plain"),
+        (UNKNOWN if signal.threshold_bps is None else f"{signal.threshold_bps:.1f}", "dim"),
+        (UNKNOWN if signal.confidence is None else f"{signal.confidence * 100:.0f}%", "plain"),
         (signal.action, acted),
         (words(plain_text(signal.reason)), "plain"),
         (signal.model_version or UNKNOWN, "dim"),
@@ -82,7 +82,8 @@ def _cells(signal: SignalView, g: Glyphs) -> list[Cell]:
 
 
 def _explained(signal: SignalView, width: int, g: Glyphs) -> tuple[Row, ...]:
-    title = f"Why {signal.symbol} {utc_minutes(signal.time_ms)}: {signed(signal.value_bps, 1)} bp"
+    figure = UNKNOWN if signal.value_bps is None else f"{signed(signal.value_bps, 1)} bp"
+    title = f"Why {signal.symbol} {utc_minutes(signal.time_ms)}: {plain_text(signal.compared) or figure}"
     rows: list[Row] = [((f" {g.rule * (width - 2)}", "rule"),), text_row(title[: width - 1], "strong")]
     if not signal.reasons:
         rows.append(text_row("The model gave no contributions for this one", "dim"))

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.backtest.checks import causality, execution, sensitivity
+from core.backtest.checks.quick import fault_label
 from core.backtest.checks.sensitivity import Outcome, Variant
 from core.backtest.checks.verdict import Status, Verdict
 from core.backtest.history import History
@@ -19,7 +20,8 @@ from core.rules import RuleDesk
 from core.settings import CostSettings
 from core.strategy import Strategy
 
-SEEDS = (1, 2, 3)
+OTHER_SEEDS = 2
+"""With so many other seeds than the run's own a model is trained."""
 
 CHECKS = (
     causality.LOOK_AHEAD,
@@ -35,12 +37,18 @@ CHECKS = (
 )
 """Their names, in the order in which they are made and told."""
 
+ALL_OF_RUNS = frozenset(CHECKS[CHECKS.index(execution.FILLS) :])
+"""Those that look at what a run gives."""
+
+OF_THE_CODE = (causality.LOOK_AHEAD, causality.SCALING, causality.PURGE, causality.WARM_UP, execution.FILLS)
+"""Those whose faults are of the code, and so of everything that it gave."""
+
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What is checked. `learner` is that of a model which shows its rows, else None. `run` gives the result of a
-    variant, and of the plain one the same each time; `luck` are deflated Sharpe ratio and probability of backtest
-    overfitting of the plain run after `trials` parameter sets, None where unknown."""
+    """What is checked, with the trainings' `seed`. `learner` is that of a model which shows its rows, else None. `run`
+    gives the result of a variant, and of the plain one the same each time; `luck` are deflated Sharpe ratio and
+    probability of backtest overfitting of the plain run after `trials` parameter sets, None where unknown."""
 
     strategy: Strategy
     history: History
@@ -49,6 +57,7 @@ class Subject:
     run: Callable[[Variant], RunResult]
     trials: int
     luck: Callable[[RunResult], tuple[float | None, float | None]]
+    seed: int
 
 
 def checks(subject: Subject, only: Sequence[str] = ()) -> Iterator[Verdict]:
@@ -57,6 +66,23 @@ def checks(subject: Subject, only: Sequence[str] = ()) -> Iterator[Verdict]:
     for verdict in _all(subject, wanted):
         if verdict.check in wanted:
             yield verdict
+
+
+def runs_needed(strategy: Strategy, only: Sequence[str] = ()) -> tuple[int, int]:
+    """How many runs the checks make, and in how many of them a model is trained."""
+    wanted = frozenset(only or CHECKS)
+    trains = strategy.model is not None
+    trained = int(bool(wanted & ALL_OF_RUNS)) + OTHER_SEEDS * (trains and sensitivity.SEED in wanted)
+    if not trains and wanted & ALL_OF_RUNS == {sensitivity.SEED}:
+        return 0, 0
+    varied = (len(sensitivity.COST_STEPS) - 1) * (sensitivity.COST in wanted) + (sensitivity.DELAY in wanted)
+    return trained + varied, trained if trains else 0
+
+
+def code_fault(verdicts: Sequence[Verdict]) -> str:
+    """The label of the first fault of the code among them, empty where there is none."""
+    faults = (v for v in verdicts if v.status is Status.FAULT and v.check in OF_THE_CODE)
+    return next((fault_label(fault.check, fault.detail) for fault in faults), "")
 
 
 def _all(subject: Subject, wanted: frozenset[str]) -> Iterator[Verdict]:
@@ -68,7 +94,8 @@ def _all(subject: Subject, wanted: frozenset[str]) -> Iterator[Verdict]:
         if subject.strategy.model is None:
             yield sensitivity.no_seeds(subject.strategy.name)
         else:
-            yield sensitivity.check_seeds(lambda variant: _outcome(subject.run(variant)), SEEDS)
+            seeds = range(subject.seed, subject.seed + OTHER_SEEDS + 1)
+            yield sensitivity.check_seeds(lambda variant: _outcome(subject.run(variant)), seeds)
     if sensitivity.COST in wanted:
         yield sensitivity.check_costs_matter(lambda variant: _outcome(subject.run(variant)))
     if sensitivity.DELAY in wanted:

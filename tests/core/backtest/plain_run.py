@@ -20,7 +20,7 @@ from core.domain.trading import EquitySample, Prediction, Trade
 from core.ports import VenueEvent
 from core.settings import Settings
 from core.strategy import Strategy
-from core.trader.messages import CancelOrder, Command, Journal, PlaceOrder, Timer
+from core.trader.messages import CancelOrder, Command, Journal, PlaceOrder, Silence, Timer
 from core.trader.restore import set_marks
 from core.trader.trader import Trader
 from core.venues.simulated import SimulatedVenue
@@ -48,11 +48,11 @@ class PlainRun:
             commands += self.trader.handle(Timer(now_ms))
         self.finish(commands, now_ms)
 
-    def predictions(self, predictions: Sequence[Prediction]) -> None:
-        commands = [command for prediction in predictions for command in self.trader.handle(prediction)]
-        if predictions:
-            self.prices = []
-            self.finish(commands, predictions[0].made_ms)
+    def told(self, said: Sequence[Prediction | Silence], now_ms: int) -> None:
+        """What was said of the bars of an instant."""
+        commands = [command for one in said for command in self.trader.handle(one)]
+        self.prices = []
+        self.finish(commands, now_ms)
 
     def finish(self, commands: list[Command], now_ms: int) -> None:
         while commands:
@@ -172,10 +172,12 @@ def walk(
     told = (
         (bar.symbol, float(values[history.symbols.index(bar.symbol), i])) for bar in bars if bar.symbol not in ended
     )
-    run.predictions(
+    run.told(
         [
-            Prediction(symbol, close_ms, made_ms, 0, value, 1.0, "", strategy.name)
+            Silence(symbol, made_ms)
+            if np.isnan(value)
+            else Prediction(symbol, close_ms, made_ms, 0, value, 1.0, "", strategy.name)
             for symbol, value in told
-            if not np.isnan(value)
-        ]
+        ],
+        made_ms,
     )

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from core.backtest.plans import TradePlans, trade_plans
 from core.backtest.report_data import Report
 from core.backtest.result import EquityCurve, Provenance, RunResult, TradeColumns
 
@@ -51,6 +52,13 @@ def trades_of(count: int, slots: int, interval_ms: int = MINUTE_MS, seed: int = 
     )
 
 
+def plans_of(trades: TradeColumns) -> TradePlans:
+    """Stops 1 % and targets 3 % away, of every third trade no target."""
+    sure = np.linspace(0.4, 0.9, len(trades))
+    target = trades.entry_price * np.where(np.arange(len(trades)) % 3 == 0, np.nan, 1.0 + 0.03 * trades.side)
+    return trade_plans(trades, 3.0, sure, trades.entry_price * (1.0 - 0.01 * trades.side), target)
+
+
 STATISTICS: dict[str, float | None] = {
     "total_return_pct": 12.3456, "cagr_pct": 27.1, "sharpe": 1.2345, "sharpe_low": -0.31, "sharpe_high": 2.87,
     "sortino": 1.9, "calmar": 0.0004, "max_drawdown_pct": 8.76, "max_drawdown_ms": 3 * 86_400_000 + 4 * 3_600_000,
@@ -83,9 +91,10 @@ def sample_report(
         }
         | provenance
     )  # fmt: skip
+    ended = trades_of(trades, slots, interval_ms)
     outcome = RunResult(
         **{
-            "trades": trades_of(trades, slots, interval_ms), "curve": curve_of(equity, interval_ms),
+            "trades": ended, "plans": plans_of(ended), "curve": curve_of(equity, interval_ms),
             "initial_usdt": INITIAL_USDT, "final_usdt": float(equity[-1]) if slots else INITIAL_USDT,
             "complete": complete, "vetoes": {"cooldown": 12}, "limits": {"daily_loss": 1},
         }

@@ -13,6 +13,7 @@ from pyarrow import parquet
 
 from core.backtest.export import FORMS, export
 from core.backtest.report_data import Report
+from core.backtest.result_rows import trade_rows
 from core.backtest.series import period_returns
 from core.domain.errors import BadInputError, RefusedError
 from tests.core.backtest.sample_report import LABELLED, STATISTICS, sample_report
@@ -43,9 +44,14 @@ def freqtrade_content(archive: Path) -> Any:
 
 def check_trades(found: pd.DataFrame, report: Report) -> None:
     trades = report.result.trades
-    assert list(found.columns) == list(type(trades).__dataclass_fields__)
-    for name in found.columns:
+    names = list(type(trades).__dataclass_fields__)
+    entered = trade_rows(trades, report.result.plans)
+    assert list(found.columns) == list(entered[0])
+    for name in names:
         assert found[name].tolist() == getattr(trades, name).tolist(), name
+    for name in found.columns.drop(names):
+        told = [None if pd.isna(value) else value for value in found[name].tolist()]
+        assert told == [row[name] for row in entered], name
 
 
 def check_equity(found: pd.DataFrame, report: Report) -> None:

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 
 from core.backtest.event_driven import Drive
 from core.backtest.result import RunResult, trade_columns
+from core.backtest.verify import verify
 from core.domain.market import MINUTE_MS
 from core.domain.records import PredictionRecord, Record, TradeRecord, TrainingRecord, TrainingStatus
+from core.domain.trading import ExitReason
 from core.ports import Forecaster
 from core.settings import Settings, parse_settings
-from core.strategy import Strategy
+from core.starts import Rules, Start
+from core.strategy import ExitRule, Strategy
+from core.trader import exits
 from core.trader.trader import Trader
 from core.venues.rebuild import journalled_venue
 from strategies.ema_cross.declaration import build
 from tests.core.backtest.markets import decisions
-from tests.core.backtest.recorded import ACCOUNT, demo_records, history, instruments
+from tests.core.backtest.recorded import ACCOUNT, RecordedCandles, demo_records, history, instruments
 from tests.engine.scripted import STRATEGY, ScriptedForecaster
 
 FROM_MS = 1_749_223_800_000
@@ -63,6 +69,46 @@ async def test_a_rule_strategy_trades_as_in_the_demo(exit_mode: str) -> None:
     kinds = Counter(type(record).__name__ for record in ours)
     assert kinds["TradeRecord"] > 15
     assert kinds["FundingRecord"] > 0
+
+
+@dataclass(frozen=True)
+class Told:
+    """Implements core.backtest.verify.StoredJournal over records in memory."""
+
+    kept: list[Record]
+
+    @property
+    def last_seq(self) -> int:
+        return len(self.kept)
+
+    def records(self, first_seq: int, last_seq: int) -> Iterator[tuple[int, Record]]:
+        return ((seq, self.kept[seq - 1]) for seq in range(first_seq, last_seq + 1))
+
+
+async def test_a_time_stop_leaves_at_bars_without_a_signal_as_in_the_demo_and_replays() -> None:
+    settings = parse_settings(
+        {"strategy": "ema_cross", "limits": {"max_trades_per_day": 60, "max_losses_in_row": 12}}, "the test"
+    )
+    rule = ExitRule(ExitReason.FLATTEN, exits.time_stop, 7.0 * MINUTE_MS)
+    strategy, to_ms = replace(build(settings), exits=(rule,)), FROM_MS + 10 * 60 * MINUTE_MS
+    theirs = await demo_records(strategy, settings, None, FROM_MS, to_ms)
+    result, ours = await backtest(strategy, settings, None, FROM_MS, to_ms, strategy.lookback_bars)
+    assert decisions(ours) == decisions(theirs)
+    assert_same_trades(result, theirs)
+    left = result.trades.exit_reason == "flatten"
+    held_ms = (result.trades.exit_time_ms - result.trades.entry_time_ms)[left]
+    assert np.count_nonzero(left) > 5
+    assert set(held_ms.tolist()) == {7 * MINUTE_MS}
+    rules = Rules(settings, instruments(settings))
+    found = await verify(
+        Told(theirs),
+        RecordedCandles(),
+        [Start(0, rules)],
+        FROM_MS,
+        lambda rules: Trader(ACCOUNT, strategy, rules.settings, rules.instruments),
+    )
+    assert found.first_difference is None
+    assert found.records == len(theirs)
 
 
 async def test_a_model_strategy_trains_and_trades_as_in_the_demo() -> None:

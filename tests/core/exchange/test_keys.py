@@ -42,6 +42,13 @@ def test_a_named_file_comes_before_that_of_the_home(tmp_path: Path) -> None:
     assert keys.api_key == "named-key"
 
 
+def test_a_byte_order_mark_is_no_part_of_a_key(tmp_path: Path) -> None:
+    path = write(tmp_path / "keys.toml", '\ufeffapi_key = "some-key"\nsecret = "some-secret"\n')
+    keys = load_keys({}, path)
+    assert keys is not None
+    assert keys.api_key == "some-key"
+
+
 def test_no_keys_anywhere_is_none(tmp_path: Path) -> None:
     assert load_keys({}, tmp_path / "keys.toml") is None
     assert load_keys({}, None) is None

@@ -77,7 +77,7 @@ def make_strategy(**changes: Any) -> Strategy:
         stop_pct=1.0,
         target_pct=3.0,
         cooldown_ms=3 * MINUTE_MS,
-        exits=(ExitRule(ExitReason.REVERSAL, reversal, 5.0),),
+        exits=(ExitRule(ExitReason.REVERSAL, reversal, 5.0, "bps"),),
         lifecycle=Lifecycle(60 * MINUTE_MS, 10 * MINUTE_MS),
     )
     return replace(base, **changes)

@@ -26,6 +26,7 @@ CASES: dict[Callable[..., Any], tuple[st.SearchStrategy[Any], ...]] = {
     fills.participation_cap_lots: (st.floats(0.0, 1e9), st.sampled_from([0.001, 0.1, 1.0]), pct),
     fills.participation_share: (st.integers(1, 10**6), st.sampled_from([0.001, 1.0]), st.floats(0.0, 1e6)),
     fills.liquidation_price: (sides, prices, st.integers(1, 125).map(float), st.floats(0.001, 0.05)),
+    fills.is_beyond: (st.just(0.0) | prices, sides, prices),
     slippage_bps: (st.floats(0.0, 100.0), st.floats(0.0, 100.0), st.floats(0.0, 1.0)),
     slipped_price: (prices, sides, st.floats(0.0, 500.0)),
 }

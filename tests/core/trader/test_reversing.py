@@ -64,7 +64,7 @@ def test_an_exit_closes_and_an_entry_opens_when_it_is_flat(desk: Desk) -> None:
     assert (trade.entry_price, trade.exit_price, trade.gross_pnl_usdt) == (60_000, 60_300, Decimal(3))
     assert trade.fees_usdt == Decimal("0.30000001")
     assert canceled(commands) == [stop, target]
-    assert signals(commands) == [(SignalAction.ENTER, -1, "edge above cost")]
+    assert signals(commands) == [(SignalAction.ENTER, -1, "forecast above what is needed")]
     (entry,) = placed(commands)
     assert (entry.role, entry.side, entry.qty_lots, entry.reduce_only) == (OrderRole.ENTRY, Side.SELL, 10, False)
     desk.accept(entry)

@@ -52,6 +52,31 @@ def test_a_stop_before_it_prevents_it() -> None:
     assert told(venue.on_market(bar(1, 80, 100, 85, first=100))) == [("stop", 1000, 950)]
 
 
+@pytest.mark.parametrize(
+    ("lots", "trigger", "low", "high", "ticks"), [(1000, 895, 85, 100, 903), (-1000, 1105, 100, 115, 1096)]
+)
+def test_a_stop_beyond_it_comes_too_late(lots: int, trigger: int, low: float, high: float, ticks: int) -> None:
+    venue = holding(lots)
+    protect(venue, lots, trigger)
+    events = venue.on_market(bar(1, low, high, 100, first=100))
+    name = f"liq-AAAUSDT-{T0 + 2 * MINUTE_MS}"
+    assert told(events) == [(name, OrderState.ACCEPTED), (name, 1000, ticks), ("stop", OrderState.EXPIRED)]
+
+
+def test_of_two_stops_only_the_nearer_one_prevents_it() -> None:
+    venue = holding(1000)
+    protect(venue, 1000, 895, name="far")
+    protect(venue, 400, 950, name="near")
+    events = venue.on_market(bar(1, 80, 100, 85, first=100))
+    name = f"liq-AAAUSDT-{T0 + 2 * MINUTE_MS}"
+    assert told(events) == [
+        ("near", 400, 950),
+        (name, OrderState.ACCEPTED),
+        (name, 600, 903),
+        ("far", OrderState.EXPIRED),
+    ]
+
+
 def test_what_a_thin_stop_leaves_is_liquidated_whole() -> None:
     venue = holding(1000)
     protect(venue, 1000, 950)

@@ -215,10 +215,27 @@ def test_orders_share_a_part_of_the_bars_volume_in_arrival_order() -> None:
     assert told(venue.on_market(first_price(1, 100))) == [("a", 100, 1000), ("b", 50, 1000)]
     # what the first price took is gone for the quotes of the same minute
     assert venue.on_market(quote(T0 + MINUTE_MS + 2000, 100, 100)) == []
-    events = venue.on_market(bar(1, 100, 100, 100, volume=0.8))
-    assert told(events) == [("b", 50, 1000), ("c", 30, 1000)]
+    # and for what opens a position its bar has no more than the rest
+    assert venue.on_market(bar(1, 100, 100, 100, volume=0.8)) == []
+    assert told(venue.on_market(quote(T0 + 2 * MINUTE_MS + 1, 100, 100))) == [("b", 50, 1000), ("c", 30, 1000)]
     assert [fill.fill_id for fill in venue.fills_of("b")] == ["b:50", "b:100"]
-    assert told(venue.on_market(quote(T0 + 2 * MINUTE_MS + 1, 100, 100))) == [("c", 70, 1000)]
+    assert told(venue.on_market(bar(2, 100, 100, 100, volume=1.0))) == [("c", 20, 1000)]
+
+
+def test_an_entry_takes_no_more_than_its_part_of_a_bar_and_what_closes_waits_for_nothing() -> None:
+    venue = make_venue()
+    venue.on_market(bar(0, 100, 100, 100, volume=0.5))
+    venue.submit(order("in", BUY, 200), T0 + MINUTE_MS)
+    taken = [
+        fill
+        for n in (1, 2, 3)
+        for e in (first_price(n, 100), bar(n, 100, 100, 100, volume=0.5))
+        for fill in fills(venue.on_market(e))
+    ]
+    assert [(fill.qty_lots, (fill.time_ms - T0) // MINUTE_MS) for fill in taken] == [(50, 1), (50, 2), (50, 3)]
+    venue = holding(100)
+    venue.submit(order("out", SELL, 100, reduce_only=True), AFTER_ENTRY_MS)
+    assert told(venue.on_market(bar(1, 100, 100, 100, volume=0.8))) == [("out", 80, 1000)]
 
 
 def test_any_volume_fills_a_lot_and_none_fills_nothing() -> None:

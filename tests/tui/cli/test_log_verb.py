@@ -61,6 +61,16 @@ def test_a_level_hides_what_is_below_it(quarterdeck: Quarterdeck, home: Home) ->
     assert text.endswith("line 2\nTraceback\nValueError: x\n")
 
 
+def test_a_source_hides_the_others(quarterdeck: Quarterdeck, home: Home) -> None:
+    names = ("quarterdeck.trade", "quarterdeck.risk", "quarterdeck.trades", "core.exchange.outbox")
+    entries = [file_entry(T0_MS + n, T0_MS, "INFO", name, f"of {name}", "") for n, name in enumerate(names)]
+    home.log.write_text("".join(json.dumps(entry) + "\n" for entry in entries))
+    told = quarterdeck("logs", "--source", "trade", "--source", "core.exchange", "--json").stdout.splitlines()
+    assert [json.loads(text)["logger"] for text in told] == ["quarterdeck.trade", "core.exchange.outbox"]
+    found = quarterdeck("logs", "--source", "model")
+    assert (found.stdout, "no line of model of level info" in found.stderr) == ("", True)
+
+
 def test_no_line_says_what_comes_next(quarterdeck: Quarterdeck, home: Home) -> None:
     result = quarterdeck("logs")
     assert result.exit_code == 0

@@ -11,6 +11,7 @@ from core.runtime import RunRequest
 from core.settings import Settings
 from tests.core.control_samples import T0_MS, FakeControl
 from tests.tui.cli.fakes import FakeHandle, FakeRuntime, Quarterdeck
+from tui.arming import RISK
 from tui.cli import running
 
 LIVE_SETTINGS = 'mode = "live"\n'
@@ -80,7 +81,9 @@ def test_a_live_start_hands_the_root_what_was_typed(
     quarterdeck: Quarterdeck, runtime: FakeRuntime, home: Home, arguments: list[str]
 ) -> None:
     home.settings.write_text(LIVE_SETTINGS)
-    assert quarterdeck("--headless", "--confirm-live", " k3Y9", *arguments).exit_code == 0
+    answer = quarterdeck("--headless", "--confirm-live", " k3Y9", *arguments)
+    assert answer.exit_code == 0
+    assert RISK in answer.stderr
     assert (runtime.requests[0].mode, runtime.requests[0].confirm_live) == ("live", "k3Y9")
     assert "k3Y9" not in repr(runtime.requests[0])
 

@@ -1,0 +1,173 @@
+"""Code from elsewhere in the lab: what looks ahead says so in every form, and what changes is another version."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from core.lab import EXPORT_FORMS
+from quarterdeck import QuarterdeckRuntime
+from quarterdeck_plan import code_version
+from tests.strategies.packages import distribution
+from tui.cli import cli
+
+DAY = ("--symbol", "SOLUSDT", "--from", "2025-06-06", "--to", "2025-06-07")
+RULE = """
+import numpy as np
+
+from core.domain.trading import ExitReason
+from core.strategy import ExitRule, Rule, Strategy
+
+AHEAD = {ahead}
+
+
+def scan(state, opens, highs, lows, closes, volumes, parameters):
+    values = np.full(len(closes), np.nan)
+    if AHEAD:
+        values[:-AHEAD] = 1e4 * (closes[AHEAD:] / closes[:-AHEAD] - 1.0)
+    else:
+        values[:] = 1e4 * (closes / opens - 1.0)
+    values[np.abs(values) < 20.0] = np.nan
+    return values
+
+
+def threshold_bps(round_trip_cost_bps):
+    return 12.0
+
+
+def decide(value_bps, threshold_bps):
+    return 1 if value_bps > threshold_bps else -1 if value_bps < -threshold_bps else 0
+
+
+def profit_lock(side_sign, entry_price, price, value_bps, held_ms, parameter):
+    return held_ms >= 600_000 and side_sign * (price - entry_price) > 0.0
+
+
+def build(settings):
+    return Strategy(
+        name="{name}", feature_names=(), lookback_bars=10, horizon_ms=0, threshold_bps=threshold_bps, decide=decide,
+        stop_pct=settings.strategy_options.get("{name}", {{}}).get("stop_pct", 1.0), target_pct=2.0, cooldown_ms=0,
+        exits={exits}, rule=Rule(scan, 1, ()), reverses=True,
+    )
+"""
+OWN_EXIT = "(ExitRule(ExitReason.REVERSAL, profit_lock, 0.0),)"
+
+
+def on_path(path: Path, name: str, *, ahead: int, exits: str = "()") -> Path:
+    rule = RULE.format(ahead=ahead, name=name, exits=exits)
+    return distribution(path, name, f"{name} = {name}_rule:build", {f"{name}_rule": rule})
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "site"
+    path.mkdir()
+    monkeypatch.syspath_prepend(str(path))
+    return path
+
+
+def run(home: Path, *arguments: object) -> Result:
+    return CliRunner().invoke(cli, [*map(str, arguments), "--home", str(home)], obj=QuarterdeckRuntime())
+
+
+def row_of(result: Result) -> dict[str, Any]:
+    assert result.exit_code == 0, result.stderr
+    row: dict[str, Any] = json.loads(result.stdout)
+    return row
+
+
+@pytest.mark.parametrize("ahead", [1, 5])
+def test_a_rule_that_peeks_is_labelled_in_every_form(site: Path, tmp_path: Path, ahead: int) -> None:
+    name = f"peeks{ahead}"
+    on_path(site, name, ahead=ahead)
+    home = tmp_path / "home"
+    row = row_of(run(home, "backtest", name, *DAY, "--json"))
+    assert row["labels"][0].startswith("LOOK-AHEAD: SOLUSDT: of the bar at 2025-06-06")
+    text = run(home, "backtest", name, *DAY, "--engine", "sweep").stdout
+    assert "LOOK-AHEAD" in text
+    assert "LOOK-AHEAD" in run(home, "runs").stdout
+    sweep = row_of(run(home, "sweep", name, *DAY, "--grid", "stop_pct=0.5,1", "--jobs", "1", "--json"))
+    assert sweep["labels"][0].startswith("LOOK-AHEAD")
+    walked = row_of(run(home, "walkforward", name, *DAY, "--train", "6h", "--test", "6h", "--json"))
+    assert walked["labels"][0].startswith("LOOK-AHEAD")
+    taken = row_of(run(home, "backtest", name, *DAY, "--predictions", "r0001", "--json"))
+    assert taken["labels"] == row["labels"]
+    for form in EXPORT_FORMS:
+        target = tmp_path / f"{name}-{form}"
+        answer = run(home, "runs", "export", "r0001", "--form", form, "--to", target)
+        assert answer.exit_code == 0, answer.output
+        files = [target] if target.is_file() else [path for path in target.rglob("*") if path.is_file()]
+        assert any(b"LOOK-AHEAD" in path.read_bytes() for path in files), form
+
+
+def test_a_rule_that_does_not_peek_has_no_label(site: Path, tmp_path: Path) -> None:
+    on_path(site, "honest", ahead=0)
+    row = row_of(run(tmp_path / "home", "backtest", "honest", *DAY, "--json"))
+    assert (row["labels"], row["trades"] > 0) == ([], True)
+
+
+def test_a_check_that_finds_a_fault_marks_the_runs_of_that_code(
+    site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_path(site, "sly", ahead=5)
+    home = tmp_path / "home"
+    # As by a version that did not look.
+    with monkeypatch.context() as patch:
+        patch.setattr("core.backtest.checks.quick.quick_fault", lambda *_: "")
+        assert row_of(run(home, "backtest", "sly", *DAY, "--json"))["labels"] == []
+        assert row_of(run(home, "backtest", "ema_cross", *DAY, "--json"))["labels"] == []
+    answer = run(home, "check", "sly", *DAY, "--only", "look-ahead", "--json")
+    assert answer.exit_code == 1
+    assert json.loads(answer.stdout)["marked_runs"] == 1
+    marked, other = json.loads(run(home, "runs", "--json").stdout)
+    assert marked["labels"][0].startswith("LOOK-AHEAD: ")
+    assert other["labels"] == []
+    report = run(home, "runs", "show", "r0001").stdout
+    assert "LOOK-AHEAD" in report
+    assert "marked: " not in run(home, "check", "sly", *DAY, "--only", "look-ahead").stdout
+
+
+def test_the_code_version_covers_code_from_elsewhere(site: Path) -> None:
+    on_path(site, "moved", ahead=0)
+    before = code_version("moved")
+    assert before.startswith(f"{code_version('ema_cross')}.")
+    (site / "moved_rule.py").write_text(RULE.format(ahead=5, name="moved", exits="()"))
+    assert code_version("moved") != before
+    assert code_version("moved").partition(".")[0] == before.partition(".")[0]
+
+
+def test_a_package_counts_whole(site: Path) -> None:
+    package = site / "whole"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "inner.py").write_text("A = 1\n")
+    distribution(site, "whole", "whole = whole.declaration:build")
+    before = code_version("whole")
+    (package / "inner.py").write_text("A = 2\n")
+    assert code_version("whole") != before
+
+
+@pytest.mark.parametrize("verb", [["sweep"], ["walkforward", "--train", "6h", "--test", "6h"]])
+def test_a_grid_that_is_too_large_is_refused_before_anything_is_looked_up(tmp_path: Path, verb: list[str]) -> None:
+    grid = [part for key in ("fast_bars", "slow_bars", "stop_pct") for part in ("--grid", f"{key}=1:101:1")]
+    answer = run(tmp_path / "home", verb[0], "ema_cross", *verb[1:], *grid)
+    assert answer.exit_code == 2
+    assert "1,030,301 combinations" in answer.stderr
+    assert not (tmp_path / "home").exists()
+
+
+def test_an_exit_of_ones_own_is_refused_before_anything_is_counted(site: Path, tmp_path: Path) -> None:
+    on_path(site, "own_exit", ahead=0, exits=OWN_EXIT)
+    home = tmp_path / "home"
+    answer = run(home, "sweep", "own_exit", *DAY, "--grid", "stop_pct=0.5,1", "--jobs", "1", "--json")
+    assert answer.exit_code == 2
+    (line,) = answer.stderr.strip().splitlines()
+    assert "profit_lock" in line
+    assert "quarterdeck backtest" in line
+    assert run(home, "runs", "--json").stdout.strip() == "[]"
+    row = row_of(run(home, "backtest", "own_exit", *DAY, "--json"))
+    assert (row["trials"], row["trades"] > 0) == (1, True)
