@@ -112,8 +112,9 @@ class Incoming:
         self._questions = {key: self._questions.get(key, _Question(now_ms)) for key in orders}
         is_broken = False
         for (symbol, venue_id), row in orders.items():
-            question = self._questions[symbol, venue_id]
-            if now_ms < question.next_ms:
+            # Another may have become known while one was asked for.
+            question = self._questions.get((symbol, venue_id))
+            if question is None or now_ms < question.next_ms:
                 continue
             question.next_ms = now_ms + _TRY_EVERY_MS
             is_known = False

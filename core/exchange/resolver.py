@@ -292,7 +292,8 @@ class Resolver:
                 return False
         try:
             # What has ended stays as it is: only its fills are asked for again.
-            seen = question.ended or await self._venue.look(order, timeout_ms)
+            # Of an entry that the exchange did not have once there is hardly a position.
+            seen = question.ended or await self._venue.look(order, timeout_ms, urgent=not question.was_absent)
             question.unanswered = max(0, question.unanswered - 1)
             if seen is None:
                 if outbox.is_placing(order.client_order_id) or outbox.dead_ms(order) != dead_ms:

@@ -128,16 +128,18 @@ class ExchangeVenue:
             if order.is_open:
                 self.outbox.suspect(order)
 
-    async def look(self, order: Order, timeout_ms: int | None = None) -> Seen | None:
+    async def look(self, order: Order, timeout_ms: int | None = None, *, urgent: bool = True) -> Seen | None:
         """What the exchange knows of an order by its client id; None where it says that there is none.
 
-        One that is known to have rested is looked for among the plain ones, too. `timeout_ms` is for each request.
+        One that is known to have rested is looked for among the plain ones, too. `timeout_ms` is for each request; one
+        that is not `urgent` waits for those that may be.
         """
         order_id, params = self.wire.dialect.by_client_id(order)
-        row = await self._find(order_id, order, params, timeout_ms)
+        urgent = urgent and _is_urgent(order)
+        row = await self._find(order_id, order, params, timeout_ms, urgent=urgent)
         if row is None and self.wire.dialect.is_conditional(order) and order.state in RESTING_STATES:
             plain = {name: value for name, value in params.items() if name != "trigger"}
-            row = await self._find(order_id, order, plain, timeout_ms) if plain != params else None
+            row = await self._find(order_id, order, plain, timeout_ms, urgent=urgent) if plain != params else None
         if row is None:
             return None
         self.known.learn_row(order, row)
@@ -262,9 +264,10 @@ class ExchangeVenue:
         """The time limit of a read that protection waits for."""
         return 2 * self.settings.protective_timeout_ms
 
-    async def _find(self, order_id: str, order: Order, params: Row, timeout_ms: int | None) -> Row | None:
-        timeout_ms = timeout_ms or self.protective_ms
-        return await self._fetch(order_id, order.symbol, params, timeout_ms, urgent=_is_urgent(order))
+    async def _find(
+        self, order_id: str, order: Order, params: Row, timeout_ms: int | None, *, urgent: bool
+    ) -> Row | None:
+        return await self._fetch(order_id, order.symbol, params, timeout_ms or self.protective_ms, urgent=urgent)
 
     async def _fetch(
         self, order_id: str, symbol: str, params: Row, timeout_ms: int | None, *, urgent: bool = False

@@ -45,6 +45,13 @@ class People:
         acts = [self._do_closed_by_hand, self._do_closed_in_part, self._do_foreign_through_zero, self._do_foreign_along]
         acts[int(episode.amount * 4) % 4](episode)
 
+    def clear_the_way(self) -> None:
+        """Where margin is isolated no engine starts, and a position of others keeps it so: what an operator does who
+        reads that."""
+        for symbol in self._world.symbols:
+            if self._world.exchange.settings.margin_type(symbol) != "CROSSED":
+                self._undo(symbol)
+
     # Trades
 
     def _do_closed_by_hand(self, episode: Episode) -> None:

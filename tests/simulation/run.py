@@ -165,6 +165,7 @@ class Hour:
             self.loop.call_later(episode.at_ms / 1000.0, self._begin, episode)
         await asyncio.sleep((self.length_ms - QUIET_MS) / 1000.0)
         world.calm()
+        world.people.clear_the_way()
         calm_s = self.loop.time()
         await asyncio.sleep(1)
         if self.process is not None:

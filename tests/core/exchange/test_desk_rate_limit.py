@@ -115,6 +115,34 @@ def test_in_a_rate_limit_an_entry_is_asked_for_while_its_withdrawal_waits_for_a_
     in_house(scene)
 
 
+def test_in_a_rate_limit_an_entry_that_is_not_there_takes_no_turn_from_one_that_is() -> None:
+    async def scene(house: House) -> None:
+        await house.pass_s(25)
+
+        def lost(method: str, path: str, params: str) -> Fate | None:
+            if (method, path) != ("POST", "/fapi/v1/order"):
+                return None
+            outcome = Outcome.LOST_ON_THE_WAY if ETH in params else Outcome.ANSWER_LOST
+            return Fate(outcome, 10.0, 10.0)
+
+        house.weather.rules.append(lost)
+        house.weather.frames_of = lambda text: []
+        await house.enter(ETH)
+        await house.enter(BTC)
+        await house.pass_s(0.1)
+        house.wire.limiter.observe(429, {"Retry-After": "20"})
+        asked = len(house.weather.asked)
+        await house.pass_s(8)
+        sent = [(method, path.rpartition("/")[2]) for method, path, _ in house.weather.asked[asked:]]
+        turns = sent[: sent.index(("POST", "algoOrder"))]
+        assert turns.count(("GET", "userTrades")) == 1
+        assert len(turns) <= 4
+        await house.pass_s(40)
+        house.check_books()
+
+    in_house(scene)
+
+
 def test_in_a_rate_limit_a_lost_exit_is_sent_again_unasked_once_it_can_arrive_no_more() -> None:
     async def scene(house: House) -> None:
         await house.enter(BTC)

@@ -445,6 +445,29 @@ def test_whose_a_trade_is_becomes_known_while_the_exchange_turns_three_of_four_r
     in_house(test)
 
 
+def test_a_trade_that_becomes_known_while_another_is_asked_for_is_asked_for_no_more() -> None:
+    async def test(house: House) -> None:
+        await house.enter()
+        await house.pass_s(3)
+
+        def slow(method: str, path: str, params: str) -> Fate | None:
+            return Fate(Outcome.ANSWERED, 10.0, 500.0) if path.endswith("/algoOrder") else None
+
+        house.weather.rules.append(slow)
+        trade_by_hand(house, "SELL", "0.010", reduce_only=True)
+        trade_by_hand(house, "SELL", "0.011", reduce_only=True)
+        await house.pass_s(1.3)
+        incoming, second = house.desk._incoming, str(house.venue.orders[-1].order_id)
+        house.exchange_venue.known.set_aside(BTC, second)
+        await incoming._release(BTC, second)
+        await house.pass_s(10)
+        assert not incoming.waits
+        assert house.book().lots == 20
+        house.check_books()
+
+    in_house(test)
+
+
 def test_nothing_is_turned_while_nobody_knows_whose_a_trade_is() -> None:
     async def test(house: House) -> None:
         await house.enter()
