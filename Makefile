@@ -7,13 +7,16 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 SEEDS := 100
 MESSAGES := 100000
 
-.PHONY: run check test lint bench simulate fuzz setup lock
+.PHONY: run check test coverage lint bench simulate fuzz setup lock
 
 run: $(STAMP)
 	@$(BIN)/quarterdeck run --settings settings.toml $(ARGS)
 
 test: $(TOOLS)
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal $(ARGS)
+
+coverage: $(TOOLS)
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal --cov --cov-report=term:skip-covered $(ARGS)
 
 check: lint
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m "not slow" $(ARGS)
