@@ -55,7 +55,7 @@ def put(connection: sqlite3.Connection, run_id: str, provenance: Provenance, tri
         alike = (provenance.interval_ms, figures.get("return_days"), figures.get(RANKS["sharpe"]))
         row = (run_id, trial.number, *where, provenance.data_hash, *what, *alike, json.dumps(figures))
         stored = connection.execute(_PUT, row).fetchone()
-        if stored is not None and trial.daily is not None:
+        if stored is not None and trial.daily is not None and trial.first_day_ms is not None:
             data = trial.daily.tobytes()
             returns = (stored["trial_id"], trial.first_day_ms, zlib.crc32(data), zlib.compress(data, 1))
             connection.execute("INSERT INTO trial_returns VALUES (?, ?, ?, ?)", returns)
@@ -72,7 +72,7 @@ def of_run(connection: sqlite3.Connection, run_id: str, where: str) -> list[Tria
             note=row["note"],
             figures=json.loads(row["figures_json"]),
             first_day_ms=row["first_day_ms"],
-            daily=None if row["data"] is None else _returns(row, f"{where}: {run_id}"),
+            daily=_returns(row, f"{where}: {run_id}"),
         )
         for row in connection.execute(_OF_RUN, (run_id,))
     ]
@@ -143,8 +143,11 @@ def drop_returns(connection: sqlite3.Connection, run_id: str) -> None:
 
 
 def _returns(row: dict[str, Any], where: str) -> Any:
+    """None where there are none: of a trial that failed, and where no day is whole."""
     import numpy as np
 
+    if row["data"] is None:
+        return None
     try:
         data = zlib.decompress(row["data"])
     except zlib.error:

@@ -385,8 +385,16 @@ def _pass_quiet(start: int, stop: int, market: Any, told: Any, memory: Any, watc
 
 
 @inlined
+def _has_bar(opens: Any, slot: int) -> bool:
+    found = False
+    for s in range(opens.shape[0]):
+        found |= opens[s, slot] == opens[s, slot]
+    return found
+
+
+@inlined
 def _deepen(begin: int, end: int, market: Any, memory: Any, watch: Any) -> None:
-    """Note the worst drawdown at the closes of [begin, end), over which positions stay as they are."""
+    """Note the worst drawdown at the closes of the bars of [begin, end), over which positions stay as they are."""
     account, books = memory.account[0], memory.books
     for s in range(books.shape[0]):
         watch.qty_e8[s], watch.cost_e8[s] = books[s].lots * books[s].lot_e8, books[s].cost_e8
@@ -400,6 +408,8 @@ def _deepen(begin: int, end: int, market: Any, memory: Any, watch: Any) -> None:
             moved |= (watch.equity[b] > account.highest_e8) | (watch.equity[b] < deepest)
         if moved:
             for b in range(size):
+                if not _has_bar(market.open, i + b):
+                    continue
                 now = watch.equity[b]
                 account.highest_e8 = max(account.highest_e8, now)
                 down = (account.highest_e8 - now) / account.highest_e8

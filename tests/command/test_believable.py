@@ -15,7 +15,7 @@ from quarterdeck_plan import code_version
 from tests.strategies.packages import distribution
 from tui.cli import cli
 
-DAY = ("--symbol", "SOLUSDT", "--from", "2025-06-06", "--to", "2025-06-07")
+DAY = ("--market", "recorded", "--symbol", "SOLUSDT", "--from", "2025-06-06", "--to", "2025-06-07")
 RULE = """
 import numpy as np
 

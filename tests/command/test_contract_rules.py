@@ -42,7 +42,11 @@ def candles(path: Path, decimals: int, price: float = 9.9, count: int = 3_000) -
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    return tmp_path / "home"
+    """Nothing is assumed in the place of funding, which these markets lack."""
+    home = tmp_path / "home"
+    home.mkdir(mode=0o700)
+    (home / "settings.toml").write_text("[costs]\nassumed_funding_bps = 0\n")
+    return home
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from tests.command.test_bad_input import assert_refused
 from tests.venue import by_hand
 from tests.venue.server import VenueServer
 from tests.venue.venue import API_KEY, API_SECRET, BinanceVenue
+from tui.arming import RISK
 
 COMMAND = [sys.executable, "-c", "from tests.command.live_runtime import main; main()"]
 
@@ -150,7 +151,8 @@ def test_an_exchange_out_of_reach_ends_with_3(home: Path) -> None:
     keys = {"QUARTERDECK_API_KEY": KEY, "QUARTERDECK_API_SECRET": SECRET}
     answer = kit.quarterdeck("run", "--headless", "--home", home, "--confirm-live", TAG, **keys)
     assert answer.code == 3, answer
-    *told, last = answer.err.splitlines()
+    risk, *told, last = answer.err.splitlines()
+    assert risk == RISK
     assert last.startswith("quarterdeck: ")
     assert all(line.startswith("LIVE ") for line in told)
     assert_nothing_told(home, answer)

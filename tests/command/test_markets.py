@@ -90,7 +90,7 @@ def test_a_home_without_candles_says_what_there_is_to_do(home: Path) -> None:
     assert "--market recorded" in line
     listed = command(home, "data", "list")
     assert listed.exit_code == 0
-    assert "no candles are imported" in listed.stderr
+    assert "no candles are stored" in listed.stderr
 
 
 def test_a_symbol_that_is_not_there_is_told_with_those_that_are(home: Path, tmp_path: Path) -> None:

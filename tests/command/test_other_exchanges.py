@@ -8,6 +8,7 @@ import pytest
 
 from core.exchange.dialects import dialect_of
 from tests.command import kit
+from tui.arming import RISK
 
 KEYS = {"QUARTERDECK_API_KEY": "loopback1234", "QUARTERDECK_API_SECRET": "loopbacksecret"}
 
@@ -20,7 +21,8 @@ def test_live_is_refused(tmp_path: Path, exchange_id: str) -> None:
     asked = ("run", "--headless", "--home", tmp_path / "home", "--settings", settings, "--confirm-live", "1234")
     answer = kit.quarterdeck(*asked, **KEYS)
     assert answer.code == 2, answer
-    (line,) = answer.err.splitlines()
+    risk, line = answer.err.splitlines()
+    assert risk == RISK
     assert line.startswith(f'quarterdeck: [exchange] id = "{exchange_id}": live trading is refused: ')
     assert all(why in line for why in dialect_of(exchange_id).live_blockers)
     assert line.endswith('set mode = "paper"')

@@ -38,8 +38,8 @@ def test_books_survive_a_kill_at_every_journal_write(tmp_path: Path) -> None:
     # The hour must be worth killing: every kind of thing happens in it, and every write was tried.
     rows = reports[0]["rows"]
     assert sum(report["kills"] for report in reports) > 200
-    assert rows["fills"] > 80
-    assert rows["orders"] > 80
+    assert rows["fills"] > 70
+    assert rows["orders"] > 70
     assert rows["trades"] >= 20
     assert rows["funding"] >= 1
     assert rows["limit_events"] >= 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -65,7 +66,7 @@ def strategy_of(**changes: Any) -> Strategy:
 
 
 def swept(market: Market, settings: Settings, strategy: Strategy) -> TradeColumns:
-    prepared = sweep.prepare(market.history(), INSTRUMENTS)
+    prepared = sweep.prepare(market.history(), INSTRUMENTS, Decimal(0))
     return sweep.run(prepared, settings, strategy, market.values()).trades
 
 
@@ -158,7 +159,7 @@ def test_a_trade_keeps_what_it_was_entered_with() -> None:
     market = Market(bars, {0: 20.0, 3: -20.0})
     rule = ExitRule(ExitReason.FLATTEN, exits.time_stop, 2.0 * MINUTE_MS)
     strategy = replace(strategy, exits=(rule,))
-    prepared = sweep.prepare(market.history(), INSTRUMENTS)
+    prepared = sweep.prepare(market.history(), INSTRUMENTS, Decimal(0))
     swept_run = sweep.run(prepared, settings, strategy, market.values())
     trader, venue = Trader("case", strategy, settings, INSTRUMENTS), journalled_venue(INSTRUMENTS, settings)
     driven_run = run_event_driven(market.history(), trader, venue, values={SYMBOL: market.values()[0]})

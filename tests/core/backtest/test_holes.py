@@ -158,7 +158,7 @@ def test_time_counts_bars_and_days_without_any_have_no_return() -> None:
     result = run(history, {"S0": asked_at(history, 50)})
     assert len(result.curve) == 2 * day + 30
     assert summary(result, MINUTE_MS).days == pytest.approx(2 + 30 / day)
-    days = (daily_returns(result.curve, 10_000.0).day_ms - DAY0_MS) // DAY_MS
+    days = (daily_returns(result.curve, 10_000.0, MINUTE_MS).day_ms - DAY0_MS) // DAY_MS
     assert days.tolist() == [0, 1, 3, 4]
     assert len(period_returns(result, "D")[1]) == 4
     assert covered_slots(history).tolist() == [*range(day + 10), *range(4 * day - 20, 5 * day)]
