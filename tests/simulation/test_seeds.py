@@ -15,7 +15,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.simulation import invariants
 from tests.simulation.__main__ import Totals
 from tests.simulation.latches import DAY_MS
 from tests.simulation.plan import (
@@ -36,15 +35,8 @@ from tests.simulation.telling import HOUR_MS, START_MS
 PLANS = 100
 SEEDS = 60
 SHARES = 20
-LATEST_MS = 60_000
 MIDNIGHT_MS = DAY_MS - START_MS % DAY_MS
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(autouse=True)
-def _latest(monkeypatch: pytest.MonkeyPatch) -> None:
-    for limit in ("UNPROTECTED_LIMIT_MS", "PHANTOM_LIMIT_MS", "TOO_MUCH_LIMIT_MS", "FLAT_LIMIT_MS"):
-        monkeypatch.setattr(invariants, limit, LATEST_MS)
 
 
 @pytest.mark.parametrize("share", range(SHARES))

@@ -272,7 +272,7 @@ def knowledge(trader: Trader) -> str:
             repr(plain),
             *(repr(replace(s, canceling=dict(sorted(s.canceling.items())))) for s in state.symbols.values()),
             repr({book: amount.normalize() for book, amount in ledger._balances.items()}),
-            repr(ledger.positions),
+            repr(sorted(ledger.positions.items())),
             repr(sorted(ledger._seen_fills)),
             repr(sorted(ledger._seen_payments)),
             repr(sorted(ledger._seen_adjustments)),
