@@ -33,7 +33,7 @@ from tests.simulation.seed import run_seed
 from tests.simulation.telling import HOUR_MS, START_MS
 
 PLANS = 100
-SEEDS = 60
+SEEDS = 40
 SHARES = 20
 MIDNIGHT_MS = DAY_MS - START_MS % DAY_MS
 ROOT = Path(__file__).parents[2]
