@@ -92,7 +92,9 @@ async def test_a_focused_table_says_which_of_its_rows_are_shown(app: Quarterdeck
     old = [signal(n, "BTCUSDT", 1, "vetoed", "edge below cost") for n in range(40)]
     control.current = replace(snapshot(), signals=tuple(old))
     async with screen.running(app, (80, 24)) as pilot:
-        await pilot.press("4", "G")
+        await pilot.press("4")
+        await screen.until(app, pilot, "40 newest first")
+        await pilot.press("G")
         await screen.until(app, pilot, "-40 of 40")
         (title,) = panel_lines(app, "4 Signals", 1)
         assert "-40 of 40" in title
