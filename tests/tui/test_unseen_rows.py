@@ -47,7 +47,9 @@ async def test_a_position_without_a_stop_is_shown_before_larger_ones(app: Quarte
 async def test_a_cursor_that_was_left_behind_moves_no_row(app: QuarterdeckApp, control: FakeControl) -> None:
     control.current = five()
     async with screen.running(app, (80, 24)) as pilot:
-        await pilot.press("3", "G", "5")
+        await pilot.press("3")
+        await screen.until(app, pilot, "▸3 Positions")
+        await pilot.press("G", "5")
         _, _, *rows = panel_lines(app, "3 Positions", 5)
         assert [row.split()[0] for row in rows] == ["ETHUSDT", "SOLUSDT", "BNBUSDT"]
 
@@ -76,7 +78,9 @@ async def test_newest_first_is_what_the_rows_show(app: QuarterdeckApp, control: 
     old = [signal(n, "BTCUSDT", 1, "vetoed", f"reason {n}") for n in range(300, 340)]
     control.current = replace(snapshot(), signals=tuple(old))
     async with screen.running(app, (120, 40)) as pilot:
-        await pilot.press("4", "G", "1")
+        await pilot.press("4")
+        await screen.until(app, pilot, "▸4 Signals")
+        await pilot.press("G", "1")
         news = [signal(n, "ETHUSDT", 1, "wait", "edge below cost") for n in (2, 0)]
         control.current = replace(snapshot(2), signals=(*old, *news))
         app.flush()
