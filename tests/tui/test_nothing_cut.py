@@ -15,6 +15,7 @@ from tests.tui.lab_keys import PAGES, press
 from tui.app import QuarterdeckApp
 from tui.format import whole_clauses
 from tui.widgets.lab.runs import _symbols
+from tui.widgets.risk import _unit_beside
 
 SIZES = [(80, 24), (100, 30), (120, 40), (200, 50)]
 LONGEST = "1000000MOGUSDT"
@@ -167,3 +168,11 @@ async def test_pages_of_the_lab_say_the_rest_on_another_line(
         for text in texts:
             assert screen.text(app).count(text) >= 2
         assert "backtes…" not in screen.text(app)
+
+
+@pytest.mark.parametrize(
+    ("unit", "told"), [("% of equity", "25.1/150 %"), ("USDT", "25.1/150 USDT"), ("trades", "25.1/150")]
+)
+def test_what_a_number_is_of_stands_beside_it_where_its_unit_has_no_column(unit: str, told: str) -> None:
+    cells = [("exposure", "plain"), ("", "good"), ("25.1/150", "plain"), (unit, "dim"), ("ok", "good")]
+    assert _unit_beside(cells)[2] == (told, "plain")

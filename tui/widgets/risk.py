@@ -173,6 +173,7 @@ def _layout(cells: Sequence[Sequence[Cell]], width: int) -> tuple[Sequence[Colum
 
 def _unit_beside(row: Sequence[Cell]) -> list[Cell]:
     cells, unit = list(row), row[_UNIT][0]
+    unit = unit.partition(" ")[0] if unit.startswith("%") else unit
     if unit in _SHORT_UNITS:
         number, role = cells[_USED]
         cells[_USED] = (f"{number} {unit}", role)
