@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
 from core.domain.orders import Fill, Order, OrderRole, OrderState, OrderType, Side
-from core.domain.records import AdjustmentRecord, FillRecord, Record
+from core.domain.records import AdjustmentRecord, FillRecord, IntentRecord, Record
 from tests.simulation.checker import compare, known_of_others, outside_fees_usdt
 from tests.venue.orders import Trade
 from tests.venue.person import Person
@@ -109,6 +110,39 @@ def test_an_outside_order_that_stays_open_is_found(venue: BinanceVenue) -> None:
 
 def test_a_fill_of_our_own_that_is_missing_is_found(venue: BinanceVenue) -> None:
     assert any(text.startswith("missed fill") for text in compare(venue.exchange, []))
+
+
+def tries_of_an_exit(venue: BinanceVenue, *lots: int, status: str = "EXPIRED", reduce_only: bool = True) -> Order:
+    """We sold in tries of 20 under one id, of which each filled `lots`; returned as the journal should have it."""
+    for number, filled in enumerate(lots):
+        first = venue.ledger.trades[0].order
+        made = replace(first, order_id=90 + number, client_id="qd2", side="SELL", reduce_only=reduce_only)
+        venue.exchange.orders[made.order_id] = replace(made, status=status, filled_lots=filled)
+    return Order("qd2", BTC, Side.SELL, OrderType.MARKET, OrderRole.EXIT, 20, T0, "trade", "simulated")
+
+
+def test_a_second_try_may_close_what_the_first_of_an_exit_left(venue: BinanceVenue) -> None:
+    order = replace(tries_of_an_exit(venue, 6, 14), state=OrderState.FILLED, filled_lots=20)
+    known = [*journal(venue, closed(venue)), IntentRecord(order)]
+    assert compare(venue.exchange, known) == []
+    half = replace(order, state=OrderState.EXPIRED, filled_lots=14)
+    assert any("filled 14 here, 20 there" in text for text in compare(venue.exchange, [*known, IntentRecord(half)]))
+
+
+@pytest.mark.parametrize(
+    ("lots", "kind"),
+    [
+        ((6, 15), {}),
+        ((6, 14), {"reduce_only": False}),
+        ((6, 14), {"status": "FILLED"}),
+    ],
+)
+def test_two_orders_under_one_id_are_else_a_fault(
+    venue: BinanceVenue, lots: tuple[int, ...], kind: dict[str, Any]
+) -> None:
+    order = replace(tries_of_an_exit(venue, *lots, **kind), state=OrderState.FILLED, filled_lots=20)
+    found = compare(venue.exchange, [*journal(venue, closed(venue)), IntentRecord(order)])
+    assert any(text.startswith("duplicate: qd2 is 2 orders") for text in found)
 
 
 def test_the_newest_word_on_what_others_hold_counts() -> None:
