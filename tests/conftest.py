@@ -29,6 +29,7 @@ SLOW = (
     "tests/core/venues/test_sequences.py",
     "tests/docs/test_strategies_page.py",
     "tests/engine/",
+    "tests/golden/",
     "tests/simulation/test_fuzz.py",
     "tests/simulation/test_importing.py",
     "tests/simulation/test_seeds.py",
@@ -49,6 +50,10 @@ SLOW = (
     "tests/tui/test_terminal.py",
 )
 """Folders and files that `make check` leaves to `make test`: processes, sessions, days, trainings, many seeds."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--golden-update", action="store_true", help="write the golden files anew")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1,0 +1,50 @@
+"""A strategy of the house for an hour on the simulated exchange, its engine live, without a fault."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import replace
+
+from core.strategy import Rule, Strategy
+from strategies.registry import load_strategy
+from tests.golden import telling
+from tests.simulation.loop import VirtualLoop, end_all
+from tests.simulation.run import SYMBOLS, Hour
+from tests.simulation.telling import HOUR_MS, quiet_machine
+from tests.simulation.trading import make_settings, make_strategy
+from tests.simulation.transport import virtual_ccxt
+
+KEYS = {
+    "ema_cross": {"fast_bars": 1, "slow_bars": 2, "first_signal_bar": 2, "stop_pct": 0.3, "target_pct": 0.45},
+    "scalper": {"min_edge_bps": 1.0, "edge_over_cost_bps": 0.0, "stop_pct": 0.3, "target_pct": 0.45},
+}
+
+
+def journal_of(name: str, seed: int) -> Iterator[str]:
+    loop = VirtualLoop(f"loop {seed}")
+    asyncio.set_event_loop(loop)
+    hour = Hour(loop, seed, HOUR_MS, (), {}, whole_trace=False, told=False)
+    settings = make_settings(SYMBOLS)
+    settings = settings.model_copy(
+        update={"strategy": name, name: getattr(settings, name).model_copy(update=KEYS[name])}
+    )
+    hour.machine = replace(hour.machine, settings=settings, strategy=_with_a_rule(load_strategy(name, settings), seed))
+    try:
+        with virtual_ccxt(hour.world.clock), quiet_machine(None):
+            loop.run_until_complete(hour.run())
+            end_all(loop)
+    finally:
+        asyncio.set_event_loop(None)
+        loop.close()
+    assert not hour.result.problems, hour.result.problems
+    return telling.of_journal(hour.disk.records)
+
+
+def _with_a_rule(strategy: Strategy, seed: int) -> Strategy:
+    """The same decisions and exits, on values that a rule draws where a model would be asked: none is trained here."""
+    if strategy.model is None:
+        return strategy
+    drawn = make_strategy(seed, reverses=False).rule
+    assert isinstance(drawn, Rule)
+    return replace(strategy, feature_names=(), lookback_bars=5, lifecycle=None, model=None, rule=drawn)
