@@ -9,6 +9,7 @@ import json
 import logging
 import logging.handlers
 import os
+import re
 import threading
 import traceback
 from collections import deque
@@ -29,7 +30,7 @@ FILE_BYTES = 10_000_000
 FILE_COUNT = 5
 """How large the file becomes before a new one takes its place, and how many old ones are kept."""
 _HIDDEN = "[hidden]"
-_SHORTEST_SECRET = 4
+_SHORTEST_SECRET, _LONG_SECRET = 4, 16
 
 
 class Stamp(logging.Filter):
@@ -67,6 +68,17 @@ class Stamp(logging.Filter):
         # Longest first, so that a secret inside another does not leave the rest of it readable.
         for secret in sorted(self._secrets, key=len, reverse=True):
             text = text.replace(secret, _HIDDEN)
+        return self._clean_split(text)
+
+    def _clean_split(self, text: str) -> str:
+        """Secrets that were broken over lines, as base64 of letters is, or with blanks in between."""
+        words = text.split()
+        if len(words) < 2:
+            return text
+        joined = "".join(words)
+        for secret in self._secrets:
+            if len(secret) >= _LONG_SECRET and secret in joined:
+                text = re.sub(r"\s*".join(map(re.escape, secret)), _HIDDEN, text)
         return text
 
 

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import tomli
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from core.addresses import is_this_machine
+from core.addresses import is_address, is_this_machine
 from core.domain.errors import SettingsError
 from core.domain.operator import LimitEffect
 from core.lab import Market
@@ -183,7 +183,7 @@ class ExchangeSettings(_Section):
     @field_validator("base_url")
     @classmethod
     def _is_an_address(cls, url: str) -> str:
-        if url and not re.fullmatch(r"https?://[^/\s?#@\\]+/?", url):
+        if url and not is_address(url.removesuffix("/")):
             raise ValueError(
                 'base_url is the scheme, host and port of a test server and nothing else, as in "http://127.0.0.1:8080"'
             )
@@ -225,7 +225,8 @@ class DataSettings(_Section):
     def _is_guarded(cls, url: str) -> str:
         if not url:
             return url
-        if not re.fullmatch(r"https?://[^/\s?#@\\]+(/[^\s?#\\]*)?", url):
+        server = re.match(r"https?://[^/]*", url)
+        if server is None or not is_address(server[0]) or not re.fullmatch(r"[!-~]+", url) or set("?#\\") & set(url):
             raise ValueError('archive_url is an address without a query, as in "https://archive.example/futures"')
         # The checksums come from there, too.
         if url.startswith("http:") and not is_this_machine(urlsplit(url).hostname or ""):

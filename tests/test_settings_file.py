@@ -101,6 +101,9 @@ def test_a_file_that_is_no_settings_is_told_in_one_line(tmp_path: Path, text: st
         ("ftp://archive.example", "is an address without a query"),
         ("https://user:word@archive.example", "is an address without a query"),
         ("https://archive.example/a?b=c", "is an address without a query"),
+        ("https://archive.example:99999", "is an address without a query"),
+        ("https://[/a", "is an address without a query"),
+        ("https://archive.example/a\x1b[2J", "is an address without a query"),
         ("http://archive.example/futures", "must begin with https://"),
     ],
 )

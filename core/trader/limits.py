@@ -25,14 +25,16 @@ def loss_usdt(day_start_equity_usdt: float, equity_usdt: float) -> float:
 
 
 def loss_pct(day_start_equity_usdt: float, equity_usdt: float) -> float:
+    """The same in percent; 0 of an account that has nothing and began the day with nothing."""
     if day_start_equity_usdt <= 0.0:
-        return math.inf
+        return 0.0 if day_start_equity_usdt == equity_usdt == 0.0 else math.inf
     return 100.0 * max(0.0, day_start_equity_usdt - equity_usdt) / day_start_equity_usdt
 
 
 def drawdown_pct(peak_equity_usdt: float, equity_usdt: float) -> float:
+    """How far below its peak the equity is, in percent; 0 of an account from which everything was taken out."""
     if peak_equity_usdt <= 0.0:
-        return math.inf
+        return 0.0 if peak_equity_usdt == equity_usdt == 0.0 else math.inf
     return 100.0 * max(0.0, peak_equity_usdt - equity_usdt) / peak_equity_usdt
 
 

@@ -501,10 +501,10 @@ def _unplanned(fill: Fill, order: Order) -> OpenTrade:
 
 
 def _moved(value_usdt: float, amount_usdt: Decimal, equity_usdt: Decimal) -> float:
-    """A mark of the limits after `amount_usdt` was added to `equity_usdt`. Where nothing is left to be in proportion
-    to, it moves by the amount itself."""
+    """A mark of the limits after `amount_usdt` was added to `equity_usdt`. Where there was nothing to be in proportion
+    to, or less than nothing is left, it moves by the amount itself."""
     value, after = Decimal(repr(value_usdt)), EXACT.add(equity_usdt, amount_usdt)
-    if equity_usdt <= 0 or after <= 0:
+    if equity_usdt <= 0 or after < 0:
         return float(EXACT.add(value, amount_usdt))
     return float(EXACT.divide(EXACT.multiply(value, after), equity_usdt))
 

@@ -476,7 +476,8 @@ class Trader:
             events = self.guard.clear_resume(command.time_ms)
             new_peak = any(event.limit == "drawdown" for event in events)
             commands += journalled(events)
-            commands += self._sample(max(command.time_ms, self.state.sampled_ms), new_peak=new_peak)
+            # Not by the clock: set right later, it would leave every bar until then unmeasured.
+            commands += self._sample(self.state.sampled_ms or command.time_ms, new_peak=new_peak)
             result = "entries resumed"
         elif command.verb is Verb.HALT:
             for s in everything:

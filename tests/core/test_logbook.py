@@ -1,3 +1,4 @@
+import base64
 import io
 import json
 import logging
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.control import LogLine
+from core.exchange.keys import Keys
 from core.logbook import Logbook, LogSetup, PrivateFile, Stamp, iso_utc, set_up, write_failure
 
 NOW_MS = 1_749_000_000_123
@@ -93,6 +95,19 @@ def test_a_secret_within_another_leaves_nothing_readable() -> None:
     book = Logbook()
     record_of(book, stamp, "abcdefgh")
     assert book.lines_after(0)[1][0].message == "[hidden]"
+
+
+@pytest.mark.parametrize("width", [7, 20, 76])
+@pytest.mark.parametrize("between", ["\n", "\r\n    ", " "])
+def test_a_secret_that_is_broken_over_lines_is_hidden(width: int, between: str) -> None:
+    keys = Keys("AbCd1234/+=EfGh5678", "s3cr3t/+=" + "abcdefghijklmnopqrstuvwxyz0123456789" * 3)
+    stamp = Stamp(lambda: 0, keys.secrets())
+    for whole in (keys.secret, base64.b64encode(keys.secret.encode()).decode()):
+        pieces = [whole[start : start + width] for start in range(0, len(whole), width)]
+        record = logging.LogRecord("test", logging.INFO, __file__, 0, "was %s, here", (between.join(pieces),), None)
+        stamp.filter(record)
+        assert not any(piece in record.getMessage() for piece in pieces[:-1])
+        assert record.getMessage().endswith(", here")
 
 
 def test_a_secret_too_short_to_hide_is_an_error() -> None:

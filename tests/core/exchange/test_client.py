@@ -182,7 +182,23 @@ def test_keys_go_over_tls_or_to_this_machine(url: str) -> None:
     assert build_client(exchange_settings(base_url=url), KEYS, lambda: 0).apiKey == KEYS.api_key
 
 
-@pytest.mark.parametrize("url", ["https://fapi.binance.com@evil.example", "https://u:p@h", "https://a\\@b", "ftp://h"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://fapi.binance.com@evil.example",
+        "https://u:p@h",
+        "https://a\\@b",
+        "ftp://h",
+        "https://[",
+        "https://[::1",
+        "https://[::::]",
+        "https://h:99999",
+        "http://127.0.0.1:80:90",
+        "https://h\x1b[2J",
+        "https://h\u202ey",
+        "https://h\n",
+    ],
+)
 def test_a_server_is_a_host_and_nothing_else(url: str) -> None:
     with pytest.raises(SettingsError, match="scheme, host and port of a test server and nothing else"):
         exchange_settings(base_url=url)

@@ -118,6 +118,41 @@ def test_a_clock_that_was_set_back_opens_no_day_again() -> None:
     assert day_loss(desk) == pytest.approx(60.0, abs=0.01)
 
 
+@pytest.mark.parametrize("ahead_ms", [MINUTE_MS, DAY_MS, 40 * DAY_MS])
+def test_a_clock_that_was_ahead_when_the_operator_resumed_keeps_no_limit_from_being_measured(ahead_ms: int) -> None:
+    desk = make_desk(DAY0_MS + 12 * 60 * MINUTE_MS, max_drawdown_pct=1.0, day_loss_usdt=50.0)
+    desk.hold()
+    noon_ms, started = desk.now_ms, desk.trader.state.day_start_equity_usdt
+    desk.to(noon_ms + ahead_ms)
+    desk.operator(Verb.RESUME)
+    desk.to(noon_ms)
+    assert desk.trader.state.day_start_equity_usdt == started, "a day begins with its market"
+    told = desk.minute(BTCUSDT=57_000.0)
+    assert desk.trader.guard.halts() == ("day_loss_usdt", "drawdown")
+    assert placed(told, OrderRole.EXIT), "this drawdown closes everything"
+    desk.to(MIDNIGHT_MS)
+    desk.minute()
+    assert desk.trader.guard.halts() == ("drawdown",)
+    assert desk.trader.state.day_start_equity_usdt < started
+
+
+def test_a_resume_ahead_of_the_first_bars_of_a_day_opens_none() -> None:
+    desk = make_desk(MIDNIGHT_MS - 10 * MINUTE_MS, day_loss_usdt=50.0)
+    desk.hold()
+    stop_out(desk, 60.0)
+    desk.minute()
+    assert desk.trader.guard.halts() == ("day_loss_usdt",)
+    started = desk.trader.state.day_start_equity_usdt
+    desk.to(MIDNIGHT_MS + 1_000)
+    desk.operator(Verb.RESUME)
+    desk.to(MIDNIGHT_MS - 2 * MINUTE_MS)
+    desk.minute()
+    assert (desk.trader.guard.halts(), desk.trader.state.day_start_equity_usdt) == (("day_loss_usdt",), started)
+    desk.minute()
+    assert desk.trader.guard.halts() == ()
+    assert day_loss(desk) == 0.0
+
+
 def test_a_loss_of_yesterday_that_is_told_today_leaves_the_losses_of_today() -> None:
     desk = make_desk(MIDNIGHT_MS - 10 * MINUTE_MS, max_losses_in_row=3)
     desk.hold()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from decimal import Decimal
 from typing import Any
 
@@ -693,13 +694,35 @@ def test_a_start_knows_where_a_withdrawal_moved_the_marks_to() -> None:
     )
 
 
-def test_where_all_is_taken_out_the_marks_move_by_the_amount() -> None:
-    desk = make_desk()
+@pytest.mark.parametrize("lost_usdt", [0, 190])
+@pytest.mark.parametrize("steps", [(-1,), (Decimal("-0.99999"), -1), (Decimal("-0.5"), Decimal("-0.5"), -1)])
+def test_where_all_is_taken_out_no_limit_fires_and_what_is_paid_in_begins_anew(
+    lost_usdt: int, steps: tuple[Decimal | int, ...]
+) -> None:
+    """Each step is a share of what is left."""
+    desk = make_desk(day_loss_pct=2, max_drawdown_pct=5)
+    state = desk.trader.state
     desk.minute()
-    desk.handle(WalletAdjustment("w1", desk.now_ms, Decimal(-10_000), "transfer"))
-    assert (desk.trader.state.peak_equity_usdt, desk.trader.state.day_start_equity_usdt) == (0, 0)
+    if lost_usdt:
+        lose(desk, lost_usdt)
+        desk.fill(desk.order(OrderRole.STOP))
+        desk.minute()
+    for n, share in enumerate(steps):
+        amount = (state.ledger.wallet_usdt * share).quantize(Decimal("0.00000001"))
+        desk.handle(WalletAdjustment(f"w{n}", desk.now_ms, amount, "transfer"))
+        desk.minute()
+        assert set(desk.trader.guard.halts()) <= {"exposure"}
+    assert (state.equity_usdt(), state.peak_equity_usdt, state.day_start_equity_usdt) == (0, 0, 0)
+    assert (drawdown(desk), loss_pct(0.0, 0.0)) == (0.0, 0.0)
     desk.handle(WalletAdjustment("d1", desk.now_ms, Decimal(500), "transfer"))
-    assert (desk.trader.state.peak_equity_usdt, desk.trader.state.day_start_equity_usdt) == (500, 500)
+    desk.minute()
+    assert (state.peak_equity_usdt, state.day_start_equity_usdt) == (500, 500)
+    assert desk.trader.guard.halts() == ()
+
+
+def test_an_account_that_lost_all_it_had_has_no_room_left() -> None:
+    assert loss_pct(0.0, -1.0) == drawdown_pct(0.0, -1.0) == drawdown_pct(-1.0, -1.0) == math.inf
+    assert (drawdown_pct(100.0, 0.0), loss_pct(100.0, 0.0)) == (100.0, 100.0)
 
 
 def test_a_wallet_adjustment_is_applied_once() -> None:
