@@ -365,7 +365,11 @@ def _examine(home: Home, settings_path: Path | None, workers: bool) -> list[Find
             findings.append(Finding(name, ok=False, detail=str(error), mend=mend))
 
     check("database", "restore a backup, or choose another --home", lambda: _look_at_database(home))
-    check("contract rules", "restore data/instruments.toml", lambda: _look_at_instruments(settings_path, home))
+    check(
+        "contract rules",
+        "give them with: quarterdeck data rules import FILE",
+        lambda: _look_at_instruments(settings_path, home),
+    )
     check("strategy", "mend the settings named", lambda: _strategy(_settings(settings_path, home)).name)
     if workers:
         check("workers", "see the log for the worker's own error", lambda: _try_workers(settings_path, home))
@@ -384,11 +388,16 @@ def _look_at_database(home: Home) -> str:
 
 
 def _look_at_instruments(settings_path: Path | None, home: Home) -> str:
-    from core.market.instruments import load_instruments
+    """The lab goes by the rules of the home, too: imported, fetched or read off its candles."""
+    from core.market.rules import ACCOUNT_COIN
+    from quarterdeck_rules import known_rules
+    from storage.database import open_database
 
     settings = _settings(settings_path, home)
-    found = chosen(load_instruments(DATA / "instruments.toml", settings.costs), settings.market.symbols)
-    return ", ".join(found)
+    wanted = settings.market.symbols
+    database = open_database(home.database, thorough=False) if home.database.exists() else None
+    known = [rules for rules in known_rules(database) if rules.symbol in wanted or rules.quote == ACCOUNT_COIN]
+    return ", ".join(chosen({rules.symbol: rules.instrument(settings.costs) for rules in known}, wanted))
 
 
 def _try_workers(settings_path: Path | None, home: Home) -> str:

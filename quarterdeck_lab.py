@@ -195,7 +195,7 @@ class HomeLab:
         from core.backtest.judge import returns_of
         from core.backtest.luck import moments
 
-        returns = returns_of(result, plan.history.interval_ms)
+        returns = returns_of(result, plan.history)
         shape = moments(returns)
         return self._tried(plan, len(returns), {plan.own_hash(): None if shape is None else shape.sharpe}, also)
 
@@ -346,7 +346,7 @@ class HomeLab:
             return execute(planned, self._home, "event-driven", told.run(name), should_stop, values)
 
         def luck(result: RunResult) -> tuple[float | None, float | None]:
-            returns = returns_of(result, plan.history.interval_ms)
+            returns = returns_of(result, plan.history)
             return luck_figures(returns, self._tried_with(plan, result), plan.seed)["dsr"], None
 
         tried = self._tried(plan, 0, {plan.own_hash(): None}).trials

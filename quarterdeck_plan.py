@@ -105,6 +105,7 @@ class Plan:
         return parameter_hash(self.settings.model_dump(mode="json"), self.strategy.name)
 
     def provenance(self, engine: Engine, *, in_sample: bool, trials: int, fault: str = "") -> Provenance:
+        from core.backtest.data_notes import jump_labels
         from core.backtest.holes import hole_labels, holes
         from core.backtest.result import Provenance
 
@@ -125,7 +126,10 @@ class Plan:
             seed=self.seed,
             trials=trials,
             rules_json=json.dumps([rules.told() for rules in self.rules.values()]),
-            data_labels=hole_labels(holes(history)),
+            data_labels=(
+                *hole_labels(holes(history)),
+                *jump_labels(history, self.settings.lab.jump_volatilities),
+            ),
             fault=fault,
         )
 

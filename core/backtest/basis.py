@@ -42,8 +42,14 @@ BASIS = (
 
 
 def lacking_days(name: str, figures: Mapping[str, object]) -> str:
-    """Why a figure is not told, where it is for want of days: "needs 30 days, has 3"."""
+    """Why a figure is not told, where it is for want of days: "needs 30 days, has 3", and how many have holes."""
     days = figures.get("return_days")
     if name not in NEEDS_DAYS or figures.get(name) is not None or not isinstance(days, int | float):
         return ""
-    return f"needs {LEAST_DAYS} days, has {days:.0f}" if days < LEAST_DAYS else ""
+    return f"needs {LEAST_DAYS} days, has {days:.0f}{holed_text(figures)}" if days < LEAST_DAYS else ""
+
+
+def holed_text(figures: Mapping[str, object]) -> str:
+    """How many whole days more there were but for holes, behind a count of days; empty where there was none."""
+    left_out = figures.get("holed_days")
+    return f" ({left_out:.0f} left out for holes)" if isinstance(left_out, int | float) and left_out else ""

@@ -6,10 +6,13 @@ from collections.abc import Mapping, Sequence
 from statistics import NormalDist, median
 from typing import Any
 
-from core.backtest.basis import LEAST_DAYS, LEVEL
+from core.backtest.basis import LEAST_DAYS, LEVEL, holed_text
 
 LONGEST_DAYS = 3_650
 """A record that would have to be longer is not named in days."""
+
+_TOLD_ONLY = ("JUMPS",)
+"""Real markets jump, too: these are named to be looked at, and spoil no evidence by themselves."""
 
 _NEXT = {
     "backtest": "walk it forward, which trades only what came after the choice: quarterdeck walkforward {strategy}",
@@ -31,11 +34,11 @@ def bottom_line(kind: str, strategy: str, figures: Mapping[str, Any], labels: Se
         return "No trade was closed, so there is nothing to judge; next: a longer period, or settings that enter."
     if earned <= 0.0:
         return f"{subject} loses after costs: {_loss(figures)}"
-    warned = [label.split(":")[0] for label in labels]
+    warned = [name for name in (label.split(":")[0] for label in labels) if name not in _TOLD_ONLY]
     if days < LEAST_DAYS:
         return (
-            f"Not distinguishable from luck: {earned:+.2f} % over {days:.0f} whole days; it would need at least "
-            f"{LEAST_DAYS} to be judged; next: more candles, and the same again."
+            f"Not distinguishable from luck: {earned:+.2f} % over {days:.0f} whole days{holed_text(figures)}; it would "
+            f"need at least {LEAST_DAYS} to be judged; next: more candles, and the same again."
         )
     if not _beyond_luck(figures):
         return f"Not distinguishable from luck: {_luck(figures, days)}"

@@ -4,11 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from core.backtest.figures import utc_minute
 from core.backtest.history import History
 from core.backtest.holes import holes
-from core.market.jumps import jumps
+from core.market.jumps import Jump, jumps
 
 Rows = Sequence[Mapping[str, object]]
+
+_JUMPS_TOLD = 3
+
+
+def jump_labels(history: History, jump_volatilities: float) -> tuple[str, ...]:
+    """What stands beside every figure of a run over a market whose prices jumped."""
+    found = _jumps(history, jump_volatilities)
+    if not found:
+        return ()
+    told = [f"{jump.symbol} {utc_minute(jump.time_ms)} {jump.move_pct:+,.2f} %" for jump in found[:_JUMPS_TOLD]]
+    more = f" and {len(found) - _JUMPS_TOLD:,} more" if len(found) > _JUMPS_TOLD else ""
+    return (
+        f"JUMPS: prices moved by more than {jump_volatilities:g} times the recent volatility: {', '.join(told)}{more}",
+    )
 
 
 def data_rows(history: History, jump_volatilities: float) -> dict[str, Rows]:
@@ -32,9 +47,17 @@ def data_rows(history: History, jump_volatilities: float) -> dict[str, Rows]:
                 "move_pct": jump.move_pct,
                 "volatilities": jump.volatilities,
             }
-            for symbol in history.symbols
-            for jump in jumps(history.columns(symbol), jump_volatilities)
-            if jump.time_ms >= history.from_ms
+            for jump in _jumps(history, jump_volatilities)
         ],
     }
     return {name: rows for name, rows in found.items() if rows}
+
+
+def _jumps(history: History, beyond: float) -> list[Jump]:
+    """Those of the traded slots, by symbol and time."""
+    return [
+        jump
+        for symbol in history.symbols
+        for jump in jumps(history.columns(symbol), beyond)
+        if jump.time_ms >= history.from_ms
+    ]

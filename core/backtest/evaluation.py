@@ -19,8 +19,8 @@ from core.backtest import sweep
 from core.backtest.fixed import known_values, rule_values
 from core.backtest.history import History
 from core.backtest.overrides import with_overrides
-from core.backtest.result import Floats
-from core.backtest.statistics import DAY_MS, DailyReturns, day_end_ms, percent, ratios, returns_of_days
+from core.backtest.result import Floats, Times
+from core.backtest.statistics import DAY_MS, NO_DAYS, DailyReturns, day_end_ms, percent, ratios, returns_of_days
 from core.backtest.sweep import Prepared, Score
 from core.backtest.trials import TUNED_SECTIONS, Trial, parameter_hash
 from core.domain.errors import BadInputError, SettingsError
@@ -80,11 +80,11 @@ def evaluate_trial(ground: Ground, attempt: Attempt) -> Trial:
     except BadInputError as error:
         return Trial(attempt.number, attempt.parameters, named, "failed", {}, note=str(error).removeprefix("trial: "))
     initial_usdt = float(settings.account.initial_balance_usdt)
-    to_ms = history.to_ms if score.ended_ms is None else min(history.to_ms, day_end_ms(score.ended_ms))
-    daily = _daily_returns(score, initial_usdt, history.from_ms, to_ms)
-    opened = history.open_time_ms[history.first :][prepared.covered - history.first]
-    covered_ms = int(np.count_nonzero(opened < to_ms)) * history.interval_ms
-    figures = _figures(score, daily.value, initial_usdt, covered_ms)
+    opened = history.open_time_ms[prepared.covered]
+    if score.ended_ms is not None:
+        opened = opened[opened < day_end_ms(score.ended_ms)]
+    daily = _daily_returns(score, initial_usdt, opened, prepared)
+    figures = _figures(score, daily, initial_usdt, len(opened) * history.interval_ms)
     first_day_ms = int(daily.day_ms[0]) if len(daily) else None
     return Trial(attempt.number, attempt.parameters, named, "complete", figures, first_day_ms, daily.value)
 
@@ -193,8 +193,9 @@ def _ends(values: Sequence[Value]) -> tuple[Value, ...]:
     return tuple(values)
 
 
-def _figures(score: Score, daily: Floats, initial_usdt: float, span_ms: int) -> dict[str, float | None]:
-    told = ratios(daily, initial_usdt, score.final_usdt, span_ms, score.max_drawdown_pct)
+def _figures(score: Score, daily: DailyReturns, initial_usdt: float, span_ms: int) -> dict[str, float | None]:
+    told = ratios(daily.value, initial_usdt, score.final_usdt, span_ms, score.max_drawdown_pct)
+    left_out = {"holed_days": float(daily.left_out)} if daily.left_out else {}
     return {
         "initial_usdt": initial_usdt,
         "final_usdt": score.final_usdt,
@@ -202,6 +203,7 @@ def _figures(score: Score, daily: Floats, initial_usdt: float, span_ms: int) -> 
         "trades": score.trades,
         "net_usdt": score.net_usdt,
         "return_days": told.return_days,
+        **left_out,
         "sharpe": told.sharpe,
         "sortino": told.sortino,
         "calmar": told.calmar,
@@ -213,10 +215,13 @@ def _figures(score: Score, daily: Floats, initial_usdt: float, span_ms: int) -> 
     }
 
 
-def _daily_returns(score: Score, initial_usdt: float, from_ms: int, to_ms: int) -> DailyReturns:
-    """As core.backtest.statistics.daily_returns has them."""
+def _daily_returns(score: Score, initial_usdt: float, opened_ms: Times, prepared: Prepared) -> DailyReturns:
+    """As core.backtest.statistics.daily_returns has them, of the bars that opened at `opened_ms`."""
+    if not len(opened_ms):
+        return DailyReturns(NO_DAYS, np.zeros(0))
     day_ms = (score.daily_ms - 1) // DAY_MS * DAY_MS
-    return returns_of_days(day_ms, score.daily_equity_usdt, initial_usdt, from_ms, to_ms)
+    span = (int(opened_ms[0]), int(opened_ms[-1]) + prepared.interval_ms)
+    return returns_of_days(day_ms, score.daily_equity_usdt, initial_usdt, *span, prepared.holed_ms)
 
 
 def _cut(ground: Ground, period: tuple[int, int] | None) -> tuple[History, Mapping[str, Floats] | None]:

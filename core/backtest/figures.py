@@ -20,6 +20,7 @@ GROUPS: tuple[tuple[str, Mapping[str, str]], ...] = (
             "final_usdt": "closing equity",
             "days": "time covered",
             "return_days": "whole UTC days",
+            "holed_days": "left out for holes",
             "limit_ended_at_ms": "ended by a limit",
             "total_return_pct": "total return",
             "cagr_pct": "CAGR",
@@ -97,7 +98,7 @@ _LABELS = {key: label for _, labels in GROUPS for key, label in labels.items()}
 _UNITS = {"_pct": "%", "_usdt": "USDT", "_bps": "bps", "_days": "d", "_per_day": "a day"}
 _COUNTS = {
     *("trades", "trials", "alike_trials", "failed_sets", "pbo_sets", "pbo_of_sets", "random_entries"),
-    *("return_days", "count", "open_positions", "wins", "losses", "hour", "bars", "slots"),
+    *("return_days", "holed_days", "count", "open_positions", "wins", "losses", "hour", "bars", "slots"),
 }
 _MOMENTS = ("_at_ms", "_time_ms", "from_ms", "to_ms")
 

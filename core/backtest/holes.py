@@ -2,13 +2,13 @@
 end earlier than the others.
 
 Before a hole everything ends: at the close of the last bar positions are closed at its price, orders are gone, and
-nothing is predicted. What a hole holds is not covered: it has no place in the equity curve, in returns and in the time
-that figures are of.
+nothing is predicted. What a hole holds is not covered: it has no place in the equity curve and in the time that figures
+are of, and a UTC day that it falls on gives no return.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -17,10 +17,12 @@ from numpy.typing import NDArray
 
 from core.backtest.figures import duration_text, utc_minute
 from core.backtest.history import History
+from core.backtest.statistics import DAY_MS
 from core.domain.errors import BadInputError
 
 Flags = NDArray[np.bool_]
 Floats = NDArray[np.float64]
+Times = NDArray[np.int64]
 
 _LISTED = 5
 """How many holes are told one by one."""
@@ -101,6 +103,21 @@ def covered(history: History) -> Flags:
 def covered_slots(history: History) -> NDArray[np.int64]:
     """The traded slots that have a bar of any symbol."""
     return np.flatnonzero(covered(history)) + history.first
+
+
+def holed_days(history: History) -> Times:
+    """The UTC days that a hole falls on, by their starts in ms, ascending: a hole of any symbol, or bars that all of
+    them lack for as long. What is missing before the first bar and after the last is none."""
+    spans = [(hole.from_ms, hole.to_ms) for hole in holes(history) if hole.kind is Kind.HOLE]
+    nowhere = _of_symbol(history, "", covered(history))
+    spans += [(hole.from_ms, hole.to_ms) for hole in nowhere if hole.kind is Kind.HOLE]
+    return days_touched(spans)
+
+
+def days_touched(spans: Iterable[tuple[int, int]]) -> Times:
+    """The UTC days, by their starts in ms, that any of the spans [from_ms, to_ms) falls on."""
+    days = {day for from_ms, to_ms in spans for day in range(from_ms // DAY_MS, (to_ms - 1) // DAY_MS + 1)}
+    return np.array(sorted(days), np.int64) * DAY_MS
 
 
 def refuse_holes(found: Sequence[Hole], max_hole_ms: int) -> None:

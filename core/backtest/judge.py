@@ -14,6 +14,7 @@ from core.backtest.basis import LEAST_DAYS, LEVEL
 from core.backtest.bootstrap import likely_drawdown_pct
 from core.backtest.excursions import excursions
 from core.backtest.history import History
+from core.backtest.holes import holed_days
 from core.backtest.intervals import sharpe_interval
 from core.backtest.luck import days_beyond_luck, luck_of_best, minimum_track_record, moments, probabilistic_sharpe
 from core.backtest.reference import buy_and_hold, do_nothing
@@ -42,7 +43,8 @@ class Judgement:
 def judge(result: RunResult, history: History, costs: CostSettings, tried: TrialCount, seed: int) -> Judgement:
     """Judge `result` over `history`. `tried` counts every parameter set of the strategy tried on such data, this one
     included; `seed` is that of the resampling."""
-    told = summary(result, history.interval_ms, slippage_usdt(result.trades, history, costs))
+    slipped = slippage_usdt(result.trades, history, costs)
+    told = summary(result, history.interval_ms, slipped, holed_days(history))
     figures = _flat(told) | {"open_positions": float(result.open_positions)}
     if result.ended_ms is not None:
         figures["limit_ended_at_ms"] = float(result.ended_ms)
@@ -50,13 +52,13 @@ def judge(result: RunResult, history: History, costs: CostSettings, tried: Trial
         moved = excursions(result.trades, history)
         figures["mae_pct"] = float(moved.adverse_pct.mean())
         figures["mfe_pct"] = float(moved.favourable_pct.mean())
-    figures |= luck_figures(returns_of(result, history.interval_ms), tried, seed)
+    figures |= luck_figures(returns_of(result, history), tried, seed)
     return Judgement(figures, _breakdowns(told), _references(result, history, costs))
 
 
-def returns_of(result: RunResult, interval_ms: int) -> Floats:
-    """The returns of the whole UTC days of a run, as far as it is measured."""
-    return daily_returns(measured(result), result.initial_usdt, interval_ms).value
+def returns_of(result: RunResult, history: History) -> Floats:
+    """The returns of the whole UTC days without holes of a run over `history`, as far as it is measured."""
+    return daily_returns(measured(result), result.initial_usdt, history.interval_ms, holed_days(history)).value
 
 
 def luck_figures(returns: Floats, tried: TrialCount, seed: int) -> Figures:
@@ -84,6 +86,8 @@ def _flat(told: Summary) -> Figures:
     data = dataclasses.asdict(told) | dataclasses.asdict(told.ratios)
     figures: Figures = {name: value for name, value in data.items() if isinstance(value, float) or value is None}
     figures["return_days"] = float(told.ratios.return_days)
+    if told.holed_days:
+        figures["holed_days"] = float(told.holed_days)
     figures.pop("drawdown", None)
     figures["exposure_time_pct"] = figures.pop("exposure_pct")
     drawdown = told.drawdown

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from core.backtest.basis import BASIS, LEAST_DAYS
 from core.backtest.bottom_line import bottom_line
-from core.backtest.figures import cell_text, utc_minute
+from core.backtest.figures import utc_minute
 from core.backtest.result import EquityCurve, Provenance, RunResult
 from core.backtest.series import drawdown_pct
 from core.backtest.statistics import DAY_MS
@@ -21,7 +21,6 @@ Rows = Sequence[Mapping[str, object]]
 
 _OF_THE_DATA = ("holes", "price_jumps")
 """Breakdowns that tell of the data and not of trades."""
-_JUMPS_TOLD = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +84,6 @@ def provenance_pairs(report: Report) -> tuple[tuple[str, str], ...]:
         ("period", f"{utc_minute(run.from_ms)} to {utc_minute(run.to_ms)}, {interval_text(run.interval_ms)} bars"),
         ("source", run.source),
         ("rules", rules_text(run)),
-        *_jumps_text(report),
         (
             "costs",
             f"on: fees {trades.fees_usdt.sum():,.2f} USDT, funding {trades.funding_usdt.sum():+,.2f} USDT"
@@ -188,18 +186,6 @@ def _settlements(result: RunResult) -> str:
 def _table_title(name: str) -> str:
     words = name.replace("_", " ")
     return words if name in _OF_THE_DATA else f"by {words}"
-
-
-def _jumps_text(report: Report) -> tuple[tuple[str, str], ...]:
-    """That the prices jumped, where they did; which they are stands in the table of that name."""
-    rows = report.breakdowns.get("price_jumps", ())
-    if not rows:
-        return ()
-    told = [
-        f"{row['symbol']} {cell_text('to_ms', row['to_ms'])} {row['move_pct']:+,.2f} %" for row in rows[:_JUMPS_TOLD]
-    ]
-    more = f" and {len(rows) - _JUMPS_TOLD} more" if len(rows) > _JUMPS_TOLD else ""
-    return (("price jumps", ", ".join(told) + more),)
 
 
 def reference_rows(report: Report) -> Rows:

@@ -20,16 +20,22 @@ DAY_MS = 86_400_000
 DAYS_PER_YEAR = 365
 YEAR_MS = DAYS_PER_YEAR * DAY_MS
 
+NO_DAYS: Times = np.zeros(0, np.int64)
+
 # A spread this small against the values themselves is what rounding leaves of equal values.
 ROUNDING = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
 class DailyReturns:
-    """Simple returns of UTC days as fractions: `value` (n,) float64 of the days that start at `day_ms` (n,) int64."""
+    """Simple returns of UTC days as fractions: `value` (n,) float64 of the days that start at `day_ms` (n,) int64.
+
+    `left_out` is how many more whole days there were, which give none because a hole falls on them.
+    """
 
     day_ms: Times
     value: Floats
+    left_out: int = 0
 
     def __len__(self) -> int:
         return len(self.day_ms)
@@ -77,7 +83,7 @@ class TradeFigures:
 
 @dataclass(frozen=True, slots=True)
 class Ratios:
-    """Of the returns of `return_days` whole UTC days. Those of a year are None for fewer than LEAST_DAYS.
+    """Of the returns of `return_days` whole UTC days without holes. Those of a year are None for fewer than LEAST_DAYS.
 
     `sharpe_a_day`, `sortino_a_day` and `calmar_a_day` are the same ratios brought to one day, for sorting alone and so
     of however few days: divided by sqrt(365), the last by 365.
@@ -98,7 +104,8 @@ class Ratios:
 class Summary:
     """The figures of one run, as far as a limit that ended it let it come (`measured`).
 
-    `ratios` are of its daily returns (`daily_returns`), Calmar over the depth of `drawdown`. From the curve slot by
+    `ratios` are of its daily returns (`daily_returns`), Calmar over the depth of `drawdown`; `holed_days` are the whole
+    days that give no return because a hole falls on them. From the curve slot by
     slot: `drawdown`, `exposure_pct` (slots whose close saw an open position), `mean_gross_pct` (mean of gross notional
     over equity). From the closed trades: `turnover_per_day` (notional of entries and exits over mean equity, a day),
     `slippage_usdt` (slippage and impact, which are in the prices), `cost_share_pct` and `funding_share_pct` (fees with
@@ -111,6 +118,7 @@ class Summary:
     days: float
     total_return_pct: float | None
     ratios: Ratios
+    holed_days: int
     drawdown: Drawdown | None
     exposure_pct: float | None
     mean_gross_pct: float | None
@@ -126,12 +134,14 @@ class Summary:
     by_side: tuple[TradeFigures, ...]
 
 
-def summary(result: RunResult, interval_ms: int, slippage_usdt: Floats | None = None) -> Summary:
+def summary(
+    result: RunResult, interval_ms: int, slippage_usdt: Floats | None = None, holed_ms: Times = NO_DAYS
+) -> Summary:
     """The figures of `result`, whose curve has one slot every `interval_ms`. `slippage_usdt` (n,) is what each closed
-    trade paid in its prices; without it none of them paid any."""
+    trade paid in its prices; without it none of them paid any. `holed_ms` are the days that a hole falls on."""
     curve, trades = measured(result), result.trades
     span_ms = covered_ms(curve, interval_ms)
-    returns = daily_returns(curve, result.initial_usdt, interval_ms).value
+    daily = daily_returns(curve, result.initial_usdt, interval_ms, holed_ms)
     drawdown = deepest_drawdown(curve, result.initial_usdt, interval_ms)
     in_order = bool(len(curve)) and bool(np.all(curve.equity_usdt > 0.0))
     slipped = np.zeros(len(trades)) if slippage_usdt is None else slippage_usdt
@@ -145,7 +155,8 @@ def summary(result: RunResult, interval_ms: int, slippage_usdt: Floats | None = 
         final_usdt=result.final_usdt,
         days=span_ms / DAY_MS,
         total_return_pct=percent(result.final_usdt - result.initial_usdt, result.initial_usdt),
-        ratios=ratios(returns, result.initial_usdt, result.final_usdt, span_ms, depth_pct),
+        ratios=ratios(daily.value, result.initial_usdt, result.final_usdt, span_ms, depth_pct),
+        holed_days=daily.left_out,
         drawdown=drawdown,
         exposure_pct=float(np.count_nonzero(curve.gross_usdt)) / len(curve) * 100.0 if len(curve) else None,
         mean_gross_pct=float(np.mean(curve.gross_usdt / curve.equity_usdt)) * 100.0 if in_order else None,
@@ -201,30 +212,34 @@ def ratios(returns: Floats, initial_usdt: float, final_usdt: float, span_ms: int
     )
 
 
-def daily_returns(curve: EquityCurve, initial_usdt: float, interval_ms: int) -> DailyReturns:
-    """Returns of the whole UTC days of the curve, whose slots end every `interval_ms`. A close at midnight ends the day
-    before it."""
+def daily_returns(curve: EquityCurve, initial_usdt: float, interval_ms: int, holed_ms: Times = NO_DAYS) -> DailyReturns:
+    """Returns of the whole UTC days of the curve, whose slots end every `interval_ms`, but for those of `holed_ms`. A
+    close at midnight ends the day before it."""
     if not len(curve):
         return DailyReturns(np.zeros(0, np.int64), np.zeros(0))
     day = (curve.time_ms - 1) // DAY_MS
     last = np.flatnonzero(np.append(day[1:] != day[:-1], True))
     span = (int(curve.time_ms[0]) - interval_ms, int(curve.time_ms[-1]))
-    return returns_of_days(day[last] * DAY_MS, curve.equity_usdt[last], initial_usdt, *span)
+    return returns_of_days(day[last] * DAY_MS, curve.equity_usdt[last], initial_usdt, *span, holed_ms)
 
 
-def returns_of_days(day_ms: Times, equity_usdt: Floats, initial_usdt: float, from_ms: int, to_ms: int) -> DailyReturns:
+def returns_of_days(
+    day_ms: Times, equity_usdt: Floats, initial_usdt: float, from_ms: int, to_ms: int, holed_ms: Times
+) -> DailyReturns:
     """Returns from one day's end to the next of the whole UTC days in [from_ms, to_ms), of the equity at the end of
     each day that starts at `day_ms` (n,).
 
-    A day that was covered in part, the first or the last, is no day: what it earned is in no return. Nothing follows a
-    day that ends without equity, as no return can be told from there on.
+    A day that was covered in part, the first, the last or one of `holed_ms`, is no day: what it earned is in no return.
+    Nothing follows a day that ends without equity, as no return can be told from there on.
     """
     equity = np.concatenate(([initial_usdt], equity_usdt))
     ruined = np.flatnonzero(equity <= 0.0)
     kept = int(ruined[0]) if len(ruined) else len(day_ms)
     whole = (day_ms[:kept] >= from_ms) & (day_ms[:kept] + DAY_MS <= to_ms)
     returns = equity[1 : kept + 1] / equity[:kept] - 1.0
-    return DailyReturns(day_ms[:kept][whole], returns[whole])
+    counted = whole & ~np.isin(day_ms[:kept], holed_ms)
+    left_out = np.count_nonzero((holed_ms >= from_ms) & (holed_ms + DAY_MS <= to_ms))
+    return DailyReturns(day_ms[:kept][counted], returns[counted], int(left_out))
 
 
 def cagr_pct(initial_usdt: float, final_usdt: float, span_ms: int) -> float | None:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from core.backtest import sweep_forms as forms
 from core.backtest.funding import assumed_rates
 from core.backtest.history import History
-from core.backtest.holes import covered_slots, last_slots
+from core.backtest.holes import covered_slots, holed_days, last_slots
 from core.backtest.plans import TradePlans, trade_plans
 from core.backtest.quiet import BLOCK, LONG, SHORT
 from core.backtest.result import EquityCurve, RunResult, TradeColumns
@@ -64,7 +64,7 @@ _REASONS = (
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """A history in the kernel's form; the same for every parameter set. `covered` are the traded slots that have a bar,
-    `day_ends` the last of them in each UTC day."""
+    `day_ends` the last of them in each UTC day; `holed_ms` the days that a hole falls on."""
 
     symbols: tuple[str, ...]
     instruments: tuple[Instrument, ...]
@@ -75,6 +75,7 @@ class Prepared:
     holes: Holes
     covered: Times
     day_ends: Times
+    holed_ms: Times
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +134,7 @@ def prepare(history: History, instruments: Mapping[str, Instrument], assumed_fun
         Holes(*(np.ascontiguousarray(column) for column in ends)),
         there,
         day_ends,
+        holed_days(history),
     )
 
 

@@ -22,6 +22,7 @@ from core.backtest.evaluation import (
 )
 from core.backtest.fixed import known_values, rule_values
 from core.backtest.history import History
+from core.backtest.holes import holed_days
 from core.backtest.optuna_search import run_optuna
 from core.backtest.result import EquityCurve, Floats, RunResult
 from core.backtest.search import OnTrial, ShouldStop, best_trial, check_objective, evaluate, grid_points, nothing_chosen
@@ -286,7 +287,8 @@ def _figures(result: RunResult, history: History, fold: Fold) -> dict[str, float
     opened_usdt = float(curve.equity_usdt[start - 1]) if start else result.initial_usdt
     cut = EquityCurve(curve.time_ms[part], curve.equity_usdt[part], curve.gross_usdt[part], curve.net_usdt[part])
     closed_usdt = float(cut.equity_usdt[-1])
-    daily = daily_returns(cut, opened_usdt, history.interval_ms).value
+    days = daily_returns(cut, opened_usdt, history.interval_ms, holed_days(history))
+    daily = days.value
     drawdown = deepest_drawdown(cut, opened_usdt, history.interval_ms)
     entered = result.trades.entry_time_ms
     return {
@@ -295,6 +297,7 @@ def _figures(result: RunResult, history: History, fold: Fold) -> dict[str, float
         "total_return_pct": percent(closed_usdt - opened_usdt, opened_usdt),
         "trades": float(np.count_nonzero((entered >= window.test_from_ms) & (entered < window.test_to_ms))),
         "return_days": float(len(daily)),
+        **({"holed_days": float(days.left_out)} if days.left_out else {}),
         "sharpe": sharpe(daily) if len(daily) >= LEAST_DAYS else None,
         "sortino": sortino(daily) if len(daily) >= LEAST_DAYS else None,
         "max_drawdown_pct": drawdown.depth_pct if drawdown is not None else None,

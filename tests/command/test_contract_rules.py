@@ -173,3 +173,18 @@ def test_a_run_of_before_knows_no_rules(home: Path) -> None:
     own = Provenance("s", "sweep", ("A",), 0, 1, 1, "f", "h", False, False, "{}", "v", 7)
     assert own.labels() == ()
     assert json.loads(own.rules_json) == []
+
+
+def test_doctor_knows_the_rules_of_the_home(home: Path, tmp_path: Path) -> None:
+    (home / "settings.toml").write_text('[market]\nsymbols = ["BTCUSDT", "AAAUSDT"]\n')
+    given = tmp_path / "rules.toml"
+    given.write_text(SOL_2023.replace("SOLUSDT", "AAAUSDT"))
+
+    def finding() -> dict[str, object]:
+        found = json.loads(command(home, "doctor", "--json").stdout)
+        return next(item for item in found if item["name"] == "contract rules")
+
+    before = finding()
+    assert (before["ok"], "no contract rules for AAAUSDT" in str(before["detail"])) == (False, True)
+    told(command(home, "data", "rules", "import", given, "--json"))
+    assert (finding()["ok"], finding()["detail"]) == (True, "BTCUSDT, AAAUSDT")

@@ -135,7 +135,8 @@ def test_a_period_with_a_hole_is_refused_and_labelled_where_it_is_allowed(
     assert "--allow-holes" in refused.stderr
     assert in_process(home, "runs", "list", "--json").stdout.strip() == "[]"
     row = row_of(in_process(home, *verb, "--symbol", "SOLUSDT", "--allow-holes", "--json"))
-    assert any(label.startswith("HOLES") for label in row["labels"])
+    for named in ("HOLES", "JUMPS"):
+        assert any(label.startswith(named) for label in row["labels"])
     before = ("--to", "2025-01-02")
     row = row_of(in_process(home, *verb, "--symbol", "SOLUSDT", *before, "--json"))
     assert not any(label.startswith("HOLES") for label in row["labels"])
@@ -166,17 +167,21 @@ def test_both_engines_agree_over_a_hole_and_every_form_says_so(holed: Path, tmp_
         (rows[0]["assumed_settlements"], rows[0]["assumed_usdt"])
     ]
     assert rows[0]["assumed_usdt"] < 0.0
-    assert rows[0]["labels"][1].startswith("FUNDING ASSUMED")
+    assert [label.partition(":")[0] for label in rows[0]["labels"]] == ["HOLES", "JUMPS", "FUNDING ASSUMED"]
+    assert rows[0]["labels"][1].startswith(
+        "JUMPS: prices moved by more than 30 times the recent volatility: SOLUSDT 2025-"
+    )
     free = row_of(in_process(home, "backtest", "ema_cross", "--set", "costs.assumed_funding_bps=0", *held))
     assert (free["assumed_settlements"], free["assumed_usdt"]) == (rows[0]["assumed_settlements"], 0.0)
-    assert [label.partition(":")[0] for label in free["labels"]] == ["HOLES"]
+    assert [label.partition(":")[0] for label in free["labels"]] == ["HOLES", "JUMPS"]
     assert [jump["symbol"] for jump in rows[0]["breakdowns"]["price_jumps"]] == ["SOLUSDT"]
     page = tmp_path / "page.html"
     assert in_process(home, "runs", "export", "r1", "--form", "html", "--to", page).exit_code == 0
     assert "HOLES: positions were closed before a hole" in page.read_text()
     shown = in_process(home, "runs", "show", rows[0]["run_id"]).stdout
-    assert shown.count("!!! HOLES") == 2
-    assert "price jumps" in shown
+    assert shown.count("!!! HOLES") == shown.count("!!! JUMPS") == 2
+    assert "price jumps" in shown.lower()
+    assert "left out for holes" in shown
     found = json.loads(in_process(home, "data", "check", "--json").stdout)
     assert sorted(item["kind"] for item in found) == ["gap", "jump"]
 

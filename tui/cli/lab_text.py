@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from core.backtest.basis import BASIS, LEAST_DAYS, RANKS, lacking_days
+from core.backtest.basis import BASIS, LEAST_DAYS, RANKS, holed_text, lacking_days
 from core.backtest.figures import cell_text, column_title, in_order, row_title
 from core.backtest.presets import DAY_MS
 from core.backtest.trials import pool_text
@@ -116,6 +116,7 @@ def sweep_text(row: Row) -> str:
         ("symbols", ", ".join(row["symbols"])),
         ("period", _period(row)),
         ("source", plain_text(row["source"])),
+        *([("whole UTC days", f"{figures['return_days']:.0f}{holed_text(figures)}")] if holed_text(figures) else []),
         ("tried", _tried_text(row)),
         ("raised", row["objective"]),
         *_luck_lines(row),

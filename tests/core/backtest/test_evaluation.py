@@ -18,8 +18,10 @@ from core.backtest.evaluation import (
     with_fees,
 )
 from core.backtest.event_driven import run_event_driven
+from core.backtest.history import make_history
+from core.backtest.holes import holed_days
 from core.backtest.result import RunResult
-from core.backtest.statistics import summary
+from core.backtest.statistics import daily_returns, summary
 from core.backtest.trials import parameter_hash
 from core.domain.errors import BadInputError, SettingsError
 from core.settings import parse_settings
@@ -91,6 +93,28 @@ def test_days_begun_or_broken_off_are_no_days_of_a_trial() -> None:
     assert trial.figures["sharpe_a_day"] is not None
     noon = evaluate_trial(ground, Attempt(1, {"fast_bars": 9}, (period[0], period[0] + DAY_MS)))
     assert (noon.figures["return_days"], noon.figures["sharpe_a_day"], noon.first_day_ms) == (0, None, None)
+
+
+def test_a_day_with_a_hole_is_no_day_of_a_trial_nor_of_the_run() -> None:
+    plain = ground_of(4)
+    columns = [getattr(plain.history, name).copy() for name in ("open", "high", "low", "close", "volume")]
+    begin = plain.history.first + DAY_MS // plain.history.interval_ms + 300
+    for column in columns:
+        column[:, begin : begin + 11] = np.nan
+    about = (plain.history.source, plain.history.is_synthetic)
+    times = plain.history.open_time_ms
+    history = make_history(
+        plain.history.symbols, plain.history.interval_ms, times, columns, plain.history.first, (), *about
+    )
+    ground = dataclasses.replace(plain, history=history)
+    trial = evaluate_trial(ground, Attempt(0, {"fast_bars": 9}))
+    result = long_way(ground, {"fast_bars": 9})
+    daily = daily_returns(result.curve, result.initial_usdt, history.interval_ms, holed_days(history))
+    assert ((daily.day_ms - FROM_MS) // DAY_MS).tolist() == [0, 2, 3]
+    assert trial.daily is not None
+    assert trial.daily == pytest.approx(daily.value)
+    assert (trial.figures["return_days"], trial.figures["holed_days"], daily.left_out) == (3, 1, 1)
+    assert trial.figures["final_usdt"] == pytest.approx(result.final_usdt)
 
 
 def test_a_trial_that_a_limit_ended_says_so_and_ends_there() -> None:

@@ -8,6 +8,7 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
+from core.backtest.basis import lacking_days
 from core.backtest.data_notes import data_rows
 from core.backtest.event_driven import Drive, run_event_driven
 from core.backtest.history import History, make_history
@@ -15,6 +16,7 @@ from core.backtest.holes import (
     Kind,
     covered_slots,
     hole_labels,
+    holed_days,
     holes,
     last_slots,
     refuse_holes,
@@ -158,10 +160,50 @@ def test_time_counts_bars_and_days_without_any_have_no_return() -> None:
     result = run(history, {"S0": asked_at(history, 50)})
     assert len(result.curve) == 2 * day + 30
     assert summary(result, MINUTE_MS).days == pytest.approx(2 + 30 / day)
-    days = (daily_returns(result.curve, 10_000.0, MINUTE_MS).day_ms - DAY0_MS) // DAY_MS
-    assert days.tolist() == [0, 1, 3, 4]
+    days = daily_returns(result.curve, 10_000.0, MINUTE_MS, holed_days(history))
+    assert ((days.day_ms - DAY0_MS) // DAY_MS).tolist() == [0, 4]
+    assert days.left_out == 3
     assert len(period_returns(result, "D")[1]) == 4
     assert covered_slots(history).tolist() == [*range(day + 10), *range(4 * day - 20, 5 * day)]
+
+
+def test_a_day_with_a_hole_in_it_gives_no_return_and_the_total_stays_right() -> None:
+    day = DAY_MS // MINUTE_MS
+    # Day 1 lacks 11 minutes, day 2 lacks 10, which is none; from 3 to 4 midnight itself is in a hole.
+    missing = ((day + 600, day + 611), (2 * day + 600, 2 * day + 610), (4 * day - 5, 4 * day + 6))
+    history = market(np.array([present(6 * day, *missing)]))
+    assert ((holed_days(history) - DAY0_MS) // DAY_MS).tolist() == [1, 3, 4]
+    result = run(history, {"S0": asked_at(history, 50, day + 700, 3 * day + 50, 5 * day + 50)})
+    by_time = dict(zip(result.curve.time_ms.tolist(), result.curve.equity_usdt.tolist(), strict=True))
+    ends = [
+        10_000.0,
+        *(by_time[DAY0_MS + n * DAY_MS] for n in (1, 2, 3)),
+        0.0,
+        *(by_time[DAY0_MS + n * DAY_MS] for n in (5, 6)),
+    ]
+    told = summary(result, MINUTE_MS, holed_ms=holed_days(history))
+    days = daily_returns(result.curve, 10_000.0, MINUTE_MS, holed_days(history))
+    assert ((days.day_ms - DAY0_MS) // DAY_MS).tolist() == [0, 2, 5]
+    assert days.value == pytest.approx([ends[1] / ends[0] - 1.0, ends[3] / ends[2] - 1.0, ends[6] / ends[5] - 1.0])
+    assert (told.ratios.return_days, told.holed_days) == (3, 3)
+    assert told.total_return_pct == pytest.approx((ends[6] / 10_000.0 - 1.0) * 100.0)
+
+
+def test_a_hole_of_one_symbol_or_of_all_between_two_makes_a_day_none() -> None:
+    day = DAY_MS // MINUTE_MS
+    one = market(np.array([present(3 * day, (day + 5, day + 30)), present(3 * day)]))
+    assert ((holed_days(one) - DAY0_MS) // DAY_MS).tolist() == [1]
+    apart = market(np.array([present(3 * day, (day + 5, 3 * day)), present(3 * day, (0, day + 30))]))
+    assert {hole.kind for hole in holes(apart)} == {Kind.BEGINS, Kind.ENDS}
+    assert ((holed_days(apart) - DAY0_MS) // DAY_MS).tolist() == [1]
+    late = market(np.array([present(3 * day), present(3 * day, (0, day + 30))]))
+    assert holed_days(late).tolist() == []
+
+
+def test_what_days_are_wanting_says_how_many_have_holes() -> None:
+    figures = {"return_days": 3.0, "holed_days": 2.0, "sharpe": None}
+    assert lacking_days("sharpe", figures) == "needs 30 days, has 3 (2 left out for holes)"
+    assert lacking_days("sharpe", {"return_days": 3.0, "sharpe": None}) == "needs 30 days, has 3"
 
 
 def test_a_model_is_not_asked_just_before_a_hole() -> None:

@@ -82,4 +82,4 @@ def test_luck_is_taken_over_what_was_tried_alike() -> None:
 def test_the_returns_are_those_of_whole_days() -> None:
     equity = random_walk(5, 2_000, 1e-4)
     run = run_of(curve_of(equity, MINUTE_MS))
-    assert returns_of(run, MINUTE_MS) == pytest.approx([equity[1_439] / 10_000.0 - 1.0])
+    assert returns_of(run, market(1, 2)) == pytest.approx([equity[1_439] / 10_000.0 - 1.0])
