@@ -233,8 +233,8 @@ def _times(table: Table, names: tuple[str, ...]) -> NDArray[np.int64]:
 
 
 def _step_ms(origin: Origin, times: NDArray[np.int64]) -> int:
-    """The interval that most rows are apart, where the name does not tell it."""
-    steps = np.diff(times)
+    """The interval that most rows are apart in whatever order, where the name does not tell it."""
+    steps = np.diff(np.sort(times))
     step = int(np.median(steps)) if len(steps) else 0
     if step not in INTERVALS_MS.values():
         raise DataError(f"{origin.name}: neither its name nor its times tell the interval; give it with --interval")

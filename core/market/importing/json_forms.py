@@ -1,4 +1,4 @@
-"""JSON: an array of rows, or an object a line; a row is an array as ccxt and freqtrade have candles, or an object."""
+"""JSON: an array of rows, or a row a line; a row is an array as ccxt and freqtrade have candles, or an object."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from core.market.importing.table import BATCH_ROWS, Gathered, Origin, Table, Wan
 
 _ROW_WIDTHS = (6, 7, 12)
 """Of ccxt, and of raw answers whose first six columns are the same; others count the volume in something else."""
+_OF_ROWS = re.compile(r"\[\s*([\[{\]]|$)")
 _BETWEEN = re.compile(r"[\s,]*")
 
 
@@ -43,7 +44,7 @@ def _rows(origin: Origin, text: io.TextIOWrapper) -> Iterator[Any]:
     """One by one, so that never more than one and what is read at a time is in memory."""
     decoder = json.JSONDecoder(parse_constant=lambda _: None)
     left, count, has_ended = text.read(table.MAX_LINE_BYTES).lstrip(), 0, False
-    place = int(in_array := left.startswith("["))
+    place = int(in_array := _OF_ROWS.match(left) is not None)
     while True:
         # As long as the file goes on, more than the longest row stands in `left`.
         if not has_ended and len(left) - place <= table.MAX_LINE_BYTES:

@@ -25,6 +25,8 @@ def read_delimited(origin: Origin, stream: io.BufferedReader, wanted: Wanted, me
     first, rest = _first_line(origin.name, stream)
     text = first.decode()
     separator = max(_SEPARATORS, key=text.count)
+    if text.strip() and separator not in text:
+        raise DataError(f"{origin.name}: line 1: {_one_column(text)}; {MEND}")
     told = next(csv.reader([text], delimiter=separator), [])
     has_header = not re.match(r'"?[-+]?[0-9]', text)
     if not has_header:
@@ -77,6 +79,15 @@ def _first_line(name: str, stream: io.BufferedReader) -> tuple[bytes, bytes]:
     if end is None and len(head) > table.MAX_LINE_BYTES:
         raise DataError(f"{name}: a line is longer than {table.MAX_LINE_BYTES >> 20} MiB; {MEND}")
     return (head[: end.start()], head[end.end() :]) if end else (head, b"")
+
+
+def _one_column(text: str) -> str:
+    """What a first line is in which nothing separates columns."""
+    if text.lstrip().startswith("<"):
+        return "is a web page or XML, and no table"
+    if "|" in text:
+        return "is separated by |; write commas, semicolons or tabs"
+    return "has neither comma, semicolon nor tab; begin the file with the line that names the columns"
 
 
 def _without_end(first: bytes, stream: io.BufferedReader) -> io.BufferedReader:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,8 @@ _ISO = (
 _NANOS_A_MS = 1_000_000
 _MS_OF_UNIT = {"s": (1_000, 1), "ms": (1, 1), "us": (1, 1_000), "ns": (1, _NANOS_A_MS)}
 _LAST_MS = 1 << 53
+_NO_TIME = "is no time in whole milliseconds; write 2025-01-31 23:59:00, or seconds or milliseconds since 1970"
+_OTHER_TIME = "is no time, or is written in another way than those before"
 
 
 class Wrong(Exception):  # noqa: N818 - it names a value, and whoever knows the file makes the error of it
@@ -58,8 +61,9 @@ def times(name: str, column: Any) -> NDArray[np.int64]:
             return _from_units(name, told.cast(pa.int64()).to_numpy(), told.type.unit)
         return np.array(told.cast(pa.int64()).to_numpy(), dtype=np.int64)
     except pa.ArrowException:
-        index, value = _first(column, _is_whole)
-        raise Wrong(index, f"{name} {_short(value)} is not a whole number of milliseconds") from None
+        form = _time_form(str(column[0].as_py()).strip())
+        index, value = _first(column, lambda text: form != "" and _time_form(text) == form)
+        raise Wrong(index, f"{name} {_short(value)} {_NO_TIME if index == 0 else _OTHER_TIME}") from None
 
 
 def one_text(name: str, column: Any, before: str | None) -> str:
@@ -147,8 +151,18 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _is_whole(text: str) -> bool:
-    return re.fullmatch(r"[+-]?[0-9]{1,19}", text) is not None
+def _time_form(text: str) -> str:
+    """Two times of one form can stand in one column; empty of what is no time."""
+    if re.fullmatch(r"[+-]?[0-9]{1,19}(\.0+)?", text):
+        return "whole"
+    if re.search(_FRACTION, text):
+        return "fraction"
+    text = re.sub(r" ?UTC$", "Z", text)
+    try:
+        zone = datetime.fromisoformat(text).tzinfo if re.search(_ISO, text) else None
+    except ValueError:
+        return ""
+    return ("zoned" if zone else "plain") if re.search(_ISO, text) else ""
 
 
 def _short(value: Any) -> str:

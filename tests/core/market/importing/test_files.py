@@ -110,7 +110,7 @@ def test_an_unfinished_last_line_end_is_fine(tmp_path: Path) -> None:
         (line(1), "time 1748995260000 is there twice"),
         (line(0), "time 1748995200000 comes after 1748995260000: not in order"),
         (line(2, open_time=T0 + 2 * MINUTE + 1), "is not on the 1m grid"),
-        (line(2, open_time="soon"), "open_time 'soon' is not a whole number"),
+        (line(2, open_time="soon"), "open_time 'soon' is no time"),
         (line(2, scale=1_000), "is not in the unit of the rows before"),
         ("", "open_time is missing or not a number"),
         ("1749", "Expected 12 columns, got 1"),

@@ -334,7 +334,7 @@ WRONG: dict[str, tuple[str, bytes, str]] = {
     "a page": (
         "BTCUSDT-1m.csv",
         b"<html>\n<body>404</body>",
-        "line 1: lacks the columns open, high, low, close, volume",
+        "line 1: is a web page or XML, and no table",
     ),
     "trades": (
         "BTCUSDT-1m.csv",
@@ -468,3 +468,62 @@ def test_a_damaged_file_is_read_or_told(tmp_path: Path, form: str, seed: int) ->
     path.write_bytes(content)
     found = outcome(path)
     assert not isinstance(found, str) or "\n" not in found
+
+
+def test_rows_of_ccxt_are_taken_one_a_line(tmp_path: Path) -> None:
+    rows = short().to_numpy().tolist()
+    (tmp_path / "BTCUSDT-1m.jsonl").write_text("\n".join(json.dumps([int(row[0]), *row[1:]]) for row in rows))
+    taken = read_market_file(tmp_path / "BTCUSDT-1m.jsonl")
+    assert isinstance(taken, CandleFile)
+    assert taken.bars.open_time_ms.tolist() == short()["open_time"].tolist()
+    assert taken.bars.close.tolist() == short()["close"].tolist()
+
+
+def test_the_newest_first_is_told_as_out_of_order_and_sorted(tmp_path: Path) -> None:
+    (tmp_path / "BTCUSDT.csv").write_bytes(csv(short()[::-1]))
+    with pytest.raises(DataError, match=r"line 3: .* not in order; .*--sort"):
+        read_market_file(tmp_path / "BTCUSDT.csv")
+    taken = read_market_file(tmp_path / "BTCUSDT.csv", sort=True)
+    assert isinstance(taken, CandleFile)
+    assert taken.bars.interval_ms == MINUTE
+
+
+@pytest.mark.parametrize(
+    ("bad", "reason"),
+    [
+        ("05.01.2025 00:05", "line 7: .* another way"),
+        ("2025-13-01 00:05:00", "line 7: .* another way"),
+        ("2025-01-01 00:05:00Z", "line 7: .* another way"),
+        ("1735689900000", "line 7: .* another way"),
+    ],
+)
+def test_a_date_that_is_none_is_told_at_its_own_line(tmp_path: Path, bad: str, reason: str) -> None:
+    told = short()
+    told["open_time"] = pd.to_datetime(told["open_time"], unit="ms").dt.strftime("%Y-%m-%d %H:%M:%S")
+    told.loc[5, "open_time"] = bad
+    (tmp_path / "BTCUSDT-1m.csv").write_bytes(csv(told))
+    with pytest.raises(DataError, match=reason):
+        read_market_file(tmp_path / "BTCUSDT-1m.csv")
+
+
+def test_how_a_date_is_written_is_told_where_it_is_written_otherwise(tmp_path: Path) -> None:
+    told = short()
+    told["open_time"] = pd.to_datetime(told["open_time"], unit="ms").dt.strftime("%d.%m.%Y %H:%M")
+    (tmp_path / "BTCUSDT-1m.csv").write_bytes(csv(told))
+    with pytest.raises(DataError, match=r"line 2: .* is no time .*; write 2025-01-31 23:59:00"):
+        read_market_file(tmp_path / "BTCUSDT-1m.csv")
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (csv(short(), sep="|"), r"line 1: is separated by \|; write commas"),
+        (b"https://www.example.com\n" + csv(short()), "line 1: has neither comma, semicolon nor tab"),
+        (b"<!DOCTYPE html><html><body>404</body></html>", "line 1: is a web page"),
+    ],
+    ids=["pipes", "a title", "a page"],
+)
+def test_a_first_line_without_columns_is_told_for_what_it_is(tmp_path: Path, content: bytes, reason: str) -> None:
+    (tmp_path / "BTCUSDT-1m.csv").write_bytes(content)
+    with pytest.raises(DataError, match=reason):
+        read_market_file(tmp_path / "BTCUSDT-1m.csv")
