@@ -312,7 +312,7 @@ class Trader:
             if order.filled_lots or update.kind is RejectKind.WOULD_TRIGGER:
                 return self._exit(s, ExitReason.STOP, update.time_ms)
             return self.protection.restore(s, update.time_ms)
-        if order.role is OrderRole.TARGET and order.state is OrderState.REJECTED:
+        if order.role is OrderRole.TARGET and update.kind is RejectKind.WOULD_TRIGGER:
             return self._exit(s, ExitReason.TARGET, update.time_ms)
         if order.role is OrderRole.TARGET:
             cut = self.protection.cut(s, update.time_ms) if order.filled_lots else []

@@ -96,7 +96,7 @@ class House:
     def __init__(self, loop: VirtualLoop, symbols: Sequence[str], exchange: dict[str, Any], leverage: int) -> None:
         self.loop = loop
         self.clock = LoopClock(loop, START_MS)
-        self.venue = BinanceVenue(symbols, start_ms=START_MS)
+        self.venue = BinanceVenue(symbols, start_ms=START_MS - 86_400_000)
         self.weather = Weather()
         self.disk = Disk()
         self.symbols = tuple(symbols)

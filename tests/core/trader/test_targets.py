@@ -70,6 +70,21 @@ def test_a_target_that_is_refused_as_past_its_price_leaves_the_position() -> Non
     assert (out.role, out.reason) == (OrderRole.EXIT, ExitReason.TARGET)
 
 
+@pytest.mark.parametrize("kind", [RejectKind.OTHER, RejectKind.FILTER, RejectKind.PRECISION, RejectKind.WRONG_ENDPOINT])
+def test_a_target_that_is_refused_for_good_closes_nothing_short_of_its_price(kind: RejectKind) -> None:
+    desk = held()
+    for _ in range(MAX_LOST_TARGETS):
+        (again,) = placed(desk.update(desk.order(OrderRole.TARGET), OrderState.REJECTED, "no more of them", kind))
+        assert again.role is OrderRole.TARGET
+        desk.update(again, OrderState.SENT)
+    assert placed(desk.update(desk.order(OrderRole.TARGET), OrderState.REJECTED, "no more of them", kind)) == []
+    for _ in range(5):
+        assert placed(desk.minute()) == placed(desk.watch(1_000)) == []
+    assert desk.book().lots == 41
+    (out,) = placed(desk.minute(BTCUSDT=61_900.0))
+    assert (out.role, out.reason) == (OrderRole.EXIT, ExitReason.TARGET)
+
+
 def test_a_venue_that_wants_no_target_is_not_asked_for_ever_and_the_price_still_counts() -> None:
     desk = held()
     for _ in range(MAX_LOST_TARGETS):

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.domain.errors import RejectKind
 from core.domain.market import MINUTE_MS, FirstPrice
 from core.domain.operator import Verb
 from core.domain.orders import Fill, Order, OrderRole, OrderState, OrderType, OrderUpdate, Side
@@ -298,10 +299,11 @@ def test_a_stop_that_ends_under_a_position_is_placed_again(desk: Desk, state: Or
     assert (again.role, again.trigger_ticks, again.qty_lots) == (OrderRole.STOP, stop.trigger_ticks, 41)
 
 
-def test_a_refused_target_means_leaving(desk: Desk) -> None:
+def test_a_target_refused_as_past_its_price_means_leaving(desk: Desk) -> None:
     stop, target = placed(desk.enter())
     desk.accept(stop)
-    (out,) = placed(desk.reject(target, "would fire at once"))
+    desk.update(target, OrderState.SENT)
+    (out,) = placed(desk.update(target, OrderState.REJECTED, "would fire at once", RejectKind.WOULD_TRIGGER))
     assert (out.role, out.reason) == (OrderRole.EXIT, ExitReason.TARGET)
 
 
