@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import TypeVar
 
 from core.domain.errors import RejectKind, UnavailableError, VenueBusyError, VenueRejectedError, VenueUnknownError
 from core.exchange import translate
@@ -13,6 +16,7 @@ from core.exchange.outside import Outside, is_moving
 from core.exchange.venue import ExchangeVenue
 from core.exchange.wire import Row
 
+T = TypeVar("T")
 log = logging.getLogger("quarterdeck.exchange")
 
 _OURS_FIRST_S = 12.0
@@ -38,19 +42,27 @@ class NetCloser:
     async def close(self) -> str:
         """Returns what was done and what is left, for the operator.
 
-        Raises VenueRejectedError, VenueUnknownError and UnavailableError where orders or position cannot be read.
+        Raises VenueRejectedError, VenueUnknownError and UnavailableError where orders or position could not be read
+        before anything was closed.
         """
         if not await self._ours_are_settled():
             return f"{self._symbol}: our own exit is not settled yet; what others placed was not touched: ask again"
-        began_lots = await self._net_lots()
-        await self._cancel_others(adding_to_lots=began_lots)
+        began_lots = await self._patiently(self._net_lots)
+        await self._patiently(partial(self._cancel_others, adding_to_lots=began_lots))
         net_lots, problem = await self._close(began_lots)
+        if net_lots is None:
+            began = self._text(abs(began_lots))
+            return f"{self._symbol}: how much of {began} is LEFT OPEN is not known: {problem}; ask again, stops stay"
         closed = self._text(abs(began_lots) - abs(net_lots))
         if net_lots:
             why = f": {problem}" if problem else ""
             return f"{self._symbol}: {self._text(net_lots)} LEFT OPEN{why}; {closed} closed, stops stay"
-        await self._cancel_others()
-        self._outside.ask()
+        try:
+            await self._patiently(self._cancel_others)
+        except (VenueRejectedError, VenueUnknownError, UnavailableError) as error:
+            return f"{self._symbol}: flat; orders of others may still rest there: {error}; ask again"
+        finally:
+            self._outside.ask()
         if not began_lots and not self._canceled:
             return f"{self._symbol}: flat, others had nothing open"
         return f"{self._symbol}: flat; {closed} of others closed, {self._canceled} orders of theirs canceled"
@@ -64,25 +76,52 @@ class NetCloser:
             await asyncio.sleep(_LOOK_S / 5)
         return True
 
-    async def _close(self, net_lots: int) -> tuple[int, str]:
-        """Close, look, and close again until flat. The net that is left, and what went wrong last."""
+    async def _close(self, net_lots: int) -> tuple[int | None, str]:
+        """Close, look, and close again until flat. The net that is left, None where it could not be read after the last
+        try, and what went wrong last."""
+        left: int | None = net_lots
         problem = ""
         n = 0
-        while net_lots and self._passed_s() < _ENOUGH_S:
-            n += 1
+        pause_s = _LOOK_S
+        while left != 0 and self._passed_s() < _ENOUGH_S:
             try:
-                await self._send(net_lots, n)
+                if left is not None:
+                    n += 1
+                    left_before, left = left, None
+                    await self._send(left_before, n)
+                    pause_s = _LOOK_S
             except VenueRejectedError as error:
+                # Refused for good it may be refused again: a look after each, and longer and longer between two tries.
                 problem = "" if error.kind is RejectKind.REDUCE_ONLY else str(error)
+                pause_s = min(_LONGEST_PAUSE_S, 2 * pause_s)
             except VenueBusyError as error:
                 problem = str(error)
-                now_ms = self._venue.wire.clock.now_ms()
-                await asyncio.sleep(min(_LONGEST_PAUSE_S, max(0.0, (error.retry_ms - now_ms) / 1000)))
+                pause_s = self._until_s(error)
             except (VenueUnknownError, UnavailableError) as error:
                 problem = str(error)
-            await asyncio.sleep(_LOOK_S)
-            net_lots = await self._net_lots()
-        return net_lots, problem
+            await asyncio.sleep(pause_s)
+            try:
+                left = await self._net_lots()
+            except (VenueRejectedError, VenueUnknownError, UnavailableError) as error:
+                problem = str(error)
+        return left, problem
+
+    async def _patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """What is asked is asked again while there is time: one answer that is turned away says nothing of the next."""
+        while True:
+            try:
+                return await ask()
+            except (VenueRejectedError, VenueUnknownError, UnavailableError) as error:
+                pause_s = self._until_s(error) if isinstance(error, VenueBusyError) else 2 * _LOOK_S
+                if self._passed_s() + pause_s >= _ENOUGH_S:
+                    raise
+                log.info("%s: %s: asked again", self._symbol, error)
+            await asyncio.sleep(pause_s)
+
+    def _until_s(self, error: VenueBusyError) -> float:
+        """How long to wait for an exchange that takes nothing until a time."""
+        left_s = (error.retry_ms - self._venue.wire.clock.now_ms()) / 1000
+        return min(_LONGEST_PAUSE_S, max(_LOOK_S, left_s))
 
     async def _send(self, net_lots: int, n: int) -> None:
         instrument = self._venue.instruments[self._symbol]

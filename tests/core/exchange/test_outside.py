@@ -16,6 +16,7 @@ from tests.simulation.faults import JSON
 from tests.simulation.transport import Answer, Delivery, Fate, Outcome
 
 NO_MARGIN = Answer(400, '{"code":-2019,"msg":"Margin is insufficient."}', JSON)
+THROTTLED = Answer(503, '{"code":-1008,"msg":"Request throttled by system-level protection."}', JSON)
 
 
 def trade_by_hand(house: House, side: str, qty: str, *, reduce_only: bool = False) -> None:
@@ -356,6 +357,50 @@ def test_flatten_of_others_tells_what_is_left_and_leaves_their_stop() -> None:
         assert said.startswith("BTCUSDT: 0.020 BTC LEFT OPEN: ")
         assert said.endswith("0.000 BTC closed, stops stay")
         assert their_stop.is_open
+        assert 3 <= house.weather.count("POST", "/order") <= 10, (
+            "what is refused again and again is tried ever less often"
+        )
+
+    in_house(test)
+
+
+@pytest.mark.parametrize("after_send", [False, True])
+def test_flatten_of_others_asks_again_what_the_exchange_turns_away_for_a_while(after_send: bool) -> None:
+    async def test(house: House) -> None:
+        trade_by_hand(house, "BUY", "0.020")
+        await house.pass_s(30)
+        away_until_ms = 0 if after_send else house.clock.now_ms() + 4000
+
+        def turned_away(method: str, path: str, params: str) -> Fate | None:
+            nonlocal away_until_ms
+            if after_send and method == "POST" and path.endswith("/order"):
+                away_until_ms = house.clock.now_ms() + 4000
+            is_away = house.clock.now_ms() < away_until_ms and path.endswith("/positionRisk")
+            return Fate(Outcome.REPLACED, 10.0, 10.0, THROTTLED) if is_away else None
+
+        house.weather.rules.append(turned_away)
+        said = await house.desk.flatten_external(BTC)
+        assert said == "BTCUSDT: flat; 0.020 BTC of others closed, 0 orders of theirs canceled"
+        assert house.venue.position_lots(BTC) == 0
+
+    in_house(test)
+
+
+def test_flatten_of_others_says_that_it_does_not_know_what_is_left() -> None:
+    async def test(house: House) -> None:
+        trade_by_hand(house, "BUY", "0.020")
+        await house.pass_s(30)
+        sent: list[str] = []
+
+        def turned_away(method: str, path: str, params: str) -> Fate | None:
+            if method == "POST" and path.endswith("/order"):
+                sent.append(path)
+            return Fate(Outcome.REPLACED, 10.0, 10.0, THROTTLED) if sent and path.endswith("/positionRisk") else None
+
+        house.weather.rules.append(turned_away)
+        said = await house.desk.flatten_external(BTC)
+        assert said.startswith("BTCUSDT: how much of 0.020 BTC is LEFT OPEN is not known: ")
+        assert len(sent) == 1, "nothing is sent again before somebody has looked"
 
     in_house(test)
 
