@@ -20,27 +20,27 @@ from typing import TYPE_CHECKING, NoReturn
 
 from core.clock import SystemClock
 from core.domain.errors import DataError, QuarterdeckError, RefusedError, UnavailableError
-from core.home import EngineLock, Home, engine_pid, leave_to_engine
-from core.key_environment import withdraw_keys
-from core.runtime import DeleteWish, EngineHandle, FetchRequest, Finding, ImportWish, Reader, Row, RunRequest
+from core.home.folder import EngineLock, Home, engine_pid, leave_to_engine
+from core.home.key_environment import withdraw_keys
+from core.lab.runtime import DeleteWish, EngineHandle, FetchRequest, Finding, ImportWish, Reader, Row, RunRequest
 from quarterdeck_demo import DATA, chosen
 
 if TYPE_CHECKING:
-    from core.control import Control
-    from core.engine import Engine
-    from core.lab import Lab, OnProgress, ShouldStop
-    from core.settings import Settings
-    from core.strategy import Strategy
+    from core.control.protocol import Control
+    from core.engine.engine import Engine
+    from core.lab.requests import Lab, OnProgress, ShouldStop
+    from core.settings.schema import Settings
+    from core.strategy.declaration import Strategy
     from storage.database import Database
 
 STOP_SIGNALS = ("SIGTERM", "SIGINT", "SIGHUP")
 
 
 class QuarterdeckRuntime:
-    """Implements `core.runtime.Runtime`."""
+    """Implements `core.lab.runtime.Runtime`."""
 
     def run_headless(self, request: RunRequest) -> int:
-        from core.engine_thread import first_cause
+        from core.engine.thread import first_cause
 
         collect_garbage()
         try:
@@ -50,7 +50,7 @@ class QuarterdeckRuntime:
         return 0
 
     def start_engine(self, request: RunRequest) -> EngineHandle:
-        from core.engine_thread import EngineThread
+        from core.engine.thread import EngineThread
 
         collect_garbage()
         return EngineThread(lambda built: _serve(request, built, console=True))
@@ -68,8 +68,8 @@ class QuarterdeckRuntime:
         progress: OnProgress,
         should_stop: ShouldStop,
     ) -> list[Row]:
+        from core.home.memory_limit import IMPORT_MEMORY_BYTES, memory_limit
         from core.market.intervals import INTERVALS_MS
-        from core.memory import IMPORT_MEMORY_BYTES, memory_limit
         from storage.data_admin import ImportReport, import_file
         from storage.database import open_database
         from storage.history import prepare_history
@@ -219,11 +219,11 @@ async def _serve_until_signal(request: RunRequest) -> None:
 
 async def _serve(request: RunRequest, built: Callable[[Engine, Control], None], *, console: bool) -> None:
     """Build an engine for `request`, tell `built`, and run it to its end."""
-    from core.arming import account_of
     from core.clock import ExchangeClock, VirtualClock
-    from core.control_socket import ControlServer
-    from core.engine import Engine, EngineControl
-    from core.logbook import set_up
+    from core.control.socket import ControlServer
+    from core.engine.arming import account_of
+    from core.engine.engine import Engine, EngineControl
+    from core.home.logbook import set_up
     from quarterdeck_demo import demo_parts
     from quarterdeck_exchange import exchange_parts
 
@@ -258,11 +258,11 @@ async def _serve(request: RunRequest, built: Callable[[Engine, Control], None], 
 
 async def _verify(home: Home, settings_path: Path | None) -> Row:
     """Replay the account written last, each stretch of its journal by the rules that its start kept."""
-    from core.account import Opening
-    from core.backtest.verify import verify
-    from core.exchange.symbols import with_exchange_symbols
-    from core.market.instruments import load_instruments
-    from core.starts import Rules, Start, changes, read_starts
+    from core.engine.starts import Rules, Start, changes, read_starts
+    from core.exchange.markets.symbols import with_exchange_symbols
+    from core.lab.replay.verify import verify
+    from core.market.contracts.instruments import load_instruments
+    from core.trader.account import Opening
     from core.trader.trader import Trader
     from quarterdeck_exchange import EXCHANGE
     from quarterdeck_plan import code_version
@@ -323,7 +323,7 @@ def _recorded(home: Home) -> Database:
 
 def _settings(path: Path | None, home: Home) -> Settings:
     """The file named, else the home's own, else the defaults."""
-    from core.settings import Settings, load_settings
+    from core.settings.schema import Settings, load_settings
 
     if path is not None:
         return load_settings(path)
@@ -331,7 +331,7 @@ def _settings(path: Path | None, home: Home) -> Settings:
 
 
 def _strategy(settings: Settings) -> Strategy:
-    from strategies.registry import load_strategy
+    from core.strategy.loading import load_strategy
 
     return load_strategy(settings.strategy, settings)
 
@@ -389,7 +389,7 @@ def _look_at_database(home: Home) -> str:
 
 def _look_at_instruments(settings_path: Path | None, home: Home) -> str:
     """The lab goes by the rules of the home, too: imported, fetched or read off its candles."""
-    from core.market.rules import ACCOUNT_COIN
+    from core.market.contracts.rules import ACCOUNT_COIN
     from quarterdeck_rules import known_rules
     from storage.database import open_database
 
@@ -422,7 +422,7 @@ def _try_workers(settings_path: Path | None, home: Home) -> str:
 
 
 def _try_compute(settings_path: Path | None, home: Home) -> str:
-    from core.compute import compute_of, probe
+    from core.compute.pool import compute_of, probe
 
     return probe(compute_of(_settings(settings_path, home).compute))
 

@@ -12,21 +12,21 @@ from typing import TYPE_CHECKING
 from core.clock import SystemClock
 from core.domain.errors import BadInputError
 from core.domain.market import MINUTE_MS
-from core.home import Home
-from core.runtime import RunRequest
+from core.home.folder import Home
+from core.lab.runtime import RunRequest
 
 if TYPE_CHECKING:
     from core.clock import VirtualClock
     from core.domain.instrument import Instrument
     from core.domain.market import MarketBatch
     from core.domain.records import Record
-    from core.engine import EngineParts
-    from core.logbook import LogSetup
+    from core.engine.engine import EngineParts
+    from core.engine.recovery import Remembered, ResumePoint
+    from core.engine.starts import Rules
+    from core.home.logbook import LogSetup
     from core.ports import Forecaster
-    from core.recovery import Remembered, ResumePoint
-    from core.settings import Settings
-    from core.starts import Rules
-    from core.strategy import Strategy
+    from core.settings.schema import Settings
+    from core.strategy.declaration import Strategy
     from core.trader.memory import TraderMemory
     from storage.candles import SqliteCandles
     from storage.journal import SqliteJournal
@@ -51,14 +51,14 @@ async def demo_parts(
     console: bool,
 ) -> EngineParts:
     """The recorded market, a simulated venue, and the account of this home."""
-    from core.account import Opening, check_seed, first_period, iso, later_period, retired_symbols
-    from core.engine import EngineParts
-    from core.market.instruments import load_instruments
-    from core.market.replay import ReplayFeed, batched
-    from core.pace import Pacer
-    from core.recovery import replay_cursors, resume_point
-    from core.starts import Rules
-    from core.strategy import history_ms
+    from core.engine.engine import EngineParts
+    from core.engine.pacing import Pacer
+    from core.engine.recovery import replay_cursors, resume_point
+    from core.engine.starts import Rules
+    from core.market.contracts.instruments import load_instruments
+    from core.market.replay.events import ReplayFeed, batched
+    from core.strategy.declaration import history_ms
+    from core.trader.account import Opening, check_seed, first_period, iso, later_period, retired_symbols
     from core.trader.trader import Trader
     from core.venues.rebuild import journalled_venue
     from storage.candles import SqliteCandles
@@ -159,8 +159,8 @@ def _needed(
     away: Collection[str],
     before: TraderMemory | None = None,
 ) -> tuple[dict[str, Instrument], list[Record]]:
-    from core.account import traded_symbols
-    from core.recovery import rejoining
+    from core.engine.recovery import rejoining
+    from core.trader.account import traded_symbols
 
     needed = traded_symbols(records, before).union(fresh)
     kept = {symbol: instrument for symbol, instrument in instruments.items() if symbol in needed}
@@ -183,7 +183,7 @@ async def _coming_back(journal: SqliteJournal, fresh: Mapping[str, Instrument]) 
 
 async def note_start(journal: SqliteJournal, now_ms: int, rules: Rules) -> None:
     """Keep what a start trades by, and say in which contracts it takes orders otherwise than the last."""
-    from core.starts import changed_steps, start_meta
+    from core.engine.starts import changed_steps, start_meta
     from quarterdeck_plan import code_version
 
     before = await journal.instruments()

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from core.clock import ExchangeClock, SystemClock
 from core.domain.errors import BadInputError, RefusedError, SettingsError, UnavailableError
 from core.domain.market import MINUTE_MS
-from core.home import Home, engine_pid
-from core.runtime import Finding, Row, RunRequest
+from core.home.folder import Home, engine_pid
+from core.lab.runtime import Finding, Row, RunRequest
 from quarterdeck_demo import (
     CONSOLE_PUBLISH_HZ,
     HEADLESS_PUBLISH_HZ,
@@ -28,17 +28,17 @@ from quarterdeck_demo import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from core.account import Opening
     from core.domain.instrument import Instrument
-    from core.engine import EngineParts
-    from core.exchange.keys import Keys
-    from core.exchange.panic import Panic
-    from core.exchange.panic_plan import Owned, Plan
-    from core.exchange.venue import ExchangeVenue
-    from core.logbook import LogSetup
-    from core.recovery import Remembered
-    from core.settings import Settings
-    from core.strategy import Strategy
+    from core.engine.engine import EngineParts
+    from core.engine.recovery import Remembered
+    from core.exchange.connection.keys import Keys
+    from core.exchange.orders.panic import Panic
+    from core.exchange.orders.panic_plan import Owned, Plan
+    from core.exchange.orders.venue import ExchangeVenue
+    from core.home.logbook import LogSetup
+    from core.settings.schema import Settings
+    from core.strategy.declaration import Strategy
+    from core.trader.account import Opening
     from storage.database import Database
     from storage.journal import SqliteJournal
 
@@ -68,23 +68,23 @@ async def exchange_parts(
     Raises RefusedError where live is not armed, UnavailableError where the exchange does not answer or does not tell
     what the account is set to; a journal that holds something starts all the same, and makes no entry until it is told.
     """
-    from core.account import held_symbols, retired_symbols
-    from core.arming import TESTNET, account_of
-    from core.exchange.account_desk import AccountDesk
-    from core.exchange.account_setup import holds_anything
-    from core.exchange.contract_watch import ContractWatch
-    from core.exchange.contracts import load_instruments
+    from core.engine.arming import TESTNET, account_of
+    from core.engine.real_time import real_time_parts
+    from core.engine.retention import keep_checkpoint, keep_short
+    from core.engine.session import history_bars
+    from core.engine.starts import Rules
+    from core.exchange.account.desk import AccountDesk
+    from core.exchange.account.setup import holds_anything
+    from core.exchange.account.trading_right import check_trading_right
+    from core.exchange.connection.health import Health
+    from core.exchange.connection.requests import open_wire
     from core.exchange.dialects import check_live, dialect_of
-    from core.exchange.health import Health
-    from core.exchange.requests import open_wire
-    from core.exchange.symbols import with_exchange_symbols
-    from core.exchange.trading_right import check_trading_right
-    from core.exchange.venue import ExchangeVenue
-    from core.keeping import keep_checkpoint, keep_short
-    from core.market.live import LiveMarket
-    from core.real_time import real_time_parts
-    from core.session import history_bars
-    from core.starts import Rules
+    from core.exchange.markets.contracts import load_instruments
+    from core.exchange.markets.symbols import with_exchange_symbols
+    from core.exchange.markets.watch import ContractWatch
+    from core.exchange.orders.venue import ExchangeVenue
+    from core.market.live.market import LiveMarket
+    from core.trader.account import held_symbols, retired_symbols
     from core.trader.trader import Trader
     from core.venues.rebuild import paper_venue
     from storage.candles import SqliteCandles
@@ -225,11 +225,11 @@ def _with_symbols(settings: Settings, symbols: Sequence[str]) -> Settings:
 
 def examine_exchange(home: Home, settings: Settings) -> list[Finding]:
     """What `doctor` finds at the exchange of the settings; asks and changes nothing there."""
+    from core.exchange.connection.keys import load_keys
     from core.exchange.dialects import dialect_of
     from core.exchange.doctor import diagnose
-    from core.exchange.keys import load_keys
-    from core.exchange.symbols import with_exchange_symbols
-    from core.key_environment import key_environment
+    from core.exchange.markets.symbols import with_exchange_symbols
+    from core.home.key_environment import key_environment
 
     settings = with_exchange_symbols(settings)
     try:
@@ -248,10 +248,10 @@ def panic(
     tell: Callable[[str], None],
     confirm: Callable[[str], None] | None,
 ) -> Row:
-    """As `core.runtime.Runtime.panic` says."""
-    from core.arming import account_of, labelled
-    from core.exchange.keys import keys_mend, load_keys
-    from core.key_environment import key_environment
+    """As `core.lab.runtime.Runtime.panic` says."""
+    from core.engine.arming import account_of, labelled
+    from core.exchange.connection.keys import keys_mend, load_keys
+    from core.home.key_environment import key_environment
     from storage.owned import read_owned
 
     settings = _account_settings(settings_path or home.settings, tell, is_named=settings_path is not None)
@@ -275,7 +275,7 @@ def panic(
 
 
 def _account_settings(path: Path, tell: Callable[[str], None], *, is_named: bool) -> Settings:
-    from core.settings import Settings, load_exchange, load_settings
+    from core.settings.schema import Settings, load_exchange, load_settings
 
     if not path.exists() and not is_named:
         return Settings()
@@ -289,7 +289,7 @@ def _account_settings(path: Path, tell: Callable[[str], None], *, is_named: bool
 
 def _place(settings: Settings) -> str:
     """Where an account of these settings is, as the journal's fact EXCHANGE tells it."""
-    from core.arming import TESTNET
+    from core.engine.arming import TESTNET
 
     return f"{settings.exchange.id}-{TESTNET}" if settings.exchange.testnet else settings.exchange.id
 
@@ -300,7 +300,7 @@ def _server(settings: Settings) -> str:
 
 def _check_owned(owned: Owned, settings: Settings, everything: bool, tell: Callable[[str], None]) -> None:
     """Raises what keeps us from knowing what is ours, unless everything goes in any case."""
-    from core.exchange.panic_plan import doubt
+    from core.exchange.orders.panic_plan import doubt
 
     if owned.note:
         tell(owned.note)
@@ -320,10 +320,10 @@ async def _panic_at(
     settings: Settings, keys: Keys, owned: Owned, everything: bool, tell: Callable[[str], None]
 ) -> AsyncIterator[Panic]:
     """No symbol of the settings is looked up: one that is gone must be in nobody's way."""
+    from core.exchange.connection.health import Health
+    from core.exchange.connection.requests import open_wire
     from core.exchange.dialects import dialect_of
-    from core.exchange.health import Health
-    from core.exchange.panic import Panic
-    from core.exchange.requests import open_wire
+    from core.exchange.orders.panic import Panic
 
     dialect = dialect_of(settings.exchange.id)
     wire = await open_wire(settings, keys, ExchangeClock(SystemClock()), Health(), dialect, ())
@@ -355,11 +355,11 @@ async def _panic(settings: Settings, keys: Keys, owned: Owned, everything: bool,
 def _armed_keys(request: RunRequest, home: Home, settings: Settings, database: Database, logs: LogSetup) -> Keys | None:
     """The keys of an account that may be traded now; None on paper, which needs none.
 
-    Raises RefusedError, ConfirmationError and BadInputError as `core.arming` does.
+    Raises RefusedError, ConfirmationError and BadInputError as `core.engine.arming` does.
     """
-    from core.arming import check_arming
-    from core.exchange.keys import load_keys
-    from core.key_environment import key_environment
+    from core.engine.arming import check_arming
+    from core.exchange.connection.keys import load_keys
+    from core.home.key_environment import key_environment
     from storage.paper import has_traded, paper_hours
 
     testnet = settings.exchange.testnet
@@ -393,7 +393,7 @@ async def _opening(
     account: ExchangeVenue | None,
 ) -> Opening:
     """What the account was opened with: at its first start now, and with what the exchange says it holds."""
-    from core.account import Opening, check_seed
+    from core.trader.account import Opening, check_seed
 
     if stored is not None:
         opening = Opening.from_json(stored)

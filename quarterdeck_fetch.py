@@ -14,17 +14,17 @@ from typing import TYPE_CHECKING, TypeVar
 
 from core.clock import ExchangeClock, SystemClock
 from core.domain.errors import BadInputError, QuarterdeckError, RefusedError, UnavailableError, VenueRejectedError
-from core.home import Home, leave_to_engine, private_folder
+from core.home.folder import Home, leave_to_engine, private_folder
+from core.lab.runtime import FetchRequest, Row
 from core.market.intervals import INTERVALS_MS
-from core.runtime import FetchRequest, Row
 
 if TYPE_CHECKING:
-    from core.exchange.contracts import Contract
-    from core.exchange.requests import Requests
-    from core.fetch.archive import Archive
-    from core.fetch.fetching import Fetch
-    from core.lab import OnProgress, ShouldStop
-    from core.settings import Settings
+    from core.exchange.connection.requests import Requests
+    from core.exchange.markets.contracts import Contract
+    from core.lab.requests import OnProgress, ShouldStop
+    from core.market.fetch.archive import Archive
+    from core.market.fetch.fetching import Fetch
+    from core.settings.schema import Settings
     from storage.database import Database
 
 T = TypeVar("T")
@@ -44,7 +44,7 @@ def fetch_data(
     progress: OnProgress,
     should_stop: ShouldStop,
 ) -> Row:
-    """As `core.runtime.Runtime.fetch_data` says."""
+    """As `core.lab.runtime.Runtime.fetch_data` says."""
     from storage.data_admin import check_data
     from storage.database import open_database
     from storage.history import prepare_history
@@ -81,9 +81,9 @@ async def _fetched(
     tell: Callable[[str], None],
     progress: OnProgress,
 ) -> tuple[Fetch, list[Row]]:
-    from core.exchange.symbols import normalise
-    from core.fetch.fetching import Fetch
-    from core.market.rules import rules_of
+    from core.exchange.markets.symbols import normalise
+    from core.market.contracts.rules import rules_of
+    from core.market.fetch.fetching import Fetch
     from storage.contract_rules import put_rules
     from storage.fetched import FetchedData
     from storage.import_rows import Manner
@@ -112,7 +112,7 @@ async def _fetched(
 
 
 def _archive(settings: Settings, folder: Path) -> Archive | None:
-    from core.fetch.archive import Archive
+    from core.market.fetch.archive import Archive
 
     url = settings.data.archive_url
     return Archive(url, folder) if url and settings.exchange.id == ARCHIVED else None
@@ -129,9 +129,9 @@ async def _wire(
 ) -> tuple[Requests | None, Mapping[str, QuarterdeckError]]:
     """And why some symbols cannot be asked for there: contracts of the past are in the archive alone. Raises what
     keeps the exchange from answering, and of a symbol that it does not list, where there is no archive to ask."""
+    from core.exchange.connection.health import Health
+    from core.exchange.connection.requests import open_wire
     from core.exchange.dialects import dialect_of
-    from core.exchange.health import Health
-    from core.exchange.requests import open_wire
 
     unlisted: dict[str, QuarterdeckError] = {}
     try:
@@ -154,7 +154,7 @@ async def _wire(
 
 async def _contracts(wire: Requests, settings: Settings, tell: Callable[[str], None]) -> list[Contract]:
     """Today's rules of the contracts that the exchange lists; one whose rules cannot be read is told."""
-    from core.exchange.contracts import load_contracts
+    from core.exchange.markets.contracts import load_contracts
 
     found: list[Contract] = []
     for symbol in wire.symbols:
@@ -183,7 +183,7 @@ def _contract_row(contract: Contract, source: str, read_ms: int) -> Row:
 
 
 def _left_out(fetch: Fetch) -> str:
-    from core.fetch.fetching import NOWHERE
+    from core.market.fetch.fetching import NOWHERE
 
     lacking = {taken.symbol for taken in fetch.taken if taken.source == NOWHERE}
     errors = [str(fetch.unlisted[symbol]) for symbol in lacking] if fetch.wire is None else []

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from core.clock import SystemClock
 from core.domain.errors import BadInputError
 from core.domain.market import MINUTE_MS
-from core.home import Home
-from core.lab import (
+from core.home.folder import Home
+from core.lab.requests import (
     MARKETS,
     BacktestRequest,
     Engine,
@@ -27,7 +27,7 @@ from core.lab import (
     Progress,
     ShouldStop,
 )
-from core.runtime import Row
+from core.lab.runtime import Row
 from quarterdeck_plan import DATA, Plan, execute, make_plan, market_of, open_learner
 from quarterdeck_search import (
     CheckProgress,
@@ -44,13 +44,13 @@ from quarterdeck_search import (
 )
 
 if TYPE_CHECKING:
-    from core.backtest.checks.run import Subject
-    from core.backtest.checks.sensitivity import Variant
-    from core.backtest.report_data import Report
-    from core.backtest.result import Provenance, RunResult
-    from core.backtest.trials import TrialCount
-    from core.lab import CheckRequest, SweepRequest, ValidateRequest, WalkForwardRequest
-    from core.settings import CostSettings
+    from core.lab.checks.run import Subject
+    from core.lab.checks.sensitivity import Variant
+    from core.lab.report.data import Report
+    from core.lab.requests import CheckRequest, SweepRequest, ValidateRequest, WalkForwardRequest
+    from core.lab.run.result import Provenance, RunResult
+    from core.lab.search.trials import TrialCount
+    from core.settings.schema import CostSettings
     from quarterdeck_plan import Values
     from storage.database import Database
     from storage.lab import LabStore
@@ -63,7 +63,7 @@ Kind = Literal["backtest", "walkforward"]
 
 
 class HomeLab:
-    """Implements `core.lab.Lab`. Nothing is opened or made before something is asked for."""
+    """Implements `core.lab.requests.Lab`. Nothing is opened or made before something is asked for."""
 
     def __init__(self, home: Home) -> None:
         self._home = home
@@ -96,9 +96,9 @@ class HomeLab:
         return open_recorded(self._home.recorded, DATA, SystemClock().now_ms())
 
     def choices(self) -> Row:
-        from core.backtest.presets import PRESETS
+        from core.lab.run.presets import PRESETS
+        from core.strategy.loading import strategy_names
         from storage.history import stored_series
-        from strategies.registry import strategy_names
 
         names = ("symbol", "first_ms", "last_ms", "is_synthetic")
         stored = [(name, series) for name in MARKETS for series in stored_series(self.market(name), MINUTE_MS).values()]
@@ -126,7 +126,7 @@ class HomeLab:
 
     def _fault(self, plan: Plan, predictions: str | None) -> str:
         """Why nothing of the plan can be believed, as a label; that of the run whose predictions it takes."""
-        from core.backtest.checks.quick import quick_fault
+        from core.lab.checks.truncation import quick_fault
 
         if predictions is not None:
             return self.store.load(predictions).provenance.fault
@@ -136,7 +136,7 @@ class HomeLab:
         """The predictions of a stored run over the plan's history."""
         if run_id is None:
             return None
-        from core.backtest.checks.run import values_of
+        from core.lab.checks.run import values_of
 
         record = self.store.load(run_id)
         lacking = [symbol for symbol in plan.history.symbols if symbol not in record.result.predictions]
@@ -152,9 +152,9 @@ class HomeLab:
     ) -> RunRecord:
         """The record of a run, with all its figures. A walk-forward chose its parameters before what it trades, from
         sets whose hashes are `also`."""
-        from core.backtest.data_notes import data_rows
-        from core.backtest.judge import judge
-        from core.backtest.random_entry import random_entry
+        from core.lab.data.notes import data_rows
+        from core.lab.statistics.assessment import judge
+        from core.lab.validation.random_entry import random_entry
         from storage.lab_records import RunRecord
 
         history = plan.history
@@ -192,18 +192,18 @@ class HomeLab:
 
     def _tried_with(self, plan: Plan, result: RunResult, also: Collection[str] = ()) -> TrialCount:
         """Likewise, the plan's own set with what came of it among them."""
-        from core.backtest.judge import returns_of
-        from core.backtest.luck import moments
+        from core.lab.statistics.assessment import returns_of
+        from core.lab.validation.luck import moments
 
         returns = returns_of(result, plan.history)
         shape = moments(returns)
         return self._tried(plan, len(returns), {plan.own_hash(): None if shape is None else shape.sharpe}, also)
 
     def sweep(self, request: SweepRequest, progress: OnProgress, should_stop: ShouldStop) -> Row:
-        from core.backtest.evaluation import check_market, check_space, check_values
-        from core.backtest.optuna_search import run_optuna
-        from core.backtest.search import run_grid
-        from core.backtest.selection import select
+        from core.lab.run.evaluation import check_market, check_space, check_values
+        from core.lab.search.optuna_search import run_optuna
+        from core.lab.search.search import run_grid
+        from core.lab.validation.selection import select
 
         request, run_id = self._resumed(request)
         trials_of(request)  # One that is too large is refused before anything is looked up.
@@ -250,8 +250,8 @@ class HomeLab:
         return resumed(request, self.store.sweep(run_id)), run_id
 
     def walk_forward(self, request: WalkForwardRequest, progress: OnProgress, should_stop: ShouldStop) -> Row:
-        from core.backtest.search import count_points
-        from core.backtest.walk_forward import Choosing, plan_windows, run_walk_forward
+        from core.lab.search.search import count_points
+        from core.lab.search.walk_forward import Choosing, plan_windows, run_walk_forward
 
         searching = bool(request.grid) or request.trials is not None
         if request.trials is None:
@@ -293,8 +293,8 @@ class HomeLab:
         return self.store.run(self.store.add_run(record, tried))
 
     def check(self, request: CheckRequest, progress: OnProgress, should_stop: ShouldStop) -> Row:
-        from core.backtest.checks.run import CHECKS, checks, code_fault, runs_needed
-        from core.backtest.checks.verdict import Status, Verdict, plain
+        from core.lab.checks.run import CHECKS, checks, code_fault, runs_needed
+        from core.lab.checks.verdict import Status, Verdict, plain
 
         unknown = [name for name in request.only if name not in CHECKS]
         if unknown:
@@ -326,8 +326,8 @@ class HomeLab:
 
     def _subject(self, plan: Plan, told: CheckProgress, should_stop: ShouldStop) -> Subject:
         """The plan as the checks see it; the plain run is made once, and its predictions serve all variants of it."""
-        from core.backtest.checks.run import Subject, values_of
-        from core.backtest.judge import luck_figures, returns_of
+        from core.lab.checks.run import Subject, values_of
+        from core.lab.statistics.assessment import luck_figures, returns_of
 
         plain_runs: list[RunResult] = []
 
@@ -354,9 +354,9 @@ class HomeLab:
         return Subject(plan.strategy, plan.history, plan.settings.costs, learner, run, tried, luck, plan.seed)
 
     def validate(self, request: ValidateRequest, progress: OnProgress, should_stop: ShouldStop) -> Row:
-        from core.backtest.bottom_line import validation_line
-        from core.backtest.cpcv import cross_validate
-        from core.trader.costs import round_trip_cost_bps
+        from core.arithmetic.costs import round_trip_cost_bps
+        from core.lab.report.verdict import validation_line
+        from core.lab.validation.cpcv import cross_validate
 
         plan = self.plan(request.run)
         history, costs = plan.history, plan.settings.costs
@@ -398,13 +398,13 @@ class HomeLab:
         return self.store.run(run_id)
 
     def trades(self, run_id: str) -> list[Row]:
-        from core.backtest.result_rows import trade_rows
+        from core.lab.run.result_rows import trade_rows
 
         result = self.store.load(run_id).result
         return trade_rows(result.trades, result.plans)
 
     def curve(self, run_id: str, points: int) -> Row:
-        from core.backtest.result_rows import curve_row
+        from core.lab.run.result_rows import curve_row
 
         return curve_row(self.store.load(run_id).result, points)
 
@@ -423,7 +423,7 @@ class HomeLab:
         return {"open_ms": candles.open_time_ms.tolist(), **told}
 
     def compare(self, run_ids: Sequence[str]) -> Row:
-        from core.backtest.comparing import compare
+        from core.lab.report.comparison import compare
 
         return compare([self.store.run(run_id) for run_id in run_ids])
 
@@ -434,7 +434,7 @@ class HomeLab:
         return self.store.load(run_id).report()
 
     def export(self, run_id: str, form: str, path: Path, overwrite: bool) -> Row:
-        from core.backtest.export import export
+        from core.lab.report.export import export
 
         files = export(self.report(run_id), path, form, overwrite)
         return {"run_id": self.run(run_id)["run_id"], "form": form, "files": [str(file) for file in files]}

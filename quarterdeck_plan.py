@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any
 from core.clock import monotonic_ns
 from core.domain.errors import BadInputError
 from core.domain.market import MINUTE_MS
-from core.home import Home
-from core.lab import (
+from core.home.folder import Home
+from core.lab.requests import (
     MARKETS,
     BacktestRequest,
     Engine,
@@ -39,17 +39,17 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from core.backtest.evaluation import Ground
-    from core.backtest.history import History
-    from core.backtest.result import Provenance, RunResult
-    from core.backtest.trainings import PlannedTraining, Prepared
-    from core.compute import Compute
+    from core.compute.pool import Compute
     from core.domain.instrument import Instrument
+    from core.lab.data.history import History
+    from core.lab.run.evaluation import Ground
+    from core.lab.run.result import Provenance, RunResult
+    from core.lab.run.trainings import PlannedTraining, Prepared
     from core.learning.dataset import OpenLearner
-    from core.market.rules import ContractRules
+    from core.market.contracts.rules import ContractRules
     from core.ports import Forecaster
-    from core.settings import Settings
-    from core.strategy import Strategy
+    from core.settings.schema import Settings
+    from core.strategy.declaration import Strategy
     from storage.database import Database
 
     Values = Mapping[str, NDArray[np.float64]]
@@ -84,7 +84,7 @@ class Plan:
 
     def under(self, overrides: Overrides) -> Plan:
         """The same over the same history with other settings. Raises SettingsError."""
-        from core.backtest.overrides import with_overrides
+        from core.lab.run.overrides import with_overrides
 
         settings = with_overrides(self.settings, self.strategy.name, overrides)
         return replace(
@@ -100,14 +100,14 @@ class Plan:
 
     def own_hash(self) -> str:
         """The name of its parameter set."""
-        from core.backtest.trials import parameter_hash
+        from core.lab.search.trials import parameter_hash
 
         return parameter_hash(self.settings.model_dump(mode="json"), self.strategy.name)
 
     def provenance(self, engine: Engine, *, in_sample: bool, trials: int, fault: str = "") -> Provenance:
-        from core.backtest.data_notes import jump_labels
-        from core.backtest.holes import hole_labels, holes
-        from core.backtest.result import Provenance
+        from core.lab.data.holes import hole_labels, holes
+        from core.lab.data.notes import jump_labels
+        from core.lab.run.result import Provenance
 
         history = self.history
         return Provenance(
@@ -134,13 +134,13 @@ class Plan:
         )
 
     def compute(self, home: Home) -> Compute:
-        from core.compute import compute_of
+        from core.compute.pool import compute_of
 
         return compute_of(self.settings.compute, self.jobs, home.worker_log)
 
     def ground(self, values: Values | None = None) -> Ground:
         """What the trials of a search stand on. `values` are predictions of a run of before."""
-        from core.backtest.evaluation import Ground
+        from core.lab.run.evaluation import Ground
 
         history = self.history
         return Ground(
@@ -149,7 +149,7 @@ class Plan:
 
 
 def load(name: str, settings: Settings) -> Strategy:
-    from strategies.registry import load_strategy
+    from core.strategy.loading import load_strategy
 
     return load_strategy(name, settings)
 
@@ -182,7 +182,7 @@ def market_of(own: Provenance) -> Market:
 def code_version(name: str, strategy: Strategy | None = None) -> str:
     """The program's version, and a digest of the code that decides; behind it one of the strategy's own code, where
     the strategy `name` comes from elsewhere."""
-    from strategies.registry import outside_code
+    from core.strategy.loading import outside_code
 
     ours = [path for package in DECIDING for path in sorted((ROOT / package).rglob("*.py"))]
     outside = outside_code(name, strategy)
@@ -202,11 +202,11 @@ def make_plan(home: Home, markets: Markets, request: BacktestRequest, space: Gri
 
     Raises BadInputError, SettingsError or DataError for what cannot be.
     """
-    from core.backtest.holes import holes, refuse_holes
-    from core.backtest.overrides import section_of, with_overrides
-    from core.backtest.presets import find_preset
-    from core.settings import Settings, known_keys, load_settings
-    from core.strategy import history_ms
+    from core.lab.data.holes import holes, refuse_holes
+    from core.lab.run.overrides import section_of, with_overrides
+    from core.lab.run.presets import find_preset
+    from core.settings.schema import Settings, known_keys, load_settings
+    from core.strategy.declaration import history_ms
     from storage.history import load_history
 
     path = request.settings_path or (home.settings if home.settings.exists() else None)
@@ -240,7 +240,7 @@ def make_plan(home: Home, markets: Markets, request: BacktestRequest, space: Gri
         )
     warm_up_bars = warm_up_ms // MINUTE_MS
     if space is not None:
-        from core.backtest.evaluation import longest_look_back
+        from core.lab.run.evaluation import longest_look_back
 
         longest = longest_look_back(settings, strategy.name, load, space or strategy.search_space)
         warm_up_bars = max(warm_up_bars, longest)
@@ -269,8 +269,8 @@ def execute(
 
 
 def _sweep(plan: Plan, values: Values | None) -> RunResult:
-    from core.backtest.fixed import known_values, rule_values
-    from core.backtest.sweep import prepare, run
+    from core.lab.run.fixed_predictions import known_values, rule_values
+    from core.lab.sweep.sweep import prepare, run
 
     if values is not None:
         table = known_values(values, plan.history)
@@ -286,7 +286,7 @@ async def _event_driven(
     plan: Plan, home: Home, progress: OnProgress, should_stop: ShouldStop, values: Values | None
 ) -> RunResult:
     """The live code over the plan's history."""
-    from core.backtest.event_driven import run
+    from core.lab.run.event_driven import run
     from core.trader.trader import Trader
     from core.venues.rebuild import journalled_venue
 
@@ -311,7 +311,7 @@ async def _models(plan: Plan, home: Home) -> AsyncIterator[Forecaster]:
 
     Raises what ended a training once the run is over, so that no result tells of a strategy that lost its models.
     """
-    from core.backtest.trainings import Prepared, PreparedForecaster, planned_trainings
+    from core.lab.run.trainings import Prepared, PreparedForecaster, planned_trainings
     from core.learning.forecaster import WorkerForecaster
     from core.learning.in_process import InProcess
 
@@ -330,8 +330,8 @@ async def _models(plan: Plan, home: Home) -> AsyncIterator[Forecaster]:
 def _train_all(
     plan: Plan, home: Home, planned: Sequence[PlannedTraining], prepared: Prepared, over: threading.Event
 ) -> None:
-    from core.backtest.trainings import train_ahead, training_ground
-    from core.compute import run_tasks
+    from core.compute.pool import run_tasks
+    from core.lab.run.trainings import train_ahead, training_ground
 
     ground = training_ground(plan.history, plan.strategy, plan.seed)
     compute = plan.compute(home)
@@ -349,7 +349,7 @@ def _train_all(
 
 def _check_room(strategy: str, window_ms: int, from_ms: int, stored: tuple[int, int, int]) -> None:
     """Raises BadInputError where the first model has not its whole window of bars before `from_ms`."""
-    from core.backtest.figures import duration_text
+    from core.lab.statistics.figures import duration_text
 
     first_ms, full_ms, last_ms = stored
     if from_ms >= full_ms + window_ms:
@@ -394,6 +394,6 @@ def _not_there(home: Home, market: Market, candles: Database, missing: Sequence[
 
 
 def _text(*times_ms: int) -> str:
-    from core.logbook import iso_utc
+    from core.home.logbook import iso_utc
 
     return " to ".join(iso_utc(time_ms)[:16].replace("T", " ") for time_ms in times_ms) + " UTC"

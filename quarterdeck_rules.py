@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from core.domain.errors import BadInputError
 from core.domain.market import MINUTE_MS
-from core.lab import Market
-from core.runtime import Row
+from core.lab.requests import Market
+from core.lab.runtime import Row
 
 if TYPE_CHECKING:
-    from core.backtest.history import History
-    from core.market.rules import ContractRules
+    from core.lab.data.history import History
+    from core.market.contracts.rules import ContractRules
     from core.ports import BarColumns
     from storage.database import Database
 
@@ -26,8 +26,8 @@ def rules_of_history(history: History, market: Market, candles: Database) -> dic
 
     Raises BadInputError where the prices are not of such a contract.
     """
-    from core.market.reading_rules import read_off
-    from core.market.rules import rules_at
+    from core.market.contracts.inference import read_off
+    from core.market.contracts.rules import rules_at
 
     known = known_rules(candles if market == "imported" else None)
     found = {}
@@ -42,15 +42,15 @@ def rules_of_history(history: History, market: Market, candles: Database) -> dic
 
 def known_rules(home: Database | None) -> list[ContractRules]:
     """Those that come with the program, then those of the home."""
-    from core.market.rules import read_rules
+    from core.market.contracts.rules import read_rules
     from storage.contract_rules import stored_rules
 
     return [*read_rules(SHIPPED, "shipped"), *(stored_rules(home) if home is not None else ())]
 
 
 def _check_ticks(bars: BarColumns, rules: ContractRules) -> None:
-    from core.logbook import iso_utc
-    from core.market.reading_rules import off_tick
+    from core.home.logbook import iso_utc
+    from core.market.contracts.inference import off_tick
 
     count, price, time_ms = off_tick(bars, rules.tick_size)
     if count:
@@ -64,7 +64,7 @@ def _check_ticks(bars: BarColumns, rules: ContractRules) -> None:
 
 def import_rules(database: Database, files: Sequence[Path], as_of_ms: int | None, source: str | None) -> list[Row]:
     """Store the rules of all files or of none, and tell them."""
-    from core.market.rules import read_rules
+    from core.market.contracts.rules import read_rules
     from storage.contract_rules import put_rules
 
     rules = [item for path in files for item in read_rules(path, as_of_ms=as_of_ms, source=source)]
@@ -74,7 +74,7 @@ def import_rules(database: Database, files: Sequence[Path], as_of_ms: int | None
 
 def infer_rules(database: Database, symbols: Sequence[str]) -> list[Row]:
     """Store, of the contract of each symbol, what all its candles tell."""
-    from core.market.reading_rules import read_off
+    from core.market.contracts.inference import read_off
     from storage.contract_rules import put_rules
     from storage.history import load_history, stored_series
 
@@ -95,7 +95,7 @@ def infer_rules(database: Database, symbols: Sequence[str]) -> list[Row]:
 
 def delete_rules(database: Database, symbol: str, as_of_ms: int | None) -> Row:
     """Those of the home alone: what comes with the program stays."""
-    from core.market.rules import DAY_MS
+    from core.market.contracts.rules import DAY_MS
     from storage.contract_rules import drop_rules
 
     count = drop_rules(database, symbol, None if as_of_ms is None else as_of_ms // DAY_MS * DAY_MS)

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 
 from core.clock import monotonic_ns
 from core.domain.errors import BadInputError
-from core.home import Home
-from core.lab import BacktestRequest, OnProgress, Progress, SweepRequest, WalkForwardRequest
-from core.runtime import Row
+from core.home.folder import Home
+from core.lab.requests import BacktestRequest, OnProgress, Progress, SweepRequest, WalkForwardRequest
+from core.lab.runtime import Row
 from quarterdeck_plan import Plan, market_of
 
 if TYPE_CHECKING:
-    from core.backtest.cpcv import CrossValidation
-    from core.backtest.evaluation import Ground
-    from core.backtest.result import Provenance
-    from core.backtest.trials import Trial
-    from core.backtest.walk_forward import Fold
+    from core.lab.run.evaluation import Ground
+    from core.lab.run.result import Provenance
+    from core.lab.search.trials import Trial
+    from core.lab.search.walk_forward import Fold
+    from core.lab.validation.cpcv import CrossValidation
     from storage.lab import LabStore
     from storage.lab_records import SweepRecord
 
@@ -102,8 +102,8 @@ class CheckProgress:
 
 def training_time(plan: Plan, home: Home, runs: int) -> str:
     """How long the models of so many runs take to be trained, in words; empty where none is."""
-    from core.backtest.figures import duration_text
-    from core.backtest.trainings import planned_trainings, train_ahead, training_ground
+    from core.lab.run.trainings import planned_trainings, train_ahead, training_ground
+    from core.lab.statistics.figures import duration_text
 
     planned = planned_trainings(plan.history, plan.strategy, plan.settings)
     if not planned or not runs:
@@ -121,20 +121,20 @@ def training_time(plan: Plan, home: Home, runs: int) -> str:
 
 def compile_ahead(ground: Ground) -> None:
     """Try the plain settings once: what numba has to compile is then on disk before many processes want it."""
-    from core.backtest.evaluation import Attempt, evaluate_trial
+    from core.lab.run.evaluation import Attempt, evaluate_trial
 
     evaluate_trial(ground, Attempt(0, {}))
 
 
 def trials_of(request: SweepRequest) -> int:
     """How many trials are asked for."""
-    from core.backtest.search import count_points
+    from core.lab.search.search import count_points
 
     return count_points(request.grid) if request.trials is None else request.trials
 
 
 def sweep_record(plan: Plan, provenance: Provenance, request: SweepRequest, now_ms: int) -> SweepRecord:
-    from core.backtest.funding import assumed_label
+    from core.lab.data.funding import assumed_label
     from storage.lab_records import SweepRecord
 
     assumed = assumed_label(plan.history, plan.settings.costs.assumed_funding_bps)
@@ -174,7 +174,7 @@ def resumed(request: SweepRequest, record: SweepRecord) -> SweepRequest:
 
 def lengths(request: WalkForwardRequest) -> tuple[int, int]:
     """Length of training and test in ms: those asked for, else the preset's."""
-    from core.backtest.presets import find_preset
+    from core.lab.run.presets import find_preset
 
     preset = find_preset(request.run.preset) if request.run.preset else None
     train_ms = request.train_ms or (preset.train_ms if preset else None)

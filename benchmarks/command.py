@@ -12,7 +12,7 @@ from benchmarks.report import Figure, Section
 from benchmarks.timing import timed
 from benchmarks.workload import YEAR_BARS, one_symbol
 from benchmarks.year import SYMBOL, TIMEOUT_S, home_with_year, quarterdeck
-from core.home import Home
+from core.home.folder import Home
 
 TARGET_S = 2.0
 TARGET_MIB = 300.0

@@ -15,7 +15,7 @@ from benchmarks.processes import QUARTERDECK, command, cpu_seconds, cpu_spent, s
 from benchmarks.report import Figure, Section, percentile, percentiles
 from benchmarks.terminal import Pictures, Terminal, terminal
 from benchmarks.training import settings_toml
-from core.home import Home
+from core.home.folder import Home
 
 FIRST_PAINT_MS = 600.0
 PAUSE_MS = 100.0

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.report import Figure, Section
-from core.backtest.intervals import sharpe_interval
+from core.lab.statistics.intervals import sharpe_interval
 
 Floats = NDArray[np.float64]
 

@@ -9,7 +9,7 @@ from benchmarks.report import Section, percentiles
 from core.domain.market import MINUTE_MS, Bar
 from core.domain.orders import OrderState, OrderUpdate
 from core.domain.trading import Contribution, Prediction
-from core.settings import LimitSettings, Settings
+from core.settings.schema import LimitSettings, Settings
 from core.trader.messages import PlaceOrder
 from core.trader.trader import Trader
 from strategies.scalper.declaration import build

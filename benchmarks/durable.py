@@ -16,7 +16,7 @@ from benchmarks.report import Section, percentile, percentiles
 from core.domain.market import MINUTE_MS
 from core.domain.orders import Order
 from core.domain.records import IntentRecord, Record
-from core.stepper import Stepper
+from core.engine.stepper import Stepper
 from core.venues.rebuild import journalled_venue
 from storage.database import open_database
 from storage.journal import SqliteJournal

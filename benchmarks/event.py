@@ -11,9 +11,9 @@ from benchmarks.plain_loops import reference
 from benchmarks.report import Figure, Section
 from benchmarks.timing import Timing, timed
 from benchmarks.workload import YEAR_BARS, fine_instruments, free_settings, one_symbol
-from core.backtest.event_driven import run_event_driven
-from core.backtest.history import History
-from core.backtest.result import RunResult
+from core.lab.data.history import History
+from core.lab.run.event_driven import run_event_driven
+from core.lab.run.result import RunResult
 from core.trader.trader import Trader
 from core.venues.rebuild import journalled_venue
 from strategies.ema_cross.declaration import build

@@ -19,13 +19,13 @@ from benchmarks.processes import measured
 from benchmarks.report import Figure, Section
 from benchmarks.timing import Timing, timed
 from benchmarks.workload import START_MS, YEAR_BARS, fine_instruments, free_settings, one_symbol
-from core.backtest.fixed import rule_values
-from core.backtest.history import COLUMNS, History, make_history
-from core.backtest.sweep import Score, prepare, score
 from core.domain.instrument import Instrument
 from core.domain.market import MINUTE_MS, FundingRate
-from core.market.instruments import load_instruments
-from core.settings import CostSettings, EmaCrossSettings, Settings
+from core.lab.data.history import COLUMNS, History, make_history
+from core.lab.run.fixed_predictions import rule_values
+from core.lab.sweep.sweep import Score, prepare, score
+from core.market.contracts.instruments import load_instruments
+from core.settings.schema import CostSettings, EmaCrossSettings, Settings
 from strategies.ema_cross.declaration import build
 
 TARGET_MBARS = 100.0

@@ -14,8 +14,8 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-import core.engine
-from core.lag import LagMeter
+import core.engine.engine
+from core.engine.lag import LagMeter
 
 
 class LeavingLagMeter(LagMeter):
@@ -43,7 +43,7 @@ def main() -> None:
     if len(sys.argv) == 2:
         asyncio.run(tick())
         return
-    core.engine.LagMeter = LeavingLagMeter  # type: ignore[misc]
+    core.engine.engine.LagMeter = LeavingLagMeter  # type: ignore[misc]
     sys.argv = ["quarterdeck", *sys.argv[2:]]
     from quarterdeck import main as run_quarterdeck
 

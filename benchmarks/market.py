@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from core.domain.instrument import Instrument
-from core.home import Home
-from core.market.instruments import load_instruments
-from core.settings import Settings
+from core.home.folder import Home
+from core.market.contracts.instruments import load_instruments
+from core.settings.schema import Settings
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 

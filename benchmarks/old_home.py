@@ -13,15 +13,15 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from benchmarks.market import load_settings_and_rules
-from core.account import Opening
 from core.domain.instrument import Instrument
 from core.domain.market import MINUTE_MS, Bar, FirstPrice
 from core.domain.orders import Fill, Order, OrderRole, OrderState, OrderUpdate
 from core.domain.records import IntentRecord, Record, TrainingRecord, TrainingStatus
 from core.domain.trading import Contribution, Prediction
-from core.home import Home
-from core.settings import Settings
-from core.starts import Rules
+from core.engine.starts import Rules
+from core.home.folder import Home
+from core.settings.schema import Settings
+from core.trader.account import Opening
 from core.trader.messages import Command, Journal, PlaceOrder, Timer
 from core.trader.trader import Trader
 from quarterdeck_demo import note_start

@@ -13,7 +13,7 @@ from typing import Any
 import numba
 
 from benchmarks.workload import FAST_BARS, FIRST_SIGNAL_BAR, SLOW_BARS, YEAR_BARS
-from core.backtest.history import History
+from core.lab.data.history import History
 
 INITIAL_USDT, NOTIONAL_USDT, FEE = 10_000.0, 250.0, 4e-4
 STOP, TARGET = 0.01, 0.03

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from core.control_client import request
+from core.control.client import request
 from core.domain.errors import UnavailableError
-from core.home import Home
+from core.home.folder import Home
 
 ROOT = Path(__file__).resolve().parents[1]
 QUARTERDECK = (sys.executable, "-c", "from quarterdeck import main; main()")

@@ -13,21 +13,21 @@ from typing import Any
 from benchmarks.market import DATA, load_settings_and_rules, temporary_home
 from benchmarks.processes import QUARTERDECK, run_to_end
 from benchmarks.report import Figure, Section, percentiles
-from core.account import iso
 from core.clock import VirtualClock
 from core.domain.market import MINUTE_MS
 from core.domain.trading import Prediction
-from core.engine import Engine, EngineParts
-from core.home import Home
+from core.engine.engine import Engine, EngineParts
+from core.engine.pacing import Pacer
+from core.engine.recovery import replay_cursors
+from core.home.folder import Home
+from core.home.logbook import Logbook
 from core.learning import tasks
 from core.learning.forecaster import WorkerForecaster, training_bars, training_seed
 from core.learning.workers import WorkerPool
-from core.logbook import Logbook
-from core.market.replay import ReplayFeed, batched
-from core.pace import Pacer
+from core.market.replay.events import ReplayFeed, batched
 from core.ports import BarColumns, Forecaster, TrainingResult
-from core.recovery import replay_cursors
-from core.settings import Settings, load_settings
+from core.settings.schema import Settings, load_settings
+from core.trader.account import iso
 from core.trader.trader import Trader
 from core.venues.rebuild import journalled_venue
 from storage.candles import SqliteCandles

@@ -11,7 +11,7 @@ from benchmarks.report import Figure, Section
 from benchmarks.timing import timed
 from benchmarks.workload import YEAR_BARS, one_symbol
 from benchmarks.year import SYMBOL, home_with_year, quarterdeck
-from core.home import Home
+from core.home.folder import Home
 
 TARGET_S = 60.0
 WHOLE_SETS = 10_000

@@ -20,11 +20,11 @@ from benchmarks.old_home import PRICES, OldHome, write_old_home
 from benchmarks.processes import QUARTERDECK, ROOT, cpu_seconds, measured
 from benchmarks.report import Figure, Section
 from benchmarks.year import COMPILED
-from core.control_client import request
+from core.control.client import request
 from core.domain.errors import QuarterdeckError
 from core.domain.orders import OUR_PREFIX
-from core.home import Home
-from core.settings import load_settings
+from core.home.folder import Home
+from core.settings.schema import load_settings
 from tests.venue import by_hand
 from tests.venue.server import VenueServer
 from tests.venue.venue import API_KEY, API_SECRET, BinanceVenue

@@ -6,8 +6,8 @@ import sys
 from dataclasses import replace
 
 import quarterdeck_plan
-from core.settings import Settings
-from core.strategy import Strategy
+from core.settings.schema import Settings
+from core.strategy.declaration import Strategy
 
 load = quarterdeck_plan.load
 

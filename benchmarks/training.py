@@ -11,7 +11,7 @@ from pathlib import Path
 from benchmarks.market import temporary_home
 from benchmarks.processes import child, cpu_seconds, cpu_spent, status, tree, wait_for_engine, wait_until
 from benchmarks.report import Figure, Section, percentile, percentiles
-from core.home import Home
+from core.home.folder import Home
 
 TARGET_P99_MS = 5.0
 SECONDS = 60.0

@@ -13,7 +13,7 @@ from benchmarks.processes import Measured, measured
 from benchmarks.report import Figure, Section
 from benchmarks.timed_scalper import FILE
 from benchmarks.year import COMPILED, TIMEOUT_S
-from core.home import Home
+from core.home.folder import Home
 from storage.recorded import open_recorded
 
 TARGET_SHARE_PCT = 85.0

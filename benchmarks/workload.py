@@ -15,11 +15,11 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from core.backtest.history import History, make_history
-from core.backtest.result import RunResult
 from core.domain.instrument import Instrument
-from core.settings import Settings, parse_settings
-from core.strategy import Lifecycle, Strategy
+from core.lab.data.history import History, make_history
+from core.lab.run.result import RunResult
+from core.settings.schema import Settings, parse_settings
+from core.strategy.declaration import Lifecycle, Strategy
 
 Floats = NDArray[np.float64]
 

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from benchmarks.market import temporary_home
 from benchmarks.processes import QUARTERDECK, Measured, measured
 from benchmarks.workload import MINUTE_MS, ONE_SEED, START_MS, YEAR_BARS, synthetic_bars
-from core.home import Home
+from core.home.folder import Home
 
 SYMBOL = "BTCUSDT"
 TIMEOUT_S = 3_600.0

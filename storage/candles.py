@@ -11,11 +11,11 @@ from typing import TypeVar
 
 import numpy as np
 
-from core.account import iso
 from core.domain.errors import DataError
 from core.domain.market import MINUTE_MS, Bar, FundingRate
 from core.market.settlements import Times
 from core.ports import BarColumns, SettledFunding
+from core.trader.account import iso
 from storage.connection import Connection
 from storage.database import Database, storage_errors, transaction
 

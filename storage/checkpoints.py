@@ -18,7 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from core.domain.records import IntentRecord, Record
 from core.domain.regrid import carried
-from core.recovery import Remembered
+from core.engine.recovery import Remembered
 from core.trader.memory import Seen, TraderMemory, is_counted_alike, recall, remember
 from core.trader.restore import restore
 from core.trader.trader import Trader

@@ -7,7 +7,7 @@ from contextlib import closing
 from decimal import Decimal
 from typing import Any
 
-from core.market.rules import ContractRules
+from core.market.contracts.rules import ContractRules
 from storage.database import Database, connect_read_only, storage_errors
 
 _COLUMNS = (

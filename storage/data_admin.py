@@ -18,7 +18,7 @@ from core.market.importing.naming import named
 from core.market.importing.table import file_sha256
 from core.market.intervals import INTERVALS_MS, interval_text
 from core.ports import BarColumns
-from core.settings import JUMP_VOLATILITIES
+from core.settings.schema import JUMP_VOLATILITIES
 from storage.candles import SELECT_CANDLES, bar_columns, settlements
 from storage.database import Database, connect_read_only, storage_errors, transaction
 from storage.file_rows import Rows, rows_of

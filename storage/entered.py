@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from core.domain.trading import closed_early
-from core.eras import RULES, START
+from core.engine.grid_history import RULES, START
 
 Json = dict[str, Any]
 Query = Callable[..., list[Json]]

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from core.fetch.plan import Candles, Times
+from core.market.fetch.plan import Candles, Times
 from core.market.importing import CandleFile, FundingFile
 from storage.database import Database, connect_read_only, storage_errors
 from storage.file_rows import rows_of
@@ -16,7 +16,7 @@ from storage.import_rows import UNFINISHED, Manner, Wish, store
 
 
 class FetchedData:
-    """Implements `core.fetch.fetching.FetchStore`."""
+    """Implements `core.market.fetch.fetching.FetchStore`."""
 
     def __init__(self, database: Database, now_ms: int, manner: Manner) -> None:
         self._database = database

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
-from core.backtest.history import MAX_HOLE_MS, History, align
 from core.domain.errors import DataError
+from core.lab.data.history import MAX_HOLE_MS, History, align
 from core.market.intervals import interval_text
 from core.market.settlements import Times, missing_in
 from core.ports import BarColumns
@@ -135,7 +135,7 @@ def _settlements(connection: sqlite3.Connection, symbol: str, from_ms: int, to_m
 
 
 def _moment(time_ms: int) -> str:
-    from core.logbook import iso_utc
+    from core.home.logbook import iso_utc
 
     return iso_utc(time_ms)[:16]
 

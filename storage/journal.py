@@ -23,7 +23,7 @@ from core.domain.records import (
     TrainingRecord,
 )
 from core.domain.regrid import ONE, Eras, Factor, carried, grid_of, symbol_of
-from core.recovery import Remembered
+from core.engine.recovery import Remembered
 from core.trader.memory import is_counted_alike
 from core.trader.trader import Trader
 from storage.checkpoints import PUT, order_ids, read_checkpoint, remembered, renewed

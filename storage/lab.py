@@ -14,10 +14,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from core.backtest.basis import MEANING
 from core.domain.errors import BadInputError
-from core.lab import Status
-from core.runtime import Row
+from core.lab.requests import Status
+from core.lab.runtime import Row
+from core.lab.statistics.basis import MEANING
 from storage import trials
 from storage.database import Database, connect_read_only, open_database, storage_errors, transaction
 from storage.lab_records import (
@@ -36,8 +36,8 @@ from storage.lab_records import (
 )
 
 if TYPE_CHECKING:
-    from core.backtest.result import Provenance
-    from core.backtest.trials import Trial, TrialCount
+    from core.lab.run.result import Provenance
+    from core.lab.search.trials import Trial, TrialCount
 
 SCHEMA = "lab_migrations"
 BEST_TRIALS = 50
@@ -49,8 +49,8 @@ _NEXT = """INSERT INTO counters VALUES (?, 1) ON CONFLICT DO UPDATE SET last = l
 class LabStore:
     """The stored runs of one home. Every method opens a connection of its own and may be called from any thread.
 
-    Every method may raise StorageError; those that take a run's id take its short forms too (see core.lab.Lab) and
-    raise BadInputError where it names none, or more than one.
+    Every method may raise StorageError; those that take a run's id take its short forms too (see core.lab.requests.Lab)
+    and raise BadInputError where it names none, or more than one.
     """
 
     def __init__(self, database: Database) -> None:

@@ -8,9 +8,9 @@ import sqlite3
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from core.backtest.plans import TradePlans
-from core.backtest.result import EquityCurve, FillColumns, PredictionColumns, RunResult, TradeColumns
 from core.domain.errors import StorageError
+from core.lab.run.result import EquityCurve, FillColumns, PredictionColumns, RunResult, TradeColumns
+from core.lab.run.trade_plans import TradePlans
 from storage.blobs import Blob, from_blob, to_blob
 from storage.lab_records import RunRecord
 

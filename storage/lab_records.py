@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
-from core.backtest.basis import LASTING, MEANING, RANKS
-from core.backtest.bottom_line import bottom_line
-from core.lab import Grid, Overrides, Status
-from core.runtime import Row
+from core.lab.report.verdict import bottom_line
+from core.lab.requests import Grid, Overrides, Status
+from core.lab.runtime import Row
+from core.lab.statistics.basis import LASTING, MEANING, RANKS
 
 if TYPE_CHECKING:
-    from core.backtest.report_data import Report
-    from core.backtest.result import EquityCurve, Provenance, RunResult
+    from core.lab.report.data import Report
+    from core.lab.run.result import EquityCurve, Provenance, RunResult
 
 _LISTS = ("symbols", "data_labels")
 """What of a provenance is a list, and JSON in its column."""
@@ -55,7 +55,7 @@ class RunRecord:
 
     def report(self) -> Report:
         """What the summary, the page and the exports are made of."""
-        from core.backtest.report_data import Report
+        from core.lab.report.data import Report
 
         parts = (self.figures, self.breakdowns, self.references)
         return Report(self.provenance, self.result, *parts, made_ms=self.created_ms, kind=self.kind)
@@ -83,7 +83,7 @@ def provenance_columns(provenance: Provenance) -> dict[str, Any]:
 
 def provenance_of(row: Mapping[str, Any]) -> Provenance:
     """From a row of the table `runs`."""
-    from core.backtest.result import Provenance
+    from core.lab.run.result import Provenance
 
     flags = {"is_synthetic", "in_sample"}
     plain: dict[str, Any] = {
@@ -102,7 +102,7 @@ def run_labels(record: RunRecord) -> list[str]:
 
 def sweep_labels(provenance: Provenance, status: Status, best: Mapping[str, Any] = MappingProxyType({})) -> list[str]:
     """Likewise of a sweep whose best trial has the figures `best`."""
-    from core.backtest.report_data import limit_labels
+    from core.lab.report.data import limit_labels
 
     note = {"complete": [], "partial": ["PARTIAL: not everything was tried"], "failed": [FAILED]}
     return [*provenance.labels(), *note[status], *limit_labels(best)]
@@ -123,7 +123,7 @@ def breakdowns_of(stored: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def summary_row(stored: Mapping[str, Any]) -> Row:
-    """A summary row of core.lab.Lab from a row of SUMMARY_COLUMNS."""
+    """A summary row of core.lab.requests.Lab from a row of SUMMARY_COLUMNS."""
     figures = figures_of(stored)
     row = {key: value for key, value in stored.items() if not key.endswith("_json") and key != "meaning"}
     row |= {
@@ -137,7 +137,7 @@ def summary_row(stored: Mapping[str, Any]) -> Row:
 
 
 def detail_row(stored: Mapping[str, Any]) -> Row:
-    """A detail row of core.lab.Lab from a row of DETAIL_COLUMNS; of a sweep without its best trials."""
+    """A detail row of core.lab.requests.Lab from a row of DETAIL_COLUMNS; of a sweep without its best trials."""
     names = ("settings", "rules", "vetoes", "limits", "trainings")
     parsed = {name: json.loads(stored[f"{name}_json"]) for name in names}
     parsed |= {"figures": figures_of(stored), "breakdowns": breakdowns_of(stored)}

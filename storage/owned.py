@@ -11,8 +11,8 @@ from pathlib import Path
 
 from core.domain.errors import QuarterdeckError, StorageError, UnavailableError
 from core.domain.orders import TERMINAL_STATES, Order, Side
-from core.exchange.panic_plan import Owned
-from core.starts import lot_sizes
+from core.engine.starts import lot_sizes
+from core.exchange.orders.panic_plan import Owned
 from storage.database import check_header, connect_copy, connect_read_only, storage_errors
 from storage.rows import RowShape, column_list
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from core.home import cannot_write
+from core.home.folder import cannot_write
 from storage.data_admin import import_recorded_market
 from storage.database import Database, open_database
 

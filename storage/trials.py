@@ -9,13 +9,13 @@ from collections.abc import Collection, Mapping, Sequence
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
-from core.backtest.basis import RANKS
-from core.backtest.trials import Trial, TrialCount, comparable, counted, parameter_hash
 from core.domain.errors import StorageError
-from core.runtime import Row
+from core.lab.runtime import Row
+from core.lab.search.trials import Trial, TrialCount, comparable, counted, parameter_hash
+from core.lab.statistics.basis import RANKS
 
 if TYPE_CHECKING:
-    from core.backtest.result import Provenance
+    from core.lab.run.result import Provenance
     from storage.lab_records import RunRecord
 
 _PUT = """INSERT INTO trials (run_id, number, strategy, symbols_json, from_ms, to_ms, data_hash, parameter_hash,
@@ -79,8 +79,8 @@ def of_run(connection: sqlite3.Connection, run_id: str, where: str) -> list[Tria
 
 
 def best_rows(connection: sqlite3.Connection, run_id: str, objective: str, limit: int) -> list[Row]:
-    """Rows of core.lab.Lab.run, those with the greatest `objective` first. A ratio of a trial of before, when parts of
-    days were days, is None."""
+    """Rows of core.lab.requests.Lab.run, those with the greatest `objective` first. A ratio of a trial of before, when
+    parts of days were days, is None."""
     rows = []
     for row in connection.execute(_BEST, (run_id, RANKS.get(objective, objective), objective, limit)):
         figures = json.loads(row["figures_json"])

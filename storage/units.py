@@ -9,7 +9,7 @@ from dataclasses import replace
 from core.domain.instrument import Instrument
 from core.domain.orders import Order
 from core.domain.regrid import ONE, Eras, Factor, Grid
-from core.eras import START, left_out, read_eras
+from core.engine.grid_history import START, left_out, read_eras
 from storage.rows import RowShape, column_list
 
 INSTRUMENT = RowShape(Instrument)

@@ -9,7 +9,7 @@ import tomli
 from pydantic import BaseModel
 
 from core.domain.errors import SettingsError
-from core.settings import Settings, load_exchange, load_settings, parse_settings
+from core.settings.schema import Settings, load_exchange, load_settings, parse_settings
 
 PATH = Path(__file__).parents[1] / "settings.toml"
 COMMENTED = re.compile(r"^(?P<key>\w+) = .+  # \S")

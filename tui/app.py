@@ -16,10 +16,10 @@ from textual.filter import LineFilter, NoColor
 from textual.screen import Screen
 from textual.widget import Widget
 
-from core.control import Control, Snapshot
+from core.control.protocol import Control, Snapshot
+from core.control.readiness import BEGINNING
 from core.domain.errors import ConfirmationError, QuarterdeckError
 from core.domain.operator import Verb
-from core.standing import BEGINNING
 from tui import terminal
 from tui.arming import ArmingDesk, LiveStart
 from tui.driver import TerminalDriver

@@ -10,7 +10,7 @@ from core.domain.errors import ConfirmationError, RefusedError
 from tui.widgets.prompt import Asked
 
 if TYPE_CHECKING:
-    from core.control import Control
+    from core.control.protocol import Control
     from tui.app import QuarterdeckApp
 
 PAGE = "arming"

@@ -10,7 +10,7 @@ from typing import Literal
 
 from rich.cells import cell_len, set_cell_size
 
-from core.plain import plain
+from core.domain.plain import plain
 
 Align = Literal["left", "right"]
 

@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from core.lab import MARKETS, OBJECTIVES
-from core.runtime import Row
+from core.lab.requests import MARKETS, OBJECTIVES
+from core.lab.runtime import Row
 from tui.moments import MOMENT_FORMS, parse_duration, parse_moment
 
 BACKTEST, SWEEP, WALK_FORWARD = "backtest", "sweep", "walkforward"

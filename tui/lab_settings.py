@@ -9,9 +9,9 @@ from pathlib import Path
 def settings_problem(place: str, strategy: str, pairs: Sequence[tuple[str, str]], settings_path: Path | None) -> str:
     """What is wrong with `pairs` laid over the settings: one line that begins with `place` and says the mend. Empty
     where nothing is."""
-    from core.backtest.overrides import with_overrides
     from core.domain.errors import SettingsError
-    from core.settings import Settings, load_settings
+    from core.lab.run.overrides import with_overrides
+    from core.settings.schema import Settings, load_settings
     from tui.cli.lab_options import read_value
 
     try:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from core.control import MarkerView
+from core.control.protocol import MarkerView
 from core.domain.market import MINUTE_MS, Bar
-from core.lab import Lab
-from core.runtime import Row
+from core.lab.requests import Lab
+from core.lab.runtime import Row
 from tui.format import money
 from tui.widgets.candles import Level
 

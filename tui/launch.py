@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Awaitable, Callable
 
-from core.control import Control
+from core.control.protocol import Control
 from tui import terminal
 from tui.app import CLOSED_EXIT_CODE, FLUSH_HZ, QuarterdeckApp
 from tui.arming import LiveStart

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from core.control import Snapshot
+from core.control.protocol import Snapshot
+from core.control.readiness import Standing, standing
 from core.domain.operator import Verb
-from core.standing import Standing, standing
 from tui.format import Glyphs, arrow, fit, money, plural, side_sign, side_word, signed
 from tui.widgets.table import Row, text_row, wrap_row
 

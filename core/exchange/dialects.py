@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from core.domain.errors import SettingsError
-from core.exchange.apex_dialect import ApexOmni
-from core.exchange.binance_dialect import BinanceUsdm
-from core.exchange.mexc_dialect import MexcSwap
-from core.exchange.wire import Dialect
+from core.exchange.apex.dialect import ApexOmni
+from core.exchange.binanceusdm.dialect import BinanceUsdm
+from core.exchange.connection.wire import Dialect
+from core.exchange.mexc.dialect import MexcSwap
 
 _DIALECTS: dict[str, Dialect] = {dialect.id: dialect for dialect in (BinanceUsdm(), MexcSwap(), ApexOmni())}
 EXCHANGES = tuple(_DIALECTS)

@@ -11,17 +11,17 @@ from typing import Any
 
 from core.clock import ExchangeClock
 from core.domain.errors import BadInputError, QuarterdeckError, VenueRejectedError
-from core.exchange.account_setup import LEAST_BALANCE_USDT
-from core.exchange.client import build_client
-from core.exchange.contract_status import status_problem
-from core.exchange.contracts import Contract, load_contracts
-from core.exchange.health import Health
-from core.exchange.keys import Keys, keys_mend
-from core.exchange.requests import Requests
-from core.exchange.trading_right import MEND, ask_trading_right
-from core.exchange.wire import Dialect, Wire
-from core.runtime import Finding, worst
-from core.settings import Settings
+from core.exchange.account.setup import LEAST_BALANCE_USDT
+from core.exchange.account.trading_right import MEND, ask_trading_right
+from core.exchange.connection.client import build_client
+from core.exchange.connection.health import Health
+from core.exchange.connection.keys import Keys, keys_mend
+from core.exchange.connection.requests import Requests
+from core.exchange.connection.wire import Dialect, Wire
+from core.exchange.markets.contracts import Contract, load_contracts
+from core.exchange.markets.status import status_problem
+from core.lab.runtime import Finding, worst
+from core.settings.schema import Settings
 
 
 class _Stops(IntEnum):

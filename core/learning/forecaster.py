@@ -14,7 +14,7 @@ from core.domain.trading import Prediction
 from core.learning import tasks
 from core.learning.protocol import Outlook
 from core.ports import BarColumns, TrainingResult
-from core.strategy import Strategy
+from core.strategy.declaration import Strategy
 
 P = ParamSpec("P")
 R = TypeVar("R")

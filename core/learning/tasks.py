@@ -22,7 +22,7 @@ from core.domain.errors import ModelError
 from core.learning.protocol import Fit, Learner, Outlook, SavedModel, TrainedModel
 from core.learning.versions import Manifest, digests, load_version, prune_versions, write_version
 from core.ports import BarColumns, TrainingResult
-from core.strategy import ModelSpec
+from core.strategy.declaration import ModelSpec
 
 TOP_FEATURES = 5
 _LIBRARIES = ("lightgbm", "numba", "numpy")

@@ -13,7 +13,7 @@ from core.market.intervals import interval_text
 from core.market.jumps import jumps
 from core.market.settlements import Times, missing_between
 from core.ports import BarColumns
-from core.settings import JUMP_VOLATILITIES
+from core.settings.schema import JUMP_VOLATILITIES
 
 Flags = NDArray[np.bool_]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.ports import BarColumns
-from core.settings import JUMP_VOLATILITIES
+from core.settings.schema import JUMP_VOLATILITIES
 
 RECENT_BARS = 1_440
 """So many returns before a move, at most, are what it is compared with."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from core.arithmetic import sizing
 from core.domain.operator import LimitEvent
-from core.settings import LimitSettings, SizingSettings
-from core.trader import limits, sizing
+from core.settings.schema import LimitSettings, SizingSettings
+from core.trader import limits
 from core.trader.guard import Guard
 from core.trader.state import SymbolState, TraderState
 

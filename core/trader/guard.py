@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from core.domain.operator import CLEARED_BY_RESUME, LimitEffect, LimitEvent
-from core.settings import LimitSettings
+from core.settings.schema import LimitSettings
 from core.trader import limits
 from core.trader.limits import Level, LimitRule, Reading
 from core.trader.state import TraderState

@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 from decimal import Decimal, localcontext
 from enum import StrEnum
 
+from core.arithmetic.cost_basis import release
 from core.domain.instrument import Instrument
 from core.domain.orders import Fill
 from core.domain.regrid import Factor
 from core.domain.trading import EXACT, Account, FundingPayment, Position
-from core.trader.cost_basis import release
 
 ZERO = Decimal(0)
 

@@ -7,11 +7,12 @@ on time that has passed.
 
 from __future__ import annotations
 
+from core.arithmetic import sizing
 from core.domain.orders import RESTING_STATES, Fill, Order, OrderRole, OrderState
 from core.domain.records import WatchRecord
 from core.domain.trading import ExitReason
-from core.strategy import Strategy
-from core.trader import limits, sizing
+from core.strategy.declaration import Strategy
+from core.trader import limits
 from core.trader.guard import Guard
 from core.trader.intents import closing_order
 from core.trader.messages import Command, Journal

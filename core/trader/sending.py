@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from core.arithmetic import sizing
 from core.domain.operator import LimitEvent
 from core.domain.orders import Order, OrderRole
 from core.domain.records import CancelRecord, IntentRecord, LimitRecord
 from core.domain.trading import ExitReason
-from core.trader import sizing
 from core.trader.intents import closing_order
 from core.trader.messages import CancelOrder, Command, Journal, PlaceOrder
 from core.trader.state import SymbolState, TraderState

@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import ROUND_HALF_EVEN, Decimal, localcontext
 
+from core.arithmetic.cost_basis import USDT_QUANTUM
 from core.domain.errors import RejectKind
 from core.domain.instrument import Instrument
 from core.domain.operator import OperatorCommand, Verb
@@ -17,7 +18,6 @@ from core.domain.orders import RESTING_STATES, Fill, Order, OrderRole, OrderStat
 from core.domain.records import CancelRecord
 from core.domain.regrid import Factor, factor, grid_of, rescaled_order
 from core.domain.trading import EXACT, EquitySample, ExitReason, FundingPayment, Prediction, Trade
-from core.trader.cost_basis import USDT_QUANTUM
 from core.trader.day import UnopenedDays
 from core.trader.ledger import ZERO, Ledger
 

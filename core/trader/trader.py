@@ -12,6 +12,8 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+from core.arithmetic import exits
+from core.arithmetic.costs import round_trip_cost_bps
 from core.domain.errors import RejectKind
 from core.domain.instrument import Instrument
 from core.domain.market import MINUTE_MS, Bar, FirstPrice
@@ -51,15 +53,15 @@ from core.domain.trading import (
     Signal,
     SignalAction,
 )
-from core.invariants import check_trader
-from core.settings import Settings
-from core.strategy import Strategy
-from core.trader import exits, limits, words
-from core.trader.costs import round_trip_cost_bps
+from core.settings.schema import Settings
+from core.strategy.declaration import Strategy
+from core.trader import limits
+from core.trader import signal_text as words
 from core.trader.entry import check_stop, entry_size, standing_veto
 from core.trader.flattening import FLAT, flattening
 from core.trader.guard import Guard
 from core.trader.intents import entry_order
+from core.trader.invariants import check_trader
 from core.trader.ledger import ZERO
 from core.trader.limits import Reading
 from core.trader.messages import (
@@ -76,7 +78,7 @@ from core.trader.messages import (
 from core.trader.protection import Protection
 from core.trader.sending import Leaving, cancel, cancel_entries, journalled, place
 from core.trader.state import DAY_MS, FLAT_ID, OpenTrade, SymbolState, TraderState
-from core.trader.unasked import found_again, is_overtaken, late_fill, lost_target, refused_fill, unasked_order
+from core.trader.unexpected import found_again, is_overtaken, late_fill, lost_target, refused_fill, unasked_order
 
 DECISION_MAX_AGE_MS = 15_000
 """On a prediction that was made longer ago than this nothing is entered any more."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from core.arithmetic.cost_basis import release
+from core.arithmetic.fills import adverse_ticks, liquidation_price, participation_cap_lots
 from core.domain.instrument import Instrument
 from core.domain.market import Bar
 from core.domain.orders import Fill, Order, OrderType
 from core.domain.regrid import ONE, Factor, rescaled_order
-from core.trader.cost_basis import release
-from core.trader.fills import adverse_ticks, liquidation_price, participation_cap_lots
 
 ZERO = Decimal(0)
 TRIGGERED = (OrderType.STOP_MARKET, OrderType.TAKE_PROFIT_MARKET)
@@ -118,8 +118,8 @@ class Book:
     def apply_fill(self, fill: Fill) -> Decimal:
         """Take a fill into the position; returns the realised profit in USDT before fees.
 
-        Value that closes is set against the cost it releases (core.trader.cost_basis); value that opens becomes cost.
-        A fill larger than an opposite position does both.
+        Value that closes is set against the cost it releases (core.arithmetic.cost_basis); value that opens becomes
+        cost. A fill larger than an opposite position does both.
         """
         sign = fill.side.sign
         closed = min(fill.qty_lots, self.reducible_lots(sign))

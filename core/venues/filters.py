@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from decimal import Decimal
 
+from core.arithmetic.fills import stop_is_touched, target_is_touched
 from core.domain.errors import RejectKind, VenueRejectedError
 from core.domain.orders import Order, OrderType
-from core.trader.fills import stop_is_touched, target_is_touched
 from core.venues.book import TRIGGERED, Book
 from core.venues.margin import available_usdt, needed_usdt, reference_ticks
 

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from core.domain.market import Bar
-from core.domain.orders import OrderType
-from core.trader.costs import slippage_bps, slipped_price
-from core.trader.fills import (
+from core.arithmetic.costs import slippage_bps, slipped_price
+from core.arithmetic.fills import (
     is_beyond,
     limit_is_marketable,
     limit_trades_through,
@@ -20,6 +18,8 @@ from core.trader.fills import (
     target_is_touched,
     worse_price,
 )
+from core.domain.market import Bar
+from core.domain.orders import OrderType
 from core.venues.book import Book, Resting
 
 STOPS, LATE_STOPS, LIMITS, TARGETS, MARKETS = range(5)

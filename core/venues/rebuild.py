@@ -10,7 +10,7 @@ from core.domain.market import Bar, FirstPrice
 from core.domain.orders import Order
 from core.domain.records import FillRecord, FundingRecord, IntentRecord, OrderUpdateRecord, Record
 from core.ports import VenueEvent
-from core.settings import Settings
+from core.settings.schema import Settings
 from core.venues.adapter import SimulatedVenueAdapter
 from core.venues.simulated import SimulatedVenue
 

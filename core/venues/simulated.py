@@ -2,7 +2,7 @@
 
 Its whole state can be told from what it was sent and what it answered, so a journal of both rebuilds it (`restore`).
 Where a bar leaves open what happened inside it, the worse is assumed; the rules stand where they are applied:
-which orders an event reaches and in what sequence in `matching`, when and at what price in `core.trader.fills`.
+which orders an event reaches and in what sequence in `matching`, when and at what price in `core.arithmetic.fills`.
 
 Volume: between the closes of two bars of a symbol, its orders share at most `max_participation_pct` of the earlier
 bar's volume at first prices and quotes; inside a bar they share that part of its own, of which those that open a
@@ -24,6 +24,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_EVEN, Decimal
 
+from core.arithmetic.cost_basis import USDT_QUANTUM
+from core.arithmetic.fills import worse_price
 from core.domain.errors import SettingsError, StorageError, VenueRejectedError
 from core.domain.instrument import Instrument
 from core.domain.market import Bar, FirstPrice, FundingRate, HoleAhead, MarketEvent, Quote
@@ -42,8 +44,6 @@ from core.domain.quick import quick
 from core.domain.regrid import factor, grid_of, rescaled_fill, rescaled_order
 from core.domain.trading import ASSUMED_PREFIX, FundingPayment
 from core.ports import VenueEvent
-from core.trader.cost_basis import USDT_QUANTUM
-from core.trader.fills import worse_price
 from core.venues.answers import LIQUIDATION_PREFIX, accepted, closing_order, update_of
 from core.venues.book import Book, rest
 from core.venues.filters import check_order

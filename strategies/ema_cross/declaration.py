@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from core.domain.market import MINUTE_MS
-from core.lab import Grid
-from core.settings import Settings
-from core.strategy import Rule, Strategy
+from core.lab.requests import Grid
+from core.settings.schema import Settings
+from core.strategy.declaration import Rule, Strategy
 
 if TYPE_CHECKING:
     import numpy as np

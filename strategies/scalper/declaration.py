@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from functools import partial
 
+from core.arithmetic.costs import round_trip_cost_bps
+from core.arithmetic.exits import reversal
 from core.domain.market import MINUTE_MS
 from core.domain.trading import ExitReason
-from core.lab import Grid
-from core.settings import Settings
-from core.strategy import ExitRule, Lifecycle, ModelSpec, Strategy
-from core.trader.costs import round_trip_cost_bps
-from core.trader.exits import reversal
+from core.lab.requests import Grid
+from core.settings.schema import Settings
+from core.strategy.declaration import ExitRule, Lifecycle, ModelSpec, Strategy
 from strategies.scalper.features import FEATURE_NAMES, LOOKBACK_BARS
 from strategies.scalper.signals import decide, entry_threshold_bps
 

@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 from core.domain.errors import ModelError
 from core.domain.market import MINUTE_MS
 from core.domain.trading import Contribution
+from core.home.memory_limit import memory_limit
 from core.learning.dataset import Dataset, FeatureTable, PredictRows
 from core.learning.lightgbm_text import PARSE_MEMORY_BYTES, check_model_text
 from core.learning.protocol import Fit, Outlook, SavedModel
-from core.memory import memory_limit
 from core.ports import BarColumns
-from core.settings import ScalperSettings
+from core.settings.schema import ScalperSettings
 from strategies.scalper.features import FEATURE_NAMES, LOOKBACK_BARS
 from strategies.scalper.kernel import feature_rows
 from strategies.scalper.labels import forward_returns

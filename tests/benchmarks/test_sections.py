@@ -13,7 +13,7 @@ from benchmarks import console, decision, durable, replay, start, training
 from benchmarks.market import temporary_home
 from benchmarks.processes import run_to_end
 from benchmarks.report import NOISE_PCT, Figure, Section, percentile, table
-from core.home import Home
+from core.home.folder import Home
 
 TINY_MODELS = """
 [scalper]

@@ -8,8 +8,8 @@ from subprocess import Popen
 
 import pytest
 
-from core.home import Home
-from core.lab import BacktestRequest
+from core.home.folder import Home
+from core.lab.requests import BacktestRequest
 from quarterdeck_lab import HomeLab
 from storage.database import open_database
 from storage.recorded import open_recorded

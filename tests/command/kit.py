@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from core.control_client import request
+from core.control.client import request
 from core.domain.errors import QuarterdeckError
-from core.home import Home, engine_pid
+from core.home.folder import Home, engine_pid
 from tests import patience
 
 T = TypeVar("T")

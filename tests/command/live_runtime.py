@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from core.control import Control
+from core.control.protocol import Control
 from core.domain.errors import ConfirmationError
-from core.runtime import RunRequest
+from core.lab.runtime import RunRequest
 from tests.tui.fake_control import FakeControl, live_snapshot
 
 TAG = "k3Y9"

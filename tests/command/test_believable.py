@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from core.lab import EXPORT_FORMS
+from core.lab.requests import EXPORT_FORMS
 from quarterdeck import QuarterdeckRuntime
 from quarterdeck_plan import code_version
 from tests.strategies.packages import distribution
@@ -20,7 +20,7 @@ RULE = """
 import numpy as np
 
 from core.domain.trading import ExitReason
-from core.strategy import ExitRule, Rule, Strategy
+from core.strategy.declaration import ExitRule, Rule, Strategy
 
 AHEAD = {ahead}
 
@@ -117,7 +117,7 @@ def test_a_check_that_finds_a_fault_marks_the_runs_of_that_code(
     home = tmp_path / "home"
     # As by a version that did not look.
     with monkeypatch.context() as patch:
-        patch.setattr("core.backtest.checks.quick.quick_fault", lambda *_: "")
+        patch.setattr("core.lab.checks.truncation.quick_fault", lambda *_: "")
         assert row_of(run(home, "backtest", "sly", *DAY, "--json"))["labels"] == []
         assert row_of(run(home, "backtest", "ema_cross", *DAY, "--json"))["labels"] == []
     answer = run(home, "check", "sly", *DAY, "--only", "look-ahead", "--json")

@@ -168,7 +168,7 @@ def test_a_sweep_does_not_go_on_under_other_rules(home: Path, tmp_path: Path) ->
 
 def test_a_run_of_before_knows_no_rules(home: Path) -> None:
     """Its row has none, and no label says anything of them."""
-    from core.backtest.result import Provenance
+    from core.lab.run.result import Provenance
 
     own = Provenance("s", "sweep", ("A",), 0, 1, 1, "f", "h", False, False, "{}", "v", 7)
     assert own.labels() == ()

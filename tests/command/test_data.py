@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from core.home import EngineLock, Home
+from core.home.folder import EngineLock, Home
 from quarterdeck import QuarterdeckRuntime
 from tui.cli import cli
 

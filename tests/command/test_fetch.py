@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from core.home import Home
-from core.logbook import iso_utc
+from core.home.folder import Home
+from core.home.logbook import iso_utc
 from tests import patience
 from tests.command import kit
-from tests.core.fetch.market import Past, at
+from tests.core.market.fetch.market import Past, at
 from tests.venue.archive import LoopbackArchive, in_thread
 
 BTC, ETH = "BTCUSDT", "ETHUSDT"

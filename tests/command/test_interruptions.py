@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from subprocess import Popen
 
-from core.home import Home, engine_pid
+from core.home.folder import Home, engine_pid
 from tests.command import kit
 from tests.command.conftest import Run
 

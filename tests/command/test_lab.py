@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
 
-from core.lab import EXPORT_FORMS
+from core.lab.requests import EXPORT_FORMS
 from quarterdeck import QuarterdeckRuntime
 from tests.command import kit
 from tests.strategies.packages import distribution
@@ -28,7 +28,7 @@ LABEL = "SYNTHETIC DATA: not performance"
 PEEKING = """
 import numpy as np
 
-from core.strategy import Rule, Strategy
+from core.strategy.declaration import Rule, Strategy
 
 
 def scan(state, opens, highs, lows, closes, volumes, parameters):

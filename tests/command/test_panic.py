@@ -13,9 +13,9 @@ import pytest
 from core.clock import SystemClock
 from core.domain.orders import Fill, OrderState, OrderUpdate, Side, advance, apply_fill
 from core.domain.records import FillRecord, IntentRecord, OrderUpdateRecord
-from core.home import EngineLock, Home
-from core.settings import Settings
-from core.starts import Rules, start_meta
+from core.engine.starts import Rules, start_meta
+from core.home.folder import EngineLock, Home
+from core.settings.schema import Settings
 from storage.database import open_database
 from storage.journal import SqliteJournal
 from tests.command import kit

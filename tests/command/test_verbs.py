@@ -9,8 +9,8 @@ from pathlib import Path
 from subprocess import Popen
 from typing import Any
 
-from core.control_client import request
-from core.home import Home
+from core.control.client import request
+from core.home.folder import Home
 from tests.command import kit
 
 Engine = Callable[..., Popen[str]]

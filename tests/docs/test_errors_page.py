@@ -59,7 +59,14 @@ def test_the_places_it_names_exist() -> None:
         assert (ROOT / path).exists(), path
 
 
-TRADING = ("core/trader", "core/venues", "core/engine.py", "core/session.py", "core/stepper.py", "core/recovery.py")
+TRADING = (
+    "core/trader",
+    "core/venues",
+    "core/engine/engine.py",
+    "core/engine/session.py",
+    "core/engine/stepper.py",
+    "core/engine/recovery.py",
+)
 AT_THE_EXCHANGE = ("core/exchange", "core/market")
 
 

@@ -1,5 +1,5 @@
 """What docs/simulation.md says of defaults and formulas, against the code; its rules are in
-tests/core/backtest/test_engine_cases.py and tests/core/venues."""
+tests/core/lab/run/test_engine_cases.py and tests/core/venues."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from core.settings import CostSettings, LimitSettings, Settings, SizingSettings
-from core.trader.costs import slippage_bps, slipped_price
-from core.trader.fills import liquidation_price
-from core.trader.sizing import MAX_EXIT_PARTS
+from core.arithmetic.costs import slippage_bps, slipped_price
+from core.arithmetic.fills import liquidation_price
+from core.arithmetic.sizing import MAX_EXIT_PARTS
+from core.settings.schema import CostSettings, LimitSettings, Settings, SizingSettings
 
 PAGE = (Path(__file__).parents[2] / "docs" / "simulation.md").read_text()
 FORMULAS = dict(

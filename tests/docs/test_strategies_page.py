@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import tomli
 
-from core.settings import parse_settings
+from core.settings.schema import parse_settings
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "strategies.md").read_text()
@@ -67,7 +67,7 @@ def test_the_command_finds_it_by_its_entry_point(written: Path) -> None:
 )
 def test_its_bad_settings_are_told_as_the_houses_own(written: Path, options: dict[str, int], said: str) -> None:
     code = (
-        "from core.settings import Settings; from strategies.registry import load_strategy\n"
+        "from core.settings.schema import Settings; from core.strategy.loading import load_strategy\n"
         f"load_strategy('ema_band', Settings(strategy_options={{'ema_band': {options!r}}}))"
     )
     found = run(written, "-c", code)

@@ -12,19 +12,19 @@ from typing import Any
 
 import pytest
 
-from core import keeping
-from core.account import Opening
-from core.arming import account_of
-from core.backtest.verify import Verification, verify
 from core.clock import ExchangeClock
 from core.domain.market import MINUTE_MS, Bar
 from core.domain.operator import Verb
-from core.engine import Engine
-from core.home import Home
-from core.logbook import set_up
-from core.runtime import RunRequest
-from core.settings import Settings, parse_settings
-from core.starts import read_starts
+from core.engine.arming import account_of
+from core.engine.engine import Engine
+from core.engine.engine import retention as keeping
+from core.engine.starts import read_starts
+from core.home.folder import Home
+from core.home.logbook import set_up
+from core.lab.replay.verify import Verification, verify
+from core.lab.runtime import RunRequest
+from core.settings.schema import Settings, parse_settings
+from core.trader.account import Opening
 from core.trader.trader import Trader
 from quarterdeck_exchange import exchange_parts
 from storage.candles import SqliteCandles

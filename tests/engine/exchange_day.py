@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from core.strategy import Rule, Strategy
+from core.strategy.declaration import Rule, Strategy
 
 DAY_MINUTES = 1_440
 JUMP = 0.003

@@ -13,23 +13,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from core.account import retired_symbols
 from core.clock import VirtualClock
 from core.domain.instrument import Instrument
 from core.domain.market import MINUTE_MS, MarketEvent
 from core.domain.operator import Verb
 from core.domain.records import OperatorRecord
 from core.domain.trading import ExitReason, Prediction
-from core.engine import Engine, EngineParts
-from core.logbook import Logbook
-from core.market.instruments import load_instruments
-from core.market.replay import ReplayFeed, batched, event_time_ms
-from core.pace import Pacer
+from core.engine.engine import Engine, EngineParts
+from core.engine.pacing import Pacer
+from core.engine.recovery import ResumePoint, replay_cursors
+from core.engine.starts import Rules
+from core.home.logbook import Logbook
+from core.market.contracts.instruments import load_instruments
+from core.market.replay.events import ReplayFeed, batched, event_time_ms
 from core.ports import BarColumns, TrainingResult
-from core.recovery import ResumePoint, replay_cursors
-from core.settings import Settings, parse_settings
-from core.starts import Rules
-from core.strategy import ExitRule, Lifecycle, Strategy
+from core.settings.schema import Settings, parse_settings
+from core.strategy.declaration import ExitRule, Lifecycle, Strategy
+from core.trader.account import retired_symbols
 from core.trader.trader import Trader
 from core.venues.rebuild import journalled_venue
 from quarterdeck_demo import change_rules, told_again

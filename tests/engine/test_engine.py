@@ -18,8 +18,8 @@ from core.domain.errors import StorageError
 from core.domain.market import MINUTE_MS
 from core.domain.operator import Verb
 from core.domain.records import OperatorRecord, Record
-from core.engine import Engine
-from core.settings import CostSettings
+from core.engine.engine import Engine
+from core.settings.schema import CostSettings
 from core.venues.rebuild import journalled_venue
 from storage.database import Database
 from storage.journal import SqliteJournal
@@ -92,7 +92,7 @@ async def test_what_cannot_be_drawn_ends_no_engine_and_is_told_once(
 
     whole = Database(shutil.copy(template, tmp_path / "whole.db"))
     await run_hour(whole)
-    monkeypatch.setattr("core.engine.meter_views", broken)
+    monkeypatch.setattr("core.engine.engine.meter_views", broken)
     engine = await run_hour(database)
     assert engine.latest is None
     assert read_books(database.path) == read_books(whole.path)

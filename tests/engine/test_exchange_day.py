@@ -12,8 +12,8 @@ from decimal import Decimal
 import pytest
 
 from core.domain.operator import Verb
-from core.exchange.keys import Keys
-from core.home import Home
+from core.exchange.connection.keys import Keys
+from core.home.folder import Home
 from tests.engine.day_runner import LEVERAGE, SYMBOLS, Market, Quarterdeck, live_a_day, replayed, threads_stop_time
 from tests.simulation.loop import VirtualLoop
 from tests.venue.server import VenueServer

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from core.home import Home
+from core.home.folder import Home
 from storage.database import open_database
 from storage.paper import paper_hours
 from tests.engine.day_runner import SYMBOLS, Market, Quarterdeck, live_a_day, replayed, threads_stop_time

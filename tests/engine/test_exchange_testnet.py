@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from core.domain.operator import Verb
-from core.home import Home
+from core.home.folder import Home
 from storage.database import open_database
 from storage.journal_reader import JournalReader
 from storage.paper import has_traded, paper_hours

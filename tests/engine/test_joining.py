@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from core.domain.market import MINUTE_MS
-from core.home import Home
+from core.home.folder import Home
 from storage.reader import Reader
 from tests.engine import modes
 

@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.backtest.result import TradeColumns
 from core.domain.market import MINUTE_MS
-from core.home import Home
-from core.lab import Engine
+from core.home.folder import Home
+from core.lab.requests import Engine
+from core.lab.run.result import TradeColumns
 from quarterdeck_lab import HomeLab
 from tests.engine import modes
 

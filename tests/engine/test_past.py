@@ -11,22 +11,22 @@ import pytest
 from numpy.typing import NDArray
 
 from core.clock import VirtualClock
-from core.control import ExternalOrderView
+from core.control.protocol import ExternalOrderView
 from core.domain.errors import StorageError
 from core.domain.market import MINUTE_MS, Bar, MarketBatch, Quote
 from core.domain.orders import OrderRole
 from core.domain.records import AdjustmentRecord, CursorRecord, PredictionRecord, Record
-from core.engine import Engine, EngineParts
-from core.engine_thread import first_cause
-from core.logbook import Logbook
-from core.pace import Pacer
-from core.past import PIECE_BARS
+from core.engine.engine import Engine, EngineParts
+from core.engine.pacing import Pacer
+from core.engine.stepper import Stepper
+from core.engine.thread import first_cause
+from core.engine.warm_up import PIECE_BARS
+from core.home.logbook import Logbook
 from core.ports import BarColumns, Venue
-from core.stepper import Stepper
-from core.strategy import Rule
+from core.strategy.declaration import Rule
 from core.trader.trader import Trader
+from tests.core.engine.test_recovery import KnowingVenue, Memory
 from tests.core.market.memory_store import MemoryCandles
-from tests.core.test_recovery import KnowingVenue, Memory
 from tests.core.trader.desk import BTC, ETH, INSTRUMENTS, NOON_MS, Desk, make_trader
 from tests.patience import comes
 
@@ -284,7 +284,7 @@ async def test_after_a_long_time_the_newest_bars_are_learned_and_not_asked_about
 
 
 async def test_a_past_of_many_pieces_is_shown_once_and_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.past.PIECE_BARS", 7)
+    monkeypatch.setattr("core.engine.warm_up.PIECE_BARS", 7)
     assert PIECE_BARS > 7
     async with House(50) as house:
         await house.learned()
@@ -313,7 +313,7 @@ def with_a_position() -> Desk:
 async def test_what_no_position_waits_for_begins_once_what_is_held_is_protected(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("core.engine._GIVES_WAY_LOOKS", 10**9)
+    monkeypatch.setattr("core.engine.engine._GIVES_WAY_LOOKS", 10**9)
     desk = with_a_position()
     house = House(20)
     house.trader = desk.trader
@@ -328,7 +328,7 @@ async def test_what_no_position_waits_for_begins_once_what_is_held_is_protected(
 
 
 async def test_it_does_not_wait_for_ever_for_what_cannot_be_protected(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.engine._GIVES_WAY_S", 0.0)
+    monkeypatch.setattr("core.engine.engine._GIVES_WAY_S", 0.0)
     desk = with_a_position()
     house = House(20)
     house.trader = desk.trader

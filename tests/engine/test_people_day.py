@@ -9,8 +9,8 @@ from decimal import Decimal
 
 import pytest
 
-from core.exchange.keys import Keys
-from core.home import Home
+from core.exchange.connection.keys import Keys
+from core.home.folder import Home
 from tests.engine.day_runner import (
     LEVERAGE,
     START_MS,

@@ -16,7 +16,7 @@ import pytest
 
 from core.domain.market import MINUTE_MS
 from core.domain.operator import Verb
-from core.home import Home
+from core.home.folder import Home
 from tests.engine.day_runner import START_MS, SYMBOLS, Market, Quarterdeck, live_a_day, replayed, threads_stop_time
 from tests.simulation.loop import LoopClock, VirtualLoop
 from tests.venue.server import Call, Fault, VenueServer

@@ -12,15 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from core.backtest.verify import Verification, verify
+from core.arithmetic import sizing
 from core.domain.errors import BadInputError, UnavailableError
 from core.domain.instrument import Instrument
 from core.domain.market import MINUTE_MS
-from core.home import Home
-from core.settings import CostSettings, Settings
-from core.starts import Rules, Start, read_starts
-from core.strategy import Strategy
-from core.trader import sizing
+from core.engine.starts import Rules, Start, read_starts
+from core.home.folder import Home
+from core.lab.replay.verify import Verification, verify
+from core.settings.schema import CostSettings, Settings
+from core.strategy.declaration import Strategy
 from core.trader.trader import Trader
 from quarterdeck import QuarterdeckRuntime
 from quarterdeck_demo import note_start, told_again

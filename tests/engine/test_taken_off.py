@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from core.domain.operator import Verb
-from core.home import Home
+from core.home.folder import Home
 from storage.reader import Reader
 from tests.engine.day_runner import Market, Quarterdeck, live_a_day, replayed, threads_stop_time
 from tests.engine.exchange_day import Jump

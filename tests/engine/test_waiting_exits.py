@@ -9,20 +9,20 @@ from pathlib import Path
 import pytest
 
 from core.clock import VirtualClock
-from core.control import CommandResult, ExternalOrderView
+from core.control.protocol import CommandResult, ExternalOrderView
 from core.domain.market import MarketEvent, Quote
 from core.domain.operator import Verb
 from core.domain.orders import Order, OrderRole
 from core.domain.records import AdjustmentRecord
-from core.engine import Engine, EngineParts
-from core.logbook import Logbook
-from core.pace import Pacer
+from core.engine.engine import Engine, EngineParts
+from core.engine.pacing import Pacer
+from core.engine.stepper import Stepper
+from core.home.logbook import Logbook
 from core.ports import Venue, VenueEvent
-from core.stepper import Stepper
 from core.trader.trader import Trader
 from storage.candles import SqliteCandles
 from storage.database import open_database
-from tests.core.test_recovery import KnowingVenue, Memory
+from tests.core.engine.test_recovery import KnowingVenue, Memory
 from tests.core.trader.desk import Desk, make_trader
 
 HELD = "the exchange's rate limit holds orders until 12:34:56 UTC; those that close go out one a second"

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
 
-from core.strategy import Rule, Strategy
-from strategies.registry import load_strategy
+from core.strategy.declaration import Rule, Strategy
+from core.strategy.loading import load_strategy
 from tests.golden import telling
 from tests.simulation.loop import VirtualLoop, end_all
 from tests.simulation.run import SYMBOLS, Hour

@@ -11,7 +11,6 @@ from dataclasses import fields
 from decimal import Decimal
 from typing import Any
 
-from core.backtest.result import EquityCurve, PredictionColumns, RunResult
 from core.domain.market import MINUTE_MS
 from core.domain.records import (
     CancelRecord,
@@ -29,6 +28,7 @@ from core.domain.records import (
     TradeRecord,
     TrainingRecord,
 )
+from core.lab.run.result import EquityCurve, PredictionColumns, RunResult
 
 _ORDER = ("symbol", "side", "type", "role", "qty_lots", "price_ticks", "trigger_ticks", "reduce_only", "reason")
 _FILL = ("symbol", "side", "qty_lots", "price_ticks", "fee_usdt", "is_maker")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from core.home import Home
+from core.home.folder import Home
 from quarterdeck_lab import HomeLab
 from tests.engine import modes
 from tests.engine.test_parity import EMA_CROSS, FROM_MS, HOUR_MS, SCALPER

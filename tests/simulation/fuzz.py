@@ -23,11 +23,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from core.control_codec import encode_line
+from core.control.codec import encode_line
 from core.domain.operator import Verb
 from core.domain.orders import OrderRole
 from core.domain.records import Record
-from core.invariants import check_trader
+from core.trader.invariants import check_trader
 from tests.simulation.candles import MemoryCandles
 from tests.simulation.checker import compare, compare_books, journal_orders, known_of_others, outside_fees_usdt
 from tests.simulation.journal import Disk

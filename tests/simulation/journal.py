@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from core.account import traded_symbols
 from core.domain.instrument import Instrument
 from core.domain.records import CursorRecord, Record
 from core.domain.regrid import Era, Eras, carried, grid_of, working
-from core.recovery import rejoining
-from core.starts import Rules
+from core.engine.recovery import rejoining
+from core.engine.starts import Rules
+from core.trader.account import traded_symbols
 from tests.journal_rules import JournalRules
 
 COMMIT_S = 0.0005

@@ -8,28 +8,28 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass, replace
 from typing import Any
 
-from core.account import retired_symbols
 from core.clock import ExchangeClock
 from core.domain.errors import QuarterdeckError
 from core.domain.market import MINUTE_MS, Bar, MarketBatch
 from core.domain.operator import Verb
-from core.engine import Engine
-from core.exchange.account_desk import AccountDesk
-from core.exchange.account_setup import holds_anything
-from core.exchange.binance_dialect import BinanceUsdm
-from core.exchange.client import build_client
-from core.exchange.contracts import load_instruments
-from core.exchange.health import Health
-from core.exchange.keys import Keys
-from core.exchange.requests import Requests
-from core.exchange.venue import ExchangeVenue
-from core.logbook import Logbook
-from core.market.live import LiveMarket
-from core.real_time import real_time_parts
-from core.recovery import ResumePoint
-from core.settings import Settings
-from core.starts import Rules
-from core.strategy import Strategy
+from core.engine.engine import Engine
+from core.engine.real_time import real_time_parts
+from core.engine.recovery import ResumePoint
+from core.engine.starts import Rules
+from core.exchange.account.desk import AccountDesk
+from core.exchange.account.setup import holds_anything
+from core.exchange.binanceusdm.dialect import BinanceUsdm
+from core.exchange.connection.client import build_client
+from core.exchange.connection.health import Health
+from core.exchange.connection.keys import Keys
+from core.exchange.connection.requests import Requests
+from core.exchange.markets.contracts import load_instruments
+from core.exchange.orders.venue import ExchangeVenue
+from core.home.logbook import Logbook
+from core.market.live.market import LiveMarket
+from core.settings.schema import Settings
+from core.strategy.declaration import Strategy
+from core.trader.account import retired_symbols
 from core.trader.trader import Trader
 from quarterdeck_exchange import RESTART_PATIENCE_S
 from tests.simulation.candles import MemoryCandles

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from core.backtest.verify import verify
 from core.domain.records import Record
-from core.starts import Start
+from core.engine.starts import Start
+from core.lab.replay.verify import verify
 from core.trader.trader import Trader
 from tests.simulation.process import ACCOUNT, Machine
 
 
 class StoredRecords:
-    """Implements core.backtest.verify.StoredJournal."""
+    """Implements core.lab.replay.verify.StoredJournal."""
 
     def __init__(self, records: Sequence[Record]) -> None:
         self._records = records

@@ -14,8 +14,8 @@ from core.domain.market import MINUTE_MS
 from core.domain.operator import Verb
 from core.domain.orders import RESTING_STATES, Order, OrderState
 from core.domain.records import OrderUpdateRecord, Record
-from core.invariants import check_change, check_limits, check_trader, orders_of
-from core.settings import Settings
+from core.settings.schema import Settings
+from core.trader.invariants import check_change, check_limits, check_trader, orders_of
 from tests.simulation.candles import MemoryCandles
 from tests.simulation.checker import compare, compare_books, journal_orders, known_of_others, outside_fees_usdt
 from tests.simulation.crossing_marks import CrossingMarks

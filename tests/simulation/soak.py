@@ -14,7 +14,7 @@ import tracemalloc
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from core.exchange.requests import Requests
+from core.exchange.connection.requests import Requests
 from tests.simulation.candles import MemoryCandles
 from tests.simulation.faults import EVERYDAY, EVERYDAY_FRAMES
 from tests.simulation.journal import Disk

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from core.domain.trading import ExitReason
-from core.settings import Settings, parse_settings
-from core.strategy import ExitRule, Rule, Strategy
+from core.settings.schema import Settings, parse_settings
+from core.strategy.declaration import ExitRule, Rule, Strategy
 
 STOP_PCT, TARGET_PCT = 0.3, 0.45
 NOTIONAL_USDT = 900.0

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from core.domain.market import MINUTE_MS
 from core.domain.records import AgedRecord, IntentRecord, Record, TrainingRecord, TrainingStatus
-from core.models import ModelDesk
+from core.engine.models import ModelDesk
 from storage import database as module
 from storage.database import Database, migrations, open_database
 from storage.journal import SqliteJournal

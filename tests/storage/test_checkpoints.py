@@ -35,7 +35,7 @@ from core.domain.records import (
     SignalRecord,
     TradeRecord,
 )
-from core.recovery import Remembered
+from core.engine.recovery import Remembered
 from core.trader.memory import TraderMemory, recall
 from core.trader.trader import Trader
 from storage import checkpoints, journal_records

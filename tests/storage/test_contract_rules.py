@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 from decimal import Decimal
 
-from core.market.rules import read_rules
+from core.market.contracts.rules import read_rules
 from storage.contract_rules import drop_rules, put_rules, stored_rules
 from storage.database import Database
 from tests.storage.test_data_admin import DATA

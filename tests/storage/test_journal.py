@@ -29,8 +29,8 @@ from core.domain.records import (
     TrainingRecord,
 )
 from core.domain.trading import EquitySample, Position, Prediction, Trade
-from core.market.instruments import load_instruments
-from core.settings import CostSettings
+from core.market.contracts.instruments import load_instruments
+from core.settings.schema import CostSettings
 from storage.database import Database, connect_read_only
 from storage.journal import SqliteJournal
 from storage.journal_records import RECENT

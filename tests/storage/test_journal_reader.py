@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from core.backtest.record_text import bits
 from core.domain.errors import UnavailableError
 from core.domain.records import CursorRecord, FirstPriceRecord, IntentRecord, PredictionRecord, Record
 from core.domain.trading import Prediction
-from core.market.instruments import load_instruments
-from core.settings import CostSettings
+from core.lab.replay.record_text import bits
+from core.market.contracts.instruments import load_instruments
+from core.settings.schema import CostSettings
 from storage import journal_reader
 from storage.database import Database
 from storage.journal import SqliteJournal

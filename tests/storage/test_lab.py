@@ -15,9 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from core.backtest.result import EquityCurve, FillColumns, PredictionColumns, Provenance, RunResult, TradeColumns
-from core.backtest.trials import Trial, parameter_hash
 from core.domain.errors import BadInputError, StorageError
+from core.lab.run.result import EquityCurve, FillColumns, PredictionColumns, Provenance, RunResult, TradeColumns
+from core.lab.search.trials import Trial, parameter_hash
 from storage.blobs import from_blob, to_blob
 from storage.database import migrations
 from storage.lab import SCHEMA, LabStore, open_lab
@@ -190,8 +190,8 @@ def test_a_run_without_trades_comes_back(store: LabStore) -> None:
 
 
 def test_what_the_data_lack_stands_beside_every_form(store: LabStore) -> None:
-    from core.backtest.export_tables import comment_lines, json_text
-    from core.backtest.html_report import html_report
+    from core.lab.report.html_page import html_report
+    from core.lab.report.tables import comment_lines, json_text
 
     label = "HOLES: positions were closed before a hole in the data: AUSDT"
     told = provenance(data_labels=(label, "UNEVEN: BUSDT ends"))
@@ -210,7 +210,7 @@ def test_what_the_data_lack_stands_beside_every_form(store: LabStore) -> None:
 
 
 def test_the_report_of_a_stored_run(store: LabStore) -> None:
-    from core.backtest.export_tables import json_text
+    from core.lab.report.tables import json_text
 
     stored = record(references={"doing nothing": curve(2)}, result=result(complete=False), status="partial")
     report = store.load(store.add_run(stored)).report()

@@ -16,9 +16,9 @@ from core.domain.errors import StorageError, UnavailableError
 from core.domain.instrument import Instrument
 from core.domain.orders import Fill, Order, OrderState, OrderUpdate, Side, advance, apply_fill
 from core.domain.records import FillRecord, IntentRecord, OrderUpdateRecord, Record
-from core.exchange.panic_plan import Owned
-from core.settings import Settings
-from core.starts import Rules, start_meta
+from core.engine.starts import Rules, start_meta
+from core.exchange.orders.panic_plan import Owned
+from core.settings.schema import Settings
 from storage.candles import SqliteCandles
 from storage.database import Database, open_database
 from storage.journal import SqliteJournal

@@ -7,8 +7,8 @@ from decimal import Decimal
 from core.domain.market import MINUTE_MS
 from core.domain.records import CursorRecord, EquityRecord, Record
 from core.domain.trading import EquitySample
-from core.settings import Settings
-from core.starts import Rules, start_meta
+from core.engine.starts import Rules, start_meta
+from core.settings.schema import Settings
 from storage.database import Database
 from storage.journal import SqliteJournal
 from storage.paper import has_traded, paper_hours

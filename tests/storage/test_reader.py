@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from core.control import PositionView
+from core.control.protocol import PositionView
 from core.domain.errors import StorageError, UnavailableError
 from core.domain.instrument import Instrument
 from core.domain.market import MINUTE_MS, Bar
@@ -33,9 +33,9 @@ from core.domain.records import (
     TrainingStatus,
 )
 from core.domain.trading import Contribution, EquitySample, Position, Signal, SignalAction, Trade
-from core.market.instruments import load_instruments
-from core.settings import CostSettings, Settings
-from core.starts import Rules, start_meta
+from core.engine.starts import Rules, start_meta
+from core.market.contracts.instruments import load_instruments
+from core.settings.schema import CostSettings, Settings
 from storage.candles import SqliteCandles
 from storage.database import Database, connect_read_only
 from storage.journal import SqliteJournal

@@ -15,9 +15,9 @@ from core.domain.instrument import Instrument
 from core.domain.orders import Order, OrderRole, OrderState, OrderType, OrderUpdate, Side, advance, apply_fill
 from core.domain.records import AdjustmentRecord, FillRecord, IntentRecord, OrderUpdateRecord, PositionRecord, Record
 from core.domain.trading import Position
-from core.market.instruments import load_instruments
-from core.settings import CostSettings, Settings
-from core.starts import Rules
+from core.engine.starts import Rules
+from core.market.contracts.instruments import load_instruments
+from core.settings.schema import CostSettings, Settings
 from quarterdeck_demo import note_start, told_again
 from storage.database import Database
 from storage.journal import SqliteJournal

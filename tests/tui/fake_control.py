@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 from functools import cache
 
-from core.control import (
+from core.control.protocol import (
     ChartView,
     CommandResult,
     ExternalOrderView,

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from core.backtest.comparing import compare
 from core.domain.errors import BadInputError, RefusedError
 from core.domain.market import MINUTE_MS
-from core.lab import Progress
-from core.runtime import Row
+from core.lab.report.comparison import compare
+from core.lab.requests import Progress
+from core.lab.runtime import Row
 from tests.tui.fake_control import NOW_MS
 from tui.lab_desk import LabAccess
 from tui.lab_runs import HASTY, LabRun, Outcome, Patience
@@ -158,7 +158,7 @@ def trade_rows(count: int = 42) -> list[Row]:
 
 
 class FakeLab:
-    """Implements what the console asks of `core.lab.Lab`.
+    """Implements what the console asks of `core.lab.requests.Lab`.
 
     A question of a name in `errors` raises that; while `gate` is closed every question waits.
     """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.control import Control
+from core.control.protocol import Control
 from core.domain.errors import ConfirmationError
 from tests.tui.fake_control import FakeClock, FakeControl, live_snapshot
 from tui.app import QuarterdeckApp

@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.control import MarkerView
+from core.control.protocol import MarkerView
 from core.domain.market import MINUTE_MS, Bar
 from tests.tui.fake_control import NOW_MS, bars
 from tui.format import ASCII, UNICODE

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from core.control import Snapshot
+from core.control.protocol import Snapshot
 from tests.tui import screen
 from tests.tui.fake_control import FakeControl, live_snapshot, position, trade
 from tui.app import QuarterdeckApp

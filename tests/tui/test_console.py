@@ -9,7 +9,7 @@ import pytest
 from textual.geometry import Region
 from textual.strip import Strip
 
-from core.control import Control
+from core.control.protocol import Control
 from core.domain.errors import UnavailableError
 from tests.tui import screen
 from tests.tui.fake_control import FakeClock, FakeControl, empty_snapshot, log_lines, snapshot

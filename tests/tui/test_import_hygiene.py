@@ -5,7 +5,7 @@ import sys
 
 HEAVY = (
     "numpy", "pandas", "pydantic", "pyarrow", "numba", "lightgbm", "aiosqlite", "sqlite3", "storage", "strategies",
-    "core.settings", "core.trader", "core.venues", "core.learning", "core.engine",
+    "core.settings.schema", "core.trader", "core.venues", "core.learning", "core.engine.engine",
 )  # fmt: skip
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from core.control import BlockView, Snapshot
+from core.control.protocol import BlockView, Snapshot
 from core.domain.operator import CLEARED_BY_RESUME, Verb
 from tests.tui.fake_control import FakeClock, empty_snapshot, live_snapshot, snapshot
 from tui.format import UNICODE

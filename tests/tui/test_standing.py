@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from core.control import BlockView, Snapshot
+from core.control.protocol import BlockView, Snapshot
 from tests.tui import screen
 from tests.tui.fake_control import FakeClock, FakeControl, live_snapshot, meter, snapshot
 from tui.app import QuarterdeckApp

@@ -25,7 +25,7 @@ while True:
 """
 _STALLED = """
 import os, signal, sys, termios, threading, time
-from core.control import CommandResult
+from core.control.protocol import CommandResult
 from tests.tui.fake_control import FakeControl, snapshot
 from tui.launch import run_console
 

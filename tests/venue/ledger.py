@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_EVEN, Decimal, localcontext
 
+from core.arithmetic.cost_basis import USDT_QUANTUM, release
 from core.domain.trading import EXACT
-from core.trader.cost_basis import USDT_QUANTUM, release
 from tests.venue.contracts import Contract
 from tests.venue.orders import Order, Row, Trade, money
 

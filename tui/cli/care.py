@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import click
 
 from core.domain.errors import RefusedError, UnavailableError
-from core.home import Home
-from core.runtime import worst
+from core.home.folder import Home
+from core.lab.runtime import worst
 from tui.cli.echo import echo
 from tui.cli.options import home_option, json_option, settings_option
 from tui.cli.output import emit_json
 
 if TYPE_CHECKING:
-    from core.runtime import Runtime
+    from core.lab.runtime import Runtime
 
 
 _MARKS = {True: "ok ", None: "?  ", False: "NOT"}

@@ -8,11 +8,11 @@ import stat
 import sys
 from pathlib import Path
 
-from core.control_client import request
+from core.control.client import request
 from core.domain.errors import QuarterdeckError
-from core.home import Home, engine_pid
-from core.key_environment import keys_in_environment
-from core.runtime import Finding
+from core.home.folder import Home, engine_pid
+from core.home.key_environment import keys_in_environment
+from core.lab.runtime import Finding
 from tui.cli.options import has_terminal
 
 LEAST_COLUMNS, LEAST_LINES = 80, 24
@@ -82,7 +82,7 @@ def _keys() -> list[Finding]:
 
 
 def _settings(home: Home, named: Path | None) -> Finding:
-    from core.settings import load_settings
+    from core.settings.schema import load_settings
 
     path = named or (home.settings if home.settings.exists() else None)
     if path is None:

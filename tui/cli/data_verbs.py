@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from core.domain.errors import BadInputError
-from core.home import Home
+from core.domain.plain import plain
+from core.home.folder import Home
+from core.lab.runtime import DeleteWish, ImportWish, Row
 from core.market.intervals import INTERVALS_MS
 from core.market.kinds import KINDS
-from core.plain import plain
-from core.runtime import DeleteWish, ImportWish, Row
 from tui.cli.echo import echo
 from tui.cli.fetch_verb import fetch
 from tui.cli.options import Moment, home_option, json_option, progress_option
@@ -21,7 +21,7 @@ from tui.cli.progress import watched
 from tui.cli.rules_verbs import rules
 
 if TYPE_CHECKING:
-    from core.runtime import Runtime
+    from core.lab.runtime import Runtime
 
 NO_DATA = "no candles are stored in {home}; `data fetch` an exchange's, or `data import` your own"
 

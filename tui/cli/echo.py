@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from core.plain import plain_lines
+from core.domain.plain import plain_lines
 
 
 def echo(text: str, *, err: bool = False, badge: str = "") -> None:

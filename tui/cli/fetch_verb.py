@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from core.domain.errors import BadInputError, UnavailableError
-from core.home import Home
+from core.home.folder import Home
+from core.lab.runtime import FetchRequest, Row
 from core.market.intervals import INTERVALS_MS
-from core.runtime import FetchRequest, Row
 from tui.cli.echo import echo
 from tui.cli.lab_options import Duration
 from tui.cli.options import Moment, home_option, json_option, progress_option, settings_option
@@ -18,7 +18,7 @@ from tui.cli.output import Column, any_value, emit_json, table
 from tui.cli.progress import watched
 
 if TYPE_CHECKING:
-    from core.runtime import Runtime
+    from core.lab.runtime import Runtime
 
 LAST_MS = 30 * 86_400_000
 EXCHANGES = ("binanceusdm", "mexc", "apex")

@@ -10,8 +10,8 @@ from typing import IO, Any
 import click
 
 from core.domain.errors import QuarterdeckError
-from core.home import Home, cannot_write, find_home
-from core.plain import plain
+from core.domain.plain import plain
+from core.home.folder import Home, cannot_write, find_home
 from tui.cli.echo import echo
 from tui.cli.options import HOME_META
 
@@ -87,7 +87,7 @@ def _tell_unexpected(context: click.Context, error: Exception) -> None:
 def _keep(context: click.Context, error: Exception) -> str:
     """Put the trace into the log of the home in use, and say where it went."""
     from core.clock import SystemClock
-    from core.logbook import write_failure
+    from core.home.logbook import write_failure
 
     home: Home = context.meta.get(HOME_META) or find_home(None, os.environ)
     try:

@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 
 import click
 
-from core.backtest.presets import PRESETS
 from core.domain.errors import BadInputError, RefusedError
-from core.lab import EXPORT_FORMS, MARKETS, OBJECTIVES, BacktestRequest, Engine, Grid, Value
+from core.lab.requests import EXPORT_FORMS, MARKETS, OBJECTIVES, BacktestRequest, Engine, Grid, Value
+from core.lab.run.presets import PRESETS
 from tui.cli.options import Moment, home_option, json_option, progress_option, settings_option
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from core.backtest.figures import Figure, cell_text, column_title, grouped, utc_minute
-from core.backtest.report_data import Report, Rows, all_figures, all_tables, notes, provenance_pairs
-from core.backtest.series import drawdown_pct
+from core.lab.report.data import Report, Rows, all_figures, all_tables, notes, provenance_pairs
+from core.lab.statistics.figures import Figure, cell_text, column_title, grouped, utc_minute
+from core.lab.statistics.series import drawdown_pct
 from tui.cli.output import Column, table
 from tui.format import plain_text
 from tui.picture import account_picture, ends_row

@@ -8,19 +8,19 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from core.backtest.basis import BASIS, LEAST_DAYS, RANKS, holed_text, lacking_days
-from core.backtest.figures import cell_text, column_title, in_order, row_title
-from core.backtest.presets import DAY_MS
-from core.backtest.trials import pool_text
 from core.domain.errors import BadInputError
+from core.lab.run.presets import DAY_MS
+from core.lab.runtime import Row
+from core.lab.search.trials import pool_text
+from core.lab.statistics.basis import BASIS, LEAST_DAYS, RANKS, holed_text, lacking_days
+from core.lab.statistics.figures import cell_text, column_title, in_order, row_title
 from core.market.intervals import interval_text
-from core.runtime import Row
 from tui.cli.echo import echo
 from tui.cli.output import Column, moment, money, number, pairs, percent, show, table
 from tui.format import plain_text
 
 if TYPE_CHECKING:
-    from core.lab import Lab
+    from core.lab.requests import Lab
 
 RUN_COLUMNS = [
     Column("run_id", "run", right=False),

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from core.domain.errors import BadInputError
-from core.home import Home
-from core.lab import CheckRequest, Grid, Lab, SweepRequest, ValidateRequest, WalkForwardRequest
-from core.runtime import Row
+from core.home.folder import Home
+from core.lab.requests import CheckRequest, Grid, Lab, SweepRequest, ValidateRequest, WalkForwardRequest
+from core.lab.runtime import Row
 from tui.cli.echo import echo
 from tui.cli.lab_options import (
     ENGINES,
@@ -27,7 +27,7 @@ from tui.cli.output import emit_json
 from tui.cli.progress import Watch, watched
 
 if TYPE_CHECKING:
-    from core.runtime import Runtime
+    from core.lab.runtime import Runtime
 
 Work = Callable[[Lab, Watch], Row]
 

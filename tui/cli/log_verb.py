@@ -13,8 +13,8 @@ from typing import Any, BinaryIO
 
 import click
 
-from core.home import Home
-from core.plain import plain, plain_json
+from core.domain.plain import plain, plain_json
+from core.home.folder import Home
 from tui.cli.echo import echo
 from tui.cli.options import home_option, json_option
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from core.domain.errors import RefusedError
-from core.home import find_home
+from core.home.folder import find_home
 from tui.cli.progress import PROGRESS_FORMS
 from tui.moments import MOMENT_FORMS, parse_moment
 

@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from core.plain import plain, plain_json
-from core.runtime import Row
+from core.domain.plain import plain, plain_json
+from core.lab.runtime import Row
 from tui.cli.echo import echo
 
 Format = Callable[[Any], str]
@@ -82,7 +82,7 @@ def milliseconds(value: Any) -> str:
 
 def moment(value: Any) -> str:
     """2025-06-04 00:00:00, in UTC."""
-    from core.logbook import iso_utc
+    from core.home.logbook import iso_utc
 
     return iso_utc(int(value))[:19].replace("T", " ")
 

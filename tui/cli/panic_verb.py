@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from core.home import Home
+from core.home.folder import Home
 from tui.cli.echo import echo
 from tui.cli.options import confirm_typed, home_option, json_option, settings_option, yes_option
 from tui.cli.output import emit_json
 
 if TYPE_CHECKING:
-    from core.runtime import Runtime
+    from core.lab.runtime import Runtime
 
 
 @click.command()

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from core.control_client import request
+from core.control.client import request
 from core.domain.errors import UnavailableError
 from core.domain.operator import FULL_IN_USE
-from core.home import Home, engine_pid
-from core.runtime import Row
+from core.home.folder import Home, engine_pid
+from core.lab.runtime import Row
 from tui.cli.echo import echo
 from tui.cli.options import account_option, home_option, json_option, limit_option
 from tui.cli.output import (
@@ -30,7 +30,7 @@ from tui.cli.output import (
 )
 
 if TYPE_CHECKING:
-    from core.runtime import Reader, Runtime
+    from core.lab.runtime import Reader, Runtime
 
 TIMEOUT_S = 3.0
 EXTERNAL = "external"
@@ -212,7 +212,7 @@ def _running_account(home: Home) -> str | None:
 def _stored_status(runtime: Runtime, home: Home, account: str | None) -> Row:
     from dataclasses import fields
 
-    from core.control import StatusView
+    from core.control.protocol import StatusView
 
     row: Row = dict.fromkeys(field.name for field in fields(StatusView))
     row |= {"state": "stopped", "halts": []}
@@ -250,9 +250,9 @@ def _status_lines(row: Row) -> list[tuple[str, str]]:
 
 def _engine_line(row: Row) -> str:
     """The state, and of an engine that may open nothing by what and until when."""
-    from core.control import StatusView
-    from core.control_codec import decode
-    from core.standing import standing
+    from core.control.codec import decode
+    from core.control.protocol import StatusView
+    from core.control.readiness import standing
 
     stands = standing(decode(StatusView, row))
     blocks = "; ".join(f"{block.what} {block.until}".rstrip() for block in stands.blocks)

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import click
 
 from core.domain.errors import BadInputError
-from core.home import Home
+from core.home.folder import Home
 from tui.cli.echo import echo
 from tui.cli.options import home_option, json_option, settings_option
 from tui.cli.output import emit_json, moment
 
 if TYPE_CHECKING:
-    from core.runtime import Row, Runtime
+    from core.lab.runtime import Row, Runtime
 
 
 @click.command()

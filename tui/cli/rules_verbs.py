@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from core.home import Home
-from core.runtime import Row
+from core.home.folder import Home
+from core.lab.runtime import Row
 from tui.cli.options import Moment, home_option, json_option
 from tui.cli.output import Column, any_value, emit_rows
 
 if TYPE_CHECKING:
-    from core.runtime import Runtime
+    from core.lab.runtime import Runtime
 
 
 @click.group()

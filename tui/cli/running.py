@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import click
 
 from core.domain.errors import BadInputError, ConfirmationError, RefusedError
-from core.home import Home
-from core.runtime import RunRequest
+from core.home.folder import Home
+from core.lab.runtime import RunRequest
 from tui.cli.about import installed_version
 from tui.cli.echo import echo
 from tui.cli.options import MAX_SPEED, Moment, Speed, has_terminal, home_option, settings_option
@@ -20,9 +20,9 @@ from tui.cli.options import MAX_SPEED, Moment, Speed, has_terminal, home_option,
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from core.control import Control
-    from core.runtime import EngineHandle, Runtime
-    from core.settings import Mode, Settings
+    from core.control.protocol import Control
+    from core.lab.runtime import EngineHandle, Runtime
+    from core.settings.schema import Mode, Settings
 
 STOP_TIMEOUT_S = 10.0
 COMMAND = (sys.executable, "-P", "-c", "from quarterdeck import main; main()")
@@ -107,7 +107,7 @@ def _check_terminal() -> None:
 
 
 def _settings(path: Path | None) -> Settings:
-    from core.settings import Settings, load_settings
+    from core.settings.schema import Settings, load_settings
 
     return load_settings(path) if path else Settings()
 
@@ -123,7 +123,7 @@ def _check_no_replay(mode: Mode, options: Mapping[str, object]) -> None:
 
 def _check_confirmation(settings: Settings, mode: Mode, confirmed: str | None, headless: bool) -> None:
     """What can be told before anything is started; whether the tag is right is for the root, which has the key."""
-    from core.arming import account_of, check_mode
+    from core.engine.arming import account_of, check_mode
 
     check_mode(settings, mode)
     needs_tag = account_of(settings, mode) == "live"
@@ -156,8 +156,8 @@ def _with_console(runtime: Runtime, request: RunRequest, settings: Settings) -> 
     import signal
     from multiprocessing import resource_tracker
 
-    from core.arming import account_of
     from core.clock import SystemClock
+    from core.engine.arming import account_of
     from tui.arming import LiveStart
     from tui.lab_desk import LabAccess
     from tui.lab_runs import starter

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 import click
 
 from core.domain.errors import BadInputError
-from core.home import Home
-from core.lab import EXPORT_FORMS
+from core.home.folder import Home
+from core.lab.requests import EXPORT_FORMS
 from tui.cli.echo import echo
 from tui.cli.options import confirm, home_option, json_option, limit_option, yes_option
 from tui.cli.output import emit_json, emit_rows
 
 if TYPE_CHECKING:
-    from core.lab import Lab
-    from core.runtime import Runtime
+    from core.lab.requests import Lab
+    from core.lab.runtime import Runtime
 
 NONE_YET = "no run is kept in {home} yet; make one with: quarterdeck backtest STRATEGY"
 

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from core.control_client import no_engine, request
+from core.control.client import no_engine, request
 from core.domain.errors import RefusedError
-from core.home import Home, engine_pid
+from core.home.folder import Home, engine_pid
 from tui.cli.echo import echo
 from tui.cli.options import confirm, home_option, json_option, yes_option
 from tui.cli.output import emit_json
 
 if TYPE_CHECKING:
-    from core.control import CommandResult
+    from core.control.protocol import CommandResult
 
 TIMEOUT_S = 35.0
 
@@ -84,8 +84,8 @@ def _steer(home: Home, verb: str, as_json: bool, symbol: str = "", include_exter
 
 
 def _as_result(row: object) -> CommandResult:
-    from core.control import CommandResult
-    from core.control_codec import decode
+    from core.control.codec import decode
+    from core.control.protocol import CommandResult
 
     return decode(CommandResult, row)
 

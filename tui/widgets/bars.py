@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from core.control import StatusView
-from core.standing import BEGINNING, Standing
+from core.control.protocol import StatusView
+from core.control.readiness import BEGINNING, Standing
 from tui.format import UNKNOWN, Glyphs, age, fit, lag, money, signed, utc_full, utc_seconds
 from tui.keys import Action, footer_actions
 from tui.widgets.table import Row, Span

@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from core.control import MarkerView, PositionView
+from core.control.protocol import MarkerView, PositionView
 from core.domain.market import MINUTE_MS, Bar
 from tui.format import Glyphs, fit, money, side_sign, utc_day, utc_minutes
 from tui.widgets.table import Row, Span

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.control import PositionView, PriceView
+from core.control.protocol import PositionView, PriceView
 from tui.format import Glyphs, arrow, money, plural, signed
 from tui.widgets.candles import ZOOMS, draw, levels_of
 from tui.widgets.panel import Content, Panel, View

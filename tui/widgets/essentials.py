@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from core.control import Snapshot
-from core.standing import BEGINNING
+from core.control.protocol import Snapshot
+from core.control.readiness import BEGINNING
 from tui.format import UNKNOWN, money, plain_text, signed, wrap
 from tui.screens.layout import MIN_HEIGHT, MIN_WIDTH
 from tui.widgets.panel import Lines, View

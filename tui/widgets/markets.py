@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.control import PriceView
+from core.control.protocol import PriceView
 from tui.format import UNKNOWN, Glyphs, age, arrow, money, signed, sparkline
 from tui.widgets.panel import Content, Panel, View
 from tui.widgets.table import Cell, Column, fitted, header_row, notice_rows, table_row, widths

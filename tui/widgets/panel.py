@@ -15,8 +15,8 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
-from core.control import Snapshot
-from core.standing import Standing, standing
+from core.control.protocol import Snapshot
+from core.control.readiness import Standing, standing
 from tui.format import UNICODE, Glyphs, fit, money
 from tui.theme import DARK, PLAIN, THEMES, roles
 from tui.widgets.table import Row, notice_rows

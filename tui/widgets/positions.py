@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from core.control import ExternalOrderView, OrderView, PositionView, Snapshot
-from core.standing import BEGINNING
+from core.control.protocol import ExternalOrderView, OrderView, PositionView, Snapshot
+from core.control.readiness import BEGINNING
 from tui.format import UNKNOWN, Glyphs, age, arrow, money, quantity, side_sign, side_word, signed, words
 from tui.widgets.markets import LATE_MS
 from tui.widgets.panel import Content, Panel, View

@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from core.control import MeterView, StatusView
+from core.control.protocol import MeterView, StatusView
+from core.control.readiness import BEGINNING, Block, Standing
 from core.domain.operator import FULL_IN_USE
-from core.standing import BEGINNING, Block, Standing
 from tui.format import UNKNOWN, Glyphs, age, gauge, money, plain_text, words, wrap
 from tui.widgets.panel import Content, Panel, View
 from tui.widgets.table import GAP, Cell, Column, Row, fitted, header_row, notice_rows, table_row, text_row, widths

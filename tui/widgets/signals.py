@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.control import SignalView
+from core.control.protocol import SignalView
 from tui.format import UNKNOWN, Glyphs, arrow, gauge, plain_text, signed, utc_minutes, words
 from tui.widgets.panel import Content, Panel, View
 from tui.widgets.table import Cell, Column, Row, header_row, notice_rows, table_row, text_row, widths

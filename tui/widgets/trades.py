@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from core.control import TradeView
+from core.control.protocol import TradeView
 from tui.format import Glyphs, age, arrow, money, quantity, side_sign, side_word, signed, utc_day, utc_seconds, words
 from tui.widgets.panel import Content, Panel, View
 from tui.widgets.table import Cell, Column, Row, fitted, header_row, notice_rows, table_row, text_row, widths

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from core.control import PositionView, Snapshot
+from core.control.protocol import PositionView, Snapshot
+from core.control.readiness import Block, Standing
 from core.domain.operator import FULL_IN_USE
-from core.standing import Block, Standing
 from tui.format import plain_text, plural
 
 _STANDSTILL = {

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any, BinaryIO
 
 from core.domain.errors import DataError
+from core.home.memory_limit import memory_limit
 from core.market.importing import table
 from core.market.importing.columns import known_columns, known_names
 from core.market.importing.table import BATCH_ROWS, MEND, Gathered, Origin, Table, Wanted, too_large
-from core.memory import memory_limit
 
 MAX_FOOTER_PARTS = 1_000_000
 PARQUET_MAGIC = b"PAR1"

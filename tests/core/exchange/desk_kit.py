@@ -9,7 +9,6 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any, TypeVar
 
-from core.account import held_symbols, retired_symbols
 from core.clock import ExchangeClock
 from core.domain.instrument import Instrument
 from core.domain.market import MINUTE_MS
@@ -17,15 +16,16 @@ from core.domain.operator import OperatorCommand, Verb
 from core.domain.orders import Fill, Order, OrderRole, OrderState
 from core.domain.records import AdjustmentRecord, FillRecord, IntentRecord, OrderUpdateRecord, Record, TradeRecord
 from core.domain.trading import Prediction, Trade
-from core.exchange.account_desk import AccountDesk, health_watch, watch
-from core.exchange.binance_dialect import BinanceUsdm
-from core.exchange.client import build_client
-from core.exchange.health import Health
-from core.exchange.keys import Keys
-from core.exchange.requests import Requests
-from core.exchange.venue import ExchangeVenue
-from core.settings import parse_settings
-from core.stepper import Stepper
+from core.engine.stepper import Stepper
+from core.exchange.account.desk import AccountDesk, health_watch, watch
+from core.exchange.binanceusdm.dialect import BinanceUsdm
+from core.exchange.connection.client import build_client
+from core.exchange.connection.health import Health
+from core.exchange.connection.keys import Keys
+from core.exchange.connection.requests import Requests
+from core.exchange.orders.venue import ExchangeVenue
+from core.settings.schema import parse_settings
+from core.trader.account import held_symbols, retired_symbols
 from core.trader.restore import restore
 from core.trader.state import SymbolState
 from core.trader.trader import Trader

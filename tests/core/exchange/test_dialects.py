@@ -13,9 +13,9 @@ from ccxt.base.errors import ExchangeError
 from ccxt.pro import apex, mexc
 
 from core.domain.errors import SettingsError
-from core.exchange.apex_dialect import ApexOmni
+from core.exchange.apex.dialect import ApexOmni
 from core.exchange.dialects import check_live, dialect_of
-from core.exchange.mexc_dialect import MexcSwap
+from core.exchange.mexc.dialect import MexcSwap
 from tests.venue.loopback import messages
 
 ROOT = Path(__file__).parents[3]

@@ -5,13 +5,13 @@ import pytest
 
 from core.clock import ExchangeClock, VirtualClock
 from core.exchange import doctor
-from core.exchange.client import build_client
+from core.exchange.connection.client import build_client
+from core.exchange.connection.keys import Keys
 from core.exchange.dialects import dialect_of
 from core.exchange.doctor import diagnose
-from core.exchange.keys import Keys
-from core.exchange.mexc_dialect import MexcSwap
-from core.runtime import Finding
-from core.settings import Settings, parse_settings
+from core.exchange.mexc.dialect import MexcSwap
+from core.lab.runtime import Finding
+from core.settings.schema import Settings, parse_settings
 from tests.core.exchange import wire_kit
 from tests.core.exchange.wire_kit import KEYS, Answer, Asked, Exchange, LoopClock, PlainDialect, error, run, symbol_row
 from tests.venue import apex, mexc

@@ -6,13 +6,13 @@ import pytest
 
 from core.clock import ExchangeClock, SystemClock
 from core.domain.errors import RejectKind, VenueRejectedError, VenueUnknownError
-from core.exchange.contracts import load_instruments
+from core.exchange.connection.health import Health
+from core.exchange.connection.keys import Keys
+from core.exchange.connection.requests import Requests, open_wire
 from core.exchange.dialects import dialect_of
 from core.exchange.doctor import diagnose
-from core.exchange.health import Health
-from core.exchange.keys import Keys
-from core.exchange.requests import Requests, open_wire
-from core.settings import Settings, parse_settings
+from core.exchange.markets.contracts import load_instruments
+from core.settings.schema import Settings, parse_settings
 from tests.venue.server import Call, Fault, VenueServer
 from tests.venue.venue import API_KEY, API_SECRET, BinanceVenue
 

@@ -9,13 +9,13 @@ from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
 from core.clock import ExchangeClock
-from core.exchange.account_read import NO_SWITCHES
-from core.exchange.client import build_client
-from core.exchange.health import Health
-from core.exchange.ids import is_word_id
-from core.exchange.keys import Keys
-from core.exchange.requests import Requests
-from core.settings import ExchangeSettings, parse_settings
+from core.exchange.account.reading import NO_SWITCHES
+from core.exchange.connection.client import build_client
+from core.exchange.connection.health import Health
+from core.exchange.connection.keys import Keys
+from core.exchange.connection.requests import Requests
+from core.exchange.orders.ids import is_word_id
+from core.settings.schema import ExchangeSettings, parse_settings
 
 START_MS = 1_780_000_020_000
 KEYS = Keys("apiKey0123456789abcdefghijklmnopqrstuvwxyz/+TAG1", "secret0123456789abcdefghijklmnopqrstuvwxyz/+=")

@@ -10,7 +10,7 @@ from core.domain.trading import Contribution
 from core.learning import tasks
 from core.learning.protocol import Outlook
 from core.learning.tasks import ModelHome, predict_batch
-from core.strategy import ModelSpec
+from core.strategy.declaration import ModelSpec
 from tests.core.learning.test_forecaster import bars
 
 FINE = Outlook(3.0, 0.6)

@@ -9,12 +9,12 @@ import signal
 import threading
 from typing import Any
 
+from core.arithmetic.exits import reversal
 from core.domain.errors import ModelError
 from core.domain.trading import Contribution, ExitReason
 from core.learning.protocol import Fit, Outlook, SavedModel
 from core.ports import BarColumns
-from core.strategy import ExitRule, Lifecycle, ModelSpec, Strategy
-from core.trader.exits import reversal
+from core.strategy.declaration import ExitRule, Lifecycle, ModelSpec, Strategy
 
 MINUTE_MS = 60_000
 LOOKBACK_BARS = 4

@@ -14,8 +14,8 @@ from core.domain.operator import LimitEvent, OperatorCommand, Verb
 from core.domain.orders import Fill, Order, OrderRole, OrderState, OrderUpdate, Side
 from core.domain.records import LimitRecord, Record
 from core.domain.trading import ExitReason, FundingPayment, Prediction
-from core.settings import LimitSettings, Settings
-from core.strategy import ExitRule, Lifecycle, Strategy
+from core.settings.schema import LimitSettings, Settings
+from core.strategy.declaration import ExitRule, Lifecycle, Strategy
 from core.trader.messages import CancelOrder, Command, Journal, PlaceOrder, Timer, TraderEvent, Watch
 from core.trader.state import DAY_MS, SymbolState
 from core.trader.trader import Trader

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from core.domain.orders import Fill, Order, OrderRole, OrderState, OrderUpdate
 from core.domain.records import AdjustmentRecord, OrderUpdateRecord
-from core.invariants import check_change, check_trader, orders_of
+from core.trader.invariants import check_change, check_trader, orders_of
 from core.trader.messages import TraderEvent
 from tests.core.trader.desk import BTC, NOON_MS, Desk, make_trader, placed, records
 

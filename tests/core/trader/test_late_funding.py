@@ -9,7 +9,7 @@ from core.domain.market import MINUTE_MS
 from core.domain.orders import OrderRole, OrderState
 from core.domain.records import FundingRecord, TradeRecord
 from core.domain.trading import FundingPayment
-from core.recent import Recent
+from core.engine.recent import Recent
 from core.trader.restore import restore
 from tests.core.trader.desk import BTC, Desk, canceled, make_trader, records
 

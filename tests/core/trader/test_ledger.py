@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.arithmetic.cost_basis import release
 from core.domain.orders import Fill, Side
 from core.domain.trading import FundingPayment
-from core.trader.cost_basis import release
 from core.trader.ledger import Book, Entry, Ledger
 from tests.core.trader.desk import BTC, ETH, INSTRUMENTS, XRP, make_instrument
 

@@ -15,7 +15,7 @@ from core.domain.operator import LimitEffect, LimitEvent, Verb
 from core.domain.orders import OrderRole, OrderState
 from core.domain.records import AdjustmentRecord, LimitRecord, SignalRecord
 from core.domain.trading import ExitReason, SignalAction
-from core.settings import LimitSettings, Settings
+from core.settings.schema import LimitSettings, Settings
 from core.trader.limits import RULES, drawdown_pct, level, loss_pct
 from core.trader.messages import Alarm, Command, VenueHealth, WalletAdjustment
 from core.trader.restore import restore

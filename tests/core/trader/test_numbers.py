@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.trader import costs, limits, sizing
+from core.arithmetic import costs, sizing
+from core.trader import limits
 
 usdt = st.floats(min_value=-1e9, max_value=1e9)
 positive = st.floats(min_value=1e-6, max_value=1e9)

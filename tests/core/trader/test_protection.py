@@ -9,7 +9,7 @@ from core.domain.operator import Verb
 from core.domain.orders import OrderRole, OrderState
 from core.domain.records import LimitRecord, WatchRecord
 from core.domain.trading import ExitReason
-from core.settings import ExchangeSettings, Settings
+from core.settings.schema import ExchangeSettings, Settings
 from core.trader.messages import Command, Journal
 from core.trader.protection import CANCEL_AGAIN_MS, MAX_LOST_STOPS
 from tests.core.trader.desk import BTC, ETH, Desk, canceled, make_trader, placed, records

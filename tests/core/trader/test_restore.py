@@ -23,7 +23,7 @@ from core.domain.records import (
     TradeRecord,
 )
 from core.domain.trading import Prediction
-from core.settings import LimitSettings, Settings, SizingSettings
+from core.settings.schema import LimitSettings, Settings, SizingSettings
 from core.trader.messages import CancelOrder, PlaceOrder, Timer, VenueHealth, WalletAdjustment, Watch
 from core.trader.restore import restore
 from core.trader.state import DAY_MS

@@ -13,7 +13,7 @@ from core.domain.operator import Verb
 from core.domain.orders import Order, OrderRole, OrderState, Side
 from core.domain.records import LimitRecord, SignalRecord, TradeRecord
 from core.domain.trading import ExitReason, SignalAction
-from core.settings import LimitSettings, Settings, SizingSettings
+from core.settings.schema import LimitSettings, Settings, SizingSettings
 from core.trader.messages import Command
 from core.trader.trader import DECISION_MAX_AGE_MS, Trader
 from tests.core.trader.desk import Desk, canceled, make_instrument, make_trader, placed, records

@@ -12,7 +12,7 @@ from core.domain.market import MINUTE_MS, Bar, FirstPrice, MarketEvent
 from core.domain.orders import Order, OrderRole
 from core.domain.records import CursorRecord, FillRecord, FirstPriceRecord, Record
 from core.ports import VenueEvent
-from core.settings import Settings
+from core.settings.schema import Settings
 from core.trader.messages import Timer, WalletAdjustment
 from core.trader.trader import Trader
 from core.venues.rebuild import JournalledVenue, journalled_venue

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from core.domain.orders import OrderType, Side
-from core.settings import EngineSettings, Mode, Settings
+from core.settings.schema import EngineSettings, Mode, Settings
 from core.venues.rebuild import journalled_venue
 from tests.core.venues.kit import INSTRUMENTS, T0, bar, fills, make_venue, order, quote
 

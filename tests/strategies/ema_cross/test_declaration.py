@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numba import njit
 
 from core.domain.errors import SettingsError
-from core.settings import Settings, parse_settings
+from core.settings.schema import Settings, parse_settings
 from strategies.ema_cross.declaration import build, decide
 from tests.strategies.recorded import recorded
 
@@ -98,6 +98,6 @@ def test_every_cross_is_traded(value_bps: float, direction: int) -> None:
 
 
 def test_the_declaration_alone_imports_no_compiler() -> None:
-    code = "import sys, strategies.ema_cross.declaration, strategies.registry; print('numba' in sys.modules)"
+    code = "import sys, strategies.ema_cross.declaration, core.strategy.loading; print('numba' in sys.modules)"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "False"

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from numba import njit
 
 from core.domain.trading import ExitReason
-from core.settings import Settings
+from core.settings.schema import Settings
 from strategies.scalper.declaration import build
 from strategies.scalper.features import FEATURE_NAMES
 from strategies.scalper.signals import decide

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from core.arithmetic.costs import round_trip_cost_bps
 from core.learning.forecaster import WorkerForecaster, training_bars
 from core.learning.workers import WorkerPool
 from core.ports import TrainingResult
-from core.settings import Settings
-from core.trader.costs import round_trip_cost_bps
+from core.settings.schema import Settings
 from strategies.scalper.declaration import build
 from strategies.scalper.features import FEATURE_NAMES, LOOKBACK_BARS
 from tests.strategies.recorded import cut, recorded

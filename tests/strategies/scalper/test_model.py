@@ -11,7 +11,7 @@ import pytest
 from core.domain.errors import ModelError
 from core.domain.market import MINUTE_MS
 from core.learning.protocol import Fit, SavedModel
-from core.settings import Settings
+from core.settings.schema import Settings
 from strategies.scalper.declaration import build
 from strategies.scalper.features import FEATURE_NAMES, LOOKBACK_BARS
 from strategies.scalper.model import ScalperLearner, create_learner, labelled_rows, split

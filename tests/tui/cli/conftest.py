@@ -10,8 +10,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from core.domain.errors import QuarterdeckError
-from core.home import Home
-from tests.core.control_samples import T0_MS, FakeControl
+from core.home.folder import Home
+from tests.core.control.control_samples import T0_MS, FakeControl
 from tests.tui.cli.fakes import FakeRuntime, Quarterdeck, RunningEngine
 from tui.cli import cli, options
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from core.backtest.report_data import Report
-from core.backtest.result import EquityCurve, Provenance, RunResult, trade_columns
 from core.domain.errors import BadInputError
-from core.lab import OnProgress, Progress, ShouldStop
-from core.runtime import Row
-from tests.core.control_samples import T0_MS
+from core.lab.report.data import Report
+from core.lab.requests import OnProgress, Progress, ShouldStop
+from core.lab.run.result import EquityCurve, Provenance, RunResult, trade_columns
+from core.lab.runtime import Row
+from tests.core.control.control_samples import T0_MS
 
 DAY_MS = 86_400_000
 SLOTS = 4

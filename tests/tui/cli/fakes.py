@@ -9,12 +9,12 @@ from pathlib import Path
 
 from click.testing import Result
 
-from core.control import Control
-from core.control_socket import ControlServer
-from core.home import EngineLock, Home
-from core.lab import OnProgress, Progress, ShouldStop
-from core.runtime import DeleteWish, FetchRequest, Finding, ImportWish, Row, RunRequest
-from tests.core.control_samples import T0_MS, FakeControl
+from core.control.protocol import Control
+from core.control.socket import ControlServer
+from core.home.folder import EngineLock, Home
+from core.lab.requests import OnProgress, Progress, ShouldStop
+from core.lab.runtime import DeleteWish, FetchRequest, Finding, ImportWish, Row, RunRequest
+from tests.core.control.control_samples import T0_MS, FakeControl
 from tests.tui.cli.fake_lab import FakeLab
 
 Quarterdeck = Callable[..., Result]

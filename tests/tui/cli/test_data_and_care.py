@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 
 from core.domain.errors import DataError
-from core.home import EngineLock, Home
-from core.runtime import DeleteWish, Finding, ImportWish
-from tests.core.control_samples import T0_MS
+from core.home.folder import EngineLock, Home
+from core.lab.runtime import DeleteWish, Finding, ImportWish
+from tests.core.control.control_samples import T0_MS
 from tests.tui.cli.fakes import FakeRuntime, Quarterdeck, RunningEngine
 
 

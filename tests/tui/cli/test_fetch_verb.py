@@ -9,8 +9,8 @@ import pytest
 
 from core.clock import SystemClock
 from core.domain.errors import DataError
-from core.home import Home
-from core.settings import ExchangeSettings
+from core.home.folder import Home
+from core.settings.schema import ExchangeSettings
 from tests.tui.cli.fakes import FETCHED, FakeRuntime, Quarterdeck
 from tui.cli.fetch_verb import EXCHANGES, LAST_MS
 

@@ -9,7 +9,7 @@ import click
 import pytest
 
 from core.domain.errors import StorageError
-from core.home import Home
+from core.home.folder import Home
 from tests.tui.cli.fakes import FakeRuntime, Quarterdeck
 from tui.cli import cli, main
 

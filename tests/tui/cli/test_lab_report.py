@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from core.backtest.statistics import DAY_MS
-from tests.core.backtest.sample_report import LABELLED, STATISTICS, curve_of, sample_report
+from core.lab.statistics.statistics import DAY_MS
+from tests.core.lab.sample_report import LABELLED, STATISTICS, curve_of, sample_report
 from tui.cli.lab_report import summary
 
 HOURS = [{"hour": hour, "trades": hour, "net_usdt": hour - 5.5} for hour in range(30)]

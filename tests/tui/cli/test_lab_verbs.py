@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from core.backtest.presets import DAY_MS, HOUR_MS
-from core.home import Home
-from core.lab import BacktestRequest, CheckRequest, SweepRequest, ValidateRequest, WalkForwardRequest
+from core.home.folder import Home
+from core.lab.requests import BacktestRequest, CheckRequest, SweepRequest, ValidateRequest, WalkForwardRequest
+from core.lab.run.presets import DAY_MS, HOUR_MS
 from tests.tui.cli.fake_lab import BEST, CHECKS, LOSES, SUMMARY, SWEEP, SYNTHETIC, FakeLab
 from tests.tui.cli.fakes import FakeRuntime, Quarterdeck
 from tui.cli.lab_options import read_value

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from core.home import Home
-from core.logbook import file_entry
+from core.home.folder import Home
+from core.home.logbook import file_entry
 from tests.tui.cli.fakes import Quarterdeck
 from tui.cli import log_verb
 
@@ -13,7 +13,7 @@ WARNING = 30
 
 
 def line(number: int, level: str = "INFO", trace: str = "") -> str:
-    return json.dumps(file_entry(T0_MS + number, T0_MS, level, "core.engine", f"line {number}", trace)) + "\n"
+    return json.dumps(file_entry(T0_MS + number, T0_MS, level, "core.engine.engine", f"line {number}", trace)) + "\n"
 
 
 def numbers(entries: list[dict[str, object]]) -> list[int]:
@@ -41,8 +41,8 @@ class Writer:
 def test_the_newest_lines_come_last(quarterdeck: Quarterdeck, home: Home) -> None:
     home.log.write_text("".join(line(number) for number in range(9)))
     assert quarterdeck("logs", "--lines", "2").stdout.splitlines() == [
-        "2025-06-04T01:20:00.007Z INFO     core.engine: line 7",
-        "2025-06-04T01:20:00.008Z INFO     core.engine: line 8",
+        "2025-06-04T01:20:00.007Z INFO     core.engine.engine: line 7",
+        "2025-06-04T01:20:00.008Z INFO     core.engine.engine: line 8",
     ]
 
 
@@ -62,11 +62,11 @@ def test_a_level_hides_what_is_below_it(quarterdeck: Quarterdeck, home: Home) ->
 
 
 def test_a_source_hides_the_others(quarterdeck: Quarterdeck, home: Home) -> None:
-    names = ("quarterdeck.trade", "quarterdeck.risk", "quarterdeck.trades", "core.exchange.outbox")
+    names = ("quarterdeck.trade", "quarterdeck.risk", "quarterdeck.trades", "core.exchange.orders.outbox")
     entries = [file_entry(T0_MS + n, T0_MS, "INFO", name, f"of {name}", "") for n, name in enumerate(names)]
     home.log.write_text("".join(json.dumps(entry) + "\n" for entry in entries))
     told = quarterdeck("logs", "--source", "trade", "--source", "core.exchange", "--json").stdout.splitlines()
-    assert [json.loads(text)["logger"] for text in told] == ["quarterdeck.trade", "core.exchange.outbox"]
+    assert [json.loads(text)["logger"] for text in told] == ["quarterdeck.trade", "core.exchange.orders.outbox"]
     found = quarterdeck("logs", "--source", "model")
     assert (found.stdout, "no line of model of level info" in found.stderr) == ("", True)
 

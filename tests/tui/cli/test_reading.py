@@ -3,9 +3,9 @@ from dataclasses import replace
 
 import pytest
 
-from core.control import ExternalOrderView
-from core.home import EngineLock, Home
-from tests.core.control_samples import SNAPSHOT, STATUS
+from core.control.protocol import ExternalOrderView
+from core.home.folder import EngineLock, Home
+from tests.core.control.control_samples import SNAPSHOT, STATUS
 from tests.tui.cli.fakes import FakeRuntime, Quarterdeck, RunningEngine
 
 STATUS_KEYS = {

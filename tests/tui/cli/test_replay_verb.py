@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 
 from core.domain.errors import UnavailableError
-from tests.core.control_samples import T0_MS
+from tests.core.control.control_samples import T0_MS
 from tests.tui.cli.fakes import FakeRuntime, Quarterdeck
 
 

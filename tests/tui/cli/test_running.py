@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from core.domain.errors import StorageError, UnavailableError
-from core.home import Home
-from core.runtime import RunRequest
-from core.settings import Settings
-from tests.core.control_samples import T0_MS, FakeControl
+from core.home.folder import Home
+from core.lab.runtime import RunRequest
+from core.settings.schema import Settings
+from tests.core.control.control_samples import T0_MS, FakeControl
 from tests.tui.cli.fakes import FakeHandle, FakeRuntime, Quarterdeck
 from tui.arming import RISK
 from tui.cli import running

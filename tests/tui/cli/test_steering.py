@@ -3,7 +3,7 @@ import json
 import pytest
 
 from core.domain.operator import Verb
-from core.home import Home
+from core.home.folder import Home
 from tests.tui.cli.fakes import Quarterdeck, RunningEngine
 
 

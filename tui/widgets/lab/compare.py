@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from core.backtest.figures import GROUPS, cell_text, column_title
-from core.runtime import Row as Stored
+from core.lab.runtime import Row as Stored
+from core.lab.statistics.figures import GROUPS, cell_text, column_title
 from tui.format import fit, plain_text
 from tui.lab_form import typed_value
 from tui.widgets.lab.base import LabPanel, period, tags

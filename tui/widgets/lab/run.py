@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from core.backtest.figures import Figure, cell_text, column_title, grouped
-from core.runtime import Row as Stored
+from core.lab.runtime import Row as Stored
+from core.lab.statistics.figures import Figure, cell_text, column_title, grouped
 from tui.format import fit, money, plain_text, utc_full, wrap
 from tui.lab_desk import Shown
 from tui.lab_form import typed_value

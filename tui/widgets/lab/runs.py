@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from core.backtest.figures import cell_text
-from core.runtime import Row as Stored
+from core.lab.runtime import Row as Stored
+from core.lab.statistics.figures import cell_text
 from tui.format import plain_text, plural, signed, utc_full
 from tui.widgets.lab.base import LabPanel, period, sign_role, tags
 from tui.widgets.panel import Content, View

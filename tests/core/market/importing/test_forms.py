@@ -14,8 +14,8 @@ import pandas as pd
 import pytest
 
 from core.domain.errors import DataError
+from core.home.memory_limit import memory_limit
 from core.market.importing import CandleFile, FundingFile, read_market_file, table
-from core.memory import memory_limit
 
 T0 = 1_735_689_600_000
 MINUTE = 60_000

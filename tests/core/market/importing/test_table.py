@@ -15,9 +15,9 @@ import pyarrow.parquet as parquet
 import pytest
 
 from core.domain.errors import DataError
+from core.home.memory_limit import memory_limit
 from core.market.importing import CandleFile, FundingFile, arrow_forms, read_market_file, table
 from core.market.importing.table import BATCH_ROWS, file_sha256
-from core.memory import memory_limit
 
 T0 = 1_748_995_200_000
 MINUTE = 60_000

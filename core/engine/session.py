@@ -1,0 +1,223 @@
+"""The market's way through the house, the same in every mode: events in, predictions asked, orders out.
+
+An engine paces and shows it, a backtest drives it over history; neither decides anything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+
+from core.clock import EngineClock
+from core.domain.errors import ModelError
+from core.domain.market import MINUTE_MS, Bar, MarketEvent
+from core.domain.records import Record, TrainingRecord
+from core.domain.trading import Prediction
+from core.engine.models import ModelDesk
+from core.engine.stepper import Stepper
+from core.learning.forecaster import training_bars
+from core.market.history import BarHistory
+from core.ports import BarColumns, Forecaster, Journal, Venue
+from core.settings.schema import Settings
+from core.strategy.declaration import Strategy
+from core.strategy.rules import PredictionDesk, RuleDesk
+from core.trader.account import iso
+from core.trader.messages import Silence
+from core.trader.trader import Trader
+
+log = logging.getLogger("quarterdeck.engine")
+
+_CHART_AND_SLACK_BARS = 1_500
+
+
+def history_bars(strategy: Strategy, settings: Settings) -> int:
+    """How many of a symbol's newest bars a session remembers: for a training that is asked for late, and for charts."""
+    interval_ms = settings.market.interval_minutes * MINUTE_MS
+    delay_bars = settings.engine.training_delay_seconds * 1_000 // interval_ms
+    return training_bars(strategy) + delay_bars + _CHART_AND_SLACK_BARS
+
+
+class Session:
+    """One trader on one venue, with what makes its predictions: a desk of models or a desk of rules.
+
+    `observe` is told of every record once it is durable. `forecaster` may be None for a strategy without a model.
+    `desk` tells predictions in place of the strategy's rule or model. With `waits_for_models` market time stands still
+    until a training that is due has ended; without, as in real time, its model comes when it is ready.
+
+    Until `is_ready` nothing is predicted or trained: the past that this takes is still being read
+    (`core.engine.warm_up`), and `told_ms` is the newest bar of each symbol that the market told meanwhile.
+    """
+
+    def __init__(
+        self,
+        trader: Trader,
+        venue: Venue,
+        journal: Journal,
+        forecaster: Forecaster | None,
+        clock: EngineClock,
+        observe: Callable[[Sequence[Record]], None],
+        desk: PredictionDesk | None = None,
+        *,
+        waits_for_models: bool = True,
+    ) -> None:
+        settings, strategy = trader.settings, trader.strategy
+        self.trader = trader
+        self.outage = ""
+        self.symbols = trader.state.traded
+        self.interval_ms = settings.market.interval_minutes * 60_000
+        self._forecaster = forecaster
+        self._clock = clock
+        self._observe_outside = observe
+        self._inference_delay_ms = settings.engine.inference_delay_ms
+        self._training_bars = training_bars(strategy)
+        delay_ms = settings.engine.training_delay_seconds * 1_000
+        self.capacity = history_bars(strategy, settings)
+        self.histories = {symbol: BarHistory(symbol, self.interval_ms, self.capacity) for symbol in self.symbols}
+        self.models: ModelDesk | None = None
+        if forecaster is not None and desk is None:
+            self.models = ModelDesk(strategy, forecaster, self.symbols, delay_ms, self._training_window)
+        self.rules: RuleDesk | None = None
+        if strategy.rule is not None and desk is None:
+            self.rules = RuleDesk(strategy, self.symbols, self._inference_delay_ms)
+        self._desk = desk or self.rules
+        self._waits_for_models = waits_for_models
+        self.is_ready = True
+        self.told_ms: dict[str, int] = {}
+        self.stepper = Stepper(trader, venue, journal, self._observe)
+
+    def take_in(self, records: Sequence[Record]) -> None:
+        """Learn from a journal that was loaded."""
+        if self.models is not None:
+            self.models.take_in(records)
+
+    def champions(self) -> dict[str, str]:
+        """The model version in charge, by symbol."""
+        return self.models.champions if self.models is not None else {}
+
+    def note(self) -> str:
+        """Why a symbol has no predictions, for the operator; empty when all have."""
+        return self.outage or (self.models.note() if self.models is not None else "")
+
+    def start_trainings(self, group: asyncio.TaskGroup) -> None:
+        """Start what was asked for and does not run yet."""
+        if self.models is not None:
+            self.models.start_pending(group)
+
+    def tasks(self) -> list[asyncio.Task[object]]:
+        return list(self.models.tasks()) if self.models is not None else []
+
+    async def warm_up(self) -> None:
+        if self._forecaster is None:
+            return
+        try:
+            await self._forecaster.warm_up()
+        except ModelError as error:
+            log.error("the model workers do not start: %s", error)
+            self.outage = f"no predictions: {error}"
+
+    async def deliver_models(self, until_ms: int) -> None:
+        """Put every model that is due by `until_ms` in charge, each at its time."""
+        if self.models is None:
+            return
+        due = await self.models.results(until_ms) if self._waits_for_models else self.models.finished(until_ms)
+        for record in due:
+            self._clock.advance_to(record.due_ms)
+            await self.stepper.step((), record.due_ms, extra=[record])
+
+    async def instant(
+        self, due_ms: int, batch: Sequence[MarketEvent], group: asyncio.TaskGroup, *, trading: bool = True
+    ) -> None:
+        """Take in the events of one instant, then what is predicted from its bars. Without `trading`, nothing is."""
+        self._clock.advance_to(due_ms)
+        bars = [event for event in batch if isinstance(event, Bar)]
+        for bar in bars:
+            self._remember(bar)
+        requests: list[TrainingRecord] = []
+        asking: asyncio.Task[list[Prediction]] | None = None
+        if self.models is not None and bars and trading and self.is_ready:
+            requests = self.models.due_requests(due_ms)
+            # The workers think while the bars are made durable; what they answer is decided on after that.
+            asking = group.create_task(self._ask_models(self.models, bars))
+        told = self._ask_desk(bars)
+        await self.stepper.market(batch, due_ms, timer=bool(bars), extra=requests)
+        if asking is not None:
+            self.start_trainings(group)
+            told = await asking
+        if trading:
+            await self._decide(told, bars)
+
+    async def begin(self, bars: Sequence[Bar], *, fresh: bool) -> None:
+        """The past is known: from here on predictions are made. `bars` are the newest, of one instant, which rules have
+        not seen; where they are `fresh`, their predictions may be wanting, which a crash kept from being made."""
+        self.is_ready = True
+        told = self._ask_desk(bars)
+        if not fresh or not bars:
+            return
+        if self.models is not None:
+            told = await self._ask_models(self.models, bars)
+        await self._decide([p for p in told if not self._is_made(p.symbol, p.bar_close_ms)], bars)
+
+    def _remember(self, bar: Bar) -> None:
+        if self.is_ready:
+            self.histories[bar.symbol].append(bar)
+        else:
+            self.told_ms[bar.symbol] = bar.open_time_ms
+
+    def _ask_desk(self, bars: Sequence[Bar]) -> list[Prediction]:
+        if self._desk is None or not self.is_ready:
+            return []
+        answers = (self._desk.predict(bar) for bar in bars)
+        return [answer for answer in answers if answer is not None]
+
+    async def _decide(self, predictions: Sequence[Prediction], bars: Sequence[Bar]) -> None:
+        """What was predicted of `bars`, and of what is held where nothing was that nothing was: exits wait for no
+        prediction."""
+        said = {(prediction.symbol, prediction.bar_close_ms): prediction for prediction in predictions}
+        events: list[Prediction | Silence] = []
+        for bar in bars:
+            told = said.get((bar.symbol, bar.close_time_ms))
+            if told is not None:
+                events.append(told)
+            elif self.trader.state.symbols[bar.symbol].lots:
+                events.append(Silence(bar.symbol, bar.close_time_ms + self._inference_delay_ms))
+        if events:
+            first = events[0]
+            made_ms = first.time_ms if isinstance(first, Silence) else first.made_ms
+            self._clock.advance_to(max(made_ms, self._clock.now_ms()))
+            await self.stepper.step(events, made_ms)
+
+    def _is_made(self, symbol: str, close_ms: int) -> bool:
+        made = self.trader.state.symbols[symbol].prediction
+        return made is not None and made.bar_close_ms >= close_ms
+
+    async def _ask_models(self, models: ModelDesk, bars: Sequence[Bar]) -> list[Prediction]:
+        """The predictions of these bars, of one instant, that were not made yet."""
+        asked: list[tuple[BarColumns, str]] = []
+        close_ms = bars[0].close_time_ms
+        versions = models.answering(close_ms)
+        for bar in bars:
+            if bar.symbol in versions and not self._is_made(bar.symbol, close_ms):
+                window = self.histories[bar.symbol].window(self.trader.strategy.lookback_bars, close_ms)
+                asked.append((window, versions[bar.symbol]))
+        return await self._ask_workers(asked, close_ms + self._inference_delay_ms) if asked else []
+
+    async def _ask_workers(self, asked: Sequence[tuple[BarColumns, str]], made_ms: int) -> list[Prediction]:
+        assert self._forecaster is not None
+        for attempt in (1, 2):
+            try:
+                answers = await self._forecaster.predict(asked, made_ms)
+            except ModelError as error:
+                log.error("no predictions at %s (try %d of 2): %s", iso(made_ms), attempt, error)
+                self.outage = f"no predictions: {error}"
+            else:
+                self.outage = ""
+                return [answer for answer in answers if answer is not None]
+        return []
+
+    def _training_window(self, symbol: str, until_ms: int) -> BarColumns:
+        return self.histories[symbol].window(self._training_bars, until_ms)
+
+    def _observe(self, records: Sequence[Record]) -> None:
+        self.take_in(records)
+        self._observe_outside(records)

@@ -1,0 +1,194 @@
+"""The engine's state as the frozen views that a console or a socket is handed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from core.control.protocol import (
+    BlockView,
+    ChartView,
+    MeterView,
+    OrderView,
+    PositionView,
+    PriceView,
+    SignalView,
+    TradeView,
+)
+from core.domain.instrument import Instrument
+from core.domain.market import Quote
+from core.domain.operator import LimitEvent
+from core.domain.orders import Order
+from core.domain.trading import Signal, Trade
+from core.engine.recent import Recent
+from core.market.history import BarHistory
+from core.strategy.declaration import Strategy
+from core.trader import signal_text as words
+from core.trader.limits import Reading
+from core.trader.state import SymbolState
+
+_SPARK_BARS = 60
+_DAY_BARS = 1_440
+
+
+def decimals(instrument: Instrument) -> int:
+    exponent = instrument.price_step.normalize().as_tuple().exponent
+    return max(0, -exponent) if isinstance(exponent, int) else 0
+
+
+def price_view(s: SymbolState, history: BarHistory, model_version: str, quote: Quote | None = None) -> PriceView:
+    """`change_pct` is over the last 24 hours, or over what is stored where that is less. A quote is newer than the
+    mark that decisions are made on."""
+    closes = tuple(bar.close for bar in list(history.recent)[-_SPARK_BARS:])
+    before = history.close_before(_DAY_BARS)
+    last = _last(s, quote)
+    return PriceView(
+        symbol=s.instrument.symbol,
+        last=last,
+        change_pct=100.0 * (last / before - 1.0) if before else 0.0,
+        as_of_ms=quote.time_ms if quote is not None else s.bar_close_ms,
+        closes=closes,
+        decimals=decimals(s.instrument),
+        prediction_bps=s.prediction.value_bps if s.prediction is not None else None,
+        model_version=model_version,
+    )
+
+
+def _last(s: SymbolState, quote: Quote | None) -> float:
+    return (quote.bid + quote.ask) / 2.0 if quote is not None else s.mark
+
+
+def position_view(s: SymbolState, now_ms: int, quote: Quote | None = None) -> PositionView:
+    """Valued at the quote where there is one, else at the mark."""
+    trade = s.trade
+    price = s.instrument.price
+    cost = abs(s.cost_usdt)
+    mark = _last(s, quote)
+    unrealised = s.lots * s.lot_qty * mark - s.cost_usdt
+    return PositionView(
+        trade_id=trade.trade_id if trade else "",
+        symbol=s.instrument.symbol,
+        side="long" if s.lots > 0 else "short",
+        qty=float(s.instrument.qty(abs(s.lots))),
+        entry_price=s.entry_price,
+        mark_price=mark,
+        stop_price=float(price(trade.stop_ticks)) if trade and trade.stop_ticks else None,
+        target_price=float(price(trade.target_ticks)) if trade and trade.target_ticks else None,
+        notional_usdt=abs(s.lots) * s.lot_qty * mark,
+        unrealised_usdt=unrealised,
+        unrealised_pct=100.0 * unrealised / cost if cost else 0.0,
+        opened_ms=trade.entry_time_ms if trade else 0,
+        strategy=trade.strategy if trade else "",
+        decimals=decimals(s.instrument),
+        protected=s.unprotected_since_ms is None,
+        mark_ms=quote.time_ms if quote is not None else s.bar_close_ms or None,
+        unprotected_ms=None if s.unprotected_since_ms is None else max(0, now_ms - s.unprotected_since_ms),
+    )
+
+
+def order_view(order: Order, instrument: Instrument) -> OrderView:
+    ticks = order.trigger_ticks if order.trigger_ticks is not None else order.price_ticks
+    return OrderView(
+        client_order_id=order.client_order_id,
+        symbol=order.symbol,
+        side=order.side,
+        type=order.type,
+        role=order.role,
+        qty=float(instrument.qty(order.qty_lots)),
+        filled_qty=float(instrument.qty(order.filled_lots)),
+        price=None if ticks is None else float(instrument.price(ticks)),
+        state=order.state,
+        created_ms=order.created_ms,
+        reduce_only=order.reduce_only,
+    )
+
+
+def signal_view(signal: Signal) -> SignalView:
+    return SignalView(
+        time_ms=signal.time_ms,
+        symbol=signal.symbol,
+        direction=signal.direction,
+        value_bps=signal.value_bps,
+        threshold_bps=signal.threshold_bps,
+        confidence=signal.confidence,
+        action=signal.action,
+        reason=signal.reason,
+        model_version=signal.model_version,
+        reasons=tuple((c.feature, c.value, c.contribution_bps) for c in signal.contributions),
+        compared=signal.compared,
+    )
+
+
+def outlook_views(
+    books: Iterable[SymbolState], recent: Recent, strategy: Strategy, threshold_bps: float
+) -> list[SignalView]:
+    """The newest prediction of each symbol that asked for nothing, with the reason why not."""
+    told = {(signal.symbol, signal.time_ms) for signal in list(recent.signals)[-_SPARK_BARS:]}
+    views = []
+    for s in books:
+        p = s.prediction
+        if p is None or (p.symbol, p.made_ms) in told:
+            continue
+        views.append(
+            SignalView(
+                time_ms=p.made_ms,
+                symbol=p.symbol,
+                direction=1 if p.value_bps > 0 else -1,
+                value_bps=p.value_bps,
+                threshold_bps=threshold_bps,
+                confidence=p.confidence,
+                action="hold" if s.lots else "wait",
+                reason="no exit rule asks to leave" if s.lots else words.unwanted(strategy),
+                model_version=p.model_version,
+                reasons=tuple((c.feature, c.value, c.contribution_bps) for c in p.contributions),
+                compared=words.compared_entry(strategy, p.value_bps, threshold_bps),
+            )
+        )
+    return views
+
+
+def trade_view(trade: Trade) -> TradeView:
+    return TradeView(
+        trade_id=trade.trade_id,
+        symbol=trade.symbol,
+        side="long" if trade.side.sign > 0 else "short",
+        qty=float(trade.qty),
+        entry_price=float(trade.entry_price),
+        exit_price=float(trade.exit_price),
+        entry_time_ms=trade.entry_time_ms,
+        exit_time_ms=trade.exit_time_ms,
+        net_pnl_usdt=float(trade.net_pnl_usdt),
+        exit_reason=trade.exit_reason,
+    )
+
+
+def meter_views(readings: Iterable[Reading]) -> tuple[MeterView, ...]:
+    """One meter a limit; of a limit that is measured per symbol, the worst."""
+    worst: dict[str, Reading] = {}
+    for reading in readings:
+        held = worst.get(reading.rule.name)
+        if held is None or reading.used > held.used:
+            worst[reading.rule.name] = reading
+    return tuple(
+        MeterView(
+            name=f"{reading.rule.name} {reading.symbol}".strip(),
+            used=reading.used,
+            limit=reading.limit,
+            unit=reading.rule.unit,
+            level=reading.level,
+            effect=reading.effect,
+            clears=reading.rule.clears,
+            formula=reading.rule.formula,
+        )
+        for reading in worst.values()
+    )
+
+
+def block_views(events: Iterable[LimitEvent]) -> tuple[BlockView, ...]:
+    return tuple(BlockView(event.limit, event.symbol, event.clears, event.note) for event in events)
+
+
+def chart_views(histories: Mapping[str, BarHistory], recent: Recent) -> dict[str, ChartView]:
+    return {
+        symbol: ChartView(symbol, tuple(history.recent), tuple(recent.markers[symbol]))
+        for symbol, history in histories.items()
+    }

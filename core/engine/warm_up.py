@@ -1,0 +1,98 @@
+"""What signals need of the market's past, read beside an engine that protects what it holds already."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from functools import partial
+
+from core.domain.market import Bar
+from core.engine.session import Session
+from core.ports import BarColumns, CandleStore
+
+Aside = Callable[[Callable[[], None]], Awaitable[None]]
+"""Does a piece of work where it keeps nobody waiting, and returns when it is done."""
+
+PIECE_BARS = 16_384
+"""So many bars of a symbol at a time are read, and shown to a rule."""
+
+
+class Past:
+    """Fills the histories of a session and shows its rules every bar since the account's warm-up, the same at each
+    start. What the market tells meanwhile is stored before it is told, and is read from there, too.
+
+    Rules are shown their bars by way of `aside`, for what they are compiled with may have to be loaded first.
+    `opened_ms` is where the account's market began, `reached_ms` by symbol where what was taken in ends: the open time
+    of the first bar behind it. `newest` are the newest bars of a journal that is resumed, none otherwise.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        candles: CandleStore,
+        opened_ms: int,
+        reached_ms: Mapping[str, int],
+        newest: Sequence[Bar],
+        aside: Aside,
+    ) -> None:
+        self._session = session
+        self._candles = candles
+        self._aside = aside
+        self._step_ms = session.interval_ms
+        self._reached_ms = reached_ms
+        warm_up_ms = session.trader.strategy.lookback_bars * self._step_ms
+        self._taught_ms = dict.fromkeys(session.histories, opened_ms - warm_up_ms)
+        self._read_ms = dict.fromkeys(session.histories, -1)
+        last_ms = max((bar.open_time_ms for bar in newest), default=-1)
+        self._last = {bar.symbol: bar for bar in newest if bar.open_time_ms == last_ms}
+
+    async def learn(self) -> list[Bar]:
+        """Read all of it. When this returns nothing is missing, so the session can be told the market itself.
+
+        Returns the bars of the newest instant where the market told nothing behind them: rules have not seen these, for
+        they may be asked about them still.
+        """
+        while behind := [symbol for symbol in self._session.histories if self._is_behind(symbol)]:
+            for symbol in behind:
+                await self._read(symbol)
+                await self._teach(symbol)
+        return self._unseen()
+
+    def _unseen(self) -> list[Bar]:
+        return [] if self._session.told_ms else list(self._last.values())
+
+    def _end_ms(self, symbol: str) -> int:
+        told_ms = self._session.told_ms.get(symbol)
+        return self._reached_ms[symbol] if told_ms is None else told_ms + self._step_ms
+
+    def _lesson_ends_ms(self, symbol: str) -> int:
+        is_unseen = symbol in self._last and not self._session.told_ms
+        return self._last[symbol].open_time_ms if is_unseen else self._end_ms(symbol)
+
+    def _is_behind(self, symbol: str) -> bool:
+        is_taught = self._session.rules is None or self._taught_ms[symbol] >= self._lesson_ends_ms(symbol)
+        return self._read_ms[symbol] < self._end_ms(symbol) or not is_taught
+
+    async def _read(self, symbol: str) -> None:
+        end_ms = self._end_ms(symbol)
+        from_ms = max(self._read_ms[symbol], end_ms - self._session.capacity * self._step_ms)
+        async for columns in self._pieces(symbol, from_ms, end_ms):
+            self._session.histories[symbol].extend(columns)
+        self._read_ms[symbol] = end_ms
+
+    async def _teach(self, symbol: str) -> None:
+        rules, end_ms = self._session.rules, self._lesson_ends_ms(symbol)
+        if rules is None:
+            return
+        async for columns in self._pieces(symbol, self._taught_ms[symbol], end_ms):
+            await self._aside(partial(rules.catch_up, columns))
+        self._taught_ms[symbol] = max(self._taught_ms[symbol], end_ms)
+
+    async def _pieces(self, symbol: str, from_ms: int, end_ms: int) -> AsyncIterator[BarColumns]:
+        step_ms = PIECE_BARS * self._step_ms
+        for start_ms in range(from_ms, end_ms, step_ms):
+            yield await self._candles.bars(symbol, start_ms, min(start_ms + step_ms, end_ms))
+
+
+async def at_once(work: Callable[[], None]) -> None:
+    """An `Aside` for who may be kept waiting."""
+    work()

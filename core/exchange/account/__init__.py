@@ -1,0 +1,1 @@
+"""The account as the exchange tells it: settings, streams, and the comparison with the books."""

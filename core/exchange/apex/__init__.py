@@ -1,0 +1,1 @@
+"""Apex Omni perpetual swaps: what is said and meant there alone."""

@@ -1,0 +1,1 @@
+"""Binance USD-M futures: what is said and meant there alone."""

@@ -1,0 +1,1 @@
+"""The one door for requests: client, limits, clock, keys, and what a failed call means."""

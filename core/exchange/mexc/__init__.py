@@ -1,0 +1,1 @@
+"""MEXC perpetual swaps: what is said and meant there alone."""

@@ -1,0 +1,201 @@
+"""The way of news into the trader: one event a step, in the order in which it was learned."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+
+from core.clock import Clock
+from core.domain.errors import DataError, InvalidTransitionError, RejectKind
+from core.domain.orders import Fill, Order, OrderRole, OrderState, OrderUpdate, news_in
+from core.domain.records import AdjustmentRecord
+from core.engine.stepper import Stepper
+from core.exchange.connection.wire import Row
+from core.exchange.orders import translate
+from core.exchange.orders.translate import Seen
+from core.exchange.orders.venue import ExchangeVenue
+from core.trader.limits import SECOND_ENGINE, STOP_REFUSED
+from core.trader.messages import Alarm, TraderEvent
+from core.trader.trader import Trader
+
+log = logging.getLogger("quarterdeck.exchange")
+
+_UNTOLD = frozenset({OrderState.INTENT, OrderState.SENT, OrderState.UNKNOWN})
+_PART = "account data"
+_KEEP_STRANGERS = 1000
+
+
+class Books:
+    """What the trader holds to be true of its orders, and how it is told what the exchange says.
+
+    `version` counts what it was told: two readings of the account can be compared where it did not move between them.
+    `agreed_ms` is until when they are known to agree with the exchange.
+    """
+
+    def __init__(self, venue: ExchangeVenue, trader: Trader, stepper: Stepper, clock: Clock) -> None:
+        self.venue = venue
+        self.trader = trader
+        self._stepper = stepper
+        self._clock = clock
+        self._told = 0
+        self._strangers: deque[str] = deque(maxlen=_KEEP_STRANGERS)
+        self.agreed_ms = clock.now_ms()
+        self.on_nothing_to_reduce: Callable[[], None] = _pass
+        self.on_entry_refused: Callable[[], None] = _pass
+        self.newest_fill_ms = 0
+        self.fill_was_asked_for: Callable[[Fill], None] = _forget
+
+    @property
+    def version(self) -> int:
+        return self._told + self.venue.outbox.version
+
+    def note_regrid(self) -> None:
+        """What is counted did not move, but the counts did."""
+        self._told += 1
+
+    def order(self, order: Order) -> Order:
+        """The order as the trader sees it now; as it was given where the trader has forgotten it."""
+        s = self.trader.state.symbols[order.symbol]
+        return s.orders.get(order.client_order_id) or s.ended.get(order.client_order_id) or order
+
+    def is_open(self, order: Order) -> bool:
+        return order.client_order_id in self.trader.state.symbols[order.symbol].orders
+
+    def open_orders(self) -> Iterator[Order]:
+        for s in self.trader.state.symbols.values():
+            yield from list(s.orders.values())
+
+    def is_wanted(self, order: Order) -> bool:
+        """Whether an order that the exchange does not have should be put there still."""
+        s = self.trader.state.symbols[order.symbol]
+        return (
+            self.is_open(order)
+            and order.reduce_only
+            and order.client_order_id not in s.canceling
+            and bool(s.lots)
+            and (s.lots > 0) == (order.side.sign < 0)
+        )
+
+    def _holds(self, order: Order) -> bool:
+        return self.is_open(order) and bool(self.trader.state.symbols[order.symbol].lots)
+
+    async def tell(
+        self, event: TraderEvent, extra: Sequence[AdjustmentRecord] = (), alarms: Sequence[Alarm] = ()
+    ) -> None:
+        """Take in one event, and with it in one step `alarms` and the records `extra`. What the order's state cannot
+        take is logged, and found by reconciliation."""
+        events: list[TraderEvent] = [event, *alarms]
+        now_ms = self._clock.now_ms()
+        if isinstance(event, OrderUpdate | Fill):
+            order = self.trader.state.symbols[event.symbol].orders.get(event.client_order_id)
+            if isinstance(event, OrderUpdate) and (order is None or news_in(event.state, order) is None):
+                return
+            if order is not None and order.state is OrderState.INTENT and not _is_sent(event):
+                events.insert(0, OrderUpdate(order.client_order_id, order.symbol, OrderState.SENT, now_ms))
+        self._told += 1
+        if isinstance(event, Fill):
+            self.newest_fill_ms = max(self.newest_fill_ms, event.time_ms)
+        try:
+            await self._stepper.step(events, now_ms, extra)
+        except InvalidTransitionError as error:
+            self.note_unreadable(error, "an event")
+
+    async def tell_asked(self, fill: Fill) -> None:
+        """Take in a fill that was asked for, and note that the stream should have told it."""
+        if not self.trader.state.ledger.has_fill(fill.symbol, fill.fill_id):
+            self.fill_was_asked_for(fill)
+            await self.tell(fill)
+
+    async def update(
+        self,
+        order: Order,
+        state: OrderState,
+        reason: str = "",
+        venue_order_id: str = "",
+        kind: RejectKind = RejectKind.OTHER,
+    ) -> None:
+        now_ms = self._clock.now_ms()
+        update = OrderUpdate(order.client_order_id, order.symbol, state, now_ms, venue_order_id, reason, kind)
+        alarms: tuple[Alarm, ...] = ()
+        if state is OrderState.REJECTED and order.role is OrderRole.STOP and self._holds(order):
+            # The next position would be left without one, too.
+            alarms = (Alarm(now_ms, STOP_REFUSED.name, reason, order.symbol),)
+        await self.tell(update, alarms=alarms)
+        if kind is RejectKind.REDUCE_ONLY:
+            self.on_nothing_to_reduce()
+        elif state is OrderState.REJECTED and order.role is OrderRole.ENTRY:
+            self.on_entry_refused()
+
+    async def note_stranger(self, symbol: str, row: Row) -> None:
+        """Raise the alarm, once for each order, where an order row is of another engine on the same key."""
+        client_id = self.venue.known.stranger(row)
+        if not client_id or client_id in self._strangers:
+            return
+        self._strangers.append(client_id)
+        note = f"another engine trades on this key: an order of {symbol} is not of this journal ({client_id})"
+        log.error("%s", note)
+        await self.tell(Alarm(self._clock.now_ms(), SECOND_ENGINE.name, note))
+
+    async def record(self, adjustments: Sequence[AdjustmentRecord]) -> None:
+        if adjustments:
+            await self._stepper.step((), self._clock.now_ms(), extra=adjustments)
+
+    def seen(self, order: Order, row: Row) -> Seen | None:
+        """What a row proves of `order`; None, said aloud, where it cannot be read."""
+        try:
+            return translate.seen_in(row, order, self.venue.instruments[order.symbol])
+        except translate.OffGridError as error:
+            self.venue.on_off_grid(order.symbol, str(error))
+            return None
+        except DataError as error:
+            self.note_unreadable(error, order.client_order_id)
+            return None
+
+    def note_unreadable(self, error: DataError | InvalidTransitionError, found_in: str = "") -> None:
+        """Something that cannot be read, or cannot be, in the row or of the order `found_in`, where the error itself
+        does not name it."""
+        if self.venue.oddities.note(_PART, f"{error}; clears when the books agree", f"{found_in}: {error}"):
+            log.error("%s%s", error, f" ({found_in})" if found_in else "")
+
+    async def settle(self, order: Order, seen: Seen, *, fetch: bool, timeout_ms: int | None = None) -> bool:
+        """Tell the trader what the exchange says of `order`, its fills first. True where nothing is left to ask.
+
+        With `fetch` fills that are missing are asked for at once, each request for `timeout_ms` at most.
+        """
+        now = self.order(order)
+        missing = seen.filled_lots is not None and seen.filled_lots > now.filled_lots
+        if now.state in _UNTOLD and self.is_open(now) and (not seen.state.is_terminal or missing):
+            await self.update(now, OrderState.ACCEPTED, venue_order_id=seen.venue_order_id)
+        if seen.ended_in_child:
+            return False
+        if missing and fetch:
+            try:
+                fills = await self.venue.fills_of(now, timeout_ms)
+            except translate.OffGridError as error:
+                self.venue.on_off_grid(now.symbol, str(error))
+                return False
+            except DataError as error:
+                self.note_unreadable(error, now.client_order_id)
+                return False
+            for fill in fills:
+                await self.tell_asked(fill)
+            now = self.order(order)
+            missing = seen.filled_lots is not None and seen.filled_lots > now.filled_lots
+        if missing:
+            return False
+        if seen.state.is_terminal and seen.state is not OrderState.FILLED and self.is_open(now):
+            await self.update(now, seen.state, seen.reason, seen.venue_order_id)
+        return seen.state is not OrderState.FILLED or not self.is_open(now)
+
+
+def _pass() -> None:
+    """Nobody looks for the cause."""
+
+
+def _forget(fill: Fill) -> None:
+    """Nobody waits for the stream to tell it."""
+
+
+def _is_sent(event: TraderEvent) -> bool:
+    return isinstance(event, OrderUpdate) and event.state is OrderState.SENT

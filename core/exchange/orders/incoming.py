@@ -1,0 +1,260 @@
+"""Trades of the account as they come, from the stream or by asking: each is ours, another's, or waits until it is
+known whose it is."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict, deque
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from core.domain.errors import DataError, QuarterdeckError, UnavailableError
+from core.domain.orders import Order, OrderRole, OrderState
+from core.exchange.connection.wire import Row
+from core.exchange.orders import translate
+from core.exchange.orders.books import Books
+from core.exchange.orders.known_orders import is_exchange_made
+
+log = logging.getLogger("quarterdeck.exchange")
+
+_MAX_WAITING = 1000
+_MAX_HELD = 200
+_PART = "trades"
+_TRIGGER_TOLD_MS = 1500
+"""A trigger may be told of later than the trade that it made, but not by more."""
+_TRY_EVERY_MS = 500
+_REFUSALS = 20
+"""So often the exchange may refuse to say whose an order is, until it is taken for another's."""
+_ENDED_CANDIDATES = 4
+_KEEP_CHILDLESS = 200
+_KEEP_ASKED = 200
+
+
+@dataclass(slots=True)
+class _Question:
+    """Whose a trade's order is: wondered since, asked again from, and how often the exchange refused to say."""
+
+    since_ms: int
+    next_ms: int = 0
+    refusals: int = 0
+
+
+class Incoming:
+    """`take` is given trade rows; `identify` finds out whose the waiting ones are."""
+
+    def __init__(self, books: Books) -> None:
+        self._books = books
+        self._venue = books.venue
+        self._waiting: OrderedDict[tuple[str, str], tuple[str, Row]] = OrderedDict()
+        self._held: OrderedDict[tuple[str, str], Row] = OrderedDict()
+        self.on_order: Callable[[Row], Awaitable[None]] = _leave
+        self.on_others: Callable[[str, Row], None] = _pass
+        self._questions: dict[tuple[str, str], _Question] = {}
+        self._asked_ms: OrderedDict[str, int] = OrderedDict()
+        self._round_ms = 0
+        self._childless: deque[str] = deque(maxlen=_KEEP_CHILDLESS)
+        self._identifying = asyncio.Lock()
+
+    @property
+    def waits(self) -> bool:
+        return bool(self._waiting)
+
+    async def take(self, symbol: str, rows: Iterable[Row], *, asked: bool = False) -> None:
+        """Book the rows that are ours, in the order given; keep those of orders that are not known.
+
+        `asked` tells that the stream did not bring them.
+        """
+        if symbol not in self._venue.instruments:
+            return
+        for row in rows:
+            order = self._venue.known.of_trade_row(symbol, row)
+            if order is not None:
+                await self._book(order.client_order_id, symbol, row, asked=asked)
+            elif is_exchange_made(client_id := self._venue.wire.dialect.client_id(row)):
+                await self._book_forced(client_id, symbol, row)
+            elif not self._venue.known.is_others(symbol, str(row.get("order") or "")):
+                self._keep(symbol, row)
+            elif not asked:
+                self.on_others(symbol, row)
+
+    def hold(self, symbol: str, row: Row) -> None:
+        """Keep the newest row of an order that is not known: it may be the child of one that has just triggered."""
+        venue_id = str(row.get("id") or "")
+        if translate.is_conditional_row(row) or symbol not in self._venue.instruments:
+            return
+        if not self._venue.known.is_others(symbol, venue_id):
+            self._held.pop((symbol, venue_id), None)
+            self._held[symbol, venue_id] = row
+            if len(self._held) > _MAX_HELD:
+                self._held.popitem(last=False)
+
+    async def recognise(self) -> None:
+        """Take in what waits and has become known: its trades first, then what its order came to."""
+        known = self._venue.known
+        waiting = [(symbol, str(row.get("order") or "")) for symbol, row in self._waiting.values()]
+        for symbol, venue_id in dict.fromkeys([*waiting, *self._held]):
+            if known.of_venue_id(symbol, venue_id) is not None:
+                await self._release(symbol, venue_id)
+
+    async def identify(self) -> None:
+        """Ask for the orders of the trades that wait, and book those that are ours. Whoever asks while another does
+        waits for those answers."""
+        async with self._identifying:
+            await self._identify()
+
+    async def _identify(self) -> None:
+        await self.recognise()
+        now_ms = self._venue.wire.clock.steady_ms()
+        orders: dict[tuple[str, str], Row] = {}
+        for symbol, row in self._waiting.values():
+            orders.setdefault((symbol, str(row.get("order") or "")), row)
+        self._questions = {key: self._questions.get(key, _Question(now_ms)) for key in orders}
+        is_broken = False
+        for (symbol, venue_id), row in orders.items():
+            # Another may have become known while one was asked for.
+            question = self._questions.get((symbol, venue_id))
+            if question is None or now_ms < question.next_ms:
+                continue
+            question.next_ms = now_ms + _TRY_EVERY_MS
+            is_known = False
+            try:
+                is_known = await self._ask(symbol, venue_id, row, question.since_ms + _TRIGGER_TOLD_MS)
+            except UnavailableError as error:
+                is_broken = True
+                log.warning("%s: %s: whose order it is could not be asked (%s)", symbol, error, venue_id)
+            except QuarterdeckError as error:
+                log.error("%s: %s: whose order it is cannot be told (%s)", symbol, error, venue_id)
+                question.refusals += 1
+                if question.refusals >= _REFUSALS:
+                    # Were it ours, the position tells.
+                    self._venue.known.set_aside(symbol, venue_id)
+                    is_known = True
+            if is_known:
+                await self._release(symbol, venue_id)
+        if not is_broken:
+            self._round_ms = self._venue.wire.clock.steady_ms()
+
+    async def _ask(self, symbol: str, venue_id: str, row: Row, told_ms: int) -> bool:
+        """Whether it is now known whose order it is: that of a triggered one of ours, ours by its client id, or, where
+        all were asked from `told_ms` on, another's."""
+        known, clock = self._venue.known, self._venue.wire.clock
+        candidates = self._candidates(symbol, str(row.get("side")))
+        is_last = clock.steady_ms() >= told_ms
+        # Once a round, whatever the number of trades that wait; one that broke off goes on where it was.
+        from_ms = told_ms if is_last else self._round_ms
+        for order in candidates:
+            cid, asked_ms = order.client_order_id, clock.steady_ms()
+            if self._asked_ms.get(cid, -1) >= from_ms:
+                continue
+            await self._venue.look(order)
+            if known.of_venue_id(symbol, venue_id) is not None:
+                return True
+            self._note_asked(cid, asked_ms)
+            if not self._books.is_open(order):
+                self._childless.append(cid)
+        if not self._venue.wire.dialect.client_id(row):
+            found = await self._venue.order_row(symbol, venue_id)
+            if found is not None:
+                ours = known.of_order_row(symbol, found)
+                client_id = self._venue.wire.dialect.client_id(found)
+                await self._books.note_stranger(symbol, found)
+                if ours is not None:
+                    known.learn_venue_id(ours, venue_id)
+                    return True
+                if is_exchange_made(client_id):
+                    for _, waiting in self._rows_of(symbol, venue_id):
+                        waiting["clientOrderId"] = client_id
+                    return True
+        if candidates and not is_last:
+            return False
+        log.info("%s: an order is not ours, its trades are not booked (%s)", symbol, venue_id)
+        known.set_aside(symbol, venue_id)
+        return True
+
+    def _note_asked(self, client_order_id: str, asked_ms: int) -> None:
+        self._asked_ms.pop(client_order_id, None)
+        self._asked_ms[client_order_id] = asked_ms
+        if len(self._asked_ms) > _KEEP_ASKED:
+            self._asked_ms.popitem(last=False)
+
+    def _candidates(self, symbol: str, side: str) -> list[Order]:
+        """Conditional orders of ours that may have made the trade, the newest first."""
+        s = self._books.trader.state.symbols[symbol]
+        orders = [*list(s.ended.values())[-_ENDED_CANDIDATES:], *s.orders.values()]
+        return [
+            order
+            for order in reversed(orders)
+            if order.role in (OrderRole.STOP, OrderRole.TARGET)
+            and order.state is not OrderState.REJECTED
+            and order.side.value == side
+            and not self._venue.known.venue_ids(order.client_order_id)
+            and order.client_order_id not in self._childless
+        ]
+
+    async def _release(self, symbol: str, venue_id: str) -> None:
+        self._questions.pop((symbol, venue_id), None)
+        rows = self._rows_of(symbol, venue_id)
+        for key, _ in rows:
+            del self._waiting[key]
+        self._tell(symbol)
+        await self.take(symbol, [row for _, row in rows])
+        held = self._held.pop((symbol, venue_id), None)
+        if held is not None and self._venue.known.of_venue_id(symbol, venue_id) is not None:
+            await self.on_order(held)
+
+    def _rows_of(self, symbol: str, venue_id: str) -> Sequence[tuple[tuple[str, str], Row]]:
+        return [
+            (key, row)
+            for key, (where, row) in self._waiting.items()
+            if where == symbol and str(row.get("order") or "") == venue_id
+        ]
+
+    async def _book_forced(self, client_id: str, symbol: str, row: Row) -> None:
+        """A liquidation or deleveraging takes our position first; where we hold none it is of another's."""
+        lots = self._books.trader.state.symbols[symbol].lots
+        ended = self._books.trader.state.symbols[symbol].ended
+        if client_id in ended or (lots and (lots > 0) == (row.get("side") == "sell")):
+            await self._book(client_id, symbol, row)
+        else:
+            self._venue.known.set_aside(symbol, str(row.get("order") or ""))
+
+    async def _book(self, client_order_id: str, symbol: str, row: Row, *, asked: bool = False) -> None:
+        try:
+            instrument, order = self._venue.instruments[symbol], self._venue.known.by_client_id(client_order_id)
+            fill, finding = (
+                translate.fill_in(row, client_order_id, instrument)
+                if order is None
+                else translate.fill_of(row, order, instrument)
+            )
+        except translate.OffGridError as error:
+            self._venue.on_off_grid(symbol, str(error))
+            return
+        except DataError as error:
+            self._books.note_unreadable(error, f"trade {row.get('id')} of {symbol}")
+            return
+        if finding:
+            self._venue.note_fee(finding)
+        await (self._books.tell_asked(fill) if asked else self._books.tell(fill))
+
+    def _keep(self, symbol: str, row: Row) -> None:
+        self._waiting[symbol, str(row["id"])] = (symbol, dict(row))
+        self._tell(symbol)
+        if len(self._waiting) > _MAX_WAITING:
+            (where, trade_id), _ = self._waiting.popitem(last=False)
+            log.error("%s: too many trades of unknown orders wait, one is left to reconciliation (%s)", where, trade_id)
+            self._tell(where)
+
+    def _tell(self, symbol: str) -> None:
+        """No entry while a trade waits: somebody may have closed what a turning one would close first, and all of it
+        would be entered."""
+        waits = any(where == symbol for where, _ in self._waiting.values())
+        self._venue.wire.health.report(_PART, "a trade of which nobody knows yet whose it is" if waits else "", symbol)
+
+
+def _pass(symbol: str, row: Row) -> None:
+    """Nobody looks for what others did."""
+
+
+async def _leave(row: Row) -> None:
+    """Nobody is there to take it in."""

@@ -1,0 +1,447 @@
+"""Orders of which nobody knows what became: asked for until there is evidence, those that protect first."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from core.domain.errors import (
+    DataError,
+    RejectKind,
+    UnavailableError,
+    VenueBusyError,
+    VenueRejectedError,
+    VenueUnknownError,
+)
+from core.domain.orders import Order, OrderRole, OrderState, OrderType
+from core.domain.plain import plain
+from core.exchange.connection.wire import Row
+from core.exchange.orders.books import Books
+from core.exchange.orders.incoming import Incoming
+from core.exchange.orders.outbox import is_protective
+from core.exchange.orders.outside import Outside
+from core.exchange.orders.translate import Seen
+
+log = logging.getLogger("quarterdeck.exchange")
+
+TICK_MS = 250
+CALM_TICK_MS = 1000
+"""How often the orders are looked at: while one of them should move, and while all rest."""
+
+FILLS_DUE_MS = 100
+"""How long the stream may take to tell the fills of an order that is known to have them."""
+
+_ANSWER_DUE_MS = 500
+_INTENT_QUIET_MS = 500
+"""An intent is in the books before it is durable, and on its way only after that."""
+
+_SENT_QUIET_MS = 4000
+_MARKET_QUIET_MS = 1000
+_PARTLY_QUIET_MS = 5000
+"""How long orders may stay in states that should pass by themselves."""
+
+_CANCEL_AGAIN_MS = 2000
+_LONG_UNKNOWN_MS = 30_000
+_TELL_UNKNOWN_MS = 120_000
+_WAITS_MS = (250, 500, 1000, 1000, 1000, 1000, 2000)
+_LATER_WAIT_MS = 5000
+_URGENT_WAIT_MS = 500
+_OVERDUE_WAIT_MS = 150
+"""Between two questions about an order that may stand for a bare position, and about an exit that is to be sent again
+as soon as the exchange says that it does not have it."""
+
+_TRIES_IN_VAIN = 2
+_MAX_ASKING = 8
+_FOR_EVER_MS = 1 << 62
+_PART = "orders"
+_UNREAD = (UnavailableError, VenueUnknownError, VenueRejectedError, DataError)
+
+
+@dataclass(slots=True)
+class _Question:
+    order: Order
+    since_ms: int
+    next_ms: int
+    asked: int = 0
+    unanswered: int = 0
+    was_absent: bool = False
+    ended: Seen | None = None
+    refusal: VenueRejectedError | None = None
+    canceled_ms: int = 0
+    again: bool = False
+
+
+class Resolver:
+    """Implements `core.exchange.orders.outbox.Answers`: what an answer leaves open becomes a question, and is asked."""
+
+    def __init__(self, books: Books, incoming: Incoming, outside: Outside) -> None:
+        self._books = books
+        self._venue = books.venue
+        self._incoming = incoming
+        self._outside = outside
+        self._clock = books.venue.wire.clock
+        self._questions: dict[str, _Question] = {}
+        self._asking: set[str] = set()
+        self._news: dict[str, tuple[OrderState, int, int]] = {}
+        self._is_stirring = False
+        self._wake = asyncio.Event()
+
+    def ask(
+        self,
+        order: Order,
+        *,
+        in_ms: int = 0,
+        refusal: VenueRejectedError | None = None,
+        ended: Seen | None = None,
+    ) -> None:
+        """Ask the exchange about `order`, now or in a while; of one that has `ended`, for its fills alone."""
+        now_ms = self._clock.steady_ms()
+        question = self._questions.get(order.client_order_id)
+        if question is None:
+            question = _Question(order, now_ms, now_ms + in_ms)
+            self._questions[order.client_order_id] = question
+        question.next_ms = min(question.next_ms, now_ms + in_ms) if question.asked else now_ms + in_ms
+        question.refusal = refusal or question.refusal
+        question.ended = ended or question.ended
+        question.again = True
+        self._wake.set()
+
+    async def placed(self, order: Order, row: Row) -> None:
+        self._venue.known.learn_row(order, row)
+        seen = self._books.seen(order, row)
+        if seen is None:
+            await self._books.update(order, OrderState.ACCEPTED, venue_order_id=plain(str(row.get("id") or "")))
+            self.ask(order, in_ms=FILLS_DUE_MS)
+        elif not await self._books.settle(order, seen, fetch=False):
+            self.ask(order, in_ms=FILLS_DUE_MS, ended=seen if seen.state.is_terminal else None)
+
+    async def refused(self, order: Order, error: VenueRejectedError, *, may_rest: bool) -> None:
+        # Past a stop's price the position is left at market, whatever became of an earlier try: both only reduce.
+        is_past = order.role is OrderRole.STOP and error.kind is RejectKind.WOULD_TRIGGER
+        if may_rest and not is_past:
+            await self._books.update(order, OrderState.UNKNOWN, str(error))
+            self.ask(order, refusal=error)
+        else:
+            await self._books.update(order, OrderState.REJECTED, str(error), kind=error.kind)
+
+    async def unknown(self, order: Order, error: VenueUnknownError) -> None:
+        log.warning("%s %s: %s (%s)", order.symbol, order.role, error, order.client_order_id)
+        await self._books.update(order, OrderState.UNKNOWN, str(error))
+        self.ask(order)
+
+    async def withdrawn(self, order: Order) -> None:
+        await self._books.update(order, OrderState.CANCELED, "withdrawn before it was sent")
+
+    async def canceled(self, order: Order, row: Row) -> None:
+        if self._venue.wire.dialect.is_conditional(order):
+            # What has triggered is refused; what has not has no fills.
+            await self._books.update(order, OrderState.CANCELED, "canceled")
+            return
+        seen = self._books.seen(order, row)
+        if seen is None or not seen.state.is_terminal or not await self._books.settle(order, seen, fetch=False):
+            self.ask(order)
+
+    async def cancel_failed(self, order: Order, reason: str) -> None:
+        log.info("%s %s: not canceled: %s (%s)", order.symbol, order.role, reason, order.client_order_id)
+        self.ask(order)
+
+    async def ask_once(self, orders: Iterable[Order], *, insist: bool) -> None:
+        """Ask about `orders` now. `run` asks again about what stays open, with `insist` also where nothing was told."""
+        gate = asyncio.Semaphore(_MAX_ASKING)
+
+        async def ask(order: Order) -> None:
+            try:
+                async with gate:
+                    seen = await self._venue.look(order, self._venue.protective_ms)
+                is_settled = seen is not None and await self._books.settle(order, seen, fetch=True)
+                if not is_settled and order.client_order_id not in self._questions:
+                    self.ask(order)
+            except _UNREAD as error:
+                log.warning("%s %s: %s: not asked for (%s)", order.symbol, order.role, error, order.client_order_id)
+                if insist:
+                    self.ask(order)
+
+        async with asyncio.TaskGroup() as group:
+            for order in orders:
+                group.create_task(ask(order))
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            while True:
+                self._look_around()
+                for question in self._due():
+                    self._asking.add(question.order.client_order_id)
+                    group.create_task(self._resolve(question))
+                if self._incoming.waits and "" not in self._asking:
+                    self._asking.add("")
+                    group.create_task(self._identify())
+                await self._rest()
+
+    async def _rest(self) -> None:
+        now_ms = self._clock.steady_ms()
+        waits = [
+            q.next_ms - now_ms
+            for cid, q in self._questions.items()
+            if cid not in self._asking and not self._is_held_back(cid)
+        ]
+        wait_ms = max(0, min([*waits, TICK_MS if self._is_stirring or self._incoming.waits else CALM_TICK_MS]))
+        if len(self._asking) >= _MAX_ASKING:
+            wait_ms = TICK_MS
+        self._wake.clear()
+        try:
+            async with asyncio.timeout(max(wait_ms, 10) / 1000):
+                await self._wake.wait()
+        except TimeoutError:
+            pass
+
+    def _due(self) -> list[_Question]:
+        now_ms = self._clock.steady_ms()
+        due = [
+            q
+            for cid, q in self._questions.items()
+            if q.next_ms <= now_ms and cid not in self._asking and not self._is_held_back(cid)
+        ]
+        due.sort(key=lambda q: not is_protective(q.order))
+        return due[: max(0, _MAX_ASKING - len(self._asking))]
+
+    def _look_around(self) -> None:
+        """Ask about every order that should have moved by itself and did not."""
+        now_ms = self._clock.steady_ms()
+        news: dict[str, tuple[OrderState, int, int]] = {}
+        self._is_stirring = False
+        for order in self._books.open_orders():
+            cid = order.client_order_id
+            state, filled, since_ms = self._news.get(cid, (order.state, order.filled_lots, now_ms))
+            if (state, filled) != (order.state, order.filled_lots):
+                since_ms = now_ms
+            news[cid] = (order.state, order.filled_lots, since_ms)
+            if cid in self._questions:
+                continue
+            if self._is_held_back(cid):
+                self._is_stirring = True
+                continue
+            if self._venue.known.by_client_id(cid) is None:
+                continue  # Its intent is being made durable: it has not been handed over yet.
+            canceling = cid in self._books.trader.state.symbols[order.symbol].canceling
+            patience_ms = _CANCEL_AGAIN_MS if canceling else self._patience_ms(order)
+            if self._venue.outbox.is_busy_with(cid):
+                patience_ms = min(patience_ms, _ANSWER_DUE_MS)
+            self._is_stirring = self._is_stirring or patience_ms < _FOR_EVER_MS
+            if now_ms - since_ms >= patience_ms:
+                news[cid] = (order.state, order.filled_lots, now_ms)
+                self.ask(order)
+        self._news = news
+
+    def _is_held_back(self, client_order_id: str) -> bool:
+        """Whether an answer is still to be waited for. One that is late may be lost with the order taken; in a rate
+        limit it may still wait for its turn, which a question would take. A withdrawal that waits for its own may wait
+        long, and what it is to withdraw may be a position."""
+        outbox = self._venue.outbox
+        if self._venue.is_paced():
+            return outbox.is_placing(client_order_id)
+        left_ms = outbox.left_ms(client_order_id)
+        if left_ms is not None:
+            return self._clock.steady_ms() - left_ms < _ANSWER_DUE_MS
+        return outbox.is_busy_with(client_order_id)
+
+    def _patience_ms(self, order: Order) -> int:
+        if order.state is OrderState.UNKNOWN:
+            return 0
+        if order.state is OrderState.INTENT:
+            return _INTENT_QUIET_MS
+        if order.state is OrderState.SENT:
+            return _SENT_QUIET_MS
+        if order.type is OrderType.MARKET:
+            return _MARKET_QUIET_MS
+        return _PARTLY_QUIET_MS if order.state is OrderState.PARTIALLY_FILLED else _FOR_EVER_MS
+
+    async def _identify(self) -> None:
+        try:
+            await self._incoming.identify()
+        finally:
+            self._asking.discard("")
+
+    async def _resolve(self, question: _Question) -> None:
+        cid = question.order.client_order_id
+        order = self._books.order(question.order)
+        question.again = False
+        try:
+            is_settled = not self._books.is_open(order) or await self._answer(order, question)
+            if is_settled and not (question.again and self._books.is_open(order)):
+                del self._questions[cid]
+            else:
+                self._put_off(question)
+        finally:
+            self._asking.discard(cid)
+            self._report()
+            self._wake.set()
+
+    async def _answer(self, order: Order, question: _Question) -> bool:
+        """Whether the question is settled."""
+        outbox = self._venue.outbox
+        asked_ms = self._clock.steady_ms()
+        dead_ms, timeout_ms = outbox.dead_ms(order), self._patience_for_answer_ms(question)
+        if self._venue.is_paced() and is_protective(order):
+            # In a rate limit a question costs as much as sending it, and the answer may be lost as well.
+            if self._may_be_sent_unasked(order, question):
+                self._send_again(order)
+                return False
+            if self._may_be_sent_unasked(order, question, at_ms=dead_ms):
+                return False
+        try:
+            # What has ended stays as it is: only its fills are asked for again.
+            # Of an entry that the exchange did not have once there is hardly a position.
+            seen = question.ended or await self._venue.look(order, timeout_ms, urgent=not question.was_absent)
+            question.unanswered = max(0, question.unanswered - 1)
+            if seen is None:
+                if outbox.is_placing(order.client_order_id) or outbox.dead_ms(order) != dead_ms:
+                    return False  # It left while we asked: the answer is of before.
+                return await self._absent(self._books.order(order), question, asked_ms)
+            question.was_absent = False
+            question.ended = seen if seen.state.is_terminal else None
+            done = await self._books.settle(order, seen, fetch=True, timeout_ms=timeout_ms)
+        except (UnavailableError, VenueUnknownError) as error:
+            log.info("%s %s: %s: not asked for (%s)", order.symbol, order.role, error, order.client_order_id)
+            question.unanswered += not isinstance(error, VenueBusyError)
+            return self._without_evidence(order, question)
+        except DataError as error:
+            self._books.note_unreadable(error, order.client_order_id)
+            return False
+        except VenueRejectedError as error:
+            log.error("%s %s: %s: it cannot be asked for (%s)", order.symbol, order.role, error, order.client_order_id)
+            return False
+        return self._after(self._books.order(order), question, done)
+
+    def _patience_for_answer_ms(self, question: _Question) -> int:
+        """Short at first where a position may stand bare meanwhile, longer where the exchange is slow."""
+        settings = self._venue.settings
+        if question.order.role is OrderRole.TARGET:
+            return settings.request_timeout_ms
+        shortest_ms = settings.protective_timeout_ms // 2
+        return min(shortest_ms << min(question.unanswered, 8), settings.request_timeout_ms)
+
+    def _after(self, order: Order, question: _Question, done: bool) -> bool:
+        """What evidence leaves to do: a cancel that did not work is made again, a market order must end."""
+        if not self._books.is_open(order):
+            return True
+        now_ms = self._clock.steady_ms()
+        if order.client_order_id in self._books.trader.state.symbols[order.symbol].canceling:
+            self._cancel_again(order, question, now_ms)
+            return False
+        return done and order.type is not OrderType.MARKET
+
+    def _without_evidence(self, order: Order, question: _Question) -> bool:
+        """The exchange cannot be asked. What can do no harm twice may be sent again all the same."""
+        if self._may_be_sent_unasked(order, question):
+            self._send_again(order)
+        return False
+
+    def _may_be_sent_unasked(self, order: Order, question: _Question, at_ms: int | None = None) -> bool:
+        """Whether it may be now, or at a time. What was refused already would be refused again."""
+        return (
+            order.state is OrderState.UNKNOWN
+            and question.refusal is None
+            and not self._venue.outbox.is_busy_with(order.client_order_id)
+            and (self._venue.wire.dialect.is_conditional(order) or self._finds_nothing_left(order, at_ms))
+            and self._books.is_wanted(order)
+        )
+
+    def _finds_nothing_left(self, order: Order, at_ms: int | None) -> bool:
+        """Whether a second try of an exit, of which the first was taken, would be refused because nothing is left to
+        reduce. A conditional order needs no such thing: under its id it can rest once only."""
+        outbox, s = self._venue.outbox, self._books.trader.state.symbols[order.symbol]
+        return (
+            order.role is OrderRole.EXIT
+            and order.remaining_lots >= abs(s.lots)
+            and not outbox.is_shared(order.symbol)
+            and (self._clock.steady_ms() if at_ms is None else at_ms) >= outbox.dead_ms(order)
+        )
+
+    async def _absent(self, order: Order, question: _Question, asked_ms: int) -> bool:
+        """The exchange, asked at `asked_ms`, says that there is no such order."""
+        is_lost = question.was_absent and asked_ms >= self._venue.outbox.dead_ms(order)
+        question.was_absent = True
+        if question.refusal and order.role is not OrderRole.ENTRY:
+            await self._books.update(order, OrderState.REJECTED, str(question.refusal), kind=question.refusal.kind)
+            return True
+        if order.state in (OrderState.UNKNOWN, OrderState.SENT, OrderState.INTENT):
+            if self._books.is_wanted(order):
+                if not self._venue.wire.dialect.is_conditional(order) and not is_lost:
+                    # A client id is unique among open orders only: a market order that is sent again while an earlier
+                    # try is still on its way can be carried out twice.
+                    return False
+                if await self._is_in_vain(order):
+                    reason = "never arrived, and nothing is left to reduce"
+                    await self._books.update(order, OrderState.REJECTED, reason, kind=RejectKind.REDUCE_ONLY)
+                    return True
+                await self._books.update(order, OrderState.SENT)
+                self._send_again(order)
+                return True
+            gone, reason = OrderState.REJECTED, str(question.refusal or "never arrived")
+        else:
+            gone, reason = OrderState.EXPIRED, "absent at the exchange"
+        if not is_lost:
+            return False
+        await self._books.update(order, gone, reason)
+        return not self._books.is_open(order)
+
+    async def _is_in_vain(self, order: Order) -> bool:
+        """Whether an exit of which the exchange has no try has nothing left to close: all may have been refused, and
+        the answers lost. After one try nobody asks: it is sent again sooner."""
+        if order.role is not OrderRole.EXIT or self._venue.outbox.tries(order.client_order_id) < _TRIES_IN_VAIN:
+            return False
+        try:
+            return await self._outside.left_nothing_to(order)
+        except _UNREAD as error:
+            log.info("the positions could not be read: %s", error)
+            return False
+
+    def _send_again(self, order: Order) -> None:
+        log.warning("%s %s: sent again (%s)", order.symbol, order.role, order.client_order_id)
+        try:
+            self._venue.outbox.place(order)
+        except VenueRejectedError as error:
+            log.error("%s %s: %s: not sent again yet (%s)", order.symbol, order.role, error, order.client_order_id)
+
+    def _cancel_again(self, order: Order, question: _Question, now_ms: int) -> None:
+        if now_ms - question.canceled_ms < _CANCEL_AGAIN_MS or self._venue.outbox.is_busy_with(order.client_order_id):
+            return
+        question.canceled_ms = now_ms
+        try:
+            self._venue.outbox.cancel(order)
+        except VenueRejectedError as error:
+            log.error("%s %s: %s: not canceled yet (%s)", order.symbol, order.role, error, order.client_order_id)
+
+    def _put_off(self, question: _Question) -> None:
+        now_ms = self._clock.steady_ms()
+        order = self._books.order(question.order)
+        if (
+            order.state is OrderState.UNKNOWN
+            and order.role is OrderRole.ENTRY
+            and now_ms - question.since_ms > _LONG_UNKNOWN_MS
+        ):
+            self._cancel_again(order, question, now_ms)
+        wait_ms = _WAITS_MS[question.asked] if question.asked < len(_WAITS_MS) else _LATER_WAIT_MS
+        question.asked += 1
+        if question.again:
+            wait_ms = 0  # Something came of it while we asked: what we heard is of before.
+        if order.role is not OrderRole.TARGET:
+            # An entry may be a position without a stop.
+            wait_ms = min(wait_ms, _URGENT_WAIT_MS)
+        dead_in_ms = self._venue.outbox.dead_ms(order) - now_ms
+        if dead_in_ms > 0:
+            wait_ms = min(wait_ms, dead_in_ms)
+        elif order.role is OrderRole.EXIT and order.state is OrderState.UNKNOWN:
+            wait_ms = min(wait_ms, _OVERDUE_WAIT_MS)
+        question.next_ms = now_ms + wait_ms
+
+    def _report(self) -> None:
+        now_ms = self._clock.steady_ms()
+        late = [q.order for q in self._questions.values() if now_ms - q.since_ms > _TELL_UNKNOWN_MS]
+        text = ""
+        if late:
+            symbols = ", ".join(sorted({order.symbol for order in late}))
+            text = f"what became of {len(late)} of {symbols} is unknown; clears when the exchange tells"
+        self._venue.wire.health.report(_PART, text)

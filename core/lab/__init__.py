@@ -1,0 +1,1 @@
+"""Strategies over history: runs, searches, validation, and what their figures are worth."""

@@ -1,0 +1,152 @@
+"""All checks of one strategy over one history, in a fixed order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.lab.checks import causality, execution, sensitivity
+from core.lab.checks.sensitivity import Outcome, Variant
+from core.lab.checks.truncation import fault_label
+from core.lab.checks.verdict import Status, Verdict
+from core.lab.data.history import History
+from core.lab.run.result import RunResult
+from core.learning.dataset import OpenLearner
+from core.ports import BarColumns
+from core.settings.schema import CostSettings
+from core.strategy.declaration import Strategy
+from core.strategy.rules import RuleDesk
+
+OTHER_SEEDS = 2
+"""With so many other seeds than the run's own a model is trained."""
+
+CHECKS = (
+    causality.LOOK_AHEAD,
+    causality.SCALING,
+    causality.PURGE,
+    causality.WARM_UP,
+    execution.FILLS,
+    execution.COSTS,
+    sensitivity.SEED,
+    sensitivity.COST,
+    sensitivity.DELAY,
+    sensitivity.SNOOPING,
+)
+"""Their names, in the order in which they are made and told."""
+
+ALL_OF_RUNS = frozenset(CHECKS[CHECKS.index(execution.FILLS) :])
+"""Those that look at what a run gives."""
+
+OF_THE_CODE = (causality.LOOK_AHEAD, causality.SCALING, causality.PURGE, causality.WARM_UP, execution.FILLS)
+"""Those whose faults are of the code, and so of everything that it gave."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is checked, with the trainings' `seed`. `learner` is that of a model which shows its rows, else None. `run`
+    gives the result of a variant, and of the plain one the same each time; `luck` are deflated Sharpe ratio and
+    probability of backtest overfitting of the plain run after `trials` parameter sets, None where unknown."""
+
+    strategy: Strategy
+    history: History
+    costs: CostSettings
+    learner: OpenLearner | None
+    run: Callable[[Variant], RunResult]
+    trials: int
+    luck: Callable[[RunResult], tuple[float | None, float | None]]
+    seed: int
+
+
+def checks(subject: Subject, only: Sequence[str] = ()) -> Iterator[Verdict]:
+    """The verdicts, one by one as they are reached; those named in `only`, or all."""
+    wanted = frozenset(only or CHECKS)
+    for verdict in _all(subject, wanted):
+        if verdict.check in wanted:
+            yield verdict
+
+
+def runs_needed(strategy: Strategy, only: Sequence[str] = ()) -> tuple[int, int]:
+    """How many runs the checks make, and in how many of them a model is trained."""
+    wanted = frozenset(only or CHECKS)
+    trains = strategy.model is not None
+    trained = int(bool(wanted & ALL_OF_RUNS)) + OTHER_SEEDS * (trains and sensitivity.SEED in wanted)
+    if not trains and wanted & ALL_OF_RUNS == {sensitivity.SEED}:
+        return 0, 0
+    varied = (len(sensitivity.COST_STEPS) - 1) * (sensitivity.COST in wanted) + (sensitivity.DELAY in wanted)
+    return trained + varied, trained if trains else 0
+
+
+def code_fault(verdicts: Sequence[Verdict]) -> str:
+    """The label of the first fault of the code among them, empty where there is none."""
+    faults = (v for v in verdicts if v.status is Status.FAULT and v.check in OF_THE_CODE)
+    return next((fault_label(fault.check, fault.detail) for fault in faults), "")
+
+
+def _all(subject: Subject, wanted: frozenset[str]) -> Iterator[Verdict]:
+    if wanted & {causality.LOOK_AHEAD, causality.SCALING, causality.PURGE, causality.WARM_UP}:
+        yield from _causality(subject)
+    if wanted & {execution.FILLS, execution.COSTS}:
+        yield from _execution(subject)
+    if sensitivity.SEED in wanted:
+        if subject.strategy.model is None:
+            yield sensitivity.no_seeds(subject.strategy.name)
+        else:
+            seeds = range(subject.seed, subject.seed + OTHER_SEEDS + 1)
+            yield sensitivity.check_seeds(lambda variant: _outcome(subject.run(variant)), seeds)
+    if sensitivity.COST in wanted:
+        yield sensitivity.check_costs_matter(lambda variant: _outcome(subject.run(variant)))
+    if sensitivity.DELAY in wanted:
+        yield sensitivity.check_delay(lambda variant: _outcome(subject.run(variant)))
+    if sensitivity.SNOOPING in wanted:
+        yield sensitivity.check_snooping(subject.trials, *subject.luck(subject.run(Variant())))
+
+
+def _causality(subject: Subject) -> Iterator[Verdict]:
+    """Over the bars of the first symbol: a rule or a feature is the same arithmetic for each."""
+    strategy = subject.strategy
+    window = subject.history.columns(subject.history.symbols[0])
+    if strategy.rule is not None:
+        yield causality.check_rule(lambda bars: _rule_values(strategy, bars), window)
+        yield causality.check_rule_warm_up(lambda bars: _rule_values(strategy, bars), window, strategy.lookback_bars)
+    elif subject.learner is not None:
+        yield from causality.check_dataset(subject.learner, window)
+        yield causality.check_split(subject.learner, window)
+        yield causality.check_dataset_warm_up(subject.learner, window)
+    else:
+        detail = f"{strategy.name} shows neither a rule nor the rows that its model learns from"
+        mend = "give its learner dataset, split and fit_rows (core.learning.dataset.OpenLearner)"
+        for name in (causality.LOOK_AHEAD, causality.SCALING, causality.PURGE, causality.WARM_UP):
+            yield Verdict(name, Status.UNKNOWN, detail, mend)
+
+
+def _execution(subject: Subject) -> Iterator[Verdict]:
+    fills = subject.run(Variant()).fills
+    if fills is None:
+        for name in (execution.FILLS, execution.COSTS):
+            yield Verdict(name, Status.UNKNOWN, "the run kept no fills", "check with the event-driven engine")
+        return
+    yield execution.check_fills(fills, subject.history)
+    yield execution.check_costs(fills, subject.history, subject.costs)
+
+
+def _rule_values(strategy: Strategy, bars: BarColumns) -> NDArray[np.float64]:
+    return RuleDesk(strategy, [bars.symbol], 0).values(bars)
+
+
+def _outcome(result: RunResult) -> Outcome:
+    return Outcome(len(result.trades), float(result.trades.net_usdt.sum()))
+
+
+def values_of(result: RunResult, history: History, delay_bars: int = 0) -> Mapping[str, NDArray[np.float64]]:
+    """The predictions of a run as values by slot (n,), each `delay_bars` late."""
+    values = {}
+    for symbol, told in result.predictions.items():
+        column = np.full(len(history), np.nan)
+        slots = (told.close_ms - history.open_time_ms[0]) // history.interval_ms - 1 + delay_bars
+        inside = (slots >= 0) & (slots < len(history))
+        column[slots[inside]] = told.value_bps[inside]
+        values[symbol] = column
+    return values

@@ -1,0 +1,99 @@
+"""The look for look-ahead that every run carries: at a few sampled bars the future is cut off, and nothing may change.
+
+It costs little and finds what reaches ahead at those bars; `core.lab.checks.run` looks further and for more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.lab.checks.causality import LOOK_AHEAD, RuleValues, check_dataset, cut
+from core.lab.checks.verdict import Status, Verdict
+from core.lab.data.history import History
+from core.lab.statistics.figures import utc_minute
+from core.learning.dataset import OpenLearner
+from core.ports import BarColumns
+from core.strategy.declaration import Strategy
+from core.strategy.rules import RuleDesk
+
+BARS = 12
+"""How many bars of a run are looked at."""
+
+AFTER_BARS = 3_000
+"""How many later bars are shown beside a sampled one: who looks further ahead than that is found by `check`."""
+
+MODEL_BARS = 3_000
+MODEL_SYMBOLS = 2
+
+
+def fault_label(check: str, detail: str) -> str:
+    """How a fault of the code stands beside every figure of what it gave."""
+    name = "LOOK-AHEAD" if check == LOOK_AHEAD else f"NOT BELIEVABLE ({check})"
+    return f"{name}: {detail}"
+
+
+def quick_fault(strategy: Strategy, history: History, learner: OpenLearner | None, seed: int) -> str:
+    """The label of a rule, or of a model's features, that change once later bars exist; empty where none was found to.
+
+    `learner` is that of a model which shows its rows. `seed` draws the bars.
+    """
+    found = _rule_faults(strategy, history, seed) if strategy.rule is not None else _model_faults(learner, history)
+    verdict = next(found, None)
+    return "" if verdict is None else fault_label(LOOK_AHEAD, verdict.detail)
+
+
+def _rule_faults(strategy: Strategy, history: History, seed: int) -> Iterator[Verdict]:
+    rng = np.random.default_rng(seed)
+    for symbol in history.symbols:
+        window = history.columns(symbol)
+
+        def values_of(bars: BarColumns) -> NDArray[np.float64]:
+            return RuleDesk(strategy, [bars.symbol], 0).values(bars)
+
+        for bar in _sampled(values_of(window), max(1, BARS // len(history.symbols)), rng):
+            verdict = _looks_ahead(values_of, window, bar, strategy.lookback_bars)
+            if verdict is not None:
+                yield verdict
+
+
+def _sampled(values: NDArray[np.float64], count: int, rng: np.random.Generator) -> list[int]:
+    """Bars at which something is said, for there is most to find, and some at which nothing is."""
+    said, silent = np.flatnonzero(~np.isnan(values)), np.flatnonzero(np.isnan(values))
+    chosen = [*_drawn(said, -(-3 * count // 4), rng), *_drawn(silent, count // 4, rng)]
+    return sorted({int(bar) for bar in chosen})
+
+
+def _drawn(bars: NDArray[np.int64], count: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    return rng.choice(bars, min(count, len(bars)), replace=False) if len(bars) else bars
+
+
+def _looks_ahead(values_of: RuleValues, window: BarColumns, bar: int, lookback_bars: int) -> Verdict | None:
+    """Compare what is said around `bar` with later bars and without; both begin at the same bar."""
+    start = max(0, bar - 2 * lookback_bars - 100)
+    newest = bar - start
+    whole = values_of(cut(window, start, min(len(window.close), bar + 1 + AFTER_BARS)))[: newest + 1]
+    part = values_of(cut(window, start, bar + 1))
+    differing = np.flatnonzero(~((part == whole) | (np.isnan(part) & np.isnan(whole))))
+    if not len(differing):
+        return None
+    at = int(differing[-1])
+    return Verdict(
+        LOOK_AHEAD,
+        Status.FAULT,
+        f"{window.symbol}: of the bar at {utc_minute(int(window.open_time_ms[start + at]))} the rule says "
+        f"{part[at]:.9g} bps while that at {utc_minute(int(window.open_time_ms[bar]))} is the newest and "
+        f"{whole[at]:.9g} once later bars exist",
+    )
+
+
+def _model_faults(learner: OpenLearner | None, history: History) -> Iterator[Verdict]:
+    """A model that does not show its rows is given no later bar than the one it predicts at, and is not looked into."""
+    if learner is None:
+        return
+    for symbol in history.symbols[:MODEL_SYMBOLS]:
+        window = history.columns(symbol)
+        verdicts = check_dataset(learner, cut(window, max(0, len(window.close) - MODEL_BARS), len(window.close)), 3)
+        yield from (verdict for verdict in verdicts if verdict.status is Status.FAULT)

@@ -1,0 +1,63 @@
+"""What the data of a run lack or have that a reader of its figures should know, as rows of its report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from core.lab.data.history import History
+from core.lab.data.holes import holes
+from core.lab.statistics.figures import utc_minute
+from core.market.jumps import Jump, jumps
+
+Rows = Sequence[Mapping[str, object]]
+
+_JUMPS_TOLD = 3
+
+
+def jump_labels(history: History, jump_volatilities: float) -> tuple[str, ...]:
+    """What stands beside every figure of a run over a market whose prices jumped."""
+    found = _jumps(history, jump_volatilities)
+    if not found:
+        return ()
+    told = [f"{jump.symbol} {utc_minute(jump.time_ms)} {jump.move_pct:+,.2f} %" for jump in found[:_JUMPS_TOLD]]
+    more = f" and {len(found) - _JUMPS_TOLD:,} more" if len(found) > _JUMPS_TOLD else ""
+    return (
+        f"JUMPS: prices moved by more than {jump_volatilities:g} times the recent volatility: {', '.join(told)}{more}",
+    )
+
+
+def data_rows(history: History, jump_volatilities: float) -> dict[str, Rows]:
+    """`holes` and `price_jumps` of the traded slots; what there is none of is left out."""
+    found: dict[str, Rows] = {
+        "holes": [
+            {
+                "symbol": hole.symbol,
+                "what": str(hole.kind),
+                "from_ms": hole.from_ms,
+                "to_ms": hole.to_ms,
+                "bars": hole.bars,
+            }
+            for hole in holes(history)
+        ],
+        "price_jumps": [
+            {
+                "symbol": jump.symbol,
+                "from_ms": jump.before_ms,
+                "to_ms": jump.time_ms,
+                "move_pct": jump.move_pct,
+                "volatilities": jump.volatilities,
+            }
+            for jump in _jumps(history, jump_volatilities)
+        ],
+    }
+    return {name: rows for name, rows in found.items() if rows}
+
+
+def _jumps(history: History, beyond: float) -> list[Jump]:
+    """Those of the traded slots, by symbol and time."""
+    return [
+        jump
+        for symbol in history.symbols
+        for jump in jumps(history.columns(symbol), beyond)
+        if jump.time_ms >= history.from_ms
+    ]

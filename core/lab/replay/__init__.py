@@ -1,0 +1,1 @@
+"""A finished session proved from its journal."""

@@ -1,0 +1,304 @@
+"""The live code over history: the session that also runs the demo, on a virtual clock, fed slot by slot."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.clock import VirtualClock, monotonic_ns
+from core.domain.errors import BadInputError, ModelError
+from core.domain.market import MINUTE_MS, Bar, MarketEvent
+from core.domain.records import Record
+from core.engine.session import Session
+from core.lab.data.history import History
+from core.lab.data.holes import last_slots
+from core.lab.data.slots import SlotEvents
+from core.lab.run.curve import curve_of
+from core.lab.run.fixed_predictions import FixedDesk, known_values, rule_values
+from core.lab.run.journal import MemoryJournal
+from core.lab.run.model_gaps import UnaskedBeforeHoles
+from core.lab.run.result import PredictionColumns, RunResult, TradeColumns, fill_columns, trade_columns
+from core.lab.run.trade_plans import TradePlans, trade_plans
+from core.market.history import bar_at
+from core.market.intervals import interval_text
+from core.ports import Forecaster
+from core.strategy.declaration import Strategy
+from core.trader.restore import set_marks
+from core.trader.trader import Trader
+from core.venues.adapter import SimulatedVenueAdapter
+
+if TYPE_CHECKING:
+    from core.lab.skip.needed_slots import Skipper
+
+Floats = NDArray[np.float64]
+Progress = Callable[[int, int], None]
+Schedule = Sequence[tuple[int, Strategy]]
+"""From which slot on which declaration of the run's strategy is in charge, in order."""
+
+_BEAT_NS = 100_000_000
+"""Between two words of progress."""
+
+
+def run_event_driven(
+    history: History,
+    trader: Trader,
+    venue: SimulatedVenueAdapter,
+    *,
+    forecaster: Forecaster | None = None,
+    progress: Progress = lambda done, total: None,
+    should_stop: Callable[[], bool] = lambda: False,
+    values: Mapping[str, Floats] | None = None,
+    schedule: Schedule = (),
+) -> RunResult:
+    """`run` from where no event loop runs."""
+    drive = Drive(history, trader, venue, forecaster, values, schedule=schedule)
+    asyncio.run(drive.run(progress, should_stop))
+    return drive.result()
+
+
+async def run(
+    history: History,
+    trader: Trader,
+    venue: SimulatedVenueAdapter,
+    forecaster: Forecaster | None,
+    *,
+    progress: Progress,
+    should_stop: Callable[[], bool],
+    values: Mapping[str, Floats] | None,
+    schedule: Schedule = (),
+) -> RunResult:
+    """Trade `history` with a new trader on a new venue, both for its symbols in its order.
+
+    `values` are predictions in bps by symbol, one for each slot (NaN for none), that stand in for those of rule or
+    model. `schedule` puts other declarations of the strategy in charge as the run goes; positions and what rests for
+    them go on, and `values` must be given, as they are what each declaration says in its time. `should_stop` is asked
+    between slots; a stopped run's result tells of the part that was run. `progress` is told how many of the traded
+    slots are done. Raises BadInputError where the history does not suit the trader, ModelError where predictions cannot
+    be had.
+    """
+    drive = Drive(history, trader, venue, forecaster, values, schedule=schedule)
+    await drive.run(progress, should_stop)
+    return drive.result()
+
+
+class Drive:
+    """One run from its first traded slot to its end."""
+
+    def __init__(
+        self,
+        history: History,
+        trader: Trader,
+        venue: SimulatedVenueAdapter,
+        forecaster: Forecaster | None,
+        values: Mapping[str, Floats] | None,
+        *,
+        skipping: bool = True,
+        observe: Callable[[Sequence[Record]], None] = lambda records: None,
+        schedule: Schedule = (),
+    ) -> None:
+        _check(history, trader)
+        if schedule and values is None:
+            raise ValueError("a schedule of strategies needs the values that each has in its time")
+        settings, strategy = trader.settings, trader.strategy
+        self.history = history
+        self.trader = trader
+        self.journal = MemoryJournal(trader.state)
+        self.events = SlotEvents(history, settings.engine.first_price_delay_ms, settings.costs.assumed_funding_bps)
+        self.slot = history.first
+        self._shown = history.first - 1
+        self.table: Floats | None = None
+        if values is not None:
+            self.table = known_values(values, history)
+        elif strategy.rule is not None:
+            self.table = rule_values(strategy, history)
+        desk = None
+        if self.table is not None:
+            desk = FixedDesk(strategy, history, self.table, settings.engine.inference_delay_ms)
+        if forecaster is not None and last_slots(history):
+            forecaster = UnaskedBeforeHoles(forecaster, history)
+        clock = VirtualClock(history.from_ms)
+        self.session = Session(trader, venue, self.journal, forecaster, clock, observe, desk)
+        self._warm_up(venue)
+        self._schedule = list(schedule)
+        self._skipping = skipping
+        self._venue = venue
+        self._skipper = self._new_skipper()
+
+    def _new_skipper(self) -> Skipper | None:
+        if not self._skipping or self.table is None:
+            return None
+        from core.lab.skip.needed_slots import Skipper
+
+        return Skipper(self.history, self.trader, self._venue.venue, self.table)
+
+    def _follow_schedule(self) -> None:
+        """Put in charge what is due at the slot that comes next."""
+        due = [strategy for slot, strategy in self._schedule if slot <= self.slot]
+        if due:
+            self._schedule = self._schedule[len(due) :]
+            self.trader.follow(due[-1])
+            self._skipper = self._new_skipper()
+
+    def _warm_up(self, venue: SimulatedVenueAdapter) -> None:
+        """What was seen before the first traded slot: by the histories, by trader and venue as their last bars."""
+        newest: list[Bar] = []
+        for symbol, past in self.session.histories.items():
+            bars = self.history.columns(symbol)
+            stop = int(np.searchsorted(bars.open_time_ms, self.history.from_ms))
+            if self.session.models is not None:
+                for row in range(max(0, stop - self.session.capacity), stop):
+                    past.append(bar_at(bars, row))
+            if stop:
+                newest.append(bar_at(bars, stop - 1))
+        set_marks(self.trader, newest)
+        venue.venue.restore((), (), (), newest)
+
+    async def run(self, progress: Progress, should_stop: Callable[[], bool]) -> None:
+        """Go to the end, or to where `should_stop` says so."""
+        async with asyncio.TaskGroup() as group:
+            await self._to_end(group, progress, should_stop)
+            for task in self.session.tasks():
+                task.cancel()
+
+    async def _to_end(self, group: asyncio.TaskGroup, progress: Progress, should_stop: Callable[[], bool]) -> None:
+        first, stop = self.history.first, len(self.history)
+        told_ns = monotonic_ns()
+        await self.session.warm_up()
+        progress(0, stop - first)
+        while self.slot < stop and not should_stop():
+            if self.session.outage:
+                # Without its predictions a run would tell of a strategy that never wants to trade.
+                raise ModelError(self.session.outage)
+            await self._advance(group)
+            if monotonic_ns() - told_ns > _BEAT_NS:
+                progress(self.slot - first, stop - first)
+                told_ns = monotonic_ns()
+        await self._show(self.slot - 1)
+        progress(self.slot - first, stop - first)
+
+    async def _advance(self, group: asyncio.TaskGroup) -> None:
+        """Go on to the end of the next slot in which something may happen."""
+        self._follow_schedule()
+        busy = self.slot
+        if self._skipper is not None:
+            until = self._schedule[0][0] if self._schedule else len(self.history)
+            busy, peak = self._skipper.next_busy(busy, until)
+            if peak >= self.slot:
+                await self._close(peak, group)
+            self.slot = busy
+        if busy < len(self.history):
+            self._follow_schedule()
+            await self._whole_slot(busy, group)
+            self.slot = busy + 1
+
+    async def _whole_slot(self, slot: int, group: asyncio.TaskGroup) -> None:
+        """First prices and close of a slot, less what can be told to change nothing."""
+        skipper = self._skipper
+        if skipper is None or not skipper.opens_quietly(slot):
+            await self._open(slot, group)
+            if skipper is not None and skipper.next_busy(slot, slot + 1) == (slot + 1, -1):
+                return
+        await self._close(slot, group)
+
+    async def _open(self, slot: int, group: asyncio.TaskGroup) -> None:
+        await self._show(slot - 1)
+        self.journal.slot = slot
+        prices = self.events.first_prices(slot)
+        if prices:
+            await self._instant(
+                self.events.open_ms(slot) + self.trader.settings.engine.first_price_delay_ms, prices, group
+            )
+
+    async def _close(self, slot: int, group: asyncio.TaskGroup) -> None:
+        """What is due at the close of a slot. Of a quiet one that is all: its bars undo what its first prices did."""
+        self.journal.slot = self._shown = slot
+        closing = self.events.closing(slot)
+        if closing:
+            await self._instant(self.events.open_ms(slot) + self.history.interval_ms, closing, group)
+
+    async def _show(self, slot: int) -> None:
+        """Only the bars of a slot that was passed over: for the marks and volumes that the next one starts from."""
+        if slot > self._shown:
+            self._shown = slot
+            close_ms = self.events.open_ms(slot) + self.history.interval_ms
+            await self.session.stepper.market(self.events.bars(slot), close_ms, timer=False)
+
+    async def _instant(self, due_ms: int, batch: Sequence[MarketEvent], group: asyncio.TaskGroup) -> None:
+        await self.session.deliver_models(due_ms)
+        await self.session.instant(due_ms, batch, group)
+
+    def result(self) -> RunResult:
+        state, journal = self.trader.state, self.journal
+        initial_usdt = float(self.trader.settings.account.initial_balance_usdt)
+        lot_qty = [state.symbols[symbol].lot_qty for symbol in self.history.symbols]
+        trades = trade_columns(journal.trades)
+        return RunResult(
+            trades=trades,
+            plans=self._plans(trades),
+            curve=curve_of(journal.changes, self.history, lot_qty, initial_usdt, self.slot),
+            initial_usdt=initial_usdt,
+            final_usdt=float(state.ledger.account(state.exact_marks()).equity_usdt),
+            complete=self.slot == len(self.history),
+            open_positions=sum(1 for s in state.symbols.values() if s.lots),
+            vetoes=dict(journal.vetoes),
+            limits=dict(journal.limits),
+            trainings=dict(journal.trainings),
+            assumed_settlements=journal.assumed_settlements,
+            assumed_usdt=float(journal.assumed_usdt),
+            predictions=self._predictions(),
+            fills=fill_columns(journal.fills, {symbol: s.instrument for symbol, s in state.symbols.items()}),
+            ended_ms=journal.ended_ms,
+        )
+
+    def _plans(self, trades: TradeColumns) -> TradePlans:
+        entered, books = self.journal.entered, self.trader.state.symbols
+
+        def prices(ticks: Sequence[int | None]) -> Floats:
+            told = zip(trades.symbol.tolist(), ticks, strict=True)
+            return np.array([math.nan if t is None else float(books[s].instrument.price(t)) for s, t in told])
+
+        return trade_plans(
+            trades,
+            self.trader.settings.account.leverage,
+            np.array([one.confidence for one in entered], np.float64),
+            prices([one.stop_ticks for one in entered]),
+            prices([one.target_ticks for one in entered]),
+        )
+
+    def _predictions(self) -> dict[str, PredictionColumns]:
+        """Those of a table from the table, since quiet slots are not told to the journal."""
+        history = self.history
+        if self.table is None:
+            return {
+                symbol: PredictionColumns(
+                    np.array([p.bar_close_ms for p in self.journal.predictions[symbol]], np.int64),
+                    np.array([p.value_bps for p in self.journal.predictions[symbol]], np.float64),
+                )
+                for symbol in history.symbols
+            }
+        made = {}
+        for row, symbol in enumerate(history.symbols):
+            slots = np.flatnonzero(~np.isnan(self.table[row, : self.slot]))
+            made[symbol] = PredictionColumns(
+                history.open_time_ms[slots] + history.interval_ms, self.table[row, slots].copy()
+            )
+        return made
+
+
+def _check(history: History, trader: Trader) -> None:
+    if history.interval_ms != MINUTE_MS:
+        raise BadInputError(
+            f"bars of {interval_text(history.interval_ms)} cannot be traded; the engine trades bars of 1m, "
+            "so load those"
+        )
+    symbols = tuple(trader.state.symbols)
+    if symbols != history.symbols:
+        raise BadInputError(
+            f"the history holds {', '.join(history.symbols)}, the trader trades {', '.join(symbols)}; "
+            "load the same symbols in the same order"
+        )

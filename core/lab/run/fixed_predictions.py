@@ -1,0 +1,62 @@
+"""Predictions that are known before the run: what a rule says of its history, or what an earlier run was told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.domain.market import Bar
+from core.domain.trading import Prediction
+from core.lab.data.history import History
+from core.lab.data.holes import unasked_before_holes
+from core.learning.forecaster import last_bars
+from core.strategy.declaration import Strategy
+from core.strategy.rules import RuleDesk, told
+
+Floats = NDArray[np.float64]
+
+
+def rule_values(strategy: Strategy, history: History) -> Floats:
+    """What the strategy's rule says at the close of each slot in bps, (k, n), NaN for nothing.
+
+    As at the start of an account, the rule is shown the look-back before `history.first` and nothing earlier.
+    """
+    begin = max(0, history.first - strategy.lookback_bars)
+    values = np.full(history.close.shape, np.nan)
+    desk = RuleDesk(strategy, history.symbols, 0)
+    for row, symbol in enumerate(history.symbols):
+        there = np.flatnonzero(~np.isnan(history.close[row, begin:])) + begin
+        if not len(there):
+            continue
+        values[row, there] = desk.values(last_bars(history.columns(symbol), len(there)))
+    values[:, : history.first] = np.nan
+    return unasked_before_holes(history, values)
+
+
+def known_values(given: Mapping[str, Floats], history: History) -> Floats:
+    """`given` values by symbol (n,) as one table (k, n); NaN for a symbol without, and where there is no bar to
+    predict from."""
+    nothing = np.full(len(history), np.nan)
+    table = np.array([given.get(symbol, nothing) for symbol in history.symbols], np.float64)
+    table[np.isnan(history.close)] = np.nan
+    table[:, : history.first] = np.nan
+    return unasked_before_holes(history, table)
+
+
+class FixedDesk:
+    """Tells the values of a table (k, n) at their times, in place of `core.strategy.rules.RuleDesk`."""
+
+    def __init__(self, strategy: Strategy, history: History, values: Floats, inference_delay_ms: int) -> None:
+        self._strategy = strategy
+        self._values = values
+        self._rows = {symbol: row for row, symbol in enumerate(history.symbols)}
+        self._begin_ms = int(history.open_time_ms[0])
+        self._interval_ms = history.interval_ms
+        self._delay_ms = inference_delay_ms
+
+    def predict(self, bar: Bar) -> Prediction | None:
+        slot = (bar.open_time_ms - self._begin_ms) // self._interval_ms
+        value_bps = float(self._values[self._rows[bar.symbol], slot])
+        return told(self._strategy, bar.symbol, bar.close_time_ms, self._delay_ms, value_bps)

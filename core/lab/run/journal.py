@@ -1,0 +1,137 @@
+"""The journal of a run over history: in memory, and only what its result is made of."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any
+
+from core.domain.operator import LimitEffect
+from core.domain.orders import Fill, Order, OrderRole
+from core.domain.records import (
+    FillRecord,
+    FundingRecord,
+    IntentRecord,
+    LimitRecord,
+    PositionRecord,
+    PredictionRecord,
+    Record,
+    SignalRecord,
+    TradeRecord,
+    TrainingRecord,
+    TrainingStatus,
+)
+from core.domain.trading import Prediction, SignalAction, Trade
+from core.lab.run.curve import Change
+from core.trader.limits import DRAWDOWN
+from core.trader.state import TraderState
+
+
+@dataclass(slots=True)
+class Entered:
+    """What a trade was entered with: `confidence` NaN and ticks None where they are not known."""
+
+    confidence: float = math.nan
+    stop_ticks: int | None = None
+    target_ticks: int | None = None
+
+
+class MemoryJournal:
+    """Implements core.ports.Journal. `slot` is where the run is: it stamps what changes the equity."""
+
+    def __init__(self, state: TraderState) -> None:
+        self.slot = 0
+        self.trades: list[Trade] = []
+        self.entered: list[Entered] = []
+        self.fills: list[tuple[Fill, Order]] = []
+        self.changes: list[Change] = []
+        self.predictions: dict[str, list[Prediction]] = defaultdict(list)
+        self.vetoes: Counter[str] = Counter()
+        self.limits: Counter[str] = Counter()
+        self.trainings: Counter[str] = Counter()
+        self.ended_ms: int | None = None
+        self.assumed_settlements = 0
+        self.assumed_usdt = Decimal(0)
+        self._state = state
+        self._confidence: dict[str, float] = {}
+        self._under_way: dict[str, Entered] = {}
+        self._index = {symbol: index for index, symbol in enumerate(state.symbols)}
+        self._takes: dict[type, Callable[[Any], None]] = {
+            TradeRecord: self._take_trade,
+            IntentRecord: self._take_intent,
+            FillRecord: self._take_fill,
+            PositionRecord: self._take_position,
+            FundingRecord: self._take_funding,
+            PredictionRecord: self._take_prediction,
+            SignalRecord: self._take_signal,
+            LimitRecord: self._take_limit,
+            TrainingRecord: self._take_training,
+        }
+
+    async def commit(self, records: Sequence[Record]) -> None:
+        for record in records:
+            take = self._takes.get(type(record))
+            if take is not None:
+                take(record)
+
+    async def load(self) -> list[Record]:
+        """A run starts from nothing."""
+        return []
+
+    def _take_trade(self, record: TradeRecord) -> None:
+        self.trades.append(record.trade)
+        name = record.trade.trade_id
+        entered = self._under_way.get(name, Entered())
+        # A late fill of an entry begins a trade whose id has more behind that of the trade that it was placed for.
+        first = self._under_way.get(name.partition("+")[0], entered)
+        self.entered.append(replace(entered, confidence=first.confidence))
+
+    def _take_intent(self, record: IntentRecord) -> None:
+        """What a trade is entered with is known by its orders; the signal that it follows comes just before them."""
+        order = record.order
+        known = self._under_way.setdefault(order.trade_id, Entered())
+        if order.role is OrderRole.ENTRY:
+            known.confidence = self._confidence.get(order.symbol, math.nan)
+        elif order.role is OrderRole.STOP and known.stop_ticks is None:
+            known.stop_ticks = order.trigger_ticks
+        elif order.role is OrderRole.TARGET and known.target_ticks is None:
+            known.target_ticks = order.trigger_ticks
+
+    def _take_fill(self, record: FillRecord) -> None:
+        self.fills.append((record.fill, record.order))
+
+    def _take_position(self, record: PositionRecord) -> None:
+        self._note_change(record.position.symbol)
+
+    def _take_funding(self, record: FundingRecord) -> None:
+        if record.payment.is_assumed:
+            self.assumed_settlements += 1
+            self.assumed_usdt += record.payment.amount_usdt
+        self._note_change(record.payment.symbol)
+
+    def _take_prediction(self, record: PredictionRecord) -> None:
+        self.predictions[record.prediction.symbol].append(record.prediction)
+
+    def _take_signal(self, record: SignalRecord) -> None:
+        signal = record.signal
+        if signal.action is SignalAction.VETOED:
+            self.vetoes[signal.reason] += 1
+        elif signal.action is SignalAction.ENTER:
+            self._confidence[signal.symbol] = math.nan if signal.confidence is None else signal.confidence
+
+    def _take_limit(self, record: LimitRecord) -> None:
+        if record.event.fired and record.event.effect is not LimitEffect.WARN:
+            self.limits[record.event.limit] += 1
+            if record.event.limit == DRAWDOWN.name and self.ended_ms is None:
+                self.ended_ms = record.event.time_ms
+
+    def _take_training(self, record: TrainingRecord) -> None:
+        if record.status is not TrainingStatus.REQUESTED:
+            self.trainings[f"{record.status}: {record.note}" if record.note else str(record.status)] += 1
+
+    def _note_change(self, symbol: str) -> None:
+        s = self._state.symbols[symbol]
+        self.changes.append(Change(self.slot, self._index[symbol], s.lots, s.cost_usdt, self._state.wallet_usdt))

@@ -1,0 +1,32 @@
+"""Settings with some values set over them, as the lab's requests name them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from core.domain.errors import SettingsError
+from core.lab.requests import Overrides
+from core.settings.schema import STRATEGY_SECTIONS, Settings, parse_settings
+
+
+def with_overrides(settings: Settings, strategy: str, overrides: Overrides, place: str = "--set") -> Settings:
+    """`settings` for `strategy` with each key of `overrides` set; a later one wins. A key without a dot is one of the
+    strategy's own.
+
+    Raises SettingsError naming `place`, the key and the mend.
+    """
+    data: dict[str, Any] = settings.model_dump() | {"strategy": strategy}
+    for key, value in overrides:
+        path = key.split(".") if "." in key else [*section_of(strategy), key]
+        table = data
+        for name in path[:-1]:
+            table = table.setdefault(name, {})
+            if not isinstance(table, dict):
+                raise SettingsError(f"{place}: {key}: {name} is a value and has no keys; write SECTION.KEY=VALUE")
+        table[path[-1]] = value
+    return parse_settings(data, place)
+
+
+def section_of(strategy: str) -> tuple[str, ...]:
+    """Where the settings of a strategy stand."""
+    return (strategy,) if strategy in STRATEGY_SECTIONS else ("strategy_options", strategy)

@@ -1,0 +1,1 @@
+"""Many parameter sets tried: grids, Optuna, and walk-forward."""

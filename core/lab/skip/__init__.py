@@ -1,0 +1,1 @@
+"""Bars in which provably nothing can happen, passed over by both engines."""

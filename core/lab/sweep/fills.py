@@ -1,0 +1,433 @@
+"""The sweep's fills: matched as `core.venues.matching` and `core.venues.simulated` do, booked as `core.trader.state`
+does.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from core.lab.sweep.forms import (
+    ALL_ROLES,
+    CROSSED,
+    DEAD,
+    ENTRIES_ONLY,
+    ENTRY,
+    EXIT,
+    LIQUIDATION,
+    NONE,
+    REASON_HOLE,
+    REASON_LIMIT,
+    REASON_LIQUIDATION,
+    REASON_REVERSAL,
+    REASON_STOP,
+    REASON_TARGET,
+    RESTING,
+    STOP,
+    adverse_ticks,
+    compiled,
+    is_beyond,
+    liquidation_price,
+    participation_cap_lots,
+    participation_share,
+    slippage_bps,
+    slipped_price,
+    stop_is_touched,
+    target_is_touched,
+    worse_price,
+)
+from core.lab.sweep.money import note_unopened, share_e8
+from core.lab.sweep.orders import bracket, cancel, end_order, leave, open_trade, reducible_lots, sweep_up
+from core.trader.state import DAY_MS
+
+_DAY_MS = DAY_MS
+_UNCAPPED = 1 << 62
+_STOPS, _LATE_STOPS, _TARGETS, _MARKETS = 0, 1, 2, 3
+
+
+@compiled
+def find_liquidation(config: Any, book: Any) -> None:
+    if book.lots == 0:
+        book.liquidation = 0.0
+        return
+    sign = 1 if book.lots > 0 else -1
+    entry = book.cost_e8 / (book.lots * book.lot_e8)
+    book.liquidation = liquidation_price(sign, entry, float(config.leverage), book.maintenance)
+
+
+@compiled
+def is_liquidated_by(book: Any, low: float, high: float) -> bool:
+    if book.lots == 0:
+        return False
+    return bool(low <= book.liquidation if book.lots > 0 else high >= book.liquidation)
+
+
+@compiled
+def _close_trade(account: Any, book: Any, trades: Any, closed: Any, s: int) -> None:
+    trade = trades[book.trade]
+    net = trade.gross_e8 - trade.fees_e8 + trade.funding_e8
+    day = trade.exit_time_ms // _DAY_MS
+    streak = account.losses_in_row if day == account.losses_day else 0
+    account.losses_in_row = streak + 1 if net < 0.0 else 0
+    account.losses_day = day
+    account.net_e8 += net
+    if account.trades < closed.shape[0]:
+        out = closed[account.trades]
+        out.symbol = s
+        out.side, out.reason = trade.side, trade.reason
+        out.entry_time_ms, out.exit_time_ms = trade.entry_time_ms, trade.exit_time_ms
+        out.entry_lots, out.exit_lots = trade.entry_lots, trade.exit_lots
+        out.entry_value_e8, out.exit_value_e8 = trade.entry_value_e8, trade.exit_value_e8
+        out.stop_ticks, out.target_ticks = trade.stop_ticks, trade.target_ticks
+        out.gross_e8, out.fees_e8, out.funding_e8 = trade.gross_e8, trade.fees_e8, trade.funding_e8
+    account.trades += 1
+    trade.used = 0
+    book.trade = -1
+
+
+@compiled
+def _reason_of(role: int, reason: int) -> int:
+    if role == EXIT:
+        return reason
+    if role == LIQUIDATION:
+        return int(REASON_LIQUIDATION)
+    return int(REASON_STOP if role == STOP else REASON_TARGET)
+
+
+@compiled
+def _book_fill(
+    account: Any,
+    config: Any,
+    book: Any,
+    trades: Any,
+    closed: Any,
+    s: int,
+    sign: int,
+    lots: int,
+    ticks: int,
+    fee_e8: float,
+    trade_id: int,
+    reason: int,
+    now: int,
+) -> bool:
+    """Take a fill into position, wallet and trade; whether it closed the trade."""
+    closed_lots = min(lots, reducible_lots(book, sign))
+    opened_lots = lots - closed_lots
+    paid_e8 = sign * (float(lots) * ticks * book.tick_lot_e8) + fee_e8
+    # What a bar filled is stamped with its close, so at the stroke of midnight it is yesterday's.
+    note_unopened(account, book, (now - 1) // _DAY_MS, -paid_e8, sign * lots)
+    if (opened_lots and closed_lots) or (book.trade >= 0 and book.lots == 0 and trades[book.trade].id != trade_id):
+        account.error = CROSSED
+    if book.trade < 0:
+        book.trade = open_trade(account, trades, NONE, sign)
+    trade = trades[book.trade]
+    trade.fees_e8 += fee_e8
+    account.fees_e8 += fee_e8
+    account.wallet_e8 -= fee_e8
+    if closed_lots:
+        held = abs(book.lots)
+        released = book.cost_e8 if closed_lots == held else share_e8(book.cost_e8, closed_lots, held)
+        value = float(closed_lots) * ticks * book.tick_lot_e8
+        realised = -sign * value - released
+        book.cost_e8 -= released
+        book.lots += sign * closed_lots
+        account.wallet_e8 += realised
+        trade.exit_time_ms, trade.reason = now, reason
+        trade.exit_lots += closed_lots
+        trade.exit_value_e8 += value
+        trade.gross_e8 += realised
+    if opened_lots:
+        value = float(opened_lots) * ticks * book.tick_lot_e8
+        book.cost_e8 += sign * value
+        book.lots += sign * opened_lots
+        if trade.entry_time_ms == 0:
+            trade.entry_time_ms = now
+        trade.entry_lots += opened_lots
+        trade.entry_value_e8 += value
+    find_liquidation(config, book)
+    if closed_lots and book.lots == 0:
+        _close_trade(account, book, trades, closed, s)
+        return True
+    return False
+
+
+@compiled
+def _after_fill(
+    account: Any,
+    config: Any,
+    book: Any,
+    orders: Any,
+    trades: Any,
+    queue: Any,
+    s: int,
+    n: int,
+    ticks: int,
+    held: int,
+    over: bool,
+    now: int,
+) -> None:
+    """What the trader does about a fill of order `n`; `over` says that it closed the trade."""
+    if over:
+        book.cooldown_until_ms = now + config.cooldown_ms
+        cancel(account, book, orders, queue, s, ALL_ROLES, NONE)
+    elif orders[n].role == ENTRY:
+        if account.drawdown_fired or (account.day_loss_fired and config.day_loss_flattens):
+            leave(account, config, book, orders, trades, queue, s, REASON_LIMIT)
+        elif held == 0:
+            bracket(account, config, book, orders, trades, queue, s, n, ticks)
+    else:
+        cancel(account, book, orders, queue, s, ENTRIES_ONLY, NONE)
+
+
+@compiled
+def _taking_ticks(config: Any, book: Any, sign: int, price: float, lots: int, volume: float) -> int:
+    share = participation_share(lots, book.lot_qty, volume)
+    slip = slippage_bps(config.slippage_bps, config.impact_bps, share)
+    return adverse_ticks(slipped_price(price, sign, slip), book.tick, sign)
+
+
+@compiled
+def _fill_hit(
+    account: Any,
+    config: Any,
+    book: Any,
+    orders: Any,
+    trades: Any,
+    queue: Any,
+    closed: Any,
+    s: int,
+    n: int,
+    cap: int,
+    spent: int,
+    volume: float,
+    now: int,
+) -> int:
+    """Fill one order as far as position and volume allow; returns the lots that used up volume. What opens a position
+    has only what the `spent` lots of the same bar have left."""
+    order = orders[n]
+    wanted = order.qty - order.filled
+    if order.role != ENTRY:
+        wanted = min(wanted, reducible_lots(book, order.sign))
+        if wanted == 0:
+            end_order(account, config, book, orders, trades, queue, s, n)
+            return 0
+    lots = min(wanted, max(0, cap - spent if order.role == ENTRY else cap))
+    if order.stage <= _LATE_STOPS:
+        lots = wanted if volume <= 0.0 else max(1, lots)
+    if lots == 0:
+        return 0
+    ticks = _taking_ticks(config, book, order.sign, order.price, lots, volume)
+    fee = share_e8(float(lots) * ticks * book.tick_lot_e8, book.taker_num, book.taker_den)
+    held = book.lots
+    over = _book_fill(
+        account,
+        config,
+        book,
+        trades,
+        closed,
+        s,
+        order.sign,
+        lots,
+        ticks,
+        fee,
+        order.trade_id,
+        _reason_of(order.role, order.reason),
+        now,
+    )
+    order.filled += lots
+    book.spent += lots
+    if order.filled == order.qty:
+        order.status = DEAD
+    else:
+        order.market = 1
+    _after_fill(account, config, book, orders, trades, queue, s, n, ticks, held, over, now)
+    if order.status != DEAD and order.role != ENTRY and reducible_lots(book, order.sign) == 0:
+        end_order(account, config, book, orders, trades, queue, s, n)
+    return int(lots)
+
+
+@compiled
+def _liquidate(
+    account: Any,
+    config: Any,
+    book: Any,
+    orders: Any,
+    trades: Any,
+    queue: Any,
+    closed: Any,
+    s: int,
+    first: float,
+    volume: float,
+    now: int,
+) -> None:
+    """Close the whole position at its liquidation price, or at the first price where that was worse."""
+    sign = -1 if book.lots > 0 else 1
+    lots = abs(book.lots)
+    price = worse_price(sign, book.liquidation, first)
+    ticks = _taking_ticks(config, book, sign, price, lots, volume)
+    fee = share_e8(float(lots) * ticks * book.tick_lot_e8, book.liquidation_num, book.liquidation_den)
+    trade_id = trades[book.trade].id if book.trade >= 0 else 0
+    reason = _reason_of(LIQUIDATION, NONE)
+    _book_fill(account, config, book, trades, closed, s, sign, lots, ticks, fee, trade_id, reason, now)
+    book.cooldown_until_ms = now + config.cooldown_ms
+    cancel(account, book, orders, queue, s, ALL_ROLES, NONE)
+
+
+@compiled
+def end_before_hole(
+    account: Any,
+    config: Any,
+    book: Any,
+    orders: Any,
+    trades: Any,
+    queue: Any,
+    closed: Any,
+    s: int,
+    now: int,
+) -> None:
+    """Close what is held, whole, at the last price, and end what rests: no price follows."""
+    if book.lots != 0:
+        sign = -1 if book.lots > 0 else 1
+        lots = abs(book.lots)
+        ticks = _taking_ticks(config, book, sign, book.mark, lots, book.volume)
+        fee = share_e8(float(lots) * ticks * book.tick_lot_e8, book.taker_num, book.taker_den)
+        trade_id = trades[book.trade].id if book.trade >= 0 else 0
+        _book_fill(account, config, book, trades, closed, s, sign, lots, ticks, fee, trade_id, int(REASON_HOLE), now)
+        book.cooldown_until_ms = now + config.cooldown_ms
+        cancel(account, book, orders, queue, s, ALL_ROLES, NONE)
+    for n in range(book.orders):
+        if orders[n].status == RESTING:
+            end_order(account, config, book, orders, trades, queue, s, n)
+    sweep_up(book, orders)
+
+
+@compiled
+def _find_hits_at_price(book: Any, orders: Any, price: float) -> bool:
+    """Note which resting orders a single price reaches, and at which stage; whether there are any."""
+    found = False
+    for n in range(book.orders):
+        order = orders[n]
+        order.stage, order.price = -1, price
+        if order.status != RESTING:
+            continue
+        if order.market:
+            order.stage = _MARKETS
+        elif order.role == STOP:
+            if stop_is_touched(order.sign, order.trigger, price, price):
+                order.stage = _STOPS
+        elif target_is_touched(order.sign, order.trigger, price, price):
+            order.stage = _MARKETS
+        found = found or order.stage >= 0
+    return found
+
+
+@compiled
+def _find_hits_in_bar(book: Any, orders: Any, first: float, low: float, high: float, last: float) -> bool:
+    """The same for a whole bar. All orders were there at its first price: they are sent before it, or at it."""
+    found = False
+    for n in range(book.orders):
+        order = orders[n]
+        order.stage = -1
+        if order.status != RESTING:
+            continue
+        if order.market:
+            order.stage, order.price = _MARKETS, last
+        elif order.role == STOP:
+            if stop_is_touched(order.sign, order.trigger, low, high):
+                order.stage, order.price = _STOPS, worse_price(order.sign, order.trigger, first)
+        elif target_is_touched(order.sign, order.trigger, low, high):
+            order.stage, order.price = _TARGETS, order.trigger
+        found = found or order.stage >= 0
+    return found
+
+
+@compiled
+def _take_hits(
+    account: Any,
+    config: Any,
+    book: Any,
+    orders: Any,
+    trades: Any,
+    queue: Any,
+    closed: Any,
+    s: int,
+    first: float,
+    low: float,
+    high: float,
+    volume: float,
+    cap: int,
+    spent: int,
+    now: int,
+) -> int:
+    """Fill what was hit, stage by stage; liquidation comes after the stops that should have prevented it, and before
+    those beyond its price. Returns the side of the exit that a reversal asked for and that left the symbol flat, else
+    0."""
+    there = book.orders
+    turned = 0
+    if is_liquidated_by(book, low, high):
+        for n in range(there):
+            if orders[n].stage == _STOPS and is_beyond(book.liquidation, orders[n].sign, orders[n].trigger):
+                orders[n].stage = _LATE_STOPS
+    for stage in range(_STOPS, _MARKETS + 1):
+        for n in range(there):
+            if orders[n].stage == stage and orders[n].status == RESTING:
+                lots = _fill_hit(account, config, book, orders, trades, queue, closed, s, n, cap, spent, volume, now)
+                cap -= lots
+                if lots and book.trade < 0 and orders[n].role == EXIT and orders[n].reason == REASON_REVERSAL:
+                    turned = orders[n].sign
+        if stage == _STOPS and is_liquidated_by(book, low, high):
+            _liquidate(account, config, book, orders, trades, queue, closed, s, first, volume, now)
+    sweep_up(book, orders)
+    return int(turned)
+
+
+@compiled
+def match_first_price(
+    account: Any,
+    config: Any,
+    book: Any,
+    orders: Any,
+    trades: Any,
+    queue: Any,
+    closed: Any,
+    s: int,
+    price: float,
+    now: int,
+) -> int:
+    """Match the first price of a bar, against the volume of the bar before, and let the trader answer each fill.
+    Returns the side to which a reversal may turn now, else 0."""
+    if book.orders == 0 and book.lots == 0:
+        return 0
+    if not (_find_hits_at_price(book, orders, price) or is_liquidated_by(book, price, price)):
+        return 0
+    volume, cap = book.volume, _UNCAPPED
+    if book.seen:
+        cap = participation_cap_lots(volume, book.lot_qty, config.max_participation_pct) - book.spent
+    return int(
+        _take_hits(account, config, book, orders, trades, queue, closed, s, price, price, price, volume, cap, 0, now)
+    )
+
+
+@compiled
+def match_bar(
+    account: Any,
+    config: Any,
+    book: Any,
+    orders: Any,
+    trades: Any,
+    queue: Any,
+    closed: Any,
+    s: int,
+    first: float,
+    low: float,
+    high: float,
+    last: float,
+    volume: float,
+    now: int,
+) -> None:
+    """Match a closed bar, and let the trader answer each fill."""
+    if book.orders == 0 and book.lots == 0:
+        return
+    if _find_hits_in_bar(book, orders, first, low, high, last) or is_liquidated_by(book, low, high):
+        cap = participation_cap_lots(volume, book.lot_qty, config.max_participation_pct)
+        spent = book.spent
+        _take_hits(account, config, book, orders, trades, queue, closed, s, first, low, high, volume, cap, spent, now)

@@ -1,0 +1,488 @@
+"""The sweep's loop over slots: the full step where something may happen, the quiet scan over the rest.
+
+A step takes the events of one slot in the engine's order: first prices and what follows from them, then bars, funding
+and the account's sample, then predictions; orders go out after each of the three.
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.arithmetic import costs, exits, fills, sizing
+from core.lab.skip import quiet_bars as quiet
+from core.lab.skip.quiet_bars import AGAINST_LONG, AGAINST_SHORT, BLOCK, LONG, PREDICTED, SHORT, scan_quiet, sum_block
+from core.lab.sweep import fills as sweep_fills
+from core.lab.sweep import forms as sweep_forms
+from core.lab.sweep import limits as sweep_limits
+from core.lab.sweep import money as sweep_money
+from core.lab.sweep import orders as sweep_orders
+from core.lab.sweep.fills import end_before_hole, match_bar, match_first_price
+from core.lab.sweep.forms import (
+    NONE,
+    RESTING,
+    REVERSAL_RULE,
+    STOP,
+    TARGET,
+    TIME_STOP_RULE,
+    entry_point,
+    fingerprint,
+    held_ms,
+    inlined,
+)
+from core.lab.sweep.limits import ask_exits, decide, heed, is_shut, pay_funding, sample, turn
+from core.lab.sweep.orders import dispatch, protect, send
+from core.trader import limits
+from core.trader.protection import MAX_LOST_STOPS
+from core.trader.state import DAY_MS
+from core.trader.trader import DECISION_MAX_AGE_MS
+
+SOURCES: tuple[ModuleType, ...] = (
+    costs,
+    exits,
+    fills,
+    limits,
+    sizing,
+    quiet,
+    sweep_forms,
+    sweep_money,
+    sweep_orders,
+    sweep_fills,
+    sweep_limits,
+)
+"""Every module whose functions are compiled into the kernel, besides this one."""
+
+
+class Market(NamedTuple):
+    """The recorded market, float64 (k, n): NaN in the first three where a bar is missing, the last known carried
+    forward in `mark` and `volume`. `turns`: slots in which a UTC day is sampled first."""
+
+    open: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    mark: NDArray[np.float64]
+    volume: NDArray[np.float64]
+    open_time_ms: NDArray[np.int64]
+    turns: NDArray[np.int64]
+
+
+class Funding(NamedTuple):
+    """Funding in order: the slot at whose close it is due, the symbol, sign * per_lot / of in 1e-8 USDT a lot, and
+    whether it is assumed."""
+
+    slot: NDArray[np.int64]
+    symbol: NDArray[np.int64]
+    sign: NDArray[np.int64]
+    per_lot: NDArray[np.int64]
+    of: NDArray[np.int64]
+    assumed: NDArray[np.int64]
+
+
+class Holes(NamedTuple):
+    """Where symbols have their last bar before a hole, in order: the slot, the symbol."""
+
+    slot: NDArray[np.int64]
+    symbol: NDArray[np.int64]
+
+
+class Told(NamedTuple):
+    """What was predicted (k, n): the value in bps, NaN for none, and its `quiet` signal bits."""
+
+    value_bps: NDArray[np.float64]
+    signal: NDArray[np.uint8]
+
+
+class Account(NamedTuple):
+    """Memory of one run: records of `sweep_forms`. `account` and `config` have one element."""
+
+    account: Any
+    config: Any
+    books: Any
+    orders: Any
+    trades: Any
+    closed: Any
+    queue: Any
+    answers: Any
+    rules: Any
+    parameters: Any
+
+
+class Samples(NamedTuple):
+    """Where the account is sampled, rising slots, and what it was there, in USDT: equity, gross and net notional."""
+
+    slot: NDArray[np.int64]
+    equity: NDArray[np.float64]
+    gross: NDArray[np.float64]
+    net: NDArray[np.float64]
+
+
+class Watch(NamedTuple):
+    """What the quiet scan is told of each symbol, and its scratch."""
+
+    bits: NDArray[np.uint8]
+    down: NDArray[np.float64]
+    up: NDArray[np.float64]
+    qty_e8: NDArray[np.float64]
+    cost_e8: NDArray[np.float64]
+    lowest: NDArray[np.float64]
+    highest: NDArray[np.float64]
+    equity: NDArray[np.float64]
+    gross: NDArray[np.float64]
+
+
+@inlined
+def _meet_first_price(s: int, price: float, now: int, memory: Any) -> None:
+    account, config, books, orders, trades = (
+        memory.account[0],
+        memory.config[0],
+        memory.books,
+        memory.orders,
+        memory.trades,
+    )
+    queue = memory.queue
+    side = match_first_price(account, config, books[s], orders[s], trades[s], queue, memory.closed, s, price, now)
+    if side:
+        turn(account, config, books, orders, trades, queue, s, side, now)
+
+
+@inlined
+def _meet_first_prices(i: int, market: Any, memory: Any) -> None:
+    account, config, books = memory.account[0], memory.config[0], memory.books
+    now = market.open_time_ms[i] + config.first_price_delay_ms
+    for s in range(books.shape[0]):
+        books[s].spent = 0
+    meets = True
+    while meets and account.error == 0:
+        for s in range(books.shape[0]):
+            price = market.open[s, i]
+            if price == price:
+                _meet_first_price(s, price, now, memory)
+                books[s].mark = price
+        meets = False
+        # A market order that goes out at the very instant of a first price meets that price.
+        while account.commands and not meets and account.error == 0:
+            meets = send(account, config, books, memory.orders, memory.trades, memory.queue, memory.answers)
+
+
+@inlined
+def _meet_bars(i: int, market: Any, memory: Any) -> bool:
+    """Whether there was a bar."""
+    account, config, books = memory.account[0], memory.config[0], memory.books
+    now = market.open_time_ms[i] + config.interval_ms
+    seen = False
+    for s in range(books.shape[0]):
+        price = market.open[s, i]
+        if price == price:
+            seen = True
+            book, orders, trades = books[s], memory.orders[s], memory.trades[s]
+            low, high, mark, volume = market.low[s, i], market.high[s, i], market.mark[s, i], market.volume[s, i]
+            match_bar(
+                account,
+                config,
+                book,
+                orders,
+                trades,
+                memory.queue,
+                memory.closed,
+                s,
+                price,
+                low,
+                high,
+                mark,
+                volume,
+                now,
+            )
+            book.mark, book.volume, book.seen = mark, volume, 1
+            if book.lots != 0:
+                protect(account, config, book, orders, trades, memory.queue, s)
+    return seen
+
+
+@inlined
+def _end_before_holes(i: int, market: Any, holes: Any, ended: int, memory: Any) -> int:
+    """End what must end at the close of a slot; returns how many of the holes have begun."""
+    account, config, books = memory.account[0], memory.config[0], memory.books
+    now = market.open_time_ms[i] + config.interval_ms
+    while ended < holes.slot.shape[0] and holes.slot[ended] <= i:
+        if holes.slot[ended] == i:
+            s = holes.symbol[ended]
+            orders, trades = memory.orders[s], memory.trades[s]
+            end_before_hole(account, config, books[s], orders, trades, memory.queue, memory.closed, s, now)
+        ended += 1
+    return ended
+
+
+@inlined
+def _close_slot(i: int, seen: bool, market: Any, funding: Any, paid: int, memory: Any) -> int:
+    """Funding and the sample at the close of a slot of which bars were `seen`; returns how much of the funding is
+    over."""
+    account, config, books = memory.account[0], memory.config[0], memory.books
+    now = market.open_time_ms[i] + config.interval_ms
+    while paid < funding.slot.shape[0] and funding.slot[paid] <= i:
+        if funding.slot[paid] == i:
+            s = funding.symbol[paid]
+            sign, per_lot, of = funding.sign[paid], funding.per_lot[paid], funding.of[paid]
+            pay_funding(account, books[s], memory.trades[s], sign, per_lot, of, funding.assumed[paid], now)
+        paid += 1
+    if seen:
+        sample(account, books, market.mark, i, now)
+        heed(account, config, books, memory.orders, memory.trades, memory.queue, now)
+    if account.commands:
+        dispatch(account, config, books, memory.orders, memory.trades, memory.queue, memory.answers)
+    return paid
+
+
+@inlined
+def _answer_predictions(i: int, market: Any, told: Any, memory: Any) -> None:
+    account, config, books = memory.account[0], memory.config[0], memory.books
+    now = market.open_time_ms[i] + config.interval_ms + config.inference_delay_ms
+    for s in range(books.shape[0]):
+        signal = told.signal[s, i]
+        if signal & PREDICTED:
+            direction = 1 if signal & LONG else -1 if signal & SHORT else 0
+            decide(
+                account,
+                config,
+                books,
+                memory.orders,
+                memory.trades,
+                memory.queue,
+                memory.rules,
+                memory.parameters,
+                s,
+                direction,
+                told.value_bps[s, i],
+                now,
+            )
+        elif books[s].lots != 0 and market.open[s, i] == market.open[s, i]:
+            ask_exits(
+                account,
+                config,
+                books[s],
+                memory.orders[s],
+                memory.trades[s],
+                memory.queue,
+                memory.rules,
+                memory.parameters,
+                s,
+                np.nan,
+                now,
+            )
+    if account.commands:
+        dispatch(account, config, books, memory.orders, memory.trades, memory.queue, memory.answers)
+
+
+@inlined
+def _watch_held(i: int, s: int, stop: int, market: Any, memory: Any, watch: Any) -> int:
+    """Tell the quiet scan of a symbol with a position. Returns where the scan must end: at `i` if an order other than
+    the whole stop and target is there or the stop is not."""
+    config, book = memory.config[0], memory.books[s]
+    sign = 1 if book.lots > 0 else -1
+    stop_price, target_price = np.nan, sign * np.inf
+    for n in range(book.orders):
+        order = memory.orders[s, n]
+        if order.status != RESTING or order.market or not (order.role == STOP or order.role == TARGET):
+            return i
+        if order.role == STOP:
+            stop_price = order.trigger
+        else:
+            target_price = order.trigger
+    if stop_price != stop_price or book.trade < 0:
+        return i
+    if sign > 0:
+        watch.down[s], watch.up[s] = max(stop_price, book.liquidation), target_price
+    else:
+        watch.down[s], watch.up[s] = target_price, min(stop_price, book.liquidation)
+    watch.qty_e8[s], watch.cost_e8[s] = book.lots * book.lot_e8, book.cost_e8
+    bits = 0
+    if config.reverses:
+        bits |= SHORT if sign > 0 else LONG
+    for r in range(memory.rules.shape[0]):
+        if memory.rules[r] == REVERSAL_RULE:
+            bits |= AGAINST_LONG if sign > 0 else AGAINST_SHORT
+        elif memory.rules[r] == TIME_STOP_RULE:
+            close_ms = market.open_time_ms[i] + config.interval_ms
+            left_ms = memory.parameters[r] - held_ms(
+                memory.trades[s, book.trade].entry_time_ms, close_ms, config.interval_ms
+            )
+            due = i + int(np.ceil(max(0.0, min(left_ms / config.interval_ms, 2.0**52))))
+            stop = min(stop, max(due, i + 1))
+        else:
+            return i
+    watch.bits[s] = bits
+    return stop
+
+
+@inlined
+def _end_of_quiet(
+    i: int, market: Any, funding: Any, paid: int, holes: Any, ended: int, turn: int, memory: Any, watch: Any
+) -> int:
+    """Where the quiet after slot `i` must end by what is known in advance; `i` where it cannot begin."""
+    account, config, books = memory.account[0], memory.config[0], memory.books
+    n = market.open_time_ms.shape[0]
+    stop = n
+    if turn < market.turns.shape[0]:
+        stop = min(stop, market.turns[turn])
+    shut = is_shut(account, config, account.sampled_ms)
+    flattening = account.drawdown_fired or (account.day_loss_fired and config.day_loss_flattens)
+    held = False
+    for s in range(books.shape[0]):
+        book = books[s]
+        if book.lots != 0:
+            held = True
+            stop = _watch_held(i, s, stop, market, memory, watch)
+            if flattening or stop <= i:
+                return i
+        else:
+            if book.orders != 0 or book.trade >= 0:
+                return i
+            watch.bits[s] = 0 if shut else LONG | SHORT
+            watch.down[s], watch.up[s] = -np.inf, np.inf
+            watch.qty_e8[s] = watch.cost_e8[s] = 0.0
+    if held and paid < funding.slot.shape[0]:
+        stop = min(stop, funding.slot[paid])
+    if held and ended < holes.slot.shape[0]:
+        stop = min(stop, holes.slot[ended])
+    return int(stop)
+
+
+@inlined
+def _pass_quiet(start: int, stop: int, market: Any, told: Any, memory: Any, watch: Any) -> int:
+    """The next slot to step, with the peak and the marks moved up to it."""
+    account, config, books = memory.account[0], memory.config[0], memory.books
+    floor = -np.inf
+    if not account.day_loss_fired:
+        floor = account.day_start_e8 - config.day_loss_usdt * 1e8
+        floor = max(floor, account.day_start_e8 * (1.0 - config.day_loss_pct / 100.0))
+    j, _, peak = scan_quiet(
+        start,
+        stop,
+        market.low,
+        market.high,
+        market.mark,
+        told.signal,
+        watch.bits,
+        watch.down,
+        watch.up,
+        watch.qty_e8,
+        watch.cost_e8,
+        account.wallet_e8,
+        account.peak_e8,
+        floor,
+        np.inf,
+        np.inf if account.drawdown_fired else config.max_drawdown_pct,
+        -np.inf,
+        np.inf,
+        watch.lowest,
+        watch.highest,
+        watch.equity,
+        watch.gross,
+    )
+    account.peak_e8 = peak
+    if j > start:
+        for s in range(books.shape[0]):
+            books[s].mark = market.mark[s, j - 1]
+            books[s].volume = market.volume[s, j - 1]
+            books[s].seen = books[s].mark == books[s].mark
+    return j
+
+
+@inlined
+def _has_bar(opens: Any, slot: int) -> bool:
+    found = False
+    for s in range(opens.shape[0]):
+        found |= opens[s, slot] == opens[s, slot]
+    return found
+
+
+@inlined
+def _deepen(begin: int, end: int, market: Any, memory: Any, watch: Any) -> None:
+    """Note the worst drawdown at the closes of the bars of [begin, end), over which positions stay as they are."""
+    account, books = memory.account[0], memory.books
+    for s in range(books.shape[0]):
+        watch.qty_e8[s], watch.cost_e8[s] = books[s].lots * books[s].lot_e8, books[s].cost_e8
+    i = begin
+    while i < end:
+        size = min(BLOCK, end - i)
+        sum_block(i, size, market.mark, watch.qty_e8, watch.cost_e8, account.wallet_e8, watch.equity, watch.gross)
+        deepest = account.highest_e8 * (1.0 - account.worst_drawdown)
+        moved = False
+        for b in range(size):
+            moved |= (watch.equity[b] > account.highest_e8) | (watch.equity[b] < deepest)
+        if moved:
+            for b in range(size):
+                if not _has_bar(market.open, i + b):
+                    continue
+                now = watch.equity[b]
+                account.highest_e8 = max(account.highest_e8, now)
+                down = (account.highest_e8 - now) / account.highest_e8
+                account.worst_drawdown = max(account.worst_drawdown, down)
+        i += size
+
+
+@inlined
+def _sample_until(end: int, taken: int, market: Any, memory: Any, samples: Any) -> int:
+    """Sample the account at the slots before `end`; returns how many samples are taken."""
+    account, books = memory.account[0], memory.books
+    while taken < samples.slot.shape[0] and samples.slot[taken] < end:
+        slot = samples.slot[taken]
+        equity, gross, net = account.wallet_e8, 0.0, 0.0
+        for s in range(books.shape[0]):
+            book = books[s]
+            if book.lots != 0:
+                value = np.rint(book.lots * book.lot_e8 * market.mark[s, slot])
+                equity += value - book.cost_e8
+                gross += abs(value)
+                net += value
+        samples.equity[taken], samples.gross[taken], samples.net[taken] = equity / 1e8, gross / 1e8, net / 1e8
+        taken += 1
+    return taken
+
+
+def make_kernel(sources: int) -> Any:
+    """The compiled run. `sources` names the text of the compiled functions: numba keys its disk cache by the
+    closure's values and looks for changes in this file only, so without it an old kernel would outlive an edit."""
+
+    @entry_point
+    def run(
+        first: int,
+        market: Any,
+        funding: Any,
+        holes: Any,
+        told: Any,
+        memory: Any,
+        samples: Any,
+        watch: Any,
+        lean: bool,
+    ) -> None:
+        account = memory.account[0]
+        account.code = sources
+        n = market.open_time_ms.shape[0]
+        paid = ended = turn = taken = int(NONE)
+        i = first
+        while i < n and account.error == 0:
+            _meet_first_prices(i, market, memory)
+            seen = _meet_bars(i, market, memory)
+            ended = _end_before_holes(i, market, holes, ended, memory)
+            paid = _close_slot(i, seen, market, funding, paid, memory)
+            _answer_predictions(i, market, told, memory)
+            while turn < market.turns.shape[0] and market.turns[turn] <= i:
+                turn += 1
+            j = _end_of_quiet(i, market, funding, paid, holes, ended, turn, memory, watch)
+            j = _pass_quiet(i + 1, j, market, told, memory, watch) if j > i + 1 else i + 1
+            while paid < funding.slot.shape[0] and funding.slot[paid] < j:
+                paid += 1
+            while ended < holes.slot.shape[0] and holes.slot[ended] < j:
+                ended += 1
+            taken = _sample_until(j, taken, market, memory, samples)
+            if lean:
+                _deepen(i, j, market, memory, watch)
+            i = j
+
+    return run
+
+
+run_kernel = make_kernel(fingerprint(SOURCES, DAY_MS, MAX_LOST_STOPS, DECISION_MAX_AGE_MS))

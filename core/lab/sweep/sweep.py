@@ -1,0 +1,410 @@
+"""The fast sweep: one strategy over recorded bars with predictions given, trade for trade what the trader would do.
+
+`prepare` a history once, then `run` (all trades and the equity curve) or `score` (a few figures, for thousands of
+parameter sets). Decisions are equal to those of the event-driven path, and money to 1e-8 USDT, wherever the prices lie
+on the tick grid and tick * lot * contract size is a whole number of 1e-8 USDT; for finer contracts amounts are right to
+about 1e-8 USDT. Vetoes are not counted here, and of the limits only the one that ends a run.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.arithmetic import exits
+from core.arithmetic.costs import round_trip_cost_bps
+from core.domain.errors import BadInputError, DataError, SettingsError
+from core.domain.instrument import Instrument
+from core.domain.market import MINUTE_MS, FundingRate
+from core.domain.operator import LimitEffect
+from core.domain.trading import EXACT, ExitReason
+from core.lab.data.funding import assumed_rates
+from core.lab.data.history import History
+from core.lab.data.holes import covered_slots, holed_days, last_slots
+from core.lab.run.result import EquityCurve, RunResult, TradeColumns
+from core.lab.run.trade_plans import TradePlans, trade_plans
+from core.lab.skip.quiet_bars import BLOCK, LONG, SHORT
+from core.lab.skip.signal_bits import encode_signals
+from core.lab.sweep import forms
+from core.lab.sweep.kernel import Account, Funding, Holes, Market, Samples, Told, Watch, run_kernel
+from core.settings.schema import Settings
+from core.strategy.declaration import Strategy
+from core.strategy.rules import CONFIDENCE
+from core.trader.limits import DRAWDOWN
+from core.trader.state import DAY_MS
+
+Floats = NDArray[np.float64]
+Times = NDArray[np.int64]
+
+_E8 = Decimal(100_000_000)
+_MOST = 1 << 61
+_RULES: dict[Callable[..., bool], int] = {
+    exits.reversal: forms.REVERSAL_RULE,
+    exits.stop_loss: forms.STOP_LOSS_RULE,
+    exits.take_profit: forms.TAKE_PROFIT_RULE,
+    exits.time_stop: forms.TIME_STOP_RULE,
+}
+_REASONS = (
+    ExitReason.STOP,
+    ExitReason.TARGET,
+    ExitReason.REVERSAL,
+    ExitReason.LIQUIDATION,
+    ExitReason.LIMIT,
+    ExitReason.UNPROTECTED,
+    ExitReason.HOLE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A history in the kernel's form; the same for every parameter set. `covered` are the traded slots that have a bar,
+    `day_ends` the last of them in each UTC day; `holed_ms` the days that a hole falls on."""
+
+    symbols: tuple[str, ...]
+    instruments: tuple[Instrument, ...]
+    first: int
+    interval_ms: int
+    market: Market
+    funding: Funding
+    holes: Holes
+    covered: Times
+    day_ends: Times
+    holed_ms: Times
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """What a sweep keeps of one parameter set. `daily_equity_usdt` is the account at the last bar of every UTC day that
+    has one, `daily_ms` those times. `max_drawdown_pct` is that at the closes of bars. `ended_ms` is when the drawdown
+    limit ended trading."""
+
+    trades: int
+    net_usdt: float
+    fees_usdt: float
+    final_usdt: float
+    max_drawdown_pct: float
+    daily_ms: Times
+    daily_equity_usdt: Floats
+    ended_ms: int | None = None
+
+
+def check_exits(strategy: Strategy) -> None:
+    """Raises BadInputError where the strategy has an exit that the sweep does not know."""
+    for rule in strategy.exits:
+        if rule.function not in _RULES:
+            name = getattr(rule.function, "__name__", repr(rule.function))
+            raise BadInputError(
+                f"strategy {strategy.name}: the sweep cannot run its exit {name}, which is none of "
+                f"{', '.join(known.__name__ for known in _RULES)}; use quarterdeck backtest"
+            )
+
+
+def prepare(history: History, instruments: Mapping[str, Instrument], assumed_funding_bps: Decimal) -> Prepared:
+    """Raises DataError for bars that cannot be, or funding that is not due at a close of the grid."""
+    _check_bars(history)
+    times = np.ascontiguousarray(history.open_time_ms)
+    closes_day = (times + history.interval_ms) // DAY_MS
+    there = covered_slots(history)
+    turns = there[np.flatnonzero(np.diff(closes_day[there], prepend=-1))]
+    market = Market(
+        open=np.ascontiguousarray(history.open),
+        low=np.ascontiguousarray(history.low),
+        high=np.ascontiguousarray(history.high),
+        mark=_carried(history.close, np.nan),
+        volume=_carried(history.volume, 0.0),
+        open_time_ms=times,
+        turns=turns.astype(np.int64),
+    )
+    chosen = tuple(instruments[symbol] for symbol in history.symbols)
+    day_ends = there[np.flatnonzero(np.diff(times[there] // DAY_MS, append=-1))]
+    ends = np.array(last_slots(history), np.int64).reshape(-1, 2).T
+    return Prepared(
+        history.symbols,
+        chosen,
+        history.first,
+        history.interval_ms,
+        market,
+        _funding(history, chosen, assumed_funding_bps),
+        Holes(*(np.ascontiguousarray(column) for column in ends)),
+        there,
+        day_ends,
+        holed_days(history),
+    )
+
+
+def run(prepared: Prepared, settings: Settings, strategy: Strategy, values: Floats) -> RunResult:
+    """All trades and the equity curve. `values` float64 (k, n): the prediction in bps of each symbol at the close of
+    each slot, NaN for none; those before the first traded slot, and of missing bars, are not looked at.
+
+    Raises BadInputError where the strategy has an exit that the sweep does not know, SettingsError where the leverage
+    is more than a contract allows.
+    """
+    market = prepared.market
+    told = _told(prepared, settings, strategy, values)
+    directions = int(np.count_nonzero(told.signal & (LONG | SHORT)))
+    memory = _memory(prepared, settings, strategy, closed=2 * directions + 2)
+    samples = _samples(prepared.covered)
+    _run(prepared, told, memory, samples, lean=False)
+    reasons = [str(reason) for reason in (*_REASONS, *(rule.reason for rule in strategy.exits))]
+    closes = market.open_time_ms[prepared.covered] + prepared.interval_ms
+    trades = _trade_columns(memory, prepared, reasons)
+    return RunResult(
+        trades=trades,
+        plans=_trade_plans(memory, prepared, trades, settings.account.leverage),
+        curve=EquityCurve(closes, samples.equity, samples.gross, samples.net),
+        initial_usdt=float(settings.account.initial_balance_usdt),
+        final_usdt=_final_usdt(samples, settings),
+        open_positions=int(np.count_nonzero(memory.books["lots"])),
+        limits={DRAWDOWN.name: 1} if memory.account[0]["drawdown_fired"] else {},
+        ended_ms=_ended_ms(memory),
+        assumed_settlements=int(memory.account[0]["assumed"]),
+        assumed_usdt=float(memory.account[0]["assumed_e8"]) / 1e8,
+    )
+
+
+def score(prepared: Prepared, settings: Settings, strategy: Strategy, values: Floats) -> Score:
+    """The figures of one parameter set; see `run` for what it takes and raises."""
+    return score_told(prepared, settings, strategy, _told(prepared, settings, strategy, values))
+
+
+def score_told(prepared: Prepared, settings: Settings, strategy: Strategy, told: Told) -> Score:
+    """The same of predictions whose `signals` are known."""
+    memory = _memory(prepared, settings, strategy, closed=0)
+    samples = _samples(prepared.day_ends)
+    _run(prepared, told, memory, samples, lean=True)
+    account = memory.account[0]
+    return Score(
+        trades=int(account["trades"]),
+        net_usdt=float(account["net_e8"]) / 1e8,
+        fees_usdt=float(account["fees_e8"]) / 1e8,
+        final_usdt=_final_usdt(samples, settings),
+        max_drawdown_pct=100.0 * float(account["worst_drawdown"]),
+        daily_ms=prepared.market.open_time_ms[prepared.day_ends] + prepared.interval_ms,
+        daily_equity_usdt=samples.equity,
+        ended_ms=_ended_ms(memory),
+    )
+
+
+def _ended_ms(memory: Account) -> int | None:
+    account = memory.account[0]
+    return int(account["ended_ms"]) if account["drawdown_fired"] else None
+
+
+def _final_usdt(samples: Samples, settings: Settings) -> float:
+    """Where no slot is covered, what the account was opened with."""
+    return float(samples.equity[-1] if len(samples.equity) else settings.account.initial_balance_usdt)
+
+
+def _run(prepared: Prepared, told: Told, memory: Account, samples: Samples, *, lean: bool) -> None:
+    k = len(prepared.symbols)
+    floats = np.zeros((6, k))
+    scratch = np.zeros((2, BLOCK))
+    watch = Watch(np.zeros(k, np.uint8), *floats, *scratch)
+    run_kernel(prepared.first, prepared.market, prepared.funding, prepared.holes, told, memory, samples, watch, lean)
+    error = int(memory.account[0]["error"])
+    if error == forms.CROSSED:
+        raise RuntimeError("sweep: an entry met a position of another trade")
+    if error:
+        raise RuntimeError(f"sweep: more than {forms.MAX_ORDERS} orders of one symbol at once")
+
+
+def _check_bars(history: History) -> None:
+    """The quiet scan reads only lows and highs, so every price of a bar must lie between them."""
+    with np.errstate(invalid="ignore"):
+        bad = (history.low > np.minimum(history.open, history.close)) | (
+            history.high < np.maximum(history.open, history.close)
+        )
+    missing = np.isnan(history.close)
+    bad |= missing != np.isnan(history.open)
+    if bad.any():
+        row, slot = (int(i) for i in np.argwhere(bad)[0])
+        raise DataError(
+            f"{history.symbols[row]}: the bar that opens at {int(history.open_time_ms[slot])} ms has prices outside "
+            "its low and high, or lacks some; run quarterdeck data check"
+        )
+
+
+def _carried(columns: Floats, before: float) -> Floats:
+    """The columns (k, n) with the last known value in place of NaN, `before` where there was none."""
+    missing = np.isnan(columns)
+    if not missing.any():
+        return np.ascontiguousarray(columns)
+    place = np.where(missing, 0, np.arange(columns.shape[1]))
+    np.maximum.accumulate(place, axis=1, out=place)
+    carried = np.take_along_axis(columns, place, axis=1)
+    return np.ascontiguousarray(np.where(np.isnan(carried), before, carried))
+
+
+def _funding(history: History, instruments: Sequence[Instrument], assumed_bps: Decimal) -> Funding:
+    begin, end = int(history.open_time_ms[0]), history.to_ms
+    rows: list[tuple[int, int, int, int, int, int, bool]] = []
+    for rate in (*history.funding, *assumed_rates(history, assumed_bps)):
+        due_ms = rate.time_ms - rate.time_ms % MINUTE_MS
+        slot, off = divmod(due_ms - begin, history.interval_ms)
+        if rate.time_ms < history.from_ms or due_ms > end:
+            continue
+        if off and rate.is_assumed:
+            slot += 1
+        elif off:
+            raise DataError(
+                f"{rate.symbol}: funding at {rate.time_ms} ms is due inside a bar of {history.interval_ms} ms; "
+                "sweep bars of an interval that ends at funding times"
+            )
+        s = history.symbols.index(rate.symbol)
+        rows.append((slot - 1, s, rate.time_ms, *_funding_a_lot(rate, instruments[s]), rate.is_assumed))
+    rows.sort(key=lambda row: row[:3])
+    table = np.array([(slot, s, *rest) for slot, s, _, *rest in rows], np.int64).reshape(-1, 6)
+    return Funding(*(np.ascontiguousarray(column) for column in table.T))
+
+
+def _funding_a_lot(rate: FundingRate, instrument: Instrument) -> tuple[int, int, int]:
+    """Sign, numerator and denominator of what a lot pays in 1e-8 USDT, cut to the digits that 62 bits hold."""
+    amount = EXACT.multiply(EXACT.multiply(instrument.qty(1), rate.mark_price), EXACT.multiply(rate.rate, _E8))
+    size = abs(amount)
+    for digits in range(18, -1, -1):
+        per_lot, of = size.as_integer_ratio()
+        if per_lot < _MOST and of < _MOST:
+            return (-1 if amount < 0 else 1), per_lot, of
+        size = size.quantize(Decimal(1).scaleb(-digits), context=EXACT)
+    raise DataError(f"{rate.symbol}: funding at {rate.time_ms} ms is more than can be counted; check its mark price")
+
+
+def _told(prepared: Prepared, settings: Settings, strategy: Strategy, values: Floats) -> Told:
+    shape = prepared.market.mark.shape
+    values = np.ascontiguousarray(values, np.float64)
+    if values.shape != shape:
+        raise BadInputError(f"sweep: values are of shape {values.shape}, the history is of shape {shape}")
+    if len(prepared.holes.slot):
+        values = values.copy()
+        values[prepared.holes.symbol, prepared.holes.slot] = np.nan
+    return Told(values, signals(settings, strategy, values, prepared.market.open))
+
+
+def signals(settings: Settings, strategy: Strategy, values: Floats, opens: Floats) -> NDArray[np.uint8]:
+    """What `strategy` decides on `values` (k, n) in bps, NaN for none; see `encode_signals`."""
+    costs = settings.costs
+    threshold = strategy.threshold_bps(round_trip_cost_bps(float(costs.taker_fee_bps), costs.slippage_bps))
+    reversals = [rule.parameter for rule in strategy.exits if rule.function is exits.reversal]
+    return encode_signals(values, opens, strategy.decide, threshold, min(reversals, default=np.inf))
+
+
+def _samples(slots: Times) -> Samples:
+    return Samples(slots, *np.zeros((3, len(slots))))
+
+
+def _memory(prepared: Prepared, settings: Settings, strategy: Strategy, *, closed: int) -> Account:
+    k = len(prepared.symbols)
+    account = np.zeros(1, forms.ACCOUNT)
+    wallet = float(settings.account.initial_balance_usdt * _E8)
+    for name in ("wallet_e8", "peak_e8", "day_start_e8", "highest_e8"):
+        account[name] = wallet
+    kinds, parameters = _rules(strategy)
+    return Account(
+        account=account,
+        config=_config(settings, strategy),
+        books=_books(prepared, settings),
+        orders=np.zeros((k, forms.MAX_ORDERS), forms.ORDER),
+        trades=np.zeros((k, forms.MAX_TRADES), forms.OPEN_TRADE),
+        closed=np.empty(closed, forms.CLOSED_TRADE),
+        queue=forms.commands_for(k),
+        answers=forms.commands_for(k),
+        rules=kinds,
+        parameters=parameters,
+    )
+
+
+def _rules(strategy: Strategy) -> tuple[Times, Floats]:
+    check_exits(strategy)
+    kinds = [_RULES[rule.function] for rule in strategy.exits]
+    return np.array(kinds, np.int64), np.array([rule.parameter for rule in strategy.exits], np.float64)
+
+
+def _config(settings: Settings, strategy: Strategy) -> Any:
+    caps, engine = settings.limits, settings.engine
+    stop_allowed = caps.min_stop_distance_pct <= strategy.stop_pct <= caps.max_stop_distance_pct
+    fresh = engine.inference_delay_ms / 1000.0 < caps.max_feed_age_seconds
+    config = np.zeros(1, forms.CONFIG)
+    values: dict[str, Any] = {
+        "stop_pct": strategy.stop_pct,
+        "target_pct": strategy.target_pct,
+        "cooldown_ms": strategy.cooldown_ms,
+        "reverses": strategy.reverses,
+        "entry_forbidden": not (stop_allowed and fresh),
+        "leverage": settings.account.leverage,
+        "day_loss_flattens": caps.day_loss_effect is LimitEffect.FLATTEN,
+        "first_price_delay_ms": engine.first_price_delay_ms,
+        "inference_delay_ms": engine.inference_delay_ms,
+        "interval_ms": settings.market.interval_minutes * MINUTE_MS,
+    }
+    for section in (settings.sizing, settings.costs, caps):
+        values |= {
+            name: getattr(section, name) for name in type(section).model_fields if name in (forms.CONFIG.names or ())
+        }
+    for name in forms.CONFIG.names or ():
+        config[name] = values[name]
+    return config
+
+
+def _books(prepared: Prepared, settings: Settings) -> Any:
+    books = np.zeros(len(prepared.symbols), forms.BOOK)
+    leverage = settings.account.leverage
+    for s, instrument in enumerate(prepared.instruments):
+        if leverage > instrument.max_leverage:
+            raise SettingsError(
+                f"account.leverage: {leverage} is above the {instrument.max_leverage} that {instrument.symbol} allows"
+            )
+        book = books[s]
+        book["trade"] = -1
+        book["tick"], book["lot_qty"] = float(instrument.tick_size), float(instrument.qty(1))
+        book["tick_num"], book["tick_den"] = instrument.tick_size.as_integer_ratio()
+        book["lot_e8"] = float(instrument.qty(1) * _E8)
+        book["tick_lot_e8"] = float(instrument.notional_usdt(1, 1) * _E8)
+        book["min_lots"], book["max_lots"] = instrument.min_lots, instrument.max_lots
+        book["min_notional_usdt"] = float(instrument.min_notional_usdt)
+        book["min_notional_e8"] = float(instrument.min_notional_usdt * _E8)
+        book["taker_num"], book["taker_den"] = (instrument.taker_fee_bps / 10_000).as_integer_ratio()
+        liquidation = (instrument.liquidation_fee_bps / 10_000).as_integer_ratio()
+        book["liquidation_num"], book["liquidation_den"] = liquidation
+        book["maintenance"] = float(instrument.maintenance_margin_pct / 100)
+        if prepared.first:
+            mark = prepared.market.mark[s, prepared.first - 1]
+            book["mark"], book["seen"] = mark, not np.isnan(mark)
+            book["volume"] = prepared.market.volume[s, prepared.first - 1]
+    return books
+
+
+def _trade_plans(memory: Account, prepared: Prepared, trades: TradeColumns, leverage: int) -> TradePlans:
+    closed = memory.closed[: len(trades)]
+    ticks = zip(closed["symbol"].tolist(), closed["stop_ticks"].tolist(), closed["target_ticks"].tolist(), strict=True)
+
+    def price(s: int, count: int) -> float:
+        return float(prepared.instruments[s].price(count)) if count else math.nan
+
+    placed = np.array([(price(s, stop), price(s, target)) for s, stop, target in ticks], np.float64).reshape(-1, 2)
+    return trade_plans(trades, leverage, np.full(len(trades), CONFIDENCE), placed[:, 0], placed[:, 1])
+
+
+def _trade_columns(memory: Account, prepared: Prepared, reasons: list[str]) -> TradeColumns:
+    closed = memory.closed[: int(memory.account[0]["trades"])]
+    lot_e8 = memory.books["lot_e8"][closed["symbol"]]
+    net = closed["gross_e8"] - closed["fees_e8"] + closed["funding_e8"]
+    return TradeColumns(
+        symbol=np.array(prepared.symbols, np.str_)[closed["symbol"]],
+        side=closed["side"].astype(np.int8),
+        entry_time_ms=closed["entry_time_ms"].copy(),
+        exit_time_ms=closed["exit_time_ms"].copy(),
+        qty=closed["entry_lots"] * lot_e8 / 1e8,
+        entry_price=closed["entry_value_e8"] / (closed["entry_lots"] * lot_e8),
+        exit_price=closed["exit_value_e8"] / (closed["exit_lots"] * lot_e8),
+        gross_usdt=closed["gross_e8"] / 1e8,
+        fees_usdt=closed["fees_e8"] / 1e8,
+        funding_usdt=closed["funding_e8"] / 1e8,
+        net_usdt=net / 1e8,
+        exit_reason=np.array(reasons, np.str_)[closed["reason"]],
+    )

@@ -1,0 +1,155 @@
+"""Combinatorial purged cross-validation of a strategy's model: not one past told, but as many as its folds allow.
+
+Lopez de Prado (2018), "Advances in Financial Machine Learning", chapter 12. What is judged are the model's forecasts,
+traded in the simplest way that the strategy's threshold and decision allow: entered at the label's start, left at its
+end, without stop, target or overlap. Stops, limits and sizing are the backtest's to judge.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from core.compute.pool import Compute, run_tasks, task_seed
+from core.domain.errors import BadInputError
+from core.lab.run.result import Floats
+from core.lab.statistics.basis import LEAST_DAYS
+from core.lab.statistics.statistics import DAY_MS, YEAR_MS
+from core.lab.validation.splits import Split, along_paths, combinatorial_purged
+from core.learning.dataset import Dataset, OpenLearner
+from core.learning.outcomes import annual_sharpe, trade_returns_bps
+from core.learning.tasks import learner_of
+from core.ports import BarColumns
+from core.strategy.declaration import ModelSpec, Strategy
+
+ShouldStop = Callable[[], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class PathFigures:
+    """One path over all rows, each forecast by a model that had not seen its fold. Figures of `trades`: the mean net of
+    one in bps, the sum of all, how many standard errors that mean is above 0, and their Sharpe ratio of a year of 365
+    days, of LEAST_DAYS or more; None where undefined."""
+
+    trades: int
+    mean_net_bps: float | None
+    net_bps: float
+    errors_above: float | None
+    sharpe: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class CrossValidation:
+    """`paths` of `rows` rows, which span so many `days`, told by `splits` trainings."""
+
+    rows: int
+    days: float
+    splits: int
+    paths: tuple[PathFigures, ...]
+
+    @property
+    def sharpes(self) -> Floats:
+        """Those that exist, ascending."""
+        return np.sort([path.sharpe for path in self.paths if path.sharpe is not None]).astype(np.float64)
+
+    @property
+    def positive_share(self) -> float | None:
+        """Of the paths with two trades or more, how many earned something on the mean; None where there is none."""
+        known = [path.errors_above for path in self.paths if path.errors_above is not None]
+        return float(np.mean(np.array(known) > 0.0)) if known else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Training:
+    spec: ModelSpec
+    rows: Dataset
+    splits: tuple[Split, ...]
+    seed: int
+
+
+def cross_validate(
+    strategy: Strategy,
+    window: BarColumns,
+    cost_bps: float,
+    compute: Compute,
+    *,
+    folds: int = 6,
+    test_folds: int = 2,
+    embargo_ms: int = 0,
+    seed: int = 0,
+    on_split: Callable[[int, int], None] = lambda done, total: None,
+    should_stop: ShouldStop = lambda: False,
+) -> CrossValidation | None:
+    """Train once for every choice of `test_folds` of `folds` runs of the rows of `window`, and trade what was forecast.
+
+    Rows whose labels overlap a test fold's, or start within `embargo_ms` after it, are not learned from. `cost_bps` is
+    that of a round trip; `on_split` hears how many of the trainings are done. None where it was stopped. Raises
+    BadInputError where the strategy has no model that shows its rows, or the rows are too few for the folds.
+    """
+    training = _training(strategy, window, folds, test_folds, embargo_ms, seed)
+    done = 0
+
+    def told(index: int, forecasts: list[Floats]) -> None:
+        nonlocal done
+        done += 1
+        on_split(done, len(training.splits))
+
+    numbers = range(len(training.splits))
+    found = run_tasks(_forecast, training, numbers, compute, on_result=told, should_stop=should_stop)
+    values = [forecasts for forecasts in found if forecasts is not None]
+    if len(values) < len(training.splits):
+        return None
+    rows = training.rows
+    threshold_bps = strategy.threshold_bps(cost_bps)
+    paths = along_paths(training.splits, values)
+    told_of = tuple(_figures(strategy, rows, path, threshold_bps, cost_bps) for path in paths)
+    days = (int(rows.end_ms[-1]) - int(rows.start_ms[0])) / DAY_MS
+    return CrossValidation(len(rows), days, len(training.splits), told_of)
+
+
+def _training(
+    strategy: Strategy, window: BarColumns, folds: int, test_folds: int, embargo_ms: int, seed: int
+) -> _Training:
+    if strategy.model is None:
+        raise BadInputError(f"strategy {strategy.name}: has no model to cross-validate; walk it forward instead")
+    learner = learner_of(strategy.model)
+    if not isinstance(learner, OpenLearner):
+        raise BadInputError(
+            f"strategy {strategy.name}: its model does not show the rows that it learns from; "
+            "give its learner dataset, split and fit_rows (core.learning.dataset.OpenLearner)"
+        )
+    rows = learner.dataset(window)
+    splits = combinatorial_purged(rows.start_ms, rows.end_ms, folds, test_folds, embargo_ms)
+    return _Training(strategy.model, rows, splits, seed)
+
+
+def _forecast(training: _Training, number: int) -> list[Floats]:
+    """The forecasts of each test fold of a split in bps. Raises BadInputError where the rows are too few to learn."""
+    split = training.splits[number]
+    learner = learner_of(training.spec)
+    assert isinstance(learner, OpenLearner)
+    predict = learner.fit_rows(training.rows.take(split.train), task_seed(training.seed, number))
+    if predict is None:
+        raise BadInputError(
+            f"split {number + 1}: {len(split.train)} rows are too few to learn from; use a longer period or fewer folds"
+        )
+    return [predict(training.rows.features[rows]) for rows in split.tests]
+
+
+def _figures(
+    strategy: Strategy, rows: Dataset, forecast_bps: Floats, threshold_bps: float, cost_bps: float
+) -> PathFigures:
+    direction = np.array([strategy.decide(float(value), threshold_bps) for value in forecast_bps], np.int8)
+    returns = trade_returns_bps(direction, rows.value_bps, rows.start_ms, rows.end_ms, cost_bps)
+    span_ms = int(rows.end_ms[-1] - rows.start_ms[0])
+    ratio = annual_sharpe(returns, span_ms)
+    return PathFigures(
+        trades=len(returns),
+        mean_net_bps=float(np.mean(returns)) if returns else None,
+        net_bps=float(np.sum(returns)),
+        errors_above=None if ratio is None else ratio * math.sqrt(span_ms / YEAR_MS),
+        sharpe=ratio if span_ms >= LEAST_DAYS * DAY_MS else None,
+    )

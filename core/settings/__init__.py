@@ -1,0 +1,1 @@
+"""What an operator may set: one typed, frozen whole of settings.toml."""

@@ -1,0 +1,371 @@
+"""settings.toml -> one typed, validated, frozen Settings. Unknown keys are errors."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+from urllib.parse import urlsplit
+
+import tomli
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from core.domain.errors import SettingsError
+from core.domain.operator import LimitEffect
+from core.lab.requests import Market
+from core.settings.addresses import is_address, is_this_machine
+
+Mode = Literal["demo", "paper", "live"]
+Options = TypeVar("Options", bound=BaseModel)
+
+MAX_SETTINGS_BYTES = 1 << 20
+
+JUMP_VOLATILITIES = 30.0
+"""Times the volatility of before, beyond which a price's move is a jump, where nothing else is said."""
+
+STRATEGY_SECTIONS = ("scalper", "ema_cross")
+"""The strategies that have a section of their own, of the same name; the others have `strategy_options`."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class AccountSettings(_Section):
+    initial_balance_usdt: Decimal = Field(Decimal("10000"), gt=0)
+    leverage: int = Field(3, ge=1, le=125)
+
+
+class MarketSettings(_Section):
+    symbols: tuple[str, ...] = Field(("BTCUSDT", "ETHUSDT", "SOLUSDT", "BNBUSDT", "XRPUSDT"), min_length=1)
+    interval_minutes: Literal[1] = 1
+
+
+class CostSettings(_Section):
+    maker_fee_bps: Decimal = Field(Decimal("2"), ge=-100, le=100)
+    taker_fee_bps: Decimal = Field(Decimal("5"), ge=0, le=100)
+    slippage_bps: float = Field(0.5, ge=0, le=500)
+    impact_bps: float = Field(5.0, ge=0, le=1000)
+    max_participation_pct: float = Field(10.0, ge=0, le=100)
+    liquidation_fee_bps: Decimal = Field(Decimal("125"), ge=0, le=1000)
+    assumed_funding_bps: Decimal = Field(Decimal("1"), ge=0, le=100)
+
+
+class SizingSettings(_Section):
+    notional_usdt: float = Field(0.0, ge=0)
+    risk_per_trade_pct: float = Field(0.5, gt=0, le=100)
+    position_pct: float = Field(25.0, gt=0, le=1000)
+
+
+class LimitSettings(_Section):
+    max_order_notional_usdt: float = Field(20_000.0, gt=0)
+    max_leverage: float = Field(3.0, gt=0, le=125)
+    min_stop_distance_pct: float = Field(0.1, gt=0, lt=100)
+    max_stop_distance_pct: float = Field(5.0, gt=0, lt=100)
+    day_loss_usdt: float = Field(300.0, gt=0)
+    day_loss_pct: float = Field(3.0, gt=0, le=100)
+    day_loss_effect: Literal[LimitEffect.NO_NEW_ENTRIES, LimitEffect.FLATTEN] = LimitEffect.NO_NEW_ENTRIES
+    max_trades_per_day: int = Field(100, ge=1)
+    max_losses_in_row: int = Field(8, ge=1)
+    max_drawdown_pct: float = Field(15.0, gt=0, le=100)
+    max_exposure_pct: float = Field(150.0, gt=0)
+    max_open_positions: int = Field(5, ge=1)
+    max_feed_age_seconds: float = Field(120.0, gt=0)
+    warn_at_pct: float = Field(80.0, gt=0, le=100)
+
+    @model_validator(mode="after")
+    def _stop_distances_in_order(self) -> LimitSettings:
+        if self.min_stop_distance_pct >= self.max_stop_distance_pct:
+            raise ValueError("min_stop_distance_pct must be below max_stop_distance_pct")
+        return self
+
+
+class ScalperSettings(_Section):
+    horizon_minutes: int = Field(10, ge=1, le=240)
+    window_hours: int = Field(48, ge=12, le=8784)
+    retrain_minutes: int = Field(15, ge=1, le=44_640)
+    validation_pct: float = Field(20.0, gt=0, lt=90)
+    min_edge_bps: float = Field(8.0, gt=0)
+    edge_over_cost_bps: float = Field(1.0, ge=0)
+    reversal_bps: float = Field(4.5, gt=0)
+    stop_pct: float = Field(1.0, gt=0, lt=100)
+    target_pct: float = Field(3.0, gt=0, lt=100)
+    cooldown_minutes: int = Field(3, ge=0)
+    num_leaves: int = Field(64, ge=2)
+    max_depth: int = Field(8, ge=1)
+    max_trees: int = Field(1000, ge=1)
+    early_stopping_rounds: int = Field(100, ge=1)
+    learning_rate: float = Field(0.03, gt=0, le=1)
+    subsample: float = Field(0.8, gt=0, le=1)
+    max_rmse_ratio: float = Field(1.05, gt=0)
+    keep_versions: int = Field(10, ge=1)
+
+
+class EmaCrossSettings(_Section):
+    fast_bars: int = Field(12, ge=1)
+    slow_bars: int = Field(26, ge=2, le=10_000)
+    first_signal_bar: int = Field(30, ge=0, le=1_000_000)
+    exit: Literal["bracket", "reverse"] = "bracket"
+    stop_pct: float = Field(1.0, gt=0, lt=100)
+    target_pct: float = Field(3.0, gt=0, lt=100)
+    cooldown_minutes: int = Field(0, ge=0)
+
+    @model_validator(mode="after")
+    def _averages_in_order(self) -> EmaCrossSettings:
+        if self.fast_bars >= self.slow_bars:
+            raise ValueError("ema_cross.fast_bars must be below ema_cross.slow_bars")
+        return self
+
+
+class EngineSettings(_Section):
+    inference_delay_ms: int = Field(100, ge=0, le=900)
+    training_delay_seconds: int = Field(60, ge=1)
+    first_price_delay_ms: int = Field(1000, ge=1, le=10_000)
+    paper_latency_ms: int = Field(150, ge=0, le=10_000)
+    training_workers: int = Field(2, ge=1, le=16)
+    worker_nice: int = Field(10, ge=0, le=19)
+
+
+def _is_guarded(scheduler: str) -> bool:
+    """Whether a scheduler is on this machine, or reached over TLS."""
+    scheme, _, place = scheduler.rpartition("://")
+    if scheme in ("tls", "wss"):
+        return True
+    host = urlsplit(f"//{place}").hostname or ""
+    return is_this_machine(host)
+
+
+class ComputeSettings(_Section):
+    backend: Literal["local", "dask"] = "local"
+    scheduler: str = ""
+    jobs: int = Field(0, ge=0, le=1024)
+
+    @model_validator(mode="after")
+    def _scheduler_is_named(self) -> ComputeSettings:
+        if self.backend == "dask" and not self.scheduler:
+            raise ValueError(
+                'compute.scheduler: backend "dask" needs the address of its scheduler, as in "tcp://127.0.0.1:8786"'
+            )
+        if self.scheduler and not _is_guarded(self.scheduler):
+            raise ValueError(
+                f"compute.scheduler: {self.scheduler} is on another machine, and whoever reaches it runs code as you: "
+                "write tls://HOST:PORT, with certificates in Dask's own settings, or reach it by a tunnel on 127.0.0.1"
+            )
+        return self
+
+
+TESTNETS = ("binanceusdm", "apex")
+"""The exchanges with test hosts that ccxt knows."""
+
+
+class ExchangeSettings(_Section):
+    """`symbols` empty: those of `market`. `testnet`: the exchange's own test hosts, with money that is not real.
+    `base_url` is for test servers: every address of the client moves there."""
+
+    id: Literal["binanceusdm", "mexc", "apex"] = "binanceusdm"
+    testnet: bool = False
+    symbols: tuple[str, ...] = ()
+    margin_mode: Literal["cross", "isolated"] = "cross"
+    position_mode: Literal["one_way"] = "one_way"
+    leverage_cap: int = Field(10, ge=1, le=125)
+    base_url: str = ""
+    bar_grace_ms: int = Field(2000, ge=100, le=30_000)
+    stale_after_seconds: float = Field(10.0, ge=1, le=300)
+    request_timeout_ms: int = Field(5000, ge=500, le=60_000)
+    protective_timeout_ms: int = Field(700, ge=200, le=10_000)
+    protection_limit_ms: int = Field(6000, ge=1000, le=60_000)
+    reconcile_seconds: float = Field(30.0, ge=1, le=600)
+    max_clock_offset_ms: int = Field(500, ge=50, le=5000)
+
+    @field_validator("base_url")
+    @classmethod
+    def _is_an_address(cls, url: str) -> str:
+        if url and not is_address(url.removesuffix("/")):
+            raise ValueError(
+                'base_url is the scheme, host and port of a test server and nothing else, as in "http://127.0.0.1:8080"'
+            )
+        return url.rstrip("/")
+
+    @model_validator(mode="after")
+    def _has_test_hosts(self) -> ExchangeSettings:
+        if self.testnet and self.id not in TESTNETS:
+            known = ", ".join(TESTNETS)
+            raise ValueError(
+                f"exchange.testnet: {self.id} has no test hosts; set it to false, or exchange.id to one of {known}"
+            )
+        return self
+
+
+_WHICH_ACCOUNT = frozenset({"id", "testnet", "base_url"})
+
+
+class LiveSettings(_Section):
+    paper_hours_first: float = Field(24.0, ge=0, le=8760)
+
+
+class LabSettings(_Section):
+    """`market`: the candles that are imported, or the recorded ones that come with the program."""
+
+    market: Market = "imported"
+    max_hole_minutes: float = Field(10.0, ge=0, le=1440)
+    jump_volatilities: float = Field(JUMP_VOLATILITIES, gt=1)
+
+
+class DataSettings(_Section):
+    """`archive_url` is where the published archive of USD-M futures lies, above its folders `monthly` and `daily`;
+    empty for none."""
+
+    archive_url: str = "https://data.binance.vision/data/futures/um"
+
+    @field_validator("archive_url")
+    @classmethod
+    def _is_guarded(cls, url: str) -> str:
+        if not url:
+            return url
+        server = re.match(r"https?://[^/]*", url)
+        if server is None or not is_address(server[0]) or not re.fullmatch(r"[!-~]+", url) or set("?#\\") & set(url):
+            raise ValueError('archive_url is an address without a query, as in "https://archive.example/futures"')
+        # The checksums come from there, too.
+        if url.startswith("http:") and not is_this_machine(urlsplit(url).hostname or ""):
+            raise ValueError("archive_url must begin with https://, unless it is on this machine (127.0.0.1)")
+        return url.rstrip("/")
+
+
+class LogSettings(_Section):
+    file_mb: int = Field(10, ge=1, le=1000)
+    old_files: int = Field(5, ge=1, le=100)
+
+
+class DemoSettings(_Section):
+    speed: float = Field(120.0, gt=0)
+    seed: int = Field(7, ge=0)
+
+
+class Settings(_Section):
+    """`strategy` names what a run trades; `strategy_options` holds a table of free keys for each strategy that is
+    installed from elsewhere, by its name."""
+
+    mode: Mode = "demo"
+    strategy: str = "scalper"
+    account: AccountSettings = AccountSettings()
+    market: MarketSettings = MarketSettings()
+    costs: CostSettings = CostSettings()
+    sizing: SizingSettings = SizingSettings()
+    limits: LimitSettings = LimitSettings()
+    scalper: ScalperSettings = ScalperSettings()
+    ema_cross: EmaCrossSettings = EmaCrossSettings()
+    strategy_options: dict[str, dict[str, Any]] = {}
+    engine: EngineSettings = EngineSettings()
+    compute: ComputeSettings = ComputeSettings()
+    lab: LabSettings = LabSettings()
+    data: DataSettings = DataSettings()
+    demo: DemoSettings = DemoSettings()
+    exchange: ExchangeSettings = ExchangeSettings()
+    live: LiveSettings = LiveSettings()
+    log: LogSettings = LogSettings()
+
+    def with_initial_balance(self, balance_usdt: Decimal) -> Settings:
+        """These settings with the balance that an account was really opened with."""
+        return self.model_copy(
+            update={"account": self.account.model_copy(update={"initial_balance_usdt": balance_usdt})}
+        )
+
+    @model_validator(mode="after")
+    def _parts_agree(self) -> Settings:
+        if self.strategy in STRATEGY_SECTIONS:
+            stop_pct = getattr(self, self.strategy).stop_pct
+            if not self.limits.min_stop_distance_pct <= stop_pct <= self.limits.max_stop_distance_pct:
+                raise ValueError(
+                    f"{self.strategy}.stop_pct must lie between limits.min_stop_distance_pct and max_stop_distance_pct"
+                )
+        if self.engine.inference_delay_ms >= self.engine.first_price_delay_ms:
+            raise ValueError("engine.inference_delay_ms must be below engine.first_price_delay_ms")
+        return self
+
+
+def load_settings(path: Path) -> Settings:
+    """Read and validate a settings file.
+
+    Raises SettingsError with the file, the key and the mend.
+    """
+    return parse_settings(_read_toml(path), str(path))
+
+
+def load_exchange(path: Path) -> Settings:
+    """The settings of the account alone, all others at their defaults: for what must work with a file that is wrong
+    elsewhere. Of an `[exchange]` that is wrong itself, what says which account is meant.
+
+    Raises SettingsError where not even that can be read: a default could be another account.
+    """
+    section = _read_toml(path).get("exchange", {})
+    try:
+        return parse_settings({"exchange": section}, str(path))
+    except SettingsError:
+        if not isinstance(section, dict):
+            raise
+        kept = {key: value for key, value in section.items() if key in _WHICH_ACCOUNT}
+        return parse_settings({"exchange": kept}, str(path))
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_SETTINGS_BYTES + 1)
+        text = content.decode("utf-8-sig")
+    except OSError as error:
+        raise SettingsError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{path}: is not UTF-8 text at byte {error.start}") from error
+    if len(content) > MAX_SETTINGS_BYTES:
+        raise SettingsError(f"{path}: is larger than {MAX_SETTINGS_BYTES >> 20} MiB; name a file of settings")
+    try:
+        return tomli.loads(text)
+    except tomli.TOMLDecodeError as error:
+        raise SettingsError(f"{path}: is not valid TOML: {error}") from error
+    except RecursionError as error:
+        raise SettingsError(f"{path}: nests too deep; name a file of settings") from error
+
+
+def parse_settings(data: dict[str, Any], place: str) -> Settings:
+    """Raises SettingsError naming `place`, the key and the mend."""
+    try:
+        return Settings.model_validate(data)
+    except ValidationError as error:
+        raise SettingsError(f"{place}: {_first_problem(error, Settings)}") from error
+
+
+def parse_options(model: type[Options], settings: Settings, strategy: str) -> Options:
+    """The table `strategy_options.<strategy>` as a model of the strategy's own, which should forbid further keys.
+
+    Raises SettingsError naming the key and the mend.
+    """
+    try:
+        return model.model_validate(settings.strategy_options.get(strategy, {}))
+    except ValidationError as error:
+        raise SettingsError(_first_problem(error, model, ("strategy_options", strategy))) from error
+
+
+def known_keys(model: type[BaseModel], section: Sequence[str] = ()) -> list[str]:
+    """The keys of a section of a settings model; none where there is no such section."""
+    for name in section:
+        field = model.model_fields.get(name)
+        if field is None or not (isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)):
+            return []
+        model = field.annotation
+    return list(model.model_fields)
+
+
+def _first_problem(error: ValidationError, model: type[BaseModel], above: tuple[str, ...] = ()) -> str:
+    """In one line; `above` are the keys under which `model` stands."""
+    problem = error.errors(include_url=False)[0]
+    loc = [str(part) for part in problem["loc"]]
+    key = ".".join((*above, *loc))
+    if problem["type"] == "extra_forbidden":
+        known = known_keys(model, loc[:-1])
+        near = difflib.get_close_matches(loc[-1], known, n=1)
+        return f"{key}: unknown key; " + (f"did you mean {near[0]}?" if near else f"known keys: {', '.join(known)}")
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    return f"{key}: {message}, got {problem['input']!r}" if key and not isinstance(problem["input"], dict) else message

@@ -1,0 +1,107 @@
+"""Strategies by name: those of this house, and those that other distributions register as entry points."""
+
+from __future__ import annotations
+
+import sys
+from functools import lru_cache
+from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
+from pathlib import Path
+
+from core.domain.errors import BadInputError, QuarterdeckError
+from core.settings.schema import Settings
+from core.strategy.declaration import Strategy
+
+GROUP = "quarterdeck.strategies"
+
+BUILT_IN = {
+    "ema_cross": "strategies.ema_cross.declaration:build",
+    "scalper": "strategies.scalper.declaration:build",
+}
+"""The same as in pyproject.toml: a checkout whose installed metadata is older than its code knows its own."""
+
+OWN_PACKAGES = ("core", "strategies")
+
+
+def strategy_names() -> list[str]:
+    """Every name that `load_strategy` knows, sorted."""
+    return sorted({*BUILT_IN, *entry_points(group=GROUP).names})
+
+
+def load_strategy(name: str, settings: Settings) -> Strategy:
+    """The strategy `name`, built from `settings`.
+
+    Raises BadInputError, in one line, for a name that is not known or registered twice, and for a strategy that cannot
+    be imported or built; SettingsError of the strategy's own keys passes through.
+    """
+    found = _entry_point(name)
+    try:
+        build = found.load()
+    except Exception as error:
+        raise BadInputError(f"strategy {name}: {found.value} cannot be imported: {_in_a_line(error)}") from error
+    try:
+        built = build(settings)
+    except QuarterdeckError:
+        raise
+    except Exception as error:
+        raise BadInputError(f"strategy {name}: {found.value} cannot build it: {_in_a_line(error)}") from error
+    return _checked(name, found.value, built, settings)
+
+
+def outside_code(name: str, strategy: Strategy | None = None) -> list[Path]:
+    """The Python files of the packages that the strategy `name` and its model come from, sorted; none of this house's.
+
+    Raises BadInputError for a name that is not known or registered twice.
+    """
+    modules = [_entry_point(name).module]
+    if strategy is not None and strategy.model is not None:
+        modules.append(strategy.model.factory)
+    files: set[Path] = set()
+    for top in {module.partition(".")[0] for module in modules} - set(OWN_PACKAGES):
+        spec = find_spec(top)
+        if spec is None:
+            continue
+        if spec.submodule_search_locations is None:
+            files.add(Path(spec.origin or ""))
+        for folder in spec.submodule_search_locations or ():
+            files.update(Path(folder).rglob("*.py"))
+    return sorted(files)
+
+
+def _entry_point(name: str) -> EntryPoint:
+    values = set(_registered(name, tuple(sys.path)))
+    if name in BUILT_IN:
+        values.add(BUILT_IN[name])
+    if not values:
+        raise BadInputError(f"no strategy is named {name}; known are {', '.join(strategy_names())}")
+    if len(values) > 1:
+        raise BadInputError(
+            f"strategy {name}: registered more than once, as {' and as '.join(sorted(values))}; uninstall all but one"
+        )
+    return EntryPoint(name, values.pop(), GROUP)
+
+
+@lru_cache(maxsize=64)
+def _registered(name: str, path: tuple[str, ...]) -> frozenset[str]:
+    """Kept, because a search builds a strategy for every parameter set and this reads every distribution there is."""
+    return frozenset(found.value for found in entry_points(group=GROUP, name=name))
+
+
+def _checked(name: str, value: str, strategy: object, settings: Settings) -> Strategy:
+    if not isinstance(strategy, Strategy):
+        raise BadInputError(
+            f"strategy {name}: {value} gave {type(strategy).__name__}, not a core.strategy.declaration.Strategy"
+        )
+    if strategy.name != name:
+        raise BadInputError(f"strategy {name}: {value} calls it {strategy.name}; both names must be the same")
+    caps = settings.limits
+    if not caps.min_stop_distance_pct <= strategy.stop_pct <= caps.max_stop_distance_pct:
+        raise BadInputError(
+            f"strategy {name}: its stop_pct of {strategy.stop_pct} must lie between limits.min_stop_distance_pct "
+            f"({caps.min_stop_distance_pct}) and max_stop_distance_pct ({caps.max_stop_distance_pct})"
+        )
+    return strategy
+
+
+def _in_a_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"

@@ -1,0 +1,97 @@
+"""A full snapshot and a Control that needs no engine, for the tests of everything that looks at one."""
+
+from __future__ import annotations
+
+from core.control.protocol import (
+    ChartView,
+    CommandResult,
+    LogLine,
+    MarkerView,
+    MeterView,
+    OrderView,
+    PositionView,
+    PriceView,
+    SignalView,
+    Snapshot,
+    StatusView,
+    TradeView,
+)
+from core.domain.errors import QuarterdeckError, RefusedError
+from core.domain.market import Bar
+from core.domain.operator import Verb
+
+T0_MS = 1_749_000_000_000
+
+STATUS = StatusView(
+    mode="demo",
+    state="running",
+    as_of_ms=T0_MS,
+    balance_usdt=10_000.0,
+    equity_usdt=10_012.5,
+    day_pnl_usdt=12.5,
+    drawdown_pct=0.25,
+    exposure_pct=24.0,
+    open_positions=1,
+    open_orders=2,
+    feed_age_ms=250.0,
+    loop_lag_ms=None,
+    halts=("day loss",),
+    speed=60.0,
+    source="recorded",
+)
+
+SNAPSHOT = Snapshot(
+    seq=7,
+    status=STATUS,
+    prices=(PriceView("BTCUSDT", 105_000.1, -0.4, T0_MS, (1.0, 2.0), 1, 9.5, "v3"),),
+    positions=(
+        PositionView(
+            "t1", "BTCUSDT", "buy", 0.024, 104_000.0, 105_000.0, 102_960.0, None, 2_520.0, 24.0, 0.96, T0_MS, "scalper"
+        ),
+    ),
+    orders=(
+        OrderView("qd1", "BTCUSDT", "sell", "stop_market", "stop", 0.024, 0.0, 102_960.0, "accepted", T0_MS, True),
+    ),
+    signals=(SignalView(T0_MS, "BTCUSDT", 1, 9.5, 8.0, 0.6, "enter", "", "v3", (("rsi_14", 31.0, 2.5),)),),
+    meters=(MeterView("day loss", 120.0, 300.0, "USDT", "ok", "no new entries", "at 00:00 UTC", "start - equity"),),
+    trades=(TradeView("t0", "ETHUSDT", "sell", 1.0, 2_600.0, 2_590.0, T0_MS - 600_000, T0_MS, 7.4, "target"),),
+    charts={
+        "BTCUSDT": ChartView(
+            "BTCUSDT",
+            (Bar("BTCUSDT", T0_MS, 60_000, 1.0, 2.0, 0.5, 1.5, 10.0),),
+            (MarkerView(T0_MS, 1.5, "entry", "buy"),),
+        )
+    },
+)
+
+
+class FakeControl:
+    """Answers from the samples; a flatten of "NOPE" is refused, and what was asked is kept."""
+
+    def __init__(self, snapshot: Snapshot | None = SNAPSHOT, lines: int = 3) -> None:
+        self.current = snapshot
+        self.lines = [
+            LogLine(T0_MS + number, "INFO", "core.engine.engine", f"line {number}") for number in range(lines)
+        ]
+        self.asked: list[tuple[Verb, str, str]] = []
+        self.external: list[bool] = []
+        self.raises: QuarterdeckError | None = None
+
+    def snapshot(self) -> Snapshot | None:
+        return self.current
+
+    def log_lines(self, after: int) -> tuple[int, list[LogLine]]:
+        return len(self.lines), self.lines[min(after, len(self.lines)) :]
+
+    async def command(
+        self, verb: Verb, symbol: str = "", operator: str = "console", include_external: bool = False
+    ) -> CommandResult:
+        self.asked.append((verb, symbol, operator))
+        self.external.append(include_external)
+        if self.raises is not None:
+            raise self.raises
+        if symbol == "NOPE":
+            return CommandResult("c2", False, "NOPE: no such symbol")
+        if symbol == "RAISE":
+            raise RefusedError("not while recovering")
+        return CommandResult("c1", True, f"{verb} done")

@@ -1,0 +1,431 @@
+import asyncio
+import json
+import os
+import socket
+import stat
+import tempfile
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.control.client import request
+from core.control.protocol import client as control_client
+from core.control.protocol import socket as control_socket
+from core.control.rate import Pace
+from core.control.socket import MAX_CLIENTS, MAX_LOG_LINES, MAX_REQUEST_BYTES, ControlServer, SocketControl
+from core.domain.errors import (
+    BadInputError,
+    ComputeError,
+    ConfirmationError,
+    QuarterdeckError,
+    RefusedError,
+    RejectKind,
+    TaskError,
+    UnavailableError,
+    VenueBusyError,
+    VenueRejectedError,
+)
+from core.domain.operator import Verb
+from core.home.folder import EngineLock, Home
+from tests.core.control.control_samples import SNAPSHOT, FakeControl
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    home = Home(tmp_path)
+    home.create()
+    return home
+
+
+@pytest.fixture
+def control() -> FakeControl:
+    return FakeControl()
+
+
+@pytest.fixture
+async def server(home: Home, control: FakeControl) -> AsyncIterator[ControlServer]:
+    async with ControlServer(control, home) as server:
+        yield server
+
+
+async def ask(home: Home, method: str, params: dict[str, Any] | None = None) -> Any:
+    return await asyncio.to_thread(request, home, method, params)
+
+
+async def raw(home: Home, *lines: bytes) -> list[dict[str, Any]]:
+    reader, writer = await asyncio.open_unix_connection(str(home.socket))
+    answers = []
+    for line in lines:
+        writer.write(line)
+        answers.append(json.loads(await reader.readline()))
+    writer.close()
+    return answers
+
+
+@pytest.mark.usefixtures("server")
+async def test_status_is_the_status_line(home: Home) -> None:
+    status = await ask(home, "status")
+    assert status["mode"] == "demo"
+    assert status["equity_usdt"] == 10_012.5
+    assert status["loop_lag_ms"] is None
+    assert status["halts"] == ["day loss"]
+
+
+@pytest.mark.usefixtures("server")
+async def test_only_the_parts_asked_for_travel(home: Home) -> None:
+    parts = await ask(home, "snapshot", {"parts": ["positions", "seq"]})
+    assert parts.keys() == {"positions", "seq"}
+    assert parts["positions"][0]["symbol"] == "BTCUSDT"
+
+
+@pytest.mark.usefixtures("server")
+async def test_the_socket_is_its_owner_s_alone(home: Home) -> None:
+    assert stat.S_IMODE(home.socket.stat().st_mode) == 0o600
+
+
+@pytest.mark.usefixtures("server")
+async def test_log_lines_are_read_on_from_a_cursor(home: Home, control: FakeControl) -> None:
+    first = await ask(home, "logs", {"after": 0, "limit": 2})
+    assert [line["message"] for line in first["lines"]] == ["line 0", "line 1"]
+    rest = await ask(home, "logs", {"after": first["next"]})
+    assert [line["message"] for line in rest["lines"]] == ["line 2"]
+    assert rest["next"] == 3
+    control.lines = control.lines * MAX_LOG_LINES
+    assert len((await ask(home, "logs"))["lines"]) == MAX_LOG_LINES
+
+
+@pytest.mark.usefixtures("server")
+async def test_a_command_reaches_the_engine(home: Home, control: FakeControl) -> None:
+    answer = await ask(home, "command", {"verb": "pause", "operator": "ann"})
+    assert answer == {"command_id": "c1", "accepted": True, "message": "pause done"}
+    assert control.asked == [(Verb.PAUSE, "", "ann")]
+
+
+@pytest.mark.usefixtures("server")
+async def test_an_error_of_the_engine_arrives_as_the_same_kind(home: Home) -> None:
+    with pytest.raises(RefusedError, match="not while recovering"):
+        await ask(home, "command", {"verb": "flatten", "symbol": "RAISE"})
+
+
+@pytest.mark.usefixtures("server")
+@pytest.mark.parametrize(
+    ("method", "params", "said"),
+    [
+        ("sell", {}, "unknown method 'sell'; known: status"),
+        ("command", {"verb": "buy"}, "unknown verb; known: pause, resume, halt, flatten"),
+        ("command", {"verb": "halt", "symbol": "x" * 65}, "text of at most 64"),
+        ("command", {"verb": "halt", "operator": 7}, "text of at most 64"),
+        ("snapshot", {"parts": ["secrets"]}, "parts is a list out of seq, status"),
+        ("snapshot", {"parts": "status"}, "parts is a list"),
+        ("logs", {"after": -1}, "after is a whole number"),
+        ("logs", {"limit": True}, "limit is a whole number"),
+    ],
+)
+async def test_a_bad_request_is_answered_with_its_mend(
+    home: Home, method: str, params: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(BadInputError, match=said):
+        await ask(home, method, params)
+
+
+@pytest.mark.usefixtures("server")
+async def test_unreadable_lines_are_answered_and_the_connection_lives_on(home: Home) -> None:
+    answers = await raw(
+        home,
+        b"not json\n",
+        b"[1]\n",
+        b'{"id": 2}\n',
+        b'{"id": 3, "method": 5}\n',
+        b'{"id": 4, "method": "status", "params": []}\n',
+        b'{"id": 5, "method": "status", "params": [1]}\n',
+        b"[" * 20_000 + b"\n",
+        b'{"id": "x", "method": "status"}\n',
+    )
+    assert ["error" in answer for answer in answers] == [True, True, True, True, False, True, True, False]
+    assert answers[-1]["id"] == "x"
+    assert answers[3]["id"] is None
+    assert {answer["error"]["kind"] for answer in answers if "error" in answer} == {"BadInputError"}
+
+
+@pytest.mark.usefixtures("server")
+async def test_a_line_too_long_ends_the_connection(home: Home) -> None:
+    reader, writer = await asyncio.open_unix_connection(str(home.socket))
+    writer.write(b"x" * (MAX_REQUEST_BYTES + 2))
+    assert "at most 65536 bytes" in json.loads(await reader.readline())["error"]["message"]
+    assert await reader.read() == b""
+    writer.close()
+
+
+@pytest.mark.usefixtures("server")
+async def test_a_client_that_leaves_in_mid_line_harms_nobody(home: Home) -> None:
+    _, writer = await asyncio.open_unix_connection(str(home.socket))
+    writer.write(b'{"id": 1, "met')
+    writer.close()
+    assert (await ask(home, "status"))["state"] == "running"
+
+
+@pytest.mark.usefixtures("server")
+async def test_one_client_too_many_is_told_so(home: Home) -> None:
+    clients = [await asyncio.open_unix_connection(str(home.socket)) for _ in range(MAX_CLIENTS)]
+    for reader, writer in clients:
+        writer.write(b'{"id": 1, "method": "status"}\n')
+        await reader.readline()
+    with pytest.raises(UnavailableError, match="16 clients are connected already"):
+        await ask(home, "status")
+    for _, writer in clients:
+        writer.close()
+
+
+@pytest.mark.usefixtures("server")
+async def test_clients_that_only_sit_there_lock_nobody_out_who_makes_risk_smaller(
+    home: Home, control: FakeControl
+) -> None:
+    clients = [await asyncio.open_unix_connection(str(home.socket)) for _ in range(MAX_CLIENTS)]
+    for verb in ("halt", "flatten", "pause"):
+        assert (await ask(home, "command", {"verb": verb}))["accepted"]
+    with pytest.raises(UnavailableError, match=r"16 clients .* only flatten, halt, pause are taken"):
+        await ask(home, "command", {"verb": "resume"})
+    assert [verb for verb, _, _ in control.asked] == [Verb.HALT, Verb.FLATTEN, Verb.PAUSE]
+    for _, writer in clients:
+        writer.close()
+
+
+@pytest.mark.usefixtures("server")
+async def test_who_says_nothing_is_sent_away(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(control_socket, "IDLE_S", 0.05)
+    for said in (b"", b'{"id": 1, "meth'):
+        reader, writer = await asyncio.open_unix_connection(str(home.socket))
+        writer.write(said)
+        assert "nothing was asked for 0.05 s" in json.loads(await reader.readline())["error"]["message"]
+        assert await reader.read() == b""
+        writer.close()
+
+
+async def test_commands_that_come_too_fast_are_refused_each_verb_by_itself(home: Home, control: FakeControl) -> None:
+    time_s = [0.0]
+    command = b'{"id": 1, "method": "command", "params": {"verb": "%b"}}\n'
+    async with ControlServer(control, home, lambda: time_s[0]):
+        floods = await raw(home, *[command % b"pause"] * 30)
+        assert [("result" in answer) for answer in floods] == [True] * 10 + [False] * 20
+        assert floods[-1]["error"]["message"] == "pause: asked for too often; it is taken 2 times a second"
+        assert "result" in (await raw(home, command % b"flatten"))[0]
+        time_s[0] = 1.0
+        assert ["result" in answer for answer in await raw(home, *[command % b"pause"] * 3)] == [True, True, False]
+    assert len(control.asked) == 13
+
+
+@pytest.mark.usefixtures("server")
+async def test_a_snapshot_is_written_down_once_however_often_it_is_asked_for(
+    home: Home, control: FakeControl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoded: list[object] = []
+    encode = control_socket.encode_line
+    monkeypatch.setattr(control_socket, "encode_line", lambda value: encoded.append(value) or encode(value))
+    ask_for = b'{"id": %d, "method": "snapshot"}\n'
+    answers = await raw(home, *[ask_for % number for number in range(20)])
+    assert [answer["id"] for answer in answers] == list(range(20))
+    assert sum(isinstance(value, dict) for value in encoded) == 1
+    control.current = replace(SNAPSHOT, seq=SNAPSHOT.seq + 1)
+    assert (await ask(home, "snapshot"))["seq"] == SNAPSHOT.seq + 1
+
+
+def test_who_asks_too_fast_waits_longer_each_time() -> None:
+    time_s = [0.0]
+    pace = Pace(25.0, 2, lambda: time_s[0])
+    assert [pace.take() for _ in range(4)] == pytest.approx([0.0, 0.0, 0.04, 0.08])
+    time_s[0] = 10.0
+    assert pace.take() == 0.0
+
+
+@pytest.mark.usefixtures("server")
+@pytest.mark.parametrize("operator", ["\ud800", "ann\n2026-01-01 forged", "\x1b[2J", "\u202eann"])
+async def test_an_operator_s_name_can_be_printed(home: Home, control: FakeControl, operator: str) -> None:
+    with pytest.raises(BadInputError, match="characters that can be printed"):
+        await ask(home, "command", {"verb": "halt", "operator": operator})
+    assert control.asked == []
+
+
+@pytest.mark.usefixtures("server")
+async def test_half_a_surrogate_pair_as_an_id_is_answered_with_it(home: Home) -> None:
+    (answer,) = await raw(home, b'{"id": "\\ud800", "method": "sell"}\n')
+    assert answer["id"] == "\ud800"
+
+
+def test_what_an_engine_says_before_it_hangs_up_is_heard(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    reply = {"error": {"kind": "UnavailableError", "message": "16 clients are connected already"}}
+
+    class HungUpOn(socket.socket):
+        def connect(self, address: Any) -> None:
+            super().connect(address)
+            peer, _ = listener.accept()
+            with peer:
+                peer.sendall(json.dumps(reply).encode() + b"\n")
+
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        listener.bind(str(home.socket))
+        listener.listen()
+        monkeypatch.setattr(control_client.socket, "socket", HungUpOn)
+        with pytest.raises(UnavailableError, match="16 clients are connected already"):
+            request(home, "status")
+
+
+async def test_a_client_that_does_not_read_is_dropped(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(control_socket, "WRITE_TIMEOUT_S", 0.05)
+    wide = replace(SNAPSHOT, status=replace(SNAPSHOT.status, note="x" * 4_000_000))
+    async with ControlServer(FakeControl(wide), home) as server:
+        reader, writer = await asyncio.open_unix_connection(str(home.socket), limit=1024)
+        writer.write(b'{"id": 1, "method": "logs"}\n')
+        await reader.readline()
+        writer.write(b'{"id": 2, "method": "status"}\n')
+        await asyncio.wait(server._clients)
+        assert not (await reader.read()).endswith(b"\n")
+        writer.close()
+
+
+async def test_before_the_first_snapshot_the_engine_is_starting(home: Home) -> None:
+    async with ControlServer(FakeControl(snapshot=None), home):
+        with pytest.raises(UnavailableError, match="still starting"):
+            await ask(home, "status")
+
+
+async def test_a_fault_of_ours_is_answered_and_logged(
+    home: Home, control: FakeControl, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(control, "snapshot", lambda: 1 / 0)
+    async with ControlServer(control, home):
+        with pytest.raises(QuarterdeckError, match="the engine failed on this request"):
+            await ask(home, "status")
+    assert "ZeroDivisionError" in caplog.text
+
+
+async def test_a_command_without_an_answer_says_that_it_was_taken(
+    home: Home, control: FakeControl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(control_socket, "COMMAND_TIMEOUT_S", 0.01)
+    monkeypatch.setattr(control, "command", lambda *_: asyncio.Event().wait())
+    async with ControlServer(control, home):
+        with pytest.raises(UnavailableError, match="halt: the engine took it but has not answered"):
+            await ask(home, "command", {"verb": "halt"})
+
+
+async def test_a_socket_left_by_a_killed_engine_makes_way(home: Home, control: FakeControl) -> None:
+    home.socket.write_text("left over")
+    async with ControlServer(control, home):
+        assert (await ask(home, "status"))["state"] == "running"
+    assert not home.socket.exists()
+
+
+async def test_a_long_home_is_found_through_its_note(
+    tmp_path: Path, control: FakeControl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = Home(tmp_path / ("long" * 30))
+    home.create()
+    with tempfile.TemporaryDirectory(dir="/tmp") as short:
+        await serve_from(Path(short), home, control, monkeypatch)
+    assert not home.socket_note.exists()
+
+
+async def serve_from(short: Path, home: Home, control: FakeControl, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(short))
+    async with ControlServer(control, home):
+        # A shell without this variable must find the same engine.
+        monkeypatch.delenv("XDG_RUNTIME_DIR")
+        assert (await ask(home, "status"))["state"] == "running"
+        assert len(os.listdir(short / f"quarterdeck-{os.getuid()}")) == 1
+    assert os.listdir(short / f"quarterdeck-{os.getuid()}") == []
+
+
+async def test_closing_ends_waiting_clients(home: Home, control: FakeControl) -> None:
+    async with ControlServer(control, home):
+        reader, writer = await asyncio.open_unix_connection(str(home.socket))
+        writer.write(b'{"id": 1, "method": "status"}\n')
+        await reader.readline()
+    assert await reader.read() == b""
+    writer.close()
+
+
+def test_no_engine_says_what_to_do(home: Home) -> None:
+    with pytest.raises(UnavailableError, match="no engine runs here; start one with `quarterdeck run`"):
+        request(home, "status")
+
+
+def test_an_engine_that_does_not_listen_yet_is_named(home: Home) -> None:
+    with EngineLock(home), pytest.raises(UnavailableError, match=rf"process {os.getpid()}\) does not listen"):
+        request(home, "status")
+
+
+async def test_a_silent_engine_is_not_waited_for_without_end(home: Home) -> None:
+    server = await asyncio.start_unix_server(lambda *_: None, str(home.socket))
+    async with server:
+        with pytest.raises(UnavailableError, match=r"has not answered within 0.05 s"):
+            await asyncio.to_thread(request, home, "status", None, 0.05)
+
+
+async def test_a_reply_that_breaks_off_is_said(home: Home) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readline()
+        writer.write(b'{"id": 1, "res')
+        writer.close()
+
+    server = await asyncio.start_unix_server(answer, str(home.socket))
+    async with server:
+        with pytest.raises(UnavailableError, match="closed the connection"):
+            await ask(home, "status")
+
+
+@pytest.mark.usefixtures("server")
+async def test_a_console_over_the_socket_sees_what_one_in_process_sees(home: Home, control: FakeControl) -> None:
+    async with SocketControl(home) as far:
+        assert far.snapshot() is None
+        await far.refresh()
+        assert far.snapshot() == SNAPSHOT
+        assert far.log_lines(0) == control.log_lines(0)
+        control.lines.append(replace(control.lines[0], message="new"))
+        await far.refresh()
+        assert far.log_lines(3) == control.log_lines(3)
+        assert (await far.command(Verb.HALT)).accepted
+    assert control.asked == [(Verb.HALT, "", "console")]
+
+
+async def test_a_console_notices_that_its_engine_has_gone(home: Home, control: FakeControl) -> None:
+    async with ControlServer(control, home):
+        far = SocketControl(home)
+        await far.__aenter__()
+        await far.refresh()
+    with pytest.raises(UnavailableError):
+        await far.refresh()
+    await far.__aexit__(None, None, None)
+    with pytest.raises(UnavailableError, match="no engine runs here"):
+        await SocketControl(home).__aenter__()
+
+
+@pytest.mark.parametrize(
+    ("raised", "told"),
+    [
+        (VenueBusyError("banned", 1_000), UnavailableError),
+        (VenueRejectedError("no margin", RejectKind.NO_MARGIN), QuarterdeckError),
+        (TaskError(3, "a task failed", 2), ComputeError),
+        (ConfirmationError("not the tag"), ConfirmationError),
+    ],
+)
+async def test_an_error_that_says_more_than_its_text_comes_over_as_the_nearest_that_does_not(
+    home: Home, control: FakeControl, server: ControlServer, raised: QuarterdeckError, told: type[QuarterdeckError]
+) -> None:
+    control.raises = raised
+    with pytest.raises(told) as caught:
+        await ask(home, "command", {"verb": "pause"})
+    assert (type(caught.value), str(caught.value)) == (told, str(raised))
+
+
+@pytest.mark.usefixtures("server")
+async def test_a_flatten_says_whether_others_are_included(home: Home, control: FakeControl) -> None:
+    await ask(home, "command", {"verb": "flatten"})
+    await ask(home, "command", {"verb": "flatten", "include_external": True})
+    async with SocketControl(home) as socket:
+        await socket.command(Verb.FLATTEN, include_external=True)
+    assert control.external == [False, True, True]
+    with pytest.raises(BadInputError, match="include_external is true or false"):
+        await ask(home, "command", {"verb": "flatten", "include_external": "yes"})

@@ -1,0 +1,132 @@
+"""A run that passes over quiet slots decides, fills and ends as one that is told of every slot."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from core.arithmetic import exits
+from core.domain.market import MINUTE_MS
+from core.domain.records import LimitRecord, Record, TradeRecord
+from core.domain.trading import ExitReason
+from core.lab.data.history import History
+from core.lab.run.event_driven import Drive
+from core.lab.run.result import RunResult
+from core.strategy.declaration import ExitRule
+from tests.core.lab.markets import Floats, decisions, make_parts, random_history, random_values, strategy
+
+RULES = {
+    "none": (),
+    "reversal": (ExitRule(ExitReason.REVERSAL, exits.reversal, 4.0),),
+    "time": (ExitRule(ExitReason.REVERSAL, exits.time_stop, 25.0 * MINUTE_MS),),
+    "price": (ExitRule(ExitReason.STOP, exits.stop_loss, 0.2), ExitRule(ExitReason.REVERSAL, exits.reversal, 4.0)),
+}
+LIMITS: dict[str, dict[str, Any]] = {
+    "wide": {"max_trades_per_day": 1_000_000, "max_losses_in_row": 1_000_000},
+    "day": {"day_loss_usdt": 25.0},
+    "counts": {"max_trades_per_day": 4, "max_losses_in_row": 3},
+    "day_flatten": {"day_loss_pct": 0.2, "day_loss_effect": "flatten"},
+    "drawdown": {"max_drawdown_pct": 0.35, "warn_at_pct": 60.0},
+    "exposure": {"max_exposure_pct": 60.0, "warn_at_pct": 90.0, "max_open_positions": 2},
+    "feed": {"max_feed_age_seconds": 150.0},
+    "young_feed": {"max_feed_age_seconds": 0.05},
+}
+
+
+class Told:
+    """A run and every record of it, and of how many slots the session was told whole."""
+
+    def __init__(
+        self,
+        history: History,
+        values: dict[str, Floats],
+        chosen: dict[str, Any],
+        sections: dict[str, Any],
+        skipping: bool,
+    ) -> None:
+        self.records: list[Record] = []
+        trader, venue = make_parts(strategy(**chosen), history.symbols, sections)
+        self.drive = Drive(history, trader, venue, None, values, skipping=skipping, observe=self.records.extend)
+        asyncio.run(self.drive.run(lambda done, total: None, lambda: False))
+        self.result: RunResult = self.drive.result()
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    seed=st.integers(0, 1_000_000),
+    k=st.integers(1, 3),
+    share=st.sampled_from([0.01, 0.05, 1.0]),
+    rules=st.sampled_from(sorted(RULES)),
+    limits=st.sampled_from(sorted(LIMITS)),
+    reverses=st.booleans(),
+    gaps=st.booleans(),
+    leverage=st.sampled_from([1, 3, 50]),
+)
+@example(seed=1, k=2, share=0.05, rules="none", limits="drawdown", reverses=False, gaps=False, leverage=3)
+def test_skipping_changes_nothing(
+    seed: int, k: int, share: float, rules: str, limits: str, reverses: bool, gaps: bool, leverage: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    history = random_history(rng, k, 500, gaps=gaps)
+    values = random_values(rng, k, 500, share=share)
+    sections = {
+        "limits": LIMITS[limits] | {"max_leverage": 50.0},
+        "account": {"leverage": leverage},
+        "sizing": {"position_pct": 30.0, "risk_per_trade_pct": 1.0},
+        "costs": {"max_participation_pct": float(rng.choice([0.0, 5.0, 60.0]))},
+    }
+    chosen = {"exits": RULES[rules], "reverses": reverses}
+    whole = Told(history, values, chosen, sections, skipping=False)
+    quick = Told(history, values, chosen, sections, skipping=True)
+    assert decisions(quick.records) == decisions(whole.records)
+    for name in ("time_ms", "equity_usdt", "gross_usdt", "net_usdt"):
+        assert np.array_equal(getattr(quick.result.curve, name), getattr(whole.result.curve, name)), name
+    ours, theirs = quick.drive.trader.state, whole.drive.trader.state
+    assert ours.ledger.account(ours.exact_marks()) == theirs.ledger.account(theirs.exact_marks())
+    assert ours.peak_equity_usdt == theirs.peak_equity_usdt
+    assert ours.day_start_equity_usdt == theirs.day_start_equity_usdt
+    assert [(s.mark, s.bar_close_ms) for s in ours.symbols.values()] == [
+        (s.mark, s.bar_close_ms) for s in theirs.symbols.values()
+    ]
+    assert quick.drive.trader.guard.halts() == whole.drive.trader.guard.halts()
+    assert quick.result.vetoes == whole.result.vetoes
+    assert quick.result.limits == whole.result.limits
+    assert quick.result.final_usdt == pytest.approx(quick.result.curve.equity_usdt[-1], abs=1e-6)
+    for symbol in history.symbols:
+        made = quick.result.predictions[symbol]
+        assert np.array_equal(made.value_bps, whole.result.predictions[symbol].value_bps)
+
+
+def test_the_markets_are_worth_it() -> None:
+    """Each set of limits fires and warns somewhere, each rule closes something, and most slots are passed over."""
+    fired: set[tuple[str, str]] = set()
+    reasons: set[str] = set()
+    told = 0
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        history = random_history(rng, 2, 500, gaps=False)
+        values = random_values(rng, 2, 500, share=0.05)
+        for number, name in enumerate(LIMITS):
+            rules = sorted(RULES)[(seed + number) % len(RULES)]
+            sections = {"limits": LIMITS[name], "sizing": {"position_pct": 30.0, "risk_per_trade_pct": 1.0}}
+            run = Told(history, values, {"exits": RULES[rules]}, sections, skipping=True)
+            fired |= {(r.event.limit, r.event.effect) for r in run.records if isinstance(r, LimitRecord)}
+            reasons |= {r.trade.exit_reason for r in run.records if isinstance(r, TradeRecord)}
+            told += sum(1 for r in run.records if type(r).__name__ == "EquityRecord")
+    assert {limit for limit, effect in fired if effect == "warn"} >= {"drawdown", "day_loss_usdt", "exposure"}
+    assert {limit for limit, effect in fired if effect != "warn"} >= {
+        "day_trades",
+        "day_loss_usdt",
+        "day_loss_pct",
+        "drawdown",
+        "losses_in_row",
+        "feed_age",
+        "open_positions",
+    }
+    assert reasons >= {"stop", "target", "reversal", "limit"}
+    assert told < 0.5 * 12 * len(LIMITS) * 495

@@ -1,0 +1,104 @@
+"""Cross-validation over many paths: skill that is there is found, skill that is not is not made."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from core.compute.pool import Compute
+from core.domain.errors import BadInputError, TaskError
+from core.domain.market import MINUTE_MS
+from core.lab.validation.cpcv import CrossValidation, cross_validate
+from core.ports import BarColumns
+from core.strategy.declaration import Lifecycle, ModelSpec, Strategy
+from tests.core.lab.walks import FROM_MS
+from tests.core.learning import toy
+
+HERE = Compute(jobs=1)
+BARS = 1_500
+
+
+def strategy(threshold_bps: float = 2.0, min_rows: int = 10) -> Strategy:
+    return Strategy(
+        name="linear",
+        feature_names=("last_return_bps",),
+        lookback_bars=2,
+        horizon_ms=MINUTE_MS,
+        threshold_bps=lambda cost_bps: threshold_bps,
+        decide=lambda value_bps, threshold: int(value_bps > threshold) - int(value_bps < -threshold),
+        stop_pct=1.0,
+        target_pct=3.0,
+        cooldown_ms=0,
+        exits=(),
+        lifecycle=Lifecycle(BARS * MINUTE_MS, MINUTE_MS),
+        model=ModelSpec("tests.core.lab.linear_learner", json.dumps({"min_rows": min_rows})),
+    )
+
+
+def market(carry: float, seed: int = 1) -> BarColumns:
+    """Returns of 10 bps a bar, of which the next bar carries `carry` on."""
+    noise = np.random.default_rng(seed).normal(0.0, 10.0, BARS)
+    moves = np.empty(BARS)
+    moves[0] = noise[0]
+    for i in range(1, BARS):
+        moves[i] = carry * moves[i - 1] + noise[i]
+    close = 100.0 * np.cumprod(1.0 + moves / 1e4)
+    times = FROM_MS + np.arange(BARS, dtype=np.int64) * MINUTE_MS
+    return BarColumns("S", MINUTE_MS, times, close, close, close, close, np.ones(BARS))
+
+
+def validated(found: CrossValidation | None) -> CrossValidation:
+    assert found is not None
+    return found
+
+
+def test_every_path_covers_every_row_once_and_finds_the_skill_that_is_there() -> None:
+    heard: list[tuple[int, int]] = []
+    found = validated(
+        cross_validate(strategy(), market(0.5), 1.0, HERE, folds=5, test_folds=2, on_split=lambda *n: heard.append(n))
+    )
+    assert (found.rows, found.splits, len(found.paths)) == (BARS - 2, 10, 4)
+    assert heard == [(done, 10) for done in range(1, 11)]
+    assert found.positive_share == 1.0
+    assert all(path.trades > 300 and path.mean_net_bps is not None and path.mean_net_bps > 1.0 for path in found.paths)
+    assert (np.diff(found.sharpes) >= 0.0).all()
+
+
+def test_without_skill_every_trade_loses_about_its_costs() -> None:
+    found = validated(cross_validate(strategy(0.05), market(0.0), 5.0, HERE, folds=5))
+    for path in found.paths:
+        assert path.mean_net_bps == pytest.approx(-5.0, abs=1.5)
+        assert path.net_bps == pytest.approx(path.trades * path.mean_net_bps)
+    assert found.positive_share == 0.0
+
+
+def test_what_is_never_decided_on_has_no_figures() -> None:
+    found = validated(cross_validate(strategy(1e9), market(0.5), 1.0, HERE, folds=4, test_folds=1))
+    assert [(path.trades, path.net_bps, path.sharpe) for path in found.paths] == [(0, 0.0, None)]
+    assert found.positive_share is None
+
+
+def test_what_cannot_be_validated_is_told() -> None:
+    with pytest.raises(BadInputError, match="has no model to cross-validate"):
+        cross_validate(dataclasses.replace(strategy(), model=None), market(0.5), 1.0, HERE)
+    with pytest.raises(BadInputError, match="its model does not show the rows that it learns from"):
+        cross_validate(toy.strategy(), market(0.5), 1.0, HERE)
+    with pytest.raises(TaskError, match=r"split 1: .* rows are too few to learn from"):
+        cross_validate(strategy(min_rows=BARS), market(0.5), 1.0, HERE)
+
+
+def test_a_stop_leaves_nothing_half_validated() -> None:
+    heard: list[int] = []
+    found = cross_validate(
+        strategy(),
+        market(0.5),
+        1.0,
+        HERE,
+        on_split=lambda done, total: heard.append(done),
+        should_stop=lambda: len(heard) == 3,
+    )
+    assert found is None
+    assert heard == [1, 2, 3]

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import pytest
+import tomli
+
+from core.domain.errors import BadInputError, SettingsError
+from core.settings.schema import Settings
+from core.strategy.declaration import loading as registry
+from core.strategy.loading import BUILT_IN, GROUP, load_strategy, strategy_names
+from tests.strategies.packages import distribution
+
+PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"
+GOOD = """
+from dataclasses import replace
+from strategies.ema_cross.declaration import build as build_ema_cross
+def build(settings):
+    return replace(build_ema_cross(settings), **{"name": "mine", **settings.strategy_options.get("mine", {})})
+"""
+
+
+@pytest.fixture
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", sorted(BUILT_IN))
+def test_those_of_this_house_are_found_without_any_metadata(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "entry_points", lambda **_: ())
+    assert load_strategy(name, Settings()).name == name
+
+
+def test_the_project_registers_what_the_registry_knows() -> None:
+    project = tomli.loads(PYPROJECT.read_text())["project"]
+    assert project["entry-points"][GROUP] == BUILT_IN
+
+
+def test_one_from_elsewhere_is_found_and_gets_its_options(installed: Path) -> None:
+    distribution(installed, "mine", "mine = mine_good:build", {"mine_good": GOOD})
+    strategy = load_strategy("mine", Settings.model_validate({"strategy_options": {"mine": {"stop_pct": 2.5}}}))
+    assert (strategy.name, strategy.stop_pct) == ("mine", 2.5)
+    assert strategy_names() == ["ema_cross", "mine", "scalper"]
+
+
+def test_an_unknown_name_lists_the_known(installed: Path) -> None:
+    distribution(installed, "mine", "mine = mine_unused:build")
+    with pytest.raises(BadInputError, match=r"^no strategy is named emacross; known are ema_cross, mine, scalper$"):
+        load_strategy("emacross", Settings())
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "import nowhere_to_be_found",
+            "cannot be imported: ModuleNotFoundError: No module named 'nowhere_to_be_found'",
+        ),
+        ("def construct(settings): ...", "cannot be imported: AttributeError: "),
+        ("1 / 0", "cannot be imported: ZeroDivisionError: division by zero"),
+        ("def build(settings): return settings.nothing", "cannot build it: AttributeError: "),
+        ("def build(settings): raise ValueError('two\\nlines')", "cannot build it: ValueError: two lines"),
+        ("def build(settings): return 'mine'", "gave str, not a core.strategy.declaration.Strategy"),
+        (GOOD.replace('"mine", **', '"other", **'), "calls it other; both names must be the same"),
+        (GOOD.replace('"mine", **', '"mine", "stop_pct": 7, **'), "its stop_pct of 7 must lie between limits.min_stop"),
+    ],
+)
+def test_one_that_cannot_be_used_says_so_in_one_line(
+    installed: Path, request: pytest.FixtureRequest, text: str, said: str
+) -> None:
+    module = f"mine_bad_{abs(hash(request.node.name))}"
+    distribution(installed, "mine", f"mine = {module}:build", {module: text})
+    with pytest.raises(BadInputError) as caught:
+        load_strategy("mine", Settings())
+    assert str(caught.value).startswith(f"strategy mine: {module}:build ") or said.startswith("its stop_pct")
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_settings_errors_of_a_strategy_come_through_as_they_are(installed: Path) -> None:
+    text = "from core.domain.errors import SettingsError\ndef build(settings): raise SettingsError('mend this')"
+    distribution(installed, "mine", "mine = mine_choosy:build", {"mine_choosy": text})
+    with pytest.raises(SettingsError, match=r"^mend this$"):
+        load_strategy("mine", Settings())
+
+
+def test_a_name_that_two_distributions_claim_is_refused(installed: Path) -> None:
+    distribution(installed, "mine", "scalper = mine_scalper:build")
+    with pytest.raises(BadInputError, match="strategy scalper: registered more than once, as mine_scalper:build and"):
+        load_strategy("scalper", Settings())
+
+
+def test_the_same_entry_told_twice_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    twice = [EntryPoint("scalper", BUILT_IN["scalper"], GROUP)] * 2
+    monkeypatch.setattr(registry, "entry_points", lambda **_: twice)
+    assert load_strategy("scalper", Settings()).name == "scalper"

@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from core.domain.errors import BadInputError
+from core.domain.market import MINUTE_MS, Bar
+from core.market.history import bar_at
+from core.ports import BarColumns
+from core.strategy.declaration import Rule, Strategy
+from core.strategy.rules import RuleDesk
+
+Floats = NDArray[np.float64]
+DELAY_MS = 100
+
+
+def sum_past(state: Floats, opens: Floats, highs: Floats, lows: Floats, closes: Floats, *rest: Floats) -> Floats:
+    """The closes added up so far, where that is more than the parameter."""
+    volumes, parameters = rest
+    assert len(opens) == len(highs) == len(lows) == len(closes) == len(volumes)
+    sums = state[0] + np.cumsum(closes)
+    state[0] = sums[-1]
+    return np.where(sums > parameters[0], sums, np.nan)
+
+
+def strategy_of(rule: Rule | None) -> Strategy:
+    return Strategy(
+        name="sums",
+        feature_names=(),
+        lookback_bars=1,
+        horizon_ms=0,
+        threshold_bps=lambda cost_bps: 0.0,
+        decide=lambda value_bps, threshold_bps: int(value_bps > threshold_bps),
+        stop_pct=1.0,
+        target_pct=1.0,
+        cooldown_ms=0,
+        exits=(),
+        rule=rule,
+    )
+
+
+STRATEGY = strategy_of(Rule(sum_past, 1, (10.0,)))
+
+
+def desk() -> RuleDesk:
+    return RuleDesk(STRATEGY, ("A", "B"), DELAY_MS)
+
+
+def columns(symbol: str, closes: list[float], first_minute: int = 0) -> BarColumns:
+    values = np.array(closes)
+    times = (first_minute + np.arange(len(closes))) * MINUTE_MS
+    return BarColumns(symbol, MINUTE_MS, times, values, values, values, values, values)
+
+
+def bars(symbol: str, closes: list[float], first_minute: int = 0) -> list[Bar]:
+    found = columns(symbol, closes, first_minute)
+    return [bar_at(found, row) for row in range(len(closes))]
+
+
+def test_it_says_what_the_rule_says_at_the_close_and_nothing_at_nan() -> None:
+    at_work = desk()
+    first, second = bars("A", [6.0, 7.0])
+    assert at_work.predict(first) is None
+    said = at_work.predict(second)
+    assert said is not None
+    assert (said.symbol, said.value_bps, said.strategy, said.model_version) == ("A", 13.0, "sums", "")
+    assert (said.bar_close_ms, said.made_ms) == (2 * MINUTE_MS, 2 * MINUTE_MS + DELAY_MS)
+    assert said.confidence == 0.5
+
+
+def test_symbols_do_not_share_what_they_remember() -> None:
+    at_work = desk()
+    at_work.catch_up(columns("A", [9.0]))
+    (bar,) = bars("B", [9.0])
+    assert at_work.predict(bar) is None
+
+
+def test_history_counts_and_says_nothing() -> None:
+    at_work = desk()
+    at_work.catch_up(columns("A", [9.0, 9.0]))
+    at_work.catch_up(columns("A", []))
+    (bar,) = bars("A", [1.0], first_minute=2)
+    said = at_work.predict(bar)
+    assert said is not None
+    assert said.value_bps == 19.0
+
+
+@given(st.lists(st.integers(1, 5).map(float), min_size=1, max_size=20), st.data())
+def test_history_then_bars_then_more_at_once_say_what_all_at_once_says(
+    closes: list[float], data: st.DataObject
+) -> None:
+    first, second = sorted(data.draw(st.tuples(st.integers(0, len(closes)), st.integers(0, len(closes)))))
+    whole = desk().values(columns("A", closes))
+    at_work = desk()
+    at_work.catch_up(columns("A", closes[:first]))
+    one_by_one = [at_work.predict(bar) for bar in bars("A", closes[first:second], first)]
+    rest = at_work.values(columns("A", closes[second:], second))
+    assert [np.nan if said is None else said.value_bps for said in one_by_one] == pytest.approx(
+        whole[first:second], rel=0, abs=0, nan_ok=True
+    )
+    np.testing.assert_array_equal(rest, whole[second:])
+
+
+def test_a_missing_bar_is_passed_over() -> None:
+    at_work = desk()
+    at_work.catch_up(columns("A", [9.0]))
+    (bar,) = bars("A", [9.0], first_minute=5)
+    said = at_work.predict(bar)
+    assert said is not None
+    assert said.value_bps == 18.0
+
+
+def test_no_bar_is_folded_in_twice() -> None:
+    at_work = desk()
+    at_work.catch_up(columns("A", [1.0, 1.0, 1.0]))
+    (again,) = bars("A", [1.0], first_minute=2)
+    with pytest.raises(ValueError, match="A: the bar that opens at 120000 comes after that of 120000"):
+        at_work.predict(again)
+    with pytest.raises(ValueError, match="comes after"):
+        at_work.values(columns("A", [1.0, 1.0], first_minute=2))
+
+
+def test_the_rule_gets_arrays_of_one_kind_whatever_their_source() -> None:
+    kinds = set()
+
+    def note(state: Floats, *given: Floats) -> Floats:
+        kinds.update((a.dtype.str, a.flags.c_contiguous, a.flags.writeable) for a in given)
+        return np.full(len(given[0]), np.nan)
+
+    at_work = RuleDesk(strategy_of(Rule(note, 1, ())), ("A",), DELAY_MS)
+    fixed = np.arange(6.0)
+    fixed.flags.writeable = False
+    strided, small = np.arange(12.0)[::2], np.arange(6, dtype=np.float32)
+    times = np.arange(6) * MINUTE_MS
+    at_work.catch_up(BarColumns("A", MINUTE_MS, times, fixed, strided, small, fixed, strided))
+    assert kinds == {("<f8", True, True)}
+
+
+def test_a_rule_must_give_a_value_for_each_bar() -> None:
+    short = replace(STRATEGY, rule=Rule(lambda state, *given: np.zeros(1), 1, ()))
+    with pytest.raises(BadInputError, match="strategy sums: its rule gave 1 values for 2 bars"):
+        RuleDesk(short, ("A",), DELAY_MS).values(columns("A", [1.0, 2.0]))
+
+
+def test_a_strategy_without_a_rule_has_no_desk() -> None:
+    with pytest.raises(ValueError, match="strategy sums has no rule"):
+        RuleDesk(strategy_of(None), ("A",), DELAY_MS)
