@@ -19,16 +19,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from core.clock import SystemClock
+from core.control.requests import DeleteWish, EngineHandle, FetchRequest, ImportWish, Reader, RunRequest
 from core.domain.errors import DataError, QuarterdeckError, RefusedError, UnavailableError
+from core.domain.finding import Finding
+from core.domain.rows import Row
 from core.home.folder import EngineLock, Home, engine_pid, leave_to_engine
+from core.home.garbage import collect_garbage
 from core.home.key_environment import withdraw_keys
-from core.lab.runtime import DeleteWish, EngineHandle, FetchRequest, Finding, ImportWish, Reader, Row, RunRequest
 from quarterdeck_demo import DATA, chosen
 
 if TYPE_CHECKING:
     from core.control.protocol import Control
+    from core.domain.progress import OnProgress, ShouldStop
     from core.engine.engine import Engine
-    from core.lab.requests import Lab, OnProgress, ShouldStop
+    from core.lab.requests import Lab
     from core.settings.schema import Settings
     from core.strategy.declaration import Strategy
     from storage.database import Database
@@ -37,7 +41,7 @@ STOP_SIGNALS = ("SIGTERM", "SIGINT", "SIGHUP")
 
 
 class QuarterdeckRuntime:
-    """Implements `core.lab.runtime.Runtime`."""
+    """Implements `tui.cli.runtime.Runtime`."""
 
     def run_headless(self, request: RunRequest) -> int:
         from core.engine.thread import first_cause
@@ -191,12 +195,6 @@ class QuarterdeckRuntime:
     def replay_verify(self, home: Path, settings_path: Path | None) -> Row:
         collect_garbage()
         return asyncio.run(_verify(Home(home), settings_path))
-
-
-def collect_garbage() -> None:
-    """From here on; what was imported so far stays for good and is not looked at again."""
-    gc.freeze()
-    gc.enable()
 
 
 async def _serve_until_signal(request: RunRequest) -> None:

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.clock import SystemClock
+from core.control.requests import RunRequest
 from core.domain.errors import BadInputError
 from core.domain.market import MINUTE_MS
 from core.home.folder import Home
-from core.lab.runtime import RunRequest
 
 if TYPE_CHECKING:
     from core.clock import VirtualClock
@@ -21,9 +21,10 @@ if TYPE_CHECKING:
     from core.domain.market import MarketBatch
     from core.domain.records import Record
     from core.engine.engine import EngineParts
-    from core.engine.recovery import Remembered, ResumePoint
+    from core.engine.recovery import Remembered
     from core.engine.starts import Rules
     from core.home.logbook import LogSetup
+    from core.market.replay.resuming import ResumePoint
     from core.ports import Forecaster
     from core.settings.schema import Settings
     from core.strategy.declaration import Strategy
@@ -53,10 +54,10 @@ async def demo_parts(
     """The recorded market, a simulated venue, and the account of this home."""
     from core.engine.engine import EngineParts
     from core.engine.pacing import Pacer
-    from core.engine.recovery import replay_cursors, resume_point
     from core.engine.starts import Rules
     from core.market.contracts.instruments import load_instruments
     from core.market.replay.events import ReplayFeed, batched
+    from core.market.replay.resuming import replay_cursors, resume_point
     from core.strategy.declaration import history_ms
     from core.trader.account import Opening, check_seed, first_period, iso, later_period, retired_symbols
     from core.trader.trader import Trader
@@ -159,7 +160,7 @@ def _needed(
     away: Collection[str],
     before: TraderMemory | None = None,
 ) -> tuple[dict[str, Instrument], list[Record]]:
-    from core.engine.recovery import rejoining
+    from core.market.replay.resuming import rejoining
     from core.trader.account import traded_symbols
 
     needed = traded_symbols(records, before).union(fresh)

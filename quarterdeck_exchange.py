@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.clock import ExchangeClock, SystemClock
+from core.control.requests import RunRequest
 from core.domain.errors import BadInputError, RefusedError, SettingsError, UnavailableError
+from core.domain.finding import Finding
 from core.domain.market import MINUTE_MS
+from core.domain.rows import Row
 from core.home.folder import Home, engine_pid
-from core.lab.runtime import Finding, Row, RunRequest
 from quarterdeck_demo import (
     CONSOLE_PUBLISH_HZ,
     HEADLESS_PUBLISH_HZ,
@@ -248,7 +250,7 @@ def panic(
     tell: Callable[[str], None],
     confirm: Callable[[str], None] | None,
 ) -> Row:
-    """As `core.lab.runtime.Runtime.panic` says."""
+    """As `tui.cli.runtime.Runtime.panic` says."""
     from core.engine.arming import account_of, labelled
     from core.exchange.connection.keys import keys_mend, load_keys
     from core.home.key_environment import key_environment

@@ -13,15 +13,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from core.clock import ExchangeClock, SystemClock
+from core.control.requests import FetchRequest
 from core.domain.errors import BadInputError, QuarterdeckError, RefusedError, UnavailableError, VenueRejectedError
+from core.domain.rows import Row
 from core.home.folder import Home, leave_to_engine, private_folder
-from core.lab.runtime import FetchRequest, Row
 from core.market.intervals import INTERVALS_MS
 
 if TYPE_CHECKING:
+    from core.domain.progress import OnProgress, ShouldStop
     from core.exchange.connection.requests import Requests
     from core.exchange.markets.contracts import Contract
-    from core.lab.requests import OnProgress, ShouldStop
     from core.market.fetch.archive import Archive
     from core.market.fetch.fetching import Fetch
     from core.settings.schema import Settings
@@ -44,7 +45,7 @@ def fetch_data(
     progress: OnProgress,
     should_stop: ShouldStop,
 ) -> Row:
-    """As `core.lab.runtime.Runtime.fetch_data` says."""
+    """As `tui.cli.runtime.Runtime.fetch_data` says."""
     from storage.data_admin import check_data
     from storage.database import open_database
     from storage.history import prepare_history

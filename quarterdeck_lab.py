@@ -15,19 +15,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from core.clock import SystemClock
 from core.domain.errors import BadInputError
 from core.domain.market import MINUTE_MS
+from core.domain.progress import OnProgress, Progress, ShouldStop
+from core.domain.rows import Row
 from core.home.folder import Home
-from core.lab.requests import (
-    MARKETS,
-    BacktestRequest,
-    Engine,
-    Grid,
-    Market,
-    OnProgress,
-    Overrides,
-    Progress,
-    ShouldStop,
-)
-from core.lab.runtime import Row
+from core.lab.requests import BacktestRequest, Engine
+from core.settings.values import MARKETS, Grid, Market, Overrides
 from quarterdeck_plan import DATA, Plan, execute, make_plan, market_of, open_learner
 from quarterdeck_search import (
     CheckProgress,
@@ -110,7 +102,7 @@ class HomeLab:
 
     def plan(self, request: BacktestRequest, space: Grid | None = None) -> Plan:
         """See `make_plan`."""
-        from quarterdeck import collect_garbage
+        from core.home.garbage import collect_garbage
 
         collect_garbage()
         return make_plan(self._home, self.market, request, space)

@@ -21,18 +21,10 @@ from typing import TYPE_CHECKING, Any
 from core.clock import monotonic_ns
 from core.domain.errors import BadInputError
 from core.domain.market import MINUTE_MS
+from core.domain.progress import OnProgress, Progress, ShouldStop
 from core.home.folder import Home
-from core.lab.requests import (
-    MARKETS,
-    BacktestRequest,
-    Engine,
-    Grid,
-    Market,
-    OnProgress,
-    Overrides,
-    Progress,
-    ShouldStop,
-)
+from core.lab.requests import BacktestRequest, Engine
+from core.settings.values import MARKETS, Grid, Market, Overrides
 from quarterdeck_rules import rules_of_history
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from core.domain.errors import BadInputError
 from core.domain.market import MINUTE_MS
-from core.lab.requests import Market
-from core.lab.runtime import Row
+from core.domain.rows import Row
+from core.settings.values import Market
 
 if TYPE_CHECKING:
     from core.lab.data.history import History

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from core.clock import monotonic_ns
 from core.domain.errors import BadInputError
+from core.domain.progress import OnProgress, Progress
+from core.domain.rows import Row
 from core.home.folder import Home
-from core.lab.requests import BacktestRequest, OnProgress, Progress, SweepRequest, WalkForwardRequest
-from core.lab.runtime import Row
+from core.lab.requests import BacktestRequest, SweepRequest, WalkForwardRequest
 from quarterdeck_plan import Plan, market_of
 
 if TYPE_CHECKING:

@@ -18,13 +18,13 @@ from core.domain.market import MINUTE_MS
 from core.domain.trading import Prediction
 from core.engine.engine import Engine, EngineParts
 from core.engine.pacing import Pacer
-from core.engine.recovery import replay_cursors
 from core.home.folder import Home
 from core.home.logbook import Logbook
 from core.learning import tasks
 from core.learning.forecaster import WorkerForecaster, training_bars, training_seed
 from core.learning.workers import WorkerPool
 from core.market.replay.events import ReplayFeed, batched
+from core.market.replay.resuming import replay_cursors
 from core.ports import BarColumns, Forecaster, TrainingResult
 from core.settings.schema import Settings, load_settings
 from core.trader.account import iso

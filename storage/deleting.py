@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from core.domain.errors import DataError, RefusedError
-from core.lab.requests import Progress
+from core.domain.progress import Progress
 from core.market.intervals import interval_text
 from storage.candles import CHUNK_ROWS
 from storage.column_cache import forget_columns

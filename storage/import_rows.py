@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from core.domain.errors import DataError, RefusedError
-from core.lab.requests import OnProgress, Progress, ShouldStop
+from core.domain.progress import OnProgress, Progress, ShouldStop
 from storage.candles import CHUNK_ROWS
 from storage.database import storage_errors, transaction
 from storage.file_rows import Row, Rows

@@ -15,8 +15,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from core.domain.errors import BadInputError
+from core.domain.rows import Row
 from core.lab.requests import Status
-from core.lab.runtime import Row
 from core.lab.statistics.basis import MEANING
 from storage import trials
 from storage.database import Database, connect_read_only, open_database, storage_errors, transaction

@@ -9,8 +9,7 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from core.domain.errors import StorageError
-from core.lab.run.result import EquityCurve, FillColumns, PredictionColumns, RunResult, TradeColumns
-from core.lab.run.trade_plans import TradePlans
+from core.lab.run.result import EquityCurve, FillColumns, PredictionColumns, RunResult, TradeColumns, TradePlans
 from storage.blobs import Blob, from_blob, to_blob
 from storage.lab_records import RunRecord
 

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
+from core.domain.rows import Row
 from core.lab.report.verdict import bottom_line
-from core.lab.requests import Grid, Overrides, Status
-from core.lab.runtime import Row
+from core.lab.requests import Status
 from core.lab.statistics.basis import LASTING, MEANING, RANKS
+from core.settings.values import Grid, Overrides
 
 if TYPE_CHECKING:
     from core.lab.report.data import Report

@@ -10,7 +10,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from core.domain.errors import StorageError
-from core.lab.runtime import Row
+from core.domain.rows import Row
 from core.lab.search.trials import Trial, TrialCount, comparable, counted, parameter_hash
 from core.lab.statistics.basis import RANKS
 

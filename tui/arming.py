@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from core.domain.errors import ConfirmationError, RefusedError
 from tui.widgets.prompt import Asked
 
 if TYPE_CHECKING:
     from core.control.protocol import Control
-    from tui.app import QuarterdeckApp
 
 PAGE = "arming"
 
@@ -31,10 +30,31 @@ class LiveStart:
     connect: Callable[[str], Awaitable[Control]]
 
 
+class Pages(Protocol):
+    def go(self, page: str) -> None: ...
+
+
+class Console(Protocol):
+    """What the question needs of the console around it."""
+
+    @property
+    def deck(self) -> Pages: ...
+
+    def open_prompt(self, asked: Asked) -> None: ...
+
+    def start(self, job: Any) -> None: ...
+
+    def flush(self) -> None: ...
+
+    def exit(self, *, return_code: int) -> None: ...
+
+    async def attach(self, connect: Callable[[], Awaitable[Control]]) -> None: ...
+
+
 class ArmingDesk:
     """Asks for the tag until it is right, something else keeps the engine from starting, or the operator leaves."""
 
-    def __init__(self, app: QuarterdeckApp, start: LiveStart) -> None:
+    def __init__(self, app: Console, start: LiveStart) -> None:
         self._app = app
         self._connect = start.connect
         self.facts = start.facts

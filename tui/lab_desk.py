@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from core.domain.errors import QuarterdeckError, RefusedError
+from core.domain.rows import Row
 from core.lab.requests import EXPORT_FORMS, Lab
-from core.lab.runtime import Row
 from tui.format import plural
 from tui.lab_form import SWEEP, LabForm, Problem
 from tui.lab_job import Job

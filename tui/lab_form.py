@@ -9,8 +9,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from core.lab.requests import MARKETS, OBJECTIVES
-from core.lab.runtime import Row
+from core.domain.rows import Row
+from core.lab.requests import OBJECTIVES
+from core.settings.values import MARKETS
 from tui.moments import MOMENT_FORMS, parse_duration, parse_moment
 
 BACKTEST, SWEEP, WALK_FORWARD = "backtest", "sweep", "walkforward"

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from tui.lab_desk import LabDesk
+from tui.safety import SafetyDesk
 from tui.screens.console import ConsoleScreen
 from tui.widgets.prompt import Asked
 from tui.widgets.table import Row
-
-if TYPE_CHECKING:
-    from tui.app import QuarterdeckApp
 
 PARENTS = {
     "lab_form": "lab",
@@ -23,10 +21,26 @@ PARENTS = {
 """Where escape leads from a page of the lab."""
 
 
+class Console(Protocol):
+    """What the lab needs of the console around it."""
+
+    @property
+    def deck(self) -> ConsoleScreen: ...
+
+    @property
+    def desk(self) -> SafetyDesk: ...
+
+    def start(self, job: Any) -> None: ...
+
+    def flush(self) -> None: ...
+
+    def open_prompt(self, asked: Asked) -> None: ...
+
+
 class LabHost:
     """Implements `tui.lab_desk.Host` with the console."""
 
-    def __init__(self, app: QuarterdeckApp) -> None:
+    def __init__(self, app: Console) -> None:
         self._app = app
 
     def spawn(self, job: Any) -> None:

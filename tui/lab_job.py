@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from core.lab.requests import Progress
+from core.domain.progress import Progress
 from tui.format import Glyphs, age, gauge, plain_text
 from tui.lab_runs import Outcome
 from tui.widgets.table import Row

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
 from core.domain.errors import UnavailableError
-from core.lab.requests import Progress
+from core.domain.progress import Progress
 
 NICE, NICEST = 10, 19
 REPORT_OPTIONS = ("--json", "--progress", "json")

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 from core.control.protocol import MarkerView
 from core.domain.market import MINUTE_MS, Bar
+from core.domain.rows import Row
 from core.lab.requests import Lab
-from core.lab.runtime import Row
 from tui.format import money
 from tui.widgets.candles import Level
 

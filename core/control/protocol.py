@@ -10,6 +10,7 @@ from typing import Literal, Protocol
 
 from core.domain.market import Bar
 from core.domain.operator import Verb
+from core.home.log_line import LogLine
 
 RunState = Literal["starting", "recovering", "running", "paused", "halted", "ended", "stopping", "failed"]
 MeterLevel = Literal["ok", "warn", "blocked"]
@@ -194,14 +195,6 @@ class ChartView:
     symbol: str
     bars: tuple[Bar, ...] = ()
     markers: tuple[MarkerView, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class LogLine:
-    time_ms: int
-    level: str
-    logger: str
-    message: str
 
 
 @dataclass(frozen=True, slots=True)

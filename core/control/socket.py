@@ -26,12 +26,13 @@ from typing import Any
 from core.clock import monotonic_ns
 from core.control.client import MAX_REPLY_BYTES, no_engine, result_of, socket_path
 from core.control.codec import decode, encode_line
-from core.control.protocol import CommandResult, Control, LogLine, Snapshot
+from core.control.protocol import CommandResult, Control, Snapshot
 from core.control.rate import Pace
 from core.domain.errors import BadInputError, QuarterdeckError, UnavailableError
 from core.domain.operator import Verb
 from core.domain.plain import plain
 from core.home.folder import Home, private_folder
+from core.home.log_line import LogLine
 
 MAX_REQUEST_BYTES = 64 * 1024
 MAX_CLIENTS = 16

@@ -159,7 +159,10 @@ class AgedRecord:
 EXTERNAL_LOTS = "external position lots"
 """What an AdjustmentRecord tells that others hold."""
 
-COUNTED_IN_LOTS = frozenset({"position lots", EXTERNAL_LOTS})
+LOTS = "position lots"
+"""What an AdjustmentRecord tells that we hold."""
+
+COUNTED_IN_LOTS = frozenset({LOTS, EXTERNAL_LOTS})
 """Of what an AdjustmentRecord tells in lots."""
 
 Record = (

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from core.clock import EngineClock, monotonic_ns
-from core.control.protocol import CommandResult, ExternalOrderView, LogLine, RunState, Snapshot, StatusView
+from core.control.protocol import CommandResult, ExternalOrderView, RunState, Snapshot, StatusView
 from core.domain.errors import UnavailableError
 from core.domain.market import Bar, FirstPrice, MarketBatch, Quote
 from core.domain.operator import OperatorCommand, Verb
@@ -22,15 +22,7 @@ from core.engine.lag import PERIOD_S, LagMeter
 from core.engine.log_lines import narrate
 from core.engine.pacing import Pacer
 from core.engine.recent import Recent
-from core.engine.recovery import (
-    BOOK_DIFFERENCES,
-    FRESH_MS,
-    Remembered,
-    ResumePoint,
-    newest_first_prices,
-    reconcile,
-    resume_point,
-)
+from core.engine.recovery import BOOK_DIFFERENCES, FRESH_MS, Remembered, reconcile
 from core.engine.session import Session
 from core.engine.stepper import Stepper
 from core.engine.view_guard import Drawing
@@ -46,8 +38,10 @@ from core.engine.views import (
     trade_view,
 )
 from core.engine.warm_up import Aside, Past, at_once
+from core.home.log_line import LogLine
 from core.home.logbook import Logbook
 from core.market.history import bar_at
+from core.market.replay.resuming import ResumePoint, newest_first_prices, resume_point
 from core.ports import CandleStore, Forecaster, Journal, Venue
 from core.trader import limits
 from core.trader.account import iso

@@ -20,7 +20,7 @@ _SWITCH_INTERVAL_S = 0.0005
 
 
 class EngineThread:
-    """Implements `core.lab.runtime.EngineHandle`. The start goes on beside whoever made it."""
+    """Implements `core.control.requests.EngineHandle`. The start goes on beside whoever made it."""
 
     def __init__(self, serve: Serve) -> None:
         self._serve = serve

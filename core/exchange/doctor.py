@@ -11,6 +11,7 @@ from typing import Any
 
 from core.clock import ExchangeClock
 from core.domain.errors import BadInputError, QuarterdeckError, VenueRejectedError
+from core.domain.finding import Finding, worst
 from core.exchange.account.setup import LEAST_BALANCE_USDT
 from core.exchange.account.trading_right import MEND, ask_trading_right
 from core.exchange.connection.client import build_client
@@ -20,7 +21,6 @@ from core.exchange.connection.requests import Requests
 from core.exchange.connection.wire import Dialect, Wire
 from core.exchange.markets.contracts import Contract, load_contracts
 from core.exchange.markets.status import status_problem
-from core.lab.runtime import Finding, worst
 from core.settings.schema import Settings
 
 

@@ -21,9 +21,9 @@ from itertools import islice
 from pathlib import Path
 from typing import TextIO
 
-from core.control.protocol import LogLine
 from core.domain.plain import plain, plain_lines
 from core.home.log_folding import Folding
+from core.home.log_line import LogLine
 
 RING_LINES = 20_000
 FILE_BYTES = 10_000_000

@@ -1,34 +1,27 @@
 """What the command line and the console ask of the backtest lab, as plain requests, rows and a protocol.
 
-This module stays light, as core.lab.runtime does: no numpy, no settings. An implementation imports everything heavy
-inside its methods.
+This module stays light: no numpy, no schema of settings. An implementation imports everything heavy inside its
+methods.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from core.lab.runtime import Row
+from core.domain.progress import OnProgress, ShouldStop
+from core.domain.rows import Row
+from core.settings.values import Grid, Market, Overrides
 
 if TYPE_CHECKING:
     from core.lab.report.data import Report
 
-Value = bool | int | float | str
-Overrides = tuple[tuple[str, Value], ...]
-"""Settings by dotted key, such as ("scalper.stop_pct", 0.8). A key without a dot is one of the strategy's section."""
-
-Grid = tuple[tuple[str, tuple[Value, ...]], ...]
-"""The values to try of each setting; keys as in `Overrides`."""
 
 Engine = Literal["event-driven", "sweep"]
 
-Market = Literal["imported", "recorded"]
-"""The candles that the operator imported into a home, or those that come with the program."""
 
-MARKETS: tuple[Market, ...] = ("imported", "recorded")
 Status = Literal["complete", "partial", "failed"]
 
 OBJECTIVES = ("sharpe", "sortino", "calmar", "total_return_pct")
@@ -117,23 +110,6 @@ class ValidateRequest:
     embargo_ms: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a request is: `done` of `total` of what `unit` names in the plural; `total` 0 while it is unknown."""
-
-    done: int
-    total: int
-    unit: str
-    note: str = ""
-
-
-OnProgress = Callable[[Progress], None]
-"""Called from the thread of the request, now and then; never for every bar."""
-
-ShouldStop = Callable[[], bool]
-"""Asked between slots, trials or folds. Once it answers True the request ends with what it has, as "partial"."""
-
-
 class Lab(Protocol):
     """The lab of one home. Every method may raise BadInputError, DataError and StorageError.
 
@@ -208,7 +184,7 @@ class Lab(Protocol):
 
     def trades(self, run_id: str) -> list[Row]:
         """Closed trades in order of their exits: the names of core.lab.run.result.TradeColumns, side +1 or -1, and
-        those of core.lab.run.trade_plans.TradePlans with closed_early; None for what is not known."""
+        those of core.lab.run.result.TradePlans with closed_early; None for what is not known."""
         ...
 
     def curve(self, run_id: str, points: int) -> Row:

@@ -15,8 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from core.domain.errors import SettingsError
 from core.domain.operator import LimitEffect
-from core.lab.requests import Market
 from core.settings.addresses import is_address, is_this_machine
+from core.settings.values import Market
 
 Mode = Literal["demo", "paper", "live"]
 Options = TypeVar("Options", bound=BaseModel)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from core.domain.trading import ExitReason
-from core.lab.requests import Grid
+from core.settings.values import Grid
 
 ThresholdFunction = Callable[[float], float]
 """round_trip_cost_bps -> smallest |prediction| in bps that is worth an entry."""

@@ -61,7 +61,7 @@ from core.trader.entry import check_stop, entry_size, standing_veto
 from core.trader.flattening import FLAT, flattening
 from core.trader.guard import Guard
 from core.trader.intents import entry_order
-from core.trader.invariants import check_trader
+from core.trader.invariants import check_state
 from core.trader.ledger import ZERO
 from core.trader.limits import Reading
 from core.trader.messages import (
@@ -162,7 +162,7 @@ class Trader:
 
     def _check(self, now_ms: int) -> list[Command]:
         """An engine whose own books contradict each other enters nothing more."""
-        broken = check_trader(self)
+        broken = check_state(self.state)
         if not broken and self.guard.level(limits.INVARIANT) == "ok":
             return []
         return journalled(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from core.domain.market import MINUTE_MS
-from core.lab.requests import Grid
 from core.settings.schema import Settings
+from core.settings.values import Grid
 from core.strategy.declaration import Rule, Strategy
 
 if TYPE_CHECKING:

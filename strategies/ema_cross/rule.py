@@ -6,8 +6,6 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from strategies.ema_cross.declaration import STATE_SIZE as STATE_SIZE  # With the fold that it is the state of.
-
 Floats = NDArray[np.float64]
 
 

@@ -9,8 +9,8 @@ from core.arithmetic.costs import round_trip_cost_bps
 from core.arithmetic.exits import reversal
 from core.domain.market import MINUTE_MS
 from core.domain.trading import ExitReason
-from core.lab.requests import Grid
 from core.settings.schema import Settings
+from core.settings.values import Grid
 from core.strategy.declaration import ExitRule, Lifecycle, ModelSpec, Strategy
 from strategies.scalper.features import FEATURE_NAMES, LOOKBACK_BARS
 from strategies.scalper.signals import decide, entry_threshold_bps

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import NoReturn
 
 from core.control.protocol import Control
+from core.control.requests import RunRequest
 from core.domain.errors import ConfirmationError
-from core.lab.runtime import RunRequest
 from tests.tui.fake_control import FakeControl, live_snapshot
 
 TAG = "k3Y9"

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
+from core.control.requests import RunRequest
 from core.domain.errors import BadInputError
 from core.home.folder import Home
 from core.lab.run.result import Provenance
-from core.lab.runtime import RunRequest
 from quarterdeck import QuarterdeckRuntime
 from quarterdeck_lab import HomeLab
 from quarterdeck_plan import market_of

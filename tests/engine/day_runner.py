@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from core.clock import ExchangeClock
+from core.control.requests import RunRequest
 from core.domain.market import MINUTE_MS, Bar
 from core.domain.operator import Verb
 from core.engine.arming import account_of
@@ -22,7 +23,6 @@ from core.engine.starts import read_starts
 from core.home.folder import Home
 from core.home.logbook import set_up
 from core.lab.replay.verify import Verification, verify
-from core.lab.runtime import RunRequest
 from core.settings.schema import Settings, parse_settings
 from core.trader.account import Opening
 from core.trader.trader import Trader

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
+from core.control.requests import RunRequest
 from core.domain.records import PredictionRecord, Record, TradeRecord, TrainingRecord, TrainingStatus
 from core.home.folder import Home
 from core.lab.requests import BacktestRequest, Engine
 from core.lab.run.result import RunResult, TradeColumns, trade_columns
-from core.lab.runtime import RunRequest
 from quarterdeck import QuarterdeckRuntime
 from quarterdeck_lab import HomeLab
 from quarterdeck_plan import execute

@@ -21,11 +21,11 @@ from core.domain.records import OperatorRecord
 from core.domain.trading import ExitReason, Prediction
 from core.engine.engine import Engine, EngineParts
 from core.engine.pacing import Pacer
-from core.engine.recovery import ResumePoint, replay_cursors
 from core.engine.starts import Rules
 from core.home.logbook import Logbook
 from core.market.contracts.instruments import load_instruments
 from core.market.replay.events import ReplayFeed, batched, event_time_ms
+from core.market.replay.resuming import ResumePoint, replay_cursors
 from core.ports import BarColumns, TrainingResult
 from core.settings.schema import Settings, parse_settings
 from core.strategy.declaration import ExitRule, Lifecycle, Strategy

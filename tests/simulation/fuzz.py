@@ -27,7 +27,7 @@ from core.control.codec import encode_line
 from core.domain.operator import Verb
 from core.domain.orders import OrderRole
 from core.domain.records import Record
-from core.trader.invariants import check_trader
+from core.trader.invariants import check_state
 from tests.simulation.candles import MemoryCandles
 from tests.simulation.checker import compare, compare_books, journal_orders, known_of_others, outside_fees_usdt
 from tests.simulation.journal import Disk
@@ -233,7 +233,7 @@ class Stretch:
         if done:
             self._note_death(process)
         elif process.trader is not None and process.engine is not None:
-            self.found.problems += check_trader(process.trader)
+            self.found.problems += check_state(process.trader.state)
             encode_line(process.engine.latest)
 
     def _note_death(self, process: Process) -> None:

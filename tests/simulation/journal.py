@@ -9,8 +9,8 @@ from typing import Any
 from core.domain.instrument import Instrument
 from core.domain.records import CursorRecord, Record
 from core.domain.regrid import Era, Eras, carried, grid_of, working
-from core.engine.recovery import rejoining
 from core.engine.starts import Rules
+from core.market.replay.resuming import rejoining
 from core.trader.account import traded_symbols
 from tests.journal_rules import JournalRules
 

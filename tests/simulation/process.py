@@ -14,7 +14,6 @@ from core.domain.market import MINUTE_MS, Bar, MarketBatch
 from core.domain.operator import Verb
 from core.engine.engine import Engine
 from core.engine.real_time import real_time_parts
-from core.engine.recovery import ResumePoint
 from core.engine.starts import Rules
 from core.exchange.account.desk import AccountDesk
 from core.exchange.account.setup import holds_anything
@@ -27,6 +26,7 @@ from core.exchange.markets.contracts import load_instruments
 from core.exchange.orders.venue import ExchangeVenue
 from core.home.logbook import Logbook
 from core.market.live.market import LiveMarket
+from core.market.replay.resuming import ResumePoint
 from core.settings.schema import Settings
 from core.strategy.declaration import Strategy
 from core.trader.account import retired_symbols

@@ -15,7 +15,8 @@ from core.domain.operator import Verb
 from core.domain.orders import RESTING_STATES, Order, OrderState
 from core.domain.records import OrderUpdateRecord, Record
 from core.settings.schema import Settings
-from core.trader.invariants import check_change, check_limits, check_trader, orders_of
+from core.trader.invariants import check_state
+from tests.invariants import check_change, check_limits, orders_of
 from tests.simulation.candles import MemoryCandles
 from tests.simulation.checker import compare, compare_books, journal_orders, known_of_others, outside_fees_usdt
 from tests.simulation.crossing_marks import CrossingMarks
@@ -252,7 +253,7 @@ class Hour:
         trader = self.process.trader if self.process is not None else None
         if trader is not None and not self.result.problems:
             orders = orders_of(trader)
-            broken = check_trader(trader) + check_limits(trader) + check_change(self._orders, orders)
+            broken = check_state(trader.state) + check_limits(trader) + check_change(self._orders, orders)
             broken += unattended(trader.state.traded, self.world.shares.ours)
             self.result.problems += [f"{at(self.world.clock.now_ms())}: {text}" for text in broken]
             self._orders = orders

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from core.domain.errors import DataError, RefusedError, StorageError
-from core.lab.requests import Progress
+from core.domain.progress import Progress
 from storage import import_rows
 from storage.data_admin import check_data, import_file, list_data
 from storage.database import Database

@@ -10,7 +10,6 @@ from core.control.protocol import (
     ChartView,
     CommandResult,
     ExternalOrderView,
-    LogLine,
     MarkerView,
     MeterView,
     OrderView,
@@ -23,6 +22,7 @@ from core.control.protocol import (
 )
 from core.domain.market import MINUTE_MS, Bar
 from core.domain.operator import Verb
+from core.home.log_line import LogLine
 
 NOW_MS = 1_782_907_200_000  # 2026-07-01 12:00:00 UTC
 _BASES = {

@@ -11,9 +11,9 @@ from typing import Any
 
 from core.domain.errors import BadInputError, RefusedError
 from core.domain.market import MINUTE_MS
+from core.domain.progress import Progress
+from core.domain.rows import Row
 from core.lab.report.comparison import compare
-from core.lab.requests import Progress
-from core.lab.runtime import Row
 from tests.tui.fake_control import NOW_MS
 from tui.lab_desk import LabAccess
 from tui.lab_runs import HASTY, LabRun, Outcome, Patience

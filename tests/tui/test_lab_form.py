@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from core.lab.requests import Progress
+from core.domain.progress import Progress
 from tests.tui.fake_lab import CHOICES, FROM_MS, HOUR_MS, run_row, sweep_row
 from tui.cli import cli
 from tui.format import UNICODE

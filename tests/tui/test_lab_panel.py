@@ -13,7 +13,7 @@ from textual.pilot import Pilot
 
 from core.domain.errors import StorageError, UnavailableError
 from core.domain.operator import Verb
-from core.lab.requests import Progress
+from core.domain.progress import Progress
 from tests.tui import screen
 from tests.tui.fake_control import FakeClock, FakeControl, empty_snapshot, snapshot
 from tests.tui.fake_lab import CHOICES, PARTIAL, SYNTHETIC, FakeLab, FakeStarts, access

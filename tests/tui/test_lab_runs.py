@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from core.domain.errors import UnavailableError
-from core.lab.requests import Progress
+from core.domain.progress import Progress
 from tests.patience import comes
 from tui.lab_runs import NICE, NICEST, ChildRun, Outcome, Patience, progress_of, start_child, starter
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from core.control.protocol import LogLine
+from core.home.log_line import LogLine
 from core.trader.limits import RULES
 from tests.tui import screen
 from tests.tui.fake_control import NOW_MS, FakeClock, FakeControl, live_snapshot, meter, price, snapshot

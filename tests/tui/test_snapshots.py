@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from textual.pilot import Pilot
 
-from core.lab.requests import Progress
+from core.domain.progress import Progress
 from tests.tui.fake_control import FakeClock, FakeControl, live_snapshot, snapshot
 from tests.tui.fake_lab import FakeLab, FakeStarts, access
 from tests.tui.lab_keys import PAGES, press

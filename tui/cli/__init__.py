@@ -20,7 +20,7 @@ from tui.cli.runs_verbs import runs
 from tui.cli.steering import flatten, halt, pause, resume
 
 if TYPE_CHECKING:
-    from core.lab.runtime import Runtime
+    from tui.cli.runtime import Runtime
 
 
 @click.group(cls=VerbGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import click
 
 from core.domain.errors import RefusedError, UnavailableError
+from core.domain.finding import worst
 from core.home.folder import Home
-from core.lab.runtime import worst
 from tui.cli.echo import echo
 from tui.cli.options import home_option, json_option, settings_option
 from tui.cli.output import emit_json
 
 if TYPE_CHECKING:
-    from core.lab.runtime import Runtime
+    from tui.cli.runtime import Runtime
 
 
 _MARKS = {True: "ok ", None: "?  ", False: "NOT"}

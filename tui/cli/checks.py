@@ -10,9 +10,9 @@ from pathlib import Path
 
 from core.control.client import request
 from core.domain.errors import QuarterdeckError
+from core.domain.finding import Finding
 from core.home.folder import Home, engine_pid
 from core.home.key_environment import keys_in_environment
-from core.lab.runtime import Finding
 from tui.cli.options import has_terminal
 
 LEAST_COLUMNS, LEAST_LINES = 80, 24

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from core.control.requests import DeleteWish, ImportWish
 from core.domain.errors import BadInputError
 from core.domain.plain import plain
+from core.domain.rows import Row
 from core.home.folder import Home
-from core.lab.runtime import DeleteWish, ImportWish, Row
 from core.market.intervals import INTERVALS_MS
 from core.market.kinds import KINDS
 from tui.cli.echo import echo
@@ -21,7 +22,7 @@ from tui.cli.progress import watched
 from tui.cli.rules_verbs import rules
 
 if TYPE_CHECKING:
-    from core.lab.runtime import Runtime
+    from tui.cli.runtime import Runtime
 
 NO_DATA = "no candles are stored in {home}; `data fetch` an exchange's, or `data import` your own"
 

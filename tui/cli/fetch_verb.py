@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from core.control.requests import FetchRequest
 from core.domain.errors import BadInputError, UnavailableError
+from core.domain.rows import Row
 from core.home.folder import Home
-from core.lab.runtime import FetchRequest, Row
 from core.market.intervals import INTERVALS_MS
 from tui.cli.echo import echo
 from tui.cli.lab_options import Duration
@@ -18,7 +19,7 @@ from tui.cli.output import Column, any_value, emit_json, table
 from tui.cli.progress import watched
 
 if TYPE_CHECKING:
-    from core.lab.runtime import Runtime
+    from tui.cli.runtime import Runtime
 
 LAST_MS = 30 * 86_400_000
 EXCHANGES = ("binanceusdm", "mexc", "apex")

@@ -12,8 +12,9 @@ from typing import Any, TypeVar
 import click
 
 from core.domain.errors import BadInputError, RefusedError
-from core.lab.requests import EXPORT_FORMS, MARKETS, OBJECTIVES, BacktestRequest, Engine, Grid, Value
+from core.lab.requests import EXPORT_FORMS, OBJECTIVES, BacktestRequest, Engine
 from core.lab.run.presets import PRESETS
+from core.settings.values import MARKETS, Grid, Value
 from tui.cli.options import Moment, home_option, json_option, progress_option, settings_option
 
 F = TypeVar("F", bound=Callable[..., Any])

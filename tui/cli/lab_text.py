@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from core.domain.errors import BadInputError
+from core.domain.rows import Row
 from core.lab.run.presets import DAY_MS
-from core.lab.runtime import Row
 from core.lab.search.trials import pool_text
 from core.lab.statistics.basis import BASIS, LEAST_DAYS, RANKS, holed_text, lacking_days
 from core.lab.statistics.figures import cell_text, column_title, in_order, row_title

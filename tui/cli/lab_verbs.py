@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from core.domain.errors import BadInputError
+from core.domain.rows import Row
 from core.home.folder import Home
-from core.lab.requests import CheckRequest, Grid, Lab, SweepRequest, ValidateRequest, WalkForwardRequest
-from core.lab.runtime import Row
+from core.lab.requests import CheckRequest, Lab, SweepRequest, ValidateRequest, WalkForwardRequest
+from core.settings.values import Grid
 from tui.cli.echo import echo
 from tui.cli.lab_options import (
     ENGINES,
@@ -27,7 +28,7 @@ from tui.cli.output import emit_json
 from tui.cli.progress import Watch, watched
 
 if TYPE_CHECKING:
-    from core.lab.runtime import Runtime
+    from tui.cli.runtime import Runtime
 
 Work = Callable[[Lab, Watch], Row]
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.domain.plain import plain, plain_json
-from core.lab.runtime import Row
+from core.domain.rows import Row
 from tui.cli.echo import echo
 
 Format = Callable[[Any], str]

@@ -14,7 +14,7 @@ from tui.cli.options import confirm_typed, home_option, json_option, settings_op
 from tui.cli.output import emit_json
 
 if TYPE_CHECKING:
-    from core.lab.runtime import Runtime
+    from tui.cli.runtime import Runtime
 
 
 @click.command()

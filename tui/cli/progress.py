@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, Protocol
 
-from core.lab.requests import Progress
+from core.domain.progress import Progress
 from tui.cli.echo import echo
 
 if TYPE_CHECKING:

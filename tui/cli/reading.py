@@ -9,8 +9,8 @@ import click
 from core.control.client import request
 from core.domain.errors import UnavailableError
 from core.domain.operator import FULL_IN_USE
+from core.domain.rows import Row
 from core.home.folder import Home, engine_pid
-from core.lab.runtime import Row
 from tui.cli.echo import echo
 from tui.cli.options import account_option, home_option, json_option, limit_option
 from tui.cli.output import (
@@ -30,7 +30,8 @@ from tui.cli.output import (
 )
 
 if TYPE_CHECKING:
-    from core.lab.runtime import Reader, Runtime
+    from core.control.requests import Reader
+    from tui.cli.runtime import Runtime
 
 TIMEOUT_S = 3.0
 EXTERNAL = "external"

@@ -14,7 +14,8 @@ from tui.cli.options import home_option, json_option, settings_option
 from tui.cli.output import emit_json, moment
 
 if TYPE_CHECKING:
-    from core.lab.runtime import Row, Runtime
+    from core.domain.rows import Row
+    from tui.cli.runtime import Runtime
 
 
 @click.command()

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from core.domain.rows import Row
 from core.home.folder import Home
-from core.lab.runtime import Row
 from tui.cli.options import Moment, home_option, json_option
 from tui.cli.output import Column, any_value, emit_rows
 
 if TYPE_CHECKING:
-    from core.lab.runtime import Runtime
+    from tui.cli.runtime import Runtime
 
 
 @click.group()

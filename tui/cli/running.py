@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from core.control.requests import RunRequest
 from core.domain.errors import BadInputError, ConfirmationError, RefusedError
 from core.home.folder import Home
-from core.lab.runtime import RunRequest
 from tui.cli.about import installed_version
 from tui.cli.echo import echo
 from tui.cli.options import MAX_SPEED, Moment, Speed, has_terminal, home_option, settings_option
@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from core.control.protocol import Control
-    from core.lab.runtime import EngineHandle, Runtime
+    from core.control.requests import EngineHandle
     from core.settings.schema import Mode, Settings
+    from tui.cli.runtime import Runtime
 
 STOP_TIMEOUT_S = 10.0
 COMMAND = (sys.executable, "-P", "-c", "from quarterdeck import main; main()")

@@ -16,7 +16,7 @@ from tui.cli.output import emit_json, emit_rows
 
 if TYPE_CHECKING:
     from core.lab.requests import Lab
-    from core.lab.runtime import Runtime
+    from tui.cli.runtime import Runtime
 
 NONE_YET = "no run is kept in {home} yet; make one with: quarterdeck backtest STRATEGY"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import overload
 
-from core.control.protocol import LogLine
+from core.home.log_line import LogLine
 from tui.format import Glyphs, fit, plain_text, utc_seconds
 from tui.widgets.panel import Content, Panel, View
 from tui.widgets.table import Row, Span, notice_rows, text_row

@@ -12,7 +12,6 @@ from core.clock import Clock
 from core.domain.errors import DataError, UnavailableError
 from core.domain.orders import Order
 from core.domain.records import AdjustmentRecord
-from core.engine.stepper import Stepper
 from core.exchange.account.reconciliation import UNREAD, ExternalOrder, Reconciler
 from core.exchange.account.setup import set_up_account
 from core.exchange.account.stream import AccountStream
@@ -33,6 +32,7 @@ from core.home.logbook import iso_utc
 from core.ports import Venue
 from core.settings.schema import Settings
 from core.trader.messages import VenueHealth, Watch
+from core.trader.stepping import Stepping
 from core.trader.trader import Trader
 
 log = logging.getLogger("quarterdeck.exchange")
@@ -89,7 +89,7 @@ class AccountDesk:
         """Leave it to `run` to read how the account is set up, for what a journal holds must be protected first."""
         self._account.begin_unread()
 
-    async def reconcile(self, trader: Trader, venue: Venue, stepper: Stepper, now_ms: int) -> list[AdjustmentRecord]:
+    async def reconcile(self, trader: Trader, venue: Venue, stepper: Stepping, now_ms: int) -> list[AdjustmentRecord]:
         """At a start, after `venue.restore`: take in what became of our open orders while nobody listened, and send at
         once what protects it. What cannot be asked now, and what cannot be explained, is left to `run`: until it has
         compared everything, no entry is made.
@@ -101,7 +101,7 @@ class AccountDesk:
         self._is_taken_in.set()
         return []
 
-    async def run(self, trader: Trader, stepper: Stepper) -> None:
+    async def run(self, trader: Trader, stepper: Stepping) -> None:
         """Send, listen and ask until canceled, from before `reconcile` on; compare once that is done."""
         self._tie(trader, stepper)
         async with asyncio.TaskGroup() as group:
@@ -125,7 +125,7 @@ class AccountDesk:
             raise UnavailableError("the account has not been read yet")
         return await NetCloser(self._books, self._outside, symbol).close()
 
-    def _tie(self, trader: Trader, stepper: Stepper) -> None:
+    def _tie(self, trader: Trader, stepper: Stepping) -> None:
         if self._reconciler is not None:
             return
         self._books = Books(self._venue, trader, stepper, self._wire.clock)
@@ -292,7 +292,7 @@ class AccountDesk:
         return agrees is False
 
 
-async def watch(trader: Trader, stepper: Stepper, clock: Clock) -> None:
+async def watch(trader: Trader, stepper: Stepping, clock: Clock) -> None:
     """Let the trader look after what protects its positions between two bars."""
     while True:
         is_busy = any(s.lots or s.orders for s in trader.state.symbols.values())
@@ -301,7 +301,7 @@ async def watch(trader: Trader, stepper: Stepper, clock: Clock) -> None:
         await stepper.step([Watch(now_ms)], now_ms)
 
 
-async def health_watch(health: Health, stepper: Stepper, clock: Clock, symbols: Sequence[str] = ()) -> None:
+async def health_watch(health: Health, stepper: Stepping, clock: Clock, symbols: Sequence[str] = ()) -> None:
     """Tell the trader of the health of the venue and of each contract of `symbols` at once, which may clear what an
     earlier process left behind, and whenever it changes; that the venue is well again only once that lasts
     (`Steady`)."""

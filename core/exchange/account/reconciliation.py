@@ -12,9 +12,8 @@ from core.domain.errors import DataError, UnavailableError, VenueBusyError, Venu
 from core.domain.operator import OperatorCommand, Verb
 from core.domain.orders import RESTING_STATES, Order, OrderRole
 from core.domain.plain import plain
-from core.domain.records import AdjustmentRecord, EquityRecord, FillRecord, Record
+from core.domain.records import LOTS, AdjustmentRecord, EquityRecord, FillRecord, Record
 from core.domain.trading import EXACT
-from core.engine.recovery import LOTS
 from core.exchange.account.income import Income
 from core.exchange.connection.wire import Row
 from core.exchange.orders import translate

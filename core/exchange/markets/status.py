@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from core.domain.errors import QuarterdeckError
-from core.engine.stepper import Stepper
 from core.exchange.connection.wire import Wire
 from core.exchange.orders.rows import part
+from core.trader.stepping import Stepping
 from core.trader.trader import Trader
 
 log = logging.getLogger("quarterdeck.exchange")
@@ -81,7 +81,7 @@ class StatusWatch:
         self._read_ms = self._tried_ms = wire.clock.now_ms()
         self._said: dict[str, str] = {}
 
-    async def run(self, trader: Trader, stepper: Stepper) -> None:
+    async def run(self, trader: Trader, stepper: Stepping) -> None:
         """Judge every minute, read every hour, until canceled."""
         while True:
             if self._wire.clock.now_ms() - self._tried_ms >= _READ_EVERY_MS:

@@ -18,12 +18,12 @@ from core.domain.errors import QuarterdeckError, RefusedError, RejectKind, Venue
 from core.domain.instrument import Instrument
 from core.domain.orders import Order
 from core.domain.regrid import grid_of, working
-from core.engine.stepper import Stepper
 from core.exchange.connection.wire import Wire
 from core.exchange.markets.contracts import Terms, instrument_of
 from core.exchange.orders.rows import UNREADABLE
 from core.settings.schema import Settings
 from core.trader.state import SymbolState
+from core.trader.stepping import Stepping
 from core.trader.trader import Trader
 
 log = logging.getLogger("quarterdeck.exchange")
@@ -74,7 +74,7 @@ class ContractWatch:
         self._reading = asyncio.Lock()
         self._wake = asyncio.Event()
 
-    def tie(self, trader: Trader, stepper: Stepper) -> None:
+    def tie(self, trader: Trader, stepper: Stepping) -> None:
         self._trader = trader
         self._stepper = stepper
 
@@ -105,7 +105,7 @@ class ContractWatch:
         self._wire.health.report(_PART, f"{why}; its rules are read again, clears when they agree with ours", symbol)
         self._wake.set()
 
-    async def run(self, trader: Trader, stepper: Stepper) -> None:
+    async def run(self, trader: Trader, stepper: Stepping) -> None:
         self.tie(trader, stepper)
         for s in trader.state.symbols.values():
             self._say_what_is_off(s)

@@ -10,13 +10,13 @@ from core.clock import Clock
 from core.domain.errors import DataError, InvalidTransitionError, RejectKind
 from core.domain.orders import Fill, Order, OrderRole, OrderState, OrderUpdate, news_in
 from core.domain.records import AdjustmentRecord
-from core.engine.stepper import Stepper
 from core.exchange.connection.wire import Row
 from core.exchange.orders import translate
 from core.exchange.orders.translate import Seen
 from core.exchange.orders.venue import ExchangeVenue
 from core.trader.limits import SECOND_ENGINE, STOP_REFUSED
 from core.trader.messages import Alarm, TraderEvent
+from core.trader.stepping import Stepping
 from core.trader.trader import Trader
 
 log = logging.getLogger("quarterdeck.exchange")
@@ -33,7 +33,7 @@ class Books:
     `agreed_ms` is until when they are known to agree with the exchange.
     """
 
-    def __init__(self, venue: ExchangeVenue, trader: Trader, stepper: Stepper, clock: Clock) -> None:
+    def __init__(self, venue: ExchangeVenue, trader: Trader, stepper: Stepping, clock: Clock) -> None:
         self.venue = venue
         self.trader = trader
         self._stepper = stepper

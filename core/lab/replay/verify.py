@@ -42,13 +42,13 @@ from core.domain.records import (
 )
 from core.domain.regrid import carried
 from core.domain.trading import SignalAction
-from core.engine.recovery import ResumePoint, newest_first_prices, rejoining, replay_cursors, resume_point
 from core.engine.session import history_bars
 from core.engine.starts import Rules, Start, eras_of, is_same_account
 from core.lab.data.journalled_market import ToldMarket
 from core.lab.replay import record_text
 from core.market.history import bar_at
 from core.market.replay.events import ReplayFeed, event_time_ms
+from core.market.replay.resuming import ResumePoint, newest_first_prices, rejoining, replay_cursors, resume_point
 from core.ports import CandleStore
 from core.trader import limits
 from core.trader.messages import Alarm, Journal, Silence, Timer, TraderEvent, VenueHealth, WalletAdjustment, Watch

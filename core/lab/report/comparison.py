@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from core.lab.runtime import Row
+from core.domain.rows import Row
 
 SUMMARY_FIGURES = ("trades", "total_return_pct", "sharpe", "max_drawdown_pct", "initial_usdt", "final_usdt")
 

@@ -18,7 +18,6 @@ import numpy as np
 from core.domain.errors import BadInputError, SettingsError
 from core.domain.instrument import Instrument
 from core.lab.data.history import History
-from core.lab.requests import Grid, Value
 from core.lab.run.fixed_predictions import known_values, rule_values
 from core.lab.run.overrides import with_overrides
 from core.lab.run.result import Floats, Times
@@ -27,6 +26,7 @@ from core.lab.statistics.statistics import DAY_MS, NO_DAYS, DailyReturns, day_en
 from core.lab.sweep import sweep
 from core.lab.sweep.sweep import Prepared, Score
 from core.settings.schema import CostSettings, Settings, known_keys
+from core.settings.values import Grid, Value
 from core.strategy.declaration import Rule, Strategy
 
 LoadStrategy = Callable[[str, Settings], Strategy]

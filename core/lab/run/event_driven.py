@@ -22,8 +22,8 @@ from core.lab.run.curve import curve_of
 from core.lab.run.fixed_predictions import FixedDesk, known_values, rule_values
 from core.lab.run.journal import MemoryJournal
 from core.lab.run.model_gaps import UnaskedBeforeHoles
-from core.lab.run.result import PredictionColumns, RunResult, TradeColumns, fill_columns, trade_columns
-from core.lab.run.trade_plans import TradePlans, trade_plans
+from core.lab.run.result import PredictionColumns, RunResult, TradeColumns, TradePlans, fill_columns, trade_columns
+from core.lab.run.trade_plans import trade_plans
 from core.market.history import bar_at
 from core.market.intervals import interval_text
 from core.ports import Forecaster

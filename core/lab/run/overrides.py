@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from core.domain.errors import SettingsError
-from core.lab.requests import Overrides
 from core.settings.schema import STRATEGY_SECTIONS, Settings, parse_settings
+from core.settings.values import Overrides
 
 
 def with_overrides(settings: Settings, strategy: str, overrides: Overrides, place: str = "--set") -> Settings:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from core.domain.errors import BadInputError
 from core.domain.market import MINUTE_MS
-from core.lab.requests import Overrides
+from core.settings.values import Overrides
 
 HOUR_MS = 60 * MINUTE_MS
 DAY_MS = 24 * HOUR_MS

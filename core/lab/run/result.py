@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +13,6 @@ from numpy.typing import NDArray
 from core.domain.instrument import Instrument
 from core.domain.orders import Fill, Order, OrderRole, OrderType
 from core.domain.trading import ExitReason, Trade
-
-if TYPE_CHECKING:
-    from core.lab.run.trade_plans import TradePlans
 
 Floats = NDArray[np.float64]
 Times = NDArray[np.int64]
@@ -43,6 +40,21 @@ class TradeColumns:
 
     def __len__(self) -> int:
         return len(self.side)
+
+
+@dataclass(frozen=True, slots=True)
+class TradePlans:
+    """Of each trade, in their order, NaN where it is not known. Amounts are in USDT and before costs: `margin_usdt`
+    bound at the entry, `expected_profit_usdt` made at the target, `expected_loss_usdt` lost at the stop."""
+
+    confidence: Floats
+    leverage: Floats
+    margin_usdt: Floats
+    expected_profit_usdt: Floats
+    expected_loss_usdt: Floats
+
+    def __len__(self) -> int:
+        return len(self.confidence)
 
 
 def trade_columns(trades: Sequence[Trade]) -> TradeColumns:

@@ -6,9 +6,9 @@ import dataclasses
 
 import numpy as np
 
-from core.lab.run.result import RunResult, TradeColumns
-from core.lab.run.trade_plans import TradePlans, plan_columns
-from core.lab.runtime import Row
+from core.domain.rows import Row
+from core.lab.run.result import RunResult, TradeColumns, TradePlans
+from core.lab.run.trade_plans import plan_columns
 from core.lab.statistics.series import drawdown_pct, thin_indices
 
 LEAST_POINTS = 8

@@ -2,28 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import fields
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.domain.trading import closed_early
-from core.lab.run.result import Floats, TradeColumns
-
-
-@dataclass(frozen=True, slots=True)
-class TradePlans:
-    """Of each trade, in their order, NaN where it is not known. Amounts are in USDT and before costs: `margin_usdt`
-    bound at the entry, `expected_profit_usdt` made at the target, `expected_loss_usdt` lost at the stop."""
-
-    confidence: Floats
-    leverage: Floats
-    margin_usdt: Floats
-    expected_profit_usdt: Floats
-    expected_loss_usdt: Floats
-
-    def __len__(self) -> int:
-        return len(self.confidence)
+from core.lab.run.result import Floats, TradeColumns, TradePlans
 
 
 def trade_plans(

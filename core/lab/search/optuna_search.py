@@ -13,10 +13,10 @@ from typing import Any
 
 from core.compute.pool import Compute, task_seed
 from core.domain.errors import BadInputError, StorageError
-from core.lab.requests import Grid, Value
 from core.lab.run.evaluation import Attempt, Ground, Parameters, check_space
 from core.lab.search.search import OnTrial, Search, ShouldStop, check_objective, evaluate, objective_value
 from core.lab.search.trials import Trial, parameter_hash
+from core.settings.values import Grid, Value
 
 BATCH = 8
 STARTUP_TRIALS = 16

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 
 from core.compute.pool import Compute, run_tasks
 from core.domain.errors import BadInputError
-from core.lab.requests import OBJECTIVES, Grid
+from core.lab.requests import OBJECTIVES
 from core.lab.run.evaluation import Attempt, Ground, Parameters, check_space, evaluate_trial
 from core.lab.search.trials import Trial, parameter_hash
 from core.lab.statistics.basis import RANKS
+from core.settings.values import Grid
 
 MAX_POINTS = 1_000_000
 

@@ -10,7 +10,7 @@ from decimal import Decimal, InvalidOperation
 from statistics import mean, variance
 from typing import TYPE_CHECKING, Any, Literal
 
-from core.lab.requests import Value
+from core.settings.values import Value
 
 if TYPE_CHECKING:
     from core.lab.run.result import Floats

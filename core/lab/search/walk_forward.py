@@ -12,7 +12,6 @@ from core.compute.pool import Compute, task_seed
 from core.domain.errors import BadInputError
 from core.lab.data.history import History
 from core.lab.data.holes import holed_days
-from core.lab.requests import Grid, Value
 from core.lab.run.evaluation import (
     Attempt,
     Ground,
@@ -40,6 +39,7 @@ from core.lab.statistics.basis import LEAST_DAYS
 from core.lab.statistics.statistics import daily_returns, deepest_drawdown, percent, sharpe, sortino
 from core.lab.validation import splits
 from core.lab.validation.splits import Window
+from core.settings.values import Grid, Value
 from core.strategy.declaration import Strategy
 
 Progress = Callable[[int, int], None]

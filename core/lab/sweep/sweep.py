@@ -27,8 +27,8 @@ from core.domain.trading import EXACT, ExitReason
 from core.lab.data.funding import assumed_rates
 from core.lab.data.history import History
 from core.lab.data.holes import covered_slots, holed_days, last_slots
-from core.lab.run.result import EquityCurve, RunResult, TradeColumns
-from core.lab.run.trade_plans import TradePlans, trade_plans
+from core.lab.run.result import EquityCurve, RunResult, TradeColumns, TradePlans
+from core.lab.run.trade_plans import trade_plans
 from core.lab.skip.quiet_bars import BLOCK, LONG, SHORT
 from core.lab.skip.signal_bits import encode_signals
 from core.lab.sweep import forms

@@ -15,9 +15,9 @@ import numpy as np
 
 from core.domain.errors import BadInputError, QuarterdeckError, RejectKind, UnavailableError, VenueRejectedError
 from core.domain.market import Bar
+from core.domain.progress import OnProgress, Progress
 from core.exchange.connection.wire import Wire
 from core.exchange.dialects import EXCHANGES
-from core.lab.requests import OnProgress, Progress
 from core.market.fetch.plan import (
     LEAST_BARS,
     ArchiveFile,

@@ -9,7 +9,6 @@ from dataclasses import replace
 
 from core.domain.errors import UnavailableError, VenueBusyError, VenueRejectedError
 from core.domain.market import MINUTE_MS, Bar, FundingRate, MarketBatch, MarketEvent, Quote
-from core.engine.recovery import ResumePoint
 from core.exchange.connection.wire import Wire
 from core.market.live.bars import FRESH_MS, LiveBars
 from core.market.live.fill import exchange_time, fill_bars, fill_funding
@@ -20,6 +19,7 @@ from core.market.live.reader import LiveReader, wait
 from core.market.live.rows import Candle, tap_candles
 from core.market.live.streams import Stream
 from core.market.replay.events import ReplayCursor, ReplayFeed, batched
+from core.market.replay.resuming import ResumePoint
 from core.ports import CandleStore
 from core.settings.schema import Settings
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from core.control.protocol import (
     ChartView,
     CommandResult,
-    LogLine,
     MarkerView,
     MeterView,
     OrderView,
@@ -19,6 +18,7 @@ from core.control.protocol import (
 from core.domain.errors import QuarterdeckError, RefusedError
 from core.domain.market import Bar
 from core.domain.operator import Verb
+from core.home.log_line import LogLine
 
 T0_MS = 1_749_000_000_000
 

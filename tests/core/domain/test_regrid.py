@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 
 from core.domain.errors import StorageError
 from core.domain.orders import OrderRole
-from core.domain.records import COUNTED_IN_LOTS
+from core.domain.records import COUNTED_IN_LOTS, LOTS
 from core.domain.regrid import ONE, Era, Eras, Factor, Grid, factor, grid_of, rescaled_order, working
-from core.engine.recovery import LOTS
 from core.exchange.orders.outside import EXTERNAL_LOTS
 from tests.core.trader.desk import BTC, make_instrument
 from tests.storage.examples import entry

@@ -12,8 +12,9 @@ from core.domain.market import MINUTE_MS, Bar, FirstPrice, MarketEvent
 from core.domain.operator import Verb
 from core.domain.orders import Fill, Order, OrderRole, OrderState, OrderUpdate
 from core.domain.records import AdjustmentRecord, CursorRecord, FillRecord, FirstPriceRecord, OrderUpdateRecord, Record
-from core.engine.recovery import newest_first_prices, reconcile, rejoining, resume_point
+from core.engine.recovery import reconcile
 from core.engine.stepper import Stepper
+from core.market.replay.resuming import newest_first_prices, rejoining, resume_point
 from core.ports import VenueEvent
 from core.trader.restore import restore
 from tests.core.trader.desk import BTC, Desk, make_trader, placed

@@ -4,13 +4,13 @@ from typing import Any
 import pytest
 
 from core.clock import ExchangeClock, VirtualClock
+from core.domain.finding import Finding
 from core.exchange import doctor
 from core.exchange.connection.client import build_client
 from core.exchange.connection.keys import Keys
 from core.exchange.dialects import dialect_of
 from core.exchange.doctor import diagnose
 from core.exchange.mexc.dialect import MexcSwap
-from core.lab.runtime import Finding
 from core.settings.schema import Settings, parse_settings
 from tests.core.exchange import wire_kit
 from tests.core.exchange.wire_kit import KEYS, Answer, Asked, Exchange, LoopClock, PlainDialect, error, run, symbol_row

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.control.protocol import LogLine
 from core.exchange.connection.keys import Keys
+from core.home.log_line import LogLine
 from core.home.logbook import Logbook, LogSetup, PrivateFile, Stamp, iso_utc, set_up, write_failure
 
 NOW_MS = 1_749_000_000_123

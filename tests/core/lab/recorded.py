@@ -16,11 +16,11 @@ from core.domain.market import Bar, FundingRate
 from core.domain.records import Record
 from core.engine.engine import Engine, EngineParts
 from core.engine.pacing import Pacer
-from core.engine.recovery import replay_cursors
 from core.home.logbook import Logbook
 from core.lab.data.history import History, align
 from core.market.contracts.instruments import load_instruments
 from core.market.replay.events import ReplayFeed, batched
+from core.market.replay.resuming import replay_cursors
 from core.ports import BarColumns, Forecaster, SettledFunding
 from core.settings.schema import Settings
 from core.strategy.declaration import Strategy

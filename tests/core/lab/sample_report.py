@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from core.lab.report.data import Report
-from core.lab.run.result import EquityCurve, Provenance, RunResult, TradeColumns
-from core.lab.run.trade_plans import TradePlans, trade_plans
+from core.lab.run.result import EquityCurve, Provenance, RunResult, TradeColumns, TradePlans
+from core.lab.run.trade_plans import trade_plans
 
 T0_MS = 1_735_689_600_000  # 2025-01-01
 MINUTE_MS = 60_000

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from core.domain.orders import Fill, Order, OrderRole, OrderState, OrderUpdate
 from core.domain.records import AdjustmentRecord, OrderUpdateRecord
-from core.trader.invariants import check_change, check_trader, orders_of
+from core.trader.invariants import check_state
 from core.trader.messages import TraderEvent
 from tests.core.trader.desk import BTC, NOON_MS, Desk, make_trader, placed, records
+from tests.invariants import check_change, orders_of
 
 LOTS = 41
 END_MS = NOON_MS + 60_000
@@ -68,7 +69,7 @@ def test_books_do_not_depend_on_the_order_of_arrival(
             before = orders_of(desk.trader)
             desk.handle(sent[n % len(sent)])
             desk.watch(10)
-            assert check_trader(desk.trader) == []
+            assert check_state(desk.trader.state) == []
             assert check_change(before, orders_of(desk.trader)) == []
         state = desk.trader.state
         equity = state.ledger.account({BTC: Decimal(60_000)}).equity_usdt

@@ -10,18 +10,18 @@ from typing import Any
 import pytest
 
 from core.domain.orders import OrderRole, OrderState, Side
-from core.trader.invariants import (
+from core.trader.invariants import check_state
+from core.trader.ledger import Book
+from tests.core.trader.desk import BTC, ETH, Desk, placed
+from tests.invariants import (
     ExchangeOrder,
     ExchangeView,
     check_change,
     check_limits,
-    check_trader,
     compare,
     orders_of,
     unprotected_lots,
 )
-from core.trader.ledger import Book
-from tests.core.trader.desk import BTC, ETH, Desk, placed
 
 
 def view_of(desk: Desk, **changes: Any) -> ExchangeView:
@@ -48,7 +48,7 @@ def test_a_sound_trader_breaks_nothing(desk: Desk) -> None:
     desk.hold()
     desk.funding("-0.5")
     desk.hold(-20, ETH)
-    assert check_trader(desk.trader) == check_limits(desk.trader) == compare(desk.trader, view_of(desk)) == []
+    assert check_state(desk.trader.state) == check_limits(desk.trader) == compare(desk.trader, view_of(desk)) == []
     assert unprotected_lots(view_of(desk)) == {}
 
 
@@ -74,7 +74,7 @@ BREAKS: list[tuple[Callable[[Desk], object], str]] = [
 def test_what_is_broken_in_a_trader_is_told(desk: Desk, breaking: Callable[[Desk], object], told: str) -> None:
     desk.hold()
     breaking(desk)
-    (line,) = check_trader(desk.trader)
+    (line,) = check_state(desk.trader.state)
     assert told in line
 
 

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from strategies.ema_cross.rule import STATE_SIZE, scan
+from strategies.ema_cross.declaration import STATE_SIZE
+from strategies.ema_cross.rule import scan
 from tests.strategies.recorded import recorded
 
 Floats = NDArray[np.float64]

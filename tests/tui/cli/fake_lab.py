@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from core.domain.errors import BadInputError
+from core.domain.progress import OnProgress, Progress, ShouldStop
+from core.domain.rows import Row
 from core.lab.report.data import Report
-from core.lab.requests import OnProgress, Progress, ShouldStop
 from core.lab.run.result import EquityCurve, Provenance, RunResult, trade_columns
-from core.lab.runtime import Row
 from tests.core.control.control_samples import T0_MS
 
 DAY_MS = 86_400_000

@@ -10,10 +10,12 @@ from pathlib import Path
 from click.testing import Result
 
 from core.control.protocol import Control
+from core.control.requests import DeleteWish, FetchRequest, ImportWish, RunRequest
 from core.control.socket import ControlServer
+from core.domain.finding import Finding
+from core.domain.progress import OnProgress, Progress, ShouldStop
+from core.domain.rows import Row
 from core.home.folder import EngineLock, Home
-from core.lab.requests import OnProgress, Progress, ShouldStop
-from core.lab.runtime import DeleteWish, FetchRequest, Finding, ImportWish, Row, RunRequest
 from tests.core.control.control_samples import T0_MS, FakeControl
 from tests.tui.cli.fake_lab import FakeLab
 

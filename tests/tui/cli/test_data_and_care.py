@@ -3,9 +3,10 @@ from pathlib import Path
 
 import pytest
 
+from core.control.requests import DeleteWish, ImportWish
 from core.domain.errors import DataError
+from core.domain.finding import Finding
 from core.home.folder import EngineLock, Home
-from core.lab.runtime import DeleteWish, Finding, ImportWish
 from tests.core.control.control_samples import T0_MS
 from tests.tui.cli.fakes import FakeRuntime, Quarterdeck, RunningEngine
 

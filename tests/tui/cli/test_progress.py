@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from core.lab.requests import Progress
+from core.domain.progress import Progress
 from tui.cli.progress import STOPPING, Bar, JsonLines, Lines, Quiet, Watch, line
 
 

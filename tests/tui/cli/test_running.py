@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from core.control.requests import RunRequest
 from core.domain.errors import StorageError, UnavailableError
 from core.home.folder import Home
-from core.lab.runtime import RunRequest
 from core.settings.schema import Settings
 from tests.core.control.control_samples import T0_MS, FakeControl
 from tests.tui.cli.fakes import FakeHandle, FakeRuntime, Quarterdeck

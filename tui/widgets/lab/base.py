@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from dataclasses import replace
 
-from core.lab.runtime import Row as Stored
+from core.domain.rows import Row as Stored
 from tui.format import fit, plain_text, utc_full, wrap
 from tui.lab_desk import LabDesk
 from tui.lab_job import job_row

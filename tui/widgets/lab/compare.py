@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from core.lab.runtime import Row as Stored
+from core.domain.rows import Row as Stored
 from core.lab.statistics.figures import GROUPS, cell_text, column_title
 from tui.format import fit, plain_text
 from tui.lab_form import typed_value

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from core.lab.runtime import Row as Stored
+from core.domain.rows import Row as Stored
 from core.lab.statistics.figures import Figure, cell_text, column_title, grouped
 from tui.format import fit, money, plain_text, utc_full, wrap
 from tui.lab_desk import Shown

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from core.lab.runtime import Row as Stored
+from core.domain.rows import Row as Stored
 from core.lab.statistics.figures import cell_text
 from tui.format import plain_text, plural, signed, utc_full
 from tui.widgets.lab.base import LabPanel, period, sign_role, tags

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import overload
 
-from core.lab.runtime import Row as Stored
+from core.domain.rows import Row as Stored
 from tui.format import age, arrow, plain_text, plural, quantity, signed, utc_full
 from tui.lab_desk import LabDesk
 from tui.lab_trade import price_text

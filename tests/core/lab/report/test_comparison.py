@@ -1,5 +1,5 @@
+from core.domain.rows import Row
 from core.lab.report.comparison import compare
-from core.lab.runtime import Row
 
 
 def detail(run_id: str, figures: Row, settings: Row, **more: object) -> Row:

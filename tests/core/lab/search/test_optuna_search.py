@@ -8,10 +8,10 @@ import pytest
 
 from core.compute.pool import Compute
 from core.domain.errors import BadInputError, StorageError
-from core.lab.requests import Grid
 from core.lab.search.optuna_search import BATCH, run_optuna
 from core.lab.search.search import Search
 from core.lab.search.trials import Trial
+from core.settings.values import Grid
 from tests.core.lab.run.test_evaluation import ground_of
 
 HERE = Compute(jobs=1)

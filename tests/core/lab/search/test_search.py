@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from core.compute.pool import Compute
 from core.domain.errors import BadInputError
-from core.lab.requests import Grid
 from core.lab.search.search import Search, best_trial, grid_points, objective_value, run_grid
 from core.lab.search.trials import Trial
+from core.settings.values import Grid
 from tests.core.lab.run.test_evaluation import ground_of
 
 HERE = Compute(jobs=1)

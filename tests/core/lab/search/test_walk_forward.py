@@ -10,7 +10,6 @@ import pytest
 
 from core.compute.pool import Compute
 from core.domain.errors import BadInputError
-from core.lab.requests import Grid
 from core.lab.run import fixed_predictions as fixed
 from core.lab.run.evaluation import Attempt, Ground, evaluate_trial
 from core.lab.run.event_driven import run_event_driven
@@ -20,6 +19,7 @@ from core.lab.search.trials import Trial
 from core.lab.search.walk_forward import Choosing, WalkForward, plan_windows, run_walk_forward
 from core.lab.validation.splits import Window
 from core.settings.schema import parse_settings
+from core.settings.values import Grid
 from core.strategy.loading import load_strategy
 from core.trader.trader import Trader
 from core.venues.rebuild import journalled_venue

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from core.compute.pool import Compute
-from core.lab.requests import Grid
 from core.lab.run.evaluation import Ground
 from core.lab.search.search import run_grid
 from core.lab.validation.selection import select
 from core.settings.schema import Settings, parse_settings
+from core.settings.values import Grid
 from core.strategy.loading import load_strategy
 from tests.core.lab.walks import INSTRUMENTS, random_walk
 

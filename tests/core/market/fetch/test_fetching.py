@@ -12,10 +12,10 @@ import pytest
 from core.clock import ExchangeClock, SystemClock
 from core.domain.errors import BadInputError, DataError, QuarterdeckError, RefusedError, UnavailableError
 from core.domain.market import MINUTE_MS, Bar
+from core.domain.progress import Progress
 from core.exchange.connection.health import Health
 from core.exchange.connection.requests import Requests, open_wire
 from core.exchange.dialects import dialect_of
-from core.lab.requests import Progress
 from core.market.fetch.archive import Archive
 from core.market.fetch.fetching import NOWHERE, Fetch
 from core.settings.schema import parse_settings

@@ -11,7 +11,6 @@ import pytest
 
 from core.clock import ExchangeClock, VirtualClock
 from core.domain.market import MINUTE_MS, Bar, FirstPrice, MarketBatch, Quote
-from core.engine.recovery import ResumePoint
 from core.exchange.connection.health import Health
 from core.exchange.connection.limiter import BUDGETS, Limiter
 from core.exchange.connection.requests import Requests, open_wire
@@ -19,6 +18,7 @@ from core.exchange.dialects import dialect_of
 from core.market.live.fill import fill_funding
 from core.market.live.market import LiveMarket
 from core.market.live.rows import Candle, tap_candles
+from core.market.replay.resuming import ResumePoint
 from core.settings.schema import parse_settings
 from tests.core.market.memory_store import MemoryCandles
 from tests.venue.apex import NOW_MS as APEX_NOW_MS

@@ -13,8 +13,8 @@ import pytest
 
 from core.domain.errors import UnavailableError, VenueRejectedError
 from core.domain.market import Bar, FirstPrice, FundingRate, MarketBatch, Quote
-from core.engine.recovery import ResumePoint
 from core.market.live.market import HEALTH_PART, LiveMarket
+from core.market.replay.resuming import ResumePoint
 from core.settings.schema import Settings, parse_settings
 from tests.core.market.live.fake_exchange import MINUTE, T0, FakeExchange, LoopClock
 from tests.core.market.memory_store import MemoryCandles

@@ -13,11 +13,11 @@ import pytest
 
 from core.clock import ExchangeClock
 from core.domain.market import MINUTE_MS, Bar, FirstPrice, FundingRate, MarketBatch, Quote
-from core.engine.recovery import ResumePoint
 from core.exchange.binanceusdm.dialect import BinanceUsdm
 from core.exchange.connection.health import Health
 from core.exchange.connection.requests import Requests, open_wire
 from core.market.live.market import LiveMarket
+from core.market.replay.resuming import ResumePoint
 from core.settings.schema import parse_settings
 from tests.core.market.memory_store import MemoryCandles
 from tests.simulation.loop import LoopClock, VirtualLoop, run_virtual

@@ -7,156 +7,16 @@ inside its methods.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
+
+from core.domain.rows import Row
 
 if TYPE_CHECKING:
-    from core.control.protocol import Control
-    from core.lab.requests import Lab, OnProgress, ShouldStop
-    from core.settings.schema import Mode
-
-Row = dict[str, Any]
-"""One JSON-ready object: str, int, float, bool, None, and lists and objects of them. Keys carry their units."""
-
-
-@dataclass(frozen=True, slots=True)
-class RunRequest:
-    """One wish to run an engine.
-
-    `settings_path` is None for the defaults. `speed` is market seconds per second, None as fast as possible.
-    `from_ms` (inclusive) and `to_ms` (exclusive) cut the recorded market, None for its own ends; `seed` None takes
-    that of the settings. `log_level` is the lowest level shown on stderr; the log file takes everything from INFO on.
-    `confirm_live` is what the operator typed to confirm a live start (see `core.engine.arming`), empty for none.
-    """
-
-    mode: Mode
-    home: Path
-    settings_path: Path | None = None
-    speed: float | None = None
-    from_ms: int | None = None
-    to_ms: int | None = None
-    seed: int | None = None
-    log_level: str = "INFO"
-    confirm_live: str = field(default="", repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class FetchRequest:
-    """One wish for market data over the network: candles of `interval` and the funding of their period.
-
-    The period is [from_ms, to_ms), None for now; `exchange` None takes that of the settings. Settings as in RunRequest.
-    """
-
-    symbols: tuple[str, ...]
-    interval: str
-    from_ms: int
-    to_ms: int | None = None
-    exchange: str | None = None
-    settings_path: Path | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One check of `doctor`: well, not well, or (`ok` is None) not known. `mend` is one line to act on, empty when `ok`
-    is True; `detail` says of what is not known why that is."""
-
-    name: str
-    ok: bool | None
-    detail: str
-    mend: str = ""
-
-    @property
-    def verdict(self) -> str:
-        """ok, unknown or bad."""
-        return "unknown" if self.ok is None else "ok" if self.ok else "bad"
-
-
-def worst(findings: Sequence[Finding]) -> bool | None:
-    """What `ok` of several findings comes to: the worst of them."""
-    states = [finding.ok for finding in findings]
-    return False if False in states else None if None in states else True
-
-
-class EngineHandle(Protocol):
-    """An engine in a thread of its own. All of it is safe from any thread."""
-
-    def wait(self) -> Control:
-        """Wait until the engine can be asked for snapshots. Raises why there is none, as run_headless;
-        UnavailableError where it was stopped before.
-
-        Raises ConfirmationError where `confirm_live` is not the tag of the account; another start may be asked for.
-        """
-        ...
-
-    def ask_to_stop(self) -> None:
-        """Ask the engine to end after the step in hand; a start under way is given up."""
-        ...
-
-    def stop(self, timeout_s: float) -> None:
-        """The same, and wait for it. Raises UnavailableError when it has not ended after `timeout_s`."""
-        ...
-
-    def failure(self) -> BaseException | None:
-        """What ended the engine, None while it runs and after a normal end."""
-        ...
-
-    def ended(self) -> bool: ...
-
-
-class Reader(Protocol):
-    """The durable record, read without an engine. The database exists when a reader is asked for.
-
-    Keys are the field names of the views in `core.control.protocol` (StatusView, PositionView, OrderView, TradeView,
-    SignalView) plus what else the record knows. Lists end with the newest. Every method raises StorageError.
-    `account` is whose record it is.
-    """
-
-    account: str
-
-    def status(self) -> Row:
-        """The last journalled account: a StatusView as a row with `state` "stopped"; unknown values are None."""
-        ...
-
-    def positions(self) -> list[Row]: ...
-
-    def orders(self, open_only: bool) -> list[Row]: ...
-
-    def trades(self, limit: int | None) -> list[Row]: ...
-
-    def signals(self, limit: int | None) -> list[Row]: ...
-
-    def stats(self) -> Row:
-        """Figures over all closed trades of the account, with the source of the market they were made on."""
-        ...
-
-    def models(self) -> list[Row]: ...
-
-    def limit_events(self) -> list[Row]: ...
-
-
-@dataclass(frozen=True, slots=True)
-class ImportWish:
-    """What the operator says of files to import: what they do not tell (symbol, interval as text, kind), that rows are
-    to be put in order, that the data are made up, and that they stand in place of what is stored."""
-
-    symbol: str | None = None
-    interval: str | None = None
-    kind: str | None = None
-    sort: bool = False
-    synthetic: bool = False
-    replace: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class DeleteWish:
-    """Whose data go: from_ms <= time < to_ms, of one interval (as text) or kind; None stands for all."""
-
-    symbol: str
-    from_ms: int | None = None
-    to_ms: int | None = None
-    interval: str | None = None
-    kind: str | None = None
+    from core.control.requests import DeleteWish, EngineHandle, FetchRequest, ImportWish, Reader, RunRequest
+    from core.domain.finding import Finding
+    from core.domain.progress import OnProgress, ShouldStop
+    from core.lab.requests import Lab
 
 
 class Runtime(Protocol):
