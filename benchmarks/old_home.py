@@ -18,13 +18,13 @@ from core.domain.market import MINUTE_MS, Bar, FirstPrice
 from core.domain.orders import Fill, Order, OrderRole, OrderState, OrderUpdate
 from core.domain.records import IntentRecord, Record, TrainingRecord, TrainingStatus
 from core.domain.trading import Contribution, Prediction
+from core.engine.assembly.account import note_start
 from core.engine.starts import Rules
 from core.home.folder import Home
 from core.settings.schema import Settings
 from core.trader.account import Opening
 from core.trader.messages import Command, Journal, PlaceOrder, Timer
 from core.trader.trader import Trader
-from quarterdeck_demo import note_start
 from storage.database import open_database, transaction
 from storage.journal import SqliteJournal
 from strategies.ema_cross.declaration import build

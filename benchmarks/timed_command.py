@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 
-import quarterdeck_plan
+from core.lab.service import plan
 from core.settings.schema import Settings
 from core.strategy.declaration import Strategy
 
-load = quarterdeck_plan.load
+load = plan.load
 
 
 def load_clocked(name: str, settings: Settings) -> Strategy:
@@ -20,7 +20,7 @@ def load_clocked(name: str, settings: Settings) -> Strategy:
 
 
 def main() -> None:
-    quarterdeck_plan.load = load_clocked
+    plan.load = load_clocked
     sys.argv[0] = "quarterdeck"
     from quarterdeck import main as run_quarterdeck
 

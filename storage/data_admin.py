@@ -6,68 +6,25 @@ import dataclasses
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from core.domain.errors import DataError
+from core.domain.progress import AT_ONCE, Manner
 from core.market.checking import DataProblem, bar_problems, funding_problems
 from core.market.importing import read_market_file
 from core.market.importing.files import check_options
 from core.market.importing.naming import named
 from core.market.importing.table import file_sha256
 from core.market.intervals import INTERVALS_MS, interval_text
+from core.market.stored import DataRow, ImportReport
 from core.ports import BarColumns
 from core.settings.schema import JUMP_VOLATILITIES
 from storage.candles import SELECT_CANDLES, bar_columns, settlements
 from storage.database import Database, connect_read_only, storage_errors, transaction
 from storage.file_rows import Rows, rows_of
-from storage.import_rows import AT_ONCE, CHANGED, UNFINISHED, Manner, Stored, Wish, store
+from storage.import_rows import CHANGED, UNFINISHED, Stored, Wish, store
 
 _STAYS_SYNTHETIC = "was imported as made-up data and stays marked so; to have it otherwise, `data delete` it first"
-
-
-@dataclass(frozen=True, slots=True)
-class ImportReport:
-    """`rows` are the file's; `added` were new, `replaced` had other values before, `corrected` was a candle that was
-    not finished in another file; the others were stored with the same values. `notes` are for the operator."""
-
-    file: str
-    kind: str
-    symbol: str
-    interval: str
-    is_synthetic: bool
-    first_ms: int
-    last_ms: int
-    rows: int
-    added: int
-    corrected: int
-    replaced: int
-    sha256: str
-    notes: tuple[str, ...] = ()
-
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
-
-
-@dataclass(frozen=True, slots=True)
-class DataRow:
-    """What is stored of one symbol and interval from one source. Times are of the first and last row."""
-
-    symbol: str
-    kind: str
-    interval: str
-    first_ms: int
-    last_ms: int
-    rows: int
-    source: str
-    is_synthetic: bool
-    sha256: str
-    imported_ms: int
-    note: str
-
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 def import_file(

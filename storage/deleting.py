@@ -5,35 +5,19 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import asdict, dataclass
-from typing import Any
 
 from core.domain.errors import DataError, RefusedError
-from core.domain.progress import Progress
+from core.domain.progress import AT_ONCE, Manner, Progress
 from core.market.intervals import interval_text
+from core.market.stored import Deleted
 from storage.candles import CHUNK_ROWS
 from storage.column_cache import forget_columns
 from storage.database import Database, storage_errors, transaction
 from storage.file_rows import SERIES, key_of
 from storage.history import CACHE_FOLDER
-from storage.import_rows import AT_ONCE, Manner, count_off, mark_changed
+from storage.import_rows import count_off, mark_changed
 
 _ALWAYS = (0, 1 << 62)
-
-
-@dataclass(frozen=True, slots=True)
-class Deleted:
-    """What was stored of one kind and interval of a symbol, and is no more. Times are of the first and last row."""
-
-    symbol: str
-    kind: str
-    interval: str
-    first_ms: int
-    last_ms: int
-    rows: int
-
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 def delete_data(

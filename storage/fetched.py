@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from core.domain.progress import Manner
 from core.market.fetch.plan import Candles, Times
 from core.market.importing import CandleFile, FundingFile
 from storage.database import Database, connect_read_only, storage_errors
 from storage.file_rows import rows_of
-from storage.import_rows import UNFINISHED, Manner, Wish, store
+from storage.import_rows import UNFINISHED, Wish, store
 
 
 class FetchedData:

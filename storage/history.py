@@ -5,12 +5,12 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
 
 from core.domain.errors import DataError
 from core.lab.data.history import MAX_HOLE_MS, History, align
 from core.market.intervals import interval_text
 from core.market.settlements import Times, missing_in
+from core.market.stored import Series
 from core.ports import BarColumns
 from storage.candles import read_funding, settlements
 from storage.column_cache import StoredColumns, stored_columns
@@ -35,20 +35,6 @@ ORDER BY source_id"""
 
 _BESIDE = 4
 """So many settlements beside a period tell how far apart they are at its ends."""
-
-
-@dataclass(frozen=True, slots=True)
-class Series:
-    """What is stored of one symbol and interval: `first_ms` opens its first bar, `last_ms` closes its last.
-
-    `is_synthetic` is True where any of its candles was made up.
-    """
-
-    symbol: str
-    interval_ms: int
-    first_ms: int
-    last_ms: int
-    is_synthetic: bool
 
 
 def all_series(database: Database) -> list[Series]:

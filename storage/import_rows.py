@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from core.domain.errors import DataError, RefusedError
-from core.domain.progress import OnProgress, Progress, ShouldStop
+from core.domain.progress import Manner, Progress
 from storage.candles import CHUNK_ROWS
 from storage.database import storage_errors, transaction
 from storage.file_rows import Row, Rows
@@ -52,20 +52,6 @@ class Stored:
     kept: int = 0
     is_synthetic: bool = False
     doubted: set[int] = field(default_factory=set)
-
-
-@dataclass(frozen=True, slots=True)
-class Manner:
-    """How an import treats who else is there: `rest` is called before each transaction, which holds the database's
-    lock, and lets others have it."""
-
-    rest: Callable[[], None]
-    progress: OnProgress
-    should_stop: ShouldStop
-
-
-AT_ONCE = Manner(lambda: None, lambda _: None, lambda: False)
-"""Where nobody else writes."""
 
 
 @dataclass(frozen=True, slots=True)

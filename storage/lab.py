@@ -17,14 +17,13 @@ from typing import TYPE_CHECKING, Any
 from core.domain.errors import BadInputError
 from core.domain.rows import Row
 from core.lab.requests import Status
+from core.lab.service.records import RunRecord, SweepRecord
 from core.lab.statistics.basis import MEANING
 from storage import trials
 from storage.database import Database, connect_read_only, open_database, storage_errors, transaction
 from storage.lab_records import (
     DETAIL_COLUMNS,
     SUMMARY_COLUMNS,
-    RunRecord,
-    SweepRecord,
     breakdowns_of,
     detail_row,
     figures_of,
@@ -46,22 +45,13 @@ BEST_TRIALS = 50
 _NEXT = """INSERT INTO counters VALUES (?, 1) ON CONFLICT DO UPDATE SET last = last + 1 RETURNING last"""
 
 
-class LabStore:
-    """The stored runs of one home. Every method opens a connection of its own and may be called from any thread.
-
-    Every method may raise StorageError; those that take a run's id take its short forms too (see core.lab.requests.Lab)
-    and raise BadInputError where it names none, or more than one.
-    """
+class SqliteLab:
+    """Implements core.lab.service.stores.LabStore. Every method opens a connection of its own."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def add_run(self, record: RunRecord, tried: Sequence[tuple[Provenance, Sequence[Trial]]] = ()) -> str:
-        """Store a run whole, and what was tried for it; its new id.
-
-        `tried` are the trials of its folds with the data they were tried on; without any, the run itself is the one
-        trial that is counted.
-        """
         from storage.lab_columns import put_result
 
         result = record.result
@@ -96,7 +86,6 @@ class LabStore:
         return run_id
 
     def begin_sweep(self, record: SweepRecord) -> str:
-        """Store what is going to be tried; its new id. It counts as partial until `end_sweep`."""
         search = {"objective": record.objective, "grid": record.grid, "wanted": record.wanted}
         with self._writing() as connection:
             run_id = _next_id(connection, "s")
@@ -120,12 +109,10 @@ class LabStore:
         return run_id
 
     def add_trials(self, run_id: str, provenance: Provenance, tried: Sequence[Trial]) -> None:
-        """Store trials of a sweep as they come. A number that is stored already stays as it is."""
         with self._writing() as connection:
             trials.put(connection, _resolve(connection, run_id), provenance, tried)
 
     def end_sweep(self, run_id: str, status: Status, best: Mapping[str, Any]) -> None:
-        """Settle a sweep: `best` are the figures of its best trial, as in Trial.figures, empty where there is none."""
         with self._writing() as connection:
             run_id = _resolve(connection, run_id)
             provenance = provenance_of(_row(connection, run_id, "*"))
@@ -144,7 +131,6 @@ class LabStore:
             )
 
     def mark_fault(self, strategy: str, code_version: str, fault: str) -> int:
-        """Put a label beside every run and sweep of this code of a strategy that has none yet; how many there were."""
         with self._writing() as connection:
             found = connection.execute(
                 "SELECT run_id, labels_json FROM runs WHERE strategy = ? AND code_version = ? AND fault = ''",
@@ -158,19 +144,16 @@ class LabStore:
             return len(found)
 
     def runs(self) -> list[Row]:
-        """Summary rows, the newest last."""
         with self._reading() as connection:
             rows = connection.execute(f"SELECT {SUMMARY_COLUMNS} FROM runs ORDER BY created_ms, run_id")  # noqa: S608
             return [summary_row(row) for row in rows]
 
     def figures(self) -> dict[str, Row]:
-        """All figures of every run by its id."""
         with self._reading() as connection:
             rows = connection.execute("SELECT run_id, figures_json, meaning FROM runs")
             return {row["run_id"]: figures_of(row) for row in rows}
 
     def run(self, run_id: str) -> Row:
-        """The detail row."""
         with self._reading() as connection:
             run_id = _resolve(connection, run_id)
             row = detail_row(_row(connection, run_id, DETAIL_COLUMNS))
@@ -179,10 +162,6 @@ class LabStore:
             return row
 
     def load(self, run_id: str) -> RunRecord:
-        """The whole record of a backtest or walk-forward, as it was stored to the bit.
-
-        Raises BadInputError for a sweep, which has trials and no result.
-        """
         from storage.lab_columns import get_references, get_result
 
         with self._reading() as connection:
@@ -205,7 +184,6 @@ class LabStore:
             )
 
     def sweep(self, run_id: str) -> SweepRecord:
-        """What a sweep was asked to do. Raises BadInputError for a run that is none."""
         with self._reading() as connection:
             run_id = _resolve(connection, run_id)
             row = _row(connection, run_id, "*")
@@ -227,7 +205,6 @@ class LabStore:
             )
 
     def trials(self, run_id: str) -> list[Trial]:
-        """What was tried in a sweep, or for a run, by number, with the daily returns that are kept."""
         with self._reading() as connection:
             return trials.of_run(connection, _resolve(connection, run_id), str(self._database.path))
 
@@ -242,30 +219,16 @@ class LabStore:
         own: Mapping[str, float | None] = MappingProxyType({}),
         also: Collection[str] = (),
     ) -> TrialCount:
-        """Every parameter set ever tried of a strategy on data that overlaps these symbols and this period, and those
-        of them that were tried in the same way: on the same symbols and interval, over a comparable time.
-
-        Each distinct set counts once, however often it was tried; a trial that failed has shown nothing and does not
-        count. `own` are sets that are about to be stored, by their hash, with their Sharpe ratios a day of
-        `return_days`; ratios of records that are not comparable with those are left out. `also` are further sets about
-        to be stored, which were tried in another way.
-        """
         with self._reading() as connection:
             return trials.count(connection, strategy, symbols, from_ms, to_ms, interval_ms, return_days, own, also)
 
     def was_searched(
         self, strategy: str, symbols: Sequence[str], from_ms: int, to_ms: int, parameter_hash: str
     ) -> bool:
-        """Whether a sweep over these symbols and this period, or a part of it, has tried this parameter set."""
         with self._reading() as connection:
             return trials.was_searched(connection, strategy, symbols, from_ms, to_ms, parameter_hash)
 
     def delete(self, run_ids: Sequence[str]) -> list[Row]:
-        """Remove runs and sweeps with all that belongs to them but their trials; the summaries of what is gone.
-
-        A trial stays, without its daily returns: what was tried was tried, and deleting the run must not make the
-        next result look less lucky. Nothing is removed where one id names none.
-        """
         with self._writing() as connection:
             found = list(dict.fromkeys(_resolve(connection, run_id) for run_id in run_ids))
             rows = [summary_row(_row(connection, run_id, SUMMARY_COLUMNS)) for run_id in found]
@@ -290,10 +253,10 @@ class LabStore:
             yield connection
 
 
-def open_lab(path: Path) -> LabStore:
+def open_lab(path: Path) -> SqliteLab:
     """The lab's database at `path`, made where there is none. Raises StorageError."""
     # Not read whole for damage: sweeps make it large, and the arrays have checksums of their own.
-    return LabStore(open_database(path, SCHEMA, thorough=False))
+    return SqliteLab(open_database(path, SCHEMA, thorough=False))
 
 
 def _as_dict(cursor: sqlite3.Cursor, row: tuple[Any, ...]) -> Row:

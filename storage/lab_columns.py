@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 
 from core.domain.errors import StorageError
 from core.lab.run.result import EquityCurve, FillColumns, PredictionColumns, RunResult, TradeColumns, TradePlans
+from core.lab.service.records import RunRecord
 from storage.blobs import Blob, from_blob, to_blob
-from storage.lab_records import RunRecord
 
 T = TypeVar("T")
 

@@ -16,7 +16,7 @@ from core.lab.statistics.basis import RANKS
 
 if TYPE_CHECKING:
     from core.lab.run.result import Provenance
-    from storage.lab_records import RunRecord
+    from core.lab.service.records import RunRecord
 
 _PUT = """INSERT INTO trials (run_id, number, strategy, symbols_json, from_ms, to_ms, data_hash, parameter_hash,
     parameters_json, state, note, interval_ms, return_days, sharpe_a_day, figures_json)

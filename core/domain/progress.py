@@ -1,4 +1,4 @@
-"""How far a long request is, told while it runs."""
+"""How far a long request is, told while it runs, and how it treats who else is there."""
 
 from __future__ import annotations
 
@@ -22,3 +22,17 @@ OnProgress = Callable[[Progress], None]
 
 ShouldStop = Callable[[], bool]
 """Asked between slots, trials or folds. Once it answers True the request ends with what it has, as "partial"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How a long write treats who else is there: `rest` is called before each transaction, which holds the database's
+    lock, and lets others have it."""
+
+    rest: Callable[[], None]
+    progress: OnProgress
+    should_stop: ShouldStop
+
+
+AT_ONCE = Manner(lambda: None, lambda _: None, lambda: False)
+"""Where nobody else writes."""

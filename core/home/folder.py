@@ -130,6 +130,12 @@ def _check_ours(folder: Path) -> None:
         raise RefusedError(f"{folder}: can be written by others; run: chmod go-w {folder}")
 
 
+def check_begun(home: Home) -> None:
+    """Raises UnavailableError where nothing was ever stored."""
+    if not home.database.exists():
+        raise UnavailableError(f"{home.root}: holds no database yet; start an engine with: quarterdeck run")
+
+
 def find_home(option: Path | None, environment: Mapping[str, str]) -> Home:
     """The home an operator means: the option, else $QUARTERDECK_HOME, else the user's data folder."""
     named = option or environment.get(ENVIRONMENT_NAME)

@@ -10,7 +10,7 @@ import pytest
 
 from core.home.folder import Home
 from core.lab.requests import BacktestRequest
-from quarterdeck_lab import HomeLab
+from quarterdeck import QuarterdeckRuntime
 from storage.database import open_database
 from storage.recorded import open_recorded
 from tests.command import kit
@@ -32,7 +32,7 @@ def _compiled(tmp_path_factory: pytest.TempPathFactory) -> None:
     """What numba compiles is on disk before a command is waited for: on a fresh checkout that takes half a minute."""
     day = (FROM_MS, FROM_MS + 86_400_000)
     request = BacktestRequest("ema_cross", None, ("BTCUSDT",), *day, market="recorded")
-    lab = HomeLab(Home(tmp_path_factory.mktemp("compiled")))
+    lab = QuarterdeckRuntime().lab(tmp_path_factory.mktemp("compiled"))
     assert lab.backtest(request, lambda _: None, lambda: False)["trades"] > 0
 
 

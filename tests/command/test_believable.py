@@ -10,8 +10,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from core.lab.requests import EXPORT_FORMS
+from core.strategy.code_version import code_version
 from quarterdeck import QuarterdeckRuntime
-from quarterdeck_plan import code_version
 from tests.strategies.packages import distribution
 from tui.cli import cli
 

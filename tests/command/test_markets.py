@@ -16,9 +16,8 @@ from core.control.requests import RunRequest
 from core.domain.errors import BadInputError
 from core.home.folder import Home
 from core.lab.run.result import Provenance
+from core.lab.service.plan import market_of
 from quarterdeck import QuarterdeckRuntime
-from quarterdeck_lab import HomeLab
-from quarterdeck_plan import market_of
 from tests.engine import modes
 from tests.storage.test_recorded import old_database
 from tests.strategies.recorded import recorded
@@ -133,7 +132,7 @@ def test_the_demo_and_the_operator_s_candles_never_meet(
     assert own["data_hash"] != theirs["data_hash"]
     again = told(command(home, "backtest", *ON_BTC, *DAY, "--json"))
     assert again["data_hash"] == own["data_hash"]
-    lab = HomeLab(Home(home))
+    lab = QuarterdeckRuntime().lab(home)
     opens = [lab.bars(row["run_id"], "BTCUSDT", START_MS, START_MS + 60_000, 60_000)["open"] for row in (own, theirs)]
     assert opens[0] == [90_000.0]
     assert opens[1] == [recorded("BTCUSDT").open[1_440]]

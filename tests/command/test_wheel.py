@@ -56,7 +56,7 @@ def test_its_demo_runs(wheel: Path, tmp_path: Path) -> None:
     (site,) = (place / "lib").glob("python3.*/site-packages")
     borrowed = [path for path in sys.path if path.endswith("site-packages")]
     (site / "borrowed.pth").write_text("\n".join(borrowed) + "\n")
-    told = command(python, "-c", "import quarterdeck_plan as p; print(p.DATA)", where=tmp_path)
+    told = command(python, "-c", "from core.market.shipped import DATA; print(DATA)", where=tmp_path)
     assert Path(told.stdout.strip()) == site / "data", told.stderr
     settings = tmp_path / "settings.toml"
     settings.write_text('strategy = "ema_cross"\n')

@@ -18,18 +18,21 @@ from core.domain.market import MINUTE_MS, Bar
 from core.domain.operator import Verb
 from core.engine import retention as keeping
 from core.engine.arming import account_of
+from core.engine.assembly.exchange import exchange_parts
+from core.engine.assembly.start import EngineStart
 from core.engine.engine import Engine
 from core.engine.starts import read_starts
 from core.home.folder import Home
 from core.home.logbook import set_up
 from core.lab.replay.verify import Verification, verify
+from core.market.shipped import DATA
 from core.settings.schema import Settings, parse_settings
 from core.trader.account import Opening
 from core.trader.trader import Trader
-from quarterdeck_exchange import exchange_parts
 from storage.candles import SqliteCandles
 from storage.connection import Connection
 from storage.database import open_database
+from storage.home import SqliteHome
 from storage.journal_reader import JournalReader
 from tests.engine.exchange_day import DAY_MINUTES, MOVES, Drift, Jump, closes, jump_follower
 from tests.simulation.loop import LoopClock, VirtualLoop
@@ -179,9 +182,11 @@ class Quarterdeck:
         async with AsyncExitStack() as stack:
             logs = set_up(self.home.log, clock.now_ms)
             stack.callback(logs.close)
-            parts = await exchange_parts(
-                request, self.home, self._settings, jump_follower(), clock, logs, stack, console=False
+            stores = SqliteHome(self.home, DATA, self._clock)
+            start = EngineStart(
+                request, self.home, stores, self._settings, jump_follower(), logs, stack, self._clock, console=False
             )
+            parts = await exchange_parts(start, clock)
             # Nobody looks at the screen, and the loop of a test has no lag to measure.
             self.engine = Engine(replace(parts, publish_hz=0.02, lag_period_s=600.0))
             await self.engine.run()

@@ -11,9 +11,8 @@ from core.domain.records import PredictionRecord, Record, TradeRecord, TrainingR
 from core.home.folder import Home
 from core.lab.requests import BacktestRequest, Engine
 from core.lab.run.result import RunResult, TradeColumns, trade_columns
+from core.lab.service.execution import execute
 from quarterdeck import QuarterdeckRuntime
-from quarterdeck_lab import HomeLab
-from quarterdeck_plan import execute
 from storage.database import open_database
 from storage.journal_reader import JournalReader
 
@@ -33,7 +32,7 @@ def backtest(
     home: Path, strategy: str, engine: Engine, from_ms: int, to_ms: int, predictions: str | None = None
 ) -> tuple[str, RunResult]:
     """The id of a stored run, and the run as it was stored."""
-    lab = HomeLab(Home(home))
+    lab = QuarterdeckRuntime().lab(home)
     request = BacktestRequest(
         strategy, from_ms=from_ms, to_ms=to_ms, engine=engine, predictions=predictions, market="recorded"
     )
@@ -44,8 +43,10 @@ def backtest(
 
 def told_what_the_demo_was(home: Path, strategy: str, engine: Engine, from_ms: int, to_ms: int) -> RunResult:
     """A run whose predictions are those in the demo's journal."""
-    plan = HomeLab(Home(home)).plan(
-        BacktestRequest(strategy, from_ms=from_ms, to_ms=to_ms, engine=engine, market="recorded")
+    plan = (
+        QuarterdeckRuntime()
+        .lab(home)
+        .plan(BacktestRequest(strategy, from_ms=from_ms, to_ms=to_ms, engine=engine, market="recorded"))
     )
     history = plan.history
     values = {symbol: np.full(len(history), np.nan) for symbol in history.symbols}

@@ -19,6 +19,7 @@ from core.domain.market import MINUTE_MS, MarketEvent
 from core.domain.operator import Verb
 from core.domain.records import OperatorRecord
 from core.domain.trading import ExitReason, Prediction
+from core.engine.assembly.account import change_rules, told_again
 from core.engine.engine import Engine, EngineParts
 from core.engine.pacing import Pacer
 from core.engine.starts import Rules
@@ -32,7 +33,6 @@ from core.strategy.declaration import ExitRule, Lifecycle, Strategy
 from core.trader.account import retired_symbols
 from core.trader.trader import Trader
 from core.venues.rebuild import journalled_venue
-from quarterdeck_demo import change_rules, told_again
 from storage.candles import SqliteCandles
 from storage.data_admin import import_recorded_market
 from storage.database import Database, open_database

@@ -13,10 +13,9 @@ import numpy as np
 import pytest
 
 from core.domain.market import MINUTE_MS
-from core.home.folder import Home
 from core.lab.requests import Engine
 from core.lab.run.result import TradeColumns
-from quarterdeck_lab import HomeLab
+from quarterdeck import QuarterdeckRuntime
 from tests.engine import modes
 
 FROM_MS = 1_749_166_200_000
@@ -62,7 +61,7 @@ training_workers = 1
 @pytest.fixture(scope="module")
 def market(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("market")
-    HomeLab(Home(home)).market("recorded")
+    QuarterdeckRuntime().lab(home).market("recorded")
     return home
 
 

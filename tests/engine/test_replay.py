@@ -16,6 +16,7 @@ from core.arithmetic import sizing
 from core.domain.errors import BadInputError, UnavailableError
 from core.domain.instrument import Instrument
 from core.domain.market import MINUTE_MS
+from core.engine.assembly.account import note_start, told_again
 from core.engine.starts import Rules, Start, read_starts
 from core.home.folder import Home
 from core.lab.replay.verify import Verification, verify
@@ -23,7 +24,6 @@ from core.settings.schema import CostSettings, Settings
 from core.strategy.declaration import Strategy
 from core.trader.trader import Trader
 from quarterdeck import QuarterdeckRuntime
-from quarterdeck_demo import note_start, told_again
 from storage.candles import SqliteCandles
 from storage.database import Database, open_database
 from storage.journal import SqliteJournal

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from core.home.folder import Home
-from quarterdeck_lab import HomeLab
+from quarterdeck import QuarterdeckRuntime
 from tests.engine import modes
 from tests.engine.test_parity import EMA_CROSS, FROM_MS, HOUR_MS, SCALPER
 from tests.golden import live, telling
@@ -26,7 +25,7 @@ def update(request: pytest.FixtureRequest) -> bool:
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    HomeLab(Home(tmp_path / "home")).market("recorded")
+    QuarterdeckRuntime().lab(tmp_path / "home").market("recorded")
     return tmp_path / "home"
 
 

@@ -34,7 +34,7 @@ class Disk:
 
     def told_again(self, fresh: Mapping[str, Instrument]) -> tuple[dict[str, Instrument], list[Record]]:
         """The contracts of a start that takes orders as `fresh` do, and the records, counted by them; see
-        `quarterdeck_demo.told_again`."""
+        `core.engine.assembly.account.told_again`."""
         eras, needed = Eras(self.eras), traded_symbols(self.records).union(fresh)
         rules = {symbol: known for symbol, known in {**self.instruments, **fresh}.items() if symbol in needed}
         instruments = {symbol: working(instrument, eras.grids(symbol)) for symbol, instrument in rules.items()}
@@ -59,7 +59,7 @@ class Disk:
         self.eras = [era for era in self.eras if era.seq < len(self.records)] + [Era(len(self.records), grids)]
 
     async def change_rules(self, instruments: Mapping[str, Instrument]) -> None:
-        """See `quarterdeck_demo.change_rules`."""
+        """See `core.engine.assembly.account.change_rules`."""
         self.begin(instruments)
 
 

@@ -12,8 +12,9 @@ from core.clock import ExchangeClock
 from core.domain.errors import QuarterdeckError
 from core.domain.market import MINUTE_MS, Bar, MarketBatch
 from core.domain.operator import Verb
+from core.engine.assembly.exchange import RESTART_PATIENCE_S
+from core.engine.assembly.real_time import real_time_parts
 from core.engine.engine import Engine
-from core.engine.real_time import real_time_parts
 from core.engine.starts import Rules
 from core.exchange.account.desk import AccountDesk
 from core.exchange.account.setup import holds_anything
@@ -31,7 +32,6 @@ from core.settings.schema import Settings
 from core.strategy.declaration import Strategy
 from core.trader.account import retired_symbols
 from core.trader.trader import Trader
-from quarterdeck_exchange import RESTART_PATIENCE_S
 from tests.simulation.candles import MemoryCandles
 from tests.simulation.journal import Disk, MemoryJournal
 from tests.simulation.transport import Network, attach
@@ -130,7 +130,7 @@ class Process:
                 await wire.close()
 
     async def _trade(self, wire: Requests) -> None:
-        """As `quarterdeck_exchange.exchange_parts` puts a live engine together."""
+        """As `core.engine.assembly.exchange.exchange_parts` puts a live engine together."""
         machine, settings, symbols = self.machine, self.settings, self.settings.market.symbols
         journal = MemoryJournal(machine.disk)
         patience_s = RESTART_PATIENCE_S if machine.disk.records else None

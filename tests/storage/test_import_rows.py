@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from core.domain.errors import DataError, RefusedError, StorageError
-from core.domain.progress import Progress
+from core.domain.progress import AT_ONCE, Manner, Progress
 from storage import import_rows
 from storage.data_admin import check_data, import_file, list_data
 from storage.database import Database
 from storage.history import load_history, stored_series
-from storage.import_rows import AT_ONCE, UNFINISHED, Manner
+from storage.import_rows import UNFINISHED
 
 MINUTE = 60_000
 FUNDING = 480 * MINUTE

@@ -18,11 +18,11 @@ from hypothesis.extra import numpy as npst
 from core.domain.errors import BadInputError, StorageError
 from core.lab.run.result import EquityCurve, FillColumns, PredictionColumns, Provenance, RunResult, TradeColumns
 from core.lab.search.trials import Trial, parameter_hash
+from core.lab.service.records import RunRecord, SweepRecord
 from storage.blobs import from_blob, to_blob
 from storage.database import migrations
-from storage.lab import SCHEMA, LabStore, open_lab
+from storage.lab import SCHEMA, SqliteLab, open_lab
 from storage.lab_columns import put_result
-from storage.lab_records import RunRecord, SweepRecord
 
 DAY = 86_400_000
 FLOATS = st.floats(allow_nan=True, allow_infinity=True, width=64)
@@ -30,7 +30,7 @@ JSON_FLOATS = st.floats(allow_nan=False, allow_infinity=False)
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> LabStore:
+def store(tmp_path: Path) -> SqliteLab:
     return open_lab(tmp_path / "lab.db")
 
 
@@ -155,7 +155,7 @@ def test_an_array_comes_back_to_the_bit(array: np.ndarray) -> None:
     counts=st.dictionaries(st.sampled_from(["cooldown", "day_loss"]), st.integers(0, 9)),
 )
 def test_a_run_comes_back_to_the_bit(
-    store: LabStore, floats: Any, figures: dict[str, Any], final: float, note: str, counts: dict[str, int]
+    store: SqliteLab, floats: Any, figures: dict[str, Any], final: float, note: str, counts: dict[str, int]
 ) -> None:
     stored = record(
         note=note,
@@ -179,7 +179,7 @@ def test_a_run_comes_back_to_the_bit(
     assert same(store.load(store.add_run(stored)), stored)
 
 
-def test_a_run_without_trades_comes_back(store: LabStore) -> None:
+def test_a_run_without_trades_comes_back(store: SqliteLab) -> None:
     empty = result(trades=trade_columns(0), curve=curve(0), complete=False)
     stored = record(result=empty, status="partial")
     run_id = store.add_run(stored)
@@ -189,7 +189,7 @@ def test_a_run_without_trades_comes_back(store: LabStore) -> None:
     assert failed["labels"][-1] == "FAILED: ended by an error"
 
 
-def test_what_the_data_lack_stands_beside_every_form(store: LabStore) -> None:
+def test_what_the_data_lack_stands_beside_every_form(store: SqliteLab) -> None:
     from core.lab.report.html_page import html_report
     from core.lab.report.tables import comment_lines, json_text
 
@@ -209,7 +209,7 @@ def test_what_the_data_lack_stands_beside_every_form(store: LabStore) -> None:
     assert store.run(sweep_id)["labels"] == [label, "UNEVEN: BUSDT ends"]
 
 
-def test_the_report_of_a_stored_run(store: LabStore) -> None:
+def test_the_report_of_a_stored_run(store: SqliteLab) -> None:
     from core.lab.report.tables import json_text
 
     stored = record(references={"doing nothing": curve(2)}, result=result(complete=False), status="partial")
@@ -219,7 +219,7 @@ def test_the_report_of_a_stored_run(store: LabStore) -> None:
     assert report.labels()[-1].startswith("PARTIAL: stopped at 1970-01-11 00:03")
 
 
-def test_a_summary_row(store: LabStore) -> None:
+def test_a_summary_row(store: SqliteLab) -> None:
     marked = provenance(is_synthetic=True, in_sample=True, trials=4)
     run_id = store.add_run(
         record(provenance=marked, status="partial", result=result(complete=False), overrides=(("fast", 3),), note="why")
@@ -260,7 +260,7 @@ def test_a_summary_row(store: LabStore) -> None:
     assert (detail["open_positions"], detail["vetoes"], detail["limits"]) == (0, {}, {})
 
 
-def test_ids_in_short(store: LabStore) -> None:
+def test_ids_in_short(store: SqliteLab) -> None:
     ids = [store.add_run(record(created_ms=n)) for n in range(11)]
     store.begin_sweep(sweep_record())
     assert ids[-1] == "r0011"
@@ -280,7 +280,7 @@ def test_ids_in_short(store: LabStore) -> None:
             store.run(text)
 
 
-def test_a_sweep_from_begin_to_end(store: LabStore) -> None:
+def test_a_sweep_from_begin_to_end(store: SqliteLab) -> None:
     asked = sweep_record()
     sweep_id = store.begin_sweep(asked)
     assert store.sweep(sweep_id) == asked
@@ -316,7 +316,7 @@ def test_a_sweep_from_begin_to_end(store: LabStore) -> None:
 
 @given(daily=npst.arrays(np.float64, st.integers(0, 20), elements=FLOATS))
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_daily_returns_come_back_to_the_bit(store: LabStore, daily: Any) -> None:
+def test_daily_returns_come_back_to_the_bit(store: SqliteLab, daily: Any) -> None:
     sweep_id = store.begin_sweep(sweep_record())
     store.add_trials(sweep_id, provenance(), [trial(0, daily=daily, first_day_ms=9), trial(1)])
     with_returns, without = store.trials(sweep_id)
@@ -324,7 +324,7 @@ def test_daily_returns_come_back_to_the_bit(store: LabStore, daily: Any) -> None
     assert (with_returns.first_day_ms, without.daily, without.first_day_ms) == (9, None, None)
 
 
-def test_every_parameter_set_counts_once(store: LabStore) -> None:
+def test_every_parameter_set_counts_once(store: SqliteLab) -> None:
     sweep_id = store.begin_sweep(sweep_record())
     store.add_trials(sweep_id, provenance(), [trial(0, 1.0), trial(1, 2.0), trial(2, state="failed"), trial(3, None)])
     again = store.begin_sweep(sweep_record())
@@ -353,7 +353,7 @@ def test_every_parameter_set_counts_once(store: LabStore) -> None:
         ({"from_ms": 16 * DAY}, 2),
     ],
 )
-def test_a_ratio_is_deflated_over_what_was_tried_alike(store: LabStore, changes: dict[str, Any], alike: int) -> None:
+def test_a_ratio_is_deflated_over_what_was_tried_alike(store: SqliteLab, changes: dict[str, Any], alike: int) -> None:
     """Whatever market or length is tried beside it, the trials of this one stay what they are."""
     store.add_trials(store.begin_sweep(sweep_record()), provenance(), [trial(0, 1.0), trial(1, 2.0)])
     other = store.begin_sweep(sweep_record())
@@ -363,7 +363,7 @@ def test_a_ratio_is_deflated_over_what_was_tried_alike(store: LabStore, changes:
     assert counted.mean == pytest.approx(mean([1.0, 2.0, -90.0][:alike]))
 
 
-def test_records_that_ended_early_count_and_lend_no_ratio(store: LabStore) -> None:
+def test_records_that_ended_early_count_and_lend_no_ratio(store: SqliteLab) -> None:
     short = dataclasses.replace(trial(2, 50.0), figures=dict(trial(2, 50.0).figures) | {"return_days": 3.0})
     store.add_trials(store.begin_sweep(sweep_record()), provenance(), [trial(0, 1.0), trial(1, 2.0), short])
     counted = store.count_trials("ema_cross", ["AUSDT", "BUSDT"], 10 * DAY, 20 * DAY, 60_000, 10)
@@ -380,14 +380,14 @@ def test_records_that_ended_early_count_and_lend_no_ratio(store: LabStore) -> No
     ],
 )
 def test_what_was_tried_elsewhere_does_not_count(
-    store: LabStore, strategy: str, symbols: list[str], from_ms: int, to_ms: int
+    store: SqliteLab, strategy: str, symbols: list[str], from_ms: int, to_ms: int
 ) -> None:
     store.add_run(record())
     counted = store.count_trials(strategy, symbols, from_ms, to_ms, 60_000, 10)
     assert (counted.trials, counted.alike, counted.variance) == (0, 0, None)
 
 
-def test_a_run_is_a_trial_of_its_own_or_of_its_folds(store: LabStore) -> None:
+def test_a_run_is_a_trial_of_its_own_or_of_its_folds(store: SqliteLab) -> None:
     run_id = store.add_run(record(overrides=(("fast", 12),)))
     (own,) = store.trials(run_id)
     assert (own.parameters, own.state, own.figures["sharpe"], own.figures["trades"]) == (
@@ -402,7 +402,7 @@ def test_a_run_is_a_trial_of_its_own_or_of_its_folds(store: LabStore) -> None:
     assert store.count_trials("ema_cross", ["AUSDT"], 31 * DAY, 32 * DAY, 60_000, 1).trials == 2
 
 
-def test_a_deleted_run_leaves_its_trials(store: LabStore, tmp_path: Path) -> None:
+def test_a_deleted_run_leaves_its_trials(store: SqliteLab, tmp_path: Path) -> None:
     run_id = store.add_run(record())
     sweep_id = store.begin_sweep(sweep_record())
     store.add_trials(sweep_id, provenance(), [trial(0, daily=np.zeros(3), first_day_ms=0)])
@@ -418,7 +418,7 @@ def test_a_deleted_run_leaves_its_trials(store: LabStore, tmp_path: Path) -> Non
     assert store.add_run(record()) == "r0003"
 
 
-def test_a_damaged_array_is_told(store: LabStore, tmp_path: Path) -> None:
+def test_a_damaged_array_is_told(store: SqliteLab, tmp_path: Path) -> None:
     run_id = store.add_run(record())
     with closing(sqlite3.connect(tmp_path / "lab.db")) as connection:
         connection.execute("UPDATE run_columns SET crc32 = crc32 + 1 WHERE name = 'net_usdt'")
@@ -432,7 +432,7 @@ def test_a_damaged_array_is_told(store: LabStore, tmp_path: Path) -> None:
         store.load(run_id)
 
 
-def test_the_file_is_private_and_a_damaged_one_is_told(store: LabStore, tmp_path: Path) -> None:
+def test_the_file_is_private_and_a_damaged_one_is_told(store: SqliteLab, tmp_path: Path) -> None:
     store.add_run(record())
     path = tmp_path / "lab.db"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -441,7 +441,7 @@ def test_the_file_is_private_and_a_damaged_one_is_told(store: LabStore, tmp_path
         open_lab(path)
 
 
-def test_a_file_that_is_damaged_within_is_told_by_what_meets_it(store: LabStore, tmp_path: Path) -> None:
+def test_a_file_that_is_damaged_within_is_told_by_what_meets_it(store: SqliteLab, tmp_path: Path) -> None:
     for _ in range(20):
         store.add_run(record())
     path = tmp_path / "lab.db"
@@ -503,7 +503,7 @@ def test_what_the_first_version_kept_opens_and_no_figure_has_a_meaning_of_now(tm
     assert (counted.trials, counted.alike, counted.mean) == (2, 2, None), "they were tried, their ratios are others"
 
 
-def test_a_run_that_a_limit_ended_comes_back_as_one(store: LabStore) -> None:
+def test_a_run_that_a_limit_ended_comes_back_as_one(store: SqliteLab) -> None:
     ended = record(result=result(ended_ms=15 * DAY), figures={"limit_ended_at_ms": 15.0 * DAY, "return_days": 6.0})
     run_id = store.add_run(ended)
     assert store.load(run_id).result.ended_ms == 15 * DAY

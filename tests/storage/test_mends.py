@@ -11,12 +11,14 @@ from pathlib import Path
 import pytest
 
 from core.domain.errors import DataError, RefusedError
+from core.domain.progress import AT_ONCE
+from core.market.stored import ImportReport
 from storage import deleting, import_rows
-from storage.data_admin import ImportReport, check_data, import_file, list_data
+from storage.data_admin import check_data, import_file, list_data
 from storage.database import Database
 from storage.deleting import delete_data
 from storage.history import CACHE_FOLDER, load_history, stored_series
-from storage.import_rows import AT_ONCE, CHANGED
+from storage.import_rows import CHANGED
 
 MINUTE = 60_000
 T0 = 1_748_995_200_000

@@ -15,10 +15,10 @@ from core.domain.instrument import Instrument
 from core.domain.orders import Order, OrderRole, OrderState, OrderType, OrderUpdate, Side, advance, apply_fill
 from core.domain.records import AdjustmentRecord, FillRecord, IntentRecord, OrderUpdateRecord, PositionRecord, Record
 from core.domain.trading import Position
+from core.engine.assembly.account import note_start, told_again
 from core.engine.starts import Rules
 from core.market.contracts.instruments import load_instruments
 from core.settings.schema import CostSettings, Settings
-from quarterdeck_demo import note_start, told_again
 from storage.database import Database
 from storage.journal import SqliteJournal
 from storage.journal_reader import JournalReader

@@ -8,7 +8,7 @@ from typing import cast
 from core.domain.operator import Verb
 from core.domain.orders import OrderRole, OrderState
 from core.domain.records import AdjustmentRecord, FundingRecord
-from core.engine.real_time import Surroundings
+from core.engine.assembly.real_time import Surroundings
 from core.market.live.market import LiveMarket
 from tests.core.exchange.account.test_desk_faults import JSON, replaced
 from tests.core.exchange.desk_kit import BTC, ETH, House, in_house

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from core.domain.market import MINUTE_MS
+from core.domain.progress import AT_ONCE
 from core.market.fetch.fetching import NOWHERE, Fetch
 from core.market.fetch.plan import DAY_MS
 from storage.database import open_database
 from storage.fetched import FetchedData
-from storage.import_rows import AT_ONCE
 from tests.core.market.live.test_elsewhere import apex_row, wire_to
 from tests.venue.apex import NOW_MS as APEX_NOW_MS
 from tests.venue.apex import ApexLoopback

@@ -12,7 +12,7 @@ import pytest
 from core.clock import ExchangeClock, SystemClock
 from core.domain.errors import BadInputError, DataError, QuarterdeckError, RefusedError, UnavailableError
 from core.domain.market import MINUTE_MS, Bar
-from core.domain.progress import Progress
+from core.domain.progress import AT_ONCE, Manner, Progress
 from core.exchange.connection.health import Health
 from core.exchange.connection.requests import Requests, open_wire
 from core.exchange.dialects import dialect_of
@@ -23,7 +23,6 @@ from storage.candles import CHUNK_ROWS, SELECT_CANDLES
 from storage.data_admin import check_data
 from storage.database import Database, connect_read_only, open_database
 from storage.fetched import FetchedData
-from storage.import_rows import AT_ONCE, Manner
 from tests.core.market.fetch.market import BEGIN_MS, DAY_MS, FUNDING_HEADER, NOW_MS, Past, at
 from tests.venue.server import Call, Fault
 

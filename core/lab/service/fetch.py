@@ -1,4 +1,4 @@
-"""`data fetch` at the composition root: an exchange and its archive on one side, the store on the other."""
+"""What `data fetch` does: an exchange and its archive on one side, the store on the other."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from core.clock import ExchangeClock, SystemClock
+from core.clock import Clock, ExchangeClock
 from core.control.requests import FetchRequest
 from core.domain.errors import BadInputError, QuarterdeckError, RefusedError, UnavailableError, VenueRejectedError
+from core.domain.progress import Manner
 from core.domain.rows import Row
 from core.home.folder import Home, leave_to_engine, private_folder
 from core.market.intervals import INTERVALS_MS
@@ -23,10 +24,10 @@ if TYPE_CHECKING:
     from core.domain.progress import OnProgress, ShouldStop
     from core.exchange.connection.requests import Requests
     from core.exchange.markets.contracts import Contract
+    from core.lab.service.stores import HomeStores, MarketStore
     from core.market.fetch.archive import Archive
     from core.market.fetch.fetching import Fetch
     from core.settings.schema import Settings
-    from storage.database import Database
 
 T = TypeVar("T")
 
@@ -39,32 +40,32 @@ STOPPED = "stopped; what has come is kept: run the same command again to go on"
 
 def fetch_data(
     home: Home,
-    settings: Settings,
+    stores: HomeStores,
+    clock: Clock,
     request: FetchRequest,
     tell: Callable[[str], None],
     progress: OnProgress,
     should_stop: ShouldStop,
 ) -> Row:
     """As `tui.cli.runtime.Runtime.fetch_data` says."""
-    from storage.data_admin import check_data
-    from storage.database import open_database
-    from storage.history import prepare_history
+    from core.settings.of_home import settings_of
+    from core.settings.schema import JUMP_VOLATILITIES
 
+    settings = settings_of(home, request.settings_path)
     exchange = request.exchange or settings.exchange.id
     # Prices of test hosts are nobody's market.
     chosen = settings.exchange.model_copy(update={"id": exchange, "testnet": False})
     settings = settings.model_copy(update={"exchange": chosen})
     home.create()
-    database = open_database(home.database)
+    store = stores.imported(thorough=True)
     with _folder(home) as folder:
-        fetch, contracts = asyncio.run(
-            _stoppable(_fetched(home, folder, database, settings, request, tell, progress), should_stop)
-        )
+        work = _fetched(home, folder, store, settings, ExchangeClock(clock), request, tell, progress)
+        fetch, contracts = asyncio.run(_stoppable(work, should_stop))
         shutil.rmtree(folder)
     symbols = list(dict.fromkeys(taken.symbol for taken in fetch.taken))
     for symbol in symbols:
-        prepare_history(database, symbol, INTERVALS_MS[request.interval])
-    problems = [problem.as_dict() for problem in check_data(database) if problem.symbol in symbols]
+        store.prepare(symbol, INTERVALS_MS[request.interval])
+    problems = [problem.as_dict() for problem in store.problems(JUMP_VOLATILITIES) if problem.symbol in symbols]
     return {
         "fetched": [taken.as_dict() for taken in fetch.taken],
         "contracts": contracts,
@@ -76,8 +77,9 @@ def fetch_data(
 async def _fetched(
     home: Home,
     folder: Path,
-    database: Database,
+    store: MarketStore,
     settings: Settings,
+    clock: ExchangeClock,
     request: FetchRequest,
     tell: Callable[[str], None],
     progress: OnProgress,
@@ -85,13 +87,9 @@ async def _fetched(
     from core.exchange.markets.symbols import normalise
     from core.market.contracts.rules import rules_of
     from core.market.fetch.fetching import Fetch
-    from storage.contract_rules import put_rules
-    from storage.fetched import FetchedData
-    from storage.import_rows import Manner
 
     symbols = list(dict.fromkeys(normalise(symbol) for symbol in request.symbols))
     _check_symbols(symbols)
-    clock = ExchangeClock(SystemClock())
     async with AsyncExitStack() as stack:
         archive = _archive(settings, folder)
         if archive is not None:
@@ -102,13 +100,13 @@ async def _fetched(
         now_ms = clock.now_ms()
         # A file is stored whole or not at all: the wish to stop is looked at between two.
         manner = Manner(partial(leave_to_engine, home), lambda _: None, lambda: False)
-        store = FetchedData(database, now_ms, manner)
-        fetch = Fetch(settings.exchange.id, wire, unlisted, archive, store, now_ms, tell, progress)
+        fetched = store.fetched(now_ms, manner)
+        fetch = Fetch(settings.exchange.id, wire, unlisted, archive, fetched, now_ms, tell, progress)
         to_ms = now_ms if request.to_ms is None else request.to_ms
         await fetch.run(symbols, INTERVALS_MS[request.interval], request.from_ms, to_ms)
         contracts = [] if wire is None else await _contracts(wire, settings, tell)
         told = [rules_of(one.instrument, "USDT", now_ms, "exchange", fetch.exchange) for one in contracts]
-        put_rules(database, told)
+        store.put_rules(told)
     return fetch, [_contract_row(contract, fetch.exchange, now_ms) for contract in contracts]
 
 

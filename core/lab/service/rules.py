@@ -1,4 +1,8 @@
-"""The contract rules of a home, and those that a run goes by: part of the composition root."""
+"""The contract rules of a home, and those that a run goes by.
+
+Heavy imports stand inside the functions that need them, here and in the modules beside this one, so that a read verb
+answers at once.
+"""
 
 from __future__ import annotations
 
@@ -9,27 +13,27 @@ from typing import TYPE_CHECKING
 from core.domain.errors import BadInputError
 from core.domain.market import MINUTE_MS
 from core.domain.rows import Row
+from core.home.folder import Home
 from core.settings.values import Market
 
 if TYPE_CHECKING:
     from core.lab.data.history import History
+    from core.lab.service.stores import HomeStores, MarketStore
     from core.market.contracts.rules import ContractRules
     from core.ports import BarColumns
-    from storage.database import Database
-
-SHIPPED = Path(__file__).resolve().parent / "data" / "instruments.toml"
 
 
-def rules_of_history(history: History, market: Market, candles: Database) -> dict[str, ContractRules]:
+def rules_of_history(history: History, market: Market, candles: MarketStore) -> dict[str, ContractRules]:
     """By symbol, the rules known of its contract that were the newest where the history's trading begins; read off its
     candles where none are known. The recorded market goes by what comes with it.
 
     Raises BadInputError where the prices are not of such a contract.
     """
     from core.market.contracts.inference import read_off
+    from core.market.contracts.known import known_rules
     from core.market.contracts.rules import rules_at
 
-    known = known_rules(candles if market == "imported" else None)
+    known = known_rules(candles.rules() if market == "imported" else ())
     found = {}
     for symbol in history.symbols:
         bars = history.columns(symbol)
@@ -38,14 +42,6 @@ def rules_of_history(history: History, market: Market, candles: Database) -> dic
         if rules is not None:
             _check_ticks(bars, rules)
     return found
-
-
-def known_rules(home: Database | None) -> list[ContractRules]:
-    """Those that come with the program, then those of the home."""
-    from core.market.contracts.rules import read_rules
-    from storage.contract_rules import stored_rules
-
-    return [*read_rules(SHIPPED, "shipped"), *(stored_rules(home) if home is not None else ())]
 
 
 def _check_ticks(bars: BarColumns, rules: ContractRules) -> None:
@@ -62,23 +58,35 @@ def _check_ticks(bars: BarColumns, rules: ContractRules) -> None:
         )
 
 
-def import_rules(database: Database, files: Sequence[Path], as_of_ms: int | None, source: str | None) -> list[Row]:
+def rules_told(home: Home, stores: HomeStores) -> list[Row]:
+    """Those that a home knows, those that come with the program among them, by symbol and day."""
+    from core.market.contracts.known import known_rules
+
+    of_home = stores.imported(thorough=True).rules() if home.database.exists() else ()
+    return [item.told() for item in sorted(known_rules(of_home), key=lambda item: (item.symbol, item.as_of_ms))]
+
+
+def import_rules(
+    home: Home, stores: HomeStores, files: Sequence[Path], as_of_ms: int | None, source: str | None
+) -> list[Row]:
     """Store the rules of all files or of none, and tell them."""
     from core.market.contracts.rules import read_rules
-    from storage.contract_rules import put_rules
 
+    home.create()
+    store = stores.imported()
     rules = [item for path in files for item in read_rules(path, as_of_ms=as_of_ms, source=source)]
-    put_rules(database, rules)
+    store.put_rules(rules)
     return [item.told() for item in rules]
 
 
-def infer_rules(database: Database, symbols: Sequence[str]) -> list[Row]:
+def infer_rules(home: Home, stores: HomeStores, symbols: Sequence[str]) -> list[Row]:
     """Store, of the contract of each symbol, what all its candles tell."""
+    from core.lab.data.history import MAX_HOLE_MS
     from core.market.contracts.inference import read_off
-    from storage.contract_rules import put_rules
-    from storage.history import load_history, stored_series
 
-    series = stored_series(database, MINUTE_MS)
+    home.create()
+    store = stores.imported()
+    series = store.series(MINUTE_MS)
     missing = [symbol for symbol in symbols if symbol not in series]
     if missing:
         raise BadInputError(
@@ -87,18 +95,18 @@ def infer_rules(database: Database, symbols: Sequence[str]) -> list[Row]:
     rules = []
     for symbol in symbols:
         its = series[symbol]
-        history = load_history(database, [symbol], MINUTE_MS, its.first_ms, its.last_ms, 0)
+        history = store.history([symbol], MINUTE_MS, its.first_ms, its.last_ms, 0, MAX_HOLE_MS)
         rules.append(read_off(history.columns(symbol)))
-    put_rules(database, rules)
+    store.put_rules(rules)
     return [item.told() for item in rules]
 
 
-def delete_rules(database: Database, symbol: str, as_of_ms: int | None) -> Row:
+def delete_rules(home: Home, stores: HomeStores, symbol: str, as_of_ms: int | None) -> Row:
     """Those of the home alone: what comes with the program stays."""
     from core.market.contracts.rules import DAY_MS
-    from storage.contract_rules import drop_rules
 
-    count = drop_rules(database, symbol, None if as_of_ms is None else as_of_ms // DAY_MS * DAY_MS)
+    home.create()
+    count = stores.imported().drop_rules(symbol, None if as_of_ms is None else as_of_ms // DAY_MS * DAY_MS)
     if not count:
         raise BadInputError(f"{symbol}: this home holds no such rules; see: quarterdeck data rules list")
     return {"symbol": symbol, "deleted": count}

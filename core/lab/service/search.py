@@ -1,4 +1,4 @@
-"""How a search of the lab is asked for, kept and told: part of the composition root."""
+"""How a search of the lab is asked for, kept and told."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from core.domain.progress import OnProgress, Progress
 from core.domain.rows import Row
 from core.home.folder import Home
 from core.lab.requests import BacktestRequest, SweepRequest, WalkForwardRequest
-from quarterdeck_plan import Plan, market_of
+from core.lab.service.plan import Plan, market_of
 
 if TYPE_CHECKING:
     from core.lab.run.evaluation import Ground
     from core.lab.run.result import Provenance
     from core.lab.search.trials import Trial
     from core.lab.search.walk_forward import Fold
+    from core.lab.service.records import SweepRecord
+    from core.lab.service.stores import LabStore
     from core.lab.validation.cpcv import CrossValidation
-    from storage.lab import LabStore
-    from storage.lab_records import SweepRecord
 
 KEEP_AT_ONCE = 200
 
@@ -136,7 +136,7 @@ def trials_of(request: SweepRequest) -> int:
 
 def sweep_record(plan: Plan, provenance: Provenance, request: SweepRequest, now_ms: int) -> SweepRecord:
     from core.lab.data.funding import assumed_label
-    from storage.lab_records import SweepRecord
+    from core.lab.service.records import SweepRecord
 
     assumed = assumed_label(plan.history, plan.settings.costs.assumed_funding_bps)
     return SweepRecord(

@@ -1,48 +1,30 @@
-"""Paper and live at the composition root: an engine on a real exchange's market, with or without its account."""
+"""Paper and live: an engine on a real exchange's market, with or without its account."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.clock import ExchangeClock, SystemClock
 from core.control.requests import RunRequest
-from core.domain.errors import BadInputError, RefusedError, SettingsError, UnavailableError
-from core.domain.finding import Finding
+from core.domain.errors import BadInputError, RefusedError
 from core.domain.market import MINUTE_MS
-from core.domain.rows import Row
-from core.home.folder import Home, engine_pid
-from quarterdeck_demo import (
-    CONSOLE_PUBLISH_HZ,
-    HEADLESS_PUBLISH_HZ,
-    change_rules,
-    note_start,
-    open_forecaster,
-    recalled,
-    told_again,
-)
+from core.engine.assembly.account import EXCHANGE, change_rules, note_start, recalled, told_again
+from core.engine.assembly.place import place_of, server_of
+from core.engine.assembly.start import EngineStart, open_forecaster
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
+    from core.clock import ExchangeClock
     from core.domain.instrument import Instrument
+    from core.engine.assembly.stores import AccountJournal, AccountStore
     from core.engine.engine import EngineParts
     from core.engine.recovery import Remembered
     from core.exchange.connection.keys import Keys
-    from core.exchange.orders.panic import Panic
-    from core.exchange.orders.panic_plan import Owned, Plan
     from core.exchange.orders.venue import ExchangeVenue
-    from core.home.logbook import LogSetup
     from core.settings.schema import Settings
-    from core.strategy.declaration import Strategy
     from core.trader.account import Opening
-    from storage.database import Database
-    from storage.journal import SqliteJournal
 
 log = logging.getLogger("quarterdeck.exchange")
 
@@ -50,28 +32,15 @@ RESTART_PATIENCE_S = 0.5
 
 DATABASES = "databases"
 
-EXCHANGE = "exchange"
-"""The journal's fact of where its account is."""
 
-
-async def exchange_parts(
-    request: RunRequest,
-    home: Home,
-    settings: Settings,
-    strategy: Strategy,
-    clock: ExchangeClock,
-    logs: LogSetup,
-    stack: AsyncExitStack,
-    *,
-    console: bool,
-) -> EngineParts:
+async def exchange_parts(start: EngineStart, clock: ExchangeClock) -> EngineParts:
     """The market of the settings' exchange, and the paper or live account of this home.
 
     Raises RefusedError where live is not armed, UnavailableError where the exchange does not answer or does not tell
     what the account is set to; a journal that holds something starts all the same, and makes no entry until it is told.
     """
     from core.engine.arming import TESTNET, account_of
-    from core.engine.real_time import real_time_parts
+    from core.engine.assembly.real_time import real_time_parts
     from core.engine.retention import keep_checkpoint, keep_short
     from core.engine.session import history_bars
     from core.engine.starts import Rules
@@ -89,21 +58,19 @@ async def exchange_parts(
     from core.trader.account import held_symbols, retired_symbols
     from core.trader.trader import Trader
     from core.venues.rebuild import paper_venue
-    from storage.candles import SqliteCandles
-    from storage.database import open_database
-    from storage.journal import SqliteJournal
 
-    live, account_name = request.mode == "live", account_of(settings, request.mode)
-    testnet = account_name == TESTNET
-    settings = with_exchange_symbols(settings)
+    request, strategy, stack = start.request, start.strategy, start.stack
+    live, account_name = request.mode == "live", account_of(start.settings, request.mode)
+    settings = with_exchange_symbols(start.settings)
     dialect = dialect_of(settings.exchange.id)
     if live:
         check_live(dialect)
-    where = _place(settings)
+    where = place_of(settings)
     # Whether they are whole is looked at beside: a position waits for nothing that grows with the home.
-    database, market_database = (open_database(path, thorough=False) for path in (home.database, home.market(where)))
-    keys = _armed_keys(request, home, settings, database, logs)
-    journal = await SqliteJournal.open(database, account_name, keeps_market=True)
+    accounts = start.stores.accounts(thorough=False)
+    stored_market = start.stores.exchange_market(where, thorough=False)
+    keys = _armed_keys(start, settings, accounts)
+    journal = await accounts.journal(account_name, keeps_market=True)
     stack.push_async_callback(journal.close)
     stored = await journal.get_meta("opening")
     _check_exchange(await journal.get_meta(EXCHANGE), where)
@@ -136,7 +103,7 @@ async def exchange_parts(
     settings = _with_symbols(settings, (*fresh, *left))
     traded = {symbol: instruments[symbol] for symbol in settings.market.symbols}
     retired = retired_symbols(records, traded, before)
-    candles = await SqliteCandles.open(market_database)
+    candles = await stored_market.candles()
     stack.push_async_callback(candles.close)
     account = ExchangeVenue(wire, traded, settings.exchange) if live else None
     desk = AccountDesk(account, settings) if account is not None else None
@@ -159,7 +126,7 @@ async def exchange_parts(
         await keep_short(journal, clock)
 
     async def check(*_: object) -> None:
-        for each in (database, market_database):
+        for each in (accounts, stored_market):
             await each.check()
         wire.health.report(DATABASES, "")
 
@@ -184,6 +151,8 @@ async def exchange_parts(
     async def remember(*_: object) -> None:
         await keep_checkpoint(journal, another)
 
+    models = start.home.testnet_models if account_name == TESTNET else start.home.models
+
     return real_time_parts(
         mode=account_name,
         wire=wire,
@@ -195,13 +164,11 @@ async def exchange_parts(
         journal=journal,
         records=records,
         candles=candles,
-        forecaster=open_forecaster(
-            strategy, settings, home, opening.seed, stack, models=home.testnet_models if testnet else None
-        ),
-        logbook=logs.book,
+        forecaster=open_forecaster(start, settings, opening.seed, models),
+        logbook=start.logs.book,
         start_ms=opening.start_ms,
-        publish_hz=CONSOLE_PUBLISH_HZ if console else HEADLESS_PUBLISH_HZ,
-        server=_server(settings),
+        publish_hz=start.publish_hz,
+        server=server_of(settings),
         beside=(check, age, remember) if live else (check, age),
         aside=asyncio.to_thread,
         remembered=remembered,
@@ -225,136 +192,7 @@ def _with_symbols(settings: Settings, symbols: Sequence[str]) -> Settings:
     return settings.model_copy(update={"market": settings.market.model_copy(update={"symbols": tuple(symbols)})})
 
 
-def examine_exchange(home: Home, settings: Settings) -> list[Finding]:
-    """What `doctor` finds at the exchange of the settings; asks and changes nothing there."""
-    from core.exchange.connection.keys import load_keys
-    from core.exchange.dialects import dialect_of
-    from core.exchange.doctor import diagnose
-    from core.exchange.markets.symbols import with_exchange_symbols
-    from core.home.key_environment import key_environment
-
-    settings = with_exchange_symbols(settings)
-    try:
-        keys = load_keys(key_environment(), home.keys, testnet=settings.exchange.testnet)
-    except BadInputError as error:
-        return [Finding("keys", ok=False, detail=str(error), mend="mend the place named")]
-    clock = ExchangeClock(SystemClock())
-    dialect = dialect_of(settings.exchange.id)
-    return asyncio.run(diagnose(settings, keys, clock, dialect, settings.market.symbols))
-
-
-def panic(
-    home: Home,
-    settings_path: Path | None,
-    everything: bool,
-    tell: Callable[[str], None],
-    confirm: Callable[[str], None] | None,
-) -> Row:
-    """As `tui.cli.runtime.Runtime.panic` says."""
-    from core.engine.arming import account_of, labelled
-    from core.exchange.connection.keys import keys_mend, load_keys
-    from core.home.key_environment import key_environment
-    from storage.owned import read_owned
-
-    settings = _account_settings(settings_path or home.settings, tell, is_named=settings_path is not None)
-    testnet = settings.exchange.testnet
-    keys = load_keys(key_environment(), home.keys, testnet=testnet)
-    if keys is None:
-        raise RefusedError(f"panic needs the API key of the account: {keys_mend(testnet=testnet)}")
-    if (pid := engine_pid(home)) is not None:
-        who = f"an engine{f' (process {pid})' if pid else ''}"
-        tell(f"WARNING: {who} runs here: `quarterdeck flatten` is the better way; it may act against a panic")
-    account = account_of(settings, "live")
-    owned = read_owned(home.database, account, EXCHANGE)
-    tell(labelled(account, f"account: {settings.exchange.id}{_server(settings)}, API key ...{keys.tag}"))
-    _check_owned(owned, settings, everything, tell)
-    if confirm is not None:
-        if asyncio.run(_panic_plan(settings, keys, owned, everything, tell)).is_done:
-            tell("nothing to close and nothing to withdraw")
-            return {"flat": True, "left": [], "exit_code": 0}
-        confirm(keys.tag)
-    return asyncio.run(_panic(settings, keys, owned, everything, tell))
-
-
-def _account_settings(path: Path, tell: Callable[[str], None], *, is_named: bool) -> Settings:
-    from core.settings.schema import Settings, load_exchange, load_settings
-
-    if not path.exists() and not is_named:
-        return Settings()
-    try:
-        return load_settings(path)
-    except SettingsError as error:
-        settings = load_exchange(path)
-        tell(f"of the settings only [exchange] is used: {error}")
-        return settings
-
-
-def _place(settings: Settings) -> str:
-    """Where an account of these settings is, as the journal's fact EXCHANGE tells it."""
-    from core.engine.arming import TESTNET
-
-    return f"{settings.exchange.id}-{TESTNET}" if settings.exchange.testnet else settings.exchange.id
-
-
-def _server(settings: Settings) -> str:
-    return f" at {settings.exchange.base_url}" if settings.exchange.base_url else ""
-
-
-def _check_owned(owned: Owned, settings: Settings, everything: bool, tell: Callable[[str], None]) -> None:
-    """Raises what keeps us from knowing what is ours, unless everything goes in any case."""
-    from core.exchange.orders.panic_plan import doubt
-
-    if owned.note:
-        tell(owned.note)
-    unknown = doubt(owned, _place(settings))
-    if unknown is None:
-        return
-    if not everything:
-        raise type(unknown)(
-            f"{unknown}; what of the account is ours is not known, and nothing was closed: "
-            "`quarterdeck panic --everything` closes all"
-        )
-    tell(f"what of the account is ours is not known: {unknown}")
-
-
-@asynccontextmanager
-async def _panic_at(
-    settings: Settings, keys: Keys, owned: Owned, everything: bool, tell: Callable[[str], None]
-) -> AsyncIterator[Panic]:
-    """No symbol of the settings is looked up: one that is gone must be in nobody's way."""
-    from core.exchange.connection.health import Health
-    from core.exchange.connection.requests import open_wire
-    from core.exchange.dialects import dialect_of
-    from core.exchange.orders.panic import Panic
-
-    dialect = dialect_of(settings.exchange.id)
-    wire = await open_wire(settings, keys, ExchangeClock(SystemClock()), Health(), dialect, ())
-    try:
-        yield Panic(wire, settings, owned, tell, everything=everything)
-    finally:
-        await wire.close()
-
-
-async def _panic_plan(
-    settings: Settings, keys: Keys, owned: Owned, everything: bool, tell: Callable[[str], None]
-) -> Plan:
-    async with _panic_at(settings, keys, owned, everything, tell) as panic:
-        plan = await panic.look()
-    for line in plan.lines():
-        tell(line)
-    return plan
-
-
-async def _panic(settings: Settings, keys: Keys, owned: Owned, everything: bool, tell: Callable[[str], None]) -> Row:
-    async with _panic_at(settings, keys, owned, everything, tell) as panic:
-        outcome = await panic.run()
-    code = 0
-    if not outcome.is_flat:
-        code = UnavailableError.exit_code if outcome.is_out_of_reach else RefusedError.exit_code
-    return {"flat": outcome.is_flat, "left": list(outcome.left), "exit_code": code}
-
-
-def _armed_keys(request: RunRequest, home: Home, settings: Settings, database: Database, logs: LogSetup) -> Keys | None:
+def _armed_keys(start: EngineStart, settings: Settings, accounts: AccountStore) -> Keys | None:
     """The keys of an account that may be traded now; None on paper, which needs none.
 
     Raises RefusedError, ConfirmationError and BadInputError as `core.engine.arming` does.
@@ -362,19 +200,18 @@ def _armed_keys(request: RunRequest, home: Home, settings: Settings, database: D
     from core.engine.arming import check_arming
     from core.exchange.connection.keys import load_keys
     from core.home.key_environment import key_environment
-    from storage.paper import has_traded, paper_hours
 
-    testnet = settings.exchange.testnet
-    keys = load_keys(key_environment(), home.keys, testnet=testnet) if request.mode == "live" else None
+    testnet, mode = settings.exchange.testnet, start.request.mode
+    keys = load_keys(key_environment(), start.home.keys, testnet=testnet) if mode == "live" else None
     for secret in keys.secrets() if keys is not None else ():
-        logs.hide(secret)
+        start.logs.hide(secret)
     check_arming(
         settings,
-        request.mode,
+        mode,
         keys.tag if keys is not None else "",
-        request.confirm_live,
-        paper_hours(database),
-        first_live_start=not has_traded(database, "live"),
+        start.request.confirm_live,
+        accounts.paper_hours(),
+        first_live_start=not accounts.has_traded("live"),
     )
     return keys
 
@@ -386,7 +223,7 @@ def _check_exchange(traded: str | None, exchange_id: str) -> None:
 
 
 async def _opening(
-    journal: SqliteJournal,
+    journal: AccountJournal,
     account_name: str,
     stored: str | None,
     request: RunRequest,

@@ -1,6 +1,6 @@
-"""The backtest lab of one home, joined from core, strategies and storage: part of the composition root.
+"""The backtest lab of one home: each request planned, run, judged, kept and told.
 
-Heavy imports stand inside the functions that need them, as in `quarterdeck`.
+Heavy imports stand inside the functions that need them, so that a read verb answers at once.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
-from core.clock import SystemClock
+from core.clock import Clock
 from core.domain.errors import BadInputError
 from core.domain.market import MINUTE_MS
 from core.domain.progress import OnProgress, Progress, ShouldStop
 from core.domain.rows import Row
 from core.home.folder import Home
 from core.lab.requests import BacktestRequest, Engine
-from core.settings.values import MARKETS, Grid, Market, Overrides
-from quarterdeck_plan import DATA, Plan, execute, make_plan, market_of, open_learner
-from quarterdeck_search import (
+from core.lab.service.execution import execute
+from core.lab.service.plan import Plan, make_plan, market_of, open_learner
+from core.lab.service.search import (
     CheckProgress,
     TrialKeeper,
     WalkProgress,
@@ -34,6 +34,7 @@ from quarterdeck_search import (
     trials_of,
     validation_row,
 )
+from core.settings.values import MARKETS, Grid, Market, Overrides
 
 if TYPE_CHECKING:
     from core.lab.checks.run import Subject
@@ -42,11 +43,10 @@ if TYPE_CHECKING:
     from core.lab.requests import CheckRequest, SweepRequest, ValidateRequest, WalkForwardRequest
     from core.lab.run.result import Provenance, RunResult
     from core.lab.search.trials import TrialCount
+    from core.lab.service.plan import Values
+    from core.lab.service.records import RunRecord
+    from core.lab.service.stores import HomeStores, LabStore, MarketStore
     from core.settings.schema import CostSettings
-    from quarterdeck_plan import Values
-    from storage.database import Database
-    from storage.lab import LabStore
-    from storage.lab_records import RunRecord
 
 
 COMPILING = "getting ready; the very first time compiles for half a minute"
@@ -57,43 +57,31 @@ Kind = Literal["backtest", "walkforward"]
 class HomeLab:
     """Implements `core.lab.requests.Lab`. Nothing is opened or made before something is asked for."""
 
-    def __init__(self, home: Home) -> None:
+    def __init__(self, home: Home, stores: HomeStores, clock: Clock) -> None:
         self._home = home
-        self._markets: dict[Market, Database] = {}
+        self._stores = stores
+        self._clock = clock
+        self._markets: dict[Market, MarketStore] = {}
 
     @cached_property
     def store(self) -> LabStore:
-        from storage.lab import open_lab
-
         self._home.create()
-        return open_lab(self._home.lab)
+        return self._stores.lab()
 
-    def market(self, name: Market) -> Database:
+    def market(self, name: Market) -> MarketStore:
         """The candles of a market. One that is not the operator's own is used by its name alone."""
         if name not in self._markets:
-            self._markets[name] = self._recorded() if name == "recorded" else self._imported()
+            self._home.create()
+            # Nothing of a year of candles is read but what a query asks for, and a query tells of damage.
+            self._markets[name] = self._stores.recorded() if name == "recorded" else self._stores.imported()
         return self._markets[name]
-
-    def _imported(self) -> Database:
-        from storage.database import open_database
-
-        self._home.create()
-        # Nothing of a year of candles is read but what a query asks for, and a query tells of damage.
-        return open_database(self._home.database, thorough=False)
-
-    def _recorded(self) -> Database:
-        from storage.recorded import open_recorded
-
-        self._home.create()
-        return open_recorded(self._home.recorded, DATA, SystemClock().now_ms())
 
     def choices(self) -> Row:
         from core.lab.run.presets import PRESETS
         from core.strategy.loading import strategy_names
-        from storage.history import stored_series
 
         names = ("symbol", "first_ms", "last_ms", "is_synthetic")
-        stored = [(name, series) for name in MARKETS for series in stored_series(self.market(name), MINUTE_MS).values()]
+        stored = [(name, series) for name in MARKETS for series in self.market(name).series(MINUTE_MS).values()]
         return {
             "strategies": strategy_names(),
             "presets": [{"name": preset.name, "about": preset.about} for preset in PRESETS],
@@ -145,9 +133,9 @@ class HomeLab:
         """The record of a run, with all its figures. A walk-forward chose its parameters before what it trades, from
         sets whose hashes are `also`."""
         from core.lab.data.notes import data_rows
+        from core.lab.service.records import RunRecord
         from core.lab.statistics.assessment import judge
         from core.lab.validation.random_entry import random_entry
-        from storage.lab_records import RunRecord
 
         history = plan.history
         tried = self._tried_with(plan, result, also)
@@ -163,7 +151,7 @@ class HomeLab:
         )
         return RunRecord(
             kind=kind,
-            created_ms=SystemClock().now_ms(),
+            created_ms=self._clock.now_ms(),
             status="complete" if result.complete else "partial",
             provenance=plan.provenance(engine, in_sample=chosen_here, trials=tried.trials, fault=fault),
             result=result,
@@ -209,7 +197,7 @@ class HomeLab:
         fault = self._fault(plan, request.run.predictions)
         provenance = plan.provenance("sweep", in_sample=True, trials=1, fault=fault)
         if run_id is None:
-            record = sweep_record(plan, provenance, request, SystemClock().now_ms())
+            record = sweep_record(plan, provenance, request, self._clock.now_ms())
             run_id = self.store.begin_sweep(record)
         else:
             _check_same(run_id, self.store.sweep(run_id).provenance, provenance)
@@ -401,14 +389,14 @@ class HomeLab:
         return curve_row(self.store.load(run_id).result, points)
 
     def bars(self, run_id: str, symbol: str, from_ms: int, to_ms: int, interval_ms: int) -> Row:
+        from core.lab.data.history import MAX_HOLE_MS
         from core.market.joining import joined
-        from storage.history import load_history
 
         own = self.store.load(run_id).provenance
         market = market_of(own)
         if symbol not in own.symbols:
             raise BadInputError(f"{run_id}: has no {symbol}; it traded {', '.join(own.symbols)}")
-        history = load_history(self.market(market), [symbol], own.interval_ms, from_ms, to_ms, 0)
+        history = self.market(market).history([symbol], own.interval_ms, from_ms, to_ms, 0, MAX_HOLE_MS)
         candles = joined(history.columns(symbol), interval_ms)
         names = ("open", "high", "low", "close", "volume")
         told = {name: getattr(candles, name).tolist() for name in names}
