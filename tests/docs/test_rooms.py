@@ -1,0 +1,22 @@
+"""The rooms of the house: few enough to know, and no module that leads back to itself."""
+
+from __future__ import annotations
+
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import grimp
+
+ROOT = Path(__file__).parents[2]
+HOUSES = ("core", "strategies", "storage", "tui")
+MOST_IN_CORE = 25
+
+
+def test_no_module_leads_back_to_itself() -> None:
+    graph = grimp.build_graph(*HOUSES)
+    imports = {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
+    assert len(list(TopologicalSorter(imports).static_order())) == len(graph.modules) > 300
+
+
+def test_a_newcomer_can_read_the_folder_of_core() -> None:
+    assert len([path for path in (ROOT / "core").iterdir() if not path.name.startswith("__")]) <= MOST_IN_CORE
