@@ -113,7 +113,7 @@ class RealTime(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class EngineParts:
-    """What the composition root hands in. `records` is the loaded journal, behind what is `remembered` of it where its
+    """What an engine is put together from. `records` is the loaded journal, behind what is `remembered` of it where its
     beginning need not be told again; `start_ms` is where a new account begins.
 
     `trade_from_ms` is where a resumed account does: earlier bars are walked through without new entries.

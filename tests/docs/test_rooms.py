@@ -10,6 +10,7 @@ import grimp
 ROOT = Path(__file__).parents[2]
 HOUSES = ("core", "strategies", "storage", "tui")
 MOST_IN_CORE = 25
+MOST_LINES_AT_THE_ROOT = 200
 
 
 def test_no_module_leads_back_to_itself() -> None:
@@ -20,3 +21,9 @@ def test_no_module_leads_back_to_itself() -> None:
 
 def test_a_newcomer_can_read_the_folder_of_core() -> None:
     assert len([path for path in (ROOT / "core").iterdir() if not path.name.startswith("__")]) <= MOST_IN_CORE
+
+
+def test_one_short_module_stands_at_the_root() -> None:
+    (root,) = ROOT.glob("*.py")
+    assert root.name == "quarterdeck.py"
+    assert len(root.read_text().splitlines()) < MOST_LINES_AT_THE_ROOT

@@ -5,19 +5,19 @@ A store is opened when it is asked for; each method may raise StorageError.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from core.engine.assembly.stores import AccountStore, CandleDatabase, EngineStores
+from core.lab.replay.verify import StoredJournal
 
 if TYPE_CHECKING:
     from core.control.requests import DeleteWish, ImportWish
     from core.domain.instrument import Instrument
     from core.domain.progress import Manner
-    from core.domain.records import Record
     from core.domain.rows import Row
     from core.lab.data.history import History
     from core.lab.requests import Status
@@ -188,14 +188,11 @@ class LabStore(Protocol):
         ...
 
 
-class WrittenJournal(Protocol):
+class WrittenJournal(StoredJournal, Protocol):
     """An account's journal as it was when it was opened: later commits are not seen."""
 
     @property
     def account(self) -> str: ...
-
-    @property
-    def last_seq(self) -> int: ...
 
     def meta(self) -> Mapping[str, str]:
         """The facts kept of the account."""
@@ -203,10 +200,6 @@ class WrittenJournal(Protocol):
 
     def instruments(self) -> Mapping[str, Instrument]:
         """The contract rules kept of the account, by symbol."""
-        ...
-
-    def records(self, first_seq: int, last_seq: int) -> Iterator[tuple[int, Record]]:
-        """Records with their places, in the order of their commit, both ends included."""
         ...
 
 
