@@ -57,7 +57,7 @@ def days_lacking_bars(open_time_ms: NDArray[np.int64], interval_ms: int) -> NDAr
         return np.zeros(0, np.int64)
     day = open_time_ms // DAY_MS
     bars = np.bincount(day - day[0])
-    return (np.flatnonzero(bars * interval_ms < DAY_MS) + day[0]) * DAY_MS
+    return np.asarray((np.flatnonzero(bars * interval_ms < DAY_MS) + day[0]) * DAY_MS, np.int64)
 
 
 def day_sharpe(trades: TradeReturns, days_ms: NDArray[np.int64]) -> float | None:
