@@ -149,6 +149,27 @@ def _short_folder(environment: Mapping[str, str]) -> Path:
     return Path("/tmp") / f"quarterdeck-{os.getuid()}"  # noqa: S108 - private_folder() checks who owns it
 
 
+def open_own(path: Path, flags: int) -> int:
+    """A descriptor of a file of the home, which is made with mode 0600 where `flags` say so.
+
+    Raises OSError also where a link stands there, or a pipe or device, which would be waited for.
+    """
+    try:
+        descriptor = os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
+    except OSError as error:
+        if error.errno == errno.ENXIO:
+            raise _no_plain_file(path) from error
+        raise
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return descriptor
+    os.close(descriptor)
+    raise _no_plain_file(path)
+
+
+def _no_plain_file(path: Path) -> OSError:
+    return OSError(errno.EINVAL, "is no plain file", str(path))
+
+
 def cannot_write(path: Path, error: OSError) -> RefusedError:
     """The one line for what an engine must write and cannot."""
     mend = "mend its permissions or its disk, or name another folder with --home"
@@ -183,7 +204,7 @@ class EngineLock:
         """Raises UnavailableError naming the process that has it, RefusedError where the home cannot be written;
         nothing has been changed then."""
         try:
-            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            descriptor = open_own(self._path, os.O_RDWR | os.O_CREAT)
         except OSError as error:
             raise cannot_write(self._path, error) from error
         if not _try_lock(descriptor):
@@ -232,7 +253,7 @@ def _try_lock(descriptor: int) -> bool:
 def engine_pid(home: Home) -> int | None:
     """The process whose engine holds `home`, 0 if it is not known, None when no engine runs there."""
     try:
-        descriptor = os.open(home.lock, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = open_own(home.lock, os.O_RDONLY)
     except OSError:
         return None
     try:

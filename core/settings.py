@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
+import stat
 from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -312,7 +314,10 @@ def load_exchange(path: Path) -> Settings:
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        with path.open("rb") as file:
+        # A pipe would be waited for.
+        with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise SettingsError(f"{path}: is no plain file; name a file of settings")
             content = file.read(MAX_SETTINGS_BYTES + 1)
         text = content.decode("utf-8-sig")
     except OSError as error:

@@ -1,5 +1,6 @@
 """settings.toml is the reference of all keys: it must say the defaults, all of them, each with a comment."""
 
+import os
 import re
 from decimal import Decimal
 from pathlib import Path
@@ -115,3 +116,9 @@ def test_an_archive_is_an_address_that_can_be_trusted(url: str, mend: str) -> No
 @pytest.mark.parametrize("url", ["", "https://archive.example/data/futures/um/", "http://127.0.0.1:8080"])
 def test_an_archive_may_be_none_or_on_this_machine(url: str) -> None:
     assert parse_settings({"data": {"archive_url": url}}, "settings.toml").data.archive_url == url.rstrip("/")
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "settings.toml")
+    with pytest.raises(SettingsError, match=r"settings\.toml: is no plain file; name a file of settings"):
+        load_settings(tmp_path / "settings.toml")

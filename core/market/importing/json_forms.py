@@ -12,6 +12,7 @@ from typing import Any
 from core.market.importing import table
 from core.market.importing.columns import DUMP_COLUMNS, known_columns, known_names
 from core.market.importing.table import BATCH_ROWS, Gathered, Origin, Table, Wanted, no_rows
+from core.market.importing.values import Wrong
 
 _ROW_WIDTHS = (6, 7, 12)
 """Of ccxt, and of raw answers whose first six columns are the same; others count the volume in something else."""
@@ -34,7 +35,11 @@ def read_json(origin: Origin, stream: io.BufferedReader, wanted: Wanted, member:
             columns = {name: [row.get(names[place]) for row in batch] for name, place in places.items()}
         else:
             columns = {name: [row[place] for row in batch] for name, place in places.items()}
-        gathered.take(len(batch), {name: _column(values) for name, values in columns.items()})
+        try:
+            told = {name: _column(name, values) for name, values in columns.items()}
+        except Wrong as wrong:
+            raise origin.error(gathered.rows + wrong.index, wrong.reason) from None
+        gathered.take(len(batch), told)
     if not names:
         raise no_rows(origin.name)
     return gathered.table(tuple(known_names(names)))
@@ -98,8 +103,8 @@ def _check_form(origin: Origin, before: int, batch: list[Any], form: type, width
             raise origin.error(index, f"is no row of {width} values like the first one: {_short(row)}")
 
 
-def _column(values: list[Any]) -> Any:
-    """Whole numbers as they are, everything else as its text, which is exact."""
+def _column(name: str, values: list[Any]) -> Any:
+    """Whole numbers as they are, everything else as its text, which is exact. Raises Wrong."""
     import pyarrow as pa
 
     if all(type(value) is int for value in values):
@@ -110,7 +115,12 @@ def _column(values: list[Any]) -> Any:
     if all(type(value) is float for value in values):
         return pa.array(values, pa.float64())
     texts = [value if value is None or isinstance(value, str) else repr(value) for value in values]
-    return pa.array([text or None for text in texts], pa.string())
+    try:
+        return pa.array([text or None for text in texts], pa.string())
+    except UnicodeEncodeError as error:
+        # JSON spells halves of surrogate pairs, too.
+        index = next(index for index, text in enumerate(texts) if text == error.object)
+        raise Wrong(index, f"{name} {_short(values[index])} is no text") from None
 
 
 def _short(value: Any) -> str:

@@ -368,6 +368,16 @@ WRONG: dict[str, tuple[str, bytes, str]] = {
         "row 1: is no JSON of at most 1 MiB",
     ),
     "a time beyond all": ("BTCUSDT-1m.json", f"[[{'9' * 30},2,4,1,3,7]]".encode(), "row 1: open_time '999"),
+    "half a surrogate pair as a time": (
+        "BTCUSDT-1m.json",
+        f'[[{T0},2,4,1,3,7],["\\ud800\\u001b[2J",2,4,1,3,7]]'.encode(),
+        r"row 2: open_time '\ud800\x1b[2J' is no text; correct the file",
+    ),
+    "half a surrogate pair as a symbol": (
+        "BTCUSDT-1m.json",
+        f'[{{"symbol":"\\udfff","open_time":{T0},"open":2,"high":4,"low":1,"close":3,"volume":7}}]'.encode(),
+        r"row 1: symbol '\udfff' is no text; correct the file",
+    ),
     "nothing": ("BTCUSDT-1m.json", b"[]", "holds no rows"),
     "white space": ("BTCUSDT-1m.csv", b"\n \r\n", "holds no rows"),
     "two symbols": (
