@@ -10,13 +10,14 @@ from enum import IntEnum
 from typing import Any
 
 from core.clock import ExchangeClock
-from core.domain.errors import BadInputError, QuarterdeckError, VenueRejectedError
+from core.domain.errors import BadInputError, QuarterdeckError, SettingsError, VenueBusyError, VenueRejectedError
 from core.exchange.account_setup import LEAST_BALANCE_USDT
 from core.exchange.client import build_client
 from core.exchange.contract_status import status_problem
 from core.exchange.contracts import Contract, load_contracts
 from core.exchange.health import Health
 from core.exchange.keys import Keys, keys_mend
+from core.exchange.limiter import utc
 from core.exchange.requests import Requests
 from core.exchange.trading_right import MEND, ask_trading_right
 from core.exchange.wire import Dialect, Wire
@@ -48,7 +49,11 @@ async def diagnose(
 
     The last finding is the verdict: the worst of the others. What an exchange does not tell is unknown, and said to be.
     """
-    client = build_client(settings.exchange, keys, clock.now_ms)
+    try:
+        client = build_client(settings.exchange, keys, clock.now_ms)
+    except SettingsError as error:
+        checks = [_wrong("exchange address", str(error), "correct exchange.base_url, or leave it empty", _Stops.PAPER)]
+        return [*(check.finding for check in checks), _verdict(checks)]
     secrets = keys.secrets() if keys is not None else ()
     wire = Requests(client, dialect, clock, Health(), settings.exchange, secrets, random.Random(0).random)  # noqa: S311
     try:
@@ -94,6 +99,9 @@ async def _reach(wire: Requests, settings: Settings) -> list[_Check]:
     where = settings.exchange.base_url or f"{hosts} of {wire.dialect.id}"
     try:
         offset = await wire.time.measure()
+    except VenueBusyError as error:
+        mend = f"ask again after {utc(error.retry_ms)}: the exchange was reached, and wants no request before"
+        return [_wrong("exchange reachable", f"{where}: {error}", mend, _Stops.PAPER)]
     except QuarterdeckError as error:
         mend = "check this machine's network, and exchange.id and exchange.base_url in the settings"
         return [_wrong("exchange reachable", f"{where}: {error}", mend, _Stops.PAPER)]
@@ -337,4 +345,7 @@ def _verdict(checks: Sequence[_Check]) -> Finding:
         untold = ", ".join(dict.fromkeys(check.finding.name for check in checks if check.finding.ok is None))
         mend = "ask again later, or look at the exchange's own page"
         return Finding("exchange verdict", None, f"ready for live as far as is known; not known: {untold}", mend)
-    return Finding("exchange verdict", ok, "ready for live", "" if ok else "mend what is marked NOT above")
+    if ok:
+        return Finding("exchange verdict", True, "ready for live")
+    warned = ", ".join(dict.fromkeys(check.finding.name for check in checks if not check.finding.ok))
+    return Finding("exchange verdict", False, f"live starts, but look at: {warned}", "mend what is marked NOT above")
