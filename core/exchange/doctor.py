@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import IntEnum
 from typing import Any
 
+from core.arming import account_of, labelled
 from core.clock import ExchangeClock
 from core.domain.errors import BadInputError, QuarterdeckError, SettingsError, VenueBusyError, VenueRejectedError
 from core.exchange.account_setup import LEAST_BALANCE_USDT
@@ -53,14 +54,14 @@ async def diagnose(
         client = build_client(settings.exchange, keys, clock.now_ms)
     except SettingsError as error:
         checks = [_wrong("exchange address", str(error), "correct exchange.base_url, or leave it empty", _Stops.PAPER)]
-        return [*(check.finding for check in checks), _verdict(checks)]
+        return [*(check.finding for check in checks), _verdict(checks, settings)]
     secrets = keys.secrets() if keys is not None else ()
     wire = Requests(client, dialect, clock, Health(), settings.exchange, secrets, random.Random(0).random)  # noqa: S311
     try:
         checks = await _checks(wire, settings, keys, symbols)
     finally:
         await wire.close()
-    return [*(check.finding for check in checks), _verdict(checks)]
+    return [*(check.finding for check in checks), _verdict(checks, settings)]
 
 
 async def _checks(wire: Requests, settings: Settings, keys: Keys | None, symbols: Sequence[str]) -> list[_Check]:
@@ -75,11 +76,13 @@ async def _checks(wire: Requests, settings: Settings, keys: Keys | None, symbols
         return checks
     contracts, traded = await _contracts(wire, symbols)
     checks += contracts
-    account = await _account(wire, keys, is_live=settings.mode == "live", testnet=settings.exchange.testnet)
+    testnet = settings.exchange.testnet
+    account = await _account(wire, keys, is_live=settings.mode == "live" or testnet, testnet=testnet)
     checks += account
     readable = keys is not None and not any(check.stops for check in account)
     if readable:
-        checks += await _permissions(wire)
+        # The test hosts have no such endpoint, and nothing that could be withdrawn.
+        checks += [] if testnet else await _permissions(wire)
         checks += await _modes(wire, settings, traded)
         checks += [await _trading(wire, symbol) for symbol in traded[:1]]
     return checks + await _filters(wire, settings, traded, with_account=readable)
@@ -95,8 +98,9 @@ async def _trading(wire: Wire, symbol: str) -> _Check:
 
 
 async def _reach(wire: Requests, settings: Settings) -> list[_Check]:
-    hosts = "TESTNET, the test hosts" if settings.exchange.testnet else "the address"
-    where = settings.exchange.base_url or f"{hosts} of {wire.dialect.id}"
+    where = settings.exchange.base_url or f"the address of {wire.dialect.id}"
+    if settings.exchange.testnet:
+        where = f"TESTNET, {settings.exchange.base_url or f'the test hosts of {wire.dialect.id}'}"
     try:
         offset = await wire.time.measure()
     except VenueBusyError as error:
@@ -330,11 +334,17 @@ def _wrong(name: str, detail: str, mend: str, stops: _Stops = _Stops.NOTHING) ->
     return _Check(Finding(name, False, detail, mend), stops)
 
 
-def _verdict(checks: Sequence[_Check]) -> Finding:
+def _verdict(checks: Sequence[_Check], settings: Settings) -> Finding:
+    verdict = _verdict_of(checks, can_be_paper=not settings.exchange.testnet)
+    return replace(verdict, detail=labelled(account_of(settings, "live"), verdict.detail))
+
+
+def _verdict_of(checks: Sequence[_Check], *, can_be_paper: bool) -> Finding:
     def named(least: _Stops) -> str:
         return ", ".join(dict.fromkeys(check.finding.name for check in checks if check.stops >= least))
 
-    no_paper, no_live = named(_Stops.PAPER), named(_Stops.LIVE)
+    no_live = named(_Stops.LIVE)
+    no_paper = named(_Stops.PAPER) if can_be_paper else no_live
     ok = worst([check.finding for check in checks])
     if no_paper:
         return Finding("exchange verdict", False, f"not ready: {no_paper}", "mend what is named above")

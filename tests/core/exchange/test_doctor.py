@@ -251,6 +251,19 @@ def test_an_exchange_out_of_reach_ends_the_examination(examine: Examine) -> None
     assert found["exchange verdict"].detail == "not ready: exchange reachable"
 
 
+def test_of_a_test_account_every_verdict_says_so_and_none_is_for_paper(examine: Examine) -> None:
+    """Its hosts have no endpoint that tells the rights of a key: asked for, they would never be known."""
+    test = {"base_url": "http://127.0.0.1:1", "testnet": True}
+    found = examine(mode="live", exchange=test)
+    assert found["exchange reachable"].detail == "TESTNET, http://127.0.0.1:1 answers"
+    assert found["exchange verdict"] == Finding("exchange verdict", True, "TESTNET: ready for live")
+    assert "withdrawal right" not in found
+    found = examine(keys=None, exchange=test)
+    assert "QUARTERDECK_TESTNET_API_KEY" in found["API key"].mend
+    assert found["exchange verdict"].detail == "TESTNET: not ready: API key"
+    assert found["exchange verdict"].ok is False
+
+
 def test_a_ban_is_no_fault_of_the_network_or_the_settings(examine: Examine) -> None:
     banned = error(-1003, "Way too many requests; IP(1.2.3.4) banned until 1800000000000.", 418)
     found = examine({"/fapi/v1/time": banned})
