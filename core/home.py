@@ -17,6 +17,7 @@ from types import TracebackType
 from core.domain.errors import RefusedError, UnavailableError
 
 ENVIRONMENT_NAME = "QUARTERDECK_HOME"
+CANNOT_WRITE_MEND = "mend its permissions or its disk, or name another folder with --home"
 MAX_SOCKET_PATH_BYTES = 103
 """The shortest limit of `sun_path` among the systems we run on, its closing zero left out (Linux allows 107)."""
 
@@ -115,6 +116,8 @@ class Home:
             for folder in (self.root, self.models):
                 folder.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
+            if self.root.is_dir():
+                raise cannot_write(self.root, error) from error
             raise RefusedError(
                 f"{self.root}: cannot be made: {error.strerror}; name another folder with --home"
             ) from error
@@ -172,8 +175,7 @@ def _no_plain_file(path: Path) -> OSError:
 
 def cannot_write(path: Path, error: OSError) -> RefusedError:
     """The one line for what an engine must write and cannot."""
-    mend = "mend its permissions or its disk, or name another folder with --home"
-    return RefusedError(f"{path}: cannot be written: {error.strerror}; {mend}")
+    return RefusedError(f"{path}: cannot be written: {error.strerror}; {CANNOT_WRITE_MEND}")
 
 
 def private_folder(folder: Path) -> None:

@@ -121,6 +121,12 @@ def test_a_stand_in_that_is_a_link_is_refused(tmp_path: Path) -> None:
         private_folder(tmp_path / "link")
 
 
+def test_a_home_that_is_there_and_cannot_be_written_is_not_told_as_missing(tmp_path: Path) -> None:
+    (tmp_path / "models").write_text("x")
+    with pytest.raises(RefusedError, match=r"cannot be written: .*; mend its permissions or its disk, or name another"):
+        Home(tmp_path).create()
+
+
 def test_a_home_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     home = Home(tmp_path)
     home.lock.mkdir()
