@@ -372,5 +372,6 @@ def _first_problem(error: ValidationError, model: type[BaseModel], above: tuple[
         known = known_keys(model, loc[:-1])
         near = difflib.get_close_matches(loc[-1], known, n=1)
         return f"{key}: unknown key; " + (f"did you mean {near[0]}?" if near else f"known keys: {', '.join(known)}")
-    message = str(problem["msg"]).removeprefix("Value error, ")
+    # A choice between members of an enum is told by how Python writes them: their values are what a file has.
+    message = re.sub(r"<\w+\.\w+: ('[^']*')>", r"\1", str(problem["msg"]).removeprefix("Value error, "))
     return f"{key}: {message}, got {problem['input']!r}" if key and not isinstance(problem["input"], dict) else message

@@ -53,6 +53,10 @@ def test_what_the_comment_says_the_day_loss_may_do_is_what_it_may() -> None:
     assert named == {"no_new_entries", "flatten"}
     for effect in named:
         assert parse_settings({"limits": {"day_loss_effect": effect}}, "the test").limits.day_loss_effect == effect
+    with pytest.raises(
+        SettingsError, match=r"limits\.day_loss_effect: Input should be 'no_new_entries' or 'flatten', got"
+    ):
+        parse_settings({"limits": {"day_loss_effect": "halt"}}, "the test")
 
 
 def test_a_maker_may_be_paid() -> None:

@@ -9,8 +9,10 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
+from core.domain.errors import DataError
 from core.market.importing import table
 from core.market.importing.columns import DUMP_COLUMNS, known_columns, known_names
+from core.market.importing.json_answers import told_instead, told_of_head
 from core.market.importing.table import BATCH_ROWS, Gathered, Origin, Table, Wanted, no_rows
 from core.market.importing.values import Wrong
 
@@ -29,6 +31,7 @@ def read_json(origin: Origin, stream: io.BufferedReader, wanted: Wanted, member:
         if not names:
             names = _names(origin, batch[0])
             places = known_columns(origin.name, names, wanted.names)
+            _check_row(origin, batch[0], not wanted.numbers.isdisjoint(places))
             form = type(batch[0])
         _check_form(origin, gathered.rows, batch, form, len(names))
         if form is dict:
@@ -69,6 +72,8 @@ def _rows(origin: Origin, text: io.TextIOWrapper) -> Iterator[Any]:
         try:
             row, place = decoder.raw_decode(left, place)
         except (ValueError, RecursionError) as error:
+            if count == 0 and (said := told_of_head(left)):
+                raise _no_row(origin, said) from None
             reason = f"is no JSON of at most {table.MAX_LINE_BYTES >> 20} MiB: {' '.join(str(error).split())}"
             raise origin.error(count, reason) from None
         yield row
@@ -94,6 +99,15 @@ def _names(origin: Origin, row: Any) -> Sequence[str]:
         widths = ", ".join(map(str, _ROW_WIDTHS))
         raise origin.error(0, f"has {len(row)} values without names; rows of {widths} are known; write objects")
     return DUMP_COLUMNS[: len(row)]
+
+
+def _check_row(origin: Origin, row: Any, has_columns: bool) -> None:
+    if isinstance(row, dict) and (said := told_instead(row, has_columns=has_columns)):
+        raise _no_row(origin, said)
+
+
+def _no_row(origin: Origin, said: str) -> DataError:
+    return DataError(f"{origin.name}: row {origin.first_line}: {said}; nothing was imported")
 
 
 def _check_form(origin: Origin, before: int, batch: list[Any], form: type, width: int) -> None:
