@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from core.clock import SystemClock
 from core.domain.errors import DataError, QuarterdeckError, RefusedError, UnavailableError
-from core.home.folder import EngineLock, Home, engine_pid, leave_to_engine
+from core.home.folder import EngineLock, Home, cannot_write, engine_pid, leave_to_engine
 from core.home.key_environment import withdraw_keys
 from core.lab.runtime import DeleteWish, EngineHandle, FetchRequest, Finding, ImportWish, Reader, Row, RunRequest
 from quarterdeck_demo import DATA, chosen
@@ -233,15 +233,18 @@ async def _serve(request: RunRequest, built: Callable[[Engine, Control], None], 
     async with AsyncExitStack() as stack:
         stack.enter_context(EngineLock(home))
         clock = VirtualClock(0) if request.mode == "demo" else ExchangeClock(SystemClock())
-        logs = set_up(
-            home.log,
-            clock.now_ms,
-            stderr=None if console else sys.stderr,
-            stderr_level=request.log_level,
-            label="" if request.mode == "demo" else account_of(settings, request.mode).upper(),
-            file_bytes=settings.log.file_mb * 1_000_000,
-            file_count=settings.log.old_files,
-        )
+        try:
+            logs = set_up(
+                home.log,
+                clock.now_ms,
+                stderr=None if console else sys.stderr,
+                stderr_level=request.log_level,
+                label="" if request.mode == "demo" else account_of(settings, request.mode).upper(),
+                file_bytes=settings.log.file_mb * 1_000_000,
+                file_count=settings.log.old_files,
+            )
+        except OSError as error:
+            raise cannot_write(home.log, error) from error
         stack.callback(logs.close)
         strategy = _strategy(settings)
         if isinstance(clock, VirtualClock):

@@ -267,9 +267,11 @@ def panic(
     tell(labelled(account, f"account: {settings.exchange.id}{_server(settings)}, API key ...{keys.tag}"))
     _check_owned(owned, settings, everything, tell)
     if confirm is not None:
-        if asyncio.run(_panic_plan(settings, keys, owned, everything, tell)).is_done:
+        plan = asyncio.run(_panic_plan(settings, keys, owned, everything, tell))
+        if plan.is_done:
             tell("nothing to close and nothing to withdraw")
-            return {"flat": True, "left": [], "exit_code": 0}
+            left = list(plan.unknown)
+            return {"flat": not left, "left": left, "exit_code": RefusedError.exit_code if left else 0}
         confirm(keys.tag)
     return asyncio.run(_panic(settings, keys, owned, everything, tell))
 
@@ -319,14 +321,12 @@ def _check_owned(owned: Owned, settings: Settings, everything: bool, tell: Calla
 async def _panic_at(
     settings: Settings, keys: Keys, owned: Owned, everything: bool, tell: Callable[[str], None]
 ) -> AsyncIterator[Panic]:
-    """No symbol of the settings is looked up: one that is gone must be in nobody's way."""
-    from core.exchange.connection.health import Health
-    from core.exchange.connection.requests import open_wire
     from core.exchange.dialects import dialect_of
     from core.exchange.orders.panic import Panic
+    from core.exchange.panic_wire import open_panic_wire
 
     dialect = dialect_of(settings.exchange.id)
-    wire = await open_wire(settings, keys, ExchangeClock(SystemClock()), Health(), dialect, ())
+    wire = await open_panic_wire(settings, keys, ExchangeClock(SystemClock()), dialect, tell)
     try:
         yield Panic(wire, settings, owned, tell, everything=everything)
     finally:

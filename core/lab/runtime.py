@@ -43,7 +43,8 @@ class RunRequest:
 
 @dataclass(frozen=True, slots=True)
 class FetchRequest:
-    """One wish for market data over the network: candles of `interval` and the funding of their period.
+    """One wish for market data over the network: candles of `interval` and the funding of their period, and candles of
+    the mark price where `mark`.
 
     The period is [from_ms, to_ms), None for now; `exchange` None takes that of the settings. Settings as in RunRequest.
     """
@@ -54,6 +55,7 @@ class FetchRequest:
     to_ms: int | None = None
     exchange: str | None = None
     settings_path: Path | None = None
+    mark: bool = True
 
 
 @dataclass(frozen=True, slots=True)

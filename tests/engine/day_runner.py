@@ -15,9 +15,9 @@ import pytest
 from core.clock import ExchangeClock
 from core.domain.market import MINUTE_MS, Bar
 from core.domain.operator import Verb
+from core.engine import retention as keeping
 from core.engine.arming import account_of
 from core.engine.engine import Engine
-from core.engine.engine import retention as keeping
 from core.engine.starts import read_starts
 from core.home.folder import Home
 from core.home.logbook import set_up

@@ -198,7 +198,7 @@ def validation_text(row: Row) -> str:
         about.append(
             (
                 found["symbol"],
-                f"{found['trainings']} trainings on {found['rows']:,} rows of {found['days']:,.0f} days; {told}",
+                f"{found['trainings']} trainings on {found['rows']:,} rows of {found['days']:,.0f} whole days; {told}",
             )
         )
     rows = [

@@ -18,9 +18,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import core.compute.pool
+from core.compute import dask as compute_dask
 from core.compute.dask import code_hash
 from core.compute.pool import Compute, compute_of, probe, run_tasks, task_seed
-from core.compute.pool import dask as compute_dask
 from core.domain.errors import SettingsError, TaskError, UnavailableError, WorkerLostError
 from core.settings.schema import parse_settings
 from tests.core.compute.compute_tasks import (
@@ -383,7 +383,7 @@ run_tasks(wait_with_pid, Path(sys.argv[1]), range(1, 6), Compute(jobs=2))
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_workers_and_their_files_go_with_the_process(number: signal.Signals, tmp_path: Path) -> None:
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     environment = {**os.environ, "PYTHONPATH": str(root), "TMPDIR": str(temporary)}

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
+from core.control import client as control_client
+from core.control import socket as control_socket
 from core.control.client import request
-from core.control.protocol import client as control_client
-from core.control.protocol import socket as control_socket
 from core.control.rate import Pace
 from core.control.socket import MAX_CLIENTS, MAX_LOG_LINES, MAX_REQUEST_BYTES, ControlServer, SocketControl
 from core.domain.errors import (
@@ -191,6 +191,24 @@ async def test_clients_that_only_sit_there_lock_nobody_out_who_makes_risk_smalle
     assert [verb for verb, _, _ in control.asked] == [Verb.HALT, Verb.FLATTEN, Verb.PAUSE]
     for _, writer in clients:
         writer.close()
+
+
+@pytest.mark.usefixtures("server")
+async def test_nor_do_any_number_of_them(home: Home, control: FakeControl) -> None:
+    """Who waits longest in a place that is kept for commands makes way for who comes to give one."""
+    clients = [await asyncio.open_unix_connection(str(home.socket)) for _ in range(4 * MAX_CLIENTS)]
+    assert (await ask(home, "command", {"verb": "halt"}))["accepted"]
+    assert [verb for verb, _, _ in control.asked] == [Verb.HALT]
+    for _, writer in clients:
+        writer.close()
+
+
+@pytest.mark.parametrize("name", ["engine.sock", "engine.sock.path"])
+async def test_a_folder_in_place_of_the_socket_is_told_in_one_line(home: Home, control: FakeControl, name: str) -> None:
+    (home.root / name).mkdir()
+    with pytest.raises(UnavailableError, match=rf"{name}: cannot listen here: Is a directory; name another --home"):
+        async with ControlServer(control, home):
+            pass
 
 
 @pytest.mark.usefixtures("server")

@@ -23,7 +23,7 @@ from tui.format import fit
 from tui.widgets.table import Column as ScreenColumn
 from tui.widgets.table import row_text, table_row, text_row
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 EVIL = "\x1b[2J\x1b]0;owned\x07\u202e\u2066\u200b\u2028\n2026-01-01T00:00:00Z CRITICAL forged\r\x9b31m\x7f\ud800"
 TEXT = st.text(st.characters() | st.sampled_from(sorted(set(EVIL))), max_size=40) | st.just(EVIL)
 

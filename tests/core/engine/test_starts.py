@@ -14,7 +14,7 @@ from core.engine.starts import Rules, Start, changes, read_starts, start_meta
 from core.market.contracts.instruments import load_instruments
 from core.settings.schema import Settings, parse_settings
 
-DATA = Path(__file__).parents[2] / "data"
+DATA = Path(__file__).parents[3] / "data"
 
 
 def rules(**sections: dict[str, object]) -> Rules:

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from core.domain.errors import SettingsError
-from core.home.folder import key_environment
+from core.home import key_environment
 from core.learning.workers import WorkerPool
 from core.settings.schema import parse_settings
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 KEYS = {
     "QUARTERDECK_API_KEY": "a-key-of-some-length",
     "QUARTERDECK_API_SECRET": "a-secret-of-some-length",

@@ -8,11 +8,11 @@ import tomli
 
 from core.domain.errors import BadInputError, SettingsError
 from core.settings.schema import Settings
-from core.strategy.declaration import loading as registry
+from core.strategy import loading as registry
 from core.strategy.loading import BUILT_IN, GROUP, load_strategy, strategy_names
 from tests.strategies.packages import distribution
 
-PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"
+PYPROJECT = Path(__file__).parents[3] / "pyproject.toml"
 GOOD = """
 from dataclasses import replace
 from strategies.ema_cross.declaration import build as build_ema_cross

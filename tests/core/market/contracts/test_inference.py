@@ -13,7 +13,7 @@ from core.ports import BarColumns
 from core.settings.schema import CostSettings
 from tests.strategies.recorded import recorded
 
-SHIPPED = {rules.symbol: rules for rules in read_rules(Path(__file__).parents[3] / "data" / "instruments.toml")}
+SHIPPED = {rules.symbol: rules for rules in read_rules(Path(__file__).parents[4] / "data" / "instruments.toml")}
 MINUTE_MS = 60_000
 
 

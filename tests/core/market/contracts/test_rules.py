@@ -11,7 +11,7 @@ from core.market.contracts.instruments import load_instruments
 from core.market.contracts.rules import ContractRules, Kind, coins_of, read_rules, rules_at, rules_of
 from core.settings.schema import CostSettings
 
-SHIPPED = Path(__file__).parents[3] / "data" / "instruments.toml"
+SHIPPED = Path(__file__).parents[4] / "data" / "instruments.toml"
 DAY_MS = 86_400_000
 MAY_4_2022_MS = 1_651_622_400_000
 SOL = """
