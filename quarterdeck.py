@@ -23,7 +23,7 @@ from core.control.requests import DeleteWish, EngineHandle, FetchRequest, Import
 from core.domain.errors import DataError, QuarterdeckError, RefusedError, UnavailableError
 from core.domain.finding import Finding
 from core.domain.rows import Row
-from core.home.folder import EngineLock, Home, engine_pid, leave_to_engine
+from core.home.folder import EngineLock, Home, cannot_write, engine_pid, leave_to_engine
 from core.home.garbage import collect_garbage
 from core.home.key_environment import withdraw_keys
 from quarterdeck_demo import DATA, chosen
@@ -218,8 +218,8 @@ async def _serve_until_signal(request: RunRequest) -> None:
 async def _serve(request: RunRequest, built: Callable[[Engine, Control], None], *, console: bool) -> None:
     """Build an engine for `request`, tell `built`, and run it to its end."""
     from core.clock import ExchangeClock, VirtualClock
+    from core.control.arming import account_of
     from core.control.socket import ControlServer
-    from core.engine.arming import account_of
     from core.engine.engine import Engine, EngineControl
     from core.home.logbook import set_up
     from quarterdeck_demo import demo_parts
@@ -231,15 +231,18 @@ async def _serve(request: RunRequest, built: Callable[[Engine, Control], None], 
     async with AsyncExitStack() as stack:
         stack.enter_context(EngineLock(home))
         clock = VirtualClock(0) if request.mode == "demo" else ExchangeClock(SystemClock())
-        logs = set_up(
-            home.log,
-            clock.now_ms,
-            stderr=None if console else sys.stderr,
-            stderr_level=request.log_level,
-            label="" if request.mode == "demo" else account_of(settings, request.mode).upper(),
-            file_bytes=settings.log.file_mb * 1_000_000,
-            file_count=settings.log.old_files,
-        )
+        try:
+            logs = set_up(
+                home.log,
+                clock.now_ms,
+                stderr=None if console else sys.stderr,
+                stderr_level=request.log_level,
+                label="" if request.mode == "demo" else account_of(settings, request.mode).upper(),
+                file_bytes=settings.log.file_mb * 1_000_000,
+                file_count=settings.log.old_files,
+            )
+        except OSError as error:
+            raise cannot_write(home.log, error) from error
         stack.callback(logs.close)
         strategy = _strategy(settings)
         if isinstance(clock, VirtualClock):

@@ -70,7 +70,7 @@ async def exchange_parts(
     Raises RefusedError where live is not armed, UnavailableError where the exchange does not answer or does not tell
     what the account is set to; a journal that holds something starts all the same, and makes no entry until it is told.
     """
-    from core.engine.arming import TESTNET, account_of
+    from core.control.arming import TESTNET, account_of
     from core.engine.real_time import real_time_parts
     from core.engine.retention import keep_checkpoint, keep_short
     from core.engine.session import history_bars
@@ -251,7 +251,7 @@ def panic(
     confirm: Callable[[str], None] | None,
 ) -> Row:
     """As `tui.cli.runtime.Runtime.panic` says."""
-    from core.engine.arming import account_of, labelled
+    from core.control.arming import account_of, labelled
     from core.exchange.connection.keys import keys_mend, load_keys
     from core.home.key_environment import key_environment
     from storage.owned import read_owned
@@ -269,9 +269,11 @@ def panic(
     tell(labelled(account, f"account: {settings.exchange.id}{_server(settings)}, API key ...{keys.tag}"))
     _check_owned(owned, settings, everything, tell)
     if confirm is not None:
-        if asyncio.run(_panic_plan(settings, keys, owned, everything, tell)).is_done:
+        plan = asyncio.run(_panic_plan(settings, keys, owned, everything, tell))
+        if plan.is_done:
             tell("nothing to close and nothing to withdraw")
-            return {"flat": True, "left": [], "exit_code": 0}
+            left = list(plan.unknown)
+            return {"flat": not left, "left": left, "exit_code": RefusedError.exit_code if left else 0}
         confirm(keys.tag)
     return asyncio.run(_panic(settings, keys, owned, everything, tell))
 
@@ -291,7 +293,7 @@ def _account_settings(path: Path, tell: Callable[[str], None], *, is_named: bool
 
 def _place(settings: Settings) -> str:
     """Where an account of these settings is, as the journal's fact EXCHANGE tells it."""
-    from core.engine.arming import TESTNET
+    from core.control.arming import TESTNET
 
     return f"{settings.exchange.id}-{TESTNET}" if settings.exchange.testnet else settings.exchange.id
 
@@ -321,14 +323,12 @@ def _check_owned(owned: Owned, settings: Settings, everything: bool, tell: Calla
 async def _panic_at(
     settings: Settings, keys: Keys, owned: Owned, everything: bool, tell: Callable[[str], None]
 ) -> AsyncIterator[Panic]:
-    """No symbol of the settings is looked up: one that is gone must be in nobody's way."""
-    from core.exchange.connection.health import Health
-    from core.exchange.connection.requests import open_wire
     from core.exchange.dialects import dialect_of
     from core.exchange.orders.panic import Panic
+    from core.exchange.panic_wire import open_panic_wire
 
     dialect = dialect_of(settings.exchange.id)
-    wire = await open_wire(settings, keys, ExchangeClock(SystemClock()), Health(), dialect, ())
+    wire = await open_panic_wire(settings, keys, ExchangeClock(SystemClock()), dialect, tell)
     try:
         yield Panic(wire, settings, owned, tell, everything=everything)
     finally:
@@ -357,9 +357,9 @@ async def _panic(settings: Settings, keys: Keys, owned: Owned, everything: bool,
 def _armed_keys(request: RunRequest, home: Home, settings: Settings, database: Database, logs: LogSetup) -> Keys | None:
     """The keys of an account that may be traded now; None on paper, which needs none.
 
-    Raises RefusedError, ConfirmationError and BadInputError as `core.engine.arming` does.
+    Raises RefusedError, ConfirmationError and BadInputError as `core.control.arming` does.
     """
-    from core.engine.arming import check_arming
+    from core.control.arming import check_arming
     from core.exchange.connection.keys import load_keys
     from core.home.key_environment import key_environment
     from storage.paper import has_traded, paper_hours
