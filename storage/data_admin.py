@@ -16,6 +16,7 @@ from core.market.importing.files import check_options
 from core.market.importing.naming import named
 from core.market.importing.table import file_sha256
 from core.market.intervals import INTERVALS_MS, interval_text
+from core.market.kinds import CANDLES, FUNDING
 from core.market.stored import DataRow, ImportReport
 from core.ports import BarColumns
 from core.settings.schema import JUMP_VOLATILITIES
@@ -115,8 +116,9 @@ def check_data(database: Database, jump_volatilities: float = JUMP_VOLATILITIES)
         for (symbol,) in connection.execute("SELECT DISTINCT symbol FROM funding_rates ORDER BY symbol").fetchall():
             found += funding_problems(symbol, *settlements(connection, symbol))
         half = connection.execute(
-            "SELECT symbol, interval_ms, first_ms, last_ms, rows, name FROM sources WHERE note = ? AND rows > 0",
-            (UNFINISHED,),
+            "SELECT iif(kind IN (?, ?), symbol, symbol || ' ' || kind), interval_ms, first_ms, last_ms, rows, name "
+            "FROM sources WHERE note = ? AND rows > 0",
+            (CANDLES, FUNDING, UNFINISHED),
         )
         for symbol, interval_ms, first_ms, last_ms, count, name in half:
             text = f"{name}: {UNFINISHED}"

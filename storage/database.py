@@ -106,6 +106,8 @@ def open_database(path: Path, schema: str = JOURNAL, *, thorough: bool = True) -
     """
     if path.is_symlink():
         raise StorageError(f"{path}: is a link; put the database itself there, or name its own folder with --home")
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise StorageError(f"{path}: is no plain file; move it away")
     steps = migrations(schema)
     newest = steps[-1][0]
     with storage_errors(path):

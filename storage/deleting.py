@@ -38,6 +38,7 @@ def delete_data(
     span = (_ALWAYS[0] if from_ms is None else from_ms, _ALWAYS[1] if to_ms is None else to_ms)
     with storage_errors(database.path), closing(database.connect_sync(durable=False)) as connection:
         series = list(_series(connection, symbol, interval_ms, kind))
+        is_known = bool(series) or any(_series(connection, symbol, None, None))
         found = [_delete(connection, symbol, *one, span, manner) for one in series]
     folder = database.path.parent / CACHE_FOLDER
     for its_kind, its_interval in series:
@@ -45,7 +46,7 @@ def delete_data(
             forget_columns(folder, symbol, its_interval)
     if gone := [one for one in found if one is not None]:
         return gone
-    what = " of that period, interval or kind" if series else ""
+    what = " of that period, interval or kind" if is_known else ""
     raise DataError(f"{symbol}: nothing is stored of it{what}; quarterdeck data list shows what is")
 
 

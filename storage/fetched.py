@@ -12,7 +12,7 @@ from core.domain.progress import Manner
 from core.market.fetch.plan import Candles, Times
 from core.market.importing import CandleFile, FundingFile
 from storage.database import Database, connect_read_only, storage_errors
-from storage.file_rows import rows_of
+from storage.file_rows import SERIES, key_of, rows_of
 from storage.import_rows import UNFINISHED, Wish, store
 
 
@@ -25,15 +25,15 @@ class FetchedData:
         self._manner = manner
 
     def candle_times(self, wanted: Candles) -> Times:
-        sql = """SELECT open_time_ms FROM candles
-            WHERE symbol = ? AND interval_ms = ? AND open_time_ms >= ? AND open_time_ms < ? ORDER BY open_time_ms"""
-        key = (wanted.symbol, wanted.interval_ms, wanted.from_ms, wanted.to_ms)
+        series = SERIES[wanted.kind]
+        sql = f"SELECT {series.time} FROM {series.where} >= ? AND {series.time} < ? ORDER BY {series.time}"  # noqa: S608
+        key = (*key_of(wanted.kind, wanted.symbol, wanted.interval_ms), wanted.from_ms, wanted.to_ms)
         with storage_errors(self._database.path), closing(connect_read_only(self._database.path)) as connection:
             return np.fromiter((row[0] for row in connection.execute(sql, key)), dtype=np.int64)
 
-    def unfinished(self, symbol: str, interval_ms: int) -> Collection[str]:
-        sql = "SELECT name FROM sources WHERE kind = 'candles' AND symbol = ? AND interval_ms = ? AND note = ?"
-        return self._names(sql, symbol, interval_ms, UNFINISHED)
+    def unfinished(self, wanted: Candles) -> Collection[str]:
+        sql = "SELECT name FROM sources WHERE kind = ? AND symbol = ? AND interval_ms = ? AND note = ?"
+        return self._names(sql, wanted.kind, wanted.symbol, wanted.interval_ms, UNFINISHED)
 
     def sources(self, symbol: str) -> Collection[str]:
         return self._names("SELECT name FROM sources WHERE symbol = ? AND rows > 0", symbol)

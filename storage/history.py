@@ -9,7 +9,7 @@ from contextlib import closing
 from core.domain.errors import DataError
 from core.lab.data.history import MAX_HOLE_MS, History, align
 from core.market.intervals import interval_text
-from core.market.settlements import Times, missing_in
+from core.market.settlements import Times, missing_in, pays_funding
 from core.market.stored import Series
 from core.ports import BarColumns
 from storage.candles import read_funding, settlements
@@ -89,7 +89,7 @@ def load_history(
             funding += read_funding(connection, symbol, interval_ms, from_ms, end_ms)
             last_ms = int(its_bars.open_time_ms[-1]) + interval_ms
             missing = missing_in(*_settlements(connection, symbol, from_ms, end_ms), from_ms, last_ms)
-            unsettled += [(symbol, time_ms, every_ms) for time_ms, every_ms in missing]
+            unsettled += [(symbol, time_ms, every_ms) for time_ms, every_ms in missing if pays_funding(symbol)]
             told = connection.execute(_FUNDING_SOURCES, {"symbol": symbol, "from": from_ms, "to": end_ms})
             sources += [row[0] for row in told if row[0] is not None]
         source, is_synthetic = _told(connection, sources)

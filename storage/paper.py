@@ -6,8 +6,8 @@ import json
 from contextlib import closing
 from itertools import pairwise
 
+from core.control.arming import ACCOUNT
 from core.domain.market import MINUTE_MS
-from core.engine.arming import ACCOUNT
 from storage.database import Database, connect_read_only, storage_errors
 
 _STARTS = "SELECT value FROM meta WHERE account = ? AND key GLOB 'start-*' ORDER BY key"

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from core.arithmetic.days import LEAST_DAYS
 from core.domain.errors import StorageError, UnavailableError
 from core.domain.market import MINUTE_MS
 from core.domain.operator import LimitEffect, Verb
@@ -172,7 +173,7 @@ class Reader:
                 if row["status"] == "swapped" and champion[row["symbol"], row["strategy"]] != row["seq"]
                 else _ROLES[row["status"]],
                 "created_ms": row["due_ms"],
-                "metrics": {name: _finite(value) for name, value in json.loads(row["metrics"])},
+                "metrics": _metrics(json.loads(row["metrics"])),
             }
             for row in rows
         ]
@@ -345,6 +346,14 @@ def _decimals(tick: Decimal) -> int:
 
 def _as_dict(cursor: sqlite3.Cursor, row: tuple[Any, ...]) -> Json:
     return {column[0]: value for column, value in zip(cursor.description, row, strict=True)}
+
+
+def _metrics(stored: list[tuple[str, Any]]) -> Json:
+    """What a version's validation came to; a Sharpe ratio that does not stand on enough whole days is not told."""
+    told = {name: _finite(value) for name, value in stored}
+    if "sharpe" in told and (told.get("return_days") or 0.0) < LEAST_DAYS:
+        told["sharpe"] = None
+    return told
 
 
 def _finite(value: Any) -> Any:

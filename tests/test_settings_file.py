@@ -1,5 +1,6 @@
 """settings.toml is the reference of all keys: it must say the defaults, all of them, each with a comment."""
 
+import os
 import re
 from decimal import Decimal
 from pathlib import Path
@@ -52,6 +53,10 @@ def test_what_the_comment_says_the_day_loss_may_do_is_what_it_may() -> None:
     assert named == {"no_new_entries", "flatten"}
     for effect in named:
         assert parse_settings({"limits": {"day_loss_effect": effect}}, "the test").limits.day_loss_effect == effect
+    with pytest.raises(
+        SettingsError, match=r"limits\.day_loss_effect: Input should be 'no_new_entries' or 'flatten', got"
+    ):
+        parse_settings({"limits": {"day_loss_effect": "halt"}}, "the test")
 
 
 def test_a_maker_may_be_paid() -> None:
@@ -115,3 +120,9 @@ def test_an_archive_is_an_address_that_can_be_trusted(url: str, mend: str) -> No
 @pytest.mark.parametrize("url", ["", "https://archive.example/data/futures/um/", "http://127.0.0.1:8080"])
 def test_an_archive_may_be_none_or_on_this_machine(url: str) -> None:
     assert parse_settings({"data": {"archive_url": url}}, "settings.toml").data.archive_url == url.rstrip("/")
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "settings.toml")
+    with pytest.raises(SettingsError, match=r"settings\.toml: is no plain file; name a file of settings"):
+        load_settings(tmp_path / "settings.toml")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
+from hypothesis import settings
 
 from tests.conftest import ROOT, SLOW
 
@@ -14,3 +17,9 @@ def test_what_is_named_slow_exists(place: str) -> None:
 
 def test_this_is_fast_and_known_to_be(request: pytest.FixtureRequest) -> None:
     assert request.node.get_closest_marker("slow") is None
+
+
+def test_no_example_fails_by_the_clock_on_the_wall() -> None:
+    assert settings().deadline is None
+    told = [path for path in (ROOT / "tests").rglob("*.py") if re.search(r"deadline=\d", path.read_text())]
+    assert told == []

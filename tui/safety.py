@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from core.control.protocol import Snapshot
-from core.control.readiness import Standing, standing
+from core.control.readiness import BEGINNING, Standing, standing
 from core.domain.operator import Verb
 from tui.format import Glyphs, arrow, fit, money, plural, side_sign, side_word, signed
 from tui.widgets.table import Row, text_row, wrap_row
@@ -112,7 +112,8 @@ class SafetyDesk:
         if action == "resume" and state not in ("paused", "halted"):
             return _reason_against_resume(snapshot)
         if action == "flatten" and not (snapshot.positions or snapshot.external or _entries(snapshot)):
-            return "flatten: no open position"
+            unknown = f"flatten: {state}, holdings not known"
+            return unknown if state in BEGINNING else "flatten: no open position"
         return ""
 
     def tell(self, text: str, role: str = "accent") -> None:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import socket
 from pathlib import Path
 from typing import Any
 
 from core.domain import errors
 from core.domain.errors import QuarterdeckError, UnavailableError
-from core.home.folder import Home, engine_pid
+from core.home.folder import Home, engine_pid, open_own
 
 MAX_REPLY_BYTES = 64 * 1024 * 1024
+_MAX_NOTE = 4_096
 
 
 def request(home: Home, method: str, params: dict[str, Any] | None = None, timeout_s: float = 5.0) -> Any:
@@ -42,9 +44,11 @@ def request(home: Home, method: str, params: dict[str, Any] | None = None, timeo
 def socket_path(home: Home) -> Path:
     """Where the engine listens: what it noted, since its environment may differ from ours, else the usual place."""
     try:
-        return Path(home.socket_note.read_text(encoding="utf-8").strip())
-    except OSError:
+        with open(open_own(home.socket_note, os.O_RDONLY), encoding="utf-8") as note:
+            noted = note.read(_MAX_NOTE).strip()
+    except (OSError, UnicodeDecodeError):
         return home.socket
+    return Path(noted) if noted.isprintable() and noted else home.socket
 
 
 def no_engine(home: Home) -> UnavailableError:

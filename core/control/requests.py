@@ -20,7 +20,7 @@ class RunRequest:
     `settings_path` is None for the defaults. `speed` is market seconds per second, None as fast as possible.
     `from_ms` (inclusive) and `to_ms` (exclusive) cut the recorded market, None for its own ends; `seed` None takes
     that of the settings. `log_level` is the lowest level shown on stderr; the log file takes everything from INFO on.
-    `confirm_live` is what the operator typed to confirm a live start (see `core.engine.arming`), empty for none.
+    `confirm_live` is what the operator typed to confirm a live start (see `core.control.arming`), empty for none.
     """
 
     mode: Mode
@@ -36,7 +36,8 @@ class RunRequest:
 
 @dataclass(frozen=True, slots=True)
 class FetchRequest:
-    """One wish for market data over the network: candles of `interval` and the funding of their period.
+    """One wish for market data over the network: candles of `interval` and the funding of their period, and candles of
+    the mark price where `mark`.
 
     The period is [from_ms, to_ms), None for now; `exchange` None takes that of the settings. Settings as in RunRequest.
     """
@@ -47,6 +48,7 @@ class FetchRequest:
     to_ms: int | None = None
     exchange: str | None = None
     settings_path: Path | None = None
+    mark: bool = True
 
 
 class EngineHandle(Protocol):

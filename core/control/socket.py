@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 import socket
 import threading
 from collections import deque
@@ -31,7 +32,7 @@ from core.control.rate import Pace
 from core.domain.errors import BadInputError, QuarterdeckError, UnavailableError
 from core.domain.operator import Verb
 from core.domain.plain import plain
-from core.home.folder import Home, private_folder
+from core.home.folder import Home, open_own, private_folder
 from core.home.log_line import LogLine
 
 MAX_REQUEST_BYTES = 64 * 1024
@@ -42,8 +43,8 @@ COMMAND_TIMEOUT_S = 30.0
 IDLE_S = 120.0
 """So long a client may say nothing."""
 
-RESERVED_CLIENTS, RESERVED_S = 8, 2.0
-"""Places beyond MAX_CLIENTS for one command each that makes risk smaller, and how soon it must be said."""
+RESERVED_CLIENTS, RESERVED_S = 32, 2.0
+"""Places beyond MAX_CLIENTS to say one command that makes risk smaller, and how soon it must be said."""
 
 REDUCING = frozenset({Verb.PAUSE, Verb.HALT, Verb.FLATTEN})
 READS_A_SECOND, READS_AT_ONCE = 25.0, 50
@@ -75,6 +76,7 @@ class ControlServer:
         self._home = home
         self._path = home.socket
         self._clients: set[asyncio.Task[None]] = set()
+        self._silent: dict[asyncio.Task[None], None] = {}
         self._server: asyncio.Server | None = None
 
     async def __aenter__(self) -> ControlServer:
@@ -98,9 +100,7 @@ class ControlServer:
         assert task is not None
         self._clients.add(task)
         try:
-            if len(self._clients) > MAX_CLIENTS + RESERVED_CLIENTS:
-                await _send(writer, _error(None, _full()))
-            elif len(self._clients) > MAX_CLIENTS:
+            if len(self._clients) > MAX_CLIENTS:
                 await self._serve_urgent(reader, writer)
             else:
                 await self._serve(reader, writer)
@@ -122,8 +122,19 @@ class ControlServer:
             await _send(writer, await self._answer(line))
 
     async def _serve_urgent(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One request, where it is a command that makes risk smaller."""
-        line = await _line(reader, writer, RESERVED_S)
+        """One request, where it is a command that makes risk smaller. Of those who have said nothing yet the one that
+        waits longest makes way for this one, so that no number of them keeps it out."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._silent[task] = None
+        if len(self._silent) > RESERVED_CLIENTS:
+            longest = next(iter(self._silent))
+            del self._silent[longest]
+            longest.cancel()
+        try:
+            line = await _line(reader, writer, RESERVED_S)
+        finally:
+            self._silent.pop(task, None)
         if line is not None:
             await _send(writer, await self._answer(line) if _is_reducing(line) else _error(None, _full()))
 
@@ -264,19 +275,24 @@ def _bind(home: Home, path: Path) -> socket.socket:
 
     The lock is the caller's, so a socket that lies there was left by an engine that was killed.
     """
-    if path.parent == home.root:
-        home.socket_note.unlink(missing_ok=True)
-    else:
-        private_folder(path.parent)
-        home.socket_note.write_text(f"{path}\n", encoding="utf-8")
-    path.unlink(missing_ok=True)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    place = home.socket_note
     try:
+        home.socket_note.unlink(missing_ok=True)
+        if path.parent != home.root:
+            private_folder(path.parent)
+            with open(open_own(home.socket_note, os.O_WRONLY | os.O_CREAT), "w", encoding="utf-8") as note:
+                note.write(f"{path}\n")
+        place = path
+        path.unlink(missing_ok=True)
         listener.bind(str(path))
         path.chmod(0o600)
     except OSError as error:
         listener.close()
-        raise UnavailableError(f"{path}: cannot listen here: {error.strerror}; name another --home") from error
+        raise UnavailableError(f"{place}: cannot listen here: {error.strerror}; name another --home") from error
+    except BaseException:
+        listener.close()
+        raise
     return listener
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from core.clock import EngineClock, monotonic_ns
+from core.control.arming import labelled
 from core.control.protocol import CommandResult, ExternalOrderView, RunState, Snapshot, StatusView
 from core.domain.errors import UnavailableError
 from core.domain.market import Bar, FirstPrice, MarketBatch, Quote
@@ -17,7 +18,6 @@ from core.domain.operator import OperatorCommand, Verb
 from core.domain.orders import RESTING_STATES
 from core.domain.plain import plain
 from core.domain.records import AdjustmentRecord, OperatorRecord, PredictionRecord, Record
-from core.engine.arming import labelled
 from core.engine.lag import PERIOD_S, LagMeter
 from core.engine.log_lines import narrate
 from core.engine.pacing import Pacer

@@ -70,7 +70,8 @@ def _narrate(record: Record, instruments: Mapping[str, Instrument]) -> None:
             else:
                 _risk_log.info(text, *args)
         case OperatorRecord(command, result):
-            _risk_log.warning("%s %s: %s (operator %s)", command.verb, command.symbol, result, command.operator)
+            what = f"{command.verb} {command.symbol}".rstrip()
+            _risk_log.warning("%s: %s (operator %s)", what, result, command.operator)
         case AdjustmentRecord() if record.amount_usdt:
             _risk_log.warning("wallet moved by %+f USDT: %s", record.amount_usdt, record.what)
         case AdjustmentRecord():

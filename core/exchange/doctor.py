@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import IntEnum
 from typing import Any
 
 from core.clock import ExchangeClock
-from core.domain.errors import BadInputError, QuarterdeckError, VenueRejectedError
+from core.control.arming import account_of, labelled
+from core.domain.errors import BadInputError, QuarterdeckError, SettingsError, VenueBusyError, VenueRejectedError
 from core.domain.finding import Finding, worst
 from core.exchange.account.setup import LEAST_BALANCE_USDT
 from core.exchange.account.trading_right import MEND, ask_trading_right
 from core.exchange.connection.client import build_client
 from core.exchange.connection.health import Health
 from core.exchange.connection.keys import Keys, keys_mend
+from core.exchange.connection.limiter import utc
 from core.exchange.connection.requests import Requests
 from core.exchange.connection.wire import Dialect, Wire
 from core.exchange.markets.contracts import Contract, load_contracts
@@ -48,14 +50,18 @@ async def diagnose(
 
     The last finding is the verdict: the worst of the others. What an exchange does not tell is unknown, and said to be.
     """
-    client = build_client(settings.exchange, keys, clock.now_ms)
+    try:
+        client = build_client(settings.exchange, keys, clock.now_ms)
+    except SettingsError as error:
+        checks = [_wrong("exchange address", str(error), "correct exchange.base_url, or leave it empty", _Stops.PAPER)]
+        return [*(check.finding for check in checks), _verdict(checks, settings)]
     secrets = keys.secrets() if keys is not None else ()
     wire = Requests(client, dialect, clock, Health(), settings.exchange, secrets, random.Random(0).random)  # noqa: S311
     try:
         checks = await _checks(wire, settings, keys, symbols)
     finally:
         await wire.close()
-    return [*(check.finding for check in checks), _verdict(checks)]
+    return [*(check.finding for check in checks), _verdict(checks, settings)]
 
 
 async def _checks(wire: Requests, settings: Settings, keys: Keys | None, symbols: Sequence[str]) -> list[_Check]:
@@ -70,11 +76,13 @@ async def _checks(wire: Requests, settings: Settings, keys: Keys | None, symbols
         return checks
     contracts, traded = await _contracts(wire, symbols)
     checks += contracts
-    account = await _account(wire, keys, is_live=settings.mode == "live", testnet=settings.exchange.testnet)
+    testnet = settings.exchange.testnet
+    account = await _account(wire, keys, is_live=settings.mode == "live" or testnet, testnet=testnet)
     checks += account
     readable = keys is not None and not any(check.stops for check in account)
     if readable:
-        checks += await _permissions(wire)
+        # The test hosts have no such endpoint, and nothing that could be withdrawn.
+        checks += [] if testnet else await _permissions(wire)
         checks += await _modes(wire, settings, traded)
         checks += [await _trading(wire, symbol) for symbol in traded[:1]]
     return checks + await _filters(wire, settings, traded, with_account=readable)
@@ -90,10 +98,14 @@ async def _trading(wire: Wire, symbol: str) -> _Check:
 
 
 async def _reach(wire: Requests, settings: Settings) -> list[_Check]:
-    hosts = "TESTNET, the test hosts" if settings.exchange.testnet else "the address"
-    where = settings.exchange.base_url or f"{hosts} of {wire.dialect.id}"
+    where = settings.exchange.base_url or f"the address of {wire.dialect.id}"
+    if settings.exchange.testnet:
+        where = f"TESTNET, {settings.exchange.base_url or f'the test hosts of {wire.dialect.id}'}"
     try:
         offset = await wire.time.measure()
+    except VenueBusyError as error:
+        mend = f"ask again after {utc(error.retry_ms)}: the exchange was reached, and wants no request before"
+        return [_wrong("exchange reachable", f"{where}: {error}", mend, _Stops.PAPER)]
     except QuarterdeckError as error:
         mend = "check this machine's network, and exchange.id and exchange.base_url in the settings"
         return [_wrong("exchange reachable", f"{where}: {error}", mend, _Stops.PAPER)]
@@ -322,11 +334,17 @@ def _wrong(name: str, detail: str, mend: str, stops: _Stops = _Stops.NOTHING) ->
     return _Check(Finding(name, False, detail, mend), stops)
 
 
-def _verdict(checks: Sequence[_Check]) -> Finding:
+def _verdict(checks: Sequence[_Check], settings: Settings) -> Finding:
+    verdict = _verdict_of(checks, can_be_paper=not settings.exchange.testnet)
+    return replace(verdict, detail=labelled(account_of(settings, "live"), verdict.detail))
+
+
+def _verdict_of(checks: Sequence[_Check], *, can_be_paper: bool) -> Finding:
     def named(least: _Stops) -> str:
         return ", ".join(dict.fromkeys(check.finding.name for check in checks if check.stops >= least))
 
-    no_paper, no_live = named(_Stops.PAPER), named(_Stops.LIVE)
+    no_live = named(_Stops.LIVE)
+    no_paper = named(_Stops.PAPER) if can_be_paper else no_live
     ok = worst([check.finding for check in checks])
     if no_paper:
         return Finding("exchange verdict", False, f"not ready: {no_paper}", "mend what is named above")
@@ -337,4 +355,7 @@ def _verdict(checks: Sequence[_Check]) -> Finding:
         untold = ", ".join(dict.fromkeys(check.finding.name for check in checks if check.finding.ok is None))
         mend = "ask again later, or look at the exchange's own page"
         return Finding("exchange verdict", None, f"ready for live as far as is known; not known: {untold}", mend)
-    return Finding("exchange verdict", ok, "ready for live", "" if ok else "mend what is marked NOT above")
+    if ok:
+        return Finding("exchange verdict", True, "ready for live")
+    warned = ", ".join(dict.fromkeys(check.finding.name for check in checks if not check.finding.ok))
+    return Finding("exchange verdict", False, f"live starts, but look at: {warned}", "mend what is marked NOT above")

@@ -17,6 +17,7 @@ from types import TracebackType
 from core.domain.errors import RefusedError, UnavailableError
 
 ENVIRONMENT_NAME = "QUARTERDECK_HOME"
+CANNOT_WRITE_MEND = "mend its permissions or its disk, or name another folder with --home"
 MAX_SOCKET_PATH_BYTES = 103
 """The shortest limit of `sun_path` among the systems we run on, its closing zero left out (Linux allows 107)."""
 
@@ -115,6 +116,8 @@ class Home:
             for folder in (self.root, self.models):
                 folder.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
+            if self.root.is_dir():
+                raise cannot_write(self.root, error) from error
             raise RefusedError(
                 f"{self.root}: cannot be made: {error.strerror}; name another folder with --home"
             ) from error
@@ -155,10 +158,30 @@ def _short_folder(environment: Mapping[str, str]) -> Path:
     return Path("/tmp") / f"quarterdeck-{os.getuid()}"  # noqa: S108 - private_folder() checks who owns it
 
 
+def open_own(path: Path, flags: int) -> int:
+    """A descriptor of a file of the home, which is made with mode 0600 where `flags` say so.
+
+    Raises OSError also where a link stands there, or a pipe or device, which would be waited for.
+    """
+    try:
+        descriptor = os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
+    except OSError as error:
+        if error.errno == errno.ENXIO:
+            raise _no_plain_file(path) from error
+        raise
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return descriptor
+    os.close(descriptor)
+    raise _no_plain_file(path)
+
+
+def _no_plain_file(path: Path) -> OSError:
+    return OSError(errno.EINVAL, "is no plain file", str(path))
+
+
 def cannot_write(path: Path, error: OSError) -> RefusedError:
     """The one line for what an engine must write and cannot."""
-    mend = "mend its permissions or its disk, or name another folder with --home"
-    return RefusedError(f"{path}: cannot be written: {error.strerror}; {mend}")
+    return RefusedError(f"{path}: cannot be written: {error.strerror}; {CANNOT_WRITE_MEND}")
 
 
 def private_folder(folder: Path) -> None:
@@ -189,7 +212,7 @@ class EngineLock:
         """Raises UnavailableError naming the process that has it, RefusedError where the home cannot be written;
         nothing has been changed then."""
         try:
-            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            descriptor = open_own(self._path, os.O_RDWR | os.O_CREAT)
         except OSError as error:
             raise cannot_write(self._path, error) from error
         if not _try_lock(descriptor):
@@ -238,7 +261,7 @@ def _try_lock(descriptor: int) -> bool:
 def engine_pid(home: Home) -> int | None:
     """The process whose engine holds `home`, 0 if it is not known, None when no engine runs there."""
     try:
-        descriptor = os.open(home.lock, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = open_own(home.lock, os.O_RDONLY)
     except OSError:
         return None
     try:

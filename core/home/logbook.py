@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import logging
 import logging.handlers
-import os
 import re
 import threading
 import traceback
@@ -18,10 +17,12 @@ from contextlib import closing
 from datetime import UTC, datetime
 from io import TextIOWrapper
 from itertools import islice
+from os import O_APPEND, O_CREAT, O_WRONLY
 from pathlib import Path
 from typing import TextIO
 
 from core.domain.plain import plain, plain_lines
+from core.home.folder import open_own
 from core.home.log_folding import Folding
 from core.home.log_line import LogLine
 
@@ -147,9 +148,8 @@ class PrivateFile(logging.handlers.RotatingFileHandler):
     """A rotating file that only its owner can read, never one that a link leads to."""
 
     def _open(self) -> TextIOWrapper:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
-        descriptor = os.open(self.baseFilename, flags, 0o600)
-        return TextIOWrapper(os.fdopen(descriptor, "ab"), encoding=self.encoding, write_through=True)
+        descriptor = open_own(Path(self.baseFilename), O_WRONLY | O_CREAT | O_APPEND)
+        return TextIOWrapper(open(descriptor, "ab"), encoding=self.encoding, write_through=True)
 
 
 def file_entry(

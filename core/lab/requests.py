@@ -161,9 +161,10 @@ class Lab(Protocol):
 
     def validate(self, request: ValidateRequest, progress: OnProgress, should_stop: ShouldStop) -> Row:
         """strategy, symbols, from_ms, to_ms, labels, source, folds, test_folds, status ("partial" where it was stopped)
-        verdict (one sentence) and validations (list of rows, one a symbol: symbol, rows, days, trainings, paths (list
-        of rows: trades, mean_net_bps, net_bps, errors_above (standard errors of the mean above 0), sharpe) and
-        positive_share_pct (of the paths that have a Sharpe ratio, None where none has))."""
+        verdict (one sentence) and validations (list of rows, one a symbol: symbol, rows, days (whole UTC
+        ones without holes), trainings, paths (list of rows: trades, mean_net_bps, net_bps, errors_above (standard
+        errors of the mean above 0), sharpe) and positive_share_pct (of the paths that have errors_above, None where
+        none has))."""
         ...
 
     def runs(self) -> list[Row]:

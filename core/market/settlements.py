@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,6 +39,11 @@ class Missing:
     def text(self) -> str:
         what = "settlement is" if self.count == 1 else "settlements are"
         return f"{self.count} {what} missing, every {interval_text(self.interval_ms)}"
+
+
+def pays_funding(symbol: str) -> bool:
+    """A contract that is delivered on a day, as BTCUSDT_250328, is held to its price by that and by no funding."""
+    return re.search(r"_[0-9]{6}$", symbol) is None
 
 
 def step_ms(times: Times) -> int | None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
+import stat
 from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -312,7 +314,10 @@ def load_exchange(path: Path) -> Settings:
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        with path.open("rb") as file:
+        # A pipe would be waited for.
+        with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise SettingsError(f"{path}: is no plain file; name a file of settings")
             content = file.read(MAX_SETTINGS_BYTES + 1)
         text = content.decode("utf-8-sig")
     except OSError as error:
@@ -367,5 +372,6 @@ def _first_problem(error: ValidationError, model: type[BaseModel], above: tuple[
         known = known_keys(model, loc[:-1])
         near = difflib.get_close_matches(loc[-1], known, n=1)
         return f"{key}: unknown key; " + (f"did you mean {near[0]}?" if near else f"known keys: {', '.join(known)}")
-    message = str(problem["msg"]).removeprefix("Value error, ")
+    # A choice between members of an enum is told by how Python writes them: their values are what a file has.
+    message = re.sub(r"<\w+\.\w+: ('[^']*')>", r"\1", str(problem["msg"]).removeprefix("Value error, "))
     return f"{key}: {message}, got {problem['input']!r}" if key and not isinstance(problem["input"], dict) else message

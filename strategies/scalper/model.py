@@ -20,6 +20,7 @@ from core.domain.trading import Contribution
 from core.home.memory_limit import memory_limit
 from core.learning.dataset import Dataset, FeatureTable, PredictRows
 from core.learning.lightgbm_text import PARSE_MEMORY_BYTES, check_model_text
+from core.learning.outcomes import days_lacking_bars
 from core.learning.protocol import Fit, Outlook, SavedModel
 from core.ports import BarColumns
 from core.settings.schema import ScalperSettings
@@ -114,7 +115,13 @@ class ScalperLearner:
         booster = _boost(params, settings, training, validation)
         forecast = np.asarray(booster.predict(validation.features, num_threads=1))
         metrics = validation_metrics(
-            forecast, validation.value_bps, validation.start_ms, validation.end_ms, self._threshold_bps, self._cost_bps
+            forecast,
+            validation.value_bps,
+            validation.start_ms,
+            validation.end_ms,
+            self._threshold_bps,
+            self._cost_bps,
+            days_lacking_bars(window.open_time_ms, window.interval_ms),
         )
         if not all(math.isfinite(value) for value in metrics.values()) or metrics["rmse_bps"] == 0.0:
             return Fit(model=None, passed=False, note="validation errors are not finite and above zero")

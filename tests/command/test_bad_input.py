@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -112,3 +114,10 @@ def test_a_file_where_the_home_should_be(tmp_path: Path) -> None:
     assert below.err.startswith(f"quarterdeck: {place / 'below'}: cannot be made")
     assert below.err.count("\n") == 1
     assert place.read_text() == "mine\n"
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo, lambda path: path.symlink_to("/dev/null")])
+def test_what_stands_in_place_of_the_log(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    make(tmp_path / "quarterdeck.log")
+    answer = kit.finish(kit.headless(tmp_path))
+    assert_refused(answer, 1, "quarterdeck.log: cannot be written: ", "; mend its permissions or its disk")

@@ -15,7 +15,7 @@ from core.home.folder import Home
 from core.home.logbook import iso_utc
 from tests import patience
 from tests.command import kit
-from tests.core.market.fetch.market import Past, at
+from tests.core.market.fetch.market import MARK_ABOVE_TICKS, Past, at
 from tests.venue.archive import LoopbackArchive, in_thread
 
 BTC, ETH = "BTCUSDT", "ETHUSDT"
@@ -59,6 +59,11 @@ def stored(home: Path, symbol: str = BTC) -> list[tuple[Any, ...]]:
     return kit.rows(home, f"SELECT {columns} FROM candles WHERE symbol = '{symbol}' ORDER BY 1")
 
 
+def marks(home: Path) -> list[tuple[Any, ...]]:
+    sql = f"SELECT open_time_ms, open, close FROM price_candles WHERE kind = 'mark' AND symbol = '{BTC}' ORDER BY 1"
+    return kit.rows(home, sql)
+
+
 def expected(past: Past, symbol: str = BTC) -> list[tuple[Any, ...]]:
     begin_ms, end_ms = at("2025-06-01"), at("2025-07-01")
     return [
@@ -98,9 +103,14 @@ def test_a_month_that_was_cut_off_twice_ends_complete(home: Path, past: Past) ->
     begins = [asked.from_byte for asked in archive.asked if asked.name == MONTH]
     assert begins[:2] == [0, first]
     assert begins[2] > first + 100_000
-    assert len(begins) == 3
+    # The last is the file of the same name that has the mark prices.
+    assert begins[3:] == [0]
     rows = {(row["kind"], row["source"]): row["rows"] for row in found["fetched"]}
-    assert rows == {("candles", "monthly archive"): JUNE_BARS, ("funding", "binanceusdm"): 90}
+    assert rows == {
+        ("candles", "monthly archive"): JUNE_BARS,
+        ("funding", "binanceusdm"): 90,
+        ("mark", "monthly archive"): JUNE_BARS,
+    }
     assert found["problems"] == []
     assert found["contracts"][0]["tick_size"] == "0.1"
     assert stored(home) == expected(past)
@@ -115,9 +125,13 @@ def test_two_symbols_are_told_apart_and_checked(home: Path, past: Past) -> None:
         [BTC, "candles", "1m", "daily"],
         [BTC, "candles", "1m", "binanceusdm"],
         [BTC, "funding", "8h", "binanceusdm"],
+        [BTC, "mark", "1m", "daily"],
+        [BTC, "mark", "1m", "binanceusdm"],
         [ETH, "candles", "1m", "daily"],
         [ETH, "candles", "1m", "binanceusdm"],
         [ETH, "funding", "8h", "binanceusdm"],
+        [ETH, "mark", "1m", "daily"],
+        [ETH, "mark", "1m", "binanceusdm"],
     ]
     assert f"{ETH}: rules of binanceusdm: tick 0.01, lot 0.001" in answer.err
     assert "data check finds no problem" in answer.err
@@ -135,6 +149,43 @@ def test_a_checksum_that_does_not_match_is_one_line_and_nothing_is_stored(home: 
     assert told[0].startswith(f"quarterdeck: {MONTH}: does not match its checksum in the archive")
     assert "Traceback" not in answer.err
     assert stored(home) == []
+
+
+def test_mark_prices_that_were_cut_off_go_on_and_are_listed(home: Path, past: Past) -> None:
+    archive, path = past.archive, f"monthly/markPriceKlines/{BTC}/1m/{MONTH}"
+    assert kit.finish(fetch(home, "--no-mark", BTC, *JUNE)).code == 0
+    assert marks(home) == []
+
+    archive.stalls = True
+    archive.cuts.append(200_000)
+    interrupted = fetch(home, BTC, *JUNE)
+    stall(archive, interrupted)
+    part = Home(home).fetched / f"{path}.part"
+    patience.until(lambda: part.exists() and part.stat().st_size > 100_000, "what was sent")
+    kit.end(interrupted)
+    first = part.stat().st_size
+
+    found = fetched(home, BTC, *JUNE)
+    assert [asked.from_byte for asked in archive.asked if asked.name == MONTH][-1] == first
+    rows = {(row["kind"], row["source"]): row["rows"] for row in found["fetched"]}
+    assert rows["mark", "monthly archive"] == JUNE_BARS
+    assert found["problems"] == []
+    above = MARK_ABOVE_TICKS / 10
+    assert marks(home) == [(row[0], round(row[1] + above, 1), round(row[4] + above, 1)) for row in expected(past)]
+    assert stored(home) == expected(past)
+    listed = kit.finish(kit.start("data", "list", "--home", home, "--json"))
+    kinds = {(row["kind"], row["interval"]): row["rows"] for row in json.loads(listed.out)}
+    assert kinds == {("candles", "1m"): JUNE_BARS, ("funding", "8h"): 90, ("mark", "1m"): JUNE_BARS}
+
+
+def test_a_hole_in_the_mark_prices_is_told_at_the_end(home: Path, past: Past) -> None:
+    market = past.market(BTC)
+    hole = market.candles[-200:-190]
+    del market.candles[-200:-190], market.candle_times[-200:-190]
+    answer = kit.finish(fetch(home, BTC, "--from", "2025-07-02", "--to", "2025-07-02T05:00", "--json"))
+    assert answer.code == 0, answer.err
+    problems = [(row["symbol"], row["kind"], row["from_ms"]) for row in json.loads(answer.out)["problems"]]
+    assert (f"{BTC} mark", "gap", hole[0].open_ms) in problems
 
 
 def test_a_second_fetch_in_the_home_is_refused(home: Path, past: Past) -> None:

@@ -21,7 +21,8 @@ from storage.journal import SqliteJournal
 from tests.command import kit
 from tests.core.trader.desk import make_instrument
 from tests.storage.examples import entry
-from tests.venue.server import VenueServer
+from tests.venue import by_hand
+from tests.venue.server import Fault, VenueServer
 from tests.venue.venue import API_KEY, API_SECRET, BinanceVenue
 
 BTC, ETH = "BTCUSDT", "ETHUSDT"
@@ -144,3 +145,23 @@ async def test_an_exchange_out_of_reach_ends_with_3(home: Path, server: VenueSer
     answer = await panic(home, "--yes")
     assert answer.code == 3, answer
     assert len(answer.err.splitlines()) == 1
+
+
+async def test_an_exchange_whose_answers_are_slow_is_no_obstacle(home: Path, server: VenueServer) -> None:
+    """Its time is told too late to be worth anything; everything else comes within the usual time."""
+    server.fault = lambda call: Fault(stall=call.path.endswith("/time"))
+    answer = await panic(home, "--yes")
+    assert answer.code == 0, answer
+    assert "requests are signed by this machine's clock, the exchange's time was not told: " in answer.out
+    assert answer.out.splitlines()[-1] == "flat: nothing of ours is left"
+    assert server.venue.position_lots(BTC) == 10
+
+
+async def test_what_cannot_be_read_is_not_told_as_nothing_to_do(home: Path, server: VenueServer) -> None:
+    server.venue.place_external(now_ms(), symbol=BTC, side="SELL", quantity="0.033", reduceOnly="true")
+    server.venue.exchange.cancel_algo(server.venue.algos[0], now_ms())
+    by_hand.refuse_for_good(server.venue, "GET", "/fapi/v1/openAlgoOrders")
+    answer = await panic(home)
+    assert answer.code == 1, answer
+    assert "LEFT: which conditional orders rest could not be read: " in answer.out
+    assert answer.err.splitlines()[-1].startswith("quarterdeck: not flat; ")

@@ -94,9 +94,10 @@ def test_steering_needs_an_engine(traded: Path) -> None:
     for verb in (["pause"], ["resume", "--yes"], ["halt"], ["flatten", "--yes"]):
         answer = kit.quarterdeck(*verb, "--home", traded)
         assert (answer.code, answer.out) == (3, "")
-        assert (
-            answer.err == f"quarterdeck: {Home(traded).root}: no engine runs here; start one with `quarterdeck run`\n"
-        )
+        told = f"quarterdeck: {Home(traded).root}: no engine runs here; start one with `quarterdeck run`"
+        assert answer.err.startswith(told)
+        assert ("`quarterdeck panic`" in answer.err) is (verb[0] == "flatten")
+        assert answer.err.count("\n") == 1
     assert kit.contents(traded) == before
 
 

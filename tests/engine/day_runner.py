@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from core.clock import ExchangeClock
+from core.control.arming import account_of
 from core.control.requests import RunRequest
 from core.domain.market import MINUTE_MS, Bar
 from core.domain.operator import Verb
 from core.engine import retention as keeping
-from core.engine.arming import account_of
 from core.engine.assembly.exchange import exchange_parts
 from core.engine.assembly.start import EngineStart
 from core.engine.engine import Engine

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from decimal import Decimal
 from pathlib import Path
 
@@ -56,6 +57,13 @@ def test_a_report_and_a_row_can_be_told_as_dicts(database: Database, tmp_path: P
     (row,) = list_data(database)
     assert row.as_dict()["source"] == "AUSDT-1m.csv"
     assert row.is_synthetic
+
+
+def test_a_file_whose_name_is_no_text_is_kept_under_a_plain_one(database: Database, tmp_path: Path) -> None:
+    path = candle_file(tmp_path / os.fsdecode(b"BTCUSDT-1m-\xff\x1b[2J.csv"), [0, 1])
+    report = import_file(database, path, now_ms=NOW)
+    assert (report.symbol, report.added) == ("BTCUSDT", 2)
+    assert [row.source for row in list_data(database)] == [r"BTCUSDT-1m-\udcff\x1b[2J.csv"]
 
 
 def test_an_equal_overlap_adds_only_what_is_new(database: Database, tmp_path: Path) -> None:

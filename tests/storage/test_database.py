@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import sqlite3
 import stat
 from contextlib import closing
@@ -206,6 +207,12 @@ def test_a_database_behind_a_link_is_refused(tmp_path: Path) -> None:
     open_database(tmp_path / "real.db")
     (tmp_path / "quarterdeck.db").symlink_to(tmp_path / "real.db")
     with pytest.raises(StorageError, match="is a link"):
+        open_database(tmp_path / "quarterdeck.db")
+
+
+def test_a_pipe_in_place_of_the_database_is_never_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "quarterdeck.db")
+    with pytest.raises(StorageError, match=r"quarterdeck\.db: is no plain file; move it away"):
         open_database(tmp_path / "quarterdeck.db")
 
 

@@ -173,6 +173,11 @@ def test_funding_of_the_period_with_its_price_and_source(
     assert (history.source, history.is_synthetic) == ("AUSDT-1m-a.csv, AUSDT-8h-rates.csv", True)
 
 
+def test_a_contract_that_is_delivered_lacks_no_settlement(database: Database, put: Callable[..., None]) -> None:
+    put("BTCUSDT_250328", range(1000))
+    assert load_history(database, ["BTCUSDT_250328"], MINUTE, T0 + MINUTE, END, 1).missing_funding == ()
+
+
 def test_settlements_that_are_missing_are_told_with_their_interval_and_price(
     database: Database, put: Callable[..., None], tmp_path: Path
 ) -> None:

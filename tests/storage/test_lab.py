@@ -503,6 +503,30 @@ def test_what_the_first_version_kept_opens_and_no_figure_has_a_meaning_of_now(tm
     assert (counted.trials, counted.alike, counted.mean) == (2, 2, None), "they were tried, their ratios are others"
 
 
+def test_a_run_over_holes_that_counted_their_days_shows_no_ratio_of_them(tmp_path: Path) -> None:
+    path, steps = tmp_path / "old.db", migrations(SCHEMA)
+    by_the_first_version(path)
+    figures = {"days": 10.0, "total_return_pct": -1.0, "sharpe": 4.0, "return_days": 40.0}
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript("".join(text for number, text in steps if 1 < number < 6) + "PRAGMA user_version = 5;")
+        connection.execute("UPDATE runs SET meaning = 2, figures_json = ?", (json.dumps(figures),))
+        kept = ("s0001", json.dumps(figures | {"sharpe_a_day": 0.2}))
+        connection.execute(
+            "UPDATE trials SET return_days = 40, sharpe_a_day = 0.2, figures_json = ?2 WHERE run_id = ?1", kept
+        )
+        labels = ["IN-SAMPLE: chosen here", "HOLES: positions were closed before a hole in the data: AUSDT"]
+        connection.execute("UPDATE runs SET labels_json = ? WHERE run_id = 's0001'", (json.dumps(labels),))
+        connection.commit()
+    opened = open_lab(path)
+    assert opened.run("r1")["figures"] == figures, "without holes nothing has changed"
+    swept = opened.run("s1")
+    assert swept["figures"] == {"days": 10.0, "total_return_pct": -1.0}
+    assert swept["verdict"].startswith("Not judged: an earlier version kept this")
+    assert [(best["return_days"], best["sharpe"]) for best in swept["best"]] == [(None, None), (None, None)]
+    counted = opened.count_trials("ema_cross", ["AUSDT", "BUSDT"], 10 * DAY, 20 * DAY, 60_000, 40)
+    assert (counted.trials, counted.alike, counted.mean) == (2, 2, None), "they were tried, their ratios are others"
+
+
 def test_a_run_that_a_limit_ended_comes_back_as_one(store: SqliteLab) -> None:
     ended = record(result=result(ended_ms=15 * DAY), figures={"limit_ended_at_ms": 15.0 * DAY, "return_days": 6.0})
     run_id = store.add_run(ended)

@@ -267,6 +267,8 @@ def test_what_is_not_there_is_told(database: Database, tmp_path: Path) -> None:
         delete_data(database, "BUSDT")
     take(database, candle_file(tmp_path, "a", WHOLE))
     with pytest.raises(DataError, match="AUSDT: nothing is stored of it of that period, interval or kind"):
+        delete_data(database, "AUSDT", kind="mark")
+    with pytest.raises(DataError, match="AUSDT: nothing is stored of it of that period, interval or kind"):
         delete_data(database, "AUSDT", from_ms=T0 + 10 * MINUTE)
 
 

@@ -386,6 +386,28 @@ async def test_roles_of_models(journal: SqliteJournal, database: Database) -> No
     }
 
 
+@pytest.mark.parametrize(
+    ("stored", "told"),
+    [
+        # Of before, when single trades were stretched to a year whatever the days.
+        ((("net_bps", 2.0), ("sharpe", 41.5)), {"net_bps": 2.0, "sharpe": None}),
+        ((("return_days", 29.0), ("sharpe", 41.5)), {"return_days": 29.0, "sharpe": None}),
+        ((("return_days", 30.0), ("sharpe", 1.5)), {"return_days": 30.0, "sharpe": 1.5}),
+        ((("return_days", 3.0),), {"return_days": 3.0}),
+    ],
+)
+async def test_a_ratio_of_a_year_is_told_of_a_version_where_enough_whole_days_stand_beside_it(
+    journal: SqliteJournal,
+    database: Database,
+    stored: tuple[tuple[str, float], ...],
+    told: dict[str, float | None],
+) -> None:
+    due = (T0 - 60_000, T0, TrainingStatus.SWAPPED)
+    await journal.commit([TrainingRecord("BTCUSDT", "scalper", *due, "v1", "", stored)])
+    with Reader(database.path) as reader:
+        assert reader.models()[0]["metrics"] == told
+
+
 async def test_the_account_written_last_is_read(journal: SqliteJournal, database: Database) -> None:
     paper = await SqliteJournal.open(database, "paper")
     await paper.commit([CursorRecord("BTCUSDT", 0)])

@@ -255,6 +255,8 @@ def test_the_second_leave_leaves(desk: Desk) -> None:
         ("resume", "halted", 1, ""),
         ("flatten", "halted", 1, ""),
         ("flatten", "running", 0, "flatten: no open position"),
+        ("flatten", "recovering", 0, "flatten: recovering, holdings not known"),
+        ("flatten", "starting", 0, "flatten: starting, holdings not known"),
         ("halt", "ended", 1, "halt: the engine has ended"),
         ("halt", "failed", 1, "halt: the engine has failed"),
     ],

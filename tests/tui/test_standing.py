@@ -119,6 +119,9 @@ async def test_what_is_not_known_yet_is_a_dash(
         assert "day -" in text
         assert "No open position" not in text
         assert "open: nothing" not in text
+        await pilot.press("5")
+        levels = [line for line in screen.lines(app) if " ok " in line or " WARN " in line]
+        assert levels == []
 
 
 async def test_a_meter_without_a_bound_is_drawn(app: QuarterdeckApp, control: FakeControl) -> None:

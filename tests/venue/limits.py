@@ -41,6 +41,7 @@ WITHOUT_SYMBOL: dict[str, int] = {
 }
 BY_LIMIT: dict[str, tuple[tuple[int, int], ...]] = {
     "/fapi/v1/klines": ((99, 1), (499, 2), (1000, 5), (1500, 10)),
+    "/fapi/v1/markPriceKlines": ((99, 1), (499, 2), (1000, 5), (1500, 10)),
     "/fapi/v1/depth": ((50, 2), (100, 5), (500, 10), (1000, 20)),
 }
 ORDER_ROUTES = frozenset(

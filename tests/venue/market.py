@@ -66,7 +66,7 @@ class SymbolMarket:
     """Levels are [ticks, lots], best first. Without a `told_mark` the mark price follows the last price.
 
     `told_book` is what the order book streams told last: update id, bids and asks. Of candles the newest
-    `candles_kept` stay.
+    `candles_kept` stay; the mark price's are told since a time, `mark_above_ticks` above those of the trades.
     """
 
     contract: Contract
@@ -76,6 +76,8 @@ class SymbolMarket:
     told_mark: Decimal | None = None
     told_book: tuple[int, dict[int, int], dict[int, int]] | None = None
     candles_kept: int = 10_000
+    mark_above_ticks: int = 0
+    mark_candles_since_ms: int = 0
     funding_rate: Decimal = Decimal("0.0001")
     fundings: list[dict[str, Any]] = field(default_factory=list)
     update_id: int = 1_000
@@ -184,6 +186,12 @@ class SymbolMarket:
             str(unit * candle.taker_buy_quote),
             "0",
         ]
+
+    def mark_kline_row(self, candle: Candle, interval_ms: int = MINUTE_MS) -> list[Any]:
+        """A row of GET markPriceKlines: of no trades, but with a count of what it was made of."""
+        prices = (candle.open, candle.high, candle.low, candle.close)
+        texts = [self.contract.price_text(ticks + self.mark_above_ticks) for ticks in prices]
+        return [candle.open_ms, *texts, "0", candle.open_ms + interval_ms - 1, "0", 60, "0", "0", "0"]
 
 
 def merge(candles: Sequence[Candle], interval_ms: int) -> list[Candle]:

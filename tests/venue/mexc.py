@@ -70,6 +70,7 @@ class MexcLoopback(Loopback):
         self.account = Account()
         self.contracts = {row["symbol"]: row for row in documented("ExchangeData/GetSymbols")}
         self.candles: dict[tuple[str, str], list[list[float]]] = {}
+        self.marks: dict[tuple[str, str], list[list[float]]] = {}
         self.funding: list[tuple[int, float]] = []
         self.last_price = {"BTC_USDT": 31199.0, "ETH_USDT": 1208.35}
         self.refusals: dict[str, RefusalError] = {}
@@ -99,7 +100,9 @@ class MexcLoopback(Loopback):
             case ["detail"]:
                 return {"data": list(self.contracts.values())}
             case ["kline", symbol]:
-                return {"data": self._klines(symbol, query)}
+                return {"data": self._klines(self.candles, symbol, query)}
+            case ["kline", "fair_price", symbol]:
+                return {"data": self._klines(self.marks, symbol, query)}
             case ["ticker"]:
                 return {"data": documented("ExchangeData/GetTickers")[0] | {"symbol": query["symbol"]}}
             case ["funding_rate", symbol] if symbol != "history":
@@ -121,9 +124,11 @@ class MexcLoopback(Loopback):
         pages = {"totalCount": len(rows), "totalPage": -(-len(rows) // size), "currentPage": page, "pageSize": size}
         return told | pages | {"resultList": shown}
 
-    def _klines(self, symbol: str, query: dict[str, str]) -> dict[str, list[float]]:
+    def _klines(
+        self, candles: dict[tuple[str, str], list[list[float]]], symbol: str, query: dict[str, str]
+    ) -> dict[str, list[float]]:
         first, last = int(query.get("start", 0)), int(query.get("end", 1 << 40))
-        rows = [row for row in self.candles.get((symbol, query["interval"]), []) if first <= row[0] <= last][-2000:]
+        rows = [row for row in candles.get((symbol, query["interval"]), []) if first <= row[0] <= last][-2000:]
         names = list(KLINES["candles_rest_data"]["data"])
         source = {"realOpen": "open", "realClose": "close", "realHigh": "high", "realLow": "low", "amount": "vol"}
         place = {"time": 0, "open": 1, "high": 2, "low": 3, "close": 4, "vol": 5}

@@ -8,7 +8,7 @@ from typing import Any
 from core.market.intervals import INTERVALS_MS
 from tests.venue.contracts import recorded_assets
 from tests.venue.exchange import Exchange
-from tests.venue.market import FUNDING_INTERVAL_MS, SymbolMarket, merge
+from tests.venue.market import FUNDING_INTERVAL_MS, Candle, SymbolMarket, merge
 from tests.venue.orders import Row
 from tests.venue.refusals import RefusalError, integer
 
@@ -41,6 +41,17 @@ def exchange_info(exchange: Exchange, params: Params, now_ms: int) -> Row:
 
 
 def klines(exchange: Exchange, params: Params, now_ms: int) -> list[Any]:
+    market, interval_ms, candles = _candles(exchange, params, now_ms)
+    return [market.kline_row(candle, interval_ms) for candle in candles]
+
+
+def mark_klines(exchange: Exchange, params: Params, now_ms: int) -> list[Any]:
+    market, interval_ms, candles = _candles(exchange, params, now_ms)
+    since_ms = market.mark_candles_since_ms
+    return [market.mark_kline_row(candle, interval_ms) for candle in candles if candle.open_ms >= since_ms]
+
+
+def _candles(exchange: Exchange, params: Params, now_ms: int) -> tuple[SymbolMarket, int, list[Candle]]:
     market = exchange.markets[exchange.contract(params.get("symbol")).symbol]
     interval_ms = INTERVALS_MS.get(params.get("interval", ""))
     if interval_ms is None:
@@ -53,8 +64,7 @@ def klines(exchange: Exchange, params: Params, now_ms: int) -> list[Any]:
         end_ms = min(end_ms, start_ms + limit * interval_ms)
     else:
         start_ms = end_ms - 1 - (end_ms - 1) % interval_ms - (limit - 1) * interval_ms
-    candles = merge(market.between(start_ms, end_ms), interval_ms)
-    return [market.kline_row(candle, interval_ms) for candle in candles[:limit]]
+    return market, interval_ms, merge(market.between(start_ms, end_ms), interval_ms)[:limit]
 
 
 def depth(exchange: Exchange, params: Params, now_ms: int) -> Row:

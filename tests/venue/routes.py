@@ -54,6 +54,7 @@ ROUTES: dict[tuple[str, str], tuple[Handler, Proof]] = {
     ("GET", "/fapi/v1/time"): _public(market.server_time),
     ("GET", "/fapi/v1/exchangeInfo"): _public(market.exchange_info),
     ("GET", "/fapi/v1/klines"): _public(market.klines),
+    ("GET", "/fapi/v1/markPriceKlines"): _public(market.mark_klines),
     ("GET", "/fapi/v1/depth"): _public(market.depth),
     ("GET", "/fapi/v1/aggTrades"): _public(market.agg_trades),
     ("GET", "/fapi/v1/trades"): _public(market.recent_trades),

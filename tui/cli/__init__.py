@@ -18,6 +18,7 @@ from tui.cli.replay_verb import replay
 from tui.cli.running import run
 from tui.cli.runs_verbs import runs
 from tui.cli.steering import flatten, halt, pause, resume
+from tui.cli.warned import route_warnings
 
 if TYPE_CHECKING:
     from tui.cli.runtime import Runtime
@@ -44,6 +45,7 @@ for verb in (backtest, sweep, walkforward, validate, check, runs):
 
 def main(runtime: Runtime) -> int:
     """Run the command line of this process; the exit code."""
+    route_warnings()
     try:
         cli.main(prog_name="quarterdeck", obj=runtime)
     except SystemExit as end:

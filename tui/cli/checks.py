@@ -11,7 +11,7 @@ from pathlib import Path
 from core.control.client import request
 from core.domain.errors import QuarterdeckError
 from core.domain.finding import Finding
-from core.home.folder import Home, engine_pid
+from core.home.folder import CANNOT_WRITE_MEND, Home, engine_pid
 from core.home.key_environment import keys_in_environment
 from tui.cli.options import has_terminal
 
@@ -57,7 +57,7 @@ def _terminal() -> list[Finding]:
 def _home(home: Home) -> Finding:
     folder = _nearest(home.root)
     if not os.access(folder, os.W_OK | os.X_OK):
-        return Finding("home", False, f"{folder} cannot be written", "name another folder with --home")
+        return Finding("home", False, f"{folder} cannot be written", CANNOT_WRITE_MEND)
     if folder != home.root:
         return Finding("home", True, f"{home.root} will be made by the first run")
     mode = stat.S_IMODE(folder.stat().st_mode)

@@ -1,4 +1,4 @@
-"""`data fetch`: candles, funding and contract rules over the network."""
+"""`data fetch`: candles, funding, mark prices and contract rules over the network."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ EXCHANGES = ("binanceusdm", "mexc", "apex")
 @click.option("--from", "from_ms", type=Moment(), help="First candle's open (UTC).")
 @click.option("--to", "to_ms", type=Moment(), help="End of the period (UTC, exclusive).  [now]")
 @click.option("--exchange", type=click.Choice(EXCHANGES), help="Whose market.  [settings]")
+@click.option("--mark/--no-mark", default=True, help="Candles of the mark price, too, or not.  [--mark]")
 @settings_option
 @home_option
 @json_option
@@ -45,19 +46,20 @@ def fetch(
     from_ms: int | None,
     to_ms: int | None,
     exchange: str | None,
+    mark: bool,
     settings_path: Path | None,
     home: Home,
     as_json: bool,
     progress: str,
 ) -> None:
-    """Fetch candles, funding with its mark prices, and contract rules; exit code 3 where the exchange was out of reach
-    and something is missing.
+    """Fetch candles, funding, candles of the mark price, and contract rules; exit code 3 where the exchange was out of
+    reach and something is missing.
 
     Whole past months and days come from the exchange's published archive, each file checked by its checksum; the rest
     from the exchange. Only what is missing is asked for: what was interrupted goes on where the same is asked again.
     """
     begin_ms = _begin(last_ms, from_ms, to_ms)
-    request = FetchRequest(symbols, interval, begin_ms, to_ms, exchange, settings_path)
+    request = FetchRequest(symbols, interval, begin_ms, to_ms, exchange, settings_path, mark)
     with watched(progress) as watch:
         found = runtime.fetch_data(home.root, request, watch.say, watch.progress, watch.should_stop)
     if as_json:

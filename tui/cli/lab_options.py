@@ -57,10 +57,15 @@ class Axis(click.ParamType[tuple[str, tuple[Value, ...]]]):
             self.fail(f"{value!r} has no step; write {key}={found[1]}:{found[2]}:STEP", param, ctx)
         else:
             values = _steps(*(Decimal(part) for part in found.groups()))
-        if not values or len(set(values)) < len(values) or "" in values:
-            self.fail(
-                f"{value!r} names no values, an empty one or one twice; write {key}=5,10 or {key}=5:20:5", param, ctx
-            )
+        wrong = ""
+        if len(values) > MAX_VALUES:
+            wrong = f"is more than {MAX_VALUES:,} values; take a larger step or fewer of them"
+        elif not values:
+            wrong = f"names no values; write {key}=5:20:5, the low end first and a step above zero"
+        elif "" in values or len(set(values)) < len(values):
+            wrong = f"names {'an empty value' if '' in values else 'a value twice'}; write {key}=5,10 or {key}=5:20:5"
+        if wrong:
+            self.fail(f"{value!r} {wrong}", param, ctx)
         return key, values
 
 
@@ -223,8 +228,9 @@ def _split(
 
 
 def _steps(low: Decimal, high: Decimal, step: Decimal) -> tuple[Value, ...]:
-    """Counted in decimals, so that 0.1:0.5:0.1 ends at 0.5; empty where they do not lead upwards, or to too many."""
+    """Counted in decimals, so that 0.1:0.5:0.1 ends at 0.5; empty where they do not lead upwards, and of too many just
+    one more than may be."""
     count = int((high - low) / step) + 1 if step > 0 and high >= low else 0
-    values = (low + n * step for n in range(count if count <= MAX_VALUES else 0))
+    values = (low + n * step for n in range(min(count, MAX_VALUES + 1)))
     whole = all(part == part.to_integral_value() for part in (low, step))
     return tuple(int(value) if whole else float(value) for value in values)

@@ -8,11 +8,12 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from core.arithmetic.days import LEAST_DAYS
 from core.domain.errors import BadInputError
 from core.domain.rows import Row
 from core.lab.run.presets import DAY_MS
 from core.lab.search.trials import pool_text
-from core.lab.statistics.basis import BASIS, LEAST_DAYS, RANKS, holed_text, lacking_days
+from core.lab.statistics.basis import BASIS, RANKS, holed_text, lacking_days
 from core.lab.statistics.figures import cell_text, column_title, in_order, row_title
 from core.market.intervals import interval_text
 from tui.cli.echo import echo
@@ -198,7 +199,7 @@ def validation_text(row: Row) -> str:
         about.append(
             (
                 found["symbol"],
-                f"{found['trainings']} trainings on {found['rows']:,} rows of {found['days']:,.0f} days; {told}",
+                f"{found['trainings']} trainings on {found['rows']:,} rows of {found['days']:,.0f} whole days; {told}",
             )
         )
     rows = [

@@ -35,6 +35,15 @@ if TYPE_CHECKING:
 
 TIMEOUT_S = 3.0
 EXTERNAL = "external"
+_OF_ACCOUNT = (
+    "balance_usdt",
+    "equity_usdt",
+    "day_pnl_usdt",
+    "drawdown_pct",
+    "exposure_pct",
+    "open_positions",
+    "open_orders",
+)
 NOTHING_YET = "nothing is recorded in {home} yet; start with `quarterdeck run`"
 
 
@@ -50,7 +59,7 @@ def status(runtime: Runtime, home: Home, account: str | None, as_json: bool) -> 
         live = None
     row: Row = {**live, "running": True} if live is not None else _stored_status(runtime, home, account)
     if as_json:
-        emit_json(row)
+        emit_json(_known(row))
     else:
         echo(pairs(_status_lines(row)), badge=f" {row['mode'].upper()} " if row["mode"] in _BADGES else "")
     if row["as_of_ms"] is None:
@@ -69,6 +78,10 @@ def positions(runtime: Runtime, home: Home, account: str | None, as_json: bool) 
         live = None
     if live is not None:
         _say_testnet(str(live["status"]["mode"]))
+        if _begins(live["status"]) and not live["positions"]:
+            raise UnavailableError(
+                f"{live['status']['state']}: what the account holds is not known yet; ask again in a moment"
+            )
     reader = None if live else _reader(runtime, home, account)
     rows = live["positions"] if live else reader.positions() if reader else []
     empty = "no position is open" if live or reader else NOTHING_YET.format(home=home.root)
@@ -226,8 +239,10 @@ def _emit(rows: list[Row], columns: list[Column], as_json: bool, reader: Reader 
 
 
 def _status_lines(row: Row) -> list[tuple[str, str]]:
+    known = _known(row)
+
     def get(key: str, form: Any = str, unit: str = "") -> str:
-        return show(row.get(key), form) + (unit if row.get(key) is not None else "")
+        return show(known.get(key), form) + (unit if known.get(key) is not None else "")
 
     source = f" ({row['source']})" if row.get("source") else ""
     lines = [
@@ -247,6 +262,17 @@ def _status_lines(row: Row) -> list[tuple[str, str]]:
         ("halts", ", ".join(halt for halt in row.get("halts") or () if halt not in FULL_IN_USE) or "none"),
     ]
     return lines + ([("note", row["note"])] if row.get("note") else [])
+
+
+def _known(row: Row) -> Row:
+    """A status without the figures that a start does not know before the books are compared."""
+    return row | dict.fromkeys(_OF_ACCOUNT) if _begins(row) else row
+
+
+def _begins(status: Row) -> bool:
+    from core.control.readiness import BEGINNING
+
+    return status["state"] in BEGINNING
 
 
 def _engine_line(row: Row) -> str:

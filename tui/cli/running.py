@@ -124,7 +124,7 @@ def _check_no_replay(mode: Mode, options: Mapping[str, object]) -> None:
 
 def _check_confirmation(settings: Settings, mode: Mode, confirmed: str | None, headless: bool) -> None:
     """What can be told before anything is started; whether the tag is right is for the root, which has the key."""
-    from core.engine.arming import account_of, check_mode
+    from core.control.arming import account_of, check_mode
 
     check_mode(settings, mode)
     needs_tag = account_of(settings, mode) == "live"
@@ -158,7 +158,7 @@ def _with_console(runtime: Runtime, request: RunRequest, settings: Settings) -> 
     from multiprocessing import resource_tracker
 
     from core.clock import SystemClock
-    from core.engine.arming import account_of
+    from core.control.arming import account_of
     from tui.arming import LiveStart
     from tui.lab_desk import LabAccess
     from tui.lab_runs import starter

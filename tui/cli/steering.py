@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from core.control.client import no_engine, request
-from core.domain.errors import RefusedError
+from core.domain.errors import RefusedError, UnavailableError
 from core.home.folder import Home, engine_pid
 from tui.cli.echo import echo
 from tui.cli.options import confirm, home_option, json_option, yes_option
@@ -60,15 +60,16 @@ def flatten(home: Home, symbol: str, include_external: bool, yes: bool, as_json:
     what = f"Close the position in {symbol} at market" if symbol else "Close ALL positions at market and pause"
     if include_external:
         what += ", with orders and positions that OTHERS placed in this account"
-    _need_engine(home)
+    _need_engine(home, "; where none can start, `quarterdeck panic` closes a live account at the exchange")
     confirm(f"{what}?", yes)
     _steer(home, "flatten", as_json, symbol, include_external)
 
 
-def _need_engine(home: Home) -> None:
-    """Raises UnavailableError, before anything is asked, where there is nobody to carry the answer out."""
+def _need_engine(home: Home, without: str = "") -> None:
+    """Raises UnavailableError, before anything is asked, where there is nobody to carry the answer out; `without` says
+    what can be done then."""
     if engine_pid(home) is None:
-        raise no_engine(home)
+        raise UnavailableError(f"{no_engine(home)}{without}")
 
 
 def _steer(home: Home, verb: str, as_json: bool, symbol: str = "", include_external: bool = False) -> None:

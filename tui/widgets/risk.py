@@ -23,8 +23,16 @@ _COLUMNS = (
     Column("when reached", 14, "left", 6),
     Column("clears", 20, "left", 7, stretch=True, most=60),
 )
-_RANK = {"BLOCKED": 0, "HALTED": 0, "PAUSED": 0, "WARN": 1, "FULL": 2, "ok": 3}
-_ROLE = {"BLOCKED": "bad", "HALTED": "bad", "PAUSED": "warn", "WARN": "warn", "FULL": "accent", "ok": "good"}
+_RANK = {"BLOCKED": 0, "HALTED": 0, "PAUSED": 0, "WARN": 1, "FULL": 2, "ok": 3, UNKNOWN: 3}
+_ROLE = {
+    "BLOCKED": "bad",
+    "HALTED": "bad",
+    "PAUSED": "warn",
+    "WARN": "warn",
+    "FULL": "accent",
+    "ok": "good",
+    UNKNOWN: "dim",
+}
 _STANDSTILL = {"PAUSED": "operator's pause", "HALTED": "operator's halt"}
 _USED, _UNIT, _LEVEL = 2, 3, 4
 _SHORT_UNITS = frozenset({"%", "s", "USDT"})
@@ -62,6 +70,8 @@ class _Line:
         """At most a thousand times the limit: without equity what is used of it may have no bound."""
         if self.limit is None:
             return 1.0
+        if math.isnan(self.used):
+            return 0.0
         return min(self.used / self.limit, 1_000.0) if self.limit > 0 else 1.0
 
 
@@ -79,7 +89,8 @@ class RiskPanel(Panel):
         assert view.snapshot is not None
         meters, status, g = view.snapshot.meters, view.snapshot.status, view.glyphs
         stands = view.standing(view.snapshot)
-        lines = [*_unmeasured(stands, status, meters), *map(_measured, meters)]
+        known = status.state not in BEGINNING
+        lines = [*_unmeasured(stands, status, meters), *(_measured(meter, known) for meter in meters)]
         note = _note(lines, stands, status)
         if not lines:
             return Content(body=notice_rows("No limit reported yet. 8 = log", width), note=note)
@@ -128,7 +139,11 @@ def _blocked(block: Block) -> _Line:
     return _Line(name, "BLOCKED", "no new entries", clears or UNKNOWN)
 
 
-def _measured(meter: MeterView) -> _Line:
+def _measured(meter: MeterView, known: bool) -> _Line:
+    """Before the account is known nothing is used of a limit, and none is well."""
+    if not known:
+        nothing = float("nan")
+        return _Line(meter.name, UNKNOWN, meter.effect, meter.clears, nothing, meter.limit, meter.unit, meter.formula)
     level = "FULL" if meter.level == "blocked" and meter.name in FULL_IN_USE else meter.level.upper()
     level = "ok" if level == "OK" else level
     return _Line(meter.name, level, meter.effect, meter.clears, meter.used, meter.limit, meter.unit, meter.formula)
@@ -136,7 +151,9 @@ def _measured(meter: MeterView) -> _Line:
 
 def _note(lines: Sequence[_Line], stands: Standing, status: StatusView) -> str:
     """What stands, in the title: never that all is well while anything forbids or may soon forbid an entry."""
-    pressing = [f"{words(line.name)} {line.level}" for line in sorted(lines, key=_pressing) if line.level != "ok"]
+    pressing = [
+        f"{words(line.name)} {line.level}" for line in sorted(lines, key=_pressing) if _RANK[line.level] < _RANK["ok"]
+    ]
     if not pressing:
         pressing = ["all ok" if stands.word == "RUNNING" and status.state not in BEGINNING else stands.word]
     return ", ".join([*map(plain_text, pressing), f"feed {age(status.feed_age_ms)}"])
@@ -181,13 +198,15 @@ def _unit_beside(row: Sequence[Cell]) -> list[Cell]:
 
 
 def _bar(line: _Line, cells: int, g: Glyphs) -> Cell:
-    return (gauge(line.used, line.limit, cells, g) if line.limit is not None else "", _ROLE[line.level])
+    if line.limit is None or line.level == UNKNOWN:
+        return "", _ROLE[line.level]
+    return gauge(line.used, line.limit, cells, g), _ROLE[line.level]
 
 
 def _cells(line: _Line) -> list[Cell]:
     role = _ROLE[line.level]
     measured = line.limit is not None
-    share = "" if not measured else f"{line.share * 100:.0f}%" if line.limit else "full"
+    share = "" if not measured or line.level == UNKNOWN else f"{line.share * 100:.0f}%" if line.limit else "full"
     return [
         (words(line.name), "plain"),
         ("", role),

@@ -39,7 +39,7 @@ async def exchange_parts(start: EngineStart, clock: ExchangeClock) -> EnginePart
     Raises RefusedError where live is not armed, UnavailableError where the exchange does not answer or does not tell
     what the account is set to; a journal that holds something starts all the same, and makes no entry until it is told.
     """
-    from core.engine.arming import TESTNET, account_of
+    from core.control.arming import TESTNET, account_of
     from core.engine.assembly.real_time import real_time_parts
     from core.engine.retention import keep_checkpoint, keep_short
     from core.engine.session import history_bars
@@ -195,9 +195,9 @@ def _with_symbols(settings: Settings, symbols: Sequence[str]) -> Settings:
 def _armed_keys(start: EngineStart, settings: Settings, accounts: AccountStore) -> Keys | None:
     """The keys of an account that may be traded now; None on paper, which needs none.
 
-    Raises RefusedError, ConfirmationError and BadInputError as `core.engine.arming` does.
+    Raises RefusedError, ConfirmationError and BadInputError as `core.control.arming` does.
     """
-    from core.engine.arming import check_arming
+    from core.control.arming import check_arming
     from core.exchange.connection.keys import load_keys
     from core.home.key_environment import key_environment
 

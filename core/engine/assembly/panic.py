@@ -36,7 +36,7 @@ def panic(
     confirm: Callable[[str], None] | None,
 ) -> Row:
     """As `tui.cli.runtime.Runtime.panic` says."""
-    from core.engine.arming import account_of, labelled
+    from core.control.arming import account_of, labelled
     from core.exchange.connection.keys import keys_mend, load_keys
     from core.home.key_environment import key_environment
 
@@ -54,9 +54,11 @@ def panic(
     _check_owned(owned, settings, everything, tell)
     at = partial(_panic_at, settings, keys, ExchangeClock(clock), owned, tell, everything=everything)
     if confirm is not None:
-        if asyncio.run(_look(at, tell)).is_done:
+        plan = asyncio.run(_look(at, tell))
+        if plan.is_done:
             tell("nothing to close and nothing to withdraw")
-            return {"flat": True, "left": [], "exit_code": 0}
+            left = list(plan.unknown)
+            return {"flat": not left, "left": left, "exit_code": RefusedError.exit_code if left else 0}
         confirm(keys.tag)
     return asyncio.run(_act(at))
 
@@ -101,14 +103,12 @@ async def _panic_at(
     *,
     everything: bool,
 ) -> AsyncIterator[Panic]:
-    """No symbol of the settings is looked up: one that is gone must be in nobody's way."""
-    from core.exchange.connection.health import Health
-    from core.exchange.connection.requests import open_wire
     from core.exchange.dialects import dialect_of
     from core.exchange.orders.panic import Panic
+    from core.exchange.panic_wire import open_panic_wire
 
     dialect = dialect_of(settings.exchange.id)
-    wire = await open_wire(settings, keys, clock, Health(), dialect, ())
+    wire = await open_panic_wire(settings, keys, clock, dialect, tell)
     try:
         yield Panic(wire, settings, owned, tell, everything=everything)
     finally:

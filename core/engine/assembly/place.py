@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 def place_of(settings: Settings) -> str:
     """As the journal's fact EXCHANGE tells it."""
-    from core.engine.arming import TESTNET
+    from core.control.arming import TESTNET
 
     return f"{settings.exchange.id}-{TESTNET}" if settings.exchange.testnet else settings.exchange.id
 

@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from core.control.arming import TESTNET
 from core.control.protocol import ExternalOrderView
 from core.domain.errors import QuarterdeckError
 from core.domain.market import Quote
 from core.domain.records import Record
-from core.engine.arming import TESTNET
 from core.engine.engine import Attendant, EngineParts, RestorableVenue
 from core.engine.pacing import Pacer
 from core.engine.recovery import Remembered, reconcile

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from core.clock import Clock
 from core.control.requests import RunRequest
-from core.home.folder import EngineLock, Home
+from core.home.folder import EngineLock, Home, cannot_write
 
 if TYPE_CHECKING:
     from core.control.protocol import Control
@@ -53,8 +53,8 @@ async def serve(
 ) -> None:
     """Build an engine for `request`, tell `built`, and run it to its end. `wall` is this machine's time."""
     from core.clock import ExchangeClock, VirtualClock
+    from core.control.arming import account_of
     from core.control.socket import ControlServer
-    from core.engine.arming import account_of
     from core.engine.assembly.demo import demo_parts
     from core.engine.assembly.exchange import exchange_parts
     from core.engine.assembly.start import EngineStart
@@ -68,15 +68,18 @@ async def serve(
     async with AsyncExitStack() as stack:
         stack.enter_context(EngineLock(home))
         clock = VirtualClock(0) if request.mode == "demo" else ExchangeClock(wall)
-        logs = set_up(
-            home.log,
-            clock.now_ms,
-            stderr=None if console else sys.stderr,
-            stderr_level=request.log_level,
-            label="" if request.mode == "demo" else account_of(settings, request.mode).upper(),
-            file_bytes=settings.log.file_mb * 1_000_000,
-            file_count=settings.log.old_files,
-        )
+        try:
+            logs = set_up(
+                home.log,
+                clock.now_ms,
+                stderr=None if console else sys.stderr,
+                stderr_level=request.log_level,
+                label="" if request.mode == "demo" else account_of(settings, request.mode).upper(),
+                file_bytes=settings.log.file_mb * 1_000_000,
+                file_count=settings.log.old_files,
+            )
+        except OSError as error:
+            raise cannot_write(home.log, error) from error
         stack.callback(logs.close)
         strategy = load_strategy(settings.strategy, settings)
         start = EngineStart(request, home, stores, settings, strategy, logs, stack, wall, console)

@@ -44,7 +44,7 @@ class Income:
         Where others hold a part of the position, ours is the share of our lots.
         """
         started_ms = self._wire.clock.now_ms()
-        for row in self._readable(await self._funding_rows()):
+        for row in await self._funding_rows():
             symbol = self._wire.symbol(str(row.get("symbol")))
             if symbol not in self._books.venue.instruments:
                 continue
@@ -57,7 +57,7 @@ class Income:
     async def others_since(self, since_ms: int) -> list[WalletAdjustment]:
         """Transfers, bonuses, insurance and the like since `since_ms`, oldest first; none where nothing is told."""
         found = []
-        for row in self._readable(await self._history(since_ms)):
+        for row in await self._history(since_ms):
             info = row["info"]
             kind, time_ms = str(info.get("incomeType") or ""), row["timestamp"]
             if time_ms <= since_ms or kind in _OF_TRADES or info.get("asset") != SETTLEMENT:
@@ -77,19 +77,31 @@ class Income:
 
     async def _funding_rows(self) -> list[Row]:
         try:
-            rows: list[Row] = await self._wire.read("fetch_funding_history", None, self._from_ms, _PAGE, weight=30)
+            return await self._since("fetch_funding_history", self._from_ms)
         except VenueRejectedError as error:
             self._tell_once(error)
             return []
-        return rows
 
     async def _history(self, since_ms: int) -> list[Row]:
         try:
-            rows: list[Row] = await self._wire.read("fetch_ledger", None, since_ms, _PAGE, weight=30)
+            return await self._since("fetch_ledger", since_ms)
         except QuarterdeckError as error:
             self._tell_once(error)
             return []
-        return rows
+
+    async def _since(self, method: str, since_ms: int) -> list[Row]:
+        """All that an exchange tells since then, oldest first, however many answers it takes."""
+        rows: dict[tuple[str, ...], Row] = {}
+        while True:
+            page = await self._wire.read(method, None, since_ms, _PAGE, weight=30)
+            told = {_key(row): row for row in self._readable(page)}
+            has_news = not told.keys() <= rows.keys()
+            rows = told | rows
+            if len(page) < _PAGE or not told:
+                return sorted(rows.values(), key=lambda row: int(row["timestamp"]))
+            newest_ms = max(row["timestamp"] for row in told.values())
+            # More of the newest millisecond may be on the next page.
+            since_ms = newest_ms if has_news and newest_ms > since_ms else newest_ms + 1
 
     async def _book(self, symbol: str, row: Row, external_lots: int) -> None:
         info = row.get("info") or {}
@@ -131,3 +143,8 @@ class Income:
         if self._is_told:
             self._is_told = False
             log.warning("%s: the history of income cannot be read, and the wallet is adjusted without a reason", error)
+
+
+def _key(row: Row) -> tuple[str, ...]:
+    """The exchange's ids are unique within one kind of income only."""
+    return (str(row["id"]), str(row.get("symbol")), str(part(row, "info").get("incomeType")))

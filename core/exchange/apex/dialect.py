@@ -36,6 +36,7 @@ class ApexOmni:
         "ccxt sets leverage on Apex but cannot read it back without an open position (fetchLeverage)",
         "ccxt does not tell the fees of an Apex account: those of the settings count (fetchTradingFee)",
         "ccxt has no present funding rate for Apex, only past ones (fetchFundingRate)",
+        "ccxt has no past mark prices for Apex (fetchMarkOHLCV)",
         "an order on Apex ends by itself after 30 days, stops included",
         "ccxt does not know Apex's error codes: a refusal and a trouble of the exchange look alike",
     )

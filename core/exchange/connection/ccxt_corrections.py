@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
+from itertools import count
 from typing import Any
 
 from core.exchange.connection.wire import Row
@@ -29,7 +30,7 @@ _APEX_STATES = {
 
 _LEAST_MICROSECONDS = 100_000_000_000_000
 _MEXC_CANDLES, _APEX_CANDLES = 2000, 200
-_FUNDING_PAGE, _MOST_FUNDING_PAGES = 100, 20
+_FUNDING_PAGE = 100
 
 
 def mend_mexc(client: Any) -> None:
@@ -224,19 +225,22 @@ def _ask_for_candles_to_an_end(client: Any, most: int) -> None:
 
 
 def _page_through_funding(client: Any, page_key: str, first: int) -> None:
-    """The exchanges tell past funding rates newest first, a hundred at a time."""
+    """The exchanges tell past funding rates newest first, a hundred at a time. All since a time come at once, whatever
+    the limit: for the next of them every page would be asked for again."""
     fetch = client.fetch_funding_rate_history
 
     async def fetch_funding_rate_history(
         symbol: str, since: int | None = None, limit: int | None = None, params: Row | None = None
     ) -> Any:
         rows: list[Row] = []
-        for page in range(first, first + _MOST_FUNDING_PAGES):
+        for page in count(first):
             told = await fetch(symbol, None, _FUNDING_PAGE, {**(params or {}), page_key: page})
-            rows = [*told, *rows]
-            if len(told) < _FUNDING_PAGE or since is None or told[0]["timestamp"] < since:
+            # Behind what was told before, a page that a settlement meanwhile moved begins with rows told already.
+            older = [row for row in told if not rows or row["timestamp"] < rows[0]["timestamp"]]
+            rows = [*older, *rows]
+            if len(told) < _FUNDING_PAGE or not older or since is None or older[0]["timestamp"] < since:
                 break
-        return client.filter_by_since_limit(rows, since, limit, "timestamp")
+        return client.filter_by_since_limit(rows, since, limit if since is None else None, "timestamp")
 
     client.fetch_funding_rate_history = fetch_funding_rate_history
 

@@ -52,6 +52,8 @@ def build_client(settings: ExchangeSettings, keys: Keys | None, now_ms: Callable
         "timeout": 2 * max(settings.request_timeout_ms, 5000),
         "enableLastHttpResponse": False,
         "enableLastJsonResponse": False,
+        # As every program of this machine does; to this machine itself nothing goes by way of another.
+        "aiohttp_trust_env": not is_this_machine(urlsplit(settings.base_url).hostname or ""),
         "options": {**_COMMON_OPTIONS, **_OPTIONS.get(settings.id, {})},
     }
     if keys is not None:

@@ -163,7 +163,8 @@ def failure_of(
     if fate in (Fate.BUSY, Fate.STALE):
         retry_ms = max(_retry_ms(raw, status, code, now_ms), blocked_until_ms)
     if fate is Fate.BUSY and (status in (418, 429) or code == _TOO_MANY):
-        text += f"; free again at {_moment(retry_ms, now_ms)} UTC"
+        # First, for the rest may be long: what the exchange says of a ban fills a line.
+        text = f"free again at {_moment(retry_ms, now_ms)} UTC: {text}"
     if code in _KEY_MENDS:
         text += f"; {_KEY_MENDS[code]}"
     kind = _kind(error, status, code) if fate is Fate.REFUSED else RejectKind.OTHER

@@ -26,6 +26,7 @@ _BINANCE = {
     "load_markets": 1,
 }
 _BINANCE_ALL_SYMBOLS = {"fetch_open_orders": 40, "fetch_tickers": 40, "fetch_ticker": 40}
+_CANDLE_METHODS = frozenset({"fetch_ohlcv", "fetch_mark_ohlcv"})
 _CANDLES = ((99, 1), (499, 2), (1000, 5))
 _BOOK = ((50, 2), (100, 5), (500, 10))
 _CANDLES_ASKED, _CANDLES_MOST = 500, 10
@@ -41,7 +42,7 @@ def weight_of(exchange_id: str, method: str, args: Sequence[Any], kwargs: Mappin
     """The weight of a call: Binance's as documented; the others count requests."""
     if exchange_id != "binanceusdm":
         return 1
-    if method == "fetch_ohlcv":
+    if method in _CANDLE_METHODS:
         return _by_limit(_argument(args, kwargs, 3, "limit", _CANDLES_ASKED), _CANDLES, _CANDLES_MOST)
     if method == "fetch_order_book":
         return _by_limit(_argument(args, kwargs, 1, "limit", _BOOK_ASKED), _BOOK, _BOOK_MOST)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -24,6 +24,7 @@ from core.exchange.markets.symbols import our_symbols
 from core.exchange.orders.panic_plan import ZERO, Close, Holding, Owned, Plan, Resting, lots_to_send, plan_of
 from core.exchange.orders.rows import RowReader, readable
 from core.exchange.orders.translate import exact, is_conditional_row
+from core.exchange.panic_taken import TakenReader, towards_zero
 from core.home.logbook import iso_utc
 from core.settings.schema import Settings
 
@@ -42,7 +43,10 @@ _WINDOW_MS = 2_000
 _AHEAD_MS = 1000
 _LONGEST_WAIT_S = 120
 _ALL_SYMBOLS_WEIGHT = 40
-_ORDERS_A_PAGE = 1000
+_FINAL = frozenset({RejectKind.NO_PERMISSION, RejectKind.NO_CONTRACT, RejectKind.NOT_SUPPORTED})
+"""Refusals that the same order meets again, however often it is sent."""
+
+_LOOK_YOURSELF = "look at the exchange's own page"
 
 Tell = Callable[[str], None]
 
@@ -76,8 +80,11 @@ class Panic:
         self._began_ms = wire.clock.now_ms()
         self._sent = 0
         self._why: dict[str, str] = {}
+        self._is_final: set[str] = set()
         self._rows = RowReader(wire)
         self._unread: dict[str, None] = {}
+        self._doubts: list[str] = []
+        self._taken = TakenReader(wire, self._read, self._ids, lambda error: tell(str(error)))
         self._unified = our_symbols(wire.client.markets)
         self._symbols = {unified: symbol for symbol, unified in self._unified.items()}
         # Leverage brackets tell margin, which nothing here asks for: one request less that may fail.
@@ -86,17 +93,17 @@ class Panic:
     async def look(self) -> Plan:
         """What would be done now. Raises UnavailableError or VenueRejectedError where the account cannot be read."""
         if self._ours is not None and not self._has_settled:
-            await self._settle_open_orders(self._ours)
-            await self._leave_out_earlier(self._ours)
-            self._has_settled = True
+            self._doubts.clear()
+            ours = dict(self._owned.amounts)
+            await self._settle_open_orders(ours)
+            await self._leave_out_taken(ours)
+            self._ours, self._has_settled = ours, True
         self._unread.clear()
         told = await self._read("fetch_positions")
         holdings = [self._holding(row) for row in readable(told, self._rows.position, self._note_unread)]
-        resting: list[Resting] = []
-        for query in self._wire.dialect.open_order_queries():
-            rows = await self._read("fetch_open_orders", None, None, None, dict(query), weight=_ALL_SYMBOLS_WEIGHT)
-            resting += [self._resting(row) for row in readable(rows, self._rows.order, self._note_unread)]
-        return plan_of([holding for holding in holdings if holding.amount], resting, self._ours, self._ids)
+        resting = await self._open_orders()
+        plan = plan_of([holding for holding in holdings if holding.amount], resting, self._ours, self._ids)
+        return replace(plan, unknown=(*self._doubts, *self._unread))
 
     async def run(self) -> Outcome:
         """Close, look again and close what is left; withdraw orders last; say what is still there in the end.
@@ -108,7 +115,7 @@ class Panic:
             for _ in range(_ROUNDS):
                 plan = await self._close_all(plan)
                 plan = await self._withdraw(plan)
-                if plan.is_done:
+                if not self._closable(plan) and not plan.withdrawable():
                     break
         except (UnavailableError, VenueRejectedError) as error:
             self._tell(f"{error}")
@@ -123,7 +130,7 @@ class Panic:
             why = self._why.get(close.holding.unified, "")
             left.append(f"{close.words} is still open" + (f": {why}" if why else ""))
         left += [f"{order.symbol} {order.words} still rests" for order in plan.cancels]
-        return left + [f"{text}: look at the exchange's own page" for text in self._unread]
+        return left + [f"{text}: {_LOOK_YOURSELF}" for text in plan.unknown]
 
     def _note_unread(self, error: DataError) -> None:
         """What cannot be read keeps nothing else from being closed, and is never taken for flat."""
@@ -133,24 +140,34 @@ class Panic:
 
     async def _close_all(self, plan: Plan) -> Plan:
         for _ in range(_TURNS):
-            if not plan.closes:
+            closes = self._closable(plan)
+            if not closes:
                 break
             async with asyncio.TaskGroup() as group:
-                for close in plan.closes:
+                for close in closes:
                     group.create_task(self._close(close))
             await asyncio.sleep(_PAUSE_S)
             plan = await self.look()
         return plan
+
+    def _closable(self, plan: Plan) -> list[Close]:
+        return [close for close in plan.closes if close.holding.unified not in self._is_final]
 
     async def _close(self, close: Close) -> None:
         """One order. What comes of it is told; whether it was enough is for the next look to say."""
         unified = close.holding.unified
         try:
             order, args = self._order(close)
+        except QuarterdeckError as error:
+            self._is_final.add(unified)
+            self._note_not_closed(close, error)
+            return
+        try:
             filled = await self._send(order, unified, args)
         except QuarterdeckError as error:
-            self._why[unified] = str(error)
-            self._tell(f"{close.words}: not closed: {error}")
+            if isinstance(error, VenueRejectedError) and error.kind in _FINAL:
+                self._is_final.add(unified)
+            self._note_not_closed(close, error)
             return
         lot_size = exact(self._wire.client.markets[unified]["precision"]["amount"], "a lot")
         if filled is None:
@@ -161,7 +178,13 @@ class Panic:
             self._why.pop(unified, None)
             self._tell(f"{close.words}: {order.side} at market, {filled.normalize():f} filled")
         if self._ours is not None:
-            self._ours[close.holding.symbol] = _towards_zero(self._ours[close.holding.symbol], filled)
+            self._ours[close.holding.symbol] = towards_zero(self._ours[close.holding.symbol], filled)
+
+    def _note_not_closed(self, close: Close, error: QuarterdeckError) -> None:
+        """Tell a reason once, however often it is met."""
+        if self._why.get(close.holding.unified) != str(error):
+            self._tell(f"{close.words}: not closed: {error}")
+        self._why[close.holding.unified] = str(error)
 
     def _order(self, close: Close) -> tuple[Order, tuple[Any, ...]]:
         """The order and the arguments of ccxt's `create_order`. Raises UnavailableError where it cannot be made."""
@@ -253,6 +276,21 @@ class Panic:
 
     # Reading
 
+    async def _open_orders(self) -> list[Resting]:
+        """Orders that cannot be read keep no position open, and are never taken for none."""
+        resting: list[Resting] = []
+        for query in self._wire.dialect.open_order_queries():
+            try:
+                rows = await self._read("fetch_open_orders", None, None, None, dict(query), weight=_ALL_SYMBOLS_WEIGHT)
+            except VenueBusyError:
+                raise
+            except (UnavailableError, VenueRejectedError) as error:
+                kind = "conditional orders" if query else "orders"
+                self._unread[f"which {kind} rest could not be read: {error}"] = None
+                continue
+            resting += [self._resting(row) for row in readable(rows, self._rows.order, self._note_unread)]
+        return resting
+
     async def _settle_open_orders(self, ours: dict[str, Decimal]) -> None:
         """Add to `ours` what was filled of our orders after the journal's last word."""
         for order, lot_size in self._owned.open_orders:
@@ -261,34 +299,41 @@ class Panic:
                 continue
             try:
                 filled = await self._filled(order, unified)
-            except VenueRejectedError as error:
-                if error.kind is not RejectKind.NOT_FOUND:
-                    self._tell(f"{order.symbol} {order.role}: what became of it is not known: {error}")
-                continue
+            except VenueBusyError:
+                raise
             except QuarterdeckError as error:
-                self._tell(f"{order.symbol} {order.role}: what became of it is not known: {error}")
+                kind = error.kind if isinstance(error, VenueRejectedError) else RejectKind.OTHER
+                if kind is RejectKind.NO_PERMISSION:
+                    raise
+                if kind is not RejectKind.NOT_FOUND:
+                    words = f"{order.symbol} {order.role}"
+                    self._doubts.append(f"{words}: what became of it is not known: {error} ({order.client_order_id})")
                 continue
             news = filled - lot_size * order.filled_lots
             if news > 0:
                 ours[order.symbol] = ours.get(order.symbol, ZERO) + order.side.sign * news
 
-    async def _leave_out_earlier(self, ours: dict[str, Decimal]) -> None:
-        """Take from `ours` what an earlier panic closed of it, which no journal holds."""
+    async def _leave_out_taken(self, ours: dict[str, Decimal]) -> None:
+        """Take from `ours` what others, an earlier emergency exit among them, have closed of it since."""
         for symbol in [symbol for symbol, amount in ours.items() if amount and symbol in self._unified]:
-            rows = await self._read("fetch_orders", self._unified[symbol], None, _ORDERS_A_PAGE)
-            for row in rows:
-                told_ms = row.get("lastUpdateTimestamp") or row.get("timestamp")
-                made_ms = told_ms if isinstance(told_ms, int) else 0
-                is_earlier = self._wire.dialect.client_id(row).startswith(PREFIX)
-                if is_earlier and made_ms > self._owned.newest_ms.get(symbol, 0):
-                    ours[symbol] = _towards_zero(ours[symbol], exact(row.get("filled") or 0, "a filled amount"))
+            sent_ms = [order.created_ms for order, _ in self._owned.open_orders if order.symbol == symbol]
+            since_ms = self._owned.newest_ms.get(symbol, min(sent_ms, default=0))
+            try:
+                ours[symbol] = await self._taken.left_of(ours[symbol], self._unified[symbol], since_ms)
+            except VenueBusyError:
+                raise
+            except QuarterdeckError as error:
+                if isinstance(error, VenueRejectedError) and error.kind is RejectKind.NO_PERMISSION:
+                    raise
+                self._tell(f"{symbol}: what others closed of ours is not known, and taken for nothing: {error}")
 
     async def _filled(self, order: Order, unified: str) -> Decimal:
         """Contracts filled of an order of ours; of a conditional one, of the order that it became."""
         order_id, params = self._wire.dialect.by_client_id(order)
         row = await self._read("fetch_order", order_id, unified, params)
+        children = self._wire.dialect.venue_ids(row)
+        self._taken.venue_ids.update(children)
         if is_conditional_row(row):
-            children = self._wire.dialect.venue_ids(row)
             if not children:
                 return ZERO
             row = await self._read("fetch_order", children[0], unified)
@@ -322,8 +367,8 @@ class Panic:
         return await self._patiently(lambda: self._wire.send(method, *args, protective=True))
 
     async def _patiently(self, request: Callable[[], Any]) -> Any:
-        """The answer to a request, made again when the exchange wants it later. Raises VenueBusyError where that is
-        longer than `_LONGEST_WAIT_S` seconds away."""
+        """The answer to a request, made again when the exchange wants it later, and once something was sent also when
+        it does not answer. Raises VenueBusyError where it wants it more than `_LONGEST_WAIT_S` seconds later."""
         for _ in range(_TURNS):
             try:
                 return await request()
@@ -334,9 +379,9 @@ class Panic:
                     raise
                 self._tell(f"the exchange wants no request before {until} UTC, waiting {wait_s:.0f} s: {error}")
                 await asyncio.sleep(wait_s)
+            except UnavailableError as error:
+                if not self._sent:
+                    raise
+                self._tell(f"asked again: {error}")
+                await asyncio.sleep(_PAUSE_S)
         return await request()
-
-
-def _towards_zero(signed: Decimal, amount: Decimal) -> Decimal:
-    """Never beyond it: a doubled order must not make more ours than there was."""
-    return max(signed - amount, ZERO) if signed > 0 else min(signed + amount, ZERO)

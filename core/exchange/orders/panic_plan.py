@@ -85,14 +85,16 @@ class Close:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`others` says in words what is on the account and left alone."""
+    """`others` says in words what is on the account and left alone, `unknown` what could not be read of it."""
 
     closes: tuple[Close, ...]
     cancels: tuple[Resting, ...]
     others: tuple[str, ...]
+    unknown: tuple[str, ...] = ()
 
     @property
     def is_done(self) -> bool:
+        """Nothing is left to do, as far as is known."""
         return not self.closes and not self.cancels
 
     def lines(self) -> list[str]:
@@ -101,6 +103,7 @@ class Plan:
             *(f"to close at market: {close.words}" for close in self.closes),
             *(f"to withdraw, last: {order.symbol} {order.words}" for order in self.cancels),
             *(f"left alone: {other}" for other in self.others),
+            *(f"not known: {unknown}" for unknown in self.unknown),
         ]
 
     def withdrawable(self) -> list[Resting]:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from core.arithmetic.days import LEAST_DAYS
 from core.lab.checks.verdict import Status, Verdict
-from core.lab.statistics.basis import LEAST_DAYS
 
 SEED = "seed sensitivity"
 COST = "cost sensitivity"

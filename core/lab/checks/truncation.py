@@ -25,6 +25,9 @@ BARS = 12
 AFTER_BARS = 3_000
 """How many later bars are shown beside a sampled one: who looks further ahead than that is found by `check`."""
 
+SILENT_BARS = 400
+"""So many bars of a run at which a rule says nothing are asked again without what came later."""
+
 MODEL_BARS = 3_000
 MODEL_SYMBOLS = 2
 
@@ -53,7 +56,10 @@ def _rule_faults(strategy: Strategy, history: History, seed: int) -> Iterator[Ve
         def values_of(bars: BarColumns) -> NDArray[np.float64]:
             return RuleDesk(strategy, [bars.symbol], 0).values(bars)
 
-        for bar in _sampled(values_of(window), max(1, BARS // len(history.symbols)), rng):
+        values = values_of(window)
+        sampled = _sampled(values, max(1, BARS // len(history.symbols)), rng)
+        silent = _drawn(np.flatnonzero(np.isnan(values)), -(-SILENT_BARS // len(history.symbols)), rng)
+        for bar in (*sampled, *_kept_back(values_of, window, silent, strategy.lookback_bars)):
             verdict = _looks_ahead(values_of, window, bar, strategy.lookback_bars)
             if verdict is not None:
                 yield verdict
@@ -70,9 +76,23 @@ def _drawn(bars: NDArray[np.int64], count: int, rng: np.random.Generator) -> NDA
     return rng.choice(bars, min(count, len(bars)), replace=False) if len(bars) else bars
 
 
+def _kept_back(
+    values_of: RuleValues, window: BarColumns, silent: NDArray[np.int64], lookback_bars: int
+) -> Iterator[int]:
+    """Those of the `silent` bars at which something is said as long as they are the newest: a signal that went against
+    what came later may have been taken back."""
+    for bar in silent.tolist():
+        if not np.isnan(values_of(cut(window, _start(bar, lookback_bars), bar + 1))[-1]):
+            yield bar
+
+
+def _start(bar: int, lookback_bars: int) -> int:
+    return max(0, bar - 2 * lookback_bars - 100)
+
+
 def _looks_ahead(values_of: RuleValues, window: BarColumns, bar: int, lookback_bars: int) -> Verdict | None:
     """Compare what is said around `bar` with later bars and without; both begin at the same bar."""
-    start = max(0, bar - 2 * lookback_bars - 100)
+    start = _start(bar, lookback_bars)
     newest = bar - start
     whole = values_of(cut(window, start, min(len(window.close), bar + 1 + AFTER_BARS)))[: newest + 1]
     part = values_of(cut(window, start, bar + 1))

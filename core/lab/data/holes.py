@@ -15,10 +15,10 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from core.arithmetic.days import DAY_MS
 from core.domain.errors import BadInputError
 from core.lab.data.history import History
 from core.lab.statistics.figures import duration_text, utc_minute
-from core.lab.statistics.statistics import DAY_MS
 
 Flags = NDArray[np.bool_]
 Floats = NDArray[np.float64]

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
+from core.arithmetic.days import DAY_MS, LEAST_DAYS
+from core.domain.market import MINUTE_MS
 from core.lab.report.verdict import bottom_line
 from core.lab.run.result import EquityCurve, Provenance, RunResult
 from core.lab.search.trials import pool_text
-from core.lab.statistics.basis import BASIS, LEAST_DAYS
+from core.lab.statistics.basis import BASIS
 from core.lab.statistics.figures import utc_minute
 from core.lab.statistics.series import drawdown_pct
-from core.lab.statistics.statistics import DAY_MS
+from core.lab.statistics.statistics import DailyReturns, daily_returns, measured
 from core.market.intervals import interval_text
+from core.settings.schema import LabSettings
 
 SHORT_DAYS = 90
 """Of fewer days figures of a year are not to be taken at their word."""
@@ -72,6 +78,24 @@ def limit_labels(figures: Mapping[str, float | None]) -> tuple[str, ...]:
     if ended_ms is None:
         return ()
     return (f"ENDED BY A LIMIT: drawdown at {utc_minute(ended_ms)}; measured to the end of that day",)
+
+
+def whole_day_returns(report: Report) -> DailyReturns:
+    """The returns that the ratios of the run stand on, told again from what was kept of it: its curve and holes."""
+    from core.lab.data.holes import Kind, days_touched
+
+    run, curve = report.provenance, measured(report.result)
+    spans = [
+        (int(str(row["from_ms"])), int(str(row["to_ms"])))
+        for row in report.breakdowns.get("holes", ())
+        if row["what"] == Kind.HOLE
+    ]
+    # Bars that every symbol lacks: one may end where another begins later, so that neither has a hole.
+    lab = json.loads(run.settings_json).get("lab", {})
+    max_hole_ms = lab.get("max_hole_minutes", LabSettings().max_hole_minutes) * MINUTE_MS
+    longer = np.flatnonzero(np.diff(curve.time_ms) > max_hole_ms + run.interval_ms)
+    spans += zip(curve.time_ms[longer].tolist(), (curve.time_ms[longer + 1] - run.interval_ms).tolist(), strict=True)
+    return daily_returns(curve, report.result.initial_usdt, run.interval_ms, days_touched(spans))
 
 
 def provenance_pairs(report: Report) -> tuple[tuple[str, str], ...]:

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from core.lab.report.data import Report, all_figures, notes, provenance_pairs
+from core.lab.report.data import Report, all_figures, notes, provenance_pairs, whole_day_returns
 from core.lab.run.result import EquityCurve, TradeColumns
 from core.lab.run.trade_plans import plan_columns
-from core.lab.statistics.series import drawdown_pct, period_returns
+from core.lab.statistics.series import drawdown_pct
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -106,18 +106,20 @@ def json_text(report: Report) -> str:
 
 
 def quantstats_text(report: Report) -> str:
-    """Simple daily returns as quantstats takes them: UTC days, fractions, one column named after the strategy.
+    """Simple daily returns as quantstats takes them: UTC days, fractions, one column named after the strategy. They are
+    those that the ratios stand on: of whole days without holes, as far as the run is measured.
 
     `pandas.read_csv(path, index_col=0, parse_dates=True, comment="#").squeeze("columns")` reads it.
     """
-    days, returns = period_returns(report.result, "D")
+    found = whole_day_returns(report)
+    days = found.day_ms.astype("datetime64[ms]").astype("datetime64[D]")
     labels = report.short_labels()
     name = report.provenance.strategy.replace("#", " ") + (f" [{', '.join(labels)}]" if labels else "")
     buffer = io.StringIO()
     buffer.write(comment_lines(report))
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(("Date", " ".join(name.split())))
-    writer.writerows(zip(days.astype(str).tolist(), map(_cell, returns.tolist()), strict=True))
+    writer.writerows(zip(days.astype(str).tolist(), map(_cell, found.value.tolist()), strict=True))
     return buffer.getvalue()
 
 

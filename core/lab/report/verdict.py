@@ -6,13 +6,16 @@ from collections.abc import Mapping, Sequence
 from statistics import NormalDist, median
 from typing import Any
 
-from core.lab.statistics.basis import LEAST_DAYS, LEVEL, holed_text
+from core.arithmetic.days import LEAST_DAYS
+from core.lab.statistics.basis import LEVEL, holed_text
 
 LONGEST_DAYS = 3_650
 """A record that would have to be longer is not named in days."""
 
 _TOLD_ONLY = ("JUMPS",)
 """Real markets jump, too: these are named to be looked at, and spoil no evidence by themselves."""
+
+_FAULTS = ("LOOK-AHEAD", "NOT BELIEVABLE")
 
 _NEXT = {
     "backtest": "walk it forward, which trades only what came after the choice: quarterdeck walkforward {strategy}",
@@ -35,9 +38,16 @@ def bottom_line(kind: str, strategy: str, figures: Mapping[str, Any], labels: Se
     if earned <= 0.0:
         return f"{subject} loses after costs: {_loss(figures)}"
     warned = [name for name in (label.split(":")[0] for label in labels) if name not in _TOLD_ONLY]
-    if days < LEAST_DAYS:
+    faults = [name for name in warned if name.startswith(_FAULTS)]
+    if faults and (days < LEAST_DAYS or not _beyond_luck(figures)):
         return (
-            f"Not distinguishable from luck: {earned:+.2f} % over {days:.0f} whole days{holed_text(figures)}; it would "
+            f"{subject} is no evidence: {', '.join(faults)}; next: mend the strategy, which quarterdeck check names "
+            "the fault of, and run it again."
+        )
+    if days < LEAST_DAYS:
+        whole = "1 whole day" if round(days) == 1 else f"{days:.0f} whole days"
+        return (
+            f"Not distinguishable from luck: {earned:+.2f} % over {whole}{holed_text(figures)}; it would "
             f"need at least {LEAST_DAYS} to be judged; next: more candles, and the same again."
         )
     if not _beyond_luck(figures):

@@ -15,6 +15,7 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
+from core.arithmetic.days import DAY_MS
 from core.domain.errors import BadInputError, SettingsError
 from core.domain.instrument import Instrument
 from core.lab.data.history import History
@@ -22,7 +23,7 @@ from core.lab.run.fixed_predictions import known_values, rule_values
 from core.lab.run.overrides import with_overrides
 from core.lab.run.result import Floats, Times
 from core.lab.search.trials import TUNED_SECTIONS, Trial, parameter_hash
-from core.lab.statistics.statistics import DAY_MS, NO_DAYS, DailyReturns, day_end_ms, percent, ratios, returns_of_days
+from core.lab.statistics.statistics import NO_DAYS, DailyReturns, day_end_ms, percent, ratios, returns_of_days
 from core.lab.sweep import sweep
 from core.lab.sweep.sweep import Prepared, Score
 from core.settings.schema import CostSettings, Settings, known_keys

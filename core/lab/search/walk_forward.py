@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from core.arithmetic.days import LEAST_DAYS
+from core.arithmetic.ratios import sharpe, sortino
 from core.compute.pool import Compute, task_seed
 from core.domain.errors import BadInputError
 from core.lab.data.history import History
@@ -35,8 +37,7 @@ from core.lab.search.search import (
     nothing_chosen,
 )
 from core.lab.search.trials import Trial, parameter_hash
-from core.lab.statistics.basis import LEAST_DAYS
-from core.lab.statistics.statistics import daily_returns, deepest_drawdown, percent, sharpe, sortino
+from core.lab.statistics.statistics import daily_returns, deepest_drawdown, percent
 from core.lab.validation import splits
 from core.lab.validation.splits import Window
 from core.settings.values import Grid, Value

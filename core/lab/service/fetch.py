@@ -65,7 +65,9 @@ def fetch_data(
     symbols = list(dict.fromkeys(taken.symbol for taken in fetch.taken))
     for symbol in symbols:
         store.prepare(symbol, INTERVALS_MS[request.interval])
-    problems = [problem.as_dict() for problem in store.problems(JUMP_VOLATILITIES) if problem.symbol in symbols]
+    # Candles of a price that nobody trades at stand under the symbol and their kind.
+    found = store.problems(JUMP_VOLATILITIES)
+    problems = [problem.as_dict() for problem in found if problem.symbol.partition(" ")[0] in symbols]
     return {
         "fetched": [taken.as_dict() for taken in fetch.taken],
         "contracts": contracts,
@@ -103,7 +105,7 @@ async def _fetched(
         fetched = store.fetched(now_ms, manner)
         fetch = Fetch(settings.exchange.id, wire, unlisted, archive, fetched, now_ms, tell, progress)
         to_ms = now_ms if request.to_ms is None else request.to_ms
-        await fetch.run(symbols, INTERVALS_MS[request.interval], request.from_ms, to_ms)
+        await fetch.run(symbols, INTERVALS_MS[request.interval], request.from_ms, to_ms, with_mark=request.mark)
         contracts = [] if wire is None else await _contracts(wire, settings, tell)
         told = [rules_of(one.instrument, "USDT", now_ms, "exchange", fetch.exchange) for one in contracts]
         store.put_rules(told)

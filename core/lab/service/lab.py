@@ -335,11 +335,13 @@ class HomeLab:
 
     def validate(self, request: ValidateRequest, progress: OnProgress, should_stop: ShouldStop) -> Row:
         from core.arithmetic.costs import round_trip_cost_bps
+        from core.lab.data.holes import holed_days
         from core.lab.report.verdict import validation_line
         from core.lab.validation.cpcv import cross_validate
 
         plan = self.plan(request.run)
         history, costs = plan.history, plan.settings.costs
+        holed_ms = holed_days(history)
         told = []
         for symbol in history.symbols:
             found = cross_validate(
@@ -351,13 +353,14 @@ class HomeLab:
                 test_folds=request.test_folds,
                 embargo_ms=request.embargo_ms,
                 seed=plan.seed,
+                holed_ms=holed_ms,
                 on_split=partial(_tell_split, progress, symbol),
                 should_stop=should_stop,
             )
             if found is None:
                 break
             told.append(validation_row(symbol, found))
-        days = max((row["days"] for row in told), default=0.0)
+        days = max((row["days"] for row in told), default=0)
         paths = [path for row in told for path in row["paths"]]
         return {
             "verdict": validation_line(plan.strategy.name, days, paths),

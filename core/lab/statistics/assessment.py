@@ -10,18 +10,19 @@ from typing import Any
 
 import numpy as np
 
+from core.arithmetic.days import DAYS_PER_YEAR, LEAST_DAYS
 from core.lab.data.history import History
 from core.lab.data.holes import holed_days
 from core.lab.run.result import EquityCurve, Floats, RunResult
 from core.lab.search.trials import TrialCount
-from core.lab.statistics.basis import LEAST_DAYS, LEVEL
+from core.lab.statistics.basis import LEVEL
 from core.lab.statistics.bootstrap import likely_drawdown_pct
 from core.lab.statistics.excursions import excursions
 from core.lab.statistics.intervals import sharpe_interval
 from core.lab.statistics.reference import buy_and_hold, do_nothing
 from core.lab.statistics.series import thinned
 from core.lab.statistics.slippage import slippage_usdt
-from core.lab.statistics.statistics import DAYS_PER_YEAR, Summary, TradeFigures, daily_returns, measured, summary
+from core.lab.statistics.statistics import Summary, TradeFigures, daily_returns, measured, summary
 from core.lab.validation.luck import days_beyond_luck, luck_of_best, minimum_track_record, moments, probabilistic_sharpe
 from core.settings.schema import CostSettings
 

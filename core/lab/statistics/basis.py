@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-LEAST_DAYS = 30
-"""Of fewer daily returns no figure of a year and no probability is told."""
+from core.arithmetic.days import LEAST_DAYS
 
 LEVEL = 0.95
 LEVEL_TEXT = f"{LEVEL * 100:g} %"

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from core.arithmetic.days import DAYS_PER_YEAR, LEAST_DAYS
 from core.lab.run.result import Floats
-from core.lab.statistics.basis import LEAST_DAYS, LEVEL
-from core.lab.statistics.statistics import DAYS_PER_YEAR
+from core.lab.statistics.basis import LEVEL
 from core.lab.validation.luck import NORMAL, moments
 
 MOST_DEPENDENCE = 0.9

@@ -12,18 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from core.arithmetic.days import DAY_MS, DAYS_PER_YEAR, LEAST_DAYS
+from core.arithmetic.ratios import ROUNDING, sharpe, sortino
 from core.lab.run.result import EquityCurve, Floats, RunResult, Times, TradeColumns
-from core.lab.statistics.basis import LEAST_DAYS
 
 HOUR_MS = 3_600_000
-DAY_MS = 86_400_000
-DAYS_PER_YEAR = 365
 YEAR_MS = DAYS_PER_YEAR * DAY_MS
 
 NO_DAYS: Times = np.zeros(0, np.int64)
-
-# A spread this small against the values themselves is what rounding leaves of equal values.
-ROUNDING = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,31 +256,6 @@ def cagr_pct(initial_usdt: float, final_usdt: float, span_ms: int) -> float | No
 def volatility_pct(returns: Floats) -> float | None:
     """Standard deviation (n - 1) of daily returns for a year, in percent; None for fewer than two."""
     return float(np.std(returns, ddof=1)) * math.sqrt(DAYS_PER_YEAR) * 100.0 if len(returns) > 1 else None
-
-
-def sharpe(returns: Floats) -> float | None:
-    """Mean over standard deviation (n - 1) of daily returns, times sqrt(365); the riskless rate is 0.
-
-    Sharpe (1994), "The Sharpe Ratio". None for fewer than two returns or where they are all equal.
-    """
-    if len(returns) < 2:
-        return None
-    spread = float(np.std(returns, ddof=1))
-    if spread <= ROUNDING * float(np.max(np.abs(returns))):
-        return None
-    return float(np.mean(returns)) / spread * math.sqrt(DAYS_PER_YEAR)
-
-
-def sortino(returns: Floats) -> float | None:
-    """Mean of daily returns over their downside deviation, times sqrt(365).
-
-    The deviation is the root of the mean over all days, the winning ones too, of min(return, 0) squared: Rollinger and
-    Hoffman (2013), "Sortino: A 'Sharper' Ratio". None without a losing day or with fewer than two days.
-    """
-    if len(returns) < 2:
-        return None
-    downside = math.sqrt(float(np.mean(np.minimum(returns, 0.0) ** 2)))
-    return float(np.mean(returns)) / downside * math.sqrt(DAYS_PER_YEAR) if downside > 0.0 else None
 
 
 def calmar(growth_pct: float | None, drawdown_pct: float | None) -> float | None:

@@ -191,6 +191,14 @@ def score_told(prepared: Prepared, settings: Settings, strategy: Strategy, told:
     )
 
 
+def final_usdt(prepared: Prepared, settings: Settings, strategy: Strategy, told: Told) -> float:
+    """The last equity alone, for what is run often; see `score_told`."""
+    memory = _memory(prepared, settings, strategy, closed=0)
+    samples = _samples(prepared.covered[-1:])
+    _run(prepared, told, memory, samples, lean=False)
+    return _final_usdt(samples, settings)
+
+
 def _ended_ms(memory: Account) -> int | None:
     account = memory.account[0]
     return int(account["ended_ms"]) if account["drawdown_fired"] else None

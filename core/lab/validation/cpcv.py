@@ -7,7 +7,6 @@ end, without stop, target or overlap. Stops, limits and sizing are the backtest'
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -15,12 +14,11 @@ import numpy as np
 
 from core.compute.pool import Compute, run_tasks, task_seed
 from core.domain.errors import BadInputError
-from core.lab.run.result import Floats
-from core.lab.statistics.basis import LEAST_DAYS
-from core.lab.statistics.statistics import DAY_MS, YEAR_MS
+from core.lab.run.result import Floats, Times
+from core.lab.statistics.statistics import NO_DAYS
 from core.lab.validation.splits import Split, along_paths, combinatorial_purged
 from core.learning.dataset import Dataset, OpenLearner
-from core.learning.outcomes import annual_sharpe, trade_returns_bps
+from core.learning.outcomes import day_sharpe, errors_above_zero, trade_returns, whole_days
 from core.learning.tasks import learner_of
 from core.ports import BarColumns
 from core.strategy.declaration import ModelSpec, Strategy
@@ -31,8 +29,8 @@ ShouldStop = Callable[[], bool]
 @dataclass(frozen=True, slots=True)
 class PathFigures:
     """One path over all rows, each forecast by a model that had not seen its fold. Figures of `trades`: the mean net of
-    one in bps, the sum of all, how many standard errors that mean is above 0, and their Sharpe ratio of a year of 365
-    days, of LEAST_DAYS or more; None where undefined."""
+    one in bps, the sum of all, how many standard errors that mean is above 0, and the Sharpe ratio of a year of what
+    whole UTC days without holes summed to (`day_sharpe`); None where undefined."""
 
     trades: int
     mean_net_bps: float | None
@@ -43,10 +41,10 @@ class PathFigures:
 
 @dataclass(frozen=True, slots=True)
 class CrossValidation:
-    """`paths` of `rows` rows, which span so many `days`, told by `splits` trainings."""
+    """`paths` of `rows` rows, which cover so many whole UTC `days` without holes, told by `splits` trainings."""
 
     rows: int
-    days: float
+    days: int
     splits: int
     paths: tuple[PathFigures, ...]
 
@@ -80,14 +78,16 @@ def cross_validate(
     test_folds: int = 2,
     embargo_ms: int = 0,
     seed: int = 0,
+    holed_ms: Times = NO_DAYS,
     on_split: Callable[[int, int], None] = lambda done, total: None,
     should_stop: ShouldStop = lambda: False,
 ) -> CrossValidation | None:
     """Train once for every choice of `test_folds` of `folds` runs of the rows of `window`, and trade what was forecast.
 
     Rows whose labels overlap a test fold's, or start within `embargo_ms` after it, are not learned from. `cost_bps` is
-    that of a round trip; `on_split` hears how many of the trainings are done. None where it was stopped. Raises
-    BadInputError where the strategy has no model that shows its rows, or the rows are too few for the folds.
+    that of a round trip; `holed_ms` are the starts of the UTC days that a hole falls on; `on_split` hears how many of
+    the trainings are done. None where it was stopped. Raises BadInputError where the strategy has no model that shows
+    its rows, or the rows are too few for the folds.
     """
     training = _training(strategy, window, folds, test_folds, embargo_ms, seed)
     done = 0
@@ -105,9 +105,9 @@ def cross_validate(
     rows = training.rows
     threshold_bps = strategy.threshold_bps(cost_bps)
     paths = along_paths(training.splits, values)
-    told_of = tuple(_figures(strategy, rows, path, threshold_bps, cost_bps) for path in paths)
-    days = (int(rows.end_ms[-1]) - int(rows.start_ms[0])) / DAY_MS
-    return CrossValidation(len(rows), days, len(training.splits), told_of)
+    days_ms = whole_days(int(rows.start_ms[0]), int(rows.end_ms[-1]), holed_ms)
+    told_of = tuple(_figures(strategy, rows, path, threshold_bps, cost_bps, days_ms) for path in paths)
+    return CrossValidation(len(rows), len(days_ms), len(training.splits), told_of)
 
 
 def _training(
@@ -140,16 +140,14 @@ def _forecast(training: _Training, number: int) -> list[Floats]:
 
 
 def _figures(
-    strategy: Strategy, rows: Dataset, forecast_bps: Floats, threshold_bps: float, cost_bps: float
+    strategy: Strategy, rows: Dataset, forecast_bps: Floats, threshold_bps: float, cost_bps: float, days_ms: Times
 ) -> PathFigures:
     direction = np.array([strategy.decide(float(value), threshold_bps) for value in forecast_bps], np.int8)
-    returns = trade_returns_bps(direction, rows.value_bps, rows.start_ms, rows.end_ms, cost_bps)
-    span_ms = int(rows.end_ms[-1] - rows.start_ms[0])
-    ratio = annual_sharpe(returns, span_ms)
+    returns = trade_returns(direction, rows.value_bps, rows.start_ms, rows.end_ms, cost_bps)
     return PathFigures(
         trades=len(returns),
-        mean_net_bps=float(np.mean(returns)) if returns else None,
-        net_bps=float(np.sum(returns)),
-        errors_above=None if ratio is None else ratio * math.sqrt(span_ms / YEAR_MS),
-        sharpe=ratio if span_ms >= LEAST_DAYS * DAY_MS else None,
+        mean_net_bps=float(np.mean(returns.net_bps)) if len(returns) else None,
+        net_bps=float(np.sum(returns.net_bps)),
+        errors_above=errors_above_zero(returns),
+        sharpe=day_sharpe(returns, days_ms),
     )

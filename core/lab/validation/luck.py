@@ -14,8 +14,8 @@ from statistics import NormalDist
 
 import numpy as np
 
+from core.arithmetic.ratios import ROUNDING
 from core.lab.run.result import Floats
-from core.lab.statistics.statistics import ROUNDING
 
 EULER_GAMMA = 0.5772156649015329
 NORMAL = NormalDist()

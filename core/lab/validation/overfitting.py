@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from core.arithmetic.ratios import ROUNDING
 from core.domain.errors import BadInputError
 from core.lab.run.result import Floats
-from core.lab.statistics.statistics import ROUNDING
 
 MAX_BLOCKS = 20  # 184,756 splits
 CELLS_AT_ONCE = 2_000_000

@@ -58,10 +58,7 @@ def random_entry(
         prepared = sweep.prepare(history, instruments, settings.costs.assumed_funding_bps)
         draws = _Draws(result, history, sides, sweep.signals(settings, strategy, np.array([sides]), np.ones((1, 2))))
         finals = np.array(
-            [
-                sweep.score_told(prepared, settings, strategy, draws.told(seed * runs + number)).final_usdt
-                for number in range(runs)
-            ]
+            [sweep.final_usdt(prepared, settings, strategy, draws.told(seed * runs + number)) for number in range(runs)]
         )
         # Curves are large: only the one that is shown is kept, and that run is made again for it.
         middle = int(np.argsort(finals, kind="stable")[runs // 2])

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from core.arithmetic.days import LEAST_DAYS
 from core.lab.run.result import Floats
 from core.lab.search.search import best_trial, nothing_chosen
 from core.lab.search.trials import Trial, TrialCount, counted
 from core.lab.statistics.assessment import luck_figures
-from core.lab.statistics.basis import LEAST_DAYS, RANKS
+from core.lab.statistics.basis import RANKS
 from core.lab.validation.overfitting import Overfitting, overfitting
 
 MOST_BLOCKS = 16

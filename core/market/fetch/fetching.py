@@ -19,6 +19,7 @@ from core.domain.progress import OnProgress, Progress
 from core.exchange.connection.wire import Wire
 from core.exchange.dialects import EXCHANGES
 from core.market.fetch.plan import (
+    DAY_MS,
     LEAST_BARS,
     ArchiveFile,
     Candles,
@@ -43,7 +44,7 @@ from core.market.fetch.rest import (
 from core.market.fetch.unpack import read_candles, read_funding
 from core.market.importing import CandleFile, FundingFile
 from core.market.intervals import interval_text
-from core.market.kinds import MARK
+from core.market.kinds import CANDLES, FUNDING, MARK
 from core.market.live.rows import SETTLED_MS
 from core.ports import SettledFunding
 from core.trader.account import iso
@@ -69,8 +70,8 @@ class FetchStore(Protocol):
         """The names of all that anything of a symbol came from."""
         ...
 
-    def unfinished(self, symbol: str, interval_ms: int) -> Collection[str]:
-        """The names of the sources of candles of which not all is stored: something ended the process."""
+    def unfinished(self, wanted: Candles) -> Collection[str]:
+        """The names of the sources of such candles of which not all is stored: something ended the process."""
         ...
 
     def funding(self, symbol: str, from_ms: int, to_ms: int) -> Iterable[tuple[int, str]]:
@@ -90,8 +91,8 @@ class ArchiveFiles(Protocol):
 
 @dataclass(slots=True)
 class Taken:
-    """What came of one symbol from one source; `kind` is candles or funding. Times are the first row's and the last's.
-    Where the source is NOWHERE the rows are those that nobody has."""
+    """What came of one symbol from one source; `kind` is candles, funding or mark. Times are the first row's and the
+    last's. Where the source is NOWHERE the rows are those that nobody has."""
 
     symbol: str
     kind: str
@@ -124,9 +125,14 @@ class Fetch:
     _done: float = 0
     _total: int = 0
 
-    async def run(self, symbols: Sequence[str], interval_ms: int, from_ms: int, to_ms: int) -> None:
-        """Fetch candles and funding of [from_ms, to_ms). Raises DataError where a file does not match its checksum or
-        contradicts what is stored, BadInputError for a symbol that nobody knows, UnavailableError, StorageError."""
+    async def run(
+        self, symbols: Sequence[str], interval_ms: int, from_ms: int, to_ms: int, *, with_mark: bool = True
+    ) -> None:
+        """Fetch candles and funding of [from_ms, to_ms), and candles of the mark price `with_mark`.
+
+        Raises DataError where a file does not match its checksum or contradicts what is stored, BadInputError for a
+        symbol that nobody knows, UnavailableError, StorageError.
+        """
         for symbol in symbols:
             self._check_market(symbol)
         # A candle that may still change is not asked for.
@@ -135,11 +141,14 @@ class Fetch:
         wanted = [
             whole(symbol, interval_ms, begin_ms, to_ms) for symbol, begin_ms in zip(symbols, begins_ms, strict=True)
         ]
-        self._total = sum(each.missing(self.store.candle_times(each)) for each in wanted)
+        marks = {each.symbol: replace(each, kind=MARK) for each in wanted if with_mark}
+        self._total = sum(each.missing(self.store.candle_times(each)) for each in (*wanted, *marks.values()))
         for each in wanted:
             if each.bars:
                 await self._candles(each)
                 await self._funding(each.symbol, each.from_ms, each.to_ms)
+                if with_mark:
+                    await self._mark(marks[each.symbol])
         self.progress(Progress(self._total, self._total, "bars"))
 
     async def _begin(self, symbol: str, from_ms: int, to_ms: int) -> int:
@@ -164,25 +173,25 @@ class Fetch:
         await self._from_archive(wanted, before)
         await self._from_exchange(wanted)
         missing = _missing(wanted, self.store.candle_times(wanted))
-        if len(missing) == wanted.bars:
+        if len(missing) == wanted.bars and wanted.kind == CANDLES:
             raise self._nothing(wanted)
         if len(missing):
             self._took(wanted, NOWHERE, (int(missing[0]), int(missing[-1])), len(missing))
 
     async def _from_archive(self, wanted: Candles, stored: Times) -> None:
         least_bars = LEAST_BARS if self._wire_for(wanted.symbol) is not None else 1
-        names = self.store.unfinished(wanted.symbol, wanted.interval_ms)
+        names = self.store.unfinished(wanted)
         unfinished = [PurePath(name.rpartition(" ")[2]).stem for name in names]
         files = candle_files(wanted, stored, self.now_ms, least_bars, unfinished)
         while files and self.archive is not None:
             file = files.pop(0)
-            span = Candles(wanted.symbol, wanted.interval_ms, file.from_ms, file.to_ms)
-            bars = span.missing(stored)
+            bars = replace(wanted, from_ms=file.from_ms, to_ms=file.to_ms).missing(stored)
             packed = await self._file(file, bars)
             if packed is None:
                 files[:0] = instead(file, wanted, self.now_ms)
                 continue
-            added = self.store.put(self._named(read_candles(packed, file, wanted.symbol, wanted.interval_ms)))
+            found = read_candles(packed, file, wanted.symbol, wanted.interval_ms, wanted.kind)
+            added = self.store.put(self._named(found))
             packed.unlink()
             self._done += bars
             self._took(wanted, f"{file.period} archive", (file.from_ms, file.to_ms - wanted.interval_ms), added, 1)
@@ -211,6 +220,8 @@ class Fetch:
         missing, wire = _missing(wanted, self.store.candle_times(wanted)), self._wire_for(wanted.symbol)
         if not len(missing) or wire is None:
             return
+        if wanted.kind == MARK:
+            missing = await self._since_told(wire, wanted, missing)
         bars: list[Bar] = []
         pages = 0
         try:
@@ -227,9 +238,24 @@ class Fetch:
     def _put(self, wanted: Candles, bars: list[Bar]) -> list[Bar]:
         """Store what there is; the empty list that follows it."""
         if bars:
-            added = self.store.put(candle_file(bars, self._rest))
+            added = self.store.put(candle_file(bars, self._rest, wanted.kind))
             self._took(wanted, self.exchange, (bars[0].open_time_ms, bars[-1].open_time_ms), added)
         return []
+
+    async def _since_told(self, wire: Wire, wanted: Candles, missing: Times) -> Times:
+        """Those that the exchange may have: its mark prices can begin long after its candles. Where no day has any, the
+        last is asked for all the same, of which no candle may be there yet."""
+        first_ms, last_ms = int(missing[0]), int(missing[-1])
+        told_ms = await first_day_ms(wire, wanted.symbol, first_ms, last_ms + 1, wanted.kind)
+        return missing[missing >= (last_ms // DAY_MS * DAY_MS if told_ms is None else told_ms)]
+
+    async def _mark(self, wanted: Candles) -> None:
+        try:
+            await self._candles(wanted)
+        except VenueRejectedError as error:
+            if error.kind is not RejectKind.NOT_SUPPORTED:
+                raise
+            self.tell(f"{wanted.symbol}: {self.exchange} does not tell past mark prices")
 
     async def _funding(self, symbol: str, from_ms: int, to_ms: int) -> None:
         """From the exchange, which tells the mark prices; of a contract that it does not list, from the archive."""
@@ -273,7 +299,7 @@ class Fetch:
         news = new_rates(self.store.funding(symbol, span[0] - SETTLED_MS, span[1] + SETTLED_MS), told, name)
         for part in funding_parts(news, name):
             added = self.store.put(part)
-            self._add(Taken(symbol, "funding", interval_text(part.interval_ms), source, *span, files, added))
+            self._add(Taken(symbol, FUNDING, interval_text(part.interval_ms), source, *span, files, added))
             files = 0
 
     @property
@@ -304,7 +330,7 @@ class Fetch:
         return self.unlisted.get(wanted.symbol) or BadInputError(text)
 
     def _took(self, wanted: Candles, source: str, span: tuple[int, int], rows: int, files: int = 0) -> None:
-        self._add(Taken(wanted.symbol, "candles", interval_text(wanted.interval_ms), source, *span, files, rows))
+        self._add(Taken(wanted.symbol, wanted.kind, interval_text(wanted.interval_ms), source, *span, files, rows))
 
     def _add(self, news: Taken) -> None:
         for known in self.taken:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 
@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.domain.market import MINUTE_MS
-from core.market.intervals import interval_text
+from core.market.intervals import INTERVALS_MS, interval_text
+from core.market.kinds import CANDLES, MARK
 
 DAY_MS = 1440 * MINUTE_MS
 LEAST_BARS = 100
@@ -19,6 +20,8 @@ LEAST_BARS = 100
 
 LATE_MONTH_MS = 31 * DAY_MS
 """So long after its end a month's file may not be published yet; its days are then asked for one by one."""
+
+_FOLDERS = {CANDLES: "klines", MARK: "markPriceKlines"}
 
 Times = NDArray[np.int64]
 
@@ -32,12 +35,14 @@ class Period(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Candles:
-    """Candles of one symbol (the archive's own writing) and interval that open in [from_ms, to_ms), whole bars."""
+    """Candles of one symbol (the archive's own writing) and interval that open in [from_ms, to_ms), whole bars; of the
+    contract's trades, or of its mark price, as `kind` says."""
 
     symbol: str
     interval_ms: int
     from_ms: int
     to_ms: int
+    kind: str = CANDLES
 
     @property
     def bars(self) -> int:
@@ -85,7 +90,7 @@ def candle_files(
             spans = [(Period.DAY, *day) for day in _days(max(start_ms, wanted.from_ms), min(end_ms, past_ms))]
         for period, first_ms, last_ms in spans:
             bars = (last_ms - first_ms) // wanted.interval_ms
-            missing = Candles(wanted.symbol, wanted.interval_ms, first_ms, last_ms).missing(stored)
+            missing = replace(wanted, from_ms=first_ms, to_ms=last_ms).missing(stored)
             file = _candle_file(wanted, period, first_ms, last_ms)
             if bars >= least_bars and (2 * missing >= bars or file.stem in unfinished):
                 found.append(file)
@@ -112,14 +117,14 @@ def funding_files(symbol: str, from_ms: int, to_ms: int, now_ms: int) -> list[Ar
 
 def mark_file(symbol: str, rates: ArchiveFile) -> ArchiveFile:
     """The hourly mark prices of the month of a file of funding rates."""
-    folder = f"monthly/markPriceKlines/{symbol}/1h"
-    return ArchiveFile(Period.MONTH, folder, f"{symbol}-1h-{_day(rates.from_ms)[:7]}", rates.from_ms, rates.to_ms)
+    hours = Candles(symbol, INTERVALS_MS["1h"], rates.from_ms, rates.to_ms, MARK)
+    return _candle_file(hours, Period.MONTH, rates.from_ms, rates.to_ms)
 
 
 def _candle_file(wanted: Candles, period: Period, from_ms: int, to_ms: int) -> ArchiveFile:
     interval = interval_text(wanted.interval_ms)
     when = _day(from_ms) if period is Period.DAY else _day(from_ms)[:7]
-    folder = f"{period.value}/klines/{wanted.symbol}/{interval}"
+    folder = f"{period.value}/{_FOLDERS[wanted.kind]}/{wanted.symbol}/{interval}"
     return ArchiveFile(period, folder, f"{wanted.symbol}-{interval}-{when}", from_ms, to_ms)
 
 

@@ -1,4 +1,5 @@
-"""Candles and funding by an exchange's REST interface, page by page through the one door for requests."""
+"""Candles, of trades and of the mark price, and funding by an exchange's REST interface, page by page through the one
+door for requests."""
 
 from __future__ import annotations
 
@@ -19,6 +20,7 @@ from core.market.fetch.plan import DAY_MS, Candles, Times
 from core.market.importing import CandleFile, FundingFile
 from core.market.importing.table import Origin
 from core.market.intervals import INTERVALS_MS, interval_text
+from core.market.kinds import CANDLES, MARK
 from core.market.live.fill import PAGE_BARS, funding_pages
 from core.market.live.rows import bar_of, bars_of
 from core.ports import BarColumns, SettledFunding
@@ -28,17 +30,18 @@ HOUR_MS = INTERVALS_MS["1h"]
 LEAST_PAGE_BARS = 200
 """No exchange cuts its pages of candles shorter than this: so much of a page that is empty was looked at."""
 
+_METHODS = {CANDLES: "fetch_ohlcv", MARK: "fetch_mark_ohlcv"}
 _UNTOLD_FUNDING_MS = INTERVALS_MS["8h"]
 _ONE_SETTLEMENT_MS = 60_000
 """A settlement is told with a few milliseconds of its own: nearer times are one."""
 
 
-async def first_day_ms(wire: Wire, symbol: str, from_ms: int, to_ms: int) -> int | None:
+async def first_day_ms(wire: Wire, symbol: str, from_ms: int, to_ms: int, kind: str = CANDLES) -> int | None:
     """When the first day of the period opened of which the exchange has a candle; None where there is no such. Raises
     UnavailableError, VenueRejectedError."""
     unified, since_ms = wire.unified(symbol), from_ms // DAY_MS * DAY_MS
     while since_ms < to_ms:
-        rows = await wire.read("fetch_ohlcv", unified, "1d", since_ms, LEAST_PAGE_BARS)
+        rows = await _candle_rows(wire, kind, unified, "1d", since_ms, LEAST_PAGE_BARS)
         days = [bar.open_time_ms for row in rows if (bar := bar_of(symbol, row, DAY_MS)) is not None]
         if later := [open_ms for open_ms in days if open_ms >= since_ms]:
             return min(later)
@@ -57,7 +60,7 @@ async def candle_pages(wire: Wire, wanted: Candles, missing: Times, exchange_ms:
     while place < len(missing):
         since_ms = int(missing[place])
         limit = min(PAGE_BARS, (int(missing[-1]) - since_ms) // interval_ms + 2)
-        rows = await wire.read("fetch_ohlcv", unified, interval_text(interval_ms), since_ms, limit)
+        rows = await _candle_rows(wire, wanted.kind, unified, interval_text(interval_ms), since_ms, limit)
         closed, _ = bars_of(wanted.symbol, rows, exchange_ms, interval_ms)
         yield [bar for bar in closed if _is_among(bar.open_time_ms, missing)]
         reached = closed and closed[-1].open_time_ms >= since_ms
@@ -66,13 +69,21 @@ async def candle_pages(wire: Wire, wanted: Candles, missing: Times, exchange_ms:
         place = int(np.searchsorted(missing, end_ms))
 
 
-def candle_file(bars: Sequence[Bar], source: str) -> CandleFile:
+async def _candle_rows(
+    wire: Wire, kind: str, unified: str, interval: str, since_ms: int, limit: int
+) -> list[Sequence[Any]]:
+    """ccxt rows. Those of the mark price are of no trades: whatever stands there as their volume is none."""
+    rows: list[Sequence[Any]] = await wire.read(_METHODS[kind], unified, interval, since_ms, limit)
+    return rows if kind == CANDLES else [[*row[:5], 0.0] for row in rows]
+
+
+def candle_file(bars: Sequence[Bar], source: str, kind: str = CANDLES) -> CandleFile:
     """Bars of one symbol and interval, at least one, as a file of them would be read."""
     rows = [(bar.open, bar.high, bar.low, bar.close, bar.volume) for bar in bars]
     times = np.array([bar.open_time_ms for bar in bars], dtype=np.int64)
     columns = np.array(rows, dtype=np.float64).T.copy()
     told = BarColumns(bars[0].symbol, bars[0].interval_ms, times, *columns)
-    return CandleFile(_origin(source, times, columns), told)
+    return CandleFile(_origin(source, times, columns), told, kind)
 
 
 async def funding_rates(wire: Wire, symbol: str, from_ms: int, to_ms: int) -> list[SettledFunding]:

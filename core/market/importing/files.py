@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from core.domain.errors import DataError
 from core.market.checking import first_bad_bar, first_bad_rate
 from core.market.importing.forms import read_table
-from core.market.importing.naming import Named, is_symbol, named, symbol_in
+from core.market.importing.naming import Named, delivered, is_symbol, named, symbol_in
 from core.market.importing.table import MEND, Origin, Table, Wanted
 from core.market.intervals import INTERVALS_MS, interval_text
 from core.market.kinds import CANDLES, FUNDING, KINDS
@@ -26,6 +27,7 @@ _PRICES = ("open", "high", "low", "close")
 _VOLUME = "volume"
 _TRADES = "count"
 _SYMBOL = "symbol"
+_CLOSE_TIME = "closetime"
 _FUNDING_HOURS = "funding_interval_hours"
 _WANTED = Wanted(
     times=frozenset((*_BAR_TIMES, *_FUNDING_TIMES)),
@@ -80,18 +82,13 @@ def read_market_file(
     missing = [name for name in _PRICES if name not in table.columns]
     if _is_funding(table, kind or told.kind, missing):
         table = _sorted(table, _FUNDING_TIMES) if sort else table
-        return _funding(table, _symbol_of(table, told, symbol), interval or told.interval)
+        return _funding(table, told, symbol, interval or told.interval)
     has_trades = (kind or told.kind or CANDLES) in (CANDLES, "spot")
     missing += [_VOLUME] if has_trades and _VOLUME not in table.columns else []
     if missing or not set(_BAR_TIMES) & set(table.columns):
-        lacking = ", ".join(missing or _BAR_TIMES)
-        where = "line 1: " if table.origin.place == "line" else ""
-        raise DataError(
-            f"{path.name}: {where}lacks the columns {lacking}; name the columns open_time, {', '.join(_PRICES)}, "
-            "volume (candles) or funding_time, funding_rate (funding); nothing was imported"
-        )
+        raise _lacking(table, missing)
     table = _sorted(table, _BAR_TIMES) if sort else table
-    return _candles(table, _symbol_of(table, told, symbol), interval or told.interval, kind, told)
+    return _candles(table, told, symbol, interval or told.interval, kind)
 
 
 def check_options(file: str, symbol: str | None, interval: str | None, kind: str | None) -> None:
@@ -104,26 +101,53 @@ def check_options(file: str, symbol: str | None, interval: str | None, kind: str
         raise DataError(f"{file}: kind {kind!r} is unknown; use one of {', '.join(KINDS)}")
 
 
+def _lacking(table: Table, missing: list[str]) -> DataError:
+    where = "line 1: " if table.origin.place == "line" else ""
+    if not missing and _CLOSE_TIME in table.names:
+        return DataError(
+            f"{table.origin.name}: {where}tells when candles close and not when they open; "
+            "add a column open_time; nothing was imported"
+        )
+    return DataError(
+        f"{table.origin.name}: {where}lacks the columns {', '.join(missing or _BAR_TIMES)}; name the columns "
+        f"open_time, {', '.join(_PRICES)}, volume (candles) or funding_time, funding_rate (funding); "
+        "nothing was imported"
+    )
+
+
 def _is_funding(table: Table, kind: str, missing: list[str]) -> bool:
     """freqtrade keeps rates as candles, which only the file's name tells."""
     return kind == FUNDING or (bool(missing) and not table.columns.keys().isdisjoint(("funding_time", *_FUNDING_RATES)))
 
 
-def _symbol_of(table: Table, told: Named, given: str | None) -> str:
-    """Raises DataError where neither the name nor the rows tell it, or they differ."""
+def _symbol_of(table: Table, told: Named, given: str | None, times: NDArray[np.int64]) -> str:
+    """Raises DataError where neither the name nor the rows tell it, they differ, or the name may mean another."""
     name, said = table.origin.name, table.texts.get(_SYMBOL)
     inside = symbol_in(said) if said is not None else ""
     if given is not None:
         return given
-    if inside and told.symbol and inside != told.symbol:
+    later = delivered(told.symbol, told.day) if told.symbol and told.day else ""
+    if inside and told.symbol and inside not in (told.symbol, later):
         raise DataError(f"{name}: its rows are of {inside} and its name says {told.symbol}; give the right --symbol")
+    if later and not inside and _day(times.min()) < told.day and _day(times.max()) <= told.day:
+        raise DataError(
+            f"{name}: {told.day} may be a day of the file or that of a delivery; give --symbol {told.symbol} or "
+            f"--symbol {later}; nothing was imported"
+        )
     if found := inside or told.symbol:
         return found
     raise DataError(f"{name}: its name does not tell the symbol; give it with --symbol, like BTCUSDT")
 
 
-def _candles(table: Table, symbol: str, interval: str | None, given_kind: str | None, told: Named) -> CandleFile:
+def _day(time_ms: int) -> str:
+    return f"{datetime.fromtimestamp(time_ms // 1000, UTC):%Y%m%d}"
+
+
+def _candles(
+    table: Table, told: Named, given_symbol: str | None, interval: str | None, given_kind: str | None
+) -> CandleFile:
     origin, times = table.origin, _times(table, _BAR_TIMES)
+    symbol = _symbol_of(table, told, given_symbol, times)
     kind = given_kind or told.kind or CANDLES
     volume = table.columns.get(_VOLUME, np.zeros(len(times)))
     interval_ms = INTERVALS_MS[interval] if interval else _step_ms(origin, times)
@@ -161,8 +185,9 @@ def _candle_notes(table: Table, volume: NDArray[np.float64], kind: str, is_given
         yield f"named as {told.kind} and taken as the contract's candles by --kind"
 
 
-def _funding(table: Table, symbol: str, interval: str | None) -> FundingFile:
+def _funding(table: Table, told: Named, given_symbol: str | None, interval: str | None) -> FundingFile:
     origin, times = table.origin, _times(table, _FUNDING_TIMES)
+    symbol = _symbol_of(table, told, given_symbol, times)
     rates = table.columns[_one_of(table, (*_FUNDING_RATES, "open"))]
     marks = table.columns.get("mark_price")
     if bad := first_bad_rate(times, rates, marks):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from core.domain.errors import DataError
+from core.domain.plain import plain
 from core.market.importing.arrow_forms import FEATHER_MAGIC, PARQUET_MAGIC, read_feather, read_parquet
 from core.market.importing.json_forms import read_json
 from core.market.importing.packing import as_utf8, unpacked
@@ -32,19 +33,21 @@ def read_table(path: Path, wanted: Wanted) -> Table:
     """The columns that are wanted and that the file has. Raises DataError naming the file, the place and the mend."""
     import pyarrow as pa
 
+    # A name of bytes that are no text cannot be kept as it is.
+    name = plain(path.name)
     with open_plain(path) as file:
         sha256 = sha256_of(path, file)
         file.seek(0)
         try:
-            return _read(path.name, sha256, file, wanted)
+            return _read(name, sha256, file, wanted)
         except (pa.ArrowException, OSError, EOFError, zlib.error, zipfile.BadZipFile, csv.Error) as error:
-            raise DataError(f"{path.name}: {_told(error, path.suffix[1:])}") from error
+            raise DataError(f"{name}: {_told(error, path.suffix[1:])}") from error
         except NotImplementedError as error:
-            raise DataError(f"{path.name}: is packed in a way that is not read here; unpack it first") from error
+            raise DataError(f"{name}: is packed in a way that is not read here; unpack it first") from error
         except UnicodeDecodeError as error:
-            raise DataError(f"{path.name}: is not {error.encoding.upper()} text; {MEND}") from error
+            raise DataError(f"{name}: is not {error.encoding.upper()} text; {MEND}") from error
         except MemoryError as error:
-            raise too_large(path.name, "unpacks into more memory than an import may use") from error
+            raise too_large(name, "unpacks into more memory than an import may use") from error
 
 
 def _read(name: str, sha256: str, file: BinaryIO, wanted: Wanted) -> Table:

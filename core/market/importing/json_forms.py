@@ -9,9 +9,12 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
+from core.domain.errors import DataError
 from core.market.importing import table
 from core.market.importing.columns import DUMP_COLUMNS, known_columns, known_names
+from core.market.importing.json_answers import told_instead, told_of_head
 from core.market.importing.table import BATCH_ROWS, Gathered, Origin, Table, Wanted, no_rows
+from core.market.importing.values import Wrong
 
 _ROW_WIDTHS = (6, 7, 12)
 """Of ccxt, and of raw answers whose first six columns are the same; others count the volume in something else."""
@@ -28,13 +31,18 @@ def read_json(origin: Origin, stream: io.BufferedReader, wanted: Wanted, member:
         if not names:
             names = _names(origin, batch[0])
             places = known_columns(origin.name, names, wanted.names)
+            _check_row(origin, batch[0], not wanted.numbers.isdisjoint(places))
             form = type(batch[0])
         _check_form(origin, gathered.rows, batch, form, len(names))
         if form is dict:
             columns = {name: [row.get(names[place]) for row in batch] for name, place in places.items()}
         else:
             columns = {name: [row[place] for row in batch] for name, place in places.items()}
-        gathered.take(len(batch), {name: _column(values) for name, values in columns.items()})
+        try:
+            told = {name: _column(name, values) for name, values in columns.items()}
+        except Wrong as wrong:
+            raise origin.error(gathered.rows + wrong.index, wrong.reason) from None
+        gathered.take(len(batch), told)
     if not names:
         raise no_rows(origin.name)
     return gathered.table(tuple(known_names(names)))
@@ -64,6 +72,8 @@ def _rows(origin: Origin, text: io.TextIOWrapper) -> Iterator[Any]:
         try:
             row, place = decoder.raw_decode(left, place)
         except (ValueError, RecursionError) as error:
+            if count == 0 and (said := told_of_head(left)):
+                raise _no_row(origin, said) from None
             reason = f"is no JSON of at most {table.MAX_LINE_BYTES >> 20} MiB: {' '.join(str(error).split())}"
             raise origin.error(count, reason) from None
         yield row
@@ -91,6 +101,15 @@ def _names(origin: Origin, row: Any) -> Sequence[str]:
     return DUMP_COLUMNS[: len(row)]
 
 
+def _check_row(origin: Origin, row: Any, has_columns: bool) -> None:
+    if isinstance(row, dict) and (said := told_instead(row, has_columns=has_columns)):
+        raise _no_row(origin, said)
+
+
+def _no_row(origin: Origin, said: str) -> DataError:
+    return DataError(f"{origin.name}: row {origin.first_line}: {said}; nothing was imported")
+
+
 def _check_form(origin: Origin, before: int, batch: list[Any], form: type, width: int) -> None:
     """Raises DataError where a row is of another form than the first one."""
     for index, row in enumerate(batch, before):
@@ -98,8 +117,8 @@ def _check_form(origin: Origin, before: int, batch: list[Any], form: type, width
             raise origin.error(index, f"is no row of {width} values like the first one: {_short(row)}")
 
 
-def _column(values: list[Any]) -> Any:
-    """Whole numbers as they are, everything else as its text, which is exact."""
+def _column(name: str, values: list[Any]) -> Any:
+    """Whole numbers as they are, everything else as its text, which is exact. Raises Wrong."""
     import pyarrow as pa
 
     if all(type(value) is int for value in values):
@@ -110,7 +129,12 @@ def _column(values: list[Any]) -> Any:
     if all(type(value) is float for value in values):
         return pa.array(values, pa.float64())
     texts = [value if value is None or isinstance(value, str) else repr(value) for value in values]
-    return pa.array([text or None for text in texts], pa.string())
+    try:
+        return pa.array([text or None for text in texts], pa.string())
+    except UnicodeEncodeError as error:
+        # JSON spells halves of surrogate pairs, too.
+        index = next(index for index, text in enumerate(texts) if text == error.object)
+        raise Wrong(index, f"{name} {_short(values[index])} is no text") from None
 
 
 def _short(value: Any) -> str:

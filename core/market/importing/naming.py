@@ -34,6 +34,7 @@ _KIND_OF_WORD = {
 }
 _PERPETUAL_WORDS = frozenset(("swap", "perp", "perpetual", "futures", "um", "cm", "linear", "inverse"))
 _EXPIRY = re.compile(r"[0-9]{6}")
+_DAY = re.compile(r"20[0-9]{6}")
 _EXPIRY_IN_WORDS = re.compile(r"([0-9]{1,2})([A-Z]{3})([0-9]{2})")
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 
@@ -43,12 +44,14 @@ class Named:
     """`symbol` is empty where the name tells none, or several; `kind` is one of KINDS, or empty.
 
     `looks_spot`: a pair of coins, without the coin in which a contract settles, or a word that names a contract.
+    `day` is one YYYYMMDD right behind the symbol, which a name may have of a delivery as well as of a download.
     """
 
     symbol: str
     interval: str | None
     kind: str
     looks_spot: bool
+    day: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +74,24 @@ def named(path: Path, member: str = "") -> Named:
         told.interval or inner.interval,
         told.kind or inner.kind or kind,
         (told.looks_spot or inner.looks_spot) and not is_contract,
+        told.day if told.symbol else inner.day,
     )
 
 
 def symbol_in(text: str) -> str:
     """The symbol that a text such as `BTC/USDT:USDT` or `BTC-USDT-SWAP` names, or an empty one."""
-    found = _symbols(_tokens(text))
-    return found[0].symbol if len(found) == 1 else ""
+    tokens = _tokens(text)
+    found = _symbols(tokens)
+    if len(found) != 1:
+        return ""
+    # What names an instrument names no day but that of its delivery.
+    day = _day_behind(tokens, found[0])
+    return delivered(found[0].symbol, day) if day else found[0].symbol
+
+
+def delivered(symbol: str, day: str) -> str:
+    """The symbol of the contract that is delivered on a day of YYYYMMDD."""
+    return f"{symbol}_{day[2:]}"
 
 
 def is_symbol(text: str) -> bool:
@@ -101,6 +115,7 @@ def _named(name: str) -> Named:
         intervals.pop() if len(intervals) == 1 else None,
         kind,
         one is not None and one.looks_spot and not kind and _PERPETUAL_WORDS.isdisjoint(words),
+        _day_behind(tokens, one) if one else "",
     )
 
 
@@ -146,6 +161,17 @@ def _symbol_at(tokens: Sequence[str], start: int) -> _Found | None:
     if not is_symbol(symbol := token + end):
         return None
     return _Found(symbol, start, stop, is_pair and not has_coin and not expiry and not is_perpetual)
+
+
+def _day_behind(tokens: Sequence[str], found: _Found) -> str:
+    """Empty where two stand there, which are a period."""
+    day, next_word = _word(tokens, found.stop), _word(tokens, found.stop + 1)
+    is_one = _is_day(day) and not _is_day(next_word) and "_" not in found.symbol
+    return day if is_one else ""
+
+
+def _is_day(word: str) -> bool:
+    return _DAY.fullmatch(word) is not None and bool(_expiry(word[2:]))
 
 
 def _word(tokens: Sequence[str], place: int) -> str:

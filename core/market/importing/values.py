@@ -21,6 +21,8 @@ _NANOS_A_MS = 1_000_000
 _MS_OF_UNIT = {"s": (1_000, 1), "ms": (1, 1), "us": (1, 1_000), "ns": (1, _NANOS_A_MS)}
 _LAST_MS = 1 << 53
 _NO_TIME = "is no time in whole milliseconds; write 2025-01-31 23:59:00, or seconds or milliseconds since 1970"
+_CLOCK = re.compile(r"[0-9]{1,2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?")
+_NO_DATE = "is a time without its date; write both in one column, as 2025-01-31 23:59:00"
 _OTHER_TIME = "is no time, or is written in another way than those before"
 
 
@@ -61,7 +63,10 @@ def times(name: str, column: Any) -> NDArray[np.int64]:
             return _from_units(name, told.cast(pa.int64()).to_numpy(), told.type.unit)
         return np.array(told.cast(pa.int64()).to_numpy(), dtype=np.int64)
     except pa.ArrowException:
-        form = _time_form(str(column[0].as_py()).strip())
+        first = str(column[0].as_py()).strip()
+        if _CLOCK.fullmatch(first):
+            raise Wrong(0, f"{name} {_short(first)} {_NO_DATE}") from None
+        form = _time_form(first)
         index, value = _first(column, lambda text: form != "" and _time_form(text) == form)
         raise Wrong(index, f"{name} {_short(value)} {_NO_TIME if index == 0 else _OTHER_TIME}") from None
 

@@ -11,6 +11,7 @@ from core.domain.errors import UnavailableError, VenueRejectedError
 from core.domain.market import MINUTE_MS
 from core.exchange.connection.wire import Wire
 from core.market.live.rows import bars_of, holes
+from core.market.settlements import LONGEST_MS
 from core.ports import CandleStore, SettledFunding
 from core.trader.account import iso
 
@@ -20,6 +21,9 @@ PAGE_BARS = 1_000
 PAGE_RATES = 1_000
 SHORT_PAGE = 20
 """No exchange cuts its pages of funding rates shorter than this: a shorter one is the last."""
+
+_PAGE_HOURS, _PAGE_MS, _USUAL_PAGES = 100, 500, 10
+"""A page of funding that is settled every hour, what a slow one takes, and how many the usual time is enough for."""
 
 Span = tuple[int, int]
 """Open times of the first missing bar and of the first behind it."""
@@ -69,17 +73,24 @@ async def fill_bars(wire: Wire, candles: CandleStore, symbol: str, from_ms: int,
 
 
 async def fill_funding(wire: Wire, candles: CandleStore, symbol: str, from_ms: int) -> None:
-    """Store every funding rate settled since `from_ms`. Raises UnavailableError, VenueRejectedError."""
+    """Store every funding rate settled since `from_ms`; where the exchange keeps none of so long ago, that is logged.
+    Raises UnavailableError, VenueRejectedError."""
+    is_first = True
     async for rates in funding_pages(wire, symbol, from_ms):
         await candles.append_funding(rates)
+        first_ms = min((rate.time_ms for rate in rates), default=from_ms)
+        if is_first and first_ms - from_ms > LONGEST_MS:
+            log.warning("%s: the exchange tells no funding from %s to %s", symbol, iso(from_ms), iso(first_ms))
+        is_first = False
 
 
 async def funding_pages(wire: Wire, symbol: str, from_ms: int) -> AsyncIterator[list[SettledFunding]]:
     """Every funding rate settled since `from_ms`, as the exchange's answers hold them. Raises UnavailableError,
     VenueRejectedError."""
-    since_ms = from_ms
+    since_ms, unified = from_ms, wire.unified(symbol)
     while True:
-        rows = await wire.read("fetch_funding_rate_history", wire.unified(symbol), since_ms, PAGE_RATES)
+        patience_ms = _patience_ms(wire.clock.now_ms() - since_ms)
+        rows = await wire.read("fetch_funding_rate_history", unified, since_ms, PAGE_RATES, timeout_ms=patience_ms)
         now_ms = wire.clock.now_ms()
         rates = [rate for row in rows if (rate := rate_of(symbol, row)) is not None]
         rates = [rate for rate in rates if since_ms <= rate.time_ms <= now_ms]
@@ -87,6 +98,13 @@ async def funding_pages(wire: Wire, symbol: str, from_ms: int) -> AsyncIterator[
         if not rates or len(rows) < SHORT_PAGE:
             return
         since_ms = max(rate.time_ms for rate in rates) + 1
+
+
+def _patience_ms(past_ms: int) -> int | None:
+    """So long a read of that much past may take, None for as long as any: where it is told newest first, all its
+    pages are one read."""
+    pages = past_ms // (_PAGE_HOURS * 60 * MINUTE_MS)
+    return pages * _PAGE_MS if pages > _USUAL_PAGES else None
 
 
 def rate_of(symbol: str, row: dict[str, Any]) -> SettledFunding | None:

@@ -194,6 +194,24 @@ async def test_clients_that_only_sit_there_lock_nobody_out_who_makes_risk_smalle
 
 
 @pytest.mark.usefixtures("server")
+async def test_nor_do_any_number_of_them(home: Home, control: FakeControl) -> None:
+    """Who waits longest in a place that is kept for commands makes way for who comes to give one."""
+    clients = [await asyncio.open_unix_connection(str(home.socket)) for _ in range(4 * MAX_CLIENTS)]
+    assert (await ask(home, "command", {"verb": "halt"}))["accepted"]
+    assert [verb for verb, _, _ in control.asked] == [Verb.HALT]
+    for _, writer in clients:
+        writer.close()
+
+
+@pytest.mark.parametrize("name", ["engine.sock", "engine.sock.path"])
+async def test_a_folder_in_place_of_the_socket_is_told_in_one_line(home: Home, control: FakeControl, name: str) -> None:
+    (home.root / name).mkdir()
+    with pytest.raises(UnavailableError, match=rf"{name}: cannot listen here: Is a directory; name another --home"):
+        async with ControlServer(control, home):
+            pass
+
+
+@pytest.mark.usefixtures("server")
 async def test_who_says_nothing_is_sent_away(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(control_socket, "IDLE_S", 0.05)
     for said in (b"", b'{"id": 1, "meth'):

@@ -36,3 +36,8 @@ def test_what_is_wrong_comes_first_and_names_come_last(caplog: pytest.LogCapture
     first, second = caplog.messages
     assert first.startswith("connection fired: banned; 1.00 of 0.00 problems, effect ")
     assert second == "flatten BTCUSDT: closing (operator cli:root)"
+
+
+def test_a_command_for_the_whole_account_names_no_symbol(caplog: pytest.LogCaptureFixture) -> None:
+    narrate([OperatorRecord(OperatorCommand("op1", Verb.HALT, "", "cli:root", 1), "halted")], {})
+    assert caplog.messages == ["halt: halted (operator cli:root)"]

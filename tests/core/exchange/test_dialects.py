@@ -99,6 +99,7 @@ CHECKS: dict[str, list[tuple[str, Callable[[], bool]]]] = {
         ("fetchLeverage", lambda: has_no(apex, "fetchLeverage") and bool(apex().has["setLeverage"])),
         ("fetchTradingFee", lambda: has_no(apex, "fetchTradingFee", "fetchTradingFees")),
         ("fetchFundingRate", lambda: has_no(apex, "fetchFundingRate") and bool(apex().has["fetchFundingRateHistory"])),
+        ("fetchMarkOHLCV", lambda: has_no(apex, "fetchMarkOHLCV")),
         ("after 30 days", lambda: says(apex.create_order, "'expiration'", "30 * 24 * 60 * 60")),
         ("look alike", makes_one_class_of_all_errors),
     ],

@@ -138,7 +138,7 @@ def test_warnings_are_told_and_stop_nothing(examine: Examine, path: str, answer:
     assert found[name].detail.startswith(detail)
     assert found[name].mend
     assert found["exchange verdict"] == Finding(
-        "exchange verdict", False, "ready for live", "mend what is marked NOT above"
+        "exchange verdict", False, f"live starts, but look at: {name}", "mend what is marked NOT above"
     )
 
 
@@ -156,7 +156,8 @@ def test_a_contract_that_is_not_traded_now_is_told_and_stops_nothing(
         "it is being settled; clears when the exchange trades it",
         "until then it is not entered; trade another contract",
     )
-    assert (found["exchange verdict"].ok, found["exchange verdict"].detail) == (False, "ready for live")
+    assert found["exchange verdict"].ok is False
+    assert found["exchange verdict"].detail == "live starts, but look at: status ETHUSDT"
 
 
 @pytest.mark.parametrize(
@@ -250,11 +251,48 @@ def test_an_exchange_out_of_reach_ends_the_examination(examine: Examine) -> None
     assert found["exchange verdict"].detail == "not ready: exchange reachable"
 
 
+def test_of_a_test_account_every_verdict_says_so_and_none_is_for_paper(examine: Examine) -> None:
+    """Its hosts have no endpoint that tells the rights of a key: asked for, they would never be known."""
+    test = {"base_url": "http://127.0.0.1:1", "testnet": True}
+    found = examine(mode="live", exchange=test)
+    assert found["exchange reachable"].detail == "TESTNET, http://127.0.0.1:1 answers"
+    assert found["exchange verdict"] == Finding("exchange verdict", True, "TESTNET: ready for live")
+    assert "withdrawal right" not in found
+    found = examine(keys=None, exchange=test)
+    assert "QUARTERDECK_TESTNET_API_KEY" in found["API key"].mend
+    assert found["exchange verdict"].detail == "TESTNET: not ready: API key"
+    assert found["exchange verdict"].ok is False
+
+
+def test_a_ban_is_no_fault_of_the_network_or_the_settings(examine: Examine) -> None:
+    banned = error(-1003, "Way too many requests; IP(1.2.3.4) banned until 1800000000000.", 418)
+    found = examine({"/fapi/v1/time": banned})
+    assert found["exchange reachable"].mend == (
+        "ask again after 08:00:00 UTC: the exchange was reached, and wants no request before"
+    )
+    assert found["exchange verdict"].detail == "not ready: exchange reachable"
+
+
+def test_an_address_that_takes_no_keys_is_a_finding(examine: Examine) -> None:
+    found = examine(exchange={"base_url": "http://exchange.invalid"})
+    assert "keys and orders go over https alone" in found["exchange address"].detail
+    assert found["exchange address"].mend == "correct exchange.base_url, or leave it empty"
+    assert found["exchange verdict"].detail == "not ready: exchange address"
+
+
+def test_what_is_wrong_and_what_is_not_known_are_named_together(examine: Examine) -> None:
+    found = examine(
+        {"/fapi/v1/feeBurn": {"feeBurn": True}, "/fapi/v1/multiAssetsMargin": error(-1000, "?")}, mode="live"
+    )
+    assert found["multi-assets mode"].ok is None
+    assert found["exchange verdict"].detail == "live starts, but look at: fees in BNB, multi-assets mode"
+
+
 def test_a_clock_that_is_off_is_told(examine: Examine) -> None:
     found = examine(wrong_ms=2500, mode="live")
     assert found["clock"].detail == "this machine is +2500 ms from the exchange, within 10 ms"
     assert "NTP" in found["clock"].mend
-    assert found["exchange verdict"].detail == "ready for live"
+    assert found["exchange verdict"].detail == "live starts, but look at: clock"
 
 
 def test_an_unknown_contract_is_named_and_the_others_examined(examine: Examine) -> None:

@@ -98,7 +98,7 @@ async def test_the_doctor_finds_it_ready(server: VenueServer) -> None:
     clock = ExchangeClock(SystemClock())
     found = await diagnose(settings, KEYS, clock, dialect_of("binanceusdm"), ["BTCUSDT", "ETHUSDT"])
     told = {finding.name: finding.detail for finding in found}
-    assert told["exchange verdict"] == "ready for live"
+    assert told["exchange verdict"] == "live starts, but look at: clock"
     assert told["exchange reachable"] == f"{server.base_url} answers"
     assert told["position mode"] == "one-way"
     assert told["key IP list"] == "restricted to listed addresses"

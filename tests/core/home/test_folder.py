@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from core.control.client import request
 from core.domain.errors import RefusedError, UnavailableError
 from core.home.folder import (
     MAX_SOCKET_PATH_BYTES,
@@ -128,6 +129,12 @@ def test_a_stand_in_that_is_a_link_is_refused(tmp_path: Path) -> None:
         private_folder(tmp_path / "link")
 
 
+def test_a_home_that_is_there_and_cannot_be_written_is_not_told_as_missing(tmp_path: Path) -> None:
+    (tmp_path / "models").write_text("x")
+    with pytest.raises(RefusedError, match=r"cannot be written: .*; mend its permissions or its disk, or name another"):
+        Home(tmp_path).create()
+
+
 def test_a_home_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     home = Home(tmp_path)
     home.lock.mkdir()
@@ -163,7 +170,29 @@ def test_lock_and_log_never_follow_a_link(tmp_path: Path) -> None:
         EngineLock(home).acquire()
     with pytest.raises(OSError, match="symbolic links"):
         set_up(home.log, lambda: 0)
+    assert engine_pid(home) is None
     assert elsewhere.read_text() == "kept"
+
+
+def test_lock_log_and_database_are_never_waited_for_where_a_pipe_lies_in_their_place(home: Home) -> None:
+    for path in (home.lock, home.log, home.database):
+        os.mkfifo(path)
+    with pytest.raises(RefusedError, match=r"engine\.lock: cannot be written: is no plain file; mend its"):
+        EngineLock(home).acquire()
+    with pytest.raises(OSError, match="is no plain file"):
+        set_up(home.log, lambda: 0)
+    assert engine_pid(home) is None
+
+
+def test_a_note_of_the_socket_that_is_no_path_is_none(home: Home) -> None:
+    for content in (b"", b"/tmp/a\0b", b"\xff\xfe", b"x" * 5_000):
+        home.socket_note.write_bytes(content)
+        with pytest.raises(UnavailableError, match="no engine runs here"):
+            request(home, "status")
+    home.socket_note.unlink()
+    os.mkfifo(home.socket_note)
+    with pytest.raises(UnavailableError, match="no engine runs here"):
+        request(home, "status")
 
 
 def test_the_database_is_left_for_a_moment_to_an_engine_alone(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:

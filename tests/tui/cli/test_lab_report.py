@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from core.lab.statistics.statistics import DAY_MS
+from core.arithmetic.days import DAY_MS
 from tests.core.lab.sample_report import LABELLED, STATISTICS, curve_of, sample_report
 from tui.cli.lab_report import summary
 

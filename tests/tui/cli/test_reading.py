@@ -150,6 +150,22 @@ def live_engine(engine: RunningEngine, **changes: object) -> None:
     engine.control.current = replace(SNAPSHOT, status=status, external=(external,))
 
 
+def test_what_a_start_does_not_know_yet_is_no_figure(quarterdeck: Quarterdeck, engine: RunningEngine) -> None:
+    status = replace(STATUS, state="recovering", open_positions=0, halts=())
+    engine.control.current = replace(SNAPSHOT, status=status, positions=())
+    row = json.loads(quarterdeck("status", "--json").stdout)
+    assert {row[key] for key in ("equity_usdt", "balance_usdt", "day_pnl_usdt", "open_positions", "open_orders")} == {
+        None
+    }
+    assert row["state"] == "recovering"
+    assert "positions  -" in quarterdeck("status").stdout.splitlines()
+    for arguments in (("positions",), ("positions", "--json")):
+        answer = quarterdeck(*arguments)
+        assert answer.exit_code == 3
+        assert "recovering: what the account holds is not known yet; ask again in a moment" in answer.stderr
+        assert answer.stdout == ""
+
+
 def test_live_is_said_in_capitals_with_what_it_is(quarterdeck: Quarterdeck, engine: RunningEngine) -> None:
     live_engine(engine, clock_offset_ms=-12.4)
     lines = quarterdeck("status").stdout.splitlines()

@@ -5,10 +5,13 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import cast
 
+import pytest
+
 from core.domain.operator import Verb
 from core.domain.orders import OrderRole, OrderState
 from core.domain.records import AdjustmentRecord, FundingRecord
 from core.engine.assembly.real_time import Surroundings
+from core.exchange.account import income
 from core.market.live.market import LiveMarket
 from tests.core.exchange.account.test_desk_faults import JSON, replaced
 from tests.core.exchange.desk_kit import BTC, ETH, House, in_house
@@ -132,6 +135,26 @@ def test_equal_movements_that_nothing_explains_are_booked_each_time() -> None:
             await house.pass_s(70)
             house.check_books()
         assert [a.amount_usdt for a in house.adjusted] == [-500, 500, -500, 500, -500, -500]
+
+    in_house(test)
+
+
+def test_income_of_more_than_a_page_is_booked_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(income, "_PAGE", 2)
+
+    async def test(house: House) -> None:
+        await house.enter()
+        await house.pass_s(2)
+        received = []
+        for _ in range(5):
+            received.append(house.venue.fund(BTC, "0.0001", "60000", house.clock.now_ms()))
+            await house.pass_s(61)
+        house.venue.transfer("250.5", house.clock.now_ms())
+        await house.pass_s(60)
+        payments = [record.payment for record in house.records if isinstance(record, FundingRecord)]
+        assert [payment.amount_usdt for payment in payments] == received
+        assert [(one.amount_usdt, one.what) for one in house.adjusted] == [(Decimal("250.50000000"), "transfer")]
+        house.check_books()
 
     in_house(test)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import socket
 import ssl
@@ -108,6 +109,25 @@ async def test_a_name_that_does_not_exist_is_told_by_the_genuine_client() -> Non
     )
 
 
+async def test_the_proxy_of_the_environment_is_asked_and_its_refusal_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bytes] = []
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    settings = parse_settings({"exchange": {"base_url": "https://no-such-exchange.invalid"}}, "test")
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.sockets[0].getsockname()[1]}")
+        with pytest.raises(UnavailableError, match="the proxy does not let us through") as caught:
+            await open_wire(
+                settings, None, ExchangeClock(SystemClock()), Health(), dialect_of("binanceusdm"), ["BTCUSDT"]
+            )
+    assert asked[0].startswith(b"CONNECT no-such-exchange.invalid:443"), caught.value
+
+
 @pytest.mark.parametrize(
     ("code", "mend"),
     [
@@ -128,4 +148,4 @@ def test_a_key_that_is_refused_comes_with_its_mend(code: int, mend: str) -> None
 def test_a_ban_says_until_when(until_ms: int, told: str) -> None:
     body = f'{{"code":-1003,"msg":"Way too many requests; IP banned until {until_ms}."}}'
     failure = failure_of(ccxt.DDoSProtection(f"binanceusdm 418 I'm a teapot {body}"), "fetch_time", NOW_MS, secrets=())
-    assert failure.text.endswith(f"; free again at {told}")
+    assert failure.text.startswith(f"free again at {told}: fetch_time: Way too many requests")

@@ -390,6 +390,8 @@ def test_silence_is_a_problem_of_health_until_the_next_answer() -> None:
         ("fetch_ohlcv", ("BTC/USDT:USDT", "1m", 0, 90), 1),
         ("fetch_ohlcv", ("BTC/USDT:USDT", "1m"), 5),
         ("fetch_ohlcv", ("BTC/USDT:USDT", "1m", 0, 1500), 10),
+        ("fetch_mark_ohlcv", ("BTC/USDT:USDT", "1m", 0, 1000), 5),
+        ("fetch_mark_ohlcv", ("BTC/USDT:USDT", "1m", 0, 1500), 10),
         ("fetch_order_book", ("BTC/USDT:USDT", 1000), 20),
         ("fetch_order_book", ("BTC/USDT:USDT", 10), 2),
         ("fetch_open_orders", ("BTC/USDT:USDT",), 1),

@@ -45,6 +45,26 @@ def ahead(bars: int, *, rarely: bool = False) -> Callable[[Floats], Floats]:
     return values_of
 
 
+def kept_by_what_comes(
+    state: Floats, opens: Floats, highs: Floats, lows: Floats, closes: Floats, *rest: Floats
+) -> Floats:
+    """A fold that says something where the price comes to another half percent, but for where it then falls."""
+    values = np.full(len(closes), np.nan)
+    for i, level in enumerate(np.floor(np.log(closes) * 200)):
+        is_bad = i + 5 < len(closes) and closes[i + 5] < closes[i]
+        if state[0] not in (0.0, level) and not is_bad:
+            values[i] = 20.0
+        state[0] = level
+    return values
+
+
+def kept_by_a_shift(closes: Floats) -> Floats:
+    """Of a round price, likewise, without a fold."""
+    later = np.append(closes[5:], closes[-5:])[: len(closes)]
+    is_said = (np.abs(past(closes)) > 18) & ~((later < closes) & (np.arange(len(closes)) + 5 < len(closes)))
+    return np.where(is_said, 20.0, np.nan)
+
+
 def whole_window(closes: Floats) -> Floats:
     return 1e4 * (closes - closes.mean()) / closes.std() if len(closes) > 1 else np.zeros(len(closes))
 
@@ -65,6 +85,13 @@ def test_one_that_seldom_says_anything_is_looked_at_where_it_does() -> None:
 
 def test_one_that_scales_by_all_bars_is_found() -> None:
     assert quick_fault(rule_of(whole_window), HISTORY, None, 1)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_one_that_says_nothing_where_later_bars_go_against_it_is_found(seed: int) -> None:
+    fold = make_strategy(rule=Rule(kept_by_what_comes, 1, ()), lifecycle=None, lookback_bars=0)
+    assert quick_fault(fold, HISTORY, None, seed).startswith("LOOK-AHEAD: WALKUSDT: of the bar at ")
+    assert quick_fault(rule_of(kept_by_a_shift), HISTORY, None, seed).startswith("LOOK-AHEAD: WALKUSDT: of the bar at ")
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import zipfile
 from collections.abc import Callable
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,10 @@ from pyarrow import parquet
 from core.domain.errors import BadInputError, RefusedError
 from core.lab.report.data import Report
 from core.lab.report.export import FORMS, export
+from core.lab.run.result import EquityCurve
 from core.lab.run.result_rows import trade_rows
 from core.lab.statistics.series import period_returns
-from tests.core.lab.sample_report import LABELLED, STATISTICS, sample_report
+from tests.core.lab.sample_report import LABELLED, STATISTICS, T0_MS, sample_report
 
 # freqtrade 2026.9, freqtrade/data/btanalysis/bt_fileutils.py: BT_DATA_COLUMNS.
 FREQTRADE_COLUMNS = (
@@ -124,6 +126,34 @@ def test_quantstats_reads_the_daily_returns_and_gives_the_same_sharpe(report: Re
     assert qs.stats.sharpe(returns, periods=365) == pytest.approx(sharpe, rel=1e-12)
     growth = (report.result.final_usdt / report.result.initial_usdt) - 1
     assert qs.stats.comp(returns) == pytest.approx(growth, rel=1e-9)
+
+
+def daily_dates(report: Report, folder: Path) -> list[str]:
+    (path,) = export(report, folder, "quantstats", overwrite=True)
+    return [line.split(",")[0] for line in path.read_text().splitlines() if line[0].isdigit()]
+
+
+def test_quantstats_gets_no_part_of_a_day_and_no_day_with_a_hole(tmp_path: Path) -> None:
+    hour_ms, day_ms = 3_600_000, 86_400_000
+    report = sample_report(slots=5 * 24 + 7, interval_ms=hour_ms)
+    assert daily_dates(report, tmp_path) == [f"2025-01-0{day}" for day in (1, 2, 3, 4, 5)]
+    holes = [
+        {"symbol": "BTCUSDT", "what": "hole", "from_ms": T0_MS + day_ms, "to_ms": T0_MS + day_ms + hour_ms, "bars": 1},
+        {"symbol": "ETHUSDT", "what": "begins later", "from_ms": T0_MS, "to_ms": T0_MS + hour_ms, "bars": 1},
+    ]
+    holed = sample_report(slots=5 * 24 + 7, interval_ms=hour_ms, breakdowns={"holes": holes})
+    assert daily_dates(holed, tmp_path) == [f"2025-01-0{day}" for day in (1, 3, 4, 5)]
+
+
+def test_quantstats_gets_no_day_that_every_symbol_lacks_bars_of(tmp_path: Path) -> None:
+    whole = sample_report(slots=5 * 24, interval_ms=3_600_000).result.curve
+    kept = np.delete(np.arange(5 * 24), np.arange(30, 80))
+    gone = EquityCurve(*(getattr(whole, item.name)[kept] for item in fields(EquityCurve)))
+    report = sample_report(slots=5 * 24, interval_ms=3_600_000, result={"curve": gone})
+    assert daily_dates(report, tmp_path) == ["2025-01-01", "2025-01-05"]
+    short = '{"lab": {"max_hole_minutes": 3000}}'
+    allowed = replace(report, provenance=replace(report.provenance, settings_json=short))
+    assert daily_dates(allowed, tmp_path) == [f"2025-01-0{day}" for day in (1, 2, 4, 5)]
 
 
 def test_freqtrade_finds_its_files_and_columns(report: Report, tmp_path: Path) -> None:

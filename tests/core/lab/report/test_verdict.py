@@ -75,6 +75,20 @@ def test_too_few_days_are_not_judged_however_good_they_look() -> None:
     )
 
 
+@pytest.mark.parametrize("changes", [{"return_days": 1.0, "dsr": None, "sharpe": None}, {"dsr": 0.4}])
+@pytest.mark.parametrize("label", ["LOOK-AHEAD: bar 7", "NOT BELIEVABLE (warm-up): bar 7"])
+def test_a_gain_of_code_with_a_fault_is_not_sent_for_more_candles(changes: dict[str, Any], label: str) -> None:
+    name = label.split(":")[0]
+    assert said(labels=("HOLES: a few", label), **changes) == (
+        f"It is no evidence: {name}; next: mend the strategy, which quarterdeck check names the fault of, and run it "
+        "again."
+    )
+
+
+def test_one_day_is_one_day() -> None:
+    assert "over 1 whole day; it would" in said(return_days=1.0, dsr=None, sharpe=None, sharpe_low=None)
+
+
 def test_a_loss_says_whether_the_costs_made_it() -> None:
     lost = said(total_return_pct=-0.3, gross_usdt=30.0)
     assert lost.startswith(

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.coverage import KINDS, LENGTHS, RUNS, allowed_pct, excluded_pct
+from core.arithmetic.days import DAYS_PER_YEAR
+from core.arithmetic.ratios import sharpe
 from core.lab.statistics.intervals import dependence_factor, sharpe_interval, student_quantile
-from core.lab.statistics.statistics import DAYS_PER_YEAR, sharpe
 
 
 def returns_of(seed: int, days: int, mean: float = 0.0) -> np.ndarray:

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from skfolio import measures
 
+from core.arithmetic.ratios import sharpe, sortino
 from core.lab.run.result import RunResult
 from core.lab.statistics.statistics import (
     Summary,
@@ -19,8 +20,6 @@ from core.lab.statistics.statistics import (
     daily_returns,
     deepest_drawdown,
     measured,
-    sharpe,
-    sortino,
     summary,
     volatility_pct,
 )

@@ -8,6 +8,7 @@ import json
 import numpy as np
 import pytest
 
+from core.arithmetic.days import DAY_MS
 from core.compute.pool import Compute
 from core.domain.errors import BadInputError, TaskError
 from core.domain.market import MINUTE_MS
@@ -38,16 +39,16 @@ def strategy(threshold_bps: float = 2.0, min_rows: int = 10) -> Strategy:
     )
 
 
-def market(carry: float, seed: int = 1) -> BarColumns:
+def market(carry: float, seed: int = 1, bars: int = BARS, interval_ms: int = MINUTE_MS) -> BarColumns:
     """Returns of 10 bps a bar, of which the next bar carries `carry` on."""
-    noise = np.random.default_rng(seed).normal(0.0, 10.0, BARS)
-    moves = np.empty(BARS)
+    noise = np.random.default_rng(seed).normal(0.0, 10.0, bars)
+    moves = np.empty(bars)
     moves[0] = noise[0]
-    for i in range(1, BARS):
+    for i in range(1, bars):
         moves[i] = carry * moves[i - 1] + noise[i]
     close = 100.0 * np.cumprod(1.0 + moves / 1e4)
-    times = FROM_MS + np.arange(BARS, dtype=np.int64) * MINUTE_MS
-    return BarColumns("S", MINUTE_MS, times, close, close, close, close, np.ones(BARS))
+    times = FROM_MS + np.arange(bars, dtype=np.int64) * interval_ms
+    return BarColumns("S", interval_ms, times, close, close, close, close, np.ones(bars))
 
 
 def validated(found: CrossValidation | None) -> CrossValidation:
@@ -79,6 +80,20 @@ def test_what_is_never_decided_on_has_no_figures() -> None:
     found = validated(cross_validate(strategy(1e9), market(0.5), 1.0, HERE, folds=4, test_folds=1))
     assert [(path.trades, path.net_bps, path.sharpe) for path in found.paths] == [(0, 0.0, None)]
     assert found.positive_share is None
+
+
+def test_days_are_whole_ones_without_holes_and_a_ratio_of_a_year_needs_thirty_of_them() -> None:
+    hours = market(0.5, bars=24 * 32, interval_ms=60 * MINUTE_MS)
+    day = int(hours.open_time_ms[0]) // DAY_MS
+    # The rows begin an hour in and end within the last day: 30 of the 32 days are whole.
+    whole = validated(cross_validate(strategy(), hours, 1.0, HERE, folds=4, test_folds=1))
+    assert whole.days == 30
+    assert all(path.sharpe is not None and path.errors_above is not None for path in whole.paths)
+    holed_ms = np.array([day + 7], np.int64) * DAY_MS
+    holed = validated(cross_validate(strategy(), hours, 1.0, HERE, folds=4, test_folds=1, holed_ms=holed_ms))
+    assert holed.days == 29
+    assert [path.sharpe for path in holed.paths] == [None]
+    assert [path.errors_above for path in holed.paths] == [path.errors_above for path in whole.paths]
 
 
 def test_what_cannot_be_validated_is_told() -> None:

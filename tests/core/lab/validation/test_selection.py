@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from core.arithmetic.ratios import sharpe
 from core.lab.search.trials import Trial, TrialCount
-from core.lab.statistics.statistics import sharpe
 from core.lab.validation import selection
 from core.lab.validation.luck import (
     deflated_sharpe,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from functools import cache
 from itertools import groupby
+from typing import Any
 
 from core.domain.market import MINUTE_MS, Bar
 from core.home.logbook import iso_utc
@@ -27,6 +28,8 @@ def at(text: str) -> int:
 
 BEGIN_MS = at("2025-05-30")
 NOW_MS = at("2025-07-02T05:00:30")
+MARK_ABOVE_TICKS = 7
+"""So far above the prices of trades the mark price stands."""
 
 
 class Past:
@@ -42,7 +45,7 @@ class Past:
             market, known = self.market(symbol), _known(symbol)
             market.candles_kept = 100_000
             market.candles, market.candle_times = list(known.candles), list(known.candle_times)
-            market.last_ticks = known.last_ticks
+            market.last_ticks, market.mark_above_ticks = known.last_ticks, known.mark_above_ticks
             market.fundings = [dict(row) for row in known.fundings]
 
     def market(self, symbol: str) -> SymbolMarket:
@@ -59,7 +62,7 @@ class Past:
 def _known(symbol: str) -> SymbolMarket:
     venue = BinanceVenue([symbol], start_ms=BEGIN_MS)
     market = venue.exchange.markets[symbol]
-    market.candles_kept = 100_000
+    market.candles_kept, market.mark_above_ticks = 100_000, MARK_ABOVE_TICKS
     venue.load_history(symbol, _walk(symbol))
     # Three settlements a day, some milliseconds late.
     for index, time_ms in enumerate(range(BEGIN_MS, NOW_MS, EIGHT_HOURS_MS)):
@@ -77,16 +80,21 @@ def _known(symbol: str) -> SymbolMarket:
 def _published(symbol: str, interval: str, interval_ms: int) -> LoopbackArchive:
     market, archive = _known(symbol), LoopbackArchive()
     candles = [candle for candle in merge(market.candles, interval_ms) if candle.open_ms < NOW_MS // DAY_MS * DAY_MS]
-    rows = [market.kline_row(candle, interval_ms) for candle in candles]
-    for day, told in groupby(rows, key=lambda row: _date(row[0])):
-        archive.publish(f"daily/klines/{symbol}/{interval}", f"{symbol}-{interval}-{day}", told)
-    june = [row for row in rows if _date(row[0]).startswith("2025-06")]
-    archive.publish(f"monthly/klines/{symbol}/{interval}", f"{symbol}-{interval}-2025-06", june)
+    _publish(archive, "klines", symbol, interval, [market.kline_row(candle, interval_ms) for candle in candles])
+    marked = [market.mark_kline_row(candle, interval_ms) for candle in candles]
+    _publish(archive, "markPriceKlines", symbol, interval, marked)
     rates = [(row["fundingTime"], 8, row["fundingRate"]) for row in market.fundings]
     for month, settled in groupby(rates, key=lambda row: _date(row[0])[:7]):
         archive.publish(f"monthly/fundingRate/{symbol}", f"{symbol}-fundingRate-{month}", settled, FUNDING_HEADER)
     archive.publish(f"monthly/markPriceKlines/{symbol}/1h", f"{symbol}-1h-2025-06", marks())
     return archive
+
+
+def _publish(archive: LoopbackArchive, folder: str, symbol: str, interval: str, rows: list[list[Any]]) -> None:
+    for day, told in groupby(rows, key=lambda row: _date(row[0])):
+        archive.publish(f"daily/{folder}/{symbol}/{interval}", f"{symbol}-{interval}-{day}", told)
+    june = [row for row in rows if _date(row[0]).startswith("2025-06")]
+    archive.publish(f"monthly/{folder}/{symbol}/{interval}", f"{symbol}-{interval}-2025-06", june)
 
 
 def marks() -> list[list[object]]:

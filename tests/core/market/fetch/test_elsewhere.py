@@ -34,6 +34,8 @@ def minutes(now_ms: int) -> list[int]:
 def of_mexc(venue: MexcLoopback) -> None:
     times = minutes(MEXC_NOW_MS)
     venue.candles["BTC_USDT", "Min1"] = [[ms // 1000, 100, 101, 99, 100.5, 3] for ms in times]
+    venue.marks["BTC_USDT", "Min1"] = [[ms // 1000, 100.1, 101.1, 99.1, 100.6, 0] for ms in times]
+    venue.marks["BTC_USDT", "Day1"] = [row for row in venue.marks["BTC_USDT", "Min1"] if row[0] % (DAY_MS // 1000) == 0]
     venue.candles["BTC_USDT", "Day1"] = [[ms // 1000, 100, 101, 99, 100.5, 3] for ms in times if ms % DAY_MS == 0]
     venue.funding = [(ms, 0.0001) for ms in times if ms % (8 * 60 * MINUTE_MS) == 0]
 
@@ -65,7 +67,11 @@ async def test_all_that_there_is(
         await fetch.run([BTC], MINUTE_MS, times[0] - 500 * DAY_MS, times[-1] + MINUTE_MS)
     rows = {(taken.kind, taken.source): taken.rows for taken in fetch.taken}
     settled = len(venue.funding)
-    assert rows == {("candles", exchange): len(times), ("candles", NOWHERE): len(HOLE), ("funding", exchange): settled}
+    expected = {("candles", exchange): len(times), ("candles", NOWHERE): len(HOLE), ("funding", exchange): settled}
+    if exchange == "mexc":
+        expected |= {("mark", exchange): len(times), ("mark", NOWHERE): len(HOLE)}
+    assert rows == expected
     assert f"BTCUSDT: {exchange} has it since" in told[0]
+    assert ("BTCUSDT: apex does not tell past mark prices" in told) is (exchange == "apex")
     asked = sum("kline" in call.path for call in venue.calls)
     assert asked < 30

@@ -2,106 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack
-from pathlib import Path
-from typing import Any
-
 import pytest
 
-from core.clock import ExchangeClock, SystemClock
-from core.domain.errors import BadInputError, DataError, QuarterdeckError, RefusedError, UnavailableError
-from core.domain.market import MINUTE_MS, Bar
-from core.domain.progress import AT_ONCE, Manner, Progress
-from core.exchange.connection.health import Health
-from core.exchange.connection.requests import Requests, open_wire
-from core.exchange.dialects import dialect_of
-from core.market.fetch.archive import Archive
-from core.market.fetch.fetching import NOWHERE, Fetch
-from core.settings.schema import parse_settings
-from storage.candles import CHUNK_ROWS, SELECT_CANDLES
+from core.domain.errors import BadInputError, DataError, RefusedError, UnavailableError
+from core.domain.market import MINUTE_MS
+from core.domain.progress import Manner
+from core.market.fetch.fetching import NOWHERE
+from storage.candles import CHUNK_ROWS
 from storage.data_admin import check_data
-from storage.database import Database, connect_read_only, open_database
 from storage.fetched import FetchedData
-from tests.core.market.fetch.market import BEGIN_MS, DAY_MS, FUNDING_HEADER, NOW_MS, Past, at
+from tests.core.market.fetch.desk import BTC, JUNE, JUNE_BARS, Desk
+from tests.core.market.fetch.market import BEGIN_MS, DAY_MS, FUNDING_HEADER, NOW_MS, at
 from tests.venue.server import Call, Fault
 
-BTC = "BTCUSDT"
-JUNE = (at("2025-06-01"), at("2025-07-01"))
-JUNE_BARS = 30 * 1440
 UNLISTED = BadInputError("GONEUSDT: binanceusdm has no USDT-margined perpetual of this name")
-
-
-async def no_pause(_: float) -> None:
-    return None
-
-
-class Desk:
-    """A store, and fetches into it."""
-
-    def __init__(self, past: Past, wire: Requests, archive: Archive, database: Database) -> None:
-        self.past, self.wire, self.archive, self.database = past, wire, archive, database
-        self.told: list[str] = []
-        self.progress: list[Progress] = []
-
-    async def fetch(
-        self,
-        span: tuple[int, int],
-        interval_ms: int = MINUTE_MS,
-        symbols: Sequence[str] = (BTC,),
-        unlisted: dict[str, QuarterdeckError] | None = None,
-        **parts: Any,
-    ) -> dict[tuple[str, str], tuple[int, int]]:
-        """Files and rows by kind and source."""
-        store = FetchedData(self.database, NOW_MS, AT_ONCE)
-        given = {"store": store, "exchange": "binanceusdm", "wire": self.wire, "archive": self.archive, **parts}
-        fetch = Fetch(
-            given["exchange"],
-            given["wire"],
-            unlisted or {},
-            given["archive"],
-            given["store"],
-            NOW_MS,
-            self.told.append,
-            self.progress.append,
-        )
-        await fetch.run(symbols, interval_ms, *span)
-        return {(taken.kind, taken.source): (taken.files, taken.rows) for taken in fetch.taken}
-
-    def bars(self, symbol: str = BTC, interval_ms: int = MINUTE_MS) -> list[Bar]:
-        connection = connect_read_only(self.database.path)
-        rows = connection.execute(SELECT_CANDLES, (symbol, interval_ms, 0, 2**62)).fetchall()
-        connection.close()
-        return [Bar(symbol, row[0], interval_ms, *row[1:]) for row in rows]
-
-    def funding(self) -> list[tuple[Any, ...]]:
-        connection = connect_read_only(self.database.path)
-        rows = connection.execute("SELECT time_ms, rate, mark_price FROM funding_rates ORDER BY time_ms").fetchall()
-        connection.close()
-        return rows
-
-    def expected(self, from_ms: int, to_ms: int) -> list[Bar]:
-        """What the exchange had."""
-        return [bar for bar in self.past.bars[BTC] if from_ms <= bar.open_time_ms < to_ms]
-
-    def calls(self, path: str) -> int:
-        return sum(call.path.endswith(path) for call in self.past.server.calls)
-
-
-@pytest.fixture
-async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
-    past = Past()
-    past.publish(BTC)
-    async with AsyncExitStack() as stack:
-        for server in (past.server, past.archive):
-            await stack.enter_async_context(server)
-        settings = parse_settings({"exchange": {"base_url": past.server.base_url}}, "test")
-        clock = ExchangeClock(SystemClock())
-        wire = await open_wire(settings, None, clock, Health(), dialect_of("binanceusdm"), [BTC])
-        stack.push_async_callback(wire.close)
-        archive = Archive(past.archive.url, tmp_path, no_pause)
-        stack.push_async_callback(archive.close)
-        yield Desk(past, wire, archive, open_database(tmp_path / "quarterdeck.db"))
 
 
 async def test_months_and_days_of_the_archive_and_the_rest_of_the_exchange(desk: Desk) -> None:

@@ -156,6 +156,49 @@ def test_an_unclear_file_is_refused(
         read_market_file(write(tmp_path / name, lines), **options)
 
 
+@pytest.mark.parametrize("name", ["BTCUSDT_{}-1m.csv", "BTC-USDT-{}-1m.csv", "BTC_USDT_USDT-{}-1m-futures.csv"])
+@pytest.mark.parametrize("day", ["20250604", "20250627", "20260101"])
+def test_a_day_that_may_be_of_a_delivery_is_asked_for(tmp_path: Path, name: str, day: str) -> None:
+    """A quarter's contract is never taken for the perpetual, nor the other way round."""
+    path = write(tmp_path / name.format(day), [line(n) for n in (-2, -1)])
+    delivery = f"BTCUSDT_{day[2:]}"
+    with pytest.raises(DataError, match=f"{day} may be .*; give --symbol BTCUSDT or --symbol {delivery}; nothing was"):
+        read_market_file(path)
+    assert candles(path, symbol="BTCUSDT").bars.symbol == "BTCUSDT"
+    assert candles(path, symbol=delivery).bars.symbol == delivery
+    named = write(tmp_path / name.format(day), [f"{line(-2)[:-1]}BTC-USDT-{day}"], HEADER.replace("ignore", "symbol"))
+    assert candles(named).bars.symbol == delivery
+
+
+@pytest.mark.parametrize(
+    "name", ["BTCUSDT_20250604-1m.csv", "BTCUSDT_20250101-1m.csv", "BTCUSDT-1m-20260101.csv", "BTCUSDT_99999999-1m.csv"]
+)
+def test_a_day_that_candles_begin_on_or_go_beyond_is_theirs(tmp_path: Path, name: str) -> None:
+    path = write(tmp_path / name, [line(n) for n in range(2)])
+    assert candles(path).bars.symbol == "BTCUSDT"
+
+
+def test_rates_of_a_delivery_are_asked_for_likewise(tmp_path: Path) -> None:
+    lines = [f"{T0},0.1", f"{T0 + 480 * MINUTE},0.1"]
+    path = write(tmp_path / "BTCUSDT_20250627-8h.csv", lines, "funding_time,funding_rate")
+    with pytest.raises(DataError, match="give --symbol BTCUSDT or --symbol BTCUSDT_250627"):
+        read_market_file(path)
+
+
+def test_a_file_that_tells_only_when_candles_close_is_refused_as_that(tmp_path: Path) -> None:
+    path = write(tmp_path / "BTCUSDT-1m.csv", [f"{T0 + MINUTE - 1},1,2,1,2,3"], "Close time,open,high,low,close,volume")
+    with pytest.raises(DataError, match="line 1: tells when candles close and not when they open; add a column open_"):
+        read_market_file(path)
+
+
+@pytest.mark.parametrize("header", ["Date,Time,Open,High,Low,Close,Volume", "<DATE>,<TIME>,open,high,low,close,volume"])
+@pytest.mark.parametrize("time", ["00:01", "00:01:00", "1:05:00"])
+def test_a_date_and_a_time_in_two_columns_are_refused_as_that(tmp_path: Path, header: str, time: str) -> None:
+    path = write(tmp_path / "BTCUSDT-1m.csv", [f"2025-06-04,{time},1,2,1,2,3"], header)
+    with pytest.raises(DataError, match=r"line 2: open_time '.*' is a time without its date; write both in"):
+        read_market_file(path)
+
+
 def test_missing_columns_are_named(tmp_path: Path) -> None:
     path = write(tmp_path / "BTCUSDT-1m.csv", ["1,2,3"], "open_time,open,close")
     with pytest.raises(DataError, match=r"lacks the columns high, low, volume"):

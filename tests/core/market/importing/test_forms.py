@@ -356,7 +356,7 @@ WRONG: dict[str, tuple[str, bytes, str]] = {
     "columns as objects": (
         "BTCUSDT-1m.json",
         short(2).to_json().encode(),
-        "row 1: open_time \"{'0': 1735689600000",
+        "row 1: holds a column a name and no rows; write an array of rows",
     ),
     "no end": ("BTCUSDT-1m.json", f"[[{LINE}],".encode(), "row 2: the file ends before its array does"),
     "two arrays": ("BTCUSDT-1m.json", f"[[{LINE}]] [1]".encode(), "row 2: something stands behind the end"),
@@ -368,6 +368,16 @@ WRONG: dict[str, tuple[str, bytes, str]] = {
         "row 1: is no JSON of at most 1 MiB",
     ),
     "a time beyond all": ("BTCUSDT-1m.json", f"[[{'9' * 30},2,4,1,3,7]]".encode(), "row 1: open_time '999"),
+    "half a surrogate pair as a time": (
+        "BTCUSDT-1m.json",
+        f'[[{T0},2,4,1,3,7],["\\ud800\\u001b[2J",2,4,1,3,7]]'.encode(),
+        r"row 2: open_time '\ud800\x1b[2J' is no text; correct the file",
+    ),
+    "half a surrogate pair as a symbol": (
+        "BTCUSDT-1m.json",
+        f'[{{"symbol":"\\udfff","open_time":{T0},"open":2,"high":4,"low":1,"close":3,"volume":7}}]'.encode(),
+        r"row 1: symbol '\udfff' is no text; correct the file",
+    ),
     "nothing": ("BTCUSDT-1m.json", b"[]", "holds no rows"),
     "white space": ("BTCUSDT-1m.csv", b"\n \r\n", "holds no rows"),
     "two symbols": (
@@ -527,3 +537,42 @@ def test_a_first_line_without_columns_is_told_for_what_it_is(tmp_path: Path, con
     (tmp_path / "BTCUSDT-1m.csv").write_bytes(content)
     with pytest.raises(DataError, match=reason):
         read_market_file(tmp_path / "BTCUSDT-1m.csv")
+
+
+ROW = '[1735689600000,"1","2","1","2","3"]'
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (f'{{"data":[{ROW}]}}', "row 1: its rows stand within an object, under data; write that array alone"),
+        (f'{{"retCode":0,"retMsg":"OK","result":{{"symbol":"B","list":[{ROW}]}}}}', "under result.list;"),
+        (f'{{"code":"0","msg":"","data":[\n {ROW},{ROW}]}}', "under data;"),
+        (f'{{"code":"0","msg":"","data":[{",".join([ROW] * 40_000)}]}}', "under data;"),
+        (f'{{"BTCUSDT":[{ROW}],"ETHUSDT":[{ROW}]}}', "under BTCUSDT or ETHUSDT;"),
+        ('[{"result":{"list":[{"open":1}]}}]', "under result.list;"),
+        ('{"code":-1121,"msg":"Invalid symbol."}', "is the answer of an exchange that tells an error: Invalid symbol;"),
+        ('{"retCode":10001,"retMsg":"Not supported","result":{},"time":1}', "tells an error: Not supported"),
+        ('{"status":"error","err-msg":"invalid symbol"}', "tells an error: invalid symbol"),
+        ('{"error":{"code":5,"message":"too many"}}', "tells an error: too many"),
+        ('{"open":{"0":1.5},"high":{"0":2.5}}', "holds a column a name and no rows; write an array of rows"),
+        ('{"t":[1735689600],"o":[1],"h":[2],"l":[1],"c":[2],"v":[3]}', "holds a column a name and no rows"),
+    ],
+)
+@pytest.mark.parametrize("name", ["BTCUSDT-1m.json", "BTCUSDT-fundingRate.json"])
+def test_json_that_is_no_list_of_rows_is_told_as_what_it_is(tmp_path: Path, name: str, content: str, said: str) -> None:
+    path = tmp_path / name
+    path.write_text(content)
+    answer = outcome(path)
+    assert isinstance(answer, str)
+    assert said in answer
+    assert answer.startswith(f"{name}: ")
+    assert answer.endswith("nothing was imported")
+    assert "\n" not in answer
+
+
+def test_rows_may_hold_what_is_no_column_of_theirs(tmp_path: Path) -> None:
+    path = tmp_path / "BTCUSDT-1m.json"
+    rows = [{"t": T0 + n * MINUTE, "o": 1, "h": 2, "l": 1, "c": 2, "v": 3, "msg": "x", "e": [[1]]} for n in (0, 1)]
+    path.write_text("\n".join(map(json.dumps, rows)))
+    assert isinstance(outcome(path), CandleFile)

@@ -54,6 +54,8 @@ def test_the_symbol_of_a_name(name: str, symbol: str) -> None:
         ("BTC/USDT:USDT-250328", "BTCUSDT_250328"),
         ("BTC/USD:BTC", "BTCUSD_PERP"),
         ("BTC-USDT-SWAP", "BTCUSDT"),
+        ("BTC-USDT-20250328", "BTCUSDT_250328"),
+        ("BTCUSDT_20250328", "BTCUSDT_250328"),
         ("BTCUSDT", "BTCUSDT"),
         ("gold", ""),
     ],

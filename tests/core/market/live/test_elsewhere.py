@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -20,14 +22,16 @@ from core.market.live.market import LiveMarket
 from core.market.live.rows import Candle, tap_candles
 from core.market.replay.resuming import ResumePoint
 from core.settings.schema import parse_settings
+from core.trader.account import iso
 from tests.core.market.memory_store import MemoryCandles
 from tests.venue.apex import NOW_MS as APEX_NOW_MS
 from tests.venue.apex import ApexLoopback
-from tests.venue.loopback import Loopback
+from tests.venue.loopback import Answer, Call, Loopback
 from tests.venue.mexc import NOW_MS as MEXC_NOW_MS
 from tests.venue.mexc import MexcLoopback
 
 HOUR_MS = 60 * MINUTE_MS
+FIRST_PAGE = {"mexc": 1, "apex": 0}
 
 
 @asynccontextmanager
@@ -149,6 +153,52 @@ async def test_apex_funding_is_read_page_by_page() -> None:
         await fill_funding(wire, store, "BTCUSDT", settled[30][0])
         rates = await store.funding("BTCUSDT", 0, APEX_NOW_MS)
         assert [(rate.time_ms, rate.rate) for rate in rates] == [(ms, Decimal(rate)) for ms, rate in settled[30:]]
+
+
+@pytest.mark.parametrize("exchange_id", ["mexc", "apex"])
+async def test_all_funding_of_a_long_absence_is_read_once(exchange_id: str) -> None:
+    make, now_ms = {"mexc": (MexcLoopback, MEXC_NOW_MS), "apex": (ApexLoopback, APEX_NOW_MS)}[exchange_id]
+    times = [now_ms // HOUR_MS * HOUR_MS - n * HOUR_MS for n in range(4_250, -1, -1)]
+    async with make() as venue, wire_to(exchange_id, venue, now_ms) as (wire, _):
+        venue.funding = [(time_ms, "0.0001") for time_ms in times]
+        store = MemoryCandles()
+        await fill_funding(wire, store, "BTCUSDT", times[30])
+        rates = await store.funding("BTCUSDT", 0, now_ms)
+        assert [rate.time_ms for rate in rates] == times[30:]
+        pages = sum("fund" in call.path for call in venue.calls)
+        assert pages <= 4_250 // 100 + 2
+
+
+@pytest.mark.parametrize("exchange_id", ["mexc", "apex"])
+async def test_an_exchange_that_tells_the_same_page_for_ever_is_left(
+    exchange_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make, now_ms = {"mexc": (MexcLoopback, MEXC_NOW_MS), "apex": (ApexLoopback, APEX_NOW_MS)}[exchange_id]
+    times = [now_ms // HOUR_MS * HOUR_MS - n * HOUR_MS for n in range(99, -1, -1)]
+    async with make() as venue, wire_to(exchange_id, venue, now_ms) as (wire, _):
+        # As many as a page holds, whichever page is asked for.
+        venue.funding = [(time_ms, "0.0001") for time_ms in times]
+        again = venue.answer
+
+        def answer(call: Call) -> Answer:
+            first = re.sub(r"(page(?:_num)?)=\d+", lambda found: f"{found[1]}={FIRST_PAGE[exchange_id]}", call.query)
+            return again(replace(call, query=first))
+
+        monkeypatch.setattr(venue, "answer", answer)
+        store = MemoryCandles()
+        await fill_funding(wire, store, "BTCUSDT", times[0] - 9 * HOUR_MS)
+        assert [rate.time_ms for rate in await store.funding("BTCUSDT", 0, now_ms)] == times
+
+
+async def test_funding_that_the_exchange_does_not_keep_so_long_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    times = [APEX_NOW_MS // HOUR_MS * HOUR_MS - n * HOUR_MS for n in range(20, -1, -1)]
+    async with ApexLoopback() as venue, wire_to("apex", venue, APEX_NOW_MS) as (wire, _):
+        venue.funding = [(time_ms, "0.0001") for time_ms in times]
+        await fill_funding(wire, MemoryCandles(), "BTCUSDT", times[0] - 8 * HOUR_MS)
+        assert not caplog.messages
+        await fill_funding(wire, MemoryCandles(), "BTCUSDT", times[0] - 90 * HOUR_MS)
+    told = f"BTCUSDT: the exchange tells no funding from {iso(times[0] - 90 * HOUR_MS)} to {iso(times[0])}"
+    assert caplog.messages == [told]
 
 
 def topics(venue: Loopback) -> set[str]:

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from core.control.arming import account_of, check_arming, check_mode, labelled
 from core.domain.errors import BadInputError, ConfirmationError, QuarterdeckError, RefusedError
-from core.engine.arming import account_of, check_arming, check_mode, labelled
 from core.settings.schema import ExchangeSettings, LiveSettings, Mode, Settings
 
 LIVE = Settings(mode="live")
