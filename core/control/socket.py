@@ -26,6 +26,7 @@ from typing import Any
 from core.clock import monotonic_ns
 from core.control.client import MAX_REPLY_BYTES, no_engine, result_of, socket_path
 from core.control.codec import decode, encode_line
+from core.control.operations import OPERATIONS
 from core.control.protocol import CommandResult, Control, Snapshot
 from core.control.rate import Pace
 from core.domain.errors import BadInputError, QuarterdeckError, UnavailableError
@@ -45,7 +46,7 @@ IDLE_S = 120.0
 RESERVED_CLIENTS, RESERVED_S = 8, 2.0
 """Places beyond MAX_CLIENTS for one command each that makes risk smaller, and how soon it must be said."""
 
-REDUCING = frozenset({Verb.PAUSE, Verb.HALT, Verb.FLATTEN})
+REDUCING = frozenset(operation.id for operation in OPERATIONS.values() if operation.reduces)
 READS_A_SECOND, READS_AT_ONCE = 25.0, 50
 """Of one client; what comes faster waits."""
 
