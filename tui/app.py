@@ -16,11 +16,10 @@ from textual.filter import LineFilter, NoColor
 from textual.screen import Screen
 from textual.widget import Widget
 
-from core.control.operations import OPERATIONS, Operation, Values
+from core.control.operations import OPERATIONS, Operation, Request, Values
 from core.control.protocol import Control, Snapshot
 from core.control.readiness import BEGINNING, OVER
 from core.domain.errors import ConfirmationError, QuarterdeckError
-from core.domain.operator import Verb
 from tui import terminal
 from tui.arming import ArmingDesk, LiveStart
 from tui.driver import TerminalDriver
@@ -321,8 +320,7 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
             self.desk.answered(operation, False, "no engine is attached")
             return
         try:
-            external = bool(values.get("include_external"))
-            result = await self.control.command(Verb(operation.id), include_external=external)
+            result = await self.control.send(Request(operation.id, values))
         except QuarterdeckError as error:
             self.desk.answered(operation, False, str(error))
         except Exception as error:

@@ -78,3 +78,21 @@ def test_the_readme_has_the_key_and_the_verb_of_every_act() -> None:
     for operation in OPERATIONS.values():
         given = "".join(f" [{a.name.upper()}]" for a in operation.arguments if a.kind is Kind.SYMBOL)
         assert f"`{operation.id}{given}`" in verbs
+
+
+def test_what_the_terminal_asks_of_an_engine_goes_through_two_doors_by_the_id_of_an_operation() -> None:
+    """The console's and the command line's. An act beside the registry would need another, or another id."""
+    asked, wire, imported = [], [], set()
+    for name, module in modules():
+        for node in ast.walk(module):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "Request":
+                asked.append((name, ast.unparse(node.args[0])))
+            elif isinstance(node, ast.Constant) and node.value == "command":
+                wire.append(name)
+            elif isinstance(node, ast.Attribute) and ast.unparse(node).endswith("control.send"):
+                asked.append((name, "send"))
+            elif isinstance(node, ast.alias):
+                imported.add(node.name)
+    assert sorted(asked) == [("app.py", "operation.id"), ("app.py", "send")]
+    assert wire == ["cli/steering.py"]
+    assert not imported & {"Verb", "OperatorCommand"}

@@ -29,6 +29,13 @@ def test_an_act_has_words_a_danger_and_arguments_with_words(operation: Operation
     assert all(argument.words and argument.kind in Kind for argument in operation.arguments)
 
 
+def test_an_argument_means_the_same_with_every_act_and_is_no_word_of_the_wire() -> None:
+    arguments = [argument for operation in OPERATIONS.values() for argument in operation.arguments]
+    kinds = {argument.name: argument.kind for argument in arguments}
+    assert all(kinds[argument.name] is argument.kind for argument in arguments)
+    assert not kinds.keys() & {"verb", "operator"}
+
+
 @every_operation
 def test_what_asks_first_has_facts_and_a_question_and_what_does_not_has_none(operation: Operation) -> None:
     assert (operation.facts is not None) is operation.danger.asks
