@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING
 
-from core.control.readiness import OVER, STANDSTILL, Standing, standing
+from core.control.readiness import BEGINNING, OVER, STANDSTILL, Standing, standing
 from core.domain.operator import Verb
 
 if TYPE_CHECKING:
@@ -67,7 +67,8 @@ class Words:
     """What is said of an act: its name in one word, in a clause what it does and what goes on, and the same as an order
     of one sentence or more, without the last full stop.
 
-    `slip` is what a second press of its key would do, `sent` what happens now that it is on its way; both may be empty.
+    `slip` is what a second press of its key would do, `sent` what happens now that it is on its way, `without` what can
+    be done where no engine runs; they may be empty.
     """
 
     label: str
@@ -76,6 +77,7 @@ class Words:
     goes_on: str = ""
     slip: str = ""
     sent: str = ""
+    without: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,8 +187,10 @@ def _resume_facts(snapshot: Snapshot) -> Facts:
 
 
 def _against_flatten(snapshot: Snapshot) -> str:
-    anything = snapshot.positions or snapshot.external or _entries(snapshot)
-    return "" if anything else "no open position"
+    if snapshot.positions or snapshot.external or _entries(snapshot):
+        return ""
+    state = snapshot.status.state
+    return f"{state}, holdings not known" if state in BEGINNING else "no open position"
 
 
 def _flatten_facts(snapshot: Snapshot) -> Facts:
@@ -278,7 +282,12 @@ _ALL = (
     ),
     Operation(
         Verb.FLATTEN.value,
-        Words(label="flatten", does="close every position", order="Close all positions at market and pause"),
+        Words(
+            label="flatten",
+            does="close every position",
+            order="Close all positions at market and pause",
+            without="where none can start, `quarterdeck panic` closes a live account at the exchange",
+        ),
         Danger.MONEY,
         reduces=True,
         arguments=(

@@ -11,7 +11,7 @@ import click
 
 from core.control.client import no_engine, request
 from core.control.operations import OPERATIONS, Argument, Kind, Operation, Value, Values
-from core.domain.errors import RefusedError
+from core.domain.errors import RefusedError, UnavailableError
 from core.home.folder import Home, engine_pid
 from tui.cli.echo import echo
 from tui.cli.options import confirm, home_option, json_option, yes_option
@@ -31,7 +31,7 @@ def _verb(operation: Operation) -> click.Command:
             a.name: str(given[a.name]).upper() if a.kind is Kind.SYMBOL else given[a.name] for a in operation.arguments
         }
         if operation.question is not None:
-            _need_engine(home)
+            _need_engine(home, operation.words.without)
             confirm(f"{operation.question(values)}?", yes)
         _steer(home, operation, values, as_json)
 
@@ -58,10 +58,11 @@ def _help(operation: Operation) -> str:
     return f"{', '.join(clauses)}.{' Asks first.' if operation.danger.asks else ''}"
 
 
-def _need_engine(home: Home) -> None:
-    """Raises UnavailableError, before anything is asked, where there is nobody to carry the answer out."""
+def _need_engine(home: Home, without: str) -> None:
+    """Raises UnavailableError, before anything is asked, where there is nobody to carry the answer out; `without` says
+    what can be done then."""
     if engine_pid(home) is None:
-        raise no_engine(home)
+        raise UnavailableError("; ".join(filter(None, (str(no_engine(home)), without))))
 
 
 def _steer(home: Home, operation: Operation, values: Values, as_json: bool) -> None:

@@ -77,6 +77,8 @@ def test_what_opens_positions_is_never_taken_for_something_that_reduces() -> Non
         ("resume", "halted", 1, ""),
         ("flatten", "halted", 1, ""),
         ("flatten", "running", 0, "flatten: no open position"),
+        ("flatten", "recovering", 0, "flatten: recovering, holdings not known"),
+        ("flatten", "starting", 0, "flatten: starting, holdings not known"),
     ],
 )
 def test_reasons(act: str, state: str, positions: int, reason: str) -> None:

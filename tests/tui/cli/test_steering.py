@@ -72,4 +72,6 @@ def test_the_question_says_that_others_are_included(quarterdeck: Quarterdeck, en
 def test_without_an_engine_steering_ends_with_3(quarterdeck: Quarterdeck, home: Home, arguments: list[str]) -> None:
     result = quarterdeck(*arguments)
     assert result.exit_code == 3
-    assert result.stderr == f"quarterdeck: {home.root}: no engine runs here; start one with `quarterdeck run`\n"
+    told = f"quarterdeck: {home.root}: no engine runs here; start one with `quarterdeck run`"
+    otherwise = "; where none can start, `quarterdeck panic` closes a live account at the exchange"
+    assert result.stderr == f"{told}{otherwise if arguments[0] == 'flatten' else ''}\n"
