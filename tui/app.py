@@ -16,15 +16,15 @@ from textual.filter import LineFilter, NoColor
 from textual.screen import Screen
 from textual.widget import Widget
 
+from core.control.operations import OPERATIONS, Operation, Request, Values
 from core.control.protocol import Control, Snapshot
-from core.control.readiness import BEGINNING
+from core.control.readiness import BEGINNING, OVER
 from core.domain.errors import ConfirmationError, QuarterdeckError
-from core.domain.operator import Verb
 from tui import terminal
 from tui.arming import ArmingDesk, LiveStart
 from tui.driver import TerminalDriver
 from tui.format import UNICODE, Glyphs, fit, plain_text, whole_clauses
-from tui.keys import ACTIONS, SAFETY, Action, bindings, scoped
+from tui.keys import ACTIONS, Action, bindings, scoped
 from tui.lab_desk import LabAccess, LabDesk
 from tui.lab_host import LAB_ACTS, PARENTS, LabHost
 from tui.lab_runs import CALM, HASTY, Patience
@@ -46,9 +46,7 @@ LAB_HINTS = ("esc back", "tab next panel", "t theme")
 CLOSED_EXIT_CODE = 129
 
 _REAL = ("live", "testnet")
-_QUIET_STATES = frozenset(("ended", "failed", "stopping"))
 _SCOPES = {action.id: action.scopes for action in ACTIONS if action.scopes}
-_GUARDED = {action.name for action in SAFETY}
 
 logger = logging.getLogger(__name__)
 
@@ -236,7 +234,7 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
             waiting = self.failure or asking or f"starting the engine, {waited} s. q leaves"
             return View(None, self.glyphs, self.symbol, waiting)
         silent_ms = self.clock_ms() - self._seq_seen_ms
-        silent = silent_ms > SILENT_AFTER_MS and snapshot.status.state not in _QUIET_STATES
+        silent = silent_ms > SILENT_AFTER_MS and snapshot.status.state not in OVER
         return View(snapshot, self.glyphs, self.symbol, stale=f"{silent_ms // 1000}s" if silent else "")
 
     def _status_row(self, snapshot: Snapshot | None, view: View) -> Row:
@@ -286,7 +284,7 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
             what = f"{snapshot.status.state.upper()}: books are being compared; figures not known yet"
             return snapshot.status.note or what, "warn"
         if snapshot.status.note:
-            return snapshot.status.note, "warn" if snapshot.status.state in _QUIET_STATES else "accent"
+            return snapshot.status.note, "warn" if snapshot.status.state in OVER else "accent"
         return ("", "dim") if self.deck.small else (self._hint(self._notice_width(snapshot)), "dim")
 
     def _hint(self, width: int) -> str:
@@ -301,35 +299,35 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
         return text
 
     def _possible(self, action: Action) -> bool:
-        return action.name not in _GUARDED or not self.desk.reason_against(action.name, self.snapshot)
+        return not action.operation or OPERATIONS[action.operation].possible(self.snapshot)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        if action in _GUARDED:
-            return None if self.desk.reason_against(action, self.snapshot) else True
+        if action == "operate":
+            return OPERATIONS[str(parameters[0])].possible(self.snapshot) or None
         scopes = _SCOPES.get(f"{action}({', '.join(map(repr, parameters))})" if parameters else action, ())
         if "confirm" in scopes:
             question = self.desk.question
-            return question is not None and (action != "confirm_external" or question.external > 0)
+            return question is not None and (action != "confirm_choice" or question.choice is not None)
         if scopes and self.deck.target.NAME not in scopes:
             return False
         return action != "log_next" or bool(self.deck.logs.wanted)
 
-    def _send(self, verb: Verb, include_external: bool) -> None:
-        self.start(self._command(verb, include_external))
+    def _send(self, operation: Operation, values: Values) -> None:
+        self.start(self._command(operation, values))
 
-    async def _command(self, verb: Verb, include_external: bool) -> None:
+    async def _command(self, operation: Operation, values: Values) -> None:
         if self.control is None:
-            self.desk.answered(verb, False, "no engine is attached")
+            self.desk.answered(operation, False, "no engine is attached")
             return
         try:
-            result = await self.control.command(verb, include_external=include_external)
+            result = await self.control.send(Request(operation.id, values))
         except QuarterdeckError as error:
-            self.desk.answered(verb, False, str(error))
+            self.desk.answered(operation, False, str(error))
         except Exception as error:
-            logger.exception("%s could not be sent", verb)
-            self.desk.answered(verb, False, f"{type(error).__name__}: {error}")
+            logger.exception("%s could not be sent", operation.id)
+            self.desk.answered(operation, False, f"{type(error).__name__}: {error}")
         else:
-            self.desk.answered(verb, result.accepted, result.message)
+            self.desk.answered(operation, result.accepted, result.message)
         self._tick()
 
     def _end(self, exit_code: int) -> None:
@@ -357,11 +355,10 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
 
     def _urgent(self, act: str) -> None:
         """A safety act asked for while something was typed."""
-        reason = self.desk.reason_against(act, self.snapshot)
-        if reason:
-            self.action_explain(act)
+        if OPERATIONS[act].possible(self.snapshot):
+            self.action_operate(act)
         else:
-            getattr(self, f"action_{act}")()
+            self.action_explain(act)
 
     def on_app_blur(self) -> None:
         self._blurred_ticks = 0
@@ -370,28 +367,15 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
         self._blurred_ticks = None
         self._tick()
 
-    def action_pause(self) -> None:
-        self.desk.pause()
-        self.flush()
-
-    def action_halt(self) -> None:
-        self.desk.halt()
-        self.flush()
-
-    def action_resume(self) -> None:
-        if (snapshot := self.snapshot) is not None:
-            self.desk.ask_resume(snapshot)
-        self.flush()
-
-    def action_flatten(self) -> None:
+    def action_operate(self, name: str) -> None:
         if (snapshot := self.snapshot) is not None:
             width, height = self.deck.size
             fixed = 6 if width >= NARROW else 8
-            self.desk.ask_flatten(snapshot, max(0, height - fixed), width)
+            self.desk.operate(OPERATIONS[name], snapshot, max(0, height - fixed), width)
         self.flush()
 
-    def action_explain(self, action: str) -> None:
-        self.desk.tell(self.desk.reason_against(action, self.snapshot), "warn")
+    def action_explain(self, name: str) -> None:
+        self.desk.tell(OPERATIONS[name].reason_against(self.snapshot), "warn")
         self.flush()
 
     def action_confirm_yes(self) -> None:
@@ -402,8 +386,8 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
         self.desk.no()
         self.flush()
 
-    def action_confirm_external(self) -> None:
-        self.desk.turn_external()
+    def action_confirm_choice(self) -> None:
+        self.desk.turn_choice()
         self.flush()
 
     def action_leave(self) -> None:

@@ -1,4 +1,7 @@
-"""The one key map: every action of the console, its keys, and what the operator reads about it."""
+"""The one key map: every action of the console, its keys, and what the operator reads about it.
+
+Of an act on the engine only the key is chosen here; all else is read from `core.control.operations`.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +9,19 @@ from dataclasses import dataclass
 
 from textual.binding import Binding, BindingType
 
+from core.control.operations import OPERATIONS, Danger, Operation
+
 PANELS = ("overview", "markets", "positions", "signals", "risk", "chart", "trades", "logs", "lab")
+TWICE_S = 2
+"""Within so many seconds the second press counts of a key that may have been a slip."""
 
 
 @dataclass(frozen=True, slots=True)
 class Action:
     """`id` is the Textual action (parameters included). `scopes` name the panels or the state with these keys.
 
-    `footer` is the rank in the footer, 0 for never; `guarded` actions say why when they cannot be done.
+    `footer` is the rank in the footer, 0 for never. An act on the engine has the id of its `operation`, and says why
+    when it cannot be done.
     """
 
     id: str
@@ -23,11 +31,52 @@ class Action:
     help: str
     scopes: tuple[str, ...] = ()
     footer: int = 0
-    guarded: bool = False
+    operation: str = ""
 
     @property
     def name(self) -> str:
         return self.id.partition("(")[0]
+
+    @property
+    def guarded(self) -> bool:
+        return bool(self.operation)
+
+
+@dataclass(frozen=True, slots=True)
+class ActKeys:
+    """How an act is reached: by `key`, and by `typing` while letters are text, "" for not at all. `footer` as in
+    Action."""
+
+    key: str
+    footer: int
+    typing: str = ""
+
+
+ACT_KEYS = {
+    "pause": ActKeys("P", 1, "ctrl+p"),
+    "halt": ActKeys("K", 2, "ctrl+k"),
+    "flatten": ActKeys("F", 3, "ctrl+f"),
+    "resume": ActKeys("R", 4),
+}
+
+
+def _act(name: str, keys: ActKeys) -> Action:
+    operation = OPERATIONS[name]
+    shown = f"{keys.key} {keys.key}" if operation.danger is Danger.LOW else keys.key
+    label, text = operation.words.label, _help(operation)
+    return Action(f"operate('{name}')", keys.key, shown, label, text, footer=keys.footer, operation=name)
+
+
+def _help(operation: Operation) -> str:
+    """What it does, and how the console makes sure."""
+    does = operation.words.does
+    if operation.danger.asks:
+        does += ", after a confirm bar"
+    elif operation.danger is Danger.LOW:
+        does = f"twice within {TWICE_S} s: {does}"
+    else:
+        does += ", at once"
+    return "; ".join(filter(None, (does, operation.words.goes_on)))
 
 
 _CHARTS = ("chart", "lab_chart")
@@ -37,19 +86,8 @@ _OPENING = ("lab", "lab_run", "lab_trades")
 ACTIONS: tuple[Action, ...] = (
     Action("confirm_yes", "y", "y", "yes", "do what the confirm bar says", scopes=("confirm",)),
     Action("confirm_no", "n,escape,enter", "n esc", "no", "cancel what the confirm bar says", scopes=("confirm",)),
-    Action("confirm_external", "e", "e", "external", "flatten what others placed, too, or not", scopes=("confirm",)),
-    Action("pause", "P", "P", "pause", "no new entries, at once; exits and stops go on", footer=1, guarded=True),
-    Action(
-        "halt",
-        "K",
-        "K K",
-        "halt",
-        "twice within 2 s: no new entries, and those that wait are cancelled; stops and targets stay",
-        footer=2,
-        guarded=True,
-    ),
-    Action("flatten", "F", "F", "flatten", "close every position, after a confirm bar", footer=3, guarded=True),
-    Action("resume", "R", "R", "resume", "allow entries again, after a confirm bar", footer=4, guarded=True),
+    Action("confirm_choice", "e", "e", "choice", "turn the choice in the confirm bar", scopes=("confirm",)),
+    *(_act(name, keys) for name, keys in ACT_KEYS.items()),
     *(Action(f"panel('{name}')", str(n), str(n), name, f"panel {name}") for n, name in enumerate(PANELS, 1)),
     Action("log_next(1)", "n", "n", "next", "next match", scopes=("logs",)),
     Action("log_next(-1)", "N", "N", "previous", "previous match", scopes=("logs",)),
@@ -94,6 +132,13 @@ DIGITS = Action("digits", "", f"1-{len(PANELS)}", "panels", "", footer=5)
 MORE = Action("help", "", "?", "more", "")
 SAFETY = tuple(action for action in ACTIONS if action.guarded)
 
+URGENT = {keys.typing: name for name, keys in ACT_KEYS.items() if keys.typing}
+"""While letters are text, these are the keys of acts."""
+
+URGENT_HINT = " ".join(
+    (f"ctrl+{'/'.join(key[-1] for key in URGENT)}", "/".join(OPERATIONS[name].words.label for name in URGENT.values()))
+)
+
 
 def bindings() -> list[BindingType]:
     """One Binding per action, with its id. A guarded action that cannot be done now falls through to its reason."""
@@ -101,7 +146,7 @@ def bindings() -> list[BindingType]:
         Binding(action.keys, action.id, action.help, show=False, id=".".join((*action.scopes[:1], action.id)))
         for action in ACTIONS
     ]
-    found += [Binding(a.keys, f"explain('{a.id}')", a.help, show=False, id=f"why.{a.id}") for a in SAFETY]
+    found += [Binding(a.keys, f"explain('{a.operation}')", a.help, show=False, id=f"why.{a.id}") for a in SAFETY]
     return found
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from core.control.operations import Request
 from core.domain.market import Bar
-from core.domain.operator import Verb
 from core.home.log_line import LogLine
 
 RunState = Literal["starting", "recovering", "running", "paused", "halted", "ended", "stopping", "failed"]
@@ -236,11 +236,6 @@ class Control(Protocol):
         """Lines logged since cursor `after` (0 at first) that are still kept, and the next cursor."""
         ...
 
-    async def command(
-        self, verb: Verb, symbol: str = "", operator: str = "console", include_external: bool = False
-    ) -> CommandResult:
-        """Ask the engine and wait for its answer. Raises UnavailableError when no engine answers.
-
-        `include_external` is for a flatten: what others placed in the account goes, too.
-        """
+    async def send(self, request: Request) -> CommandResult:
+        """Ask the engine and wait for its answer. Raises UnavailableError when no engine answers."""
         ...

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from core.control.protocol import MeterView, StatusView
 from core.domain.operator import CLEARED_BY_RESUME, FULL_IN_USE, LimitEffect
+
+if TYPE_CHECKING:
+    from core.control.protocol import MeterView, StatusView
 
 Word = Literal[
     "STARTING", "RECOVERING", "RUNNING", "BLOCKED", "PAUSED", "HALTED", "STALE", "ENDED", "STOPPING", "FAILED"
@@ -16,9 +18,14 @@ Word = Literal[
 BEGINNING = frozenset(("starting", "recovering"))
 """States in which the account's figures are not known yet."""
 
+STANDSTILL = frozenset(("paused", "halted"))
+"""States in which the operator lets no entry be made."""
+
+OVER = frozenset(("ended", "failed", "stopping"))
+"""States in which nothing is traded any more."""
+
 _CONNECTION = "connection"
 _FORBIDS = frozenset((LimitEffect.NO_NEW_ENTRIES, LimitEffect.FLATTEN))
-_BY_OPERATOR = frozenset(("paused", "halted"))
 _RESUMES = "when the operator resumes"
 _MIDNIGHT = "at 00:00 UTC"
 
@@ -90,7 +97,7 @@ def _blocks(status: StatusView, meters: Sequence[MeterView]) -> list[Block]:
     found = []
     for halt in status.halts:
         name, _, symbol = halt.partition(":") if " " not in halt else (halt, "", "")
-        if name in FULL_IN_USE or name in _BY_OPERATOR:
+        if name in FULL_IN_USE or name in STANDSTILL:
             continue
         block = told.get((name, symbol))
         ends = block.clears if block is not None else clears.get(f"{name} {symbol}".rstrip(), "")

@@ -2,7 +2,7 @@
 
 Request {"id", "method", "params"}; reply {"id", "result"} or {"id", "error": {"kind", "message"}}. Methods:
 status {}, snapshot {"parts": [names of Snapshot fields], all when absent}, logs {"after", "limit"},
-command {"verb", "symbol", "operator", "include_external"}. Only the owner of the home can connect.
+command {"verb", "operator" and the arguments of the operation, by name}. Only the owner of the home can connect.
 
 Nobody can keep others out: who says nothing is sent away, who asks too fast waits, and beyond MAX_CLIENTS what makes
 risk smaller is still taken.
@@ -27,10 +27,10 @@ from typing import Any
 from core.clock import monotonic_ns
 from core.control.client import MAX_REPLY_BYTES, no_engine, result_of, socket_path
 from core.control.codec import decode, encode_line
+from core.control.operations import OPERATIONS, Kind, Request
 from core.control.protocol import CommandResult, Control, Snapshot
 from core.control.rate import Pace
 from core.domain.errors import BadInputError, QuarterdeckError, UnavailableError
-from core.domain.operator import Verb
 from core.domain.plain import plain
 from core.home.folder import Home, open_own, private_folder
 from core.home.log_line import LogLine
@@ -46,7 +46,7 @@ IDLE_S = 120.0
 RESERVED_CLIENTS, RESERVED_S = 32, 2.0
 """Places beyond MAX_CLIENTS to say one command that makes risk smaller, and how soon it must be said."""
 
-REDUCING = frozenset({Verb.PAUSE, Verb.HALT, Verb.FLATTEN})
+REDUCING = frozenset(operation.id for operation in OPERATIONS.values() if operation.reduces)
 READS_A_SECOND, READS_AT_ONCE = 25.0, 50
 """Of one client; what comes faster waits."""
 
@@ -54,6 +54,8 @@ COMMANDS_A_SECOND, COMMANDS_AT_ONCE = 2.0, 10
 """Of one verb, of all clients together: each is a row of the journal. What comes faster is refused."""
 
 _KEPT_ANSWERS = 16
+
+_ARGUMENTS = {argument.name: argument for operation in OPERATIONS.values() for argument in operation.arguments}
 
 _PARTS = tuple(field.name for field in fields(Snapshot))
 _log = logging.getLogger(__name__)
@@ -69,7 +71,7 @@ class ControlServer:
     def __init__(self, control: Control, home: Home, now_s: Callable[[], float] = _monotonic_s) -> None:
         self._control = control
         self._now_s = now_s
-        self._commands = {verb: Pace(COMMANDS_A_SECOND, COMMANDS_AT_ONCE, now_s) for verb in Verb}
+        self._commands = {verb: Pace(COMMANDS_A_SECOND, COMMANDS_AT_ONCE, now_s) for verb in OPERATIONS}
         self._encoding = threading.Lock()
         self._encoded_of: Snapshot | None = None
         self._encoded: dict[tuple[str, ...], bytes] = {}
@@ -181,21 +183,13 @@ class ControlServer:
         return {"next": min(first + limit, end), "lines": lines[:limit]}
 
     async def _command(self, params: dict[str, Any]) -> CommandResult:
-        symbol, operator = params.get("symbol", ""), params.get("operator", "socket")
-        include_external = params.get("include_external", False)
-        try:
-            verb = Verb(params.get("verb", ""))
-        except ValueError as error:
-            raise BadInputError(f"unknown verb; known: {', '.join(Verb)}") from error
-        if not _is_name(symbol) or not _is_name(operator):
-            raise BadInputError("symbol and operator are text of at most 64 characters that can be printed")
-        if not isinstance(include_external, bool):
-            raise BadInputError("include_external is true or false")
+        request = _request_of(params)
+        verb = request.operation
         if not self._commands[verb].try_take():
             raise UnavailableError(f"{verb}: asked for too often; it is taken {COMMANDS_A_SECOND:g} times a second")
         try:
             async with asyncio.timeout(COMMAND_TIMEOUT_S):
-                return await self._control.command(verb, symbol, operator, include_external)
+                return await self._control.send(request)
         except TimeoutError as error:
             raise UnavailableError(
                 f"{verb}: the engine took it but has not answered within {COMMAND_TIMEOUT_S:g} s; look at its log"
@@ -250,10 +244,8 @@ class SocketControl:
         self._fetched += len(lines)
         self._cursor = int(reply["next"])
 
-    async def command(
-        self, verb: Verb, symbol: str = "", operator: str = "console", include_external: bool = False
-    ) -> CommandResult:
-        params = {"verb": verb.value, "symbol": symbol, "operator": operator, "include_external": include_external}
+    async def send(self, request: Request) -> CommandResult:
+        params = {"verb": request.operation, "operator": request.operator, **request.values}
         return decode(CommandResult, await self.request("command", params))
 
     async def request(self, method: str, params: dict[str, Any]) -> Any:
@@ -322,6 +314,21 @@ def _parts_of(params: dict[str, Any]) -> tuple[str, ...]:
     if not isinstance(parts, list) or not set(map(str, parts)) <= set(_PARTS):
         raise BadInputError(f"parts is a list out of {', '.join(_PARTS)}")
     return tuple(part for part in _PARTS if part in parts)
+
+
+def _request_of(params: dict[str, Any]) -> Request:
+    """Of the right form; whether the act takes what is given with it, the engine says."""
+    verb, operator = params.get("verb", ""), params.get("operator", "socket")
+    if not isinstance(verb, str) or verb not in OPERATIONS:
+        raise BadInputError(f"unknown verb; known: {', '.join(OPERATIONS)}")
+    given = {name: value for name, value in params.items() if name in _ARGUMENTS}
+    for name, value in given.items():
+        if _ARGUMENTS[name].kind is Kind.FLAG and not isinstance(value, bool):
+            raise BadInputError(f"{name} is true or false")
+    names = [operator, *(value for name, value in given.items() if _ARGUMENTS[name].kind is Kind.SYMBOL)]
+    if not all(map(_is_name, names)):
+        raise BadInputError("symbol and operator are text of at most 64 characters that can be printed")
+    return Request(verb, given, operator)
 
 
 def _is_name(value: object) -> bool:

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from core.clock import EngineClock, monotonic_ns
 from core.control.arming import labelled
+from core.control.operations import Request
 from core.control.protocol import CommandResult, ExternalOrderView, RunState, Snapshot, StatusView
 from core.domain.errors import UnavailableError
 from core.domain.market import Bar, FirstPrice, MarketBatch, Quote
@@ -508,7 +509,8 @@ class EngineControl:
     def log_lines(self, after: int) -> tuple[int, list[LogLine]]:
         return self._logbook.lines_after(after)
 
-    async def command(
-        self, verb: Verb, symbol: str = "", operator: str = "console", include_external: bool = False
-    ) -> CommandResult:
-        return await asyncio.wrap_future(self._engine.submit(verb, symbol, operator, include_external))
+    async def send(self, request: Request) -> CommandResult:
+        values = request.values
+        symbol, include_external = str(values.get("symbol", "")), bool(values.get("include_external"))
+        verb = Verb(request.operation)
+        return await asyncio.wrap_future(self._engine.submit(verb, symbol, request.operator, include_external))

@@ -6,6 +6,7 @@ import math
 from dataclasses import replace
 from functools import cache
 
+from core.control.operations import Request
 from core.control.protocol import (
     ChartView,
     CommandResult,
@@ -293,11 +294,9 @@ class FakeControl:
     def log_lines(self, after: int) -> tuple[int, list[LogLine]]:
         return len(self.lines), self.lines[after:]
 
-    async def command(
-        self, verb: Verb, symbol: str = "", operator: str = "console", include_external: bool = False
-    ) -> CommandResult:
-        self.commands.append(verb)
-        self.external.append(include_external)
+    async def send(self, request: Request) -> CommandResult:
+        self.commands.append(Verb(request.operation))
+        self.external.append(bool(request.values.get("include_external")))
         if self.error is not None:
             raise self.error
         return CommandResult(f"c{len(self.commands)}", self.accepted, self.message)

@@ -13,7 +13,7 @@ from tests.tui.fake_control import FakeClock, FakeControl, live_snapshot, order,
 from tests.tui.live_start import TAG, LiveRoot, live_app
 from tui.app import QuarterdeckApp
 from tui.keys import PANELS
-from tui.safety import FLATTEN_GUARD_MS
+from tui.safety import GUARD_MS
 from tui.theme import THEMES, roles
 from tui.widgets.table import row_text
 
@@ -198,7 +198,7 @@ async def test_flatten_takes_what_others_placed_only_after_the_second_choice(
         await pilot.press("F")
         await screen.until(app, pilot, "left alone")
         assert "FLATTEN: close 2 positions at market? LIVE" in screen.text(app)
-        clock.now_ms += FLATTEN_GUARD_MS
+        clock.now_ms += GUARD_MS
         await pilot.press("e")
         await screen.until(app, pilot, "CLOSED TOO")
         await pilot.press("y")
@@ -209,9 +209,9 @@ async def test_without_others_the_second_choice_is_no_key(
     app: QuarterdeckApp, control: FakeControl, clock: FakeClock
 ) -> None:
     async with screen.running(app, (80, 24)) as pilot:
-        clock.now_ms += FLATTEN_GUARD_MS
+        clock.now_ms += GUARD_MS
         await pilot.press("F", "e")
-        clock.now_ms += FLATTEN_GUARD_MS
+        clock.now_ms += GUARD_MS
         await pilot.press("y")
         await screen.until_true(pilot, lambda: (control.commands, control.external) == ([Verb.FLATTEN], [False]))
 

@@ -30,7 +30,7 @@ from tests.tui.fake_control import FakeControl, snapshot
 from tui.launch import run_console
 
 class Stalling(FakeControl):
-    async def command(self, *args, **kwargs):
+    async def send(self, request):
         termios.tcflow(0, termios.TCOOFF)
         os.kill(os.getpid(), signal.SIGTERM)
         return CommandResult("c1", True, "done")

@@ -17,7 +17,7 @@ from tui.cli.reading import limits, models, orders, positions, signals, stats, s
 from tui.cli.replay_verb import replay
 from tui.cli.running import run
 from tui.cli.runs_verbs import runs
-from tui.cli.steering import flatten, halt, pause, resume
+from tui.cli.steering import VERBS
 from tui.cli.warned import route_warnings
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def cli() -> None:
 
 for verb in (run, status, positions, orders, trades, signals, stats, models, limits, logs):
     cli.add_command(verb)
-for verb in (pause, resume, halt, flatten, panic, data, doctor, backup, replay):
+for verb in (*VERBS, panic, data, doctor, backup, replay):
     cli.add_command(verb)
 for verb in (backtest, sweep, walkforward, validate, check, runs):
     cli.add_command(verb)

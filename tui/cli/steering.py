@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
 
 from core.control.client import no_engine, request
+from core.control.operations import OPERATIONS, Argument, Kind, Operation, Value, Values
 from core.domain.errors import RefusedError, UnavailableError
 from core.home.folder import Home, engine_pid
 from tui.cli.echo import echo
@@ -21,60 +23,51 @@ if TYPE_CHECKING:
 TIMEOUT_S = 35.0
 
 
-@click.command()
-@home_option
-@json_option
-def pause(home: Home, as_json: bool) -> None:
-    """Stop opening positions; stops, targets and exits go on. `resume` ends it."""
-    _steer(home, "pause", as_json)
+def _verb(operation: Operation) -> click.Command:
+    """The verb of an act, with its arguments as the registry has them."""
+
+    def act(home: Home, as_json: bool, yes: bool = False, **given: Value) -> None:
+        values = {
+            a.name: str(given[a.name]).upper() if a.kind is Kind.SYMBOL else given[a.name] for a in operation.arguments
+        }
+        if operation.question is not None:
+            _need_engine(home, operation.words.without)
+            confirm(f"{operation.question(values)}?", yes)
+        _steer(home, operation, values, as_json)
+
+    wanted = [_PARAMETERS[argument.kind](argument) for argument in operation.arguments]
+    wanted += [*([yes_option] if operation.danger.asks else []), home_option, json_option]
+    for option in reversed(wanted):
+        act = option(act)
+    return click.command(operation.id, help=_help(operation))(act)
 
 
-@click.command()
-@yes_option
-@home_option
-@json_option
-def resume(home: Home, yes: bool, as_json: bool) -> None:
-    """Open positions again after a pause or halt. Asks first."""
-    _need_engine(home)
-    confirm("Let the engine open positions again?", yes)
-    _steer(home, "resume", as_json)
+def _symbol(argument: Argument) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    return click.argument(argument.name, default="")
 
 
-@click.command()
-@home_option
-@json_option
-def halt(home: Home, as_json: bool) -> None:
-    """Stop opening positions and cancel pending entries; stops and targets stay. `resume` ends it."""
-    _steer(home, "halt", as_json)
+def _flag(argument: Argument) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    return click.option(f"--{argument.name.replace('_', '-')}", is_flag=True, help=argument.words)
 
 
-@click.command()
-@click.argument("symbol", default="")
-@click.option("--include-external", is_flag=True, help="Also what others placed in the account; else it is left alone.")
-@yes_option
-@home_option
-@json_option
-def flatten(home: Home, symbol: str, include_external: bool, yes: bool, as_json: bool) -> None:
-    """Close all positions at market and pause, or only that of SYMBOL. Asks first."""
-    symbol = symbol.upper()
-    what = f"Close the position in {symbol} at market" if symbol else "Close ALL positions at market and pause"
-    if include_external:
-        what += ", with orders and positions that OTHERS placed in this account"
-    _need_engine(home, "; where none can start, `quarterdeck panic` closes a live account at the exchange")
-    confirm(f"{what}?", yes)
-    _steer(home, "flatten", as_json, symbol, include_external)
+_PARAMETERS = {Kind.SYMBOL: _symbol, Kind.FLAG: _flag}
 
 
-def _need_engine(home: Home, without: str = "") -> None:
+def _help(operation: Operation) -> str:
+    clauses = [operation.words.order, *(a.words for a in operation.arguments if a.kind is Kind.SYMBOL)]
+    return f"{', '.join(clauses)}.{' Asks first.' if operation.danger.asks else ''}"
+
+
+def _need_engine(home: Home, without: str) -> None:
     """Raises UnavailableError, before anything is asked, where there is nobody to carry the answer out; `without` says
     what can be done then."""
     if engine_pid(home) is None:
-        raise UnavailableError(f"{no_engine(home)}{without}")
+        raise UnavailableError("; ".join(filter(None, (str(no_engine(home)), without))))
 
 
-def _steer(home: Home, verb: str, as_json: bool, symbol: str = "", include_external: bool = False) -> None:
+def _steer(home: Home, operation: Operation, values: Values, as_json: bool) -> None:
     """Raises RefusedError with the engine's own words when it refuses."""
-    params = {"verb": verb, "symbol": symbol, "operator": _operator(), "include_external": include_external}
+    params = {"verb": operation.id, "operator": _operator(), **values}
     result = _as_result(request(home, "command", params, TIMEOUT_S))
     if as_json:
         emit_json(asdict(result))
@@ -100,3 +93,7 @@ def _operator() -> str:
     except KeyError:
         name = str(os.getuid())
     return f"cli:{name}"[:64]
+
+
+VERBS = tuple(_verb(operation) for operation in OPERATIONS.values())
+"""A verb for each act on a running engine."""

@@ -8,13 +8,9 @@ from dataclasses import dataclass, replace
 from textual.events import Key, Paste
 
 from tui.format import plain_text
+from tui.keys import URGENT, URGENT_HINT
 from tui.widgets.panel import Lines
 from tui.widgets.table import Span
-
-URGENT = {"ctrl+p": "pause", "ctrl+k": "halt", "ctrl+f": "flatten"}
-"""While letters are text, these are the safety keys."""
-
-_URGENT_HINT = "ctrl+p/k/f pause/halt/flatten"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +109,7 @@ class Prompt(Lines, can_focus=True):
         width, title = self.size.width, f" {self._asked.title}: "
         hints = [f"   {self._asked.hint}   esc leave", "   esc"]
         if self._asked.urgent:
-            hints.insert(0, f"{hints[0]}   {_URGENT_HINT}")
+            hints.insert(0, f"{hints[0]}   {URGENT_HINT}")
         fits = (hint for hint in hints if len(title) + len(self.text) + 1 + len(hint) <= width)
         hint = next(fits, "")
         room = max(1, width - len(title) - len(hint) - 1)

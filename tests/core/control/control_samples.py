@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from core.control.operations import Request
 from core.control.protocol import (
     ChartView,
     CommandResult,
@@ -83,11 +84,10 @@ class FakeControl:
     def log_lines(self, after: int) -> tuple[int, list[LogLine]]:
         return len(self.lines), self.lines[min(after, len(self.lines)) :]
 
-    async def command(
-        self, verb: Verb, symbol: str = "", operator: str = "console", include_external: bool = False
-    ) -> CommandResult:
-        self.asked.append((verb, symbol, operator))
-        self.external.append(include_external)
+    async def send(self, request: Request) -> CommandResult:
+        verb, symbol = Verb(request.operation), str(request.values.get("symbol", ""))
+        self.asked.append((verb, symbol, request.operator))
+        self.external.append(bool(request.values.get("include_external")))
         if self.raises is not None:
             raise self.raises
         if symbol == "NOPE":

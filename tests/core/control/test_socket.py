@@ -14,6 +14,7 @@ import pytest
 from core.control import client as control_client
 from core.control import socket as control_socket
 from core.control.client import request
+from core.control.operations import Request
 from core.control.rate import Pace
 from core.control.socket import MAX_CLIENTS, MAX_LOG_LINES, MAX_REQUEST_BYTES, ControlServer, SocketControl
 from core.domain.errors import (
@@ -115,7 +116,7 @@ async def test_an_error_of_the_engine_arrives_as_the_same_kind(home: Home) -> No
     ("method", "params", "said"),
     [
         ("sell", {}, "unknown method 'sell'; known: status"),
-        ("command", {"verb": "buy"}, "unknown verb; known: pause, resume, halt, flatten"),
+        ("command", {"verb": "buy"}, "unknown verb; known: pause, halt, flatten, resume"),
         ("command", {"verb": "halt", "symbol": "x" * 65}, "text of at most 64"),
         ("command", {"verb": "halt", "operator": 7}, "text of at most 64"),
         ("snapshot", {"parts": ["secrets"]}, "parts is a list out of seq, status"),
@@ -323,7 +324,7 @@ async def test_a_command_without_an_answer_says_that_it_was_taken(
     home: Home, control: FakeControl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(control_socket, "COMMAND_TIMEOUT_S", 0.01)
-    monkeypatch.setattr(control, "command", lambda *_: asyncio.Event().wait())
+    monkeypatch.setattr(control, "send", lambda *_: asyncio.Event().wait())
     async with ControlServer(control, home):
         with pytest.raises(UnavailableError, match="halt: the engine took it but has not answered"):
             await ask(home, "command", {"verb": "halt"})
@@ -404,7 +405,7 @@ async def test_a_console_over_the_socket_sees_what_one_in_process_sees(home: Hom
         control.lines.append(replace(control.lines[0], message="new"))
         await far.refresh()
         assert far.log_lines(3) == control.log_lines(3)
-        assert (await far.command(Verb.HALT)).accepted
+        assert (await far.send(Request("halt"))).accepted
     assert control.asked == [(Verb.HALT, "", "console")]
 
 
@@ -443,7 +444,7 @@ async def test_a_flatten_says_whether_others_are_included(home: Home, control: F
     await ask(home, "command", {"verb": "flatten"})
     await ask(home, "command", {"verb": "flatten", "include_external": True})
     async with SocketControl(home) as socket:
-        await socket.command(Verb.FLATTEN, include_external=True)
+        await socket.send(Request("flatten", {"include_external": True}))
     assert control.external == [False, True, True]
     with pytest.raises(BadInputError, match="include_external is true or false"):
         await ask(home, "command", {"verb": "flatten", "include_external": "yes"})

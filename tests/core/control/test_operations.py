@@ -1,0 +1,117 @@
+"""The registry of acts: each is whole, and says why it cannot be done."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from core.control.operations import OPERATIONS, Danger, Kind, Operation
+from core.domain.operator import Verb
+from tests.tui.fake_control import live_snapshot, snapshot
+
+every_operation = pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
+
+
+def test_whatever_an_engine_can_be_asked_for_is_registered() -> None:
+    assert set(Verb) <= set(OPERATIONS)
+
+
+@every_operation
+def test_an_act_has_words_a_danger_and_arguments_with_words(operation: Operation) -> None:
+    words = operation.words
+    assert words.label
+    assert words.does
+    assert words.order
+    assert not words.order.endswith(".")
+    assert operation.danger in Danger
+    assert len({argument.name for argument in operation.arguments}) == len(operation.arguments)
+    assert all(argument.words and argument.kind in Kind for argument in operation.arguments)
+
+
+def test_an_argument_means_the_same_with_every_act_and_is_no_word_of_the_wire() -> None:
+    arguments = [argument for operation in OPERATIONS.values() for argument in operation.arguments]
+    kinds = {argument.name: argument.kind for argument in arguments}
+    assert all(kinds[argument.name] is argument.kind for argument in arguments)
+    assert not kinds.keys() & {"verb", "operator"}
+
+
+@every_operation
+def test_what_asks_first_has_facts_and_a_question_and_what_does_not_has_none(operation: Operation) -> None:
+    assert (operation.facts is not None) is operation.danger.asks
+    assert (operation.question is not None) is operation.danger.asks
+    assert bool(operation.words.slip) is (operation.danger is Danger.LOW)
+    if operation.facts is not None and operation.question is not None:
+        facts = operation.facts(snapshot())
+        assert "DEMO" in facts.title
+        assert facts.holdings or facts.lines
+        assert operation.question({})
+        assert not operation.question({}).endswith("?")
+
+
+@every_operation
+def test_a_choice_in_the_facts_is_a_flag_of_the_act(operation: Operation) -> None:
+    if operation.facts is not None and (choice := operation.facts(live_snapshot()).choice) is not None:
+        assert Kind.FLAG in [a.kind for a in operation.arguments if a.name == choice.argument]
+
+
+@every_operation
+def test_nothing_can_be_done_without_an_engine_or_after_its_end(operation: Operation) -> None:
+    assert operation.reason_against(None) == f"{operation.id}: no engine is attached yet"
+    assert operation.reason_against(snapshot(state="ended")) == f"{operation.id}: the engine has ended"
+    assert operation.reason_against(snapshot(state="failed")) == f"{operation.id}: the engine has failed"
+    assert not operation.possible(None)
+
+
+def test_what_opens_positions_is_never_taken_for_something_that_reduces() -> None:
+    assert [operation.id for operation in OPERATIONS.values() if not operation.reduces] == ["resume"]
+
+
+@pytest.mark.parametrize(
+    ("act", "state", "positions", "reason"),
+    [
+        ("pause", "running", 1, ""),
+        ("pause", "paused", 1, "pause: already paused; no new entries"),
+        ("halt", "halted", 1, ""),
+        ("resume", "running", 1, "resume: the engine is running, nothing to resume"),
+        ("resume", "halted", 1, ""),
+        ("flatten", "halted", 1, ""),
+        ("flatten", "running", 0, "flatten: no open position"),
+        ("flatten", "recovering", 0, "flatten: recovering, holdings not known"),
+        ("flatten", "starting", 0, "flatten: starting, holdings not known"),
+    ],
+)
+def test_reasons(act: str, state: str, positions: int, reason: str) -> None:
+    held = snapshot(state=state, positions=positions)
+    assert OPERATIONS[act].reason_against(held) == reason
+    assert OPERATIONS[act].possible(held) is not bool(reason)
+
+
+def test_the_facts_of_a_flatten_are_what_is_held() -> None:
+    flatten = OPERATIONS["flatten"]
+    assert flatten.facts is not None
+    held = snapshot(positions=3)
+    facts = flatten.facts(held)
+    assert [h.trade_id for h in facts.holdings] == [p.trade_id for p in held.positions]
+    bps = held.status.exit_cost_bps
+    assert bps is not None
+    assert [h.cost_usdt for h in facts.holdings] == [p.notional_usdt * bps / 10_000 for p in held.positions]
+    unknown = flatten.facts(replace(held, status=replace(held.status, exit_cost_bps=None)))
+    assert {h.cost_usdt for h in unknown.holdings} == {None}
+
+
+@pytest.mark.parametrize(
+    ("values", "question"),
+    [
+        ({}, "Close ALL positions at market and pause"),
+        ({"symbol": "BTCUSDT"}, "Close the position in BTCUSDT at market"),
+        (
+            {"symbol": "", "include_external": True},
+            "Close ALL positions at market and pause, with orders and positions that OTHERS placed in this account",
+        ),
+    ],
+)
+def test_a_flatten_is_asked_about_in_the_words_of_what_was_given(values: dict[str, str | bool], question: str) -> None:
+    asked = OPERATIONS["flatten"].question
+    assert asked is not None
+    assert asked(values) == question
