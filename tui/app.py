@@ -26,7 +26,7 @@ from tui.driver import TerminalDriver
 from tui.format import UNICODE, Glyphs, fit, plain_text, whole_clauses
 from tui.keys import ACTIONS, SAFETY, Action, bindings, scoped
 from tui.lab_desk import LabAccess, LabDesk
-from tui.lab_host import LAB_ACTS, PARENTS, LabHost
+from tui.lab_host import LAB_ACTS, LabHost
 from tui.lab_runs import CALM, HASTY, Patience
 from tui.safety import NARROW, SafetyDesk
 from tui.screens.console import ConsoleScreen
@@ -35,6 +35,7 @@ from tui.widgets.bars import mode_badge, status_row, waiting_row
 from tui.widgets.logs import LEVELS
 from tui.widgets.panel import View
 from tui.widgets.prompt import Asked
+from tui.widgets.registry import HOME, REGISTRY
 from tui.widgets.table import Row
 from tui.widgets.trouble import alerts_in, trouble
 
@@ -292,7 +293,7 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
     def _hint(self, width: int) -> str:
         """The keys of the focused panel, then general ones, as many as fit whole."""
         text = ""
-        general = LAB_HINTS if self.deck.page.startswith("lab") else HINTS
+        general = LAB_HINTS if self._in_lab else HINTS
         for hint in (*(f"{action.shown} {action.label}" for action in scoped(self.deck.target.NAME)), *general):
             longer = f"{text}   {hint}" if text else hint
             if len(longer) + 1 > width:
@@ -417,9 +418,13 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
         run = self.lab.job.title if self.lab.running and self.lab.job else ""
         self.desk.ask_leave(self.snapshot, run, starting=self._starting, mode=self.mode)
 
-    def action_panel(self, name: str) -> None:
-        self.deck.go(name)
-        if name == "lab":
+    @property
+    def _in_lab(self) -> bool:
+        return REGISTRY[self.deck.page].group == "lab"
+
+    def action_panel(self, group: str) -> None:
+        self.deck.go(REGISTRY.next_page(group, self.deck.page))
+        if self.deck.page == "lab":
             self.lab.open()
         self.flush()
 
@@ -432,8 +437,8 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
             self.deck.go("help")
         elif self.deck.logs.wanted:
             self.deck.logs.search("")
-        elif self.deck.page != "overview":
-            self.deck.go(PARENTS.get(self.deck.page, "overview"))
+        elif self.deck.page != HOME:
+            self.deck.go(REGISTRY[self.deck.page].within or HOME)
         self.flush()
 
     def action_tab(self, delta: int) -> None:
@@ -467,9 +472,10 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
         self.flush()
 
     def action_open(self) -> None:
-        if not self.deck.page.startswith("lab"):
+        if not self._in_lab:
             self.symbol = self.deck.target.cursor_symbol() or self.symbol
-            self.action_panel("chart")
+            self.deck.go("chart")
+            self.flush()
 
     def action_zoom(self, delta: int) -> None:
         if self.deck.target is self.deck.chart:

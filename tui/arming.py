@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from core.domain.errors import ConfirmationError, RefusedError
 from tui.widgets.prompt import Asked
+from tui.widgets.registry import HOME
 
 if TYPE_CHECKING:
     from core.control.protocol import Control
@@ -83,5 +84,5 @@ class ArmingDesk:
             self.ask()
         else:
             self.waiting = ""
-            self._app.deck.go("overview")
+            self._app.deck.go(HOME)
             self._app.flush()

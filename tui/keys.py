@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from textual.binding import Binding, BindingType
 
-PANELS = ("overview", "markets", "positions", "signals", "risk", "chart", "trades", "logs", "lab")
+from tui.widgets.registry import KEYS, REGISTRY, Registry
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,12 @@ class Action:
         return self.id.partition("(")[0]
 
 
+def panel_actions(registry: Registry) -> list[Action]:
+    """One a group: its key goes through the group's panels."""
+    named = [(group, key, ", ".join(registry.pages(group))) for group, key in zip(registry.groups, KEYS, strict=False)]
+    return [Action(f"panel('{group}')", key, key, pages, f"panel {pages}") for group, key, pages in named]
+
+
 _CHARTS = ("chart", "lab_chart")
 _RUNS = ("lab", "lab_run")
 _OPENING = ("lab", "lab_run", "lab_trades")
@@ -50,7 +56,7 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action("flatten", "F", "F", "flatten", "close every position, after a confirm bar", footer=3, guarded=True),
     Action("resume", "R", "R", "resume", "allow entries again, after a confirm bar", footer=4, guarded=True),
-    *(Action(f"panel('{name}')", str(n), str(n), name, f"panel {name}") for n, name in enumerate(PANELS, 1)),
+    *panel_actions(REGISTRY),
     Action("log_next(1)", "n", "n", "next", "next match", scopes=("logs",)),
     Action("log_next(-1)", "N", "N", "previous", "previous match", scopes=("logs",)),
     Action("log_level", "l", "l", "level", "lowest level shown: all, info, warning, error", scopes=("logs",)),
@@ -90,7 +96,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("edge(1)", "G,end", "G", "bottom", "last line"),
 )
 
-DIGITS = Action("digits", "", f"1-{len(PANELS)}", "panels", "", footer=5)
+DIGITS = Action("digits", "", f"{KEYS[0]}-{KEYS[len(REGISTRY.groups) - 1]}", "panels", "", footer=5)
 MORE = Action("help", "", "?", "more", "")
 SAFETY = tuple(action for action in ACTIONS if action.guarded)
 

@@ -11,15 +11,6 @@ from tui.screens.console import ConsoleScreen
 from tui.widgets.prompt import Asked
 from tui.widgets.table import Row
 
-PARENTS = {
-    "lab_form": "lab",
-    "lab_run": "lab",
-    "lab_compare": "lab",
-    "lab_trades": "lab_run",
-    "lab_chart": "lab_trades",
-}
-"""Where escape leads from a page of the lab."""
-
 
 class Console(Protocol):
     """What the lab needs of the console around it."""

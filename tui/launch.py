@@ -29,8 +29,8 @@ def run_console(
 ) -> int:
     """Run the console on this process's terminal until the operator leaves; returns the exit code.
 
-    `lab` is the backtest lab that panel 9 shows; None where there is none. `mode` is that of the engine to come; with
-    `live` the operator has to confirm it first, and 1 is returned where they do not.
+    `lab` is the backtest lab that its panels show; None where there is none. `mode` is that of the engine to come;
+    with `live` the operator has to confirm it first, and 1 is returned where they do not.
     `let_go` releases what else the process holds, where the terminal keeps the console from leaving after a signal.
     128 + n after signal n, 129 when the terminal was closed, the error's own code when `connect` failed.
     """

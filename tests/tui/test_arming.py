@@ -12,9 +12,9 @@ from tests.tui import screen
 from tests.tui.fake_control import FakeClock, FakeControl, live_snapshot, order, snapshot
 from tests.tui.live_start import TAG, LiveRoot, live_app
 from tui.app import QuarterdeckApp
-from tui.keys import PANELS
 from tui.safety import FLATTEN_GUARD_MS
 from tui.theme import THEMES, roles
+from tui.widgets.registry import REGISTRY
 from tui.widgets.table import row_text
 
 SIZES = [(60, 20), (80, 24), (120, 40), (200, 50)]
@@ -108,7 +108,7 @@ async def test_live_and_testnet_stand_on_every_page_twice(
 ) -> None:
     control.current = live_snapshot(mode=mode)
     async with screen.running(app, size) as pilot:
-        for key in (*(str(number) for number in range(1, len(PANELS) + 1)), "?"):
+        for key in (*(str(number) for number in range(1, len(REGISTRY.groups) + 1)), "?"):
             await pilot.press(key)
             await screen.until_true(pilot, lambda: screen.lines(app)[0].startswith(f" {mode.upper()} "))
             await screen.until_true(pilot, lambda: screen.lines(app)[-2].startswith(f" {mode.upper()} "))

@@ -15,9 +15,9 @@ from tests.tui import screen
 from tests.tui.fake_control import FakeClock, FakeControl, empty_snapshot, log_lines, snapshot
 from tui.app import QuarterdeckApp
 from tui.format import ASCII
-from tui.keys import PANELS
 from tui.widgets.logs import KEPT_LINES, LogPanel
 from tui.widgets.panel import Lines, Panel, View
+from tui.widgets.registry import REGISTRY
 
 SIZES = [(60, 20), (80, 24), (100, 30), (120, 40), (160, 45), (200, 50)]
 
@@ -60,7 +60,7 @@ async def test_every_line_of_every_page_fills_the_terminal_and_cuts_no_number(
     app: QuarterdeckApp, size: tuple[int, int]
 ) -> None:
     async with screen.running(app, size) as pilot:
-        for page in range(1, len(PANELS) + 1):
+        for page in range(1, len(REGISTRY.groups) + 1):
             await pilot.press(str(page))
             await pilot.pause()
             lines = screen.lines(app)
@@ -164,7 +164,7 @@ async def test_an_empty_panel_gives_its_reason(app: QuarterdeckApp, control: Fak
     control.current = empty_snapshot(note="warming up: 42 of 60 bars")
     control.lines = []
     async with screen.running(app, (80, 24)) as pilot:
-        for page in range(1, len(PANELS) + 1):
+        for page in range(1, len(REGISTRY.groups) + 1):
             await pilot.press(str(page))
             await pilot.pause()
             visible = [panel for panel in app.deck.panels.values() if panel.display]
@@ -174,7 +174,7 @@ async def test_an_empty_panel_gives_its_reason(app: QuarterdeckApp, control: Fak
 async def test_without_utf8_every_character_is_ascii(control: FakeControl, clock: FakeClock) -> None:
     app = QuarterdeckApp(control, clock_ms=clock, version="0.1.0", flush_hz=0.001, glyphs=ASCII)
     async with screen.running(app, (200, 50)) as pilot:
-        for page in range(1, len(PANELS) + 1):
+        for page in range(1, len(REGISTRY.groups) + 1):
             await pilot.press(str(page))
             await pilot.pause()
             assert screen.text(app).isascii()

@@ -10,8 +10,9 @@ from core.domain.operator import Verb
 from tests.tui import screen
 from tests.tui.fake_control import FakeClock, FakeControl, empty_snapshot, log_lines, snapshot
 from tui.app import QuarterdeckApp
-from tui.keys import ACTIONS, PANELS, bindings, footer_actions
+from tui.keys import ACTIONS, bindings, footer_actions
 from tui.theme import THEMES
+from tui.widgets.registry import REGISTRY
 
 SIZE = (120, 40)
 
@@ -171,7 +172,7 @@ async def test_a_refused_command_and_a_missing_engine_are_told(app: QuarterdeckA
 
 async def test_digits_show_their_panels(app: QuarterdeckApp) -> None:
     async with screen.running(app, SIZE) as pilot:
-        for number, name in enumerate(PANELS, 1):
+        for number, name in enumerate(REGISTRY.groups, 1):
             await press(pilot, str(number))
             assert app.deck.page == name
             assert ("markets" if name == "overview" else name) == app.deck.target.NAME

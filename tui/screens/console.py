@@ -29,12 +29,11 @@ from tui.widgets.markets import MarketsPanel
 from tui.widgets.panel import Lines, Panel, View
 from tui.widgets.positions import PositionsPanel
 from tui.widgets.prompt import Asked, Prompt
+from tui.widgets.registry import HOME, REGISTRY
 from tui.widgets.risk import RiskPanel
 from tui.widgets.signals import SignalsPanel
 from tui.widgets.table import Row
 from tui.widgets.trades import TradesPanel
-
-_MAIN = {"overview": "markets"}
 
 
 class ConsoleScreen(Screen[None], inherit_bindings=False):
@@ -50,9 +49,9 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
     ) -> None:
         super().__init__()
         self._redraw = redraw
-        self.page = "overview"
+        self.page = HOME
         self.ready = False
-        self._before_help = "overview"
+        self._before_help = HOME
         self._order: list[str] = []
         self._before_prompt: Panel | None = None
         self.status = Lines(id="status")
@@ -111,7 +110,7 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
         focused = self.focused
         if isinstance(focused, Panel) and focused.display:
             return focused
-        return self.panels[_MAIN.get(self.page, self.page)]
+        return self.panels[REGISTRY.main(self.page)]
 
     def go(self, page: str) -> None:
         """Show a page and focus its main panel; a second `help` goes back."""
@@ -125,7 +124,7 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
         self.page = page
         self.ready = True
         self.place()
-        self.set_focus(self.panels[_MAIN.get(page, page)], scroll_visible=False)
+        self.set_focus(self.panels[REGISTRY.main(page)], scroll_visible=False)
 
     def place(self) -> None:
         """Put every panel of the page where it belongs at this size."""
@@ -145,7 +144,7 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
         if small:
             self.essentials.styles.width, self.essentials.styles.height = width, max(0, height)
         if isinstance(self.focused, Panel) and not self.focused.display and not small:
-            self.set_focus(self.panels[_MAIN.get(self.page, self.page)], scroll_visible=False)
+            self.set_focus(self.panels[REGISTRY.main(self.page)], scroll_visible=False)
 
     def focus_by(self, delta: int) -> None:
         if self._order:

@@ -15,8 +15,6 @@ _ASKED = (
 
 class ArmingPanel(Panel):
     NAME = PAGE
-    TITLE = "Live start"
-    NEEDS_SNAPSHOT = False
     HELP = "account tag: the last four characters of the API key. It says which account is meant."
 
     def __init__(self, desk: ArmingDesk) -> None:

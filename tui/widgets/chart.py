@@ -1,4 +1,4 @@
-"""Panel 6: candles of the selected symbol with entries, exits and the open position's lines."""
+"""Candles of the selected symbol with entries, exits and the open position's lines."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ DEFAULT_ZOOM = 1
 
 class ChartPanel(Panel):
     NAME = "chart"
-    TITLE = "6 Chart"
     HELP = (
         "Closed one-minute bars of the selected symbol. A rising body is a full block, a falling one shaded, or a heavy"
         " line when it is short."

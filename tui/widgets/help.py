@@ -13,8 +13,6 @@ _KEY_CELLS = 10
 
 class HelpPanel(Panel):
     NAME = "help"
-    TITLE = "? Help"
-    NEEDS_SNAPSHOT = False
     HELP = "Keys and meanings. esc or ? goes back."
 
     def __init__(self) -> None:
@@ -25,13 +23,13 @@ class HelpPanel(Panel):
         rows: list[Row] = []
         subject = self.subject
         if subject is not None and subject.HELP:
-            rows += [text_row(f"{subject.TITLE}: what the numbers mean", "title")]
+            rows += [text_row(f"{subject.title}: what the numbers mean", "title")]
             rows += [text_row(line) for line in wrap(subject.HELP, width - 3)]
             if isinstance(subject, RiskPanel):
                 rows += [(), text_row("How each limit's use is computed", "title"), *subject.help_rows(width)]
             local = scoped(subject.NAME)
             if local:
-                rows += [(), text_row(f"Keys of {subject.TITLE}", "title"), *_keys(local, width)]
+                rows += [(), text_row(f"Keys of {subject.title}", "title"), *_keys(local, width)]
             rows.append(())
         safety = [action for action in ACTIONS if action.guarded]
         panels = [action for action in ACTIONS if action.name == "panel"]

@@ -1,4 +1,4 @@
-"""Panel 8: the log as the engine and the console write it."""
+"""The log as the engine and the console write it."""
 
 from __future__ import annotations
 
@@ -20,8 +20,6 @@ _NAME_CELLS = ((84, 14), (70, 8), (0, 0))
 
 class LogPanel(Panel):
     NAME = "logs"
-    TITLE = "8 Log"
-    NEEDS_SNAPSHOT = False
     HELP = (
         "Times are the engine's, in UTC. follow: the newest line stays in view; moving up stops it and a line counts"
         " what has come since. l changes the lowest level shown. / searches, n and N go from match to match."

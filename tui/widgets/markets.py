@@ -1,10 +1,11 @@
-"""Panel 2: the watched symbols, their last prices and what the model expects of them."""
+"""The watched symbols, their last prices and what the model expects of them."""
 
 from __future__ import annotations
 
 from core.control.protocol import PriceView
 from tui.format import UNKNOWN, Glyphs, age, arrow, money, signed, sparkline
 from tui.widgets.panel import Content, Panel, View
+from tui.widgets.registry import REGISTRY
 from tui.widgets.table import Cell, Column, fitted, header_row, notice_rows, table_row, widths
 
 LATE_MS = 150_000
@@ -24,7 +25,6 @@ _COLUMNS = (
 
 class MarketsPanel(Panel):
     NAME = "markets"
-    TITLE = "2 Markets"
     HELP = (
         "last: newest price of the feed. change: from the first to the newest of the recent closes the engine keeps."
         " age: engine time since that price; late when older than 150 s, or 15 s where the exchange's quotes are shown."
@@ -45,7 +45,9 @@ class MarketsPanel(Panel):
             table_row(_cells(price, status.as_of_ms, sizes[3], g), columns, sizes, g.ellipsis) for price in prices
         )
         if not rows:
-            return Content(body=notice_rows("No price yet: the feed has not delivered a bar. 8 = log", width))
+            return Content(
+                body=notice_rows(f"No price yet: the feed has not delivered a bar. {REGISTRY.key('logs')} = log", width)
+            )
         return Content(
             head=(header_row(columns, sizes, g.ellipsis),),
             body=rows,

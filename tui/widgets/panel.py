@@ -19,6 +19,7 @@ from core.control.protocol import Snapshot
 from core.control.readiness import Standing, standing
 from tui.format import UNICODE, Glyphs, fit, money
 from tui.theme import DARK, PLAIN, THEMES, roles
+from tui.widgets.registry import REGISTRY
 from tui.widgets.table import Row, notice_rows
 
 BLANK: Row = ()
@@ -121,12 +122,11 @@ class Lines(Widget):
 
 
 class Panel(Lines, can_focus=True):
-    """A panel of the console. Subclasses turn a View into Content; this class keeps cursor, scroll, title and frame."""
+    """A panel of the console, NAME in the registry. Subclasses turn a View into Content; this class keeps cursor,
+    scroll, title and frame. HELP says what the numbers mean."""
 
     NAME: ClassVar[str] = ""
-    TITLE: ClassVar[str] = ""
     HELP: ClassVar[str] = ""
-    NEEDS_SNAPSHOT: ClassVar[bool] = True
 
     def __init__(self) -> None:
         super().__init__(id=self.NAME)
@@ -141,6 +141,10 @@ class Panel(Lines, can_focus=True):
     @abstractmethod
     def content(self, view: View, width: int, height: int) -> Content:
         """The rows for an area of `width` x `height` cells inside title and frame."""
+
+    @property
+    def title(self) -> str:
+        return REGISTRY.title(self.NAME)
 
     @property
     def inner_width(self) -> int:
@@ -160,7 +164,7 @@ class Panel(Lines, can_focus=True):
         self.glyphs = view.glyphs
         if not self.display or self.inner_width <= 0 or self.inner_height <= 0:
             return
-        if view.snapshot is None and self.NEEDS_SNAPSHOT:
+        if view.snapshot is None and REGISTRY[self.NAME].wants:
             self.shown = Content(body=notice_rows(view.waiting, self.inner_width))
         else:
             self.shown = self._content_or_flaw(view)
@@ -172,7 +176,7 @@ class Panel(Lines, can_focus=True):
             content = self.content(view, self.inner_width, self.inner_height)
             self._flaw = ""
         except Exception as error:
-            flaw = f"No picture of this panel: {type(error).__name__}: {error}. 8 = log"
+            flaw = f"No picture of this panel: {type(error).__name__}: {error}. {REGISTRY.key('logs')} = log"
             if flaw != self._flaw:
                 logger.exception("panel %s could not be drawn", self.NAME)
                 self._flaw = flaw
@@ -210,7 +214,7 @@ class Panel(Lines, can_focus=True):
         note = ", ".join(part for part in (self._unseen(), self.shown.note) if part)
         if self.view.stale:
             note = f"STALE {self.view.stale}" + (f" {g.flat} {note}" if note else "")
-        title = f"{g.cursor if self.has_focus else ' '}{self.TITLE} "
+        title = f"{g.cursor if self.has_focus else ' '}{self.title} "
         note = _parts_that_fit(note, width - len(title) - 6, g)
         note = f" {note} " if note else ""
         fill = width - 2 - len(title) - len(note) - 2

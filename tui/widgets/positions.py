@@ -1,4 +1,4 @@
-"""Panel 3: open positions and the orders that rest."""
+"""Open positions and the orders that rest."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from core.control.readiness import BEGINNING
 from tui.format import UNKNOWN, Glyphs, age, arrow, money, quantity, side_sign, side_word, signed, words
 from tui.widgets.markets import LATE_MS
 from tui.widgets.panel import Content, Panel, View
+from tui.widgets.registry import REGISTRY
 from tui.widgets.table import Cell, Column, Row, fitted, header_row, notice_rows, table_row, text_row, widths
 
 _POSITIONS = (
@@ -46,7 +47,6 @@ COMPACT_HEIGHT = 6
 
 class PositionsPanel(Panel):
     NAME = "positions"
-    TITLE = "3 Positions & orders"
     HELP = (
         "P/L USDT: (mark - entry) x quantity, with its sign for the side, before the cost of closing."
         " P/L %: of the entry notional. to stop, to target: distance from the mark in % of the mark;"
@@ -65,7 +65,8 @@ class PositionsPanel(Panel):
             if snapshot.status.state in BEGINNING:
                 reason = f"{snapshot.status.state}: what the account holds is not known yet"
                 return Content(body=notice_rows(reason, width), note=UNKNOWN)
-            reason = "No open position and no open order. 4 = signals: why it did or did not trade"
+            why = f"{REGISTRY.key('signals')} = signals: why it did or did not trade"
+            reason = f"No open position and no open order. {why}"
             return Content(body=notice_rows(reason, width))
         body: list[Row] = []
         keys: list[str] = []

@@ -1,4 +1,4 @@
-"""Panel 5: every limit as a meter, what it does when reached, and what ends that."""
+"""Every limit as a meter, what it does when reached, and what ends that."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from core.control.readiness import BEGINNING, Block, Standing
 from core.domain.operator import FULL_IN_USE
 from tui.format import UNKNOWN, Glyphs, age, gauge, money, plain_text, words, wrap
 from tui.widgets.panel import Content, Panel, View
+from tui.widgets.registry import REGISTRY
 from tui.widgets.table import GAP, Cell, Column, Row, fitted, header_row, notice_rows, table_row, text_row, widths
 
 _COLUMNS = (
@@ -67,7 +68,6 @@ class _Line:
 
 class RiskPanel(Panel):
     NAME = "risk"
-    TITLE = "5 Risk"
     HELP = (
         "Each limit: how much is used of how much is allowed. level: ok, WARN near the limit, BLOCKED when reached,"
         " FULL where that is normal use. when reached: what the engine does by itself. clears: what ends the block."
@@ -82,7 +82,7 @@ class RiskPanel(Panel):
         lines = [*_unmeasured(stands, status, meters), *map(_measured, meters)]
         note = _note(lines, stands, status)
         if not lines:
-            return Content(body=notice_rows("No limit reported yet. 8 = log", width), note=note)
+            return Content(body=notice_rows(f"No limit reported yet. {REGISTRY.key('logs')} = log", width), note=note)
         lines = sorted(lines, key=_pressing) if len(lines) > height - 1 else lines
         cells = [_cells(line) for line in lines]
         names = _names(lines, width - 1 - _cells_beside(cells), [price.symbol for price in view.snapshot.prices])

@@ -1,4 +1,4 @@
-"""Panel 4: what the model said, what the strategy wanted, and what became of it."""
+"""What the model said, what the strategy wanted, and what became of it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,6 @@ REASONS_SHOWN = 5
 
 class SignalsPanel(Panel):
     NAME = "signals"
-    TITLE = "4 Signals"
     HELP = (
         "bp: what the model forecasts over its horizon, or what the rule says, in basis points. needs: what that was"
         " compared with. Both are empty where something else decided. sure: probability that the sign is right."

@@ -1,4 +1,4 @@
-"""Panel 7: closed round trips, newest first."""
+"""Closed round trips, newest first."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from core.control.protocol import TradeView
 from tui.format import Glyphs, age, arrow, money, quantity, side_sign, side_word, signed, utc_day, utc_seconds, words
 from tui.widgets.panel import Content, Panel, View
+from tui.widgets.registry import REGISTRY
 from tui.widgets.table import Cell, Column, Row, fitted, header_row, notice_rows, table_row, text_row, widths
 
 _COLUMNS = (
@@ -25,7 +26,6 @@ _COLUMNS = (
 
 class TradesPanel(Panel):
     NAME = "trades"
-    TITLE = "7 Trades"
     HELP = (
         "net USDT: price difference x quantity, less the fees of both sides, plus or less funding."
         " why: the exit rule that closed it. held: from entry to exit."
@@ -36,7 +36,8 @@ class TradesPanel(Panel):
         assert view.snapshot is not None
         trades, g = view.snapshot.trades, view.glyphs
         if not trades:
-            return Content(body=notice_rows("No closed trade yet. 3 = positions, 4 = signals", width))
+            others = f"{REGISTRY.key('positions')} = positions, {REGISTRY.key('signals')} = signals"
+            return Content(body=notice_rows(f"No closed trade yet. {others}", width))
         cells = [_cells(trade, view) for trade in trades]
         columns = fitted(_COLUMNS, cells)
         sizes = widths(columns, width - 1)

@@ -8,6 +8,7 @@ from core.control.protocol import PositionView, Snapshot
 from core.control.readiness import Block, Standing
 from core.domain.operator import FULL_IN_USE
 from tui.format import plain_text, plural
+from tui.widgets.registry import REGISTRY
 
 _STANDSTILL = {
     "PAUSED": (
@@ -19,7 +20,7 @@ _STANDSTILL = {
         "HALTED: no new orders. R resumes",
     ),
 }
-_MORE = "5 = risk"
+_MORE = f"{REGISTRY.key('risk')} = risk"
 
 
 def trouble(snapshot: Snapshot, stands: Standing, width: int) -> tuple[str, str] | None:

@@ -18,8 +18,6 @@ NO_LAB = "No lab here: this console was started without one. esc goes back"
 class LabPanel(Panel):
     """Draws from the lab's desk. None of its numbers are the engine's, so none of them grows stale with it."""
 
-    NEEDS_SNAPSHOT = False
-
     def __init__(self, desk: LabDesk) -> None:
         super().__init__()
         self.desk = desk

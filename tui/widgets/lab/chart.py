@@ -10,6 +10,7 @@ from tui.lab_trade import TradeView, decimals, price_text
 from tui.widgets.candles import draw
 from tui.widgets.lab.base import LabPanel, clipped, sign_role, tags
 from tui.widgets.panel import Content, View
+from tui.widgets.registry import REGISTRY
 from tui.widgets.table import Row, notice_rows, text_row
 
 _AXIS_CELLS = 14
@@ -17,7 +18,6 @@ _AXIS_CELLS = 14
 
 class LabChartPanel(LabPanel):
     NAME = "lab_chart"
-    TITLE = "9 Lab: trade"
     HELP = (
         "The candles that the run was made on, around one of its trades. The arrow is its entry, the diamond its exit,"
         " the dashed lines their prices. up and down go to the trade before and after in the list, + and - to shorter"
@@ -32,7 +32,7 @@ class LabChartPanel(LabPanel):
     def lab_content(self, view: View, width: int, height: int) -> Content:
         shown, g = self.desk.trade, view.glyphs
         if shown is None:
-            return Content(body=notice_rows("No trade is chosen. 9 lists the runs", width))
+            return Content(body=notice_rows(f"No trade is chosen. {REGISTRY.key('lab')} lists the runs", width))
         run = self.desk.shown
         warnings = tags(run.row) if run is not None and run.row["run_id"] == shown.run_id else ""
         head = _facts(shown, warnings, width, g)

@@ -22,7 +22,6 @@ _CHANGE_CELLS = 11
 
 class LabComparePanel(LabPanel):
     NAME = "lab_compare"
-    TITLE = "9 Lab: two runs"
     HELP = (
         "Two stored runs. First the figures that differ, with the difference from the first run to the second, then the"
         " settings that differ, then the figures that are the same. Runs of other periods or symbols are no comparison"

@@ -16,7 +16,6 @@ _NAME_CELLS = 12
 
 class LabFormPanel(LabPanel):
     NAME = "lab_form"
-    TITLE = "9 Lab: new run"
     HELP = (
         "What to run. left and right go through choices, enter types into a field or goes on; s starts from anywhere."
         " What was typed stays, whatever else is changed, until the console is left. Under the fields stands what is"

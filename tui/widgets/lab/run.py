@@ -12,6 +12,7 @@ from tui.lab_desk import Shown
 from tui.lab_form import typed_value
 from tui.widgets.lab.base import LabPanel, label_rows, tags, text_table, title_row
 from tui.widgets.panel import Content, View
+from tui.widgets.registry import REGISTRY
 from tui.widgets.table import Row, notice_rows, text_row
 
 MOST_ROWS = 60
@@ -20,7 +21,6 @@ _FIGURE_CELLS = 40
 
 class LabRunPanel(LabPanel):
     NAME = "lab_run"
-    TITLE = "9 Lab: run"
     HELP = (
         "One stored run. The warnings above the figures stand beside every one of them. The pictures are the equity"
         " at the close of every slot, open positions included, and its fall from the highest so far, in %."
@@ -33,7 +33,9 @@ class LabRunPanel(LabPanel):
         shown = self.desk.shown
         if shown is None:
             waiting = self.desk.reads.waiting("run")
-            text = "No run read yet: asking the lab" if waiting else "No run is chosen. 9 lists them"
+            text = (
+                "No run read yet: asking the lab" if waiting else f"No run is chosen. {REGISTRY.key('lab')} lists them"
+            )
             return Content(body=notice_rows(text, width))
         run, ellipsis = shown.row, view.glyphs.ellipsis
         head = [title_row(run, width, ellipsis), *label_rows(run, width)]

@@ -1,4 +1,4 @@
-"""Panel 9: the stored runs, the newest first, and the one under way."""
+"""The stored runs, the newest first, and the one under way."""
 
 from __future__ import annotations
 
@@ -31,7 +31,6 @@ _KIND = {"walkforward": "walk-fwd"}
 
 class LabRunsPanel(LabPanel):
     NAME = "lab"
-    TITLE = "9 Lab"
     HELP = (
         "The backtest lab. Runs go on in a process of their own with less right to the processor than trading."
         " return: last equity to first, in %, open positions included. Sharpe: of daily returns, on a year of 365 days."

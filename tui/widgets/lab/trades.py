@@ -11,6 +11,7 @@ from tui.lab_desk import LabDesk
 from tui.lab_trade import price_text
 from tui.widgets.lab.base import LabPanel, sign_role, tags
 from tui.widgets.panel import Content, View
+from tui.widgets.registry import REGISTRY
 from tui.widgets.table import Column, Row, header_row, notice_rows, table_row, text_row, widths
 
 _COLUMNS = (
@@ -31,7 +32,6 @@ _COLUMNS = (
 
 class LabTradesPanel(LabPanel):
     NAME = "lab_trades"
-    TITLE = "9 Lab: trades"
     HELP = (
         "The closed trades of one stored run. net = gross - fees + funding; slippage is in the prices. held: from entry"
         " to exit. enter shows the candles around a trade with its entry and exit."
@@ -45,7 +45,11 @@ class LabTradesPanel(LabPanel):
         found = self.desk.trades
         if found is None:
             waiting = self.desk.reads.waiting("trades")
-            text = "No trades read yet: asking the lab" if waiting else "No run is chosen. 9 lists them"
+            text = (
+                "No trades read yet: asking the lab"
+                if waiting
+                else f"No run is chosen. {REGISTRY.key('lab')} lists them"
+            )
             return Content(body=notice_rows(text, width))
         run_id, trades = found
         shown = self.desk.shown
