@@ -17,37 +17,29 @@ from textual.screen import Screen
 from textual.widget import Widget
 
 from core.control.protocol import Control, Snapshot
-from core.control.readiness import BEGINNING
-from core.domain.errors import ConfirmationError, QuarterdeckError
+from core.domain.errors import QuarterdeckError
 from core.domain.operator import Verb
-from tui.console import terminal
+from tui.console import headlines, terminal
 from tui.console.arming import ArmingDesk, LiveStart
 from tui.console.driver import TerminalDriver
-from tui.console.keys import ACTIONS, SAFETY, Action, bindings, scoped
+from tui.console.keys import ACTIONS, SAFETY, Action, bindings
 from tui.console.lab_host import LAB_ACTS, LabHost
+from tui.console.link import Link
 from tui.console.panels.logs import LEVELS
 from tui.console.panels.panel import View
 from tui.console.registry import HOME, REGISTRY
 from tui.console.safety import NARROW, SafetyDesk
 from tui.console.screens.console import ConsoleScreen
-from tui.console.theme import default_theme, textual_themes, themes_for
-from tui.console.widgets.bars import mode_badge, status_row, waiting_row
-from tui.console.widgets.trouble import alerts_in, trouble
+from tui.console.theme import default_theme, next_theme, textual_themes
 from tui.lab.desk import LabAccess, LabDesk
 from tui.lab.runs import CALM, HASTY, Patience
 from tui.text.asked import Asked
-from tui.text.format import UNICODE, Glyphs, fit, plain_text, whole_clauses
-from tui.text.table import Row
+from tui.text.format import UNICODE, Glyphs, plain_text
 
 FLUSH_HZ = 4.0
-SILENT_AFTER_MS = 3_000
 BLURRED_EVERY = 4
-HINTS = ("tab next panel", "enter chart", "[ ] symbol", "space freeze", "t theme", "esc back")
-LAB_HINTS = ("esc back", "tab next panel", "t theme")
 CLOSED_EXIT_CODE = 129
 
-_REAL = ("live", "testnet")
-_QUIET_STATES = frozenset(("ended", "failed", "stopping"))
 _SCOPES = {action.id: action.scopes for action in ACTIONS if action.scopes}
 _GUARDED = {action.name for action in SAFETY}
 
@@ -89,7 +81,7 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
         super().__init__(driver_class=TerminalDriver)
         self.signalled = signalled
         self.be_patient = be_patient
-        self.control = control
+        self.link = Link(control, clock_ms)
         self.connect = connect
         self.clock_ms = clock_ms
         self.version = version
@@ -98,19 +90,12 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
         self.symbol = ""
         self.frozen: View | None = None
         self.desk = SafetyDesk(clock_ms, self._send, self._leave, engine_here=engine_here, glyphs=glyphs)
-        self.failure = ""
-        self.exit_code = 0
         self.lab = LabDesk(lab, LabHost(self), clock_ms)
         self.mode = mode
         self.arming = ArmingDesk(self, live) if live is not None else None
         self.deck = ConsoleScreen(self._tick, self._urgent, glyphs, self.lab, self.arming)
         self._leaving = False
-        self._starting = False
         self._terminal_alive = terminal_alive
-        self._started_ms = clock_ms()
-        self._seq = -1
-        self._seq_seen_ms = self._started_ms
-        self._log_cursor = 0
         self._flaw = ""
         self._blurred_ticks: int | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -152,18 +137,7 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
 
     async def attach(self, connect: Callable[[], Awaitable[Control]]) -> None:
         """Get an engine, or show why there is none. Raises ConfirmationError where the operator may be asked again."""
-        self._starting = True
-        try:
-            self.control = await connect()
-        except ConfirmationError:
-            raise
-        except QuarterdeckError as error:
-            self.failure, self.exit_code = str(error), error.exit_code
-        except Exception as error:
-            logger.exception("the engine did not start")
-            self.failure, self.exit_code = f"{type(error).__name__}: {error}", 1
-        finally:
-            self._starting = False
+        await self.link.attach(connect)
         if self.desk.withdraw("leave") and self.control is not None:
             # It was asked before anybody knew what the engine holds.
             self._ask_leave()
@@ -171,7 +145,11 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
 
     @property
     def snapshot(self) -> Snapshot | None:
-        return self.control.snapshot() if self.control is not None else None
+        return self.link.snapshot
+
+    @property
+    def control(self) -> Control | None:
+        return self.link.control
 
     def _tick(self) -> None:
         """What the timer calls: a flush, fewer of them while the terminal is not looked at."""
@@ -200,8 +178,7 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
         """Format from the newest snapshot, and paint the lines that differ."""
         if not self.deck.is_mounted:
             return
-        snapshot = self.snapshot
-        self._note_age(snapshot)
+        snapshot = self.link.newest()
         if not self.symbol and snapshot is not None and snapshot.prices:
             self.symbol = snapshot.prices[0].symbol
         self.desk.tick()
@@ -209,97 +186,39 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
         progress = self.desk.progress(snapshot)
         view = self._view(snapshot)
         if self.frozen is None:
-            self._take_log_lines()
+            self.deck.logs.add(self.link.log_lines())
             self.deck.show(view)
         else:
             self.deck.show(View(self.frozen.snapshot, self.glyphs, self.symbol))
+        now = self._moment(view, progress)
         self.deck.show_bars(
-            self._status_row(snapshot, view),
-            self._notice_row(snapshot, view, progress),
+            headlines.status(now),
+            headlines.notice(now),
             self._possible,
             self.desk.question.rows(self.clock_ms(), self.deck.size.width) if self.desk.question else (),
         )
 
-    def _note_age(self, snapshot: Snapshot | None) -> None:
-        if snapshot is not None and snapshot.seq != self._seq:
-            self._seq = snapshot.seq
-            self._seq_seen_ms = self.clock_ms()
-
-    def _take_log_lines(self) -> None:
-        if self.control is not None:
-            self._log_cursor, lines = self.control.log_lines(self._log_cursor)
-            self.deck.logs.add(lines)
-
     def _view(self, snapshot: Snapshot | None) -> View:
         if snapshot is None:
-            waited = (self.clock_ms() - self._started_ms) // 1000
             asking = self.arming.waiting if self.arming is not None else ""
-            waiting = self.failure or asking or f"starting the engine, {waited} s. q leaves"
-            return View(None, self.glyphs, self.symbol, waiting)
-        silent_ms = self.clock_ms() - self._seq_seen_ms
-        silent = silent_ms > SILENT_AFTER_MS and snapshot.status.state not in _QUIET_STATES
-        return View(snapshot, self.glyphs, self.symbol, stale=f"{silent_ms // 1000}s" if silent else "")
+            return View(None, self.glyphs, self.symbol, self.link.failure or asking or self.link.waiting)
+        return View(snapshot, self.glyphs, self.symbol, stale=self.link.stale(snapshot))
 
-    def _status_row(self, snapshot: Snapshot | None, view: View) -> Row:
-        width = self.deck.size.width
-        if snapshot is None:
-            word, role = ("FAILED", "badge_bad") if self.failure else ("STARTING", "badge_warn")
-            if self.arming is not None and self.arming.waiting and not self.failure:
-                word = "CONFIRM"
-            text = f"quarterdeck {self.version}: {view.waiting}"
-            return waiting_row(word, text, role, width, self.glyphs.ellipsis, self.mode)
-        stands = view.standing(snapshot)
-        badge = "FROZEN" if self.frozen is not None else ""
-        alerts = alerts_in(snapshot, stands)
-        return status_row(
-            snapshot.status, stands, alerts, stale=view.stale, badge=badge, width=width, glyphs=self.glyphs
+    def _moment(self, view: View, progress: tuple[str, str] | None) -> headlines.Moment:
+        return headlines.Moment(
+            view,
+            self.deck.size.width,
+            mode=self.mode,
+            version=self.version,
+            page=self.deck.page,
+            target=self.deck.target.NAME,
+            failure=self.link.failure,
+            confirming=self.arming is not None and bool(self.arming.waiting),
+            frozen=self.frozen is not None,
+            small=self.deck.small,
+            told=self.desk.notice,
+            progress=progress,
         )
-
-    def _notice_row(self, snapshot: Snapshot | None, view: View, progress: tuple[str, str] | None) -> Row:
-        text, role = self._notice(snapshot, view, progress)
-        mode = snapshot.status.mode if snapshot is not None else self.mode
-        badge: Row = (mode_badge(mode),) if mode in _REAL else ()
-        width = self.deck.size.width - sum(len(word) for word, _ in badge)
-        ellipsis = self.glyphs.ellipsis
-        return (
-            *badge,
-            (fit(f" {whole_clauses(plain_text(text), width - 1, ellipsis)}", width, ellipsis=ellipsis), role),
-        )
-
-    def _notice_width(self, snapshot: Snapshot) -> int:
-        """What the mode's badge and the margin leave of the line."""
-        mode = snapshot.status.mode
-        return self.deck.size.width - 1 - (len(mode_badge(mode)[0]) if mode in _REAL else 0)
-
-    def _notice(self, snapshot: Snapshot | None, view: View, progress: tuple[str, str] | None) -> tuple[str, str]:
-        """The operator's own act first, then what stands, then the keys of the panel."""
-        if self.desk.notice is not None:
-            return self.desk.notice.text, self.desk.notice.role
-        if progress is not None:
-            return progress
-        if snapshot is None:
-            return (f"FAILED: {self.failure}", "bad") if self.failure else ("", "plain")
-        if view.stale:
-            return f"the engine has said nothing for {view.stale}: every number here is at least as old", "bad"
-        if urgent := trouble(snapshot, view.standing(snapshot), self._notice_width(snapshot)):
-            return urgent
-        if snapshot.status.state in BEGINNING:
-            what = f"{snapshot.status.state.upper()}: books are being compared; figures not known yet"
-            return snapshot.status.note or what, "warn"
-        if snapshot.status.note:
-            return snapshot.status.note, "warn" if snapshot.status.state in _QUIET_STATES else "accent"
-        return ("", "dim") if self.deck.small else (self._hint(self._notice_width(snapshot)), "dim")
-
-    def _hint(self, width: int) -> str:
-        """The keys of the focused panel, then general ones, as many as fit whole."""
-        text = ""
-        general = LAB_HINTS if self._in_lab else HINTS
-        for hint in (*(f"{action.shown} {action.label}" for action in scoped(self.deck.target.NAME)), *general):
-            longer = f"{text}   {hint}" if text else hint
-            if len(longer) + 1 > width:
-                break
-            text = longer
-        return text
 
     def _possible(self, action: Action) -> bool:
         return action.name not in _GUARDED or not self.desk.reason_against(action.name, self.snapshot)
@@ -339,7 +258,7 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
         self._go_away(exit_code, HASTY)
 
     def _leave(self) -> None:
-        self._go_away(self.exit_code, CALM)
+        self._go_away(self.link.exit_code, CALM)
 
     def _go_away(self, exit_code: int, patience: Patience) -> None:
         """Leave; a run of the lab is stopped first, and in haste when the console is told so a second time."""
@@ -416,11 +335,7 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
 
     def _ask_leave(self) -> None:
         run = self.lab.job.title if self.lab.running and self.lab.job else ""
-        self.desk.ask_leave(self.snapshot, run, starting=self._starting, mode=self.mode)
-
-    @property
-    def _in_lab(self) -> bool:
-        return REGISTRY[self.deck.page].group == "lab"
+        self.desk.ask_leave(self.snapshot, run, starting=self.link.starting, mode=self.mode)
 
     def action_panel(self, group: str) -> None:
         self.deck.go(REGISTRY.next_page(group, self.deck.page))
@@ -472,7 +387,7 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
         self.flush()
 
     def action_open(self) -> None:
-        if not self._in_lab:
+        if REGISTRY[self.deck.page].group != "lab":
             self.symbol = self.deck.target.cursor_symbol() or self.symbol
             self.deck.go("chart")
             self.flush()
@@ -528,8 +443,6 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
         if self.no_color:
             self.desk.tell("theme: none, NO_COLOR is set", "dim")
         else:
-            themes = themes_for(self.console.color_system)
-            self.theme = themes[(themes.index(self.theme) + 1) % len(themes)] if self.theme in themes else themes[0]
-            only = ", the one that this terminal's colours allow" if len(themes) == 1 else ""
-            self.desk.tell(f"theme: {self.theme}{only}", "dim")
+            self.theme, text = next_theme(self.theme, self.console.color_system)
+            self.desk.tell(text, "dim")
         self.flush()

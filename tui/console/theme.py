@@ -70,6 +70,14 @@ def themes_for(color_system: str | None) -> tuple[str, ...]:
     return (ANSI,) if color_system in (None, "standard") else THEMES
 
 
+def next_theme(theme: str, color_system: str | None) -> tuple[str, str]:
+    """The one after `theme` on such a terminal, and what is told of it."""
+    themes = themes_for(color_system)
+    found = themes[(themes.index(theme) + 1) % len(themes)] if theme in themes else themes[0]
+    only = ", the one that this terminal's colours allow" if len(themes) == 1 else ""
+    return found, f"theme: {found}{only}"
+
+
 @cache
 def roles(theme: str) -> dict[str, Style]:
     """Role -> Rich style; laid over a widget's own background."""

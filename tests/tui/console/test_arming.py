@@ -98,7 +98,7 @@ async def test_what_else_keeps_the_engine_from_starting_is_shown(root: LiveRoot,
         await pilot.press(*TAG, "enter")
         await screen.until(app, pilot, "FAILED: the first live start of a home needs 24 hours on paper")
         assert "LIVE" in screen.lines(app)[0]
-    assert app.exit_code == RefusedError.exit_code
+    assert app.link.exit_code == RefusedError.exit_code
 
 
 @pytest.mark.parametrize("size", SIZES)
