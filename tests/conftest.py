@@ -45,10 +45,10 @@ SLOW = (
     "tests/strategies/scalper/test_forecasts.py",
     "tests/strategies/scalper/test_hostile_model.py",
     "tests/tools/",
-    "tests/tui/test_arming.py",
-    "tests/tui/test_colours.py",
-    "tests/tui/test_lab_panel.py",
-    "tests/tui/test_terminal.py",
+    "tests/tui/console/test_arming.py",
+    "tests/tui/console/test_colours.py",
+    "tests/tui/console/panels/lab/test_pages.py",
+    "tests/tui/console/test_terminal.py",
 )
 """Folders and files that `make check` leaves to `make test`: processes, sessions, days, trainings, many seeds."""
 

@@ -10,8 +10,8 @@ import click
 import pytest
 import tomli
 
-from tui.arming import RISK
 from tui.cli import cli
+from tui.console.arming import RISK
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])

@@ -8,8 +8,8 @@ from tests.command import kit
 from tests.command.pty_kit import console
 from tests.patience import comes
 from tui.cli.running import COMMAND
-from tui.lab_form import LabForm
-from tui.lab_runs import CALM, Outcome, starter
+from tui.lab.form import LabForm
+from tui.lab.runs import CALM, Outcome, starter
 
 DAY = {"strategy": "ema_cross", "market": "recorded", "symbols": "BTCUSDT", "from": "2025-06-05", "to": "2025-06-06"}
 BUSY = "exit=reverse fast_bars=2 slow_bars=3 limits.max_trades_per_day=9999 limits.max_losses_in_row=9999"

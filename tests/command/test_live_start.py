@@ -19,7 +19,7 @@ from tests.command.test_bad_input import assert_refused
 from tests.venue import by_hand
 from tests.venue.server import VenueServer
 from tests.venue.venue import API_KEY, API_SECRET, BinanceVenue
-from tui.arming import RISK
+from tui.console.arming import RISK
 
 COMMAND = [sys.executable, "-c", "from tests.command.live_runtime import main; main()"]
 

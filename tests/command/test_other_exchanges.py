@@ -8,7 +8,7 @@ import pytest
 
 from core.exchange.dialects import dialect_of
 from tests.command import kit
-from tui.arming import RISK
+from tui.console.arming import RISK
 
 KEYS = {"QUARTERDECK_API_KEY": "loopback1234", "QUARTERDECK_API_SECRET": "loopbacksecret"}
 

@@ -8,7 +8,7 @@ import pyte
 from rich.color import ColorSystem
 from rich.segment import Segment
 
-from tui.app import QuarterdeckApp
+from tui.console.app import QuarterdeckApp
 
 _XTERM = {
     "black": "000000",

@@ -6,7 +6,7 @@ import pytest
 from textual.pilot import Pilot
 
 from tests.tui.fake_control import FakeClock, FakeControl, log_lines, snapshot
-from tui.app import QuarterdeckApp
+from tui.console.app import QuarterdeckApp
 
 
 @pytest.fixture(autouse=True)

@@ -15,8 +15,8 @@ from core.domain.progress import Progress
 from core.domain.rows import Row
 from core.lab.report.comparison import compare
 from tests.tui.fake_control import NOW_MS
-from tui.lab_desk import LabAccess
-from tui.lab_runs import HASTY, LabRun, Outcome, Patience
+from tui.lab.desk import LabAccess
+from tui.lab.runs import HASTY, LabRun, Outcome, Patience
 
 HOUR_MS = 60 * MINUTE_MS
 DAY_MS = 24 * HOUR_MS

@@ -6,7 +6,7 @@ from textual.pilot import Pilot
 
 from tests.patience import looks
 from tests.tui import screen
-from tui.app import QuarterdeckApp
+from tui.console.app import QuarterdeckApp
 
 PAGES = {
     "lab": ("9",),

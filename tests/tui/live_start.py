@@ -5,8 +5,8 @@ from __future__ import annotations
 from core.control.protocol import Control
 from core.domain.errors import ConfirmationError
 from tests.tui.fake_control import FakeClock, FakeControl, live_snapshot
-from tui.app import QuarterdeckApp
-from tui.arming import LiveStart
+from tui.console.app import QuarterdeckApp
+from tui.console.arming import LiveStart
 
 TAG = "k3Y9"
 FACTS = (

@@ -12,7 +12,7 @@ import termios
 CONSOLE = """
 import sys, time
 from tests.tui.fake_control import FakeControl, snapshot
-from tui.launch import run_console
+from tui.console.launch import run_console
 sys.exit(run_console(FakeControl(snapshot()), clock_ms=lambda: time.time_ns() // 1_000_000, version="0"))
 """
 

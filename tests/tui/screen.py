@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from textual.pilot import Pilot
 
 from tests.patience import looks
-from tui.app import QuarterdeckApp
+from tui.console.app import QuarterdeckApp
 
 
 @asynccontextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Sequence
 from decimal import Decimal
@@ -16,14 +15,14 @@ from core.lab.requests import EXPORT_FORMS, OBJECTIVES, BacktestRequest, Engine
 from core.lab.run.presets import PRESETS
 from core.settings.values import MARKETS, Grid, Value
 from tui.cli.options import Moment, home_option, json_option, progress_option, settings_option
+from tui.lab.settings import NUMBER, read_value
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 ENGINES: dict[str, Engine] = {"event": "event-driven", "sweep": "sweep"}
 MAX_VALUES = 10_000
 
-_NUMBER = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
-_RANGE = re.compile(rf"({_NUMBER}):({_NUMBER})(?::({_NUMBER}))?")
+_RANGE = re.compile(rf"({NUMBER}):({NUMBER})(?::({NUMBER}))?")
 _UNITS_MS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 7 * 86_400_000}
 
 
@@ -95,17 +94,6 @@ class ExportTo(click.ParamType[tuple[str, Path]]):
         if form not in EXPORT_FORMS or not path:
             self.fail(f"{value!r} is no FORM=PATH; forms are {', '.join(EXPORT_FORMS)}", param, ctx)
         return form, Path(path)
-
-
-def read_value(text: str) -> Value:
-    """A number or truth value where the text is one, else the text."""
-    if text in ("true", "false"):
-        return text == "true"
-    if re.fullmatch(r"[+-]?[0-9]+", text):
-        return int(text)
-    if re.fullmatch(_NUMBER, text) and math.isfinite(float(text)):
-        return float(text)
-    return text
 
 
 def run_options(function: F) -> F:

@@ -11,8 +11,8 @@ from core.lab.report.data import Report, Rows, all_figures, all_tables, notes, p
 from core.lab.statistics.figures import Figure, cell_text, column_title, grouped, utc_minute
 from core.lab.statistics.series import drawdown_pct
 from tui.cli.output import Column, table
-from tui.format import plain_text
-from tui.picture import account_picture, ends_row
+from tui.text.format import plain_text
+from tui.text.picture import account_picture, ends_row
 
 LEAST_WIDTH = 80
 EQUITY_LINES, DRAWDOWN_LINES = 9, 4

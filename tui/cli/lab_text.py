@@ -18,7 +18,7 @@ from core.lab.statistics.figures import cell_text, column_title, in_order, row_t
 from core.market.intervals import interval_text
 from tui.cli.echo import echo
 from tui.cli.output import Column, moment, money, number, pairs, percent, show, table
-from tui.format import plain_text
+from tui.text.format import plain_text
 
 if TYPE_CHECKING:
     from core.lab.requests import Lab

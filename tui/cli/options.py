@@ -13,7 +13,7 @@ import click
 from core.domain.errors import RefusedError
 from core.home.folder import find_home
 from tui.cli.progress import PROGRESS_FORMS
-from tui.moments import MOMENT_FORMS, parse_moment
+from tui.text.moments import MOMENT_FORMS, parse_moment
 
 HOME_META = "quarterdeck.home"
 MAX_SPEED = "max"

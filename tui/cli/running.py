@@ -101,7 +101,7 @@ def run(
 
 
 def _check_terminal() -> None:
-    from tui.terminal import unfit
+    from tui.console.terminal import unfit
 
     if why := unfit(os.environ):
         raise BadInputError(f"{why}; add --headless, or set TERM to what the terminal is, as xterm-256color")
@@ -137,7 +137,7 @@ def _check_confirmation(settings: Settings, mode: Mode, confirmed: str | None, h
             "live trades real money: confirm it with --confirm-live TAG, the last four characters of the API key"
         )
     if needs_tag and headless:
-        from tui.arming import RISK
+        from tui.console.arming import RISK
 
         echo(RISK, err=True)
 
@@ -159,10 +159,10 @@ def _with_console(runtime: Runtime, request: RunRequest, settings: Settings) -> 
 
     from core.clock import SystemClock
     from core.control.arming import account_of
-    from tui.arming import LiveStart
-    from tui.lab_desk import LabAccess
-    from tui.lab_runs import starter
-    from tui.launch import run_console
+    from tui.console.arming import LiveStart
+    from tui.console.launch import run_console
+    from tui.lab.desk import LabAccess
+    from tui.lab.runs import starter
 
     # The console takes stderr's place with a stream that has no descriptor, and worker processes could then not be
     # started: their tracker inherits stderr. It is started once for all of them, so it starts now, and deaf to the

@@ -19,9 +19,9 @@ from core.exchange.connection.outcome import clean
 from core.home.logbook import JsonLines, Logbook, PlainLines, Stamp
 from tui.cli.echo import echo
 from tui.cli.output import Column, emit_json, pairs, table
-from tui.format import fit
-from tui.widgets.table import Column as ScreenColumn
-from tui.widgets.table import row_text, table_row, text_row
+from tui.text.format import fit
+from tui.text.table import Column as ScreenColumn
+from tui.text.table import row_text, table_row, text_row
 
 ROOT = Path(__file__).parents[3]
 EVIL = "\x1b[2J\x1b]0;owned\x07\u202e\u2066\u200b\u2028\n2026-01-01T00:00:00Z CRITICAL forged\r\x9b31m\x7f\ud800"

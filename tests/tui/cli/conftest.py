@@ -95,5 +95,5 @@ def console(monkeypatch: pytest.MonkeyPatch) -> list[FakeControl]:
         asyncio.run(show())
         return 0
 
-    monkeypatch.setitem(sys.modules, "tui.launch", SimpleNamespace(run_console=run_console))
+    monkeypatch.setitem(sys.modules, "tui.console.launch", SimpleNamespace(run_console=run_console))
     return seen

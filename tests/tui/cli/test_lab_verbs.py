@@ -12,10 +12,10 @@ from core.lab.requests import BacktestRequest, CheckRequest, SweepRequest, Valid
 from core.lab.run.presets import DAY_MS, HOUR_MS
 from tests.tui.cli.fake_lab import BEST, CHECKS, LOSES, SUMMARY, SWEEP, SYNTHETIC, FakeLab
 from tests.tui.cli.fakes import FakeRuntime, Quarterdeck
-from tui.cli.lab_options import read_value
 from tui.cli.lab_text import RUN_COLUMNS, check_text, fitting, sweep_text, validation_text
 from tui.cli.output import table
 from tui.cli.progress import STOPPING
+from tui.lab.settings import read_value
 
 MIDNIGHT_MS = 1_748_995_200_000  # 2025-06-04
 

@@ -11,8 +11,8 @@ from core.home.folder import Home
 from core.settings.schema import Settings
 from tests.core.control.control_samples import T0_MS, FakeControl
 from tests.tui.cli.fakes import FakeHandle, FakeRuntime, Quarterdeck
-from tui.arming import RISK
 from tui.cli import running
+from tui.console.arming import RISK
 
 LIVE_SETTINGS = 'mode = "live"\n'
 TESTNET_SETTINGS = LIVE_SETTINGS + "[exchange]\ntestnet = true\n"
@@ -270,7 +270,7 @@ class Runtime:
         return None
 
 if __name__ == "__main__":
-    sys.modules["tui.launch"] = SimpleNamespace(run_console=run_console)
+    sys.modules["tui.console.launch"] = SimpleNamespace(run_console=run_console)
     running.has_terminal = lambda: True
     sys.exit(main(Runtime()))
 """

@@ -13,7 +13,7 @@ from tests.venue.archive import LoopbackArchive
 from tests.venue.market import SymbolMarket, merge
 from tests.venue.server import VenueServer
 from tests.venue.venue import BinanceVenue
-from tui.moments import parse_moment
+from tui.text.moments import parse_moment
 
 DAY_MS = 1440 * MINUTE_MS
 HOUR_MS, EIGHT_HOURS_MS = 60 * MINUTE_MS, 480 * MINUTE_MS

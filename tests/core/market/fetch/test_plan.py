@@ -7,7 +7,7 @@ import pytest
 
 from core.market.fetch.plan import Candles, Period, candle_files, funding_files, instead, whole
 from core.market.intervals import INTERVALS_MS
-from tui.moments import parse_moment
+from tui.text.moments import parse_moment
 
 MINUTE_MS, DAY_MS = 60_000, 86_400_000
 NONE = np.array([], dtype=np.int64)

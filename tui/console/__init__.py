@@ -1,0 +1,1 @@
+"""The full-screen console: one app on one screen, a panel a subject."""

@@ -1,0 +1,1 @@
+"""A file a panel of the registry: a snapshot becomes rows."""

@@ -1,0 +1,77 @@
+"""The watched symbols, their last prices and what the model expects of them."""
+
+from __future__ import annotations
+
+from core.control.protocol import PriceView
+from tui.console.panels.panel import Content, Panel, View
+from tui.console.registry import REGISTRY
+from tui.text.format import UNKNOWN, Glyphs, age, arrow, money, signed, sparkline
+from tui.text.table import Cell, Column, fitted, header_row, notice_rows, table_row, widths
+
+LATE_MS = 150_000
+QUOTE_LATE_MS = 15_000
+"""Bars come once a minute, quotes all the time."""
+
+_COLUMNS = (
+    Column("symbol", 8, "left", 0),
+    Column("last", 10, rank=1),
+    Column("change", 9, rank=2),
+    Column("closes", 8, rank=4, stretch=True, most=72),
+    Column("pred bp", 7, rank=3),
+    Column("age", 4, rank=5),
+    Column("model", 14, "left", 6),
+)
+
+
+class MarketsPanel(Panel):
+    NAME = "markets"
+    HELP = (
+        "last: newest price of the feed. change: from the first to the newest of the recent closes the engine keeps."
+        " age: engine time since that price; late when older than 150 s, or 15 s where the exchange's quotes are shown."
+        " closes: the recent ones, lowest to highest, as one line of bars."
+        " pred bp: the model's expected return over its horizon, in basis points (1 bp = 0.01 %)."
+    )
+
+    def content(self, view: View, width: int, height: int) -> Content:
+        assert view.snapshot is not None
+        status, prices = view.snapshot.status, view.snapshot.prices
+        if not self.has_focus and len(prices) > height - 1:
+            held = {p.symbol for p in view.snapshot.positions}
+            prices = tuple(sorted(prices, key=lambda price: price.symbol not in held))
+        g = view.glyphs
+        columns = fitted(_COLUMNS, [_cells(price, status.as_of_ms, 0, g) for price in prices])
+        sizes = widths(columns, width - 1)
+        rows = tuple(
+            table_row(_cells(price, status.as_of_ms, sizes[3], g), columns, sizes, g.ellipsis) for price in prices
+        )
+        if not rows:
+            return Content(
+                body=notice_rows(f"No price yet: the feed has not delivered a bar. {REGISTRY.key('logs')} = log", width)
+            )
+        return Content(
+            head=(header_row(columns, sizes, g.ellipsis),),
+            body=rows,
+            note=f"feed {age(status.feed_age_ms)}",
+            keys=[price.symbol for price in prices],
+        )
+
+    def cursor_symbol(self) -> str:
+        return self.cursor_key
+
+
+def _cells(price: PriceView, as_of_ms: int, spark_width: int, g: Glyphs) -> list[Cell]:
+    seen_ms, most_ms = (price.as_of_ms, LATE_MS) if price.quote_ms is None else (price.quote_ms, QUOTE_LATE_MS)
+    age_ms = as_of_ms - seen_ms
+    late = age_ms > most_ms
+    moved = "up" if price.change_pct > 0 else "down" if price.change_pct < 0 else "plain"
+    change = f"{arrow(price.change_pct, g)}{signed(price.change_pct)}%"
+    expects = UNKNOWN if price.prediction_bps is None else signed(price.prediction_bps, 1)
+    return [
+        (price.symbol, "strong"),
+        (money(price.last, price.decimals), "dim" if late else "plain"),
+        (f"late {age(age_ms)}", "warn") if late else (change, moved),
+        (sparkline(price.closes, spark_width, g), "dim" if late else "accent"),
+        (expects, "dim" if price.prediction_bps is None else "plain"),
+        (age(age_ms), "warn" if late else "dim"),
+        (price.model_version or UNKNOWN, "dim"),
+    ]

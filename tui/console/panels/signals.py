@@ -1,0 +1,101 @@
+"""What the model said, what the strategy wanted, and what became of it."""
+
+from __future__ import annotations
+
+from core.control.protocol import SignalView
+from tui.console.panels.panel import Content, Panel, View
+from tui.text.format import UNKNOWN, Glyphs, arrow, gauge, plain_text, signed, utc_minutes, words
+from tui.text.table import Cell, Column, Row, header_row, notice_rows, table_row, text_row, widths
+
+_COLUMNS = (
+    Column("time", 5, "left", 0),
+    Column("symbol", 8, "left", 1),
+    Column("wants", 6, "left", 2),
+    Column("bp", 6, rank=4),
+    Column("needs", 5, rank=5),
+    Column("sure", 4, rank=7),
+    Column("result", 7, "left", 3),
+    Column("reason", 20, "left", 6, stretch=True, most=60),
+    Column("model", 14, "left", 8),
+)
+REASONS_SHOWN = 5
+
+
+class SignalsPanel(Panel):
+    NAME = "signals"
+    HELP = (
+        "bp: what the model forecasts over its horizon, or what the rule says, in basis points. needs: what that was"
+        " compared with. Both are empty where something else decided. sure: probability that the sign is right."
+        " result: enter, exit, or vetoed with the reason. Below: the features that moved the selected prediction most,"
+        " each with its value and its contribution in basis points; contributions and the model's base add up to bp."
+    )
+
+    def content(self, view: View, width: int, height: int) -> Content:
+        assert view.snapshot is not None
+        signals = tuple(sorted(view.snapshot.signals, key=lambda signal: -signal.time_ms))
+        g = view.glyphs
+        if not signals:
+            note = view.snapshot.status.note
+            reason = f"No signal yet. {note}" if note else "No signal yet: the first comes with the first prediction"
+            return Content(body=notice_rows(reason, width))
+        sizes = widths(_COLUMNS, width - 1)
+        rows = [table_row(_cells(signal, g), _COLUMNS, sizes, g.ellipsis) for signal in signals]
+        keys = [f"{signal.time_ms}/{signal.symbol}/{signal.action}/{n}" for n, signal in _numbered(signals)]
+        chosen = self.has_focus and self.cursor_key in keys
+        selected = signals[keys.index(self.cursor_key)] if chosen else signals[0]
+        tail = _explained(selected, width, g) if height >= REASONS_SHOWN + 8 else ()
+        return Content((header_row(_COLUMNS, sizes, g.ellipsis),), rows, tail, f"{len(signals)} newest first", keys)
+
+    def cursor_symbol(self) -> str:
+        return self.cursor_key.split("/")[1] if "/" in self.cursor_key else ""
+
+
+def _numbered(signals: tuple[SignalView, ...]) -> list[tuple[int, SignalView]]:
+    """Each signal with how many of the same minute, symbol and action came before it."""
+    seen: dict[tuple[int, str, str], int] = {}
+    numbered = []
+    for signal in signals:
+        name = (signal.time_ms, signal.symbol, signal.action)
+        seen[name] = seen.get(name, -1) + 1
+        numbered.append((seen[name], signal))
+    return numbered
+
+
+def _wants(direction: int, g: Glyphs) -> str:
+    return arrow(direction, g) + ("LONG" if direction > 0 else "SHORT" if direction < 0 else "FLAT")
+
+
+def _cells(signal: SignalView, g: Glyphs) -> list[Cell]:
+    acted = {"enter": "good", "exit": "accent", "vetoed": "dim"}.get(signal.action, "plain")
+    return [
+        (utc_minutes(signal.time_ms), "dim"),
+        (signal.symbol, "strong"),
+        (_wants(signal.direction, g), "up" if signal.direction > 0 else "down" if signal.direction < 0 else "plain"),
+        (UNKNOWN if signal.value_bps is None else signed(signal.value_bps, 1), "plain"),
+        (UNKNOWN if signal.threshold_bps is None else f"{signal.threshold_bps:.1f}", "dim"),
+        (UNKNOWN if signal.confidence is None else f"{signal.confidence * 100:.0f}%", "plain"),
+        (signal.action, acted),
+        (words(plain_text(signal.reason)), "plain"),
+        (signal.model_version or UNKNOWN, "dim"),
+    ]
+
+
+def _explained(signal: SignalView, width: int, g: Glyphs) -> tuple[Row, ...]:
+    figure = UNKNOWN if signal.value_bps is None else f"{signed(signal.value_bps, 1)} bp"
+    title = f"Why {signal.symbol} {utc_minutes(signal.time_ms)}: {plain_text(signal.compared) or figure}"
+    rows: list[Row] = [((f" {g.rule * (width - 2)}", "rule"),), text_row(title[: width - 1], "strong")]
+    if not signal.reasons:
+        rows.append(text_row("The model gave no contributions for this one", "dim"))
+    strongest = max((abs(bps) for _, _, bps in signal.reasons), default=0.0)
+    for name, value, bps in signal.reasons[:REASONS_SHOWN]:
+        rows.append(
+            (
+                (" ", "plain"),
+                (f"{name[:22]:<22}", "plain"),
+                (f"{value:>12.4g}  ", "dim"),
+                (f"{signed(bps):>8} bp  ", "up" if bps > 0 else "down" if bps < 0 else "plain"),
+                (gauge(abs(bps), strongest, max(0, min(20, width - 52)), g), "accent"),
+            )
+        )
+    rows += [()] * (REASONS_SHOWN + 2 - len(rows))
+    return tuple(rows)

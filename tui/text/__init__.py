@@ -1,0 +1,1 @@
+"""What verbs and console write with: numbers, times, tables and pictures as text. No Textual."""

@@ -1,1 +1,0 @@
-"""Line-drawn widgets: each formats rows of text and repaints only those that changed."""
