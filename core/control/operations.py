@@ -7,29 +7,16 @@ is to know before it and why it cannot be done now is said here alone.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING
 
 from core.control.readiness import BEGINNING, OVER, STANDSTILL, Standing, standing
+from core.control.request import Values
 from core.domain.operator import Verb
 
 if TYPE_CHECKING:
     from core.control.protocol import Snapshot
-
-Value = str | bool
-Values = Mapping[str, Value]
-"""What was given for an act, by the names of its arguments. What is missing is "" or False."""
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One wish of an operator: the id of an operation and what was given for it. `operator` is who asks, for the
-    journal."""
-
-    operation: str
-    values: Values = field(default_factory=dict)
-    operator: str = "console"
 
 
 class Danger(IntEnum):

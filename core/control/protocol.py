@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from core.control.operations import Request
+from core.control.request import Request
 from core.domain.market import Bar
 from core.home.log_line import LogLine
 

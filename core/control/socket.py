@@ -27,9 +27,10 @@ from typing import Any
 from core.clock import monotonic_ns
 from core.control.client import MAX_REPLY_BYTES, no_engine, result_of, socket_path
 from core.control.codec import decode, encode_line
-from core.control.operations import OPERATIONS, Kind, Request
+from core.control.operations import OPERATIONS, Kind
 from core.control.protocol import CommandResult, Control, Snapshot
 from core.control.rate import Pace
+from core.control.request import Request
 from core.domain.errors import BadInputError, QuarterdeckError, UnavailableError
 from core.domain.plain import plain
 from core.home.folder import Home, open_own, private_folder

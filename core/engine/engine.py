@@ -11,8 +11,8 @@ from typing import Any, Protocol
 
 from core.clock import EngineClock, monotonic_ns
 from core.control.arming import labelled
-from core.control.operations import Request
 from core.control.protocol import CommandResult, ExternalOrderView, RunState, Snapshot, StatusView
+from core.control.request import Request
 from core.domain.errors import UnavailableError
 from core.domain.market import Bar, FirstPrice, MarketBatch, Quote
 from core.domain.operator import OperatorCommand, Verb

@@ -6,7 +6,6 @@ import math
 from dataclasses import replace
 from functools import cache
 
-from core.control.operations import Request
 from core.control.protocol import (
     ChartView,
     CommandResult,
@@ -21,6 +20,7 @@ from core.control.protocol import (
     StatusView,
     TradeView,
 )
+from core.control.request import Request
 from core.domain.market import MINUTE_MS, Bar
 from core.domain.operator import Verb
 from core.home.log_line import LogLine

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from core.control.client import no_engine, request
-from core.control.operations import OPERATIONS, Argument, Kind, Operation, Value, Values
+from core.control.operations import OPERATIONS, Argument, Kind, Operation
+from core.control.request import Value, Values
 from core.domain.errors import RefusedError, UnavailableError
 from core.home.folder import Home, engine_pid
 from tui.cli.echo import echo

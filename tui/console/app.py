@@ -16,8 +16,9 @@ from textual.filter import LineFilter, NoColor
 from textual.screen import Screen
 from textual.widget import Widget
 
-from core.control.operations import OPERATIONS, Operation, Request, Values
+from core.control.operations import OPERATIONS, Operation
 from core.control.protocol import Control, Snapshot
+from core.control.request import Request, Values
 from core.domain.errors import QuarterdeckError
 from tui.console import headlines, terminal
 from tui.console.arming import ArmingDesk, LiveStart

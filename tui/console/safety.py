@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from core.control.operations import Choice, Danger, Facts, Holding, Operation, Values
+from core.control.operations import Choice, Danger, Facts, Holding, Operation
 from core.control.protocol import Snapshot
 from core.control.readiness import OVER
+from core.control.request import Values
 from tui.console.keys import ACT_KEYS, TWICE_S
 from tui.text.format import Glyphs, arrow, fit, money, plural, side_sign, side_word, signed
 from tui.text.table import Row, text_row, wrap_row

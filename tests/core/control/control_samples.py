@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from core.control.operations import Request
 from core.control.protocol import (
     ChartView,
     CommandResult,
@@ -16,6 +15,7 @@ from core.control.protocol import (
     StatusView,
     TradeView,
 )
+from core.control.request import Request
 from core.domain.errors import QuarterdeckError, RefusedError
 from core.domain.market import Bar
 from core.domain.operator import Verb

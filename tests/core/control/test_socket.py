@@ -14,8 +14,8 @@ import pytest
 from core.control import client as control_client
 from core.control import socket as control_socket
 from core.control.client import request
-from core.control.operations import Request
 from core.control.rate import Pace
+from core.control.request import Request
 from core.control.socket import MAX_CLIENTS, MAX_LOG_LINES, MAX_REQUEST_BYTES, ControlServer, SocketControl
 from core.domain.errors import (
     BadInputError,

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from core.control.operations import Request, Values
 from core.control.protocol import CommandResult
+from core.control.request import Request, Values
 from core.domain.operator import Verb
 from core.engine.engine import EngineControl
 from core.home.logbook import Logbook

@@ -43,7 +43,9 @@ async def test_a_panel_reads_of_the_snapshot_what_it_says_it_wants(app: Quarterd
     crowded = replace(full, prices=full.prices * 20)
     empty = Snapshot(seq=1, status=full.status)
     async with app.run_test() as pilot:
-        await pilot.press("?")  # Without the focus, the fullest tables bring forward what presses.
+        app.deck.go("help")  # Without the focus, the fullest tables bring forward what presses.
+        await pilot.pause()
+        assert app.focused is None or app.focused.id == "help"
         read = {}
         for name, panel in app.deck.panels.items():
             read[name] = set()

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from core.control.operations import OPERATIONS, Operation, Values
+from core.control.operations import OPERATIONS, Operation
 from core.control.protocol import BlockView, Snapshot
+from core.control.request import Values
 from core.domain.operator import CLEARED_BY_RESUME
 from tests.tui.fake_control import FakeClock, empty_snapshot, live_snapshot, snapshot
 from tui.console.safety import CONFIRM_TIMEOUT_MS, GUARD_MS, TWICE_MS, SafetyDesk

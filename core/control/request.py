@@ -1,0 +1,21 @@
+"""What an operator asks for: an operation by its id, and what was given for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+Value = str | bool
+
+Values = Mapping[str, Value]
+"""What was given for an act, by the names of its arguments. What is missing is "" or False."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One wish of an operator: the id of an operation and what was given for it. `operator` is who asks, for the
+    journal."""
+
+    operation: str
+    values: Values = field(default_factory=dict)
+    operator: str = "console"
