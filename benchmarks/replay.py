@@ -16,8 +16,9 @@ from benchmarks.report import Figure, Section, percentiles
 from core.clock import VirtualClock
 from core.domain.market import MINUTE_MS
 from core.domain.trading import Prediction
-from core.engine.engine import Engine, EngineParts
+from core.engine.engine import Engine
 from core.engine.pacing import Pacer
+from core.engine.parts import EngineParts
 from core.home.folder import Home
 from core.home.logbook import Logbook
 from core.learning import tasks

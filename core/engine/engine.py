@@ -4,28 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
 
-from core.clock import EngineClock, monotonic_ns
+from core.clock import monotonic_ns
 from core.control.arming import labelled
-from core.control.protocol import CommandResult, ExternalOrderView, RunState, Snapshot, StatusView
+from core.control.protocol import CommandResult, RunState, Snapshot, StatusView
 from core.control.request import Request
 from core.domain.errors import UnavailableError
-from core.domain.market import Bar, FirstPrice, MarketBatch, Quote
+from core.domain.market import Bar
 from core.domain.operator import OperatorCommand, Verb
 from core.domain.orders import RESTING_STATES
 from core.domain.plain import plain
 from core.domain.records import AdjustmentRecord, OperatorRecord, PredictionRecord, Record
-from core.engine.lag import PERIOD_S, LagMeter
+from core.engine.lag import LagMeter
 from core.engine.log_lines import narrate
-from core.engine.pacing import Pacer
+from core.engine.parts import EngineParts
 from core.engine.recent import Recent
-from core.engine.recovery import BOOK_DIFFERENCES, FRESH_MS, Remembered, reconcile
+from core.engine.recovery import BOOK_DIFFERENCES, FRESH_MS
 from core.engine.session import Session
-from core.engine.stepper import Stepper
 from core.engine.view_guard import Drawing
 from core.engine.views import (
     block_views,
@@ -38,117 +36,21 @@ from core.engine.views import (
     signal_view,
     trade_view,
 )
-from core.engine.warm_up import Aside, Past, at_once
+from core.engine.warm_up import Past
 from core.home.log_line import LogLine
 from core.home.logbook import Logbook
 from core.market.history import bar_at
 from core.market.replay.resuming import ResumePoint, newest_first_prices, resume_point
-from core.ports import CandleStore, Forecaster, Journal, Venue
 from core.trader import limits
 from core.trader.account import iso
 from core.trader.memory import recall
 from core.trader.restore import restore, set_marks
-from core.trader.state import SymbolState
-from core.trader.trader import Trader
+from core.trader.symbol_state import SymbolState
 
 log = logging.getLogger("quarterdeck.engine")
 
 _PAST = "the past"
 _GIVES_WAY_S, _GIVES_WAY_LOOKS = 0.05, 60
-
-
-class RestorableVenue(Venue, Protocol):
-    """A venue that lives in this process and is told its state again at start."""
-
-    def restore(
-        self, records: Sequence[Record], last_bars: Sequence[Bar], last_prices: Sequence[FirstPrice]
-    ) -> None: ...
-
-
-Reconcile = Callable[[Trader, Venue, Stepper, int], Awaitable[list[AdjustmentRecord]]]
-"""Brings trader and venue to agree at a start; returns the differences found, already journalled."""
-
-Attendant = Callable[[Trader, Stepper], Coroutine[Any, Any, None]]
-"""Works beside the market for as long as the engine runs; what it learns goes through the stepper."""
-
-
-class RealTime(Protocol):
-    """What only an engine in real time has: looked at for every snapshot, never by a decision."""
-
-    def quotes(self) -> Mapping[str, Quote]:
-        """The newest of each symbol."""
-        ...
-
-    def fed_ms(self) -> int | None:
-        """The exchange's time of its newest news; None before any."""
-        ...
-
-    def exchange(self) -> str:
-        """Its id."""
-        ...
-
-    def problem(self) -> str:
-        """What is wrong with the way to the exchange; empty when all is well."""
-        ...
-
-    def clock_offset_ms(self) -> float:
-        """The exchange's clock less this machine's."""
-        ...
-
-    def external(self) -> tuple[ExternalOrderView, ...]:
-        """What others placed in the account."""
-        ...
-
-    def holds(self) -> str:
-        """What keeps orders that close from going out at once, and until when; empty where nothing does."""
-        ...
-
-    def report(self, part: str, problem: str) -> None:
-        """Say what forbids entries; with an empty text, that it has passed."""
-        ...
-
-    async def flatten_external(self, symbol: str) -> str:
-        """Close it, of one symbol or, with an empty one, of all; one line of what was done and what is not certain."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class EngineParts:
-    """What an engine is put together from. `records` is the loaded journal, behind what is `remembered` of it where its
-    beginning need not be told again; `start_ms` is where a new account begins.
-
-    `trade_from_ms` is where a resumed account does: earlier bars are walked through without new entries.
-    `feed` opens the market behind a resume point. `end_with_feed` ends the run when the recorded market does.
-    `attendants` run beside it, from before the books are compared; `followers` only from after that, and
-    `beside` once what is held is protected, or after some seconds. `real_time` is
-    None for a recorded market. `lag_period_s` is how often the loop's lag is measured. `aside` is where rules are shown
-    the past.
-    """
-
-    mode: str
-    source: str
-    trader: Trader
-    venue: RestorableVenue
-    journal: Journal
-    records: Sequence[Record]
-    candles: CandleStore
-    forecaster: Forecaster | None
-    feed: Callable[[ResumePoint], AsyncIterator[MarketBatch]]
-    clock: EngineClock
-    pacer: Pacer
-    logbook: Logbook
-    start_ms: int
-    trade_from_ms: int
-    end_with_feed: bool
-    publish_hz: float
-    reconcile: Reconcile = reconcile
-    attendants: Sequence[Attendant] = ()
-    followers: Sequence[Attendant] = ()
-    beside: Sequence[Attendant] = ()
-    real_time: RealTime | None = None
-    lag_period_s: float = PERIOD_S
-    aside: Aside = at_once
-    remembered: Remembered | None = None
 
 
 @dataclass(frozen=True, slots=True)

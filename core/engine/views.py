@@ -24,7 +24,7 @@ from core.market.history import BarHistory
 from core.strategy.declaration import Strategy
 from core.trader import signal_text as words
 from core.trader.limits import Reading
-from core.trader.state import SymbolState
+from core.trader.symbol_state import SymbolState
 
 _SPARK_BARS = 60
 _DAY_BARS = 1_440

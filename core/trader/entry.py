@@ -9,7 +9,8 @@ from core.domain.operator import LimitEvent
 from core.settings.schema import LimitSettings, SizingSettings
 from core.trader import limits
 from core.trader.guard import Guard
-from core.trader.state import SymbolState, TraderState
+from core.trader.state import TraderState
+from core.trader.symbol_state import SymbolState
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from core.trader.state import SymbolState
+from core.trader.symbol_state import SymbolState
 
 FLAT = "flat, nothing open"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from core.domain.orders import Order, OrderRole, OrderType, Side, make_client_order_id
-from core.trader.state import OpenTrade, SymbolState
+from core.trader.symbol_state import OpenTrade, SymbolState
 
 _TYPES = {OrderRole.STOP: OrderType.STOP_MARKET, OrderRole.TARGET: OrderType.TAKE_PROFIT_MARKET}
 

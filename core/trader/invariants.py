@@ -6,7 +6,8 @@ Pure checks over plain data: each answers with one line for everything that is b
 from __future__ import annotations
 
 from core.domain.orders import OrderRole
-from core.trader.state import SymbolState, TraderState
+from core.trader.state import TraderState
+from core.trader.symbol_state import SymbolState
 
 
 def check_state(state: TraderState) -> list[str]:

@@ -17,13 +17,13 @@ from core.domain.regrid import Grid, grid_of
 from core.domain.trading import Position, Prediction, Trade
 from core.trader.day import Booked
 from core.trader.ledger import Book
-from core.trader.state import OpenTrade, SymbolState
+from core.trader.symbol_state import OpenTrade, SymbolState
 from core.trader.trader import Trader
 
 
 @dataclass(frozen=True, slots=True)
 class SymbolMemory:
-    """One symbol, counted by `grid`; see `core.trader.state.SymbolState`. Orders are in the order of their coming."""
+    """One symbol, counted by `grid`; see `core.trader.symbol_state.SymbolState`. Orders stand as they came."""
 
     grid: Grid
     position: Position | None

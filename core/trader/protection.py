@@ -17,7 +17,8 @@ from core.trader.guard import Guard
 from core.trader.intents import closing_order
 from core.trader.messages import Command, Journal
 from core.trader.sending import Leaving, cancel, journalled, place
-from core.trader.state import OpenTrade, SymbolState, TraderState
+from core.trader.state import TraderState
+from core.trader.symbol_state import OpenTrade, SymbolState
 
 MAX_LOST_STOPS = 3
 """A trade that lost so many stops is left: somebody at the venue does not want one."""

@@ -11,7 +11,8 @@ from core.domain.records import CancelRecord, IntentRecord, LimitRecord
 from core.domain.trading import ExitReason
 from core.trader.intents import closing_order
 from core.trader.messages import CancelOrder, Command, Journal, PlaceOrder
-from core.trader.state import SymbolState, TraderState
+from core.trader.state import TraderState
+from core.trader.symbol_state import SymbolState
 
 
 def place(state: TraderState, order: Order) -> list[Command]:

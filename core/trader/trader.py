@@ -77,7 +77,8 @@ from core.trader.messages import (
 )
 from core.trader.protection import Protection
 from core.trader.sending import Leaving, cancel, cancel_entries, journalled, place
-from core.trader.state import DAY_MS, FLAT_ID, OpenTrade, SymbolState, TraderState
+from core.trader.state import DAY_MS, FLAT_ID, TraderState
+from core.trader.symbol_state import OpenTrade, SymbolState
 from core.trader.unexpected import found_again, is_overtaken, late_fill, lost_target, refused_fill, unasked_order
 
 DECISION_MAX_AGE_MS = 15_000

@@ -14,7 +14,7 @@ from core.domain.orders import (
     OrderUpdate,
 )
 from core.domain.records import AdjustmentRecord
-from core.trader.state import SymbolState
+from core.trader.symbol_state import SymbolState
 
 
 def unasked_order(s: SymbolState, fill: Fill) -> Order:

@@ -20,8 +20,9 @@ from core.domain.operator import Verb
 from core.domain.records import OperatorRecord
 from core.domain.trading import ExitReason, Prediction
 from core.engine.assembly.account import change_rules, told_again
-from core.engine.engine import Engine, EngineParts
+from core.engine.engine import Engine
 from core.engine.pacing import Pacer
+from core.engine.parts import EngineParts
 from core.engine.starts import Rules
 from core.home.logbook import Logbook
 from core.market.contracts.instruments import load_instruments

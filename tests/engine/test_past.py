@@ -16,8 +16,9 @@ from core.domain.errors import StorageError
 from core.domain.market import MINUTE_MS, Bar, MarketBatch, Quote
 from core.domain.orders import OrderRole
 from core.domain.records import AdjustmentRecord, CursorRecord, PredictionRecord, Record
-from core.engine.engine import Engine, EngineParts
+from core.engine.engine import Engine
 from core.engine.pacing import Pacer
+from core.engine.parts import EngineParts
 from core.engine.stepper import Stepper
 from core.engine.thread import first_cause
 from core.engine.warm_up import PIECE_BARS

@@ -14,8 +14,9 @@ from core.domain.market import MarketEvent, Quote
 from core.domain.operator import Verb
 from core.domain.orders import Order, OrderRole
 from core.domain.records import AdjustmentRecord
-from core.engine.engine import Engine, EngineParts
+from core.engine.engine import Engine
 from core.engine.pacing import Pacer
+from core.engine.parts import EngineParts
 from core.engine.stepper import Stepper
 from core.home.logbook import Logbook
 from core.ports import Venue, VenueEvent

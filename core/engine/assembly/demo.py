@@ -14,7 +14,7 @@ from core.market.shipped import INSTRUMENTS
 if TYPE_CHECKING:
     from core.clock import VirtualClock
     from core.domain.market import MarketBatch
-    from core.engine.engine import EngineParts
+    from core.engine.parts import EngineParts
     from core.market.replay.resuming import ResumePoint
     from core.ports import CandleStore
 
@@ -23,8 +23,8 @@ CONSOLE_CORE_SHARE = 0.45
 
 async def demo_parts(start: EngineStart, clock: VirtualClock) -> EngineParts:
     """The recorded market, a simulated venue, and the account of this home."""
-    from core.engine.engine import EngineParts
     from core.engine.pacing import Pacer
+    from core.engine.parts import EngineParts
     from core.engine.starts import Rules
     from core.market.contracts.instruments import chosen, load_instruments
     from core.market.replay.events import ReplayFeed, batched

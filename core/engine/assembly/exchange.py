@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from core.clock import ExchangeClock
     from core.domain.instrument import Instrument
     from core.engine.assembly.stores import AccountJournal, AccountStore
-    from core.engine.engine import EngineParts
+    from core.engine.parts import EngineParts
     from core.engine.recovery import Remembered
     from core.exchange.connection.keys import Keys
     from core.exchange.orders.venue import ExchangeVenue

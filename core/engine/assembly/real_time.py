@@ -13,8 +13,8 @@ from core.control.protocol import ExternalOrderView
 from core.domain.errors import QuarterdeckError
 from core.domain.market import Quote
 from core.domain.records import Record
-from core.engine.engine import Attendant, EngineParts, RestorableVenue
 from core.engine.pacing import Pacer
+from core.engine.parts import Attendant, EngineParts, RestorableVenue
 from core.engine.recovery import Remembered, reconcile
 from core.engine.stepper import Stepper
 from core.engine.warm_up import Aside, at_once
@@ -33,7 +33,7 @@ log = logging.getLogger("quarterdeck.exchange")
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """Implements `core.engine.engine.RealTime`."""
+    """Implements `core.engine.parts.RealTime`."""
 
     wire: Wire
     market: LiveMarket

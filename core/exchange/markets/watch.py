@@ -22,8 +22,8 @@ from core.exchange.connection.wire import Wire
 from core.exchange.markets.contracts import Terms, instrument_of
 from core.exchange.orders.rows import UNREADABLE
 from core.settings.schema import Settings
-from core.trader.state import SymbolState
 from core.trader.stepping import Stepping
+from core.trader.symbol_state import SymbolState
 from core.trader.trader import Trader
 
 log = logging.getLogger("quarterdeck.exchange")

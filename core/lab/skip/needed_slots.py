@@ -30,7 +30,8 @@ from core.market.replay.events import event_time_ms
 from core.strategy.declaration import Strategy
 from core.trader import limits
 from core.trader.guard import Guard
-from core.trader.state import DAY_MS, SymbolState
+from core.trader.state import DAY_MS
+from core.trader.symbol_state import SymbolState
 from core.trader.trader import Trader
 from core.venues.simulated import SimulatedVenue
 

@@ -32,7 +32,8 @@ from core.lab.run.trade_plans import trade_plans
 from core.lab.skip.quiet_bars import BLOCK, LONG, SHORT
 from core.lab.skip.signal_bits import encode_signals
 from core.lab.sweep import forms
-from core.lab.sweep.kernel import Account, Funding, Holes, Market, Samples, Told, Watch, run_kernel
+from core.lab.sweep.inputs import Account, Funding, Holes, Market, Samples, Told, Watch
+from core.lab.sweep.kernel import run_kernel
 from core.settings.schema import Settings
 from core.strategy.declaration import Strategy
 from core.strategy.rules import CONFIDENCE

@@ -18,7 +18,7 @@ from core.lab.statistics.assessment import REFERENCE_POINTS
 from core.lab.statistics.reference import random_entries
 from core.lab.statistics.series import thinned
 from core.lab.sweep import sweep
-from core.lab.sweep.kernel import Told
+from core.lab.sweep.inputs import Told
 from core.settings.schema import Settings
 from core.strategy.declaration import Strategy
 

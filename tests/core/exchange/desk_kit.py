@@ -27,7 +27,7 @@ from core.exchange.orders.venue import ExchangeVenue
 from core.settings.schema import parse_settings
 from core.trader.account import held_symbols, retired_symbols
 from core.trader.restore import restore
-from core.trader.state import SymbolState
+from core.trader.symbol_state import SymbolState
 from core.trader.trader import Trader
 from tests.core.trader.desk import make_instrument, make_strategy
 from tests.simulation.journal import Disk, MemoryJournal

@@ -14,8 +14,9 @@ from core.clock import VirtualClock
 from core.domain.instrument import Instrument
 from core.domain.market import Bar, FundingRate
 from core.domain.records import Record
-from core.engine.engine import Engine, EngineParts
+from core.engine.engine import Engine
 from core.engine.pacing import Pacer
+from core.engine.parts import EngineParts
 from core.home.logbook import Logbook
 from core.lab.data.history import History, align
 from core.market.contracts.instruments import load_instruments

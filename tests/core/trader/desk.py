@@ -17,7 +17,8 @@ from core.domain.trading import ExitReason, FundingPayment, Prediction
 from core.settings.schema import LimitSettings, Settings
 from core.strategy.declaration import ExitRule, Lifecycle, Strategy
 from core.trader.messages import CancelOrder, Command, Journal, PlaceOrder, Timer, TraderEvent, Watch
-from core.trader.state import DAY_MS, SymbolState
+from core.trader.state import DAY_MS
+from core.trader.symbol_state import SymbolState
 from core.trader.trader import Trader
 
 R = TypeVar("R")

@@ -1,0 +1,202 @@
+"""What the trader remembers of one symbol: its orders, its position, and the trade that is open."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from core.domain.instrument import Instrument
+from core.domain.orders import RESTING_STATES, Order, OrderRole, OrderState, Side
+from core.domain.regrid import Factor
+from core.domain.trading import EXACT, ExitReason, Prediction, Trade
+from core.trader.ledger import ZERO
+
+_KEEP_ENDED, _KEEP_CLOSED = 256, 4
+
+
+@dataclass(slots=True)
+class OpenTrade:
+    """A round trip from its entry intent on. Values are exact sums of price times quantity.
+
+    `leaving` is why an exit was asked for, at `exit_asked_ms` the last time; empty while the position is to be held.
+    `lost_stops` counts stops that were refused, or ended although nobody asked for it, `lost_targets` targets. With
+    `stop_refused` the venue takes no stop for this trade, for a reason that another try would meet again.
+    """
+
+    trade_id: str
+    symbol: str
+    side: Side
+    strategy: str
+    model_version: str
+    decision_ms: int
+    entry_time_ms: int = 0
+    exit_time_ms: int = 0
+    entry_lots: int = 0
+    entry_value: Decimal = ZERO
+    exit_lots: int = 0
+    exit_value: Decimal = ZERO
+    gross_usdt: Decimal = ZERO
+    fees_usdt: Decimal = ZERO
+    funding_usdt: Decimal = ZERO
+    exit_reason: str = ""
+    stop_ticks: int | None = None
+    target_ticks: int | None = None
+    attempts: dict[OrderRole, int] = field(default_factory=dict)
+    leaving: str = ""
+    exit_asked_ms: int = 0
+    lost_stops: int = 0
+    lost_targets: int = 0
+    stop_refused: bool = False
+
+    def rescale(self, by: Factor) -> None:
+        """Count it in a grid that is `by` times finer."""
+        self.entry_lots *= by.lots
+        self.exit_lots *= by.lots
+        self.stop_ticks = None if self.stop_ticks is None else self.stop_ticks * by.ticks
+        self.target_ticks = None if self.target_ticks is None else self.target_ticks * by.ticks
+
+    def close(self, instrument: Instrument) -> Trade:
+        net = EXACT.add(EXACT.subtract(self.gross_usdt, self.fees_usdt), self.funding_usdt)
+        return Trade(
+            trade_id=self.trade_id,
+            symbol=self.symbol,
+            side=self.side,
+            qty=instrument.qty(self.entry_lots),
+            entry_price=self.entry_value / instrument.qty(self.entry_lots),
+            exit_price=self.exit_value / instrument.qty(self.exit_lots),
+            entry_time_ms=self.entry_time_ms,
+            exit_time_ms=self.exit_time_ms,
+            gross_pnl_usdt=self.gross_usdt,
+            fees_usdt=self.fees_usdt,
+            funding_usdt=self.funding_usdt,
+            net_pnl_usdt=net,
+            exit_reason=self.exit_reason,
+            strategy=self.strategy,
+            model_version=self.model_version,
+        )
+
+
+@dataclass(slots=True)
+class SymbolState:
+    """One symbol. `lots` and `cost_usdt` mirror the ledger in float for the marks of every bar.
+
+    `orders` are the open ones. `ended` are the last that closed: a fill can overtake the news of an order's end.
+    `canceling` says since when the withdrawal of an open order has been asked for. `next_trade` is what an entry will
+    open that something else got ahead of: the fill of an order that was given up, or a position that an older program
+    turned with one order. No entry that was decided on by `flattened_ms` is wanted any more, and with `flattening` the
+    operator has not been told yet that all is over here. `unprotected_since_ms` is when the position was last left
+    without stops that are known to rest and cover it; None while there are such, and when flat. `closed` are
+    the last trades, newest last.
+    """
+
+    instrument: Instrument
+    tick: float
+    lot_qty: float
+    mark: float = 0.0
+    bar_close_ms: int = 0
+    lots: int = 0
+    cost_usdt: float = 0.0
+    cooldown_until_ms: int = 0
+    trade: OpenTrade | None = None
+    next_trade: OpenTrade | None = None
+    prediction: Prediction | None = None
+    orders: dict[str, Order] = field(default_factory=dict)
+    ended: dict[str, Order] = field(default_factory=dict)
+    canceling: dict[str, int] = field(default_factory=dict)
+    unprotected_since_ms: int | None = None
+    closed: deque[Trade] = field(default_factory=lambda: deque(maxlen=_KEEP_CLOSED))
+    flattened_ms: int = 0
+    flattening: bool = False
+
+    @property
+    def notional_usdt(self) -> float:
+        return abs(self.lots) * self.lot_qty * self.mark
+
+    @property
+    def unrealised_usdt(self) -> float:
+        return self.lots * self.lot_qty * self.mark - self.cost_usdt
+
+    @property
+    def entry_price(self) -> float:
+        return self.cost_usdt / (self.lots * self.lot_qty)
+
+    def open_order(self, role: OrderRole) -> Order | None:
+        for order in self.orders.values():
+            if order.role is role:
+                return order
+        return None
+
+    def open_exit(self) -> Order | None:
+        """The exit under way of what is held. One on the other side is of a position that a reversal has turned since,
+        and does nothing for this one."""
+        for order in self.orders.values():
+            if order.role is OrderRole.EXIT and order.side.sign * self.lots < 0:
+                return order
+        return None
+
+    def stops(self) -> list[Order]:
+        """Open stops of what is held that are to stay, in the order in which they came to be open. One on the other
+        side is of a position that was turned since."""
+        stops = (o for o in self.orders.values() if o.role is OrderRole.STOP and o.side.sign * self.lots < 0)
+        return [order for order in stops if order.client_order_id not in self.canceling]
+
+    def lots_to_protect(self) -> int:
+        """The position with what may still be added to it."""
+        adding = (o for o in self.orders.values() if o.role is OrderRole.ENTRY and o.side.sign * self.lots > 0)
+        return abs(self.lots) + sum(order.remaining_lots for order in adding)
+
+    def is_protected(self) -> bool:
+        """Whether stops that are known to rest cover the position."""
+        return sum(o.remaining_lots for o in self.stops() if o.state in RESTING_STATES) >= abs(self.lots)
+
+    def note_protection(self, time_ms: int) -> None:
+        if not self.lots or self.is_protected():
+            self.unprotected_since_ms = None
+        elif self.unprotected_since_ms is None:
+            self.unprotected_since_ms = time_ms
+
+    def entries(self) -> list[Order]:
+        """Those that may still fill."""
+        return [order for order in self.orders.values() if order.role is OrderRole.ENTRY]
+
+    def flatten(self, time_ms: int) -> None:
+        """What is held and under way now is to go: whatever of it comes to be later, too."""
+        known = [o.created_ms for o in (*self.orders.values(), *self.ended.values()) if o.role is OrderRole.ENTRY]
+        self.flattened_ms = max([time_ms, *known])
+        self.flattening = bool(self.lots or self.orders)
+        for trade in (self.trade, self.next_trade):
+            if trade is not None:
+                trade.leaving = ExitReason.FLATTEN
+
+    def note_flat(self) -> None:
+        if not self.lots and not self.orders:
+            self.flattening = False
+
+    def pending_entry_lots(self) -> int:
+        """Lots that may still be entered; unknown orders count in full. What a reversing entry closes first is none."""
+        if not self.orders:
+            return 0
+        closing = abs(self.lots) if self.next_trade is not None else 0
+        return max(0, sum(o.remaining_lots for o in self.orders.values() if o.role is OrderRole.ENTRY) - closing)
+
+    def pending_entry_usdt(self) -> float:
+        return self.pending_entry_lots() * self.lot_qty * self.mark
+
+    def has_unknown(self) -> bool:
+        return any(order.state is OrderState.UNKNOWN for order in self.orders.values())
+
+    def keep(self, order: Order) -> None:
+        """File an order where its state belongs."""
+        if order.is_open:
+            self.orders[order.client_order_id] = order
+            self.ended.pop(order.client_order_id, None)
+            if order.state is OrderState.UNKNOWN:
+                # Nobody knows whether the cancel arrived either; the next reason to cancel asks again.
+                self.canceling.pop(order.client_order_id, None)
+            return
+        self.orders.pop(order.client_order_id, None)
+        self.canceling.pop(order.client_order_id, None)
+        self.ended[order.client_order_id] = order
+        if len(self.ended) > _KEEP_ENDED:
+            del self.ended[next(iter(self.ended))]
