@@ -79,9 +79,11 @@ def test_the_fingerprint_follows_the_sources(tmp_path: Path) -> None:
     assert sweep_forms.fingerprint((), 1) == sweep_forms.fingerprint((), 1) != sweep_forms.fingerprint((), 2)
 
 
-@pytest.mark.parametrize("name", ["costs", "exits", "fills", "limits", "sizing"])
+@pytest.mark.parametrize(
+    "name", ["arithmetic.costs", "arithmetic.exits", "arithmetic.fills", "arithmetic.sizing", "trader.limits"]
+)
 def test_the_shared_arithmetic_is_part_of_it(name: str) -> None:
-    assert f"core.trader.{name}" in {module.__name__ for module in sweep_kernel.SOURCES}
+    assert f"core.{name}" in {module.__name__ for module in sweep_kernel.SOURCES}
 
 
 def test_the_disk_cache_is_keyed_by_the_fingerprint() -> None:
