@@ -65,7 +65,7 @@ def test_training_reads_the_lag_of_engine_and_ticker() -> None:
 
 def test_console_is_timed_on_a_terminal() -> None:
     section = console.run(
-        paints=1, keys=4, pause_count=1, steady_s=0.2, settings=TINY_MODELS, rest_s=0.6, workers=False
+        paints=1, keys=4, pause_count=1, steady_s=0.2, settings=TINY_MODELS, rest_s=2.5, workers=False
     )
     assert whole(section, "first picture", "key to picture", "P to journal", "written to the terminal", "processor")
 
