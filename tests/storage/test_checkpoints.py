@@ -17,6 +17,7 @@ from collections.abc import Callable
 from contextlib import closing
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -340,5 +341,14 @@ def test_a_kill_while_it_is_written_leaves_a_home_that_starts(tmp_path: Path, ki
 
 def test_another_memory_is_another_form() -> None:
     """Where this fails, what a checkpoint holds has changed: give FORM the next number, and its digest here."""
-    shape = json.dumps(TypeAdapter(TraderMemory).json_schema(), sort_keys=True)
-    assert (FORM, hashlib.blake2b(shape.encode(), digest_size=8).hexdigest()) == ("2", "7861a4756b4e4236")
+    shape = json.dumps(_without_words(TypeAdapter(TraderMemory).json_schema()), sort_keys=True)
+    assert (FORM, hashlib.blake2b(shape.encode(), digest_size=8).hexdigest()) == ("2", "aac38e2d6820bfb7")
+
+
+def _without_words(schema: Any) -> Any:
+    """What a docstring says of a memory changes nothing in it."""
+    if isinstance(schema, list):
+        return [_without_words(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {key: _without_words(part) for key, part in schema.items() if key != "description" or isinstance(part, dict)}
