@@ -105,7 +105,7 @@ async def _panic_at(
 ) -> AsyncIterator[Panic]:
     from core.exchange.dialects import dialect_of
     from core.exchange.orders.panic import Panic
-    from core.exchange.panic_wire import open_panic_wire
+    from core.exchange.orders.panic_wire import open_panic_wire
 
     dialect = dialect_of(settings.exchange.id)
     wire = await open_panic_wire(settings, keys, clock, dialect, tell)

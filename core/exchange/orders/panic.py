@@ -22,9 +22,9 @@ from core.exchange.connection.wire import Row, Wire
 from core.exchange.markets.contracts import instrument_of, terms_of
 from core.exchange.markets.symbols import our_symbols
 from core.exchange.orders.panic_plan import ZERO, Close, Holding, Owned, Plan, Resting, lots_to_send, plan_of
+from core.exchange.orders.panic_taken import TakenReader, towards_zero
 from core.exchange.orders.rows import RowReader, readable
 from core.exchange.orders.translate import exact, is_conditional_row
-from core.exchange.panic_taken import TakenReader, towards_zero
 from core.home.logbook import iso_utc
 from core.settings.schema import Settings
 

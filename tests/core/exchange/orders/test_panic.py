@@ -12,7 +12,7 @@ from core.domain.operator import Verb
 from core.exchange.orders.panic import Outcome
 from core.exchange.orders.panic_plan import Owned
 from tests.core.exchange.desk_kit import BTC, ETH, House
-from tests.core.exchange.panic_kit import KEYED, Day, after_the_engine
+from tests.core.exchange.orders.panic_kit import KEYED, Day, after_the_engine
 from tests.simulation.faults import JSON
 from tests.simulation.memory_server import VenueServer
 from tests.simulation.transport import Answer, Fate

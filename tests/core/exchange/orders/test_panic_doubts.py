@@ -6,7 +6,7 @@ import pytest
 
 from core.exchange.orders.panic import Outcome
 from tests.core.exchange.desk_kit import BTC, ETH, House
-from tests.core.exchange.panic_kit import Day, after_the_engine
+from tests.core.exchange.orders.panic_kit import Day, after_the_engine
 from tests.simulation.transport import Fate
 from tests.simulation.transport import Outcome as Sent
 from tests.venue import by_hand
