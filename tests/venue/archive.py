@@ -111,8 +111,8 @@ class LoopbackArchive:
 
 def zipped(name: str, text: str) -> bytes:
     content = io.BytesIO()
-    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as file:
-        file.writestr(name, text)
+    with zipfile.ZipFile(content, "w") as file:
+        file.writestr(zipfile.ZipInfo(name), text, zipfile.ZIP_DEFLATED)
     return content.getvalue()
 
 

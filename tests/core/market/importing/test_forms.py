@@ -57,9 +57,9 @@ def dated(rows: int = ROWS) -> pd.DataFrame:
 
 def zipped(name: str, content: bytes, **others: bytes) -> bytes:
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(buffer, "w") as archive:
         for inner, its in {name: content, **others}.items():
-            archive.writestr(inner, its)
+            archive.writestr(zipfile.ZipInfo(inner), its, zipfile.ZIP_DEFLATED)
     return buffer.getvalue()
 
 
