@@ -8,6 +8,7 @@ from benchmarks.market import load_settings_and_rules
 from benchmarks.report import Section, percentiles
 from core.domain.market import MINUTE_MS, Bar
 from core.domain.orders import OrderState, OrderUpdate
+from core.domain.origin import champion
 from core.domain.trading import Contribution, Prediction
 from core.settings.schema import LimitSettings, Settings
 from core.trader.messages import PlaceOrder
@@ -36,9 +37,8 @@ def bar_of(symbol: str, index: int) -> Bar:
 def prediction_of(bar: Bar, value_bps: float) -> Prediction:
     """As the engine delivers one, with the five strongest features."""
     reasons = tuple(Contribution(f"feature_{i}", 0.1 * i, 1.0 - 0.1 * i) for i in range(5))
-    return Prediction(
-        bar.symbol, bar.close_time_ms, bar.close_time_ms + 100, 600_000, value_bps, 0.7, "v1", "scalper", reasons
-    )
+    close_ms, origin = bar.close_time_ms, champion("scalper", "v1")
+    return Prediction(bar.symbol, close_ms, close_ms + 100, 600_000, value_bps, 0.7, origin, reasons)
 
 
 class BareSignal:

@@ -16,6 +16,7 @@ from benchmarks.market import load_settings_and_rules
 from core.domain.instrument import Instrument
 from core.domain.market import MINUTE_MS, Bar, FirstPrice
 from core.domain.orders import Fill, Order, OrderRole, OrderState, OrderUpdate
+from core.domain.origin import champion
 from core.domain.records import IntentRecord, Record, TrainingRecord, TrainingStatus
 from core.domain.trading import Contribution, Prediction
 from core.engine.assembly.account import note_start
@@ -145,7 +146,7 @@ def _live_minute(market: Market, symbols: Sequence[str], start_ms: int, minute: 
         is_traded = (minute + n * 120) % TRADE_EVERY_MINUTES == 0
         value_bps = 20.0 if is_traded else 0.0
         made_ms = close_ms + 500
-        told = Prediction(symbol, close_ms, made_ms, 0, value_bps, 0.5, "v1", "ema_cross", _BECAUSE)
+        told = Prediction(symbol, close_ms, made_ms, 0, value_bps, 0.5, champion("ema_cross", "v1"), _BECAUSE)
         for entry in market.tell(told):
             _trade(market, entry, made_ms)
     if minute % TRAIN_EVERY_MINUTES == 0:
@@ -169,7 +170,7 @@ def _leave(market: Market, symbol: str, now_ms: int) -> Order:
     """An entry whose intent is durable, and of which nothing more is known."""
     made_ms, price = now_ms + 500, PRICES[symbol]
     market.tell(Bar(symbol, now_ms - MINUTE_MS, MINUTE_MS, price, price, price, price, 10.0))
-    entry = market.tell(Prediction(symbol, now_ms, made_ms, 0, 20.0, 0.5, "v1", "ema_cross", _BECAUSE))[0]
+    entry = market.tell(Prediction(symbol, now_ms, made_ms, 0, 20.0, 0.5, champion("ema_cross", "v1"), _BECAUSE))[0]
     assert isinstance(market.records[-1], IntentRecord)
     return entry
 
@@ -180,7 +181,7 @@ def _ticks(trader: Trader, symbol: str) -> int:
 
 def _training(symbol: str, asked_ms: int, status: TrainingStatus) -> TrainingRecord:
     version, metrics = ("", ()) if status is TrainingStatus.REQUESTED else (f"{symbol}-{asked_ms}", _METRICS)
-    return TrainingRecord(symbol, "scalper", asked_ms, asked_ms + 60_000, status, version, "", metrics)
+    return TrainingRecord(symbol, champion("scalper", version), asked_ms, asked_ms + 60_000, status, "", metrics)
 
 
 def _write_candles(home: Home, instruments: dict[str, Instrument], start_ms: int, end_ms: int) -> None:

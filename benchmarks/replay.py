@@ -15,6 +15,7 @@ from benchmarks.processes import QUARTERDECK, run_to_end
 from benchmarks.report import Figure, Section, percentiles
 from core.clock import VirtualClock
 from core.domain.market import MINUTE_MS
+from core.domain.origin import champion
 from core.domain.trading import Prediction
 from core.engine.engine import Engine
 from core.engine.pacing import Pacer
@@ -52,7 +53,7 @@ class WaveForecaster:
     def _predict(self, window: BarColumns, version: str, made_ms: int) -> Prediction:
         close_ms = int(window.open_time_ms[-1]) + window.interval_ms
         wave = (close_ms // MINUTE_MS * 7 + sum(map(ord, window.symbol))) % 23 - 11
-        return Prediction(window.symbol, close_ms, made_ms, 600_000, 2.0 * wave, 0.6, version, "scalper")
+        return Prediction(window.symbol, close_ms, made_ms, 600_000, 2.0 * wave, 0.6, champion("scalper", version))
 
     async def train(self, window: BarColumns, requested_ms: int) -> TrainingResult:
         return TrainingResult(window.symbol, "scalper", f"{window.symbol}-{requested_ms}", True, "", {})

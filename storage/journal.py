@@ -57,7 +57,7 @@ T = TypeVar("T")
 
 _order_now = attrgetter(*CHANGING)
 _FIXED = tuple(name for name in ORDER.columns if name not in CHANGING)
-_order_fixed = attrgetter(*_FIXED)
+_order_fixed = ORDER.getter(_FIXED)
 
 
 def _insert(table: str, columns: Sequence[str]) -> str:
@@ -78,7 +78,8 @@ _CURSOR_COLUMNS = ("account", "seq", "kind", "symbol", "open_time_ms", "price")
 _PUT_CURSOR = f"""{_insert("cursors", _CURSOR_COLUMNS)}
 ON CONFLICT DO UPDATE SET open_time_ms = excluded.open_time_ms, seq = excluded.seq, price = excluded.price"""
 _INSERT_TOLD = _insert("market_told", _CURSOR_COLUMNS)
-_PUT_TRAINING = "INSERT OR REPLACE INTO trainings_now (account, symbol, status, seq) VALUES (?, ?, ?, ?)"
+_TRAINING_KEY = ("account", "strategy", "part", "symbol", "status")
+_PUT_TRAINING = _insert("trainings_now", (*_TRAINING_KEY, "seq")).replace("INSERT", "INSERT OR REPLACE", 1)
 _PUT_META = "INSERT OR REPLACE INTO meta (account, key, value) VALUES (?, ?, ?)"
 _PUT_INSTRUMENT = _insert("instruments", ["account", *INSTRUMENT.columns]).replace("INSERT", "INSERT OR REPLACE", 1)
 _INSERT_PLAIN = {kind: _insert(PLAIN[kind][0], ["account", "seq", *SHAPES[kind].columns]) for kind in PLAIN}
@@ -364,7 +365,8 @@ def _batch(
             kind = type(record)
             batch[_INSERT_PLAIN[kind]].append((account, seq, *SHAPES[kind].encode(record)))
             if isinstance(record, TrainingRecord):
-                batch[_PUT_TRAINING].append((account, record.symbol, record.status.value, seq))
+                origin, status = record.origin, record.status.value
+                batch[_PUT_TRAINING].append((account, origin.strategy, origin.part, record.symbol, status, seq))
     return batch
 
 

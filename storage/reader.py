@@ -163,14 +163,14 @@ class Reader:
         rows = self._rows(
             "SELECT * FROM training WHERE account = :account AND status IN ('swapped', 'refused') ORDER BY seq"
         )
-        champion = {(row["symbol"], row["strategy"]): row["seq"] for row in rows if row["status"] == "swapped"}
+        champion = {_whose(row): row["seq"] for row in rows if row["status"] == "swapped"}
         return [
             {
                 "version": row["version"],
                 "strategy": row["strategy"],
                 "symbol": row["symbol"],
                 "role": "retired"
-                if row["status"] == "swapped" and champion[row["symbol"], row["strategy"]] != row["seq"]
+                if row["status"] == "swapped" and champion[_whose(row)] != row["seq"]
                 else _ROLES[row["status"]],
                 "created_ms": row["due_ms"],
                 "metrics": _metrics(json.loads(row["metrics"])),
@@ -298,7 +298,9 @@ class Reader:
             "venue_order_id": row["venue_order_id"],
             "reason": row["reason"],
             "strategy": row["strategy"],
-            "model_version": row["model_version"],
+            "part": row["part"],
+            "version_role": row["version_role"],
+            "version": row["version"],
         }
 
     def _grid(self, found: Grid | None, symbol: str) -> Grid:
@@ -346,6 +348,11 @@ def _decimals(tick: Decimal) -> int:
 
 def _as_dict(cursor: sqlite3.Cursor, row: tuple[Any, ...]) -> Json:
     return {column[0]: value for column, value in zip(cursor.description, row, strict=True)}
+
+
+def _whose(row: Json) -> tuple[str, str, str]:
+    """What a champion is one of."""
+    return row["symbol"], row["strategy"], row["part"]
 
 
 def _metrics(stored: list[tuple[str, Any]]) -> Json:

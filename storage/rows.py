@@ -34,7 +34,8 @@ class RowShape(Generic[T]):
 
     def __init__(self, cls: type[T]) -> None:
         leaves = list(_leaves(cls, ""))
-        self.columns = [leaf.path.rpartition(".")[2] for leaf in leaves]
+        self._paths = {leaf.path.rpartition(".")[2]: leaf.path for leaf in leaves}
+        self.columns = list(self._paths)
         self._make: Callable[[Iterator[Any]], T] = _maker(cls)
         paths = [leaf.path for leaf in leaves]
         get = attrgetter(*paths)
@@ -47,6 +48,10 @@ class RowShape(Generic[T]):
         for index, convert in self._to_sql:
             row[index] = convert(row[index])
         return tuple(row)
+
+    def getter(self, columns: Sequence[str]) -> Convert:
+        """What takes the values of some columns, at least two, from a dataclass, each as it is there."""
+        return attrgetter(*(self._paths[name] for name in columns))
 
     def decode(self, row: Sequence[Any]) -> T:
         values = list(row)

@@ -17,9 +17,7 @@ from core.domain.records import (
     Record,
 )
 
-_fixed = attrgetter(
-    "symbol", "side", "type", "role", "created_ms", "trade_id", "strategy", "reduce_only", "model_version"
-)
+_fixed = attrgetter("symbol", "side", "type", "role", "created_ms", "trade_id", "origin", "reduce_only")
 """What never changes in an order; its counts do, where the contract is counted in a finer grid since."""
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from core.domain.origin import ACCOUNT, Origin
+
 
 class Verb(StrEnum):
     PAUSE = "pause"
@@ -45,7 +47,7 @@ FULL_IN_USE = frozenset(("open_positions", "exposure"))
 @dataclass(frozen=True, slots=True)
 class LimitEvent:
     """A limit that fired or cleared. `clears` tells the operator what ends it, `note` what is wrong where the figures
-    do not say it."""
+    do not say it, `origin` whose limit it is."""
 
     limit: str
     symbol: str
@@ -57,3 +59,4 @@ class LimitEvent:
     unit: str
     clears: str
     note: str = ""
+    origin: Origin = ACCOUNT

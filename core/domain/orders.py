@@ -8,6 +8,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from core.domain.errors import InvalidTransitionError, RejectKind
+from core.domain.origin import Origin
 from core.domain.quick import quick
 
 OUR_PREFIX = "qd"
@@ -99,8 +100,8 @@ class Order:
     """One order from its intent on. Prices in ticks, quantities in lots, times in UTC milliseconds.
 
     `price_ticks` is the limit of a LIMIT order; `trigger_ticks` the trigger of a stop or take-profit.
-    `trade_id` names the round trip it opens or closes; `reason` says why it was placed (an exit reason for
-    exits) and, once it is rejected, canceled or expired, why.
+    `trade_id` names the round trip it opens or closes, `origin` whose that is; `reason` says why it was placed (an exit
+    reason for exits) and, once it is rejected, canceled or expired, why.
     """
 
     client_order_id: str
@@ -111,7 +112,7 @@ class Order:
     qty_lots: int
     created_ms: int
     trade_id: str
-    strategy: str
+    origin: Origin
     price_ticks: int | None = None
     trigger_ticks: int | None = None
     reduce_only: bool = False
@@ -120,7 +121,6 @@ class Order:
     venue_order_id: str = ""
     updated_ms: int = 0
     reason: str = ""
-    model_version: str = ""
 
     @property
     def remaining_lots(self) -> int:
@@ -229,7 +229,7 @@ def with_state(
         order.qty_lots,
         order.created_ms,
         order.trade_id,
-        order.strategy,
+        order.origin,
         order.price_ticks,
         order.trigger_ticks,
         order.reduce_only,
@@ -238,7 +238,6 @@ def with_state(
         venue_order_id,
         updated_ms,
         reason,
-        order.model_version,
     )
 
 
@@ -248,7 +247,7 @@ def is_made_here(client_order_id: str) -> bool:
     return len(digits) == 2 * _ID_DIGEST and len(client_order_id) > len(digits) and set(digits) <= _HEX
 
 
-def make_client_order_id(account: str, symbol: str, decision_ms: int, leg: str, attempt: int) -> str:
-    """A pure function of the intent, so that a resend can never become a second order (36 characters at most)."""
-    text = f"{account}|{symbol}|{decision_ms}|{leg}|{attempt}"
-    return OUR_PREFIX + hashlib.blake2b(text.encode(), digest_size=_ID_DIGEST).hexdigest()
+def make_client_order_id(*intent: str) -> str:
+    """A pure function of what an order is for, so that a resend can never become a second order: at most 32 characters
+    of letters and digits, which every exchange takes."""
+    return OUR_PREFIX + hashlib.blake2b("|".join(intent).encode(), digest_size=_ID_DIGEST).hexdigest()

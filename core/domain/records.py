@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from core.domain.operator import LimitEvent, OperatorCommand
 from core.domain.orders import Fill, Order, OrderUpdate
+from core.domain.origin import Origin
 from core.domain.trading import EquitySample, FundingPayment, Position, Prediction, Signal, Trade
 
 
@@ -123,14 +124,13 @@ class WatchRecord:
 
 @dataclass(frozen=True, slots=True)
 class TrainingRecord:
-    """A training job at one of its stages. `version` and `metrics` are empty until a model was made."""
+    """A training job at one of its stages. The version of `origin` and `metrics` are empty until a model was made."""
 
     symbol: str
-    strategy: str
+    origin: Origin
     requested_ms: int
     due_ms: int
     status: TrainingStatus
-    version: str = ""
     note: str = ""
     metrics: tuple[tuple[str, float], ...] = ()
 

@@ -7,6 +7,7 @@ from decimal import Context, Decimal
 from enum import StrEnum
 
 from core.domain.orders import Side
+from core.domain.origin import Origin
 from core.domain.quick import quick
 
 # Sums of products of prices and quantities never round at this precision.
@@ -60,8 +61,7 @@ class Prediction:
     horizon_ms: int
     value_bps: float
     confidence: float
-    model_version: str
-    strategy: str
+    origin: Origin
     contributions: tuple[Contribution, ...] = ()
 
 
@@ -89,8 +89,7 @@ class Signal:
     confidence: float | None
     action: SignalAction
     reason: str
-    strategy: str
-    model_version: str
+    origin: Origin
     contributions: tuple[Contribution, ...] = ()
     compared: str = ""
 
@@ -147,8 +146,7 @@ class Trade:
     funding_usdt: Decimal
     net_pnl_usdt: Decimal
     exit_reason: str
-    strategy: str
-    model_version: str
+    origin: Origin
 
 
 @quick

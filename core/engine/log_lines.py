@@ -81,7 +81,7 @@ def _narrate(record: Record, instruments: Mapping[str, Instrument]) -> None:
         case TrainingRecord() if record.status is not TrainingStatus.REQUESTED:
             level = logging.INFO if record.status is TrainingStatus.SWAPPED else logging.WARNING
             note = f": {record.note}" if record.note else ""
-            version = f" ({record.version})" if record.version else ""
+            version = f" ({record.origin.version})" if record.origin.version else ""
             _model_log.log(level, "%s %s%s%s", record.symbol, record.status, note, version)
         case _:
             pass

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from core.domain.errors import ModelError
+from core.domain.origin import ONLY_PART, Origin, VersionRole
 from core.domain.records import Record, TrainingRecord, TrainingStatus
 from core.learning.forecaster import training_bars
 from core.ports import BarColumns, Forecaster, TrainingResult
@@ -45,13 +46,15 @@ class ModelDesk:
         for record in records:
             if not isinstance(record, TrainingRecord) or record.symbol not in self._symbols:
                 continue
+            if record.origin.strategy != self._strategy.name:
+                continue
             if record.status is TrainingStatus.REQUESTED:
                 self._asked.add(record.symbol)
                 self._pending.setdefault(record.symbol, (record, None))
                 continue
             self._pending.pop(record.symbol, None)
             if record.status is TrainingStatus.SWAPPED:
-                self.champions[record.symbol] = record.version
+                self.champions[record.symbol] = record.origin.version
                 self._swapped_ms[record.symbol] = record.due_ms
             else:
                 self._refusals[record.symbol] = record.note
@@ -73,9 +76,10 @@ class ModelDesk:
         if self._strategy.lifecycle is None:
             return []
         on_grid = now_ms % self._strategy.lifecycle.retrain_ms == 0
-        bars = training_bars(self._strategy)
+        bars, due_ms = training_bars(self._strategy), now_ms + self._delay_ms
+        wanted = Origin(self._strategy.name, ONLY_PART, VersionRole.CANDIDATE)
         return [
-            TrainingRecord(symbol, self._strategy.name, now_ms, now_ms + self._delay_ms, TrainingStatus.REQUESTED)
+            TrainingRecord(symbol, wanted, now_ms, due_ms, TrainingStatus.REQUESTED)
             for symbol in self._symbols
             if symbol not in self._pending
             and (on_grid or symbol not in self._asked)
@@ -121,10 +125,11 @@ def _outcome(record: TrainingRecord, result: TrainingResult | ModelError) -> Tra
         return replace(record, status=TrainingStatus.FAILED, note=str(result))
     if not result.version:
         return replace(record, status=TrainingStatus.FAILED, note=result.note)
+    role = VersionRole.CHAMPION if result.passed else VersionRole.CANDIDATE
     return replace(
         record,
+        origin=replace(record.origin, version_role=role, version=result.version),
         status=TrainingStatus.SWAPPED if result.passed else TrainingStatus.REFUSED,
-        version=result.version,
         note=result.note,
         metrics=tuple(sorted(result.metrics.items())),
     )

@@ -13,6 +13,7 @@ from core.domain.instrument import Instrument
 from core.domain.regrid import Era, Eras, grid_of
 from core.engine.grid_history import RULES, START
 from core.settings.schema import ExchangeSettings, Settings, parse_settings
+from core.trader.ids import NEWEST, WITHOUT_STRATEGY
 
 # What no decision depends on.
 _NO_MATTER: dict[str, Any] = {
@@ -29,10 +30,11 @@ _NO_MATTER: dict[str, Any] = {
 @dataclass(frozen=True, slots=True)
 class Rules:
     """The settings that matter to decisions, the others at their defaults, and the contract rules by symbol, of those
-    that are traded and of those that once were."""
+    that are traded and of those that once were. `id_form` is how ids were made (`core.trader.ids`)."""
 
     settings: Settings
     instruments: Mapping[str, Instrument]
+    id_form: int = NEWEST
 
     def to_json(self) -> str:
         settings = self.settings.model_dump(mode="json", exclude=_NO_MATTER)
@@ -40,7 +42,8 @@ class Rules:
             {key: value if isinstance(value, str | int) else str(value) for key, value in asdict(item).items()}
             for item in self.instruments.values()
         ]
-        return json.dumps({"settings": settings, "instruments": instruments}, sort_keys=True)
+        kept = {"settings": settings, "instruments": instruments, "id_form": self.id_form}
+        return json.dumps(kept, sort_keys=True)
 
     @property
     def retired(self) -> frozenset[str]:
@@ -65,6 +68,7 @@ def is_same_account(one: Rules, other: Rules) -> bool:
     """Whether they differ in nothing but what the exchange takes of new orders."""
     return (
         one.settings == other.settings
+        and one.id_form == other.id_form
         and one.instruments.keys() == other.instruments.keys()
         and all(grid_of(one.instruments[symbol]) == grid_of(item) for symbol, item in other.instruments.items())
     )
@@ -145,7 +149,8 @@ def _read_rules(key: str, text: str) -> Rules:
     data = json.loads(text)
     settings = parse_settings(data["settings"], f"the journal's {key}")
     instruments = [_read_instrument(item) for item in data["instruments"]]
-    return Rules(settings, {instrument.symbol: instrument for instrument in instruments})
+    by_symbol = {instrument.symbol: instrument for instrument in instruments}
+    return Rules(settings, by_symbol, data.get("id_form", WITHOUT_STRATEGY))
 
 
 def _read_instrument(item: dict[str, Any]) -> Instrument:

@@ -77,7 +77,7 @@ def position_view(s: SymbolState, now_ms: int, quote: Quote | None = None) -> Po
         unrealised_usdt=unrealised,
         unrealised_pct=100.0 * unrealised / cost if cost else 0.0,
         opened_ms=trade.entry_time_ms if trade else 0,
-        strategy=trade.strategy if trade else "",
+        strategy=trade.origin.strategy if trade else "",
         decimals=decimals(s.instrument),
         protected=s.unprotected_since_ms is None,
         mark_ms=quote.time_ms if quote is not None else s.bar_close_ms or None,
@@ -112,7 +112,7 @@ def signal_view(signal: Signal) -> SignalView:
         confidence=signal.confidence,
         action=signal.action,
         reason=signal.reason,
-        model_version=signal.model_version,
+        model_version=signal.origin.version,
         reasons=tuple((c.feature, c.value, c.contribution_bps) for c in signal.contributions),
         compared=signal.compared,
     )
@@ -138,7 +138,7 @@ def outlook_views(
                 confidence=p.confidence,
                 action="hold" if s.lots else "wait",
                 reason="no exit rule asks to leave" if s.lots else words.unwanted(strategy),
-                model_version=p.model_version,
+                model_version=p.origin.version,
                 reasons=tuple((c.feature, c.value, c.contribution_bps) for c in p.contributions),
                 compared=words.compared_entry(strategy, p.value_bps, threshold_bps),
             )

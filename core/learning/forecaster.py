@@ -10,6 +10,7 @@ from typing import Any, ParamSpec, Protocol, TypeVar
 
 from core.domain.errors import ModelError
 from core.domain.market import MINUTE_MS
+from core.domain.origin import champion
 from core.domain.trading import Prediction
 from core.learning import tasks
 from core.learning.protocol import Outlook
@@ -117,8 +118,7 @@ class WorkerForecaster:
             horizon_ms=self._strategy.horizon_ms,
             value_bps=outlook.value_bps,
             confidence=outlook.confidence,
-            model_version=version,
-            strategy=self._strategy.name,
+            origin=champion(self._strategy.name, version),
             contributions=outlook.contributions,
         )
 

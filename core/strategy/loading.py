@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
@@ -13,6 +14,7 @@ from core.settings.schema import Settings
 from core.strategy.declaration import Strategy
 
 GROUP = "quarterdeck.strategies"
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 BUILT_IN = {
     "ema_cross": "strategies.ema_cross.declaration:build",
@@ -94,6 +96,10 @@ def _checked(name: str, value: str, strategy: object, settings: Settings) -> Str
         )
     if strategy.name != name:
         raise BadInputError(f"strategy {name}: {value} calls it {strategy.name}; both names must be the same")
+    if not _NAME.fullmatch(name):
+        raise BadInputError(
+            f"strategy {name}: its name stands in ids and names of folders; call it by letters, digits, _ and - alone"
+        )
     caps = settings.limits
     if not caps.min_stop_distance_pct <= strategy.stop_pct <= caps.max_stop_distance_pct:
         raise BadInputError(

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from core.domain.errors import BadInputError
 from core.domain.market import Bar
+from core.domain.origin import champion
 from core.domain.trading import Prediction
 from core.ports import BarColumns
 from core.strategy.declaration import Strategy
@@ -38,8 +39,7 @@ def told(strategy: Strategy, symbol: str, bar_close_ms: int, delay_ms: int, valu
         horizon_ms=strategy.horizon_ms,
         value_bps=value_bps,
         confidence=CONFIDENCE,
-        model_version="",
-        strategy=strategy.name,
+        origin=champion(strategy.name),
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from core.arithmetic import sizing
 from core.domain.operator import LimitEvent
+from core.domain.origin import Origin
 from core.settings.schema import LimitSettings, SizingSettings
 from core.trader import limits
 from core.trader.guard import Guard
@@ -51,7 +52,9 @@ def standing_veto(state: TraderState, s: SymbolState, guard: Guard, now_ms: int,
     return f"limit {fired.limit}{note}; clears {fired.clears}"
 
 
-def check_stop(guard: Guard, symbol: str, stop_pct: float, caps: LimitSettings, now_ms: int) -> list[LimitEvent]:
+def check_stop(
+    guard: Guard, symbol: str, stop_pct: float, caps: LimitSettings, now_ms: int, origin: Origin
+) -> list[LimitEvent]:
     """Measure the stop's distance. It is asked before the vetoes, so that a good stop can lift its own veto."""
     return guard.check(
         limits.STOP_DISTANCE,
@@ -60,6 +63,7 @@ def check_stop(guard: Guard, symbol: str, stop_pct: float, caps: LimitSettings, 
         caps.max_stop_distance_pct,
         breached=not caps.min_stop_distance_pct <= stop_pct <= caps.max_stop_distance_pct,
         now_ms=now_ms,
+        origin=origin,
     )
 
 
@@ -72,6 +76,7 @@ def entry_size(
     sizes: SizingSettings,
     caps: LimitSettings,
     now_ms: int,
+    origin: Origin,
 ) -> Size:
     """The size of an entry at the present mark, after every per-trade limit."""
     symbol = s.instrument.symbol
@@ -89,6 +94,7 @@ def entry_size(
         caps.max_order_notional_usdt,
         breached=wanted > caps.max_order_notional_usdt,
         now_ms=now_ms,
+        origin=origin,
     )
     events += guard.check(
         limits.LEVERAGE,
@@ -97,6 +103,7 @@ def entry_size(
         caps.max_leverage,
         breached=wanted > room_leverage,
         now_ms=now_ms,
+        origin=origin,
     )
     notional = min(wanted, caps.max_order_notional_usdt, room_leverage, room_exposure)
     instrument = s.instrument

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from core.domain.operator import CLEARED_BY_RESUME, LimitEffect, LimitEvent
+from core.domain.origin import ACCOUNT, Origin
 from core.settings.schema import LimitSettings
 from core.trader import limits
 from core.trader.limits import Level, LimitRule, Reading
@@ -128,9 +129,11 @@ class Guard:
         breached: bool,
         now_ms: int,
         note: str = "",
+        origin: Origin = ACCOUNT,
     ) -> list[LimitEvent]:
         """Note a limit that is not measured by `measure`: blocked while `breached`, cleared by the first time it is
-        not. `note` says what is wrong when it fires, and again where that is something else meanwhile in a contract."""
+        not. `note` says what is wrong when it fires, and again where that is something else meanwhile in a contract;
+        `origin` whose decision it is measured of, where it is one's."""
         level: Level = "blocked" if breached else "ok"
         reading = Reading(rule, symbol, used, limit, level, rule.effect)
         fired = self._fired.get((rule.name, symbol))
@@ -138,7 +141,7 @@ class Guard:
             event = _event(reading, now_ms, fired=True, effect=rule.effect, note=note)
             self.apply(event)
             return [event]
-        return self._move(reading, now_ms, note)
+        return self._move(reading, now_ms, note, origin)
 
     def clear_day(self, now_ms: int) -> list[LimitEvent]:
         return self._clear(_CLEARED_BY_DAY, now_ms)
@@ -164,17 +167,17 @@ class Guard:
             level = "blocked"
         return Reading(rule, symbol, used, limit, level, self._effects[rule.name])
 
-    def _move(self, reading: Reading, now_ms: int, note: str = "") -> list[LimitEvent]:
+    def _move(self, reading: Reading, now_ms: int, note: str = "", origin: Origin = ACCOUNT) -> list[LimitEvent]:
         key = (reading.rule.name, reading.symbol)
         fired = self._fired.get(key)
         if (fired.level if fired else "ok") == reading.level:
             return []
         events = []
         if fired is not None:
-            events.append(_event(reading, now_ms, fired=False, effect=fired.event.effect))
+            events.append(_event(reading, now_ms, fired=False, effect=fired.event.effect, origin=origin))
         if reading.level != "ok":
             effect = LimitEffect.WARN if reading.level == "warn" else reading.effect
-            events.append(_event(reading, now_ms, fired=True, effect=effect, note=note))
+            events.append(_event(reading, now_ms, fired=True, effect=effect, note=note, origin=origin))
         for event in events:
             self.apply(event)
         return events
@@ -190,7 +193,9 @@ class Guard:
         return events
 
 
-def _event(reading: Reading, now_ms: int, *, fired: bool, effect: LimitEffect, note: str = "") -> LimitEvent:
+def _event(
+    reading: Reading, now_ms: int, *, fired: bool, effect: LimitEffect, note: str = "", origin: Origin = ACCOUNT
+) -> LimitEvent:
     rule = reading.rule
     return LimitEvent(
         limit=rule.name,
@@ -203,4 +208,5 @@ def _event(reading: Reading, now_ms: int, *, fired: bool, effect: LimitEffect, n
         unit=rule.unit,
         clears=rule.clears,
         note=note,
+        origin=origin,
     )

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from core.domain.orders import Order, OrderRole, OrderType, Side, make_client_order_id
+from core.domain.orders import Order, OrderRole, OrderType, Side
+from core.domain.origin import Origin
+from core.trader.ids import Ids
 from core.trader.symbol_state import OpenTrade, SymbolState
 
 _TYPES = {OrderRole.STOP: OrderType.STOP_MARKET, OrderRole.TARGET: OrderType.TAKE_PROFIT_MARKET}
 
 
 def entry_order(
-    account: str,
+    ids: Ids,
     s: SymbolState,
     side: Side,
     lots: int,
     *,
     decision_ms: int,
     now_ms: int,
-    strategy: str,
-    model_version: str,
+    origin: Origin,
 ) -> Order:
     """A market entry. `decision_ms` is the close of the bar that was decided on; it names the trade."""
     symbol = s.instrument.symbol
     return Order(
-        client_order_id=make_client_order_id(account, symbol, decision_ms, OrderRole.ENTRY, 0),
+        client_order_id=ids.order(origin.strategy, symbol, decision_ms, OrderRole.ENTRY, 0),
         symbol=symbol,
         side=side,
         type=OrderType.MARKET,
@@ -30,15 +31,14 @@ def entry_order(
         qty_lots=lots,
         created_ms=now_ms,
         updated_ms=now_ms,
-        trade_id=f"{symbol}-{decision_ms}",
-        strategy=strategy,
-        model_version=model_version,
+        trade_id=ids.trade(origin.strategy, symbol, decision_ms),
+        origin=origin,
         reason="signal",
     )
 
 
 def closing_order(
-    account: str,
+    ids: Ids,
     trade: OpenTrade,
     role: OrderRole,
     lots: int,
@@ -49,8 +49,12 @@ def closing_order(
 ) -> Order:
     """A reduce-only order against `trade`: its stop, its target or a market exit."""
     return Order(
-        client_order_id=make_client_order_id(
-            account, trade.symbol, trade.decision_ms, f"{role}|{trade.trade_id}", trade.attempts.get(role, 0)
+        client_order_id=ids.order(
+            trade.origin.strategy,
+            trade.symbol,
+            trade.decision_ms,
+            f"{role}|{trade.trade_id}",
+            trade.attempts.get(role, 0),
         ),
         symbol=trade.symbol,
         side=trade.side.opposite,
@@ -60,8 +64,7 @@ def closing_order(
         created_ms=now_ms,
         updated_ms=now_ms,
         trade_id=trade.trade_id,
-        strategy=trade.strategy,
-        model_version=trade.model_version,
+        origin=trade.origin,
         trigger_ticks=trigger_ticks,
         reduce_only=True,
         reason=reason,

@@ -14,6 +14,7 @@ from core.domain.trading import ExitReason
 from core.strategy.declaration import Strategy
 from core.trader import limits
 from core.trader.guard import Guard
+from core.trader.ids import Ids
 from core.trader.intents import closing_order
 from core.trader.messages import Command, Journal
 from core.trader.sending import Leaving, cancel, journalled, place
@@ -36,9 +37,9 @@ class Protection:
     """Of every position of one account. `strategy` gives the distances of stop and target."""
 
     def __init__(
-        self, account: str, state: TraderState, guard: Guard, strategy: Strategy, leaving: Leaving, limit_ms: int
+        self, ids: Ids, state: TraderState, guard: Guard, strategy: Strategy, leaving: Leaving, limit_ms: int
     ) -> None:
-        self._account = account
+        self._ids = ids
         self._state = state
         self._guard = guard
         self._leaving = leaving
@@ -167,7 +168,7 @@ class Protection:
     def _place_closing(
         self, trade: OpenTrade, role: OrderRole, lots: int, ticks: int, reason: ExitReason, now_ms: int
     ) -> list[Command]:
-        order = closing_order(self._account, trade, role, lots, now_ms=now_ms, reason=reason, trigger_ticks=ticks)
+        order = closing_order(self._ids, trade, role, lots, now_ms=now_ms, reason=reason, trigger_ticks=ticks)
         return place(self._state, order)
 
     def _withdraw(self, s: SymbolState, now_ms: int) -> list[Command]:

@@ -57,7 +57,7 @@ def restore(trader: Trader, records: Iterable[Record]) -> list[AdjustmentRecord]
                 trader.guard.apply(event)
             case EquityRecord(sample):
                 state.apply_equity(sample)
-            case PredictionRecord(prediction):
+            case PredictionRecord(prediction) if trader.decides_on(prediction):
                 state.symbols[prediction.symbol].prediction = prediction
             case AdjustmentRecord() if record.amount_usdt:
                 wallet_usdt = state.ledger.wallet_usdt

@@ -9,6 +9,7 @@ from core.domain.operator import LimitEvent
 from core.domain.orders import Order, OrderRole
 from core.domain.records import CancelRecord, IntentRecord, LimitRecord
 from core.domain.trading import ExitReason
+from core.trader.ids import Ids
 from core.trader.intents import closing_order
 from core.trader.messages import CancelOrder, Command, Journal, PlaceOrder
 from core.trader.state import TraderState
@@ -39,8 +40,8 @@ def cancel_entries(state: TraderState, s: SymbolState, now_ms: int, reason: str)
 class Leaving:
     """Closes positions at market, with orders none of which is larger than contract and settings allow."""
 
-    def __init__(self, account: str, state: TraderState, max_order_usdt: float) -> None:
-        self._account = account
+    def __init__(self, ids: Ids, state: TraderState, max_order_usdt: float) -> None:
+        self._ids = ids
         self._state = state
         self._max_order_usdt = max_order_usdt
 
@@ -51,7 +52,7 @@ class Leaving:
             return []
         commands = cancel_entries(self._state, s, now_ms, reason)
         for lots in self._parts(s):
-            order = closing_order(self._account, s.trade, OrderRole.EXIT, lots, now_ms=now_ms, reason=reason)
+            order = closing_order(self._ids, s.trade, OrderRole.EXIT, lots, now_ms=now_ms, reason=reason)
             commands += place(self._state, order)
         return commands
 

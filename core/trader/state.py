@@ -115,9 +115,7 @@ class TraderState:
         s.orders[order.client_order_id] = order
         trade = s.trade
         if order.role is OrderRole.ENTRY:
-            trade = OpenTrade(
-                order.trade_id, order.symbol, order.side, order.strategy, order.model_version, order.created_ms
-            )
+            trade = OpenTrade(order.trade_id, order.symbol, order.side, order.origin, order.created_ms)
             if s.lots:
                 s.next_trade = trade
             else:
@@ -305,8 +303,7 @@ def _unplanned(fill: Fill, order: Order) -> OpenTrade:
         f"{order.trade_id}+{fill.fill_id}",
         fill.symbol,
         fill.side,
-        order.strategy,
-        order.model_version,
+        order.origin,
         fill.time_ms,
     )
 

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from core.domain.instrument import Instrument
 from core.domain.orders import RESTING_STATES, Order, OrderRole, OrderState, Side
+from core.domain.origin import Origin
 from core.domain.regrid import Factor
 from core.domain.trading import EXACT, ExitReason, Prediction, Trade
 from core.trader.ledger import ZERO
@@ -27,8 +28,7 @@ class OpenTrade:
     trade_id: str
     symbol: str
     side: Side
-    strategy: str
-    model_version: str
+    origin: Origin
     decision_ms: int
     entry_time_ms: int = 0
     exit_time_ms: int = 0
@@ -72,8 +72,7 @@ class OpenTrade:
             funding_usdt=self.funding_usdt,
             net_pnl_usdt=net,
             exit_reason=self.exit_reason,
-            strategy=self.strategy,
-            model_version=self.model_version,
+            origin=self.origin,
         )
 
 

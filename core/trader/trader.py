@@ -29,6 +29,7 @@ from core.domain.orders import (
     apply_fill,
     news_in,
 )
+from core.domain.origin import VersionRole, champion
 from core.domain.records import (
     AdjustmentRecord,
     CursorRecord,
@@ -60,6 +61,7 @@ from core.trader import signal_text as words
 from core.trader.entry import check_stop, entry_size, standing_veto
 from core.trader.flattening import FLAT, flattening
 from core.trader.guard import Guard
+from core.trader.ids import NEWEST, Ids
 from core.trader.intents import entry_order
 from core.trader.invariants import check_state
 from core.trader.ledger import ZERO
@@ -89,6 +91,7 @@ class Trader:
     """One account, one strategy, all symbols. `handle` is the only way to change it.
 
     `retired` are those of `instruments` that are only remembered: they were traded once, and nothing of them is held.
+    `id_form` is the form of ids in `core.trader.ids`.
     """
 
     def __init__(
@@ -98,14 +101,16 @@ class Trader:
         settings: Settings,
         instruments: Mapping[str, Instrument],
         retired: Collection[str] = (),
+        id_form: int = NEWEST,
     ) -> None:
         self.account = account
+        self._ids = Ids(account, id_form)
         self.settings = settings
         self.state = TraderState(settings.account.initial_balance_usdt, instruments, retired)
         self.guard = Guard(settings.limits)
-        self._leaving = Leaving(account, self.state, settings.limits.max_order_notional_usdt)
+        self._leaving = Leaving(self._ids, self.state, settings.limits.max_order_notional_usdt)
         limit_ms = settings.exchange.protection_limit_ms
-        self.protection = Protection(account, self.state, self.guard, strategy, self._leaving, limit_ms)
+        self.protection = Protection(self._ids, self.state, self.guard, strategy, self._leaving, limit_ms)
         self.follow(strategy)
         self.readings: list[Reading] = []
         self._interval_ms = settings.market.interval_minutes * MINUTE_MS
@@ -187,6 +192,8 @@ class Trader:
 
     def _on_prediction(self, prediction: Prediction) -> list[Command]:
         s = self.state.symbols[prediction.symbol]
+        if not self.decides_on(prediction):
+            return [Journal(PredictionRecord(prediction))]
         if s.prediction is not None and prediction.bar_close_ms <= s.prediction.bar_close_ms:
             return []  # Each bar is decided on once, and never after a later one.
         s.prediction = prediction
@@ -195,6 +202,11 @@ class Trader:
         if s.lots:
             return commands + self._ask_exits(s, prediction, direction, prediction.made_ms)
         return commands + self._try_entry(s, prediction, direction, prediction.made_ms) if direction else commands
+
+    def decides_on(self, prediction: Prediction) -> bool:
+        """Whether it is of what this trader trades by. What others say, and what candidates say, is only kept."""
+        origin = prediction.origin
+        return origin.strategy == self.strategy.name and origin.version_role is VersionRole.CHAMPION
 
     def _on_silence(self, silence: Silence) -> list[Command]:
         s = self.state.symbols[silence.symbol]
@@ -245,9 +257,9 @@ class Trader:
         self, s: SymbolState, prediction: Prediction, direction: int, now_ms: int, turned_id: str = ""
     ) -> list[Command]:
         """Enter, if it may be. `turned_id` is the trade on the other side that the same signal has closed."""
-        caps = self.settings.limits
+        caps, whose = self.settings.limits, self._ids.of_limit(prediction.origin)
         commands = self._heed(self.guard.measure(self.state, now_ms, (prediction.symbol,)), now_ms)
-        commands += journalled(check_stop(self.guard, prediction.symbol, self.strategy.stop_pct, caps, now_ms))
+        commands += journalled(check_stop(self.guard, prediction.symbol, self.strategy.stop_pct, caps, now_ms, whose))
         reason = standing_veto(self.state, s, self.guard, now_ms, turned_id)
         lots = 0
         if not reason:
@@ -259,6 +271,7 @@ class Trader:
                 sizes=self.settings.sizing,
                 caps=caps,
                 now_ms=now_ms,
+                origin=whose,
             )
             lots, reason = size.lots, size.reason
             commands += journalled(size.events)
@@ -271,14 +284,13 @@ class Trader:
         if not lots:
             return commands
         order = entry_order(
-            self.account,
+            self._ids,
             s,
             Side.BUY if direction > 0 else Side.SELL,
             lots,
             decision_ms=prediction.bar_close_ms,
             now_ms=now_ms,
-            strategy=self.strategy.name,
-            model_version=prediction.model_version,
+            origin=prediction.origin,
         )
         return commands + place(self.state, order)
 
@@ -528,8 +540,9 @@ class Trader:
     ) -> Signal:
         """`needed_bps` is what a prediction was compared with, None where something else decided."""
         symbol, p = s.instrument.symbol, prediction
+        close_ms = s.bar_close_ms if p is None else p.bar_close_ms
         return Signal(
-            signal_id=f"{symbol}-{s.bar_close_ms if p is None else p.bar_close_ms}-{action}",
+            signal_id=self._ids.signal(self.strategy.name, symbol, close_ms, action),
             symbol=symbol,
             time_ms=time_ms,
             direction=direction,
@@ -538,8 +551,7 @@ class Trader:
             confidence=None if p is None else p.confidence,
             action=action,
             reason=reason,
-            strategy=self.strategy.name,
-            model_version="" if p is None else p.model_version,
+            origin=champion(self.strategy.name) if p is None else p.origin,
             contributions=() if p is None else p.contributions,
             compared=compared,
         )

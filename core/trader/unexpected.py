@@ -13,6 +13,7 @@ from core.domain.orders import (
     OrderType,
     OrderUpdate,
 )
+from core.domain.origin import ACCOUNT
 from core.domain.records import AdjustmentRecord
 from core.trader.symbol_state import SymbolState
 
@@ -35,8 +36,7 @@ def unasked_order(s: SymbolState, fill: Fill) -> Order:
         created_ms=fill.time_ms,
         updated_ms=fill.time_ms,
         trade_id=trade.trade_id if trade else f"{fill.symbol}-{fill.time_ms}",
-        strategy=trade.strategy if trade else "",
-        model_version=trade.model_version if trade else "",
+        origin=trade.origin if trade else ACCOUNT,
         reduce_only=True,
         state=OrderState.SENT,
         reason=role,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from core.domain.orders import Order, OrderRole, OrderState, OrderType, OrderUpdate, Side, with_state
+from core.domain.origin import ACCOUNT
 
 LIQUIDATION_PREFIX = "liq-"
 
@@ -34,7 +35,7 @@ def closing_order(
         qty_lots=lots,
         created_ms=time_ms,
         trade_id="",
-        strategy="",
+        origin=ACCOUNT,
         reduce_only=True,
         reason=role,
     )

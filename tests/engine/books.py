@@ -13,10 +13,10 @@ _QUERIES = {
     "fills": "SELECT fill_id, client_order_id, side, qty_lots, price_ticks, fee_usdt, time_ms FROM fills ORDER BY 1",
     "funding": "SELECT funding_id, symbol, time_ms, amount_usdt FROM funding_payments ORDER BY 1",
     "trades": "SELECT trade_id, entry_time_ms, exit_time_ms, gross_pnl_usdt, fees_usdt, funding_usdt, net_pnl_usdt,"
-    " exit_reason, model_version FROM trades ORDER BY 1, 3",
+    " exit_reason, version FROM trades ORDER BY 1, 3",
     "positions": "SELECT symbol, lots, cost_usdt, trade_id FROM positions ORDER BY 1",
     "signals": "SELECT signal_id, action, reason, value_bps FROM signals ORDER BY 1",
-    "predictions": "SELECT symbol, bar_close_ms, value_bps, model_version FROM predictions ORDER BY 1, 2",
+    "predictions": "SELECT symbol, bar_close_ms, value_bps, version FROM predictions ORDER BY 1, 2",
     "equity": "SELECT time_ms, wallet_usdt, unrealised_usdt, peak_equity_usdt, day_start_equity_usdt FROM equity"
     " ORDER BY 1",
     "limit_events": 'SELECT "limit", symbol, time_ms, fired, used FROM limit_events ORDER BY 3, 1, 2, 4',

@@ -253,7 +253,9 @@ async def replayed(home: Home, account: str) -> tuple[int, Verification]:
                 candles,
                 starts,
                 opening.start_ms,
-                lambda rules: Trader(account, jump_follower(), rules.settings, rules.instruments, rules.retired),
+                lambda rules: Trader(
+                    account, jump_follower(), rules.settings, rules.instruments, rules.retired, rules.id_form
+                ),
             )
         finally:
             await candles.close()

@@ -61,7 +61,7 @@ def told_what_the_demo_was(home: Path, strategy: str, engine: Engine, from_ms: i
 def versions(home: Path) -> list[str]:
     """The model versions that were put in charge."""
     return [
-        record.version
+        record.origin.version
         for record in journalled(home)
         if isinstance(record, TrainingRecord) and record.status is TrainingStatus.SWAPPED
     ]

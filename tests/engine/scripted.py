@@ -17,6 +17,7 @@ from core.clock import VirtualClock
 from core.domain.instrument import Instrument
 from core.domain.market import MINUTE_MS, MarketEvent
 from core.domain.operator import Verb
+from core.domain.origin import champion
 from core.domain.records import OperatorRecord
 from core.domain.trading import ExitReason, Prediction
 from core.engine.assembly.account import change_rules, told_again
@@ -32,6 +33,7 @@ from core.ports import BarColumns, TrainingResult
 from core.settings.schema import Settings, parse_settings
 from core.strategy.declaration import ExitRule, Lifecycle, Strategy
 from core.trader.account import retired_symbols
+from core.trader.ids import NEWEST
 from core.trader.trader import Trader
 from core.venues.rebuild import journalled_venue
 from storage.candles import SqliteCandles
@@ -104,9 +106,8 @@ class ScriptedForecaster:
         close_ms = int(window.open_time_ms[-1]) + window.interval_ms
         minute = close_ms // MINUTE_MS
         wave = (minute * 7 + len(window.symbol) + sum(map(ord, version)) + ord(window.symbol[0])) % 23 - 11
-        return Prediction(
-            window.symbol, close_ms, made_ms, 10 * MINUTE_MS, 2.4 * wave, 0.5 + abs(wave) / 30, version, "scripted"
-        )
+        origin = champion("scripted", version)
+        return Prediction(window.symbol, close_ms, made_ms, 10 * MINUTE_MS, 2.4 * wave, 0.5 + abs(wave) / 30, origin)
 
     async def train(self, window: BarColumns, requested_ms: int) -> TrainingResult:
         await asyncio.sleep(0)
@@ -153,6 +154,7 @@ async def run_hour(
     end_ms: int = START_MS + HOUR_MS,
     fresh: Mapping[str, Instrument] | None = None,
     adopt: Callable[[int, SqliteJournal], Mapping[str, Instrument]] = lambda time_ms, journal: {},
+    id_form: int = NEWEST,
 ) -> Engine:
     """Run, or go on with, the scripted hour to its end.
 
@@ -185,7 +187,7 @@ async def run_hour(
                             venue.adopt(instrument)
                 yield event
 
-        trader = Trader(ACCOUNT, strategy, settings, known, retired)
+        trader = Trader(ACCOUNT, strategy, settings, known, retired, id_form)
         venue = journalled_venue(known, settings)
         engine = Engine(
             EngineParts(

@@ -137,7 +137,7 @@ async def test_pause_makes_no_entries_and_leaves_exits_alone(database: Database)
     entered = [signal for signal in books["signals"] if signal[1] == "enter"]
     vetoed = [signal for signal in books["signals"] if signal[2] == "entries paused by the operator"]
     assert vetoed
-    assert max(int(str(signal[0]).split("-")[1]) for signal in entered) <= START_MS + 12 * MINUTE_MS
+    assert max(int(str(signal[0]).split("-")[2]) for signal in entered) <= START_MS + 12 * MINUTE_MS
     assert all(position[1] == 0 for position in books["positions"])
 
 
@@ -187,7 +187,7 @@ async def test_downtime_is_walked_through_on_the_candles(database: Database) -> 
     assert {str(trade[7]) for trade in away} <= {"stop", "target"}
     assert {str(trade[0]) for trade in away} == {str(position[3]) for position in held}
     entries = [order for order in books["orders"] if order[4] == "entry"]
-    decided = [int(str(order[9]).split("-")[1]) for order in entries]
+    decided = [int(str(order[9]).split("-")[2]) for order in entries]
     assert not [ms for ms in decided if cut_ms < ms < back_ms]
     assert [ms for ms in decided if ms >= back_ms]
 
@@ -205,7 +205,7 @@ async def test_books_that_differ_from_the_venue_are_told_and_stop_new_entries(
     assert Decimal(told[0][1]) - Decimal(told[0][2]) == 1
     books = read_books(database.path)
     assert books["operator_commands"][-1][0] == "pause"
-    entered = [int(str(order[9]).split("-")[1]) for order in books["orders"] if order[4] == "entry"]
+    entered = [int(str(order[9]).split("-")[2]) for order in books["orders"] if order[4] == "entry"]
     assert max(entered) <= START_MS + 9 * MINUTE_MS
     assert engine.latest is not None
     assert engine.latest.status.halts == ("paused",)
@@ -253,9 +253,7 @@ async def test_models_are_swapped_at_a_fixed_virtual_delay(database: Database) -
     swaps = [row for row in read_books(database.path)["training"] if row[2] == "swapped"]
     delay_ms = SETTINGS.engine.training_delay_seconds * 1_000
     with closing(sqlite3.connect(database.path)) as connection:
-        first_use = dict(
-            connection.execute("SELECT model_version, min(bar_close_ms) FROM predictions GROUP BY model_version")
-        )
+        first_use = dict(connection.execute("SELECT version, min(bar_close_ms) FROM predictions GROUP BY version"))
     assert all(first_use[row[3]] >= int(str(row[1])) + delay_ms for row in swaps if row[3] in first_use)
 
 

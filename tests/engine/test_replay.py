@@ -22,6 +22,7 @@ from core.home.folder import Home
 from core.lab.replay.verify import Verification, verify
 from core.settings.schema import CostSettings, Settings
 from core.strategy.declaration import Strategy
+from core.trader.ids import NEWEST, WITHOUT_STRATEGY
 from core.trader.trader import Trader
 from quarterdeck import QuarterdeckRuntime
 from storage.candles import SqliteCandles
@@ -65,14 +66,18 @@ def journalled(whole: Path, tmp_path: Path) -> Database:
 
 
 async def session(
-    database: Database, settings: Settings = SETTINGS, fresh: dict[str, Instrument] | None = None, **parts: object
+    database: Database,
+    settings: Settings = SETTINGS,
+    fresh: dict[str, Instrument] | None = None,
+    id_form: int = NEWEST,
+    **parts: object,
 ) -> None:
     """A start that keeps its rules, as the command does, and its run."""
     journal = await SqliteJournal.open(database, ACCOUNT)
     known, _ = await told_again(journal, fresh or instruments(settings))
-    await note_start(journal, 0, Rules(settings, known))
+    await note_start(journal, 0, Rules(settings, known, id_form))
     await journal.close()
-    await run_hour(database, settings=settings, fresh=fresh, **parts)  # type: ignore[arg-type]
+    await run_hour(database, settings=settings, fresh=fresh, id_form=id_form, **parts)  # type: ignore[arg-type]
 
 
 async def verified(
@@ -88,7 +93,9 @@ async def verified(
                 candles,
                 edit(read_starts(journal.meta())),
                 START_MS,
-                lambda rules: Trader(ACCOUNT, strategy(rules), rules.settings, rules.instruments, rules.retired),
+                lambda rules: Trader(
+                    ACCOUNT, strategy(rules), rules.settings, rules.instruments, rules.retired, rules.id_form
+                ),
             )
     finally:
         await candles.close()
@@ -283,6 +290,26 @@ async def test_a_start_with_another_strategy_is_replayed_by_it(database: Databas
     found = await verified(database, lambda rules: calm if rules.settings.scalper.cooldown_minutes == 4 else STRATEGY)
     assert found.first_difference is None
     assert (await verified(database)).first_difference is not None
+
+
+async def test_a_stretch_of_before_ids_carried_the_strategy_is_replayed_in_its_form(database: Database) -> None:
+    """As an older program wrote it, which kept no form of ids; the next start closes what it left open."""
+    await session(database, end_ms=CUT_MS, id_form=WITHOUT_STRATEGY)
+    sql(database, """UPDATE meta SET value = json_remove(value, '$.id_form') WHERE key LIKE 'rules-%'""")
+    assert "id_form" not in "".join(value for (value,) in sql(database, "SELECT value FROM meta"))
+    assert (await verified(database)).first_difference is None
+    (left,) = sql(database, "SELECT count(*) FROM positions WHERE lots <> 0")[0]
+    await session(database)
+    old, new = (
+        sql(database, f"SELECT count(*) FROM orders WHERE role = 'entry' AND trade_id {how} 'scripted-%'")[0][0]
+        for how in ("NOT LIKE", "LIKE")
+    )
+    assert min(left, old, new) > 0
+    assert (await verified(database)).first_difference is None
+    mixed = await verified(
+        database, edit=lambda starts: [replace(s, rules=replace(s.rules, id_form=NEWEST)) for s in starts]
+    )
+    assert mixed.first_difference is not None
 
 
 async def test_a_symbol_that_joins_later_is_replayed_from_there(database: Database) -> None:

@@ -34,7 +34,9 @@ async def unproved(machine: Machine) -> list[str]:
         machine.candles,
         [Start(seq, rules) for seq, rules in sorted(disk.starts.items())],
         opened_ms,
-        lambda rules: Trader(ACCOUNT, machine.strategy, rules.settings, rules.instruments, rules.retired),
+        lambda rules: Trader(
+            ACCOUNT, machine.strategy, rules.settings, rules.instruments, rules.retired, rules.id_form
+        ),
     )
     parted = found.first_difference
     if parted is None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from core.domain.orders import Fill, Order, OrderRole, OrderState, OrderType, Side
+from core.domain.origin import champion
 from core.domain.records import AdjustmentRecord, FillRecord, IntentRecord, Record
 from tests.simulation.checker import compare, known_of_others, outside_fees_usdt
 from tests.venue.orders import Trade
@@ -31,7 +32,7 @@ def venue() -> BinanceVenue:
 
 def journal(venue: BinanceVenue, outside: Fill | None) -> list[Record]:
     entry = venue.ledger.trades[0]
-    order = Order("qd1", BTC, Side.BUY, OrderType.MARKET, OrderRole.ENTRY, 20, T0, "trade", "simulated")
+    order = Order("qd1", BTC, Side.BUY, OrderType.MARKET, OrderRole.ENTRY, 20, T0, "trade", champion("simulated"))
     order = replace(order, state=OrderState.FILLED, filled_lots=20)
     records: list[Record] = [FillRecord(_fill(entry, "qd1", 20, entry.fee_usdt), order)]
     if outside is not None:
@@ -118,7 +119,7 @@ def tries_of_an_exit(venue: BinanceVenue, *lots: int, status: str = "EXPIRED", r
         first = venue.ledger.trades[0].order
         made = replace(first, order_id=90 + number, client_id="qd2", side="SELL", reduce_only=reduce_only)
         venue.exchange.orders[made.order_id] = replace(made, status=status, filled_lots=filled)
-    return Order("qd2", BTC, Side.SELL, OrderType.MARKET, OrderRole.EXIT, 20, T0, "trade", "simulated")
+    return Order("qd2", BTC, Side.SELL, OrderType.MARKET, OrderRole.EXIT, 20, T0, "trade", champion("simulated"))
 
 
 def test_a_second_try_may_close_what_the_first_of_an_exit_left(venue: BinanceVenue) -> None:

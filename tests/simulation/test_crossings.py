@@ -12,6 +12,7 @@ import pytest
 
 from core.domain.operator import Verb
 from core.domain.orders import Order, OrderRole, OrderState, OrderType, OrderUpdate, Side
+from core.domain.origin import champion
 from core.domain.records import IntentRecord, OrderUpdateRecord
 from core.domain.trading import ExitReason
 from tests.simulation.crossings import Crossings
@@ -24,7 +25,7 @@ from tests.simulation.transport import Outcome
 from tests.simulation.world import START_PRICES, World
 
 BTC, ETH = "BTCUSDT", "ETHUSDT"
-ENTRY = Order("qd2", BTC, Side.BUY, OrderType.MARKET, OrderRole.ENTRY, 15, START_MS, "next", "plain")
+ENTRY = Order("qd2", BTC, Side.BUY, OrderType.MARKET, OrderRole.ENTRY, 15, START_MS, "next", champion("plain"))
 REVERSAL = replace(
     ENTRY, client_order_id="qd3", side=Side.SELL, role=OrderRole.EXIT, trade_id="trade", reason=ExitReason.REVERSAL
 )

@@ -8,6 +8,7 @@ from decimal import Decimal
 import pytest
 
 from core.domain.orders import Fill, Order, OrderRole, OrderType, Side
+from core.domain.origin import champion
 from core.domain.records import CursorRecord, EquityRecord, FillRecord, FundingRecord, PositionRecord, Record
 from core.domain.trading import EquitySample, FundingPayment, Position
 from tests.simulation.days import Days
@@ -43,7 +44,7 @@ class Night:
         self.venue.place_external(time_ms, symbol=BTC, side=side, quantity=quantity, newClientOrderId=f"qd{at_ms}")
         trade = self.venue.ledger.trades[-1]
         order = Order(
-            "qd1", BTC, Side(side.lower()), OrderType.MARKET, OrderRole.ENTRY, trade.lots, 0, "trade", "plain"
+            "qd1", BTC, Side(side.lower()), OrderType.MARKET, OrderRole.ENTRY, trade.lots, 0, "trade", champion("plain")
         )
         fill = Fill(
             f"{BTC}-{trade.trade_id}", "qd1", BTC, order.side, trade.lots, trade.price_ticks, trade.fee_usdt, False, 0

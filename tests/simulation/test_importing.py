@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from core.domain.orders import Order, OrderRole, OrderType, Side
+from core.domain.origin import champion
 from core.domain.records import CursorRecord, IntentRecord
 from storage.database import Database, transaction
 from tests.simulation import importing
@@ -66,7 +67,7 @@ def test_rows_that_are_missing_in_the_end_are_told(monkeypatch: pytest.MonkeyPat
 
 def test_an_order_that_is_written_down_during_an_import_is_counted() -> None:
     loop, crossed = asyncio.new_event_loop(), []
-    order = Order("qd1", BTC, Side.BUY, OrderType.MARKET, OrderRole.ENTRY, 1, 0, "trade", "plain")
+    order = Order("qd1", BTC, Side.BUY, OrderType.MARKET, OrderRole.ENTRY, 1, 0, "trade", champion("plain"))
     imports = importing.Imports(loop, [], lambda: crossed.append(1))
     for records in ([CursorRecord(BTC, 60_000)], [IntentRecord(order)]):
         imports.begin(BTC)

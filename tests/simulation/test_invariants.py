@@ -10,6 +10,7 @@ import pytest
 
 from core.domain.operator import LimitEffect, LimitEvent, OperatorCommand, Verb
 from core.domain.orders import Order, OrderRole, OrderState, OrderType, OrderUpdate, Side
+from core.domain.origin import champion
 from core.domain.records import (
     EquityRecord,
     IntentRecord,
@@ -174,7 +175,8 @@ def test_a_position_of_ours_without_a_stop_is_told(hour: Hour) -> None:
 
 
 def intent(hour: Hour, lots: int, trade_id: str = "trade", side: Side = Side.BUY) -> Order:
-    return Order(f"qd{trade_id}", BTC, side, OrderType.MARKET, OrderRole.ENTRY, lots, hour.now_ms, trade_id, "plain")
+    kind, role = OrderType.MARKET, OrderRole.ENTRY
+    return Order(f"qd{trade_id}", BTC, side, kind, role, lots, hour.now_ms, trade_id, champion("plain"))
 
 
 def we_intend(hour: Hour, lots: int) -> None:

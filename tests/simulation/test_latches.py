@@ -8,6 +8,7 @@ import pytest
 
 from core.domain.operator import LimitEffect, LimitEvent, OperatorCommand, Verb
 from core.domain.orders import Order, OrderRole, OrderType, Side
+from core.domain.origin import champion
 from core.domain.records import AdjustmentRecord, EquityRecord, IntentRecord, LimitRecord, OperatorRecord, Record
 from core.domain.trading import EquitySample
 from core.trader.state import FLAT_ID
@@ -26,7 +27,8 @@ def operator(verb: Verb, result: str = "done", command_id: str = "op", symbol: s
 
 
 def entry(symbol: str = BTC) -> Record:
-    return IntentRecord(Order("qd1", symbol, Side.BUY, OrderType.MARKET, OrderRole.ENTRY, 1, T0, "trade", "plain"))
+    origin = champion("plain")
+    return IntentRecord(Order("qd1", symbol, Side.BUY, OrderType.MARKET, OrderRole.ENTRY, 1, T0, "trade", origin))
 
 
 def sample(time_ms: int = T0, equity: str = "1000", peak: str = "1000", day_start: str = "1000") -> EquityRecord:

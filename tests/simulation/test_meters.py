@@ -8,6 +8,7 @@ from decimal import Decimal
 import pytest
 
 from core.domain.orders import Order, OrderRole, OrderState, OrderType, Side
+from core.domain.origin import champion
 from core.domain.records import AdjustmentRecord, IntentRecord, OrderUpdateRecord, PositionRecord, Record
 from core.domain.trading import Position
 from tests.simulation.checker import ProtectionMeter
@@ -249,9 +250,9 @@ def _position(lots: int) -> PositionRecord:
 
 
 def _entry(lots: int, side: Side = Side.BUY) -> Order:
-    return Order("qd1", BTC, side, OrderType.MARKET, OrderRole.ENTRY, lots, T0, "trade", "simulated")
+    return Order("qd1", BTC, side, OrderType.MARKET, OrderRole.ENTRY, lots, T0, "trade", champion("simulated"))
 
 
 def _stop(lots: int, role: OrderRole = OrderRole.STOP) -> Order:
     kind = OrderType.STOP_MARKET if role is OrderRole.STOP else OrderType.MARKET
-    return Order("qd2", BTC, Side.SELL, kind, role, lots, T0, "trade", "simulated", reduce_only=True)
+    return Order("qd2", BTC, Side.SELL, kind, role, lots, T0, "trade", champion("simulated"), reduce_only=True)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from core.domain.errors import RejectKind
 from core.domain.operator import LimitEffect, LimitEvent, OperatorCommand, Verb
 from core.domain.orders import Fill, Order, OrderRole, OrderState, OrderType, OrderUpdate, Side
+from core.domain.origin import Origin, VersionRole, champion
 from core.domain.records import (
     AdjustmentRecord,
     CancelRecord,
@@ -51,6 +52,8 @@ money = st.decimals(allow_nan=False, allow_infinity=False, places=None)
 contributions = st.lists(st.builds(Contribution, text, floats, floats), max_size=3).map(tuple)
 metrics = st.lists(st.tuples(text, floats), max_size=3).map(tuple)
 
+origins = st.builds(Origin, text, text, st.sampled_from(VersionRole), text)
+
 orders = st.builds(
     Order,
     client_order_id=st.just(""),
@@ -61,11 +64,10 @@ orders = st.builds(
     qty_lots=integers,
     created_ms=times,
     trade_id=text,
-    strategy=text,
+    origin=origins,
     price_ticks=st.none() | integers,
     trigger_ticks=st.none() | integers,
     reduce_only=st.booleans(),
-    model_version=text,
 )
 changes = st.fixed_dictionaries(
     {
@@ -98,7 +100,7 @@ plain_records: st.SearchStrategy[Record] = st.one_of(
     ),
     st.builds(
         PredictionRecord,
-        st.builds(Prediction, symbols, times, times, times, floats, floats, text, text, contributions),
+        st.builds(Prediction, symbols, times, times, times, floats, floats, origins, contributions),
     ),
     st.builds(
         SignalRecord,
@@ -129,6 +131,7 @@ plain_records: st.SearchStrategy[Record] = st.one_of(
             text,
             text,
             text,
+            origins,
         ),
     ),
     st.builds(
@@ -139,7 +142,7 @@ plain_records: st.SearchStrategy[Record] = st.one_of(
     st.builds(EquityRecord, st.builds(EquitySample, times, money, money, money, money, money)),
     st.builds(CursorRecord, symbols, times),
     st.builds(FirstPriceRecord, symbols, times, st.none() | floats),
-    st.builds(TrainingRecord, symbols, text, times, times, st.sampled_from(TrainingStatus), text, text, metrics),
+    st.builds(TrainingRecord, symbols, origins, times, times, st.sampled_from(TrainingStatus), text, metrics),
     st.builds(WatchRecord, times),
     st.builds(AdjustmentRecord, st.just("A"), times, symbols, text, text, text, money),
 )
@@ -206,7 +209,7 @@ def entry(number: int, symbol: str = "BTCUSDT") -> Order:
         qty_lots=10,
         created_ms=1_000 + number,
         trade_id=f"t{number}",
-        strategy="scalper",
+        origin=champion("scalper"),
     )
 
 

@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.domain.market import MINUTE_MS
+from core.domain.origin import ONLY_PART, Origin, VersionRole
 from core.domain.records import AgedRecord, IntentRecord, Record, TrainingRecord, TrainingStatus
 from core.engine.models import ModelDesk
 from storage import database as module
@@ -38,7 +39,9 @@ def training(
 ) -> TrainingRecord:
     asked_ms = minute * MINUTE_MS
     version = "" if status is TrainingStatus.REQUESTED else f"{symbol}-{minute}"
-    return TrainingRecord(symbol, "scripted", asked_ms, asked_ms + 1, status, version, f"{status} at {minute}")
+    role = VersionRole.CHAMPION if status is TrainingStatus.SWAPPED else VersionRole.CANDIDATE
+    origin = Origin("scripted", ONLY_PART, role, version)
+    return TrainingRecord(symbol, origin, asked_ms, asked_ms + 1, status, f"{status} at {minute}")
 
 
 def quarters(many: int) -> list[Record]:
@@ -143,8 +146,8 @@ async def test_a_home_of_before_tells_its_newest_trainings(tmp_path: Path, monke
         connection.execute("INSERT INTO journals VALUES ('live', 4, 1)")
         for seq, record in enumerate(quarters(2), 1):
             assert isinstance(record, TrainingRecord)
-            row = (record.symbol, record.strategy, record.requested_ms, record.due_ms, record.status.value)
-            values = ("live", seq, *row, record.version, record.note, "[]")
+            row = (record.symbol, record.origin.strategy, record.requested_ms, record.due_ms, record.status.value)
+            values = ("live", seq, *row, record.origin.version, record.note, "[]")
             connection.execute(f"INSERT INTO training VALUES ({', '.join('?' * len(values))})", values)
     monkeypatch.setattr(module, "migrations", lambda _: steps)
     journal = await SqliteJournal.open(open_database(path), "live")

@@ -220,3 +220,45 @@ def test_a_pipe_in_place_of_the_database_is_never_waited_for(tmp_path: Path) -> 
 def test_steps_of_a_schema_are_numbered_one_after_another(schema: str) -> None:
     """Of two with one number the second would be left out without a word."""
     assert [number for number, _ in migrations(schema)] == list(range(1, len(migrations(schema)) + 1))
+
+
+def test_records_of_before_are_told_whose_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, steps = tmp_path / "quarterdeck.db", migrations()
+    monkeypatch.setattr(module, "migrations", lambda _: steps[:13])
+    with closing(open_database(path).connect_sync(durable=True)) as connection:
+        _insert_zeros(connection, "predictions", strategy="scalper", model_version="v1")
+        _insert_zeros(connection, "orders", client_order_id="a", strategy="scalper", model_version="v1")
+        _insert_zeros(connection, "orders", client_order_id="liquidation")
+        _insert_zeros(connection, "limit_events")
+        for seq, status, version in ((1, "requested", ""), (2, "swapped", "v1"), (3, "refused", "v2")):
+            _insert_zeros(connection, "training", seq=seq, strategy="scalper", status=status, version=version)
+        connection.commit()
+    monkeypatch.setattr(module, "migrations", lambda _: steps)
+    whose = "strategy, part, version_role, version"
+    with closing(open_database(path).connect_sync(durable=True)) as connection:
+        assert connection.execute(f"SELECT {whose} FROM predictions").fetchall() == [
+            ("scalper", "main", "champion", "v1")
+        ]
+        assert connection.execute(f"SELECT {whose} FROM orders ORDER BY client_order_id").fetchall() == [
+            ("scalper", "main", "champion", "v1"),
+            ("", "", "", ""),
+        ]
+        assert connection.execute(f"SELECT {whose} FROM limit_events").fetchall() == [("", "", "", "")]
+        assert connection.execute(f"SELECT {whose} FROM training ORDER BY seq").fetchall() == [
+            ("scalper", "main", "candidate", ""),
+            ("scalper", "main", "champion", "v1"),
+            ("scalper", "main", "candidate", "v2"),
+        ]
+        assert connection.execute("SELECT strategy, status, seq FROM trainings_now ORDER BY seq").fetchall() == [
+            ("scalper", "requested", 1),
+            ("scalper", "swapped", 2),
+            ("scalper", "refused", 3),
+        ]
+
+
+def _insert_zeros(connection: sqlite3.Connection, table: str, **values: object) -> None:
+    """A row of which nothing else matters."""
+    columns = connection.execute(f"PRAGMA table_info({table})").fetchall()
+    row = {name: values.get(name, "" if kind == "TEXT" else 0) for _, name, kind, *_ in columns}
+    marks = ", ".join("?" * len(row))
+    connection.execute(f"INSERT INTO {table} VALUES ({marks})", list(row.values()))

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 
 from core.domain.errors import StorageError
 from core.domain.orders import OrderState, OrderUpdate, Side, apply_fill
+from core.domain.origin import champion
 from core.domain.records import (
     CursorRecord,
     EquityRecord,
@@ -59,7 +60,7 @@ def newest_only(records: list[Record]) -> list[Record]:
         if isinstance(record, CursorRecord | FirstPriceRecord):
             last[type(record), record.symbol] = index
         elif isinstance(record, TrainingRecord):
-            last[record.symbol, record.status] = index
+            last[record.origin.strategy, record.origin.part, record.symbol, record.status] = index
         elif isinstance(record, EquityRecord):
             last[EquityRecord] = index
     kinds = (CursorRecord, FirstPriceRecord, EquityRecord, TrainingRecord)
@@ -85,9 +86,8 @@ def test_what_was_committed_is_loaded(database: Database, records: list[Record])
 
 
 async def test_load_keeps_the_newest_predictions(journal: SqliteJournal) -> None:
-    predictions = [
-        PredictionRecord(Prediction("BTCUSDT", n, n, 600_000, 1.5, 0.6, "v1", "scalper")) for n in range(RECENT + 5)
-    ]
+    origin = champion("scalper", "v1")
+    predictions = [PredictionRecord(Prediction("BTCUSDT", n, n, 600_000, 1.5, 0.6, origin)) for n in range(RECENT + 5)]
     await journal.commit(predictions)
     assert await journal.load() == predictions[5:]
 
@@ -120,7 +120,7 @@ async def test_a_trade_that_is_told_again_counts_once_as_it_was_told_last(
 ) -> None:
     one = Decimal(1)
     side, reason = Side.BUY, "target"
-    trade = Trade("t1", "BTCUSDT", side, *[one] * 3, 1, 2, *[one] * 4, reason, "scalper", "")
+    trade = Trade("t1", "BTCUSDT", side, *[one] * 3, 1, 2, *[one] * 4, reason, champion("scalper"))
     other = replace(trade, trade_id="t2")
     told = [TradeRecord(trade), TradeRecord(other), TradeRecord(replace(trade, funding_usdt=Decimal(-3)))]
     await journal.commit(told)

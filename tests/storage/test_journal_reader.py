@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from core.domain.errors import UnavailableError
+from core.domain.origin import champion
 from core.domain.records import CursorRecord, FirstPriceRecord, IntentRecord, PredictionRecord, Record
 from core.domain.trading import Prediction
 from core.lab.replay.record_text import bits
@@ -62,7 +63,7 @@ def test_every_record_is_read_back_to_the_bit(
 
 async def test_all_predictions_are_read_and_not_the_newest_alone(database: Database) -> None:
     many = RECENT + 50
-    told = [PredictionRecord(Prediction("BTCUSDT", n, n, 1, 0.5, 0.5, "v", "s")) for n in range(many)]
+    told = [PredictionRecord(Prediction("BTCUSDT", n, n, 1, 0.5, 0.5, champion("s", "v"))) for n in range(many)]
     await commit(database, "demo", [*told])
     with JournalReader(database) as journal:
         assert [record for _, record in journal.records(1, many)] == told

@@ -18,6 +18,7 @@ from core.domain.instrument import Instrument
 from core.domain.market import MINUTE_MS, Bar
 from core.domain.operator import LimitEffect, LimitEvent, OperatorCommand, Verb
 from core.domain.orders import OrderRole, OrderState, OrderType, OrderUpdate, Side
+from core.domain.origin import champion
 from core.domain.records import (
     CursorRecord,
     EquityRecord,
@@ -82,8 +83,7 @@ def trade(trade_id: str, exit_ms: int, net: str) -> TradeRecord:
             funding_usdt=Decimal("-0.1"),
             net_pnl_usdt=Decimal(net),
             exit_reason="target",
-            strategy="scalper",
-            model_version="v1",
+            origin=champion("scalper", "v1"),
         )
     )
 
@@ -205,7 +205,9 @@ async def test_trades_in_order_of_exit(journal: SqliteJournal, database: Databas
                 "net_pnl_usdt": 1.5,
                 "exit_reason": "target",
                 "strategy": "scalper",
-                "model_version": "v1",
+                "part": "main",
+                "version_role": "champion",
+                "version": "v1",
                 "confidence": None,
                 "leverage": None,
                 "margin_usdt": None,
@@ -290,8 +292,7 @@ async def test_signals_and_limit_events_are_ready_for_json(journal: SqliteJourna
                 0.6,
                 SignalAction.VETOED,
                 "cooldown",
-                "scalper",
-                "v1",
+                champion("scalper", "v1"),
                 contributions,
             )
         )
@@ -356,7 +357,7 @@ async def test_halts_of_limits(journal: SqliteJournal, database: Database) -> No
 
 async def test_roles_of_models(journal: SqliteJournal, database: Database) -> None:
     def training(symbol: str, status: TrainingStatus, version: str, due: int) -> TrainingRecord:
-        return TrainingRecord(symbol, "scalper", due - 60_000, due, status, version, "", (("rmse", 1.5),))
+        return TrainingRecord(symbol, champion("scalper", version), due - 60_000, due, status, "", (("rmse", 1.5),))
 
     await journal.commit(
         [
@@ -403,7 +404,7 @@ async def test_a_ratio_of_a_year_is_told_of_a_version_where_enough_whole_days_st
     told: dict[str, float | None],
 ) -> None:
     due = (T0 - 60_000, T0, TrainingStatus.SWAPPED)
-    await journal.commit([TrainingRecord("BTCUSDT", "scalper", *due, "v1", "", stored)])
+    await journal.commit([TrainingRecord("BTCUSDT", champion("scalper", "v1"), *due, "", stored)])
     with Reader(database.path) as reader:
         assert reader.models()[0]["metrics"] == told
 
@@ -537,8 +538,7 @@ async def test_trades_say_what_they_were_entered_with(journal: SqliteJournal, da
         0.625,
         SignalAction.ENTER,
         "forecast above what is needed",
-        "scalper",
-        "v1",
+        champion("scalper", "v1"),
     )
     instruments = {item.symbol: item for item in _instruments()}
     settings = Settings().model_copy(update={"account": Settings().account.model_copy(update={"leverage": 7})})

@@ -367,5 +367,5 @@ SIGNAL_COLUMNS = [
     Column("action", "action", right=False),
     Column("reason", "reason", right=False),
     Column("compared", "compared", right=False),
-    Column("model_version", "model", right=False),
+    Column("version", "model", right=False),
 ]

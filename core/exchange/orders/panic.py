@@ -18,6 +18,7 @@ from core.domain.errors import (
     VenueUnknownError,
 )
 from core.domain.orders import OUR_PREFIX, Order, OrderRole, OrderType, make_client_order_id
+from core.domain.origin import ACCOUNT
 from core.exchange.connection.wire import Row, Wire
 from core.exchange.markets.contracts import instrument_of, terms_of
 from core.exchange.markets.symbols import our_symbols
@@ -199,7 +200,7 @@ class Panic:
         self._sent += 1
         now_ms = self._wire.clock.now_ms()
         side = "long" if holding.is_long else "short"
-        made = make_client_order_id(LEG, holding.unified, self._began_ms, f"{LEG}|{side}", self._sent)
+        made = make_client_order_id(LEG, holding.unified, str(self._began_ms), f"{LEG}|{side}", str(self._sent))
         client_id = PREFIX + made.removeprefix(OUR_PREFIX)
         order = Order(
             client_order_id=client_id,
@@ -210,7 +211,7 @@ class Panic:
             qty_lots=lots,
             created_ms=now_ms,
             trade_id=LEG,
-            strategy=LEG,
+            origin=ACCOUNT,
             reduce_only=True,
             reason=LEG,
         )

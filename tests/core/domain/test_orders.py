@@ -23,6 +23,7 @@ from core.domain.orders import (
     apply_fill,
     make_client_order_id,
 )
+from core.domain.origin import champion
 
 S = OrderState
 
@@ -82,7 +83,7 @@ def make_order(state: OrderState = S.INTENT, qty_lots: int = 10, filled_lots: in
         qty_lots=qty_lots,
         created_ms=1_000,
         trade_id="BTCUSDT-0",
-        strategy="s",
+        origin=champion("s"),
         state=state,
         filled_lots=filled_lots,
         venue_order_id="v0",
@@ -169,21 +170,19 @@ def test_any_sequence_follows_the_table_or_raises(sequence: list[OrderState | in
 
 
 words = st.text(st.characters(codec="ascii", exclude_characters="|"), max_size=8)
-intents = st.tuples(words, words, st.integers(0, 2**45), words, st.integers(0, 9))
+intents = st.lists(words, min_size=1, max_size=6)
 
 
 @given(intents, intents)
-def test_client_order_id_is_a_pure_function_of_the_intent(
-    one: tuple[str, str, int, str, int], other: tuple[str, str, int, str, int]
-) -> None:
+def test_client_order_id_is_a_pure_function_of_the_intent(one: list[str], other: list[str]) -> None:
     assert make_client_order_id(*one) == make_client_order_id(*one)
     assert (make_client_order_id(*one) == make_client_order_id(*other)) == (one == other)
-    assert len(make_client_order_id(*one)) <= 36
+    assert len(make_client_order_id(*one)) <= 32
 
 
 def test_client_order_id_never_changes() -> None:
     # Orders of an old journal are asked for under this id: it must come out the same in every release.
-    assert make_client_order_id("demo", "BTCUSDT", 1_700_000_000_000, "entry", 0) == "qd3cb53fefab7763cd7bf52786"
+    assert make_client_order_id("demo", "BTCUSDT", "1700000000000", "entry", "0") == "qd3cb53fefab7763cd7bf52786"
 
 
 def test_side_sign_and_opposite() -> None:

@@ -14,6 +14,7 @@ from core.domain.instrument import Instrument
 from core.domain.market import MINUTE_MS
 from core.domain.operator import OperatorCommand, Verb
 from core.domain.orders import Fill, Order, OrderRole, OrderState
+from core.domain.origin import champion
 from core.domain.records import AdjustmentRecord, FillRecord, IntentRecord, OrderUpdateRecord, Record, TradeRecord
 from core.domain.trading import Prediction, Trade
 from core.engine.stepper import Stepper
@@ -211,7 +212,7 @@ class House:
         close_ms = START_MS // MINUTE_MS * MINUTE_MS + self._decided * 7
         now_ms = self.clock.now_ms()
         self.mark(symbol)
-        prediction = Prediction(symbol, close_ms, now_ms, 600_000, value_bps, 1.0, "", "plain")
+        prediction = Prediction(symbol, close_ms, now_ms, 600_000, value_bps, 1.0, champion("plain"))
         await self.stepper.step([prediction], now_ms)
 
     async def enter(self, symbol: str = BTC, side: int = 1) -> Order:

@@ -14,6 +14,7 @@ from core.domain.instrument import Instrument
 from core.domain.market import MINUTE_MS, Bar, FirstPrice, FundingRate, HoleAhead, MarketEvent
 from core.domain.operator import LimitEffect
 from core.domain.orders import OrderState, OrderType, OrderUpdate
+from core.domain.origin import champion
 from core.domain.records import EquityRecord, FundingRecord, LimitRecord, TradeRecord
 from core.domain.trading import EquitySample, Prediction, Trade
 from core.lab.data.history import History
@@ -176,7 +177,7 @@ def walk(
         [
             Silence(symbol, made_ms)
             if np.isnan(value)
-            else Prediction(symbol, close_ms, made_ms, 0, value, 1.0, "", strategy.name)
+            else Prediction(symbol, close_ms, made_ms, 0, value, 1.0, champion(strategy.name))
             for symbol, value in told
         ],
         made_ms,

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from core.domain.errors import ModelError
+from core.domain.origin import champion
 from core.domain.trading import Contribution
 from core.learning.forecaster import WorkerForecaster, last_bars, training_bars, training_seed
 from core.learning.tasks import window_sha256
@@ -68,9 +69,13 @@ async def test_a_training_makes_a_version_and_a_prediction_uses_it(
     (prediction,) = await forecaster.predict([(window, result.version)], made_ms=123)
     assert prediction is not None
     assert prediction.value_bps == seed * 10.0
-    assert (prediction.symbol, prediction.strategy, prediction.horizon_ms) == ("BTCUSDT", "toy", 60_000)
+    assert (prediction.symbol, prediction.origin, prediction.horizon_ms) == (
+        "BTCUSDT",
+        champion("toy", result.version),
+        60_000,
+    )
     assert (prediction.bar_close_ms, prediction.made_ms) == (NEEDED * 60_000, 123)
-    assert (prediction.confidence, prediction.model_version) == (0.75, result.version)
+    assert prediction.confidence == 0.75
     assert prediction.contributions == (Contribution("close", 10.0, seed * 10.0),)
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from core.domain.errors import BadInputError
 from core.domain.market import MINUTE_MS, Bar
+from core.domain.origin import champion
 from core.market.history import bar_at
 from core.ports import BarColumns
 from core.strategy.declaration import Rule, Strategy
@@ -68,7 +69,7 @@ def test_it_says_what_the_rule_says_at_the_close_and_nothing_at_nan() -> None:
     assert at_work.predict(first) is None
     said = at_work.predict(second)
     assert said is not None
-    assert (said.symbol, said.value_bps, said.strategy, said.model_version) == ("A", 13.0, "sums", "")
+    assert (said.symbol, said.value_bps, said.origin) == ("A", 13.0, champion("sums"))
     assert (said.bar_close_ms, said.made_ms) == (2 * MINUTE_MS, 2 * MINUTE_MS + DELAY_MS)
     assert said.confidence == 0.5
 

@@ -12,10 +12,12 @@ from core.domain.instrument import Instrument
 from core.domain.market import MINUTE_MS, Bar, FirstPrice
 from core.domain.operator import LimitEvent, OperatorCommand, Verb
 from core.domain.orders import Fill, Order, OrderRole, OrderState, OrderUpdate, Side
+from core.domain.origin import champion
 from core.domain.records import LimitRecord, Record
 from core.domain.trading import ExitReason, FundingPayment, Prediction
 from core.settings.schema import LimitSettings, Settings
 from core.strategy.declaration import ExitRule, Lifecycle, Strategy
+from core.trader.ids import NEWEST
 from core.trader.messages import CancelOrder, Command, Journal, PlaceOrder, Timer, TraderEvent, Watch
 from core.trader.state import DAY_MS
 from core.trader.symbol_state import SymbolState
@@ -89,6 +91,7 @@ def make_trader(
     strategy: Mapping[str, Any] | None = None,
     instruments: Mapping[str, Instrument] | None = None,
     settings: Settings | None = None,
+    id_form: int = NEWEST,
     **limits: Any,
 ) -> Trader:
     """A demo trader of 10,000 USDT; keyword arguments are limit settings."""
@@ -97,6 +100,7 @@ def make_trader(
         make_strategy(**(strategy or {})),
         settings or Settings(limits=LimitSettings(**limits)),
         instruments or INSTRUMENTS,
+        id_form=id_form,
     )
 
 
@@ -180,8 +184,7 @@ class Desk:
                 horizon_ms=10 * MINUTE_MS,
                 value_bps=value_bps,
                 confidence=0.6,
-                model_version="v1",
-                strategy="plain",
+                origin=champion("plain", "v1"),
             )
         )
 

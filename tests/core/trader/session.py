@@ -13,6 +13,7 @@ from typing import Any
 from core.domain.errors import VenueRejectedError, VenueUnknownError
 from core.domain.market import Bar, FirstPrice, FundingRate, MarketEvent
 from core.domain.orders import Fill, Order, OrderRole, OrderState, OrderUpdate, Side
+from core.domain.origin import ACCOUNT
 from core.domain.records import (
     CursorRecord,
     EquityRecord,
@@ -105,7 +106,7 @@ class TinyVenue:
             qty_lots=abs(lots),
             created_ms=now_ms,
             trade_id="",
-            strategy="",
+            origin=ACCOUNT,
             reduce_only=True,
         )
         return self._fill(order, abs(lots), self._ticks(order), now_ms)

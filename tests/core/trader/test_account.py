@@ -7,6 +7,7 @@ import pytest
 
 from core.domain.errors import BadInputError
 from core.domain.orders import Fill, Order, OrderRole, OrderState, OrderType, Side
+from core.domain.origin import champion
 from core.domain.records import CursorRecord, FillRecord, IntentRecord, Record
 from core.trader.account import Opening, Period, check_seed, first_period, later_period, retired_symbols
 
@@ -66,7 +67,7 @@ def test_a_symbol_is_retired_once_nothing_of_it_is_held() -> None:
     records: list[Record] = [CursorRecord("A", 0), CursorRecord("B", 0)]
     assert retired_symbols(records, ("A", "B", "C")) == frozenset()
     assert retired_symbols(records, ("A", "C")) == {"B"}
-    entry = Order("entry", "B", Side.BUY, OrderType.MARKET, OrderRole.ENTRY, 3, 0, "t1", "tests")
+    entry = Order("entry", "B", Side.BUY, OrderType.MARKET, OrderRole.ENTRY, 3, 0, "t1", champion("tests"))
     stop = replace(entry, client_order_id="stop", side=Side.SELL, role=OrderRole.STOP)
     whole = replace(entry, state=OrderState.FILLED, filled_lots=3)
     bought = Fill("1", "entry", "B", Side.BUY, 3, 100, Decimal(0), is_maker=False, time_ms=1)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from core.domain.market import MINUTE_MS, Bar, FirstPrice, FundingRate
 from core.domain.operator import OperatorCommand, Verb
+from core.domain.origin import champion
 from core.domain.records import (
     AdjustmentRecord,
     FillRecord,
@@ -100,7 +101,7 @@ def script(session: list[dict]) -> list[Step]:
         if m["liquidate"]:
             bars.insert(0, Liquidate(m["liquidate"], close_ms))
         predictions = [
-            Prediction(s, close_ms, close_ms + 100, 600_000, value, 0.6, "v1", "plain")
+            Prediction(s, close_ms, close_ms + 100, 600_000, value, 0.6, champion("plain", "v1"))
             for s, value in zip(SYMBOLS, m["values"], strict=True)
         ]
         firsts: list = []

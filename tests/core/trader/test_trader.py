@@ -12,6 +12,7 @@ from core.domain.errors import RejectKind
 from core.domain.market import MINUTE_MS, FirstPrice
 from core.domain.operator import Verb
 from core.domain.orders import Fill, Order, OrderRole, OrderState, OrderType, OrderUpdate, Side
+from core.domain.origin import champion
 from core.domain.records import (
     AdjustmentRecord,
     CursorRecord,
@@ -62,7 +63,7 @@ def test_a_prediction_becomes_a_protected_position(value_bps: float, side: Side,
         41,
         False,
     )
-    assert (entry.trade_id, entry.model_version, entry.strategy) == (f"BTCUSDT-{desk.now_ms}", "v1", "plain")
+    assert (entry.trade_id, entry.origin) == (f"plain-BTCUSDT-{desk.now_ms}", champion("plain", "v1"))
     (signal,) = (record.signal for record in records(commands, SignalRecord))
     assert (signal.action, signal.direction, signal.value_bps) == (SignalAction.ENTER, side.sign, value_bps)
     assert records(commands, IntentRecord) == [IntentRecord(entry)]

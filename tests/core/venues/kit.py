@@ -10,6 +10,7 @@ from typing import Any
 from core.domain.instrument import Instrument
 from core.domain.market import MINUTE_MS, Bar, FirstPrice, FundingRate, Quote
 from core.domain.orders import Fill, Order, OrderRole, OrderState, OrderType, OrderUpdate, Side, advance, apply_fill
+from core.domain.origin import champion
 from core.domain.trading import FundingPayment
 from core.ports import VenueEvent
 from core.venues.simulated import SimulatedVenue
@@ -86,7 +87,7 @@ def order(
         qty_lots=lots,
         created_ms=T0,
         trade_id="t",
-        strategy="s",
+        origin=champion("s"),
         price_ticks=price,
         trigger_ticks=trigger,
         reduce_only=reduce_only,

@@ -70,7 +70,7 @@ SIGNAL: Row = {
     "confidence": 0.61,
     "action": "enter",
     "reason": "",
-    "model_version": "v3",
+    "version": "v3",
     "reasons": [["rsi_14", 70.0, -3.0]],
 }
 

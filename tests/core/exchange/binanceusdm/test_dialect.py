@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 import pytest
 
 from core.domain.orders import Order, OrderRole, OrderType, Side
+from core.domain.origin import ACCOUNT, champion
 from core.exchange.binanceusdm.dialect import BinanceUsdm
 from core.exchange.orders.known_orders import KnownOrders
 from tests.core.exchange.desk_kit import BTC, House, in_house
@@ -18,7 +19,7 @@ CLIENT_ID = "qd0123456789abcdef01234567"
 
 
 def make(type_: OrderType, role: OrderRole, **changes: Any) -> Order:
-    return Order(CLIENT_ID, BTC, Side.SELL, type_, role, 41, 0, "t", "s", **changes)
+    return Order(CLIENT_ID, BTC, Side.SELL, type_, role, 41, 0, "t", champion("s"), **changes)
 
 
 @pytest.mark.parametrize(
@@ -81,7 +82,7 @@ def test_rows_are_known_by_client_id_or_by_the_child_s() -> None:
 def test_the_oldest_orders_are_forgotten_with_their_ids() -> None:
     known = KnownOrders(DIALECT)
     for i in range(5000):
-        order = Order(f"qd{i}", BTC, Side.BUY, OrderType.MARKET, OrderRole.ENTRY, 1, 0, "", "")
+        order = Order(f"qd{i}", BTC, Side.BUY, OrderType.MARKET, OrderRole.ENTRY, 1, 0, "", ACCOUNT)
         known.learn(order)
         known.learn_venue_id(order, str(i))
         known.set_aside(BTC, f"other-{i}")
@@ -97,6 +98,6 @@ def test_an_open_order_is_not_forgotten_however_old_it_is() -> None:
     known.is_open = lambda order: order.client_order_id == CLIENT_ID
     known.learn(make(OrderType.STOP_MARKET, OrderRole.STOP, reduce_only=True, trigger_ticks=590_000))
     for i in range(5000):
-        known.learn(Order(f"qd{i}", BTC, Side.BUY, OrderType.MARKET, OrderRole.ENTRY, 1, 0, "", ""))
+        known.learn(Order(f"qd{i}", BTC, Side.BUY, OrderType.MARKET, OrderRole.ENTRY, 1, 0, "", ACCOUNT))
     assert known.by_client_id(CLIENT_ID) is not None
     assert known.by_client_id("qd0") is None

@@ -408,7 +408,7 @@ def test_flatten_of_others_says_that_it_does_not_know_what_is_left() -> None:
 @pytest.mark.parametrize("resting", [True, False])
 def test_another_engine_on_the_key_is_noticed_by_its_ids_and_ends_entries(resting: bool) -> None:
     async def test(house: House) -> None:
-        strange = make_client_order_id("live", ETH, 1, OrderRole.ENTRY, 0)
+        strange = make_client_order_id("live", "plain", ETH, "1", OrderRole.ENTRY, "0")
         kind = {"type": "LIMIT", "price": "50000", "timeInForce": "GTC"} if resting else {"type": "MARKET"}
         if resting:
             house.weather.frames_of = lambda text: []

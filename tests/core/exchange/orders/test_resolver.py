@@ -26,6 +26,7 @@ from core.domain.orders import (
     apply_fill,
     news_in,
 )
+from core.domain.origin import ACCOUNT
 from core.exchange.binanceusdm.dialect import BinanceUsdm
 from core.exchange.connection.health import Health
 from core.exchange.connection.wire import Row
@@ -210,7 +211,7 @@ def make_order(i: int, role: OrderRole) -> Order:
         qty_lots=1,
         created_ms=0,
         trade_id="",
-        strategy="",
+        origin=ACCOUNT,
         trigger_ticks=100 if is_stop else None,
         reduce_only=is_stop,
     )

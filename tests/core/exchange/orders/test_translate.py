@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 
 from core.domain.errors import DataError
 from core.domain.orders import Fill, Order, OrderRole, OrderState, OrderType, Side
+from core.domain.origin import champion
 from core.exchange.orders.translate import Seen, fill_in, fill_of, lots_of, protects, seen_in, ticks_of, wallet_usdt
 from tests.core.trader.desk import make_instrument
 
 BTC = make_instrument("BTCUSDT", "0.1", "0.001")
-ORDER = Order("qd1", "BTCUSDT", Side.SELL, OrderType.MARKET, OrderRole.EXIT, 53, 0, "t", "s")
+ORDER = Order("qd1", "BTCUSDT", Side.SELL, OrderType.MARKET, OrderRole.EXIT, 53, 0, "t", champion("s"))
 STOP = Order(
     "qd2",
     "BTCUSDT",
@@ -25,7 +26,7 @@ STOP = Order(
     53,
     0,
     "t",
-    "s",
+    champion("s"),
     trigger_ticks=690_802,
     reduce_only=True,
 )

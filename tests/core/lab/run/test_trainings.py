@@ -116,7 +116,7 @@ async def test_prepared_trainings_give_the_run_that_trained_on_its_way(tmp_path:
     inner = WorkerForecaster(chosen, InProcess(), tmp_path / "two", 7)
     second, trained_ahead = await run(market, chosen, options, PreparedForecaster(inner, prepared))
     assert trained_ahead == trained
-    assert sum(1 for record in trained if record.version) >= 3
+    assert sum(1 for record in trained if record.origin.version) >= 3
     assert len(first.predictions["SOLUSDT"].close_ms) > 40
     assert np.array_equal(second.predictions["SOLUSDT"].value_bps, first.predictions["SOLUSDT"].value_bps)
 
