@@ -23,9 +23,10 @@ from core.domain.instrument import Instrument
 from core.domain.market import MINUTE_MS, FundingRate
 from core.lab.data.history import COLUMNS, History, make_history
 from core.lab.run.fixed_predictions import rule_values
+from core.lab.run.overrides import with_overrides
 from core.lab.sweep.sweep import Score, prepare, score
 from core.market.contracts.instruments import load_instruments
-from core.settings.schema import CostSettings, EmaCrossSettings, Settings
+from core.settings.schema import CostSettings, Settings
 from strategies.ema_cross.declaration import build
 
 TARGET_MBARS = 100.0
@@ -46,8 +47,7 @@ class Swept:
 
 
 def settings_of(exit_mode: str, base: Settings, cooldown_minutes: int = 0) -> Settings:
-    chosen = EmaCrossSettings(exit=exit_mode, cooldown_minutes=cooldown_minutes)  # type: ignore[arg-type]
-    return base.model_copy(update={"ema_cross": chosen})
+    return with_overrides(base, "ema_cross", (("exit", exit_mode), ("cooldown_minutes", cooldown_minutes)))
 
 
 def swept(history: History, settings: Settings, instruments: dict[str, Instrument]) -> Swept:

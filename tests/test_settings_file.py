@@ -11,6 +11,9 @@ from pydantic import BaseModel
 
 from core.domain.errors import SettingsError
 from core.settings.schema import Settings, load_exchange, load_settings, parse_settings
+from core.settings.strategies import BUILT_IN
+from strategies.ema_cross.settings import EmaCrossSettings
+from strategies.scalper.settings import ScalperSettings
 
 PATH = Path(__file__).parents[1] / "settings.toml"
 COMMENTED = re.compile(r"^(?P<key>\w+) = .+  # \S")
@@ -28,7 +31,7 @@ def keys(model: type[BaseModel], prefix: str = "") -> set[str]:
 
 
 def test_it_says_the_defaults() -> None:
-    assert load_settings(PATH) == Settings()
+    assert load_settings(PATH) == parse_settings({"ema_cross": {}}, "the test")
 
 
 def test_it_says_every_key() -> None:
@@ -38,7 +41,10 @@ def test_it_says_every_key() -> None:
         for section, value in data.items()
         for key in (value if isinstance(value, dict) and value else [section])
     }
-    assert said == keys(Settings)
+    own = {"scalper": ScalperSettings, "ema_cross": EmaCrossSettings}
+    assert own.keys() == BUILT_IN.keys()
+    tables = set().union(*(keys(model, f"{name}.") for name, model in own.items()))
+    assert said == (keys(Settings) - {"tables"}) | tables
 
 
 @pytest.mark.parametrize("line", [line for line in PATH.read_text().splitlines() if " = " in line.partition("#")[0]])
@@ -66,7 +72,7 @@ def test_a_maker_may_be_paid() -> None:
 def test_a_byte_order_mark_is_no_part_of_the_settings(tmp_path: Path) -> None:
     path = tmp_path / "settings.toml"
     path.write_bytes(b"\xef\xbb\xbf" + PATH.read_bytes())
-    assert load_settings(path) == Settings()
+    assert load_settings(path) == load_settings(PATH)
 
 
 def test_which_account_is_meant_is_read_out_of_an_exchange_table_that_is_wrong_elsewhere(tmp_path: Path) -> None:
@@ -126,3 +132,37 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "settings.toml")
     with pytest.raises(SettingsError, match=r"settings\.toml: is no plain file; name a file of settings"):
         load_settings(tmp_path / "settings.toml")
+
+
+def test_a_strategys_table_is_whole_and_dumped_as_it_stands_in_a_file() -> None:
+    given = {"strategy": "ema_cross", "ema_cross": {"fast_bars": 5}, "scalper": {"stop_pct": 2}}
+    settings = parse_settings(given, "it")
+    assert settings.tables["ema_cross"] == EmaCrossSettings(fast_bars=5).model_dump(mode="json")
+    assert settings.tables["scalper"] == ScalperSettings(stop_pct=2).model_dump(mode="json")
+    dumped = settings.model_dump(mode="json")
+    assert "tables" not in dumped
+    assert dumped["ema_cross"]["fast_bars"] == 5
+    assert parse_settings(dumped, "it") == settings
+    assert parse_settings(tomli.loads("[ema_cross]\nfast_bars = 5\n[strategy_options]\n"), "it").tables.keys() == {
+        "scalper",
+        "ema_cross",
+    }
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        ({"ema_cros": {"fast_bars": 5}}, "it: ema_cros: unknown key; did you mean ema_cross?"),
+        ({"ema_cross": 5}, "it: ema_cross: unknown key"),
+        ({"ema_cross": {"fast_bar": 5}}, "it: ema_cross.fast_bar: unknown key; did you mean fast_bars?"),
+        ({"scalper": {"stop_pct": "wide"}}, "it: scalper.stop_pct: Input should be a valid number"),
+        ({"ema_cross": {"fast_bars": 30}}, "it: ema_cross.fast_bars must be below ema_cross.slow_bars"),
+        ({"tables": {"scalper": {}}}, "it: tables: unknown key"),
+        ({"strategy": ["scalper"]}, "it: strategy: Input should be a valid string"),
+        ({"strategy_options": {"mine": 5}}, "it: strategy_options"),
+    ],
+)
+def test_a_wrong_table_of_a_strategy_is_told(data: dict[str, object], said: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        parse_settings(data, "it")
+    assert str(caught.value).startswith(said)

@@ -37,7 +37,7 @@ class Rules:
     id_form: int = NEWEST
 
     def to_json(self) -> str:
-        settings = self.settings.model_dump(mode="json", exclude=_NO_MATTER)
+        settings = _of_the_traded(self.settings).model_dump(mode="json", exclude=_NO_MATTER)
         instruments = [
             {key: value if isinstance(value, str | int) else str(value) for key, value in asdict(item).items()}
             for item in self.instruments.values()
@@ -147,10 +147,16 @@ def _same_contract(one: Instrument, other: Instrument) -> bool:
 
 def _read_rules(key: str, text: str) -> Rules:
     data = json.loads(text)
-    settings = parse_settings(data["settings"], f"the journal's {key}")
+    settings = _of_the_traded(parse_settings(data["settings"], f"the journal's {key}"))
     instruments = [_read_instrument(item) for item in data["instruments"]]
     by_symbol = {instrument.symbol: instrument for instrument in instruments}
     return Rules(settings, by_symbol, data.get("id_form", WITHOUT_STRATEGY))
+
+
+def _of_the_traded(settings: Settings) -> Settings:
+    """Without the tables of strategies that are not traded: nothing depends on them."""
+    tables = {name: table for name, table in settings.tables.items() if name == settings.strategy}
+    return settings if tables == settings.tables else settings.model_copy(update={"tables": tables})
 
 
 def _read_instrument(item: dict[str, Any]) -> Instrument:

@@ -2,34 +2,39 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import stat
-from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import tomli
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from core.domain.errors import SettingsError
 from core.domain.operator import LimitEffect
 from core.settings.addresses import is_address, is_this_machine
+from core.settings.problems import first_problem
+from core.settings.strategies import Table, parse_table, strategy_names, whole_table
 from core.settings.values import Market
 
 Mode = Literal["demo", "paper", "live"]
-Options = TypeVar("Options", bound=BaseModel)
 
 MAX_SETTINGS_BYTES = 1 << 20
 
 JUMP_VOLATILITIES = 30.0
 """Times the volatility of before, beyond which a price's move is a jump, where nothing else is said."""
-
-STRATEGY_SECTIONS = ("scalper", "ema_cross")
-"""The strategies that have a section of their own, of the same name; the others have `strategy_options`."""
 
 
 class _Section(BaseModel):
@@ -82,43 +87,6 @@ class LimitSettings(_Section):
     def _stop_distances_in_order(self) -> LimitSettings:
         if self.min_stop_distance_pct >= self.max_stop_distance_pct:
             raise ValueError("min_stop_distance_pct must be below max_stop_distance_pct")
-        return self
-
-
-class ScalperSettings(_Section):
-    horizon_minutes: int = Field(10, ge=1, le=240)
-    window_hours: int = Field(48, ge=12, le=8784)
-    retrain_minutes: int = Field(15, ge=1, le=44_640)
-    validation_pct: float = Field(20.0, gt=0, lt=90)
-    min_edge_bps: float = Field(8.0, gt=0)
-    edge_over_cost_bps: float = Field(1.0, ge=0)
-    reversal_bps: float = Field(4.5, gt=0)
-    stop_pct: float = Field(1.0, gt=0, lt=100)
-    target_pct: float = Field(3.0, gt=0, lt=100)
-    cooldown_minutes: int = Field(3, ge=0)
-    num_leaves: int = Field(64, ge=2)
-    max_depth: int = Field(8, ge=1)
-    max_trees: int = Field(1000, ge=1)
-    early_stopping_rounds: int = Field(100, ge=1)
-    learning_rate: float = Field(0.03, gt=0, le=1)
-    subsample: float = Field(0.8, gt=0, le=1)
-    max_rmse_ratio: float = Field(1.05, gt=0)
-    keep_versions: int = Field(10, ge=1)
-
-
-class EmaCrossSettings(_Section):
-    fast_bars: int = Field(12, ge=1)
-    slow_bars: int = Field(26, ge=2, le=10_000)
-    first_signal_bar: int = Field(30, ge=0, le=1_000_000)
-    exit: Literal["bracket", "reverse"] = "bracket"
-    stop_pct: float = Field(1.0, gt=0, lt=100)
-    target_pct: float = Field(3.0, gt=0, lt=100)
-    cooldown_minutes: int = Field(0, ge=0)
-
-    @model_validator(mode="after")
-    def _averages_in_order(self) -> EmaCrossSettings:
-        if self.fast_bars >= self.slow_bars:
-            raise ValueError("ema_cross.fast_bars must be below ema_cross.slow_bars")
         return self
 
 
@@ -246,9 +214,16 @@ class DemoSettings(_Section):
     seed: int = Field(7, ge=0)
 
 
+_OLDER = "strategy_options"
+
+
+def _is_table(value: object) -> bool:
+    return isinstance(value, dict)
+
+
 class Settings(_Section):
-    """`strategy` names what a run trades; `strategy_options` holds a table of free keys for each strategy that is
-    installed from elsewhere, by its name."""
+    """`strategy` names what a run trades. `tables` are the strategies' own, by name, as JSON has them: of the one that
+    is traded with all its keys. In a file, and where these settings are dumped, each stands as a section of its own."""
 
     mode: Mode = "demo"
     strategy: str = "scalper"
@@ -257,9 +232,7 @@ class Settings(_Section):
     costs: CostSettings = CostSettings()
     sizing: SizingSettings = SizingSettings()
     limits: LimitSettings = LimitSettings()
-    scalper: ScalperSettings = ScalperSettings()
-    ema_cross: EmaCrossSettings = EmaCrossSettings()
-    strategy_options: dict[str, dict[str, Any]] = {}
+    tables: dict[str, dict[str, Any]] = {}
     engine: EngineSettings = EngineSettings()
     compute: ComputeSettings = ComputeSettings()
     lab: LabSettings = LabSettings()
@@ -275,14 +248,44 @@ class Settings(_Section):
             update={"account": self.account.model_copy(update={"initial_balance_usdt": balance_usdt})}
         )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _tables_are_whole(cls, data: Any) -> Any:
+        """Raises SettingsError naming the key and the mend."""
+        if not isinstance(data, dict):
+            return data
+        if "tables" in data:
+            raise ValueError("tables: unknown key; write a strategy's table as [NAME]")
+        named = data.get("strategy", cls.model_fields["strategy"].default)
+        in_use = named if isinstance(named, str) else ""
+        beside = {name: table for name, table in data.items() if name not in cls.model_fields and _is_table(table)}
+        # Of files, and journals, of before: strategies from elsewhere had their tables in one section.
+        older = beside.pop(_OLDER, {})
+        if odd := [name for name, table in older.items() if not _is_table(table)]:
+            raise ValueError(f"{_OLDER}.{odd[0]}: is no table; write a strategy's keys in a table [NAME]")
+        tables = dict(older)
+        names = {in_use, *(strategy_names() if beside.keys() - {in_use} else ())}
+        tables |= {name: table for name, table in beside.items() if name in names}
+        whole = {name: whole_table(name, table) for name, table in tables.items()}
+        if in_use not in whole and (default := whole_table(in_use, {})):
+            whole[in_use] = default
+        rest = {name: value for name, value in data.items() if name not in tables and name != _OLDER}
+        return {**rest, "tables": whole}
+
+    @model_serializer(mode="wrap")
+    def _as_in_a_file(self, told: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        data: dict[str, Any] = told(self)
+        return {**{name: value for name, value in data.items() if name != "tables"}, **data.get("tables", {})}
+
     @model_validator(mode="after")
     def _parts_agree(self) -> Settings:
-        if self.strategy in STRATEGY_SECTIONS:
-            stop_pct = getattr(self, self.strategy).stop_pct
-            if not self.limits.min_stop_distance_pct <= stop_pct <= self.limits.max_stop_distance_pct:
-                raise ValueError(
-                    f"{self.strategy}.stop_pct must lie between limits.min_stop_distance_pct and max_stop_distance_pct"
-                )
+        stop_pct, caps = self.tables.get(self.strategy, {}).get("stop_pct"), self.limits
+        if isinstance(stop_pct, int | float) and not (
+            caps.min_stop_distance_pct <= stop_pct <= caps.max_stop_distance_pct
+        ):
+            raise ValueError(
+                f"{self.strategy}.stop_pct must lie between limits.min_stop_distance_pct and max_stop_distance_pct"
+            )
         if self.engine.inference_delay_ms >= self.engine.first_price_delay_ms:
             raise ValueError("engine.inference_delay_ms must be below engine.first_price_delay_ms")
         return self
@@ -339,39 +342,11 @@ def parse_settings(data: dict[str, Any], place: str) -> Settings:
     try:
         return Settings.model_validate(data)
     except ValidationError as error:
-        raise SettingsError(f"{place}: {_first_problem(error, Settings)}") from error
+        raise SettingsError(f"{place}: {first_problem(error, Settings, also=strategy_names())}") from error
+    except SettingsError as error:
+        raise SettingsError(f"{place}: {error}") from error
 
 
-def parse_options(model: type[Options], settings: Settings, strategy: str) -> Options:
-    """The table `strategy_options.<strategy>` as a model of the strategy's own, which should forbid further keys.
-
-    Raises SettingsError naming the key and the mend.
-    """
-    try:
-        return model.model_validate(settings.strategy_options.get(strategy, {}))
-    except ValidationError as error:
-        raise SettingsError(_first_problem(error, model, ("strategy_options", strategy))) from error
-
-
-def known_keys(model: type[BaseModel], section: Sequence[str] = ()) -> list[str]:
-    """The keys of a section of a settings model; none where there is no such section."""
-    for name in section:
-        field = model.model_fields.get(name)
-        if field is None or not (isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)):
-            return []
-        model = field.annotation
-    return list(model.model_fields)
-
-
-def _first_problem(error: ValidationError, model: type[BaseModel], above: tuple[str, ...] = ()) -> str:
-    """In one line; `above` are the keys under which `model` stands."""
-    problem = error.errors(include_url=False)[0]
-    loc = [str(part) for part in problem["loc"]]
-    key = ".".join((*above, *loc))
-    if problem["type"] == "extra_forbidden":
-        known = known_keys(model, loc[:-1])
-        near = difflib.get_close_matches(loc[-1], known, n=1)
-        return f"{key}: unknown key; " + (f"did you mean {near[0]}?" if near else f"known keys: {', '.join(known)}")
-    # A choice between members of an enum is told by how Python writes them: their values are what a file has.
-    message = re.sub(r"<\w+\.\w+: ('[^']*')>", r"\1", str(problem["msg"]).removeprefix("Value error, "))
-    return f"{key}: {message}, got {problem['input']!r}" if key and not isinstance(problem["input"], dict) else message
+def parse_options(model: type[Table], settings: Settings, name: str) -> Table:
+    """The table `[name]` as the strategy's own class. Raises SettingsError naming the key and the mend."""
+    return parse_table(model, settings.tables.get(name, {}), name)

@@ -3,31 +3,17 @@
 from __future__ import annotations
 
 import re
-import sys
-from functools import lru_cache
-from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from pathlib import Path
 
 from core.domain.errors import BadInputError, QuarterdeckError
 from core.settings.schema import Settings
+from core.settings.strategies import strategy_entry
 from core.strategy.declaration import Strategy
 
-GROUP = "quarterdeck.strategies"
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
-BUILT_IN = {
-    "ema_cross": "strategies.ema_cross.declaration:build",
-    "scalper": "strategies.scalper.declaration:build",
-}
-"""The same as in pyproject.toml: a checkout whose installed metadata is older than its code knows its own."""
-
 OWN_PACKAGES = ("core", "strategies")
-
-
-def strategy_names() -> list[str]:
-    """Every name that `load_strategy` knows, sorted."""
-    return sorted({*BUILT_IN, *entry_points(group=GROUP).names})
 
 
 def load_strategy(name: str, settings: Settings) -> Strategy:
@@ -36,7 +22,7 @@ def load_strategy(name: str, settings: Settings) -> Strategy:
     Raises BadInputError, in one line, for a name that is not known or registered twice, and for a strategy that cannot
     be imported or built; SettingsError of the strategy's own keys passes through.
     """
-    found = _entry_point(name)
+    found = strategy_entry(name)
     try:
         build = found.load()
     except Exception as error:
@@ -55,7 +41,7 @@ def outside_code(name: str, strategy: Strategy | None = None) -> list[Path]:
 
     Raises BadInputError for a name that is not known or registered twice.
     """
-    modules = [_entry_point(name).module]
+    modules = [strategy_entry(name).module]
     if strategy is not None and strategy.model is not None:
         modules.append(strategy.model.factory)
     files: set[Path] = set()
@@ -68,25 +54,6 @@ def outside_code(name: str, strategy: Strategy | None = None) -> list[Path]:
         for folder in spec.submodule_search_locations or ():
             files.update(Path(folder).rglob("*.py"))
     return sorted(files)
-
-
-def _entry_point(name: str) -> EntryPoint:
-    values = set(_registered(name, tuple(sys.path)))
-    if name in BUILT_IN:
-        values.add(BUILT_IN[name])
-    if not values:
-        raise BadInputError(f"no strategy is named {name}; known are {', '.join(strategy_names())}")
-    if len(values) > 1:
-        raise BadInputError(
-            f"strategy {name}: registered more than once, as {' and as '.join(sorted(values))}; uninstall all but one"
-        )
-    return EntryPoint(name, values.pop(), GROUP)
-
-
-@lru_cache(maxsize=64)
-def _registered(name: str, path: tuple[str, ...]) -> frozenset[str]:
-    """Kept, because a search builds a strategy for every parameter set and this reads every distribution there is."""
-    return frozenset(found.value for found in entry_points(group=GROUP, name=name))
 
 
 def _checked(name: str, value: str, strategy: object, settings: Settings) -> Strategy:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from core.domain.market import MINUTE_MS
-from core.settings.schema import Settings
+from core.settings.schema import Settings, parse_options
 from core.settings.values import Grid
 from core.strategy.declaration import Rule, Strategy
+from strategies.ema_cross.settings import EmaCrossSettings
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,6 +23,8 @@ than 1e-17 of it, below the resolution of a float64, so that trading does not de
 STATE_SIZE = 4
 """What the rule remembers: see `strategies.ema_cross.rule`."""
 
+SETTINGS = EmaCrossSettings
+
 SEARCH_SPACE: Grid = (
     ("fast_bars", tuple(range(4, 49, 4))),
     ("slow_bars", tuple(range(50, 301, 10))),
@@ -31,7 +34,7 @@ SEARCH_SPACE: Grid = (
 
 
 def build(settings: Settings) -> Strategy:
-    chosen = settings.ema_cross
+    chosen = parse_options(EmaCrossSettings, settings, "ema_cross")
     return Strategy(
         name="ema_cross",
         feature_names=(),

@@ -9,11 +9,14 @@ from core.arithmetic.costs import round_trip_cost_bps
 from core.arithmetic.exits import reversal
 from core.domain.market import MINUTE_MS
 from core.domain.trading import ExitReason
-from core.settings.schema import Settings
+from core.settings.schema import Settings, parse_options
 from core.settings.values import Grid
 from core.strategy.declaration import ExitRule, Lifecycle, ModelSpec, Strategy
 from strategies.scalper.features import FEATURE_NAMES, LOOKBACK_BARS
+from strategies.scalper.settings import ScalperSettings
 from strategies.scalper.signals import decide, entry_threshold_bps
+
+SETTINGS = ScalperSettings
 
 SEARCH_SPACE: Grid = (
     ("min_edge_bps", tuple(range(2, 31))),
@@ -27,7 +30,7 @@ SEARCH_SPACE: Grid = (
 
 
 def build(settings: Settings) -> Strategy:
-    scalper = settings.scalper
+    scalper = parse_options(ScalperSettings, settings, "scalper")
     return Strategy(
         name="scalper",
         feature_names=FEATURE_NAMES,
@@ -46,12 +49,12 @@ def build(settings: Settings) -> Strategy:
             retrain_ms=scalper.retrain_minutes * MINUTE_MS,
             keep_versions=scalper.keep_versions,
         ),
-        model=ModelSpec(factory="strategies.scalper.model", options=_model_options(settings)),
+        model=ModelSpec(factory="strategies.scalper.model", options=_model_options(settings, scalper)),
         search_space=SEARCH_SPACE,
         decision_keys=tuple(key for key, _ in SEARCH_SPACE),
     )
 
 
-def _model_options(settings: Settings) -> str:
+def _model_options(settings: Settings, scalper: ScalperSettings) -> str:
     cost_bps = round_trip_cost_bps(float(settings.costs.taker_fee_bps), settings.costs.slippage_bps)
-    return json.dumps({"scalper": settings.scalper.model_dump(mode="json"), "round_trip_cost_bps": cost_bps})
+    return json.dumps({"scalper": scalper.model_dump(mode="json"), "round_trip_cost_bps": cost_bps})

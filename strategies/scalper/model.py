@@ -23,11 +23,11 @@ from core.learning.lightgbm_text import PARSE_MEMORY_BYTES, check_model_text
 from core.learning.outcomes import days_lacking_bars
 from core.learning.protocol import Fit, Outlook, SavedModel
 from core.ports import BarColumns
-from core.settings.schema import ScalperSettings
 from strategies.scalper.features import FEATURE_NAMES, LOOKBACK_BARS
 from strategies.scalper.kernel import feature_rows
 from strategies.scalper.labels import forward_returns
 from strategies.scalper.metrics import validation_metrics
+from strategies.scalper.settings import ScalperSettings
 from strategies.scalper.signals import entry_threshold_bps
 
 MODEL_FILE = "model.txt"

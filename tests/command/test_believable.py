@@ -50,7 +50,7 @@ def profit_lock(side_sign, entry_price, price, value_bps, held_ms, parameter):
 def build(settings):
     return Strategy(
         name="{name}", feature_names=(), lookback_bars=10, horizon_ms=0, threshold_bps=threshold_bps, decide=decide,
-        stop_pct=settings.strategy_options.get("{name}", {{}}).get("stop_pct", 1.0), target_pct=2.0, cooldown_ms=0,
+        stop_pct=settings.tables.get("{name}", {{}}).get("stop_pct", 1.0), target_pct=2.0, cooldown_ms=0,
         exits={exits}, rule=Rule(scan, 1, ()), reverses=True,
     )
 """

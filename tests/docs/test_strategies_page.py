@@ -61,14 +61,14 @@ def test_the_command_finds_it_by_its_entry_point(written: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"bars": 1}, "strategy_options.ema_band.bars: Input should be greater than or equal to 2, got 1"),
-        ({"band": 15}, "strategy_options.ema_band.band: unknown key; did you mean band_bps?"),
+        ({"bars": 1}, "ema_band.bars: Input should be greater than or equal to 2, got 1"),
+        ({"band": 15}, "ema_band.band: unknown key; did you mean band_bps?"),
     ],
 )
 def test_its_bad_settings_are_told_as_the_houses_own(written: Path, options: dict[str, int], said: str) -> None:
     code = (
         "from core.settings.schema import Settings; from core.strategy.loading import load_strategy\n"
-        f"load_strategy('ema_band', Settings(strategy_options={{'ema_band': {options!r}}}))"
+        f"load_strategy('ema_band', Settings(strategy='ema_band', ema_band={options!r}))"
     )
     found = run(written, "-c", code)
     assert found.stderr.splitlines()[-1] == f"core.domain.errors.SettingsError: {said}"
@@ -77,4 +77,4 @@ def test_its_bad_settings_are_told_as_the_houses_own(written: Path, options: dic
 def test_its_settings_are_settings() -> None:
     settings = parse_settings(tomli.loads(SETTINGS[0]), "the page")
     assert settings.strategy == "ema_band"
-    assert set(settings.strategy_options["ema_band"]) == {"bars", "band_bps"}
+    assert set(settings.tables["ema_band"]) == {"bars", "band_bps"}

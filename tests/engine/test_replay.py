@@ -20,6 +20,7 @@ from core.engine.assembly.account import note_start, told_again
 from core.engine.starts import Rules, Start, read_starts
 from core.home.folder import Home
 from core.lab.replay.verify import Verification, verify
+from core.lab.run.overrides import with_overrides
 from core.settings.schema import CostSettings, Settings
 from core.strategy.declaration import Strategy
 from core.trader.ids import NEWEST, WITHOUT_STRATEGY
@@ -284,10 +285,10 @@ async def test_a_start_with_other_settings_is_replayed_by_them(database: Databas
 async def test_a_start_with_another_strategy_is_replayed_by_it(database: Database) -> None:
     """A longer cooldown also counts for the trade before the restart."""
     calm = replace(STRATEGY, stop_pct=0.2, cooldown_ms=4 * MINUTE_MS)
-    later = SETTINGS.model_copy(update={"scalper": SETTINGS.scalper.model_copy(update={"cooldown_minutes": 4})})
+    later = with_overrides(SETTINGS, SETTINGS.strategy, (("cooldown_minutes", 4),))
     await session(database, end_ms=CUT_MS)
     await session(database, later, strategy=calm)
-    found = await verified(database, lambda rules: calm if rules.settings.scalper.cooldown_minutes == 4 else STRATEGY)
+    found = await verified(database, lambda rules: calm if rules.settings.tables == later.tables else STRATEGY)
     assert found.first_difference is None
     assert (await verified(database)).first_difference is not None
 

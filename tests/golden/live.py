@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
 
+from core.lab.run.overrides import with_overrides
 from core.strategy.declaration import Rule, Strategy
 from core.strategy.loading import load_strategy
 from tests.golden import telling
@@ -25,10 +26,7 @@ def journal_of(name: str, seed: int) -> Iterator[str]:
     loop = VirtualLoop(f"loop {seed}")
     asyncio.set_event_loop(loop)
     hour = Hour(loop, seed, HOUR_MS, (), {}, whole_trace=False, told=False)
-    settings = make_settings(SYMBOLS)
-    settings = settings.model_copy(
-        update={"strategy": name, name: getattr(settings, name).model_copy(update=KEYS[name])}
-    )
+    settings = with_overrides(make_settings(SYMBOLS), name, tuple(KEYS[name].items()))
     hour.machine = replace(hour.machine, settings=settings, strategy=_with_a_rule(load_strategy(name, settings), seed))
     try:
         with virtual_ccxt(hour.world.clock), quiet_machine(None):

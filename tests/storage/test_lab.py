@@ -558,8 +558,8 @@ def test_the_same_parameter_set_has_one_name(overrides: dict[str, Any]) -> None:
 
 
 def test_free_keys_of_a_strategy_from_elsewhere_count() -> None:
-    options = {"strategy_options": {"mine": {"fast": 3}, "other": {"fast": 4}}}
-    assert parameter_hash(options, "mine", {"strategy_options.mine.fast": "3"}) == parameter_hash(options, "mine")
+    options = {"mine": {"fast": 3}, "other": {"fast": 4}}
+    assert parameter_hash(options, "mine", {"mine.fast": "3"}) == parameter_hash(options, "mine")
     assert parameter_hash(options, "mine", {"fast": 4}) != parameter_hash(options, "mine")
 
 

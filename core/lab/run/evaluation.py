@@ -20,13 +20,13 @@ from core.domain.errors import BadInputError, SettingsError
 from core.domain.instrument import Instrument
 from core.lab.data.history import History
 from core.lab.run.fixed_predictions import known_values, rule_values
-from core.lab.run.overrides import with_overrides
+from core.lab.run.overrides import keys_of, with_overrides
 from core.lab.run.result import Floats, Times
 from core.lab.search.trials import TUNED_SECTIONS, Trial, parameter_hash
 from core.lab.statistics.statistics import NO_DAYS, DailyReturns, day_end_ms, percent, ratios, returns_of_days
 from core.lab.sweep import sweep
 from core.lab.sweep.sweep import Prepared, Score
-from core.settings.schema import CostSettings, Settings, known_keys
+from core.settings.schema import CostSettings, Settings
 from core.settings.values import Grid, Value
 from core.strategy.declaration import Rule, Strategy
 
@@ -97,7 +97,7 @@ def settings_of(ground: Ground, parameters: Parameters) -> Settings:
 
 def section_of_key(key: str, strategy: str) -> str:
     """The section that a key stands in; a strategy's own where it names none."""
-    return key.rpartition(".")[0].removeprefix("strategy_options.") or strategy
+    return key.rpartition(".")[0] or strategy
 
 
 def with_fees(instruments: Mapping[str, Instrument], costs: CostSettings) -> dict[str, Instrument]:
@@ -125,7 +125,8 @@ def check_space(ground: Ground, space: Grid) -> None:
         section, name = section_of_key(key, ground.strategy), key.rpartition(".")[2]
         if not values:
             raise BadInputError(f"{key}: has no values to try")
-        if section in Settings.model_fields and name not in known_keys(Settings, [section]):
+        keys = keys_of(section)
+        if keys is not None and name not in keys:
             with_overrides(ground.settings, ground.strategy, ((key, values[0]),), "--grid")
         if section != ground.strategy and section not in TUNED_SECTIONS:
             raise BadInputError(

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from core.domain.errors import SettingsError
-from core.settings.schema import STRATEGY_SECTIONS, Settings, parse_settings
+from core.settings.problems import known_keys
+from core.settings.schema import Settings, parse_settings
+from core.settings.strategies import table_class
 from core.settings.values import Overrides
 
 
@@ -17,7 +19,7 @@ def with_overrides(settings: Settings, strategy: str, overrides: Overrides, plac
     """
     data: dict[str, Any] = settings.model_dump() | {"strategy": strategy}
     for key, value in overrides:
-        path = key.split(".") if "." in key else [*section_of(strategy), key]
+        path = key.split(".") if "." in key else [strategy, key]
         table = data
         for name in path[:-1]:
             table = table.setdefault(name, {})
@@ -27,6 +29,9 @@ def with_overrides(settings: Settings, strategy: str, overrides: Overrides, plac
     return parse_settings(data, place)
 
 
-def section_of(strategy: str) -> tuple[str, ...]:
-    """Where the settings of a strategy stand."""
-    return (strategy,) if strategy in STRATEGY_SECTIONS else ("strategy_options", strategy)
+def keys_of(section: str) -> list[str] | None:
+    """The keys of a section of settings; None where they are free, or where there is no such section."""
+    if section in Settings.model_fields:
+        return known_keys(Settings, [section])
+    own = table_class(section)
+    return None if own is None else known_keys(own)

@@ -86,13 +86,12 @@ def parameter_hash(
     """The name of a parameter set: `settings` (as JSON has them) with `overrides` over them.
 
     Only the strategy's section and TUNED_SECTIONS count. A value left at its default and the same value set are one;
-    so are 3, 3.0 and "3". A key without a dot is one of the strategy's section, which of a strategy from elsewhere is
-    its table in strategy_options.
+    so are 3, 3.0 and "3". A key without a dot is one of the strategy's section.
     """
     sections = {name: dict(settings.get(name, {})) for name in TUNED_SECTIONS}
-    sections[strategy] = dict(settings.get(strategy) or settings.get("strategy_options", {}).get(strategy, {}))
+    sections[strategy] = dict(settings.get(strategy, {}))
     for key, value in dict(overrides).items():
-        section, _, name = key.removeprefix("strategy_options.").rpartition(".")
+        section, _, name = key.rpartition(".")
         if (section or strategy) in sections:
             sections[section or strategy][name] = value
     text = json.dumps(_normal(sections), sort_keys=True)

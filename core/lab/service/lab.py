@@ -78,7 +78,7 @@ class HomeLab:
 
     def choices(self) -> Row:
         from core.lab.run.presets import PRESETS
-        from core.strategy.loading import strategy_names
+        from core.settings.strategies import strategy_names
 
         names = ("symbol", "first_ms", "last_ms", "is_synthetic")
         stored = [(name, series) for name in MARKETS for series in self.market(name).series(MINUTE_MS).values()]

@@ -158,17 +158,16 @@ def make_plan(home: Home, markets: Markets, request: BacktestRequest, space: Gri
     Raises BadInputError, SettingsError or DataError for what cannot be.
     """
     from core.lab.data.holes import holes, refuse_holes
-    from core.lab.run.overrides import section_of, with_overrides
+    from core.lab.run.overrides import keys_of, with_overrides
     from core.lab.run.presets import find_preset
     from core.settings.of_home import settings_of
-    from core.settings.schema import Settings, known_keys
     from core.strategy.declaration import history_ms
 
     settings = settings_of(home, request.settings_path)
     overrides = request.overrides
     preset = find_preset(request.preset) if request.preset else None
     if preset is not None:
-        overrides = (*preset.overrides(known_keys(Settings, section_of(request.strategy))), *overrides)
+        overrides = (*preset.overrides(keys_of(request.strategy) or ()), *overrides)
     settings = with_overrides(settings, request.strategy, overrides)
     if request.market is not None:
         settings = settings.model_copy(update={"lab": settings.lab.model_copy(update={"market": request.market})})

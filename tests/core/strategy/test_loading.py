@@ -7,9 +7,10 @@ import pytest
 import tomli
 
 from core.domain.errors import BadInputError, SettingsError
+from core.settings import strategies as registry
 from core.settings.schema import Settings
-from core.strategy import loading as registry
-from core.strategy.loading import BUILT_IN, GROUP, load_strategy, strategy_names
+from core.settings.strategies import BUILT_IN, GROUP, strategy_names
+from core.strategy.loading import load_strategy
 from tests.strategies.packages import distribution
 
 PYPROJECT = Path(__file__).parents[3] / "pyproject.toml"
@@ -17,7 +18,7 @@ GOOD = """
 from dataclasses import replace
 from strategies.ema_cross.declaration import build as build_ema_cross
 def build(settings):
-    return replace(build_ema_cross(settings), **{"name": "mine", **settings.strategy_options.get("mine", {})})
+    return replace(build_ema_cross(settings), **{"name": "mine", **settings.tables.get("mine", {})})
 """
 
 
@@ -40,7 +41,7 @@ def test_the_project_registers_what_the_registry_knows() -> None:
 
 def test_one_from_elsewhere_is_found_and_gets_its_options(installed: Path) -> None:
     distribution(installed, "mine", "mine = mine_good:build", {"mine_good": GOOD})
-    strategy = load_strategy("mine", Settings.model_validate({"strategy_options": {"mine": {"stop_pct": 2.5}}}))
+    strategy = load_strategy("mine", Settings.model_validate({"strategy": "mine", "mine": {"stop_pct": 2.5}}))
     assert (strategy.name, strategy.stop_pct) == ("mine", 2.5)
     assert strategy_names() == ["ema_cross", "mine", "scalper"]
 

@@ -61,8 +61,11 @@ def test_settings_that_cannot_be(chosen: dict[str, object], said: str) -> None:
 
 
 def test_the_stop_of_a_strategy_that_is_not_traded_may_be_anywhere() -> None:
-    assert parse_settings({"ema_cross": {"stop_pct": 6}}, "mine.toml").ema_cross.stop_pct == 6
-    assert parse_settings({"strategy": "ema_cross", "scalper": {"stop_pct": 6}}, "mine.toml").scalper.stop_pct == 6
+    assert parse_settings({"ema_cross": {"stop_pct": 6}}, "mine.toml").tables["ema_cross"]["stop_pct"] == 6
+    assert (
+        parse_settings({"strategy": "ema_cross", "scalper": {"stop_pct": 6}}, "mine.toml").tables["scalper"]["stop_pct"]
+        == 6
+    )
 
 
 @pytest.mark.parametrize("slow_bars", [2, 26, 200])

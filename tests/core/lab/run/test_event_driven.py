@@ -13,8 +13,8 @@ from benchmarks.workload import fine_instruments, free_settings, one_symbol, ten
 from core.domain.errors import BadInputError
 from core.lab.data.history import History
 from core.lab.run.event_driven import run_event_driven
+from core.lab.run.overrides import with_overrides
 from core.lab.run.result import RunResult, TradeColumns
-from core.settings.schema import EmaCrossSettings
 from core.trader.trader import Trader
 from core.venues.rebuild import journalled_venue
 from strategies.ema_cross.declaration import build
@@ -24,8 +24,7 @@ FEE_BPS = 4.0
 
 
 def run_workload(history: History, exit_mode: str) -> RunResult:
-    free = free_settings()
-    chosen = free.model_copy(update={"ema_cross": EmaCrossSettings(exit=exit_mode)})  # type: ignore[arg-type]
+    chosen = with_overrides(free_settings(), "ema_cross", (("exit", exit_mode),))
     instruments = fine_instruments(history.symbols)
     return run_event_driven(
         history, Trader("bench", build(chosen), chosen, instruments), journalled_venue(instruments, chosen)

@@ -8,14 +8,15 @@ from core.settings.schema import Settings
 def test_keys_with_and_without_a_section() -> None:
     given = (("fast_bars", 5), ("costs.taker_fee_bps", 4), ("ema_cross.slow_bars", 9), ("fast_bars", 6))
     settings = with_overrides(Settings(), "ema_cross", given)
-    assert (settings.strategy, settings.ema_cross.fast_bars, settings.ema_cross.slow_bars) == ("ema_cross", 6, 9)
+    own = settings.tables["ema_cross"]
+    assert (settings.strategy, own["fast_bars"], own["slow_bars"], own["exit"]) == ("ema_cross", 6, 9, "bracket")
     assert settings.costs.taker_fee_bps == 4
-    assert settings.scalper == Settings().scalper
+    assert settings.tables["scalper"] == Settings().tables["scalper"]
 
 
 def test_a_strategy_from_elsewhere_has_free_keys() -> None:
-    settings = with_overrides(Settings(), "mine", (("speed", 5), ("strategy_options.mine.depth", 2)))
-    assert settings.strategy_options == {"mine": {"speed": 5, "depth": 2}}
+    settings = with_overrides(Settings(), "mine", (("speed", 5), ("mine.depth", 2)))
+    assert settings.tables["mine"] == {"speed": 5, "depth": 2}
 
 
 @pytest.mark.parametrize(

@@ -3,14 +3,16 @@ import pytest
 from core.domain.errors import BadInputError
 from core.lab.run.overrides import with_overrides
 from core.lab.run.presets import DAY_MS, HOUR_MS, PRESETS, find_preset
-from core.settings.schema import ScalperSettings, Settings
+from core.settings.schema import Settings, parse_options
+from strategies.scalper.settings import ScalperSettings
 
 LAST = 500 * DAY_MS
 
 
 @pytest.mark.parametrize("preset", PRESETS, ids=lambda preset: preset.name)
 def test_the_settings_take_every_preset(preset) -> None:
-    scalper = with_overrides(Settings(), "scalper", preset.overrides(ScalperSettings.model_fields)).scalper
+    settings = with_overrides(Settings(), "scalper", preset.overrides(ScalperSettings.model_fields))
+    scalper = parse_options(ScalperSettings, settings, "scalper")
     assert scalper.window_hours * HOUR_MS == preset.train_ms
     assert scalper.retrain_minutes * 60_000 == preset.retrain_ms
 
