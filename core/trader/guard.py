@@ -111,7 +111,7 @@ class Guard:
                 readings.append(self._reading(limits.FEED_AGE, age_s, s.max_feed_age_seconds, symbol))
         return readings
 
-    def note(self, readings: list[Reading], now_ms: int) -> list[LimitEvent]:
+    def note(self, readings: Iterable[Reading], now_ms: int) -> list[LimitEvent]:
         """Compare with what is remembered; return what fired and what cleared, in order."""
         events: list[LimitEvent] = []
         for reading in readings:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from core.arithmetic import sizing
-from core.domain.operator import LimitEvent
+from core.domain.operator import LimitEffect, LimitEvent
 from core.domain.orders import Order, OrderRole
 from core.domain.records import CancelRecord, IntentRecord, LimitRecord
 from core.domain.trading import ExitReason
+from core.trader.guard import Guard
 from core.trader.ids import Ids
 from core.trader.intents import closing_order
+from core.trader.limits import Reading
 from core.trader.messages import CancelOrder, Command, Journal, PlaceOrder
 from core.trader.state import TraderState
 from core.trader.symbol_state import SymbolState
@@ -40,9 +42,10 @@ def cancel_entries(state: TraderState, s: SymbolState, now_ms: int, reason: str)
 class Leaving:
     """Closes positions at market, with orders none of which is larger than contract and settings allow."""
 
-    def __init__(self, ids: Ids, state: TraderState, max_order_usdt: float) -> None:
+    def __init__(self, ids: Ids, state: TraderState, guard: Guard, max_order_usdt: float) -> None:
         self._ids = ids
         self._state = state
+        self._guard = guard
         self._max_order_usdt = max_order_usdt
 
     def leave(self, s: SymbolState, reason: ExitReason | str, now_ms: int) -> list[Command]:
@@ -54,6 +57,22 @@ class Leaving:
         for lots in self._parts(s):
             order = closing_order(self._ids, s.trade, OrderRole.EXIT, lots, now_ms=now_ms, reason=reason)
             commands += place(self._state, order)
+        return commands
+
+    def leave_all(self, chosen: Iterable[SymbolState], reason: ExitReason, now_ms: int) -> list[Command]:
+        commands: list[Command] = []
+        for s in chosen:
+            if s.lots and s.open_exit() is None:
+                commands += self.leave(s, reason, now_ms)
+            else:
+                commands += cancel_entries(self._state, s, now_ms, reason)
+        return commands
+
+    def heed(self, readings: Sequence[Reading], now_ms: int) -> list[Command]:
+        """Say which limits fired or cleared; leave everything for as long as one of them asks for it."""
+        commands = journalled(self._guard.note(readings, now_ms))
+        if self._guard.has_fired() and any(r.level == "blocked" and r.effect is LimitEffect.FLATTEN for r in readings):
+            commands += self.leave_all(self._state.symbols.values(), ExitReason.LIMIT, now_ms)
         return commands
 
     def _parts(self, s: SymbolState) -> list[int]:

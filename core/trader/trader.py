@@ -6,30 +6,25 @@ durable; the caller commits all records of one call before it sends any order of
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from core.arithmetic import exits
-from core.arithmetic.costs import round_trip_cost_bps
 from core.domain.errors import RejectKind
 from core.domain.instrument import Instrument
-from core.domain.market import MINUTE_MS, Bar, FirstPrice
-from core.domain.operator import LimitEffect, OperatorCommand, Verb
+from core.domain.market import Bar, FirstPrice
+from core.domain.operator import OperatorCommand, Verb
 from core.domain.orders import (
     Fill,
     Order,
     OrderRole,
     OrderState,
     OrderUpdate,
-    Side,
     advance,
     apply_fill,
     news_in,
 )
-from core.domain.origin import VersionRole, champion
 from core.domain.records import (
     AdjustmentRecord,
     CursorRecord,
@@ -40,8 +35,6 @@ from core.domain.records import (
     OperatorRecord,
     OrderUpdateRecord,
     PositionRecord,
-    PredictionRecord,
-    SignalRecord,
     TradeRecord,
 )
 from core.domain.trading import (
@@ -51,18 +44,14 @@ from core.domain.trading import (
     FundingPayment,
     Position,
     Prediction,
-    Signal,
-    SignalAction,
 )
 from core.settings.schema import Settings
 from core.strategy.declaration import Strategy
 from core.trader import limits
-from core.trader import signal_text as words
-from core.trader.entry import check_stop, entry_size, standing_veto
+from core.trader.deciding import Deciding
 from core.trader.flattening import FLAT, flattening
 from core.trader.guard import Guard
 from core.trader.ids import NEWEST, Ids
-from core.trader.intents import entry_order
 from core.trader.invariants import check_state
 from core.trader.ledger import ZERO
 from core.trader.limits import Reading
@@ -78,13 +67,10 @@ from core.trader.messages import (
     Watch,
 )
 from core.trader.protection import Protection
-from core.trader.sending import Leaving, cancel, cancel_entries, journalled, place
+from core.trader.sending import Leaving, cancel, cancel_entries, journalled
 from core.trader.state import DAY_MS, FLAT_ID, TraderState
 from core.trader.symbol_state import OpenTrade, SymbolState
 from core.trader.unexpected import found_again, is_overtaken, late_fill, lost_target, refused_fill, unasked_order
-
-DECISION_MAX_AGE_MS = 15_000
-"""On a prediction that was made longer ago than this nothing is entered any more."""
 
 
 class Trader:
@@ -104,16 +90,15 @@ class Trader:
         id_form: int = NEWEST,
     ) -> None:
         self.account = account
-        self._ids = Ids(account, id_form)
+        ids = Ids(account, id_form)
         self.settings = settings
         self.state = TraderState(settings.account.initial_balance_usdt, instruments, retired)
         self.guard = Guard(settings.limits)
-        self._leaving = Leaving(self._ids, self.state, settings.limits.max_order_notional_usdt)
+        self._leaving = Leaving(ids, self.state, self.guard, settings.limits.max_order_notional_usdt)
         limit_ms = settings.exchange.protection_limit_ms
-        self.protection = Protection(self._ids, self.state, self.guard, strategy, self._leaving, limit_ms)
-        self.follow(strategy)
+        self.protection = Protection(ids, self.state, self.guard, strategy, self._leaving, limit_ms)
+        self._deciding = Deciding(ids, self.state, self.guard, self._leaving, settings, strategy)
         self.readings: list[Reading] = []
-        self._interval_ms = settings.market.interval_minutes * MINUTE_MS
         self._handlers: dict[type, Callable[[Any], list[Command]]] = {
             Bar: self._on_bar,
             FirstPrice: self._on_first_price,
@@ -122,8 +107,8 @@ class Trader:
             VenueHealth: self._on_health,
             Alarm: self._on_alarm,
             WalletAdjustment: self._on_wallet,
-            Prediction: self._on_prediction,
-            Silence: self._on_silence,
+            Prediction: self._deciding.on_prediction,
+            Silence: self._deciding.on_silence,
             OrderUpdate: self._on_update,
             Fill: self._on_fill,
             FundingPayment: self._on_funding,
@@ -132,9 +117,21 @@ class Trader:
 
     def follow(self, strategy: Strategy) -> None:
         """Decide by this declaration from now on. What is held and ordered stays as it is."""
-        costs = self.settings.costs
-        self.strategy = self.protection.strategy = strategy
-        self.threshold_bps = strategy.threshold_bps(round_trip_cost_bps(float(costs.taker_fee_bps), costs.slippage_bps))
+        self.protection.strategy = strategy
+        self._deciding.follow(strategy)
+
+    @property
+    def strategy(self) -> Strategy:
+        """What is decided by."""
+        return self._deciding.strategy
+
+    @property
+    def threshold_bps(self) -> float:
+        """The smallest forecast that is worth an entry."""
+        return self._deciding.threshold_bps
+
+    def decides_on(self, prediction: Prediction) -> bool:
+        return self._deciding.decides_on(prediction)
 
     def adopt(self, instrument: Instrument) -> None:
         """Go by these rules of a contract from now on; what is held and open keeps its prices and quantities."""
@@ -164,7 +161,7 @@ class Trader:
             return []  # The bars of a symbol that is behind: what is measured is measured of the newest.
         commands = self._sample(now_ms)
         self.readings = self.guard.measure(self.state, now_ms, self.state.symbols)
-        return commands + self._heed(self.readings, now_ms) + self._check(now_ms)
+        return commands + self._leaving.heed(self.readings, now_ms) + self._check(now_ms)
 
     def _check(self, now_ms: int) -> list[Command]:
         """An engine whose own books contradict each other enters nothing more."""
@@ -182,117 +179,6 @@ class Trader:
                 note="; ".join(broken[:3]),
             )
         )
-
-    def _heed(self, readings: list[Reading], now_ms: int) -> list[Command]:
-        """Say which limits fired or cleared; close everything for as long as one of them asks for it."""
-        commands = journalled(self.guard.note(readings, now_ms))
-        if self.guard.has_fired() and any(r.level == "blocked" and r.effect is LimitEffect.FLATTEN for r in readings):
-            commands += self._flatten(self.state.symbols.values(), ExitReason.LIMIT, now_ms)
-        return commands
-
-    def _on_prediction(self, prediction: Prediction) -> list[Command]:
-        s = self.state.symbols[prediction.symbol]
-        if not self.decides_on(prediction):
-            return [Journal(PredictionRecord(prediction))]
-        if s.prediction is not None and prediction.bar_close_ms <= s.prediction.bar_close_ms:
-            return []  # Each bar is decided on once, and never after a later one.
-        s.prediction = prediction
-        commands: list[Command] = [Journal(PredictionRecord(prediction))]
-        direction = self.strategy.decide(prediction.value_bps, self.threshold_bps)
-        if s.lots:
-            return commands + self._ask_exits(s, prediction, direction, prediction.made_ms)
-        return commands + self._try_entry(s, prediction, direction, prediction.made_ms) if direction else commands
-
-    def decides_on(self, prediction: Prediction) -> bool:
-        """Whether it is of what this trader trades by. What others say, and what candidates say, is only kept."""
-        origin = prediction.origin
-        return origin.strategy == self.strategy.name and origin.version_role is VersionRole.CHAMPION
-
-    def _on_silence(self, silence: Silence) -> list[Command]:
-        s = self.state.symbols[silence.symbol]
-        if not s.lots or (s.prediction is not None and s.prediction.bar_close_ms >= s.bar_close_ms):
-            return []
-        return self._ask_exits(s, None, 0, silence.time_ms)
-
-    def _ask_exits(self, s: SymbolState, prediction: Prediction | None, direction: int, now_ms: int) -> list[Command]:
-        """Ask the exit rules at the close of a bar, whether anything was predicted of it or not."""
-        trade, strategy = s.trade, self.strategy
-        if trade is None or s.open_exit() is not None:
-            return []
-        sign = 1 if s.lots > 0 else -1
-        if prediction is not None and strategy.reverses and direction == -sign:
-            compared = words.compared_entry(strategy, prediction.value_bps, self.threshold_bps)
-            turn = self._signal(
-                prediction, s, -sign, SignalAction.EXIT, ExitReason.REVERSAL, now_ms, compared, self.threshold_bps
-            )
-            return [Journal(SignalRecord(turn)), *self._exit(s, ExitReason.REVERSAL, now_ms)]
-        value_bps = math.nan if prediction is None else prediction.value_bps
-        close_ms = s.bar_close_ms if prediction is None else prediction.bar_close_ms
-        held_ms = exits.held_ms(trade.entry_time_ms, close_ms, self._interval_ms)
-        for rule in strategy.exits:
-            given = (sign, s.entry_price, s.mark, value_bps, held_ms)
-            if rule.function(*given, rule.parameter):
-                compared = words.compared_exit(rule, *given)
-                needed_bps = rule.parameter if words.unit_of(rule) == "bps" else None
-                signal = self._signal(
-                    prediction, s, -sign, SignalAction.EXIT, rule.reason, now_ms, compared, needed_bps
-                )
-                return [Journal(SignalRecord(signal)), *self._exit(s, rule.reason, now_ms)]
-        return []
-
-    def _turn(self, s: SymbolState, out: Order, left: OpenTrade, now_ms: int) -> list[Command]:
-        """Flat by `out`, the exit of the trade `left`. Where a signal against it asked for that, its other side is
-        entered now, if it still may be: never while anything of the old side is held."""
-        prediction = s.prediction
-        if not self.strategy.reverses or left.leaving != ExitReason.REVERSAL or s.trade is not None:
-            return []
-        if prediction is None or out.created_ms != prediction.made_ms:
-            return []
-        direction = self.strategy.decide(prediction.value_bps, self.threshold_bps)
-        if direction != out.side.sign or now_ms - prediction.made_ms > DECISION_MAX_AGE_MS:
-            return []
-        return self._try_entry(s, prediction, direction, now_ms, left.trade_id)
-
-    def _try_entry(
-        self, s: SymbolState, prediction: Prediction, direction: int, now_ms: int, turned_id: str = ""
-    ) -> list[Command]:
-        """Enter, if it may be. `turned_id` is the trade on the other side that the same signal has closed."""
-        caps, whose = self.settings.limits, self._ids.of_limit(prediction.origin)
-        commands = self._heed(self.guard.measure(self.state, now_ms, (prediction.symbol,)), now_ms)
-        commands += journalled(check_stop(self.guard, prediction.symbol, self.strategy.stop_pct, caps, now_ms, whose))
-        reason = standing_veto(self.state, s, self.guard, now_ms, turned_id)
-        lots = 0
-        if not reason:
-            size = entry_size(
-                self.state,
-                s,
-                self.guard,
-                stop_pct=self.strategy.stop_pct,
-                sizes=self.settings.sizing,
-                caps=caps,
-                now_ms=now_ms,
-                origin=whose,
-            )
-            lots, reason = size.lots, size.reason
-            commands += journalled(size.events)
-        action = SignalAction.VETOED
-        if lots:
-            action, reason = SignalAction.ENTER, words.wanted(self.strategy) + reason
-        compared = words.compared_entry(self.strategy, prediction.value_bps, self.threshold_bps)
-        signal = self._signal(prediction, s, direction, action, reason, now_ms, compared, self.threshold_bps)
-        commands.append(Journal(SignalRecord(signal)))
-        if not lots:
-            return commands
-        order = entry_order(
-            self._ids,
-            s,
-            Side.BUY if direction > 0 else Side.SELL,
-            lots,
-            decision_ms=prediction.bar_close_ms,
-            now_ms=now_ms,
-            origin=prediction.origin,
-        )
-        return commands + place(self.state, order)
 
     def _on_update(self, update: OrderUpdate) -> list[Command]:
         s = self.state.symbols[update.symbol]
@@ -325,10 +211,10 @@ class Trader:
             return self.protection.restore(s, update.time_ms)
         if order.role is OrderRole.STOP:
             if order.filled_lots or update.kind is RejectKind.WOULD_TRIGGER:
-                return self._exit(s, ExitReason.STOP, update.time_ms)
+                return self._leaving.leave(s, ExitReason.STOP, update.time_ms)
             return self.protection.restore(s, update.time_ms)
         if order.role is OrderRole.TARGET and update.kind is RejectKind.WOULD_TRIGGER:
-            return self._exit(s, ExitReason.TARGET, update.time_ms)
+            return self._leaving.leave(s, ExitReason.TARGET, update.time_ms)
         if order.role is OrderRole.TARGET:
             cut = self.protection.cut(s, update.time_ms) if order.filled_lots else []
             return cut + self.protection.restore_target(s, update.time_ms)
@@ -365,7 +251,7 @@ class Trader:
             rest = [o for o in s.orders.values() if o.client_order_id != goes_on]
             commands += cancel(self.state, rest, fill.time_ms, "position closed")
             if order.role is OrderRole.EXIT and left is not None:
-                commands += self._turn(s, order, left, fill.time_ms)
+                commands += self._deciding.turn(s, order, left, fill.time_ms)
         if order.role is OrderRole.ENTRY:
             return commands + self._after_entry(s, order, fill, held, left)
         if closed is None:
@@ -382,7 +268,7 @@ class Trader:
             return self._tell_flat(fill.time_ms)
         reason = self._unwanted(s, order, held, before)
         if reason:
-            return self._exit(s, reason, fill.time_ms)
+            return self._leaving.leave(s, reason, fill.time_ms)
         if s.lots * order.side.sign > 0 >= held * order.side.sign:
             return self.protection.bracket(s, order, fill)
         return self.protection.restore(s, fill.time_ms)
@@ -501,19 +387,10 @@ class Trader:
         elif command.verb is Verb.FLATTEN:
             chosen = [self.state.symbols[command.symbol]] if command.symbol else list(everything)
             result = flattening(chosen)
-            commands += self._flatten(chosen, ExitReason.FLATTEN, command.time_ms)
+            commands += self._leaving.leave_all(chosen, ExitReason.FLATTEN, command.time_ms)
             if not command.symbol:
                 result += "; entries paused until resumed"
         return [Journal(OperatorRecord(command, result)), *commands]
-
-    def _flatten(self, chosen: Iterable[SymbolState], reason: ExitReason, now_ms: int) -> list[Command]:
-        commands: list[Command] = []
-        for s in chosen:
-            if s.lots and s.open_exit() is None:
-                commands += self._exit(s, reason, now_ms)
-            else:
-                commands += cancel_entries(self.state, s, now_ms, reason)
-        return commands
 
     def _tell_flat(self, now_ms: int) -> list[Command]:
         """Tell the operator, once, that nothing is left of what he wished to be closed."""
@@ -523,38 +400,6 @@ class Trader:
         self.state.flatten = None
         done = replace(asked, command_id=f"{asked.command_id}{FLAT_ID}", time_ms=now_ms)
         return [Journal(OperatorRecord(done, FLAT))]
-
-    def _exit(self, s: SymbolState, reason: ExitReason | str, now_ms: int) -> list[Command]:
-        return self._leaving.leave(s, reason, now_ms)
-
-    def _signal(
-        self,
-        prediction: Prediction | None,
-        s: SymbolState,
-        direction: int,
-        action: SignalAction,
-        reason: str,
-        time_ms: int,
-        compared: str,
-        needed_bps: float | None,
-    ) -> Signal:
-        """`needed_bps` is what a prediction was compared with, None where something else decided."""
-        symbol, p = s.instrument.symbol, prediction
-        close_ms = s.bar_close_ms if p is None else p.bar_close_ms
-        return Signal(
-            signal_id=self._ids.signal(self.strategy.name, symbol, close_ms, action),
-            symbol=symbol,
-            time_ms=time_ms,
-            direction=direction,
-            value_bps=None if p is None or needed_bps is None else p.value_bps,
-            threshold_bps=needed_bps,
-            confidence=None if p is None else p.confidence,
-            action=action,
-            reason=reason,
-            origin=champion(self.strategy.name) if p is None else p.origin,
-            contributions=() if p is None else p.contributions,
-            compared=compared,
-        )
 
     def _sample(self, now_ms: int, *, new_peak: bool = False) -> list[Command]:
         """Sample the account and move the marks of the limits; the first sample of a UTC day opens the day."""

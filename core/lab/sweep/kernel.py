@@ -35,9 +35,9 @@ from core.lab.sweep.forms import (
 from core.lab.sweep.limits import ask_exits, decide, heed, is_shut, pay_funding, sample, turn
 from core.lab.sweep.orders import dispatch, protect, send
 from core.trader import limits
+from core.trader.deciding import DECISION_MAX_AGE_MS
 from core.trader.protection import MAX_LOST_STOPS
 from core.trader.state import DAY_MS
-from core.trader.trader import DECISION_MAX_AGE_MS
 
 SOURCES: tuple[ModuleType, ...] = (
     costs,

@@ -36,8 +36,8 @@ from core.lab.sweep.forms import (
 )
 from core.lab.sweep.money import note_unopened, share_e8
 from core.lab.sweep.orders import cancel, enter, has_order, leave, pending_entry_lots
+from core.trader.deciding import DECISION_MAX_AGE_MS
 from core.trader.state import DAY_MS
-from core.trader.trader import DECISION_MAX_AGE_MS
 
 _DAY_MS = DAY_MS
 _DECISION_MAX_AGE_MS = DECISION_MAX_AGE_MS

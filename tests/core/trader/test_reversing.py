@@ -14,8 +14,9 @@ from core.domain.orders import Order, OrderRole, OrderState, Side
 from core.domain.records import LimitRecord, SignalRecord, TradeRecord
 from core.domain.trading import ExitReason, SignalAction
 from core.settings.schema import LimitSettings, Settings, SizingSettings
+from core.trader.deciding import DECISION_MAX_AGE_MS
 from core.trader.messages import Command
-from core.trader.trader import DECISION_MAX_AGE_MS, Trader
+from core.trader.trader import Trader
 from tests.core.trader.desk import Desk, canceled, make_instrument, make_trader, placed, records
 from tests.core.trader.session import Session
 from tests.core.trader.test_restore import chance
