@@ -3,16 +3,27 @@ any process, and two strategies never share one."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from core.domain.orders import make_client_order_id
+from core.domain.orders import OrderRole, make_client_order_id
 from core.domain.origin import ACCOUNT, Origin
+from core.domain.records import IntentRecord, Record
 
 WITHOUT_STRATEGY = 1
 """The form in journals of before an account could hold several strategies: no id, and no limit, is of one."""
 
 NEWEST = 2
 """The form in which ids are made. A replay makes them in the form of the start that it judges."""
+
+
+def form_in(records: Iterable[Record]) -> int:
+    """In which form the ids of these are; the newest where none tells."""
+    for record in records:
+        if isinstance(record, IntentRecord) and record.order.role is OrderRole.ENTRY:
+            order = record.order
+            return NEWEST if order.trade_id.startswith(f"{order.origin.strategy}-") else WITHOUT_STRATEGY
+    return NEWEST
 
 
 @dataclass(frozen=True, slots=True)

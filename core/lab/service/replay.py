@@ -26,7 +26,7 @@ async def verify_account(home: Home, stores: HomeStores, settings_path: Path | N
     from core.strategy.code_version import code_version
     from core.strategy.loading import load_strategy
     from core.trader.account import Opening
-    from core.trader.ids import WITHOUT_STRATEGY
+    from core.trader.ids import form_in
     from core.trader.trader import Trader
 
     check_begun(home)
@@ -53,7 +53,8 @@ async def verify_account(home: Home, stores: HomeStores, settings_path: Path | N
         else:
             until = starts[0].seq if starts else journal.last_seq
             notes = [f"the settings of the first {until:,} records were not kept: replayed with those of today"]
-            starts.insert(0, Start(0, replace(today, id_form=WITHOUT_STRATEGY)))
+            form = form_in(record for _, record in journal.records(1, until))
+            starts.insert(0, Start(0, replace(today, id_form=form)))
         market = stores.recorded_as_it_lies() if exchange is None else stores.exchange_market(exchange)
         candles = await market.candles(read_only=True)
         try:

@@ -9,7 +9,7 @@ import pytest
 from core.domain.origin import ACCOUNT, Origin, VersionRole, champion
 from core.domain.records import IntentRecord, LimitRecord, PredictionRecord, SignalRecord
 from core.domain.trading import Prediction
-from core.trader.ids import NEWEST, WITHOUT_STRATEGY, Ids
+from core.trader.ids import NEWEST, WITHOUT_STRATEGY, Ids, form_in
 from core.trader.memory import Seen, recall, remember
 from core.trader.messages import Journal
 from core.trader.restore import restore
@@ -68,3 +68,12 @@ def test_a_limit_of_a_decision_is_of_its_strategy(form: int, whose: Origin) -> N
     desk.bar()
     (event,) = (record.event for record in records(desk.predict(20.0), LimitRecord))
     assert (event.limit, event.origin) == ("stop_distance", whose)
+
+
+@pytest.mark.parametrize("form", [WITHOUT_STRATEGY, NEWEST])
+def test_a_journal_tells_the_form_of_its_ids(form: int) -> None:
+    desk = Desk(make_trader(id_form=form))
+    desk.bar()
+    desk.predict(20.0)
+    assert form_in(command.record for command in desk.said if isinstance(command, Journal)) == form
+    assert form_in(()) == NEWEST
