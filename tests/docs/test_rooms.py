@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -27,3 +28,13 @@ def test_one_short_module_stands_at_the_root() -> None:
     (root,) = ROOT.glob("*.py")
     assert root.name == "quarterdeck.py"
     assert len(root.read_text().splitlines()) < MOST_LINES_AT_THE_ROOT
+
+
+def test_every_room_says_where_a_change_goes_and_what_holds_it() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    table = page.partition("## Where a change goes")[2].partition("\n## ")[0]
+    named = set(re.findall(r"`([a-z_/]+(?:\.[a-z]+)?)`", table))
+    missing = {name for name in named - {"docs/errors.md"} if not (ROOT / name).exists()} - {"make", "strategies/NAME"}
+    assert not missing
+    rooms = {path.parent.relative_to(ROOT).as_posix() for house in HOUSES for path in (ROOT / house).rglob("*.py")}
+    assert rooms - {"core", "tui"} <= named
