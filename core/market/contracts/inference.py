@@ -80,7 +80,12 @@ def off_tick(bars: BarColumns, tick_size: Decimal) -> tuple[int, float, int]:
 def _is_off(values: Floats, step: float) -> NDArray[np.bool_]:
     """As far as a float tells: what lies on no grid at all is on the finest that `_common_step` gives."""
     steps = values / step
-    return np.asarray(np.abs(steps - np.rint(steps)) > 1e-6 + 5 * steps / _FINEST)
+    away = np.rint(steps)
+    np.abs(np.subtract(steps, away, out=away), out=away)
+    steps *= 5
+    steps /= _FINEST
+    steps += 1e-6
+    return np.asarray(away > steps)
 
 
 def _told(*columns: Floats) -> Floats:
