@@ -33,7 +33,7 @@ def to_blob(array: NDArray) -> Blob:  # type: ignore[type-arg]
     else:
         runs = zlib.compressobj(LEVEL, strategy=zlib.Z_RLE)
         data = runs.compress(_bytes_apart(packed)) + runs.flush()
-    return Blob(array.dtype.str, zlib.crc32(array.tobytes()), data)
+    return Blob(array.dtype.str, _crc32(array), data)
 
 
 def from_blob(blob: Blob) -> NDArray | None:  # type: ignore[type-arg]
@@ -46,7 +46,11 @@ def from_blob(blob: Blob) -> NDArray | None:  # type: ignore[type-arg]
     except (zlib.error, ValueError, TypeError):
         return None
     array = np.cumsum(packed, dtype=packed.dtype) if packed.dtype.kind == "i" else packed
-    return array if zlib.crc32(array.tobytes()) == blob.crc32 else None
+    return array if _crc32(array) == blob.crc32 else None
+
+
+def _crc32(array: NDArray) -> int:  # type: ignore[type-arg]
+    return zlib.crc32(array.view(np.uint8).data) if array.size else 0
 
 
 def _bytes_apart(array: NDArray) -> bytes:  # type: ignore[type-arg]

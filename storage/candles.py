@@ -29,6 +29,9 @@ FUNDING_INTERVAL_MS = 8 * 60 * MINUTE_MS
 CHUNK_ROWS = 16_384
 """So many rows at a time are Python objects where many are read or written."""
 
+UNFINISHED = "import not finished: import the file again"
+"""The note of a source until its last row is stored."""
+
 SELECT_CANDLES = """SELECT open_time_ms, open, high, low, close, volume FROM candles
 WHERE symbol = ? AND interval_ms = ? AND open_time_ms >= ? AND open_time_ms < ? ORDER BY open_time_ms"""
 INSERT_CANDLE = "INSERT INTO candles VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"

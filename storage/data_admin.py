@@ -20,10 +20,10 @@ from core.market.kinds import CANDLES, FUNDING
 from core.market.stored import DataRow, ImportReport
 from core.ports import BarColumns
 from core.settings.schema import JUMP_VOLATILITIES
-from storage.candles import SELECT_CANDLES, bar_columns, settlements
+from storage.candles import SELECT_CANDLES, UNFINISHED, bar_columns, settlements
 from storage.database import Database, connect_read_only, storage_errors, transaction
 from storage.file_rows import Rows, rows_of
-from storage.import_rows import CHANGED, UNFINISHED, Stored, Wish, store
+from storage.import_rows import CHANGED, Stored, Wish, store
 
 _STAYS_SYNTHETIC = "was imported as made-up data and stays marked so; to have it otherwise, `data delete` it first"
 

@@ -11,9 +11,10 @@ import numpy as np
 from core.domain.progress import Manner
 from core.market.fetch.plan import Candles, Times
 from core.market.importing import CandleFile, FundingFile
+from storage.candles import UNFINISHED
 from storage.database import Database, connect_read_only, storage_errors
 from storage.file_rows import SERIES, key_of, rows_of
-from storage.import_rows import UNFINISHED, Wish, store
+from storage.import_rows import Wish, store
 
 
 class FetchedData:

@@ -12,10 +12,9 @@ from core.market.intervals import interval_text
 from core.market.settlements import Times, missing_in, pays_funding
 from core.market.stored import Series
 from core.ports import BarColumns
-from storage.candles import read_funding, settlements
+from storage.candles import UNFINISHED, read_funding, settlements
 from storage.column_cache import StoredColumns, stored_columns
 from storage.database import Database, connect_read_only, storage_errors
-from storage.import_rows import UNFINISHED
 
 CACHE_FOLDER = "cache"
 """Beside the database."""

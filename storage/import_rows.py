@@ -11,12 +11,10 @@ from pathlib import Path
 
 from core.domain.errors import DataError, RefusedError
 from core.domain.progress import Manner, Progress
-from storage.candles import CHUNK_ROWS
+from storage.candles import CHUNK_ROWS, UNFINISHED
 from storage.database import storage_errors, transaction
 from storage.file_rows import Row, Rows
 
-UNFINISHED = "import not finished: import the file again"
-"""The note of a source until its last row is stored."""
 CHANGED = "not all of its rows are stored any more"
 """In the note of a source of which rows were deleted or replaced."""
 

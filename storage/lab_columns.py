@@ -5,8 +5,11 @@ from __future__ import annotations
 import dataclasses
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
+
+from numpy.typing import NDArray
 
 from core.domain.errors import StorageError
 from core.lab.run.result import EquityCurve, FillColumns, PredictionColumns, RunResult, TradeColumns, TradePlans
@@ -22,19 +25,32 @@ FILLS = "fills"
 PREDICTIONS = "predictions "
 REFERENCE = "reference "
 
+_THREADS = 2
+"""What compresses runs without Python's lock."""
+
 
 def put_result(connection: sqlite3.Connection, run_id: str, record: RunRecord) -> None:
+    parts = list(_parts(record))
+    with ThreadPoolExecutor(_THREADS) as threads:
+        blobs = threads.map(to_blob, [array for _, _, array in parts])
+        connection.executemany(
+            "INSERT INTO run_columns VALUES (?, ?, ?, ?, ?, ?)",
+            (
+                (run_id, part, name, blob.dtype, blob.crc32, blob.data)
+                for (part, name, _), blob in zip(parts, blobs, strict=True)
+            ),
+        )
+
+
+def _parts(record: RunRecord) -> Iterator[tuple[str, str, NDArray[Any]]]:
+    """Part, name and array of each blob, in the order in which they are stored."""
     result = record.result
-    _put(connection, run_id, TRADES, result.trades)
-    _put(connection, run_id, CURVE, result.curve)
-    if result.plans is not None:
-        _put(connection, run_id, PLANS, result.plans)
-    if result.fills is not None:
-        _put(connection, run_id, FILLS, result.fills)
-    for symbol, predictions in result.predictions.items():
-        _put(connection, run_id, PREDICTIONS + symbol, predictions)
-    for name, curve in record.references.items():
-        _put(connection, run_id, REFERENCE + name, curve)
+    told: dict[str, Any] = {TRADES: result.trades, CURVE: result.curve, PLANS: result.plans, FILLS: result.fills}
+    told |= {PREDICTIONS + symbol: predictions for symbol, predictions in result.predictions.items()}
+    told |= {REFERENCE + name: curve for name, curve in record.references.items()}
+    for part, columns in told.items():
+        for item in dataclasses.fields(columns) if columns is not None else ():
+            yield part, item.name, getattr(columns, item.name)
 
 
 def get_result(connection: sqlite3.Connection, row: Mapping[str, Any], where: str) -> RunResult:
@@ -69,13 +85,6 @@ def get_references(connection: sqlite3.Connection, run_id: str, where: str) -> d
         name: _get(connection, run_id, REFERENCE + name, EquityCurve, where)
         for name in _names(connection, run_id, REFERENCE)
     }
-
-
-def _put(connection: sqlite3.Connection, run_id: str, part: str, columns: Any) -> None:
-    for item in dataclasses.fields(columns):
-        blob = to_blob(getattr(columns, item.name))
-        row = (run_id, part, item.name, blob.dtype, blob.crc32, blob.data)
-        connection.execute("INSERT INTO run_columns VALUES (?, ?, ?, ?, ?, ?)", row)
 
 
 def _get(connection: sqlite3.Connection, run_id: str, part: str, cls: type[T], where: str) -> T:

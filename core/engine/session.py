@@ -43,7 +43,8 @@ class Session:
 
     `observe` is told of every record once it is durable. `forecaster` may be None for a strategy without a model.
     `desk` tells predictions in place of the strategy's rule or model. With `waits_for_models` market time stands still
-    until a training that is due has ended; without, as in real time, its model comes when it is ready.
+    until a training that is due has ended; without, as in real time, its model comes when it is ready. `in_memory`:
+    neither journal nor venue ever waits.
 
     Until `is_ready` nothing is predicted or trained: the past that this takes is still being read
     (`core.engine.warm_up`), and `told_ms` is the newest bar of each symbol that the market told meanwhile.
@@ -60,6 +61,7 @@ class Session:
         desk: PredictionDesk | None = None,
         *,
         waits_for_models: bool = True,
+        in_memory: bool = False,
     ) -> None:
         settings, strategy = trader.settings, trader.strategy
         self.trader = trader
@@ -84,7 +86,7 @@ class Session:
         self._waits_for_models = waits_for_models
         self.is_ready = True
         self.told_ms: dict[str, int] = {}
-        self.stepper = Stepper(trader, venue, journal, self._observe)
+        self.stepper = Stepper(trader, venue, journal, self._observe, waits=not in_memory)
 
     def take_in(self, records: Sequence[Record]) -> None:
         """Learn from a journal that was loaded."""

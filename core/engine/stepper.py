@@ -32,15 +32,24 @@ class Stepper:
 
     Where a commit failed, the trader knows what the journal does not: nothing is decided on that any more. `failed` is
     set, and every later step raises what the commit raised.
+
+    Where journal and venue are both in memory a step never waits (`waits` is False), so none is ever given up halfway.
     """
 
     def __init__(
-        self, trader: Trader, venue: Venue, journal: JournalPort, observe: Callable[[Sequence[Record]], None]
+        self,
+        trader: Trader,
+        venue: Venue,
+        journal: JournalPort,
+        observe: Callable[[Sequence[Record]], None],
+        *,
+        waits: bool = True,
     ) -> None:
         self._trader = trader
         self._venue = venue
         self._journal = journal
         self._observe = observe
+        self._waits = waits
         self.prices: Sequence[FirstPrice] = ()
         self.lock = asyncio.Lock()
         self.failed = asyncio.Event()
@@ -77,7 +86,8 @@ class Stepper:
     async def step(self, events: Sequence[TraderEvent], now_ms: int, extra: Sequence[Record] = ()) -> list[Record]:
         """Take in predictions, operator commands or venue events. Returns the records of the first commit."""
         async with self.lock:
-            return await _whole(self._step(events, now_ms, extra))
+            step = self._step(events, now_ms, extra)
+            return await _whole(step) if self._waits else await step
 
     async def _step(self, events: Sequence[TraderEvent], now_ms: int, extra: Sequence[Record]) -> list[Record]:
         self.check()

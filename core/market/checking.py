@@ -17,6 +17,11 @@ from core.settings.schema import JUMP_VOLATILITIES
 
 Flags = NDArray[np.bool_]
 
+LEAST_PRICE, MOST_PRICE = 1e-12, 1e12
+"""No market trades outside of these: a price that does is a slip, and no tick and lot go with it."""
+MOST_VOLUME = 1e18
+"""Likewise, in base units a bar."""
+
 
 @dataclass(frozen=True, slots=True)
 class DataProblem:
@@ -61,6 +66,7 @@ def first_bad_rate(
     ]
     if marks is not None:
         checks.append((~(np.isfinite(marks) & (marks > 0)), lambda i: f"mark price {marks[i]} is not above zero"))
+        checks.append((_absurd(marks), lambda i: f"mark price {marks[i]} {_NO_MARKET}"))
     return _first(checks)
 
 
@@ -110,17 +116,29 @@ def funding_problems(symbol: str, times: Times, listed_ms: Times) -> list[DataPr
     ]
 
 
+_NO_MARKET = f"is no market's: prices lie between {LEAST_PRICE:g} and {MOST_PRICE:g}"
+
+
+def _absurd(prices: NDArray[np.float64]) -> Flags:
+    return (prices > MOST_PRICE) | ((prices > 0) & (prices < LEAST_PRICE))
+
+
 def _impossible(bars: BarColumns, may_be_negative: bool) -> list[tuple[Flags, Callable[[int], str]]]:
     o, h, l, c, v = bars.open, bars.high, bars.low, bars.close, bars.volume  # noqa: E741
     finite = np.isfinite(o) & np.isfinite(h) & np.isfinite(l) & np.isfinite(c) & np.isfinite(v)
     lowest = np.minimum(np.minimum(o, h), np.minimum(l, c))
+    highest = np.maximum(np.maximum(o, h), np.maximum(l, c))
+    farthest = np.maximum(highest, -lowest)
     return [
         (~finite, lambda i: "a price or the volume is missing or infinite"),
         ((lowest <= 0) & (not may_be_negative), lambda i: f"price {lowest[i]} is not above zero"),
         (h < l, lambda i: f"high {h[i]} is below low {l[i]}"),
         ((h < o) | (h < c), lambda i: f"high {h[i]} is below open {o[i]} or close {c[i]}"),
         ((l > o) | (l > c), lambda i: f"low {l[i]} is above open {o[i]} or close {c[i]}"),
+        ((farthest > MOST_PRICE), lambda i: f"price {farthest[i]} {_NO_MARKET}"),
+        (_absurd(lowest) & (not may_be_negative), lambda i: f"price {lowest[i]} {_NO_MARKET}"),
         (v < 0, lambda i: f"volume {v[i]} is negative"),
+        (v > MOST_VOLUME, lambda i: f"volume {v[i]} is no market's: none trades more than {MOST_VOLUME:g} in a bar"),
     ]
 
 

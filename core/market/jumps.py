@@ -16,6 +16,8 @@ LEAST_BARS = 30
 LEAST_MOVE_PCT = 1.0
 """A smaller move is none, however quiet it was before."""
 
+_LEAST_LOG = 0.9 * np.log1p(LEAST_MOVE_PCT / 100.0)
+"""Less than the logarithm of any move that is large enough, up or down."""
 _STILL = 1e-9
 """What a market that did not move at all is taken to have moved."""
 
@@ -38,14 +40,17 @@ class Jump:
 def jumps(bars: BarColumns, beyond: float = JUMP_VOLATILITIES) -> list[Jump]:
     """Moves of more than `beyond` times the recent volatility, oldest first; of finite prices above 0 alone."""
     fit = np.isfinite(bars.close) & (bars.close > 0)
-    times, moves = bars.open_time_ms[fit], np.diff(np.log(bars.close[fit]))
+    times, closes = (bars.open_time_ms, bars.close) if fit.all() else (bars.open_time_ms[fit], bars.close[fit])
+    moves = np.diff(np.log(closes))
+    # Of a year of minutes few are large: what is recent is asked of those alone.
+    large = np.flatnonzero(np.abs(moves) >= _LEAST_LOG)
+    if not len(large):
+        return []
     squares = np.concatenate(([0.0], np.cumsum(moves**2)))
-    end = np.arange(len(moves))
-    count = np.minimum(end, RECENT_BARS)
-    recent = np.sqrt(np.maximum(squares[end] - squares[end - count], 0.0) / np.maximum(count, 1))
-    ratio = np.abs(moves) / np.maximum(recent, _STILL)
-    far = (count >= LEAST_BARS) & (ratio > beyond) & (np.abs(np.expm1(moves)) * 100.0 >= LEAST_MOVE_PCT)
-    return [
-        Jump(bars.symbol, int(times[i]), int(times[i + 1]), float(np.expm1(moves[i])) * 100.0, float(ratio[i]))
-        for i in np.flatnonzero(far).tolist()
-    ]
+    count = np.minimum(large, RECENT_BARS)
+    recent = np.sqrt(np.maximum(squares[large] - squares[large - count], 0.0) / np.maximum(count, 1))
+    ratio = np.abs(moves[large]) / np.maximum(recent, _STILL)
+    move_pct = np.expm1(moves[large]) * 100.0
+    far = (count >= LEAST_BARS) & (ratio > beyond) & (np.abs(move_pct) >= LEAST_MOVE_PCT)
+    told = zip(large[far].tolist(), move_pct[far].tolist(), ratio[far].tolist(), strict=True)
+    return [Jump(bars.symbol, int(times[i]), int(times[i + 1]), move, ratio) for i, move, ratio in told]

@@ -122,7 +122,7 @@ class Drive:
         if forecaster is not None and last_slots(history):
             forecaster = UnaskedBeforeHoles(forecaster, history)
         clock = VirtualClock(history.from_ms)
-        self.session = Session(trader, venue, self.journal, forecaster, clock, observe, desk)
+        self.session = Session(trader, venue, self.journal, forecaster, clock, observe, desk, in_memory=True)
         self._warm_up(venue)
         self._schedule = list(schedule)
         self._skipping = skipping

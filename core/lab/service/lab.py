@@ -90,10 +90,13 @@ class HomeLab:
 
     def plan(self, request: BacktestRequest, space: Grid | None = None) -> Plan:
         """See `make_plan`."""
+        from core.arithmetic.compiler import ready_compiler
         from core.home.garbage import collect_garbage
 
+        plan = make_plan(self._home, self.market, request, space)
+        ready_compiler()
         collect_garbage()
-        return make_plan(self._home, self.market, request, space)
+        return plan
 
     def backtest(self, request: BacktestRequest, progress: OnProgress, should_stop: ShouldStop) -> Row:
         plan = self.plan(request)

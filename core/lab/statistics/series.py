@@ -48,7 +48,9 @@ def thin_indices(values: Floats, most: int) -> Indices:
         return np.arange(count)
     runs = most // 2 - 1
     edges = np.arange(runs + 1) * count // runs
-    low, high = np.where(np.isnan(values), np.inf, values), np.where(np.isnan(values), -np.inf, values)
+    low, high, unknown = values, values, np.isnan(values)
+    if unknown.any():
+        low, high = np.where(unknown, np.inf, values), np.where(unknown, -np.inf, values)
     kept = {0, count - 1}
     for start, stop in pairwise(edges):
         kept.add(int(start + low[start:stop].argmin()))

@@ -146,8 +146,12 @@ def run(prepared: Prepared, settings: Settings, strategy: Strategy, values: Floa
     Raises BadInputError where the strategy has an exit that the sweep does not know, SettingsError where the leverage
     is more than a contract allows.
     """
+    return run_told(prepared, settings, strategy, _told(prepared, settings, strategy, values))
+
+
+def run_told(prepared: Prepared, settings: Settings, strategy: Strategy, told: Told) -> RunResult:
+    """The same of predictions whose `signals` are known."""
     market = prepared.market
-    told = _told(prepared, settings, strategy, values)
     directions = int(np.count_nonzero(told.signal & (LONG | SHORT)))
     memory = _memory(prepared, settings, strategy, closed=2 * directions + 2)
     samples = _samples(prepared.covered)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,7 @@ from core.domain.instrument import Instrument
 from core.lab.data.history import History
 from core.lab.data.holes import unasked_before_holes
 from core.lab.run.result import EquityCurve, RunResult
+from core.lab.skip.needed_slots import signal_bits
 from core.lab.statistics.assessment import REFERENCE_POINTS
 from core.lab.statistics.reference import random_entries
 from core.lab.statistics.series import thinned
@@ -22,8 +24,14 @@ from core.lab.sweep.inputs import Told
 from core.settings.schema import Settings
 from core.strategy.declaration import Strategy
 
+Floats = NDArray[np.float64]
+
 RUNS = 200
 """Fewer would tell a share of them only roughly: of 200 one is half a percent."""
+
+THREADS = 2
+"""The kernel runs without Python's lock. Each thread has a table of the history's size, and a backtest beside an engine
+must not take every core."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +62,19 @@ def random_entry(
         return None
 
     try:
-        sides = _sides(strategy, settings)
+        lots = _lots(result, history, strategy, settings)
+        tables = [_Draws(lots) for _ in range(THREADS)]
         prepared = sweep.prepare(history, instruments, settings.costs.assumed_funding_bps)
-        draws = _Draws(result, history, sides, sweep.signals(settings, strategy, np.array([sides]), np.ones((1, 2))))
-        finals = np.array(
-            [sweep.final_usdt(prepared, settings, strategy, draws.told(seed * runs + number)) for number in range(runs)]
-        )
+
+        def finals_of(draws: _Draws, part: Sequence[int]) -> list[float]:
+            return [sweep.final_usdt(prepared, settings, strategy, draws.told(seed * runs + number)) for number in part]
+
+        parts = [range(runs)[runs * i // THREADS : runs * (i + 1) // THREADS] for i in range(THREADS)]
+        with ThreadPoolExecutor(THREADS) as threads:
+            finals = np.array([final for told in threads.map(finals_of, tables, parts) for final in told])
         # Curves are large: only the one that is shown is kept, and that run is made again for it.
         middle = int(np.argsort(finals, kind="stable")[runs // 2])
-        shown = sweep.run(prepared, settings, strategy, draws.told(seed * runs + middle).value_bps)
+        shown = sweep.run_told(prepared, settings, strategy, tables[0].told(seed * runs + middle))
     except BadInputError:
         return None
     beaten = 100.0 * float(np.mean(finals < result.final_usdt))
@@ -70,40 +82,62 @@ def random_entry(
     return RandomEntry(runs, curve, beaten, float(finals[middle]))
 
 
-def _sides(strategy: Strategy, settings: Settings) -> tuple[float, float]:
-    """A prediction on which the strategy goes short, and one on which it goes long."""
+def _sides(strategy: Strategy, settings: Settings) -> tuple[Floats, NDArray[np.uint8]]:
+    """A prediction on which the strategy goes short, and one on which it goes long; and what it decides on each."""
     costs = settings.costs
     threshold = strategy.threshold_bps(round_trip_cost_bps(float(costs.taker_fee_bps), costs.slippage_bps))
     strong = 2.0 * abs(threshold) + 1.0
     if strategy.decide(strong, threshold) != 1 or strategy.decide(-strong, threshold) != -1:
         raise BadInputError(f"strategy {strategy.name}: {strong:g} bps are not enough for it to enter either side")
-    return -strong, strong
+    sides = np.array([-strong, strong])
+    return sides, signal_bits(strategy, threshold, sides)
+
+
+@dataclass(frozen=True, slots=True)
+class _Lots:
+    """What is drawn from: by symbol the sides that it had trades on (count,) and the slots at which it could have
+    entered, and what stands for a short and for a long one."""
+
+    mine: Sequence[NDArray[np.int8]]
+    there: Sequence[NDArray[np.int64]]
+    sides: Floats
+    signals: NDArray[np.uint8]
+    shape: tuple[int, ...]
+
+
+def _lots(result: RunResult, history: History, strategy: Strategy, settings: Settings) -> _Lots:
+    """Raises BadInputError where no prediction makes the strategy enter."""
+    sides, signals = _sides(strategy, settings)
+    first = history.first
+    asked = ~np.isnan(unasked_before_holes(history, history.close))
+    return _Lots(
+        [result.trades.side[result.trades.symbol == symbol] for symbol in history.symbols],
+        [np.flatnonzero(row[first:]) + first for row in asked],
+        sides,
+        signals,
+        history.close.shape,
+    )
 
 
 class _Draws:
-    """Predictions drawn by lot: for each symbol as many as it had trades, NaN everywhere else. One table serves all
-    draws, as it is large and few of its places change."""
+    """Predictions drawn by lot: for each symbol as many as it had trades, NaN everywhere else. One table serves
+    many draws, as it is large and few of its places change."""
 
-    def __init__(
-        self, result: RunResult, history: History, sides: tuple[float, float], signals: NDArray[np.uint8]
-    ) -> None:
-        self._sides, self._signals = np.array(sides), signals[0]
-        self._values = np.full(history.close.shape, np.nan)
-        self._signal = np.zeros(history.close.shape, np.uint8)
-        self._mine = [result.trades.side[result.trades.symbol == symbol] for symbol in history.symbols]
-        first = history.first
-        asked = ~np.isnan(unasked_before_holes(history, history.close))
-        self._there = [np.flatnonzero(row[first:]) + first for row in asked]
-        self._set: list[NDArray[np.int64]] = [np.zeros(0, np.int64) for _ in history.symbols]
+    def __init__(self, lots: _Lots) -> None:
+        self._lots = lots
+        self._values = np.full(lots.shape, np.nan)
+        self._signal = np.zeros(lots.shape, np.uint8)
+        self._set: list[NDArray[np.int64]] = [np.zeros(0, np.int64) for _ in lots.mine]
 
     def told(self, seed: int) -> Told:
         """What is decided on in the draw of `seed`, until the next one."""
-        for row, (mine, there) in enumerate(zip(self._mine, self._there, strict=True)):
+        lots = self._lots
+        for row, (mine, there) in enumerate(zip(lots.mine, lots.there, strict=True)):
             self._values[row, self._set[row]] = np.nan
             self._signal[row, self._set[row]] = 0
             longs = int(np.count_nonzero(mine > 0))
-            drawn = random_entries(len(mine), there, longs, seed * len(self._mine) + row)
+            drawn = random_entries(len(mine), there, longs, seed * len(lots.mine) + row)
             side = (drawn.direction > 0).astype(np.intp)
             self._set[row] = drawn.slot
-            self._values[row, drawn.slot], self._signal[row, drawn.slot] = self._sides[side], self._signals[side]
+            self._values[row, drawn.slot], self._signal[row, drawn.slot] = lots.sides[side], lots.signals[side]
         return Told(self._values, self._signal)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.domain.errors import BadInputError
+from core.market.checking import LEAST_PRICE, MOST_PRICE, MOST_VOLUME
 from core.market.contracts.rules import DAY_MS, ContractRules, coins_of
 from core.ports import BarColumns
 
@@ -24,6 +25,8 @@ LIQUIDATION_FEE_BPS = Decimal(150)
 
 _FINEST = 1e11
 """So many steps in the largest value at most: beyond that a float does not tell one step from the next for sure."""
+_MOST_STEPS = 10**15
+"""So many ticks in a price and lots in an order at most: beyond that floats do not count them one by one."""
 _COARSEST_TICK = 5e-3
 """Of the lowest price: no exchange has a coarser tick, and candles that hardly move would seem to."""
 _COARSEST_LOT_USDT = 200.0
@@ -33,17 +36,27 @@ _COARSEST_LOT_USDT = 200.0
 def read_off(bars: BarColumns) -> ContractRules:
     """The coarsest tick and lot that all prices and volumes are multiples of, and cautious terms for the rest.
 
-    Raises BadInputError where there is no price.
+    Raises BadInputError where there is no price, or where prices or volumes are no market's.
     """
     prices = _told(bars.open, bars.high, bars.low, bars.close)
     volumes = _told(bars.volume)
     if not len(prices):
         raise BadInputError(f"{bars.symbol}: has no candle to read its contract rules off; import some")
-    low, high = float(prices.min()), float(prices.max())
+    low, high, largest = float(prices.min()), float(prices.max()), float(volumes.max()) if len(volumes) else 0.0
+    if low < LEAST_PRICE or high > MOST_PRICE or largest > MOST_VOLUME:
+        raise BadInputError(
+            f"{bars.symbol}: prices from {low:g} to {high:g} and volumes up to {largest:g} are no market's; see "
+            f"quarterdeck data check, then quarterdeck data delete {bars.symbol} and import what is right"
+        )
     tick = _at_most(_common_step(prices), low * _COARSEST_TICK)
+    if high > _MOST_STEPS * float(tick):
+        raise BadInputError(
+            f"{bars.symbol}: prices from {low:g} to {high:g} lie on no tick; see quarterdeck data check, then import "
+            "what is right with --replace, or give the contract's rules with: quarterdeck data rules import FILE"
+        )
     lot = _at_most(_common_step(volumes) if len(volumes) else Decimal(1), _COARSEST_LOT_USDT / high)
     # Of a market that trades nothing as far as is known the account's own limits are left.
-    most = Decimal(repr(float(volumes.max()))) // lot * lot if len(volumes) else lot * 10**12
+    most = min(Decimal(repr(largest)), lot * _MOST_STEPS) // lot * lot if len(volumes) else lot * 10**12
     base, quote = coins_of(bars.symbol)
     return ContractRules(
         symbol=bars.symbol,
@@ -80,7 +93,12 @@ def off_tick(bars: BarColumns, tick_size: Decimal) -> tuple[int, float, int]:
 def _is_off(values: Floats, step: float) -> NDArray[np.bool_]:
     """As far as a float tells: what lies on no grid at all is on the finest that `_common_step` gives."""
     steps = values / step
-    return np.asarray(np.abs(steps - np.rint(steps)) > 1e-6 + 5 * steps / _FINEST)
+    away = np.rint(steps)
+    np.abs(np.subtract(steps, away, out=away), out=away)
+    steps *= 5
+    steps /= _FINEST
+    steps += 1e-6
+    return np.asarray(away > steps)
 
 
 def _told(*columns: Floats) -> Floats:

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
-from core.market.checking import bar_problems, gaps
+from core.market.checking import bar_problems, first_bad_bar, first_bad_rate, gaps
 from core.ports import BarColumns
 
 MINUTE = 60_000
@@ -61,3 +62,36 @@ def test_a_jump_is_told_between_its_bars() -> None:
     (found,) = bar_problems(bars)
     assert (found.kind, found.from_ms // MINUTE, found.to_ms // MINUTE, found.count) == ("jump", 59, 60, 1)
     assert found.text.startswith("the price moves by +100.00 %")
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "said"),
+    [
+        ("high", 1e300, "price 1e+300 is no market's: prices lie between 1e-12 and 1e+12"),
+        ("low", 1e-300, "price 1e-300 is no market's: prices lie between 1e-12 and 1e+12"),
+        ("volume", 1e300, "volume 1e+300 is no market's: none trades more than 1e+18 in a bar"),
+    ],
+)
+def test_a_figure_that_no_market_has_cannot_be(column: str, value: float, said: str) -> None:
+    bars = columns([1, 2, 3])
+    getattr(bars, column)[1] = value
+    assert first_bad_bar(bars) == (1, said)
+    assert [(p.kind, p.from_ms // MINUTE) for p in bar_problems(bars, None)] == [("impossible", 2)]
+
+
+def test_premiums_may_be_small_and_negative_and_not_without_end() -> None:
+    bars = columns([1, 2, 3])
+    for column, change in ((bars.open, 0), (bars.high, 1e-300), (bars.low, -1e-300), (bars.close, 0)):
+        column[:] = change
+    assert first_bad_bar(bars, may_be_negative=True) is None
+    bars.low[2] = -1e300
+    bad = first_bad_bar(bars, may_be_negative=True)
+    assert bad is not None
+    assert bad[0] == 2
+
+
+@pytest.mark.parametrize("mark", [1e300, 1e-300])
+def test_funding_at_a_price_that_no_market_has_cannot_be(mark: float) -> None:
+    times, rates = np.array([0, 480 * MINUTE]), np.array([1e-4, 1e-4])
+    bad = first_bad_rate(times, rates, np.array([100.0, mark]))
+    assert bad == (1, f"mark price {mark} is no market's: prices lie between 1e-12 and 1e+12")

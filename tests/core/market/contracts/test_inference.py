@@ -92,3 +92,28 @@ def test_prices_off_the_tick_are_counted_and_the_first_is_named() -> None:
 def test_a_float_s_own_noise_is_not_off_the_tick() -> None:
     prices = np.round(np.arange(1, 200_001) * 0.1, 1) + 60_000
     assert off_tick(bars(prices, np.ones(len(prices))), Decimal("0.1"))[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("closes", "volumes"),
+    [
+        ([1e300, 2e300], [1.0, 1.0]),
+        ([1e-300, 2e-300], [1.0, 1.0]),
+        ([100.0, 1e300], [1.0, 1.0]),
+        ([100.0, 101.0], [1.0, 1e300]),
+    ],
+)
+def test_what_no_market_has_gives_no_rules(closes: list[float], volumes: list[float]) -> None:
+    with pytest.raises(BadInputError, match="are no market's; see quarterdeck data check"):
+        read_off(bars(closes, volumes))
+
+
+def test_prices_too_far_apart_for_any_tick_give_no_rules() -> None:
+    with pytest.raises(BadInputError, match=r"prices from 1e-11 to 1e\+11 lie on no tick"):
+        read_off(bars([1e11, 1e-11], [1.0, 1.0]))
+
+
+def test_a_dear_contract_of_large_volumes_has_lots_that_can_be_counted() -> None:
+    rules = read_off(bars([1e11, 1e12], [1e18, 1e18]))
+    assert 1e14 < rules.max_qty / rules.lot_size <= 1e15
+    assert rules.instrument(CostSettings()).max_lots == rules.max_qty / rules.lot_size
