@@ -184,7 +184,7 @@ class Resolver:
         waits = [
             q.next_ms - now_ms
             for cid, q in self._questions.items()
-            if cid not in self._asking and not self._is_held_back(cid)
+            if cid not in self._asking and not self._is_held_back(q.order)
         ]
         wait_ms = max(0, min([*waits, TICK_MS if self._is_stirring or self._incoming.waits else CALM_TICK_MS]))
         if len(self._asking) >= _MAX_ASKING:
@@ -201,7 +201,7 @@ class Resolver:
         due = [
             q
             for cid, q in self._questions.items()
-            if q.next_ms <= now_ms and cid not in self._asking and not self._is_held_back(cid)
+            if q.next_ms <= now_ms and cid not in self._asking and not self._is_held_back(q.order)
         ]
         due.sort(key=lambda q: not is_protective(q.order))
         return due[: max(0, _MAX_ASKING - len(self._asking))]
@@ -219,7 +219,7 @@ class Resolver:
             news[cid] = (order.state, order.filled_lots, since_ms)
             if cid in self._questions:
                 continue
-            if self._is_held_back(cid):
+            if self._is_held_back(order):
                 self._is_stirring = True
                 continue
             if self._venue.known.by_client_id(cid) is None:
@@ -234,17 +234,21 @@ class Resolver:
                 self.ask(order)
         self._news = news
 
-    def _is_held_back(self, client_order_id: str) -> bool:
+    def _is_held_back(self, order: Order) -> bool:
         """Whether an answer is still to be waited for. One that is late may be lost with the order taken; in a rate
         limit it may still wait for its turn, which a question would take. A withdrawal that waits for its own may wait
         long, and what it is to withdraw may be a position."""
-        outbox = self._venue.outbox
+        outbox, client_order_id = self._venue.outbox, order.client_order_id
         if self._venue.is_paced():
-            return outbox.is_placing(client_order_id)
+            return self._is_idle(order) or outbox.is_placing(client_order_id)
         left_ms = outbox.left_ms(client_order_id)
         if left_ms is not None:
             return self._clock.steady_ms() - left_ms < _ANSWER_DUE_MS
         return outbox.is_busy_with(client_order_id)
+
+    def _is_idle(self, order: Order) -> bool:
+        """What only reduces can do nothing where nothing is held: what became of it is no question for a rate limit."""
+        return order.reduce_only and not self._books.trader.state.symbols[order.symbol].lots
 
     def _patience_ms(self, order: Order) -> int:
         if order.state is OrderState.UNKNOWN:
