@@ -161,7 +161,7 @@ def failure_of(
         text = f"{clean(cause, secrets)} ({what})"
     retry_ms = 0
     if fate in (Fate.BUSY, Fate.STALE):
-        retry_ms = max(_retry_ms(raw, status, code, now_ms), blocked_until_ms)
+        retry_ms = _retry_ms(raw, status, code, now_ms, blocked_until_ms)
     if fate is Fate.BUSY and (status in (418, 429) or code == _TOO_MANY):
         # First, for the rest may be long: what the exchange says of a ban fills a line.
         text = f"free again at {_moment(retry_ms, now_ms)} UTC: {text}"
@@ -260,7 +260,10 @@ def _kind(error: BaseException, status: int, code: int) -> RejectKind:
     return RejectKind.DUPLICATE_ID if "duplicate" in str(error).lower() else RejectKind.OTHER
 
 
-def _retry_ms(raw: str, status: int, code: int, now_ms: int) -> int:
-    if until_ms := banned_until_ms(raw):
-        return until_ms
-    return now_ms + (_SLOW_AGAIN_MS if status in (418, 429) or code == _TOO_MANY else _BUSY_AGAIN_MS)
+def _retry_ms(raw: str, status: int, code: int, now_ms: int, blocked_until_ms: int) -> int:
+    """What the exchange named, of its text and what it named last the later; a guess only where it named nothing."""
+    named_ms = max(banned_until_ms(raw) or 0, blocked_until_ms)
+    is_limit = status in (418, 429) or code == _TOO_MANY
+    if named_ms > now_ms and is_limit:
+        return named_ms
+    return max(named_ms, now_ms + (_SLOW_AGAIN_MS if is_limit else _BUSY_AGAIN_MS))
