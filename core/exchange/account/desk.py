@@ -28,6 +28,7 @@ from core.exchange.orders.outside import Outside
 from core.exchange.orders.resolver import FILLS_DUE_MS, Resolver
 from core.exchange.orders.rows import part
 from core.exchange.orders.venue import ExchangeVenue
+from core.home.log_episodes import Episodes
 from core.home.logbook import iso_utc
 from core.ports import Venue
 from core.settings.schema import Settings
@@ -63,6 +64,7 @@ class AccountDesk:
         self._look_soon = asyncio.Event()
         self._is_taken_in = asyncio.Event()
         self._sought_ms = 0
+        self._unread = Episodes(log)
         self._account = AccountWatch(venue, settings, self._holds)
         self.stream = AccountStream(venue.wire, self._on_up)
         self.contracts = ContractWatch(venue.wire, settings, venue.adopt)
@@ -234,10 +236,11 @@ class AccountDesk:
                     pass
                 elif await self._reconciler.once():
                     self._wire.health.report(_PART, "")
+                    self._unread.passed("account", "the account is read again")
                 else:
                     wait_s = min(wait_s, _COMPARE_AGAIN_S)
             except UNREAD as error:
-                log.warning("the account could not be read: %s", error)
+                self._unread.failed("account", error, f"the account could not be read: {error}")
                 self._wire.health.report(_PART, "the account cannot be read; clears when it can")
                 wait_s = min(wait_s, 5.0)
             try:
@@ -257,9 +260,10 @@ class AccountDesk:
                 # What was lost on its way is asked for again soon; where the exchange is slow, it is given time.
                 await self._reconciler.protection(self._venue.protective_ms if was_read else None)
                 was_read = True
+                self._unread.passed("stops", "the stops are read back again")
             except UNREAD as error:
                 was_read = False
-                log.warning("the stops could not be read back: %s", error)
+                self._unread.failed("stops", error, f"the stops could not be read back: {error}")
 
     async def _look_for_others(self) -> None:
         """Look at the positions at every sign of others, and while anything is held also without: a sign may be
@@ -284,8 +288,9 @@ class AccountDesk:
         for _ in range(_LOOKS):
             try:
                 agrees = await self._outside.look()
+                self._unread.passed("positions", "the positions are read again")
             except UNREAD as error:
-                log.warning("the positions could not be read: %s", error)
+                self._unread.failed("positions", error, f"the positions could not be read: {error}")
             if agrees:
                 break
             await asyncio.sleep(_LOOK_AGAIN_S)

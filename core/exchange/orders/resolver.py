@@ -23,6 +23,7 @@ from core.exchange.orders.incoming import Incoming
 from core.exchange.orders.outbox import is_protective
 from core.exchange.orders.outside import Outside
 from core.exchange.orders.translate import Seen
+from core.home.log_episodes import Episodes
 
 log = logging.getLogger("quarterdeck.exchange")
 
@@ -87,6 +88,7 @@ class Resolver:
         self._news: dict[str, tuple[OrderState, int, int]] = {}
         self._is_stirring = False
         self._wake = asyncio.Event()
+        self._unread = Episodes(log)
 
     def ask(
         self,
@@ -155,11 +157,12 @@ class Resolver:
             try:
                 async with gate:
                     seen = await self._venue.look(order, self._venue.protective_ms)
+                self.note_read(order)
                 is_settled = seen is not None and await self._books.settle(order, seen, fetch=True)
                 if not is_settled and order.client_order_id not in self._questions:
                     self.ask(order)
             except _UNREAD as error:
-                log.warning("%s %s: %s: not asked for (%s)", order.symbol, order.role, error, order.client_order_id)
+                self._note_unread(order, error)
                 if insist:
                     self.ask(order)
 
@@ -299,6 +302,8 @@ class Resolver:
             # Of an entry that the exchange did not have once there is hardly a position.
             seen = question.ended or await self._venue.look(order, timeout_ms, urgent=not question.was_absent)
             question.unanswered = max(0, question.unanswered - 1)
+            if question.ended is None:
+                self.note_read(order)
             if seen is None:
                 if outbox.is_placing(order.client_order_id) or outbox.dead_ms(order) != dead_ms:
                     return False  # It left while we asked: the answer is of before.
@@ -307,16 +312,24 @@ class Resolver:
             question.ended = seen if seen.state.is_terminal else None
             done = await self._books.settle(order, seen, fetch=True, timeout_ms=timeout_ms)
         except (UnavailableError, VenueUnknownError) as error:
-            log.info("%s %s: %s: not asked for (%s)", order.symbol, order.role, error, order.client_order_id)
+            self._note_unread(order, error, logging.INFO)
             question.unanswered += not isinstance(error, VenueBusyError)
             return self._without_evidence(order, question)
         except DataError as error:
             self._books.note_unreadable(error, order.client_order_id)
             return False
         except VenueRejectedError as error:
-            log.error("%s %s: %s: it cannot be asked for (%s)", order.symbol, order.role, error, order.client_order_id)
+            self._note_unread(order, error, logging.ERROR)
             return False
         return self._after(self._books.order(order), question, done)
+
+    def _note_unread(self, order: Order, error: Exception, level: int = logging.WARNING) -> None:
+        line = f"{order.symbol} {order.role}: {error}: not asked for ({order.client_order_id})"
+        self._unread.failed(order.client_order_id, error, line, level)
+
+    def note_read(self, order: Order) -> None:
+        """The exchange told of it."""
+        self._unread.passed(order.client_order_id, f"{order.symbol} {order.role}: the exchange tells of it again")
 
     def _patience_for_answer_ms(self, question: _Question) -> int:
         """Short at first where a position may stand bare meanwhile, longer where the exchange is slow."""
