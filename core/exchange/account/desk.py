@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from core.clock import Clock
-from core.domain.errors import DataError, UnavailableError
+from core.domain.errors import DataError, RejectKind, UnavailableError
 from core.domain.orders import Order
 from core.domain.records import AdjustmentRecord
 from core.exchange.account.reconciliation import UNREAD, ExternalOrder, Reconciler
@@ -24,6 +24,7 @@ from core.exchange.orders.books import Books
 from core.exchange.orders.close_net import NetCloser
 from core.exchange.orders.incoming import Incoming
 from core.exchange.orders.known_orders import is_exchange_made
+from core.exchange.orders.only_reducing import OnlyReducing
 from core.exchange.orders.outside import Outside
 from core.exchange.orders.resolver import FILLS_DUE_MS, Resolver
 from core.exchange.orders.rows import part
@@ -66,6 +67,7 @@ class AccountDesk:
         self._sought_ms = 0
         self._unread = Episodes(log)
         self._account = AccountWatch(venue, settings, self._holds)
+        self._only_reducing = OnlyReducing(venue.wire)
         self.stream = AccountStream(venue.wire, self._on_up)
         self.contracts = ContractWatch(venue.wire, settings, venue.adopt)
 
@@ -139,7 +141,7 @@ class AccountDesk:
         self._outside = Outside(self._books, self._incoming)
         self._resolver = Resolver(self._books, self._incoming, self._outside)
         self._books.on_nothing_to_reduce, self._incoming.on_others = self._outside.ask, self._outside.heard
-        self._books.on_entry_refused = self._look_at_all_soon
+        self._books.on_entry_refused = self._entry_was_refused
         self.contracts.tie(trader, stepper)
         self._venue.on_off_grid = self.contracts.doubt
         self.contracts.is_busy = self._venue.outbox.is_busy_in
@@ -157,6 +159,11 @@ class AccountDesk:
     def _holds(self, symbol: str) -> bool:
         s = self._books.trader.state.symbols[symbol]
         return bool(s.lots or s.orders)
+
+    def _entry_was_refused(self, order: Order, kind: RejectKind, reason: str) -> None:
+        if kind is RejectKind.ONLY_REDUCING:
+            self._only_reducing.note(order.symbol, reason)
+        self._look_at_all_soon()
 
     def _look_at_all_soon(self) -> None:
         """With the account's settings: they may be the cause, and in hedge mode no position can be judged."""

@@ -54,6 +54,9 @@ _KINDS = {
     -4023: RejectKind.PRECISION,
     -4046: RejectKind.NO_CHANGE,
     -4059: RejectKind.NO_CHANGE,
+    **dict.fromkeys((-4087, -4140, -4400, -4401, -4408), RejectKind.ONLY_REDUCING),
+    **dict.fromkeys((-4088, -4192, -4402), RejectKind.OTHER),
+    **dict.fromkeys((-4202, -4203, -4205, -4206, -4208, -4209, -4403), RejectKind.OTHER),
     -4116: RejectKind.DUPLICATE_ID,
     -4118: RejectKind.REDUCE_ONLY,
     -4120: RejectKind.WRONG_ENDPOINT,
@@ -86,7 +89,10 @@ _KINDS_BY_CLASS = (
 )
 
 _TOO_MANY = -1003
-_KEY_MENDS = {
+_ENTRIES = "entries are refused, what reduces or closes is taken"
+_ACCOUNT = "the account may not trade now, whatever its key; the exchange's own page says why and until when"
+_LEVERAGE = "lower account.leverage to what the exchange allows this account"
+_MENDS = {
     -1022: "the secret does not belong to the API key: copy both again",
     -2014: "the API key is not whole: copy it again",
     -2015: "check the key, its rights and the addresses that it may be used from",
@@ -94,8 +100,15 @@ _KEY_MENDS = {
     406: "check the addresses that the key may be used from",
     602: "the secret does not belong to the API key: copy both again",
     20006: "the secret, passphrase or seeds do not belong to the API key: copy them again",
+    -4087: f"{_ENTRIES}; the exchange's own page says what lifts it",
+    -4140: f"{_ENTRIES} until the exchange opens the contract again",
+    -4400: f"{_ENTRIES}; the exchange counts orders of a contract in cycles of ten minutes, and lifts it by itself",
+    -4401: f"{_ENTRIES}; the exchange's own page says what lifts it",
+    -4408: f"{_ENTRIES}; take the contract out of market.symbols where it stays so",
+    **dict.fromkeys((-4088, -4192, -4402), _ACCOUNT),
+    **dict.fromkeys((-4202, -4203, -4205, -4206, -4208, -4209, -4403), _LEVERAGE),
 }
-"""What to do about a key that is refused: Binance's codes, MEXC's and Apex's."""
+"""What to do about a refusal: of a key by the codes of Binance, MEXC and Apex, of an account by Binance's."""
 
 _BODY = re.compile(r"\{.*\}", re.DOTALL)
 _CODE = re.compile(r'"code"\s*:\s*"?(-?\d+)')
@@ -165,8 +178,8 @@ def failure_of(
     if fate is Fate.BUSY and (status in (418, 429) or code == _TOO_MANY):
         # First, for the rest may be long: what the exchange says of a ban fills a line.
         text = f"free again at {_moment(retry_ms, now_ms)} UTC: {text}"
-    if code in _KEY_MENDS:
-        text += f"; {_KEY_MENDS[code]}"
+    if code in _MENDS:
+        text += f"; {_MENDS[code]}"
     kind = _kind(error, status, code) if fate is Fate.REFUSED else RejectKind.OTHER
     return Failure(fate, text, kind, status, code, retry_ms)
 
