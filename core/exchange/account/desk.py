@@ -144,6 +144,7 @@ class AccountDesk:
         self._books.on_entry_refused = self._entry_was_refused
         self.contracts.tie(trader, stepper)
         self._venue.on_off_grid = self.contracts.doubt
+        self._venue.on_hedged = self._look_at_all_soon
         self.contracts.is_busy = self._venue.outbox.is_busy_in
         self.contracts.as_sent = self._venue.outbox.as_sent
         self._venue.outbox.on_filter = self.contracts.refused
@@ -285,6 +286,8 @@ class AccountDesk:
                 if not is_held:
                     continue
             self._outside.asked.clear()
+            if self._account.is_hedged:
+                continue
             if await self._differs_still():
                 self._look_at_all_soon()
             self._outside.ask_again()

@@ -100,6 +100,8 @@ _MENDS = {
     406: "check the addresses that the key may be used from",
     602: "the secret does not belong to the API key: copy both again",
     20006: "the secret, passphrase or seeds do not belong to the API key: copy them again",
+    -4061: "the account's position mode is not one-way mode, in which alone our orders are taken; `quarterdeck panic` "
+    "closes in both",
     -4087: f"{_ENTRIES}; the exchange's own page says what lifts it",
     -4140: f"{_ENTRIES} until the exchange opens the contract again",
     -4400: f"{_ENTRIES}; the exchange counts orders of a contract in cycles of ten minutes, and lifts it by itself",
