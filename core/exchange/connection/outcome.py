@@ -89,6 +89,9 @@ _KINDS_BY_CLASS = (
 )
 
 _TOO_MANY = -1003
+_TOO_FINE = "must be greater than minimum amount precision"
+"""What ccxt refuses by itself, by the steps that it read last."""
+
 _ENTRIES = "entries are refused, what reduces or closes is taken"
 _ACCOUNT = "the account may not trade now, whatever its key; the exchange's own page says why and until when"
 _LEVERAGE = "lower account.leverage to what the exchange allows this account"
@@ -269,6 +272,8 @@ def _kind(error: BaseException, status: int, code: int) -> RejectKind:
     for name, kind in _KINDS_BY_CLASS:
         if name in names:
             return kind
+    if _TOO_FINE in str(error):
+        return RejectKind.PRECISION
     for told, kind in MEXC_CANCEL_TEXTS.items():
         if str(error).endswith(told):
             return kind
