@@ -55,6 +55,7 @@ class RejectKind(StrEnum):
     DUPLICATE_ID = "duplicate_id"
     WOULD_TRIGGER = "would_trigger"
     REDUCE_ONLY = "reduce_only"
+    ONLY_REDUCING = "only_reducing"
     NO_CHANGE = "no_change"
     NO_MARGIN = "no_margin"
     WRONG_ENDPOINT = "wrong_endpoint"

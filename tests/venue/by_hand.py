@@ -26,10 +26,10 @@ def change_margin_type(venue: BinanceVenue, symbol: str, margin_type: str, now_m
 
 
 def change_position_mode(venue: BinanceVenue, hedged: bool, now_ms: int, *, forced: bool = False) -> None:
-    """No stream tells it. Refused while anything is held or rests, unless `forced`."""
+    """No stream tells it. Refused while anything is held or rests, unless `forced`: then that stays, on its side."""
     venue.advance(now_ms)
     if forced:
-        venue.settings.is_dual_side = hedged
+        venue.exchange.force_dual_side(hedged)
     else:
         venue.exchange.set_dual_side(hedged)
 

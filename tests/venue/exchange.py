@@ -373,6 +373,19 @@ class Exchange:
             raise RefusalError(-4068)
         self.settings.is_dual_side = is_dual_side
 
+    def force_dual_side(self, is_dual_side: bool) -> None:
+        """As `set_dual_side`, whatever is held or rests."""
+        held = [position for position in self.ledger.positions.values() if position.lots]
+        sides = {p.contract.symbol: ("LONG" if p.lots > 0 else "SHORT") if is_dual_side else "BOTH" for p in held}
+        self.ledger.positions = {key: p for key, p in self.ledger.positions.items() if not p.lots}
+        for position in held:
+            position.side = sides[position.contract.symbol]
+            self.ledger.positions[position.contract.symbol, position.side] = position
+        for resting in (*self.open_orders.values(), *self.open_algos.values()):
+            for order in resting.values():
+                order.position_side = sides.get(order.symbol, order.position_side)
+        self.settings.is_dual_side = is_dual_side
+
     def set_multi_assets(self, on: bool, now_ms: int) -> None:
         if on == self.settings.is_multi_assets:
             raise RefusalError(-4171)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from core.clock import Clock
-from core.domain.errors import DataError, UnavailableError
+from core.domain.errors import DataError, RejectKind, UnavailableError
 from core.domain.orders import Order
 from core.domain.records import AdjustmentRecord
 from core.exchange.account.reconciliation import UNREAD, ExternalOrder, Reconciler
@@ -24,10 +24,12 @@ from core.exchange.orders.books import Books
 from core.exchange.orders.close_net import NetCloser
 from core.exchange.orders.incoming import Incoming
 from core.exchange.orders.known_orders import is_exchange_made
+from core.exchange.orders.only_reducing import OnlyReducing
 from core.exchange.orders.outside import Outside
 from core.exchange.orders.resolver import FILLS_DUE_MS, Resolver
 from core.exchange.orders.rows import part
 from core.exchange.orders.venue import ExchangeVenue
+from core.home.log_episodes import Episodes
 from core.home.logbook import iso_utc
 from core.ports import Venue
 from core.settings.schema import Settings
@@ -63,7 +65,9 @@ class AccountDesk:
         self._look_soon = asyncio.Event()
         self._is_taken_in = asyncio.Event()
         self._sought_ms = 0
+        self._unread = Episodes(log)
         self._account = AccountWatch(venue, settings, self._holds)
+        self._only_reducing = OnlyReducing(venue.wire)
         self.stream = AccountStream(venue.wire, self._on_up)
         self.contracts = ContractWatch(venue.wire, settings, venue.adopt)
 
@@ -137,9 +141,10 @@ class AccountDesk:
         self._outside = Outside(self._books, self._incoming)
         self._resolver = Resolver(self._books, self._incoming, self._outside)
         self._books.on_nothing_to_reduce, self._incoming.on_others = self._outside.ask, self._outside.heard
-        self._books.on_entry_refused = self._look_at_all_soon
+        self._books.on_entry_refused = self._entry_was_refused
         self.contracts.tie(trader, stepper)
         self._venue.on_off_grid = self.contracts.doubt
+        self._venue.on_hedged = self._look_at_all_soon
         self.contracts.is_busy = self._venue.outbox.is_busy_in
         self.contracts.as_sent = self._venue.outbox.as_sent
         self._venue.outbox.on_filter = self.contracts.refused
@@ -155,6 +160,11 @@ class AccountDesk:
     def _holds(self, symbol: str) -> bool:
         s = self._books.trader.state.symbols[symbol]
         return bool(s.lots or s.orders)
+
+    def _entry_was_refused(self, order: Order, kind: RejectKind, reason: str) -> None:
+        if kind is RejectKind.ONLY_REDUCING:
+            self._only_reducing.note(order.symbol, reason)
+        self._look_at_all_soon()
 
     def _look_at_all_soon(self) -> None:
         """With the account's settings: they may be the cause, and in hedge mode no position can be judged."""
@@ -234,10 +244,11 @@ class AccountDesk:
                     pass
                 elif await self._reconciler.once():
                     self._wire.health.report(_PART, "")
+                    self._unread.passed("account", "the account is read again")
                 else:
                     wait_s = min(wait_s, _COMPARE_AGAIN_S)
             except UNREAD as error:
-                log.warning("the account could not be read: %s", error)
+                self._unread.failed("account", error, f"the account could not be read: {error}")
                 self._wire.health.report(_PART, "the account cannot be read; clears when it can")
                 wait_s = min(wait_s, 5.0)
             try:
@@ -257,9 +268,10 @@ class AccountDesk:
                 # What was lost on its way is asked for again soon; where the exchange is slow, it is given time.
                 await self._reconciler.protection(self._venue.protective_ms if was_read else None)
                 was_read = True
+                self._unread.passed("stops", "the stops are read back again")
             except UNREAD as error:
                 was_read = False
-                log.warning("the stops could not be read back: %s", error)
+                self._unread.failed("stops", error, f"the stops could not be read back: {error}")
 
     async def _look_for_others(self) -> None:
         """Look at the positions at every sign of others, and while anything is held also without: a sign may be
@@ -274,6 +286,8 @@ class AccountDesk:
                 if not is_held:
                     continue
             self._outside.asked.clear()
+            if self._account.is_hedged:
+                continue
             if await self._differs_still():
                 self._look_at_all_soon()
             self._outside.ask_again()
@@ -284,8 +298,9 @@ class AccountDesk:
         for _ in range(_LOOKS):
             try:
                 agrees = await self._outside.look()
+                self._unread.passed("positions", "the positions are read again")
             except UNREAD as error:
-                log.warning("the positions could not be read: %s", error)
+                self._unread.failed("positions", error, f"the positions could not be read: {error}")
             if agrees:
                 break
             await asyncio.sleep(_LOOK_AGAIN_S)

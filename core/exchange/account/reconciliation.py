@@ -137,6 +137,8 @@ class Reconciler:
         except VenueBusyError:
             await self._resolver.ask_once(before, insist=False)
         else:
+            for order in before:
+                self._resolver.note_read(order)
             self._check(before, rows)
 
     def _active(self) -> list[str]:

@@ -13,8 +13,8 @@ from core.exchange.connection.wire import Wire
 log = logging.getLogger("quarterdeck.exchange")
 
 MEND = "give the key the right to trade futures, and let its address list hold this machine"
-_TAKEN = frozenset({RejectKind.REDUCE_ONLY, RejectKind.NO_MARGIN})
-"""Refusals of the order itself: who asked for it may trade."""
+_TAKEN = frozenset({RejectKind.REDUCE_ONLY, RejectKind.NO_MARGIN, RejectKind.ONLY_REDUCING})
+"""Refusals of the order itself: the key that asked for it may trade."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ from core.exchange.account.setup import (
 from core.exchange.connection.wire import Row
 from core.exchange.orders.rows import part
 from core.exchange.orders.venue import ExchangeVenue
+from core.home.log_episodes import Episodes
 from core.settings.schema import Settings
 
 log = logging.getLogger("quarterdeck.exchange")
@@ -40,7 +41,11 @@ LEAST_MS = 20_000
 """Nothing is read again sooner, unless the exchange tells of a change: the position mode weighs 30 on Binance."""
 _PATIENCE_S = 1.0
 
-HEDGED = "hedge mode is on; it is set back once no position and no order is left, then this clears"
+HEDGED = (
+    "hedge mode is on, in which no order of ours is taken: close what is open by `quarterdeck panic`, or it and its "
+    "orders on the exchange's own page; one-way mode is set back once the account has no position and no order, then "
+    "this clears"
+)
 _CLEARS = "is set back once the contract is flat, then this clears"
 
 
@@ -62,11 +67,17 @@ class AccountWatch:
         self._is_new = False
         self._wanted = asyncio.Event()
         self._is_read = asyncio.Event()
+        self._unread = Episodes(log)
 
     def begin_unread(self) -> None:
         """For a start that has something to protect first: no entry until everything was read."""
         self._is_new = True
         self._wire.health.report(PART, "margin mode, leverage and position mode are being read")
+
+    @property
+    def is_hedged(self) -> bool:
+        """Whether hedge mode was read last: positions cannot be compared then."""
+        return bool(self._mode.hedged)
 
     def expect_change(self) -> None:
         """Something may have changed unseen: the next look reads at once."""
@@ -116,7 +127,8 @@ class AccountWatch:
         self._mode, found = await asyncio.gather(
             read_position_mode(self._wire), read_contracts(self._wire, list(self._asked))
         )
-        if self._mode.hedged and await self._is_flat(self._asked):
+        # No order of ours is taken in hedge mode: the books follow once positions can be compared.
+        if self._mode.hedged and await self._is_empty(self._asked):
             await set_one_way(self._wire)
             self._mode = await read_position_mode(self._wire)
         differing = [
@@ -146,15 +158,19 @@ class AccountWatch:
             log.warning("%s: the account is set as asked again", symbol or "account")
 
     async def _is_flat(self, symbols: Collection[str]) -> bool:
-        """Whether nobody, we or others, has a position or an order in any of `symbols`."""
-        if any(self._holds(symbol) for symbol in symbols):
-            return False
+        """Whether nobody, we or others, has a position or an order in any of `symbols`, nor the books of ours."""
+        return not any(self._holds(symbol) for symbol in symbols) and await self._is_empty(symbols)
+
+    async def _is_empty(self, symbols: Collection[str]) -> bool:
+        """Whether the exchange has no position and no order in any of `symbols`."""
         try:
-            held = await self._venue.positions_lots()
-            return not any(symbol in held for symbol in symbols) and not await self._venue.open_rows(list(symbols))
+            is_held = await self._venue.holds_any(symbols)
+            empty = not is_held and not await self._venue.open_rows(list(symbols))
         except (QuarterdeckError, DataError) as error:
-            log.warning("the account could not be read, and is not set back: %s", error)
+            self._unread.failed("flat", error, f"the account could not be read, and is not set back: {error}")
             return False
+        self._unread.passed("flat", "the account is read again, and can be set back")
+        return empty
 
 
 def difference(asked: Asked, found: ContractSetup) -> str:

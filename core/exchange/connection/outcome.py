@@ -54,6 +54,9 @@ _KINDS = {
     -4023: RejectKind.PRECISION,
     -4046: RejectKind.NO_CHANGE,
     -4059: RejectKind.NO_CHANGE,
+    **dict.fromkeys((-4087, -4140, -4400, -4401, -4408), RejectKind.ONLY_REDUCING),
+    **dict.fromkeys((-4088, -4192, -4402), RejectKind.OTHER),
+    **dict.fromkeys((-4202, -4203, -4205, -4206, -4208, -4209, -4403), RejectKind.OTHER),
     -4116: RejectKind.DUPLICATE_ID,
     -4118: RejectKind.REDUCE_ONLY,
     -4120: RejectKind.WRONG_ENDPOINT,
@@ -86,7 +89,13 @@ _KINDS_BY_CLASS = (
 )
 
 _TOO_MANY = -1003
-_KEY_MENDS = {
+_TOO_FINE = "must be greater than minimum amount precision"
+"""What ccxt refuses by itself, by the steps that it read last."""
+
+_ENTRIES = "entries are refused, what reduces or closes is taken"
+_ACCOUNT = "the account may not trade now, whatever its key; the exchange's own page says why and until when"
+_LEVERAGE = "lower account.leverage to what the exchange allows this account"
+_MENDS = {
     -1022: "the secret does not belong to the API key: copy both again",
     -2014: "the API key is not whole: copy it again",
     -2015: "check the key, its rights and the addresses that it may be used from",
@@ -94,8 +103,17 @@ _KEY_MENDS = {
     406: "check the addresses that the key may be used from",
     602: "the secret does not belong to the API key: copy both again",
     20006: "the secret, passphrase or seeds do not belong to the API key: copy them again",
+    -4061: "the account's position mode is not one-way mode, in which alone our orders are taken; `quarterdeck panic` "
+    "closes in both",
+    -4087: f"{_ENTRIES}; the exchange's own page says what lifts it",
+    -4140: f"{_ENTRIES} until the exchange opens the contract again",
+    -4400: f"{_ENTRIES}; the exchange counts orders of a contract in cycles of ten minutes, and lifts it by itself",
+    -4401: f"{_ENTRIES}; the exchange's own page says what lifts it",
+    -4408: f"{_ENTRIES}; take the contract out of market.symbols where it stays so",
+    **dict.fromkeys((-4088, -4192, -4402), _ACCOUNT),
+    **dict.fromkeys((-4202, -4203, -4205, -4206, -4208, -4209, -4403), _LEVERAGE),
 }
-"""What to do about a key that is refused: Binance's codes, MEXC's and Apex's."""
+"""What to do about a refusal: of a key by the codes of Binance, MEXC and Apex, of an account by Binance's."""
 
 _BODY = re.compile(r"\{.*\}", re.DOTALL)
 _CODE = re.compile(r'"code"\s*:\s*"?(-?\d+)')
@@ -161,12 +179,12 @@ def failure_of(
         text = f"{clean(cause, secrets)} ({what})"
     retry_ms = 0
     if fate in (Fate.BUSY, Fate.STALE):
-        retry_ms = max(_retry_ms(raw, status, code, now_ms), blocked_until_ms)
+        retry_ms = _retry_ms(raw, status, code, now_ms, blocked_until_ms)
     if fate is Fate.BUSY and (status in (418, 429) or code == _TOO_MANY):
         # First, for the rest may be long: what the exchange says of a ban fills a line.
         text = f"free again at {_moment(retry_ms, now_ms)} UTC: {text}"
-    if code in _KEY_MENDS:
-        text += f"; {_KEY_MENDS[code]}"
+    if code in _MENDS:
+        text += f"; {_MENDS[code]}"
     kind = _kind(error, status, code) if fate is Fate.REFUSED else RejectKind.OTHER
     return Failure(fate, text, kind, status, code, retry_ms)
 
@@ -254,13 +272,18 @@ def _kind(error: BaseException, status: int, code: int) -> RejectKind:
     for name, kind in _KINDS_BY_CLASS:
         if name in names:
             return kind
+    if _TOO_FINE in str(error):
+        return RejectKind.PRECISION
     for told, kind in MEXC_CANCEL_TEXTS.items():
         if str(error).endswith(told):
             return kind
     return RejectKind.DUPLICATE_ID if "duplicate" in str(error).lower() else RejectKind.OTHER
 
 
-def _retry_ms(raw: str, status: int, code: int, now_ms: int) -> int:
-    if until_ms := banned_until_ms(raw):
-        return until_ms
-    return now_ms + (_SLOW_AGAIN_MS if status in (418, 429) or code == _TOO_MANY else _BUSY_AGAIN_MS)
+def _retry_ms(raw: str, status: int, code: int, now_ms: int, blocked_until_ms: int) -> int:
+    """What the exchange named, of its text and what it named last the later; a guess only where it named nothing."""
+    named_ms = max(banned_until_ms(raw) or 0, blocked_until_ms)
+    is_limit = status in (418, 429) or code == _TOO_MANY
+    if named_ms > now_ms and is_limit:
+        return named_ms
+    return max(named_ms, now_ms + (_SLOW_AGAIN_MS if is_limit else _BUSY_AGAIN_MS))

@@ -118,8 +118,8 @@ class StatusWatch:
 
     def _say(self, symbol: str, text: str, lots: int) -> None:
         """Once for each news, and again when a position is opened under it."""
-        is_in_time = lots and self._rows[symbol] is not None
-        told = f"{text}; the open position should be closed before" if text and is_in_time else text
+        mend = closing(symbol, self._rows[symbol]) if text and lots else ""
+        told = f"{text}; {mend}" if mend else text
         if told == self._said.get(symbol, ""):
             return
         self._said[symbol] = told
@@ -127,6 +127,16 @@ class StatusWatch:
             log.log(logging.ERROR if lots else logging.WARNING, "%s: %s", symbol, told)
         else:
             log.info("%s: the exchange trades it again", symbol)
+
+
+def closing(symbol: str, market: Mapping[str, Any] | None) -> str:
+    """What to do about an open position in a contract that ends or is not traded now; empty where nothing can be."""
+    if market is None:
+        return ""
+    how = f"`quarterdeck flatten {symbol}`, or F in the console for all"
+    if _status(market):
+        return f"the position that is open is closed by {how}, as soon as the exchange takes orders there"
+    return f"close the open position before, by {how}: the exchange settles what is left" if end_ms(market) else ""
 
 
 def _news(market: Mapping[str, Any] | None) -> str:

@@ -42,7 +42,7 @@ class Books:
         self._strangers: deque[str] = deque(maxlen=_KEEP_STRANGERS)
         self.agreed_ms = clock.now_ms()
         self.on_nothing_to_reduce: Callable[[], None] = _pass
-        self.on_entry_refused: Callable[[], None] = _pass
+        self.on_entry_refused: Callable[[Order, RejectKind, str], None] = _leave
         self.newest_fill_ms = 0
         self.fill_was_asked_for: Callable[[Fill], None] = _forget
 
@@ -125,7 +125,7 @@ class Books:
         if kind is RejectKind.REDUCE_ONLY:
             self.on_nothing_to_reduce()
         elif state is OrderState.REJECTED and order.role is OrderRole.ENTRY:
-            self.on_entry_refused()
+            self.on_entry_refused(order, kind, reason)
 
     async def note_stranger(self, symbol: str, row: Row) -> None:
         """Raise the alarm, once for each order, where an order row is of another engine on the same key."""
@@ -190,6 +190,10 @@ class Books:
 
 
 def _pass() -> None:
+    """Nobody looks at the positions."""
+
+
+def _leave(order: Order, kind: RejectKind, reason: str) -> None:
     """Nobody looks for the cause."""
 
 

@@ -15,6 +15,7 @@ from core.exchange.connection.wire import Row
 from core.exchange.orders import translate
 from core.exchange.orders.books import Books
 from core.exchange.orders.known_orders import is_exchange_made
+from core.home.log_episodes import Episodes
 
 log = logging.getLogger("quarterdeck.exchange")
 
@@ -55,6 +56,7 @@ class Incoming:
         self._round_ms = 0
         self._childless: deque[str] = deque(maxlen=_KEEP_CHILDLESS)
         self._identifying = asyncio.Lock()
+        self._unread = Episodes(log)
 
     @property
     def waits(self) -> bool:
@@ -120,11 +122,14 @@ class Incoming:
             is_known = False
             try:
                 is_known = await self._ask(symbol, venue_id, row, question.since_ms + _TRIGGER_TOLD_MS)
+                self._unread.passed(venue_id, f"{symbol}: whose order it is can be asked again ({venue_id})")
             except UnavailableError as error:
                 is_broken = True
-                log.warning("%s: %s: whose order it is could not be asked (%s)", symbol, error, venue_id)
+                line = f"{symbol}: {error}: whose order it is could not be asked ({venue_id})"
+                self._unread.failed(venue_id, error, line)
             except QuarterdeckError as error:
-                log.error("%s: %s: whose order it is cannot be told (%s)", symbol, error, venue_id)
+                line = f"{symbol}: {error}: whose order it is cannot be told ({venue_id})"
+                self._unread.failed(venue_id, error, line, logging.ERROR)
                 question.refusals += 1
                 if question.refusals >= _REFUSALS:
                     # Were it ours, the position tells.

@@ -23,6 +23,7 @@ from core.exchange.connection.wire import Row, Wire
 from core.exchange.markets.contracts import instrument_of, terms_of
 from core.exchange.markets.symbols import our_symbols
 from core.exchange.orders.panic_plan import ZERO, Close, Holding, Owned, Plan, Resting, lots_to_send, plan_of
+from core.exchange.orders.panic_shown import Shown
 from core.exchange.orders.panic_taken import TakenReader, towards_zero
 from core.exchange.orders.rows import RowReader, readable
 from core.exchange.orders.translate import exact, is_conditional_row
@@ -34,6 +35,7 @@ PREFIX = OUR_PREFIX + LEG
 """How the ids of orders made here begin: they are ours, and no engine's."""
 
 _TURNS = 6
+_LOOKS = 3
 _ROUNDS = 3
 _PAUSE_S = 1.0
 _ASKS = 20
@@ -84,6 +86,8 @@ class Panic:
         self._is_final: set[str] = set()
         self._rows = RowReader(wire)
         self._unread: dict[str, None] = {}
+        self._shown = Shown()
+        self._has_looked = False
         self._doubts: list[str] = []
         self._taken = TakenReader(wire, self._read, self._ids, lambda error: tell(str(error)))
         self._unified = our_symbols(wire.client.markets)
@@ -100,11 +104,25 @@ class Panic:
             await self._leave_out_taken(ours)
             self._ours, self._has_settled = ours, True
         self._unread.clear()
-        told = await self._read("fetch_positions")
-        holdings = [self._holding(row) for row in readable(told, self._rows.position, self._note_unread)]
+        holdings, missing = await self._holdings()
         resting = await self._open_orders()
-        plan = plan_of([holding for holding in holdings if holding.amount], resting, self._ours, self._ids)
-        return replace(plan, unknown=(*self._doubts, *self._unread))
+        plan = plan_of(holdings, resting, self._ours, self._ids)
+        unknown = (*self._doubts, *missing.values(), *self._unread)
+        return replace(plan, unknown=unknown, unsure=frozenset(missing))
+
+    async def _holdings(self) -> tuple[list[Holding], dict[str, str]]:
+        """The positions, and by contract what should be among them and is not told: asked for again before that is
+        believed."""
+        for left in reversed(range(_LOOKS)):
+            told = await self._read("fetch_positions")
+            rows = readable(told, self._rows.position, self._note_unread)
+            holdings = [holding for row in rows if (holding := self._holding(row)).amount]
+            missing = self._shown.missing(holdings, self._ours, self._unified)
+            if not left or (not missing and (holdings or self._has_looked)):
+                break
+            await asyncio.sleep(_PAUSE_S)
+        self._has_looked = True
+        return holdings, missing
 
     async def run(self) -> Outcome:
         """Close, look again and close what is left; withdraw orders last; say what is still there in the end.
@@ -164,7 +182,7 @@ class Panic:
             self._note_not_closed(close, error)
             return
         try:
-            filled = await self._send(order, unified, args)
+            filled = await self._send(order, close.holding, args)
         except QuarterdeckError as error:
             if isinstance(error, VenueRejectedError) and error.kind in _FINAL:
                 self._is_final.add(unified)
@@ -178,6 +196,7 @@ class Panic:
         else:
             self._why.pop(unified, None)
             self._tell(f"{close.words}: {order.side} at market, {filled.normalize():f} filled")
+        self._shown.closed(close.holding, filled)
         if self._ours is not None:
             self._ours[close.holding.symbol] = towards_zero(self._ours[close.holding.symbol], filled)
 
@@ -223,8 +242,9 @@ class Panic:
             params[self._wire.dialect.window_param] = _WINDOW_MS
         return order, (call.symbol, call.type, call.side, call.amount, call.price, params)
 
-    async def _send(self, order: Order, unified: str, args: tuple[Any, ...]) -> Decimal | None:
+    async def _send(self, order: Order, holding: Holding, args: tuple[Any, ...]) -> Decimal | None:
         """How many contracts were filled; None where that stays unknown."""
+        unified = holding.unified
         sent_ms = self._wire.clock.steady_ms()
         try:
             row = await self._change("create_order", *args)
@@ -235,6 +255,7 @@ class Panic:
             if error.kind is not RejectKind.REDUCE_ONLY:
                 raise
             self._tell(f"{order.symbol}: nothing is left to reduce: {error}")
+            self._shown.closed(holding, holding.amount)
             return ZERO
         if row.get("status") == "open" or row.get("filled") is None:
             return await self._ask(order, unified, sent_ms)

@@ -85,12 +85,14 @@ class Close:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`others` says in words what is on the account and left alone, `unknown` what could not be read of it."""
+    """`others` says in words what is on the account and left alone, `unknown` what could not be read of it. `unsure`
+    are the contracts (ccxt's symbols) of which it is not known whether anything is open."""
 
     closes: tuple[Close, ...]
     cancels: tuple[Resting, ...]
     others: tuple[str, ...]
     unknown: tuple[str, ...] = ()
+    unsure: frozenset[str] = frozenset()
 
     @property
     def is_done(self) -> bool:
@@ -107,8 +109,8 @@ class Plan:
         ]
 
     def withdrawable(self) -> list[Resting]:
-        """The orders of contracts in which nothing is left to close: stops stay until then."""
-        open_in = {close.holding.unified for close in self.closes}
+        """The orders of contracts in which nothing is known to be left to close: stops stay until then."""
+        open_in = {close.holding.unified for close in self.closes} | self.unsure
         return [order for order in self.cancels if order.unified not in open_in]
 
 
@@ -122,15 +124,16 @@ def plan_of(
 
     Never more is closed of a position than it holds, and nothing that lies on the other side of ours.
     """
-    closes = [Close(holding, amount) for holding in holdings if (amount := _share(holding, ours))]
+    closes = [Close(holding, amount) for holding in holdings if (amount := share(holding, ours))]
     known = frozenset(ids)
     cancels = [order for order in resting if ours is None or order.client_id in known]
-    others = [holding.words(left) for holding in holdings if (left := holding.amount - _share(holding, ours))]
+    others = [holding.words(left) for holding in holdings if (left := holding.amount - share(holding, ours))]
     others += [_of_another(order) for order in resting if ours is not None and order.client_id not in known]
     return Plan(tuple(closes), tuple(cancels), tuple(others))
 
 
-def _share(holding: Holding, ours: Mapping[str, Decimal] | None) -> Decimal:
+def share(holding: Holding, ours: Mapping[str, Decimal] | None) -> Decimal:
+    """How much of a position is to be closed, in contracts."""
     if ours is None:
         return holding.amount
     signed = ours.get(holding.symbol, ZERO)

@@ -23,6 +23,7 @@ from core.exchange.orders.incoming import Incoming
 from core.exchange.orders.outbox import is_protective
 from core.exchange.orders.outside import Outside
 from core.exchange.orders.translate import Seen
+from core.home.log_episodes import Episodes
 
 log = logging.getLogger("quarterdeck.exchange")
 
@@ -87,6 +88,7 @@ class Resolver:
         self._news: dict[str, tuple[OrderState, int, int]] = {}
         self._is_stirring = False
         self._wake = asyncio.Event()
+        self._unread = Episodes(log)
 
     def ask(
         self,
@@ -155,11 +157,12 @@ class Resolver:
             try:
                 async with gate:
                     seen = await self._venue.look(order, self._venue.protective_ms)
+                self.note_read(order)
                 is_settled = seen is not None and await self._books.settle(order, seen, fetch=True)
                 if not is_settled and order.client_order_id not in self._questions:
                     self.ask(order)
             except _UNREAD as error:
-                log.warning("%s %s: %s: not asked for (%s)", order.symbol, order.role, error, order.client_order_id)
+                self._note_unread(order, error)
                 if insist:
                     self.ask(order)
 
@@ -184,7 +187,7 @@ class Resolver:
         waits = [
             q.next_ms - now_ms
             for cid, q in self._questions.items()
-            if cid not in self._asking and not self._is_held_back(cid)
+            if cid not in self._asking and not self._is_held_back(q.order)
         ]
         wait_ms = max(0, min([*waits, TICK_MS if self._is_stirring or self._incoming.waits else CALM_TICK_MS]))
         if len(self._asking) >= _MAX_ASKING:
@@ -201,7 +204,7 @@ class Resolver:
         due = [
             q
             for cid, q in self._questions.items()
-            if q.next_ms <= now_ms and cid not in self._asking and not self._is_held_back(cid)
+            if q.next_ms <= now_ms and cid not in self._asking and not self._is_held_back(q.order)
         ]
         due.sort(key=lambda q: not is_protective(q.order))
         return due[: max(0, _MAX_ASKING - len(self._asking))]
@@ -219,7 +222,7 @@ class Resolver:
             news[cid] = (order.state, order.filled_lots, since_ms)
             if cid in self._questions:
                 continue
-            if self._is_held_back(cid):
+            if self._is_held_back(order):
                 self._is_stirring = True
                 continue
             if self._venue.known.by_client_id(cid) is None:
@@ -234,17 +237,21 @@ class Resolver:
                 self.ask(order)
         self._news = news
 
-    def _is_held_back(self, client_order_id: str) -> bool:
+    def _is_held_back(self, order: Order) -> bool:
         """Whether an answer is still to be waited for. One that is late may be lost with the order taken; in a rate
         limit it may still wait for its turn, which a question would take. A withdrawal that waits for its own may wait
         long, and what it is to withdraw may be a position."""
-        outbox = self._venue.outbox
+        outbox, client_order_id = self._venue.outbox, order.client_order_id
         if self._venue.is_paced():
-            return outbox.is_placing(client_order_id)
+            return self._is_idle(order) or outbox.is_placing(client_order_id)
         left_ms = outbox.left_ms(client_order_id)
         if left_ms is not None:
             return self._clock.steady_ms() - left_ms < _ANSWER_DUE_MS
         return outbox.is_busy_with(client_order_id)
+
+    def _is_idle(self, order: Order) -> bool:
+        """What only reduces can do nothing where nothing is held: what became of it is no question for a rate limit."""
+        return order.reduce_only and not self._books.trader.state.symbols[order.symbol].lots
 
     def _patience_ms(self, order: Order) -> int:
         if order.state is OrderState.UNKNOWN:
@@ -295,6 +302,8 @@ class Resolver:
             # Of an entry that the exchange did not have once there is hardly a position.
             seen = question.ended or await self._venue.look(order, timeout_ms, urgent=not question.was_absent)
             question.unanswered = max(0, question.unanswered - 1)
+            if question.ended is None:
+                self.note_read(order)
             if seen is None:
                 if outbox.is_placing(order.client_order_id) or outbox.dead_ms(order) != dead_ms:
                     return False  # It left while we asked: the answer is of before.
@@ -303,16 +312,24 @@ class Resolver:
             question.ended = seen if seen.state.is_terminal else None
             done = await self._books.settle(order, seen, fetch=True, timeout_ms=timeout_ms)
         except (UnavailableError, VenueUnknownError) as error:
-            log.info("%s %s: %s: not asked for (%s)", order.symbol, order.role, error, order.client_order_id)
+            self._note_unread(order, error, logging.INFO)
             question.unanswered += not isinstance(error, VenueBusyError)
             return self._without_evidence(order, question)
         except DataError as error:
             self._books.note_unreadable(error, order.client_order_id)
             return False
         except VenueRejectedError as error:
-            log.error("%s %s: %s: it cannot be asked for (%s)", order.symbol, order.role, error, order.client_order_id)
+            self._note_unread(order, error, logging.ERROR)
             return False
         return self._after(self._books.order(order), question, done)
+
+    def _note_unread(self, order: Order, error: Exception, level: int = logging.WARNING) -> None:
+        line = f"{order.symbol} {order.role}: {error}: not asked for ({order.client_order_id})"
+        self._unread.failed(order.client_order_id, error, line, level)
+
+    def note_read(self, order: Order) -> None:
+        """The exchange told of it."""
+        self._unread.passed(order.client_order_id, f"{order.symbol} {order.role}: the exchange tells of it again")
 
     def _patience_for_answer_ms(self, question: _Question) -> int:
         """Short at first where a position may stand bare meanwhile, longer where the exchange is slow."""

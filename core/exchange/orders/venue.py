@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -20,7 +20,7 @@ from core.exchange.orders import translate
 from core.exchange.orders.known_orders import KnownOrders
 from core.exchange.orders.outbox import Outbox
 from core.exchange.orders.rows import RowReader, part, readable
-from core.exchange.orders.translate import OffGridError, Seen
+from core.exchange.orders.translate import OffGridError, Seen, exact
 from core.exchange.orders.unreadable import Oddities
 from core.ports import VenueEvent
 from core.settings.schema import ExchangeSettings
@@ -46,6 +46,7 @@ class ExchangeVenue:
         self.records: Sequence[Record] = ()
         self.on_finer: Callable[[str, Factor], None] = lambda symbol, by: None
         self.on_off_grid: Callable[[str, str], None] = lambda symbol, why: None
+        self.on_hedged: Callable[[], None] = _pass
         self.on_unreadable: Callable[[DataError], None] = _say
 
     def adopt(self, instrument: Instrument) -> None:
@@ -90,13 +91,19 @@ class ExchangeVenue:
         return fills
 
     async def positions_lots(self, *, protective: bool = False, timeout_ms: int | None = None) -> dict[str, int]:
-        """Signed lots by symbol; flat ones left out. `timeout_ms` is for each try."""
+        """Signed lots by symbol; flat ones left out. `timeout_ms` is for each try.
+
+        In hedge mode the net of a contract tells of nobody's position: raises UnavailableError.
+        """
         unified = [self.wire.unified(symbol) for symbol in self.instruments]
         rows = await self.wire.read("fetch_positions", unified, weight=5, protective=protective, timeout_ms=timeout_ms)
         found: dict[str, int] = {}
         for row in rows:
             symbol = self.wire.symbol(str(part(row).get("symbol")))
             if symbol in self.instruments:
+                if part(row).get("hedged") is True and row.get("contracts"):
+                    self.on_hedged()
+                    raise UnavailableError(f"{symbol}: hedge mode is on, and positions are not compared in it")
                 try:
                     lots = translate.position_lots(self.rows.position(row), self.instruments[symbol])
                 except OffGridError as error:
@@ -105,6 +112,12 @@ class ExchangeVenue:
                 if lots:
                     found[symbol] = found.get(symbol, 0) + lots
         return found
+
+    async def holds_any(self, symbols: Collection[str]) -> bool:
+        """Whether anybody has a position in one of `symbols`, in hedge mode on either side."""
+        unified = [self.wire.unified(symbol) for symbol in symbols]
+        rows = await self.wire.read("fetch_positions", unified, weight=5)
+        return any(exact(self.rows.position(row)["contracts"], "a position") for row in rows)
 
     async def wallet_usdt(self) -> Decimal:
         return translate.wallet_usdt(await self.wire.read("fetch_balance", weight=5))
@@ -313,6 +326,10 @@ def _is_urgent(order: Order) -> bool:
 def _by_time(row: Row) -> tuple[int, int, str]:
     trade_id = str(row["id"])
     return int(row["timestamp"]), int(trade_id) if trade_id.isdecimal() else 0, trade_id
+
+
+def _pass() -> None:
+    """Nobody follows the position mode."""
 
 
 def _say(error: DataError) -> None:

@@ -71,6 +71,27 @@ def test_inside_retry_after_only_what_protects_or_closes_goes_out_once_a_second(
     in_house(scene)
 
 
+def test_inside_retry_after_nothing_is_asked_of_what_guards_a_contract_that_is_flat() -> None:
+    async def scene(house: House) -> None:
+        await house.enter(BTC)
+        await house.enter(ETH)
+        await house.pass_s(30)
+        house.wire.limiter.observe(429, {"Retry-After": "40"})
+        await house.command(Verb.FLATTEN, BTC)
+        await house.pass_s(3)
+        assert house.venue.position_lots(BTC) == 0
+        begun = len(house.weather.asked)
+        await house.pass_s(30)
+        asked = house.weather.asked[begun:]
+        assert [ask for ask in asked if BTC in ask[2]] == []
+        assert {path.rpartition("/")[2] for _, path, _ in asked} <= {"algoOrder", "openAlgoOrders", "positionRisk"}
+        await house.pass_s(20)
+        assert {algo.symbol for algo in house.open_algos()} == {ETH}
+        house.check_books()
+
+    in_house(scene)
+
+
 def test_in_a_rate_limit_a_stop_whose_answer_is_lost_is_sent_again_and_not_asked_for() -> None:
     async def scene(house: House) -> None:
         await house.pass_s(25)

@@ -44,6 +44,25 @@ def qty_of(house: House, order: Order) -> Decimal:
 STEPS = [("0.01", "0.001"), ("0.1", "0.0001"), ("0.01", "0.0001"), ("1", "0.001"), ("0.1", "0.01"), ("0.5", "0.02")]
 
 
+def test_what_is_left_below_a_step_that_the_client_alone_knows_is_closed_all_the_same() -> None:
+    """The rules were read before the exchange changed them, and its client reads them again by itself."""
+
+    async def test(house: House) -> None:
+        await house.enter()
+        await house.pass_s(3)
+        house.venue.place_external(house.clock.now_ms(), symbol=BTC, side="SELL", quantity="0.040", reduceOnly="true")
+        await house.pass_s(5)
+        assert house.qty() == Decimal("0.001")
+        house.venue.change_steps(BTC, lot="0.005")
+        await house.wire.read("load_markets", True, weight=5)
+        await house.command(Verb.FLATTEN)
+        await house.pass_s(10)
+        assert house.qty() == 0
+        house.check_books()
+
+    in_house(test)
+
+
 @pytest.mark.parametrize(("tick", "lot"), STEPS)
 def test_what_is_held_and_rests_is_what_it_was(tick: str, lot: str) -> None:
     async def test(house: House) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 
 from core.domain.operator import Verb
+from core.domain.orders import OrderRole
 from core.exchange.account.reading import ContractSetup, PositionMode
 from core.exchange.account.setup import Asked
 from core.exchange.account.watch import HEDGED, difference, mode_problem
 from tests.core.exchange.desk_kit import BTC, ETH, House, in_house
+from tests.core.exchange.orders.panic_kit import Day
 from tests.venue import by_hand
 
 CONFIG, MODE = "/fapi/v1/symbolConfig", "/fapi/v1/positionSide/dual"
@@ -148,6 +150,58 @@ def test_hedge_mode_switched_on_while_a_position_is_open_stops_all_entries_and_n
         by_hand.change_position_mode(house.venue, False, house.clock.now_ms(), forced=True)
         await house.pass_s(70)
         assert house.trader.guard.halts() == ()
+        house.check_books()
+
+    in_house(test)
+
+
+def test_in_hedge_mode_the_other_side_of_others_takes_nothing_of_ours() -> None:
+    """The net of both sides would say that ours is half closed; also before anybody has read the mode."""
+
+    async def test(house: House) -> None:
+        await house.enter()
+        await house.pass_s(30)
+        now_ms = house.clock.now_ms()
+        by_hand.change_position_mode(house.venue, True, now_ms, forced=True)
+        house.venue.place_external(now_ms, symbol=BTC, side="SELL", quantity="0.02", positionSide="SHORT")
+        await house.pass_s(5)
+        assert f"account setup: {HEDGED}" in house.health.problem()
+        await house.pass_s(70)
+        assert house.book().lots == 41
+        assert [fill.client_order_id for fill in house.fills if fill.client_order_id.startswith("outside-")] == []
+        stop = house.order(OrderRole.STOP)
+        assert stop is not None
+        assert stop.qty_lots == 41
+
+    in_house(test, reconcile_seconds=600.0)
+
+
+@pytest.mark.parametrize("by", ["panic", "hand"])
+def test_the_way_out_of_hedge_mode_with_a_position_is_as_it_is_told(by: str) -> None:
+    async def test(house: House) -> None:
+        await house.enter()
+        await house.pass_s(30)
+        by_hand.change_position_mode(house.venue, True, house.clock.now_ms(), forced=True)
+        await house.pass_s(40)
+        assert HEDGED in house.health.problem()
+        assert "`quarterdeck panic`" in HEDGED
+        if by == "panic":
+            assert (await Day(house).panic()).is_flat
+        else:
+            now_ms = house.clock.now_ms()
+            house.venue.place_external(now_ms, symbol=BTC, side="SELL", quantity="0.041", positionSide="LONG")
+            for algo in house.open_algos():
+                house.venue.exchange.cancel_algo(algo, now_ms)
+        await house.pass_s(60)
+        assert not house.venue.settings.is_dual_side
+        assert house.book().lots == 0
+        assert [trade.exit_reason for trade in house.trades] == [OrderRole.OUTSIDE]
+        await house.command(Verb.RESUME)
+        await house.pass_s(1)
+        assert house.trader.guard.halts() == ()
+        await house.predict(BTC, 20.0)
+        await house.pass_s(5)
+        assert house.book().is_protected()
         house.check_books()
 
     in_house(test)

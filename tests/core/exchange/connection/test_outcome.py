@@ -53,6 +53,12 @@ def told(kind: type[Exception], code: int, text: str = "no", status: int = 0) ->
         (ccxt.InvalidOrder("apex ORDER duplicate client id"), RejectKind.DUPLICATE_ID),
         (ccxt.PermissionDenied("mexc no"), RejectKind.NO_PERMISSION),
         (ccxt.BadRequest("binanceusdm amount must be greater than minimum"), RejectKind.OTHER),
+        (
+            ccxt.InvalidOrder(
+                "binanceusdm amount of BTC/USDT:USDT must be greater than minimum amount precision of 0.005"
+            ),
+            RejectKind.PRECISION,
+        ),
         (ccxt.ExchangeNotAvailable(f"binanceusdm GET {URL} 404 Not Found <html>"), RejectKind.NOT_SUPPORTED),
     ],
 )

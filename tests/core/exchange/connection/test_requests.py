@@ -232,6 +232,22 @@ def test_a_429_holds_back_reads_but_not_protection() -> None:
     run(work())
 
 
+@pytest.mark.parametrize("seconds", [3, 7, 45])
+def test_a_429_is_told_with_the_end_that_the_exchange_names_for_it(seconds: int) -> None:
+    async def work() -> None:
+        wire = await wire_to(
+            Exchange(answering(error(-1003, "Too many requests.", 429, **{"Retry-After": f"{seconds}"})))
+        )
+        with pytest.raises(VenueBusyError) as caught:
+            await wire.send("create_order", *ORDER)
+        assert caught.value.retry_ms - wire.clock.now_ms() == pytest.approx(1000 * seconds, abs=50)
+        end = f"20:27:{seconds:02d} UTC"
+        assert str(caught.value).startswith(f"free again at {end}: create_order: Too many requests.")
+        assert f"limited by the exchange (429) until {end}" in wire.health.problem()
+
+    run(work())
+
+
 def test_in_a_429_neither_what_can_wait_goes_out_nor_what_ccxt_asks_by_itself() -> None:
     async def work() -> None:
         exchange = Exchange(answering(error(-1003, "Too many requests.", 429, **{"Retry-After": "20"})))

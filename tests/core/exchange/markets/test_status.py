@@ -9,7 +9,7 @@ import pytest
 from core.domain.errors import BadInputError, VenueRejectedError
 from core.domain.operator import Verb
 from core.domain.orders import OrderRole
-from core.exchange.markets.status import StatusWatch, end_ms, status_problem
+from core.exchange.markets.status import StatusWatch, closing, end_ms, status_problem
 from tests.core.exchange.desk_kit import BTC, ETH, House, in_house
 from tests.simulation.faults import JSON
 from tests.simulation.transport import Answer, Fate, Outcome
@@ -89,6 +89,12 @@ def test_a_perpetual_has_no_end() -> None:
     assert end_ms(binance(deliveryDate=NOW_MS)) == NOW_MS
 
 
+HOW = (
+    f"; close the open position before, by `quarterdeck flatten {BTC}`, or F in the console for all: "
+    "the exchange settles what is left"
+)
+
+
 def watch(house: House) -> StatusWatch:
     return StatusWatch(house.wire, (BTC, ETH))
 
@@ -138,11 +144,11 @@ def test_an_end_is_told_when_it_is_announced_and_stops_entries_a_day_before(capl
         (told,) = caplog.records
         assert told.levelname == "ERROR"
         assert told.getMessage().startswith(f"{BTC}: it is settled at 2026-05-29 ")
-        assert told.getMessage().endswith("the open position should be closed before")
+        assert told.getMessage().endswith(HOW)
         await house.pass_s(3601)
         status.judge({BTC: house.book().lots})
         assert "it is settled at 2026-05-29" in house.health.problem(BTC)
-        assert "the open position should be closed before" in caplog.records[-1].getMessage()
+        assert caplog.records[-1].getMessage().endswith(HOW)
         by_hand.announce_end(house.venue, BTC)
         await status.read()
         status.judge({BTC: house.book().lots})
@@ -166,6 +172,17 @@ def test_a_status_that_cannot_be_read_for_a_day_forbids_entries_until_it_can() -
         task.cancel()
 
     in_house(test, reconcile_seconds=600.0)
+
+
+def test_what_to_do_about_a_position_is_said_where_something_can_be_done() -> None:
+    ends = binance(deliveryDate=NOW_MS + DAY_MS)
+    assert f"; {closing(BTC, ends)}" == HOW
+    assert closing(BTC, binance(status="BREAK", deliveryDate=NOW_MS)) == (
+        f"the position that is open is closed by `quarterdeck flatten {BTC}`, or F in the console for all, as soon as "
+        "the exchange takes orders there"
+    )
+    # Taken off, or of a status that only is not known.
+    assert [closing(BTC, None), closing(BTC, binance())] == ["", ""]
 
 
 def test_a_delisted_contract_stays_known_to_the_client() -> None:

@@ -7,7 +7,8 @@ import pytest
 from core.exchange.orders.panic import Outcome
 from tests.core.exchange.desk_kit import BTC, ETH, House
 from tests.core.exchange.orders.panic_kit import Day, after_the_engine
-from tests.simulation.transport import Fate
+from tests.simulation.faults import JSON
+from tests.simulation.transport import Answer, Fate
 from tests.simulation.transport import Outcome as Sent
 from tests.venue import by_hand
 from tests.venue.person import Person
@@ -127,5 +128,70 @@ def test_once_something_was_sent_a_read_that_fails_is_made_again() -> None:
         assert await day.panic() == Outcome(())
         assert day.net() == 0
         assert len([line for line in day.lines if line.startswith("asked again: ")]) == 2
+
+    after_the_engine(test)
+
+
+NO_POSITIONS = Fate(Sent.REPLACED, 10.0, 10.0, Answer(200, "[]", JSON))
+
+
+@pytest.mark.parametrize("everything", [False, True])
+def test_positions_that_are_told_empty_once_are_asked_for_again(everything: bool) -> None:
+    async def test(day: Day) -> None:
+        day.weather.once("GET", "/positionRisk", NO_POSITIONS)
+        assert await day.panic(everything=everything) == Outcome(())
+        assert (day.net(BTC), day.net(ETH)) == (0, 0)
+        assert day.resting() == []
+
+    after_the_engine(test)
+
+
+def test_what_the_journal_holds_is_not_taken_for_closed_by_an_empty_answer_and_keeps_its_stops() -> None:
+    async def test(day: Day) -> None:
+        day.weather.rules.append(lambda method, path, params: NO_POSITIONS if path.endswith("/positionRisk") else None)
+        outcome = await day.panic()
+        assert outcome.left[-2:] == (
+            "BTCUSDT long 0.041 is ours by the journal, and the exchange tells no such position: "
+            "look at the exchange's own page",
+            "ETHUSDT short 0.833 is ours by the journal, and the exchange tells no such position: "
+            "look at the exchange's own page",
+        )
+        assert day.made == []
+        assert len(day.resting()) == 4
+        day.weather.rules.clear()
+        assert await day.panic() == Outcome(())
+        assert (day.net(BTC), day.net(ETH), day.resting()) == (0, 0, [])
+
+    after_the_engine(test)
+
+
+@pytest.mark.parametrize("everything", [False, True])
+def test_a_position_that_nothing_closed_and_that_is_told_no_more_is_not_flat(everything: bool) -> None:
+    async def test(day: Day) -> None:
+        refused = Fate(Sent.REPLACED, 10.0, 10.0, Answer(400, '{"code":-7777,"msg":"no"}', JSON))
+        asked = day.weather.count("GET", "/positionRisk")
+
+        def lie(method: str, path: str, params: str) -> Fate | None:
+            if (method, path) == ("POST", "/fapi/v1/order"):
+                return refused
+            is_later = day.weather.count("GET", "/positionRisk") > asked + 1
+            return NO_POSITIONS if path.endswith("/positionRisk") and is_later else None
+
+        day.weather.rules.append(lie)
+        outcome = await day.panic(everything=everything)
+        said = "BTCUSDT long 0.041 is told no more, and no order here closed it: look at the exchange's own page"
+        assert said in outcome.left
+        assert len(day.resting()) == 4
+
+    after_the_engine(test)
+
+
+def test_what_was_closed_by_hand_meanwhile_is_no_doubt() -> None:
+    async def test(day: Day) -> None:
+        Person(day.venue).close(BTC, day.now_ms)
+        Person(day.venue).close(ETH, day.now_ms)
+        assert await day.panic() == Outcome(())
+        assert day.made == []
+        assert day.resting() == []
 
     after_the_engine(test)
