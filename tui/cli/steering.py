@@ -63,13 +63,22 @@ def _need_engine(home: Home, without: str) -> None:
     """Raises UnavailableError, before anything is asked, where there is nobody to carry the answer out; `without` says
     what can be done then."""
     if engine_pid(home) is None:
-        raise UnavailableError("; ".join(filter(None, (str(no_engine(home)), without))))
+        raise _unavailable(no_engine(home), without)
+
+
+def _unavailable(error: UnavailableError, without: str) -> UnavailableError:
+    told = str(error)
+    return error if not without or without in told else UnavailableError(f"{told}; {without}")
 
 
 def _steer(home: Home, operation: Operation, values: Values, as_json: bool) -> None:
-    """Raises RefusedError with the engine's own words when it refuses."""
+    """Raises RefusedError with the engine's own words when it refuses, UnavailableError with the way out where none
+    answers."""
     params = {"verb": operation.id, "operator": _operator(), **values}
-    result = _as_result(request(home, "command", params, TIMEOUT_S))
+    try:
+        result = _as_result(request(home, "command", params, TIMEOUT_S))
+    except UnavailableError as error:
+        raise _unavailable(error, operation.words.without) from error
     if as_json:
         emit_json(asdict(result))
     if not result.accepted:
