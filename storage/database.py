@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from core.domain.errors import RefusedError, StorageError
+from core.home.folder import open_own
 
 if TYPE_CHECKING:
     from storage.connection import Connection
@@ -118,7 +119,7 @@ def open_database(path: Path, schema: str = JOURNAL, *, thorough: bool = True) -
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 # The file is made first, so that the database and its log are never readable by others.
-                os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+                os.close(open_own(path, os.O_CREAT | os.O_RDWR))
             except OSError as error:
                 raise StorageError(f"{path}: cannot be created: {error.strerror}") from error
             with closing(_connect(path, durable=True)) as connection:

@@ -168,6 +168,8 @@ def open_own(path: Path, flags: int) -> int:
     except OSError as error:
         if error.errno == errno.ENXIO:
             raise _no_plain_file(path) from error
+        if error.errno == errno.ELOOP:
+            raise OSError(errno.ELOOP, "is a link", str(path)) from error
         raise
     if stat.S_ISREG(os.fstat(descriptor).st_mode):
         return descriptor

@@ -210,6 +210,17 @@ def test_a_database_behind_a_link_is_refused(tmp_path: Path) -> None:
         open_database(tmp_path / "quarterdeck.db")
 
 
+@pytest.mark.parametrize("beside", ["-wal", "-shm"])
+def test_what_lies_beside_a_database_is_never_followed(tmp_path: Path, beside: str) -> None:
+    path, elsewhere = tmp_path / "quarterdeck.db", tmp_path / "elsewhere"
+    open_database(path)
+    elsewhere.write_text("kept")
+    path.with_name(path.name + beside).symlink_to(elsewhere)
+    with pytest.raises(StorageError, match=r"quarterdeck\.db: cannot be opened or written"):
+        open_database(path).connect_sync(durable=True)
+    assert elsewhere.read_text() == "kept"
+
+
 def test_a_pipe_in_place_of_the_database_is_never_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "quarterdeck.db")
     with pytest.raises(StorageError, match=r"quarterdeck\.db: is no plain file; move it away"):
