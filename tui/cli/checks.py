@@ -31,6 +31,8 @@ def _python() -> Finding:
 
 
 def _terminal() -> list[Finding]:
+    from tui.console.terminal import unfit
+
     if not has_terminal():
         return [Finding("terminal", True, "none here; only `run --headless` works without one")]
     size = shutil.get_terminal_size()
@@ -38,7 +40,7 @@ def _terminal() -> list[Finding]:
     encoding = (sys.stderr.encoding or "none").lower()
     utf8 = encoding.replace("-", "") == "utf8"
     term = os.environ.get("TERM", "")
-    named = term not in ("", "dumb")
+    named = not unfit(os.environ)
     colours = "true colour" if os.environ.get("COLORTERM") in ("truecolor", "24bit") else "no COLORTERM: fewer colours"
     return [
         Finding(
