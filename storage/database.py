@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from core.domain.errors import RefusedError, StorageError
-from core.home.folder import open_own
+from core.home.folder import check_ours, open_own
 
 if TYPE_CHECKING:
     from storage.connection import Connection
@@ -118,6 +118,7 @@ def open_database(path: Path, schema: str = JOURNAL, *, thorough: bool = True) -
         if have < newest:
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
+                check_ours(path.parent)
                 # The file is made first, so that the database and its log are never readable by others.
                 os.close(open_own(path, os.O_CREAT | os.O_RDWR))
             except OSError as error:
@@ -282,6 +283,8 @@ def _damaged(path: Path, what: str) -> StorageError:
 
 
 def _connect(path: Path, *, durable: bool) -> sqlite3.Connection:
+    """One that may write. Raises RefusedError in a folder of another user, or in one that others can write."""
+    check_ours(path.parent)
     # Only the thread of storage.connection uses a connection after it was made, or the thread that made it.
     connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT_MS / 1000, check_same_thread=False)
     try:
