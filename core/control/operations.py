@@ -251,7 +251,8 @@ _ALL = (
         Words(
             label="pause",
             does="no new entries",
-            order="Stop opening positions; stops, targets and exits go on. `resume` ends it",
+            order="Stop opening positions; stops, targets and exits go on, and so does an entry that is under way. "
+            "`resume` ends it",
             goes_on="exits and stops go on",
             sent="no new entries; exits and stops go on",
         ),
@@ -264,10 +265,11 @@ _ALL = (
         Words(
             label="halt",
             does="no new entries, and those that wait are cancelled",
-            order="Stop opening positions and cancel pending entries; stops and targets stay. `resume` ends it",
-            goes_on="stops and targets stay",
-            slip="no new orders, cancel open orders",
-            sent="no new orders, open orders are cancelled",
+            order="Stop opening positions and cancel the entries that wait; stops, targets and exits go on. "
+            "`resume` ends it",
+            goes_on="stops, targets and exits go on",
+            slip="no new entries, cancel those that wait",
+            sent="no new entries, those that wait are cancelled; stops and targets stay",
         ),
         Danger.LOW,
         reduces=True,
@@ -276,14 +278,14 @@ _ALL = (
         Verb.FLATTEN.value,
         Words(
             label="flatten",
-            does="close every position",
-            order="Close all positions at market and pause",
+            does="close every position and pause",
+            order="Close all positions at market, withdraw entries and pause",
             without="where no engine can, `quarterdeck panic` closes a live account at the exchange",
         ),
         Danger.MONEY,
         reduces=True,
         arguments=(
-            Argument("symbol", Kind.SYMBOL, "or only that of SYMBOL"),
+            Argument("symbol", Kind.SYMBOL, "or only those of SYMBOL without a pause"),
             Argument(
                 "include_external",
                 Kind.FLAG,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import astuple, replace
 
 import pytest
 
@@ -66,6 +66,13 @@ def test_nothing_can_be_done_without_an_engine_or_after_its_end(operation: Opera
 
 def test_what_opens_positions_is_never_taken_for_something_that_reduces() -> None:
     assert [operation.id for operation in OPERATIONS.values() if not operation.reduces] == ["resume"]
+
+
+@every_operation
+def test_no_act_claims_more_of_orders_than_it_does(operation: Operation) -> None:
+    """None but entries are ever cancelled by a standstill, and exits are orders, too."""
+    said = astuple(operation.words)
+    assert not [text for text in said if "open orders" in text or "new orders" in text]
 
 
 @pytest.mark.parametrize(
