@@ -237,7 +237,7 @@ def storage_errors(path: Path, left: str = "nothing was written") -> Iterator[No
         if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
             raise StorageError(f"{path}: cannot be opened or written ({error}); mend its permissions") from error
         if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
-            raise StorageError(f"{path}: the disk is full or failing ({error}); {left}") from error
+            raise StorageError(f"{path}: the disk is full or failing ({error}), free or mend it; {left}") from error
         raise StorageError(f"{path}: {error}; {left}") from error
     except (OverflowError, UnicodeEncodeError) as error:
         raise StorageError(f"{path}: a value does not fit the database ({error}); {left}") from error

@@ -11,7 +11,7 @@ import pytest
 from core.domain.errors import RefusedError, StorageError
 from core.domain.instrument import Instrument
 from storage import database as module
-from storage.database import Database, connect_read_only, migrations, open_database
+from storage.database import Database, connect_read_only, migrations, open_database, storage_errors, transaction
 from storage.journal_records import PLAIN, SHAPES
 from storage.rows import RowShape
 
@@ -231,3 +231,11 @@ def test_a_pipe_in_place_of_the_database_is_never_waited_for(tmp_path: Path) -> 
 def test_steps_of_a_schema_are_numbered_one_after_another(schema: str) -> None:
     """Of two with one number the second would be left out without a word."""
     assert [number for number, _ in migrations(schema)] == list(range(1, len(migrations(schema)) + 1))
+
+
+def test_a_full_disk_is_one_line_with_its_mend(database: Database) -> None:
+    with closing(database.connect_sync(durable=True)) as connection:
+        connection.execute("PRAGMA max_page_count = 1")
+        told = pytest.raises(StorageError, match=r"the disk is full .*, free or mend it; nothing was written$")
+        with told, storage_errors(database.path), transaction(connection):
+            connection.execute("CREATE TABLE more AS SELECT zeroblob(1000000) AS content")
