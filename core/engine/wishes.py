@@ -17,8 +17,8 @@ from core.domain.records import OperatorRecord, Record
 from core.trader.state import KEPT_ID
 
 KEPT = (
-    "kept: carried out as soon as books are compared, by the next start if this engine ends before; "
-    "nothing is entered until then"
+    "kept; carried out once books are compared, by the next start if this engine ends before; nothing is entered "
+    "until then"
 )
 
 

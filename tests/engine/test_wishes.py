@@ -74,7 +74,7 @@ async def test_a_flatten_is_kept_and_carried_out_once_books_are_compared(
         for _ in range(2):
             answer = await house.command(Verb.FLATTEN, symbol)
             assert answer.accepted
-            assert "kept: carried out as soon as books are compared" in answer.message
+            assert "kept; carried out once books are compared" in answer.message
         assert house.exits() == []
         house.answered.set()
         await house.comes(lambda: house.exits() == [BTC], "the exit")
