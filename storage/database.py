@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from core.domain.errors import RefusedError, StorageError
+from core.home.folder import check_ours, open_own
 
 if TYPE_CHECKING:
     from storage.connection import Connection
@@ -117,8 +118,9 @@ def open_database(path: Path, schema: str = JOURNAL, *, thorough: bool = True) -
         if have < newest:
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
+                check_ours(path.parent)
                 # The file is made first, so that the database and its log are never readable by others.
-                os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+                os.close(open_own(path, os.O_CREAT | os.O_RDWR))
             except OSError as error:
                 raise StorageError(f"{path}: cannot be created: {error.strerror}") from error
             with closing(_connect(path, durable=True)) as connection:
@@ -235,7 +237,7 @@ def storage_errors(path: Path, left: str = "nothing was written") -> Iterator[No
         if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
             raise StorageError(f"{path}: cannot be opened or written ({error}); mend its permissions") from error
         if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
-            raise StorageError(f"{path}: the disk is full or failing ({error}); {left}") from error
+            raise StorageError(f"{path}: the disk is full or failing ({error}), free or mend it; {left}") from error
         raise StorageError(f"{path}: {error}; {left}") from error
     except (OverflowError, UnicodeEncodeError) as error:
         raise StorageError(f"{path}: a value does not fit the database ({error}); {left}") from error
@@ -281,6 +283,8 @@ def _damaged(path: Path, what: str) -> StorageError:
 
 
 def _connect(path: Path, *, durable: bool) -> sqlite3.Connection:
+    """One that may write. Raises RefusedError in a folder of another user, or in one that others can write."""
+    check_ours(path.parent)
     # Only the thread of storage.connection uses a connection after it was made, or the thread that made it.
     connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT_MS / 1000, check_same_thread=False)
     try:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from core.compute.worker import Answer, answer, pack, unpack
 from core.domain.errors import ComputeError, WorkerLostError
+from core.home.worker_log import check_worker_log, write_output_to
 
 IDLE_WORKER_S = 60
 PARENT_LOOK_S = 0.5
@@ -73,9 +74,14 @@ def perform(function: bytes, shared: str, index: int, task: bytes) -> Answer:
 
 @contextmanager
 def local_pool(processes: int, function: bytes, shared: object, log_path: Path | None) -> Iterator[LocalPool]:
-    """A pool whose workers map `shared` from one file, which goes when the run or this process ends."""
+    """A pool whose workers map `shared` from one file, which goes when the run or this process ends.
+
+    Raises RefusedError where they could not write to `log_path`.
+    """
     from joblib.externals.loky.backend import resource_tracker
 
+    if log_path is not None:
+        check_worker_log(log_path)
     folder = tempfile.mkdtemp(prefix="quarterdeck-")
     resource_tracker.register(folder, "folder")
     try:
@@ -107,12 +113,8 @@ def _settle_in(parent: int, log_path: Path | None) -> None:
     for number in _STOP_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-    if log_path is None:
-        return
-    output = os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    for descriptor in (1, 2):
-        os.dup2(output, descriptor)
-    os.close(output)
+    if log_path is not None:
+        write_output_to(log_path)
 
 
 def _end_with(parent: int) -> None:

@@ -127,12 +127,15 @@ class Operation:
     def reason_against(self, snapshot: Snapshot | None) -> str:
         """Why it cannot be done now, for the operator; empty when it can."""
         if snapshot is None:
-            return f"{self.id}: no engine is attached yet"
+            return self._with_way_out("no engine is attached yet")
         state = snapshot.status.state
         if state in OVER:
-            return f"{self.id}: the engine has {'failed' if state == 'failed' else 'ended'}"
+            return self._with_way_out(f"the engine has {'failed' if state == 'failed' else 'ended'}")
         why = self.against(snapshot)
         return f"{self.id}: {why}" if why else ""
+
+    def _with_way_out(self, why: str) -> str:
+        return "; ".join(filter(None, (f"{self.id}: {why}", self.words.without)))
 
     def possible(self, snapshot: Snapshot | None) -> bool:
         return not self.reason_against(snapshot)
@@ -174,13 +177,17 @@ def _resume_facts(snapshot: Snapshot) -> Facts:
 
 
 def _against_flatten(snapshot: Snapshot) -> str:
-    if snapshot.positions or snapshot.external or _entries(snapshot):
-        return ""
-    state = snapshot.status.state
-    return f"{state}, holdings not known" if state in BEGINNING else "no open position"
+    begins = snapshot.status.state in BEGINNING  # It is kept then, until what is held is known.
+    return "" if begins or snapshot.positions or snapshot.external or _entries(snapshot) else "no open position"
 
 
 def _flatten_facts(snapshot: Snapshot) -> Facts:
+    if snapshot.status.state in BEGINNING:
+        return Facts(
+            f"FLATTEN: close every position at market, once books are compared? {snapshot.status.mode.upper()}",
+            lines=(Line("What is held is not known yet. The wish is kept, and carried out when it is.", warns=True),),
+            choice=_choice(len(snapshot.external)),
+        )
     bps = snapshot.status.exit_cost_bps
     holdings = tuple(
         Holding(
@@ -195,20 +202,18 @@ def _flatten_facts(snapshot: Snapshot) -> Facts:
     )
     total = sum(p.notional_usdt for p in snapshot.positions)
     cost = "the engine gave no estimate" if bps is None else f"about {total * bps / 10_000:,.2f} ({bps:g} bp)"
-    others = len(snapshot.external)
     return Facts(
         f"FLATTEN: {_what_flatten_ends(snapshot)}? {snapshot.status.mode.upper()}",
         holdings,
         f"Together: notional {total:,.2f} USDT, fee and slippage {cost}",
-        choice=Choice(
-            "include_external",
-            f"placed by OTHERS in this account: {_counted(others, 'item', 'items')}",
-            "left alone",
-            "CLOSED TOO",
-        )
-        if others
-        else None,
+        choice=_choice(len(snapshot.external)),
     )
+
+
+def _choice(others: int) -> Choice | None:
+    """Whether what others placed goes, too."""
+    what = f"placed by OTHERS in this account: {_counted(others, 'item', 'items')}"
+    return Choice("include_external", what, "left alone", "CLOSED TOO") if others else None
 
 
 def _what_flatten_ends(snapshot: Snapshot) -> str:
@@ -246,7 +251,8 @@ _ALL = (
         Words(
             label="pause",
             does="no new entries",
-            order="Stop opening positions; stops, targets and exits go on. `resume` ends it",
+            order="Stop opening positions; stops, targets and exits go on, and so does an entry that is under way. "
+            "`resume` ends it",
             goes_on="exits and stops go on",
             sent="no new entries; exits and stops go on",
         ),
@@ -259,10 +265,11 @@ _ALL = (
         Words(
             label="halt",
             does="no new entries, and those that wait are cancelled",
-            order="Stop opening positions and cancel pending entries; stops and targets stay. `resume` ends it",
-            goes_on="stops and targets stay",
-            slip="no new orders, cancel open orders",
-            sent="no new orders, open orders are cancelled",
+            order="Stop opening positions and cancel the entries that wait; stops, targets and exits go on. "
+            "`resume` ends it",
+            goes_on="stops, targets and exits go on",
+            slip="no new entries, cancel those that wait",
+            sent="no new entries, those that wait are cancelled; stops and targets stay",
         ),
         Danger.LOW,
         reduces=True,
@@ -271,14 +278,14 @@ _ALL = (
         Verb.FLATTEN.value,
         Words(
             label="flatten",
-            does="close every position",
-            order="Close all positions at market and pause",
-            without="where none can start, `quarterdeck panic` closes a live account at the exchange",
+            does="close every position and pause",
+            order="Close all positions at market, withdraw entries and pause",
+            without="where no engine can, `quarterdeck panic` closes a live account at the exchange",
         ),
         Danger.MONEY,
         reduces=True,
         arguments=(
-            Argument("symbol", Kind.SYMBOL, "or only that of SYMBOL"),
+            Argument("symbol", Kind.SYMBOL, "or only those of SYMBOL without a pause"),
             Argument(
                 "include_external",
                 Kind.FLAG,

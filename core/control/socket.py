@@ -44,6 +44,9 @@ COMMAND_TIMEOUT_S = 30.0
 IDLE_S = 120.0
 """So long a client may say nothing."""
 
+LAST_ANSWER_S = 0.5
+"""So long an engine that ends waits for its last answers."""
+
 RESERVED_CLIENTS, RESERVED_S = 32, 2.0
 """Places beyond MAX_CLIENTS to say one command that makes risk smaller, and how soon it must be said."""
 
@@ -80,6 +83,7 @@ class ControlServer:
         self._path = home.socket
         self._clients: set[asyncio.Task[None]] = set()
         self._silent: dict[asyncio.Task[None], None] = {}
+        self._in_hand: set[asyncio.Future[None]] = set()
         self._server: asyncio.Server | None = None
 
     async def __aenter__(self) -> ControlServer:
@@ -92,6 +96,9 @@ class ControlServer:
     ) -> None:
         if self._server is not None:
             self._server.close()
+        if self._in_hand:
+            # What ended the engine is the answer to who asked for the last of its steps.
+            await asyncio.wait(self._in_hand, timeout=LAST_ANSWER_S)
         for task in tuple(self._clients):
             task.cancel()
         await asyncio.gather(*self._clients, return_exceptions=True)
@@ -122,7 +129,16 @@ class ControlServer:
         while (line := await _line(reader, writer, IDLE_S)) is not None:
             if wait_s := pace.take():
                 await asyncio.sleep(wait_s)
+            await self._reply(writer, line)
+
+    async def _reply(self, writer: asyncio.StreamWriter, line: bytes) -> None:
+        told = asyncio.get_running_loop().create_future()
+        self._in_hand.add(told)
+        try:
             await _send(writer, await self._answer(line))
+        finally:
+            self._in_hand.discard(told)
+            told.set_result(None)
 
     async def _serve_urgent(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One request, where it is a command that makes risk smaller. Of those who have said nothing yet the one that
@@ -138,8 +154,10 @@ class ControlServer:
             line = await _line(reader, writer, RESERVED_S)
         finally:
             self._silent.pop(task, None)
-        if line is not None:
-            await _send(writer, await self._answer(line) if _is_reducing(line) else _error(None, _full()))
+        if line is not None and _is_reducing(line):
+            await self._reply(writer, line)
+        elif line is not None:
+            await _send(writer, _error(None, _full()))
 
     async def _answer(self, line: bytes) -> bytes:
         number: Any = None

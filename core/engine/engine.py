@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 from core.clock import monotonic_ns
 from core.control.arming import labelled
+from core.control.operations import OPERATIONS
 from core.control.protocol import CommandResult, RunState, Snapshot, StatusView
+from core.control.readiness import BEGINNING
 from core.control.request import Request
 from core.domain.errors import UnavailableError
 from core.domain.market import Bar
@@ -37,6 +40,7 @@ from core.engine.views import (
     trade_view,
 )
 from core.engine.warm_up import Past
+from core.engine.wishes import KEPT, is_new, kept, refusal, standing_wishes
 from core.home.log_line import LogLine
 from core.home.logbook import Logbook
 from core.market.history import bar_at
@@ -48,6 +52,8 @@ from core.trader.restore import restore, set_marks
 from core.trader.symbol_state import SymbolState
 
 log = logging.getLogger("quarterdeck.engine")
+
+T = TypeVar("T")
 
 _PAST = "the past"
 _GIVES_WAY_S, _GIVES_WAY_LOOKS = 0.05, 60
@@ -95,7 +101,9 @@ class Engine:
         self._speed = 0.0
         self._seq = 0
         self._following: list[asyncio.Task[None]] = []
-        self._acting: set[asyncio.Future[CommandResult]] = set()
+        self._acting: set[asyncio.Future[Any]] = set()
+        self._recollected, self._settled = asyncio.Event(), asyncio.Event()
+        self._wishes: list[OperatorCommand] = []
         self._stop = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self.latest: Snapshot | None = None
@@ -129,7 +137,7 @@ class Engine:
     def submit(self, verb: Verb, symbol: str, operator: str, include_external: bool = False) -> Future[CommandResult]:
         """Ask for a command from any thread. Raises UnavailableError when the engine does not run."""
         if self._loop is None or self._loop.is_closed():
-            raise UnavailableError("no engine runs here")
+            raise UnavailableError("; ".join(filter(None, ("no engine runs here", OPERATIONS[verb].words.without))))
         return asyncio.run_coroutine_threadsafe(self.command(verb, symbol, operator, include_external), self._loop)
 
     def fail(self, reason: str) -> None:
@@ -140,34 +148,61 @@ class Engine:
     async def command(self, verb: Verb, symbol: str, operator: str, include_external: bool = False) -> CommandResult:
         """Carry out an operator's command between two steps, although whoever asked gives up meanwhile. Runs on the
         engine's loop."""
-        acting = asyncio.ensure_future(self._act(verb, symbol, operator, include_external))
+        return await asyncio.shield(self._begin(self._act(verb, symbol, operator, include_external)))
+
+    def _begin(self, act: Coroutine[Any, Any, T]) -> asyncio.Future[T]:
+        acting = asyncio.ensure_future(act)
         self._acting.add(acting)
         acting.add_done_callback(self._acted)
-        return await asyncio.shield(acting)
+        return acting
 
-    def _acted(self, acting: asyncio.Future[CommandResult]) -> None:
+    def _acted(self, acting: asyncio.Future[Any]) -> None:
         self._acting.discard(acting)
         if not acting.cancelled() and (error := acting.exception()) is not None:
             log.error("an operator's command failed: %s", error)
 
     async def _act(self, verb: Verb, symbol: str, operator: str, include_external: bool) -> CommandResult:
+        if self._state in BEGINNING:
+            # Before its journal is told, a trader knows nothing that it could act on.
+            await self._recollected.wait()
         now_ms = self._parts.clock.now_ms()
-        operator = plain(operator)
         command_id = f"op-{now_ms}-{self._operator_acts}"
-        if not (self._state == "running" or (self._state == "ended" and verb is not Verb.FLATTEN)):
-            return CommandResult(command_id, accepted=False, message=f"refused: the engine is {self._state}")
-        command = OperatorCommand(command_id, verb, symbol, operator, now_ms, include_external)
-        records = await self._session.stepper.step([command], now_ms)
-        result = next(record.result for record in records if isinstance(record, OperatorRecord))
-        if verb is Verb.FLATTEN and (held := self._exits_wait()):
-            result += f"; {held}"
-        if include_external and verb is Verb.FLATTEN and not result.startswith("refused"):
-            real_time = self._parts.real_time
-            outcome = "nobody else trades here" if real_time is None else await real_time.flatten_external(symbol)
-            result += f"; {outcome}"
+        if refused := refusal(verb, self._state):
+            return CommandResult(command_id, accepted=False, message=refused)
+        command = OperatorCommand(command_id, verb, symbol, plain(operator), now_ms, include_external)
+        waits = verb is Verb.FLATTEN and not self._settled.is_set() and symbol in ("", *self._trader.state.symbols)
+        result = await (self._keep(command) if waits else self._carry_out(command))
         self._publish_now()
         message = labelled(self._parts.mode, result)
         return CommandResult(command_id, accepted=not result.startswith("refused"), message=message)
+
+    async def _carry_out(self, command: OperatorCommand) -> str:
+        records = await self._session.stepper.step([command], command.time_ms)
+        result = next(record.result for record in records if isinstance(record, OperatorRecord))
+        if command.verb is Verb.FLATTEN and (held := self._exits_wait()):
+            result += f"; {held}"
+        if command.include_external and command.verb is Verb.FLATTEN and not result.startswith("refused"):
+            result += f"; {await self._close_others(command.symbol)}"
+        return result
+
+    async def _close_others(self, symbol: str) -> str:
+        real_time = self._parts.real_time
+        return "nobody else trades here" if real_time is None else await real_time.flatten_external(symbol)
+
+    async def _keep(self, command: OperatorCommand) -> str:
+        if is_new(command, self._wishes):
+            self._wishes.append(command)
+            await self._session.stepper.step((), command.time_ms, extra=[kept(command)])
+        return KEPT
+
+    async def _carry_out_wishes(self) -> None:
+        """What was asked for while books were compared; what others hold is closed beside the market."""
+        self._settled.set()
+        while self._wishes:
+            wish = replace(self._wishes.pop(0), time_ms=self._parts.clock.now_ms())
+            await self._session.stepper.step([wish], wish.time_ms)
+            if wish.include_external:
+                self._begin(self._close_others(wish.symbol))
 
     def _exits_wait(self) -> str:
         real_time, symbols = self._parts.real_time, self._trader.state.symbols.values()
@@ -213,6 +248,7 @@ class Engine:
         if before is not None:
             recall(trader, before.memory, before.seen)
         differences = restore(trader, records)
+        self._wishes = standing_wishes(records)
         self._session.take_in(records)
         self._session.is_ready = False
         known = records if before is None else (*before.earlier, *records)
@@ -244,7 +280,9 @@ class Engine:
         """Bring trader and venue to agree, and finish what a crash kept from being decided."""
         parts, trader, now_ms = self._parts, self._trader, recollection.now_ms
         differences = [*recollection.differences]
+        self._recollected.set()
         differences += await parts.reconcile(trader, parts.venue, self._session.stepper, now_ms)
+        await self._carry_out_wishes()
         if recollection.records:
             told = "recovered %d records up to %s, the %d before them by a checkpoint: %d differences"
             log.info(told, recollection.records, iso(now_ms), recollection.before, len(differences))

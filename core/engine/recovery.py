@@ -44,8 +44,10 @@ async def reconcile(trader: Trader, venue: Venue, stepper: Stepper, now_ms: int)
     """
     adjustments: list[AdjustmentRecord] = []
     for s in trader.state.symbols.values():
-        for order in list(s.orders.values()):
-            adjustments += await _settle_order(order, venue, stepper, now_ms)
+        for client_order_id in list(s.orders):
+            # Meanwhile a halt may have ended it.
+            if (order := s.orders.get(client_order_id)) is not None:
+                adjustments += await _settle_order(order, venue, stepper, now_ms)
     await stepper.send(_unfinished_cancels(trader, now_ms), now_ms)
     adjustments += await _compare_books(trader, venue, now_ms)
     if adjustments:

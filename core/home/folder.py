@@ -121,11 +121,14 @@ class Home:
             raise RefusedError(
                 f"{self.root}: cannot be made: {error.strerror}; name another folder with --home"
             ) from error
-        for folder in (self.root, self.models):
-            _check_ours(folder)
+        for folder in (self.root, self.models, self.testnet_models, self.recorded.parent):
+            if folder.exists():
+                check_ours(folder)
 
 
-def _check_ours(folder: Path) -> None:
+def check_ours(folder: Path) -> None:
+    """To be asked before anything is written in it. Raises RefusedError where another user owns it or others can
+    write there."""
     found = folder.stat()
     if found.st_uid != os.geteuid():
         raise RefusedError(f"{folder}: belongs to another user; name a folder of your own with --home")
@@ -168,6 +171,8 @@ def open_own(path: Path, flags: int) -> int:
     except OSError as error:
         if error.errno == errno.ENXIO:
             raise _no_plain_file(path) from error
+        if error.errno == errno.ELOOP:
+            raise OSError(errno.ELOOP, "is a link", str(path)) from error
         raise
     if stat.S_ISREG(os.fstat(descriptor).st_mode):
         return descriptor

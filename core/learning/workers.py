@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from core.domain.errors import ModelError, QuarterdeckError
+from core.home.worker_log import check_worker_log, write_output_to
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -36,10 +37,13 @@ class WorkerPool:
     """One inference worker and `training_workers` niced ones. Started by the first call, used from one event loop.
 
     Calls run in the order in which they are made. `log_path` receives what a worker writes to its standard output and
-    error; without it they are discarded, because a console owns the terminal.
+    error; without it they are discarded, because a console owns the terminal. Raises RefusedError where it cannot be
+    written.
     """
 
     def __init__(self, training_workers: int, training_nice: int, log_path: Path | None = None) -> None:
+        if log_path is not None:
+            check_worker_log(log_path)
         self._inference = _Lane("inference", 1, 0, INFERENCE_TIMEOUT_S, log_path)
         self._training = _Lane("training", training_workers, training_nice, TRAINING_TIMEOUT_S, log_path)
 
@@ -188,11 +192,7 @@ def _settle_in(lifeline: Connection, nice: int, log_path: Path | None) -> None:
         signal.signal(number, signal.SIG_IGN)
     os.environ["OMP_NUM_THREADS"] = "1"
     os.nice(nice)
-    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-    output = os.open(log_path or os.devnull, flags, 0o600)
-    for descriptor in (1, 2):
-        os.dup2(output, descriptor)
-    os.close(output)
+    write_output_to(log_path)
 
 
 def _exit_with(lifeline: Connection) -> None:

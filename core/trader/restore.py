@@ -20,7 +20,7 @@ from core.domain.records import (
     TradeRecord,
 )
 from core.domain.trading import Trade
-from core.trader.state import FLAT_ID
+from core.trader.state import FLAT_ID, KEPT_ID
 from core.trader.trader import Trader
 
 
@@ -51,6 +51,8 @@ def restore(trader: Trader, records: Iterable[Record]) -> list[AdjustmentRecord]
                     folded[ended.trade_id] = ended
             case OperatorRecord(command) if command.command_id.endswith(FLAT_ID):
                 state.flatten = None
+            case OperatorRecord(command) if command.command_id.endswith(KEPT_ID):
+                pass
             case OperatorRecord(command, result) if not result.startswith("refused"):
                 state.apply_operator(command)
             case LimitRecord(event) if not event.symbol or event.symbol in state.traded:

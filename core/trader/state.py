@@ -26,6 +26,10 @@ DAY_MS = 86_400_000
 FLAT_ID = "-flat"
 """How the id of a record ends that tells of a flatten that all of it is done; it begins with that of the flatten."""
 
+KEPT_ID = "-kept"
+"""How the id of a record ends that tells of a flatten that waits until books are compared; it begins with that of the
+flatten. It tells a trader nothing yet."""
+
 
 class TraderState:
     """The whole account: `symbols` has all that were ever traded, `traded` those that still are. Equity here is float

@@ -11,6 +11,7 @@ from core.domain.instrument import Instrument
 from core.domain.market import Bar
 from core.domain.orders import Fill, Order, OrderType
 from core.domain.regrid import ONE, Factor, rescaled_order
+from core.domain.trading import Position
 
 ZERO = Decimal(0)
 TRIGGERED = (OrderType.STOP_MARKET, OrderType.TAKE_PROFIT_MARKET)
@@ -110,6 +111,17 @@ class Book:
     def spent_lots(self, after_ms: int = -1, until_ms: int = 1 << 62) -> int:
         """How much of the participation was used up in (`after_ms`, `until_ms`] since the last bar closed."""
         return sum(lots for time_ms, lots in self.spent if after_ms < time_ms <= until_ms)
+
+    def stand(self, position: Position) -> None:
+        """Hold what a journal says was held."""
+        self.lots, self.cost_usdt, self.changed_ms = position.lots, position.cost_usdt, position.opened_ms
+        self._find_liquidation()
+
+    def note(self, fill: Fill, *, spends: bool) -> None:
+        """Know of a fill that made the position what it is."""
+        self.changed_ms = fill.time_ms
+        if spends:
+            self.spend(fill.time_ms, fill.qty_lots)
 
     def reducible_lots(self, order_sign: int) -> int:
         """Lots of the position that an order of this side could close."""

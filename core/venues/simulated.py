@@ -20,7 +20,8 @@ Where a history has a hole ahead, a position is closed at the last price: as a m
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_EVEN, Decimal
 
@@ -42,7 +43,7 @@ from core.domain.orders import (
 )
 from core.domain.quick import quick
 from core.domain.regrid import factor, grid_of, rescaled_fill, rescaled_order
-from core.domain.trading import ASSUMED_PREFIX, FundingPayment
+from core.domain.trading import ASSUMED_PREFIX, FundingPayment, Position
 from core.ports import VenueEvent
 from core.venues.answers import LIQUIDATION_PREFIX, accepted, closing_order, update_of
 from core.venues.book import Book, rest
@@ -83,6 +84,18 @@ class _Seen:
     volume: float
     cap_lots: int
     spent_lots: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """What stands for the beginning of a journal: the wallet and the positions behind it, how much of each order that
+    is known had been filled by then, its newest fills, and the ids of all funding paid in it."""
+
+    wallet_usdt: Decimal
+    positions: Mapping[str, Position]
+    filled_lots: Mapping[str, int]
+    fills: Sequence[Fill]
+    paid: Iterable[str]
 
 
 class SimulatedVenue:
@@ -412,11 +425,13 @@ class SimulatedVenue:
         payments: Iterable[FundingPayment],
         last_bars: Iterable[Bar],
         last_prices: Iterable[FirstPrice | Quote] = (),
+        before: Beginning | None = None,
     ) -> None:
-        """Forget everything and take up the state that a journal tells.
+        """Forget everything and take up the state that a journal tells, behind what stands for its beginning.
 
         `orders` are the journal's newest value of each order, in the order the venue accepted them; those the venue
-        never accepted (no venue order id, no fills) are passed over. `fills` and `payments` are whole, in their order.
+        never accepted (no venue order id, no fills) are passed over. `fills` and `payments` are all that lie behind
+        `before`, in their order.
         `last_bars` and `last_prices` hold the newest event of each symbol that the venue has matched; a first price
         or quote older than its symbol's last bar has no effect. Liquidation orders need not be among `orders`: they
         are told by their fills. Raises StorageError where orders, fills and instruments contradict each other.
@@ -432,12 +447,29 @@ class SimulatedVenue:
         for order in orders:
             if order.venue_order_id or order.filled_lots:
                 self._orders[order.client_order_id] = order
+        filled = Counter(before.filled_lots) if before is not None else Counter[str]()
+        if before is not None:
+            self._stand(before)
         for fill in fills:
             self._restore_fill(fill)
+            filled[fill.client_order_id] += fill.qty_lots
         for payment in payments:
             self._pay(payment)
         for order in self._orders.values():
-            self._restore_order(order)
+            self._restore_order(order, filled[order.client_order_id])
+
+    def _stand(self, before: Beginning) -> None:
+        self._wallet_usdt = before.wallet_usdt
+        self._paid = set(before.paid)
+        for symbol, position in before.positions.items():
+            book = self._books.get(symbol)
+            if book is None:
+                raise StorageError(f"journal: a position in {symbol}, which is not traded; add the symbol")
+            book.stand(position)
+        for fill in before.fills:
+            self._fills.setdefault(fill.client_order_id, []).append(fill)
+            if fill.symbol in self._books:
+                self._books[fill.symbol].note(fill, spends=not fill.client_order_id.startswith(LIQUIDATION_PREFIX))
 
     def _restore_fill(self, fill: Fill) -> None:
         book = self._books.get(fill.symbol)
@@ -453,8 +485,7 @@ class SimulatedVenue:
             book.spend(fill.time_ms, fill.qty_lots)
         self._take_fill(book, fill)
 
-    def _restore_order(self, order: Order) -> None:
-        filled = sum(fill.qty_lots for fill in self._fills.get(order.client_order_id, ()))
+    def _restore_order(self, order: Order, filled: int) -> None:
         if filled != order.filled_lots:
             raise StorageError(
                 f"journal: order {order.client_order_id} says {order.filled_lots} lots filled, its fills say {filled}; "

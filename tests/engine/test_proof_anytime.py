@@ -143,6 +143,7 @@ def session(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         patch.setenv("QUARTERDECK_API_KEY", API_KEY)
         patch.setenv("QUARTERDECK_API_SECRET", API_SECRET)
         patch.setattr("tests.venue.market.FUNDING_INTERVAL_MS", 60 * MINUTE_MS)
+        patch.setattr("core.engine.retention.CHECKPOINT_RECORDS", 40)
         try:
             made = Session(tmp_path_factory.mktemp("anytime"), loop, request.param)
             home = made.run()
@@ -159,6 +160,17 @@ async def test_every_moment_is_proved(session: tuple[str, Session, Home]) -> Non
         assert found.first_difference is None, (moment.at_ms, found)
         records.append(found.records)
     assert len(set(records)) > 60
+
+
+def test_the_starts_went_on_from_checkpoints(session: tuple[str, Session, Home]) -> None:
+    """So what is proved of a restart is proved of one from there."""
+    mode, made, _ = session
+    stood_for = []
+    for moment in made.moments:
+        with closing(sqlite3.connect(moment.home.database)) as connection:
+            (seq,) = connection.execute("SELECT max(seq) FROM checkpoints WHERE account = ?", (mode,)).fetchone()
+            stood_for.append((moment.at_ms, seq or 0))
+    assert all(any(seq for at_ms, seq in stood_for if at_ms < minute * MINUTE_MS) for minute in sorted(KILLED)[1:])
 
 
 def test_a_late_symbol_was_told_behind_the_other(session: tuple[str, Session, Home]) -> None:

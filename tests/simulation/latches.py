@@ -11,7 +11,7 @@ from core.domain.operator import LimitEffect, LimitEvent, Verb
 from core.domain.orders import Order, OrderRole
 from core.domain.records import AdjustmentRecord, EquityRecord, IntentRecord, LimitRecord, OperatorRecord, Record
 from core.domain.trading import EquitySample
-from core.trader.state import FLAT_ID
+from core.trader.state import FLAT_ID, KEPT_ID
 
 DAY_MS = 86_400_000
 
@@ -124,5 +124,6 @@ class Marks:
 
 
 def is_accepted(command_id: str, result: str) -> bool:
-    """Whether a record of an operator tells of a wish that was taken now, not that an earlier one is done."""
-    return not result.startswith("refused") and not command_id.endswith(FLAT_ID)
+    """Whether a record of an operator tells of a wish that was taken now, not that an earlier one is done or that it
+    is kept for later."""
+    return not result.startswith("refused") and not command_id.endswith((FLAT_ID, KEPT_ID))

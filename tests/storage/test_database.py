@@ -11,7 +11,7 @@ import pytest
 from core.domain.errors import RefusedError, StorageError
 from core.domain.instrument import Instrument
 from storage import database as module
-from storage.database import Database, connect_read_only, migrations, open_database
+from storage.database import Database, connect_read_only, migrations, open_database, storage_errors, transaction
 from storage.journal_records import PLAIN, SHAPES
 from storage.rows import RowShape
 
@@ -210,6 +210,17 @@ def test_a_database_behind_a_link_is_refused(tmp_path: Path) -> None:
         open_database(tmp_path / "quarterdeck.db")
 
 
+@pytest.mark.parametrize("beside", ["-wal", "-shm"])
+def test_what_lies_beside_a_database_is_never_followed(tmp_path: Path, beside: str) -> None:
+    path, elsewhere = tmp_path / "quarterdeck.db", tmp_path / "elsewhere"
+    open_database(path)
+    elsewhere.write_text("kept")
+    path.with_name(path.name + beside).symlink_to(elsewhere)
+    with pytest.raises(StorageError, match=r"quarterdeck\.db: cannot be opened or written"):
+        open_database(path).connect_sync(durable=True)
+    assert elsewhere.read_text() == "kept"
+
+
 def test_a_pipe_in_place_of_the_database_is_never_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "quarterdeck.db")
     with pytest.raises(StorageError, match=r"quarterdeck\.db: is no plain file; move it away"):
@@ -262,3 +273,11 @@ def _insert_zeros(connection: sqlite3.Connection, table: str, **values: object) 
     row = {name: values.get(name, "" if kind == "TEXT" else 0) for _, name, kind, *_ in columns}
     marks = ", ".join("?" * len(row))
     connection.execute(f"INSERT INTO {table} VALUES ({marks})", list(row.values()))
+
+
+def test_a_full_disk_is_one_line_with_its_mend(database: Database) -> None:
+    with closing(database.connect_sync(durable=True)) as connection:
+        connection.execute("PRAGMA max_page_count = 1")
+        told = pytest.raises(StorageError, match=r"the disk is full .*, free or mend it; nothing was written$")
+        with told, storage_errors(database.path), transaction(connection):
+            connection.execute("CREATE TABLE more AS SELECT zeroblob(1000000) AS content")

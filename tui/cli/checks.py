@@ -31,6 +31,8 @@ def _python() -> Finding:
 
 
 def _terminal() -> list[Finding]:
+    from tui.console.terminal import unfit
+
     if not has_terminal():
         return [Finding("terminal", True, "none here; only `run --headless` works without one")]
     size = shutil.get_terminal_size()
@@ -38,7 +40,7 @@ def _terminal() -> list[Finding]:
     encoding = (sys.stderr.encoding or "none").lower()
     utf8 = encoding.replace("-", "") == "utf8"
     term = os.environ.get("TERM", "")
-    named = term not in ("", "dumb")
+    named = not unfit(os.environ)
     colours = "true colour" if os.environ.get("COLORTERM") in ("truecolor", "24bit") else "no COLORTERM: fewer colours"
     return [
         Finding(
@@ -60,7 +62,10 @@ def _home(home: Home) -> Finding:
         return Finding("home", False, f"{folder} cannot be written", CANNOT_WRITE_MEND)
     if folder != home.root:
         return Finding("home", True, f"{home.root} will be made by the first run")
-    mode = stat.S_IMODE(folder.stat().st_mode)
+    found = folder.stat()
+    if found.st_uid != os.geteuid():
+        return Finding("home", False, f"{home.root} belongs to another user", "name a folder of your own with --home")
+    mode = stat.S_IMODE(found.st_mode)
     if mode & 0o077:
         return Finding("home", False, f"{home.root} is open to other users ({mode:o})", f"chmod 700 {home.root}")
     return Finding("home", True, str(home.root))

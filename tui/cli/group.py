@@ -9,9 +9,9 @@ from typing import IO, Any
 
 import click
 
-from core.domain.errors import QuarterdeckError
+from core.domain.errors import QuarterdeckError, RefusedError
 from core.domain.plain import plain
-from core.home.folder import Home, cannot_write, find_home
+from core.home.folder import Home, cannot_write, check_ours, find_home
 from tui.cli.echo import echo
 from tui.cli.options import HOME_META
 
@@ -91,8 +91,9 @@ def _keep(context: click.Context, error: Exception) -> str:
 
     home: Home = context.meta.get(HOME_META) or find_home(None, os.environ)
     try:
+        check_ours(home.root)
         write_failure(home.log, SystemClock().now_ms(), error)
-    except OSError:
+    except (OSError, RefusedError):
         import traceback
 
         return "".join(traceback.format_exception(error))

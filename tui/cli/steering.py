@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
 from core.control.client import no_engine, request
 from core.control.operations import OPERATIONS, Argument, Kind, Operation
 from core.control.request import Value, Values
-from core.domain.errors import RefusedError, UnavailableError
+from core.domain.errors import QuarterdeckError, RefusedError, StorageError, UnavailableError
 from core.home.folder import Home, engine_pid
 from tui.cli.echo import echo
 from tui.cli.options import confirm, home_option, json_option, yes_option
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from core.control.protocol import CommandResult
 
 TIMEOUT_S = 35.0
+
+E = TypeVar("E", bound=QuarterdeckError)
 
 
 def _verb(operation: Operation) -> click.Command:
@@ -63,13 +65,22 @@ def _need_engine(home: Home, without: str) -> None:
     """Raises UnavailableError, before anything is asked, where there is nobody to carry the answer out; `without` says
     what can be done then."""
     if engine_pid(home) is None:
-        raise UnavailableError("; ".join(filter(None, (str(no_engine(home)), without))))
+        raise _with_way_out(no_engine(home), without)
+
+
+def _with_way_out(error: E, without: str) -> E:
+    told = str(error)
+    return error if not without or without in told else type(error)(f"{told}; {without}")
 
 
 def _steer(home: Home, operation: Operation, values: Values, as_json: bool) -> None:
-    """Raises RefusedError with the engine's own words when it refuses."""
+    """Raises RefusedError with the engine's own words when it refuses, and with the way out UnavailableError where none
+    answers and StorageError where it ended by that."""
     params = {"verb": operation.id, "operator": _operator(), **values}
-    result = _as_result(request(home, "command", params, TIMEOUT_S))
+    try:
+        result = _as_result(request(home, "command", params, TIMEOUT_S))
+    except (UnavailableError, StorageError) as error:
+        raise _with_way_out(error, operation.words.without) from error
     if as_json:
         emit_json(asdict(result))
     if not result.accepted:

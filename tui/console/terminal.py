@@ -24,7 +24,7 @@ _LEAVE_TRIES, _LEAVE_EVERY_S = 20, 0.01
 """Together less than the two seconds after which a process that was told to end has ended."""
 PATIENT_SECONDS = 4.0
 """Where something beside the console is being stopped and stores what it has."""
-UNFIT = ("dumb", "unknown")
+UNFIT = ("", "dumb", "unknown")
 """Values of TERM that name no terminal on which a screen can be drawn."""
 _LEAVE = b"\x1b[?2026l\x1b[?1000l\x1b[?1003l\x1b[?1006l\x1b[?2004l\x1b[<u\x1b[?1049l\x1b[?25h"
 """Synchronised output, mouse, paste and key reports off; the normal screen; the cursor."""
@@ -41,8 +41,9 @@ def glyphs_for(stream: TextIO | None) -> Glyphs:
 
 def unfit(environ: Mapping[str, str]) -> str:
     """Why no console can be drawn on the terminal that the environment names; empty where one can."""
-    term = environ.get("TERM", "")
-    return f"TERM is {term!r}, on which no console can be drawn" if term in UNFIT else ""
+    term = environ.get("TERM", "").strip()
+    named = f"TERM is {term!r}" if term else "TERM names no terminal"
+    return f"{named}, on which no console can be drawn" if term in UNFIT else ""
 
 
 class Interruptions:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from core.control.requests import RunRequest
 from core.domain.errors import BadInputError, RefusedError
 from core.domain.market import MINUTE_MS
-from core.engine.assembly.account import EXCHANGE, change_rules, note_start, recalled, told_again
+from core.engine.assembly.account import EXCHANGE, change_rules, note_start, recalled
 from core.engine.assembly.place import place_of, server_of
 from core.engine.assembly.start import EngineStart, open_forecaster
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from core.exchange.orders.venue import ExchangeVenue
     from core.settings.schema import Settings
     from core.trader.account import Opening
+    from core.venues.rebuild import Checkpoint
 
 log = logging.getLogger("quarterdeck.exchange")
 
@@ -90,11 +91,7 @@ async def exchange_parts(start: EngineStart, clock: ExchangeClock) -> EnginePart
         fresh, _ = await asyncio.gather(asked, right)
     else:
         fresh = await asked
-    remembered: Remembered | None = None
-    if live:
-        instruments, remembered, records = await recalled(journal, fresh)
-    else:
-        instruments, records = await told_again(journal, fresh)
+    instruments, remembered, records = await recalled(journal, fresh)
     before = None if remembered is None else remembered.memory
     left = sorted(held_symbols(records, before) & taken_off)
     for symbol in left:
@@ -132,7 +129,7 @@ async def exchange_parts(start: EngineStart, clock: ExchangeClock) -> EnginePart
 
     wire.health.report(DATABASES, "they are still being checked for damage")
 
-    venue = account or paper_venue(instruments, settings, clock)
+    venue = account or paper_venue(instruments, settings, clock, _venue_checkpoint(remembered))
     contracts = desk.contracts if desk else ContractWatch(wire, settings, venue.adopt)
     contracts.keep = keep
     symbols = tuple(fresh)
@@ -169,10 +166,18 @@ async def exchange_parts(start: EngineStart, clock: ExchangeClock) -> EnginePart
         start_ms=opening.start_ms,
         publish_hz=start.publish_hz,
         server=server_of(settings),
-        beside=(check, age, remember) if live else (check, age),
+        beside=(check, age, remember),
         aside=asyncio.to_thread,
         remembered=remembered,
     )
+
+
+def _venue_checkpoint(remembered: Remembered | None) -> Checkpoint | None:
+    from core.venues.rebuild import Checkpoint
+
+    if remembered is None:
+        return None
+    return Checkpoint(remembered.memory, remembered.seen, len(remembered.earlier))
 
 
 def _still_listed(settings: Settings, listed: Sequence[str]) -> Settings:
@@ -205,13 +210,15 @@ def _armed_keys(start: EngineStart, settings: Settings, accounts: AccountStore) 
     keys = load_keys(key_environment(), start.home.keys, testnet=testnet) if mode == "live" else None
     for secret in keys.secrets() if keys is not None else ():
         start.logs.hide(secret)
+    is_first = mode == "live" and not accounts.has_traded("live")
     check_arming(
         settings,
         mode,
         keys.tag if keys is not None else "",
         start.request.confirm_live,
-        accounts.paper_hours(),
-        first_live_start=not accounts.has_traded("live"),
+        # What takes as long as the account is old is asked only where it counts.
+        accounts.paper_hours() if is_first else 0.0,
+        first_live_start=is_first,
     )
     return keys
 

@@ -53,6 +53,7 @@ from core.ports import CandleStore
 from core.trader import limits
 from core.trader.messages import Alarm, Journal, Silence, Timer, TraderEvent, VenueHealth, WalletAdjustment, Watch
 from core.trader.restore import restore, set_marks
+from core.trader.state import KEPT_ID
 from core.trader.trader import Trader
 
 DECISIONS = (SignalRecord, IntentRecord, CancelRecord, LimitRecord)
@@ -348,5 +349,11 @@ def _without_words(record: Record) -> Record:
 
 
 def _only_told(record: Record | None) -> bool:
-    """Whether a record tells of a difference that moved nothing."""
-    return isinstance(record, AdjustmentRecord) and not record.amount_usdt
+    """Whether a record tells of a difference that moved nothing, or of a wish that was only kept."""
+    match record:
+        case AdjustmentRecord():
+            return not record.amount_usdt
+        case OperatorRecord(command):
+            return command.command_id.endswith(KEPT_ID)
+        case _:
+            return False

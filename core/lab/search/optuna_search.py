@@ -6,6 +6,7 @@ a search gives the same trials for any number of jobs, and when it was stopped a
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 
 from core.compute.pool import Compute, task_seed
 from core.domain.errors import BadInputError, StorageError
+from core.home.folder import open_own
 from core.lab.run.evaluation import Attempt, Ground, Parameters, check_space
 from core.lab.search.search import OnTrial, Search, ShouldStop, check_objective, evaluate, objective_value
 from core.lab.search.trials import Trial, parameter_hash
@@ -155,9 +157,13 @@ def _study(storage: Path | None, name: str, space: Grid, objective: str) -> Any:
 
     about = {"space": [[key, list(values)] for key, values in space], "objective": objective}
     try:
+        # Made first, and for its owner alone.
+        os.close(open_own(storage, os.O_RDWR | os.O_CREAT))
         store = RDBStorage(f"sqlite:///{storage}")
         _write_ahead(store.engine)
         study = optuna.create_study(storage=store, study_name=name, direction="maximize", load_if_exists=True)
+    except OSError as error:
+        raise StorageError(f"{storage}: cannot be used as Optuna's store: {error.strerror}") from error
     except (SQLAlchemyError, RuntimeError) as error:
         raise StorageError(f"{storage}: cannot be used as Optuna's store: {_first_line(error)}") from error
     asked = study.user_attrs.get("about")

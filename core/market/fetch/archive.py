@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from urllib.request import getproxies, proxy_bypass
 
 from core.domain.errors import DataError, UnavailableError
 from core.exchange.connection.reachability import BY_PROXY, Way, broken_off, cause_of
-from core.home.folder import cannot_write
+from core.home.folder import cannot_write, open_own
 from core.market.fetch.plan import ArchiveFile
 from core.market.importing.table import MAX_FILE_BYTES, file_sha256, too_large
 from core.settings.addresses import is_this_machine
@@ -244,8 +245,9 @@ class _Part:
     @contextmanager
     def opened(self, *, append: bool) -> Iterator[IO[bytes]]:
         """Raises RefusedError where it cannot be written, also while it is."""
+        flags = os.O_WRONLY | os.O_CREAT | (os.O_APPEND if append else os.O_TRUNC)
         try:
-            with self._path.open("ab" if append else "wb") as file:
+            with open(open_own(self._path, flags), "ab" if append else "wb") as file:
                 yield file
         except OSError as error:
             raise cannot_write(self._path, error) from error

@@ -21,7 +21,7 @@ import core.compute.pool
 from core.compute import dask as compute_dask
 from core.compute.dask import code_hash
 from core.compute.pool import Compute, compute_of, probe, run_tasks, task_seed
-from core.domain.errors import SettingsError, TaskError, UnavailableError, WorkerLostError
+from core.domain.errors import RefusedError, SettingsError, TaskError, UnavailableError, WorkerLostError
 from core.settings.schema import parse_settings
 from tests.core.compute.compute_tasks import (
     Market,
@@ -268,6 +268,13 @@ def test_what_workers_write_goes_to_the_log(tmp_path: Path, capfd: pytest.Captur
 
     assert log.read_text().splitlines() == ["good day"] * 3
     assert "good day" not in "".join(capfd.readouterr())
+
+
+def test_a_log_that_is_a_link_is_refused_before_any_worker_starts(tmp_path: Path) -> None:
+    (tmp_path / "workers.log").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(RefusedError, match=r"workers\.log: cannot be written: is a link"):
+        run_tasks(say, "good day", range(3), Compute(jobs=2, log_path=tmp_path / "workers.log"))
+    assert not (tmp_path / "elsewhere").exists()
 
 
 @pytest.mark.parametrize("everywhere", [HERE, TWO])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import astuple, replace
 
 import pytest
 
@@ -57,14 +57,22 @@ def test_a_choice_in_the_facts_is_a_flag_of_the_act(operation: Operation) -> Non
 
 @every_operation
 def test_nothing_can_be_done_without_an_engine_or_after_its_end(operation: Operation) -> None:
-    assert operation.reason_against(None) == f"{operation.id}: no engine is attached yet"
-    assert operation.reason_against(snapshot(state="ended")) == f"{operation.id}: the engine has ended"
-    assert operation.reason_against(snapshot(state="failed")) == f"{operation.id}: the engine has failed"
+    way_out = f"; {operation.words.without}" if operation.words.without else ""
+    assert operation.reason_against(None) == f"{operation.id}: no engine is attached yet{way_out}"
+    assert operation.reason_against(snapshot(state="ended")) == f"{operation.id}: the engine has ended{way_out}"
+    assert operation.reason_against(snapshot(state="failed")) == f"{operation.id}: the engine has failed{way_out}"
     assert not operation.possible(None)
 
 
 def test_what_opens_positions_is_never_taken_for_something_that_reduces() -> None:
     assert [operation.id for operation in OPERATIONS.values() if not operation.reduces] == ["resume"]
+
+
+@every_operation
+def test_no_act_claims_more_of_orders_than_it_does(operation: Operation) -> None:
+    """None but entries are ever cancelled by a standstill, and exits are orders, too."""
+    said = astuple(operation.words)
+    assert not [text for text in said if "open orders" in text or "new orders" in text]
 
 
 @pytest.mark.parametrize(
@@ -77,8 +85,10 @@ def test_what_opens_positions_is_never_taken_for_something_that_reduces() -> Non
         ("resume", "halted", 1, ""),
         ("flatten", "halted", 1, ""),
         ("flatten", "running", 0, "flatten: no open position"),
-        ("flatten", "recovering", 0, "flatten: recovering, holdings not known"),
-        ("flatten", "starting", 0, "flatten: starting, holdings not known"),
+        ("flatten", "recovering", 0, ""),
+        ("flatten", "starting", 0, ""),
+        ("pause", "recovering", 0, ""),
+        ("halt", "recovering", 0, ""),
     ],
 )
 def test_reasons(act: str, state: str, positions: int, reason: str) -> None:
@@ -98,6 +108,17 @@ def test_the_facts_of_a_flatten_are_what_is_held() -> None:
     assert [h.cost_usdt for h in facts.holdings] == [p.notional_usdt * bps / 10_000 for p in held.positions]
     unknown = flatten.facts(replace(held, status=replace(held.status, exit_cost_bps=None)))
     assert {h.cost_usdt for h in unknown.holdings} == {None}
+
+
+def test_while_books_are_compared_a_flatten_claims_to_know_nothing_of_what_is_held() -> None:
+    flatten = OPERATIONS["flatten"]
+    assert flatten.facts is not None
+    facts = flatten.facts(snapshot(state="recovering", positions=2))
+    assert facts.title == "FLATTEN: close every position at market, once books are compared? DEMO"
+    assert (facts.holdings, facts.together) == ((), "")
+    assert [line.text for line in facts.lines] == [
+        "What is held is not known yet. The wish is kept, and carried out when it is."
+    ]
 
 
 @pytest.mark.parametrize(

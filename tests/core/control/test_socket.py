@@ -14,6 +14,7 @@ import pytest
 from core.control import client as control_client
 from core.control import socket as control_socket
 from core.control.client import request
+from core.control.protocol import CommandResult
 from core.control.rate import Pace
 from core.control.request import Request
 from core.control.socket import MAX_CLIENTS, MAX_LOG_LINES, MAX_REQUEST_BYTES, ControlServer, SocketControl
@@ -24,6 +25,7 @@ from core.domain.errors import (
     QuarterdeckError,
     RefusedError,
     RejectKind,
+    StorageError,
     TaskError,
     UnavailableError,
     VenueBusyError,
@@ -355,6 +357,42 @@ async def serve_from(short: Path, home: Home, control: FakeControl, monkeypatch:
         assert (await ask(home, "status"))["state"] == "running"
         assert len(os.listdir(short / f"quarterdeck-{os.getuid()}")) == 1
     assert os.listdir(short / f"quarterdeck-{os.getuid()}") == []
+
+
+async def test_who_asked_for_the_step_that_ended_the_engine_is_told_why(home: Home, control: FakeControl) -> None:
+    taken, ended = asyncio.Event(), asyncio.Event()
+
+    async def send(_: Request) -> CommandResult:
+        taken.set()
+        await ended.wait()
+        raise StorageError("quarterdeck.db: is locked by another program")
+
+    control.send = send  # type: ignore[method-assign]
+    async with ControlServer(control, home):
+        asking = asyncio.create_task(ask(home, "command", {"verb": "flatten"}))
+        await taken.wait()
+        asyncio.get_running_loop().call_soon(ended.set)
+    with pytest.raises(StorageError, match="locked by another program"):
+        await asking
+
+
+async def test_an_engine_that_ends_waits_for_no_answer_for_long(
+    home: Home, control: FakeControl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(control_socket, "LAST_ANSWER_S", 0.0)
+    taken = asyncio.Event()
+
+    async def send(_: Request) -> CommandResult:
+        taken.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    control.send = send  # type: ignore[method-assign]
+    async with ControlServer(control, home):
+        asking = asyncio.create_task(ask(home, "command", {"verb": "flatten"}))
+        await taken.wait()
+    with pytest.raises(UnavailableError, match="closed the connection"):
+        await asking
 
 
 async def test_closing_ends_waiting_clients(home: Home, control: FakeControl) -> None:

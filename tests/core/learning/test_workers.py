@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from core.domain.errors import BadInputError, ModelError
+from core.domain.errors import BadInputError, ModelError, RefusedError
 from core.learning import workers
 from core.learning.workers import WorkerPool
 from tests.core.learning import toy
@@ -197,3 +197,9 @@ def test_workers_end_when_the_engine_is_killed(tmp_path: Path) -> None:
         program.kill()
     for worker in busy:
         assert_ends(int(worker))
+
+
+def test_a_log_that_is_a_link_is_refused_before_any_worker_starts(tmp_path: Path) -> None:
+    (tmp_path / "workers.log").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(RefusedError, match=r"workers\.log: cannot be written: is a link"):
+        WorkerPool(training_workers=1, training_nice=3, log_path=tmp_path / "workers.log")

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.domain.market import MINUTE_MS, Bar, FirstPrice, MarketEvent
-from core.domain.orders import Order, OrderRole
-from core.domain.records import CursorRecord, FillRecord, FirstPriceRecord, Record
+from core.domain.orders import Order, OrderRole, OrderState, OrderUpdate
+from core.domain.records import (
+    CursorRecord,
+    FillRecord,
+    FirstPriceRecord,
+    FundingRecord,
+    IntentRecord,
+    OrderUpdateRecord,
+    Record,
+)
 from core.ports import VenueEvent
 from core.settings.schema import Settings
+from core.trader.memory import Seen, recall, remember
 from core.trader.messages import Timer, WalletAdjustment
+from core.trader.restore import restore, set_marks
 from core.trader.trader import Trader
-from core.venues.rebuild import JournalledVenue, journalled_venue
+from core.venues.rebuild import Checkpoint, JournalledVenue, journalled_venue
 from tests.core.trader.desk import INSTRUMENTS, make_trader
 from tests.core.trader.session import Liquidate, Session, Step, as_loaded, knowledge, recovered
 from tests.core.trader.test_restore import LIMITS, chance, script, sessions
@@ -135,3 +147,84 @@ def test_the_sessions_trade() -> None:
         (OrderRole.STOP, "filled"),
         (OrderRole.EXIT, "filled"),
     }
+
+
+NEWEST = 15
+"""So many of the last records of orders of before a checkpoint a venue is told."""
+
+ORDERED = IntentRecord | OrderUpdateRecord | FillRecord
+
+
+def checkpoint(journal: Sequence[Record], reverses: bool) -> tuple[Checkpoint, list[Record]]:
+    """What stands for these records, and the newest of them."""
+    trader, _ = make(reverses)
+    assert restore(trader, journal) == []
+    memory = remember(trader)
+    seen = Seen(
+        fills=[(r.fill.symbol, r.fill.fill_id) for r in journal if isinstance(r, FillRecord)],
+        payments=[r.payment.funding_id for r in journal if isinstance(r, FundingRecord)],
+    )
+    known = [order for symbol in memory.symbols.values() for order in (*symbol.ended, *symbol.orders)]
+    earlier: list[Record] = [IntentRecord(order) for order in known]
+    earlier += [r for r in journal if isinstance(r, ORDERED)][-NEWEST:]
+    return Checkpoint(memory, seen, len(earlier)), earlier
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(sessions, st.booleans(), st.floats(0, 0.999))
+def test_cut_behind_a_checkpoint_both_go_on_the_same(session: list[dict], reverses: bool, place: float) -> None:
+    steps = steps_of(session)
+    trader, real = make(reverses)
+    whole = Session(trader, real)  # type: ignore[arg-type]
+    whole.run(steps)
+    # A checkpoint stands for whole commits.
+    last_of_step = list({cut.step: cut for cut in whole.cuts}.values())
+    at = int(place * len(last_of_step))
+    done = last_of_step[at].records
+    before, earlier = checkpoint(whole.journal[:done], reverses)
+    for cut in last_of_step[at:]:
+        again, _ = make(reverses)
+        recall(again, copy.deepcopy(before.memory), before.seen)  # Trades are written on.
+        behind = as_loaded(whole.journal[done : cut.records])
+        market = newest(as_loaded(whole.journal[: cut.records]), steps)
+        assert restore(again, behind) == []
+        set_marks(again, market[0])
+        for first in market[1]:
+            again.handle(first)
+        assert knowledge(again) == cut.knew
+        rebuilt = RealVenue(journalled_venue(INSTRUMENTS, Settings(limits=LIMITS), before))
+        rebuilt.rebuild([*earlier, *behind], *market)
+        assert rebuilt.venue.wallet_usdt() == again.state.ledger.wallet_usdt
+        rest = Session(again, rebuilt, cutting=False)  # type: ignore[arg-type]
+        rest.run(steps, cut.step + 1)
+        assert rest.commands == whole.commands[cut.commands :]
+
+
+def test_the_sessions_have_orders_and_positions_that_a_checkpoint_stands_for() -> None:
+    found: set[str] = set()
+    for seed in range(6):
+        trader, real = make(reverses=False)
+        run = Session(trader, real)  # type: ignore[arg-type]
+        run.run(steps_of(chance(seed)))
+        for cut in run.cuts[::7]:
+            before, _ = checkpoint(run.journal[: cut.records], reverses=False)
+            kept = before.memory.symbols.values()
+            found |= {"held" for symbol in kept if symbol.position is not None}
+            found |= {"filled in part" for symbol in kept for order in symbol.orders if order.filled_lots}
+            told = sum(isinstance(record, ORDERED) for record in run.journal[: cut.records])
+            found |= {"cut off"} if told > NEWEST else set()
+    assert found == {"held", "filled in part", "cut off"}
+
+
+def test_an_order_that_nobody_knows_any_more_keeps_no_account_from_starting() -> None:
+    """It ended long before the checkpoint, and news of it came behind that."""
+    trader, real = make(reverses=False)
+    run = Session(trader, real, cutting=False)  # type: ignore[arg-type]
+    run.run(steps_of(chance(1)))
+    before, earlier = checkpoint(run.journal, reverses=False)
+    order = next(r.order for r in run.journal if isinstance(r, FillRecord) and r.order.state is OrderState.FILLED)
+    told = OrderUpdate(order.client_order_id, order.symbol, order.state, order.updated_ms)
+    before = replace(before, told=1)
+    rebuilt = RealVenue(journalled_venue(INSTRUMENTS, Settings(limits=LIMITS), before))
+    rebuilt.rebuild([earlier[0], OrderUpdateRecord(told, order)], [], [])
+    assert rebuilt.venue.wallet_usdt() == trader.state.ledger.wallet_usdt

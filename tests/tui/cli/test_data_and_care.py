@@ -158,10 +158,11 @@ def test_doctor_sees_an_engine_that_does_not_answer(quarterdeck: Quarterdeck, ho
 
 
 @pytest.mark.usefixtures("terminal")
-def test_doctor_looks_at_the_terminal(quarterdeck: Quarterdeck, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("term", ["", "dumb", "unknown"])
+def test_doctor_looks_at_the_terminal(quarterdeck: Quarterdeck, monkeypatch: pytest.MonkeyPatch, term: str) -> None:
     monkeypatch.setenv("COLUMNS", "60")
     monkeypatch.setenv("LINES", "20")
-    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setenv("TERM", term)
     findings = {finding["name"]: finding for finding in json.loads(quarterdeck("doctor", "--json").stdout)}
     assert findings["terminal size"]["mend"] == "make it at least 80x24"
     assert findings["terminal kind"]["mend"] == "set TERM=xterm-256color"

@@ -135,17 +135,28 @@ def test_paper_on_test_hosts_is_one_line_and_starts_nothing(
 
 
 @pytest.mark.usefixtures("terminal")
-@pytest.mark.parametrize("term", ["dumb", "unknown"])
+@pytest.mark.parametrize(
+    ("term", "told"), [("dumb", "is 'dumb'"), ("unknown", "is 'unknown'"), ("", "names no terminal")]
+)
 def test_a_terminal_that_no_console_can_be_drawn_on_is_refused_in_one_line(
-    quarterdeck: Quarterdeck, runtime: FakeRuntime, monkeypatch: pytest.MonkeyPatch, term: str
+    quarterdeck: Quarterdeck, runtime: FakeRuntime, monkeypatch: pytest.MonkeyPatch, term: str, told: str
 ) -> None:
     monkeypatch.setenv("TERM", term)
     result = quarterdeck("run")
     assert result.exit_code == 2
     assert result.stderr == (
-        f"quarterdeck: TERM is '{term}', on which no console can be drawn;"
+        f"quarterdeck: TERM {told}, on which no console can be drawn;"
         " add --headless, or set TERM to what the terminal is, as xterm-256color\n"
     )
+
+
+@pytest.mark.usefixtures("terminal")
+def test_a_terminal_without_a_name_is_refused(
+    quarterdeck: Quarterdeck, runtime: FakeRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TERM")
+    assert "TERM names no terminal" in quarterdeck("run").stderr
+    assert runtime.requests == []
 
 
 @pytest.mark.usefixtures("terminal")

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from core.domain.operator import Verb
-from core.home.folder import Home
+from core.home.folder import EngineLock, Home
 from tests.tui.cli.fakes import Quarterdeck, RunningEngine
 
 
@@ -73,5 +73,16 @@ def test_without_an_engine_steering_ends_with_3(quarterdeck: Quarterdeck, home: 
     result = quarterdeck(*arguments)
     assert result.exit_code == 3
     told = f"quarterdeck: {home.root}: no engine runs here; start one with `quarterdeck run`"
-    otherwise = "; where none can start, `quarterdeck panic` closes a live account at the exchange"
+    otherwise = "; where no engine can, `quarterdeck panic` closes a live account at the exchange"
     assert result.stderr == f"{told}{otherwise if arguments[0] == 'flatten' else ''}\n"
+
+
+@pytest.mark.parametrize("arguments", [["pause"], ["flatten", "--yes"]])
+def test_an_engine_that_does_not_listen_yet_leaves_a_way_out(
+    quarterdeck: Quarterdeck, home: Home, arguments: list[str]
+) -> None:
+    with EngineLock(home):
+        result = quarterdeck(*arguments)
+    assert result.exit_code == 3
+    assert "does not listen yet or no longer; try again" in result.stderr
+    assert ("`quarterdeck panic`" in result.stderr) is (arguments[0] == "flatten")

@@ -115,7 +115,7 @@ async def test_a_halt_stays_on_screen_with_how_it_clears(app: QuarterdeckApp, co
 
 @pytest.mark.parametrize(
     ("state", "text"),
-    [("paused", "PAUSED: no new entries; exits and stops go on"), ("halted", "HALTED: no new orders; protective")],
+    [("paused", "PAUSED: no new entries; exits and stops go on"), ("halted", "HALTED: no new entries; stops, targets")],
 )
 async def test_a_standstill_says_what_still_runs(
     app: QuarterdeckApp, control: FakeControl, state: str, text: str

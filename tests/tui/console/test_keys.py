@@ -233,7 +233,7 @@ async def test_help_explains_the_focused_panel_and_goes_back(app: QuarterdeckApp
         shown = await press(pilot, "5", "?")
         assert "5 Risk: what the numbers mean" in shown
         assert "drawdown as the engine counts it" in shown
-        assert "close every position, after a confirm bar" in shown
+        assert "close every position and pause, after a confirm bar" in shown
         await press(pilot, "?")
         assert app.deck.page == "risk"
         assert "+         wider candles" in await press(pilot, "6", "?")

@@ -8,7 +8,11 @@ from core.control.operations import OPERATIONS, Operation
 from core.control.protocol import BlockView, Snapshot
 from core.control.request import Values
 from core.domain.operator import CLEARED_BY_RESUME
-from tests.tui.fake_control import FakeClock, empty_snapshot, live_snapshot, snapshot
+from core.engine.wishes import KEPT
+from tests.tui.fake_control import FakeClock, FakeControl, empty_snapshot, live_snapshot, snapshot
+from tests.tui.lab_keys import press
+from tests.tui.screen import running
+from tui.console.app import QuarterdeckApp
 from tui.console.safety import CONFIRM_TIMEOUT_MS, GUARD_MS, TWICE_MS, SafetyDesk
 from tui.text.format import UNICODE
 from tui.text.table import row_text
@@ -288,3 +292,18 @@ def test_an_entry_under_way_can_be_flattened_although_nothing_is_held(desk: Desk
     assert OPERATIONS["flatten"].reason_against(waiting) == ""
     desk.press("flatten", waiting)
     assert "withdraw 1 entry under way" in desk.bar()
+
+
+@pytest.mark.parametrize("size", [(40, 10), (80, 24)], ids=lambda size: f"{size[0]}x{size[1]}")
+async def test_a_flatten_while_books_are_compared_is_asked_about_and_its_answer_is_seen(
+    control: FakeControl, clock: FakeClock, size: tuple[int, int]
+) -> None:
+    control.current, control.message = empty_snapshot("recovering"), KEPT
+    app = QuarterdeckApp(control, clock_ms=clock, version="0.1.0", flush_hz=0.001)
+    async with running(app, size) as pilot:
+        asked = " ".join((await press(pilot, "F")).split())
+        assert "FLATTEN: close every position at market, once books are compared? DEMO" in asked
+        assert "What is held is not known yet." in asked
+        clock.now_ms += GUARD_MS
+        assert "flatten: kept" in await press(pilot, "y")
+    assert control.commands == ["flatten"]

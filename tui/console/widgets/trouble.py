@@ -16,8 +16,8 @@ _STANDSTILL = {
         "PAUSED: no new entries. R resumes",
     ),
     "HALTED": (
-        "HALTED: no new orders; protective stops stay. R resumes",
-        "HALTED: no new orders. R resumes",
+        "HALTED: no new entries; stops, targets and exits go on. R resumes",
+        "HALTED: no new entries. R resumes",
     ),
 }
 _MORE = f"{REGISTRY.key('risk')} = risk"

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.domain.market import MarketEvent
-from core.domain.operator import LimitEffect
+from core.domain.operator import LimitEffect, OperatorCommand, Verb
 from core.domain.orders import OrderState
 from core.domain.records import (
     AdjustmentRecord,
@@ -32,6 +32,7 @@ from core.domain.records import (
     TradeRecord,
     WatchRecord,
 )
+from core.engine.wishes import kept
 from core.lab.data.journalled_market import ToldMarket
 from core.lab.replay.verify import DECISIONS, Verification, _Replay
 from core.trader.trader import Trader
@@ -221,3 +222,10 @@ def test_other_words_of_what_clears_a_limit_are_no_difference() -> None:
     reworded = LimitRecord(replace(told.event, clears="in the words of an older program"))
     trader = make(flatten=False, reverses=False)
     assert replayed(trader, [*journal[:at], reworded, *journal[at + 1 :]], steps).first_difference is None
+
+
+def test_a_flatten_that_was_kept_while_books_were_compared_is_no_difference() -> None:
+    steps, journal = played(1)
+    waiting = kept(OperatorCommand("op-kept", Verb.FLATTEN, "", "test", 1))
+    told = [*journal[:40], waiting, *journal[40:]]
+    assert replayed(make(flatten=False, reverses=False), told, steps).first_difference is None

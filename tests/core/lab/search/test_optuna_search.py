@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from pathlib import Path
 
 import pytest
@@ -113,3 +114,14 @@ def test_a_file_that_is_no_store_is_told(tmp_path: Path) -> None:
     assert "\n" not in str(caught.value)
     with pytest.raises(BadInputError, match="0 trials: at least one"):
         run_optuna(GROUND, SPACE, 0, "sharpe", 1, HERE)
+
+
+def test_a_store_behind_a_link_is_refused_and_one_of_its_own_is_private(tmp_path: Path) -> None:
+    store = tmp_path / "optuna.db"
+    store.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(StorageError, match=r"optuna\.db: cannot be used as Optuna's store: is a link"):
+        run_optuna(GROUND, SPACE, 1, "sharpe", 1, HERE, storage=store)
+    assert not (tmp_path / "elsewhere").exists()
+    store.unlink()
+    run_optuna(GROUND, SPACE, 1, "sharpe", 1, HERE, storage=store)
+    assert stat.S_IMODE(store.stat().st_mode) == 0o600

@@ -223,3 +223,14 @@ def free_port() -> int:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         return int(taken.getsockname()[1])
+
+
+async def test_a_part_that_is_a_link_is_never_written_through(archive: Archive, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_bytes(b"")
+    part = tmp_path / PART
+    part.parent.mkdir(parents=True)
+    part.symlink_to(elsewhere)
+    with pytest.raises(RefusedError, match=r"\.zip\.part: cannot be written: is a link"):
+        await take(archive)
+    assert elsewhere.read_bytes() == b""

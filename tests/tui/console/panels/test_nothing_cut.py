@@ -86,7 +86,7 @@ async def test_what_is_not_measured_has_no_empty_line_about_its_measure(
 @pytest.mark.parametrize(
     ("state", "said"),
     [
-        ("halted", "HALTED: no new orders. R resumes"),
+        ("halted", "HALTED: no new entries. R resumes"),
         ("paused", "PAUSED: no new entries. R resumes"),
         ("recovering", "RECOVERING: books are being compared"),
     ],
@@ -143,7 +143,7 @@ def test_symbols_of_a_run_are_whole_or_counted(cells: int, said: str) -> None:
 @pytest.mark.parametrize(
     ("text", "width", "said"),
     [
-        ("halt sent: no new orders, open orders are cancelled", 39, "halt sent: no new orders"),
+        ("halt sent: no new entries, those that wait are cancelled", 39, "halt sent: no new entries"),
         ("flatten: 0/3 closed, waiting for the venue", 39, "flatten: 0/3 closed"),
         ("flatten REFUSED: the exchange takes 12.5 lots", 39, "flatten REFUSED: the exchange takes…"),
         ("short", 39, "short"),
