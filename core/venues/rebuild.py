@@ -15,7 +15,8 @@ from core.settings.schema import Settings
 from core.trader.ledger import Book
 from core.trader.memory import Seen, TraderMemory
 from core.venues.adapter import SimulatedVenueAdapter
-from core.venues.simulated import Beginning, SimulatedVenue
+from core.venues.restoring import Beginning
+from core.venues.simulated import SimulatedVenue
 
 
 @dataclass(frozen=True, slots=True)

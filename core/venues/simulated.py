@@ -20,14 +20,13 @@ Where a history has a hole ahead, a position is closed at the last price: as a m
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
 
 from core.arithmetic.cost_basis import USDT_QUANTUM
 from core.arithmetic.fills import worse_price
-from core.domain.errors import SettingsError, StorageError, VenueRejectedError
+from core.domain.errors import SettingsError, VenueRejectedError
 from core.domain.instrument import Instrument
 from core.domain.market import Bar, FirstPrice, FundingRate, HoleAhead, MarketEvent, Quote
 from core.domain.orders import (
@@ -42,9 +41,10 @@ from core.domain.orders import (
     apply_fill,
 )
 from core.domain.quick import quick
-from core.domain.regrid import factor, grid_of, rescaled_fill, rescaled_order
-from core.domain.trading import ASSUMED_PREFIX, FundingPayment, Position
+from core.domain.regrid import factor, grid_of
+from core.domain.trading import ASSUMED_PREFIX, FundingPayment
 from core.ports import VenueEvent
+from core.venues.account import VenueAccount
 from core.venues.answers import LIQUIDATION_PREFIX, accepted, closing_order, update_of
 from core.venues.book import Book, rest
 from core.venues.filters import check_order
@@ -60,6 +60,7 @@ from core.venues.matching import (
     late_stop,
     taking_ticks,
 )
+from core.venues.restoring import Beginning, restore_account
 
 NO_POSITION = "reduce-only: no position left to reduce"
 NO_MARKET = "no price follows: the history has a hole here"
@@ -84,18 +85,6 @@ class _Seen:
     volume: float
     cap_lots: int
     spent_lots: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Beginning:
-    """What stands for the beginning of a journal: the wallet and the positions behind it, how much of each order that
-    is known had been filled by then, its newest fills, and the ids of all funding paid in it."""
-
-    wallet_usdt: Decimal
-    positions: Mapping[str, Position]
-    filled_lots: Mapping[str, int]
-    fills: Sequence[Fill]
-    paid: Iterable[str]
 
 
 class SimulatedVenue:
@@ -131,14 +120,11 @@ class SimulatedVenue:
         self._leverage = leverage
         self._first_price_delay_ms = first_price_delay_ms
         self._latency_ms = latency_ms
-        self._clear()
+        self._account = self._new_account()
 
-    def _clear(self) -> None:
-        self._books = {symbol: Book(item, self._leverage) for symbol, item in self._instruments.items()}
-        self._orders: dict[str, Order] = {}
-        self._fills: dict[str, list[Fill]] = {}
-        self._paid: set[str] = set()
-        self._wallet_usdt = self._initial_balance_usdt
+    def _new_account(self) -> VenueAccount:
+        books = {symbol: Book(item, self._leverage) for symbol, item in self._instruments.items()}
+        return VenueAccount(books, self._initial_balance_usdt)
 
     def adopt(self, instrument: Instrument) -> None:
         """Take new orders by these rules of a contract from now on. What is held and rests keeps its prices and
@@ -146,31 +132,25 @@ class SimulatedVenue:
         symbol = instrument.symbol
         by = factor(symbol, grid_of(self._instruments[symbol]), grid_of(instrument))
         self._instruments[symbol] = instrument
-        if not by.is_one:
-            ours = [order for order in self._orders.values() if order.symbol == symbol]
-            for order in ours:
-                self._orders[order.client_order_id] = rescaled_order(order, by)
-                fills = self._fills.get(order.client_order_id, ())
-                self._fills[order.client_order_id] = [rescaled_fill(fill, by) for fill in fills]
-        self._books[symbol].adopt(instrument, by)
+        self._account.adopt(instrument, by)
 
     def submit(self, order: Order, now_ms: int) -> list[VenueEvent]:
         """Take an order. A known client id answers that order's present state and never makes a second order.
 
         Raises VenueRejectedError, and keeps nothing, where a rule of the contract, the margin or the position refuses.
         """
-        known = self._orders.get(order.client_order_id)
+        known = self._account.orders.get(order.client_order_id)
         if known is not None:
             return [update_of(known)]
-        book = self._books.get(order.symbol)
+        book = self._account.books.get(order.symbol)
         if book is None:
             raise VenueRejectedError(f"order {order.client_order_id}: {order.symbol} is not traded here")
         own = next((p for p in (LIQUIDATION_PREFIX, HOLE_PREFIX) if order.client_order_id.startswith(p)), None)
         if own is not None:
             raise VenueRejectedError(f"order {order.client_order_id}: ids in {own} are the venue's own")
         order = accepted(order, now_ms)
-        check_order(order, book, self._books.values(), self._wallet_usdt)
-        self._orders[order.client_order_id] = order
+        check_order(order, book, self._account.books.values(), self._account.wallet_usdt)
+        self._account.orders[order.client_order_id] = order
         book.resting[order.client_order_id] = rest(order, book.instrument)
         return [update_of(order)]
 
@@ -179,7 +159,7 @@ class SimulatedVenue:
 
         Raises VenueRejectedError for an id that the venue does not know.
         """
-        order = self._orders.get(client_order_id)
+        order = self._account.orders.get(client_order_id)
         if order is None:
             raise VenueRejectedError(f"order {client_order_id}: the venue does not know it, nothing to cancel")
         if not order.is_open:
@@ -188,36 +168,36 @@ class SimulatedVenue:
 
     def positions_lots(self) -> dict[str, int]:
         """Signed lots by symbol, flat symbols left out."""
-        return {symbol: book.lots for symbol, book in self._books.items() if book.lots}
+        return {symbol: book.lots for symbol, book in self._account.books.items() if book.lots}
 
     def positions_cost_usdt(self) -> dict[str, Decimal]:
         """Signed cost of what is open, by symbol, flat symbols left out."""
-        return {symbol: book.cost_usdt for symbol, book in self._books.items() if book.lots}
+        return {symbol: book.cost_usdt for symbol, book in self._account.books.items() if book.lots}
 
     def wallet_usdt(self) -> Decimal:
         """Initial balance plus realised profit and funding, less fees; without unrealised profit."""
-        return self._wallet_usdt
+        return self._account.wallet_usdt
 
     def order(self, client_order_id: str) -> Order | None:
         """The venue's view of an order; None where it never took one of this id."""
-        return self._orders.get(client_order_id)
+        return self._account.orders.get(client_order_id)
 
     def open_orders(self) -> list[Order]:
         """By symbol, then arrival."""
-        return [resting.order for book in self._books.values() for resting in book.resting.values()]
+        return [resting.order for book in self._account.books.values() for resting in book.resting.values()]
 
     def fills_of(self, client_order_id: str) -> list[Fill]:
-        return list(self._fills.get(client_order_id, ()))
+        return list(self._account.fills.get(client_order_id, ()))
 
     def liquidation_price(self, symbol: str) -> float | None:
         """In USDT; None where nothing is held or no price can liquidate it (long without leverage)."""
-        book = self._books.get(symbol)
+        book = self._account.books.get(symbol)
         return book.liquidation if book is not None and book.lots and book.liquidation > 0.0 else None
 
     def on_market(self, event: MarketEvent) -> list[VenueEvent]:
         """Match an event. A bar, price or funding that is not newer than what was seen changes nothing, nor does one of
         a symbol that is not traded here."""
-        book = self._books.get(event.symbol)
+        book = self._account.books.get(event.symbol)
         if book is None:
             return []
         if type(event) is Bar:
@@ -273,7 +253,7 @@ class SimulatedVenue:
 
     def _on_funding(self, book: Book, rate: FundingRate) -> list[VenueEvent]:
         funding_id = f"{ASSUMED_PREFIX if rate.is_assumed else 'funding-'}{rate.symbol}-{rate.time_ms}"
-        if not book.lots or funding_id in self._paid:
+        if not book.lots or funding_id in self._account.paid:
             return []
         lots = abs(book.lots) if rate.is_assumed else book.lots
         amount = -book.instrument.qty(lots) * rate.mark_price * rate.rate
@@ -286,7 +266,7 @@ class SimulatedVenue:
             position_lots=book.lots,
             amount_usdt=amount.quantize(USDT_QUANTUM, ROUND_HALF_EVEN),
         )
-        self._pay(payment)
+        self._account.pay(payment)
         return [payment]
 
     def _on_hole(self, book: Book, time_ms: int) -> list[VenueEvent]:
@@ -369,7 +349,7 @@ class SimulatedVenue:
     def _liquidation_id(self, symbol: str, time_ms: int) -> str:
         first = client_order_id = f"{LIQUIDATION_PREFIX}{symbol}-{time_ms}"
         again = 1
-        while client_order_id in self._orders:
+        while client_order_id in self._account.orders:
             again += 1
             client_order_id = f"{first}-{again}"
         return client_order_id
@@ -399,23 +379,15 @@ class SimulatedVenue:
             time_ms=time_ms,
         )
         order = apply_fill(order, fill)
-        self._orders[order.client_order_id] = order
-        self._take_fill(book, fill)
+        self._account.orders[order.client_order_id] = order
+        self._account.take_fill(book, fill)
         events.append(fill)
         return order
 
-    def _take_fill(self, book: Book, fill: Fill) -> None:
-        self._fills.setdefault(fill.client_order_id, []).append(fill)
-        self._wallet_usdt += book.apply_fill(fill) - fill.fee_usdt
-
-    def _pay(self, payment: FundingPayment) -> None:
-        self._paid.add(payment.funding_id)
-        self._wallet_usdt += payment.amount_usdt
-
     def _close(self, order: Order, state: OrderState, time_ms: int, reason: str) -> OrderUpdate:
         order = advance(order, state, time_ms, reason=reason)
-        self._orders[order.client_order_id] = order
-        del self._books[order.symbol].resting[order.client_order_id]
+        self._account.orders[order.client_order_id] = order
+        del self._account.books[order.symbol].resting[order.client_order_id]
         return update_of(order)
 
     def restore(
@@ -436,69 +408,6 @@ class SimulatedVenue:
         or quote older than its symbol's last bar has no effect. Liquidation orders need not be among `orders`: they
         are told by their fills. Raises StorageError where orders, fills and instruments contradict each other.
         """
-        self._clear()
-        for bar in last_bars:
-            if bar.symbol in self._books:
-                self._books[bar.symbol].see_bar(bar)
-        for price in last_prices:
-            if price.symbol in self._books:
-                bid, ask = (price.price, price.price) if isinstance(price, FirstPrice) else (price.bid, price.ask)
-                self._books[price.symbol].see_price(price.time_ms, bid, ask)
-        for order in orders:
-            if order.venue_order_id or order.filled_lots:
-                self._orders[order.client_order_id] = order
-        filled = Counter(before.filled_lots) if before is not None else Counter[str]()
-        if before is not None:
-            self._stand(before)
-        for fill in fills:
-            self._restore_fill(fill)
-            filled[fill.client_order_id] += fill.qty_lots
-        for payment in payments:
-            self._pay(payment)
-        for order in self._orders.values():
-            self._restore_order(order, filled[order.client_order_id])
-
-    def _stand(self, before: Beginning) -> None:
-        self._wallet_usdt = before.wallet_usdt
-        self._paid = set(before.paid)
-        for symbol, position in before.positions.items():
-            book = self._books.get(symbol)
-            if book is None:
-                raise StorageError(f"journal: a position in {symbol}, which is not traded; add the symbol")
-            book.stand(position)
-        for fill in before.fills:
-            self._fills.setdefault(fill.client_order_id, []).append(fill)
-            if fill.symbol in self._books:
-                self._books[fill.symbol].note(fill, spends=not fill.client_order_id.startswith(LIQUIDATION_PREFIX))
-
-    def _restore_fill(self, fill: Fill) -> None:
-        book = self._books.get(fill.symbol)
-        if book is None:
-            raise StorageError(f"journal: fill {fill.fill_id} is of {fill.symbol}, which is not traded; add the symbol")
-        is_liquidation = fill.client_order_id.startswith(LIQUIDATION_PREFIX)
-        if is_liquidation and fill.client_order_id not in self._orders:
-            order = closing_order(fill.client_order_id, fill.symbol, fill.side, fill.qty_lots, fill.time_ms)
-            self._orders[order.client_order_id] = apply_fill(order, fill)
-        elif fill.client_order_id not in self._orders:
-            raise StorageError(f"journal: fill {fill.fill_id} has no order; the journal is damaged")
-        if not is_liquidation:
-            book.spend(fill.time_ms, fill.qty_lots)
-        self._take_fill(book, fill)
-
-    def _restore_order(self, order: Order, filled: int) -> None:
-        if filled != order.filled_lots:
-            raise StorageError(
-                f"journal: order {order.client_order_id} says {order.filled_lots} lots filled, its fills say {filled}; "
-                "the journal is damaged"
-            )
-        if not order.is_open:
-            return
-        book = self._books.get(order.symbol)
-        if book is None:
-            raise StorageError(
-                f"journal: order {order.client_order_id} is of {order.symbol}, which is not traded; add it"
-            )
-        state = OrderState.PARTIALLY_FILLED if order.filled_lots else OrderState.ACCEPTED
-        order = replace(order, state=state)
-        self._orders[order.client_order_id] = order
-        book.resting[order.client_order_id] = rest(order, book.instrument)
+        account = self._new_account()
+        restore_account(account, orders, fills, payments, last_bars, last_prices, before)
+        self._account = account

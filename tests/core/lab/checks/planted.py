@@ -128,7 +128,7 @@ class SameCloseVenue(SimulatedVenueAdapter):
 
     async def place(self, order: Order, now_ms: int) -> list[VenueEvent]:
         events = list(self.venue.submit(order, now_ms))
-        close = self.venue._books[order.symbol].last_bar
+        close = self.venue._account.books[order.symbol].last_bar
         if order.type is OrderType.MARKET and close is not None:
             events += self.venue.on_market(FirstPrice(order.symbol, now_ms, close.open_time_ms, close.close))
         return events
