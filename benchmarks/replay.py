@@ -14,6 +14,7 @@ from benchmarks.market import DATA, load_settings_and_rules, temporary_home
 from benchmarks.processes import QUARTERDECK, run_to_end
 from benchmarks.report import Figure, Section, percentiles
 from core.clock import VirtualClock
+from core.compute.lanes import WorkerPool
 from core.domain.market import MINUTE_MS
 from core.domain.origin import champion
 from core.domain.trading import Prediction
@@ -24,7 +25,6 @@ from core.home.folder import Home
 from core.home.logbook import Logbook
 from core.learning import tasks
 from core.learning.forecaster import WorkerForecaster, training_bars, training_seed
-from core.learning.workers import WorkerPool
 from core.market.replay.events import ReplayFeed, batched
 from core.market.replay.resuming import replay_cursors
 from core.ports import BarColumns, Forecaster, TrainingResult

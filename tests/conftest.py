@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[1]
 SLOW = (
     "tests/benchmarks/",
     "tests/command/",
+    "tests/core/compute/test_lanes.py",
     "tests/core/compute/test_pool.py",
     "tests/core/control/test_codec.py",
     "tests/core/exchange/account/test_desk_order_of_news.py",

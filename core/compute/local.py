@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import os
 import shutil
-import signal
 import tempfile
 import threading
 import time
@@ -13,13 +12,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from core.compute.signals import block_stop_signals, ignore_stop_signals
 from core.compute.worker import Answer, answer, pack, unpack
 from core.domain.errors import ComputeError, WorkerLostError
 from core.home.worker_log import check_worker_log, write_output_to
 
 IDLE_WORKER_S = 60
 PARENT_LOOK_S = 0.5
-_STOP_SIGNALS = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
 
 
 class LocalPool:
@@ -102,16 +101,15 @@ def _block_stop_signals() -> None:
 
     from joblib.externals.loky.backend import resource_tracker as loky_tracker
 
-    signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
+    block_stop_signals()
     resource_tracker.ensure_running()
     loky_tracker.ensure_running()
-    signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
+    block_stop_signals()
 
 
 def _settle_in(parent: int, log_path: Path | None) -> None:
     """The first thing a worker does: it ends with its parent, by whatever means that ends."""
-    for number in _STOP_SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
+    ignore_stop_signals()
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     if log_path is not None:
         write_output_to(log_path)

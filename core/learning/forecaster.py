@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 
 
 class Pool(Protocol):
-    """Where the calls run: `core.learning.workers.WorkerPool`, or `core.learning.in_process.InProcess`."""
+    """Where the calls run: `core.compute.lanes.WorkerPool`, or `core.learning.in_process.InProcess`."""
 
     async def infer(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R: ...
 

@@ -10,7 +10,7 @@ R = TypeVar("R")
 
 
 class InProcess:
-    """Stands where `core.learning.workers.WorkerPool` does; there is nothing to start, to lose or to close."""
+    """Stands where `core.compute.lanes.WorkerPool` does; there is nothing to start, to lose or to close."""
 
     async def infer(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         return function(*args, **kwargs)

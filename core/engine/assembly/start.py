@@ -45,9 +45,9 @@ class EngineStart:
 def open_forecaster(start: EngineStart, settings: Settings, seed: int, models: Path) -> Forecaster | None:
     """Worker processes for the strategy's models, ended with the start's stack; None for a strategy without any.
     `models` is where these are kept."""
+    from core.compute.lanes import WorkerPool
     from core.learning.forecaster import WorkerForecaster
     from core.learning.versions import sweep_partials
-    from core.learning.workers import WorkerPool
 
     if start.strategy.model is None:
         return None

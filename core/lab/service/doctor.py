@@ -69,8 +69,8 @@ def _look_at_strategy(home: Home, settings_path: Path | None) -> str:
 
 def _try_workers(home: Home, settings_path: Path | None) -> str:
     """Start the worker processes and let them import and compile what they need."""
+    from core.compute.lanes import WorkerPool
     from core.learning.forecaster import WorkerForecaster
-    from core.learning.workers import WorkerPool
     from core.settings.of_home import settings_of
     from core.strategy.loading import load_strategy
 

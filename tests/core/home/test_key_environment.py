@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from core.compute.lanes import WorkerPool
 from core.domain.errors import SettingsError
 from core.home import key_environment
-from core.learning.workers import WorkerPool
 from core.settings.schema import parse_settings
 
 ROOT = Path(__file__).parents[3]

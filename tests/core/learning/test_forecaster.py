@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from core.compute.lanes import WorkerPool
 from core.domain.errors import ModelError
 from core.domain.origin import champion
 from core.domain.trading import Contribution
 from core.learning.forecaster import WorkerForecaster, last_bars, training_bars, training_seed
 from core.learning.tasks import window_sha256
 from core.learning.versions import list_versions, load_version
-from core.learning.workers import WorkerPool
 from core.ports import BarColumns
 from tests.core.learning import toy
 from tests.core.learning.processes import told

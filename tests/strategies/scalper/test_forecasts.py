@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from core.arithmetic.costs import round_trip_cost_bps
+from core.compute.lanes import WorkerPool
 from core.learning.forecaster import WorkerForecaster, training_bars
-from core.learning.workers import WorkerPool
 from core.ports import TrainingResult
 from core.settings.schema import Settings
 from strategies.scalper.declaration import build

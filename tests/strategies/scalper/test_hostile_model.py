@@ -11,11 +11,11 @@ import lightgbm as lgb
 import numpy as np
 import pytest
 
+from core.compute.lanes import WorkerPool
 from core.domain.errors import ModelError
 from core.learning import lightgbm_text
 from core.learning.lightgbm_text import check_model_text
 from core.learning.protocol import SavedModel
-from core.learning.workers import WorkerPool
 from strategies.scalper.features import FEATURE_NAMES
 from strategies.scalper.model import MODEL_FILE
 from tests.core.learning import toy

@@ -1,4 +1,4 @@
-"""Worker processes: the only place where models are trained and asked.
+"""Worker processes that wait for calls: where models are trained and asked.
 
 Two lanes, so that a training never delays a prediction. A worker lives on a lifeline: the reading end of a pipe whose
 writing end only the engine's process holds. When that end closes, because the lane stops or because the process is gone
@@ -11,15 +11,14 @@ import asyncio
 import functools
 import multiprocessing
 import os
-import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
-from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
+from core.compute.signals import ignore_stop_signals, stop_signals_blocked
 from core.domain.errors import ModelError, QuarterdeckError
 from core.home.worker_log import check_worker_log, write_output_to
 
@@ -29,8 +28,6 @@ R = TypeVar("R")
 INFERENCE_TIMEOUT_S = 60.0
 TRAINING_TIMEOUT_S = 900.0
 MAX_WAITING = 64
-
-_STOP_SIGNALS = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
 
 
 class WorkerPool:
@@ -151,13 +148,13 @@ class _Worker:
         context = multiprocessing.get_context("spawn")
         self._worker_end, self._our_end = context.Pipe(duplex=False)
         # The first executor starts multiprocessing's resource tracker, which by itself is not deaf to SIGHUP.
-        with _stop_signals_blocked():
+        with stop_signals_blocked():
             self._executor = ProcessPoolExecutor(
                 1, context, initializer=_settle_in, initargs=(self._worker_end, nice, log_path)
             )
 
     async def submit(self, task: Callable[[], R]) -> R:
-        with _stop_signals_blocked():
+        with stop_signals_blocked():
             answer = asyncio.get_running_loop().run_in_executor(self._executor, task)
         return await answer
 
@@ -171,25 +168,10 @@ class _Worker:
         self._executor.shutdown(wait=wait)
 
 
-@contextmanager
-def _stop_signals_blocked() -> Iterator[None]:
-    """A process started meanwhile is deaf to stop signals from its first instruction, until it ignores them for good.
-
-    Ctrl-C, a closed terminal and a service manager reach every process of the group. A worker that ended first would
-    have its training journalled as failed, which a restart would not make good.
-    """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
 def _settle_in(lifeline: Connection, nice: int, log_path: Path | None) -> None:
     """The first thing a worker does."""
     threading.Thread(target=_exit_with, args=(lifeline,), daemon=True).start()
-    for number in _STOP_SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
+    ignore_stop_signals()
     os.environ["OMP_NUM_THREADS"] = "1"
     os.nice(nice)
     write_output_to(log_path)

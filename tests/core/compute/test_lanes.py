@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from core.compute import lanes
+from core.compute.lanes import WorkerPool
 from core.domain.errors import BadInputError, ModelError, RefusedError
-from core.learning import workers
-from core.learning.workers import WorkerPool
 from tests.core.learning import toy
 from tests.core.learning.processes import assert_ends, told
 
@@ -111,7 +111,7 @@ async def test_errors_come_back_in_the_products_own_family(pool: WorkerPool) -> 
 
 
 async def test_waiting_calls_are_bounded(pool: WorkerPool, pipe: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workers, "MAX_WAITING", 2)
+    monkeypatch.setattr(lanes, "MAX_WAITING", 2)
     calls = [asyncio.create_task(pool.train(toy.tell_and_wait, str(pipe))) for _ in range(2)]
     await told(pipe)
     with pytest.raises(ModelError, match="2 calls wait already"):
@@ -150,7 +150,7 @@ async def test_warm_up_reaches_every_worker(tmp_path: Path) -> None:
 CONSOLE_SCRIPT = """
 import asyncio, sys, threading
 from tests.core.learning import toy
-from core.learning.workers import WorkerPool
+from core.compute.lanes import WorkerPool
 
 async def engine():
     pool = WorkerPool(training_workers=1, training_nice=0)
