@@ -87,7 +87,7 @@ def _undo(trader: Trader, client_order_id: str, bar: Bar) -> None:
     trader.handle(OrderUpdate(client_order_id, bar.symbol, OrderState.REJECTED, now_ms, reason="bench"))
 
 
-def time_quiet_bars(trader: Trader, iterations: int) -> list[float]:
+def time_uneventful_bars(trader: Trader, iterations: int) -> list[float]:
     """Microseconds of a bar that nothing follows from: flat, no prediction."""
     spent = []
     symbols = tuple(trader.state.symbols)
@@ -102,7 +102,7 @@ def time_quiet_bars(trader: Trader, iterations: int) -> list[float]:
 def run(iterations: int = ITERATIONS) -> Section:
     time_entries(new_trader(), min(iterations, 500))
     entries, bare = time_entries(new_trader(), iterations)
-    quiet = time_quiet_bars(new_trader(), iterations)
+    quiet = time_uneventful_bars(new_trader(), iterations)
     figures = percentiles("bar and prediction to entry order", entries, "us", (50, 99), {50: TARGET_P50_US})
     figures += percentiles("bar without a decision", quiet, "us", (50, 99))
     figures += percentiles("reference: two EMAs, a test, a list append", bare, "us", (50, 99))

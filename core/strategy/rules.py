@@ -28,7 +28,9 @@ class PredictionDesk(Protocol):
     def predict(self, bar: Bar) -> Prediction | None: ...
 
 
-def told(strategy: Strategy, symbol: str, bar_close_ms: int, delay_ms: int, value_bps: float) -> Prediction | None:
+def prediction_of(
+    strategy: Strategy, symbol: str, bar_close_ms: int, delay_ms: int, value_bps: float
+) -> Prediction | None:
     """A value that is not a model's as the trader is told it; None for NaN."""
     if math.isnan(value_bps):
         return None
@@ -84,7 +86,7 @@ class RuleDesk:
 
     def prediction(self, symbol: str, bar_close_ms: int, value_bps: float) -> Prediction | None:
         """A value of the rule as the trader is told it; None for NaN."""
-        return told(self._strategy, symbol, bar_close_ms, self._delay_ms, value_bps)
+        return prediction_of(self._strategy, symbol, bar_close_ms, self._delay_ms, value_bps)
 
     def _note(self, symbol: str, first_ms: int, last_ms: int) -> None:
         newest_ms = self._newest_ms.get(symbol, -1)

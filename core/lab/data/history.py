@@ -156,7 +156,7 @@ def align(
     max_hole_ms: int = MAX_HOLE_MS,
     unsettled: Sequence[tuple[str, int, int]] = (),
 ) -> History:
-    """One history of several symbols' bars of one interval. Slots run from the earliest bar to the latest.
+    """One history of several symbols' bars of one interval. BarIndices run from the earliest bar to the latest.
 
     `unsettled` are symbol, time and interval of the settlements at or after `from_ms` that are missing; one before the
     first bar of its symbol is left out, as nobody can have held a position.

@@ -74,7 +74,7 @@ def _of_symbol(history: History, symbol: str, there: Flags) -> list[Hole]:
     return found
 
 
-def last_slots(history: History) -> list[tuple[int, int]]:
+def last_bars_of_symbols(history: History) -> list[tuple[int, int]]:
     """The traded slots after whose close a symbol has no bar for too long, with the symbol's row, in order."""
     rows = {symbol: row for row, symbol in enumerate(history.symbols)}
     return sorted(
@@ -86,7 +86,7 @@ def last_slots(history: History) -> list[tuple[int, int]]:
 
 def unasked_before_holes(history: History, values: Floats) -> Floats:
     """`values` (k, n) with NaN where nothing that is decided on could be carried out any more."""
-    ends = last_slots(history)
+    ends = last_bars_of_symbols(history)
     if not ends:
         return values
     values = values.copy()
@@ -100,7 +100,7 @@ def covered(history: History) -> Flags:
     return np.asarray((~np.isnan(history.close[:, history.first :])).any(axis=0))
 
 
-def covered_slots(history: History) -> NDArray[np.int64]:
+def covered_bars(history: History) -> NDArray[np.int64]:
     """The traded slots that have a bar of any symbol."""
     return np.flatnonzero(covered(history)) + history.first
 

@@ -15,9 +15,9 @@ from core.domain.errors import BadInputError, ModelError
 from core.domain.market import MINUTE_MS, Bar, MarketEvent
 from core.domain.records import Record
 from core.engine.session import Session
+from core.lab.data.bar_events import BarEvents
 from core.lab.data.history import History
-from core.lab.data.holes import last_slots
-from core.lab.data.slots import SlotEvents
+from core.lab.data.holes import last_bars_of_symbols
 from core.lab.run.curve import curve_of
 from core.lab.run.fixed_predictions import FixedDesk, known_values, rule_values
 from core.lab.run.journal import MemoryJournal
@@ -33,7 +33,7 @@ from core.trader.trader import Trader
 from core.venues.adapter import SimulatedVenueAdapter
 
 if TYPE_CHECKING:
-    from core.lab.skip.needed_slots import Skipper
+    from core.lab.skip.needed_bars import Skipper
 
 Floats = NDArray[np.float64]
 Progress = Callable[[int, int], None]
@@ -108,7 +108,7 @@ class Drive:
         self.history = history
         self.trader = trader
         self.journal = MemoryJournal(trader.state)
-        self.events = SlotEvents(history, settings.engine.first_price_delay_ms, settings.costs.assumed_funding_bps)
+        self.events = BarEvents(history, settings.engine.first_price_delay_ms, settings.costs.assumed_funding_bps)
         self.slot = history.first
         self._shown = history.first - 1
         self.table: Floats | None = None
@@ -119,7 +119,7 @@ class Drive:
         desk = None
         if self.table is not None:
             desk = FixedDesk(strategy, history, self.table, settings.engine.inference_delay_ms)
-        if forecaster is not None and last_slots(history):
+        if forecaster is not None and last_bars_of_symbols(history):
             forecaster = UnaskedBeforeHoles(forecaster, history)
         clock = VirtualClock(history.from_ms)
         self.session = Session(trader, venue, self.journal, forecaster, clock, observe, desk, in_memory=True)
@@ -132,7 +132,7 @@ class Drive:
     def _new_skipper(self) -> Skipper | None:
         if not self._skipping or self.table is None:
             return None
-        from core.lab.skip.needed_slots import Skipper
+        from core.lab.skip.needed_bars import Skipper
 
         return Skipper(self.history, self.trader, self._venue.venue, self.table)
 
@@ -199,7 +199,7 @@ class Drive:
     async def _whole_slot(self, slot: int, group: asyncio.TaskGroup) -> None:
         """First prices and close of a slot, less what can be told to change nothing."""
         skipper = self._skipper
-        if skipper is None or not skipper.opens_quietly(slot):
+        if skipper is None or not skipper.opens_uneventfully(slot):
             await self._open(slot, group)
             if skipper is not None and skipper.next_busy(slot, slot + 1) == (slot + 1, -1):
                 return
@@ -215,7 +215,8 @@ class Drive:
             )
 
     async def _close(self, slot: int, group: asyncio.TaskGroup) -> None:
-        """What is due at the close of a slot. Of a quiet one that is all: its bars undo what its first prices did."""
+        """What is due at the close of a slot. Of an uneventful one that is all: its bars undo what its first prices
+        did."""
         self.journal.slot = self._shown = slot
         closing = self.events.closing(slot)
         if closing:
@@ -271,7 +272,7 @@ class Drive:
         )
 
     def _predictions(self) -> dict[str, PredictionColumns]:
-        """Those of a table from the table, since quiet slots are not told to the journal."""
+        """Those of a table from the table, since uneventful slots are not told to the journal."""
         history = self.history
         if self.table is None:
             return {

@@ -13,7 +13,7 @@ from core.lab.data.history import History
 from core.lab.data.holes import unasked_before_holes
 from core.learning.forecaster import last_bars
 from core.strategy.declaration import Strategy
-from core.strategy.rules import RuleDesk, told
+from core.strategy.rules import RuleDesk, prediction_of
 
 Floats = NDArray[np.float64]
 
@@ -59,4 +59,4 @@ class FixedDesk:
     def predict(self, bar: Bar) -> Prediction | None:
         slot = (bar.open_time_ms - self._begin_ms) // self._interval_ms
         value_bps = float(self._values[self._rows[bar.symbol], slot])
-        return told(self._strategy, bar.symbol, bar.close_time_ms, self._delay_ms, value_bps)
+        return prediction_of(self._strategy, bar.symbol, bar.close_time_ms, self._delay_ms, value_bps)

@@ -7,7 +7,7 @@ from typing import Any
 
 from core.domain.trading import Prediction
 from core.lab.data.history import History
-from core.lab.data.holes import last_slots
+from core.lab.data.holes import last_bars_of_symbols
 from core.ports import BarColumns, Forecaster, TrainingResult
 
 
@@ -16,7 +16,9 @@ class UnaskedBeforeHoles:
 
     def __init__(self, forecaster: Forecaster, history: History) -> None:
         self._forecaster = forecaster
-        self._ends = {(history.symbols[row], int(history.open_time_ms[slot])) for slot, row in last_slots(history)}
+        self._ends = {
+            (history.symbols[row], int(history.open_time_ms[slot])) for slot, row in last_bars_of_symbols(history)
+        }
 
     async def predict(self, windows: Sequence[tuple[BarColumns, str]], made_ms: int) -> list[Prediction | None]:
         asked = [

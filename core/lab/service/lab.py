@@ -105,7 +105,7 @@ class HomeLab:
         bars = len(result.curve)
         progress(Progress(bars, bars, "bars", COMPILING))
         fault = self._fault(plan, request.predictions)
-        return self.store.run(self.store.add_run(self._judged(plan, "backtest", request.engine, result, fault)))
+        return self.store.run(self.store.add_run(self._assessed(plan, "backtest", request.engine, result, fault)))
 
     def _fault(self, plan: Plan, predictions: str | None) -> str:
         """Why nothing of the plan can be believed, as a label; that of the run whose predictions it takes."""
@@ -130,19 +130,19 @@ class HomeLab:
             )
         return values_of(record.result, plan.history)
 
-    def _judged(
+    def _assessed(
         self, plan: Plan, kind: Kind, engine: Engine, result: RunResult, fault: str, also: Collection[str] = ()
     ) -> RunRecord:
         """The record of a run, with all its figures. A walk-forward chose its parameters before what it trades, from
         sets whose hashes are `also`."""
         from core.lab.data.notes import data_rows
         from core.lab.service.records import RunRecord
-        from core.lab.statistics.assessment import judge
+        from core.lab.statistics.assessment import assess
         from core.lab.validation.random_entry import random_entry
 
         history = plan.history
         tried = self._tried_with(plan, result, also)
-        judgement = judge(result, history, plan.settings.costs, tried, plan.seed)
+        judgement = assess(result, history, plan.settings.costs, tried, plan.seed)
         figures, references = dict(judgement.figures), dict(judgement.references)
         drawn = random_entry(result, history, plan.settings, plan.strategy, plan.instruments, plan.seed)
         if drawn is not None:
@@ -251,7 +251,9 @@ class HomeLab:
                 )
             # Training anew as live does is what the run itself does.
             result = execute(plan, self._home, "event-driven", progress, should_stop)
-            return self.store.run(self.store.add_run(self._judged(plan, "walkforward", "event-driven", result, fault)))
+            return self.store.run(
+                self.store.add_run(self._assessed(plan, "walkforward", "event-driven", result, fault))
+            )
         ground = plan.ground(values)
         windows = plan_windows(ground, train_ms, test_ms, embargo_ms=request.embargo_ms, anchored=request.anchored)
         choosing = Choosing(request.grid, request.trials, request.objective, seed=plan.seed) if searching else None
@@ -269,7 +271,7 @@ class HomeLab:
         )
         walked = replace(plan, history=walk.history)
         also = {trial.parameter_hash for fold in walk.folds for trial in fold.trials if trial.state != "failed"}
-        record = self._judged(walked, "walkforward", "event-driven", walk.result, fault, also)
+        record = self._assessed(walked, "walkforward", "event-driven", walk.result, fault, also)
         record = replace(record, breakdowns={**record.breakdowns, "folds": [fold_row(fold) for fold in walk.folds]})
         chosen_on = plan.provenance("sweep", in_sample=True, trials=1)
         tried = [(chosen_on, fold.trials) for fold in walk.folds] if searching else ()

@@ -1,4 +1,4 @@
-"""Predictions as the signal bits of `core.lab.skip.quiet_bars`: what a strategy decides on, whole columns at once."""
+"""Predictions as the signal bits of `core.lab.skip.uneventful_bars`: what is decided on, whole columns at once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numba.core.errors import NumbaError
 from numpy.typing import NDArray
 
 from core.arithmetic import exits
-from core.lab.skip.quiet_bars import AGAINST_LONG, AGAINST_SHORT, LONG, PREDICTED, SHORT
+from core.lab.skip.uneventful_bars import AGAINST_LONG, AGAINST_SHORT, LONG, PREDICTED, SHORT
 from core.lab.sweep.forms import entry_point, fingerprint, reversal
 from core.strategy.declaration import DecideFunction
 

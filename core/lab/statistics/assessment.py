@@ -33,7 +33,7 @@ REFERENCE_POINTS = 4_000
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class Assessment:
     """`figures` by name with unit, None where undefined; `breakdowns` rows by subject; `references` curves by name."""
 
     figures: Figures
@@ -41,7 +41,7 @@ class Judgement:
     references: Mapping[str, EquityCurve]
 
 
-def judge(result: RunResult, history: History, costs: CostSettings, tried: TrialCount, seed: int) -> Judgement:
+def assess(result: RunResult, history: History, costs: CostSettings, tried: TrialCount, seed: int) -> Assessment:
     """Judge `result` over `history`. `tried` counts every parameter set of the strategy tried on such data, this one
     included; `seed` is that of the resampling."""
     slipped = slippage_usdt(result.trades, history, costs)
@@ -54,7 +54,7 @@ def judge(result: RunResult, history: History, costs: CostSettings, tried: Trial
         figures["mae_pct"] = float(moved.adverse_pct.mean())
         figures["mfe_pct"] = float(moved.favourable_pct.mean())
     figures |= luck_figures(returns_of(result, history), tried, seed)
-    return Judgement(figures, _breakdowns(told), _references(result, history, costs))
+    return Assessment(figures, _breakdowns(told), _references(result, history, costs))
 
 
 def returns_of(result: RunResult, history: History) -> Floats:

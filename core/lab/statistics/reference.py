@@ -13,7 +13,7 @@ from core.domain.errors import BadInputError
 from core.domain.market import FundingRate
 from core.lab.data.funding import assumed_rates
 from core.lab.data.history import History
-from core.lab.data.holes import covered_slots, last_slots
+from core.lab.data.holes import covered_bars, last_bars_of_symbols
 from core.lab.run.curve import last_known
 from core.lab.run.result import EquityCurve, Floats
 
@@ -28,7 +28,7 @@ class RandomEntries:
 
 def do_nothing(history: History, initial_usdt: float) -> EquityCurve:
     """The account of one who never trades, over the traded slots of `history` that have a bar."""
-    times = history.open_time_ms[covered_slots(history)] + history.interval_ms
+    times = history.open_time_ms[covered_bars(history)] + history.interval_ms
     return EquityCurve(times, np.full(len(times), initial_usdt), np.zeros(len(times)), np.zeros(len(times)))
 
 
@@ -48,7 +48,7 @@ def buy_and_hold(
     count at the close. A share whose symbol has no bar stays in cash. Before a hole it sells likewise, and buys again
     after it.
     """
-    symbols, there = history.symbols, covered_slots(history)
+    symbols, there = history.symbols, covered_bars(history)
     equity, gross = np.zeros((2, len(history) - history.first))
     rates = (*history.funding, *assumed_rates(history, assumed_funding_bps))
     for row in range(len(symbols)):
@@ -96,9 +96,9 @@ def _stretches(history: History, row: int) -> list[tuple[int, int]]:
     there = np.flatnonzero(~np.isnan(history.close[row, history.first :]))
     if not len(there):
         return []
-    ends = [slot - history.first for slot, its_row in last_slots(history) if its_row == row]
+    ends = [slot - history.first for slot, its_row in last_bars_of_symbols(history) if its_row == row]
     if not ends or ends[-1] != there[-1]:
-        ends.append(int(covered_slots(history)[-1]) - history.first)
+        ends.append(int(covered_bars(history)[-1]) - history.first)
     begins = [int(there[np.searchsorted(there, end, side="right")]) for end in ends[:-1]]
     return list(zip([int(there[0]), *begins], ends, strict=True))
 

@@ -41,7 +41,7 @@ class Holes(NamedTuple):
 
 
 class Told(NamedTuple):
-    """What was predicted (k, n): the value in bps, NaN for none, and its `quiet` signal bits."""
+    """What was predicted (k, n): the value in bps, NaN for none, and its signal bits."""
 
     value_bps: NDArray[np.float64]
     signal: NDArray[np.uint8]
@@ -72,7 +72,7 @@ class Samples(NamedTuple):
 
 
 class Watch(NamedTuple):
-    """What the quiet scan is told of each symbol, and its scratch."""
+    """What the uneventful scan is told of each symbol, and its scratch."""
 
     bits: NDArray[np.uint8]
     down: NDArray[np.float64]

@@ -1,4 +1,4 @@
-"""The sweep's loop over slots: the full step where something may happen, the quiet scan over the rest.
+"""The sweep's loop over slots: the full step where something may happen, the uneventful scan over the rest.
 
 A step takes the events of one slot in the engine's order: first prices and what follows from them, then bars, funding
 and the account's sample, then predictions; orders go out after each of the three.
@@ -12,8 +12,17 @@ from typing import Any
 import numpy as np
 
 from core.arithmetic import costs, exits, fills, sizing
-from core.lab.skip import quiet_bars as quiet
-from core.lab.skip.quiet_bars import AGAINST_LONG, AGAINST_SHORT, BLOCK, LONG, PREDICTED, SHORT, scan_quiet, sum_block
+from core.lab.skip import uneventful_bars
+from core.lab.skip.uneventful_bars import (
+    AGAINST_LONG,
+    AGAINST_SHORT,
+    BLOCK,
+    LONG,
+    PREDICTED,
+    SHORT,
+    scan_uneventful,
+    sum_block,
+)
 from core.lab.sweep import fills as sweep_fills
 from core.lab.sweep import forms as sweep_forms
 from core.lab.sweep import limits as sweep_limits
@@ -45,7 +54,7 @@ SOURCES: tuple[ModuleType, ...] = (
     fills,
     limits,
     sizing,
-    quiet,
+    uneventful_bars,
     sweep_forms,
     sweep_money,
     sweep_orders,
@@ -199,8 +208,8 @@ def _answer_predictions(i: int, market: Any, told: Any, memory: Any) -> None:
 
 @inlined
 def _watch_held(i: int, s: int, stop: int, market: Any, memory: Any, watch: Any) -> int:
-    """Tell the quiet scan of a symbol with a position. Returns where the scan must end: at `i` if an order other than
-    the whole stop and target is there or the stop is not."""
+    """Tell the scan of a symbol with a position. Returns where it must end: at `i` if an order other than the whole stop
+    and target is there or the stop is not."""
     config, book = memory.config[0], memory.books[s]
     sign = 1 if book.lots > 0 else -1
     stop_price, target_price = np.nan, sign * np.inf
@@ -239,10 +248,10 @@ def _watch_held(i: int, s: int, stop: int, market: Any, memory: Any, watch: Any)
 
 
 @inlined
-def _end_of_quiet(
+def _end_of_uneventful(
     i: int, market: Any, funding: Any, paid: int, holes: Any, ended: int, turn: int, memory: Any, watch: Any
 ) -> int:
-    """Where the quiet after slot `i` must end by what is known in advance; `i` where it cannot begin."""
+    """Where the uneventful stretch after slot `i` must end by what is known in advance; `i` where it cannot begin."""
     account, config, books = memory.account[0], memory.config[0], memory.books
     n = market.open_time_ms.shape[0]
     stop = n
@@ -272,14 +281,14 @@ def _end_of_quiet(
 
 
 @inlined
-def _pass_quiet(start: int, stop: int, market: Any, told: Any, memory: Any, watch: Any) -> int:
+def _pass_uneventful(start: int, stop: int, market: Any, told: Any, memory: Any, watch: Any) -> int:
     """The next slot to step, with the peak and the marks moved up to it."""
     account, config, books = memory.account[0], memory.config[0], memory.books
     floor = -np.inf
     if not account.day_loss_fired:
         floor = account.day_start_e8 - config.day_loss_usdt * 1e8
         floor = max(floor, account.day_start_e8 * (1.0 - config.day_loss_pct / 100.0))
-    j, _, peak = scan_quiet(
+    j, _, peak = scan_uneventful(
         start,
         stop,
         market.low,
@@ -393,8 +402,8 @@ def make_kernel(sources: int) -> Any:
             _answer_predictions(i, market, told, memory)
             while turn < market.turns.shape[0] and market.turns[turn] <= i:
                 turn += 1
-            j = _end_of_quiet(i, market, funding, paid, holes, ended, turn, memory, watch)
-            j = _pass_quiet(i + 1, j, market, told, memory, watch) if j > i + 1 else i + 1
+            j = _end_of_uneventful(i, market, funding, paid, holes, ended, turn, memory, watch)
+            j = _pass_uneventful(i + 1, j, market, told, memory, watch) if j > i + 1 else i + 1
             while paid < funding.slot.shape[0] and funding.slot[paid] < j:
                 paid += 1
             while ended < holes.slot.shape[0] and holes.slot[ended] < j:

@@ -26,11 +26,11 @@ from core.domain.operator import LimitEffect
 from core.domain.trading import EXACT, ExitReason
 from core.lab.data.funding import assumed_rates
 from core.lab.data.history import History
-from core.lab.data.holes import covered_slots, holed_days, last_slots
+from core.lab.data.holes import covered_bars, holed_days, last_bars_of_symbols
 from core.lab.run.result import EquityCurve, RunResult, TradeColumns, TradePlans
 from core.lab.run.trade_plans import trade_plans
-from core.lab.skip.quiet_bars import BLOCK, LONG, SHORT
 from core.lab.skip.signal_bits import encode_signals
+from core.lab.skip.uneventful_bars import BLOCK, LONG, SHORT
 from core.lab.sweep import forms
 from core.lab.sweep.inputs import Account, Funding, Holes, Market, Samples, Told, Watch
 from core.lab.sweep.kernel import run_kernel
@@ -111,7 +111,7 @@ def prepare(history: History, instruments: Mapping[str, Instrument], assumed_fun
     _check_bars(history)
     times = np.ascontiguousarray(history.open_time_ms)
     closes_day = (times + history.interval_ms) // DAY_MS
-    there = covered_slots(history)
+    there = covered_bars(history)
     turns = there[np.flatnonzero(np.diff(closes_day[there], prepend=-1))]
     market = Market(
         open=np.ascontiguousarray(history.open),
@@ -124,7 +124,7 @@ def prepare(history: History, instruments: Mapping[str, Instrument], assumed_fun
     )
     chosen = tuple(instruments[symbol] for symbol in history.symbols)
     day_ends = there[np.flatnonzero(np.diff(times[there] // DAY_MS, append=-1))]
-    ends = np.array(last_slots(history), np.int64).reshape(-1, 2).T
+    ends = np.array(last_bars_of_symbols(history), np.int64).reshape(-1, 2).T
     return Prepared(
         history.symbols,
         chosen,
@@ -228,7 +228,7 @@ def _run(prepared: Prepared, told: Told, memory: Account, samples: Samples, *, l
 
 
 def _check_bars(history: History) -> None:
-    """The quiet scan reads only lows and highs, so every price of a bar must lie between them."""
+    """The uneventful scan reads only lows and highs, so every price of a bar must lie between them."""
     with np.errstate(invalid="ignore"):
         bad = (history.low > np.minimum(history.open, history.close)) | (
             history.high < np.maximum(history.open, history.close)

@@ -15,7 +15,7 @@ from core.domain.instrument import Instrument
 from core.lab.data.history import History
 from core.lab.data.holes import unasked_before_holes
 from core.lab.run.result import EquityCurve, RunResult
-from core.lab.skip.needed_slots import signal_bits
+from core.lab.skip.needed_bars import signal_bits
 from core.lab.statistics.assessment import REFERENCE_POINTS
 from core.lab.statistics.reference import random_entries
 from core.lab.statistics.series import thinned

@@ -14,11 +14,11 @@ from core.domain.records import TrainingRecord
 from core.lab.data.history import History, make_history
 from core.lab.data.holes import (
     Kind,
-    covered_slots,
+    covered_bars,
     hole_labels,
     holed_days,
     holes,
-    last_slots,
+    last_bars_of_symbols,
     refuse_holes,
     unasked_before_holes,
 )
@@ -76,14 +76,14 @@ def test_only_what_is_longer_than_is_traded_through_is_a_hole() -> None:
     history = market(there)
     found = [(hole.symbol, hole.kind, (hole.from_ms - DAY0_MS) // MINUTE_MS, hole.bars) for hole in holes(history)]
     assert found == [("S0", Kind.HOLE, 50, 11), ("S1", Kind.BEGINS, 0, 11), ("S1", Kind.ENDS, 80, 20)]
-    assert last_slots(history) == [(49, 0), (79, 1)]
+    assert last_bars_of_symbols(history) == [(49, 0), (79, 1)]
 
 
 def test_what_was_missing_before_the_first_traded_slot_is_none() -> None:
     there = np.array([present(60, (5, 30))])
     assert holes(market(there, first=30)) == []
     assert [hole.kind for hole in holes(market(there, first=10))] == [Kind.BEGINS]
-    assert last_slots(market(there, first=10)) == []
+    assert last_bars_of_symbols(market(there, first=10)) == []
 
 
 def test_a_period_with_holes_is_refused_with_a_list_and_the_mends() -> None:
@@ -164,7 +164,7 @@ def test_time_counts_bars_and_days_without_any_have_no_return() -> None:
     assert ((days.day_ms - DAY0_MS) // DAY_MS).tolist() == [0, 4]
     assert days.left_out == 3
     assert len(period_returns(result, "D")[1]) == 4
-    assert covered_slots(history).tolist() == [*range(day + 10), *range(4 * day - 20, 5 * day)]
+    assert covered_bars(history).tolist() == [*range(day + 10), *range(4 * day - 20, 5 * day)]
 
 
 def test_a_day_with_a_hole_in_it_gives_no_return_and_the_total_stays_right() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from core.lab.skip import signal_bits as signals
-from core.lab.skip.quiet_bars import AGAINST_LONG, AGAINST_SHORT, LONG, PREDICTED, SHORT
+from core.lab.skip.uneventful_bars import AGAINST_LONG, AGAINST_SHORT, LONG, PREDICTED, SHORT
 
 
 def decide(value_bps: float, threshold_bps: float) -> int:

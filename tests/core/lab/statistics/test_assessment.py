@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from core.lab.search.trials import TrialCount
-from core.lab.statistics.assessment import judge, luck_figures, returns_of
+from core.lab.statistics.assessment import assess, luck_figures, returns_of
 from core.lab.statistics.basis import LASTING, NEEDS_DAYS, RANKS
 from core.lab.statistics.figures import GROUPS
 from core.lab.validation.luck import luck_of_best, moments, probabilistic_sharpe
@@ -25,7 +25,7 @@ def judged(days: int, **changes: object) -> dict[str, float | None]:
     equity = random_walk(5, days * 1_440, 1e-4)
     trades = trades_of([10.0, -5.0], fees=1.0, symbols=["WALKUSDT"] * 2, entry_ms=[FROM_MS + 9 * MINUTE_MS] * 2)
     run = dataclasses.replace(run_of(curve_of(equity, MINUTE_MS), trades), **changes)  # type: ignore[arg-type]
-    return judge(run, history, COSTS, TrialCount(9, 4), 7).figures
+    return assess(run, history, COSTS, TrialCount(9, 4), 7).figures
 
 
 @pytest.mark.parametrize("days", [12, 29])

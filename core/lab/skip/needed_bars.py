@@ -1,9 +1,10 @@
-"""Which slots a run must be told of: those that are not provably quiet, and the few that these look back on.
+"""Which bars a run must be told of: those that are not provably uneventful, and the few that these look back on. A slot
+is the place of a bar in the history's grid of times.
 
-Quiet is defined, and looked for, in `core.lab.skip.quiet_bars`; here the trader's state is put into its terms. Passing
-over a quiet slot loses three things that may matter later, and each is made good: the peak of equity (the slot of its
-last new height is told), the last bar that volume and marks are taken from (the bars before a busy slot are told), and
-the age of a feed (a slot is never passed over where a symbol's bars end, begin again or come to be too old).
+What is uneventful is defined, and looked for, in `core.lab.skip.uneventful_bars`; here the trader's state is put into
+its terms. Passing over such a slot loses three things that may matter later, and each is made good: the peak of equity
+(the slot of its last new height is told), the last bar that volume and marks are taken from (the bars before a busy slot
+are told), and the age of a feed (a slot is never passed over where a symbol's bars end, begin again or come to be too old).
 
 Money is compared in whole 1e-8 USDT, so that peaks are exact for contracts whose tick times lot is a multiple of that.
 """
@@ -23,9 +24,9 @@ from core.arithmetic import exits
 from core.domain.orders import OrderRole, OrderState
 from core.lab.data.funding import funding_in_run
 from core.lab.data.history import History
-from core.lab.data.holes import last_slots
+from core.lab.data.holes import last_bars_of_symbols
 from core.lab.run.curve import last_known
-from core.lab.skip.quiet_bars import AGAINST_LONG, AGAINST_SHORT, LONG, PREDICTED, SHORT, quiet_until
+from core.lab.skip.uneventful_bars import AGAINST_LONG, AGAINST_SHORT, LONG, PREDICTED, SHORT, uneventful_until
 from core.market.replay.events import event_time_ms
 from core.strategy.declaration import Strategy
 from core.trader import limits
@@ -36,7 +37,7 @@ from core.trader.trader import Trader
 from core.venues.simulated import SimulatedVenue
 
 Floats = NDArray[np.float64]
-Slots = NDArray[np.int64]
+BarIndices = NDArray[np.int64]
 
 _E8 = 1e8
 _NEAR_USDT = 1e-6
@@ -72,8 +73,8 @@ class Skipper:
         self._high = np.maximum(np.maximum(history.high, history.open), history.close)
         self._mark = np.array([last_known(row) for row in history.close])
         self._signal = signal_bits(trader.strategy, trader.threshold_bps, values)
-        self._uneven = uneven_slots(history, trader.settings.limits.max_feed_age_seconds).tolist()
-        self._funding = [slots.tolist() for slots in funding_slots(history, trader.settings.costs.assumed_funding_bps)]
+        self._uneven = uneven_bars(history, trader.settings.limits.max_feed_age_seconds).tolist()
+        self._funding = [slots.tolist() for slots in funding_bars(history, trader.settings.costs.assumed_funding_bps)]
         self._begin_ms = int(history.open_time_ms[0])
         k = len(self._books)
         self._watch = np.zeros(k, np.uint8)
@@ -112,7 +113,7 @@ class Skipper:
         state = self._trader.state
         if not held and not bounds.hold_flat(state.wallet_usdt, state.peak_equity_usdt):
             return slot, -1
-        busy, peak, _ = quiet_until(
+        busy, peak, _ = uneventful_until(
             slot,
             stop,
             self._low,
@@ -135,7 +136,7 @@ class Skipper:
         self._scanned = True
         return busy, peak
 
-    def opens_quietly(self, slot: int) -> bool:
+    def opens_uneventfully(self, slot: int) -> bool:
         """Whether no price of `slot`, which `next_busy` just found, can fill anything: then whatever makes it busy
         comes with its close, and first prices and marks before it are undone by its bars."""
         if not self._scanned:
@@ -249,7 +250,7 @@ class Skipper:
 
 
 def signal_bits(strategy: Strategy, threshold_bps: float, values: Floats) -> NDArray[np.uint8]:
-    """The signal bits of `core.lab.skip.quiet_bars` of each prediction in bps (k, n); 0 where there is none."""
+    """The signal bits of `core.lab.skip.uneventful_bars` of each prediction in bps (k, n); 0 where there is none."""
     there = ~np.isnan(values)
     made = values[there]
     bits = np.full(len(made), PREDICTED, np.uint8)
@@ -265,13 +266,13 @@ def signal_bits(strategy: Strategy, threshold_bps: float, values: Floats) -> NDA
     return table
 
 
-def uneven_slots(history: History, max_feed_age_seconds: float) -> Slots:
-    """Slots where a symbol's bars end or begin again, the last before a hole, and those around the one at which a
+def uneven_bars(history: History, max_feed_age_seconds: float) -> BarIndices:
+    """BarIndices where a symbol's bars end or begin again, the last before a hole, and those around the one at which a
     symbol's last bar is too old."""
     there = ~np.isnan(history.close)
     changed = np.diff(there, axis=1)
     found = [np.flatnonzero(changed.any(axis=0)) + 1]
-    found.append(np.array([slot for slot, _ in last_slots(history)], np.int64))
+    found.append(np.array([slot for slot, _ in last_bars_of_symbols(history)], np.int64))
     too_old = math.ceil(min(max_feed_age_seconds * 1000.0 / history.interval_ms, float(len(history))))
     for row, ends in enumerate(changed & there[:, :-1]):
         last = np.flatnonzero(ends)
@@ -281,7 +282,7 @@ def uneven_slots(history: History, max_feed_age_seconds: float) -> Slots:
     return np.unique(np.concatenate(found))
 
 
-def funding_slots(history: History, assumed_bps: Decimal) -> list[Slots]:
+def funding_bars(history: History, assumed_bps: Decimal) -> list[BarIndices]:
     """By symbol, the slots at whose close funding is due, told or assumed."""
     begin_ms = int(history.open_time_ms[0])
     slots: dict[str, set[int]] = {symbol: set() for symbol in history.symbols}

@@ -11,11 +11,11 @@ import numpy as np
 from core.domain.market import Bar, FirstPrice, FundingRate, HoleAhead, MarketEvent
 from core.lab.data.funding import funding_in_run
 from core.lab.data.history import COLUMNS, History
-from core.lab.data.holes import last_slots
+from core.lab.data.holes import last_bars_of_symbols
 from core.market.replay.events import event_time_ms
 
 
-class SlotEvents:
+class BarEvents:
     """What is due in each slot, in the order of `core.market.replay.events.ReplayFeed`: the first prices of its bars
     just after its open; at its close the bars, then which of them are the last before a hole, then the funding. Where a
     bar is missing nothing is told of it.
@@ -32,7 +32,7 @@ class SlotEvents:
         for rate in funding_in_run(history, assumed_funding_bps):
             self._funding[event_time_ms(rate)].append(rate)
         self._ends: dict[int, list[int]] = defaultdict(list)
-        for slot, row in last_slots(history):
+        for slot, row in last_bars_of_symbols(history):
             self._ends[slot].append(row)
 
     def open_ms(self, slot: int) -> int:

@@ -1,8 +1,9 @@
 """Passing over bars in which provably nothing can happen: a filter in front of the full step of either engine.
 
 A slot is one bar of all symbols with all that belongs to it: first prices at its open, the bars, funding and account
-sample at its close, and the predictions made of that close. A slot is quiet where it would leave the account as it is
-but for marks and peak equity. The filter errs to one side only: what it passes over is quiet, what it returns may be.
+sample at its close, and the predictions made of that close. A slot is uneventful where it would leave the account as it
+is but for marks and peak equity. The filter errs to one side only: what it passes over is uneventful, what it returns
+may be.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ _MARGIN = 100.0
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy", boundscheck=False)
-def quiet_until(
+def uneventful_until(
     start: int,
     stop: int,
     low: NDArray[np.float64],
@@ -43,8 +44,8 @@ def quiet_until(
     exposure_low_pct: float,
     exposure_high_pct: float,
 ) -> tuple[int, int, float]:
-    """The first slot of [start, stop) that is not provably quiet, else `stop`; the last slot before it whose close made
-    a new peak of equity, or -1; and that peak.
+    """The first slot of [start, stop) that is not provably uneventful, else `stop`; the last slot before it whose close
+    made a new peak of equity, or -1; and that peak.
 
     Contract: at `start` no order rests in any symbol but the stop and the target of its position, both for the whole of
     it, and every position has its stop. What is known by time alone (the first bar of a UTC day, funding of a held
@@ -57,11 +58,11 @@ def quiet_until(
     or inf for none. `qty_e8` is signed base units * 1e8 and `cost_e8` the signed cost, 0 where flat. All money `_e8` is
     in 1e-8 USDT; as long as prices lie on the tick grid, and tick * lot is a multiple of 1e-8 USDT, equity and peak are
     exact.
-    Limits: quiet slots keep floor < equity < ceiling, equity above `max_drawdown_pct` below the running peak (inf: not
-    asked), and gross notional within (low, high) percent of equity (-inf and inf: not asked).
+    Limits: uneventful slots keep floor < equity < ceiling, equity above `max_drawdown_pct` below the running peak (inf:
+    not asked), and gross notional within (low, high) percent of equity (-inf and inf: not asked).
     """
     k = len(watch)
-    return scan_quiet(
+    return scan_uneventful(
         start,
         stop,
         low,
@@ -88,7 +89,7 @@ def quiet_until(
 
 
 @numba.njit(nogil=True, error_model="numpy", boundscheck=False)
-def scan_quiet(
+def scan_uneventful(
     start: int,
     stop: int,
     low: NDArray[np.float64],
@@ -112,7 +113,7 @@ def scan_quiet(
     equity: NDArray[np.float64],
     gross: NDArray[np.float64],
 ) -> tuple[int, int, float]:
-    """`quiet_until` in memory that the caller brings: `lowest`, `highest` (k,), `equity`, `gross` (BLOCK,)."""
+    """`uneventful_until` in memory that the caller brings: `lowest`, `highest` (k,), `equity`, `gross` (BLOCK,)."""
     k = low.shape[0]
     held = 0
     only = -1
@@ -133,7 +134,7 @@ def scan_quiet(
     i = start
     while i < stop:
         size = min(BLOCK, stop - i)
-        if size == BLOCK and _block_is_quiet(i, low, high, signal, watch, lowest, highest, qty_e8):
+        if size == BLOCK and _block_is_uneventful(i, low, high, signal, watch, lowest, highest, qty_e8):
             if held == 0 or by_price:
                 i += size
                 continue
@@ -193,7 +194,7 @@ def _bound_by_equity(
 
 
 @numba.njit(nogil=True, error_model="numpy", boundscheck=False)
-def _block_is_quiet(
+def _block_is_uneventful(
     i: int,
     low: NDArray[np.float64],
     high: NDArray[np.float64],
