@@ -3,8 +3,9 @@ is the place of a bar in the history's grid of times.
 
 What is uneventful is defined, and looked for, in `core.lab.skip.uneventful_bars`; here the trader's state is put into
 its terms. Passing over such a slot loses three things that may matter later, and each is made good: the peak of equity
-(the slot of its last new height is told), the last bar that volume and marks are taken from (the bars before a busy slot
-are told), and the age of a feed (a slot is never passed over where a symbol's bars end, begin again or come to be too old).
+(the slot of its last new height is told), the last bar that volume and marks are taken from (the bars before a busy
+slot are told), and the age of a feed (a slot is never passed over where a symbol's bars end, begin again or come to be
+too old).
 
 Money is compared in whole 1e-8 USDT, so that peaks are exact for contracts whose tick times lot is a multiple of that.
 """

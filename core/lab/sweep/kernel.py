@@ -208,8 +208,8 @@ def _answer_predictions(i: int, market: Any, told: Any, memory: Any) -> None:
 
 @inlined
 def _watch_held(i: int, s: int, stop: int, market: Any, memory: Any, watch: Any) -> int:
-    """Tell the scan of a symbol with a position. Returns where it must end: at `i` if an order other than the whole stop
-    and target is there or the stop is not."""
+    """Tell the scan of a symbol with a position. Returns where it must end: at `i` if an order other than the whole
+    stop and target is there or the stop is not."""
     config, book = memory.config[0], memory.books[s]
     sign = 1 if book.lots > 0 else -1
     stop_price, target_price = np.nan, sign * np.inf
