@@ -27,6 +27,8 @@ from storage.import_rows import CHANGED, Stored, Wish, store
 
 _STAYS_SYNTHETIC = "was imported as made-up data and stays marked so; to have it otherwise, `data delete` it first"
 
+_CANDLE_SPAN = "SELECT min(open_time_ms), max(open_time_ms + interval_ms) FROM candles WHERE symbol = ?"
+
 
 def import_file(
     database: Database,
@@ -103,7 +105,8 @@ def list_data(database: Database) -> list[DataRow]:
 
 def check_data(database: Database, jump_volatilities: float = JUMP_VOLATILITIES) -> list[DataProblem]:
     """Every finding over all stored candles and funding, by symbol and time, then every import that is not finished.
-    A move of the price beyond so many times what it moved before is a finding, too.
+    A move of the price beyond so many times what it moved before is a finding, too, and so is funding that does not
+    reach as far as the candles.
 
     Raises StorageError.
     """
@@ -114,7 +117,8 @@ def check_data(database: Database, jump_volatilities: float = JUMP_VOLATILITIES)
             found += bar_problems(_stored(connection, symbol, interval_ms), jump_volatilities)
         found += _price_problems(connection)
         for (symbol,) in connection.execute("SELECT DISTINCT symbol FROM funding_rates ORDER BY symbol").fetchall():
-            found += funding_problems(symbol, *settlements(connection, symbol))
+            (span,) = connection.execute(_CANDLE_SPAN, (symbol,)).fetchall()
+            found += funding_problems(symbol, *settlements(connection, symbol), None if span[0] is None else span)
         half = connection.execute(
             "SELECT iif(kind IN (?, ?), symbol, symbol || ' ' || kind), interval_ms, first_ms, last_ms, rows, name "
             "FROM sources WHERE note = ? AND rows > 0",

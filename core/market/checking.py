@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from core.domain.market import MINUTE_MS
 from core.market.intervals import interval_text
 from core.market.jumps import jumps
-from core.market.settlements import Times, missing_between
+from core.market.settlements import Missing, Times, missing_between, missing_in, pays_funding
 from core.ports import BarColumns
 from core.settings.schema import JUMP_VOLATILITIES
 
@@ -108,12 +109,27 @@ def gaps(symbol: str, times: NDArray[np.int64], interval_ms: int) -> list[DataPr
     return found
 
 
-def funding_problems(symbol: str, times: Times, listed_ms: Times) -> list[DataProblem]:
-    """Settlements that are missing between others; see `core.market.settlements.missing_between`."""
-    return [
+def funding_problems(
+    symbol: str, times: Times, listed_ms: Times, candles: tuple[int, int] | None = None
+) -> list[DataProblem]:
+    """Settlements that are missing between the others, and those that are missing before or after them while there are
+    `candles`, told as the open of the first and the close of the last; see `core.market.settlements`."""
+    found = [
         DataProblem(symbol, interval_text(gap.interval_ms), "gap", gap.from_ms, gap.to_ms, gap.count, gap.text())
         for gap in missing_between(times, listed_ms)
     ]
+    if candles is None or not len(times) or not pays_funding(symbol):
+        return found
+    missing = missing_in(times, listed_ms, *candles)
+    before = [one for one in missing if one[0] < times[0] - times[0] % MINUTE_MS]
+    after = [one for one in missing if one[0] > times[-1]]
+    told = ((before, "the candles begin earlier than their funding"), (after, "the candles go on after their funding"))
+    for gap, words in told:
+        if gap:
+            (first_ms, interval_ms), last_ms, count = gap[0], gap[-1][0], len(gap)
+            text = f"{words}: {Missing(first_ms, interval_ms, count).text()}; {_FUNDING_MEND.format(symbol=symbol)}"
+            found.append(DataProblem(symbol, interval_text(interval_ms), "gap", first_ms, last_ms, count, text))
+    return sorted(found, key=lambda problem: problem.from_ms)
 
 
 _NO_MARKET = f"is no market's: prices lie between {LEAST_PRICE:g} and {MOST_PRICE:g}"
@@ -121,6 +137,9 @@ _NO_MARKET = f"is no market's: prices lie between {LEAST_PRICE:g} and {MOST_PRIC
 
 def _absurd(prices: NDArray[np.float64]) -> Flags:
     return (prices > MOST_PRICE) | ((prices > 0) & (prices < LEAST_PRICE))
+
+
+_FUNDING_MEND = "import the funding of that time, or get it with: quarterdeck data fetch {symbol}"
 
 
 def _impossible(bars: BarColumns, may_be_negative: bool) -> list[tuple[Flags, Callable[[int], str]]]:

@@ -358,8 +358,15 @@ def test_what_is_tried_on_another_market_leaves_the_pool_as_it_was(lab: Lab) -> 
     [
         (["backtest", "ema_crss"], "no strategy is named ema_crss; known are ema_cross, scalper"),
         (["backtest", "ema_cross", "--symbol", "NOPEUSDT"], "no 1m candles of NOPEUSDT are recorded"),
-        (["backtest", "ema_cross", "--from", "2025-06-01"], "is stored, 2025-06-04 00:00 to 2025-06-14"),
+        (["backtest", "ema_cross", "--from", "2025-06-01"], "is stored: the recorded candles go from 2025-06-04"),
         (["backtest", "ema_cross", "--to", "2025-06-15"], "goes beyond what is stored"),
+        (
+            ["backtest", "ema_cross", "--from", "2030-01-01"],
+            "the period from 2030-01-01 00:00 UTC goes beyond what is stored: the recorded candles go from 2025-06-04 "
+            "00:00 to 2025-06-14 00:00 UTC; choose --from and --to within, or import candles of that time and take "
+            "--market imported",
+        ),
+        (["backtest", "ema_cross", "--to", "2020-01-01"], "the period to 2020-01-01 00:00 UTC goes beyond"),
         (["backtest", "ema_cross", "--from", "2024-01-01", "--to", "2024-01-02"], "goes beyond what is stored"),
         (["backtest", "scalper", "--from", "2025-06-05"], "choose a --from of 2025-06-06 00:00 UTC or later"),
         (["backtest", "scalper", "--preset", "6m-1m-1m"], "trains on the 180 d before its first trade, and stored are"),

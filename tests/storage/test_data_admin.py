@@ -131,6 +131,35 @@ def test_check_tells_gaps_and_runs_without_volume(database: Database, tmp_path: 
     ]
 
 
+def test_check_tells_where_funding_does_not_reach_as_far_as_the_candles(database: Database, tmp_path: Path) -> None:
+    """A day of candles; funding is there from its second settlement to its third."""
+    import_file(database, candle_file(tmp_path / "AUSDT-1m.csv", list(range(1, 1441))), now_ms=NOW)
+    rates = [f"{T0 + n * 240 * MINUTE},0.0001,5" for n in (2, 3)]
+    import_file(database, funding_file(tmp_path / "AUSDT-4h.csv", rates), now_ms=NOW)
+    before, after = check_data(database)
+    assert (before.interval, before.kind, before.from_ms - T0, before.to_ms - T0, before.count) == (
+        "4h",
+        "gap",
+        240 * MINUTE,
+        240 * MINUTE,
+        1,
+    )
+    assert (after.from_ms - T0, after.to_ms - T0, after.count) == (960 * MINUTE, 1440 * MINUTE, 3)
+    assert before.text == (
+        "the candles begin earlier than their funding: 1 settlement is missing, every 4h; import the funding of that "
+        "time, or get it with: quarterdeck data fetch AUSDT"
+    )
+    assert after.text.startswith("the candles go on after their funding: 3 settlements are missing, every 4h; import")
+
+
+def test_check_asks_no_funding_of_what_pays_none_or_has_no_candles(database: Database, tmp_path: Path) -> None:
+    rates = [f"{T0 + n * 480 * MINUTE},0.0001,5" for n in (2, 3)]
+    import_file(database, candle_file(tmp_path / "AUSDT_250627-1m.csv", list(range(1, 2_000))), now_ms=NOW)
+    import_file(database, funding_file(tmp_path / "AUSDT_250627-8h.csv", rates), now_ms=NOW)
+    import_file(database, funding_file(tmp_path / "BUSDT-8h.csv", rates), now_ms=NOW)
+    assert check_data(database) == []
+
+
 def test_check_finds_a_missing_settlement_at_the_interval_of_the_file(database: Database, tmp_path: Path) -> None:
     lines = [f"{T0 + 3 + n * 240 * MINUTE},4,0.0001" for n in range(12) if n != 5]
     path = funding_file(tmp_path / "AUSDT-rates.csv", lines, "calc_time,funding_interval_hours,last_funding_rate")

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.lab.report.data import Report
-from core.lab.statistics.series import drawdown_pct, period_returns, thin_indices
+from core.lab.statistics.series import drawdown_pct, month_returns, thin_indices
 
 MOST_POINTS = 4_000
 """Points drawn of one line: two for each pixel column of a wide screen."""
@@ -78,7 +78,7 @@ def _equity(report: Report) -> Chart:
 def _months(report: Report) -> Chart:
     from plotly import graph_objects as go
 
-    months, returns = period_returns(report.result, "M")
+    months, returns = month_returns(report.result)
     index = months.astype(np.int64)  # months since 1970-01
     first_year, last_year = 1970 + int(index[0]) // 12, 1970 + int(index[-1]) // 12
     grid = np.full((last_year - first_year + 1, 12), np.nan)

@@ -49,7 +49,6 @@ def fetch_data(
 ) -> Row:
     """As `tui.cli.runtime.Runtime.fetch_data` says."""
     from core.settings.of_home import settings_of
-    from core.settings.schema import JUMP_VOLATILITIES
 
     settings = settings_of(home, request.settings_path)
     exchange = request.exchange or settings.exchange.id
@@ -66,7 +65,7 @@ def fetch_data(
     for symbol in symbols:
         store.prepare(symbol, INTERVALS_MS[request.interval])
     # Candles of a price that nobody trades at stand under the symbol and their kind.
-    found = store.problems(JUMP_VOLATILITIES)
+    found = store.problems(settings.lab.jump_volatilities)
     problems = [problem.as_dict() for problem in found if problem.symbol.partition(" ")[0] in symbols]
     return {
         "fetched": [taken.as_dict() for taken in fetch.taken],

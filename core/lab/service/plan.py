@@ -182,15 +182,13 @@ def make_plan(home: Home, markets: Markets, request: BacktestRequest, space: Gri
         from_ms, to_ms = preset.period(from_ms, to_ms, last_ms)
     from_ms = min(full_ms + warm_up_ms, last_ms) if from_ms is None else from_ms
     to_ms = last_ms if to_ms is None else to_ms
+    market = settings.lab.market
     if to_ms <= from_ms:
-        raise BadInputError(f"--to must be after --from; stored are {_text(first_ms, last_ms)}")
+        raise _no_period(request, market, from_ms, to_ms, stored)
     if strategy.model is not None:
         _check_room(strategy.name, warm_up_ms, from_ms, stored)
     if from_ms < first_ms or to_ms > last_ms:
-        raise BadInputError(
-            f"the period {_text(from_ms, to_ms)} goes beyond what is stored, {_text(first_ms, last_ms)}; "
-            "choose --from and --to within, or import more candles"
-        )
+        raise _beyond(market, _text(from_ms, to_ms), stored)
     warm_up_bars = warm_up_ms // MINUTE_MS
     if space is not None:
         from core.lab.run.evaluation import longest_look_back
@@ -205,6 +203,30 @@ def make_plan(home: Home, markets: Markets, request: BacktestRequest, space: Gri
     instruments = instruments_of(rules, settings)
     seed = settings.demo.seed if request.seed is None else request.seed
     return Plan(settings, strategy, rules, instruments, history, seed, overrides, request.note, request.jobs)
+
+
+def _no_period(
+    request: BacktestRequest, market: Market, from_ms: int, to_ms: int, stored: tuple[int, int, int]
+) -> BadInputError:
+    """What is wrong with a period that ends before it begins: its ends, or the one end that was told."""
+    if request.to_ms is None:
+        return _beyond(market, f"from {_text(from_ms)}", stored)
+    if request.from_ms is None:
+        return _beyond(market, f"to {_text(to_ms)}", stored)
+    return BadInputError(f"--to must be after --from; {_there(market, stored)}")
+
+
+def _beyond(market: Market, period: str, stored: tuple[int, int, int]) -> BadInputError:
+    more = "import more candles" if market == "imported" else "import candles of that time and take --market imported"
+    return BadInputError(
+        f"the period {period} goes beyond what is stored: {_there(market, stored)}; choose --from and --to within, or "
+        f"{more}"
+    )
+
+
+def _there(market: Market, stored: tuple[int, int, int]) -> str:
+    first_ms, _, last_ms = stored
+    return f"the {market} candles go from {_text(first_ms, last_ms)}"
 
 
 def _check_room(strategy: str, window_ms: int, from_ms: int, stored: tuple[int, int, int]) -> None:

@@ -1,9 +1,8 @@
-"""Series that a report draws and exports of an equity curve: drawdown, returns a period, and fewer points to draw."""
+"""Series that a report draws and exports of an equity curve: drawdown, returns a month, and fewer points to draw."""
 
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,21 +20,21 @@ def drawdown_pct(equity_usdt: Floats, initial_usdt: float) -> Floats:
     return (equity_usdt / peak - 1.0) * 100.0
 
 
-def period_returns(result: RunResult, unit: Literal["D", "M"]) -> tuple[Dates, Floats]:
-    """The simple return of every UTC day or month that has a slot, as fractions, with the period's date.
+def month_returns(result: RunResult) -> tuple[Dates, Floats]:
+    """The simple return of every UTC month that has a slot, as fractions, with the month.
 
-    A close at midnight belongs to the day that it ends. The first period counts from `initial_usdt`, so the first and
-    the last may be shorter than the others. NaN where a period opens with nothing left.
+    A close at midnight belongs to the day that it ends. The first month counts from `initial_usdt`, so the first and
+    the last may be shorter than the others. NaN where a month opens with nothing left.
     """
     curve = result.curve
-    periods = (curve.time_ms - 1).astype("datetime64[ms]").astype(f"datetime64[{unit}]")
-    if not len(periods):
-        return periods, np.array([], np.float64)
-    last = np.append(np.flatnonzero(periods[1:] != periods[:-1]), len(periods) - 1)
+    months = (curve.time_ms - 1).astype("datetime64[ms]").astype("datetime64[M]")
+    if not len(months):
+        return months, np.array([], np.float64)
+    last = np.append(np.flatnonzero(months[1:] != months[:-1]), len(months) - 1)
     closes = curve.equity_usdt[last]
     opens = np.concatenate(([result.initial_usdt], closes[:-1]))
     returns = np.divide(closes, opens, out=np.full(len(closes), np.nan), where=opens > 0) - 1.0
-    return periods[last], returns
+    return months[last], returns
 
 
 def thin_indices(values: Floats, most: int) -> Indices:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.domain.market import MINUTE_MS, Bar
+from core.market.checking import LEAST_PRICE, MOST_PRICE, MOST_VOLUME
 
 SETTLED_MS = 5_000
 """So long after its close a candle is final even where the exchange shows no later one."""
@@ -27,7 +28,8 @@ def bar_of(symbol: str, row: Sequence[Any], interval_ms: int = MINUTE_MS) -> Bar
     if len(row) < 6 or not all(_is_number(value) for value in row[:6]):
         return None
     open_ms, o, h, l, c, v = row[:6]  # noqa: E741
-    possible = 0 < l <= min(o, c) and max(o, c) <= h and v >= 0 and open_ms % interval_ms == 0
+    possible = LEAST_PRICE <= l <= min(o, c) and max(o, c) <= h <= MOST_PRICE and 0 <= v <= MOST_VOLUME
+    possible = possible and open_ms % interval_ms == 0
     return Bar(symbol, int(open_ms), interval_ms, *map(float, (o, h, l, c, v))) if possible else None
 
 

@@ -26,7 +26,6 @@ from core.lab.data.notes import data_rows
 from core.lab.run.event_driven import Drive, run_event_driven
 from core.lab.run.result import RunResult
 from core.lab.statistics.basis import lacking_days
-from core.lab.statistics.series import period_returns
 from core.lab.statistics.statistics import daily_returns, summary
 from core.market.jumps import jumps
 from core.ports import BarColumns
@@ -163,7 +162,6 @@ def test_time_counts_bars_and_days_without_any_have_no_return() -> None:
     days = daily_returns(result.curve, 10_000.0, MINUTE_MS, holed_days(history))
     assert ((days.day_ms - DAY0_MS) // DAY_MS).tolist() == [0, 4]
     assert days.left_out == 3
-    assert len(period_returns(result, "D")[1]) == 4
     assert covered_bars(history).tolist() == [*range(day + 10), *range(4 * day - 20, 5 * day)]
 
 

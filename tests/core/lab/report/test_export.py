@@ -17,7 +17,7 @@ from core.lab.report.data import Report
 from core.lab.report.export import FORMS, export
 from core.lab.run.result import EquityCurve
 from core.lab.run.result_rows import trade_rows
-from core.lab.statistics.series import period_returns
+from core.lab.statistics.statistics import daily_returns
 from tests.core.lab.sample_report import LABELLED, STATISTICS, T0_MS, sample_report
 
 # freqtrade 2026.9, freqtrade/data/btanalysis/bt_fileutils.py: BT_DATA_COLUMNS.
@@ -118,9 +118,9 @@ def test_quantstats_reads_the_daily_returns_and_gives_the_same_sharpe(report: Re
     report = sample_report(slots=slots, interval_ms=3_600_000)
     (path,) = export(report, tmp_path, "quantstats")
     returns = read_csv(path, index_col=0, parse_dates=True).squeeze("columns")
-    days, own = period_returns(report.result, "D")
+    own = daily_returns(report.result.curve, report.result.initial_usdt, 3_600_000).value
     assert isinstance(returns.index, pd.DatetimeIndex)
-    assert len(returns) == len(days) == 400
+    assert len(returns) == len(own) == 400
     assert returns.tolist() == own.tolist()
     sharpe = own.mean() / own.std(ddof=1) * np.sqrt(365)
     assert qs.stats.sharpe(returns, periods=365) == pytest.approx(sharpe, rel=1e-12)

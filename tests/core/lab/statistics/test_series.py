@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from core.lab.run.result import EquityCurve
-from core.lab.statistics.series import drawdown_pct, period_returns, thin_indices, thinned
+from core.lab.statistics.series import drawdown_pct, month_returns, thin_indices, thinned
 from tests.core.lab.sample_report import T0_MS, sample_report
 
 DAY_MS = 86_400_000
@@ -49,25 +49,25 @@ def test_drawdown_is_measured_from_the_highest_equity_so_far(equity: np.ndarray,
 
 
 @settings(max_examples=50)
-@given(st.integers(1, 3_000), st.sampled_from([60_000, 3_600_000, 86_400_000]), st.sampled_from(["D", "M"]))
-def test_period_returns_compound_to_the_whole_return(slots: int, interval_ms: int, unit: str) -> None:
+@given(st.integers(1, 3_000), st.sampled_from([60_000, 3_600_000, 86_400_000]))
+def test_month_returns_compound_to_the_whole_return(slots: int, interval_ms: int) -> None:
     result = sample_report(slots=slots, trades=0, interval_ms=interval_ms).result
-    periods, returns = period_returns(result, unit)  # type: ignore[arg-type]
+    months, returns = month_returns(result)
     assert np.prod(1 + returns) == pytest.approx(result.final_usdt / result.initial_usdt, rel=1e-9)
-    assert (np.diff(periods.astype(np.int64)) == 1).all()
+    assert (np.diff(months.astype(np.int64)) == 1).all()
 
 
-def test_a_close_at_midnight_ends_its_day() -> None:
-    result = sample_report(slots=2_880, trades=0).result
-    days, returns = period_returns(result, "D")
-    assert days.astype(str).tolist() == ["2025-01-01", "2025-01-02"]
-    assert int(result.curve.time_ms[1_439]) == T0_MS + DAY_MS
-    assert returns[0] == result.curve.equity_usdt[1_439] / result.initial_usdt - 1
+def test_a_close_at_midnight_ends_its_month() -> None:
+    result = sample_report(slots=32 * 24, trades=0, interval_ms=3_600_000).result
+    months, returns = month_returns(result)
+    assert months.astype(str).tolist() == ["2025-01", "2025-02"]
+    assert int(result.curve.time_ms[31 * 24 - 1]) == T0_MS + 31 * DAY_MS
+    assert returns[0] == result.curve.equity_usdt[31 * 24 - 1] / result.initial_usdt - 1
 
 
-def test_a_run_without_slots_has_no_periods() -> None:
-    days, returns = period_returns(sample_report(slots=0, trades=0).result, "D")
-    assert (len(days), len(returns)) == (0, 0)
+def test_a_run_without_slots_has_no_months() -> None:
+    months, returns = month_returns(sample_report(slots=0, trades=0).result)
+    assert (len(months), len(returns)) == (0, 0)
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(8, 60))

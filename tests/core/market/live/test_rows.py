@@ -167,3 +167,11 @@ def test_holes_are_the_minutes_that_are_not_there(there: set[int], first: int, e
     missing = [ms for start_ms, end_ms in found for ms in range(start_ms, end_ms, MINUTE)]
     assert missing == [minute * MINUTE for minute in range(first, end) if minute not in there]
     assert all(earlier[1] < later[0] for earlier, later in pairwise(found))
+
+
+@pytest.mark.parametrize(("place", "value"), [(2, 1e300), (3, 1e-300), (5, 1e300)])
+def test_a_candle_of_figures_that_no_market_has_is_none(place: int, value: float) -> None:
+    row = [0, 10.0, 11.0, 9.0, 10.0, 1.0]
+    assert bar_of("BTCUSDT", row) is not None
+    row[place] = value
+    assert bar_of("BTCUSDT", row) is None
