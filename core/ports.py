@@ -83,6 +83,11 @@ class ObservationColumns:
     number: NDArray[np.int64]
     values: NDArray[np.float64]
 
+    def at(self, places: NDArray[np.int64] | NDArray[np.bool_]) -> ObservationColumns:
+        """The rows of some places, or for which there is True."""
+        times = (self.time_ms[places], self.known_ms[places], self.number[places])
+        return ObservationColumns(self.symbol, self.stream, *times, self.values[places])
+
 
 @dataclass(frozen=True, slots=True)
 class SettledFunding:
@@ -115,6 +120,8 @@ class CandleStore(Protocol):
 
 
 class ObservationStore(Protocol):
+    async def close(self) -> None: ...
+
     async def append(self, observations: Sequence[Observation]) -> None:
         """Store what came; of what was stored before, the first is kept."""
         ...
