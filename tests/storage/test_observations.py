@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.domain.errors import BadInputError, DataError
+from core.domain.errors import BadInputError, DataError, RefusedError
+from core.domain.progress import Manner
 from core.domain.stream import Observation
 from core.market.higher_bars import built
 from core.market.intervals import INTERVALS_MS
 from core.ports import ObservationColumns
-from storage.candles import SqliteCandles
+from storage.candles import CHUNK_ROWS, SqliteCandles
 from storage.data_admin import check_data, import_file, list_data
 from storage.database import Database
 from storage.deleting import delete_data
@@ -95,6 +96,19 @@ async def test_numbers_tell_apart_what_is_of_one_millisecond(database: Database,
     assert list_data(database) == []
     with database.connect_sync(durable=False) as connection:
         assert connection.execute("SELECT sum(rows) FROM sources").fetchone() == (0,)
+
+
+def test_an_import_that_was_stopped_between_rows_of_a_millisecond_goes_on(database: Database, tmp_path: Path) -> None:
+    path = trade_file(tmp_path, CHUNK_ROWS + 10)
+    path.write_text(path.read_text().replace(f"{T0 + CHUNK_ROWS // 4},", f"{T0 + CHUNK_ROWS // 4 - 1},"))
+    answers = iter([False, True])
+    manner = Manner(lambda: None, lambda _: None, lambda: next(answers))
+    with pytest.raises(RefusedError, match="16,384 of 16,394 rows"):
+        import_file(database, path, now_ms=NOW, manner=manner)
+    assert [found.kind for found in check_data(database)] == ["unfinished"]
+    assert import_file(database, path, now_ms=NOW).added == 10
+    assert [row.rows for row in list_data(database)] == [CHUNK_ROWS + 10]
+    assert check_data(database) == []
 
 
 def test_a_row_told_otherwise_is_refused_and_leaves_nothing_behind(database: Database, tmp_path: Path) -> None:

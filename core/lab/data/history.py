@@ -138,8 +138,7 @@ def make_history(
 ) -> History:
     """A history of `columns` (open, high, low, close, volume, each (k, n)) with its hash. What counts of
     `observations` is told by its times."""
-    begin_ms, end_ms = int(open_time_ms[0]), int(open_time_ms[-1]) + interval_ms
-    kept = tuple(seen(one, begin_ms, end_ms) for one in observations)
+    kept = tuple(seen(one, int(open_time_ms[0]), int(open_time_ms[-1]) + interval_ms) for one in observations)
     digest = hashlib.blake2b(digest_size=16)
     digest.update(repr((tuple(symbols), interval_ms, first)).encode())
     digest.update(np.ascontiguousarray(open_time_ms).data)

@@ -152,7 +152,8 @@ def _wanted(family: str) -> Wanted:
 
 def _lacking(table: Table, family: str) -> list[str]:
     has_side = not table.columns.keys().isdisjoint((_MAKER, _SIDE))
-    lacking = [name for name in _fields_of(family) if name not in table.columns and not (name == _SIDE and has_side)]
+    told = {name: _MAKER if name == _SIDE and family == "trades" else name for name in _fields_of(family)}
+    lacking = [told[name] for name in told if name not in table.columns and not (name == _SIDE and has_side)]
     if _time_of(family) not in table.columns:
         lacking.insert(0, _time_of(family))
     if family == "trades" and _NUMBERS[family] not in table.columns:
