@@ -94,8 +94,9 @@ def read_market_file(
     missing = [name for name in _PRICES if name not in table.columns]
     is_funding = _is_funding(table, kind or told.kind, missing)
     family = family_in(table.names, path) if kind is None and missing else ""
-    # Of prices that are told beside it, a rate is not settled.
-    if family and (not is_funding or family == MARK):
+    # A rate beside prices of the moment, without a time of settlement, is not settled.
+    is_settled = is_funding and (family != MARK or "funding_time" in table.columns)
+    if family and not is_settled:
         return read_observed(path, family, symbol=symbol, interval=interval, sort=sort)
     if is_funding:
         table = _sorted(table, _FUNDING_TIMES) if sort else table

@@ -20,6 +20,8 @@ from core.market.kinds import MARK
 from core.market.streams import INSTANTS, PERIODS, stream, stream_name
 from core.ports import ObservationColumns
 
+Times = NDArray[np.int64]
+
 BY_HEADERS = (
     "open_interest",
     "long_short",
@@ -40,7 +42,6 @@ _NUMBERS = {"trades": "trade_id", "quotes": "update_id", "book10": "update_id"}
 _MAKER, _SIDE = "is_buyer_maker", "side"
 _KNOWN = "event_time"
 _LARGEST = float(1 << 53)
-Times = NDArray[np.int64]
 _ORDER = "correct the file and import it again, --sort puts rows in order; nothing was imported"
 _BOUNDS = {
     "usdt": (0.0, np.inf),
@@ -237,6 +238,7 @@ def _check(origin: Origin, its: Stream, found: ObservationColumns) -> None:
     for field, column in zip(its.fields, found.values.T, strict=True):
         low, high = _BOUNDS[field.unit]
         bad = ~(np.isfinite(column) & (column >= low) & (column <= high))
+        bad |= (field.unit == "side") & (column == 0)
         if bad.any():
             index = int(np.argmax(bad))
             wrong.append((index, f"{field.name} {column[index]} cannot be: {_said(field.unit, low, high)}", MEND))
@@ -246,6 +248,8 @@ def _check(origin: Origin, its: Stream, found: ObservationColumns) -> None:
 
 
 def _said(unit: str, low: float, high: float) -> str:
+    if unit == "side":
+        return "a side is 1 or -1"
     if np.isinf(low):
         return "it is a number"
     return f"a {unit} is at least {low:g}" + ("" if np.isinf(high) else f" and at most {high:g}")

@@ -102,6 +102,10 @@ def test_the_mark_price_of_an_instant_is_no_funding(tmp_path: Path) -> None:
     found = observed(written(tmp_path / "BTCUSDT-x.csv", header, "100,101,0.0001", "102,103,0.0001", step=1000))
     assert (found.observations.stream, found.observations.values[0].tolist()) == ("mark", [100, 101])
 
+    settled = "fundingTime,markPrice,indexPrice,fundingRate"
+    path = written(tmp_path / "BTCUSDT-y.csv", settled, "100,101,0.0001", "102,103,0.0001", step=2 * H4)
+    assert isinstance(read_market_file(path), FundingFile)
+
 
 def test_what_columns_do_not_tell_is_asked(tmp_path: Path) -> None:
     header, row = "timestamp,longAccount,shortAccount,longShortRatio", "0.6,0.4,1.5"
@@ -219,6 +223,9 @@ def test_words_that_are_none_are_named(tmp_path: Path) -> None:
     path.write_text(f"time,id,price,qty,isBuyerMaker\n{T0},1,100,1,true\n{T0},2,100,1,perhaps")
     with pytest.raises(DataError, match="line 3: is_buyer_maker 'perhaps' is neither true nor false"):
         read_market_file(path)
+    path.write_text(f"time,side,price,quantity\n{T0},SELL,100,1\n{T0 + 1},0,100,2")
+    with pytest.raises(DataError, match=r"line 3: side 0.0 cannot be: a side is 1 or -1"):
+        read_market_file(path, stream="liquidations")
     path.write_text(f"time,side,price,quantity\n{T0},SELL,100,1\n{T0 + 1},BUY,100,2")
     found = observed(path, stream="liquidations").observations
     assert np.array_equal(found.values, [[-1, 100, 1], [1, 100, 2]])
