@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from core.domain.market import Bar, FundingRate, MarketEvent
 from core.domain.orders import Fill, Order, OrderUpdate
 from core.domain.records import Record
+from core.domain.stream import Observation
 from core.domain.trading import FundingPayment, Prediction
 
 if TYPE_CHECKING:
@@ -71,6 +72,24 @@ class BarColumns:
 
 
 @dataclass(frozen=True, slots=True)
+class ObservationColumns:
+    """Observations of one symbol and stream, in order of time, then number: times and numbers int64 (n,), `values`
+    float64 (n, fields) in the order of the stream's fields."""
+
+    symbol: str
+    stream: str
+    time_ms: NDArray[np.int64]
+    known_ms: NDArray[np.int64]
+    number: NDArray[np.int64]
+    values: NDArray[np.float64]
+
+    def at(self, places: NDArray[np.int64] | NDArray[np.bool_]) -> ObservationColumns:
+        """The rows of some places, or for which there is True."""
+        times = (self.time_ms[places], self.known_ms[places], self.number[places])
+        return ObservationColumns(self.symbol, self.stream, *times, self.values[places])
+
+
+@dataclass(frozen=True, slots=True)
 class SettledFunding:
     """A funding rate as the exchange settled it, a fraction of notional; `mark_price` None where it gave none."""
 
@@ -97,6 +116,18 @@ class CandleStore(Protocol):
 
     async def span(self, symbol: str) -> tuple[int, int] | None:
         """First open time and last close time stored, or None."""
+        ...
+
+
+class ObservationStore(Protocol):
+    async def close(self) -> None: ...
+
+    async def append(self, observations: Sequence[Observation]) -> None:
+        """Store what came; of what was stored before, the first is kept."""
+        ...
+
+    async def observations(self, symbol: str, stream: str, from_ms: int, to_ms: int) -> ObservationColumns:
+        """Those with from_ms <= time < to_ms (may be empty), of every known stream."""
         ...
 
 

@@ -35,12 +35,13 @@ UNFINISHED = "import not finished: import the file again"
 SELECT_CANDLES = """SELECT open_time_ms, open, high, low, close, volume FROM candles
 WHERE symbol = ? AND interval_ms = ? AND open_time_ms >= ? AND open_time_ms < ? ORDER BY open_time_ms"""
 INSERT_CANDLE = "INSERT INTO candles VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
-_STREAM = """INSERT INTO sources
+STREAM = """INSERT INTO sources
 (name, sha256, kind, is_synthetic, symbol, interval_ms, first_ms, last_ms, rows, imported_ms, note)
 VALUES ('stream', '', ?, 0, ?, ?, ?, ?, ?, ?, 'arrived live')
 ON CONFLICT DO UPDATE SET first_ms = min(first_ms, excluded.first_ms), last_ms = max(last_ms, excluded.last_ms),
     rows = rows + excluded.rows
 RETURNING source_id"""
+"""The source of rows that arrive live: kind, symbol, interval, first and last time, rows, when."""
 
 _FUNDING = """SELECT time_ms, rate, coalesce(
     mark_price,
@@ -162,7 +163,7 @@ class SqliteCandles:
             return before
         times = [bar.open_time_ms for bar in news]
         told = ("candles", symbol, self._interval_ms, min(times), max(times), len(news), max(times))
-        source_id = connection.execute(_STREAM, told).fetchone()[0]
+        source_id = connection.execute(STREAM, told).fetchone()[0]
         rows = [
             (symbol, bar.interval_ms, bar.open_time_ms, bar.open, bar.high, bar.low, bar.close, bar.volume, source_id)
             for bar in news
@@ -195,7 +196,7 @@ class SqliteCandles:
                     continue
                 times = [rate.time_ms for rate in news]
                 told = ("funding", symbol, FUNDING_INTERVAL_MS, min(times), max(times), len(news), max(times))
-                source_id = connection.execute(_STREAM, told).fetchone()[0]
+                source_id = connection.execute(STREAM, told).fetchone()[0]
                 rows = [(symbol, rate.time_ms, str(rate.rate), _text(rate.mark_price), source_id) for rate in news]
                 connection.executemany("INSERT INTO funding_rates VALUES (?, ?, ?, ?, ?)", rows)
 

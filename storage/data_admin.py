@@ -8,16 +8,20 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import numpy as np
+
 from core.domain.errors import DataError
 from core.domain.progress import AT_ONCE, Manner
-from core.market.checking import DataProblem, bar_problems, funding_problems
+from core.market.checking import DataProblem, bar_problems, funding_problems, stream_problems
 from core.market.importing import read_market_file
-from core.market.importing.files import check_options
+from core.market.importing.files import as_told, check_options
 from core.market.importing.naming import named
 from core.market.importing.table import file_sha256
 from core.market.intervals import INTERVALS_MS, interval_text
 from core.market.kinds import CANDLES, FUNDING
 from core.market.stored import DataRow, ImportReport
+from core.market.streams import OBSERVED_KINDS, kind_of, stream_name
+from core.market.streams import stream as stream_of
 from core.ports import BarColumns
 from core.settings.schema import JUMP_VOLATILITIES
 from storage.candles import SELECT_CANDLES, UNFINISHED, bar_columns, settlements
@@ -37,14 +41,15 @@ def import_file(
     symbol: str | None = None,
     interval: str | None = None,
     kind: str | None = None,
+    stream: str | None = None,
     sort: bool = False,
     synthetic: bool = False,
     replace: bool = False,
     now_ms: int,
     manner: Manner = AT_ONCE,
 ) -> ImportReport:
-    """Store a candle or funding file. A file that was imported already changes nothing but the mark `synthetic`;
-    `replace` lets it stand in place of other values that are stored.
+    """Store a file of candles, funding or a stream. One that was imported already changes nothing but the mark
+    `synthetic`; `replace` lets it stand in place of other values that are stored.
 
     Raises DataError when the file is bad or contradicts what is stored, and then nothing of it is kept. What ends it
     early otherwise (StorageError, RefusedError where it was asked to stop) is made good by importing it again.
@@ -52,10 +57,15 @@ def import_file(
     check_options(path.name, symbol, interval, kind)
     with storage_errors(database.path), closing(database.connect_sync(durable=False)) as connection:
         told = named(path)
-        known = _known(connection, file_sha256(path), symbol or told.symbol, interval, kind or told.kind)
+        its_kind = kind or told.kind
+        if stream is not None:
+            family, kept_as, interval = as_told(path.name, stream, kind, interval)
+            its_kind = kept_as or kind_of(family)[0]
+        known = _known(connection, file_sha256(path), symbol or told.symbol, interval, its_kind)
         if known is not None and not replace:
             return _marked(connection, known, synthetic)
-        rows = rows_of(read_market_file(path, symbol=symbol, interval=interval, kind=kind, sort=sort))
+        file = read_market_file(path, symbol=symbol, interval=interval, kind=kind, stream=stream, sort=sort)
+        rows = rows_of(file)
         wish = Wish(synthetic=synthetic, replace=replace)
         done = store(connection, database.path, rows, wish, now_ms=now_ms, manner=manner)
         return ImportReport(
@@ -95,6 +105,8 @@ def list_data(database: Database) -> list[DataRow]:
             SELECT source_id, min(open_time_ms), max(open_time_ms), count(*) FROM price_candles GROUP BY source_id
             UNION ALL
             SELECT source_id, min(time_ms), max(time_ms), count(*) FROM funding_rates GROUP BY source_id
+            UNION ALL
+            SELECT source_id, min(time_ms), max(time_ms), count(*) FROM observations GROUP BY source_id
         ) AS stored USING (source_id) ORDER BY symbol, kind, interval_ms, stored.first_ms, source_id"""
     with storage_errors(database.path), closing(connect_read_only(database.path)) as connection:
         return [
@@ -104,9 +116,9 @@ def list_data(database: Database) -> list[DataRow]:
 
 
 def check_data(database: Database, jump_volatilities: float = JUMP_VOLATILITIES) -> list[DataProblem]:
-    """Every finding over all stored candles and funding, by symbol and time, then every import that is not finished.
-    A move of the price beyond so many times what it moved before is a finding, too, and so is funding that does not
-    reach as far as the candles.
+    """Every finding over all stored candles, funding and streams, by symbol and time, then every import that is not
+    finished. A move of the price beyond so many times what it moved before is a finding, too, and so is funding that
+    does not reach as far as the candles.
 
     Raises StorageError.
     """
@@ -119,6 +131,7 @@ def check_data(database: Database, jump_volatilities: float = JUMP_VOLATILITIES)
         for (symbol,) in connection.execute("SELECT DISTINCT symbol FROM funding_rates ORDER BY symbol").fetchall():
             (span,) = connection.execute(_CANDLE_SPAN, (symbol,)).fetchall()
             found += funding_problems(symbol, *settlements(connection, symbol), None if span[0] is None else span)
+        found += _stream_problems(connection)
         half = connection.execute(
             "SELECT iif(kind IN (?, ?), symbol, symbol || ' ' || kind), interval_ms, first_ms, last_ms, rows, name "
             "FROM sources WHERE note = ? AND rows > 0",
@@ -156,7 +169,7 @@ def _marked(connection: sqlite3.Connection, known: ImportReport, synthetic: bool
     with transaction(connection):
         connection.execute(
             "UPDATE sources SET is_synthetic = 1 WHERE sha256 = ? AND kind = ? AND symbol = ? AND interval_ms = ?",
-            (known.sha256, known.kind, known.symbol, INTERVALS_MS[known.interval]),
+            (known.sha256, known.kind, known.symbol, INTERVALS_MS.get(known.interval, 0)),
         )
     return dataclasses.replace(known, is_synthetic=True, notes=("is marked as synthetic now",))
 
@@ -186,6 +199,21 @@ def _price_problems(connection: sqlite3.Connection) -> list[DataProblem]:
         ).fetchall()
         bars = bar_columns(f"{symbol} {kind}", interval_ms, rows)
         found += bar_problems(bars, None, may_be_negative=kind == "premium", has_volume=kind == "spot")
+    return found
+
+
+def _stream_problems(connection: sqlite3.Connection) -> list[DataProblem]:
+    series = connection.execute(
+        "SELECT DISTINCT symbol, kind, interval_ms FROM sources WHERE rows > 0 ORDER BY 1, 2, 3"
+    )
+    found: list[DataProblem] = []
+    for symbol, kind, interval_ms in series.fetchall():
+        if kind in OBSERVED_KINDS:
+            name = stream_name(kind, interval_ms)
+            times = connection.execute(
+                "SELECT time_ms FROM observations WHERE stream = ? AND symbol = ? ORDER BY time_ms", (name, symbol)
+            )
+            found += stream_problems(symbol, stream_of(name), np.fromiter((row[0] for row in times), np.int64))
     return found
 
 

@@ -87,6 +87,10 @@ def _delete(
             if not rows:
                 break
             here = (rows[0][0], rows[-1][0])
+            if series.also:
+                # Others of the last millisecond go with it.
+                again = f"SELECT {series.time}, source_id FROM {series.where} BETWEEN ? AND ?"  # noqa: S608
+                rows = connection.execute(again, (*key, *here)).fetchall()
             connection.execute(f"DELETE FROM {series.where} BETWEEN ? AND ?", (*key, *here))  # noqa: S608
             count_off(connection, (source_id for _, source_id in rows))
             mark_changed(connection, kind, symbol, its_interval, here)

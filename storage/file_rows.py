@@ -9,24 +9,28 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.market.importing import CandleFile, FundingFile
+from core.market.importing import CandleFile, FundingFile, ObservedFile
 from core.market.importing.table import Origin
 from core.market.kinds import CANDLES, FUNDING, PRICE_KINDS
+from core.market.streams import OBSERVED_KINDS, kind_of, stream_name
+from storage.observations import PACKED
 
 Row = tuple[Any, ...]
-"""Open time or time of settlement in milliseconds, then the values as they are stored; of a stored row, its source."""
+"""Its time in milliseconds (of a bar, its open), then the values as they are stored; of a stored row, its source."""
 
 _NO_MARK = "no mark price in the file: the bar's own price is used"
 
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """Where rows of one kind are: `time` names their column of time, and `key` columns tell whose they are."""
+    """Where rows of one kind are: `time` names their column of time, and `key` columns tell whose they are. The time,
+    with as many of the values behind it as `also` says, names a row."""
 
     table: str
     time: str
     values: tuple[str, ...]
     key: tuple[str, ...]
+    also: int = 0
 
     @property
     def where(self) -> str:
@@ -50,12 +54,17 @@ SERIES = {
         PRICE_KINDS,
         Series("price_candles", "open_time_ms", (*_OHLC, "volume"), ("kind", "symbol", "interval_ms")),
     ),
+    **dict.fromkeys(
+        OBSERVED_KINDS,
+        Series("observations", "time_ms", ("number", "known_ms", "packed"), ("stream", "symbol"), also=1),
+    ),
 }
 """By kind."""
 
 
 def key_of(kind: str, symbol: str, interval_ms: int) -> tuple[Any, ...]:
-    told = {"kind": kind, "symbol": symbol, "interval_ms": interval_ms}
+    stream = stream_name(kind, interval_ms) if kind in OBSERVED_KINDS else ""
+    told = {"kind": kind, "symbol": symbol, "interval_ms": interval_ms, "stream": stream}
     return tuple(told[name] for name in SERIES[kind].key)
 
 
@@ -77,6 +86,10 @@ class Rows:
     def key(self) -> tuple[Any, ...]:
         return key_of(self.kind, self.symbol, self.interval_ms)
 
+    def name_of(self, row: Row) -> Row:
+        """What no other row of the series has."""
+        return row[: 1 + SERIES[self.kind].also]
+
     @property
     def where(self) -> str:
         return SERIES[self.kind].where
@@ -94,7 +107,9 @@ class Rows:
         return SERIES[self.kind].insert("INSERT OR REPLACE")
 
 
-def rows_of(file: CandleFile | FundingFile) -> Rows:
+def rows_of(file: CandleFile | FundingFile | ObservedFile) -> Rows:
+    if isinstance(file, ObservedFile):
+        return _observed_rows(file)
     return _candle_rows(file) if isinstance(file, CandleFile) else _funding_rows(file)
 
 
@@ -140,3 +155,29 @@ def _funding_rows(file: FundingFile) -> Rows:
         goes_on=lambda _, __: False,
         note=_NO_MARK if file.marks_usdt is None else "",
     )
+
+
+def _observed_rows(file: ObservedFile) -> Rows:
+    found = file.observations
+    columns = (found.time_ms, found.number, found.known_ms)
+
+    def cut(start: int, stop: int) -> list[Row]:
+        blobs = [row.tobytes() for row in found.values[start:stop].astype(PACKED)]
+        return list(zip(*(column[start:stop].tolist() for column in columns), blobs, strict=True))
+
+    return Rows(
+        origin=file.origin,
+        kind=kind_of(found.stream)[0],
+        symbol=found.symbol,
+        interval_ms=file.period_ms,
+        times=found.time_ms,
+        cut=cut,
+        goes_on=_total_goes_on if file.only_grows else lambda _, __: False,
+        note="",
+    )
+
+
+def _total_goes_on(first: Row, then: Row) -> bool:
+    """A total that was told before its end only grows."""
+    before, after = (np.frombuffer(row[-1], PACKED) for row in (first, then))
+    return first[:2] == then[:2] and len(before) == len(after) and bool((before <= after).all())

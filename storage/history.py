@@ -5,16 +5,19 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
+from itertools import product
 
 from core.domain.errors import DataError
 from core.lab.data.history import MAX_HOLE_MS, History, align
 from core.market.intervals import interval_text
 from core.market.settlements import Times, missing_in, pays_funding
 from core.market.stored import Series
+from core.market.streams import stream
 from core.ports import BarColumns
 from storage.candles import UNFINISHED, read_funding, settlements
 from storage.column_cache import StoredColumns, stored_columns
 from storage.database import Database, connect_read_only, storage_errors
+from storage.observations import read_observations
 
 CACHE_FOLDER = "cache"
 """Beside the database."""
@@ -67,8 +70,10 @@ def load_history(
     to_ms: int,
     warm_up_bars: int,
     max_hole_ms: int = MAX_HOLE_MS,
+    streams: Sequence[str] = (),
 ) -> History:
-    """The bars that open in [from_ms, to_ms), with up to `warm_up_bars` slots before them, and their funding.
+    """The bars that open in [from_ms, to_ms), with up to `warm_up_bars` slots before them, their funding, and of each
+    symbol what was known of `streams` then.
 
     Its source names the files that the bars and rates came from; it is synthetic where any of them is. Raises
     DataError where a symbol has no bar in the period, StorageError where the database or the cache fails.
@@ -91,8 +96,16 @@ def load_history(
             unsettled += [(symbol, time_ms, every_ms) for time_ms, every_ms in missing if pays_funding(symbol)]
             told = connection.execute(_FUNDING_SOURCES, {"symbol": symbol, "from": from_ms, "to": end_ms})
             sources += [row[0] for row in told if row[0] is not None]
+        observations = []
+        begin_ms = min(int(item.open_time_ms[0]) for item in bars)
+        for symbol, its in product(symbols, map(stream, streams)):
+            # The same rows count whatever is stored beside them, and no source of others is named.
+            span = (begin_ms - its.max_age_ms + 1, end_ms - its.period_ms + 1)
+            columns, its_sources = read_observations(connection, symbol, its.name, *span)
+            observations.append(columns)
+            sources += its_sources
         source, is_synthetic = _told(connection, sources)
-    return align(bars, from_ms, funding, source, is_synthetic, max_hole_ms, unsettled)
+    return align(bars, from_ms, funding, source, is_synthetic, max_hole_ms, unsettled, observations)
 
 
 def _cut(stored: StoredColumns, symbol: str, interval_ms: int, from_ms: int, to_ms: int, warm_up_ms: int) -> BarColumns:

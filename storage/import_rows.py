@@ -147,14 +147,14 @@ def _count(done: Stored, changes: _Changes) -> None:
 def _changes(connection: sqlite3.Connection, rows: Rows, start: int, stop: int, wish: Wish) -> _Changes:
     """By the rows of the places start to stop. Raises DataError where one is stored with other values that stay."""
     span = (int(rows.times[start]), int(rows.times[stop - 1]) + 1)
-    stored = {row[0]: row for row in connection.execute(rows.select, (*rows.key, *span))}
+    stored = {rows.name_of(row): row for row in connection.execute(rows.select, (*rows.key, *span))}
     told = rows.cut(start, stop)
     if not stored:
         return _Changes(news=told)
     owners = {source_id: _owner(connection, source_id) for source_id in {row[-1] for row in stored.values()}}
     found = _Changes()
     for index, row in enumerate(told, start):
-        known = stored.get(row[0])
+        known = stored.get(rows.name_of(row))
         if known is None:
             found.news.append(row)
         elif known[:-1] == row:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from core.market.stored import DataRow, Deleted, ImportReport, Series
     from storage.candles import SqliteCandles
     from storage.fetched import FetchedData
+    from storage.observations import SqliteObservations
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,11 @@ class SqliteMarket:
         from storage.candles import SqliteCandles
 
         return await SqliteCandles.open(self.database, read_only=read_only)
+
+    async def observations(self) -> SqliteObservations:
+        from storage.observations import SqliteObservations
+
+        return await SqliteObservations.open(self.database)
 
     async def check(self) -> None:
         await self.database.check()
@@ -55,10 +61,12 @@ class SqliteMarket:
         to_ms: int,
         warm_up_bars: int,
         max_hole_ms: int,
+        streams: Sequence[str] = (),
     ) -> History:
         from storage.history import load_history
 
-        return load_history(self.database, symbols, interval_ms, from_ms, to_ms, warm_up_bars, max_hole_ms)
+        period = (from_ms, to_ms, warm_up_bars, max_hole_ms)
+        return load_history(self.database, symbols, interval_ms, *period, streams)
 
     def prepare(self, symbol: str, interval_ms: int) -> None:
         from storage.history import prepare_history

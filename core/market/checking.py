@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.domain.market import MINUTE_MS
+from core.domain.stream import Stream
 from core.market.intervals import interval_text
 from core.market.jumps import jumps
 from core.market.settlements import Missing, Times, missing_between, missing_in, pays_funding
@@ -27,7 +28,8 @@ MOST_VOLUME = 1e18
 @dataclass(frozen=True, slots=True)
 class DataProblem:
     """One finding. `kind` is gap, off_grid, impossible, zero_volume, jump (between the bars of the two times) or
-    unfinished (an import of which the rows after `to_ms` are missing); times are open times, both included."""
+    unfinished (an import of which the rows after `to_ms` are missing); times are open times, both included. A gap of a
+    stream of instants lies between the two times."""
 
     symbol: str
     interval: str
@@ -140,6 +142,22 @@ def _absurd(prices: NDArray[np.float64]) -> Flags:
 
 
 _FUNDING_MEND = "import the funding of that time, or get it with: quarterdeck data fetch {symbol}"
+
+
+def stream_problems(symbol: str, its: Stream, times: Times) -> list[DataProblem]:
+    """Steps that are missing of a stream of periods; of instants, where nothing is known for longer than its age. Of
+    events silence is none."""
+    whose = f"{symbol} {its.name}"
+    if its.period_ms:
+        return gaps(whose, times, its.period_ms)
+    if not its.is_steady:
+        return []
+    found = []
+    for index in np.flatnonzero(np.diff(times) > its.max_age_ms).tolist():
+        before, after = int(times[index]), int(times[index + 1])
+        text = f"nothing for {(after - before) / MINUTE_MS:,.1f} minutes"
+        found.append(DataProblem(whose, interval_text(0), "gap", before, after, 1, text))
+    return found
 
 
 def _impossible(bars: BarColumns, may_be_negative: bool) -> list[tuple[Flags, Callable[[int], str]]]:

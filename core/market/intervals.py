@@ -20,5 +20,7 @@ _TEXTS = {ms: text for text, ms in INTERVALS_MS.items()}
 
 
 def interval_text(interval_ms: int) -> str:
-    """The interval's name, or its milliseconds where it has none."""
+    """The interval's name, or its milliseconds where it has none; a dash of 0, which is that of instants."""
+    if not interval_ms:
+        return "-"
     return _TEXTS.get(interval_ms, f"{interval_ms}ms")

@@ -119,6 +119,53 @@ def test_nothing_is_deleted_beside_an_engine(home: Path, files: Path) -> None:
     assert len(listed(home)) == 1
 
 
+def observed(path: Path, first: int, stop: int) -> Path:
+    rows = [f"{T0 + n * 4 * 60 * MINUTE},{100 + n},{n}" for n in range(first, stop)]
+    path.write_text("\n".join(["timestamp,sumOpenInterest,sumOpenInterestValue", *rows]))
+    return path
+
+
+def test_streams_come_in_are_checked_and_go(home: Path, files: Path) -> None:
+    (row,) = taken(home, observed(files / "BTCUSDT-4h-a.csv", 0, 10))
+    assert (row["kind"], row["interval"], row["added"]) == ("open_interest", "4h", 10)
+    assert taken(home, files / "BTCUSDT-4h-a.csv", "--stream", "open_interest.4h")[0]["added"] == 0
+    assert data(home, "check").exit_code == 0
+    taken(home, observed(files / "BTCUSDT-4h-b.csv", 12, 14))
+    found = data(home, "check", "--json")
+    assert found.exit_code == 1
+    (problem,) = json.loads(found.stdout)
+    assert (problem["symbol"], problem["kind"], problem["count"]) == ("BTCUSDT open_interest.4h", "gap", 2)
+    gone = data(home, "delete", "BTCUSDT", "--kind", "open_interest", "--interval", "4h", "--json")
+    assert json.loads(gone.stdout)[0]["rows"] == 12
+    assert listed(home) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "words", "reason"),
+    [
+        ("timestamp,sumOpenInterest,sumOpenInterestValue\n{T0},1,-2", (), "line 2: open_interest_value -2.0 cannot be"),
+        ("timestamp,longAccount,shortAccount,longShortRatio\n{T0},.5,.5,1", (), "--stream long_short or --stream"),
+        ("timestamp,buyVol,sellVol\n{T0},1,2", ("--stream", "taker"), "stream 'taker' is unknown; the streams are"),
+        (
+            "timestamp,buyVol,sellVol\n{T0},1,2",
+            ("--stream", "trades"),
+            "trades lacks the columns is_buyer_maker, price, qty, trade_id",
+        ),
+    ],
+)
+def test_a_bad_stream_is_one_line_and_leaves_nothing(
+    home: Path, files: Path, content: str, words: tuple[str, ...], reason: str
+) -> None:
+    path = files / "BTCUSDT-4h.csv"
+    path.write_text(content.replace("{T0}", str(T0)))
+    answer = data(home, "import", path, *words)
+    assert (answer.exit_code, answer.stderr.count("\n")) == (2, 1)
+    assert answer.stderr.startswith("quarterdeck: BTCUSDT-4h.csv: ")
+    assert reason in answer.stderr
+    assert answer.stderr.endswith("nothing was imported\n")
+    assert listed(home) == []
+
+
 def test_a_period_that_ends_before_it_begins_is_bad_usage(home: Path, files: Path) -> None:
     taken(home, candles(files / "BTCUSDT-1m.csv", 0, 3))
     answer = data(home, "delete", "BTCUSDT", "--from", "2025-01-02", "--to", "2025-01-01")

@@ -14,6 +14,7 @@ from core.domain.rows import Row
 from core.home.folder import Home
 from core.market.intervals import INTERVALS_MS
 from core.market.kinds import KINDS
+from core.market.streams import OBSERVED_KINDS
 from tui.cli.echo import echo
 from tui.cli.fetch_verb import fetch
 from tui.cli.options import Moment, home_option, json_option, progress_option
@@ -29,7 +30,7 @@ NO_DATA = "no candles are stored in {home}; `data fetch` an exchange's, or `data
 
 @click.group()
 def data() -> None:
-    """Import, fetch, list, check and delete candles and funding; contract rules."""
+    """Import, fetch, list, check and delete candles, funding and streams; contract rules."""
 
 
 data.add_command(rules)
@@ -41,6 +42,7 @@ data.add_command(fetch)
 @click.option("--symbol", help="Such as BTCUSDT, where the file does not say it.")
 @click.option("--interval", help="Such as 1m, where the file does not say it.")
 @click.option("--kind", type=click.Choice(KINDS), help="Of which prices, where the file does not say it.")
+@click.option("--stream", help="Such as vendor_funding, where columns and name do not tell which it is.")
 @click.option("--sort", is_flag=True, help="Put rows in order, and take equal ones once.")
 @click.option("--replace", is_flag=True, help="Put the file's values in place of others that are stored.")
 @click.option("--synthetic", is_flag=True, help="Made-up data: marked so for good.")
@@ -57,11 +59,12 @@ def import_(
     progress: str,
     **said: Any,
 ) -> None:
-    """Take candle or funding files in, beside a running engine too.
+    """Take files of candles, funding and streams in, beside a running engine too.
 
     CSV, JSON (ccxt, freqtrade), Parquet and Feather; text also packed as .gz or .zip. Candles of mark, index and
-    premium prices, and of spot, are kept apart from the contract's own. A bad file is refused whole. What was
-    interrupted goes on where the same import is asked for again.
+    premium prices, and of spot, are kept apart from the contract's own. Streams are open interest, long against short,
+    taker flow, liquidations, trades, quotes and more; most are told by their columns. A bad file is refused whole. What
+    was interrupted goes on where the same import is asked for again.
     """
     with watched(progress) as watch:
         rows = runtime.import_files(home.root, files, ImportWish(**said), watch.progress, watch.should_stop)
@@ -76,7 +79,7 @@ def import_(
 @click.option("--from", "from_ms", type=Moment(), help="First time that goes (UTC).  [the first stored]")
 @click.option("--to", "to_ms", type=Moment(), help="End of what goes (UTC, exclusive).  [behind the last stored]")
 @click.option("--interval", type=click.Choice(tuple(INTERVALS_MS)), help="Only candles of this one.  [all]")
-@click.option("--kind", type=click.Choice(KINDS), help="Only this one.  [all]")
+@click.option("--kind", type=click.Choice((*KINDS, *OBSERVED_KINDS)), help="Only this one.  [all]")
 @home_option
 @json_option
 @progress_option
@@ -90,7 +93,7 @@ def delete(
     progress: str,
     **said: Any,
 ) -> None:
-    """Take stored candles and funding of a symbol out.
+    """Take stored candles, funding and streams of a symbol out.
 
     Files can be imported again, and bars that came from an exchange stand elsewhere. Not beside a running engine.
     """

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from core.domain.errors import DataError
 from core.domain.market import MINUTE_MS, FundingRate
-from core.ports import BarColumns
+from core.market.streams import stream
+from core.ports import BarColumns, ObservationColumns
 
 Floats = NDArray[np.float64]
 Times = NDArray[np.int64]
@@ -42,6 +43,7 @@ class History:
     `funding` is in order of time, then symbol, each at or after the open of slot `first`. `data_hash` is that of all of
     this; `source` and `is_synthetic` say where it comes from. Before bars that are missing for longer than
     `max_hole_ms` everything ends (`core.lab.data.holes`). `missing_funding` is in order of time, then symbol.
+    `observations` are of the streams that the run asks for, by symbol, then stream: what `seen` says of them.
     """
 
     symbols: tuple[str, ...]
@@ -59,6 +61,7 @@ class History:
     data_hash: str
     max_hole_ms: int = MAX_HOLE_MS
     missing_funding: tuple[MissingFunding, ...] = ()
+    observations: tuple[ObservationColumns, ...] = ()
 
     def __len__(self) -> int:
         return len(self.open_time_ms)
@@ -102,7 +105,22 @@ class History:
             self.is_synthetic,
             self.max_hole_ms,
             tuple(missing for missing in self.missing_funding if from_ms <= missing.time_ms < to_ms),
+            self.observations,
         )
+
+    def observed(self, symbol: str, name: str) -> ObservationColumns:
+        """Raises KeyError where the run has not asked for it."""
+        for columns in self.observations:
+            if (columns.symbol, columns.stream) == (symbol, name):
+                return columns
+        raise KeyError(f"{symbol}: {name}")
+
+
+def seen(columns: ObservationColumns, from_ms: int, to_ms: int) -> ObservationColumns:
+    """Those that count at a close in (from_ms, to_ms]: known by its end, and not too old for its beginning. Whatever
+    was left out changes no value and no age that is not too old."""
+    oldest_ms = from_ms - stream(columns.stream).max_age_ms
+    return columns.at((columns.time_ms > oldest_ms) & (columns.known_ms <= to_ms))
 
 
 def make_history(
@@ -116,8 +134,11 @@ def make_history(
     is_synthetic: bool,
     max_hole_ms: int = MAX_HOLE_MS,
     missing_funding: Sequence[MissingFunding] = (),
+    observations: Sequence[ObservationColumns] = (),
 ) -> History:
-    """A history of `columns` (open, high, low, close, volume, each (k, n)) with its hash."""
+    """A history of `columns` (open, high, low, close, volume, each (k, n)) with its hash. What counts of
+    `observations` is told by its times."""
+    kept = tuple(seen(one, int(open_time_ms[0]), int(open_time_ms[-1]) + interval_ms) for one in observations)
     digest = hashlib.blake2b(digest_size=16)
     digest.update(repr((tuple(symbols), interval_ms, first)).encode())
     digest.update(np.ascontiguousarray(open_time_ms).data)
@@ -127,6 +148,10 @@ def make_history(
         digest.update(repr((rate.symbol, rate.time_ms, str(rate.rate), str(rate.mark_price))).encode())
     for missing in missing_funding:
         digest.update(repr((missing.symbol, missing.time_ms, missing.interval_ms, str(missing.mark_price))).encode())
+    for one in kept:
+        digest.update(repr((one.symbol, one.stream, one.values.shape)).encode())
+        for part in (one.time_ms, one.known_ms, one.number, one.values):
+            digest.update(np.ascontiguousarray(part).data)
     opens, highs, lows, closes, volumes = columns
     return History(
         tuple(symbols),
@@ -144,6 +169,7 @@ def make_history(
         data_hash=digest.hexdigest(),
         max_hole_ms=max_hole_ms,
         missing_funding=tuple(missing_funding),
+        observations=kept,
     )
 
 
@@ -155,6 +181,7 @@ def align(
     is_synthetic: bool,
     max_hole_ms: int = MAX_HOLE_MS,
     unsettled: Sequence[tuple[str, int, int]] = (),
+    observations: Sequence[ObservationColumns] = (),
 ) -> History:
     """One history of several symbols' bars of one interval. BarIndices run from the earliest bar to the latest.
 
@@ -184,7 +211,8 @@ def align(
     symbols = [item.symbol for item in bars]
     kept.sort(key=lambda rate: (rate.time_ms, symbols.index(rate.symbol)))
     missing = _priced(unsettled, symbols, times, interval_ms, columns)
-    return make_history(symbols, interval_ms, times, columns, first, kept, source, is_synthetic, max_hole_ms, missing)
+    told = (source, is_synthetic, max_hole_ms, missing, observations)
+    return make_history(symbols, interval_ms, times, columns, first, kept, *told)
 
 
 def _whole(bars: BarColumns, times: Times) -> list[Floats] | None:

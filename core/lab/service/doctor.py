@@ -42,7 +42,7 @@ def examine(home: Home, stores: HomeStores, settings_path: Path | None, *, worke
 def _look_at_database(home: Home, stores: HomeStores) -> str:
     if not home.database.exists():
         return "none yet; the first run makes it"
-    return f"whole; {len(stores.imported(thorough=True).data())} candle and funding series"
+    return f"whole; {len(stores.imported(thorough=True).data())} series of candles, funding and streams"
 
 
 def _look_at_instruments(home: Home, stores: HomeStores, settings_path: Path | None) -> str:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from core.market.contracts.rules import ContractRules
     from core.market.fetch.fetching import FetchStore
     from core.market.stored import DataRow, Deleted, ImportReport, Series
+    from core.ports import ObservationStore
 
 
 class MarketStore(CandleDatabase, Protocol):
@@ -49,12 +50,18 @@ class MarketStore(CandleDatabase, Protocol):
         to_ms: int,
         warm_up_bars: int,
         max_hole_ms: int,
+        streams: Sequence[str] = (),
     ) -> History:
-        """The bars that open in [from_ms, to_ms), with up to `warm_up_bars` slots before them, and their funding.
+        """The bars that open in [from_ms, to_ms), with up to `warm_up_bars` slots before them, their funding, and of
+        each symbol what was known of `streams` then.
 
         Its source names the files that they came from; it is synthetic where any of them is. Raises DataError where a
         symbol has no bar in the period.
         """
+        ...
+
+    async def observations(self) -> ObservationStore:
+        """The caller closes."""
         ...
 
     def prepare(self, symbol: str, interval_ms: int) -> None:
@@ -74,8 +81,8 @@ class MarketStore(CandleDatabase, Protocol):
         ...
 
     def take(self, path: Path, wish: ImportWish, now_ms: int, manner: Manner) -> ImportReport:
-        """Store a file of candles or funding. Raises DataError where it is bad or contradicts what is stored, and then
-        nothing of it is kept; what ends it early otherwise is made good by taking it again."""
+        """Store a file of candles, funding or a stream. Raises DataError where it is bad or contradicts what is stored,
+        and then nothing of it is kept; what ends it early otherwise is made good by taking it again."""
         ...
 
     def fetched(self, now_ms: int, manner: Manner) -> FetchStore: ...

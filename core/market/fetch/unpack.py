@@ -7,7 +7,7 @@ from pathlib import Path
 from core.domain.errors import DataError
 from core.home.memory_limit import IMPORT_MEMORY_BYTES, memory_limit
 from core.market.fetch.plan import ArchiveFile
-from core.market.importing import CandleFile, FundingFile, read_market_file
+from core.market.importing import CandleFile, FundingFile, ObservedFile, read_market_file
 from core.market.intervals import interval_text
 from core.market.kinds import CANDLES, FUNDING
 
@@ -31,7 +31,7 @@ def read_funding(packed: Path, file: ArchiveFile, symbol: str) -> FundingFile:
     return found
 
 
-def _read(packed: Path, symbol: str, interval: str | None, kind: str) -> CandleFile | FundingFile:
+def _read(packed: Path, symbol: str, interval: str | None, kind: str) -> CandleFile | FundingFile | ObservedFile:
     with memory_limit(IMPORT_MEMORY_BYTES):
         return read_market_file(packed, symbol=symbol, interval=interval, kind=kind)
 

@@ -55,10 +55,14 @@ def read_feather(origin: Origin, file: BinaryIO, wanted: Wanted) -> Table:
 
 
 def _places(origin: Origin, schema: Any, wanted: Wanted) -> dict[str, int]:
-    """Of the columns of numbers and times. Raises DataError."""
-    places = known_columns(origin.name, schema.names, wanted.times | wanted.numbers)
-    for place in places.values():
+    """Of the columns of numbers, times and words. Raises DataError."""
+    from pyarrow.types import is_boolean
+
+    places = known_columns(origin.name, schema.names, wanted.times | wanted.numbers | wanted.words)
+    for name, place in places.items():
         kind = schema.field(place).type
+        if name in wanted.words and is_boolean(kind):
+            continue
         # What is as long as it likes, as text is, may be there a million times in one place of the file.
         if not any(is_kind(kind) for is_kind in _of_one_length()):
             raise DataError(f"{origin.name}: the column {schema.names[place]} holds {kind} and no numbers; {MEND}")

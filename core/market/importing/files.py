@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from core.domain.errors import DataError
+from core.domain.errors import BadInputError, DataError
 from core.market.checking import first_bad_bar, first_bad_rate
+from core.market.importing.facts import SYMBOL, one_of, row_error, symbol_of, times_of, usual_step_ms
 from core.market.importing.forms import read_table
-from core.market.importing.naming import Named, delivered, is_symbol, named, symbol_in
-from core.market.importing.table import MEND, Origin, Table, Wanted
+from core.market.importing.naming import Named, is_symbol, named
+from core.market.importing.observed import ObservedFile, family_in, read_observed
+from core.market.importing.table import Origin, Table, Wanted
 from core.market.intervals import INTERVALS_MS, interval_text
-from core.market.kinds import CANDLES, FUNDING, KINDS
+from core.market.kinds import CANDLES, FUNDING, KINDS, MARK, PRICE_KINDS
 from core.market.settlements import LONGEST_MS, step_ms
+from core.market.streams import BARS, FAMILIES
+from core.market.streams import stream as known_stream
 from core.ports import BarColumns
 
 _BAR_TIMES = ("open_time",)
@@ -26,16 +29,13 @@ _FUNDING_RATES = ("funding_rate",)
 _PRICES = ("open", "high", "low", "close")
 _VOLUME = "volume"
 _TRADES = "count"
-_SYMBOL = "symbol"
 _CLOSE_TIME = "closetime"
 _FUNDING_HOURS = "funding_interval_hours"
 _WANTED = Wanted(
     times=frozenset((*_BAR_TIMES, *_FUNDING_TIMES)),
     numbers=frozenset((*_PRICES, _VOLUME, _TRADES, *_FUNDING_RATES, "mark_price", _FUNDING_HOURS)),
-    texts=frozenset((_SYMBOL,)),
+    texts=frozenset((SYMBOL,)),
 )
-# Times from 2001 to 2096 in one unit cannot be taken for another unit's: from, times, divided by.
-_UNITS = ((10**9, 1_000, 1), (10**12, 1, 1), (10**15, 1, 1_000), (10**18, 1, 1_000_000))
 
 NO_VOLUME = "every volume is zero"
 SPOT_APART = "spot candles, kept apart; --kind candles takes them as the contract's"
@@ -69,18 +69,36 @@ class FundingFile:
 
 
 def read_market_file(
-    path: Path, *, symbol: str | None = None, interval: str | None = None, kind: str | None = None, sort: bool = False
-) -> CandleFile | FundingFile:
-    """Read and validate a whole file. Symbol, interval and kind (one of KINDS) are told by its name, the folders of an
-    exchange's archive or what it holds, unless given. `sort` puts rows in order and takes equal ones once.
+    path: Path,
+    *,
+    symbol: str | None = None,
+    interval: str | None = None,
+    kind: str | None = None,
+    stream: str | None = None,
+    sort: bool = False,
+) -> CandleFile | FundingFile | ObservedFile:
+    """Read and validate a whole file. Symbol, interval and kind (one of KINDS), or the stream, are told by its name,
+    the folders of an exchange's archive or what it holds, unless given. `sort` puts rows in order and takes equal ones
+    once.
 
     Raises DataError naming the file, the line, the reason and the mend.
     """
+    if stream is not None:
+        family, kind, interval = as_told(path.name, stream, kind, interval)
+        if kind is None:
+            check_options(path.name, symbol, interval, kind)
+            return read_observed(path, family, symbol=symbol, interval=interval, sort=sort)
     check_options(path.name, symbol, interval, kind)
     table = read_table(path, _WANTED)
     told = named(path, table.member)
     missing = [name for name in _PRICES if name not in table.columns]
-    if _is_funding(table, kind or told.kind, missing):
+    is_funding = _is_funding(table, kind or told.kind, missing)
+    family = family_in(table.names, path) if kind is None and missing else ""
+    # A rate beside prices of the moment, without a time of settlement, is not settled.
+    is_settled = is_funding and (family != MARK or "funding_time" in table.columns)
+    if family and not is_settled:
+        return read_observed(path, family, symbol=symbol, interval=interval, sort=sort)
+    if is_funding:
         table = _sorted(table, _FUNDING_TIMES) if sort else table
         return _funding(table, told, symbol, interval or told.interval)
     has_trades = (kind or told.kind or CANDLES) in (CANDLES, "spot")
@@ -89,6 +107,25 @@ def read_market_file(
         raise _lacking(table, missing)
     table = _sorted(table, _BAR_TIMES) if sort else table
     return _candles(table, told, symbol, interval or told.interval, kind)
+
+
+def as_told(file: str, stream: str, kind: str | None, interval: str | None) -> tuple[str, str | None, str | None]:
+    """The family that --stream names, the kind of its candles or funding (None of observations) and the interval.
+
+    Raises DataError for what is no stream, or is told otherwise beside it.
+    """
+    family, _, period = stream.partition(".")
+    try:
+        if family not in FAMILIES or period:
+            its = known_stream(stream)
+            period = interval_text(its.period_ms) if its.period_ms else ""
+    except BadInputError as error:
+        raise DataError(f"{file}: {error}; nothing was imported") from error
+    if kind is not None or (period and interval not in (None, period)):
+        raise DataError(f"{file}: --stream {stream} says what --kind and --interval say otherwise; write one of them")
+    if family in (BARS, FUNDING, *PRICE_KINDS) and not (family == MARK and not period and interval is None):
+        kind = CANDLES if family == BARS else family
+    return family, kind, period or interval
 
 
 def check_options(file: str, symbol: str | None, interval: str | None, kind: str | None) -> None:
@@ -110,8 +147,8 @@ def _lacking(table: Table, missing: list[str]) -> DataError:
         )
     return DataError(
         f"{table.origin.name}: {where}lacks the columns {', '.join(missing or _BAR_TIMES)}; name the columns "
-        f"open_time, {', '.join(_PRICES)}, volume (candles) or funding_time, funding_rate (funding); "
-        "nothing was imported"
+        f"open_time, {', '.join(_PRICES)}, volume (candles) or funding_time, funding_rate (funding), or say with "
+        "--stream what else it holds; nothing was imported"
     )
 
 
@@ -120,37 +157,14 @@ def _is_funding(table: Table, kind: str, missing: list[str]) -> bool:
     return kind == FUNDING or (bool(missing) and not table.columns.keys().isdisjoint(("funding_time", *_FUNDING_RATES)))
 
 
-def _symbol_of(table: Table, told: Named, given: str | None, times: NDArray[np.int64]) -> str:
-    """Raises DataError where neither the name nor the rows tell it, they differ, or the name may mean another."""
-    name, said = table.origin.name, table.texts.get(_SYMBOL)
-    inside = symbol_in(said) if said is not None else ""
-    if given is not None:
-        return given
-    later = delivered(told.symbol, told.day) if told.symbol and told.day else ""
-    if inside and told.symbol and inside not in (told.symbol, later):
-        raise DataError(f"{name}: its rows are of {inside} and its name says {told.symbol}; give the right --symbol")
-    if later and not inside and _day(times.min()) < told.day and _day(times.max()) <= told.day:
-        raise DataError(
-            f"{name}: {told.day} may be a day of the file or that of a delivery; give --symbol {told.symbol} or "
-            f"--symbol {later}; nothing was imported"
-        )
-    if found := inside or told.symbol:
-        return found
-    raise DataError(f"{name}: its name does not tell the symbol; give it with --symbol, like BTCUSDT")
-
-
-def _day(time_ms: int) -> str:
-    return f"{datetime.fromtimestamp(time_ms // 1000, UTC):%Y%m%d}"
-
-
 def _candles(
     table: Table, told: Named, given_symbol: str | None, interval: str | None, given_kind: str | None
 ) -> CandleFile:
-    origin, times = table.origin, _times(table, _BAR_TIMES)
-    symbol = _symbol_of(table, told, given_symbol, times)
+    origin, times = table.origin, times_of(table, _BAR_TIMES)
+    symbol = symbol_of(table, told, given_symbol, times)
     kind = given_kind or told.kind or CANDLES
     volume = table.columns.get(_VOLUME, np.zeros(len(times)))
-    interval_ms = INTERVALS_MS[interval] if interval else _step_ms(origin, times)
+    interval_ms = INTERVALS_MS[interval] if interval else usual_step_ms(origin, times)
     steps = np.diff(times)
     if len(steps) > 1 and steps.min() > interval_ms:
         raise DataError(
@@ -161,7 +175,7 @@ def _candles(
     columns = [*(table.columns[name] for name in _PRICES), volume]
     bars = BarColumns(symbol, interval_ms, times, *columns)
     if bad := first_bad_bar(bars, may_be_negative=kind == "premium"):
-        raise _error(origin, times, *bad)
+        raise row_error(origin, times, *bad)
     return CandleFile(origin, bars, kind, tuple(notes))
 
 
@@ -186,14 +200,29 @@ def _candle_notes(table: Table, volume: NDArray[np.float64], kind: str, is_given
 
 
 def _funding(table: Table, told: Named, given_symbol: str | None, interval: str | None) -> FundingFile:
-    origin, times = table.origin, _times(table, _FUNDING_TIMES)
-    symbol = _symbol_of(table, told, given_symbol, times)
-    rates = table.columns[_one_of(table, (*_FUNDING_RATES, "open"))]
+    origin, times = table.origin, times_of(table, _FUNDING_TIMES)
+    symbol = symbol_of(table, told, given_symbol, times)
+    rates = table.columns[one_of(table, (*_FUNDING_RATES, "open"))]
+    if "funding_rate" not in table.columns:
+        _check_rates_alone(table)
     marks = table.columns.get("mark_price")
     if bad := first_bad_rate(times, rates, marks):
-        raise _error(origin, times, *bad)
+        raise row_error(origin, times, *bad)
     interval_ms = INTERVALS_MS[interval] if interval else _funding_interval_ms(table, times)
     return FundingFile(origin, symbol, interval_ms, times, rates, marks)
+
+
+def _check_rates_alone(table: Table) -> None:
+    """Rates that are kept as candles stand in the opens, and nothing else is there. Raises DataError for candles that
+    are some: a mean over venues, perhaps in percent, was settled by nobody."""
+    others = [table.columns[name] for name in ("high", "low", "close") if name in table.columns]
+    moved = np.any([column != 0 for column in others], axis=0) if others else np.zeros(0, np.bool_)
+    if moved.any():
+        raise table.origin.error(
+            int(np.argmax(moved)),
+            "its candles of funding have a high, a low and a close, and no settlement has",
+            "say with --stream vendor_funding that it is a vendor's; nothing was imported",
+        )
 
 
 def _funding_interval_ms(table: Table, times: NDArray[np.int64]) -> int:
@@ -206,19 +235,13 @@ def _funding_interval_ms(table: Table, times: NDArray[np.int64]) -> int:
     if strange.any():
         index = int(np.argmax(strange))
         reason = f"{_FUNDING_HOURS} {hours[index]} is no whole number of hours from 1 to 24"
-        raise _error(table.origin, times, index, reason)
+        raise row_error(table.origin, times, index, reason)
     return int(hours.max()) * 3_600_000
-
-
-def _error(origin: Origin, times: NDArray[np.int64], index: int, reason: str) -> DataError:
-    is_out_of_order = index > 0 and times[index] <= times[index - 1]
-    mend = "correct the file and import it again, --sort puts rows in order; nothing was imported"
-    return origin.error(index, reason, mend) if is_out_of_order else origin.error(index, reason)
 
 
 def _sorted(table: Table, names: tuple[str, ...]) -> Table:
     """In order of the times, of equal rows one. Raises DataError where rows of one time differ."""
-    times = table.columns[_one_of(table, names)]
+    times = table.columns[one_of(table, names)]
     places = np.argsort(times, kind="stable")
     columns = {name: column[places] for name, column in table.columns.items()}
     ordered = replace(table, origin=replace(table.origin, places=places), columns=columns)
@@ -234,33 +257,3 @@ def _sorted(table: Table, names: tuple[str, ...]) -> Table:
     kept = ~is_again
     origin = replace(table.origin, places=places[kept])
     return replace(table, origin=origin, columns={name: column[kept] for name, column in columns.items()})
-
-
-def _one_of(table: Table, names: tuple[str, ...]) -> str:
-    for name in names:
-        if name in table.columns:
-            return name
-    raise DataError(f"{table.origin.name}: lacks the column {names[0]}; {MEND}")
-
-
-def _times(table: Table, names: tuple[str, ...]) -> NDArray[np.int64]:
-    """UTC milliseconds, from integers of s, ms, us or ns."""
-    origin, name = table.origin, _one_of(table, names)
-    values = table.columns[name]
-    for scale, factor, divisor in _UNITS:
-        if scale <= values[0] < 4 * scale:
-            strange = ~((values >= scale) & (values < 4 * scale)) | (values % divisor != 0)
-            if strange.any():
-                index = int(np.argmax(strange))
-                raise origin.error(index, f"{name} {values[index]} is not in the unit of the rows before")
-            return np.asarray(values * factor // divisor, dtype=np.int64)
-    raise origin.error(0, f"{name} {values[0]} is no time in seconds, milliseconds, microseconds or nanoseconds")
-
-
-def _step_ms(origin: Origin, times: NDArray[np.int64]) -> int:
-    """The interval that most rows are apart in whatever order, where the name does not tell it."""
-    steps = np.diff(np.sort(times))
-    step = int(np.median(steps)) if len(steps) else 0
-    if step not in INTERVALS_MS.values():
-        raise DataError(f"{origin.name}: neither its name nor its times tell the interval; give it with --interval")
-    return step

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.domain.errors import DataError
-from core.market.importing.values import Wrong, numbers, one_text, times
+from core.market.importing.values import Wrong, numbers, one_text, times, words
 
 MAX_FILE_BYTES = 1 << 30
 MAX_ROWS = 5_300_000
@@ -52,16 +52,17 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """By the names that `columns.py` gives them: columns of `times`, of other numbers, and of text of which a file may
-    hold one only."""
+    """By the names that `columns.py` gives them: columns of `times`, of other numbers, of text of which a file may hold
+    one only, and of `words` that stand for numbers, as true and buy."""
 
     times: frozenset[str]
     numbers: frozenset[str]
     texts: frozenset[str] = frozenset()
+    words: frozenset[str] = frozenset()
 
     @property
     def names(self) -> frozenset[str]:
-        return self.times | self.numbers | self.texts
+        return self.times | self.numbers | self.texts | self.words
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +97,15 @@ class Gathered:
                 if name in self.wanted.texts:
                     self.texts[name] = one_text(name, column, self.texts.get(name))
                 else:
-                    read: Callable[[str, Any], NDArray[Any]] = times if name in self.wanted.times else numbers
-                    self.parts.setdefault(name, []).append(read(name, column))
+                    self.parts.setdefault(name, []).append(self._reader(name)(name, column))
             except Wrong as wrong:
                 raise self.origin.error(self.rows + wrong.index, wrong.reason) from None
         self.rows += rows
+
+    def _reader(self, name: str) -> Callable[[str, Any], NDArray[Any]]:
+        if name in self.wanted.words:
+            return words
+        return times if name in self.wanted.times else numbers
 
     def table(self, names: Sequence[str]) -> Table:
         """Raises DataError where there is no row."""

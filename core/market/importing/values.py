@@ -21,6 +21,7 @@ _NANOS_A_MS = 1_000_000
 _MS_OF_UNIT = {"s": (1_000, 1), "ms": (1, 1), "us": (1, 1_000), "ns": (1, _NANOS_A_MS)}
 _LAST_MS = 1 << 53
 _NO_TIME = "is no time in whole milliseconds; write 2025-01-31 23:59:00, or seconds or milliseconds since 1970"
+_WORDS = {"true": 1.0, "false": 0.0, "buy": 1.0, "sell": -1.0, "1": 1.0, "0": 0.0, "-1": -1.0}
 _CLOCK = re.compile(r"[0-9]{1,2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?")
 _NO_DATE = "is a time without its date; write both in one column, as 2025-01-31 23:59:00"
 _OTHER_TIME = "is no time, or is written in another way than those before"
@@ -46,6 +47,19 @@ def numbers(name: str, column: Any) -> NDArray[np.float64]:
         index, value = _first(column, _is_number)
         comma = "; write a point for the decimal comma" if re.fullmatch(r"-?[0-9]+,[0-9]+", str(value).strip()) else ""
         raise Wrong(index, f"{name} {_short(value)} is not a number{comma}") from None
+
+
+def words(name: str, column: Any) -> NDArray[np.float64]:
+    """Of true and false, buy and sell, as 1, 0 and -1. Raises Wrong."""
+    import pyarrow as pa
+
+    _check_whole(name, column, "is missing")
+    told = column.cast(pa.string()).dictionary_encode()
+    known = [_WORDS.get(str(word).strip().lower()) for word in told.dictionary.to_pylist()]
+    if None in known:
+        index, value = _first(column, lambda text: text.lower() in _WORDS)
+        raise Wrong(index, f"{name} {_short(value)} is neither true nor false, buy nor sell")
+    return np.asarray(np.array(known, np.float64)[told.indices.to_numpy()])
 
 
 def times(name: str, column: Any) -> NDArray[np.int64]:

@@ -21,7 +21,7 @@ assert linalg.ensure_blas.__name__ == "ensure_blas"
 
 @pytest.mark.parametrize(
     ("then", "told"),
-    [("from core.lab.skip import quiet_bars", "False"), (SQUARED, "True")],
+    [("from core.lab.skip import uneventful_bars", "False"), (SQUARED, "True")],
     ids=["the kernels of the lab", "a function that multiplies matrices"],
 )
 def test_linear_algebra_is_loaded_for_who_calls_it_alone(then: str, told: str) -> None:

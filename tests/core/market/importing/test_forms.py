@@ -336,9 +336,9 @@ WRONG: dict[str, tuple[str, bytes, str]] = {
         b"<html>\n<body>404</body>",
         "line 1: is a web page or XML, and no table",
     ),
-    "trades": (
+    "trades put together": (
         "BTCUSDT-1m.csv",
-        f"id,price,qty,quote_qty,time,is_buyer_maker\n1,2,3,6,{T0},true".encode(),
+        f"agg_trade_id,price,quantity,first_trade_id,last_trade_id,transact_time,is_buyer_maker\n1,2,3,6,7,{T0},true".encode(),
         "line 1: lacks the columns open, high, low, close, volume",
     ),
     "trades without header": (
