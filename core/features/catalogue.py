@@ -14,6 +14,7 @@ from types import MappingProxyType
 
 from core.domain.errors import BadInputError
 from core.features.column import Column
+from core.features.pandas_ta import Indicator
 
 FAMILIES = ("returns", "averages", "volatility", "volume", "oscillators")
 """A file each of this folder, with its `COLUMNS`."""
@@ -26,16 +27,26 @@ def catalogue() -> Mapping[str, Column]:
     return MappingProxyType({column.name: column for family in families for column in family.COLUMNS})
 
 
-def columns(wanted: Sequence[str | Column]) -> tuple[Column, ...]:
-    """The columns that are `wanted`, by name or brought along, in that order.
+def columns(wanted: Sequence[str | Column | Indicator]) -> tuple[Column, ...]:
+    """The columns that are `wanted`, by name or brought along, in that order: of an indicator, one an output.
 
-    Raises BadInputError, in one line, for a name that is not known and for two columns of one name.
+    An indicator is tried at the first call, which takes up to some seconds: a matter for worker processes. Raises
+    BadInputError, in one line, for a name that is not known, for two columns of one name, and for an indicator that
+    cannot be a column.
     """
-    found = tuple(column if isinstance(column, Column) else _named(column) for column in wanted)
+    found = tuple(column for one in wanted for column in _found(one))
     twice = [name for name, count in Counter(column.name for column in found).items() if count > 1]
     if twice:
         raise BadInputError(f"column {twice[0]}: taken twice; leave one out or name them apart")
     return found
+
+
+def _found(wanted: str | Column | Indicator) -> tuple[Column, ...]:
+    if isinstance(wanted, Indicator):
+        from core.features.settling import indicator_columns
+
+        return indicator_columns(wanted)
+    return (wanted if isinstance(wanted, Column) else _named(wanted),)
 
 
 def _named(name: str) -> Column:
