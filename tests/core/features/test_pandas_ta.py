@@ -14,7 +14,7 @@ from core.domain.errors import BadInputError
 from core.features.catalogue import columns
 from core.features.checks import CHECKS, Check
 from core.features.column import lookback_bars
-from core.features.pandas_ta import Anchored, Indicator, pandas_ta
+from core.features.pandas_ta import Anchored, Indicator, pandas_ta, run_of
 from core.features.settling import MOST_BARS
 from core.features.table import table
 from tests.strategies.recorded import cut, recorded
@@ -77,8 +77,8 @@ def test_a_warm_up_is_the_least_after_which_the_past_no_longer_weighs() -> None:
         ),
         (pandas_ta("drawdown"), f"drawdown().DD: does not settle: its last value still hangs on bars {MOST_BARS} back"),
         (pandas_ta("vwap"), "vwap(): does not settle: its last value still hangs on bars"),
-        (pandas_ta("beta"), "beta(): gives nothing of 1536 bars, so is no column"),
-        (pandas_ta("vp"), "vp(): gives 10 values for 1536 bars, so is no column"),
+        (pandas_ta("beta"), "beta(): gives nothing of 2560 bars, so is no column"),
+        (pandas_ta("vp"), "vp(): gives 10 values for 2560 bars, so is no column"),
         (pandas_ta("mavp"), "mavp(): needs periods beside the columns of bars, so is no column"),
         (pandas_ta("supertrnd"), "supertrnd: is no indicator of pandas_ta_classic; did you mean supertrend?"),
         (pandas_ta("Imports"), "Imports: is no indicator of pandas_ta_classic; "),
@@ -114,6 +114,20 @@ def test_they_agree_with_the_library_over_a_long_history_and_with_talib() -> Non
     np.testing.assert_allclose(ema[late], talib.EMA(HISTORY.close, 10)[late], rtol=1e-9)
     theirs = talib.MACD(HISTORY.close, 5, 10, 4)[2][late]
     np.testing.assert_allclose(histogram[late], theirs, atol=1e-6 * np.abs(theirs).max())
+
+
+@pytest.mark.parametrize(
+    "indicator", [pandas_ta("supertrend", length=10), pandas_ta("psar", outputs=("PSARr",))], ids=str
+)
+def test_a_stop_that_trails_is_that_of_a_long_history(indicator: Indicator) -> None:
+    """A few windows settle long before all of them do: its past is forgotten at a turn, and turns may be far apart."""
+    taken = columns([indicator])
+    found, long = table(taken, HISTORY), run_of(indicator, HISTORY)
+    for column, values in zip(taken, found.T, strict=True):
+        assert isinstance(column.told, Anchored)
+        theirs = long[column.told.output]
+        late = slice(max(column.warm_up_bars, 1000), None)
+        np.testing.assert_allclose(values[late], theirs[late], rtol=1e-6)
 
 
 def test_the_library_answers_the_same_where_talib_is_not_installed() -> None:
