@@ -21,6 +21,7 @@ SLOW = (
     "tests/core/exchange/markets/test_status.py",
     "tests/core/exchange/markets/test_watch.py",
     "tests/core/exchange/orders/test_resolver.py",
+    "tests/core/features/test_pandas_ta.py",
     "tests/core/home/test_log_folding.py",
     "tests/core/lab/",
     "tests/core/learning/",

@@ -41,14 +41,22 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_page_shows_every_file_of_its_example() -> None:
-    assert set(FILES) == {"pyproject.toml", "ema_band/rule.py", "ema_band/declaration.py", "test_ema_band.py"}
+    assert set(FILES) == {
+        "pyproject.toml",
+        "ema_band/rule.py",
+        "ema_band/declaration.py",
+        "ema_band/columns.py",
+        "test_ema_band.py",
+        "test_columns.py",
+    }
     assert len(SETTINGS) == 1
 
 
-def test_its_tests_pass(written: Path) -> None:
-    found = run(written, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_ema_band.py")
+@pytest.mark.parametrize(("tests", "passed"), [("test_ema_band.py", 4), ("test_columns.py", 8)])
+def test_its_tests_pass(tests: str, passed: int, written: Path) -> None:
+    found = run(written, "-m", "pytest", "-q", "-p", "no:cacheprovider", tests)
     assert found.returncode == 0, found.stdout + found.stderr
-    assert "4 passed" in found.stdout
+    assert f"{passed} passed" in found.stdout
 
 
 def test_the_command_finds_it_by_its_entry_point(written: Path) -> None:

@@ -10,6 +10,9 @@ import talib
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.features.catalogue import columns
+from core.features.column import lookback_bars
+from core.features.table import table
 from core.ports import BarColumns
 from strategies.scalper.features import FEATURE_NAMES, LOOKBACK_BARS
 from strategies.scalper.kernel import feature_rows
@@ -191,3 +194,17 @@ def test_an_impossible_bar_takes_the_rows_of_its_look_back_away(column: str, val
 def test_too_few_bars_have_no_row(window: BarColumns) -> None:
     assert len(feature_rows(cut(window, 0, LOOKBACK_BARS - 1)).bar_index) == 0
     assert len(feature_rows(cut(window, 0, 0)).bar_index) == 0
+
+
+def test_the_fused_kernel_gives_the_columns_of_the_catalogue_to_the_bit() -> None:
+    """On recorded bars and on ones without volume or moves, where formulas end in their documented values."""
+    close = 100.0 + np.floor(np.arange(LOOKBACK_BARS + 200) / 90.0)
+    thin = made_up(close, np.where(np.arange(len(close)) % 150 < 80, 0.0, 3.0))
+    for bars in (cut(recorded("BTCUSDT"), 0, 2 * LOOKBACK_BARS), cut(recorded("XRPUSDT"), 900, 2100), thin):
+        kernel, taken = feature_rows(bars), table(columns(FEATURE_NAMES), bars)
+        assert np.flatnonzero(~np.isnan(taken).any(axis=1)).tolist() == kernel.bar_index.tolist()
+        np.testing.assert_array_equal(taken[kernel.bar_index], kernel.values)
+
+
+def test_the_look_back_is_that_of_its_columns() -> None:
+    assert lookback_bars(columns(FEATURE_NAMES)) == LOOKBACK_BARS
