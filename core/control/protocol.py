@@ -5,8 +5,9 @@ In process the snapshots are handed over by reference; over the socket they trav
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Literal, Protocol
+
+from msgspec import Struct, field
 
 from core.control.request import Request
 from core.domain.market import Bar
@@ -16,8 +17,7 @@ RunState = Literal["starting", "recovering", "running", "paused", "halted", "end
 MeterLevel = Literal["ok", "warn", "blocked"]
 
 
-@dataclass(frozen=True, slots=True)
-class BlockView:
+class BlockView(Struct, frozen=True):
     """A limit that forbids new entries now, in one symbol or in all (then `symbol` is empty). `clears` says what ends
     that, `note` what is wrong where the limit's name does not."""
 
@@ -27,8 +27,7 @@ class BlockView:
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class StatusView:
+class StatusView(Struct, frozen=True):
     """The always-visible line. Ages are wall-clock milliseconds; None means not measured yet.
 
     `exit_cost_bps` is what closing a position at market costs (taker fee and slippage), of its notional.
@@ -60,8 +59,7 @@ class StatusView:
     blocks: tuple[BlockView, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class PriceView:
+class PriceView(Struct, frozen=True):
     """`as_of_ms` is when the newest bar closed, `quote_ms` the time of the newest quote where the feed has quotes."""
 
     symbol: str
@@ -75,8 +73,7 @@ class PriceView:
     quote_ms: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class PositionView:
+class PositionView(Struct, frozen=True):
     """`protected` tells whether a stop is known to rest at the venue, None where nobody looks; `unprotected_ms` for how
     long none is, None while one does. `mark_ms` is the time of the price that it is valued at. The record of an engine
     that does not run has the same fields, and None in those that only a running one can know."""
@@ -100,8 +97,7 @@ class PositionView:
     mark_ms: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class OrderView:
+class OrderView(Struct, frozen=True):
     client_order_id: str
     symbol: str
     side: str
@@ -115,8 +111,7 @@ class OrderView:
     reduce_only: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ExternalOrderView:
+class ExternalOrderView(Struct, frozen=True):
     """What others placed in the account: an order, or a position (then `type` is "position", and no price is known).
 
     An order that closes the whole position, whatever it is by then, has no `qty`.
@@ -131,8 +126,7 @@ class ExternalOrderView:
     client_order_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class SignalView:
+class SignalView(Struct, frozen=True):
     """`action` is enter, exit or vetoed; wait (flat) or hold (in a position) where a prediction asked for nothing.
 
     `compared` says in words what was compared with what; a figure is None where it decided nothing. `reasons` are
@@ -152,8 +146,7 @@ class SignalView:
     compared: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class MeterView:
+class MeterView(Struct, frozen=True):
     """A limit as a meter. `clears` says what ends the block; `formula` how `used` is computed."""
 
     name: str
@@ -166,8 +159,7 @@ class MeterView:
     formula: str
 
 
-@dataclass(frozen=True, slots=True)
-class TradeView:
+class TradeView(Struct, frozen=True):
     trade_id: str
     symbol: str
     side: str
@@ -180,8 +172,7 @@ class TradeView:
     exit_reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class MarkerView:
+class MarkerView(Struct, frozen=True):
     """An entry or exit on the chart."""
 
     time_ms: int
@@ -190,15 +181,13 @@ class MarkerView:
     side: str
 
 
-@dataclass(frozen=True, slots=True)
-class ChartView:
+class ChartView(Struct, frozen=True):
     symbol: str
     bars: tuple[Bar, ...] = ()
     markers: tuple[MarkerView, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(Struct, frozen=True):
     """Everything a console shows, at one instant. Trades are newest first.
 
     Signals: each symbol's newest prediction that asked for nothing, then the journalled signals, newest first.
@@ -216,8 +205,7 @@ class Snapshot:
     external: tuple[ExternalOrderView, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class CommandResult:
+class CommandResult(Struct, frozen=True):
     """`accepted` is False when the engine refused; `message` is one line for the operator."""
 
     command_id: str

@@ -11,7 +11,6 @@ risk smaller is still taken.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import os
 import socket
@@ -19,20 +18,20 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import fields
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from core.clock import monotonic_ns
+from core.control import wire
 from core.control.client import MAX_REPLY_BYTES, no_engine, result_of, socket_path
-from core.control.codec import decode, encode_line
-from core.control.operations import OPERATIONS, Kind
+from core.control.codec import decode, encode, encode_line
+from core.control.operations import OPERATIONS
 from core.control.protocol import CommandResult, Control, Snapshot
 from core.control.rate import Pace
 from core.control.request import Request
+from core.control.wire import PARTS, LogParams, SnapshotParams
 from core.domain.errors import BadInputError, QuarterdeckError, UnavailableError
-from core.domain.plain import plain
 from core.home.folder import Home, open_own, private_folder
 from core.home.log_line import LogLine
 
@@ -56,9 +55,9 @@ COMMANDS_A_SECOND, COMMANDS_AT_ONCE = 2.0, 10
 
 _KEPT_ANSWERS = 16
 
-_ARGUMENTS = {argument.name: argument for operation in OPERATIONS.values() for argument in operation.arguments}
+_NOBODY = b"null"
+"""The id of an answer to what has none that can be read."""
 
-_PARTS = tuple(field.name for field in fields(Snapshot))
 _log = logging.getLogger(__name__)
 
 
@@ -139,35 +138,35 @@ class ControlServer:
         finally:
             self._silent.pop(task, None)
         if line is not None:
-            await _send(writer, await self._answer(line) if _is_reducing(line) else _error(None, _full()))
+            await _send(writer, await self._answer(line) if _is_reducing(line) else _error(_NOBODY, _full()))
 
     async def _answer(self, line: bytes) -> bytes:
-        number: Any = None
+        number = _NOBODY
         try:
-            number, method, params = _parse(line)
-            if method == "command":
-                return encode_line({"id": number, "result": await self._command(params)})
+            request = wire.asked(line)
+            number = encode(request.id)
+            params = wire.params_of(request)
+            if request.method == "command":
+                return _reply(number, encode(await self._command(wire.request_of(params))))
             # A whole snapshot takes milliseconds to encode; the engine's loop must not wait for that.
-            return await asyncio.to_thread(self._read, number, method, params)
+            return _reply(number, await asyncio.to_thread(self._read, params))
         except QuarterdeckError as error:
             return _error(number, error)
         except Exception:  # noqa: BLE001 - one bad request must end neither the connection nor the engine
             _log.exception("a control request failed")
             return _error(number, QuarterdeckError("the engine failed on this request; its log says how"))
 
-    def _read(self, number: Any, method: str, params: dict[str, Any]) -> bytes:
-        if method == "logs":
-            after, limit = _count(params, "after", 0), _count(params, "limit", MAX_LOG_LINES)
-            return encode_line({"id": number, "result": self._logs(after, min(limit, MAX_LOG_LINES))})
-        if method not in ("status", "snapshot"):
-            raise BadInputError(f"unknown method {plain(method[:64])!r}; known: status, snapshot, logs, command")
+    def _read(self, params: Any) -> bytes:
+        if isinstance(params, LogParams):
+            limit = MAX_LOG_LINES if params.limit is None else min(params.limit, MAX_LOG_LINES)
+            return encode(self._logs(params.after, limit))
         snapshot = self._control.snapshot()
         if snapshot is None:
             raise UnavailableError("the engine is still starting; try again in a moment")
-        if method == "status":
-            return encode_line({"id": number, "result": snapshot.status})
-        encoded = self._encode(snapshot, _parts_of(params))
-        return b'{"id":' + encode_line(number)[:-1] + b',"result":' + encoded + b"}\n"
+        if isinstance(params, SnapshotParams):
+            wanted = PARTS if params.parts is None else params.parts
+            return self._encode(snapshot, tuple(part for part in PARTS if part in wanted))
+        return encode(snapshot.status)
 
     def _encode(self, snapshot: Snapshot, parts: tuple[str, ...]) -> bytes:
         """Once for each snapshot, however often it is asked for."""
@@ -175,7 +174,7 @@ class ControlServer:
             if self._encoded_of is not snapshot or len(self._encoded) >= _KEPT_ANSWERS:
                 self._encoded_of, self._encoded = snapshot, {}
             if parts not in self._encoded:
-                self._encoded[parts] = encode_line({part: getattr(snapshot, part) for part in parts})[:-1]
+                self._encoded[parts] = encode({part: getattr(snapshot, part) for part in parts})
             return self._encoded[parts]
 
     def _logs(self, after: int, limit: int) -> dict[str, object]:
@@ -183,8 +182,7 @@ class ControlServer:
         first = end - len(lines)
         return {"next": min(first + limit, end), "lines": lines[:limit]}
 
-    async def _command(self, params: dict[str, Any]) -> CommandResult:
-        request = _request_of(params)
+    async def _command(self, request: Request) -> CommandResult:
         verb = request.operation
         if not self._commands[verb].try_take():
             raise UnavailableError(f"{verb}: asked for too often; it is taken {COMMANDS_A_SECOND:g} times a second")
@@ -289,59 +287,12 @@ def _bind(home: Home, path: Path) -> socket.socket:
     return listener
 
 
-def _parse(line: bytes) -> tuple[Any, str, dict[str, Any]]:
-    try:
-        message = json.loads(line)
-        number, method, params = message.get("id"), message["method"], message.get("params") or {}
-    except (ValueError, KeyError, AttributeError, RecursionError) as error:
-        raise BadInputError('a request is a JSON object {"id", "method", "params"} on one line') from error
-    if not isinstance(method, str) or not isinstance(params, dict):
-        raise BadInputError("method is text and params an object")
-    return number, method, params
-
-
-def _count(params: dict[str, Any], name: str, default: int) -> int:
-    value = params.get(name, default)
-    if type(value) is not int or value < 0:
-        raise BadInputError(f"{name} is a whole number from 0 on")
-    return value
-
-
-def _parts_of(params: dict[str, Any]) -> tuple[str, ...]:
-    """In the order of the snapshot; all where none are named."""
-    parts = params.get("parts")
-    if parts is None:
-        return _PARTS
-    if not isinstance(parts, list) or not set(map(str, parts)) <= set(_PARTS):
-        raise BadInputError(f"parts is a list out of {', '.join(_PARTS)}")
-    return tuple(part for part in _PARTS if part in parts)
-
-
-def _request_of(params: dict[str, Any]) -> Request:
-    """Of the right form; whether the act takes what is given with it, the engine says."""
-    verb, operator = params.get("verb", ""), params.get("operator", "socket")
-    if not isinstance(verb, str) or verb not in OPERATIONS:
-        raise BadInputError(f"unknown verb; known: {', '.join(OPERATIONS)}")
-    given = {name: value for name, value in params.items() if name in _ARGUMENTS}
-    for name, value in given.items():
-        if _ARGUMENTS[name].kind is Kind.FLAG and not isinstance(value, bool):
-            raise BadInputError(f"{name} is true or false")
-    names = [operator, *(value for name, value in given.items() if _ARGUMENTS[name].kind is Kind.SYMBOL)]
-    if not all(map(_is_name, names)):
-        raise BadInputError("symbol and operator are text of at most 64 characters that can be printed")
-    return Request(verb, given, operator)
-
-
-def _is_name(value: object) -> bool:
-    return isinstance(value, str) and len(value) <= 64 and value.isprintable()
-
-
 def _is_reducing(line: bytes) -> bool:
     try:
-        _, method, params = _parse(line)
+        request = wire.asked(line)
+        return request.method == "command" and wire.request_of(wire.params_of(request)).operation in REDUCING
     except BadInputError:
         return False
-    return method == "command" and params.get("verb") in tuple(REDUCING)
 
 
 def _full() -> UnavailableError:
@@ -356,17 +307,22 @@ async def _line(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, pati
         async with asyncio.timeout(patience_s):
             line = await reader.readline()
     except TimeoutError:
-        await _send(writer, _error(None, UnavailableError(f"nothing was asked for {patience_s:g} s")))
+        await _send(writer, _error(_NOBODY, UnavailableError(f"nothing was asked for {patience_s:g} s")))
         return None
     except ValueError:
         problem = BadInputError(f"a request is one line of at most {MAX_REQUEST_BYTES} bytes")
-        await _send(writer, _error(None, problem))
+        await _send(writer, _error(_NOBODY, problem))
         return None
     return line if line.endswith(b"\n") else None
 
 
-def _error(number: Any, error: QuarterdeckError) -> bytes:
-    return encode_line({"id": number, "error": {"kind": type(error).__name__, "message": str(error)}})
+def _reply(number: bytes, result: bytes) -> bytes:
+    return b'{"id":' + number + b',"result":' + result + b"}\n"
+
+
+def _error(number: bytes, error: QuarterdeckError) -> bytes:
+    told = encode({"kind": type(error).__name__, "message": str(error)})
+    return b'{"id":' + number + b',"error":' + told + b"}\n"
 
 
 async def _send(writer: asyncio.StreamWriter, line: bytes) -> None:

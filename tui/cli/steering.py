@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
@@ -71,7 +70,9 @@ def _steer(home: Home, operation: Operation, values: Values, as_json: bool) -> N
     params = {"verb": operation.id, "operator": _operator(), **values}
     result = _as_result(request(home, "command", params, TIMEOUT_S))
     if as_json:
-        emit_json(asdict(result))
+        from msgspec import structs
+
+        emit_json(structs.asdict(result))
     if not result.accepted:
         raise RefusedError(result.message)
     if not as_json:
