@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Literal, Protocol
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 from core.control.request import Request
 from core.domain.market import Bar
@@ -182,6 +182,8 @@ class MarkerView(Struct, frozen=True):
 
 
 class ChartView(Struct, frozen=True):
+    """The newest closed bars of a symbol, oldest first, and its newest entries and exits."""
+
     symbol: str
     bars: tuple[Bar, ...] = ()
     markers: tuple[MarkerView, ...] = ()
@@ -201,7 +203,6 @@ class Snapshot(Struct, frozen=True):
     signals: tuple[SignalView, ...] = ()
     meters: tuple[MeterView, ...] = ()
     trades: tuple[TradeView, ...] = ()
-    charts: dict[str, ChartView] = field(default_factory=dict)
     external: tuple[ExternalOrderView, ...] = ()
 
 
@@ -218,6 +219,10 @@ class Control(Protocol):
 
     def snapshot(self) -> Snapshot | None:
         """The newest snapshot, or None before the first. Never blocks."""
+        ...
+
+    def chart(self, symbol: str) -> ChartView | None:
+        """The newest chart of a symbol; None where there is none, or where it is only now asked for. Never blocks."""
         ...
 
     def log_lines(self, after: int) -> tuple[int, list[LogLine]]:

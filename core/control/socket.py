@@ -1,8 +1,7 @@
 """A running engine's Unix socket: JSON lines in, JSON lines out, for whatever holds a Control.
 
-Request {"id", "method", "params"}; reply {"id", "result"} or {"id", "error": {"kind", "message"}}. Methods:
-status {}, snapshot {"parts": [names of Snapshot fields], all when absent}, logs {"after", "limit"},
-command {"verb", "operator" and the arguments of the operation, by name}. Only the owner of the home can connect.
+Request {"id", "version", "method", "params"}; reply {"id", "version", "result"} or {"id", "version", "error": {"kind",
+"message"}}. `core.control.wire` has the methods and what they take. Only the owner of the home can connect.
 
 Nobody can keep others out: who says nothing is sent away, who asks too fast waits, and beyond MAX_CLIENTS what makes
 risk smaller is still taken.
@@ -15,25 +14,23 @@ import logging
 import os
 import socket
 import threading
-from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from core.clock import monotonic_ns
 from core.control import wire
-from core.control.client import MAX_REPLY_BYTES, no_engine, result_of, socket_path
-from core.control.codec import decode, encode, encode_line
+from core.control.charts import ChartPart, part_of
+from core.control.client import PROTOCOL_VERSION
+from core.control.codec import encode
 from core.control.operations import OPERATIONS
 from core.control.protocol import CommandResult, Control, Snapshot
 from core.control.rate import Pace
 from core.control.request import Request
-from core.control.wire import PARTS, LogParams, SnapshotParams
+from core.control.wire import PARTS, REDUCING, ChartParams, LogParams, SnapshotParams
 from core.domain.errors import BadInputError, QuarterdeckError, UnavailableError
 from core.home.folder import Home, open_own, private_folder
-from core.home.log_line import LogLine
 
 MAX_REQUEST_BYTES = 64 * 1024
 MAX_CLIENTS = 16
@@ -46,7 +43,6 @@ IDLE_S = 120.0
 RESERVED_CLIENTS, RESERVED_S = 32, 2.0
 """Places beyond MAX_CLIENTS to say one command that makes risk smaller, and how soon it must be said."""
 
-REDUCING = frozenset(operation.id for operation in OPERATIONS.values() if operation.reduces)
 READS_A_SECOND, READS_AT_ONCE = 25.0, 50
 """Of one client; what comes faster waits."""
 
@@ -55,6 +51,7 @@ COMMANDS_A_SECOND, COMMANDS_AT_ONCE = 2.0, 10
 
 _KEPT_ANSWERS = 16
 
+_VERSION = b',"version":%d' % PROTOCOL_VERSION
 _NOBODY = b"null"
 """The id of an answer to what has none that can be read."""
 
@@ -160,6 +157,8 @@ class ControlServer:
         if isinstance(params, LogParams):
             limit = MAX_LOG_LINES if params.limit is None else min(params.limit, MAX_LOG_LINES)
             return encode(self._logs(params.after, limit))
+        if isinstance(params, ChartParams):
+            return encode(self._chart(params))
         snapshot = self._control.snapshot()
         if snapshot is None:
             raise UnavailableError("the engine is still starting; try again in a moment")
@@ -167,6 +166,10 @@ class ControlServer:
             wanted = PARTS if params.parts is None else params.parts
             return self._encode(snapshot, tuple(part for part in PARTS if part in wanted))
         return encode(snapshot.status)
+
+    def _chart(self, params: ChartParams) -> ChartPart | None:
+        chart = self._control.chart(params.symbol)
+        return None if chart is None else part_of(chart, params.from_ms)
 
     def _encode(self, snapshot: Snapshot, parts: tuple[str, ...]) -> bytes:
         """Once for each snapshot, however often it is asked for."""
@@ -193,72 +196,6 @@ class ControlServer:
             raise UnavailableError(
                 f"{verb}: the engine took it but has not answered within {COMMAND_TIMEOUT_S:g} s; look at its log"
             ) from error
-
-
-class SocketControl:
-    """A Control over the socket of a running engine, as an async context.
-
-    `refresh` fetches the newest snapshot and log lines; `snapshot` and `log_lines` give what was fetched last.
-    """
-
-    def __init__(self, home: Home, kept_lines: int = 20_000) -> None:
-        self._home = home
-        self._snapshot: Snapshot | None = None
-        self._lines: deque[LogLine] = deque(maxlen=kept_lines)
-        self._fetched = 0
-        self._cursor = 0
-        self._asked = 0
-        self._turn = asyncio.Lock()
-
-    async def __aenter__(self) -> SocketControl:
-        try:
-            self._reader, self._writer = await asyncio.open_unix_connection(
-                str(await asyncio.to_thread(socket_path, self._home)), limit=MAX_REPLY_BYTES
-            )
-        except OSError as error:
-            raise no_engine(self._home) from error
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._writer.close()
-        with suppress(ConnectionError):
-            await self._writer.wait_closed()
-
-    def snapshot(self) -> Snapshot | None:
-        return self._snapshot
-
-    def log_lines(self, after: int) -> tuple[int, list[LogLine]]:
-        oldest = self._fetched - len(self._lines)
-        start = min(max(after, oldest), self._fetched)
-        return self._fetched, list(self._lines)[start - oldest :]
-
-    async def refresh(self) -> None:
-        """Raises UnavailableError when the engine has gone or does not answer."""
-        self._snapshot = decode(Snapshot, await self.request("snapshot", {}))
-        reply = await self.request("logs", {"after": self._cursor})
-        lines = [decode(LogLine, line) for line in reply["lines"]]
-        self._lines.extend(lines)
-        self._fetched += len(lines)
-        self._cursor = int(reply["next"])
-
-    async def send(self, request: Request) -> CommandResult:
-        params = {"verb": request.operation, "operator": request.operator, **request.values}
-        return decode(CommandResult, await self.request("command", params))
-
-    async def request(self, method: str, params: dict[str, Any]) -> Any:
-        async with self._turn:
-            self._asked += 1
-            self._writer.write(encode_line({"id": self._asked, "method": method, "params": params}))
-            try:
-                async with asyncio.timeout(COMMAND_TIMEOUT_S + WRITE_TIMEOUT_S):
-                    reply = await self._reader.readline()
-            except (OSError, ValueError, TimeoutError) as error:
-                # A late reply would be taken for the next one's.
-                self._writer.close()
-                raise UnavailableError(f"{self._home.root}: the engine has gone or does not answer") from error
-        return result_of(reply)
 
 
 def _bind(home: Home, path: Path) -> socket.socket:
@@ -289,8 +226,7 @@ def _bind(home: Home, path: Path) -> socket.socket:
 
 def _is_reducing(line: bytes) -> bool:
     try:
-        request = wire.asked(line)
-        return request.method == "command" and wire.request_of(wire.params_of(request)).operation in REDUCING
+        return wire.is_reducing(wire.params_of(wire.asked(line)))
     except BadInputError:
         return False
 
@@ -317,12 +253,12 @@ async def _line(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, pati
 
 
 def _reply(number: bytes, result: bytes) -> bytes:
-    return b'{"id":' + number + b',"result":' + result + b"}\n"
+    return b'{"id":' + number + _VERSION + b',"result":' + result + b"}\n"
 
 
 def _error(number: bytes, error: QuarterdeckError) -> bytes:
     told = encode({"kind": type(error).__name__, "message": str(error)})
-    return b'{"id":' + number + b',"error":' + told + b"}\n"
+    return b'{"id":' + number + _VERSION + b',"error":' + told + b"}\n"
 
 
 async def _send(writer: asyncio.StreamWriter, line: bytes) -> None:

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
+from core.control.client import PROTOCOL_VERSION, other_version
 from core.control.operations import OPERATIONS, Kind
 from core.control.protocol import Snapshot
 from core.control.request import Request
@@ -30,11 +31,13 @@ Name = Annotated[str, Meta(max_length=_MAX_NAME)]
 
 
 class Asked(Struct, frozen=True, forbid_unknown_fields=True):
-    """One line: `id` comes back with the answer; `params` is read by the method's own type."""
+    """One line: `id` comes back with the answer; `params` is read by the method's own type. What names no version is of
+    the first, which had none."""
 
     method: str
     id: Whole | Name | None = None
     params: Raw = Raw(b"{}")
+    version: Whole = 1
 
 
 class StatusParams(Struct, frozen=True, forbid_unknown_fields=True):
@@ -54,6 +57,13 @@ class LogParams(Struct, frozen=True, forbid_unknown_fields=True):
     limit: Count | None = None
 
 
+class ChartParams(Struct, frozen=True, forbid_unknown_fields=True):
+    """The chart of a symbol, with its bars that open at `from_ms` or later."""
+
+    symbol: Name
+    from_ms: Count = 0
+
+
 def _command_type(operation_id: str) -> type[Struct]:
     """What is said with one act: its arguments by their names, and who asks."""
     forms: dict[Kind, Any] = {Kind.SYMBOL: Name, Kind.FLAG: bool}
@@ -71,12 +81,14 @@ def _command_type(operation_id: str) -> type[Struct]:
     )
 
 
+REDUCING = frozenset(operation.id for operation in OPERATIONS.values() if operation.reduces)
 COMMANDS = {operation_id: _command_type(operation_id) for operation_id in OPERATIONS}
 CommandParams: Any = functools.reduce(operator.or_, COMMANDS.values())
 
 PARAMS: dict[str, Any] = {
     "status": StatusParams,
     "snapshot": SnapshotParams,
+    "chart": ChartParams,
     "logs": LogParams,
     "command": CommandParams,
 }
@@ -85,6 +97,7 @@ PARAMS: dict[str, Any] = {
 _TAKES = {
     "status": "nothing",
     "snapshot": f"parts, a list out of {', '.join(PARTS)}",
+    "chart": "symbol, and from_ms, a whole number from 0 on",
     "logs": "after and limit, whole numbers from 0 on",
     "command": f"verb ({', '.join(OPERATIONS)}), operator and what the act takes; a name is {_A_NAME}",
 }
@@ -95,13 +108,31 @@ def asked(line: bytes) -> Asked:
     try:
         return msgspec.json.decode(line, type=Asked)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise BadInputError(
-            f'a request is a JSON object {{"id", "method", "params"}} on one line: {_told(error)}'
-        ) from error
+        what = 'a request is a JSON object {"id", "version", "method", "params"} on one line'
+        raise BadInputError(f"{what}: {_told(error)}") from error
 
 
 def params_of(request: Asked) -> Any:
-    """As the type that PARAMS has for the method. Raises BadInputError with what the method takes."""
+    """As the type that PARAMS has for the method.
+
+    Raises BadInputError with what the method takes, and RefusedError where another version is spoken, for all but what
+    makes risk smaller.
+    """
+    if request.version == PROTOCOL_VERSION:
+        return _read(request)
+    mismatch = other_version("the engine", PROTOCOL_VERSION, "who asks", request.version)
+    if request.method != "command":
+        raise mismatch
+    try:
+        params = _read(request)
+    except BadInputError as error:
+        raise mismatch from error
+    if not is_reducing(params):
+        raise mismatch
+    return params
+
+
+def _read(request: Asked) -> Any:
     method = request.method
     if method not in PARAMS:
         raise BadInputError(f"unknown method {plain(method[:_MAX_NAME])!r}; known: {', '.join(PARAMS)}")
@@ -110,6 +141,11 @@ def params_of(request: Asked) -> Any:
         return msgspec.json.decode(b"{}" if given == b"null" else given, type=PARAMS[method])
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise BadInputError(f"{method}: {_told(error)}; it takes {_TAKES[method]}") from error
+
+
+def is_reducing(params: Any) -> bool:
+    """Whether it is a command, and one that makes risk smaller."""
+    return isinstance(params, Struct) and params.__struct_config__.tag in REDUCING
 
 
 def request_of(params: Struct) -> Request:

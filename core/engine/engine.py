@@ -6,11 +6,12 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from core.clock import monotonic_ns
 from core.control.arming import labelled
-from core.control.protocol import CommandResult, RunState, Snapshot, StatusView
+from core.control.protocol import ChartView, CommandResult, RunState, Snapshot, StatusView
 from core.control.request import Request
 from core.domain.errors import UnavailableError
 from core.domain.market import Bar
@@ -27,7 +28,7 @@ from core.engine.session import Session
 from core.engine.view_guard import Drawing
 from core.engine.views import (
     block_views,
-    chart_views,
+    chart_view,
     meter_views,
     order_view,
     outlook_views,
@@ -51,6 +52,7 @@ log = logging.getLogger("quarterdeck.engine")
 
 _PAST = "the past"
 _GIVES_WAY_S, _GIVES_WAY_LOOKS = 0.05, 60
+_CHART_TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +133,16 @@ class Engine:
         if self._loop is None or self._loop.is_closed():
             raise UnavailableError("no engine runs here")
         return asyncio.run_coroutine_threadsafe(self.command(verb, symbol, operator, include_external), self._loop)
+
+    def chart(self, symbol: str) -> ChartView | None:
+        """Drawn when it is asked for, from any thread; None for a symbol that is not traded, and where the bars came
+        too fast to be copied."""
+        if (history := self._session.histories.get(symbol)) is None:
+            return None
+        for _ in range(_CHART_TRIES):
+            with suppress(RuntimeError):
+                return chart_view(symbol, history, self._recent)
+        return None
 
     def fail(self, reason: str) -> None:
         """Show that the engine ended by an error."""
@@ -346,7 +358,6 @@ class Engine:
             ),
             meters=meter_views(self._trader.guard.measure(state, now_ms, books)),
             trades=tuple(trade_view(trade) for trade in reversed(recent.trades)),
-            charts=chart_views(self._session.histories, recent),
             external=self._parts.real_time.external() if self._parts.real_time is not None else (),
         )
 
@@ -407,6 +418,9 @@ class EngineControl:
 
     def snapshot(self) -> Snapshot | None:
         return self._engine.latest
+
+    def chart(self, symbol: str) -> ChartView | None:
+        return self._engine.chart(symbol)
 
     def log_lines(self, after: int) -> tuple[int, list[LogLine]]:
         return self._logbook.lines_after(after)

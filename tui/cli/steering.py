@@ -68,7 +68,7 @@ def _need_engine(home: Home, without: str) -> None:
 def _steer(home: Home, operation: Operation, values: Values, as_json: bool) -> None:
     """Raises RefusedError with the engine's own words when it refuses."""
     params = {"verb": operation.id, "operator": _operator(), **values}
-    result = _as_result(request(home, "command", params, TIMEOUT_S))
+    result = _as_result(request(home, "command", params, TIMEOUT_S, any_version=operation.reduces))
     if as_json:
         from msgspec import structs
 

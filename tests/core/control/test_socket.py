@@ -1,11 +1,9 @@
 import asyncio
-import dataclasses
 import json
 import os
 import socket
 import stat
 import tempfile
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +12,11 @@ from msgspec.structs import replace
 
 from core.control import client as control_client
 from core.control import socket as control_socket
-from core.control.client import request
+from core.control.attach import SocketControl
+from core.control.client import PROTOCOL_VERSION, request
 from core.control.rate import Pace
 from core.control.request import Request
-from core.control.socket import MAX_CLIENTS, MAX_LOG_LINES, MAX_REQUEST_BYTES, ControlServer, SocketControl
+from core.control.socket import MAX_CLIENTS, MAX_LOG_LINES, MAX_REQUEST_BYTES, ControlServer
 from core.domain.errors import (
     BadInputError,
     ComputeError,
@@ -32,39 +31,8 @@ from core.domain.errors import (
 )
 from core.domain.operator import Verb
 from core.home.folder import EngineLock, Home
+from tests.core.control.asking import ask, raw
 from tests.core.control.control_samples import SNAPSHOT, FakeControl
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Home:
-    home = Home(tmp_path)
-    home.create()
-    return home
-
-
-@pytest.fixture
-def control() -> FakeControl:
-    return FakeControl()
-
-
-@pytest.fixture
-async def server(home: Home, control: FakeControl) -> AsyncIterator[ControlServer]:
-    async with ControlServer(control, home) as server:
-        yield server
-
-
-async def ask(home: Home, method: str, params: dict[str, Any] | None = None) -> Any:
-    return await asyncio.to_thread(request, home, method, params)
-
-
-async def raw(home: Home, *lines: bytes) -> list[dict[str, Any]]:
-    reader, writer = await asyncio.open_unix_connection(str(home.socket))
-    answers = []
-    for line in lines:
-        writer.write(line)
-        answers.append(json.loads(await reader.readline()))
-    writer.close()
-    return answers
 
 
 @pytest.mark.usefixtures("server")
@@ -150,10 +118,10 @@ async def test_unreadable_lines_are_answered_and_the_connection_lives_on(home: H
         b"[1]\n",
         b'{"id": 2}\n',
         b'{"id": 3, "method": 5}\n',
-        b'{"id": 4, "method": "status", "more": 1}\n',
-        b'{"id": 5, "method": "status", "params": [1]}\n',
+        b'{"id": 4, "version": 2, "method": "status", "more": 1}\n',
+        b'{"id": 5, "version": 2, "method": "status", "params": [1]}\n',
         b"[" * 20_000 + b"\n",
-        b'{"id": "x", "method": "status"}\n',
+        b'{"id": "x", "version": 2, "method": "status"}\n',
     )
     assert ["error" in answer for answer in answers] == [True, True, True, True, True, True, True, False]
     assert answers[-1]["id"] == "x"
@@ -182,7 +150,7 @@ async def test_a_client_that_leaves_in_mid_line_harms_nobody(home: Home) -> None
 async def test_one_client_too_many_is_told_so(home: Home) -> None:
     clients = [await asyncio.open_unix_connection(str(home.socket)) for _ in range(MAX_CLIENTS)]
     for reader, writer in clients:
-        writer.write(b'{"id": 1, "method": "status"}\n')
+        writer.write(b'{"id": 1, "version": 2, "method": "status"}\n')
         await reader.readline()
     with pytest.raises(UnavailableError, match="16 clients are connected already"):
         await ask(home, "status")
@@ -235,7 +203,7 @@ async def test_who_says_nothing_is_sent_away(home: Home, monkeypatch: pytest.Mon
 
 async def test_commands_that_come_too_fast_are_refused_each_verb_by_itself(home: Home, control: FakeControl) -> None:
     time_s = [0.0]
-    command = b'{"id": 1, "method": "command", "params": {"verb": "%b"}}\n'
+    command = b'{"id": 1, "version": 2, "method": "command", "params": {"verb": "%b"}}\n'
     async with ControlServer(control, home, lambda: time_s[0]):
         floods = await raw(home, *[command % b"pause"] * 30)
         assert [("result" in answer) for answer in floods] == [True] * 10 + [False] * 20
@@ -253,7 +221,7 @@ async def test_a_snapshot_is_written_down_once_however_often_it_is_asked_for(
     encoded: list[object] = []
     encode = control_socket.encode
     monkeypatch.setattr(control_socket, "encode", lambda value: encoded.append(value) or encode(value))
-    ask_for = b'{"id": %d, "method": "snapshot"}\n'
+    ask_for = b'{"id": %d, "version": 2, "method": "snapshot"}\n'
     answers = await raw(home, *[ask_for % number for number in range(20)])
     assert [answer["id"] for answer in answers] == list(range(20))
     assert sum(isinstance(value, dict) for value in encoded) == 1
@@ -282,18 +250,18 @@ async def test_an_operator_s_name_can_be_printed(home: Home, control: FakeContro
     "line",
     [
         b'{"id": "\\ud800", "method": "sell"}',
-        b'{"id": 1, "method": "\\ud800"}',
-        b'{"id": 1, "method": "command", "params": {"verb": "halt", "operator": "\\ud800"}}',
+        b'{"id": 1, "version": 2, "method": "\\ud800"}',
+        b'{"id": 1, "version": 2, "method": "command", "params": {"verb": "halt", "operator": "\\ud800"}}',
         b'{"id": "\xff", "method": "status"}',
         b'{"id": 1' + b"0" * 80 + b', "method": "status"}',
         b'{"id": {"a": 1}, "method": "status"}',
         b'{"id": ' + b"[" * 20_000 + b"]" * 20_000 + b', "method": "status"}',
-        b'{"id": 1, "method": "status", "params": {"x": ' + b"[" * 20_000 + b"]" * 20_000 + b"}}",
-        b'{"id": 1, "method": "halt\\n2026-01-01 forged\\u202e"}',
+        b'{"id": 1, "version": 2, "method": "status", "params": {"x": ' + b"[" * 20_000 + b"]" * 20_000 + b"}}",
+        b'{"id": 1, "version": 2, "method": "halt\\n2026-01-01 forged\\u202e"}',
     ],
 )
 async def test_what_no_text_may_hold_is_refused_in_one_line(home: Home, control: FakeControl, line: bytes) -> None:
-    answers = await raw(home, line + b"\n", b'{"id": "\\u00e9", "method": "status"}\n')
+    answers = await raw(home, line + b"\n", b'{"id": "\\u00e9", "version": 2, "method": "status"}\n')
     assert answers[0]["error"]["kind"] == "BadInputError"
     assert answers[0]["error"]["message"].isprintable()
     assert (answers[1]["id"], "result" in answers[1]) == ("\u00e9", True)
@@ -301,7 +269,10 @@ async def test_what_no_text_may_hold_is_refused_in_one_line(home: Home, control:
 
 
 def test_what_an_engine_says_before_it_hangs_up_is_heard(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    reply = {"error": {"kind": "UnavailableError", "message": "16 clients are connected already"}}
+    reply = {
+        "version": PROTOCOL_VERSION,
+        "error": {"kind": "UnavailableError", "message": "16 clients are connected already"},
+    }
 
     class HungUpOn(socket.socket):
         def connect(self, address: Any) -> None:
@@ -323,9 +294,9 @@ async def test_a_client_that_does_not_read_is_dropped(home: Home, monkeypatch: p
     wide = replace(SNAPSHOT, status=replace(SNAPSHOT.status, note="x" * 4_000_000))
     async with ControlServer(FakeControl(wide), home) as server:
         reader, writer = await asyncio.open_unix_connection(str(home.socket), limit=1024)
-        writer.write(b'{"id": 1, "method": "logs"}\n')
+        writer.write(b'{"id": 1, "version": 2, "method": "logs"}\n')
         await reader.readline()
-        writer.write(b'{"id": 2, "method": "status"}\n')
+        writer.write(b'{"id": 2, "version": 2, "method": "status"}\n')
         await asyncio.wait(server._clients)
         assert not (await reader.read()).endswith(b"\n")
         writer.close()
@@ -387,7 +358,7 @@ async def serve_from(short: Path, home: Home, control: FakeControl, monkeypatch:
 async def test_closing_ends_waiting_clients(home: Home, control: FakeControl) -> None:
     async with ControlServer(control, home):
         reader, writer = await asyncio.open_unix_connection(str(home.socket))
-        writer.write(b'{"id": 1, "method": "status"}\n')
+        writer.write(b'{"id": 1, "version": 2, "method": "status"}\n')
         await reader.readline()
     assert await reader.read() == b""
     writer.close()
@@ -420,32 +391,6 @@ async def test_a_reply_that_breaks_off_is_said(home: Home) -> None:
     async with server:
         with pytest.raises(UnavailableError, match="closed the connection"):
             await ask(home, "status")
-
-
-@pytest.mark.usefixtures("server")
-async def test_a_console_over_the_socket_sees_what_one_in_process_sees(home: Home, control: FakeControl) -> None:
-    async with SocketControl(home) as far:
-        assert far.snapshot() is None
-        await far.refresh()
-        assert far.snapshot() == SNAPSHOT
-        assert far.log_lines(0) == control.log_lines(0)
-        control.lines.append(dataclasses.replace(control.lines[0], message="new"))
-        await far.refresh()
-        assert far.log_lines(3) == control.log_lines(3)
-        assert (await far.send(Request("halt"))).accepted
-    assert control.asked == [(Verb.HALT, "", "console")]
-
-
-async def test_a_console_notices_that_its_engine_has_gone(home: Home, control: FakeControl) -> None:
-    async with ControlServer(control, home):
-        far = SocketControl(home)
-        await far.__aenter__()
-        await far.refresh()
-    with pytest.raises(UnavailableError):
-        await far.refresh()
-    await far.__aexit__(None, None, None)
-    with pytest.raises(UnavailableError, match="no engine runs here"):
-        await SocketControl(home).__aenter__()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,107 @@
+"""A console that looks at an engine over its socket."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from msgspec.structs import replace
+
+from core.control.attach import SocketControl
+from core.control.request import Request
+from core.control.socket import ControlServer
+from core.domain.errors import UnavailableError
+from core.domain.operator import Verb
+from core.home.folder import Home
+from tests.core.control.control_samples import CHART, SNAPSHOT, FakeControl
+
+
+@pytest.mark.usefixtures("server")
+async def test_a_console_over_the_socket_sees_what_one_in_process_sees(home: Home, control: FakeControl) -> None:
+    async with SocketControl(home) as far:
+        assert far.snapshot() is None
+        await far.refresh()
+        assert far.snapshot() == SNAPSHOT
+        assert far.log_lines(0) == control.log_lines(0)
+        control.lines.append(dataclasses.replace(control.lines[0], message="new"))
+        await far.refresh()
+        assert far.log_lines(3) == control.log_lines(3)
+        assert (await far.send(Request("halt"))).accepted
+    assert control.asked == [(Verb.HALT, "", "console")]
+
+
+async def test_a_console_notices_that_its_engine_has_gone(home: Home, control: FakeControl) -> None:
+    async with ControlServer(control, home):
+        far = SocketControl(home)
+        await far.__aenter__()
+        await far.refresh()
+    with pytest.raises(UnavailableError):
+        await far.refresh()
+    await far.__aexit__(None, None, None)
+    with pytest.raises(UnavailableError, match="no engine runs here"):
+        await SocketControl(home).__aenter__()
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """From what open time on charts were asked for."""
+    asked: list[object] = []
+    request = SocketControl.request
+
+    async def noted(self: SocketControl, method: str, params: dict[str, object], **more: bool) -> object:
+        if method == "chart":
+            asked.append(params["from_ms"])
+        return await request(self, method, params, **more)
+
+    monkeypatch.setattr(SocketControl, "request", noted)
+    return asked
+
+
+@pytest.mark.usefixtures("server")
+async def test_a_chart_comes_when_it_is_looked_at_and_then_only_what_is_new(
+    home: Home, control: FakeControl, asked: list[object]
+) -> None:
+    async with SocketControl(home) as far:
+        await far.refresh()
+        assert asked == []
+        assert far.chart("BTCUSDT") is None
+        await far.refresh()
+        assert far.chart("BTCUSDT") == CHART
+        newer = dataclasses.replace(CHART.bars[-1], open_time_ms=CHART.bars[-1].close_time_ms)
+        moved = replace(CHART, bars=(*CHART.bars[1:], newer), markers=CHART.markers * 2)
+        control.charts["BTCUSDT"] = moved
+        await far.refresh()
+        assert far.chart("BTCUSDT") == moved
+        assert asked == [0, CHART.bars[-1].open_time_ms]
+
+
+@pytest.mark.usefixtures("server")
+async def test_a_chart_that_does_not_continue_what_is_known_is_asked_for_whole(
+    home: Home, control: FakeControl, asked: list[object]
+) -> None:
+    first, second, third = CHART.bars
+    other = dataclasses.replace(second, close=1.75)
+    async with SocketControl(home) as far:
+        for bars in ((first, third), (first, second, third), (first, second), (first, other), (), (other,)):
+            control.charts["BTCUSDT"] = replace(CHART, bars=bars)
+            far.chart("BTCUSDT")
+            await far.refresh()
+            assert far.chart("BTCUSDT") == control.charts["BTCUSDT"]
+    assert asked.count(0) > 1
+
+
+@pytest.mark.usefixtures("server")
+async def test_an_old_chart_is_not_there_before_the_new_one(home: Home, control: FakeControl) -> None:
+    control.charts["ETHUSDT"] = replace(CHART, symbol="ETHUSDT")
+    async with SocketControl(home) as far:
+        far.chart("BTCUSDT")
+        await far.refresh()
+        assert far.chart("ETHUSDT") is None
+        await far.refresh()
+        assert far.chart("ETHUSDT") == control.charts["ETHUSDT"]
+        for _ in range(20):  # Nobody looks any more.
+            await far.refresh()
+        assert far.chart("ETHUSDT") is None
+        del control.charts["ETHUSDT"]
+        await far.refresh()
+        assert far.chart("ETHUSDT") is None
