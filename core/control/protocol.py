@@ -1,6 +1,7 @@
 """The one way to look at and steer a running engine: snapshots out, operator commands in.
 
-In process the snapshots are handed over by reference; over the socket they travel as JSON lines.
+In process the snapshots are handed over by reference; over the socket they travel as JSON lines. There the rows of
+which there are many are arrays, in the order of their fields: names would be half of a snapshot.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from typing import Literal, Protocol
 
 from msgspec import Struct
 
+from core.control.events import KEPT_EVENTS, Events
 from core.control.request import Request
 from core.domain.market import Bar
 from core.home.log_line import LogLine
@@ -59,7 +61,7 @@ class StatusView(Struct, frozen=True):
     blocks: tuple[BlockView, ...] = ()
 
 
-class PriceView(Struct, frozen=True):
+class PriceView(Struct, frozen=True, array_like=True):
     """`as_of_ms` is when the newest bar closed, `quote_ms` the time of the newest quote where the feed has quotes."""
 
     symbol: str
@@ -126,7 +128,7 @@ class ExternalOrderView(Struct, frozen=True):
     client_order_id: str
 
 
-class SignalView(Struct, frozen=True):
+class SignalView(Struct, frozen=True, array_like=True):
     """`action` is enter, exit or vetoed; wait (flat) or hold (in a position) where a prediction asked for nothing.
 
     `compared` says in words what was compared with what; a figure is None where it decided nothing. `reasons` are
@@ -159,7 +161,7 @@ class MeterView(Struct, frozen=True):
     formula: str
 
 
-class TradeView(Struct, frozen=True):
+class TradeView(Struct, frozen=True, array_like=True):
     trade_id: str
     symbol: str
     side: str
@@ -190,7 +192,8 @@ class ChartView(Struct, frozen=True):
 
 
 class Snapshot(Struct, frozen=True):
-    """Everything a console shows, at one instant. Trades are newest first.
+    """Everything a console shows, at one instant. Trades are newest first. `events` is the number of the newest event
+    that it knows of.
 
     Signals: each symbol's newest prediction that asked for nothing, then the journalled signals, newest first.
     """
@@ -204,6 +207,7 @@ class Snapshot(Struct, frozen=True):
     meters: tuple[MeterView, ...] = ()
     trades: tuple[TradeView, ...] = ()
     external: tuple[ExternalOrderView, ...] = ()
+    events: int = 0
 
 
 class CommandResult(Struct, frozen=True):
@@ -223,6 +227,11 @@ class Control(Protocol):
 
     def chart(self, symbol: str) -> ChartView | None:
         """The newest chart of a symbol; None where there is none, or where it is only now asked for. Never blocks."""
+        ...
+
+    def updates(self, after: int, at_most: int = KEPT_EVENTS) -> Events:
+        """The events behind number `after` (0 at first) that are still kept, the oldest `at_most` of them, and the next
+        number to ask for. Never blocks."""
         ...
 
     def log_lines(self, after: int) -> tuple[int, list[LogLine]]:

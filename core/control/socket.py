@@ -13,7 +13,6 @@ import asyncio
 import logging
 import os
 import socket
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -21,14 +20,24 @@ from typing import Any
 
 from core.clock import monotonic_ns
 from core.control import wire
-from core.control.charts import ChartPart, part_of
+from core.control.charts import part_of
 from core.control.client import PROTOCOL_VERSION
 from core.control.codec import encode
 from core.control.operations import OPERATIONS
-from core.control.protocol import CommandResult, Control, Snapshot
+from core.control.protocol import CommandResult, Control
 from core.control.rate import Pace
 from core.control.request import Request
-from core.control.wire import PARTS, REDUCING, ChartParams, LogParams, SnapshotParams
+from core.control.serving import Snapshots
+from core.control.wire import (
+    PARTS,
+    REDUCING,
+    ChartParams,
+    ChartReply,
+    LogParams,
+    LogReply,
+    SnapshotParams,
+    UpdateParams,
+)
 from core.domain.errors import BadInputError, QuarterdeckError, UnavailableError
 from core.home.folder import Home, open_own, private_folder
 
@@ -49,8 +58,6 @@ READS_A_SECOND, READS_AT_ONCE = 25.0, 50
 COMMANDS_A_SECOND, COMMANDS_AT_ONCE = 2.0, 10
 """Of one verb, of all clients together: each is a row of the journal. What comes faster is refused."""
 
-_KEPT_ANSWERS = 16
-
 _VERSION = b',"version":%d' % PROTOCOL_VERSION
 _NOBODY = b"null"
 """The id of an answer to what has none that can be read."""
@@ -69,9 +76,7 @@ class ControlServer:
         self._control = control
         self._now_s = now_s
         self._commands = {verb: Pace(COMMANDS_A_SECOND, COMMANDS_AT_ONCE, now_s) for verb in OPERATIONS}
-        self._encoding = threading.Lock()
-        self._encoded_of: Snapshot | None = None
-        self._encoded: dict[tuple[str, ...], bytes] = {}
+        self._snapshots = Snapshots()
         self._home = home
         self._path = home.socket
         self._clients: set[asyncio.Task[None]] = set()
@@ -157,6 +162,8 @@ class ControlServer:
         if isinstance(params, LogParams):
             limit = MAX_LOG_LINES if params.limit is None else min(params.limit, MAX_LOG_LINES)
             return encode(self._logs(params.after, limit))
+        if isinstance(params, UpdateParams):
+            return self._snapshots.updates(self._control, params)
         if isinstance(params, ChartParams):
             return encode(self._chart(params))
         snapshot = self._control.snapshot()
@@ -164,26 +171,17 @@ class ControlServer:
             raise UnavailableError("the engine is still starting; try again in a moment")
         if isinstance(params, SnapshotParams):
             wanted = PARTS if params.parts is None else params.parts
-            return self._encode(snapshot, tuple(part for part in PARTS if part in wanted))
+            return self._snapshots.parts(snapshot, tuple(part for part in PARTS if part in wanted))
         return encode(snapshot.status)
 
-    def _chart(self, params: ChartParams) -> ChartPart | None:
+    def _chart(self, params: ChartParams) -> ChartReply:
         chart = self._control.chart(params.symbol)
-        return None if chart is None else part_of(chart, params.from_ms)
+        return ChartReply(None if chart is None else part_of(chart, params.from_ms))
 
-    def _encode(self, snapshot: Snapshot, parts: tuple[str, ...]) -> bytes:
-        """Once for each snapshot, however often it is asked for."""
-        with self._encoding:
-            if self._encoded_of is not snapshot or len(self._encoded) >= _KEPT_ANSWERS:
-                self._encoded_of, self._encoded = snapshot, {}
-            if parts not in self._encoded:
-                self._encoded[parts] = encode({part: getattr(snapshot, part) for part in parts})
-            return self._encoded[parts]
-
-    def _logs(self, after: int, limit: int) -> dict[str, object]:
+    def _logs(self, after: int, limit: int) -> LogReply:
         end, lines = self._control.log_lines(after)
         first = end - len(lines)
-        return {"next": min(first + limit, end), "lines": lines[:limit]}
+        return LogReply(min(first + limit, end), tuple(lines[:limit]))
 
     async def _command(self, request: Request) -> CommandResult:
         verb = request.operation

@@ -12,12 +12,16 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
+from core.control.charts import ChartPart
 from core.control.client import PROTOCOL_VERSION, other_version
+from core.control.deltas import Delta
+from core.control.events import Events
 from core.control.operations import OPERATIONS, Kind
 from core.control.protocol import Snapshot
 from core.control.request import Request
 from core.domain.errors import BadInputError
 from core.domain.plain import plain
+from core.home.log_line import LogLine
 
 _MAX_TOLD = 200
 _MAX_NAME = 64
@@ -38,6 +42,15 @@ class Asked(Struct, frozen=True, forbid_unknown_fields=True):
     id: Whole | Name | None = None
     params: Raw = Raw(b"{}")
     version: Whole = 1
+
+
+class Answer(Struct, frozen=True):
+    """One line back: the result, to be read by what was asked for, or the error."""
+
+    version: int = 1
+    id: Any = None
+    result: Raw = Raw(b"null")
+    error: Any = None
 
 
 class StatusParams(Struct, frozen=True, forbid_unknown_fields=True):
@@ -62,6 +75,35 @@ class ChartParams(Struct, frozen=True, forbid_unknown_fields=True):
 
     symbol: Name
     from_ms: Count = 0
+
+
+class UpdateParams(Struct, frozen=True, forbid_unknown_fields=True):
+    """The events behind number `after`, and the newest snapshot as what changed since the one numbered `snapshot`."""
+
+    after: Count = 0
+    snapshot: Count = 0
+
+
+class ChartReply(Struct, frozen=True):
+    """No chart where there is none."""
+
+    chart: ChartPart | None
+
+
+class LogReply(Struct, frozen=True):
+    """`next` is the cursor to go on from."""
+
+    next: int
+    lines: tuple[LogLine, ...]
+
+
+class Updates(Struct, frozen=True):
+    """The answer to that. The snapshot comes as a `delta`; or whole, where the other one is not known any more; it is
+    absent where there is none newer."""
+
+    events: Events
+    delta: Delta | None = None
+    snapshot: Snapshot | None = None
 
 
 def _command_type(operation_id: str) -> type[Struct]:
@@ -89,6 +131,7 @@ PARAMS: dict[str, Any] = {
     "status": StatusParams,
     "snapshot": SnapshotParams,
     "chart": ChartParams,
+    "updates": UpdateParams,
     "logs": LogParams,
     "command": CommandParams,
 }
@@ -98,6 +141,7 @@ _TAKES = {
     "status": "nothing",
     "snapshot": f"parts, a list out of {', '.join(PARTS)}",
     "chart": "symbol, and from_ms, a whole number from 0 on",
+    "updates": "after and snapshot, whole numbers from 0 on",
     "logs": "after and limit, whole numbers from 0 on",
     "command": f"verb ({', '.join(OPERATIONS)}), operator and what the act takes; a name is {_A_NAME}",
 }

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from core.clock import monotonic_ns
 from core.control.arming import labelled
+from core.control.events import KEPT_EVENTS, EventLog, Events
 from core.control.protocol import ChartView, CommandResult, RunState, Snapshot, StatusView
 from core.control.request import Request
 from core.domain.errors import UnavailableError
@@ -19,6 +20,7 @@ from core.domain.operator import OperatorCommand, Verb
 from core.domain.orders import RESTING_STATES
 from core.domain.plain import plain
 from core.domain.records import AdjustmentRecord, OperatorRecord, PredictionRecord, Record
+from core.engine.events import events_of
 from core.engine.lag import LagMeter
 from core.engine.log_lines import narrate
 from core.engine.parts import EngineParts
@@ -90,6 +92,8 @@ class Engine:
         self._state: RunState = "starting"
         self._note = ""
         self._drawing = Drawing()
+        self._telling = Drawing("events cannot be told")
+        self.events = EventLog()
         self._operator_acts = 0
         self._point = ResumePoint({}, {})
         self._fed_ns: int | None = None
@@ -315,7 +319,9 @@ class Engine:
         self._operator_acts += sum(1 for record in records if isinstance(record, OperatorRecord))
         self._recent.take_in(records)
         if narrated:
-            narrate(records, {symbol: s.instrument for symbol, s in self._trader.state.symbols.items()})
+            instruments = {symbol: s.instrument for symbol, s in self._trader.state.symbols.items()}
+            narrate(records, instruments)
+            self._telling.attempt(lambda: self.events.tell(events_of(records, instruments)))
 
     def _note_progress(self, due_ms: int) -> None:
         now_ns = monotonic_ns()
@@ -359,6 +365,7 @@ class Engine:
             meters=meter_views(self._trader.guard.measure(state, now_ms, books)),
             trades=tuple(trade_view(trade) for trade in reversed(recent.trades)),
             external=self._parts.real_time.external() if self._parts.real_time is not None else (),
+            events=self.events.last,
         )
 
     def _status(self) -> StatusView:
@@ -421,6 +428,9 @@ class EngineControl:
 
     def chart(self, symbol: str) -> ChartView | None:
         return self._engine.chart(symbol)
+
+    def updates(self, after: int, at_most: int = KEPT_EVENTS) -> Events:
+        return self._engine.events.since(after, at_most)
 
     def log_lines(self, after: int) -> tuple[int, list[LogLine]]:
         return self._logbook.lines_after(after)

@@ -7,6 +7,7 @@ from functools import cache
 
 from msgspec.structs import replace
 
+from core.control.events import KEPT_EVENTS, EventLog, Events
 from core.control.protocol import (
     ChartView,
     CommandResult,
@@ -284,6 +285,7 @@ class FakeControl:
 
     def __init__(self, current: Snapshot | None = None) -> None:
         self.current = current
+        self.events = EventLog()
         self.charts = {symbol: chart(symbol) for symbol in _BASES}
         self.lines: list[LogLine] = []
         self.commands: list[Verb] = []
@@ -297,6 +299,9 @@ class FakeControl:
 
     def chart(self, symbol: str) -> ChartView | None:
         return self.charts.get(symbol)
+
+    def updates(self, after: int, at_most: int = KEPT_EVENTS) -> Events:
+        return self.events.since(after, at_most)
 
     def log_lines(self, after: int) -> tuple[int, list[LogLine]]:
         return len(self.lines), self.lines[after:]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from core.control.events import KEPT_EVENTS, EventLog, Events
 from core.control.protocol import (
     ChartView,
     CommandResult,
@@ -70,6 +71,7 @@ class FakeControl:
 
     def __init__(self, snapshot: Snapshot | None = SNAPSHOT, lines: int = 3) -> None:
         self.current = snapshot
+        self.events = EventLog()
         self.charts = {CHART.symbol: CHART}
         self.lines = [
             LogLine(T0_MS + number, "INFO", "core.engine.engine", f"line {number}") for number in range(lines)
@@ -83,6 +85,9 @@ class FakeControl:
 
     def chart(self, symbol: str) -> ChartView | None:
         return self.charts.get(symbol)
+
+    def updates(self, after: int, at_most: int = KEPT_EVENTS) -> Events:
+        return self.events.since(after, at_most)
 
     def log_lines(self, after: int) -> tuple[int, list[LogLine]]:
         return len(self.lines), self.lines[min(after, len(self.lines)) :]

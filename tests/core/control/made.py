@@ -26,7 +26,7 @@ _PLAIN: dict[Any, st.SearchStrategy[Any]] = {
 def made(kind: Any, **given: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     """`given` are strategies for fields by name."""
     hints = typing.get_type_hints(kind)
-    return st.builds(kind, **{name: given.get(name) or _of(hint) for name, hint in hints.items()})
+    return st.builds(kind, **{name: given[name] if name in given else _of(hint) for name, hint in hints.items()})
 
 
 def _of(hint: Any) -> st.SearchStrategy[Any]:

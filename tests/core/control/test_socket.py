@@ -11,6 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from core.control import client as control_client
+from core.control import serving
 from core.control import socket as control_socket
 from core.control.attach import SocketControl
 from core.control.client import PROTOCOL_VERSION, request
@@ -219,8 +220,8 @@ async def test_a_snapshot_is_written_down_once_however_often_it_is_asked_for(
     home: Home, control: FakeControl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     encoded: list[object] = []
-    encode = control_socket.encode
-    monkeypatch.setattr(control_socket, "encode", lambda value: encoded.append(value) or encode(value))
+    encode = serving.encode
+    monkeypatch.setattr(serving, "encode", lambda value: encoded.append(value) or encode(value))
     ask_for = b'{"id": %d, "version": 2, "method": "snapshot"}\n'
     answers = await raw(home, *[ask_for % number for number in range(20)])
     assert [answer["id"] for answer in answers] == list(range(20))
