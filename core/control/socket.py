@@ -27,6 +27,7 @@ from core.control.operations import OPERATIONS
 from core.control.protocol import CommandResult, Control
 from core.control.rate import Pace
 from core.control.request import Request
+from core.control.schema import schema
 from core.control.serving import Snapshots
 from core.control.wire import (
     PARTS,
@@ -35,6 +36,7 @@ from core.control.wire import (
     ChartReply,
     LogParams,
     LogReply,
+    SchemaParams,
     SnapshotParams,
     UpdateParams,
 )
@@ -164,6 +166,8 @@ class ControlServer:
             return encode(self._logs(params.after, limit))
         if isinstance(params, UpdateParams):
             return self._snapshots.updates(self._control, params)
+        if isinstance(params, SchemaParams):
+            return encode(schema())
         if isinstance(params, ChartParams):
             return encode(self._chart(params))
         snapshot = self._control.snapshot()

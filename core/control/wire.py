@@ -57,6 +57,10 @@ class StatusParams(Struct, frozen=True, forbid_unknown_fields=True):
     """For the status line alone."""
 
 
+class SchemaParams(Struct, frozen=True, forbid_unknown_fields=True):
+    """For what may be said here, as JSON Schema."""
+
+
 class SnapshotParams(Struct, frozen=True, forbid_unknown_fields=True):
     """`parts` are fields of a Snapshot; all where none are named."""
 
@@ -134,11 +138,13 @@ PARAMS: dict[str, Any] = {
     "updates": UpdateParams,
     "logs": LogParams,
     "command": CommandParams,
+    "schema": SchemaParams,
 }
 """The type of the params of each method."""
 
 _TAKES = {
     "status": "nothing",
+    "schema": "nothing",
     "snapshot": f"parts, a list out of {', '.join(PARTS)}",
     "chart": "symbol, and from_ms, a whole number from 0 on",
     "updates": "after and snapshot, whole numbers from 0 on",
