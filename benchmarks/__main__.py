@@ -27,6 +27,7 @@ SECTIONS = (
     "search",
     "walkday",
     "start",
+    "control",
     "coverage",
 )
 WITH_QUICK_FORM = ("search", "walkday", "start")

@@ -10,20 +10,32 @@ from pathlib import Path
 from typing import Any
 
 from core.domain import errors
-from core.domain.errors import QuarterdeckError, UnavailableError
+from core.domain.errors import QuarterdeckError, RefusedError, UnavailableError
+from core.domain.plain import plain
 from core.home.folder import Home, engine_pid, open_own
+
+PROTOCOL_VERSION = 2
+"""Of what is said over the socket. What only makes risk smaller is understood whatever the version."""
 
 MAX_REPLY_BYTES = 64 * 1024 * 1024
 _MAX_NOTE = 4_096
 
 
-def request(home: Home, method: str, params: dict[str, Any] | None = None, timeout_s: float = 5.0) -> Any:
-    """The engine's result, as parsed JSON.
+def request(
+    home: Home,
+    method: str,
+    params: dict[str, Any] | None = None,
+    timeout_s: float = 5.0,
+    *,
+    any_version: bool = False,
+) -> Any:
+    """The engine's result, as parsed JSON. `any_version`: it is understood from an engine of another version, too.
 
-    Raises UnavailableError when no engine runs on `home` or none answers within `timeout_s`, and otherwise the error
-    that the engine answered with.
+    Raises UnavailableError when no engine runs on `home` or none answers within `timeout_s`, RefusedError where it is
+    of another version, and otherwise the error that the engine answered with.
     """
-    line = json.dumps({"id": 1, "method": method, "params": params or {}}).encode() + b"\n"
+    message = {"id": 1, "version": PROTOCOL_VERSION, "method": method, "params": params or {}}
+    line = json.dumps(message).encode() + b"\n"
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as peer:
             peer.settimeout(timeout_s)
@@ -38,7 +50,7 @@ def request(home: Home, method: str, params: dict[str, Any] | None = None, timeo
         ) from error
     except OSError as error:
         raise no_engine(home) from error
-    return result_of(reply)
+    return result_of(reply, any_version=any_version)
 
 
 def socket_path(home: Home) -> Path:
@@ -58,19 +70,31 @@ def no_engine(home: Home) -> UnavailableError:
     return UnavailableError(f"{home.root}: the engine (process {pid}) does not listen yet or no longer; try again")
 
 
-def result_of(reply: bytes) -> Any:
-    """The result in a reply line. Raises the error it holds, as one of our own."""
+def result_of(reply: bytes, *, any_version: bool = False) -> Any:
+    """The result in a reply line. Raises the error it holds, as one of our own, and RefusedError where another version
+    of the protocol is spoken there, unless any will do."""
     try:
         answer = json.loads(reply)
+        spoken = answer.get("version", 1)
+        if spoken != PROTOCOL_VERSION and not any_version:
+            raise other_version("the engine", spoken, "this program", PROTOCOL_VERSION)
         if "error" not in answer:
             return answer["result"]
         kind, message = answer["error"]["kind"], answer["error"]["message"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UnavailableError("the engine closed the connection or answered something unreadable") from error
     named = getattr(errors, str(kind), None)
     family = named if isinstance(named, type) and issubclass(named, QuarterdeckError) else QuarterdeckError
     # Only the text came over: an error that says more is told as the nearest one above it that does not.
     raise next(error for error in family.__mro__ if "__init__" not in vars(error))(message)
+
+
+def other_version(one: str, its_version: object, other: str, others_version: object) -> RefusedError:
+    its = plain(str(its_version))[:8]
+    return RefusedError(
+        f"{one} speaks version {its} of the control protocol, {other} version {others_version}: run "
+        "both from the same version of Quarterdeck; what makes risk smaller works all the same"
+    )
 
 
 def _read_line(peer: socket.socket) -> bytes:

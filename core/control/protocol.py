@@ -1,13 +1,16 @@
 """The one way to look at and steer a running engine: snapshots out, operator commands in.
 
-In process the snapshots are handed over by reference; over the socket they travel as JSON lines.
+In process the snapshots are handed over by reference; over the socket they travel as JSON lines. There the rows of
+which there are many are arrays, in the order of their fields: names would be half of a snapshot.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from msgspec import Struct
+
+from core.control.events import KEPT_EVENTS, Events
 from core.control.request import Request
 from core.domain.market import Bar
 from core.home.log_line import LogLine
@@ -16,8 +19,7 @@ RunState = Literal["starting", "recovering", "running", "paused", "halted", "end
 MeterLevel = Literal["ok", "warn", "blocked"]
 
 
-@dataclass(frozen=True, slots=True)
-class BlockView:
+class BlockView(Struct, frozen=True):
     """A limit that forbids new entries now, in one symbol or in all (then `symbol` is empty). `clears` says what ends
     that, `note` what is wrong where the limit's name does not."""
 
@@ -27,8 +29,7 @@ class BlockView:
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class StatusView:
+class StatusView(Struct, frozen=True):
     """The always-visible line. Ages are wall-clock milliseconds; None means not measured yet.
 
     `exit_cost_bps` is what closing a position at market costs (taker fee and slippage), of its notional.
@@ -60,8 +61,7 @@ class StatusView:
     blocks: tuple[BlockView, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class PriceView:
+class PriceView(Struct, frozen=True, array_like=True):
     """`as_of_ms` is when the newest bar closed, `quote_ms` the time of the newest quote where the feed has quotes."""
 
     symbol: str
@@ -75,8 +75,7 @@ class PriceView:
     quote_ms: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class PositionView:
+class PositionView(Struct, frozen=True):
     """`protected` tells whether a stop is known to rest at the venue, None where nobody looks; `unprotected_ms` for how
     long none is, None while one does. `mark_ms` is the time of the price that it is valued at. The record of an engine
     that does not run has the same fields, and None in those that only a running one can know."""
@@ -100,8 +99,7 @@ class PositionView:
     mark_ms: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class OrderView:
+class OrderView(Struct, frozen=True):
     client_order_id: str
     symbol: str
     side: str
@@ -115,8 +113,7 @@ class OrderView:
     reduce_only: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ExternalOrderView:
+class ExternalOrderView(Struct, frozen=True):
     """What others placed in the account: an order, or a position (then `type` is "position", and no price is known).
 
     An order that closes the whole position, whatever it is by then, has no `qty`.
@@ -131,8 +128,7 @@ class ExternalOrderView:
     client_order_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class SignalView:
+class SignalView(Struct, frozen=True, array_like=True):
     """`action` is enter, exit or vetoed; wait (flat) or hold (in a position) where a prediction asked for nothing.
 
     `compared` says in words what was compared with what; a figure is None where it decided nothing. `reasons` are
@@ -152,8 +148,7 @@ class SignalView:
     compared: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class MeterView:
+class MeterView(Struct, frozen=True):
     """A limit as a meter. `clears` says what ends the block; `formula` how `used` is computed."""
 
     name: str
@@ -166,8 +161,7 @@ class MeterView:
     formula: str
 
 
-@dataclass(frozen=True, slots=True)
-class TradeView:
+class TradeView(Struct, frozen=True, array_like=True):
     trade_id: str
     symbol: str
     side: str
@@ -180,8 +174,7 @@ class TradeView:
     exit_reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class MarkerView:
+class MarkerView(Struct, frozen=True):
     """An entry or exit on the chart."""
 
     time_ms: int
@@ -190,16 +183,17 @@ class MarkerView:
     side: str
 
 
-@dataclass(frozen=True, slots=True)
-class ChartView:
+class ChartView(Struct, frozen=True):
+    """The newest closed bars of a symbol, oldest first, and its newest entries and exits."""
+
     symbol: str
     bars: tuple[Bar, ...] = ()
     markers: tuple[MarkerView, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """Everything a console shows, at one instant. Trades are newest first.
+class Snapshot(Struct, frozen=True):
+    """Everything a console shows, at one instant. Trades are newest first. `events` is the number of the newest event
+    that it knows of.
 
     Signals: each symbol's newest prediction that asked for nothing, then the journalled signals, newest first.
     """
@@ -212,12 +206,11 @@ class Snapshot:
     signals: tuple[SignalView, ...] = ()
     meters: tuple[MeterView, ...] = ()
     trades: tuple[TradeView, ...] = ()
-    charts: dict[str, ChartView] = field(default_factory=dict)
     external: tuple[ExternalOrderView, ...] = ()
+    events: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class CommandResult:
+class CommandResult(Struct, frozen=True):
     """`accepted` is False when the engine refused; `message` is one line for the operator."""
 
     command_id: str
@@ -230,6 +223,15 @@ class Control(Protocol):
 
     def snapshot(self) -> Snapshot | None:
         """The newest snapshot, or None before the first. Never blocks."""
+        ...
+
+    def chart(self, symbol: str) -> ChartView | None:
+        """The newest chart of a symbol; None where there is none, or where it is only now asked for. Never blocks."""
+        ...
+
+    def updates(self, after: int, at_most: int = KEPT_EVENTS) -> Events:
+        """The events behind number `after` (0 at first) that are still kept, the oldest `at_most` of them, and the next
+        number to ask for. Never blocks."""
         ...
 
     def log_lines(self, after: int) -> tuple[int, list[LogLine]]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 Value = str | bool
 
@@ -11,8 +12,7 @@ Values = Mapping[str, Value]
 """What was given for an act, by the names of its arguments. What is missing is "" or False."""
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Struct, frozen=True):
     """One wish of an operator: the id of an operation and what was given for it. `operator` is who asks, for the
     journal."""
 

@@ -1,8 +1,7 @@
 """A running engine's Unix socket: JSON lines in, JSON lines out, for whatever holds a Control.
 
-Request {"id", "method", "params"}; reply {"id", "result"} or {"id", "error": {"kind", "message"}}. Methods:
-status {}, snapshot {"parts": [names of Snapshot fields], all when absent}, logs {"after", "limit"},
-command {"verb", "operator" and the arguments of the operation, by name}. Only the owner of the home can connect.
+Request {"id", "version", "method", "params"}; reply {"id", "version", "result"} or {"id", "version", "error": {"kind",
+"message"}}. `core.control.wire` has the methods and what they take. Only the owner of the home can connect.
 
 Nobody can keep others out: who says nothing is sent away, who asks too fast waits, and beyond MAX_CLIENTS what makes
 risk smaller is still taken.
@@ -11,30 +10,38 @@ risk smaller is still taken.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import os
 import socket
-import threading
-from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import fields
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from core.clock import monotonic_ns
-from core.control.client import MAX_REPLY_BYTES, no_engine, result_of, socket_path
-from core.control.codec import decode, encode_line
-from core.control.operations import OPERATIONS, Kind
-from core.control.protocol import CommandResult, Control, Snapshot
+from core.control import wire
+from core.control.charts import part_of
+from core.control.client import PROTOCOL_VERSION
+from core.control.codec import encode
+from core.control.operations import OPERATIONS
+from core.control.protocol import CommandResult, Control
 from core.control.rate import Pace
 from core.control.request import Request
+from core.control.schema import schema
+from core.control.serving import Snapshots
+from core.control.wire import (
+    PARTS,
+    REDUCING,
+    ChartParams,
+    ChartReply,
+    LogParams,
+    LogReply,
+    SchemaParams,
+    SnapshotParams,
+    UpdateParams,
+)
 from core.domain.errors import BadInputError, QuarterdeckError, UnavailableError
-from core.domain.plain import plain
 from core.home.folder import Home, open_own, private_folder
-from core.home.log_line import LogLine
 
 MAX_REQUEST_BYTES = 64 * 1024
 MAX_CLIENTS = 16
@@ -50,18 +57,16 @@ LAST_ANSWER_S = 0.5
 RESERVED_CLIENTS, RESERVED_S = 32, 2.0
 """Places beyond MAX_CLIENTS to say one command that makes risk smaller, and how soon it must be said."""
 
-REDUCING = frozenset(operation.id for operation in OPERATIONS.values() if operation.reduces)
 READS_A_SECOND, READS_AT_ONCE = 25.0, 50
 """Of one client; what comes faster waits."""
 
 COMMANDS_A_SECOND, COMMANDS_AT_ONCE = 2.0, 10
 """Of one verb, of all clients together: each is a row of the journal. What comes faster is refused."""
 
-_KEPT_ANSWERS = 16
+_VERSION = b',"version":%d' % PROTOCOL_VERSION
+_NOBODY = b"null"
+"""The id of an answer to what has none that can be read."""
 
-_ARGUMENTS = {argument.name: argument for operation in OPERATIONS.values() for argument in operation.arguments}
-
-_PARTS = tuple(field.name for field in fields(Snapshot))
 _log = logging.getLogger(__name__)
 
 
@@ -76,9 +81,7 @@ class ControlServer:
         self._control = control
         self._now_s = now_s
         self._commands = {verb: Pace(COMMANDS_A_SECOND, COMMANDS_AT_ONCE, now_s) for verb in OPERATIONS}
-        self._encoding = threading.Lock()
-        self._encoded_of: Snapshot | None = None
-        self._encoded: dict[tuple[str, ...], bytes] = {}
+        self._snapshots = Snapshots()
         self._home = home
         self._path = home.socket
         self._clients: set[asyncio.Task[None]] = set()
@@ -157,52 +160,52 @@ class ControlServer:
         if line is not None and _is_reducing(line):
             await self._reply(writer, line)
         elif line is not None:
-            await _send(writer, _error(None, _full()))
+            await _send(writer, _error(_NOBODY, _full()))
 
     async def _answer(self, line: bytes) -> bytes:
-        number: Any = None
+        number = _NOBODY
         try:
-            number, method, params = _parse(line)
-            if method == "command":
-                return encode_line({"id": number, "result": await self._command(params)})
+            request = wire.asked(line)
+            number = encode(request.id)
+            params = wire.params_of(request)
+            if request.method == "command":
+                return _reply(number, encode(await self._command(wire.request_of(params))))
             # A whole snapshot takes milliseconds to encode; the engine's loop must not wait for that.
-            return await asyncio.to_thread(self._read, number, method, params)
+            return _reply(number, await asyncio.to_thread(self._read, params))
         except QuarterdeckError as error:
             return _error(number, error)
         except Exception:  # noqa: BLE001 - one bad request must end neither the connection nor the engine
             _log.exception("a control request failed")
             return _error(number, QuarterdeckError("the engine failed on this request; its log says how"))
 
-    def _read(self, number: Any, method: str, params: dict[str, Any]) -> bytes:
-        if method == "logs":
-            after, limit = _count(params, "after", 0), _count(params, "limit", MAX_LOG_LINES)
-            return encode_line({"id": number, "result": self._logs(after, min(limit, MAX_LOG_LINES))})
-        if method not in ("status", "snapshot"):
-            raise BadInputError(f"unknown method {plain(method[:64])!r}; known: status, snapshot, logs, command")
+    def _read(self, params: Any) -> bytes:
+        if isinstance(params, LogParams):
+            limit = MAX_LOG_LINES if params.limit is None else min(params.limit, MAX_LOG_LINES)
+            return encode(self._logs(params.after, limit))
+        if isinstance(params, UpdateParams):
+            return self._snapshots.updates(self._control, params)
+        if isinstance(params, SchemaParams):
+            return encode(schema())
+        if isinstance(params, ChartParams):
+            return encode(self._chart(params))
         snapshot = self._control.snapshot()
         if snapshot is None:
             raise UnavailableError("the engine is still starting; try again in a moment")
-        if method == "status":
-            return encode_line({"id": number, "result": snapshot.status})
-        encoded = self._encode(snapshot, _parts_of(params))
-        return b'{"id":' + encode_line(number)[:-1] + b',"result":' + encoded + b"}\n"
+        if isinstance(params, SnapshotParams):
+            wanted = PARTS if params.parts is None else params.parts
+            return self._snapshots.parts(snapshot, tuple(part for part in PARTS if part in wanted))
+        return encode(snapshot.status)
 
-    def _encode(self, snapshot: Snapshot, parts: tuple[str, ...]) -> bytes:
-        """Once for each snapshot, however often it is asked for."""
-        with self._encoding:
-            if self._encoded_of is not snapshot or len(self._encoded) >= _KEPT_ANSWERS:
-                self._encoded_of, self._encoded = snapshot, {}
-            if parts not in self._encoded:
-                self._encoded[parts] = encode_line({part: getattr(snapshot, part) for part in parts})[:-1]
-            return self._encoded[parts]
+    def _chart(self, params: ChartParams) -> ChartReply:
+        chart = self._control.chart(params.symbol)
+        return ChartReply(None if chart is None else part_of(chart, params.from_ms))
 
-    def _logs(self, after: int, limit: int) -> dict[str, object]:
+    def _logs(self, after: int, limit: int) -> LogReply:
         end, lines = self._control.log_lines(after)
         first = end - len(lines)
-        return {"next": min(first + limit, end), "lines": lines[:limit]}
+        return LogReply(min(first + limit, end), tuple(lines[:limit]))
 
-    async def _command(self, params: dict[str, Any]) -> CommandResult:
-        request = _request_of(params)
+    async def _command(self, request: Request) -> CommandResult:
         verb = request.operation
         if not self._commands[verb].try_take():
             raise UnavailableError(f"{verb}: asked for too often; it is taken {COMMANDS_A_SECOND:g} times a second")
@@ -213,72 +216,6 @@ class ControlServer:
             raise UnavailableError(
                 f"{verb}: the engine took it but has not answered within {COMMAND_TIMEOUT_S:g} s; look at its log"
             ) from error
-
-
-class SocketControl:
-    """A Control over the socket of a running engine, as an async context.
-
-    `refresh` fetches the newest snapshot and log lines; `snapshot` and `log_lines` give what was fetched last.
-    """
-
-    def __init__(self, home: Home, kept_lines: int = 20_000) -> None:
-        self._home = home
-        self._snapshot: Snapshot | None = None
-        self._lines: deque[LogLine] = deque(maxlen=kept_lines)
-        self._fetched = 0
-        self._cursor = 0
-        self._asked = 0
-        self._turn = asyncio.Lock()
-
-    async def __aenter__(self) -> SocketControl:
-        try:
-            self._reader, self._writer = await asyncio.open_unix_connection(
-                str(await asyncio.to_thread(socket_path, self._home)), limit=MAX_REPLY_BYTES
-            )
-        except OSError as error:
-            raise no_engine(self._home) from error
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._writer.close()
-        with suppress(ConnectionError):
-            await self._writer.wait_closed()
-
-    def snapshot(self) -> Snapshot | None:
-        return self._snapshot
-
-    def log_lines(self, after: int) -> tuple[int, list[LogLine]]:
-        oldest = self._fetched - len(self._lines)
-        start = min(max(after, oldest), self._fetched)
-        return self._fetched, list(self._lines)[start - oldest :]
-
-    async def refresh(self) -> None:
-        """Raises UnavailableError when the engine has gone or does not answer."""
-        self._snapshot = decode(Snapshot, await self.request("snapshot", {}))
-        reply = await self.request("logs", {"after": self._cursor})
-        lines = [decode(LogLine, line) for line in reply["lines"]]
-        self._lines.extend(lines)
-        self._fetched += len(lines)
-        self._cursor = int(reply["next"])
-
-    async def send(self, request: Request) -> CommandResult:
-        params = {"verb": request.operation, "operator": request.operator, **request.values}
-        return decode(CommandResult, await self.request("command", params))
-
-    async def request(self, method: str, params: dict[str, Any]) -> Any:
-        async with self._turn:
-            self._asked += 1
-            self._writer.write(encode_line({"id": self._asked, "method": method, "params": params}))
-            try:
-                async with asyncio.timeout(COMMAND_TIMEOUT_S + WRITE_TIMEOUT_S):
-                    reply = await self._reader.readline()
-            except (OSError, ValueError, TimeoutError) as error:
-                # A late reply would be taken for the next one's.
-                self._writer.close()
-                raise UnavailableError(f"{self._home.root}: the engine has gone or does not answer") from error
-        return result_of(reply)
 
 
 def _bind(home: Home, path: Path) -> socket.socket:
@@ -307,59 +244,11 @@ def _bind(home: Home, path: Path) -> socket.socket:
     return listener
 
 
-def _parse(line: bytes) -> tuple[Any, str, dict[str, Any]]:
-    try:
-        message = json.loads(line)
-        number, method, params = message.get("id"), message["method"], message.get("params") or {}
-    except (ValueError, KeyError, AttributeError, RecursionError) as error:
-        raise BadInputError('a request is a JSON object {"id", "method", "params"} on one line') from error
-    if not isinstance(method, str) or not isinstance(params, dict):
-        raise BadInputError("method is text and params an object")
-    return number, method, params
-
-
-def _count(params: dict[str, Any], name: str, default: int) -> int:
-    value = params.get(name, default)
-    if type(value) is not int or value < 0:
-        raise BadInputError(f"{name} is a whole number from 0 on")
-    return value
-
-
-def _parts_of(params: dict[str, Any]) -> tuple[str, ...]:
-    """In the order of the snapshot; all where none are named."""
-    parts = params.get("parts")
-    if parts is None:
-        return _PARTS
-    if not isinstance(parts, list) or not set(map(str, parts)) <= set(_PARTS):
-        raise BadInputError(f"parts is a list out of {', '.join(_PARTS)}")
-    return tuple(part for part in _PARTS if part in parts)
-
-
-def _request_of(params: dict[str, Any]) -> Request:
-    """Of the right form; whether the act takes what is given with it, the engine says."""
-    verb, operator = params.get("verb", ""), params.get("operator", "socket")
-    if not isinstance(verb, str) or verb not in OPERATIONS:
-        raise BadInputError(f"unknown verb; known: {', '.join(OPERATIONS)}")
-    given = {name: value for name, value in params.items() if name in _ARGUMENTS}
-    for name, value in given.items():
-        if _ARGUMENTS[name].kind is Kind.FLAG and not isinstance(value, bool):
-            raise BadInputError(f"{name} is true or false")
-    names = [operator, *(value for name, value in given.items() if _ARGUMENTS[name].kind is Kind.SYMBOL)]
-    if not all(map(_is_name, names)):
-        raise BadInputError("symbol and operator are text of at most 64 characters that can be printed")
-    return Request(verb, given, operator)
-
-
-def _is_name(value: object) -> bool:
-    return isinstance(value, str) and len(value) <= 64 and value.isprintable()
-
-
 def _is_reducing(line: bytes) -> bool:
     try:
-        _, method, params = _parse(line)
+        return wire.is_reducing(wire.params_of(wire.asked(line)))
     except BadInputError:
         return False
-    return method == "command" and params.get("verb") in tuple(REDUCING)
 
 
 def _full() -> UnavailableError:
@@ -374,17 +263,22 @@ async def _line(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, pati
         async with asyncio.timeout(patience_s):
             line = await reader.readline()
     except TimeoutError:
-        await _send(writer, _error(None, UnavailableError(f"nothing was asked for {patience_s:g} s")))
+        await _send(writer, _error(_NOBODY, UnavailableError(f"nothing was asked for {patience_s:g} s")))
         return None
     except ValueError:
         problem = BadInputError(f"a request is one line of at most {MAX_REQUEST_BYTES} bytes")
-        await _send(writer, _error(None, problem))
+        await _send(writer, _error(_NOBODY, problem))
         return None
     return line if line.endswith(b"\n") else None
 
 
-def _error(number: Any, error: QuarterdeckError) -> bytes:
-    return encode_line({"id": number, "error": {"kind": type(error).__name__, "message": str(error)}})
+def _reply(number: bytes, result: bytes) -> bytes:
+    return b'{"id":' + number + _VERSION + b',"result":' + result + b"}\n"
+
+
+def _error(number: bytes, error: QuarterdeckError) -> bytes:
+    told = encode({"kind": type(error).__name__, "message": str(error)})
+    return b'{"id":' + number + _VERSION + b',"error":' + told + b"}\n"
 
 
 async def _send(writer: asyncio.StreamWriter, line: bytes) -> None:

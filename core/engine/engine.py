@@ -6,31 +6,33 @@ import asyncio
 import logging
 from collections.abc import Coroutine, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from core.clock import monotonic_ns
 from core.control.arming import labelled
+from core.control.events import EventLog
 from core.control.operations import OPERATIONS
-from core.control.protocol import CommandResult, RunState, Snapshot, StatusView
+from core.control.protocol import ChartView, CommandResult, RunState, Snapshot, StatusView
 from core.control.readiness import BEGINNING
-from core.control.request import Request
 from core.domain.errors import UnavailableError
 from core.domain.market import Bar
 from core.domain.operator import OperatorCommand, Verb
 from core.domain.orders import RESTING_STATES
 from core.domain.plain import plain
-from core.domain.records import AdjustmentRecord, OperatorRecord, PredictionRecord, Record
+from core.domain.records import OperatorRecord, PredictionRecord, Record
+from core.engine.events import events_of
 from core.engine.lag import LagMeter
 from core.engine.log_lines import narrate
-from core.engine.parts import EngineParts
+from core.engine.parts import EngineParts, Recollection
 from core.engine.recent import Recent
 from core.engine.recovery import BOOK_DIFFERENCES, FRESH_MS
 from core.engine.session import Session
 from core.engine.view_guard import Drawing
 from core.engine.views import (
     block_views,
-    chart_views,
+    chart_view,
     meter_views,
     order_view,
     outlook_views,
@@ -41,8 +43,6 @@ from core.engine.views import (
 )
 from core.engine.warm_up import Past
 from core.engine.wishes import KEPT, is_new, kept, refusal, standing_wishes
-from core.home.log_line import LogLine
-from core.home.logbook import Logbook
 from core.market.history import bar_at
 from core.market.replay.resuming import ResumePoint, newest_first_prices, resume_point
 from core.trader import limits
@@ -57,18 +57,7 @@ T = TypeVar("T")
 
 _PAST = "the past"
 _GIVES_WAY_S, _GIVES_WAY_LOOKS = 0.05, 60
-
-
-@dataclass(frozen=True, slots=True)
-class _Recollection:
-    """What a start knows by itself: how many `records` it was told and how many `before` them a checkpoint stood for,
-    its time, the newest bar of each symbol, and what the journal contradicts."""
-
-    records: int
-    before: int
-    now_ms: int
-    last_bars: Sequence[Bar]
-    differences: Sequence[AdjustmentRecord]
+_CHART_TRIES = 3
 
 
 class Engine:
@@ -94,6 +83,8 @@ class Engine:
         self._state: RunState = "starting"
         self._note = ""
         self._drawing = Drawing()
+        self._telling = Drawing("events cannot be told")
+        self.events = EventLog()
         self._operator_acts = 0
         self._point = ResumePoint({}, {})
         self._fed_ns: int | None = None
@@ -139,6 +130,16 @@ class Engine:
         if self._loop is None or self._loop.is_closed():
             raise UnavailableError("; ".join(filter(None, ("no engine runs here", OPERATIONS[verb].words.without))))
         return asyncio.run_coroutine_threadsafe(self.command(verb, symbol, operator, include_external), self._loop)
+
+    def chart(self, symbol: str) -> ChartView | None:
+        """Drawn when it is asked for, from any thread; None for a symbol that is not traded, and where the bars came
+        too fast to be copied."""
+        if (history := self._session.histories.get(symbol)) is None:
+            return None
+        for _ in range(_CHART_TRIES):
+            with suppress(RuntimeError):
+                return chart_view(symbol, history, self._recent)
+        return None
 
     def fail(self, reason: str) -> None:
         """Show that the engine ended by an error."""
@@ -208,14 +209,14 @@ class Engine:
         real_time, symbols = self._parts.real_time, self._trader.state.symbols.values()
         return real_time.holds() if real_time is not None and any(s.open_exit() for s in symbols) else ""
 
-    async def _trade(self, recollection: _Recollection, group: asyncio.TaskGroup) -> None:
+    async def _trade(self, recollection: Recollection, group: asyncio.TaskGroup) -> None:
         await self._settle(recollection, group)
         for follow in self._parts.followers:
             self._following.append(group.create_task(follow(self._trader, self._session.stepper)))
         self._following.append(group.create_task(self._begin_beside(recollection, group)))
         await self._follow_market(group)
 
-    async def _begin_beside(self, recollection: _Recollection, group: asyncio.TaskGroup) -> None:
+    async def _begin_beside(self, recollection: Recollection, group: asyncio.TaskGroup) -> None:
         """Begin what no position waits for, which would only take the processor from what protects one now."""
         for _ in range(_GIVES_WAY_LOOKS):
             if not any(map(_needs_protection, self._trader.state.symbols.values())):
@@ -238,7 +239,7 @@ class Engine:
             failed.cancel()
         stepper.check()
 
-    async def _recollect(self) -> _Recollection:
+    async def _recollect(self) -> Recollection:
         """Tell the state again from the journal and the newest bars; nobody outside is asked yet. No more is read than
         what protects a position takes, however long the account lives."""
         parts, trader = self._parts, self._trader
@@ -274,9 +275,9 @@ class Engine:
             parts.real_time.report(_PAST, "it is still being read")
         # A journal takes more room than all that was learned of it.
         self._parts = replace(parts, records=(), remembered=None)
-        return _Recollection(len(records), before.seq if before is not None else 0, now_ms, last_bars, differences)
+        return Recollection(len(records), before.seq if before is not None else 0, now_ms, last_bars, differences)
 
-    async def _settle(self, recollection: _Recollection, group: asyncio.TaskGroup) -> None:
+    async def _settle(self, recollection: Recollection, group: asyncio.TaskGroup) -> None:
         """Bring trader and venue to agree, and finish what a crash kept from being decided."""
         parts, trader, now_ms = self._parts, self._trader, recollection.now_ms
         differences = [*recollection.differences]
@@ -294,7 +295,7 @@ class Engine:
         if differences:
             self._note = f"{len(differences)} differences between books and venue found at start; see the log"
 
-    async def _learn(self, recollection: _Recollection, group: asyncio.TaskGroup) -> None:
+    async def _learn(self, recollection: Recollection, group: asyncio.TaskGroup) -> None:
         """Read what signals need of the past: a recorded market waits for it, one in real time does not."""
         parts, session = self._parts, self._session
         newest = recollection.last_bars if recollection.records else ()
@@ -341,7 +342,9 @@ class Engine:
         self._operator_acts += sum(1 for record in records if isinstance(record, OperatorRecord))
         self._recent.take_in(records)
         if narrated:
-            narrate(records, {symbol: s.instrument for symbol, s in self._trader.state.symbols.items()})
+            instruments = {symbol: s.instrument for symbol, s in self._trader.state.symbols.items()}
+            narrate(records, instruments)
+            self._telling.attempt(lambda: self.events.tell(events_of(records, instruments)))
 
     def _note_progress(self, due_ms: int) -> None:
         now_ns = monotonic_ns()
@@ -384,8 +387,8 @@ class Engine:
             ),
             meters=meter_views(self._trader.guard.measure(state, now_ms, books)),
             trades=tuple(trade_view(trade) for trade in reversed(recent.trades)),
-            charts=chart_views(self._session.histories, recent),
             external=self._parts.real_time.external() if self._parts.real_time is not None else (),
+            events=self.events.last,
         )
 
     def _status(self) -> StatusView:
@@ -434,23 +437,3 @@ class Engine:
 def _needs_protection(s: SymbolState) -> bool:
     """Whether a position has no stop that is known to rest, or may come to be one that has none."""
     return bool(s.lots and not s.is_protected()) or any(order.state not in RESTING_STATES for order in s.entries())
-
-
-class EngineControl:
-    """`core.control.protocol.Control` over an engine in this process."""
-
-    def __init__(self, engine: Engine, logbook: Logbook) -> None:
-        self._engine = engine
-        self._logbook = logbook
-
-    def snapshot(self) -> Snapshot | None:
-        return self._engine.latest
-
-    def log_lines(self, after: int) -> tuple[int, list[LogLine]]:
-        return self._logbook.lines_after(after)
-
-    async def send(self, request: Request) -> CommandResult:
-        values = request.values
-        symbol, include_external = str(values.get("symbol", "")), bool(values.get("include_external"))
-        verb = Verb(request.operation)
-        return await asyncio.wrap_future(self._engine.submit(verb, symbol, request.operator, include_external))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from core.domain.instrument import Instrument
+from core.domain.operator import LimitEvent
 from core.domain.orders import OrderState
 from core.domain.records import (
     AdjustmentRecord,
@@ -27,61 +29,75 @@ _risk_log = logging.getLogger("quarterdeck.risk")
 _model_log = logging.getLogger("quarterdeck.model")
 
 
+class Line(NamedTuple):
+    """`level` is that of `logging`."""
+
+    log: logging.Logger
+    level: int
+    text: str
+
+
 def narrate(records: Sequence[Record], instruments: Mapping[str, Instrument]) -> None:
     for record in records:
-        _narrate(record, instruments)
+        if (line := line_of(record, instruments)) is not None:
+            line.log.log(line.level, "%s", line.text)
 
 
-def _narrate(record: Record, instruments: Mapping[str, Instrument]) -> None:
+def line_of(record: Record, instruments: Mapping[str, Instrument]) -> Line | None:
+    """None for a fact that nobody reads the log for."""
     match record:
         case SignalRecord(s) if s.action is not SignalAction.VETOED:
             side = "long" if s.direction > 0 else "short"
-            _trade_log.info("%s %s %s: %s (%s)", s.symbol, s.action, side, s.compared, s.reason)
+            return _trade(logging.INFO, f"{s.symbol} {s.action} {side}: {s.compared} ({s.reason})")
         case SignalRecord(s):
-            _trade_log.info("%s vetoed: %s (%s)", s.symbol, s.reason, s.compared)
+            return _trade(logging.INFO, f"{s.symbol} vetoed: {s.reason} ({s.compared})")
         case FillRecord(fill, order):
             instrument = instruments[fill.symbol]
-            _trade_log.info(
-                "%s %s %s %s at %s, fee %.4f USDT",
-                fill.symbol,
-                order.role,
-                fill.side,
-                instrument.qty(fill.qty_lots),
-                instrument.price(fill.price_ticks),
-                fill.fee_usdt,
-            )
+            qty, price = instrument.qty(fill.qty_lots), instrument.price(fill.price_ticks)
+            what = f"{fill.symbol} {order.role} {fill.side} {qty} at {price}"
+            return _trade(logging.INFO, f"{what}, fee {fill.fee_usdt:.4f} USDT")
         case TradeRecord(t):
-            _trade_log.info("%s trade ended (%s): net %+.2f USDT", t.symbol, t.exit_reason, t.net_pnl_usdt)
+            return _trade(logging.INFO, f"{t.symbol} trade ended ({t.exit_reason}): net {t.net_pnl_usdt:+.2f} USDT")
         case FundingRecord(p):
-            _trade_log.info("%s funding %+.4f USDT at %s", p.symbol, p.amount_usdt, p.rate)
+            return _trade(logging.INFO, f"{p.symbol} funding {p.amount_usdt:+.4f} USDT at {p.rate}")
         case OrderUpdateRecord(update, order) if update.state is OrderState.UNKNOWN:
-            text = "%s %s order UNKNOWN (%s): the venue is asked by its id until it is known, and nothing is assumed"
-            _trade_log.warning(text, order.symbol, order.role, update.reason)
+            text = f"{order.symbol} {order.role} order UNKNOWN ({update.reason})"
+            asks = "the venue is asked by its id until it is known, and nothing is assumed"
+            return _trade(logging.WARNING, f"{text}: {asks}")
         case OrderUpdateRecord(update, order) if update.state is OrderState.REJECTED:
-            _trade_log.warning("%s %s order %s: %s", order.symbol, order.role, update.state, update.reason)
+            return _trade(logging.WARNING, f"{order.symbol} {order.role} order {update.state}: {update.reason}")
         case LimitRecord(e):
-            # What is wrong comes before the figures, which say nothing of a connection.
-            note = f"{e.note}; " if e.note else ""
-            text = "%s %s: %s%.2f of %.2f %s"
-            name = f"{e.limit} {e.symbol}".rstrip()
-            args = (name, "fired" if e.fired else "cleared", note, e.used, e.limit_value, e.unit)
-            if e.fired:
-                _risk_log.warning(text + ", effect %s; clears %s", *args, e.effect, e.clears)
-            else:
-                _risk_log.info(text, *args)
+            return _limit_line(e)
         case OperatorRecord(command, result):
             what = f"{command.verb} {command.symbol}".rstrip()
-            _risk_log.warning("%s: %s (operator %s)", what, result, command.operator)
+            return _risk(logging.WARNING, f"{what}: {result} (operator {command.operator})")
         case AdjustmentRecord() if record.amount_usdt:
-            _risk_log.warning("wallet moved by %+f USDT: %s", record.amount_usdt, record.what)
+            return _risk(logging.WARNING, f"wallet moved by {record.amount_usdt:+f} USDT: {record.what}")
         case AdjustmentRecord():
-            about = record.symbol or "account"
-            text = "%s: our books and the venue's differ: %s, ours %s, the venue's %s"
-            _risk_log.error(text, about, record.what, record.ours, record.theirs)
+            what = f"{record.symbol or 'account'}: our books and the venue's differ: {record.what}"
+            return _risk(logging.ERROR, f"{what}, ours {record.ours}, the venue's {record.theirs}")
         case TrainingRecord() if record.status is not TrainingStatus.REQUESTED:
             level = logging.INFO if record.status is TrainingStatus.SWAPPED else logging.WARNING
             note = f": {record.note}" if record.note else ""
             version = f" ({record.origin.version})" if record.origin.version else ""
-            _model_log.log(level, "%s %s%s%s", record.symbol, record.status, note, version)
+            return Line(_model_log, level, f"{record.symbol} {record.status}{note}{version}")
         case _:
-            pass
+            return None
+
+
+def _limit_line(e: LimitEvent) -> Line:
+    # What is wrong comes before the figures, which say nothing of a connection.
+    note = f"{e.note}; " if e.note else ""
+    name = f"{e.limit} {e.symbol}".rstrip()
+    text = f"{name} {'fired' if e.fired else 'cleared'}: {note}{e.used:.2f} of {e.limit_value:.2f} {e.unit}"
+    if e.fired:
+        return _risk(logging.WARNING, f"{text}, effect {e.effect}; clears {e.clears}")
+    return _risk(logging.INFO, text)
+
+
+def _trade(level: int, text: str) -> Line:
+    return Line(_trade_log, level, text)
+
+
+def _risk(level: int, text: str) -> Line:
+    return Line(_risk_log, level, text)

@@ -114,3 +114,15 @@ class EngineParts:
     lag_period_s: float = PERIOD_S
     aside: Aside = at_once
     remembered: Remembered | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recollection:
+    """What a start knows by itself: how many `records` it was told and how many `before` them a checkpoint stood for,
+    its time, the newest bar of each symbol, and what the journal contradicts."""
+
+    records: int
+    before: int
+    now_ms: int
+    last_bars: Sequence[Bar]
+    differences: Sequence[AdjustmentRecord]

@@ -13,13 +13,14 @@ from core.domain.trading import Signal, Trade
 from core.trader.state import TraderState
 
 _KEEP = 200
+_KEEP_SIGNALS = 100
 
 
 class Recent:
     def __init__(self, state: TraderState) -> None:
         self._state = state
         self.trades: deque[Trade] = deque(maxlen=_KEEP)
-        self.signals: deque[Signal] = deque(maxlen=_KEEP)
+        self.signals: deque[Signal] = deque(maxlen=_KEEP_SIGNALS)
         self.markers: defaultdict[str, deque[MarkerView]] = defaultdict(lambda: deque(maxlen=_KEEP))
 
     def take_in(self, records: Sequence[Record]) -> None:

@@ -12,7 +12,8 @@ class Drawing:
     """Carries out what makes a picture of the engine. What cannot be drawn is told, once until it changes; the last
     picture stays, and its age shows that it stands still."""
 
-    def __init__(self) -> None:
+    def __init__(self, what: str = "the snapshot cannot be drawn") -> None:
+        self._what = what
         self._problem = ""
 
     def attempt(self, draw: Callable[[], None]) -> None:
@@ -22,6 +23,6 @@ class Drawing:
             problem = repr(error)
             if problem != self._problem:
                 self._problem = problem
-                log.exception("the snapshot cannot be drawn; trading goes on")
+                log.exception("%s; trading goes on", self._what)
         else:
             self._problem = ""

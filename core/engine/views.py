@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from core.control.protocol import (
     BlockView,
@@ -187,8 +187,6 @@ def block_views(events: Iterable[LimitEvent]) -> tuple[BlockView, ...]:
     return tuple(BlockView(event.limit, event.symbol, event.clears, event.note) for event in events)
 
 
-def chart_views(histories: Mapping[str, BarHistory], recent: Recent) -> dict[str, ChartView]:
-    return {
-        symbol: ChartView(symbol, tuple(history.recent), tuple(recent.markers[symbol]))
-        for symbol, history in histories.items()
-    }
+def chart_view(symbol: str, history: BarHistory, recent: Recent) -> ChartView:
+    """Safe from any thread: raises RuntimeError where something was appended just then."""
+    return ChartView(symbol, tuple(history.recent), tuple(recent.markers.get(symbol, ())))

@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from dataclasses import fields, replace
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -146,7 +146,7 @@ async def test_status_of_an_open_position(journal: SqliteJournal, database: Data
                 "mark_ms": T0 + MINUTE_MS,
             }
         ]
-        assert [field.name for field in fields(PositionView)] == list(reader.positions()[0])
+        assert list(PositionView.__struct_fields__) == list(reader.positions()[0])
 
 
 async def test_a_short_position_without_bars_is_valued_at_cost(journal: SqliteJournal, database: Database) -> None:

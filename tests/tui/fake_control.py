@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from functools import cache
 
+from msgspec.structs import replace
+
+from core.control.events import KEPT_EVENTS, EventLog, Events
 from core.control.protocol import (
     ChartView,
     CommandResult,
@@ -220,11 +222,6 @@ def snapshot(seq: int = 1, *, positions: int = 2, state: str = "running", **chan
         position("ETHUSDT", "long", 900.0, "t3"),
     )[:positions]
     resting = (order("BTCUSDT", "stop", "stop_market", 1), order("SOLUSDT", "stop", "stop_market", 2))
-    entered = NOW_MS - 34 * MINUTE_MS
-    markers = (
-        MarkerView(entered, bars("BTCUSDT")[-35].close, "entry", "long"),
-        MarkerView(NOW_MS - 20 * MINUTE_MS, bars("BTCUSDT")[-21].close, "exit", "long"),
-    )
     return Snapshot(
         seq=seq,
         status=status(state, **{"open_positions": positions, **changes}),
@@ -234,8 +231,15 @@ def snapshot(seq: int = 1, *, positions: int = 2, state: str = "running", **chan
         signals=SIGNALS,
         meters=METERS,
         trades=TRADES,
-        charts={s: ChartView(s, bars(s), markers if s == "BTCUSDT" else ()) for s in _BASES},
     )
+
+
+def chart(symbol: str) -> ChartView:
+    markers = (
+        MarkerView(NOW_MS - 34 * MINUTE_MS, bars("BTCUSDT")[-35].close, "entry", "long"),
+        MarkerView(NOW_MS - 20 * MINUTE_MS, bars("BTCUSDT")[-21].close, "exit", "long"),
+    )
+    return ChartView(symbol, bars(symbol), markers if symbol == "BTCUSDT" else ())
 
 
 EXTERNAL = (
@@ -281,6 +285,8 @@ class FakeControl:
 
     def __init__(self, current: Snapshot | None = None) -> None:
         self.current = current
+        self.events = EventLog()
+        self.charts = {symbol: chart(symbol) for symbol in _BASES}
         self.lines: list[LogLine] = []
         self.commands: list[Verb] = []
         self.external: list[bool] = []
@@ -290,6 +296,12 @@ class FakeControl:
 
     def snapshot(self) -> Snapshot | None:
         return self.current
+
+    def chart(self, symbol: str) -> ChartView | None:
+        return self.charts.get(symbol)
+
+    def updates(self, after: int, at_most: int = KEPT_EVENTS) -> Events:
+        return self.events.since(after, at_most)
 
     def log_lines(self, after: int) -> tuple[int, list[LogLine]]:
         return len(self.lines), self.lines[after:]

@@ -224,11 +224,9 @@ def _running_account(home: Home) -> str | None:
 
 
 def _stored_status(runtime: Runtime, home: Home, account: str | None) -> Row:
-    from dataclasses import fields
-
     from core.control.protocol import StatusView
 
-    row: Row = dict.fromkeys(field.name for field in fields(StatusView))
+    row: Row = dict.fromkeys(StatusView.__struct_fields__)
     row |= {"state": "stopped", "halts": []}
     reader = _reader(runtime, home, account)
     return row | (reader.status() if reader else {}) | {"running": False}

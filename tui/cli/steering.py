@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import asdict
 from typing import TYPE_CHECKING, TypeVar
 
 import click
@@ -78,11 +77,13 @@ def _steer(home: Home, operation: Operation, values: Values, as_json: bool) -> N
     answers and StorageError where it ended by that."""
     params = {"verb": operation.id, "operator": _operator(), **values}
     try:
-        result = _as_result(request(home, "command", params, TIMEOUT_S))
+        result = _as_result(request(home, "command", params, TIMEOUT_S, any_version=operation.reduces))
     except (UnavailableError, StorageError) as error:
         raise _with_way_out(error, operation.words.without) from error
     if as_json:
-        emit_json(asdict(result))
+        from msgspec import structs
+
+        emit_json(structs.asdict(result))
     if not result.accepted:
         raise RefusedError(result.message)
     if not as_json:

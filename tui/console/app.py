@@ -9,6 +9,7 @@ import asyncio
 import logging
 import os
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from textual.app import App
@@ -25,7 +26,7 @@ from tui.console.arming import ArmingDesk, LiveStart
 from tui.console.driver import TerminalDriver
 from tui.console.keys import ACTIONS, Action, bindings
 from tui.console.lab_host import LAB_ACTS, LabHost
-from tui.console.link import Link
+from tui.console.link import Link, held
 from tui.console.panels.logs import LEVELS
 from tui.console.panels.panel import View
 from tui.console.registry import HOME, REGISTRY
@@ -189,7 +190,7 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
             self.deck.logs.add(self.link.log_lines())
             self.deck.show(view)
         else:
-            self.deck.show(View(self.frozen.snapshot, self.glyphs, self.symbol))
+            self.deck.show(View(self.frozen.snapshot, self.glyphs, self.symbol, chart=self.frozen.chart))
         now = self._moment(view, progress)
         self.deck.show_bars(
             headlines.status(now),
@@ -202,7 +203,7 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
         if snapshot is None:
             asking = self.arming.waiting if self.arming is not None else ""
             return View(None, self.glyphs, self.symbol, self.link.failure or asking or self.link.waiting)
-        return View(snapshot, self.glyphs, self.symbol, stale=self.link.stale(snapshot))
+        return View(snapshot, self.glyphs, self.symbol, stale=self.link.stale(snapshot), chart=self.link.chart)
 
     def _moment(self, view: View, progress: tuple[str, str] | None) -> headlines.Moment:
         return headlines.Moment(
@@ -422,7 +423,11 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
         self.deck.refresh(layout=True)
 
     def action_freeze(self) -> None:
-        self.frozen = self._view(self.snapshot) if self.frozen is None else None
+        if self.frozen is None:
+            self.frozen = replace(self._view(self.snapshot), chart=held(self.link.chart))
+            self.frozen.chart(self.symbol)
+        else:
+            self.frozen = None
         self.flush()
 
     def action_theme(self) -> None:

@@ -8,13 +8,25 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 
-from core.control.protocol import Control, Snapshot
+from core.control.protocol import ChartView, Control, Snapshot
 from core.control.readiness import OVER
 from core.domain.errors import ConfirmationError, QuarterdeckError
 from core.home.log_line import LogLine
 
 SILENT_AFTER_MS = 3_000
 logger = logging.getLogger(__name__)
+
+
+def held(chart: Callable[[str], ChartView | None]) -> Callable[[str], ChartView | None]:
+    """The same, which stands still: of each symbol it is the first that came, however often it is looked at."""
+    came: dict[str, ChartView] = {}
+
+    def first(symbol: str) -> ChartView | None:
+        if symbol not in came and (now := chart(symbol)) is not None:
+            came[symbol] = now
+        return came.get(symbol)
+
+    return first
 
 
 class Link:
@@ -68,6 +80,9 @@ class Link:
     def waiting(self) -> str:
         """What stands in for data while there is no engine."""
         return f"starting the engine, {(self._clock_ms() - self._since_ms) // 1000} s. q leaves"
+
+    def chart(self, symbol: str) -> ChartView | None:
+        return self.control.chart(symbol) if self.control is not None else None
 
     def log_lines(self) -> Sequence[LogLine]:
         """Those that have come since the last call."""

@@ -58,7 +58,8 @@ async def serve(
     from core.engine.assembly.demo import demo_parts
     from core.engine.assembly.exchange import exchange_parts
     from core.engine.assembly.start import EngineStart
-    from core.engine.engine import Engine, EngineControl
+    from core.engine.control import EngineControl
+    from core.engine.engine import Engine
     from core.home.logbook import set_up
     from core.settings.of_home import settings_of
     from core.strategy.loading import load_strategy

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from core.control.events import KEPT_EVENTS, EventLog, Events
 from core.control.protocol import (
     ChartView,
     CommandResult,
@@ -56,13 +57,12 @@ SNAPSHOT = Snapshot(
     signals=(SignalView(T0_MS, "BTCUSDT", 1, 9.5, 8.0, 0.6, "enter", "", "v3", (("rsi_14", 31.0, 2.5),)),),
     meters=(MeterView("day loss", 120.0, 300.0, "USDT", "ok", "no new entries", "at 00:00 UTC", "start - equity"),),
     trades=(TradeView("t0", "ETHUSDT", "sell", 1.0, 2_600.0, 2_590.0, T0_MS - 600_000, T0_MS, 7.4, "target"),),
-    charts={
-        "BTCUSDT": ChartView(
-            "BTCUSDT",
-            (Bar("BTCUSDT", T0_MS, 60_000, 1.0, 2.0, 0.5, 1.5, 10.0),),
-            (MarkerView(T0_MS, 1.5, "entry", "buy"),),
-        )
-    },
+)
+
+CHART = ChartView(
+    "BTCUSDT",
+    tuple(Bar("BTCUSDT", T0_MS + 60_000 * n, 60_000, 1.0, 2.0, 0.5, 1.5 + n, 10.0) for n in range(3)),
+    (MarkerView(T0_MS, 1.5, "entry", "buy"),),
 )
 
 
@@ -71,6 +71,8 @@ class FakeControl:
 
     def __init__(self, snapshot: Snapshot | None = SNAPSHOT, lines: int = 3) -> None:
         self.current = snapshot
+        self.events = EventLog()
+        self.charts = {CHART.symbol: CHART}
         self.lines = [
             LogLine(T0_MS + number, "INFO", "core.engine.engine", f"line {number}") for number in range(lines)
         ]
@@ -80,6 +82,12 @@ class FakeControl:
 
     def snapshot(self) -> Snapshot | None:
         return self.current
+
+    def chart(self, symbol: str) -> ChartView | None:
+        return self.charts.get(symbol)
+
+    def updates(self, after: int, at_most: int = KEPT_EVENTS) -> Events:
+        return self.events.since(after, at_most)
 
     def log_lines(self, after: int) -> tuple[int, list[LogLine]]:
         return len(self.lines), self.lines[min(after, len(self.lines)) :]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import astuple, replace
+from dataclasses import astuple
 
 import pytest
+from msgspec.structs import replace
 
 from core.control.operations import OPERATIONS, Danger, Kind, Operation
 from core.domain.operator import Verb

@@ -1,8 +1,7 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from core.control.protocol import BlockView, MeterView, StatusView
 from core.control.readiness import Block, standing

@@ -1,7 +1,7 @@
 import json
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from core.control.protocol import ExternalOrderView
 from core.home.folder import EngineLock, Home

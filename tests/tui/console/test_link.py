@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
-from core.control.protocol import Control
+from core.control.protocol import ChartView, Control
 from core.domain.errors import ConfirmationError, QuarterdeckError, UnavailableError
 from tests.tui.fake_control import FakeClock, FakeControl, log_lines, snapshot
-from tui.console.link import SILENT_AFTER_MS, Link
+from tui.console.link import SILENT_AFTER_MS, Link, held
 
 
 async def failing(error: Exception) -> Control:
@@ -68,3 +67,19 @@ def test_each_log_line_comes_once(clock: FakeClock) -> None:
     assert len(link.log_lines()) == 3
     control.lines = log_lines(5)
     assert len(link.log_lines()) == 2
+
+
+def test_a_held_chart_stands_still_from_the_first_that_came() -> None:
+    charts: dict[str, ChartView] = {}
+    stands = held(charts.get)
+    assert stands("BTCUSDT") is None
+    charts["BTCUSDT"] = first = ChartView("BTCUSDT")
+    assert stands("BTCUSDT") is first
+    charts["BTCUSDT"] = ChartView("BTCUSDT", ())
+    charts["ETHUSDT"] = other = ChartView("ETHUSDT")
+    assert stands("BTCUSDT") is first
+    assert stands("ETHUSDT") is other
+
+
+def test_without_an_engine_there_is_no_chart(clock: FakeClock) -> None:
+    assert Link(None, clock).chart("BTCUSDT") is None

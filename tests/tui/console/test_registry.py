@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import ast
 import re
-from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from core.control.protocol import Snapshot
-from tests.tui.fake_control import snapshot
+from tests.tui.fake_control import chart, snapshot
 from tui.console.app import QuarterdeckApp
 from tui.console.keys import panel_actions
 from tui.console.panels.panel import View
@@ -51,10 +51,10 @@ async def test_a_panel_reads_of_the_snapshot_what_it_says_it_wants(app: Quarterd
             read[name] = set()
             for each in (full, crowded, empty):
                 watched = Watched(each)
-                panel.content(View(watched, symbol="BTCUSDT"), 120, 40)  # type: ignore[arg-type]
+                panel.content(View(watched, symbol="BTCUSDT", chart=chart), 120, 40)  # type: ignore[arg-type]
                 read[name] |= watched.read
     assert read == {name: set(REGISTRY[name].wants) for name in read}
-    assert set().union(*read.values()) <= {field.name for field in fields(Snapshot)}
+    assert set().union(*read.values()) <= {*Snapshot.__struct_fields__}
 
 
 def test_more_panels_than_keys_share_them_by_group() -> None:

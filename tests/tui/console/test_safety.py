@@ -1,8 +1,7 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from core.control.operations import OPERATIONS, Operation
 from core.control.protocol import BlockView, Snapshot

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.control.protocol import PositionView, PriceView
+from core.control.protocol import ChartView, PositionView, PriceView
 from tui.console.panels.panel import Content, Panel, View
 from tui.text.candles import ZOOMS, draw, levels_of
 from tui.text.format import Glyphs, arrow, money, plural, signed
@@ -33,10 +33,9 @@ class ChartPanel(Panel):
         assert view.snapshot is not None
         snapshot, g = view.snapshot, view.glyphs
         symbol = view.symbol
-        chart = snapshot.charts.get(symbol)
+        chart = view.chart(symbol) if symbol else None
         if chart is None or not chart.bars:
-            reason = f"No closed bar of {symbol} yet. [ and ] change the symbol" if symbol else "No closed bar yet"
-            return Content(body=notice_rows(reason, width))
+            return Content(body=notice_rows(_without_bars(symbol, chart), width))
         price = next((p for p in snapshot.prices if p.symbol == symbol), None)
         position = next((p for p in snapshot.positions if p.symbol == symbol), None)
         minutes, cells = ZOOMS[self.zoom_index]
@@ -56,6 +55,14 @@ class ChartPanel(Panel):
 
     def cursor_symbol(self) -> str:
         return self.view.symbol
+
+
+def _without_bars(symbol: str, chart: ChartView | None) -> str:
+    if not symbol:
+        return "No closed bar yet"
+    if chart is None:
+        return f"The bars of {symbol} have not come yet. [ and ] change the symbol"
+    return f"No closed bar of {symbol} yet. [ and ] change the symbol"
 
 
 def _title(symbol: str, price: PriceView | None, position: PositionView | None, width: int, g: Glyphs) -> Row:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from textual.events import MouseScrollDown, MouseScrollUp
 
-from core.control.protocol import Snapshot
+from core.control.protocol import ChartView, Snapshot
 from core.control.readiness import Standing, standing
 from tui.console.registry import REGISTRY
 from tui.console.widgets.lines import BLANK, Line, Lines
@@ -24,7 +24,8 @@ logger = logging.getLogger(__name__)
 class View:
     """What a panel draws from. `waiting` stands in for data while there is none.
 
-    `stale` is the age text of the newest snapshot when the engine has gone silent, else empty.
+    `stale` is the age text of the newest snapshot when the engine has gone silent, else empty. `chart` gives that of a
+    symbol, None where it has not come yet.
     """
 
     snapshot: Snapshot | None = None
@@ -32,6 +33,7 @@ class View:
     symbol: str = ""
     waiting: str = ""
     stale: str = ""
+    chart: Callable[[str], ChartView | None] = lambda _: None
 
     def standing(self, snapshot: Snapshot) -> Standing:
         """Whether new positions may be opened, as far as is known here."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from msgspec import structs
+
 from core.control.protocol import ExternalOrderView, OrderView, PositionView, Snapshot
 from core.control.readiness import BEGINNING
 from tui.console.panels.markets import LATE_MS
@@ -120,7 +122,7 @@ def _weightiest_first(snapshot: Snapshot) -> Snapshot:
     """Positions without a stop, then the largest; orders whose fate is not known before the others."""
     positions = sorted(snapshot.positions, key=lambda p: (p.protected is not False, -p.notional_usdt))
     orders = sorted(snapshot.orders, key=lambda order: order.state not in _DOUBTFUL)
-    return replace(snapshot, positions=tuple(positions), orders=tuple(orders))
+    return structs.replace(snapshot, positions=tuple(positions), orders=tuple(orders))
 
 
 def _note(snapshot: Snapshot) -> str:

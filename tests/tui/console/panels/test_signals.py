@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from tests.tui import screen
 from tests.tui.fake_control import FakeControl, signal, snapshot

@@ -1,0 +1,191 @@
+"""What a console in another process is sent: the size of a message, and the time to write and to read it."""
+
+from __future__ import annotations
+
+import json
+import random
+from dataclasses import dataclass
+from typing import Any
+
+from msgspec import structs, to_builtins
+
+from benchmarks.report import Figure, Section
+from benchmarks.timing import timed
+from core.control.codec import encode, read
+from core.control.deltas import Delta, applied, between
+from core.control.protocol import (
+    MeterView,
+    OrderView,
+    PositionView,
+    PriceView,
+    SignalView,
+    Snapshot,
+    StatusView,
+    TradeView,
+)
+
+SYMBOLS, HELD, SIGNALS, TRADES, METERS, CLOSES = 50, 20, 100, 200, 16, 60
+FULL_BYTES, DELTA_BYTES, FULL_MS = 150_000.0, 5_000.0, 15.0
+QUOTED = 20
+"""So many symbols have a new quote between two pictures: at four pictures a second, one each 0.6 s."""
+
+ROUNDS = 20
+T0_MS = 1_780_000_000_000
+FEATURES = ("return_5m", "volatility_30m", "ema_gap", "volume_ratio", "hour_sin")
+
+
+def crowded(chance: random.Random) -> Snapshot:
+    """Of a busy engine: 50 symbols, 20 of them held, and as much of the past as one keeps."""
+    symbols = [f"COIN{number}USDT" for number in range(SYMBOLS)]
+    held = symbols[:HELD]
+    figures = (9_871.123456, 10_012.512345, 12.512345, 1.212345, 84.212345)
+    status = StatusView("paper", "running", T0_MS, *figures, HELD, 2 * HELD, 31.0, 2.5)
+    return Snapshot(
+        seq=1,
+        status=status,
+        prices=tuple(price(symbol, chance) for symbol in symbols),
+        positions=tuple(position(symbol, chance) for symbol in held),
+        orders=tuple(order(symbol, number, chance) for number, symbol in enumerate(2 * held)),
+        signals=tuple(signal(symbols[number % SYMBOLS], number, chance) for number in range(SYMBOLS + SIGNALS)),
+        meters=tuple(meter(number, chance) for number in range(METERS)),
+        trades=tuple(trade(symbols[number % SYMBOLS], number, chance) for number in range(TRADES)),
+    )
+
+
+def price(symbol: str, chance: random.Random) -> PriceView:
+    closes = tuple(round(100 * chance.random(), 4) for _ in range(CLOSES))
+    return PriceView(symbol, closes[-1], chance.uniform(-3, 3), T0_MS, closes, 4, chance.uniform(-9, 9), "scalper-7f3a")
+
+
+def position(symbol: str, chance: random.Random) -> PositionView:
+    entry = round(100 * chance.random(), 4)
+    return PositionView(
+        trade_id=f"t-{symbol}-{T0_MS}",
+        symbol=symbol,
+        side="long",
+        qty=12.5,
+        entry_price=entry,
+        mark_price=entry * 1.001,
+        stop_price=round(entry * 0.99, 4),
+        target_price=round(entry * 1.02, 4),
+        notional_usdt=12.5 * entry,
+        unrealised_usdt=chance.uniform(-9, 9),
+        unrealised_pct=chance.uniform(-1, 1),
+        opened_ms=T0_MS,
+        strategy="scalper",
+        protected=True,
+        mark_ms=T0_MS,
+    )
+
+
+def order(symbol: str, number: int, chance: random.Random) -> OrderView:
+    price, order_id = 100 * chance.random(), f"qd{number:030d}"
+    return OrderView(order_id, symbol, "sell", "stop_market", "stop", 12.5, 0.0, price, "accepted", T0_MS, True)
+
+
+def signal(symbol: str, number: int, chance: random.Random) -> SignalView:
+    return SignalView(
+        time_ms=T0_MS - 60_000 * number,
+        symbol=symbol,
+        direction=1,
+        value_bps=chance.uniform(-9, 9),
+        threshold_bps=8.0,
+        confidence=chance.random(),
+        action="vetoed",
+        reason="cooldown, 2 of 3 min",
+        model_version="scalper-7f3a",
+        reasons=tuple((name, chance.gauss(0, 1), chance.gauss(0, 3)) for name in FEATURES),
+        compared="predicted 7.1 bps against 8.0 bps",
+    )
+
+
+def meter(number: int, chance: random.Random) -> MeterView:
+    formula = "the account's loss since 00:00 UTC over the limit of the settings"
+    return MeterView(f"limit_{number}", chance.random(), 1.0, "USDT", "ok", "no_new_entries", "at 00:00 UTC", formula)
+
+
+def trade(symbol: str, number: int, chance: random.Random) -> TradeView:
+    entry = round(100 * chance.random(), 4)
+    return TradeView(
+        f"t-{number}", symbol, "long", 12.5, entry, entry * 1.01, T0_MS, T0_MS + 600_000, chance.gauss(0, 9), "target"
+    )
+
+
+def quoted(of: Snapshot, chance: random.Random) -> Snapshot:
+    """The next picture: some quotes, what is held valued by them, and the figures of the account."""
+    moved = {p.symbol: p.last * chance.uniform(0.999, 1.001) for p in of.prices[:QUOTED]}
+    now_ms = of.status.as_of_ms + 250
+    prices = tuple(
+        structs.replace(p, last=moved[p.symbol], change_pct=chance.uniform(-3, 3), as_of_ms=now_ms)
+        if p.symbol in moved
+        else p
+        for p in of.prices
+    )
+    positions = tuple(
+        structs.replace(p, mark_price=moved[p.symbol], unrealised_usdt=chance.gauss(0, 9), mark_ms=now_ms)
+        if p.symbol in moved
+        else p
+        for p in of.positions
+    )
+    status = structs.replace(of.status, as_of_ms=now_ms, equity_usdt=chance.uniform(9_000, 11_000))
+    return structs.replace(of, seq=of.seq + 1, status=status, prices=prices, positions=positions)
+
+
+def closed(of: Snapshot, chance: random.Random) -> Snapshot:
+    """The picture after a bar of every symbol: a close more, and a new forecast that asked for nothing."""
+    prices = tuple(structs.replace(p, closes=(*p.closes[1:], p.last * chance.random())) for p in of.prices)
+    now_ms = T0_MS + 60_000
+    signals = tuple(structs.replace(s, time_ms=now_ms, value_bps=chance.uniform(-9, 9)) for s in of.signals[:SYMBOLS])
+    return structs.replace(of, seq=of.seq + 1, prices=prices, signals=(*signals, *of.signals[SYMBOLS:]))
+
+
+@dataclass
+class Way:
+    """A message on its way: what was written, and what it was read as."""
+
+    line: bytes = b""
+    there: Any = None
+
+
+def run(rounds: int = ROUNDS) -> Section:
+    chance = random.Random(7)
+    full = crowded(chance)
+    quote, bar = quoted(full, chance), closed(full, chance)
+    ways = {name: Way() for name in ("full", "quotes", "bar", "json")}
+
+    def write(name: str, message: Any) -> None:
+        ways[name].line = message
+
+    rows = to_builtins(full)
+    functions = {
+        "write full": lambda: write("full", encode(full)),
+        "read full": lambda: read(Snapshot, ways["full"].line),
+        "write quotes": lambda: write("quotes", encode(between(full, quote))),
+        "read quotes": lambda: setattr(ways["quotes"], "there", applied(full, read(Delta, ways["quotes"].line))),
+        "write bar": lambda: write("bar", encode(between(full, bar))),
+        "read bar": lambda: setattr(ways["bar"], "there", applied(full, read(Delta, ways["bar"].line))),
+        "write json": lambda: write("json", json.dumps(rows).encode()),
+        "read json": lambda: json.loads(ways["json"].line),
+    }
+    took = timed(functions, rounds)
+    for name, wanted in (("quotes", quote), ("bar", bar)):
+        if ways[name].there != wanted:
+            raise RuntimeError(f"the snapshot after the delta of {name} is another one")
+    ms = {name: 1e3 * timing.best_s for name, timing in took.items()}
+    size = {name: float(len(way.line)) for name, way in ways.items()}
+    figures = (
+        Figure("whole snapshot", size["full"], "bytes", at_most=FULL_BYTES),
+        Figure("whole snapshot, written and read", ms["write full"] + ms["read full"], "ms", at_most=FULL_MS),
+        Figure(f"change by {QUOTED} quotes", size["quotes"], "bytes", at_most=DELTA_BYTES),
+        Figure(f"change by {QUOTED} quotes, found and written", ms["write quotes"], "ms"),
+        Figure(f"change by {QUOTED} quotes, read and put on", ms["read quotes"], "ms"),
+        Figure(f"change by a bar of all {SYMBOLS}", size["bar"], "bytes"),
+        Figure(f"change by a bar of all {SYMBOLS}, found and written", ms["write bar"], "ms"),
+        Figure(f"change by a bar of all {SYMBOLS}, read and put on", ms["read bar"], "ms"),
+        Figure("reference: the same snapshot by json, plain rows", ms["write json"] + ms["read json"], "ms"),
+    )
+    notes = (
+        f"{SYMBOLS} symbols, {HELD} held, {SIGNALS} signals with {len(FEATURES)} reasons each, {TRADES} trades; charts "
+        "are asked for by symbol; best of each over the rounds",
+    )
+    return Section("control", "messages to a console in another process", figures, notes)

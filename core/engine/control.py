@@ -1,0 +1,38 @@
+"""A running engine as those see it who look at it and steer it."""
+
+from __future__ import annotations
+
+import asyncio
+
+from core.control.events import KEPT_EVENTS, Events
+from core.control.protocol import ChartView, CommandResult, Snapshot
+from core.control.request import Request
+from core.domain.operator import Verb
+from core.engine.engine import Engine
+from core.home.logbook import Logbook, LogLine
+
+
+class EngineControl:
+    """`core.control.protocol.Control` over an engine in this process."""
+
+    def __init__(self, engine: Engine, logbook: Logbook) -> None:
+        self._engine = engine
+        self._logbook = logbook
+
+    def snapshot(self) -> Snapshot | None:
+        return self._engine.latest
+
+    def chart(self, symbol: str) -> ChartView | None:
+        return self._engine.chart(symbol)
+
+    def updates(self, after: int, at_most: int = KEPT_EVENTS) -> Events:
+        return self._engine.events.since(after, at_most)
+
+    def log_lines(self, after: int) -> tuple[int, list[LogLine]]:
+        return self._logbook.lines_after(after)
+
+    async def send(self, request: Request) -> CommandResult:
+        values = request.values
+        symbol, include_external = str(values.get("symbol", "")), bool(values.get("include_external"))
+        verb = Verb(request.operation)
+        return await asyncio.wrap_future(self._engine.submit(verb, symbol, request.operator, include_external))
