@@ -9,7 +9,8 @@ from core.control.protocol import ChartView, CommandResult, Snapshot
 from core.control.request import Request
 from core.domain.operator import Verb
 from core.engine.engine import Engine
-from core.home.logbook import Logbook, LogLine
+from core.home.log_line import LogLine
+from core.home.logbook import Logbook
 
 
 class EngineControl:
