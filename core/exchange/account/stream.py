@@ -58,7 +58,7 @@ class AccountStream:
         self.rows: deque[tuple[str, Row]] = deque()
         self.has_rows = asyncio.Event()
         self._listen_for_what_ccxt_drops()
-        wire.on_unreadable_frame = self._frame_was_lost
+        wire.unreadable_frames.subscribe(self._frame_was_lost)
 
     def expect(self, fill: Fill) -> None:
         """A fill was found by asking; where the stream does not tell it soon, the stream is dead."""

@@ -50,16 +50,12 @@ _CLEARS = "is set back once the contract is flat, then this clears"
 
 
 class AccountWatch:
-    """`look` wants a reading, `run` makes it. A difference forbids entries in its contract, hedge mode everywhere.
+    """`look` wants a reading, `run` makes it. A difference forbids entries in its contract, hedge mode everywhere."""
 
-    `holds` says whether the books have a position or an open order in a symbol.
-    """
-
-    def __init__(self, venue: ExchangeVenue, settings: Settings, holds: Callable[[str], bool]) -> None:
+    def __init__(self, venue: ExchangeVenue, settings: Settings) -> None:
         self._venue = venue
         self._wire = venue.wire
         self._asked = asked_of(venue.instruments, settings)
-        self._holds = holds
         self._mode = PositionMode(False)
         self._said: dict[str, str] = {}
         self._looked_ms = 0
@@ -99,12 +95,13 @@ class AccountWatch:
             if problem:
                 self._tell(symbol, problem)
 
-    async def run(self) -> None:
-        """Read what is set whenever `look` wants it, tell what differs, set back what can be; until canceled."""
+    async def run(self, holds: Callable[[str], bool]) -> None:
+        """Read what is set whenever `look` wants it, tell what differs, set back what can be; until canceled. `holds`
+        says whether the books have a position or an open order in a symbol."""
         while True:
             await self._wanted.wait()
             self._wanted.clear()
-            await self._look_at_all()
+            await self._look_at_all(holds)
             if self._is_new:
                 self._is_new = False
                 await say_particulars(self._wire)
@@ -123,7 +120,7 @@ class AccountWatch:
                 await self._is_read.wait()
         return not self._mode.hedged
 
-    async def _look_at_all(self) -> None:
+    async def _look_at_all(self, holds: Callable[[str], bool]) -> None:
         self._mode, found = await asyncio.gather(
             read_position_mode(self._wire), read_contracts(self._wire, list(self._asked))
         )
@@ -134,7 +131,10 @@ class AccountWatch:
         differing = [
             symbol
             for symbol, setup in found.items()
-            if not setup.unread and not is_as_asked(self._asked[symbol], setup) and await self._is_flat([symbol])
+            if not setup.unread
+            and not is_as_asked(self._asked[symbol], setup)
+            and not holds(symbol)
+            and await self._is_empty([symbol])
         ]
         for symbol in differing:
             await set_contract(self._wire, symbol, self._asked[symbol], found[symbol])
@@ -156,10 +156,6 @@ class AccountWatch:
             log.error("%s: %s", symbol or "account", problem)
         elif before and not problem:
             log.warning("%s: the account is set as asked again", symbol or "account")
-
-    async def _is_flat(self, symbols: Collection[str]) -> bool:
-        """Whether nobody, we or others, has a position or an order in any of `symbols`, nor the books of ours."""
-        return not any(self._holds(symbol) for symbol in symbols) and await self._is_empty(symbols)
 
     async def _is_empty(self, symbols: Collection[str]) -> bool:
         """Whether the exchange has no position and no order in any of `symbols`."""

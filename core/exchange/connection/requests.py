@@ -24,6 +24,7 @@ from core.exchange.connection.exchange_time import TimeKeeper
 from core.exchange.connection.health import Health
 from core.exchange.connection.keys import Keys
 from core.exchange.connection.limiter import BUDGETS, Limiter, utc
+from core.exchange.connection.news import Topic
 from core.exchange.connection.outcome import Failure, Fate, banned_until_ms, failure_of
 from core.exchange.connection.reachability import no_answer
 from core.exchange.connection.weights import is_new_order, weight_of
@@ -84,7 +85,7 @@ class Requests:
         self._failures = 0
         self._system_start_ms = clock.now_ms() - clock.offset_ms
         self._frames_left_out = 0
-        self.on_unreadable_frame: Callable[[Any], None] = _leave_out
+        self.unreadable_frames: Topic[Any] = Topic()
         attend(client, self._observe, self._why_unsent)
         guard_frames(client, self._note_frame)
         self._listed: set[str] = set()
@@ -316,7 +317,7 @@ class Requests:
         if self._frames_left_out & (self._frames_left_out - 1) == 0:
             count, kind = self._frames_left_out, type(error).__name__
             log.warning("a message of a stream that cannot be read was left out (%d so far): %s", count, kind)
-        self.on_unreadable_frame(connection)
+        self.unreadable_frames.publish(connection)
 
     async def _resync(self) -> bool:
         """Whether the exchange's time was measured anew."""
@@ -354,10 +355,6 @@ class Requests:
         if isinstance(error, VenueBusyError) and not protective:
             wait_ms = max(wait_ms, error.retry_ms - self.clock.now_ms())
         return wait_ms / 1000
-
-
-def _leave_out(connection: Any) -> None:
-    """Nobody needs to know which stream it was."""
 
 
 async def open_wire(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -10,6 +10,7 @@ from core.clock import ExchangeClock
 from core.domain.instrument import Instrument
 from core.domain.orders import Order
 from core.exchange.connection.health import Health
+from core.exchange.connection.news import Topic
 
 Row = dict[str, Any]
 """A ccxt unified structure: order, trade, position, market, ..."""
@@ -108,8 +109,8 @@ class Wire(Protocol):
     dialect: Dialect
     clock: ExchangeClock
     health: Health
-    on_unreadable_frame: Callable[[Any], None]
-    """Told of the websocket connection on which a frame came that ccxt cannot read."""
+    unreadable_frames: Topic[Any]
+    """The websocket connection on which a frame came that ccxt cannot read."""
 
     @property
     def started_ms(self) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 
 from core.domain.orders import Order, is_made_here
 from core.domain.regrid import Factor, rescaled_order
+from core.exchange.connection.news import Topic
 from core.exchange.connection.wire import Dialect, Row
 
 _KEEP = 1000
@@ -19,15 +20,15 @@ def is_exchange_made(client_id: str) -> bool:
 
 
 class KnownOrders:
-    """The newest orders of ours, and of others those that were looked into; the oldest go first, but no open one. Of
-    the ids of ours none is forgotten.
+    """The newest orders of ours, and of others those that were looked into. Of the ids of ours none is forgotten.
 
-    `is_open` is whether an order of ours still works at the exchange.
+    `too_many` tells that more of ours are known than are kept: whoever knows which still work at the exchange lets the
+    oldest of the others go.
     """
 
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
-        self.is_open: Callable[[Order], bool] = lambda order: False
+        self.too_many: Topic[()] = Topic()
         self._ours: OrderedDict[str, Order] = OrderedDict()
         self._venue_ids: dict[str, tuple[str, ...]] = {}
         self._by_venue_id: dict[tuple[str, str], str] = {}
@@ -39,22 +40,24 @@ class KnownOrders:
         self._ours[order.client_order_id] = order
         self._ours.move_to_end(order.client_order_id)
         if len(self._ours) > _KEEP:
-            self._forget_oldest()
+            self.too_many.publish()
 
     def know(self, client_order_ids: Iterable[str]) -> None:
         """Orders of these ids were ours."""
         self._ids.update(client_order_ids)
 
-    def _forget_oldest(self) -> None:
+    def forget_ended(self, is_open: Callable[[Order], bool]) -> None:
+        """Let the oldest orders go, as many as are too many, but none that `is_open`."""
         for _ in range(len(self._ours)):
+            if len(self._ours) <= _KEEP:
+                return
             cid, order = next(iter(self._ours.items()))
-            if self.is_open(order):
+            if is_open(order):
                 self._ours.move_to_end(cid)
                 continue
             del self._ours[cid]
             for venue_id in self._venue_ids.pop(cid, ()):
                 self._by_venue_id.pop((order.symbol, venue_id), None)
-            return
 
     def stranger(self, row: Row) -> str:
         """The client id of an order row that is of this program, but of another journal than ours; else empty."""

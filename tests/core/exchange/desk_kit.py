@@ -151,8 +151,7 @@ class House:
         self.trader = Trader("live", strategy, settings, self.instruments, retired)
         traded = {symbol: self.instruments[symbol] for symbol in self.symbols}
         self.exchange_venue = ExchangeVenue(self.wire, traded, self.settings.exchange)
-        self.desk = AccountDesk(self.exchange_venue, self.settings)
-        self.desk.contracts.keep = self.disk.change_rules
+        self.desk = AccountDesk(self.exchange_venue, self.settings, self.disk.change_rules)
         self.stepper = Stepper(self.trader, self.exchange_venue, MemoryJournal(self.disk), lambda records: None)
         restore(self.trader, records)
         self.exchange_venue.restore(records, (), ())

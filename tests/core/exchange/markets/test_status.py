@@ -232,15 +232,15 @@ def test_a_held_contract_that_is_settled_and_taken_off_ends_its_trade_and_no_oth
         assert house.book(BTC).lots > 0
         house.venue.liquidate(BTC, house.clock.now_ms())
         by_hand.delist(house.venue, BTC)
-        house.desk.contracts.doubt(ETH, "its rules may have changed")
+        house.desk.at_work.contracts.doubt(ETH, "its rules may have changed")
         await house.pass_s(120)
         assert house.book(BTC).lots == 0
         assert not house.book(BTC).orders
         assert [trade.symbol for trade in house.trades] == [BTC]
         assert (house.health.problem(), house.health.problem(ETH)) == ("", "")
-        before_ms = house.desk._books.agreed_ms
+        before_ms = house.desk.at_work.books.agreed_ms
         await house.pass_s(60)
-        assert house.desk._books.agreed_ms > before_ms
+        assert house.desk.at_work.books.agreed_ms > before_ms
         assert house.order(OrderRole.STOP, ETH) is not None
 
     in_house(test)
@@ -312,14 +312,14 @@ def test_a_delisted_contract_keeps_no_other_from_being_looked_after() -> None:
         await house.enter(ETH)
         await house.pass_s(3)
         by_hand.delist(house.venue, BTC)
-        house.desk.contracts.doubt(ETH, "its rules may have changed")
+        house.desk.at_work.contracts.doubt(ETH, "its rules may have changed")
         await house.pass_s(100)
         assert house.wire.unified(BTC) in house.wire.client.markets
         assert (house.health.problem(), house.health.problem(ETH)) == ("", "")
-        compared_ms = house.desk._books.agreed_ms
+        compared_ms = house.desk.at_work.books.agreed_ms
         await house.command(Verb.FLATTEN)
         await house.pass_s(60)
         assert house.book(ETH).lots == 0
-        assert house.desk._books.agreed_ms > compared_ms
+        assert house.desk.at_work.books.agreed_ms > compared_ms
 
     in_house(test)
