@@ -114,7 +114,7 @@ class Process:
     async def _run(self) -> None:
         machine, settings = self.machine, self.settings
         clock = ExchangeClock(machine.world.system_clock)
-        client = build_client(settings.exchange, Keys(API_KEY, API_SECRET), clock.now_ms)
+        client = build_client(settings.exchange, Keys(API_KEY, API_SECRET), clock.now_ms, BinanceUsdm())
         attach(client, self.network)
         self._client = client
         wire = Requests(

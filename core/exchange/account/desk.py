@@ -24,7 +24,6 @@ from core.exchange.markets.watch import Keep
 from core.exchange.orders.close_net import NetCloser
 from core.exchange.orders.known_orders import is_exchange_made
 from core.exchange.orders.only_reducing import OnlyReducing
-from core.exchange.orders.rows import part
 from core.exchange.orders.venue import ExchangeVenue
 from core.home.log_episodes import Episodes
 from core.home.logbook import iso_utc
@@ -177,9 +176,9 @@ class AccountDesk:
     async def _take(self, work: DeskAtWork, kind: str, row: Row) -> None:
         """Raises DataError where the row cannot be read."""
         if kind == "balance":
-            if part(row, "info", "a").get("m") != "ORDER":
+            if self._wire.dialect.moved_money(row):
                 self._account.expect_change()  # A change of the margin mode comes so, too.
-                self._look_soon.set()  # Money moved otherwise than by trading.
+                self._look_soon.set()
             return
         if kind == "config":
             self._account.heard(row)

@@ -13,10 +13,8 @@ from core.exchange.account.reading import (
     MULTI_ASSETS,
     ContractSetup,
     PositionMode,
-    is_on,
     read_contracts,
     read_position_mode,
-    whole,
 )
 from core.exchange.account.setup import (
     SWITCHED_ON,
@@ -29,7 +27,6 @@ from core.exchange.account.setup import (
     unread_part,
 )
 from core.exchange.connection.wire import Row
-from core.exchange.orders.rows import part
 from core.exchange.orders.venue import ExchangeVenue
 from core.home.log_episodes import Episodes
 from core.settings.schema import Settings
@@ -82,16 +79,16 @@ class AccountWatch:
     def heard(self, event: Row) -> None:
         """Take in what the exchange's stream says of the account's settings; the next look reads them."""
         self._is_due = True
-        if is_on(part(event, "ai").get("j")):
+        told = self._wire.dialect.settings_told(event)
+        if told.multi_assets:
             log.warning("%s", SWITCHED_ON[MULTI_ASSETS])
-        told = part(event, "ac")
-        if not isinstance(told.get("s"), str) or (leverage := whole(told.get("l"))) is None:
+        if not told.contract or told.leverage is None:
             return
-        symbol = self._wire.symbol(self._wire.client.safe_symbol(told["s"], None, None, "swap"))
+        symbol = self._wire.symbol(self._wire.client.safe_symbol(told.contract, None, None, "swap"))
         asked = self._asked.get(symbol)
         if asked is not None:
             # Where it is as asked, only a whole reading clears what is told.
-            problem = difference(asked, ContractSetup(asked.margin_mode, leverage))
+            problem = difference(asked, ContractSetup(asked.margin_mode, told.leverage))
             if problem:
                 self._tell(symbol, problem)
 

@@ -38,7 +38,6 @@ _PART = "rules"
 _PATIENCE_S = 3.0
 _PENDING_S = 0.2
 _MOST_LEARNED = 1000
-_OF_PRICE = "(-4014)"
 
 Steps = tuple[Decimal, Decimal]
 
@@ -201,7 +200,8 @@ class ContractWatch:
         """Take the exchange's steps for ten times as large: of the quantity, or of the price where that was refused.
         False where that went on long enough."""
         known = self._learned.get(symbol, _Learned())
-        of_price = has_price and (_OF_PRICE in str(error) or known.lots > known.ticks)
+        names_price = any(f"({code})" in str(error) for code in self._wire.dialect.codes.of_price)
+        of_price = has_price and (names_price or known.lots > known.ticks)
         learned = replace(known, ticks=known.ticks * 10) if of_price else replace(known, lots=known.lots * 10)
         if max(learned.ticks, learned.lots) > _MOST_LEARNED:
             return False

@@ -58,8 +58,7 @@ class Books:
         self._signs = signs
         self._fill_was_asked_for = fill_was_asked_for
         self._entry_was_refused = entry_was_refused
-        venue.known.too_many.subscribe(self._forget_ended)
-        self._forget_ended()
+        venue.known.keep_while(self.is_open)
 
     @property
     def version(self) -> int:
@@ -72,9 +71,6 @@ class Books:
     def note_fill_ms(self, time_ms: int) -> None:
         """There was a fill at `time_ms`."""
         self.newest_fill_ms = max(self.newest_fill_ms, time_ms)
-
-    def _forget_ended(self) -> None:
-        self.venue.known.forget_ended(self.is_open)
 
     def order(self, order: Order) -> Order:
         """The order as the trader sees it now; as it was given where the trader has forgotten it."""

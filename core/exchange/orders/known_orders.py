@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable
 
 from core.domain.orders import Order, is_made_here
 from core.domain.regrid import Factor, rescaled_order
-from core.exchange.connection.news import Topic
 from core.exchange.connection.wire import Dialect, Row
 
 _KEEP = 1000
@@ -20,15 +19,12 @@ def is_exchange_made(client_id: str) -> bool:
 
 
 class KnownOrders:
-    """The newest orders of ours, and of others those that were looked into. Of the ids of ours none is forgotten.
-
-    `too_many` tells that more of ours are known than are kept: whoever knows which still work at the exchange lets the
-    oldest of the others go.
-    """
+    """The newest orders of ours, and of others those that were looked into; the oldest go first, but none that whoever
+    knows the books wants kept (`keep_while`). Of the ids of ours none is forgotten."""
 
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
-        self.too_many: Topic[()] = Topic()
+        self._keepers: list[Callable[[Order], bool]] = []
         self._ours: OrderedDict[str, Order] = OrderedDict()
         self._venue_ids: dict[str, tuple[str, ...]] = {}
         self._by_venue_id: dict[tuple[str, str], str] = {}
@@ -40,24 +36,26 @@ class KnownOrders:
         self._ours[order.client_order_id] = order
         self._ours.move_to_end(order.client_order_id)
         if len(self._ours) > _KEEP:
-            self.too_many.publish()
+            self._forget_oldest()
 
     def know(self, client_order_ids: Iterable[str]) -> None:
         """Orders of these ids were ours."""
         self._ids.update(client_order_ids)
 
-    def forget_ended(self, is_open: Callable[[Order], bool]) -> None:
-        """Let the oldest orders go, as many as are too many, but none that `is_open`."""
+    def keep_while(self, is_open: Callable[[Order], bool]) -> None:
+        """Forget no order of which `is_open`, asked when there are too many, says that it works at the exchange."""
+        self._keepers.append(is_open)
+
+    def _forget_oldest(self) -> None:
         for _ in range(len(self._ours)):
-            if len(self._ours) <= _KEEP:
-                return
             cid, order = next(iter(self._ours.items()))
-            if is_open(order):
+            if any(is_open(order) for is_open in self._keepers):
                 self._ours.move_to_end(cid)
                 continue
             del self._ours[cid]
             for venue_id in self._venue_ids.pop(cid, ()):
                 self._by_venue_id.pop((order.symbol, venue_id), None)
+            return
 
     def stranger(self, row: Row) -> str:
         """The client id of an order row that is of this program, but of another journal than ours; else empty."""

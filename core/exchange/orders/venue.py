@@ -147,7 +147,6 @@ class ExchangeVenue:
                 self.known.learn_venue_id(order, order.venue_order_id)
             if order.is_open:
                 self.outbox.suspect(order)
-        self.known.forget_ended(lambda order: order.is_open)
 
     def take_records(self) -> Sequence[Record]:
         """What `restore` was given, once: it is long, and nobody needs it twice."""

@@ -134,7 +134,7 @@ class House:
         self.health = Health()
         self.network = Network(self.loop, VenueServer(self.venue, self.clock), self.weather)
         clock = ExchangeClock(self.clock)
-        client = build_client(self.settings.exchange, Keys(API_KEY, API_SECRET), clock.now_ms)
+        client = build_client(self.settings.exchange, Keys(API_KEY, API_SECRET), clock.now_ms, BinanceUsdm())
         attach(client, self.network)
         jitter = random.Random(0).random
         self.wire = Requests(client, BinanceUsdm(), clock, self.health, self.settings.exchange, (API_SECRET,), jitter)
