@@ -40,6 +40,10 @@ class ExchangeClock:
         # A thousandth of a millisecond absorbs the error of sums of floats.
         return int(asyncio.get_running_loop().time() * 1000.0 + 0.001)
 
+    def set_right(self, offset_ms: int) -> None:
+        """The exchange's time is so many ms ahead of this machine's."""
+        self.offset_ms = offset_ms
+
     def advance_to(self, time_ms: int) -> None:
         """Real time moves by itself."""
 

@@ -6,7 +6,6 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from enum import IntEnum
 from typing import Any
 
 from core.clock import ExchangeClock
@@ -16,6 +15,7 @@ from core.domain.finding import Finding, worst
 from core.exchange.account.setup import LEAST_BALANCE_USDT
 from core.exchange.account.trading_right import MEND, ask_trading_right
 from core.exchange.connection.client import build_client
+from core.exchange.connection.flags import Flag, Stops
 from core.exchange.connection.health import Health
 from core.exchange.connection.keys import Keys, keys_mend
 from core.exchange.connection.limiter import utc
@@ -26,18 +26,10 @@ from core.exchange.markets.status import status_problem
 from core.settings.schema import Settings
 
 
-class _Stops(IntEnum):
-    """What a finding stands in the way of. NOTHING: one that is not ok is a warning, and trading goes on."""
-
-    NOTHING = 0
-    LIVE = 1
-    PAPER = 2
-
-
 @dataclass(frozen=True, slots=True)
 class _Check:
     finding: Finding
-    stops: _Stops = _Stops.NOTHING
+    stops: Stops = Stops.NOTHING
 
 
 _SILENCE = "the exchange did not say"
@@ -51,9 +43,9 @@ async def diagnose(
     The last finding is the verdict: the worst of the others. What an exchange does not tell is unknown, and said to be.
     """
     try:
-        client = build_client(settings.exchange, keys, clock.now_ms)
+        client = build_client(settings.exchange, keys, clock.now_ms, dialect)
     except SettingsError as error:
-        checks = [_wrong("exchange address", str(error), "correct exchange.base_url, or leave it empty", _Stops.PAPER)]
+        checks = [_wrong("exchange address", str(error), "correct exchange.base_url, or leave it empty", Stops.PAPER)]
         return [*(check.finding for check in checks), _verdict(checks, settings)]
     secrets = keys.secrets() if keys is not None else ()
     wire = Requests(client, dialect, clock, Health(), settings.exchange, secrets, random.Random(0).random)  # noqa: S311
@@ -67,7 +59,7 @@ async def diagnose(
 async def _checks(wire: Requests, settings: Settings, keys: Keys | None, symbols: Sequence[str]) -> list[_Check]:
     checks = [_says(f"{wire.dialect.id} limits", sentence) for sentence in wire.dialect.lacks]
     checks += [
-        _wrong(f"{wire.dialect.id} live", sentence, "trade it on paper, or choose another exchange", _Stops.LIVE)
+        _wrong(f"{wire.dialect.id} live", sentence, "trade it on paper, or choose another exchange", Stops.LIVE)
         for sentence in wire.dialect.live_blockers
     ]
     reach = await _reach(wire, settings)
@@ -94,7 +86,7 @@ async def _trading(wire: Wire, symbol: str) -> _Check:
         return _unknown("trading right", right.detail)
     if right.granted:
         return _says("trading right", right.detail)
-    return _wrong("trading right", right.detail, MEND, _Stops.LIVE)
+    return _wrong("trading right", right.detail, MEND, Stops.LIVE)
 
 
 async def _reach(wire: Requests, settings: Settings) -> list[_Check]:
@@ -105,10 +97,10 @@ async def _reach(wire: Requests, settings: Settings) -> list[_Check]:
         offset = await wire.time.measure()
     except VenueBusyError as error:
         mend = f"ask again after {utc(error.retry_ms)}: the exchange was reached, and wants no request before"
-        return [_wrong("exchange reachable", f"{where}: {error}", mend, _Stops.PAPER)]
+        return [_wrong("exchange reachable", f"{where}: {error}", mend, Stops.PAPER)]
     except QuarterdeckError as error:
         mend = "check this machine's network, and exchange.id and exchange.base_url in the settings"
-        return [_wrong("exchange reachable", f"{where}: {error}", mend, _Stops.PAPER)]
+        return [_wrong("exchange reachable", f"{where}: {error}", mend, Stops.PAPER)]
     told = f"this machine is {-offset.offset_ms:+d} ms from the exchange, within {offset.uncertainty_ms} ms"
     checks = [_says("exchange reachable", f"{where} answers")]
     if abs(offset.offset_ms) > settings.exchange.max_clock_offset_ms:
@@ -127,25 +119,25 @@ async def _contracts(wire: Requests, symbols: Sequence[str]) -> tuple[list[_Chec
         try:
             traded += await wire.load_symbols([symbol])
         except BadInputError as error:
-            checks.append(_wrong(f"contract {symbol}", str(error), "correct exchange.symbols", _Stops.PAPER))
+            checks.append(_wrong(f"contract {symbol}", str(error), "correct exchange.symbols", Stops.PAPER))
         except QuarterdeckError as error:
-            checks.append(_wrong(f"contract {symbol}", str(error), "try again later", _Stops.PAPER))
+            checks.append(_wrong(f"contract {symbol}", str(error), "try again later", Stops.PAPER))
     return checks, traded
 
 
 async def _account(wire: Wire, keys: Keys | None, *, is_live: bool, testnet: bool) -> list[_Check]:
     if keys is None and not is_live:
-        return [_Check(Finding("API key", True, "none; paper needs none, live does"), _Stops.LIVE)]
+        return [_Check(Finding("API key", True, "none; paper needs none, live does"), Stops.LIVE)]
     if keys is None:
-        return [_wrong("API key", "none", keys_mend(testnet=testnet), _Stops.LIVE)]
+        return [_wrong("API key", "none", keys_mend(testnet=testnet), Stops.LIVE)]
     found = _says("API key", f"present, tag {keys.tag}")
     try:
         balance = await wire.read("fetch_balance")
     except VenueRejectedError as error:
         mend = "check the key, its secret and its permission for futures, and that its IP list holds this machine"
-        return [found, _wrong("account", str(error), mend, _Stops.LIVE)]
+        return [found, _wrong("account", str(error), mend, Stops.LIVE)]
     except QuarterdeckError as error:
-        return [found, _wrong("account", str(error), "try again later", _Stops.LIVE)]
+        return [found, _wrong("account", str(error), "try again later", Stops.LIVE)]
     wallet = (balance.get("total") or {}).get("USDT")
     told = "readable, holds no USDT" if not wallet else f"readable, {wallet:,.2f} USDT"
     return [found, _says("account", told), *_balance(wallet or 0.0)]
@@ -159,60 +151,21 @@ def _balance(wallet_usdt: float) -> list[_Check]:
 
 
 async def _permissions(wire: Wire) -> list[_Check]:
-    if wire.dialect.id != "binanceusdm":
+    asked = wire.dialect.key_rights
+    if asked is None:
         return [_unknown("key permissions", "this exchange does not tell them")]
-    rights = await _asked(wire, "sapiGetAccountApiRestrictions")
+    rights = await _asked(wire, asked.method)
     if not isinstance(rights, dict):
         return [_unknown("key permissions", rights), _unknown("key IP list", rights)]
-    return [
-        _flag(
-            rights, "enableFutures", "futures right", ("granted", "missing"), "allow futures for the key", _Stops.LIVE
-        ),
-        _flag(
-            rights,
-            "enableWithdrawals",
-            "withdrawal right",
-            ("none", "the key may withdraw"),
-            "take the right to withdraw from the key: trading does not need it",
-            ok_when=False,
-        ),
-        _flag(
-            rights,
-            "ipRestrict",
-            "key IP list",
-            ("restricted to listed addresses", "the key works from any address"),
-            "restrict the key to the addresses of this machine",
-        ),
-    ]
+    return [_flag(rights, flag) for flag in asked.flags]
 
 
 async def _modes(wire: Wire, settings: Settings, symbols: Sequence[str]) -> list[_Check]:
     checks = [await _position_mode(wire)]
     checks += await _leverages(wire, settings, symbols)
-    if wire.dialect.id != "binanceusdm":
-        return checks
-    burn = await _asked(wire, "fapiPrivateGetFeeBurn")
-    checks.append(
-        _flag(
-            burn,
-            "feeBurn",
-            "fees in BNB",
-            ("off", "on: fees leave the BNB wallet, which the USDT books do not see"),
-            "turn off paying futures fees in BNB",
-            ok_when=False,
-        )
-    )
-    multi = await _asked(wire, "fapiPrivateGetMultiAssetsMargin")
-    checks.append(
-        _flag(
-            multi,
-            "multiAssetsMargin",
-            "multi-assets mode",
-            ("off", "on: other assets are margin as well, so that margin and liquidation differ from what is shown"),
-            "switch the futures account to single-asset mode",
-            ok_when=False,
-        )
-    )
+    for asked in wire.dialect.account_flags:
+        answer = await _asked(wire, asked.method)
+        checks += [_flag(answer, flag) for flag in asked.flags]
     return checks
 
 
@@ -223,7 +176,7 @@ async def _position_mode(wire: Wire) -> _Check:
         return _unknown("position mode", answer if isinstance(answer, str) else _SILENCE)
     if hedged:
         mend = "close all positions and orders there; a live start then sets one-way mode"
-        return _wrong("position mode", "hedge mode", mend, _Stops.LIVE)
+        return _wrong("position mode", "hedge mode", mend, Stops.LIVE)
     return _says("position mode", "one-way")
 
 
@@ -266,10 +219,10 @@ async def _filters(wire: Wire, settings: Settings, symbols: Sequence[str], *, wi
         try:
             found = await load_contracts(wire, settings, [symbol], with_account=with_account)
         except QuarterdeckError as error:
-            checks.append(_wrong(f"contract {symbol}", str(error), "take it out of exchange.symbols", _Stops.PAPER))
+            checks.append(_wrong(f"contract {symbol}", str(error), "take it out of exchange.symbols", Stops.PAPER))
             continue
         checks.append(_contract(found[symbol], settings, with_account=with_account))
-        problem = status_problem(wire.client.markets[wire.unified(symbol)], wire.clock.now_ms())
+        problem = status_problem(wire.client.markets[wire.unified(symbol)], wire.clock.now_ms(), wire.dialect)
         if problem:
             checks.append(_wrong(f"status {symbol}", problem, "until then it is not entered; trade another contract"))
     return checks
@@ -289,9 +242,9 @@ def _contract(contract: Contract, settings: Settings, *, with_account: bool) -> 
         f"fees {instrument.maker_fee_bps:f} (maker) and {instrument.taker_fee_bps:f} bps"
     )
     if settings.account.leverage > instrument.max_leverage:
-        return _wrong(name, told, f"lower account.leverage to {instrument.max_leverage} or less", _Stops.LIVE)
+        return _wrong(name, told, f"lower account.leverage to {instrument.max_leverage} or less", Stops.LIVE)
     if instrument.min_notional_usdt > Decimal(repr(settings.limits.max_order_notional_usdt)):
-        return _wrong(name, told, "raise limits.max_order_notional_usdt above the least order", _Stops.PAPER)
+        return _wrong(name, told, "raise limits.max_order_notional_usdt above the least order", Stops.PAPER)
     return _Check(Finding(name, None, told)) if with_account and assumed else _says(name, told)
 
 
@@ -304,22 +257,14 @@ async def _asked(wire: Wire, method: str, *args: Any) -> dict[str, Any] | str:
     return answer if isinstance(answer, dict) else _SILENCE
 
 
-def _flag(
-    answer: dict[str, Any] | str,
-    key: str,
-    name: str,
-    told: tuple[str, str],
-    mend: str,
-    stops: _Stops = _Stops.NOTHING,
-    *,
-    ok_when: bool = True,
-) -> _Check:
-    """A yes or no of the exchange, told in the first text where it is well and in the second where not."""
-    value = answer.get(key) if isinstance(answer, dict) else None
+def _flag(answer: dict[str, Any] | str, flag: Flag) -> _Check:
+    value = answer.get(flag.key) if isinstance(answer, dict) else None
     if value is None:
-        return _unknown(name, answer if isinstance(answer, str) else _SILENCE)
+        return _unknown(flag.name, answer if isinstance(answer, str) else _SILENCE)
     is_set = value is True or str(value).lower() == "true"
-    return _says(name, told[0]) if is_set is ok_when else _wrong(name, told[1], mend, stops)
+    if is_set is flag.ok_when:
+        return _says(flag.name, flag.well)
+    return _wrong(flag.name, flag.wrong, flag.way_out, flag.stops)
 
 
 def _says(name: str, detail: str) -> _Check:
@@ -330,7 +275,7 @@ def _unknown(name: str, why: str, mend: str = "") -> _Check:
     return _Check(Finding(name, None, f"unknown: {why}", mend))
 
 
-def _wrong(name: str, detail: str, mend: str, stops: _Stops = _Stops.NOTHING) -> _Check:
+def _wrong(name: str, detail: str, mend: str, stops: Stops = Stops.NOTHING) -> _Check:
     return _Check(Finding(name, False, detail, mend), stops)
 
 
@@ -340,11 +285,11 @@ def _verdict(checks: Sequence[_Check], settings: Settings) -> Finding:
 
 
 def _verdict_of(checks: Sequence[_Check], *, can_be_paper: bool) -> Finding:
-    def named(least: _Stops) -> str:
+    def named(least: Stops) -> str:
         return ", ".join(dict.fromkeys(check.finding.name for check in checks if check.stops >= least))
 
-    no_live = named(_Stops.LIVE)
-    no_paper = named(_Stops.PAPER) if can_be_paper else no_live
+    no_live = named(Stops.LIVE)
+    no_paper = named(Stops.PAPER) if can_be_paper else no_live
     ok = worst([check.finding for check in checks])
     if no_paper:
         return Finding("exchange verdict", False, f"not ready: {no_paper}", "mend what is named above")

@@ -114,7 +114,7 @@ class Process:
     async def _run(self) -> None:
         machine, settings = self.machine, self.settings
         clock = ExchangeClock(machine.world.system_clock)
-        client = build_client(settings.exchange, Keys(API_KEY, API_SECRET), clock.now_ms)
+        client = build_client(settings.exchange, Keys(API_KEY, API_SECRET), clock.now_ms, BinanceUsdm())
         attach(client, self.network)
         self._client = client
         wire = Requests(
@@ -138,8 +138,7 @@ class Process:
         instruments, records = machine.disk.told_again(fresh)
         retired = retired_symbols(records, fresh)
         venue = ExchangeVenue(wire, {symbol: instruments[symbol] for symbol in fresh}, settings.exchange)
-        desk = self.desk = AccountDesk(venue, settings)
-        desk.contracts.keep = machine.disk.change_rules
+        desk = self.desk = AccountDesk(venue, settings, machine.disk.change_rules)
         self._mark_frames(wire)
         if holds_anything(records):
             desk.prepare_beside()
@@ -175,13 +174,7 @@ class Process:
         await self.engine.run()
 
     def _mark_frames(self, wire: Requests) -> None:
-        marks, lost = self.machine.world.marks, wire.on_unreadable_frame
-
-        def noted(connection: Any) -> None:
-            marks.reach("frame that is no JSON")
-            lost(connection)
-
-        wire.on_unreadable_frame = noted
+        wire.unreadable_frames.subscribe(lambda _: self.machine.world.marks.reach("frame that is no JSON"))
 
     def _watched(self, feed: Feed) -> Feed:
         """The same feed, with late bars noted."""

@@ -121,6 +121,7 @@ def _queues(process: Process) -> Iterator[tuple[str, int, int]]:
     assert engine is not None
     assert trader is not None
     assert desk is not None
+    assert desk.at_work is not None
     assert market is not None
     symbols = len(trader.state.symbols)
     yield "outbox", len(desk._venue.outbox._jobs), 2_000
@@ -128,8 +129,8 @@ def _queues(process: Process) -> Iterator[tuple[str, int, int]]:
     yield "known orders", len(desk._venue.known._ours), 1_000
     yield "account rows", len(desk.stream.rows), 5_000
     yield "account fills told", len(desk.stream._told), 1_000
-    yield "waiting trades", len(desk._incoming._waiting), 1_000
-    yield "questions", len(desk._resolver._questions), 64 * symbols
+    yield "waiting trades", len(desk.at_work.incoming._waiting), 1_000
+    yield "questions", len(desk.at_work.questions), 64 * symbols
     yield "limiter", wire.limiter.waiting(), 4 * 512
     yield "ccxt orders", len(wire.client.orders or ()), 100
     yield "ccxt trades", len(wire.client.myTrades or ()), 100

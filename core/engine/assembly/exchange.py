@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from core.engine.assembly.stores import AccountJournal, AccountStore
     from core.engine.parts import EngineParts
     from core.engine.recovery import Remembered
+    from core.engine.stepper import Stepper
     from core.exchange.connection.keys import Keys
     from core.exchange.orders.venue import ExchangeVenue
     from core.settings.schema import Settings
@@ -102,8 +103,12 @@ async def exchange_parts(start: EngineStart, clock: ExchangeClock) -> EnginePart
     retired = retired_symbols(records, traded, before)
     candles = await stored_market.candles()
     stack.push_async_callback(candles.close)
+
+    async def keep(now: Mapping[str, Instrument]) -> None:
+        await change_rules(journal, clock.now_ms(), Rules(settings, now))
+
     account = ExchangeVenue(wire, traded, settings.exchange) if live else None
-    desk = AccountDesk(account, settings) if account is not None else None
+    desk = AccountDesk(account, settings, keep) if account is not None else None
     if account is not None and remembered is not None:
         account.known.know(await journal.order_ids())
     if desk is not None and holds_anything(records, before):
@@ -116,9 +121,6 @@ async def exchange_parts(start: EngineStart, clock: ExchangeClock) -> EnginePart
     await journal.set_meta({EXCHANGE: where})
     await note_start(journal, clock.now_ms(), Rules(settings, instruments))
 
-    async def keep(now: Mapping[str, Instrument]) -> None:
-        await change_rules(journal, clock.now_ms(), Rules(settings, now))
-
     async def age(*_: object) -> None:
         await keep_short(journal, clock)
 
@@ -130,8 +132,10 @@ async def exchange_parts(start: EngineStart, clock: ExchangeClock) -> EnginePart
     wire.health.report(DATABASES, "they are still being checked for damage")
 
     venue = account or paper_venue(instruments, settings, clock, _venue_checkpoint(remembered))
-    contracts = desk.contracts if desk else ContractWatch(wire, settings, venue.adopt)
-    contracts.keep = keep
+
+    async def follow_rules(trader: Trader, stepper: Stepper) -> None:
+        await ContractWatch(wire, settings, venue, keep, trader, stepper).run()
+
     symbols = tuple(fresh)
     order_books, trades = symbols if strategy.needs_order_book else (), symbols if strategy.needs_trades else ()
     market = LiveMarket(wire, candles, symbols, settings, order_books=order_books, trades=trades)
@@ -157,7 +161,7 @@ async def exchange_parts(start: EngineStart, clock: ExchangeClock) -> EnginePart
         trader=trader,
         venue=venue,
         desk=desk,
-        contracts=contracts,
+        follow_rules=follow_rules,
         journal=journal,
         records=records,
         candles=candles,

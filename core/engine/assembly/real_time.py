@@ -22,7 +22,6 @@ from core.exchange.account.desk import AccountDesk, health_watch, watch
 from core.exchange.connection.requests import Requests, keep_time
 from core.exchange.connection.wire import Wire
 from core.exchange.markets.status import StatusWatch
-from core.exchange.markets.watch import ContractWatch
 from core.home.logbook import Logbook
 from core.market.live.market import LiveMarket
 from core.ports import CandleStore, Forecaster, Journal
@@ -113,7 +112,7 @@ def real_time_parts(
     trader: Trader,
     venue: RestorableVenue,
     desk: AccountDesk | None,
-    contracts: ContractWatch | None = None,
+    follow_rules: Attendant | None = None,
     journal: Journal,
     records: Sequence[Record],
     candles: CandleStore,
@@ -126,8 +125,8 @@ def real_time_parts(
     aside: Aside = at_once,
     remembered: Remembered | None = None,
 ) -> EngineParts:
-    """An engine on a live market. `desk` is None on paper, where only the market comes from the exchange; `contracts`
-    then follows its rules, as the desk does for an account.
+    """An engine on a live market. `desk` is None on paper, where only the market comes from the exchange;
+    `follow_rules` then follows those of its contracts, as the desk does for an account.
 
     `start_ms` is where the account was opened: a whole minute. `server` is told with the source wherever that stands.
     `beside`, `aside` and `remembered` are as in `EngineParts`.
@@ -150,8 +149,8 @@ def real_time_parts(
     attendants: list[Attendant] = [follow_market, follow_time, tell_health, statuses.run]
     if desk is not None:
         attendants.append(desk.run)
-    elif contracts is not None:
-        attendants.append(contracts.run)
+    elif follow_rules is not None:
+        attendants.append(follow_rules)
     return EngineParts(
         mode=mode,
         source=f"{wire.dialect.id} {_source(mode) if desk is not None else 'prices, simulated fills'}{server}",

@@ -20,6 +20,7 @@ from core.exchange.orders import translate
 from core.exchange.orders.books import Books
 from core.exchange.orders.incoming import Incoming
 from core.exchange.orders.outside import Gap, Outside, is_moving
+from core.exchange.orders.questions import Questions
 from core.exchange.orders.resolver import Resolver
 from core.trader.messages import WalletAdjustment
 
@@ -60,12 +61,15 @@ class _Difference:
 class Reconciler:
     """`once` compares everything; `protection` looks at the stops alone."""
 
-    def __init__(self, books: Books, incoming: Incoming, resolver: Resolver, outside: Outside) -> None:
+    def __init__(
+        self, books: Books, incoming: Incoming, resolver: Resolver, outside: Outside, questions: Questions
+    ) -> None:
         self._books = books
         self._venue = books.venue
         self._incoming = incoming
         self._resolver = resolver
         self._outside = outside
+        self._questions = questions
         self._income = Income(books)
         self._clock = books.venue.wire.clock
         self._is_new = True
@@ -88,10 +92,10 @@ class Reconciler:
                 case FillRecord(fill):
                     self._trades_from_ms[fill.symbol] = max(fill.time_ms, self._trades_from_ms.get(fill.symbol, 0))
                     times.append(fill.time_ms)
-                    self._books.newest_fill_ms = max(self._books.newest_fill_ms, fill.time_ms)
+                    self._books.note_fill_ms(fill.time_ms)
                 case _:
                     pass
-        self._books.agreed_ms = max(times) - _OVERLAP_MS
+        self._books.note_agreed(max(times) - _OVERLAP_MS)
         self._income.restore(records, self._books.agreed_ms)
 
     async def once(self) -> bool:
@@ -175,7 +179,7 @@ class Reconciler:
         for order, row in listed:
             seen = self._books.seen(order, row)
             if seen is not None and not await self._books.settle(order, seen, fetch=False):
-                self._resolver.ask(order)
+                self._questions.ask(order)
 
     def _check(self, before: Iterable[Order], rows: Sequence[tuple[str, Row]]) -> list[tuple[Order, Row]]:
         """Ask about orders that should rest and are not listed; withdraw what rests and should not. The rows of ours.
@@ -189,7 +193,7 @@ class Reconciler:
                 listed[ours.client_order_id] = (self._books.order(ours), row)
         for order in before:
             if order.client_order_id not in listed and self._books.order(order).state is order.state:
-                self._resolver.ask(order)
+                self._questions.ask(order)
         wrong: dict[str, str] = {}
         for client_id, (order, row) in listed.items():
             problem = self._problem(order, row)
@@ -233,7 +237,7 @@ class Reconciler:
         gaps = tuple(self._outside.gaps(theirs))
         money = EXACT.subtract(wallet, self._books.trader.state.ledger.wallet_usdt)
         if not gaps and not money:
-            self._books.agreed_ms = now_ms
+            self._books.note_agreed(now_ms)
             self._venue.oddities.settle(odd)
         return _Difference(gaps, money, self._books.newest_fill_ms)
 
@@ -284,7 +288,7 @@ class Reconciler:
             wallet_id = self._books.trader.state.free_adjustment_id(f"wallet-{now_ms}")
             log.warning("the exchange's wallet is %s USDT beyond the books", left)
             await self._books.tell(WalletAdjustment(wallet_id, now_ms, left, "not explained by our orders"))
-        self._books.agreed_ms = now_ms
+        self._books.note_agreed(now_ms)
 
 
 def _is_resting_stop(order: Order) -> bool:

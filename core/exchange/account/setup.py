@@ -119,7 +119,7 @@ async def _read_whole(wire: Wire, symbols: Sequence[str]) -> dict[str, ContractS
 
 
 def _is_traded(wire: Wire, symbol: str) -> bool:
-    return not status_problem(wire.client.markets.get(wire.unified(symbol)), wire.clock.now_ms())
+    return not status_problem(wire.client.markets.get(wire.unified(symbol)), wire.clock.now_ms(), wire.dialect)
 
 
 def unread_part(found: ContractSetup) -> str:

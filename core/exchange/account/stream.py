@@ -28,8 +28,6 @@ _KEEP_FILLS = 1000
 _TAKEN = "taken"
 _PART = "account stream"
 _METHODS = {"orders": "watch_orders", "fills": "watch_my_trades", "balance": "watch_balance"}
-_CHANGES = frozenset({"ACCOUNT_CONFIG_UPDATE"})
-_ENDS = frozenset({"listenKeyExpired", "eventStreamTerminated"})
 _NEVER_MS = 24 * 3_600_000
 
 
@@ -58,7 +56,7 @@ class AccountStream:
         self.rows: deque[tuple[str, Row]] = deque()
         self.has_rows = asyncio.Event()
         self._listen_for_what_ccxt_drops()
-        wire.on_unreadable_frame = self._frame_was_lost
+        wire.unreadable_frames.subscribe(self._frame_was_lost)
 
     def expect(self, fill: Fill) -> None:
         """A fill was found by asking; where the stream does not tell it soon, the stream is dead."""
@@ -191,9 +189,12 @@ class AccountStream:
         balances = self._client.balance
         for balance in list(balances.values()) if isinstance(balances, dict) else ():
             info = balance.get("info") if isinstance(balance, dict) else None
-            if isinstance(info, dict) and "a" in info and info is not self._balance_taken:
+            if isinstance(info, dict) and info is not self._balance_taken and self._told_of_money(balance):
                 self._balance_taken = info
                 self._put("balance", balance)
+
+    def _told_of_money(self, balance: Row) -> bool:
+        return self._wire.dialect.moved_money(balance) is not None
 
     def _put(self, kind: str, row: Row) -> None:
         if len(self.rows) >= _MAX_ROWS:
@@ -213,7 +214,7 @@ class AccountStream:
     def _listen_for_what_ccxt_drops(self) -> None:
         """ccxt passes over the news that a listen key has expired, and waits on a stream that is dead, and over changes
         of leverage and of multi-assets mode."""
-        client = self._client
+        client, dialect = self._client, self._wire.dialect
         handle = client.handle_message
 
         def heard(socket: Any, message: Any) -> Any:
@@ -221,9 +222,9 @@ class AccountStream:
                 data = message.get("data")
                 told = data if isinstance(data, dict) else message
                 event = told.get("e")
-                if event in _ENDS:
+                if event in dialect.stream_ends:
                     self.cut(f"the exchange ended it ({event})")
-                elif event in _CHANGES:
+                elif event in dialect.settings_changes:
                     self._put("config", told)
             return handle(socket, message)
 

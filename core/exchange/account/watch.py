@@ -13,10 +13,8 @@ from core.exchange.account.reading import (
     MULTI_ASSETS,
     ContractSetup,
     PositionMode,
-    is_on,
     read_contracts,
     read_position_mode,
-    whole,
 )
 from core.exchange.account.setup import (
     SWITCHED_ON,
@@ -29,7 +27,6 @@ from core.exchange.account.setup import (
     unread_part,
 )
 from core.exchange.connection.wire import Row
-from core.exchange.orders.rows import part
 from core.exchange.orders.venue import ExchangeVenue
 from core.home.log_episodes import Episodes
 from core.settings.schema import Settings
@@ -50,16 +47,12 @@ _CLEARS = "is set back once the contract is flat, then this clears"
 
 
 class AccountWatch:
-    """`look` wants a reading, `run` makes it. A difference forbids entries in its contract, hedge mode everywhere.
+    """`look` wants a reading, `run` makes it. A difference forbids entries in its contract, hedge mode everywhere."""
 
-    `holds` says whether the books have a position or an open order in a symbol.
-    """
-
-    def __init__(self, venue: ExchangeVenue, settings: Settings, holds: Callable[[str], bool]) -> None:
+    def __init__(self, venue: ExchangeVenue, settings: Settings) -> None:
         self._venue = venue
         self._wire = venue.wire
         self._asked = asked_of(venue.instruments, settings)
-        self._holds = holds
         self._mode = PositionMode(False)
         self._said: dict[str, str] = {}
         self._looked_ms = 0
@@ -86,25 +79,26 @@ class AccountWatch:
     def heard(self, event: Row) -> None:
         """Take in what the exchange's stream says of the account's settings; the next look reads them."""
         self._is_due = True
-        if is_on(part(event, "ai").get("j")):
+        told = self._wire.dialect.settings_told(event)
+        if told.multi_assets:
             log.warning("%s", SWITCHED_ON[MULTI_ASSETS])
-        told = part(event, "ac")
-        if not isinstance(told.get("s"), str) or (leverage := whole(told.get("l"))) is None:
+        if not told.contract or told.leverage is None:
             return
-        symbol = self._wire.symbol(self._wire.client.safe_symbol(told["s"], None, None, "swap"))
+        symbol = self._wire.symbol(self._wire.client.safe_symbol(told.contract, None, None, "swap"))
         asked = self._asked.get(symbol)
         if asked is not None:
             # Where it is as asked, only a whole reading clears what is told.
-            problem = difference(asked, ContractSetup(asked.margin_mode, leverage))
+            problem = difference(asked, ContractSetup(asked.margin_mode, told.leverage))
             if problem:
                 self._tell(symbol, problem)
 
-    async def run(self) -> None:
-        """Read what is set whenever `look` wants it, tell what differs, set back what can be; until canceled."""
+    async def run(self, holds: Callable[[str], bool]) -> None:
+        """Read what is set whenever `look` wants it, tell what differs, set back what can be; until canceled. `holds`
+        says whether the books have a position or an open order in a symbol."""
         while True:
             await self._wanted.wait()
             self._wanted.clear()
-            await self._look_at_all()
+            await self._look_at_all(holds)
             if self._is_new:
                 self._is_new = False
                 await say_particulars(self._wire)
@@ -123,7 +117,7 @@ class AccountWatch:
                 await self._is_read.wait()
         return not self._mode.hedged
 
-    async def _look_at_all(self) -> None:
+    async def _look_at_all(self, holds: Callable[[str], bool]) -> None:
         self._mode, found = await asyncio.gather(
             read_position_mode(self._wire), read_contracts(self._wire, list(self._asked))
         )
@@ -134,7 +128,10 @@ class AccountWatch:
         differing = [
             symbol
             for symbol, setup in found.items()
-            if not setup.unread and not is_as_asked(self._asked[symbol], setup) and await self._is_flat([symbol])
+            if not setup.unread
+            and not is_as_asked(self._asked[symbol], setup)
+            and not holds(symbol)
+            and await self._is_empty([symbol])
         ]
         for symbol in differing:
             await set_contract(self._wire, symbol, self._asked[symbol], found[symbol])
@@ -156,10 +153,6 @@ class AccountWatch:
             log.error("%s: %s", symbol or "account", problem)
         elif before and not problem:
             log.warning("%s: the account is set as asked again", symbol or "account")
-
-    async def _is_flat(self, symbols: Collection[str]) -> bool:
-        """Whether nobody, we or others, has a position or an order in any of `symbols`, nor the books of ours."""
-        return not any(self._holds(symbol) for symbol in symbols) and await self._is_empty(symbols)
 
     async def _is_empty(self, symbols: Collection[str]) -> bool:
         """Whether the exchange has no position and no order in any of `symbols`."""

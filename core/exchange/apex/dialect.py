@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from types import MappingProxyType
+from typing import Any
 
 from core.domain.errors import RejectKind, VenueRejectedError
 from core.domain.instrument import Instrument
 from core.domain.orders import Order, OrderType, Side
 from core.exchange.account.reading import NO_SWITCHES
-from core.exchange.connection.wire import OrderCall, Row
+from core.exchange.apex.codes import CODES
+from core.exchange.apex.corrections import correct_apex
+from core.exchange.apex.status import status_told
+from core.exchange.apex.weights import BUDGET
+from core.exchange.connection.limiter import Budget
+from core.exchange.connection.wire import NO_EVENTS, ContractStatus, OrderCall, QuoteSource, Row, SettingsTold
 from core.exchange.orders.ids import is_word_id
 
 _WORST_STOP_PRICE = Decimal("0.02")
 """How much worse than its trigger a stop may fill. Apex refuses market orders more than 2.5 % away (BTC)."""
 
 _TRIGGER_PARAMS = {OrderType.STOP_MARKET: "stopLossPrice", OrderType.TAKE_PROFIT_MARKET: "takeProfitPrice"}
+_NO_OPTIONS: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +34,14 @@ class ApexOmni:
     switches = NO_SWITCHES
     window_param = ""
     order_test = ""
+    key_rights = None
+    account_flags = ()
+    quotes = QuoteSource.ORDER_BOOKS
+    stream_ends = NO_EVENTS
+    settings_changes = NO_EVENTS
+    codes = CODES
+    budget = BUDGET
+    client_options = _NO_OPTIONS
     cuts_down = False
     lacks: tuple[str, ...] = (
         "ccxt signs Apex orders with the Omni key (seeds) and with the package apexomni, which is not installed here",
@@ -46,6 +62,24 @@ class ApexOmni:
         "a refusal and a trouble of the exchange look alike, so a lost order could be taken for a refused one",
         "margin mode, position mode and leverage cannot be read, so a position could be liquidated before its stop",
     )
+
+    def correct(self, client: Any) -> None:
+        correct_apex(client)
+
+    def weight_of(self, method: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> int:
+        return 1
+
+    def budget_told(self, answer: Mapping[str, Any]) -> Budget | None:
+        return None
+
+    def moved_money(self, balance: Row) -> bool | None:
+        return None
+
+    def settings_told(self, event: Row) -> SettingsTold:
+        return SettingsTold()
+
+    def status_told(self, info: Mapping[str, Any]) -> ContractStatus:
+        return status_told(info)
 
     def create(self, order: Order, instrument: Instrument, unified_symbol: str) -> OrderCall:
         """Raises VenueRejectedError for a market order that names no worst price."""

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from core.domain.instrument import Instrument
 from core.domain.orders import Order, OrderType
 from core.exchange.account.reading import FEE_COIN, MULTI_ASSETS
-from core.exchange.connection.wire import OrderCall, Row
+from core.exchange.binanceusdm.codes import CODES
+from core.exchange.binanceusdm.corrections import CLIENT_OPTIONS, correct_binanceusdm
+from core.exchange.binanceusdm.doctor import ACCOUNT_FLAGS, KEY_RIGHTS
+from core.exchange.binanceusdm.frames import CHANGES, ENDS, moved_money, settings_told
+from core.exchange.binanceusdm.status import status_told
+from core.exchange.binanceusdm.weights import BUDGET, budget_told, weight_of
+from core.exchange.connection.limiter import Budget
+from core.exchange.connection.wire import ContractStatus, OrderCall, QuoteSource, Row, SettingsTold
 from core.exchange.orders.ids import is_number_id
 
 _TRIGGERS = {OrderType.STOP_MARKET: "stopLossPrice", OrderType.TAKE_PROFIT_MARKET: "takeProfitPrice"}
@@ -26,7 +34,33 @@ class BinanceUsdm:
     }
     window_param = "recvWindow"
     order_test = "fapiPrivatePostOrderTest"
+    key_rights = KEY_RIGHTS
+    account_flags = ACCOUNT_FLAGS
+    quotes = QuoteSource.BEST_PRICES
+    stream_ends = ENDS
+    settings_changes = CHANGES
+    codes = CODES
+    budget = BUDGET
+    client_options: Mapping[str, Any] = CLIENT_OPTIONS
     cuts_down = True
+
+    def correct(self, client: Any) -> None:
+        correct_binanceusdm(client)
+
+    def weight_of(self, method: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> int:
+        return weight_of(method, args, kwargs)
+
+    def budget_told(self, answer: Mapping[str, Any]) -> Budget | None:
+        return budget_told(answer)
+
+    def moved_money(self, balance: Row) -> bool | None:
+        return moved_money(balance)
+
+    def settings_told(self, event: Row) -> SettingsTold:
+        return settings_told(event)
+
+    def status_told(self, info: Mapping[str, Any]) -> ContractStatus:
+        return status_told(info)
 
     def create(self, order: Order, instrument: Instrument, unified_symbol: str) -> OrderCall:
         params: Row = {"clientOrderId": order.client_order_id}

@@ -9,9 +9,9 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from core.domain.errors import SettingsError
-from core.exchange.connection.ccxt_corrections import mend_apex, mend_mexc
 from core.exchange.connection.keys import Keys
 from core.exchange.connection.outcome import STATUS_NOTE
+from core.exchange.connection.wire import Dialect
 from core.settings.addresses import is_this_machine
 from core.settings.schema import ExchangeSettings
 
@@ -29,18 +29,9 @@ _COMMON_OPTIONS: dict[str, Any] = {
     "OHLCVLimit": _CACHED_CANDLES,
     "fetchOpenOrders": {"warnWithoutSymbol": False},
 }
-_OPTIONS: dict[str, dict[str, Any]] = {
-    "binanceusdm": {
-        "fetchCurrencies": False,
-        "adjustForTimeDifference": False,
-        "warnOnFetchOpenOrdersWithoutSymbol": False,
-        "setMarginMode": {"throwMarginModeAlreadySet": False},
-    },
-    "mexc": {"defaultSubType": "linear"},
-}
 
 
-def build_client(settings: ExchangeSettings, keys: Keys | None, now_ms: Callable[[], int]) -> Any:
+def build_client(settings: ExchangeSettings, keys: Keys | None, now_ms: Callable[[], int], dialect: Dialect) -> Any:
     """The ccxt.pro client; nothing is sent yet. `now_ms` is the exchange's time, by which requests are signed. Raises
     SettingsError where keys would travel in the clear to another machine.
 
@@ -54,7 +45,7 @@ def build_client(settings: ExchangeSettings, keys: Keys | None, now_ms: Callable
         "enableLastJsonResponse": False,
         # As every program of this machine does; to this machine itself nothing goes by way of another.
         "aiohttp_trust_env": not is_this_machine(urlsplit(settings.base_url).hostname or ""),
-        "options": {**_COMMON_OPTIONS, **_OPTIONS.get(settings.id, {})},
+        "options": {**_COMMON_OPTIONS, **dialect.client_options},
     }
     if keys is not None:
         _check_server(settings.base_url)
@@ -72,13 +63,7 @@ def build_client(settings: ExchangeSettings, keys: Keys | None, now_ms: Callable
     client.microseconds = lambda: now_ms() * 1000
     # ccxt writes whole signed requests at DEBUG.
     client.logger.setLevel(logging.INFO)
-    if settings.id == "binanceusdm":
-        _know_futures_errors(client)
-    if settings.id == "mexc":
-        _leave_spot_out(client)
-        mend_mexc(client)
-    if settings.id == "apex":
-        mend_apex(client)
+    dialect.correct(client)
     if settings.testnet:
         _use_test_hosts(client)
     if settings.base_url:
@@ -231,15 +216,3 @@ def _use_test_hosts(client: Any) -> None:
         client.set_sandbox_mode(True)
     else:
         raise SettingsError(f"exchange.testnet: {client.id} has no test hosts; set it to false")
-
-
-def _know_futures_errors(client: Any) -> None:
-    # ccxt picks the table of USD-M errors by the address of the request, which it knows only of Binance's own.
-    client.exceptions["exact"] = {**client.exceptions["exact"], **client.exceptions["linear"]["exact"]}
-
-
-def _leave_spot_out(client: Any) -> None:
-    async def no_markets(params: Any = None) -> list[Any]:
-        return []
-
-    client.fetch_spot_markets = no_markets

@@ -1,54 +1,30 @@
-"""Error codes of MEXC futures and Apex Omni. They are positive, Binance's negative, so that one table holds all."""
+"""What the error codes of an exchange mean; each exchange has a table of its own, in its folder."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
 from core.domain.errors import RejectKind
 
-MEXC_KINDS = {
-    401: RejectKind.NO_PERMISSION,
-    402: RejectKind.NO_PERMISSION,
-    406: RejectKind.NO_PERMISSION,
-    511: RejectKind.NOT_SUPPORTED,
-    600: RejectKind.OTHER,
-    601: RejectKind.OTHER,
-    602: RejectKind.NO_PERMISSION,
-    701: RejectKind.NO_PERMISSION,
-    702: RejectKind.NO_PERMISSION,
-    703: RejectKind.NO_PERMISSION,
-    704: RejectKind.NO_PERMISSION,
-    1000: RejectKind.NO_PERMISSION,
-    1001: RejectKind.OTHER,
-    1002: RejectKind.OTHER,
-    2003: RejectKind.FILTER,
-    2004: RejectKind.OTHER,
-    2005: RejectKind.NO_MARGIN,
-    2007: RejectKind.FILTER,
-    2008: RejectKind.REDUCE_ONLY,
-    2009: RejectKind.REDUCE_ONLY,
-    2011: RejectKind.FILTER,
-    2015: RejectKind.PRECISION,
-    2040: RejectKind.NOT_FOUND,
-    2041: RejectKind.NOT_FOUND,
-    5002: RejectKind.NOT_FOUND,
-    6001: RejectKind.NO_PERMISSION,
-}
-"""Definite refusals. 2008 is more to close than is open, 2009 nothing open; 2041 an order that has
-ended; 2015 a price or an amount too precise, 2003, 2007 and 2011 one out of range."""
 
-MEXC_STALE = frozenset({513})
-MEXC_BUSY = frozenset({501, 510, 604, 801, 2037})
-MEXC_UNKNOWN = frozenset({500, 504, 506, 603, 9999})
-"""Internal and unnamed errors, and "repeated request": the first of them may have been taken."""
+@dataclass(frozen=True, slots=True)
+class Codes:
+    """The codes of one exchange, as it numbers them. What stands in none of the tables is judged by the HTTP status and
+    by the class that ccxt gives it.
 
-MEXC_CANCEL_TEXTS = {
-    "order not exist": RejectKind.NOT_FOUND,
-    "order state cannot be cancelled": RejectKind.NOT_FOUND,
-}
-"""What ccxt hands on of a refused cancel: the text of its row without the code."""
+    `kinds` are definite refusals, whatever class ccxt gives them. `stale` turn a request away unread because of its
+    timestamp, `busy` because too much is asked or the exchange rests, of which `too_many` is that of the rate limit; 0
+    where there is none. After `unknown` nobody knows whether the request was carried out. `ways_out` says of a refusal
+    what the operator can do about it; `of_price` are refusals of a price that is too precise. `texts` are refusals of
+    which ccxt hands on only the end of the message.
+    """
 
-APEX_KINDS = {
-    10001: RejectKind.OTHER,
-    20006: RejectKind.NO_PERMISSION,
-    20016: RejectKind.OTHER,
-}
-"""Definite refusals. Orders are refused with code 3 and a key, of which the exchange publishes no list."""
+    kinds: Mapping[int, RejectKind] = field(default_factory=dict)
+    stale: frozenset[int] = frozenset()
+    busy: frozenset[int] = frozenset()
+    unknown: frozenset[int] = frozenset()
+    too_many: int = 0
+    ways_out: Mapping[int, str] = field(default_factory=dict)
+    of_price: frozenset[int] = frozenset()
+    texts: Mapping[str, RejectKind] = field(default_factory=dict)

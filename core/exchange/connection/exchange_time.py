@@ -169,7 +169,7 @@ class TimeKeeper:
         self.offset = measured
         if moved_ms > measured.uncertainty_ms:
             # A difference within the uncertainty is no news, and time that does not jump is worth more.
-            self._clock.offset_ms = measured.offset_ms
+            self._clock.set_right(measured.offset_ms)
         if moved_ms <= self._max_offset_ms:
             self._doubts.clear()
             self._health.report(_PART, "")

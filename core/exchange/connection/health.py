@@ -30,6 +30,10 @@ class Health:
             del self._problems[symbol, part]
         self.changed.set()
 
+    def wait(self, why: str) -> None:
+        """Say why entries still wait though nothing is wrong any more; empty when they go on."""
+        self.standing = why
+
     def problem(self, symbol: str = "") -> str:
         """All that is wrong with the account or, where one is named, with a contract, in one line; empty when all is
         well."""

@@ -7,7 +7,6 @@ import contextlib
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from core.domain.errors import VenueBusyError
 from core.domain.market import MINUTE_MS
@@ -20,7 +19,6 @@ PACE_MS = 1000
 
 MAX_WAITING = 512
 _BAN_MS = 2 * MINUTE_MS
-_TEN_SECONDS_MS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,35 +37,6 @@ class Budget:
 
     weight: tuple[Window, ...]
     orders: tuple[Window, ...] = ()
-
-
-BUDGETS = {
-    "binanceusdm": Budget(
-        weight=(Window(MINUTE_MS, 2400, "x-mbx-used-weight-1m"),),
-        orders=(
-            Window(_TEN_SECONDS_MS, 300, "x-mbx-order-count-10s"),
-            Window(MINUTE_MS, 1200, "x-mbx-order-count-1m"),
-        ),
-    ),
-    "mexc": Budget(weight=(Window(2000, 20),), orders=(Window(2000, 20),)),
-    "apex": Budget(weight=(Window(MINUTE_MS, 300),)),
-}
-"""Binance's and MEXC's as documented; MEXC counts by endpoint, here all share one window. ApeX's is a guess."""
-
-
-_UNITS = {"SECOND": 1000, "MINUTE": MINUTE_MS, "HOUR": 60 * MINUTE_MS, "DAY": 1440 * MINUTE_MS}
-
-
-def windows_told(rows: Sequence[Mapping[str, Any]], kind: str) -> tuple[Window, ...]:
-    """The windows of one kind (REQUEST_WEIGHT, ORDERS) in Binance's `rateLimits`."""
-    header = {"REQUEST_WEIGHT": "x-mbx-used-weight", "ORDERS": "x-mbx-order-count"}[kind]
-    found: list[Window] = []
-    for row in rows:
-        unit, number, limit = row.get("interval"), row.get("intervalNum"), row.get("limit")
-        if row.get("rateLimitType") == kind and unit in _UNITS and number and limit:
-            name = f"{header}-{number}{unit[0].lower()}"
-            found.append(Window(int(number) * _UNITS[unit], int(limit), name))
-    return tuple(found)
 
 
 @dataclass(slots=True)
@@ -214,10 +183,10 @@ class Limiter:
             if self.waiting():
                 self._pump()
 
-    def adopt(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Keep to the limits that Binance's `rateLimits` tell, instead of the documented ones."""
-        self._weight = _recounted(self._weight, windows_told(rows, "REQUEST_WEIGHT"))
-        self._orders = _recounted(self._orders, windows_told(rows, "ORDERS"))
+    def adopt(self, told: Budget) -> None:
+        """Keep to the limits that the exchange tells, as far as it tells any, instead of the documented ones."""
+        self._weight = _recounted(self._weight, told.weight)
+        self._orders = _recounted(self._orders, told.orders)
 
     def observe(self, status: int, headers: Mapping[str, str], retry_ms: int | None = None) -> None:
         """Take in an answer: what it says was used, and whether it wants us to stop until `retry_ms`."""

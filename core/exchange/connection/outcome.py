@@ -17,14 +17,7 @@ from core.domain.errors import (
     VenueUnknownError,
 )
 from core.domain.plain import plain
-from core.exchange.connection.codes import (
-    APEX_KINDS,
-    MEXC_BUSY,
-    MEXC_CANCEL_TEXTS,
-    MEXC_KINDS,
-    MEXC_STALE,
-    MEXC_UNKNOWN,
-)
+from core.exchange.connection.codes import Codes
 from core.exchange.connection.reachability import cause_of
 from core.home.logbook import iso_utc
 
@@ -33,45 +26,6 @@ _LONGEST_TEXT = 200
 _BUSY_AGAIN_MS = 1000
 _SLOW_AGAIN_MS = 10_000
 
-_KINDS = {
-    -1002: RejectKind.NO_PERMISSION,
-    -1013: RejectKind.FILTER,
-    -1022: RejectKind.NO_PERMISSION,
-    -1111: RejectKind.PRECISION,
-    -2011: RejectKind.NOT_FOUND,
-    -2013: RejectKind.NOT_FOUND,
-    -2014: RejectKind.NO_PERMISSION,
-    -2015: RejectKind.NO_PERMISSION,
-    -2018: RejectKind.NO_MARGIN,
-    -2019: RejectKind.NO_MARGIN,
-    -2020: RejectKind.OTHER,
-    -2021: RejectKind.WOULD_TRIGGER,
-    -2022: RejectKind.REDUCE_ONLY,
-    -2023: RejectKind.OTHER,
-    -2027: RejectKind.OTHER,
-    **dict.fromkeys((-4001, -4002, -4003, -4004, -4005, -4006, -4007, -4013, -4016, -4024), RejectKind.FILTER),
-    -4014: RejectKind.PRECISION,
-    -4023: RejectKind.PRECISION,
-    -4046: RejectKind.NO_CHANGE,
-    -4059: RejectKind.NO_CHANGE,
-    **dict.fromkeys((-4087, -4140, -4400, -4401, -4408), RejectKind.ONLY_REDUCING),
-    **dict.fromkeys((-4088, -4192, -4402), RejectKind.OTHER),
-    **dict.fromkeys((-4202, -4203, -4205, -4206, -4208, -4209, -4403), RejectKind.OTHER),
-    -4116: RejectKind.DUPLICATE_ID,
-    -4118: RejectKind.REDUCE_ONLY,
-    -4120: RejectKind.WRONG_ENDPOINT,
-    -4131: RejectKind.FILTER,
-    -4164: RejectKind.FILTER,
-    -4171: RejectKind.NO_CHANGE,
-    -5041: RejectKind.OTHER,
-    **MEXC_KINDS,
-    **APEX_KINDS,
-}
-"""Definite refusals, whatever class ccxt gives them."""
-
-_STALE_CODES = frozenset({-1021, -5028}) | MEXC_STALE
-_UNKNOWN_CODES = frozenset({-1000, -1001, -1006, -1007}) | MEXC_UNKNOWN
-_BUSY_CODES = frozenset({-1003, -1008, -1015, -1016}) | MEXC_BUSY
 _NO_SUCH_ENDPOINT = frozenset({404, 405, 410, 501})
 
 STATUS_NOTE = "http_status"
@@ -88,32 +42,8 @@ _KINDS_BY_CLASS = (
     ("NotSupported", RejectKind.NOT_SUPPORTED),
 )
 
-_TOO_MANY = -1003
 _TOO_FINE = "must be greater than minimum amount precision"
 """What ccxt refuses by itself, by the steps that it read last."""
-
-_ENTRIES = "entries are refused, what reduces or closes is taken"
-_ACCOUNT = "the account may not trade now, whatever its key; the exchange's own page says why and until when"
-_LEVERAGE = "lower account.leverage to what the exchange allows this account"
-_MENDS = {
-    -1022: "the secret does not belong to the API key: copy both again",
-    -2014: "the API key is not whole: copy it again",
-    -2015: "check the key, its rights and the addresses that it may be used from",
-    402: "the API key has expired: make another",
-    406: "check the addresses that the key may be used from",
-    602: "the secret does not belong to the API key: copy both again",
-    20006: "the secret, passphrase or seeds do not belong to the API key: copy them again",
-    -4061: "the account's position mode is not one-way mode, in which alone our orders are taken; `quarterdeck panic` "
-    "closes in both",
-    -4087: f"{_ENTRIES}; the exchange's own page says what lifts it",
-    -4140: f"{_ENTRIES} until the exchange opens the contract again",
-    -4400: f"{_ENTRIES}; the exchange counts orders of a contract in cycles of ten minutes, and lifts it by itself",
-    -4401: f"{_ENTRIES}; the exchange's own page says what lifts it",
-    -4408: f"{_ENTRIES}; take the contract out of market.symbols where it stays so",
-    **dict.fromkeys((-4088, -4192, -4402), _ACCOUNT),
-    **dict.fromkeys((-4202, -4203, -4205, -4206, -4208, -4209, -4403), _LEVERAGE),
-}
-"""What to do about a refusal: of a key by the codes of Binance, MEXC and Apex, of an account by Binance's."""
 
 _BODY = re.compile(r"\{.*\}", re.DOTALL)
 _CODE = re.compile(r'"code"\s*:\s*"?(-?\d+)')
@@ -164,28 +94,30 @@ class Failure:
 
 
 def failure_of(
-    error: BaseException, what: str, now_ms: int, *, secrets: Iterable[str], blocked_until_ms: int = 0
+    error: BaseException, what: str, now_ms: int, codes: Codes, *, secrets: Iterable[str], blocked_until_ms: int = 0
 ) -> Failure:
-    """Judge what ccxt, or our own timeout, raised for the call `what`. Anything not definite is UNKNOWN.
+    """Judge what ccxt, or our own timeout, raised for the call `what`, by the exchange's own `codes`. Anything not
+    definite is UNKNOWN.
 
     `blocked_until_ms` is the time that the exchange last named for coming back.
     """
     raw = str(error)
     status, code, message = _told(error, raw)
-    fate = _fate(error, status, code, raw)
+    fate = _fate(error, status, code, raw, codes)
+    is_limit = status in (418, 429) or (code != 0 and code == codes.too_many)
     said = clean(message, secrets) or type(error).__name__
     text = f"{what}: {said}" + (f" ({code})" if code else f" (HTTP {status})" if status else "")
     if not status and (cause := cause_of(error)):
         text = f"{clean(cause, secrets)} ({what})"
     retry_ms = 0
     if fate in (Fate.BUSY, Fate.STALE):
-        retry_ms = _retry_ms(raw, status, code, now_ms, blocked_until_ms)
-    if fate is Fate.BUSY and (status in (418, 429) or code == _TOO_MANY):
+        retry_ms = _retry_ms(raw, now_ms, blocked_until_ms, is_limit=is_limit)
+    if fate is Fate.BUSY and is_limit:
         # First, for the rest may be long: what the exchange says of a ban fills a line.
         text = f"free again at {_moment(retry_ms, now_ms)} UTC: {text}"
-    if code in _MENDS:
-        text += f"; {_MENDS[code]}"
-    kind = _kind(error, status, code) if fate is Fate.REFUSED else RejectKind.OTHER
+    if code in codes.ways_out:
+        text += f"; {codes.ways_out[code]}"
+    kind = _kind(error, status, code, codes) if fate is Fate.REFUSED else RejectKind.OTHER
     return Failure(fate, text, kind, status, code, retry_ms)
 
 
@@ -231,16 +163,16 @@ def _told(error: BaseException, raw: str) -> tuple[int, int, str]:
     return status, 0, raw
 
 
-def _fate(error: BaseException, status: int, code: int, raw: str) -> Fate:
+def _fate(error: BaseException, status: int, code: int, raw: str, codes: Codes) -> Fate:
     from ccxt.base import errors as ccxt
 
-    if code in _KINDS:
+    if code in codes.kinds:
         return Fate.REFUSED
-    if code in _STALE_CODES or (isinstance(error, ccxt.InvalidNonce) and not isinstance(error, ccxt.ChecksumError)):
+    if code in codes.stale or (isinstance(error, ccxt.InvalidNonce) and not isinstance(error, ccxt.ChecksumError)):
         return Fate.STALE
-    if status in (418, 429) or code in _BUSY_CODES or isinstance(error, ccxt.ExchangeClosedByUser):
+    if status in (418, 429) or code in codes.busy or isinstance(error, ccxt.ExchangeClosedByUser):
         return Fate.BUSY
-    if code in _UNKNOWN_CODES:
+    if code in codes.unknown:
         return Fate.UNKNOWN
     if isinstance(error, ccxt.RateLimitExceeded | ccxt.DDoSProtection | ccxt.OnMaintenance):
         return Fate.BUSY
@@ -263,9 +195,9 @@ def _is_transport(cause: BaseException | None) -> bool:
     return cause is not None and type(cause).__module__.partition(".")[0] in ("aiohttp", "builtins", "asyncio")
 
 
-def _kind(error: BaseException, status: int, code: int) -> RejectKind:
-    if code in _KINDS:
-        return _KINDS[code]
+def _kind(error: BaseException, status: int, code: int, codes: Codes) -> RejectKind:
+    if code in codes.kinds:
+        return codes.kinds[code]
     if not code and status in _NO_SUCH_ENDPOINT:
         return RejectKind.NOT_SUPPORTED
     names = {parent.__name__ for parent in type(error).__mro__}
@@ -274,16 +206,15 @@ def _kind(error: BaseException, status: int, code: int) -> RejectKind:
             return kind
     if _TOO_FINE in str(error):
         return RejectKind.PRECISION
-    for told, kind in MEXC_CANCEL_TEXTS.items():
+    for told, kind in codes.texts.items():
         if str(error).endswith(told):
             return kind
     return RejectKind.DUPLICATE_ID if "duplicate" in str(error).lower() else RejectKind.OTHER
 
 
-def _retry_ms(raw: str, status: int, code: int, now_ms: int, blocked_until_ms: int) -> int:
+def _retry_ms(raw: str, now_ms: int, blocked_until_ms: int, *, is_limit: bool) -> int:
     """What the exchange named, of its text and what it named last the later; a guess only where it named nothing."""
     named_ms = max(banned_until_ms(raw) or 0, blocked_until_ms)
-    is_limit = status in (418, 429) or code == _TOO_MANY
     if named_ms > now_ms and is_limit:
         return named_ms
     return max(named_ms, now_ms + (_SLOW_AGAIN_MS if is_limit else _BUSY_AGAIN_MS))

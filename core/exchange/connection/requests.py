@@ -23,10 +23,10 @@ from core.exchange.connection.client import attend, build_client, guard_frames, 
 from core.exchange.connection.exchange_time import TimeKeeper
 from core.exchange.connection.health import Health
 from core.exchange.connection.keys import Keys
-from core.exchange.connection.limiter import BUDGETS, Limiter, utc
+from core.exchange.connection.limiter import Limiter, utc
+from core.exchange.connection.news import Topic
 from core.exchange.connection.outcome import Failure, Fate, banned_until_ms, failure_of
 from core.exchange.connection.reachability import no_answer
-from core.exchange.connection.weights import is_new_order, weight_of
 from core.exchange.connection.wire import Dialect
 from core.exchange.markets.symbols import market_row, normalise, our_symbols
 from core.settings.schema import ExchangeSettings, Settings
@@ -46,6 +46,7 @@ _PROTECTIVE_PATIENCE_MS = 1000
 _FAILURES_TOLD = 3
 _PART = "requests"
 _ORDER_METHODS = frozenset({"create_order", "fetch_order"})
+_NEW_ORDERS = frozenset({"create_order", "edit_order"})
 _ASKING_METHODS = frozenset({"fetch_order", "fetch_my_trades"})
 """What becomes of a position waits for their answers."""
 
@@ -74,7 +75,7 @@ class Requests:
         self.dialect = dialect
         self.clock = clock
         self.health = health
-        self.limiter = Limiter(BUDGETS[settings.id], clock.now_ms, health, clock.steady_ms)
+        self.limiter = Limiter(dialect.budget, clock.now_ms, health, clock.steady_ms)
         self.time = TimeKeeper(clock, health, settings.max_clock_offset_ms, self._fetch_time_ms, self._admit_time)
         self._settings = settings
         self._secrets = tuple(secrets)
@@ -84,7 +85,7 @@ class Requests:
         self._failures = 0
         self._system_start_ms = clock.now_ms() - clock.offset_ms
         self._frames_left_out = 0
-        self.on_unreadable_frame: Callable[[Any], None] = _leave_out
+        self.unreadable_frames: Topic[Any] = Topic()
         attend(client, self._observe, self._why_unsent)
         guard_frames(client, self._note_frame)
         self._listed: set[str] = set()
@@ -239,8 +240,8 @@ class Requests:
         *,
         urgent: bool = False,
     ) -> None:
-        weight = max(weight, weight_of(self.client.id, method, args, kwargs))
-        orders = 1 if is_new_order(method) else 0
+        weight = max(weight, self.dialect.weight_of(method, args, kwargs))
+        orders = 1 if method in _NEW_ORDERS else 0
         await self.limiter.acquire(
             weight,
             orders=orders,
@@ -262,7 +263,12 @@ class Requests:
         except Exception as error:  # noqa: BLE001 - ccxt raises anything from parsing an answer it did not expect
             blocked_until_ms = self.limiter.blocked_until_ms(protective=False)
             failure = failure_of(
-                error, method, self.clock.now_ms(), secrets=self._secrets, blocked_until_ms=blocked_until_ms
+                error,
+                method,
+                self.clock.now_ms(),
+                self.dialect.codes,
+                secrets=self._secrets,
+                blocked_until_ms=blocked_until_ms,
             )
         else:
             if not (method in _ORDER_METHODS and not (isinstance(answer, Mapping) and answer.get("id"))):
@@ -304,8 +310,8 @@ class Requests:
 
     def _observe(self, status: int, headers: Mapping[str, str], body: str, answer: Any) -> None:
         self.limiter.observe(status, headers, banned_until_ms(body) if status in (418, 429) else None)
-        if isinstance(answer, dict) and answer.get("rateLimits"):
-            self.limiter.adopt(answer["rateLimits"])
+        if isinstance(answer, dict) and (told := self.dialect.budget_told(answer)) is not None:
+            self.limiter.adopt(told)
 
     def _note_listed(self, unified: set[str]) -> None:
         self._listed = unified
@@ -316,7 +322,7 @@ class Requests:
         if self._frames_left_out & (self._frames_left_out - 1) == 0:
             count, kind = self._frames_left_out, type(error).__name__
             log.warning("a message of a stream that cannot be read was left out (%d so far): %s", count, kind)
-        self.on_unreadable_frame(connection)
+        self.unreadable_frames.publish(connection)
 
     async def _resync(self) -> bool:
         """Whether the exchange's time was measured anew."""
@@ -356,10 +362,6 @@ class Requests:
         return wait_ms / 1000
 
 
-def _leave_out(connection: Any) -> None:
-    """Nobody needs to know which stream it was."""
-
-
 async def open_wire(
     settings: Settings,
     keys: Keys | None,
@@ -374,7 +376,7 @@ async def open_wire(
 
     Raises BadInputError naming a symbol that it does not trade, VenueRejectedError and UnavailableError.
     """
-    client = build_client(settings.exchange, keys, clock.now_ms)
+    client = build_client(settings.exchange, keys, clock.now_ms, dialect)
     secrets = keys.secrets() if keys is not None else ()
     wire = Requests(client, dialect, clock, health, settings.exchange, secrets, random.Random(0).random)  # noqa: S311
     try:

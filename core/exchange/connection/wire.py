@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any, Protocol
 
 from core.clock import ExchangeClock
 from core.domain.instrument import Instrument
 from core.domain.orders import Order
+from core.exchange.connection.codes import Codes
+from core.exchange.connection.flags import Flags
 from core.exchange.connection.health import Health
+from core.exchange.connection.limiter import Budget
+from core.exchange.connection.news import Topic
 
 Row = dict[str, Any]
 """A ccxt unified structure: order, trade, position, market, ..."""
@@ -25,6 +30,38 @@ class OrderCall:
     amount: str
     price: str | None
     params: Mapping[str, Any] = field(default_factory=dict)
+
+
+class QuoteSource(Enum):
+    """Where ccxt's streams of an exchange carry bid and offer: in one stream of best prices of all contracts, in the
+    ticker of each contract (that of all at once does not), or in order books alone."""
+
+    BEST_PRICES = "best prices"
+    TICKERS = "tickers"
+    ORDER_BOOKS = "order books"
+
+
+NO_EVENTS: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsTold:
+    """What the private stream tells of the account's settings. None, and no contract (the exchange's own name), is not
+    told."""
+
+    multi_assets: bool | None = None
+    contract: str = ""
+    leverage: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ContractStatus:
+    """What an exchange's own row of a contract says: `against` trading it, in words that go on an "it", empty where
+    nothing; when it opens and when it ends, as the exchange wrote them, None where it did not."""
+
+    against: str = ""
+    opens_ms: Any = None
+    ends_ms: Any = None
 
 
 class Dialect(Protocol):
@@ -46,8 +83,46 @@ class Dialect(Protocol):
         ...
 
     @property
+    def key_rights(self) -> Flags | None:
+        """Where the exchange tells the rights of a key; None where it does not."""
+        ...
+
+    @property
+    def account_flags(self) -> Sequence[Flags]:
+        """What else the doctor asks of an account of this exchange."""
+        ...
+
+    @property
+    def codes(self) -> Codes:
+        """What the exchange's error codes mean."""
+        ...
+
+    @property
+    def budget(self) -> Budget:
+        """The exchange's rate limits, as documented."""
+        ...
+
+    @property
+    def client_options(self) -> Mapping[str, Any]:
+        """Options of ccxt's client that this exchange needs."""
+        ...
+
+    @property
     def streams(self) -> frozenset[str]:
         """Which private streams exist, of: orders, fills, balance, positions."""
+        ...
+
+    @property
+    def quotes(self) -> QuoteSource: ...
+
+    @property
+    def stream_ends(self) -> frozenset[str]:
+        """Events by which the exchange ends a private stream, which ccxt passes over."""
+        ...
+
+    @property
+    def settings_changes(self) -> frozenset[str]:
+        """Events of the private stream that tell of the account's settings, which ccxt passes over."""
         ...
 
     @property
@@ -69,6 +144,31 @@ class Dialect(Protocol):
     @property
     def cuts_down(self) -> bool:
         """Whether a reduce-only order that is larger than the position is taken, and executed for the position."""
+        ...
+
+    def correct(self, client: Any) -> None:
+        """Put right in ccxt's client what it gets wrong of this exchange."""
+        ...
+
+    def weight_of(self, method: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> int:
+        """What a call of ccxt weighs in `budget`."""
+        ...
+
+    def budget_told(self, answer: Mapping[str, Any]) -> Budget | None:
+        """The rate limits that an answer of the exchange tells; None where it tells none."""
+        ...
+
+    def moved_money(self, balance: Row) -> bool | None:
+        """Whether a balance row of ccxt tells of money that moved otherwise than by trading, or of a setting that
+        changed; None where no event of the private stream made it."""
+        ...
+
+    def settings_told(self, event: Row) -> SettingsTold:
+        """What one of the `settings_changes` says."""
+        ...
+
+    def status_told(self, info: Mapping[str, Any]) -> ContractStatus:
+        """What the exchange's own row of a contract says of it."""
         ...
 
     def create(self, order: Order, instrument: Instrument, unified_symbol: str) -> OrderCall: ...
@@ -108,8 +208,8 @@ class Wire(Protocol):
     dialect: Dialect
     clock: ExchangeClock
     health: Health
-    on_unreadable_frame: Callable[[Any], None]
-    """Told of the websocket connection on which a frame came that ccxt cannot read."""
+    unreadable_frames: Topic[Any]
+    """The websocket connection on which a frame came that ccxt cannot read."""
 
     @property
     def started_ms(self) -> int:

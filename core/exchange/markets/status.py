@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from core.domain.errors import QuarterdeckError
-from core.exchange.connection.wire import Wire
+from core.exchange.connection.wire import ContractStatus, Dialect, Wire
 from core.exchange.orders.rows import part
 from core.trader.stepping import Stepping
 from core.trader.trader import Trader
@@ -27,33 +27,18 @@ _READ_TIMEOUT_MS = 20_000
 _NO_END_MS = 4_102_444_800_000
 """2100: Binance gives a perpetual without an end a delivery date in December of that year."""
 
-_STATUSES = {
-    "PENDING_TRADING": "is not traded yet",
-    "PRE_TRADING": "is not traded yet",
-    "PRE_DELIVERING": "is being settled",
-    "DELIVERING": "is being settled",
-    "DELIVERED": "was settled",
-    "PRE_SETTLE": "is being settled",
-    "SETTLING": "is being settled",
-    "CLOSE": "is closed",
-    "BREAK": "is paused",
-    "HALT": "is paused",
-    "TRADING_HALT": "is paused",
-    "TRADING_CANCEL_ONLY": "takes no new orders",
-}
-_MEXC_STATES = {"1": "is being settled", "2": "was settled", "3": "is taken off", "4": "is paused"}
-_APEX_FLAGS = {"enableTrade": "is not traded", "enableOpenPosition": "takes no orders that open a position"}
 _CLEARS = "clears when the exchange trades it"
 
 
-def status_problem(market: Mapping[str, Any] | None, now_ms: int) -> str:
+def status_problem(market: Mapping[str, Any] | None, now_ms: int, dialect: Dialect) -> str:
     """Why a contract may not be entered now, in words, by its ccxt market row; empty where it may. None: not listed."""
     if market is None:
         return f"the exchange does not list it any more; {_CLEARS}"
-    said = _status(market)
+    told = dialect.status_told(_info(market))
+    said = _status(market, told)
     if said:
         return f"it {said}; {_CLEARS}"
-    opens_ms, ends_ms = _number(_info(market).get("onboardDate")), end_ms(market)
+    opens_ms, ends_ms = _number(told.opens_ms), end_ms(market, dialect)
     if opens_ms is not None and now_ms < opens_ms:
         return f"it is not traded before {_utc(opens_ms)}; clears then"
     if ends_ms is not None and now_ms >= ends_ms - LAST_ENTRY_MS:
@@ -61,10 +46,10 @@ def status_problem(market: Mapping[str, Any] | None, now_ms: int) -> str:
     return ""
 
 
-def end_ms(market: Mapping[str, Any]) -> int | None:
+def end_ms(market: Mapping[str, Any], dialect: Dialect) -> int | None:
     """When the exchange will settle the contract and take it off; None where no end is known."""
-    told = [_number(_info(market).get(key)) for key in ("deliveryDate", "settleTimeStamp")]
-    ends = [ms for ms in (*told, _number(market.get("expiry"))) if ms and ms < _NO_END_MS]
+    told_ms = dialect.status_told(_info(market)).ends_ms
+    ends = [ms for ms in (_number(told_ms), _number(market.get("expiry"))) if ms and ms < _NO_END_MS]
     return min(ends) if ends else None
 
 
@@ -110,16 +95,16 @@ class StatusWatch:
         """Tell what stands now. `lots` are those held by symbol, for which the news is louder."""
         now_ms = self._wire.clock.now_ms()
         for symbol, market in self._rows.items():
-            problem = status_problem(market, now_ms)
+            problem = status_problem(market, now_ms, self._wire.dialect)
             if not problem and now_ms - self._read_ms > _STALE_MS:
                 problem = "its status could not be read for a day; clears when it can"
             self._wire.health.report(PART, problem, symbol)
-            self._say(symbol, problem or _news(market), lots.get(symbol, 0))
+            self._say(symbol, problem or _news(market, self._wire.dialect), lots.get(symbol, 0))
 
     def _say(self, symbol: str, text: str, lots: int) -> None:
         """Once for each news, and again when a position is opened under it."""
-        mend = closing(symbol, self._rows[symbol]) if text and lots else ""
-        told = f"{text}; {mend}" if mend else text
+        way_out = closing(symbol, self._rows[symbol], self._wire.dialect) if text and lots else ""
+        told = f"{text}; {way_out}" if way_out else text
         if told == self._said.get(symbol, ""):
             return
         self._said[symbol] = told
@@ -129,35 +114,25 @@ class StatusWatch:
             log.info("%s: the exchange trades it again", symbol)
 
 
-def closing(symbol: str, market: Mapping[str, Any] | None) -> str:
+def closing(symbol: str, market: Mapping[str, Any] | None, dialect: Dialect) -> str:
     """What to do about an open position in a contract that ends or is not traded now; empty where nothing can be."""
     if market is None:
         return ""
     how = f"`quarterdeck flatten {symbol}`, or F in the console for all"
-    if _status(market):
+    if _status(market, dialect.status_told(_info(market))):
         return f"the position that is open is closed by {how}, as soon as the exchange takes orders there"
-    return f"close the open position before, by {how}: the exchange settles what is left" if end_ms(market) else ""
+    ends = end_ms(market, dialect) is not None
+    return f"close the open position before, by {how}: the exchange settles what is left" if ends else ""
 
 
-def _news(market: Mapping[str, Any] | None) -> str:
-    ends_ms = None if market is None else end_ms(market)
+def _news(market: Mapping[str, Any] | None, dialect: Dialect) -> str:
+    ends_ms = None if market is None else end_ms(market, dialect)
     return "" if ends_ms is None else f"it is settled at {_utc(ends_ms)}, and not entered in the 24 hours before"
 
 
-def _status(market: Mapping[str, Any]) -> str:
+def _status(market: Mapping[str, Any], told: ContractStatus) -> str:
     """What the exchange's own row says against trading; ccxt's flag where it has nothing of its own."""
-    info = _info(market)
-    told = str(info.get("status") or info.get("contractStatus") or "")
-    if told and told != "TRADING":
-        return _STATUSES.get(told, f"has the status {told}")
-    if str(info.get("state") or "0") != "0":
-        return _MEXC_STATES.get(str(info["state"]), f"has the state {info['state']}")
-    for flag, meaning in _APEX_FLAGS.items():
-        if info.get(flag) is False:
-            return meaning
-    if info.get("isPrelaunch") is True:
-        return "is not traded yet"
-    return "is not traded" if market.get("active") is False else ""
+    return told.against or ("is not traded" if market.get("active") is False else "")
 
 
 def _info(market: Mapping[str, Any]) -> Mapping[str, Any]:

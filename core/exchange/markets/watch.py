@@ -13,6 +13,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from typing import Protocol
 
 from core.domain.errors import QuarterdeckError, RefusedError, RejectKind, VenueRejectedError
 from core.domain.instrument import Instrument
@@ -21,6 +22,7 @@ from core.domain.regrid import grid_of, working
 from core.exchange.connection.wire import Wire
 from core.exchange.markets.contracts import Terms, instrument_of
 from core.exchange.orders.rows import UNREADABLE
+from core.exchange.orders.venue import ExchangeVenue
 from core.settings.schema import Settings
 from core.trader.stepping import Stepping
 from core.trader.symbol_state import SymbolState
@@ -36,7 +38,6 @@ _PART = "rules"
 _PATIENCE_S = 3.0
 _PENDING_S = 0.2
 _MOST_LEARNED = 1000
-_OF_PRICE = "(-4014)"
 
 Steps = tuple[Decimal, Decimal]
 
@@ -44,8 +45,10 @@ Keep = Callable[[Mapping[str, Instrument]], Awaitable[None]]
 """Makes the rules of all contracts durable, as those of everything that is journalled from now on."""
 
 
-async def _keep_nothing(instruments: Mapping[str, Instrument]) -> None:
-    """Without a journal that outlives the process."""
+class Adopting(Protocol):
+    """A venue that goes by a contract's new rules, once it is told them."""
+
+    def adopt(self, instrument: Instrument) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +60,27 @@ class _Learned:
 
 
 class ContractWatch:
-    """`tie`, then `run` for as long as the engine trades. `adopt` is how the venue takes a contract's new rules."""
+    """`run` for as long as the engine trades. `account` is the venue where that is a real one: what it tells off the
+    grid is heard, and what is on its way there waited for."""
 
-    def __init__(self, wire: Wire, settings: Settings, adopt: Callable[[Instrument], None]) -> None:
+    def __init__(
+        self,
+        wire: Wire,
+        settings: Settings,
+        venue: Adopting,
+        keep: Keep,
+        trader: Trader,
+        stepper: Stepping,
+        *,
+        account: ExchangeVenue | None = None,
+    ) -> None:
         self._wire = wire
         self._settings = settings
-        self._adopt_at_venue = adopt
-        self.keep: Keep = _keep_nothing
-        self.is_busy: Callable[[str], bool] = lambda symbol: False
-        self.as_sent: Callable[[Order], Order] = lambda order: order
+        self._venue = venue
+        self._keep = keep
+        self._trader = trader
+        self._stepper = stepper
+        self._outbox = None if account is None else account.outbox
         self._read_ms: int | None = None
         self._asked: dict[str, tuple[RejectKind | None, Steps]] = {}
         self._pending: set[str] = set()
@@ -73,10 +88,8 @@ class ContractWatch:
         self._told: dict[str, Instrument] = {}
         self._reading = asyncio.Lock()
         self._wake = asyncio.Event()
-
-    def tie(self, trader: Trader, stepper: Stepping) -> None:
-        self._trader = trader
-        self._stepper = stepper
+        if account is not None:
+            account.off_grid.subscribe(self.doubt)
 
     async def refused(self, order: Order, sent: Order, error: VenueRejectedError) -> bool:
         """The exchange refused `order`, which went out as `sent`, by its rules. True where it goes out in another form
@@ -105,9 +118,8 @@ class ContractWatch:
         self._wire.health.report(_PART, f"{why}; its rules are read again, clears when they agree with ours", symbol)
         self._wake.set()
 
-    async def run(self, trader: Trader, stepper: Stepping) -> None:
-        self.tie(trader, stepper)
-        for s in trader.state.symbols.values():
+    async def run(self) -> None:
+        for s in self._trader.state.symbols.values():
             self._say_what_is_off(s)
         daily_ms = self._wire.clock.steady_ms() + DAILY_MS
         while True:
@@ -188,7 +200,8 @@ class ContractWatch:
         """Take the exchange's steps for ten times as large: of the quantity, or of the price where that was refused.
         False where that went on long enough."""
         known = self._learned.get(symbol, _Learned())
-        of_price = has_price and (_OF_PRICE in str(error) or known.lots > known.ticks)
+        names_price = any(f"({code})" in str(error) for code in self._wire.dialect.codes.of_price)
+        of_price = has_price and (names_price or known.lots > known.ticks)
         learned = replace(known, ticks=known.ticks * 10) if of_price else replace(known, lots=known.lots * 10)
         if max(learned.ticks, learned.lots) > _MOST_LEARNED:
             return False
@@ -225,12 +238,12 @@ class ContractWatch:
         async with self._stepper.lock:
             books = self._trader.state.symbols
             is_counted_anew = grid_of(books[instrument.symbol].instrument) != grid_of(instrument)
-            if is_counted_anew and self.is_busy(instrument.symbol):
+            if is_counted_anew and self._outbox is not None and self._outbox.is_busy_in(instrument.symbol):
                 return False
             rules = {symbol: s.instrument for symbol, s in books.items()} | {instrument.symbol: instrument}
-            await self.keep(rules)
+            await self._keep(rules)
             self._trader.adopt(instrument)
-            self._adopt_at_venue(instrument)
+            self._venue.adopt(instrument)
         log.warning("%s: orders go out in steps of %s now", instrument.symbol, _told_steps(instrument))
         self._say_what_is_off(books[instrument.symbol])
         return True
@@ -249,7 +262,7 @@ class ContractWatch:
 
     def _goes_out_otherwise(self, order: Order, sent: Order) -> bool:
         try:
-            now = self.as_sent(order)
+            now = order if self._outbox is None else self._outbox.as_sent(order)
         except VenueRejectedError:
             return True
         return _form(now) != _form(sent)

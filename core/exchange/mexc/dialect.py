@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from core.domain.errors import RejectKind, VenueRejectedError
 from core.domain.instrument import Instrument
 from core.domain.orders import Order, OrderType, Side
 from core.exchange.account.reading import NO_SWITCHES
-from core.exchange.connection.wire import OrderCall, Row
+from core.exchange.connection.limiter import Budget
+from core.exchange.connection.wire import NO_EVENTS, ContractStatus, OrderCall, QuoteSource, Row, SettingsTold
+from core.exchange.mexc.codes import CODES
+from core.exchange.mexc.corrections import CLIENT_OPTIONS, correct_mexc
+from core.exchange.mexc.status import status_told
+from core.exchange.mexc.weights import BUDGET
 from core.exchange.orders.ids import is_word_id
 
 _ONE_WAY = 2
@@ -31,6 +37,14 @@ class MexcSwap:
     switches = NO_SWITCHES
     window_param = ""
     order_test = ""
+    key_rights = None
+    account_flags = ()
+    quotes = QuoteSource.TICKERS
+    stream_ends = NO_EVENTS
+    settings_changes = NO_EVENTS
+    codes = CODES
+    budget = BUDGET
+    client_options = CLIENT_OPTIONS
     cuts_down = False
     lacks: tuple[str, ...] = (
         "MEXC keeps no id of ours with a stop or take-profit order, and ccxt cannot ask for a single one",
@@ -48,6 +62,24 @@ class MexcSwap:
         "a stop order carries no id of ours, so one whose answer is lost could be placed twice or not at all unseen",
         "a stop order ends by itself after 7 days",
     )
+
+    def correct(self, client: Any) -> None:
+        correct_mexc(client)
+
+    def weight_of(self, method: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> int:
+        return 1
+
+    def budget_told(self, answer: Mapping[str, Any]) -> Budget | None:
+        return None
+
+    def moved_money(self, balance: Row) -> bool | None:
+        return None
+
+    def settings_told(self, event: Row) -> SettingsTold:
+        return SettingsTold()
+
+    def status_told(self, info: Mapping[str, Any]) -> ContractStatus:
+        return status_told(info)
 
     def create(self, order: Order, instrument: Instrument, unified_symbol: str) -> OrderCall:
         params: Row = {"externalOid": order.client_order_id, "positionMode": _ONE_WAY}

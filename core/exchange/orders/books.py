@@ -12,6 +12,7 @@ from core.domain.orders import Fill, Order, OrderRole, OrderState, OrderUpdate, 
 from core.domain.records import AdjustmentRecord
 from core.exchange.connection.wire import Row
 from core.exchange.orders import translate
+from core.exchange.orders.signs import Signs
 from core.exchange.orders.translate import Seen
 from core.exchange.orders.venue import ExchangeVenue
 from core.trader.limits import SECOND_ENGINE, STOP_REFUSED
@@ -22,7 +23,6 @@ from core.trader.trader import Trader
 log = logging.getLogger("quarterdeck.exchange")
 
 _UNTOLD = frozenset({OrderState.INTENT, OrderState.SENT, OrderState.UNKNOWN})
-_PART = "account data"
 _KEEP_STRANGERS = 1000
 
 
@@ -30,10 +30,23 @@ class Books:
     """What the trader holds to be true of its orders, and how it is told what the exchange says.
 
     `version` counts what it was told: two readings of the account can be compared where it did not move between them.
-    `agreed_ms` is until when they are known to agree with the exchange.
+    `agreed_ms` is until when they are known to agree with the exchange, `newest_fill_ms` the time of their newest fill.
+
+    `fill_was_asked_for` is told of a fill that the stream should have brought, `entry_was_refused` of an entry, of the
+    kind of its refusal and of the reason.
     """
 
-    def __init__(self, venue: ExchangeVenue, trader: Trader, stepper: Stepping, clock: Clock) -> None:
+    def __init__(
+        self,
+        venue: ExchangeVenue,
+        trader: Trader,
+        stepper: Stepping,
+        clock: Clock,
+        signs: Signs,
+        *,
+        fill_was_asked_for: Callable[[Fill], None],
+        entry_was_refused: Callable[[Order, RejectKind, str], None],
+    ) -> None:
         self.venue = venue
         self.trader = trader
         self._stepper = stepper
@@ -41,18 +54,23 @@ class Books:
         self._told = 0
         self._strangers: deque[str] = deque(maxlen=_KEEP_STRANGERS)
         self.agreed_ms = clock.now_ms()
-        self.on_nothing_to_reduce: Callable[[], None] = _pass
-        self.on_entry_refused: Callable[[Order, RejectKind, str], None] = _leave
         self.newest_fill_ms = 0
-        self.fill_was_asked_for: Callable[[Fill], None] = _forget
+        self._signs = signs
+        self._fill_was_asked_for = fill_was_asked_for
+        self._entry_was_refused = entry_was_refused
+        venue.known.keep_while(self.is_open)
 
     @property
     def version(self) -> int:
-        return self._told + self.venue.outbox.version
+        return self._told + self.venue.outbox.version + self.venue.regrids
 
-    def note_regrid(self) -> None:
-        """What is counted did not move, but the counts did."""
-        self._told += 1
+    def note_agreed(self, time_ms: int) -> None:
+        """Until `time_ms` they agree with the exchange."""
+        self.agreed_ms = time_ms
+
+    def note_fill_ms(self, time_ms: int) -> None:
+        """There was a fill at `time_ms`."""
+        self.newest_fill_ms = max(self.newest_fill_ms, time_ms)
 
     def order(self, order: Order) -> Order:
         """The order as the trader sees it now; as it was given where the trader has forgotten it."""
@@ -61,6 +79,11 @@ class Books:
 
     def is_open(self, order: Order) -> bool:
         return order.client_order_id in self.trader.state.symbols[order.symbol].orders
+
+    def has_business_in(self, symbol: str) -> bool:
+        """Whether we have a position or an open order in a contract."""
+        s = self.trader.state.symbols[symbol]
+        return bool(s.lots or s.orders)
 
     def open_orders(self) -> Iterator[Order]:
         for s in self.trader.state.symbols.values():
@@ -95,7 +118,7 @@ class Books:
                 events.insert(0, OrderUpdate(order.client_order_id, order.symbol, OrderState.SENT, now_ms))
         self._told += 1
         if isinstance(event, Fill):
-            self.newest_fill_ms = max(self.newest_fill_ms, event.time_ms)
+            self.note_fill_ms(event.time_ms)
         try:
             await self._stepper.step(events, now_ms, extra)
         except InvalidTransitionError as error:
@@ -104,7 +127,7 @@ class Books:
     async def tell_asked(self, fill: Fill) -> None:
         """Take in a fill that was asked for, and note that the stream should have told it."""
         if not self.trader.state.ledger.has_fill(fill.symbol, fill.fill_id):
-            self.fill_was_asked_for(fill)
+            self._fill_was_asked_for(fill)
             await self.tell(fill)
 
     async def update(
@@ -123,9 +146,9 @@ class Books:
             alarms = (Alarm(now_ms, STOP_REFUSED.name, reason, order.symbol),)
         await self.tell(update, alarms=alarms)
         if kind is RejectKind.REDUCE_ONLY:
-            self.on_nothing_to_reduce()
+            self._signs.ask()
         elif state is OrderState.REJECTED and order.role is OrderRole.ENTRY:
-            self.on_entry_refused(order, kind, reason)
+            self._entry_was_refused(order, kind, reason)
 
     async def note_stranger(self, symbol: str, row: Row) -> None:
         """Raise the alarm, once for each order, where an order row is of another engine on the same key."""
@@ -146,17 +169,15 @@ class Books:
         try:
             return translate.seen_in(row, order, self.venue.instruments[order.symbol])
         except translate.OffGridError as error:
-            self.venue.on_off_grid(order.symbol, str(error))
+            self.venue.off_grid.publish(order.symbol, str(error))
             return None
         except DataError as error:
             self.note_unreadable(error, order.client_order_id)
             return None
 
     def note_unreadable(self, error: DataError | InvalidTransitionError, found_in: str = "") -> None:
-        """Something that cannot be read, or cannot be, in the row or of the order `found_in`, where the error itself
-        does not name it."""
-        if self.venue.oddities.note(_PART, f"{error}; clears when the books agree", f"{found_in}: {error}"):
-            log.error("%s%s", error, f" ({found_in})" if found_in else "")
+        """As `Oddities` does."""
+        self.venue.oddities.note_unreadable(error, found_in)
 
     async def settle(self, order: Order, seen: Seen, *, fetch: bool, timeout_ms: int | None = None) -> bool:
         """Tell the trader what the exchange says of `order`, its fills first. True where nothing is left to ask.
@@ -173,7 +194,7 @@ class Books:
             try:
                 fills = await self.venue.fills_of(now, timeout_ms)
             except translate.OffGridError as error:
-                self.venue.on_off_grid(now.symbol, str(error))
+                self.venue.off_grid.publish(now.symbol, str(error))
                 return False
             except DataError as error:
                 self.note_unreadable(error, now.client_order_id)
@@ -187,18 +208,6 @@ class Books:
         if seen.state.is_terminal and seen.state is not OrderState.FILLED and self.is_open(now):
             await self.update(now, seen.state, seen.reason, seen.venue_order_id)
         return seen.state is not OrderState.FILLED or not self.is_open(now)
-
-
-def _pass() -> None:
-    """Nobody looks at the positions."""
-
-
-def _leave(order: Order, kind: RejectKind, reason: str) -> None:
-    """Nobody looks for the cause."""
-
-
-def _forget(fill: Fill) -> None:
-    """Nobody waits for the stream to tell it."""
 
 
 def _is_sent(event: TraderEvent) -> bool:

@@ -13,7 +13,8 @@ from core.domain.errors import RejectKind, UnavailableError, VenueBusyError, Ven
 from core.exchange.connection.wire import Row
 from core.exchange.orders import translate
 from core.exchange.orders.books import Books
-from core.exchange.orders.outside import Outside, is_moving
+from core.exchange.orders.outside import is_moving
+from core.exchange.orders.signs import Signs
 from core.exchange.orders.venue import ExchangeVenue
 
 T = TypeVar("T")
@@ -30,10 +31,10 @@ _LONGEST_PAUSE_S = 5.0
 class NetCloser:
     """Closes one contract. Orders that protect are withdrawn once it is flat, orders that could add to it at once."""
 
-    def __init__(self, books: Books, outside: Outside, symbol: str) -> None:
+    def __init__(self, books: Books, signs: Signs, symbol: str) -> None:
         self._books = books
         self._venue: ExchangeVenue = books.venue
-        self._outside = outside
+        self._signs = signs
         self._symbol = symbol
         self._unified = books.venue.wire.unified(symbol)
         self._canceled = 0
@@ -62,7 +63,7 @@ class NetCloser:
         except (VenueRejectedError, VenueUnknownError, UnavailableError) as error:
             return f"{self._symbol}: flat; orders of others may still rest there: {error}; ask again"
         finally:
-            self._outside.ask()
+            self._signs.ask()
         if not began_lots and not self._canceled:
             return f"{self._symbol}: flat, others had nothing open"
         return f"{self._symbol}: flat; {closed} of others closed, {self._canceled} orders of theirs canceled"

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict, deque
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from core.domain.errors import DataError, QuarterdeckError, UnavailableError
@@ -15,6 +15,8 @@ from core.exchange.connection.wire import Row
 from core.exchange.orders import translate
 from core.exchange.orders.books import Books
 from core.exchange.orders.known_orders import is_exchange_made
+from core.exchange.orders.questions import FILLS_DUE_MS, Questions
+from core.exchange.orders.signs import Signs
 from core.home.log_episodes import Episodes
 
 log = logging.getLogger("quarterdeck.exchange")
@@ -42,15 +44,16 @@ class _Question:
 
 
 class Incoming:
-    """`take` is given trade rows; `identify` finds out whose the waiting ones are."""
+    """`take` is given trade rows, `take_order` those of orders of ours; `identify` finds out whose the trades that wait
+    are."""
 
-    def __init__(self, books: Books) -> None:
+    def __init__(self, books: Books, signs: Signs, questions: Questions) -> None:
         self._books = books
         self._venue = books.venue
         self._waiting: OrderedDict[tuple[str, str], tuple[str, Row]] = OrderedDict()
         self._held: OrderedDict[tuple[str, str], Row] = OrderedDict()
-        self.on_order: Callable[[Row], Awaitable[None]] = _leave
-        self.on_others: Callable[[str, Row], None] = _pass
+        self._signs = signs
+        self._order_questions = questions
         self._questions: dict[tuple[str, str], _Question] = {}
         self._asked_ms: OrderedDict[str, int] = OrderedDict()
         self._round_ms = 0
@@ -78,7 +81,15 @@ class Incoming:
             elif not self._venue.known.is_others(symbol, str(row.get("order") or "")):
                 self._keep(symbol, row)
             elif not asked:
-                self.on_others(symbol, row)
+                self._signs.heard(symbol, row)
+
+    async def take_order(self, order: Order, row: Row) -> None:
+        """Take in what a row says of an order of ours; the fills that it lacks are asked for where they do not come."""
+        if not self._books.is_open(order):
+            return
+        seen = self._books.seen(order, row)
+        if seen is not None and not await self._books.settle(order, seen, fetch=False):
+            self._order_questions.ask(order, in_ms=FILLS_DUE_MS)
 
     def hold(self, symbol: str, row: Row) -> None:
         """Keep the newest row of an order that is not known: it may be the child of one that has just triggered."""
@@ -206,7 +217,9 @@ class Incoming:
         await self.take(symbol, [row for _, row in rows])
         held = self._held.pop((symbol, venue_id), None)
         if held is not None and self._venue.known.of_venue_id(symbol, venue_id) is not None:
-            await self.on_order(held)
+            order = self._venue.known.of_order_row(symbol, held)
+            if order is not None:
+                await self.take_order(order, held)
 
     def _rows_of(self, symbol: str, venue_id: str) -> Sequence[tuple[tuple[str, str], Row]]:
         return [
@@ -233,7 +246,7 @@ class Incoming:
                 else translate.fill_of(row, order, instrument)
             )
         except translate.OffGridError as error:
-            self._venue.on_off_grid(symbol, str(error))
+            self._venue.off_grid.publish(symbol, str(error))
             return
         except DataError as error:
             self._books.note_unreadable(error, f"trade {row.get('id')} of {symbol}")
@@ -255,11 +268,3 @@ class Incoming:
         would be entered."""
         waits = any(where == symbol for where, _ in self._waiting.values())
         self._venue.wire.health.report(_PART, "a trade of which nobody knows yet whose it is" if waits else "", symbol)
-
-
-def _pass(symbol: str, row: Row) -> None:
-    """Nobody looks for what others did."""
-
-
-async def _leave(row: Row) -> None:
-    """Nobody is there to take it in."""

@@ -19,15 +19,12 @@ def is_exchange_made(client_id: str) -> bool:
 
 
 class KnownOrders:
-    """The newest orders of ours, and of others those that were looked into; the oldest go first, but no open one. Of
-    the ids of ours none is forgotten.
-
-    `is_open` is whether an order of ours still works at the exchange.
-    """
+    """The newest orders of ours, and of others those that were looked into; the oldest go first, but none that whoever
+    knows the books wants kept (`keep_while`). Of the ids of ours none is forgotten."""
 
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
-        self.is_open: Callable[[Order], bool] = lambda order: False
+        self._keepers: list[Callable[[Order], bool]] = []
         self._ours: OrderedDict[str, Order] = OrderedDict()
         self._venue_ids: dict[str, tuple[str, ...]] = {}
         self._by_venue_id: dict[tuple[str, str], str] = {}
@@ -45,10 +42,14 @@ class KnownOrders:
         """Orders of these ids were ours."""
         self._ids.update(client_order_ids)
 
+    def keep_while(self, is_open: Callable[[Order], bool]) -> None:
+        """Forget no order of which `is_open`, asked when there are too many, says that it works at the exchange."""
+        self._keepers.append(is_open)
+
     def _forget_oldest(self) -> None:
         for _ in range(len(self._ours)):
             cid, order = next(iter(self._ours.items()))
-            if self.is_open(order):
+            if any(is_open(order) for is_open in self._keepers):
                 self._ours.move_to_end(cid)
                 continue
             del self._ours[cid]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -54,11 +54,6 @@ def is_protective(order: Order) -> bool:
 _OF_RULES = frozenset({RejectKind.FILTER, RejectKind.PRECISION})
 
 
-async def _give_up(order: Order, sent: Order, error: VenueRejectedError) -> bool:
-    """Nobody reads the contract's rules again."""
-    return False
-
-
 class Answers(Protocol):
     """Who is told what became of what was sent."""
 
@@ -78,6 +73,14 @@ class Answers(Protocol):
 
     async def cancel_failed(self, order: Order, reason: str) -> None:
         """The order may have ended, or still rests."""
+        ...
+
+
+class Rules(Protocol):
+    """Who reads a contract's rules again."""
+
+    async def refused(self, order: Order, sent: Order, error: VenueRejectedError) -> bool:
+        """`order`, which went out as `sent`, was refused by them; True where it can be sent in another form now."""
         ...
 
 
@@ -107,14 +110,20 @@ class _Job:
 class Outbox:
     """`place` and `cancel` only queue; `run` sends.
 
-    `on_filter` is told of an order, of it as it was sent, and of its refusal by the contract's rules; True where it can
-    be sent in another form now. `is_shared` is whether others hold a part of a symbol's position.
+    `others_lots` are the signed lots of each symbol that others hold, as of now.
     """
 
-    def __init__(self, wire: Wire, instruments: Mapping[str, Instrument], settings: ExchangeSettings) -> None:
+    def __init__(
+        self,
+        wire: Wire,
+        instruments: Mapping[str, Instrument],
+        settings: ExchangeSettings,
+        others_lots: Mapping[str, int],
+    ) -> None:
         self._wire = wire
         self._instruments = instruments
         self._settings = settings
+        self._others_lots = others_lots
         self._jobs: list[_Job] = []
         self._in_flight: dict[str, _Job] = {}
         self._left_ms: dict[str, int] = {}
@@ -123,8 +132,6 @@ class Outbox:
         self._stale_until_ms: int | None = None
         self._begun_ms: int | None = None
         self._uncertain: OrderedDict[str, int] = OrderedDict()
-        self.on_filter: Callable[[Order, Order, VenueRejectedError], Awaitable[bool]] = _give_up
-        self.is_shared: Callable[[str], bool] = lambda symbol: False
         self.version = 0
 
     def place(self, order: Order) -> None:
@@ -179,7 +186,7 @@ class Outbox:
         if len(self._uncertain) > _KEEP_TRIES:
             self._uncertain.popitem(last=False)
 
-    async def run(self, answers: Answers) -> None:
+    async def run(self, answers: Answers, rules: Rules) -> None:
         self._begun_ms = self._begun_ms or self._now_ms()
         async with asyncio.TaskGroup() as group:
             while True:
@@ -188,7 +195,7 @@ class Outbox:
                     self._jobs.remove(job)
                     self._in_flight[job.order.client_order_id] = job
                     self._left_ms[job.order.client_order_id] = self._now_ms()
-                    group.create_task(self._carry(job, answers))
+                    group.create_task(self._carry(job, answers, rules))
                 await self._wait()
 
     def _now_ms(self) -> int:
@@ -233,9 +240,9 @@ class Outbox:
         others = sum(1 for job in self._in_flight.values() if not job.first)
         return ready[0] if ready and others < _MAX_ENTRIES_IN_FLIGHT else None
 
-    async def _carry(self, job: _Job, answers: Answers) -> None:
+    async def _carry(self, job: _Job, answers: Answers, rules: Rules) -> None:
         try:
-            told = await (self._cancel(job, answers) if job.is_cancel else self._place(job, answers))
+            told = await (self._cancel(job, answers) if job.is_cancel else self._place(job, answers, rules))
         finally:
             del self._in_flight[job.order.client_order_id], self._left_ms[job.order.client_order_id]
             self.version += 1
@@ -243,7 +250,7 @@ class Outbox:
         if told is not None:
             await told
 
-    async def _place(self, job: _Job, answers: Answers) -> _Told:
+    async def _place(self, job: _Job, answers: Answers, rules: Rules) -> _Told:
         """Sends, and returns what is to be told of it."""
         order = job.order
         may_rest = order.client_order_id in self._uncertain or order.client_order_id in self._tries
@@ -272,7 +279,7 @@ class Outbox:
                 timeout_ms=self._timeout_ms(order),
             )
         except VenueRejectedError as error:
-            if error.kind in _OF_RULES and await self.on_filter(order, sent, error):
+            if error.kind in _OF_RULES and await rules.refused(order, sent, error):
                 self._again(job, self._now_ms())
                 return None
             return answers.refused(order, error, may_rest=may_rest or error.kind is RejectKind.DUPLICATE_ID)
@@ -284,6 +291,10 @@ class Outbox:
             return answers.unknown(order, error)
         self._note_try(order, None, window_ms)
         return answers.placed(order, row)
+
+    def is_shared(self, symbol: str) -> bool:
+        """Whether others hold a part of the contract's position."""
+        return bool(self._others_lots.get(symbol))
 
     def as_sent(self, order: Order) -> Order:
         """The order in the form in which it goes out now. Raises VenueRejectedError where it is too small to."""

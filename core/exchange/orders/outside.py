@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter, OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
@@ -18,22 +18,21 @@ from core.arithmetic.cost_basis import USDT_QUANTUM
 from core.domain.errors import DataError, QuarterdeckError, UnavailableError, VenueUnknownError
 from core.domain.orders import OUTSIDE_PREFIX, RESTING_STATES, Fill, Order, OrderType, Side
 from core.domain.records import EXTERNAL_LOTS, AdjustmentRecord, Record
-from core.domain.regrid import Factor
 from core.exchange.connection.wire import Row
 from core.exchange.orders import translate
 from core.exchange.orders.books import Books
 from core.exchange.orders.incoming import Incoming
+from core.exchange.orders.signs import Signs
 from core.trader.ledger import ZERO
 
 log = logging.getLogger("quarterdeck.exchange")
 
 SETTLED = RESTING_STATES
-_PART, _TRADED = "others", "trades of others"
+_PART = "others"
 _OVERLAP_MS = 10_000
 _BPS = 10_000
 _LOOKS, _LOOK_AGAIN_S = 5, 0.5
 _KEEP_ACCOUNTED = 5000
-_KEEP_HEARD = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,20 +62,19 @@ class Gap:
 
 class Outside:
     """`look` compares the positions alone, and is asked for by whoever sees a sign of others; `gaps`, `explain` and
-    `concede` are steps of the comparison of the whole account, too."""
+    `concede` are steps of the comparison of the whole account, too. What others hold is written to the venue's
+    `others_lots`."""
 
-    def __init__(self, books: Books, incoming: Incoming) -> None:
+    def __init__(self, books: Books, incoming: Incoming, signs: Signs) -> None:
         self._books = books
         self._venue = books.venue
         self._incoming = incoming
         self._clock = books.venue.wire.clock
-        self._lots: dict[str, int] = {}
+        self._signs = signs
+        self._lots = books.venue.others_lots
         self._accounted: OrderedDict[str, None] = OrderedDict()
-        self._seen: Counter[str] = Counter()
-        self._heard: deque[tuple[str, Row]] = deque(maxlen=_KEEP_HEARD)
         self._lock = asyncio.Lock()
         self._was_read = True
-        self.asked = asyncio.Event()
 
     def restore(self, records: Iterable[Record]) -> None:
         for record in records:
@@ -85,30 +83,10 @@ class Outside:
         for symbol in self._lots:
             self._tell(symbol)
 
-    def rescale(self, symbol: str, by: Factor) -> None:
-        """Count what others hold in a grid that is `by` times finer; what is being compared is compared anew."""
-        self._lots[symbol] = self._lots.get(symbol, 0) * by.lots
-        self._books.note_regrid()
-
     @property
     def lots(self) -> Mapping[str, int]:
         """Signed lots that others hold, as of the last look; flat symbols left out."""
         return {symbol: lots for symbol, lots in self._lots.items() if lots}
-
-    def ask(self) -> None:
-        """There is a sign that others traded, or that nothing is left to reduce."""
-        self.asked.set()
-
-    def heard(self, symbol: str, row: Row) -> None:
-        """The stream told a trade of others."""
-        self._heard.append((symbol, row))
-        self.saw(symbol)
-
-    def saw(self, symbol: str) -> None:
-        """Others traded in `symbol`: nothing is entered there until a look has told what it did."""
-        self._seen[symbol] += 1
-        self._venue.wire.health.report(_TRADED, "others traded here; clears when the position was looked at", symbol)
-        self.ask()
 
     async def look(self, at_rest: Collection[str] = ()) -> bool | None:
         """Compare the positions, and book what others did where their trades tell it. False where something differed,
@@ -121,7 +99,7 @@ class Outside:
             await self._incoming.identify()
         moving = {order.client_order_id for order in self._books.open_orders() if is_moving(order)}
         is_settled = moving.issubset(at_rest)
-        seen = self._seen.copy()
+        seen = self._signs.seen()
         version = self._books.version
         theirs = await self._positions(protective=not self._venue.is_paced())
         if self._incoming.waits:
@@ -134,7 +112,7 @@ class Outside:
                 await self.explain(gap)
         if not is_settled:
             return None
-        self._looked({symbol: n for symbol, n in seen.items() if symbol not in {gap.symbol for gap in found}})
+        self._signs.looked({symbol: n for symbol, n in seen.items() if symbol not in {gap.symbol for gap in found}})
         return not found
 
     async def left_nothing_to(self, order: Order) -> bool:
@@ -162,18 +140,6 @@ class Outside:
         self._was_read = True
         return theirs
 
-    def _looked(self, seen: Mapping[str, int]) -> None:
-        """What was seen of others before the positions were read is in them."""
-        for symbol, n in seen.items():
-            if self._seen[symbol] == n:
-                del self._seen[symbol]
-                self._venue.wire.health.report(_TRADED, "", symbol)
-
-    def ask_again(self) -> None:
-        """Where trades of others were seen that no look has told of yet."""
-        if self._seen:
-            self.ask()
-
     def gaps(self, theirs: Mapping[str, int]) -> list[Gap]:
         """Where `theirs`, signed lots by symbol, differ from what is known."""
         found = []
@@ -196,7 +162,7 @@ class Outside:
             rows = await self._take_trades(gap.symbol)
         except (UnavailableError, VenueUnknownError) as error:
             # What the stream told may be enough, to the lot.
-            rows, unread = [row for symbol, row in self._heard if symbol == gap.symbol], error
+            rows, unread = self._signs.heard_in(gap.symbol), error
         # An order of ours that was refused meanwhile changed nothing.
         if self._incoming.waits or self._is_over(gap):
             return True
@@ -277,7 +243,7 @@ class Outside:
                 try:
                     moved += translate.lots_of(row["amount"], instrument) * Side(str(row["side"])).sign
                 except translate.OffGridError as error:
-                    self._venue.on_off_grid(symbol, str(error))
+                    self._venue.off_grid.publish(symbol, str(error))
         return moved
 
     def _fills(self, gap: Gap, others: Sequence[Row]) -> list[Fill]:
@@ -292,7 +258,7 @@ class Outside:
             try:
                 fill, _ = translate.fill_in(row, "", self._venue.instruments[gap.symbol])
             except translate.OffGridError as error:
-                self._venue.on_off_grid(gap.symbol, str(error))
+                self._venue.off_grid.publish(gap.symbol, str(error))
                 continue
             except DataError as error:
                 self._books.note_unreadable(error, f"trade {row.get('id')} of {gap.symbol}")

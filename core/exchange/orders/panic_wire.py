@@ -24,7 +24,7 @@ async def open_panic_wire(
 
     Raises VenueRejectedError and UnavailableError.
     """
-    client = build_client(settings.exchange, keys, clock.now_ms)
+    client = build_client(settings.exchange, keys, clock.now_ms, dialect)
     wire = Requests(client, dialect, clock, Health(), settings.exchange, keys.secrets(), random.Random(0).random)  # noqa: S311
     try:
         untold = ""

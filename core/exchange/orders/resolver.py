@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from core.domain.errors import (
     DataError,
@@ -22,7 +21,7 @@ from core.exchange.orders.books import Books
 from core.exchange.orders.incoming import Incoming
 from core.exchange.orders.outbox import is_protective
 from core.exchange.orders.outside import Outside
-from core.exchange.orders.translate import Seen
+from core.exchange.orders.questions import FILLS_DUE_MS, Question, Questions
 from core.home.log_episodes import Episodes
 
 log = logging.getLogger("quarterdeck.exchange")
@@ -30,9 +29,6 @@ log = logging.getLogger("quarterdeck.exchange")
 TICK_MS = 250
 CALM_TICK_MS = 1000
 """How often the orders are looked at: while one of them should move, and while all rest."""
-
-FILLS_DUE_MS = 100
-"""How long the stream may take to tell the fills of an order that is known to have them."""
 
 _ANSWER_DUE_MS = 500
 _INTENT_QUIET_MS = 500
@@ -60,78 +56,43 @@ _PART = "orders"
 _UNREAD = (UnavailableError, VenueUnknownError, VenueRejectedError, DataError)
 
 
-@dataclass(slots=True)
-class _Question:
-    order: Order
-    since_ms: int
-    next_ms: int
-    asked: int = 0
-    unanswered: int = 0
-    was_absent: bool = False
-    ended: Seen | None = None
-    refusal: VenueRejectedError | None = None
-    canceled_ms: int = 0
-    again: bool = False
-
-
 class Resolver:
     """Implements `core.exchange.orders.outbox.Answers`: what an answer leaves open becomes a question, and is asked."""
 
-    def __init__(self, books: Books, incoming: Incoming, outside: Outside) -> None:
+    def __init__(self, books: Books, incoming: Incoming, outside: Outside, questions: Questions) -> None:
         self._books = books
         self._venue = books.venue
         self._incoming = incoming
         self._outside = outside
         self._clock = books.venue.wire.clock
-        self._questions: dict[str, _Question] = {}
+        self._questions = questions
         self._asking: set[str] = set()
         self._news: dict[str, tuple[OrderState, int, int]] = {}
         self._is_stirring = False
-        self._wake = asyncio.Event()
         self._unread = Episodes(log)
-
-    def ask(
-        self,
-        order: Order,
-        *,
-        in_ms: int = 0,
-        refusal: VenueRejectedError | None = None,
-        ended: Seen | None = None,
-    ) -> None:
-        """Ask the exchange about `order`, now or in a while; of one that has `ended`, for its fills alone."""
-        now_ms = self._clock.steady_ms()
-        question = self._questions.get(order.client_order_id)
-        if question is None:
-            question = _Question(order, now_ms, now_ms + in_ms)
-            self._questions[order.client_order_id] = question
-        question.next_ms = min(question.next_ms, now_ms + in_ms) if question.asked else now_ms + in_ms
-        question.refusal = refusal or question.refusal
-        question.ended = ended or question.ended
-        question.again = True
-        self._wake.set()
 
     async def placed(self, order: Order, row: Row) -> None:
         self._venue.known.learn_row(order, row)
         seen = self._books.seen(order, row)
         if seen is None:
             await self._books.update(order, OrderState.ACCEPTED, venue_order_id=plain(str(row.get("id") or "")))
-            self.ask(order, in_ms=FILLS_DUE_MS)
+            self._questions.ask(order, in_ms=FILLS_DUE_MS)
         elif not await self._books.settle(order, seen, fetch=False):
-            self.ask(order, in_ms=FILLS_DUE_MS, ended=seen if seen.state.is_terminal else None)
+            self._questions.ask(order, in_ms=FILLS_DUE_MS, ended=seen if seen.state.is_terminal else None)
 
     async def refused(self, order: Order, error: VenueRejectedError, *, may_rest: bool) -> None:
         # Past a stop's price the position is left at market, whatever became of an earlier try: both only reduce.
         is_past = order.role is OrderRole.STOP and error.kind is RejectKind.WOULD_TRIGGER
         if may_rest and not is_past:
             await self._books.update(order, OrderState.UNKNOWN, str(error))
-            self.ask(order, refusal=error)
+            self._questions.ask(order, refusal=error)
         else:
             await self._books.update(order, OrderState.REJECTED, str(error), kind=error.kind)
 
     async def unknown(self, order: Order, error: VenueUnknownError) -> None:
         log.warning("%s %s: %s (%s)", order.symbol, order.role, error, order.client_order_id)
         await self._books.update(order, OrderState.UNKNOWN, str(error))
-        self.ask(order)
+        self._questions.ask(order)
 
     async def withdrawn(self, order: Order) -> None:
         await self._books.update(order, OrderState.CANCELED, "withdrawn before it was sent")
@@ -143,11 +104,11 @@ class Resolver:
             return
         seen = self._books.seen(order, row)
         if seen is None or not seen.state.is_terminal or not await self._books.settle(order, seen, fetch=False):
-            self.ask(order)
+            self._questions.ask(order)
 
     async def cancel_failed(self, order: Order, reason: str) -> None:
         log.info("%s %s: not canceled: %s (%s)", order.symbol, order.role, reason, order.client_order_id)
-        self.ask(order)
+        self._questions.ask(order)
 
     async def ask_once(self, orders: Iterable[Order], *, insist: bool) -> None:
         """Ask about `orders` now. `run` asks again about what stays open, with `insist` also where nothing was told."""
@@ -160,11 +121,11 @@ class Resolver:
                 self.note_read(order)
                 is_settled = seen is not None and await self._books.settle(order, seen, fetch=True)
                 if not is_settled and order.client_order_id not in self._questions:
-                    self.ask(order)
+                    self._questions.ask(order)
             except _UNREAD as error:
                 self._note_unread(order, error)
                 if insist:
-                    self.ask(order)
+                    self._questions.ask(order)
 
         async with asyncio.TaskGroup() as group:
             for order in orders:
@@ -184,27 +145,23 @@ class Resolver:
 
     async def _rest(self) -> None:
         now_ms = self._clock.steady_ms()
-        waits = [
-            q.next_ms - now_ms
-            for cid, q in self._questions.items()
-            if cid not in self._asking and not self._is_held_back(q.order)
-        ]
+        waits = [q.next_ms - now_ms for q in self._questions.not_asked(self._asking) if not self._is_held_back(q.order)]
         wait_ms = max(0, min([*waits, TICK_MS if self._is_stirring or self._incoming.waits else CALM_TICK_MS]))
         if len(self._asking) >= _MAX_ASKING:
             wait_ms = TICK_MS
-        self._wake.clear()
+        self._questions.raised.clear()
         try:
             async with asyncio.timeout(max(wait_ms, 10) / 1000):
-                await self._wake.wait()
+                await self._questions.raised.wait()
         except TimeoutError:
             pass
 
-    def _due(self) -> list[_Question]:
+    def _due(self) -> list[Question]:
         now_ms = self._clock.steady_ms()
         due = [
             q
-            for cid, q in self._questions.items()
-            if q.next_ms <= now_ms and cid not in self._asking and not self._is_held_back(q.order)
+            for q in self._questions.not_asked(self._asking)
+            if q.next_ms <= now_ms and not self._is_held_back(q.order)
         ]
         due.sort(key=lambda q: not is_protective(q.order))
         return due[: max(0, _MAX_ASKING - len(self._asking))]
@@ -234,7 +191,7 @@ class Resolver:
             self._is_stirring = self._is_stirring or patience_ms < _FOR_EVER_MS
             if now_ms - since_ms >= patience_ms:
                 news[cid] = (order.state, order.filled_lots, now_ms)
-                self.ask(order)
+                self._questions.ask(order)
         self._news = news
 
     def _is_held_back(self, order: Order) -> bool:
@@ -270,22 +227,22 @@ class Resolver:
         finally:
             self._asking.discard("")
 
-    async def _resolve(self, question: _Question) -> None:
+    async def _resolve(self, question: Question) -> None:
         cid = question.order.client_order_id
         order = self._books.order(question.order)
         question.again = False
         try:
             is_settled = not self._books.is_open(order) or await self._answer(order, question)
             if is_settled and not (question.again and self._books.is_open(order)):
-                del self._questions[cid]
+                self._questions.settle(cid)
             else:
                 self._put_off(question)
         finally:
             self._asking.discard(cid)
             self._report()
-            self._wake.set()
+            self._questions.raised.set()
 
-    async def _answer(self, order: Order, question: _Question) -> bool:
+    async def _answer(self, order: Order, question: Question) -> bool:
         """Whether the question is settled."""
         outbox = self._venue.outbox
         asked_ms = self._clock.steady_ms()
@@ -331,7 +288,7 @@ class Resolver:
         """The exchange told of it."""
         self._unread.passed(order.client_order_id, f"{order.symbol} {order.role}: the exchange tells of it again")
 
-    def _patience_for_answer_ms(self, question: _Question) -> int:
+    def _patience_for_answer_ms(self, question: Question) -> int:
         """Short at first where a position may stand bare meanwhile, longer where the exchange is slow."""
         settings = self._venue.settings
         if question.order.role is OrderRole.TARGET:
@@ -339,7 +296,7 @@ class Resolver:
         shortest_ms = settings.protective_timeout_ms // 2
         return min(shortest_ms << min(question.unanswered, 8), settings.request_timeout_ms)
 
-    def _after(self, order: Order, question: _Question, done: bool) -> bool:
+    def _after(self, order: Order, question: Question, done: bool) -> bool:
         """What evidence leaves to do: a cancel that did not work is made again, a market order must end."""
         if not self._books.is_open(order):
             return True
@@ -349,13 +306,13 @@ class Resolver:
             return False
         return done and order.type is not OrderType.MARKET
 
-    def _without_evidence(self, order: Order, question: _Question) -> bool:
+    def _without_evidence(self, order: Order, question: Question) -> bool:
         """The exchange cannot be asked. What can do no harm twice may be sent again all the same."""
         if self._may_be_sent_unasked(order, question):
             self._send_again(order)
         return False
 
-    def _may_be_sent_unasked(self, order: Order, question: _Question, at_ms: int | None = None) -> bool:
+    def _may_be_sent_unasked(self, order: Order, question: Question, at_ms: int | None = None) -> bool:
         """Whether it may be now, or at a time. What was refused already would be refused again."""
         return (
             order.state is OrderState.UNKNOWN
@@ -376,7 +333,7 @@ class Resolver:
             and (self._clock.steady_ms() if at_ms is None else at_ms) >= outbox.dead_ms(order)
         )
 
-    async def _absent(self, order: Order, question: _Question, asked_ms: int) -> bool:
+    async def _absent(self, order: Order, question: Question, asked_ms: int) -> bool:
         """The exchange, asked at `asked_ms`, says that there is no such order."""
         is_lost = question.was_absent and asked_ms >= self._venue.outbox.dead_ms(order)
         question.was_absent = True
@@ -422,7 +379,7 @@ class Resolver:
         except VenueRejectedError as error:
             log.error("%s %s: %s: not sent again yet (%s)", order.symbol, order.role, error, order.client_order_id)
 
-    def _cancel_again(self, order: Order, question: _Question, now_ms: int) -> None:
+    def _cancel_again(self, order: Order, question: Question, now_ms: int) -> None:
         if now_ms - question.canceled_ms < _CANCEL_AGAIN_MS or self._venue.outbox.is_busy_with(order.client_order_id):
             return
         question.canceled_ms = now_ms
@@ -431,7 +388,7 @@ class Resolver:
         except VenueRejectedError as error:
             log.error("%s %s: %s: not canceled yet (%s)", order.symbol, order.role, error, order.client_order_id)
 
-    def _put_off(self, question: _Question) -> None:
+    def _put_off(self, question: Question) -> None:
         now_ms = self._clock.steady_ms()
         order = self._books.order(question.order)
         if (
@@ -456,7 +413,7 @@ class Resolver:
 
     def _report(self) -> None:
         now_ms = self._clock.steady_ms()
-        late = [q.order for q in self._questions.values() if now_ms - q.since_ms > _TELL_UNKNOWN_MS]
+        late = [q.order for q in self._questions if now_ms - q.since_ms > _TELL_UNKNOWN_MS]
         text = ""
         if late:
             symbols = ", ".join(sorted({order.symbol for order in late}))

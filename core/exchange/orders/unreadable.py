@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from collections import OrderedDict
 
+from core.domain.errors import DataError, InvalidTransitionError
 from core.exchange.connection.health import Health
 
+log = logging.getLogger("quarterdeck.exchange")
+
 _KEEP = 1000
+_PART = "account data"
 
 _Oddity = tuple[str, str]
 """The part of the account that it is about, and its words with the row that it was found in."""
@@ -32,6 +37,12 @@ class Oddities:
             self._open.popitem(last=False)
         self._health.report(part, problem)
         return is_news
+
+    def note_unreadable(self, error: DataError | InvalidTransitionError, found_in: str = "") -> None:
+        """Something that cannot be read, or cannot be, in the row or of the order `found_in`, where the error itself
+        does not name it."""
+        if self.note(_PART, f"{error}; clears when the books agree", f"{found_in}: {error}"):
+            log.error("%s%s", error, f" ({found_in})" if found_in else "")
 
     def noted(self) -> tuple[_Oddity, ...]:
         """What is not settled yet."""

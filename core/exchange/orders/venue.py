@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from core.domain.errors import DataError, RejectKind, UnavailableError, VenueRejectedError, VenueUnknownError
+from core.domain.errors import RejectKind, UnavailableError, VenueRejectedError, VenueUnknownError
 from core.domain.instrument import Instrument
 from core.domain.market import Bar, FirstPrice, MarketEvent
 from core.domain.orders import RESTING_STATES, Fill, Order, OrderRole, OrderState, with_state
 from core.domain.records import FillRecord, IntentRecord, OrderUpdateRecord, Record
-from core.domain.regrid import Factor, factor, grid_of
+from core.domain.regrid import factor, grid_of
+from core.exchange.connection.news import Topic
 from core.exchange.connection.reachability import no_answer
 from core.exchange.connection.wire import Row, Wire
 from core.exchange.orders import translate
@@ -33,7 +34,12 @@ _WEEK_MS = 7 * 86_400_000
 
 class ExchangeVenue:
     """Implements `core.ports.Venue`. Reads raise UnavailableError or VenueUnknownError where nothing is known, and
-    DataError where the exchange tells what cannot be."""
+    DataError where the exchange tells what cannot be.
+
+    `others_lots` are the signed lots of each symbol that others hold, as `Outside` found them last; `regrids` counts
+    how often they, and ours, came to be counted in another grid. `off_grid` is news of a contract of which the exchange
+    tells what its rules here do not allow, with the reason; `hedged` is news that hedge mode was met.
+    """
 
     def __init__(self, wire: Wire, instruments: Mapping[str, Instrument], settings: ExchangeSettings) -> None:
         self.wire = wire
@@ -41,13 +47,13 @@ class ExchangeVenue:
         self.settings = settings
         self.rows = RowReader(wire)
         self.known = KnownOrders(wire.dialect)
-        self.outbox = Outbox(wire, self.instruments, settings)
+        self.others_lots: dict[str, int] = {}
+        self.outbox = Outbox(wire, self.instruments, settings, self.others_lots)
         self.oddities = Oddities(wire.health)
-        self.records: Sequence[Record] = ()
-        self.on_finer: Callable[[str, Factor], None] = lambda symbol, by: None
-        self.on_off_grid: Callable[[str, str], None] = lambda symbol, why: None
-        self.on_hedged: Callable[[], None] = _pass
-        self.on_unreadable: Callable[[DataError], None] = _say
+        self.regrids = 0
+        self.off_grid: Topic[str, str] = Topic()
+        self.hedged: Topic[()] = Topic()
+        self._records: Sequence[Record] = ()
 
     def adopt(self, instrument: Instrument) -> None:
         """Go by these rules of a contract from now on: while nothing of it is under way, where they count more
@@ -57,7 +63,8 @@ class ExchangeVenue:
         self.instruments[symbol] = instrument
         if not by.is_one:
             self.known.rescale(symbol, by)
-            self.on_finer(symbol, by)
+            self.others_lots[symbol] = self.others_lots.get(symbol, 0) * by.lots
+            self.regrids += 1
 
     async def place(self, order: Order, now_ms: int) -> Sequence[VenueEvent]:
         self.known.learn(order)
@@ -102,12 +109,12 @@ class ExchangeVenue:
             symbol = self.wire.symbol(str(part(row).get("symbol")))
             if symbol in self.instruments:
                 if part(row).get("hedged") is True and row.get("contracts"):
-                    self.on_hedged()
+                    self.hedged.publish()
                     raise UnavailableError(f"{symbol}: hedge mode is on, and positions are not compared in it")
                 try:
                     lots = translate.position_lots(self.rows.position(row), self.instruments[symbol])
                 except OffGridError as error:
-                    self.on_off_grid(symbol, str(error))
+                    self.off_grid.publish(symbol, str(error))
                     raise
                 if lots:
                     found[symbol] = found.get(symbol, 0) + lots
@@ -124,7 +131,7 @@ class ExchangeVenue:
 
     def restore(self, records: Sequence[Record], last_bars: Sequence[Bar], last_prices: Sequence[FirstPrice]) -> None:
         """Learn whose orders are ours. What was under way when the journal ended may have been taken."""
-        self.records = records
+        self._records = records
         newest: dict[str, Order] = {}
         for record in records:
             match record:
@@ -140,6 +147,11 @@ class ExchangeVenue:
                 self.known.learn_venue_id(order, order.venue_order_id)
             if order.is_open:
                 self.outbox.suspect(order)
+
+    def take_records(self) -> Sequence[Record]:
+        """What `restore` was given, once: it is long, and nobody needs it twice."""
+        records, self._records = self._records, ()
+        return records
 
     async def look(self, order: Order, timeout_ms: int | None = None, *, urgent: bool = True) -> Seen | None:
         """What the exchange knows of an order by its client id; None where it says that there is none.
@@ -244,7 +256,7 @@ class ExchangeVenue:
                     if not self._is_gone(symbol, error):
                         raise
                     told = []
-                rows = readable(told, self.rows.order, self.on_unreadable)
+                rows = readable(told, self.rows.order, self.oddities.note_unreadable)
                 found += [(self.wire.symbol(row["symbol"]), row) for row in rows]
         return found
 
@@ -254,12 +266,12 @@ class ExchangeVenue:
         if error.kind is not RejectKind.NO_CONTRACT or not symbol:
             return False
         if self.wire.is_listed(symbol):
-            self.on_off_grid(symbol, str(error))
+            self.off_grid.publish(symbol, str(error))
             return False
         return True
 
     def _trade_rows(self, page: Any) -> list[Row]:
-        return readable(page, self.rows.trade, self.on_unreadable)
+        return readable(page, self.rows.trade, self.oddities.note_unreadable)
 
     def note_fee(self, finding: str) -> None:
         if self.oddities.note("fees", "paid in another currency than USDT; turn off paying fees in BNB", finding):
@@ -326,11 +338,3 @@ def _is_urgent(order: Order) -> bool:
 def _by_time(row: Row) -> tuple[int, int, str]:
     trade_id = str(row["id"])
     return int(row["timestamp"]), int(trade_id) if trade_id.isdecimal() else 0, trade_id
-
-
-def _pass() -> None:
-    """Nobody follows the position mode."""
-
-
-def _say(error: DataError) -> None:
-    log.error("%s", error)

@@ -9,7 +9,7 @@ from typing import Any
 from core.clock import Clock
 from core.domain.errors import UnavailableError, VenueRejectedError
 from core.domain.market import Quote
-from core.exchange.connection.wire import Wire
+from core.exchange.connection.wire import QuoteSource, Wire
 from core.market.live.quotes import (
     BookTop,
     MarketTrade,
@@ -25,10 +25,6 @@ Read = Callable[[], int | None]
 Ask = Callable[[], Awaitable[bool]]
 Announce = Callable[[str, int, int], None]
 """(symbol, time of its next funding, now), in the exchange's time."""
-
-_TICKER_METHODS = {"mexc": "fetch_tickers"}
-"""How bids and offers are asked for by REST, where not by fetch_bids_asks."""
-
 
 _SOON, _SLOWLY = 0.5, 2.0
 """Pauses between two looks at a stream. Candles are heard at once (`tap_candles`), whenever they are looked at."""
@@ -92,7 +88,8 @@ class Caches:
 
     async def quotes_are_quiet(self) -> bool:
         """Whether REST shows the same best prices as the silent stream told last."""
-        method = _TICKER_METHODS.get(self._wire.dialect.id, "fetch_bids_asks")
+        is_in_tickers = self._wire.dialect.quotes is QuoteSource.TICKERS
+        method = "fetch_tickers" if is_in_tickers else "fetch_bids_asks"
         if not self.quotes:
             return False
         try:
@@ -139,7 +136,7 @@ def stream_plans(
     if client.has.get("watchMarkPrices"):
         prices = [partial(client.watch_mark_prices, names)]
         plans.append(StreamPlan("mark prices", ("markPrice",), prices, caches.read_marks, _SLOWLY))
-    if order_books and wire.dialect.id != "apex":
+    if order_books and wire.dialect.quotes is not QuoteSource.ORDER_BOOKS:
         books = _watches(client, "watch_order_book", [wire.unified(symbol) for symbol in order_books])
         plans.append(StreamPlan("order books", ("orderbook",), books, caches.read_books, _SOON))
     if trades:
@@ -150,16 +147,14 @@ def stream_plans(
 
 def _quotes(wire: Wire, caches: Caches, names: Sequence[str]) -> StreamPlan:
     client = wire.client
-    match wire.dialect.id:
-        case "apex":
-            # Its tickers carry no bid and offer, its order books do.
+    match wire.dialect.quotes:
+        case QuoteSource.ORDER_BOOKS:
             books = _watches(client, "watch_order_book", names)
             return StreamPlan("quotes", ("orderbook",), books, caches.read_book_quotes, _SOON, needed="once heard")
-        case "mexc":
-            # The tickers of all contracts at once carry no bid and offer, those of one contract do.
+        case QuoteSource.TICKERS:
             watches = [partial(client.watch_ticker, name) for name in names]
             marks, read = ("ticker",), caches.read_tickers
-        case _:
+        case QuoteSource.BEST_PRICES:
             watches = [partial(client.watch_bids_asks, names)]
             marks, read = ("bidask",), caches.read_bids_asks
     return StreamPlan("quotes", marks, watches, read, _SOON, caches.quotes_are_quiet, "once heard")

@@ -134,7 +134,7 @@ class House:
         self.health = Health()
         self.network = Network(self.loop, VenueServer(self.venue, self.clock), self.weather)
         clock = ExchangeClock(self.clock)
-        client = build_client(self.settings.exchange, Keys(API_KEY, API_SECRET), clock.now_ms)
+        client = build_client(self.settings.exchange, Keys(API_KEY, API_SECRET), clock.now_ms, BinanceUsdm())
         attach(client, self.network)
         jitter = random.Random(0).random
         self.wire = Requests(client, BinanceUsdm(), clock, self.health, self.settings.exchange, (API_SECRET,), jitter)
@@ -151,8 +151,7 @@ class House:
         self.trader = Trader("live", strategy, settings, self.instruments, retired)
         traded = {symbol: self.instruments[symbol] for symbol in self.symbols}
         self.exchange_venue = ExchangeVenue(self.wire, traded, self.settings.exchange)
-        self.desk = AccountDesk(self.exchange_venue, self.settings)
-        self.desk.contracts.keep = self.disk.change_rules
+        self.desk = AccountDesk(self.exchange_venue, self.settings, self.disk.change_rules)
         self.stepper = Stepper(self.trader, self.exchange_venue, MemoryJournal(self.disk), lambda records: None)
         restore(self.trader, records)
         self.exchange_venue.restore(records, (), ())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,9 +13,10 @@ import pytest
 from ccxt.base.errors import ExchangeError
 from ccxt.pro import apex, mexc
 
-from core.domain.errors import SettingsError
+from core.domain.errors import RejectKind, SettingsError
 from core.exchange.apex.dialect import ApexOmni
-from core.exchange.dialects import check_live, dialect_of
+from core.exchange.connection.outcome import Fate, failure_of
+from core.exchange.dialects import EXCHANGES, check_live, dialect_of
 from core.exchange.mexc.dialect import MexcSwap
 from tests.venue.loopback import messages
 
@@ -156,3 +158,42 @@ def test_the_page_on_exchanges_says_all_of_it(name: str) -> None:
     page = " ".join((ROOT / "docs" / "exchanges.md").read_text(encoding="utf-8").split())
     dialect = dialect_of(name)
     assert [said for said in (*dialect.lacks, *dialect.live_blockers) if said not in page] == []
+
+
+@pytest.mark.parametrize(
+    ("exchange_id", "code", "kind", "way_out"),
+    [
+        ("binanceusdm", -2022, RejectKind.REDUCE_ONLY, ""),
+        ("binanceusdm", 2009, RejectKind.OTHER, ""),
+        ("mexc", 2009, RejectKind.REDUCE_ONLY, ""),
+        ("mexc", -2022, RejectKind.OTHER, ""),
+        ("mexc", 402, RejectKind.NO_PERMISSION, "; the API key has expired: make another"),
+        ("apex", 402, RejectKind.OTHER, ""),
+        ("apex", 20006, RejectKind.NO_PERMISSION, "; the secret, passphrase or seeds do not belong to the API key"),
+        ("mexc", 20006, RejectKind.OTHER, ""),
+    ],
+)
+def test_a_code_means_what_the_exchange_at_hand_says(
+    exchange_id: str, code: int, kind: RejectKind, way_out: str
+) -> None:
+    error = ExchangeError(f'{exchange_id} {{"code":{code},"msg":"no"}}')
+    failure = failure_of(error, "create_order", 0, dialect_of(exchange_id).codes, secrets=())
+    assert (failure.fate, failure.kind) == (Fate.REFUSED, kind)
+    assert failure.text.startswith(f"create_order: no ({code}){way_out}")
+    assert failure.text.endswith(")") is not bool(way_out)
+
+
+@pytest.mark.parametrize("exchange_id", EXCHANGES)
+def test_a_code_means_one_thing(exchange_id: str) -> None:
+    codes = dialect_of(exchange_id).codes
+    tables = (set(codes.kinds), codes.stale, codes.busy, codes.unknown)
+    assert sum(map(len, tables)) == len(set().union(*tables))
+    assert not codes.too_many or codes.too_many in codes.busy
+
+
+def test_common_code_names_no_exchange_and_none_of_its_methods() -> None:
+    own = {ROOT / "core" / "exchange" / exchange_id for exchange_id in EXCHANGES}
+    named = re.compile(rf"""["'](?:{"|".join(EXCHANGES)})["']|\b(?:fapi|sapi|contract)(?:Private|Public|Get)""")
+    for path in [*(ROOT / "core" / "exchange").rglob("*.py"), *(ROOT / "core" / "market" / "live").rglob("*.py")]:
+        if path.parent not in own:
+            assert not named.search(path.read_text(encoding="utf-8")), path

@@ -10,10 +10,16 @@ from urllib.parse import parse_qsl, urlsplit
 
 from core.clock import ExchangeClock
 from core.exchange.account.reading import NO_SWITCHES
+from core.exchange.binanceusdm.codes import CODES
+from core.exchange.binanceusdm.corrections import CLIENT_OPTIONS, correct_binanceusdm
+from core.exchange.binanceusdm.doctor import ACCOUNT_FLAGS, KEY_RIGHTS
+from core.exchange.binanceusdm.status import status_told
+from core.exchange.binanceusdm.weights import BUDGET, budget_told, weight_of
 from core.exchange.connection.client import build_client
 from core.exchange.connection.health import Health
 from core.exchange.connection.keys import Keys
 from core.exchange.connection.requests import Requests
+from core.exchange.dialects import dialect_of
 from core.exchange.orders.ids import is_word_id
 from core.settings.schema import ExchangeSettings, parse_settings
 
@@ -209,13 +215,22 @@ class PlainDialect:
     is_id = staticmethod(is_word_id)
     order_test = "fapiPrivatePostOrderTest"
     switches = NO_SWITCHES
+    codes = CODES
+    key_rights = KEY_RIGHTS
+    account_flags = ACCOUNT_FLAGS
+    budget = BUDGET
+    client_options = CLIENT_OPTIONS
+    correct = staticmethod(correct_binanceusdm)
+    weight_of = staticmethod(weight_of)
+    budget_told = staticmethod(budget_told)
+    status_told = staticmethod(status_told)
 
 
 async def wire_to(exchange: Exchange, wrong_ms: int = 0, keys: Keys | None = KEYS, **changes: Any) -> Requests:
     """Requests over the genuine client into `exchange`, its contracts loaded and its time not yet measured."""
     settings = exchange_settings(**changes)
     clock = ExchangeClock(LoopClock(wrong_ms))
-    client = build_client(settings, keys, clock.now_ms)
+    client = build_client(settings, keys, clock.now_ms, dialect_of(settings.id))
     client.own_session = False
     client.session = exchange
     _open_clients.append(client)

@@ -16,9 +16,10 @@ from core.domain.errors import RejectKind, VenueBusyError, VenueRejectedError, V
 from core.domain.instrument import Instrument
 from core.domain.orders import OrderType, Side
 from core.exchange.apex.dialect import ApexOmni
+from core.exchange.binanceusdm.weights import BUDGET
 from core.exchange.connection.health import Health
 from core.exchange.connection.keys import Keys
-from core.exchange.connection.limiter import BUDGETS, Limiter
+from core.exchange.connection.limiter import Limiter
 from core.exchange.connection.requests import Requests, open_wire
 from core.exchange.markets.contracts import load_instruments
 from core.exchange.markets.status import status_problem
@@ -84,7 +85,7 @@ async def wire(venue: ApexLoopback) -> AsyncIterator[Requests]:
     keys = Keys(venue.account.key, venue.account.secret, venue.account.passphrase, SEEDS)
     opened = await open_wire(settings, keys, ExchangeClock(VirtualClock(NOW_MS)), Health(), DIALECT, ["BTCUSDT"])
     # The clock stands still, so what is spent of the rate limit never comes back.
-    opened.limiter = Limiter(BUDGETS["binanceusdm"], opened.clock.now_ms, opened.health)
+    opened.limiter = Limiter(BUDGET, opened.clock.now_ms, opened.health)
     yield opened
     await opened.close()
 
@@ -104,7 +105,7 @@ async def test_contracts(venue: ApexLoopback, wire: Requests, only_loopback: lis
     market = wire.client.market(BTC)
     assert (market["contractSize"], market["maker"], market["taker"]) == (1.0, 0.0002, 0.0005)
     assert market["precision"] == {"amount": 0.001, "price": 0.1}
-    assert status_problem(market, NOW_MS) == ""
+    assert status_problem(market, NOW_MS, DIALECT) == ""
     assert set(only_loopback) == {venue.url + path for path in ("/api/v3/time", "/api/v3/symbols")}
 
 

@@ -95,7 +95,7 @@ def test_the_oldest_orders_are_forgotten_with_their_ids() -> None:
 
 def test_an_open_order_is_not_forgotten_however_old_it_is() -> None:
     known = KnownOrders(DIALECT)
-    known.is_open = lambda order: order.client_order_id == CLIENT_ID
+    known.keep_while(lambda order: order.client_order_id == CLIENT_ID)
     known.learn(make(OrderType.STOP_MARKET, OrderRole.STOP, reduce_only=True, trigger_ticks=590_000))
     for i in range(5000):
         known.learn(Order(f"qd{i}", BTC, Side.BUY, OrderType.MARKET, OrderRole.ENTRY, 1, 0, "", ACCOUNT))

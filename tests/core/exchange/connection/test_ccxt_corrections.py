@@ -1,4 +1,4 @@
-"""That ccxt is still wrong where we put it right: a mend that is needed no more must go."""
+"""That ccxt is still wrong where we put it right: a correction that is needed no more must go."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from types import SimpleNamespace
 import pytest
 from ccxt.pro import apex, mexc
 
-from core.exchange.connection.ccxt_corrections import apex_order, mexc_order
+from core.exchange.apex.corrections import apex_order
 from core.exchange.connection.client import build_client
+from core.exchange.dialects import dialect_of
+from core.exchange.mexc.corrections import mexc_order
 from core.settings.schema import ExchangeSettings
 from tests.venue.apex import CONTRACT
 from tests.venue.loopback import messages
@@ -19,7 +21,7 @@ APEX_MAINNET, APEX_TESTNET = messages("apex/recorded_mainnet"), messages("apex/r
 
 
 def client_of(exchange_id: str):
-    return build_client(ExchangeSettings(id=exchange_id), None, lambda: 0)
+    return build_client(ExchangeSettings(id=exchange_id), None, lambda: 0, dialect_of(exchange_id))
 
 
 def told(client, row: dict, *names: str) -> list:

@@ -9,6 +9,7 @@ import pytest
 from core.domain.errors import SettingsError
 from core.exchange.connection.client import build_client
 from core.exchange.connection.keys import Keys
+from core.exchange.dialects import dialect_of
 from core.settings.schema import TESTNETS, parse_settings
 from tests.core.exchange.wire_kit import exchange_settings
 
@@ -34,8 +35,8 @@ def all_addresses(client: Any) -> dict[tuple[str, ...], str]:
     [("http://127.0.0.1:8080", "http", "ws"), ("https://stand-in.example", "https", "wss")],
 )
 def test_every_address_moves_and_keeps_its_path(id_: str, base_url: str, rest: str, stream: str) -> None:
-    before = all_addresses(build_client(exchange_settings(id=id_), None, lambda: 0))
-    after = all_addresses(build_client(exchange_settings(id=id_, base_url=base_url), None, lambda: 0))
+    before = all_addresses(build_client(exchange_settings(id=id_), None, lambda: 0, dialect_of(id_)))
+    after = all_addresses(build_client(exchange_settings(id=id_, base_url=base_url), None, lambda: 0, dialect_of(id_)))
     assert before.keys() == after.keys()
     for place, url in before.items():
         old, new = urlsplit(url), urlsplit(after[place])
@@ -62,7 +63,7 @@ def test_every_address_moves_and_keeps_its_path(id_: str, base_url: str, rest: s
     ],
 )
 def test_where_the_addresses_that_matter_go(id_: str, place: tuple[str, ...], moved: str) -> None:
-    client = build_client(exchange_settings(id=id_, base_url="http://h:1"), None, lambda: 0)
+    client = build_client(exchange_settings(id=id_, base_url="http://h:1"), None, lambda: 0, dialect_of(id_))
     assert all_addresses(client)[place] == moved
 
 
@@ -75,7 +76,9 @@ def test_what_is_asked_and_watched_goes_to_the_moved_address(monkeypatch: pytest
         raise AskedError
 
     async def ask(id_: str, section: str) -> None:
-        client = build_client(exchange_settings(id=id_, base_url="http://127.0.0.1:1"), KEYS, lambda: 1_780_000_000_000)
+        client = build_client(
+            exchange_settings(id=id_, base_url="http://127.0.0.1:1"), KEYS, lambda: 1_780_000_000_000, dialect_of(id_)
+        )
         client.fetch = client.watch = client.watch_multiple = remember
         client.set_markets([market(id_)])
         for method, *args in (("fetch_time",), ("fetch_balance",), ("watch_ohlcv", "BTC/USDT:USDT", "1m")):
@@ -111,7 +114,7 @@ def test_what_is_asked_and_watched_goes_to_the_moved_address(monkeypatch: pytest
 
 def test_the_client_is_ours_to_limit_to_time_and_to_bound() -> None:
     for id_ in IDS:
-        client = build_client(exchange_settings(id=id_), KEYS, lambda: 4242)
+        client = build_client(exchange_settings(id=id_), KEYS, lambda: 4242, dialect_of(id_))
         assert client.enableRateLimit is False
         assert client.milliseconds() == 4242
         assert client.seconds() == 4
@@ -125,7 +128,7 @@ def test_the_client_is_ours_to_limit_to_time_and_to_bound() -> None:
 
 
 def test_futures_errors_are_known_at_any_address() -> None:
-    client = build_client(exchange_settings(base_url="http://h:1"), None, lambda: 0)
+    client = build_client(exchange_settings(base_url="http://h:1"), None, lambda: 0, dialect_of("binanceusdm"))
     exact = client.exceptions["exact"]
     assert exact["-2019"].__name__ == "InsufficientFunds"
     assert exact["-2021"].__name__ == "OrderImmediatelyFillable"
@@ -140,8 +143,8 @@ def test_futures_errors_are_known_at_any_address() -> None:
     ],
 )
 def test_a_testnet_has_the_test_hosts_of_ccxt_and_none_of_the_real_ones(id_: str, hosts: dict[str, str]) -> None:
-    real = build_client(exchange_settings(id=id_), None, lambda: 0)
-    client = build_client(exchange_settings(id=id_, testnet=True), None, lambda: 0)
+    real = build_client(exchange_settings(id=id_), None, lambda: 0, dialect_of(id_))
+    client = build_client(exchange_settings(id=id_, testnet=True), None, lambda: 0, dialect_of(id_))
     used = {" ".join(place): urlsplit(url).netloc for place, url in addresses(client.urls["api"])}
     assert {place: used[place] for place in hosts} == hosts
     assert not set(used.values()) & {urlsplit(url).netloc for _, url in addresses(real.urls["api"])}
@@ -149,18 +152,20 @@ def test_a_testnet_has_the_test_hosts_of_ccxt_and_none_of_the_real_ones(id_: str
 
 @pytest.mark.parametrize("id_", TESTNETS)
 def test_test_hosts_move_to_a_stand_in_as_well(id_: str) -> None:
-    client = build_client(exchange_settings(id=id_, testnet=True, base_url="http://h:1"), None, lambda: 0)
+    client = build_client(
+        exchange_settings(id=id_, testnet=True, base_url="http://h:1"), None, lambda: 0, dialect_of(id_)
+    )
     assert {urlsplit(url).netloc for _, url in addresses(client.urls["api"])} == {"h:1"}
 
 
 def test_a_signed_request_goes_to_the_test_hosts_of_binance() -> None:
-    client = build_client(exchange_settings(testnet=True), KEYS, lambda: 1_780_000_000_000)
+    client = build_client(exchange_settings(testnet=True), KEYS, lambda: 1_780_000_000_000, dialect_of("binanceusdm"))
     signed = client.sign("positionRisk", ["fapiPrivateV3"], "GET", {})
     assert signed["url"].startswith("https://demo-fapi.binance.com/fapi/v3/positionRisk?")
 
 
 def test_an_exchange_without_test_hosts_is_refused_in_one_line() -> None:
-    clients = {id_: build_client(exchange_settings(id=id_), None, lambda: 0) for id_ in IDS}
+    clients = {id_: build_client(exchange_settings(id=id_), None, lambda: 0, dialect_of(id_)) for id_ in IDS}
     assert {id_ for id_, client in clients.items() if client.urls.get("test") or client.urls.get("demo")} == set(
         TESTNETS
     )
@@ -173,13 +178,15 @@ def test_an_exchange_without_test_hosts_is_refused_in_one_line() -> None:
 @pytest.mark.parametrize("url", ["http://stand-in.example", "http://10.0.0.1:8080", "http://127.0.0.1.example:80"])
 def test_keys_go_nowhere_in_the_clear(url: str) -> None:
     with pytest.raises(SettingsError, match="keys and orders go over https alone, or to this machine"):
-        build_client(exchange_settings(base_url=url), KEYS, lambda: 0)
-    build_client(exchange_settings(base_url=url), None, lambda: 0)
+        build_client(exchange_settings(base_url=url), KEYS, lambda: 0, dialect_of("binanceusdm"))
+    build_client(exchange_settings(base_url=url), None, lambda: 0, dialect_of("binanceusdm"))
 
 
 @pytest.mark.parametrize("url", ["https://h", "http://127.0.0.1:1", "http://[::1]:1", "http://localhost:1"])
 def test_keys_go_over_tls_or_to_this_machine(url: str) -> None:
-    assert build_client(exchange_settings(base_url=url), KEYS, lambda: 0).apiKey == KEYS.api_key
+    assert (
+        build_client(exchange_settings(base_url=url), KEYS, lambda: 0, dialect_of("binanceusdm")).apiKey == KEYS.api_key
+    )
 
 
 @pytest.mark.parametrize(
@@ -226,7 +233,9 @@ async def test_no_answer_sends_key_and_order_on_to_another_address() -> None:
     ):
         port = elsewhere.sockets[0].getsockname()[1]
         base_url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        client = build_client(exchange_settings(base_url=base_url), KEYS, lambda: 1_780_000_000_000)
+        client = build_client(
+            exchange_settings(base_url=base_url), KEYS, lambda: 1_780_000_000_000, dialect_of("binanceusdm")
+        )
         try:
             for asked in (client.fapiPrivateGetOrder, client.fapiPrivatePostOrder, client.fapiPublicGetTime):
                 with pytest.raises(ccxt.NetworkError, match="redirect to another address, which is not followed"):

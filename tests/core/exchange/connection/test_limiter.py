@@ -6,7 +6,7 @@ import pytest
 
 from core.domain.errors import VenueBusyError
 from core.exchange.connection.health import Health
-from core.exchange.connection.limiter import MAX_WAITING, Budget, Limiter, Window, windows_told
+from core.exchange.connection.limiter import MAX_WAITING, Budget, Limiter, Window
 from tests.core.exchange.wire_kit import START_MS, LoopClock, run
 
 MINUTE = Window(60_000, 100, "x-used")
@@ -325,26 +325,13 @@ def test_a_request_heavier_than_the_share_waits_for_an_empty_window() -> None:
     run(work())
 
 
-TOLD = [
-    {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": 50},
-    {"rateLimitType": "ORDERS", "interval": "SECOND", "intervalNum": 10, "limit": 5},
-    {"rateLimitType": "ORDERS", "interval": "MINUTE", "intervalNum": 1, "limit": 12},
-    {"rateLimitType": "CONNECTIONS", "interval": "MINUTE", "intervalNum": 5, "limit": 300},
-    {"rateLimitType": "ORDERS", "interval": "FORTNIGHT", "intervalNum": 1, "limit": 1},
-]
-
-
 def test_the_limits_that_the_exchange_tells_are_kept_and_what_was_used_stays_used() -> None:
-    assert windows_told(TOLD, "REQUEST_WEIGHT") == (Window(60_000, 50, "x-mbx-used-weight-1m"),)
-    assert windows_told(TOLD, "ORDERS") == (
-        Window(10_000, 5, "x-mbx-order-count-10s"),
-        Window(60_000, 12, "x-mbx-order-count-1m"),
-    )
+    told = Budget((Window(60_000, 50),), (Window(10_000, 5), Window(60_000, 12)))
 
     async def work() -> None:
         it = limiter()
         await it.acquire(30, orders=1, patience_ms=0)
-        it.adopt(TOLD)
+        it.adopt(told)
         await it.acquire(7, orders=3, patience_ms=0)
         await it.acquire(3, patience_ms=0)
         assert await passed_at(it.acquire(0, orders=1, patience_ms=PATIENT)) == 10
@@ -356,7 +343,7 @@ def test_the_limits_that_the_exchange_tells_are_kept_and_what_was_used_stays_use
 def test_nothing_told_changes_nothing() -> None:
     async def work() -> None:
         it = limiter()
-        it.adopt([])
+        it.adopt(Budget(()))
         await it.acquire(80, orders=8, patience_ms=0)
         with pytest.raises(VenueBusyError):
             await it.acquire(1, patience_ms=1000)

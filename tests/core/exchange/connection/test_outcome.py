@@ -8,6 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from core.domain.errors import RejectKind, UnavailableError, VenueBusyError, VenueRejectedError, VenueUnknownError
+from core.exchange.binanceusdm.codes import CODES
 from core.exchange.connection.outcome import STATUS_NOTE, Failure, Fate, banned_until_ms, clean, failure_of
 
 NOW_MS = 1_780_000_000_000
@@ -15,7 +16,7 @@ URL = "https://fapi.binance.com/fapi/v1/order?timestamp=1&recvWindow=5000&signat
 
 
 def judge(error: BaseException, **changes: Any) -> Failure:
-    return failure_of(error, "create_order", NOW_MS, secrets=(), **changes)
+    return failure_of(error, "create_order", NOW_MS, CODES, secrets=(), **changes)
 
 
 def told(kind: type[Exception], code: int, text: str = "no", status: int = 0) -> Exception:
@@ -192,8 +193,8 @@ def test_no_planted_secret_is_left_in_a_text(secret: str, place: str, spelled: b
     secrets = sorted({secret, quote(secret, safe="")}, key=len, reverse=True)
     for text in (
         clean(raw, secrets),
-        failure_of(ccxt.ExchangeError(raw), "create_order", NOW_MS, secrets=secrets).text,
-        str(failure_of(ccxt.NetworkError(raw), "create_order", NOW_MS, secrets=secrets).of_send()),
+        failure_of(ccxt.ExchangeError(raw), "create_order", NOW_MS, CODES, secrets=secrets).text,
+        str(failure_of(ccxt.NetworkError(raw), "create_order", NOW_MS, CODES, secrets=secrets).of_send()),
     ):
         assert secret not in text.replace("[hidden]", "\0")
         assert written not in text.replace("[hidden]", "\0")
@@ -206,7 +207,7 @@ def test_a_signature_is_hidden_though_nobody_registered_it(signature: str) -> No
         f"headers {{'APEX-SIGNATURE': '{signature}'}}",
         f"listenKey {signature} expired",
     ):
-        assert signature not in failure_of(ccxt.NetworkError(raw), "x", NOW_MS, secrets=()).text
+        assert signature not in failure_of(ccxt.NetworkError(raw), "x", NOW_MS, CODES, secrets=()).text
 
 
 @given(text=st.text(max_size=2000))

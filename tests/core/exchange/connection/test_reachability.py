@@ -15,6 +15,7 @@ import pytest
 
 from core.clock import ExchangeClock, SystemClock
 from core.domain.errors import UnavailableError
+from core.exchange.binanceusdm.codes import CODES
 from core.exchange.connection.health import Health
 from core.exchange.connection.outcome import Fate, failure_of
 from core.exchange.connection.reachability import cause_of
@@ -73,7 +74,7 @@ def verification() -> ssl.SSLCertVerificationError:
     ],
 )
 def test_the_cause_comes_first_and_the_mend_after_it(cause: BaseException, told: str) -> None:
-    failure = failure_of(wrapped(cause), "create_order", NOW_MS, secrets=())
+    failure = failure_of(wrapped(cause), "create_order", NOW_MS, CODES, secrets=())
     assert failure.fate is Fate.UNKNOWN
     assert failure.text.startswith(told)
     assert failure.text.endswith("(create_order)")
@@ -138,7 +139,7 @@ async def test_the_proxy_of_the_environment_is_asked_and_its_refusal_is_told(mon
 )
 def test_a_key_that_is_refused_comes_with_its_mend(code: int, mend: str) -> None:
     error = ccxt.AuthenticationError(f'binanceusdm {{"code":{code},"msg":"no."}}')
-    assert failure_of(error, "fetch_balance", NOW_MS, secrets=()).text == f"fetch_balance: no. ({code}); {mend}"
+    assert failure_of(error, "fetch_balance", NOW_MS, CODES, secrets=()).text == f"fetch_balance: no. ({code}); {mend}"
 
 
 @pytest.mark.parametrize(
@@ -147,5 +148,7 @@ def test_a_key_that_is_refused_comes_with_its_mend(code: int, mend: str) -> None
 )
 def test_a_ban_says_until_when(until_ms: int, told: str) -> None:
     body = f'{{"code":-1003,"msg":"Way too many requests; IP banned until {until_ms}."}}'
-    failure = failure_of(ccxt.DDoSProtection(f"binanceusdm 418 I'm a teapot {body}"), "fetch_time", NOW_MS, secrets=())
+    failure = failure_of(
+        ccxt.DDoSProtection(f"binanceusdm 418 I'm a teapot {body}"), "fetch_time", NOW_MS, CODES, secrets=()
+    )
     assert failure.text.startswith(f"free again at {told}: fetch_time: Way too many requests")

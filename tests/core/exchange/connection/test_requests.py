@@ -16,7 +16,7 @@ from core.domain.errors import (
     VenueUnknownError,
 )
 from core.exchange.connection.requests import READ_TRIES, READ_WAIT_MS
-from core.exchange.connection.weights import weight_of
+from core.exchange.dialects import dialect_of
 from tests.core.exchange.wire_kit import (
     KEYS,
     ORDER,
@@ -417,8 +417,8 @@ def test_silence_is_a_problem_of_health_until_the_next_answer() -> None:
     ],
 )
 def test_weights_are_those_binance_documents(method: str, args: tuple[object, ...], weight: int) -> None:
-    assert weight_of("binanceusdm", method, args, {}) == weight
-    assert weight_of("mexc", method, args, {}) == 1
+    assert dialect_of("binanceusdm").weight_of(method, args, {}) == weight
+    assert dialect_of("mexc").weight_of(method, args, {}) == 1
 
 
 def test_no_secret_is_in_an_error_its_chain_or_the_log(caplog: pytest.LogCaptureFixture) -> None:

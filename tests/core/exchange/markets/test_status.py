@@ -9,7 +9,10 @@ import pytest
 from core.domain.errors import BadInputError, VenueRejectedError
 from core.domain.operator import Verb
 from core.domain.orders import OrderRole
+from core.exchange.apex.dialect import ApexOmni
+from core.exchange.binanceusdm.dialect import BinanceUsdm
 from core.exchange.markets.status import StatusWatch, closing, end_ms, status_problem
+from core.exchange.mexc.dialect import MexcSwap
 from tests.core.exchange.desk_kit import BTC, ETH, House, in_house
 from tests.simulation.faults import JSON
 from tests.simulation.transport import Answer, Fate, Outcome
@@ -22,16 +25,32 @@ FAR_MS = by_hand.FAR_DELIVERY_MS
 
 def binance(**info: Any) -> dict[str, Any]:
     told = {"status": "TRADING", "deliveryDate": FAR_MS, "onboardDate": 1_569_398_400_000, **info}
-    return {"active": told["status"] == "TRADING", "info": told}
+    return {"active": told["status"] == "TRADING", "info": told, "told by": BinanceUsdm()}
 
 
 def mexc(state: Any) -> dict[str, Any]:
-    return {"active": str(state) == "0", "info": {"state": state}}
+    return {"active": str(state) == "0", "info": {"state": state}, "told by": MexcSwap()}
 
 
 def apex(**info: Any) -> dict[str, Any]:
     told = {"enableTrade": True, "enableOpenPosition": True, "isPrelaunch": False, "settleTimeStamp": 0, **info}
-    return {"active": told["enableTrade"], "info": told}
+    return {"active": told["enableTrade"], "info": told, "told by": ApexOmni()}
+
+
+def teller(market: dict[str, Any] | None) -> Any:
+    return (market or {}).get("told by", BinanceUsdm())
+
+
+def problem(market: dict[str, Any] | None) -> str:
+    return status_problem(market, NOW_MS, teller(market))
+
+
+def end(market: dict[str, Any]) -> int | None:
+    return end_ms(market, teller(market))
+
+
+def way_out(market: dict[str, Any] | None) -> str:
+    return closing(BTC, market, teller(market))
 
 
 @pytest.mark.parametrize(
@@ -63,30 +82,28 @@ def apex(**info: Any) -> dict[str, Any]:
     ],
 )
 def test_what_a_status_forbids(market: dict[str, Any] | None, said: str) -> None:
-    assert status_problem(market, NOW_MS) == said
+    assert problem(market) == said
 
 
 def test_a_contract_is_entered_no_more_in_the_last_day_before_its_end() -> None:
     ends_ms = NOW_MS + DAY_MS
-    assert status_problem(binance(deliveryDate=ends_ms + 1), NOW_MS) == ""
+    assert problem(binance(deliveryDate=ends_ms + 1)) == ""
     said = "it is settled at 2026-11-19 11:06 UTC, and not entered in the last 24 hours; clears when that is taken back"
-    assert status_problem(binance(deliveryDate=ends_ms), NOW_MS) == said
-    assert status_problem(binance(deliveryDate=str(ends_ms)), NOW_MS) == said
-    assert status_problem(apex(settleTimeStamp=ends_ms), NOW_MS) == said
-    assert status_problem({"active": True, "expiry": ends_ms, "info": {}}, NOW_MS) == said
-    assert status_problem(binance(deliveryDate=NOW_MS - DAY_MS), NOW_MS) != ""
+    assert problem(binance(deliveryDate=ends_ms)) == said
+    assert problem(binance(deliveryDate=str(ends_ms))) == said
+    assert problem(apex(settleTimeStamp=ends_ms)) == said
+    assert problem({"active": True, "expiry": ends_ms, "info": {}}) == said
+    assert problem(binance(deliveryDate=NOW_MS - DAY_MS)) != ""
 
 
 def test_a_contract_is_not_entered_before_it_opens() -> None:
-    assert status_problem(binance(onboardDate=NOW_MS + 1), NOW_MS) == (
-        "it is not traded before 2026-11-18 11:06 UTC; clears then"
-    )
-    assert status_problem(binance(onboardDate=NOW_MS), NOW_MS) == ""
+    assert problem(binance(onboardDate=NOW_MS + 1)) == ("it is not traded before 2026-11-18 11:06 UTC; clears then")
+    assert problem(binance(onboardDate=NOW_MS)) == ""
 
 
 def test_a_perpetual_has_no_end() -> None:
-    assert [end_ms(binance()), end_ms(apex()), end_ms(binance(deliveryDate=0)), end_ms({"info": None})] == [None] * 4
-    assert end_ms(binance(deliveryDate=NOW_MS)) == NOW_MS
+    assert [end(binance()), end(apex()), end(binance(deliveryDate=0)), end({"info": None})] == [None] * 4
+    assert end(binance(deliveryDate=NOW_MS)) == NOW_MS
 
 
 HOW = (
@@ -176,13 +193,13 @@ def test_a_status_that_cannot_be_read_for_a_day_forbids_entries_until_it_can() -
 
 def test_what_to_do_about_a_position_is_said_where_something_can_be_done() -> None:
     ends = binance(deliveryDate=NOW_MS + DAY_MS)
-    assert f"; {closing(BTC, ends)}" == HOW
-    assert closing(BTC, binance(status="BREAK", deliveryDate=NOW_MS)) == (
+    assert f"; {way_out(ends)}" == HOW
+    assert way_out(binance(status="BREAK", deliveryDate=NOW_MS)) == (
         f"the position that is open is closed by `quarterdeck flatten {BTC}`, or F in the console for all, as soon as "
         "the exchange takes orders there"
     )
     # Taken off, or of a status that only is not known.
-    assert [closing(BTC, None), closing(BTC, binance())] == ["", ""]
+    assert [way_out(None), way_out(binance())] == ["", ""]
 
 
 def test_a_delisted_contract_stays_known_to_the_client() -> None:
@@ -232,15 +249,15 @@ def test_a_held_contract_that_is_settled_and_taken_off_ends_its_trade_and_no_oth
         assert house.book(BTC).lots > 0
         house.venue.liquidate(BTC, house.clock.now_ms())
         by_hand.delist(house.venue, BTC)
-        house.desk.contracts.doubt(ETH, "its rules may have changed")
+        house.desk.at_work.contracts.doubt(ETH, "its rules may have changed")
         await house.pass_s(120)
         assert house.book(BTC).lots == 0
         assert not house.book(BTC).orders
         assert [trade.symbol for trade in house.trades] == [BTC]
         assert (house.health.problem(), house.health.problem(ETH)) == ("", "")
-        before_ms = house.desk._books.agreed_ms
+        before_ms = house.desk.at_work.books.agreed_ms
         await house.pass_s(60)
-        assert house.desk._books.agreed_ms > before_ms
+        assert house.desk.at_work.books.agreed_ms > before_ms
         assert house.order(OrderRole.STOP, ETH) is not None
 
     in_house(test)
@@ -312,14 +329,14 @@ def test_a_delisted_contract_keeps_no_other_from_being_looked_after() -> None:
         await house.enter(ETH)
         await house.pass_s(3)
         by_hand.delist(house.venue, BTC)
-        house.desk.contracts.doubt(ETH, "its rules may have changed")
+        house.desk.at_work.contracts.doubt(ETH, "its rules may have changed")
         await house.pass_s(100)
         assert house.wire.unified(BTC) in house.wire.client.markets
         assert (house.health.problem(), house.health.problem(ETH)) == ("", "")
-        compared_ms = house.desk._books.agreed_ms
+        compared_ms = house.desk.at_work.books.agreed_ms
         await house.command(Verb.FLATTEN)
         await house.pass_s(60)
         assert house.book(ETH).lots == 0
-        assert house.desk._books.agreed_ms > compared_ms
+        assert house.desk.at_work.books.agreed_ms > compared_ms
 
     in_house(test)

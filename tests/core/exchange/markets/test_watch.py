@@ -167,7 +167,7 @@ def test_rules_that_are_adopted_while_running_hold_after_a_restart() -> None:
         await house.enter()
         await house.pass_s(3)
         house.venue.change_steps(BTC, tick="1", lot="0.01")
-        house.desk.contracts.doubt(BTC, "asked for by the test")
+        house.desk.at_work.contracts.doubt(BTC, "asked for by the test")
         await house.pass_s(3)
         now = house.book().instrument
         assert (now.price_step, now.qty_step, house.qty()) == (Decimal(1), Decimal("0.01"), Decimal("0.041"))
@@ -193,7 +193,7 @@ def test_finer_rules_are_adopted_with_a_position_open(tick: str, lot: str) -> No
         await house.pass_s(3)
         trigger = trigger_of(house, OrderRole.STOP)
         house.venue.change_steps(BTC, tick=tick, lot=lot)
-        house.desk.contracts.doubt(BTC, "asked for by the test")
+        house.desk.at_work.contracts.doubt(BTC, "asked for by the test")
         await house.pass_s(3)
         assert (house.qty(), trigger_of(house, OrderRole.STOP)) == (Decimal("0.041"), trigger)
         assert house.book().instrument.qty_step == Decimal(lot)
@@ -242,7 +242,7 @@ def test_what_was_adopted_finer_holds_after_a_restart() -> None:
         await house.pass_s(3)
         trigger = trigger_of(house, OrderRole.STOP)
         house.venue.change_steps(BTC, tick="0.01", lot="0.0001")
-        house.desk.contracts.doubt(BTC, "asked for by the test")
+        house.desk.at_work.contracts.doubt(BTC, "asked for by the test")
         await house.pass_s(3)
         house.instruments[BTC] = house.book().instrument
         await house.stop()

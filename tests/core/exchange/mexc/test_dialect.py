@@ -14,9 +14,10 @@ from core.domain.errors import RejectKind, VenueBusyError, VenueRejectedError, V
 from core.domain.instrument import Instrument
 from core.domain.orders import OrderType, Side
 from core.exchange.account.reading import ContractSetup, PositionMode, read_contracts, read_position_mode
+from core.exchange.binanceusdm.weights import BUDGET
 from core.exchange.connection.health import Health
 from core.exchange.connection.keys import Keys
-from core.exchange.connection.limiter import BUDGETS, Limiter
+from core.exchange.connection.limiter import Limiter
 from core.exchange.connection.requests import Requests, open_wire
 from core.exchange.markets.contracts import load_instruments
 from core.exchange.markets.status import status_problem
@@ -63,7 +64,7 @@ async def wire(venue: MexcLoopback) -> AsyncIterator[Requests]:
     keys = Keys(venue.account.key, venue.account.secret)
     opened = await open_wire(settings, keys, ExchangeClock(VirtualClock(NOW_MS)), Health(), DIALECT, ["BTCUSDT"])
     # The clock stands still, so what is spent of the rate limit never comes back.
-    opened.limiter = Limiter(BUDGETS["binanceusdm"], opened.clock.now_ms, opened.health)
+    opened.limiter = Limiter(BUDGET, opened.clock.now_ms, opened.health)
     yield opened
     await opened.close()
 
@@ -104,9 +105,9 @@ async def test_candles_come_from_the_stream(venue: MexcLoopback, wire: Requests,
 async def test_the_status_of_a_contract(venue: MexcLoopback, wire: Requests) -> None:
     market = wire.client.markets[BTC]
     assert market["info"]["state"] == 0
-    assert status_problem(market, NOW_MS) == ""
+    assert status_problem(market, NOW_MS, DIALECT) == ""
     paused = market | {"info": market["info"] | {"state": 4}}
-    assert status_problem(paused, NOW_MS) == "it is paused; clears when the exchange trades it"
+    assert status_problem(paused, NOW_MS, DIALECT) == "it is paused; clears when the exchange trades it"
 
 
 async def test_balance(venue: MexcLoopback, wire: Requests) -> None:

@@ -59,7 +59,7 @@ class Day:
     async def panic(self, *, everything: bool = False) -> Outcome:
         house = self.house
         clock = ExchangeClock(house.clock)
-        client = build_client(house.settings.exchange, Keys(API_KEY, API_SECRET), clock.now_ms)
+        client = build_client(house.settings.exchange, Keys(API_KEY, API_SECRET), clock.now_ms, BinanceUsdm())
         network = Network(house.loop, VenueServer(house.venue, house.clock), house.weather)
         attach(client, network)
         wire = Requests(client, BinanceUsdm(), clock, Health(), house.settings.exchange, (API_SECRET,), lambda: 0.5)

@@ -502,7 +502,7 @@ def test_a_trade_that_becomes_known_while_another_is_asked_for_is_asked_for_no_m
         trade_by_hand(house, "SELL", "0.010", reduce_only=True)
         trade_by_hand(house, "SELL", "0.011", reduce_only=True)
         await house.pass_s(1.3)
-        incoming, second = house.desk._incoming, str(house.venue.orders[-1].order_id)
+        incoming, second = house.desk.at_work.incoming, str(house.venue.orders[-1].order_id)
         house.exchange_venue.known.set_aside(BTC, second)
         await incoming._release(BTC, second)
         await house.pass_s(10)

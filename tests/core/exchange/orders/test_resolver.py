@@ -33,7 +33,9 @@ from core.exchange.connection.wire import Row
 from core.exchange.orders.books import Books
 from core.exchange.orders.incoming import Incoming
 from core.exchange.orders.outside import Outside
+from core.exchange.orders.questions import Questions
 from core.exchange.orders.resolver import Resolver
+from core.exchange.orders.signs import Signs
 from core.exchange.orders.venue import ExchangeVenue
 from core.settings.schema import ExchangeSettings
 from core.trader.state import TraderState
@@ -141,6 +143,13 @@ class LossyWire:
         }
 
 
+class NoRules:
+    """Nobody reads the contracts' rules again."""
+
+    async def refused(self, order: Order, sent: Order, error: VenueRejectedError) -> bool:
+        return False
+
+
 class Keeper:
     """A trader that only keeps its orders, and the stepper before it. What rests or ended is taken out."""
 
@@ -174,10 +183,19 @@ def test_of_ten_thousand_lost_answers_none_is_doubled_or_forgotten(role: OrderRo
         settings = ExchangeSettings(request_timeout_ms=500, protective_timeout_ms=200)
         venue = ExchangeVenue(wire, instruments, settings)  # type: ignore[arg-type]
         keeper = Keeper(instruments)
-        books = Books(venue, keeper, keeper, clock)  # type: ignore[arg-type]
-        incoming = Incoming(books)
-        resolver = Resolver(books, incoming, Outside(books, incoming))
-        tasks = [loop.create_task(venue.outbox.run(resolver)), loop.create_task(resolver.run())]
+        signs, questions = Signs(wire.health), Questions(clock)
+        books = Books(
+            venue,
+            keeper,  # type: ignore[arg-type]
+            keeper,  # type: ignore[arg-type]
+            clock,
+            signs,
+            fill_was_asked_for=lambda fill: None,
+            entry_was_refused=lambda order, kind, reason: None,
+        )
+        incoming = Incoming(books, signs, questions)
+        resolver = Resolver(books, incoming, Outside(books, incoming, signs), questions)
+        tasks = [loop.create_task(venue.outbox.run(resolver, NoRules())), loop.create_task(resolver.run())]
         orders = [make_order(i, role) for i in range(ORDERS // 2)]
         for order in orders:
             s = keeper.state.symbols[order.symbol]

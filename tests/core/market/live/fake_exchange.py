@@ -11,6 +11,7 @@ from core.clock import ExchangeClock
 from core.domain.errors import UnavailableError
 from core.domain.market import Bar
 from core.exchange.connection.health import Health
+from core.exchange.connection.wire import QuoteSource
 
 MINUTE = 60_000
 T0 = 1_799_971_200_000
@@ -130,7 +131,7 @@ class FakeExchange:
         self.symbols = tuple(symbols)
         self.clock = ExchangeClock(LoopClock())
         self.health = Health()
-        self.dialect: Any = type("Dialect", (), {"id": "binanceusdm"})()
+        self.dialect: Any = type("Dialect", (), {"id": "binanceusdm", "quotes": QuoteSource.BEST_PRICES})()
         self.client: Any = FakeClient(self)
         self.dead: set[Connection] = set()
         self.refuses = False

@@ -13,8 +13,9 @@ import pytest
 
 from core.clock import ExchangeClock, VirtualClock
 from core.domain.market import MINUTE_MS, Bar, FirstPrice, MarketBatch, Quote
+from core.exchange.binanceusdm.weights import BUDGET
 from core.exchange.connection.health import Health
-from core.exchange.connection.limiter import BUDGETS, Limiter
+from core.exchange.connection.limiter import Limiter
 from core.exchange.connection.requests import Requests, open_wire
 from core.exchange.dialects import dialect_of
 from core.market.live.fill import fill_funding
@@ -40,7 +41,7 @@ async def wire_to(exchange_id: str, venue: Loopback, now_ms: int) -> AsyncIterat
     clock = VirtualClock(now_ms)
     wire = await open_wire(settings, None, ExchangeClock(clock), Health(), dialect_of(exchange_id), ["BTCUSDT"])
     # The clock moves by hand, so what is spent of the rate limit never comes back.
-    wire.limiter = Limiter(BUDGETS["binanceusdm"], wire.clock.now_ms, wire.health)
+    wire.limiter = Limiter(BUDGET, wire.clock.now_ms, wire.health)
     try:
         yield wire, clock
     finally:
