@@ -85,12 +85,13 @@ class _Ticket:
     weight: int
     orders: int
     protective: bool
+    since_ms: int
     granted: asyncio.Future[None]
 
 
 class Limiter:
     """Lets requests pass in the order they came, protective ones first: of these what sets our clock, new orders and
-    what is as urgent, what asks about an order, the others.
+    what is as urgent, what asks about an order, the others. What the exchange turned away keeps its place.
 
     Ordinary requests may use ORDINARY_SHARE_PCT of every window, protective ones all of it. After a 429 only protective
     ones pass until the exchange's time, one every PACE_MS; after a 418 (ban) none do. Either is a problem of health
@@ -146,11 +147,13 @@ class Limiter:
         asks: bool = False,
         urgent: bool = False,
         times: bool = False,
+        since_ms: int | None = None,
         patience_ms: int,
     ) -> None:
         """Wait until a request of `weight`, with `orders` new orders, may be made, and count it. Of protective ones,
         `asks` is for what asks what became of an order, `urgent` for what may wait no longer than new orders, `times`
-        for what sets our clock: signed with a wrong one, nothing else is taken.
+        for what sets our clock: signed with a wrong one, nothing else is taken. What was turned away and comes again
+        stands where it stood by `since_ms`, the steady time at which it first came.
 
         Raises VenueBusyError when that would take longer than `patience_ms`, or too many are waiting.
         """
@@ -165,10 +168,11 @@ class Limiter:
         if wait_ms == 0 and not any(self._ahead_of(queue)):
             self._take(weight, orders, now_ms)
             return
-        ticket = _Ticket(weight, orders, protective, asyncio.get_running_loop().create_future())
+        came_ms = now_ms if since_ms is None else since_ms
+        ticket = _Ticket(weight, orders, protective, came_ms, asyncio.get_running_loop().create_future())
         if len(queue) >= MAX_WAITING:
             raise VenueBusyError(f"{MAX_WAITING} requests are waiting for the rate limit", self._exchange_ms() + 1000)
-        queue.append(ticket)
+        queue.insert(next((i for i, other in enumerate(queue) if other.since_ms > came_ms), len(queue)), ticket)
         self._pump()
         try:
             async with asyncio.timeout(patience_ms / 1000):

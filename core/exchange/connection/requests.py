@@ -181,13 +181,16 @@ class Requests:
         protective: bool = False,
         can_wait: bool = False,
         urgent: bool = False,
+        since_ms: int | None = None,
         timeout_ms: int | None = None,
         **kwargs: Any,
     ) -> Any:
         timeout_ms = timeout_ms or self._settings.request_timeout_ms
         protective = protective and not (can_wait and self._is_limited())
         for resend in (False, True):
-            await self._pass(method, args, kwargs, weight, protective, SEND_PATIENCE_MS, urgent=urgent)
+            await self._pass(
+                method, args, kwargs, weight, protective, SEND_PATIENCE_MS, urgent=urgent, since_ms=since_ms
+            )
             sent_ms = self.clock.steady_ms()
             answer = await self._call(method, args, kwargs, timeout_ms)
             if not isinstance(answer, Failure):
@@ -239,6 +242,7 @@ class Requests:
         patience_ms: int,
         *,
         urgent: bool = False,
+        since_ms: int | None = None,
     ) -> None:
         weight = max(weight, self.dialect.weight_of(method, args, kwargs))
         orders = 1 if method in _NEW_ORDERS else 0
@@ -248,6 +252,7 @@ class Requests:
             protective=protective,
             asks=method in _ASKING_METHODS,
             urgent=urgent,
+            since_ms=since_ms,
             patience_ms=patience_ms,
         )
 

@@ -263,11 +263,13 @@ class Wire(Protocol):
         protective: bool = False,
         can_wait: bool = False,
         urgent: bool = False,
+        since_ms: int | None = None,
         timeout_ms: int | None = None,
         **kwargs: Any,
     ) -> Any:
         """Call a method that changes something. `protective` may use the reserve of the rate limit, and goes out in a
-        429; what `can_wait` waits for the end of that all the same, what is `urgent` no longer than new orders.
+        429; what `can_wait` waits for the end of that all the same, what is `urgent` no longer than new orders. Turned
+        away and called again, it keeps its place in line by `since_ms`, of the steady clock.
 
         Raises VenueRejectedError on a definite refusal, VenueBusyError where the request had no effect, and
         VenueUnknownError where its outcome is not known.

@@ -276,6 +276,7 @@ class Outbox:
                 call.price,
                 params,
                 protective=is_protective(order),
+                since_ms=job.queued_ms,
                 timeout_ms=self._timeout_ms(order),
             )
         except VenueRejectedError as error:
@@ -362,6 +363,7 @@ class Outbox:
                 protective=True,
                 can_wait=can_wait,
                 urgent=not can_wait,
+                since_ms=job.queued_ms,
                 timeout_ms=self._settings.protective_timeout_ms,
             )
         except (VenueRejectedError, VenueUnknownError) as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qs, parse_qsl
 
 from core.domain.operator import LimitEvent, Verb
 from core.domain.orders import OrderRole, OrderState
@@ -13,6 +13,8 @@ from tests.core.exchange.desk_kit import BTC, ETH, House, in_house
 from tests.simulation.faults import JSON
 from tests.simulation.transport import Answer, Fate, Outcome
 
+SOL = "SOLUSDT"
+EXIT = ("POST", "/order")
 MANY = '{"code":-1003,"msg":"Too many requests"}'
 
 
@@ -69,6 +71,32 @@ def test_inside_retry_after_only_what_protects_or_closes_goes_out_once_a_second(
         house.check_books()
 
     in_house(scene)
+
+
+def test_inside_retry_after_an_exit_that_was_turned_away_is_not_passed_by_those_that_came_later() -> None:
+    async def scene(house: House) -> None:
+        house.quote(SOL, "150.00", "150.02")
+        for symbol in house.symbols:
+            await house.enter(symbol)
+        await house.pass_s(30)
+        house.wire.limiter.observe(429, {"Retry-After": "40"})
+        house.weather.once("POST", "/fapi/v1/order", limited(40), times=3)
+        begun = len(house.weather.asked)
+        await house.command(Verb.FLATTEN, BTC)
+        while house.weather.count("POST", "/fapi/v1/order") < 6:
+            await house.pass_s(0.05)
+        await house.command(Verb.FLATTEN, ETH)
+        await house.command(Verb.FLATTEN, SOL)
+        await house.pass_s(6)
+        sent = [params for method, path, params in house.weather.asked[begun:] if (method, path[-6:]) == EXIT]
+        symbols = [parse_qs(params)["symbol"][0] for params in sent]
+        # A turn is missed by who has just been turned away, and no other.
+        assert symbols == [BTC, BTC, BTC, ETH, BTC, SOL]
+        assert [house.venue.position_lots(symbol) for symbol in house.symbols] == [0, 0, 0]
+        await house.pass_s(60)
+        house.check_books()
+
+    in_house(scene, symbols=(BTC, ETH, SOL))
 
 
 def test_inside_retry_after_nothing_is_asked_of_what_guards_a_contract_that_is_flat() -> None:

@@ -180,6 +180,32 @@ def test_in_a_429_what_protects_goes_out_once_a_second_in_all_new_orders_first()
     run(work())
 
 
+def test_what_was_turned_away_stands_again_where_it_stood_and_passes_nothing_more_urgent() -> None:
+    async def work() -> None:
+        it = limiter(Budget((Window(60_000, 100),), (Window(10_000, 50),)))
+        await it.acquire(1, protective=True, patience_ms=0)
+        it.observe(429, {"Retry-After": "8"})
+        passed: list[str] = []
+
+        async def ask(name: str, **kind: Any) -> None:
+            await it.acquire(1, protective=True, patience_ms=PATIENT, **kind)
+            passed.append(name)
+
+        async with asyncio.TaskGroup() as group:
+            for name, kind in (
+                ("stop", {"orders": 1}),
+                ("exit", {"orders": 1}),
+                ("later exit", {"orders": 1}),
+                ("old question", {"asks": True, "since_ms": START_MS - 9000}),
+                ("old exit", {"orders": 1, "since_ms": START_MS - 2000}),
+                ("oldest exit", {"orders": 1, "since_ms": START_MS - 3000}),
+            ):
+                group.create_task(ask(name, **kind))
+        assert passed == ["stop", "oldest exit", "old exit", "exit", "later exit", "old question"]
+
+    run(work())
+
+
 def test_a_clock_that_is_set_back_in_a_429_holds_what_protects_for_no_more_than_its_second() -> None:
     async def work() -> None:
         clock = LoopClock()
