@@ -16,6 +16,9 @@ INTERVALS_MS = {
     "12h": 43_200_000,
     "1d": 86_400_000,
 }
+LONGEST_FUNDING_MS = INTERVALS_MS["8h"]
+"""No exchange settles funding more seldom: what is taken where nothing tells the interval."""
+
 _TEXTS = {ms: text for text, ms in INTERVALS_MS.items()}
 
 

@@ -9,12 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.domain.market import MINUTE_MS
-from core.market.intervals import interval_text
+from core.market.intervals import LONGEST_FUNDING_MS, interval_text
 
 Times = NDArray[np.int64]
-
-LONGEST_MS = 8 * 60 * MINUTE_MS
-"""No exchange settles more seldom: what is taken where nothing tells the interval."""
 
 _NEAR = 3
 """So many steps on either side tell the interval that stands at a time."""
@@ -73,8 +70,8 @@ def missing_in(times: Times, listed_ms: Times, from_ms: int, to_ms: int) -> list
     """
     at = _on_minutes(times)
     if not len(at):
-        first = -(-from_ms // LONGEST_MS) * LONGEST_MS
-        return [(time_ms, LONGEST_MS) for time_ms in range(first, to_ms, LONGEST_MS)]
+        first = -(-from_ms // LONGEST_FUNDING_MS) * LONGEST_FUNDING_MS
+        return [(time_ms, LONGEST_FUNDING_MS) for time_ms in range(first, to_ms, LONGEST_FUNDING_MS)]
     expected = _expected(at, listed_ms)
     ends = expected if len(expected) else listed_ms
     before, after = int(ends[0]), int(ends[-1])

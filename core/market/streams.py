@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from core.domain.errors import BadInputError
 from core.domain.market import MINUTE_MS
 from core.domain.stream import Field, Stream
-from core.market.intervals import INTERVALS_MS, interval_text
+from core.market.intervals import INTERVALS_MS, LONGEST_FUNDING_MS, interval_text
 from core.market.kinds import CANDLES, FUNDING, MARK, PRICE_KINDS
-from core.market.settlements import LONGEST_MS
 
 BARS = "bars"
 MARK_NOW = "mark_price"
@@ -68,7 +67,7 @@ _OPEN_INTEREST = _fields(open_interest="base", open_interest_value="usdt")
 _LONG_SHORT = Periods(_fields(long_share="share", short_share="share", ratio="ratio"))
 
 INSTANTS = {
-    FUNDING: Instants(_fields(funding_rate="rate"), LONGEST_MS + 10 * MINUTE_MS),
+    FUNDING: Instants(_fields(funding_rate="rate"), LONGEST_FUNDING_MS + 10 * MINUTE_MS),
     MARK: Instants(_fields(mark_price="usdt", index_price="usdt"), MINUTE_MS),
     "open_interest": Instants(_OPEN_INTEREST, 10 * MINUTE_MS),
     "liquidations": Instants(_fields(side="side", price="usdt", qty="base"), 60 * MINUTE_MS, is_steady=False),

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from core.domain.market import FundingRate
 from core.lab.data.history import History
-from core.market.settlements import LONGEST_MS
+from core.market.intervals import LONGEST_FUNDING_MS
 
 _DIGITS = Decimal("1e-12")
 
@@ -17,7 +17,7 @@ def assumed_rates(history: History, assumed_bps: Decimal) -> list[FundingRate]:
         FundingRate(
             missing.symbol,
             missing.time_ms,
-            (assumed_bps * missing.interval_ms / (10_000 * LONGEST_MS)).quantize(_DIGITS),
+            (assumed_bps * missing.interval_ms / (10_000 * LONGEST_FUNDING_MS)).quantize(_DIGITS),
             missing.mark_price,
             is_assumed=True,
         )

@@ -16,9 +16,9 @@ from core.market.importing.forms import read_table
 from core.market.importing.naming import Named, is_symbol, named
 from core.market.importing.observed import ObservedFile, family_in, read_observed
 from core.market.importing.table import Origin, Table, Wanted
-from core.market.intervals import INTERVALS_MS, interval_text
+from core.market.intervals import INTERVALS_MS, LONGEST_FUNDING_MS, interval_text
 from core.market.kinds import CANDLES, FUNDING, KINDS, MARK, PRICE_KINDS
-from core.market.settlements import LONGEST_MS, step_ms
+from core.market.settlements import step_ms
 from core.market.streams import BARS, FAMILIES
 from core.market.streams import stream as known_stream
 from core.ports import BarColumns
@@ -230,7 +230,7 @@ def _funding_interval_ms(table: Table, times: NDArray[np.int64]) -> int:
     there is."""
     hours = table.columns.get(_FUNDING_HOURS)
     if hours is None:
-        return min(step_ms(times) or LONGEST_MS, LONGEST_MS)
+        return min(step_ms(times) or LONGEST_FUNDING_MS, LONGEST_FUNDING_MS)
     strange = ~((hours >= 1) & (hours <= 24) & (hours == np.floor(hours)))
     if strange.any():
         index = int(np.argmax(strange))

@@ -10,8 +10,8 @@ from typing import Any
 from core.domain.errors import UnavailableError, VenueRejectedError
 from core.domain.market import MINUTE_MS
 from core.exchange.connection.wire import Wire
+from core.market.intervals import LONGEST_FUNDING_MS
 from core.market.live.rows import bars_of, holes
-from core.market.settlements import LONGEST_MS
 from core.ports import CandleStore, SettledFunding
 from core.trader.account import iso
 
@@ -79,7 +79,7 @@ async def fill_funding(wire: Wire, candles: CandleStore, symbol: str, from_ms: i
     async for rates in funding_pages(wire, symbol, from_ms):
         await candles.append_funding(rates)
         first_ms = min((rate.time_ms for rate in rates), default=from_ms)
-        if is_first and first_ms - from_ms > LONGEST_MS:
+        if is_first and first_ms - from_ms > LONGEST_FUNDING_MS:
             log.warning("%s: the exchange tells no funding from %s to %s", symbol, iso(from_ms), iso(first_ms))
         is_first = False
 
