@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import subprocess
 import sys
 import warnings
 from collections.abc import Iterator
@@ -11,10 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.command import kit
+from core.home.folder import Home
+from storage.database import open_database
 from tui.cli.warned import route_warnings
-
-T0 = 1_735_689_600_000
 
 
 @pytest.fixture
@@ -66,23 +67,38 @@ def test_where_there_is_a_log_it_has_all_of_them(
     assert capsys.readouterr().err == ""
 
 
-def checked(home: Path, **more: str) -> kit.Answer:
-    """Prices so far apart that a float does not hold what they moved."""
-    file = home.parent / "AUSDT-1m.csv"
-    prices = [(T0 + n * 60_000, 1e-300 if n % 2 else 1e300) for n in range(3_000)]
-    rows = [",".join(map(str, (open_ms, *[price] * 4, 1))) for open_ms, price in prices]
-    file.write_text("\n".join(["open_time,open,high,low,close,volume", *rows]))
-    assert kit.quarterdeck("data", "import", file, "--home", home).code == 0
-    return kit.quarterdeck("data", "check", "--home", home, **more)
+WARNING = """
+import warnings
+from tui.cli import main
+
+class Runtime:
+    def check_data(self, home):
+        warnings.warn("overflow encountered in expm1", RuntimeWarning, stacklevel=1)
+        return []
+
+raise SystemExit(main(Runtime()))
+"""
+
+
+def checked(folder: Path, **more: str) -> subprocess.CompletedProcess[str]:
+    """`data check` in a process of its own, where a figure overflows."""
+    home = Home(folder)
+    open_database(home.database)
+    return subprocess.run(
+        [sys.executable, "-c", WARNING, "data", "check", "--home", str(folder)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **more},
+    )
 
 
 def test_a_verb_shows_no_warning_as_python_does(tmp_path: Path) -> None:
     answer = checked(tmp_path / "home")
-    assert answer.code == 0
-    assert answer.err.splitlines() == ["quarterdeck: warning: overflow encountered in expm1", "no problem found"]
+    assert answer.returncode == 0
+    assert answer.stderr.splitlines() == ["quarterdeck: warning: overflow encountered in expm1", "no problem found"]
 
 
 def test_who_asks_python_for_warnings_has_them(tmp_path: Path) -> None:
     answer = checked(tmp_path / "home", PYTHONWARNINGS="default")
-    assert "jumps.py:" in answer.err
-    assert "RuntimeWarning: overflow encountered in expm1" in answer.err
+    assert "<string>:7: RuntimeWarning: overflow encountered in expm1" in answer.stderr
