@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from core.control.protocol import MarkerView
 from core.domain.market import MINUTE_MS, Bar
 from tests.tui.fake_control import NOW_MS, bars
-from tui.text.candles import ZOOMS, Level, Scale, draw, group
+from tui.text.candles import Level, Scale, draw, group, zooms
 from tui.text.format import ASCII, UNICODE
 from tui.text.table import Row, row_text
 
@@ -40,7 +40,7 @@ def picture(
     return [row_text(row) for row in rows]
 
 
-@given(st.integers(1, 240), st.integers(30, 160), st.integers(6, 50), st.sampled_from(ZOOMS), st.booleans())
+@given(st.integers(1, 240), st.integers(30, 160), st.integers(6, 50), st.sampled_from(zooms(1)), st.booleans())
 @settings(max_examples=40)
 def test_every_row_has_the_width(count: int, width: int, height: int, zoom: tuple[int, int], plain: bool) -> None:
     rows: list[Row] = draw(

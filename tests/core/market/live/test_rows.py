@@ -47,7 +47,7 @@ def client_of(exchange: str, **ids: Any) -> Any:
 
 def heard_of(client: Any, *frames: dict[str, Any]) -> list[tuple[str, Candle | None]]:
     heard: list[tuple[str, Candle | None]] = []
-    tap_candles(client, UNIFIED, lambda symbol, candle: heard.append((symbol, candle)))
+    tap_candles(client, UNIFIED, lambda symbol, candle: heard.append((symbol, candle)), MINUTE)
     for frame in frames:
         client.handle_message(Socket(), frame)
     return heard
@@ -143,19 +143,19 @@ def row(open_ms: int) -> list[Any]:
     ],
 )
 def test_a_row_that_cannot_be_a_candle_is_none(bad: list[Any]) -> None:
-    assert bar_of("BTCUSDT", bad) is None
-    assert bars_of("BTCUSDT", [bad, row(OPEN_MS + MINUTE)])[0] == []
+    assert bar_of("BTCUSDT", bad, MINUTE) is None
+    assert bars_of("BTCUSDT", [bad, row(OPEN_MS + MINUTE)], None, MINUTE)[0] == []
 
 
 def test_the_last_row_is_closed_only_by_the_exchanges_own_time() -> None:
     rows = [row(OPEN_MS), row(OPEN_MS + MINUTE)]
     close_ms = OPEN_MS + 2 * MINUTE
     for exchange_ms in (None, close_ms, close_ms + SETTLED_MS - 1):
-        closed, still_open = bars_of("BTCUSDT", rows, exchange_ms)
+        closed, still_open = bars_of("BTCUSDT", rows, exchange_ms, MINUTE)
         assert [bar.open_time_ms for bar in closed] == [OPEN_MS]
         assert still_open is not None
         assert still_open.open_time_ms == OPEN_MS + MINUTE
-    closed, still_open = bars_of("BTCUSDT", rows, close_ms + SETTLED_MS)
+    closed, still_open = bars_of("BTCUSDT", rows, close_ms + SETTLED_MS, MINUTE)
     assert [bar.open_time_ms for bar in closed] == [OPEN_MS, OPEN_MS + MINUTE]
     assert still_open is None
 
@@ -163,7 +163,7 @@ def test_the_last_row_is_closed_only_by_the_exchanges_own_time() -> None:
 @given(st.sets(st.integers(0, 30)), st.integers(0, 15), st.integers(15, 31))
 def test_holes_are_the_minutes_that_are_not_there(there: set[int], first: int, end: int) -> None:
     times = [minute * MINUTE for minute in sorted(there) if first <= minute < end]
-    found = holes(times, first * MINUTE, end * MINUTE)
+    found = holes(times, first * MINUTE, end * MINUTE, MINUTE)
     missing = [ms for start_ms, end_ms in found for ms in range(start_ms, end_ms, MINUTE)]
     assert missing == [minute * MINUTE for minute in range(first, end) if minute not in there]
     assert all(earlier[1] < later[0] for earlier, later in pairwise(found))
@@ -172,6 +172,6 @@ def test_holes_are_the_minutes_that_are_not_there(there: set[int], first: int, e
 @pytest.mark.parametrize(("place", "value"), [(2, 1e300), (3, 1e-300), (5, 1e300)])
 def test_a_candle_of_figures_that_no_market_has_is_none(place: int, value: float) -> None:
     row = [0, 10.0, 11.0, 9.0, 10.0, 1.0]
-    assert bar_of("BTCUSDT", row) is not None
+    assert bar_of("BTCUSDT", row, MINUTE) is not None
     row[place] = value
-    assert bar_of("BTCUSDT", row) is None
+    assert bar_of("BTCUSDT", row, MINUTE) is None
