@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from core.domain.errors import DataError
 from core.domain.stream import Observation, Stream
 from core.market.kinds import CANDLES, FUNDING
-from core.market.streams import OBSERVED_KINDS, kind_of
+from core.market.streams import OBSERVED_KINDS, funding_known_ms, kind_of
 from core.market.streams import stream as stream_of
 from core.ports import BarColumns, ObservationColumns
 from core.trader.account import iso
@@ -54,7 +54,9 @@ def read_observations(
     if kind == FUNDING:
         rates = connection.execute(_FUNDING, span).fetchall()
         times = np.array([time_ms for time_ms, _ in rates], np.int64)
-        found = _columns(symbol, its, times, np.array([float(rate) for _, rate in rates]).reshape(-1, 1))
+        known = np.array([funding_known_ms(time_ms) for time_ms, _ in rates], np.int64)
+        values = np.array([float(rate) for _, rate in rates]).reshape(-1, 1)
+        found = ObservationColumns(symbol, its.name, times, known, np.zeros(len(times), np.int64), values)
         return found, _sources(connection, "funding_rates", "time_ms", "1", *span)
     if kind == CANDLES:
         bars, intervals = bars_between(connection, symbol, period_ms, from_ms, to_ms)
