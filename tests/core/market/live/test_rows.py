@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.domain.errors import BadInputError
 from core.domain.market import Bar
-from core.market.live.rows import SETTLED_MS, Candle, bar_of, bars_of, holes, tap_candles
+from core.market.live.rows import SETTLED_MS, Candle, bar_of, bars_of, check_timeframe, holes, tap_candles
 
 MINUTE = 60_000
 OPEN_MS = 1_785_617_880_000
@@ -122,6 +123,63 @@ def test_apex_tells_when_a_candle_has_closed() -> None:
     frame = {"topic": "candle.1.BTCUSDT", "data": [candle], "ts": 1672324860882, "type": "snapshot"}
     bar = Bar("BTCUSDT", 1_672_324_800_000, MINUTE, 16_649.5, 16_677.0, 16_608.0, 16_677.0, 2.081)
     assert heard_of(client, frame) == [("BTCUSDT", Candle(bar, 1_672_324_860_882, True))]
+
+
+QUARTER = 900_000
+
+
+def mexc_quarter(interval: str = "Min15") -> dict[str, Any]:
+    prices = {"o": 65213.5, "c": 65210.5, "h": 65233.5, "l": 65208.5, "q": 512797, "interval": interval}
+    data = {"symbol": "BTC_USDT", "t": 1718751600, **prices}
+    return {"symbol": "BTC_USDT", "data": data, "channel": "push.kline", "ts": 1718751706472}
+
+
+def apex_quarter(interval: str = "15") -> dict[str, Any]:
+    prices = {"open": "65213.5", "close": "65210.5", "high": "65233.5", "low": "65208.5", "volume": "512797"}
+    times = {"start": 1718751600000, "end": 1718752499999, "timestamp": 1718751706472}
+    candle = {**times, **prices, "interval": interval, "confirm": False}
+    return {"topic": f"candle.{interval}.BTCUSDT", "data": [candle], "ts": 1718751706472, "type": "snapshot"}
+
+
+@pytest.mark.parametrize(
+    ("exchange", "ids", "frame"),
+    [
+        ("binanceusdm", {"id": "BTCUSDT", "lowercaseId": "btcusdt"}, None),
+        ("mexc", {"id": "BTC_USDT"}, mexc_quarter),
+        ("apex", {"id": "BTC-USDT", "id2": "BTCUSDT"}, apex_quarter),
+    ],
+)
+def test_candles_of_a_quarter_of_an_hour_by_the_names_of_each_exchange(
+    exchange: str, ids: dict[str, str], frame: Any
+) -> None:
+    heard: list[Candle | None] = []
+    client = client_of(exchange, **ids)
+    tap_candles(client, UNIFIED, lambda _, candle: heard.append(candle), QUARTER)
+    open_ms = 1_718_751_600_000
+    frames = (binance_frame(i="15m", t=open_ms), binance_frame(t=open_ms)) if frame is None else (frame(), frame("5"))
+    for one in frames[:1] if exchange == "mexc" else frames:
+        client.handle_message(Socket(), one)
+    (candle,) = heard
+    assert candle is not None
+    assert (candle.bar.open_time_ms, candle.bar.interval_ms) == (open_ms, QUARTER)
+
+
+@pytest.mark.parametrize(
+    ("exchange", "minutes", "its"),
+    [("mexc", 3, "1, 5, 15, 30, 60, 240, 1440"), ("apex", 3, "1, 5, 15, 30, 60, 240, 1440"), ("binanceusdm", 3, "")],
+)
+def test_an_interval_that_an_exchange_has_not_is_refused_with_those_it_has(
+    exchange: str, minutes: int, its: str
+) -> None:
+    client = getattr(ccxt.pro, exchange)()
+    if not its:
+        check_timeframe(client, exchange, minutes * MINUTE)
+        return
+    with pytest.raises(BadInputError) as error:
+        check_timeframe(client, exchange, minutes * MINUTE)
+    assert str(error.value) == (
+        f"market.interval_minutes: {exchange} has no candles of {minutes} min; choose one of {its}"
+    )
 
 
 def row(open_ms: int) -> list[Any]:
