@@ -35,7 +35,7 @@ def built(bars: BarColumns, interval_ms: int) -> BarColumns:
     has_traded = whole.volume > 0
     nowhere = ~np.logical_or.reduceat(has_traded, starts)
     told = joined(_taken(whole, has_traded | np.repeat(nowhere, interval_ms // bars.interval_ms)), interval_ms)
-    return replace(told, volume=_sums(whole.volume, starts))
+    return replace(told, volume=decimal_sums(whole.volume, starts))
 
 
 def completed(
@@ -79,7 +79,7 @@ def _taken(bars: BarColumns, rows: NDArray[np.bool_]) -> BarColumns:
     return BarColumns(bars.symbol, bars.interval_ms, bars.open_time_ms[rows], *values)
 
 
-def _sums(values: NDArray[np.float64], starts: NDArray[np.int64]) -> NDArray[np.float64]:
+def decimal_sums(values: NDArray[np.float64], starts: NDArray[np.int64]) -> NDArray[np.float64]:
     """Of the runs of `values` that begin at `starts`: as decimals where they have few enough, so that no sum hangs on
     how the machine rounds. Each run by itself, so that others beside it change nothing."""
     sums = np.add.reduceat(values, starts)

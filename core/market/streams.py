@@ -15,6 +15,7 @@ from core.market.intervals import INTERVALS_MS, LONGEST_FUNDING_MS, interval_tex
 from core.market.kinds import CANDLES, FUNDING, MARK, PRICE_KINDS
 
 BARS = "bars"
+TRADES = "trades"
 MARK_NOW = "mark_price"
 """Under this kind the mark prices of instants are kept: "mark" are candles."""
 
@@ -74,9 +75,7 @@ INSTANTS = {
     MARK: Instants(_fields(mark_price="usdt", index_price="usdt"), MINUTE_MS),
     "open_interest": Instants(_OPEN_INTEREST, 10 * MINUTE_MS),
     "liquidations": Instants(_fields(side="side", price="usdt", qty="base"), 60 * MINUTE_MS, is_steady=False),
-    "trades": Instants(
-        _fields(side="side", price="usdt", qty="base"), 60 * MINUTE_MS, is_steady=False, is_numbered=True
-    ),
+    TRADES: Instants(_fields(side="side", price="usdt", qty="base"), 60 * MINUTE_MS, is_steady=False, is_numbered=True),
     "quotes": Instants(
         _fields(bid_price="usdt", bid_qty="base", ask_price="usdt", ask_qty="base"), MINUTE_MS, is_numbered=True
     ),
