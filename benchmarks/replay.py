@@ -165,7 +165,7 @@ async def _drive(home: Home, minutes: int, forecaster: Forecaster) -> float:
                         START_MS,
                         end_ms,
                         settings.engine.first_price_delay_ms,
-                        replay_cursors(point),
+                        replay_cursors(point, MINUTE_MS),
                     ).events()
                 ),
                 clock=VirtualClock(START_MS),
@@ -216,7 +216,7 @@ def time_training_alone(home: Home, trainings: int) -> float:
     assert strategy.model is not None
     models = tasks.ModelHome(home.root / "trained-alone", strategy.name, strategy.model)
     tasks.warm_up(models)
-    windows = asyncio.run(_windows(home, settings.market.symbols, training_bars(strategy)))
+    windows = asyncio.run(_windows(home, settings.market.symbols, training_bars(strategy, MINUTE_MS)))
     spent_s = 0.0
     for number in range(trainings):
         window = windows[number % len(windows)]

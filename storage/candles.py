@@ -13,6 +13,7 @@ import numpy as np
 
 from core.domain.errors import DataError
 from core.domain.market import MINUTE_MS, Bar, FundingRate
+from core.market.higher_bars import completed
 from core.market.settlements import Times
 from core.ports import BarColumns, SettledFunding
 from core.trader.account import iso
@@ -46,12 +47,17 @@ RETURNING source_id"""
 _FUNDING = """SELECT time_ms, rate, coalesce(
     mark_price,
     (SELECT open FROM price_candles WHERE kind = 'mark' AND symbol = :symbol
-        AND open_time_ms = time_ms - time_ms % 60000 ORDER BY interval_ms LIMIT 1),
-    (SELECT open FROM candles WHERE symbol = :symbol AND interval_ms = :interval
-        AND open_time_ms = time_ms - time_ms % :interval),
-    (SELECT close FROM candles WHERE symbol = :symbol AND interval_ms = :interval
-        AND open_time_ms < time_ms ORDER BY open_time_ms DESC LIMIT 1))
+        AND open_time_ms = time_ms - time_ms % 60000 ORDER BY interval_ms LIMIT 1))
 FROM funding_rates WHERE symbol = :symbol AND time_ms >= :from AND time_ms < :to ORDER BY time_ms"""
+_OPEN = "SELECT open FROM candles WHERE symbol = ? AND interval_ms = ? AND open_time_ms = ?"
+_LAST_CLOSE = """SELECT open_time_ms, close FROM candles
+WHERE symbol = ? AND interval_ms = ? AND open_time_ms <= ? ORDER BY open_time_ms DESC LIMIT 1"""
+_ENDS = """SELECT
+    (SELECT min(open_time_ms) FROM candles WHERE symbol = :symbol AND interval_ms = :interval),
+    (SELECT max(open_time_ms) FROM candles WHERE symbol = :symbol AND interval_ms = :interval)"""
+_SHORTER = """SELECT DISTINCT interval_ms FROM sources
+WHERE kind = 'candles' AND symbol = ? AND rows > 0 AND interval_ms < ? AND ? % interval_ms = 0
+ORDER BY interval_ms DESC"""
 
 _SETTLEMENTS = """SELECT time_ms, interval_ms FROM funding_rates JOIN sources USING (source_id)
 WHERE funding_rates.symbol = ? ORDER BY time_ms"""
@@ -65,12 +71,60 @@ def read_funding(
     That is the open of the mark price's candle at that time, else of the bar at that time, else the close of the bar
     before; a rate older than every bar has no price and is left out (nobody can have held a position).
     """
-    rows = connection.execute(_FUNDING, {"symbol": symbol, "interval": interval_ms, "from": from_ms, "to": to_ms})
+    rows = connection.execute(_FUNDING, {"symbol": symbol, "from": from_ms, "to": to_ms}).fetchall()
+    priced = (
+        (time_ms, rate, _traded_price(connection, symbol, interval_ms, time_ms) if mark is None else mark)
+        for time_ms, rate, mark in rows
+    )
     return [
         FundingRate(symbol, time_ms, Decimal(rate), Decimal(str(mark)))
-        for time_ms, rate, mark in rows
+        for time_ms, rate, mark in priced
         if mark is not None
     ]
+
+
+def shorter_intervals(connection: sqlite3.Connection, symbol: str, interval_ms: int) -> list[int]:
+    """Those of which bars are stored that bars of `interval_ms` can be built of, the longest first."""
+    return [one for (one,) in connection.execute(_SHORTER, (symbol, interval_ms, interval_ms))]
+
+
+def bars_between(
+    connection: sqlite3.Connection, symbol: str, interval_ms: int, from_ms: int, to_ms: int
+) -> tuple[BarColumns, list[int]]:
+    """As `core.market.higher_bars.completed` has them."""
+
+    def read(one_ms: int, first_ms: int, end_ms: int) -> BarColumns:
+        rows = connection.execute(SELECT_CANDLES, (symbol, one_ms, first_ms, end_ms)).fetchall()
+        return bar_columns(symbol, one_ms, rows)
+
+    return completed(read, interval_ms, shorter_intervals(connection, symbol, interval_ms), from_ms, to_ms)
+
+
+def span_of(connection: sqlite3.Connection, symbol: str, interval_ms: int) -> tuple[int, int] | None:
+    """First open time and last close time of the bars of an interval, those that shorter ones come to among them; None
+    where there are none."""
+    spans = []
+    for one_ms in (interval_ms, *shorter_intervals(connection, symbol, interval_ms)):
+        first, last = connection.execute(_ENDS, {"symbol": symbol, "interval": one_ms}).fetchone()
+        if first is not None:
+            first_ms, end_ms = -(-first // interval_ms) * interval_ms, (last + one_ms) // interval_ms * interval_ms
+            spans += [(first_ms, end_ms)] if first_ms < end_ms else []
+    return (min(first for first, _ in spans), max(end for _, end in spans)) if spans else None
+
+
+def _traded_price(connection: sqlite3.Connection, symbol: str, interval_ms: int, time_ms: int) -> float | None:
+    open_ms = time_ms - time_ms % interval_ms
+    if row := connection.execute(_OPEN, (symbol, interval_ms, open_ms)).fetchone():
+        return float(row[0])
+    bars, _ = bars_between(connection, symbol, interval_ms, open_ms, open_ms + interval_ms)
+    if len(bars.open):
+        return float(bars.open[0])
+    before = [
+        (row[0] + one_ms, row[1])
+        for one_ms in (interval_ms, *shorter_intervals(connection, symbol, interval_ms))
+        if (row := connection.execute(_LAST_CLOSE, (symbol, one_ms, open_ms - one_ms)).fetchone())
+    ]
+    return float(max(before)[1]) if before else None
 
 
 def settlements(connection: sqlite3.Connection, symbol: str) -> tuple[Times, Times]:
@@ -103,13 +157,9 @@ class SqliteCandles:
         await self._connection.close()
 
     async def bars(self, symbol: str, from_ms: int, to_ms: int) -> BarColumns:
-        """Bars with from_ms <= open time < to_ms, oldest first (may be empty)."""
-
-        def read(connection: sqlite3.Connection) -> BarColumns:
-            rows = connection.execute(SELECT_CANDLES, (symbol, self._interval_ms, from_ms, to_ms)).fetchall()
-            return bar_columns(symbol, self._interval_ms, rows)
-
-        return await self._call(read)
+        """Bars with from_ms <= open time < to_ms, oldest first (may be empty): those that are stored, and where one is
+        not, what shorter ones come to."""
+        return await self._call(lambda reading: bars_between(reading, symbol, self._interval_ms, from_ms, to_ms)[0])
 
     async def append(self, bars: Sequence[Bar]) -> Sequence[Bar]:
         """Store closed bars of this store's interval, and return them as they stand now: one that is there already
@@ -127,14 +177,7 @@ class SqliteCandles:
 
     async def span(self, symbol: str) -> tuple[int, int] | None:
         """First open time and last close time stored, or None."""
-        first, last = await self._call(
-            lambda connection: connection.execute(
-                "SELECT (SELECT min(open_time_ms) FROM candles WHERE symbol = ?1 AND interval_ms = ?2), "
-                "(SELECT max(open_time_ms) FROM candles WHERE symbol = ?1 AND interval_ms = ?2)",
-                (symbol, self._interval_ms),
-            ).fetchone()
-        )
-        return None if first is None else (first, last + self._interval_ms)
+        return await self._call(lambda reading: span_of(reading, symbol, self._interval_ms))
 
     async def _call(self, function: Callable[[sqlite3.Connection], T]) -> T:
         with storage_errors(self._path):

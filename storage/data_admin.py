@@ -10,9 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
+from core.arithmetic.days import DAY_MS
 from core.domain.errors import DataError
+from core.domain.market import MINUTE_MS
 from core.domain.progress import AT_ONCE, Manner
-from core.market.checking import DataProblem, bar_problems, funding_problems, stream_problems
+from core.market.checking import DataProblem, bar_problems, funding_problems, stream_problems, trade_problems
 from core.market.importing import read_market_file
 from core.market.importing.files import as_told, check_options
 from core.market.importing.naming import named
@@ -20,17 +22,20 @@ from core.market.importing.table import file_sha256
 from core.market.intervals import INTERVALS_MS, interval_text
 from core.market.kinds import CANDLES, FUNDING
 from core.market.stored import DataRow, ImportReport
-from core.market.streams import OBSERVED_KINDS, kind_of, stream_name
+from core.market.streams import OBSERVED_KINDS, TRADES, kind_of, stream_name
 from core.market.streams import stream as stream_of
+from core.market.trade_bars import bars_of_trades
 from core.ports import BarColumns
 from core.settings.schema import JUMP_VOLATILITIES
 from storage.candles import SELECT_CANDLES, UNFINISHED, bar_columns, settlements
 from storage.database import Database, connect_read_only, storage_errors, transaction
 from storage.file_rows import Rows, rows_of
 from storage.import_rows import CHANGED, Stored, Wish, store
+from storage.observations import read_observations
 
 _STAYS_SYNTHETIC = "was imported as made-up data and stays marked so; to have it otherwise, `data delete` it first"
 
+_TRADE_SPAN = "SELECT min(time_ms), max(time_ms) FROM observations WHERE stream = ? AND symbol = ?"
 _CANDLE_SPAN = "SELECT min(open_time_ms), max(open_time_ms + interval_ms) FROM candles WHERE symbol = ?"
 
 
@@ -214,6 +219,21 @@ def _stream_problems(connection: sqlite3.Connection) -> list[DataProblem]:
                 "SELECT time_ms FROM observations WHERE stream = ? AND symbol = ? ORDER BY time_ms", (name, symbol)
             )
             found += stream_problems(symbol, stream_of(name), np.fromiter((row[0] for row in times), np.int64))
+            found += _trade_problems(connection, symbol) if name == TRADES else []
+    return found
+
+
+def _trade_problems(connection: sqlite3.Connection, symbol: str) -> list[DataProblem]:
+    """A day at a time, of whole minutes: in the first and the last some trades may be missing."""
+    told = connection.execute(_TRADE_SPAN, (TRADES, symbol)).fetchone()
+    first_ms, end_ms = -(-told[0] // MINUTE_MS) * MINUTE_MS, told[1] // MINUTE_MS * MINUTE_MS
+    found: list[DataProblem] = []
+    for day_ms in range(first_ms // DAY_MS * DAY_MS, end_ms, DAY_MS):
+        span = max(first_ms, day_ms), min(end_ms, day_ms + DAY_MS)
+        rows = connection.execute(SELECT_CANDLES, (symbol, MINUTE_MS, *span)).fetchall()
+        if rows:
+            trades, _ = read_observations(connection, symbol, TRADES, *span)
+            found += trade_problems(bar_columns(symbol, MINUTE_MS, rows), bars_of_trades(trades, MINUTE_MS))
     return found
 
 

@@ -6,15 +6,17 @@ import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
 from itertools import product
+from pathlib import Path
 
 from core.domain.errors import DataError
 from core.lab.data.history import MAX_HOLE_MS, History, align
+from core.market.higher_bars import completed
 from core.market.intervals import interval_text
 from core.market.settlements import Times, missing_in, pays_funding
-from core.market.stored import Series
+from core.market.stored import Series, both, longer
 from core.market.streams import stream
 from core.ports import BarColumns
-from storage.candles import UNFINISHED, read_funding, settlements
+from storage.candles import UNFINISHED, read_funding, settlements, shorter_intervals, span_of
 from storage.column_cache import StoredColumns, stored_columns
 from storage.database import Database, connect_read_only, storage_errors
 from storage.observations import read_observations
@@ -50,8 +52,15 @@ def all_series(database: Database) -> list[Series]:
 
 
 def stored_series(database: Database, interval_ms: int) -> dict[str, Series]:
-    """By symbol, in order of the symbols. Raises StorageError."""
-    return {series.symbol: series for series in all_series(database) if series.interval_ms == interval_ms}
+    """What a run on bars of `interval_ms` has, by symbol, in order of the symbols: those that are stored, and those
+    that shorter ones come to. Raises StorageError."""
+    found: dict[str, Series] = {}
+    for series in all_series(database):
+        its = longer(series, interval_ms)
+        if its is not None:
+            known = found.get(its.symbol)
+            found[its.symbol] = its if known is None else both(known, its)
+    return found
 
 
 def prepare_history(database: Database, symbol: str, interval_ms: int) -> None:
@@ -83,10 +92,9 @@ def load_history(
         connection.execute("BEGIN")
         bars, funding, sources = [], [], list[int]()
         for symbol in symbols:
-            stored = stored_columns(connection, folder, symbol, interval_ms)
-            bars.append(_cut(stored, symbol, interval_ms, from_ms, to_ms, from_ms - warm_up_bars * interval_ms))
-            begin_ms, end_ms = (int(bars[-1].open_time_ms[i]) for i in (0, -1))
-            sources += [source for source, first, last in stored.sources if first <= end_ms and last >= begin_ms]
+            its_bars, its_sources = _bars(connection, folder, symbol, interval_ms, from_ms, to_ms, warm_up_bars)
+            bars.append(its_bars)
+            sources += its_sources
         end_ms = max(int(item.open_time_ms[-1]) for item in bars) + interval_ms
         unsettled: list[tuple[str, int, int]] = []
         for symbol, its_bars in zip(symbols, bars, strict=True):
@@ -108,19 +116,42 @@ def load_history(
     return align(bars, from_ms, funding, source, is_synthetic, max_hole_ms, unsettled, observations)
 
 
-def _cut(stored: StoredColumns, symbol: str, interval_ms: int, from_ms: int, to_ms: int, warm_up_ms: int) -> BarColumns:
-    """The bars that open in [warm_up_ms, to_ms)."""
-    times = stored.open_time_ms
-    if not len(times):
-        raise DataError(
+def _bars(
+    connection: sqlite3.Connection,
+    folder: Path,
+    symbol: str,
+    interval_ms: int,
+    from_ms: int,
+    to_ms: int,
+    warm_up_bars: int,
+) -> tuple[BarColumns, list[int]]:
+    """The bars that open in [from_ms, to_ms) with up to so many slots before them, and the sources of all that took
+    part in them. Raises DataError where the period has none."""
+    stored: dict[int, StoredColumns] = {}
+
+    def read(one_ms: int, begin_ms: int, end_ms: int) -> BarColumns:
+        stored[one_ms] = its = stored_columns(connection, folder, symbol, one_ms)
+        part = slice(*its.open_time_ms.searchsorted((begin_ms, end_ms)))
+        return BarColumns(symbol, one_ms, its.open_time_ms[part], *its.values[:, part])
+
+    shorter = shorter_intervals(connection, symbol, interval_ms)
+    bars, used = completed(read, interval_ms, shorter, from_ms - warm_up_bars * interval_ms, to_ms)
+    if not len(bars.open_time_ms) or bars.open_time_ms[-1] < from_ms:
+        raise _nothing(connection, symbol, interval_ms)
+    begin_ms, end_ms = int(bars.open_time_ms[0]), int(bars.open_time_ms[-1]) + interval_ms
+    told = (source for one_ms in used for source in stored[one_ms].sources)
+    return bars, [source for source, first, last in told if first < end_ms and last >= begin_ms]
+
+
+def _nothing(connection: sqlite3.Connection, symbol: str, interval_ms: int) -> DataError:
+    span = span_of(connection, symbol, interval_ms)
+    if span is None:
+        return DataError(
             f"no {interval_text(interval_ms)} candles of {symbol} are stored; "
             "import some with: quarterdeck data import FILE"
         )
-    begin, first, stop = (int(i) for i in times.searchsorted((warm_up_ms, from_ms, to_ms)))
-    if first >= stop:
-        span = f"{_moment(int(times[0]))} to {_moment(int(times[-1]) + interval_ms)}"
-        raise DataError(f"{symbol}: no candle in the period; stored are {span} UTC; choose --from and --to within")
-    return BarColumns(symbol, interval_ms, times[begin:stop], *stored.values[:, begin:stop])
+    there = " to ".join(map(_moment, span))
+    return DataError(f"{symbol}: no candle in the period; stored are {there} UTC; choose --from and --to within")
 
 
 def _settlements(connection: sqlite3.Connection, symbol: str, from_ms: int, to_ms: int) -> tuple[Times, Times]:

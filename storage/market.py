@@ -30,10 +30,10 @@ class SqliteMarket:
 
     database: Database
 
-    async def candles(self, *, read_only: bool = False) -> SqliteCandles:
+    async def candles(self, interval_ms: int, *, read_only: bool = False) -> SqliteCandles:
         from storage.candles import SqliteCandles
 
-        return await SqliteCandles.open(self.database, read_only=read_only)
+        return await SqliteCandles.open(self.database, interval_ms, read_only=read_only)
 
     async def observations(self) -> SqliteObservations:
         from storage.observations import SqliteObservations

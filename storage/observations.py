@@ -14,13 +14,12 @@ from numpy.typing import NDArray
 
 from core.domain.errors import DataError
 from core.domain.stream import Observation, Stream
-from core.market.higher_bars import built
 from core.market.kinds import CANDLES, FUNDING
-from core.market.streams import OBSERVED_KINDS, kind_of
+from core.market.streams import OBSERVED_KINDS, funding_known_ms, kind_of
 from core.market.streams import stream as stream_of
 from core.ports import BarColumns, ObservationColumns
 from core.trader.account import iso
-from storage.candles import SELECT_CANDLES, STREAM, bar_columns
+from storage.candles import STREAM, bar_columns, bars_between
 from storage.connection import Connection
 from storage.database import Database, storage_errors, transaction
 
@@ -39,9 +38,6 @@ _INSERT = "INSERT INTO observations VALUES (?, ?, ?, ?, ?, ?, ?)"
 _FUNDING = "SELECT time_ms, rate FROM funding_rates WHERE symbol = ? AND time_ms >= ? AND time_ms < ? ORDER BY time_ms"
 _PRICES = """SELECT open_time_ms, open, high, low, close, 0 FROM price_candles
 WHERE kind = ? AND symbol = ? AND interval_ms = ? AND open_time_ms >= ? AND open_time_ms < ? ORDER BY open_time_ms"""
-_SHORTER = """SELECT DISTINCT interval_ms FROM sources
-WHERE kind = 'candles' AND symbol = ? AND rows > 0 AND interval_ms < ? AND ? % interval_ms = 0
-ORDER BY interval_ms DESC"""
 
 
 def read_observations(
@@ -58,10 +54,12 @@ def read_observations(
     if kind == FUNDING:
         rates = connection.execute(_FUNDING, span).fetchall()
         times = np.array([time_ms for time_ms, _ in rates], np.int64)
-        found = _columns(symbol, its, times, np.array([float(rate) for _, rate in rates]).reshape(-1, 1))
+        known = np.array([funding_known_ms(time_ms) for time_ms, _ in rates], np.int64)
+        values = np.array([float(rate) for _, rate in rates]).reshape(-1, 1)
+        found = ObservationColumns(symbol, its.name, times, known, np.zeros(len(times), np.int64), values)
         return found, _sources(connection, "funding_rates", "time_ms", "1", *span)
     if kind == CANDLES:
-        bars, intervals = _bars(connection, symbol, period_ms, from_ms, to_ms)
+        bars, intervals = bars_between(connection, symbol, period_ms, from_ms, to_ms)
         used = (_sources(connection, "candles", "open_time_ms", "interval_ms = ?", one, *span) for one in intervals)
         return _columns(symbol, its, bars.open_time_ms, _stacked(bars)), list(chain.from_iterable(used))
     bars = bar_columns(symbol, period_ms, connection.execute(_PRICES, (kind, symbol, period_ms, *span[1:])).fetchall())
@@ -90,36 +88,6 @@ def _columns(symbol: str, its: Stream, times: NDArray[np.int64], values: NDArray
 
 def _stacked(bars: BarColumns) -> NDArray[np.float64]:
     return np.column_stack([bars.open, bars.high, bars.low, bars.close, bars.volume])
-
-
-def _bars(
-    connection: sqlite3.Connection, symbol: str, interval_ms: int, from_ms: int, to_ms: int
-) -> tuple[BarColumns, list[int]]:
-    """Those that are stored, and in the places of those that are not what the longest shorter ones come to; and of
-    which intervals the rows were that took part."""
-    rows = connection.execute(SELECT_CANDLES, (symbol, interval_ms, from_ms, to_ms)).fetchall()
-    bars, used = bar_columns(symbol, interval_ms, rows), [interval_ms]
-    first_ms, end_ms = -(-from_ms // interval_ms) * interval_ms, -(-to_ms // interval_ms) * interval_ms
-    for (shorter_ms,) in connection.execute(_SHORTER, (symbol, interval_ms, interval_ms)).fetchall():
-        if len(bars.open_time_ms) == (end_ms - first_ms) // interval_ms:
-            break
-        rows = connection.execute(SELECT_CANDLES, (symbol, shorter_ms, first_ms, end_ms)).fetchall()
-        filled = _filled(bars, built(bar_columns(symbol, shorter_ms, rows), interval_ms))
-        used += [shorter_ms] if len(filled.open_time_ms) > len(bars.open_time_ms) else []
-        bars = filled
-    return bars, used
-
-
-def _filled(bars: BarColumns, more: BarColumns) -> BarColumns:
-    """With those of `more` that are not in `bars`."""
-    is_new = ~np.isin(more.open_time_ms, bars.open_time_ms)
-    times = np.concatenate((bars.open_time_ms, more.open_time_ms[is_new]))
-    places = np.argsort(times)
-    columns = [
-        np.concatenate((getattr(bars, name), getattr(more, name)[is_new]))[places]
-        for name in ("open", "high", "low", "close", "volume")
-    ]
-    return BarColumns(bars.symbol, bars.interval_ms, times[places], *columns)
 
 
 class SqliteObservations:

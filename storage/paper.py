@@ -8,10 +8,12 @@ from itertools import pairwise
 
 from core.control.arming import ACCOUNT
 from core.domain.market import MINUTE_MS
+from core.trader.account import Opening
 from storage.database import Database, connect_read_only, storage_errors
 
 _STARTS = "SELECT value FROM meta WHERE account = ? AND key GLOB 'start-*' ORDER BY key"
-_MINUTES = """SELECT count(DISTINCT time_ms / ?) FROM equity
+_OPENING = "SELECT value FROM meta WHERE account = ? AND key = 'opening'"
+_BARS = """SELECT count(DISTINCT time_ms / ?) FROM equity
 WHERE account = ? AND seq > ? AND seq <= ? AND time_ms >= ?"""
 _END = 2**62
 _LAST_SEQ = "SELECT last_seq FROM journals WHERE account = ?"
@@ -20,17 +22,20 @@ _LAST_SEQ = "SELECT last_seq FROM journals WHERE account = ?"
 def paper_hours(database: Database) -> float:
     """Hours of market time that the paper account of this home has traded, over all its starts.
 
-    An hour is 60 minutes with a sample of the account: bars were taken in then. Samples from before a start are of
-    bars that were only walked through to catch up with the market, and do not count; nor do hours without bars.
+    A bar's length is counted where there is a sample of the account: the bar was taken in then. Samples from before a
+    start are of bars that were only walked through to catch up with the market, and do not count; nor do hours without
+    bars.
     Raises StorageError.
     """
     with storage_errors(database.path), closing(connect_read_only(database.path)) as connection:
         starts = [json.loads(value) for (value,) in connection.execute(_STARTS, (ACCOUNT,))]
-        minutes = 0
+        opening = connection.execute(_OPENING, (ACCOUNT,)).fetchone()
+        interval_minutes = 1 if opening is None else Opening.from_json(opening[0]).interval_minutes
+        bars = 0
         for start, following in pairwise([*starts, {"seq": _END}]):
-            bounds = (MINUTE_MS, ACCOUNT, start["seq"], following["seq"], start["time_ms"])
-            minutes += connection.execute(_MINUTES, bounds).fetchone()[0]
-    return minutes / 60
+            bounds = (interval_minutes * MINUTE_MS, ACCOUNT, start["seq"], following["seq"], start["time_ms"])
+            bars += connection.execute(_BARS, bounds).fetchone()[0]
+    return bars * interval_minutes / 60
 
 
 def has_traded(database: Database, account: str) -> bool:

@@ -21,6 +21,7 @@ from core.domain.market import MINUTE_MS
 from core.domain.operator import LimitEffect, Verb
 from core.domain.orders import TERMINAL_STATES
 from core.domain.regrid import Grid
+from core.trader.account import Opening
 from storage.database import check_header, check_version, connect_read_only, migrations, storage_errors
 from storage.entered import with_entries
 from storage.statistics import ClosedTrade, daily_statistics
@@ -113,10 +114,14 @@ class Reader:
                 (SELECT strategy FROM orders AS o WHERE o.account = :account AND o.trade_id = p.trade_id
                     AND o.role = 'entry' LIMIT 1) AS strategy
             FROM positions AS p WHERE p.account = :account AND p.lots <> 0 ORDER BY p.symbol""",
-            interval_ms=MINUTE_MS,
+            interval_ms=self._interval_ms(),
         )
         units = self._units()
         return [self._position(row, units) for row in rows]
+
+    def _interval_ms(self) -> int:
+        opening = self.meta().get("opening")
+        return (1 if opening is None else Opening.from_json(opening).interval_minutes) * MINUTE_MS
 
     def orders(self, open_only: bool = False) -> list[Json]:
         """Orders as they are now, oldest first. `price` is the limit, or the trigger of a stop or take-profit."""

@@ -36,6 +36,7 @@ class StatusView(Struct, frozen=True):
     `exchange` is the id of the exchange that is traded on or listened to, `connection` what is wrong with the way
     there (empty when all is well), `clock_offset_ms` its clock less this machine's; all for paper and live only.
     `halts` are the names of what forbids new entries, `blocks` those of them that are limits, with what ends them.
+    `interval_minutes` is the length of a bar.
     """
 
     mode: str
@@ -59,6 +60,7 @@ class StatusView(Struct, frozen=True):
     connection: str = ""
     clock_offset_ms: float | None = None
     blocks: tuple[BlockView, ...] = ()
+    interval_minutes: int = 1
 
 
 class PriceView(Struct, frozen=True, array_like=True):

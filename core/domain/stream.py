@@ -10,7 +10,8 @@ from core.domain.quick import quick
 @dataclass(frozen=True, slots=True)
 class Field:
     """One number of an observation. `unit` is one of "usdt", "usd", "base" (units of the coin), "ratio", "share" (0 to
-    1), "rate" (a fraction of notional), "pct" and "side" (1 buy, -1 sell)."""
+    1), "rate" (a fraction of notional), "pct" and "side" (1 buy, -1 sell); of a clock "minutes", "weekday" and
+    "session"."""
 
     name: str
     unit: str

@@ -424,6 +424,7 @@ class Engine:
             connection=real_time.problem() if real_time is not None else "",
             clock_offset_ms=real_time.clock_offset_ms() if real_time is not None else None,
             blocks=block_views(self._trader.guard.blocking()),
+            interval_minutes=self._trader.settings.market.interval_minutes,
         )
 
     def _feed_age_ms(self) -> float | None:

@@ -76,15 +76,18 @@ class ModelDesk:
         if self._strategy.lifecycle is None:
             return []
         on_grid = now_ms % self._strategy.lifecycle.retrain_ms == 0
-        bars, due_ms = training_bars(self._strategy), now_ms + self._delay_ms
+        due_ms = now_ms + self._delay_ms
         wanted = Origin(self._strategy.name, ONLY_PART, VersionRole.CANDIDATE)
         return [
             TrainingRecord(symbol, wanted, now_ms, due_ms, TrainingStatus.REQUESTED)
             for symbol in self._symbols
             if symbol not in self._pending
             and (on_grid or symbol not in self._asked)
-            and len(self._window(symbol, now_ms).open_time_ms) >= bars
+            and self._is_whole(self._window(symbol, now_ms))
         ]
+
+    def _is_whole(self, window: BarColumns) -> bool:
+        return len(window.open_time_ms) >= training_bars(self._strategy, window.interval_ms)
 
     def start_pending(self, group: asyncio.TaskGroup) -> None:
         """Start every requested training that is not running yet."""

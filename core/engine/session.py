@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 from core.clock import EngineClock
 from core.domain.errors import ModelError
-from core.domain.market import MINUTE_MS, Bar, MarketEvent
+from core.domain.market import Bar, MarketEvent
 from core.domain.records import Record, TrainingRecord
 from core.domain.trading import Prediction
 from core.engine.models import ModelDesk
@@ -33,9 +33,9 @@ _CHART_AND_SLACK_BARS = 1_500
 
 def history_bars(strategy: Strategy, settings: Settings) -> int:
     """How many of a symbol's newest bars a session remembers: for a training that is asked for late, and for charts."""
-    interval_ms = settings.market.interval_minutes * MINUTE_MS
+    interval_ms = settings.market.interval_ms
     delay_bars = settings.engine.training_delay_seconds * 1_000 // interval_ms
-    return training_bars(strategy) + delay_bars + _CHART_AND_SLACK_BARS
+    return training_bars(strategy, interval_ms) + delay_bars + _CHART_AND_SLACK_BARS
 
 
 class Session:
@@ -67,12 +67,12 @@ class Session:
         self.trader = trader
         self.outage = ""
         self.symbols = trader.state.traded
-        self.interval_ms = settings.market.interval_minutes * 60_000
+        self.interval_ms = settings.market.interval_ms
         self._forecaster = forecaster
         self._clock = clock
         self._observe_outside = observe
         self._inference_delay_ms = settings.engine.inference_delay_ms
-        self._training_bars = training_bars(strategy)
+        self._training_bars = training_bars(strategy, self.interval_ms)
         delay_ms = settings.engine.training_delay_seconds * 1_000
         self.capacity = history_bars(strategy, settings)
         self.histories = {symbol: BarHistory(symbol, self.interval_ms, self.capacity) for symbol in self.symbols}

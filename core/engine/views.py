@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from core.arithmetic.days import DAY_MS
 from core.control.protocol import (
     BlockView,
     ChartView,
@@ -27,7 +28,6 @@ from core.trader.limits import Reading
 from core.trader.symbol_state import SymbolState
 
 _SPARK_BARS = 60
-_DAY_BARS = 1_440
 
 
 def decimals(instrument: Instrument) -> int:
@@ -39,7 +39,7 @@ def price_view(s: SymbolState, history: BarHistory, model_version: str, quote: Q
     """`change_pct` is over the last 24 hours, or over what is stored where that is less. A quote is newer than the
     mark that decisions are made on."""
     closes = tuple(bar.close for bar in list(history.recent)[-_SPARK_BARS:])
-    before = history.close_before(_DAY_BARS)
+    before = history.close_before(DAY_MS // history.interval_ms)
     last = _last(s, quote)
     return PriceView(
         symbol=s.instrument.symbol,

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, ParamSpec, Protocol, TypeVar
 
 from core.domain.errors import ModelError
-from core.domain.market import MINUTE_MS
 from core.domain.origin import champion
 from core.domain.trading import Prediction
 from core.learning import tasks
@@ -35,10 +34,10 @@ class Pool(Protocol):
     def restarts(self) -> dict[str, int]: ...
 
 
-def training_bars(strategy: Strategy) -> int:
-    """How many one-minute bars a training takes: its window. The first look-back of them only warms the features up.
-    None where nothing is trained."""
-    return 0 if strategy.lifecycle is None else strategy.lifecycle.window_ms // MINUTE_MS
+def training_bars(strategy: Strategy, interval_ms: int) -> int:
+    """How many bars of `interval_ms` a training takes: its window. The first look-back of them only warms the features
+    up. None where nothing is trained."""
+    return 0 if strategy.lifecycle is None else strategy.lifecycle.window_ms // interval_ms
 
 
 def training_seed(run_seed: int, strategy: str, symbol: str, requested_ms: int) -> int:
@@ -133,7 +132,7 @@ class WorkerForecaster:
         A window that is too short makes no version and says so. Raises ModelError when the worker failed or the version
         cannot be stored.
         """
-        needed = training_bars(self._strategy)
+        needed = training_bars(self._strategy, window.interval_ms)
         if len(window.close) < needed:
             note = f"a training needs {needed} bars, the window has {len(window.close)}"
             return TrainingResult(window.symbol, self._strategy.name, "", False, note, {})
@@ -161,7 +160,6 @@ class WorkerForecaster:
     def describe(self) -> dict[str, Any]:
         return {
             "strategy": self._strategy.name,
-            "training_bars": training_bars(self._strategy),
             "run_seed": self._run_seed,
             "in_use": dict(self._in_use),
             "unusable": dict(self._unusable),

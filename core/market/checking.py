@@ -19,6 +19,8 @@ from core.settings.schema import JUMP_VOLATILITIES
 
 Flags = NDArray[np.bool_]
 
+_COLUMNS = ("open", "high", "low", "close", "volume")
+
 LEAST_PRICE, MOST_PRICE = 1e-12, 1e12
 """No market trades outside of these: a price that does is a slip, and no tick and lot go with it."""
 MOST_VOLUME = 1e18
@@ -27,9 +29,9 @@ MOST_VOLUME = 1e18
 
 @dataclass(frozen=True, slots=True)
 class DataProblem:
-    """One finding. `kind` is gap, off_grid, impossible, zero_volume, jump (between the bars of the two times) or
-    unfinished (an import of which the rows after `to_ms` are missing); times are open times, both included. A gap of a
-    stream of instants lies between the two times."""
+    """One finding. `kind` is gap, off_grid, impossible, zero_volume, jump (between the bars of the two times), trades
+    (they come to other candles) or unfinished (an import of which the rows after `to_ms` are missing); times are open
+    times, both included. A gap of a stream of instants lies between the two times."""
 
     symbol: str
     interval: str
@@ -142,6 +144,25 @@ def _absurd(prices: NDArray[np.float64]) -> Flags:
 
 
 _FUNDING_MEND = "import the funding of that time, or get it with: quarterdeck data fetch {symbol}"
+
+
+def trade_problems(candles: BarColumns, traded: BarColumns) -> list[DataProblem]:
+    """Candles that are not what the trades of their time come to, where both are there: of one of the two something is
+    missing, or they are of different markets."""
+    _, ours, theirs = np.intersect1d(candles.open_time_ms, traded.open_time_ms, return_indices=True)
+    pairs = [(getattr(candles, name)[ours], getattr(traded, name)[theirs]) for name in _COLUMNS]
+    differ = np.flatnonzero(np.logical_or.reduce([one != other for one, other in pairs]))
+    if not len(differ):
+        return []
+    first, times = differ[0], candles.open_time_ms[ours[differ]].tolist()
+    name, one, other = next(
+        (name, one[first], other[first])
+        for name, (one, other) in zip(_COLUMNS, pairs, strict=True)
+        if one[first] != other[first]
+    )
+    text = f"{len(differ):,} candles are not what their trades come to, the first has {name} {one:g} and not {other:g}"
+    interval = interval_text(candles.interval_ms)
+    return [DataProblem(candles.symbol, interval, "trades", times[0], times[-1], len(differ), text)]
 
 
 def stream_problems(symbol: str, its: Stream, times: Times) -> list[DataProblem]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -9,6 +10,9 @@ from numpy.typing import NDArray
 
 from core.market.joining import joined
 from core.ports import BarColumns
+
+Read = Callable[[int, int, int], BarColumns]
+"""(interval, from, to): what is stored of the bars of an interval that open in [from, to), all in milliseconds."""
 
 _MOST_DECIMALS = 9
 _EXACT = float(1 << 53)
@@ -31,7 +35,37 @@ def built(bars: BarColumns, interval_ms: int) -> BarColumns:
     has_traded = whole.volume > 0
     nowhere = ~np.logical_or.reduceat(has_traded, starts)
     told = joined(_taken(whole, has_traded | np.repeat(nowhere, interval_ms // bars.interval_ms)), interval_ms)
-    return replace(told, volume=_sums(whole.volume, starts))
+    return replace(told, volume=decimal_sums(whole.volume, starts))
+
+
+def completed(
+    read: Read, interval_ms: int, shorter_ms: Sequence[int], from_ms: int, to_ms: int
+) -> tuple[BarColumns, list[int]]:
+    """The bars of `interval_ms` that open in [from_ms, to_ms): those that are stored, and in the places of those that
+    are not what shorter ones come to, those of `shorter_ms` in its order. And of which intervals bars took part."""
+    bars, used = read(interval_ms, from_ms, to_ms), [interval_ms]
+    first_ms, end_ms = -(-from_ms // interval_ms) * interval_ms, -(-to_ms // interval_ms) * interval_ms
+    for one_ms in shorter_ms:
+        if len(bars.open_time_ms) == (end_ms - first_ms) // interval_ms:
+            break
+        filled = _filled(bars, built(read(one_ms, first_ms, end_ms), interval_ms))
+        used += [one_ms] if len(filled.open_time_ms) > len(bars.open_time_ms) else []
+        bars = filled
+    return bars, used
+
+
+def _filled(bars: BarColumns, more: BarColumns) -> BarColumns:
+    """With those of `more` that are not in `bars`."""
+    is_new = ~np.isin(more.open_time_ms, bars.open_time_ms)
+    if not is_new.any():
+        return bars
+    times = np.concatenate((bars.open_time_ms, more.open_time_ms[is_new]))
+    places = np.argsort(times)
+    columns = [
+        np.concatenate((getattr(bars, name), getattr(more, name)[is_new]))[places]
+        for name in ("open", "high", "low", "close", "volume")
+    ]
+    return BarColumns(bars.symbol, bars.interval_ms, times[places], *columns)
 
 
 def _in_whole(bars: BarColumns, interval_ms: int) -> NDArray[np.bool_]:
@@ -45,7 +79,7 @@ def _taken(bars: BarColumns, rows: NDArray[np.bool_]) -> BarColumns:
     return BarColumns(bars.symbol, bars.interval_ms, bars.open_time_ms[rows], *values)
 
 
-def _sums(values: NDArray[np.float64], starts: NDArray[np.int64]) -> NDArray[np.float64]:
+def decimal_sums(values: NDArray[np.float64], starts: NDArray[np.int64]) -> NDArray[np.float64]:
     """Of the runs of `values` that begin at `starts`: as decimals where they have few enough, so that no sum hangs on
     how the machine rounds. Each run by itself, so that others beside it change nothing."""
     sums = np.add.reduceat(values, starts)

@@ -17,7 +17,7 @@ class BarHistory:
 
     def __init__(self, symbol: str, interval_ms: int, capacity: int, chart_bars: int = 300) -> None:
         self._symbol = symbol
-        self._interval_ms = interval_ms
+        self.interval_ms = interval_ms
         self._capacity = capacity
         self._times = np.empty(2 * capacity, np.int64)
         self._values = np.empty((5, 2 * capacity), np.float64)
@@ -66,10 +66,10 @@ class BarHistory:
         """At most `count` bars that closed at or before `until_ms`, oldest first; copies."""
         first = max(0, self._end - self._capacity)
         times = self._times[first : self._end]
-        stop = first + int(np.searchsorted(times, until_ms - self._interval_ms, side="right"))
+        stop = first + int(np.searchsorted(times, until_ms - self.interval_ms, side="right"))
         keep = slice(max(first, stop - count), stop)
         values = self._values[:, keep].copy()
-        return BarColumns(self._symbol, self._interval_ms, self._times[keep].copy(), *values)
+        return BarColumns(self._symbol, self.interval_ms, self._times[keep].copy(), *values)
 
 
 def bar_at(columns: BarColumns, row: int) -> Bar:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from core.domain.rows import Row
 
@@ -19,6 +19,25 @@ class Series:
     first_ms: int
     last_ms: int
     is_synthetic: bool
+
+
+def longer(series: Series, interval_ms: int) -> Series | None:
+    """What a series comes to in bars of `interval_ms`: itself, or between which times whole ones can be built of it;
+    None where none can."""
+    if interval_ms % series.interval_ms:
+        return None
+    first_ms, last_ms = -(-series.first_ms // interval_ms) * interval_ms, series.last_ms // interval_ms * interval_ms
+    return replace(series, interval_ms=interval_ms, first_ms=first_ms, last_ms=last_ms) if first_ms < last_ms else None
+
+
+def both(one: Series, other: Series) -> Series:
+    """Two series of the same symbol and interval as one."""
+    return replace(
+        one,
+        first_ms=min(one.first_ms, other.first_ms),
+        last_ms=max(one.last_ms, other.last_ms),
+        is_synthetic=one.is_synthetic or other.is_synthetic,
+    )
 
 
 @dataclass(frozen=True, slots=True)

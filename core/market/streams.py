@@ -9,14 +9,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from core.domain.errors import BadInputError
-from core.domain.market import MINUTE_MS
-from core.domain.stream import Field, Stream
+from core.domain.market import MINUTE_MS, FundingRate
+from core.domain.stream import Field, Observation, Stream
 from core.market.intervals import INTERVALS_MS, LONGEST_FUNDING_MS, interval_text
 from core.market.kinds import CANDLES, FUNDING, MARK, PRICE_KINDS
 
 BARS = "bars"
+TRADES = "trades"
 MARK_NOW = "mark_price"
 """Under this kind the mark prices of instants are kept: "mark" are candles."""
+
+FUNDING_TOLD_MS = MINUTE_MS
+"""So long after the minute of its settlement a rate is known at the latest."""
 
 _PERIODS = tuple(INTERVALS_MS)
 _BAR_PERIODS = ("1m", "3m", "5m", "15m", "30m", "1h", "4h", "1d")
@@ -71,9 +75,7 @@ INSTANTS = {
     MARK: Instants(_fields(mark_price="usdt", index_price="usdt"), MINUTE_MS),
     "open_interest": Instants(_OPEN_INTEREST, 10 * MINUTE_MS),
     "liquidations": Instants(_fields(side="side", price="usdt", qty="base"), 60 * MINUTE_MS, is_steady=False),
-    "trades": Instants(
-        _fields(side="side", price="usdt", qty="base"), 60 * MINUTE_MS, is_steady=False, is_numbered=True
-    ),
+    TRADES: Instants(_fields(side="side", price="usdt", qty="base"), 60 * MINUTE_MS, is_steady=False, is_numbered=True),
     "quotes": Instants(
         _fields(bid_price="usdt", bid_qty="base", ask_price="usdt", ask_qty="base"), MINUTE_MS, is_numbered=True
     ),
@@ -117,6 +119,16 @@ def stream(name: str) -> Stream:
         raise BadInputError(f"stream {name!r} is unknown; write {_written(family)}{periods}")
     one = INSTANTS[family]
     return Stream(name, one.fields, one.max_age_ms, is_steady=one.is_steady)
+
+
+def funding_known_ms(time_ms: int) -> int:
+    """From when on a rate that was settled then counts as known: an exchange tells it some seconds later."""
+    return time_ms - time_ms % MINUTE_MS + FUNDING_TOLD_MS
+
+
+def funding_observed(rate: FundingRate) -> Observation:
+    """A rate as the market tells it, as what is stored of it is read."""
+    return Observation(rate.symbol, FUNDING, rate.time_ms, funding_known_ms(rate.time_ms), (float(rate.rate),))
 
 
 def stream_name(kind: str, period_ms: int) -> str:

@@ -23,11 +23,12 @@ from pydantic import (
 )
 
 from core.domain.errors import SettingsError
+from core.domain.market import MINUTE_MS
 from core.domain.operator import LimitEffect
 from core.settings.addresses import is_address, is_this_machine
 from core.settings.problems import first_problem
 from core.settings.strategies import Table, parse_table, strategy_names, whole_table
-from core.settings.values import Market
+from core.settings.values import IntervalMinutes, Market
 
 Mode = Literal["demo", "paper", "live"]
 
@@ -48,7 +49,12 @@ class AccountSettings(_Section):
 
 class MarketSettings(_Section):
     symbols: tuple[str, ...] = Field(("BTCUSDT", "ETHUSDT", "SOLUSDT", "BNBUSDT", "XRPUSDT"), min_length=1)
-    interval_minutes: Literal[1] = 1
+    interval_minutes: IntervalMinutes = 1
+
+    @property
+    def interval_ms(self) -> int:
+        """How long the bars of a run are."""
+        return self.interval_minutes * MINUTE_MS
 
 
 class CostSettings(_Section):
@@ -210,6 +216,9 @@ class LogSettings(_Section):
 
 
 class DemoSettings(_Section):
+    """`market`: the recorded candles that come with the program, or those that are imported."""
+
+    market: Market = "recorded"
     speed: float = Field(120.0, gt=0)
     seed: int = Field(7, ge=0)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 Value = bool | int | float | str
 
@@ -16,3 +16,8 @@ Market = Literal["imported", "recorded"]
 """The candles that the operator imported into a home, or those that come with the program."""
 
 MARKETS: tuple[Market, ...] = ("imported", "recorded")
+
+IntervalMinutes = Literal[1, 3, 5, 15, 30, 60, 240, 1440]
+"""How long the bars of a run may be: each divides the day, so that bars begin with it."""
+
+INTERVALS_MINUTES: tuple[int, ...] = get_args(IntervalMinutes)

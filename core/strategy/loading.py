@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from core.domain.errors import BadInputError, QuarterdeckError
+from core.domain.market import MINUTE_MS
 from core.settings.schema import Settings
 from core.settings.strategies import strategy_entry
 from core.strategy.declaration import Strategy
@@ -73,7 +74,28 @@ def _checked(name: str, value: str, strategy: object, settings: Settings) -> Str
             f"strategy {name}: its stop_pct of {strategy.stop_pct} must lie between limits.min_stop_distance_pct "
             f"({caps.min_stop_distance_pct}) and max_stop_distance_pct ({caps.max_stop_distance_pct})"
         )
+    _check_times(name, strategy, settings.market.interval_ms)
     return strategy
+
+
+def _check_times(name: str, strategy: Strategy, interval_ms: int) -> None:
+    """Raises BadInputError for a time of the strategy's that is no number of a run's bars."""
+    lifecycle = strategy.lifecycle
+    times = {"looks ahead over": strategy.horizon_ms}
+    if lifecycle is not None:
+        times |= {"trains on": lifecycle.window_ms, "is trained anew every": lifecycle.retrain_ms}
+    bars = f"bars of {interval_ms // MINUTE_MS} min"
+    mend = f"change it in [{name}], or market.interval_minutes"
+    for what, time_ms in times.items():
+        if time_ms % interval_ms:
+            raise BadInputError(
+                f"strategy {name}: it {what} {time_ms / MINUTE_MS:g} min, which is no whole number of {bars}; {mend}"
+            )
+    if lifecycle is not None and lifecycle.window_ms // interval_ms <= strategy.lookback_bars:
+        raise BadInputError(
+            f"strategy {name}: it trains on {lifecycle.window_ms // interval_ms} {bars}, and one forecast looks back "
+            f"on {strategy.lookback_bars}; {mend}"
+        )
 
 
 def _in_a_line(error: Exception) -> str:

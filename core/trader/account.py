@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -24,16 +24,16 @@ class Opening:
     seed: int
     initial_balance_usdt: Decimal
     start_ms: int
+    interval_minutes: int = 1
 
     def to_json(self) -> str:
-        return json.dumps(
-            {"seed": self.seed, "initial_balance_usdt": str(self.initial_balance_usdt), "start_ms": self.start_ms}
-        )
+        return json.dumps(asdict(self) | {"initial_balance_usdt": str(self.initial_balance_usdt)})
 
     @classmethod
     def from_json(cls, text: str) -> Opening:
+        """Of an older account too, all of which traded bars of a minute."""
         data = json.loads(text)
-        return cls(data["seed"], Decimal(data["initial_balance_usdt"]), data["start_ms"])
+        return cls(**data | {"initial_balance_usdt": Decimal(data["initial_balance_usdt"])})
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +126,16 @@ def check_seed(opening: Opening, seed: int | None) -> None:
     """Raises BadInputError when `seed` is not the account's."""
     if seed is not None and seed != opening.seed:
         raise BadInputError(f"this account was opened with --seed {opening.seed}; use that, or another --home")
+
+
+def check_interval(opening: Opening, interval_minutes: int) -> None:
+    """Raises BadInputError when bars are of another length than the account's: its journal counts what it was told in
+    them."""
+    if interval_minutes != opening.interval_minutes:
+        raise BadInputError(
+            f"this account trades bars of {opening.interval_minutes} min, and market.interval_minutes is "
+            f"{interval_minutes}; set it to {opening.interval_minutes}, or use another --home"
+        )
 
 
 def iso(time_ms: int) -> str:

@@ -6,7 +6,6 @@ import math
 
 from core.arithmetic import exits
 from core.arithmetic.costs import round_trip_cost_bps
-from core.domain.market import MINUTE_MS
 from core.domain.orders import Order, Side
 from core.domain.origin import VersionRole, champion
 from core.domain.records import PredictionRecord, SignalRecord
@@ -38,7 +37,7 @@ class Deciding:
         self._guard = guard
         self._leaving = leaving
         self._settings = settings
-        self._interval_ms = settings.market.interval_minutes * MINUTE_MS
+        self._interval_ms = settings.market.interval_ms
         self.follow(strategy)
 
     def follow(self, strategy: Strategy) -> None:

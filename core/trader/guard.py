@@ -26,8 +26,9 @@ class _Fired:
 
 
 class Guard:
-    def __init__(self, settings: LimitSettings) -> None:
+    def __init__(self, settings: LimitSettings, interval_ms: int) -> None:
         self._settings = settings
+        self._interval_ms = interval_ms
         self._fired: dict[tuple[str, str], _Fired] = {}
         self._effects = {name: self.effect(rule) for name, rule in limits.RULES.items()}
 
@@ -107,7 +108,7 @@ class Guard:
         for symbol in symbols:
             close_ms = state.symbols[symbol].bar_close_ms
             if close_ms:
-                age_s = (now_ms - close_ms) / 1000.0
+                age_s = limits.feed_age_s(now_ms, close_ms, self._interval_ms)
                 readings.append(self._reading(limits.FEED_AGE, age_s, s.max_feed_age_seconds, symbol))
         return readings
 

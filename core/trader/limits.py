@@ -9,6 +9,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from core.domain.market import MINUTE_MS
 from core.domain.operator import LimitEffect
 from core.domain.quick import quick
 
@@ -46,6 +47,17 @@ def exposure_pct(gross_notional_usdt: float, equity_usdt: float) -> float:
 def room_usdt(gross_notional_usdt: float, equity_usdt: float, max_pct: float) -> float:
     """Notional that may still be added below `max_pct` of equity."""
     return max(0.0, equity_usdt * max_pct / 100.0 - gross_notional_usdt)
+
+
+def allowed_ms(interval_ms: int) -> int:
+    """How much older than one of a minute the newest bar of an interval becomes before the next one closes."""
+    return max(0, interval_ms - MINUTE_MS)
+
+
+def feed_age_s(now_ms: int, close_ms: int, interval_ms: int) -> float:
+    """The age of a feed whose newest bar closed at `close_ms`: one bar that stays away makes it as old, whatever the
+    interval."""
+    return max(0, now_ms - close_ms - max(0, interval_ms - MINUTE_MS)) / 1000.0
 
 
 def level(used: float, limit: float, warn_at_pct: float) -> Level:
@@ -142,7 +154,7 @@ FEED_AGE = LimitRule(
     "s",
     LimitEffect.NO_NEW_ENTRIES,
     "with the next closed bar of the symbol",
-    "now - close of the symbol's newest bar",
+    "now - close of the symbol's newest bar; of bars longer than a minute, less what they are longer by",
     warns=False,
 )
 

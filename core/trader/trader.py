@@ -93,7 +93,7 @@ class Trader:
         ids = Ids(account, id_form)
         self.settings = settings
         self.state = TraderState(settings.account.initial_balance_usdt, instruments, retired)
-        self.guard = Guard(settings.limits)
+        self.guard = Guard(settings.limits, settings.market.interval_ms)
         self._leaving = Leaving(ids, self.state, self.guard, settings.limits.max_order_notional_usdt)
         limit_ms = settings.exchange.protection_limit_ms
         self.protection = Protection(ids, self.state, self.guard, strategy, self._leaving, limit_ms)

@@ -156,7 +156,7 @@ def test_a_demo_that_once_traded_imported_candles_is_told_where_it_stands(home: 
         connection.execute("UPDATE meta SET value = ? WHERE key = 'opening'", (json.dumps(opening),))
         connection.commit()
     with pytest.raises(
-        BadInputError, match=r"has traded 2024-05-01T00:00Z to .* on imported candles, .* another --home"
+        BadInputError, match=r"has traded 2024-05-01T00:00Z to .*, and the recorded candles go from .* another --home"
     ):
         QuarterdeckRuntime().run_headless(request)
 

@@ -11,7 +11,8 @@ import pytest
 from core.arithmetic.costs import slippage_bps, slipped_price
 from core.arithmetic.fills import liquidation_price
 from core.arithmetic.sizing import MAX_EXIT_PARTS
-from core.settings.schema import CostSettings, LimitSettings, Settings, SizingSettings
+from core.settings.schema import CostSettings, LabSettings, LimitSettings, MarketSettings, Settings, SizingSettings
+from core.settings.values import INTERVALS_MINUTES
 
 PAGE = (Path(__file__).parents[2] / "docs" / "simulation.md").read_text()
 FORMULAS = dict(
@@ -26,7 +27,8 @@ def test_delays_are_those_of_the_settings(key: str) -> None:
 
 
 def test_every_setting_it_names_is_there() -> None:
-    known = {*CostSettings.model_fields, *LimitSettings.model_fields, *SizingSettings.model_fields}
+    sections = (CostSettings, LimitSettings, SizingSettings, MarketSettings, LabSettings)
+    known = {key for section in sections for key in section.model_fields}
     known |= {*type(Settings().engine).model_fields, "stop_pct", "target_pct", "held_ms"}
     assert set(re.findall(r"`(\w+_\w+)`", PAGE)) <= known
 
@@ -42,6 +44,11 @@ def test_the_slipped_price_is_by_its_formula(side: int) -> None:
 def test_a_position_is_liquidated_by_its_formula(side: int, name: str) -> None:
     told = eval(FORMULAS[name], {}, {"entry": 100.0, "L": 20.0, "m": 0.005})
     assert told == pytest.approx(liquidation_price(side, 100.0, 20.0, 0.005), abs=1e-12)
+
+
+def test_a_run_may_be_on_bars_of_these_intervals() -> None:
+    (told,) = re.findall(r"`interval_minutes`: ([\d, or]+),", PAGE)
+    assert tuple(map(int, re.findall(r"\d+", told))) == INTERVALS_MINUTES
 
 
 def test_an_exit_has_so_many_parts() -> None:

@@ -50,11 +50,11 @@ THIN_MINUTES = range(296, 312)
 HISTORY_BARS = 30
 
 
-def day_settings(base_url: str, mode: str = "live", **exchange: Any) -> Settings:
+def day_settings(base_url: str, mode: str = "live", interval_minutes: int = 1, **exchange: Any) -> Settings:
     return parse_settings(
         {
             "mode": mode,
-            "market": {"symbols": list(SYMBOLS)},
+            "market": {"symbols": list(SYMBOLS), "interval_minutes": interval_minutes},
             "account": {"leverage": LEVERAGE},
             "sizing": {"notional_usdt": 3_000.0},
             # The market of the script has next to no volume.
@@ -143,6 +143,11 @@ class Quarterdeck:
         self.engine = None
         self._task = asyncio.create_task(self._run())
 
+    def set_interval(self, minutes: int) -> None:
+        """As who edits the settings between two starts."""
+        market = self._settings.market.model_copy(update={"interval_minutes": minutes})
+        self._settings = self._settings.model_copy(update={"market": market})
+
     async def refusal(self) -> BaseException | None:
         """What a start that does not come about ends with."""
         assert self._task is not None
@@ -220,6 +225,7 @@ async def live_a_day(
     mode: str = "live",
     minutes: int = DAY_MINUTES,
     moves: Sequence[Jump | Drift] = MOVES,
+    interval_minutes: int = 1,
     **exchange: Any,
 ) -> BinanceVenue:
     """`plan` hangs what shall happen, beside the market, on minutes of the day; keyword arguments are settings of the
@@ -232,7 +238,7 @@ async def live_a_day(
     async with VenueServer(venue, clock.now_ms) as server:
         market = Market(venue, clock, minutes, moves)
         market.load_history()
-        quarterdeck = Quarterdeck(home, day_settings(server.base_url, mode, **exchange), clock)
+        quarterdeck = Quarterdeck(home, day_settings(server.base_url, mode, interval_minutes, **exchange), clock)
         plan(market, quarterdeck, server)
         quarterdeck.start()
         await market.run()
@@ -242,10 +248,10 @@ async def live_a_day(
     return venue
 
 
-async def replayed(home: Home, account: str) -> tuple[int, Verification]:
+async def replayed(home: Home, account: str, interval_ms: int = MINUTE_MS) -> tuple[int, Verification]:
     """How many starts the account's journal tells of, and what came of replaying it."""
     with JournalReader(open_database(home.database)) as journal:
-        candles = await SqliteCandles.open(open_database(home.market("binanceusdm")))
+        candles = await SqliteCandles.open(open_database(home.market("binanceusdm")), interval_ms)
         try:
             opening, starts = Opening.from_json(journal.meta()["opening"]), read_starts(journal.meta())
             found = await verify(

@@ -172,7 +172,7 @@ async def run_hour(
         engines: list[Engine] = []
 
         async def told(point: ResumePoint) -> AsyncIterator[MarketEvent]:
-            replay = ReplayFeed(candles, traded, START_MS, end_ms, 1_000, replay_cursors(point))
+            replay = ReplayFeed(candles, traded, START_MS, end_ms, 1_000, replay_cursors(point, MINUTE_MS))
             waiting = list(acts[done:])
             async for event in replay.events():
                 while waiting and event_time_ms(event) > waiting[0].at_ms:

@@ -12,8 +12,11 @@ import pytest
 from core.domain.errors import BadInputError, DataError, RefusedError
 from core.domain.progress import Manner
 from core.domain.stream import Observation
+from core.lab.data.seeing import seen_by
 from core.market.higher_bars import built
+from core.market.history import bar_at
 from core.market.intervals import INTERVALS_MS
+from core.market.seeing import Sight, streams_of
 from core.ports import ObservationColumns
 from storage.candles import CHUNK_ROWS, SqliteCandles
 from storage.data_admin import check_data, import_file, list_data
@@ -184,7 +187,10 @@ async def test_funding_is_read_as_a_stream_from_where_it_is_kept(database: Datab
     path.write_text(f"funding_time,funding_rate\n{T0 + 3},0.0001\n{T0 + 2 * H4 + 7},-0.0002")
     import_file(database, path, now_ms=NOW)
     found = await read(database, "funding")
-    assert (found.values[:, 0].tolist(), found.known_ms.tolist()) == ([0.0001, -0.0002], [T0 + 3, T0 + 2 * H4 + 7])
+    assert (found.values[:, 0].tolist(), found.known_ms.tolist()) == (
+        [0.0001, -0.0002],
+        [T0 + MINUTE, T0 + 2 * H4 + MINUTE],
+    )
 
 
 async def test_bars_are_those_stored_and_built_where_they_are_not(database: Database, tmp_path: Path) -> None:
@@ -278,3 +284,47 @@ def test_bars_of_a_history_built_from_minutes_are_those_stored(database: Databas
     history = load_history(database, ["AUSDT"], MINUTE, *period, streams=["bars.15m"])
     assert np.array_equal(history.observed("AUSDT", "bars.15m").values, one_way.values)
     assert history.source == "AUSDT-1m-a.csv, AUSDT-15m-own.csv"
+
+
+INPUTS = ("bars.15m", "funding", "open_interest.4h", "time")
+
+
+@pytest.mark.parametrize("begin", [1, 700, 1_437])
+async def test_a_market_that_goes_on_is_seen_as_its_history_is(database: Database, tmp_path: Path, begin: int) -> None:
+    """What lab and training see of a store, and what an engine sees that begins in its midst and hears the rest."""
+    minutes = [n for n in range(2_000) if n % 611]
+    import_file(database, bar_file(tmp_path, minutes), now_ms=NOW)
+    import_file(database, oi_file(tmp_path, range(9)), now_ms=NOW)
+    rates = tmp_path / "AUSDT-8h.csv"
+    rates.write_text("funding_time,funding_rate\n" + "\n".join(f"{T0 + n * 2 * H4 + 4},{n + 1}e-4" for n in range(5)))
+    import_file(database, rates, now_ms=NOW)
+    history = load_history(database, ["AUSDT"], MINUTE, T0, T0 + 2_000 * MINUTE, 0, streams=streams_of(INPUTS))
+    whole = seen_by(history, "AUSDT", INPUTS)
+
+    candles = await SqliteCandles.open(database)
+    bars = await candles.bars("AUSDT", T0, T0 + 2_000 * MINUTE)
+    known = await candles.bars("AUSDT", T0, int(bars.open_time_ms[begin]))
+    await candles.close()
+    sight, reached_ms = Sight("AUSDT", INPUTS, MINUTE, 3_000), int(known.open_time_ms[-1]) + MINUTE
+    told = {name: await read(database, name) for name in streams_of(INPUTS)}
+    sight.begin(known, {name: its.at(its.known_ms <= reached_ms) for name, its in told.items()})
+    later = [
+        Observation("AUSDT", name, int(its.time_ms[row]), int(its.known_ms[row]), tuple(its.values[row].tolist()))
+        for name, its in told.items()
+        for row in range(len(its.time_ms))
+        if its.known_ms[row] > reached_ms and name != "bars.15m"
+    ]
+    for row in range(begin, len(bars.open_time_ms)):
+        bar = bar_at(bars, row)
+        for one in [one for one in later if bar.close_time_ms - MINUTE < one.known_ms <= bar.close_time_ms]:
+            sight.take(one)
+        sight.close(bar)
+    seen = sight.window(3_000, T0 + 2_000 * MINUTE)
+    assert seen.close_ms.tolist() == whole.close_ms.tolist()
+    np.testing.assert_array_equal(seen.values, whole.values)
+    fresh = ~np.isnan(whole.values[:, :-3])
+    assert fresh.any(axis=0).all()
+    assert fresh.all(axis=0).tolist() == [*(False,) * 5, True, *(False,) * 2]
+    # An age is that of what counts: what is too old is not even read by who reads a period.
+    ages = np.where(np.isnan(whole.values[:, [0, 5, 6, 8]]), 0, seen.ages_ms - whole.ages_ms)
+    assert not ages.any()

@@ -156,7 +156,8 @@ def _tried_text(row: Row) -> str:
 
 
 def _period(row: Row) -> str:
-    return f"{moment(row['from_ms'])[:16]} to {moment(row['to_ms'])[:16]} UTC"
+    span = f"{moment(row['from_ms'])[:16]} to {moment(row['to_ms'])[:16]} UTC"
+    return f"{span}, {interval_text(row['interval_ms'])} bars"
 
 
 def _luck_lines(row: Row) -> list[tuple[str, str]]:

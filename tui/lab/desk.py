@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from core.domain.errors import QuarterdeckError, RefusedError
+from core.domain.market import MINUTE_MS
 from core.domain.rows import Row
 from core.lab.requests import EXPORT_FORMS, Lab
 from tui.lab.form import SWEEP, LabForm, Problem
@@ -170,7 +171,8 @@ class LabDesk:
             return
         run_id, trades = self.trades
         zoom = self.trade.zoom if self.trade is not None else 0
-        self.look_at(TradeView(run_id, index, trades[index], zoom=zoom))
+        own = next((row["interval_ms"] for row in self.runs or () if row["run_id"] == run_id), MINUTE_MS)
+        self.look_at(TradeView(run_id, index, trades[index], own // MINUTE_MS, zoom))
         self._host.go("lab_chart")
 
     def look_at(self, view: TradeView) -> None:
@@ -194,7 +196,7 @@ class LabDesk:
             return 0
         index = max(0, min(len(self.trades[1]) - 1, self.trade.index + delta))
         if index != self.trade.index:
-            self.look_at(TradeView(self.trade.run_id, index, self.trades[1][index], zoom=self.trade.zoom))
+            self.look_at(replace(self.trade, index=index, trade=self.trades[1][index], bars=None))
         return index
 
     def mark(self, run_id: str) -> None:

@@ -22,11 +22,12 @@ PAD_CANDLES = 150
 @dataclass(frozen=True, slots=True)
 class TradeView:
     """`index` is the trade's place in the list, the newest being 0. `zoom` steps away from the candles that fit it,
-    above 0 to shorter ones. `bars` is None until they are read."""
+    above 0 to shorter ones; none is shorter than the run's own bars. `bars` is None until they are read."""
 
     run_id: str
     index: int
     trade: Row
+    interval_minutes: int = 1
     zoom: int = 0
     bars: tuple[Bar, ...] | None = None
 
@@ -34,9 +35,11 @@ class TradeView:
     def minutes(self) -> int:
         """How long a candle is."""
         held = (self.trade["exit_time_ms"] - self.trade["entry_time_ms"]) / MINUTE_MS
-        fit = next((n for n, minutes in enumerate(CANDLE_MINUTES) if held <= minutes * FITTING_CANDLES), -1)
-        last = len(CANDLE_MINUTES) - 1
-        return CANDLE_MINUTES[max(0, min(last, (last if fit < 0 else fit) - self.zoom))]
+        whole = (minutes for minutes in CANDLE_MINUTES if minutes % self.interval_minutes == 0)
+        lengths = sorted({self.interval_minutes, *whole})
+        last = len(lengths) - 1
+        fit = next((n for n, minutes in enumerate(lengths) if held <= minutes * FITTING_CANDLES), last)
+        return lengths[max(0, min(last, fit - self.zoom))]
 
     def zoomed(self, delta: int) -> TradeView | None:
         """With shorter candles where `delta` is above 0, with longer ones below; None at the end of them."""

@@ -15,9 +15,7 @@ from core.domain.market import MINUTE_MS, Bar
 from tui.text.format import Glyphs, fit, money, side_sign, utc_day, utc_minutes
 from tui.text.table import Row, Span
 
-ZOOMS = ((1, 3), (1, 2), (1, 1), (5, 2), (5, 1), (15, 1))
-"""(minutes a candle, cells a candle), widest first."""
-
+_LONGER_MINUTES = (5, 15, 60, 240, 1440, 10080)
 _TIME_STEPS = (5, 10, 15, 30, 60, 120, 240, 480, 720, 1440)
 _MIN_TIME_CELLS = 12
 _VOLUME_ROWS_FROM = 18
@@ -31,6 +29,13 @@ class Candle:
     low: float
     close: float
     volume: float
+
+
+def zooms(interval_minutes: int) -> tuple[tuple[int, int], ...]:
+    """How bars of an interval may be drawn: (minutes a candle, cells a candle), widest first."""
+    longer = [m for m in _LONGER_MINUTES if m > interval_minutes and m % interval_minutes == 0]
+    joined = [(minutes, cells) for minutes, cells in zip(longer[:1] * 2 + longer[1:2], (2, 1, 1), strict=False)]
+    return (*((interval_minutes, cells) for cells in (3, 2, 1)), *joined)
 
 
 def group(bars: Sequence[Bar], minutes: int) -> list[Candle]:

@@ -20,6 +20,9 @@ log = logging.getLogger("quarterdeck")
 EXCHANGE = "exchange"
 """The journal's fact of where its account is; a demo has none."""
 
+MARKET = "market"
+"""The journal's fact of which stored market a demo trades."""
+
 
 async def told_again(
     journal: AccountJournal, fresh: Mapping[str, Instrument]

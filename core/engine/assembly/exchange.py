@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from core.control.requests import RunRequest
 from core.domain.errors import BadInputError, RefusedError
-from core.domain.market import MINUTE_MS
 from core.engine.assembly.account import EXCHANGE, change_rules, note_start, recalled
 from core.engine.assembly.place import place_of, server_of
 from core.engine.assembly.start import EngineStart, open_forecaster
@@ -57,7 +56,8 @@ async def exchange_parts(start: EngineStart, clock: ExchangeClock) -> EnginePart
     from core.exchange.markets.watch import ContractWatch
     from core.exchange.orders.venue import ExchangeVenue
     from core.market.live.market import LiveMarket
-    from core.trader.account import held_symbols, retired_symbols
+    from core.market.live.rows import check_timeframe
+    from core.trader.account import Opening, check_interval, held_symbols, retired_symbols
     from core.trader.trader import Trader
     from core.venues.rebuild import paper_venue
 
@@ -75,11 +75,14 @@ async def exchange_parts(start: EngineStart, clock: ExchangeClock) -> EnginePart
     journal = await accounts.journal(account_name, keeps_market=True)
     stack.push_async_callback(journal.close)
     stored = await journal.get_meta("opening")
+    if stored is not None:
+        check_interval(Opening.from_json(stored), settings.market.interval_minutes)
     _check_exchange(await journal.get_meta(EXCHANGE), where)
 
     known = await journal.instruments()
     wire = await open_wire(settings, keys, clock, Health(), dialect, settings.market.symbols, known)
     stack.push_async_callback(wire.close)
+    check_timeframe(wire.client, settings.exchange.id, settings.market.interval_ms)
     taken_off = set(settings.market.symbols).difference(wire.symbols)
     settings = _still_listed(settings, wire.symbols)
     has_traded = journal.last_seq > 0
@@ -101,7 +104,7 @@ async def exchange_parts(start: EngineStart, clock: ExchangeClock) -> EnginePart
     settings = _with_symbols(settings, (*fresh, *left))
     traded = {symbol: instruments[symbol] for symbol in settings.market.symbols}
     retired = retired_symbols(records, traded, before)
-    candles = await stored_market.candles()
+    candles = await stored_market.candles(settings.market.interval_ms)
     stack.push_async_callback(candles.close)
 
     async def keep(now: Mapping[str, Instrument]) -> None:
@@ -141,7 +144,7 @@ async def exchange_parts(start: EngineStart, clock: ExchangeClock) -> EnginePart
     market = LiveMarket(wire, candles, symbols, settings, order_books=order_books, trades=trades)
     if not has_traded:
         # A later start has its past in the store; what it missed comes with the feed, and delays no protection.
-        past_ms = history_bars(strategy, settings) * MINUTE_MS
+        past_ms = history_bars(strategy, settings) * settings.market.interval_ms
         await market.back_fill(dict.fromkeys(symbols, opening.start_ms - past_ms))
     trader = Trader(account_name, strategy, settings, instruments, retired)
 
@@ -253,6 +256,7 @@ async def _opening(
     if account is not None:
         balance_usdt = await account.wallet_usdt()
     seed = settings.demo.seed if request.seed is None else request.seed
-    opening = Opening(seed, balance_usdt, now_ms // MINUTE_MS * MINUTE_MS)
+    interval_ms = settings.market.interval_ms
+    opening = Opening(seed, balance_usdt, now_ms // interval_ms * interval_ms, settings.market.interval_minutes)
     await journal.set_meta({"opening": opening.to_json(), "mode": account_name})
     return opening

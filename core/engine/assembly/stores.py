@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from core.domain.regrid import Eras, Factor
     from core.engine.recovery import Remembered
     from core.exchange.orders.panic_plan import Owned
+    from core.market.contracts.rules import ContractRules
+    from core.market.stored import Series
 
 
 class AccountJournal(Journal, AgingJournal, CheckpointedJournal, Protocol):
@@ -100,8 +102,20 @@ class AccountStore(CheckedStore, Protocol):
 class CandleDatabase(CheckedStore, Protocol):
     """The candles and funding of one market."""
 
-    async def candles(self, *, read_only: bool = False) -> OpenedCandles:
-        """Bars of one minute. With `read_only` nothing can be added, nor need the disk take it."""
+    async def candles(self, interval_ms: int, *, read_only: bool = False) -> OpenedCandles:
+        """Bars of one interval. With `read_only` nothing can be added, nor need the disk take it."""
+        ...
+
+
+class StoredMarket(CandleDatabase, Protocol):
+    """A market that does not go on by itself."""
+
+    def all_series(self) -> Sequence[Series]:
+        """In order of symbols and intervals."""
+        ...
+
+    def rules(self) -> Sequence[ContractRules]:
+        """The contract rules that its operator gave, by symbol, day and kind."""
         ...
 
 
@@ -114,7 +128,11 @@ class EngineStores(Protocol):
         """What came from an exchange as it happened; `place` names it, and its test hosts otherwise."""
         ...
 
-    def recorded(self) -> CandleDatabase:
+    def imported(self) -> StoredMarket:
+        """The candles that the operator imported into the home."""
+        ...
+
+    def recorded(self) -> StoredMarket:
         """The market that comes with the program, made or completed from its files. Raises RefusedError where it cannot
         be written, DataError where a file is missing."""
         ...

@@ -17,8 +17,8 @@ from core.market.replay.events import event_time_ms
 
 class BarEvents:
     """What is due in each slot, in the order of `core.market.replay.events.ReplayFeed`: the first prices of its bars
-    just after its open; at its close the bars, then which of them are the last before a hole, then the funding. Where a
-    bar is missing nothing is told of it.
+    just after its open; then the funding that is due before its close; at its close the bars, then which of them are
+    the last before a hole, then the funding. Where a bar is missing nothing is told of it.
     """
 
     def __init__(self, history: History, first_price_delay_ms: int, assumed_funding_bps: Decimal) -> None:
@@ -31,6 +31,11 @@ class BarEvents:
         self._funding: dict[int, list[FundingRate]] = defaultdict(list)
         for rate in funding_in_run(history, assumed_funding_bps):
             self._funding[event_time_ms(rate)].append(rate)
+        self._inside: dict[int, list[int]] = defaultdict(list)
+        for due_ms in sorted(self._funding):
+            slot, after_ms = divmod(due_ms - self.open_ms(0), history.interval_ms)
+            if after_ms:
+                self._inside[slot].append(due_ms)
         self._ends: dict[int, list[int]] = defaultdict(list)
         for slot, row in last_bars_of_symbols(history):
             self._ends[slot].append(row)
@@ -70,6 +75,10 @@ class BarEvents:
 
     def funding(self, due_ms: int) -> Sequence[FundingRate]:
         return self._funding.get(due_ms, ())
+
+    def inside(self, slot: int) -> Sequence[int]:
+        """When funding is due after the open and before the close of a slot, in order."""
+        return self._inside.get(slot, ())
 
     def funding_times_ms(self) -> list[int]:
         return sorted(self._funding)

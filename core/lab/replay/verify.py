@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from core.domain.errors import QuarterdeckError
-from core.domain.market import MINUTE_MS, Bar, FirstPrice
+from core.domain.market import Bar, FirstPrice
 from core.domain.orders import OrderState, OrderUpdate
 from core.domain.records import (
     AdjustmentRecord,
@@ -152,7 +152,7 @@ class _Replay:
         restore(trader, told)
         symbols, settings = trader.state.traded, trader.settings
         self._reach(symbols)
-        interval_ms = settings.market.interval_minutes * MINUTE_MS
+        interval_ms = settings.market.interval_ms
         window_ms = history_bars(trader.strategy, settings) * interval_ms
         newest = []
         for symbol in symbols:
@@ -179,7 +179,8 @@ class _Replay:
         spans = [span for symbol in symbols if (span := await candles.span(symbol)) is not None]
         end_ms = max((span[1] for span in spans), default=opened_ms)
         delay_ms = rules.settings.engine.first_price_delay_ms
-        feed = ReplayFeed(candles, symbols, opened_ms, end_ms, delay_ms, replay_cursors(self._point))
+        told = replay_cursors(self._point, rules.settings.market.interval_ms)
+        feed = ReplayFeed(candles, symbols, opened_ms, end_ms, delay_ms, told)
         self._market = ToldMarket(feed.events(), delay_ms)
 
     async def follow(self, records: Iterator[tuple[int, Record]], first_seq: int, last_seq: int) -> None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from core.clock import VirtualClock, monotonic_ns
 from core.domain.errors import BadInputError, ModelError
-from core.domain.market import MINUTE_MS, Bar, MarketEvent
+from core.domain.market import Bar, MarketEvent
 from core.domain.records import Record
 from core.engine.session import Session
 from core.lab.data.bar_events import BarEvents
@@ -197,12 +197,14 @@ class Drive:
             self.slot = busy + 1
 
     async def _whole_slot(self, slot: int, group: asyncio.TaskGroup) -> None:
-        """First prices and close of a slot, less what can be told to change nothing."""
+        """First prices, funding inside the bar and close of a slot, less what can be told to change nothing."""
         skipper = self._skipper
         if skipper is None or not skipper.opens_uneventfully(slot):
             await self._open(slot, group)
             if skipper is not None and skipper.next_busy(slot, slot + 1) == (slot + 1, -1):
                 return
+        for due_ms in self.events.inside(slot):
+            await self._instant(due_ms, self.events.funding(due_ms), group)
         await self._close(slot, group)
 
     async def _open(self, slot: int, group: asyncio.TaskGroup) -> None:
@@ -292,10 +294,10 @@ class Drive:
 
 
 def _check(history: History, trader: Trader) -> None:
-    if history.interval_ms != MINUTE_MS:
+    if history.interval_ms != trader.settings.market.interval_ms:
         raise BadInputError(
-            f"bars of {interval_text(history.interval_ms)} cannot be traded; the engine trades bars of 1m, "
-            "so load those"
+            f"the history has bars of {interval_text(history.interval_ms)}, and market.interval_minutes is "
+            f"{trader.settings.market.interval_minutes}; load bars of that"
         )
     symbols = tuple(trader.state.symbols)
     if symbols != history.symbols:

@@ -49,7 +49,7 @@ def planned_trainings(history: History, strategy: Strategy, settings: Settings) 
     """
     if strategy.model is None or strategy.lifecycle is None:
         return []
-    bars = training_bars(strategy)
+    bars = training_bars(strategy, history.interval_ms)
     delay_ms = settings.engine.training_delay_seconds * 1_000
     there = ~np.isnan(history.close)
     noticed = np.asarray(there.any(axis=0))

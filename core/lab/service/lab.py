@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from core.clock import Clock
 from core.domain.errors import BadInputError
-from core.domain.market import MINUTE_MS
 from core.domain.progress import OnProgress, Progress, ShouldStop
 from core.domain.rows import Row
 from core.home.folder import Home
@@ -78,10 +77,12 @@ class HomeLab:
 
     def choices(self) -> Row:
         from core.lab.run.presets import PRESETS
+        from core.settings.of_home import settings_of
         from core.settings.strategies import strategy_names
 
         names = ("symbol", "first_ms", "last_ms", "is_synthetic")
-        stored = [(name, series) for name in MARKETS for series in self.market(name).series(MINUTE_MS).values()]
+        interval_ms = settings_of(self._home).market.interval_ms
+        stored = [(name, series) for name in MARKETS for series in self.market(name).series(interval_ms).values()]
         return {
             "strategies": strategy_names(),
             "presets": [{"name": preset.name, "about": preset.about} for preset in PRESETS],
@@ -443,7 +444,7 @@ def _check_same(run_id: str, before: Provenance, now: Provenance) -> None:
 def _about(plan: Plan, fault: str = "") -> Row:
     """What was looked at, for what is told and not stored."""
     own = plan.provenance("event-driven", in_sample=False, trials=1, fault=fault)
-    names = ("strategy", "from_ms", "to_ms", "source")
+    names = ("strategy", "from_ms", "to_ms", "interval_ms", "source")
     return {name: getattr(own, name) for name in names} | {"symbols": list(own.symbols), "labels": list(own.labels())}
 
 

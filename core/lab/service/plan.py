@@ -13,6 +13,7 @@ from core.domain.market import MINUTE_MS
 from core.home.folder import Home
 from core.lab.requests import BacktestRequest, Engine
 from core.lab.service.rules import rules_of_history
+from core.market.lacking import not_there, span_text
 from core.market.shipped import DATA
 from core.settings.values import MARKETS, Grid, Market, Overrides
 
@@ -34,9 +35,6 @@ if TYPE_CHECKING:
     Values = Mapping[str, NDArray[np.float64]]
     Markets = Callable[[Market], MarketStore]
     """The candles of each market, opened when they are asked for."""
-
-TOLD_SERIES = 6
-"""So many of the series that there are stand in the line that says what is missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,8 +172,9 @@ def make_plan(home: Home, markets: Markets, request: BacktestRequest, space: Gri
     strategy = load(request.strategy, settings)
     symbols = request.symbols or settings.market.symbols
     candles = markets(settings.lab.market)
-    stored = _span(home, settings.lab.market, candles, symbols)
-    warm_up_ms = history_ms(strategy, MINUTE_MS)
+    interval_ms = settings.market.interval_ms
+    stored = _span(home, settings.lab.market, candles, symbols, interval_ms)
+    warm_up_ms = history_ms(strategy, interval_ms)
     first_ms, full_ms, last_ms = stored
     from_ms, to_ms = request.from_ms, request.to_ms
     if preset is not None:
@@ -188,15 +187,15 @@ def make_plan(home: Home, markets: Markets, request: BacktestRequest, space: Gri
     if strategy.model is not None:
         _check_room(strategy.name, warm_up_ms, from_ms, stored)
     if from_ms < first_ms or to_ms > last_ms:
-        raise _beyond(market, _text(from_ms, to_ms), stored)
-    warm_up_bars = warm_up_ms // MINUTE_MS
+        raise _beyond(market, span_text(from_ms, to_ms), stored)
+    warm_up_bars = warm_up_ms // interval_ms
     if space is not None:
         from core.lab.run.evaluation import longest_look_back
 
         longest = longest_look_back(settings, strategy.name, load, space or strategy.search_space)
         warm_up_bars = max(warm_up_bars, longest)
     max_hole_ms = int(settings.lab.max_hole_minutes * MINUTE_MS)
-    history = candles.history(symbols, MINUTE_MS, from_ms, to_ms, warm_up_bars, max_hole_ms)
+    history = candles.history(symbols, interval_ms, from_ms, to_ms, warm_up_bars, max_hole_ms)
     if not request.allow_holes:
         refuse_holes(holes(history), max_hole_ms)
     rules = rules_of_history(history, settings.lab.market, candles)
@@ -210,9 +209,9 @@ def _no_period(
 ) -> BadInputError:
     """What is wrong with a period that ends before it begins: its ends, or the one end that was told."""
     if request.to_ms is None:
-        return _beyond(market, f"from {_text(from_ms)}", stored)
+        return _beyond(market, f"from {span_text(from_ms)}", stored)
     if request.from_ms is None:
-        return _beyond(market, f"to {_text(to_ms)}", stored)
+        return _beyond(market, f"to {span_text(to_ms)}", stored)
     return BadInputError(f"--to must be after --from; {_there(market, stored)}")
 
 
@@ -226,7 +225,7 @@ def _beyond(market: Market, period: str, stored: tuple[int, int, int]) -> BadInp
 
 def _there(market: Market, stored: tuple[int, int, int]) -> str:
     first_ms, _, last_ms = stored
-    return f"the {market} candles go from {_text(first_ms, last_ms)}"
+    return f"the {market} candles go from {span_text(first_ms, last_ms)}"
 
 
 def _check_room(strategy: str, window_ms: int, from_ms: int, stored: tuple[int, int, int]) -> None:
@@ -239,40 +238,30 @@ def _check_room(strategy: str, window_ms: int, from_ms: int, stored: tuple[int, 
     need = f"{strategy} trains on the {duration_text(window_ms)} before its first trade"
     if full_ms + window_ms >= last_ms:
         raise BadInputError(
-            f"{need}, and stored are {_text(first_ms, last_ms)}; import more with: quarterdeck data import FILE"
+            f"{need}, and stored are {span_text(first_ms, last_ms)}; import more with: quarterdeck data import FILE"
         )
-    raise BadInputError(f"{need}; choose a --from of {_text(full_ms + window_ms)} or later")
+    raise BadInputError(f"{need}; choose a --from of {span_text(full_ms + window_ms)} or later")
 
 
-def _span(home: Home, market: Market, candles: MarketStore, symbols: Sequence[str]) -> tuple[int, int, int]:
+def _span(
+    home: Home, market: Market, candles: MarketStore, symbols: Sequence[str], interval_ms: int
+) -> tuple[int, int, int]:
     """From where the first symbol has bars, from where every one has, and to where the last one ends.
 
     Raises BadInputError that tells what there is where a symbol has none.
     """
-    series = candles.series(MINUTE_MS)
+    series = candles.series(interval_ms)
     missing = [symbol for symbol in symbols if symbol not in series]
     if missing:
-        raise _not_there(home, market, candles, missing)
+        raise not_there(
+            market,
+            interval_ms,
+            symbols,
+            missing,
+            candles.all_series(),
+            home=str(home.root),
+            name_one="with --symbol",
+            take_recorded="--market recorded",
+        )
     first = [series[symbol].first_ms for symbol in symbols]
     return min(first), max(first), max(series[symbol].last_ms for symbol in symbols)
-
-
-def _not_there(home: Home, market: Market, candles: MarketStore, missing: Sequence[str]) -> BadInputError:
-    from core.market.intervals import interval_text
-
-    mend = "import some with: quarterdeck data import FILE, or take the market of the program with: --market recorded"
-    there = candles.all_series()
-    if not there:
-        return BadInputError(f"no candles are imported into {home.root}; {mend}")
-    told = [f"{s.symbol} {interval_text(s.interval_ms)} {_text(s.first_ms, s.last_ms)}" for s in there[:TOLD_SERIES]]
-    more = f" and {len(there) - TOLD_SERIES} more" if len(there) > TOLD_SERIES else ""
-    what = f"no 1m candles of {', '.join(missing)} are {market}, and the lab runs on those; there are "
-    if any(series.interval_ms == MINUTE_MS for series in there):
-        mend = "name one of 1m with --symbol" + (f", or {mend}" if market == "imported" else "")
-    return BadInputError(f"{what}{'; '.join(told)}{more}; {mend}")
-
-
-def _text(*times_ms: int) -> str:
-    from core.home.logbook import iso_utc
-
-    return " to ".join(iso_utc(time_ms)[:16].replace("T", " ") for time_ms in times_ms) + " UTC"

@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.domain.errors import UnavailableError
+from core.domain.market import MINUTE_MS
 from core.domain.rows import Row
-from core.engine.assembly.account import EXCHANGE
+from core.engine.assembly.account import EXCHANGE, MARKET
 from core.home.folder import Home, check_begun
 from core.market.shipped import INSTRUMENTS
 
 if TYPE_CHECKING:
+    from core.engine.assembly.stores import CandleDatabase
     from core.lab.service.stores import HomeStores
 
 
@@ -38,8 +40,8 @@ async def verify_account(home: Home, stores: HomeStores, settings_path: Path | N
             raise UnavailableError(f"{home.root}: its first start did not come as far as a record; start it again")
         opening = Opening.from_json(meta["opening"])
         settings = settings.with_initial_balance(opening.initial_balance_usdt)
-        exchange = meta.get(EXCHANGE)
-        if exchange is None:
+        exchange, stored_market = meta.get(EXCHANGE), meta.get(MARKET, "recorded")
+        if exchange is None and stored_market == "recorded":
             known = load_instruments(INSTRUMENTS, settings.costs)
             today = Rules(settings, chosen(known, settings.market.symbols))
         else:
@@ -55,8 +57,11 @@ async def verify_account(home: Home, stores: HomeStores, settings_path: Path | N
             notes = [f"the settings of the first {until:,} records were not kept: replayed with those of today"]
             form = form_in(record for _, record in journal.records(1, until))
             starts.insert(0, Start(0, replace(today, id_form=form)))
-        market = stores.recorded_as_it_lies() if exchange is None else stores.exchange_market(exchange)
-        candles = await market.candles(read_only=True)
+        if exchange is not None:
+            market: CandleDatabase = stores.exchange_market(exchange)
+        else:
+            market = stores.recorded_as_it_lies() if stored_market == "recorded" else stores.imported()
+        candles = await market.candles(opening.interval_minutes * MINUTE_MS, read_only=True)
         try:
             found = await verify(
                 journal,

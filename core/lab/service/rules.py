@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.domain.errors import BadInputError
-from core.domain.market import MINUTE_MS
 from core.domain.rows import Row
 from core.home.folder import Home
 from core.settings.values import Market
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from core.lab.data.history import History
     from core.lab.service.stores import HomeStores, MarketStore
     from core.market.contracts.rules import ContractRules
-    from core.ports import BarColumns
+    from core.market.stored import Series
 
 
 def rules_of_history(history: History, market: Market, candles: MarketStore) -> dict[str, ContractRules]:
@@ -29,33 +28,11 @@ def rules_of_history(history: History, market: Market, candles: MarketStore) -> 
 
     Raises BadInputError where the prices are not of such a contract.
     """
-    from core.market.contracts.inference import read_off
+    from core.market.contracts.inference import rules_of_bars
     from core.market.contracts.known import known_rules
-    from core.market.contracts.rules import rules_at
 
     known = known_rules(candles.rules() if market == "imported" else ())
-    found = {}
-    for symbol in history.symbols:
-        bars = history.columns(symbol)
-        rules = rules_at((item for item in known if item.symbol == symbol), history.from_ms)
-        found[symbol] = read_off(bars) if rules is None else rules
-        if rules is not None:
-            _check_ticks(bars, rules)
-    return found
-
-
-def _check_ticks(bars: BarColumns, rules: ContractRules) -> None:
-    from core.home.logbook import iso_utc
-    from core.market.contracts.inference import off_tick
-
-    count, price, time_ms = off_tick(bars, rules.tick_size)
-    if count:
-        raise BadInputError(
-            f"{bars.symbol}: {count:,} of {len(bars.open_time_ms):,} candles have prices off the tick of "
-            f"{rules.tick_size:f}, the first {price!r} at {iso_utc(time_ms)[:16]}: the rules ({rules.kind}, of "
-            f"{rules.day}) are of another time or contract; give those of the period with: quarterdeck data rules "
-            f"import FILE, or have them read off the candles with: quarterdeck data rules infer {bars.symbol}"
-        )
+    return {symbol: rules_of_bars(history.columns(symbol), known, history.from_ms) for symbol in history.symbols}
 
 
 def rules_told(home: Home, stores: HomeStores) -> list[Row]:
@@ -86,16 +63,18 @@ def infer_rules(home: Home, stores: HomeStores, symbols: Sequence[str]) -> list[
 
     home.create()
     store = stores.imported()
-    series = store.series(MINUTE_MS)
+    series: dict[str, Series] = {}
+    for one in store.all_series():
+        series.setdefault(one.symbol, one)
     missing = [symbol for symbol in symbols if symbol not in series]
     if missing:
         raise BadInputError(
-            f"no 1m candles of {', '.join(missing)} are imported; import some with: quarterdeck data import FILE"
+            f"no candles of {', '.join(missing)} are imported; import some with: quarterdeck data import FILE"
         )
     rules = []
     for symbol in symbols:
         its = series[symbol]
-        history = store.history([symbol], MINUTE_MS, its.first_ms, its.last_ms, 0, MAX_HOLE_MS)
+        history = store.history([symbol], its.interval_ms, its.first_ms, its.last_ms, 0, MAX_HOLE_MS)
         rules.append(read_off(history.columns(symbol)))
     store.put_rules(rules)
     return [item.told() for item in rules]

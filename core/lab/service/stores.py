@@ -11,7 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
-from core.engine.assembly.stores import AccountStore, CandleDatabase, EngineStores
+from core.engine.assembly.stores import AccountStore, EngineStores, StoredMarket
 from core.lab.replay.verify import StoredJournal
 
 if TYPE_CHECKING:
@@ -31,15 +31,12 @@ if TYPE_CHECKING:
     from core.ports import ObservationStore
 
 
-class MarketStore(CandleDatabase, Protocol):
+class MarketStore(StoredMarket, Protocol):
     """The market data of one origin: candles, prices, funding, and the contract rules that its operator gave."""
 
-    def all_series(self) -> Sequence[Series]:
-        """In order of symbols and intervals."""
-        ...
-
     def series(self, interval_ms: int) -> Mapping[str, Series]:
-        """By symbol, in order of the symbols."""
+        """What a run on bars of `interval_ms` has, by symbol, in order of the symbols: bars that are stored, and what
+        shorter ones come to."""
         ...
 
     def history(
@@ -66,10 +63,6 @@ class MarketStore(CandleDatabase, Protocol):
 
     def prepare(self, symbol: str, interval_ms: int) -> None:
         """See to it that the next history of a symbol is quick."""
-        ...
-
-    def rules(self) -> Sequence[ContractRules]:
-        """By symbol, day and kind."""
         ...
 
     def put_rules(self, rules: Sequence[ContractRules]) -> None:
@@ -227,7 +220,7 @@ class HomeStores(EngineStores, Protocol):
 
     def recorded(self) -> MarketStore: ...
 
-    def recorded_as_it_lies(self) -> CandleDatabase:
+    def recorded_as_it_lies(self) -> StoredMarket:
         """The recorded market without a write where it is there: for what only reads, on a home that cannot be written,
         too."""
         ...

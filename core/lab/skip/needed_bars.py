@@ -82,7 +82,7 @@ class Skipper:
         self._down, self._up = np.full(k, -np.inf), np.full(k, np.inf)
         self._qty_e8, self._cost_e8 = np.zeros(k), np.zeros(k)
         self._scanned = False
-        self._calm = self._ranges(Guard(trader.settings.limits))
+        self._calm = self._ranges(Guard(trader.settings.limits, history.interval_ms))
         rules = trader.strategy.exits
         self._reverses = any(rule.function is exits.reversal for rule in rules)
         self._time_stop_ms = min((r.parameter for r in rules if r.function is exits.time_stop), default=math.inf)
@@ -274,7 +274,8 @@ def uneven_bars(history: History, max_feed_age_seconds: float) -> BarIndices:
     changed = np.diff(there, axis=1)
     found = [np.flatnonzero(changed.any(axis=0)) + 1]
     found.append(np.array([slot for slot, _ in last_bars_of_symbols(history)], np.int64))
-    too_old = math.ceil(min(max_feed_age_seconds * 1000.0 / history.interval_ms, float(len(history))))
+    from_ms = max_feed_age_seconds * 1000.0 + limits.allowed_ms(history.interval_ms)
+    too_old = math.ceil(min(from_ms / history.interval_ms, float(len(history))))
     for row, ends in enumerate(changed & there[:, :-1]):
         last = np.flatnonzero(ends)
         if not there[row, 0]:
@@ -284,11 +285,11 @@ def uneven_bars(history: History, max_feed_age_seconds: float) -> BarIndices:
 
 
 def funding_bars(history: History, assumed_bps: Decimal) -> list[BarIndices]:
-    """By symbol, the slots at whose close funding is due, told or assumed."""
+    """By symbol, the slots at whose close, or inside whose bars, funding is due, told or assumed."""
     begin_ms = int(history.open_time_ms[0])
     slots: dict[str, set[int]] = {symbol: set() for symbol in history.symbols}
     for rate in funding_in_run(history, assumed_bps):
-        slots[rate.symbol].add((event_time_ms(rate) - begin_ms) // history.interval_ms - 1)
+        slots[rate.symbol].add(-(-(event_time_ms(rate) - begin_ms) // history.interval_ms) - 1)
     return [np.array(sorted(slots[symbol]), np.int64) for symbol in history.symbols]
 
 

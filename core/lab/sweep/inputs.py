@@ -22,10 +22,12 @@ class Market(NamedTuple):
 
 
 class Funding(NamedTuple):
-    """Funding in order: the slot at whose close it is due, the symbol, sign * per_lot / of in 1e-8 USDT a lot, and
-    whether it is assumed."""
+    """Funding in order: the slot at whose close it is due, or before it where it is `inside` its bar, when, the symbol,
+    sign * per_lot / of in 1e-8 USDT a lot, and whether it is assumed."""
 
     slot: NDArray[np.int64]
+    inside: NDArray[np.int64]
+    due_ms: NDArray[np.int64]
     symbol: NDArray[np.int64]
     sign: NDArray[np.int64]
     per_lot: NDArray[np.int64]

@@ -1,7 +1,7 @@
 """The sweep's loop over slots: the full step where something may happen, the uneventful scan over the rest.
 
-A step takes the events of one slot in the engine's order: first prices and what follows from them, then bars, funding
-and the account's sample, then predictions; orders go out after each of the three.
+A step takes the events of one slot in the engine's order: first prices and what follows from them, funding that is due
+inside the bars, then bars, funding and the account's sample, then predictions; orders go out after each of these three.
 """
 
 from __future__ import annotations
@@ -147,17 +147,27 @@ def _end_before_holes(i: int, market: Any, holes: Any, ended: int, memory: Any) 
 
 
 @inlined
+def _pay(i: int, inside: int, funding: Any, paid: int, memory: Any) -> int:
+    """Funding of a slot that is due inside its bar, or all that is left of it; returns how much of the funding is
+    over."""
+    account, books = memory.account[0], memory.books
+    while paid < funding.slot.shape[0] and funding.slot[paid] <= i and funding.inside[paid] >= inside:
+        if funding.slot[paid] == i:
+            s = funding.symbol[paid]
+            sign, per_lot, of = funding.sign[paid], funding.per_lot[paid], funding.of[paid]
+            due_ms = funding.due_ms[paid]
+            pay_funding(account, books[s], memory.trades[s], sign, per_lot, of, funding.assumed[paid], due_ms)
+        paid += 1
+    return paid
+
+
+@inlined
 def _close_slot(i: int, seen: bool, market: Any, funding: Any, paid: int, memory: Any) -> int:
     """Funding and the sample at the close of a slot of which bars were `seen`; returns how much of the funding is
     over."""
     account, config, books = memory.account[0], memory.config[0], memory.books
     now = market.open_time_ms[i] + config.interval_ms
-    while paid < funding.slot.shape[0] and funding.slot[paid] <= i:
-        if funding.slot[paid] == i:
-            s = funding.symbol[paid]
-            sign, per_lot, of = funding.sign[paid], funding.per_lot[paid], funding.of[paid]
-            pay_funding(account, books[s], memory.trades[s], sign, per_lot, of, funding.assumed[paid], now)
-        paid += 1
+    paid = _pay(i, 0, funding, paid, memory)
     if seen:
         sample(account, books, market.mark, i, now)
         heed(account, config, books, memory.orders, memory.trades, memory.queue, now)
@@ -396,6 +406,7 @@ def make_kernel(sources: int) -> Any:
         i = first
         while i < n and account.error == 0:
             _meet_first_prices(i, market, memory)
+            paid = _pay(i, 1, funding, paid, memory)
             seen = _meet_bars(i, market, memory)
             ended = _end_before_holes(i, market, holes, ended, memory)
             paid = _close_slot(i, seen, market, funding, paid, memory)

@@ -37,7 +37,7 @@ from core.lab.sweep.kernel import run_kernel
 from core.settings.schema import Settings
 from core.strategy.declaration import Strategy
 from core.strategy.rules import CONFIDENCE
-from core.trader.limits import DRAWDOWN
+from core.trader.limits import DRAWDOWN, allowed_ms
 from core.trader.state import DAY_MS
 
 Floats = NDArray[np.float64]
@@ -107,7 +107,7 @@ def check_exits(strategy: Strategy) -> None:
 
 
 def prepare(history: History, instruments: Mapping[str, Instrument], assumed_funding_bps: Decimal) -> Prepared:
-    """Raises DataError for bars that cannot be, or funding that is not due at a close of the grid."""
+    """Raises DataError for bars, or funding, that cannot be."""
     _check_bars(history)
     times = np.ascontiguousarray(history.open_time_ms)
     closes_day = (times + history.interval_ms) // DAY_MS
@@ -256,23 +256,17 @@ def _carried(columns: Floats, before: float) -> Floats:
 
 def _funding(history: History, instruments: Sequence[Instrument], assumed_bps: Decimal) -> Funding:
     begin, end = int(history.open_time_ms[0]), history.to_ms
-    rows: list[tuple[int, int, int, int, int, int, bool]] = []
+    rows: list[tuple[int, int, int, int, int, int, int, bool]] = []
     for rate in (*history.funding, *assumed_rates(history, assumed_bps)):
         due_ms = rate.time_ms - rate.time_ms % MINUTE_MS
-        slot, off = divmod(due_ms - begin, history.interval_ms)
+        slot, after_ms = divmod(due_ms - begin, history.interval_ms)
         if rate.time_ms < history.from_ms or due_ms > end:
             continue
-        if off and rate.is_assumed:
-            slot += 1
-        elif off:
-            raise DataError(
-                f"{rate.symbol}: funding at {rate.time_ms} ms is due inside a bar of {history.interval_ms} ms; "
-                "sweep bars of an interval that ends at funding times"
-            )
-        s = history.symbols.index(rate.symbol)
-        rows.append((slot - 1, s, rate.time_ms, *_funding_a_lot(rate, instruments[s]), rate.is_assumed))
-    rows.sort(key=lambda row: row[:3])
-    table = np.array([(slot, s, *rest) for slot, s, _, *rest in rows], np.int64).reshape(-1, 6)
+        s, inside = history.symbols.index(rate.symbol), after_ms > 0
+        place = slot if inside else slot - 1, -inside, due_ms, s
+        rows.append((*place, *_funding_a_lot(rate, instruments[s]), rate.is_assumed))
+    rows.sort(key=lambda row: row[:4])
+    table = np.array([(slot, -outside, *rest) for slot, outside, *rest in rows], np.int64).reshape(-1, 8)
     return Funding(*(np.ascontiguousarray(column) for column in table.T))
 
 
@@ -341,7 +335,8 @@ def _rules(strategy: Strategy) -> tuple[Times, Floats]:
 def _config(settings: Settings, strategy: Strategy) -> Any:
     caps, engine = settings.limits, settings.engine
     stop_allowed = caps.min_stop_distance_pct <= strategy.stop_pct <= caps.max_stop_distance_pct
-    fresh = engine.inference_delay_ms / 1000.0 < caps.max_feed_age_seconds
+    max_feed_age_seconds = caps.max_feed_age_seconds + allowed_ms(settings.market.interval_ms) / 1000.0
+    fresh = engine.inference_delay_ms / 1000.0 < max_feed_age_seconds
     config = np.zeros(1, forms.CONFIG)
     values: dict[str, Any] = {
         "stop_pct": strategy.stop_pct,
@@ -353,12 +348,13 @@ def _config(settings: Settings, strategy: Strategy) -> Any:
         "day_loss_flattens": caps.day_loss_effect is LimitEffect.FLATTEN,
         "first_price_delay_ms": engine.first_price_delay_ms,
         "inference_delay_ms": engine.inference_delay_ms,
-        "interval_ms": settings.market.interval_minutes * MINUTE_MS,
+        "interval_ms": settings.market.interval_ms,
     }
     for section in (settings.sizing, settings.costs, caps):
         values |= {
             name: getattr(section, name) for name in type(section).model_fields if name in (forms.CONFIG.names or ())
         }
+    values["max_feed_age_seconds"] = max_feed_age_seconds
     for name in forms.CONFIG.names or ():
         config[name] = values[name]
     return config

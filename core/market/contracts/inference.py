@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from decimal import Decimal
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from core.domain.errors import BadInputError
 from core.market.checking import LEAST_PRICE, MOST_PRICE, MOST_VOLUME
-from core.market.contracts.rules import DAY_MS, ContractRules, coins_of
+from core.market.contracts.rules import DAY_MS, ContractRules, coins_of, rules_at
 from core.ports import BarColumns
 
 Floats = NDArray[np.float64]
@@ -75,6 +76,25 @@ def read_off(bars: BarColumns) -> ContractRules:
         kind="inferred",
         source=f"read off {len(bars.open_time_ms):,} candles",
     )
+
+
+def rules_of_bars(bars: BarColumns, known: Iterable[ContractRules], from_ms: int) -> ContractRules:
+    """Of the rules that are known those of the bars' contract that were the newest at `from_ms`; read off the bars
+    where there are none. Raises BadInputError where the prices are not of such a contract."""
+    rules = rules_at((item for item in known if item.symbol == bars.symbol), from_ms)
+    if rules is None:
+        return read_off(bars)
+    count, price, time_ms = off_tick(bars, rules.tick_size)
+    if count:
+        from core.home.logbook import iso_utc
+
+        raise BadInputError(
+            f"{bars.symbol}: {count:,} of {len(bars.open_time_ms):,} candles have prices off the tick of "
+            f"{rules.tick_size:f}, the first {price!r} at {iso_utc(time_ms)[:16]}: the rules ({rules.kind}, of "
+            f"{rules.day}) are of another time or contract; give those of the period with: quarterdeck data rules "
+            f"import FILE, or have them read off the candles with: quarterdeck data rules infer {bars.symbol}"
+        )
+    return rules
 
 
 def off_tick(bars: BarColumns, tick_size: Decimal) -> tuple[int, float, int]:

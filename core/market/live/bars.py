@@ -30,6 +30,7 @@ class _Run:
     """One symbol. `bar_ms` and `first_ms` are the open times of the bar and of the first price to give next."""
 
     symbol: str
+    interval_ms: int
     bar_ms: int = -1
     first_ms: int = -1
     newest_ms: int = -1
@@ -41,7 +42,7 @@ class _Run:
 
     @property
     def key(self) -> _Key:
-        return min((self.bar_ms + MINUTE_MS, _BAR), (self.first_ms, _FIRST_PRICE))
+        return min((self.bar_ms + self.interval_ms, _BAR), (self.first_ms, _FIRST_PRICE))
 
     def has(self, rank: int) -> bool:
         if rank == _BAR:
@@ -52,18 +53,19 @@ class _Run:
         """The open time of the first bar that is not known to be closed."""
         open_ms = self.bar_ms
         while open_ms in self.closed:
-            open_ms += MINUTE_MS
+            open_ms += self.interval_ms
         return open_ms
 
 
 class LiveBars:
-    """Takes in what is known of candles, and gives batches: at each minute the bars of all symbols as soon as all are
-    there or `grace_ms` is over, then its funding, then first prices `first_price_delay_ms` after it. A symbol that is
-    late gets batches of its own. Nothing is given before `begin`.
+    """Takes in what is known of candles of `interval_ms`, and gives batches: at each of their ends the bars of all
+    symbols as soon as all are there or `grace_ms` is over, then its funding, then first prices `first_price_delay_ms`
+    after it. A symbol that is late gets batches of its own. Nothing is given before `begin`.
     """
 
-    def __init__(self, symbols: Sequence[str], grace_ms: int, first_price_delay_ms: int) -> None:
-        self._runs = {symbol: _Run(symbol) for symbol in symbols}
+    def __init__(self, symbols: Sequence[str], grace_ms: int, first_price_delay_ms: int, interval_ms: int) -> None:
+        self._runs = {symbol: _Run(symbol, interval_ms) for symbol in symbols}
+        self._interval_ms = interval_ms
         self._grace_ms = grace_ms
         self._delay_ms = first_price_delay_ms
         self._rates: list[FundingRate] = []
@@ -84,7 +86,7 @@ class LiveBars:
                 del run.opens[min(run.opens)]
         if bar.open_time_ms > run.newest_ms:
             run.newest_ms = bar.open_time_ms
-            before_ms = bar.open_time_ms - MINUTE_MS
+            before_ms = bar.open_time_ms - self._interval_ms
             if before_ms not in run.closed:
                 run.succeeded = {before_ms: now_ms}
 
@@ -106,7 +108,7 @@ class LiveBars:
         return True
 
     def skip(self, symbol: str) -> tuple[int, int] | None:
-        """Go on behind minutes that the exchange does not have: the span left out, None where nothing follows it."""
+        """Go on behind bars that the exchange does not have: the span left out, None where nothing follows it."""
         run = self._runs[symbol]
         from_ms = run.lacks_from()
         later = [open_ms for open_ms in (*run.closed, *run.opens) if open_ms > from_ms]
@@ -172,7 +174,7 @@ class LiveBars:
         times = [now_ms + MINUTE_MS]
         for run in self._runs.values():
             if run.bar_ms >= 0:
-                times += [run.lacks_from() + MINUTE_MS + self._grace_ms, self._overdue_ms(run.lacks_from())]
+                times += [run.lacks_from() + self._interval_ms + self._grace_ms, self._overdue_ms(run.lacks_from())]
                 times += [told_ms + SUCCEEDED_MS for told_ms in run.succeeded.values()]
                 times += [run.first_ms + self._delay_ms, run.first_ms + self._delay_ms + self._grace_ms]
         times += self._held.values()
@@ -183,7 +185,7 @@ class LiveBars:
         return {
             run.symbol: f"without the bar of {iso(run.lacks_from())}"
             for run in self._runs.values()
-            if run.bar_ms >= 0 and run.lacks_from() + MINUTE_MS + FRESH_MS < now_ms
+            if run.bar_ms >= 0 and run.lacks_from() + self._interval_ms + FRESH_MS < now_ms
         }
 
     def newest(self, symbol: str) -> int:
@@ -192,7 +194,7 @@ class LiveBars:
 
     def _overdue_ms(self, open_ms: int) -> int:
         """When a bar is asked for: early enough for the answer to come within the grace."""
-        return open_ms + MINUTE_MS + self._grace_ms // 2
+        return open_ms + self._interval_ms + self._grace_ms // 2
 
     def _give(self, minute_ms: int, rank: int, runs: Sequence[_Run], now_ms: int) -> MarketBatch:
         if rank == _BAR:
@@ -204,7 +206,7 @@ class LiveBars:
 
     def _give_bar(self, run: _Run) -> Bar:
         bar = run.closed.pop(run.bar_ms)
-        run.bar_ms += MINUTE_MS
+        run.bar_ms += self._interval_ms
         run.given = bar
         run.succeeded.pop(bar.open_time_ms, None)
         first_ms, price = run.given_first
@@ -218,7 +220,7 @@ class LiveBars:
         known = run.closed.get(open_ms)
         price = known.open if known is not None else run.opens[open_ms]
         run.opens = {at_ms: value for at_ms, value in run.opens.items() if at_ms > open_ms}
-        run.first_ms += MINUTE_MS
+        run.first_ms += self._interval_ms
         run.given_first = (open_ms, price)
         return FirstPrice(run.symbol, open_ms + self._delay_ms, open_ms, price)
 

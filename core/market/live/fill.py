@@ -10,7 +10,7 @@ from typing import Any
 from core.domain.errors import UnavailableError, VenueRejectedError
 from core.domain.market import MINUTE_MS
 from core.exchange.connection.wire import Wire
-from core.market.intervals import LONGEST_FUNDING_MS
+from core.market.intervals import LONGEST_FUNDING_MS, interval_text
 from core.market.live.rows import bars_of, holes
 from core.ports import CandleStore, SettledFunding
 from core.trader.account import iso
@@ -34,10 +34,10 @@ def candle_weight(limit: int) -> int:
     return 1 if limit < 100 else 2 if limit < 500 else 5 if limit <= 1_000 else 10
 
 
-async def read_candles(wire: Wire, symbol: str, from_ms: int, limit: int) -> list[list[Any]]:
+async def read_candles(wire: Wire, symbol: str, from_ms: int, limit: int, interval_ms: int) -> list[list[Any]]:
     """ccxt rows from `from_ms` on. Raises UnavailableError, VenueRejectedError."""
-    unified = wire.unified(symbol)
-    rows: list[list[Any]] = await wire.read("fetch_ohlcv", unified, "1m", from_ms, limit, weight=candle_weight(limit))
+    which = wire.unified(symbol), interval_text(interval_ms), from_ms, limit
+    rows: list[list[Any]] = await wire.read("fetch_ohlcv", *which, weight=candle_weight(limit))
     return rows
 
 
@@ -49,22 +49,25 @@ async def exchange_time(wire: Wire) -> int | None:
         return None
 
 
-async def fill_bars(wire: Wire, candles: CandleStore, symbol: str, from_ms: int, exchange_ms: int | None) -> list[Span]:
+async def fill_bars(
+    wire: Wire, candles: CandleStore, symbol: str, from_ms: int, exchange_ms: int | None, interval_ms: int
+) -> list[Span]:
     """Store every closed bar from `from_ms` to now that is not stored, oldest first; what the exchange does not have.
+    `interval_ms` is that of the store.
 
     `exchange_ms` as `bars_of` has it. Raises UnavailableError, VenueRejectedError.
     """
-    from_ms = -(-from_ms // MINUTE_MS) * MINUTE_MS
-    to_ms = wire.clock.now_ms() // MINUTE_MS * MINUTE_MS
+    from_ms = -(-from_ms // interval_ms) * interval_ms
+    to_ms = wire.clock.now_ms() // interval_ms * interval_ms
     for attempt in (1, 2):
-        missing = await _missing(candles, symbol, from_ms, to_ms)
+        missing = await _missing(candles, symbol, from_ms, to_ms, interval_ms)
         if attempt == 2:
             # The newest bar may not be final yet, and before the first there was no market.
             span = await candles.span(symbol)
             missing = [hole for hole in missing if span is not None and span[0] < hole[0] and hole[1] < span[1]]
         for start_ms, end_ms in missing:
-            await _fill(wire, candles, symbol, (start_ms, end_ms), exchange_ms)
-    left = await _missing(candles, symbol, from_ms, to_ms)
+            await _fill(wire, candles, symbol, (start_ms, end_ms), exchange_ms, interval_ms)
+    left = await _missing(candles, symbol, from_ms, to_ms, interval_ms)
     for start_ms, end_ms in left:
         # What is missing at the very end is not closed yet, or not told yet: the live feed waits for it.
         if end_ms < to_ms:
@@ -121,18 +124,20 @@ def rate_of(symbol: str, row: dict[str, Any]) -> SettledFunding | None:
     return SettledFunding(symbol, time_ms, rate, mark_price)
 
 
-async def _missing(candles: CandleStore, symbol: str, from_ms: int, to_ms: int) -> list[Span]:
+async def _missing(candles: CandleStore, symbol: str, from_ms: int, to_ms: int, interval_ms: int) -> list[Span]:
     stored = await candles.bars(symbol, from_ms, to_ms)
-    return holes(stored.open_time_ms.tolist(), from_ms, to_ms)
+    return holes(stored.open_time_ms.tolist(), from_ms, to_ms, interval_ms)
 
 
-async def _fill(wire: Wire, candles: CandleStore, symbol: str, hole: Span, exchange_ms: int | None) -> None:
+async def _fill(
+    wire: Wire, candles: CandleStore, symbol: str, hole: Span, exchange_ms: int | None, interval_ms: int
+) -> None:
     since_ms, to_ms = hole
     while since_ms < to_ms:
-        limit = min(PAGE_BARS, (to_ms - since_ms) // MINUTE_MS + 2)
-        rows = await read_candles(wire, symbol, since_ms, limit)
-        closed, _ = bars_of(symbol, rows, exchange_ms)
+        limit = min(PAGE_BARS, (to_ms - since_ms) // interval_ms + 2)
+        rows = await read_candles(wire, symbol, since_ms, limit, interval_ms)
+        closed, _ = bars_of(symbol, rows, exchange_ms, interval_ms)
         await candles.append([bar for bar in closed if since_ms <= bar.open_time_ms < to_ms])
         if not closed or closed[-1].open_time_ms < since_ms:
             return
-        since_ms = closed[-1].open_time_ms + MINUTE_MS
+        since_ms = closed[-1].open_time_ms + interval_ms

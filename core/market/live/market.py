@@ -54,18 +54,26 @@ class LiveMarket:
         self._clock = wire.clock
         self._delay_ms = settings.engine.first_price_delay_ms
         exchange = settings.exchange
-        self._bars = LiveBars(symbols, exchange.bar_grace_ms, self._delay_ms)
+        self._interval_ms = settings.market.interval_ms
+        self._bars = LiveBars(symbols, exchange.bar_grace_ms, self._delay_ms, self._interval_ms)
         self._stir = asyncio.Event()
         # Simulated fills must come after the funding of their minute; an exchange books its own.
         hold = self._bars.hold if settings.mode == "paper" else _no_hold
         self._funding = LiveFunding(wire, candles, self._settled, hold)
         self._caches = Caches(wire, self._symbols, self._clock, self._funding.announce, self._stir.set)
         unified = {symbol: wire.unified(symbol) for symbol in self._symbols}
-        tap_candles(wire.client, unified, self._heard)
-        self._reader = LiveReader(wire, self._bars, self._symbols, self._stir.set)
+        tap_candles(wire.client, unified, self._heard, self._interval_ms)
+        self._reader = LiveReader(wire, self._bars, self._symbols, self._stir.set, self._interval_ms)
         stale_ms = int(exchange.stale_after_seconds * 1_000)
         plans = stream_plans(
-            wire, self._caches, self._symbols, self._candle_news, self._reader.nothing_new, order_books, trades
+            wire,
+            self._caches,
+            self._symbols,
+            self._candle_news,
+            self._reader.nothing_new,
+            self._interval_ms,
+            order_books,
+            trades,
         )
         self._streams = [Stream(plan, wire.client, self._clock, stale_ms, self._tell_health) for plan in plans]
         self._candle_ms: int | None = None
@@ -105,14 +113,14 @@ class LiveMarket:
 
         Raises UnavailableError, VenueRejectedError. Funding that cannot be had is a warning.
         """
-        boundary_ms = self._clock.now_ms() // MINUTE_MS * MINUTE_MS
+        boundary_ms = self._newest_open_ms()
         exchange_ms = await exchange_time(self._wire)
         for symbol, since_ms in from_ms.items():
             await self._fill(symbol, since_ms, exchange_ms)
         self._filled_ms = boundary_ms
 
     async def _fill(self, symbol: str, since_ms: int, exchange_ms: int | None) -> None:
-        await fill_bars(self._wire, self._candles, symbol, since_ms, exchange_ms)
+        await fill_bars(self._wire, self._candles, symbol, since_ms, exchange_ms, self._interval_ms)
         try:
             await fill_funding(self._wire, self._candles, symbol, since_ms)
         except (UnavailableError, VenueRejectedError) as error:
@@ -133,19 +141,19 @@ class LiveMarket:
         Symbols that were never told begin with the bar that opens at `from_ms`, by default at the end of the last
         back-fill. Quotes come between the others, with the time at which they were given as their `due_ms`.
         """
-        now_ms = self._clock.now_ms()
-        fresh_ms = from_ms if from_ms is not None else self._filled_ms or now_ms // MINUTE_MS * MINUTE_MS
+        step_ms = self._interval_ms
+        fresh_ms = from_ms if from_ms is not None else self._filled_ms or self._newest_open_ms()
         starts = {
-            symbol: point.bars[symbol] + MINUTE_MS if symbol in point.bars else fresh_ms for symbol in self._symbols
+            symbol: point.bars[symbol] + step_ms if symbol in point.bars else fresh_ms for symbol in self._symbols
         }
         boundary_ms = await self._catch_up(starts)
-        last = {symbol: start_ms - MINUTE_MS for symbol, start_ms in starts.items()}
+        last = {symbol: start_ms - step_ms for symbol, start_ms in starts.items()}
         async for batch in self._stored(point, starts, boundary_ms):
             last.update((event.symbol, event.open_time_ms) for event in batch.events if isinstance(event, Bar))
             yield batch
         for symbol in self._symbols:
-            next_ms = last[symbol] + MINUTE_MS
-            first_ms = max(next_ms, point.first_prices.get(symbol, next_ms - MINUTE_MS) + MINUTE_MS)
+            next_ms = last[symbol] + step_ms
+            first_ms = max(next_ms, point.first_prices.get(symbol, next_ms - step_ms) + step_ms)
             self._bars.begin(symbol, next_ms, first_ms)
         self._funding.begin({
             symbol: max(boundary_ms - MINUTE_MS, point.first_prices.get(symbol, 0)) for symbol in self._symbols
@@ -155,9 +163,9 @@ class LiveMarket:
             yield batch
 
     async def _catch_up(self, starts: Mapping[str, int]) -> int:
-        """Fill the store from these open times on; the minute up to which it is told from there."""
+        """Fill the store from these open times on; the open of the newest bar, where what is told from there ends."""
         while True:
-            boundary_ms = self._clock.now_ms() // MINUTE_MS * MINUTE_MS
+            boundary_ms = self._newest_open_ms()
             try:
                 await self._fill_what_is_told(starts)
             except (UnavailableError, VenueRejectedError) as error:
@@ -168,6 +176,10 @@ class LiveMarket:
                 continue
             self._tell_health()
             return boundary_ms
+
+    def _newest_open_ms(self) -> int:
+        """When the bar that is open now began."""
+        return self._clock.now_ms() // self._interval_ms * self._interval_ms
 
     async def _fill_what_is_told(self, starts: Mapping[str, int]) -> None:
         """As `back_fill`; a contract that the exchange refuses to tell of, as one that was taken off, is left to be
@@ -185,12 +197,13 @@ class LiveMarket:
     async def _stored(
         self, point: ResumePoint, starts: Mapping[str, int], boundary_ms: int
     ) -> AsyncIterator[MarketBatch]:
+        step_ms = self._interval_ms
         after = {
-            symbol: ReplayCursor(start_ms - MINUTE_MS, point.first_prices.get(symbol, start_ms - MINUTE_MS))
+            symbol: ReplayCursor(start_ms - step_ms, point.first_prices.get(symbol, start_ms - step_ms))
             for symbol, start_ms in starts.items()
         }
         start_ms = min(starts.values())
-        feed = ReplayFeed(self._candles, self._symbols, start_ms - MINUTE_MS, boundary_ms, self._delay_ms, after)
+        feed = ReplayFeed(self._candles, self._symbols, start_ms - step_ms, boundary_ms, self._delay_ms, after)
         async for batch in batched(feed.events()):
             is_fresh = self._clock.now_ms() - batch.due_ms <= FRESH_MS
             yield batch if is_fresh else replace(batch, trading=False)

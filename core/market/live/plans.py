@@ -10,6 +10,7 @@ from core.clock import Clock
 from core.domain.errors import UnavailableError, VenueRejectedError
 from core.domain.market import Quote
 from core.exchange.connection.wire import QuoteSource, Wire
+from core.market.intervals import interval_text
 from core.market.live.quotes import (
     BookTop,
     MarketTrade,
@@ -124,13 +125,15 @@ def stream_plans(
     symbols: Sequence[str],
     candle_news: Read,
     candles_are_quiet: Ask,
+    interval_ms: int,
     order_books: Sequence[str] = (),
     trades: Sequence[str] = (),
 ) -> list[StreamPlan]:
-    """The streams of this exchange: candles, best prices, mark prices where it has them, and what was asked for."""
+    """The streams of this exchange: candles of an interval, best prices, mark prices where it has them, and what was
+    asked for."""
     client = wire.client
     names = [wire.unified(symbol) for symbol in symbols]
-    candles = _watches(client, "watch_ohlcv", names)
+    candles = _watches(client, "watch_ohlcv", [(name, interval_text(interval_ms)) for name in names])
     plans = [StreamPlan("candles", ("ohlcv", "candles"), candles, candle_news, _SLOWLY, candles_are_quiet, "always")]
     plans.append(_quotes(wire, caches, names))
     if client.has.get("watchMarkPrices"):
@@ -160,14 +163,14 @@ def _quotes(wire: Wire, caches: Caches, names: Sequence[str]) -> StreamPlan:
     return StreamPlan("quotes", marks, watches, read, _SOON, caches.quotes_are_quiet, "once heard")
 
 
-def _watches(client: Any, method: str, names: Sequence[str]) -> list[Callable[[], Awaitable[Any]]]:
-    """One watch for all symbols where the exchange has it, else one for each."""
-    many = f"{method}_for_symbols"
+def _watches(
+    client: Any, method: str, what: Sequence[str] | Sequence[tuple[str, str]]
+) -> list[Callable[[], Awaitable[Any]]]:
+    """One watch for all symbols, or symbols with intervals, where the exchange has it, else one for each."""
+    given = [[one] if isinstance(one, str) else list(one) for one in what]
     if client.has.get(_CAMEL[method]):
-        given = [[name, "1m"] for name in names] if method == "watch_ohlcv" else list(names)
-        return [partial(getattr(client, many), given)]
-    one = getattr(client, method)
-    return [partial(one, name, "1m") if method == "watch_ohlcv" else partial(one, name) for name in names]
+        return [partial(getattr(client, f"{method}_for_symbols"), [one if len(one) > 1 else one[0] for one in given])]
+    return [partial(getattr(client, method), *one) for one in given]
 
 
 _CAMEL = {

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from core.domain.errors import UnavailableError, VenueBusyError, VenueRejectedError
-from core.domain.market import MINUTE_MS, Bar
+from core.domain.market import Bar
 from core.exchange.connection.wire import Wire
 from core.market.live.bars import FRESH_MS, LiveBars
 from core.market.live.fill import PAGE_BARS, exchange_time, read_candles
@@ -28,17 +28,21 @@ _LONGEST_WAIT_MS = 5_000
 
 
 class LiveReader:
-    """Reads what `bars` wants; `changed` is called after each answer. `stir` makes it look at once.
+    """Reads what `bars` wants, which are of `interval_ms`; `changed` is called after each answer. `stir` makes it look
+    at once.
 
     `brought` counts the bars that it, not a stream, was the first to bring.
     """
 
-    def __init__(self, wire: Wire, bars: LiveBars, symbols: Sequence[str], changed: Callable[[], None]) -> None:
+    def __init__(
+        self, wire: Wire, bars: LiveBars, symbols: Sequence[str], changed: Callable[[], None], interval_ms: int
+    ) -> None:
         self._wire = wire
         self._clock = wire.clock
         self._bars = bars
         self._symbols = symbols
         self._changed = changed
+        self._interval_ms = interval_ms
         self._newest: dict[str, Bar] = {}
         self._probed = 0
         self._problem = ""
@@ -59,10 +63,10 @@ class LiveReader:
         if heard is None:
             return False
         try:
-            rows = await read_candles(self._wire, symbol, heard.open_time_ms, 5)
+            rows = await read_candles(self._wire, symbol, heard.open_time_ms, 5, self._interval_ms)
         except (UnavailableError, VenueRejectedError):
             return False
-        shown = [bar for row in rows if (bar := bar_of(symbol, row)) is not None]
+        shown = [bar for row in rows if (bar := bar_of(symbol, row, self._interval_ms)) is not None]
         return all(bar.volume == 0 or bar == heard for bar in shown)
 
     async def run(self, streams_are_live: Callable[[], bool], looked: Callable[[], None]) -> None:
@@ -86,11 +90,11 @@ class LiveReader:
 
     async def _read(self, symbol: str, from_ms: int) -> None:
         asked_ms = self._clock.now_ms()
-        limit = min(PAGE_BARS, max(asked_ms - from_ms, 0) // MINUTE_MS + 3)
+        limit = min(PAGE_BARS, max(asked_ms - from_ms, 0) // self._interval_ms + 3)
         try:
-            is_overdue = asked_ms >= from_ms + MINUTE_MS + SETTLED_MS
+            is_overdue = asked_ms >= from_ms + self._interval_ms + SETTLED_MS
             exchange_ms = await exchange_time(self._wire) if is_overdue else None
-            rows = await read_candles(self._wire, symbol, from_ms, limit)
+            rows = await read_candles(self._wire, symbol, from_ms, limit, self._interval_ms)
         except VenueBusyError as error:
             self._retry[symbol] = (error.retry_ms, _MAX_RETRY_MS)
             return
@@ -102,7 +106,7 @@ class LiveReader:
             return
         self._problem = ""
         rows = [row for row in rows if is_past(row, self._clock.now_ms() + AHEAD_MS)]
-        closed, still_open = bars_of(symbol, rows, exchange_ms)
+        closed, still_open = bars_of(symbol, rows, exchange_ms, self._interval_ms)
         self.brought += sum(self._bars.closed(bar) for bar in closed if bar.open_time_ms >= from_ms)
         if still_open is not None:
             self._bars.opened(still_open, self._clock.now_ms())
@@ -112,9 +116,9 @@ class LiveReader:
         self._changed()
 
     def _look_for_hole(self, symbol: str, from_ms: int, asked_ms: int, *, is_shown: bool) -> None:
-        """Go on behind minutes that two answers, some seconds apart, do not have although they have later ones."""
+        """Go on behind bars that two answers, some seconds apart, do not have although they have later ones."""
         seen_ms, since_ms = self._holes.get(symbol, (-1, 0))
-        if is_shown or asked_ms < from_ms + MINUTE_MS:
+        if is_shown or asked_ms < from_ms + self._interval_ms:
             self._holes.pop(symbol, None)
         elif seen_ms != from_ms:
             self._holes[symbol] = (from_ms, asked_ms)
@@ -126,7 +130,7 @@ class LiveReader:
         """Ask for a symbol again only after a while, a longer one once its bar is too old to be decided on."""
         now_ms = self._clock.now_ms()
         waited_ms = self._retry.get(symbol, (0, _FIRST_RETRY_MS // 2))[1]
-        is_urgent = now_ms - from_ms - MINUTE_MS <= FRESH_MS
+        is_urgent = now_ms - from_ms - self._interval_ms <= FRESH_MS
         wait_ms = min(2 * waited_ms, _URGENT_RETRY_MS if is_urgent else _MAX_RETRY_MS)
         self._retry[symbol] = (now_ms + wait_ms, wait_ms)
 

@@ -7,8 +7,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from core.domain.errors import BadInputError
 from core.domain.market import MINUTE_MS, Bar
 from core.market.checking import LEAST_PRICE, MOST_PRICE, MOST_VOLUME
+from core.market.intervals import interval_text
+from core.settings.values import INTERVALS_MINUTES
 
 SETTLED_MS = 5_000
 """So long after its close a candle is final even where the exchange shows no later one."""
@@ -23,7 +26,7 @@ class Candle:
     is_closed: bool | None
 
 
-def bar_of(symbol: str, row: Sequence[Any], interval_ms: int = MINUTE_MS) -> Bar | None:
+def bar_of(symbol: str, row: Sequence[Any], interval_ms: int) -> Bar | None:
     """The candle of a ccxt row (time, open, high, low, close, volume); None where it cannot be one."""
     if len(row) < 6 or not all(_is_number(value) for value in row[:6]):
         return None
@@ -34,7 +37,7 @@ def bar_of(symbol: str, row: Sequence[Any], interval_ms: int = MINUTE_MS) -> Bar
 
 
 def bars_of(
-    symbol: str, rows: Iterable[Sequence[Any]], exchange_ms: int | None = None, interval_ms: int = MINUTE_MS
+    symbol: str, rows: Iterable[Sequence[Any]], exchange_ms: int | None, interval_ms: int
 ) -> tuple[list[Bar], Bar | None]:
     """The closed bars of a REST answer, oldest first, and the candle that may still be open.
 
@@ -54,19 +57,20 @@ def is_past(row: Sequence[Any], newest_ms: int) -> bool:
     return len(row) > 0 and _is_number(row[0]) and row[0] <= newest_ms
 
 
-def holes(times: Iterable[int], from_ms: int, to_ms: int) -> list[tuple[int, int]]:
-    """Where minutes are missing in [from_ms, to_ms): spans of open times, the end not included. `times` ascend."""
+def holes(times: Iterable[int], from_ms: int, to_ms: int, interval_ms: int) -> list[tuple[int, int]]:
+    """Where bars are missing in [from_ms, to_ms): spans of open times, the end not included. `times` ascend."""
     found = []
     expected = from_ms
     for open_ms in [*times, to_ms]:
         if open_ms > expected:
             found.append((expected, open_ms))
-        expected = open_ms + MINUTE_MS
+        expected = open_ms + interval_ms
     return found
 
 
 @dataclass(frozen=True, slots=True)
 class _Sign:
+    interval: str
     market_id: str
     open_ms: int
     time_ms: int
@@ -77,8 +81,9 @@ Heard = Callable[[str, Candle | None], None]
 """Told of every frame of a candle: our symbol, and the candle (None where the frame could not be read)."""
 
 
-def tap_candles(client: Any, unified: Mapping[str, str], heard: Heard) -> None:
-    """Have `heard` told of every candle frame that the ccxt.pro `client` takes in, with the signs that ccxt drops.
+def tap_candles(client: Any, unified: Mapping[str, str], heard: Heard, interval_ms: int) -> None:
+    """Have `heard` told of every frame of a candle of an interval that the ccxt.pro `client` takes in, with the signs
+    that ccxt drops.
 
     ccxt keeps the newest row of a candle, but not the exchange's mark that it has closed nor the time of the frame.
     `unified` has ccxt's symbol by ours. A frame that ccxt cannot read would end its receiving for good, so it is
@@ -89,7 +94,8 @@ def tap_candles(client: Any, unified: Mapping[str, str], heard: Heard) -> None:
         market = client.market(name)
         # Apex writes BTC-USDT in its requests and BTCUSDT in its streams.
         symbols[str(market.get("id2") or market["id"])] = symbol
-    handle = client.handle_ohlcv
+    handle, timeframe = client.handle_ohlcv, interval_text(interval_ms)
+    own = _own_names(client, timeframe)
 
     def tapped(connection: Any, message: Any) -> None:
         try:
@@ -100,13 +106,29 @@ def tap_candles(client: Any, unified: Mapping[str, str], heard: Heard) -> None:
             return
         for sign in signs:
             symbol = symbols.get(sign.market_id)
-            if symbol is None:
+            if symbol is None or sign.interval not in own:
                 continue
-            row = client.ohlcvs.get(unified[symbol], {}).get("1m", _NOTHING).hashmap.get(sign.open_ms, ())
-            bar = bar_of(symbol, row)
+            row = client.ohlcvs.get(unified[symbol], {}).get(timeframe, _NOTHING).hashmap.get(sign.open_ms, ())
+            bar = bar_of(symbol, row, interval_ms)
             heard(symbol, None if bar is None else Candle(bar, sign.time_ms, sign.is_closed))
 
     client.handle_ohlcv = tapped
+
+
+def check_timeframe(client: Any, exchange_id: str, interval_ms: int) -> None:
+    """Raises BadInputError where an exchange has no candles of an interval."""
+    if interval_text(interval_ms) not in client.timeframes:
+        its = [n for n in INTERVALS_MINUTES if interval_text(n * MINUTE_MS) in client.timeframes]
+        raise BadInputError(
+            f"market.interval_minutes: {exchange_id} has no candles of {interval_ms // MINUTE_MS} min; choose one of "
+            f"{', '.join(map(str, its))}"
+        )
+
+
+def _own_names(client: Any, timeframe: str) -> set[str]:
+    """How an exchange calls an interval in its frames: one that has spot markets, too, has other names for these."""
+    of_swaps = (client.options.get("timeframes") or {}).get("swap") or {}
+    return {str(names[timeframe]) for names in (client.timeframes, of_swaps) if timeframe in names}
 
 
 class _Nothing:
@@ -126,29 +148,25 @@ def _signs(message: Mapping[str, Any]) -> list[_Sign]:
 
 def _of_binance(message: Mapping[str, Any]) -> list[_Sign]:
     kline = message["k"]
-    if kline["i"] != "1m":
-        return []
     is_closed = kline.get("x")
-    return [_Sign(kline["s"], int(kline["t"]), int(message["E"]), None if is_closed is None else bool(is_closed))]
+    times = int(kline["t"]), int(message["E"])
+    return [_Sign(kline["i"], kline["s"], *times, None if is_closed is None else bool(is_closed))]
 
 
 def _of_apex(message: Mapping[str, Any]) -> list[_Sign]:
     _, interval, market_id = message["topic"].split(".")
-    if interval != "1":
-        return []
     signs = []
     for candle in message["data"]:
         is_closed = candle.get("confirm")
         told_ms = int(candle.get("timestamp") or candle.get("time") or candle["start"])
-        signs.append(_Sign(market_id, int(candle["start"]), told_ms, None if is_closed is None else bool(is_closed)))
+        times = int(candle["start"]), told_ms
+        signs.append(_Sign(interval, market_id, *times, None if is_closed is None else bool(is_closed)))
     return signs
 
 
 def _of_mexc(message: Mapping[str, Any]) -> list[_Sign]:
     candle = message["data"]
-    if candle["interval"] != "Min1":
-        return []
-    return [_Sign(candle["symbol"], int(candle["t"]) * 1_000, int(message["ts"]), None)]
+    return [_Sign(candle["interval"], candle["symbol"], int(candle["t"]) * 1_000, int(message["ts"]), None)]
 
 
 def _is_number(value: Any) -> bool:

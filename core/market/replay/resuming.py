@@ -49,13 +49,14 @@ def resume_point(records: Sequence[Record], symbols: Iterable[str]) -> ResumePoi
     return point
 
 
-def replay_cursors(point: ResumePoint) -> dict[str, ReplayCursor]:
+def replay_cursors(point: ResumePoint, interval_ms: int) -> dict[str, ReplayCursor]:
     """Where each symbol's feed goes on. Funding of a minute is taken in with its bars, before its first prices."""
     cursors = {}
     for symbol in point.bars.keys() | point.first_prices.keys():
         bar_ms, first_ms = point.bars.get(symbol), point.first_prices.get(symbol)
-        minutes = [ms for ms in (None if bar_ms is None else bar_ms + MINUTE_MS, first_ms) if ms is not None]
-        cursors[symbol] = ReplayCursor(bar_ms, first_ms, max(minutes) + MINUTE_MS - 1)
+        closed_ms = None if bar_ms is None else bar_ms + interval_ms
+        reached_ms = max(ms for ms in (closed_ms, first_ms) if ms is not None)
+        cursors[symbol] = ReplayCursor(bar_ms, first_ms, reached_ms + MINUTE_MS - 1)
     return cursors
 
 

@@ -1,9 +1,13 @@
-"""What a screen is told of a position's protection."""
+"""What a screen is told of a position's protection, and of prices."""
 
 from __future__ import annotations
 
+import pytest
+
+from core.domain.market import Bar
 from core.domain.orders import OrderRole, OrderState
-from core.engine.views import position_view
+from core.engine.views import position_view, price_view
+from core.market.history import BarHistory
 from tests.core.trader.desk import Desk, make_trader
 
 
@@ -21,3 +25,15 @@ def test_a_position_is_unprotected_until_its_stop_is_known_to_rest_and_says_sinc
     desk.update(stop, OrderState.UNKNOWN, "no answer")
     view = position_view(desk.book(), opened_ms + 7_500)
     assert (view.protected, view.unprotected_ms) == (False, 2_500)
+
+
+@pytest.mark.parametrize("interval_ms", [60_000, 900_000, 86_400_000])
+def test_a_price_changes_over_the_last_day_whatever_the_interval(interval_ms: int) -> None:
+    desk = Desk(make_trader())
+    desk.bar()
+    history = BarHistory("BTCUSDT", interval_ms, 3_000)
+    for n in range(2_000):
+        history.append(Bar("BTCUSDT", n * interval_ms, interval_ms, *(1.0 + n,) * 4, 1.0))
+    day = 86_400_000 // interval_ms
+    shown = price_view(desk.book(), history, "")
+    assert shown.change_pct == pytest.approx(100.0 * (desk.book().mark / (2_000.0 - day) - 1.0))

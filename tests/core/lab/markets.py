@@ -22,7 +22,7 @@ from core.domain.records import (
     SignalRecord,
     TradeRecord,
 )
-from core.lab.data.history import History, make_history
+from core.lab.data.history import MAX_HOLE_MS, History, make_history
 from core.settings.schema import Settings, parse_settings
 from core.strategy.declaration import ExitRule, Strategy
 from core.trader.state import DAY_MS
@@ -68,9 +68,17 @@ def names(k: int) -> tuple[str, ...]:
 
 
 def random_history(
-    rng: np.random.Generator, k: int, n: int, *, gaps: bool, first: int = 5, step_pct: float = 0.15
+    rng: np.random.Generator,
+    k: int,
+    n: int,
+    *,
+    gaps: bool,
+    first: int = 5,
+    step_pct: float = 0.15,
+    interval_minutes: int = 1,
 ) -> History:
-    """Minutes around a midnight: walks with jumps, bars without volume and, with `gaps`, bars that are missing."""
+    """Bars around a midnight: walks with jumps, bars without volume and, with `gaps`, bars that are missing. Of bars
+    longer than a minute some of the funding is due inside them."""
     steps = rng.normal(0.0, step_pct / 100.0, (k, n)) + (rng.random((k, n)) < 0.01) * rng.normal(0.0, 0.01, (k, n))
     close = np.round(100.0 * np.exp(np.cumsum(steps, axis=1)), 2)
     opens = np.round(np.roll(close, 1, axis=1) * np.exp(rng.normal(0.0, 0.0003, (k, n))), 2)
@@ -88,19 +96,30 @@ def random_history(
             whole = int(rng.integers(0, n - 10))
             for column in columns:
                 column[:, whole : whole + 7] = np.nan
-    begin_ms = DAY0_MS - int(rng.integers(1, n)) * MINUTE_MS
-    times = begin_ms + MINUTE_MS * np.arange(n, dtype=np.int64)
+    step_ms = interval_minutes * MINUTE_MS
+    begin_ms = DAY0_MS - int(rng.integers(1, n)) * step_ms
+    times = begin_ms + step_ms * np.arange(n, dtype=np.int64)
     rates = [
         FundingRate(
             symbol,
-            int(times[slot]) + int(rng.choice([0, 7])),
+            int(times[slot]) + int(rng.choice([0, 7])) + late_ms,
             Decimal(str(rng.choice([1, -2, 3]))) / 10_000,
             Decimal(100),
         )
         for slot in sorted(rng.integers(first, n, 4))
+        for late_ms in (inside_ms(rng, interval_minutes),)
         for symbol in names(k)
     ]
-    return make_history(names(k), MINUTE_MS, times, columns, first, rates, "made", True)
+    rates.sort(key=lambda rate: rate.time_ms - rate.time_ms % MINUTE_MS)
+    longest_ms = MAX_HOLE_MS * interval_minutes
+    return make_history(names(k), step_ms, times, columns, first, rates, "made", True, longest_ms)
+
+
+def inside_ms(rng: np.random.Generator, interval_minutes: int) -> int:
+    """How long after a bar's open something happens: at once, or some minutes later where it has some."""
+    if interval_minutes == 1 or rng.random() < 0.5:
+        return 0
+    return int(rng.integers(1, interval_minutes)) * MINUTE_MS
 
 
 def ends_in_hole(history: History, slot: int) -> bool:
@@ -137,7 +156,8 @@ def make_parts(
     sections: Mapping[str, Mapping[str, Any]],
     instruments: Mapping[str, Instrument] | None = None,
 ) -> tuple[Trader, JournalledVenue]:
-    settings: Settings = parse_settings({**sections, "market": {"symbols": list(symbols)}}, "the test")
+    market = {"symbols": list(symbols), **sections.get("market", {})}
+    settings: Settings = parse_settings({**sections, "market": market}, "the test")
     known = dict(instruments or {symbol: instrument(symbol) for symbol in symbols})
     return Trader("test", chosen, settings, known), journalled_venue(known, settings)
 

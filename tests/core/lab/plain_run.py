@@ -139,6 +139,10 @@ def bar_of(history: History, symbol: str, i: int) -> Bar | None:
     return Bar(symbol, int(history.open_time_ms[i]), history.interval_ms, *prices)
 
 
+def minute_of(rate: FundingRate) -> int:
+    return rate.time_ms - rate.time_ms % MINUTE_MS
+
+
 def is_last_before_hole(history: History, symbol: str, i: int) -> bool:
     """Whether no bar of the symbol follows for more than ten minutes, though the history goes on for longer."""
     slots = history.max_hole_ms // history.interval_ms + 1
@@ -159,13 +163,17 @@ def walk(
     bars = [bar for bar in (bar_of(history, symbol, i) for symbol in history.symbols) if bar is not None]
     first_ms = open_ms + settings.engine.first_price_delay_ms
     run.market([FirstPrice(bar.symbol, first_ms, open_ms, bar.open) for bar in bars], first_ms)
+    run.prices = []
     share = settings.costs.assumed_funding_bps / 10_000 / (8 * 60 * MINUTE_MS)
     assumed = [
         FundingRate(gap.symbol, gap.time_ms, share * gap.interval_ms, gap.mark_price, is_assumed=True)
         for gap in history.missing_funding
     ]
-    due = [rate for rate in (*history.funding, *assumed) if rate.time_ms - rate.time_ms % MINUTE_MS == close_ms]
-    due.sort(key=lambda rate: (history.symbols.index(rate.symbol), rate.time_ms))
+    due = [rate for rate in (*history.funding, *assumed) if open_ms < minute_of(rate) <= close_ms]
+    due.sort(key=lambda rate: (minute_of(rate), history.symbols.index(rate.symbol), rate.time_ms))
+    for rate in (rate for rate in due if minute_of(rate) < close_ms):
+        run.market([rate], minute_of(rate))
+    due = [rate for rate in due if minute_of(rate) == close_ms]
     ends = [HoleAhead(bar.symbol, close_ms) for bar in bars if is_last_before_hole(history, bar.symbol, i)]
     run.market([*bars, *ends, *due], close_ms)
     made_ms = close_ms + settings.engine.inference_delay_ms

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from core.clock import VirtualClock
 from core.domain.instrument import Instrument
-from core.domain.market import Bar, FundingRate
+from core.domain.market import MINUTE_MS, Bar, FundingRate
 from core.domain.records import Record
 from core.engine.engine import Engine
 from core.engine.pacing import Pacer
@@ -112,7 +112,7 @@ async def demo_records(
             candles=candles,
             forecaster=forecaster,
             feed=lambda point: batched(
-                ReplayFeed(candles, tuple(known), from_ms, to_ms, delay_ms, replay_cursors(point)).events()
+                ReplayFeed(candles, tuple(known), from_ms, to_ms, delay_ms, replay_cursors(point, MINUTE_MS)).events()
             ),
             clock=VirtualClock(from_ms),
             pacer=Pacer(None, None),

@@ -110,7 +110,7 @@ def test_a_trainings_seed_tells_every_part_of_its_name() -> None:
 async def test_only_the_newest_bars_count(make: Callable[..., WorkerForecaster]) -> None:
     forecaster = make()
     longer = bars("BTCUSDT", 30)
-    assert training_bars(STRATEGY) == NEEDED
+    assert training_bars(STRATEGY, 60_000) == NEEDED
     result = await forecaster.train(last_bars(longer, NEEDED), 60_000)
     assert await forecaster.train(longer, 60_000) == result
     whole, cut = await forecaster.predict([(longer, result.version), (last_bars(longer, 4), result.version)], 0)

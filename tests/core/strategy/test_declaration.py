@@ -27,7 +27,7 @@ def test_a_model_needs_its_window_before_it_trades_and_a_rule_its_look_back() ->
 def test_nothing_is_trained_without_a_lifecycle() -> None:
     desk = ModelDesk(RULE, NEVER_ASKED, ("BTCUSDT",), 60_000, NEVER_ASKED)
     assert desk.due_requests(0) == []
-    assert training_bars(RULE) == 0
+    assert training_bars(RULE, MINUTE_MS) == 0
 
 
 def test_a_model_that_nothing_would_train_is_refused(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import tomli
 
 from core.domain.errors import BadInputError, SettingsError
 from core.settings import strategies as registry
-from core.settings.schema import Settings
+from core.settings.schema import Settings, parse_settings
 from core.settings.strategies import BUILT_IN, GROUP, strategy_names
 from core.strategy.loading import load_strategy
 from tests.strategies.packages import distribution
@@ -97,3 +97,27 @@ def test_the_same_entry_told_twice_is_one(monkeypatch: pytest.MonkeyPatch) -> No
     twice = [EntryPoint("scalper", BUILT_IN["scalper"], GROUP)] * 2
     monkeypatch.setattr(registry, "entry_points", lambda **_: twice)
     assert load_strategy("scalper", Settings()).name == "scalper"
+
+
+@pytest.mark.parametrize(
+    ("minutes", "keys", "said"),
+    [
+        (
+            15,
+            {},
+            "it looks ahead over 10 min, which is no whole number of bars of 15 min; change it",
+        ),
+        (5, {"retrain_minutes": 12}, "it is trained anew every 12 min, which is no whole number of bars of 5 min"),
+        (1440, {"horizon_minutes": 240}, "it looks ahead over 240 min, which is no whole number of bars of 1440 min"),
+        (60, {"horizon_minutes": 60, "retrain_minutes": 60}, "it trains on 48 bars of 60 min, and one forecast looks"),
+        (15, {"horizon_minutes": 15, "window_hours": 192}, None),
+    ],
+)
+def test_times_are_whole_numbers_of_the_bars(minutes: int, keys: dict[str, int], said: str | None) -> None:
+    settings = parse_settings({"market": {"interval_minutes": minutes}, "scalper": keys}, "the test")
+    if said is None:
+        assert load_strategy("scalper", settings).horizon_ms == 900_000
+        return
+    with pytest.raises(BadInputError) as error:
+        load_strategy("scalper", settings)
+    assert said in str(error.value)

@@ -23,6 +23,7 @@ bps = st.floats(min_value=0.0, max_value=1_000.0)
 share = st.floats(min_value=0.0, max_value=1.0)
 side = st.sampled_from([1, -1])
 ticks = st.integers(min_value=1, max_value=10**9)
+intervals = st.sampled_from([60_000, 900_000, 86_400_000])
 
 CASES: dict[Callable[..., Any], tuple[st.SearchStrategy[Any], ...]] = {
     costs.slippage_bps: (bps, bps, share),
@@ -41,6 +42,8 @@ CASES: dict[Callable[..., Any], tuple[st.SearchStrategy[Any], ...]] = {
     limits.exposure_pct: (positive, usdt),
     limits.room_usdt: (positive, usdt, pct),
     limits.level: (usdt, positive, pct),
+    limits.allowed_ms: (intervals,),
+    limits.feed_age_s: (st.integers(0, 10**13), st.integers(0, 10**13), intervals),
 }
 
 
@@ -125,3 +128,11 @@ def test_limits_by_hand() -> None:
     assert (limits.loss_usdt(100.0, 90.0), limits.loss_usdt(100.0, 110.0)) == (10.0, 0.0)
     assert (limits.loss_pct(200.0, 190.0), limits.drawdown_pct(200.0, 150.0)) == (5.0, 25.0)
     assert (limits.exposure_pct(50.0, 200.0), limits.room_usdt(50.0, 200.0, 150.0)) == (25.0, 250.0)
+
+
+@pytest.mark.parametrize("interval_ms", [60_000, 900_000, 86_400_000])
+def test_a_feed_is_as_old_by_one_bar_that_stays_away_whatever_the_interval(interval_ms: int) -> None:
+    ages = [
+        limits.feed_age_s(5_000_000 + late_ms, 5_000_000, interval_ms) for late_ms in (interval_ms, 2 * interval_ms)
+    ]
+    assert ages == [60.0, 60.0 + interval_ms / 1000]

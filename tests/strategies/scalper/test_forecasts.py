@@ -6,6 +6,7 @@ from pathlib import Path
 
 from core.arithmetic.costs import round_trip_cost_bps
 from core.compute.lanes import WorkerPool
+from core.domain.market import MINUTE_MS
 from core.learning.forecaster import WorkerForecaster, training_bars
 from core.ports import TrainingResult
 from core.settings.schema import Settings
@@ -16,7 +17,7 @@ from tests.strategies.recorded import cut, recorded
 SETTINGS = Settings.model_validate({"scalper": {"window_hours": 24, "max_trees": 30, "early_stopping_rounds": 5}})
 STRATEGY = build(SETTINGS)
 SYMBOLS = ("BTCUSDT", "ETHUSDT")
-BARS = training_bars(STRATEGY)
+BARS = training_bars(STRATEGY, MINUTE_MS)
 
 
 async def _session(root: Path, run_seed: int, symbols: tuple[str, ...]) -> tuple[dict[str, TrainingResult], list]:

@@ -74,6 +74,7 @@ CHECKS: Row = {
     "symbols": ["BTCUSDT"],
     "from_ms": T0_MS,
     "to_ms": T0_MS + DAY_MS,
+    "interval_ms": 60_000,
     "labels": [SYNTHETIC],
     "source": "W1USDT-1m.csv",
     "verdict": "no bias found",
@@ -129,7 +130,10 @@ class FakeLab:
         path = {"trades": 3, "mean_net_bps": -2.5, "net_bps": -7.5, "errors_above": -0.4, "sharpe": None}
         return {
             "verdict": LOSES,
-            **{key: SUMMARY[key] for key in ("strategy", "symbols", "from_ms", "to_ms", "labels", "source")},
+            **{
+                key: SUMMARY[key]
+                for key in ("strategy", "symbols", "from_ms", "to_ms", "interval_ms", "labels", "source")
+            },
             "folds": 4,
             "test_folds": 1,
             "status": "complete",

@@ -388,3 +388,9 @@ def test_the_log_keeps_a_bounded_number_of_lines() -> None:
     panel.add(log_lines(40))
     assert len(panel._all) == len(panel._filtered) == KEPT_LINES
     assert panel.top == 60
+
+
+async def test_a_bar_is_late_by_the_length_of_the_bars(app: QuarterdeckApp, control: FakeControl) -> None:
+    of = snapshot(as_of_ms=snapshot().status.as_of_ms + 600_000)
+    control.current = replace(of, status=replace(of.status, interval_minutes=15))
+    assert "late" not in "\n".join(await shown(app, (120, 40), "2"))

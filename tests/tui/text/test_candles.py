@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.control.protocol import MarkerView
 from core.domain.market import MINUTE_MS, Bar
 from tests.tui.fake_control import NOW_MS, bars
-from tui.text.candles import ZOOMS, Level, Scale, draw, group
+from tui.lab.trade import TradeView
+from tui.text.candles import Level, Scale, draw, group, zooms
 from tui.text.format import ASCII, UNICODE
 from tui.text.table import Row, row_text
 
@@ -40,7 +42,7 @@ def picture(
     return [row_text(row) for row in rows]
 
 
-@given(st.integers(1, 240), st.integers(30, 160), st.integers(6, 50), st.sampled_from(ZOOMS), st.booleans())
+@given(st.integers(1, 240), st.integers(30, 160), st.integers(6, 50), st.sampled_from(zooms(1)), st.booleans())
 @settings(max_examples=40)
 def test_every_row_has_the_width(count: int, width: int, height: int, zoom: tuple[int, int], plain: bool) -> None:
     rows: list[Row] = draw(
@@ -131,3 +133,20 @@ def test_a_scale_keeps_prices_in_view_and_in_order(low: float, share: float, row
     assert scale.row(high) == 0
     assert scale.row(low) == rows - 1
     assert scale.half((low + high) / 2) <= scale.half(low)
+
+
+@pytest.mark.parametrize("interval", [1, 3, 5, 15, 30, 60, 240, 1440])
+def test_no_candle_is_shorter_than_the_bars_or_cuts_one(interval: int) -> None:
+    lengths = [minutes for minutes, _ in zooms(interval)]
+    assert lengths[0] == min(lengths) == interval
+    assert lengths == sorted(lengths)
+    assert all(minutes % interval == 0 for minutes in lengths)
+    assert len(set(lengths)) > 1
+
+
+def test_a_trade_of_longer_bars_is_drawn_on_whole_ones() -> None:
+    trade = {"entry_time_ms": 0, "exit_time_ms": 3 * 3_600_000}
+    shown = {interval: TradeView("r1", 0, trade, interval) for interval in (1, 3, 15, 240)}
+    assert {interval: view.minutes for interval, view in shown.items()} == {1: 5, 3: 15, 15: 15, 240: 240}
+    assert shown[15].zoomed(1) is None
+    assert shown[1].zoomed(1) is not None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from core.control.protocol import ChartView, PositionView, PriceView
 from tui.console.panels.panel import Content, Panel, View
-from tui.text.candles import ZOOMS, draw, levels_of
+from tui.text.candles import draw, levels_of, zooms
 from tui.text.format import Glyphs, arrow, money, plural, signed
 from tui.text.table import Row, Span, notice_rows
 
@@ -14,7 +14,7 @@ DEFAULT_ZOOM = 1
 class ChartPanel(Panel):
     NAME = "chart"
     HELP = (
-        "Closed one-minute bars of the selected symbol. A rising body is a full block, a falling one shaded, or a heavy"
+        "Closed bars of the selected symbol. A rising body is a full block, a falling one shaded, or a heavy"
         " line when it is short."
         " Arrows are entries, diamonds exits. Dashed lines: entry, stop and target of the open position; one that is"
         " off the chart stands at its edge with an arrow. The price in a box is the newest."
@@ -26,7 +26,9 @@ class ChartPanel(Panel):
         self.zoom_index = DEFAULT_ZOOM
 
     def zoom(self, delta: int) -> None:
-        self.zoom_index = max(0, min(len(ZOOMS) - 1, self.zoom_index - delta))
+        snapshot = self.view.snapshot
+        last = len(zooms(1 if snapshot is None else snapshot.status.interval_minutes)) - 1
+        self.zoom_index = max(0, min(last, self.zoom_index - delta))
         self.show(self.view)
 
     def content(self, view: View, width: int, height: int) -> Content:
@@ -38,7 +40,7 @@ class ChartPanel(Panel):
             return Content(body=notice_rows(_without_bars(symbol, chart), width))
         price = next((p for p in snapshot.prices if p.symbol == symbol), None)
         position = next((p for p in snapshot.positions if p.symbol == symbol), None)
-        minutes, cells = ZOOMS[self.zoom_index]
+        minutes, cells = zooms(snapshot.status.interval_minutes)[self.zoom_index]
         rows = draw(
             chart.bars,
             chart.markers,

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from core.control.protocol import PriceView
+from core.control.protocol import PriceView, StatusView
+from core.domain.market import MINUTE_MS
 from tui.console.panels.panel import Content, Panel, View
 from tui.console.registry import REGISTRY
 from tui.text.format import UNKNOWN, Glyphs, age, arrow, money, signed, sparkline
 from tui.text.table import Cell, Column, fitted, header_row, notice_rows, table_row, widths
 
-LATE_MS = 150_000
+OVERDUE_MS = 90_000
+"""So long after its time a bar is late."""
+
 QUOTE_LATE_MS = 15_000
-"""Bars come once a minute, quotes all the time."""
+"""Quotes come all the time."""
 
 _COLUMNS = (
     Column("symbol", 8, "left", 0),
@@ -27,7 +30,8 @@ class MarketsPanel(Panel):
     NAME = "markets"
     HELP = (
         "last: newest price of the feed. change: from the first to the newest of the recent closes the engine keeps."
-        " age: engine time since that price; late when older than 150 s, or 15 s where the exchange's quotes are shown."
+        " age: engine time since that price; late when the next bar is 90 s overdue, or 15 s where the exchange's"
+        " quotes are shown."
         " closes: the recent ones, lowest to highest, as one line of bars."
         " pred bp: the model's expected return over its horizon, in basis points (1 bp = 0.01 %)."
     )
@@ -39,11 +43,9 @@ class MarketsPanel(Panel):
             held = {p.symbol for p in view.snapshot.positions}
             prices = tuple(sorted(prices, key=lambda price: price.symbol not in held))
         g = view.glyphs
-        columns = fitted(_COLUMNS, [_cells(price, status.as_of_ms, 0, g) for price in prices])
+        columns = fitted(_COLUMNS, [_cells(price, status, 0, g) for price in prices])
         sizes = widths(columns, width - 1)
-        rows = tuple(
-            table_row(_cells(price, status.as_of_ms, sizes[3], g), columns, sizes, g.ellipsis) for price in prices
-        )
+        rows = tuple(table_row(_cells(price, status, sizes[3], g), columns, sizes, g.ellipsis) for price in prices)
         if not rows:
             return Content(
                 body=notice_rows(f"No price yet: the feed has not delivered a bar. {REGISTRY.key('logs')} = log", width)
@@ -59,9 +61,16 @@ class MarketsPanel(Panel):
         return self.cursor_key
 
 
-def _cells(price: PriceView, as_of_ms: int, spark_width: int, g: Glyphs) -> list[Cell]:
-    seen_ms, most_ms = (price.as_of_ms, LATE_MS) if price.quote_ms is None else (price.quote_ms, QUOTE_LATE_MS)
-    age_ms = as_of_ms - seen_ms
+def late_ms(status: StatusView) -> int:
+    """From which age on a price that comes with the bars is late."""
+    return status.interval_minutes * MINUTE_MS + OVERDUE_MS
+
+
+def _cells(price: PriceView, status: StatusView, spark_width: int, g: Glyphs) -> list[Cell]:
+    seen_ms, most_ms = price.as_of_ms, late_ms(status)
+    if price.quote_ms is not None:
+        seen_ms, most_ms = price.quote_ms, QUOTE_LATE_MS
+    age_ms = status.as_of_ms - seen_ms
     late = age_ms > most_ms
     moved = "up" if price.change_pct > 0 else "down" if price.change_pct < 0 else "plain"
     change = f"{arrow(price.change_pct, g)}{signed(price.change_pct)}%"

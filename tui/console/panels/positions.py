@@ -8,7 +8,7 @@ from msgspec import structs
 
 from core.control.protocol import ExternalOrderView, OrderView, PositionView, Snapshot
 from core.control.readiness import BEGINNING
-from tui.console.panels.markets import LATE_MS
+from tui.console.panels.markets import late_ms
 from tui.console.panels.panel import Content, Panel, View
 from tui.console.registry import REGISTRY
 from tui.text.format import UNKNOWN, Glyphs, age, arrow, money, quantity, side_sign, side_word, signed, words
@@ -76,7 +76,7 @@ class PositionsPanel(Panel):
         if not self.has_focus and _rows_of(snapshot) > height:
             snapshot = _weightiest_first(snapshot)
         if snapshot.positions:
-            held = [_position(p, now, g) for p in snapshot.positions]
+            held = [_position(p, snapshot, g) for p in snapshot.positions]
             wide = fitted(_POSITIONS, held)
             sizes = widths(wide, width - 1)
             head = (header_row(wide, sizes, g.ellipsis),)
@@ -138,17 +138,17 @@ def _note(snapshot: Snapshot) -> str:
 
 
 def _is_late(mark_ms: int, snapshot: Snapshot) -> bool:
-    return snapshot.status.as_of_ms - mark_ms > LATE_MS
+    return snapshot.status.as_of_ms - mark_ms > late_ms(snapshot.status)
 
 
 def _external_key(order: ExternalOrderView) -> str:
     return f"external {order.type} {order.symbol} {order.client_order_id}"
 
 
-def _position(p: PositionView, now_ms: int, g: Glyphs) -> list[Cell]:
+def _position(p: PositionView, snapshot: Snapshot, g: Glyphs) -> list[Cell]:
     role = "up" if p.unrealised_usdt > 0 else "down" if p.unrealised_usdt < 0 else "plain"
     sign = side_sign(p.side)
-    late = p.mark_ms is not None and now_ms - p.mark_ms > LATE_MS
+    late = p.mark_ms is not None and _is_late(p.mark_ms, snapshot)
     return [
         (p.symbol, "strong"),
         (arrow(sign, g) + side_word(p.side), "plain"),
@@ -160,7 +160,7 @@ def _position(p: PositionView, now_ms: int, g: Glyphs) -> list[Cell]:
         ("NO STOP", "badge_bad") if p.protected is False else _distance(p.stop_price, p.mark_price, "warn"),
         _distance(p.target_price, p.mark_price, "dim"),
         (money(p.notional_usdt), "plain"),
-        (age(now_ms - p.opened_ms), "dim"),
+        (age(snapshot.status.as_of_ms - p.opened_ms), "dim"),
         (p.strategy, "dim"),
     ]
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
@@ -125,10 +123,10 @@ def test_progress_counts_the_traded_slots() -> None:
     assert told[-1] == (295, 295)
 
 
-def test_only_minutes_can_be_traded() -> None:
-    history = replace(random_history(np.random.default_rng(1), 1, 300, gaps=False), interval_ms=300_000)
+def test_history_and_settings_must_be_of_the_same_interval() -> None:
+    history = random_history(np.random.default_rng(1), 1, 300, gaps=False, interval_minutes=5)
     trader, venue = make_parts(strategy(), history.symbols, {})
-    with pytest.raises(BadInputError, match="bars of 5m cannot be traded; the engine trades bars of 1m"):
+    with pytest.raises(BadInputError, match=r"has bars of 5m, and market\.interval_minutes is 1; load"):
         run_event_driven(history, trader, venue, values={})
 
 

@@ -88,7 +88,7 @@ async def test_the_plan_is_what_the_session_asks_for(
     for training in planned:
         bars = market.columns(training.symbol)
         seen = forecaster.windows[training.key]
-        assert len(seen.close) == training_bars(chosen)
+        assert len(seen.close) == training_bars(chosen, MINUTE_MS)
         assert np.array_equal(seen.open_time_ms, bars.open_time_ms[training.first : training.end])
         assert np.array_equal(seen.volume, bars.volume[training.first : training.end])
 
@@ -104,7 +104,7 @@ async def test_prepared_trainings_give_the_run_that_trained_on_its_way(tmp_path:
     )
     chosen = build(options)
     from_ms = 1_749_223_800_000
-    market = history(("SOLUSDT",), from_ms, from_ms + 45 * MINUTE_MS, training_bars(chosen))
+    market = history(("SOLUSDT",), from_ms, from_ms + 45 * MINUTE_MS, training_bars(chosen, MINUTE_MS))
     on_its_way = WorkerForecaster(chosen, InProcess(), tmp_path / "one", 7)
     first, trained = await run(market, chosen, options, on_its_way)
 

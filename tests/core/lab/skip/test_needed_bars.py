@@ -66,19 +66,23 @@ class Told:
     reverses=st.booleans(),
     gaps=st.booleans(),
     leverage=st.sampled_from([1, 3, 50]),
+    interval=st.sampled_from([1, 1, 15, 240, 1440]),
 )
-@example(seed=1, k=2, share=0.05, rules="none", limits="drawdown", reverses=False, gaps=False, leverage=3)
+@example(seed=1, k=2, share=0.05, rules="none", limits="drawdown", reverses=False, gaps=False, leverage=3, interval=1)
+@example(seed=7, k=3, share=0.05, rules="reversal", limits="wide", reverses=True, gaps=False, leverage=3, interval=1440)
+@example(seed=2, k=3, share=0.05, rules="none", limits="feed", reverses=False, gaps=True, leverage=3, interval=15)
 def test_skipping_changes_nothing(
-    seed: int, k: int, share: float, rules: str, limits: str, reverses: bool, gaps: bool, leverage: int
+    seed: int, k: int, share: float, rules: str, limits: str, reverses: bool, gaps: bool, leverage: int, interval: int
 ) -> None:
     rng = np.random.default_rng(seed)
-    history = random_history(rng, k, 500, gaps=gaps)
+    history = random_history(rng, k, 500, gaps=gaps, interval_minutes=interval)
     values = random_values(rng, k, 500, share=share)
     sections = {
         "limits": LIMITS[limits] | {"max_leverage": 50.0},
         "account": {"leverage": leverage},
         "sizing": {"position_pct": 30.0, "risk_per_trade_pct": 1.0},
         "costs": {"max_participation_pct": float(rng.choice([0.0, 5.0, 60.0]))},
+        "market": {"interval_minutes": interval},
     }
     chosen = {"exits": RULES[rules], "reverses": reverses}
     whole = Told(history, values, chosen, sections, skipping=False)

@@ -17,12 +17,12 @@ from core.domain.errors import BadInputError, DataError, SettingsError
 from core.domain.instrument import Instrument
 from core.domain.market import MINUTE_MS, FundingRate
 from core.domain.trading import ExitReason
-from core.lab.data.history import History, MissingFunding, make_history
+from core.lab.data.history import MAX_HOLE_MS, History, MissingFunding, make_history
 from core.lab.run.result import RunResult, trade_columns
 from core.lab.sweep import sweep
 from core.settings.schema import Settings, parse_settings
 from core.strategy.declaration import ExitRule, Lifecycle, Strategy
-from tests.core.lab.markets import ends_in_hole
+from tests.core.lab.markets import ends_in_hole, inside_ms
 from tests.core.lab.plain_run import plain_run
 
 START_MS = 1_704_066_600_000  # 23:50 UTC: a day turns soon
@@ -94,7 +94,10 @@ def market(
     gaps: float,
     thin: float,
     holes: int = 0,
+    interval_minutes: int = 1,
 ) -> History:
+    step_ms = interval_minutes * MINUTE_MS
+    start_ms = START_MS // step_ms * step_ms
     columns = np.full((5, k, n), np.nan)
     funding = []
     for s, item in enumerate(instruments):
@@ -118,39 +121,54 @@ def market(
         for i in range(0, n, 13):
             rate = Decimal(int(rng.integers(-30_000, 30_000))) * Decimal("1e-8")
             mark = Decimal(repr(round(float(path[i, 0]), 8)))
-            funding.append(FundingRate(item.symbol, START_MS + i * MINUTE_MS + int(rng.integers(0, 20)), rate, mark))
+            late_ms = int(rng.integers(0, 20)) + inside_ms(rng, interval_minutes)
+            funding.append(FundingRate(item.symbol, start_ms + i * step_ms + late_ms, rate, mark))
     if gaps:
         columns[:, :, rng.random(n) < gaps / 2] = np.nan
     columns[:, :, 5] = np.where(np.isnan(columns[:, :, 5]), 1.0, columns[:, :, 5]) * 1.0
     for start, length in zip(rng.integers(6, n, holes), rng.integers(8, 40, holes), strict=True):
         rows = slice(None) if rng.random() < 0.3 else int(rng.integers(0, k))
         columns[:, rows, start : start + length] = np.nan
-    times = START_MS + np.arange(n, dtype=np.int64) * MINUTE_MS
+    times = start_ms + np.arange(n, dtype=np.int64) * step_ms
     first = int(rng.integers(0, 6))
     unsettled = [
         MissingFunding(
-            item.symbol, int(times[i]), int(rng.choice([1, 4, 8])) * 3_600_000, Decimal(str(rng.integers(1, 99)))
+            item.symbol,
+            int(times[i]) + late_ms,
+            int(rng.choice([1, 4, 8])) * 3_600_000,
+            Decimal(str(rng.integers(1, 99))),
         )
         for i in sorted(rng.integers(first, n, 3).tolist())
+        for late_ms in (inside_ms(rng, interval_minutes),)
         for item in instruments[: 1 + int(rng.integers(0, k))]
     ]
     funding.sort(key=lambda rate: (rate.time_ms, rate.symbol))
     kept = [rate for rate in funding if rate.time_ms >= times[first]]
     return make_history(
         [i.symbol for i in instruments],
-        MINUTE_MS,
+        step_ms,
         times,
         list(columns),
         first,
         kept,
         "drawn",
         True,
+        MAX_HOLE_MS * interval_minutes,
         missing_funding=list({(gap.time_ms, gap.symbol): gap for gap in unsettled}.values()),
     )
 
 
 def drawn(
-    seed: int, k: int, *, reverses: bool, rules: str, limits: str, market_kind: str, sizing: str, n: int = 240
+    seed: int,
+    k: int,
+    *,
+    reverses: bool,
+    rules: str,
+    limits: str,
+    market_kind: str,
+    sizing: str,
+    n: int = 240,
+    interval_minutes: int = 1,
 ) -> Case:
     """A case of everything at once; the seed draws what the arguments leave open."""
     rng = np.random.default_rng(seed)
@@ -168,7 +186,7 @@ def drawn(
         "wild": {"wild": 0.02, "gaps": 0.03, "thin": 1e2},
         "holes": {"wild": 0.001, "gaps": 0.02, "thin": 30.0, "holes": 5},
     }
-    history = market(rng, k, n, items, **kinds[market_kind])
+    history = market(rng, k, n, items, **kinds[market_kind], interval_minutes=interval_minutes)
     leverage = int(rng.choice([1, 3, 20, 100]))
     tight = {
         "max_order_notional_usdt": float(rng.choice([300.0, 2_000.0, 20_000.0])),
@@ -201,6 +219,7 @@ def drawn(
     chosen = parse_settings(
         {
             "account": {"leverage": leverage},
+            "market": {"interval_minutes": interval_minutes},
             "costs": {
                 "taker_fee_bps": fee,
                 "slippage_bps": float(rng.choice([0.0, 0.5, 2.0])),
@@ -222,8 +241,11 @@ def drawn(
         decide=decide,
         stop_pct=float(rng.choice([0.1, 0.3, 1.0, 4.0])),
         target_pct=float(rng.choice([0.1, 0.5, 3.0])),
-        cooldown_ms=int(rng.choice([0, 0, 3])) * MINUTE_MS,
-        exits=RULES[rules],
+        cooldown_ms=int(rng.choice([0, 0, 3])) * MINUTE_MS * interval_minutes,
+        exits=tuple(
+            replace(rule, parameter=rule.parameter * interval_minutes) if rule.function is exits.time_stop else rule
+            for rule in RULES[rules]
+        ),
         lifecycle=Lifecycle(0, 0),
         reverses=reverses,
     )
@@ -259,6 +281,7 @@ cases = st.builds(
     limits=st.sampled_from(["wide", "tight"]),
     market_kind=st.sampled_from(["calm", "gappy", "thin", "wild", "holes"]),
     sizing=st.sampled_from(["share", "risk", "fixed"]),
+    interval_minutes=st.sampled_from([1, 1, 15, 240, 1440]),
 )
 
 
@@ -270,10 +293,17 @@ LATE_DAY = drawn(6974, 1, reverses=False, rules="none", limits="tight", market_k
 """Here no bar closes at midnight, and what is lost before the first that does belongs to the new day."""
 
 
+DAYS = drawn(
+    11, 3, reverses=True, rules="time", limits="wide", market_kind="calm", sizing="share", interval_minutes=1440
+)
+"""Here funding falls into bars, before and after what they fill."""
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(cases)
 @example(LATE_ENTRY)
 @example(LATE_DAY)
+@example(DAYS)
 def test_gives_the_traders_trades_and_account(case: Case) -> None:
     assert_same(case)
 

@@ -69,6 +69,8 @@ class FakeClient:
     def __init__(self, exchange: FakeExchange) -> None:
         self.exchange = exchange
         self.has = {"watchOHLCVForSymbols": True, "watchMarkPrices": True}
+        self.timeframes = {"1m": "1m"}
+        self.options: dict[str, Any] = {}
         self.clients: dict[str, Connection] = {}
         self.ohlcvs: dict[str, dict[str, Candles]] = {}
         self.bidsasks: dict[str, dict[str, Any]] = {}

@@ -80,7 +80,7 @@ class Desk:
         rows = [row for open_ms in opens if (row := candle(symbol, open_ms, served_ms)) is not None]
 
         def answer(now_ms: int) -> None:
-            closed, still_open = bars_of(symbol, rows)
+            closed, still_open = bars_of(symbol, rows, None, MINUTE_MS)
             for found in closed:
                 self.bars.closed(found)
             if still_open is not None:
@@ -94,7 +94,7 @@ class Desk:
 @given(st.integers(0, 2**32))
 def test_the_bars_given_are_the_final_ones_each_once_and_in_order(seed: int) -> None:
     chance = Random(seed)
-    desk = Desk(LiveBars(SYMBOLS, GRACE_MS, DELAY_MS), chance)
+    desk = Desk(LiveBars(SYMBOLS, GRACE_MS, DELAY_MS, MINUTE_MS), chance)
     for symbol in SYMBOLS:
         desk.bars.begin(symbol, T0, T0)
         sends_closing = chance.random() < 0.7
@@ -129,7 +129,7 @@ def test_the_bars_given_are_the_final_ones_each_once_and_in_order(seed: int) -> 
 
 
 def filled(*, minutes: int = 2) -> LiveBars:
-    bars = LiveBars(SYMBOLS, GRACE_MS, DELAY_MS)
+    bars = LiveBars(SYMBOLS, GRACE_MS, DELAY_MS, MINUTE_MS)
     for symbol in SYMBOLS:
         bars.begin(symbol, T0, T0 + MINUTE_MS)
         for minute in range(minutes):
@@ -138,7 +138,7 @@ def filled(*, minutes: int = 2) -> LiveBars:
 
 
 def test_nothing_is_due_before_its_symbol_began() -> None:
-    bars = LiveBars(SYMBOLS, GRACE_MS, DELAY_MS)
+    bars = LiveBars(SYMBOLS, GRACE_MS, DELAY_MS, MINUTE_MS)
     bars.closed(bar("A", T0))
     assert bars.due(END_MS) is None
     assert bars.wanted(END_MS, first_prices=True) == []
@@ -165,7 +165,7 @@ def test_what_waited_is_given_in_the_order_of_the_recorded_market() -> None:
 
 
 def test_a_missing_minute_is_left_out_only_when_something_follows_it() -> None:
-    bars = LiveBars(("A",), GRACE_MS, DELAY_MS)
+    bars = LiveBars(("A",), GRACE_MS, DELAY_MS, MINUTE_MS)
     bars.begin("A", T0, T0)
     assert bars.skip("A") is None
     bars.closed(bar("A", T0 + 3 * MINUTE_MS))

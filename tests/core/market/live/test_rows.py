@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.domain.errors import BadInputError
 from core.domain.market import Bar
-from core.market.live.rows import SETTLED_MS, Candle, bar_of, bars_of, holes, tap_candles
+from core.market.live.rows import SETTLED_MS, Candle, bar_of, bars_of, check_timeframe, holes, tap_candles
 
 MINUTE = 60_000
 OPEN_MS = 1_785_617_880_000
@@ -47,7 +48,7 @@ def client_of(exchange: str, **ids: Any) -> Any:
 
 def heard_of(client: Any, *frames: dict[str, Any]) -> list[tuple[str, Candle | None]]:
     heard: list[tuple[str, Candle | None]] = []
-    tap_candles(client, UNIFIED, lambda symbol, candle: heard.append((symbol, candle)))
+    tap_candles(client, UNIFIED, lambda symbol, candle: heard.append((symbol, candle)), MINUTE)
     for frame in frames:
         client.handle_message(Socket(), frame)
     return heard
@@ -124,6 +125,63 @@ def test_apex_tells_when_a_candle_has_closed() -> None:
     assert heard_of(client, frame) == [("BTCUSDT", Candle(bar, 1_672_324_860_882, True))]
 
 
+QUARTER = 900_000
+
+
+def mexc_quarter(interval: str = "Min15") -> dict[str, Any]:
+    prices = {"o": 65213.5, "c": 65210.5, "h": 65233.5, "l": 65208.5, "q": 512797, "interval": interval}
+    data = {"symbol": "BTC_USDT", "t": 1718751600, **prices}
+    return {"symbol": "BTC_USDT", "data": data, "channel": "push.kline", "ts": 1718751706472}
+
+
+def apex_quarter(interval: str = "15") -> dict[str, Any]:
+    prices = {"open": "65213.5", "close": "65210.5", "high": "65233.5", "low": "65208.5", "volume": "512797"}
+    times = {"start": 1718751600000, "end": 1718752499999, "timestamp": 1718751706472}
+    candle = {**times, **prices, "interval": interval, "confirm": False}
+    return {"topic": f"candle.{interval}.BTCUSDT", "data": [candle], "ts": 1718751706472, "type": "snapshot"}
+
+
+@pytest.mark.parametrize(
+    ("exchange", "ids", "frame"),
+    [
+        ("binanceusdm", {"id": "BTCUSDT", "lowercaseId": "btcusdt"}, None),
+        ("mexc", {"id": "BTC_USDT"}, mexc_quarter),
+        ("apex", {"id": "BTC-USDT", "id2": "BTCUSDT"}, apex_quarter),
+    ],
+)
+def test_candles_of_a_quarter_of_an_hour_by_the_names_of_each_exchange(
+    exchange: str, ids: dict[str, str], frame: Any
+) -> None:
+    heard: list[Candle | None] = []
+    client = client_of(exchange, **ids)
+    tap_candles(client, UNIFIED, lambda _, candle: heard.append(candle), QUARTER)
+    open_ms = 1_718_751_600_000
+    frames = (binance_frame(i="15m", t=open_ms), binance_frame(t=open_ms)) if frame is None else (frame(), frame("5"))
+    for one in frames[:1] if exchange == "mexc" else frames:
+        client.handle_message(Socket(), one)
+    (candle,) = heard
+    assert candle is not None
+    assert (candle.bar.open_time_ms, candle.bar.interval_ms) == (open_ms, QUARTER)
+
+
+@pytest.mark.parametrize(
+    ("exchange", "minutes", "its"),
+    [("mexc", 3, "1, 5, 15, 30, 60, 240, 1440"), ("apex", 3, "1, 5, 15, 30, 60, 240, 1440"), ("binanceusdm", 3, "")],
+)
+def test_an_interval_that_an_exchange_has_not_is_refused_with_those_it_has(
+    exchange: str, minutes: int, its: str
+) -> None:
+    client = getattr(ccxt.pro, exchange)()
+    if not its:
+        check_timeframe(client, exchange, minutes * MINUTE)
+        return
+    with pytest.raises(BadInputError) as error:
+        check_timeframe(client, exchange, minutes * MINUTE)
+    assert str(error.value) == (
+        f"market.interval_minutes: {exchange} has no candles of {minutes} min; choose one of {its}"
+    )
+
+
 def row(open_ms: int) -> list[Any]:
     return [open_ms, 1.0, 2.0, 0.5, 1.5, 3.0]
 
@@ -143,19 +201,19 @@ def row(open_ms: int) -> list[Any]:
     ],
 )
 def test_a_row_that_cannot_be_a_candle_is_none(bad: list[Any]) -> None:
-    assert bar_of("BTCUSDT", bad) is None
-    assert bars_of("BTCUSDT", [bad, row(OPEN_MS + MINUTE)])[0] == []
+    assert bar_of("BTCUSDT", bad, MINUTE) is None
+    assert bars_of("BTCUSDT", [bad, row(OPEN_MS + MINUTE)], None, MINUTE)[0] == []
 
 
 def test_the_last_row_is_closed_only_by_the_exchanges_own_time() -> None:
     rows = [row(OPEN_MS), row(OPEN_MS + MINUTE)]
     close_ms = OPEN_MS + 2 * MINUTE
     for exchange_ms in (None, close_ms, close_ms + SETTLED_MS - 1):
-        closed, still_open = bars_of("BTCUSDT", rows, exchange_ms)
+        closed, still_open = bars_of("BTCUSDT", rows, exchange_ms, MINUTE)
         assert [bar.open_time_ms for bar in closed] == [OPEN_MS]
         assert still_open is not None
         assert still_open.open_time_ms == OPEN_MS + MINUTE
-    closed, still_open = bars_of("BTCUSDT", rows, close_ms + SETTLED_MS)
+    closed, still_open = bars_of("BTCUSDT", rows, close_ms + SETTLED_MS, MINUTE)
     assert [bar.open_time_ms for bar in closed] == [OPEN_MS, OPEN_MS + MINUTE]
     assert still_open is None
 
@@ -163,7 +221,7 @@ def test_the_last_row_is_closed_only_by_the_exchanges_own_time() -> None:
 @given(st.sets(st.integers(0, 30)), st.integers(0, 15), st.integers(15, 31))
 def test_holes_are_the_minutes_that_are_not_there(there: set[int], first: int, end: int) -> None:
     times = [minute * MINUTE for minute in sorted(there) if first <= minute < end]
-    found = holes(times, first * MINUTE, end * MINUTE)
+    found = holes(times, first * MINUTE, end * MINUTE, MINUTE)
     missing = [ms for start_ms, end_ms in found for ms in range(start_ms, end_ms, MINUTE)]
     assert missing == [minute * MINUTE for minute in range(first, end) if minute not in there]
     assert all(earlier[1] < later[0] for earlier, later in pairwise(found))
@@ -172,6 +230,6 @@ def test_holes_are_the_minutes_that_are_not_there(there: set[int], first: int, e
 @pytest.mark.parametrize(("place", "value"), [(2, 1e300), (3, 1e-300), (5, 1e300)])
 def test_a_candle_of_figures_that_no_market_has_is_none(place: int, value: float) -> None:
     row = [0, 10.0, 11.0, 9.0, 10.0, 1.0]
-    assert bar_of("BTCUSDT", row) is not None
+    assert bar_of("BTCUSDT", row, MINUTE) is not None
     row[place] = value
-    assert bar_of("BTCUSDT", row) is None
+    assert bar_of("BTCUSDT", row, MINUTE) is None
