@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from core.domain.errors import SettingsError
 from core.exchange.apex.dialect import ApexOmni
+from core.exchange.apex.observed import OBSERVED as OF_APEX
 from core.exchange.binanceusdm.dialect import BinanceUsdm
+from core.exchange.binanceusdm.observed import OBSERVED as OF_BINANCE
 from core.exchange.connection.wire import Dialect
+from core.exchange.markets.observed import Observed
 from core.exchange.mexc.dialect import MexcSwap
+from core.exchange.mexc.observed import OBSERVED as OF_MEXC
 
 _DIALECTS: dict[str, Dialect] = {dialect.id: dialect for dialect in (BinanceUsdm(), MexcSwap(), ApexOmni())}
 EXCHANGES = tuple(_DIALECTS)
+_OBSERVED = {"binanceusdm": OF_BINANCE, "mexc": OF_MEXC, "apex": OF_APEX}
 
 
 def dialect_of(exchange_id: str) -> Dialect:
@@ -17,6 +22,11 @@ def dialect_of(exchange_id: str) -> Dialect:
     if exchange_id not in _DIALECTS:
         raise SettingsError(f"[exchange] id: {exchange_id!r} is not known; known: {', '.join(_DIALECTS)}")
     return _DIALECTS[exchange_id]
+
+
+def observed_of(exchange_id: str) -> Observed:
+    """What a known exchange tells of its market beside bars."""
+    return _OBSERVED[exchange_id]
 
 
 def check_live(dialect: Dialect) -> None:
