@@ -12,9 +12,14 @@ from core.exchange.markets.observed import Observed
 from core.exchange.mexc.dialect import MexcSwap
 from core.exchange.mexc.observed import OBSERVED as OF_MEXC
 
-_DIALECTS: dict[str, Dialect] = {dialect.id: dialect for dialect in (BinanceUsdm(), MexcSwap(), ApexOmni())}
+_WAYS: tuple[tuple[Dialect, Observed], ...] = (
+    (BinanceUsdm(), OF_BINANCE),
+    (MexcSwap(), OF_MEXC),
+    (ApexOmni(), OF_APEX),
+)
+_DIALECTS = {dialect.id: dialect for dialect, _ in _WAYS}
+_OBSERVED = {dialect.id: observed for dialect, observed in _WAYS}
 EXCHANGES = tuple(_DIALECTS)
-_OBSERVED = {"binanceusdm": OF_BINANCE, "mexc": OF_MEXC, "apex": OF_APEX}
 
 
 def dialect_of(exchange_id: str) -> Dialect:

@@ -103,7 +103,7 @@ class LiveStreams:
             if name in observed.pushed:
                 self.pushed[name] = self._follow(name, observed.pushed[name], stale_ms)
         self._polls = [
-            HistoryPoll(self._reads, observed.histories[family], stream(name), symbols, self._put, self._refuse)
+            HistoryPoll(self._reads, observed.histories[family], stream(name), symbols, self._put, self.refuse)
             for name in names
             if (family := name.partition(".")[0]) in observed.histories and "." in name
         ]
@@ -131,6 +131,10 @@ class LiveStreams:
                     await self._stir.wait()
             except TimeoutError:
                 return []
+        return self.waiting()
+
+    def waiting(self) -> list[Observation]:
+        """All that waits now."""
         found = list(self._waiting)
         self._waiting.clear()
         return found
@@ -151,7 +155,7 @@ class LiveStreams:
             rows = pushed.read(self._client, frame)
         except UNREADABLE as error:
             text = f"a frame of {name} cannot be read and was left out: {type(error).__name__}: {str(error)[:80]}"
-            self._refuse(DataError(text))
+            self.refuse(DataError(text))
             return
         for told in rows:
             symbol = self._symbols.get(told.unified)
@@ -160,7 +164,7 @@ class LiveStreams:
             if pushed.is_sampled and now_ms < self._sampled.get((name, symbol), 0) + self._sample_ms:
                 self._newest[name] = now_ms
                 continue
-            found = rows_read(symbol, its, [lambda told=told: told], now_ms, self._refuse)  # type: ignore[misc]
+            found = rows_read(symbol, its, [lambda told=told: told], now_ms, self.refuse)  # type: ignore[misc]
             if found:
                 self._sampled[name, symbol] = now_ms
                 self._newest[name] = now_ms
@@ -184,7 +188,7 @@ class LiveStreams:
                             one.stream, self.lost[one.stream])  # fmt: skip
         self._stir.set()
 
-    def _refuse(self, error: DataError) -> None:
+    def refuse(self, error: DataError) -> None:
         """Of many, ever fewer are told."""
         self._left_out += 1
         if _is_told(self._left_out):
