@@ -28,6 +28,9 @@ log = logging.getLogger("quarterdeck.collect")
 MOST_MISSED = 1_000
 """So many holes wait to be filled; what is beyond them is filled after the next start."""
 
+MOST_PASSED_OVER = 100_000_000
+"""No market tells so many rows between two that are looked at: a number beyond is a slip, and nothing is asked for."""
+
 BATCH_ROWS = 500
 """At most so many rows in one transaction: some 15 ms in which nobody else writes."""
 
@@ -180,6 +183,9 @@ class Collector:
                 continue
             key = one.symbol, one.stream
             last = self._last.get(key)
+            if last is not None and one.number > last + MOST_PASSED_OVER:
+                self._tell(f"{one.symbol}: number {one.number} of {one.stream} does not follow {last}; no hole of it")
+                continue
             if last is not None and one.number > last + 1:
                 self._miss(Missed(*key, MissedNumbers(last + 1, one.number - 1, one.time_ms, one.time_ms)))
             self._last[key] = one.number if last is None else max(last, one.number)

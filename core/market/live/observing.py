@@ -16,6 +16,7 @@ from core.exchange.dialects import observed_of
 from core.exchange.markets.observed import Pushed, Row
 from core.market.kinds import FUNDING
 from core.market.live.polled import FundingPoll, HistoryPoll
+from core.market.live.ration import Rationed
 from core.market.live.streams import Stream, StreamPlan
 from core.market.live.told import UNREADABLE, rows_read
 from core.market.streams import stream
@@ -27,6 +28,9 @@ ROOM = 20_000
 """So many observations wait to be taken; what comes beyond them is lost, and told."""
 
 STALE_MS, SAMPLE_MS = 10_000, 1_000
+WEIGHT_AN_HOUR = 6_000
+"""What polling may take of an exchange's ordinary rate limit where nothing else is said."""
+
 _PAUSE_S = 2.0
 """Frames are heard at once, whenever ccxt's watch is looked at."""
 
@@ -156,18 +160,21 @@ class LiveStreams:
         except UNREADABLE as error:
             text = f"a frame of {name} cannot be read and was left out: {type(error).__name__}: {str(error)[:80]}"
             self.refuse(DataError(text))
+            # It is alive all the same.
+            self._newest[name] = now_ms
             return
         for told in rows:
             symbol = self._symbols.get(told.unified)
             if symbol is None:
                 continue
-            if pushed.is_sampled and now_ms < self._sampled.get((name, symbol), 0) + self._sample_ms:
-                self._newest[name] = now_ms
+            self._newest[name] = now_ms
+            # By the clock, so that what comes once a second is not passed over where it comes a little early.
+            turn = now_ms // self._sample_ms
+            if pushed.is_sampled and self._sampled.get((name, symbol)) == turn:
                 continue
             found = rows_read(symbol, its, [lambda told=told: told], now_ms, self.refuse)  # type: ignore[misc]
             if found:
-                self._sampled[name, symbol] = now_ms
-                self._newest[name] = now_ms
+                self._sampled[name, symbol] = turn
                 self._put(found)
 
     async def _settled(self, rates: list[SettledFunding]) -> None:
@@ -201,7 +208,8 @@ async def live_streams(wire: Wire, symbols: Sequence[str], names: Sequence[str])
     Raises BadInputError for a stream that the exchange does not tell (see `live_names`). What is not consumed in time
     is lost from ROOM on, and logged.
     """
-    streams = LiveStreams(wire, symbols, live_names(wire.client.id, names))
+    reads = Rationed(wire, WEIGHT_AN_HOUR)
+    streams = LiveStreams(wire, symbols, live_names(wire.client.id, names), reads=reads)
     running = asyncio.ensure_future(streams.run())
     taking = asyncio.ensure_future(streams.taken())
     try:

@@ -177,5 +177,20 @@ def test_each_transaction_is_preceded_by_a_turn_for_others_and_none_is_long(tmp_
     assert scene.rests >= 55
 
 
+def test_a_number_that_no_market_comes_to_is_no_hole(tmp_path: Path) -> None:
+    async def act(scene: Scene) -> None:
+        gathering = asyncio.ensure_future(scene.gather(only("trades"), 60))
+        await asyncio.sleep(30)
+        (connection,) = [c for c in scene.venue.connections if any("@aggTrade" in topic for topic in c.streams)]
+        frame = f'"e":"aggTrade","E":1,"s":"{BTC}","a":900000000000,"p":"5","q":"1","T":{scene.now_ms},"m":true'
+        connection.send(f"{{{frame}}}")
+        scene.server.calls.clear()
+        await gathering
+        assert not [call for call in scene.server.calls if call.path.endswith("/aggTrades")]
+
+    scene = play(tmp_path, act)
+    assert any("number 900000000000 of trades does not follow" in line for line in scene.said)
+
+
 def test_every_name_that_is_gathered_is_a_stream() -> None:
     assert all(stream(name).name == name for name in ALL)

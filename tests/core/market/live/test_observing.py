@@ -140,7 +140,7 @@ def test_trades_come_whole_and_books_and_marks_once_a_second() -> None:
     for name in ("book10", "mark"):
         times = [one.known_ms for one in scene.of(name)]
         assert 50 <= len(times) <= 60
-        assert min(later - earlier for earlier, later in pairwise(times)) >= 1_000
+        assert all(earlier // 1_000 < later // 1_000 for earlier, later in pairwise(times))
     last = scene.of("book10")[-1].values
     assert last[0::2][:10] == tuple(sorted(last[0::2][:10], reverse=True))
     assert last[20] > last[0]
@@ -149,6 +149,35 @@ def test_trades_come_whole_and_books_and_marks_once_a_second() -> None:
 TRADE = '{"e":"aggTrade","E":1,"s":"BTCUSDT","m":true,'
 FORCED = '{"e":"forceOrder","E":1,"o":{"s":"BTCUSDT",'
 MARK = '{"e":"markPriceUpdate","E":%d,"s":"BTCUSDT","i":"1","T":1,'
+
+
+def test_what_comes_once_a_second_is_not_passed_over_where_it_comes_a_little_early() -> None:
+    late_ms = (340, 300, 390, 310, 360, 305)
+
+    async def act(scene: Scene) -> None:
+        await asyncio.sleep(15)
+        scene.venue.pace.mark_push_ms = 60 * MINUTE
+        await asyncio.sleep(2)
+        for n, late in enumerate(late_ms):
+            await asyncio.sleep((1_000 - scene.now_ms % 1_000 + late) / 1_000)
+            scene.send("@markPrice", MARK % scene.now_ms + f'"p":"{100 + n}"}}')
+        await asyncio.sleep(0.1)
+
+    found = play(("mark",), act).of("mark")
+    assert [one.values[0] for one in found[-len(late_ms) :]] == [100.0 + n for n in range(len(late_ms))]
+
+
+def test_a_book_too_thin_for_ten_levels_is_told_and_its_stream_is_left_alone(caplog: pytest.LogCaptureFixture) -> None:
+    async def act(scene: Scene) -> None:
+        thin = [("95000", "1")], [("95000.1", "1")]
+        for _ in range(60):
+            scene.venue.set_depth(BTC, *thin, scene.now_ms)
+            scene.venue.set_depth(ETH, [("3000", "1")], [("3000.01", "1")], scene.now_ms)
+            await asyncio.sleep(0.5)
+        assert scene.streams.pushed["book10"].cuts == 0
+
+    play(("book10",), act)
+    assert "ValueError: a side of the book has fewer than 10 levels (1 so far)" in caplog.text
 
 
 @pytest.mark.parametrize(
