@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from core.clock import SystemClock
-from core.control.requests import DeleteWish, EngineHandle, FetchRequest, ImportWish, Reader, RunRequest
+from core.control.requests import CollectRequest, DeleteWish, EngineHandle, FetchRequest, ImportWish, Reader, RunRequest
 from core.domain.finding import Finding
 from core.domain.rows import Row
 from core.home.folder import Home, check_begun
@@ -81,6 +81,19 @@ class QuarterdeckRuntime:
 
         collect_garbage()
         return fetch_data(Home(home), _stores(Home(home)), SystemClock(), request, tell, progress, should_stop)
+
+    def collect(
+        self,
+        home: Path,
+        request: CollectRequest,
+        tell: Callable[[str], None],
+        progress: OnProgress,
+        should_stop: ShouldStop,
+    ) -> Row:
+        from core.lab.service.collect import collect
+
+        collect_garbage()
+        return collect(Home(home), _stores(Home(home)), SystemClock(), request, tell, progress, should_stop)
 
     def delete_data(self, home: Path, wish: DeleteWish, progress: OnProgress, should_stop: ShouldStop) -> list[Row]:
         from core.lab.service.data import delete_data

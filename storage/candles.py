@@ -38,11 +38,12 @@ WHERE symbol = ? AND interval_ms = ? AND open_time_ms >= ? AND open_time_ms < ? 
 INSERT_CANDLE = "INSERT INTO candles VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 STREAM = """INSERT INTO sources
 (name, sha256, kind, is_synthetic, symbol, interval_ms, first_ms, last_ms, rows, imported_ms, note)
-VALUES ('stream', '', ?, 0, ?, ?, ?, ?, ?, ?, 'arrived live')
+VALUES (?, '', ?, 0, ?, ?, ?, ?, ?, ?, 'arrived live')
 ON CONFLICT DO UPDATE SET first_ms = min(first_ms, excluded.first_ms), last_ms = max(last_ms, excluded.last_ms),
     rows = rows + excluded.rows
 RETURNING source_id"""
-"""The source of rows that arrive live: kind, symbol, interval, first and last time, rows, when."""
+"""The source of rows that arrive live: its name, kind, symbol, interval, first and last time, rows, when."""
+LIVE_NAME = "stream"
 
 _FUNDING = """SELECT time_ms, rate, coalesce(
     mark_price,
@@ -205,7 +206,7 @@ class SqliteCandles:
         if not news:
             return before
         times = [bar.open_time_ms for bar in news]
-        told = ("candles", symbol, self._interval_ms, min(times), max(times), len(news), max(times))
+        told = (LIVE_NAME, "candles", symbol, self._interval_ms, min(times), max(times), len(news), max(times))
         source_id = connection.execute(STREAM, told).fetchone()[0]
         rows = [
             (symbol, bar.interval_ms, bar.open_time_ms, bar.open, bar.high, bar.low, bar.close, bar.volume, source_id)
@@ -234,14 +235,20 @@ class SqliteCandles:
             by_symbol.setdefault(rate.symbol, []).append(rate)
         with transaction(connection):
             for symbol, its_rates in by_symbol.items():
-                news = [rate for rate in its_rates if not _is_rate_stored(connection, rate)]
-                if not news:
-                    continue
-                times = [rate.time_ms for rate in news]
-                told = ("funding", symbol, FUNDING_INTERVAL_MS, min(times), max(times), len(news), max(times))
-                source_id = connection.execute(STREAM, told).fetchone()[0]
-                rows = [(symbol, rate.time_ms, str(rate.rate), _text(rate.mark_price), source_id) for rate in news]
-                connection.executemany("INSERT INTO funding_rates VALUES (?, ?, ?, ?, ?)", rows)
+                put_rates(connection, LIVE_NAME, symbol, its_rates)
+
+
+def put_rates(connection: sqlite3.Connection, name: str, symbol: str, rates: Sequence[SettledFunding]) -> int:
+    """Settled rates of a symbol that arrive live, from a source of this name; how many were new. Within a
+    transaction."""
+    news = [rate for rate in rates if not _is_rate_stored(connection, rate)]
+    if news:
+        times = [rate.time_ms for rate in news]
+        told = (name, "funding", symbol, FUNDING_INTERVAL_MS, min(times), max(times), len(news), max(times))
+        source_id = connection.execute(STREAM, told).fetchone()[0]
+        rows = [(symbol, rate.time_ms, str(rate.rate), _text(rate.mark_price), source_id) for rate in news]
+        connection.executemany("INSERT INTO funding_rates VALUES (?, ?, ?, ?, ?)", rows)
+    return len(news)
 
 
 def _is_rate_stored(connection: sqlite3.Connection, rate: SettledFunding) -> bool:

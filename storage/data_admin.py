@@ -14,7 +14,14 @@ from core.arithmetic.days import DAY_MS
 from core.domain.errors import DataError
 from core.domain.market import MINUTE_MS
 from core.domain.progress import AT_ONCE, Manner
-from core.market.checking import DataProblem, bar_problems, funding_problems, stream_problems, trade_problems
+from core.market.checking import (
+    DataProblem,
+    bar_problems,
+    event_problems,
+    funding_problems,
+    stream_problems,
+    trade_problems,
+)
 from core.market.importing import read_market_file
 from core.market.importing.files import as_told, check_options
 from core.market.importing.naming import named
@@ -22,12 +29,13 @@ from core.market.importing.table import file_sha256
 from core.market.intervals import INTERVALS_MS, interval_text
 from core.market.kinds import CANDLES, FUNDING
 from core.market.stored import DataRow, ImportReport
-from core.market.streams import OBSERVED_KINDS, TRADES, kind_of, stream_name
+from core.market.streams import INSTANTS, OBSERVED_KINDS, TRADES, kind_of, stream_name
 from core.market.streams import stream as stream_of
 from core.market.trade_bars import bars_of_trades
 from core.ports import BarColumns
 from core.settings.schema import JUMP_VOLATILITIES
 from storage.candles import SELECT_CANDLES, UNFINISHED, bar_columns, settlements
+from storage.collected import listened_spans, missed_numbers
 from storage.database import Database, connect_read_only, storage_errors, transaction
 from storage.file_rows import Rows, rows_of
 from storage.import_rows import CHANGED, Stored, Wish, store
@@ -136,7 +144,7 @@ def check_data(database: Database, jump_volatilities: float = JUMP_VOLATILITIES)
         for (symbol,) in connection.execute("SELECT DISTINCT symbol FROM funding_rates ORDER BY symbol").fetchall():
             (span,) = connection.execute(_CANDLE_SPAN, (symbol,)).fetchall()
             found += funding_problems(symbol, *settlements(connection, symbol), None if span[0] is None else span)
-        found += _stream_problems(connection)
+        found += _stream_problems(connection) + _event_problems(connection)
         half = connection.execute(
             "SELECT iif(kind IN (?, ?), symbol, symbol || ' ' || kind), interval_ms, first_ms, last_ms, rows, name "
             "FROM sources WHERE note = ? AND rows > 0",
@@ -234,6 +242,19 @@ def _trade_problems(connection: sqlite3.Connection, symbol: str) -> list[DataPro
         if rows:
             trades, _ = read_observations(connection, symbol, TRADES, *span)
             found += trade_problems(bar_columns(symbol, MINUTE_MS, rows), bars_of_trades(trades, MINUTE_MS))
+    return found
+
+
+def _event_problems(connection: sqlite3.Connection) -> list[DataProblem]:
+    """Of streams of events that were gathered live, of which there may be no row."""
+    series = connection.execute(
+        "SELECT symbol, stream FROM listened UNION SELECT symbol, kind FROM sources WHERE sha256 = '' AND rows > 0"
+    )
+    found: list[DataProblem] = []
+    for symbol, name in series.fetchall():
+        if name in INSTANTS and not INSTANTS[name].is_steady:
+            missed = missed_numbers(connection, symbol, name, 0) if INSTANTS[name].is_numbered else []
+            found += event_problems(symbol, stream_of(name), missed, listened_spans(connection, symbol, name, 0))
     return found
 
 

@@ -10,7 +10,9 @@ from core.domain.errors import DataError, RefusedError
 from core.domain.progress import AT_ONCE, Manner, Progress
 from core.market.intervals import interval_text
 from core.market.stored import Deleted
+from core.market.streams import OBSERVED_KINDS, stream_name
 from storage.candles import CHUNK_ROWS
+from storage.collected import unlisten
 from storage.column_cache import forget_columns
 from storage.database import Database, storage_errors, transaction
 from storage.file_rows import SERIES, key_of
@@ -93,6 +95,8 @@ def _delete(
                 rows = connection.execute(again, (*key, *here)).fetchall()
             connection.execute(f"DELETE FROM {series.where} BETWEEN ? AND ?", (*key, *here))  # noqa: S608
             count_off(connection, (source_id for _, source_id in rows))
+            if kind in OBSERVED_KINDS:
+                unlisten(connection, symbol, stream_name(kind, interval_ms), here[0], here[1] + 1)
             mark_changed(connection, kind, symbol, its_interval, here)
         first_ms, last_ms, count = first_ms or here[0], here[1], count + len(rows)
     with transaction(connection):

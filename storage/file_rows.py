@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -70,8 +71,9 @@ def key_of(kind: str, symbol: str, interval_ms: int) -> tuple[Any, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """What a file holds for one table: `cut(start, stop)` has its rows of these places, oldest first, and `goes_on`
-    tells whether the second values can be what became of the first, which were not finished."""
+    """What a file holds for one table: `cut(start, stop)` has its rows of these places, oldest first. `goes_on` tells
+    whether the second values can be what became of the first, which were not finished, and `is_told` whether a row that
+    came live says what a file's row says: when it was known is a fact there, and a file's guess."""
 
     origin: Origin
     kind: str
@@ -81,6 +83,7 @@ class Rows:
     cut: Callable[[int, int], list[Row]]
     goes_on: Callable[[Row, Row], bool]
     note: str
+    is_told: Callable[[Row, Row], bool] = operator.eq
 
     @property
     def key(self) -> tuple[Any, ...]:
@@ -174,7 +177,12 @@ def _observed_rows(file: ObservedFile) -> Rows:
         cut=cut,
         goes_on=_total_goes_on if file.only_grows else lambda _, __: False,
         note="",
+        is_told=_has_equal_values,
     )
+
+
+def _has_equal_values(first: Row, then: Row) -> bool:
+    return bool(first[:2] == then[:2] and first[-1] == then[-1])
 
 
 def _total_goes_on(first: Row, then: Row) -> bool:

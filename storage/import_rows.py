@@ -57,6 +57,7 @@ class _Owner:
     name: str
     is_synthetic: bool
     may_end_unfinished: bool
+    came_live: bool
     last_ms: int
 
 
@@ -157,7 +158,7 @@ def _changes(connection: sqlite3.Connection, rows: Rows, start: int, stop: int, 
         known = stored.get(rows.name_of(row))
         if known is None:
             found.news.append(row)
-        elif known[:-1] == row:
+        elif known[:-1] == row or (owners[known[-1]].came_live and rows.is_told(known[:-1], row)):
             if wish.synthetic and not owners[known[-1]].is_synthetic:
                 found.told.doubted.add(known[-1])
         else:
@@ -185,7 +186,7 @@ def _owner(connection: sqlite3.Connection, source_id: int) -> _Owner:
     name, sha256, synthetic, last_ms, note = connection.execute(
         "SELECT name, sha256, is_synthetic, last_ms, note FROM sources WHERE source_id = ?", (source_id,)
     ).fetchone()
-    return _Owner(name, bool(synthetic), bool(sha256) and note != UNFINISHED, last_ms)
+    return _Owner(name, bool(synthetic), bool(sha256) and note != UNFINISHED, not sha256, last_ms)
 
 
 def _put_source(

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from core.market.contracts.rules import ContractRules
     from core.market.stored import DataRow, Deleted, ImportReport, Series
     from storage.candles import SqliteCandles
+    from storage.collected import SqliteCollected
     from storage.fetched import FetchedData
     from storage.observations import SqliteObservations
 
@@ -39,6 +40,11 @@ class SqliteMarket:
         from storage.observations import SqliteObservations
 
         return await SqliteObservations.open(self.database)
+
+    async def collected(self, exchange: str) -> SqliteCollected:
+        from storage.collected import SqliteCollected
+
+        return await SqliteCollected.open(self.database, exchange)
 
     async def check(self) -> None:
         await self.database.check()

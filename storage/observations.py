@@ -19,7 +19,7 @@ from core.market.streams import OBSERVED_KINDS, funding_known_ms, kind_of
 from core.market.streams import stream as stream_of
 from core.ports import BarColumns, ObservationColumns
 from core.trader.account import iso
-from storage.candles import STREAM, bar_columns, bars_between
+from storage.candles import LIVE_NAME, STREAM, bar_columns, bars_between
 from storage.connection import Connection
 from storage.database import Database, storage_errors, transaction
 
@@ -112,13 +112,8 @@ class SqliteObservations:
     async def append(self, observations: Sequence[Observation]) -> None:
         """Store what came, all of it or nothing. One that is there already stays, and that another one was told is
         logged. Raises DataError for one that cannot be, or is of a stream that is kept elsewhere."""
-        if not observations:
-            return
-        series: dict[tuple[str, str], list[Observation]] = {}
-        for one in observations:
-            _check(one)
-            series.setdefault((one.symbol, one.stream), []).append(one)
-        await self._call(lambda connection: _append(connection, series))
+        if observations:
+            await self._call(lambda connection: _append(connection, observations))
 
     async def _call(self, function: Callable[[sqlite3.Connection], T]) -> T:
         with storage_errors(self._path):
@@ -135,21 +130,40 @@ def _check(one: Observation) -> None:
         raise DataError(f"{one.symbol}: {one.stream} of {iso(one.time_ms)} is known before it was over")
 
 
-def _append(connection: sqlite3.Connection, series: dict[tuple[str, str], list[Observation]]) -> None:
+def _append(connection: sqlite3.Connection, observations: Sequence[Observation]) -> None:
+    series = checked_series(observations)
     with transaction(connection):
-        for (symbol, name), its in series.items():
-            news = list(
-                {(one.time_ms, one.number): one for one in reversed(its) if not _is_stored(connection, one)}.values()
-            )
-            if not news:
-                continue
-            times = [one.time_ms for one in news]
-            told = (*_kind(name, symbol), min(times), max(times), len(news), max(times))
-            source_id = connection.execute(STREAM, told).fetchone()[0]
-            rows = [
-                (name, symbol, one.time_ms, one.number, one.known_ms, packed(one.values), source_id) for one in news
-            ]
-            connection.executemany(_INSERT, rows)
+        put_series(connection, LIVE_NAME, series)
+
+
+Series = dict[tuple[str, str], list[Observation]]
+
+
+def checked_series(observations: Sequence[Observation]) -> Series:
+    """By symbol and stream. Raises DataError for one that cannot be, or is of a stream that is kept elsewhere."""
+    series: Series = {}
+    for one in observations:
+        _check(one)
+        series.setdefault((one.symbol, one.stream), []).append(one)
+    return series
+
+
+def put_series(connection: sqlite3.Connection, source: str, series: Series) -> dict[tuple[str, str], int]:
+    """Those that are not stored yet, from a source of this name; how many of each were. Within a transaction."""
+    added = {}
+    for (symbol, name), its in series.items():
+        news = list(
+            {(one.time_ms, one.number): one for one in reversed(its) if not _is_stored(connection, one)}.values()
+        )
+        added[symbol, name] = len(news)
+        if not news:
+            continue
+        times = [one.time_ms for one in news]
+        told = (source, *_kind(name, symbol), min(times), max(times), len(news), max(times))
+        source_id = connection.execute(STREAM, told).fetchone()[0]
+        rows = [(name, symbol, one.time_ms, one.number, one.known_ms, packed(one.values), source_id) for one in news]
+        connection.executemany(_INSERT, rows)
+    return added
 
 
 def _kind(name: str, symbol: str) -> tuple[str, str, int]:

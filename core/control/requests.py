@@ -51,6 +51,20 @@ class FetchRequest:
     mark: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class CollectRequest:
+    """One wish to gather streams of an exchange's market: of the settings' where `exchange` is None, for `for_ms` or
+    until it is stopped, while `min_free_disk_mb` are free on the home's disk (None: of the settings). Settings as in
+    RunRequest."""
+
+    symbols: tuple[str, ...]
+    streams: tuple[str, ...]
+    exchange: str | None = None
+    for_ms: int | None = None
+    min_free_disk_mb: int | None = None
+    settings_path: Path | None = None
+
+
 class EngineHandle(Protocol):
     """An engine in a thread of its own. All of it is safe from any thread."""
 

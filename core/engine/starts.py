@@ -22,6 +22,7 @@ _NO_MATTER: dict[str, Any] = {
     "compute": True,
     "live": True,
     "log": True,
+    "collect": True,
     "engine": {"training_workers", "worker_nice", "paper_latency_ms"},
     "exchange": set(ExchangeSettings.model_fields) - {"protection_limit_ms"},
 }

@@ -23,7 +23,7 @@ MAX_SOCKET_PATH_BYTES = 103
 
 _LOCK_TRIES = 5
 _LOCK_PAUSE_S = 0.02
-_ENGINE_TURN_S = 0.15
+ENGINE_TURN_S = 0.15
 """Longer than SQLite waits between two looks at a lock (0.1 s): who waits for it has it then."""
 
 
@@ -67,6 +67,15 @@ class Home:
     def fetched(self) -> Path:
         """Files of an exchange's archive while they are fetched, and the part that is there of one."""
         return self.root / "fetched"
+
+    @property
+    def collecting(self) -> Path:
+        """Held by the process that gathers an exchange's streams here."""
+        return self.root / "collect.lock"
+
+    @property
+    def collect_log(self) -> Path:
+        return self.root / "collect.log"
 
     @property
     def models(self) -> Path:
@@ -283,7 +292,7 @@ def leave_to_engine(home: Home) -> None:
     """For a program that writes much into the database of `home`, between two transactions: an engine that runs there
     commits its journal now."""
     if engine_pid(home) is not None:
-        time.sleep(_ENGINE_TURN_S)
+        time.sleep(ENGINE_TURN_S)
 
 
 def _read_pid(path: Path) -> int:

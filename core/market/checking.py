@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from core.domain.market import MINUTE_MS
 from core.domain.stream import Stream
+from core.market.collecting.holes import MissedNumbers, Span, unheard
 from core.market.intervals import interval_text
 from core.market.jumps import jumps
 from core.market.settlements import Missing, Times, missing_between, missing_in, pays_funding
@@ -178,6 +179,21 @@ def stream_problems(symbol: str, its: Stream, times: Times) -> list[DataProblem]
         before, after = int(times[index]), int(times[index + 1])
         text = f"nothing for {(after - before) / MINUTE_MS:,.1f} minutes"
         found.append(DataProblem(whose, interval_text(0), "gap", before, after, 1, text))
+    return found
+
+
+def event_problems(
+    symbol: str, its: Stream, missed: Iterable[MissedNumbers], listened: Sequence[Span]
+) -> list[DataProblem]:
+    """Of a stream of events that came live: numbers that were passed over, and times in which nobody listened."""
+    whose, interval = f"{symbol} {its.name}", interval_text(0)
+    found = [
+        DataProblem(whose, interval, "gap", one.after_ms, one.before_ms, one.count, f"{one.count:,} missing")
+        for one in missed
+    ]
+    for start_ms, end_ms in unheard(listened, listened[0][0], listened[-1][1]) if listened else ():
+        text = f"nobody listened for {(end_ms - start_ms) / MINUTE_MS:,.1f} minutes: what was told then is not known"
+        found.append(DataProblem(whose, interval, "gap", start_ms, end_ms, 1, text))
     return found
 
 

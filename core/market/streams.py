@@ -7,6 +7,7 @@ One of instants is called as its family is, "funding". One whose rows are of a p
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 
 from core.domain.errors import BadInputError
 from core.domain.market import MINUTE_MS, FundingRate
@@ -16,6 +17,7 @@ from core.market.kinds import CANDLES, FUNDING, MARK, PRICE_KINDS
 
 BARS = "bars"
 TRADES = "trades"
+BOOK = "book10"
 MARK_NOW = "mark_price"
 """Under this kind the mark prices of instants are kept: "mark" are candles."""
 
@@ -79,7 +81,7 @@ INSTANTS = {
     "quotes": Instants(
         _fields(bid_price="usdt", bid_qty="base", ask_price="usdt", ask_qty="base"), MINUTE_MS, is_numbered=True
     ),
-    "book10": Instants(_book(), MINUTE_MS, is_numbered=True),
+    BOOK: Instants(_book(), MINUTE_MS, is_numbered=True),
 }
 
 PERIODS = {
@@ -98,6 +100,18 @@ PERIODS = {
 """Those of a vendor are over many venues, in dollars and percent."""
 
 FAMILIES = tuple(dict.fromkeys((*PERIODS, *INSTANTS)))
+
+BOUNDS = {
+    "usdt": (0.0, inf),
+    "usd": (0.0, inf),
+    "base": (0.0, inf),
+    "ratio": (0.0, inf),
+    "share": (0.0, 1.0),
+    "rate": (-1.0, 1.0),
+    "pct": (-inf, inf),
+    "side": (-1.0, 1.0),
+}
+"""What a value can be, by its unit, both ends included; a side is one of the ends."""
 
 OBSERVED_KINDS = (
     MARK_NOW,
@@ -143,6 +157,16 @@ def kind_of(name: str) -> tuple[str, int]:
     if not period:
         return MARK_NOW if family == MARK else family, 0
     return CANDLES if family == BARS else family, INTERVALS_MS[period]
+
+
+def bounds_text(unit: str) -> str:
+    """What a value of a unit is, in words."""
+    low, high = BOUNDS[unit]
+    if unit == "side":
+        return "a side is 1 or -1"
+    if low == -inf:
+        return "it is a number"
+    return f"a {unit} is at least {low:g}" + ("" if high == inf else f" and at most {high:g}")
 
 
 def _written(family: str) -> str:

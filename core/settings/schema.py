@@ -210,6 +210,28 @@ class DataSettings(_Section):
         return url.rstrip("/")
 
 
+class CollectSettings(_Section):
+    """What `collect` gathers of an exchange's streams, and how long it keeps it: days, 0 for ever."""
+
+    sample_seconds: float = Field(1.0, ge=0.1, le=60)
+    batch_seconds: float = Field(2.0, ge=0.1, le=60)
+    fill_hours: float = Field(24.0, ge=0, le=24 * 28)
+    weight_an_hour: int = Field(12_000, ge=1200, le=100_000)
+    min_free_disk_mb: int = Field(2000, ge=0)
+    keep_trades_days: int = Field(0, ge=0)
+    keep_book10_days: int = Field(0, ge=0)
+    keep_mark_days: int = Field(0, ge=0)
+    keep_liquidations_days: int = Field(0, ge=0)
+    keep_open_interest_days: int = Field(0, ge=0)
+    keep_long_short_days: int = Field(0, ge=0)
+    keep_taker_flow_days: int = Field(0, ge=0)
+
+    def keep_days(self, family: str) -> int:
+        """How long a family of streams is kept; 0 for ever, as what has no setting is."""
+        days: int = getattr(self, f"keep_{family}_days", 0)
+        return days
+
+
 class LogSettings(_Section):
     file_mb: int = Field(10, ge=1, le=1000)
     old_files: int = Field(5, ge=1, le=100)
@@ -246,6 +268,7 @@ class Settings(_Section):
     compute: ComputeSettings = ComputeSettings()
     lab: LabSettings = LabSettings()
     data: DataSettings = DataSettings()
+    collect: CollectSettings = CollectSettings()
     demo: DemoSettings = DemoSettings()
     exchange: ExchangeSettings = ExchangeSettings()
     live: LiveSettings = LiveSettings()

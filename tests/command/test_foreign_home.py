@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from core.control.requests import DeleteWish, FetchRequest, ImportWish, RunRequest
+from core.control.requests import CollectRequest, DeleteWish, FetchRequest, ImportWish, RunRequest
 from core.domain.errors import RefusedError
 from core.home.folder import Home
 from quarterdeck import QuarterdeckRuntime
@@ -18,11 +18,13 @@ from tests.command.kit import contents
 
 RUNTIME = QuarterdeckRuntime()
 FETCH = FetchRequest(("BTCUSDT",), "1m", 0)
+COLLECT = CollectRequest(("BTCUSDT",), ("trades",))
 WRITERS: dict[str, Callable[[Path, Path], Any]] = {
     "run": lambda home, _: RUNTIME.run_headless(RunRequest("demo", home)),
     "data import": lambda home, file: RUNTIME.import_files(home, [file], ImportWish(), _hear, _never),
     "data delete": lambda home, _: RUNTIME.delete_data(home, DeleteWish("BTCUSDT"), _hear, _never),
     "data fetch": lambda home, _: RUNTIME.fetch_data(home, FETCH, _hear, _hear, _never),
+    "collect": lambda home, _: RUNTIME.collect(home, COLLECT, _hear, _hear, _never),
     "data rules import": lambda home, file: RUNTIME.import_rules(home, [file], None, None),
     "data rules infer": lambda home, _: RUNTIME.infer_rules(home, ["BTCUSDT"]),
     "data rules delete": lambda home, _: RUNTIME.delete_rules(home, "BTCUSDT", None),

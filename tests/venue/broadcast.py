@@ -90,6 +90,14 @@ def trade(hub: Hub, market: SymbolMarket, print_: Print) -> None:
         hub.publish(f"{name}@aggTrade", {**event, **numbers, "m": print_.is_buyer_maker, "st": 1})
 
 
+def liquidation(hub: Hub, market: SymbolMarket, side: str, ticks: int, lots: int, now_ms: int) -> None:
+    """The forced close of somebody's position, done."""
+    price, qty = market.contract.price_text(ticks), market.contract.qty_text(lots)
+    order = {"s": market.symbol, "S": side, "o": "LIMIT", "f": "IOC", "q": qty, "p": price, "ap": price}
+    order = {**order, "X": "FILLED", "l": qty, "z": qty, "T": now_ms}
+    hub.publish(f"{market.stream_name}@forceOrder", {"e": "forceOrder", "E": now_ms, "o": order})
+
+
 def candle_closed(hub: Hub, market: SymbolMarket, now_ms: int) -> None:
     """The closing push of every interval that ends at `now_ms`, and the state of the longer ones."""
     for interval, interval_ms, stream in _candle_streams(hub, market):

@@ -15,6 +15,8 @@ from tests.venue.contracts import Contract
 FUNDING_INTERVAL_MS = 8 * 3_600_000
 DAY_MS = 86_400_000
 RECENT_TRADES = 1_000
+KEPT_TRADES = 20_000
+"""That aggTrades finds by their numbers."""
 LEVELS = 20
 
 
@@ -82,7 +84,7 @@ class SymbolMarket:
     fundings: list[dict[str, Any]] = field(default_factory=list)
     update_id: int = 1_000
     next_trade_id: int = 5_000_001
-    prints: deque[Print] = field(default_factory=lambda: deque(maxlen=RECENT_TRADES))
+    prints: deque[Print] = field(default_factory=lambda: deque(maxlen=KEPT_TRADES))
     candles: list[Candle] = field(default_factory=list)
     candle_times: list[int] = field(default_factory=list)
     candle: Candle | None = None

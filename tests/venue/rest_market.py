@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from core.market.intervals import INTERVALS_MS
 from tests.venue.contracts import recorded_assets
 from tests.venue.exchange import Exchange
-from tests.venue.market import FUNDING_INTERVAL_MS, Candle, SymbolMarket, merge
+from tests.venue.market import FUNDING_INTERVAL_MS, RECENT_TRADES, Candle, SymbolMarket, merge
 from tests.venue.orders import Row
 from tests.venue.refusals import RefusalError, integer
 
 Params = Mapping[str, str]
 MAX_KLINES = 1_500
+HISTORY_MS = 30 * 86_400_000
 
 
 def ping(exchange: Exchange, params: Params, now_ms: int) -> Row:
@@ -87,9 +88,9 @@ def level_texts(market: SymbolMarket, levels: list[list[int]]) -> list[list[str]
 def agg_trades(exchange: Exchange, params: Params, now_ms: int) -> list[Row]:
     market = exchange.markets[exchange.contract(params.get("symbol")).symbol]
     start_ms, end_ms = integer(params, "startTime", 0), integer(params, "endTime", now_ms)
-    found = [trade for trade in market.prints if start_ms <= trade.time_ms <= end_ms]
-    limit = integer(params, "limit", 500)
-    found = found[:limit] if params.get("startTime") else found[-limit:]
+    first_id, limit = integer(params, "fromId", 0), integer(params, "limit", 500)
+    found = [trade for trade in market.prints if trade.trade_id >= first_id and start_ms <= trade.time_ms <= end_ms]
+    found = found[:limit] if first_id or params.get("startTime") else found[-limit:]
     contract = market.contract
     return [
         {
@@ -117,7 +118,7 @@ def recent_trades(exchange: Exchange, params: Params, now_ms: int) -> list[Row]:
             "time": trade.time_ms,
             "isBuyerMaker": trade.is_buyer_maker,
         }
-        for trade in list(market.prints)[-integer(params, "limit", 500) :]
+        for trade in list(market.prints)[-min(integer(params, "limit", 500), RECENT_TRADES) :]
     ]
 
 
@@ -194,25 +195,44 @@ def open_interest(exchange: Exchange, params: Params, now_ms: int) -> Row:
 
 
 def long_short_ratio(exchange: Exchange, params: Params, now_ms: int) -> list[Row]:
-    contract = exchange.contract(params.get("symbol"))
-    return [
-        {
-            "symbol": contract.symbol,
-            "longShortRatio": "1.0000",
-            "longAccount": "0.5000",
-            "shortAccount": "0.5000",
-            "timestamp": str(now_ms - now_ms % 300_000),
-        }
-    ]
+    def row(symbol: str, time_ms: int) -> Row:
+        long = _wave(time_ms)
+        told = {"longShortRatio": f"{long / (1 - long):.4f}", "longAccount": f"{long:.4f}"}
+        return {"symbol": symbol, **told, "shortAccount": f"{1 - long:.4f}", "timestamp": str(time_ms)}
+
+    return _history(exchange, params, now_ms, row)
 
 
 def open_interest_history(exchange: Exchange, params: Params, now_ms: int) -> list[Row]:
-    market = exchange.markets[exchange.contract(params.get("symbol")).symbol]
-    return [
-        {
-            "symbol": market.symbol,
-            "sumOpenInterest": market.contract.qty_text(10_000_000),
-            "sumOpenInterestValue": str(market.contract.notional(10_000_000, market.last_ticks)),
-            "timestamp": str(now_ms - now_ms % 300_000),
-        }
-    ]
+    def row(symbol: str, time_ms: int) -> Row:
+        contract, lots = exchange.contracts[symbol], round(10_000_000 * _wave(time_ms))
+        value = contract.notional(lots, exchange.markets[symbol].last_ticks)
+        told = {"sumOpenInterest": contract.qty_text(lots), "sumOpenInterestValue": str(value)}
+        return {"symbol": symbol, **told, "timestamp": str(time_ms)}
+
+    return _history(exchange, params, now_ms, row)
+
+
+def taker_flow(exchange: Exchange, params: Params, now_ms: int) -> list[Row]:
+    def row(symbol: str, time_ms: int) -> Row:
+        bought, sold = 100 * _wave(time_ms), 100 * (1 - _wave(time_ms))
+        told = {"buySellRatio": f"{bought / sold:.4f}", "buyVol": f"{bought:.4f}", "sellVol": f"{sold:.4f}"}
+        return {**told, "timestamp": str(time_ms)}
+
+    return _history(exchange, params, now_ms, row)
+
+
+def _history(exchange: Exchange, params: Params, now_ms: int, row: Callable[[str, int], Row]) -> list[Row]:
+    """Of the periods that have begun, and not more than a month ago: those of a span, or the newest."""
+    symbol, period_ms = exchange.contract(params.get("symbol")).symbol, INTERVALS_MS.get(params.get("period", ""))
+    if period_ms is None:
+        raise RefusalError(-1120)
+    start_ms, end_ms = integer(params, "startTime", 0), integer(params, "endTime", now_ms)
+    first_ms = max(start_ms, now_ms - HISTORY_MS)
+    times = range(first_ms + -first_ms % period_ms, min(end_ms, now_ms) + 1, period_ms)
+    return [row(symbol, time_ms) for time_ms in times[-integer(params, "limit", 30) :]]
+
+
+def _wave(time_ms: int) -> float:
+    """Something between 0.25 and 0.75 that only the time tells."""
+    return 0.25 + time_ms // 60_000 % 997 / 1994

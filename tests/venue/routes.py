@@ -67,6 +67,7 @@ ROUTES: dict[tuple[str, str], tuple[Handler, Proof]] = {
     ("GET", "/fapi/v1/fundingInfo"): _public(market.funding_info),
     ("GET", "/fapi/v1/openInterest"): _public(market.open_interest),
     ("GET", "/futures/data/openInterestHist"): _public(market.open_interest_history),
+    ("GET", "/futures/data/takerlongshortRatio"): _public(market.taker_flow),
     ("GET", "/futures/data/globalLongShortAccountRatio"): _public(market.long_short_ratio),
     ("GET", "/futures/data/topLongShortAccountRatio"): _public(market.long_short_ratio),
     ("GET", "/futures/data/topLongShortPositionRatio"): _public(market.long_short_ratio),

@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
 
 from core.domain.market import Bar
-from tests.venue import drive, filters, matching
+from tests.venue import broadcast, drive, filters, matching
 from tests.venue.account import AccountSettings
 from tests.venue.contracts import load_contracts
 from tests.venue.exchange import Exchange, Script
@@ -209,6 +209,12 @@ class BinanceVenue:
         """A trade between others: it moves the last price, fills resting orders up to `qty`, triggers stops."""
         drive.advance(self.exchange, self.pace, now_ms)
         drive.trade(self.exchange, symbol, price, qty, is_buyer_maker, now_ms)
+
+    def tell_liquidation(self, symbol: str, side: str, price: Price, qty: Price, now_ms: int) -> None:
+        """Somebody else's position was closed by force: BUY or SELL is the side of the exchange's order."""
+        market, contract = self.exchange.markets[symbol], self.exchange.contracts[symbol]
+        order = contract.nearest_ticks(price), contract.nearest_lots(qty)
+        broadcast.liquidation(self.exchange.hub, market, side, *order, now_ms)
 
     def set_mark(self, symbol: str, mark: Price | None, now_ms: int, funding_rate: Price | None = None) -> None:
         """Tell the mark price (None: follow the last price again) and the rate of the coming funding."""

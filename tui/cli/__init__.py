@@ -8,6 +8,7 @@ import click
 
 from tui.cli.about import version
 from tui.cli.care import backup, doctor
+from tui.cli.collect_verb import collect
 from tui.cli.data_verbs import data
 from tui.cli.group import VerbGroup
 from tui.cli.lab_verbs import backtest, check, sweep, validate, walkforward
@@ -37,7 +38,7 @@ def cli() -> None:
 
 for verb in (run, status, positions, orders, trades, signals, stats, models, limits, logs):
     cli.add_command(verb)
-for verb in (*VERBS, panic, data, doctor, backup, replay):
+for verb in (*VERBS, panic, data, collect, doctor, backup, replay):
     cli.add_command(verb)
 for verb in (backtest, sweep, walkforward, validate, check, runs):
     cli.add_command(verb)

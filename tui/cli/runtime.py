@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING, Protocol
 from core.domain.rows import Row
 
 if TYPE_CHECKING:
-    from core.control.requests import DeleteWish, EngineHandle, FetchRequest, ImportWish, Reader, RunRequest
+    from core.control.requests import (
+        CollectRequest,
+        DeleteWish,
+        EngineHandle,
+        FetchRequest,
+        ImportWish,
+        Reader,
+        RunRequest,
+    )
     from core.domain.finding import Finding
     from core.domain.progress import OnProgress, ShouldStop
     from core.lab.requests import Lab
@@ -75,6 +83,25 @@ class Runtime(Protocol):
         What has come is kept whatever ends it: the same request again goes on from there. Raises BadInputError,
         DataError where a file does not match its checksum or contradicts what is stored, RefusedError where it was
         asked to stop, StorageError, UnavailableError.
+        """
+        ...
+
+    def collect(
+        self,
+        home: Path,
+        request: CollectRequest,
+        tell: Callable[[str], None],
+        progress: OnProgress,
+        should_stop: ShouldStop,
+    ) -> Row:
+        """Gather an exchange's streams until the wished time is over or it is asked to stop, beside a running engine
+        too. `tell` hears what the operator should know, a line each.
+
+        `collected` has a row a symbol and stream (`core.market.collecting.report.Gathered`), `free_mb` what is left of
+        the disk, `weight` what reads took of the exchange's limit, and `stopped` why it ended early, empty where it did
+        not. A kill loses the last batch; what the exchange still tells of it comes after the next start.
+
+        Raises BadInputError, RefusedError where another one gathers in the home, StorageError, UnavailableError.
         """
         ...
 

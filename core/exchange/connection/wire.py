@@ -198,6 +198,18 @@ class Dialect(Protocol):
         ...
 
 
+class Reads(Protocol):
+    """What it takes to read an exchange's market: a part of `Wire`, and of what stands before one."""
+
+    client: Any
+    dialect: Dialect
+    clock: ExchangeClock
+
+    def unified(self, symbol: str) -> str: ...
+
+    async def read(self, method: str, *args: Any, timeout_ms: int | None = None, **kwargs: Any) -> Any: ...
+
+
 class Wire(Protocol):
     """Requests to one exchange: limited, timed, and with every failure told as one of ours.
 

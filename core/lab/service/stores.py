@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from core.lab.search.trials import Trial, TrialCount
     from core.lab.service.records import RunRecord, SweepRecord
     from core.market.checking import DataProblem
+    from core.market.collecting.store import CollectStore
     from core.market.contracts.rules import ContractRules
     from core.market.fetch.fetching import FetchStore
     from core.market.stored import DataRow, Deleted, ImportReport, Series
@@ -59,6 +60,10 @@ class MarketStore(StoredMarket, Protocol):
 
     async def observations(self) -> ObservationStore:
         """The caller closes."""
+        ...
+
+    async def collected(self, exchange: str) -> CollectStore:
+        """Where an exchange's streams are gathered. The caller closes."""
         ...
 
     def prepare(self, symbol: str, interval_ms: int) -> None:

@@ -17,7 +17,7 @@ from core.market.importing.naming import named
 from core.market.importing.table import MEND, Origin, Table, Wanted
 from core.market.intervals import INTERVALS_MS, interval_text
 from core.market.kinds import MARK
-from core.market.streams import INSTANTS, PERIODS, stream, stream_name
+from core.market.streams import BOUNDS, INSTANTS, PERIODS, bounds_text, stream, stream_name
 from core.ports import ObservationColumns
 
 Times = NDArray[np.int64]
@@ -43,17 +43,6 @@ _MAKER, _SIDE = "is_buyer_maker", "side"
 _KNOWN = "event_time"
 _LARGEST = float(1 << 53)
 _ORDER = "correct the file and import it again, --sort puts rows in order; nothing was imported"
-_BOUNDS = {
-    "usdt": (0.0, np.inf),
-    "usd": (0.0, np.inf),
-    "base": (0.0, np.inf),
-    "ratio": (0.0, np.inf),
-    "share": (0.0, 1.0),
-    "rate": (-1.0, 1.0),
-    "pct": (-np.inf, np.inf),
-    "side": (-1.0, 1.0),
-}
-"""By unit, both ends included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,20 +225,12 @@ def _check(origin: Origin, its: Stream, found: ObservationColumns) -> None:
         index = int(np.argmax(early))
         wrong.append((index, f"is known at {found.known_ms[index]}, before it was over at {over[index]}", MEND))
     for field, column in zip(its.fields, found.values.T, strict=True):
-        low, high = _BOUNDS[field.unit]
+        low, high = BOUNDS[field.unit]
         bad = ~(np.isfinite(column) & (column >= low) & (column <= high))
         bad |= (field.unit == "side") & (column == 0)
         if bad.any():
             index = int(np.argmax(bad))
-            wrong.append((index, f"{field.name} {column[index]} cannot be: {_said(field.unit, low, high)}", MEND))
+            wrong.append((index, f"{field.name} {column[index]} cannot be: {bounds_text(field.unit)}", MEND))
     if wrong:
         index, reason, mend = min(wrong)
         raise origin.error(index, reason, mend)
-
-
-def _said(unit: str, low: float, high: float) -> str:
-    if unit == "side":
-        return "a side is 1 or -1"
-    if np.isinf(low):
-        return "it is a number"
-    return f"a {unit} is at least {low:g}" + ("" if np.isinf(high) else f" and at most {high:g}")

@@ -9,7 +9,7 @@ from typing import Any
 
 from core.domain.errors import UnavailableError, VenueRejectedError
 from core.domain.market import MINUTE_MS
-from core.exchange.connection.wire import Wire
+from core.exchange.connection.wire import Reads, Wire
 from core.market.intervals import LONGEST_FUNDING_MS, interval_text
 from core.market.live.rows import bars_of, holes
 from core.ports import CandleStore, SettledFunding
@@ -87,7 +87,7 @@ async def fill_funding(wire: Wire, candles: CandleStore, symbol: str, from_ms: i
         is_first = False
 
 
-async def funding_pages(wire: Wire, symbol: str, from_ms: int) -> AsyncIterator[list[SettledFunding]]:
+async def funding_pages(wire: Reads, symbol: str, from_ms: int) -> AsyncIterator[list[SettledFunding]]:
     """Every funding rate settled since `from_ms`, as the exchange's answers hold them. Raises UnavailableError,
     VenueRejectedError."""
     since_ms, unified = from_ms, wire.unified(symbol)

@@ -57,6 +57,11 @@ class Stream:
     def name(self) -> str:
         return self._plan.name
 
+    @property
+    def heard_until_ms(self) -> int | None:
+        """Until when nothing was missed since the stream was opened last; None while it is not live."""
+        return None if self.problem else self._vouched_ms
+
     def alarm(self) -> str:
         """What makes the market stale, in a few words; empty where nothing does."""
         needed = self._plan.needed

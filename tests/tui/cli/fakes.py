@@ -10,7 +10,7 @@ from pathlib import Path
 from click.testing import Result
 
 from core.control.protocol import Control
-from core.control.requests import DeleteWish, FetchRequest, ImportWish, RunRequest
+from core.control.requests import CollectRequest, DeleteWish, FetchRequest, ImportWish, RunRequest
 from core.control.socket import ControlServer
 from core.domain.finding import Finding
 from core.domain.progress import OnProgress, Progress, ShouldStop
@@ -86,6 +86,17 @@ VERIFIED: Row = {
 }
 
 
+COLLECTED: Row = {
+    "exchange": "binanceusdm",
+    "collected": [
+        {"symbol": "BTCUSDT", "stream": "trades", "came": 120, "holes": 0, "mb": 0.014, "mb_a_day": 20.25},
+        {"symbol": "BTCUSDT", "stream": "mark", "came": 60, "holes": 1, "mb": 0.006, "mb_a_day": 8.64},
+    ],
+    "seconds": 60,
+    "weight": 40,
+    "free_mb": 51_200,
+    "stopped": "",
+}
 FETCHED: Row = {
     "fetched": [
         {"symbol": "BTCUSDT", "kind": "candles", "source": "monthly archive", "from_ms": T0_MS, "rows": 44_640}
@@ -175,6 +186,8 @@ class FakeRuntime:
         self.deleted: list[object] = []
         self.fetches: list[FetchRequest] = []
         self.fetched: Row = dict(FETCHED)
+        self.collects: list[CollectRequest] = []
+        self.collected: Row = dict(COLLECTED)
         self.accounts: list[str | None] = []
         self.problems: list[Row] = []
         self.findings = [Finding("database", True, "schema 2")]
@@ -239,6 +252,21 @@ class FakeRuntime:
         progress(Progress(1, 3, "bars", "BTCUSDT-1m-2025-06.zip"))
         self.fetches.append(request)
         return self.fetched
+
+    def collect(
+        self,
+        home: Path,
+        request: CollectRequest,
+        tell: Callable[[str], None],
+        progress: OnProgress,
+        should_stop: ShouldStop,
+    ) -> Row:
+        if self.raises:
+            raise self.raises
+        tell("gathering trades of BTCUSDT from binanceusdm")
+        progress(Progress(120, 0, "rows", "0 filled"))
+        self.collects.append(request)
+        return self.collected
 
     def list_data(self, home: Path) -> list[Row]:
         return [{"symbol": "BTCUSDT", "rows": 14_400, "first_ms": T0_MS, "is_synthetic": False}]
