@@ -27,7 +27,7 @@ from core.lab.data.funding import funding_in_run
 from core.lab.data.history import History
 from core.lab.data.holes import last_bars_of_symbols
 from core.lab.run.curve import last_known
-from core.lab.skip.uneventful_bars import AGAINST_LONG, AGAINST_SHORT, LONG, PREDICTED, SHORT, uneventful_until
+from core.lab.skip.uneventful_bars import AGAINST_LONG, AGAINST_SHORT, BLOCK, LONG, PREDICTED, SHORT, uneventful_until
 from core.market.replay.events import event_time_ms
 from core.strategy.declaration import Strategy
 from core.trader import limits
@@ -81,6 +81,7 @@ class Skipper:
         self._watch = np.zeros(k, np.uint8)
         self._down, self._up = np.full(k, -np.inf), np.full(k, np.inf)
         self._qty_e8, self._cost_e8 = np.zeros(k), np.zeros(k)
+        self._scratch = (np.empty(k), np.empty(k), np.empty(BLOCK), np.empty(BLOCK))
         self._scanned = False
         self._calm = self._ranges(Guard(trader.settings.limits))
         rules = trader.strategy.exits
@@ -133,6 +134,7 @@ class Skipper:
             bounds.max_drawdown_pct,
             bounds.exposure_low_pct,
             bounds.exposure_high_pct,
+            *self._scratch,
         )
         self._scanned = True
         return busy, peak
