@@ -141,8 +141,8 @@ class Skipper:
         return busy, peak
 
     def counted_between(self, begin: int, end: int) -> int:
-        """How many settlements for which nothing is assumed fell on what is held in [begin, end), slots that were passed
-        over."""
+        """How many settlements for which nothing is assumed fell on what is held in [begin, end), slots that were
+        passed over."""
         return sum(
             bisect_left(free, end) - bisect_left(free, begin)
             for free, s in zip(self._free, self._books, strict=True)
