@@ -1,4 +1,4 @@
-"""`python -m benchmarks [SECTION ...] [--full] [--json FILE]`: exit code 1 when a target is missed beyond the noise."""
+"""`python -m benchmarks [SECTION ...] [--full] [--json FILE]`: exit code 1 when a target is missed."""
 
 from __future__ import annotations
 

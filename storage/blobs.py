@@ -10,13 +10,24 @@ from numpy.typing import NDArray
 
 LEVEL = 1
 
+APART_FROM_BYTES = 1 << 16
+"""Arrays from this size on are packed one place of their numbers after the other, each as it pays."""
+
+_SAMPLES, _SAMPLE_BYTES = 32, 512
+_NOISE = 0.9
+"""What shrinks to no less than this of its size is stored as it is: packing it takes ten times as long."""
+
+_HEADER, _END = b"\x78\x01", b"\x03\x00"
+"""Of a zlib stream: its first two bytes, and the empty last block."""
+
 
 @dataclass(frozen=True, slots=True)
 class Blob:
     """One array (n,): `dtype` as numpy writes it, `crc32` of its bytes, `data` zlib.
 
     Numbers are packed with their first bytes together, then their second bytes, and so on: high bytes that repeat
-    become runs, which zlib can be told to look for alone. A year of minutes is stored in half the time for it.
+    become runs, which zlib can be told to look for alone, and low ones that are noise are not packed at all. A year of
+    minutes is stored in a quarter of the time for it.
     """
 
     dtype: str
@@ -31,8 +42,7 @@ def to_blob(array: NDArray) -> Blob:  # type: ignore[type-arg]
     if array.dtype.kind == "U":
         data = zlib.compress(packed.tobytes(), LEVEL)
     else:
-        runs = zlib.compressobj(LEVEL, strategy=zlib.Z_RLE)
-        data = runs.compress(_bytes_apart(packed)) + runs.flush()
+        data = _stream(_places(packed) if array.nbytes >= APART_FROM_BYTES else [b"".join(_places(packed))])
     return Blob(array.dtype.str, _crc32(array), data)
 
 
@@ -53,8 +63,30 @@ def _crc32(array: NDArray) -> int:  # type: ignore[type-arg]
     return zlib.crc32(array.view(np.uint8).data) if array.size else 0
 
 
-def _bytes_apart(array: NDArray) -> bytes:  # type: ignore[type-arg]
-    return array.view(np.uint8).reshape(-1, array.dtype.itemsize).T.tobytes()
+def _places(array: NDArray) -> list[bytes]:  # type: ignore[type-arg]
+    """The first bytes of all numbers, their second bytes, and so on."""
+    apart = array.view(np.uint8).reshape(-1, array.dtype.itemsize)
+    return [apart[:, place].tobytes() for place in range(array.dtype.itemsize)]
+
+
+def _stream(parts: list[bytes]) -> bytes:
+    """One zlib stream of all parts, each packed for itself."""
+    written, check = [_HEADER], 1
+    for part in parts:
+        runs = zlib.compressobj(0 if _is_noise(part) else LEVEL, wbits=-zlib.MAX_WBITS, strategy=zlib.Z_RLE)
+        written += [runs.compress(part), runs.flush(zlib.Z_FULL_FLUSH)]
+        check = zlib.adler32(part, check)
+    return b"".join([*written, _END, check.to_bytes(4, "big")])
+
+
+def _is_noise(part: bytes) -> bool:
+    """As far as pieces from all over it show."""
+    if len(part) < 2 * _SAMPLES * _SAMPLE_BYTES:
+        return False
+    starts = range(0, len(part), len(part) // _SAMPLES)
+    sample = b"".join(part[start : start + _SAMPLE_BYTES] for start in starts)
+    runs = zlib.compressobj(LEVEL, wbits=-zlib.MAX_WBITS, strategy=zlib.Z_RLE)
+    return len(runs.compress(sample) + runs.flush()) > _NOISE * len(sample)
 
 
 def _bytes_together(data: bytearray, size: int) -> bytearray:

@@ -131,7 +131,7 @@ def list_data(database: Database) -> list[DataRow]:
 def check_data(database: Database, jump_volatilities: float = JUMP_VOLATILITIES) -> list[DataProblem]:
     """Every finding over all stored candles, funding and streams, by symbol and time, then every import that is not
     finished. A move of the price beyond so many times what it moved before is a finding, too, and so is funding that
-    does not reach as far as the candles.
+    is not there or does not reach as far as the candles.
 
     Raises StorageError.
     """
@@ -141,7 +141,8 @@ def check_data(database: Database, jump_volatilities: float = JUMP_VOLATILITIES)
         for symbol, interval_ms in series:
             found += bar_problems(_stored(connection, symbol, interval_ms), jump_volatilities)
         found += _price_problems(connection)
-        for (symbol,) in connection.execute("SELECT DISTINCT symbol FROM funding_rates ORDER BY symbol").fetchall():
+        paid = connection.execute("SELECT DISTINCT symbol FROM funding_rates").fetchall()
+        for symbol in sorted({name for name, *_ in [*series, *paid]}):
             (span,) = connection.execute(_CANDLE_SPAN, (symbol,)).fetchall()
             found += funding_problems(symbol, *settlements(connection, symbol), None if span[0] is None else span)
         found += _stream_problems(connection) + _event_problems(connection)

@@ -30,9 +30,9 @@ MOST_VOLUME = 1e18
 
 @dataclass(frozen=True, slots=True)
 class DataProblem:
-    """One finding. `kind` is gap, off_grid, impossible, zero_volume, jump (between the bars of the two times), trades
-    (they come to other candles) or unfinished (an import of which the rows after `to_ms` are missing); times are open
-    times, both included. A gap of a stream of instants lies between the two times."""
+    """One finding. `kind` is gap, no_funding (where all is missing), off_grid, impossible, zero_volume, jump (between
+    the bars of the two times), trades (they come to other candles) or unfinished (an import of which the rows after
+    `to_ms` are missing); times are open times, both included. A gap of a stream of instants lies between the two times."""
 
     symbol: str
     interval: str
@@ -117,23 +117,32 @@ def gaps(symbol: str, times: NDArray[np.int64], interval_ms: int) -> list[DataPr
 def funding_problems(
     symbol: str, times: Times, listed_ms: Times, candles: tuple[int, int] | None = None
 ) -> list[DataProblem]:
-    """Settlements that are missing between the others, and those that are missing before or after them while there are
-    `candles`, told as the open of the first and the close of the last; see `core.market.settlements`."""
+    """Settlements that are missing between the others, and those that are missing before or after them, or all of them,
+    while there are `candles`, told as the open of the first and the close of the last; see `core.market.settlements`.
+    """
     found = [
         DataProblem(symbol, interval_text(gap.interval_ms), "gap", gap.from_ms, gap.to_ms, gap.count, gap.text())
         for gap in missing_between(times, listed_ms)
     ]
-    if candles is None or not len(times) or not pays_funding(symbol):
+    if candles is None or not pays_funding(symbol):
         return found
     missing = missing_in(times, listed_ms, *candles)
-    before = [one for one in missing if one[0] < times[0] - times[0] % MINUTE_MS]
-    after = [one for one in missing if one[0] > times[-1]]
-    told = ((before, "the candles begin earlier than their funding"), (after, "the candles go on after their funding"))
-    for gap, words in told:
+    if len(times):
+        before = [one for one in missing if one[0] < times[0] - times[0] % MINUTE_MS]
+        after = [one for one in missing if one[0] > times[-1]]
+        told = [
+            ("gap", before, "the candles begin earlier than their funding"),
+            ("gap", after, "the candles go on after their funding"),
+        ]
+    else:
+        # At the open of the very first bar nothing can be held yet.
+        held = [one for one in missing if one[0] > candles[0]]
+        told = [("no_funding", held, "none is stored, and a backtest charges what [costs] assumed_funding_bps says")]
+    for kind, gap, words in told:
         if gap:
             (first_ms, interval_ms), last_ms, count = gap[0], gap[-1][0], len(gap)
             text = f"{words}: {Missing(first_ms, interval_ms, count).text()}; {_FUNDING_MEND.format(symbol=symbol)}"
-            found.append(DataProblem(symbol, interval_text(interval_ms), "gap", first_ms, last_ms, count, text))
+            found.append(DataProblem(symbol, interval_text(interval_ms), kind, first_ms, last_ms, count, text))
     return sorted(found, key=lambda problem: problem.from_ms)
 
 

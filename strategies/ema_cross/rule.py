@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
+
+from core.arithmetic.compiler import kept
 
 Floats = NDArray[np.float64]
 
 
-@numba.njit(cache=True)
 def scan(
     state: Floats, opens: Floats, highs: Floats, lows: Floats, closes: Floats, volumes: Floats, parameters: Floats
 ) -> Floats:
@@ -20,10 +20,16 @@ def scan(
     the first bar that may signal; every other bar is NaN. An average of n bars starts at the first close and moves by
     2 / (n + 1) of its distance to each further one. Averages that are equal are on the side where they were.
     """
+    values = np.full(len(closes), np.nan)
+    _scan(state, closes, parameters, values)
+    return values
+
+
+@kept()
+def _scan(state: Floats, closes: Floats, parameters: Floats, values: Floats) -> None:
     fast_weight = 2.0 / (parameters[0] + 1.0)
     slow_weight = 2.0 / (parameters[1] + 1.0)
     seen, fast, slow, side = state[0], state[1], state[2], state[3]
-    values = np.full(len(closes), np.nan)
     for i in range(len(closes)):
         if seen == 0.0:
             fast = slow = closes[i]
@@ -35,4 +41,3 @@ def scan(
         side = now
         seen += 1.0
     state[0], state[1], state[2], state[3] = seen, fast, slow, side
-    return values

@@ -183,7 +183,7 @@ def test_both_engines_agree_over_a_hole_and_every_form_says_so(holed: Path, tmp_
     assert "price jumps" in shown.lower()
     assert "left out for holes" in shown
     found = json.loads(in_process(home, "data", "check", "--json").stdout)
-    assert sorted(item["kind"] for item in found) == ["gap", "jump"]
+    assert sorted(item["kind"] for item in found) == ["gap", "jump", "no_funding"]
 
 
 def test_the_first_command_on_a_fresh_home_finds_the_market_that_it_names(first: tuple[Path, kit.Answer]) -> None:

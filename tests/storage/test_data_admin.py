@@ -152,6 +152,24 @@ def test_check_tells_where_funding_does_not_reach_as_far_as_the_candles(database
     assert after.text.startswith("the candles go on after their funding: 3 settlements are missing, every 4h; import")
 
 
+def test_check_tells_in_one_line_that_no_funding_is_stored(database: Database, tmp_path: Path) -> None:
+    import_file(database, candle_file(tmp_path / "AUSDT-1m.csv", list(range(1, 1441))), now_ms=NOW)
+    import_file(database, candle_file(tmp_path / "BUSDT-1m.csv", list(range(1, 480))), now_ms=NOW)
+    (found,) = check_data(database)
+    assert (found.symbol, found.interval, found.kind, found.from_ms - T0, found.to_ms - T0, found.count) == (
+        "AUSDT",
+        "8h",
+        "no_funding",
+        480 * MINUTE,
+        1440 * MINUTE,
+        3,
+    )
+    assert found.text == (
+        "none is stored, and a backtest charges what [costs] assumed_funding_bps says: 3 settlements are missing, "
+        "every 8h; import the funding of that time, or get it with: quarterdeck data fetch AUSDT"
+    )
+
+
 def test_check_asks_no_funding_of_what_pays_none_or_has_no_candles(database: Database, tmp_path: Path) -> None:
     rates = [f"{T0 + n * 480 * MINUTE},0.0001,5" for n in (2, 3)]
     import_file(database, candle_file(tmp_path / "AUSDT_250627-1m.csv", list(range(1, 2_000))), now_ms=NOW)

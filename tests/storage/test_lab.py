@@ -146,6 +146,26 @@ def test_an_array_comes_back_to_the_bit(array: np.ndarray) -> None:
     assert back.flags.writeable
 
 
+@pytest.mark.parametrize("name", ["noise", "steps", "walk", "a part of noise", "times", "sides"])
+def test_a_large_array_comes_back_to_the_bit_and_takes_no_more_room_than_it_needs(name: str) -> None:
+    rng, n = np.random.default_rng(5), 40_000
+    noise = rng.integers(0, 1 << 63, n).view(np.float64)
+    array, most = {
+        "noise": (noise, 1.001),
+        "steps": (np.repeat(rng.normal(size=40), n // 40), 0.02),
+        "walk": (10_000 + np.cumsum(rng.normal(size=n)), 0.9),
+        "a part of noise": (np.where(np.arange(n) < n // 2, 0.0, noise), 0.55),
+        "times": (np.arange(n, dtype=np.int64) * 60_000 + 1_700_000_000_000, 0.01),
+        "sides": (rng.integers(-1, 2, 3 * n).astype(np.int8), 0.5),
+    }[name]
+    blob = to_blob(array)
+    back = from_blob(blob)
+    assert back is not None
+    assert same(array, back)
+    assert len(blob.data) <= most * array.nbytes
+    assert from_blob(dataclasses.replace(blob, data=blob.data[:-1] + bytes([blob.data[-1] ^ 1]))) is None
+
+
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     floats=npst.arrays(np.float64, 3, elements=FLOATS),

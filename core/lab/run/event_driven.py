@@ -189,19 +189,34 @@ class Drive:
             until = self._schedule[0][0] if self._schedule else len(self.history)
             busy, peak = self._skipper.next_busy(busy, until)
             if peak >= self.slot:
+                self._pass_over(self.slot, peak)
                 await self._close(peak, group)
+                self.slot = peak + 1
+            self._pass_over(self.slot, busy)
             self.slot = busy
         if busy < len(self.history):
             self._follow_schedule()
             await self._whole_slot(busy, group)
             self.slot = busy + 1
 
+    def _pass_over(self, begin: int, end: int) -> None:
+        """The slots of [begin, end), which change nothing but what is counted."""
+        if self._skipper is not None and begin < end:
+            self.journal.assumed_settlements += self._skipper.counted_between(begin, end)
+
     async def _whole_slot(self, slot: int, group: asyncio.TaskGroup) -> None:
         """First prices, funding inside the bar and close of a slot, less what can be told to change nothing."""
         skipper = self._skipper
-        if skipper is None or not skipper.opens_uneventfully(slot):
+        if skipper is None:
             await self._open(slot, group)
-            if skipper is not None and skipper.next_busy(slot, slot + 1) == (slot + 1, -1):
+        elif skipper.opens_uneventfully(slot):
+            pass
+        elif skipper.opens_idly(slot):
+            await self._show(slot - 1, self.events.first_prices(slot))
+        else:
+            await self._open(slot, group)
+            if skipper.next_busy(slot, slot + 1) == (slot + 1, -1):
+                self._pass_over(slot, slot + 1)
                 return
         for due_ms in self.events.inside(slot):
             await self._instant(due_ms, self.events.funding(due_ms), group)
@@ -224,12 +239,16 @@ class Drive:
         if closing:
             await self._instant(self.events.open_ms(slot) + self.history.interval_ms, closing, group)
 
-    async def _show(self, slot: int) -> None:
-        """Only the bars of a slot that was passed over: for the marks and volumes that the next one starts from."""
+    async def _show(self, slot: int, prices: Sequence[MarketEvent] = ()) -> None:
+        """Only the bars of a slot that was passed over: for the marks and volumes that the next one starts from. And
+        the first `prices` of that one, where they fill nothing: for the marks and volumes that its bars meet."""
+        bars: list[MarketEvent] = []
         if slot > self._shown:
             self._shown = slot
+            bars += self.events.bars(slot)
+        if bars or prices:
             close_ms = self.events.open_ms(slot) + self.history.interval_ms
-            await self.session.stepper.market(self.events.bars(slot), close_ms, timer=False)
+            await self.session.stepper.market([*bars, *prices], close_ms, timer=False)
 
     async def _instant(self, due_ms: int, batch: Sequence[MarketEvent], group: asyncio.TaskGroup) -> None:
         await self.session.deliver_models(due_ms)

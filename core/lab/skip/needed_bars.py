@@ -2,10 +2,10 @@
 is the place of a bar in the history's grid of times.
 
 What is uneventful is defined, and looked for, in `core.lab.skip.uneventful_bars`; here the trader's state is put into
-its terms. Passing over such a slot loses three things that may matter later, and each is made good: the peak of equity
+its terms. Passing over such a slot loses four things that may matter later, and each is made good: the peak of equity
 (the slot of its last new height is told), the last bar that volume and marks are taken from (the bars before a busy
-slot are told), and the age of a feed (a slot is never passed over where a symbol's bars end, begin again or come to be
-too old).
+slot are told), the age of a feed (a slot is never passed over where a symbol's bars end, begin again or come to be too
+old), and missing settlements for which nothing is assumed (they are counted).
 
 Money is compared in whole 1e-8 USDT, so that peaks are exact for contracts whose tick times lot is a multiple of that.
 """
@@ -27,7 +27,7 @@ from core.lab.data.funding import funding_in_run
 from core.lab.data.history import History
 from core.lab.data.holes import last_bars_of_symbols
 from core.lab.run.curve import last_known
-from core.lab.skip.uneventful_bars import AGAINST_LONG, AGAINST_SHORT, LONG, PREDICTED, SHORT, uneventful_until
+from core.lab.skip.uneventful_bars import AGAINST_LONG, AGAINST_SHORT, BLOCK, LONG, PREDICTED, SHORT, uneventful_until
 from core.market.replay.events import event_time_ms
 from core.strategy.declaration import Strategy
 from core.trader import limits
@@ -70,17 +70,19 @@ class Skipper:
         self._trader = trader
         self._venue = venue
         self._books = [trader.state.symbols[symbol] for symbol in history.symbols]
+        self._open = history.open
         self._low = np.minimum(np.minimum(history.low, history.open), history.close)
         self._high = np.maximum(np.maximum(history.high, history.open), history.close)
         self._mark = np.array([last_known(row) for row in history.close])
         self._signal = signal_bits(trader.strategy, trader.threshold_bps, values)
         self._uneven = uneven_bars(history, trader.settings.limits.max_feed_age_seconds).tolist()
-        self._funding = [slots.tolist() for slots in funding_bars(history, trader.settings.costs.assumed_funding_bps)]
+        self._funding, self._free = funding_bars(history, trader.settings.costs.assumed_funding_bps)
         self._begin_ms = int(history.open_time_ms[0])
         k = len(self._books)
         self._watch = np.zeros(k, np.uint8)
         self._down, self._up = np.full(k, -np.inf), np.full(k, np.inf)
         self._qty_e8, self._cost_e8 = np.zeros(k), np.zeros(k)
+        self._scratch = (np.empty(k), np.empty(k), np.empty(BLOCK), np.empty(BLOCK))
         self._scanned = False
         self._calm = self._ranges(Guard(trader.settings.limits, history.interval_ms))
         rules = trader.strategy.exits
@@ -133,20 +135,35 @@ class Skipper:
             bounds.max_drawdown_pct,
             bounds.exposure_low_pct,
             bounds.exposure_high_pct,
+            *self._scratch,
         )
         self._scanned = True
         return busy, peak
 
+    def counted_between(self, begin: int, end: int) -> int:
+        """How many settlements for which nothing is assumed fell on what is held in [begin, end), slots that were
+        passed over."""
+        return sum(
+            bisect_left(free, end) - bisect_left(free, begin)
+            for free, s in zip(self._free, self._books, strict=True)
+            if s.lots
+        )
+
     def opens_uneventfully(self, slot: int) -> bool:
         """Whether no price of `slot`, which `next_busy` just found, can fill anything: then whatever makes it busy
         comes with its close, and first prices and marks before it are undone by its bars."""
-        if not self._scanned:
-            return False
-        for row in range(len(self._books)):
-            low, high = self._low.item(row, slot), self._high.item(row, slot)
-            if not (low > self._down.item(row) and high < self._up.item(row)):
-                return False
-        return True
+        return self._scanned and self._is_within(self._low, self._high, slot)
+
+    def opens_idly(self, slot: int) -> bool:
+        """Whether the first prices of `slot`, which `next_busy` just found, can fill nothing, though its bars may."""
+        return self._scanned and self._is_within(self._open, self._open, slot)
+
+    def _is_within(self, lows: Floats, highs: Floats, slot: int) -> bool:
+        """Whether all of these prices are there and reach no stop, target or liquidation."""
+        return all(
+            lows.item(row, slot) > self._down.item(row) and highs.item(row, slot) < self._up.item(row)
+            for row in range(len(self._books))
+        )
 
     def _known_stop(self, slot: int) -> int:
         """The first slot that cannot be passed over for what is known by time alone."""
@@ -284,13 +301,19 @@ def uneven_bars(history: History, max_feed_age_seconds: float) -> BarIndices:
     return np.unique(np.concatenate(found))
 
 
-def funding_bars(history: History, assumed_bps: Decimal) -> list[BarIndices]:
-    """By symbol, the slots at whose close, or inside whose bars, funding is due, told or assumed."""
+def funding_bars(history: History, assumed_bps: Decimal) -> tuple[list[list[int]], list[list[int]]]:
+    """By symbol, the slots at whose close, or inside whose bars, funding is due, told or assumed; and those of each
+    missing settlement for which nothing is assumed, which is counted and changes nothing."""
     begin_ms = int(history.open_time_ms[0])
-    slots: dict[str, set[int]] = {symbol: set() for symbol in history.symbols}
+    due: dict[str, set[int]] = {symbol: set() for symbol in history.symbols}
+    free: dict[str, list[int]] = {symbol: [] for symbol in history.symbols}
     for rate in funding_in_run(history, assumed_bps):
-        slots[rate.symbol].add(-(-(event_time_ms(rate) - begin_ms) // history.interval_ms) - 1)
-    return [np.array(sorted(slots[symbol]), np.int64) for symbol in history.symbols]
+        slot = -(-(event_time_ms(rate) - begin_ms) // history.interval_ms) - 1
+        if rate.rate or not rate.is_assumed:
+            due[rate.symbol].add(slot)
+        else:
+            free[rate.symbol].append(slot)
+    return [sorted(due[symbol]) for symbol in history.symbols], [free[symbol] for symbol in history.symbols]
 
 
 def _next(slots: Sequence[int], slot: int) -> int:

@@ -12,6 +12,8 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from core.arithmetic.compiler import kept
+
 LONG, SHORT, PREDICTED, AGAINST_LONG, AGAINST_SHORT = (1, 2, 4, 8, 16)
 """Bits of a slot's signal: the direction decided on, that a prediction was made at all, and that it is one which a
 reversal rule would leave a long or a short for."""
@@ -23,7 +25,7 @@ BLOCK = 64
 _MARGIN = 100.0
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy", boundscheck=False)
+@kept(nogil=True, error_model="numpy", boundscheck=False)
 def uneventful_until(
     start: int,
     stop: int,
@@ -43,6 +45,10 @@ def uneventful_until(
     max_drawdown_pct: float,
     exposure_low_pct: float,
     exposure_high_pct: float,
+    lowest: NDArray[np.float64],
+    highest: NDArray[np.float64],
+    equity: NDArray[np.float64],
+    gross: NDArray[np.float64],
 ) -> tuple[int, int, float]:
     """The first slot of [start, stop) that is not provably uneventful, else `stop`; the last slot before it whose close
     made a new peak of equity, or -1; and that peak.
@@ -60,8 +66,8 @@ def uneventful_until(
     exact.
     Limits: uneventful slots keep floor < equity < ceiling, equity above `max_drawdown_pct` below the running peak (inf:
     not asked), and gross notional within (low, high) percent of equity (-inf and inf: not asked).
+    Memory: `lowest`, `highest` (k,), `equity`, `gross` (BLOCK,), whatever is in them.
     """
-    k = len(watch)
     return scan_uneventful(
         start,
         stop,
@@ -81,10 +87,10 @@ def uneventful_until(
         max_drawdown_pct,
         exposure_low_pct,
         exposure_high_pct,
-        np.empty(k),
-        np.empty(k),
-        np.empty(BLOCK),
-        np.empty(BLOCK),
+        lowest,
+        highest,
+        equity,
+        gross,
     )
 
 
@@ -113,7 +119,7 @@ def scan_uneventful(
     equity: NDArray[np.float64],
     gross: NDArray[np.float64],
 ) -> tuple[int, int, float]:
-    """`uneventful_until` in memory that the caller brings: `lowest`, `highest` (k,), `equity`, `gross` (BLOCK,)."""
+    """`uneventful_until` for compiled code."""
     k = low.shape[0]
     held = 0
     only = -1

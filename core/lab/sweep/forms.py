@@ -16,6 +16,7 @@ import numba
 import numpy as np
 
 from core.arithmetic import costs, exits, fills, sizing
+from core.arithmetic.compiler import kept
 from core.trader import limits
 
 
@@ -231,9 +232,8 @@ def inlined(function: _Function) -> _Function:
 
 
 def entry_point(function: _Function) -> _Function:
-    """The same for what Python calls, kept in numba's disk cache."""
-    made: _Function = _njit(cache=True, nogil=True, error_model="numpy", _nrt=False)(function)
-    return made
+    """The same for what Python calls, kept on disk."""
+    return kept(nogil=True, error_model="numpy")(function)
 
 
 def fingerprint(modules: tuple[ModuleType, ...], *constants: int) -> int:

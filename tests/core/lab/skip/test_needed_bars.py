@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -12,9 +15,9 @@ from hypothesis import strategies as st
 
 from core.arithmetic import exits
 from core.domain.market import MINUTE_MS
-from core.domain.records import LimitRecord, Record, TradeRecord
+from core.domain.records import FundingRecord, LimitRecord, Record, TradeRecord
 from core.domain.trading import ExitReason
-from core.lab.data.history import History
+from core.lab.data.history import History, MissingFunding
 from core.lab.run.event_driven import Drive
 from core.lab.run.result import RunResult
 from core.strategy.declaration import ExitRule
@@ -56,6 +59,25 @@ class Told:
         self.result: RunResult = self.drive.result()
 
 
+def lacking_funding(rng: np.random.Generator, history: History) -> History:
+    """With settlements that are missing, at instants of their own."""
+    settled = {rate.time_ms // MINUTE_MS for rate in history.funding}
+    slots = sorted({int(slot) for slot in rng.integers(history.first, len(history), 6)})
+    times = [int(history.open_time_ms[slot]) for slot in slots]
+    missing = [
+        MissingFunding(symbol, time_ms, 8 * 60 * MINUTE_MS, Decimal(100))
+        for time_ms in times
+        if time_ms // MINUTE_MS not in settled
+        for symbol in history.symbols
+    ]
+    return replace(history, missing_funding=tuple(missing))
+
+
+def paid(records: Sequence[Record]) -> list[Record]:
+    """Without the settlements of nothing: what passes over them counts them."""
+    return [r for r in records if not isinstance(r, FundingRecord) or r.payment.amount_usdt]
+
+
 @settings(max_examples=40, deadline=None)
 @given(
     seed=st.integers(0, 1_000_000),
@@ -67,27 +89,72 @@ class Told:
     gaps=st.booleans(),
     leverage=st.sampled_from([1, 3, 50]),
     interval=st.sampled_from([1, 1, 15, 240, 1440]),
+    assumed=st.sampled_from(["0", "1"]),
 )
-@example(seed=1, k=2, share=0.05, rules="none", limits="drawdown", reverses=False, gaps=False, leverage=3, interval=1)
-@example(seed=7, k=3, share=0.05, rules="reversal", limits="wide", reverses=True, gaps=False, leverage=3, interval=1440)
-@example(seed=2, k=3, share=0.05, rules="none", limits="feed", reverses=False, gaps=True, leverage=3, interval=15)
+@example(
+    seed=1,
+    k=2,
+    share=0.05,
+    rules="none",
+    limits="drawdown",
+    reverses=False,
+    gaps=False,
+    leverage=3,
+    interval=1,
+    assumed="0",
+)
+@example(
+    seed=7,
+    k=3,
+    share=0.05,
+    rules="reversal",
+    limits="wide",
+    reverses=True,
+    gaps=False,
+    leverage=3,
+    interval=1440,
+    assumed="1",
+)
+@example(
+    seed=2,
+    k=3,
+    share=0.05,
+    rules="none",
+    limits="feed",
+    reverses=False,
+    gaps=True,
+    leverage=3,
+    interval=15,
+    assumed="0",
+)
 def test_skipping_changes_nothing(
-    seed: int, k: int, share: float, rules: str, limits: str, reverses: bool, gaps: bool, leverage: int, interval: int
+    seed: int,
+    k: int,
+    share: float,
+    rules: str,
+    limits: str,
+    reverses: bool,
+    gaps: bool,
+    leverage: int,
+    interval: int,
+    assumed: str,
 ) -> None:
     rng = np.random.default_rng(seed)
-    history = random_history(rng, k, 500, gaps=gaps, interval_minutes=interval)
+    history = lacking_funding(rng, random_history(rng, k, 500, gaps=gaps, interval_minutes=interval))
     values = random_values(rng, k, 500, share=share)
     sections = {
         "limits": LIMITS[limits] | {"max_leverage": 50.0},
         "account": {"leverage": leverage},
         "sizing": {"position_pct": 30.0, "risk_per_trade_pct": 1.0},
-        "costs": {"max_participation_pct": float(rng.choice([0.0, 5.0, 60.0]))},
+        "costs": {"max_participation_pct": float(rng.choice([0.0, 5.0, 60.0])), "assumed_funding_bps": assumed},
         "market": {"interval_minutes": interval},
     }
     chosen = {"exits": RULES[rules], "reverses": reverses}
     whole = Told(history, values, chosen, sections, skipping=False)
     quick = Told(history, values, chosen, sections, skipping=True)
-    assert decisions(quick.records) == decisions(whole.records)
+    assert decisions(paid(quick.records)) == decisions(paid(whole.records))
+    assert quick.result.assumed_settlements == whole.result.assumed_settlements
+    assert quick.result.assumed_usdt == whole.result.assumed_usdt
     for name in ("time_ms", "equity_usdt", "gross_usdt", "net_usdt"):
         assert np.array_equal(getattr(quick.result.curve, name), getattr(whole.result.curve, name)), name
     ours, theirs = quick.drive.trader.state, whole.drive.trader.state

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from core.lab.skip.uneventful_bars import LONG, PREDICTED, SHORT, uneventful_until
+from core.lab.skip.uneventful_bars import BLOCK, LONG, PREDICTED, SHORT, uneventful_until
 
 NEAR_E8 = 100.0
 """How close to a limit of equity, in 1e-8 USDT, the scan may stop without need."""
@@ -37,7 +37,9 @@ class Scene:
     exposure_high_pct: float = math.inf
 
     def scan(self, start: int, stop: int) -> tuple[int, int, float]:
-        return uneventful_until(start, stop, *vars(self).values())
+        k = len(self.watch)
+        memory = (np.empty(k), np.empty(k), np.empty(BLOCK), np.empty(BLOCK))
+        return uneventful_until(start, stop, *vars(self).values(), *memory)
 
     def equity(self, j: int) -> int:
         """Exact, in 1e-8 USDT: marks are in cents."""

@@ -127,7 +127,7 @@ async def test_a_file_whose_storing_was_ended_is_taken_again_to_its_end(desk: De
     with pytest.raises(RefusedError):
         await desk.fetch(JUNE, store=FetchedData(desk.database, NOW_MS, manner))
     assert JUNE_BARS / 2 < len(desk.bars()) < JUNE_BARS
-    assert [problem.kind for problem in check_data(desk.database)] == ["unfinished"]
+    assert "unfinished" in [problem.kind for problem in check_data(desk.database)]
     found = await desk.fetch(JUNE)
     assert found["candles", "monthly archive"] == (1, JUNE_BARS - 2 * CHUNK_ROWS)
     assert check_data(desk.database) == []
