@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from core.control import client as control_client
 from core.control import serving
 from core.control import socket as control_socket
-from core.control.attach import SocketControl
+from core.control.attach import SocketSeat
 from core.control.client import PROTOCOL_VERSION, request
 from core.control.protocol import CommandResult
 from core.control.rate import Pace
@@ -454,6 +454,6 @@ async def test_an_error_that_says_more_than_its_text_comes_over_as_the_nearest_t
 async def test_a_flatten_says_whether_others_are_included(home: Home, control: FakeControl) -> None:
     await ask(home, "command", {"verb": "flatten"})
     await ask(home, "command", {"verb": "flatten", "include_external": True})
-    async with SocketControl(home) as socket:
+    async with SocketSeat(home) as socket:
         await socket.send(Request("flatten", {"include_external": True}))
     assert control.external == [False, True, True]
