@@ -66,3 +66,8 @@ class VirtualClock:
 def monotonic_ns() -> int:
     """For durations and paces only, never for a time that is stored or decided on."""
     return time.monotonic_ns()
+
+
+def monotonic_s() -> float:
+    """The same in seconds."""
+    return monotonic_ns() / 1e9

@@ -14,7 +14,7 @@ from core.domain.errors import QuarterdeckError, RefusedError, UnavailableError
 from core.domain.plain import plain
 from core.home.folder import Home, engine_pid, open_own
 
-PROTOCOL_VERSION = 2
+PROTOCOL_VERSION = 3
 """Of what is said over the socket. What only makes risk smaller is understood whatever the version."""
 
 MAX_REPLY_BYTES = 64 * 1024 * 1024

@@ -1,4 +1,5 @@
-"""Snapshots as what changed since another one: rows that stay are named by their place, changed ones by their fields.
+"""Snapshots as what changed since another one: rows that stay are named by their place, and of the changed ones each
+field that changed is told by itself, with its values in all of them.
 
 `applied(old, between(old, new))` equals `new` whatever the two are, also after a way as JSON; that a row has the key of
 another only makes a delta smaller.
@@ -14,16 +15,20 @@ from typing import Any
 import msgspec
 from msgspec import Struct, structs
 
+from core.control.packing import Packed, packed, unpacked
 from core.control.protocol import Snapshot, StatusView
 
 Fields = dict[str, Any]
 """New values by the names of their fields. A run of numbers may be told as a Slide."""
 
+_NEWEST = ("wait", "hold")
+"""Of a symbol's newest prediction, which asked for nothing, and of which there is one at most."""
+
 _KEYS: Mapping[str, Callable[[Any], object]] = {
     "prices": lambda row: row.symbol,
     "positions": lambda row: (row.symbol, row.trade_id),
     "orders": lambda row: row.client_order_id,
-    "signals": lambda row: (row.symbol, row.time_ms, row.action),
+    "signals": lambda row: (row.symbol, "newest" if row.action in _NEWEST else row.time_ms, row.action in _NEWEST),
     "meters": lambda row: row.name,
     "trades": lambda row: row.trade_id,
     "external": lambda row: (row.symbol, row.type, row.side, row.client_order_id),
@@ -38,12 +43,22 @@ class Slide(Struct, frozen=True):
     add: tuple[Any, ...]
 
 
+class Change(Struct, frozen=True, array_like=True):
+    """A field of the rows at the places `at` of the new list, as [from, to, from, to, ...]; `values` are packed. With a
+    `drop` of 0 or more the value of each is a Slide, of which it tells what is added."""
+
+    field: str
+    at: tuple[int, ...]
+    values: Packed
+    drop: int = -1
+
+
 class Rows(Struct, frozen=True, omit_defaults=True):
     """The new list. `order` is what it is made of: [from, to) of the old one, and whole new rows; absent where rows
-    neither came, went nor moved. `changed` are the fields that differ then, by the row's place in the new list."""
+    neither came, went nor moved. `changed` are the fields that differ then."""
 
     order: tuple[tuple[int, int] | Any, ...] | None = None
-    changed: dict[int, Fields] = {}
+    changed: tuple[Change, ...] = ()
 
 
 class Delta(Struct, frozen=True, omit_defaults=True):
@@ -130,7 +145,37 @@ def _rows(old: tuple[Any, ...], new: tuple[Any, ...], key: Callable[[Any], objec
             order.append(run)
         if fields := _fields(old[at], row, row.__struct_fields__):
             changed[place] = fields
-    return Rows(None if order == [[0, len(old)]] else tuple(order), changed)
+    return Rows(None if order == [[0, len(old)]] else tuple(order), _changes(changed))
+
+
+def _changes(changed: Mapping[int, Fields]) -> tuple[Change, ...]:
+    """What changed by place, told by field."""
+    found: dict[tuple[str, int], tuple[list[int], list[Any]]] = {}
+    for place, fields in changed.items():
+        for name, value in fields.items():
+            drop, told = (value.drop, value.add) if isinstance(value, Slide) else (-1, value)
+            places, values = found.setdefault((name, drop), ([], []))
+            values.append(told)
+            if places and places[-1] == place:
+                places[-1] = place + 1
+            else:
+                places += (place, place + 1)
+    return tuple(Change(name, tuple(at), packed(values), drop) for (name, drop), (at, values) in found.items())
+
+
+def _changed_fields(changes: Sequence[Change], count: int) -> dict[int, Fields]:
+    """The same by the places of `count` rows."""
+    found: dict[int, Fields] = {}
+    for change in changes:
+        bounds = iter(change.at)
+        places: list[int] = []
+        for start, stop in zip(bounds, bounds, strict=True):
+            if not 0 <= start < stop <= count:
+                raise IndexError(f"rows {start} to {stop} of {count}")
+            places += range(start, stop)
+        for place, value in zip(places, unpacked(change.values, len(places)), strict=True):
+            found.setdefault(place, {})[change.field] = value if change.drop < 0 else Slide(change.drop, tuple(value))
+    return found
 
 
 def _rows_after(old: tuple[Any, ...], rows: Rows, hint: Any) -> tuple[Any, ...]:
@@ -144,9 +189,7 @@ def _rows_after(old: tuple[Any, ...], rows: Rows, hint: Any) -> tuple[Any, ...]:
                 new += old[start:stop]
             case row:
                 new.append(msgspec.convert(row, kind))
-    for place, fields in rows.changed.items():
-        if place < 0:
-            raise IndexError(f"row {place}")
+    for place, fields in _changed_fields(rows.changed, len(new)).items():
         new[place] = _changed(new[place], fields)
     return tuple(new)
 
@@ -161,8 +204,8 @@ def _values(old: Any, fields: Fields) -> Fields:
 
 
 def _value(old: Any, value: Any, hint: Any) -> Any:
-    if isinstance(value, dict) and isinstance(old, tuple):
-        slide = msgspec.convert(value, Slide)
+    if isinstance(value, dict | Slide) and isinstance(old, tuple):
+        slide = value if isinstance(value, Slide) else msgspec.convert(value, Slide)
         value = [*msgspec.to_builtins(old[slide.drop :]), *slide.add]
     return msgspec.convert(value, hint)
 

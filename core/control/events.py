@@ -13,7 +13,7 @@ from itertools import islice
 from threading import Lock
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 KEPT_EVENTS = 2_000
 
@@ -118,6 +118,12 @@ class Events(Struct, frozen=True):
     next: int
     missed: int = 0
     events: tuple[Event, ...] = ()
+
+
+def counted_on(events: Events, before: int) -> Events:
+    """The same where `before` others come before the first."""
+    moved = (structs.replace(event, number=event.number + before) for event in events.events)
+    return structs.replace(events, next=events.next + before, events=tuple(moved)) if before else events
 
 
 class EventLog:

@@ -11,7 +11,7 @@ from typing import Literal, Protocol
 from msgspec import Struct
 
 from core.control.events import KEPT_EVENTS, Events
-from core.control.request import Request
+from core.control.request import Claim, Request
 from core.domain.market import Bar
 from core.home.log_line import LogLine
 
@@ -195,7 +195,7 @@ class ChartView(Struct, frozen=True):
 
 class Snapshot(Struct, frozen=True):
     """Everything a console shows, at one instant. Trades are newest first. `events` is the number of the newest event
-    that it knows of.
+    that it knows of, `writer` who holds the write lease, "" for nobody.
 
     Signals: each symbol's newest prediction that asked for nothing, then the journalled signals, newest first.
     """
@@ -210,6 +210,7 @@ class Snapshot(Struct, frozen=True):
     trades: tuple[TradeView, ...] = ()
     external: tuple[ExternalOrderView, ...] = ()
     events: int = 0
+    writer: str = ""
 
 
 class CommandResult(Struct, frozen=True):
@@ -242,4 +243,21 @@ class Control(Protocol):
 
     async def send(self, request: Request) -> CommandResult:
         """Ask the engine and wait for its answer. Raises UnavailableError when no engine answers."""
+        ...
+
+
+class Seat(Control, Protocol):
+    """A Control as one of several consoles has it. `name` is how it is called in `Snapshot.writer`; `problem` is why
+    nothing new comes from the engine, "" where it does."""
+
+    name: str
+    problem: str
+
+    def against(self, act: str) -> str:
+        """Why this console may not do the operation of that id, whoever else may; "" where it may. Never blocks."""
+        ...
+
+    async def claim(self, claim: Claim) -> str:
+        """Ask for the write lease, or give it back; who holds it then, "" for nobody. Raises RefusedError where this
+        console only looks on, and UnavailableError when no engine answers."""
         ...

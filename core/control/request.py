@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 from msgspec import Struct, field
 
@@ -10,6 +11,9 @@ Value = str | bool
 
 Values = Mapping[str, Value]
 """What was given for an act, by the names of its arguments. What is missing is "" or False."""
+
+Claim = Literal["none", "free", "over"]
+"""What a console wants of the write lease: nothing, to have it where nobody else has, or to have it whoever has it."""
 
 
 class Request(Struct, frozen=True):

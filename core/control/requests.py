@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from core.domain.rows import Row
 
 if TYPE_CHECKING:
-    from core.control.protocol import Control
+    from core.control.protocol import Seat
     from core.settings.schema import Mode
 
 
@@ -68,7 +68,7 @@ class CollectRequest:
 class EngineHandle(Protocol):
     """An engine in a thread of its own. All of it is safe from any thread."""
 
-    def wait(self) -> Control:
+    def wait(self) -> Seat:
         """Wait until the engine can be asked for snapshots. Raises why there is none, as run_headless;
         UnavailableError where it was stopped before.
 

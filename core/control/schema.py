@@ -8,7 +8,7 @@ import msgspec
 
 from core.control.client import PROTOCOL_VERSION
 from core.control.protocol import CommandResult, Snapshot, StatusView
-from core.control.wire import PARAMS, ChartReply, LogReply, Updates
+from core.control.wire import PARAMS, Attached, ChartReply, LogReply, Updates
 
 RESULTS: dict[str, Any] = {
     "status": StatusView,
@@ -16,6 +16,7 @@ RESULTS: dict[str, Any] = {
     "updates": Updates,
     "chart": ChartReply,
     "logs": LogReply,
+    "attach": Attached,
     "command": CommandResult,
     "schema": dict[str, Any],
 }

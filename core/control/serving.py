@@ -1,4 +1,5 @@
-"""What a server answers of snapshots: each is written down once, and who has an older one is told what changed."""
+"""What a server answers of snapshots: each is written down once, and who has an older one is told what changed. What
+travels again and again is shortened."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ from collections.abc import Callable
 from core.control.codec import encode
 from core.control.deltas import between
 from core.control.protocol import Control, Snapshot
+from core.control.shortening import shortened
 from core.control.wire import UpdateParams
 
 KEPT_SNAPSHOTS = 8
@@ -25,6 +27,7 @@ class Snapshots:
         self._lock = threading.Lock()
         self._encoded_of: Snapshot | None = None
         self._encoded: dict[object, bytes] = {}
+        self._short_of: tuple[Snapshot, Snapshot] | None = None
         self._handed_out: OrderedDict[int, Snapshot] = OrderedDict()
 
     def parts(self, snapshot: Snapshot, parts: tuple[str, ...]) -> bytes:
@@ -39,13 +42,16 @@ class Snapshots:
         if snapshot is None or snapshot.seq == known_seq:
             return b""
         with self._lock:
+            if self._short_of is None or self._short_of[0] is not snapshot:
+                self._short_of = snapshot, shortened(snapshot)
+            short = self._short_of[1]
             known = self._handed_out.get(known_seq)
-            self._handed_out[snapshot.seq] = snapshot
+            self._handed_out[snapshot.seq] = short
             while len(self._handed_out) > KEPT_SNAPSHOTS:
                 self._handed_out.popitem(last=False)
         if known is None:
-            return b',"snapshot":' + self._once(snapshot, "whole", lambda: snapshot)
-        return b',"delta":' + self._once(snapshot, known_seq, lambda: between(known, snapshot))
+            return b',"snapshot":' + self._once(snapshot, "whole", lambda: short)
+        return b',"delta":' + self._once(snapshot, known_seq, lambda: between(known, short))
 
     def _once(self, snapshot: Snapshot, what: object, make: Callable[[], object]) -> bytes:
         """However often it is asked for."""

@@ -4,7 +4,8 @@ Request {"id", "version", "method", "params"}; reply {"id", "version", "result"}
 "message"}}. `core.control.wire` has the methods and what they take. Only the owner of the home can connect.
 
 Nobody can keep others out: who says nothing is sent away, who asks too fast waits, and beyond MAX_CLIENTS what makes
-risk smaller is still taken.
+risk smaller is still taken. A client that attaches has a seat until it goes; of one that does not, each command takes a
+seat of its own.
 """
 
 from __future__ import annotations
@@ -14,24 +15,29 @@ import logging
 import os
 import socket
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from core.clock import monotonic_ns
+from core.clock import monotonic_ns, monotonic_s
 from core.control import wire
 from core.control.charts import part_of
 from core.control.client import PROTOCOL_VERSION
 from core.control.codec import encode
+from core.control.lease import WriteLease
 from core.control.operations import OPERATIONS
 from core.control.protocol import CommandResult, Control
 from core.control.rate import Pace
 from core.control.request import Request
 from core.control.schema import schema
+from core.control.seat import LeasedSeat
 from core.control.serving import Snapshots
 from core.control.wire import (
     PARTS,
     REDUCING,
+    Attached,
+    AttachParams,
     ChartParams,
     ChartReply,
     LogParams,
@@ -70,16 +76,29 @@ _NOBODY = b"null"
 _log = logging.getLogger(__name__)
 
 
-def _monotonic_s() -> float:
-    return monotonic_ns() / 1e9
+@dataclass(slots=True)
+class Peer:
+    """A client; its seat, once it has attached."""
+
+    seat: LeasedSeat | None = None
 
 
 class ControlServer:
-    """Serves one Control on the socket of one home, as an async context. The caller holds the home's engine lock."""
+    """Serves one Control on the socket of one home, as an async context. The caller holds the home's engine lock.
+    `lease` is the engine's where others beside the clients of this socket may hold it."""
 
-    def __init__(self, control: Control, home: Home, now_s: Callable[[], float] = _monotonic_s) -> None:
+    def __init__(
+        self,
+        control: Control,
+        home: Home,
+        now_s: Callable[[], float] = monotonic_s,
+        lease: WriteLease | None = None,
+    ) -> None:
         self._control = control
         self._now_s = now_s
+        self._lease = lease or WriteLease(now_s)
+        self._run = monotonic_ns()
+        self._seats = 0
         self._commands = {verb: Pace(COMMANDS_A_SECOND, COMMANDS_AT_ONCE, now_s) for verb in OPERATIONS}
         self._snapshots = Snapshots()
         self._home = home
@@ -128,17 +147,23 @@ class ControlServer:
             writer.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        pace = Pace(READS_A_SECOND, READS_AT_ONCE, self._now_s)
-        while (line := await _line(reader, writer, IDLE_S)) is not None:
-            if wait_s := pace.take():
-                await asyncio.sleep(wait_s)
-            await self._reply(writer, line)
+        pace, peer = Pace(READS_A_SECOND, READS_AT_ONCE, self._now_s), Peer()
+        try:
+            while (line := await _line(reader, writer, IDLE_S)) is not None:
+                if wait_s := pace.take():
+                    await asyncio.sleep(wait_s)
+                if peer.seat is not None:
+                    peer.seat.heard()
+                await self._reply(writer, line, peer)
+        finally:
+            if peer.seat is not None:
+                peer.seat.leave()
 
-    async def _reply(self, writer: asyncio.StreamWriter, line: bytes) -> None:
+    async def _reply(self, writer: asyncio.StreamWriter, line: bytes, peer: Peer) -> None:
         told = asyncio.get_running_loop().create_future()
         self._in_hand.add(told)
         try:
-            await _send(writer, await self._answer(line))
+            await _send(writer, await self._answer(line, peer))
         finally:
             self._in_hand.discard(told)
             told.set_result(None)
@@ -158,18 +183,20 @@ class ControlServer:
         finally:
             self._silent.pop(task, None)
         if line is not None and _is_reducing(line):
-            await self._reply(writer, line)
+            await self._reply(writer, line, Peer())
         elif line is not None:
             await _send(writer, _error(_NOBODY, _full()))
 
-    async def _answer(self, line: bytes) -> bytes:
+    async def _answer(self, line: bytes, peer: Peer) -> bytes:
         number = _NOBODY
         try:
             request = wire.asked(line)
             number = encode(request.id)
             params = wire.params_of(request)
             if request.method == "command":
-                return _reply(number, encode(await self._command(wire.request_of(params))))
+                return _reply(number, encode(await self._command(wire.request_of(params), peer)))
+            if isinstance(params, AttachParams):
+                return _reply(number, encode(await self._attach(params, peer)))
             # A whole snapshot takes milliseconds to encode; the engine's loop must not wait for that.
             return _reply(number, await asyncio.to_thread(self._read, params))
         except QuarterdeckError as error:
@@ -205,17 +232,31 @@ class ControlServer:
         first = end - len(lines)
         return LogReply(min(first + limit, end), tuple(lines[:limit]))
 
-    async def _command(self, request: Request) -> CommandResult:
+    async def _attach(self, params: AttachParams, peer: Peer) -> Attached:
+        if peer.seat is None:
+            peer.seat = self._seat(wire.printable(params.operator))
+        return Attached(self._run, peer.seat.name, await peer.seat.claim(params.lease))
+
+    def _seat(self, operator: str) -> LeasedSeat:
+        self._seats += 1
+        return LeasedSeat(self._control, self._lease, f"{operator}#{self._seats}")
+
+    async def _command(self, request: Request, peer: Peer) -> CommandResult:
+        """Who is no console has the lease for as long as the answer takes."""
         verb = request.operation
         if not self._commands[verb].try_take():
             raise UnavailableError(f"{verb}: asked for too often; it is taken {COMMANDS_A_SECOND:g} times a second")
+        seat = peer.seat or self._seat(request.operator)
         try:
             async with asyncio.timeout(COMMAND_TIMEOUT_S):
-                return await self._control.send(request)
+                return await seat.send(request)
         except TimeoutError as error:
             raise UnavailableError(
                 f"{verb}: the engine took it but has not answered within {COMMAND_TIMEOUT_S:g} s; look at its log"
             ) from error
+        finally:
+            if peer.seat is None:
+                seat.leave()
 
 
 def _bind(home: Home, path: Path) -> socket.socket:

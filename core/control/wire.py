@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import operator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
@@ -18,7 +18,7 @@ from core.control.deltas import Delta
 from core.control.events import Events
 from core.control.operations import OPERATIONS, Kind
 from core.control.protocol import Snapshot
-from core.control.request import Request
+from core.control.request import Claim, Request
 from core.domain.errors import BadInputError
 from core.domain.plain import plain
 from core.home.log_line import LogLine
@@ -88,6 +88,23 @@ class UpdateParams(Struct, frozen=True, forbid_unknown_fields=True):
     snapshot: Count = 0
 
 
+class AttachParams(Struct, frozen=True, forbid_unknown_fields=True):
+    """To be a console from now on, for as long as the connection lasts: who asks, and what is wanted of the write
+    lease. It may be asked for again, for the lease."""
+
+    operator: Name = "socket"
+    lease: Claim = "free"
+
+
+class Attached(Struct, frozen=True):
+    """`run` numbers the run of the engine, `name` is how this console is called in it, and `writer` who holds the
+    lease."""
+
+    run: int
+    name: str
+    writer: str
+
+
 class ChartReply(Struct, frozen=True):
     """No chart where there is none."""
 
@@ -137,6 +154,7 @@ PARAMS: dict[str, Any] = {
     "chart": ChartParams,
     "updates": UpdateParams,
     "logs": LogParams,
+    "attach": AttachParams,
     "command": CommandParams,
     "schema": SchemaParams,
 }
@@ -149,6 +167,7 @@ _TAKES = {
     "chart": "symbol, and from_ms, a whole number from 0 on",
     "updates": "after and snapshot, whole numbers from 0 on",
     "logs": "after and limit, whole numbers from 0 on",
+    "attach": f"operator and lease, one of {', '.join(get_args(Claim))}; a name is {_A_NAME}",
     "command": f"verb ({', '.join(OPERATIONS)}), operator and what the act takes; a name is {_A_NAME}",
 }
 
@@ -205,10 +224,16 @@ def request_of(params: Struct) -> Request:
         for name in params.__struct_fields__
         if name != _OPERATOR and (value := getattr(params, name)) is not UNSET
     }
-    who: str = getattr(params, _OPERATOR)
-    if not all(value.isprintable() for value in (who, *given.values()) if isinstance(value, str)):
+    for value in given.values():
+        printable(value if isinstance(value, str) else "")
+    return Request(str(params.__struct_config__.tag), given, printable(getattr(params, _OPERATOR)))
+
+
+def printable(name: str) -> str:
+    """The same. Raises BadInputError where it cannot be printed."""
+    if not name.isprintable():
         raise BadInputError(f"a name is {_A_NAME}")
-    return Request(str(params.__struct_config__.tag), given, who)
+    return name
 
 
 def _told(error: Exception) -> str:

@@ -10,9 +10,10 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from core.clock import monotonic_ns
+from core.clock import monotonic_ns, monotonic_s
 from core.control.arming import labelled
 from core.control.events import EventLog
+from core.control.lease import WriteLease
 from core.control.operations import OPERATIONS
 from core.control.protocol import ChartView, CommandResult, RunState, Snapshot, StatusView
 from core.control.readiness import BEGINNING
@@ -85,6 +86,7 @@ class Engine:
         self._drawing = Drawing()
         self._telling = Drawing("events cannot be told")
         self.events = EventLog()
+        self.lease = WriteLease(monotonic_s)
         self._operator_acts = 0
         self._point = ResumePoint({}, {})
         self._fed_ns: int | None = None
@@ -389,6 +391,7 @@ class Engine:
             trades=tuple(trade_view(trade) for trade in reversed(recent.trades)),
             external=self._parts.real_time.external() if self._parts.real_time is not None else (),
             events=self.events.last,
+            writer=self.lease.writer(),
         )
 
     def _status(self) -> StatusView:

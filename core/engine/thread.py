@@ -8,11 +8,11 @@ import threading
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
-from core.control.protocol import Control
+from core.control.protocol import Seat
 from core.domain.errors import QuarterdeckError, UnavailableError
 from core.engine.engine import Engine
 
-Serve = Callable[[Callable[[Engine, Control], None]], Awaitable[None]]
+Serve = Callable[[Callable[[Engine, Seat], None]], Awaitable[None]]
 """Builds and runs an engine to its end; calls back as soon as there is one to be asked."""
 
 # With Python's default of 5 ms a busy engine step delays a key's echo by as much.
@@ -25,7 +25,7 @@ class EngineThread:
     def __init__(self, serve: Serve) -> None:
         self._serve = serve
         self._engine: Engine | None = None
-        self._control: Control | None = None
+        self._control: Seat | None = None
         self._failure: BaseException | None = None
         self._over = threading.Event()
         """The start is: there is an engine, or there will be none."""
@@ -36,7 +36,7 @@ class EngineThread:
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
         self._thread.start()
 
-    def wait(self) -> Control:
+    def wait(self) -> Seat:
         self._over.wait()
         if self._control is None:
             raise self._failure or UnavailableError("the engine was stopped before it began")
@@ -92,7 +92,7 @@ class EngineThread:
     def _was_given_up(self, error: BaseException) -> bool:
         return self._stop_asked and self._engine is None and isinstance(error, asyncio.CancelledError)
 
-    def _take(self, engine: Engine, control: Control) -> None:
+    def _take(self, engine: Engine, control: Seat) -> None:
         self._engine, self._control = engine, control
         self._over.set()
 

@@ -32,7 +32,8 @@ MOST_VOLUME = 1e18
 class DataProblem:
     """One finding. `kind` is gap, no_funding (where all is missing), off_grid, impossible, zero_volume, jump (between
     the bars of the two times), trades (they come to other candles) or unfinished (an import of which the rows after
-    `to_ms` are missing); times are open times, both included. A gap of a stream of instants lies between the two times."""
+    `to_ms` are missing); times are open times, both included. A gap of a stream of instants lies between the two
+    times."""
 
     symbol: str
     interval: str

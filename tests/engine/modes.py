@@ -46,7 +46,7 @@ def told_what_the_demo_was(home: Path, strategy: str, engine: Engine, from_ms: i
     plan = (
         QuarterdeckRuntime()
         .lab(home)
-        .plan(BacktestRequest(strategy, from_ms=from_ms, to_ms=to_ms, engine=engine, market="recorded"))
+        .bench.plan(BacktestRequest(strategy, from_ms=from_ms, to_ms=to_ms, engine=engine, market="recorded"))
     )
     history = plan.history
     values = {symbol: np.full(len(history), np.nan) for symbol in history.symbols}

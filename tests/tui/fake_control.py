@@ -8,6 +8,8 @@ from functools import cache
 from msgspec.structs import replace
 
 from core.control.events import KEPT_EVENTS, EventLog, Events
+from core.control.lease import refusal
+from core.control.operations import OPERATIONS
 from core.control.protocol import (
     ChartView,
     CommandResult,
@@ -22,7 +24,7 @@ from core.control.protocol import (
     StatusView,
     TradeView,
 )
-from core.control.request import Request
+from core.control.request import Claim, Request
 from core.domain.market import MINUTE_MS, Bar
 from core.domain.operator import Verb
 from core.home.log_line import LogLine
@@ -285,6 +287,8 @@ class FakeControl:
 
     def __init__(self, current: Snapshot | None = None) -> None:
         self.current = current
+        self.name, self.problem = "console", ""
+        self.claims: list[Claim] = []
         self.events = EventLog()
         self.charts = {symbol: chart(symbol) for symbol in _BASES}
         self.lines: list[LogLine] = []
@@ -296,6 +300,13 @@ class FakeControl:
 
     def snapshot(self) -> Snapshot | None:
         return self.current
+
+    def against(self, act: str) -> str:
+        return refusal(OPERATIONS[act], self.current.writer if self.current is not None else "", self.name)
+
+    async def claim(self, claim: Claim) -> str:
+        self.claims.append(claim)
+        return self.name
 
     def chart(self, symbol: str) -> ChartView | None:
         return self.charts.get(symbol)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tui.cli.about import version
+from tui.cli.attaching import attach
 from tui.cli.care import backup, doctor
 from tui.cli.collect_verb import collect
 from tui.cli.data_verbs import data
@@ -36,7 +37,7 @@ def cli() -> None:
     """
 
 
-for verb in (run, status, positions, orders, trades, signals, stats, models, limits, logs):
+for verb in (run, attach, status, positions, orders, trades, signals, stats, models, limits, logs):
     cli.add_command(verb)
 for verb in (*VERBS, panic, data, collect, doctor, backup, replay):
     cli.add_command(verb)

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
-from core.domain.errors import RefusedError
+from core.domain.errors import BadInputError, RefusedError
 from core.home.folder import find_home
 from tui.cli.progress import PROGRESS_FORMS
 from tui.text.moments import MOMENT_FORMS, parse_moment
@@ -24,6 +24,14 @@ F = TypeVar("F", bound=Callable[..., Any])
 def has_terminal() -> bool:
     """Whether a person can see a screen here and answer: the console draws on stderr and reads stdin."""
     return sys.stdin.isatty() and sys.stdout.isatty() and sys.stderr.isatty()
+
+
+def check_terminal(way_out: str) -> None:
+    """Raises BadInputError where it is none that a console can be drawn on; `way_out` is what can be done then."""
+    from tui.console.terminal import unfit
+
+    if why := unfit(os.environ):
+        raise BadInputError(f"{why}; {way_out}, or set TERM to what the terminal is, as xterm-256color")
 
 
 def _find_home(context: click.Context, _: click.Parameter, named: Path | None) -> object:

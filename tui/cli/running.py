@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -15,12 +14,12 @@ from core.domain.errors import BadInputError, ConfirmationError, RefusedError
 from core.home.folder import Home
 from tui.cli.about import installed_version
 from tui.cli.echo import echo
-from tui.cli.options import MAX_SPEED, Moment, Speed, has_terminal, home_option, settings_option
+from tui.cli.options import MAX_SPEED, Moment, Speed, check_terminal, has_terminal, home_option, settings_option
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from core.control.protocol import Control
+    from core.control.protocol import Seat
     from core.control.requests import EngineHandle
     from core.settings.schema import Mode, Settings
     from tui.cli.runtime import Runtime
@@ -76,7 +75,7 @@ def run(
     if not headless and not has_terminal():
         raise BadInputError("there is no terminal here to draw the console on; add --headless")
     if not headless:
-        _check_terminal()
+        check_terminal("add --headless")
     if from_ms is not None and to_ms is not None and from_ms >= to_ms:
         raise BadInputError("--from must lie before --to")
     path = settings_path or (home.settings if home.settings.exists() else None)
@@ -98,13 +97,6 @@ def run(
     )
     code = runtime.run_headless(request) if headless else _with_console(runtime, request, settings)
     click.get_current_context().exit(code)
-
-
-def _check_terminal() -> None:
-    from tui.console.terminal import unfit
-
-    if why := unfit(os.environ):
-        raise BadInputError(f"{why}; add --headless, or set TERM to what the terminal is, as xterm-256color")
 
 
 def _settings(path: Path | None) -> Settings:
@@ -181,7 +173,7 @@ def _with_console(runtime: Runtime, request: RunRequest, settings: Settings) -> 
         for handle in handles:
             handle.stop(STOP_TIMEOUT_S)
 
-    async def connect(confirmed: str = "") -> Control:
+    async def connect(confirmed: str = "") -> Seat:
         # Both in a thread: the one imports for a while, the other may take as long as an exchange is waited for.
         handle = await asyncio.to_thread(begin, confirmed)
         try:

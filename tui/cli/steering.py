@@ -75,7 +75,7 @@ def _with_way_out(error: E, without: str) -> E:
 def _steer(home: Home, operation: Operation, values: Values, as_json: bool) -> None:
     """Raises RefusedError with the engine's own words when it refuses, and with the way out UnavailableError where none
     answers and StorageError where it ended by that."""
-    params = {"verb": operation.id, "operator": _operator(), **values}
+    params = {"verb": operation.id, "operator": operator("cli"), **values}
     try:
         result = _as_result(request(home, "command", params, TIMEOUT_S, any_version=operation.reduces))
     except (UnavailableError, StorageError) as error:
@@ -97,15 +97,15 @@ def _as_result(row: object) -> CommandResult:
     return decode(CommandResult, row)
 
 
-def _operator() -> str:
-    """Who asks, for the journal."""
+def operator(face: str) -> str:
+    """Who asks, and by which face, for the journal."""
     import pwd
 
     try:
         name = pwd.getpwuid(os.getuid()).pw_name
     except KeyError:
         name = str(os.getuid())
-    return f"cli:{name}"[:64]
+    return f"{face}:{name}"[:64]
 
 
 VERBS = tuple(_verb(operation) for operation in OPERATIONS.values())

@@ -1,4 +1,4 @@
-"""The console: it looks at a Control four times a second, paints what changed, and passes the operator's acts on.
+"""The console: it looks at an engine four times a second, paints what changed, and passes the operator's acts on.
 
 Its first picture is painted before any engine is there; `connect` then brings one.
 """
@@ -18,10 +18,10 @@ from textual.screen import Screen
 from textual.widget import Widget
 
 from core.control.operations import OPERATIONS, Operation
-from core.control.protocol import Control, Snapshot
+from core.control.protocol import Seat, Snapshot
 from core.control.request import Request, Values
 from core.domain.errors import QuarterdeckError
-from tui.console import headlines, terminal
+from tui.console import headlines, terminal, writing
 from tui.console.arming import ArmingDesk, LiveStart
 from tui.console.driver import TerminalDriver
 from tui.console.keys import ACTIONS, Action, bindings
@@ -53,6 +53,7 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
     `clock_ms` is the console's own clock, for ages, guards and time-outs. `engine_here` says whether the engine runs
     in this process and so ends with it. `terminal_alive` is asked on every flush; once it says no the app leaves.
     `mode` is that of the engine to come. With `live` the operator is asked for the account tag and `connect` is unused.
+    `left` is awaited as the last thing on the console's loop.
     """
 
     CSS_PATH = "console.tcss"
@@ -63,9 +64,9 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
 
     def __init__(
         self,
-        control: Control | None,
+        control: Seat | None,
         *,
-        connect: Callable[[], Awaitable[Control]] | None = None,
+        connect: Callable[[], Awaitable[Seat]] | None = None,
         clock_ms: Callable[[], int],
         version: str,
         flush_hz: float = FLUSH_HZ,
@@ -78,6 +79,7 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
         lab: LabAccess | None = None,
         mode: str = "",
         live: LiveStart | None = None,
+        left: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         super().__init__(driver_class=TerminalDriver)
         self.signalled = signalled
@@ -96,6 +98,7 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
         self.arming = ArmingDesk(self, live) if live is not None else None
         self.deck = ConsoleScreen(self._tick, self._urgent, glyphs, self.lab, self.arming)
         self._leaving = False
+        self._left = left
         self._terminal_alive = terminal_alive
         self._flaw = ""
         self._blurred_ticks: int | None = None
@@ -122,6 +125,10 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
         self.set_interval(1 / self.flush_hz, self._tick)
         self.call_after_refresh(self._first_picture)
 
+    async def on_unmount(self) -> None:
+        if self._left is not None:
+            await self._left()
+
     def _first_picture(self) -> None:
         self.deck.go(self.deck.page)
         self.flush()
@@ -136,7 +143,7 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def attach(self, connect: Callable[[], Awaitable[Control]]) -> None:
+    async def attach(self, connect: Callable[[], Awaitable[Seat]]) -> None:
         """Get an engine, or show why there is none. Raises ConfirmationError where the operator may be asked again."""
         await self.link.attach(connect)
         if self.desk.withdraw("leave") and self.control is not None:
@@ -149,7 +156,7 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
         return self.link.snapshot
 
     @property
-    def control(self) -> Control | None:
+    def control(self) -> Seat | None:
         return self.link.control
 
     def _tick(self) -> None:
@@ -213,7 +220,9 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
             version=self.version,
             page=self.deck.page,
             target=self.deck.target.NAME,
+            name=self.control.name if self.control is not None else "",
             failure=self.link.failure,
+            problem=self.link.problem,
             confirming=self.arming is not None and bool(self.arming.waiting),
             frozen=self.frozen is not None,
             small=self.deck.small,
@@ -222,11 +231,16 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
         )
 
     def _possible(self, action: Action) -> bool:
-        return not action.operation or OPERATIONS[action.operation].possible(self.snapshot)
+        return not action.operation or not self._against(action.operation)
+
+    def _against(self, act: str) -> str:
+        """Why it cannot be done now, or not by this console; empty where it can."""
+        control = self.control
+        return OPERATIONS[act].reason_against(self.snapshot) or (control.against(act) if control is not None else "")
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "operate":
-            return OPERATIONS[str(parameters[0])].possible(self.snapshot) or None
+            return not self._against(str(parameters[0])) or None
         scopes = _SCOPES.get(f"{action}({', '.join(map(repr, parameters))})" if parameters else action, ())
         if "confirm" in scopes:
             question = self.desk.question
@@ -278,10 +292,10 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
 
     def _urgent(self, act: str) -> None:
         """A safety act asked for while something was typed."""
-        if OPERATIONS[act].possible(self.snapshot):
-            self.action_operate(act)
-        else:
+        if self._against(act):
             self.action_explain(act)
+        else:
+            self.action_operate(act)
 
     def on_app_blur(self) -> None:
         self._blurred_ticks = 0
@@ -298,8 +312,12 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
         self.flush()
 
     def action_explain(self, name: str) -> None:
-        self.desk.tell(OPERATIONS[name].reason_against(self.snapshot), "warn")
+        self.desk.tell(self._against(name), "warn")
         self.flush()
+
+    def action_write(self) -> None:
+        if self.control is not None:
+            self.start(writing.ask(self.control, self.desk, self.start))
 
     def action_confirm_yes(self) -> None:
         self.desk.yes(self.snapshot)

@@ -11,7 +11,7 @@ from tui.console.registry import HOME
 from tui.text.asked import Asked
 
 if TYPE_CHECKING:
-    from core.control.protocol import Control
+    from core.control.protocol import Seat
 
 PAGE = "arming"
 
@@ -28,7 +28,7 @@ class LiveStart:
     """
 
     facts: tuple[tuple[str, str], ...]
-    connect: Callable[[str], Awaitable[Control]]
+    connect: Callable[[str], Awaitable[Seat]]
 
 
 class Pages(Protocol):
@@ -49,7 +49,7 @@ class Console(Protocol):
 
     def exit(self, *, return_code: int) -> None: ...
 
-    async def attach(self, connect: Callable[[], Awaitable[Control]]) -> None: ...
+    async def attach(self, connect: Callable[[], Awaitable[Seat]]) -> None: ...
 
 
 class ArmingDesk:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from core.control.operations import OPERATIONS
 from core.control.protocol import Snapshot
 from core.control.readiness import BEGINNING, OVER
-from tui.console.keys import scoped
+from tui.console.keys import ACT_KEYS, scoped
 from tui.console.panels.panel import View
 from tui.console.registry import REGISTRY
 from tui.console.safety import Notice
@@ -17,6 +18,7 @@ from tui.text.table import Row
 
 _HINTS = ("tab next panel", "enter chart", "[ ] symbol", "space freeze", "t theme", "esc back")
 _LAB_HINTS = ("esc back", "tab next panel", "t theme")
+_FREE = ", ".join(keys.key for act, keys in ACT_KEYS.items() if OPERATIONS[act].reduces)
 _REAL = ("live", "testnet")
 
 
@@ -24,8 +26,9 @@ _REAL = ("live", "testnet")
 class Moment:
     """`view` is of the newest snapshot, whatever the panels show; `width` is that of the screen in cells.
 
-    `mode` is that of the engine to come, `version` the program's. `failure` says why there is no engine; `confirming`
-    that a live start waits for the operator. `told` and `progress` come of the operator's own act, `progress` as text
+    `mode` is that of the engine to come, `version` the program's, `name` that of this console among others. `failure`
+    says why there is no engine, `problem` why nothing new comes from it; `confirming` that a live start waits for the
+    operator. `told` and `progress` come of the operator's own act, `progress` as text
     and role. `target` is the panel of `page` that keys act on; on a `small` screen its keys are not told.
     """
 
@@ -35,7 +38,9 @@ class Moment:
     version: str
     page: str
     target: str
+    name: str = ""
     failure: str = ""
+    problem: str = ""
     confirming: bool = False
     frozen: bool = False
     small: bool = False
@@ -82,6 +87,8 @@ def _text(now: Moment, width: int) -> tuple[str, str]:
         return now.progress
     if snapshot is None:
         return (f"FAILED: {now.failure}", "bad") if now.failure else ("", "plain")
+    if now.problem:
+        return f"every number here is at least {view.stale} old; {now.problem}", "bad"
     if view.stale:
         return f"the engine has said nothing for {view.stale}: every number here is at least as old", "bad"
     if urgent := trouble(snapshot, view.standing(snapshot), width):
@@ -94,6 +101,8 @@ def _quiet(now: Moment, snapshot: Snapshot, width: int) -> tuple[str, str]:
     if snapshot.status.state in BEGINNING:
         what = f"{snapshot.status.state.upper()}: books are being compared; figures not known yet"
         return snapshot.status.note or what, "warn"
+    if snapshot.writer not in ("", now.name):
+        return f"{snapshot.writer} holds the write lease; here {_FREE} work all the same, W takes it over", "warn"
     if snapshot.status.note:
         return snapshot.status.note, "warn" if snapshot.status.state in OVER else "accent"
     return ("" if now.small else _hint(now.page, now.target, width)), "dim"

@@ -123,6 +123,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("freeze", "space", "space", "freeze", "hold the panels still; trading and the status line go on"),
     Action("theme", "t", "t", "theme", "dark, light, 16 colours, high contrast, colour-blind"),
     Action("repaint", "ctrl+l", "ctrl+l", "repaint", "paint the whole screen anew"),
+    Action("write", "W", "W", "write", "take the write lease, from another console after a confirm bar"),
     Action("leave", "q,ctrl+c,ctrl+q", "q", "leave", "leave the console", footer=8),
     Action("tab(1)", "tab", "tab", "next panel", "focus the next panel on screen"),
     Action("tab(-1)", "shift+tab", "shift+tab", "panel before", "focus the panel before"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Awaitable, Callable
 
-from core.control.protocol import Control
+from core.control.protocol import Seat
 from tui.console import terminal
 from tui.console.app import CLOSED_EXIT_CODE, FLUSH_HZ, QuarterdeckApp
 from tui.console.arming import LiveStart
@@ -13,9 +13,9 @@ from tui.lab.desk import LabAccess
 
 
 def run_console(
-    control: Control | None,
+    control: Seat | None,
     *,
-    connect: Callable[[], Awaitable[Control]] | None = None,
+    connect: Callable[[], Awaitable[Seat]] | None = None,
     clock_ms: Callable[[], int],
     version: str,
     flush_hz: float = FLUSH_HZ,
@@ -26,12 +26,14 @@ def run_console(
     let_go: Callable[[], None] = lambda: None,
     mode: str = "",
     live: LiveStart | None = None,
+    left: Callable[[], Awaitable[None]] | None = None,
 ) -> int:
     """Run the console on this process's terminal until the operator leaves; returns the exit code.
 
     `lab` is the backtest lab that its panels show; None where there is none. `mode` is that of the engine to come;
     with `live` the operator has to confirm it first, and 1 is returned where they do not.
-    `let_go` releases what else the process holds, where the terminal keeps the console from leaving after a signal.
+    `left` is awaited on the console's loop once it has left; `let_go` releases what else the process holds, where the
+    terminal keeps the console from leaving after a signal.
     128 + n after signal n, 129 when the terminal was closed, the error's own code when `connect` failed.
     """
     watchdogs: list[threading.Timer] = []
@@ -59,6 +61,7 @@ def run_console(
         lab=lab,
         mode=mode,
         live=live,
+        left=left,
     )
     app.run(mouse=mouse)
     last_resort.disarm()

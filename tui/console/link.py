@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 
-from core.control.protocol import ChartView, Control, Snapshot
+from core.control.protocol import ChartView, Seat, Snapshot
 from core.control.readiness import OVER
 from core.domain.errors import ConfirmationError, QuarterdeckError
 from core.home.log_line import LogLine
@@ -33,7 +33,7 @@ class Link:
     """`control` is None until `attach` has found one. `failure` says why there is none, with `exit_code` of that
     error; `starting` is True while it is waited for. `clock_ms` is the console's own clock."""
 
-    def __init__(self, control: Control | None, clock_ms: Callable[[], int]) -> None:
+    def __init__(self, control: Seat | None, clock_ms: Callable[[], int]) -> None:
         self.control = control
         self.failure = ""
         self.exit_code = 0
@@ -44,7 +44,7 @@ class Link:
         self._seq_seen_ms = self._since_ms
         self._log_cursor = 0
 
-    async def attach(self, connect: Callable[[], Awaitable[Control]]) -> None:
+    async def attach(self, connect: Callable[[], Awaitable[Seat]]) -> None:
         """Raises ConfirmationError where the operator may be asked again; every other error is the failure."""
         self.starting = True
         try:
@@ -71,14 +71,22 @@ class Link:
             self._seq_seen_ms = self._clock_ms()
         return snapshot
 
+    @property
+    def problem(self) -> str:
+        """Why nothing new comes from an engine that was there; empty where it does."""
+        return self.control.problem if self.control is not None else ""
+
     def stale(self, snapshot: Snapshot) -> str:
-        """The age of the newest snapshot where the engine should have sent another by now, else empty."""
+        """The age of the newest snapshot where there is a newer one somewhere, else empty."""
         silent_ms = self._clock_ms() - self._seq_seen_ms
-        return f"{silent_ms // 1000}s" if silent_ms > SILENT_AFTER_MS and snapshot.status.state not in OVER else ""
+        silent = silent_ms > SILENT_AFTER_MS and snapshot.status.state not in OVER
+        return f"{silent_ms // 1000}s" if self.problem or silent else ""
 
     @property
     def waiting(self) -> str:
         """What stands in for data while there is no engine."""
+        if self.problem:
+            return f"{self.problem}. q leaves"
         return f"starting the engine, {(self._clock_ms() - self._since_ms) // 1000} s. q leaves"
 
     def chart(self, symbol: str) -> ChartView | None:

@@ -15,7 +15,7 @@ from core.control.requests import RunRequest
 from core.home.folder import EngineLock, Home, cannot_write
 
 if TYPE_CHECKING:
-    from core.control.protocol import Control
+    from core.control.protocol import Seat
     from core.engine.assembly.stores import EngineStores
     from core.engine.engine import Engine
 
@@ -47,13 +47,15 @@ async def serve(
     home: Home,
     stores: EngineStores,
     wall: Clock,
-    built: Callable[[Engine, Control], None],
+    built: Callable[[Engine, Seat], None],
     *,
     console: bool,
 ) -> None:
-    """Build an engine for `request`, tell `built`, and run it to its end. `wall` is this machine's time."""
+    """Build an engine for `request`, tell `built`, and run it to its end. `wall` is this machine's time. A `console`
+    in this process has the write lease to begin with."""
     from core.clock import ExchangeClock, VirtualClock
     from core.control.arming import account_of
+    from core.control.seat import LeasedSeat
     from core.control.socket import ControlServer
     from core.engine.assembly.demo import demo_parts
     from core.engine.assembly.exchange import exchange_parts
@@ -91,6 +93,9 @@ async def serve(
         engine = Engine(parts)
         del parts  # The journal that it was told goes with them.
         control = EngineControl(engine, logs.book)
-        await stack.enter_async_context(ControlServer(control, home))
-        built(engine, control)
+        await stack.enter_async_context(ControlServer(control, home, lease=engine.lease))
+        seat = LeasedSeat(control, engine.lease, "console")
+        if console:
+            await seat.claim("free")
+        built(engine, seat)
         await engine.run()

@@ -19,8 +19,6 @@ from core.trader.messages import WalletAdjustment
 
 log = logging.getLogger("quarterdeck.exchange")
 
-_FUNDING = "FUNDING_FEE"
-_OF_TRADES = frozenset({"REALIZED_PNL", "COMMISSION", _FUNDING})
 _PAGE = 1000
 _RATE_NEAR_MS = 60_000
 _OVERLAP_MS = 600_000
@@ -30,6 +28,7 @@ class Income:
     def __init__(self, books: Books) -> None:
         self._books = books
         self._wire = books.venue.wire
+        self._words = self._wire.dialect.words
         self._from_ms = self._wire.clock.now_ms()
         self._is_told = True
 
@@ -58,17 +57,16 @@ class Income:
         """Transfers, bonuses, insurance and the like since `since_ms`, oldest first; none where nothing is told."""
         found = []
         for row in await self._history(since_ms):
-            info = row["info"]
-            kind, time_ms = str(info.get("incomeType") or ""), row["timestamp"]
-            if time_ms <= since_ms or kind in _OF_TRADES or info.get("asset") != SETTLEMENT:
+            told, time_ms = self._words.income(row), row["timestamp"]
+            if time_ms <= since_ms or told.of_trades or told.asset != SETTLEMENT:
                 continue
             try:
-                amount = exact(info.get("income"), "an income")
+                amount = exact(told.amount, "an income")
             except DataError as error:
                 self._books.note_unreadable(error)
                 continue
             found.append(
-                WalletAdjustment(f"income-{row['id']}", time_ms, amount, plain(kind.lower().replace("_", " ")))
+                WalletAdjustment(f"income-{row['id']}", time_ms, amount, plain(told.kind.lower().replace("_", " ")))
             )
         return found
 
@@ -94,7 +92,7 @@ class Income:
         rows: dict[tuple[str, ...], Row] = {}
         while True:
             page = await self._wire.read(method, None, since_ms, _PAGE, weight=30)
-            told = {_key(row): row for row in self._readable(page)}
+            told = {self._key(row): row for row in self._readable(page)}
             has_news = not told.keys() <= rows.keys()
             rows = told | rows
             if len(page) < _PAGE or not told:
@@ -104,12 +102,12 @@ class Income:
             since_ms = newest_ms if has_news and newest_ms > since_ms else newest_ms + 1
 
     async def _book(self, symbol: str, row: Row, external_lots: int) -> None:
-        info = row.get("info") or {}
-        amount = exact(info.get("income", row.get("amount")), "a funding payment")
+        told = self._words.income(row)
+        amount = exact(told.amount, "a funding payment")
         payment_id = f"funding-{symbol}-{row.get('id')}"
         state = self._books.trader.state
         lots, time_ms = state.symbols[symbol].lots, row["timestamp"]
-        if state.ledger.has_payment(payment_id) or info.get("asset", SETTLEMENT) != SETTLEMENT:
+        if state.ledger.has_payment(payment_id) or told.asset not in (None, SETTLEMENT):
             return
         if external_lots:
             held = lots + external_lots
@@ -134,7 +132,7 @@ class Income:
         for row in rows:
             told_ms = part(row).get("timestamp")
             if isinstance(told_ms, int) and abs(told_ms - time_ms) <= _RATE_NEAR_MS:
-                mark = part(row, "info").get("markPrice") or 0
+                mark = self._words.mark_price(row) or 0
                 return exact(row.get("fundingRate"), "a funding rate"), exact(mark, "a mark price")
         log.warning("the funding rate of %s is not told", symbol)
         return ZERO, ZERO
@@ -144,7 +142,6 @@ class Income:
             self._is_told = False
             log.warning("%s: the history of income cannot be read, and the wallet is adjusted without a reason", error)
 
-
-def _key(row: Row) -> tuple[str, ...]:
-    """The exchange's ids are unique within one kind of income only."""
-    return (str(row["id"]), str(row.get("symbol")), str(part(row, "info").get("incomeType")))
+    def _key(self, row: Row) -> tuple[str, ...]:
+        """The exchange's ids are unique within one kind of income only."""
+        return (str(row["id"]), str(row.get("symbol")), self._words.income(row).kind)

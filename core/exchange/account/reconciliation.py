@@ -169,7 +169,7 @@ class Reconciler:
         before = [order for order in self._books.open_orders() if order.state in RESTING_STATES]
         rows = await self._venue.open_rows()
         self.external = tuple(
-            _external(symbol, row)
+            _external(symbol, row, self._venue.wire.dialect.words.kind(row))
             for symbol, row in rows
             if symbol not in self._venue.instruments or self._venue.known.of_order_row(symbol, row) is None
         )
@@ -207,7 +207,7 @@ class Reconciler:
     def _problem(self, order: Order, row: Row) -> str:
         if not self._books.is_open(order):
             return f"it rests though it is {order.state} here"
-        if order.role is not OrderRole.STOP or not translate.is_conditional_row(row):
+        if order.role is not OrderRole.STOP or not self._venue.is_conditional(row):
             return ""
         s = self._books.trader.state.symbols[order.symbol]
         try:
@@ -295,14 +295,12 @@ def _is_resting_stop(order: Order) -> bool:
     return order.role is OrderRole.STOP and order.state in RESTING_STATES
 
 
-def _external(symbol: str, row: Row) -> ExternalOrder:
-    info = row.get("info") or {}
-    kind = info.get("orderType") or row.get("type") or ""
+def _external(symbol: str, row: Row, kind: str) -> ExternalOrder:
     return ExternalOrder(
         plain(symbol),
         plain(str(row.get("id") or "")),
         plain(str(row.get("side") or "")),
-        plain(str(kind).lower()),
+        plain(kind.lower()),
         translate.number_told(row.get("amount")),
         translate.number_told(row.get("triggerPrice")) or translate.number_told(row.get("price")),
     )

@@ -16,6 +16,7 @@ from core.exchange.apex.codes import CODES
 from core.exchange.apex.corrections import correct_apex
 from core.exchange.apex.status import status_told
 from core.exchange.apex.weights import BUDGET
+from core.exchange.apex.words import WORDS
 from core.exchange.connection.limiter import Budget
 from core.exchange.connection.wire import NO_EVENTS, ContractStatus, OrderCall, QuoteSource, Row, SettingsTold
 from core.exchange.orders.ids import is_word_id
@@ -40,6 +41,7 @@ class ApexOmni:
     stream_ends = NO_EVENTS
     settings_changes = NO_EVENTS
     codes = CODES
+    words = WORDS
     budget = BUDGET
     client_options = _NO_OPTIONS
     cuts_down = False

@@ -14,6 +14,7 @@ from core.exchange.binanceusdm.doctor import ACCOUNT_FLAGS, KEY_RIGHTS
 from core.exchange.binanceusdm.frames import CHANGES, ENDS, moved_money, settings_told
 from core.exchange.binanceusdm.status import status_told
 from core.exchange.binanceusdm.weights import BUDGET, budget_told, weight_of
+from core.exchange.binanceusdm.words import WORDS
 from core.exchange.connection.limiter import Budget
 from core.exchange.connection.wire import ContractStatus, OrderCall, QuoteSource, Row, SettingsTold
 from core.exchange.orders.ids import is_number_id
@@ -40,6 +41,7 @@ class BinanceUsdm:
     stream_ends = ENDS
     settings_changes = CHANGES
     codes = CODES
+    words = WORDS
     budget = BUDGET
     client_options: Mapping[str, Any] = CLIENT_OPTIONS
     cuts_down = True

@@ -15,6 +15,7 @@ from core.exchange.connection.flags import Flags
 from core.exchange.connection.health import Health
 from core.exchange.connection.limiter import Budget
 from core.exchange.connection.news import Topic
+from core.exchange.connection.own_words import OwnWords
 
 Row = dict[str, Any]
 """A ccxt unified structure: order, trade, position, market, ..."""
@@ -95,6 +96,11 @@ class Dialect(Protocol):
     @property
     def codes(self) -> Codes:
         """What the exchange's error codes mean."""
+        ...
+
+    @property
+    def words(self) -> OwnWords:
+        """What it tells in rows of its own."""
         ...
 
     @property

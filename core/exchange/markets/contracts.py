@@ -12,6 +12,7 @@ from typing import Any
 from core.domain.errors import DataError, QuarterdeckError, RejectKind, UnavailableError, VenueRejectedError
 from core.domain.instrument import Instrument
 from core.domain.plain import plain
+from core.exchange.connection.own_words import ContractTold
 from core.exchange.connection.wire import Row, Wire
 from core.exchange.orders.rows import UNREADABLE, part
 from core.exchange.orders.translate import exact
@@ -23,7 +24,6 @@ UNTOLD_MAX_LEVERAGE = 20
 UNTOLD_MAINTENANCE_MARGIN_PCT = Decimal("2.5")
 """Where the exchange does not tell: those of a small altcoin, so that a larger contract is judged too strictly."""
 
-_MAINTENANCE_KEYS = ("maintenanceMarginRate", "baselineMaintenanceMarginRate")
 _BPS = Decimal(10_000)
 _MOST_LEVERAGE, _LARGEST_FEE = 1000, Decimal("0.1")
 """No exchange gives more, or takes so large a part of a trade."""
@@ -79,23 +79,29 @@ async def load_contracts(
     contracts: dict[str, Contract] = {}
     for symbol, unified, fee in zip(symbols, names, fees, strict=True):
         market = wire.client.markets[unified]
-        terms = terms_of(market, fee, part(tiers).get(unified) or (), settings)
+        told = wire.dialect.words.contract(market)
+        terms = terms_of(market, fee, part(tiers).get(unified) or (), settings, told)
         if terms.assumed:
             log.info("%s: the exchange does not tell %s; assumed", symbol, " and ".join(terms.assumed))
         assumed = terms.assumed if _has_fees(fee) else (*terms.assumed, "its fees (those of the settings)")
-        contracts[symbol] = Contract(instrument_of(symbol, market, terms, settings), assumed)
+        contracts[symbol] = Contract(instrument_of(symbol, market, terms, settings, told), assumed)
     return contracts
 
 
-def instrument_of(symbol: str, market: Mapping[str, Any], terms: Terms, settings: Settings) -> Instrument:
-    """A ccxt market row as an instrument. Raises UnavailableError where it lacks a size or tells one that cannot be."""
+def instrument_of(
+    symbol: str, market: Mapping[str, Any], terms: Terms, settings: Settings, told: ContractTold
+) -> Instrument:
+    """A ccxt market row as an instrument, with what the exchange `told` beside it. Raises UnavailableError where it
+    lacks a size or tells one that cannot be."""
     try:
-        return _instrument(symbol, market, terms, settings)
+        return _instrument(symbol, market, terms, settings, told)
     except (DataError, *UNREADABLE) as error:
         raise UnavailableError(f"{symbol}: the exchange's rules of it cannot be read: {error}") from error
 
 
-def _instrument(symbol: str, market: Mapping[str, Any], terms: Terms, settings: Settings) -> Instrument:
+def _instrument(
+    symbol: str, market: Mapping[str, Any], terms: Terms, settings: Settings, told: ContractTold
+) -> Instrument:
     precision, limits = market["precision"], market["limits"]
     lot_size = _exact(precision.get("amount"))
     tick_size = _exact(precision.get("price"))
@@ -110,7 +116,7 @@ def _instrument(symbol: str, market: Mapping[str, Any], terms: Terms, settings: 
     max_lots = int(min(told_largest) // lot_size)
     if not max_lots:
         raise UnavailableError(f"{symbol}: the exchange's largest order is smaller than a lot")
-    liquidation_fee = _told(market["info"].get("liquidationFee"))
+    liquidation_fee = _told(told.liquidation_fee_rate)
     return Instrument(
         symbol=symbol,
         base=plain(str(market["base"])),
@@ -131,7 +137,11 @@ def _instrument(symbol: str, market: Mapping[str, Any], terms: Terms, settings: 
 
 
 def terms_of(
-    market: Mapping[str, Any], fee: Mapping[str, Any], tiers: Sequence[Mapping[str, Any]], settings: Settings
+    market: Mapping[str, Any],
+    fee: Mapping[str, Any],
+    tiers: Sequence[Mapping[str, Any]],
+    settings: Settings,
+    own: ContractTold,
 ) -> Terms:
     """From ccxt's trading fee and leverage tiers of the account; else from the contract's row, the settings (fees)
     and last what is assumed of a contract whose exchange says nothing, or nothing that can be."""
@@ -142,10 +152,7 @@ def terms_of(
     tier = _tier_of(tiers, settings.limits.max_order_notional_usdt)
     leverages = (_told(tier.get("maxLeverage")), _told(_limit(part(market, "limits"), "leverage", "max")))
     max_leverage = next((int(told) for told in leverages if 1 <= told <= _MOST_LEVERAGE), 0)
-    rates = (
-        _told(tier.get("maintenanceMarginRate")),
-        *(_told(part(market, "info").get(key)) for key in _MAINTENANCE_KEYS),
-    )
+    rates = (_told(tier.get("maintenanceMarginRate")), _told(own.maintenance_margin_rate))
     rate = next((told for told in rates if 0 < told < 1), Decimal(0))
     if not max_leverage:
         max_leverage = UNTOLD_MAX_LEVERAGE

@@ -194,7 +194,8 @@ class ContractWatch:
 
     def _fresh(self, symbol: str, now: Instrument) -> Instrument:
         terms = Terms(now.maker_fee_bps, now.taker_fee_bps, now.max_leverage, now.maintenance_margin_pct)
-        return instrument_of(symbol, self._wire.client.markets[self._wire.unified(symbol)], terms, self._settings)
+        market = self._wire.client.markets[self._wire.unified(symbol)]
+        return instrument_of(symbol, market, terms, self._settings, self._wire.dialect.words.contract(market))
 
     async def _learn(self, symbol: str, error: VenueRejectedError | None, *, has_price: bool) -> bool:
         """Take the exchange's steps for ten times as large: of the quantity, or of the price where that was refused.

@@ -16,6 +16,7 @@ from core.exchange.mexc.codes import CODES
 from core.exchange.mexc.corrections import CLIENT_OPTIONS, correct_mexc
 from core.exchange.mexc.status import status_told
 from core.exchange.mexc.weights import BUDGET
+from core.exchange.mexc.words import WORDS
 from core.exchange.orders.ids import is_word_id
 
 _ONE_WAY = 2
@@ -43,6 +44,7 @@ class MexcSwap:
     stream_ends = NO_EVENTS
     settings_changes = NO_EVENTS
     codes = CODES
+    words = WORDS
     budget = BUDGET
     client_options = CLIENT_OPTIONS
     cuts_down = False

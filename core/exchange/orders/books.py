@@ -167,7 +167,7 @@ class Books:
     def seen(self, order: Order, row: Row) -> Seen | None:
         """What a row proves of `order`; None, said aloud, where it cannot be read."""
         try:
-            return translate.seen_in(row, order, self.venue.instruments[order.symbol])
+            return self.venue.seen_in(row, order)
         except translate.OffGridError as error:
             self.venue.off_grid.publish(order.symbol, str(error))
             return None

@@ -11,7 +11,6 @@ from typing import TypeVar
 
 from core.domain.errors import RejectKind, UnavailableError, VenueBusyError, VenueRejectedError, VenueUnknownError
 from core.exchange.connection.wire import Row
-from core.exchange.orders import translate
 from core.exchange.orders.books import Books
 from core.exchange.orders.outside import is_moving
 from core.exchange.orders.signs import Signs
@@ -151,9 +150,9 @@ class NetCloser:
         for _, row in await self._venue.open_rows([self._symbol]):
             if self._venue.known.of_order_row(self._symbol, row) is not None:
                 continue
-            if adding_to_lots is not None and not _adds(row, adding_to_lots):
+            if adding_to_lots is not None and not self._adds(row, adding_to_lots):
                 continue
-            params: Row = {"trigger": True} if translate.is_conditional_row(row) else {}
+            params: Row = {"trigger": True} if self._venue.is_conditional(row) else {}
             try:
                 await self._venue.wire.send("cancel_order", str(row["id"]), self._unified, params, protective=True)
             except VenueRejectedError as error:
@@ -166,8 +165,6 @@ class NetCloser:
         instrument = self._venue.instruments[self._symbol]
         return f"{instrument.qty(lots)} {instrument.base}"
 
-
-def _adds(row: Row, net_lots: int) -> bool:
-    info = row.get("info") or {}
-    only_reduces = bool(row.get("reduceOnly")) or str(info.get("closePosition", "")).lower() == "true"
-    return not only_reduces and net_lots * (1 if row.get("side") == "buy" else -1) > 0
+    def _adds(self, row: Row, net_lots: int) -> bool:
+        only_reduces = bool(row.get("reduceOnly")) or self._venue.wire.dialect.words.closes_position(row)
+        return not only_reduces and net_lots * (1 if row.get("side") == "buy" else -1) > 0

@@ -94,7 +94,7 @@ class Incoming:
     def hold(self, symbol: str, row: Row) -> None:
         """Keep the newest row of an order that is not known: it may be the child of one that has just triggered."""
         venue_id = str(row.get("id") or "")
-        if translate.is_conditional_row(row) or symbol not in self._venue.instruments:
+        if self._venue.is_conditional(row) or symbol not in self._venue.instruments:
             return
         if not self._venue.known.is_others(symbol, venue_id):
             self._held.pop((symbol, venue_id), None)

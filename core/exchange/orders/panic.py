@@ -26,7 +26,7 @@ from core.exchange.orders.panic_plan import ZERO, Close, Holding, Owned, Plan, R
 from core.exchange.orders.panic_shown import Shown
 from core.exchange.orders.panic_taken import TakenReader, towards_zero
 from core.exchange.orders.rows import RowReader, readable
-from core.exchange.orders.translate import exact, is_conditional_row
+from core.exchange.orders.translate import exact
 from core.home.logbook import iso_utc
 from core.settings.schema import Settings
 
@@ -74,6 +74,7 @@ class Panic:
 
     def __init__(self, wire: Wire, settings: Settings, owned: Owned, tell: Tell, *, everything: bool) -> None:
         self._wire = wire
+        self._words = wire.dialect.words
         self._settings = settings
         self._tell = tell
         self._ids = set(owned.ids)
@@ -212,7 +213,9 @@ class Panic:
         market = self._wire.client.markets.get(holding.unified)
         if market is None:
             raise UnavailableError("the exchange lists no such contract any more; close it on its own page")
-        instrument = instrument_of(holding.symbol, market, terms_of(market, {}, (), self._settings), self._settings)
+        told = self._words.contract(market)
+        terms = terms_of(market, {}, (), self._settings, told)
+        instrument = instrument_of(holding.symbol, market, terms, self._settings, told)
         lots = lots_to_send(close, instrument)
         if not lots:
             raise UnavailableError("it is smaller than a lot and not the whole position; close it on its own page")
@@ -355,7 +358,7 @@ class Panic:
         row = await self._read("fetch_order", order_id, unified, params)
         children = self._wire.dialect.venue_ids(row)
         self._taken.venue_ids.update(children)
-        if is_conditional_row(row):
+        if self._words.conditional(row) is not None:
             if not children:
                 return ZERO
             row = await self._read("fetch_order", children[0], unified)
@@ -370,15 +373,14 @@ class Panic:
 
     def _resting(self, row: Row) -> Resting:
         unified = str(row["symbol"])
-        info = row.get("info") or {}
-        kind = str(info.get("orderType") or row.get("type") or "order").lower()
+        kind = (self._words.kind(row) or "order").lower()
         price = row.get("triggerPrice") or row.get("price")
         return Resting(
             unified,
             self._symbols.get(unified, unified),
             str(row.get("id") or ""),
             self._wire.dialect.client_id(row),
-            is_conditional_row(row),
+            self._words.conditional(row) is not None,
             f"{kind} {row.get('side') or ''}" + (f" at {price}" if price else ""),
         )
 

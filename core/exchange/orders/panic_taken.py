@@ -84,7 +84,7 @@ class TakenReader:
             elif since_ms + _WEEK_MS < now_ms:
                 since_ms += _WEEK_MS  # The exchange answers for a week at a time.
             else:
-                return [_trade(row) for row in sorted(found.values(), key=_by_time)]
+                return [self._trade(row) for row in sorted(found.values(), key=_by_time)]
 
     async def _is_ours(self, order_id: str, unified: str, client_ids: dict[str, str]) -> bool:
         """A trade names its order by the exchange's id alone; `client_ids` keeps what was asked for."""
@@ -98,11 +98,10 @@ class TakenReader:
             client_ids[order_id] = told(await self._read("fetch_order", order_id, unified))
         return client_ids[order_id] in self._ids
 
+    def _trade(self, row: Row) -> Trade:
+        side = self._wire.dialect.words.position_side(row)
+        return Trade(row["order"], Side(row["side"]), exact(row["amount"], "a trade"), side)
+
 
 def _by_time(row: Row) -> tuple[int, int, str]:
     return row["timestamp"], len(row["id"]), row["id"]
-
-
-def _trade(row: Row) -> Trade:
-    side = str(row["info"].get("positionSide") or "")
-    return Trade(row["order"], Side(row["side"]), exact(row["amount"], "a trade"), side)

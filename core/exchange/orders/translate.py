@@ -12,6 +12,7 @@ from core.domain.instrument import Instrument
 from core.domain.orders import Fill, Order, OrderState, OrderType, OrderUpdate, Side
 from core.domain.plain import plain
 from core.domain.trading import EXACT
+from core.exchange.connection.own_words import OwnWords
 from core.exchange.connection.wire import Row
 
 log = logging.getLogger("quarterdeck.exchange")
@@ -27,10 +28,7 @@ _STATES = {
     "expired": OrderState.EXPIRED,
     "rejected": OrderState.REJECTED,
 }
-# A conditional order ends where its trigger has passed it on; what became of it then is told by the order it made.
 _LONGEST_SHOWN = 60
-_FINISHED, _PASSED_ON = "FINISHED", frozenset({"TRIGGERING", "TRIGGERED"})
-
 
 _TOO_LARGE, _TOO_FINE = 15, -30
 """Powers of ten that no price, amount or sum of an exchange has: what has is a fault of the message."""
@@ -106,22 +104,16 @@ def ticks_of(value: Any, instrument: Instrument) -> int:
     return _steps(exact(value, what), instrument.tick_size, what)
 
 
-def is_conditional_row(row: Row) -> bool:
-    """Whether the row is of an order that waits for its trigger, not of the order which that made."""
-    info = row.get("info") or {}
-    return "aid" in info or "algoId" in info
-
-
-def seen_in(row: Row, order: Order, instrument: Instrument) -> Seen:
+def seen_in(row: Row, order: Order, instrument: Instrument, words: OwnWords) -> Seen:
     """What an order row says of `order`. Raises DataError on amounts off the grid and on a status unknown here."""
-    info = row.get("info") or {}
     status = row.get("status")
     if status is not None and (not isinstance(status, str) or status not in _STATES):
         told = shown(status)
         raise DataError(f"the exchange told a status {told} that is not known here (order {order.client_order_id})")
     state = OrderState.ACCEPTED if status is None else _STATES[status]
     venue_id = plain(str(row.get("id") or ""))
-    if not is_conditional_row(row):
+    conditional = words.conditional(row)
+    if conditional is None:
         filled = None if row.get("filled") is None else lots_of(row["filled"], instrument)
         if filled is not None and filled < 0:
             raise DataError(f"the exchange told {row['filled']} as filled (order {order.client_order_id})")
@@ -132,14 +124,13 @@ def seen_in(row: Row, order: Order, instrument: Instrument) -> Seen:
             state = OrderState.EXPIRED
         reason = "" if not state.is_terminal or state is OrderState.FILLED else f"{state} at the exchange"
         return Seen(state, filled, venue_id, reason=reason)
-    raw = str(info.get("algoStatus") or info.get("X") or "")
-    told_child = str(info.get("actualOrderId") or info.get("ai") or "")
-    child = "" if told_child == "0" else told_child
-    if raw in _PASSED_ON or (child and raw != _FINISHED and state is OrderState.FILLED):
+    # A conditional order ends where its trigger has passed it on; what became of it then is told by the order it made.
+    child = conditional.child_id
+    if conditional.stage == "passed on" or (child and conditional.stage != "finished" and state is OrderState.FILLED):
         return Seen(OrderState.ACCEPTED, None, venue_id, child)
     if state is OrderState.FILLED:
         return Seen(OrderState.ACCEPTED, None, venue_id, child, ended_in_child=True)
-    reason = plain(str(info.get("rm") or "")) or (f"{state} at the exchange" if state.is_terminal else "")
+    reason = conditional.reason or (f"{state} at the exchange" if state.is_terminal else "")
     return Seen(state, 0 if state.is_terminal and not child else None, venue_id, child, reason=reason)
 
 
@@ -191,17 +182,12 @@ def position_lots(row: Row, instrument: Instrument) -> int:
     return -lots if row.get("side") == "short" else lots
 
 
-def wallet_usdt(balance: Row) -> Decimal:
+def wallet_usdt(balance: Row, words: OwnWords) -> Decimal:
     """The wallet without unrealised profit. Raises DataError where the answer does not tell it."""
-    info = balance.get("info")
-    assets = info.get("assets") if isinstance(info, dict) else None
-    if assets is not None:
-        if not isinstance(assets, list) or not all(isinstance(asset, dict) for asset in assets):
-            raise DataError("the exchange told the assets of the account in a way that cannot be read")
-        told = [asset.get("walletBalance") for asset in assets if asset.get("asset") == SETTLEMENT]
-        return exact(told[0], "the wallet") if told else ZERO
-    total = (balance.get("total") or {}).get(SETTLEMENT)
-    return ZERO if total is None else exact(total, "the wallet")
+    told = words.wallet(balance)
+    if told is None:
+        told = (balance.get("total") or {}).get(SETTLEMENT)
+    return ZERO if told is None else exact(told, "the wallet")
 
 
 def protects(row: Row, order: Order, instrument: Instrument, lots: int) -> str:

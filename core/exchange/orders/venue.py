@@ -127,7 +127,7 @@ class ExchangeVenue:
         return any(exact(self.rows.position(row)["contracts"], "a position") for row in rows)
 
     async def wallet_usdt(self) -> Decimal:
-        return translate.wallet_usdt(await self.wire.read("fetch_balance", weight=5))
+        return translate.wallet_usdt(await self.wire.read("fetch_balance", weight=5), self.wire.dialect.words)
 
     def restore(self, records: Sequence[Record], last_bars: Sequence[Bar], last_prices: Sequence[FirstPrice]) -> None:
         """Learn whose orders are ours. What was under way when the journal ended may have been taken."""
@@ -168,8 +168,16 @@ class ExchangeVenue:
         if row is None:
             return None
         self.known.learn_row(order, row)
-        seen = translate.seen_in(row, order, self.instruments[order.symbol])
+        seen = self.seen_in(row, order)
         return await self._seen_child(order, seen, timeout_ms) if seen.ended_in_child else seen
+
+    def seen_in(self, row: Row, order: Order) -> Seen:
+        """As `translate.seen_in`."""
+        return translate.seen_in(row, order, self.instruments[order.symbol], self.wire.dialect.words)
+
+    def is_conditional(self, row: Row) -> bool:
+        """Whether the row is of an order that waits for its trigger, not of the order which that made."""
+        return self.wire.dialect.words.conditional(row) is not None
 
     async def order_row(self, symbol: str, venue_id: str, timeout_ms: int | None = None) -> Row | None:
         """A plain order by the exchange's own id; None where there is none."""
@@ -281,7 +289,7 @@ class ExchangeVenue:
         row = await self.order_row(order.symbol, seen.child_id, timeout_ms) if seen.child_id else None
         if row is None:
             return Seen(OrderState.EXPIRED, None, seen.venue_order_id, seen.child_id, reason="triggered, and gone")
-        child = translate.seen_in(row, order, self.instruments[order.symbol])
+        child = self.seen_in(row, order)
         return Seen(child.state, child.filled_lots, seen.venue_order_id, seen.child_id, reason=child.reason)
 
     @property

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from core.control.events import KEPT_EVENTS, EventLog, Events
+from core.control.lease import refusal
+from core.control.operations import OPERATIONS
 from core.control.protocol import (
     ChartView,
     CommandResult,
@@ -16,7 +18,7 @@ from core.control.protocol import (
     StatusView,
     TradeView,
 )
-from core.control.request import Request
+from core.control.request import Claim, Request
 from core.domain.errors import QuarterdeckError, RefusedError
 from core.domain.market import Bar
 from core.domain.operator import Verb
@@ -71,6 +73,8 @@ class FakeControl:
 
     def __init__(self, snapshot: Snapshot | None = SNAPSHOT, lines: int = 3) -> None:
         self.current = snapshot
+        self.name, self.problem = "console", ""
+        self.claims: list[Claim] = []
         self.events = EventLog()
         self.charts = {CHART.symbol: CHART}
         self.lines = [
@@ -82,6 +86,13 @@ class FakeControl:
 
     def snapshot(self) -> Snapshot | None:
         return self.current
+
+    def against(self, act: str) -> str:
+        return refusal(OPERATIONS[act], self.current.writer if self.current is not None else "", self.name)
+
+    async def claim(self, claim: Claim) -> str:
+        self.claims.append(claim)
+        return self.name
 
     def chart(self, symbol: str) -> ChartView | None:
         return self.charts.get(symbol)

@@ -11,7 +11,7 @@ from msgspec import structs
 from msgspec.structs import replace
 
 from core.control.codec import encode, read
-from core.control.deltas import Delta, Rows, Slide, applied, between
+from core.control.deltas import Change, Delta, Rows, applied, between
 from core.control.protocol import PriceView, Snapshot
 from tests.core.control.control_samples import SNAPSHOT
 from tests.core.control.made import made
@@ -70,7 +70,9 @@ def test_what_stays_does_not_travel() -> None:
     price = replace(SNAPSHOT.prices[0], last=7.0, closes=(2.0, 3.0))
     prices = (replace(price, symbol="ETHUSDT", closes=(1.0,)), price)
     delta = between(SNAPSHOT, replace(SNAPSHOT, seq=8, prices=prices))
-    assert delta.prices == Rows((prices[0], [0, 1]), {1: {"last": 7.0, "closes": (2.0, 3.0)}})
+    assert delta.prices == Rows(
+        (prices[0], [0, 1]), (Change("last", (1, 2), [7.0]), Change("closes", (1, 2), [(2.0, 3.0)]))
+    )
     assert (delta.status, delta.fields, delta.signals) == ({}, {}, None)
 
 
@@ -81,7 +83,7 @@ def test_a_run_of_numbers_slides() -> None:
     old, new = with_closes(1.0, 2.0, 3.0, 4.0), with_closes(2.0, 3.0, 4.0, 5.0)
     delta = between(old, new)
     assert delta.prices is not None
-    assert delta.prices.changed == {0: {"closes": Slide(1, (5.0,))}}
+    assert delta.prices.changed == (Change("closes", (0, 1), [(5.0,)], 1),)
     assert applied(old, there(delta)) == new
 
 
@@ -103,10 +105,18 @@ def bent(**changes: Any) -> Delta:
         bent(prices=Rows(order=([1, 0],))),
         bent(prices=Rows(order=(7,))),
         bent(prices=Rows(order=({"symbol": "X"},))),
-        bent(prices=Rows(changed={1: {"last": 1.0}})),
-        bent(prices=Rows(changed={-1: {"last": 1.0}})),
-        bent(prices=Rows(changed={0: {"last": "1.0"}})),
-        bent(prices=Rows(changed={0: {"nobody": 1.0}})),
+        bent(prices=Rows(changed=(Change("last", (1, 2), [1.0]),))),
+        bent(prices=Rows(changed=(Change("last", (-1, 0), [1.0]),))),
+        bent(prices=Rows(changed=(Change("last", (0, 1), ["1.0"]),))),
+        bent(prices=Rows(changed=(Change("nobody", (0, 1), [1.0]),))),
+        bent(prices=Rows(changed=(Change("last", (0, 10**12), {"all": 1.0}),))),
+        bent(prices=Rows(changed=(Change("last", (0,), [1.0]),))),
+        bent(prices=Rows(changed=(Change("last", (0, 1), [1.0, 2.0]),))),
+        bent(prices=Rows(changed=(Change("last", (0, 1), {"nobody": 1}),))),
+        bent(prices=Rows(changed=(Change("last", (0, 1), {"wholes": ["x", 1]}),))),
+        bent(prices=Rows(changed=(Change("symbol", (0, 1), {"words": [["a"], 1]}),))),
+        bent(prices=Rows(changed=(Change("symbol", (0, 1), {}),))),
+        bent(prices=Rows(changed=(Change("closes", (0, 1), [7.0], 1),))),
     ],
 )
 def test_a_delta_that_cannot_be_is_refused(delta: Delta) -> None:

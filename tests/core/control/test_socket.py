@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from core.control import client as control_client
 from core.control import serving
 from core.control import socket as control_socket
-from core.control.attach import SocketControl
+from core.control.attach import SocketSeat
 from core.control.client import PROTOCOL_VERSION, request
 from core.control.protocol import CommandResult
 from core.control.rate import Pace
@@ -121,10 +121,10 @@ async def test_unreadable_lines_are_answered_and_the_connection_lives_on(home: H
         b"[1]\n",
         b'{"id": 2}\n',
         b'{"id": 3, "method": 5}\n',
-        b'{"id": 4, "version": 2, "method": "status", "more": 1}\n',
-        b'{"id": 5, "version": 2, "method": "status", "params": [1]}\n',
+        b'{"id": 4, "version": 3, "method": "status", "more": 1}\n',
+        b'{"id": 5, "version": 3, "method": "status", "params": [1]}\n',
         b"[" * 20_000 + b"\n",
-        b'{"id": "x", "version": 2, "method": "status"}\n',
+        b'{"id": "x", "version": 3, "method": "status"}\n',
     )
     assert ["error" in answer for answer in answers] == [True, True, True, True, True, True, True, False]
     assert answers[-1]["id"] == "x"
@@ -153,7 +153,7 @@ async def test_a_client_that_leaves_in_mid_line_harms_nobody(home: Home) -> None
 async def test_one_client_too_many_is_told_so(home: Home) -> None:
     clients = [await asyncio.open_unix_connection(str(home.socket)) for _ in range(MAX_CLIENTS)]
     for reader, writer in clients:
-        writer.write(b'{"id": 1, "version": 2, "method": "status"}\n')
+        writer.write(b'{"id": 1, "version": 3, "method": "status"}\n')
         await reader.readline()
     with pytest.raises(UnavailableError, match="16 clients are connected already"):
         await ask(home, "status")
@@ -206,7 +206,7 @@ async def test_who_says_nothing_is_sent_away(home: Home, monkeypatch: pytest.Mon
 
 async def test_commands_that_come_too_fast_are_refused_each_verb_by_itself(home: Home, control: FakeControl) -> None:
     time_s = [0.0]
-    command = b'{"id": 1, "version": 2, "method": "command", "params": {"verb": "%b"}}\n'
+    command = b'{"id": 1, "version": 3, "method": "command", "params": {"verb": "%b"}}\n'
     async with ControlServer(control, home, lambda: time_s[0]):
         floods = await raw(home, *[command % b"pause"] * 30)
         assert [("result" in answer) for answer in floods] == [True] * 10 + [False] * 20
@@ -224,7 +224,7 @@ async def test_a_snapshot_is_written_down_once_however_often_it_is_asked_for(
     encoded: list[object] = []
     encode = serving.encode
     monkeypatch.setattr(serving, "encode", lambda value: encoded.append(value) or encode(value))
-    ask_for = b'{"id": %d, "version": 2, "method": "snapshot"}\n'
+    ask_for = b'{"id": %d, "version": 3, "method": "snapshot"}\n'
     answers = await raw(home, *[ask_for % number for number in range(20)])
     assert [answer["id"] for answer in answers] == list(range(20))
     assert sum(isinstance(value, dict) for value in encoded) == 1
@@ -253,18 +253,18 @@ async def test_an_operator_s_name_can_be_printed(home: Home, control: FakeContro
     "line",
     [
         b'{"id": "\\ud800", "method": "sell"}',
-        b'{"id": 1, "version": 2, "method": "\\ud800"}',
-        b'{"id": 1, "version": 2, "method": "command", "params": {"verb": "halt", "operator": "\\ud800"}}',
+        b'{"id": 1, "version": 3, "method": "\\ud800"}',
+        b'{"id": 1, "version": 3, "method": "command", "params": {"verb": "halt", "operator": "\\ud800"}}',
         b'{"id": "\xff", "method": "status"}',
         b'{"id": 1' + b"0" * 80 + b', "method": "status"}',
         b'{"id": {"a": 1}, "method": "status"}',
         b'{"id": ' + b"[" * 20_000 + b"]" * 20_000 + b', "method": "status"}',
-        b'{"id": 1, "version": 2, "method": "status", "params": {"x": ' + b"[" * 20_000 + b"]" * 20_000 + b"}}",
-        b'{"id": 1, "version": 2, "method": "halt\\n2026-01-01 forged\\u202e"}',
+        b'{"id": 1, "version": 3, "method": "status", "params": {"x": ' + b"[" * 20_000 + b"]" * 20_000 + b"}}",
+        b'{"id": 1, "version": 3, "method": "halt\\n2026-01-01 forged\\u202e"}',
     ],
 )
 async def test_what_no_text_may_hold_is_refused_in_one_line(home: Home, control: FakeControl, line: bytes) -> None:
-    answers = await raw(home, line + b"\n", b'{"id": "\\u00e9", "version": 2, "method": "status"}\n')
+    answers = await raw(home, line + b"\n", b'{"id": "\\u00e9", "version": 3, "method": "status"}\n')
     assert answers[0]["error"]["kind"] == "BadInputError"
     assert answers[0]["error"]["message"].isprintable()
     assert (answers[1]["id"], "result" in answers[1]) == ("\u00e9", True)
@@ -297,9 +297,9 @@ async def test_a_client_that_does_not_read_is_dropped(home: Home, monkeypatch: p
     wide = replace(SNAPSHOT, status=replace(SNAPSHOT.status, note="x" * 4_000_000))
     async with ControlServer(FakeControl(wide), home) as server:
         reader, writer = await asyncio.open_unix_connection(str(home.socket), limit=1024)
-        writer.write(b'{"id": 1, "version": 2, "method": "logs"}\n')
+        writer.write(b'{"id": 1, "version": 3, "method": "logs"}\n')
         await reader.readline()
-        writer.write(b'{"id": 2, "version": 2, "method": "status"}\n')
+        writer.write(b'{"id": 2, "version": 3, "method": "status"}\n')
         await asyncio.wait(server._clients)
         assert not (await reader.read()).endswith(b"\n")
         writer.close()
@@ -397,7 +397,7 @@ async def test_an_engine_that_ends_waits_for_no_answer_for_long(
 async def test_closing_ends_waiting_clients(home: Home, control: FakeControl) -> None:
     async with ControlServer(control, home):
         reader, writer = await asyncio.open_unix_connection(str(home.socket))
-        writer.write(b'{"id": 1, "version": 2, "method": "status"}\n')
+        writer.write(b'{"id": 1, "version": 3, "method": "status"}\n')
         await reader.readline()
     assert await reader.read() == b""
     writer.close()
@@ -454,6 +454,6 @@ async def test_an_error_that_says_more_than_its_text_comes_over_as_the_nearest_t
 async def test_a_flatten_says_whether_others_are_included(home: Home, control: FakeControl) -> None:
     await ask(home, "command", {"verb": "flatten"})
     await ask(home, "command", {"verb": "flatten", "include_external": True})
-    async with SocketControl(home) as socket:
+    async with SocketSeat(home) as socket:
         await socket.send(Request("flatten", {"include_external": True}))
     assert control.external == [False, True, True]

@@ -90,7 +90,9 @@ async def test_its_answer_to_what_makes_risk_smaller_counts(home: Home) -> None:
         await answered(home, refused, "command", {"verb": "halt"}, any_version=True)
 
 
-@pytest.mark.parametrize("reply", [[], 7, None, "x", {"version": PROTOCOL_VERSION}, {"version": 2, "error": []}])
+@pytest.mark.parametrize(
+    "reply", [[], 7, None, "x", {"version": PROTOCOL_VERSION}, {"version": PROTOCOL_VERSION, "error": []}]
+)
 async def test_what_is_no_answer_is_said(home: Home, reply: object) -> None:
     with pytest.raises(UnavailableError, match="unreadable") as caught:
         await answered(home, reply, "status")

@@ -15,6 +15,7 @@ from core.exchange.binanceusdm.corrections import CLIENT_OPTIONS, correct_binanc
 from core.exchange.binanceusdm.doctor import ACCOUNT_FLAGS, KEY_RIGHTS
 from core.exchange.binanceusdm.status import status_told
 from core.exchange.binanceusdm.weights import BUDGET, budget_told, weight_of
+from core.exchange.binanceusdm.words import WORDS
 from core.exchange.connection.client import build_client
 from core.exchange.connection.health import Health
 from core.exchange.connection.keys import Keys
@@ -224,6 +225,7 @@ class PlainDialect:
     weight_of = staticmethod(weight_of)
     budget_told = staticmethod(budget_told)
     status_told = staticmethod(status_told)
+    words = WORDS
 
 
 async def wire_to(exchange: Exchange, wrong_ms: int = 0, keys: Keys | None = KEYS, **changes: Any) -> Requests:

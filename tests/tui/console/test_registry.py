@@ -10,6 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from core.control.protocol import Snapshot
+from tests.tui import screen
 from tests.tui.fake_control import chart, snapshot
 from tui.console.app import QuarterdeckApp
 from tui.console.keys import panel_actions
@@ -33,7 +34,7 @@ class Watched:
 
 
 async def test_every_panel_of_the_registry_is_on_the_screen_and_no_other(app: QuarterdeckApp) -> None:
-    async with app.run_test():
+    async with screen.running(app, (80, 24)):
         drawn = {entry.name for entry in REGISTRY.entries if not entry.main}
         assert {*app.deck.panels} == drawn - {"arming"}  # It is there before a live start only.
 
@@ -42,7 +43,7 @@ async def test_a_panel_reads_of_the_snapshot_what_it_says_it_wants(app: Quarterd
     full = snapshot()
     crowded = replace(full, prices=full.prices * 20)
     empty = Snapshot(seq=1, status=full.status)
-    async with app.run_test() as pilot:
+    async with screen.running(app, (80, 24)) as pilot:
         app.deck.go("help")  # Without the focus, the fullest tables bring forward what presses.
         await pilot.pause()
         assert app.focused is None or app.focused.id == "help"

@@ -6,12 +6,24 @@ import ccxt
 import pytest
 
 from core.domain.errors import UnavailableError
+from core.domain.instrument import Instrument
+from core.exchange.binanceusdm.words import WORDS as BINANCE
+from core.exchange.connection.own_words import OwnWords
 from core.exchange.markets.contracts import Terms, instrument_of, load_instruments, terms_of
+from core.exchange.mexc.words import WORDS as MEXC
 from core.settings.schema import Settings
 from tests.core.exchange.wire_kit import Answer, Asked, Exchange, error, run, symbol_row, wire_to
 
 SETTINGS = Settings()
 TERMS = Terms(Decimal(2), Decimal(5), 125, Decimal("0.4"))
+
+
+def made(symbol: str, market: dict[str, Any], terms: Terms, words: OwnWords = BINANCE) -> Instrument:
+    return instrument_of(symbol, market, terms, SETTINGS, words.contract(market))
+
+
+def told(market: dict[str, Any], fee: dict[str, Any], tiers: Any, words: OwnWords = BINANCE) -> Terms:
+    return terms_of(market, fee, tiers, SETTINGS, words.contract(market))
 
 
 def binance_market(**changes: Any) -> dict[str, Any]:
@@ -20,7 +32,7 @@ def binance_market(**changes: Any) -> dict[str, Any]:
 
 
 def test_sizes_are_those_of_the_filters_to_the_last_digit() -> None:
-    instrument = instrument_of("BTCUSDT", binance_market(liquidationFee="0.012500"), TERMS, SETTINGS)
+    instrument = made("BTCUSDT", binance_market(liquidationFee="0.012500"), TERMS)
     assert (instrument.symbol, instrument.base) == ("BTCUSDT", "BTC")
     assert (instrument.tick_size, instrument.lot_size, instrument.contract_size) == (
         Decimal("0.1"),
@@ -42,7 +54,7 @@ def test_small_and_odd_sizes_stay_exact(tick: str, lot: str, smallest: str) -> N
         {"filterType": "LOT_SIZE", "minQty": smallest, "maxQty": "90000", "stepSize": lot},
         {"filterType": "MARKET_LOT_SIZE", "minQty": "0", "maxQty": "0", "stepSize": lot},
     ]
-    instrument = instrument_of("X", binance_market(filters=filters), TERMS, SETTINGS)
+    instrument = made("X", binance_market(filters=filters), TERMS)
     assert instrument.tick_size == Decimal(tick)
     assert instrument.lot_size == Decimal(lot)
     assert (instrument.min_lots - 1) * instrument.lot_size < Decimal(smallest) <= instrument.min_lots * Decimal(lot)
@@ -63,8 +75,8 @@ def generic_market(**changes: Any) -> dict[str, Any]:
 
 
 def test_a_mexc_contract_is_a_fraction_of_the_base() -> None:
-    terms = terms_of(generic_market(), {}, (), SETTINGS)
-    instrument = instrument_of("BTCUSDT", generic_market(), terms, SETTINGS)
+    terms = told(generic_market(), {}, (), MEXC)
+    instrument = made("BTCUSDT", generic_market(), terms, MEXC)
     assert instrument.qty(10) == Decimal("0.001")
     assert (instrument.max_leverage, instrument.maintenance_margin_pct) == (125, Decimal("0.4"))
 
@@ -80,7 +92,7 @@ def test_a_mexc_contract_is_a_fraction_of_the_base() -> None:
 )
 def test_a_contract_without_its_sizes_is_not_guessed(changes: dict[str, Any]) -> None:
     with pytest.raises(UnavailableError, match="BTCUSDT: the exchange does not tell"):
-        instrument_of("BTCUSDT", generic_market(**changes), TERMS, SETTINGS)
+        made("BTCUSDT", generic_market(**changes), TERMS)
 
 
 def test_the_tier_of_the_largest_order_counts() -> None:
@@ -90,12 +102,12 @@ def test_the_tier_of_the_largest_order_counts() -> None:
         {"maxNotional": None, "maxLeverage": 50.0, "maintenanceMarginRate": 0.01},
     ]
     assert SETTINGS.limits.max_order_notional_usdt == 20_000
-    terms = terms_of(binance_market(), {"maker": 0.00016, "taker": 0.0004}, tiers, SETTINGS)
+    terms = told(binance_market(), {"maker": 0.00016, "taker": 0.0004}, tiers)
     assert terms == Terms(Decimal("1.6"), Decimal("4"), 100, Decimal("0.5"))
 
 
 def test_what_nobody_tells_is_assumed_and_named() -> None:
-    terms = terms_of(binance_market(), {}, (), SETTINGS)
+    terms = told(binance_market(), {}, ())
     assert (terms.maker_fee_bps, terms.taker_fee_bps) == (SETTINGS.costs.maker_fee_bps, SETTINGS.costs.taker_fee_bps)
     assert (terms.max_leverage, terms.maintenance_margin_pct) == (20, Decimal("2.5"))
     assert len(terms.assumed) == 2

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.domain.errors import DataError, UnavailableError
+from core.exchange.binanceusdm.words import WORDS
 from core.exchange.markets.contracts import Terms, instrument_of
 from core.exchange.orders.ids import is_number_id, is_word_id
 from core.exchange.orders.rows import RowReader, part, readable
@@ -103,7 +104,7 @@ def test_a_position_that_does_not_say_how_much_is_not_one_of_nothing() -> None:
 def test_a_wallet_that_is_not_told_is_not_one_of_nothing() -> None:
     for assets in ([{"asset": "USDT"}], [{"asset": "USDT", "walletBalance": None}], {}, [None], "x"):
         with pytest.raises(DataError):
-            wallet_usdt({"info": {"assets": assets}})
+            wallet_usdt({"info": {"assets": assets}}, WORDS)
 
 
 def test_one_row_that_cannot_be_read_keeps_no_other_from_being_read() -> None:
@@ -153,7 +154,9 @@ def test_rules_that_cannot_be_are_refused_as_such(name: str, value: Any) -> None
     else:
         limits["market"][name] = value
     terms = Terms(*[BTC.maker_fee_bps] * 2, 20, BTC.maintenance_margin_pct)
-    told, refusal = outcome(lambda: instrument_of("BTCUSDT", market, terms, parse_settings({}, "test")))
+    told, refusal = outcome(
+        lambda: instrument_of("BTCUSDT", market, terms, parse_settings({}, "test"), WORDS.contract(market))
+    )
     assert refusal.startswith("BTCUSDT: ") if told is None else min(told.tick_size, told.lot_size) > 0
     assert told is None or told.max_lots >= 1
 

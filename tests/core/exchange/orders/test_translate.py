@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from core.domain.errors import DataError
 from core.domain.orders import Fill, Order, OrderRole, OrderState, OrderType, Side
 from core.domain.origin import champion
+from core.exchange.binanceusdm.words import WORDS
 from core.exchange.orders.translate import Seen, fill_in, fill_of, lots_of, protects, seen_in, ticks_of, wallet_usdt
 from tests.core.trader.desk import make_instrument
 
@@ -59,14 +60,14 @@ def test_a_price_off_the_grid_is_refused(value: Any) -> None:
     ],
 )
 def test_states_of_a_plain_order(status: str | None, filled: float | None, state: OrderState) -> None:
-    seen = seen_in({"id": "7", "status": status, "filled": filled, "info": {"orderId": 7}}, ORDER, BTC)
+    seen = seen_in({"id": "7", "status": status, "filled": filled, "info": {"orderId": 7}}, ORDER, BTC, WORDS)
     assert (seen.state, seen.filled_lots) == (state, None if filled is None else round(filled * 1000))
     assert seen.venue_order_id == "7"
 
 
 def test_an_unknown_status_is_refused() -> None:
     with pytest.raises(DataError, match="'pending'"):
-        seen_in({"id": "7", "status": "pending", "info": {}}, ORDER, BTC)
+        seen_in({"id": "7", "status": "pending", "info": {}}, ORDER, BTC, WORDS)
 
 
 @pytest.mark.parametrize(
@@ -90,7 +91,7 @@ def test_an_unknown_status_is_refused() -> None:
     ],
 )
 def test_states_of_a_conditional_order(status: str, told: dict[str, str], seen: Seen) -> None:
-    assert seen_in({"id": "9", "status": status, "info": {"aid": 9, **told}}, STOP, BTC) == seen
+    assert seen_in({"id": "9", "status": status, "info": {"aid": 9, **told}}, STOP, BTC, WORDS) == seen
 
 
 def trade(**changes: Any) -> dict[str, Any]:
@@ -130,10 +131,10 @@ def test_a_fee_in_another_coin_is_told() -> None:
 
 def test_the_wallet_is_without_unrealised_profit() -> None:
     assets = [{"asset": "BUSD", "walletBalance": "1"}, {"asset": "USDT", "walletBalance": "23.72469206"}]
-    assert wallet_usdt({"info": {"assets": assets}, "total": {"USDT": 99.0}}) == Decimal("23.72469206")
-    assert wallet_usdt({"info": {}, "total": {"USDT": 99.5}}) == Decimal("99.5")
+    assert wallet_usdt({"info": {"assets": assets}, "total": {"USDT": 99.0}}, WORDS) == Decimal("23.72469206")
+    assert wallet_usdt({"info": {}, "total": {"USDT": 99.5}}, WORDS) == Decimal("99.5")
     with pytest.raises(DataError, match="the wallet"):
-        wallet_usdt({"info": {"assets": [{"asset": "USDT", "walletBalance": "x"}]}})
+        wallet_usdt({"info": {"assets": [{"asset": "USDT", "walletBalance": "x"}]}}, WORDS)
 
 
 @pytest.mark.parametrize(
@@ -153,7 +154,7 @@ def test_whether_a_resting_stop_protects(change: dict[str, Any], problem: str) -
 
 
 def test_an_id_that_no_journal_can_write_is_kept_as_its_escape() -> None:
-    seen = seen_in({"id": "\ud800\x1b", "status": "open", "filled": 0.0, "info": {}}, ORDER, BTC)
+    seen = seen_in({"id": "\ud800\x1b", "status": "open", "filled": 0.0, "info": {}}, ORDER, BTC, WORDS)
     assert seen.venue_order_id == r"\ud800\x1b"
 
 
