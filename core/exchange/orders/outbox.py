@@ -12,8 +12,10 @@ from typing import Protocol
 from core.domain.errors import RejectKind, VenueBusyError, VenueRejectedError, VenueUnknownError
 from core.domain.instrument import Instrument
 from core.domain.orders import Order, OrderRole, OrderType
+from core.exchange.connection.limiter import PACE_MS
 from core.exchange.connection.wire import Row, Wire
 from core.exchange.orders.rounding import as_sent
+from core.exchange.orders.turns import Turns
 from core.settings.schema import ExchangeSettings
 
 log = logging.getLogger("quarterdeck.exchange")
@@ -119,8 +121,10 @@ class Outbox:
         instruments: Mapping[str, Instrument],
         settings: ExchangeSettings,
         others_lots: Mapping[str, int],
+        turns: Turns,
     ) -> None:
         self._wire = wire
+        self._turns = turns
         self._instruments = instruments
         self._settings = settings
         self._others_lots = others_lots
@@ -202,6 +206,9 @@ class Outbox:
         """Of the steady clock, as all times here are: an exit waits no longer because a clock was set."""
         return self._wire.clock.steady_ms()
 
+    def _is_paced(self) -> bool:
+        return self._wire.clock.now_ms() < self._wire.held_until_ms()
+
     async def _wait(self) -> None:
         now_ms = self._now_ms()
         due = [job.not_before_ms - now_ms for job in self._jobs if job.not_before_ms > now_ms]
@@ -276,7 +283,7 @@ class Outbox:
                 call.price,
                 params,
                 protective=is_protective(order),
-                since_ms=job.queued_ms,
+                place=self._turns.of_order(order),
                 timeout_ms=self._timeout_ms(order),
             )
         except VenueRejectedError as error:
@@ -362,8 +369,7 @@ class Outbox:
                 params,
                 protective=True,
                 can_wait=can_wait,
-                urgent=not can_wait,
-                since_ms=job.queued_ms,
+                place=None if can_wait else self._turns.of_order(order),
                 timeout_ms=self._settings.protective_timeout_ms,
             )
         except (VenueRejectedError, VenueUnknownError) as error:
@@ -375,11 +381,13 @@ class Outbox:
 
     def _again(self, job: _Job, not_before_ms: int) -> None:
         """What protects does not wait out a rate limit: it is tried again after half of the time that it has waited
-        already. The limiter keeps a reserve for it, and holds it back itself where nothing at all may be sent."""
+        already, and is in line for the next turn. The limiter keeps a reserve for it, and holds it back itself where
+        nothing at all may be sent."""
         now_ms = self._now_ms()
         soonest_ms = now_ms + _PAUSE_MS
         if job.first:
-            not_before_ms = min(not_before_ms, now_ms + min(_LONGEST_PAUSE_MS, (now_ms - job.queued_ms) // 2))
+            longest_ms = PACE_MS // 2 if self._is_paced() else _LONGEST_PAUSE_MS
+            not_before_ms = min(not_before_ms, now_ms + min(longest_ms, (now_ms - job.queued_ms) // 2))
         self._jobs.append(_Job(job.order, job.is_cancel, job.queued_ms, max(not_before_ms, soonest_ms)))
 
     def _note_try(self, order: Order, sent_ms: int | None, window_ms: int) -> None:

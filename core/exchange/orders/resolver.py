@@ -257,7 +257,9 @@ class Resolver:
         try:
             # What has ended stays as it is: only its fills are asked for again.
             # Of an entry that the exchange did not have once there is hardly a position.
-            seen = question.ended or await self._venue.look(order, timeout_ms, urgent=not question.was_absent)
+            seen = question.ended or await self._venue.look(
+                order, timeout_ms, since_ms=question.since_ms, urgent=not question.was_absent
+            )
             question.unanswered = max(0, question.unanswered - 1)
             if question.ended is None:
                 self.note_read(order)
