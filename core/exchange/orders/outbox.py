@@ -319,6 +319,9 @@ class Outbox:
             return longest_ms
         tried = self._tries.get(order.client_order_id)
         later = 0 if tried is None else max(0, tried.count + 1 - _SHORT_TRIES)
+        if self._is_paced():
+            # It is sent again at every turn, and once the limit is over its tries are to be dead soon.
+            later = min(later, 1)
         return min(SHORT_WINDOW_MS * int(_WIDER**later), longest_ms)
 
     @property

@@ -325,14 +325,16 @@ class Resolver:
         )
 
     def _finds_nothing_left(self, order: Order, at_ms: int | None) -> bool:
-        """Whether a second try of an exit, of which the first was taken, would be refused because nothing is left to
-        reduce. A conditional order needs no such thing: under its id it can rest once only."""
+        """Whether of two tries of an exit the later to arrive would be refused because nothing is left to reduce. In a
+        rate limit nothing is entered that it could meet; else the earlier must be dead. A conditional order needs no
+        such thing: under its id it can rest once only."""
         outbox, s = self._venue.outbox, self._books.trader.state.symbols[order.symbol]
+        meets_none = self._venue.is_paced() and not s.entries()
         return (
             order.role is OrderRole.EXIT
             and order.remaining_lots >= abs(s.lots)
             and not outbox.is_shared(order.symbol)
-            and (self._clock.steady_ms() if at_ms is None else at_ms) >= outbox.dead_ms(order)
+            and (meets_none or (self._clock.steady_ms() if at_ms is None else at_ms) >= outbox.dead_ms(order))
         )
 
     async def _absent(self, order: Order, question: Question, asked_ms: int) -> bool:

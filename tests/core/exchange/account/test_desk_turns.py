@@ -70,19 +70,38 @@ async def _left_bare(house: House, symbol: str) -> int:
     return len(house.weather.asked)
 
 
-def test_a_stop_takes_no_turn_from_the_exit_of_its_position_that_is_due() -> None:
+def test_a_stop_takes_no_turn_from_the_exit_of_its_position() -> None:
     async def scene(house: House) -> None:
         await house.enter(BTC)
         await house.pass_s(30)
         house.wire.limiter.observe(429, {"Retry-After": "60"})
         begun = await _left_bare(house, BTC)
         house.weather.once("POST", "/fapi/v1/order", limited(50))
-        house.weather.once("POST", "/fapi/v1/order", LOST)
+        house.weather.once("POST", "/fapi/v1/order", LOST, times=2)
         await house.pass_s(5)
-        # What was lost may still arrive when it is the next turn: that is the stop's.
-        assert turns(house, begun)[:4] == [("exit", BTC), ("stop", BTC), ("exit", BTC), ("exit", BTC)]
+        assert turns(house, begun)[:4] == [("exit", BTC)] * 4
         assert house.venue.position_lots(BTC) == 0
         await house.pass_s(70)
+        house.check_books()
+
+    in_house(scene)
+
+
+def test_an_exit_that_is_sent_again_before_its_first_try_arrives_closes_once() -> None:
+    async def scene(house: House) -> None:
+        await house.enter(BTC)
+        await house.pass_s(30)
+        house.wire.limiter.observe(429, {"Retry-After": "20"})
+        told, house.weather.frames_of = house.weather.frames_of, lambda text: []
+        house.weather.once("POST", "/fapi/v1/order", Fate(Outcome.ANSWER_LOST, 1030.0, 10.0))
+        begun = len(house.weather.asked)
+        await house.command(Verb.FLATTEN)
+        await house.pass_s(1.5)
+        assert turns(house, begun)[:2] == [("exit", BTC)] * 2
+        assert house.venue.position_lots(BTC) == 0
+        house.weather.frames_of = told
+        await house.pass_s(70)
+        assert [trade.qty for trade in house.trades] == [house.fills[0].qty_lots * house.instruments[BTC].lot_size]
         house.check_books()
 
     in_house(scene)
