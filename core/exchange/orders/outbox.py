@@ -13,6 +13,7 @@ from core.domain.errors import RejectKind, VenueBusyError, VenueRejectedError, V
 from core.domain.instrument import Instrument
 from core.domain.orders import Order, OrderRole, OrderType
 from core.exchange.connection.limiter import PACE_MS
+from core.exchange.connection.news import Topic
 from core.exchange.connection.wire import Row, Wire
 from core.exchange.orders.rounding import as_sent
 from core.exchange.orders.turns import Turns
@@ -112,7 +113,8 @@ class _Job:
 class Outbox:
     """`place` and `cancel` only queue; `run` sends.
 
-    `others_lots` are the signed lots of each symbol that others hold, as of now.
+    `others_lots` are the signed lots of each symbol that others hold, as of now. `leaving` is news that something is
+    handed over to be sent.
     """
 
     def __init__(
@@ -131,12 +133,14 @@ class Outbox:
         self._jobs: list[_Job] = []
         self._in_flight: dict[str, _Job] = {}
         self._left_ms: dict[str, int] = {}
+        self._in_line: set[str] = set()
         self._wake = asyncio.Event()
         self._tries: OrderedDict[str, _Try] = OrderedDict()
         self._stale_until_ms: int | None = None
         self._begun_ms: int | None = None
         self._uncertain: OrderedDict[str, int] = OrderedDict()
         self.version = 0
+        self.leaving: Topic[()] = Topic()
 
     def place(self, order: Order) -> None:
         """Raises VenueRejectedError where too much waits already."""
@@ -170,6 +174,10 @@ class Outbox:
         """Since when what is sent for the order is under way; None where nothing is."""
         return self._left_ms.get(client_order_id)
 
+    def is_in_line(self, client_order_id: str) -> bool:
+        """Whether what is under way for the order was handed over in a rate limit, and may wait for its turn still."""
+        return client_order_id in self._in_line
+
     def dead_ms(self, order: Order) -> int:
         """From when on no try to place it can be taken any more, one of before a restart included."""
         tried = self._tries.get(order.client_order_id)
@@ -199,6 +207,9 @@ class Outbox:
                     self._jobs.remove(job)
                     self._in_flight[job.order.client_order_id] = job
                     self._left_ms[job.order.client_order_id] = self._now_ms()
+                    if self._is_paced():
+                        self._in_line.add(job.order.client_order_id)
+                    self.leaving.publish()
                     group.create_task(self._carry(job, answers, rules))
                 await self._wait()
 
@@ -252,6 +263,7 @@ class Outbox:
             told = await (self._cancel(job, answers) if job.is_cancel else self._place(job, answers, rules))
         finally:
             del self._in_flight[job.order.client_order_id], self._left_ms[job.order.client_order_id]
+            self._in_line.discard(job.order.client_order_id)
             self.version += 1
             self._wake.set()
         if told is not None:

@@ -139,3 +139,20 @@ def test_a_stop_takes_no_turn_from_others_once_the_exit_of_its_own_position_work
         assert turns(house, begun)[:2] == [("exit", BTC), ("exit", ETH)]
 
     in_house(scene)
+
+
+def test_in_a_rate_limit_an_entry_that_left_before_it_is_asked_for_as_soon_as_its_answer_is_late() -> None:
+    async def scene(house: House) -> None:
+        await house.pass_s(25)
+        house.weather.once("POST", "/fapi/v1/order", TAKEN_UNTOLD)
+        house.weather.frames_of = lambda text: []
+        begun = len(house.weather.asked)
+        began_s = house.loop.time()
+        await house.enter(BTC)
+        await house.pass_s(0.1)
+        house.wire.limiter.observe(429, {"Retry-After": "30"})
+        while ("order?", BTC) not in turns(house, begun):
+            await house.pass_s(0.01)
+        assert 0.5 <= house.loop.time() - began_s <= 0.8
+
+    in_house(scene)
