@@ -54,7 +54,7 @@ def _mark(client: Any, frame: Row) -> Sequence[Told]:
 
 def _liquidation(client: Any, _frame: Row) -> Sequence[Told]:
     row = client.liquidations[-1]
-    return (liquidation_told(row["symbol"], row, float(client.market(row["symbol"])["contractSize"])),)
+    return (liquidation_told(row["symbol"], row, float(row["info"]["z"])),)
 
 
 def _asking(method: str) -> Callable[[Reads, str, str, int, int], Awaitable[Sequence[Row]]]:

@@ -88,13 +88,14 @@ SIDES = {"buy": 1.0, "sell": -1.0}
 
 def trade_told(unified: str, row: Row) -> Told:
     """Of a ccxt trade in base units, of an exchange that numbers them."""
-    return Told(unified, _whole(row["timestamp"]), _deal(row, "amount", 1.0), int(str(row["id"])))
+    values = SIDES[row["side"]], float(row["price"]), float(row["amount"])
+    return Told(unified, _whole(row["timestamp"]), values, int(str(row["id"])))
 
 
-def liquidation_told(unified: str, row: Row, contract_size: float) -> Told:
-    """Of a ccxt liquidation: the side of the order, the price that it came to, and what it filled. A contract is so
-    many base units."""
-    return Told(unified, _whole(row["timestamp"]), _deal(row, "contracts", contract_size))
+def liquidation_told(unified: str, row: Row, filled: float) -> Told:
+    """Of a ccxt liquidation: the side of the order, the price that it came to, and what it filled in all, in base
+    units; of that ccxt tells the last fill alone."""
+    return Told(unified, _whole(row["timestamp"]), (SIDES[row["side"]], float(row["price"]), filled))
 
 
 def book_told(unified: str, book: Row) -> Told:
@@ -104,10 +105,6 @@ def book_told(unified: str, book: Row) -> Told:
         raise ValueError(f"a side of the book has fewer than {BOOK_LEVELS} levels")
     values = tuple(value for side in levels for level in side for value in level)
     return Told(unified, _whole(book["timestamp"]), values, _whole(book["nonce"]))
-
-
-def _deal(row: Row, amount: str, size: float) -> tuple[float, ...]:
-    return SIDES[row["side"]], float(row["price"]), float(row[amount]) * size
 
 
 def _whole(value: Any) -> int:

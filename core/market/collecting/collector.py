@@ -6,10 +6,9 @@ import asyncio
 import logging
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from core.domain.errors import BadInputError, UnavailableError, VenueRejectedError
-from core.domain.market import MINUTE_MS
 from core.domain.stream import Observation
 from core.exchange.connection.wire import Wire
 from core.exchange.dialects import EXCHANGES, observed_of
@@ -34,7 +33,8 @@ MOST_PASSED_OVER = 100_000_000
 BATCH_ROWS = 500
 """At most so many rows in one transaction: some 15 ms in which nobody else writes."""
 
-_FORGET_EVERY_MS = 60 * MINUTE_MS
+_POLLING_PART = 4
+_FORGET_EVERY_S = 3_600.0
 _FILL_AGAIN_S = 30.0
 
 
@@ -97,10 +97,12 @@ class Collector:
         self._free_bytes = free_bytes
         self._tell = tell
         self._observed = observed_of(wire.client.id)
-        self._reads = Rationed(wire, asked.weight_an_hour)
-        pushed = [name for name in asked.streams if name != FUNDING]
+        # What comes now waits for no hole that is filled.
+        polling = asked.weight_an_hour // _POLLING_PART
+        self._polls, self._fills = Rationed(wire, polling), Rationed(wire, asked.weight_an_hour - polling)
+        streams = [name for name in asked.streams if name != FUNDING]
         self._live = LiveStreams(
-            wire, asked.symbols, pushed, reads=self._reads, stale_ms=asked.stale_ms, sample_ms=asked.sample_ms
+            wire, asked.symbols, streams, reads=self._polls, stale_ms=asked.stale_ms, sample_ms=asked.sample_ms
         )
         self._numbered = [name for name in asked.streams if name in self._observed.numbered]
         self._events = [n for n in self._live.pushed if not stream(n).is_steady and n not in self._observed.numbered]
@@ -115,7 +117,7 @@ class Collector:
     @property
     def spent(self) -> int:
         """Weight of the exchange's limit that reads took."""
-        return self._reads.spent
+        return self._polls.spent + self._fills.spent
 
     @property
     def lost(self) -> Counter[str]:
@@ -131,12 +133,12 @@ class Collector:
         await self._check_market()
         if full := self._full():
             return full
-        await self._forget()
         await self._find_missed()
+        jobs = [self._live.run(), self._fill(), self._forget()]
+        if FUNDING in self._asked.streams:
+            jobs.append((await self._funding()).run())
         async with asyncio.TaskGroup() as group:
-            beside = [group.create_task(self._live.run()), group.create_task(self._fill())]
-            if FUNDING in self._asked.streams:
-                beside.append(group.create_task((await self._funding()).run()))
+            beside = [group.create_task(job) for job in jobs]
             try:
                 full = await self._write_until(should_stop)
             finally:
@@ -145,15 +147,11 @@ class Collector:
         return full
 
     async def _write_until(self, should_stop: Callable[[], bool]) -> str:
-        forget_ms = self._clock.now_ms() + _FORGET_EVERY_MS
         while not should_stop():
             await asyncio.sleep(self._asked.batch_ms / 1_000)
             await self._write()
             if full := self._full():
                 return full
-            if self._clock.now_ms() >= forget_ms:
-                forget_ms += _FORGET_EVERY_MS
-                await self._forget()
         await self._write()
         return ""
 
@@ -222,13 +220,14 @@ class Collector:
         for name in self._numbered:
             for symbol in self._asked.symbols:
                 for missed in await self._store.missed_numbers(symbol, name, from_ms):
-                    self._miss(Missed(symbol, name, missed))
+                    # One that begins before is too old.
+                    if missed.after_ms >= from_ms:
+                        self._miss(Missed(symbol, name, missed))
                 last = await self._store.last(symbol, name)
                 if last is not None and last[0] >= from_ms:
                     self._last[symbol, name] = last[1]
                 elif last is not None:
-                    hours = self._asked.fill_ms // (60 * MINUTE_MS)
-                    self._tell(f"{symbol}: the last of {name} is older than {hours} h; what was since stays a hole")
+                    self._tell(f"{symbol}: the last of {name} is of {iso(last[0])}; what was since stays a hole")
         for name, family in self._periodic():
             period_ms = stream(name).period_ms
             oldest_ms = max(from_ms, now_ms - self._observed.histories[family].reach_ms)
@@ -253,26 +252,32 @@ class Collector:
             missed = self._missed[0]
             try:
                 filled = await self._fill_one(missed)
-            except (UnavailableError, VenueRejectedError) as error:
+            except UnavailableError as error:
                 log.warning("%s cannot be filled now: %s", _text(missed), error)
                 await asyncio.sleep(_FILL_AGAIN_S)
                 continue
+            except VenueRejectedError as error:
+                self._tell(f"{_text(missed)} is refused, and asked for after the next start: {error}")
+            else:
+                self._tell(f"{_text(missed)}: {filled:,} rows of it came by REST")
             self._missed.popleft()
-            self._tell(f"{_text(missed)}: {filled:,} of it came from {self._wire.client.id}'s REST")
 
     async def _fill_one(self, missed: Missed) -> int:
         symbol, name, what = missed.symbol, missed.stream, missed.what
         its, refuse, filled = stream(name), self._live.refuse, 0
         if isinstance(what, MissedNumbers):
             numbered = self._observed.numbered[name]
-            pages = numbered_pages(self._reads, numbered, its, symbol, what.first, what.last, refuse)
+            pages = numbered_pages(self._fills, numbered, its, symbol, what.first, what.last, refuse)
         else:
             history = self._observed.histories[name.partition(".")[0]]
-            pages = history_pages(self._reads, history, its, symbol, *what, refuse)
+            pages = history_pages(self._fills, history, its, symbol, *what, refuse)
         async for page in pages:
             added = await self._put(page)
             filled += sum(added.values())
             self.told.filled.update(added)
+            if page:
+                # Where the next one fails, it goes on from here.
+                self._missed[0] = Missed(symbol, name, _behind(what, page[-1], its.period_ms))
         return filled
 
     async def _funding(self) -> FundingPoll:
@@ -281,7 +286,7 @@ class Collector:
         for symbol in self._asked.symbols:
             until_ms = await self._store.funding_until(symbol)
             told_ms[symbol] = max(until_ms or now_ms, now_ms - self._asked.fill_ms)
-        return FundingPoll(self._reads, told_ms, self._settled)
+        return FundingPoll(self._polls, told_ms, self._settled)
 
     async def _settled(self, rates: list[SettledFunding]) -> None:
         await self._rest()
@@ -289,16 +294,18 @@ class Collector:
         self.told.stored[rates[0].symbol, FUNDING] += added
 
     async def _forget(self) -> None:
-        """Take out what is to be kept no longer."""
-        now_ms = self._clock.now_ms()
-        for name, keep_ms in self._asked.keep_ms.items():
-            for symbol in self._asked.symbols:
-                while True:
-                    await self._rest()
-                    gone = await self._store.forget(symbol, name, now_ms - keep_ms)
-                    self.told.forgotten[symbol, name] += gone
-                    if not gone:
-                        break
+        """Take out what is to be kept no longer, at once and every hour."""
+        while True:
+            now_ms = self._clock.now_ms()
+            for name, keep_ms in self._asked.keep_ms.items():
+                for symbol in self._asked.symbols:
+                    while gone := await self._forget_some(symbol, name, now_ms - keep_ms):
+                        self.told.forgotten[symbol, name] += gone
+            await asyncio.sleep(_FORGET_EVERY_S)
+
+    async def _forget_some(self, symbol: str, name: str, before_ms: int) -> int:
+        await self._rest()
+        return await self._store.forget(symbol, name, before_ms)
 
     async def _check_market(self) -> None:
         """Raises BadInputError: in one series two exchanges' prices would be a market that never was."""
@@ -320,6 +327,13 @@ class Collector:
             f"{free / 1e6:,.0f} MB are free on the disk, and {least / 1e6:,.0f} are to stay free: nothing more is "
             "gathered; free some, or lower collect.min_free_disk_mb or --min-free-disk"
         )
+
+
+def _behind(what: MissedNumbers | Span, last: Observation, period_ms: int) -> MissedNumbers | Span:
+    """What is left of a hole, filled up to a row."""
+    if isinstance(what, MissedNumbers):
+        return replace(what, first=last.number + 1, after_ms=last.time_ms)
+    return last.time_ms + period_ms, what[1]
 
 
 def _text(missed: Missed) -> str:

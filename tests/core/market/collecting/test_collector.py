@@ -11,7 +11,8 @@ from core.domain.errors import BadInputError
 from core.market.streams import stream
 from storage.data_admin import check_data, list_data
 from tests.core.market.collecting.scene import ALL, BTC, HOUR_S, MINUTE, START_MS, Scene, holes_of, only, play
-from tests.venue.server import Fault
+from tests.venue.server import Call, Fault
+from tests.venue.venue import Response
 
 PERIOD = 5 * MINUTE
 
@@ -108,6 +109,61 @@ def test_rest_that_is_down_is_asked_again_until_the_hole_is_filled(tmp_path: Pat
 
     scene = play(tmp_path, act)
     assert holes_of(scene.numbers()) == []
+
+
+def test_a_fill_that_breaks_off_goes_on_where_it_was(tmp_path: Path) -> None:
+    async def act(scene: Scene) -> None:
+        await scene.gather(only("trades"), 30)
+        await asyncio.sleep(4_000)
+        scene.server.calls.clear()
+        asked: list[str] = []
+
+        def break_the_third(call: Call) -> Fault:
+            if not call.path.endswith("/aggTrades"):
+                return Fault()
+            asked.append(call.params["fromId"])
+            return Fault(drop_before=3 <= len(asked) <= 8)
+
+        scene.server.fault = break_the_third
+        await scene.gather(only("trades"), 300)
+        # Each of the tries of a read that failed asks for the same.
+        assert list(dict.fromkeys(asked)) == sorted(set(asked))
+        assert asked.count(asked[0]) == 1
+
+    scene = play(tmp_path, act)
+    assert holes_of(scene.numbers()) == []
+
+
+def test_a_hole_that_is_refused_does_not_hold_up_the_others(tmp_path: Path) -> None:
+    asked = only("trades", "long_short.5m")
+
+    async def act(scene: Scene) -> None:
+        await scene.gather(asked, 400)
+        await asyncio.sleep(1_200)
+        refused = Response(400, '{"code":-1130,"msg":"parameter startTime is invalid."}', {})
+        scene.server.fault = lambda call: Fault(response=refused if call.path.endswith("/aggTrades") else None)
+        await scene.gather(asked, 60)
+
+    scene = play(tmp_path, act)
+    assert any("is refused, and asked for after the next start" in line for line in scene.said)
+    assert scene.of("long_short.5m")["holes"] == 0
+    assert scene.of("trades")["holes"] == 1
+
+
+def test_what_began_too_long_ago_is_left_at_every_start(tmp_path: Path) -> None:
+    asked = only("trades", fill_ms=10 * MINUTE)
+
+    async def act(scene: Scene) -> None:
+        await scene.gather(asked, 30)
+        await asyncio.sleep(1_200)
+        scene.server.calls.clear()
+        for _ in range(2):
+            await scene.gather(asked, 30)
+        assert all(int(call.params["fromId"]) > 5_001_000 for call in scene.server.calls if "fromId" in call.params)
+
+    scene = play(tmp_path, act)
+    assert any("stays a hole" in line for line in scene.said)
+    assert len(holes_of(scene.numbers())) > 1_000
 
 
 def test_reads_keep_to_their_ration(tmp_path: Path) -> None:
