@@ -136,6 +136,14 @@ def test_bars_that_are_not_there_are_refused_with_what_is_and_the_mend(quarters:
         assert "; set market.interval_minutes to 15, or " in line
 
 
+def test_predictions_of_other_bars_are_refused(minutes: Path) -> None:
+    run_id = told(command(minutes, "backtest", "ema_cross", *PERIOD, "--json"))["run_id"]
+    more = ("--set", "market.interval_minutes=5", "--predictions", run_id)
+    assert refused(command(minutes, "backtest", "ema_cross", *PERIOD, *more)).endswith(
+        f"{run_id}: predicted at the closes of 15m bars; name a run on 5m bars"
+    )
+
+
 def test_an_account_keeps_its_interval_and_its_market(minutes: Path) -> None:
     run = ("run", "--headless", "--speed", "max", "--from", FROM, "--to", "2025-06-06T03:00", "--log-level", "error")
     assert command(minutes, *run).exit_code == 0

@@ -74,6 +74,7 @@ class Bench:
         if run_id is None:
             return None
         from core.lab.checks.run import values_of
+        from core.market.intervals import interval_text
 
         record = self.store.load(run_id)
         lacking = [symbol for symbol in plan.history.symbols if symbol not in record.result.predictions]
@@ -82,6 +83,9 @@ class Bench:
                 f"{run_id}: is a run of {record.provenance.strategy} on {', '.join(record.provenance.symbols)}; "
                 f"name one of {plan.strategy.name} on {', '.join(plan.history.symbols)}"
             )
+        theirs, ours = (interval_text(one) for one in (record.provenance.interval_ms, plan.history.interval_ms))
+        if theirs != ours:
+            raise BadInputError(f"{run_id}: predicted at the closes of {theirs} bars; name a run on {ours} bars")
         return values_of(record.result, plan.history)
 
     def assessed(

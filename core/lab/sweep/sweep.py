@@ -284,6 +284,11 @@ def _funding_a_lot(rate: FundingRate, instrument: Instrument) -> tuple[int, int,
 
 def _told(prepared: Prepared, settings: Settings, strategy: Strategy, values: Floats) -> Told:
     shape = prepared.market.mark.shape
+    if prepared.interval_ms != settings.market.interval_ms:
+        raise BadInputError(
+            f"sweep: the history has bars of {prepared.interval_ms} ms, and market.interval_minutes is "
+            f"{settings.market.interval_minutes}; load bars of that"
+        )
     values = np.ascontiguousarray(values, np.float64)
     if values.shape != shape:
         raise BadInputError(f"sweep: values are of shape {values.shape}, the history is of shape {shape}")

@@ -445,6 +445,13 @@ def test_bars_outside_their_range_are_refused() -> None:
         simple(history=bad).swept()
 
 
+def test_bars_of_another_interval_than_the_settings_are_refused() -> None:
+    case = drawn(1, 1, reverses=False, rules="none", limits="wide", market_kind="calm", sizing="share")
+    case.settings = parse_settings({"market": {"interval_minutes": 15}}, "the test")
+    with pytest.raises(BadInputError, match=r"bars of 60000 ms, and market\.interval_minutes is 15; load bars of that"):
+        case.swept()
+
+
 def test_values_of_another_shape_and_too_much_leverage_are_refused() -> None:
     with pytest.raises(BadInputError, match="shape"):
         simple(values=np.zeros((1, 3))).swept()

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from core.domain.market import Bar, FirstPrice, FundingRate, MarketEvent
 from core.market.replay.events import CHUNK_MS, ReplayCursor, ReplayFeed, event_time_ms
+from core.market.replay.resuming import ResumePoint, replay_cursors
 from core.ports import BarColumns, SettledFunding
 
 MINUTE = 60_000
@@ -22,14 +23,15 @@ DELAY = 1_000
 class MemoryStore:
     """Implements core.ports.CandleStore."""
 
-    def __init__(self, bars: Sequence[Bar], funding: Sequence[FundingRate] = ()) -> None:
+    def __init__(self, bars: Sequence[Bar], funding: Sequence[FundingRate] = (), interval_ms: int = MINUTE) -> None:
+        self.interval_ms = interval_ms
         self.rows = list(bars)
         self.rates = list(funding)
 
     async def bars(self, symbol: str, from_ms: int, to_ms: int) -> BarColumns:
         rows = [b for b in self.rows if b.symbol == symbol and from_ms <= b.open_time_ms < to_ms]
         table = np.array([(b.open, b.high, b.low, b.close, b.volume) for b in rows], dtype=np.float64).reshape(-1, 5)
-        return BarColumns(symbol, MINUTE, np.array([b.open_time_ms for b in rows], dtype=np.int64), *table.T)
+        return BarColumns(symbol, self.interval_ms, np.array([b.open_time_ms for b in rows], dtype=np.int64), *table.T)
 
     async def append(self, bars: Sequence[Bar]) -> Sequence[Bar]:
         self.rows.extend(bars)
@@ -43,7 +45,7 @@ class MemoryStore:
 
     async def span(self, symbol: str) -> tuple[int, int] | None:
         times = [b.open_time_ms for b in self.rows if b.symbol == symbol]
-        return (min(times), max(times) + MINUTE) if times else None
+        return (min(times), max(times) + self.interval_ms) if times else None
 
 
 def bar(symbol: str, minute: int) -> Bar:
@@ -87,6 +89,43 @@ def test_the_order_at_a_boundary() -> None:
         ("Bar", "B", 2 * MINUTE),
         ("Bar", "A", 2 * MINUTE),
     ]
+
+
+DAY = 1_440 * MINUTE
+
+
+def days() -> tuple[MemoryStore, list[tuple[str, str, int]]]:
+    """Bars of a day with funding inside them, and what is told of them in order."""
+    bars = [Bar("A", T0 + n * DAY, DAY, 100.0, 103.0, 99.0, 101.0, 5.0) for n in range(2)]
+    rates = [rate("A", 480 * n, 4) for n in range(1, 6)]
+    wanted = [("FirstPrice", "A", DELAY), *(("FundingRate", "A", 480 * n * MINUTE) for n in (1, 2)), ("Bar", "A", DAY)]
+    later = [("FundingRate", "A", DAY), ("FirstPrice", "A", DAY + DELAY)]
+    later += [*(("FundingRate", "A", 480 * n * MINUTE) for n in (4, 5)), ("Bar", "A", 2 * DAY)]
+    return MemoryStore(bars, rates, DAY), wanted + later
+
+
+def test_funding_inside_a_long_bar_is_told_when_it_is_due() -> None:
+    store, wanted = days()
+    assert [told(event) for event in replay(store, ["A"], (0, 2 * 1_440))] == wanted
+
+
+def test_where_a_stream_of_long_bars_was_cut_it_goes_on_without_a_loss() -> None:
+    store, wanted = days()
+    whole = replay(store, ["A"], (0, 2 * 1_440))
+    # What is of one instant is taken in at once.
+    cuts = [n for n in range(1, len(whole)) if event_time_ms(whole[n]) > event_time_ms(whole[n - 1])]
+    for cut in cuts:
+        point = ResumePoint({}, {})
+        for event in whole[:cut]:
+            if isinstance(event, Bar):
+                point.bars["A"] = event.open_time_ms
+            elif isinstance(event, FirstPrice):
+                point.first_prices["A"] = event.open_time_ms
+        rest = [told(event) for event in replay(store, ["A"], (0, 2 * 1_440), replay_cursors(point, DAY))]
+        # Funding inside the open bar comes again, and is known by its id.
+        again = len(rest) - len(wanted[cut:])
+        assert rest[again:] == wanted[cut:]
+        assert {kind for kind, _, _ in rest[:again]} <= {"FundingRate"}
 
 
 def test_a_first_price_is_the_open_of_its_bar() -> None:
