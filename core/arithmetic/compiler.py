@@ -59,7 +59,7 @@ def _refresh() -> None:
     looks = linalg.ensure_blas
     linalg.ensure_blas = _takes_it_as_there
     try:
-        del context.refresh
+        vars(context).pop("refresh", None)
         context.refresh()
     finally:
         linalg.ensure_blas = looks
