@@ -9,6 +9,7 @@ import shutil
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from subprocess import Popen
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 import pytest
 
 from core.home.folder import Home
+from storage.database import open_database
 from tests.command import kit
 from tests.command.conftest import Run
 from tests.venue.archive import in_thread
@@ -157,6 +159,17 @@ def test_what_cannot_be_is_one_line(home: Path, words: tuple[str, ...], code: in
     assert answer.code == code, answer.err
     (line,) = [line for line in answer.err.splitlines() if line.startswith("quarterdeck: ")]
     assert said in line
+    assert "Traceback" not in answer.err
+
+
+def test_another_exchanges_market_is_refused_in_one_line(home: Path) -> None:
+    told = (BTC, "candles", 60_000, 0, 0, 1, 0)
+    with closing(open_database(Home(home).database).connect_sync(durable=False)) as connection:
+        connection.execute("INSERT INTO sources VALUES (1, 'mexc REST', 'x', ?2, 0, ?1, ?3, ?4, ?5, ?6, ?7, '')", told)
+    answer = kit.finish(collect(home, streams="mark"))
+    assert answer.code == 2
+    (line,) = [line for line in answer.err.splitlines() if line.startswith("quarterdeck: ")]
+    assert line.startswith(f"quarterdeck: {BTC}: what is stored of it is of mexc")
     assert "Traceback" not in answer.err
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -100,6 +100,7 @@ class LiveStreams:
         self._newest: dict[str, int] = {}
         self._sampled: dict[tuple[str, str], int] = {}
         self._left_out = 0
+        self._untaps: list[Callable[[], None]] = []
         self.lost: Counter[str] = Counter()
         observed = observed_of(wire.client.id)
         self.pushed: dict[str, Stream] = {}
@@ -114,17 +115,21 @@ class LiveStreams:
         self._has_funding = FUNDING in names
 
     async def run(self) -> None:
-        """Keep the streams until canceled."""
-        async with asyncio.TaskGroup() as group:
-            for one in self.pushed.values():
-                group.create_task(one.run())
-            for poll in self._polls:
-                group.create_task(poll.run())
-            if self._has_funding:
-                told_ms = dict.fromkeys(self._symbols.values(), self._clock.now_ms())
-                group.create_task(FundingPoll(self._reads, told_ms, self._settled).run())
-            # Where the exchange offers none of it there is still somebody who waits.
-            group.create_task(asyncio.Event().wait())
+        """Keep the streams until canceled. Once only: then nothing more is heard."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                for one in self.pushed.values():
+                    group.create_task(one.run())
+                for poll in self._polls:
+                    group.create_task(poll.run())
+                if self._has_funding:
+                    told_ms = dict.fromkeys(self._symbols.values(), self._clock.now_ms())
+                    group.create_task(FundingPoll(self._reads, told_ms, self._settled).run())
+                # Where the exchange offers none of it there is still somebody who waits.
+                group.create_task(asyncio.Event().wait())
+        finally:
+            for untap in reversed(self._untaps):
+                untap()
 
     async def taken(self, timeout_s: float | None = None) -> list[Observation]:
         """All that waits, in the order in which it came; once something does, or the time is over."""
@@ -149,7 +154,7 @@ class LiveStreams:
         watches = [partial(_watch, watch, one, pushed.params) for one in asked]
         is_quiet = partial(_answers, client, pushed.marks) if pushed.may_be_silent else None
         plan = StreamPlan(name, pushed.marks, watches, partial(self._newest.get, name), _PAUSE_S, is_quiet)
-        _tap(client, pushed.handler, partial(self._heard, name, pushed))
+        self._untaps.append(_tap(client, pushed.handler, partial(self._heard, name, pushed)))
         return Stream(plan, client, self._clock, pushed.silent_ms or stale_ms, _nobody_waits)
 
     def _heard(self, name: str, pushed: Pushed, frame: Row) -> None:
@@ -202,8 +207,8 @@ class LiveStreams:
             log.warning("%s (%d so far)", error, self._left_out)
 
 
-async def live_streams(wire: Wire, symbols: Sequence[str], names: Sequence[str]) -> AsyncIterator[Observation]:
-    """Observations of `symbols` on the streams `names`, as they are received, for ever.
+async def live_streams(wire: Wire, symbols: Sequence[str], names: Sequence[str]) -> AsyncGenerator[Observation, None]:
+    """Observations of `symbols` on the streams `names`, as they are received, until it is closed (contextlib.aclosing).
 
     Raises BadInputError for a stream that the exchange does not tell (see `live_names`). What is not consumed in time
     is lost from ROOM on, and logged.
@@ -226,15 +231,24 @@ async def live_streams(wire: Wire, symbols: Sequence[str], names: Sequence[str])
         await asyncio.gather(running, taking, return_exceptions=True)
 
 
-def _tap(client: Any, handler: str, heard: Callable[[Row], None]) -> None:
-    """Have `heard` told of every frame that the client's method `handler` took in."""
-    handle = getattr(client, handler)
+def _tap(client: Any, handler: str, heard: Callable[[Row], None]) -> Callable[[], None]:
+    """Have `heard` told of every frame that the client's method `handler` took in, until what is returned is called."""
+    handle, is_over = getattr(client, handler), False
 
     def tapped(connection: Any, message: Any) -> None:
         handle(connection, message)
-        heard(message)
+        if not is_over:
+            heard(message)
+
+    def untap() -> None:
+        nonlocal is_over
+        is_over = True
+        # Another one may have tapped it since.
+        if getattr(client, handler) is tapped:
+            setattr(client, handler, handle)
 
     setattr(client, handler, tapped)
+    return untap
 
 
 async def _watch(watch: Any, asked: Any, params: Mapping[str, Any]) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -283,13 +284,17 @@ def test_who_takes_too_slowly_loses_the_newest_and_is_told(
 
 def test_the_seam_gives_what_was_named_and_ends_with_its_consumer() -> None:
     async def act(scene: Scene) -> None:
-        found = []
-        async for one in live_streams(scene.wire, (ETH,), ("trades", "mark")):
-            found.append(one)
-            if len(found) == 20:
-                break
+        client, found = scene.wire.client, []
+        before = client.handle_trade
+        async with aclosing(live_streams(scene.wire, (ETH,), ("trades", "mark"))) as told:
+            async for one in told:
+                found.append(one)
+                if len(found) == 20:
+                    break
+            assert client.handle_trade != before
         assert {one.stream for one in found} == {"trades", "mark"}
         assert {one.symbol for one in found} == {ETH}
+        assert client.handle_trade == before
         with pytest.raises(BadInputError, match="stream open_interest: binanceusdm does not tell it live"):
             await anext(aiter(live_streams(scene.wire, (ETH,), ("open_interest",))))
 
