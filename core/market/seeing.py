@@ -167,14 +167,21 @@ class Sight:
         self._capacity = capacity
         self._known = {name: _Known(stream(name)) for name in streams_of(inputs)}
         self._open: dict[str, list[Bar]] = {name: [] for name in self._known if _is_bars(name)}
-        self._rows: list[tuple[int, list[float], list[int]]] = []
+        # Twice as many rows as are kept, so that they move only once in a while.
+        self._closes = np.empty(2 * capacity, np.int64)
+        self._values = np.empty((2 * capacity, len(column_names(inputs))))
+        self._ages = np.empty((2 * capacity, len(inputs)), np.int64)
+        self._end = 0
         self._close_ms = -1
 
     def begin(self, bars: BarColumns, observed: Mapping[str, ObservationColumns]) -> None:
         """Know the past: its bars, and what was observed up to the newest of them and is known of after it."""
         closes_ms = bars.open_time_ms + self._interval_ms
         past = see(self._symbol, self._inputs, closes_ms[-self._capacity :], observed)
-        self._rows = list(zip(past.close_ms.tolist(), past.values.tolist(), past.ages_ms.tolist(), strict=True))
+        self._end = len(past.close_ms)
+        self._closes[: self._end] = past.close_ms
+        self._values[: self._end] = past.values
+        self._ages[: self._end] = past.ages_ms
         self._close_ms = int(closes_ms[-1]) if len(closes_ms) else -1
         for name, told in observed.items():
             for row in range(len(told.time_ms)):
@@ -205,22 +212,22 @@ class Sight:
             values += told
             ages.append(age_ms)
         self._close_ms = close_ms
-        self._rows.append((close_ms, values, ages))
-        del self._rows[: -self._capacity]
+        if self._end == len(self._closes):
+            for kept in (self._closes, self._values, self._ages):
+                kept[: self._capacity] = kept[self._capacity :]
+            self._end = self._capacity
+        self._closes[self._end] = close_ms
+        self._values[self._end] = values
+        self._ages[self._end] = ages
+        self._end += 1
 
     def window(self, count: int, until_ms: int) -> Seen:
-        """At most `count` rows of closes at or before `until_ms`, oldest first."""
-        stop = len(self._rows)
-        while stop and self._rows[stop - 1][0] > until_ms:
-            stop -= 1
-        rows = self._rows[max(0, stop - count) : stop]
-        return Seen(
-            self._symbol,
-            self._inputs,
-            np.array([close_ms for close_ms, _, _ in rows], np.int64),
-            np.array([values for _, values, _ in rows], np.float64).reshape(len(rows), len(column_names(self._inputs))),
-            np.array([ages for _, _, ages in rows], np.int64).reshape(len(rows), len(self._inputs)),
-        )
+        """At most `count` rows of closes at or before `until_ms`, oldest first; copies."""
+        first = max(0, self._end - self._capacity)
+        stop = first + int(np.searchsorted(self._closes[first : self._end], until_ms, side="right"))
+        cut = slice(max(first, stop - count), stop)
+        closes, values, ages = self._closes[cut].copy(), self._values[cut].copy(), self._ages[cut].copy()
+        return Seen(self._symbol, self._inputs, closes, values, ages)
 
     def kept(self) -> int:
         """How many observations and bars are remembered beside the rows."""

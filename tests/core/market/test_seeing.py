@@ -195,7 +195,11 @@ def test_what_is_remembered_stays_small() -> None:
             sight.take(Observation(SYMBOL, "trades", open_ms + n, open_ms + n, (1.0, 2.0, 3.0), n))
         sight.close(Bar(SYMBOL, open_ms, MINUTE_MS, 1.0, 2.0, 0.5, 1.5, 3.0))
         assert sight.kept() <= 20
-    assert len(sight.window(1_000, T0 + DAY_MS).close_ms) == 50
+    closes = [T0 + minute * MINUTE_MS for minute in range(351, 401)]
+    for count, back in ((1_000, 0), (10, 0), (10, 7), (1_000, 45)):
+        seen = sight.window(count, T0 + (400 - back) * MINUTE_MS)
+        assert seen.close_ms.tolist() == closes[: 50 - back][-count:]
+        assert seen.ages_ms[:, 0].tolist() == [MINUTE_MS - 29] * len(seen.close_ms)
 
 
 @pytest.mark.parametrize(
