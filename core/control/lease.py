@@ -50,7 +50,7 @@ def refusal(operation: Operation, holder: str, name: str) -> str:
     """Why `name` may not do this while `holder` has the lease; "" where it may."""
     if operation.reduces or holder in ("", name):
         return ""
-    return f"{operation.id}: {holder} holds the write lease; take it over with W in a console, or wait until it leaves"
+    return f"{operation.id}: {holder} holds the write lease; take it over (W in a console, or --take-over)"
 
 
 class WriteLease:

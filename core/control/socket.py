@@ -29,7 +29,6 @@ from core.control.lease import WriteLease
 from core.control.operations import OPERATIONS
 from core.control.protocol import CommandResult, Control
 from core.control.rate import Pace
-from core.control.request import Request
 from core.control.schema import schema
 from core.control.seat import LeasedSeat
 from core.control.serving import Snapshots
@@ -194,7 +193,7 @@ class ControlServer:
             number = encode(request.id)
             params = wire.params_of(request)
             if request.method == "command":
-                return _reply(number, encode(await self._command(wire.request_of(params), peer)))
+                return _reply(number, encode(await self._command(params, peer)))
             if isinstance(params, AttachParams):
                 return _reply(number, encode(await self._attach(params, peer)))
             # A whole snapshot takes milliseconds to encode; the engine's loop must not wait for that.
@@ -241,13 +240,16 @@ class ControlServer:
         self._seats += 1
         return LeasedSeat(self._control, self._lease, f"{operator}#{self._seats}")
 
-    async def _command(self, request: Request, peer: Peer) -> CommandResult:
+    async def _command(self, params: Any, peer: Peer) -> CommandResult:
         """Who is no console has the lease for as long as the answer takes."""
+        request = wire.request_of(params)
         verb = request.operation
         if not self._commands[verb].try_take():
             raise UnavailableError(f"{verb}: asked for too often; it is taken {COMMANDS_A_SECOND:g} times a second")
         seat = peer.seat or self._seat(request.operator)
         try:
+            if wire.takes_over(params):
+                await seat.claim("over")
             async with asyncio.timeout(COMMAND_TIMEOUT_S):
                 return await seat.send(request)
         except TimeoutError as error:

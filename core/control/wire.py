@@ -26,7 +26,7 @@ from core.home.log_line import LogLine
 _MAX_TOLD = 200
 _MAX_NAME = 64
 _A_NAME = f"text of at most {_MAX_NAME} characters that can be printed"
-_OPERATOR = "operator"
+_OPERATOR, _LEASE = "operator", "lease"
 
 PARTS: tuple[str, ...] = Snapshot.__struct_fields__
 Whole = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
@@ -128,7 +128,8 @@ class Updates(Struct, frozen=True):
 
 
 def _command_type(operation_id: str) -> type[Struct]:
-    """What is said with one act: its arguments by their names, and who asks."""
+    """What is said with one act: its arguments by their names, who asks, and where it needs the write lease whether
+    that is taken over for it."""
     forms: dict[Kind, Any] = {Kind.SYMBOL: Name, Kind.FLAG: bool}
     arguments = OPERATIONS[operation_id].arguments
     return msgspec.defstruct(
@@ -136,6 +137,7 @@ def _command_type(operation_id: str) -> type[Struct]:
         [
             *((argument.name, forms[argument.kind] | UnsetType, UNSET) for argument in arguments),
             (_OPERATOR, Name, "socket"),
+            *([] if OPERATIONS[operation_id].reduces else [(_LEASE, Literal["free", "over"], "free")]),
         ],
         frozen=True,
         forbid_unknown_fields=True,
@@ -222,11 +224,16 @@ def request_of(params: Struct) -> Request:
     given = {
         name: value
         for name in params.__struct_fields__
-        if name != _OPERATOR and (value := getattr(params, name)) is not UNSET
+        if name not in (_OPERATOR, _LEASE) and (value := getattr(params, name)) is not UNSET
     }
     for value in given.values():
         printable(value if isinstance(value, str) else "")
     return Request(str(params.__struct_config__.tag), given, printable(getattr(params, _OPERATOR)))
+
+
+def takes_over(params: Struct) -> bool:
+    """Whether a command's params say that the write lease is taken over for it."""
+    return getattr(params, _LEASE, "free") == "over"
 
 
 def printable(name: str) -> str:

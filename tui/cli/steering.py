@@ -28,16 +28,17 @@ E = TypeVar("E", bound=QuarterdeckError)
 def _verb(operation: Operation) -> click.Command:
     """The verb of an act, with its arguments as the registry has them."""
 
-    def act(home: Home, as_json: bool, yes: bool = False, **given: Value) -> None:
+    def act(home: Home, as_json: bool, yes: bool = False, take_over: bool = False, **given: Value) -> None:
         values = {
             a.name: str(given[a.name]).upper() if a.kind is Kind.SYMBOL else given[a.name] for a in operation.arguments
         }
         if operation.question is not None:
             _need_engine(home, operation.words.without)
             confirm(f"{operation.question(values)}?", yes)
-        _steer(home, operation, values, as_json)
+        _steer(home, operation, values | ({"lease": "over"} if take_over else {}), as_json)
 
     wanted = [_PARAMETERS[argument.kind](argument) for argument in operation.arguments]
+    wanted += [] if operation.reduces else [_take_over_option]
     wanted += [*([yes_option] if operation.danger.asks else []), home_option, json_option]
     for option in reversed(wanted):
         act = option(act)
@@ -50,6 +51,12 @@ def _symbol(argument: Argument) -> Callable[[Callable[..., None]], Callable[...,
 
 def _flag(argument: Argument) -> Callable[[Callable[..., None]], Callable[..., None]]:
     return click.option(f"--{argument.name.replace('_', '-')}", is_flag=True, help=argument.words)
+
+
+def _take_over_option(function: Callable[..., None]) -> Callable[..., None]:
+    return click.option("--take-over", is_flag=True, help="Although a console holds the write lease: it loses it.")(
+        function
+    )
 
 
 _PARAMETERS = {Kind.SYMBOL: _symbol, Kind.FLAG: _flag}

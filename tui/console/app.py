@@ -19,8 +19,7 @@ from textual.widget import Widget
 
 from core.control.operations import OPERATIONS, Operation
 from core.control.protocol import Seat, Snapshot
-from core.control.request import Request, Values
-from core.domain.errors import QuarterdeckError
+from core.control.request import Values
 from tui.console import headlines, terminal, writing
 from tui.console.arming import ArmingDesk, LiveStart
 from tui.console.driver import TerminalDriver
@@ -253,18 +252,7 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
         self.start(self._command(operation, values))
 
     async def _command(self, operation: Operation, values: Values) -> None:
-        if self.control is None:
-            self.desk.answered(operation, False, "no engine is attached")
-            return
-        try:
-            result = await self.control.send(Request(operation.id, values))
-        except QuarterdeckError as error:
-            self.desk.answered(operation, False, str(error))
-        except Exception as error:
-            logger.exception("%s could not be sent", operation.id)
-            self.desk.answered(operation, False, f"{type(error).__name__}: {error}")
-        else:
-            self.desk.answered(operation, result.accepted, result.message)
+        await writing.send(self.control, operation, values, self.desk)
         self._tick()
 
     def _end(self, exit_code: int) -> None:

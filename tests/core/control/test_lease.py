@@ -143,7 +143,13 @@ async def test_a_verb_has_the_lease_for_one_answer(home: Home, control: FakeCont
             assert not told["accepted"]
             assert bob.name in told["message"]
             assert (await ask(home, "command", {"verb": "halt", "operator": "cli:ann"}))["accepted"]
-    assert during[1:] == [bob.name]
+            over = {"verb": "resume", "operator": "cli:ann", "lease": "over"}
+            assert (await ask(home, "command", over))["accepted"]
+            assert lease.writer() == ""
+            assert (await bob.send(Request("resume"))).accepted
+        with pytest.raises(BadInputError):
+            await ask(home, "command", {"verb": "halt", "lease": "over"})
+    assert during[1:] == [bob.name, "cli:ann#5", bob.name]
 
 
 @pytest.mark.usefixtures("server")

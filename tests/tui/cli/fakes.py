@@ -9,6 +9,8 @@ from pathlib import Path
 
 from click.testing import Result
 
+from core.clock import monotonic_s
+from core.control.lease import WriteLease
 from core.control.protocol import Control
 from core.control.requests import CollectRequest, DeleteWish, FetchRequest, ImportWish, RunRequest
 from core.control.socket import ControlServer
@@ -321,6 +323,7 @@ class RunningEngine:
 
     def __init__(self, home: Home) -> None:
         self.control = FakeControl()
+        self.lease = WriteLease(monotonic_s)
         self._home = home
         self._lock = EngineLock(home)
         self._loop = asyncio.new_event_loop()
@@ -329,7 +332,7 @@ class RunningEngine:
 
     async def _serve(self) -> None:
         self._stop = asyncio.Event()
-        async with ControlServer(self.control, self._home):
+        async with ControlServer(self.control, self._home, lease=self.lease):
             self._listens.set()
             await self._stop.wait()
 

@@ -32,6 +32,18 @@ def test_yes_is_enough_without_a_terminal(quarterdeck: Quarterdeck, engine: Runn
     assert [asked[:2] for asked in engine.control.asked] == [(Verb.FLATTEN, "BTCUSDT"), (Verb.RESUME, "")]
 
 
+def test_what_a_console_holds_is_taken_over_on_purpose_alone(quarterdeck: Quarterdeck, engine: RunningEngine) -> None:
+    engine.lease.claim("console", "free")
+    refused = quarterdeck("resume", "--yes")
+    assert refused.exit_code == 1
+    assert "console holds the write lease; take it over (W in a console, or --take-over)" in refused.stderr
+    assert engine.control.asked == []
+    assert quarterdeck("flatten", "--yes").exit_code == quarterdeck("halt").exit_code == 0
+    assert engine.lease.writer() == "console"
+    assert quarterdeck("resume", "--yes", "--take-over").exit_code == 0
+    assert engine.lease.writer() == ""
+
+
 @pytest.mark.usefixtures("terminal")
 @pytest.mark.parametrize(("answer", "code", "asked"), [("y\n", 0, 1), ("\n", 1, 0), ("n\n", 1, 0), ("", 1, 0)])
 def test_on_a_terminal_the_operator_is_asked_and_the_default_is_no(

@@ -35,7 +35,8 @@ def test_an_act_has_a_verb_with_its_words_and_arguments(operation: Operation) ->
     assert verb.help.endswith("Asks first.") is operation.danger.asks
     given = {parameter.name: parameter for parameter in verb.params}
     asks = {"yes"} if operation.danger.asks else set()
-    assert set(given) == {argument.name for argument in operation.arguments} | asks | {"home", "as_json"}
+    takes = set() if operation.reduces else {"take_over"}
+    assert set(given) == {argument.name for argument in operation.arguments} | asks | takes | {"home", "as_json"}
     for argument in operation.arguments:
         parameter = given[argument.name]
         told = verb.help if isinstance(parameter, click.Argument) else getattr(parameter, "help", "")
