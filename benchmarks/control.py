@@ -13,6 +13,7 @@ from benchmarks.report import Figure, Section
 from benchmarks.timing import timed
 from core.control.codec import encode, read
 from core.control.deltas import Delta, applied, between
+from core.control.events import BecauseView
 from core.control.protocol import (
     MeterView,
     OrderView,
@@ -88,14 +89,13 @@ def signal(symbol: str, number: int, chance: random.Random) -> SignalView:
         time_ms=T0_MS - 60_000 * number,
         symbol=symbol,
         direction=1,
-        value_bps=chance.uniform(-9, 9),
-        threshold_bps=8.0,
+        because=(BecauseView("forecast", chance.uniform(-9, 9), 8.0, "bps", "round trip cost"),),
         confidence=chance.random(),
         action="vetoed",
         reason="cooldown, 2 of 3 min",
         model_version="scalper-7f3a",
         reasons=tuple((name, chance.gauss(0, 1), chance.gauss(0, 3)) for name in FEATURES),
-        compared="predicted 7.1 bps against 8.0 bps",
+        reasons_unit="bps",
     )
 
 
@@ -135,7 +135,10 @@ def closed(of: Snapshot, chance: random.Random) -> Snapshot:
     """The picture after a bar of every symbol: a close more, and a new forecast that asked for nothing."""
     prices = tuple(structs.replace(p, closes=(*p.closes[1:], p.last * chance.random())) for p in of.prices)
     now_ms = T0_MS + 60_000
-    signals = tuple(structs.replace(s, time_ms=now_ms, value_bps=chance.uniform(-9, 9)) for s in of.signals[:SYMBOLS])
+    signals = tuple(
+        structs.replace(s, time_ms=now_ms, because=(structs.replace(s.because[0], value=chance.uniform(-9, 9)),))
+        for s in of.signals[:SYMBOLS]
+    )
     return structs.replace(of, seq=of.seq + 1, prices=prices, signals=(*signals, *of.signals[SYMBOLS:]))
 
 

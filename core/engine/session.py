@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 
 from core.clock import EngineClock
 from core.domain.errors import ModelError
+from core.domain.forecast import Forecast
 from core.domain.market import MINUTE_MS, Bar, MarketEvent
 from core.domain.records import Record, TrainingRecord
-from core.domain.trading import Prediction
 from core.engine.models import ModelDesk
 from core.engine.stepper import Stepper
 from core.learning.forecaster import training_bars
@@ -21,7 +21,7 @@ from core.market.history import BarHistory
 from core.ports import BarColumns, Forecaster, Journal, Venue
 from core.settings.schema import Settings
 from core.strategy.declaration import Strategy
-from core.strategy.rules import PredictionDesk, RuleDesk
+from core.strategy.rules import ForecastDesk, RuleDesk
 from core.trader.account import iso
 from core.trader.messages import Silence
 from core.trader.trader import Trader
@@ -58,7 +58,7 @@ class Session:
         forecaster: Forecaster | None,
         clock: EngineClock,
         observe: Callable[[Sequence[Record]], None],
-        desk: PredictionDesk | None = None,
+        desk: ForecastDesk | None = None,
         *,
         waits_for_models: bool = True,
         in_memory: bool = False,
@@ -80,7 +80,7 @@ class Session:
         if forecaster is not None and desk is None:
             self.models = ModelDesk(strategy, forecaster, self.symbols, delay_ms, self._training_window)
         self.rules: RuleDesk | None = None
-        if strategy.rule is not None and desk is None:
+        if strategy.part.rule is not None and desk is None:
             self.rules = RuleDesk(strategy, self.symbols, self._inference_delay_ms)
         self._desk = desk or self.rules
         self._waits_for_models = waits_for_models
@@ -136,7 +136,7 @@ class Session:
         for bar in bars:
             self._remember(bar)
         requests: list[TrainingRecord] = []
-        asking: asyncio.Task[list[Prediction]] | None = None
+        asking: asyncio.Task[list[Forecast]] | None = None
         if self.models is not None and bars and trading and self.is_ready:
             requests = self.models.due_requests(due_ms)
             # The workers think while the bars are made durable; what they answer is decided on after that.
@@ -166,17 +166,17 @@ class Session:
         else:
             self.told_ms[bar.symbol] = bar.open_time_ms
 
-    def _ask_desk(self, bars: Sequence[Bar]) -> list[Prediction]:
+    def _ask_desk(self, bars: Sequence[Bar]) -> list[Forecast]:
         if self._desk is None or not self.is_ready:
             return []
         answers = (self._desk.predict(bar) for bar in bars)
         return [answer for answer in answers if answer is not None]
 
-    async def _decide(self, predictions: Sequence[Prediction], bars: Sequence[Bar]) -> None:
+    async def _decide(self, forecasts: Sequence[Forecast], bars: Sequence[Bar]) -> None:
         """What was predicted of `bars`, and of what is held where nothing was that nothing was: exits wait for no
         prediction."""
-        said = {(prediction.symbol, prediction.bar_close_ms): prediction for prediction in predictions}
-        events: list[Prediction | Silence] = []
+        said = {(forecast.symbol, forecast.bar_close_ms): forecast for forecast in forecasts}
+        events: list[Forecast | Silence] = []
         for bar in bars:
             told = said.get((bar.symbol, bar.close_time_ms))
             if told is not None:
@@ -190,21 +190,21 @@ class Session:
             await self.stepper.step(events, made_ms)
 
     def _is_made(self, symbol: str, close_ms: int) -> bool:
-        made = self.trader.state.symbols[symbol].prediction
+        made = self.trader.state.symbols[symbol].forecast
         return made is not None and made.bar_close_ms >= close_ms
 
-    async def _ask_models(self, models: ModelDesk, bars: Sequence[Bar]) -> list[Prediction]:
+    async def _ask_models(self, models: ModelDesk, bars: Sequence[Bar]) -> list[Forecast]:
         """The predictions of these bars, of one instant, that were not made yet."""
         asked: list[tuple[BarColumns, str]] = []
         close_ms = bars[0].close_time_ms
         versions = models.answering(close_ms)
         for bar in bars:
             if bar.symbol in versions and not self._is_made(bar.symbol, close_ms):
-                window = self.histories[bar.symbol].window(self.trader.strategy.lookback_bars, close_ms)
+                window = self.histories[bar.symbol].window(self.trader.strategy.part.lookback_bars, close_ms)
                 asked.append((window, versions[bar.symbol]))
         return await self._ask_workers(asked, close_ms + self._inference_delay_ms) if asked else []
 
-    async def _ask_workers(self, asked: Sequence[tuple[BarColumns, str]], made_ms: int) -> list[Prediction]:
+    async def _ask_workers(self, asked: Sequence[tuple[BarColumns, str]], made_ms: int) -> list[Forecast]:
         assert self._forecaster is not None
         for attempt in (1, 2):
             try:

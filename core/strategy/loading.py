@@ -7,8 +7,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from core.domain.errors import BadInputError, QuarterdeckError
+from core.domain.forecast import UNITS
 from core.settings.schema import Settings
 from core.settings.strategies import strategy_entry
+from core.strategy.decision import Decider
 from core.strategy.declaration import Strategy
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -42,8 +44,8 @@ def outside_code(name: str, strategy: Strategy | None = None) -> list[Path]:
     Raises BadInputError for a name that is not known or registered twice.
     """
     modules = [strategy_entry(name).module]
-    if strategy is not None and strategy.model is not None:
-        modules.append(strategy.model.factory)
+    if strategy is not None and strategy.part.model is not None:
+        modules.append(strategy.part.model.factory)
     files: set[Path] = set()
     for top in {module.partition(".")[0] for module in modules} - set(OWN_PACKAGES):
         spec = find_spec(top)
@@ -67,6 +69,9 @@ def _checked(name: str, value: str, strategy: object, settings: Settings) -> Str
         raise BadInputError(
             f"strategy {name}: its name stands in ids and names of folders; call it by letters, digits, _ and - alone"
         )
+    if problem := _outputs_problem(strategy):
+        raise BadInputError(f"strategy {name}: {problem}")
+    _check_decide(name, strategy)
     caps = settings.limits
     if not caps.min_stop_distance_pct <= strategy.stop_pct <= caps.max_stop_distance_pct:
         raise BadInputError(
@@ -74,6 +79,31 @@ def _checked(name: str, value: str, strategy: object, settings: Settings) -> Str
             f"({caps.min_stop_distance_pct}) and max_stop_distance_pct ({caps.max_stop_distance_pct})"
         )
     return strategy
+
+
+def _outputs_problem(strategy: Strategy) -> str:
+    """What is wrong with the parts and their outputs, in words; empty where nothing is."""
+    if len(strategy.parts) != 1:
+        return f"has {len(strategy.parts)} parts; a strategy has one"
+    outputs = strategy.outputs
+    names = [output.name for output in outputs]
+    if not names or len(set(names)) < len(names) or not all(map(_NAME.fullmatch, names)):
+        called = ", ".join(names) or "nothing"
+        return f"its outputs are called {called}; name each by letters, digits, _ and -, no two alike"
+    strange = [output for output in outputs if output.unit not in UNITS]
+    if strange:
+        return f"its output {strange[0].name} is in {strange[0].unit!r}; units are {', '.join(UNITS)}"
+    return ""
+
+
+def _check_decide(name: str, strategy: Strategy) -> None:
+    decider = Decider(strategy, 0.0)
+    try:
+        direction, _ = decider.direction(decider.silence)
+    except Exception as error:
+        raise BadInputError(f"strategy {name}: its decide fails where nothing is said: {_in_a_line(error)}") from error
+    if direction not in (-1, 0, 1):
+        raise BadInputError(f"strategy {name}: its decide gives {direction!r} as a direction; give +1, -1 or 0")
 
 
 def _in_a_line(error: Exception) -> str:

@@ -6,11 +6,12 @@ from collections import deque
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from core.domain.forecast import Forecast
 from core.domain.instrument import Instrument
 from core.domain.orders import RESTING_STATES, Order, OrderRole, OrderState, Side
 from core.domain.origin import Origin
 from core.domain.regrid import Factor
-from core.domain.trading import EXACT, ExitReason, Prediction, Trade
+from core.domain.trading import EXACT, ExitReason, Trade
 from core.trader.ledger import ZERO
 
 _KEEP_ENDED, _KEEP_CLOSED = 256, 4
@@ -99,7 +100,7 @@ class SymbolState:
     cooldown_until_ms: int = 0
     trade: OpenTrade | None = None
     next_trade: OpenTrade | None = None
-    prediction: Prediction | None = None
+    forecast: Forecast | None = None
     orders: dict[str, Order] = field(default_factory=dict)
     ended: dict[str, Order] = field(default_factory=dict)
     canceling: dict[str, int] = field(default_factory=dict)

@@ -128,7 +128,7 @@ class HomeLab:
                 f"{run_id}: is a run of {record.provenance.strategy} on {', '.join(record.provenance.symbols)}; "
                 f"name one of {plan.strategy.name} on {', '.join(plan.history.symbols)}"
             )
-        return values_of(record.result, plan.history)
+        return values_of(record.result, plan.history, plan.strategy.outputs)
 
     def _assessed(
         self, plan: Plan, kind: Kind, engine: Engine, result: RunResult, fault: str, also: Collection[str] = ()
@@ -243,7 +243,7 @@ class HomeLab:
         train_ms, test_ms = lengths(request)
         values = self._values(plan, request.run.predictions)
         fault = self._fault(plan, request.run.predictions)
-        if plan.strategy.model is not None and values is None:
+        if plan.strategy.part.model is not None and values is None:
             if searching:
                 raise BadInputError(
                     f"{plan.strategy.name} has a model: choose its settings over the predictions of a stored run, with "
@@ -323,7 +323,7 @@ class HomeLab:
                 plain_runs.append(made(plan, "the plain run"))
             if variant.costs == 1.0 and not variant.delay_bars:
                 return plain_runs[0]
-            values = values_of(plain_runs[0], plan.history, variant.delay_bars)
+            values = values_of(plain_runs[0], plan.history, plan.strategy.outputs, variant.delay_bars)
             varied = plan.under(_costs_times(plan.settings.costs, variant.costs))
             return made(varied, f"costs {variant.costs:g}x, {variant.delay_bars} bars late", values)
 
