@@ -8,6 +8,7 @@ import sqlite3
 from collections import Counter
 from contextlib import closing
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +19,8 @@ from tests.engine.day_runner import LEVERAGE, SYMBOLS, Market, Quarterdeck, live
 from tests.simulation.loop import VirtualLoop
 from tests.venue.server import VenueServer
 from tests.venue.venue import API_KEY, API_SECRET, BinanceVenue
+
+Day = tuple[BinanceVenue, Home]
 
 
 def plan(market: Market, quarterdeck: Quarterdeck, server: VenueServer) -> None:
@@ -47,9 +50,9 @@ def plan(market: Market, quarterdeck: Quarterdeck, server: VenueServer) -> None:
     market.acts = {610: flatten, 615: resume, 725: stop, 745: start, 840: kill, 1_115: cut, 1_125: mend, 1_430: flatten}
 
 
-@pytest.fixture(scope="module")
-def day(tmp_path_factory: pytest.TempPathFactory) -> tuple[BinanceVenue, Home]:
-    root = tmp_path_factory.mktemp("day") / "home"
+@pytest.fixture
+def day(tmp_path: Path) -> Day:
+    root = tmp_path / "home"
     loop = VirtualLoop(real_io=True)
     with pytest.MonkeyPatch.context() as patch, threads_stop_time(loop):
         patch.setenv("QUARTERDECK_API_KEY", API_KEY)
@@ -66,7 +69,7 @@ def rows(home: Home, sql: str) -> list[tuple[object, ...]]:
         return connection.execute(sql).fetchall()
 
 
-def test_the_day_had_everything_in_it(day: tuple[BinanceVenue, Home]) -> None:
+def the_day_had_everything_in_it(day: Day) -> None:
     _, home = day
     reasons = Counter(reason for (reason,) in rows(home, "SELECT exit_reason FROM trades WHERE account = 'live'"))
     assert {"stop", "target", "reversal", "flatten"} <= set(reasons), reasons
@@ -75,7 +78,7 @@ def test_the_day_had_everything_in_it(day: tuple[BinanceVenue, Home]) -> None:
     assert rows(home, "SELECT count(*) FROM funding_payments") == [(4,)]
 
 
-def test_orders_and_fills_are_the_exchanges(day: tuple[BinanceVenue, Home]) -> None:
+def orders_and_fills_are_the_exchanges(day: Day) -> None:
     venue, home = day
     ours = {
         client_id: (state, filled)
@@ -93,7 +96,7 @@ def test_orders_and_fills_are_the_exchanges(day: tuple[BinanceVenue, Home]) -> N
     assert sorted((s, str(i), q, p, Decimal(str(f))) for s, i, q, p, f in told) == sorted(theirs)
 
 
-def test_position_balance_and_fees_are_the_exchanges(day: tuple[BinanceVenue, Home]) -> None:
+def position_balance_and_fees_are_the_exchanges(day: Day) -> None:
     venue, home = day
     venue.ledger.check()
     assert [venue.position_lots(symbol) for symbol in ("BTCUSDT", "ETHUSDT")] == [0, 0]
@@ -105,12 +108,12 @@ def test_position_balance_and_fees_are_the_exchanges(day: tuple[BinanceVenue, Ho
     assert rows(home, "SELECT what, ours, theirs FROM adjustments") == []
 
 
-def test_the_account_was_set_up(day: tuple[BinanceVenue, Home]) -> None:
+def the_account_was_set_up(day: Day) -> None:
     venue, _ = day
     assert {symbol: venue.settings.leverage(symbol) for symbol in SYMBOLS} == dict.fromkeys(SYMBOLS, LEVERAGE)
 
 
-def test_no_candle_is_missing(day: tuple[BinanceVenue, Home]) -> None:
+def no_candle_is_missing(day: Day) -> None:
     _, home = day
     with closing(sqlite3.connect(home.market("binanceusdm"))) as connection:
         for symbol, count, first, last in connection.execute(
@@ -119,7 +122,7 @@ def test_no_candle_is_missing(day: tuple[BinanceVenue, Home]) -> None:
             assert count == (last - first) // 60_000 + 1, symbol
 
 
-def test_no_secret_was_written(day: tuple[BinanceVenue, Home]) -> None:
+def no_secret_was_written(day: Day) -> None:
     _, home = day
     files = [path for path in home.root.rglob("*") if path.is_file()]
     assert {"quarterdeck.db", "quarterdeck.log", "market-binanceusdm.db"} <= {path.name for path in files}
@@ -129,7 +132,7 @@ def test_no_secret_was_written(day: tuple[BinanceVenue, Home]) -> None:
             assert secret.encode() not in written, path.name
 
 
-def test_its_later_starts_went_on_from_a_checkpoint(day: tuple[BinanceVenue, Home]) -> None:
+def its_later_starts_went_on_from_a_checkpoint(day: Day) -> None:
     _, home = day
     told = [json.loads(line)["message"] for line in home.log.read_text().splitlines()]
     before = [int(found[1]) for line in told if (found := re.search("the ([0-9]+) before them by a checkpoint", line))]
@@ -139,9 +142,24 @@ def test_its_later_starts_went_on_from_a_checkpoint(day: tuple[BinanceVenue, Hom
     assert max(before) < int(str(seq)) <= int(str(last_seq))
 
 
-async def test_the_day_is_replayed_to_the_bit(day: tuple[BinanceVenue, Home]) -> None:
+async def the_day_is_replayed_to_the_bit(day: Day) -> None:
     _, home = day
     starts, found = await replayed(home, "live")
     assert starts == 3
     assert found.first_difference is None
     assert found.records > 7_000
+
+
+async def test_after_a_day_everything_agrees(day: Day) -> None:
+    """One test, because two workers that share these checks would each live the day."""
+    for check in (
+        the_day_had_everything_in_it,
+        orders_and_fills_are_the_exchanges,
+        position_balance_and_fees_are_the_exchanges,
+        the_account_was_set_up,
+        no_candle_is_missing,
+        no_secret_was_written,
+        its_later_starts_went_on_from_a_checkpoint,
+    ):
+        check(day)
+    await the_day_is_replayed_to_the_bit(day)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -34,9 +35,9 @@ NEW_GRIDS = {BTC: (Decimal("0.0001"), Decimal("0.01")), ETH: (Decimal("0.001"), 
 Day = tuple[BinanceVenue, Home, Notes]
 
 
-@pytest.fixture(scope="module")
-def day(tmp_path_factory: pytest.TempPathFactory) -> Day:
-    root = tmp_path_factory.mktemp("people") / "home"
+@pytest.fixture
+def day(tmp_path: Path) -> Day:
+    root = tmp_path / "home"
     loop = VirtualLoop(real_io=True)
     notes = Notes()
 
@@ -63,7 +64,7 @@ def is_ours(venue: BinanceVenue, trade: Trade) -> bool:
     return (parent.client_id if parent else trade.order.client_id).startswith("qd")
 
 
-def test_position_and_wallet_are_the_exchanges(day: Day) -> None:
+def position_and_wallet_are_the_exchanges(day: Day) -> None:
     venue, home, _ = day
     venue.ledger.check()
     assert [venue.position_lots(symbol) for symbol in SYMBOLS] == [0, 0]
@@ -84,7 +85,7 @@ def told_fills(home: Home) -> dict[str, tuple[str, Decimal, Decimal, Decimal]]:
     return found
 
 
-def test_every_trade_of_ours_is_booked_and_what_others_closed_of_it_at_their_price_and_fee(day: Day) -> None:
+def every_trade_of_ours_is_booked_and_what_others_closed_of_it_at_their_price_and_fee(day: Day) -> None:
     venue, home, _ = day
     told = told_fills(home)
     theirs = {f"{trade.order.symbol}-{trade.trade_id}": trade for trade in venue.ledger.trades}
@@ -102,7 +103,7 @@ def test_every_trade_of_ours_is_booked_and_what_others_closed_of_it_at_their_pri
         assert fee == (trade.fee_usdt * qty / contract.qty(trade.lots)).quantize(Decimal("1e-8"))
 
 
-def test_what_others_closed_of_ours_is_what_they_closed(day: Day) -> None:
+def what_others_closed_of_ours_is_what_they_closed(day: Day) -> None:
     _, home, _ = day
     lots = rows(
         home,
@@ -117,7 +118,7 @@ def test_what_others_closed_of_ours_is_what_they_closed(day: Day) -> None:
     assert reasons.count((ETH, "target")) == 5
 
 
-def test_what_was_left_over_is_of_others_until_they_are_gone(day: Day) -> None:
+def what_was_left_over_is_of_others_until_they_are_gone(day: Day) -> None:
     _, home, _ = day
     known = rows(
         home, "SELECT symbol, theirs FROM adjustments WHERE what = 'external position lots' ORDER BY time_ms, symbol"
@@ -127,32 +128,32 @@ def test_what_was_left_over_is_of_others_until_they_are_gone(day: Day) -> None:
     assert not [what for (what,) in rows(home, "SELECT what FROM adjustments") if str(what) == "position lots"]
 
 
-def test_nobody_enters_where_others_hold(day: Day) -> None:
+def nobody_enters_where_others_hold(day: Day) -> None:
     _, home, _ = day
     told = rows(home, "SELECT symbol, action FROM signals WHERE reason LIKE '%not ours%'")
     assert set(told) == {(BTC, "vetoed"), (ETH, "vetoed")}
 
 
-def test_flatten_with_others_said_that_everything_is_flat(day: Day) -> None:
+def flatten_with_others_said_that_everything_is_flat(day: Day) -> None:
     _, _, notes = day
     assert "BTCUSDT: flat" in notes.flattened
     assert "ETHUSDT: flat" in notes.flattened
     assert "LEFT" not in notes.flattened
 
 
-def test_leverage_changed_by_hand_is_set_back_when_flat_and_not_before(day: Day) -> None:
+def leverage_changed_by_hand_is_set_back_when_flat_and_not_before(day: Day) -> None:
     venue, _, notes = day
     assert notes.leverages == [{BTC: 10, ETH: 2}, dict.fromkeys(SYMBOLS, LEVERAGE)]
     assert {symbol: venue.settings.leverage(symbol) for symbol in SYMBOLS} == dict.fromkeys(SYMBOLS, LEVERAGE)
 
 
-def test_an_account_whose_settings_cannot_be_read_is_not_traded(day: Day) -> None:
+def an_account_whose_settings_cannot_be_read_is_not_traded(day: Day) -> None:
     _, _, notes = day
     assert len(notes.refusals) == 1
     assert is_told(notes.refusals[0]), notes.refusals
 
 
-def test_what_is_held_over_new_steps_is_closed_whole_and_new_orders_are_multiples_of_them(day: Day) -> None:
+def what_is_held_over_new_steps_is_closed_whole_and_new_orders_are_multiples_of_them(day: Day) -> None:
     venue, home, _ = day
     over = START_MS + STEPS_CHANGE_MINUTE * 60_000
     trades = rows(
@@ -171,15 +172,33 @@ def test_what_is_held_over_new_steps_is_closed_whole_and_new_orders_are_multiple
     assert {entry["stepSize"] for entry in told if entry["filterType"] == "LOT_SIZE"} == {"0.001"}
 
 
-def test_no_secret_was_written(day: Day) -> None:
+def no_secret_was_written(day: Day) -> None:
     _, home, _ = day
     for path in (path for path in home.root.rglob("*") if path.is_file()):
         written = path.read_bytes()
         assert not any(secret.encode() in written for secret in Keys(API_KEY, API_SECRET).secrets()), path.name
 
 
-async def test_the_day_is_replayed_to_the_bit(day: Day) -> None:
+async def the_day_is_replayed_to_the_bit(day: Day) -> None:
     _, home, _ = day
     starts, found = await replayed(home, "live")
     assert starts == 6  # The last begins where the rules were read anew, in a running engine.
     assert found.first_difference is None
+
+
+async def test_after_a_day_with_people_everything_agrees(day: Day) -> None:
+    """One test, because two workers that share these checks would each live the day."""
+    for check in (
+        position_and_wallet_are_the_exchanges,
+        every_trade_of_ours_is_booked_and_what_others_closed_of_it_at_their_price_and_fee,
+        what_others_closed_of_ours_is_what_they_closed,
+        what_was_left_over_is_of_others_until_they_are_gone,
+        nobody_enters_where_others_hold,
+        flatten_with_others_said_that_everything_is_flat,
+        leverage_changed_by_hand_is_set_back_when_flat_and_not_before,
+        an_account_whose_settings_cannot_be_read_is_not_traded,
+        what_is_held_over_new_steps_is_closed_whole_and_new_orders_are_multiples_of_them,
+        no_secret_was_written,
+    ):
+        check(day)
+    await the_day_is_replayed_to_the_bit(day)

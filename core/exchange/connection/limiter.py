@@ -80,18 +80,30 @@ class _Count:
         self.others_until_ms = start_ms + self.window.length_ms
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """Where one of what protects or closes stands among its like, the least first: what serves a position without a
+    stop, or what may be one, before what serves one that is covered; who has waited for longest, by the steady clock;
+    of one position the next step to its safety before those that it would save."""
+
+    is_covered: bool
+    since_ms: int
+    step: int = 0
+
+
 @dataclass(slots=True, eq=False)
 class _Ticket:
     weight: int
     orders: int
     protective: bool
-    since_ms: int
+    place: Callable[[], Place]
     granted: asyncio.Future[None]
 
 
 class Limiter:
     """Lets requests pass in the order they came, protective ones first: of these what sets our clock, new orders and
-    what is as urgent, what asks about an order, the others. What the exchange turned away keeps its place.
+    what has a place among them, what asks about an order, the others. New orders go by their places, as these are when
+    it is somebody's turn.
 
     Ordinary requests may use ORDINARY_SHARE_PCT of every window, protective ones all of it. After a 429 only protective
     ones pass until the exchange's time, one every PACE_MS; after a 418 (ban) none do. Either is a problem of health
@@ -145,15 +157,14 @@ class Limiter:
         orders: int = 0,
         protective: bool = False,
         asks: bool = False,
-        urgent: bool = False,
         times: bool = False,
-        since_ms: int | None = None,
+        place: Callable[[], Place] | None = None,
         patience_ms: int,
     ) -> None:
         """Wait until a request of `weight`, with `orders` new orders, may be made, and count it. Of protective ones,
-        `asks` is for what asks what became of an order, `urgent` for what may wait no longer than new orders, `times`
-        for what sets our clock: signed with a wrong one, nothing else is taken. What was turned away and comes again
-        stands where it stood by `since_ms`, the steady time at which it first came.
+        `asks` is for what asks what became of an order, `times` for what sets our clock: signed with a wrong one,
+        nothing else is taken. `place` is asked where a new order, or what may wait no longer than one, stands now; an
+        order without one stands behind those with, as one that came now.
 
         Raises VenueBusyError when that would take longer than `patience_ms`, or too many are waiting.
         """
@@ -163,16 +174,17 @@ class Limiter:
             raise self._busy(wait_ms)
         queue = self._ordinary
         if protective:
-            others = self._closing if orders or urgent else self._asking if asks else self._guarding
+            others = self._closing if orders or place else self._asking if asks else self._guarding
             queue = self._timing if times else others
         if wait_ms == 0 and not any(self._ahead_of(queue)):
             self._take(weight, orders, now_ms)
             return
-        came_ms = now_ms if since_ms is None else since_ms
-        ticket = _Ticket(weight, orders, protective, came_ms, asyncio.get_running_loop().create_future())
+        came = Place(is_covered=True, since_ms=now_ms)
+        granted = asyncio.get_running_loop().create_future()
+        ticket = _Ticket(weight, orders, protective, place or (lambda: came), granted)
         if len(queue) >= MAX_WAITING:
             raise VenueBusyError(f"{MAX_WAITING} requests are waiting for the rate limit", self._exchange_ms() + 1000)
-        queue.insert(next((i for i, other in enumerate(queue) if other.since_ms > came_ms), len(queue)), ticket)
+        queue.append(ticket)
         self._pump()
         try:
             async with asyncio.timeout(patience_ms / 1000):
@@ -292,15 +304,15 @@ class Limiter:
         now_ms = self._now_ms()
         for queue in self._queues:
             while queue:
-                if queue[0].granted.done():
-                    queue.popleft()
+                first = min(queue, key=lambda ticket: ticket.place()) if queue is self._closing else queue[0]
+                if first.granted.done():
+                    queue.remove(first)
                     continue
-                first = queue[0]
                 wait_ms = self._wait_ms(first.weight, first.orders, first.protective, now_ms)
                 if wait_ms > 0:
                     self._timer = asyncio.get_running_loop().call_later(wait_ms / 1000, self._pump)
                     return
-                queue.popleft()
+                queue.remove(first)
                 self._take(first.weight, first.orders, now_ms)
                 first.granted.set_result(None)
 

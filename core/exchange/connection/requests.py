@@ -23,7 +23,7 @@ from core.exchange.connection.client import attend, build_client, guard_frames, 
 from core.exchange.connection.exchange_time import TimeKeeper
 from core.exchange.connection.health import Health
 from core.exchange.connection.keys import Keys
-from core.exchange.connection.limiter import Limiter, utc
+from core.exchange.connection.limiter import Limiter, Place, utc
 from core.exchange.connection.news import Topic
 from core.exchange.connection.outcome import Failure, Fate, banned_until_ms, failure_of
 from core.exchange.connection.reachability import no_answer
@@ -156,7 +156,7 @@ class Requests:
         *args: Any,
         weight: int = 1,
         protective: bool = False,
-        urgent: bool = False,
+        place: Callable[[], Place] | None = None,
         timeout_ms: int | None = None,
         **kwargs: Any,
     ) -> Any:
@@ -171,7 +171,7 @@ class Requests:
             sleep=asyncio.sleep,
             reraise=True,
         )
-        return await retrying(self._read_once, method, args, kwargs, weight, protective, urgent, timeout_ms)
+        return await retrying(self._read_once, method, args, kwargs, weight, protective, place, timeout_ms)
 
     async def send(
         self,
@@ -180,17 +180,14 @@ class Requests:
         weight: int = 1,
         protective: bool = False,
         can_wait: bool = False,
-        urgent: bool = False,
-        since_ms: int | None = None,
+        place: Callable[[], Place] | None = None,
         timeout_ms: int | None = None,
         **kwargs: Any,
     ) -> Any:
         timeout_ms = timeout_ms or self._settings.request_timeout_ms
         protective = protective and not (can_wait and self._is_limited())
         for resend in (False, True):
-            await self._pass(
-                method, args, kwargs, weight, protective, SEND_PATIENCE_MS, urgent=urgent, since_ms=since_ms
-            )
+            await self._pass(method, args, kwargs, weight, protective, SEND_PATIENCE_MS, place)
             sent_ms = self.clock.steady_ms()
             answer = await self._call(method, args, kwargs, timeout_ms)
             if not isinstance(answer, Failure):
@@ -216,7 +213,7 @@ class Requests:
         kwargs: Mapping[str, Any],
         weight: int,
         protective: bool,
-        urgent: bool,
+        place: Callable[[], Place] | None,
         timeout_ms: int | None,
     ) -> Any:
         patience_ms = READ_PATIENCE_MS
@@ -224,7 +221,7 @@ class Requests:
             patience_ms = _PACED_PATIENCE_MS if self._is_limited() else SEND_PATIENCE_MS
         if timeout_ms is None:
             timeout_ms = self._settings.request_timeout_ms * (2 if method in _SLOW_METHODS else 1)
-        await self._pass(method, args, kwargs, weight, protective, patience_ms, urgent=urgent)
+        await self._pass(method, args, kwargs, weight, protective, patience_ms, place)
         answer = await self._call(method, args, kwargs, timeout_ms)
         if isinstance(answer, Failure):
             if answer.fate is Fate.STALE:
@@ -240,9 +237,7 @@ class Requests:
         weight: int,
         protective: bool,
         patience_ms: int,
-        *,
-        urgent: bool = False,
-        since_ms: int | None = None,
+        place: Callable[[], Place] | None,
     ) -> None:
         weight = max(weight, self.dialect.weight_of(method, args, kwargs))
         orders = 1 if method in _NEW_ORDERS else 0
@@ -251,8 +246,7 @@ class Requests:
             orders=orders,
             protective=protective,
             asks=method in _ASKING_METHODS,
-            urgent=urgent,
-            since_ms=since_ms,
+            place=place,
             patience_ms=patience_ms,
         )
 
@@ -361,7 +355,9 @@ class Requests:
 
     def _wait_s(self, attempt: int, protective: bool, error: BaseException | None) -> float:
         first_ms = _PROTECTIVE_WAIT_MS if protective else READ_WAIT_MS
-        wait_ms: float = first_ms * 2 ** (attempt - 1) * (1 + self._jitter())
+        # Whose turn is missed in a rate limit waits a second more, and there the limiter spaces what goes out.
+        doublings = 0 if protective and self._is_limited() else attempt - 1
+        wait_ms: float = first_ms * 2**doublings * (1 + self._jitter())
         if isinstance(error, VenueBusyError) and not protective:
             wait_ms = max(wait_ms, error.retry_ms - self.clock.now_ms())
         return wait_ms / 1000

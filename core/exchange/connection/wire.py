@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Protocol
@@ -13,7 +13,7 @@ from core.domain.orders import Order
 from core.exchange.connection.codes import Codes
 from core.exchange.connection.flags import Flags
 from core.exchange.connection.health import Health
-from core.exchange.connection.limiter import Budget
+from core.exchange.connection.limiter import Budget, Place
 from core.exchange.connection.news import Topic
 
 Row = dict[str, Any]
@@ -243,12 +243,12 @@ class Wire(Protocol):
         *args: Any,
         weight: int = 1,
         protective: bool = False,
-        urgent: bool = False,
+        place: Callable[[], Place] | None = None,
         timeout_ms: int | None = None,
         **kwargs: Any,
     ) -> Any:
         """Call a method of the client that changes nothing. `timeout_ms` is for each of a few tries. Of what is
-        `protective`, what is `urgent` waits for the rate limit no longer than a stop does.
+        `protective`, what has a `place` stands there among stops and exits while it waits for the rate limit.
 
         Raises VenueRejectedError where the exchange understood and refused, UnavailableError for everything else
         (VenueBusyError where it said when to come back).
@@ -262,14 +262,13 @@ class Wire(Protocol):
         weight: int = 1,
         protective: bool = False,
         can_wait: bool = False,
-        urgent: bool = False,
-        since_ms: int | None = None,
+        place: Callable[[], Place] | None = None,
         timeout_ms: int | None = None,
         **kwargs: Any,
     ) -> Any:
         """Call a method that changes something. `protective` may use the reserve of the rate limit, and goes out in a
-        429; what `can_wait` waits for the end of that all the same, what is `urgent` no longer than new orders. Turned
-        away and called again, it keeps its place in line by `since_ms`, of the steady clock.
+        429; what `can_wait` waits for the end of that all the same. `place` is asked at every turn where it stands
+        among new orders.
 
         Raises VenueRejectedError on a definite refusal, VenueBusyError where the request had no effect, and
         VenueUnknownError where its outcome is not known.

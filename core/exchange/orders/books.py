@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from core.clock import Clock
 from core.domain.errors import DataError, InvalidTransitionError, RejectKind
-from core.domain.orders import Fill, Order, OrderRole, OrderState, OrderUpdate, news_in
+from core.domain.orders import RESTING_STATES, Fill, Order, OrderRole, OrderState, OrderUpdate, news_in
 from core.domain.records import AdjustmentRecord
 from core.exchange.connection.wire import Row
 from core.exchange.orders import translate
@@ -27,7 +27,8 @@ _KEEP_STRANGERS = 1000
 
 
 class Books:
-    """What the trader holds to be true of its orders, and how it is told what the exchange says.
+    """What the trader holds to be true of its orders, and how it is told what the exchange says. Implements
+    `core.exchange.orders.turns.Held`.
 
     `version` counts what it was told: two readings of the account can be compared where it did not move between them.
     `agreed_ms` is until when they are known to agree with the exchange, `newest_fill_ms` the time of their newest fill.
@@ -59,6 +60,7 @@ class Books:
         self._fill_was_asked_for = fill_was_asked_for
         self._entry_was_refused = entry_was_refused
         venue.known.keep_while(self.is_open)
+        venue.turns.follow(self)
 
     @property
     def version(self) -> int:
@@ -84,6 +86,16 @@ class Books:
         """Whether we have a position or an open order in a contract."""
         s = self.trader.state.symbols[symbol]
         return bool(s.lots or s.orders)
+
+    def bare_since_ms(self, symbol: str) -> int | None:
+        s = self.trader.state.symbols[symbol]
+        out = s.open_exit()
+        return None if out is not None and out.state in RESTING_STATES else s.unprotected_since_ms
+
+    def is_covered(self, symbol: str) -> bool:
+        s = self.trader.state.symbols[symbol]
+        resting = sum(stop.remaining_lots for stop in s.stops() if stop.state in RESTING_STATES)
+        return bool(s.lots) and resting >= s.lots_to_protect()
 
     def open_orders(self) -> Iterator[Order]:
         for s in self.trader.state.symbols.values():

@@ -12,8 +12,11 @@ from typing import Protocol
 from core.domain.errors import RejectKind, VenueBusyError, VenueRejectedError, VenueUnknownError
 from core.domain.instrument import Instrument
 from core.domain.orders import Order, OrderRole, OrderType
+from core.exchange.connection.limiter import PACE_MS
+from core.exchange.connection.news import Topic
 from core.exchange.connection.wire import Row, Wire
 from core.exchange.orders.rounding import as_sent
+from core.exchange.orders.turns import Turns
 from core.settings.schema import ExchangeSettings
 
 log = logging.getLogger("quarterdeck.exchange")
@@ -110,7 +113,8 @@ class _Job:
 class Outbox:
     """`place` and `cancel` only queue; `run` sends.
 
-    `others_lots` are the signed lots of each symbol that others hold, as of now.
+    `others_lots` are the signed lots of each symbol that others hold, as of now. `leaving` is news that something is
+    handed over to be sent.
     """
 
     def __init__(
@@ -119,20 +123,24 @@ class Outbox:
         instruments: Mapping[str, Instrument],
         settings: ExchangeSettings,
         others_lots: Mapping[str, int],
+        turns: Turns,
     ) -> None:
         self._wire = wire
+        self._turns = turns
         self._instruments = instruments
         self._settings = settings
         self._others_lots = others_lots
         self._jobs: list[_Job] = []
         self._in_flight: dict[str, _Job] = {}
         self._left_ms: dict[str, int] = {}
+        self._in_line: set[str] = set()
         self._wake = asyncio.Event()
         self._tries: OrderedDict[str, _Try] = OrderedDict()
         self._stale_until_ms: int | None = None
         self._begun_ms: int | None = None
         self._uncertain: OrderedDict[str, int] = OrderedDict()
         self.version = 0
+        self.leaving: Topic[()] = Topic()
 
     def place(self, order: Order) -> None:
         """Raises VenueRejectedError where too much waits already."""
@@ -166,6 +174,10 @@ class Outbox:
         """Since when what is sent for the order is under way; None where nothing is."""
         return self._left_ms.get(client_order_id)
 
+    def is_in_line(self, client_order_id: str) -> bool:
+        """Whether what is under way for the order was handed over in a rate limit, and may wait for its turn still."""
+        return client_order_id in self._in_line
+
     def dead_ms(self, order: Order) -> int:
         """From when on no try to place it can be taken any more, one of before a restart included."""
         tried = self._tries.get(order.client_order_id)
@@ -195,12 +207,18 @@ class Outbox:
                     self._jobs.remove(job)
                     self._in_flight[job.order.client_order_id] = job
                     self._left_ms[job.order.client_order_id] = self._now_ms()
+                    if self._is_paced():
+                        self._in_line.add(job.order.client_order_id)
+                    self.leaving.publish()
                     group.create_task(self._carry(job, answers, rules))
                 await self._wait()
 
     def _now_ms(self) -> int:
         """Of the steady clock, as all times here are: an exit waits no longer because a clock was set."""
         return self._wire.clock.steady_ms()
+
+    def _is_paced(self) -> bool:
+        return self._wire.clock.now_ms() < self._wire.held_until_ms()
 
     async def _wait(self) -> None:
         now_ms = self._now_ms()
@@ -245,6 +263,7 @@ class Outbox:
             told = await (self._cancel(job, answers) if job.is_cancel else self._place(job, answers, rules))
         finally:
             del self._in_flight[job.order.client_order_id], self._left_ms[job.order.client_order_id]
+            self._in_line.discard(job.order.client_order_id)
             self.version += 1
             self._wake.set()
         if told is not None:
@@ -276,7 +295,7 @@ class Outbox:
                 call.price,
                 params,
                 protective=is_protective(order),
-                since_ms=job.queued_ms,
+                place=self._turns.of_order(order),
                 timeout_ms=self._timeout_ms(order),
             )
         except VenueRejectedError as error:
@@ -312,6 +331,9 @@ class Outbox:
             return longest_ms
         tried = self._tries.get(order.client_order_id)
         later = 0 if tried is None else max(0, tried.count + 1 - _SHORT_TRIES)
+        if self._is_paced():
+            # It is sent again at every turn, and once the limit is over its tries are to be dead soon.
+            later = min(later, 1)
         return min(SHORT_WINDOW_MS * int(_WIDER**later), longest_ms)
 
     @property
@@ -362,8 +384,7 @@ class Outbox:
                 params,
                 protective=True,
                 can_wait=can_wait,
-                urgent=not can_wait,
-                since_ms=job.queued_ms,
+                place=None if can_wait else self._turns.of_order(order),
                 timeout_ms=self._settings.protective_timeout_ms,
             )
         except (VenueRejectedError, VenueUnknownError) as error:
@@ -375,11 +396,13 @@ class Outbox:
 
     def _again(self, job: _Job, not_before_ms: int) -> None:
         """What protects does not wait out a rate limit: it is tried again after half of the time that it has waited
-        already. The limiter keeps a reserve for it, and holds it back itself where nothing at all may be sent."""
+        already, and is in line for the next turn. The limiter keeps a reserve for it, and holds it back itself where
+        nothing at all may be sent."""
         now_ms = self._now_ms()
         soonest_ms = now_ms + _PAUSE_MS
         if job.first:
-            not_before_ms = min(not_before_ms, now_ms + min(_LONGEST_PAUSE_MS, (now_ms - job.queued_ms) // 2))
+            longest_ms = PACE_MS // 2 if self._is_paced() else _LONGEST_PAUSE_MS
+            not_before_ms = min(not_before_ms, now_ms + min(longest_ms, (now_ms - job.queued_ms) // 2))
         self._jobs.append(_Job(job.order, job.is_cancel, job.queued_ms, max(not_before_ms, soonest_ms)))
 
     def _note_try(self, order: Order, sent_ms: int | None, window_ms: int) -> None:

@@ -70,6 +70,8 @@ class Resolver:
         self._news: dict[str, tuple[OrderState, int, int]] = {}
         self._is_stirring = False
         self._unread = Episodes(log)
+        # What is on its way is looked after from then on, and not from the next look at what rests.
+        books.venue.outbox.leaving.subscribe(questions.raised.set)
 
     async def placed(self, order: Order, row: Row) -> None:
         self._venue.known.learn_row(order, row)
@@ -196,14 +198,16 @@ class Resolver:
 
     def _is_held_back(self, order: Order) -> bool:
         """Whether an answer is still to be waited for. One that is late may be lost with the order taken; in a rate
-        limit it may still wait for its turn, which a question would take. A withdrawal that waits for its own may wait
-        long, and what it is to withdraw may be a position."""
+        limit what is sent may still wait for its turn, which a question would take, and what protects is sent again
+        unasked. A withdrawal that waits for its own may wait long, and what it is to withdraw may be a position."""
         outbox, client_order_id = self._venue.outbox, order.client_order_id
-        if self._venue.is_paced():
-            return self._is_idle(order) or outbox.is_placing(client_order_id)
         left_ms = outbox.left_ms(client_order_id)
+        is_late = left_ms is not None and self._clock.steady_ms() - left_ms >= _ANSWER_DUE_MS
+        if self._venue.is_paced():
+            is_lost = is_late and order.role is OrderRole.ENTRY and not outbox.is_in_line(client_order_id)
+            return self._is_idle(order) or (outbox.is_placing(client_order_id) and not is_lost)
         if left_ms is not None:
-            return self._clock.steady_ms() - left_ms < _ANSWER_DUE_MS
+            return not is_late
         return outbox.is_busy_with(client_order_id)
 
     def _is_idle(self, order: Order) -> bool:
@@ -257,13 +261,17 @@ class Resolver:
         try:
             # What has ended stays as it is: only its fills are asked for again.
             # Of an entry that the exchange did not have once there is hardly a position.
-            seen = question.ended or await self._venue.look(order, timeout_ms, urgent=not question.was_absent)
+            seen = question.ended or await self._venue.look(
+                order, timeout_ms, since_ms=question.since_ms, urgent=not question.was_absent
+            )
             question.unanswered = max(0, question.unanswered - 1)
             if question.ended is None:
                 self.note_read(order)
             if seen is None:
                 if outbox.is_placing(order.client_order_id) or outbox.dead_ms(order) != dead_ms:
-                    return False  # It left while we asked: the answer is of before.
+                    # It left while we asked: the answer is of before. An entry was not there when it should have been.
+                    question.was_absent = question.was_absent or order.role is OrderRole.ENTRY
+                    return False
                 return await self._absent(self._books.order(order), question, asked_ms)
             question.was_absent = False
             question.ended = seen if seen.state.is_terminal else None
@@ -323,14 +331,16 @@ class Resolver:
         )
 
     def _finds_nothing_left(self, order: Order, at_ms: int | None) -> bool:
-        """Whether a second try of an exit, of which the first was taken, would be refused because nothing is left to
-        reduce. A conditional order needs no such thing: under its id it can rest once only."""
+        """Whether of two tries of an exit the later to arrive would be refused because nothing is left to reduce. In a
+        rate limit nothing is entered that it could meet; else the earlier must be dead. A conditional order needs no
+        such thing: under its id it can rest once only."""
         outbox, s = self._venue.outbox, self._books.trader.state.symbols[order.symbol]
+        meets_none = self._venue.is_paced() and not s.entries()
         return (
             order.role is OrderRole.EXIT
             and order.remaining_lots >= abs(s.lots)
             and not outbox.is_shared(order.symbol)
-            and (self._clock.steady_ms() if at_ms is None else at_ms) >= outbox.dead_ms(order)
+            and (meets_none or (self._clock.steady_ms() if at_ms is None else at_ms) >= outbox.dead_ms(order))
         )
 
     async def _absent(self, order: Order, question: Question, asked_ms: int) -> bool:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
 from core.domain.errors import RejectKind, UnavailableError, VenueRejectedError, VenueUnknownError
 from core.domain.instrument import Instrument
 from core.domain.market import Bar, FirstPrice, MarketEvent
-from core.domain.orders import RESTING_STATES, Fill, Order, OrderRole, OrderState, with_state
+from core.domain.orders import RESTING_STATES, Fill, Order, OrderState, with_state
 from core.domain.records import FillRecord, IntentRecord, OrderUpdateRecord, Record
 from core.domain.regrid import factor, grid_of
+from core.exchange.connection.limiter import Place
 from core.exchange.connection.news import Topic
 from core.exchange.connection.reachability import no_answer
 from core.exchange.connection.wire import Row, Wire
@@ -22,6 +23,7 @@ from core.exchange.orders.known_orders import KnownOrders
 from core.exchange.orders.outbox import Outbox
 from core.exchange.orders.rows import RowReader, part, readable
 from core.exchange.orders.translate import OffGridError, Seen, exact
+from core.exchange.orders.turns import Turns
 from core.exchange.orders.unreadable import Oddities
 from core.ports import VenueEvent
 from core.settings.schema import ExchangeSettings
@@ -48,7 +50,8 @@ class ExchangeVenue:
         self.rows = RowReader(wire)
         self.known = KnownOrders(wire.dialect)
         self.others_lots: dict[str, int] = {}
-        self.outbox = Outbox(wire, self.instruments, settings, self.others_lots)
+        self.turns = Turns(wire.clock)
+        self.outbox = Outbox(wire, self.instruments, settings, self.others_lots, self.turns)
         self.oddities = Oddities(wire.health)
         self.regrids = 0
         self.off_grid: Topic[str, str] = Topic()
@@ -153,18 +156,21 @@ class ExchangeVenue:
         records, self._records = self._records, ()
         return records
 
-    async def look(self, order: Order, timeout_ms: int | None = None, *, urgent: bool = True) -> Seen | None:
+    async def look(
+        self, order: Order, timeout_ms: int | None = None, *, since_ms: int | None = None, urgent: bool = True
+    ) -> Seen | None:
         """What the exchange knows of an order by its client id; None where it says that there is none.
 
-        One that is known to have rested is looked for among the plain ones, too. `timeout_ms` is for each request; one
-        that is not `urgent` waits for those that may be.
+        One that is known to have rested is looked for among the plain ones, too. `timeout_ms` is for each request. In
+        a rate limit one that is not `urgent` waits for those that may be; an entry is taken for a position from
+        `since_ms` on, of the steady clock.
         """
         order_id, params = self.wire.dialect.by_client_id(order)
-        urgent = urgent and _is_urgent(order)
-        row = await self._find(order_id, order, params, timeout_ms, urgent=urgent)
+        place = self.turns.of_question(order, since_ms) if urgent else None
+        row = await self._find(order_id, order, params, timeout_ms, place)
         if row is None and self.wire.dialect.is_conditional(order) and order.state in RESTING_STATES:
             plain = {name: value for name, value in params.items() if name != "trigger"}
-            row = await self._find(order_id, order, plain, timeout_ms, urgent=urgent) if plain != params else None
+            row = await self._find(order_id, order, plain, timeout_ms, place) if plain != params else None
         if row is None:
             return None
         self.known.learn_row(order, row)
@@ -187,7 +193,7 @@ class ExchangeVenue:
                 _TRADES_A_PAGE,
                 {"orderId": venue_id},
                 weight=5,
-                urgent=_is_urgent(order),
+                place=self.turns.of_question(order),
             )
             rows += [row for row in self._trade_rows(page) if row["order"] == venue_id]
         return sorted(rows, key=_by_time)
@@ -290,16 +296,21 @@ class ExchangeVenue:
         return 2 * self.settings.protective_timeout_ms
 
     async def _find(
-        self, order_id: str, order: Order, params: Row, timeout_ms: int | None, *, urgent: bool
+        self, order_id: str, order: Order, params: Row, timeout_ms: int | None, place: Callable[[], Place] | None
     ) -> Row | None:
-        return await self._fetch(order_id, order.symbol, params, timeout_ms or self.protective_ms, urgent=urgent)
+        return await self._fetch(order_id, order.symbol, params, timeout_ms or self.protective_ms, place)
 
     async def _fetch(
-        self, order_id: str, symbol: str, params: Row, timeout_ms: int | None, *, urgent: bool = False
+        self,
+        order_id: str,
+        symbol: str,
+        params: Row,
+        timeout_ms: int | None,
+        place: Callable[[], Place] | None = None,
     ) -> Row | None:
         unified = self.wire.unified(symbol)
         try:
-            row = await self._read(timeout_ms, "fetch_order", order_id, unified, params, urgent=urgent)
+            row = await self._read(timeout_ms, "fetch_order", order_id, unified, params, place=place)
         except VenueRejectedError as error:
             if error.kind is RejectKind.NOT_FOUND or self._is_gone(symbol, error):
                 return None
@@ -307,7 +318,12 @@ class ExchangeVenue:
         return self.rows.order(row)
 
     async def _read(
-        self, timeout_ms: int | None, method: str, *args: Any, weight: int = 1, urgent: bool = False
+        self,
+        timeout_ms: int | None,
+        method: str,
+        *args: Any,
+        weight: int = 1,
+        place: Callable[[], Place] | None = None,
     ) -> Any:
         """A read that what protects waits for has a time limit of its own: it is given up early, and asked again.
 
@@ -320,7 +336,7 @@ class ExchangeVenue:
         try:
             async with asyncio.timeout(None if self.is_paced() else timeout_ms / 1000):
                 return await self.wire.read(
-                    method, *args, weight=weight, protective=True, urgent=urgent, timeout_ms=try_ms
+                    method, *args, weight=weight, protective=True, place=place, timeout_ms=try_ms
                 )
         except TimeoutError:
             raise UnavailableError(no_answer(timeout_ms, method)) from None
@@ -328,11 +344,6 @@ class ExchangeVenue:
     def is_paced(self) -> bool:
         """Whether a rate limit is in force, in which one request a second goes out."""
         return self.wire.clock.now_ms() < self.wire.held_until_ms()
-
-
-def _is_urgent(order: Order) -> bool:
-    """Whether a question about it is as urgent as a stop: an entry may be a position without one."""
-    return order.role is OrderRole.ENTRY
 
 
 def _by_time(row: Row) -> tuple[int, int, str]:

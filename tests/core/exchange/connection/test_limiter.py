@@ -1,18 +1,23 @@
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
 
 from core.domain.errors import VenueBusyError
 from core.exchange.connection.health import Health
-from core.exchange.connection.limiter import MAX_WAITING, Budget, Limiter, Window
+from core.exchange.connection.limiter import MAX_WAITING, Budget, Limiter, Place, Window
 from tests.core.exchange.wire_kit import START_MS, LoopClock, run
 
 MINUTE = Window(60_000, 100, "x-used")
 TEN_SECONDS = Window(10_000, 10, "x-orders")
 BUDGET = Budget((MINUTE,), (TEN_SECONDS,))
 PATIENT = 200_000
+
+
+def bare(for_s: int, step: int = 0) -> Callable[[], Place]:
+    """The place of one that had been bare for so long at the start."""
+    return lambda: Place(is_covered=False, since_ms=START_MS - 1000 * for_s, step=step)
 
 
 def limiter(budget: Budget = BUDGET, health: Health | None = None) -> Limiter:
@@ -161,7 +166,7 @@ def test_in_a_429_what_protects_goes_out_once_a_second_in_all_new_orders_first()
             group.create_task(ask("stop", orders=1, protective=True))
             group.create_task(ask("read back", protective=True))
             group.create_task(ask("question", protective=True, asks=True))
-            group.create_task(ask("question of an entry", protective=True, asks=True, urgent=True))
+            group.create_task(ask("question of an entry", protective=True, asks=True, place=bare(1)))
             group.create_task(ask("exit", orders=1, protective=True))
             group.create_task(ask("time", times=True, protective=True))
             await asyncio.sleep(6.5)
@@ -180,11 +185,11 @@ def test_in_a_429_what_protects_goes_out_once_a_second_in_all_new_orders_first()
     run(work())
 
 
-def test_what_was_turned_away_stands_again_where_it_stood_and_passes_nothing_more_urgent() -> None:
+def test_in_a_429_who_has_been_bare_for_longest_goes_first_and_of_one_position_what_ends_it() -> None:
     async def work() -> None:
         it = limiter(Budget((Window(60_000, 100),), (Window(10_000, 50),)))
         await it.acquire(1, protective=True, patience_ms=0)
-        it.observe(429, {"Retry-After": "8"})
+        it.observe(429, {"Retry-After": "20"})
         passed: list[str] = []
 
         async def ask(name: str, **kind: Any) -> None:
@@ -193,15 +198,50 @@ def test_what_was_turned_away_stands_again_where_it_stood_and_passes_nothing_mor
 
         async with asyncio.TaskGroup() as group:
             for name, kind in (
-                ("stop", {"orders": 1}),
-                ("exit", {"orders": 1}),
-                ("later exit", {"orders": 1}),
-                ("old question", {"asks": True, "since_ms": START_MS - 9000}),
-                ("old exit", {"orders": 1, "since_ms": START_MS - 2000}),
-                ("oldest exit", {"orders": 1, "since_ms": START_MS - 3000}),
+                ("first", {"orders": 1}),
+                ("of no place", {"orders": 1}),
+                ("old and covered", {"orders": 1, "place": lambda: Place(True, START_MS - 90_000)}),
+                ("question", {"asks": True}),
+                ("young stop", {"orders": 1, "place": bare(2)}),
+                ("older entry", {"asks": True, "place": bare(3, step=2)}),
+                ("stop", {"orders": 1, "place": bare(5, step=1)}),
+                ("exit", {"orders": 1, "place": bare(5)}),
             ):
                 group.create_task(ask(name, **kind))
-        assert passed == ["stop", "oldest exit", "old exit", "exit", "later exit", "old question"]
+        assert passed == [
+            "first",
+            "exit",
+            "stop",
+            "older entry",
+            "young stop",
+            "old and covered",
+            "of no place",
+            "question",
+        ]
+
+    run(work())
+
+
+def test_in_a_429_where_one_stands_is_asked_at_every_turn() -> None:
+    async def work() -> None:
+        it = limiter(Budget((Window(60_000, 100),), (Window(10_000, 50),)))
+        await it.acquire(1, protective=True, patience_ms=0)
+        it.observe(429, {"Retry-After": "20"})
+        passed: list[str] = []
+        rests: list[bool] = []
+
+        async def ask(name: str, place: Callable[[], Place]) -> None:
+            await it.acquire(1, orders=1, protective=True, place=place, patience_ms=PATIENT)
+            passed.append(name)
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(ask("stop", bare(9)))
+            group.create_task(ask("exit whose stop comes to rest", lambda: Place(bool(rests), START_MS - 8000)))
+            group.create_task(ask("stop of another", bare(1)))
+            group.create_task(ask("the last of all", bare(0)))
+            await asyncio.sleep(0.5)
+            rests.append(True)
+        assert passed == ["stop", "stop of another", "the last of all", "exit whose stop comes to rest"]
 
     run(work())
 

@@ -1,0 +1,84 @@
+"""Whose turn it is where the exchange wants fewer requests: who has been without a stop for longest goes first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import IntEnum
+from typing import Protocol
+
+from core.clock import ExchangeClock
+from core.domain.orders import Order, OrderRole
+from core.exchange.connection.limiter import Place
+
+
+class Held(Protocol):
+    """Who knows what is held, and what of it is safe."""
+
+    def bare_since_ms(self, symbol: str) -> int | None:
+        """Since when, by the exchange's clock, a position is without a stop that is known to rest and without an exit
+        that is known to work; None where none is."""
+        ...
+
+    def is_covered(self, symbol: str) -> bool:
+        """Whether something is held, and stops that rest cover it with all that may still be added to it."""
+        ...
+
+
+class _Step(IntEnum):
+    """Of one bare position: its exit ends what its stop would only guard, and either is worth more than an answer."""
+
+    EXIT = 0
+    STOP = 1
+    QUESTION = 2
+
+
+class Turns:
+    """Places in the line of the limiter, each by what is held at the moment at which it is asked for.
+
+    What may be a position counts like one: an entry from the time on at which it came to be unclear, and from the time
+    at which it was made once it is known to have filled.
+    """
+
+    def __init__(self, clock: ExchangeClock) -> None:
+        self._clock = clock
+        self._held: Held | None = None
+
+    def follow(self, held: Held) -> None:
+        self._held = held
+
+    def of_order(self, order: Order) -> Callable[[], Place]:
+        step = _Step.EXIT if order.role is OrderRole.EXIT else _Step.STOP
+        return lambda: self._bare(order.symbol, step) or self._covered(order)
+
+    def of_question(self, order: Order, unclear_since_ms: int | None = None) -> Callable[[], Place] | None:
+        """Of a question about `order`, an entry of it unclear since a steady time or known to have filled; None where
+        nothing that may be bare waits for the answer."""
+        symbol = order.symbol
+        if self._held is None or self._held.is_covered(symbol):
+            return None
+        if order.role is OrderRole.ENTRY:
+            return lambda: self._of_entry(order, unclear_since_ms)
+        if order.role in (OrderRole.EXIT, OrderRole.STOP) and self._held.bare_since_ms(symbol) is not None:
+            return lambda: self._bare(symbol, _Step.QUESTION) or self._covered(order)
+        return None
+
+    def _of_entry(self, order: Order, unclear_since_ms: int | None) -> Place:
+        if self._held is not None and self._held.is_covered(order.symbol):
+            return self._covered(order)
+        since_ms = self._steady_ms(order.created_ms) if unclear_since_ms is None else unclear_since_ms
+        return Place(is_covered=False, since_ms=since_ms, step=_Step.QUESTION)
+
+    def _bare(self, symbol: str, step: _Step) -> Place | None:
+        since_ms = None if self._held is None else self._held.bare_since_ms(symbol)
+        if since_ms is None:
+            return None
+        return Place(is_covered=False, since_ms=self._steady_ms(since_ms), step=step)
+
+    def _covered(self, order: Order) -> Place:
+        """A stop that nothing waits for, beside one that rests or an exit that works, stands behind every exit."""
+        is_needless = order.role is OrderRole.STOP
+        return Place(True, self._clock.steady_ms() if is_needless else self._steady_ms(order.created_ms))
+
+    def _steady_ms(self, exchange_ms: int) -> int:
+        """A time of the exchange on the steady clock, as both stand now: all places of one turn are told so."""
+        return self._clock.steady_ms() - max(0, self._clock.now_ms() - exchange_ms)
