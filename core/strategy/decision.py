@@ -26,6 +26,8 @@ class Decider:
         self.strategy = strategy
         self.cost_bps = cost_bps
         self._decide = strategy.decide
+        names = [output.name for output in strategy.outputs]
+        self._volatility = names.index(strategy.volatility) if strategy.volatility else None
         self._parameters = np.array(strategy.parameters, np.float64)
         self.silence = np.full(len(strategy.outputs), math.nan)
         """The values of a bar of which nothing was said."""
@@ -34,6 +36,26 @@ class Decider:
         """The direction and the confidence, None where it is not known."""
         direction, confidence = self._decide(values, self.cost_bps, self._parameters)
         return direction, float(confidence) if confidence == confidence else None
+
+    def distances_pct(self, values: Vector) -> tuple[float, float | None]:
+        """Of stop and target from the entry, NaN for a stop that there is none of, None for no target."""
+        if self.strategy.bracket is None:
+            return self.strategy.stop_pct, self.strategy.target_pct
+        stop_pct, target_pct = self.strategy.bracket(values, self._volatility_pct(values), self._parameters)
+        return float(stop_pct), float(target_pct) if target_pct > 0.0 else None
+
+    def share(
+        self, values: Vector, equity_usdt: float, price: float, stop_pct: float, confidence: float | None, trades: int
+    ) -> float | None:
+        """What the strategy's sizing wants of equity as notional; None where the settings size it."""
+        if self.strategy.sizing is None:
+            return None
+        sure = math.nan if confidence is None else confidence
+        volatility_pct = self._volatility_pct(values)
+        return float(self.strategy.sizing(equity_usdt, price, stop_pct, sure, volatility_pct, trades, self._parameters))
+
+    def _volatility_pct(self, values: Vector) -> float:
+        return math.nan if self._volatility is None else float(values[self._volatility])
 
     def because(self, values: Vector, direction: int) -> tuple[Because, ...]:
         if self.strategy.because is None:

@@ -27,6 +27,17 @@ strategy's. Pure arithmetic that numba can compile, as everything else that is g
 BecauseFunction = Callable[["Vector", float, "Vector", int], tuple[Because, ...]]
 """(values, round_trip_cost_bps, parameters, direction) -> what `decide` compared with what; never compiled."""
 
+BracketFunction = Callable[["Vector", float, "Vector"], tuple[float, float]]
+"""(values, volatility_pct, parameters) -> distances of stop and target from the entry in percent of its price.
+
+`volatility_pct` is what the output of that name says, NaN where it says nothing. A stop that is NaN vetoes the entry, a
+target that is NaN is none.
+"""
+
+SizingFunction = Callable[[float, float, float, float, float, int, "Vector"], float]
+"""(equity_usdt, price, stop_pct, confidence, volatility_pct, open_trades, parameters) -> the notional that is wanted,
+as a share of equity: 1.0 is all of it once. NaN, 0 and below want nothing. The limits of the settings cut it as any."""
+
 ExitFunction = Callable[[int, float, float, "Vector", int, float], bool]
 """(side_sign, entry_price, price, values, held_ms, parameter) -> leave now; see `core.arithmetic.exits`."""
 
@@ -117,7 +128,9 @@ class Strategy:
     `parts` is one, so far. `decide` and the exits are given the values of its outputs; what of `decide` differs from
     one set of settings to another stands in `parameters`, so that it is compiled once. `because` says in words what
     `decide` compared; without it a signal tells the outputs.
-    `stop_pct` and `target_pct` are distances from the entry in percent of its price; both rest at the venue.
+    `stop_pct` and `target_pct` are distances from the entry in percent of its price; both rest at the venue. With a
+    `bracket` each signal has its own, and these are for what no decision asked for; with a `sizing` it has a size of
+    its own, where else the settings' `[sizing]` gives it. `volatility` names the output, in pct, that both are told.
     `reverses`: a signal against the position closes it and, once it is flat, opens the other side.
     `needs_order_book` and `needs_trades`: a live market keeps the ten best levels and the last trades of its symbols.
     For those who search, keys of its own section: `search_space` has the values worth trying of each, and
@@ -133,6 +146,9 @@ class Strategy:
     exits: tuple[ExitRule, ...] = ()
     parameters: tuple[float, ...] = ()
     because: BecauseFunction | None = None
+    bracket: BracketFunction | None = None
+    sizing: SizingFunction | None = None
+    volatility: str = ""
     reverses: bool = False
     needs_order_book: bool = False
     needs_trades: bool = False

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from core.domain.errors import BadInputError, QuarterdeckError
-from core.domain.forecast import UNITS
+from core.domain.forecast import UNITS, Output
 from core.settings.schema import Settings
 from core.settings.strategies import strategy_entry
 from core.strategy.decision import Decider
@@ -93,6 +93,8 @@ def _outputs_problem(strategy: Strategy) -> str:
     strange = [output for output in outputs if output.unit not in UNITS]
     if strange:
         return f"its output {strange[0].name} is in {strange[0].unit!r}; units are {', '.join(UNITS)}"
+    if strategy.volatility and Output(strategy.volatility, "pct") not in outputs:
+        return f"its volatility is {strategy.volatility!r}, which is no output of it in pct"
     return ""
 
 

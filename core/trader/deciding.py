@@ -127,19 +127,27 @@ class Deciding:
         assert forecast is not None
         caps, whose = self._settings.limits, self._ids.of_limit(forecast.origin)
         commands = self._leaving.heed(self._guard.measure(self._state, now_ms, (forecast.symbol,)), now_ms)
-        commands += journalled(check_stop(self._guard, forecast.symbol, self.strategy.stop_pct, caps, now_ms, whose))
-        reason = standing_veto(self._state, s, self._guard, now_ms, turned_id)
+        stop_pct, target_pct = self.decider.distances_pct(wish.values)
+        reason = "" if stop_pct == stop_pct else "the strategy's bracket gives no stop"
+        if not reason:
+            commands += journalled(check_stop(self._guard, forecast.symbol, stop_pct, caps, now_ms, whose))
+            reason = standing_veto(self._state, s, self._guard, now_ms, turned_id)
         lots = 0
         if not reason:
+            state = self._state
+            share = self.decider.share(
+                wish.values, state.equity_usdt(), s.mark, stop_pct, wish.confidence, int(state.open_positions())
+            )
             size = entry_size(
                 self._state,
                 s,
                 self._guard,
-                stop_pct=self.strategy.stop_pct,
+                stop_pct=stop_pct,
                 sizes=self._settings.sizing,
                 caps=caps,
                 now_ms=now_ms,
                 origin=whose,
+                wanted_share=share,
             )
             lots, reason = size.lots, size.reason
             commands += journalled(size.events)
@@ -158,6 +166,8 @@ class Deciding:
             decision_ms=forecast.bar_close_ms,
             now_ms=now_ms,
             origin=forecast.origin,
+            stop_pct=None if self.strategy.bracket is None else stop_pct,
+            target_pct=None if self.strategy.bracket is None else target_pct,
         )
         return commands + place(self._state, order)
 

@@ -23,7 +23,8 @@ class OpenTrade:
 
     `leaving` is why an exit was asked for, at `exit_asked_ms` the last time; empty while the position is to be held.
     `lost_stops` counts stops that were refused, or ended although nobody asked for it, `lost_targets` targets. With
-    `stop_refused` the venue takes no stop for this trade, for a reason that another try would meet again.
+    `stop_refused` the venue takes no stop for this trade, for a reason that another try would meet again. `stop_pct`
+    and `target_pct` are the distances that were decided on for it, both None where they are the strategy's fixed ones.
     """
 
     trade_id: str
@@ -49,6 +50,8 @@ class OpenTrade:
     lost_stops: int = 0
     lost_targets: int = 0
     stop_refused: bool = False
+    stop_pct: float | None = None
+    target_pct: float | None = None
 
     def rescale(self, by: Factor) -> None:
         """Count it in a grid that is `by` times finer."""

@@ -55,6 +55,10 @@ FROM forecasts AS f JOIN part_outputs AS o
         WHERE n.account = f.account AND n.strategy = f.strategy AND n.part = f.part AND n.since_seq < f.seq
     );
 
+-- What was decided of an entry's stop and target, NULL where they are the strategy's fixed ones.
+ALTER TABLE orders ADD COLUMN stop_pct REAL;
+ALTER TABLE orders ADD COLUMN target_pct REAL;
+
 ALTER TABLE signals RENAME TO signals_of_figures;
 
 CREATE TABLE signals (

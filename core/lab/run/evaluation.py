@@ -115,7 +115,7 @@ def check_space(ground: Ground, space: Grid) -> None:
             f"strategy {ground.strategy}: nothing to try: it has no search space of its own; name values with --grid"
         )
     strategy = ground.load(ground.strategy, ground.settings)
-    sweep.check_exits(strategy)
+    sweep.check_strategy(strategy)
     if strategy.part.rule is None and ground.values is None:
         raise BadInputError(
             f"strategy {ground.strategy}: predicts with a model, and a sweep trains none; "
@@ -161,7 +161,7 @@ def _check_value(ground: Ground, space: Grid, key: str, value: Value) -> None:
     refused: SettingsError | None = None
     for beside in itertools.chain([{}], (dict(zip(names, corner, strict=True)) for corner in corners)):
         try:
-            sweep.check_exits(ground.load(ground.strategy, settings_of(ground, {**beside, key: value})))
+            sweep.check_strategy(ground.load(ground.strategy, settings_of(ground, {**beside, key: value})))
         except SettingsError as error:
             refused = refused or error
         else:

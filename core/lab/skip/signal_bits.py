@@ -19,7 +19,7 @@ from core.strategy.declaration import DecideFunction, Strategy
 Floats = NDArray[np.float64]
 Signals = NDArray[np.uint8]
 
-_COMPILE_FROM = 800_000
+_COMPILE_FROM = 400_000
 """How many decisions a function makes in Python before it is compiled: that takes as long as about so many."""
 
 

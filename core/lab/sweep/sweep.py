@@ -95,8 +95,13 @@ class Score:
     ended_ms: int | None = None
 
 
-def check_exits(strategy: Strategy) -> None:
-    """Raises BadInputError where the strategy has an exit that the sweep does not know."""
+def check_strategy(strategy: Strategy) -> None:
+    """Raises BadInputError where the strategy has an exit, a bracket or a sizing of its own: the sweep knows none."""
+    for name in ("bracket", "sizing"):
+        if getattr(strategy, name) is not None:
+            raise BadInputError(
+                f"strategy {strategy.name}: the sweep cannot run a {name} of its own; use quarterdeck backtest"
+            )
     for rule in strategy.exits:
         if rule.function not in _RULES:
             name = getattr(rule.function, "__name__", repr(rule.function))
@@ -337,7 +342,7 @@ def _memory(prepared: Prepared, settings: Settings, strategy: Strategy, *, close
 
 
 def _rules(strategy: Strategy) -> tuple[Times, Floats]:
-    check_exits(strategy)
+    check_strategy(strategy)
     kinds = [_RULES[rule.function] for rule in strategy.exits]
     return np.array(kinds, np.int64), np.array([rule.parameter for rule in strategy.exits], np.float64)
 

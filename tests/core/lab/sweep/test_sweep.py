@@ -395,6 +395,13 @@ def test_an_exit_of_ones_own_is_refused_by_name() -> None:
         simple(strategy=replace(case.strategy, exits=(own,))).swept()
 
 
+@pytest.mark.parametrize("own", ["bracket", "sizing"])
+def test_a_bracket_and_a_sizing_of_ones_own_are_refused_in_words(own: str) -> None:
+    case = simple()
+    with pytest.raises(BadInputError, match=f"strategy drawn: the sweep cannot run a {own} of its own"):
+        simple(strategy=replace(case.strategy, **{own: lambda *given: (1.0, 2.0)})).swept()
+
+
 def test_bars_outside_their_range_are_refused() -> None:
     history = simple().history
     low = history.low.copy()
