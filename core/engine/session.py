@@ -14,6 +14,7 @@ from core.domain.errors import ModelError
 from core.domain.forecast import Forecast
 from core.domain.market import MINUTE_MS, Bar, MarketEvent
 from core.domain.records import Record, TrainingRecord
+from core.engine.answers import Answers
 from core.engine.models import ModelDesk
 from core.engine.stepper import Stepper
 from core.learning.forecaster import training_bars
@@ -43,8 +44,8 @@ class Session:
 
     `observe` is told of every record once it is durable. `forecaster` may be None for a strategy without a model.
     `desk` tells predictions in place of the strategy's rule or model. With `waits_for_models` market time stands still
-    until a training that is due has ended; without, as in real time, its model comes when it is ready. `in_memory`:
-    neither journal nor venue ever waits.
+    until a model has answered and a training that is due has ended; without, as in real time, forecasts and models come
+    when they are ready. `in_memory`: neither journal nor venue ever waits.
 
     Until `is_ready` nothing is predicted or trained: the past that this takes is still being read
     (`core.engine.warm_up`), and `told_ms` is the newest bar of each symbol that the market told meanwhile.
@@ -84,6 +85,7 @@ class Session:
             self.rules = RuleDesk(strategy, self.symbols, self._inference_delay_ms)
         self._desk = desk or self.rules
         self._waits_for_models = waits_for_models
+        self.answers = Answers(clock, self._decide_late, self._inference_delay_ms, strategy.part.max_age_ms)
         self.is_ready = True
         self.told_ms: dict[str, int] = {}
         self.stepper = Stepper(trader, venue, journal, self._observe, waits=not in_memory)
@@ -99,7 +101,7 @@ class Session:
 
     def note(self) -> str:
         """Why a symbol has no predictions, for the operator; empty when all have."""
-        return self.outage or (self.models.note() if self.models is not None else "")
+        return self.outage or (self.models.note() if self.models is not None else "") or self.answers.note()
 
     def start_trainings(self, group: asyncio.TaskGroup) -> None:
         """Start what was asked for and does not run yet."""
@@ -107,7 +109,8 @@ class Session:
             self.models.start_pending(group)
 
     def tasks(self) -> list[asyncio.Task[object]]:
-        return list(self.models.tasks()) if self.models is not None else []
+        trainings = self.models.tasks() if self.models is not None else []
+        return [*trainings, *self.answers.tasks()]
 
     async def warm_up(self) -> None:
         if self._forecaster is None:
@@ -139,13 +142,17 @@ class Session:
         asking: asyncio.Task[list[Forecast]] | None = None
         if self.models is not None and bars and trading and self.is_ready:
             requests = self.models.due_requests(due_ms)
-            # The workers think while the bars are made durable; what they answer is decided on after that.
-            asking = group.create_task(self._ask_models(self.models, bars))
+            if self.answers.is_out:
+                self.answers.miss(len(bars), due_ms)
+            else:
+                # The workers think while the bars are made durable; what they answer is decided on after that.
+                asking = group.create_task(self._ask_models(self.models, bars))
         told = self._ask_desk(bars)
         await self.stepper.market(batch, due_ms, timer=bool(bars), extra=requests)
-        if asking is not None:
+        if requests or asking is not None:
             self.start_trainings(group)
-            told = await asking
+        if asking is not None:
+            told = await asking if self._waits_for_models else await self.answers.at_once(asking, group)
         if trading:
             await self._decide(told, bars)
 
@@ -188,6 +195,12 @@ class Session:
             made_ms = first.time_ms if isinstance(first, Silence) else first.made_ms
             self._clock.advance_to(max(made_ms, self._clock.now_ms()))
             await self.stepper.step(events, made_ms)
+
+    async def _decide_late(self, forecasts: Sequence[Forecast]) -> None:
+        """What came after its bar was done with."""
+        events = [forecast for forecast in forecasts if not self._is_made(forecast.symbol, forecast.bar_close_ms)]
+        if events:
+            await self.stepper.step(events, events[0].made_ms)
 
     def _is_made(self, symbol: str, close_ms: int) -> bool:
         made = self.trader.state.symbols[symbol].forecast

@@ -102,7 +102,8 @@ class Part:
 
     `lookback_bars` is how many closed bars one forecast of a model needs, the newest included, or how many a rule is
     shown before the first that it may trade on. A model needs a `lifecycle`. Without a `source` the forecasts come
-    from elsewhere. `horizon_ms` is how far ahead the outputs speak of, 0 where that is no set time.
+    from elsewhere. `horizon_ms` is how far ahead the outputs speak of, 0 where that is no set time. In real time a
+    model's forecast is decided on when it comes, but not once its bar closed longer than `max_age_ms` ago.
     """
 
     outputs: tuple[Output, ...]
@@ -111,6 +112,7 @@ class Part:
     lifecycle: Lifecycle | None = None
     horizon_ms: int = 0
     name: str = ONLY_PART
+    max_age_ms: int = 15_000
 
     @property
     def rule(self) -> Rule | None:
