@@ -13,9 +13,11 @@ from benchmarks.report import Figure, Section
 from benchmarks.timing import timed
 from core.control.codec import encode, read
 from core.control.deltas import Delta, applied, between
+from core.control.events import BecauseView
 from core.control.protocol import (
     MeterView,
     OrderView,
+    OutputView,
     PositionView,
     PriceView,
     SignalView,
@@ -58,7 +60,11 @@ def crowded(chance: random.Random) -> Snapshot:
 
 def price(symbol: str, chance: random.Random) -> PriceView:
     closes = tuple(round(100 * chance.random(), 4) for _ in range(CLOSES))
-    return PriceView(symbol, closes[-1], chance.uniform(-3, 3), T0_MS, closes, 4, chance.uniform(-9, 9), "scalper-7f3a")
+    return PriceView(symbol, closes[-1], chance.uniform(-3, 3), T0_MS, closes, 4, said(chance), "scalper-7f3a")
+
+
+def said(chance: random.Random) -> tuple[OutputView, ...]:
+    return OutputView("forecast", chance.uniform(-9, 9), "bps"), OutputView("p_sign", chance.random(), "probability")
 
 
 def position(symbol: str, chance: random.Random) -> PositionView:
@@ -88,16 +94,10 @@ def order(symbol: str, number: int, chance: random.Random) -> OrderView:
 
 
 def newest(symbol: str, time_ms: int, chance: random.Random) -> SignalView:
-    """A prediction that asked for nothing."""
+    """A forecast that asked for nothing."""
     view = signal(symbol, 0, chance)
-    return structs.replace(
-        view,
-        time_ms=time_ms,
-        direction=1 if (view.value_bps or 0.0) > 0 else -1,
-        action="wait",
-        reason="forecast below what is needed",
-        compared=f"forecast {view.value_bps:+.1f} bps, needed 8.0 bps",
-    )
+    direction = 1 if (view.because[0].value or 0.0) > 0 else -1
+    return structs.replace(view, time_ms=time_ms, direction=direction, action="wait", reason="below what is needed")
 
 
 def signal(symbol: str, number: int, chance: random.Random) -> SignalView:
@@ -105,8 +105,7 @@ def signal(symbol: str, number: int, chance: random.Random) -> SignalView:
         time_ms=T0_MS - 60_000 * number,
         symbol=symbol,
         direction=1,
-        value_bps=chance.uniform(-9, 9),
-        threshold_bps=8.0,
+        because=(BecauseView("forecast", chance.uniform(-9, 9), 8.0, "bps", "round trip cost"),),
         confidence=chance.random(),
         action="vetoed",
         reason="cooldown, 2 of 3 min",
@@ -114,7 +113,7 @@ def signal(symbol: str, number: int, chance: random.Random) -> SignalView:
         reasons=tuple(
             (name, chance.gauss(0, 1), chance.gauss(0, 3)) for name in chance.sample(FEATURES, len(FEATURES))
         ),
-        compared="forecast +7.1 bps, needed 8.0 bps",
+        reasons_unit="bps",
     )
 
 
@@ -155,7 +154,8 @@ def closed(of: Snapshot, chance: random.Random) -> Snapshot:
     now_ms = T0_MS + 60_000
     closes = [round(p.last * chance.uniform(0.99, 1.01), 4) for p in of.prices]
     prices = tuple(
-        structs.replace(p, closes=(*p.closes[1:], close)) for p, close in zip(of.prices, closes, strict=True)
+        structs.replace(p, closes=(*p.closes[1:], close), outputs=said(chance))
+        for p, close in zip(of.prices, closes, strict=True)
     )
     signals = tuple(newest(p.symbol, now_ms, chance) for p in of.prices)
     return structs.replace(of, seq=of.seq + 1, prices=prices, signals=(*signals, *of.signals[SYMBOLS:]))

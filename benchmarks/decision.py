@@ -6,16 +6,19 @@ from time import perf_counter_ns
 
 from benchmarks.market import load_settings_and_rules
 from benchmarks.report import Section, percentiles
+from core.domain.forecast import Contribution, Forecast
 from core.domain.market import MINUTE_MS, Bar
 from core.domain.orders import OrderState, OrderUpdate
 from core.domain.origin import champion
-from core.domain.trading import Contribution, Prediction
 from core.settings.schema import LimitSettings, Settings
 from core.trader.messages import PlaceOrder
 from core.trader.trader import Trader
 from strategies.scalper.declaration import build
 
 TARGET_P50_US = 50.0
+ENTERS_FROM_BPS = 20.0
+"""Above what the scalper needs at the settings' costs."""
+
 ITERATIONS = 20_000
 START_MS = 1_749_168_000_000
 PRICES = {"BTCUSDT": 103_000.0, "ETHUSDT": 2_450.0, "SOLUSDT": 147.0, "BNBUSDT": 640.0, "XRPUSDT": 2.15}
@@ -34,11 +37,11 @@ def bar_of(symbol: str, index: int) -> Bar:
     return Bar(symbol, START_MS + index * MINUTE_MS, MINUTE_MS, price, price * 1.0005, price * 0.9995, price, 100.0)
 
 
-def prediction_of(bar: Bar, value_bps: float) -> Prediction:
+def forecast_of(bar: Bar, value_bps: float) -> Forecast:
     """As the engine delivers one, with the five strongest features."""
     reasons = tuple(Contribution(f"feature_{i}", 0.1 * i, 1.0 - 0.1 * i) for i in range(5))
     close_ms, origin = bar.close_time_ms, champion("scalper", "v1")
-    return Prediction(bar.symbol, close_ms, close_ms + 100, 600_000, value_bps, 0.7, origin, reasons)
+    return Forecast(bar.symbol, close_ms, close_ms + 100, (value_bps, 0.7), origin, reasons)
 
 
 class BareSignal:
@@ -60,16 +63,16 @@ def time_entries(trader: Trader, iterations: int) -> tuple[list[float], list[flo
     entries, bare = [], []
     signal = BareSignal()
     symbols = tuple(trader.state.symbols)
-    value_bps = 2.0 * trader.threshold_bps
+    value_bps = 2.0 * ENTERS_FROM_BPS
     for index in range(iterations):
         turn = index % len(symbols)
         for other in (*symbols[turn + 1 :], *symbols[:turn]):
             trader.handle(bar_of(other, index))
         bar = bar_of(symbols[turn], index)
-        prediction = prediction_of(bar, value_bps if index % 2 else -value_bps)
+        forecast = forecast_of(bar, value_bps if index % 2 else -value_bps)
         began = perf_counter_ns()
         trader.handle(bar)
-        commands = trader.handle(prediction)
+        commands = trader.handle(forecast)
         ended = perf_counter_ns()
         entries.append((ended - began) / 1e3)
         placed = [command.order for command in commands if isinstance(command, PlaceOrder)]
@@ -88,7 +91,7 @@ def _undo(trader: Trader, client_order_id: str, bar: Bar) -> None:
 
 
 def time_uneventful_bars(trader: Trader, iterations: int) -> list[float]:
-    """Microseconds of a bar that nothing follows from: flat, no prediction."""
+    """Microseconds of a bar that nothing follows from: flat, no forecast."""
     spent = []
     symbols = tuple(trader.state.symbols)
     for index in range(iterations):
@@ -103,7 +106,7 @@ def run(iterations: int = ITERATIONS) -> Section:
     time_entries(new_trader(), min(iterations, 500))
     entries, bare = time_entries(new_trader(), iterations)
     quiet = time_uneventful_bars(new_trader(), iterations)
-    figures = percentiles("bar and prediction to entry order", entries, "us", (50, 99), {50: TARGET_P50_US})
+    figures = percentiles("bar and forecast to entry order", entries, "us", (50, 99), {50: TARGET_P50_US})
     figures += percentiles("bar without a decision", quiet, "us", (50, 99))
     figures += percentiles("reference: two EMAs, a test, a list append", bare, "us", (50, 99))
     note = f"{iterations:,} entries over 5 symbols, each undone by a rejection; scalper, no limit on trades a day"

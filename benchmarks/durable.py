@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter_ns
 
-from benchmarks.decision import START_MS, bar_of, new_trader, prediction_of
+from benchmarks.decision import ENTERS_FROM_BPS, START_MS, bar_of, forecast_of, new_trader
 from benchmarks.market import temporary_home
 from benchmarks.report import Section, percentile, percentiles
 from core.domain.market import MINUTE_MS
@@ -77,7 +77,7 @@ async def time_intents(root: Path, iterations: int) -> Timings:
         for index in range(iterations):
             close_ms = START_MS + (index + 1) * MINUTE_MS
             bars = [bar_of(symbol, index) for symbol in symbols]
-            prediction = prediction_of(bars[index % len(bars)], 2.0 * trader.threshold_bps)
+            prediction = forecast_of(bars[index % len(bars)], 2.0 * ENTERS_FROM_BPS)
             journal.intent = None
             began = perf_counter_ns()
             await stepper.market(bars, close_ms, timer=True)

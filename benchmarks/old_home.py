@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from benchmarks.market import load_settings_and_rules
+from core.domain.forecast import Contribution, Forecast
 from core.domain.instrument import Instrument
 from core.domain.market import MINUTE_MS, Bar, FirstPrice
 from core.domain.orders import Fill, Order, OrderRole, OrderState, OrderUpdate
 from core.domain.origin import champion
 from core.domain.records import IntentRecord, Record, TrainingRecord, TrainingStatus
-from core.domain.trading import Contribution, Prediction
 from core.engine.assembly.account import note_start
 from core.engine.starts import Rules
 from core.home.folder import Home
@@ -37,7 +37,7 @@ TRADE_EVERY_MINUTES = 600
 DAY_MINUTES = 1_440
 
 _METRICS = tuple((f"metric_{n}", 0.1 * n) for n in range(12))
-_BECAUSE = tuple(Contribution(f"feature_{n}", 0.5 * n, 0.1 * n) for n in range(5))
+_FEATURES = tuple(Contribution(f"feature_{n}", 0.5 * n, 0.1 * n) for n in range(5))
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +146,7 @@ def _live_minute(market: Market, symbols: Sequence[str], start_ms: int, minute: 
         is_traded = (minute + n * 120) % TRADE_EVERY_MINUTES == 0
         value_bps = 20.0 if is_traded else 0.0
         made_ms = close_ms + 500
-        told = Prediction(symbol, close_ms, made_ms, 0, value_bps, 0.5, champion("ema_cross", "v1"), _BECAUSE)
+        told = Forecast(symbol, close_ms, made_ms, (value_bps,), champion("ema_cross", "v1"), _FEATURES)
         for entry in market.tell(told):
             _trade(market, entry, made_ms)
     if minute % TRAIN_EVERY_MINUTES == 0:
@@ -170,7 +170,7 @@ def _leave(market: Market, symbol: str, now_ms: int) -> Order:
     """An entry whose intent is durable, and of which nothing more is known."""
     made_ms, price = now_ms + 500, PRICES[symbol]
     market.tell(Bar(symbol, now_ms - MINUTE_MS, MINUTE_MS, price, price, price, price, 10.0))
-    entry = market.tell(Prediction(symbol, now_ms, made_ms, 0, 20.0, 0.5, champion("ema_cross", "v1"), _BECAUSE))[0]
+    entry = market.tell(Forecast(symbol, now_ms, made_ms, (20.0,), champion("ema_cross", "v1"), _FEATURES))[0]
     assert isinstance(market.records[-1], IntentRecord)
     return entry
 

@@ -15,9 +15,9 @@ from benchmarks.processes import QUARTERDECK, run_to_end
 from benchmarks.report import Figure, Section, percentiles
 from core.clock import VirtualClock
 from core.compute.lanes import WorkerPool
+from core.domain.forecast import Forecast
 from core.domain.market import MINUTE_MS
 from core.domain.origin import champion
-from core.domain.trading import Prediction
 from core.engine.engine import Engine
 from core.engine.pacing import Pacer
 from core.engine.parts import EngineParts
@@ -47,13 +47,13 @@ TIMEOUT_S = 1_800.0
 class WaveForecaster:
     """Predictions that swing through every threshold, and trainings that cost nothing."""
 
-    async def predict(self, windows: Sequence[tuple[BarColumns, str]], made_ms: int) -> list[Prediction | None]:
+    async def predict(self, windows: Sequence[tuple[BarColumns, str]], made_ms: int) -> list[Forecast | None]:
         return [self._predict(window, version, made_ms) for window, version in windows]
 
-    def _predict(self, window: BarColumns, version: str, made_ms: int) -> Prediction:
+    def _predict(self, window: BarColumns, version: str, made_ms: int) -> Forecast:
         close_ms = int(window.open_time_ms[-1]) + window.interval_ms
         wave = (close_ms // MINUTE_MS * 7 + sum(map(ord, window.symbol))) % 23 - 11
-        return Prediction(window.symbol, close_ms, made_ms, 600_000, 2.0 * wave, 0.6, champion("scalper", version))
+        return Forecast(window.symbol, close_ms, made_ms, (2.0 * wave, 0.6), champion("scalper", version))
 
     async def train(self, window: BarColumns, requested_ms: int) -> TrainingResult:
         return TrainingResult(window.symbol, "scalper", f"{window.symbol}-{requested_ms}", True, "", {})
@@ -73,7 +73,7 @@ class TimedForecaster:
         self.predict_ms: list[float] = []
         self.train_ms: list[float] = []
 
-    async def predict(self, windows: Sequence[tuple[BarColumns, str]], made_ms: int) -> list[Prediction | None]:
+    async def predict(self, windows: Sequence[tuple[BarColumns, str]], made_ms: int) -> list[Forecast | None]:
         began = time.perf_counter()
         try:
             return await self._inner.predict(windows, made_ms)
@@ -213,8 +213,8 @@ def time_training_alone(home: Home, trainings: int) -> float:
     """Seconds that one core needs for as many trainings of the stored candles, each as a worker does it."""
     settings = _settings(home)
     strategy = build(settings)
-    assert strategy.model is not None
-    models = tasks.ModelHome(home.root / "trained-alone", strategy.name, strategy.model)
+    assert strategy.part.model is not None
+    models = tasks.ModelHome(home.root / "trained-alone", strategy.name, strategy.part.model)
     tasks.warm_up(models)
     windows = asyncio.run(_windows(home, settings.market.symbols, training_bars(strategy, MINUTE_MS)))
     spent_s = 0.0
@@ -225,8 +225,8 @@ def time_training_alone(home: Home, trainings: int) -> float:
             window=window,
             requested_ms=requested_ms,
             seed=training_seed(7, strategy.name, window.symbol, requested_ms),
-            lookback_bars=strategy.lookback_bars,
-            horizon_ms=strategy.horizon_ms,
+            lookback_bars=strategy.part.lookback_bars,
+            horizon_ms=strategy.part.horizon_ms,
         )
         began = time.perf_counter()
         tasks.train(models, order)

@@ -14,9 +14,10 @@ load = plan.load
 
 def load_clocked(name: str, settings: Settings) -> Strategy:
     strategy = load(name, settings)
-    if strategy.model is None:
+    if strategy.part.model is None:
         return strategy
-    return replace(strategy, model=replace(strategy.model, factory="benchmarks.timed_scalper"))
+    timed = replace(strategy.part.model, factory="benchmarks.timed_scalper")
+    return replace(strategy, parts=(replace(strategy.part, source=timed),))
 
 
 def main() -> None:

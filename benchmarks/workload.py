@@ -16,11 +16,12 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from core.domain.forecast import Output
 from core.domain.instrument import Instrument
 from core.lab.data.history import History, make_history
 from core.lab.run.result import RunResult
 from core.settings.schema import Settings, parse_settings
-from core.strategy.declaration import Lifecycle, Strategy
+from core.strategy.declaration import Lifecycle, Part, Strategy
 
 Floats = NDArray[np.float64]
 
@@ -107,8 +108,9 @@ def _crosses(close: Floats, fast_bars: int, slow_bars: int, first: int) -> Float
 
 
 def ema_crosses(history: History, fast_bars: int = FAST_BARS, slow_bars: int = SLOW_BARS) -> Floats:
-    """Values (k, n) in bps: the distance of the averages where they cross, NaN elsewhere."""
-    return np.stack([_crosses(close, fast_bars, slow_bars, FIRST_SIGNAL_BAR) for close in history.close])
+    """Values (k, n, 1) in bps: the distance of the averages where they cross, NaN elsewhere."""
+    crosses = [_crosses(close, fast_bars, slow_bars, FIRST_SIGNAL_BAR) for close in history.close]
+    return np.stack(crosses)[..., None]
 
 
 def fine_instruments(symbols: Sequence[str]) -> dict[str, Instrument]:
@@ -168,16 +170,11 @@ def cross_strategy(*, reverses: bool) -> Strategy:
     """`bracket`: signals are ignored while a position is held. `reverses`: an opposite cross turns it."""
     return Strategy(
         name="workload",
-        feature_names=(),
-        lookback_bars=FIRST_SIGNAL_BAR,
-        horizon_ms=0,
-        threshold_bps=_no_threshold,
+        parts=(Part((Output("fast_over_slow", "bps"),), FIRST_SIGNAL_BAR, lifecycle=Lifecycle(0, 0)),),
         decide=_decide,
         stop_pct=1.0,
         target_pct=3.0,
         cooldown_ms=0,
-        exits=(),
-        lifecycle=Lifecycle(window_ms=0, retrain_ms=0),
         reverses=reverses,
     )
 
@@ -188,11 +185,7 @@ def closed_out(result: RunResult) -> tuple[int, float]:
     return len(result.trades) + result.open_positions, result.final_usdt - fee_usdt
 
 
-def _no_threshold(round_trip_cost_bps: float) -> float:
-    return 0.0
-
-
-def _decide(value_bps: float, threshold_bps: float) -> int:
-    if value_bps > threshold_bps:
-        return 1
-    return -1 if value_bps < -threshold_bps else 0
+def _decide(values: Floats, cost_bps: float, parameters: Floats) -> tuple[int, float]:
+    if values[0] > 0.0:
+        return 1, 0.5
+    return (-1, 0.5) if values[0] < 0.0 else (0, 0.5)

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Protocol
 
+from core.domain.forecast import Forecast
 from core.domain.market import Bar, FundingRate, MarketEvent
 from core.domain.orders import Fill, Order, OrderUpdate
 from core.domain.records import Record
 from core.domain.stream import Observation
-from core.domain.trading import FundingPayment, Prediction
+from core.domain.trading import FundingPayment
 
 if TYPE_CHECKING:
     import numpy as np
@@ -146,7 +147,7 @@ class TrainingResult:
 class Forecaster(Protocol):
     """The learning side as the engine sees it: stateless calls answered by worker processes."""
 
-    async def predict(self, windows: Sequence[tuple[BarColumns, str]], made_ms: int) -> list[Prediction | None]:
+    async def predict(self, windows: Sequence[tuple[BarColumns, str]], made_ms: int) -> list[Forecast | None]:
         """One answer for each (window, model version); None where the window is not full."""
         ...
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import sqlite3
@@ -304,9 +305,15 @@ def _migrate(connection: sqlite3.Connection, version: int, sql: str) -> None:
         # Asked again under the lock: another program may have been faster.
         if int(connection.execute("PRAGMA user_version").fetchone()[0]) >= version:
             return
+        connection.create_function("exact", 1, _exact, deterministic=True)
         for statement in _statements(sql):
             connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {version}")
+
+
+def _exact(value: float) -> str:
+    """A number as JSON, to the bit; null for what is none."""
+    return repr(value) if math.isfinite(value) else "null"
 
 
 def _statements(sql: str) -> Iterator[str]:

@@ -11,6 +11,7 @@ from operator import attrgetter
 from typing import Any, TypeVar
 
 from core.domain.errors import StorageError
+from core.domain.forecast import Output
 from core.domain.instrument import Instrument
 from core.domain.orders import OrderUpdate
 from core.domain.records import (
@@ -82,6 +83,12 @@ _TRAINING_KEY = ("account", "strategy", "part", "symbol", "status")
 _PUT_TRAINING = _insert("trainings_now", (*_TRAINING_KEY, "seq")).replace("INSERT", "INSERT OR REPLACE", 1)
 _PUT_META = "INSERT OR REPLACE INTO meta (account, key, value) VALUES (?, ?, ?)"
 _PUT_INSTRUMENT = _insert("instruments", ["account", *INSTRUMENT.columns]).replace("INSERT", "INSERT OR REPLACE", 1)
+_OUTPUTS_NOW = """SELECT name, unit FROM part_outputs
+WHERE account = ?1 AND strategy = ?2 AND part = ?3 AND since_seq = (
+    SELECT max(since_seq) FROM part_outputs WHERE account = ?1 AND strategy = ?2 AND part = ?3
+) ORDER BY place"""
+_FORGET_OUTPUTS = "DELETE FROM part_outputs WHERE account = ? AND strategy = ? AND part = ? AND since_seq = ?"
+_INSERT_OUTPUT = _insert("part_outputs", ("account", "strategy", "part", "since_seq", "place", "name", "unit"))
 _INSERT_PLAIN = {kind: _insert(PLAIN[kind][0], ["account", "seq", *SHAPES[kind].columns]) for kind in PLAIN}
 
 _WRITE_ORDER = (
@@ -157,7 +164,7 @@ class SqliteJournal:
             await self._call(lambda connection: self._write(connection, records))
 
     async def load(self, instruments: Mapping[str, Instrument] | None = None) -> list[Record]:
-        """In the order of their commit: all records, but of predictions and signals the last RECENT, of equity the
+        """In the order of their commit: all records, but of forecasts and signals the last RECENT, of equity the
         last, of the cursors the last of each symbol, and of the trainings the last of each symbol at each stage.
 
         Ticks and lots are told by `instruments`, in which the orders of before may then be written on; without, each
@@ -257,6 +264,23 @@ class SqliteJournal:
         """Keep the contract rules beside the ticks and lots, so that a reader can tell prices and quantities."""
         rows = [(self._account, *INSTRUMENT.encode(instrument)) for instrument in instruments]
         await self._call(lambda connection: self._put(connection, _PUT_INSTRUMENT, rows))
+
+    async def put_outputs(self, strategy: str, part: str, outputs: Sequence[Output]) -> None:
+        """Keep what the values of a part are from the next record on, where it is not known already."""
+        rows = [(output.name, output.unit) for output in outputs]
+        whose = (self._account, strategy, part)
+
+        def put(connection: sqlite3.Connection) -> None:
+            if connection.execute(_OUTPUTS_NOW, whose).fetchall() == rows:
+                return
+            with transaction(connection):
+                connection.execute(_FORGET_OUTPUTS, (*whose, self._last_seq))
+                placed = [(*whose, self._last_seq, place, *row) for place, row in enumerate(rows)]
+                connection.executemany(_INSERT_OUTPUT, placed)
+                self._tell_write()
+            self._tell_write()
+
+        await self._call(put)
 
     async def age_out(self, before_ms: int, at_most: int) -> int:
         """Forget records of trainings that were asked for before `before_ms`, but not the newest of a symbol at a

@@ -18,13 +18,13 @@ from core.domain.records import (
     EquityRecord,
     FillRecord,
     FirstPriceRecord,
+    ForecastRecord,
     FundingRecord,
     IntentRecord,
     LimitRecord,
     OperatorRecord,
     OrderUpdateRecord,
     PositionRecord,
-    PredictionRecord,
     Record,
     SignalRecord,
     TradeRecord,
@@ -36,7 +36,7 @@ from storage.rows import RowShape, column_list
 from storage.units import OrderUnits
 
 RECENT = 200
-"""How many of the newest predictions and signals a start is told."""
+"""How many of the newest forecasts and signals a start is told."""
 
 ORDER = RowShape(Order)
 FILL = RowShape(Fill)
@@ -51,7 +51,7 @@ PLAIN: dict[type[Any], tuple[str, int | None]] = {
     FundingRecord: ("funding_payments", None),
     PositionRecord: ("position_events", None),
     TradeRecord: ("trades", None),
-    PredictionRecord: ("predictions", RECENT),
+    ForecastRecord: ("forecasts", RECENT),
     SignalRecord: ("signals", RECENT),
     LimitRecord: ("limit_events", None),
     OperatorRecord: ("operator_commands", None),

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from numpy.typing import NDArray
 
 from core.domain.errors import StorageError
-from core.lab.run.result import EquityCurve, FillColumns, PredictionColumns, RunResult, TradeColumns, TradePlans
+from core.lab.run.result import EquityCurve, FillColumns, ForecastColumns, RunResult, TradeColumns, TradePlans
 from core.lab.service.records import RunRecord
 from storage.blobs import Blob, from_blob, to_blob
 
@@ -70,7 +70,7 @@ def get_result(connection: sqlite3.Connection, row: Mapping[str, Any], where: st
         limits=json.loads(row["limits_json"]),
         trainings=json.loads(row["trainings_json"]),
         predictions={
-            symbol: _get(connection, run_id, PREDICTIONS + symbol, PredictionColumns, where)
+            symbol: _by_output(_get(connection, run_id, PREDICTIONS + symbol, ForecastColumns, where))
             for symbol in _names(connection, run_id, PREDICTIONS)
         },
         plans=_get(connection, run_id, PLANS, TradePlans, where) if _has(connection, run_id, PLANS) else None,
@@ -99,6 +99,11 @@ def _get(connection: sqlite3.Connection, run_id: str, part: str, cls: type[T], w
             raise StorageError(f"{where}: {part} {item.name} is damaged; delete the run and run it again")
         arrays[item.name] = array
     return cls(**arrays)
+
+
+def _by_output(flat: ForecastColumns) -> ForecastColumns:
+    """Arrays are kept flat."""
+    return dataclasses.replace(flat, values=flat.values.reshape(-1, len(flat.names)))
 
 
 def _has(connection: sqlite3.Connection, run_id: str, part: str) -> bool:

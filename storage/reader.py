@@ -10,6 +10,7 @@ import math
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +18,7 @@ from typing import Any
 
 from core.arithmetic.days import LEAST_DAYS
 from core.domain.errors import StorageError, UnavailableError
+from core.domain.forecast import Because, words
 from core.domain.market import MINUTE_MS
 from core.domain.operator import LimitEffect, Verb
 from core.domain.orders import TERMINAL_STATES
@@ -150,13 +152,17 @@ class Reader:
         return with_entries(self._rows, lambda row: self._order(row, units), told)
 
     def signals(self, limit: int | None = None) -> list[Json]:
-        """Signals, oldest first; of many, the newest `limit`. Contributions are the strongest features first."""
+        """Signals, oldest first; of many, the newest `limit`. `because` says what was compared with what, `compared`
+        says it in words. Contributions are the strongest features first, each with its share of the first output."""
         rows = self._newest("signals", limit)
         for row in rows:
             row["contributions"] = [
-                {"feature": feature, "value": _finite(value), "contribution_bps": _finite(bps)}
-                for feature, value, bps in json.loads(row["contributions"])
+                {"feature": feature, "value": _finite(value), "share": _finite(share)}
+                for feature, value, share in json.loads(row["contributions"])
             ]
+            because = [Because(*item) for item in json.loads(row["because"])]
+            row["because"] = [asdict(one) for one in because]
+            row["compared"] = words(because)
         return rows
 
     def limit_events(self, limit: int | None = None) -> list[Json]:

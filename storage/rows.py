@@ -10,7 +10,7 @@ from enum import Enum
 from operator import attrgetter
 from typing import Any, Generic, TypeVar, get_type_hints
 
-from core.domain.trading import Contribution
+from core.domain.forecast import Because, Contribution
 
 T = TypeVar("T")
 
@@ -29,7 +29,8 @@ class _Leaf:
 class RowShape(Generic[T]):
     """How a dataclass lies in a table. A field that is itself a dataclass gives its own fields as columns.
 
-    Decimal is TEXT (exact), an enum its value, bool 0 or 1, contributions and metrics JSON.
+    Decimal is TEXT (exact), an enum its value, bool 0 or 1; what there are several of is JSON: values (null for none),
+    contributions, reasons and metrics. Of a float it has as many digits as tell it from every other.
     """
 
     def __init__(self, cls: type[T]) -> None:
@@ -84,6 +85,10 @@ def _converters(kind: Any) -> tuple[Convert | None, Convert | None]:
         return attrgetter("value"), kind
     if kind == tuple[Contribution, ...]:
         return _contributions_to_json, _contributions_from_json
+    if kind == tuple[float | None, ...]:
+        return json.dumps, _values_from_json
+    if kind == tuple[Because, ...]:
+        return _because_to_json, _because_from_json
     if kind == tuple[tuple[str, float], ...]:
         return json.dumps, _pairs_from_json
     if kind in (int, str, float, int | None, float | None):
@@ -102,11 +107,23 @@ def _maker(cls: type[Any]) -> Callable[[Iterator[Any]], Any]:
 
 
 def _contributions_to_json(contributions: tuple[Contribution, ...]) -> str:
-    return json.dumps([(c.feature, c.value, c.contribution_bps) for c in contributions])
+    return json.dumps([(c.feature, c.value, c.share) for c in contributions])
 
 
 def _contributions_from_json(text: str) -> tuple[Contribution, ...]:
     return tuple(Contribution(*item) for item in json.loads(text))
+
+
+def _values_from_json(text: str) -> tuple[float | None, ...]:
+    return tuple(None if value is None else float(value) for value in json.loads(text))
+
+
+def _because_to_json(because: tuple[Because, ...]) -> str:
+    return json.dumps([(b.what, b.value, b.needed, b.unit, b.note) for b in because])
+
+
+def _because_from_json(text: str) -> tuple[Because, ...]:
+    return tuple(Because(*item) for item in json.loads(text))
 
 
 def _pairs_from_json(text: str) -> tuple[tuple[str, float], ...]:

@@ -154,6 +154,7 @@ def _changes(changed: Mapping[int, Fields]) -> tuple[Change, ...]:
     for place, fields in changed.items():
         for name, value in fields.items():
             drop, told = (value.drop, value.add) if isinstance(value, Slide) else (-1, value)
+            told = _as_tuples(told)
             places, values = found.setdefault((name, drop), ([], []))
             values.append(told)
             if places and places[-1] == place:
@@ -161,6 +162,13 @@ def _changes(changed: Mapping[int, Fields]) -> tuple[Change, ...]:
             else:
                 places += (place, place + 1)
     return tuple(Change(name, tuple(at), packed(values), drop) for (name, drop), (at, values) in found.items())
+
+
+def _as_tuples(value: Any) -> Any:
+    """Rows within a field as what they travel as, so that they are packed by columns."""
+    if isinstance(value, tuple):
+        return tuple(map(_as_tuples, value))
+    return structs.astuple(value) if isinstance(value, Struct) and value.__struct_config__.array_like else value
 
 
 def _changed_fields(changes: Sequence[Change], count: int) -> dict[int, Fields]:

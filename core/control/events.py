@@ -51,6 +51,16 @@ class TradeEvent(Struct, frozen=True, tag_field="event", tag="trade"):
     exit_reason: str
 
 
+class BecauseView(Struct, frozen=True, array_like=True):
+    """What was compared with what; see `core.domain.forecast.Because`, whose fields these are."""
+
+    what: str
+    value: float | None
+    needed: float | None
+    unit: str = ""
+    note: str = ""
+
+
 class SignalEvent(Struct, frozen=True, tag_field="event", tag="signal"):
     """What a strategy wanted, and what became of it; the fields are those of a SignalView."""
 
@@ -58,13 +68,11 @@ class SignalEvent(Struct, frozen=True, tag_field="event", tag="signal"):
     strategy: str
     symbol: str
     direction: int
-    value_bps: float | None
-    threshold_bps: float | None
     confidence: float | None
     action: str
     reason: str
     model_version: str
-    compared: str = ""
+    because: tuple[BecauseView, ...] = ()
 
 
 class LimitEvent(Struct, frozen=True, tag_field="event", tag="limit"):

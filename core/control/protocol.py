@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 
 from msgspec import Struct
 
-from core.control.events import KEPT_EVENTS, Events
+from core.control.events import KEPT_EVENTS, BecauseView, Events
 from core.control.request import Claim, Request
 from core.domain.market import Bar
 from core.home.log_line import LogLine
@@ -63,8 +63,17 @@ class StatusView(Struct, frozen=True):
     interval_minutes: int = 1
 
 
+class OutputView(Struct, frozen=True, array_like=True):
+    """One output of a forecast, None where it says nothing; `unit` as in `core.domain.forecast.OutputUnit`."""
+
+    name: str
+    value: float | None
+    unit: str
+
+
 class PriceView(Struct, frozen=True, array_like=True):
-    """`as_of_ms` is when the newest bar closed, `quote_ms` the time of the newest quote where the feed has quotes."""
+    """`as_of_ms` is when the newest bar closed, `quote_ms` the time of the newest quote where the feed has quotes;
+    `outputs` are what was forecast last, none where nothing was."""
 
     symbol: str
     last: float
@@ -72,7 +81,7 @@ class PriceView(Struct, frozen=True, array_like=True):
     as_of_ms: int
     closes: tuple[float, ...] = ()
     decimals: int = 2
-    prediction_bps: float | None = None
+    outputs: tuple[OutputView, ...] = ()
     model_version: str = ""
     quote_ms: int | None = None
 
@@ -131,23 +140,22 @@ class ExternalOrderView(Struct, frozen=True):
 
 
 class SignalView(Struct, frozen=True, array_like=True):
-    """`action` is enter, exit or vetoed; wait (flat) or hold (in a position) where a prediction asked for nothing.
+    """`action` is enter, exit or vetoed; wait (flat) or hold (in a position) where a forecast asked for nothing.
 
-    `compared` says in words what was compared with what; a figure is None where it decided nothing. `reasons` are
-    (feature, value, contribution in bps), strongest first.
+    `because` says what was compared with what. `reasons` are (feature, value, share), strongest first: what each added
+    to the first output, in `reasons_unit`.
     """
 
     time_ms: int
     symbol: str
     direction: int
-    value_bps: float | None
-    threshold_bps: float | None
     confidence: float | None
     action: str
     reason: str
     model_version: str
     reasons: tuple[tuple[str, float, float], ...] = ()
-    compared: str = ""
+    reasons_unit: str = ""
+    because: tuple[BecauseView, ...] = ()
 
 
 class MeterView(Struct, frozen=True):
@@ -197,7 +205,7 @@ class Snapshot(Struct, frozen=True):
     """Everything a console shows, at one instant. Trades are newest first. `events` is the number of the newest event
     that it knows of, `writer` who holds the write lease, "" for nobody.
 
-    Signals: each symbol's newest prediction that asked for nothing, then the journalled signals, newest first.
+    Signals: each symbol's newest forecast that asked for nothing, then the journalled signals, newest first.
     """
 
     seq: int

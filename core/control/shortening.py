@@ -6,17 +6,20 @@ Prices, quantities and amounts stay as they are; the journal has every digit of 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 
-from msgspec import Struct, structs
+from msgspec import structs
 
-from core.control.protocol import PriceView, SignalView, Snapshot
+from core.control.events import BecauseView
+from core.control.protocol import OutputView, PriceView, SignalView, Snapshot
 
-_DECIMALS = 3
+_DECIMALS = 2
 """Of what is forecast, what it was compared with, and how sure that is."""
 
-_VALUE_DIGITS, _BPS_DECIMALS = 4, 2
-"""Of the value of a feature, and of its contribution in basis points."""
+_ROUNDED_UNITS = ("bps", "pct", "probability")
+"""A score may be as small as it likes, and the rest are prices and whole numbers."""
+
+_DIGITS, _BPS_DECIMALS = 3, 1
+"""Of the value of a feature and of what it added to a forecast; of that in basis points."""
 
 
 def shortened(snapshot: Snapshot) -> Snapshot:
@@ -28,23 +31,40 @@ def shortened(snapshot: Snapshot) -> Snapshot:
 
 
 def _price(view: PriceView) -> PriceView:
-    return structs.replace(view, **_figures(view, ("change_pct", "prediction_bps")))
+    outputs = tuple(map(_output, view.outputs))
+    return structs.replace(view, change_pct=_rounded(view.change_pct, _DECIMALS), outputs=outputs)
 
 
 def _signal(view: SignalView) -> SignalView:
-    reasons = tuple((name, _digits(value), _rounded(bps, _BPS_DECIMALS)) for name, value, bps in view.reasons)
-    return structs.replace(view, reasons=reasons, **_figures(view, view.__struct_fields__))
+    is_bps = view.reasons_unit == "bps"
+    return structs.replace(
+        view,
+        confidence=None if view.confidence is None else _rounded(view.confidence, _DECIMALS),
+        because=tuple(map(_because, view.because)),
+        reasons=tuple(
+            (name, _digits(value), _rounded(share, _BPS_DECIMALS) if is_bps else _digits(share))
+            for name, value, share in view.reasons
+        ),
+    )
 
 
-def _figures(view: Struct, names: Iterable[str]) -> dict[str, float]:
-    """Those of the fields that are numbers with digits."""
-    found = ((name, getattr(view, name)) for name in names)
-    return {name: _rounded(value, _DECIMALS) for name, value in found if isinstance(value, float)}
+def _output(view: OutputView) -> OutputView:
+    return structs.replace(view, value=_figure(view.value, view.unit))
+
+
+def _because(view: BecauseView) -> BecauseView:
+    value, needed = _figure(view.value, view.unit), _figure(view.needed, view.unit)
+    # Two figures that differ are told so, however close.
+    return view if value == needed and view.value != view.needed else structs.replace(view, value=value, needed=needed)
+
+
+def _figure(value: float | None, unit: str) -> float | None:
+    return value if value is None or unit not in _ROUNDED_UNITS else _rounded(value, _DECIMALS)
 
 
 def _digits(value: float) -> float:
     """The largest of all floats would round to infinity."""
-    short = float(f"{value:.{_VALUE_DIGITS}g}")
+    short = float(f"{value:.{_DIGITS}g}")
     return short if math.isfinite(short) else value
 
 

@@ -101,7 +101,8 @@ class Order:
 
     `price_ticks` is the limit of a LIMIT order; `trigger_ticks` the trigger of a stop or take-profit.
     `trade_id` names the round trip it opens or closes, `origin` whose that is; `reason` says why it was placed (an exit
-    reason for exits) and, once it is rejected, canceled or expired, why.
+    reason for exits) and, once it is rejected, canceled or expired, why. `stop_pct` and `target_pct` are the distances
+    of stop and target that were decided on with an entry, None where those are its strategy's fixed ones.
     """
 
     client_order_id: str
@@ -121,6 +122,8 @@ class Order:
     venue_order_id: str = ""
     updated_ms: int = 0
     reason: str = ""
+    stop_pct: float | None = None
+    target_pct: float | None = None
 
     @property
     def remaining_lots(self) -> int:
@@ -238,6 +241,8 @@ def with_state(
         venue_order_id,
         updated_ms,
         reason,
+        order.stop_pct,
+        order.target_pct,
     )
 
 

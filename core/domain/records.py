@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
+from core.domain.forecast import Forecast
 from core.domain.operator import LimitEvent, OperatorCommand
 from core.domain.orders import Fill, Order, OrderUpdate
 from core.domain.origin import Origin
-from core.domain.trading import EquitySample, FundingPayment, Position, Prediction, Signal, Trade
+from core.domain.trading import EquitySample, FundingPayment, Position, Signal, Trade
 
 
 class TrainingStatus(StrEnum):
@@ -73,8 +74,8 @@ class PositionRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class PredictionRecord:
-    prediction: Prediction
+class ForecastRecord:
+    forecast: Forecast
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +174,7 @@ Record = (
     | FundingRecord
     | TradeRecord
     | PositionRecord
-    | PredictionRecord
+    | ForecastRecord
     | SignalRecord
     | LimitRecord
     | OperatorRecord

@@ -1,4 +1,4 @@
-"""Predictions, signals, positions, trades and the account."""
+"""Signals, positions, trades and the account."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from decimal import Context, Decimal
 from enum import StrEnum
 
+from core.domain.forecast import Because, Contribution
 from core.domain.orders import Side
 from core.domain.origin import Origin
 from core.domain.quick import quick
@@ -37,34 +38,6 @@ def closed_early(exit_reason: str) -> bool:
     return exit_reason not in _ENDS
 
 
-@dataclass(frozen=True, slots=True)
-class Contribution:
-    """What one feature added to a prediction, in the prediction's unit."""
-
-    feature: str
-    value: float
-    contribution_bps: float
-
-
-@quick
-@dataclass(frozen=True, slots=True)
-class Prediction:
-    """What a model says of a symbol at the close of one bar.
-
-    `value_bps` is the expected return over `horizon_ms`; `confidence` is the probability of its sign in 0..1.
-    `contributions` are the strongest features first.
-    """
-
-    symbol: str
-    bar_close_ms: int
-    made_ms: int
-    horizon_ms: int
-    value_bps: float
-    confidence: float
-    origin: Origin
-    contributions: tuple[Contribution, ...] = ()
-
-
 class SignalAction(StrEnum):
     ENTER = "enter"
     EXIT = "exit"
@@ -76,22 +49,19 @@ class SignalAction(StrEnum):
 class Signal:
     """What a strategy wants, and what became of it. `direction` is +1 long, -1 short.
 
-    `compared` says in words what was compared with what. `value_bps` and `threshold_bps` are None where something else
-    than a prediction decided, `confidence` where nothing was predicted.
+    `because` says what was compared with what; `confidence` is None where nothing was forecast, or none is known.
     """
 
     signal_id: str
     symbol: str
     time_ms: int
     direction: int
-    value_bps: float | None
-    threshold_bps: float | None
     confidence: float | None
     action: SignalAction
     reason: str
     origin: Origin
     contributions: tuple[Contribution, ...] = ()
-    compared: str = ""
+    because: tuple[Because, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from core.domain.market import Bar
 from core.domain.operator import OperatorCommand, Verb
 from core.domain.orders import RESTING_STATES
 from core.domain.plain import plain
-from core.domain.records import OperatorRecord, PredictionRecord, Record
+from core.domain.records import ForecastRecord, OperatorRecord, Record
 from core.engine.events import events_of
 from core.engine.lag import LagMeter
 from core.engine.log_lines import narrate
@@ -36,11 +36,11 @@ from core.engine.views import (
     chart_view,
     meter_views,
     order_view,
-    outlook_views,
     position_view,
     price_view,
     signal_view,
     trade_view,
+    unwanted_views,
 )
 from core.engine.warm_up import Past
 from core.engine.wishes import KEPT, is_new, kept, refusal, standing_wishes
@@ -270,7 +270,7 @@ class Engine:
             trader.state.sampled_ms,
             *(bar.close_time_ms for bar in last_bars),
             *(price.time_ms for price in last_prices),
-            *(record.prediction.made_ms for record in records if isinstance(record, PredictionRecord)),
+            *(record.forecast.made_ms for record in records if isinstance(record, ForecastRecord)),
         )
         parts.clock.advance_to(now_ms)
         if parts.real_time is not None:
@@ -373,19 +373,22 @@ class Engine:
         recent = self._recent
         quotes = self._parts.real_time.quotes() if self._parts.real_time is not None else {}
         now_ms = self._parts.clock.now_ms()
+        strategy = self._trader.strategy
         self.latest = Snapshot(
             seq=self._seq,
             status=self._status(),
             prices=tuple(
-                price_view(s, self._session.histories[symbol], champions.get(symbol, ""), quotes.get(symbol))
+                price_view(
+                    s, self._session.histories[symbol], champions.get(symbol, ""), strategy.outputs, quotes.get(symbol)
+                )
                 for symbol, s in books.items()
                 if s.bar_close_ms
             ),
             positions=tuple(position_view(s, now_ms, quotes.get(symbol)) for symbol, s in books.items() if s.lots),
             orders=tuple(order_view(order, s.instrument) for s in books.values() for order in s.orders.values()),
             signals=(
-                *outlook_views(books.values(), recent, self._trader.strategy, self._trader.threshold_bps),
-                *(signal_view(signal) for signal in reversed(recent.signals)),
+                *unwanted_views(books.values(), recent, self._trader.decider),
+                *(signal_view(signal, strategy) for signal in reversed(recent.signals)),
             ),
             meters=meter_views(self._trader.guard.measure(state, now_ms, books)),
             trades=tuple(trade_view(trade) for trade in reversed(recent.trades)),

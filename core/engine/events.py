@@ -20,6 +20,7 @@ from core.domain.records import (
     TrainingRecord,
 )
 from core.engine.log_lines import line_of
+from core.engine.views import because_views
 
 _LEVELS: dict[int, Literal["info", "warning", "error"]] = {
     logging.INFO: "info",
@@ -67,13 +68,11 @@ def events_of(records: Sequence[Record], instruments: Mapping[str, Instrument]) 
                     strategy=s.origin.strategy,
                     symbol=s.symbol,
                     direction=s.direction,
-                    value_bps=s.value_bps,
-                    threshold_bps=s.threshold_bps,
                     confidence=s.confidence,
                     action=s.action,
                     reason=s.reason,
                     model_version=s.origin.version,
-                    compared=s.compared,
+                    because=because_views(s.because),
                 )
             case LimitRecord(e):
                 yield LimitEvent(

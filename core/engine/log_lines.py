@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from core.domain.forecast import words
 from core.domain.instrument import Instrument
 from core.domain.operator import LimitEvent
 from core.domain.orders import OrderState
@@ -48,9 +49,9 @@ def line_of(record: Record, instruments: Mapping[str, Instrument]) -> Line | Non
     match record:
         case SignalRecord(s) if s.action is not SignalAction.VETOED:
             side = "long" if s.direction > 0 else "short"
-            return _trade(logging.INFO, f"{s.symbol} {s.action} {side}: {s.compared} ({s.reason})")
+            return _trade(logging.INFO, f"{s.symbol} {s.action} {side}: {words(s.because)} ({s.reason})")
         case SignalRecord(s):
-            return _trade(logging.INFO, f"{s.symbol} vetoed: {s.reason} ({s.compared})")
+            return _trade(logging.INFO, f"{s.symbol} vetoed: {s.reason} ({words(s.because)})")
         case FillRecord(fill, order):
             instrument = instruments[fill.symbol]
             qty, price = instrument.qty(fill.qty_lots), instrument.price(fill.price_ticks)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from core.domain.errors import ModelError
-from core.domain.origin import ONLY_PART, Origin, VersionRole
+from core.domain.origin import Origin, VersionRole
 from core.domain.records import Record, TrainingRecord, TrainingStatus
 from core.learning.forecaster import training_bars
 from core.ports import BarColumns, Forecaster, TrainingResult
@@ -73,11 +73,12 @@ class ModelDesk:
 
         None for a strategy without a lifecycle.
         """
-        if self._strategy.lifecycle is None:
+        lifecycle = self._strategy.part.lifecycle
+        if lifecycle is None:
             return []
-        on_grid = now_ms % self._strategy.lifecycle.retrain_ms == 0
+        on_grid = now_ms % lifecycle.retrain_ms == 0
         due_ms = now_ms + self._delay_ms
-        wanted = Origin(self._strategy.name, ONLY_PART, VersionRole.CANDIDATE)
+        wanted = Origin(self._strategy.name, self._strategy.part.name, VersionRole.CANDIDATE)
         return [
             TrainingRecord(symbol, wanted, now_ms, due_ms, TrainingStatus.REQUESTED)
             for symbol in self._symbols

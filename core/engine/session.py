@@ -11,9 +11,10 @@ from collections.abc import Callable, Sequence
 
 from core.clock import EngineClock
 from core.domain.errors import ModelError
+from core.domain.forecast import Forecast
 from core.domain.market import Bar, MarketEvent
 from core.domain.records import Record, TrainingRecord
-from core.domain.trading import Prediction
+from core.engine.answers import Answers
 from core.engine.models import ModelDesk
 from core.engine.stepper import Stepper
 from core.learning.forecaster import training_bars
@@ -21,7 +22,7 @@ from core.market.history import BarHistory
 from core.ports import BarColumns, Forecaster, Journal, Venue
 from core.settings.schema import Settings
 from core.strategy.declaration import Strategy
-from core.strategy.rules import PredictionDesk, RuleDesk
+from core.strategy.rules import ForecastDesk, RuleDesk
 from core.trader.account import iso
 from core.trader.messages import Silence
 from core.trader.trader import Trader
@@ -43,8 +44,8 @@ class Session:
 
     `observe` is told of every record once it is durable. `forecaster` may be None for a strategy without a model.
     `desk` tells predictions in place of the strategy's rule or model. With `waits_for_models` market time stands still
-    until a training that is due has ended; without, as in real time, its model comes when it is ready. `in_memory`:
-    neither journal nor venue ever waits.
+    until a model has answered and a training that is due has ended; without, as in real time, forecasts and models come
+    when they are ready. `in_memory`: neither journal nor venue ever waits.
 
     Until `is_ready` nothing is predicted or trained: the past that this takes is still being read
     (`core.engine.warm_up`), and `told_ms` is the newest bar of each symbol that the market told meanwhile.
@@ -58,7 +59,7 @@ class Session:
         forecaster: Forecaster | None,
         clock: EngineClock,
         observe: Callable[[Sequence[Record]], None],
-        desk: PredictionDesk | None = None,
+        desk: ForecastDesk | None = None,
         *,
         waits_for_models: bool = True,
         in_memory: bool = False,
@@ -80,10 +81,11 @@ class Session:
         if forecaster is not None and desk is None:
             self.models = ModelDesk(strategy, forecaster, self.symbols, delay_ms, self._training_window)
         self.rules: RuleDesk | None = None
-        if strategy.rule is not None and desk is None:
+        if strategy.part.rule is not None and desk is None:
             self.rules = RuleDesk(strategy, self.symbols, self._inference_delay_ms)
         self._desk = desk or self.rules
         self._waits_for_models = waits_for_models
+        self.answers = Answers(clock, self._decide_late, self._inference_delay_ms, strategy.part.max_age_ms)
         self.is_ready = True
         self.told_ms: dict[str, int] = {}
         self.stepper = Stepper(trader, venue, journal, self._observe, waits=not in_memory)
@@ -99,7 +101,7 @@ class Session:
 
     def note(self) -> str:
         """Why a symbol has no predictions, for the operator; empty when all have."""
-        return self.outage or (self.models.note() if self.models is not None else "")
+        return self.outage or (self.models.note() if self.models is not None else "") or self.answers.note()
 
     def start_trainings(self, group: asyncio.TaskGroup) -> None:
         """Start what was asked for and does not run yet."""
@@ -107,7 +109,8 @@ class Session:
             self.models.start_pending(group)
 
     def tasks(self) -> list[asyncio.Task[object]]:
-        return list(self.models.tasks()) if self.models is not None else []
+        trainings = self.models.tasks() if self.models is not None else []
+        return [*trainings, *self.answers.tasks()]
 
     async def warm_up(self) -> None:
         if self._forecaster is None:
@@ -136,16 +139,20 @@ class Session:
         for bar in bars:
             self._remember(bar)
         requests: list[TrainingRecord] = []
-        asking: asyncio.Task[list[Prediction]] | None = None
+        asking: asyncio.Task[list[Forecast]] | None = None
         if self.models is not None and bars and trading and self.is_ready:
             requests = self.models.due_requests(due_ms)
-            # The workers think while the bars are made durable; what they answer is decided on after that.
-            asking = group.create_task(self._ask_models(self.models, bars))
+            if self.answers.is_out:
+                self.answers.miss(len(bars), due_ms)
+            else:
+                # The workers think while the bars are made durable; what they answer is decided on after that.
+                asking = group.create_task(self._ask_models(self.models, bars))
         told = self._ask_desk(bars)
         await self.stepper.market(batch, due_ms, timer=bool(bars), extra=requests)
-        if asking is not None:
+        if requests or asking is not None:
             self.start_trainings(group)
-            told = await asking
+        if asking is not None:
+            told = await asking if self._waits_for_models else await self.answers.at_once(asking, group)
         if trading:
             await self._decide(told, bars)
 
@@ -166,17 +173,17 @@ class Session:
         else:
             self.told_ms[bar.symbol] = bar.open_time_ms
 
-    def _ask_desk(self, bars: Sequence[Bar]) -> list[Prediction]:
+    def _ask_desk(self, bars: Sequence[Bar]) -> list[Forecast]:
         if self._desk is None or not self.is_ready:
             return []
         answers = (self._desk.predict(bar) for bar in bars)
         return [answer for answer in answers if answer is not None]
 
-    async def _decide(self, predictions: Sequence[Prediction], bars: Sequence[Bar]) -> None:
+    async def _decide(self, forecasts: Sequence[Forecast], bars: Sequence[Bar]) -> None:
         """What was predicted of `bars`, and of what is held where nothing was that nothing was: exits wait for no
         prediction."""
-        said = {(prediction.symbol, prediction.bar_close_ms): prediction for prediction in predictions}
-        events: list[Prediction | Silence] = []
+        said = {(forecast.symbol, forecast.bar_close_ms): forecast for forecast in forecasts}
+        events: list[Forecast | Silence] = []
         for bar in bars:
             told = said.get((bar.symbol, bar.close_time_ms))
             if told is not None:
@@ -189,22 +196,28 @@ class Session:
             self._clock.advance_to(max(made_ms, self._clock.now_ms()))
             await self.stepper.step(events, made_ms)
 
+    async def _decide_late(self, forecasts: Sequence[Forecast]) -> None:
+        """What came after its bar was done with."""
+        events = [forecast for forecast in forecasts if not self._is_made(forecast.symbol, forecast.bar_close_ms)]
+        if events:
+            await self.stepper.step(events, events[0].made_ms)
+
     def _is_made(self, symbol: str, close_ms: int) -> bool:
-        made = self.trader.state.symbols[symbol].prediction
+        made = self.trader.state.symbols[symbol].forecast
         return made is not None and made.bar_close_ms >= close_ms
 
-    async def _ask_models(self, models: ModelDesk, bars: Sequence[Bar]) -> list[Prediction]:
+    async def _ask_models(self, models: ModelDesk, bars: Sequence[Bar]) -> list[Forecast]:
         """The predictions of these bars, of one instant, that were not made yet."""
         asked: list[tuple[BarColumns, str]] = []
         close_ms = bars[0].close_time_ms
         versions = models.answering(close_ms)
         for bar in bars:
             if bar.symbol in versions and not self._is_made(bar.symbol, close_ms):
-                window = self.histories[bar.symbol].window(self.trader.strategy.lookback_bars, close_ms)
+                window = self.histories[bar.symbol].window(self.trader.strategy.part.lookback_bars, close_ms)
                 asked.append((window, versions[bar.symbol]))
         return await self._ask_workers(asked, close_ms + self._inference_delay_ms) if asked else []
 
-    async def _ask_workers(self, asked: Sequence[tuple[BarColumns, str]], made_ms: int) -> list[Prediction]:
+    async def _ask_workers(self, asked: Sequence[tuple[BarColumns, str]], made_ms: int) -> list[Forecast]:
         assert self._forecaster is not None
         for attempt in (1, 2):
             try:

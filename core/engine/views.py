@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from core.arithmetic.days import DAY_MS
+from core.control.events import BecauseView
 from core.control.protocol import (
     BlockView,
     ChartView,
     MeterView,
     OrderView,
+    OutputView,
     PositionView,
     PriceView,
     SignalView,
     TradeView,
 )
+from core.domain.forecast import Because, Output
 from core.domain.instrument import Instrument
 from core.domain.market import Quote
 from core.domain.operator import LimitEvent
@@ -22,6 +25,7 @@ from core.domain.orders import Order
 from core.domain.trading import Signal, Trade
 from core.engine.recent import Recent
 from core.market.history import BarHistory
+from core.strategy.decision import Decider, vector
 from core.strategy.declaration import Strategy
 from core.trader import signal_text as words
 from core.trader.limits import Reading
@@ -35,7 +39,25 @@ def decimals(instrument: Instrument) -> int:
     return max(0, -exponent) if isinstance(exponent, int) else 0
 
 
-def price_view(s: SymbolState, history: BarHistory, model_version: str, quote: Quote | None = None) -> PriceView:
+def output_views(s: SymbolState, outputs: Sequence[Output]) -> tuple[OutputView, ...]:
+    """What was said last of a symbol; none where nothing was, or by other outputs."""
+    if s.forecast is None or len(s.forecast.values) != len(outputs):
+        return ()
+    said = zip(outputs, s.forecast.values, strict=True)
+    return tuple(OutputView(output.name, value, output.unit) for output, value in said)
+
+
+def because_views(because: Iterable[Because]) -> tuple[BecauseView, ...]:
+    return tuple(BecauseView(one.what, one.value, one.needed, one.unit, one.note) for one in because)
+
+
+def price_view(
+    s: SymbolState,
+    history: BarHistory,
+    model_version: str,
+    outputs: Sequence[Output] = (),
+    quote: Quote | None = None,
+) -> PriceView:
     """`change_pct` is over the last 24 hours, or over what is stored where that is less. A quote is newer than the
     mark that decisions are made on."""
     closes = tuple(bar.close for bar in list(history.recent)[-_SPARK_BARS:])
@@ -48,7 +70,7 @@ def price_view(s: SymbolState, history: BarHistory, model_version: str, quote: Q
         as_of_ms=quote.time_ms if quote is not None else s.bar_close_ms,
         closes=closes,
         decimals=decimals(s.instrument),
-        prediction_bps=s.prediction.value_bps if s.prediction is not None else None,
+        outputs=output_views(s, outputs),
         model_version=model_version,
     )
 
@@ -102,45 +124,44 @@ def order_view(order: Order, instrument: Instrument) -> OrderView:
     )
 
 
-def signal_view(signal: Signal) -> SignalView:
+def signal_view(signal: Signal, strategy: Strategy) -> SignalView:
+    """`strategy` is the one in charge: what others' outputs were is not known any more."""
     return SignalView(
         time_ms=signal.time_ms,
         symbol=signal.symbol,
         direction=signal.direction,
-        value_bps=signal.value_bps,
-        threshold_bps=signal.threshold_bps,
         confidence=signal.confidence,
         action=signal.action,
         reason=signal.reason,
         model_version=signal.origin.version,
-        reasons=tuple((c.feature, c.value, c.contribution_bps) for c in signal.contributions),
-        compared=signal.compared,
+        reasons=tuple((c.feature, c.value, c.share) for c in signal.contributions),
+        reasons_unit=strategy.outputs[0].unit if signal.origin.strategy == strategy.name else "",
+        because=because_views(signal.because),
     )
 
 
-def outlook_views(
-    books: Iterable[SymbolState], recent: Recent, strategy: Strategy, threshold_bps: float
-) -> list[SignalView]:
-    """The newest prediction of each symbol that asked for nothing, with the reason why not."""
+def unwanted_views(books: Iterable[SymbolState], recent: Recent, decider: Decider) -> list[SignalView]:
+    """The newest forecast of each symbol that asked for nothing, with the reason why not."""
     told = {(signal.symbol, signal.time_ms) for signal in list(recent.signals)[-_SPARK_BARS:]}
+    strategy = decider.strategy
     views = []
     for s in books:
-        p = s.prediction
-        if p is None or (p.symbol, p.made_ms) in told:
+        f = s.forecast
+        if f is None or (f.symbol, f.made_ms) in told or len(f.values) != len(strategy.outputs):
             continue
+        decision = decider.decide(vector(f.values))
         views.append(
             SignalView(
-                time_ms=p.made_ms,
-                symbol=p.symbol,
-                direction=1 if p.value_bps > 0 else -1,
-                value_bps=p.value_bps,
-                threshold_bps=threshold_bps,
-                confidence=p.confidence,
+                time_ms=f.made_ms,
+                symbol=f.symbol,
+                direction=decision.direction,
+                confidence=decision.confidence,
                 action="hold" if s.lots else "wait",
                 reason="no exit rule asks to leave" if s.lots else words.unwanted(strategy),
-                model_version=p.origin.version,
-                reasons=tuple((c.feature, c.value, c.contribution_bps) for c in p.contributions),
-                compared=words.compared_entry(strategy, p.value_bps, threshold_bps),
+                model_version=f.origin.version,
+                reasons=tuple((c.feature, c.value, c.share) for c in f.contributions),
+                reasons_unit=strategy.outputs[0].unit,
+                because=because_views(decision.because),
             )
         )
     return views

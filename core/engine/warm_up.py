@@ -39,7 +39,7 @@ class Past:
         self._aside = aside
         self._step_ms = session.interval_ms
         self._reached_ms = reached_ms
-        warm_up_ms = session.trader.strategy.lookback_bars * self._step_ms
+        warm_up_ms = session.trader.strategy.part.lookback_bars * self._step_ms
         self._taught_ms = dict.fromkeys(session.histories, opened_ms - warm_up_ms)
         self._read_ms = dict.fromkeys(session.histories, -1)
         last_ms = max((bar.open_time_ms for bar in newest), default=-1)

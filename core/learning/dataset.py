@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from core.ports import BarColumns
 
 PredictRows = Callable[[NDArray[np.float64]], NDArray[np.float64]]
-"""features (n, f) -> predictions in bps (n,)."""
+"""features (n, f) -> the part's outputs (n, outputs), or (n,) where there is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,17 +20,17 @@ class Dataset:
     """One row for each usable bar of a window, oldest first.
 
     `features` (n, f) as the model is given them, at the close of the bar `bar_index` of the window; the label is the
-    return `value_bps` from `start_ms` to `end_ms`.
+    return `return_bps` from `start_ms` to `end_ms`.
     """
 
     bar_index: NDArray[np.int64]
     features: NDArray[np.float64]
     start_ms: NDArray[np.int64]
     end_ms: NDArray[np.int64]
-    value_bps: NDArray[np.float64]
+    return_bps: NDArray[np.float64]
 
     def __len__(self) -> int:
-        return len(self.value_bps)
+        return len(self.return_bps)
 
     def take(self, chosen: slice | NDArray[np.bool_] | NDArray[np.int64]) -> Dataset:
         return Dataset(
@@ -38,7 +38,7 @@ class Dataset:
             self.features[chosen],
             self.start_ms[chosen],
             self.end_ms[chosen],
-            self.value_bps[chosen],
+            self.return_bps[chosen],
         )
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any, ParamSpec, Protocol, TypeVar
 
 from core.domain.errors import ModelError
+from core.domain.forecast import Forecast
 from core.domain.origin import champion
-from core.domain.trading import Prediction
 from core.learning import tasks
-from core.learning.protocol import Outlook
+from core.learning.tasks import Answer
 from core.ports import BarColumns, TrainingResult
 from core.strategy.declaration import Strategy
 
@@ -37,7 +37,8 @@ class Pool(Protocol):
 def training_bars(strategy: Strategy, interval_ms: int) -> int:
     """How many bars of `interval_ms` a training takes: its window. The first look-back of them only warms the features
     up. None where nothing is trained."""
-    return 0 if strategy.lifecycle is None else strategy.lifecycle.window_ms // interval_ms
+    lifecycle = strategy.part.lifecycle
+    return 0 if lifecycle is None else lifecycle.window_ms // interval_ms
 
 
 def training_seed(run_seed: int, strategy: str, symbol: str, requested_ms: int) -> int:
@@ -70,14 +71,16 @@ class WorkerForecaster:
 
     def __init__(self, strategy: Strategy, pool: Pool, models_path: Path, run_seed: int) -> None:
         """Raises ModelError when the strategy has no model, or none that is ever trained."""
-        if strategy.model is None:
+        part = strategy.part
+        if part.model is None:
             raise ModelError(f"strategy {strategy.name}: declares no model to forecast with")
-        if strategy.lifecycle is None:
+        if part.lifecycle is None:
             raise ModelError(f"strategy {strategy.name}: declares no lifecycle, so its model would never be trained")
         self._strategy = strategy
-        self._keep_versions = strategy.lifecycle.keep_versions
+        self._part = part
+        self._keep_versions = part.lifecycle.keep_versions
         self._pool = pool
-        self._home = tasks.ModelHome(models_path, strategy.name, strategy.model)
+        self._home = tasks.ModelHome(models_path, strategy.name, part.model, part.outputs)
         self._run_seed = run_seed
         self._in_use: dict[str, str] = {}
         self._unusable: dict[str, str] = {}
@@ -86,44 +89,42 @@ class WorkerForecaster:
         """Start the workers and let them import and compile. Raises ModelError when one cannot."""
         await self._pool.warm_up(tasks.warm_up, self._home)
 
-    async def predict(self, windows: Sequence[tuple[BarColumns, str]], made_ms: int) -> list[Prediction | None]:
+    async def predict(self, windows: Sequence[tuple[BarColumns, str]], made_ms: int) -> list[Forecast | None]:
         """One worker call for all windows.
 
         None where a window is not full or holds a gap, where no version is named, and where the version cannot be used:
         that is logged and shown by `describe`. Raises ModelError when the worker failed.
         """
-        answers: list[Prediction | None] = [None] * len(windows)
-        lookback = self._strategy.lookback_bars
+        answers: list[Forecast | None] = [None] * len(windows)
+        lookback = self._part.lookback_bars
         asked = [i for i, (window, version) in enumerate(windows) if version and len(window.close) >= lookback]
         if not asked:
             return answers
         requests = [(last_bars(windows[i][0], lookback), windows[i][1]) for i in asked]
-        outlooks = await self._pool.infer(tasks.predict_batch, self._home, requests)
-        for i, (window, version), outlook in zip(asked, requests, outlooks, strict=True):
+        told = await self._pool.infer(tasks.predict_batch, self._home, requests)
+        for i, (window, version), answer in zip(asked, requests, told, strict=True):
             self._in_use[window.symbol] = version
-            if isinstance(outlook, ModelError):
-                self._report(window.symbol, str(outlook))
+            if isinstance(answer, ModelError):
+                self._report(window.symbol, str(answer))
                 continue
             self._unusable.pop(window.symbol, None)
-            if outlook is not None:
-                answers[i] = self._prediction(window, version, outlook, made_ms)
+            if answer is not None:
+                answers[i] = self._forecast(window, version, answer, made_ms)
         return answers
 
-    def _prediction(self, window: BarColumns, version: str, outlook: Outlook, made_ms: int) -> Prediction:
-        return Prediction(
+    def _forecast(self, window: BarColumns, version: str, answer: Answer, made_ms: int) -> Forecast:
+        return Forecast(
             symbol=window.symbol,
             bar_close_ms=int(window.open_time_ms[-1]) + window.interval_ms,
             made_ms=made_ms,
-            horizon_ms=self._strategy.horizon_ms,
-            value_bps=outlook.value_bps,
-            confidence=outlook.confidence,
-            origin=champion(self._strategy.name, version),
-            contributions=outlook.contributions,
+            values=answer.values,
+            origin=champion(self._strategy.name, version, self._part.name),
+            contributions=answer.contributions,
         )
 
     def _report(self, symbol: str, problem: str) -> None:
         if self._unusable.get(symbol) != problem:
-            _log.error("%s has no prediction: %s", symbol, problem)
+            _log.error("%s has no forecast: %s", symbol, problem)
         self._unusable[symbol] = problem
 
     async def train(self, window: BarColumns, requested_ms: int) -> TrainingResult:
@@ -140,8 +141,8 @@ class WorkerForecaster:
             window=last_bars(window, needed),
             requested_ms=requested_ms,
             seed=training_seed(self._run_seed, self._strategy.name, window.symbol, requested_ms),
-            lookback_bars=self._strategy.lookback_bars,
-            horizon_ms=self._strategy.horizon_ms,
+            lookback_bars=self._part.lookback_bars,
+            horizon_ms=self._part.horizon_ms,
         )
         result = await self._pool.train(tasks.train, self._home, order)
         await self._prune(window.symbol, result.version)

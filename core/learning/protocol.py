@@ -6,38 +6,30 @@ a model may need any library without the engine loading it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from core.domain.trading import Contribution
+from core.domain.forecast import Contribution
 from core.ports import BarColumns
 
 
 @dataclass(frozen=True, slots=True)
-class Outlook:
-    """A model's answer for one window: expected return in bps, probability of its sign, strongest features first."""
-
-    value_bps: float
-    confidence: float
-    contributions: tuple[Contribution, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class SavedModel:
-    """A trained model as bytes by file name, and the numbers that turn its raw output into an Outlook."""
+    """A trained model as bytes by file name, and the numbers that turn its raw answer into the part's outputs."""
 
     files: Mapping[str, bytes]
     calibration: Mapping[str, float]
 
 
 class TrainedModel(Protocol):
-    def predict(self, window: BarColumns) -> Outlook | None:
-        """From the last bars of `window`; None where a bar that is needed is missing or impossible."""
+    def predict(self, window: BarColumns) -> Sequence[float] | None:
+        """The part's outputs in declared order, NaN for one that says nothing, from the last bars of `window`; None
+        where a bar that is needed is missing or impossible."""
         ...
 
     def explain(self, window: BarColumns, top: int) -> tuple[Contribution, ...]:
-        """The `top` features that moved the prediction most, strongest first; empty where `predict` is None."""
+        """The `top` features that moved the first output most, strongest first; empty where `predict` is None."""
         ...
 
     def save(self) -> SavedModel: ...

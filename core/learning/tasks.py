@@ -11,7 +11,7 @@ import json
 import math
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as library_version
@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import cast
 
 from core.domain.errors import ModelError
-from core.learning.protocol import Fit, Learner, Outlook, SavedModel, TrainedModel
+from core.domain.forecast import Contribution, Output, outputs_problem
+from core.learning.protocol import Fit, Learner, SavedModel, TrainedModel
 from core.learning.versions import Manifest, digests, load_version, prune_versions, write_version
 from core.ports import BarColumns, TrainingResult
 from core.strategy.declaration import ModelSpec
@@ -30,11 +31,20 @@ _LIBRARIES = ("lightgbm", "numba", "numpy")
 
 @dataclass(frozen=True, slots=True)
 class ModelHome:
-    """Where a strategy's versions are and how its models are made."""
+    """Where a strategy's versions are, how its models are made, and what they say."""
 
     root: Path
     strategy: str
     spec: ModelSpec
+    outputs: tuple[Output, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a model says of one window: the outputs in order, the strongest features first."""
+
+    values: tuple[float | None, ...]
+    contributions: tuple[Contribution, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,26 +70,30 @@ def warm_up(home: ModelHome) -> None:
     learner_of(home.spec).warm_up()
 
 
-def predict_batch(home: ModelHome, requests: Sequence[tuple[BarColumns, str]]) -> list[Outlook | ModelError | None]:
+def predict_batch(home: ModelHome, requests: Sequence[tuple[BarColumns, str]]) -> list[Answer | ModelError | None]:
     """An answer for each (window, version); a version that cannot be used answers with its error."""
     return [_predict(home, window, version) for window, version in requests]
 
 
-def _predict(home: ModelHome, window: BarColumns, version: str) -> Outlook | ModelError | None:
+def _predict(home: ModelHome, window: BarColumns, version: str) -> Answer | ModelError | None:
     try:
         model = _model(home, window.symbol, version)
     except ModelError as error:
         return error
-    outlook = model.predict(window)
-    if outlook is None:
+    said = model.predict(window)
+    if said is None:
         return None
-    outlook = replace(outlook, contributions=model.explain(window, TOP_FEATURES))
-    moved = [number for c in outlook.contributions for number in (c.value, c.contribution_bps)]
-    if not (all(map(math.isfinite, (outlook.value_bps, *moved))) and 0.0 <= outlook.confidence <= 1.0):
+    values = tuple(None if math.isnan(value) else float(value) for value in said)
+    contributions = model.explain(window, TOP_FEATURES)
+    problem = outputs_problem(home.outputs, values)
+    if not problem and not all(math.isfinite(number) for c in contributions for number in (c.value, c.share)):
+        problem = "contributions that are no numbers"
+    if not problem and all(value is None for value in values):
+        problem = "nothing but NaN"
+    if problem:
         # What is no number can neither be decided on nor be kept.
-        told = f"{outlook.value_bps} bps with confidence {outlook.confidence}"
-        return ModelError(f"{version}: answers {told}, which is no forecast; retrain {window.symbol}")
-    return outlook
+        return ModelError(f"{version}: answers {problem}; retrain {window.symbol}")
+    return Answer(values, contributions)
 
 
 def train(home: ModelHome, order: TrainingOrder) -> TrainingResult:

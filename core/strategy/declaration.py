@@ -4,22 +4,45 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+from core.domain.forecast import Because, Output
+from core.domain.origin import ONLY_PART
 from core.domain.trading import ExitReason
 from core.settings.values import Grid
 
-ThresholdFunction = Callable[[float], float]
-"""round_trip_cost_bps -> smallest |prediction| in bps that is worth an entry."""
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
-DecideFunction = Callable[[float, float], int]
-"""(value_bps, threshold_bps) -> +1 long, -1 short, 0 nothing."""
+    Vector = NDArray[np.float64]
 
-ExitFunction = Callable[[int, float, float, float, int, float], bool]
-"""(side_sign, entry_price, price, value_bps, held_ms, parameter) -> leave now; see `core.arithmetic.exits`."""
+DecideFunction = Callable[["Vector", float, "Vector"], tuple[int, float]]
+"""(values, round_trip_cost_bps, parameters) -> (+1 long, -1 short, 0 nothing; confidence in 0..1, NaN for unknown).
+
+`values` (outputs,) are the strategy's outputs in declared order, NaN for one that says nothing; `parameters` are the
+strategy's. Pure arithmetic that numba can compile, as everything else that is given vectors here.
+"""
+
+BecauseFunction = Callable[["Vector", float, "Vector", int], tuple[Because, ...]]
+"""(values, round_trip_cost_bps, parameters, direction) -> what `decide` compared with what; never compiled."""
+
+BracketFunction = Callable[["Vector", float, "Vector"], tuple[float, float]]
+"""(values, volatility_pct, parameters) -> distances of stop and target from the entry in percent of its price.
+
+`volatility_pct` is what the output of that name says, NaN where it says nothing. A stop that is NaN vetoes the entry, a
+target that is NaN is none.
+"""
+
+SizingFunction = Callable[[float, float, float, float, float, int, "Vector"], float]
+"""(equity_usdt, price, stop_pct, confidence, volatility_pct, open_trades, parameters) -> the notional that is wanted,
+as a share of equity: 1.0 is all of it once. NaN, 0 and below want nothing. The limits of the settings cut it as any."""
+
+ExitFunction = Callable[[int, float, float, "Vector", int, float], bool]
+"""(side_sign, entry_price, price, values, held_ms, parameter) -> leave now; see `core.arithmetic.exits`."""
 
 
-Unit = Literal["bps", "pct", "ms", ""]
+Unit = Literal["bps", "pct", "ms", "probability", ""]
 
 ScanFunction = Callable[..., Any]
 """(state, open, high, low, close, volume, parameters) -> values, all arrays of float64; see `Rule`."""
@@ -28,8 +51,9 @@ ScanFunction = Callable[..., Any]
 @dataclass(frozen=True, slots=True)
 class ExitRule:
     """One exit. `function` is pure arithmetic that numba can compile; rules are asked in order at every bar of a
-    position, the first True wins. `unit` is that of the parameter, for the words of a signal: "" where a rule of one's
-    own does not say.
+    position, the first True wins. `unit` is that of the parameter, for the words of a signal: bps against the position
+    and a probability are of the first output, pct is of the entry's price, and "" where a rule of one's own does not
+    say.
     """
 
     reason: ExitReason
@@ -49,7 +73,7 @@ class Lifecycle:
 
 @dataclass(frozen=True, slots=True)
 class ModelSpec:
-    """Where a strategy's model comes from: plain data, handed to worker processes.
+    """Where a part's model comes from: plain data, handed to worker processes.
 
     `factory` is the import path of a module with `create_learner(options)` (`core.learning.protocol`); `options` is a
     JSON object.
@@ -61,10 +85,10 @@ class ModelSpec:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Predictions told from bars by arithmetic alone, as a fold: `scan` takes the next bars of one symbol, oldest
-    first, returns a value in bps for each (NaN: nothing to say), and keeps what it must remember in `state`, zeros at
-    the start. Bars may come one by one or all at once, and the values must be the same: live trading sends them one by
-    one, a backtest all at once. `scan` is compiled by numba with cache=True.
+    """Outputs told from bars by arithmetic alone, as a fold: `scan` takes the next n bars of one symbol, oldest first,
+    returns the outputs of each, (n, outputs), or (n,) where there is one (NaN: nothing to say), and keeps what it must
+    remember in `state`, zeros at the start. Bars may come one by one or all at once, and the values must be the same:
+    live trading sends them one by one, a backtest all at once. `scan` is compiled by numba with cache=True.
     """
 
     scan: ScanFunction
@@ -73,40 +97,79 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """What forecasts: named outputs of a symbol at the close of each bar, by a rule at once or by a model in a worker.
+
+    `lookback_bars` is how many closed bars one forecast of a model needs, the newest included, or how many a rule is
+    shown before the first that it may trade on. A model needs a `lifecycle`. Without a `source` the forecasts come
+    from elsewhere. `horizon_ms` is how far ahead the outputs speak of, 0 where that is no set time. In real time a
+    model's forecast is decided on when it comes, but not once its bar closed longer than `max_age_ms` ago.
+    """
+
+    outputs: tuple[Output, ...]
+    lookback_bars: int
+    source: Rule | ModelSpec | None = None
+    lifecycle: Lifecycle | None = None
+    horizon_ms: int = 0
+    name: str = ONLY_PART
+    max_age_ms: int = 15_000
+
+    @property
+    def rule(self) -> Rule | None:
+        return self.source if isinstance(self.source, Rule) else None
+
+    @property
+    def model(self) -> ModelSpec | None:
+        return self.source if isinstance(self.source, ModelSpec) else None
+
+
+@dataclass(frozen=True, slots=True)
 class Strategy:
     """The declaration. Everything numeric is pure, so trader and sweep share it.
 
-    `stop_pct` and `target_pct` are distances from the entry in percent of its price; both rest at the venue.
-    `lookback_bars` is how many closed bars one prediction of a model needs, the newest included, or how many a rule is
-    shown before the first that it may trade on. Predictions come from `model`, which needs a `lifecycle`, or from
-    `rule`, or from elsewhere. `horizon_ms` is 0 where a prediction is not of a set time ahead.
+    `parts` is one, so far. `decide` and the exits are given the values of its outputs; what of `decide` differs from
+    one set of settings to another stands in `parameters`, so that it is compiled once. `because` says in words what
+    `decide` compared; without it a signal tells the outputs.
+    `stop_pct` and `target_pct` are distances from the entry in percent of its price; both rest at the venue. With a
+    `bracket` each signal has its own, and these are for what no decision asked for; with a `sizing` it has a size of
+    its own, where else the settings' `[sizing]` gives it. `volatility` names the output, in pct, that both are told.
     `reverses`: a signal against the position closes it and, once it is flat, opens the other side.
     `needs_order_book` and `needs_trades`: a live market keeps the ten best levels and the last trades of its symbols.
     For those who search, keys of its own section: `search_space` has the values worth trying of each, and
-    `decision_keys` are those that a model is not trained with, which may so be changed while its predictions stay.
+    `decision_keys` are those that a model is not trained with, which may so be changed while its forecasts stay.
     """
 
     name: str
-    feature_names: tuple[str, ...]
-    lookback_bars: int
-    horizon_ms: int
-    threshold_bps: ThresholdFunction
+    parts: tuple[Part, ...]
     decide: DecideFunction
     stop_pct: float
     target_pct: float
     cooldown_ms: int
-    exits: tuple[ExitRule, ...]
-    lifecycle: Lifecycle | None = None
-    model: ModelSpec | None = None
-    rule: Rule | None = None
+    exits: tuple[ExitRule, ...] = ()
+    parameters: tuple[float, ...] = ()
+    because: BecauseFunction | None = None
+    bracket: BracketFunction | None = None
+    sizing: SizingFunction | None = None
+    volatility: str = ""
     reverses: bool = False
     needs_order_book: bool = False
     needs_trades: bool = False
     search_space: Grid = ()
     decision_keys: tuple[str, ...] = ()
 
+    @property
+    def part(self) -> Part:
+        """The only one."""
+        return self.parts[0]
+
+    @property
+    def outputs(self) -> tuple[Output, ...]:
+        """What `decide` is given, in order."""
+        return self.part.outputs
+
 
 def history_ms(strategy: Strategy, interval_ms: int) -> int:
     """How much of the market lies before the first bar that a new account trades on: the training window of a model,
     or the bars that a rule is shown."""
-    return strategy.lookback_bars * interval_ms if strategy.lifecycle is None else strategy.lifecycle.window_ms
+    part = strategy.part
+    return part.lookback_bars * interval_ms if part.lifecycle is None else part.lifecycle.window_ms

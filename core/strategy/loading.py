@@ -7,9 +7,11 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from core.domain.errors import BadInputError, QuarterdeckError
+from core.domain.forecast import UNITS, Output
 from core.domain.market import MINUTE_MS
 from core.settings.schema import Settings
 from core.settings.strategies import strategy_entry
+from core.strategy.decision import Decider
 from core.strategy.declaration import Strategy
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -43,8 +45,8 @@ def outside_code(name: str, strategy: Strategy | None = None) -> list[Path]:
     Raises BadInputError for a name that is not known or registered twice.
     """
     modules = [strategy_entry(name).module]
-    if strategy is not None and strategy.model is not None:
-        modules.append(strategy.model.factory)
+    if strategy is not None and strategy.part.model is not None:
+        modules.append(strategy.part.model.factory)
     files: set[Path] = set()
     for top in {module.partition(".")[0] for module in modules} - set(OWN_PACKAGES):
         spec = find_spec(top)
@@ -68,6 +70,9 @@ def _checked(name: str, value: str, strategy: object, settings: Settings) -> Str
         raise BadInputError(
             f"strategy {name}: its name stands in ids and names of folders; call it by letters, digits, _ and - alone"
         )
+    if problem := _outputs_problem(strategy):
+        raise BadInputError(f"strategy {name}: {problem}")
+    _check_decide(name, strategy)
     caps = settings.limits
     if not caps.min_stop_distance_pct <= strategy.stop_pct <= caps.max_stop_distance_pct:
         raise BadInputError(
@@ -80,8 +85,8 @@ def _checked(name: str, value: str, strategy: object, settings: Settings) -> Str
 
 def _check_times(name: str, strategy: Strategy, interval_ms: int) -> None:
     """Raises BadInputError for a time of the strategy's that is no number of a run's bars."""
-    lifecycle = strategy.lifecycle
-    times = {"looks ahead over": strategy.horizon_ms}
+    lifecycle = strategy.part.lifecycle
+    times = {"looks ahead over": strategy.part.horizon_ms}
     if lifecycle is not None:
         times |= {"trains on": lifecycle.window_ms, "is trained anew every": lifecycle.retrain_ms}
     bars = f"bars of {interval_ms // MINUTE_MS} min"
@@ -91,11 +96,38 @@ def _check_times(name: str, strategy: Strategy, interval_ms: int) -> None:
             raise BadInputError(
                 f"strategy {name}: it {what} {time_ms / MINUTE_MS:g} min, which is no whole number of {bars}; {mend}"
             )
-    if lifecycle is not None and lifecycle.window_ms // interval_ms <= strategy.lookback_bars:
+    if lifecycle is not None and lifecycle.window_ms // interval_ms <= strategy.part.lookback_bars:
         raise BadInputError(
             f"strategy {name}: it trains on {lifecycle.window_ms // interval_ms} {bars}, and one forecast looks back "
-            f"on {strategy.lookback_bars}; {mend}"
+            f"on {strategy.part.lookback_bars}; {mend}"
         )
+
+
+def _outputs_problem(strategy: Strategy) -> str:
+    """What is wrong with the parts and their outputs, in words; empty where nothing is."""
+    if len(strategy.parts) != 1:
+        return f"has {len(strategy.parts)} parts; a strategy has one"
+    outputs = strategy.outputs
+    names = [output.name for output in outputs]
+    if not names or len(set(names)) < len(names) or not all(map(_NAME.fullmatch, names)):
+        called = ", ".join(names) or "nothing"
+        return f"its outputs are called {called}; name each by letters, digits, _ and -, no two alike"
+    strange = [output for output in outputs if output.unit not in UNITS]
+    if strange:
+        return f"its output {strange[0].name} is in {strange[0].unit!r}; units are {', '.join(UNITS)}"
+    if strategy.volatility and Output(strategy.volatility, "pct") not in outputs:
+        return f"its volatility is {strategy.volatility!r}, which is no output of it in pct"
+    return ""
+
+
+def _check_decide(name: str, strategy: Strategy) -> None:
+    decider = Decider(strategy, 0.0)
+    try:
+        direction, _ = decider.direction(decider.silence)
+    except Exception as error:
+        raise BadInputError(f"strategy {name}: its decide fails where nothing is said: {_in_a_line(error)}") from error
+    if direction not in (-1, 0, 1):
+        raise BadInputError(f"strategy {name}: its decide gives {direction!r} as a direction; give +1, -1 or 0")
 
 
 def _in_a_line(error: Exception) -> str:

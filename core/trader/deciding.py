@@ -1,16 +1,18 @@
-"""From a prediction, or the silence of one, to what a strategy wants: entries, exits, turns, and why not."""
+"""From a forecast, or the silence of one, to what a strategy wants: entries, exits, turns, and why not."""
 
 from __future__ import annotations
 
-import math
+from typing import NamedTuple
 
 from core.arithmetic import exits
 from core.arithmetic.costs import round_trip_cost_bps
+from core.domain.forecast import Because, Forecast
 from core.domain.orders import Order, Side
 from core.domain.origin import VersionRole, champion
-from core.domain.records import PredictionRecord, SignalRecord
-from core.domain.trading import ExitReason, Prediction, Signal, SignalAction
+from core.domain.records import ForecastRecord, SignalRecord
+from core.domain.trading import ExitReason, Signal, SignalAction
 from core.settings.schema import Settings
+from core.strategy.decision import Decider, Vector, vector
 from core.strategy.declaration import Strategy
 from core.trader import signal_text as words
 from core.trader.entry import check_stop, entry_size, standing_veto
@@ -23,7 +25,16 @@ from core.trader.state import TraderState
 from core.trader.symbol_state import OpenTrade, SymbolState
 
 DECISION_MAX_AGE_MS = 15_000
-"""On a prediction that was made longer ago than this nothing is entered any more."""
+"""On a forecast that was made longer ago than this nothing is entered any more."""
+
+
+class Wish(NamedTuple):
+    """What was decided on the outputs of one bar; no `forecast` where nothing was said of it."""
+
+    forecast: Forecast | None
+    values: Vector
+    direction: int
+    confidence: float | None
 
 
 class Deciding:
@@ -43,99 +54,107 @@ class Deciding:
     def follow(self, strategy: Strategy) -> None:
         costs = self._settings.costs
         self.strategy = strategy
-        self.threshold_bps = strategy.threshold_bps(round_trip_cost_bps(float(costs.taker_fee_bps), costs.slippage_bps))
+        self.cost_bps = round_trip_cost_bps(float(costs.taker_fee_bps), costs.slippage_bps)
+        self.decider = Decider(strategy, self.cost_bps)
+        self._part, self._outputs = strategy.part.name, len(strategy.outputs)
 
-    def on_prediction(self, prediction: Prediction) -> list[Command]:
-        s = self._state.symbols[prediction.symbol]
-        if not self.decides_on(prediction):
-            return [Journal(PredictionRecord(prediction))]
-        if s.prediction is not None and prediction.bar_close_ms <= s.prediction.bar_close_ms:
+    def on_forecast(self, forecast: Forecast) -> list[Command]:
+        s = self._state.symbols[forecast.symbol]
+        if not self.decides_on(forecast):
+            return [Journal(ForecastRecord(forecast))]
+        if s.forecast is not None and forecast.bar_close_ms <= s.forecast.bar_close_ms:
             return []  # Each bar is decided on once, and never after a later one.
-        s.prediction = prediction
-        commands: list[Command] = [Journal(PredictionRecord(prediction))]
-        direction = self.strategy.decide(prediction.value_bps, self.threshold_bps)
+        s.forecast = forecast
+        commands: list[Command] = [Journal(ForecastRecord(forecast))]
+        values = vector(forecast.values)
+        direction, confidence = self.decider.direction(values)
+        wish = Wish(forecast, values, direction, confidence)
         if s.lots:
-            return commands + self._ask_exits(s, prediction, direction, prediction.made_ms)
-        return commands + self._try_entry(s, prediction, direction, prediction.made_ms) if direction else commands
+            return commands + self._ask_exits(s, wish, forecast.made_ms)
+        return commands + self._try_entry(s, wish, forecast.made_ms) if direction else commands
 
-    def decides_on(self, prediction: Prediction) -> bool:
+    def decides_on(self, forecast: Forecast) -> bool:
         """Whether it is of what this trader trades by. What others say, and what candidates say, is only kept."""
-        origin = prediction.origin
-        return origin.strategy == self.strategy.name and origin.version_role is VersionRole.CHAMPION
+        origin = forecast.origin
+        is_ours = origin.strategy == self.strategy.name and origin.part == self._part
+        return is_ours and origin.version_role is VersionRole.CHAMPION and len(forecast.values) == self._outputs
 
     def on_silence(self, silence: Silence) -> list[Command]:
         s = self._state.symbols[silence.symbol]
-        if not s.lots or (s.prediction is not None and s.prediction.bar_close_ms >= s.bar_close_ms):
+        if not s.lots or (s.forecast is not None and s.forecast.bar_close_ms >= s.bar_close_ms):
             return []
-        return self._ask_exits(s, None, 0, silence.time_ms)
+        return self._ask_exits(s, Wish(None, self.decider.silence, 0, None), silence.time_ms)
 
-    def _ask_exits(self, s: SymbolState, prediction: Prediction | None, direction: int, now_ms: int) -> list[Command]:
-        """Ask the exit rules at the close of a bar, whether anything was predicted of it or not."""
+    def _ask_exits(self, s: SymbolState, wish: Wish, now_ms: int) -> list[Command]:
+        """Ask the exit rules at the close of a bar, whether anything was forecast of it or not."""
         trade, strategy = s.trade, self.strategy
         if trade is None or s.open_exit() is not None:
             return []
         sign = 1 if s.lots > 0 else -1
-        if prediction is not None and strategy.reverses and direction == -sign:
-            compared = words.compared_entry(strategy, prediction.value_bps, self.threshold_bps)
-            turn = self._signal(
-                prediction, s, -sign, SignalAction.EXIT, ExitReason.REVERSAL, now_ms, compared, self.threshold_bps
-            )
+        forecast = wish.forecast
+        if strategy.reverses and wish.direction == -sign:
+            because = self.decider.because(wish.values, wish.direction)
+            turn = self._signal(wish, s, -sign, SignalAction.EXIT, ExitReason.REVERSAL, now_ms, because)
             return [Journal(SignalRecord(turn)), *self._leaving.leave(s, ExitReason.REVERSAL, now_ms)]
-        value_bps = math.nan if prediction is None else prediction.value_bps
-        close_ms = s.bar_close_ms if prediction is None else prediction.bar_close_ms
+        close_ms = s.bar_close_ms if forecast is None else forecast.bar_close_ms
         held_ms = exits.held_ms(trade.entry_time_ms, close_ms, self._interval_ms)
         for rule in strategy.exits:
-            given = (sign, s.entry_price, s.mark, value_bps, held_ms)
-            if rule.function(*given, rule.parameter):
-                compared = words.compared_exit(rule, *given)
-                needed_bps = rule.parameter if words.unit_of(rule) == "bps" else None
-                signal = self._signal(
-                    prediction, s, -sign, SignalAction.EXIT, rule.reason, now_ms, compared, needed_bps
-                )
+            entry_price, mark = s.entry_price, s.mark
+            if rule.function(sign, entry_price, mark, wish.values, held_ms, rule.parameter):
+                because = words.exit_because(strategy, rule, sign, entry_price, mark, wish.values, held_ms)
+                signal = self._signal(wish, s, -sign, SignalAction.EXIT, rule.reason, now_ms, because)
                 return [Journal(SignalRecord(signal)), *self._leaving.leave(s, rule.reason, now_ms)]
         return []
 
     def turn(self, s: SymbolState, out: Order, left: OpenTrade, now_ms: int) -> list[Command]:
         """Flat by `out`, the exit of the trade `left`. Where a signal against it asked for that, its other side is
         entered now, if it still may be: never while anything of the old side is held."""
-        prediction = s.prediction
+        forecast = s.forecast
         if not self.strategy.reverses or left.leaving != ExitReason.REVERSAL or s.trade is not None:
             return []
-        if prediction is None or out.created_ms != prediction.made_ms:
+        if forecast is None or out.created_ms != forecast.made_ms:
             return []
-        direction = self.strategy.decide(prediction.value_bps, self.threshold_bps)
-        if direction != out.side.sign or now_ms - prediction.made_ms > DECISION_MAX_AGE_MS:
+        values = vector(forecast.values)
+        direction, confidence = self.decider.direction(values)
+        if direction != out.side.sign or now_ms - forecast.made_ms > DECISION_MAX_AGE_MS:
             return []
-        return self._try_entry(s, prediction, direction, now_ms, left.trade_id)
+        return self._try_entry(s, Wish(forecast, values, direction, confidence), now_ms, left.trade_id)
 
-    def _try_entry(
-        self, s: SymbolState, prediction: Prediction, direction: int, now_ms: int, turned_id: str = ""
-    ) -> list[Command]:
+    def _try_entry(self, s: SymbolState, wish: Wish, now_ms: int, turned_id: str = "") -> list[Command]:
         """Enter, if it may be. `turned_id` is the trade on the other side that the same signal has closed."""
-        caps, whose = self._settings.limits, self._ids.of_limit(prediction.origin)
-        commands = self._leaving.heed(self._guard.measure(self._state, now_ms, (prediction.symbol,)), now_ms)
-        commands += journalled(check_stop(self._guard, prediction.symbol, self.strategy.stop_pct, caps, now_ms, whose))
-        reason = standing_veto(self._state, s, self._guard, now_ms, turned_id)
+        forecast, direction = wish.forecast, wish.direction
+        assert forecast is not None
+        caps, whose = self._settings.limits, self._ids.of_limit(forecast.origin)
+        commands = self._leaving.heed(self._guard.measure(self._state, now_ms, (forecast.symbol,)), now_ms)
+        stop_pct, target_pct = self.decider.distances_pct(wish.values)
+        reason = "" if stop_pct == stop_pct else "the strategy's bracket gives no stop"
+        if not reason:
+            commands += journalled(check_stop(self._guard, forecast.symbol, stop_pct, caps, now_ms, whose))
+            reason = standing_veto(self._state, s, self._guard, now_ms, turned_id)
         lots = 0
         if not reason:
+            state = self._state
+            share = self.decider.share(
+                wish.values, state.equity_usdt(), s.mark, stop_pct, wish.confidence, int(state.open_positions())
+            )
             size = entry_size(
                 self._state,
                 s,
                 self._guard,
-                stop_pct=self.strategy.stop_pct,
+                stop_pct=stop_pct,
                 sizes=self._settings.sizing,
                 caps=caps,
                 now_ms=now_ms,
                 origin=whose,
+                wanted_share=share,
             )
             lots, reason = size.lots, size.reason
             commands += journalled(size.events)
         action = SignalAction.VETOED
         if lots:
             action, reason = SignalAction.ENTER, words.wanted(self.strategy) + reason
-        compared = words.compared_entry(self.strategy, prediction.value_bps, self.threshold_bps)
-        signal = self._signal(prediction, s, direction, action, reason, now_ms, compared, self.threshold_bps)
-        commands.append(Journal(SignalRecord(signal)))
+        because = self.decider.because(wish.values, direction)
+        commands.append(Journal(SignalRecord(self._signal(wish, s, direction, action, reason, now_ms, because))))
         if not lots:
             return commands
         order = entry_order(
@@ -143,37 +162,36 @@ class Deciding:
             s,
             Side.BUY if direction > 0 else Side.SELL,
             lots,
-            decision_ms=prediction.bar_close_ms,
+            decision_ms=forecast.bar_close_ms,
             now_ms=now_ms,
-            origin=prediction.origin,
+            origin=forecast.origin,
+            stop_pct=None if self.strategy.bracket is None else stop_pct,
+            target_pct=None if self.strategy.bracket is None else target_pct,
         )
         return commands + place(self._state, order)
 
     def _signal(
         self,
-        prediction: Prediction | None,
+        wish: Wish,
         s: SymbolState,
         direction: int,
         action: SignalAction,
         reason: str,
         time_ms: int,
-        compared: str,
-        needed_bps: float | None,
+        because: tuple[Because, ...],
     ) -> Signal:
-        """`needed_bps` is what a prediction was compared with, None where something else decided."""
-        symbol, p = s.instrument.symbol, prediction
-        close_ms = s.bar_close_ms if p is None else p.bar_close_ms
+        symbol, forecast = s.instrument.symbol, wish.forecast
+        close_ms = s.bar_close_ms if forecast is None else forecast.bar_close_ms
+        name = self.strategy.name
         return Signal(
-            signal_id=self._ids.signal(self.strategy.name, symbol, close_ms, action),
+            signal_id=self._ids.signal(name, symbol, close_ms, action),
             symbol=symbol,
             time_ms=time_ms,
             direction=direction,
-            value_bps=None if p is None or needed_bps is None else p.value_bps,
-            threshold_bps=needed_bps,
-            confidence=None if p is None else p.confidence,
+            confidence=wish.confidence,
             action=action,
             reason=reason,
-            origin=champion(self.strategy.name) if p is None else p.origin,
-            contributions=() if p is None else p.contributions,
-            compared=compared,
+            origin=champion(name, part=self.strategy.part.name) if forecast is None else forecast.origin,
+            contributions=() if forecast is None else forecast.contributions,
+            because=because,
         )

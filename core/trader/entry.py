@@ -77,14 +77,21 @@ def entry_size(
     caps: LimitSettings,
     now_ms: int,
     origin: Origin,
+    wanted_share: float | None = None,
 ) -> Size:
-    """The size of an entry at the present mark, after every per-trade limit."""
+    """The size of an entry at the present mark, after every per-trade limit. `wanted_share` is what the strategy's own
+    sizing wants of equity as notional, None where the settings size it."""
     symbol = s.instrument.symbol
     equity = state.equity_usdt()
     gross = state.gross_notional_usdt()
-    wanted = sizes.notional_usdt or sizing.target_notional_usdt(
-        equity, stop_pct, sizes.position_pct, sizes.risk_per_trade_pct
-    )
+    if wanted_share is None:
+        wanted = sizes.notional_usdt or sizing.target_notional_usdt(
+            equity, stop_pct, sizes.position_pct, sizes.risk_per_trade_pct
+        )
+    elif wanted_share > 0.0:
+        wanted = equity * wanted_share
+    else:
+        return Size(0, "the strategy's sizing wants nothing", [])
     room_leverage = limits.room_usdt(gross, equity, caps.max_leverage * 100.0)
     room_exposure = limits.room_usdt(gross, equity, caps.max_exposure_pct)
     events = guard.check(

@@ -19,8 +19,11 @@ def entry_order(
     decision_ms: int,
     now_ms: int,
     origin: Origin,
+    stop_pct: float | None = None,
+    target_pct: float | None = None,
 ) -> Order:
-    """A market entry. `decision_ms` is the close of the bar that was decided on; it names the trade."""
+    """A market entry. `decision_ms` is the close of the bar that was decided on; it names the trade. `stop_pct` and
+    `target_pct` are what was decided of its stop and target, None where those are the strategy's fixed ones."""
     symbol = s.instrument.symbol
     return Order(
         client_order_id=ids.order(origin.strategy, symbol, decision_ms, OrderRole.ENTRY, 0),
@@ -34,6 +37,8 @@ def entry_order(
         trade_id=ids.trade(origin.strategy, symbol, decision_ms),
         origin=origin,
         reason="signal",
+        stop_pct=stop_pct,
+        target_pct=target_pct,
     )
 
 

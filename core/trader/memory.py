@@ -10,11 +10,12 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
+from core.domain.forecast import Forecast
 from core.domain.instrument import Instrument
 from core.domain.operator import LimitEvent, OperatorCommand
 from core.domain.orders import Order
 from core.domain.regrid import Grid, grid_of
-from core.domain.trading import Position, Prediction, Trade
+from core.domain.trading import Position, Trade
 from core.trader.day import Booked
 from core.trader.ledger import Book
 from core.trader.symbol_state import OpenTrade, SymbolState
@@ -29,7 +30,7 @@ class SymbolMemory:
     position: Position | None
     trade: OpenTrade | None
     next_trade: OpenTrade | None
-    prediction: Prediction | None
+    forecast: Forecast | None
     orders: tuple[Order, ...]
     ended: tuple[Order, ...]
     canceling: dict[str, int]
@@ -135,7 +136,7 @@ def _symbol_memory(trader: Trader, s: SymbolState) -> SymbolMemory:
         position=trader.state.ledger.positions.get(s.instrument.symbol),
         trade=s.trade,
         next_trade=s.next_trade,
-        prediction=s.prediction,
+        forecast=s.forecast,
         orders=tuple(s.orders.values()),
         ended=tuple(s.ended.values()),
         canceling=dict(s.canceling),
@@ -149,7 +150,7 @@ def _symbol_memory(trader: Trader, s: SymbolState) -> SymbolMemory:
 def _recall_symbol(s: SymbolState, kept: SymbolMemory, cooldown_ms: int) -> None:
     if kept.position is not None:
         s.lots, s.cost_usdt = kept.position.lots, float(kept.position.cost_usdt)
-    s.trade, s.next_trade, s.prediction = kept.trade, kept.next_trade, kept.prediction
+    s.trade, s.next_trade, s.forecast = kept.trade, kept.next_trade, kept.forecast
     s.orders = {order.client_order_id: order for order in kept.orders}
     s.ended = {order.client_order_id: order for order in kept.ended}
     s.canceling = dict(kept.canceling)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
+from core.domain.forecast import Forecast
 from core.domain.market import Bar, FirstPrice
 from core.domain.operator import OperatorCommand
 from core.domain.orders import Fill, Order, OrderUpdate
 from core.domain.records import Record
-from core.domain.trading import FundingPayment, Prediction
+from core.domain.trading import FundingPayment
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +22,7 @@ class Timer:
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """Nothing was predicted at the close of a symbol's newest bar; `time_ms` is when a prediction would have been
-    made."""
+    """Nothing was forecast at the close of a symbol's newest bar; `time_ms` is when a forecast would have been made."""
 
     symbol: str
     time_ms: int
@@ -98,7 +98,7 @@ TraderEvent = (
     | VenueHealth
     | Alarm
     | WalletAdjustment
-    | Prediction
+    | Forecast
     | Silence
     | OrderUpdate
     | Fill

@@ -34,7 +34,7 @@ _EXIT_AGAIN_MS, _EXIT_AGAIN_MOST_MS = 500, 8_000
 
 
 class Protection:
-    """Of every position of one account. `strategy` gives the distances of stop and target."""
+    """Of every position of one account. `strategy` gives the distances of stop and target where a trade has none."""
 
     def __init__(
         self, ids: Ids, state: TraderState, guard: Guard, strategy: Strategy, leaving: Leaving, limit_ms: int
@@ -51,12 +51,19 @@ class Protection:
         assert s.trade is not None
         sign = order.side.sign
         step = s.instrument.tick_step
-        stop = sizing.stop_ticks(fill.price_ticks / step, sign, self.strategy.stop_pct) * step
-        target = sizing.target_ticks(fill.price_ticks / step, sign, self.strategy.target_pct) * step
+        stop_pct, target_pct = self._distances(s.trade)
+        stop = sizing.stop_ticks(fill.price_ticks / step, sign, stop_pct) * step
+        target = 0 if target_pct is None else sizing.target_ticks(fill.price_ticks / step, sign, target_pct) * step
         lots = abs(s.lots) + order.remaining_lots
         commands = self._place_stop(s.trade, lots, stop, fill.time_ms)
-        # No price lies at nothing or below: a short whose target would is held without one.
+        # No price lies at nothing or below: a short whose target would is held without one, too.
         return commands + self._place_target(s.trade, lots, target, fill.time_ms) if target > 0 else commands
+
+    def _distances(self, trade: OpenTrade) -> tuple[float, float | None]:
+        """Of stop and target from the entry in percent of it, None for no target: those decided on with the trade."""
+        if trade.stop_pct is None:
+            return self.strategy.stop_pct, self.strategy.target_pct
+        return trade.stop_pct, trade.target_pct
 
     def restore(self, s: SymbolState, now_ms: int) -> list[Command]:
         """Place a stop where those on their way or at rest do not cover the position and what may still be added to it;
@@ -146,7 +153,7 @@ class Protection:
             return []
         sign = 1 if s.lots > 0 else -1
         ticks = trade.stop_ticks or sizing.stop_ticks(
-            s.instrument.ticks_nearest(s.entry_price), sign, self.strategy.stop_pct
+            s.instrument.ticks_nearest(s.entry_price), sign, self._distances(trade)[0]
         )
         # It may lie between two prices of today's rules: the one that leaves sooner is the safe one.
         ticks = s.instrument.safe_ticks(ticks, sign)

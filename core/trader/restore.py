@@ -10,12 +10,12 @@ from core.domain.records import (
     CancelRecord,
     EquityRecord,
     FillRecord,
+    ForecastRecord,
     FundingRecord,
     IntentRecord,
     LimitRecord,
     OperatorRecord,
     OrderUpdateRecord,
-    PredictionRecord,
     Record,
     TradeRecord,
 )
@@ -59,8 +59,8 @@ def restore(trader: Trader, records: Iterable[Record]) -> list[AdjustmentRecord]
                 trader.guard.apply(event)
             case EquityRecord(sample):
                 state.apply_equity(sample)
-            case PredictionRecord(prediction) if trader.decides_on(prediction):
-                state.symbols[prediction.symbol].prediction = prediction
+            case ForecastRecord(forecast) if trader.decides_on(forecast):
+                state.symbols[forecast.symbol].forecast = forecast
             case AdjustmentRecord() if record.amount_usdt:
                 wallet_usdt = state.ledger.wallet_usdt
                 state.apply_wallet(record.adjustment_id, record.time_ms, record.amount_usdt, wallet_usdt)

@@ -119,7 +119,15 @@ class TraderState:
         s.orders[order.client_order_id] = order
         trade = s.trade
         if order.role is OrderRole.ENTRY:
-            trade = OpenTrade(order.trade_id, order.symbol, order.side, order.origin, order.created_ms)
+            trade = OpenTrade(
+                order.trade_id,
+                order.symbol,
+                order.side,
+                order.origin,
+                order.created_ms,
+                stop_pct=order.stop_pct,
+                target_pct=order.target_pct,
+            )
             if s.lots:
                 s.next_trade = trade
             else:
@@ -309,6 +317,8 @@ def _unplanned(fill: Fill, order: Order) -> OpenTrade:
         fill.side,
         order.origin,
         fill.time_ms,
+        stop_pct=order.stop_pct,
+        target_pct=order.target_pct,
     )
 
 

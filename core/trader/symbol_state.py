@@ -6,11 +6,12 @@ from collections import deque
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from core.domain.forecast import Forecast
 from core.domain.instrument import Instrument
 from core.domain.orders import RESTING_STATES, Order, OrderRole, OrderState, Side
 from core.domain.origin import Origin
 from core.domain.regrid import Factor
-from core.domain.trading import EXACT, ExitReason, Prediction, Trade
+from core.domain.trading import EXACT, ExitReason, Trade
 from core.trader.ledger import ZERO
 
 _KEEP_ENDED, _KEEP_CLOSED = 256, 4
@@ -22,7 +23,8 @@ class OpenTrade:
 
     `leaving` is why an exit was asked for, at `exit_asked_ms` the last time; empty while the position is to be held.
     `lost_stops` counts stops that were refused, or ended although nobody asked for it, `lost_targets` targets. With
-    `stop_refused` the venue takes no stop for this trade, for a reason that another try would meet again.
+    `stop_refused` the venue takes no stop for this trade, for a reason that another try would meet again. `stop_pct`
+    and `target_pct` are the distances that were decided on for it, both None where they are the strategy's fixed ones.
     """
 
     trade_id: str
@@ -48,6 +50,8 @@ class OpenTrade:
     lost_stops: int = 0
     lost_targets: int = 0
     stop_refused: bool = False
+    stop_pct: float | None = None
+    target_pct: float | None = None
 
     def rescale(self, by: Factor) -> None:
         """Count it in a grid that is `by` times finer."""
@@ -99,7 +103,7 @@ class SymbolState:
     cooldown_until_ms: int = 0
     trade: OpenTrade | None = None
     next_trade: OpenTrade | None = None
-    prediction: Prediction | None = None
+    forecast: Forecast | None = None
     orders: dict[str, Order] = field(default_factory=dict)
     ended: dict[str, Order] = field(default_factory=dict)
     canceling: dict[str, int] = field(default_factory=dict)

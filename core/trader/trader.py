@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from core.domain.errors import RejectKind
+from core.domain.forecast import Forecast
 from core.domain.instrument import Instrument
 from core.domain.market import Bar, FirstPrice
 from core.domain.operator import OperatorCommand, Verb
@@ -37,15 +38,9 @@ from core.domain.records import (
     PositionRecord,
     TradeRecord,
 )
-from core.domain.trading import (
-    EXACT,
-    EquitySample,
-    ExitReason,
-    FundingPayment,
-    Position,
-    Prediction,
-)
+from core.domain.trading import EXACT, EquitySample, ExitReason, FundingPayment, Position
 from core.settings.schema import Settings
+from core.strategy.decision import Decider
 from core.strategy.declaration import Strategy
 from core.trader import limits
 from core.trader.deciding import Deciding
@@ -107,7 +102,7 @@ class Trader:
             VenueHealth: self._on_health,
             Alarm: self._on_alarm,
             WalletAdjustment: self._on_wallet,
-            Prediction: self._deciding.on_prediction,
+            Forecast: self._deciding.on_forecast,
             Silence: self._deciding.on_silence,
             OrderUpdate: self._on_update,
             Fill: self._on_fill,
@@ -126,12 +121,12 @@ class Trader:
         return self._deciding.strategy
 
     @property
-    def threshold_bps(self) -> float:
-        """The smallest forecast that is worth an entry."""
-        return self._deciding.threshold_bps
+    def decider(self) -> Decider:
+        """How it decides on the outputs of a bar."""
+        return self._deciding.decider
 
-    def decides_on(self, prediction: Prediction) -> bool:
-        return self._deciding.decides_on(prediction)
+    def decides_on(self, forecast: Forecast) -> bool:
+        return self._deciding.decides_on(forecast)
 
     def adopt(self, instrument: Instrument) -> None:
         """Go by these rules of a contract from now on; what is held and open keeps its prices and quantities."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from core.domain.forecast import Because, Output
 from core.domain.market import MINUTE_MS
 from core.settings.schema import Settings, parse_options
 from core.settings.values import Grid
-from core.strategy.declaration import Rule, Strategy
+from core.strategy.declaration import Part, Rule, Strategy
 from strategies.ema_cross.settings import EmaCrossSettings
 
 if TYPE_CHECKING:
@@ -23,6 +24,12 @@ than 1e-17 of it, below the resolution of a float64, so that trading does not de
 STATE_SIZE = 4
 """What the rule remembers: see `strategies.ema_cross.rule`."""
 
+OUTPUTS = (Output("fast_over_slow", "bps"),)
+"""By how much the fast average lies above the slow one at a cross."""
+
+CONFIDENCE = 0.5
+"""The rule tells a side and no probability of it: the figure of who does not know."""
+
 SETTINGS = EmaCrossSettings
 
 SEARCH_SPACE: Grid = (
@@ -35,18 +42,16 @@ SEARCH_SPACE: Grid = (
 
 def build(settings: Settings) -> Strategy:
     chosen = parse_options(EmaCrossSettings, settings, "ema_cross")
+    numbers = (float(chosen.fast_bars), float(chosen.slow_bars), float(chosen.first_signal_bar))
+    warm_up_bars = max(WARM_UP_PER_SLOW_BAR * chosen.slow_bars, chosen.first_signal_bar)
     return Strategy(
         name="ema_cross",
-        feature_names=(),
-        lookback_bars=max(WARM_UP_PER_SLOW_BAR * chosen.slow_bars, chosen.first_signal_bar),
-        horizon_ms=0,
-        threshold_bps=no_threshold_bps,
+        parts=(Part(OUTPUTS, warm_up_bars, Rule(scan, STATE_SIZE, numbers)),),
         decide=decide,
+        because=because,
         stop_pct=chosen.stop_pct,
         target_pct=chosen.target_pct,
         cooldown_ms=chosen.cooldown_minutes * MINUTE_MS,
-        exits=(),
-        rule=Rule(scan, STATE_SIZE, (float(chosen.fast_bars), float(chosen.slow_bars), float(chosen.first_signal_bar))),
         reverses=chosen.exit == "reverse",
         search_space=SEARCH_SPACE,
     )
@@ -63,15 +68,15 @@ def scan(
     return values
 
 
-def no_threshold_bps(round_trip_cost_bps: float) -> float:
-    """Every cross is traded: the distance of two averages at a cross says nothing of the return to come."""
-    return 0.0
+def decide(values: Floats, cost_bps: float, parameters: Floats) -> tuple[int, float]:
+    """Every cross is traded, to its side: the distance of two averages at a cross says nothing of the return to come,
+    so that no cost is asked for. NaN is none."""
+    if values[0] > 0.0:
+        return 1, CONFIDENCE
+    if values[0] < 0.0:
+        return -1, CONFIDENCE
+    return 0, CONFIDENCE
 
 
-def decide(value_bps: float, threshold_bps: float) -> int:
-    """+1 long above the threshold, -1 short below its negative, else 0 (NaN too)."""
-    if value_bps > threshold_bps:
-        return 1
-    if value_bps < -threshold_bps:
-        return -1
-    return 0
+def because(values: Floats, cost_bps: float, parameters: Floats, direction: int) -> tuple[Because, ...]:
+    return (Because(OUTPUTS[0].name, float(values[0]), 0.0, OUTPUTS[0].unit),)

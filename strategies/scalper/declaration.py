@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from functools import partial
 
 from core.arithmetic.costs import round_trip_cost_bps
 from core.arithmetic.exits import reversal
@@ -11,10 +10,10 @@ from core.domain.market import MINUTE_MS
 from core.domain.trading import ExitReason
 from core.settings.schema import Settings, parse_options
 from core.settings.values import Grid
-from core.strategy.declaration import ExitRule, Lifecycle, ModelSpec, Strategy
-from strategies.scalper.features import FEATURE_NAMES, LOOKBACK_BARS
+from core.strategy.declaration import ExitRule, Lifecycle, ModelSpec, Part, Strategy
+from strategies.scalper.features import LOOKBACK_BARS
 from strategies.scalper.settings import ScalperSettings
-from strategies.scalper.signals import decide, entry_threshold_bps
+from strategies.scalper.signals import OUTPUTS, because, decide
 
 SETTINGS = ScalperSettings
 
@@ -33,23 +32,26 @@ def build(settings: Settings) -> Strategy:
     scalper = parse_options(ScalperSettings, settings, "scalper")
     return Strategy(
         name="scalper",
-        feature_names=FEATURE_NAMES,
-        lookback_bars=LOOKBACK_BARS,
-        horizon_ms=scalper.horizon_minutes * MINUTE_MS,
-        threshold_bps=partial(
-            entry_threshold_bps, min_edge_bps=scalper.min_edge_bps, edge_over_cost_bps=scalper.edge_over_cost_bps
+        parts=(
+            Part(
+                outputs=OUTPUTS,
+                lookback_bars=LOOKBACK_BARS,
+                source=ModelSpec(factory="strategies.scalper.model", options=_model_options(settings, scalper)),
+                lifecycle=Lifecycle(
+                    window_ms=scalper.window_hours * 60 * MINUTE_MS,
+                    retrain_ms=scalper.retrain_minutes * MINUTE_MS,
+                    keep_versions=scalper.keep_versions,
+                ),
+                horizon_ms=scalper.horizon_minutes * MINUTE_MS,
+            ),
         ),
         decide=decide,
+        parameters=(scalper.min_edge_bps, scalper.edge_over_cost_bps),
+        because=because,
         stop_pct=scalper.stop_pct,
         target_pct=scalper.target_pct,
         cooldown_ms=scalper.cooldown_minutes * MINUTE_MS,
-        exits=(ExitRule(ExitReason.REVERSAL, reversal, scalper.reversal_bps),),
-        lifecycle=Lifecycle(
-            window_ms=scalper.window_hours * 60 * MINUTE_MS,
-            retrain_ms=scalper.retrain_minutes * MINUTE_MS,
-            keep_versions=scalper.keep_versions,
-        ),
-        model=ModelSpec(factory="strategies.scalper.model", options=_model_options(settings, scalper)),
+        exits=(ExitRule(ExitReason.REVERSAL, reversal, scalper.reversal_bps, "bps"),),
         search_space=SEARCH_SPACE,
         decision_keys=tuple(key for key, _ in SEARCH_SPACE),
     )

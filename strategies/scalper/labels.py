@@ -14,14 +14,14 @@ from core.ports import BarColumns
 class Labels:
     """Forward returns of the bars `bar_index` of a window.
 
-    A label starts at its bar's close, `start_ms`, and ends at the close `end_ms`; `value_bps` is
+    A label starts at its bar's close, `start_ms`, and ends at the close `end_ms`; `return_bps` is
     1e4 (C_end / C_start - 1).
     """
 
     bar_index: NDArray[np.int64]
     start_ms: NDArray[np.int64]
     end_ms: NDArray[np.int64]
-    value_bps: NDArray[np.float64]
+    return_bps: NDArray[np.float64]
 
 
 def forward_returns(window: BarColumns, horizon_ms: int) -> Labels:
@@ -40,5 +40,5 @@ def forward_returns(window: BarColumns, horizon_ms: int) -> Labels:
         bar_index=starts,
         start_ms=times[starts] + window.interval_ms,
         end_ms=times[ends] + window.interval_ms,
-        value_bps=1e4 * (window.close[ends] / window.close[starts] - 1.0),
+        return_bps=1e4 * (window.close[ends] / window.close[starts] - 1.0),
     )

@@ -15,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.domain.errors import ModelError
+from core.domain.forecast import Contribution
 from core.domain.market import MINUTE_MS
-from core.domain.trading import Contribution
 from core.home.memory_limit import memory_limit
 from core.learning.dataset import Dataset, FeatureTable, PredictRows
 from core.learning.lightgbm_text import PARSE_MEMORY_BYTES, check_model_text
 from core.learning.outcomes import days_lacking_bars
-from core.learning.protocol import Fit, Outlook, SavedModel
+from core.learning.protocol import Fit, SavedModel
 from core.ports import BarColumns
 from strategies.scalper.features import FEATURE_NAMES, LOOKBACK_BARS
 from strategies.scalper.kernel import feature_rows
@@ -44,7 +44,7 @@ def labelled_rows(window: BarColumns, horizon_ms: int) -> Dataset:
         features.values[left],
         labels.start_ms[right],
         labels.end_ms[right],
-        labels.value_bps[right],
+        labels.return_bps[right],
     )
 
 
@@ -100,7 +100,9 @@ class ScalperLearner:
         if self._are_too_few(training, validation):
             return None
         booster = _boost(parameters(self._settings, seed), self._settings, training, validation)
-        return lambda features: np.asarray(booster.predict(features, num_threads=1))
+        errors_bps = _predict(booster, validation.features) - validation.return_bps
+        residual_rmse_bps = math.sqrt(float(np.mean(errors_bps * errors_bps)))
+        return lambda features: _outputs(_predict(booster, features), residual_rmse_bps)
 
     def _are_too_few(self, training: Dataset, validation: Dataset) -> bool:
         return len(validation) < MIN_VALIDATION_ROWS or len(training) < self._settings.num_leaves
@@ -113,10 +115,10 @@ class ScalperLearner:
             return Fit(model=None, passed=False, note=note)
         params = parameters(settings, seed)
         booster = _boost(params, settings, training, validation)
-        forecast = np.asarray(booster.predict(validation.features, num_threads=1))
+        forecast = _predict(booster, validation.features)
         metrics = validation_metrics(
             forecast,
-            validation.value_bps,
+            validation.return_bps,
             validation.start_ms,
             validation.end_ms,
             self._threshold_bps,
@@ -154,10 +156,21 @@ class ScalperLearner:
 
 def _boost(params: dict[str, Any], settings: ScalperSettings, training: Dataset, validation: Dataset) -> lgb.Booster:
     names = list(FEATURE_NAMES)
-    learn = lgb.Dataset(training.features, training.value_bps, feature_name=names, free_raw_data=True)
-    check = lgb.Dataset(validation.features, validation.value_bps, reference=learn)
+    learn = lgb.Dataset(training.features, training.return_bps, feature_name=names, free_raw_data=True)
+    check = lgb.Dataset(validation.features, validation.return_bps, reference=learn)
     stopping = lgb.early_stopping(settings.early_stopping_rounds, verbose=False)
     return lgb.train(params, learn, settings.max_trees, valid_sets=[check], callbacks=[stopping])
+
+
+def _predict(booster: lgb.Booster, features: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(booster.predict(features, num_threads=1))
+
+
+def _outputs(forecast_bps: NDArray[np.float64], residual_rmse_bps: float) -> NDArray[np.float64]:
+    """The outputs (n, 2); p_sign is Phi(|forecast| / residual rmse): its probability if errors were normal."""
+    sizes = (np.abs(forecast_bps) / residual_rmse_bps / math.sqrt(2.0)).tolist()
+    p_sign = [0.5 * (1.0 + math.erf(size)) for size in sizes]
+    return np.column_stack([forecast_bps, p_sign])
 
 
 def _objection(forecast: NDArray[np.float64], metrics: dict[str, float], max_rmse_ratio: float) -> str:
@@ -185,14 +198,11 @@ class ScalperModel:
             self._newest = (window, _newest_row(window))
         return self._newest[1]
 
-    def predict(self, window: BarColumns) -> Outlook | None:
-        """Confidence is Phi(|value| / residual rmse): the probability of the sign if errors were normal."""
+    def predict(self, window: BarColumns) -> tuple[float, ...] | None:
         row = self._row(window)
         if row is None:
             return None
-        value_bps = float(np.asarray(self._booster.predict(row, num_threads=1))[0])
-        confidence = 0.5 * (1.0 + math.erf(abs(value_bps) / self._residual_rmse_bps / math.sqrt(2.0)))
-        return Outlook(value_bps, confidence)
+        return tuple(_outputs(_predict(self._booster, row), self._residual_rmse_bps)[0].tolist())
 
     def explain(self, window: BarColumns, top: int) -> tuple[Contribution, ...]:
         """SHAP values of the trees (Lundberg et al. 2018, arXiv:1802.03888)."""

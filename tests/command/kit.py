@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[2]
 SETTINGS = Path(__file__).with_name("settings.toml")
 COMMAND = [sys.executable, "-c", "from quarterdeck import main; main()"]
 FROM, TO = "2025-06-06T12:30", "2025-06-06T12:58"
-TABLES = ("orders", "order_events", "fills", "trades", "signals", "predictions", "training")
+TABLES = ("orders", "order_events", "fills", "trades", "signals", "forecasts", "training")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ def record(home: Path) -> dict[str, list[tuple[Any, ...]]]:
     found = {}
     with closing(sqlite3.connect(f"file:{home}/quarterdeck.db?mode=ro", uri=True)) as connection:
         for table in TABLES:
-            names = [row[1] for row in connection.execute(f"PRAGMA table_info({table})") if row[1] != "seq"]
+            names = [f'"{row[1]}"' for row in connection.execute(f"PRAGMA table_info({table})") if row[1] != "seq"]
             found[table] = connection.execute(f"SELECT {', '.join(names)} FROM {table}").fetchall()
     return found
 

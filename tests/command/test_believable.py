@@ -19,8 +19,9 @@ DAY = ("--market", "recorded", "--symbol", "SOLUSDT", "--from", "2025-06-06", "-
 RULE = """
 import numpy as np
 
+from core.domain.forecast import Output
 from core.domain.trading import ExitReason
-from core.strategy.declaration import ExitRule, Rule, Strategy
+from core.strategy.declaration import ExitRule, Part, Rule, Strategy
 
 AHEAD = {ahead}
 
@@ -35,23 +36,19 @@ def scan(state, opens, highs, lows, closes, volumes, parameters):
     return values
 
 
-def threshold_bps(round_trip_cost_bps):
-    return 12.0
+def decide(values, cost_bps, parameters):
+    return 1 if values[0] > parameters[0] else -1 if values[0] < -parameters[0] else 0, 0.5
 
 
-def decide(value_bps, threshold_bps):
-    return 1 if value_bps > threshold_bps else -1 if value_bps < -threshold_bps else 0
-
-
-def profit_lock(side_sign, entry_price, price, value_bps, held_ms, parameter):
+def profit_lock(side_sign, entry_price, price, values, held_ms, parameter):
     return held_ms >= 600_000 and side_sign * (price - entry_price) > 0.0
 
 
 def build(settings):
     return Strategy(
-        name="{name}", feature_names=(), lookback_bars=10, horizon_ms=0, threshold_bps=threshold_bps, decide=decide,
+        name="{name}", parts=(Part((Output("ahead", "bps"),), 10, Rule(scan, 1, ())),), decide=decide,
         stop_pct=settings.tables.get("{name}", {{}}).get("stop_pct", 1.0), target_pct=2.0, cooldown_ms=0,
-        exits={exits}, rule=Rule(scan, 1, ()), reverses=True,
+        exits={exits}, reverses=True, parameters=(12.0,),
     )
 """
 OWN_EXIT = "(ExitRule(ExitReason.REVERSAL, profit_lock, 0.0),)"

@@ -40,7 +40,7 @@ def test_one_seed_gives_the_same_bytes_and_another_does_not(runs: dict[str, Run]
         assert (first.code, first.out) == (0, again.out), verb
         assert json.loads(first.out)
     assert kit.record(runs["first"].home) == kit.record(runs["again"].home)
-    ours, others = (kit.record(runs[name].home)["predictions"] for name in ("first", "other"))
+    ours, others = (kit.record(runs[name].home)["forecasts"] for name in ("first", "other"))
     assert others
     assert ours[: len(others)] != others
 
@@ -58,7 +58,7 @@ def test_a_headless_run_never_imports_the_console(traded: Path, tmp_path: Path) 
     refusing.mkdir()
     (refusing / "sitecustomize.py").write_text(REFUSE_TEXTUAL)
     path = f"{refusing}:{kit.ROOT}"
-    before = len(kit.record(traded)["predictions"])
+    before = len(kit.record(traded)["forecasts"])
     answer = kit.finish(kit.headless(traded, to="2025-06-06T13:00", PYTHONPATH=path))
     assert answer.code == 0, answer.err
-    assert len(kit.record(traded)["predictions"]) > before
+    assert len(kit.record(traded)["forecasts"]) > before

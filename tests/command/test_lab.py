@@ -28,25 +28,22 @@ LABEL = "SYNTHETIC DATA: not performance"
 PEEKING = """
 import numpy as np
 
-from core.strategy.declaration import Rule, Strategy
+from core.domain.forecast import Output
+from core.strategy.declaration import Part, Rule, Strategy
 
 
 def scan(state, opens, highs, lows, closes, volumes, parameters):
     return np.append(1e4 * np.diff(closes) / closes[:-1], np.nan)
 
 
-def threshold_bps(round_trip_cost_bps):
-    return 12.0
-
-
-def decide(value_bps, threshold_bps):
-    return 1 if value_bps > threshold_bps else -1 if value_bps < -threshold_bps else 0
+def decide(values, cost_bps, parameters):
+    return 1 if values[0] > parameters[0] else -1 if values[0] < -parameters[0] else 0, 0.5
 
 
 def build(settings):
     return Strategy(
-        name="peeking", feature_names=(), lookback_bars=10, horizon_ms=0, threshold_bps=threshold_bps, decide=decide,
-        stop_pct=1.0, target_pct=2.0, cooldown_ms=0, exits=(), rule=Rule(scan, 1, ()), reverses=True,
+        name="peeking", parts=(Part((Output("next", "bps"),), 10, Rule(scan, 1, ())),), decide=decide,
+        parameters=(12.0,), stop_pct=1.0, target_pct=2.0, cooldown_ms=0, reverses=True,
     )
 """
 

@@ -2,46 +2,26 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import tomli
 
 from core.settings.schema import parse_settings
+from tests.docs.pages import files_of, installed, run, text_of
 
-ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "strategies.md").read_text()
-FILES = dict(re.findall(r"^`([\w./]+)`\n\n```\w+\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL))
-SETTINGS = re.findall(r"^```toml\n(strategy = .*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-METADATA = "from setuptools import build_meta; build_meta.prepare_metadata_for_build_wheel('.')"
-
-
-def run(where: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": f"{where}{os.pathsep}{ROOT}"}
-    return subprocess.run(
-        [sys.executable, *arguments], cwd=where, env=environment, capture_output=True, text=True, check=False
-    )
+PAGE = "strategies.md"
+SETTINGS = re.findall(r"^```toml\n(strategy = .*?)^```$", text_of(PAGE), re.MULTILINE | re.DOTALL)
 
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The page's files and, made from its pyproject.toml, the metadata that an installation adds."""
-    where = tmp_path_factory.mktemp("ema-band")
-    (where / "ema_band").mkdir()
-    (where / "ema_band" / "__init__.py").touch()
-    for name, text in FILES.items():
-        (where / name).write_text(text)
-    made = run(where, "-c", METADATA)
-    assert made.returncode == 0, made.stderr
-    return where
+    return installed(tmp_path_factory.mktemp("ema-band"), "ema_band", PAGE)
 
 
 def test_the_page_shows_every_file_of_its_example() -> None:
-    assert set(FILES) == {
+    assert set(files_of(PAGE)) == {
         "pyproject.toml",
         "ema_band/rule.py",
         "ema_band/declaration.py",

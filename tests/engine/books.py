@@ -15,8 +15,8 @@ _QUERIES = {
     "trades": "SELECT trade_id, entry_time_ms, exit_time_ms, gross_pnl_usdt, fees_usdt, funding_usdt, net_pnl_usdt,"
     " exit_reason, version FROM trades ORDER BY 1, 3",
     "positions": "SELECT symbol, lots, cost_usdt, trade_id FROM positions ORDER BY 1",
-    "signals": "SELECT signal_id, action, reason, value_bps FROM signals ORDER BY 1",
-    "predictions": "SELECT symbol, bar_close_ms, value_bps, version FROM predictions ORDER BY 1, 2",
+    "signals": "SELECT signal_id, action, reason, because FROM signals ORDER BY 1",
+    "forecasts": 'SELECT symbol, bar_close_ms, "values", version FROM forecasts ORDER BY 1, 2',
     "equity": "SELECT time_ms, wallet_usdt, unrealised_usdt, peak_equity_usdt, day_start_equity_usdt FROM equity"
     " ORDER BY 1",
     "limit_events": 'SELECT "limit", symbol, time_ms, fired, used FROM limit_events ORDER BY 3, 1, 2, 4',

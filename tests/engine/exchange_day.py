@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.strategy.declaration import Rule, Strategy
+from tests.declared import declared
 
 DAY_MINUTES = 1_440
 JUMP = 0.003
@@ -32,18 +33,12 @@ def scan(
 
 def jump_follower() -> Strategy:
     """Follow jumps, and turn with one that goes the other way."""
-    return Strategy(
-        name="jumps",
-        feature_names=(),
+    return declared(
+        "jumps",
         lookback_bars=5,
-        horizon_ms=0,
-        threshold_bps=lambda cost_bps: 0.0,
-        decide=lambda value_bps, threshold_bps: 1 if value_bps > 0 else -1,
         stop_pct=STOP_PCT,
         target_pct=TARGET_PCT,
-        cooldown_ms=0,
-        exits=(),
-        rule=Rule(scan, 1, (SIGNAL_BPS,)),
+        source=Rule(scan, 1, (SIGNAL_BPS,)),
         reverses=True,
     )
 

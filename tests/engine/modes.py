@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from core.control.requests import RunRequest
-from core.domain.records import PredictionRecord, Record, TradeRecord, TrainingRecord, TrainingStatus
+from core.domain.records import ForecastRecord, Record, TradeRecord, TrainingRecord, TrainingStatus
 from core.home.folder import Home
 from core.lab.requests import BacktestRequest, Engine
 from core.lab.run.result import RunResult, TradeColumns, trade_columns
 from core.lab.service.execution import execute
+from core.strategy.decision import vector
 from quarterdeck import QuarterdeckRuntime
 from storage.database import open_database
 from storage.journal_reader import JournalReader
@@ -49,12 +50,13 @@ def told_what_the_demo_was(home: Path, strategy: str, engine: Engine, from_ms: i
         .bench.plan(BacktestRequest(strategy, from_ms=from_ms, to_ms=to_ms, engine=engine, market="recorded"))
     )
     history = plan.history
-    values = {symbol: np.full(len(history), np.nan) for symbol in history.symbols}
+    shape = (len(history), len(plan.strategy.outputs))
+    values = {symbol: np.full(shape, np.nan) for symbol in history.symbols}
     for record in journalled(home):
-        if isinstance(record, PredictionRecord):
-            made = record.prediction
+        if isinstance(record, ForecastRecord):
+            made = record.forecast
             slot = (made.bar_close_ms - int(history.open_time_ms[0])) // history.interval_ms - 1
-            values[made.symbol][slot] = made.value_bps
+            values[made.symbol][slot] = vector(made.values)
     return execute(plan, Home(home), engine, lambda _: None, lambda: False, values)
 
 

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from core.clock import VirtualClock
+from core.domain.forecast import Because, Forecast
 from core.domain.instrument import Instrument
 from core.domain.market import MINUTE_MS, MarketEvent
 from core.domain.operator import Verb
-from core.domain.origin import champion
 from core.domain.records import OperatorRecord
-from core.domain.trading import ExitReason, Prediction
+from core.domain.trading import ExitReason
 from core.engine.assembly.account import change_rules, told_again
 from core.engine.engine import Engine
 from core.engine.pacing import Pacer
@@ -40,6 +40,7 @@ from storage.candles import SqliteCandles
 from storage.data_admin import import_recorded_market
 from storage.database import Database, open_database
 from storage.journal import SqliteJournal
+from tests.declared import SURE, Vector, declared, said
 
 DATA = Path(__file__).resolve().parents[2] / "data"
 SYMBOLS = ("BTCUSDT", "SOLUSDT")
@@ -77,17 +78,26 @@ ACTS = (
 )
 
 
-def _reversal(side: int, entry: float, price: float, value_bps: float, held_ms: int, parameter: float) -> bool:
-    return side * value_bps < -parameter
+def _decide(values: Vector, cost_bps: float, parameters: Vector) -> tuple[int, float]:
+    needed_bps = cost_bps + 1.0
+    return int(values[0] > needed_bps) - int(values[0] < -needed_bps), values[1]
 
 
-STRATEGY = Strategy(
-    name="scripted",
-    feature_names=("none",),
+def _because(values: Vector, cost_bps: float, parameters: Vector, direction: int) -> tuple[Because, ...]:
+    return (Because("forecast", float(values[0]), (direction or 1) * (cost_bps + 1.0), "bps"),)
+
+
+def _reversal(side: int, entry: float, price: float, values: Vector, held_ms: int, parameter: float) -> bool:
+    return bool(side * values[0] < -parameter)
+
+
+STRATEGY = declared(
+    "scripted",
+    outputs=SURE,
     lookback_bars=2,
     horizon_ms=10 * MINUTE_MS,
-    threshold_bps=lambda cost_bps: cost_bps + 1.0,
-    decide=lambda value_bps, threshold_bps: (value_bps > threshold_bps) - (value_bps < -threshold_bps),
+    decide=_decide,
+    because=_because,
     stop_pct=0.12,
     target_pct=0.1,
     cooldown_ms=MINUTE_MS,
@@ -99,15 +109,14 @@ STRATEGY = Strategy(
 class ScriptedForecaster:
     """Predictions as a pure function of symbol, bar and version; trainings that always pass but one in four."""
 
-    async def predict(self, windows: Sequence[tuple[BarColumns, str]], made_ms: int) -> list[Prediction | None]:
+    async def predict(self, windows: Sequence[tuple[BarColumns, str]], made_ms: int) -> list[Forecast | None]:
         return [self._predict(window, version, made_ms) for window, version in windows]
 
-    def _predict(self, window: BarColumns, version: str, made_ms: int) -> Prediction:
+    def _predict(self, window: BarColumns, version: str, made_ms: int) -> Forecast:
         close_ms = int(window.open_time_ms[-1]) + window.interval_ms
         minute = close_ms // MINUTE_MS
         wave = (minute * 7 + len(window.symbol) + sum(map(ord, version)) + ord(window.symbol[0])) % 23 - 11
-        origin = champion("scripted", version)
-        return Prediction(window.symbol, close_ms, made_ms, 10 * MINUTE_MS, 2.4 * wave, 0.5 + abs(wave) / 30, origin)
+        return said(window.symbol, close_ms, made_ms, (2.4 * wave, 0.5 + abs(wave) / 30), "scripted", version)
 
     async def train(self, window: BarColumns, requested_ms: int) -> TrainingResult:
         await asyncio.sleep(0)

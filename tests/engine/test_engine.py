@@ -23,6 +23,7 @@ from core.settings.schema import CostSettings
 from core.venues.rebuild import journalled_venue
 from storage.database import Database
 from storage.journal import SqliteJournal
+from tests.declared import never
 from tests.engine import scripted
 from tests.engine.books import read_books
 from tests.engine.scripted import (
@@ -218,7 +219,7 @@ async def test_a_symbol_that_joins_later_begins_where_the_account_is(database: D
     await run_hour(database, acts=(), settings=one, end_ms=joined_ms)
     await run_hour(database, acts=())
     books = read_books(database.path)
-    of_the_new = [int(str(row[1])) for row in books["predictions"] if row[0] == SYMBOLS[1]]
+    of_the_new = [int(str(row[1])) for row in books["forecasts"] if row[0] == SYMBOLS[1]]
     assert of_the_new
     assert min(of_the_new) > joined_ms
     times = [row[0] for row in books["equity"]]
@@ -245,7 +246,7 @@ async def test_a_refused_model_does_not_trade(database: Database) -> None:
     books = read_books(database.path)
     refused = {row[3] for row in books["training"] if row[2] == "refused"}
     assert refused
-    assert not refused & {row[3] for row in books["predictions"]}
+    assert not refused & {row[3] for row in books["forecasts"]}
 
 
 async def test_models_are_swapped_at_a_fixed_virtual_delay(database: Database) -> None:
@@ -253,13 +254,13 @@ async def test_models_are_swapped_at_a_fixed_virtual_delay(database: Database) -
     swaps = [row for row in read_books(database.path)["training"] if row[2] == "swapped"]
     delay_ms = SETTINGS.engine.training_delay_seconds * 1_000
     with closing(sqlite3.connect(database.path)) as connection:
-        first_use = dict(connection.execute("SELECT version, min(bar_close_ms) FROM predictions GROUP BY version"))
+        first_use = dict(connection.execute("SELECT version, min(bar_close_ms) FROM forecasts GROUP BY version"))
     assert all(first_use[row[3]] >= int(str(row[1])) + delay_ms for row in swaps if row[3] in first_use)
 
 
 async def test_a_strategy_that_never_decides_never_trades(database: Database) -> None:
-    await run_hour(database, acts=(), strategy=replace(STRATEGY, decide=lambda value_bps, threshold_bps: 0))
+    await run_hour(database, acts=(), strategy=replace(STRATEGY, decide=never))
     books = read_books(database.path)
     assert books["orders"] == []
-    assert len(books["predictions"]) > 2 * len(SYMBOLS)
+    assert len(books["forecasts"]) > 2 * len(SYMBOLS)
     assert len(books["equity"]) == HOUR_MS // MINUTE_MS

@@ -15,7 +15,7 @@ from core.control.protocol import ExternalOrderView
 from core.domain.errors import StorageError
 from core.domain.market import MINUTE_MS, Bar, MarketBatch, Quote
 from core.domain.orders import OrderRole
-from core.domain.records import AdjustmentRecord, CursorRecord, PredictionRecord, Record
+from core.domain.records import AdjustmentRecord, CursorRecord, ForecastRecord, Record
 from core.engine.engine import Engine
 from core.engine.pacing import Pacer
 from core.engine.parts import EngineParts
@@ -29,6 +29,7 @@ from core.trader.trader import Trader
 from tests.core.engine.test_recovery import KnowingVenue, Memory
 from tests.core.market.memory_store import MemoryCandles
 from tests.core.trader.desk import BTC, ETH, INSTRUMENTS, NOON_MS, Desk, make_trader
+from tests.declared import ONE
 from tests.patience import comes
 
 SYMBOLS = (BTC, ETH)
@@ -126,7 +127,7 @@ class House:
         cursors = [CursorRecord(symbol, NOON_MS + (minutes - 1) * MINUTE_MS) for symbol in SYMBOLS]
         self.records = cursors if records is None else records
         rule = Rule(scan, 1, ())
-        kinds = {"rule": rule, "lookback_bars": LOOKBACK, "lifecycle": None, "threshold_bps": lambda cost: 1e12}
+        kinds = {"outputs": ONE, "source": rule, "lookback_bars": LOOKBACK, "lifecycle": None, "needed_bps": 1e12}
         self.trader = make_trader(strategy=kinds, instruments={symbol: INSTRUMENTS[symbol] for symbol in SYMBOLS})
         self.journal = Memory()
         self.market: asyncio.Queue[MarketBatch] = asyncio.Queue(100)
@@ -198,10 +199,10 @@ class House:
     def state(self) -> str:
         return "" if self.engine.latest is None else self.engine.latest.status.state
 
-    def said(self) -> dict[tuple[str, int], float]:
+    def said(self) -> dict[tuple[str, int], float | None]:
         """What the rule said, by symbol and minute."""
-        found = [record.prediction for record in self.journal.records if isinstance(record, PredictionRecord)]
-        return {(p.symbol, (p.bar_close_ms - NOON_MS) // MINUTE_MS - 1): p.value_bps for p in found}
+        found = [record.forecast for record in self.journal.records if isinstance(record, ForecastRecord)]
+        return {(f.symbol, (f.bar_close_ms - NOON_MS) // MINUTE_MS - 1): f.values[0] for f in found}
 
     async def _attend(self, trader: Trader, stepper: Stepper) -> None:
         self.attended.set()

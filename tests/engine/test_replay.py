@@ -338,7 +338,7 @@ async def test_liquidations_are_replayed(database: Database) -> None:
         stop_pct=4.0,
         target_pct=4.0,
         exits=(),
-        decide=lambda value_bps, least_bps: int(abs(value_bps) > least_bps),
+        decide=lambda values, cost_bps, parameters: (int(abs(values[0]) > cost_bps + 1.0), values[1]),
     )
     await session(database, bold, strategy=held, acts=())
     assert sql(database, "SELECT count(*) FROM orders WHERE role = 'liquidation'")[0][0]

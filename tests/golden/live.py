@@ -5,10 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
 
 from core.lab.run.overrides import with_overrides
-from core.strategy.declaration import Rule, Strategy
+from core.strategy.declaration import ScanFunction, Strategy
 from core.strategy.loading import load_strategy
+from tests.declared import with_part
 from tests.golden import telling
 from tests.simulation.loop import VirtualLoop, end_all
 from tests.simulation.run import SYMBOLS, Hour
@@ -41,8 +46,14 @@ def journal_of(name: str, seed: int) -> Iterator[str]:
 
 def _with_a_rule(strategy: Strategy, seed: int) -> Strategy:
     """The same decisions and exits, on values that a rule draws where a model would be asked: none is trained here."""
-    if strategy.model is None:
+    if strategy.part.model is None:
         return strategy
-    drawn = make_strategy(seed, reverses=False).rule
-    assert isinstance(drawn, Rule)
-    return replace(strategy, feature_names=(), lookback_bars=5, lifecycle=None, model=None, rule=drawn)
+    drawn = make_strategy(seed, reverses=False).part.rule
+    assert drawn is not None
+    half_sure = replace(drawn, scan=partial(_half_sure, drawn.scan))
+    return with_part(strategy, lookback_bars=5, lifecycle=None, source=half_sure)
+
+
+def _half_sure(scan: ScanFunction, *given: Any) -> Any:
+    forecast = scan(*given)
+    return np.column_stack([forecast, np.full(len(forecast), 0.5)])

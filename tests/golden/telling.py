@@ -11,36 +11,37 @@ from dataclasses import fields
 from decimal import Decimal
 from typing import Any
 
+from core.domain.forecast import Forecast
 from core.domain.market import MINUTE_MS
 from core.domain.records import (
     CancelRecord,
     EquityRecord,
     FillRecord,
+    ForecastRecord,
     FundingRecord,
     IntentRecord,
     LimitRecord,
     OperatorRecord,
     OrderUpdateRecord,
     PositionRecord,
-    PredictionRecord,
     Record,
     SignalRecord,
     TradeRecord,
     TrainingRecord,
 )
-from core.lab.run.result import EquityCurve, PredictionColumns, RunResult
+from core.domain.trading import Signal
+from core.lab.run.result import EquityCurve, ForecastColumns, RunResult
 
 _ORDER = ("symbol", "side", "type", "role", "qty_lots", "price_ticks", "trigger_ticks", "reduce_only", "reason")
 _FILL = ("symbol", "side", "qty_lots", "price_ticks", "fee_usdt", "is_maker")
 _FUNDING = ("symbol", "rate", "mark_price", "position_lots", "amount_usdt")
-_SIGNAL = ("symbol", "direction", "value_bps", "threshold_bps", "confidence", "action", "reason", "compared")
+_SIGNAL = ("symbol", "direction", "confidence", "action", "reason")
 _TRADE = (
     *("symbol", "side", "qty", "entry_price", "exit_price", "entry_time_ms", "exit_time_ms", "gross_pnl_usdt"),
     *("fees_usdt", "funding_usdt", "net_pnl_usdt", "exit_reason"),
 )
 _LIMIT = ("limit", "symbol", "fired", "effect", "used", "limit_value", "unit", "clears", "note")
 _EQUITY = ("wallet_usdt", "unrealised_usdt", "equity_usdt", "peak_equity_usdt", "day_start_equity_usdt")
-_PREDICTION = ("symbol", "bar_close_ms", "horizon_ms", "value_bps", "confidence")
 _DIGEST_MS = 60 * MINUTE_MS
 _PLACES = ".9e"
 """Of a trained model's forecasts nine digits count: what is below them is the processor's."""
@@ -52,8 +53,8 @@ def of_journal(records: Iterable[Record]) -> Iterator[str]:
     digests = _Digests()
     for record in records:
         match record:
-            case PredictionRecord(made):
-                yield from digests.take("predictions", made.bar_close_ms, _told(made, _PREDICTION))
+            case ForecastRecord(made):
+                yield from digests.take("forecasts", made.bar_close_ms, _forecast(made))
             case EquityRecord(sample):
                 yield from digests.take("equity", sample.time_ms, _told(sample, _EQUITY))
             case _:
@@ -79,7 +80,7 @@ def _line(record: Record, numbers: dict[str, int]) -> Iterator[str]:
         case FundingRecord(payment):
             yield f"{payment.time_ms} funding {_told(payment, _FUNDING)}"
         case SignalRecord(signal):
-            yield f"{signal.time_ms} signal {_told(signal, _SIGNAL)}"
+            yield f"{signal.time_ms} signal {_told(signal, _SIGNAL)} because={_because(signal)}"
         case TradeRecord(trade):
             yield f"{trade.exit_time_ms} trade {_told(trade, _TRADE)}"
         case LimitRecord(event):
@@ -91,7 +92,7 @@ def _line(record: Record, numbers: dict[str, int]) -> Iterator[str]:
 
 
 def of_run(result: RunResult) -> Iterator[str]:
-    """A backtest's trades, fills, equity and predictions."""
+    """A backtest's trades, fills, equity and forecasts."""
     for kind, columns in (("trade", result.trades), ("fill", result.fills)):
         if columns is None:
             continue
@@ -100,7 +101,7 @@ def of_run(result: RunResult) -> Iterator[str]:
             yield f"{kind} {' '.join(f'{name}={_text(value)}' for name, value in zip(names, row, strict=True))}"
     yield from _equity(result.curve)
     for symbol, told in result.predictions.items():
-        yield from _predictions(symbol, told)
+        yield from _forecasts(symbol, told)
     yield f"final_usdt {_text(result.final_usdt)}"
 
 
@@ -112,10 +113,10 @@ def _equity(curve: EquityCurve) -> Iterator[str]:
     yield from digests.rest()
 
 
-def _predictions(symbol: str, told: PredictionColumns) -> Iterator[str]:
+def _forecasts(symbol: str, told: ForecastColumns) -> Iterator[str]:
     digests = _Digests()
-    for close_ms, value in zip(told.close_ms.tolist(), told.value_bps.tolist(), strict=True):
-        yield from digests.take(f"predictions {symbol}", close_ms, f"{value:{_PLACES}}")
+    for close_ms, values in zip(told.close_ms.tolist(), told.values.tolist(), strict=True):
+        yield from digests.take(f"forecasts {symbol}", close_ms, " ".join(map(_text, values)))
     yield from digests.rest()
 
 
@@ -140,6 +141,19 @@ class _Digests:
     def _close(self, kind: str) -> str:
         hour, count, digest = self._open.pop(kind)
         return f"{hour * _DIGEST_MS} {count} {kind} {digest.hexdigest()}"
+
+
+def _forecast(made: Forecast) -> str:
+    values = " ".join(map(_text, made.values))
+    return f"symbol={made.symbol} bar_close_ms={made.bar_close_ms} values={values}"
+
+
+def _because(signal: Signal) -> str:
+    """The figures and their words, each to its last digit."""
+    told = ((_text(b.value), _text(b.needed), b.unit, b.note) for b in signal.because)
+    return "; ".join(
+        " ".join((one.what, *filter(None, parts))) for one, parts in zip(signal.because, told, strict=True)
+    )
 
 
 def _told(value: Any, names: Iterable[str]) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 from core.domain.trading import ExitReason
 from core.settings.schema import Settings, parse_settings
 from core.strategy.declaration import ExitRule, Rule, Strategy
+from tests.declared import Vector, declared
 
 STOP_PCT, TARGET_PCT = 0.3, 0.45
 NOTIONAL_USDT = 900.0
@@ -43,18 +44,14 @@ def make_settings(symbols: tuple[str, ...], limits: Mapping[str, float] | None =
 
 def make_strategy(seed: int, *, reverses: bool, often: float = 0.6) -> Strategy:
     """`often` is the share of bars that are a signal, one way or the other."""
-    return Strategy(
-        name="simulated",
-        feature_names=(),
+    return declared(
+        "simulated",
+        needed_bps=1.0,
         lookback_bars=5,
-        horizon_ms=0,
-        threshold_bps=lambda cost_bps: 1.0,
-        decide=_decide,
         stop_pct=STOP_PCT,
         target_pct=TARGET_PCT,
-        cooldown_ms=0,
         exits=(ExitRule(ExitReason.REVERSAL, _held_long, 12 * 60_000.0),),
-        rule=Rule(_scan, 1, (float(seed % 1_000), often)),
+        source=Rule(_scan, 1, (float(seed % 1_000), often)),
         reverses=reverses,
     )
 
@@ -66,9 +63,5 @@ def _scan(state: Any, open_: Any, high: Any, low: Any, close: Any, volume: Any, 
     return np.where(noise < often / 2.0, 20.0, np.where(noise < often, -20.0, 0.0))
 
 
-def _decide(value_bps: float, threshold_bps: float) -> int:
-    return (value_bps > threshold_bps) - (value_bps < -threshold_bps)
-
-
-def _held_long(sign: int, entry: float, price: float, value_bps: float, held_ms: int, parameter: float) -> bool:
+def _held_long(sign: int, entry: float, price: float, values: Vector, held_ms: int, parameter: float) -> bool:
     return held_ms >= parameter

@@ -8,6 +8,7 @@ from decimal import Decimal
 from hypothesis import strategies as st
 
 from core.domain.errors import RejectKind
+from core.domain.forecast import Because, Contribution, Forecast
 from core.domain.operator import LimitEffect, LimitEvent, OperatorCommand, Verb
 from core.domain.orders import Fill, Order, OrderRole, OrderState, OrderType, OrderUpdate, Side
 from core.domain.origin import Origin, VersionRole, champion
@@ -18,13 +19,13 @@ from core.domain.records import (
     EquityRecord,
     FillRecord,
     FirstPriceRecord,
+    ForecastRecord,
     FundingRecord,
     IntentRecord,
     LimitRecord,
     OperatorRecord,
     OrderUpdateRecord,
     PositionRecord,
-    PredictionRecord,
     Record,
     SignalRecord,
     TradeRecord,
@@ -32,16 +33,7 @@ from core.domain.records import (
     TrainingStatus,
     WatchRecord,
 )
-from core.domain.trading import (
-    Contribution,
-    EquitySample,
-    FundingPayment,
-    Position,
-    Prediction,
-    Signal,
-    SignalAction,
-    Trade,
-)
+from core.domain.trading import EquitySample, FundingPayment, Position, Signal, SignalAction, Trade
 
 symbols = st.sampled_from(["BTCUSDT", "ETHUSDT", "XRPUSDT"])
 text = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=12)
@@ -49,6 +41,7 @@ integers = st.integers(-(2**62), 2**62)
 times = st.integers(0, 2**42)
 floats = st.floats(allow_nan=False)
 money = st.decimals(allow_nan=False, allow_infinity=False, places=None)
+values = st.lists(st.none() | floats, min_size=1, max_size=4).map(tuple)
 contributions = st.lists(st.builds(Contribution, text, floats, floats), max_size=3).map(tuple)
 metrics = st.lists(st.tuples(text, floats), max_size=3).map(tuple)
 
@@ -99,8 +92,8 @@ plain_records: st.SearchStrategy[Record] = st.one_of(
         ),
     ),
     st.builds(
-        PredictionRecord,
-        st.builds(Prediction, symbols, times, times, times, floats, floats, origins, contributions),
+        ForecastRecord,
+        st.builds(Forecast, symbols, times, times, values, origins, contributions),
     ),
     st.builds(
         SignalRecord,
@@ -110,11 +103,10 @@ plain_records: st.SearchStrategy[Record] = st.one_of(
             symbol=symbols,
             time_ms=times,
             direction=st.sampled_from([-1, 1]),
-            value_bps=st.none() | floats,
-            threshold_bps=st.none() | floats,
             confidence=st.none() | floats,
             action=st.sampled_from(SignalAction),
             contributions=contributions,
+            because=st.lists(st.builds(Because, text, st.none() | floats, st.none() | floats, text, text)).map(tuple),
         ),
     ),
     st.builds(

@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 
 from core.domain.errors import RefusedError, StorageError
+from core.domain.forecast import Because
 from core.domain.instrument import Instrument
+from core.domain.records import ForecastRecord, SignalRecord
 from storage import database as module
 from storage.database import Database, connect_read_only, migrations, open_database, storage_errors, transaction
+from storage.journal import SqliteJournal
 from storage.journal_records import PLAIN, SHAPES
 from storage.rows import RowShape
 
@@ -247,7 +250,7 @@ def test_records_of_before_are_told_whose_they_are(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(module, "migrations", lambda _: steps)
     whose = "strategy, part, version_role, version"
     with closing(open_database(path).connect_sync(durable=True)) as connection:
-        assert connection.execute(f"SELECT {whose} FROM predictions").fetchall() == [
+        assert connection.execute(f"SELECT {whose} FROM forecasts").fetchall() == [
             ("scalper", "main", "champion", "v1")
         ]
         assert connection.execute(f"SELECT {whose} FROM orders ORDER BY client_order_id").fetchall() == [
@@ -265,6 +268,50 @@ def test_records_of_before_are_told_whose_they_are(tmp_path: Path, monkeypatch: 
             ("scalper", "swapped", 2),
             ("scalper", "refused", 3),
         ]
+
+
+THIRD, TENTH = 1.0 / 3.0, 0.1 + 0.2
+
+
+async def test_figures_of_before_are_values_of_outputs_to_the_bit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, steps = tmp_path / "quarterdeck.db", migrations()
+    monkeypatch.setattr(module, "migrations", lambda _: steps[:15])
+    model = {"strategy": "scalper", "part": "main", "version_role": "champion", "version": "v1", "contributions": "[]"}
+    rule = {**model, "strategy": "ema_cross", "version": ""}
+    left = {**model, "action": "exit", "direction": -1, "signal_id": "s"}
+    with closing(open_database(path).connect_sync(durable=True)) as connection:
+        connection.execute("INSERT INTO journals VALUES ('demo', 6, 1)")
+        for seq, whose in ((1, model), (2, rule)):
+            said = {"account": "demo", "seq": seq, "value_bps": -THIRD, "confidence": TENTH, **whose}
+            _insert_zeros(connection, "predictions", **said)
+        told = {"account": "demo", "value_bps": -THIRD, "threshold_bps": 12.1, "confidence": TENTH, **left}
+        _insert_zeros(connection, "signals", seq=3, **told, compared="forecast -0.3 bps while long, limit 12.1 bps")
+        _insert_zeros(connection, "signals", seq=4, **told | rule | {"threshold_bps": 0.0})
+        bare = {"value_bps": None, "threshold_bps": None, "confidence": None, "compared": 'held "30" min, limit 30 min'}
+        _insert_zeros(connection, "signals", seq=5, **told | bare)
+        connection.commit()
+    monkeypatch.setattr(module, "migrations", lambda _: steps)
+    journal = await SqliteJournal.open(open_database(path), "demo")
+    records = await journal.load()
+    await journal.close()
+    forecasts = [record.forecast.values for record in records if isinstance(record, ForecastRecord)]
+    assert forecasts == [(-THIRD, TENTH), (-THIRD,)]
+    signals = [record.signal for record in records if isinstance(record, SignalRecord)]
+    assert [signal.because for signal in signals] == [
+        (Because("forecast", -THIRD, -12.1, "bps"),),
+        (Because("value", -THIRD, 0.0, "bps"),),
+        (Because('held "30" min, limit 30 min', None, None),),
+    ]
+    assert [signal.confidence for signal in signals] == [TENTH, TENTH, None]
+    with closing(sqlite3.connect(path)) as connection:
+        named = connection.execute("SELECT strategy, name, unit, value FROM outputs ORDER BY seq, place").fetchall()
+    assert named == [
+        ("scalper", "forecast", "bps", -THIRD),
+        ("scalper", "p_sign", "probability", TENTH),
+        ("ema_cross", "value", "bps", -THIRD),
+    ]
 
 
 def _insert_zeros(connection: sqlite3.Connection, table: str, **values: object) -> None:

@@ -14,6 +14,7 @@ import pytest_asyncio
 from hypothesis import HealthCheck, given, settings
 
 from core.domain.errors import StorageError
+from core.domain.forecast import Forecast
 from core.domain.orders import OrderState, OrderUpdate, Side, apply_fill
 from core.domain.origin import champion
 from core.domain.records import (
@@ -21,15 +22,15 @@ from core.domain.records import (
     EquityRecord,
     FillRecord,
     FirstPriceRecord,
+    ForecastRecord,
     IntentRecord,
     OrderUpdateRecord,
     PositionRecord,
-    PredictionRecord,
     Record,
     TradeRecord,
     TrainingRecord,
 )
-from core.domain.trading import EquitySample, Position, Prediction, Trade
+from core.domain.trading import EquitySample, Position, Trade
 from core.market.contracts.instruments import load_instruments
 from core.settings.schema import CostSettings
 from storage.database import Database, connect_read_only
@@ -87,7 +88,7 @@ def test_what_was_committed_is_loaded(database: Database, records: list[Record])
 
 async def test_load_keeps_the_newest_predictions(journal: SqliteJournal) -> None:
     origin = champion("scalper", "v1")
-    predictions = [PredictionRecord(Prediction("BTCUSDT", n, n, 600_000, 1.5, 0.6, origin)) for n in range(RECENT + 5)]
+    predictions = [ForecastRecord(Forecast("BTCUSDT", n, n, (1.5, None, 0.1), origin)) for n in range(RECENT + 5)]
     await journal.commit(predictions)
     assert await journal.load() == predictions[5:]
 

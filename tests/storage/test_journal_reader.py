@@ -10,9 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from core.domain.errors import UnavailableError
+from core.domain.forecast import Forecast
 from core.domain.origin import champion
-from core.domain.records import CursorRecord, FirstPriceRecord, IntentRecord, PredictionRecord, Record
-from core.domain.trading import Prediction
+from core.domain.records import CursorRecord, FirstPriceRecord, ForecastRecord, IntentRecord, Record
 from core.lab.replay.record_text import bits
 from core.market.contracts.instruments import load_instruments
 from core.settings.schema import CostSettings
@@ -63,7 +63,7 @@ def test_every_record_is_read_back_to_the_bit(
 
 async def test_all_predictions_are_read_and_not_the_newest_alone(database: Database) -> None:
     many = RECENT + 50
-    told = [PredictionRecord(Prediction("BTCUSDT", n, n, 1, 0.5, 0.5, champion("s", "v"))) for n in range(many)]
+    told = [ForecastRecord(Forecast("BTCUSDT", n, n, (0.5,), champion("s", "v"))) for n in range(many)]
     await commit(database, "demo", [*told])
     with JournalReader(database) as journal:
         assert [record for _, record in journal.records(1, many)] == told

@@ -16,13 +16,14 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from core.domain.errors import BadInputError, StorageError
-from core.lab.run.result import EquityCurve, FillColumns, PredictionColumns, Provenance, RunResult, TradeColumns
+from core.lab.run.result import EquityCurve, FillColumns, Provenance, RunResult, TradeColumns, forecast_columns
 from core.lab.search.trials import Trial, parameter_hash
 from core.lab.service.records import RunRecord, SweepRecord
 from storage.blobs import from_blob, to_blob
 from storage.database import migrations
 from storage.lab import SCHEMA, SqliteLab, open_lab
 from storage.lab_columns import put_result
+from tests.declared import SURE
 
 DAY = 86_400_000
 FLOATS = st.floats(allow_nan=True, allow_infinity=True, width=64)
@@ -190,8 +191,8 @@ def test_a_run_comes_back_to_the_bit(
             vetoes=counts,
             limits=counts,
             predictions={
-                "BUSDT": PredictionColumns(np.arange(3), floats),
-                "A%": PredictionColumns(np.arange(3), floats),
+                "BUSDT": forecast_columns(SURE, np.arange(3), np.column_stack([floats, floats[::-1]])),
+                "A%": forecast_columns(SURE, np.arange(3), np.column_stack([floats, floats[::-1]])),
             },
             fills=fills(floats),
         ),

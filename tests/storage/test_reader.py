@@ -14,6 +14,7 @@ import pytest_asyncio
 
 from core.control.protocol import PositionView
 from core.domain.errors import StorageError, UnavailableError
+from core.domain.forecast import Because, Contribution
 from core.domain.instrument import Instrument
 from core.domain.market import MINUTE_MS, Bar
 from core.domain.operator import LimitEffect, LimitEvent, OperatorCommand, Verb
@@ -33,7 +34,7 @@ from core.domain.records import (
     TrainingRecord,
     TrainingStatus,
 )
-from core.domain.trading import Contribution, EquitySample, Position, Signal, SignalAction, Trade
+from core.domain.trading import EquitySample, Position, Signal, SignalAction, Trade
 from core.engine.starts import Rules, start_meta
 from core.market.contracts.instruments import load_instruments
 from core.settings.schema import CostSettings, Settings
@@ -287,13 +288,12 @@ async def test_signals_and_limit_events_are_ready_for_json(journal: SqliteJourna
                 "BTCUSDT",
                 T0 + n,
                 1,
-                9.0,
-                8.0,
                 0.6,
                 SignalAction.VETOED,
                 "cooldown",
                 champion("scalper", "v1"),
                 contributions,
+                (Because("forecast", 9.0, 8.0, "bps", "round trip cost"),),
             )
         )
         for n in range(3)
@@ -306,9 +306,13 @@ async def test_signals_and_limit_events_are_ready_for_json(journal: SqliteJourna
     json.dumps(found, allow_nan=False)
     assert [row["signal_id"] for row in found] == ["s1", "s2"]
     assert found[0]["contributions"] == [
-        {"feature": "rsi", "value": None, "contribution_bps": 1.5},
-        {"feature": "atr", "value": 0.2, "contribution_bps": -0.5},
+        {"feature": "rsi", "value": None, "share": 1.5},
+        {"feature": "atr", "value": 0.2, "share": -0.5},
     ]
+    assert found[0]["because"] == [
+        {"what": "forecast", "value": 9.0, "needed": 8.0, "unit": "bps", "note": "round trip cost"}
+    ]
+    assert found[0]["compared"] == "forecast +9.0 bps, needed +8.0 bps (round trip cost)"
     assert (events[0]["limit"], events[0]["fired"], events[0]["clears"]) == ("day_loss", True, "at 00:00 UTC")
 
 
@@ -533,8 +537,6 @@ async def test_trades_say_what_they_were_entered_with(journal: SqliteJournal, da
         "BTCUSDT",
         T0 + 5,
         -1,
-        -9.0,
-        8.0,
         0.625,
         SignalAction.ENTER,
         "forecast above what is needed",

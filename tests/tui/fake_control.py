@@ -7,7 +7,7 @@ from functools import cache
 
 from msgspec.structs import replace
 
-from core.control.events import KEPT_EVENTS, EventLog, Events
+from core.control.events import KEPT_EVENTS, BecauseView, EventLog, Events
 from core.control.lease import refusal
 from core.control.operations import OPERATIONS
 from core.control.protocol import (
@@ -17,6 +17,7 @@ from core.control.protocol import (
     MarkerView,
     MeterView,
     OrderView,
+    OutputView,
     PositionView,
     PriceView,
     SignalView,
@@ -69,7 +70,7 @@ def price(symbol: str) -> PriceView:
         as_of_ms=NOW_MS - 2_000,
         closes=closes,
         decimals=_BASES[symbol][1],
-        prediction_bps=round(math.sin(sum(symbol.encode())) * 12, 1),
+        outputs=(OutputView("forecast", round(math.sin(sum(symbol.encode())) * 12, 1), "bps"),),
         model_version="scalper-7f3a",
     )
 
@@ -136,13 +137,13 @@ def signal(n: int, symbol: str, direction: int, action: str, reason: str) -> Sig
         time_ms=NOW_MS - n * MINUTE_MS,
         symbol=symbol,
         direction=direction,
-        value_bps=direction * (6.0 + n),
-        threshold_bps=12.0,
         confidence=0.5 + 0.02 * n,
         action=action,
         reason=reason,
         model_version="scalper-7f3a",
         reasons=REASONS,
+        reasons_unit="bps",
+        because=(BecauseView("forecast", direction * (6.0 + n), direction * 12.0, "bps", "round trip cost"),),
     )
 
 

@@ -128,7 +128,7 @@ def signals(runtime: Runtime, home: Home, account: str | None, limit: int | None
     """Show what the strategy wanted and what became of it, the newest last."""
     reader = _reader(runtime, home, account)
     rows = reader.signals(limit) if reader else []
-    _emit(rows, SIGNAL_COLUMNS, as_json, reader, home, "no signal yet: no prediction has passed its threshold")
+    _emit(rows, SIGNAL_COLUMNS, as_json, reader, home, "no signal yet: no forecast has asked for anything")
 
 
 @click.command()
@@ -359,8 +359,6 @@ SIGNAL_COLUMNS = [
     Column("time_ms", "time UTC", moment),
     Column("symbol", "symbol", right=False),
     Column("direction", "way", lambda value: {1: "long", -1: "short"}.get(value, "-"), right=False),
-    Column("value_bps", "predicted bps", signed_money),
-    Column("threshold_bps", "needed bps", money),
     Column("confidence", "confidence", money),
     Column("action", "action", right=False),
     Column("reason", "reason", right=False),

@@ -15,6 +15,7 @@ from core.domain.plain import plain
 Align = Literal["left", "right"]
 
 UNKNOWN = "-"
+_OF_NO_UNIT = ("class", "price", "")
 _LINE_ENDS = str.maketrans("\n\r\t", "   ")
 
 
@@ -118,6 +119,23 @@ def signed(value: float, digits: int = 2) -> str:
     """With its sign always written, except for zero."""
     rounded = _no_negative_zero(value, digits)
     return f"{rounded:+,.{digits}f}" if rounded else f"{rounded:.{digits}f}"
+
+
+def short_figure(value: float | None, unit: str) -> str:
+    """A figure of a forecast as a cell has room for it; see `core.domain.forecast.figure`."""
+    if value is None:
+        return UNKNOWN
+    match unit:
+        case "bps":
+            return f"{signed(value, 1)}bp"
+        case "pct":
+            return f"{signed(value, 2)}%"
+        case "probability":
+            return f"{value:.2f}"
+        case "score":
+            return signed(value, 2)
+        case _:
+            return f"{quantity(value)}{'' if unit in _OF_NO_UNIT else unit}"
 
 
 def quantity(value: float) -> str:

@@ -65,6 +65,7 @@ async def demo_parts(start: EngineStart, clock: VirtualClock) -> EngineParts:
         period = _goes_on(opening, market, point, interval_ms, request)
     settings = settings.with_initial_balance(opening.initial_balance_usdt)
     await note_start(journal, start.wall.now_ms(), Rules(settings, instruments))
+    await journal.put_outputs(strategy.name, strategy.part.name, strategy.outputs)
     clock.advance_to(period.start_ms)
 
     forecaster = open_forecaster(start, settings, opening.seed, start.home.models)

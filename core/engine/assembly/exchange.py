@@ -123,6 +123,7 @@ async def exchange_parts(start: EngineStart, clock: ExchangeClock) -> EnginePart
     settings = settings.with_initial_balance(opening.initial_balance_usdt).model_copy(update={"mode": request.mode})
     await journal.set_meta({EXCHANGE: where})
     await note_start(journal, clock.now_ms(), Rules(settings, instruments))
+    await journal.put_outputs(strategy.name, strategy.part.name, strategy.outputs)
 
     async def age(*_: object) -> None:
         await keep_short(journal, clock)

@@ -49,7 +49,7 @@ def open_forecaster(start: EngineStart, settings: Settings, seed: int, models: P
     from core.learning.forecaster import WorkerForecaster
     from core.learning.versions import sweep_partials
 
-    if start.strategy.model is None:
+    if start.strategy.part.model is None:
         return None
     sweep_partials(models)
     pool = WorkerPool(settings.engine.training_workers, settings.engine.worker_nice, start.home.worker_log)

@@ -12,6 +12,7 @@ from core.engine.retention import AgingJournal, CheckpointedJournal
 from core.ports import CandleStore, Journal
 
 if TYPE_CHECKING:
+    from core.domain.forecast import Output
     from core.domain.instrument import Instrument
     from core.domain.records import Record
     from core.domain.regrid import Eras, Factor
@@ -59,6 +60,10 @@ class AccountJournal(Journal, AgingJournal, CheckpointedJournal, Protocol):
         ...
 
     async def put_instruments(self, instruments: Sequence[Instrument]) -> None: ...
+
+    async def put_outputs(self, strategy: str, part: str, outputs: Sequence[Output]) -> None:
+        """Keep what the values of a part are, from the next record on."""
+        ...
 
     async def get_meta(self, key: str) -> str | None:
         """A fact of the account (its seed, mode, settings), or None."""

@@ -6,19 +6,20 @@ not later bars exist.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from core.domain.forecast import Output
 from core.lab.checks.verdict import Status, Verdict
 from core.learning.dataset import Dataset, FeatureTable, OpenLearner
 from core.ports import BarColumns
 
 Floats = NDArray[np.float64]
 RuleValues = Callable[[BarColumns], Floats]
-"""A fresh fold over the bars: the value at each close in bps, NaN for nothing."""
+"""A fresh fold over the bars: the outputs at each close (n, outputs), NaN for nothing."""
 
 LOOK_AHEAD = "look-ahead"
 SCALING = "scaling"
@@ -47,26 +48,28 @@ def cut_points(bars: int, shortest: int, count: int) -> list[int]:
     return sorted({int(point) | 1 for point in np.linspace(shortest, bars - 2, count)})
 
 
-def check_rule(values_of: RuleValues, window: BarColumns, count: int = 7) -> Verdict:
-    """A rule's values with the future cut off at `count` places, and told bar by bar."""
+def check_rule(values_of: RuleValues, outputs: Sequence[Output], window: BarColumns, count: int = 7) -> Verdict:
+    """A rule's outputs with the future cut off at `count` places."""
     whole = values_of(window)
     for stop in cut_points(len(window.close), max(2, len(window.close) // 10), count):
         part = values_of(cut(window, 0, stop))
-        differing = np.flatnonzero(~_same(part, whole[:stop]))
-        if len(differing):
-            bar = int(differing[0])
+        place = first_difference(part, whole[:stop])
+        if place is not None:
+            bar, m = place
             return Verdict(
                 LOOK_AHEAD,
                 Status.FAULT,
-                f"the value at bar {bar} is {part[bar]:.9g} bps while bar {stop - 1} is the newest and "
-                f"{whole[bar]:.9g} once later bars exist",
+                f"{outputs[m].name} at bar {bar} is {exact(part[place], outputs[m])} while bar {stop - 1} is the "
+                f"newest and {exact(whole[place], outputs[m])} once later bars exist",
                 "use only bars up to the one whose value is told",
             )
-    return Verdict(LOOK_AHEAD, Status.CLEAN, f"{len(whole)} values are the same with the future cut off")
+    return Verdict(LOOK_AHEAD, Status.CLEAN, f"{whole.size} values are the same with the future cut off")
 
 
-def check_rule_warm_up(values_of: RuleValues, window: BarColumns, lookback_bars: int) -> Verdict:
-    """A rule's values when it is first shown bars later: after `lookback_bars` they must not tell when it began."""
+def check_rule_warm_up(
+    values_of: RuleValues, outputs: Sequence[Output], window: BarColumns, lookback_bars: int
+) -> Verdict:
+    """A rule's outputs when it is first shown bars later: after `lookback_bars` they must not tell when it began."""
     shifts = [shift for shift in (1, lookback_bars // 2 + 7, lookback_bars + 61) if shift > 0]
     if len(window.close) <= max(shifts) + lookback_bars:
         return Verdict(
@@ -79,17 +82,30 @@ def check_rule_warm_up(values_of: RuleValues, window: BarColumns, lookback_bars:
     for shift in shifts:
         late = values_of(cut(window, shift, len(window.close)))[lookback_bars:]
         early = whole[shift + lookback_bars :]
-        differing = np.flatnonzero(~_close(late, early))
+        differing = np.argwhere(~_close(late, early))
         if len(differing):
-            bar = int(differing[0]) + shift + lookback_bars
+            row, m = (int(place) for place in differing[0])
+            output, bar = outputs[m], row + shift + lookback_bars
             return Verdict(
                 WARM_UP,
                 Status.FAULT,
-                f"the value at bar {bar} hangs on where the bars begin: {early[differing[0]]:.9g} bps from the first "
-                f"bar on, {late[differing[0]]:.9g} from {shift} later, though both saw {lookback_bars} bars before",
+                f"{output.name} at bar {bar} hangs on where the bars begin: {exact(early[row, m], output)} from the "
+                f"first bar on, {exact(late[row, m], output)} from {shift} later, though both saw {lookback_bars} bars "
+                "before",
                 "use an indicator that forgets its start, or a longer lookback_bars",
             )
     return Verdict(WARM_UP, Status.CLEAN, f"{lookback_bars} bars of warm-up are enough from {len(shifts)} starts")
+
+
+def first_difference(part: Floats, whole: Floats) -> tuple[int, int] | None:
+    """The first bar and output where two tables (n, outputs) differ to the bit; None where they do not."""
+    differing = np.argwhere(~_same(part, whole))
+    return (int(differing[0, 0]), int(differing[0, 1])) if len(differing) else None
+
+
+def exact(value: float, output: Output) -> str:
+    """A value with as many digits as tell it from its neighbours."""
+    return f"{value:.9g} {output.unit}" if output.unit in ("bps", "pct") else f"{value:.9g}"
 
 
 def check_dataset(learner: OpenLearner, window: BarColumns, count: int = 5) -> list[Verdict]:

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from core.domain.errors import BadInputError
+from core.domain.forecast import Output
 from core.lab.checks import causality, execution, sensitivity
 from core.lab.checks.sensitivity import Outcome, Variant
 from core.lab.checks.truncation import fault_label
 from core.lab.checks.verdict import Status, Verdict
 from core.lab.data.history import History
-from core.lab.run.result import RunResult
+from core.lab.run.result import UNNAMED, RunResult
 from core.learning.dataset import OpenLearner
 from core.ports import BarColumns
 from core.settings.schema import CostSettings
@@ -71,7 +73,7 @@ def checks(subject: Subject, only: Sequence[str] = ()) -> Iterator[Verdict]:
 def runs_needed(strategy: Strategy, only: Sequence[str] = ()) -> tuple[int, int]:
     """How many runs the checks make, and in how many of them a model is trained."""
     wanted = frozenset(only or CHECKS)
-    trains = strategy.model is not None
+    trains = strategy.part.model is not None
     trained = int(bool(wanted & ALL_OF_RUNS)) + OTHER_SEEDS * (trains and sensitivity.SEED in wanted)
     if not trains and wanted & ALL_OF_RUNS == {sensitivity.SEED}:
         return 0, 0
@@ -91,7 +93,7 @@ def _all(subject: Subject, wanted: frozenset[str]) -> Iterator[Verdict]:
     if wanted & {execution.FILLS, execution.COSTS}:
         yield from _execution(subject)
     if sensitivity.SEED in wanted:
-        if subject.strategy.model is None:
+        if subject.strategy.part.model is None:
             yield sensitivity.no_seeds(subject.strategy.name)
         else:
             seeds = range(subject.seed, subject.seed + OTHER_SEEDS + 1)
@@ -108,9 +110,12 @@ def _causality(subject: Subject) -> Iterator[Verdict]:
     """Over the bars of the first symbol: a rule or a feature is the same arithmetic for each."""
     strategy = subject.strategy
     window = subject.history.columns(subject.history.symbols[0])
-    if strategy.rule is not None:
-        yield causality.check_rule(lambda bars: _rule_values(strategy, bars), window)
-        yield causality.check_rule_warm_up(lambda bars: _rule_values(strategy, bars), window, strategy.lookback_bars)
+    if strategy.part.rule is not None:
+        part = strategy.part
+        yield causality.check_rule(lambda bars: _rule_values(strategy, bars), part.outputs, window)
+        yield causality.check_rule_warm_up(
+            lambda bars: _rule_values(strategy, bars), part.outputs, window, part.lookback_bars
+        )
     elif subject.learner is not None:
         yield from causality.check_dataset(subject.learner, window)
         yield causality.check_split(subject.learner, window)
@@ -140,13 +145,24 @@ def _outcome(result: RunResult) -> Outcome:
     return Outcome(len(result.trades), float(result.trades.net_usdt.sum()))
 
 
-def values_of(result: RunResult, history: History, delay_bars: int = 0) -> Mapping[str, NDArray[np.float64]]:
-    """The predictions of a run as values by slot (n,), each `delay_bars` late."""
+def values_of(
+    result: RunResult, history: History, outputs: Sequence[Output], delay_bars: int = 0
+) -> Mapping[str, NDArray[np.float64]]:
+    """The forecasts of a run as values by slot (n, outputs), each `delay_bars` late.
+
+    Runs of before outputs had names kept the first alone. Raises BadInputError where the run kept others.
+    """
     values = {}
+    names = [output.name for output in outputs]
     for symbol, told in result.predictions.items():
-        column = np.full(len(history), np.nan)
+        kept = told.names.tolist()
+        if kept != names and kept != [UNNAMED]:
+            raise BadInputError(
+                f"the run forecast {', '.join(kept)}, and {', '.join(names)} is decided on; run the backtest again"
+            )
+        columns = np.full((len(history), len(outputs)), np.nan)
         slots = (told.close_ms - history.open_time_ms[0]) // history.interval_ms - 1 + delay_bars
         inside = (slots >= 0) & (slots < len(history))
-        column[slots[inside]] = told.value_bps[inside]
-        values[symbol] = column
+        columns[slots[inside], : len(kept)] = told.values[inside]
+        values[symbol] = columns
     return values

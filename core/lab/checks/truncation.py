@@ -5,12 +5,13 @@ It costs little and finds what reaches ahead at those bars; `core.lab.checks.run
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from core.lab.checks.causality import LOOK_AHEAD, RuleValues, check_dataset, cut
+from core.domain.forecast import Output
+from core.lab.checks.causality import LOOK_AHEAD, RuleValues, check_dataset, cut, exact
 from core.lab.checks.verdict import Status, Verdict
 from core.lab.data.history import History
 from core.lab.statistics.figures import utc_minute
@@ -43,7 +44,7 @@ def quick_fault(strategy: Strategy, history: History, learner: OpenLearner | Non
 
     `learner` is that of a model which shows its rows. `seed` draws the bars.
     """
-    found = _rule_faults(strategy, history, seed) if strategy.rule is not None else _model_faults(learner, history)
+    found = _rule_faults(strategy, history, seed) if strategy.part.rule is not None else _model_faults(learner, history)
     verdict = next(found, None)
     return "" if verdict is None else fault_label(LOOK_AHEAD, verdict.detail)
 
@@ -58,16 +59,17 @@ def _rule_faults(strategy: Strategy, history: History, seed: int) -> Iterator[Ve
 
         values = values_of(window)
         sampled = _sampled(values, max(1, BARS // len(history.symbols)), rng)
-        silent = _drawn(np.flatnonzero(np.isnan(values)), -(-SILENT_BARS // len(history.symbols)), rng)
-        for bar in (*sampled, *_kept_back(values_of, window, silent, strategy.lookback_bars)):
-            verdict = _looks_ahead(values_of, window, bar, strategy.lookback_bars)
+        silent = _drawn(np.flatnonzero(np.isnan(values).all(axis=1)), -(-SILENT_BARS // len(history.symbols)), rng)
+        for bar in (*sampled, *_kept_back(values_of, window, silent, strategy.part.lookback_bars)):
+            verdict = _looks_ahead(values_of, strategy.outputs, window, bar, strategy.part.lookback_bars)
             if verdict is not None:
                 yield verdict
 
 
 def _sampled(values: NDArray[np.float64], count: int, rng: np.random.Generator) -> list[int]:
     """Bars at which something is said, for there is most to find, and some at which nothing is."""
-    said, silent = np.flatnonzero(~np.isnan(values)), np.flatnonzero(np.isnan(values))
+    is_said = ~np.isnan(values).all(axis=1)
+    said, silent = np.flatnonzero(is_said), np.flatnonzero(~is_said)
     chosen = [*_drawn(said, -(-3 * count // 4), rng), *_drawn(silent, count // 4, rng)]
     return sorted({int(bar) for bar in chosen})
 
@@ -82,7 +84,7 @@ def _kept_back(
     """Those of the `silent` bars at which something is said as long as they are the newest: a signal that went against
     what came later may have been taken back."""
     for bar in silent.tolist():
-        if not np.isnan(values_of(cut(window, _start(bar, lookback_bars), bar + 1))[-1]):
+        if not np.isnan(values_of(cut(window, _start(bar, lookback_bars), bar + 1))[-1]).all():
             yield bar
 
 
@@ -90,22 +92,25 @@ def _start(bar: int, lookback_bars: int) -> int:
     return max(0, bar - 2 * lookback_bars - 100)
 
 
-def _looks_ahead(values_of: RuleValues, window: BarColumns, bar: int, lookback_bars: int) -> Verdict | None:
+def _looks_ahead(
+    values_of: RuleValues, outputs: Sequence[Output], window: BarColumns, bar: int, lookback_bars: int
+) -> Verdict | None:
     """Compare what is said around `bar` with later bars and without; both begin at the same bar."""
     start = _start(bar, lookback_bars)
     newest = bar - start
     whole = values_of(cut(window, start, min(len(window.close), bar + 1 + AFTER_BARS)))[: newest + 1]
     part = values_of(cut(window, start, bar + 1))
-    differing = np.flatnonzero(~((part == whole) | (np.isnan(part) & np.isnan(whole))))
+    differing = np.argwhere(~((part == whole) | (np.isnan(part) & np.isnan(whole))))
     if not len(differing):
         return None
-    at = int(differing[-1])
+    at, m = (int(place) for place in differing[-1])
+    output = outputs[m]
     return Verdict(
         LOOK_AHEAD,
         Status.FAULT,
         f"{window.symbol}: of the bar at {utc_minute(int(window.open_time_ms[start + at]))} the rule says "
-        f"{part[at]:.9g} bps while that at {utc_minute(int(window.open_time_ms[bar]))} is the newest and "
-        f"{whole[at]:.9g} once later bars exist",
+        f"{output.name} {exact(part[at, m], output)} while that at {utc_minute(int(window.open_time_ms[bar]))} is the "
+        f"newest and {exact(whole[at, m], output)} once later bars exist",
     )
 
 

@@ -41,7 +41,7 @@ def noun(record: Record) -> str:
 
 def whole(record: Record) -> str:
     """The noun with what else a reader needs to find the record."""
-    kept = ("state", "side", "qty_lots", "price_ticks", "trigger_ticks", "lots", "value_bps", "reason", "fired", "used")
+    kept = ("state", "side", "qty_lots", "price_ticks", "trigger_ticks", "lots", "values", "reason", "fired", "used")
     fields = dict(_leaves(record))
     told = [f"{name} {fields[name]}" for name in kept if fields.get(name) not in (None, "None", "")]
     return ", ".join([noun(record), *told])
@@ -68,6 +68,7 @@ def time_ms(record: Record) -> int | None:
     return next((int(fields[name]) for name in names if name in fields), None)
 
 
+_FLOATS = (float, float | None, tuple[float | None, ...])
 _SHAPES: dict[type[Any], tuple[Callable[[Any], Any], list[int]]] = {}
 
 
@@ -77,7 +78,7 @@ def _shape(cls: type[Any]) -> tuple[Callable[[Any], Any], list[int]]:
         names = [field.name for field in dataclasses.fields(cls)]
         hints = get_type_hints(cls)
         get = attrgetter(*names) if len(names) > 1 else lambda value: (getattr(value, names[0]),)
-        _SHAPES[cls] = (get, [index for index, name in enumerate(names) if hints[name] in (float, float | None)])
+        _SHAPES[cls] = (get, [index for index, name in enumerate(names) if hints[name] in _FLOATS])
     return _SHAPES[cls]
 
 
@@ -87,9 +88,14 @@ def _plain(value: Any) -> Any:
     get, floats = _shape(type(value))
     row = list(get(value))
     for index in floats:
-        if row[index] is not None:
-            row[index] = float(row[index]) + 0.0  # -0.0 + 0.0 is 0.0
+        row[index] = _plain_float(row[index])
     return row
+
+
+def _plain_float(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_plain_float(item) for item in value]
+    return None if value is None else float(value) + 0.0  # -0.0 + 0.0 is 0.0
 
 
 def _plain_value(value: Any) -> Any:

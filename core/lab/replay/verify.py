@@ -1,6 +1,6 @@
 """A finished session replayed from its journal: given what went in then, the trader must say what it said then.
 
-What went in: the venue's updates, fills, funding, wallet and health, predictions, operators' commands, timer and
+What went in: the venue's updates, fills, funding, wallet and health, forecasts, operators' commands, timer and
 watch, and the bars and first prices that the journal counts and the candles hold; and what was told of without being
 booked: differences found, and the limit that stands for them. What came out: everything else, compared bit for bit. A
 crash and the start after it make no difference to a trader, so the replay goes straight through; where a start brought
@@ -29,12 +29,12 @@ from core.domain.records import (
     EquityRecord,
     FillRecord,
     FirstPriceRecord,
+    ForecastRecord,
     FundingRecord,
     IntentRecord,
     LimitRecord,
     OperatorRecord,
     OrderUpdateRecord,
-    PredictionRecord,
     Record,
     SignalRecord,
     TrainingRecord,
@@ -257,10 +257,10 @@ class _Replay:
                 event = Alarm(told.time_ms, told.limit, told.note, told.symbol)
             case WatchRecord(time_ms):
                 event = Watch(time_ms)
-            case PredictionRecord(prediction):
-                event = prediction
+            case ForecastRecord(forecast):
+                event = forecast
             case SignalRecord(signal):
-                # Where no prediction led to it, an exit rule was asked without one.
+                # Where no forecast led to it, an exit rule was asked without one.
                 event = Silence(signal.symbol, signal.time_ms)
             case OperatorRecord(command, _):
                 event = command
@@ -319,6 +319,8 @@ class _Replay:
         if record_text.bits(record) == record_text.bits(said):
             return True
         record, said = _without_words(record), _without_words(said)
+        if isinstance(record, SignalRecord) and isinstance(said, SignalRecord) and _lacks_figures(record):
+            said = SignalRecord(replace(said.signal, because=record.signal.because))
         text = record_text.values if self._is_mixed else record_text.bits
         return text(record) == text(said)
 
@@ -344,9 +346,15 @@ def _without_words(record: Record) -> Record:
             reason = signal.reason.partition("; clears ")[0]
             if signal.action is SignalAction.ENTER:
                 reason = reason.partition("; ")[2]
-            return SignalRecord(replace(signal, reason=reason, compared=""))
+            because = tuple(replace(one, what="", unit="", note="") for one in signal.because)
+            return SignalRecord(replace(signal, reason=reason, because=because))
         case _:
             return record
+
+
+def _lacks_figures(record: SignalRecord) -> bool:
+    """Whether it is one of before figures were kept, which has words alone."""
+    return all(one.value is None and one.needed is None for one in record.signal.because)
 
 
 def _only_told(record: Record | None) -> bool:

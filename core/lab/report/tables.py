@@ -20,7 +20,7 @@ from core.lab.statistics.series import drawdown_pct
 if TYPE_CHECKING:
     import pyarrow as pa
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 def tables(report: Report) -> dict[str, pa.Table]:
@@ -97,8 +97,12 @@ def json_text(report: Report) -> str:
             "trades": trades,
             "equity": _curve(result.curve),
             "references": {name: _curve(curve) for name, curve in report.references.items()},
-            "predictions": {
-                symbol: {"close_ms": found.close_ms, "value_bps": found.value_bps}
+            "forecasts": {
+                symbol: {
+                    "close_ms": found.close_ms,
+                    "units": dict(zip(found.names.tolist(), found.units.tolist(), strict=True)),
+                    "outputs": dict(zip(found.names.tolist(), found.values.T, strict=True)),
+                }
                 for symbol, found in result.predictions.items()
             },
         }

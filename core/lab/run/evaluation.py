@@ -45,8 +45,8 @@ class Ground:
     """What all trials of a search stand on.
 
     The parameters of a trial are laid over `settings`. `instruments` may carry any fees: those of the trial's settings
-    are put in. `values` are predictions in bps by symbol, one for each slot of `history` (NaN for none), in place of
-    the strategy's own; a strategy with a model needs them. `warm_up_bars` are kept before a period that is cut out.
+    are put in. `values` are forecasts by symbol (slots, outputs), NaN for none, in place of the strategy's own; a
+    strategy with a model needs them. `warm_up_bars` are kept before a period that is cut out.
     """
 
     history: History
@@ -74,7 +74,7 @@ def evaluate_trial(ground: Ground, attempt: Attempt) -> Trial:
         history, values = _cut(ground, attempt.period)
         settings = settings_of(ground, attempt.parameters)
         strategy = ground.load(ground.strategy, settings)
-        table = known_values(values, history) if values is not None else _rule_values(strategy, history)
+        table = known_values(values, history, strategy) if values is not None else _rule_values(strategy, history)
         instruments = with_fees(ground.instruments, settings.costs)
         prepared = _prepared(history, instruments, settings.costs.assumed_funding_bps)
         score = sweep.score(prepared, settings, strategy, table)
@@ -115,8 +115,8 @@ def check_space(ground: Ground, space: Grid) -> None:
             f"strategy {ground.strategy}: nothing to try: it has no search space of its own; name values with --grid"
         )
     strategy = ground.load(ground.strategy, ground.settings)
-    sweep.check_exits(strategy)
-    if strategy.rule is None and ground.values is None:
+    sweep.check_strategy(strategy)
+    if strategy.part.rule is None and ground.values is None:
         raise BadInputError(
             f"strategy {ground.strategy}: predicts with a model, and a sweep trains none; "
             "name a stored run whose predictions it shall take, with --predictions RUN"
@@ -161,7 +161,7 @@ def _check_value(ground: Ground, space: Grid, key: str, value: Value) -> None:
     refused: SettingsError | None = None
     for beside in itertools.chain([{}], (dict(zip(names, corner, strict=True)) for corner in corners)):
         try:
-            sweep.check_exits(ground.load(ground.strategy, settings_of(ground, {**beside, key: value})))
+            sweep.check_strategy(ground.load(ground.strategy, settings_of(ground, {**beside, key: value})))
         except SettingsError as error:
             refused = refused or error
         else:
@@ -178,11 +178,11 @@ def longest_look_back(settings: Settings, strategy: str, load: LoadStrategy, spa
     """
     own = [(key, _ends(values)) for key, values in space if section_of_key(key, strategy) == strategy][:CORNER_KEYS]
     keys = [key for key, _ in own]
-    longest = load(strategy, settings).lookback_bars
+    longest = load(strategy, settings).part.lookback_bars
     for corner in itertools.product(*(ends for _, ends in own)):
         try:
             chosen = with_overrides(settings, strategy, tuple(zip(keys, corner, strict=True)))
-            longest = max(longest, load(strategy, chosen).lookback_bars)
+            longest = max(longest, load(strategy, chosen).part.lookback_bars)
         except BadInputError:
             continue
     return longest
@@ -251,9 +251,9 @@ def _prepared(history: History, instruments: Mapping[str, Instrument], assumed_b
 
 def _rule_values(strategy: Strategy, history: History) -> Floats:
     """Raises BadInputError where there is no rule, or where the rule raises."""
-    if strategy.rule is None:
+    if strategy.part.rule is None:
         raise BadInputError(f"strategy {strategy.name}: has no rule, and predictions were not given")
-    key = (history.data_hash, history.max_hole_ms, strategy.rule, strategy.lookback_bars)
+    key = (history.data_hash, history.max_hole_ms, strategy.part.rule, strategy.part.lookback_bars)
 
     def told() -> Floats:
         try:

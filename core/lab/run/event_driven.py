@@ -22,11 +22,20 @@ from core.lab.run.curve import curve_of
 from core.lab.run.fixed_predictions import FixedDesk, known_values, rule_values
 from core.lab.run.journal import MemoryJournal
 from core.lab.run.model_gaps import UnaskedBeforeHoles
-from core.lab.run.result import PredictionColumns, RunResult, TradeColumns, TradePlans, fill_columns, trade_columns
+from core.lab.run.result import (
+    ForecastColumns,
+    RunResult,
+    TradeColumns,
+    TradePlans,
+    fill_columns,
+    forecast_columns,
+    trade_columns,
+)
 from core.lab.run.trade_plans import trade_plans
 from core.market.history import bar_at
 from core.market.intervals import interval_text
 from core.ports import Forecaster
+from core.strategy.decision import vector
 from core.strategy.declaration import Strategy
 from core.trader.restore import set_marks
 from core.trader.trader import Trader
@@ -74,12 +83,11 @@ async def run(
 ) -> RunResult:
     """Trade `history` with a new trader on a new venue, both for its symbols in its order.
 
-    `values` are predictions in bps by symbol, one for each slot (NaN for none), that stand in for those of rule or
-    model. `schedule` puts other declarations of the strategy in charge as the run goes; positions and what rests for
-    them go on, and `values` must be given, as they are what each declaration says in its time. `should_stop` is asked
-    between slots; a stopped run's result tells of the part that was run. `progress` is told how many of the traded
-    slots are done. Raises BadInputError where the history does not suit the trader, ModelError where predictions cannot
-    be had.
+    `values` are forecasts by symbol (slots, outputs), NaN for none, that stand in for those of rule or model.
+    `schedule` puts other declarations of the strategy in charge as the run goes; positions and what rests for them go
+    on, and `values` must be given, as they are what each declaration says in its time. `should_stop` is asked between
+    slots; a stopped run's result tells of the part that was run. `progress` is told how many of the traded slots are
+    done. Raises BadInputError where the history does not suit the trader, ModelError where forecasts cannot be had.
     """
     drive = Drive(history, trader, venue, forecaster, values, schedule=schedule)
     await drive.run(progress, should_stop)
@@ -113,8 +121,8 @@ class Drive:
         self._shown = history.first - 1
         self.table: Floats | None = None
         if values is not None:
-            self.table = known_values(values, history)
-        elif strategy.rule is not None:
+            self.table = known_values(values, history, strategy)
+        elif strategy.part.rule is not None:
             self.table = rule_values(strategy, history)
         desk = None
         if self.table is not None:
@@ -292,23 +300,20 @@ class Drive:
             prices([one.target_ticks for one in entered]),
         )
 
-    def _predictions(self) -> dict[str, PredictionColumns]:
+    def _predictions(self) -> dict[str, ForecastColumns]:
         """Those of a table from the table, since uneventful slots are not told to the journal."""
-        history = self.history
-        if self.table is None:
-            return {
-                symbol: PredictionColumns(
-                    np.array([p.bar_close_ms for p in self.journal.predictions[symbol]], np.int64),
-                    np.array([p.value_bps for p in self.journal.predictions[symbol]], np.float64),
-                )
-                for symbol in history.symbols
-            }
+        history, outputs = self.history, self.trader.strategy.outputs
         made = {}
         for row, symbol in enumerate(history.symbols):
-            slots = np.flatnonzero(~np.isnan(self.table[row, : self.slot]))
-            made[symbol] = PredictionColumns(
-                history.open_time_ms[slots] + history.interval_ms, self.table[row, slots].copy()
-            )
+            if self.table is None:
+                told = self.journal.forecasts[symbol]
+                close_ms = np.array([f.bar_close_ms for f in told], np.int64)
+                values = np.array([vector(f.values) for f in told], np.float64).reshape(len(told), len(outputs))
+            else:
+                slots = np.flatnonzero(~np.isnan(self.table[row, : self.slot]).all(axis=1))
+                close_ms = history.open_time_ms[slots] + history.interval_ms
+                values = self.table[row, slots].copy()
+            made[symbol] = forecast_columns(outputs, close_ms, values)
         return made
 
 

@@ -1,4 +1,4 @@
-"""Predictions that are known before the run: what a rule says of its history, or what an earlier run was told."""
+"""Forecasts that are known before the run: what a rule says of its history, or what an earlier run was told."""
 
 from __future__ import annotations
 
@@ -7,24 +7,25 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from core.domain.errors import BadInputError
+from core.domain.forecast import Forecast
 from core.domain.market import Bar
-from core.domain.trading import Prediction
 from core.lab.data.history import History
 from core.lab.data.holes import unasked_before_holes
 from core.learning.forecaster import last_bars
 from core.strategy.declaration import Strategy
-from core.strategy.rules import RuleDesk, prediction_of
+from core.strategy.rules import RuleDesk, forecast_of
 
 Floats = NDArray[np.float64]
 
 
 def rule_values(strategy: Strategy, history: History) -> Floats:
-    """What the strategy's rule says at the close of each slot in bps, (k, n), NaN for nothing.
+    """The outputs of the strategy's rule at the close of each slot, (k, n, outputs), NaN for nothing.
 
     As at the start of an account, the rule is shown the look-back before `history.first` and nothing earlier.
     """
-    begin = max(0, history.first - strategy.lookback_bars)
-    values = np.full(history.close.shape, np.nan)
+    begin = max(0, history.first - strategy.part.lookback_bars)
+    values = np.full((*history.close.shape, len(strategy.outputs)), np.nan)
     desk = RuleDesk(strategy, history.symbols, 0)
     for row, symbol in enumerate(history.symbols):
         there = np.flatnonzero(~np.isnan(history.close[row, begin:])) + begin
@@ -35,10 +36,16 @@ def rule_values(strategy: Strategy, history: History) -> Floats:
     return unasked_before_holes(history, values)
 
 
-def known_values(given: Mapping[str, Floats], history: History) -> Floats:
-    """`given` values by symbol (n,) as one table (k, n); NaN for a symbol without, and where there is no bar to
-    predict from."""
-    nothing = np.full(len(history), np.nan)
+def known_values(given: Mapping[str, Floats], history: History, strategy: Strategy) -> Floats:
+    """`given` values by symbol (n, outputs) as one table (k, n, outputs); NaN for a symbol without, and where there is
+    no bar to forecast from. Raises BadInputError where they are not of the strategy's outputs."""
+    nothing = np.full((len(history), len(strategy.outputs)), np.nan)
+    for symbol in history.symbols:
+        if given.get(symbol, nothing).shape != nothing.shape:
+            raise BadInputError(
+                f"{symbol}: the given forecasts are of shape {given[symbol].shape}, and {strategy.name} decides on "
+                f"{', '.join(output.name for output in strategy.outputs)} of {len(history)} bars"
+            )
     table = np.array([given.get(symbol, nothing) for symbol in history.symbols], np.float64)
     table[np.isnan(history.close)] = np.nan
     table[:, : history.first] = np.nan
@@ -46,7 +53,7 @@ def known_values(given: Mapping[str, Floats], history: History) -> Floats:
 
 
 class FixedDesk:
-    """Tells the values of a table (k, n) at their times, in place of `core.strategy.rules.RuleDesk`."""
+    """Tells the values of a table (k, n, outputs) at their times, in place of `core.strategy.rules.RuleDesk`."""
 
     def __init__(self, strategy: Strategy, history: History, values: Floats, inference_delay_ms: int) -> None:
         self._strategy = strategy
@@ -56,7 +63,7 @@ class FixedDesk:
         self._interval_ms = history.interval_ms
         self._delay_ms = inference_delay_ms
 
-    def predict(self, bar: Bar) -> Prediction | None:
+    def predict(self, bar: Bar) -> Forecast | None:
         slot = (bar.open_time_ms - self._begin_ms) // self._interval_ms
-        value_bps = float(self._values[self._rows[bar.symbol], slot])
-        return prediction_of(self._strategy, bar.symbol, bar.close_time_ms, self._delay_ms, value_bps)
+        values = self._values[self._rows[bar.symbol], slot]
+        return forecast_of(self._strategy, bar.symbol, bar.close_time_ms, self._delay_ms, values)

@@ -9,22 +9,23 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
+from core.domain.forecast import Forecast
 from core.domain.operator import LimitEffect
 from core.domain.orders import Fill, Order, OrderRole
 from core.domain.records import (
     FillRecord,
+    ForecastRecord,
     FundingRecord,
     IntentRecord,
     LimitRecord,
     PositionRecord,
-    PredictionRecord,
     Record,
     SignalRecord,
     TradeRecord,
     TrainingRecord,
     TrainingStatus,
 )
-from core.domain.trading import Prediction, SignalAction, Trade
+from core.domain.trading import SignalAction, Trade
 from core.lab.run.curve import Change
 from core.trader.limits import DRAWDOWN
 from core.trader.state import TraderState
@@ -48,7 +49,7 @@ class MemoryJournal:
         self.entered: list[Entered] = []
         self.fills: list[tuple[Fill, Order]] = []
         self.changes: list[Change] = []
-        self.predictions: dict[str, list[Prediction]] = defaultdict(list)
+        self.forecasts: dict[str, list[Forecast]] = defaultdict(list)
         self.vetoes: Counter[str] = Counter()
         self.limits: Counter[str] = Counter()
         self.trainings: Counter[str] = Counter()
@@ -65,7 +66,7 @@ class MemoryJournal:
             FillRecord: self._take_fill,
             PositionRecord: self._take_position,
             FundingRecord: self._take_funding,
-            PredictionRecord: self._take_prediction,
+            ForecastRecord: self._take_forecast,
             SignalRecord: self._take_signal,
             LimitRecord: self._take_limit,
             TrainingRecord: self._take_training,
@@ -112,8 +113,8 @@ class MemoryJournal:
             self.assumed_usdt += record.payment.amount_usdt
         self._note_change(record.payment.symbol)
 
-    def _take_prediction(self, record: PredictionRecord) -> None:
-        self.predictions[record.prediction.symbol].append(record.prediction)
+    def _take_forecast(self, record: ForecastRecord) -> None:
+        self.forecasts[record.forecast.symbol].append(record.forecast)
 
     def _take_signal(self, record: SignalRecord) -> None:
         signal = record.signal

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from core.domain.trading import Prediction
+from core.domain.forecast import Forecast
 from core.lab.data.history import History
 from core.lab.data.holes import last_bars_of_symbols
 from core.ports import BarColumns, Forecaster, TrainingResult
@@ -20,13 +20,13 @@ class UnaskedBeforeHoles:
             (history.symbols[row], int(history.open_time_ms[slot])) for slot, row in last_bars_of_symbols(history)
         }
 
-    async def predict(self, windows: Sequence[tuple[BarColumns, str]], made_ms: int) -> list[Prediction | None]:
+    async def predict(self, windows: Sequence[tuple[BarColumns, str]], made_ms: int) -> list[Forecast | None]:
         asked = [
             place
             for place, (window, _) in enumerate(windows)
             if not len(window.open_time_ms) or (window.symbol, int(window.open_time_ms[-1])) not in self._ends
         ]
-        answers: list[Prediction | None] = [None] * len(windows)
+        answers: list[Forecast | None] = [None] * len(windows)
         told = await self._forecaster.predict([windows[place] for place in asked], made_ms) if asked else []
         for place, answer in zip(asked, told, strict=True):
             answers[place] = answer

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from core.domain.forecast import Output
 from core.domain.instrument import Instrument
 from core.domain.orders import Fill, Order, OrderRole, OrderType
 from core.domain.trading import ExitReason, Trade
@@ -147,12 +148,24 @@ class EquityCurve:
         return len(self.time_ms)
 
 
+UNNAMED = "value"
+"""The output of runs that were kept before outputs had names: one figure in bps."""
+
+
 @dataclass(frozen=True, slots=True)
-class PredictionColumns:
-    """What was predicted of one symbol: `value_bps` at the closes `close_ms`, oldest first."""
+class ForecastColumns:
+    """What was forecast of one symbol: `values` (n, outputs) at the closes `close_ms` (n,), oldest first, NaN for an
+    output that said nothing. `names` and `units` (outputs,) are arrays of str."""
 
     close_ms: Times
-    value_bps: Floats
+    values: Floats
+    names: NDArray[np.str_]
+    units: NDArray[np.str_]
+
+
+def forecast_columns(outputs: Sequence[Output], close_ms: Times, values: Floats) -> ForecastColumns:
+    names, units = [output.name for output in outputs], [output.unit for output in outputs]
+    return ForecastColumns(close_ms, values, np.array(names, np.str_), np.array(units, np.str_))
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +188,7 @@ class RunResult:
     vetoes: Mapping[str, int] = field(default_factory=dict)
     limits: Mapping[str, int] = field(default_factory=dict)
     trainings: Mapping[str, int] = field(default_factory=dict)
-    predictions: Mapping[str, PredictionColumns] = field(default_factory=dict, repr=False)
+    predictions: Mapping[str, ForecastColumns] = field(default_factory=dict, repr=False)
     fills: FillColumns | None = field(default=None, repr=False)
     ended_ms: int | None = None
     assumed_settlements: int = 0

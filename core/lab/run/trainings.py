@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from core.domain.errors import ModelError
-from core.domain.trading import Prediction
+from core.domain.forecast import Forecast
 from core.lab.data.history import History
 from core.learning import tasks
 from core.learning.forecaster import training_bars, training_seed
@@ -47,7 +47,8 @@ def planned_trainings(history: History, strategy: Strategy, settings: Settings) 
     As `core.engine.models.ModelDesk` does: at the first close that has a whole window behind it, then at each close on
     the retraining grid, but never while the training before is out. Closes without any bar are not noticed.
     """
-    if strategy.model is None or strategy.lifecycle is None:
+    lifecycle = strategy.part.lifecycle
+    if strategy.part.model is None or lifecycle is None:
         return []
     bars = training_bars(strategy, history.interval_ms)
     delay_ms = settings.engine.training_delay_seconds * 1_000
@@ -55,7 +56,7 @@ def planned_trainings(history: History, strategy: Strategy, settings: Settings) 
     noticed = np.asarray(there.any(axis=0))
     noticed[: history.first] = False
     close_ms = history.open_time_ms + history.interval_ms
-    on_grid = close_ms % strategy.lifecycle.retrain_ms == 0
+    on_grid = close_ms % lifecycle.retrain_ms == 0
     planned = []
     for row, symbol in enumerate(history.symbols):
         seen = np.cumsum(there[row])
@@ -94,10 +95,11 @@ class TrainedAhead:
 
 def training_ground(history: History, strategy: Strategy, run_seed: int) -> TrainingGround:
     """Raises ModelError when the strategy has no model."""
-    if strategy.model is None:
+    part = strategy.part
+    if part.model is None:
         raise ModelError(f"strategy {strategy.name}: declares no model to train")
     bars = {symbol: history.columns(symbol) for symbol in history.symbols}
-    return TrainingGround(bars, strategy.name, strategy.model, strategy.lookback_bars, strategy.horizon_ms, run_seed)
+    return TrainingGround(bars, strategy.name, part.model, part.lookback_bars, part.horizon_ms, run_seed)
 
 
 def train_ahead(ground: TrainingGround, training: PlannedTraining) -> TrainedAhead:
@@ -149,7 +151,7 @@ class PreparedForecaster:
         self._inner = inner
         self._results = prepared.results
 
-    async def predict(self, windows: Sequence[tuple[BarColumns, str]], made_ms: int) -> list[Prediction | None]:
+    async def predict(self, windows: Sequence[tuple[BarColumns, str]], made_ms: int) -> list[Forecast | None]:
         return await self._inner.predict(windows, made_ms)
 
     async def train(self, window: BarColumns, requested_ms: int) -> TrainingResult:

@@ -92,7 +92,7 @@ def plan_windows(
 ) -> tuple[Window, ...]:
     """Windows over the traded slots of the ground's history. Between training and test lie the horizon of the
     strategy's labels and `embargo_ms` more. Raises BadInputError where not one window fits."""
-    horizon_ms = ground.load(ground.strategy, ground.settings).horizon_ms
+    horizon_ms = ground.load(ground.strategy, ground.settings).part.horizon_ms
     history = ground.history
     return splits.walk_forward(
         history.from_ms, history.to_ms, train_ms, test_ms, embargo_ms=horizon_ms + embargo_ms, anchored=anchored
@@ -234,8 +234,9 @@ def _numbered_from(first: int, on_trial: OnTrial) -> OnTrial:
 def _values(
     ground: Ground, history: History, folds: Sequence[Fold], choosing: bool
 ) -> tuple[Floats, list[tuple[int, Strategy]]]:
-    """What each fold's declaration says in its test, (k, n), and from which slot on it is in charge."""
-    table = np.full(history.close.shape, np.nan)
+    """What each fold's declaration says in its test, (k, n, outputs), and from which slot on it is in charge."""
+    outputs = ground.load(ground.strategy, ground.settings).outputs
+    table = np.full((*history.close.shape, len(outputs)), np.nan)
     schedule = []
     for fold in folds:
         window = fold.window
@@ -251,8 +252,8 @@ def _values(
 def _said(ground: Ground, strategy: Strategy, part: History) -> Floats:
     values = cut_values(ground.values, ground.history, part)
     if values is not None:
-        return known_values(values, part)
-    if strategy.rule is None:
+        return known_values(values, part, strategy)
+    if strategy.part.rule is None:
         raise BadInputError(
             f"strategy {strategy.name}: predicts with a model, which is trained anew as a backtest with its lifecycle "
             "goes; without given predictions there is nothing to choose"

@@ -86,7 +86,7 @@ class Bench:
         theirs, ours = (interval_text(one) for one in (record.provenance.interval_ms, plan.history.interval_ms))
         if theirs != ours:
             raise BadInputError(f"{run_id}: predicted at the closes of {theirs} bars; name a run on {ours} bars")
-        return values_of(record.result, plan.history)
+        return values_of(record.result, plan.history, plan.strategy.outputs)
 
     def assessed(
         self, plan: Plan, kind: Kind, engine: Engine, result: RunResult, fault: str, also: Collection[str] = ()

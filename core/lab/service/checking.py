@@ -110,7 +110,7 @@ def _subject(bench: Bench, plan: Plan, told: CheckProgress, should_stop: ShouldS
             plain_runs.append(made(plan, "the plain run"))
         if variant.costs == 1.0 and not variant.delay_bars:
             return plain_runs[0]
-        values = values_of(plain_runs[0], plan.history, variant.delay_bars)
+        values = values_of(plain_runs[0], plan.history, plan.strategy.outputs, variant.delay_bars)
         varied = plan.under(_costs_times(plan.settings.costs, variant.costs))
         return made(varied, f"costs {variant.costs:g}x, {variant.delay_bars} bars late", values)
 

@@ -76,7 +76,7 @@ def _try_workers(home: Home, settings_path: Path | None) -> str:
 
     settings = settings_of(home, settings_path)
     strategy = load_strategy(settings.strategy, settings)
-    if strategy.model is None:
+    if strategy.part.model is None:
         return f"none needed: {strategy.name} has no model"
 
     async def warm_up() -> None:

@@ -47,8 +47,8 @@ def _sweep(plan: Plan, values: Values | None) -> RunResult:
     from core.lab.sweep.sweep import prepare, run
 
     if values is not None:
-        table = known_values(values, plan.history)
-    elif plan.strategy.rule is not None:
+        table = known_values(values, plan.history, plan.strategy)
+    elif plan.strategy.part.rule is not None:
         table = rule_values(plan.strategy, plan.history)
     else:
         raise BadInputError(f"{plan.strategy.name} has a model, which the sweep cannot train; use --engine event")
@@ -66,7 +66,7 @@ async def _event_driven(
 
     async with AsyncExitStack() as stack:
         forecaster = None
-        if plan.strategy.model is not None and values is None:
+        if plan.strategy.part.model is not None and values is None:
             forecaster = await stack.enter_async_context(_models(plan, home))
         return await run(
             plan.history,

@@ -129,9 +129,9 @@ def open_learner(strategy: Strategy) -> OpenLearner | None:
     """The learner of a model that shows its rows, None of any other."""
     from core.learning.dataset import OpenLearner
 
-    if strategy.model is None:
+    if strategy.part.model is None:
         return None
-    learner = import_module(strategy.model.factory).create_learner(json.loads(strategy.model.options))
+    learner = import_module(strategy.part.model.factory).create_learner(json.loads(strategy.part.model.options))
     return learner if isinstance(learner, OpenLearner) else None
 
 
@@ -184,7 +184,7 @@ def make_plan(home: Home, markets: Markets, request: BacktestRequest, space: Gri
     market = settings.lab.market
     if to_ms <= from_ms:
         raise _no_period(request, market, from_ms, to_ms, stored)
-    if strategy.model is not None:
+    if strategy.part.model is not None:
         _check_room(strategy.name, warm_up_ms, from_ms, stored)
     if from_ms < first_ms or to_ms > last_ms:
         raise _beyond(market, span_text(from_ms, to_ms), stored)

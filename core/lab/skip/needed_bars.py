@@ -29,7 +29,7 @@ from core.lab.data.holes import last_bars_of_symbols
 from core.lab.run.curve import last_known
 from core.lab.skip.uneventful_bars import AGAINST_LONG, AGAINST_SHORT, BLOCK, LONG, PREDICTED, SHORT, uneventful_until
 from core.market.replay.events import event_time_ms
-from core.strategy.declaration import Strategy
+from core.strategy.decision import Decider
 from core.trader import limits
 from core.trader.guard import Guard
 from core.trader.state import DAY_MS
@@ -63,7 +63,7 @@ class _Bounds:
 
 
 class Skipper:
-    """For one run of `trader` on `venue` over `history` with the predictions `values` (k, n), NaN for none."""
+    """For one run of `trader` on `venue` over `history` with the forecasts `values` (k, n, outputs), NaN for none."""
 
     def __init__(self, history: History, trader: Trader, venue: SimulatedVenue, values: Floats) -> None:
         self._history = history
@@ -74,7 +74,7 @@ class Skipper:
         self._low = np.minimum(np.minimum(history.low, history.open), history.close)
         self._high = np.maximum(np.maximum(history.high, history.open), history.close)
         self._mark = np.array([last_known(row) for row in history.close])
-        self._signal = signal_bits(trader.strategy, trader.threshold_bps, values)
+        self._signal = signal_bits(trader.decider, values)
         self._uneven = uneven_bars(history, trader.settings.limits.max_feed_age_seconds).tolist()
         self._funding, self._free = funding_bars(history, trader.settings.costs.assumed_funding_bps)
         self._begin_ms = int(history.open_time_ms[0])
@@ -267,19 +267,19 @@ class Skipper:
         }
 
 
-def signal_bits(strategy: Strategy, threshold_bps: float, values: Floats) -> NDArray[np.uint8]:
-    """The signal bits of `core.lab.skip.uneventful_bars` of each prediction in bps (k, n); 0 where there is none."""
-    there = ~np.isnan(values)
+def signal_bits(decider: Decider, values: Floats) -> NDArray[np.uint8]:
+    """The signal bits of `core.lab.skip.uneventful_bars` of each forecast (..., outputs); 0 where there is none."""
+    there = ~np.isnan(values).all(axis=-1)
     made = values[there]
     bits = np.full(len(made), PREDICTED, np.uint8)
-    directions = np.fromiter((strategy.decide(value, threshold_bps) for value in made.tolist()), np.int8, len(made))
+    directions = np.fromiter((decider.direction(said)[0] for said in made), np.int8, len(made))
     bits[directions > 0] |= LONG
     bits[directions < 0] |= SHORT
-    for rule in strategy.exits:
+    for rule in decider.strategy.exits:
         if rule.function is exits.reversal:
             for sign, bit in ((1, AGAINST_LONG), (-1, AGAINST_SHORT)):
-                bits[sign * made < -rule.parameter] |= bit
-    table = np.zeros(values.shape, np.uint8)
+                bits[sign * made[:, 0] < -rule.parameter] |= bit
+    table = np.zeros(there.shape, np.uint8)
     table[there] = bits
     return table
 

@@ -43,9 +43,9 @@ class Holes(NamedTuple):
 
 
 class Told(NamedTuple):
-    """What was predicted (k, n): the value in bps, NaN for none, and its signal bits."""
+    """What was forecast: the outputs (k, n, outputs), NaN for none, and what is decided on them, signal bits (k, n)."""
 
-    value_bps: NDArray[np.float64]
+    values: NDArray[np.float64]
     signal: NDArray[np.uint8]
 
 

@@ -195,7 +195,7 @@ def _answer_predictions(i: int, market: Any, told: Any, memory: Any) -> None:
                 memory.parameters,
                 s,
                 direction,
-                told.value_bps[s, i],
+                told.values[s, i],
                 now,
             )
         elif books[s].lots != 0 and market.open[s, i] == market.open[s, i]:
@@ -209,7 +209,7 @@ def _answer_predictions(i: int, market: Any, told: Any, memory: Any) -> None:
                 memory.rules,
                 memory.parameters,
                 s,
-                np.nan,
+                told.values[s, i],
                 now,
             )
     if account.commands:

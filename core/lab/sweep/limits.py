@@ -223,15 +223,15 @@ def turn(
 
 @compiled
 def _rule_says_leave(
-    kind: int, sign: int, entry_price: float, price: float, value_bps: float, held_ms: int, parameter: float
+    kind: int, sign: int, entry_price: float, price: float, values: Any, held_ms: int, parameter: float
 ) -> bool:
     if kind == REVERSAL_RULE:
-        return reversal(sign, entry_price, price, value_bps, held_ms, parameter)
+        return reversal(sign, entry_price, price, values, held_ms, parameter)
     if kind == STOP_LOSS_RULE:
-        return stop_loss(sign, entry_price, price, value_bps, held_ms, parameter)
+        return stop_loss(sign, entry_price, price, values, held_ms, parameter)
     if kind == TAKE_PROFIT_RULE:
-        return take_profit(sign, entry_price, price, value_bps, held_ms, parameter)
-    return time_stop(sign, entry_price, price, value_bps, held_ms, parameter)
+        return take_profit(sign, entry_price, price, values, held_ms, parameter)
+    return time_stop(sign, entry_price, price, values, held_ms, parameter)
 
 
 @compiled
@@ -245,17 +245,17 @@ def ask_exits(
     rules: Any,
     parameters: Any,
     s: int,
-    value_bps: float,
+    values: Any,
     now: int,
 ) -> None:
-    """Ask the exit rules at the close of a bar; `value_bps` is NaN where nothing was predicted of it."""
+    """Ask the exit rules at the close of a bar; `values` are NaN where nothing was forecast of it."""
     if book.lots == 0 or book.trade < 0 or has_order(book, orders, EXIT):
         return
     sign = 1 if book.lots > 0 else -1
     held = held_ms(trades[book.trade].entry_time_ms, now - config.inference_delay_ms, config.interval_ms)
     entry_price = (book.cost_e8 / 1e8) / (book.lots * book.lot_qty)
     for r in range(rules.shape[0]):
-        if _rule_says_leave(rules[r], sign, entry_price, book.mark, value_bps, held, parameters[r]):
+        if _rule_says_leave(rules[r], sign, entry_price, book.mark, values, held, parameters[r]):
             leave(account, config, book, orders, trades, queue, s, REASON_RULES + r)
             return
 
@@ -272,7 +272,7 @@ def decide(
     parameters: Any,
     s: int,
     direction: int,
-    value_bps: float,
+    values: Any,
     now: int,
 ) -> None:
     """What the trader does about a prediction."""
@@ -289,7 +289,7 @@ def decide(
         leave(account, config, book, orders[s], trades[s], queue, s, REASON_REVERSAL)
         book.turn_ms = now
         return
-    ask_exits(account, config, book, orders[s], trades[s], queue, rules, parameters, s, value_bps, now)
+    ask_exits(account, config, book, orders[s], trades[s], queue, rules, parameters, s, values, now)
 
 
 @compiled

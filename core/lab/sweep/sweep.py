@@ -35,8 +35,8 @@ from core.lab.sweep import forms
 from core.lab.sweep.inputs import Account, Funding, Holes, Market, Samples, Told, Watch
 from core.lab.sweep.kernel import run_kernel
 from core.settings.schema import Settings
+from core.strategy.decision import Decider
 from core.strategy.declaration import Strategy
-from core.strategy.rules import CONFIDENCE
 from core.trader.limits import DRAWDOWN, allowed_ms
 from core.trader.state import DAY_MS
 
@@ -95,8 +95,13 @@ class Score:
     ended_ms: int | None = None
 
 
-def check_exits(strategy: Strategy) -> None:
-    """Raises BadInputError where the strategy has an exit that the sweep does not know."""
+def check_strategy(strategy: Strategy) -> None:
+    """Raises BadInputError where the strategy has an exit, a bracket or a sizing of its own: the sweep knows none."""
+    for name in ("bracket", "sizing"):
+        if getattr(strategy, name) is not None:
+            raise BadInputError(
+                f"strategy {strategy.name}: the sweep cannot run a {name} of its own; use quarterdeck backtest"
+            )
     for rule in strategy.exits:
         if rule.function not in _RULES:
             name = getattr(rule.function, "__name__", repr(rule.function))
@@ -140,8 +145,8 @@ def prepare(history: History, instruments: Mapping[str, Instrument], assumed_fun
 
 
 def run(prepared: Prepared, settings: Settings, strategy: Strategy, values: Floats) -> RunResult:
-    """All trades and the equity curve. `values` float64 (k, n): the prediction in bps of each symbol at the close of
-    each slot, NaN for none; those before the first traded slot, and of missing bars, are not looked at.
+    """All trades and the equity curve. `values` float64 (k, n, outputs): what is forecast of each symbol at the
+    close of each slot, NaN for none; those before the first traded slot, and of missing bars, are not looked at.
 
     Raises BadInputError where the strategy has an exit that the sweep does not know, SettingsError where the leverage
     is more than a contract allows.
@@ -161,7 +166,7 @@ def run_told(prepared: Prepared, settings: Settings, strategy: Strategy, told: T
     trades = _trade_columns(memory, prepared, reasons)
     return RunResult(
         trades=trades,
-        plans=_trade_plans(memory, prepared, trades, settings.account.leverage),
+        plans=_trade_plans(memory, prepared, trades, settings, _confidence(prepared, settings, strategy, told, trades)),
         curve=EquityCurve(closes, samples.equity, samples.gross, samples.net),
         initial_usdt=float(settings.account.initial_balance_usdt),
         final_usdt=_final_usdt(samples, settings),
@@ -283,15 +288,17 @@ def _funding_a_lot(rate: FundingRate, instrument: Instrument) -> tuple[int, int,
 
 
 def _told(prepared: Prepared, settings: Settings, strategy: Strategy, values: Floats) -> Told:
-    shape = prepared.market.mark.shape
     if prepared.interval_ms != settings.market.interval_ms:
         raise BadInputError(
             f"sweep: the history has bars of {prepared.interval_ms} ms, and market.interval_minutes is "
             f"{settings.market.interval_minutes}; load bars of that"
         )
+    shape = (*prepared.market.mark.shape, len(strategy.outputs))
     values = np.ascontiguousarray(values, np.float64)
     if values.shape != shape:
-        raise BadInputError(f"sweep: values are of shape {values.shape}, the history is of shape {shape}")
+        raise BadInputError(
+            f"sweep: values are of shape {values.shape}, the history and the outputs of {strategy.name} of {shape}"
+        )
     if len(prepared.holes.slot):
         values = values.copy()
         values[prepared.holes.symbol, prepared.holes.slot] = np.nan
@@ -299,11 +306,13 @@ def _told(prepared: Prepared, settings: Settings, strategy: Strategy, values: Fl
 
 
 def signals(settings: Settings, strategy: Strategy, values: Floats, opens: Floats) -> NDArray[np.uint8]:
-    """What `strategy` decides on `values` (k, n) in bps, NaN for none; see `encode_signals`."""
-    costs = settings.costs
-    threshold = strategy.threshold_bps(round_trip_cost_bps(float(costs.taker_fee_bps), costs.slippage_bps))
+    """What `strategy` decides on `values` (k, n, outputs), NaN for none; see `encode_signals`."""
     reversals = [rule.parameter for rule in strategy.exits if rule.function is exits.reversal]
-    return encode_signals(values, opens, strategy.decide, threshold, min(reversals, default=np.inf))
+    return encode_signals(values, opens, strategy, _cost_bps(settings), min(reversals, default=np.inf))
+
+
+def _cost_bps(settings: Settings) -> float:
+    return round_trip_cost_bps(float(settings.costs.taker_fee_bps), settings.costs.slippage_bps)
 
 
 def _samples(slots: Times) -> Samples:
@@ -332,7 +341,7 @@ def _memory(prepared: Prepared, settings: Settings, strategy: Strategy, *, close
 
 
 def _rules(strategy: Strategy) -> tuple[Times, Floats]:
-    check_exits(strategy)
+    check_strategy(strategy)
     kinds = [_RULES[rule.function] for rule in strategy.exits]
     return np.array(kinds, np.int64), np.array([rule.parameter for rule in strategy.exits], np.float64)
 
@@ -393,7 +402,29 @@ def _books(prepared: Prepared, settings: Settings) -> Any:
     return books
 
 
-def _trade_plans(memory: Account, prepared: Prepared, trades: TradeColumns, leverage: int) -> TradePlans:
+def _confidence(prepared: Prepared, settings: Settings, strategy: Strategy, told: Told, trades: TradeColumns) -> Floats:
+    """How sure the strategy was of each trade: of the last forecast before its entry that asked for its side."""
+    decider = Decider(strategy, _cost_bps(settings))
+    found = np.full(len(trades), np.nan)
+    asked: dict[tuple[int, int], Times] = {}
+    begin_ms = int(prepared.market.open_time_ms[0])
+    for i, (symbol, side, at_ms) in enumerate(
+        zip(trades.symbol.tolist(), trades.side.tolist(), trades.entry_time_ms.tolist(), strict=True)
+    ):
+        s = prepared.symbols.index(symbol)
+        if (s, side) not in asked:
+            asked[s, side] = np.flatnonzero(told.signal[s] & (LONG if side > 0 else SHORT))
+        slots = asked[s, side]
+        place = int(np.searchsorted(slots, (at_ms - begin_ms) // prepared.interval_ms)) - 1
+        if place >= 0:
+            confidence = decider.direction(told.values[s, slots[place]])[1]
+            found[i] = math.nan if confidence is None else confidence
+    return found
+
+
+def _trade_plans(
+    memory: Account, prepared: Prepared, trades: TradeColumns, settings: Settings, confidence: Floats
+) -> TradePlans:
     closed = memory.closed[: len(trades)]
     ticks = zip(closed["symbol"].tolist(), closed["stop_ticks"].tolist(), closed["target_ticks"].tolist(), strict=True)
 
@@ -401,7 +432,7 @@ def _trade_plans(memory: Account, prepared: Prepared, trades: TradeColumns, leve
         return float(prepared.instruments[s].price(count)) if count else math.nan
 
     placed = np.array([(price(s, stop), price(s, target)) for s, stop, target in ticks], np.float64).reshape(-1, 2)
-    return trade_plans(trades, leverage, np.full(len(trades), CONFIDENCE), placed[:, 0], placed[:, 1])
+    return trade_plans(trades, settings.account.leverage, confidence, placed[:, 0], placed[:, 1])
 
 
 def _trade_columns(memory: Account, prepared: Prepared, reasons: list[str]) -> TradeColumns:

@@ -1,7 +1,7 @@
 """Combinatorial purged cross-validation of a strategy's model: not one past told, but as many as its folds allow.
 
 Lopez de Prado (2018), "Advances in Financial Machine Learning", chapter 12. What is judged are the model's forecasts,
-traded in the simplest way that the strategy's threshold and decision allow: entered at the label's start, left at its
+traded in the simplest way that the strategy's decision allows: entered at the label's start, left at its
 end, without stop, target or overlap. Stops, limits and sizing are the backtest's to judge.
 """
 
@@ -21,6 +21,7 @@ from core.learning.dataset import Dataset, OpenLearner
 from core.learning.outcomes import day_sharpe, errors_above_zero, trade_returns, whole_days
 from core.learning.tasks import learner_of
 from core.ports import BarColumns
+from core.strategy.decision import Decider
 from core.strategy.declaration import ModelSpec, Strategy
 
 ShouldStop = Callable[[], bool]
@@ -63,6 +64,7 @@ class CrossValidation:
 @dataclass(frozen=True, slots=True)
 class _Training:
     spec: ModelSpec
+    outputs: int
     rows: Dataset
     splits: tuple[Split, ...]
     seed: int
@@ -103,19 +105,19 @@ def cross_validate(
     if len(values) < len(training.splits):
         return None
     rows = training.rows
-    threshold_bps = strategy.threshold_bps(cost_bps)
+    decider = Decider(strategy, cost_bps)
     paths = along_paths(training.splits, values)
     days_ms = whole_days(int(rows.start_ms[0]), int(rows.end_ms[-1]), holed_ms)
-    told_of = tuple(_figures(strategy, rows, path, threshold_bps, cost_bps, days_ms) for path in paths)
+    told_of = tuple(_figures(decider, rows, path, days_ms) for path in paths)
     return CrossValidation(len(rows), len(days_ms), len(training.splits), told_of)
 
 
 def _training(
     strategy: Strategy, window: BarColumns, folds: int, test_folds: int, embargo_ms: int, seed: int
 ) -> _Training:
-    if strategy.model is None:
+    if strategy.part.model is None:
         raise BadInputError(f"strategy {strategy.name}: has no model to cross-validate; walk it forward instead")
-    learner = learner_of(strategy.model)
+    learner = learner_of(strategy.part.model)
     if not isinstance(learner, OpenLearner):
         raise BadInputError(
             f"strategy {strategy.name}: its model does not show the rows that it learns from; "
@@ -123,11 +125,11 @@ def _training(
         )
     rows = learner.dataset(window)
     splits = combinatorial_purged(rows.start_ms, rows.end_ms, folds, test_folds, embargo_ms)
-    return _Training(strategy.model, rows, splits, seed)
+    return _Training(strategy.part.model, len(strategy.outputs), rows, splits, seed)
 
 
 def _forecast(training: _Training, number: int) -> list[Floats]:
-    """The forecasts of each test fold of a split in bps. Raises BadInputError where the rows are too few to learn."""
+    """The forecasts (n, outputs) of each test fold of a split. Raises BadInputError where rows are too few to learn."""
     split = training.splits[number]
     learner = learner_of(training.spec)
     assert isinstance(learner, OpenLearner)
@@ -136,14 +138,12 @@ def _forecast(training: _Training, number: int) -> list[Floats]:
         raise BadInputError(
             f"split {number + 1}: {len(split.train)} rows are too few to learn from; use a longer period or fewer folds"
         )
-    return [predict(training.rows.features[rows]) for rows in split.tests]
+    return [predict(training.rows.features[rows]).reshape(-1, training.outputs) for rows in split.tests]
 
 
-def _figures(
-    strategy: Strategy, rows: Dataset, forecast_bps: Floats, threshold_bps: float, cost_bps: float, days_ms: Times
-) -> PathFigures:
-    direction = np.array([strategy.decide(float(value), threshold_bps) for value in forecast_bps], np.int8)
-    returns = trade_returns(direction, rows.value_bps, rows.start_ms, rows.end_ms, cost_bps)
+def _figures(decider: Decider, rows: Dataset, forecasts: Floats, days_ms: Times) -> PathFigures:
+    direction = np.array([decider.direction(values)[0] for values in forecasts], np.int8)
+    returns = trade_returns(direction, rows.return_bps, rows.start_ms, rows.end_ms, decider.cost_bps)
     return PathFigures(
         trades=len(returns),
         mean_net_bps=float(np.mean(returns.net_bps)) if len(returns) else None,

@@ -22,12 +22,17 @@ from core.lab.statistics.series import thinned
 from core.lab.sweep import sweep
 from core.lab.sweep.inputs import Told
 from core.settings.schema import Settings
+from core.strategy.decision import Decider
 from core.strategy.declaration import Strategy
 
 Floats = NDArray[np.float64]
 
 RUNS = 200
 """Fewer would tell a share of them only roughly: of 200 one is half a percent."""
+
+_FAR = 1e4
+_MEASURES = ("bps", "pct", "score")
+_LOOKED_AT = 50_000
 
 THREADS = 2
 """The kernel runs without Python's lock. Each thread has a table of the history's size, and a backtest beside an engine
@@ -62,7 +67,9 @@ def random_entry(
         return None
 
     try:
-        lots = _lots(result, history, strategy, settings)
+        costs = settings.costs
+        decider = Decider(strategy, round_trip_cost_bps(float(costs.taker_fee_bps), costs.slippage_bps))
+        lots = _lots(result, history, decider)
         tables = [_Draws(lots) for _ in range(THREADS)]
         prepared = sweep.prepare(history, instruments, settings.costs.assumed_funding_bps)
 
@@ -82,21 +89,36 @@ def random_entry(
     return RandomEntry(runs, curve, beaten, float(finals[middle]))
 
 
-def _sides(strategy: Strategy, settings: Settings) -> tuple[Floats, NDArray[np.uint8]]:
-    """A prediction on which the strategy goes short, and one on which it goes long; and what it decides on each."""
-    costs = settings.costs
-    threshold = strategy.threshold_bps(round_trip_cost_bps(float(costs.taker_fee_bps), costs.slippage_bps))
-    strong = 2.0 * abs(threshold) + 1.0
-    if strategy.decide(strong, threshold) != 1 or strategy.decide(-strong, threshold) != -1:
-        raise BadInputError(f"strategy {strategy.name}: {strong:g} bps are not enough for it to enter either side")
-    sides = np.array([-strong, strong])
-    return sides, signal_bits(strategy, threshold, sides)
+def _sides(decider: Decider, result: RunResult) -> tuple[Floats, NDArray[np.uint8]]:
+    """Outputs (2, outputs) on which the strategy goes short, and long; and what it decides on each.
+
+    A first output that measures is taken far from zero, with nothing said of the others; where that says nothing to
+    the strategy, outputs of the run that did. Raises BadInputError where none did.
+    """
+    far = np.full((2, len(decider.strategy.outputs)), np.nan)
+    far[:, 0] = -_FAR, _FAR
+    directions = [_direction(decider, values) for values in far]
+    if decider.strategy.outputs[0].unit in _MEASURES and directions == [-1, 1]:
+        return far, signal_bits(decider, far)
+    said = np.concatenate([told.values for told in result.predictions.values()] or [far[:0]])
+    said = said[:: max(1, len(said) // _LOOKED_AT)]
+    found: dict[int, Floats] = {}
+    for values in said:
+        found.setdefault(_direction(decider, values), values)
+    if -1 not in found or 1 not in found:
+        raise BadInputError(f"strategy {decider.strategy.name}: nothing was forecast that makes it enter either side")
+    sides = np.array([found[-1], found[1]])
+    return sides, signal_bits(decider, sides)
+
+
+def _direction(decider: Decider, values: Floats) -> int:
+    return decider.direction(values)[0]
 
 
 @dataclass(frozen=True, slots=True)
 class _Lots:
     """What is drawn from: by symbol the sides that it had trades on (count,) and the slots at which it could have
-    entered, and what stands for a short and for a long one."""
+    entered, and what stands for a short and for a long one (2, outputs)."""
 
     mine: Sequence[NDArray[np.int8]]
     there: Sequence[NDArray[np.int64]]
@@ -105,9 +127,9 @@ class _Lots:
     shape: tuple[int, ...]
 
 
-def _lots(result: RunResult, history: History, strategy: Strategy, settings: Settings) -> _Lots:
+def _lots(result: RunResult, history: History, decider: Decider) -> _Lots:
     """Raises BadInputError where no prediction makes the strategy enter."""
-    sides, signals = _sides(strategy, settings)
+    sides, signals = _sides(decider, result)
     first = history.first
     asked = ~np.isnan(unasked_before_holes(history, history.close))
     return _Lots(
@@ -120,12 +142,12 @@ def _lots(result: RunResult, history: History, strategy: Strategy, settings: Set
 
 
 class _Draws:
-    """Predictions drawn by lot: for each symbol as many as it had trades, NaN everywhere else. One table serves
+    """Forecasts drawn by lot: for each symbol as many as it had trades, NaN everywhere else. One table serves
     many draws, as it is large and few of its places change."""
 
     def __init__(self, lots: _Lots) -> None:
         self._lots = lots
-        self._values = np.full(lots.shape, np.nan)
+        self._values = np.full((*lots.shape, lots.sides.shape[1]), np.nan)
         self._signal = np.zeros(lots.shape, np.uint8)
         self._set: list[NDArray[np.int64]] = [np.zeros(0, np.int64) for _ in lots.mine]
 

@@ -140,12 +140,13 @@ def paths(folds: int, test_folds: int) -> Rows:
 
 
 def along_paths(splits: Sequence[Split], values: Sequence[Sequence[Floats]]) -> Floats:
-    """The values of every path over all rows, (paths, n): `values[i][j]` are those of the rows `splits[i].tests[j]`."""
+    """The values of every path over all rows, (paths, n, ...): `values[i][j]` are of the rows `splits[i].tests[j]`."""
     found: dict[int, list[tuple[Rows, Floats]]] = {}
     for split, per_fold in zip(splits, values, strict=True):
         for fold, rows, part in zip(split.test_folds, split.tests, per_fold, strict=True):
             found.setdefault(fold, []).append((rows, part))
-    out = np.full((len(found[0]), sum(len(parts[0][0]) for parts in found.values())), np.nan)
+    rows_in_all = sum(len(parts[0][0]) for parts in found.values())
+    out = np.full((len(found[0]), rows_in_all, *found[0][0][1].shape[1:]), np.nan)
     for parts in found.values():
         for path, (rows, part) in enumerate(parts):
             out[path, rows] = part

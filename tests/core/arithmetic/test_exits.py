@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -36,7 +37,7 @@ NAN = float("nan")
 def test_each_rule_leaves_at_its_edge(
     rule: ExitFunction, side_sign: int, price: float, value_bps: float, held_ms: int, parameter: float, leave: bool
 ) -> None:
-    assert rule(side_sign, 100.0, price, value_bps, held_ms, parameter) is leave
+    assert rule(side_sign, 100.0, price, np.array([value_bps, NAN]), held_ms, parameter) is leave
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -58,5 +59,5 @@ def test_each_rule_compiles_to_the_same_answers(
     held_ms: int,
     parameter: float,
 ) -> None:
-    state = (side_sign, entry_price, entry_price * move, value_bps, held_ms, parameter)
+    state = (side_sign, entry_price, entry_price * move, np.array([value_bps]), held_ms, parameter)
     assert COMPILED[rule](*state) == rule(*state)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.control.events import KEPT_EVENTS, EventLog, Events
+from core.control.events import KEPT_EVENTS, BecauseView, EventLog, Events
 from core.control.lease import refusal
 from core.control.operations import OPERATIONS
 from core.control.protocol import (
@@ -11,6 +11,7 @@ from core.control.protocol import (
     MarkerView,
     MeterView,
     OrderView,
+    OutputView,
     PositionView,
     PriceView,
     SignalView,
@@ -44,10 +45,12 @@ STATUS = StatusView(
     source="recorded",
 )
 
+BECAUSE = BecauseView("forecast", 9.5, 8.0, "bps", "round trip cost")
+
 SNAPSHOT = Snapshot(
     seq=7,
     status=STATUS,
-    prices=(PriceView("BTCUSDT", 105_000.1, -0.4, T0_MS, (1.0, 2.0), 1, 9.5, "v3"),),
+    prices=(PriceView("BTCUSDT", 105_000.1, -0.4, T0_MS, (1.0, 2.0), 1, (OutputView("forecast", 9.5, "bps"),), "v3"),),
     positions=(
         PositionView(
             "t1", "BTCUSDT", "buy", 0.024, 104_000.0, 105_000.0, 102_960.0, None, 2_520.0, 24.0, 0.96, T0_MS, "scalper"
@@ -56,7 +59,7 @@ SNAPSHOT = Snapshot(
     orders=(
         OrderView("qd1", "BTCUSDT", "sell", "stop_market", "stop", 0.024, 0.0, 102_960.0, "accepted", T0_MS, True),
     ),
-    signals=(SignalView(T0_MS, "BTCUSDT", 1, 9.5, 8.0, 0.6, "enter", "", "v3", (("rsi_14", 31.0, 2.5),)),),
+    signals=(SignalView(T0_MS, "BTCUSDT", 1, 0.6, "enter", "", "v3", (("rsi_14", 31.0, 2.5),), "bps", (BECAUSE,)),),
     meters=(MeterView("day loss", 120.0, 300.0, "USDT", "ok", "no new entries", "at 00:00 UTC", "start - equity"),),
     trades=(TradeView("t0", "ETHUSDT", "sell", 1.0, 2_600.0, 2_590.0, T0_MS - 600_000, T0_MS, 7.4, "target"),),
 )

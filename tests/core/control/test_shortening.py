@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from msgspec import structs
 
 from core.control.codec import encode, read
 from core.control.deltas import Delta, applied, between
+from core.control.events import BecauseView
 from core.control.protocol import SignalView, Snapshot
 from core.control.shortening import shortened
+from core.domain.forecast import words
 from tests.core.control.control_samples import SNAPSHOT
 from tests.core.control.made import made
 
@@ -19,36 +23,47 @@ LONG = 1 / 3
 @given(snapshot=made(Snapshot))
 def test_only_figures_of_forecasts_lose_digits(snapshot: Snapshot) -> None:
     short = shortened(snapshot)
-    figures = ("change_pct", "prediction_bps")
+    figures = ("change_pct", "outputs")
     assert structs.replace(short, signals=(), prices=()) == structs.replace(snapshot, signals=(), prices=())
     for was, now in zip(snapshot.prices, short.prices, strict=True):
         assert structs.replace(was, **dict.fromkeys(figures)) == structs.replace(now, **dict.fromkeys(figures))
     for was, now in zip(snapshot.signals, short.signals, strict=True):
         assert [name for name, *_ in was.reasons] == [name for name, *_ in now.reasons]
-        assert (was.time_ms, was.symbol, was.action, was.compared) == (
-            now.time_ms,
-            now.symbol,
-            now.action,
-            now.compared,
-        )
+        assert [one.what for one in was.because] == [one.what for one in now.because]
+        assert (was.time_ms, was.symbol, was.action) == (now.time_ms, now.symbol, now.action)
     assert shortened(short) == short
 
 
+def shown(**changes: Any) -> SignalView:
+    (short,) = shortened(structs.replace(SNAPSHOT, signals=(structs.replace(SNAPSHOT.signals[0], **changes),))).signals
+    return short
+
+
 def test_the_digits_that_are_shown_are_there() -> None:
-    (signal,) = SNAPSHOT.signals
-    long = structs.replace(signal, value_bps=100 * LONG, confidence=LONG, reasons=(("rsi", LONG / 1e4, 1e3 * LONG),))
-    (short,) = shortened(structs.replace(SNAPSHOT, signals=(long,))).signals
-    assert (short.value_bps, short.confidence) == (33.333, 0.333)
+    because = (BecauseView("forecast", 100 * LONG, 8.0, "bps"), BecauseView("level", 100 * LONG, None, "price"))
+    short = shown(because=because, confidence=LONG, reasons=(("rsi", LONG / 1e4, 1e3 * LONG),), reasons_unit="bps")
+    assert [one.value for one in short.because] == [33.33, 100 * LONG]
+    assert short.confidence == 0.33
     ((name, value, bps),) = short.reasons
-    assert (name, value, bps) == ("rsi", 3.333e-05, 333.33)
-    assert (f"{value:.4g}", f"{bps:.2f}") == (f"{LONG / 1e4:.4g}", f"{1e3 * LONG:.2f}")
+    assert (name, value, bps) == ("rsi", 3.33e-05, 333.3)
+    assert (f"{value:.3g}", f"{bps:.1f}") == (f"{LONG / 1e4:.3g}", f"{1e3 * LONG:.1f}")
+
+
+def test_a_small_share_of_a_probability_is_not_nothing() -> None:
+    short = shown(reasons=(("rsi", 1.0, LONG / 1e3),), reasons_unit="probability")
+    assert short.reasons == (("rsi", 1.0, 3.33e-4),)
+
+
+def test_figures_that_differ_by_less_than_is_shown_stay_apart() -> None:
+    close = (BecauseView("p_up", 0.60000001, 0.6, "probability"),)
+    assert shown(because=close).because == close
+    assert words(shown(because=close).because) == words(close)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_what_is_no_number_stays_so(value: float) -> None:
-    view = structs.replace(SNAPSHOT.signals[0], value_bps=value, reasons=(("x", value, value),))
-    short = shortened(structs.replace(SNAPSHOT, signals=(view,))).signals[0]
-    assert repr(short) == repr(view)
+    changes = {"because": (BecauseView("x", value, value, "bps"),), "reasons": (("x", value, value),)}
+    assert repr(shown(**changes)) == repr(structs.replace(SNAPSHOT.signals[0], **changes))
 
 
 @given(old=made(SignalView), new=made(SignalView))

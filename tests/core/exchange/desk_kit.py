@@ -14,9 +14,8 @@ from core.domain.instrument import Instrument
 from core.domain.market import MINUTE_MS
 from core.domain.operator import OperatorCommand, Verb
 from core.domain.orders import Fill, Order, OrderRole, OrderState
-from core.domain.origin import champion
 from core.domain.records import AdjustmentRecord, FillRecord, IntentRecord, OrderUpdateRecord, Record, TradeRecord
-from core.domain.trading import Prediction, Trade
+from core.domain.trading import Trade
 from core.engine.stepper import Stepper
 from core.exchange.account.desk import AccountDesk, health_watch, watch
 from core.exchange.binanceusdm.dialect import BinanceUsdm
@@ -31,6 +30,7 @@ from core.trader.restore import restore
 from core.trader.symbol_state import SymbolState
 from core.trader.trader import Trader
 from tests.core.trader.desk import make_instrument, make_strategy
+from tests.declared import said
 from tests.simulation.journal import Disk, MemoryJournal
 from tests.simulation.loop import LoopClock, VirtualLoop, run_virtual
 from tests.simulation.memory_server import VenueServer
@@ -211,7 +211,7 @@ class House:
         close_ms = START_MS // MINUTE_MS * MINUTE_MS + self._decided * 7
         now_ms = self.clock.now_ms()
         self.mark(symbol)
-        prediction = Prediction(symbol, close_ms, now_ms, 600_000, value_bps, 1.0, champion("plain"))
+        prediction = said(symbol, close_ms, now_ms, (value_bps, 1.0), "plain")
         await self.stepper.step([prediction], now_ms)
 
     async def enter(self, symbol: str = BTC, side: int = 1) -> Order:

@@ -34,7 +34,7 @@ class LinearLearner:
         if len(rows) < self._min_rows:
             return None
         x = rows.features[:, 0]
-        slope = float(x @ rows.value_bps) / float(x @ x)
+        slope = float(x @ rows.return_bps) / float(x @ x)
 
         def predict(features: NDArray[np.float64]) -> NDArray[np.float64]:
             return slope * features[:, 0]

@@ -28,6 +28,7 @@ from core.strategy.declaration import ExitRule, Strategy
 from core.trader.state import DAY_MS
 from core.trader.trader import Trader
 from core.venues.rebuild import JournalledVenue, journalled_venue
+from tests.declared import declared, table
 
 Floats = NDArray[np.float64]
 
@@ -128,26 +129,23 @@ def ends_in_hole(history: History, slot: int) -> bool:
 
 
 def random_values(rng: np.random.Generator, k: int, n: int, *, share: float) -> dict[str, Floats]:
-    """Predictions of up to some 20 bps at that share of the bars."""
+    """Forecasts of up to some 20 bps at that share of the bars."""
     values = rng.normal(0.0, 9.0, (k, n))
     values[rng.random((k, n)) >= share] = np.nan
-    return dict(zip(names(k), values, strict=True))
+    return dict(zip(names(k), table(values), strict=True))
 
 
 def strategy(exits: Sequence[ExitRule] = (), **changes: Any) -> Strategy:
     fields: dict[str, Any] = {
-        "name": "plain",
-        "feature_names": (),
+        "needed_bps": 12.0,
         "lookback_bars": 5,
         "horizon_ms": 10 * MINUTE_MS,
-        "threshold_bps": lambda cost_bps: 12.0,
-        "decide": lambda value, threshold: (value > threshold) - (value < -threshold),
         "stop_pct": 0.4,
         "target_pct": 0.8,
         "cooldown_ms": 2 * MINUTE_MS,
         "exits": tuple(exits),
     }
-    return Strategy(**(fields | changes))
+    return declared("plain", **(fields | changes))
 
 
 def make_parts(

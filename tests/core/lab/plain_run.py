@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.domain.errors import VenueRejectedError
+from core.domain.forecast import Forecast
 from core.domain.instrument import Instrument
 from core.domain.market import MINUTE_MS, Bar, FirstPrice, FundingRate, HoleAhead, MarketEvent
 from core.domain.operator import LimitEffect
 from core.domain.orders import OrderState, OrderType, OrderUpdate
-from core.domain.origin import champion
 from core.domain.records import EquityRecord, FundingRecord, LimitRecord, TradeRecord
-from core.domain.trading import EquitySample, Prediction, Trade
+from core.domain.trading import EquitySample, Trade
 from core.lab.data.history import History
 from core.ports import VenueEvent
 from core.settings.schema import Settings
@@ -25,6 +25,7 @@ from core.trader.messages import CancelOrder, Command, Journal, PlaceOrder, Sile
 from core.trader.restore import set_marks
 from core.trader.trader import Trader
 from core.venues.simulated import SimulatedVenue
+from tests.declared import said
 
 
 @dataclass
@@ -49,7 +50,7 @@ class PlainRun:
             commands += self.trader.handle(Timer(now_ms))
         self.finish(commands, now_ms)
 
-    def told(self, said: Sequence[Prediction | Silence], now_ms: int) -> None:
+    def told(self, said: Sequence[Forecast | Silence], now_ms: int) -> None:
         """What was said of the bars of an instant."""
         commands = [command for one in said for command in self.trader.handle(one)]
         self.prices = []
@@ -178,15 +179,13 @@ def walk(
     run.market([*bars, *ends, *due], close_ms)
     made_ms = close_ms + settings.engine.inference_delay_ms
     ended = {end.symbol for end in ends}
-    told = (
-        (bar.symbol, float(values[history.symbols.index(bar.symbol), i])) for bar in bars if bar.symbol not in ended
-    )
+    told = ((bar.symbol, values[history.symbols.index(bar.symbol), i]) for bar in bars if bar.symbol not in ended)
     run.told(
         [
             Silence(symbol, made_ms)
-            if np.isnan(value)
-            else Prediction(symbol, close_ms, made_ms, 0, value, 1.0, champion(strategy.name))
-            for symbol, value in told
+            if np.isnan(row).all()
+            else said(symbol, close_ms, made_ms, tuple(row.tolist()), strategy.name)
+            for symbol, row in told
         ],
         made_ms,
     )

@@ -13,14 +13,15 @@ import pytest
 
 from core.compute.lanes import WorkerPool
 from core.domain.errors import ModelError
+from core.domain.forecast import Contribution
 from core.domain.origin import champion
-from core.domain.trading import Contribution
 from core.learning.forecaster import WorkerForecaster, last_bars, training_bars, training_seed
 from core.learning.tasks import window_sha256
 from core.learning.versions import list_versions, load_version
 from core.ports import BarColumns
 from tests.core.learning import toy
 from tests.core.learning.processes import told
+from tests.declared import with_part
 from tests.strategies.recorded import COLUMNS, made_up
 
 STRATEGY = toy.strategy()
@@ -68,14 +69,9 @@ async def test_a_training_makes_a_version_and_a_prediction_uses_it(
 
     (prediction,) = await forecaster.predict([(window, result.version)], made_ms=123)
     assert prediction is not None
-    assert prediction.value_bps == seed * 10.0
-    assert (prediction.symbol, prediction.origin, prediction.horizon_ms) == (
-        "BTCUSDT",
-        champion("toy", result.version),
-        60_000,
-    )
+    assert prediction.values == (seed * 10.0, 0.75)
+    assert (prediction.symbol, prediction.origin) == ("BTCUSDT", champion("toy", result.version))
     assert (prediction.bar_close_ms, prediction.made_ms) == (NEEDED * 60_000, 123)
-    assert prediction.confidence == 0.75
     assert prediction.contributions == (Contribution("close", 10.0, seed * 10.0),)
 
 
@@ -213,7 +209,7 @@ async def test_old_versions_go_but_never_the_one_in_use(make: Callable[..., Work
 
 def test_a_strategy_without_a_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="declares no model"):
-        WorkerForecaster(replace(STRATEGY, model=None), WorkerPool(1, 0), tmp_path, 7)
+        WorkerForecaster(with_part(STRATEGY, source=None), WorkerPool(1, 0), tmp_path, 7)
 
 
 def test_the_data_hash_tells_every_column() -> None:

@@ -6,49 +6,53 @@ from pathlib import Path
 import pytest
 
 from core.domain.errors import ModelError
-from core.domain.trading import Contribution
+from core.domain.forecast import Contribution
 from core.learning import tasks
-from core.learning.protocol import Outlook
-from core.learning.tasks import ModelHome, predict_batch
+from core.learning.tasks import Answer, ModelHome, predict_batch
 from core.strategy.declaration import ModelSpec
 from tests.core.learning.test_forecaster import bars
+from tests.declared import SURE
 
-FINE = Outlook(3.0, 0.6)
+FINE = (3.0, 0.6)
 
 
 class Told:
     """A model that answers what it was made with."""
 
-    def __init__(self, outlook: Outlook, contribution: Contribution) -> None:
-        self._outlook = outlook
+    def __init__(self, values: tuple[float, ...], contribution: Contribution) -> None:
+        self._values = values
         self._contribution = contribution
 
-    def predict(self, _: object) -> Outlook:
-        return self._outlook
+    def predict(self, _: object) -> tuple[float, ...]:
+        return self._values
 
     def explain(self, *_: object) -> tuple[Contribution, ...]:
         return (self._contribution,)
 
 
 @pytest.mark.parametrize(
-    ("outlook", "moved", "is_fine"),
+    ("values", "moved", "what"),
     [
-        (FINE, 1.0, True),
-        (Outlook(math.nan, 0.6), 1.0, False),
-        (Outlook(math.inf, 0.6), 1.0, False),
-        (Outlook(3.0, math.nan), 1.0, False),
-        (Outlook(3.0, 1.5), 1.0, False),
-        (FINE, math.nan, False),
+        (FINE, 1.0, ""),
+        ((math.nan, 0.6), 1.0, ""),
+        ((3.0, math.nan), 1.0, ""),
+        ((math.nan, math.nan), 1.0, "nothing but NaN"),
+        ((math.inf, 0.6), 1.0, "forecast inf, which is no number"),
+        ((3.0, 1.5), 1.0, "p_sign 1.5, which is no probability"),
+        ((3.0,), 1.0, "1 values for 2 outputs"),
+        (FINE, math.nan, "contributions that are no numbers"),
     ],
 )
 def test_an_answer_that_is_no_forecast_is_a_model_error(
-    outlook: Outlook, moved: float, is_fine: bool, monkeypatch: pytest.MonkeyPatch
+    values: tuple[float, ...], moved: float, what: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told = Told(outlook, Contribution("close", 1.0, moved))
+    told = Told(values, Contribution("close", 1.0, moved))
     monkeypatch.setattr(tasks, "_model", lambda *_: told)
-    home = ModelHome(Path("nowhere"), "toy", ModelSpec("toy", "{}"))
+    home = ModelHome(Path("nowhere"), "toy", ModelSpec("toy", "{}"), SURE)
     (answer,) = predict_batch(home, [(bars("BTCUSDT", 4), "v1")])
-    assert isinstance(answer, Outlook) is is_fine
-    if not is_fine:
+    if what:
         assert isinstance(answer, ModelError)
-        assert str(answer).endswith("which is no forecast; retrain BTCUSDT")
+        assert str(answer) == f"v1: answers {what}; retrain BTCUSDT"
+    else:
+        assert isinstance(answer, Answer)
+        assert answer.values == tuple(None if math.isnan(value) else value for value in values)

@@ -11,10 +11,12 @@ from typing import Any
 
 from core.arithmetic.exits import reversal
 from core.domain.errors import ModelError
-from core.domain.trading import Contribution, ExitReason
-from core.learning.protocol import Fit, Outlook, SavedModel
+from core.domain.forecast import Contribution
+from core.domain.trading import ExitReason
+from core.learning.protocol import Fit, SavedModel
 from core.ports import BarColumns
 from core.strategy.declaration import ExitRule, Lifecycle, ModelSpec, Strategy
+from tests.declared import SURE, declared, never
 
 MINUTE_MS = 60_000
 LOOKBACK_BARS = 4
@@ -22,19 +24,15 @@ WINDOW_BARS = 10
 
 
 def strategy(factory: str = __name__, **options: Any) -> Strategy:
-    return Strategy(
-        name="toy",
-        feature_names=("close",),
+    return declared(
+        "toy",
+        outputs=SURE,
         lookback_bars=LOOKBACK_BARS,
         horizon_ms=MINUTE_MS,
-        threshold_bps=lambda cost: cost,
-        decide=lambda value, threshold: 0,
-        stop_pct=1.0,
-        target_pct=3.0,
-        cooldown_ms=0,
+        decide=never,
         exits=(ExitRule(ExitReason.REVERSAL, reversal, 1.0),),
         lifecycle=Lifecycle(window_ms=WINDOW_BARS * MINUTE_MS, retrain_ms=MINUTE_MS, keep_versions=2),
-        model=ModelSpec(factory, json.dumps({"feature": "close", **options})),
+        source=ModelSpec(factory, json.dumps({"feature": "close", **options})),
     )
 
 
@@ -42,11 +40,11 @@ class ToyModel:
     def __init__(self, scale: float) -> None:
         self.scale = scale
 
-    def predict(self, window: BarColumns) -> Outlook | None:
+    def predict(self, window: BarColumns) -> tuple[float, float] | None:
         if len(window.close) != LOOKBACK_BARS:
             raise AssertionError(f"{len(window.close)} bars instead of the look-back")
         last = float(window.close[-1])
-        return Outlook(self.scale * last, 0.75) if math.isfinite(last) else None
+        return (self.scale * last, 0.75) if math.isfinite(last) else None
 
     def explain(self, window: BarColumns, top: int) -> tuple[Contribution, ...]:
         last = float(window.close[-1])

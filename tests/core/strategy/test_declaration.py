@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from core.settings.schema import Settings
 from core.strategy.declaration import ModelSpec, history_ms
 from strategies.ema_cross.declaration import build
 from strategies.scalper.declaration import build as build_scalper
+from tests.declared import with_part
 
 RULE = build(Settings())
 NEVER_ASKED: Any = None
@@ -21,7 +21,7 @@ NEVER_ASKED: Any = None
 
 def test_a_model_needs_its_window_before_it_trades_and_a_rule_its_look_back() -> None:
     assert history_ms(build_scalper(Settings()), MINUTE_MS) == 48 * 60 * MINUTE_MS
-    assert history_ms(RULE, MINUTE_MS) == RULE.lookback_bars * MINUTE_MS
+    assert history_ms(RULE, MINUTE_MS) == RULE.part.lookback_bars * MINUTE_MS
 
 
 def test_nothing_is_trained_without_a_lifecycle() -> None:
@@ -33,6 +33,6 @@ def test_nothing_is_trained_without_a_lifecycle() -> None:
 def test_a_model_that_nothing_would_train_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="strategy ema_cross: declares no model"):
         WorkerForecaster(RULE, NEVER_ASKED, tmp_path, 7)
-    untrained = replace(RULE, model=ModelSpec("toy", "{}"))
+    untrained = with_part(RULE, source=ModelSpec("toy", "{}"))
     with pytest.raises(ModelError, match="strategy ema_cross: declares no lifecycle"):
         WorkerForecaster(untrained, NEVER_ASKED, tmp_path, 7)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
@@ -116,8 +117,50 @@ def test_the_same_entry_told_twice_is_one(monkeypatch: pytest.MonkeyPatch) -> No
 def test_times_are_whole_numbers_of_the_bars(minutes: int, keys: dict[str, int], said: str | None) -> None:
     settings = parse_settings({"market": {"interval_minutes": minutes}, "scalper": keys}, "the test")
     if said is None:
-        assert load_strategy("scalper", settings).horizon_ms == 900_000
+        assert load_strategy("scalper", settings).part.horizon_ms == 900_000
         return
     with pytest.raises(BadInputError) as error:
         load_strategy("scalper", settings)
     assert said in str(error.value)
+
+
+DECLARED = """
+from dataclasses import replace
+from core.domain.forecast import Output
+from core.strategy.declaration import Part
+from strategies.ema_cross.declaration import build as build_ema_cross
+def build(settings):
+    plain = build_ema_cross(settings)
+    return replace(plain, name="mine", {change})
+"""
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("parts=()", "has 0 parts; a strategy has one"),
+        ("parts=plain.parts * 2", "has 2 parts; a strategy has one"),
+        ("parts=(Part((), 1),)", "its outputs are called nothing; name each by letters"),
+        ('parts=(Part((Output("p up", "score"),), 1),)', "its outputs are called p up; name each by letters"),
+        ('parts=(Part((Output("a", "bps"), Output("a", "pct")), 1),)', "its outputs are called a, a; name each"),
+        (
+            'parts=(Part((Output("a", "percent"),), 1),)',
+            "its output a is in 'percent'; units are bps, probability, pct",
+        ),
+        (
+            "decide=lambda values, cost_bps, parameters: 1 / 0",
+            "its decide fails where nothing is said: ZeroDivisionError",
+        ),
+        ("decide=lambda values, cost_bps: (0, 0.5)", "its decide fails where nothing is said: TypeError"),
+        ("decide=lambda *given: (0.5, 0.5)", "its decide gives 0.5 as a direction; give +1, -1 or 0"),
+    ],
+)
+def test_what_is_declared_wrongly_is_told_in_one_line(
+    installed: Path, change: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, "mine_odd", raising=False)
+    distribution(installed, "mine", "mine = mine_odd:build", {"mine_odd": DECLARED.format(change=change)})
+    with pytest.raises(BadInputError) as told:
+        load_strategy("mine", Settings())
+    assert str(told.value).startswith(f"strategy mine: {said}")
+    assert "\n" not in str(told.value)

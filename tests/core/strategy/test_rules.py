@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -15,6 +13,7 @@ from core.market.history import bar_at
 from core.ports import BarColumns
 from core.strategy.declaration import Rule, Strategy
 from core.strategy.rules import RuleDesk
+from tests.declared import declared
 
 Floats = NDArray[np.float64]
 DELAY_MS = 100
@@ -30,19 +29,7 @@ def sum_past(state: Floats, opens: Floats, highs: Floats, lows: Floats, closes: 
 
 
 def strategy_of(rule: Rule | None) -> Strategy:
-    return Strategy(
-        name="sums",
-        feature_names=(),
-        lookback_bars=1,
-        horizon_ms=0,
-        threshold_bps=lambda cost_bps: 0.0,
-        decide=lambda value_bps, threshold_bps: int(value_bps > threshold_bps),
-        stop_pct=1.0,
-        target_pct=1.0,
-        cooldown_ms=0,
-        exits=(),
-        rule=rule,
-    )
+    return declared("sums", source=rule)
 
 
 STRATEGY = strategy_of(Rule(sum_past, 1, (10.0,)))
@@ -69,9 +56,8 @@ def test_it_says_what_the_rule_says_at_the_close_and_nothing_at_nan() -> None:
     assert at_work.predict(first) is None
     said = at_work.predict(second)
     assert said is not None
-    assert (said.symbol, said.value_bps, said.origin) == ("A", 13.0, champion("sums"))
+    assert (said.symbol, said.values, said.origin) == ("A", (13.0,), champion("sums"))
     assert (said.bar_close_ms, said.made_ms) == (2 * MINUTE_MS, 2 * MINUTE_MS + DELAY_MS)
-    assert said.confidence == 0.5
 
 
 def test_symbols_do_not_share_what_they_remember() -> None:
@@ -88,7 +74,7 @@ def test_history_counts_and_says_nothing() -> None:
     (bar,) = bars("A", [1.0], first_minute=2)
     said = at_work.predict(bar)
     assert said is not None
-    assert said.value_bps == 19.0
+    assert said.values == (19.0,)
 
 
 @given(st.lists(st.integers(1, 5).map(float), min_size=1, max_size=20), st.data())
@@ -101,8 +87,8 @@ def test_history_then_bars_then_more_at_once_say_what_all_at_once_says(
     at_work.catch_up(columns("A", closes[:first]))
     one_by_one = [at_work.predict(bar) for bar in bars("A", closes[first:second], first)]
     rest = at_work.values(columns("A", closes[second:], second))
-    assert [np.nan if said is None else said.value_bps for said in one_by_one] == pytest.approx(
-        whole[first:second], rel=0, abs=0, nan_ok=True
+    assert [np.nan if said is None else said.values[0] for said in one_by_one] == pytest.approx(
+        whole[first:second, 0], rel=0, abs=0, nan_ok=True
     )
     np.testing.assert_array_equal(rest, whole[second:])
 
@@ -113,7 +99,7 @@ def test_a_missing_bar_is_passed_over() -> None:
     (bar,) = bars("A", [9.0], first_minute=5)
     said = at_work.predict(bar)
     assert said is not None
-    assert said.value_bps == 18.0
+    assert said.values == (18.0,)
 
 
 def test_no_bar_is_folded_in_twice() -> None:
@@ -143,8 +129,10 @@ def test_the_rule_gets_arrays_of_one_kind_whatever_their_source() -> None:
 
 
 def test_a_rule_must_give_a_value_for_each_bar() -> None:
-    short = replace(STRATEGY, rule=Rule(lambda state, *given: np.zeros(1), 1, ()))
-    with pytest.raises(BadInputError, match="strategy sums: its rule gave 1 values for 2 bars"):
+    short = strategy_of(Rule(lambda state, *given: np.zeros(1), 1, ()))
+    with pytest.raises(
+        BadInputError, match=r"strategy sums: its rule gave values of shape \(1,\) for 2 bars of 1 outputs"
+    ):
         RuleDesk(short, ("A",), DELAY_MS).values(columns("A", [1.0, 2.0]))
 
 

@@ -12,9 +12,8 @@ from core.domain.instrument import Instrument
 from core.domain.market import MINUTE_MS, Bar, FirstPrice
 from core.domain.operator import LimitEvent, OperatorCommand, Verb
 from core.domain.orders import Fill, Order, OrderRole, OrderState, OrderUpdate, Side
-from core.domain.origin import champion
 from core.domain.records import LimitRecord, Record
-from core.domain.trading import ExitReason, FundingPayment, Prediction
+from core.domain.trading import ExitReason, FundingPayment
 from core.settings.schema import LimitSettings, Settings
 from core.strategy.declaration import ExitRule, Lifecycle, Strategy
 from core.trader.ids import NEWEST
@@ -22,6 +21,7 @@ from core.trader.messages import CancelOrder, Command, Journal, PlaceOrder, Time
 from core.trader.state import DAY_MS
 from core.trader.symbol_state import SymbolState
 from core.trader.trader import Trader
+from tests.declared import SURE, Vector, declared, from_on, said
 
 R = TypeVar("R")
 
@@ -58,32 +58,23 @@ INSTRUMENTS: dict[str, Instrument] = {
 PRICES = {BTC: 60_000.0, ETH: 2_500.0, XRP: 0.5}
 
 
-def decide(value_bps: float, threshold_bps: float) -> int:
-    if abs(value_bps) < threshold_bps:
-        return 0
-    return 1 if value_bps > 0 else -1
-
-
-def reversal(side: int, entry: float, price: float, value_bps: float, held_ms: int, parameter: float) -> bool:
-    return side * value_bps <= -parameter
+def reversal(side: int, entry: float, price: float, values: Vector, held_ms: int, parameter: float) -> bool:
+    return bool(side * values[0] <= -parameter)
 
 
 def make_strategy(**changes: Any) -> Strategy:
-    """Enters from 10 bps on, leaves when the prediction turns by 5; stop 1 %, target 3 %, cooldown 3 minutes."""
-    base = Strategy(
-        name="plain",
-        feature_names=("f",),
-        lookback_bars=5,
-        horizon_ms=10 * MINUTE_MS,
-        threshold_bps=lambda cost_bps: 10.0,
-        decide=decide,
-        stop_pct=1.0,
-        target_pct=3.0,
-        cooldown_ms=3 * MINUTE_MS,
-        exits=(ExitRule(ExitReason.REVERSAL, reversal, 5.0, "bps"),),
-        lifecycle=Lifecycle(60 * MINUTE_MS, 10 * MINUTE_MS),
-    )
-    return replace(base, **changes)
+    """Enters from 10 bps on, leaves when the forecast turns by 5; stop 1 %, target 3 %, cooldown 3 minutes."""
+    fields: dict[str, Any] = {
+        "needed_bps": 10.0,
+        "outputs": SURE,
+        "lookback_bars": 5,
+        "lifecycle": Lifecycle(60 * MINUTE_MS, 10 * MINUTE_MS),
+        "horizon_ms": 10 * MINUTE_MS,
+        "decide": from_on,
+        "cooldown_ms": 3 * MINUTE_MS,
+        "exits": (ExitRule(ExitReason.REVERSAL, reversal, 5.0, "bps"),),
+    }
+    return declared("plain", **(fields | changes))
 
 
 def make_trader(
@@ -176,17 +167,7 @@ class Desk:
         return self.handle(Watch(self.now_ms))
 
     def predict(self, value_bps: float, symbol: str = BTC) -> list[Command]:
-        return self.handle(
-            Prediction(
-                symbol=symbol,
-                bar_close_ms=self.now_ms,
-                made_ms=self.now_ms + 100,
-                horizon_ms=10 * MINUTE_MS,
-                value_bps=value_bps,
-                confidence=0.6,
-                origin=champion("plain", "v1"),
-            )
-        )
+        return self.handle(said(symbol, self.now_ms, self.now_ms + 100, (value_bps, 0.6), "plain", "v1"))
 
     def operator(self, verb: Verb, symbol: str = "") -> list[Command]:
         self._ids += 1

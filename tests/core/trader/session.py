@@ -18,7 +18,7 @@ from core.domain.records import (
     CursorRecord,
     EquityRecord,
     FirstPriceRecord,
-    PredictionRecord,
+    ForecastRecord,
     Record,
     SignalRecord,
 )
@@ -289,7 +289,7 @@ def as_loaded(records: Sequence[Record]) -> list[Record]:
     signals, and everything else, in the order of the commits."""
     kept: list[Record] = []
     seen: dict[object, int] = {}
-    most = {PredictionRecord: KEEP_PREDICTIONS, SignalRecord: KEEP_PREDICTIONS, EquityRecord: 1}
+    most = {ForecastRecord: KEEP_PREDICTIONS, SignalRecord: KEEP_PREDICTIONS, EquityRecord: 1}
     for record in reversed(records):
         key: object = type(record)
         if isinstance(record, CursorRecord | FirstPriceRecord):

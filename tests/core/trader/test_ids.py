@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from core.domain.forecast import Forecast
 from core.domain.origin import ACCOUNT, Origin, VersionRole, champion
-from core.domain.records import IntentRecord, LimitRecord, PredictionRecord, SignalRecord
-from core.domain.trading import Prediction
+from core.domain.records import ForecastRecord, IntentRecord, LimitRecord, SignalRecord
 from core.trader.ids import NEWEST, WITHOUT_STRATEGY, Ids, form_in
 from core.trader.memory import Seen, recall, remember
 from core.trader.messages import Journal
@@ -37,8 +37,8 @@ def test_ids_never_change() -> None:
     assert OLD.signal("scalper", "BTCUSDT", 5, "enter") == "BTCUSDT-5-enter"
 
 
-def forecast(desk: Desk, origin: Origin, value_bps: float = 20.0) -> Prediction:
-    return Prediction(BTC, desk.now_ms, desk.now_ms + 100, 600_000, value_bps, 0.6, origin)
+def forecast(desk: Desk, origin: Origin, value_bps: float = 20.0) -> Forecast:
+    return Forecast(BTC, desk.now_ms, desk.now_ms + 100, (value_bps, 0.6), origin)
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_what_another_strategy_or_a_candidate_says_is_kept_and_never_decided_on(
     desk = Desk(make_trader())
     desk.bar()
     strange = forecast(desk, origin)
-    assert desk.handle(strange) == [Journal(PredictionRecord(strange))]
+    assert desk.handle(strange) == [Journal(ForecastRecord(strange))]
     own = desk.handle(forecast(desk, champion("plain", "v7")))
     (order,) = (record.order for record in records(own, IntentRecord))
     (signal,) = (record.signal for record in records(own, SignalRecord))
@@ -56,10 +56,10 @@ def test_what_another_strategy_or_a_candidate_says_is_kept_and_never_decided_on(
     told = [command.record for command in desk.said if isinstance(command, Journal)]
     again = make_trader()
     restore(again, told)
-    assert again.state.symbols[BTC].prediction == forecast(desk, champion("plain", "v7"))
+    assert again.state.symbols[BTC].forecast == forecast(desk, champion("plain", "v7"))
     recalled = make_trader()
     recall(recalled, remember(again), Seen())
-    assert recalled.state.symbols[BTC].prediction == again.state.symbols[BTC].prediction
+    assert recalled.state.symbols[BTC].forecast == again.state.symbols[BTC].forecast
 
 
 @pytest.mark.parametrize(("form", "whose"), [(NEWEST, champion("plain", "v1")), (WITHOUT_STRATEGY, ACCOUNT)])

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from core.domain.forecast import Forecast
 from core.domain.market import MINUTE_MS, Bar, FirstPrice, FundingRate
 from core.domain.operator import OperatorCommand, Verb
 from core.domain.origin import champion
@@ -23,7 +24,6 @@ from core.domain.records import (
     Record,
     TradeRecord,
 )
-from core.domain.trading import Prediction
 from core.settings.schema import LimitSettings, Settings, SizingSettings
 from core.trader.messages import CancelOrder, PlaceOrder, Timer, VenueHealth, WalletAdjustment, Watch
 from core.trader.restore import restore
@@ -101,7 +101,7 @@ def script(session: list[dict]) -> list[Step]:
         if m["liquidate"]:
             bars.insert(0, Liquidate(m["liquidate"], close_ms))
         predictions = [
-            Prediction(s, close_ms, close_ms + 100, 600_000, value, 0.6, champion("plain", "v1"))
+            Forecast(s, close_ms, close_ms + 100, (value, 0.6), champion("plain", "v1"))
             for s, value in zip(SYMBOLS, m["values"], strict=True)
         ]
         firsts: list = []

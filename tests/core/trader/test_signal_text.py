@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from core.arithmetic import exits
+from core.domain.forecast import words
 from core.domain.market import MINUTE_MS
 from core.domain.orders import OrderRole
 from core.domain.records import SignalRecord
@@ -21,6 +22,11 @@ RULE = Rule(scan=lambda *columns: columns[1], state_size=1, parameters=())
 def signal_of(commands: list[Command]) -> Signal:
     (record,) = records(commands, SignalRecord)
     return record.signal
+
+
+def figures(signal: Signal) -> tuple[float | None, float | None]:
+    (one,) = signal.because
+    return one.value, one.needed
 
 
 def silence(desk: Desk) -> list[Command]:
@@ -38,15 +44,21 @@ def test_a_model_says_its_forecast_and_what_was_needed() -> None:
     desk.minute()
     signal = signal_of(desk.predict(14.25))
     assert (signal.action, signal.reason) == (SignalAction.ENTER, "forecast above what is needed")
-    assert signal.compared == "forecast +14.2 bps, needed 10.0 bps"
-    assert (signal.value_bps, signal.threshold_bps, signal.confidence) == (14.25, 10.0, 0.6)
+    assert words(signal.because) == "forecast +14.2 bps, needed +10.0 bps"
+    assert (figures(signal), signal.confidence) == ((14.25, 10.0), 0.6)
 
 
 def test_a_rule_claims_no_edge() -> None:
-    desk = Desk(make_trader(strategy={"rule": RULE, "lifecycle": None, "threshold_bps": lambda cost_bps: 0.0}))
+    desk = Desk(make_trader(strategy={"source": RULE, "lifecycle": None, "needed_bps": 0.0}))
     desk.minute()
     signal = signal_of(desk.predict(-3.0))
-    assert (signal.reason, signal.compared) == ("the rule's signal", "the rule says -3.0 bps, needed 0.0 bps")
+    assert (signal.reason, words(signal.because)) == ("the rule's signal", "forecast -3.0 bps, needed 0.0 bps")
+
+
+def test_a_strategy_without_words_tells_its_outputs() -> None:
+    desk = Desk(make_trader(strategy={"because": None}))
+    desk.minute()
+    assert words(signal_of(desk.predict(14.25)).because) == "forecast +14.2 bps; p_sign 0.60"
 
 
 def test_a_cut_size_stays_in_the_reason() -> None:
@@ -66,8 +78,7 @@ def test_a_time_stop_shows_minutes_and_no_bps(predicted: bool) -> None:
     assert len(placed(commands, OrderRole.EXIT)) == 1
     signal = signal_of(commands)
     assert (signal.action, signal.reason) == (SignalAction.EXIT, ExitReason.FLATTEN)
-    assert signal.compared == "held 2 min, limit 2 min"
-    assert (signal.value_bps, signal.threshold_bps) == (None, None)
+    assert words(signal.because) == "held 2 min, needed 2 min"
     assert signal.confidence == (0.6 if predicted else None)
     assert signal.time_ms == desk.now_ms + 100
 
@@ -75,20 +86,27 @@ def test_a_time_stop_shows_minutes_and_no_bps(predicted: bool) -> None:
 @pytest.mark.parametrize(
     ("rule", "price", "compared"),
     [
-        (ExitRule(ExitReason.STOP, exits.stop_loss, 0.5), 59_600.0, "price -0.67 % from the entry, limit 0.5 %"),
-        (ExitRule(ExitReason.TARGET, exits.take_profit, 0.5), 60_600.0, "price +1.00 % from the entry, limit 0.5 %"),
+        (
+            ExitRule(ExitReason.STOP, exits.stop_loss, 0.5),
+            59_600.0,
+            "price from the entry while long -0.67 %, needed -0.50 %",
+        ),
+        (
+            ExitRule(ExitReason.TARGET, exits.take_profit, 0.5),
+            60_600.0,
+            "price from the entry while long +1.00 %, needed +0.50 %",
+        ),
         (
             ExitRule(ExitReason.REVERSAL, lambda *given: True, 3.0),
             60_000.0,
-            "exit <lambda> was given no forecast, price 60000, entry 60000, held 1 min; its parameter is 3",
+            "exit <lambda> by its parameter 3; forecast nothing; p_sign nothing; price 60000; entry 60000; held 1 min",
         ),
     ],
 )
 def test_each_exit_says_what_it_compared(rule: ExitRule, price: float, compared: str) -> None:
     desk = holding(rule)
     desk.minute(BTCUSDT=price)
-    signal = signal_of(silence(desk))
-    assert (signal.compared, signal.threshold_bps) == (compared, None)
+    assert words(signal_of(silence(desk)).because) == compared
 
 
 def test_a_reversal_says_the_forecast() -> None:
@@ -97,14 +115,14 @@ def test_a_reversal_says_the_forecast() -> None:
     assert silence(desk) == []
     desk.minute()
     signal = signal_of(desk.predict(-6.0))
-    assert signal.compared == "forecast -6.0 bps while long, limit 5.0 bps"
-    assert (signal.value_bps, signal.threshold_bps) == (-6.0, 5.0)
+    assert words(signal.because) == "forecast while long -6.0 bps, needed -5.0 bps"
+    assert figures(signal) == (-6.0, -5.0)
 
 
 def test_an_own_rule_names_the_unit_of_its_parameter() -> None:
     desk = holding(ExitRule(ExitReason.FLATTEN, lambda *given: True, 90_000.0, "ms"))
     desk.minute()
-    assert signal_of(silence(desk)).compared == "held 1 min, limit 1.5 min"
+    assert words(signal_of(silence(desk)).because) == "held 1 min, needed 1.5 min"
 
 
 def test_silence_is_nothing_where_nothing_is_held_or_the_bar_was_predicted() -> None:
@@ -121,4 +139,4 @@ def test_silence_is_nothing_where_nothing_is_held_or_the_bar_was_predicted() -> 
     desk.minute()
     desk.predict(7.0)
     assert silence(desk) == []
-    assert [given[3] for given in asked] == [7.0]
+    assert [given[3].tolist() for given in asked] == [[7.0, 0.6]]

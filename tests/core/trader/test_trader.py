@@ -18,12 +18,12 @@ from core.domain.records import (
     CursorRecord,
     EquityRecord,
     FillRecord,
+    ForecastRecord,
     FundingRecord,
     IntentRecord,
     OperatorRecord,
     OrderUpdateRecord,
     PositionRecord,
-    PredictionRecord,
     SignalRecord,
     TradeRecord,
 )
@@ -65,9 +65,9 @@ def test_a_prediction_becomes_a_protected_position(value_bps: float, side: Side,
     )
     assert (entry.trade_id, entry.origin) == (f"plain-BTCUSDT-{desk.now_ms}", champion("plain", "v1"))
     (signal,) = (record.signal for record in records(commands, SignalRecord))
-    assert (signal.action, signal.direction, signal.value_bps) == (SignalAction.ENTER, side.sign, value_bps)
+    assert (signal.action, signal.direction, signal.because[0].value) == (SignalAction.ENTER, side.sign, value_bps)
     assert records(commands, IntentRecord) == [IntentRecord(entry)]
-    assert len(records(commands, PredictionRecord)) == 1
+    assert len(records(commands, ForecastRecord)) == 1
 
     desk.accept(entry)
     commands = desk.fill(entry, price=60_000, fee="1.23")
@@ -99,7 +99,7 @@ def test_intents_precede_the_orders_that_they_make_durable() -> None:
 def test_a_prediction_below_the_threshold_is_only_journalled(desk: Desk) -> None:
     desk.minute()
     commands = desk.predict(9.99)
-    assert [type(c.record) for c in commands if isinstance(c, Journal)] == [PredictionRecord]
+    assert [type(c.record) for c in commands if isinstance(c, Journal)] == [ForecastRecord]
     assert len(commands) == 1
 
 
@@ -228,7 +228,7 @@ def test_reversal_leaves_at_market_and_keeps_the_stop(desk: Desk) -> None:
     assert out.reason == ExitReason.REVERSAL
     assert canceled(commands) == []
     (signal,) = (record.signal for record in records(commands, SignalRecord))
-    assert (signal.action, signal.direction, signal.threshold_bps) == (SignalAction.EXIT, -1, 5.0)
+    assert (signal.action, signal.direction, signal.because[0].needed) == (SignalAction.EXIT, -1, -5.0)
     desk.accept(out)
     desk.minute()
     assert placed(desk.predict(-9)) == []

@@ -11,6 +11,7 @@ from numba import njit
 
 from core.domain.errors import SettingsError
 from core.settings.schema import Settings, parse_settings
+from core.strategy.decision import Decider
 from strategies.ema_cross.declaration import build, decide
 from tests.strategies.recorded import recorded
 
@@ -18,10 +19,10 @@ from tests.strategies.recorded import recorded
 def test_the_default_declaration() -> None:
     strategy = build(Settings())
     assert (strategy.name, strategy.stop_pct, strategy.target_pct, strategy.cooldown_ms) == ("ema_cross", 1.0, 3.0, 0)
-    assert strategy.rule is not None
-    assert strategy.rule.parameters == (12.0, 26.0, 30.0)
+    assert strategy.part.rule is not None
+    assert strategy.part.rule.parameters == (12.0, 26.0, 30.0)
     assert (strategy.exits, strategy.reverses) == ((), False)
-    assert (strategy.model, strategy.lifecycle) == (None, None)
+    assert (strategy.part.model, strategy.part.lifecycle) == (None, None)
 
 
 def test_settings_reach_the_declaration() -> None:
@@ -35,8 +36,8 @@ def test_settings_reach_the_declaration() -> None:
         "cooldown_minutes": 7,
     }
     strategy = build(Settings.model_validate({"ema_cross": chosen}))
-    assert strategy.rule is not None
-    assert strategy.rule.parameters == (3.0, 9.0, 5.0)
+    assert strategy.part.rule is not None
+    assert strategy.part.rule.parameters == (3.0, 9.0, 5.0)
     assert strategy.reverses
     assert (strategy.stop_pct, strategy.target_pct, strategy.cooldown_ms) == (0.5, 2.0, 7 * 60_000)
 
@@ -71,24 +72,25 @@ def test_the_stop_of_a_strategy_that_is_not_traded_may_be_anywhere() -> None:
 @pytest.mark.parametrize("slow_bars", [2, 26, 200])
 def test_after_the_look_back_the_start_of_the_history_does_not_matter(slow_bars: int) -> None:
     strategy = build(Settings.model_validate({"ema_cross": {"fast_bars": 1, "slow_bars": slow_bars}}))
-    assert strategy.rule is not None
-    rule, closes = strategy.rule, recorded("ETHUSDT").close
+    assert strategy.part.rule is not None
+    rule, closes = strategy.part.rule, recorded("ETHUSDT").close
 
     def values(part: np.ndarray) -> np.ndarray:
         return rule.scan(np.zeros(rule.state_size), part, part, part, part, part, np.array(rule.parameters))
 
     whole = values(closes)
     for start in (1, 777, 5000):
-        skipped = start + strategy.lookback_bars
-        late = values(closes[start:])[strategy.lookback_bars :]
+        skipped = start + strategy.part.lookback_bars
+        late = values(closes[start:])[strategy.part.lookback_bars :]
         assert np.isfinite(late).any()
         np.testing.assert_allclose(late, whole[skipped:], rtol=1e-6, atol=1e-9)
 
 
 @given(st.floats(allow_nan=True), st.floats(0.0, 100.0))
 @settings(deadline=None)
-def test_decide_compiles_to_the_same_answers(value_bps: float, threshold_bps: float) -> None:
-    assert compiled_decide(value_bps, threshold_bps) == decide(value_bps, threshold_bps)
+def test_decide_compiles_to_the_same_answers(value_bps: float, cost_bps: float) -> None:
+    given = (np.array([value_bps]), cost_bps, np.zeros(0))
+    assert compiled_decide(*given) == decide(*given)
 
 
 compiled_decide = njit(decide)
@@ -96,8 +98,7 @@ compiled_decide = njit(decide)
 
 @pytest.mark.parametrize(("value_bps", "direction"), [(1e-12, 1), (-1e-12, -1), (0.0, 0), (float("nan"), 0)])
 def test_every_cross_is_traded(value_bps: float, direction: int) -> None:
-    strategy = build(Settings())
-    assert strategy.decide(value_bps, strategy.threshold_bps(11.0)) == direction
+    assert Decider(build(Settings()), 11.0).direction(np.array([value_bps])) == (direction, 0.5)
 
 
 def test_the_declaration_alone_imports_no_compiler() -> None:

@@ -43,10 +43,10 @@ async def test_a_restart_gives_the_same_bytes_and_predictions_and_another_seed_o
         assert results[symbol].version.startswith(f"{symbol}-")
         assert results[symbol].metrics["validation_rows"] == 166.0
     for prediction in (one for batch in predictions for one in batch):
-        assert 0.5 <= prediction.confidence < 1.0
+        assert 0.5 <= prediction.values[1] < 1.0
         assert {share.feature for share in prediction.contributions} < set(FEATURE_NAMES)
         assert len(prediction.contributions) == 5
-    assert len({one.value_bps for batch in predictions for one in batch}) > 10
+    assert len({one.values[0] for batch in predictions for one in batch}) > 10
 
     again = await _session(tmp_path / "b", 7, SYMBOLS[::-1])
     assert again == (results, predictions)
@@ -65,5 +65,5 @@ def _tree(root: Path) -> dict[str, bytes]:
 
 def test_validation_charges_the_costs_of_the_settings() -> None:
     dear = build(Settings.model_validate({"costs": {"taker_fee_bps": 9, "slippage_bps": 1.0}}))
-    assert dear.model is not None
-    assert f'"round_trip_cost_bps": {round_trip_cost_bps(9.0, 1.0)}' in dear.model.options
+    assert dear.part.model is not None
+    assert f'"round_trip_cost_bps": {round_trip_cost_bps(9.0, 1.0)}' in dear.part.model.options

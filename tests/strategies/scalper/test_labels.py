@@ -15,7 +15,7 @@ WINDOW = cut(recorded("BTCUSDT"), 0, 100)
 def test_a_label_is_the_return_to_the_close_ten_minutes_later() -> None:
     labels = forward_returns(WINDOW, HORIZON_MS)
     assert labels.bar_index.tolist() == list(range(90))
-    assert labels.value_bps[7] == 1e4 * (WINDOW.close[17] / WINDOW.close[7] - 1)
+    assert labels.return_bps[7] == 1e4 * (WINDOW.close[17] / WINDOW.close[7] - 1)
     assert labels.start_ms[7] == WINDOW.open_time_ms[8]
     assert (labels.end_ms - labels.start_ms == HORIZON_MS).all()
 

@@ -26,8 +26,8 @@ WINDOW = cut(HISTORY, 0, LOOKBACK_BARS + 1000)
 def learner(**scalper: Any) -> ScalperLearner:
     chosen = {"max_trees": 12, "early_stopping_rounds": 12, "max_rmse_ratio": 5.0, **scalper}
     strategy = build(Settings.model_validate({"scalper": chosen}))
-    assert strategy.model is not None
-    return create_learner(json.loads(strategy.model.options))
+    assert strategy.part.model is not None
+    return create_learner(json.loads(strategy.part.model.options))
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def test_rows_pair_features_and_labels_of_the_same_bar() -> None:
     assert len(rows) == 1000 + 1 - 10
     assert rows.start_ms[0] == WINDOW.open_time_ms[LOOKBACK_BARS]
     here = LOOKBACK_BARS - 1 + 5
-    assert rows.value_bps[5] == 1e4 * (WINDOW.close[here + 10] / WINDOW.close[here] - 1)
+    assert rows.return_bps[5] == 1e4 * (WINDOW.close[here + 10] / WINDOW.close[here] - 1)
     assert rows.features[5, FEATURE_NAMES.index("ret_1m_bps")] == 1e4 * (
         WINDOW.close[here] / WINDOW.close[here - 1] - 1
     )
@@ -94,28 +94,28 @@ def test_signals_do_not_change_when_the_future_is_cut_off(fit: Fit) -> None:
     cut_off = [fit.model.predict(cut(HISTORY, 0, end)) for end in ends]
     live = [fit.model.predict(cut(HISTORY, end - LOOKBACK_BARS, end)) for end in ends]
     assert cut_off == live
-    threshold_bps = float(np.median([abs(outlook.value_bps) for outlook in live]))
-    assert len({decide(outlook.value_bps, threshold_bps) for outlook in live}) > 1
+    median_bps = float(np.median([abs(forecast) for forecast, _ in live]))
+    assert len({decide(np.array(said), 0.0, np.array([median_bps, 0.0]))[0] for said in live}) > 1
 
 
 def test_confidence_is_the_normal_probability_of_the_sign(fit: Fit) -> None:
-    outlook = fit.model.predict(cut(HISTORY, 900, 900 + LOOKBACK_BARS))
+    forecast, p_sign = fit.model.predict(cut(HISTORY, 900, 900 + LOOKBACK_BARS))
     rmse = fit.model.save().calibration["residual_rmse_bps"]
     assert rmse == fit.metrics["rmse_bps"]
-    expected = 0.5 * math.erfc(-abs(outlook.value_bps) / rmse / math.sqrt(2))
-    assert outlook.confidence == pytest.approx(expected)
-    assert outlook.confidence > 0.5
+    expected = 0.5 * math.erfc(-abs(forecast) / rmse / math.sqrt(2))
+    assert p_sign == pytest.approx(expected)
+    assert p_sign > 0.5
 
 
 def test_contributions_are_the_strongest_first_and_sum_to_the_prediction(fit: Fit) -> None:
     live = cut(HISTORY, 900, 900 + LOOKBACK_BARS)
     everything = fit.model.explain(live, 19)
-    sizes = [abs(share.contribution_bps) for share in everything]
+    sizes = [abs(share.share) for share in everything]
     assert sizes == sorted(sizes, reverse=True)
     assert fit.model.explain(live, 5) == everything[:5]
     other = cut(HISTORY, 950, 950 + LOOKBACK_BARS)
-    moved = sum(s.contribution_bps for s in everything) - sum(s.contribution_bps for s in fit.model.explain(other, 19))
-    assert moved == pytest.approx(fit.model.predict(live).value_bps - fit.model.predict(other).value_bps)
+    moved = sum(s.share for s in everything) - sum(s.share for s in fit.model.explain(other, 19))
+    assert moved == pytest.approx(fit.model.predict(live)[0] - fit.model.predict(other)[0])
     assert moved != 0.0
 
 

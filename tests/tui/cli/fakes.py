@@ -67,8 +67,6 @@ SIGNAL: Row = {
     "time_ms": T0_MS,
     "symbol": "BTCUSDT",
     "direction": -1,
-    "value_bps": -9.5,
-    "threshold_bps": 8.0,
     "confidence": 0.61,
     "action": "enter",
     "reason": "",

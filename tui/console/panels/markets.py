@@ -1,4 +1,4 @@
-"""The watched symbols, their last prices and what the model expects of them."""
+"""The watched symbols, their last prices and what is forecast of them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from core.control.protocol import PriceView, StatusView
 from core.domain.market import MINUTE_MS
 from tui.console.panels.panel import Content, Panel, View
 from tui.console.registry import REGISTRY
-from tui.text.format import UNKNOWN, Glyphs, age, arrow, money, signed, sparkline
+from tui.text.format import UNKNOWN, Glyphs, age, arrow, money, short_figure, signed, sparkline
 from tui.text.table import Cell, Column, fitted, header_row, notice_rows, table_row, widths
 
 OVERDUE_MS = 90_000
@@ -20,7 +20,7 @@ _COLUMNS = (
     Column("last", 10, rank=1),
     Column("change", 9, rank=2),
     Column("closes", 8, rank=4, stretch=True, most=72),
-    Column("pred bp", 7, rank=3),
+    Column("forecast", 9, rank=3),
     Column("age", 4, rank=5),
     Column("model", 14, "left", 6),
 )
@@ -33,7 +33,8 @@ class MarketsPanel(Panel):
         " age: engine time since that price; late when the next bar is 90 s overdue, or 15 s where the exchange's"
         " quotes are shown."
         " closes: the recent ones, lowest to highest, as one line of bars."
-        " pred bp: the model's expected return over its horizon, in basis points (1 bp = 0.01 %)."
+        " forecast: the first output of the newest forecast, with its unit: bp are basis points (1 bp = 0.01 %) of the"
+        " price, a figure without a unit is a probability or a score."
     )
 
     def content(self, view: View, width: int, height: int) -> Content:
@@ -74,13 +75,13 @@ def _cells(price: PriceView, status: StatusView, spark_width: int, g: Glyphs) ->
     late = age_ms > most_ms
     moved = "up" if price.change_pct > 0 else "down" if price.change_pct < 0 else "plain"
     change = f"{arrow(price.change_pct, g)}{signed(price.change_pct)}%"
-    expects = UNKNOWN if price.prediction_bps is None else signed(price.prediction_bps, 1)
+    said = short_figure(price.outputs[0].value, price.outputs[0].unit) if price.outputs else UNKNOWN
     return [
         (price.symbol, "strong"),
         (money(price.last, price.decimals), "dim" if late else "plain"),
         (f"late {age(age_ms)}", "warn") if late else (change, moved),
         (sparkline(price.closes, spark_width, g), "dim" if late else "accent"),
-        (expects, "dim" if price.prediction_bps is None else "plain"),
+        (said, "dim" if said == UNKNOWN else "plain"),
         (age(age_ms), "warn" if late else "dim"),
         (price.model_version or UNKNOWN, "dim"),
     ]

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from core.control.protocol import SignalView
+from core.domain.forecast import words as in_words
 from tui.console.panels.panel import Content, Panel, View
-from tui.text.format import UNKNOWN, Glyphs, arrow, gauge, plain_text, signed, utc_minutes, words
+from tui.text.format import UNKNOWN, Glyphs, arrow, gauge, plain_text, short_figure, utc_minutes, words
 from tui.text.table import Cell, Column, Row, header_row, notice_rows, table_row, text_row, widths
 
 _COLUMNS = (
     Column("time", 5, "left", 0),
     Column("symbol", 8, "left", 1),
     Column("wants", 6, "left", 2),
-    Column("bp", 6, rank=4),
-    Column("needs", 5, rank=5),
+    Column("says", 8, rank=4),
+    Column("needs", 8, rank=5),
     Column("sure", 4, rank=7),
     Column("result", 7, "left", 3),
     Column("reason", 20, "left", 6, stretch=True, most=60),
@@ -24,10 +25,11 @@ REASONS_SHOWN = 5
 class SignalsPanel(Panel):
     NAME = "signals"
     HELP = (
-        "bp: what the model forecasts over its horizon, or what the rule says, in basis points. needs: what that was"
-        " compared with. Both are empty where something else decided. sure: probability that the sign is right."
-        " result: enter, exit, or vetoed with the reason. Below: the features that moved the selected prediction most,"
-        " each with its value and its contribution in basis points; contributions and the model's base add up to bp."
+        "says: the first figure that the strategy compared, with its unit: bp are basis points of the price, a figure"
+        " without a unit is a probability or a score. needs: what it was compared with. Empty where there is none."
+        " sure: probability that the side is right. result: enter, exit, or vetoed with the reason. Below, all that was"
+        " compared, in words, and the features that moved the first output of the selected forecast most, each with its"
+        " value and what it added, in the output's unit."
     )
 
     def content(self, view: View, width: int, height: int) -> Content:
@@ -36,7 +38,7 @@ class SignalsPanel(Panel):
         g = view.glyphs
         if not signals:
             note = view.snapshot.status.note
-            reason = f"No signal yet. {note}" if note else "No signal yet: the first comes with the first prediction"
+            reason = f"No signal yet. {note}" if note else "No signal yet: the first comes with the first forecast"
             return Content(body=notice_rows(reason, width))
         sizes = widths(_COLUMNS, width - 1)
         rows = [table_row(_cells(signal, g), _COLUMNS, sizes, g.ellipsis) for signal in signals]
@@ -66,13 +68,14 @@ def _wants(direction: int, g: Glyphs) -> str:
 
 
 def _cells(signal: SignalView, g: Glyphs) -> list[Cell]:
+    first = signal.because[0] if signal.because else None
     acted = {"enter": "good", "exit": "accent", "vetoed": "dim"}.get(signal.action, "plain")
     return [
         (utc_minutes(signal.time_ms), "dim"),
         (signal.symbol, "strong"),
         (_wants(signal.direction, g), "up" if signal.direction > 0 else "down" if signal.direction < 0 else "plain"),
-        (UNKNOWN if signal.value_bps is None else signed(signal.value_bps, 1), "plain"),
-        (UNKNOWN if signal.threshold_bps is None else f"{signal.threshold_bps:.1f}", "dim"),
+        (short_figure(first.value, first.unit) if first else UNKNOWN, "plain"),
+        (short_figure(first.needed, first.unit) if first else UNKNOWN, "dim"),
         (UNKNOWN if signal.confidence is None else f"{signal.confidence * 100:.0f}%", "plain"),
         (signal.action, acted),
         (words(plain_text(signal.reason)), "plain"),
@@ -81,20 +84,20 @@ def _cells(signal: SignalView, g: Glyphs) -> list[Cell]:
 
 
 def _explained(signal: SignalView, width: int, g: Glyphs) -> tuple[Row, ...]:
-    figure = UNKNOWN if signal.value_bps is None else f"{signed(signal.value_bps, 1)} bp"
-    title = f"Why {signal.symbol} {utc_minutes(signal.time_ms)}: {plain_text(signal.compared) or figure}"
+    title = f"Why {signal.symbol} {utc_minutes(signal.time_ms)}: {plain_text(in_words(signal.because)) or UNKNOWN}"
     rows: list[Row] = [((f" {g.rule * (width - 2)}", "rule"),), text_row(title[: width - 1], "strong")]
     if not signal.reasons:
         rows.append(text_row("The model gave no contributions for this one", "dim"))
-    strongest = max((abs(bps) for _, _, bps in signal.reasons), default=0.0)
-    for name, value, bps in signal.reasons[:REASONS_SHOWN]:
+    strongest = max((abs(share) for _, _, share in signal.reasons), default=0.0)
+    unit = signal.reasons_unit
+    for name, value, share in signal.reasons[:REASONS_SHOWN]:
         rows.append(
             (
                 (" ", "plain"),
                 (f"{name[:22]:<22}", "plain"),
-                (f"{value:>12.4g}  ", "dim"),
-                (f"{signed(bps):>8} bp  ", "up" if bps > 0 else "down" if bps < 0 else "plain"),
-                (gauge(abs(bps), strongest, max(0, min(20, width - 52)), g), "accent"),
+                (f"{value:>12.3g}  ", "dim"),
+                (f"{short_figure(share, unit):>10}  ", "up" if share > 0 else "down" if share < 0 else "plain"),
+                (gauge(abs(share), strongest, max(0, min(20, width - 52)), g), "accent"),
             )
         )
     rows += [()] * (REASONS_SHOWN + 2 - len(rows))

@@ -10,10 +10,9 @@ import pytest
 
 from core.domain.operator import Verb
 from core.domain.orders import OrderRole
-from core.domain.origin import champion
 from core.domain.records import IntentRecord, OperatorRecord, Record
-from core.domain.trading import Prediction
 from tests.core.exchange.desk_kit import BTC, House, in_house
+from tests.declared import said
 from tests.simulation.transport import Fate, Outcome
 
 LOTS = 41
@@ -94,7 +93,7 @@ def test_an_entry_that_was_decided_on_long_ago_is_not_sent(age_ms: int, is_sent:
     async def test(house: House) -> None:
         now_ms = house.clock.now_ms()
         house.mark(BTC)
-        made = Prediction(BTC, now_ms - age_ms, now_ms - age_ms, 600_000, 20.0, 1.0, champion("plain"))
+        made = said(BTC, now_ms - age_ms, now_ms - age_ms, (20.0, 1.0), "plain")
         await house.stepper.step([made], now_ms)
         (order,) = (record.order for record in house.records if isinstance(record, IntentRecord))
         await house.pass_s(1)

@@ -43,7 +43,7 @@ class SoundLearner:
         return training.take(training.end_ms <= validation.start_ms[0]), validation
 
     def fit_rows(self, rows: Dataset, seed: int) -> PredictRows | None:
-        slope, *_ = np.linalg.lstsq(rows.features, rows.value_bps, rcond=None)
+        slope, *_ = np.linalg.lstsq(rows.features, rows.return_bps, rcond=None)
         return lambda features: np.asarray(features @ slope)
 
 

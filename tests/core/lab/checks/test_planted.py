@@ -31,6 +31,7 @@ from core.trader.trader import Trader
 from core.venues.adapter import SimulatedVenueAdapter
 from tests.core.lab.checks import planted
 from tests.core.lab.markets import instrument, make_parts, names, random_history, random_values, strategy
+from tests.declared import ONE
 from tests.strategies.recorded import cut, recorded
 
 LOOKBACK = 120
@@ -47,7 +48,7 @@ def history() -> History:
 
 
 def values_of(scan: Callable[..., object]) -> causality.RuleValues:
-    chosen = dataclasses.replace(strategy(), rule=Rule(scan, 2, (0.0,)))
+    chosen = strategy(source=Rule(scan, 2, (0.0,)))
     return lambda bars: RuleDesk(chosen, [bars.symbol], 0).values(bars)
 
 
@@ -91,14 +92,14 @@ def test_features_that_need_the_next_bar_are_found(window: BarColumns) -> None:
 
 
 def test_a_rule_that_sees_the_next_bar_is_found(window: BarColumns) -> None:
-    verdict = check_rule(values_of(planted.rule_that_sees_ahead), window)
+    verdict = check_rule(values_of(planted.rule_that_sees_ahead), ONE, window)
     assert (verdict.check, verdict.status) == (causality.LOOK_AHEAD, Status.FAULT)
 
 
 def test_what_looks_back_only_passes(window: BarColumns) -> None:
     verdicts = check_dataset(planted.SoundLearner(), window)
     assert [verdict.status for verdict in verdicts] == [Status.CLEAN, Status.CLEAN]
-    assert check_rule(values_of(planted.sound_rule), window).status is Status.CLEAN
+    assert check_rule(values_of(planted.sound_rule), ONE, window).status is Status.CLEAN
 
 
 # A scaler fitted on all data
@@ -138,12 +139,12 @@ def test_a_feature_that_remembers_its_first_bar_is_found(window: BarColumns) -> 
 
 
 def test_a_rule_that_never_forgets_is_found(window: BarColumns) -> None:
-    assert check_rule_warm_up(values_of(planted.rule_that_never_forgets), window, LOOKBACK).status is Status.FAULT
-    assert check_rule_warm_up(values_of(planted.sound_rule), window, LOOKBACK).status is Status.CLEAN
+    assert check_rule_warm_up(values_of(planted.rule_that_never_forgets), ONE, window, LOOKBACK).status is Status.FAULT
+    assert check_rule_warm_up(values_of(planted.sound_rule), ONE, window, LOOKBACK).status is Status.CLEAN
 
 
 def test_a_warm_up_that_is_too_short_is_found(window: BarColumns) -> None:
-    assert check_rule_warm_up(values_of(planted.sound_rule), window, 5).status is Status.FAULT
+    assert check_rule_warm_up(values_of(planted.sound_rule), ONE, window, 5).status is Status.FAULT
 
 
 # Same-close fills

@@ -21,6 +21,7 @@ from tests.core.lab.checks.planted import SeesTomorrow, SoundLearner
 from tests.core.lab.samples import curve_of, run_of
 from tests.core.lab.walks import random_walk
 from tests.core.trader.desk import make_strategy
+from tests.declared import ONE, with_part
 
 HISTORY = random_walk(5, 3)
 Floats = np.ndarray[Any, Any]
@@ -30,7 +31,7 @@ def rule_of(values_of: Callable[[Floats], Floats]) -> Strategy:
     def scan(state: Floats, opens: Floats, highs: Floats, lows: Floats, closes: Floats, *rest: Floats) -> Floats:
         return values_of(closes)
 
-    return make_strategy(rule=Rule(scan, 1, ()), lifecycle=None, lookback_bars=20)
+    return make_strategy(outputs=ONE, source=Rule(scan, 1, ()), lifecycle=None, lookback_bars=20)
 
 
 def ahead(bars: int, *, rarely: bool = False) -> Callable[[Floats], Floats]:
@@ -89,7 +90,7 @@ def test_one_that_scales_by_all_bars_is_found() -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_one_that_says_nothing_where_later_bars_go_against_it_is_found(seed: int) -> None:
-    fold = make_strategy(rule=Rule(kept_by_what_comes, 1, ()), lifecycle=None, lookback_bars=0)
+    fold = make_strategy(outputs=ONE, source=Rule(kept_by_what_comes, 1, ()), lifecycle=None, lookback_bars=0)
     assert quick_fault(fold, HISTORY, None, seed).startswith("LOOK-AHEAD: WALKUSDT: of the bar at ")
     assert quick_fault(rule_of(kept_by_a_shift), HISTORY, None, seed).startswith("LOOK-AHEAD: WALKUSDT: of the bar at ")
 
@@ -100,7 +101,7 @@ def test_one_of_the_past_is_not(seed: int) -> None:
 
 
 def test_features_that_reach_ahead_are_found() -> None:
-    model = make_strategy(model=ModelSpec("nowhere", "{}"))
+    model = make_strategy(source=ModelSpec("nowhere", "{}"))
     assert quick_fault(model, HISTORY, SoundLearner(), 1) == ""
     assert quick_fault(model, HISTORY, SeesTomorrow(), 1).startswith("LOOK-AHEAD: momentum")
     assert quick_fault(model, HISTORY, None, 1) == ""
@@ -119,7 +120,7 @@ def test_the_label_names_the_check() -> None:
 def test_the_runs_of_a_check_are_known_beforehand(only: tuple[str, ...], trains: bool) -> None:
     strategy = rule_of(past)
     if trains:
-        strategy = replace(strategy, rule=None, model=ModelSpec("nowhere", "{}"))
+        strategy = with_part(strategy, source=ModelSpec("nowhere", "{}"))
     asked: dict[Variant, bool] = {}
 
     def run(variant: Variant) -> RunResult:

@@ -42,13 +42,13 @@ def lacking(slot: int, hours: int = 8, mark: str = "100") -> MissingFunding:
 
 def both(history: History, direction: float, bps: str = "1") -> tuple[RunResult, RunResult]:
     """Held from slot 11 on, by the event-driven engine and by the sweep."""
-    values = {"S0": np.full(len(history), np.nan)}
+    values = {"S0": np.full((len(history), 1), np.nan)}
     values["S0"][10] = 30.0 * direction
     sections = {"costs": {"assumed_funding_bps": bps}}
     trader, venue = make_parts(strategy(**CALM), ["S0"], sections)
     event = run_event_driven(history, trader, venue, values=values)
     prepared = sweep.prepare(history, {"S0": instrument("S0")}, Decimal(bps))
-    swept = sweep.run(prepared, trader.settings, trader.strategy, known_values(values, history))
+    swept = sweep.run(prepared, trader.settings, trader.strategy, known_values(values, history, trader.strategy))
     return event, swept
 
 

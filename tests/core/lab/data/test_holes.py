@@ -65,7 +65,7 @@ def run(history: History, values: dict[str, Floats], **changes: object) -> RunRe
 
 
 def asked_at(history: History, *slots: int) -> Floats:
-    values = np.full(len(history), np.nan)
+    values = np.full((len(history), 1), np.nan)
     values[list(slots)] = 30.0
     return values
 

@@ -21,12 +21,12 @@ from core.domain.records import (
     EquityRecord,
     FillRecord,
     FirstPriceRecord,
+    ForecastRecord,
     IntentRecord,
     LimitRecord,
     OperatorRecord,
     OrderUpdateRecord,
     PositionRecord,
-    PredictionRecord,
     Record,
     SignalRecord,
     TradeRecord,
@@ -131,7 +131,7 @@ def test_a_lost_record_of_the_traders_own_is_found_at_its_place(seed: int, data:
 def test_a_lost_input_is_found_soon(seed: int, data: st.DataObject) -> None:
     """The next sample of the account comes at the latest a minute after it; nothing before it is in doubt."""
     steps, journal = played(seed)
-    kinds = (FillRecord, PredictionRecord, OrderUpdateRecord)
+    kinds = (FillRecord, ForecastRecord, OrderUpdateRecord)
     samples = [n for n, record in enumerate(journal) if isinstance(record, EquityRecord) and _is_by_timer(journal, n)]
     places = [n for n, record in enumerate(journal) if isinstance(record, kinds) and n < samples[-1]]
     place = data.draw(st.sampled_from(places))
@@ -155,7 +155,9 @@ def tampered(record: Record) -> Record:
         case PositionRecord(position):
             return replace(record, position=replace(position, cost_usdt=position.cost_usdt + Decimal("1e-8")))
         case SignalRecord(signal):
-            return SignalRecord(replace(signal, threshold_bps=signal.threshold_bps * (1 + 2**-52)))
+            first, *rest = signal.because
+            nearly = replace(first, needed=first.needed * (1 + 2**-52))
+            return SignalRecord(replace(signal, because=(nearly, *rest)))
         case TradeRecord(trade):
             return TradeRecord(replace(trade, fees_usdt=trade.fees_usdt + Decimal("1e-8")))
         case IntentRecord(order):

@@ -33,7 +33,7 @@ FIRST_PRICE_MS = 1_000
 
 @dataclass(frozen=True)
 class Market:
-    """Bars (open, high, low, close, volume) and what was predicted at their closes, in bps by slot."""
+    """Bars (open, high, low, close, volume) and what was forecast at their closes, in bps by slot."""
 
     bars: Sequence[tuple[float, float, float, float, float]]
     said: Mapping[int, float]
@@ -44,7 +44,9 @@ class Market:
         return make_history([SYMBOL], MINUTE_MS, times, columns, 0, (), "by hand", True)
 
     def values(self) -> np.ndarray[Any, Any]:
-        return np.array([[self.said.get(slot, np.nan) for slot in range(len(self.bars))]])
+        """Of each slot what was said, as sure as a coin."""
+        said = np.array([self.said.get(slot, np.nan) for slot in range(len(self.bars))])
+        return np.stack([said, np.where(np.isnan(said), np.nan, 0.5)], axis=1)[None]
 
 
 def settings_of(**sections: dict[str, Any]) -> Settings:

@@ -168,7 +168,8 @@ def model_ground() -> Ground:
     ground = ground_of(strategy="scalper")
     rng = np.random.default_rng(5)
     values = np.where(rng.random(len(ground.history)) < 0.05, rng.normal(0.0, 20.0, len(ground.history)), np.nan)
-    return dataclasses.replace(ground, values={CONTRACT.symbol: values})
+    sure = np.where(np.isnan(values), np.nan, 0.6)
+    return dataclasses.replace(ground, values={CONTRACT.symbol: np.column_stack([values, sure])})
 
 
 def test_decisions_of_a_model_strategy_are_tried_on_given_predictions() -> None:

@@ -111,7 +111,7 @@ def test_a_rule_is_shown_its_look_back_and_no_more() -> None:
     assert rows(long.trades) == rows(short.trades)
     made = long.predictions["BTCUSDT"]
     assert made.close_ms[0] > late.from_ms
-    assert np.array_equal(made.value_bps, short.predictions["BTCUSDT"].value_bps)
+    assert np.array_equal(made.values, short.predictions["BTCUSDT"].values)
 
 
 def test_progress_counts_the_traded_slots() -> None:

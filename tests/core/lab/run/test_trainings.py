@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +35,7 @@ from core.venues.rebuild import journalled_venue
 from strategies.scalper.declaration import build
 from tests.core.lab.markets import instrument, random_history, strategy
 from tests.core.lab.recorded import history, instruments
+from tests.declared import SURE
 from tests.engine.scripted import ScriptedForecaster
 
 
@@ -76,7 +76,9 @@ async def test_the_plan_is_what_the_session_asks_for(
 ) -> None:
     market = random_history(np.random.default_rng(seed), 2, 260, gaps=True, first=first)
     lifecycle = Lifecycle(window * MINUTE_MS, retrain * MINUTE_MS)
-    chosen = replace(strategy(lifecycle=lifecycle), model=ModelSpec("tests.engine.scripted", "{}"), lookback_bars=2)
+    chosen = strategy(
+        outputs=SURE, lifecycle=lifecycle, source=ModelSpec("tests.engine.scripted", "{}"), lookback_bars=2
+    )
     options = parse_settings(
         {"market": {"symbols": list(market.symbols)}, "engine": {"training_delay_seconds": delay_s}}, "the test"
     )
@@ -118,13 +120,13 @@ async def test_prepared_trainings_give_the_run_that_trained_on_its_way(tmp_path:
     assert trained_ahead == trained
     assert sum(1 for record in trained if record.origin.version) >= 3
     assert len(first.predictions["SOLUSDT"].close_ms) > 40
-    assert np.array_equal(second.predictions["SOLUSDT"].value_bps, first.predictions["SOLUSDT"].value_bps)
+    assert np.array_equal(second.predictions["SOLUSDT"].values, first.predictions["SOLUSDT"].values)
 
 
 async def test_what_was_given_up_fails_with_its_reason() -> None:
     market = random_history(np.random.default_rng(1), 1, 100, gaps=False, first=40)
     lifecycle = Lifecycle(30 * MINUTE_MS, 15 * MINUTE_MS)
-    chosen = replace(strategy(lifecycle=lifecycle), model=ModelSpec("tests.engine.scripted", "{}"))
+    chosen = strategy(outputs=SURE, lifecycle=lifecycle, source=ModelSpec("tests.engine.scripted", "{}"))
     options = parse_settings({"market": {"symbols": list(market.symbols)}}, "the test")
     prepared = Prepared(planned_trainings(market, chosen, options), Path("nowhere"))
     prepared.give_up("the cluster is gone")

@@ -92,9 +92,9 @@ def test_a_window_is_decided_by_its_own_parameters_and_the_account_goes_on(chose
             {**SETTINGS.model_dump(), "ema_cross": {"exit": "reverse", **fold.parameters}}, "test"
         )
         part = GROUND.history.between(window.test_from_ms, window.test_to_ms, 1_200)
-        said = fixed.rule_values(load_strategy("ema_cross", settings), part)[0]
+        said = fixed.rule_values(load_strategy("ema_cross", settings), part)[0, :, 0]
         inside = (told.close_ms > window.test_from_ms) & (told.close_ms <= window.test_to_ms)
-        assert told.value_bps[inside].tolist() == said[~np.isnan(said)].tolist()
+        assert told.values[inside, 0].tolist() == said[~np.isnan(said)].tolist()
     figures = [fold.figures for fold in chosen.folds]
     for before, after in pairwise(figures):
         assert after["initial_usdt"] == before["final_usdt"]

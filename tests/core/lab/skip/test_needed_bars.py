@@ -170,7 +170,7 @@ def test_skipping_changes_nothing(
     assert quick.result.final_usdt == pytest.approx(quick.result.curve.equity_usdt[-1], abs=1e-6)
     for symbol in history.symbols:
         made = quick.result.predictions[symbol]
-        assert np.array_equal(made.value_bps, whole.result.predictions[symbol].value_bps)
+        assert np.array_equal(made.values, whole.result.predictions[symbol].values)
 
 
 def test_the_markets_are_worth_it() -> None:

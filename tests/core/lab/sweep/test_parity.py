@@ -11,7 +11,7 @@ import pytest
 
 from core.arithmetic import exits
 from core.domain.market import MINUTE_MS
-from core.domain.records import PredictionRecord, Record, TradeRecord, TrainingRecord, TrainingStatus
+from core.domain.records import ForecastRecord, Record, TradeRecord, TrainingRecord, TrainingStatus
 from core.domain.trading import ExitReason
 from core.engine.starts import Rules, Start
 from core.lab.replay.verify import verify
@@ -61,10 +61,10 @@ async def test_a_rule_strategy_trades_as_in_the_demo(exit_mode: str) -> None:
     )
     strategy, to_ms = build(settings), FROM_MS + 10 * 60 * MINUTE_MS
     theirs = await demo_records(strategy, settings, None, FROM_MS, to_ms)
-    result, ours = await backtest(strategy, settings, None, FROM_MS, to_ms, strategy.lookback_bars)
+    result, ours = await backtest(strategy, settings, None, FROM_MS, to_ms, strategy.part.lookback_bars)
     assert decisions(ours) == decisions(theirs)
     assert_same_trades(result, theirs)
-    made = Counter(record.prediction.symbol for record in theirs if isinstance(record, PredictionRecord))
+    made = Counter(record.forecast.symbol for record in theirs if isinstance(record, ForecastRecord))
     assert {symbol: len(told.close_ms) for symbol, told in result.predictions.items()} == made
     kinds = Counter(type(record).__name__ for record in ours)
     assert kinds["TradeRecord"] > 15
@@ -92,7 +92,7 @@ async def test_a_time_stop_leaves_at_bars_without_a_signal_as_in_the_demo_and_re
     rule = ExitRule(ExitReason.FLATTEN, exits.time_stop, 7.0 * MINUTE_MS)
     strategy, to_ms = replace(build(settings), exits=(rule,)), FROM_MS + 10 * 60 * MINUTE_MS
     theirs = await demo_records(strategy, settings, None, FROM_MS, to_ms)
-    result, ours = await backtest(strategy, settings, None, FROM_MS, to_ms, strategy.lookback_bars)
+    result, ours = await backtest(strategy, settings, None, FROM_MS, to_ms, strategy.part.lookback_bars)
     assert decisions(ours) == decisions(theirs)
     assert_same_trades(result, theirs)
     left = result.trades.exit_reason == "flatten"
@@ -124,7 +124,7 @@ async def test_a_model_strategy_trains_and_trades_as_in_the_demo() -> None:
     theirs = await demo_records(STRATEGY, settings, ScriptedForecaster(), FROM_MS, to_ms)
     result, ours = await backtest(STRATEGY, settings, ScriptedForecaster(), FROM_MS, to_ms, 30)
     assert decisions(ours) == decisions(theirs)
-    told = (PredictionRecord, TrainingRecord)
+    told = (ForecastRecord, TrainingRecord)
     assert [r for r in ours if isinstance(r, told)] == [r for r in theirs if isinstance(r, told)]
     assert_same_trades(result, theirs)
     assert len(result.trades) > 15
@@ -141,8 +141,8 @@ async def test_stored_predictions_of_a_model_give_its_run_again() -> None:
     market = history(tuple(known), FROM_MS, to_ms, 30)
     values = {}
     for symbol, told in first.predictions.items():
-        values[symbol] = np.full(len(market), np.nan)
-        values[symbol][np.searchsorted(market.open_time_ms, told.close_ms - MINUTE_MS)] = told.value_bps
+        values[symbol] = np.full((len(market), len(STRATEGY.outputs)), np.nan)
+        values[symbol][np.searchsorted(market.open_time_ms, told.close_ms - MINUTE_MS)] = told.values
     drive = Drive(market, Trader(ACCOUNT, STRATEGY, settings, known), journalled_venue(known, settings), None, values)
     await drive.run(lambda done, total: None, lambda: False)
     again = drive.result()

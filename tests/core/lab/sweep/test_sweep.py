@@ -24,6 +24,7 @@ from core.settings.schema import Settings, parse_settings
 from core.strategy.declaration import ExitRule, Lifecycle, Strategy
 from tests.core.lab.markets import ends_in_hole, inside_ms
 from tests.core.lab.plain_run import plain_run
+from tests.declared import declared, table
 
 START_MS = 1_704_066_600_000  # 23:50 UTC: a day turns soon
 CONTRACTS = (("0.01", "0.001"), ("0.0001", "0.1"), ("0.1", "0.01"), ("0.5", "1"))
@@ -38,12 +39,6 @@ RULES = {
         ExitRule(ExitReason.FLATTEN, exits.time_stop, 11.0 * MINUTE_MS),
     ),
 }
-
-
-def decide(value_bps: float, threshold_bps: float) -> int:
-    if value_bps > threshold_bps:
-        return 1
-    return -1 if value_bps < -threshold_bps else 0
 
 
 @dataclass
@@ -232,13 +227,9 @@ def drawn(
         },
         "drawn",
     )
-    strategy = Strategy(
-        name="drawn",
-        feature_names=(),
-        lookback_bars=1,
-        horizon_ms=0,
-        threshold_bps=lambda cost_bps: 8.0,
-        decide=decide,
+    strategy = declared(
+        "drawn",
+        needed_bps=8.0,
         stop_pct=float(rng.choice([0.1, 0.3, 1.0, 4.0])),
         target_pct=float(rng.choice([0.1, 0.5, 3.0])),
         cooldown_ms=int(rng.choice([0, 0, 3])) * MINUTE_MS * interval_minutes,
@@ -252,7 +243,7 @@ def drawn(
     values = np.where(
         rng.random((k, n)) < rng.choice([0.1, 0.5, 1.0]), np.round(rng.normal(0.0, 12.0, (k, n)), 2), np.nan
     )
-    return Case(history, {item.symbol: item for item in items}, chosen, strategy, values)
+    return Case(history, {item.symbol: item for item in items}, chosen, strategy, table(values))
 
 
 def assert_same(case: Case) -> int:
@@ -430,9 +421,15 @@ def test_an_exit_of_ones_own_is_refused_by_name() -> None:
 
     case = simple()
     own = ExitRule(ExitReason.FLATTEN, at_noon, 0.0)
-    fields = {name: getattr(case.strategy, name) for name in case.strategy.__slots__}
     with pytest.raises(BadInputError, match="at_noon"):
-        simple(strategy=Strategy(**{**fields, "exits": (own,)})).swept()
+        simple(strategy=replace(case.strategy, exits=(own,))).swept()
+
+
+@pytest.mark.parametrize("own", ["bracket", "sizing"])
+def test_a_bracket_and_a_sizing_of_ones_own_are_refused_in_words(own: str) -> None:
+    case = simple()
+    with pytest.raises(BadInputError, match=f"strategy drawn: the sweep cannot run a {own} of its own"):
+        simple(strategy=replace(case.strategy, **{own: lambda *given: (1.0, 2.0)})).swept()
 
 
 def test_bars_outside_their_range_are_refused() -> None:

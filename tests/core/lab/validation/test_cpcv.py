@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 
 import numpy as np
@@ -17,25 +16,20 @@ from core.ports import BarColumns
 from core.strategy.declaration import Lifecycle, ModelSpec, Strategy
 from tests.core.lab.walks import FROM_MS
 from tests.core.learning import toy
+from tests.declared import declared, with_part
 
 HERE = Compute(jobs=1)
 BARS = 1_500
 
 
-def strategy(threshold_bps: float = 2.0, min_rows: int = 10) -> Strategy:
-    return Strategy(
-        name="linear",
-        feature_names=("last_return_bps",),
+def strategy(needed_bps: float = 2.0, min_rows: int = 10) -> Strategy:
+    return declared(
+        "linear",
+        needed_bps=needed_bps,
         lookback_bars=2,
         horizon_ms=MINUTE_MS,
-        threshold_bps=lambda cost_bps: threshold_bps,
-        decide=lambda value_bps, threshold: int(value_bps > threshold) - int(value_bps < -threshold),
-        stop_pct=1.0,
-        target_pct=3.0,
-        cooldown_ms=0,
-        exits=(),
         lifecycle=Lifecycle(BARS * MINUTE_MS, MINUTE_MS),
-        model=ModelSpec("tests.core.lab.linear_learner", json.dumps({"min_rows": min_rows})),
+        source=ModelSpec("tests.core.lab.linear_learner", json.dumps({"min_rows": min_rows})),
     )
 
 
@@ -98,7 +92,7 @@ def test_days_are_whole_ones_without_holes_and_a_ratio_of_a_year_needs_thirty_of
 
 def test_what_cannot_be_validated_is_told() -> None:
     with pytest.raises(BadInputError, match="has no model to cross-validate"):
-        cross_validate(dataclasses.replace(strategy(), model=None), market(0.5), 1.0, HERE)
+        cross_validate(with_part(strategy(), source=None), market(0.5), 1.0, HERE)
     with pytest.raises(BadInputError, match="its model does not show the rows that it learns from"):
         cross_validate(toy.strategy(), market(0.5), 1.0, HERE)
     with pytest.raises(TaskError, match=r"split 1: .* rows are too few to learn from"):

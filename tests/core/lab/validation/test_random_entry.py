@@ -5,12 +5,14 @@ import dataclasses
 import numpy as np
 import pytest
 
+from core.domain.forecast import Output
 from core.lab.data.history import History
 from core.lab.run.event_driven import run_event_driven
-from core.lab.run.result import RunResult
+from core.lab.run.result import Floats, RunResult
 from core.lab.validation.random_entry import RandomEntry, random_entry
 from core.settings.schema import Settings
 from core.strategy.declaration import Strategy
+from tests import declared
 from tests.core.lab.markets import instrument, make_parts, names, random_history, random_values, strategy
 
 NAMES = names(2)
@@ -75,5 +77,26 @@ def test_without_trades_or_where_it_cannot_be_swept_there_is_none(result: RunRes
     trader, venue = make_parts(strategy(), NAMES, {}, INSTRUMENTS)
     idle = run_event_driven(history, trader, venue, values={})
     assert drawn(idle, history, strategy()) is None
-    never = strategy(decide=lambda value, threshold: 0)
+    never = strategy(decide=declared.never)
     assert drawn(result, history, never) is None
+
+
+def test_sides_of_a_classifier_are_outputs_of_the_run_that_made_it_enter(history: History) -> None:
+    """Nothing is made up for it: no probability is far from zero."""
+    outputs = (Output("p_down", "probability"), Output("p_up", "probability"))
+    chosen = strategy(outputs=outputs, decide=likelier, because=None, parameters=(0.6,))
+    rng = np.random.default_rng(3)
+    up = np.where(rng.random((2, len(history))) < 0.1, rng.random((2, len(history))), np.nan)
+    values = dict(zip(NAMES, np.stack([1.0 - up, up], axis=-1), strict=True))
+    trader, venue = make_parts(chosen, NAMES, {}, INSTRUMENTS)
+    result = run_event_driven(history, trader, venue, values=values)
+    assert set(result.trades.side.tolist()) == {-1, 1}
+    found = drawn(result, history, chosen)
+    assert found is not None
+    assert found.runs == 5
+
+
+def likelier(values: Floats, cost_bps: float, parameters: Floats) -> tuple[int, float]:
+    if values[1] > parameters[0]:
+        return 1, values[1]
+    return (-1, values[0]) if values[0] > parameters[0] else (0, values[0])

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 from msgspec.structs import replace
 
+from core.control.events import BecauseView
+from core.control.protocol import OutputView
 from tests.tui import screen
 from tests.tui.fake_control import FakeControl, signal, snapshot
 from tui.console.app import QuarterdeckApp
@@ -12,12 +16,10 @@ from tui.console.app import QuarterdeckApp
 async def test_a_time_stop_shows_minutes_and_no_bps(app: QuarterdeckApp, control: FakeControl) -> None:
     left = replace(
         signal(0, "ETHUSDT", -1, "exit", "flatten"),
-        value_bps=None,
-        threshold_bps=None,
         confidence=None,
-        compared="held 30 min, limit 30 min",
+        because=(BecauseView("held", 30.0, 30.0, "min"),),
     )
-    control.current = replace(snapshot(), signals=(left,))
+    control.current = replace(snapshot(), signals=(left,), prices=())
     async with screen.running(app, (120, 40)) as pilot:
         await pilot.press("4")
         app.flush()
@@ -27,4 +29,27 @@ async def test_a_time_stop_shows_minutes_and_no_bps(app: QuarterdeckApp, control
     (row,) = (line for line in lines if "ETHUSDT" in line and "exit" in line)
     assert "bp" not in row
     assert "None" not in row
-    assert any("Why ETHUSDT" in line and "held 30 min, limit 30 min" in line for line in lines)
+    assert any("Why ETHUSDT" in line and "held 30 min, needed 30 min" in line for line in lines)
+
+
+async def test_a_probability_is_shown_as_one(app: QuarterdeckApp, control: FakeControl) -> None:
+    sure = replace(
+        signal(0, "ETHUSDT", 1, "enter", "forecast above what is needed"),
+        confidence=0.63,
+        because=(BecauseView("p_up", 0.63, 0.6, "probability"), BecauseView("p_flat", 0.25, None, "probability")),
+        reasons_unit="probability",
+    )
+    quoted = replace(
+        snapshot().prices[1],
+        outputs=(OutputView("p_down", 0.12, "probability"), OutputView("p_flat", 0.25, "probability")),
+    )
+    control.current = replace(snapshot(), signals=(sure,), prices=(quoted,))
+    async with screen.running(app, (200, 50)) as pilot:
+        await pilot.press("4")
+        app.flush()
+        await pilot.pause()
+        lines = screen.lines(app)
+    assert any("Why ETHUSDT" in line and "p_up 0.63, needed 0.60; p_flat 0.25" in line for line in lines)
+    assert any(re.search(r"ETHUSDT .* 0\.63 +0\.60 +63%", line) for line in lines)
+    assert any(quoted.symbol in line and "0.12" in line for line in lines)
+    assert not any("bp" in line for line in lines)

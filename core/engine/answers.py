@@ -1,0 +1,82 @@
+"""What models answer in real time: the market waits for none of it, and each answer is decided on when it comes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+
+from core.clock import Clock
+from core.domain.forecast import Forecast
+from core.trader.account import iso
+
+log = logging.getLogger("quarterdeck.engine")
+
+Decide = Callable[[Sequence[Forecast]], Awaitable[None]]
+
+
+class Answers:
+    """At most one question is out at a time: where one still is when the next bars close, these are not asked about.
+
+    An answer that comes within `at_once_ms` is one that was there at once. What comes later is given to `decide`, made
+    at the time at which it came; what is older than `max_age_ms` by then is dropped. `late`, `dropped` and `missing`
+    count the forecasts, and those that were never asked for.
+    """
+
+    def __init__(self, clock: Clock, decide: Decide, at_once_ms: int, max_age_ms: int) -> None:
+        self._clock = clock
+        self._decide = decide
+        self._at_once_ms = at_once_ms
+        self._max_age_ms = max_age_ms
+        self._out: list[asyncio.Task[object]] = []
+        self._problem = ""
+        self.late = 0
+        self.dropped = 0
+        self.missing = 0
+
+    @property
+    def is_out(self) -> bool:
+        return any(not task.done() for task in self._out)
+
+    def tasks(self) -> list[asyncio.Task[object]]:
+        return [task for task in self._out if not task.done()]
+
+    def note(self) -> str:
+        """What is wrong with the newest answer, for the operator; empty where it was there at once."""
+        if not self._problem:
+            return ""
+        return f"{self._problem} (so far {self.late} late, {self.dropped} too old, {self.missing} not asked for)"
+
+    def miss(self, symbols: int, close_ms: int) -> None:
+        """Bars that closed at `close_ms` are not asked about, as the answer before is still out."""
+        self.missing += symbols
+        self._tell(f"no forecasts at {iso(close_ms)}: the models still think about the bars before")
+
+    async def at_once(self, asking: asyncio.Task[list[Forecast]], group: asyncio.TaskGroup) -> list[Forecast]:
+        """What is answered at once, or nothing: then it is decided on when it comes."""
+        done, _ = await asyncio.wait((asking,), timeout=self._at_once_ms / 1_000.0)
+        if done:
+            self._problem = ""
+            return asking.result()
+        self._out = [asking, group.create_task(self._follow(asking))]
+        return []
+
+    async def _follow(self, asking: asyncio.Task[list[Forecast]]) -> None:
+        answers = await asking
+        if not answers:
+            return
+        now_ms = self._clock.now_ms()
+        age_ms = now_ms - answers[0].bar_close_ms
+        when = f"forecasts of {iso(answers[0].bar_close_ms)} came {age_ms / 1_000.0:.1f} s after the close"
+        if age_ms > self._max_age_ms:
+            self.dropped += len(answers)
+            self._tell(f"{when}: nothing is decided on them")
+            return
+        self.late += len(answers)
+        self._tell(when)
+        await self._decide([replace(answer, made_ms=max(answer.made_ms, now_ms)) for answer in answers])
+
+    def _tell(self, problem: str) -> None:
+        self._problem = problem
+        log.warning("%s", problem)
