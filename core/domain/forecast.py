@@ -86,7 +86,7 @@ def outputs_problem(outputs: Sequence[Output], values: Sequence[float | None]) -
         return f"{len(values)} values for {len(outputs)} outputs"
     for output, value in zip(outputs, values, strict=True):
         if value is not None and not _is_of(output.unit, value):
-            return f"{output.name} {value}, which is no {_KINDS.get(output.unit, 'number')}"
+            return f"{output.name} {value}, which is no {kind_of(output.unit)}"
     return ""
 
 
@@ -98,7 +98,9 @@ def _is_of(unit: OutputUnit, value: float) -> bool:
     return unit != "class" or value == round(value)
 
 
-_KINDS = {"probability": "probability", "class": "class"}
+def kind_of(unit: OutputUnit) -> str:
+    """What a value of a unit is, as a noun."""
+    return unit if unit in ("probability", "class") else "number"
 
 
 class Compared(Protocol):

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Sequence
 
 from core.clock import EngineClock
-from core.domain.errors import ModelError
+from core.domain.errors import BadInputError, ModelError
 from core.domain.forecast import Forecast
 from core.domain.market import Bar, MarketEvent
 from core.domain.records import Record, TrainingRecord
@@ -86,6 +86,7 @@ class Session:
         self._desk = desk or self.rules
         self._waits_for_models = waits_for_models
         self.answers = Answers(clock, self._decide_late, self._inference_delay_ms, strategy.part.max_age_ms)
+        self._unfit: dict[str, str] = {}
         self.is_ready = True
         self.told_ms: dict[str, int] = {}
         self.stepper = Stepper(trader, venue, journal, self._observe, waits=not in_memory)
@@ -101,7 +102,8 @@ class Session:
 
     def note(self) -> str:
         """Why a symbol has no predictions, for the operator; empty when all have."""
-        return self.outage or (self.models.note() if self.models is not None else "") or self.answers.note()
+        models = self.models.note() if self.models is not None else ""
+        return self.outage or models or self.answers.note() or next(iter(self._unfit.values()), "")
 
     def start_trainings(self, group: asyncio.TaskGroup) -> None:
         """Start what was asked for and does not run yet."""
@@ -176,8 +178,21 @@ class Session:
     def _ask_desk(self, bars: Sequence[Bar]) -> list[Forecast]:
         if self._desk is None or not self.is_ready:
             return []
-        answers = (self._desk.predict(bar) for bar in bars)
+        answers = (self._ask_about(self._desk, bar) for bar in bars)
         return [answer for answer in answers if answer is not None]
+
+    def _ask_about(self, desk: ForecastDesk, bar: Bar) -> Forecast | None:
+        """What a rule says that cannot be is no forecast, and told."""
+        try:
+            answer = desk.predict(bar)
+        except BadInputError as error:
+            problem = f"no forecast of {bar.symbol}: {error}"
+            if self._unfit.get(bar.symbol) != problem:
+                log.error("%s", problem)
+            self._unfit[bar.symbol] = problem
+            return None
+        self._unfit.pop(bar.symbol, None)
+        return answer
 
     async def _decide(self, forecasts: Sequence[Forecast], bars: Sequence[Bar]) -> None:
         """What was predicted of `bars`, and of what is held where nothing was that nothing was: exits wait for no

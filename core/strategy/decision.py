@@ -30,6 +30,7 @@ class Decider:
         self._volatility = names.index(strategy.volatility) if strategy.volatility else None
         self._parameters = np.array(strategy.parameters, np.float64)
         self.silence = np.full(len(strategy.outputs), math.nan)
+        self.silence.flags.writeable = False
         """The values of a bar of which nothing was said."""
 
     def direction(self, values: Vector) -> tuple[int, float | None]:

@@ -9,13 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.domain.errors import BadInputError
-from core.domain.forecast import Forecast
+from core.domain.forecast import Forecast, kind_of
 from core.domain.market import Bar
 from core.domain.origin import champion
 from core.ports import BarColumns
 from core.strategy.declaration import Strategy
 
 Floats = NDArray[np.float64]
+
+_LARGEST = float(np.finfo(np.float64).max)
 
 
 class ForecastDesk(Protocol):
@@ -47,6 +49,11 @@ class RuleDesk:
         self._strategy = strategy
         self._rule = strategy.part.rule
         self._outputs = len(strategy.outputs)
+        units = [output.unit for output in strategy.outputs]
+        self._is_bounded = not {"probability", "class"}.isdisjoint(units)
+        self._least = np.array([0.0 if unit == "probability" else -_LARGEST for unit in units])
+        self._most = np.array([1.0 if unit == "probability" else _LARGEST for unit in units])
+        self._is_whole = np.array([unit == "class" for unit in units])
         self._parameters = np.array(self._rule.parameters, np.float64)
         self._delay_ms = inference_delay_ms
         self._states = {symbol: np.zeros(self._rule.state_size) for symbol in symbols}
@@ -59,7 +66,8 @@ class RuleDesk:
     def values(self, columns: BarColumns) -> Floats:
         """Fold the next n bars of a symbol in: the outputs of each (n, outputs), NaN where the rule has nothing to say.
 
-        Raises ValueError when a bar was folded in before, BadInputError when the rule gives no outputs of each.
+        Raises ValueError when a bar was folded in before, BadInputError when the rule gives no outputs of each, or one
+        that is not of its kind.
         """
         times = columns.open_time_ms
         if not len(times):
@@ -90,4 +98,21 @@ class RuleDesk:
                 f"strategy {self._strategy.name}: its rule gave values of shape {np.shape(values)} for {shape[0]} bars "
                 f"of {shape[1]} outputs"
             )
-        return np.ascontiguousarray(values).reshape(shape)
+        told = np.ascontiguousarray(values).reshape(shape)
+        self._check(told)
+        return told
+
+    def _check(self, told: Floats) -> None:
+        """Raises BadInputError for a value that is none of its output's kind."""
+        if self._is_bounded:
+            bad = ~np.isnan(told) & (
+                (told < self._least) | (told > self._most) | (self._is_whole & (told != np.rint(told)))
+            )
+        else:
+            bad = np.isinf(told)
+        if bad.any():
+            output = self._strategy.outputs[int(np.argwhere(bad)[0, 1])]
+            raise BadInputError(
+                f"strategy {self._strategy.name}: its rule says {output.name} {told[bad][0]:g}, "
+                f"which is no {kind_of(output.unit)}"
+            )

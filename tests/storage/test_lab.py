@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from core.domain.errors import BadInputError, StorageError
-from core.lab.run.result import EquityCurve, FillColumns, Provenance, RunResult, TradeColumns, forecast_columns
+from core.lab.run.result import UNNAMED, EquityCurve, FillColumns, Provenance, RunResult, TradeColumns, forecast_columns
 from core.lab.search.trials import Trial, parameter_hash
 from core.lab.service.records import RunRecord, SweepRecord
 from storage.blobs import from_blob, to_blob
@@ -546,6 +546,23 @@ def test_a_run_over_holes_that_counted_their_days_shows_no_ratio_of_them(tmp_pat
     assert [(best["return_days"], best["sharpe"]) for best in swept["best"]] == [(None, None), (None, None)]
     counted = opened.count_trials("ema_cross", ["AUSDT", "BUSDT"], 10 * DAY, 20 * DAY, 60_000, 40)
     assert (counted.trials, counted.alike, counted.mean) == (2, 2, None), "they were tried, their ratios are others"
+
+
+def test_the_figure_that_a_run_of_before_kept_is_its_one_output(tmp_path: Path) -> None:
+    path, steps = tmp_path / "old.db", migrations(SCHEMA)
+    by_the_first_version(path)
+    values = np.array([9.25, -1.0 / 3.0])
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript("".join(text for number, text in steps if 1 < number < 7) + "PRAGMA user_version = 6;")
+        for name, array in (("close_ms", np.array([60_000, 120_000])), ("value_bps", values)):
+            blob = to_blob(array)
+            row = ("r0001", "predictions AUSDT", name, blob.dtype, blob.crc32, blob.data)
+            connection.execute("INSERT INTO run_columns VALUES (?, ?, ?, ?, ?, ?)", row)
+        connection.commit()
+    (told,) = open_lab(path).load("r1").result.predictions.values()
+    assert (told.names.tolist(), told.units.tolist()) == ([UNNAMED], ["bps"])
+    assert told.close_ms.tolist() == [60_000, 120_000]
+    np.testing.assert_array_equal(told.values, values[:, None])
 
 
 def test_a_run_that_a_limit_ended_comes_back_as_one(store: SqliteLab) -> None:

@@ -242,6 +242,8 @@ def _values(
         window = fold.window
         part = ground.history.between(window.test_from_ms, window.test_to_ms, ground.warm_up_bars)
         strategy = ground.load(ground.strategy, settings_of(ground, fold.parameters))
+        if strategy.outputs != outputs:
+            raise BadInputError(f"strategy {strategy.name}: its outputs change with {', '.join(fold.parameters)}")
         begin = int(np.searchsorted(history.open_time_ms, part.from_ms))
         schedule.append((begin, strategy))
         if fold.chosen is not None or not choosing:

@@ -6,11 +6,12 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
+import numpy as np
 import pytest
 
 from core.arithmetic import exits
 from core.domain.errors import ModelError
-from core.domain.forecast import Forecast
+from core.domain.forecast import Forecast, Output
 from core.domain.market import MINUTE_MS, Bar, FirstPrice, MarketEvent
 from core.domain.orders import Order, OrderRole
 from core.domain.origin import Origin, VersionRole
@@ -18,12 +19,10 @@ from core.domain.records import ForecastRecord, IntentRecord, Record, SignalReco
 from core.domain.trading import ExitReason
 from core.engine.session import Session
 from core.ports import BarColumns, TrainingResult, VenueEvent
-from core.strategy.declaration import ExitRule
+from core.strategy.declaration import ExitRule, Rule
 from core.trader.trader import Trader
 from tests.core.trader.desk import BTC, ETH, INSTRUMENTS, NOON_MS, Desk, make_trader
 from tests.declared import said
-
-R = type[Record]
 
 
 class Clock:
@@ -98,7 +97,7 @@ class Floor:
             self.trader,
             Idle(),  # type: ignore[arg-type]
             self.journal,
-            self.thinker,
+            None if self.trader.strategy.part.rule is not None else self.thinker,
             self.clock,
             lambda records: None,
             waits_for_models=False,
@@ -214,6 +213,27 @@ def test_an_exit_by_time_waits_for_no_model() -> None:
         assert [(signal.symbol, signal.confidence) for signal in left] == [(entry.symbol, None)]
 
     on_floor(test, exits=(ExitRule(ExitReason.FLATTEN, exits.time_stop, 2.0 * MINUTE_MS),))
+
+
+def test_what_a_rule_says_that_cannot_be_is_told_and_no_forecast() -> None:
+    said_next = iter([1.3, 0.7])
+
+    def scan(*given: Any) -> np.ndarray:
+        return np.full(len(given[1]), next(said_next) if given[0][0] else 0.6) * (given[4] > 10_000.0)
+
+    async def test() -> None:
+        async with asyncio.TaskGroup() as group:
+            floor = Floor(group, outputs=(Output("p_up", "probability"),), source=Rule(scan, 1, ()), because=None)
+            floor.session.rules._states[BTC][0] = 1.0  # type: ignore[union-attr]
+            await floor.bars()
+            assert [record.forecast.symbol for record in floor.kept(ForecastRecord)] == [ETH]
+            problem = "no forecast of BTCUSDT: strategy plain: its rule says p_up 1.3, which is no probability"
+            assert floor.session.note() == problem
+            await floor.bars()
+            assert [record.forecast.symbol for record in floor.kept(ForecastRecord)] == [ETH, BTC, ETH]
+            assert floor.session.note() == ""
+
+    asyncio.run(test())
 
 
 @pytest.mark.parametrize("after_ms", [0, 5_000])

@@ -7,13 +7,14 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from core.domain.errors import BadInputError
+from core.domain.forecast import Output, OutputUnit
 from core.domain.market import MINUTE_MS, Bar
 from core.domain.origin import champion
 from core.market.history import bar_at
 from core.ports import BarColumns
 from core.strategy.declaration import Rule, Strategy
 from core.strategy.rules import RuleDesk
-from tests.declared import declared
+from tests.declared import SURE, declared
 
 Floats = NDArray[np.float64]
 DELAY_MS = 100
@@ -139,3 +140,35 @@ def test_a_rule_must_give_a_value_for_each_bar() -> None:
 def test_a_strategy_without_a_rule_has_no_desk() -> None:
     with pytest.raises(ValueError, match="strategy sums has no rule"):
         RuleDesk(strategy_of(None), ("A",), DELAY_MS)
+
+
+@pytest.mark.parametrize(
+    ("unit", "value", "problem"),
+    [
+        ("bps", np.inf, "forecast inf, which is no number"),
+        ("score", -np.inf, "forecast -inf, which is no number"),
+        ("probability", 1.25, "forecast 1.25, which is no probability"),
+        ("probability", -0.5, "forecast -0.5, which is no probability"),
+        ("class", 1.5, "forecast 1.5, which is no class"),
+        ("probability", 1.0, ""),
+        ("class", -2.0, ""),
+        ("bps", np.nan, ""),
+    ],
+)
+def test_a_value_must_be_of_its_outputs_kind(unit: OutputUnit, value: float, problem: str) -> None:
+    rule = Rule(lambda state, *given: np.array([0.0, value]), 1, ())
+    at_work = RuleDesk(declared("sums", source=rule, outputs=(Output("forecast", unit),)), ("A",), DELAY_MS)
+    if not problem:
+        assert at_work.values(columns("A", [1.0, 2.0])).shape == (2, 1)
+        return
+    with pytest.raises(BadInputError, match=f"^strategy sums: its rule says {problem}$"):
+        at_work.values(columns("A", [1.0, 2.0]))
+
+
+def test_several_outputs_are_a_row_each_and_a_part_of_them_is_a_forecast() -> None:
+    def scan(state: Floats, *given: Floats) -> Floats:
+        return np.column_stack([given[0], np.where(given[0] > 1.0, 0.6, np.nan)])
+
+    at_work = RuleDesk(declared("two", source=Rule(scan, 1, ()), outputs=SURE), ("A",), DELAY_MS)
+    said = [at_work.predict(bar) for bar in bars("A", [1.0, 2.0])]
+    assert [one.values for one in said if one is not None] == [(1.0, None), (2.0, 0.6)]
