@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 HOUSES = ("core", "strategies", "storage", "tui")
 MOST_IN_CORE = 25
 MOST_LINES_AT_THE_ROOT = 200
-WAITS_FOR_ITS_USE = {"core.market.as_of"}
+WAITS_FOR_ITS_USE = {"core.lab.data.seeing"}
 """The join of streams, which no part of a strategy declares as an input yet."""
 
 

@@ -16,6 +16,7 @@ CCXT = frozenset({"client", "connection"})
 
 FOREIGN = {
     ("core/arithmetic/compiler.py", "linalg.ensure_blas"): "numba looks for a library that no function here calls",
+    ("core/arithmetic/compiler.py", "context.refresh"): "numba would look for it whenever it reads its definitions",
 }
 
 

@@ -132,7 +132,7 @@ REGISTRY = Registry(
             frozenset({"status", "prices", "meters"}),
             {"column": 3, "right": 1, "lab": 2},
         ),
-        Entry("chart", "Chart", "chart", Size(44, 8), frozenset({"prices", "positions"})),
+        Entry("chart", "Chart", "chart", Size(44, 8), frozenset({"prices", "positions", "status"})),
         Entry("trades", "Trades", "trades", Size(44, 5), frozenset({"prices", "trades"}), {"left": 3}),
         Entry("logs", "Log", "logs", Size(44, 4), beside={"column": 4, "right": 2, "lab": 3}),
         Entry("lab", "Lab", "lab", Size(44, 9)),

@@ -121,7 +121,7 @@ def test_what_an_exchange_says_is_plain_where_it_enters(text: str) -> None:
     health.report("part", text)
     assert health.problem().isprintable()
     row = {"id": text, "side": text, "type": text, "info": {"orderType": text}, "amount": text, "price": text}
-    shown = _external(text, row)
+    shown = _external(text, row, text)
     assert all(value.isprintable() for value in (shown.symbol, shown.order_id, shown.side, shown.type))
 
 

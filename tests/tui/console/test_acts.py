@@ -92,10 +92,10 @@ def test_what_the_terminal_asks_of_an_engine_goes_through_two_doors_by_the_id_of
                 asked.append((name, ast.unparse(node.args[0])))
             elif isinstance(node, ast.Constant) and node.value == "command":
                 wire.append(name)
-            elif isinstance(node, ast.Attribute) and ast.unparse(node).endswith("control.send"):
+            elif isinstance(node, ast.Attribute) and ast.unparse(node) in ("self.control.send", "seat.send"):
                 asked.append((name, "send"))
             elif isinstance(node, ast.alias):
                 imported.add(node.name)
-    assert sorted(asked) == [("app.py", "operation.id"), ("app.py", "send")]
+    assert sorted(asked) == [("writing.py", "operation.id"), ("writing.py", "send")]
     assert wire == ["steering.py"]
     assert not imported & {"Verb", "OperatorCommand"}
