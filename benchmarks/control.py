@@ -17,6 +17,7 @@ from core.control.events import BecauseView
 from core.control.protocol import (
     MeterView,
     OrderView,
+    OutputView,
     PositionView,
     PriceView,
     SignalView,
@@ -55,7 +56,11 @@ def crowded(chance: random.Random) -> Snapshot:
 
 def price(symbol: str, chance: random.Random) -> PriceView:
     closes = tuple(round(100 * chance.random(), 4) for _ in range(CLOSES))
-    return PriceView(symbol, closes[-1], chance.uniform(-3, 3), T0_MS, closes, 4, chance.uniform(-9, 9), "scalper-7f3a")
+    outputs = (
+        OutputView("forecast", chance.uniform(-9, 9), "bps"),
+        OutputView("p_sign", chance.random(), "probability"),
+    )
+    return PriceView(symbol, closes[-1], chance.uniform(-3, 3), T0_MS, closes, 4, outputs, "scalper-7f3a")
 
 
 def position(symbol: str, chance: random.Random) -> PositionView:
