@@ -214,7 +214,7 @@ def time_training_alone(home: Home, trainings: int) -> float:
     settings = _settings(home)
     strategy = build(settings)
     assert strategy.part.model is not None
-    models = tasks.ModelHome(home.root / "trained-alone", strategy.name, strategy.part.model)
+    models = tasks.ModelHome(home.root / "trained-alone", strategy.name, strategy.part.model, strategy.outputs)
     tasks.warm_up(models)
     windows = asyncio.run(_windows(home, settings.market.symbols, training_bars(strategy, MINUTE_MS)))
     spent_s = 0.0

@@ -133,10 +133,6 @@ class Deciding:
             reason = standing_veto(self._state, s, self._guard, now_ms, turned_id)
         lots = 0
         if not reason:
-            state = self._state
-            share = self.decider.share(
-                wish.values, state.equity_usdt(), s.mark, stop_pct, wish.confidence, int(state.open_positions())
-            )
             size = entry_size(
                 self._state,
                 s,
@@ -146,7 +142,7 @@ class Deciding:
                 caps=caps,
                 now_ms=now_ms,
                 origin=whose,
-                wanted_share=share,
+                wanted_share=self._share(s, wish, stop_pct),
             )
             lots, reason = size.lots, size.reason
             commands += journalled(size.events)
@@ -169,6 +165,13 @@ class Deciding:
             target_pct=None if self.strategy.bracket is None else target_pct,
         )
         return commands + place(self._state, order)
+
+    def _share(self, s: SymbolState, wish: Wish, stop_pct: float) -> float | None:
+        """What the strategy's own sizing wants of equity; None where the settings size."""
+        if self.strategy.sizing is None:
+            return None
+        equity_usdt, trades = self._state.equity_usdt(), self._state.open_positions()
+        return self.decider.share(wish.values, equity_usdt, s.mark, stop_pct, wish.confidence, trades)
 
     def _signal(
         self,
