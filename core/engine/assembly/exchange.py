@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from core.exchange.connection.keys import Keys
     from core.exchange.orders.venue import ExchangeVenue
     from core.settings.schema import Settings
+    from core.strategy.declaration import Strategy
     from core.trader.account import Opening
     from core.venues.rebuild import Checkpoint
 
@@ -64,6 +65,7 @@ async def exchange_parts(start: EngineStart, clock: ExchangeClock) -> EnginePart
     request, strategy, stack = start.request, start.strategy, start.stack
     live, account_name = request.mode == "live", account_of(start.settings, request.mode)
     settings = with_exchange_symbols(start.settings)
+    _check_inputs(strategy)
     dialect = dialect_of(settings.exchange.id)
     if live:
         check_live(dialect)
@@ -106,6 +108,10 @@ async def exchange_parts(start: EngineStart, clock: ExchangeClock) -> EnginePart
     retired = retired_symbols(records, traded, before)
     candles = await stored_market.candles(settings.market.interval_ms)
     stack.push_async_callback(candles.close)
+    observations = None
+    if strategy.part.inputs:
+        observations = await stored_market.observations()
+        stack.push_async_callback(observations.close)
 
     async def keep(now: Mapping[str, Instrument]) -> None:
         await change_rules(journal, clock.now_ms(), Rules(settings, now))
@@ -177,7 +183,19 @@ async def exchange_parts(start: EngineStart, clock: ExchangeClock) -> EnginePart
         beside=(check, age, remember),
         aside=asyncio.to_thread,
         remembered=remembered,
+        observations=observations,
     )
+
+
+def _check_inputs(strategy: Strategy) -> None:
+    """Raises BadInputError for an input that an exchange in real time is not asked for."""
+    from core.market.seeing import observed_of
+
+    if names := observed_of(strategy.part.inputs):
+        raise BadInputError(
+            f"strategy {strategy.name}: it sees {', '.join(names)}, which demo and lab have and paper and live do not "
+            "take in; bars, funding and the time of day they do"
+        )
 
 
 def _venue_checkpoint(remembered: Remembered | None) -> Checkpoint | None:

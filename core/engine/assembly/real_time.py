@@ -24,7 +24,7 @@ from core.exchange.connection.wire import Wire
 from core.exchange.markets.status import StatusWatch
 from core.home.logbook import Logbook
 from core.market.live.market import LiveMarket
-from core.ports import CandleStore, Forecaster, Journal
+from core.ports import CandleStore, Forecaster, Journal, ObservationStore
 from core.trader.trader import Trader
 
 log = logging.getLogger("quarterdeck.exchange")
@@ -124,12 +124,13 @@ def real_time_parts(
     beside: Sequence[Attendant] = (),
     aside: Aside = at_once,
     remembered: Remembered | None = None,
+    observations: ObservationStore | None = None,
 ) -> EngineParts:
     """An engine on a live market. `desk` is None on paper, where only the market comes from the exchange;
     `follow_rules` then follows those of its contracts, as the desk does for an account.
 
     `start_ms` is where the account was opened: a whole minute. `server` is told with the source wherever that stands.
-    `beside`, `aside` and `remembered` are as in `EngineParts`.
+    `beside`, `aside`, `remembered` and `observations` are as in `EngineParts`.
     """
     clock = wire.clock
 
@@ -175,5 +176,6 @@ def real_time_parts(
         beside=beside,
         aside=aside,
         remembered=remembered,
+        observations=observations,
         real_time=Surroundings(wire, market, desk, trader.state.traded),
     )
