@@ -247,7 +247,7 @@ class Session:
             self._unfit[symbol] = problem
             log.log(level, "no forecast of %s: %s", symbol, problem)
         else:
-            log.info("%s is forecast again: %s no more", symbol, self._unfit.pop(symbol))
+            log.info("%s is forecast again (before: %s)", symbol, self._unfit.pop(symbol))
 
     async def _decide(self, forecasts: Sequence[Forecast], bars: Sequence[Bar]) -> None:
         """What was predicted of `bars`, and of what is held where nothing was that nothing was: exits wait for no

@@ -84,9 +84,9 @@ def observed_of(inputs: Sequence[str]) -> tuple[str, ...]:
 
 
 def lack_text(lacks: Sequence[Lack]) -> str:
-    """What is missing and since when: "funding is missing since 2025-06-01 08:10"."""
+    """What is missing and since when: "funding is missing since 2025-06-01 08:10 UTC"."""
     return ", ".join(
-        f"{lack.name} is missing" + ("" if lack.since_ms is None else f" since {iso_utc(lack.since_ms)[:16]}")
+        f"{lack.name} is missing" + ("" if lack.since_ms is None else f" since {_minute(lack.since_ms)}")
         for lack in lacks
     )
 
@@ -147,6 +147,10 @@ class _Known:
         self.later = {one: told for one, told in self.later.items() if one > key}
         age_ms = close_ms - key[0]
         return (values if age_ms <= self.its.max_age_ms else missing), age_ms
+
+
+def _minute(time_ms: int) -> str:
+    return f"{iso_utc(time_ms)[:16].replace('T', ' ')} UTC"
 
 
 class Sees(Protocol):

@@ -16,9 +16,10 @@ from core.domain.stream import Observation
 from core.market.higher_bars import built
 from core.market.history import bar_at
 from core.market.intervals import INTERVALS_MS
-from core.market.seeing import CLOCK, Sight, check_inputs, column_names, fields_of, see, streams_of
+from core.market.seeing import CLOCK, Sight, check_inputs, check_parts, column_names, fields_of, see, streams_of
 from core.market.streams import BARS, INSTANTS, PERIODS, funding_observed, stream
 from core.ports import NEVER, BarColumns, ObservationColumns, Seen
+from tests.declared import declared, with_part
 
 DAY_MS = 1_440 * MINUTE_MS
 T0 = 20_000 * DAY_MS
@@ -201,6 +202,18 @@ def test_what_is_remembered_stays_small() -> None:
         seen = sight.window(count, T0 + (400 - back) * MINUTE_MS)
         assert seen.close_ms.tolist() == closes[: 50 - back][-count:]
         assert seen.ages_ms[:, 0].tolist() == [MINUTE_MS - 29] * len(seen.close_ms)
+
+
+def test_a_part_with_an_input_that_cannot_be_is_refused_in_one_line() -> None:
+    known = declared("mine")
+    check_parts(with_part(known, inputs=("funding", "bars.15m", "time")), MINUTE_MS)
+    with pytest.raises(
+        BadInputError, match="strategy mine: part main: stream 'moon' is unknown; the streams are bars"
+    ) as told:
+        check_parts(with_part(known, inputs=("moon",)), MINUTE_MS)
+    assert "\n" not in str(told.value)
+    with pytest.raises(BadInputError, match=r"input bars\.5m: a run on bars of 15m has none of these"):
+        check_parts(with_part(known, inputs=("bars.5m",)), 15 * MINUTE_MS)
 
 
 @pytest.mark.parametrize(
