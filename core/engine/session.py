@@ -93,6 +93,7 @@ class Session:
         inputs = strategy.part.inputs if desk is None else ()
         self.inputs = inputs if sights is None else ()
         """What a part is given that sees more than its bars, and that is taken in here."""
+        self._held: list[Observation] = []
         looks = self.symbols if self.inputs else ()
         self._looks = {symbol: Sight(symbol, inputs, self.interval_ms, self.capacity) for symbol in looks}
         self._sights: Mapping[str, Sees] = sights or self._looks
@@ -186,6 +187,8 @@ class Session:
         """The past is known: from here on predictions are made. `bars` are the newest, of one instant, which rules have
         not seen; where they are `fresh`, their predictions may be wanting, which a crash kept from being made."""
         self.is_ready = True
+        self._see(self._held, ())
+        self._held.clear()
         told = self._ask_desk(bars)
         if not fresh or not bars:
             return
@@ -199,12 +202,15 @@ class Session:
         self._looks[symbol].begin(history.window(self.capacity, history.newest_ms()), observed)
 
     def _see(self, observed: Sequence[Observation], batch: Sequence[MarketEvent]) -> None:
-        for one in observed:
-            self._looks[one.symbol].take(one)
+        told = [*observed]
         if FUNDING in self.inputs:
-            for event in batch:
-                if isinstance(event, FundingRate) and not event.is_assumed:
-                    self._looks[event.symbol].take(funding_observed(event))
+            told += [funding_observed(e) for e in batch if isinstance(e, FundingRate) and not e.is_assumed]
+        if not self.is_ready:
+            # What is stored of the same comes first.
+            self._held += told
+            return
+        for one in told:
+            self._looks[one.symbol].take(one)
 
     def _remember(self, bar: Bar) -> None:
         if self.is_ready:

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from core.exchange.connection.keys import Keys
     from core.exchange.orders.venue import ExchangeVenue
     from core.settings.schema import Settings
-    from core.strategy.declaration import Strategy
     from core.trader.account import Opening
     from core.venues.rebuild import Checkpoint
 
@@ -56,8 +55,10 @@ async def exchange_parts(start: EngineStart, clock: ExchangeClock) -> EnginePart
     from core.exchange.markets.symbols import with_exchange_symbols
     from core.exchange.markets.watch import ContractWatch
     from core.exchange.orders.venue import ExchangeVenue
+    from core.market.live.beside import StreamsBeside, check_beside
     from core.market.live.market import LiveMarket
     from core.market.live.rows import check_timeframe
+    from core.market.seeing import observed_of
     from core.trader.account import Opening, check_interval, held_symbols, retired_symbols
     from core.trader.trader import Trader
     from core.venues.rebuild import paper_venue
@@ -65,7 +66,8 @@ async def exchange_parts(start: EngineStart, clock: ExchangeClock) -> EnginePart
     request, strategy, stack = start.request, start.strategy, start.stack
     live, account_name = request.mode == "live", account_of(start.settings, request.mode)
     settings = with_exchange_symbols(start.settings)
-    _check_inputs(strategy)
+    names = observed_of(strategy.part.inputs)
+    check_beside(settings.exchange.id, names)
     dialect = dialect_of(settings.exchange.id)
     if live:
         check_live(dialect)
@@ -108,7 +110,7 @@ async def exchange_parts(start: EngineStart, clock: ExchangeClock) -> EnginePart
     retired = retired_symbols(records, traded, before)
     candles = await stored_market.candles(settings.market.interval_ms)
     stack.push_async_callback(candles.close)
-    observations = None
+    observations, streams = None, None
     if strategy.part.inputs:
         observations = await stored_market.observations()
         stack.push_async_callback(observations.close)
@@ -147,6 +149,8 @@ async def exchange_parts(start: EngineStart, clock: ExchangeClock) -> EnginePart
         await ContractWatch(wire, settings, venue, keep, trader, stepper).run()
 
     symbols = tuple(fresh)
+    if names and observations is not None:
+        streams = StreamsBeside(wire, symbols, names, observations)
     order_books, trades = symbols if strategy.needs_order_book else (), symbols if strategy.needs_trades else ()
     market = LiveMarket(wire, candles, symbols, settings, order_books=order_books, trades=trades)
     if not has_traded:
@@ -184,18 +188,8 @@ async def exchange_parts(start: EngineStart, clock: ExchangeClock) -> EnginePart
         aside=asyncio.to_thread,
         remembered=remembered,
         observations=observations,
+        streams=streams,
     )
-
-
-def _check_inputs(strategy: Strategy) -> None:
-    """Raises BadInputError for an input that an exchange in real time is not asked for."""
-    from core.market.seeing import observed_of
-
-    if names := observed_of(strategy.part.inputs):
-        raise BadInputError(
-            f"strategy {strategy.name}: it sees {', '.join(names)}, which demo and lab have and paper and live do not "
-            "take in; bars, funding and the time of day they do"
-        )
 
 
 def _venue_checkpoint(remembered: Remembered | None) -> Checkpoint | None:
