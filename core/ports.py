@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -58,9 +58,65 @@ class Journal(Protocol):
         ...
 
 
+NEVER = -1
+"""The age of what was never known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lack:
+    """An input that is missing at a close, since when it is too old; None where it was never known."""
+
+    name: str
+    since_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What was seen of `symbol` at n closes, oldest first: `values` float64 (n, columns), called `names`, NaN where
+    missing, and `ages_ms` int64 (n, inputs) at the close: 0 of the clock, NEVER where nothing was known. What is older
+    than its input's `max_ages_ms` is missing; None is the age of an input that no silence makes missing."""
+
+    symbol: str
+    inputs: tuple[str, ...]
+    names: tuple[str, ...]
+    close_ms: NDArray[np.int64]
+    values: NDArray[np.float64]
+    ages_ms: NDArray[np.int64]
+    max_ages_ms: tuple[int | None, ...]
+
+    def column(self, name: str) -> NDArray[np.float64]:
+        """The values (n,) of a column, as "funding.funding_rate". Raises ValueError for one that is not there."""
+        return self.values[:, self.names.index(name)]
+
+    def lacking(self, row: int) -> tuple[Lack, ...]:
+        """The inputs of which nothing, or nothing that is new enough, was known at a close."""
+        found = []
+        for name, age_ms, oldest_ms in zip(self.inputs, self.ages_ms[row].tolist(), self.max_ages_ms, strict=True):
+            if oldest_ms is not None and (age_ms == NEVER or age_ms > oldest_ms):
+                known_ms = int(self.close_ms[row]) - age_ms
+                found.append(Lack(name, None if age_ms == NEVER else known_ms + oldest_ms))
+        return tuple(found)
+
+    def is_lacking(self) -> NDArray[np.bool_]:
+        """Of each row, whether any input is missing."""
+        missing = self.close_ms < 0
+        for ages_ms, oldest_ms in zip(self.ages_ms.T, self.max_ages_ms, strict=True):
+            if oldest_ms is not None:
+                missing = missing | (ages_ms == NEVER) | (ages_ms > oldest_ms)
+        return missing
+
+    def at(self, places: slice | NDArray[np.int64] | NDArray[np.bool_]) -> Seen:
+        """The rows of some places, or for which there is True."""
+        told = (self.close_ms[places], self.values[places], self.ages_ms[places])
+        return Seen(self.symbol, self.inputs, self.names, *told, self.max_ages_ms)
+
+
 @dataclass(frozen=True, slots=True)
 class BarColumns:
-    """Consecutive bars of one symbol, oldest first: `open_time_ms` int64, the others float64, of one length."""
+    """Consecutive bars of one symbol, oldest first: `open_time_ms` int64, the others float64, of one length.
+
+    `seen` is what was seen beside each of them, a row at its close, by a part that names inputs; None otherwise.
+    """
 
     symbol: str
     interval_ms: int
@@ -70,6 +126,20 @@ class BarColumns:
     low: NDArray[np.float64]
     close: NDArray[np.float64]
     volume: NDArray[np.float64]
+    seen: Seen | None = field(default=None, kw_only=True)
+
+    def at(self, places: slice | NDArray[np.int64] | NDArray[np.bool_]) -> BarColumns:
+        """The bars of some places, or for which there is True, with what was seen beside them."""
+        prices = (self.open[places], self.high[places], self.low[places], self.close[places], self.volume[places])
+        seen = None if self.seen is None else self.seen.at(places)
+        return BarColumns(self.symbol, self.interval_ms, self.open_time_ms[places], *prices, seen=seen)
+
+    def beside(self, seen: Seen) -> BarColumns:
+        """With what was seen at each close. Raises ValueError where those are other closes."""
+        closes_ms = self.open_time_ms + self.interval_ms
+        if len(closes_ms) != len(seen.close_ms) or (closes_ms != seen.close_ms).any():
+            raise ValueError(f"{self.symbol}: what was seen is of other closes than its bars")
+        return replace(self, seen=seen)
 
 
 @dataclass(frozen=True, slots=True)

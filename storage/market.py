@@ -36,10 +36,10 @@ class SqliteMarket:
 
         return await SqliteCandles.open(self.database, interval_ms, read_only=read_only)
 
-    async def observations(self) -> SqliteObservations:
+    async def observations(self, *, read_only: bool = False) -> SqliteObservations:
         from storage.observations import SqliteObservations
 
-        return await SqliteObservations.open(self.database)
+        return await SqliteObservations.open(self.database, read_only=read_only)
 
     async def collected(self, exchange: str) -> SqliteCollected:
         from storage.collected import SqliteCollected

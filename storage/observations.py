@@ -98,9 +98,9 @@ class SqliteObservations:
         self._connection = connection
 
     @classmethod
-    async def open(cls, database: Database) -> SqliteObservations:
+    async def open(cls, database: Database, *, read_only: bool = False) -> SqliteObservations:
         """Raises StorageError. The caller closes."""
-        return cls(database, await database.connect(durable=False))
+        return cls(database, await database.connect(durable=False, read_only=read_only))
 
     async def close(self) -> None:
         await self._connection.close()

@@ -1,4 +1,4 @@
-"""What a feed delivers: closed bars, first prices of a bar, quotes and funding rates."""
+"""What a feed delivers: closed bars, first prices of a bar, quotes, funding rates, and what else is observed."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from core.domain.quick import quick
+from core.domain.stream import Observation
 
 MINUTE_MS = 60_000
 
@@ -74,14 +75,19 @@ class HoleAhead:
 
 MarketEvent = Bar | FirstPrice | Quote | FundingRate | HoleAhead
 
+Told = MarketEvent | Observation
+"""What a feed tells: what a venue and a trader go by, and what is observed beside."""
+
 
 @dataclass(frozen=True, slots=True)
 class MarketBatch:
     """Market events of one instant. `due_ms` is the market's time of it: a bar's close, a first price's own time.
 
-    Without `trading` the events are only taken in: they are too old to be decided on.
+    Without `trading` the events are only taken in: they are too old to be decided on. `observed` is what was known
+    before the events.
     """
 
     due_ms: int
     events: tuple[MarketEvent, ...]
     trading: bool = True
+    observed: tuple[Observation, ...] = ()

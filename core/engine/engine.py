@@ -302,7 +302,8 @@ class Engine:
         parts, session = self._parts, self._session
         newest = recollection.last_bars if recollection.records else ()
         reached_ms = {symbol: self._reached_ms(symbol) for symbol in self._symbols}
-        bars = await Past(session, parts.candles, parts.start_ms, reached_ms, newest, parts.aside).learn()
+        stores = (parts.candles, parts.observations, parts.clock.now_ms)
+        bars = await Past(session, *stores, parts.start_ms, reached_ms, newest, parts.aside).learn()
         newest_ms = max((bar.close_time_ms for bar in bars), default=0)
         await session.begin(bars, fresh=newest_ms + FRESH_MS > parts.clock.now_ms())
         session.start_trainings(group)
@@ -336,7 +337,7 @@ class Engine:
                 await session.deliver_models(batch.due_ms)
                 await parts.pacer.until(batch.due_ms)
             self._note_progress(batch.due_ms)
-            await session.instant(batch.due_ms, batch.events, group, trading=trading)
+            await session.instant(batch.due_ms, batch.events, group, trading=trading, observed=batch.observed)
         self._state = "ended"
         log.info("the recorded market ended")
 

@@ -7,19 +7,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from core.clock import EngineClock
 from core.domain.errors import BadInputError, ModelError
 from core.domain.forecast import Forecast
-from core.domain.market import Bar, MarketEvent
+from core.domain.market import Bar, FundingRate, MarketEvent
 from core.domain.records import Record, TrainingRecord
+from core.domain.stream import Observation
 from core.engine.answers import Answers
 from core.engine.models import ModelDesk
 from core.engine.stepper import Stepper
 from core.learning.forecaster import training_bars
 from core.market.history import BarHistory
-from core.ports import BarColumns, Forecaster, Journal, Venue
+from core.market.kinds import FUNDING
+from core.market.seeing import Sees, Sight, lack_text
+from core.market.streams import funding_observed
+from core.ports import BarColumns, Forecaster, Journal, ObservationColumns, Seen, Venue
 from core.settings.schema import Settings
 from core.strategy.declaration import Strategy
 from core.strategy.rules import ForecastDesk, RuleDesk
@@ -43,7 +47,8 @@ class Session:
     """One trader on one venue, with what makes its predictions: a desk of models or a desk of rules.
 
     `observe` is told of every record once it is durable. `forecaster` may be None for a strategy without a model.
-    `desk` tells predictions in place of the strategy's rule or model. With `waits_for_models` market time stands still
+    `desk` tells predictions in place of the strategy's rule or model, `sights` what its part sees of each symbol in
+    place of what is taken in here. With `waits_for_models` market time stands still
     until a model has answered and a training that is due has ended; without, as in real time, forecasts and models come
     when they are ready. `in_memory`: neither journal nor venue ever waits.
 
@@ -60,6 +65,7 @@ class Session:
         clock: EngineClock,
         observe: Callable[[Sequence[Record]], None],
         desk: ForecastDesk | None = None,
+        sights: Mapping[str, Sees] | None = None,
         *,
         waits_for_models: bool = True,
         in_memory: bool = False,
@@ -84,6 +90,13 @@ class Session:
         if strategy.part.rule is not None and desk is None:
             self.rules = RuleDesk(strategy, self.symbols, self._inference_delay_ms)
         self._desk = desk or self.rules
+        inputs = strategy.part.inputs if desk is None else ()
+        self.inputs = inputs if sights is None else ()
+        """What a part is given that sees more than its bars, and that is taken in here."""
+        self._held: list[Observation] = []
+        looks = self.symbols if self.inputs else ()
+        self._looks = {symbol: Sight(symbol, inputs, self.interval_ms, self.capacity) for symbol in looks}
+        self._sights: Mapping[str, Sees] = sights or self._looks
         self._waits_for_models = waits_for_models
         self.answers = Answers(clock, self._decide_late, self._inference_delay_ms, strategy.part.max_age_ms)
         self._unfit: dict[str, str] = {}
@@ -103,7 +116,10 @@ class Session:
     def note(self) -> str:
         """Why a symbol has no predictions, for the operator; empty when all have."""
         models = self.models.note() if self.models is not None else ""
-        return self.outage or models or self.answers.note() or next(iter(self._unfit.values()), "")
+        return self.outage or models or self.answers.note() or self._unfit_text()
+
+    def _unfit_text(self) -> str:
+        return next((f"no forecast of {symbol}: {problem}" for symbol, problem in self._unfit.items()), "")
 
     def start_trainings(self, group: asyncio.TaskGroup) -> None:
         """Start what was asked for and does not run yet."""
@@ -133,10 +149,19 @@ class Session:
             await self.stepper.step((), record.due_ms, extra=[record])
 
     async def instant(
-        self, due_ms: int, batch: Sequence[MarketEvent], group: asyncio.TaskGroup, *, trading: bool = True
+        self,
+        due_ms: int,
+        batch: Sequence[MarketEvent],
+        group: asyncio.TaskGroup,
+        *,
+        trading: bool = True,
+        observed: Sequence[Observation] = (),
     ) -> None:
-        """Take in the events of one instant, then what is predicted from its bars. Without `trading`, nothing is."""
+        """Take in the events of one instant, and before them what was observed, then what is predicted from its bars.
+        Without `trading`, nothing is."""
         self._clock.advance_to(due_ms)
+        if self.inputs:
+            self._see(observed, batch)
         bars = [event for event in batch if isinstance(event, Bar)]
         for bar in bars:
             self._remember(bar)
@@ -162,6 +187,8 @@ class Session:
         """The past is known: from here on predictions are made. `bars` are the newest, of one instant, which rules have
         not seen; where they are `fresh`, their predictions may be wanting, which a crash kept from being made."""
         self.is_ready = True
+        self._see(self._held, ())
+        self._held.clear()
         told = self._ask_desk(bars)
         if not fresh or not bars:
             return
@@ -169,9 +196,27 @@ class Session:
             told = await self._ask_models(self.models, bars)
         await self._decide([p for p in told if not self._is_made(p.symbol, p.bar_close_ms)], bars)
 
+    def look_back(self, symbol: str, observed: Mapping[str, ObservationColumns]) -> None:
+        """What was observed around the bars in a symbol's history, by stream."""
+        history = self.histories[symbol]
+        self._looks[symbol].begin(history.window(self.capacity, history.newest_ms()), observed)
+
+    def _see(self, observed: Sequence[Observation], batch: Sequence[MarketEvent]) -> None:
+        told = [*observed]
+        if FUNDING in self.inputs:
+            told += [funding_observed(e) for e in batch if isinstance(e, FundingRate) and not e.is_assumed]
+        if not self.is_ready:
+            # What is stored of the same comes first.
+            self._held += told
+            return
+        for one in told:
+            self._looks[one.symbol].take(one)
+
     def _remember(self, bar: Bar) -> None:
         if self.is_ready:
             self.histories[bar.symbol].append(bar)
+            if self.inputs:
+                self._looks[bar.symbol].close(bar)
         else:
             self.told_ms[bar.symbol] = bar.open_time_ms
 
@@ -183,16 +228,32 @@ class Session:
 
     def _ask_about(self, desk: ForecastDesk, bar: Bar) -> Forecast | None:
         """What a rule says that cannot be is no forecast, and told."""
+        seen = self._seen(bar.symbol, 1, bar.close_time_ms) if self._sights else None
         try:
-            answer = desk.predict(bar)
+            answer = desk.predict(bar, seen)
         except BadInputError as error:
-            problem = f"no forecast of {bar.symbol}: {error}"
-            if self._unfit.get(bar.symbol) != problem:
-                log.error("%s", problem)
-            self._unfit[bar.symbol] = problem
+            self._note(bar.symbol, str(error), logging.ERROR)
             return None
-        self._unfit.pop(bar.symbol, None)
+        self._note(bar.symbol, "" if seen is None else lack_text(seen.lacking(-1)))
         return answer
+
+    def _seen(self, symbol: str, count: int, close_ms: int) -> Seen:
+        return self._sights[symbol].window(count, close_ms)
+
+    def _window(self, symbol: str, count: int, until_ms: int) -> BarColumns:
+        """At most `count` bars that closed at or before `until_ms`, with what was seen beside them."""
+        bars = self.histories[symbol].window(count, until_ms)
+        return bars.beside(self._seen(symbol, len(bars.close), until_ms)) if self._sights else bars
+
+    def _note(self, symbol: str, problem: str, level: int = logging.WARNING) -> None:
+        """Why a symbol has no forecast now; told where that changes, and where there is one again."""
+        if problem == self._unfit.get(symbol, ""):
+            return
+        if problem:
+            self._unfit[symbol] = problem
+            log.log(level, "no forecast of %s: %s", symbol, problem)
+        else:
+            log.info("%s is forecast again (before: %s)", symbol, self._unfit.pop(symbol))
 
     async def _decide(self, forecasts: Sequence[Forecast], bars: Sequence[Bar]) -> None:
         """What was predicted of `bars`, and of what is held where nothing was that nothing was: exits wait for no
@@ -228,7 +289,12 @@ class Session:
         versions = models.answering(close_ms)
         for bar in bars:
             if bar.symbol in versions and not self._is_made(bar.symbol, close_ms):
-                window = self.histories[bar.symbol].window(self.trader.strategy.part.lookback_bars, close_ms)
+                window = self._window(bar.symbol, self.trader.strategy.part.lookback_bars, close_ms)
+                if window.seen is not None:
+                    lacks = lack_text(window.seen.lacking(-1))
+                    self._note(bar.symbol, lacks)
+                    if lacks:
+                        continue
                 asked.append((window, versions[bar.symbol]))
         return await self._ask_workers(asked, close_ms + self._inference_delay_ms) if asked else []
 
@@ -246,7 +312,7 @@ class Session:
         return []
 
     def _training_window(self, symbol: str, until_ms: int) -> BarColumns:
-        return self.histories[symbol].window(self._training_bars, until_ms)
+        return self._window(symbol, self._training_bars, until_ms)
 
     def _observe(self, records: Sequence[Record]) -> None:
         self.take_in(records)

@@ -7,7 +7,9 @@ from functools import partial
 
 from core.domain.market import Bar
 from core.engine.session import Session
-from core.ports import BarColumns, CandleStore
+from core.market.seeing import see, streams_of
+from core.market.streams import stream
+from core.ports import BarColumns, CandleStore, ObservationColumns, ObservationStore
 
 Aside = Callable[[Callable[[], None]], Awaitable[None]]
 """Does a piece of work where it keeps nobody waiting, and returns when it is done."""
@@ -21,7 +23,8 @@ class Past:
     start. What the market tells meanwhile is stored before it is told, and is read from there, too.
 
     Rules are shown their bars by way of `aside`, for what they are compiled with may have to be loaded first.
-    `opened_ms` is where the account's market began, `reached_ms` by symbol where what was taken in ends: the open time
+    What a part with inputs saw comes from the `observations` told up to `now_ms()`. `opened_ms` is where the account's
+    market began, `reached_ms` by symbol where what was taken in ends: the open time
     of the first bar behind it. `newest` are the newest bars of a journal that is resumed, none otherwise.
     """
 
@@ -29,6 +32,8 @@ class Past:
         self,
         session: Session,
         candles: CandleStore,
+        observations: ObservationStore | None,
+        now_ms: Callable[[], int],
         opened_ms: int,
         reached_ms: Mapping[str, int],
         newest: Sequence[Bar],
@@ -36,6 +41,8 @@ class Past:
     ) -> None:
         self._session = session
         self._candles = candles
+        self._observations = observations
+        self._now_ms = now_ms
         self._aside = aside
         self._step_ms = session.interval_ms
         self._reached_ms = reached_ms
@@ -77,15 +84,38 @@ class Past:
         from_ms = max(self._read_ms[symbol], end_ms - self._session.capacity * self._step_ms)
         async for columns in self._pieces(symbol, from_ms, end_ms):
             self._session.histories[symbol].extend(columns)
+        if self._session.inputs:
+            first_ms = end_ms - self._session.capacity * self._step_ms
+            # What came since the newest bar counts at the next one.
+            observed = await self._observed(symbol, first_ms, max(end_ms, self._now_ms() + 1))
+            self._session.look_back(symbol, observed)
         self._read_ms[symbol] = end_ms
+
+    async def _observed(self, symbol: str, from_ms: int, to_ms: int) -> dict[str, ObservationColumns]:
+        """By stream, what was so before `to_ms` and may count at a close from `from_ms` on."""
+        names = streams_of(self._session.inputs)
+        store = self._observations
+        if store is None:
+            raise ValueError(f"{symbol}: nothing was opened to read {', '.join(names)} from")
+        return {
+            name: await store.observations(symbol, name, from_ms - stream(name).max_age_ms, to_ms) for name in names
+        }
 
     async def _teach(self, symbol: str) -> None:
         rules, end_ms = self._session.rules, self._lesson_ends_ms(symbol)
         if rules is None:
             return
         async for columns in self._pieces(symbol, self._taught_ms[symbol], end_ms):
+            if self._session.inputs and len(columns.close):
+                columns = await self._seen(columns)
             await self._aside(partial(rules.catch_up, columns))
         self._taught_ms[symbol] = max(self._taught_ms[symbol], end_ms)
+
+    async def _seen(self, bars: BarColumns) -> BarColumns:
+        """With what was seen at their closes."""
+        closes_ms = bars.open_time_ms + self._step_ms
+        observed = await self._observed(bars.symbol, int(closes_ms[0]), int(closes_ms[-1]))
+        return bars.beside(see(bars.symbol, self._session.inputs, closes_ms, observed))
 
     async def _pieces(self, symbol: str, from_ms: int, end_ms: int) -> AsyncIterator[BarColumns]:
         step_ms = PIECE_BARS * self._step_ms

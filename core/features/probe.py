@@ -44,8 +44,7 @@ def made_market(bars: int, seed: int, weather: Weather = WEATHERS[0]) -> BarColu
 
 def part(bars: BarColumns, chosen: slice | NDArray[np.int64]) -> BarColumns:
     """Those of the bars that are `chosen`."""
-    fields: dict[str, Any] = {name: getattr(bars, name)[chosen] for name in FIELDS}
-    return replace(bars, open_time_ms=bars.open_time_ms[chosen], **fields)
+    return bars.at(chosen)
 
 
 def scaled(bars: BarColumns, price: float, volume: float) -> BarColumns:

@@ -49,17 +49,7 @@ def training_seed(run_seed: int, strategy: str, symbol: str, requested_ms: int) 
 
 def last_bars(window: BarColumns, count: int) -> BarColumns:
     """The newest `count` bars of a window, or all of them."""
-    cut = slice(-count, None)
-    return BarColumns(
-        window.symbol,
-        window.interval_ms,
-        window.open_time_ms[cut],
-        window.open[cut],
-        window.high[cut],
-        window.low[cut],
-        window.close[cut],
-        window.volume[cut],
-    )
+    return window.at(slice(-count, None))
 
 
 class WorkerForecaster:

@@ -150,10 +150,14 @@ def _version(strategy: str, spec: ModelSpec, order: TrainingOrder, fit: Fit, mod
 
 
 def window_sha256(window: BarColumns) -> str:
-    """Hash of every number of a window: times as little-endian int64, the columns as float64, one after the other."""
+    """Hash of every number of a window: times as little-endian int64, the columns as float64, one after the other; then
+    what was seen beside the bars, if anything."""
     digest = hashlib.sha256(window.open_time_ms.astype("<i8").tobytes())
     for column in (window.open, window.high, window.low, window.close, window.volume):
         digest.update(column.astype("<f8").tobytes())
+    if window.seen is not None:
+        digest.update("|".join(window.seen.names).encode())
+        digest.update(window.seen.values.astype("<f8").tobytes())
     return digest.hexdigest()
 
 

@@ -5,10 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from core.ports import ObservationColumns
-
-NEVER = -1
-"""The age of what was never known."""
+from core.ports import NEVER, ObservationColumns
 
 
 def as_of(

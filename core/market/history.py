@@ -56,6 +56,10 @@ class BarHistory:
         self._values[:, : self._capacity] = self._values[:, keep]
         self._end = self._capacity
 
+    def newest_ms(self) -> int:
+        """The close of the newest bar; 0 when empty."""
+        return int(self._times[self._end - 1]) + self.interval_ms if self._end else 0
+
     def close_before(self, bars: int) -> float | None:
         """The close `bars` bars before the newest, or the oldest kept; None when empty."""
         if not len(self):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,11 +17,14 @@ from numpy.typing import NDArray
 from core.domain.errors import BadInputError
 from core.domain.market import MINUTE_MS, Bar
 from core.domain.stream import Field, Observation, Stream
-from core.market.as_of import NEVER, as_of
+from core.home.logbook import iso_utc
+from core.market.as_of import as_of
 from core.market.higher_bars import built
 from core.market.intervals import interval_text
+from core.market.kinds import FUNDING
 from core.market.streams import BARS, stream
-from core.ports import BarColumns, ObservationColumns
+from core.ports import NEVER, BarColumns, Lack, ObservationColumns, Seen
+from core.strategy.declaration import Strategy
 
 CLOCK = "time"
 """The input of what a clock tells at the close, in UTC."""
@@ -35,40 +39,6 @@ Floats = NDArray[np.float64]
 Times = NDArray[np.int64]
 _Key = tuple[int, int]
 """Which observation of a stream is the newer one: its time, then its number."""
-
-
-@dataclass(frozen=True, slots=True)
-class Lack:
-    """An input that is missing at a close, since when it is too old; None where it was never known."""
-
-    name: str
-    since_ms: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What was seen of `symbol` at n closes, oldest first: `values` float64 (n, columns), NaN where missing, and
-    `ages_ms` int64 (n, inputs) at the close: 0 of the clock, NEVER where nothing was known."""
-
-    symbol: str
-    inputs: tuple[str, ...]
-    close_ms: Times
-    values: Floats
-    ages_ms: Times
-
-    def lacking(self, row: int) -> tuple[Lack, ...]:
-        """The inputs of which nothing, or nothing that is new enough, was known at a close."""
-        found = []
-        for name, age_ms in zip(self.inputs, self.ages_ms[row].tolist(), strict=True):
-            if name != CLOCK and (age_ms == NEVER or age_ms > stream(name).max_age_ms):
-                known_ms = int(self.close_ms[row]) - age_ms
-                found.append(Lack(name, None if age_ms == NEVER else known_ms + stream(name).max_age_ms))
-        return tuple(found)
-
-    def last(self, count: int) -> Seen:
-        """The newest `count` rows, or all of them."""
-        cut = slice(max(0, len(self.close_ms) - count), None)
-        return Seen(self.symbol, self.inputs, self.close_ms[cut], self.values[cut], self.ages_ms[cut])
 
 
 def fields_of(name: str) -> tuple[Field, ...]:
@@ -94,9 +64,31 @@ def check_inputs(inputs: Sequence[str], interval_ms: int) -> None:
             )
 
 
+def check_parts(strategy: Strategy, interval_ms: int) -> None:
+    """Raises BadInputError, in one line, for an input of a part that a run on bars of `interval_ms` cannot have."""
+    for part in strategy.parts:
+        try:
+            check_inputs(part.inputs, interval_ms)
+        except BadInputError as error:
+            raise BadInputError(f"strategy {strategy.name}: part {part.name}: {error}") from error
+
+
 def streams_of(inputs: Sequence[str]) -> tuple[str, ...]:
     """The inputs of which a history must have observations."""
     return tuple(name for name in inputs if name != CLOCK)
+
+
+def observed_of(inputs: Sequence[str]) -> tuple[str, ...]:
+    """The inputs that a market must be asked for beside its bars and its funding, which it tells anyway."""
+    return tuple(name for name in streams_of(inputs) if name != FUNDING and not _is_bars(name))
+
+
+def lack_text(lacks: Sequence[Lack]) -> str:
+    """What is missing and since when: "funding is missing since 2025-06-01 08:10 UTC"."""
+    return ", ".join(
+        f"{lack.name} is missing" + ("" if lack.since_ms is None else f" since {_minute(lack.since_ms)}")
+        for lack in lacks
+    )
 
 
 def see(symbol: str, inputs: Sequence[str], closes_ms: Times, observed: Mapping[str, ObservationColumns]) -> Seen:
@@ -110,7 +102,14 @@ def see(symbol: str, inputs: Sequence[str], closes_ms: Times, observed: Mapping[
             values, age = as_of(closes_ms, observed[name], stream(name).max_age_ms)
         columns.append(values)
         ages.append(age[:, np.newaxis])
-    return Seen(symbol, tuple(inputs), closes_ms, np.hstack(columns), np.hstack(ages))
+    told = (closes_ms, np.hstack(columns), np.hstack(ages))
+    return Seen(symbol, tuple(inputs), column_names(inputs), *told, _max_ages_ms(inputs))
+
+
+def _max_ages_ms(inputs: Sequence[str]) -> tuple[int | None, ...]:
+    """The clock is always there; where a stream tells of events, that nothing happened is no lack."""
+    streams = [None if name == CLOCK else stream(name) for name in inputs]
+    return tuple(its.max_age_ms if its is not None and its.is_steady else None for its in streams)
 
 
 def clock_columns(closes_ms: Times) -> Floats:
@@ -150,6 +149,20 @@ class _Known:
         return (values if age_ms <= self.its.max_age_ms else missing), age_ms
 
 
+def _minute(time_ms: int) -> str:
+    return f"{iso_utc(time_ms)[:16].replace('T', ' ')} UTC"
+
+
+class Sees(Protocol):
+    """What is seen of one symbol, as `Sight` tells it."""
+
+    def take(self, one: Observation) -> None: ...
+
+    def close(self, bar: Bar) -> None: ...
+
+    def window(self, count: int, until_ms: int) -> Seen: ...
+
+
 class Sight:
     """What is seen of one symbol while its market goes on: its newest `capacity` rows, one a closed bar of
     `interval_ms`. Longer bars are built of its own.
@@ -163,19 +176,21 @@ class Sight:
         check_inputs(inputs, interval_ms)
         self._symbol = symbol
         self._inputs = tuple(inputs)
+        self._names, self._oldest_ms = column_names(inputs), _max_ages_ms(inputs)
         self._interval_ms = interval_ms
         self._capacity = capacity
         self._known = {name: _Known(stream(name)) for name in streams_of(inputs)}
         self._open: dict[str, list[Bar]] = {name: [] for name in self._known if _is_bars(name)}
         # Twice as many rows as are kept, so that they move only once in a while.
         self._closes = np.empty(2 * capacity, np.int64)
-        self._values = np.empty((2 * capacity, len(column_names(inputs))))
+        self._values = np.empty((2 * capacity, len(self._names)))
         self._ages = np.empty((2 * capacity, len(inputs)), np.int64)
         self._end = 0
         self._close_ms = -1
 
     def begin(self, bars: BarColumns, observed: Mapping[str, ObservationColumns]) -> None:
-        """Know the past: its bars, and what was observed up to the newest of them and is known of after it."""
+        """Know the past: its bars, and what was observed up to the newest of them and is known of after it. Of what was
+        taken in before, nothing is lost."""
         closes_ms = bars.open_time_ms + self._interval_ms
         past = see(self._symbol, self._inputs, closes_ms[-self._capacity :], observed)
         self._end = len(past.close_ms)
@@ -185,8 +200,9 @@ class Sight:
         self._close_ms = int(closes_ms[-1]) if len(closes_ms) else -1
         for name, told in observed.items():
             for row in range(len(told.time_ms)):
-                self._known[name].take(_observation(told, row), self._close_ms)
+                self._known[name].take(observation(told, row), self._close_ms)
         for name, its in self._open.items():
+            its.clear()
             begun_ms = self._close_ms // stream(name).period_ms * stream(name).period_ms
             for row in np.flatnonzero(bars.open_time_ms >= begun_ms).tolist():
                 prices = (float(getattr(bars, price)[row]) for price in _PRICES)
@@ -226,8 +242,8 @@ class Sight:
         first = max(0, self._end - self._capacity)
         stop = first + int(np.searchsorted(self._closes[first : self._end], until_ms, side="right"))
         cut = slice(max(first, stop - count), stop)
-        closes, values, ages = self._closes[cut].copy(), self._values[cut].copy(), self._ages[cut].copy()
-        return Seen(self._symbol, self._inputs, closes, values, ages)
+        told = (self._closes[cut].copy(), self._values[cut].copy(), self._ages[cut].copy())
+        return Seen(self._symbol, self._inputs, self._names, *told, self._oldest_ms)
 
     def kept(self) -> int:
         """How many observations and bars are remembered beside the rows."""
@@ -257,7 +273,8 @@ def _is_bars(name: str) -> bool:
     return name.partition(".")[0] == BARS
 
 
-def _observation(told: ObservationColumns, row: int) -> Observation:
+def observation(told: ObservationColumns, row: int) -> Observation:
+    """One of the rows."""
     times = int(told.time_ms[row]), int(told.known_ms[row])
     return Observation(told.symbol, told.stream, *times, tuple(told.values[row].tolist()), int(told.number[row]))
 

@@ -45,7 +45,8 @@ ExitFunction = Callable[[int, float, float, "Vector", int, float], bool]
 Unit = Literal["bps", "pct", "ms", "probability", ""]
 
 ScanFunction = Callable[..., Any]
-"""(state, open, high, low, close, volume, parameters) -> values, all arrays of float64; see `Rule`."""
+"""(state, open, high, low, close, volume, parameters) -> values, all arrays of float64; see `Rule`. Of a part with
+inputs it is (state, open, high, low, close, volume, seen, parameters), with `seen` (n, columns of the inputs)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,9 @@ class Rule:
     returns the outputs of each, (n, outputs), or (n,) where there is one (NaN: nothing to say), and keeps what it must
     remember in `state`, zeros at the start. Bars may come one by one or all at once, and the values must be the same:
     live trading sends them one by one, a backtest all at once. `scan` is compiled by numba with cache=True.
+
+    What a part's inputs were at the close of each bar is NaN where they are missing. Such bars are folded in, too, and
+    nothing that is said of them counts.
     """
 
     scan: ScanFunction
@@ -99,6 +103,9 @@ class Rule:
 @dataclass(frozen=True, slots=True)
 class Part:
     """What forecasts: named outputs of a symbol at the close of each bar, by a rule at once or by a model in a worker.
+
+    `inputs` are what it sees beside the bars of its symbol, by name (`core.market.seeing`): "funding", "bars.15m",
+    "time". While one of them is missing at a close, nothing is forecast there.
 
     `lookback_bars` is how many closed bars one forecast of a model needs, the newest included, or how many a rule is
     shown before the first that it may trade on. A model needs a `lifecycle`. Without a `source` the forecasts come
@@ -113,6 +120,7 @@ class Part:
     horizon_ms: int = 0
     name: str = ONLY_PART
     max_age_ms: int = 15_000
+    inputs: tuple[str, ...] = ()
 
     @property
     def rule(self) -> Rule | None:

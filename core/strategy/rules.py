@@ -12,7 +12,7 @@ from core.domain.errors import BadInputError
 from core.domain.forecast import Forecast, kind_of
 from core.domain.market import Bar
 from core.domain.origin import champion
-from core.ports import BarColumns
+from core.ports import BarColumns, Seen
 from core.strategy.declaration import Strategy
 
 Floats = NDArray[np.float64]
@@ -23,7 +23,7 @@ _LARGEST = float(np.finfo(np.float64).max)
 class ForecastDesk(Protocol):
     """What tells forecasts from bars alone, at once."""
 
-    def predict(self, bar: Bar) -> Forecast | None: ...
+    def predict(self, bar: Bar, seen: Seen | None) -> Forecast | None: ...
 
 
 def forecast_of(strategy: Strategy, symbol: str, bar_close_ms: int, delay_ms: int, values: Floats) -> Forecast | None:
@@ -66,20 +66,25 @@ class RuleDesk:
     def values(self, columns: BarColumns) -> Floats:
         """Fold the next n bars of a symbol in: the outputs of each (n, outputs), NaN where the rule has nothing to say.
 
-        Raises ValueError when a bar was folded in before, BadInputError when the rule gives no outputs of each, or one
-        that is not of its kind.
+        Nothing counts of a bar at which an input is missing. Raises ValueError when a bar was folded in before, or what
+        was seen of the part's inputs is not there, BadInputError when the rule gives no outputs of each, or one that is
+        not of its kind.
         """
         times = columns.open_time_ms
         if not len(times):
             return np.empty((0, self._outputs))
         self._note(columns.symbol, int(times[0]), int(times[-1]))
-        return self._scan(columns.symbol, columns.open, columns.high, columns.low, columns.close, columns.volume)
+        prices = (columns.open, columns.high, columns.low, columns.close, columns.volume)
+        return self._scan(columns.symbol, *prices, seen=columns.seen)
 
-    def predict(self, bar: Bar) -> Forecast | None:
-        """Fold one bar in: what the rule says at its close, if anything. Raises as `values` does."""
+    def predict(self, bar: Bar, seen: Seen | None = None) -> Forecast | None:
+        """Fold one bar in: what the rule says at its close, if anything. `seen` is what was then seen of the part's
+        inputs. Raises as `values` does."""
+        if seen is not None and seen.close_ms.tolist() != [bar.close_time_ms]:
+            raise ValueError(f"{bar.symbol}: what was seen is not of the close at {bar.close_time_ms}")
         self._note(bar.symbol, bar.open_time_ms, bar.open_time_ms)
         one = np.array([[bar.open], [bar.high], [bar.low], [bar.close], [bar.volume]])
-        values = self._scan(bar.symbol, *one)[0]
+        values = self._scan(bar.symbol, *one, seen=seen)[0]
         return forecast_of(self._strategy, bar.symbol, bar.close_time_ms, self._delay_ms, values)
 
     def _note(self, symbol: str, first_ms: int, last_ms: int) -> None:
@@ -88,7 +93,12 @@ class RuleDesk:
             raise ValueError(f"{symbol}: the bar that opens at {first_ms} comes after that of {newest_ms}")
         self._newest_ms[symbol] = last_ms
 
-    def _scan(self, symbol: str, *columns: Floats) -> Floats:
+    def _scan(self, symbol: str, *columns: Floats, seen: Seen | None) -> Floats:
+        inputs = self._strategy.part.inputs
+        if inputs:
+            if seen is None or seen.inputs != inputs or len(seen.close_ms) != len(columns[0]):
+                raise ValueError(f"{symbol}: what {self._strategy.name} sees of {', '.join(inputs)} is not told")
+            columns = (*columns, seen.values)
         # Of one kind whatever their source, so that numba compiles the rule once.
         plain = (np.require(column, np.float64, ("C", "W")) for column in columns)
         values: Floats = self._rule.scan(self._states[symbol], *plain, self._parameters)
@@ -99,6 +109,8 @@ class RuleDesk:
                 f"of {shape[1]} outputs"
             )
         told = np.ascontiguousarray(values).reshape(shape)
+        if inputs and seen is not None:
+            told = np.where(seen.is_lacking()[:, np.newaxis], np.nan, told)
         self._check(told)
         return told
 

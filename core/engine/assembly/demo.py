@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from core.domain.errors import BadInputError
 from core.engine.assembly.account import MARKET, note_start, told_again
-from core.engine.assembly.demo_market import DemoMarket, contracts_of, market_of, open_market
+from core.engine.assembly.demo_market import DemoMarket, contracts_of, market_of, open_market, open_observations
 from core.engine.assembly.start import EngineStart, open_forecaster
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ async def demo_parts(start: EngineStart, clock: VirtualClock) -> EngineParts:
     from core.engine.starts import Rules
     from core.market.replay.events import ReplayFeed, batched
     from core.market.replay.resuming import replay_cursors, resume_point
+    from core.market.seeing import observed_of
     from core.strategy.declaration import history_ms
     from core.trader.account import Opening, check_interval, check_seed, first_period, retired_symbols
     from core.trader.trader import Trader
@@ -69,11 +70,14 @@ async def demo_parts(start: EngineStart, clock: VirtualClock) -> EngineParts:
     clock.advance_to(period.start_ms)
 
     forecaster = open_forecaster(start, settings, opening.seed, start.home.models)
+    inputs = strategy.part.inputs
+    observations = await open_observations(start, name) if inputs else None
 
     def feed(point: ResumePoint) -> AsyncIterator[MarketBatch]:
         delay_ms, symbols = settings.engine.first_price_delay_ms, tuple(known)
         told = replay_cursors(point, interval_ms)
-        return batched(ReplayFeed(candles, symbols, period.start_ms, period.end_ms, delay_ms, told).events())
+        beside = (observations, observed_of(inputs))
+        return batched(ReplayFeed(candles, symbols, period.start_ms, period.end_ms, delay_ms, told, *beside).events())
 
     return EngineParts(
         mode=request.mode,
@@ -92,6 +96,7 @@ async def demo_parts(start: EngineStart, clock: VirtualClock) -> EngineParts:
         trade_from_ms=period.trade_from_ms,
         end_with_feed=not start.console,
         publish_hz=start.publish_hz,
+        observations=observations,
     )
 
 

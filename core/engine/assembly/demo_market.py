@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from core.domain.instrument import Instrument
     from core.engine.assembly.start import EngineStart
     from core.engine.assembly.stores import AccountJournal, OpenedCandles
+    from core.ports import ObservationStore
     from core.settings.values import Market
 
 Spans = Mapping[str, tuple[int, int]]
@@ -68,6 +69,14 @@ async def open_market(start: EngineStart, name: Market) -> DemoMarket:
         is_synthetic = any(series.is_synthetic for series in store.all_series() if series.symbol in spans)
         source = "imported candles, SYNTHETIC" if is_synthetic else "imported candles"
     return DemoMarket(name, candles, spans, source)
+
+
+async def open_observations(start: EngineStart, name: Market) -> ObservationStore:
+    """What the same market has beside bars and funding. Closed with the start's stack."""
+    store = start.stores.recorded() if name == "recorded" else start.stores.imported()
+    observations = await store.observations(read_only=True)
+    start.stack.push_async_callback(observations.close)
+    return observations
 
 
 async def contracts_of(start: EngineStart, market: DemoMarket, from_ms: int) -> dict[str, Instrument]:

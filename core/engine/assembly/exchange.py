@@ -55,8 +55,10 @@ async def exchange_parts(start: EngineStart, clock: ExchangeClock) -> EnginePart
     from core.exchange.markets.symbols import with_exchange_symbols
     from core.exchange.markets.watch import ContractWatch
     from core.exchange.orders.venue import ExchangeVenue
+    from core.market.live.beside import StreamsBeside, check_beside
     from core.market.live.market import LiveMarket
     from core.market.live.rows import check_timeframe
+    from core.market.seeing import observed_of
     from core.trader.account import Opening, check_interval, held_symbols, retired_symbols
     from core.trader.trader import Trader
     from core.venues.rebuild import paper_venue
@@ -64,6 +66,8 @@ async def exchange_parts(start: EngineStart, clock: ExchangeClock) -> EnginePart
     request, strategy, stack = start.request, start.strategy, start.stack
     live, account_name = request.mode == "live", account_of(start.settings, request.mode)
     settings = with_exchange_symbols(start.settings)
+    names = observed_of(strategy.part.inputs)
+    check_beside(settings.exchange.id, names)
     dialect = dialect_of(settings.exchange.id)
     if live:
         check_live(dialect)
@@ -106,6 +110,10 @@ async def exchange_parts(start: EngineStart, clock: ExchangeClock) -> EnginePart
     retired = retired_symbols(records, traded, before)
     candles = await stored_market.candles(settings.market.interval_ms)
     stack.push_async_callback(candles.close)
+    observations, streams = None, None
+    if strategy.part.inputs:
+        observations = await stored_market.observations()
+        stack.push_async_callback(observations.close)
 
     async def keep(now: Mapping[str, Instrument]) -> None:
         await change_rules(journal, clock.now_ms(), Rules(settings, now))
@@ -141,6 +149,8 @@ async def exchange_parts(start: EngineStart, clock: ExchangeClock) -> EnginePart
         await ContractWatch(wire, settings, venue, keep, trader, stepper).run()
 
     symbols = tuple(fresh)
+    if names and observations is not None:
+        streams = StreamsBeside(wire, symbols, names, observations)
     order_books, trades = symbols if strategy.needs_order_book else (), symbols if strategy.needs_trades else ()
     market = LiveMarket(wire, candles, symbols, settings, order_books=order_books, trades=trades)
     if not has_traded:
@@ -177,6 +187,8 @@ async def exchange_parts(start: EngineStart, clock: ExchangeClock) -> EnginePart
         beside=(check, age, remember),
         aside=asyncio.to_thread,
         remembered=remembered,
+        observations=observations,
+        streams=streams,
     )
 
 

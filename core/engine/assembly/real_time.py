@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 from core.control.arming import TESTNET
 from core.control.protocol import ExternalOrderView
 from core.domain.errors import QuarterdeckError
-from core.domain.market import Quote
+from core.domain.market import MarketBatch, Quote
 from core.domain.records import Record
 from core.engine.pacing import Pacer
 from core.engine.parts import Attendant, EngineParts, RestorableVenue
@@ -23,8 +22,10 @@ from core.exchange.connection.requests import Requests, keep_time
 from core.exchange.connection.wire import Wire
 from core.exchange.markets.status import StatusWatch
 from core.home.logbook import Logbook
+from core.market.live.beside import StreamsBeside
 from core.market.live.market import LiveMarket
-from core.ports import CandleStore, Forecaster, Journal
+from core.market.replay.resuming import ResumePoint
+from core.ports import CandleStore, Forecaster, Journal, ObservationStore
 from core.trader.trader import Trader
 
 log = logging.getLogger("quarterdeck.exchange")
@@ -124,12 +125,15 @@ def real_time_parts(
     beside: Sequence[Attendant] = (),
     aside: Aside = at_once,
     remembered: Remembered | None = None,
+    observations: ObservationStore | None = None,
+    streams: StreamsBeside | None = None,
 ) -> EngineParts:
     """An engine on a live market. `desk` is None on paper, where only the market comes from the exchange;
     `follow_rules` then follows those of its contracts, as the desk does for an account.
 
     `start_ms` is where the account was opened: a whole minute. `server` is told with the source wherever that stands.
-    `beside`, `aside` and `remembered` are as in `EngineParts`.
+    `beside`, `aside`, `remembered` and `observations` are as in `EngineParts`;
+    `streams` are what comes of others beside the market.
     """
     clock = wire.clock
 
@@ -145,8 +149,18 @@ def real_time_parts(
     async def tell_health(trader: Trader, stepper: Stepper) -> None:
         await health_watch(wire.health, stepper, clock, trader.state.traded)
 
+    async def follow_streams(_: Trader, __: Stepper) -> None:
+        if streams is not None:
+            await streams.run()
+
+    def feed(point: ResumePoint) -> AsyncIterator[MarketBatch]:
+        batches = market.batches(point, from_ms=start_ms)
+        return batches if streams is None else streams.batches(batches)
+
     statuses = StatusWatch(wire, trader.state.traded)
     attendants: list[Attendant] = [follow_market, follow_time, tell_health, statuses.run]
+    if streams is not None:
+        attendants.append(follow_streams)
     if desk is not None:
         attendants.append(desk.run)
     elif follow_rules is not None:
@@ -160,7 +174,7 @@ def real_time_parts(
         records=records,
         candles=candles,
         forecaster=forecaster,
-        feed=partial(market.batches, from_ms=start_ms),
+        feed=feed,
         clock=clock,
         pacer=Pacer(None, None),
         logbook=logbook,
@@ -175,5 +189,6 @@ def real_time_parts(
         beside=beside,
         aside=aside,
         remembered=remembered,
+        observations=observations,
         real_time=Surroundings(wire, market, desk, trader.state.traded),
     )

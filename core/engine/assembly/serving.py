@@ -63,6 +63,7 @@ async def serve(
     from core.engine.control import EngineControl
     from core.engine.engine import Engine
     from core.home.logbook import set_up
+    from core.market.seeing import check_parts
     from core.settings.of_home import settings_of
     from core.strategy.loading import load_strategy
 
@@ -85,6 +86,7 @@ async def serve(
             raise cannot_write(home.log, error) from error
         stack.callback(logs.close)
         strategy = load_strategy(settings.strategy, settings)
+        check_parts(strategy, settings.market.interval_ms)
         start = EngineStart(request, home, stores, settings, strategy, logs, stack, wall, console)
         if isinstance(clock, VirtualClock):
             parts = await demo_parts(start, clock)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from core.engine.retention import AgingJournal, CheckpointedJournal
-from core.ports import CandleStore, Journal
+from core.ports import CandleStore, Journal, ObservationStore
 
 if TYPE_CHECKING:
     from core.domain.forecast import Output
@@ -109,6 +109,10 @@ class CandleDatabase(CheckedStore, Protocol):
 
     async def candles(self, interval_ms: int, *, read_only: bool = False) -> OpenedCandles:
         """Bars of one interval. With `read_only` nothing can be added, nor need the disk take it."""
+        ...
+
+    async def observations(self, *, read_only: bool = False) -> ObservationStore:
+        """What else was observed there. The caller closes; `read_only` as above."""
         ...
 
 

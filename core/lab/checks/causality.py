@@ -31,14 +31,7 @@ _RELATIVE_TOLERANCE = 1e-9
 
 def cut(window: BarColumns, start: int, stop: int) -> BarColumns:
     """The bars `start` to `stop`, as they would be if no others existed."""
-    return BarColumns(
-        window.symbol,
-        window.interval_ms,
-        *(
-            getattr(window, name)[start:stop].copy()
-            for name in ("open_time_ms", "open", "high", "low", "close", "volume")
-        ),
-    )
+    return window.at(np.arange(start, stop))
 
 
 def cut_points(bars: int, shortest: int, count: int) -> list[int]:

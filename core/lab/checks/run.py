@@ -15,6 +15,7 @@ from core.lab.checks.sensitivity import Outcome, Variant
 from core.lab.checks.truncation import fault_label
 from core.lab.checks.verdict import Status, Verdict
 from core.lab.data.history import History
+from core.lab.data.seeing import window_of
 from core.lab.run.result import UNNAMED, RunResult
 from core.learning.dataset import OpenLearner
 from core.ports import BarColumns
@@ -109,7 +110,7 @@ def _all(subject: Subject, wanted: frozenset[str]) -> Iterator[Verdict]:
 def _causality(subject: Subject) -> Iterator[Verdict]:
     """Over the bars of the first symbol: a rule or a feature is the same arithmetic for each."""
     strategy = subject.strategy
-    window = subject.history.columns(subject.history.symbols[0])
+    window = window_of(subject.history, subject.history.symbols[0], strategy.part.inputs)
     if strategy.part.rule is not None:
         part = strategy.part
         yield causality.check_rule(lambda bars: _rule_values(strategy, bars), part.outputs, window)

@@ -14,6 +14,7 @@ from core.domain.forecast import Output
 from core.lab.checks.causality import LOOK_AHEAD, RuleValues, check_dataset, cut, exact
 from core.lab.checks.verdict import Status, Verdict
 from core.lab.data.history import History
+from core.lab.data.seeing import window_of
 from core.lab.statistics.figures import utc_minute
 from core.learning.dataset import OpenLearner
 from core.ports import BarColumns
@@ -44,7 +45,11 @@ def quick_fault(strategy: Strategy, history: History, learner: OpenLearner | Non
 
     `learner` is that of a model which shows its rows. `seed` draws the bars.
     """
-    found = _rule_faults(strategy, history, seed) if strategy.part.rule is not None else _model_faults(learner, history)
+    part = strategy.part
+    if part.rule is not None:
+        found = _rule_faults(strategy, history, seed)
+    else:
+        found = _model_faults(learner, history, part.inputs)
     verdict = next(found, None)
     return "" if verdict is None else fault_label(LOOK_AHEAD, verdict.detail)
 
@@ -52,7 +57,7 @@ def quick_fault(strategy: Strategy, history: History, learner: OpenLearner | Non
 def _rule_faults(strategy: Strategy, history: History, seed: int) -> Iterator[Verdict]:
     rng = np.random.default_rng(seed)
     for symbol in history.symbols:
-        window = history.columns(symbol)
+        window = window_of(history, symbol, strategy.part.inputs)
 
         def values_of(bars: BarColumns) -> NDArray[np.float64]:
             return RuleDesk(strategy, [bars.symbol], 0).values(bars)
@@ -114,11 +119,11 @@ def _looks_ahead(
     )
 
 
-def _model_faults(learner: OpenLearner | None, history: History) -> Iterator[Verdict]:
+def _model_faults(learner: OpenLearner | None, history: History, inputs: Sequence[str]) -> Iterator[Verdict]:
     """A model that does not show its rows is given no later bar than the one it predicts at, and is not looked into."""
     if learner is None:
         return
     for symbol in history.symbols[:MODEL_SYMBOLS]:
-        window = history.columns(symbol)
+        window = window_of(history, symbol, inputs)
         verdicts = check_dataset(learner, cut(window, max(0, len(window.close) - MODEL_BARS), len(window.close)), 3)
         yield from (verdict for verdict in verdicts if verdict.status is Status.FAULT)

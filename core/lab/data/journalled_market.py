@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import AsyncIterator
 
-from core.domain.market import Bar, FirstPrice, MarketEvent
+from core.domain.market import Bar, FirstPrice, Told
 from core.domain.records import CursorRecord, FirstPriceRecord
 from core.market.replay.events import event_time_ms
 
@@ -13,7 +13,7 @@ from core.market.replay.events import event_time_ms
 class ToldMarket:
     """Gives what comes next in the order of the candles, or what is named wherever it stands among other symbols'."""
 
-    def __init__(self, events: AsyncIterator[MarketEvent], first_price_delay_ms: int) -> None:
+    def __init__(self, events: AsyncIterator[Told], first_price_delay_ms: int) -> None:
         self._events = events
         self._delay_ms = first_price_delay_ms
         self._ahead: deque[Bar | FirstPrice] = deque()

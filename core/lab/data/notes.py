@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from core.lab.data.history import History
 from core.lab.data.holes import holes
+from core.lab.data.seeing import seen_by
 from core.lab.statistics.figures import utc_minute
 from core.market.jumps import Jump, jumps
 
@@ -24,6 +27,20 @@ def jump_labels(history: History, jump_volatilities: float) -> tuple[str, ...]:
     return (
         f"JUMPS: prices moved by more than {jump_volatilities:g} times the recent volatility: {', '.join(told)}{more}",
     )
+
+
+def lack_labels(history: History, inputs: Sequence[str]) -> tuple[str, ...]:
+    """What stands beside every figure of a run in which a part could not forecast for want of an input."""
+    found = []
+    for symbol in history.symbols if inputs else ():
+        seen = seen_by(history, symbol, inputs)
+        traded = seen.at(seen.close_ms > history.from_ms)
+        lacking = np.flatnonzero(traded.is_lacking())
+        if len(lacking):
+            first = ", ".join(lack.name for lack in traded.lacking(int(lacking[0])))
+            times = f"first of {first} at {utc_minute(int(traded.close_ms[lacking[0]]))}"
+            found.append(f"{symbol} at {len(lacking):,} of {len(traded.close_ms):,} bars, {times}")
+    return (f"MISSING INPUTS: nothing is forecast of {'; '.join(found)}",) if found else ()
 
 
 def data_rows(history: History, jump_volatilities: float) -> dict[str, Rows]:

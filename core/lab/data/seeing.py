@@ -4,12 +4,44 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from core.domain.errors import BadInputError
+from core.domain.market import Bar
+from core.domain.stream import Observation
 from core.lab.data.history import History
-from core.market.seeing import Seen, see, streams_of
+from core.market.seeing import see, streams_of
+from core.ports import BarColumns, Seen
 
 
 def seen_by(history: History, symbol: str, inputs: Sequence[str]) -> Seen:
-    """A row for each bar of `History.columns(symbol)`, warm-up included. Raises KeyError where the history was not
-    asked for the streams of an input, BadInputError for an input that is none."""
+    """A row for each bar of `History.columns(symbol)`, warm-up included. Raises BadInputError for an input that is
+    none, or that the history was not asked for."""
     closes_ms = history.columns(symbol).open_time_ms + history.interval_ms
-    return see(symbol, inputs, closes_ms, {name: history.observed(symbol, name) for name in streams_of(inputs)})
+    try:
+        observed = {name: history.observed(symbol, name) for name in streams_of(inputs)}
+    except KeyError as error:
+        raise BadInputError(f"{error.args[0]} is an input, and was not read with the history of this run") from error
+    return see(symbol, inputs, closes_ms, observed)
+
+
+def window_of(history: History, symbol: str, inputs: Sequence[str]) -> BarColumns:
+    """`History.columns(symbol)`, with what was seen beside them by a part that names inputs. Raises as `seen_by`."""
+    bars = history.columns(symbol)
+    return bars.beside(seen_by(history, symbol, inputs)) if inputs else bars
+
+
+class SeenHistory:
+    """Implements `core.market.seeing.Sees`: tells the rows of a history at their times."""
+
+    def __init__(self, seen: Seen) -> None:
+        self._seen = seen
+
+    def take(self, one: Observation) -> None:
+        """It is in the history."""
+
+    def close(self, bar: Bar) -> None:
+        """It is in the history."""
+
+    def window(self, count: int, until_ms: int) -> Seen:
+        """At most `count` rows of closes at or before `until_ms`, oldest first."""
+        stop = int(self._seen.close_ms.searchsorted(until_ms, side="right"))
+        return self._seen.at(slice(max(0, stop - count), stop))

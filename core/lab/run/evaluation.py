@@ -251,9 +251,10 @@ def _prepared(history: History, instruments: Mapping[str, Instrument], assumed_b
 
 def _rule_values(strategy: Strategy, history: History) -> Floats:
     """Raises BadInputError where there is no rule, or where the rule raises."""
-    if strategy.part.rule is None:
+    part = strategy.part
+    if part.rule is None:
         raise BadInputError(f"strategy {strategy.name}: has no rule, and predictions were not given")
-    key = (history.data_hash, history.max_hole_ms, strategy.part.rule, strategy.part.lookback_bars)
+    key = (history.data_hash, history.max_hole_ms, part.rule, part.lookback_bars, part.inputs)
 
     def told() -> Floats:
         try:
@@ -294,7 +295,7 @@ class _Cache(Generic[K, V]):
 
 
 _histories: _Cache[tuple[str, int, tuple[int, int], int], History] = _Cache(CACHE_BYTES)
-_values: _Cache[tuple[str, int, Rule, int], Floats] = _Cache(CACHE_BYTES)
+_values: _Cache[tuple[str, int, Rule, int, tuple[str, ...]], Floats] = _Cache(CACHE_BYTES)
 
 
 _markets: _Cache[tuple[str, int, Decimal], Prepared] = _Cache(CACHE_BYTES)

@@ -18,6 +18,7 @@ from core.engine.session import Session
 from core.lab.data.bar_events import BarEvents
 from core.lab.data.history import History
 from core.lab.data.holes import last_bars_of_symbols
+from core.lab.data.seeing import SeenHistory, seen_by
 from core.lab.run.curve import curve_of
 from core.lab.run.fixed_predictions import FixedDesk, known_values, rule_values
 from core.lab.run.journal import MemoryJournal
@@ -34,6 +35,7 @@ from core.lab.run.result import (
 from core.lab.run.trade_plans import trade_plans
 from core.market.history import bar_at
 from core.market.intervals import interval_text
+from core.market.seeing import Sees
 from core.ports import Forecaster
 from core.strategy.decision import vector
 from core.strategy.declaration import Strategy
@@ -130,12 +132,19 @@ class Drive:
         if forecaster is not None and last_bars_of_symbols(history):
             forecaster = UnaskedBeforeHoles(forecaster, history)
         clock = VirtualClock(history.from_ms)
-        self.session = Session(trader, venue, self.journal, forecaster, clock, observe, desk, in_memory=True)
+        told = (trader, venue, self.journal, forecaster, clock, observe, desk)
+        self.session = Session(*told, sights=self._sights() if desk is None else None, in_memory=True)
         self._warm_up(venue)
         self._schedule = list(schedule)
         self._skipping = skipping
         self._venue = venue
         self._skipper = self._new_skipper()
+
+    def _sights(self) -> dict[str, Sees]:
+        """What a model's part sees of each symbol, for one that sees more than its bars."""
+        inputs = self.trader.strategy.part.inputs
+        symbols = self.history.symbols if inputs else ()
+        return {symbol: SeenHistory(seen_by(self.history, symbol, inputs)) for symbol in symbols}
 
     def _new_skipper(self) -> Skipper | None:
         if not self._skipping or self.table is None:

@@ -12,7 +12,9 @@ from core.domain.forecast import Forecast
 from core.domain.market import Bar
 from core.lab.data.history import History
 from core.lab.data.holes import unasked_before_holes
+from core.lab.data.seeing import window_of
 from core.learning.forecaster import last_bars
+from core.ports import Seen
 from core.strategy.declaration import Strategy
 from core.strategy.rules import RuleDesk, forecast_of
 
@@ -31,7 +33,8 @@ def rule_values(strategy: Strategy, history: History) -> Floats:
         there = np.flatnonzero(~np.isnan(history.close[row, begin:])) + begin
         if not len(there):
             continue
-        values[row, there] = desk.values(last_bars(history.columns(symbol), len(there)))
+        window = window_of(history, symbol, strategy.part.inputs)
+        values[row, there] = desk.values(last_bars(window, len(there)))
     values[:, : history.first] = np.nan
     return unasked_before_holes(history, values)
 
@@ -63,7 +66,7 @@ class FixedDesk:
         self._interval_ms = history.interval_ms
         self._delay_ms = inference_delay_ms
 
-    def predict(self, bar: Bar) -> Forecast | None:
+    def predict(self, bar: Bar, seen: Seen | None = None) -> Forecast | None:
         slot = (bar.open_time_ms - self._begin_ms) // self._interval_ms
         values = self._values[self._rows[bar.symbol], slot]
         return forecast_of(self._strategy, bar.symbol, bar.close_time_ms, self._delay_ms, values)

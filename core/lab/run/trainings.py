@@ -19,6 +19,7 @@ import numpy as np
 from core.domain.errors import ModelError
 from core.domain.forecast import Forecast
 from core.lab.data.history import History
+from core.lab.data.seeing import window_of
 from core.learning import tasks
 from core.learning.forecaster import training_bars, training_seed
 from core.learning.versions import write_version
@@ -98,14 +99,14 @@ def training_ground(history: History, strategy: Strategy, run_seed: int) -> Trai
     part = strategy.part
     if part.model is None:
         raise ModelError(f"strategy {strategy.name}: declares no model to train")
-    bars = {symbol: history.columns(symbol) for symbol in history.symbols}
+    bars = {symbol: window_of(history, symbol, part.inputs) for symbol in history.symbols}
     return TrainingGround(bars, strategy.name, part.model, part.lookback_bars, part.horizon_ms, run_seed)
 
 
 def train_ahead(ground: TrainingGround, training: PlannedTraining) -> TrainedAhead:
     """One planned training: the same version, to the byte, that the session would have had made."""
     order = tasks.TrainingOrder(
-        window=_cut(ground.bars[training.symbol], training.first, training.end),
+        window=ground.bars[training.symbol].at(slice(training.first, training.end)),
         requested_ms=training.requested_ms,
         seed=training_seed(ground.run_seed, ground.strategy, training.symbol, training.requested_ms),
         lookback_bars=ground.lookback_bars,
@@ -166,17 +167,3 @@ class PreparedForecaster:
 
     def describe(self) -> dict[str, Any]:
         return self._inner.describe()
-
-
-def _cut(bars: BarColumns, first: int, end: int) -> BarColumns:
-    part = slice(first, end)
-    return BarColumns(
-        bars.symbol,
-        bars.interval_ms,
-        bars.open_time_ms[part],
-        bars.open[part],
-        bars.high[part],
-        bars.low[part],
-        bars.close[part],
-        bars.volume[part],
-    )

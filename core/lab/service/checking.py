@@ -60,6 +60,7 @@ def check(bench: Bench, request: CheckRequest, progress: OnProgress, should_stop
 def validate(bench: Bench, request: ValidateRequest, progress: OnProgress, should_stop: ShouldStop) -> Row:
     from core.arithmetic.costs import round_trip_cost_bps
     from core.lab.data.holes import holed_days
+    from core.lab.data.seeing import window_of
     from core.lab.report.verdict import validation_line
     from core.lab.validation.cpcv import cross_validate
 
@@ -70,7 +71,7 @@ def validate(bench: Bench, request: ValidateRequest, progress: OnProgress, shoul
     for symbol in history.symbols:
         found = cross_validate(
             plan.strategy,
-            history.columns(symbol),
+            window_of(history, symbol, plan.strategy.part.inputs),
             round_trip_cost_bps(float(costs.taker_fee_bps), costs.slippage_bps),
             plan.compute(bench.home),
             folds=request.folds,

@@ -60,11 +60,14 @@ def _look_at_instruments(home: Home, stores: HomeStores, settings_path: Path | N
 
 
 def _look_at_strategy(home: Home, settings_path: Path | None) -> str:
+    from core.market.seeing import check_parts
     from core.settings.of_home import settings_of
     from core.strategy.loading import load_strategy
 
     settings = settings_of(home, settings_path)
-    return load_strategy(settings.strategy, settings).name
+    strategy = load_strategy(settings.strategy, settings)
+    check_parts(strategy, settings.market.interval_ms)
+    return strategy.name
 
 
 def _try_workers(home: Home, settings_path: Path | None) -> str:

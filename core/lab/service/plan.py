@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
+from itertools import product
 from typing import TYPE_CHECKING
 
 from core.domain.errors import BadInputError
@@ -15,6 +16,7 @@ from core.lab.requests import BacktestRequest, Engine
 from core.lab.service.rules import rules_of_history
 from core.market.lacking import not_there, span_text
 from core.market.shipped import DATA
+from core.market.streams import stream
 from core.settings.values import MARKETS, Grid, Market, Overrides
 
 if TYPE_CHECKING:
@@ -77,7 +79,7 @@ class Plan:
 
     def provenance(self, engine: Engine, *, in_sample: bool, trials: int, fault: str = "") -> Provenance:
         from core.lab.data.holes import hole_labels, holes
-        from core.lab.data.notes import jump_labels
+        from core.lab.data.notes import jump_labels, lack_labels
         from core.lab.run.result import Provenance
 
         history = self.history
@@ -100,6 +102,7 @@ class Plan:
             data_labels=(
                 *hole_labels(holes(history)),
                 *jump_labels(history, self.settings.lab.jump_volatilities),
+                *lack_labels(history, self.strategy.part.inputs),
             ),
             fault=fault,
         )
@@ -120,9 +123,12 @@ class Plan:
 
 
 def load(name: str, settings: Settings) -> Strategy:
+    from core.market.seeing import check_parts
     from core.strategy.loading import load_strategy
 
-    return load_strategy(name, settings)
+    strategy = load_strategy(name, settings)
+    check_parts(strategy, settings.market.interval_ms)
+    return strategy
 
 
 def open_learner(strategy: Strategy) -> OpenLearner | None:
@@ -158,6 +164,7 @@ def make_plan(home: Home, markets: Markets, request: BacktestRequest, space: Gri
     from core.lab.data.holes import holes, refuse_holes
     from core.lab.run.overrides import keys_of, with_overrides
     from core.lab.run.presets import find_preset
+    from core.market.seeing import streams_of
     from core.settings.of_home import settings_of
     from core.strategy.declaration import history_ms
 
@@ -195,13 +202,26 @@ def make_plan(home: Home, markets: Markets, request: BacktestRequest, space: Gri
         longest = longest_look_back(settings, strategy.name, load, space or strategy.search_space)
         warm_up_bars = max(warm_up_bars, longest)
     max_hole_ms = int(settings.lab.max_hole_minutes * MINUTE_MS)
-    history = candles.history(symbols, interval_ms, from_ms, to_ms, warm_up_bars, max_hole_ms)
+    streams = streams_of(strategy.part.inputs)
+    history = candles.history(symbols, interval_ms, from_ms, to_ms, warm_up_bars, max_hole_ms, streams)
+    _check_streams(strategy.name, history, streams)
     if not request.allow_holes:
         refuse_holes(holes(history), max_hole_ms)
     rules = rules_of_history(history, settings.lab.market, candles)
     instruments = instruments_of(rules, settings)
     seed = settings.demo.seed if request.seed is None else request.seed
     return Plan(settings, strategy, rules, instruments, history, seed, overrides, request.note, request.jobs)
+
+
+def _check_streams(strategy: str, history: History, streams: Sequence[str]) -> None:
+    """Raises BadInputError where nothing is stored of a stream without which a part forecasts nothing."""
+    for name, symbol in product(streams, history.symbols):
+        if stream(name).is_steady and not len(history.observed(symbol, name).time_ms):
+            period = span_text(history.from_ms, history.to_ms)
+            raise BadInputError(
+                f"{strategy} needs {name} of {symbol}, and none is stored of {period}; import it with: quarterdeck "
+                "data import FILE, or take another period or market"
+            )
 
 
 def _no_period(

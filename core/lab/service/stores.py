@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from core.market.contracts.rules import ContractRules
     from core.market.fetch.fetching import FetchStore
     from core.market.stored import DataRow, Deleted, ImportReport, Series
-    from core.ports import ObservationStore
 
 
 class MarketStore(StoredMarket, Protocol):
@@ -56,10 +55,6 @@ class MarketStore(StoredMarket, Protocol):
         Its source names the files that they came from; it is synthetic where any of them is. Raises DataError where a
         symbol has no bar in the period.
         """
-        ...
-
-    async def observations(self) -> ObservationStore:
-        """The caller closes."""
         ...
 
     async def collected(self, exchange: str) -> CollectStore:

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from core.domain.market import MINUTE_MS, Bar, FirstPrice, FundingRate, HoleAhead, MarketBatch, MarketEvent, Quote
-from core.ports import BarColumns, CandleStore
+from core.domain.market import MINUTE_MS, Bar, FirstPrice, FundingRate, HoleAhead, MarketBatch, MarketEvent, Quote, Told
+from core.domain.stream import Observation
+from core.market.seeing import observation
+from core.ports import BarColumns, CandleStore, ObservationStore
 
 CHUNK_MS = 120 * MINUTE_MS
 """How much market time is held in memory: making its events takes the loop a few milliseconds."""
 
-_BAR, _FUNDING, _FIRST_PRICE = range(3)
+_OBSERVED, _BAR, _FUNDING, _FIRST_PRICE = range(4)
 
-Placed = tuple[int, int, int, int, MarketEvent]
+Placed = tuple[int, int, int, int, Told]
 """An event behind its place in the stream: boundary, rank of its kind, place of its symbol, time."""
 
 
@@ -43,39 +45,47 @@ class ReplayCursor:
         )
 
 
-def event_time_ms(event: MarketEvent) -> int:
-    """When an event is due. A funding rate, stamped a few milliseconds late by the venue, is due at its minute."""
+def event_time_ms(event: Told) -> int:
+    """When an event is due. A funding rate, stamped a few milliseconds late by the venue, is due at its minute; what is
+    observed beside is due at the next whole minute, before which nothing asks for it."""
     match event:
         case Bar():
             return event.close_time_ms
         case FundingRate():
             return event.time_ms - event.time_ms % MINUTE_MS
+        case Observation():
+            return -(-event.known_ms // MINUTE_MS) * MINUTE_MS
         case FirstPrice() | Quote() | HoleAhead():
             return event.time_ms
 
 
-async def batched(events: AsyncIterator[MarketEvent]) -> AsyncIterator[MarketBatch]:
+async def batched(events: AsyncIterator[Told]) -> AsyncIterator[MarketBatch]:
     """Events grouped by the instant at which they are due."""
     group: list[MarketEvent] = []
+    observed: list[Observation] = []
     due_ms = 0
     async for event in events:
         at_ms = event_time_ms(event)
-        if group and at_ms != due_ms:
-            yield MarketBatch(due_ms, tuple(group))
-            group = []
+        if (group or observed) and at_ms != due_ms:
+            yield MarketBatch(due_ms, tuple(group), observed=tuple(observed))
+            group, observed = [], []
         due_ms = at_ms
-        group.append(event)
-    if group:
-        yield MarketBatch(due_ms, tuple(group))
+        if isinstance(event, Observation):
+            observed.append(event)
+        else:
+            group.append(event)
+    if group or observed:
+        yield MarketBatch(due_ms, tuple(group), observed=tuple(observed))
 
 
 @dataclass(frozen=True, slots=True)
 class ReplayFeed:
     """Bars that open in [from_ms, to_ms), their first prices, and funding in the same span.
 
-    At each boundary T: the bars that closed at T (in the order of `symbols`), the funding of T, then, at
-    T + first_price_delay_ms, the first prices of the bars that open at T. Where bars are missing nothing is told.
-    `after` leaves out what a symbol has been told before, so the stream goes on where it was cut.
+    At each boundary T: the observations of `streams` known by then, the bars that closed at T (in the order of
+    `symbols`), the funding of T, then, at T + first_price_delay_ms, the first prices of the bars that open at T. Where
+    bars are missing nothing is told. `after` leaves out what a symbol has been told before, so the stream goes on where
+    it was cut; what was observed before that is the past.
     """
 
     store: CandleStore
@@ -84,8 +94,10 @@ class ReplayFeed:
     to_ms: int
     first_price_delay_ms: int
     after: Mapping[str, ReplayCursor]
+    observed: ObservationStore | None = None
+    streams: Sequence[str] = ()
 
-    async def events(self) -> AsyncIterator[MarketEvent]:
+    async def events(self) -> AsyncIterator[Told]:
         waiting: list[Placed] = []
         start = self.from_ms
         while start < self.to_ms:
@@ -121,6 +133,12 @@ class ReplayFeed:
             for due_ms, rate in rates
             if not after.has_funding(due_ms, bars.interval_ms)
         ]
+        reached_ms = -1 if after.bar_open_ms is None else after.bar_open_ms + bars.interval_ms
+        if self.observed is not None:
+            for name in self.streams:
+                columns = await self.observed.observations(symbol, name, max(start, reached_ms), max(end, reached_ms))
+                ones = (observation(columns, row) for row in range(len(columns.time_ms)))
+                found += [(event_time_ms(one), _OBSERVED, place, one.known_ms, one) for one in ones]
         return found
 
 

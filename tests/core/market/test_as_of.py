@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from core.market.as_of import NEVER, as_of
-from core.ports import ObservationColumns
+from core.market.as_of import as_of
+from core.ports import NEVER, ObservationColumns
 
 TIMES = st.integers(0, 40)
 ROWS = st.lists(st.tuples(TIMES, st.integers(0, 2), st.integers(0, 20)), max_size=12, unique_by=lambda row: row[:2])

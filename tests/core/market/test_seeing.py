@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from core.domain.errors import BadInputError
 from core.domain.market import MINUTE_MS, Bar, FundingRate
 from core.domain.stream import Observation
-from core.market.as_of import NEVER
 from core.market.higher_bars import built
 from core.market.history import bar_at
 from core.market.intervals import INTERVALS_MS
-from core.market.seeing import CLOCK, Seen, Sight, check_inputs, column_names, fields_of, see, streams_of
+from core.market.seeing import CLOCK, Sight, check_inputs, check_parts, column_names, fields_of, see, streams_of
 from core.market.streams import BARS, INSTANTS, PERIODS, funding_observed, stream
-from core.ports import BarColumns, ObservationColumns
+from core.ports import NEVER, BarColumns, ObservationColumns, Seen
+from tests.declared import declared, with_part
 
 DAY_MS = 1_440 * MINUTE_MS
 T0 = 20_000 * DAY_MS
@@ -149,7 +149,9 @@ def test_every_input_says_something_and_is_missing_where_it_is_too_old(name: str
         ages = one.ages_ms[:, 0]
         too_old = np.zeros(len(ages), bool) if name == CLOCK else (ages == NEVER) | (ages > stream(name).max_age_ms)
         assert np.isnan(one.values).all(axis=1).tolist() == too_old.tolist()
-        assert [bool(one.lacking(row)) for row in range(len(ages))] == too_old.tolist()
+        # Of what tells of events alone, silence is no lack.
+        lacks = too_old if name == CLOCK or stream(name).is_steady else np.zeros(len(ages), bool)
+        assert [bool(one.lacking(row)) for row in range(len(ages))] == one.is_lacking().tolist() == lacks.tolist()
 
 
 def test_what_is_missing_is_named_and_since_when() -> None:
@@ -163,7 +165,7 @@ def test_what_is_missing_is_named_and_since_when() -> None:
     seen = see(SYMBOL, inputs, np.array([T0, T0 + age_ms, T0 + age_ms + 1]), {name: told, "funding": nothing})
     lacks = [[(lack.name, lack.since_ms) for lack in seen.lacking(row)] for row in range(3)]
     assert lacks == [[(name, None), ("funding", None)], [("funding", None)], [(name, T0 + age_ms), ("funding", None)]]
-    assert seen.last(1).close_ms.tolist() == [T0 + age_ms + 1]
+    assert seen.at(slice(-1, None)).close_ms.tolist() == [T0 + age_ms + 1]
 
 
 def test_the_clock_is_that_of_the_close_in_utc() -> None:
@@ -200,6 +202,18 @@ def test_what_is_remembered_stays_small() -> None:
         seen = sight.window(count, T0 + (400 - back) * MINUTE_MS)
         assert seen.close_ms.tolist() == closes[: 50 - back][-count:]
         assert seen.ages_ms[:, 0].tolist() == [MINUTE_MS - 29] * len(seen.close_ms)
+
+
+def test_a_part_with_an_input_that_cannot_be_is_refused_in_one_line() -> None:
+    known = declared("mine")
+    check_parts(with_part(known, inputs=("funding", "bars.15m", "time")), MINUTE_MS)
+    with pytest.raises(
+        BadInputError, match="strategy mine: part main: stream 'moon' is unknown; the streams are bars"
+    ) as told:
+        check_parts(with_part(known, inputs=("moon",)), MINUTE_MS)
+    assert "\n" not in str(told.value)
+    with pytest.raises(BadInputError, match=r"input bars\.5m: a run on bars of 15m has none of these"):
+        check_parts(with_part(known, inputs=("bars.5m",)), 15 * MINUTE_MS)
 
 
 @pytest.mark.parametrize(

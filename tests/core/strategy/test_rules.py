@@ -11,10 +11,10 @@ from core.domain.forecast import Output, OutputUnit
 from core.domain.market import MINUTE_MS, Bar
 from core.domain.origin import champion
 from core.market.history import bar_at
-from core.ports import BarColumns
+from core.ports import NEVER, BarColumns, Seen
 from core.strategy.declaration import Rule, Strategy
 from core.strategy.rules import RuleDesk
-from tests.declared import SURE, declared
+from tests.declared import SURE, declared, with_part
 
 Floats = NDArray[np.float64]
 DELAY_MS = 100
@@ -172,3 +172,49 @@ def test_several_outputs_are_a_row_each_and_a_part_of_them_is_a_forecast() -> No
     at_work = RuleDesk(declared("two", source=Rule(scan, 1, ()), outputs=SURE), ("A",), DELAY_MS)
     said = [at_work.predict(bar) for bar in bars("A", [1.0, 2.0])]
     assert [one.values for one in said if one is not None] == [(1.0, None), (2.0, 0.6)]
+
+
+def with_last(state: Floats, opens: Floats, highs: Floats, lows: Floats, closes: Floats, *rest: Floats) -> Floats:
+    """The close and the first column that was seen with the bar before, or the last that was not missing."""
+    _, seen, _ = rest
+    values = np.empty(len(closes))
+    for row in range(len(closes)):
+        values[row] = closes[row] + state[0]
+        state[0] = state[0] if np.isnan(seen[row, 0]) else seen[row, 0]
+    return values
+
+
+SEEING = with_part(declared("seeing", source=Rule(with_last, 1, ())), inputs=("funding", "liquidations"))
+
+
+def beside(bars: BarColumns, told: list[float]) -> BarColumns:
+    """NaN is missing; of liquidations nothing is ever told."""
+    closes_ms, values = bars.open_time_ms + MINUTE_MS, np.array(told)
+    ages_ms = np.column_stack([np.where(np.isnan(values), 101, 7), np.full(len(values), NEVER)])
+    names = ("funding.funding_rate", "liquidations.side")
+    columns = np.column_stack([values, np.full(len(values), np.nan)])
+    return bars.beside(Seen(bars.symbol, SEEING.part.inputs, names, closes_ms, columns, ages_ms, (100, None)))
+
+
+def test_a_rule_with_inputs_folds_every_bar_and_says_nothing_where_one_is_missing() -> None:
+    known = beside(columns("A", [1.0, 2.0, 3.0, 4.0]), [10.0, np.nan, 20.0, 30.0])
+    whole = RuleDesk(SEEING, ("A",), DELAY_MS).values(known)
+    np.testing.assert_array_equal(whole[:, 0], [1.0, np.nan, 13.0, 24.0])
+    at_work = RuleDesk(SEEING, ("A",), DELAY_MS)
+    at_work.catch_up(known.at(slice(0, 1)))
+    rows = [at_work.predict(bar_at(known, row), known.at(slice(row, row + 1)).seen) for row in (1, 2, 3)]
+    assert [None if said is None else said.values[0] for said in rows] == [None, 13.0, 24.0]
+
+
+def test_a_rule_with_inputs_is_never_asked_without_them() -> None:
+    known = beside(columns("A", [1.0, 2.0]), [10.0, 20.0])
+    for bars, error in (
+        (columns("A", [1.0, 2.0]), "what seeing sees of funding, liquidations is not told"),
+        (BarColumns("A", MINUTE_MS, *(known.open_time_ms[:1],) * 6, seen=known.seen), "is not told"),
+    ):
+        with pytest.raises(ValueError, match=error):
+            RuleDesk(SEEING, ("A",), DELAY_MS).values(bars)
+    with pytest.raises(ValueError, match="A: what was seen is not of the close at 120000"):
+        RuleDesk(SEEING, ("A",), DELAY_MS).predict(bar_at(known, 1), known.at(slice(0, 1)).seen)
+    with pytest.raises(ValueError, match="A: what was seen is of other closes than its bars"):
+        columns("A", [1.0, 2.0], first_minute=1).beside(known.seen)  # type: ignore[arg-type]
