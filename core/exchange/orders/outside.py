@@ -170,6 +170,8 @@ class Outside:
             await self._book(gap, [self._crossed(gap)])
             return True
         others = self._others(gap.symbol, rows)
+        if self._moved(gap.symbol, others) == gap.lots and await self._book_crossed_before(gap, others):
+            return True
         fills = self._fills(gap, others)
         is_known = sum(fill.qty_lots for fill in fills) == gap.taken_lots
         left = gap.lots + gap.taken_lots * (1 if gap.ours_lots > 0 else -1)
@@ -178,11 +180,28 @@ class Outside:
                 raise unread
             return False
         await self._book(gap, fills)
-        for row in others:
-            self._accounted[translate.fill_id(gap.symbol, row["id"])] = None
+        self._account_for(gap.symbol, others)
+        return True
+
+    async def _book_crossed_before(self, gap: Gap, others: Sequence[Row]) -> bool:
+        """Whether what our books opened closed lots that others held before, and is booked so. What others traded since
+        makes the next difference: it closed nothing of that."""
+        trade = self._books.trader.state.symbols[gap.symbol].trade
+        opened_ms = trade.entry_time_ms if trade is not None else 0
+        before = [row for row in others if int(row["timestamp"]) < opened_ms - _OVERLAP_MS]
+        held = gap.others_lots + self._moved(gap.symbol, before)
+        then = Gap(gap.symbol, gap.ours_lots + held, gap.ours_lots, held)
+        if not then.taken_lots:
+            return False
+        await self._book(then, [self._crossed(then)])
+        self._account_for(gap.symbol, before)
+        return True
+
+    def _account_for(self, symbol: str, rows: Sequence[Row]) -> None:
+        for row in rows:
+            self._accounted[translate.fill_id(symbol, row["id"])] = None
         while len(self._accounted) > _KEEP_ACCOUNTED:
             self._accounted.popitem(last=False)
-        return True
 
     async def concede(self, gap: Gap, ref: str) -> None:
         """Believe the exchange where nothing explains a difference: what is gone of ours is booked at the last price

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from dataclasses import replace
 from decimal import Decimal
@@ -176,6 +177,41 @@ def test_what_an_order_of_ours_closed_of_others_is_no_position_of_ours_and_costs
         assert house.fills[-1].fee_usdt == 0
         assert not house.trader.state.paused
         await house.pass_s(60)
+        assert house.trader.state.ledger.wallet_usdt == house.venue.ledger.wallet_usdt
+
+    in_house(test)
+
+
+@pytest.mark.parametrize("side", [1, -1])
+@pytest.mark.parametrize(
+    ("before", "since", "crossed_lots", "left"),
+    [("0.060", "", 41, 19), ("0.020", "", 20, 0), ("0.060", "0.005", 41, 24), ("0.060", "0.050", 41, 69)],
+)
+def test_what_two_orders_of_ours_closed_of_others_while_the_engine_was_off_is_no_position_of_ours(
+    side: int, before: str, since: str, crossed_lots: int, left: int
+) -> None:
+    async def test(house: House) -> None:
+        hand = "BUY" if side > 0 else "SELL"
+        await house.enter(side=side)
+        await house.pass_s(3)
+        await house.stop()
+        trade_by_hand(house, hand, before)
+        await asyncio.sleep(30)
+        house.quote(BTC, "62000.0", "62000.1")
+        house.quote(BTC, "58000.0", "58000.1")
+        if since:
+            await asyncio.sleep(20)
+            trade_by_hand(house, hand, since)
+        assert house.venue.position_lots(BTC) == side * left
+        await house.start()
+        await house.pass_s(4)
+        assert house.book().lots == 0
+        assert house.desk.external_positions == ({BTC: side * Decimal(left) / 1000} if left else {})
+        crossed = house.trades[-1]
+        assert (crossed.exit_reason, crossed.qty) == ("closed outside", Decimal(crossed_lots) / 1000)
+        assert crossed.gross_pnl_usdt == house.fills[-1].fee_usdt == 0
+        await house.pass_s(60)
+        assert not house.trader.state.paused
         assert house.trader.state.ledger.wallet_usdt == house.venue.ledger.wallet_usdt
 
     in_house(test)
