@@ -30,7 +30,7 @@ def assert_refused(answer: kit.Answer, code: int, *said: str) -> None:
         ("[demo]\nspede = 5.0\n", "demo.spede: unknown key; did you mean speed?"),
         ('[account]\ninitial_balance_usdt = "much"\n', "account.initial_balance_usdt"),
         ("[limits]\nmax_drawdown_pct = 0\n", "limits.max_drawdown_pct"),
-        ('[market]\nsymbols = ["SOLUSDT", "NOPEUSDT"]\n', "no contract rules for NOPEUSDT; known are BTCUSDT"),
+        ('[market]\nsymbols = ["SOLUSDT", "NOPEUSDT"]\n', "no 1m candles of NOPEUSDT are recorded"),
         ('strategy = "scalpel"\n', "no strategy is named scalpel; known are ema_cross, scalper"),
     ],
 )

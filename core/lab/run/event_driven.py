@@ -223,8 +223,8 @@ class Drive:
 
     async def _whole_slot(self, slot: int, group: asyncio.TaskGroup) -> None:
         """First prices, funding inside the bar and close of a slot, less what can be told to change nothing."""
-        skipper = self._skipper
-        if skipper is None:
+        skipper, inside = self._skipper, self.events.inside(slot)
+        if skipper is None or inside:
             await self._open(slot, group)
         elif skipper.opens_uneventfully(slot):
             pass
@@ -235,7 +235,7 @@ class Drive:
             if skipper.next_busy(slot, slot + 1) == (slot + 1, -1):
                 self._pass_over(slot, slot + 1)
                 return
-        for due_ms in self.events.inside(slot):
+        for due_ms in inside:
             await self._instant(due_ms, self.events.funding(due_ms), group)
         await self._close(slot, group)
 

@@ -127,6 +127,18 @@ def paid(records: Sequence[Record]) -> list[Record]:
     interval=15,
     assumed="0",
 )
+@example(
+    seed=0,
+    k=1,
+    share=1.0,
+    rules="none",
+    limits="counts",
+    reverses=False,
+    gaps=False,
+    leverage=1,
+    interval=15,
+    assumed="0",
+)
 def test_skipping_changes_nothing(
     seed: int,
     k: int,
