@@ -127,8 +127,7 @@ async def test_the_log_names_who_speaks_by_the_last_word(
     async with screen.running(app, size) as pilot:
         await pilot.press("8")
         app.flush()
-        await pilot.pause()
-        assert shown in " ".join(screen.text(app).split())
+        await screen.until_true(pilot, lambda: shown in " ".join(screen.text(app).split()))
 
 
 @pytest.mark.parametrize(
