@@ -10,7 +10,8 @@ BEGAN = time.perf_counter()
 from benchmarks.kernel import settings_of  # noqa: E402
 from benchmarks.workload import fine_instruments, free_settings, one_symbol  # noqa: E402
 from core.lab.run.fixed_predictions import rule_values  # noqa: E402
-from core.lab.sweep.sweep import prepare, score  # noqa: E402
+from core.lab.sweep.prepared import prepare  # noqa: E402
+from core.lab.sweep.sweep import score  # noqa: E402
 from strategies.ema_cross.declaration import build  # noqa: E402
 
 

@@ -24,7 +24,8 @@ from core.domain.market import MINUTE_MS, FundingRate
 from core.lab.data.history import COLUMNS, History, make_history
 from core.lab.run.fixed_predictions import rule_values
 from core.lab.run.overrides import with_overrides
-from core.lab.sweep.sweep import Score, prepare, score
+from core.lab.sweep.prepared import prepare
+from core.lab.sweep.sweep import Score, score
 from core.market.contracts.instruments import load_instruments
 from core.settings.schema import CostSettings, Settings
 from strategies.ema_cross.declaration import build

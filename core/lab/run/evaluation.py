@@ -25,7 +25,8 @@ from core.lab.run.result import Floats, Times
 from core.lab.search.trials import TUNED_SECTIONS, Trial, parameter_hash
 from core.lab.statistics.statistics import NO_DAYS, DailyReturns, day_end_ms, percent, ratios, returns_of_days
 from core.lab.sweep import sweep
-from core.lab.sweep.sweep import Prepared, Score
+from core.lab.sweep.prepared import Prepared, prepare
+from core.lab.sweep.sweep import Score
 from core.settings.schema import CostSettings, Settings
 from core.settings.values import Grid, Value
 from core.strategy.declaration import Rule, Strategy
@@ -245,7 +246,7 @@ def cut_values(values: Mapping[str, Floats] | None, whole: History, part: Histor
 def _prepared(history: History, instruments: Mapping[str, Instrument], assumed_bps: Decimal) -> Prepared:
     """The market is prepared once; only what a trial may change of its contracts, their fees, is put in."""
     key = (history.data_hash, history.max_hole_ms, assumed_bps if history.missing_funding else Decimal(0))
-    made = _markets.get(key, lambda: sweep.prepare(history, instruments, assumed_bps), _bytes_of_market)
+    made = _markets.get(key, lambda: prepare(history, instruments, assumed_bps), _bytes_of_market)
     return replace(made, instruments=tuple(instruments[symbol] for symbol in history.symbols))
 
 

@@ -44,7 +44,8 @@ def execute(
 
 def _sweep(plan: Plan, values: Values | None) -> RunResult:
     from core.lab.run.fixed_predictions import known_values, rule_values
-    from core.lab.sweep.sweep import prepare, run
+    from core.lab.sweep.prepared import prepare
+    from core.lab.sweep.sweep import run
 
     if values is not None:
         table = known_values(values, plan.history, plan.strategy)

@@ -21,6 +21,7 @@ from core.lab.statistics.reference import random_entries
 from core.lab.statistics.series import thinned
 from core.lab.sweep import sweep
 from core.lab.sweep.inputs import Told
+from core.lab.sweep.prepared import prepare
 from core.settings.schema import Settings
 from core.strategy.decision import Decider
 from core.strategy.declaration import Strategy
@@ -71,7 +72,7 @@ def random_entry(
         decider = Decider(strategy, round_trip_cost_bps(float(costs.taker_fee_bps), costs.slippage_bps))
         lots = _lots(result, history, decider)
         tables = [_Draws(lots) for _ in range(THREADS)]
-        prepared = sweep.prepare(history, instruments, settings.costs.assumed_funding_bps)
+        prepared = prepare(history, instruments, settings.costs.assumed_funding_bps)
 
         def finals_of(draws: _Draws, part: Sequence[int]) -> list[float]:
             return [sweep.final_usdt(prepared, settings, strategy, draws.told(seed * runs + number)) for number in part]

@@ -19,6 +19,7 @@ from core.lab.run.fixed_predictions import known_values
 from core.lab.run.result import RunResult
 from core.lab.statistics.reference import buy_and_hold
 from core.lab.sweep import sweep
+from core.lab.sweep.prepared import prepare
 from core.ports import BarColumns
 from core.settings.schema import CostSettings
 from tests.core.lab.markets import DAY0_MS, instrument, make_parts, strategy
@@ -47,7 +48,7 @@ def both(history: History, direction: float, bps: str = "1") -> tuple[RunResult,
     sections = {"costs": {"assumed_funding_bps": bps}}
     trader, venue = make_parts(strategy(**CALM), ["S0"], sections)
     event = run_event_driven(history, trader, venue, values=values)
-    prepared = sweep.prepare(history, {"S0": instrument("S0")}, Decimal(bps))
+    prepared = prepare(history, {"S0": instrument("S0")}, Decimal(bps))
     swept = sweep.run(prepared, trader.settings, trader.strategy, known_values(values, history, trader.strategy))
     return event, swept
 

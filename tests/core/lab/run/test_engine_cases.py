@@ -18,6 +18,7 @@ from core.lab.run.event_driven import run_event_driven
 from core.lab.run.result import TradeColumns, trade_columns
 from core.lab.run.result_rows import trade_rows
 from core.lab.sweep import sweep
+from core.lab.sweep.prepared import prepare
 from core.settings.schema import Settings, parse_settings
 from core.strategy.declaration import ExitRule, Strategy
 from core.trader.trader import Trader
@@ -68,7 +69,7 @@ def strategy_of(**changes: Any) -> Strategy:
 
 
 def swept(market: Market, settings: Settings, strategy: Strategy) -> TradeColumns:
-    prepared = sweep.prepare(market.history(), INSTRUMENTS, Decimal(0))
+    prepared = prepare(market.history(), INSTRUMENTS, Decimal(0))
     return sweep.run(prepared, settings, strategy, market.values()).trades
 
 
@@ -161,7 +162,7 @@ def test_a_trade_keeps_what_it_was_entered_with() -> None:
     market = Market(bars, {0: 20.0, 3: -20.0})
     rule = ExitRule(ExitReason.FLATTEN, exits.time_stop, 2.0 * MINUTE_MS)
     strategy = replace(strategy, exits=(rule,))
-    prepared = sweep.prepare(market.history(), INSTRUMENTS, Decimal(0))
+    prepared = prepare(market.history(), INSTRUMENTS, Decimal(0))
     swept_run = sweep.run(prepared, settings, strategy, market.values())
     trader, venue = Trader("case", strategy, settings, INSTRUMENTS), journalled_venue(INSTRUMENTS, settings)
     driven_run = run_event_driven(market.history(), trader, venue, values={SYMBOL: market.values()[0]})

@@ -20,6 +20,7 @@ from core.domain.trading import ExitReason
 from core.lab.data.history import MAX_HOLE_MS, History, MissingFunding, make_history
 from core.lab.run.result import RunResult, trade_columns
 from core.lab.sweep import sweep
+from core.lab.sweep.prepared import Prepared, prepare
 from core.settings.schema import Settings, parse_settings
 from core.strategy.declaration import ExitRule, Lifecycle, Strategy
 from tests.core.lab.markets import ends_in_hole, inside_ms
@@ -55,8 +56,8 @@ class Case:
     def score(self) -> sweep.Score:
         return sweep.score(self.prepared(), self.settings, self.strategy, self.values)
 
-    def prepared(self) -> sweep.Prepared:
-        return sweep.prepare(self.history, self.instruments, self.settings.costs.assumed_funding_bps)
+    def prepared(self) -> Prepared:
+        return prepare(self.history, self.instruments, self.settings.costs.assumed_funding_bps)
 
 
 def instrument(

@@ -9,6 +9,7 @@ import pytest
 from benchmarks import workload
 from core.lab.data.history import History
 from core.lab.sweep import sweep
+from core.lab.sweep.prepared import prepare
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +18,7 @@ def one_symbol() -> History:
 
 
 def figures(history: History, *, reverses: bool) -> tuple[int, float]:
-    prepared = sweep.prepare(history, workload.fine_instruments(history.symbols), Decimal(0))
+    prepared = prepare(history, workload.fine_instruments(history.symbols), Decimal(0))
     strategy = workload.cross_strategy(reverses=reverses)
     result = sweep.run(prepared, workload.free_settings(), strategy, workload.ema_crosses(history))
     trades, final_usdt = workload.closed_out(result)
