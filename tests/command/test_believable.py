@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 
 from core.lab.requests import EXPORT_FORMS
 from core.strategy.code_version import code_version
-from quarterdeck import QuarterdeckRuntime
+from tests.command.in_process import command, told
 from tests.strategies.packages import distribution
-from tui.cli import cli
 
 DAY = ("--market", "recorded", "--symbol", "SOLUSDT", "--from", "2025-06-06", "--to", "2025-06-07")
 RULE = """
@@ -67,35 +64,25 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def run(home: Path, *arguments: object) -> Result:
-    return CliRunner().invoke(cli, [*map(str, arguments), "--home", str(home)], obj=QuarterdeckRuntime())
-
-
-def row_of(result: Result) -> dict[str, Any]:
-    assert result.exit_code == 0, result.stderr
-    row: dict[str, Any] = json.loads(result.stdout)
-    return row
-
-
 @pytest.mark.parametrize("ahead", [1, 5])
 def test_a_rule_that_peeks_is_labelled_in_every_form(site: Path, tmp_path: Path, ahead: int) -> None:
     name = f"peeks{ahead}"
     on_path(site, name, ahead=ahead)
     home = tmp_path / "home"
-    row = row_of(run(home, "backtest", name, *DAY, "--json"))
+    row = told(command(home, "backtest", name, *DAY, "--json"))
     assert row["labels"][0].startswith("LOOK-AHEAD: SOLUSDT: of the bar at 2025-06-06")
-    text = run(home, "backtest", name, *DAY, "--engine", "sweep").stdout
+    text = command(home, "backtest", name, *DAY, "--engine", "sweep").stdout
     assert "LOOK-AHEAD" in text
-    assert "LOOK-AHEAD" in run(home, "runs").stdout
-    sweep = row_of(run(home, "sweep", name, *DAY, "--grid", "stop_pct=0.5,1", "--jobs", "1", "--json"))
+    assert "LOOK-AHEAD" in command(home, "runs").stdout
+    sweep = told(command(home, "sweep", name, *DAY, "--grid", "stop_pct=0.5,1", "--jobs", "1", "--json"))
     assert sweep["labels"][0].startswith("LOOK-AHEAD")
-    walked = row_of(run(home, "walkforward", name, *DAY, "--train", "6h", "--test", "6h", "--json"))
+    walked = told(command(home, "walkforward", name, *DAY, "--train", "6h", "--test", "6h", "--json"))
     assert walked["labels"][0].startswith("LOOK-AHEAD")
-    taken = row_of(run(home, "backtest", name, *DAY, "--predictions", "r0001", "--json"))
+    taken = told(command(home, "backtest", name, *DAY, "--predictions", "r0001", "--json"))
     assert taken["labels"] == row["labels"]
     for form in EXPORT_FORMS:
         target = tmp_path / f"{name}-{form}"
-        answer = run(home, "runs", "export", "r0001", "--form", form, "--to", target)
+        answer = command(home, "runs", "export", "r0001", "--form", form, "--to", target)
         assert answer.exit_code == 0, answer.output
         files = [target] if target.is_file() else [path for path in target.rglob("*") if path.is_file()]
         assert any(b"LOOK-AHEAD" in path.read_bytes() for path in files), form
@@ -103,7 +90,7 @@ def test_a_rule_that_peeks_is_labelled_in_every_form(site: Path, tmp_path: Path,
 
 def test_a_rule_that_does_not_peek_has_no_label(site: Path, tmp_path: Path) -> None:
     on_path(site, "honest", ahead=0)
-    row = row_of(run(tmp_path / "home", "backtest", "honest", *DAY, "--json"))
+    row = told(command(tmp_path / "home", "backtest", "honest", *DAY, "--json"))
     assert (row["labels"], row["trades"] > 0) == ([], True)
 
 
@@ -115,17 +102,17 @@ def test_a_check_that_finds_a_fault_marks_the_runs_of_that_code(
     # As by a version that did not look.
     with monkeypatch.context() as patch:
         patch.setattr("core.lab.checks.truncation.quick_fault", lambda *_: "")
-        assert row_of(run(home, "backtest", "sly", *DAY, "--json"))["labels"] == []
-        assert row_of(run(home, "backtest", "ema_cross", *DAY, "--json"))["labels"] == []
-    answer = run(home, "check", "sly", *DAY, "--only", "look-ahead", "--json")
+        assert told(command(home, "backtest", "sly", *DAY, "--json"))["labels"] == []
+        assert told(command(home, "backtest", "ema_cross", *DAY, "--json"))["labels"] == []
+    answer = command(home, "check", "sly", *DAY, "--only", "look-ahead", "--json")
     assert answer.exit_code == 1
     assert json.loads(answer.stdout)["marked_runs"] == 1
-    marked, other = json.loads(run(home, "runs", "--json").stdout)
+    marked, other = json.loads(command(home, "runs", "--json").stdout)
     assert marked["labels"][0].startswith("LOOK-AHEAD: ")
     assert other["labels"] == []
-    report = run(home, "runs", "show", "r0001").stdout
+    report = command(home, "runs", "show", "r0001").stdout
     assert "LOOK-AHEAD" in report
-    assert "marked: " not in run(home, "check", "sly", *DAY, "--only", "look-ahead").stdout
+    assert "marked: " not in command(home, "check", "sly", *DAY, "--only", "look-ahead").stdout
 
 
 def test_the_code_version_covers_code_from_elsewhere(site: Path) -> None:
@@ -151,7 +138,7 @@ def test_a_package_counts_whole(site: Path) -> None:
 @pytest.mark.parametrize("verb", [["sweep"], ["walkforward", "--train", "6h", "--test", "6h"]])
 def test_a_grid_that_is_too_large_is_refused_before_anything_is_looked_up(tmp_path: Path, verb: list[str]) -> None:
     grid = [part for key in ("fast_bars", "slow_bars", "stop_pct") for part in ("--grid", f"{key}=1:101:1")]
-    answer = run(tmp_path / "home", verb[0], "ema_cross", *verb[1:], *grid)
+    answer = command(tmp_path / "home", verb[0], "ema_cross", *verb[1:], *grid)
     assert answer.exit_code == 2
     assert "1,030,301 combinations" in answer.stderr
     assert not (tmp_path / "home").exists()
@@ -160,11 +147,11 @@ def test_a_grid_that_is_too_large_is_refused_before_anything_is_looked_up(tmp_pa
 def test_an_exit_of_ones_own_is_refused_before_anything_is_counted(site: Path, tmp_path: Path) -> None:
     on_path(site, "own_exit", ahead=0, exits=OWN_EXIT)
     home = tmp_path / "home"
-    answer = run(home, "sweep", "own_exit", *DAY, "--grid", "stop_pct=0.5,1", "--jobs", "1", "--json")
+    answer = command(home, "sweep", "own_exit", *DAY, "--grid", "stop_pct=0.5,1", "--jobs", "1", "--json")
     assert answer.exit_code == 2
     (line,) = answer.stderr.strip().splitlines()
     assert "profit_lock" in line
     assert "quarterdeck backtest" in line
-    assert run(home, "runs", "--json").stdout.strip() == "[]"
-    row = row_of(run(home, "backtest", "own_exit", *DAY, "--json"))
+    assert command(home, "runs", "--json").stdout.strip() == "[]"
+    row = told(command(home, "backtest", "own_exit", *DAY, "--json"))
     assert (row["trials"], row["trades"] > 0) == (1, True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 from pathlib import Path
@@ -10,10 +9,9 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from click.testing import CliRunner, Result
 
 from quarterdeck import QuarterdeckRuntime
-from tui.cli import cli
+from tests.command.in_process import command, refused, told
 
 CANDLES = Path(__file__).resolve().parents[2] / "data" / "candles"
 FUNDING = CANDLES.parent / "funding"
@@ -35,21 +33,6 @@ market = "imported"
 """
 FROM, TO = "2025-06-06", "2025-06-08"
 PERIOD = ("--from", FROM, "--to", TO)
-
-
-def command(home: Path, *arguments: object) -> Result:
-    return CliRunner().invoke(cli, [*map(str, arguments), "--home", str(home)], obj=QuarterdeckRuntime())
-
-
-def told(result: Result) -> Any:
-    assert result.exit_code == 0, result.stderr
-    return json.loads(result.stdout)
-
-
-def refused(result: Result) -> str:
-    assert (result.exit_code, result.stdout) == (2, ""), result.stderr
-    (line,) = result.stderr.splitlines()
-    return line
 
 
 def home_with(root: Path, candles: Path, minutes: int = 15) -> Path:

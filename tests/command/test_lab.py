@@ -9,18 +9,16 @@ import signal
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
 from core.lab.requests import EXPORT_FORMS
-from quarterdeck import QuarterdeckRuntime
 from tests.command import kit
+from tests.command.in_process import command, told
 from tests.strategies.packages import distribution
-from tui.cli import cli
 
 DAY_MS = 86_400_000
 DAY = ("--from", "2025-06-06", "--to", "2025-06-07")
@@ -50,17 +48,6 @@ def build(settings):
 Lab = Callable[..., Result]
 
 
-def in_process(home: Path, *arguments: object) -> Result:
-    """The command line on the real runtime, without the start of a process."""
-    return CliRunner().invoke(cli, [*map(str, arguments), "--home", str(home)], obj=QuarterdeckRuntime())
-
-
-def row_of(result: Result) -> dict[str, Any]:
-    assert result.exit_code == 0, result.stderr
-    row: dict[str, Any] = json.loads(result.stdout)
-    return row
-
-
 @pytest.fixture(scope="module")
 def first(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, kit.Answer]:
     """A home that was not there, and what its first backtest said. From then on it names the recorded market itself."""
@@ -75,7 +62,7 @@ def first(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, kit.Answer]:
 def lab(first: tuple[Path, kit.Answer], tmp_path: Path) -> Lab:
     """The command line on a copy of the home of `first`, which has the run r0001."""
     home = Path(shutil.copytree(first[0], tmp_path / "home"))
-    return lambda *arguments: in_process(home, *arguments)
+    return lambda *arguments: command(home, *arguments)
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +77,7 @@ def made_up(tmp_path_factory: pytest.TempPathFactory) -> Path:
         lines.append(f"{1_735_689_600_000 + minute * 60_000},{values},1000")
     path = base / "SOLUSDT-1m.csv"
     path.write_text("\n".join(lines) + "\n")
-    assert in_process(base / "home", "data", "import", path, "--synthetic").exit_code == 0
+    assert command(base / "home", "data", "import", path, "--synthetic").exit_code == 0
     return base / "home"
 
 
@@ -108,7 +95,7 @@ def holed(tmp_path_factory: pytest.TempPathFactory) -> Path:
         )
     path = base / "SOLUSDT-1m.csv"
     path.write_text("\n".join(lines) + "\n")
-    assert in_process(base / "home", "data", "import", path).exit_code == 0
+    assert command(base / "home", "data", "import", path).exit_code == 0
     return base / "home"
 
 
@@ -126,32 +113,30 @@ def test_a_period_with_a_hole_is_refused_and_labelled_where_it_is_allowed(
     holed: Path, tmp_path: Path, verb: tuple[str, ...]
 ) -> None:
     home = Path(shutil.copytree(holed, tmp_path / "home"))
-    refused = in_process(home, *verb, "--symbol", "SOLUSDT")
+    refused = command(home, *verb, "--symbol", "SOLUSDT")
     assert refused.exit_code == 2
     assert "SOLUSDT 2025-01-02 00:00 UTC to 2025-01-02 03:00 UTC (3 h)" in refused.stderr
     assert "--allow-holes" in refused.stderr
-    assert in_process(home, "runs", "list", "--json").stdout.strip() == "[]"
-    row = row_of(in_process(home, *verb, "--symbol", "SOLUSDT", "--allow-holes", "--json"))
+    assert command(home, "runs", "list", "--json").stdout.strip() == "[]"
+    row = told(command(home, *verb, "--symbol", "SOLUSDT", "--allow-holes", "--json"))
     for named in ("HOLES", "JUMPS"):
         assert any(label.startswith(named) for label in row["labels"])
     before = ("--to", "2025-01-02")
-    row = row_of(in_process(home, *verb, "--symbol", "SOLUSDT", *before, "--json"))
+    row = told(command(home, *verb, "--symbol", "SOLUSDT", *before, "--json"))
     assert not any(label.startswith("HOLES") for label in row["labels"])
 
 
 def test_both_engines_agree_over_a_hole_and_every_form_says_so(holed: Path, tmp_path: Path) -> None:
     home = Path(shutil.copytree(holed, tmp_path / "home"))
     held = ("--symbol", "SOLUSDT", "--allow-holes", "--set", "stop_pct=4.9", "--set", "target_pct=90", "--json")
-    rows = [
-        row_of(in_process(home, "backtest", "ema_cross", "--engine", engine, *held)) for engine in ("event", "sweep")
-    ]
+    rows = [told(command(home, "backtest", "ema_cross", "--engine", engine, *held)) for engine in ("event", "sweep")]
     trades = []
     for row in rows:
         target = tmp_path / f"{row['run_id']}.json"
-        assert in_process(home, "runs", "export", row["run_id"], "--form", "json", "--to", target).exit_code == 0
-        told = json.loads(target.read_text())
-        assert told["labels"][0].startswith("HOLES")
-        trades.append(told["trades"])
+        assert command(home, "runs", "export", row["run_id"], "--form", "json", "--to", target).exit_code == 0
+        exported = json.loads(target.read_text())
+        assert exported["labels"][0].startswith("HOLES")
+        trades.append(exported["trades"])
     assert [(t["entry_time_ms"], t["exit_time_ms"], t["exit_reason"]) for t in trades[0]] == [
         (t["entry_time_ms"], t["exit_time_ms"], t["exit_reason"]) for t in trades[1]
     ]
@@ -168,18 +153,18 @@ def test_both_engines_agree_over_a_hole_and_every_form_says_so(holed: Path, tmp_
     assert rows[0]["labels"][1].startswith(
         "JUMPS: prices moved by more than 30 times the recent volatility: SOLUSDT 2025-"
     )
-    free = row_of(in_process(home, "backtest", "ema_cross", "--set", "costs.assumed_funding_bps=0", *held))
+    free = told(command(home, "backtest", "ema_cross", "--set", "costs.assumed_funding_bps=0", *held))
     assert (free["assumed_settlements"], free["assumed_usdt"]) == (rows[0]["assumed_settlements"], 0.0)
     assert [label.partition(":")[0] for label in free["labels"]] == ["HOLES", "JUMPS"]
     assert [jump["symbol"] for jump in rows[0]["breakdowns"]["price_jumps"]] == ["SOLUSDT"]
     page = tmp_path / "page.html"
-    assert in_process(home, "runs", "export", "r1", "--form", "html", "--to", page).exit_code == 0
+    assert command(home, "runs", "export", "r1", "--form", "html", "--to", page).exit_code == 0
     assert "HOLES: positions were closed before a hole" in page.read_text()
-    shown = in_process(home, "runs", "show", rows[0]["run_id"]).stdout
+    shown = command(home, "runs", "show", rows[0]["run_id"]).stdout
     assert shown.count("!!! HOLES") == shown.count("!!! JUMPS") == 2
     assert "price jumps" in shown.lower()
     assert "left out for holes" in shown
-    found = json.loads(in_process(home, "data", "check", "--json").stdout)
+    found = json.loads(command(home, "data", "check", "--json").stdout)
     assert sorted(item["kind"] for item in found) == ["gap", "jump", "no_funding"]
 
 
@@ -190,7 +175,7 @@ def test_the_first_command_on_a_fresh_home_finds_the_market_that_it_names(first:
     assert (row["run_id"], row["status"], row["labels"]) == ("r0001", "complete", [])
     assert row["trades"] > 0
     assert row["market"] == "recorded"
-    assert json.loads(in_process(home, "data", "list", "--json").stdout) == []
+    assert json.loads(command(home, "data", "list", "--json").stdout) == []
     assert kit.contents(home).keys() >= {"lab.db", "recorded/candles.db"}
 
 
@@ -205,8 +190,8 @@ def test_ctrl_c_keeps_what_was_run(lab: Lab, tmp_path: Path) -> None:
         while not begun:
             line = process.stderr.readline()
             assert line, "the run ended before it could be stopped"
-            told = json.loads(line)
-            begun = told.get("unit") == "bars" and told["done"] > 200
+            progress = json.loads(line)
+            begun = progress.get("unit") == "bars" and progress["done"] > 200
         at_work = kit.workers(process.pid)
         os.killpg(process.pid, signal.SIGINT)
         answer = kit.finish(process)
@@ -237,7 +222,7 @@ def test_made_up_data_is_labelled_wherever_a_run_is_shown(made_up: Path, tmp_pat
     for name in ("c", "p"):
         (tmp_path / name).mkdir()
     exports = [word for form, name in names.items() for word in ("--export", f"{form}={tmp_path / name}")]
-    shown = in_process(made_up, "backtest", "ema_cross", "--symbol", "SOLUSDT", *exports)
+    shown = command(made_up, "backtest", "ema_cross", "--symbol", "SOLUSDT", *exports)
     assert shown.exit_code == 0, shown.stderr
     assert shown.stderr.count("wrote ") >= len(names)
     assert shown.stdout.count(f"!!! {LABEL}") == 2
@@ -256,22 +241,22 @@ def test_made_up_data_is_labelled_wherever_a_run_is_shown(made_up: Path, tmp_pat
         table = pq.read_table(path)
         assert "SYNTHETIC" in f"{path.name} {table.schema.metadata} {table.column_names}"
 
-    assert in_process(made_up, "backtest", "ema_cross", "--symbol", "SOLUSDT", "--set", "fast_bars=5").exit_code == 0
-    swept = in_process(made_up, "sweep", "ema_cross", "--symbol", "SOLUSDT", "--grid", "fast_bars=4,8", "--jobs", 1)
+    assert command(made_up, "backtest", "ema_cross", "--symbol", "SOLUSDT", "--set", "fast_bars=5").exit_code == 0
+    swept = command(made_up, "sweep", "ema_cross", "--symbol", "SOLUSDT", "--grid", "fast_bars=4,8", "--jobs", 1)
     for words in (["runs", "show", "r1"], ["runs", "compare", "r1", "r2"], ["check", "ema_cross", "--only", "costs"]):
         extra = ["--symbol", "SOLUSDT"] if words[0] == "check" else []
-        assert f"!!! {LABEL}" in in_process(made_up, *words, *extra).stdout.replace("r0001: ", ""), words
+        assert f"!!! {LABEL}" in command(made_up, *words, *extra).stdout.replace("r0001: ", ""), words
     assert f"\n!!! {LABEL}\n!!! IN-SAMPLE" in swept.stdout
-    listed = in_process(made_up, "runs").stdout.splitlines()
+    listed = command(made_up, "runs").stdout.splitlines()
     assert all("SYNTHETIC" in line for line in listed[1:])
     assert len(listed) == 4
 
 
 def test_kept_results_are_shown_compared_exported_and_deleted(lab: Lab, tmp_path: Path) -> None:
-    second = row_of(lab("backtest", "ema_cross", "--symbol", "SOLUSDT", *DAY, "--set", "stop_pct=0.5", "--json"))
+    second = told(lab("backtest", "ema_cross", "--symbol", "SOLUSDT", *DAY, "--set", "stop_pct=0.5", "--json"))
     assert second["overrides"] == [["stop_pct", 0.5]]
     assert second["trials"] == 2
-    assert row_of(lab("runs", "show", "r2", "--json")) == second
+    assert told(lab("runs", "show", "r2", "--json")) == second
     compared = lab("runs", "compare", "r1", "r0002").stdout
     assert ["ema_cross.stop_pct", "1", "0.5"] in [line.split() for line in compared.splitlines()]
 
@@ -289,23 +274,23 @@ def test_kept_results_are_shown_compared_exported_and_deleted(lab: Lab, tmp_path
     assert [run["run_id"] for run in json.loads(lab("runs", "--json").stdout)] == ["r0002"]
     gone = lab("runs", "show", "r1")
     assert gone.exit_code == 2
-    again = row_of(lab("backtest", "ema_cross", "--symbol", "SOLUSDT", *DAY, "--set", "stop_pct=0.7", "--json"))
+    again = told(lab("backtest", "ema_cross", "--symbol", "SOLUSDT", *DAY, "--set", "stop_pct=0.7", "--json"))
     assert again["trials"] == 3, "what was deleted stays counted"
 
 
 def test_a_search_and_a_walk_forward_count_what_they_tried(lab: Lab) -> None:
     period = ("--symbol", "SOLUSDT", "--from", "2025-06-06", "--to", "2025-06-10", "--jobs", 1)
     grid = ("--grid", "fast_bars=6,12", "--grid", "slow_bars=8:24:8")
-    found = row_of(lab("sweep", "ema_cross", *period, *grid, "--json"))
+    found = told(lab("sweep", "ema_cross", *period, *grid, "--json"))
     assert (found["run_id"], found["trials"]) == ("s0001", 6)
     assert [trial["state"] for trial in found["best"]].count("failed") == 1, "12 bars are not faster than 8"
     assert found["labels"] == ["IN-SAMPLE: parameters or model were chosen on this data"]
     best = [f"{key}={value}" for key, value in found["best"][0]["parameters"].items()]
     sets = [word for text in best for word in ("--set", text)]
-    chosen = row_of(lab("backtest", "ema_cross", *period, *sets, "--json"))
+    chosen = told(lab("backtest", "ema_cross", *period, *sets, "--json"))
     assert chosen["in_sample"]
     assert chosen["total_return_pct"] == pytest.approx(found["best"][0]["total_return_pct"], abs=1e-9)
-    walked = row_of(lab("walkforward", "ema_cross", *period, *grid, "--train", "2d", "--test", "1d", "--json"))
+    walked = told(lab("walkforward", "ema_cross", *period, *grid, "--train", "2d", "--test", "1d", "--json"))
     assert not walked["in_sample"]
     assert len(walked["breakdowns"]["folds"]) == 2
     assert walked["trials"] >= chosen["trials"]
@@ -317,7 +302,7 @@ def test_a_search_and_a_walk_forward_count_what_they_tried(lab: Lab) -> None:
 def test_a_walk_forward_counts_the_sets_of_its_folds(lab: Lab) -> None:
     period = ("--symbol", "SOLUSDT", "--from", "2025-06-10", "--to", "2025-06-13", "--jobs", 1)
     grid = ("--grid", "fast_bars=5,6,7", "--train", "2d", "--test", "1d")
-    walked = row_of(lab("walkforward", "ema_cross", *period, *grid, "--json"))
+    walked = told(lab("walkforward", "ema_cross", *period, *grid, "--json"))
     assert walked["trials"] == walked["figures"]["trials"] == 4, "three in the fold, and the plain one"
     assert walked["figures"]["alike_trials"] == 1, "those of the fold were tried on its training"
 
@@ -328,7 +313,7 @@ def test_of_four_days_no_probability_is_told_and_the_first_sentence_says_so(lab:
     text = " ".join(swept.stdout.split())
     assert text.startswith(("The best of them loses after costs: ", "Not distinguishable from luck: "))
     assert text.count("needs 30 days, has 4") == 3
-    run = row_of(lab("backtest", "ema_cross", *period, "--json"))
+    run = told(lab("backtest", "ema_cross", *period, "--json"))
     named = ("sharpe", "sortino", "calmar", "cagr_pct", "volatility_pct", "psr", "dsr", "min_track_record_days")
     assert {run["figures"][name] for name in named} == {None}
     assert run["figures"]["sharpe_a_day"] is not None
@@ -336,16 +321,16 @@ def test_of_four_days_no_probability_is_told_and_the_first_sentence_says_so(lab:
     shown = lab("runs", "show", run["run_id"]).stdout
     assert " ".join(shown.split()).startswith(run["verdict"])
     best = [row["run_id"] for row in json.loads(lab("runs", "list", "--by", "sharpe", "--json").stdout)]
-    of_sweep = row_of(lab("runs", "show", "s1", "--json"))["figures"]["sharpe_a_day"]
+    of_sweep = told(lab("runs", "show", "s1", "--json"))["figures"]["sharpe_a_day"]
     assert (best.index("s0001") < best.index("r0002")) == (of_sweep > run["figures"]["sharpe_a_day"])
 
 
 def test_what_is_tried_on_another_market_leaves_the_pool_as_it_was(lab: Lab) -> None:
     period = ("--from", "2025-06-06", "--to", "2025-06-10", "--jobs", 1)
     grid = ("--grid", "fast_bars=6,12", "--json")
-    before = row_of(lab("sweep", "ema_cross", "--symbol", "SOLUSDT", *period, *grid))["figures"]
+    before = told(lab("sweep", "ema_cross", "--symbol", "SOLUSDT", *period, *grid))["figures"]
     assert lab("sweep", "ema_cross", "--symbol", "BTCUSDT", "--symbol", "SOLUSDT", *period, *grid).exit_code == 0
-    after = row_of(lab("sweep", "ema_cross", "--symbol", "SOLUSDT", *period, *grid))["figures"]
+    after = told(lab("sweep", "ema_cross", "--symbol", "SOLUSDT", *period, *grid))["figures"]
     assert (before["trials"], after["trials"]) == (2, 2)
     assert (before["alike_trials"], after["alike_trials"]) == (2, 2)
 

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
 
 from core.control.requests import RunRequest
 from core.domain.errors import BadInputError
@@ -18,31 +17,16 @@ from core.home.folder import Home
 from core.lab.run.result import Provenance
 from core.lab.service.plan import market_of
 from quarterdeck import QuarterdeckRuntime
+from tests.command.in_process import command, refused, told
 from tests.engine import modes
 from tests.storage.test_recorded import old_database
 from tests.strategies.recorded import recorded
-from tui.cli import cli
 
 DAY_MS = 86_400_000
 START_MS = 1_749_081_600_000
 """2025-06-05: a day of the recorded market."""
 DAY = ("--from", "2025-06-05T02:00", "--to", "2025-06-05T20:00")
 ON_BTC = ("ema_cross", "--symbol", "BTCUSDT")
-
-
-def command(home: Path, *arguments: object) -> Result:
-    return CliRunner().invoke(cli, [*map(str, arguments), "--home", str(home)], obj=QuarterdeckRuntime())
-
-
-def told(result: Result) -> Any:
-    assert result.exit_code == 0, result.stderr
-    return json.loads(result.stdout)
-
-
-def refused(result: Result) -> str:
-    assert (result.exit_code, result.stdout) == (2, ""), result.stderr
-    (line,) = result.stderr.splitlines()
-    return line
 
 
 def walk(path: Path, step_ms: int, count: int = 1_440, price: float = 90_000.0) -> Path:
