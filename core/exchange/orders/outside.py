@@ -169,7 +169,7 @@ class Outside:
         if not gap.lots:
             await self._book(gap, [self._crossed(gap)])
             return True
-        others = self._others(gap.symbol, rows)
+        others = self._that_make(gap, self._others(gap.symbol, rows))
         if self._moved(gap.symbol, others) == gap.lots and await self._book_crossed_before(gap, others):
             return True
         fills = self._fills(gap, others)
@@ -253,6 +253,16 @@ class Outside:
             and not ledger.has_fill(symbol, translate.fill_id(symbol, row["id"]))
             and translate.fill_id(symbol, row["id"]) not in self._accounted
         ]
+
+    def _that_make(self, gap: Gap, others: Sequence[Row]) -> Sequence[Row]:
+        """The newest of them, as many as make up the difference to the lot; all where none do. The oldest
+        may have been known of before a restart: which they were is not written down."""
+        moved = self._moved(gap.symbol, others)
+        for n, row in enumerate(others):
+            if moved == gap.lots:
+                return others[n:]
+            moved -= self._moved(gap.symbol, [row])
+        return others
 
     def _moved(self, symbol: str, others: Sequence[Row]) -> int:
         """Signed lots that others traded since the account was last known to agree."""

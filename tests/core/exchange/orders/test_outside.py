@@ -273,6 +273,35 @@ def test_what_others_did_while_the_engine_was_off_is_found_at_the_start(qty: str
     in_house(test)
 
 
+@pytest.mark.parametrize("side", [1, -1])
+@pytest.mark.parametrize(("against", "ours", "theirs"), [("0.026", 15, 14), ("0.055", 0, 0), ("0.060", 0, -5)])
+def test_what_others_did_while_the_engine_was_off_is_told_from_what_was_known_of_them_before(
+    side: int, against: str, ours: int, theirs: int
+) -> None:
+    async def test(house: House) -> None:
+        along, back = ("BUY", "SELL") if side > 0 else ("SELL", "BUY")
+        await house.enter(side=side)
+        await house.pass_s(3)
+        trade_by_hand(house, along, "0.014")
+        await house.pass_s(8)
+        assert house.desk.external_positions == {BTC: side * Decimal("0.014")}
+        await house.stop()
+        house.quote(BTC, "60050.0", "60050.1")
+        trade_by_hand(house, back, against)
+        await house.start()
+        await house.pass_s(4)
+        assert house.book().lots == side * ours
+        assert house.desk.external_positions == ({BTC: side * Decimal(theirs) / 1000} if theirs else {})
+        outside = [fill for fill in house.fills if fill.client_order_id.startswith("outside-")]
+        assert sum(fill.qty_lots for fill in outside) == 41 - ours
+        assert {fill.price_ticks for fill in outside} == {600_500 if side > 0 else 600_501}
+        await house.pass_s(60)
+        assert not house.trader.state.paused
+        assert house.trader.state.ledger.wallet_usdt == house.venue.ledger.wallet_usdt
+
+    in_house(test)
+
+
 def test_an_exit_with_nothing_to_reduce_looks_at_the_position_and_ends() -> None:
     async def test(house: House) -> None:
         await house.enter()
