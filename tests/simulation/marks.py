@@ -13,6 +13,7 @@ from core.domain.records import (
     AdjustmentRecord,
     CancelRecord,
     FillRecord,
+    ForecastRecord,
     FundingRecord,
     IntentRecord,
     OperatorRecord,
@@ -26,6 +27,8 @@ from tests.simulation.checker import OUTSIDE_PREFIX
 from tests.simulation.faults import Asked
 from tests.simulation.shares import EXTERNAL_LOTS
 from tests.simulation.transport import Answer, Fate, Outcome
+
+LATE_MS = 1_000
 
 OF_PEOPLE = (
     "closed by hand whole",
@@ -82,6 +85,18 @@ OF_CROSSINGS = (
     "data imported amid orders",
 )
 
+OF_MODELS = (
+    "forecast at once",
+    "forecast soon",
+    "forecast late",
+    "forecast too late",
+    "forecast never",
+    "forecast dead",
+    "training failed",
+    "training refused",
+    "entry on a late forecast",
+)
+
 ALL = (
     "unknown, then filled",
     "unknown, then accepted",
@@ -124,6 +139,7 @@ ALL = (
     "stop left in part, the rest protected again",
     *OF_PEOPLE,
     *OF_CROSSINGS,
+    *OF_MODELS,
 )
 
 
@@ -214,6 +230,8 @@ class Marks:
                     self.reach("no entry while the venue is unwell")
                 case TradeRecord(trade) if trade.exit_reason == ExitReason.REVERSAL and _is_entered(records):
                     self.reach("reversed")
+                case ForecastRecord(said) if said.made_ms - said.bar_close_ms > LATE_MS and _is_entered(records):
+                    self.reach("entry on a late forecast")
                 case OperatorRecord(command, result):
                     if not result.startswith("refused"):
                         self.reach(_OF_VERB[command.verb])

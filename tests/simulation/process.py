@@ -28,6 +28,7 @@ from core.exchange.orders.venue import ExchangeVenue
 from core.home.logbook import Logbook
 from core.market.live.market import LiveMarket
 from core.market.replay.resuming import ResumePoint
+from core.ports import Forecaster
 from core.settings.schema import Settings
 from core.strategy.declaration import Strategy
 from core.trader.account import retired_symbols
@@ -47,7 +48,7 @@ LIFE: contextvars.ContextVar[int] = contextvars.ContextVar("life", default=0)
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What all lives share: the disk, the settings and the world outside."""
+    """What all lives share: the disk, the settings and the world; `forecaster` is None where a rule forecasts."""
 
     world: World
     disk: Disk
@@ -55,6 +56,7 @@ class Machine:
     settings: Settings
     strategy: Strategy
     publish_hz: float = PUBLISH_HZ
+    forecaster: Forecaster | None = None
 
 
 class Process:
@@ -165,7 +167,7 @@ class Process:
             journal=journal,
             records=records,
             candles=machine.candles,
-            forecaster=None,
+            forecaster=machine.forecaster,
             logbook=Logbook(),
             start_ms=start_ms,
             publish_hz=machine.publish_hz,

@@ -31,6 +31,7 @@ from tests.simulation.plan import AT_MIDNIGHT, CROSSINGS, Episode
 from tests.simulation.process import Machine, Process, is_ordinary
 from tests.simulation.proof import unproved
 from tests.simulation.telling import START_MS, Told, Trace, at
+from tests.simulation.thinking import Thinking, modelled
 from tests.simulation.trading import NOTIONAL_USDT, make_settings, make_strategy
 from tests.simulation.transport import Answer, Fate, Outcome
 from tests.simulation.world import START_PRICES, World
@@ -68,6 +69,7 @@ class Result:
     longest_ms: dict[str, int] = field(default_factory=dict)
     had_people: bool = False
     had_crossings: bool = False
+    had_models: bool = False
     reached: Counter[str] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
     counts: Counter[str] = field(default_factory=Counter)
@@ -91,6 +93,7 @@ class Hour:
         *,
         whole_trace: bool,
         told: bool,
+        models: bool,
     ) -> None:
         self.loop = loop
         self.rng = random.Random(f"hour {seed}")
@@ -136,13 +139,15 @@ class Hour:
         if self.told is not None:
             self.world.storm.observers.append(self.told)
             self.disk.observers.append(self.told.committed)
-        settings = make_settings(SYMBOLS, limits)
+        strategy = make_strategy(seed, reverses=seed % 2 == 0)
+        thinking = Thinking(strategy, random.Random(f"models {seed}"), self.world.marks.reach) if models else None
         self.machine = Machine(
             world=self.world,
             disk=self.disk,
             candles=candles,
-            settings=settings,
-            strategy=make_strategy(seed, reverses=seed % 2 == 0),
+            settings=make_settings(SYMBOLS, limits),
+            strategy=modelled(strategy) if models else strategy,
+            forecaster=thinking,
         )
         self.world.is_recovering = lambda: self._killed.is_set() or self.process is None or not self.process.is_running
         self.lives = 0

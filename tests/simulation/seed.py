@@ -27,12 +27,19 @@ def run_seed(
     told: bool = False,
     people: bool = False,
     crossings: bool = False,
+    models: bool = False,
 ) -> Result:
     """The result of one seed; what goes wrong is in it, never raised. `people` says whether they act, `crossings`
-    whether ours cross on purpose."""
+    whether ours cross on purpose, `models` whether slow ones forecast instead of a rule."""
     began, began_cpu = time.perf_counter(), time.process_time()
     result = _run_hour(
-        seed, int(hours * HOUR_MS), whole_trace=whole_trace, told=told, people=people, crossings=crossings
+        seed,
+        int(hours * HOUR_MS),
+        whole_trace=whole_trace,
+        told=told,
+        people=people,
+        crossings=crossings,
+        models=models,
     )
     with _unheard():
         gc.collect()
@@ -40,7 +47,9 @@ def run_seed(
     return result
 
 
-def _run_hour(seed: int, length_ms: int, *, whole_trace: bool, told: bool, people: bool, crossings: bool) -> Result:
+def _run_hour(
+    seed: int, length_ms: int, *, whole_trace: bool, told: bool, people: bool, crossings: bool, models: bool
+) -> Result:
     plan = make_plan(seed, length_ms, QUIET_MS, EPISODE_EVERY_MS)
     if people:
         plan = add_people(plan, seed, length_ms, QUIET_MS)
@@ -49,9 +58,9 @@ def _run_hour(seed: int, length_ms: int, *, whole_trace: bool, told: bool, peopl
     limits = tight_limits(seed) if crossings else {}
     loop = VirtualLoop(f"loop {seed}")
     asyncio.set_event_loop(loop)
-    hour = Hour(loop, seed, length_ms, plan, limits, whole_trace=whole_trace, told=told)
+    hour = Hour(loop, seed, length_ms, plan, limits, whole_trace=whole_trace, told=told, models=models)
     result = hour.result
-    result.had_people, result.had_crossings = people, crossings
+    result.had_people, result.had_crossings, result.had_models = people, crossings, models
     hour.world.piles_up = not crossings
     loop.set_exception_handler(lambda _, what: hour.note_stray(what))
     try:

@@ -1,5 +1,5 @@
-"""Seeds of an hour each, in half of which people act on the account, and in half of which ours cross on purpose: every
-invariant holds, and the same seed is the same hour.
+"""Seeds of an hour each: in half of which people act on the account, in half of which ours cross on purpose, and in
+half of which slow models forecast. Every invariant holds, and the same seed is the same hour.
 
 More of them, the coverage marks and the limit at p99, which are for many together: `make simulate SEEDS=n`. It also
 judges by the ten seconds in which a flatten ends and a stop or a gone position is known; here a breach of them where
@@ -31,6 +31,7 @@ from tests.simulation.plan import (
 from tests.simulation.run import EPISODE_EVERY_MS, QUIET_MS
 from tests.simulation.seed import run_seed
 from tests.simulation.telling import HOUR_MS, START_MS
+from tests.simulation.thinking import has_models
 
 PLANS = 100
 SEEDS = 40
@@ -44,7 +45,7 @@ def test_nothing_breaks_in_an_hour_of_faults(share: int) -> None:
     """A share of the seeds; the shares are spread so that workers can divide them."""
     totals = Totals()
     for seed in range(share, SEEDS, SHARES):
-        result = run_seed(seed, people=has_people(seed), crossings=has_crossings(seed))
+        result = run_seed(seed, people=has_people(seed), crossings=has_crossings(seed), models=has_models(seed))
         replay = f"python -m tests.simulation --replay {seed}"
         assert not result.problems, "\n".join([replay, *result.problems])
         totals.add(result)
@@ -61,7 +62,7 @@ def test_every_seed_has_dozens_of_faults() -> None:
 def test_the_same_seed_is_the_same_hour_in_any_process() -> None:
     script = (
         "from tests.simulation.seed import run_seed; "
-        "print(run_seed(7, hours=0.3, whole_trace=True, people=True, crossings=True).trace)"
+        "print(run_seed(7, hours=0.3, whole_trace=True, people=True, crossings=True, models=True).trace)"
     )
     done = subprocess.run(
         [sys.executable, "-c", script],
@@ -72,7 +73,9 @@ def test_the_same_seed_is_the_same_hour_in_any_process() -> None:
         check=True,
     )
     run_seed(9, hours=0.1)
-    here = [run_seed(seed, hours=0.3, whole_trace=True, people=True, crossings=True).trace for seed in (7, 8)]
+    here = [
+        run_seed(seed, hours=0.3, whole_trace=True, people=True, crossings=True, models=True).trace for seed in (7, 8)
+    ]
     assert done.stdout.split() == here[:1]
     assert here[0] != here[1]
 
@@ -104,7 +107,7 @@ def test_ours_cross_beside_a_plan_that_stays_as_it_is() -> None:
         assert over_midnight.at_ms < MIDNIGHT_MS < over_midnight.at_ms + over_midnight.length_ms
     kinds = {act.kind for seed in range(PLANS) for act in add_crossings([], seed, HOUR_MS, QUIET_MS, MIDNIGHT_MS)}
     assert kinds == set(crossings)
-    eighths = [(seed % 2, has_people(seed), has_crossings(seed)) for seed in range(80)]
-    assert {eighths.count(kind) for kind in set(eighths)} == {10}
-    assert len(set(eighths)) == 8
+    shares = [(seed % 2, has_people(seed), has_crossings(seed), has_models(seed)) for seed in range(80)]
+    assert {shares.count(kind) for kind in set(shares)} == {5}
+    assert len(set(shares)) == 16
     assert {tuple(tight_limits(seed)) for seed in range(PLANS)} == {(), ("day_loss_usdt",), ("max_drawdown_pct",)}
