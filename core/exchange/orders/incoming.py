@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from dataclasses import dataclass
 
 from core.domain.errors import DataError, QuarterdeckError, UnavailableError
@@ -26,6 +26,8 @@ _MAX_HELD = 200
 _PART = "trades"
 _TRIGGER_TOLD_MS = 1500
 """A trigger may be told of later than the trade that it made, but not by more."""
+_CLOCK_WRONG_MS = 2_500
+"""By so much our idea of the exchange's time may be wrong for a moment."""
 _TRY_EVERY_MS = 500
 _REFUSALS = 20
 """So often the exchange may refuse to say whose an order is, until it is taken for another's."""
@@ -36,11 +38,14 @@ _KEEP_ASKED = 200
 
 @dataclass(slots=True)
 class _Question:
-    """Whose a trade's order is: wondered since, asked again from, and how often the exchange refused to say."""
+    """Whose a trade's order is: from when on a trigger that made it is told, asked again from, and how often the
+    exchange refused to say. `was_read` tells that the order itself was, `is_told` that it says whose it is."""
 
-    since_ms: int
+    told_ms: int
     next_ms: int = 0
     refusals: int = 0
+    was_read: bool = False
+    is_told: bool = False
 
 
 class Incoming:
@@ -122,7 +127,9 @@ class Incoming:
         orders: dict[tuple[str, str], Row] = {}
         for symbol, row in self._waiting.values():
             orders.setdefault((symbol, str(row.get("order") or "")), row)
-        self._questions = {key: self._questions.get(key, _Question(now_ms)) for key in orders}
+        self._questions = {
+            key: self._questions.get(key) or _Question(self._told_from_ms(orders[key])) for key in orders
+        }
         is_broken = False
         for (symbol, venue_id), row in orders.items():
             # Another may have become known while one was asked for.
@@ -132,7 +139,7 @@ class Incoming:
             question.next_ms = now_ms + _TRY_EVERY_MS
             is_known = False
             try:
-                is_known = await self._ask(symbol, venue_id, row, question.since_ms + _TRIGGER_TOLD_MS)
+                is_known = await self._ask(symbol, venue_id, row, question)
                 self._unread.passed(venue_id, f"{symbol}: whose order it is can be asked again ({venue_id})")
             except UnavailableError as error:
                 is_broken = True
@@ -151,42 +158,61 @@ class Incoming:
         if not is_broken:
             self._round_ms = self._venue.wire.clock.steady_ms()
 
-    async def _ask(self, symbol: str, venue_id: str, row: Row, told_ms: int) -> bool:
+    def _told_from_ms(self, row: Row) -> int:
+        """From when on, of the steady clock, the exchange tells which of ours made a trade, if one did."""
+        clock = self._venue.wire.clock
+        age_ms = max(0, clock.now_ms() - int(row["timestamp"]) - _CLOCK_WRONG_MS)
+        return clock.steady_ms() - age_ms + _TRIGGER_TOLD_MS
+
+    async def _ask(self, symbol: str, venue_id: str, row: Row, question: _Question) -> bool:
         """Whether it is now known whose order it is: that of a triggered one of ours, ours by its client id, or, where
-        all were asked from `told_ms` on, another's."""
-        known, clock = self._venue.known, self._venue.wire.clock
+        all were asked once a trigger must be told, another's. All are asked at a time: of many that are turned away
+        the last would wait for each before it."""
         candidates = self._candidates(symbol, str(row.get("side")))
-        is_last = clock.steady_ms() >= told_ms
+        is_last = self._venue.wire.clock.steady_ms() >= question.told_ms
         # Once a round, whatever the number of trades that wait; one that broke off goes on where it was.
-        from_ms = told_ms if is_last else self._round_ms
-        for order in candidates:
-            cid, asked_ms = order.client_order_id, clock.steady_ms()
-            if self._asked_ms.get(cid, -1) >= from_ms:
-                continue
-            await self._venue.look(order)
-            if known.of_venue_id(symbol, venue_id) is not None:
-                return True
-            self._note_asked(cid, asked_ms)
-            if not self._books.is_open(order):
-                self._childless.append(cid)
-        if not self._venue.wire.dialect.client_id(row):
-            found = await self._venue.order_row(symbol, venue_id)
-            if found is not None:
-                ours = known.of_order_row(symbol, found)
-                client_id = self._venue.wire.dialect.client_id(found)
-                await self._books.note_stranger(symbol, found)
-                if ours is not None:
-                    known.learn_venue_id(ours, venue_id)
-                    return True
-                if is_exchange_made(client_id):
-                    for _, waiting in self._rows_of(symbol, venue_id):
-                        waiting["clientOrderId"] = client_id
-                    return True
+        from_ms = question.told_ms if is_last else self._round_ms
+        async with asyncio.TaskGroup() as group:
+            asked = [
+                group.create_task(_tried(self._look(order)))
+                for order in candidates
+                if self._asked_ms.get(order.client_order_id, -1) < from_ms
+            ]
+            if not (question.was_read or self._venue.wire.dialect.client_id(row)):
+                asked.append(group.create_task(_tried(self._read(symbol, venue_id, question))))
+        if question.is_told or self._venue.known.of_venue_id(symbol, venue_id) is not None:
+            return True
+        failed = [error for task in asked if (error := task.result()) is not None]
+        if failed:
+            raise next((error for error in failed if isinstance(error, UnavailableError)), failed[0])
         if candidates and not is_last:
             return False
         log.info("%s: an order is not ours, its trades are not booked (%s)", symbol, venue_id)
-        known.set_aside(symbol, venue_id)
+        self._venue.known.set_aside(symbol, venue_id)
         return True
+
+    async def _look(self, order: Order) -> None:
+        """Whether one of ours has triggered."""
+        asked_ms = self._venue.wire.clock.steady_ms()
+        await self._venue.look(order)
+        self._note_asked(order.client_order_id, asked_ms)
+        if not self._books.is_open(order) and not self._venue.known.venue_ids(order.client_order_id):
+            self._childless.append(order.client_order_id)
+
+    async def _read(self, symbol: str, venue_id: str, question: _Question) -> None:
+        """What the order itself tells of whose it is."""
+        found = await self._venue.order_row(symbol, venue_id)
+        if found is None:
+            return
+        question.was_read = True
+        ours, client_id = self._venue.known.of_order_row(symbol, found), self._venue.wire.dialect.client_id(found)
+        await self._books.note_stranger(symbol, found)
+        if ours is not None:
+            self._venue.known.learn_venue_id(ours, venue_id)
+        elif is_exchange_made(client_id):
+            for _, waiting in self._rows_of(symbol, venue_id):
+                waiting["clientOrderId"] = client_id
+        question.is_told = ours is not None or is_exchange_made(client_id)
 
     def _note_asked(self, client_order_id: str, asked_ms: int) -> None:
         self._asked_ms.pop(client_order_id, None)
@@ -268,3 +294,12 @@ class Incoming:
         would be entered."""
         waits = any(where == symbol for where, _ in self._waiting.values())
         self._venue.wire.health.report(_PART, "a trade of which nobody knows yet whose it is" if waits else "", symbol)
+
+
+async def _tried(asking: Awaitable[None]) -> QuarterdeckError | None:
+    """What kept it from being asked."""
+    try:
+        await asking
+    except QuarterdeckError as error:
+        return error
+    return None

@@ -8,6 +8,7 @@ of an order that was never placed by us; what is left over is of others.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -32,6 +33,7 @@ _PART = "others"
 _OVERLAP_MS = 10_000
 _BPS = 10_000
 _LOOKS, _LOOK_AGAIN_S = 5, 0.5
+_READS, _IDENTIFICATIONS = 3, 20
 _KEEP_ACCOUNTED = 5000
 
 
@@ -229,13 +231,28 @@ class Outside:
 
     async def _take_trades(self, symbol: str) -> list[Row]:
         """The trades of the account since our position was opened, ours of them taken in."""
-        # A difference waits: what was lost or turned away is asked for again soon, but for a rate limit.
-        since_ms, is_soon = self._since_ms(symbol), not self._venue.is_paced()
-        rows = await self._venue.trades_since(symbol, since_ms, self._venue.protective_ms, protective=is_soon)
+        rows = await self._read_trades(symbol)
         await self._incoming.take(symbol, rows, asked=True)
-        if self._incoming.waits:
+        # Once it is known whose they are they tell of the difference: it need not be looked for anew.
+        for _ in range(_IDENTIFICATIONS):
+            if not self._incoming.waits:
+                break
             await self._incoming.identify()
+            if self._incoming.waits:
+                await asyncio.sleep(_LOOK_AGAIN_S)
         return rows
+
+    async def _read_trades(self, symbol: str) -> list[Row]:
+        """A difference waits: what was lost or turned away is asked for again soon, but for a rate limit, before the
+        positions are, which tell no more."""
+        since_ms = self._since_ms(symbol)
+        for _ in range(_READS - 1):
+            if self._venue.is_paced():
+                break
+            with contextlib.suppress(UnavailableError, VenueUnknownError):
+                return await self._venue.trades_since(symbol, since_ms, self._venue.protective_ms, protective=True)
+        is_soon = not self._venue.is_paced()
+        return await self._venue.trades_since(symbol, since_ms, self._venue.protective_ms, protective=is_soon)
 
     def _since_ms(self, symbol: str) -> int:
         trade = self._books.trader.state.symbols[symbol].trade

@@ -533,11 +533,41 @@ def test_whose_a_trade_is_is_asked_of_each_order_again_only_when_all_have_been_a
     in_house(test)
 
 
-@pytest.mark.parametrize("seed", range(8))
-def test_whose_a_trade_is_becomes_known_while_the_exchange_turns_three_of_four_requests_away(seed: int) -> None:
+def test_an_order_that_was_read_and_is_not_ours_is_not_read_again() -> None:
     async def test(house: House) -> None:
         await house.enter()
         await house.pass_s(3)
+        house.weather.frames_of = lambda text: []
+        read = 0
+
+        def once(method: str, path: str, params: str) -> Fate | None:
+            nonlocal read
+            if method != "GET" or not path.endswith("/v1/order"):
+                return None
+            read += 1
+            throttled = Fate(Outcome.REPLACED, 10.0, 10.0, Answer(503, '{"code":-1008,"msg":"Throttled."}', JSON))
+            return throttled if read > 1 else None
+
+        house.weather.rules.append(once)
+        trade_by_hand(house, "SELL", "0.041", reduce_only=True)
+        await house.pass_s(6)
+        assert house.book().lots == 0
+        assert read == 1
+        house.check_books()
+
+    in_house(test)
+
+
+@pytest.mark.parametrize("is_heard", [True, False])
+@pytest.mark.parametrize("seed", range(8))
+def test_whose_a_trade_is_becomes_known_while_the_exchange_turns_three_of_four_requests_away(
+    seed: int, is_heard: bool
+) -> None:
+    async def test(house: House) -> None:
+        await house.enter()
+        await house.pass_s(3)
+        if not is_heard:
+            house.weather.frames_of = lambda text: []
         draws = random.Random(seed)
 
         def overload(method: str, path: str, params: str) -> Fate | None:
