@@ -14,7 +14,7 @@ from dataclasses import asdict
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, assert_never
 
 from core.arithmetic.days import LEAST_DAYS
 from core.domain.errors import StorageError, UnavailableError
@@ -24,6 +24,7 @@ from core.domain.operator import LimitEffect, Verb
 from core.domain.orders import TERMINAL_STATES
 from core.domain.regrid import Grid
 from core.trader.account import Opening
+from core.trader.state import FLAT_ID, KEPT_ID
 from storage.database import check_header, check_version, connect_read_only, migrations, storage_errors
 from storage.entered import with_entries
 from storage.statistics import ClosedTrade, daily_statistics
@@ -242,18 +243,27 @@ class Reader:
         )
         found = [row["limit"] for row in limits if row["fired"] and row["effect"] in _BLOCKING]
         commands = self._rows(
-            "SELECT verb, symbol FROM operator_commands WHERE account = :account AND result NOT LIKE :refused "
-            "AND verb <> 'flatten' ORDER BY seq",
+            "SELECT command_id, verb, symbol FROM operator_commands WHERE account = :account "
+            "AND result NOT LIKE :refused ORDER BY seq",
             refused=f"{REFUSED}%",
         )
         asked: dict[str, str] = {}
         for row in commands:
-            if row["verb"] != Verb.RESUME:
-                asked[row["symbol"]] = "paused" if row["verb"] == Verb.PAUSE else "halted"
-            elif row["symbol"]:
-                asked.pop(row["symbol"], None)
-            else:
-                asked.clear()
+            if row["command_id"].endswith((FLAT_ID, KEPT_ID)):
+                continue
+            verb, symbol = Verb(row["verb"]), row["symbol"]
+            match verb:
+                case Verb.PAUSE:
+                    asked[symbol] = "paused"
+                case Verb.HALT:
+                    asked[symbol] = "halted"
+                case Verb.FLATTEN:
+                    if not symbol:
+                        asked.setdefault("", "paused")
+                case Verb.RESUME:
+                    asked = {key: what for key, what in asked.items() if symbol not in ("", key)}
+                case _:
+                    assert_never(verb)
         return [
             *dict.fromkeys(found),
             *(f"{what} {symbol}".rstrip() for symbol, what in sorted(asked.items())),

@@ -37,8 +37,11 @@ class LimitEffect(StrEnum):
     FLATTEN = "flatten"
 
 
+CLEARED_BY_DAY = frozenset(("day_loss_usdt", "day_loss_pct", "losses_in_row"))
+"""Names of the limits that stay fired, whatever their figure does, until a UTC day begins."""
+
 CLEARED_BY_RESUME = frozenset(("losses_in_row", "drawdown", "books", "stop_refused", "second_engine"))
-"""Names of the limits that end when the operator resumes."""
+"""Names of the limits that stay fired, whatever their figure does, until the operator resumes."""
 
 FULL_IN_USE = frozenset(("open_positions", "exposure"))
 """Names of the limits that an account in normal use reaches, and leaves by itself."""

@@ -29,13 +29,25 @@ class ExitReason(StrEnum):
     OUTSIDE = "closed outside"
     UNWANTED = "not wanted"
 
+    @property
+    def is_at_a_price(self) -> bool:
+        """Whether a price that the market reached ended the trade, at an unknown moment of a bar, and not a decision or
+        what others did."""
+        match self:
+            case ExitReason.STOP | ExitReason.TARGET | ExitReason.LIQUIDATION:
+                return True
+            case ExitReason.REVERSAL | ExitReason.FLATTEN | ExitReason.LIMIT | ExitReason.HOLE:
+                return False
+            case ExitReason.UNPROTECTED | ExitReason.OUTSIDE | ExitReason.UNWANTED:
+                return False
 
-_ENDS = (ExitReason.STOP, ExitReason.TARGET, ExitReason.LIQUIDATION)
+
+AT_A_PRICE = tuple(reason for reason in ExitReason if reason.is_at_a_price)
 
 
 def closed_early(exit_reason: str) -> bool:
     """Whether a trade was left before its stop, its target or a liquidation ended it."""
-    return exit_reason not in _ENDS
+    return exit_reason not in AT_A_PRICE
 
 
 class SignalAction(StrEnum):

@@ -6,16 +6,14 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from core.domain.operator import CLEARED_BY_RESUME, LimitEffect, LimitEvent
+from core.domain.operator import CLEARED_BY_DAY, CLEARED_BY_RESUME, LimitEffect, LimitEvent
 from core.domain.origin import ACCOUNT, Origin
 from core.settings.schema import LimitSettings
 from core.trader import limits
 from core.trader.limits import Level, LimitRule, Reading
 from core.trader.state import TraderState
 
-# Once blocked these stay so until the day turns or the operator resumes, whatever the figure does meanwhile.
-_STICKY = frozenset({"day_loss_usdt", "day_loss_pct", "losses_in_row", "drawdown"})
-_CLEARED_BY_DAY = frozenset({"day_loss_usdt", "day_loss_pct", "losses_in_row"})
+_STICKY = CLEARED_BY_DAY | CLEARED_BY_RESUME
 _BLOCKING = frozenset({LimitEffect.NO_NEW_ENTRIES, LimitEffect.FLATTEN})
 
 
@@ -145,7 +143,7 @@ class Guard:
         return self._move(reading, now_ms, note, origin)
 
     def clear_day(self, now_ms: int) -> list[LimitEvent]:
-        return self._clear(_CLEARED_BY_DAY, now_ms)
+        return self._clear(CLEARED_BY_DAY, now_ms)
 
     def clear_resume(self, now_ms: int) -> list[LimitEvent]:
         return self._clear(CLEARED_BY_RESUME, now_ms)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from decimal import ROUND_HALF_EVEN, Decimal, localcontext
+from typing import assert_never
 
 from core.arithmetic.cost_basis import USDT_QUANTUM
 from core.domain.errors import RejectKind
@@ -261,18 +262,22 @@ class TraderState:
         self.day_start_equity_usdt = _moved(self.day_start_equity_usdt, amount_usdt, equity_usdt)
 
     def apply_operator(self, command: OperatorCommand) -> None:
-        if command.verb is Verb.FLATTEN:
-            for s in self.symbols.values():
-                if command.symbol in ("", s.instrument.symbol):
-                    s.flatten(command.time_ms)
-            self.flatten = command if self.is_flattening() else None
-        if command.verb is Verb.PAUSE or (command.verb is Verb.FLATTEN and not command.symbol):
-            self.paused = True
-        elif command.verb is Verb.HALT:
-            self.halted = True
-        elif command.verb is Verb.RESUME:
-            self.paused = self.halted = False
-            self.losses_in_row = 0
+        match command.verb:
+            case Verb.PAUSE:
+                self.paused = True
+            case Verb.HALT:
+                self.halted = True
+            case Verb.FLATTEN:
+                for s in self.symbols.values():
+                    if command.symbol in ("", s.instrument.symbol):
+                        s.flatten(command.time_ms)
+                self.flatten = command if self.is_flattening() else None
+                self.paused = self.paused or not command.symbol
+            case Verb.RESUME:
+                self.paused = self.halted = False
+                self.losses_in_row = 0
+            case _:
+                assert_never(command.verb)
 
     def is_flattening(self) -> bool:
         return any(s.flattening for s in self.symbols.values())

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from decimal import Decimal
-from typing import Any
+from typing import Any, assert_never
 
 from core.domain.errors import RejectKind
 from core.domain.forecast import Forecast
@@ -367,24 +367,28 @@ class Trader:
         self.state.apply_operator(command)
         everything = self.state.symbols.values()
         commands: list[Command] = []
-        result = "entries paused; stops, targets and exits go on"
-        if command.verb is Verb.RESUME:
-            events = self.guard.clear_resume(command.time_ms)
-            new_peak = any(event.limit == "drawdown" for event in events)
-            commands += journalled(events)
-            # Not by the clock: set right later, it would leave every bar until then unmeasured.
-            commands += self._sample(self.state.sampled_ms or command.time_ms, new_peak=new_peak)
-            result = "entries resumed"
-        elif command.verb is Verb.HALT:
-            for s in everything:
-                commands += cancel_entries(self.state, s, command.time_ms, "halted by the operator")
-            result = "halted: no new entries, pending entries canceled; stops and targets stay at the venue"
-        elif command.verb is Verb.FLATTEN:
-            chosen = [self.state.symbols[command.symbol]] if command.symbol else list(everything)
-            result = flattening(chosen)
-            commands += self._leaving.leave_all(chosen, ExitReason.FLATTEN, command.time_ms)
-            if not command.symbol:
-                result += "; entries paused until resumed"
+        match command.verb:
+            case Verb.PAUSE:
+                result = "entries paused; stops, targets and exits go on"
+            case Verb.RESUME:
+                events = self.guard.clear_resume(command.time_ms)
+                new_peak = any(event.limit == "drawdown" for event in events)
+                commands += journalled(events)
+                # Not by the clock: set right later, it would leave every bar until then unmeasured.
+                commands += self._sample(self.state.sampled_ms or command.time_ms, new_peak=new_peak)
+                result = "entries resumed"
+            case Verb.HALT:
+                for s in everything:
+                    commands += cancel_entries(self.state, s, command.time_ms, "halted by the operator")
+                result = "halted: no new entries, pending entries canceled; stops and targets stay at the venue"
+            case Verb.FLATTEN:
+                chosen = [self.state.symbols[command.symbol]] if command.symbol else list(everything)
+                result = flattening(chosen)
+                commands += self._leaving.leave_all(chosen, ExitReason.FLATTEN, command.time_ms)
+                if not command.symbol:
+                    result += "; entries paused until resumed"
+            case _:
+                assert_never(command.verb)
         return [Journal(OperatorRecord(command, result)), *commands]
 
     def _tell_flat(self, now_ms: int) -> list[Command]:

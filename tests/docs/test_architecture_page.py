@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-TREE = (ROOT / "docs" / "architecture.md").read_text().split("## One bar's way", 1)[0]
+TREE = (ROOT / "docs" / "architecture.md").read_text().partition("\n## ")[0]
 
 
 def rooms() -> set[str]:

@@ -9,6 +9,7 @@ import pytest
 
 from core.exchange.dialects import EXCHANGES, observed_of
 from core.market.collecting.store import row_bytes
+from core.market.kinds import FUNDING
 from core.market.live.observing import told_names
 from core.market.streams import stream
 from core.settings.schema import CollectSettings
@@ -43,6 +44,13 @@ def test_what_an_exchange_does_not_tell_stands_there_with_its_reason(exchange_id
     assert said == {name: why for name, why in observed_of(exchange_id).lacks.items() if name != "quotes"}
     for name in told_names(exchange_id):
         assert f"`{name}`" in PAGE
+
+
+@pytest.mark.parametrize("exchange_id", EXCHANGES)
+def test_every_stream_that_is_gathered_has_its_days(exchange_id: str) -> None:
+    """But funding, which is kept for ever."""
+    told = {name.partition(".")[0] for name in told_names(exchange_id)} - {FUNDING}
+    assert {f"keep_{family}_days" for family in told} <= set(CollectSettings.model_fields)
 
 
 def test_every_setting_stands_there() -> None:

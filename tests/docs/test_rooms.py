@@ -55,3 +55,10 @@ def test_every_room_says_where_a_change_goes_and_what_holds_it() -> None:
     assert not missing
     rooms = {path.parent.relative_to(ROOT).as_posix() for house in HOUSES for path in (ROOT / house).rglob("*.py")}
     assert rooms - {"core", "tui"} <= named
+
+
+def test_what_a_change_adds_to_stands_in_the_file_that_the_table_names() -> None:
+    table = (ROOT / "docs" / "architecture.md").read_text().partition("## Where a change goes")[2].partition("\n## ")[0]
+    told = re.findall(r"`(\w+)` in `([\w/]+\.py)`", table)
+    assert len(told) > 5
+    assert [(name, file) for name, file in told if not re.search(rf"\b{name}\b", (ROOT / file).read_text())] == []

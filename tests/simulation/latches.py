@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from core.domain.operator import LimitEffect, LimitEvent, Verb
+from core.domain.operator import CLEARED_BY_DAY, CLEARED_BY_RESUME, LimitEffect, LimitEvent, Verb
 from core.domain.orders import Order, OrderRole
 from core.domain.records import AdjustmentRecord, EquityRecord, IntentRecord, LimitRecord, OperatorRecord, Record
 from core.domain.trading import EquitySample
@@ -16,8 +16,6 @@ from core.trader.state import FLAT_ID, KEPT_ID
 DAY_MS = 86_400_000
 
 DAY_LOSS = frozenset({"day_loss_usdt", "day_loss_pct"})
-CLEARED_BY_DAY = DAY_LOSS | {"losses_in_row"}
-CLEARED_BY_RESUME = frozenset({"losses_in_row", "drawdown", "books", "stop_refused", "second_engine"})
 LATCHING = CLEARED_BY_DAY | CLEARED_BY_RESUME
 
 _CENT = Decimal("0.01")

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from core.domain.operator import LimitEffect, LimitEvent, OperatorCommand, Verb
+from core.domain.operator import CLEARED_BY_DAY, CLEARED_BY_RESUME, LimitEffect, LimitEvent, OperatorCommand, Verb
 from core.domain.orders import Order, OrderRole, OrderType, Side
 from core.domain.origin import champion
 from core.domain.records import AdjustmentRecord, EquityRecord, IntentRecord, LimitRecord, OperatorRecord, Record
@@ -47,19 +47,24 @@ TOMORROW = sample(T0 + DAY_MS)
 RESUMED = operator(Verb.RESUME)
 
 
-@pytest.mark.parametrize(
-    ("name", "by"),
-    [
-        ("day_loss_usdt", TOMORROW),
-        ("day_loss_pct", TOMORROW),
-        ("losses_in_row", TOMORROW),
-        ("losses_in_row", RESUMED),
-        ("drawdown", RESUMED),
-        ("books", RESUMED),
-        ("stop_refused", RESUMED),
-        ("second_engine", RESUMED),
-    ],
-)
+CLEARS = [
+    ("day_loss_usdt", TOMORROW),
+    ("day_loss_pct", TOMORROW),
+    ("losses_in_row", TOMORROW),
+    ("losses_in_row", RESUMED),
+    ("drawdown", RESUMED),
+    ("books", RESUMED),
+    ("stop_refused", RESUMED),
+    ("second_engine", RESUMED),
+]
+
+
+def test_the_limits_that_latch_are_these() -> None:
+    assert {name for name, by in CLEARS if by is TOMORROW} == CLEARED_BY_DAY
+    assert {name for name, by in CLEARS if by is RESUMED} == CLEARED_BY_RESUME
+
+
+@pytest.mark.parametrize(("name", "by"), CLEARS)
 def test_a_limit_may_be_lifted_by_what_clears_it(name: str, by: Record) -> None:
     assert told([limit(name, fired=True)], [by, limit(name, fired=False)], [entry()]) == []
 

@@ -38,6 +38,7 @@ from core.domain.trading import EquitySample, Position, Signal, SignalAction, Tr
 from core.engine.starts import Rules, start_meta
 from core.market.contracts.instruments import load_instruments
 from core.settings.schema import CostSettings, Settings
+from core.trader.state import FLAT_ID, KEPT_ID
 from storage.candles import SqliteCandles
 from storage.database import Database, connect_read_only
 from storage.journal import SqliteJournal
@@ -316,8 +317,8 @@ async def test_signals_and_limit_events_are_ready_for_json(journal: SqliteJourna
     assert (events[0]["limit"], events[0]["fired"], events[0]["clears"]) == ("day_loss", True, "at 00:00 UTC")
 
 
-def command(number: int, verb: Verb, result: str, symbol: str = "") -> OperatorRecord:
-    return OperatorRecord(OperatorCommand(f"c{number}", verb, symbol, "console", T0 + number), result)
+def command(number: int, verb: Verb, result: str, symbol: str = "", told: str = "") -> OperatorRecord:
+    return OperatorRecord(OperatorCommand(f"c{number}{told}", verb, symbol, "console", T0 + number), result)
 
 
 @pytest.mark.parametrize(
@@ -328,6 +329,17 @@ def command(number: int, verb: Verb, result: str, symbol: str = "") -> OperatorR
         ([command(1, Verb.PAUSE, "paused"), command(2, Verb.RESUME, "refused: day loss")], ["paused"]),
         ([command(1, Verb.PAUSE, "paused"), command(2, Verb.HALT, "halted")], ["halted"]),
         ([command(1, Verb.HALT, "halted"), command(2, Verb.FLATTEN, "flattening")], ["halted"]),
+        ([command(1, Verb.FLATTEN, "closing 1 position")], ["paused"]),
+        ([command(1, Verb.FLATTEN, "closing 1 position", "BTCUSDT")], []),
+        ([command(1, Verb.FLATTEN, "kept", told=KEPT_ID)], []),
+        (
+            [
+                command(1, Verb.FLATTEN, "closing 1 position"),
+                command(2, Verb.RESUME, "running"),
+                command(1, Verb.FLATTEN, "flat", told=FLAT_ID),
+            ],
+            [],
+        ),
         ([command(1, Verb.PAUSE, "paused", "BTCUSDT")], ["paused BTCUSDT"]),
         ([command(1, Verb.PAUSE, "paused", "BTCUSDT"), command(2, Verb.RESUME, "running")], []),
     ],

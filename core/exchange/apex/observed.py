@@ -10,6 +10,8 @@ OBSERVED = Observed(
         "book10": "ccxt's stream of its order book is not read here",
         "mark": "it has no stream of mark prices",
         "open_interest": "it tells contracts without their value in USDT, and none of the past",
-        **dict.fromkeys(("long_short", "taker_flow", "liquidations", "quotes"), "it does not tell them"),
+        **dict.fromkeys(
+            ("long_short", "long_short_top", "taker_flow", "liquidations", "quotes"), "it does not tell them"
+        ),
     },
 )

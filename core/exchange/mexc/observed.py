@@ -22,7 +22,9 @@ OBSERVED = Observed(
     lacks={
         "trades": _NO_NUMBERS,
         "book10": "its documents leave open whether a level is told in contracts or in orders",
-        **dict.fromkeys(("open_interest", "long_short", "taker_flow", "liquidations"), "it does not tell them"),
+        **dict.fromkeys(
+            ("open_interest", "long_short", "long_short_top", "taker_flow", "liquidations"), "it does not tell them"
+        ),
         "quotes": "the best prices are told without a number",
     },
 )

@@ -7,12 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from core.domain.trading import ExitReason
+from core.domain.trading import AT_A_PRICE
 from core.lab.data.history import History
 from core.lab.run.result import Floats, TradeColumns
-
-# Exits at a price that the bar reached at an unknown moment between its open and its close.
-WITHIN_BAR = (ExitReason.STOP, ExitReason.TARGET, ExitReason.LIQUIDATION)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +32,7 @@ def excursions(trades: TradeColumns, history: History) -> Excursions:
     high_price = np.maximum(trades.entry_price, trades.exit_price)
     begin = (trades.entry_time_ms - history.open_time_ms[0]) // history.interval_ms
     end, inside = np.divmod(trades.exit_time_ms - history.open_time_ms[0], history.interval_ms)
-    end = end - ((inside == 0) & np.isin(trades.exit_reason, WITHIN_BAR))
+    end = end - ((inside == 0) & np.isin(trades.exit_reason, AT_A_PRICE))
     for row, symbol in enumerate(history.symbols):
         mine = np.flatnonzero((trades.symbol == symbol) & (end > begin))
         spans = np.stack((begin[mine], end[mine]), axis=1).ravel()

@@ -45,7 +45,7 @@ _RULES: dict[Callable[..., bool], int] = {
     exits.take_profit: forms.TAKE_PROFIT_RULE,
     exits.time_stop: forms.TIME_STOP_RULE,
 }
-_REASONS = (
+REASONS = (
     ExitReason.STOP,
     ExitReason.TARGET,
     ExitReason.REVERSAL,
@@ -54,6 +54,7 @@ _REASONS = (
     ExitReason.UNPROTECTED,
     ExitReason.HOLE,
 )
+"""By their codes in `core.lab.sweep.forms`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,7 @@ def run_told(prepared: Prepared, settings: Settings, strategy: Strategy, told: T
     memory = _memory(prepared, settings, strategy, closed=2 * directions + 2)
     samples = _samples(prepared.covered)
     _run(prepared, told, memory, samples, lean=False)
-    reasons = [str(reason) for reason in (*_REASONS, *(rule.reason for rule in strategy.exits))]
+    reasons = [str(reason) for reason in (*REASONS, *(rule.reason for rule in strategy.exits))]
     closes = market.open_time_ms[prepared.covered] + prepared.interval_ms
     trades = _trade_columns(memory, prepared, reasons)
     return RunResult(

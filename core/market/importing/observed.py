@@ -17,28 +17,29 @@ from core.market.importing.naming import named
 from core.market.importing.table import MEND, Origin, Table, Wanted
 from core.market.intervals import INTERVALS_MS, interval_text
 from core.market.kinds import MARK
-from core.market.streams import BOUNDS, INSTANTS, PERIODS, bounds_text, stream, stream_name
+from core.market.streams import (
+    BOUNDS,
+    INSTANTS,
+    MARK_NOW,
+    OBSERVED_KINDS,
+    PERIODS,
+    TRADES,
+    bounds_text,
+    stream,
+    stream_name,
+)
 from core.ports import ObservationColumns
 
 Times = NDArray[np.int64]
 
-BY_HEADERS = (
-    "open_interest",
-    "long_short",
-    "long_short_top",
-    "taker_flow",
-    "vendor_liquidations",
-    "vendor_taker_flow",
-    "vendor_long_short",
-    "trades",
-    "quotes",
-    "book10",
-    MARK,
-)
+BY_NAME_ALONE = ("liquidations", "vendor_open_interest", "vendor_funding")
+"""The families whose columns are those of others, too."""
+
+BY_HEADERS = (MARK, *(kind for kind in OBSERVED_KINDS if kind not in (MARK_NOW, *BY_NAME_ALONE)))
 """The families whose columns no other has."""
 
 _WORDS = {"top": "long_short_top", "global": "long_short"}
-_NUMBERS = {"trades": "trade_id", "quotes": "update_id", "book10": "update_id"}
+_NUMBERS = {family: "update_id" for family, its in INSTANTS.items() if its.is_numbered} | {TRADES: "trade_id"}
 _MAKER, _SIDE = "is_buyer_maker", "side"
 _KNOWN = "event_time"
 _LARGEST = float(1 << 53)

@@ -5,7 +5,7 @@ from msgspec.structs import replace
 
 from core.control.protocol import BlockView, MeterView, StatusView
 from core.control.readiness import Block, standing
-from core.domain.operator import CLEARED_BY_RESUME, FULL_IN_USE
+from core.domain.operator import CLEARED_BY_DAY, CLEARED_BY_RESUME, FULL_IN_USE
 from core.engine.views import block_views
 from core.trader import limits
 from tests.core.trader.test_limits import health, make_desk
@@ -18,8 +18,14 @@ def meter(name: str, effect: str = "no_new_entries", level: str = "blocked") -> 
 
 
 def test_the_names_are_those_of_the_limits() -> None:
-    assert set(limits.RULES) >= CLEARED_BY_RESUME | FULL_IN_USE
-    assert {name for name, rule in limits.RULES.items() if "operator resumes" in rule.clears} == CLEARED_BY_RESUME
+    assert set(limits.RULES) >= CLEARED_BY_RESUME | CLEARED_BY_DAY | FULL_IN_USE
+
+
+def test_a_limit_is_cleared_by_what_its_words_say() -> None:
+    by_its_figure = {"day_trades"}
+    clears = {name: rule.clears for name, rule in limits.RULES.items()}
+    assert {name for name, words in clears.items() if "operator resumes" in words} == CLEARED_BY_RESUME
+    assert {name for name, words in clears.items() if "00:00 UTC" in words} == CLEARED_BY_DAY | by_its_figure
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from core.domain.orders import (
     make_client_order_id,
 )
 from core.domain.origin import champion
+from core.domain.trading import ExitReason
 
 S = OrderState
 
@@ -188,3 +189,7 @@ def test_client_order_id_never_changes() -> None:
 def test_side_sign_and_opposite() -> None:
     assert (Side.BUY.sign, Side.SELL.sign) == (1, -1)
     assert (Side.BUY.opposite, Side.SELL.opposite) == (Side.SELL, Side.BUY)
+
+
+def test_an_order_that_ends_a_trade_by_its_role_alone_names_a_reason_to_leave() -> None:
+    assert {role.value for role in OrderRole if role not in (OrderRole.ENTRY, OrderRole.EXIT)} <= set(ExitReason)

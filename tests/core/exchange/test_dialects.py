@@ -7,17 +7,16 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from ccxt.base.errors import ExchangeError
 from ccxt.pro import apex, mexc
 
 from core.domain.errors import RejectKind, SettingsError
-from core.exchange.apex.dialect import ApexOmni
 from core.exchange.connection.outcome import Fate, failure_of
 from core.exchange.dialects import EXCHANGES, check_live, dialect_of
-from core.exchange.mexc.dialect import MexcSwap
+from core.settings.schema import ExchangeSettings
 from tests.venue.loopback import messages
 
 ROOT = Path(__file__).parents[3]
@@ -132,8 +131,12 @@ def test_the_private_streams_are_those_of_ccxt(name: str, exchange: type) -> Non
     assert dialect_of(name).streams == {stream for stream, method in methods.items() if exchange().has.get(method)}
 
 
-@pytest.mark.parametrize("dialect", [MexcSwap(), ApexOmni()], ids=["mexc", "apex"])
-def test_live_is_refused_in_one_clear_line(dialect: Any) -> None:
+REFUSED_LIVE = [exchange_id for exchange_id in EXCHANGES if dialect_of(exchange_id).live_blockers]
+
+
+@pytest.mark.parametrize("exchange_id", REFUSED_LIVE)
+def test_live_is_refused_in_one_clear_line(exchange_id: str) -> None:
+    dialect = dialect_of(exchange_id)
     with pytest.raises(SettingsError) as refused:
         check_live(dialect)
     line = str(refused.value)
@@ -146,6 +149,19 @@ def test_live_is_refused_in_one_clear_line(dialect: Any) -> None:
 def test_live_is_open_on_binance() -> None:
     check_live(dialect_of("binanceusdm"))
     assert dialect_of("binanceusdm").lacks == ()
+
+
+def test_an_exchange_has_a_folder_an_id_in_the_settings_its_checks_and_a_section_of_the_page() -> None:
+    assert {path.parent.name for path in (ROOT / "core" / "exchange").glob("*/dialect.py")} == set(EXCHANGES)
+    assert get_args(ExchangeSettings.model_fields["id"].annotation) == EXCHANGES
+    assert {exchange_id for exchange_id in EXCHANGES if dialect_of(exchange_id).lacks} == set(CHECKS)
+    page = (ROOT / "docs" / "exchanges.md").read_text(encoding="utf-8")
+    intro, _, rest = page.partition("\n## ")
+    called = dict(re.findall(r"`(\w+)` \(([^)]+)\)", " ".join(intro.split())))
+    assert set(called) == set(EXCHANGES)
+    columns = [cell.strip() for cell in re.findall(r"^\| \|(.+)\|$", intro, re.MULTILINE)[0].split("|")]
+    for heads in (columns, re.findall(r"^## (.+)$", rest, re.MULTILINE)):
+        assert [name for name in called.values() if not name.startswith(tuple(heads))] == []
 
 
 def test_an_unknown_exchange_is_named() -> None:

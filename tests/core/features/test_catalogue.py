@@ -6,9 +6,11 @@ import inspect
 import subprocess
 import sys
 from importlib import import_module
+from pkgutil import iter_modules
 
 import pytest
 
+from core import features
 from core.domain.errors import BadInputError
 from core.features.catalogue import FAMILIES, catalogue, columns
 from core.features.checks import CHECKS, Check
@@ -23,6 +25,12 @@ COLUMNS = catalogue()
 @pytest.mark.parametrize("column", COLUMNS.values(), ids=lambda column: column.name)
 def test_what_must_hold_of_every_column_holds(column: Column, check: Check) -> None:
     assert check(column) == ""
+
+
+def test_every_file_with_columns_is_a_family() -> None:
+    """One that is left out would be missing from all that holds of every column."""
+    files = {file.name: import_module(f"core.features.{file.name}") for file in iter_modules(features.__path__)}
+    assert {name for name, module in files.items() if hasattr(module, "COLUMNS")} == set(FAMILIES)
 
 
 def test_every_family_brings_its_columns() -> None:

@@ -15,9 +15,10 @@ from tests.tui.fake_control import chart, snapshot
 from tui.console.app import QuarterdeckApp
 from tui.console.keys import panel_actions
 from tui.console.panels.panel import View
-from tui.console.registry import REGISTRY, Entry, Registry, Size
+from tui.console.registry import HOME, KEYS, REGISTRY, Entry, Registry, Size
 
-SOURCES = list((Path(__file__).parents[3] / "tui").rglob("*.py"))
+ROOT = Path(__file__).parents[3]
+SOURCES = list((ROOT / "tui").rglob("*.py"))
 LEAST = Size(44, 5)
 
 
@@ -91,6 +92,12 @@ def test_more_panels_than_keys_share_them_by_group() -> None:
 def test_a_registry_that_cannot_be_is_refused(entries: list[Entry], told: str) -> None:
     with pytest.raises(ValueError, match=told):
         Registry(tuple(entries))
+
+
+def test_the_readme_tells_the_keys_of_the_panels() -> None:
+    readme = (ROOT / "README.md").read_text()
+    first, last, lab = REGISTRY.key(HOME), KEYS[len(REGISTRY.groups) - 1], REGISTRY.key("lab")
+    assert f"`{first}` to `{last}` show a panel (`{lab}` is the lab)" in readme
 
 
 def test_no_text_has_the_key_of_a_panel_typed_into_it() -> None:

@@ -1,8 +1,14 @@
-"""Pictures of the console. After a wanted change: pytest tests/tui/test_snapshots.py --snapshot-update, and look."""
+"""Pictures of the console.
+
+After a wanted change: `pytest tests/tui/console/test_snapshots.py --snapshot-update`, and look.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from html import unescape
+from pathlib import Path
 
 import pytest
 from textual.pilot import Pilot
@@ -14,9 +20,18 @@ from tests.tui.lab_keys import PAGES, press
 from tests.tui.live_start import LiveRoot, live_app
 from tests.tui.screen import until
 from tui.console.app import QuarterdeckApp
+from tui.console.registry import REGISTRY
 from tui.console.theme import ANSI
 
+PICTURES = Path(__file__).parent / "__snapshots__" / "test_snapshots"
 Compare = Callable[..., bool]
+
+
+def test_every_panel_is_in_a_picture() -> None:
+    """But a page of others' panels, and the help, whose text is that of the keys."""
+    texts = [unescape(re.sub(r"<[^>]+>", "", path.read_text())).replace("\xa0", " ") for path in PICTURES.glob("*.svg")]
+    titles = {entry.name: REGISTRY.title(entry.name) for entry in REGISTRY.entries if not entry.main}
+    assert {name for name, title in titles.items() if not any(title in text for text in texts)} == {"help"}
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 50)], ids=lambda size: f"{size[0]}x{size[1]}")

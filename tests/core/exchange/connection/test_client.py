@@ -9,11 +9,10 @@ import pytest
 from core.domain.errors import SettingsError
 from core.exchange.connection.client import build_client
 from core.exchange.connection.keys import Keys
-from core.exchange.dialects import dialect_of
+from core.exchange.dialects import EXCHANGES, dialect_of
 from core.settings.schema import TESTNETS, parse_settings
 from tests.core.exchange.wire_kit import exchange_settings
 
-IDS = ("binanceusdm", "mexc", "apex")
 KEYS = Keys("the-api-key", "the-secret", "the-passphrase", "the-seeds")
 
 
@@ -29,7 +28,7 @@ def all_addresses(client: Any) -> dict[tuple[str, ...], str]:
     return {place: url for part in ("api", "test", "demo") for place, url in addresses(client.urls.get(part), (part,))}
 
 
-@pytest.mark.parametrize("id_", IDS)
+@pytest.mark.parametrize("id_", EXCHANGES)
 @pytest.mark.parametrize(
     ("base_url", "rest", "stream"),
     [("http://127.0.0.1:8080", "http", "ws"), ("https://stand-in.example", "https", "wss")],
@@ -104,7 +103,7 @@ def test_what_is_asked_and_watched_goes_to_the_moved_address(monkeypatch: pytest
             "id2": "BTC-USDT",
         }
 
-    for id_ in IDS:
+    for id_ in EXCHANGES:
         seen: list[str] = []
         asyncio.run(ask(id_, ""))
         assert len(seen) == 3
@@ -113,7 +112,7 @@ def test_what_is_asked_and_watched_goes_to_the_moved_address(monkeypatch: pytest
 
 
 def test_the_client_is_ours_to_limit_to_time_and_to_bound() -> None:
-    for id_ in IDS:
+    for id_ in EXCHANGES:
         client = build_client(exchange_settings(id=id_), KEYS, lambda: 4242, dialect_of(id_))
         assert client.enableRateLimit is False
         assert client.milliseconds() == 4242
@@ -165,7 +164,7 @@ def test_a_signed_request_goes_to_the_test_hosts_of_binance() -> None:
 
 
 def test_an_exchange_without_test_hosts_is_refused_in_one_line() -> None:
-    clients = {id_: build_client(exchange_settings(id=id_), None, lambda: 0, dialect_of(id_)) for id_ in IDS}
+    clients = {id_: build_client(exchange_settings(id=id_), None, lambda: 0, dialect_of(id_)) for id_ in EXCHANGES}
     assert {id_ for id_, client in clients.items() if client.urls.get("test") or client.urls.get("demo")} == set(
         TESTNETS
     )

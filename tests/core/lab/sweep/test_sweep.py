@@ -19,9 +19,9 @@ from core.domain.market import MINUTE_MS, FundingRate
 from core.domain.trading import ExitReason
 from core.lab.data.history import MAX_HOLE_MS, History, MissingFunding, make_history
 from core.lab.run.result import RunResult, trade_columns
-from core.lab.sweep import sweep
+from core.lab.sweep import forms, sweep
 from core.lab.sweep.prepared import Prepared, prepare
-from core.settings.schema import Settings, parse_settings
+from core.settings.schema import CostSettings, LimitSettings, Settings, SizingSettings, parse_settings
 from core.strategy.declaration import ExitRule, Lifecycle, Strategy
 from tests.core.lab.markets import ends_in_hole, inside_ms
 from tests.core.lab.plain_run import plain_run
@@ -245,6 +245,33 @@ def drawn(
         rng.random((k, n)) < rng.choice([0.1, 0.5, 1.0]), np.round(rng.normal(0.0, 12.0, (k, n)), 2), np.nan
     )
     return Case(history, {item.symbol: item for item in items}, chosen, strategy, table(values))
+
+
+def test_every_limit_is_drawn_or_named() -> None:
+    """Only where it is drawn does it show that the sweep does not heed it."""
+    as_they_are = {"min_stop_distance_pct", "max_stop_distance_pct", "max_feed_age_seconds", "warn_at_pct"}
+    tight = drawn(1, 1, reverses=False, rules="none", limits="tight", market_kind="calm", sizing="share").settings
+    assert set(LimitSettings.model_fields) - tight.limits.model_fields_set == as_they_are
+
+
+def test_a_setting_of_size_cost_or_limit_reaches_the_kernel_or_is_named() -> None:
+    """By its own name; what is left out is told it in another form, or has no use for it."""
+    in_another_form = {"day_loss_effect", "min_stop_distance_pct", "max_stop_distance_pct"}
+    of_the_contract = {"taker_fee_bps", "liquidation_fee_bps"}
+    of_the_history = {"assumed_funding_bps"}
+    without_use = {"maker_fee_bps", "warn_at_pct"}
+    known = {name for section in (SizingSettings, CostSettings, LimitSettings) for name in section.model_fields}
+    assert known - set(forms.CONFIG.names or ()) == in_another_form | of_the_contract | of_the_history | without_use
+
+
+def test_every_reason_to_leave_has_a_code_or_is_never_one_of_the_traders_own_here() -> None:
+    codes = {name.removeprefix("REASON_"): int(code) for name, code in vars(forms).items() if name[:7] == "REASON_"}
+    first_of_a_rule = codes.pop("RULES")
+    assert {reason.name: code for code, reason in enumerate(sweep.REASONS)} == codes
+    assert first_of_a_rule == len(codes)
+    by_people = {ExitReason.FLATTEN, ExitReason.OUTSIDE}
+    by_orders_that_cross = {ExitReason.UNWANTED}
+    assert set(ExitReason) - set(sweep.REASONS) == by_people | by_orders_that_cross
 
 
 def assert_same(case: Case) -> int:

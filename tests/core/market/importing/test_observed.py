@@ -11,7 +11,9 @@ import pytest
 
 from core.domain.errors import DataError
 from core.market.importing import CandleFile, FundingFile, ObservedFile, read_market_file
-from core.market.streams import stream
+from core.market.importing.observed import BY_NAME_ALONE
+from core.market.kinds import MARK
+from core.market.streams import INSTANTS, MARK_NOW, OBSERVED_KINDS, PERIODS, TRADES, stream
 
 H4 = 4 * 3_600_000
 T0 = 1_772_553_600_000
@@ -49,6 +51,21 @@ def test_a_stream_is_told_by_its_columns_and_known_at_the_end_of_its_period(tmp_
     fields = [field.name for field in stream(name).fields]
     assert found.values.shape == (3, len(fields))
     assert found.values[1].tolist() == [float(part) for part in row.split(",")][-len(fields) :]
+
+
+@pytest.mark.parametrize("family", [MARK if kind == MARK_NOW else kind for kind in OBSERVED_KINDS])
+def test_every_stream_is_read_by_its_name_and_told_by_its_fields_where_no_other_has_them(
+    tmp_path: Path, family: str
+) -> None:
+    is_of_periods = family in PERIODS and family != MARK
+    fields = PERIODS[family].fields if is_of_periods else INSTANTS[family].fields
+    names = [field.name for field in fields] + ["trade_id", "is_buyer_maker"] * (family == TRADES)
+    row = ",".join("0" if name == "is_buyer_maker" else "1" for name in names)
+    step = H4 if is_of_periods else 1000
+    path = written(tmp_path / "BTCUSDT-x.csv", ",".join(["time", *names]), row, row, row, step=step)
+    assert observed(path, stream=family).family == family
+    if family not in BY_NAME_ALONE and not family.startswith("long_short"):
+        assert observed(path).family == family
 
 
 def test_of_an_answer_of_an_exchange(tmp_path: Path) -> None:

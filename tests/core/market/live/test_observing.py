@@ -20,7 +20,7 @@ from core.exchange.connection.health import Health
 from core.exchange.connection.requests import Requests, open_wire
 from core.exchange.dialects import EXCHANGES, observed_of
 from core.market.live.observing import LiveStreams, live_names, live_streams
-from core.market.streams import FAMILIES, stream
+from core.market.streams import MARK_NOW, OBSERVED_KINDS, stream
 from core.settings.schema import parse_settings
 from tests.simulation.loop import LoopClock, VirtualLoop, run_virtual
 from tests.simulation.transport import virtual_ccxt
@@ -322,9 +322,8 @@ def test_names_are_those_of_the_exchange_or_refused_in_a_line() -> None:
 @pytest.mark.parametrize("exchange_id", EXCHANGES)
 def test_of_every_stream_that_can_be_gathered_an_exchange_has_it_or_says_why_not(exchange_id: str) -> None:
     observed = observed_of(exchange_id)
-    wanted = {"trades", "book10", "mark", "liquidations", "open_interest", "long_short", "taker_flow", "quotes"}
-    assert wanted <= set(FAMILIES)
-    assert wanted <= {*observed.pushed, *observed.histories, *observed.lacks}
+    wanted = {"mark" if kind == MARK_NOW else kind for kind in OBSERVED_KINDS if not kind.startswith("vendor_")}
+    assert wanted == {*observed.pushed, *observed.histories, *observed.lacks}
     for name, history in observed.histories.items():
         for period in history.periods:
             assert stream(f"{name}.{period}").fields
