@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from msgspec import Struct
 
 from core.arithmetic import exits
 from core.arithmetic.costs import round_trip_cost_bps
@@ -28,7 +28,7 @@ DECISION_MAX_AGE_MS = 15_000
 """On a forecast that was made longer ago than this nothing is entered any more."""
 
 
-class Wish(NamedTuple):
+class Wish(Struct, frozen=True):
     """What was decided on the outputs of one bar; no `forecast` where nothing was said of it."""
 
     forecast: Forecast | None
@@ -125,7 +125,7 @@ class Deciding:
         forecast, direction = wish.forecast, wish.direction
         assert forecast is not None
         caps, whose = self._settings.limits, self._ids.of_limit(forecast.origin)
-        commands = self._leaving.heed(self._guard.measure(self._state, now_ms, (forecast.symbol,)), now_ms)
+        commands = self._leaving.heed(self._guard.measure_change(self._state, now_ms, (forecast.symbol,)), now_ms)
         stop_pct, target_pct = self.decider.distances_pct(wish.values)
         reason = "" if stop_pct == stop_pct else "the strategy's bracket gives no stop"
         if not reason:
@@ -187,14 +187,14 @@ class Deciding:
         close_ms = s.bar_close_ms if forecast is None else forecast.bar_close_ms
         name = self.strategy.name
         return Signal(
-            signal_id=self._ids.signal(name, symbol, close_ms, action),
-            symbol=symbol,
-            time_ms=time_ms,
-            direction=direction,
-            confidence=wish.confidence,
-            action=action,
-            reason=reason,
-            origin=champion(name, part=self.strategy.part.name) if forecast is None else forecast.origin,
-            contributions=() if forecast is None else forecast.contributions,
-            because=because,
+            self._ids.signal(name, symbol, close_ms, action),
+            symbol,
+            time_ms,
+            direction,
+            wish.confidence,
+            action,
+            reason,
+            champion(name, part=self.strategy.part.name) if forecast is None else forecast.origin,
+            () if forecast is None else forecast.contributions,
+            because,
         )

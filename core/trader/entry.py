@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from core.arithmetic import sizing
 from core.domain.operator import LimitEvent
@@ -14,8 +14,7 @@ from core.trader.state import TraderState
 from core.trader.symbol_state import SymbolState
 
 
-@dataclass(frozen=True, slots=True)
-class Size:
+class Size(Struct, frozen=True):
     """Lots to buy or sell with what cut them, if anything did, or zero and the reason why not.
 
     `events` are the limits that fired or cleared on the way.
@@ -39,10 +38,11 @@ def standing_veto(state: TraderState, s: SymbolState, guard: Guard, now_ms: int,
         return "no bar of this symbol was seen yet"
     if s.trade is not None:
         return "an entry of this symbol is pending"
-    if s.has_unknown():
-        return "an order of this symbol has an unknown outcome"
-    if any(order.trade_id != turned_id for order in s.orders.values()):
-        return "orders of the last trade are still open"
+    if s.orders:
+        if s.has_unknown():
+            return "an order of this symbol has an unknown outcome"
+        if any(order.trade_id != turned_id for order in s.orders.values()):
+            return "orders of the last trade are still open"
     if not turned_id and now_ms < s.cooldown_until_ms:
         return "cooldown after the last trade"
     fired = guard.blocks(s.instrument.symbol)
@@ -113,11 +113,10 @@ def entry_size(
         origin=origin,
     )
     notional = min(wanted, caps.max_order_notional_usdt, room_leverage, room_exposure)
-    instrument = s.instrument
-    step_qty = float(instrument.qty_step)
+    instrument, step_qty = s.instrument, s.step_qty
     steps = min(sizing.lots_for_notional(notional, s.mark, step_qty), instrument.max_lots // instrument.lot_step)
     lots = steps * instrument.lot_step
-    if lots < instrument.min_lots or steps * step_qty * s.mark < float(instrument.min_notional_usdt):
+    if lots < instrument.min_lots or steps * step_qty * s.mark < s.min_notional_usdt:
         cause = "limits leave less than the smallest order" if notional < wanted else "size is below the smallest order"
         return Size(0, cause, events)
     return Size(lots, _cut_by(notional, wanted, caps, room_leverage, room_exposure), events)

@@ -23,6 +23,10 @@ class _Fired:
     event: LimitEvent
 
 
+_Used = tuple[LimitRule, float, float, str]
+"""What is used of a limit, the limit, and the symbol, empty for the whole account."""
+
+
 class Guard:
     def __init__(self, settings: LimitSettings, interval_ms: int) -> None:
         self._settings = settings
@@ -90,25 +94,35 @@ class Guard:
 
     def measure(self, state: TraderState, now_ms: int, symbols: Iterable[str]) -> list[Reading]:
         """Every limit of the day and the account, and the feed's age of `symbols`, measured now."""
+        return [self._reading(*used) for used in self._used(state, now_ms, symbols)]
+
+    def measure_change(self, state: TraderState, now_ms: int, symbols: Iterable[str]) -> list[Reading]:
+        """Those readings of `measure` that can change what is remembered: while no limit has fired, only what is used
+        enough to warn."""
+        measured = self._used(state, now_ms, symbols)
+        if not self._fired:
+            warn_at_pct = self._settings.warn_at_pct
+            measured = [used for used in measured if used[1] >= used[2] * warn_at_pct / 100.0]
+        return [self._reading(*used) for used in measured]
+
+    def _used(self, state: TraderState, now_ms: int, symbols: Iterable[str]) -> list[_Used]:
         s = self._settings
-        equity = state.equity_usdt()
-        readings = [
-            self._reading(limits.DAY_LOSS_USDT, limits.loss_usdt(state.day_start_equity_usdt, equity), s.day_loss_usdt),
-            self._reading(limits.DAY_LOSS_PCT, limits.loss_pct(state.day_start_equity_usdt, equity), s.day_loss_pct),
-            self._reading(limits.DAY_TRADES, float(state.entries_on(now_ms)), float(s.max_trades_per_day)),
-            self._reading(limits.LOSSES_IN_ROW, float(state.losses_on(now_ms)), float(s.max_losses_in_row)),
-            self._reading(limits.DRAWDOWN, limits.drawdown_pct(state.peak_equity_usdt, equity), s.max_drawdown_pct),
-            self._reading(
-                limits.EXPOSURE, limits.exposure_pct(state.gross_notional_usdt(), equity), s.max_exposure_pct
-            ),
-            self._reading(limits.OPEN_POSITIONS, float(state.open_positions()), float(s.max_open_positions)),
+        day_start, equity = state.day_start_equity_usdt, state.equity_usdt()
+        used: list[_Used] = [
+            (limits.DAY_LOSS_USDT, limits.loss_usdt(day_start, equity), s.day_loss_usdt, ""),
+            (limits.DAY_LOSS_PCT, limits.loss_pct(day_start, equity), s.day_loss_pct, ""),
+            (limits.DAY_TRADES, float(state.entries_on(now_ms)), float(s.max_trades_per_day), ""),
+            (limits.LOSSES_IN_ROW, float(state.losses_on(now_ms)), float(s.max_losses_in_row), ""),
+            (limits.DRAWDOWN, limits.drawdown_pct(state.peak_equity_usdt, equity), s.max_drawdown_pct, ""),
+            (limits.EXPOSURE, limits.exposure_pct(state.gross_notional_usdt(), equity), s.max_exposure_pct, ""),
+            (limits.OPEN_POSITIONS, float(state.open_positions()), float(s.max_open_positions), ""),
         ]
         for symbol in symbols:
             close_ms = state.symbols[symbol].bar_close_ms
             if close_ms:
                 age_s = limits.feed_age_s(now_ms, close_ms, self._interval_ms)
-                readings.append(self._reading(limits.FEED_AGE, age_s, s.max_feed_age_seconds, symbol))
-        return readings
+                used.append((limits.FEED_AGE, age_s, s.max_feed_age_seconds, symbol))
+        return used
 
     def note(self, readings: Iterable[Reading], now_ms: int) -> list[LimitEvent]:
         """Compare with what is remembered; return what fired and what cleared, in order."""
@@ -133,9 +147,10 @@ class Guard:
         """Note a limit that is not measured by `measure`: blocked while `breached`, cleared by the first time it is
         not. `note` says what is wrong when it fires, and again where that is something else meanwhile in a contract;
         `origin` whose decision it is measured of, where it is one's."""
-        level: Level = "blocked" if breached else "ok"
-        reading = Reading(rule, symbol, used, limit, level, rule.effect)
         fired = self._fired.get((rule.name, symbol))
+        if fired is None and not breached:
+            return []
+        reading = Reading(rule, symbol, used, limit, "blocked" if breached else "ok", rule.effect)
         if rule is limits.CONTRACT and breached and fired is not None and fired.event.note != note:
             event = _event(reading, now_ms, fired=True, effect=rule.effect, note=note)
             self.apply(event)
@@ -156,7 +171,7 @@ class Guard:
     def _forbids(self, rule: LimitRule) -> bool:
         return self.effect(rule) in _BLOCKING or rule is limits.EXPOSURE
 
-    def _reading(self, rule: LimitRule, used: float, limit: float, symbol: str = "") -> Reading:
+    def _reading(self, rule: LimitRule, used: float, limit: float, symbol: str) -> Reading:
         level: Level = "ok"
         if used >= limit * self._settings.warn_at_pct / 100.0:
             level = limits.level(used, limit, self._settings.warn_at_pct)

@@ -25,17 +25,18 @@ def entry_order(
     """A market entry. `decision_ms` is the close of the bar that was decided on; it names the trade. `stop_pct` and
     `target_pct` are what was decided of its stop and target, None where those are the strategy's fixed ones."""
     symbol = s.instrument.symbol
+    role = OrderRole.ENTRY
     return Order(
-        client_order_id=ids.order(origin.strategy, symbol, decision_ms, OrderRole.ENTRY, 0),
-        symbol=symbol,
-        side=side,
-        type=OrderType.MARKET,
-        role=OrderRole.ENTRY,
-        qty_lots=lots,
-        created_ms=now_ms,
+        ids.order(origin.strategy, symbol, decision_ms, role, 0),
+        symbol,
+        side,
+        OrderType.MARKET,
+        role,
+        lots,
+        now_ms,
+        ids.trade(origin.strategy, symbol, decision_ms),
+        origin,
         updated_ms=now_ms,
-        trade_id=ids.trade(origin.strategy, symbol, decision_ms),
-        origin=origin,
         reason="signal",
         stop_pct=stop_pct,
         target_pct=target_pct,

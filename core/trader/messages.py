@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
+from msgspec import Struct
+
 from core.domain.forecast import Forecast
 from core.domain.market import Bar, FirstPrice
 from core.domain.operator import OperatorCommand
@@ -69,22 +71,19 @@ class WalletAdjustment:
     what: str
 
 
-@dataclass(frozen=True, slots=True)
-class PlaceOrder:
+class PlaceOrder(Struct, frozen=True):
     """Send `order`; its intent is in the same list of commands as a record and must be durable first."""
 
     order: Order
 
 
-@dataclass(frozen=True, slots=True)
-class CancelOrder:
+class CancelOrder(Struct, frozen=True):
     order: Order
     time_ms: int
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Journal:
+class Journal(Struct, frozen=True):
     """Make `record` durable."""
 
     record: Record

@@ -70,6 +70,8 @@ class Leaving:
 
     def heed(self, readings: Sequence[Reading], now_ms: int) -> list[Command]:
         """Say which limits fired or cleared; leave everything for as long as one of them asks for it."""
+        if not readings:
+            return []
         commands = journalled(self._guard.note(readings, now_ms))
         if self._guard.has_fired() and any(r.level == "blocked" and r.effect is LimitEffect.FLATTEN for r in readings):
             commands += self.leave_all(self._state.symbols.values(), ExitReason.LIMIT, now_ms)
@@ -80,7 +82,7 @@ class Leaving:
         instrument = s.instrument
         step, most_lots = instrument.lot_step, instrument.max_lots
         if s.notional_usdt > self._max_order_usdt:
-            most_steps = sizing.lots_for_notional(self._max_order_usdt, s.mark, float(instrument.qty_step))
+            most_steps = sizing.lots_for_notional(self._max_order_usdt, s.mark, s.step_qty)
             most_lots = min(most_lots, most_steps * step)
         left = abs(s.lots)
         parts = sizing.exit_parts(-(-left // step), most_lots // step, -(-instrument.min_lots // step))

@@ -41,14 +41,7 @@ class TraderState:
     ) -> None:
         self.ledger = Ledger(initial_balance_usdt, instruments)
         self.traded = tuple(symbol for symbol in instruments if symbol not in retired)
-        self.symbols = {
-            symbol: SymbolState(
-                instrument=instrument,
-                tick=float(instrument.tick_size),
-                lot_qty=float(instrument.qty(1)),
-            )
-            for symbol, instrument in instruments.items()
-        }
+        self.symbols = {symbol: SymbolState(instrument) for symbol, instrument in instruments.items()}
         self.wallet_usdt = float(initial_balance_usdt)
         self.peak_equity_usdt = self.wallet_usdt
         self.day_start_equity_usdt = self.wallet_usdt
@@ -80,10 +73,9 @@ class TraderState:
         s = self.symbols[instrument.symbol]
         by = factor(instrument.symbol, grid_of(s.instrument), grid_of(instrument))
         self.ledger.adopt(instrument, by)
-        s.instrument = instrument
+        s.go_by(instrument)
         if by.is_one:
             return
-        s.tick, s.lot_qty = float(instrument.tick_size), float(instrument.qty(1))
         s.lots *= by.lots
         for orders in (s.orders, s.ended):
             orders.update({client_id: rescaled_order(order, by) for client_id, order in orders.items()})
@@ -92,14 +84,25 @@ class TraderState:
                 trade.rescale(by)
 
     def equity_usdt(self) -> float:
-        return self.wallet_usdt + sum(s.unrealised_usdt for s in self.symbols.values() if s.lots)
+        unrealised = 0.0
+        for s in self.symbols.values():
+            if s.lots:
+                unrealised += s.unrealised_usdt
+        return self.wallet_usdt + unrealised
 
     def gross_notional_usdt(self) -> float:
-        return sum(s.notional_usdt + s.pending_entry_usdt() for s in self.symbols.values() if s.lots or s.orders)
+        gross = 0.0
+        for s in self.symbols.values():
+            if s.lots or s.orders:
+                gross += s.notional_usdt + s.pending_entry_usdt()
+        return gross
 
     def open_positions(self) -> int:
         """Open positions and pending entries."""
-        return sum(1 for s in self.symbols.values() if s.trade is not None)
+        count = 0
+        for s in self.symbols.values():
+            count += s.trade is not None
+        return count
 
     @property
     def opened_day(self) -> int:

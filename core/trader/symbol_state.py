@@ -82,7 +82,8 @@ class OpenTrade:
 
 @dataclass(slots=True)
 class SymbolState:
-    """One symbol. `lots` and `cost_usdt` mirror the ledger in float for the marks of every bar.
+    """One symbol. `lots` and `cost_usdt` mirror the ledger in float for the marks of every bar; `tick`, `lot_qty`,
+    `step_qty` and `min_notional_usdt` the rules of the contract.
 
     `orders` are the open ones. `ended` are the last that closed: a fill can overtake the news of an order's end.
     `canceling` says since when the withdrawal of an open order has been asked for. `next_trade` is what an entry will
@@ -94,8 +95,10 @@ class SymbolState:
     """
 
     instrument: Instrument
-    tick: float
-    lot_qty: float
+    tick: float = field(init=False)
+    lot_qty: float = field(init=False)
+    step_qty: float = field(init=False)
+    min_notional_usdt: float = field(init=False)
     mark: float = 0.0
     bar_close_ms: int = 0
     lots: int = 0
@@ -111,6 +114,15 @@ class SymbolState:
     closed: deque[Trade] = field(default_factory=lambda: deque(maxlen=_KEEP_CLOSED))
     flattened_ms: int = 0
     flattening: bool = False
+
+    def __post_init__(self) -> None:
+        self.go_by(self.instrument)
+
+    def go_by(self, instrument: Instrument) -> None:
+        """Take these rules of the contract, and what of them is computed with in float."""
+        self.instrument = instrument
+        self.tick, self.lot_qty = float(instrument.tick_size), float(instrument.qty(1))
+        self.step_qty, self.min_notional_usdt = float(instrument.qty_step), float(instrument.min_notional_usdt)
 
     @property
     def notional_usdt(self) -> float:

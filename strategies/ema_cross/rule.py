@@ -29,14 +29,15 @@ def scan(
 def _scan(state: Floats, closes: Floats, parameters: Floats, values: Floats) -> None:
     fast_weight = 2.0 / (parameters[0] + 1.0)
     slow_weight = 2.0 / (parameters[1] + 1.0)
+    first_signal = parameters[2]
     seen, fast, slow, side = state[0], state[1], state[2], state[3]
+    if seen == 0.0 and len(closes):
+        fast = slow = closes[0]
     for i in range(len(closes)):
-        if seen == 0.0:
-            fast = slow = closes[i]
         fast += fast_weight * (closes[i] - fast)
         slow += slow_weight * (closes[i] - slow)
         now = 1.0 if fast > slow else -1.0 if fast < slow else side
-        if now == -side and side != 0.0 and seen >= parameters[2]:
+        if now == -side and side != 0.0 and seen >= first_signal:
             values[i] = 1e4 * (fast / slow - 1.0)
         side = now
         seen += 1.0

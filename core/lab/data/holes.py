@@ -62,6 +62,8 @@ def holes(history: History) -> list[Hole]:
 
 
 def _of_symbol(history: History, symbol: str, there: Flags) -> list[Hole]:
+    if there.all():
+        return []
     edges = np.flatnonzero(np.diff(np.concatenate(([True], there, [True])).astype(np.int8))).tolist()
     found = []
     for start, stop in zip(edges[::2], edges[1::2], strict=True):

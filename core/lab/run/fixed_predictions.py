@@ -27,14 +27,18 @@ def rule_values(strategy: Strategy, history: History) -> Floats:
     As at the start of an account, the rule is shown the look-back before `history.first` and nothing earlier.
     """
     begin = max(0, history.first - strategy.part.lookback_bars)
-    values = np.full((*history.close.shape, len(strategy.outputs)), np.nan)
+    values = np.empty((*history.close.shape, len(strategy.outputs)))
     desk = RuleDesk(strategy, history.symbols, 0)
     for row, symbol in enumerate(history.symbols):
-        there = np.flatnonzero(~np.isnan(history.close[row, begin:])) + begin
-        if not len(there):
-            continue
+        missing = np.isnan(history.close[row, begin:])
+        count = len(missing) - int(np.count_nonzero(missing))
         window = window_of(history, symbol, strategy.part.inputs)
-        values[row, there] = desk.values(last_bars(window, len(there)))
+        told = desk.values(last_bars(window, count)) if count else np.empty((0, len(strategy.outputs)))
+        if count == len(missing):
+            values[row, begin:] = told
+        else:
+            values[row, begin:][missing] = np.nan
+            values[row, begin:][~missing] = told
     values[:, : history.first] = np.nan
     return unasked_before_holes(history, values)
 

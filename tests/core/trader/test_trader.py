@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -137,6 +138,23 @@ def test_a_rejected_entry_frees_the_symbol(desk: Desk) -> None:
 def test_a_size_below_the_smallest_order_is_vetoed() -> None:
     desk = Desk(make_trader())
     desk.minute(BTCUSDT=3_000_000)
+    assert reason_of(desk.predict(20)) == "size is below the smallest order"
+
+
+def test_an_entry_goes_by_the_rules_that_were_adopted_last() -> None:
+    desk = Desk(make_trader())
+    desk.minute()
+    (order,) = placed(desk.predict(20), OrderRole.ENTRY)
+    desk.reject(order)
+    desk.minute()
+    rules = desk.book().instrument
+    desk.trader.adopt(replace(rules, lot_step=7))
+    (stepped,) = placed(desk.predict(20), OrderRole.ENTRY)
+    assert stepped.qty_lots == order.qty_lots // 7 * 7 < order.qty_lots
+
+    desk.reject(stepped)
+    desk.minute()
+    desk.trader.adopt(replace(rules, min_notional_usdt=Decimal(1_000_000)))
     assert reason_of(desk.predict(20)) == "size is below the smallest order"
 
 

@@ -1,0 +1,52 @@
+"""What is measured before an entry tells as much as all that is measured."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.settings.schema import LimitSettings
+from core.trader.guard import Guard
+from tests.core.trader.desk import BTC, NOON_MS, make_trader
+
+LIMITS = LimitSettings(max_trades_per_day=4, max_losses_in_row=3, day_loss_usdt=300, max_drawdown_pct=10)
+
+
+class Account(NamedTuple):
+    """What limits are measured of; the account began the day with 10,000 USDT."""
+
+    wallet_usdt: float
+    entries: int
+    losses: int
+    feed_age_ms: int
+
+
+accounts = st.builds(
+    Account,
+    st.sampled_from([10_000.0, 9_770.0, 9_759.0, 9_700.0, 9_100.0, 8_999.0, 0.0]),
+    st.integers(0, 5),
+    st.integers(0, 4),
+    st.sampled_from([0, 30_000, 10**7]),
+)
+
+
+@given(st.lists(accounts, min_size=1, max_size=6))
+def test_what_can_change_what_is_remembered_is_measured_before_an_entry(days: list[Account]) -> None:
+    state = make_trader().state
+    state.entries_day = state.losses_day = 2 * NOON_MS  # A day that is not over yet.
+    whole, changing = Guard(LIMITS, 60_000), Guard(LIMITS, 60_000)
+    for n, account in enumerate(days):
+        now_ms = NOON_MS + n * 60_000
+        state.wallet_usdt, state.entries_today, state.losses_in_row = account[:3]
+        state.symbols[BTC].bar_close_ms = now_ms - account.feed_age_ms
+        told = whole.note(whole.measure(state, now_ms, (BTC,)), now_ms)
+        assert changing.note(changing.measure_change(state, now_ms, (BTC,)), now_ms) == told
+        assert changing.standing() == whole.standing()
+
+
+def test_nothing_is_told_of_an_account_far_from_its_limits() -> None:
+    guard, state = Guard(LIMITS, 60_000), make_trader().state
+    assert len(guard.measure(state, NOON_MS, (BTC,))) == 7
+    assert guard.measure_change(state, NOON_MS, (BTC,)) == []
