@@ -16,6 +16,7 @@ from core.domain.market import Bar, FundingRate, MarketEvent
 from core.domain.records import Record, TrainingRecord
 from core.domain.stream import Observation
 from core.engine.answers import Answers
+from core.engine.held import Held
 from core.engine.models import ModelDesk
 from core.engine.stepper import Stepper
 from core.learning.forecaster import training_bars
@@ -93,7 +94,7 @@ class Session:
         inputs = strategy.part.inputs if desk is None else ()
         self.inputs = inputs if sights is None else ()
         """What a part is given that sees more than its bars, and that is taken in here."""
-        self._held: list[Observation] = []
+        self.held = Held(self.interval_ms)
         looks = self.symbols if self.inputs else ()
         self._looks = {symbol: Sight(symbol, inputs, self.interval_ms, self.capacity) for symbol in looks}
         self._sights: Mapping[str, Sees] = sights or self._looks
@@ -187,8 +188,7 @@ class Session:
         """The past is known: from here on predictions are made. `bars` are the newest, of one instant, which rules have
         not seen; where they are `fresh`, their predictions may be wanting, which a crash kept from being made."""
         self.is_ready = True
-        self._see(self._held, ())
-        self._held.clear()
+        self._see(self.held.taken(), ())
         told = self._ask_desk(bars)
         if not fresh or not bars:
             return
@@ -207,7 +207,7 @@ class Session:
             told += [funding_observed(e) for e in batch if isinstance(e, FundingRate) and not e.is_assumed]
         if not self.is_ready:
             # What is stored of the same comes first.
-            self._held += told
+            self.held.put(told)
             return
         for one in told:
             self._looks[one.symbol].take(one)

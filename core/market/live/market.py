@@ -75,6 +75,8 @@ class LiveMarket:
             order_books,
             trades,
         )
+        self.followed = frozenset(plan.marks for plan in plans)
+        """The marks of its streams, by which ccxt's connections are found."""
         self._streams = [Stream(plan, wire.client, self._clock, stale_ms, self._tell_health) for plan in plans]
         self._candle_ms: int | None = None
         self._unreadable = 0
