@@ -6,6 +6,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from core.control.protocol import SILENT, Snapshot
 from core.domain.market import MINUTE_MS
 from core.domain.records import ForecastRecord
 from core.home.folder import Home
@@ -24,6 +25,8 @@ from tests.venue.server import VenueServer
 MINUTES = 60
 INPUTS = ("mark", "trades", "book10", "liquidations")
 CUT, MENDED = 45, 49
+SHOWN: list[Snapshot] = []
+"""The screen of when the exchange had not been heard for minutes."""
 
 
 def scan(
@@ -55,6 +58,9 @@ def plan(market: Market, quarterdeck: Quarterdeck, server: VenueServer) -> None:
 
     async def mend() -> None:
         server.refuses_websockets = False
+        assert quarterdeck.engine is not None
+        assert quarterdeck.engine.latest is not None
+        SHOWN.append(quarterdeck.engine.latest)
 
     market.acts = {31: kill, CUT: cut, MENDED: mend}
     for minute in (5, 17, 36):
@@ -109,3 +115,9 @@ def test_what_was_not_heard_is_missing_and_what_is_missing_forecasts_nothing(hom
     assert "no forecast of BTCUSDT: mark is missing since" in told
     assert "BTCUSDT is forecast again" in told
     assert "streams: trades: " in told
+    (shown,) = SHOWN
+    rows = {one.symbol: one for one in shown.signals if one.action == SILENT}
+    assert rows.keys() == set(SYMBOLS)
+    assert all(one.reason.startswith("mark is missing since 2026-05-29 00:46 UTC") for one in rows.values())
+    assert all(one.time_ms in silent for one in rows.values())
+    assert all(price.outputs == () for price in shown.prices)

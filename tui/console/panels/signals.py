@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from core.control.protocol import SignalView
+from core.control.protocol import SILENT, SignalView
 from core.domain.forecast import words as in_words
 from tui.console.panels.panel import Content, Panel, View
-from tui.text.format import UNKNOWN, Glyphs, arrow, gauge, plain_text, short_figure, utc_minutes, words
+from tui.text.format import UNKNOWN, Glyphs, arrow, gauge, plain_text, short_figure, utc_minutes, words, wrap
 from tui.text.table import Cell, Column, Row, header_row, notice_rows, table_row, text_row, widths
 
 _COLUMNS = (
@@ -27,7 +27,8 @@ class SignalsPanel(Panel):
     HELP = (
         "says: the first figure that the strategy compared, with its unit: bp are basis points of the price, a figure"
         " without a unit is a probability or a score. needs: what it was compared with. Empty where there is none."
-        " sure: probability that the side is right. result: enter, exit, or vetoed with the reason. Below, all that was"
+        " sure: probability that the side is right. result: enter, exit, or vetoed with the reason; silent where"
+        " nothing is forecast now, with what is missing and since when. Below, all that was"
         " compared, in words, and the features that moved the first output of the selected forecast most, each with its"
         " value and what it added, in the output's unit."
     )
@@ -69,11 +70,14 @@ def _wants(direction: int, g: Glyphs) -> str:
 
 def _cells(signal: SignalView, g: Glyphs) -> list[Cell]:
     first = signal.because[0] if signal.because else None
-    acted = {"enter": "good", "exit": "accent", "vetoed": "dim"}.get(signal.action, "plain")
+    acted = {"enter": "good", "exit": "accent", "vetoed": "dim", SILENT: "warn"}.get(signal.action, "plain")
     return [
         (utc_minutes(signal.time_ms), "dim"),
         (signal.symbol, "strong"),
-        (_wants(signal.direction, g), "up" if signal.direction > 0 else "down" if signal.direction < 0 else "plain"),
+        (
+            UNKNOWN if signal.action == SILENT else _wants(signal.direction, g),
+            "up" if signal.direction > 0 else "down" if signal.direction < 0 else "plain",
+        ),
         (short_figure(first.value, first.unit) if first else UNKNOWN, "plain"),
         (short_figure(first.needed, first.unit) if first else UNKNOWN, "dim"),
         (UNKNOWN if signal.confidence is None else f"{signal.confidence * 100:.0f}%", "plain"),
@@ -84,8 +88,13 @@ def _cells(signal: SignalView, g: Glyphs) -> list[Cell]:
 
 
 def _explained(signal: SignalView, width: int, g: Glyphs) -> tuple[Row, ...]:
+    rows: list[Row] = [((f" {g.rule * (width - 2)}", "rule"),)]
+    if signal.action == SILENT:
+        why = f"Why {signal.symbol} {utc_minutes(signal.time_ms)}: nothing is forecast: {plain_text(signal.reason)}"
+        rows += [text_row(line, "strong") for line in wrap(why, width - 2)[: REASONS_SHOWN + 1]]
+        return (*rows, *((),) * (REASONS_SHOWN + 2 - len(rows)))
     title = f"Why {signal.symbol} {utc_minutes(signal.time_ms)}: {plain_text(in_words(signal.because)) or UNKNOWN}"
-    rows: list[Row] = [((f" {g.rule * (width - 2)}", "rule"),), text_row(title[: width - 1], "strong")]
+    rows.append(text_row(title[: width - 1], "strong"))
     if not signal.reasons:
         rows.append(text_row("The model gave no contributions for this one", "dim"))
     strongest = max((abs(share) for _, _, share in signal.reasons), default=0.0)
