@@ -130,6 +130,8 @@ def signals(runtime: Runtime, home: Home, account: str | None, limit: int | None
     reader = _reader(runtime, home, account)
     rows = reader.signals(limit) if reader else []
     rows += _silent(home, account)
+    if not as_json:
+        rows = [{**row, "wants": _wanted(row)} for row in rows]
     _emit(rows, SIGNAL_COLUMNS, as_json, reader, home, "no signal yet: no forecast has asked for anything")
 
 
@@ -201,6 +203,13 @@ def _external(home: Home, account: str | None) -> list[Row]:
     if live is None or not _is_of(live["status"], account):
         return []
     return [{**row, "role": EXTERNAL} for row in live["external"]]
+
+
+def _wanted(row: Row) -> str:
+    """The way of an exit is that of its order, against what was held."""
+    if row["action"] == "exit":
+        return "flat"
+    return {1: "long", -1: "short"}.get(row["direction"], "-")
 
 
 def _silent(home: Home, account: str | None) -> list[Row]:
@@ -387,7 +396,7 @@ TRADE_COLUMNS = [
 SIGNAL_COLUMNS = [
     Column("time_ms", "time UTC", moment),
     Column("symbol", "symbol", right=False),
-    Column("direction", "way", lambda value: {1: "long", -1: "short"}.get(value, "-"), right=False),
+    Column("wants", "wants", right=False),
     Column("confidence", "confidence", money),
     Column("action", "action", right=False),
     Column("reason", "reason", right=False),

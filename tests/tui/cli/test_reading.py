@@ -6,7 +6,7 @@ from msgspec.structs import replace
 from core.control.protocol import SILENT, ExternalOrderView, SignalView
 from core.home.folder import EngineLock, Home
 from tests.core.control.control_samples import SNAPSHOT, STATUS, T0_MS
-from tests.tui.cli.fakes import FakeRuntime, Quarterdeck, RunningEngine
+from tests.tui.cli.fakes import SIGNAL, FakeRuntime, Quarterdeck, RunningEngine
 
 STATUS_KEYS = {
     "mode",
@@ -94,6 +94,14 @@ def test_tables_are_aligned(quarterdeck: Quarterdeck) -> None:
 @pytest.mark.usefixtures("kept")
 def test_signals_name_the_way(quarterdeck: Quarterdeck) -> None:
     assert "short" in quarterdeck("signals").stdout
+
+
+@pytest.mark.usefixtures("kept")
+def test_an_exit_wants_nothing_any_more_whatever_its_order_does(quarterdeck: Quarterdeck, runtime: FakeRuntime) -> None:
+    runtime.stored.signals = lambda limit: [{**SIGNAL, "action": "exit"}]  # type: ignore[method-assign]
+    _, row = quarterdeck("signals").stdout.splitlines()
+    assert row.split()[3] == "flat"
+    assert "short" not in row
 
 
 @pytest.mark.usefixtures("kept")

@@ -20,6 +20,7 @@ _COLUMNS = (
     Column("model", 14, "left", 8),
 )
 REASONS_SHOWN = 5
+EXIT = "exit"
 
 
 class SignalsPanel(Panel):
@@ -64,8 +65,19 @@ def _numbered(signals: tuple[SignalView, ...]) -> list[tuple[int, SignalView]]:
     return numbered
 
 
-def _wants(direction: int, g: Glyphs) -> str:
-    return arrow(direction, g) + ("LONG" if direction > 0 else "SHORT" if direction < 0 else "FLAT")
+def _wants(signal: SignalView, g: Glyphs) -> Cell:
+    """Who leaves wants nothing any more: the way of an exit is that of its order, against what was held."""
+    if signal.action == SILENT:
+        return UNKNOWN, "plain"
+    if signal.action == EXIT or not signal.direction:
+        return "FLAT", "plain"
+    side = "LONG" if signal.direction > 0 else "SHORT"
+    return arrow(signal.direction, g) + side, "up" if signal.direction > 0 else "down"
+
+
+def _share(value: float, unit: str) -> str:
+    """What was added has a sign, whatever it was added to."""
+    return f"{value:+.3g}" if unit in ("probability", "class") else short_figure(value, unit)
 
 
 def _cells(signal: SignalView, g: Glyphs) -> list[Cell]:
@@ -74,10 +86,7 @@ def _cells(signal: SignalView, g: Glyphs) -> list[Cell]:
     return [
         (utc_minutes(signal.time_ms), "dim"),
         (signal.symbol, "strong"),
-        (
-            UNKNOWN if signal.action == SILENT else _wants(signal.direction, g),
-            "up" if signal.direction > 0 else "down" if signal.direction < 0 else "plain",
-        ),
+        _wants(signal, g),
         (short_figure(first.value, first.unit) if first else UNKNOWN, "plain"),
         (short_figure(first.needed, first.unit) if first else UNKNOWN, "dim"),
         (UNKNOWN if signal.confidence is None else f"{signal.confidence * 100:.0f}%", "plain"),
@@ -105,7 +114,7 @@ def _explained(signal: SignalView, width: int, g: Glyphs) -> tuple[Row, ...]:
                 (" ", "plain"),
                 (f"{name[:22]:<22}", "plain"),
                 (f"{value:>12.3g}  ", "dim"),
-                (f"{short_figure(share, unit):>10}  ", "up" if share > 0 else "down" if share < 0 else "plain"),
+                (f"{_share(share, unit):>10}  ", "up" if share > 0 else "down" if share < 0 else "plain"),
                 (gauge(abs(share), strongest, max(0, min(20, width - 52)), g), "accent"),
             )
         )
