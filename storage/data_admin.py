@@ -55,6 +55,7 @@ def import_file(
     interval: str | None = None,
     kind: str | None = None,
     stream: str | None = None,
+    snapshot: Path | None = None,
     sort: bool = False,
     synthetic: bool = False,
     replace: bool = False,
@@ -77,7 +78,8 @@ def import_file(
         known = _known(connection, file_sha256(path), symbol or told.symbol, interval, its_kind)
         if known is not None and not replace:
             return _marked(connection, known, synthetic)
-        file = read_market_file(path, symbol=symbol, interval=interval, kind=kind, stream=stream, sort=sort)
+        asked = {"symbol": symbol, "interval": interval, "kind": kind, "stream": stream}
+        file = read_market_file(path, **asked, snapshot=snapshot, sort=sort)
         rows = rows_of(file)
         wish = Wish(synthetic=synthetic, replace=replace)
         done = store(connection, database.path, rows, wish, now_ms=now_ms, manner=manner)

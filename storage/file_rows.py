@@ -176,7 +176,7 @@ def _observed_rows(file: ObservedFile) -> Rows:
         times=found.time_ms,
         cut=cut,
         goes_on=_total_goes_on if file.only_grows else lambda _, __: False,
-        note="",
+        note="; ".join(file.notes),
         is_told=_has_equal_values,
     )
 

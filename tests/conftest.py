@@ -30,6 +30,7 @@ SLOW = (
     "tests/core/market/fetch/test_marks.py",
     "tests/core/market/importing/test_forms.py",
     "tests/core/market/importing/test_table.py",
+    "tests/core/market/live/test_beside.py",
     "tests/core/market/live/test_elsewhere.py",
     "tests/core/market/live/test_market.py",
     "tests/core/market/live/test_observing.py",

@@ -16,13 +16,13 @@ import msgspec
 from msgspec import Struct, structs
 
 from core.control.packing import Packed, packed, unpacked
-from core.control.protocol import Snapshot, StatusView
+from core.control.protocol import SILENT, Snapshot, StatusView
 
 Fields = dict[str, Any]
 """New values by the names of their fields. A run of numbers may be told as a Slide."""
 
-_NEWEST = ("wait", "hold")
-"""Of a symbol's newest prediction, which asked for nothing, and of which there is one at most."""
+_NEWEST = ("wait", "hold", SILENT)
+"""Of a symbol's newest prediction, which asked for nothing or was none, and of which there is one at most."""
 
 _KEYS: Mapping[str, Callable[[Any], object]] = {
     "prices": lambda row: row.symbol,

@@ -139,8 +139,12 @@ class ExternalOrderView(Struct, frozen=True):
     client_order_id: str
 
 
+SILENT = "silent"
+
+
 class SignalView(Struct, frozen=True, array_like=True):
-    """`action` is enter, exit or vetoed; wait (flat) or hold (in a position) where a forecast asked for nothing.
+    """`action` is enter, exit or vetoed; wait (flat) or hold (in a position) where a forecast asked for nothing; SILENT
+    where nothing is forecast of a symbol now, and `reason` says why: which input is missing, and since when.
 
     `because` says what was compared with what. `reasons` are (feature, value, share), strongest first: what each added
     to the first output, in `reasons_unit`.

@@ -124,13 +124,15 @@ class Reader(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ImportWish:
-    """What the operator says of files to import: what they do not tell (symbol, interval as text, kind, stream), that
-    rows are to be put in order, that the data are made up, and that they stand in place of what is stored."""
+    """What the operator says of files to import: what they do not tell (symbol, interval as text, kind, stream, the
+    snapshot that changes of an order book begin with), that rows are to be put in order, that the data are made up, and
+    that they stand in place of what is stored."""
 
     symbol: str | None = None
     interval: str | None = None
     kind: str | None = None
     stream: str | None = None
+    snapshot: Path | None = None
     sort: bool = False
     synthetic: bool = False
     replace: bool = False

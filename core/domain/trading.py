@@ -22,6 +22,7 @@ class ExitReason(StrEnum):
     TARGET = "target"
     REVERSAL = "reversal"
     FLATTEN = "flatten"
+    TIME = "time"
     LIMIT = "limit"
     LIQUIDATION = "liquidation"
     HOLE = "hole"

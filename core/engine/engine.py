@@ -39,6 +39,7 @@ from core.engine.views import (
     position_view,
     price_view,
     signal_view,
+    silent_views,
     trade_view,
     unwanted_views,
 )
@@ -374,13 +375,17 @@ class Engine:
         recent = self._recent
         quotes = self._parts.real_time.quotes() if self._parts.real_time is not None else {}
         now_ms = self._parts.clock.now_ms()
-        strategy = self._trader.strategy
+        strategy, silences = self._trader.strategy, self._session.silences.now()
         self.latest = Snapshot(
             seq=self._seq,
             status=self._status(),
             prices=tuple(
                 price_view(
-                    s, self._session.histories[symbol], champions.get(symbol, ""), strategy.outputs, quotes.get(symbol)
+                    s,
+                    self._session.histories[symbol],
+                    champions.get(symbol, ""),
+                    () if symbol in silences else strategy.outputs,
+                    quotes.get(symbol),
                 )
                 for symbol, s in books.items()
                 if s.bar_close_ms
@@ -388,7 +393,11 @@ class Engine:
             positions=tuple(position_view(s, now_ms, quotes.get(symbol)) for symbol, s in books.items() if s.lots),
             orders=tuple(order_view(order, s.instrument) for s in books.values() for order in s.orders.values()),
             signals=(
-                *unwanted_views(books.values(), recent, self._trader.decider),
+                *silent_views(silences),
+                # Of a symbol that is not forecast now, what was forecast last is over.
+                *unwanted_views(
+                    (s for symbol, s in books.items() if symbol not in silences), recent, self._trader.decider
+                ),
                 *(signal_view(signal, strategy) for signal in reversed(recent.signals)),
             ),
             meters=meter_views(self._trader.guard.measure(state, now_ms, books)),

@@ -48,7 +48,9 @@ def line_of(record: Record, instruments: Mapping[str, Instrument]) -> Line | Non
     """None for a fact that nobody reads the log for."""
     match record:
         case SignalRecord(s) if s.action is not SignalAction.VETOED:
-            side = "long" if s.direction > 0 else "short"
+            # An exit's way is that of its order, against what is held.
+            leaves = s.action is SignalAction.EXIT
+            side = f"{'from ' if leaves else ''}{'long' if (s.direction > 0) != leaves else 'short'}"
             return _trade(logging.INFO, f"{s.symbol} {s.action} {side}: {words(s.because)} ({s.reason})")
         case SignalRecord(s):
             return _trade(logging.INFO, f"{s.symbol} vetoed: {s.reason} ({words(s.because)})")

@@ -16,7 +16,9 @@ from core.domain.market import Bar, FundingRate, MarketEvent
 from core.domain.records import Record, TrainingRecord
 from core.domain.stream import Observation
 from core.engine.answers import Answers
+from core.engine.held import Held
 from core.engine.models import ModelDesk
+from core.engine.silences import Silences
 from core.engine.stepper import Stepper
 from core.learning.forecaster import training_bars
 from core.market.history import BarHistory
@@ -93,13 +95,13 @@ class Session:
         inputs = strategy.part.inputs if desk is None else ()
         self.inputs = inputs if sights is None else ()
         """What a part is given that sees more than its bars, and that is taken in here."""
-        self._held: list[Observation] = []
+        self.held = Held(self.interval_ms)
         looks = self.symbols if self.inputs else ()
         self._looks = {symbol: Sight(symbol, inputs, self.interval_ms, self.capacity) for symbol in looks}
         self._sights: Mapping[str, Sees] = sights or self._looks
         self._waits_for_models = waits_for_models
         self.answers = Answers(clock, self._decide_late, self._inference_delay_ms, strategy.part.max_age_ms)
-        self._unfit: dict[str, str] = {}
+        self.silences = Silences()
         self.is_ready = True
         self.told_ms: dict[str, int] = {}
         self.stepper = Stepper(trader, venue, journal, self._observe, waits=not in_memory)
@@ -116,10 +118,7 @@ class Session:
     def note(self) -> str:
         """Why a symbol has no predictions, for the operator; empty when all have."""
         models = self.models.note() if self.models is not None else ""
-        return self.outage or models or self.answers.note() or self._unfit_text()
-
-    def _unfit_text(self) -> str:
-        return next((f"no forecast of {symbol}: {problem}" for symbol, problem in self._unfit.items()), "")
+        return self.outage or models or self.answers.note() or self.silences.note()
 
     def start_trainings(self, group: asyncio.TaskGroup) -> None:
         """Start what was asked for and does not run yet."""
@@ -187,8 +186,7 @@ class Session:
         """The past is known: from here on predictions are made. `bars` are the newest, of one instant, which rules have
         not seen; where they are `fresh`, their predictions may be wanting, which a crash kept from being made."""
         self.is_ready = True
-        self._see(self._held, ())
-        self._held.clear()
+        self._see(self.held.taken(), ())
         told = self._ask_desk(bars)
         if not fresh or not bars:
             return
@@ -207,7 +205,7 @@ class Session:
             told += [funding_observed(e) for e in batch if isinstance(e, FundingRate) and not e.is_assumed]
         if not self.is_ready:
             # What is stored of the same comes first.
-            self._held += told
+            self.held.put(told)
             return
         for one in told:
             self._looks[one.symbol].take(one)
@@ -232,9 +230,9 @@ class Session:
         try:
             answer = desk.predict(bar, seen)
         except BadInputError as error:
-            self._note(bar.symbol, str(error), logging.ERROR)
+            self.silences.tell(bar.symbol, bar.close_time_ms, str(error), level=logging.ERROR)
             return None
-        self._note(bar.symbol, "" if seen is None else lack_text(seen.lacking(-1)))
+        self.silences.tell(bar.symbol, bar.close_time_ms, "" if seen is None else lack_text(seen.lacking(-1)))
         return answer
 
     def _seen(self, symbol: str, count: int, close_ms: int) -> Seen:
@@ -244,16 +242,6 @@ class Session:
         """At most `count` bars that closed at or before `until_ms`, with what was seen beside them."""
         bars = self.histories[symbol].window(count, until_ms)
         return bars.beside(self._seen(symbol, len(bars.close), until_ms)) if self._sights else bars
-
-    def _note(self, symbol: str, problem: str, level: int = logging.WARNING) -> None:
-        """Why a symbol has no forecast now; told where that changes, and where there is one again."""
-        if problem == self._unfit.get(symbol, ""):
-            return
-        if problem:
-            self._unfit[symbol] = problem
-            log.log(level, "no forecast of %s: %s", symbol, problem)
-        else:
-            log.info("%s is forecast again (before: %s)", symbol, self._unfit.pop(symbol))
 
     async def _decide(self, forecasts: Sequence[Forecast], bars: Sequence[Bar]) -> None:
         """What was predicted of `bars`, and of what is held where nothing was that nothing was: exits wait for no
@@ -292,7 +280,7 @@ class Session:
                 window = self._window(bar.symbol, self.trader.strategy.part.lookback_bars, close_ms)
                 if window.seen is not None:
                     lacks = lack_text(window.seen.lacking(-1))
-                    self._note(bar.symbol, lacks)
+                    self.silences.tell(bar.symbol, close_ms, lacks, versions[bar.symbol])
                     if lacks:
                         continue
                 asked.append((window, versions[bar.symbol]))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from core.arithmetic.days import DAY_MS
 from core.control.events import BecauseView
 from core.control.protocol import (
+    SILENT,
     BlockView,
     ChartView,
     MeterView,
@@ -24,6 +25,7 @@ from core.domain.operator import LimitEvent
 from core.domain.orders import Order
 from core.domain.trading import Signal, Trade
 from core.engine.recent import Recent
+from core.engine.silences import Silent
 from core.market.history import BarHistory
 from core.strategy.decision import Decider, vector
 from core.strategy.declaration import Strategy
@@ -138,6 +140,22 @@ def signal_view(signal: Signal, strategy: Strategy) -> SignalView:
         reasons_unit=strategy.outputs[0].unit if signal.origin.strategy == strategy.name else "",
         because=because_views(signal.because),
     )
+
+
+def silent_views(silences: Mapping[str, Silent]) -> list[SignalView]:
+    """The newest bar of each symbol that is not forecast, with the reason why not."""
+    return [
+        SignalView(
+            time_ms=silent.close_ms,
+            symbol=symbol,
+            direction=0,
+            confidence=None,
+            action=SILENT,
+            reason=silent.why,
+            model_version=silent.version,
+        )
+        for symbol, silent in silences.items()
+    ]
 
 
 def unwanted_views(books: Iterable[SymbolState], recent: Recent, decider: Decider) -> list[SignalView]:

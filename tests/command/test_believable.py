@@ -41,18 +41,30 @@ def profit_lock(side_sign, entry_price, price, values, held_ms, parameter):
     return held_ms >= 600_000 and side_sign * (price - entry_price) > 0.0
 
 
+def near(values, volatility_pct, parameters):
+    return 0.3, 0.6
+
+
+def half(equity_usdt, price, stop_pct, confidence, volatility_pct, open_trades, parameters):
+    return 0.5
+
+
 def build(settings):
     return Strategy(
         name="{name}", parts=(Part((Output("ahead", "bps"),), 10, Rule(scan, 1, ())),), decide=decide,
         stop_pct=settings.tables.get("{name}", {{}}).get("stop_pct", 1.0), target_pct=2.0, cooldown_ms=0,
-        exits={exits}, reverses=True, parameters=(12.0,),
+        {own} reverses=True, parameters=(12.0,),
     )
 """
-OWN_EXIT = "(ExitRule(ExitReason.REVERSAL, profit_lock, 0.0),)"
+OWN = {
+    "exit profit_lock": "exits=(ExitRule(ExitReason.REVERSAL, profit_lock, 0.0),),",
+    "bracket": "bracket=near,",
+    "sizing": "sizing=half,",
+}
 
 
-def on_path(path: Path, name: str, *, ahead: int, exits: str = "()") -> Path:
-    rule = RULE.format(ahead=ahead, name=name, exits=exits)
+def on_path(path: Path, name: str, *, ahead: int, own: str = "") -> Path:
+    rule = RULE.format(ahead=ahead, name=name, own=own)
     return distribution(path, name, f"{name} = {name}_rule:build", {f"{name}_rule": rule})
 
 
@@ -119,7 +131,7 @@ def test_the_code_version_covers_code_from_elsewhere(site: Path) -> None:
     on_path(site, "moved", ahead=0)
     before = code_version("moved")
     assert before.startswith(f"{code_version('ema_cross')}.")
-    (site / "moved_rule.py").write_text(RULE.format(ahead=5, name="moved", exits="()"))
+    (site / "moved_rule.py").write_text(RULE.format(ahead=5, name="moved", own=""))
     assert code_version("moved") != before
     assert code_version("moved").partition(".")[0] == before.partition(".")[0]
 
@@ -144,14 +156,24 @@ def test_a_grid_that_is_too_large_is_refused_before_anything_is_looked_up(tmp_pa
     assert not (tmp_path / "home").exists()
 
 
-def test_an_exit_of_ones_own_is_refused_before_anything_is_counted(site: Path, tmp_path: Path) -> None:
-    on_path(site, "own_exit", ahead=0, exits=OWN_EXIT)
+@pytest.mark.parametrize("own", OWN)
+def test_what_the_sweep_cannot_run_is_refused_in_a_line_before_anything_is_counted(
+    site: Path, tmp_path: Path, own: str
+) -> None:
+    name = f"own_{own.partition(' ')[0]}"
+    on_path(site, name, ahead=0, own=OWN[own])
     home = tmp_path / "home"
-    answer = command(home, "sweep", "own_exit", *DAY, "--grid", "stop_pct=0.5,1", "--jobs", "1", "--json")
-    assert answer.exit_code == 2
-    (line,) = answer.stderr.strip().splitlines()
-    assert "profit_lock" in line
-    assert "quarterdeck backtest" in line
-    assert command(home, "runs", "--json").stdout.strip() == "[]"
-    row = told(command(home, "backtest", "own_exit", *DAY, "--json"))
+    for verb in (
+        ("sweep", name, *DAY, "--grid", "stop_pct=0.5,1", "--jobs", "1"),
+        ("walkforward", name, *DAY, "--train", "6h", "--test", "6h", "--grid", "stop_pct=0.5,1", "--jobs", "1"),
+        ("backtest", name, *DAY, "--engine", "sweep"),
+    ):
+        answer = command(home, *verb, "--json")
+        assert answer.exit_code == 2, verb[0]
+        (line,) = answer.stderr.strip().splitlines()
+        assert f"strategy {name}: the sweep cannot run " in line
+        assert own in line
+        assert "quarterdeck backtest" in line
+        assert command(home, "runs", "--json").stdout.strip() == "[]", verb[0]
+    row = told(command(home, "backtest", name, *DAY, "--json"))
     assert (row["trials"], row["trades"] > 0) == (1, True)

@@ -6,13 +6,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from core.domain.errors import BadInputError
 from core.domain.market import MINUTE_MS
 from core.domain.records import ForecastRecord
 from core.home.folder import Home
 from core.lab.data.seeing import seen_by
 from core.lab.run.fixed_predictions import rule_values
-from core.market.live.beside import check_beside
 from core.strategy.declaration import Rule, Strategy
 from storage.database import open_database
 from storage.history import load_history
@@ -76,12 +74,3 @@ def test_what_it_says_is_what_the_lab_says_of_what_was_stored(home: Home) -> Non
         assert len(said) > MINUTES - 20
         interest = seen_by(history, symbol, INPUTS).column("open_interest.5m.open_interest_value")
         assert len(np.unique(interest[~np.isnan(interest)])) > 5
-
-
-def test_a_stream_that_is_pushed_on_the_markets_own_connections_is_refused() -> None:
-    check_beside("binanceusdm", ("open_interest.5m", "long_short.1h"))
-    with pytest.raises(BadInputError, match="stream mark: paper and live take in bars, funding") as told:
-        check_beside("binanceusdm", ("open_interest.5m", "mark"))
-    assert "\n" not in str(told.value)
-    with pytest.raises(BadInputError, match="stream open_interest: binanceusdm does not tell it live"):
-        check_beside("binanceusdm", ("open_interest",))

@@ -43,6 +43,11 @@ data.add_command(fetch)
 @click.option("--interval", help="Such as 1m, where the file does not say it.")
 @click.option("--kind", type=click.Choice(KINDS), help="Of which prices, where the file does not say it.")
 @click.option("--stream", help="Such as vendor_funding, where columns and name do not tell which it is.")
+@click.option(
+    "--snapshot",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The order book that changes of one begin with, as the exchange told it.",
+)
 @click.option("--sort", is_flag=True, help="Put rows in order, and take equal ones once.")
 @click.option("--replace", is_flag=True, help="Put the file's values in place of others that are stored.")
 @click.option("--synthetic", is_flag=True, help="Made-up data: marked so for good.")
@@ -63,8 +68,8 @@ def import_(
 
     CSV, JSON (ccxt, freqtrade), Parquet and Feather; text also packed as .gz or .zip. Candles of mark, index and
     premium prices, and of spot, are kept apart from the contract's own. Streams are open interest, long against short,
-    taker flow, liquidations, trades, quotes and more; most are told by their columns. A bad file is refused whole. What
-    was interrupted goes on where the same import is asked for again.
+    taker flow, liquidations, trades, quotes, order books and more; most are told by their columns. A bad file is
+    refused whole. What was interrupted goes on where the same import is asked for again.
     """
     with watched(progress) as watch:
         rows = runtime.import_files(home.root, files, ImportWish(**said), watch.progress, watch.should_stop)

@@ -125,9 +125,13 @@ def trades(runtime: Runtime, home: Home, account: str | None, limit: int | None,
 @json_option
 @click.pass_obj
 def signals(runtime: Runtime, home: Home, account: str | None, limit: int | None, as_json: bool) -> None:
-    """Show what the strategy wanted and what became of it, the newest last."""
+    """Show what the strategy wanted and what became of it, the newest last; of a running engine also which symbols are
+    not forecast now, and why."""
     reader = _reader(runtime, home, account)
     rows = reader.signals(limit) if reader else []
+    rows += _silent(home, account)
+    if not as_json:
+        rows = [{**row, "wants": _wanted(row)} for row in rows]
     _emit(rows, SIGNAL_COLUMNS, as_json, reader, home, "no signal yet: no forecast has asked for anything")
 
 
@@ -199,6 +203,40 @@ def _external(home: Home, account: str | None) -> list[Row]:
     if live is None or not _is_of(live["status"], account):
         return []
     return [{**row, "role": EXTERNAL} for row in live["external"]]
+
+
+def _wanted(row: Row) -> str:
+    """The way of an exit is that of its order, against what was held."""
+    if row["action"] == "exit":
+        return "flat"
+    return {1: "long", -1: "short"}.get(row["direction"], "-")
+
+
+def _silent(home: Home, account: str | None) -> list[Row]:
+    """What is not forecast now, as rows of signals. Only a running engine knows; of one that does not answer that is
+    said."""
+    import msgspec
+
+    from core.control.protocol import SILENT, SignalView
+
+    try:
+        live = _live(home, "snapshot", {"parts": ["signals", "status"]})
+    except UnavailableError as error:
+        echo(f"what is not forecast now is not known: {error}", err=True)
+        return []
+    if live is None or not _is_of(live["status"], account):
+        return []
+    nothing: Row = {"direction": 0, "confidence": None, "because": [], "compared": "", "contributions": []}
+    rows = [
+        {
+            **nothing,
+            **{name: getattr(one, name) for name in ("time_ms", "symbol", "action", "reason")},
+            "version": one.model_version,
+        }
+        for one in msgspec.convert(live["signals"], list[SignalView])
+        if one.action == SILENT
+    ]
+    return sorted(rows, key=lambda row: (row["time_ms"], row["symbol"]))
 
 
 def _reader(runtime: Runtime, home: Home, account: str | None) -> Reader | None:
@@ -358,7 +396,7 @@ TRADE_COLUMNS = [
 SIGNAL_COLUMNS = [
     Column("time_ms", "time UTC", moment),
     Column("symbol", "symbol", right=False),
-    Column("direction", "way", lambda value: {1: "long", -1: "short"}.get(value, "-"), right=False),
+    Column("wants", "wants", right=False),
     Column("confidence", "confidence", money),
     Column("action", "action", right=False),
     Column("reason", "reason", right=False),

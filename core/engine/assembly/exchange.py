@@ -55,10 +55,12 @@ async def exchange_parts(start: EngineStart, clock: ExchangeClock) -> EnginePart
     from core.exchange.markets.symbols import with_exchange_symbols
     from core.exchange.markets.watch import ContractWatch
     from core.exchange.orders.venue import ExchangeVenue
-    from core.market.live.beside import StreamsBeside, check_beside
+    from core.market.live.beside import StreamsBeside
     from core.market.live.market import LiveMarket
+    from core.market.live.observing import live_names
     from core.market.live.rows import check_timeframe
     from core.market.seeing import observed_of
+    from core.market.streams import BOOK, TRADES
     from core.trader.account import Opening, check_interval, held_symbols, retired_symbols
     from core.trader.trader import Trader
     from core.venues.rebuild import paper_venue
@@ -66,8 +68,7 @@ async def exchange_parts(start: EngineStart, clock: ExchangeClock) -> EnginePart
     request, strategy, stack = start.request, start.strategy, start.stack
     live, account_name = request.mode == "live", account_of(start.settings, request.mode)
     settings = with_exchange_symbols(start.settings)
-    names = observed_of(strategy.part.inputs)
-    check_beside(settings.exchange.id, names)
+    names = live_names(settings.exchange.id, observed_of(strategy.part.inputs))
     dialect = dialect_of(settings.exchange.id)
     if live:
         check_live(dialect)
@@ -149,10 +150,13 @@ async def exchange_parts(start: EngineStart, clock: ExchangeClock) -> EnginePart
         await ContractWatch(wire, settings, venue, keep, trader, stepper).run()
 
     symbols = tuple(fresh)
-    if names and observations is not None:
-        streams = StreamsBeside(wire, symbols, names, observations)
-    order_books, trades = symbols if strategy.needs_order_book else (), symbols if strategy.needs_trades else ()
+    # What is an input is read beside the market already.
+    order_books = symbols if strategy.needs_order_book and BOOK not in names else ()
+    trades = symbols if strategy.needs_trades and TRADES not in names else ()
     market = LiveMarket(wire, candles, symbols, settings, order_books=order_books, trades=trades)
+    if names and observations is not None:
+        stale_ms = int(settings.exchange.stale_after_seconds * 1_000)
+        streams = StreamsBeside(wire, symbols, names, observations, followed=market.followed, stale_ms=stale_ms)
     if not has_traded:
         # A later start has its past in the store; what it missed comes with the feed, and delays no protection.
         past_ms = history_bars(strategy, settings) * settings.market.interval_ms
@@ -187,7 +191,7 @@ async def exchange_parts(start: EngineStart, clock: ExchangeClock) -> EnginePart
         beside=(check, age, remember),
         aside=asyncio.to_thread,
         remembered=remembered,
-        observations=observations,
+        observations=streams.stored if streams is not None else observations,
         streams=streams,
     )
 

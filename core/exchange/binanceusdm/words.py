@@ -1,10 +1,12 @@
-"""What Binance tells in its own rows of orders, the wallet, income and contracts."""
+"""What Binance tells in its own rows of orders, the wallet, income, contracts, funding and candles."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from core.domain.errors import DataError
 from core.domain.plain import plain
-from core.exchange.connection.own_words import Conditional, ContractTold, IncomeTold, OwnWords, Row
+from core.exchange.connection.own_words import CandleSign, Conditional, ContractTold, IncomeTold, OwnWords, Row
 from core.exchange.orders.rows import part
 from core.exchange.orders.translate import SETTLEMENT, ZERO, exact
 
@@ -58,8 +60,37 @@ def mark_price(row: Row) -> object:
     return part(row, "info").get("markPrice")
 
 
+def funding_rate(row: Row) -> object:
+    return part(row, "info").get("fundingRate") or row["fundingRate"]
+
+
+def next_funding_ms(ticker: Row) -> object:
+    """Other events of a ticker have another time under this letter."""
+    told = ticker.get("info")
+    return told.get("T") if isinstance(told, Mapping) and told.get("e") == "markPriceUpdate" else None
+
+
+def candle_signs(frame: Row) -> Sequence[CandleSign]:
+    kline = frame["k"]
+    is_closed = kline.get("x")
+    times = int(kline["t"]), int(frame["E"])
+    return (CandleSign(kline["i"], kline["s"], *times, None if is_closed is None else bool(is_closed)),)
+
+
 def contract(market: Row) -> ContractTold:
     return ContractTold(liquidation_fee_rate=part(market, "info").get("liquidationFee"))
 
 
-WORDS = OwnWords(conditional, kind, closes_position, position_side, wallet, income, mark_price, contract)
+WORDS = OwnWords(
+    conditional,
+    kind,
+    closes_position,
+    position_side,
+    wallet,
+    income,
+    mark_price,
+    funding_rate,
+    next_funding_ms,
+    candle_signs,
+    contract=contract,
+)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -40,6 +40,18 @@ class ContractTold:
 
 
 @dataclass(frozen=True, slots=True)
+class CandleSign:
+    """What a frame says of a candle that ccxt drops: its interval and contract as the exchange calls them, when it
+    opened, when the frame was made, and whether it has closed, None where the exchange does not say."""
+
+    interval: str
+    market_id: str
+    open_ms: int
+    time_ms: int
+    is_closed: bool | None
+
+
+@dataclass(frozen=True, slots=True)
 class OwnWords:
     """How each is read of one exchange's rows; by ccxt's fields alone where the exchange has no words of its own."""
 
@@ -63,6 +75,18 @@ class OwnWords:
 
     mark_price: Callable[[Row], Any] = lambda row: None
     """Of a row of past funding rates."""
+
+    funding_rate: Callable[[Row], Any] = lambda row: row["fundingRate"]
+    """Of the same, in the digits in which it was told. May raise KeyError."""
+
+    next_funding_ms: Callable[[Row], Any] = lambda ticker: None
+    """Of a ticker, when funding is settled next; None where it is not told."""
+
+    candle_signs: Callable[[Row], Sequence[CandleSign]] = lambda frame: ()
+    """Of a frame of a stream of candles; may raise whatever a frame that cannot be read makes it raise."""
+
+    stream_id: Callable[[Row], str] = lambda market: str(market["id"])
+    """Of a market, how it is called in frames."""
 
     contract: Callable[[Row], ContractTold] = lambda market: ContractTold()
     """Of a market."""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from core.domain.errors import BadInputError, DataError
 from core.market.checking import first_bad_bar, first_bad_rate
+from core.market.importing.depth import is_of_changes, read_depth
 from core.market.importing.facts import SYMBOL, one_of, row_error, symbol_of, times_of, usual_step_ms
 from core.market.importing.forms import read_table
 from core.market.importing.naming import Named, is_symbol, named
@@ -19,7 +20,7 @@ from core.market.importing.table import Origin, Table, Wanted
 from core.market.intervals import INTERVALS_MS, LONGEST_FUNDING_MS, interval_text
 from core.market.kinds import CANDLES, FUNDING, KINDS, MARK, PRICE_KINDS
 from core.market.settlements import step_ms
-from core.market.streams import BARS, FAMILIES
+from core.market.streams import BARS, BOOK, FAMILIES
 from core.market.streams import stream as known_stream
 from core.ports import BarColumns
 
@@ -75,21 +76,26 @@ def read_market_file(
     interval: str | None = None,
     kind: str | None = None,
     stream: str | None = None,
+    snapshot: Path | None = None,
     sort: bool = False,
 ) -> CandleFile | FundingFile | ObservedFile:
     """Read and validate a whole file. Symbol, interval and kind (one of KINDS), or the stream, are told by its name,
-    the folders of an exchange's archive or what it holds, unless given. `sort` puts rows in order and takes equal ones
-    once.
+    the folders of an exchange's archive or what it holds, unless given. `snapshot` is a file of the order book that
+    changes of one begin with. `sort` puts rows in order and takes equal ones once.
 
     Raises DataError naming the file, the line, the reason and the mend.
     """
     if stream is not None:
         family, kind, interval = as_told(path.name, stream, kind, interval)
-        if kind is None:
+        if kind is None and (family != BOOK or snapshot is None):
             check_options(path.name, symbol, interval, kind)
             return read_observed(path, family, symbol=symbol, interval=interval, sort=sort)
     check_options(path.name, symbol, interval, kind)
     table = read_table(path, _WANTED)
+    if is_of_changes(table.names):
+        return read_depth(path, snapshot, symbol=symbol)
+    if snapshot is not None:
+        raise DataError(f"{path.name}: holds no changes of an order book, which alone begin with a --snapshot")
     told = named(path, table.member)
     missing = [name for name in _PRICES if name not in table.columns]
     is_funding = _is_funding(table, kind or told.kind, missing)

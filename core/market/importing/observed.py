@@ -48,12 +48,13 @@ _ORDER = "correct the file and import it again, --sort puts rows in order; nothi
 
 @dataclass(frozen=True, slots=True)
 class ObservedFile:
-    """`family` and `period_ms`, 0 of instants, make the stream's name."""
+    """`family` and `period_ms`, 0 of instants, make the stream's name. `notes` are for the operator."""
 
     origin: Origin
     family: str
     period_ms: int
     observations: ObservationColumns
+    notes: tuple[str, ...] = ()
 
     @property
     def only_grows(self) -> bool:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from core.domain.errors import UnavailableError, VenueRejectedError
 from core.domain.market import MINUTE_MS
+from core.exchange.connection.own_words import OwnWords
 from core.exchange.connection.wire import Reads, Wire
 from core.market.intervals import LONGEST_FUNDING_MS, interval_text
 from core.market.live.rows import bars_of, holes
@@ -29,15 +30,10 @@ Span = tuple[int, int]
 """Open times of the first missing bar and of the first behind it."""
 
 
-def candle_weight(limit: int) -> int:
-    """What a read of `limit` candles costs of Binance's request weight."""
-    return 1 if limit < 100 else 2 if limit < 500 else 5 if limit <= 1_000 else 10
-
-
 async def read_candles(wire: Wire, symbol: str, from_ms: int, limit: int, interval_ms: int) -> list[list[Any]]:
     """ccxt rows from `from_ms` on. Raises UnavailableError, VenueRejectedError."""
     which = wire.unified(symbol), interval_text(interval_ms), from_ms, limit
-    rows: list[list[Any]] = await wire.read("fetch_ohlcv", *which, weight=candle_weight(limit))
+    rows: list[list[Any]] = await wire.read("fetch_ohlcv", *which)
     return rows
 
 
@@ -95,7 +91,7 @@ async def funding_pages(wire: Reads, symbol: str, from_ms: int) -> AsyncIterator
         patience_ms = _patience_ms(wire.clock.now_ms() - since_ms)
         rows = await wire.read("fetch_funding_rate_history", unified, since_ms, PAGE_RATES, timeout_ms=patience_ms)
         now_ms = wire.clock.now_ms()
-        rates = [rate for row in rows if (rate := rate_of(symbol, row)) is not None]
+        rates = [rate for row in rows if (rate := rate_of(symbol, row, wire.dialect.words)) is not None]
         rates = [rate for rate in rates if since_ms <= rate.time_ms <= now_ms]
         yield rates
         if not rates or len(rows) < SHORT_PAGE:
@@ -110,13 +106,12 @@ def _patience_ms(past_ms: int) -> int | None:
     return pages * _PAGE_MS if pages > _USUAL_PAGES else None
 
 
-def rate_of(symbol: str, row: dict[str, Any]) -> SettledFunding | None:
-    """Of a ccxt funding rate row, with the exchange's own digits where it shows them."""
-    told = row.get("info") or {}
+def rate_of(symbol: str, row: Mapping[str, Any], words: OwnWords) -> SettledFunding | None:
+    """Of a ccxt funding rate row of an exchange with these words."""
     try:
-        rate = Decimal(str(told.get("fundingRate") or row["fundingRate"]))
+        rate = Decimal(str(words.funding_rate(row)))
         time_ms = int(row["timestamp"])
-        mark = told.get("markPrice")
+        mark = words.mark_price(row)
         mark_price = Decimal(str(mark)) if mark else None
     except (InvalidOperation, KeyError, TypeError, ValueError):
         log.warning("%s: a funding rate that cannot be read was left out", symbol)

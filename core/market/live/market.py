@@ -62,7 +62,7 @@ class LiveMarket:
         self._funding = LiveFunding(wire, candles, self._settled, hold)
         self._caches = Caches(wire, self._symbols, self._clock, self._funding.announce, self._stir.set)
         unified = {symbol: wire.unified(symbol) for symbol in self._symbols}
-        tap_candles(wire.client, unified, self._heard, self._interval_ms)
+        tap_candles(wire.client, wire.dialect.words, unified, self._heard, self._interval_ms)
         self._reader = LiveReader(wire, self._bars, self._symbols, self._stir.set, self._interval_ms)
         stale_ms = int(exchange.stale_after_seconds * 1_000)
         plans = stream_plans(
@@ -75,6 +75,8 @@ class LiveMarket:
             order_books,
             trades,
         )
+        self.followed = frozenset(plan.marks for plan in plans)
+        """The marks of its streams, by which ccxt's connections are found."""
         self._streams = [Stream(plan, wire.client, self._clock, stale_ms, self._tell_health) for plan in plans]
         self._candle_ms: int | None = None
         self._unreadable = 0

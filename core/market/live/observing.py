@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter, deque
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from core.domain.errors import BadInputError, DataError
+from core.domain.errors import BadInputError, DataError, UnavailableError, VenueRejectedError
 from core.domain.stream import Observation
 from core.exchange.connection.wire import Reads, Wire
 from core.exchange.dialects import observed_of
-from core.exchange.markets.observed import Pushed, Row
+from core.exchange.markets.observed import Numbered, Pushed, Row
 from core.market.kinds import FUNDING
 from core.market.live.polled import FundingPoll, HistoryPoll
 from core.market.live.ration import Rationed
@@ -73,9 +73,15 @@ def _why_not(exchange_id: str, family: str, period: str) -> str:
     return f"does not tell it live: {observed.lacks.get(family, 'it has no such stream')}; it tells {told}"
 
 
+def _nobody_waits() -> None:
+    """How a stream is doing is looked at with what it told."""
+
+
 class LiveStreams:
     """Observations of `symbols` on the streams `names` (see `live_names`), by what the exchange pushes and by REST
-    reads that go through `reads`. `run` keeps the streams; `taken` is what a consumer calls beside it.
+    reads that go through `reads`. `run` keeps the streams; `taken` is what a consumer calls beside it. A stream with
+    marks that are `followed` is kept by somebody else on this client, and listened to here. `changed` is called when
+    one of `pushed` comes or goes.
 
     A row that cannot be read is logged and left out. `known_ms` of each is when it was received.
     """
@@ -89,6 +95,8 @@ class LiveStreams:
         reads: Reads | None = None,
         stale_ms: int = STALE_MS,
         sample_ms: int = SAMPLE_MS,
+        followed: Collection[tuple[str, ...]] = (),
+        changed: Callable[[], None] = _nobody_waits,
     ) -> None:
         self._clock = wire.clock
         self._client = wire.client
@@ -99,14 +107,17 @@ class LiveStreams:
         self._stir = asyncio.Event()
         self._newest: dict[str, int] = {}
         self._sampled: dict[tuple[str, str], int] = {}
+        self._numbers: dict[tuple[str, str], int] = {}
         self._left_out = 0
         self._untaps: list[Callable[[], None]] = []
         self.lost: Counter[str] = Counter()
         observed = observed_of(wire.client.id)
         self.pushed: dict[str, Stream] = {}
         for name in names:
-            if name in observed.pushed:
-                self.pushed[name] = self._follow(name, observed.pushed[name], stale_ms)
+            if (pushed := observed.pushed.get(name)) is not None:
+                self._untaps.append(_tap(self._client, pushed.handler, partial(self._heard, name, pushed)))
+                if pushed.marks not in followed:
+                    self.pushed[name] = self._follow(name, pushed, stale_ms, changed)
         self._polls = [
             HistoryPoll(self._reads, observed.histories[family], stream(name), symbols, self._put, self.refuse)
             for name in names
@@ -148,14 +159,17 @@ class LiveStreams:
         self._waiting.clear()
         return found
 
-    def _follow(self, name: str, pushed: Pushed, stale_ms: int) -> Stream:
+    def _follow(self, name: str, pushed: Pushed, stale_ms: int, changed: Callable[[], None]) -> Stream:
         client, watch = self._client, getattr(self._client, pushed.watch)
         asked: list[Any] = [list(self._symbols)] if pushed.takes_many else list(self._symbols)
         watches = [partial(_watch, watch, one, pushed.params) for one in asked]
-        is_quiet = partial(_answers, client, pushed.marks) if pushed.may_be_silent else None
+        numbered, is_quiet = observed_of(client.id).numbered.get(name), None
+        if pushed.may_be_silent:
+            is_quiet = partial(_answers, client, pushed.marks)
+        elif numbered is not None:
+            is_quiet = partial(self._has_no_more, name, numbered)
         plan = StreamPlan(name, pushed.marks, watches, partial(self._newest.get, name), _PAUSE_S, is_quiet)
-        self._untaps.append(_tap(client, pushed.handler, partial(self._heard, name, pushed)))
-        return Stream(plan, client, self._clock, pushed.silent_ms or stale_ms, _nobody_waits)
+        return Stream(plan, client, self._clock, pushed.silent_ms or stale_ms, changed)
 
     def _heard(self, name: str, pushed: Pushed, frame: Row) -> None:
         """A frame that the client took in just now."""
@@ -180,7 +194,20 @@ class LiveStreams:
             found = rows_read(symbol, its, [lambda told=told: told], now_ms, self.refuse)  # type: ignore[misc]
             if found:
                 self._sampled[name, symbol] = turn
+                self._numbers[name, symbol] = found[-1].number
                 self._put(found)
+
+    async def _has_no_more(self, name: str, numbered: Numbered) -> bool:
+        """Whether REST has nothing behind the numbers that a silent stream told last."""
+        last = {symbol: number for (of, symbol), number in self._numbers.items() if of == name}
+        try:
+            found = [
+                await numbered.ask(self._reads, self._reads.unified(symbol), number + 1)
+                for symbol, number in last.items()
+            ]
+        except (UnavailableError, VenueRejectedError):
+            return False
+        return len(last) == len(self._symbols) and not any(found)
 
     async def _settled(self, rates: list[SettledFunding]) -> None:
         now_ms = self._clock.now_ms()
@@ -277,10 +304,6 @@ async def _answers_ping(connection: Any) -> bool:
         if connection.lastPong != before:
             return True
     return False
-
-
-def _nobody_waits() -> None:
-    """How a stream is doing is looked at with what it told."""
 
 
 def _is_told(count: int) -> bool:

@@ -64,9 +64,9 @@ class Caches:
         return _newest(quote.time_ms for quote in self.quotes.values())
 
     def read_marks(self) -> int | None:
-        now_ms = self._clock.now_ms()
+        now_ms, words = self._clock.now_ms(), self._wire.dialect.words
         for symbol, unified in self._unified.items():
-            mark = mark_of(symbol, self._client.tickers.get(unified, {}), now_ms)
+            mark = mark_of(symbol, self._client.tickers.get(unified, {}), words, now_ms)
             known = self.marks.get(symbol)
             if mark is None or (known is not None and mark.time_ms < known.time_ms):
                 continue
@@ -94,7 +94,7 @@ class Caches:
         if not self.quotes:
             return False
         try:
-            rows: Mapping[str, Any] = await self._wire.read(method, list(self._unified.values()), weight=5)
+            rows: Mapping[str, Any] = await self._wire.read(method, list(self._unified.values()))
         except (UnavailableError, VenueRejectedError):
             return False
         now_ms = self._clock.now_ms()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.domain.market import Quote
+from core.exchange.connection.own_words import OwnWords
 
 BOOK_LEVELS = 10
 KEPT_TRADES = 1_000
@@ -61,13 +62,12 @@ def quote_of(symbol: str, row: Mapping[str, Any], now_ms: int) -> Quote | None:
     return Quote(symbol, time_ms, bid, ask)
 
 
-def mark_of(symbol: str, row: Mapping[str, Any], now_ms: int) -> MarkPrice | None:
-    """Of a ccxt ticker; None where price or time cannot be."""
+def mark_of(symbol: str, row: Mapping[str, Any], words: OwnWords, now_ms: int) -> MarkPrice | None:
+    """Of a ccxt ticker of an exchange with these words; None where price or time cannot be."""
     price, time_ms = _price(row.get("markPrice")), row.get("timestamp")
     if price is None or not time_ms or not _is_past(time_ms, now_ms):
         return None
-    told = row.get("info")
-    next_ms = told.get("T") if isinstance(told, Mapping) and told.get("e") == "markPriceUpdate" else None
+    next_ms = words.next_funding_ms(row)
     return MarkPrice(symbol, time_ms, price, next_ms if type(next_ms) is int and next_ms > 0 else None)
 
 

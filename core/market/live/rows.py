@@ -9,6 +9,7 @@ from typing import Any
 
 from core.domain.errors import BadInputError
 from core.domain.market import MINUTE_MS, Bar
+from core.exchange.connection.own_words import OwnWords
 from core.market.checking import LEAST_PRICE, MOST_PRICE, MOST_VOLUME
 from core.market.intervals import interval_text
 from core.settings.values import INTERVALS_MINUTES
@@ -68,39 +69,26 @@ def holes(times: Iterable[int], from_ms: int, to_ms: int, interval_ms: int) -> l
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class _Sign:
-    interval: str
-    market_id: str
-    open_ms: int
-    time_ms: int
-    is_closed: bool | None
-
-
 Heard = Callable[[str, Candle | None], None]
 """Told of every frame of a candle: our symbol, and the candle (None where the frame could not be read)."""
 
 
-def tap_candles(client: Any, unified: Mapping[str, str], heard: Heard, interval_ms: int) -> None:
+def tap_candles(client: Any, words: OwnWords, unified: Mapping[str, str], heard: Heard, interval_ms: int) -> None:
     """Have `heard` told of every frame of a candle of an interval that the ccxt.pro `client` takes in, with the signs
-    that ccxt drops.
+    that ccxt drops and the exchange's `words` have.
 
     ccxt keeps the newest row of a candle, but not the exchange's mark that it has closed nor the time of the frame.
     `unified` has ccxt's symbol by ours. A frame that ccxt cannot read would end its receiving for good, so it is
     stopped here.
     """
-    symbols = {}
-    for symbol, name in unified.items():
-        market = client.market(name)
-        # Apex writes BTC-USDT in its requests and BTCUSDT in its streams.
-        symbols[str(market.get("id2") or market["id"])] = symbol
+    symbols = {words.stream_id(client.market(name)): symbol for symbol, name in unified.items()}
     handle, timeframe = client.handle_ohlcv, interval_text(interval_ms)
     own = _own_names(client, timeframe)
 
     def tapped(connection: Any, message: Any) -> None:
         try:
             handle(connection, message)
-            signs = _signs(message)
+            signs = words.candle_signs(message)
         except (TypeError, ValueError, KeyError, AttributeError, IndexError):
             heard("", None)
             return
@@ -136,37 +124,6 @@ class _Nothing:
 
 
 _NOTHING = _Nothing()
-
-
-def _signs(message: Mapping[str, Any]) -> list[_Sign]:
-    if "k" in message:
-        return _of_binance(message)
-    if "topic" in message:
-        return _of_apex(message)
-    return _of_mexc(message)
-
-
-def _of_binance(message: Mapping[str, Any]) -> list[_Sign]:
-    kline = message["k"]
-    is_closed = kline.get("x")
-    times = int(kline["t"]), int(message["E"])
-    return [_Sign(kline["i"], kline["s"], *times, None if is_closed is None else bool(is_closed))]
-
-
-def _of_apex(message: Mapping[str, Any]) -> list[_Sign]:
-    _, interval, market_id = message["topic"].split(".")
-    signs = []
-    for candle in message["data"]:
-        is_closed = candle.get("confirm")
-        told_ms = int(candle.get("timestamp") or candle.get("time") or candle["start"])
-        times = int(candle["start"]), told_ms
-        signs.append(_Sign(interval, market_id, *times, None if is_closed is None else bool(is_closed)))
-    return signs
-
-
-def _of_mexc(message: Mapping[str, Any]) -> list[_Sign]:
-    candle = message["data"]
-    return [_Sign(candle["interval"], candle["symbol"], int(candle["t"]) * 1_000, int(message["ts"]), None)]
 
 
 def _is_number(value: Any) -> bool:

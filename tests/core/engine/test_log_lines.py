@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from core.domain.forecast import Because
 from core.domain.operator import LimitEffect, LimitEvent, OperatorCommand, Verb
 from core.domain.orders import OrderState, OrderUpdate
-from core.domain.records import AdjustmentRecord, LimitRecord, OperatorRecord, OrderUpdateRecord
+from core.domain.origin import Origin
+from core.domain.records import AdjustmentRecord, LimitRecord, OperatorRecord, OrderUpdateRecord, SignalRecord
+from core.domain.trading import ExitReason, Signal, SignalAction
 from core.engine.log_lines import narrate
 from tests.storage.examples import entry
 
@@ -41,3 +44,22 @@ def test_what_is_wrong_comes_first_and_names_come_last(caplog: pytest.LogCapture
 def test_a_command_for_the_whole_account_names_no_symbol(caplog: pytest.LogCaptureFixture) -> None:
     narrate([OperatorRecord(OperatorCommand("op1", Verb.HALT, "", "cli:root", 1), "halted")], {})
     assert caplog.messages == ["halt: halted (operator cli:root)"]
+
+
+@pytest.mark.parametrize(
+    ("direction", "action", "said"),
+    [
+        (1, SignalAction.ENTER, "BTCUSDT enter long: held 10 min, needed 10 min (time)"),
+        (-1, SignalAction.ENTER, "BTCUSDT enter short: held 10 min, needed 10 min (time)"),
+        (1, SignalAction.EXIT, "BTCUSDT exit from short: held 10 min, needed 10 min (time)"),
+        (-1, SignalAction.EXIT, "BTCUSDT exit from long: held 10 min, needed 10 min (time)"),
+    ],
+)
+def test_an_exit_names_what_is_left_and_not_the_way_of_its_order(
+    caplog: pytest.LogCaptureFixture, direction: int, action: SignalAction, said: str
+) -> None:
+    caplog.set_level("INFO")
+    because = (Because("held", 10.0, 10.0, "min"),)
+    told = Signal("s1", "BTCUSDT", 1, direction, 0.6, action, ExitReason.TIME, Origin("s"), because=because)
+    narrate([SignalRecord(told)], {})
+    assert caplog.messages == [said]

@@ -13,21 +13,35 @@ from core.exchange.binanceusdm.words import WORDS as BINANCE
 from core.exchange.connection.own_words import Conditional, ContractTold, IncomeTold, OwnWords
 from core.exchange.mexc.words import WORDS as MEXC
 
-EXCHANGE = Path(__file__).parents[3] / "core" / "exchange"
-COMMON = ("connection", "orders", "account", "markets")
+CORE = Path(__file__).parents[3] / "core"
+COMMON = (
+    "exchange/connection",
+    "exchange/orders",
+    "exchange/account",
+    "exchange/markets",
+    "market/live",
+    "market/collecting",
+)
 OWN_NAMES = re.compile(
     r'"(aid|algoId|algoStatus|actualOrderId|incomeType|walletBalance|liquidationFee|closePosition|orderType'
-    r'|maintenanceMarginRate|baselineMaintenanceMarginRate|markPrice|positionSide)"'
+    r"|maintenanceMarginRate|baselineMaintenanceMarginRate|markPrice|positionSide|markPriceUpdate|k|topic|id2|confirm"
+    r'|fundingRate)"'
 )
-UNIFIED = {"contracts.py": {"maintenanceMarginRate"}}
-"""Of ccxt's own leverage tiers."""
+UNIFIED = {
+    "contracts.py": {"maintenanceMarginRate"},
+    "own_words.py": {"fundingRate"},
+    "income.py": {"fundingRate"},
+    "quotes.py": {"markPrice"},
+    "plans.py": {"markPrice"},
+}
+"""Of ccxt's own leverage tiers, rates and tickers, and of the names that it gives to subscriptions."""
 
 
 def test_the_common_code_reads_no_field_of_one_exchange() -> None:
     found = {
         path.name: names
         for room in COMMON
-        for path in (EXCHANGE / room).glob("*.py")
+        for path in (CORE / room).glob("*.py")
         if (names := set(OWN_NAMES.findall(path.read_text())) - UNIFIED.get(path.name, set()))
     }
     assert found == {}
@@ -42,6 +56,8 @@ def test_without_words_of_its_own_ccxt_s_fields_count(words: OwnWords) -> None:
     assert words.wallet({"info": {"assets": []}}) is None
     assert words.income(row) == IncomeTold("", 1.5)
     assert words.mark_price({"info": {"markPrice": "7"}}) is None
+    assert words.funding_rate({"fundingRate": 0.5, "info": {"fundingRate": "0.50"}}) == 0.5
+    assert words.next_funding_ms({"info": {"e": "markPriceUpdate", "T": 7}}) is None
 
 
 def test_each_names_its_rates_of_a_contract() -> None:
@@ -76,3 +92,17 @@ def test_binance_tells_of_an_order_that_waits_by_two_sets_of_names() -> None:
 def test_a_wallet_of_binance_that_is_not_told_is_not_one_of_nothing(assets: object) -> None:
     with pytest.raises(DataError):
         BINANCE.wallet({"info": {"assets": assets}})
+
+
+def test_binance_tells_funding_in_its_own_digits_and_when_it_is_settled_next() -> None:
+    assert BINANCE.funding_rate({"fundingRate": 0.0001, "info": {"fundingRate": "0.00010000"}}) == "0.00010000"
+    assert BINANCE.funding_rate({"fundingRate": 0.0001, "info": {}}) == 0.0001
+    assert BINANCE.next_funding_ms({"info": {"e": "markPriceUpdate", "T": 7}}) == 7
+    assert BINANCE.next_funding_ms({"info": {"e": "24hrTicker", "T": 7}}) is None
+    assert BINANCE.next_funding_ms({"info": None}) is None
+
+
+def test_each_knows_a_contract_in_frames_by_its_name_there() -> None:
+    market = {"id": "BTC-USDT", "id2": "BTCUSDT"}
+    assert [words.stream_id(market) for words in (MEXC, BINANCE, APEX)] == ["BTC-USDT", "BTC-USDT", "BTCUSDT"]
+    assert APEX.stream_id({"id": "BTC-USDT"}) == "BTC-USDT"

@@ -3,10 +3,10 @@ import json
 import pytest
 from msgspec.structs import replace
 
-from core.control.protocol import ExternalOrderView
+from core.control.protocol import SILENT, ExternalOrderView, SignalView
 from core.home.folder import EngineLock, Home
-from tests.core.control.control_samples import SNAPSHOT, STATUS
-from tests.tui.cli.fakes import FakeRuntime, Quarterdeck, RunningEngine
+from tests.core.control.control_samples import SNAPSHOT, STATUS, T0_MS
+from tests.tui.cli.fakes import SIGNAL, FakeRuntime, Quarterdeck, RunningEngine
 
 STATUS_KEYS = {
     "mode",
@@ -97,6 +97,14 @@ def test_signals_name_the_way(quarterdeck: Quarterdeck) -> None:
 
 
 @pytest.mark.usefixtures("kept")
+def test_an_exit_wants_nothing_any_more_whatever_its_order_does(quarterdeck: Quarterdeck, runtime: FakeRuntime) -> None:
+    runtime.stored.signals = lambda limit: [{**SIGNAL, "action": "exit"}]  # type: ignore[method-assign]
+    _, row = quarterdeck("signals").stdout.splitlines()
+    assert row.split()[3] == "flat"
+    assert "short" not in row
+
+
+@pytest.mark.usefixtures("kept")
 def test_what_is_not_a_number_is_null_in_json_and_a_dash_for_people(quarterdeck: Quarterdeck) -> None:
     assert json.loads(quarterdeck("stats", "--json").stdout)["totals"]["win_rate_pct"] is None
     head, day, total = quarterdeck("stats").stdout.splitlines()
@@ -125,6 +133,35 @@ def test_every_reading_verb_takes_an_account(quarterdeck: Quarterdeck, runtime: 
     assert quarterdeck(verb).exit_code == 0
     assert runtime.accounts == ["paper", None]
     assert quarterdeck(verb, "--account", "backtest").exit_code == 2
+
+
+def silent_engine(engine: RunningEngine) -> None:
+    why = "funding is missing since 2025-06-04 08:10 UTC"
+    silent = SignalView(T0_MS + 60_000, "ETHUSDT", 0, None, SILENT, why, "v3")
+    engine.control.current = replace(SNAPSHOT, signals=(silent, *SNAPSHOT.signals))
+
+
+def test_signals_of_a_running_engine_say_what_is_not_forecast_and_why(
+    quarterdeck: Quarterdeck, engine: RunningEngine
+) -> None:
+    silent_engine(engine)
+    answer = quarterdeck("signals")
+    assert answer.exit_code == 0, answer.output
+    last = answer.stdout.splitlines()[-1]
+    assert "ETHUSDT  -" in last
+    assert "silent  funding is missing since 2025-06-04 08:10 UTC" in last
+    stored, silent = json.loads(quarterdeck("signals", "--json").stdout)
+    assert (silent["symbol"], silent["action"], silent["confidence"]) == ("ETHUSDT", "silent", None)
+    assert silent.keys() >= stored.keys() - {"reasons"}
+    assert len(json.loads(quarterdeck("signals", "--json", "--account", "paper").stdout)) == 1
+
+
+def test_signals_of_an_engine_that_does_not_answer_say_what_is_not_known(quarterdeck: Quarterdeck, kept: Home) -> None:
+    with EngineLock(kept):
+        result = quarterdeck("signals")
+    assert result.exit_code == 0
+    assert "short" in result.stdout
+    assert "what is not forecast now is not known" in result.stderr
 
 
 @pytest.mark.usefixtures("engine")

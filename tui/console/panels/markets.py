@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from core.control.protocol import PriceView, StatusView
+from core.control.protocol import OutputView, PriceView, StatusView
 from core.domain.market import MINUTE_MS
 from tui.console.panels.panel import Content, Panel, View
 from tui.console.registry import REGISTRY
-from tui.text.format import UNKNOWN, Glyphs, age, arrow, money, short_figure, signed, sparkline
+from tui.text.format import UNKNOWN, Glyphs, age, arrow, money, plain_text, short_figure, signed, sparkline
 from tui.text.table import Cell, Column, fitted, header_row, notice_rows, table_row, widths
 
 OVERDUE_MS = 90_000
@@ -14,6 +14,8 @@ OVERDUE_MS = 90_000
 
 QUOTE_LATE_MS = 15_000
 """Quotes come all the time."""
+
+_NAME_CHARS = 12
 
 _COLUMNS = (
     Column("symbol", 8, "left", 0),
@@ -34,7 +36,7 @@ class MarketsPanel(Panel):
         " quotes are shown."
         " closes: the recent ones, lowest to highest, as one line of bars."
         " forecast: the first output of the newest forecast, with its unit: bp are basis points (1 bp = 0.01 %) of the"
-        " price, a figure without a unit is a probability or a score."
+        " price, a figure with a name is a probability, a class or a score."
     )
 
     def content(self, view: View, width: int, height: int) -> Content:
@@ -67,6 +69,12 @@ def late_ms(status: StatusView) -> int:
     return status.interval_minutes * MINUTE_MS + OVERDUE_MS
 
 
+def _said(output: OutputView) -> str:
+    """With its name where its unit does not tell what it is of: 0.62 may be p_down."""
+    figure = short_figure(output.value, output.unit)
+    return figure if output.unit in ("bps", "pct") else f"{plain_text(output.name)[:_NAME_CHARS]} {figure}"
+
+
 def _cells(price: PriceView, status: StatusView, spark_width: int, g: Glyphs) -> list[Cell]:
     seen_ms, most_ms = price.as_of_ms, late_ms(status)
     if price.quote_ms is not None:
@@ -75,7 +83,7 @@ def _cells(price: PriceView, status: StatusView, spark_width: int, g: Glyphs) ->
     late = age_ms > most_ms
     moved = "up" if price.change_pct > 0 else "down" if price.change_pct < 0 else "plain"
     change = f"{arrow(price.change_pct, g)}{signed(price.change_pct)}%"
-    said = short_figure(price.outputs[0].value, price.outputs[0].unit) if price.outputs else UNKNOWN
+    said = _said(price.outputs[0]) if price.outputs else UNKNOWN
     return [
         (price.symbol, "strong"),
         (money(price.last, price.decimals), "dim" if late else "plain"),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from core.control.protocol import SignalView
+from core.control.protocol import SILENT, SignalView
 from core.domain.forecast import words as in_words
 from tui.console.panels.panel import Content, Panel, View
-from tui.text.format import UNKNOWN, Glyphs, arrow, gauge, plain_text, short_figure, utc_minutes, words
+from tui.text.format import UNKNOWN, Glyphs, arrow, gauge, plain_text, short_figure, utc_minutes, words, wrap
 from tui.text.table import Cell, Column, Row, header_row, notice_rows, table_row, text_row, widths
 
 _COLUMNS = (
@@ -20,6 +20,7 @@ _COLUMNS = (
     Column("model", 14, "left", 8),
 )
 REASONS_SHOWN = 5
+EXIT = "exit"
 
 
 class SignalsPanel(Panel):
@@ -27,7 +28,8 @@ class SignalsPanel(Panel):
     HELP = (
         "says: the first figure that the strategy compared, with its unit: bp are basis points of the price, a figure"
         " without a unit is a probability or a score. needs: what it was compared with. Empty where there is none."
-        " sure: probability that the side is right. result: enter, exit, or vetoed with the reason. Below, all that was"
+        " sure: probability that the side is right. result: enter, exit, or vetoed with the reason; silent where"
+        " nothing is forecast now, with what is missing and since when. Below, all that was"
         " compared, in words, and the features that moved the first output of the selected forecast most, each with its"
         " value and what it added, in the output's unit."
     )
@@ -63,17 +65,28 @@ def _numbered(signals: tuple[SignalView, ...]) -> list[tuple[int, SignalView]]:
     return numbered
 
 
-def _wants(direction: int, g: Glyphs) -> str:
-    return arrow(direction, g) + ("LONG" if direction > 0 else "SHORT" if direction < 0 else "FLAT")
+def _wants(signal: SignalView, g: Glyphs) -> Cell:
+    """Who leaves wants nothing any more: the way of an exit is that of its order, against what was held."""
+    if signal.action == SILENT:
+        return UNKNOWN, "plain"
+    if signal.action == EXIT or not signal.direction:
+        return "FLAT", "plain"
+    side = "LONG" if signal.direction > 0 else "SHORT"
+    return arrow(signal.direction, g) + side, "up" if signal.direction > 0 else "down"
+
+
+def _share(value: float, unit: str) -> str:
+    """What was added has a sign, whatever it was added to."""
+    return f"{value:+.3g}" if unit in ("probability", "class") else short_figure(value, unit)
 
 
 def _cells(signal: SignalView, g: Glyphs) -> list[Cell]:
     first = signal.because[0] if signal.because else None
-    acted = {"enter": "good", "exit": "accent", "vetoed": "dim"}.get(signal.action, "plain")
+    acted = {"enter": "good", "exit": "accent", "vetoed": "dim", SILENT: "warn"}.get(signal.action, "plain")
     return [
         (utc_minutes(signal.time_ms), "dim"),
         (signal.symbol, "strong"),
-        (_wants(signal.direction, g), "up" if signal.direction > 0 else "down" if signal.direction < 0 else "plain"),
+        _wants(signal, g),
         (short_figure(first.value, first.unit) if first else UNKNOWN, "plain"),
         (short_figure(first.needed, first.unit) if first else UNKNOWN, "dim"),
         (UNKNOWN if signal.confidence is None else f"{signal.confidence * 100:.0f}%", "plain"),
@@ -84,8 +97,13 @@ def _cells(signal: SignalView, g: Glyphs) -> list[Cell]:
 
 
 def _explained(signal: SignalView, width: int, g: Glyphs) -> tuple[Row, ...]:
+    rows: list[Row] = [((f" {g.rule * (width - 2)}", "rule"),)]
+    if signal.action == SILENT:
+        why = f"Why {signal.symbol} {utc_minutes(signal.time_ms)}: nothing is forecast: {plain_text(signal.reason)}"
+        rows += [text_row(line, "strong") for line in wrap(why, width - 2)[: REASONS_SHOWN + 1]]
+        return (*rows, *((),) * (REASONS_SHOWN + 2 - len(rows)))
     title = f"Why {signal.symbol} {utc_minutes(signal.time_ms)}: {plain_text(in_words(signal.because)) or UNKNOWN}"
-    rows: list[Row] = [((f" {g.rule * (width - 2)}", "rule"),), text_row(title[: width - 1], "strong")]
+    rows.append(text_row(title[: width - 1], "strong"))
     if not signal.reasons:
         rows.append(text_row("The model gave no contributions for this one", "dim"))
     strongest = max((abs(share) for _, _, share in signal.reasons), default=0.0)
@@ -96,7 +114,7 @@ def _explained(signal: SignalView, width: int, g: Glyphs) -> tuple[Row, ...]:
                 (" ", "plain"),
                 (f"{name[:22]:<22}", "plain"),
                 (f"{value:>12.3g}  ", "dim"),
-                (f"{short_figure(share, unit):>10}  ", "up" if share > 0 else "down" if share < 0 else "plain"),
+                (f"{_share(share, unit):>10}  ", "up" if share > 0 else "down" if share < 0 else "plain"),
                 (gauge(abs(share), strongest, max(0, min(20, width - 52)), g), "accent"),
             )
         )

@@ -10,6 +10,7 @@ from typing import Any
 from core.clock import ExchangeClock
 from core.domain.errors import UnavailableError
 from core.domain.market import Bar
+from core.exchange.binanceusdm.words import WORDS
 from core.exchange.connection.health import Health
 from core.exchange.connection.wire import QuoteSource
 
@@ -133,7 +134,9 @@ class FakeExchange:
         self.symbols = tuple(symbols)
         self.clock = ExchangeClock(LoopClock())
         self.health = Health()
-        self.dialect: Any = type("Dialect", (), {"id": "binanceusdm", "quotes": QuoteSource.BEST_PRICES})()
+        self.dialect: Any = type(
+            "Dialect", (), {"id": "binanceusdm", "quotes": QuoteSource.BEST_PRICES, "words": WORDS}
+        )()
         self.client: Any = FakeClient(self)
         self.dead: set[Connection] = set()
         self.refuses = False

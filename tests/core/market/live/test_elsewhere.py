@@ -124,7 +124,13 @@ async def test_the_time_of_an_apex_candle_is_that_of_its_frame() -> None:
     start_ms = APEX_NOW_MS // MINUTE_MS * MINUTE_MS
     async with ApexLoopback() as venue, wire_to("apex", venue, APEX_NOW_MS) as (wire, _):
         assert isinstance(venue, ApexLoopback)
-        tap_candles(wire.client, {"BTCUSDT": "BTC/USDT:USDT"}, lambda _, candle: told.put_nowait(candle), 60_000)
+        tap_candles(
+            wire.client,
+            wire.dialect.words,
+            {"BTCUSDT": "BTC/USDT:USDT"},
+            lambda _, candle: told.put_nowait(candle),
+            60_000,
+        )
         watching = asyncio.create_task(wire.client.watch_ohlcv("BTC/USDT:USDT", "1m"))
         await venue.until(lambda: "candle.1.BTCUSDT" in topics(venue))
         await venue.push_candle("BTCUSDT", {"start": start_ms, "confirm": False}, APEX_NOW_MS)

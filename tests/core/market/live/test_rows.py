@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from core.domain.errors import BadInputError
 from core.domain.market import Bar
+from core.exchange.dialects import dialect_of
 from core.market.live.rows import SETTLED_MS, Candle, bar_of, bars_of, check_timeframe, holes, tap_candles
 
 MINUTE = 60_000
@@ -48,7 +49,9 @@ def client_of(exchange: str, **ids: Any) -> Any:
 
 def heard_of(client: Any, *frames: dict[str, Any]) -> list[tuple[str, Candle | None]]:
     heard: list[tuple[str, Candle | None]] = []
-    tap_candles(client, UNIFIED, lambda symbol, candle: heard.append((symbol, candle)), MINUTE)
+    tap_candles(
+        client, dialect_of(client.id).words, UNIFIED, lambda symbol, candle: heard.append((symbol, candle)), MINUTE
+    )
     for frame in frames:
         client.handle_message(Socket(), frame)
     return heard
@@ -154,7 +157,7 @@ def test_candles_of_a_quarter_of_an_hour_by_the_names_of_each_exchange(
 ) -> None:
     heard: list[Candle | None] = []
     client = client_of(exchange, **ids)
-    tap_candles(client, UNIFIED, lambda _, candle: heard.append(candle), QUARTER)
+    tap_candles(client, dialect_of(client.id).words, UNIFIED, lambda _, candle: heard.append(candle), QUARTER)
     open_ms = 1_718_751_600_000
     frames = (binance_frame(i="15m", t=open_ms), binance_frame(t=open_ms)) if frame is None else (frame(), frame("5"))
     for one in frames[:1] if exchange == "mexc" else frames:

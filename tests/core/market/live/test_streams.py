@@ -11,6 +11,7 @@ import pytest
 from ccxt.base.errors import NotSupported
 
 from core.domain.market import Quote
+from core.exchange.binanceusdm.words import WORDS
 from core.market.live.quotes import BookTop, MarkPrice, book_top, mark_of, quote_of, trades_of
 from core.market.live.streams import Stream, StreamPlan, cut
 from tests.core.market.live.fake_exchange import T0, Connection, FakeExchange, LoopClock
@@ -175,16 +176,16 @@ def test_a_quote_has_a_bid_below_its_ask(row: dict[str, Any], quote: Quote | Non
 def test_a_mark_price_tells_when_funding_is_settled_next() -> None:
     info = {"e": "markPriceUpdate", "T": 9_000}
     row = {"markPrice": 50.5, "timestamp": 7, "info": info}
-    assert mark_of("A", row, 1_000) == MarkPrice("A", 7, 50.5, 9_000)
-    assert mark_of("A", {**row, "info": {"e": "24hrTicker", "T": 9_000}}, 1_000) == MarkPrice("A", 7, 50.5, None)
-    assert mark_of("A", {**row, "markPrice": None}, 1_000) is None
-    assert mark_of("A", {}, 1_000) is None
+    assert mark_of("A", row, WORDS, 1_000) == MarkPrice("A", 7, 50.5, 9_000)
+    assert mark_of("A", {**row, "info": {"e": "24hrTicker", "T": 9_000}}, WORDS, 1_000) == MarkPrice("A", 7, 50.5, None)
+    assert mark_of("A", {**row, "markPrice": None}, WORDS, 1_000) is None
+    assert mark_of("A", {}, WORDS, 1_000) is None
 
 
 @pytest.mark.parametrize("time_ms", [2**63, 1e300, float("inf"), "7", True, -1])
 def test_what_is_told_of_a_time_to_come_does_not_stand_for_all_until_then(time_ms: Any) -> None:
     assert quote_of("A", {"bid": 97.0, "ask": 98.0, "timestamp": time_ms}, now_ms=1_000) is None
-    assert mark_of("A", {"markPrice": 50.5, "timestamp": time_ms}, now_ms=1_000) is None
+    assert mark_of("A", {"markPrice": 50.5, "timestamp": time_ms}, WORDS, now_ms=1_000) is None
 
 
 def test_an_ask_of_many_times_the_bid_is_no_quote() -> None:

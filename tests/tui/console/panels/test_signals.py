@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from msgspec.structs import replace
 
 from core.control.events import BecauseView
-from core.control.protocol import OutputView
+from core.control.protocol import SILENT, OutputView
 from tests.tui import screen
 from tests.tui.fake_control import FakeControl, signal, snapshot
 from tui.console.app import QuarterdeckApp
@@ -27,6 +28,9 @@ async def test_a_time_stop_shows_minutes_and_no_bps(app: QuarterdeckApp, control
         assert app._flaw == ""
         lines = screen.lines(app)
     (row,) = (line for line in lines if "ETHUSDT" in line and "exit" in line)
+    # The order sells, and what is wanted is to hold nothing any more.
+    assert "FLAT" in row
+    assert "SHORT" not in row
     assert "bp" not in row
     assert "None" not in row
     assert any("Why ETHUSDT" in line and "held 30 min, needed 30 min" in line for line in lines)
@@ -51,5 +55,33 @@ async def test_a_probability_is_shown_as_one(app: QuarterdeckApp, control: FakeC
         lines = screen.lines(app)
     assert any("Why ETHUSDT" in line and "p_up 0.63, needed 0.60; p_flat 0.25" in line for line in lines)
     assert any(re.search(r"ETHUSDT .* 0\.63 +0\.60 +63%", line) for line in lines)
-    assert any(quoted.symbol in line and "0.12" in line for line in lines)
+    assert any(quoted.symbol in line and "p_down 0.12" in line for line in lines)
+    assert any(re.search(r"ema_gap .* \+1\.93 ", line) for line in lines)
     assert not any("bp" in line for line in lines)
+
+
+WHY = "mark is missing since 2026-05-29 00:46 UTC, book10 is missing since 2026-05-29 00:46 UTC"
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+async def test_what_is_not_forecast_says_what_is_missing_and_since_when(
+    app: QuarterdeckApp, control: FakeControl, size: tuple[int, int]
+) -> None:
+    silent = replace(
+        signal(0, "ETHUSDT", 0, SILENT, WHY), confidence=None, because=(), reasons=(), reasons_unit="", model_version=""
+    )
+    control.current = replace(snapshot(), signals=(silent, signal(3, "BTCUSDT", 1, "enter", "edge over threshold")))
+    async with screen.running(app, size) as pilot:
+        await pilot.press("4")
+        app.flush()
+        await pilot.pause()
+        lines = screen.lines(app)
+    (row,) = (line for line in lines if "ETHUSDT" in line and SILENT in line)
+    assert size[0] > 80 or "mark is missing" in row
+    # What nothing is wanted of is no wish to be flat.
+    assert "FLAT" not in row
+    first = next(n for n, line in enumerate(lines) if "Why ETHUSDT" in line)
+    tail = " ".join(re.split(r"\s{2,}|│", line.strip(" │"))[0] for line in lines[first : first + 2])
+    assert tail == f"Why ETHUSDT 12:00: nothing is forecast: {WHY}"
+    told = "".join(lines)
+    assert "contributions" not in told
