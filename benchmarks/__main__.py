@@ -18,6 +18,7 @@ SECTIONS = (
     "decision",
     "durable",
     "training",
+    "models",
     "console",
     "replay",
     "kernel",
