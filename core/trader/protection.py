@@ -11,6 +11,7 @@ from core.arithmetic import sizing
 from core.domain.orders import RESTING_STATES, Fill, Order, OrderRole, OrderState
 from core.domain.records import WatchRecord
 from core.domain.trading import ExitReason
+from core.position.stops import LEAVE_BARE, LEAVE_PAST, MAX_LOST_STOPS, remedy
 from core.strategy.declaration import Strategy
 from core.trader import limits
 from core.trader.guard import Guard
@@ -20,9 +21,6 @@ from core.trader.messages import Command, Journal
 from core.trader.sending import Leaving, cancel, journalled, place
 from core.trader.state import TraderState
 from core.trader.symbol_state import OpenTrade, SymbolState
-
-MAX_LOST_STOPS = 3
-"""A trade that lost so many stops is left: somebody at the venue does not want one."""
 
 MAX_LOST_TARGETS = 3
 """After so many a trade has no target at the venue any more: it is left once a bar closes past it."""
@@ -157,9 +155,10 @@ class Protection:
         )
         # It may lie between two prices of today's rules: the one that leaves sooner is the safe one.
         ticks = s.instrument.safe_ticks(ticks, sign)
-        if sign * (s.mark - ticks * s.tick) <= 0:
+        wanted = remedy(sign, s.mark, ticks * s.tick, trade.lost_stops, trade.stop_refused)
+        if wanted == LEAVE_PAST:
             return self._leave(s, trade, ExitReason.STOP, now_ms)
-        if trade.stop_refused or trade.lost_stops >= MAX_LOST_STOPS:
+        if wanted == LEAVE_BARE:
             return self._leave(s, trade, ExitReason.UNPROTECTED, now_ms)
         return self._place_stop(trade, lots, ticks, now_ms)
 
