@@ -41,13 +41,16 @@ def closed_early(exit_reason: str) -> bool:
 class SignalAction(StrEnum):
     ENTER = "enter"
     EXIT = "exit"
+    REDUCE = "reduce"
+    MOVE_STOP = "stop"
     VETOED = "vetoed"
 
 
 @quick
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """What a strategy wants, and what became of it. `direction` is +1 long, -1 short.
+    """What a strategy wants, and what became of it. `direction` is +1 long, -1 short: where a stop is moved, that of
+    the trade.
 
     `because` says what was compared with what; `confidence` is None where nothing was forecast, or none is known.
     """

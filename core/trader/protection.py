@@ -7,11 +7,13 @@ on time that has passed.
 
 from __future__ import annotations
 
+import numpy as np
+
 from core.arithmetic import sizing
 from core.domain.orders import RESTING_STATES, Fill, Order, OrderRole, OrderState
 from core.domain.records import WatchRecord
 from core.domain.trading import ExitReason
-from core.position.stops import LEAVE_BARE, LEAVE_PAST, MAX_LOST_STOPS, remedy
+from core.position.stops import LEAVE_BARE, LEAVE_PAST, MAX_LOST_STOPS, moved_ticks, remedy
 from core.strategy.declaration import Strategy
 from core.trader import limits
 from core.trader.guard import Guard
@@ -53,6 +55,11 @@ class Protection:
         stop = sizing.stop_ticks(fill.price_ticks / step, sign, stop_pct) * step
         target = 0 if target_pct is None else sizing.target_ticks(fill.price_ticks / step, sign, target_pct) * step
         lots = abs(s.lots) + order.remaining_lots
+        for policy in self.strategy.policies:
+            if policy.at_entry is not None:
+                entry_price, parameters = fill.price_ticks * s.tick, np.array(policy.parameters, np.float64)
+                price = policy.at_entry(sign, entry_price, lots * s.lot_qty, parameters)
+                stop = moved_ticks(sign, stop, price, s.tick * step, step, policy.loosens)
         commands = self._place_stop(s.trade, lots, stop, fill.time_ms)
         # No price lies at nothing or below: a short whose target would is held without one, too.
         return commands + self._place_target(s.trade, lots, target, fill.time_ms) if target > 0 else commands

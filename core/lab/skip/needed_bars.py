@@ -89,7 +89,9 @@ class Skipper:
         rules = trader.strategy.exits
         self._reverses = any(rule.function is exits.reversal for rule in rules)
         self._time_stop_ms = min((r.parameter for r in rules if r.function is exits.time_stop), default=math.inf)
-        self._asks_always = any(rule.function not in (exits.reversal, exits.time_stop) for rule in rules)
+        self._asks_always = bool(trader.strategy.policies) or any(
+            rule.function not in (exits.reversal, exits.time_stop) for rule in rules
+        )
 
     def next_busy(self, slot: int, before: int) -> tuple[int, int]:
         """The first slot of [slot, before) that must be told whole (`before` where there is none), and the last one

@@ -69,7 +69,9 @@ def _wants(direction: int, g: Glyphs) -> str:
 
 def _cells(signal: SignalView, g: Glyphs) -> list[Cell]:
     first = signal.because[0] if signal.because else None
-    acted = {"enter": "good", "exit": "accent", "vetoed": "dim"}.get(signal.action, "plain")
+    acted = {"enter": "good", "exit": "accent", "reduce": "accent", "stop": "accent", "vetoed": "dim"}.get(
+        signal.action, "plain"
+    )
     return [
         (utc_minutes(signal.time_ms), "dim"),
         (signal.symbol, "strong"),
