@@ -42,6 +42,7 @@ class OrderRole(StrEnum):
     STOP = "stop"
     TARGET = "target"
     EXIT = "exit"
+    REDUCE = "reduce"
     LIQUIDATION = "liquidation"
     HOLE = "hole"
     OUTSIDE = "closed outside"

@@ -37,7 +37,7 @@ class ExitReason(StrEnum):
         match self:
             case ExitReason.STOP | ExitReason.TARGET | ExitReason.LIQUIDATION:
                 return True
-            case ExitReason.REVERSAL | ExitReason.FLATTEN | ExitReason.LIMIT | ExitReason.HOLE:
+            case ExitReason.REVERSAL | ExitReason.FLATTEN | ExitReason.TIME | ExitReason.LIMIT | ExitReason.HOLE:
                 return False
             case ExitReason.UNPROTECTED | ExitReason.OUTSIDE | ExitReason.UNWANTED:
                 return False
@@ -54,13 +54,16 @@ def closed_early(exit_reason: str) -> bool:
 class SignalAction(StrEnum):
     ENTER = "enter"
     EXIT = "exit"
+    REDUCE = "reduce"
+    MOVE_STOP = "stop"
     VETOED = "vetoed"
 
 
 @quick
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """What a strategy wants, and what became of it. `direction` is +1 long, -1 short.
+    """What a strategy wants, and what became of it. `direction` is +1 long, -1 short: where a stop is moved, that of
+    the trade.
 
     `because` says what was compared with what; `confidence` is None where nothing was forecast, or none is known.
     """

@@ -1,4 +1,4 @@
-"""What signals need of the market's past, read beside an engine that protects what it holds already."""
+"""What signals and exits need of the market's past, read beside an engine that protects what it holds already."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from functools import partial
 
 from core.domain.market import Bar
 from core.engine.session import Session
+from core.market.history import bar_at
 from core.market.seeing import see, streams_of
 from core.market.streams import stream
 from core.ports import BarColumns, CandleStore, ObservationColumns, ObservationStore
@@ -62,7 +63,21 @@ class Past:
             for symbol in behind:
                 await self._read(symbol)
                 await self._teach(symbol)
+        await self._recall()
         return self._unseen()
+
+    async def _recall(self) -> None:
+        """Tell the exits of every trade that is held its bars again, those that the market told meanwhile included."""
+        trader, step_ms = self._session.trader, self._step_ms
+        for symbol in filter(trader.lacks_bars, self._session.histories):
+            s = trader.state.symbols[symbol]
+            begin_ms = s.trade.entry_time_ms // step_ms * step_ms if s.trade is not None else 0
+            bars: list[Bar] = []
+            while begin_ms < (end_ms := s.bar_close_ms):
+                async for columns in self._pieces(symbol, begin_ms, end_ms):
+                    bars += (bar_at(columns, row) for row in range(len(columns.open_time_ms)))
+                begin_ms = end_ms
+            trader.recall_bars(symbol, bars)
 
     def _unseen(self) -> list[Bar]:
         return [] if self._session.told_ms else list(self._last.values())

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from core.domain.forecast import Because, Output
 from core.domain.origin import ONLY_PART
 from core.domain.trading import ExitReason
+from core.position.policy import ExitPolicy
 from core.settings.values import Grid
 
 if TYPE_CHECKING:
@@ -141,6 +142,7 @@ class Strategy:
     `stop_pct` and `target_pct` are distances from the entry in percent of its price; both rest at the venue. With a
     `bracket` each signal has its own, and these are for what no decision asked for; with a `sizing` it has a size of
     its own, where else the settings' `[sizing]` gives it. `volatility` names the output, in pct, that both are told.
+    `policies` are exits that look back on the trade and may move its stop; they are asked after the `exits`.
     `reverses`: a signal against the position closes it and, once it is flat, opens the other side.
     `needs_order_book` and `needs_trades`: a live market keeps the ten best levels and the last trades of its symbols.
     For those who search, keys of its own section: `search_space` has the values worth trying of each, and
@@ -159,6 +161,7 @@ class Strategy:
     bracket: BracketFunction | None = None
     sizing: SizingFunction | None = None
     volatility: str = ""
+    policies: tuple[ExitPolicy, ...] = ()
     reverses: bool = False
     needs_order_book: bool = False
     needs_trades: bool = False

@@ -7,10 +7,11 @@ from msgspec import Struct
 from core.arithmetic import exits
 from core.arithmetic.costs import round_trip_cost_bps
 from core.domain.forecast import Because, Forecast
-from core.domain.orders import Order, Side
+from core.domain.orders import Order, OrderRole, Side
 from core.domain.origin import VersionRole, champion
 from core.domain.records import ForecastRecord, SignalRecord
 from core.domain.trading import ExitReason, Signal, SignalAction
+from core.position.policy import Said
 from core.settings.schema import Settings
 from core.strategy.decision import Decider, Vector, vector
 from core.strategy.declaration import Strategy
@@ -20,6 +21,8 @@ from core.trader.guard import Guard
 from core.trader.ids import Ids
 from core.trader.intents import entry_order
 from core.trader.messages import Command, Journal, Silence
+from core.trader.policies import Policies, stop_price
+from core.trader.protection import Protection
 from core.trader.sending import Leaving, journalled, place
 from core.trader.state import TraderState
 from core.trader.symbol_state import OpenTrade, SymbolState
@@ -41,19 +44,29 @@ class Deciding:
     """Decides by one strategy, which can be followed by another."""
 
     def __init__(
-        self, ids: Ids, state: TraderState, guard: Guard, leaving: Leaving, settings: Settings, strategy: Strategy
+        self,
+        ids: Ids,
+        state: TraderState,
+        guard: Guard,
+        leaving: Leaving,
+        protection: Protection,
+        settings: Settings,
+        strategy: Strategy,
     ) -> None:
         self._ids = ids
         self._state = state
         self._guard = guard
         self._leaving = leaving
         self._settings = settings
+        self._protection = protection
         self._interval_ms = settings.market.interval_ms
+        self.policies = Policies(self._interval_ms)
         self.follow(strategy)
 
     def follow(self, strategy: Strategy) -> None:
         costs = self._settings.costs
         self.strategy = strategy
+        self.policies.follow(strategy)
         self.cost_bps = round_trip_cost_bps(float(costs.taker_fee_bps), costs.slippage_bps)
         self.decider = Decider(strategy, self.cost_bps)
         self._part, self._outputs = strategy.part.name, len(strategy.outputs)
@@ -104,7 +117,37 @@ class Deciding:
                 because = words.exit_because(strategy, rule, sign, entry_price, mark, wish.values, held_ms)
                 signal = self._signal(wish, s, -sign, SignalAction.EXIT, rule.reason, now_ms, because)
                 return [Journal(SignalRecord(signal)), *self._leaving.leave(s, rule.reason, now_ms)]
-        return []
+        return self._ask_policies(s, trade, wish, now_ms)
+
+    def _ask_policies(self, s: SymbolState, trade: OpenTrade, wish: Wish, now_ms: int) -> list[Command]:
+        """Ask the exits that look back on the trade: leave, reduce it, put its stop where one of them wants it. Where
+        the price is past that already it is left."""
+        wanted = self.policies.ask(s, wish.values)
+        sign = 1 if s.lots > 0 else -1
+        if (leaves := wanted.leaves) is not None:
+            told = self._told(s, trade, wish, leaves, SignalAction.EXIT, -sign, now_ms)
+            return [told, *self._leaving.leave(s, leaves.policy.reason, now_ms)]
+        commands: list[Command] = []
+        if (reduces := wanted.reduces) is not None and not _is_reduced(s, trade):
+            commands.append(self._told(s, trade, wish, reduces, SignalAction.REDUCE, -sign, now_ms))
+            commands += self._leaving.reduce(s, wanted.lots, reduces.policy.reason, now_ms)
+        if (moves := wanted.moves) is not None:
+            commands.append(self._told(s, trade, wish, moves, SignalAction.MOVE_STOP, sign, now_ms))
+            commands += self._protection.move_stop(s, wanted.ticks, now_ms)
+        return commands
+
+    def _told(
+        self,
+        s: SymbolState,
+        trade: OpenTrade,
+        wish: Wish,
+        said: Said,
+        action: SignalAction,
+        direction: int,
+        now_ms: int,
+    ) -> Command:
+        because = words.policy_because(said, s.entry_price, s.mark, stop_price(s, trade))
+        return Journal(SignalRecord(self._signal(wish, s, direction, action, said.policy.reason, now_ms, because)))
 
     def turn(self, s: SymbolState, out: Order, left: OpenTrade, now_ms: int) -> list[Command]:
         """Flat by `out`, the exit of the trade `left`. Where a signal against it asked for that, its other side is
@@ -198,3 +241,10 @@ class Deciding:
             () if forecast is None else forecast.contributions,
             because,
         )
+
+
+def _is_reduced(s: SymbolState, trade: OpenTrade) -> bool:
+    """Whether an order that reduces the trade is under way, or came of the newest bar: each bar reduces once, however
+    often it is asked about, also by a start."""
+    mine = (o for o in (*s.orders.values(), *s.ended.values()) if o.role is OrderRole.REDUCE)
+    return any(o.trade_id == trade.trade_id and (o.is_open or o.created_ms >= s.bar_close_ms) for o in mine)

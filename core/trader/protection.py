@@ -7,10 +7,13 @@ on time that has passed.
 
 from __future__ import annotations
 
+import numpy as np
+
 from core.arithmetic import sizing
 from core.domain.orders import RESTING_STATES, Fill, Order, OrderRole, OrderState
 from core.domain.records import WatchRecord
 from core.domain.trading import ExitReason
+from core.position.stops import LEAVE_BARE, LEAVE_PAST, MAX_LOST_STOPS, moved_ticks, remedy
 from core.strategy.declaration import Strategy
 from core.trader import limits
 from core.trader.guard import Guard
@@ -20,9 +23,6 @@ from core.trader.messages import Command, Journal
 from core.trader.sending import Leaving, cancel, journalled, place
 from core.trader.state import TraderState
 from core.trader.symbol_state import OpenTrade, SymbolState
-
-MAX_LOST_STOPS = 3
-"""A trade that lost so many stops is left: somebody at the venue does not want one."""
 
 MAX_LOST_TARGETS = 3
 """After so many a trade has no target at the venue any more: it is left once a bar closes past it."""
@@ -55,6 +55,11 @@ class Protection:
         stop = sizing.stop_ticks(fill.price_ticks / step, sign, stop_pct) * step
         target = 0 if target_pct is None else sizing.target_ticks(fill.price_ticks / step, sign, target_pct) * step
         lots = abs(s.lots) + order.remaining_lots
+        for policy in self.strategy.policies:
+            if policy.at_entry is not None:
+                entry_price, parameters = fill.price_ticks * s.tick, np.array(policy.parameters, np.float64)
+                price = policy.at_entry(sign, entry_price, lots * s.lot_qty, parameters)
+                stop = moved_ticks(sign, stop, price, s.tick * step, step, policy.loosens)
         commands = self._place_stop(s.trade, lots, stop, fill.time_ms)
         # No price lies at nothing or below: a short whose target would is held without one, too.
         return commands + self._place_target(s.trade, lots, target, fill.time_ms) if target > 0 else commands
@@ -157,9 +162,10 @@ class Protection:
         )
         # It may lie between two prices of today's rules: the one that leaves sooner is the safe one.
         ticks = s.instrument.safe_ticks(ticks, sign)
-        if sign * (s.mark - ticks * s.tick) <= 0:
+        wanted = remedy(sign, s.mark, ticks * s.tick, trade.lost_stops, trade.stop_refused)
+        if wanted == LEAVE_PAST:
             return self._leave(s, trade, ExitReason.STOP, now_ms)
-        if trade.stop_refused or trade.lost_stops >= MAX_LOST_STOPS:
+        if wanted == LEAVE_BARE:
             return self._leave(s, trade, ExitReason.UNPROTECTED, now_ms)
         return self._place_stop(trade, lots, ticks, now_ms)
 

@@ -15,7 +15,7 @@ from core.trader.intents import closing_order
 from core.trader.limits import Reading
 from core.trader.messages import CancelOrder, Command, Journal, PlaceOrder
 from core.trader.state import TraderState
-from core.trader.symbol_state import SymbolState
+from core.trader.symbol_state import OpenTrade, SymbolState
 
 
 def place(state: TraderState, order: Order) -> list[Command]:
@@ -54,8 +54,18 @@ class Leaving:
         if s.trade is None or not s.lots or s.open_exit() is not None:
             return []
         commands = cancel_entries(self._state, s, now_ms, reason)
-        for lots in self._parts(s):
-            order = closing_order(self._ids, s.trade, OrderRole.EXIT, lots, now_ms=now_ms, reason=reason)
+        return commands + self._close(s, s.trade, OrderRole.EXIT, abs(s.lots), reason, now_ms)
+
+    def reduce(self, s: SymbolState, lots: int, reason: str, now_ms: int) -> list[Command]:
+        """Close so many lots of the trade and hold the rest, which stop and target are cut to as these fill."""
+        return [] if s.trade is None else self._close(s, s.trade, OrderRole.REDUCE, lots, reason, now_ms)
+
+    def _close(
+        self, s: SymbolState, trade: OpenTrade, role: OrderRole, held: int, reason: ExitReason | str, now_ms: int
+    ) -> list[Command]:
+        commands: list[Command] = []
+        for lots in self._parts(s, held):
+            order = closing_order(self._ids, trade, role, lots, now_ms=now_ms, reason=reason)
             commands += place(self._state, order)
         return commands
 
@@ -77,14 +87,14 @@ class Leaving:
             commands += self.leave_all(self._state.symbols.values(), ExitReason.LIMIT, now_ms)
         return commands
 
-    def _parts(self, s: SymbolState) -> list[int]:
-        """What is held, in orders as nearly equal as whole steps allow."""
+    def _parts(self, s: SymbolState, held: int) -> list[int]:
+        """So many lots, in orders as nearly equal as whole steps allow."""
         instrument = s.instrument
         step, most_lots = instrument.lot_step, instrument.max_lots
-        if s.notional_usdt > self._max_order_usdt:
+        if held * s.lot_qty * s.mark > self._max_order_usdt:
             most_steps = sizing.lots_for_notional(self._max_order_usdt, s.mark, s.step_qty)
             most_lots = min(most_lots, most_steps * step)
-        left = abs(s.lots)
+        left = held
         parts = sizing.exit_parts(-(-left // step), most_lots // step, -(-instrument.min_lots // step))
         made = []
         for n in range(parts, 0, -1):

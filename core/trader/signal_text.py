@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from core.arithmetic import exits
 from core.domain.forecast import Because
 from core.domain.market import MINUTE_MS
+from core.position.policy import MOVE_STOP, REDUCE, Said
 from core.strategy.decision import Vector, told
 from core.strategy.declaration import ExitRule, Strategy, Unit
 
@@ -26,6 +28,17 @@ def wanted(strategy: Strategy) -> str:
 def unwanted(strategy: Strategy) -> str:
     """Why a strategy wants nothing."""
     return "the rule asks for nothing" if strategy.part.rule is not None else "forecast below what is needed"
+
+
+def policy_because(said: Said, entry_price: float, price: float, stop_price: float) -> tuple[Because, ...]:
+    """What a policy saw when it said something; where that is a stop, from where it goes and to where."""
+    seen = (Because("price", price, None, "price"), Because("entry", entry_price, None, "price"))
+    if said.what == REDUCE:
+        return Because("share to close", said.amount, None), *seen
+    if said.what != MOVE_STOP:
+        return seen
+    before = None if math.isnan(stop_price) else stop_price
+    return Because("stop", said.amount, None, "price"), Because("before", before, None, "price"), *seen
 
 
 def exit_because(

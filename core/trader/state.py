@@ -348,6 +348,6 @@ def _share(fee_usdt: Decimal, lots: int, of_lots: int) -> Decimal:
 
 def _exit_reason(order: Order) -> str:
     """Why an order that closed was placed. Not the reason of a canceled one, which tells why it was canceled."""
-    if order.role is OrderRole.EXIT:
+    if order.role in (OrderRole.EXIT, OrderRole.REDUCE):
         return order.reason
     return ExitReason.REVERSAL if order.role is OrderRole.ENTRY else order.role

@@ -6,7 +6,7 @@ durable; the caller commits all records of one call before it sends any order of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any, assert_never
@@ -92,7 +92,7 @@ class Trader:
         self._leaving = Leaving(ids, self.state, self.guard, settings.limits.max_order_notional_usdt)
         limit_ms = settings.exchange.protection_limit_ms
         self.protection = Protection(ids, self.state, self.guard, strategy, self._leaving, limit_ms)
-        self._deciding = Deciding(ids, self.state, self.guard, self._leaving, settings, strategy)
+        self._deciding = Deciding(ids, self.state, self.guard, self._leaving, self.protection, settings, strategy)
         self.readings: list[Reading] = []
         self._handlers: dict[type, Callable[[Any], list[Command]]] = {
             Bar: self._on_bar,
@@ -128,6 +128,14 @@ class Trader:
     def decides_on(self, forecast: Forecast) -> bool:
         return self._deciding.decides_on(forecast)
 
+    def lacks_bars(self, symbol: str) -> bool:
+        """Whether a trade is held there whose exits must be told its bars again, as after a start."""
+        return self._deciding.policies.lacks(self.state.symbols[symbol])
+
+    def recall_bars(self, symbol: str, bars: Iterable[Bar]) -> None:
+        """Tell them: from the one that it was entered in to the newest that this trader was told, in order."""
+        self._deciding.policies.recall(self.state.symbols[symbol], bars)
+
     def adopt(self, instrument: Instrument) -> None:
         """Go by these rules of a contract from now on; what is held and open keeps its prices and quantities."""
         self.state.adopt(instrument)
@@ -142,6 +150,7 @@ class Trader:
         s.bar_close_ms = bar.close_time_ms
         commands: list[Command] = [Journal(CursorRecord(bar.symbol, bar.open_time_ms))]
         if s.lots:
+            self._deciding.policies.see(s, bar)
             commands += self.protection.restore(s, bar.close_time_ms)
             commands += self.protection.restore_target(s, bar.close_time_ms)
         return commands
@@ -232,6 +241,8 @@ class Trader:
         order = apply_fill(before, fill)
         held, left = s.lots, s.trade
         closed = self.state.apply_fill(fill, order)
+        if s.trade is not None and s.lots and (not held or s.trade is not left):
+            self._deciding.policies.begin(s, s.trade)
         commands.append(Journal(FillRecord(fill, order)))
         position = self.state.ledger.positions.get(fill.symbol) or Position(fill.symbol, 0, ZERO, 0, "")
         commands.append(Journal(PositionRecord(position, fill.time_ms)))
@@ -251,7 +262,7 @@ class Trader:
             return commands + self._after_entry(s, order, fill, held, left)
         if closed is None:
             commands += cancel_entries(self.state, s, fill.time_ms, "the position is being closed")
-            if order.role is OrderRole.OUTSIDE:
+            if order.role in (OrderRole.OUTSIDE, OrderRole.REDUCE):
                 commands += self.protection.cut(s, fill.time_ms)
         return commands + self.protection.restore(s, fill.time_ms) + self._tell_flat(fill.time_ms)
 

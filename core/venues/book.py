@@ -12,6 +12,7 @@ from core.domain.market import Bar
 from core.domain.orders import Fill, Order, OrderType
 from core.domain.regrid import ONE, Factor, rescaled_order
 from core.domain.trading import Position
+from core.position.holding import reducible_lots
 
 ZERO = Decimal(0)
 TRIGGERED = (OrderType.STOP_MARKET, OrderType.TAKE_PROFIT_MARKET)
@@ -125,7 +126,7 @@ class Book:
 
     def reducible_lots(self, order_sign: int) -> int:
         """Lots of the position that an order of this side could close."""
-        return abs(self.lots) if self.lots * order_sign < 0 else 0
+        return reducible_lots(self.lots, order_sign)
 
     def apply_fill(self, fill: Fill) -> Decimal:
         """Take a fill into the position; returns the realised profit in USDT before fees.

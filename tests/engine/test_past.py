@@ -24,7 +24,12 @@ from core.engine.thread import first_cause
 from core.engine.warm_up import PIECE_BARS
 from core.home.logbook import Logbook
 from core.ports import BarColumns, Venue
+from core.position.kit.atr_stop import atr_stop
+from core.position.kit.trailing import trailing
+from core.position.memory import PolicyMemory
 from core.strategy.declaration import Rule
+from core.trader.policies import candle
+from core.trader.restore import restore
 from core.trader.trader import Trader
 from tests.core.engine.test_recovery import KnowingVenue, Memory
 from tests.core.market.memory_store import MemoryCandles
@@ -310,6 +315,29 @@ def with_a_position() -> Desk:
     desk.predict(20)
     desk.fill(desk.order(OrderRole.ENTRY))
     return desk
+
+
+async def test_the_exits_of_a_trade_are_told_its_bars_those_that_came_meanwhile_included() -> None:
+    exits = (trailing(1.0, from_pct=50.0), atr_stop(200, 1.0))
+    held = Desk(make_trader(strategy={"policies": exits}, instruments={s: INSTRUMENTS[s] for s in SYMBOLS}))
+    held.hold()
+    again = make_trader(strategy={"policies": exits}, instruments={s: INSTRUMENTS[s] for s in SYMBOLS})
+    restore(again, held.records)
+    house = House(20)
+    house.trader = again
+    async with house:
+        await house.store.waiting.wait()
+        await house.tell(*SYMBOLS)
+        assert again.lacks_bars(BTC)
+        await house.learned()
+        await house.tell(*SYMBOLS)
+        assert not again.lacks_bars(BTC)
+    told = PolicyMemory(exits, 1)
+    entered = held.now_ms // MINUTE_MS - NOON_MS // MINUTE_MS
+    for minute in range(entered, 22):
+        told.see(candle(bar(BTC, minute)))
+    watched = again._deciding.policies._watched[BTC]
+    assert [state.tolist() for state in watched.memory.states()] == [state.tolist() for state in told.states()]
 
 
 async def test_what_no_position_waits_for_begins_once_what_is_held_is_protected(

@@ -162,9 +162,19 @@ class _Replay:
             if len(columns.open_time_ms):
                 newest.append(bar_at(columns, -1))
         set_marks(trader, newest)
+        for symbol in filter(trader.lacks_bars, symbols):
+            await self._recall(symbol, candles)
         delay_ms = settings.engine.first_price_delay_ms
         for price in await newest_first_prices(candles, self._point, interval_ms, delay_ms):
             trader.handle(price)
+
+    async def _recall(self, symbol: str, candles: CandleStore) -> None:
+        """Tell the exits of the trade that is held its bars again, as a start does."""
+        s = self._trader.state.symbols[symbol]
+        assert s.trade is not None
+        interval_ms = self._trader.settings.market.interval_ms
+        columns = await candles.bars(symbol, s.trade.entry_time_ms // interval_ms * interval_ms, s.bar_close_ms)
+        self._trader.recall_bars(symbol, (bar_at(columns, row) for row in range(len(columns.open_time_ms))))
 
     def adopt(self, rules: Rules) -> None:
         """The exchange took orders by other steps from here on."""

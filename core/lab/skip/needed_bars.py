@@ -29,6 +29,7 @@ from core.lab.data.holes import last_bars_of_symbols
 from core.lab.run.curve import last_known
 from core.lab.skip.uneventful_bars import AGAINST_LONG, AGAINST_SHORT, BLOCK, LONG, PREDICTED, SHORT, uneventful_until
 from core.market.replay.events import event_time_ms
+from core.position.meeting import bars_until, quiet_range
 from core.strategy.decision import Decider
 from core.trader import limits
 from core.trader.guard import Guard
@@ -88,7 +89,9 @@ class Skipper:
         rules = trader.strategy.exits
         self._reverses = any(rule.function is exits.reversal for rule in rules)
         self._time_stop_ms = min((r.parameter for r in rules if r.function is exits.time_stop), default=math.inf)
-        self._asks_always = any(rule.function not in (exits.reversal, exits.time_stop) for rule in rules)
+        self._asks_always = bool(trader.strategy.policies) or any(
+            rule.function not in (exits.reversal, exits.time_stop) for rule in rules
+        )
 
     def next_busy(self, slot: int, before: int) -> tuple[int, int]:
         """The first slot of [slot, before) that must be told whole (`before` where there is none), and the last one
@@ -184,14 +187,9 @@ class Skipper:
             return slot
         sign = 1 if s.lots > 0 else -1
         stop_price = float(s.instrument.price(stop.trigger_ticks or 0))
-        target_price = sign * math.inf
-        if target is not None:
-            target_price = float(s.instrument.price(target.trigger_ticks or 0))
-        liquidation = self._venue.liquidation_price(s.instrument.symbol)
-        if sign > 0:
-            self._down[row], self._up[row] = max(stop_price, liquidation or -math.inf), target_price
-        else:
-            self._down[row], self._up[row] = target_price, min(stop_price, liquidation or math.inf)
+        target_price = math.nan if target is None else float(s.instrument.price(target.trigger_ticks or 0))
+        liquidation = self._venue.liquidation_price(s.instrument.symbol) or 0.0
+        self._down[row], self._up[row] = quiet_range(sign, stop_price, target_price, liquidation)
         self._qty_e8[row] = _e8(s.lots * s.lot_qty)
         self._cost_e8[row] = _e8(s.cost_usdt)
         watch = 0
@@ -209,7 +207,7 @@ class Skipper:
         """The first slot at whose close the time stop is reached."""
         step_ms = self._history.interval_ms
         held_ms = exits.held_ms(entry_ms, self._begin_ms + step_ms, step_ms)
-        return math.ceil((self._time_stop_ms - held_ms) / step_ms)
+        return bars_until(self._time_stop_ms, held_ms, step_ms)
 
     def _bounds(self) -> _Bounds | None:
         """Where the limits' levels stay what they are; None where the next timer may change or close something."""

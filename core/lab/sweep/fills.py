@@ -29,6 +29,7 @@ from core.lab.sweep.forms import (
     liquidation_price,
     participation_cap_lots,
     participation_share,
+    reducible_lots,
     slippage_bps,
     slipped_price,
     stop_is_touched,
@@ -36,7 +37,7 @@ from core.lab.sweep.forms import (
     worse_price,
 )
 from core.lab.sweep.money import note_unopened, share_e8
-from core.lab.sweep.orders import bracket, cancel, end_order, leave, open_trade, reducible_lots, sweep_up
+from core.lab.sweep.orders import bracket, cancel, end_order, leave, open_trade, sweep_up
 from core.trader.state import DAY_MS
 
 _DAY_MS = DAY_MS
@@ -110,7 +111,7 @@ def _book_fill(
     now: int,
 ) -> bool:
     """Take a fill into position, wallet and trade; whether it closed the trade."""
-    closed_lots = min(lots, reducible_lots(book, sign))
+    closed_lots = min(lots, reducible_lots(book.lots, sign))
     opened_lots = lots - closed_lots
     paid_e8 = sign * (float(lots) * ticks * book.tick_lot_e8) + fee_e8
     # What a bar filled is stamped with its close, so at the stroke of midnight it is yesterday's.
@@ -206,7 +207,7 @@ def _fill_hit(
     order = orders[n]
     wanted = order.qty - order.filled
     if order.role != ENTRY:
-        wanted = min(wanted, reducible_lots(book, order.sign))
+        wanted = min(wanted, reducible_lots(book.lots, order.sign))
         if wanted == 0:
             end_order(account, config, book, orders, trades, queue, s, n)
             return 0
@@ -240,7 +241,7 @@ def _fill_hit(
     else:
         order.market = 1
     _after_fill(account, config, book, orders, trades, queue, s, n, ticks, held, over, now)
-    if order.status != DEAD and order.role != ENTRY and reducible_lots(book, order.sign) == 0:
+    if order.status != DEAD and order.role != ENTRY and reducible_lots(book.lots, order.sign) == 0:
         end_order(account, config, book, orders, trades, queue, s, n)
     return int(lots)
 

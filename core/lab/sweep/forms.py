@@ -17,6 +17,7 @@ import numpy as np
 
 from core.arithmetic import costs, exits, fills, sizing
 from core.arithmetic.compiler import kept
+from core.position import holding, meeting, stops
 from core.trader import limits
 
 
@@ -268,6 +269,10 @@ exit_parts = compiled(sizing.exit_parts)
 exit_part_lots = compiled(sizing.exit_part_lots)
 stop_ticks = compiled(sizing.stop_ticks)
 target_ticks = compiled(sizing.target_ticks)
+reducible_lots = compiled(holding.reducible_lots)
+quiet_range = compiled(meeting.quiet_range)
+bars_until = compiled(meeting.bars_until)
+remedy = compiled(stops.remedy)
 loss_usdt = compiled(limits.loss_usdt)
 loss_pct = compiled(limits.loss_pct)
 drawdown_pct = compiled(limits.drawdown_pct)

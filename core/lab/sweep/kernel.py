@@ -36,24 +36,29 @@ from core.lab.sweep.forms import (
     STOP,
     TARGET,
     TIME_STOP_RULE,
+    bars_until,
     entry_point,
     fingerprint,
     held_ms,
     inlined,
+    quiet_range,
 )
 from core.lab.sweep.limits import ask_exits, decide, heed, is_shut, pay_funding, sample, turn
 from core.lab.sweep.orders import dispatch, protect, send
+from core.position import holding, meeting, stops
 from core.trader import limits
 from core.trader.deciding import DECISION_MAX_AGE_MS
-from core.trader.protection import MAX_LOST_STOPS
 from core.trader.state import DAY_MS
 
 SOURCES: tuple[ModuleType, ...] = (
     costs,
     exits,
     fills,
+    holding,
     limits,
+    meeting,
     sizing,
+    stops,
     uneventful_bars,
     sweep_forms,
     sweep_money,
@@ -222,7 +227,7 @@ def _watch_held(i: int, s: int, stop: int, market: Any, memory: Any, watch: Any)
     stop and target is there or the stop is not."""
     config, book = memory.config[0], memory.books[s]
     sign = 1 if book.lots > 0 else -1
-    stop_price, target_price = np.nan, sign * np.inf
+    stop_price = target_price = np.nan
     for n in range(book.orders):
         order = memory.orders[s, n]
         if order.status != RESTING or order.market or not (order.role == STOP or order.role == TARGET):
@@ -233,10 +238,7 @@ def _watch_held(i: int, s: int, stop: int, market: Any, memory: Any, watch: Any)
             target_price = order.trigger
     if stop_price != stop_price or book.trade < 0:
         return i
-    if sign > 0:
-        watch.down[s], watch.up[s] = max(stop_price, book.liquidation), target_price
-    else:
-        watch.down[s], watch.up[s] = target_price, min(stop_price, book.liquidation)
+    watch.down[s], watch.up[s] = quiet_range(sign, stop_price, target_price, book.liquidation)
     watch.qty_e8[s], watch.cost_e8[s] = book.lots * book.lot_e8, book.cost_e8
     bits = 0
     if config.reverses:
@@ -246,11 +248,8 @@ def _watch_held(i: int, s: int, stop: int, market: Any, memory: Any, watch: Any)
             bits |= AGAINST_LONG if sign > 0 else AGAINST_SHORT
         elif memory.rules[r] == TIME_STOP_RULE:
             close_ms = market.open_time_ms[i] + config.interval_ms
-            left_ms = memory.parameters[r] - held_ms(
-                memory.trades[s, book.trade].entry_time_ms, close_ms, config.interval_ms
-            )
-            due = i + int(np.ceil(max(0.0, min(left_ms / config.interval_ms, 2.0**52))))
-            stop = min(stop, max(due, i + 1))
+            held = held_ms(memory.trades[s, book.trade].entry_time_ms, close_ms, config.interval_ms)
+            stop = min(stop, i + max(bars_until(memory.parameters[r], held, config.interval_ms), 1))
         else:
             return i
     watch.bits[s] = bits
@@ -427,4 +426,4 @@ def make_kernel(sources: int) -> Any:
     return run
 
 
-run_kernel = make_kernel(fingerprint(SOURCES, DAY_MS, MAX_LOST_STOPS, DECISION_MAX_AGE_MS))
+run_kernel = make_kernel(fingerprint(SOURCES, DAY_MS, DECISION_MAX_AGE_MS))

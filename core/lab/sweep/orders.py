@@ -32,16 +32,18 @@ from core.lab.sweep.forms import (
     exit_part_lots,
     exit_parts,
     lots_for_notional,
+    reducible_lots,
+    remedy,
     stop_is_touched,
     stop_ticks,
     target_is_touched,
     target_ticks,
 )
-from core.trader.protection import MAX_LOST_STOPS
+from core.position.stops import LEAVE_BARE, LEAVE_PAST
 from core.trader.state import DAY_MS
 
 _DAY_MS = DAY_MS
-_MAX_LOST_STOPS = MAX_LOST_STOPS
+_LEAVE_PAST, _LEAVE_BARE = LEAVE_PAST, LEAVE_BARE
 
 
 @compiled
@@ -70,11 +72,6 @@ def sweep_up(book: Any, orders: Any) -> None:
                 orders[kept] = orders[n]
             kept += 1
     book.orders = kept
-
-
-@compiled
-def reducible_lots(book: Any, sign: int) -> int:
-    return abs(book.lots) if book.lots * sign < 0 else 0
 
 
 @compiled
@@ -220,9 +217,10 @@ def protect(account: Any, config: Any, book: Any, orders: Any, trades: Any, queu
     if ticks == 0:
         entry = (book.cost_e8 / 1e8) / (book.lots * book.lot_qty)
         ticks = stop_ticks(round(entry / book.tick), sign, config.stop_pct)
-    if sign * (book.mark - ticks * book.tick) <= 0:
+    wanted = remedy(sign, book.mark, ticks * book.tick, trade.stop_attempts, False)
+    if wanted == _LEAVE_PAST:
         leave(account, config, book, orders, trades, queue, s, REASON_STOP)
-    elif trade.stop_attempts >= _MAX_LOST_STOPS:
+    elif wanted == _LEAVE_BARE:
         leave(account, config, book, orders, trades, queue, s, REASON_UNPROTECTED)
     else:
         lots = abs(book.lots) + pending_entry_lots(book, orders)
@@ -253,7 +251,7 @@ def _opening_e8(book: Any, order: Any) -> float:
     """Notional of that part of an order that would open a position or add to one."""
     if order.role != ENTRY:
         return 0.0
-    lots = max(0, order.qty - order.filled - reducible_lots(book, order.sign))
+    lots = max(0, order.qty - order.filled - reducible_lots(book.lots, order.sign))
     return float(float(lots) * adverse_ticks(book.mark, book.tick, order.sign) * book.tick_lot_e8)
 
 
@@ -287,7 +285,7 @@ def _is_accepted(account: Any, config: Any, books: Any, orders: Any, s: int, ord
     if order.role != ENTRY:
         if not order.market and order.trigger_ticks <= 0:
             return False
-        if reducible_lots(book, order.sign) == 0:
+        if reducible_lots(book.lots, order.sign) == 0:
             return False
         if order.role == STOP:
             return not stop_is_touched(order.sign, order.trigger, book.mark, book.mark)

@@ -74,12 +74,19 @@ class Score:
 
 
 def check_strategy(strategy: Strategy) -> None:
-    """Raises BadInputError where the strategy has an exit, a bracket or a sizing of its own: the sweep knows none."""
+    """Raises BadInputError where the strategy has an exit, a policy, a bracket or a sizing of its own: the sweep knows
+    none."""
     for name in ("bracket", "sizing"):
         if getattr(strategy, name) is not None:
             raise BadInputError(
                 f"strategy {strategy.name}: the sweep cannot run a {name} of its own; use quarterdeck backtest"
             )
+    if strategy.policies:
+        names = ", ".join(policy.reason for policy in strategy.policies)
+        raise BadInputError(
+            f"strategy {strategy.name}: the sweep cannot run exits that look back on the trade ({names}); "
+            "use quarterdeck backtest"
+        )
     for rule in strategy.exits:
         if rule.function not in _RULES:
             name = getattr(rule.function, "__name__", repr(rule.function))

@@ -9,9 +9,10 @@ from core.domain.operator import Verb
 from core.domain.orders import OrderRole, OrderState
 from core.domain.records import LimitRecord, WatchRecord
 from core.domain.trading import ExitReason
+from core.position.stops import MAX_LOST_STOPS
 from core.settings.schema import ExchangeSettings, Settings
 from core.trader.messages import Command, Journal
-from core.trader.protection import CANCEL_AGAIN_MS, MAX_LOST_STOPS
+from core.trader.protection import CANCEL_AGAIN_MS
 from tests.core.trader.desk import BTC, ETH, Desk, canceled, make_trader, placed, records
 
 LIMIT_MS = 6_000

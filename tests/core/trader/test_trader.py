@@ -29,8 +29,8 @@ from core.domain.records import (
     TradeRecord,
 )
 from core.domain.trading import ExitReason, SignalAction
+from core.position.stops import MAX_LOST_STOPS
 from core.trader.messages import CancelOrder, Command, Journal, PlaceOrder, TraderEvent
-from core.trader.protection import MAX_LOST_STOPS
 from tests.core.trader.desk import BTC, ETH, NOON_MS, PRICES, XRP, Desk, canceled, make_trader, placed, records
 
 

@@ -19,6 +19,7 @@ _COLUMNS = (
     Column("reason", 20, "left", 6, stretch=True, most=60),
     Column("model", 14, "left", 8),
 )
+_ACTED = {"enter": "good", "exit": "accent", "reduce": "accent", "stop": "accent", "vetoed": "dim", SILENT: "warn"}
 REASONS_SHOWN = 5
 EXIT = "exit"
 
@@ -82,7 +83,6 @@ def _share(value: float, unit: str) -> str:
 
 def _cells(signal: SignalView, g: Glyphs) -> list[Cell]:
     first = signal.because[0] if signal.because else None
-    acted = {"enter": "good", "exit": "accent", "vetoed": "dim", SILENT: "warn"}.get(signal.action, "plain")
     return [
         (utc_minutes(signal.time_ms), "dim"),
         (signal.symbol, "strong"),
@@ -90,7 +90,7 @@ def _cells(signal: SignalView, g: Glyphs) -> list[Cell]:
         (short_figure(first.value, first.unit) if first else UNKNOWN, "plain"),
         (short_figure(first.needed, first.unit) if first else UNKNOWN, "dim"),
         (UNKNOWN if signal.confidence is None else f"{signal.confidence * 100:.0f}%", "plain"),
-        (signal.action, acted),
+        (signal.action, _ACTED.get(signal.action, "plain")),
         (words(plain_text(signal.reason)), "plain"),
         (signal.model_version or UNKNOWN, "dim"),
     ]

@@ -80,7 +80,11 @@ def test_the_fingerprint_follows_the_sources(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["arithmetic.costs", "arithmetic.exits", "arithmetic.fills", "arithmetic.sizing", "trader.limits"]
+    "name",
+    [
+        *("arithmetic.costs", "arithmetic.exits", "arithmetic.fills", "arithmetic.sizing"),
+        *("position.holding", "position.meeting", "position.stops", "trader.limits"),
+    ],
 )
 def test_the_shared_arithmetic_is_part_of_it(name: str) -> None:
     assert f"core.{name}" in {module.__name__ for module in sweep_kernel.SOURCES}

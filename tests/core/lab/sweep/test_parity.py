@@ -11,13 +11,17 @@ import pytest
 
 from core.arithmetic import exits
 from core.domain.market import MINUTE_MS
-from core.domain.records import ForecastRecord, Record, TradeRecord, TrainingRecord, TrainingStatus
-from core.domain.trading import ExitReason
+from core.domain.records import ForecastRecord, Record, SignalRecord, TradeRecord, TrainingRecord, TrainingStatus
+from core.domain.trading import ExitReason, SignalAction
 from core.engine.starts import Rules, Start
 from core.lab.replay.verify import verify
 from core.lab.run.event_driven import Drive
 from core.lab.run.result import RunResult, trade_columns
 from core.ports import Forecaster
+from core.position.kit.atr_stop import atr_stop
+from core.position.kit.break_even import break_even
+from core.position.kit.roi import roi
+from core.position.kit.trailing import trailing
 from core.settings.schema import Settings, parse_settings
 from core.strategy.declaration import ExitRule, Strategy
 from core.trader.trader import Trader
@@ -109,6 +113,31 @@ async def test_a_time_stop_leaves_at_bars_without_a_signal_as_in_the_demo_and_re
     )
     assert found.first_difference is None
     assert found.records == len(theirs)
+
+
+async def test_exits_that_look_back_on_a_trade_move_stops_as_in_the_demo_and_replay() -> None:
+    settings = parse_settings(
+        {"strategy": "ema_cross", "limits": {"max_trades_per_day": 60, "max_losses_in_row": 12}}, "the test"
+    )
+    policies = (trailing(0.4, 0.1), atr_stop(14, 3.0), break_even(0.2, 11.0), roi({0: 0.3, 30: 0.05}))
+    strategy, to_ms = replace(build(settings), policies=policies), FROM_MS + 6 * 60 * MINUTE_MS
+    theirs = await demo_records(strategy, settings, None, FROM_MS, to_ms)
+    result, ours = await backtest(strategy, settings, None, FROM_MS, to_ms, strategy.part.lookback_bars)
+    assert decisions(ours) == decisions(theirs)
+    assert_same_trades(result, theirs)
+    signals = [record.signal for record in theirs if isinstance(record, SignalRecord)]
+    moved = {signal.reason for signal in signals if signal.action is SignalAction.MOVE_STOP}
+    assert moved == {"trailing stop", "ATR stop", "break-even stop"}
+    assert "profit is enough" in result.trades.exit_reason
+    rules = Rules(settings, instruments(settings))
+    found = await verify(
+        Told(theirs),
+        RecordedCandles(),
+        [Start(0, rules)],
+        FROM_MS,
+        lambda rules: Trader(ACCOUNT, strategy, rules.settings, rules.instruments),
+    )
+    assert found.first_difference is None
 
 
 async def test_a_model_strategy_trains_and_trades_as_in_the_demo() -> None:
