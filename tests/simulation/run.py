@@ -93,7 +93,7 @@ class Hour:
         *,
         whole_trace: bool,
         told: bool,
-        models: bool,
+        models: bool = False,
     ) -> None:
         self.loop = loop
         self.rng = random.Random(f"hour {seed}")
