@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 
 from core.clock import Clock
@@ -17,19 +17,21 @@ Decide = Callable[[Sequence[Forecast]], Awaitable[None]]
 
 
 class Answers:
-    """At most one question is out at a time: where one still is when the next bars close, these are not asked about.
+    """At most one question is out at a time, to all parts one after the other: where one still is when the next bars
+    close, these are not asked about.
 
     An answer that comes within `at_once_ms` is one that was there at once. What comes later is given to `decide`, made
-    at the time at which it came; what is older than `max_age_ms` by then is dropped. `late`, `dropped` and `missing`
-    count the forecasts, and those that were never asked for.
+    at the time at which it came; what is older than its part's `max_age_ms` by then is dropped. `late`, `dropped` and
+    `missing` count the forecasts, and those that were never asked for.
     """
 
-    def __init__(self, clock: Clock, decide: Decide, at_once_ms: int, max_age_ms: int) -> None:
+    def __init__(self, clock: Clock, decide: Decide, at_once_ms: int, max_age_ms: Mapping[str, int]) -> None:
         self._clock = clock
         self._decide = decide
         self._at_once_ms = at_once_ms
         self._max_age_ms = max_age_ms
-        self._out: list[asyncio.Task[object]] = []
+        self._early: list[Forecast] | None = None
+        self._out: list[asyncio.Task[None]] = []
         self._problem = ""
         self.late = 0
         self.dropped = 0
@@ -39,7 +41,7 @@ class Answers:
     def is_out(self) -> bool:
         return any(not task.done() for task in self._out)
 
-    def tasks(self) -> list[asyncio.Task[object]]:
+    def tasks(self) -> list[asyncio.Task[None]]:
         return [task for task in self._out if not task.done()]
 
     def note(self) -> str:
@@ -53,29 +55,39 @@ class Answers:
         self.missing += symbols
         self._tell(f"no forecasts at {iso(close_ms)}: the models still think about the bars before")
 
-    async def at_once(self, asking: asyncio.Task[list[Forecast]], group: asyncio.TaskGroup) -> list[Forecast]:
-        """What is answered at once, or nothing: then it is decided on when it comes."""
+    def begin(self) -> None:
+        """A question goes out: what is said to it by `say` is kept for `at_once`, as long as that waits."""
+        self._early = []
+
+    async def at_once(self, asking: asyncio.Task[None]) -> list[Forecast]:
+        """What is answered at once; the rest is decided on when it comes."""
         done, _ = await asyncio.wait((asking,), timeout=self._at_once_ms / 1_000.0)
+        early, self._early = self._early or [], None
         if done:
             self._problem = ""
-            return asking.result()
-        self._out = [asking, group.create_task(self._follow(asking))]
-        return []
+            asking.result()
+        else:
+            self._out = [asking]
+        return early
 
-    async def _follow(self, asking: asyncio.Task[list[Forecast]]) -> None:
-        answers = await asking
-        if not answers:
-            return
+    async def say(self, forecasts: list[Forecast]) -> Sequence[Forecast]:
+        """What a part says now, of bars of one instant. What counts of it: nothing where it is too old."""
+        if self._early is not None:
+            self._early += forecasts
+            return forecasts
         now_ms = self._clock.now_ms()
-        age_ms = now_ms - answers[0].bar_close_ms
-        when = f"forecasts of {iso(answers[0].bar_close_ms)} came {age_ms / 1_000.0:.1f} s after the close"
-        if age_ms > self._max_age_ms:
-            self.dropped += len(answers)
+        first = forecasts[0]
+        age_ms = now_ms - first.bar_close_ms
+        when = f"forecasts of {iso(first.bar_close_ms)} came {age_ms / 1_000.0:.1f} s after the close"
+        if age_ms > self._max_age_ms[first.origin.part]:
+            self.dropped += len(forecasts)
             self._tell(f"{when}: nothing is decided on them")
-            return
-        self.late += len(answers)
+            return ()
+        self.late += len(forecasts)
         self._tell(when)
-        await self._decide([replace(answer, made_ms=max(answer.made_ms, now_ms)) for answer in answers])
+        made = [replace(one, made_ms=max(one.made_ms, now_ms)) for one in forecasts]
+        await self._decide(made)
+        return made
 
     def _tell(self, problem: str) -> None:
         self._problem = problem

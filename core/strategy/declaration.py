@@ -104,8 +104,9 @@ class Rule:
 class Part:
     """What forecasts: named outputs of a symbol at the close of each bar, by a rule at once or by a model in a worker.
 
-    `inputs` are what it sees beside the bars of its symbol, by name (`core.market.seeing`): "funding", "bars.15m",
-    "time". While one of them is missing at a close, nothing is forecast there.
+    `inputs` are what it sees beside the bars of its symbol, by name: "funding", "bars.15m", "time"
+    (`core.market.seeing`), or parts that are declared before it, whose outputs of the same bar it is given. While one
+    of them is missing at a close, nothing is forecast there.
 
     `lookback_bars` is how many closed bars one forecast of a model needs, the newest included, or how many a rule is
     shown before the first that it may trade on. A model needs a `lifecycle`. Without a `source` the forecasts come
@@ -135,7 +136,9 @@ class Part:
 class Strategy:
     """The declaration. Everything numeric is pure, so trader and sweep share it.
 
-    `parts` is one, so far. `decide` and the exits are given the values of its outputs; what of `decide` differs from
+    `parts` stand in the order in which they are asked at the close of a bar. `decide` and the exits are given the
+    values of those named by `decides_on`, one part's outputs behind the other's, once each of them has spoken of the
+    bar; without names, of the last. What of `decide` differs from
     one set of settings to another stands in `parameters`, so that it is compiled once. `because` says in words what
     `decide` compared; without it a signal tells the outputs.
     `stop_pct` and `target_pct` are distances from the entry in percent of its price; both rest at the venue. With a
@@ -164,20 +167,69 @@ class Strategy:
     needs_trades: bool = False
     search_space: Grid = ()
     decision_keys: tuple[str, ...] = ()
+    decides_on: tuple[str, ...] = ()
+
+    @property
+    def decided(self) -> tuple[Part, ...]:
+        """The parts that are decided on, in the order in which `decide` is given them. Raises KeyError for a name of
+        none."""
+        if not self.decides_on:
+            return self.parts[-1:]
+        named = {part.name: part for part in self.parts}
+        return tuple(named[name] for name in self.decides_on)
 
     @property
     def part(self) -> Part:
-        """The only one."""
-        return self.parts[0]
+        """The last one that is decided on: a decision is its word."""
+        return self.decided[-1]
 
     @property
     def outputs(self) -> tuple[Output, ...]:
         """What `decide` is given, in order."""
-        return self.part.outputs
+        return tuple(output for part in self.decided for output in part.outputs)
+
+    @property
+    def models(self) -> tuple[Part, ...]:
+        """The parts that speak by a model."""
+        return tuple(part for part in self.parts if part.model is not None)
+
+    @property
+    def is_of_rules(self) -> bool:
+        """Whether every part speaks by a rule, so that all is known of a history beforehand."""
+        return all(part.rule is not None for part in self.parts)
+
+    def parts_seen(self, part: Part) -> tuple[str, ...]:
+        """Those of a part's inputs that are parts."""
+        names = {one.name for one in self.parts}
+        return tuple(name for name in part.inputs if name in names)
+
+    def market_seen(self, part: Part) -> tuple[str, ...]:
+        """Those of a part's inputs that are of the market."""
+        names = {one.name for one in self.parts}
+        return tuple(name for name in part.inputs if name not in names)
+
+    @property
+    def market_inputs(self) -> tuple[str, ...]:
+        """What of the market any part sees beside bars, each once."""
+        return tuple(dict.fromkeys(name for part in self.parts for name in self.market_seen(part)))
+
+    def learns_late(self, part: Part) -> bool:
+        """Whether it sees, of whatever part in between, what a model says: of that nothing is known before it is
+        said."""
+        named = {one.name: one for one in self.parts}
+        seen = [named[name] for name in self.parts_seen(part)]
+        return any(one.rule is None or self.learns_late(one) for one in seen)
+
+
+def needed_bars(strategy: Strategy, part: Part, interval_ms: int) -> int:
+    """How many bars before the first that a new account trades on a part is shown: the training window of a model, the
+    look-back of a rule, and behind a rule's as many as those that see it are shown."""
+    if part.lifecycle is not None:
+        return part.lifecycle.window_ms // interval_ms
+    behind = [one for one in strategy.parts if part.name in strategy.parts_seen(one)]
+    return part.lookback_bars + max((needed_bars(strategy, one, interval_ms) for one in behind), default=0)
 
 
 def history_ms(strategy: Strategy, interval_ms: int) -> int:
-    """How much of the market lies before the first bar that a new account trades on: the training window of a model,
-    or the bars that a rule is shown."""
-    part = strategy.part
-    return part.lookback_bars * interval_ms if part.lifecycle is None else part.lifecycle.window_ms
+    """How much of the market lies before the first bar that a new account trades on."""
+    return max(needed_bars(strategy, part, interval_ms) for part in strategy.parts) * interval_ms

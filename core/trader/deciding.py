@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 from core.arithmetic import exits
@@ -56,28 +57,52 @@ class Deciding:
         self.strategy = strategy
         self.cost_bps = round_trip_cost_bps(float(costs.taker_fee_bps), costs.slippage_bps)
         self.decider = Decider(strategy, self.cost_bps)
-        self._part, self._outputs = strategy.part.name, len(strategy.outputs)
+        self._outputs = {part.name: len(part.outputs) for part in strategy.parts}
+        self._decided = tuple(part.name for part in strategy.decided)
 
     def on_forecast(self, forecast: Forecast) -> list[Command]:
         s = self._state.symbols[forecast.symbol]
         if not self.decides_on(forecast):
             return [Journal(ForecastRecord(forecast))]
-        if s.forecast is not None and forecast.bar_close_ms <= s.forecast.bar_close_ms:
+        before = self.newest(s, forecast.origin.part)
+        if before is not None and forecast.bar_close_ms <= before.bar_close_ms:
             return []  # Each bar is decided on once, and never after a later one.
-        s.forecast = forecast
         commands: list[Command] = [Journal(ForecastRecord(forecast))]
-        values = vector(forecast.values)
+        whole = self.hear(s, forecast)
+        if whole is None:
+            return commands
+        values = vector(whole.values)
         direction, confidence = self.decider.direction(values)
-        wish = Wish(forecast, values, direction, confidence)
+        wish = Wish(whole, values, direction, confidence)
         if s.lots:
-            return commands + self._ask_exits(s, wish, forecast.made_ms)
-        return commands + self._try_entry(s, wish, forecast.made_ms) if direction else commands
+            return commands + self._ask_exits(s, wish, whole.made_ms)
+        return commands + self._try_entry(s, wish, whole.made_ms) if direction else commands
 
     def decides_on(self, forecast: Forecast) -> bool:
         """Whether it is of what this trader trades by. What others say, and what candidates say, is only kept."""
         origin = forecast.origin
-        is_ours = origin.strategy == self.strategy.name and origin.part == self._part
-        return is_ours and origin.version_role is VersionRole.CHAMPION and len(forecast.values) == self._outputs
+        is_ours = origin.strategy == self.strategy.name and origin.version_role is VersionRole.CHAMPION
+        return is_ours and len(forecast.values) == self._outputs.get(origin.part)
+
+    def newest(self, s: SymbolState, part: str) -> Forecast | None:
+        """What a part said last of a symbol."""
+        return s.forecast if len(self._outputs) == 1 else s.heard.get(part)
+
+    def hear(self, s: SymbolState, forecast: Forecast) -> Forecast | None:
+        """Take in what a part says. What is decided on it, once every part that is decided on has spoken of the bar:
+        their values as one forecast, which is the last part's word."""
+        if len(self._outputs) > 1:
+            s.heard[forecast.origin.part] = forecast
+            if forecast.origin.part not in self._decided:
+                return None
+            heard = [s.heard.get(name) for name in self._decided]
+            said = [one for one in heard if one is not None and one.bar_close_ms == forecast.bar_close_ms]
+            if len(said) < len(heard):
+                return None
+            values = tuple(value for one in said for value in one.values)
+            forecast = replace(said[-1], made_ms=max(one.made_ms for one in said), values=values)
+        s.forecast = forecast
+        return forecast
 
     def on_silence(self, silence: Silence) -> list[Command]:
         s = self._state.symbols[silence.symbol]

@@ -31,6 +31,7 @@ class SymbolMemory:
     trade: OpenTrade | None
     next_trade: OpenTrade | None
     forecast: Forecast | None
+    heard: dict[str, Forecast]
     orders: tuple[Order, ...]
     ended: tuple[Order, ...]
     canceling: dict[str, int]
@@ -137,6 +138,7 @@ def _symbol_memory(trader: Trader, s: SymbolState) -> SymbolMemory:
         trade=s.trade,
         next_trade=s.next_trade,
         forecast=s.forecast,
+        heard=dict(s.heard),
         orders=tuple(s.orders.values()),
         ended=tuple(s.ended.values()),
         canceling=dict(s.canceling),
@@ -150,7 +152,7 @@ def _symbol_memory(trader: Trader, s: SymbolState) -> SymbolMemory:
 def _recall_symbol(s: SymbolState, kept: SymbolMemory, cooldown_ms: int) -> None:
     if kept.position is not None:
         s.lots, s.cost_usdt = kept.position.lots, float(kept.position.cost_usdt)
-    s.trade, s.next_trade, s.forecast = kept.trade, kept.next_trade, kept.forecast
+    s.trade, s.next_trade, s.forecast, s.heard = kept.trade, kept.next_trade, kept.forecast, dict(kept.heard)
     s.orders = {order.client_order_id: order for order in kept.orders}
     s.ended = {order.client_order_id: order for order in kept.ended}
     s.canceling = dict(kept.canceling)

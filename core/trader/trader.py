@@ -128,6 +128,14 @@ class Trader:
     def decides_on(self, forecast: Forecast) -> bool:
         return self._deciding.decides_on(forecast)
 
+    def hear(self, forecast: Forecast) -> None:
+        """Know again what a part said; nothing is decided on it. Raises KeyError as `handle` does."""
+        self._deciding.hear(self.state.symbols[forecast.symbol], forecast)
+
+    def newest(self, symbol: str, part: str) -> Forecast | None:
+        """What a part of the strategy said last of a symbol, of what is traded by."""
+        return self._deciding.newest(self.state.symbols[symbol], part)
+
     def adopt(self, instrument: Instrument) -> None:
         """Go by these rules of a contract from now on; what is held and open keeps its prices and quantities."""
         self.state.adopt(instrument)

@@ -165,7 +165,7 @@ class Process:
             journal=journal,
             records=records,
             candles=machine.candles,
-            forecaster=None,
+            forecasters={},
             logbook=Logbook(),
             start_ms=start_ms,
             publish_hz=machine.publish_hz,

@@ -12,7 +12,7 @@ from core.engine.retention import AgingJournal, CheckpointedJournal
 from core.ports import CandleStore, Journal, ObservationStore
 
 if TYPE_CHECKING:
-    from core.domain.forecast import Output
+    from core.domain.forecast import Forecast, Output
     from core.domain.instrument import Instrument
     from core.domain.records import Record
     from core.domain.regrid import Eras, Factor
@@ -63,6 +63,10 @@ class AccountJournal(Journal, AgingJournal, CheckpointedJournal, Protocol):
 
     async def put_outputs(self, strategy: str, part: str, outputs: Sequence[Output]) -> None:
         """Keep what the values of a part are, from the next record on."""
+        ...
+
+    async def forecasts(self, strategy: str, from_ms: int) -> list[Forecast]:
+        """As `core.ports.ForecastStore` has them."""
         ...
 
     async def get_meta(self, key: str) -> str | None:

@@ -5,7 +5,7 @@ It costs little and finds what reaches ahead at those bars; `core.lab.checks.run
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,12 +14,12 @@ from core.domain.forecast import Output
 from core.lab.checks.causality import LOOK_AHEAD, RuleValues, check_dataset, cut, exact
 from core.lab.checks.verdict import Status, Verdict
 from core.lab.data.history import History
-from core.lab.data.seeing import window_of
+from core.lab.data.seeing import window_of, window_of_part
 from core.lab.statistics.figures import utc_minute
 from core.learning.dataset import OpenLearner
 from core.ports import BarColumns
-from core.strategy.declaration import Strategy
-from core.strategy.rules import RuleDesk
+from core.strategy.chain import bars_behind, fresh_values
+from core.strategy.declaration import Part, Strategy
 
 BARS = 12
 """How many bars of a run are looked at."""
@@ -40,33 +40,43 @@ def fault_label(check: str, detail: str) -> str:
     return f"{name}: {detail}"
 
 
-def quick_fault(strategy: Strategy, history: History, learner: OpenLearner | None, seed: int) -> str:
+def quick_fault(strategy: Strategy, history: History, learners: Mapping[str, OpenLearner], seed: int) -> str:
     """The label of a rule, or of a model's features, that change once later bars exist; empty where none was found to.
 
-    `learner` is that of a model which shows its rows. `seed` draws the bars.
+    `learners` are those of the parts whose models show their rows. `seed` draws the bars. A part that sees what a model
+    says is not looked into: only a run has that.
     """
-    part = strategy.part
-    if part.rule is not None:
-        found = _rule_faults(strategy, history, seed)
-    else:
-        found = _model_faults(learner, history, part.inputs)
-    verdict = next(found, None)
-    return "" if verdict is None else fault_label(LOOK_AHEAD, verdict.detail)
+    for part in strategy.parts:
+        if strategy.learns_late(part):
+            continue
+        if part.rule is not None:
+            found = _rule_faults(strategy, part, history, seed)
+        else:
+            found = _model_faults(learners.get(part.name), strategy, part, history)
+        if (verdict := next(found, None)) is not None:
+            return fault_label(LOOK_AHEAD, in_part(strategy, part, verdict.detail))
+    return ""
 
 
-def _rule_faults(strategy: Strategy, history: History, seed: int) -> Iterator[Verdict]:
+def in_part(strategy: Strategy, part: Part, detail: str) -> str:
+    """Of a strategy of several parts, with the part that it is said of."""
+    return detail if len(strategy.parts) == 1 else f"part {part.name}: {detail}"
+
+
+def _rule_faults(strategy: Strategy, part: Part, history: History, seed: int) -> Iterator[Verdict]:
     rng = np.random.default_rng(seed)
+    lookback_bars = bars_behind(strategy, part)
     for symbol in history.symbols:
-        window = window_of(history, symbol, strategy.part.inputs)
+        window = window_of(history, symbol, strategy.market_inputs)
 
         def values_of(bars: BarColumns) -> NDArray[np.float64]:
-            return RuleDesk(strategy, [bars.symbol], 0).values(bars)
+            return fresh_values(strategy, part, bars)
 
         values = values_of(window)
         sampled = _sampled(values, max(1, BARS // len(history.symbols)), rng)
         silent = _drawn(np.flatnonzero(np.isnan(values).all(axis=1)), -(-SILENT_BARS // len(history.symbols)), rng)
-        for bar in (*sampled, *_kept_back(values_of, window, silent, strategy.part.lookback_bars)):
-            verdict = _looks_ahead(values_of, strategy.outputs, window, bar, strategy.part.lookback_bars)
+        for bar in (*sampled, *_kept_back(values_of, window, silent, lookback_bars)):
+            verdict = _looks_ahead(values_of, part.outputs, window, bar, lookback_bars)
             if verdict is not None:
                 yield verdict
 
@@ -119,11 +129,11 @@ def _looks_ahead(
     )
 
 
-def _model_faults(learner: OpenLearner | None, history: History, inputs: Sequence[str]) -> Iterator[Verdict]:
+def _model_faults(learner: OpenLearner | None, strategy: Strategy, part: Part, history: History) -> Iterator[Verdict]:
     """A model that does not show its rows is given no later bar than the one it predicts at, and is not looked into."""
     if learner is None:
         return
     for symbol in history.symbols[:MODEL_SYMBOLS]:
-        window = window_of(history, symbol, inputs)
+        window = window_of_part(history, symbol, strategy, part)
         verdicts = check_dataset(learner, cut(window, max(0, len(window.close) - MODEL_BARS), len(window.close)), 3)
         yield from (verdict for verdict in verdicts if verdict.status is Status.FAULT)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,30 +13,47 @@ from core.domain.market import Bar
 from core.lab.data.history import History
 from core.lab.data.holes import unasked_before_holes
 from core.lab.data.seeing import window_of
-from core.learning.forecaster import last_bars
-from core.ports import Seen
-from core.strategy.declaration import Strategy
+from core.strategy.chain import rules_over
+from core.strategy.declaration import Strategy, needed_bars
 from core.strategy.rules import RuleDesk, forecast_of
 
 Floats = NDArray[np.float64]
 
 
 def rule_values(strategy: Strategy, history: History) -> Floats:
-    """The outputs of the strategy's rule at the close of each slot, (k, n, outputs), NaN for nothing.
+    """What a strategy of rules alone decides on at the close of each slot, (k, n, outputs), NaN for nothing: where one
+    of the parts that it decides on says nothing, none counts.
 
-    As at the start of an account, the rule is shown the look-back before `history.first` and nothing earlier.
+    As at the start of an account, each rule is shown the bars that it needs before `history.first` and nothing earlier.
     """
-    begin = max(0, history.first - strategy.part.lookback_bars)
     values = np.full((*history.close.shape, len(strategy.outputs)), np.nan)
-    desk = RuleDesk(strategy, history.symbols, 0)
+    desks = {part.name: RuleDesk(strategy, history.symbols, 0, part) for part in strategy.parts}
+    first_ms = first_bars(history, strategy)
     for row, symbol in enumerate(history.symbols):
-        there = np.flatnonzero(~np.isnan(history.close[row, begin:])) + begin
-        if not len(there):
+        there = ~np.isnan(history.close[row])
+        if not there[history.first :].any():
             continue
-        window = window_of(history, symbol, strategy.part.inputs)
-        values[row, there] = desk.values(last_bars(window, len(there)))
+        bars = window_of(history, symbol, strategy.market_inputs)
+        said = rules_over(strategy, desks, bars, first_ms, {})
+        values[row, there] = together([said[part.name] for part in strategy.decided])
     values[:, : history.first] = np.nan
     return unasked_before_holes(history, values)
+
+
+def first_bars(history: History, strategy: Strategy) -> dict[str, int]:
+    """By part, the open time of the first bar that its rule is shown."""
+    needed = {part.name: needed_bars(strategy, part, history.interval_ms) for part in strategy.parts}
+    return {name: int(history.open_time_ms[max(0, history.first - bars)]) for name, bars in needed.items()}
+
+
+def together(said: Sequence[Floats]) -> Floats:
+    """The outputs of several parts (n, outputs) side by side, NaN in a row of which one of them says nothing."""
+    if len(said) == 1:
+        return said[0]
+    whole = np.hstack(said)
+    silent = np.any([np.isnan(values).all(axis=1) for values in said], axis=0)
+    whole[silent] = np.nan
+    return whole
 
 
 def known_values(given: Mapping[str, Floats], history: History, strategy: Strategy) -> Floats:
@@ -56,17 +73,24 @@ def known_values(given: Mapping[str, Floats], history: History, strategy: Strate
 
 
 class FixedDesk:
-    """Tells the values of a table (k, n, outputs) at their times, in place of `core.strategy.rules.RuleDesk`."""
+    """Tells the values of a table (k, n, outputs) at their times, in place of the parts that are decided on."""
 
     def __init__(self, strategy: Strategy, history: History, values: Floats, inference_delay_ms: int) -> None:
-        self._strategy = strategy
+        self._name = strategy.name
+        self._parts: list[tuple[str, slice]] = []
+        end = 0
+        for part in strategy.decided:
+            self._parts.append((part.name, slice(end, end + len(part.outputs))))
+            end += len(part.outputs)
         self._values = values
         self._rows = {symbol: row for row, symbol in enumerate(history.symbols)}
         self._begin_ms = int(history.open_time_ms[0])
         self._interval_ms = history.interval_ms
         self._delay_ms = inference_delay_ms
 
-    def predict(self, bar: Bar, seen: Seen | None = None) -> Forecast | None:
+    def told(self, bar: Bar) -> list[Forecast]:
         slot = (bar.open_time_ms - self._begin_ms) // self._interval_ms
         values = self._values[self._rows[bar.symbol], slot]
-        return forecast_of(self._strategy, bar.symbol, bar.close_time_ms, self._delay_ms, values)
+        whom = (bar.symbol, bar.close_time_ms, self._delay_ms)
+        said = (forecast_of(self._name, part, *whom, values[place]) for part, place in self._parts)
+        return [one for one in said if one is not None]

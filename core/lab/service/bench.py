@@ -14,7 +14,7 @@ from core.clock import Clock
 from core.domain.errors import BadInputError
 from core.home.folder import Home
 from core.lab.requests import BacktestRequest, Engine
-from core.lab.service.plan import Plan, make_plan, open_learner
+from core.lab.service.plan import Plan, make_plan, open_learners
 from core.settings.values import Grid, Market
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class Bench:
 
         if predictions is not None:
             return self.store.load(predictions).provenance.fault
-        return quick_fault(plan.strategy, plan.history, open_learner(plan.strategy), plan.seed)
+        return quick_fault(plan.strategy, plan.history, open_learners(plan.strategy), plan.seed)
 
     def values(self, plan: Plan, run_id: str | None) -> Values | None:
         """The predictions of a stored run over the plan's history."""

@@ -136,7 +136,7 @@ class HomeLab:
         train_ms, test_ms = lengths(request)
         values = self.bench.values(plan, request.run.predictions)
         fault = self.bench.fault(plan, request.run.predictions)
-        if plan.strategy.part.model is not None and values is None:
+        if plan.strategy.models and values is None:
             if searching:
                 raise BadInputError(
                     f"{plan.strategy.name} has a model: choose its settings over the predictions of a stored run, with "

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from core.learning.dataset import OpenLearner
     from core.market.contracts.rules import ContractRules
     from core.settings.schema import Settings
-    from core.strategy.declaration import Strategy
+    from core.strategy.declaration import Part, Strategy
 
     Values = Mapping[str, NDArray[np.float64]]
     Markets = Callable[[Market], MarketStore]
@@ -102,7 +102,7 @@ class Plan:
             data_labels=(
                 *hole_labels(holes(history)),
                 *jump_labels(history, self.settings.lab.jump_volatilities),
-                *lack_labels(history, self.strategy.part.inputs),
+                *lack_labels(history, self.strategy.market_inputs),
             ),
             fault=fault,
         )
@@ -131,14 +131,20 @@ def load(name: str, settings: Settings) -> Strategy:
     return strategy
 
 
-def open_learner(strategy: Strategy) -> OpenLearner | None:
-    """The learner of a model that shows its rows, None of any other."""
+def open_learner(part: Part) -> OpenLearner | None:
+    """The learner of a part's model that shows its rows, None of any other."""
     from core.learning.dataset import OpenLearner
 
-    if strategy.part.model is None:
+    if part.model is None:
         return None
-    learner = import_module(strategy.part.model.factory).create_learner(json.loads(strategy.part.model.options))
+    learner = import_module(part.model.factory).create_learner(json.loads(part.model.options))
     return learner if isinstance(learner, OpenLearner) else None
+
+
+def open_learners(strategy: Strategy) -> dict[str, OpenLearner]:
+    """Those of all parts, by part."""
+    found = {part.name: open_learner(part) for part in strategy.models}
+    return {name: learner for name, learner in found.items() if learner is not None}
 
 
 def instruments_of(rules: Mapping[str, ContractRules], settings: Settings) -> dict[str, Instrument]:
@@ -191,7 +197,7 @@ def make_plan(home: Home, markets: Markets, request: BacktestRequest, space: Gri
     market = settings.lab.market
     if to_ms <= from_ms:
         raise _no_period(request, market, from_ms, to_ms, stored)
-    if strategy.part.model is not None:
+    if strategy.models:
         _check_room(strategy.name, warm_up_ms, from_ms, stored)
     if from_ms < first_ms or to_ms > last_ms:
         raise _beyond(market, span_text(from_ms, to_ms), stored)
@@ -202,7 +208,7 @@ def make_plan(home: Home, markets: Markets, request: BacktestRequest, space: Gri
         longest = longest_look_back(settings, strategy.name, load, space or strategy.search_space)
         warm_up_bars = max(warm_up_bars, longest)
     max_hole_ms = int(settings.lab.max_hole_minutes * MINUTE_MS)
-    streams = streams_of(strategy.part.inputs)
+    streams = streams_of(strategy.market_inputs)
     history = candles.history(symbols, interval_ms, from_ms, to_ms, warm_up_bars, max_hole_ms, streams)
     _check_streams(strategy.name, history, streams)
     if not request.allow_holes:

@@ -97,7 +97,7 @@ class Floor:
             self.trader,
             Idle(),  # type: ignore[arg-type]
             self.journal,
-            None if self.trader.strategy.part.rule is not None else self.thinker,
+            {} if self.trader.strategy.is_of_rules else {"main": self.thinker},
             self.clock,
             lambda records: None,
             waits_for_models=False,
@@ -224,7 +224,7 @@ def test_what_a_rule_says_that_cannot_be_is_told_and_no_forecast() -> None:
     async def test() -> None:
         async with asyncio.TaskGroup() as group:
             floor = Floor(group, outputs=(Output("p_up", "probability"),), source=Rule(scan, 1, ()), because=None)
-            floor.session.rules._states[BTC][0] = 1.0  # type: ignore[union-attr]
+            floor.session.parts.rules["main"]._states[BTC][0] = 1.0
             await floor.bars()
             assert [record.forecast.symbol for record in floor.kept(ForecastRecord)] == [ETH]
             problem = "no forecast of BTCUSDT: strategy plain: its rule says p_up 1.3, which is no probability"

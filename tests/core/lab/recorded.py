@@ -110,7 +110,7 @@ async def demo_records(
             journal=journal,
             records=[],
             candles=candles,
-            forecaster=forecaster,
+            forecasters={} if forecaster is None else {"main": forecaster},
             feed=lambda point: batched(
                 ReplayFeed(candles, tuple(known), from_ms, to_ms, delay_ms, replay_cursors(point, MINUTE_MS)).events()
             ),

@@ -129,6 +129,8 @@ from dataclasses import replace
 from core.domain.forecast import Output
 from core.strategy.declaration import Part
 from strategies.ema_cross.declaration import build as build_ema_cross
+def seeing(name, *others):
+    return Part((Output("up", "score"),), 1, name=name, inputs=others)
 def build(settings):
     plain = build_ema_cross(settings)
     return replace(plain, name="mine", {change})
@@ -138,8 +140,23 @@ def build(settings):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ("parts=()", "has 0 parts; a strategy has one"),
-        ("parts=plain.parts * 2", "has 2 parts; a strategy has one"),
+        ("parts=()", "its parts are called nothing; name each by letters, digits, _ and -, no two alike"),
+        ("parts=plain.parts * 2", "its parts are called main, main; name each by letters"),
+        (
+            'parts=(seeing("a", "b"), seeing("b", "c"), seeing("c", "a"))',
+            "its parts see each other in a circle: a of b of c of a; take one",
+        ),
+        ('parts=(seeing("a", "a"),)', "its parts see each other in a circle: a of a; take one of these inputs out"),
+        (
+            'parts=(seeing("a", "b"), seeing("b"))',
+            "part a sees b, which is declared behind it; declare b before a",
+        ),
+        ('parts=(seeing("a"),), decides_on=("b",)', "it decides on b, which is no part of it; its parts are a"),
+        ('parts=(seeing("a"),), decides_on=("a", "a")', "it decides on a twice; name it once"),
+        (
+            'parts=(seeing("a"), seeing("b")), decides_on=("a", "b")',
+            "two of the parts that it decides on call an output up; name one otherwise",
+        ),
         ("parts=(Part((), 1),)", "its outputs are called nothing; name each by letters"),
         ('parts=(Part((Output("p up", "score"),), 1),)', "its outputs are called p up; name each by letters"),
         ('parts=(Part((Output("a", "bps"), Output("a", "pct")), 1),)', "its outputs are called a, a; name each"),

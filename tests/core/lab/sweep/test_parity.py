@@ -38,7 +38,8 @@ async def backtest(
     market = history(tuple(known), from_ms, to_ms, warm_up_bars)
     records: list[Record] = []
     trader, venue = Trader(ACCOUNT, strategy, settings, known), journalled_venue(known, settings)
-    drive = Drive(market, trader, venue, forecaster, None, observe=records.extend)
+    forecasters = {} if forecaster is None else {"main": forecaster}
+    drive = Drive(market, trader, venue, forecasters, None, observe=records.extend)
     await drive.run(lambda done, total: None, lambda: False)
     return drive.result(), records
 
@@ -143,7 +144,7 @@ async def test_stored_predictions_of_a_model_give_its_run_again() -> None:
     for symbol, told in first.predictions.items():
         values[symbol] = np.full((len(market), len(STRATEGY.outputs)), np.nan)
         values[symbol][np.searchsorted(market.open_time_ms, told.close_ms - MINUTE_MS)] = told.values
-    drive = Drive(market, Trader(ACCOUNT, STRATEGY, settings, known), journalled_venue(known, settings), None, values)
+    drive = Drive(market, Trader(ACCOUNT, STRATEGY, settings, known), journalled_venue(known, settings), {}, values)
     await drive.run(lambda done, total: None, lambda: False)
     again = drive.result()
     assert len(first.trades) > 10

@@ -1,0 +1,246 @@
+"""The parts of a strategy at work: what each says at the close of bars, in the order in which they see each other.
+
+Rules speak at once, models from worker processes. A part that sees another is asked once that one has spoken.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from core.domain.errors import BadInputError, ModelError
+from core.domain.forecast import Forecast
+from core.domain.market import Bar
+from core.domain.records import Record, TrainingRecord
+from core.engine.models import ModelDesk
+from core.learning.forecaster import training_bars
+from core.market.history import BarHistory
+from core.market.seeing import Sees, lack_text
+from core.ports import BarColumns, Forecaster, Seen
+from core.settings.schema import Settings
+from core.strategy.chain import Spoken, rules_over
+from core.strategy.decision import vector
+from core.strategy.declaration import Part, Strategy
+from core.strategy.rules import Floats, RuleDesk
+from core.strategy.said import Sayings, Times, joined, without_newest
+from core.trader.account import iso
+
+log = logging.getLogger("quarterdeck.engine")
+
+Say = Callable[[list[Forecast]], Awaitable[Sequence[Forecast]]]
+"""Is told what a part says; gives back what counts of it."""
+
+Newest = Callable[[str, str], Forecast | None]
+"""(symbol, part) -> what was said last, as the trader knows it."""
+
+
+class PartsAtWork:
+    """Every part of one strategy, for all symbols. `forecasters` are those of its models, by part; `histories` and
+    `sights` are what they are shown. `capacity` is how much is remembered of what is said to others.
+
+    `early` parts wait for no model. `outage` is why models cannot be asked now.
+    """
+
+    def __init__(
+        self,
+        strategy: Strategy,
+        symbols: Sequence[str],
+        settings: Settings,
+        forecasters: Mapping[str, Forecaster],
+        histories: Mapping[str, BarHistory],
+        sights: Mapping[str, Sees],
+        capacity: int,
+        newest: Newest,
+    ) -> None:
+        self.strategy = strategy
+        self.outage = ""
+        self._forecasters = forecasters
+        self._histories = histories
+        self._sights = sights
+        self._newest = newest
+        self._delay_ms = settings.engine.inference_delay_ms
+        self._interval_ms = settings.market.interval_ms
+        training_delay_ms = settings.engine.training_delay_seconds * 1_000
+        self.rules = {
+            part.name: RuleDesk(strategy, symbols, self._delay_ms, part)
+            for part in strategy.parts
+            if part.rule is not None
+        }
+        self.models = {
+            part.name: ModelDesk(
+                strategy, forecasters[part.name], symbols, training_delay_ms, self._training_of(part), part
+            )
+            for part in strategy.parts
+            if part.name in forecasters
+        }
+        self.early = [part for part in strategy.parts if part.name in self.rules and not strategy.learns_late(part)]
+        at_work = self.rules.keys() | self.models.keys()
+        self.late = [part for part in strategy.parts if part.name in at_work and part not in self.early]
+        seen = {name for part in strategy.parts for name in strategy.parts_seen(part)}
+        self._said = {
+            (part.name, symbol): Sayings(part, symbol, capacity)
+            for part in strategy.parts
+            if part.name in seen
+            for symbol in symbols
+        }
+        self._unfit: dict[tuple[str, str], str] = {}
+
+    def take_in(self, records: Sequence[Record]) -> None:
+        """Learn from journalled records."""
+        for desk in self.models.values():
+            desk.take_in(records)
+
+    def without_model(self) -> str:
+        """Why a symbol has no model, for the operator; empty where none is missing."""
+        return next((note for desk in self.models.values() if (note := desk.note())), "")
+
+    def unfit(self) -> str:
+        """Why a part cannot forecast now, for the operator; empty where each can."""
+        return next((f"no forecast of {self._whom(*which)}: {problem}" for which, problem in self._unfit.items()), "")
+
+    async def warm_up(self) -> None:
+        """Raises ModelError where the workers of a model do not start."""
+        for forecaster in self._forecasters.values():
+            await forecaster.warm_up()
+
+    def due_requests(self, now_ms: int) -> list[TrainingRecord]:
+        return [record for desk in self.models.values() for record in desk.due_requests(now_ms)]
+
+    def remember(self, part: Part, symbol: str, closes_ms: Times, values: Floats) -> None:
+        """What a part has said of bars in order, (n, outputs), for those that see it; rows of nothing are left out."""
+        if (said := self._said.get((part.name, symbol))) is not None:
+            there = ~np.isnan(values).all(axis=1)
+            said.keep(closes_ms[there], values[there])
+
+    @property
+    def learns(self) -> bool:
+        """Whether anything of the past is told to it."""
+        return bool(self.rules) or bool(self.spoken)
+
+    @property
+    def spoken(self) -> tuple[Part, ...]:
+        """The parts that others see and that nobody can tell again: what they said is in the journal alone."""
+        return tuple(part for part in self.late if any(name == part.name for name, _ in self._said))
+
+    def catch_up(self, bars: BarColumns, first_ms: Mapping[str, int], spoken: Spoken) -> None:
+        """Show the rules the next bars of a symbol that nothing is asked of; see `rules_over`."""
+        values = rules_over(self.strategy, self.rules, bars, first_ms, spoken)
+        closes_ms = bars.open_time_ms + bars.interval_ms
+        for part in self.strategy.parts:
+            self.remember(part, bars.symbol, *spoken.get(part.name, (closes_ms, values[part.name])))
+
+    def fold(self, bars: Sequence[Bar]) -> list[Forecast]:
+        """What the early parts say of bars that closed."""
+        told = []
+        for part in self.early:
+            said = self._folded(part, bars)
+            self._keep(part, said)
+            told += said
+        return told
+
+    async def ask(self, bars: Sequence[Bar], say: Say, *, models: bool = True) -> None:
+        """Let the late parts speak of bars of one instant, one part after the other. Without `models` none of these is
+        asked, and rules are only shown the bars of which models have spoken before."""
+        for part in self.late:
+            if part.name in self.rules:
+                told = self._folded(part, bars)
+            else:
+                told = await self._asked(part, bars) if models else []
+            if told:
+                self._keep(part, await say(told))
+
+    def _folded(self, part: Part, bars: Sequence[Bar]) -> list[Forecast]:
+        answers = (self._ask_rule(part, bar) for bar in bars)
+        return [answer for answer in answers if answer is not None]
+
+    def _ask_rule(self, part: Part, bar: Bar) -> Forecast | None:
+        """What a rule says that cannot be is no forecast, and told."""
+        seen = self._seen(part, bar.symbol, np.array([bar.close_time_ms])) if part.inputs else None
+        try:
+            answer = self.rules[part.name].predict(bar, seen)
+        except BadInputError as error:
+            self._note(part, bar.symbol, str(error), logging.ERROR)
+            return None
+        self._note(part, bar.symbol, "" if seen is None else lack_text(seen.lacking(-1)))
+        return answer
+
+    async def _asked(self, part: Part, bars: Sequence[Bar]) -> list[Forecast]:
+        """What a model says of these bars, where it was not asked before."""
+        asked: list[tuple[BarColumns, str]] = []
+        close_ms = bars[0].close_time_ms
+        versions = self.models[part.name].answering(close_ms)
+        for bar in bars:
+            made = self._newest(bar.symbol, part.name)
+            if bar.symbol not in versions or (made is not None and made.bar_close_ms >= close_ms):
+                continue
+            window = self._window(part, bar.symbol, part.lookback_bars, close_ms)
+            if window.seen is not None:
+                lacks = lack_text(window.seen.lacking(-1))
+                self._note(part, bar.symbol, lacks)
+                if lacks:
+                    continue
+            asked.append((window, versions[bar.symbol]))
+        return await self._ask_workers(part, asked, close_ms + self._delay_ms) if asked else []
+
+    async def _ask_workers(self, part: Part, asked: Sequence[tuple[BarColumns, str]], made_ms: int) -> list[Forecast]:
+        for attempt in (1, 2):
+            try:
+                answers = await self._forecasters[part.name].predict(asked, made_ms)
+            except ModelError as error:
+                log.error("no predictions at %s (try %d of 2): %s", iso(made_ms), attempt, error)
+                self.outage = f"no predictions: {error}"
+            else:
+                self.outage = ""
+                return [answer for answer in answers if answer is not None]
+        return []
+
+    def _keep(self, part: Part, said: Sequence[Forecast]) -> None:
+        for one in said:
+            self.remember(part, one.symbol, np.array([one.bar_close_ms]), vector(one.values)[np.newaxis])
+
+    def _window(self, part: Part, symbol: str, count: int, until_ms: int) -> BarColumns:
+        """At most `count` bars that closed at or before `until_ms`, with what was seen beside them."""
+        bars = self._histories[symbol].window(count, until_ms)
+        if not part.inputs:
+            return bars
+        return bars.beside(self._seen(part, symbol, bars.open_time_ms + self._interval_ms))
+
+    def _seen(self, part: Part, symbol: str, closes_ms: Times) -> Seen:
+        """At closes in a row, the newest of which a bar has."""
+        market = None
+        if self.strategy.market_seen(part):
+            market = self._sights[symbol].window(len(closes_ms), int(closes_ms[-1]) if len(closes_ms) else 0)
+        return self._joined(part, symbol, closes_ms, market)
+
+    def _joined(self, part: Part, symbol: str, closes_ms: Times, market: Seen | None) -> Seen:
+        parts = [self._said[name, symbol].at(closes_ms) for name in self.strategy.parts_seen(part)]
+        return joined([*([market] if market is not None else []), *parts], part.inputs)
+
+    def _training_of(self, part: Part) -> Callable[[str, int], BarColumns]:
+        count = training_bars(self.strategy, self._interval_ms, part)
+        others = self.strategy.parts_seen(part)
+
+        def window(symbol: str, until_ms: int) -> BarColumns:
+            bars = self._window(part, symbol, count, until_ms)
+            if not others or bars.seen is None:
+                return bars
+            return replace(bars, seen=without_newest(bars.seen, others))
+
+        return window
+
+    def _whom(self, part: str, symbol: str) -> str:
+        return symbol if len(self.strategy.parts) == 1 else f"{symbol} by {part}"
+
+    def _note(self, part: Part, symbol: str, problem: str, level: int = logging.WARNING) -> None:
+        """Why a symbol has no forecast now; told where that changes, and where there is one again."""
+        which = part.name, symbol
+        if problem == self._unfit.get(which, ""):
+            return
+        if problem:
+            self._unfit[which] = problem
+            log.log(level, "no forecast of %s: %s", self._whom(*which), problem)
+        else:
+            log.info("%s is forecast again (before: %s)", self._whom(*which), self._unfit.pop(which))
