@@ -39,7 +39,8 @@ Newest = Callable[[str, str], Forecast | None]
 
 class PartsAtWork:
     """Every part of one strategy, for all symbols. `forecasters` are those of its models, by part; `histories` and
-    `sights` are what they are shown. `capacity` is how much is remembered of what is said to others.
+    `sights` are what they are shown. `capacity` is how much is remembered of what is said to others. By part, what is
+    said is made `delays_ms` after the close.
 
     `early` parts wait for no model. `outage` is why models cannot be asked now.
     """
@@ -54,6 +55,7 @@ class PartsAtWork:
         sights: Mapping[str, Sees],
         capacity: int,
         newest: Newest,
+        delays_ms: Mapping[str, int],
     ) -> None:
         self.strategy = strategy
         self.outage = ""
@@ -61,11 +63,11 @@ class PartsAtWork:
         self._histories = histories
         self._sights = sights
         self._newest = newest
-        self._delay_ms = settings.engine.inference_delay_ms
+        self._delays_ms = delays_ms
         self._interval_ms = settings.market.interval_ms
         training_delay_ms = settings.engine.training_delay_seconds * 1_000
         self.rules = {
-            part.name: RuleDesk(strategy, symbols, self._delay_ms, part)
+            part.name: RuleDesk(strategy, symbols, delays_ms[part.name], part)
             for part in strategy.parts
             if part.rule is not None
         }
@@ -183,7 +185,7 @@ class PartsAtWork:
                 if lacks:
                     continue
             asked.append((window, versions[bar.symbol]))
-        return await self._ask_workers(part, asked, close_ms + self._delay_ms) if asked else []
+        return await self._ask_workers(part, asked, close_ms + self._delays_ms[part.name]) if asked else []
 
     async def _ask_workers(self, part: Part, asked: Sequence[tuple[BarColumns, str]], made_ms: int) -> list[Forecast]:
         for attempt in (1, 2):

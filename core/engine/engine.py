@@ -305,7 +305,8 @@ class Engine:
         stores = (parts.candles, parts.observations, parts.forecasts, parts.clock.now_ms)
         bars = await Past(session, *stores, parts.start_ms, reached_ms, newest, parts.aside).learn()
         newest_ms = max((bar.close_time_ms for bar in bars), default=0)
-        await session.begin(bars, fresh=newest_ms + FRESH_MS > parts.clock.now_ms())
+        fresh_ms = max(FRESH_MS, session.latest_ms + 1)
+        await session.begin(bars, fresh=newest_ms + fresh_ms > parts.clock.now_ms())
         session.start_trainings(group)
         if parts.real_time is not None:
             parts.real_time.report(_PAST, "")

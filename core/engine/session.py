@@ -27,7 +27,7 @@ from core.market.seeing import Sees, Sight
 from core.market.streams import funding_observed
 from core.ports import Forecaster, Journal, ObservationColumns, Venue
 from core.settings.schema import Settings
-from core.strategy.declaration import Strategy
+from core.strategy.declaration import Strategy, known_after_ms
 from core.strategy.rules import ForecastDesk
 from core.trader.messages import Silence
 from core.trader.trader import Trader
@@ -79,6 +79,15 @@ class Session:
         self._clock = clock
         self._observe_outside = observe
         self._inference_delay_ms = settings.engine.inference_delay_ms
+        self._due: list[Forecast] = []
+        """What is said already and known only later."""
+        least_ms = self._inference_delay_ms
+        delays_ms = {
+            part.name: known_after_ms(strategy, part, least_ms) if waits_for_models else least_ms
+            for part in strategy.parts
+        }
+        self.latest_ms = max(delays_ms.values())
+        """How long after a close it is known at the latest what the parts say of it, but for models in real time."""
         self.capacity = history_bars(strategy, settings)
         self.histories = {symbol: BarHistory(symbol, self.interval_ms, self.capacity) for symbol in self.symbols}
         self._desk = desk
@@ -97,6 +106,7 @@ class Session:
             sights or self._looks,
             self.capacity,
             trader.newest,
+            delays_ms,
         )
         self._decided = tuple(part.name for part in strategy.decided)
         self._waits_for_models = waits_for_models
@@ -146,6 +156,7 @@ class Session:
         for models in self.parts.models.values():
             due += await models.results(until_ms) if self._waits_for_models else models.finished(until_ms)
         for record in sorted(due, key=lambda record: record.due_ms):
+            await self._decide_due(record.due_ms)
             self._clock.advance_to(record.due_ms)
             await self.stepper.step((), record.due_ms, extra=[record])
 
@@ -160,6 +171,7 @@ class Session:
     ) -> None:
         """Take in the events of one instant, and before them what was observed, then what is predicted from its bars.
         Without `trading`, nothing is."""
+        await self._decide_due(due_ms)
         self._clock.advance_to(due_ms)
         if self.inputs:
             self._see(observed, batch)
@@ -202,7 +214,10 @@ class Session:
 
             await self.parts.ask(bars, keep, models=fresh)
         if fresh:
-            await self._decide([one for one in told if not self._is_made(one)], bars)
+            # Where more than the bars was taken in, what is asked of them without a forecast was asked already.
+            asked_ms = max((bar.close_time_ms for bar in bars), default=0) + self._inference_delay_ms
+            done = self._waits_for_models and self._clock.now_ms() > asked_ms
+            await self._decide([one for one in told if not self._is_made(one)], bars, silences=not done)
 
     def look_back(self, symbol: str, observed: Mapping[str, ObservationColumns]) -> None:
         """What was observed around the bars in a symbol's history, by stream."""
@@ -235,17 +250,20 @@ class Session:
             return self.parts.fold(bars)
         return [told for bar in bars for told in self._desk.told(bar)]
 
-    async def _decide(self, forecasts: Sequence[Forecast], bars: Sequence[Bar]) -> None:
+    async def _decide(self, forecasts: Sequence[Forecast], bars: Sequence[Bar], *, silences: bool = True) -> None:
         """What was predicted of `bars`, and of what is held where nothing was that nothing was: exits wait for no
-        prediction."""
+        prediction. What is known only later waits for its time."""
         said: defaultdict[tuple[str, int], list[Forecast]] = defaultdict(list)
         for forecast in forecasts:
-            said[forecast.symbol, forecast.bar_close_ms].append(forecast)
+            if forecast.made_ms > forecast.bar_close_ms + self._inference_delay_ms and self._waits_for_models:
+                self._due.append(forecast)
+            else:
+                said[forecast.symbol, forecast.bar_close_ms].append(forecast)
         events: list[Forecast | Silence] = []
         for bar in bars:
             told = said[bar.symbol, bar.close_time_ms]
             events += told
-            if self.trader.state.symbols[bar.symbol].lots and not self._is_whole(bar, told):
+            if silences and self.trader.state.symbols[bar.symbol].lots and not self._is_whole(bar, told):
                 events.append(Silence(bar.symbol, bar.close_time_ms + self._inference_delay_ms))
         if events:
             first = events[0]
@@ -258,6 +276,15 @@ class Session:
         said = {forecast.origin.part for forecast in told}
         close_ms = bar.close_time_ms
         return all(part in said or self._has_said(bar.symbol, part, close_ms) for part in self._decided)
+
+    async def _decide_due(self, until_ms: int) -> None:
+        """What became known before a time: at its own times, in the order of the parts."""
+        while due := [one for one in self._due if one.made_ms < until_ms]:
+            made_ms = min(one.made_ms for one in due)
+            self._clock.advance_to(made_ms)
+            now = [one for one in due if one.made_ms == made_ms]
+            self._due = [one for one in self._due if one not in now]
+            await self.stepper.step(now, made_ms)
 
     async def _decide_late(self, forecasts: Sequence[Forecast]) -> None:
         """What came after its bar was done with."""

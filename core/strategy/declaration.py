@@ -111,7 +111,8 @@ class Part:
     `lookback_bars` is how many closed bars one forecast of a model needs, the newest included, or how many a rule is
     shown before the first that it may trade on. A model needs a `lifecycle`. Without a `source` the forecasts come
     from elsewhere. `horizon_ms` is how far ahead the outputs speak of, 0 where that is no set time. In real time a
-    model's forecast is decided on when it comes, but not once its bar closed longer than `max_age_ms` ago.
+    forecast is decided on when it comes, but not once its bar closed longer than `max_age_ms` ago. In virtual time it
+    is known `latency_ms` after the close, or after the last of the parts that it sees has spoken.
     """
 
     outputs: tuple[Output, ...]
@@ -122,6 +123,7 @@ class Part:
     name: str = ONLY_PART
     max_age_ms: int = 15_000
     inputs: tuple[str, ...] = ()
+    latency_ms: int = 0
 
     @property
     def rule(self) -> Rule | None:
@@ -219,6 +221,13 @@ class Strategy:
         named = {one.name: one for one in self.parts}
         seen = [named[name] for name in self.parts_seen(part)]
         return any(one.rule is None or self.learns_late(one) for one in seen)
+
+
+def known_after_ms(strategy: Strategy, part: Part, least_ms: int = 0) -> int:
+    """How long after a close it is known in virtual time what a part says: `least_ms` at least."""
+    seen = [one for one in strategy.parts if one.name in strategy.parts_seen(part)]
+    behind_ms = max((known_after_ms(strategy, one) for one in seen), default=0)
+    return max(least_ms, behind_ms + part.latency_ms)
 
 
 def needed_bars(strategy: Strategy, part: Part, interval_ms: int) -> int:

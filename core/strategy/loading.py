@@ -10,7 +10,7 @@ from core.domain.market import MINUTE_MS
 from core.settings.schema import Settings
 from core.settings.strategies import strategy_entry
 from core.strategy.decision import Decider
-from core.strategy.declaration import Part, Strategy
+from core.strategy.declaration import Part, Strategy, known_after_ms
 from core.strategy.part_order import NAME, parts_problem
 
 OWN_PACKAGES = ("core", "strategies")
@@ -78,6 +78,7 @@ def _checked(name: str, value: str, strategy: object, settings: Settings) -> Str
     for part in strategy.parts:
         what = "it" if len(strategy.parts) == 1 else f"part {part.name}"
         _check_times(name, what, part, settings.market.interval_ms)
+        _check_latency(name, what, part, known_after_ms(strategy, part), settings.market.interval_ms)
     return strategy
 
 
@@ -98,6 +99,23 @@ def _check_times(name: str, it: str, part: Part, interval_ms: int) -> None:
         raise BadInputError(
             f"strategy {name}: {it} trains on {lifecycle.window_ms // interval_ms} {bars}, and one forecast looks back "
             f"on {part.lookback_bars}; {mend}"
+        )
+
+
+def _check_latency(name: str, it: str, part: Part, known_ms: int, interval_ms: int) -> None:
+    """Raises BadInputError where what a part says is too old once it is known."""
+    if part.latency_ms < 0:
+        raise BadInputError(f"strategy {name}: {it} has a latency of {part.latency_ms} ms; nothing is known beforehand")
+    told = f"what {it} says is known {known_ms / 1_000:g} s after a close"
+    if known_ms > part.max_age_ms:
+        raise BadInputError(
+            f"strategy {name}: {told}, and nothing older than {part.max_age_ms / 1_000:g} s is decided on; give "
+            "it a shorter latency_ms or a longer max_age_ms"
+        )
+    if known_ms >= interval_ms:
+        raise BadInputError(
+            f"strategy {name}: {told}, when the next bar has closed; give it a shorter latency_ms, or run it on longer "
+            "bars"
         )
 
 

@@ -151,7 +151,9 @@ class Drive:
         return {symbol: SeenHistory(seen_by(self.history, symbol, inputs)) for symbol in symbols}
 
     def _new_skipper(self) -> Skipper | None:
-        if not self._skipping or self.table is None:
+        # Where a forecast is known only in the next bar, no bar is known to be uneventful.
+        is_late = self.session.latest_ms > self.trader.settings.engine.inference_delay_ms
+        if not self._skipping or self.table is None or is_late:
             return None
         from core.lab.skip.needed_bars import Skipper
 

@@ -14,7 +14,7 @@ from core.lab.data.history import History
 from core.lab.data.holes import unasked_before_holes
 from core.lab.data.seeing import window_of
 from core.strategy.chain import rules_over
-from core.strategy.declaration import Strategy, needed_bars
+from core.strategy.declaration import Strategy, known_after_ms, needed_bars
 from core.strategy.rules import RuleDesk, forecast_of
 
 Floats = NDArray[np.float64]
@@ -77,20 +77,20 @@ class FixedDesk:
 
     def __init__(self, strategy: Strategy, history: History, values: Floats, inference_delay_ms: int) -> None:
         self._name = strategy.name
-        self._parts: list[tuple[str, slice]] = []
+        self._parts: list[tuple[str, int, slice]] = []
         end = 0
         for part in strategy.decided:
-            self._parts.append((part.name, slice(end, end + len(part.outputs))))
+            delay_ms = known_after_ms(strategy, part, inference_delay_ms)
+            self._parts.append((part.name, delay_ms, slice(end, end + len(part.outputs))))
             end += len(part.outputs)
         self._values = values
         self._rows = {symbol: row for row, symbol in enumerate(history.symbols)}
         self._begin_ms = int(history.open_time_ms[0])
         self._interval_ms = history.interval_ms
-        self._delay_ms = inference_delay_ms
 
     def told(self, bar: Bar) -> list[Forecast]:
         slot = (bar.open_time_ms - self._begin_ms) // self._interval_ms
         values = self._values[self._rows[bar.symbol], slot]
-        whom = (bar.symbol, bar.close_time_ms, self._delay_ms)
-        said = (forecast_of(self._name, part, *whom, values[place]) for part, place in self._parts)
+        whom = (bar.symbol, bar.close_time_ms)
+        said = (forecast_of(self._name, part, *whom, delay_ms, values[place]) for part, delay_ms, place in self._parts)
         return [one for one in said if one is not None]

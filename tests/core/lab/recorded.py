@@ -95,11 +95,16 @@ def history(symbols: Sequence[str], from_ms: int, to_ms: int, warm_up_bars: int)
 
 
 async def demo_records(
-    strategy: Strategy, settings: Settings, forecaster: Forecaster | None, from_ms: int, to_ms: int
+    strategy: Strategy,
+    settings: Settings,
+    forecaster: Forecaster | None,
+    from_ms: int,
+    to_ms: int,
+    journal: ListJournal | None = None,
 ) -> list[Record]:
-    """Every record of the demo's engine, run over the span from a new account."""
+    """Every record of the demo's engine, run over the span from a new account, or from where `journal` is."""
     known = instruments(settings)
-    candles, journal = RecordedCandles(), ListJournal()
+    candles, journal = RecordedCandles(), journal or ListJournal()
     delay_ms = settings.engine.first_price_delay_ms
     engine = Engine(
         EngineParts(
@@ -108,7 +113,7 @@ async def demo_records(
             trader=Trader(ACCOUNT, strategy, settings, known),
             venue=journalled_venue(known, settings),
             journal=journal,
-            records=[],
+            records=[*journal.records],
             candles=candles,
             forecasters={} if forecaster is None else {"main": forecaster},
             feed=lambda point: batched(

@@ -151,6 +151,15 @@ def build(settings):
             'parts=(seeing("a", "b"), seeing("b"))',
             "part a sees b, which is declared behind it; declare b before a",
         ),
+        (
+            "parts=(replace(plain.part, latency_ms=20_000),)",
+            "what it says is known 20 s after a close, and nothing older than 15 s is decided on; give it",
+        ),
+        (
+            "parts=(replace(plain.part, latency_ms=60_000, max_age_ms=90_000),)",
+            "what it says is known 60 s after a close, when the next bar has closed; give it a shorter latency_ms",
+        ),
+        ("parts=(replace(plain.part, latency_ms=-1),)", "it has a latency of -1 ms; nothing is known beforehand"),
         ('parts=(seeing("a"),), decides_on=("b",)', "it decides on b, which is no part of it; its parts are a"),
         ('parts=(seeing("a"),), decides_on=("a", "a")', "it decides on a twice; name it once"),
         (
