@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from core.domain.errors import BadInputError, ModelError
-from core.domain.forecast import Forecast
+from core.domain.forecast import MARKET, Forecast
 from core.domain.market import Bar
 from core.domain.records import Record, TrainingRecord
 from core.engine.models import ModelDesk
@@ -24,7 +24,8 @@ from core.settings.schema import Settings
 from core.strategy.chain import Spoken, rules_over
 from core.strategy.decision import vector
 from core.strategy.declaration import Part, Strategy
-from core.strategy.rules import Floats, RuleDesk
+from core.strategy.over_market import market_desks, said_of_market, side_by_side
+from core.strategy.rules import Floats, RuleDesk, forecast_of
 from core.strategy.said import Sayings, Times, joined, without_newest
 from core.trader.account import iso
 
@@ -66,11 +67,14 @@ class PartsAtWork:
         self._delays_ms = delays_ms
         self._interval_ms = settings.market.interval_ms
         training_delay_ms = settings.engine.training_delay_seconds * 1_000
-        self.rules = {
+        self.symbols = tuple(symbols)
+        self.of_market = market_desks(strategy, delays_ms)
+        self.rules = self.of_market | {
             part.name: RuleDesk(strategy, symbols, delays_ms[part.name], part)
             for part in strategy.parts
-            if part.rule is not None
+            if part.rule is not None and part.scope == "symbol"
         }
+        self._market_ms: dict[str, int] = {}
         self.models = {
             part.name: ModelDesk(
                 strategy, forecasters[part.name], symbols, training_delay_ms, self._training_of(part), part
@@ -86,7 +90,7 @@ class PartsAtWork:
             (part.name, symbol): Sayings(part, symbol, capacity)
             for part in strategy.parts
             if part.name in seen
-            for symbol in symbols
+            for symbol in ((MARKET,) if part.scope == "market" else symbols)
         }
         self._unfit: dict[tuple[str, str], str] = {}
 
@@ -127,12 +131,25 @@ class PartsAtWork:
         """The parts that others see and that nobody can tell again: what they said is in the journal alone."""
         return tuple(part for part in self.late if any(name == part.name for name, _ in self._said))
 
+    def catch_up_market(self, bars: BarColumns, first_ms: Mapping[str, int]) -> Spoken:
+        """Show the rules over the market its next bars, each price (n, symbols), that nothing is asked of: what they
+        say."""
+        spoken = said_of_market(self.of_market, bars, first_ms)
+        if len(bars.open_time_ms):
+            self._market_ms = dict.fromkeys(self.of_market, int(bars.open_time_ms[-1]))
+        for part in self.strategy.parts:
+            if part.name in spoken:
+                self.remember(part, MARKET, *spoken[part.name])
+        return spoken
+
     def catch_up(self, bars: BarColumns, first_ms: Mapping[str, int], spoken: Spoken) -> None:
-        """Show the rules the next bars of a symbol that nothing is asked of; see `rules_over`."""
+        """Show the rules the next bars of a symbol that nothing is asked of, and what was said of the whole market;
+        see `rules_over`."""
         values = rules_over(self.strategy, self.rules, bars, first_ms, spoken)
         closes_ms = bars.open_time_ms + bars.interval_ms
         for part in self.strategy.parts:
-            self.remember(part, bars.symbol, *spoken.get(part.name, (closes_ms, values[part.name])))
+            if part.scope == "symbol":
+                self.remember(part, bars.symbol, *spoken.get(part.name, (closes_ms, values[part.name])))
 
     def fold(self, bars: Sequence[Bar]) -> list[Forecast]:
         """What the early parts say of bars that closed."""
@@ -155,8 +172,27 @@ class PartsAtWork:
                 self._keep(part, await say(told))
 
     def _folded(self, part: Part, bars: Sequence[Bar]) -> list[Forecast]:
+        if part.scope == "market":
+            return self._folded_market(part, bars)
         answers = (self._ask_rule(part, bar) for bar in bars)
         return [answer for answer in answers if answer is not None]
+
+    def _folded_market(self, part: Part, bars: Sequence[Bar]) -> list[Forecast]:
+        """Of the close at which these are the first bars; of a symbol whose bar comes behind them it is shown none."""
+        row = side_by_side(self.symbols, bars)
+        open_ms = int(row.open_time_ms[0])
+        if open_ms <= self._market_ms.get(part.name, -1):
+            return []
+        self._market_ms[part.name] = open_ms
+        try:
+            values = self.rules[part.name].values(row)[0]
+        except BadInputError as error:
+            self._note(part, MARKET, str(error), logging.ERROR)
+            return []
+        self._note(part, MARKET, "")
+        whom = (MARKET, open_ms + self._interval_ms, self._delays_ms[part.name])
+        said = forecast_of(self.strategy.name, part.name, *whom, values)
+        return [] if said is None else [said]
 
     def _ask_rule(self, part: Part, bar: Bar) -> Forecast | None:
         """What a rule says that cannot be is no forecast, and told."""
@@ -218,7 +254,8 @@ class PartsAtWork:
         return self._joined(part, symbol, closes_ms, market)
 
     def _joined(self, part: Part, symbol: str, closes_ms: Times, market: Seen | None) -> Seen:
-        parts = [self._said[name, symbol].at(closes_ms) for name in self.strategy.parts_seen(part)]
+        seen = self.strategy.parts_seen(part)
+        parts = [self._said[name, MARKET if name in self.of_market else symbol].at(closes_ms) for name in seen]
         return joined([*([market] if market is not None else []), *parts], part.inputs)
 
     def _training_of(self, part: Part) -> Callable[[str, int], BarColumns]:
@@ -234,7 +271,8 @@ class PartsAtWork:
         return window
 
     def _whom(self, part: str, symbol: str) -> str:
-        return symbol if len(self.strategy.parts) == 1 else f"{symbol} by {part}"
+        whom = symbol if symbol != MARKET else "the market"
+        return whom if len(self.strategy.parts) == 1 else f"{whom} by {part}"
 
     def _note(self, part: Part, symbol: str, problem: str, level: int = logging.WARNING) -> None:
         """Why a symbol has no forecast now; told where that changes, and where there is one again."""

@@ -13,7 +13,7 @@ from typing import Any
 
 from core.clock import EngineClock
 from core.domain.errors import ModelError
-from core.domain.forecast import Forecast
+from core.domain.forecast import MARKET, Forecast
 from core.domain.market import Bar, FundingRate, MarketEvent
 from core.domain.records import Record, TrainingRecord
 from core.domain.stream import Observation
@@ -260,9 +260,12 @@ class Session:
             else:
                 said[forecast.symbol, forecast.bar_close_ms].append(forecast)
         events: list[Forecast | Silence] = []
+        for close_ms in sorted({bar.close_time_ms for bar in bars}):
+            events += said[MARKET, close_ms]
         for bar in bars:
             told = said[bar.symbol, bar.close_time_ms]
             events += told
+            told = said[MARKET, bar.close_time_ms] + told
             if silences and self.trader.state.symbols[bar.symbol].lots and not self._is_whole(bar, told):
                 events.append(Silence(bar.symbol, bar.close_time_ms + self._inference_delay_ms))
         if events:
@@ -275,6 +278,9 @@ class Session:
         """Whether every part that is decided on has spoken of a bar, `told` included."""
         said = {forecast.origin.part for forecast in told}
         close_ms = bar.close_time_ms
+        if not said.intersection(self._decided):
+            decided = self.trader.state.symbols[bar.symbol].forecast
+            return decided is not None and decided.bar_close_ms >= close_ms
         return all(part in said or self._has_said(bar.symbol, part, close_ms) for part in self._decided)
 
     async def _decide_due(self, until_ms: int) -> None:
@@ -296,6 +302,7 @@ class Session:
         return self._has_said(forecast.symbol, forecast.origin.part, forecast.bar_close_ms)
 
     def _has_said(self, symbol: str, part: str, close_ms: int) -> bool:
+        """Whether a part has spoken of a bar of a symbol, or of the market."""
         newest = self.trader.newest(symbol, part)
         return newest is not None and newest.bar_close_ms >= close_ms
 

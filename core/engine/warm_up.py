@@ -16,6 +16,7 @@ from core.ports import BarColumns, CandleStore, ForecastStore, ObservationColumn
 from core.strategy.chain import Spoken
 from core.strategy.decision import vector
 from core.strategy.declaration import Part, needed_bars
+from core.strategy.over_market import columns_side_by_side
 from core.strategy.rules import Floats
 from core.strategy.said import Times
 
@@ -65,6 +66,8 @@ class Past:
         remembered_ms = max(opened_ms, newest_ms - session.capacity * self._step_ms)
         self._taught_ms = dict.fromkeys(session.histories, min(self._first_ms.values(), default=remembered_ms))
         self._spoken: dict[str, Spoken] = {}
+        self._of_market: dict[str, tuple[Times, Floats]] = {}
+        self._market_ms = min(self._taught_ms.values(), default=0)
         self._read_ms = dict.fromkeys(session.histories, -1)
         last_ms = max((bar.open_time_ms for bar in newest), default=-1)
         self._last = {bar.symbol: bar for bar in newest if bar.open_time_ms == last_ms}
@@ -77,9 +80,11 @@ class Past:
         """
         await self._hear()
         while behind := [symbol for symbol in self._session.histories if self._is_behind(symbol)]:
+            ends_ms = {symbol: self._lesson_ends_ms(symbol) for symbol in self._session.histories}
+            await self._teach_market(max(ends_ms.values()))
             for symbol in behind:
                 await self._read(symbol)
-                await self._teach(symbol)
+                await self._teach(symbol, ends_ms[symbol])
         return self._unseen()
 
     def _unseen(self) -> list[Bar]:
@@ -128,14 +133,34 @@ class Past:
             for symbol in self._session.histories:
                 self._spoken[symbol] = {part.name: _columns(told, part, symbol) for part in parts}
 
-    async def _teach(self, symbol: str) -> None:
-        parts, end_ms = self._session.parts, self._lesson_ends_ms(symbol)
+    async def _teach_market(self, end_ms: int) -> None:
+        """Show the rules over the market all symbols' bars, side by side."""
+        parts = self._session.parts
+        from_ms = self._market_ms
+        if not parts.of_market or from_ms >= end_ms:
+            return
+        step_ms = PIECE_BARS * self._step_ms
+        for start_ms in range(from_ms, end_ms, step_ms):
+            stop_ms = min(start_ms + step_ms, end_ms)
+            columns = [await self._candles.bars(symbol, start_ms, stop_ms) for symbol in parts.symbols]
+            if any(len(one.open_time_ms) for one in columns):
+                await self._aside(partial(self._learn_market, columns_side_by_side(columns)))
+        self._market_ms = end_ms
+
+    def _learn_market(self, bars: BarColumns) -> None:
+        for name, (closes_ms, values) in self._session.parts.catch_up_market(bars, self._first_ms).items():
+            before = self._of_market.get(name, (closes_ms[:0], values[:0]))
+            self._of_market[name] = (np.concatenate([before[0], closes_ms]), np.concatenate([before[1], values]))
+
+    async def _teach(self, symbol: str, end_ms: int) -> None:
+        parts = self._session.parts
         if not parts.learns:
             return
         async for columns in self._pieces(symbol, self._taught_ms[symbol], end_ms):
             if self._session.inputs and len(columns.close):
                 columns = await self._seen(columns)
-            await self._aside(partial(parts.catch_up, columns, self._first_ms, self._spoken.get(symbol, {})))
+            spoken = {**self._spoken.get(symbol, {}), **self._of_market}
+            await self._aside(partial(parts.catch_up, columns, self._first_ms, spoken))
         self._taught_ms[symbol] = max(self._taught_ms[symbol], end_ms)
 
     async def _seen(self, bars: BarColumns) -> BarColumns:

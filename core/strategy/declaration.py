@@ -44,9 +44,13 @@ ExitFunction = Callable[[int, float, float, "Vector", int, float], bool]
 
 Unit = Literal["bps", "pct", "ms", "probability", ""]
 
+Scope = Literal["symbol", "market"]
+"""Of what a part speaks: of each symbol by itself, or once of all at the same close."""
+
 ScanFunction = Callable[..., Any]
 """(state, open, high, low, close, volume, parameters) -> values, all arrays of float64; see `Rule`. Of a part with
-inputs it is (state, open, high, low, close, volume, seen, parameters), with `seen` (n, columns of the inputs)."""
+inputs it is (state, open, high, low, close, volume, seen, parameters), with `seen` (n, columns of the inputs). Of one
+over the market each price is (n, symbols), in the order in which the run has them, NaN where a symbol lacks the bar."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +116,8 @@ class Part:
     shown before the first that it may trade on. A model needs a `lifecycle`. Without a `source` the forecasts come
     from elsewhere. `horizon_ms` is how far ahead the outputs speak of, 0 where that is no set time. In real time a
     forecast is decided on when it comes, but not once its bar closed longer than `max_age_ms` ago. In virtual time it
-    is known `latency_ms` after the close, or after the last of the parts that it sees has spoken.
+    is known `latency_ms` after the close, or after the last of the parts that it sees has spoken. With the `scope`
+    "market" a rule is shown the bars of all symbols at once, and says one thing of them all.
     """
 
     outputs: tuple[Output, ...]
@@ -124,6 +129,7 @@ class Part:
     max_age_ms: int = 15_000
     inputs: tuple[str, ...] = ()
     latency_ms: int = 0
+    scope: Scope = "symbol"
 
     @property
     def rule(self) -> Rule | None:

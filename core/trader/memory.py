@@ -59,6 +59,7 @@ class TraderMemory:
     losses_in_row: int
     flatten: OperatorCommand | None
     fired: tuple[LimitEvent, ...]
+    heard: dict[str, Forecast]
 
     def lots(self) -> dict[str, int]:
         """Signed, of the positions by symbol."""
@@ -99,6 +100,7 @@ def remember(trader: Trader) -> TraderMemory:
         losses_in_row=state.losses_in_row,
         flatten=state.flatten,
         fired=trader.guard.standing(),
+        heard=dict(state.heard),
     )
 
 
@@ -117,7 +119,7 @@ def recall(trader: Trader, memory: TraderMemory, seen: Seen) -> None:
     state.paused, state.halted = memory.paused, memory.halted
     state.entries_day, state.entries_today = memory.entries_day, memory.entries_today
     state.losses_day, state.losses_in_row = memory.losses_day, memory.losses_in_row
-    state.flatten = memory.flatten
+    state.flatten, state.heard = memory.flatten, dict(memory.heard)
     for event in memory.fired:
         trader.guard.apply(event)
     for symbol, kept in memory.symbols.items():

@@ -12,15 +12,14 @@ from core.domain.errors import BadInputError
 from core.domain.forecast import Output
 from core.lab.checks import causality, execution, sensitivity
 from core.lab.checks.sensitivity import Outcome, Variant
-from core.lab.checks.truncation import fault_label, in_part
+from core.lab.checks.truncation import fault_label, in_part, rule_values_of, windows_of_rule
 from core.lab.checks.verdict import Status, Verdict
 from core.lab.data.history import History
-from core.lab.data.seeing import window_of, window_of_part
+from core.lab.data.seeing import window_of_part
 from core.lab.run.result import UNNAMED, RunResult
 from core.learning.dataset import OpenLearner
-from core.ports import BarColumns
 from core.settings.schema import CostSettings
-from core.strategy.chain import bars_behind, fresh_values
+from core.strategy.chain import bars_behind
 from core.strategy.declaration import Part, Strategy
 
 OTHER_SEEDS = 2
@@ -120,11 +119,8 @@ def _causality_of(subject: Subject, part: Part) -> Iterator[Verdict]:
     if strategy.learns_late(part):
         detail, mend = "sees what a model says, which only a run has", "check the parts that it sees"
     elif part.rule is not None:
-        window = window_of(subject.history, symbol, strategy.market_inputs)
-
-        def values_of(bars: BarColumns) -> NDArray[np.float64]:
-            return fresh_values(strategy, part, bars)
-
+        window = next(windows_of_rule(strategy, part, subject.history))
+        values_of = rule_values_of(strategy, part, subject.history)
         yield causality.check_rule(values_of, part.outputs, window)
         yield causality.check_rule_warm_up(values_of, part.outputs, window, bars_behind(strategy, part))
         return

@@ -10,16 +10,18 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from core.domain.forecast import Output
+from core.domain.forecast import MARKET, Output
 from core.lab.checks.causality import LOOK_AHEAD, RuleValues, check_dataset, cut, exact
 from core.lab.checks.verdict import Status, Verdict
 from core.lab.data.history import History
-from core.lab.data.seeing import window_of, window_of_part
+from core.lab.data.seeing import said_of_history, window_of, window_of_part
 from core.lab.statistics.figures import utc_minute
 from core.learning.dataset import OpenLearner
 from core.ports import BarColumns
 from core.strategy.chain import bars_behind, fresh_values
 from core.strategy.declaration import Part, Strategy
+from core.strategy.over_market import columns_side_by_side
+from core.strategy.rules import RuleDesk
 
 BARS = 12
 """How many bars of a run are looked at."""
@@ -58,6 +60,22 @@ def quick_fault(strategy: Strategy, history: History, learners: Mapping[str, Ope
     return ""
 
 
+def rule_values_of(strategy: Strategy, part: Part, history: History) -> RuleValues:
+    """A fresh fold of a part's rule over the bars that it is given; what it sees of the whole market stands."""
+    if part.scope == "market":
+        return lambda bars: RuleDesk(strategy, (MARKET,), 0, part).values(bars)
+    market = said_of_history(history, strategy)
+    return lambda bars: fresh_values(strategy, part, bars, market)
+
+
+def windows_of_rule(strategy: Strategy, part: Part, history: History) -> Iterator[BarColumns]:
+    """The bars of each symbol, or of all side by side, that a part is shown."""
+    if part.scope == "market":
+        yield columns_side_by_side([history.columns(symbol) for symbol in history.symbols])
+    else:
+        yield from (window_of(history, symbol, strategy.market_inputs) for symbol in history.symbols)
+
+
 def in_part(strategy: Strategy, part: Part, detail: str) -> str:
     """Of a strategy of several parts, with the part that it is said of."""
     return detail if len(strategy.parts) == 1 else f"part {part.name}: {detail}"
@@ -66,12 +84,8 @@ def in_part(strategy: Strategy, part: Part, detail: str) -> str:
 def _rule_faults(strategy: Strategy, part: Part, history: History, seed: int) -> Iterator[Verdict]:
     rng = np.random.default_rng(seed)
     lookback_bars = bars_behind(strategy, part)
-    for symbol in history.symbols:
-        window = window_of(history, symbol, strategy.market_inputs)
-
-        def values_of(bars: BarColumns) -> NDArray[np.float64]:
-            return fresh_values(strategy, part, bars)
-
+    values_of = rule_values_of(strategy, part, history)
+    for window in windows_of_rule(strategy, part, history):
         values = values_of(window)
         sampled = _sampled(values, max(1, BARS // len(history.symbols)), rng)
         silent = _drawn(np.flatnonzero(np.isnan(values).all(axis=1)), -(-SILENT_BARS // len(history.symbols)), rng)
@@ -120,10 +134,11 @@ def _looks_ahead(
         return None
     at, m = (int(place) for place in differing[-1])
     output = outputs[m]
+    whose = "the market" if window.symbol == MARKET else window.symbol
     return Verdict(
         LOOK_AHEAD,
         Status.FAULT,
-        f"{window.symbol}: of the bar at {utc_minute(int(window.open_time_ms[start + at]))} the rule says "
+        f"{whose}: of the bar at {utc_minute(int(window.open_time_ms[start + at]))} the rule says "
         f"{output.name} {exact(part[at, m], output)} while that at {utc_minute(int(window.open_time_ms[bar]))} is the "
         f"newest and {exact(whole[at, m], output)} once later bars exist",
     )

@@ -38,8 +38,10 @@ from core.market.history import bar_at
 from core.market.intervals import interval_text
 from core.market.seeing import Sees
 from core.ports import Forecaster
+from core.strategy.chain import NOTHING, Spoken
 from core.strategy.decision import vector
 from core.strategy.declaration import Strategy
+from core.strategy.over_market import columns_side_by_side
 from core.trader.restore import set_marks
 from core.trader.trader import Trader
 from core.venues.adapter import SimulatedVenueAdapter
@@ -170,24 +172,34 @@ class Drive:
     def _warm_up(self, venue: SimulatedVenueAdapter) -> None:
         """What was seen before the first traded slot: by the histories, by trader and venue as their last bars."""
         newest: list[Bar] = []
+        market = self._teach_market()
         for symbol, past in self.session.histories.items():
             bars = self.history.columns(symbol)
             stop = int(np.searchsorted(bars.open_time_ms, self.history.from_ms))
             if self.table is None:
                 for row in range(max(0, stop - self.session.capacity), stop):
                     past.append(bar_at(bars, row))
-                self._teach(symbol, stop)
+                self._teach(symbol, stop, market)
             if stop:
                 newest.append(bar_at(bars, stop - 1))
         set_marks(self.trader, newest)
         venue.venue.restore((), (), (), newest)
 
-    def _teach(self, symbol: str, stop: int) -> None:
+    def _teach_market(self) -> Spoken:
+        """Show the rules over the market, where they are asked bar by bar, what lies before the first traded slot."""
+        if self.table is not None or not self.session.parts.of_market:
+            return NOTHING
+        columns = [self.history.columns(symbol) for symbol in self.history.symbols]
+        before = [one.at(one.open_time_ms < self.history.from_ms) for one in columns]
+        first_ms = first_bars(self.history, self.trader.strategy)
+        return self.session.parts.catch_up_market(columns_side_by_side(before), first_ms)
+
+    def _teach(self, symbol: str, stop: int, market: Spoken) -> None:
         """Show the rules of parts beside those that have models what lies before the first traded slot."""
         strategy = self.trader.strategy
         if self.session.parts.rules:
             bars = window_of(self.history, symbol, strategy.market_inputs).at(slice(0, stop))
-            self.session.parts.catch_up(bars, first_bars(self.history, strategy), {})
+            self.session.parts.catch_up(bars, first_bars(self.history, strategy), market)
 
     async def run(self, progress: Progress, should_stop: Callable[[], bool]) -> None:
         """Go to the end, or to where `should_stop` says so."""

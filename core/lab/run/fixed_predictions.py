@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.domain.errors import BadInputError
-from core.domain.forecast import Forecast
+from core.domain.forecast import MARKET, Forecast
 from core.domain.market import Bar
 from core.lab.data.history import History
 from core.lab.data.holes import unasked_before_holes
-from core.lab.data.seeing import window_of
+from core.lab.data.seeing import said_of_history, window_of
 from core.strategy.chain import rules_over
 from core.strategy.declaration import Strategy, known_after_ms, needed_bars
 from core.strategy.rules import RuleDesk, forecast_of
@@ -29,12 +29,13 @@ def rule_values(strategy: Strategy, history: History) -> Floats:
     values = np.full((*history.close.shape, len(strategy.outputs)), np.nan)
     desks = {part.name: RuleDesk(strategy, history.symbols, 0, part) for part in strategy.parts}
     first_ms = first_bars(history, strategy)
+    market = said_of_history(history, strategy, first_ms)
     for row, symbol in enumerate(history.symbols):
         there = ~np.isnan(history.close[row])
         if not there[history.first :].any():
             continue
         bars = window_of(history, symbol, strategy.market_inputs)
-        said = rules_over(strategy, desks, bars, first_ms, {})
+        said = rules_over(strategy, desks, bars, first_ms, market)
         values[row, there] = together([said[part.name] for part in strategy.decided])
     values[:, : history.first] = np.nan
     return unasked_before_holes(history, values)
@@ -84,6 +85,8 @@ class FixedDesk:
             self._parts.append((part.name, delay_ms, slice(end, end + len(part.outputs))))
             end += len(part.outputs)
         self._values = values
+        self._of_market = {part.name for part in strategy.decided if part.scope == "market"}
+        self._market_ms = -1
         self._rows = {symbol: row for row, symbol in enumerate(history.symbols)}
         self._begin_ms = int(history.open_time_ms[0])
         self._interval_ms = history.interval_ms
@@ -91,6 +94,14 @@ class FixedDesk:
     def told(self, bar: Bar) -> list[Forecast]:
         slot = (bar.open_time_ms - self._begin_ms) // self._interval_ms
         values = self._values[self._rows[bar.symbol], slot]
-        whom = (bar.symbol, bar.close_time_ms)
-        said = (forecast_of(self._name, part, *whom, delay_ms, values[place]) for part, delay_ms, place in self._parts)
-        return [one for one in said if one is not None]
+        close_ms = bar.close_time_ms
+        told = []
+        for part, delay_ms, place in self._parts:
+            symbol = MARKET if part in self._of_market else bar.symbol
+            one = forecast_of(self._name, part, symbol, close_ms, delay_ms, values[place])
+            # Of the market it is said with the first symbol of which anything is.
+            if one is not None and (symbol != MARKET or close_ms > self._market_ms):
+                told.append(one)
+        if any(one.symbol == MARKET for one in told):
+            self._market_ms = close_ms
+        return told

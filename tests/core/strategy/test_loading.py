@@ -159,6 +159,10 @@ def build(settings):
             "parts=(replace(plain.part, latency_ms=60_000, max_age_ms=90_000),)",
             "what it says is known 60 s after a close, when the next bar has closed; give it a shorter latency_ms",
         ),
+        (
+            'parts=(replace(plain.part, scope="market", inputs=("time",)),)',
+            "part main speaks of the whole market, which only a rule over bars alone can; take out its inputs",
+        ),
         ("parts=(replace(plain.part, latency_ms=-1),)", "it has a latency of -1 ms; nothing is known beforehand"),
         ('parts=(seeing("a"),), decides_on=("b",)', "it decides on b, which is no part of it; its parts are a"),
         ('parts=(seeing("a"),), decides_on=("a", "a")', "it decides on a twice; name it once"),
