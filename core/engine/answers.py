@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 from core.clock import Clock
 from core.domain.forecast import Forecast
@@ -16,9 +16,18 @@ log = logging.getLogger("quarterdeck.engine")
 Decide = Callable[[Sequence[Forecast]], Awaitable[None]]
 
 
+@dataclass(slots=True)
+class Question:
+    """What goes out at one close. What is said to it is kept in `early` as long as that is waited for; None after it.
+    `is_whole` where every part was asked."""
+
+    early: list[Forecast] | None = field(default_factory=list)
+    is_whole: bool = True
+
+
 class Answers:
-    """At most one question is out at a time, to all parts one after the other: where one still is when the next bars
-    close, these are not asked about.
+    """At most one question is out at a time to each part: where one still is when the next bars close, these are not
+    asked about.
 
     An answer that comes within `at_once_ms` is one that was there at once. What comes later is given to `decide`, made
     at the time at which it came; what is older than its part's `max_age_ms` by then is dropped. `late`, `dropped` and
@@ -30,16 +39,11 @@ class Answers:
         self._decide = decide
         self._at_once_ms = at_once_ms
         self._max_age_ms = max_age_ms
-        self._early: list[Forecast] | None = None
         self._out: list[asyncio.Task[None]] = []
         self._problem = ""
         self.late = 0
         self.dropped = 0
         self.missing = 0
-
-    @property
-    def is_out(self) -> bool:
-        return any(not task.done() for task in self._out)
 
     def tasks(self) -> list[asyncio.Task[None]]:
         return [task for task in self._out if not task.done()]
@@ -50,30 +54,28 @@ class Answers:
             return ""
         return f"{self._problem} (so far {self.late} late, {self.dropped} too old, {self.missing} not asked for)"
 
-    def miss(self, symbols: int, close_ms: int) -> None:
+    def miss(self, question: Question, symbols: int, close_ms: int) -> None:
         """Bars that closed at `close_ms` are not asked about, as the answer before is still out."""
         self.missing += symbols
+        question.is_whole = False
         self._tell(f"no forecasts at {iso(close_ms)}: the models still think about the bars before")
 
-    def begin(self) -> None:
-        """A question goes out: what is said to it by `say` is kept for `at_once`, as long as that waits."""
-        self._early = []
-
-    async def at_once(self, asking: asyncio.Task[None]) -> list[Forecast]:
+    async def at_once(self, question: Question, asking: asyncio.Task[None]) -> list[Forecast]:
         """What is answered at once; the rest is decided on when it comes."""
         done, _ = await asyncio.wait((asking,), timeout=self._at_once_ms / 1_000.0)
-        early, self._early = self._early or [], None
+        early, question.early = question.early or [], None
+        self._out = [task for task in self._out if not task.done()]
         if done:
-            self._problem = ""
+            self._problem = "" if question.is_whole else self._problem
             asking.result()
         else:
-            self._out = [asking]
+            self._out.append(asking)
         return early
 
-    async def say(self, forecasts: list[Forecast]) -> Sequence[Forecast]:
+    async def say(self, question: Question, forecasts: list[Forecast]) -> Sequence[Forecast]:
         """What a part says now, of bars of one instant. What counts of it: nothing where it is too old."""
-        if self._early is not None:
-            self._early += forecasts
+        if question.early is not None:
+            question.early += forecasts
             return forecasts
         now_ms = self._clock.now_ms()
         first = forecasts[0]

@@ -1,10 +1,12 @@
 """The parts of a strategy at work: what each says at the close of bars, in the order in which they see each other.
 
-Rules speak at once, models from worker processes. A part that sees another is asked once that one has spoken.
+Rules speak at once, models from worker processes, side by side. A part that sees another is asked once that one has
+spoken.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
@@ -33,6 +35,9 @@ log = logging.getLogger("quarterdeck.engine")
 
 Say = Callable[[list[Forecast]], Awaitable[Sequence[Forecast]]]
 """Is told what a part says; gives back what counts of it."""
+
+Miss = Callable[[int, int], None]
+"""(symbols, close_ms): so many bars of that close are not asked about."""
 
 Newest = Callable[[str, str], Forecast | None]
 """(symbol, part) -> what was said last, as the trader knows it."""
@@ -92,6 +97,7 @@ class PartsAtWork:
             if part.name in seen
             for symbol in ((MARKET,) if part.scope == "market" else symbols)
         }
+        self._speaking: set[str] = set()
         self._unfit: dict[tuple[str, str], str] = {}
 
     def take_in(self, records: Sequence[Record]) -> None:
@@ -160,16 +166,34 @@ class PartsAtWork:
             told += said
         return told
 
-    async def ask(self, bars: Sequence[Bar], say: Say, *, models: bool = True) -> None:
-        """Let the late parts speak of bars of one instant, one part after the other. Without `models` none of these is
-        asked, and rules are only shown the bars of which models have spoken before."""
+    async def ask(self, bars: Sequence[Bar], say: Say, miss: Miss = lambda symbols, close_ms: None) -> None:
+        """Let the late parts speak of bars of one instant, side by side but for those that see each other. One that has
+        not spoken of bars before these is not asked, which is told to `miss`."""
+        async with asyncio.TaskGroup() as group:
+            speaking: dict[str, asyncio.Task[None]] = {}
+            for part in self.late:
+                if part.name not in self._speaking:
+                    seen = [speaking[name] for name in self.strategy.parts_seen(part) if name in speaking]
+                    self._speaking.add(part.name)
+                    speaking[part.name] = group.create_task(self._speak(part, bars, say, seen))
+                elif part.name in self.models:
+                    miss(len(bars), bars[0].close_time_ms)
+
+    def fold_late(self, bars: Sequence[Bar]) -> None:
+        """Show the late rules the bars of which models have spoken before; none is asked."""
         for part in self.late:
             if part.name in self.rules:
-                told = self._folded(part, bars)
-            else:
-                told = await self._asked(part, bars) if models else []
+                self._keep(part, self._folded(part, bars))
+
+    async def _speak(self, part: Part, bars: Sequence[Bar], say: Say, seen: Sequence[asyncio.Task[None]]) -> None:
+        try:
+            for other in seen:
+                await other
+            told = self._folded(part, bars) if part.name in self.rules else await self._asked(part, bars)
             if told:
                 self._keep(part, await say(told))
+        finally:
+            self._speaking.discard(part.name)
 
     def _folded(self, part: Part, bars: Sequence[Bar]) -> list[Forecast]:
         if part.scope == "market":

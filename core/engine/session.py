@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from core.clock import EngineClock
@@ -17,7 +18,7 @@ from core.domain.forecast import MARKET, Forecast
 from core.domain.market import Bar, FundingRate, MarketEvent
 from core.domain.records import Record, TrainingRecord
 from core.domain.stream import Observation
-from core.engine.answers import Answers
+from core.engine.answers import Answers, Question
 from core.engine.asking import PartsAtWork
 from core.engine.stepper import Stepper
 from core.learning.forecaster import training_bars
@@ -109,6 +110,7 @@ class Session:
             delays_ms,
         )
         self._decided = tuple(part.name for part in strategy.decided)
+        self._places = {part.name: place for place, part in enumerate(strategy.parts)}
         self._waits_for_models = waits_for_models
         ages_ms = {part.name: part.max_age_ms for part in strategy.parts}
         self.answers = Answers(clock, self._decide_late, self._inference_delay_ms, ages_ms)
@@ -180,22 +182,20 @@ class Session:
             self._remember(bar)
         requests: list[TrainingRecord] = []
         asking: asyncio.Task[None] | None = None
+        question = Question()
         told = self._told_at_once(bars)
         if self._desk is None and self.parts.late and bars and trading and self.is_ready:
             requests = self.parts.due_requests(due_ms)
-            if self.answers.is_out:
-                self.answers.miss(len(bars), due_ms)
-            else:
-                # The workers think while the bars are made durable; what they answer is decided on after that.
-                self.answers.begin()
-                asking = group.create_task(self.parts.ask(bars, self.answers.say))
+            # The workers think while the bars are made durable; what they answer is decided on after that.
+            say, miss = partial(self.answers.say, question), partial(self.answers.miss, question)
+            asking = group.create_task(self.parts.ask(bars, say, miss))
         await self.stepper.market(batch, due_ms, timer=bool(bars), extra=requests)
         if requests or asking is not None:
             self.start_trainings(group)
-        if asking is not None and self._waits_for_models:
-            await asking
         if asking is not None:
-            told += await self.answers.at_once(asking)
+            if self._waits_for_models:
+                await asking
+            told += await self.answers.at_once(question, asking)
         if trading:
             await self._decide(told, bars)
 
@@ -212,7 +212,10 @@ class Session:
                 told.extend(said)
                 return said
 
-            await self.parts.ask(bars, keep, models=fresh)
+            if fresh:
+                await self.parts.ask(bars, keep)
+            else:
+                self.parts.fold_late(bars)
         if fresh:
             # Where more than the bars was taken in, what is asked of them without a forecast was asked already.
             asked_ms = max((bar.close_time_ms for bar in bars), default=0) + self._inference_delay_ms
@@ -254,7 +257,7 @@ class Session:
         """What was predicted of `bars`, and of what is held where nothing was that nothing was: exits wait for no
         prediction. What is known only later waits for its time."""
         said: defaultdict[tuple[str, int], list[Forecast]] = defaultdict(list)
-        for forecast in forecasts:
+        for forecast in sorted(forecasts, key=lambda forecast: self._places.get(forecast.origin.part, 0)):
             if forecast.made_ms > forecast.bar_close_ms + self._inference_delay_ms and self._waits_for_models:
                 self._due.append(forecast)
             else:

@@ -98,9 +98,9 @@ class RuleDesk:
         inputs. Raises as `values` does."""
         if seen is not None and seen.close_ms.tolist() != [bar.close_time_ms]:
             raise ValueError(f"{bar.symbol}: what was seen is not of the close at {bar.close_time_ms}")
-        self._note(bar.symbol, bar.open_time_ms, bar.open_time_ms)
         if self._others and seen is not None and _lacks(seen, self._others)[0]:
             return None
+        self._note(bar.symbol, bar.open_time_ms, bar.open_time_ms)
         one = np.array([[bar.open], [bar.high], [bar.low], [bar.close], [bar.volume]])
         values = self._scan(bar.symbol, *one, seen=seen)[0]
         return forecast_of(self._name, self._part.name, bar.symbol, bar.close_time_ms, self._delay_ms, values)

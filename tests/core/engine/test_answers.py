@@ -89,22 +89,24 @@ class Thinker:
 class Floor:
     """A session in real time, whose models are `thinker`, with a hand to move time and market."""
 
-    def __init__(self, group: asyncio.TaskGroup, **strategy: Any) -> None:
+    def __init__(self, group: asyncio.TaskGroup, others: dict[str, Thinker] | None = None, **strategy: Any) -> None:
         self.group = group
         self.clock, self.thinker, self.journal = Clock(), Thinker(), Memory()
+        self.thinkers = {"main": self.thinker, **(others or {})}
         self.trader: Trader = make_trader(strategy=strategy, instruments={s: INSTRUMENTS[s] for s in (BTC, ETH)})
         self.session = Session(
             self.trader,
             Idle(),  # type: ignore[arg-type]
             self.journal,
-            {} if self.trader.strategy.is_of_rules else {"main": self.thinker},
+            {} if self.trader.strategy.is_of_rules else self.thinkers,
             self.clock,
             lambda records: None,
             waits_for_models=False,
         )
-        champion = Origin("plain", "main", VersionRole.CHAMPION, "v1")
-        swapped = (TrainingRecord(s, champion, 0, 0, TrainingStatus.SWAPPED) for s in (BTC, ETH))
-        self.session.take_in(list(swapped))
+        for part in self.thinkers:
+            champion = Origin("plain", part, VersionRole.CHAMPION, "v1")
+            swapped = (TrainingRecord(s, champion, 0, 0, TrainingStatus.SWAPPED) for s in (BTC, ETH))
+            self.session.take_in(list(swapped))
 
     async def bars(self) -> None:
         self.clock.at_ms += MINUTE_MS

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from core.domain.forecast import Output
+from core.domain.forecast import Forecast, Output
 from core.domain.market import MINUTE_MS, Bar
 from core.domain.orders import OrderRole
+from core.domain.origin import champion
 from core.domain.records import ForecastRecord, IntentRecord, SignalRecord
+from core.ports import BarColumns
 from core.strategy.declaration import ModelSpec, Part, Rule
 from core.trader.restore import restore
-from tests.core.engine.test_answers import Floor, on_floor
+from tests.core.engine.test_answers import Floor, Thinker, on_floor
 from tests.core.trader.desk import BTC, ETH, NOON_MS, make_trader
 
 
@@ -42,6 +46,10 @@ RULES: dict[str, Any] = {"parts": (MOOD, SUMS), "decides_on": ("mood", "sums"), 
 MODEL = Part((Output("forecast", "bps"), Output("p_sign", "probability")), 1, ModelSpec("unasked", "{}"))
 BEHIND = Part((Output("sum", "score"),), 1, Rule(sums, 1, ()), name="behind", inputs=("main",))
 MIXED: dict[str, Any] = {"parts": (MODEL, BEHIND), "because": None}
+
+
+SIDE = Part((Output("side", "bps"),), 1, ModelSpec("unasked", "{}"), name="side")
+BOTH: dict[str, Any] = {"parts": (SIDE, MODEL, BEHIND), "decides_on": ("main",), "because": None}
 
 
 def told(floor: Floor, part: str, symbol: str = BTC) -> list[tuple[int, float | None]]:
@@ -133,3 +141,36 @@ def test_a_part_that_never_spoke_is_told_so() -> None:
             assert floor.session.note() == "no forecast of BTCUSDT by behind: main is missing"
 
     asyncio.run(test())
+
+
+class Side(Thinker):
+    """The model of the part beside."""
+
+    async def predict(self, windows: Sequence[tuple[BarColumns, str]], made_ms: int) -> list[Forecast | None]:
+        origin = champion("plain", "v1", "side")
+        return [replace(one, origin=origin, values=(1.0,)) for one in await super().predict(windows, made_ms) if one]
+
+
+def test_a_model_that_hangs_keeps_no_other_from_being_asked() -> None:
+    side = Side()
+
+    async def test(floor: Floor) -> None:
+        floor.thinker.answers.set()
+        await floor.bars()
+        await floor.bars()
+        await floor.bars()
+        assert [minute for minute, _ in told(floor, "main")] == [1, 2, 3]
+        assert [minute for minute, _ in told(floor, "behind")] == [1, 2, 3]
+        assert told(floor, "side") == []
+        assert floor.session.answers.missing == 4
+        assert "the models still think about the bars before" in floor.session.note()
+        side.answers.set()
+        floor.clock.at_ms -= 2 * MINUTE_MS
+        await asyncio.gather(*floor.session.answers.tasks())
+        assert [minute for minute, _ in told(floor, "side")] == [1]
+        floor.clock.at_ms += 2 * MINUTE_MS
+        await floor.bars()
+        assert [minute for minute, _ in told(floor, "side")] == [1, 4]
+        assert floor.session.note() == ""
+
+    on_floor(test, others={"side": side}, **BOTH)
