@@ -19,7 +19,7 @@ Decide = Callable[[Sequence[Forecast]], Awaitable[None]]
 @dataclass(slots=True)
 class Question:
     """What goes out at one close. What is said to it is kept in `early` as long as that is waited for; None after it.
-    `is_whole` where every part was asked."""
+    `is_whole` where every part was asked, and nothing came too late."""
 
     early: list[Forecast] | None = field(default_factory=list)
     is_whole: bool = True
@@ -75,8 +75,14 @@ class Answers:
     async def say(self, question: Question, forecasts: list[Forecast]) -> Sequence[Forecast]:
         """What a part says now, of bars of one instant. What counts of it: nothing where it is too old."""
         if question.early is not None:
-            question.early += forecasts
-            return forecasts
+            young = [one for one in forecasts if one.made_ms - one.bar_close_ms <= self._max_age_ms[one.origin.part]]
+            if len(young) < len(forecasts):
+                self.dropped += len(forecasts) - len(young)
+                question.is_whole = False
+                when = iso(forecasts[0].bar_close_ms)
+                self._tell(f"forecasts of {when} are known too late: nothing is decided on them")
+            question.early += young
+            return young
         now_ms = self._clock.now_ms()
         first = forecasts[0]
         age_ms = now_ms - first.bar_close_ms

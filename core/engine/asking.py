@@ -62,6 +62,8 @@ class PartsAtWork:
         capacity: int,
         newest: Newest,
         delays_ms: Mapping[str, int],
+        *,
+        is_virtual: bool,
     ) -> None:
         self.strategy = strategy
         self.outage = ""
@@ -70,6 +72,7 @@ class PartsAtWork:
         self._sights = sights
         self._newest = newest
         self._delays_ms = delays_ms
+        self._is_virtual = is_virtual
         self._interval_ms = settings.market.interval_ms
         training_delay_ms = settings.engine.training_delay_seconds * 1_000
         self.symbols = tuple(symbols)
@@ -85,10 +88,11 @@ class PartsAtWork:
                 strategy, forecasters[part.name], symbols, training_delay_ms, self._training_of(part), part
             )
             for part in strategy.parts
-            if part.name in forecasters
+            if part.name in forecasters and part.analyst is None
         }
+        self._analysts = {part.name for part in strategy.parts if part.name in forecasters and part.analyst is not None}
         self.early = [part for part in strategy.parts if part.name in self.rules and not strategy.learns_late(part)]
-        at_work = self.rules.keys() | self.models.keys()
+        at_work = self.rules.keys() | self.models.keys() | self._analysts
         self.late = [part for part in strategy.parts if part.name in at_work and part not in self.early]
         seen = {name for part in strategy.parts for name in strategy.parts_seen(part)}
         self._said = {
@@ -98,6 +102,7 @@ class PartsAtWork:
             for symbol in ((MARKET,) if part.scope == "market" else symbols)
         }
         self._speaking: set[str] = set()
+        self._kept: dict[tuple[str, str], Forecast] = {}
         self._unfit: dict[tuple[str, str], str] = {}
 
     def take_in(self, records: Sequence[Record]) -> None:
@@ -176,7 +181,7 @@ class PartsAtWork:
                     seen = [speaking[name] for name in self.strategy.parts_seen(part) if name in speaking]
                     self._speaking.add(part.name)
                     speaking[part.name] = group.create_task(self._speak(part, bars, say, seen))
-                elif part.name in self.models:
+                elif part.name not in self.rules:
                     miss(len(bars), bars[0].close_time_ms)
 
     def fold_late(self, bars: Sequence[Bar]) -> None:
@@ -191,9 +196,20 @@ class PartsAtWork:
                 await other
             told = self._folded(part, bars) if part.name in self.rules else await self._asked(part, bars)
             if told:
-                self._keep(part, await say(told))
+                self._keep(part, await say([self._after_seen(part, one) for one in told]))
         finally:
             self._speaking.discard(part.name)
+
+    def _after_seen(self, part: Part, said: Forecast) -> Forecast:
+        """Not known before what the part sees of that bar."""
+        made_ms = said.made_ms
+        for name in self.strategy.parts_seen(part):
+            symbol = MARKET if name in self.of_market else said.symbol
+            for seen in (self._kept.get((name, symbol)), self._newest(symbol, name)):
+                if seen is None or seen.bar_close_ms != said.bar_close_ms:
+                    continue
+                made_ms = max(made_ms, seen.made_ms + (part.latency_ms if self._is_virtual else 0))
+        return said if made_ms == said.made_ms else replace(said, made_ms=made_ms)
 
     def _folded(self, part: Part, bars: Sequence[Bar]) -> list[Forecast]:
         if part.scope == "market":
@@ -233,7 +249,8 @@ class PartsAtWork:
         """What a model says of these bars, where it was not asked before."""
         asked: list[tuple[BarColumns, str]] = []
         close_ms = bars[0].close_time_ms
-        versions = self.models[part.name].answering(close_ms)
+        is_outside = part.name in self._analysts
+        versions = dict.fromkeys(self.symbols, "") if is_outside else self.models[part.name].answering(close_ms)
         for bar in bars:
             made = self._newest(bar.symbol, part.name)
             if bar.symbol not in versions or (made is not None and made.bar_close_ms >= close_ms):
@@ -245,7 +262,14 @@ class PartsAtWork:
                 if lacks:
                     continue
             asked.append((window, versions[bar.symbol]))
-        return await self._ask_workers(part, asked, close_ms + self._delays_ms[part.name]) if asked else []
+        if not asked:
+            return []
+        said = await self._ask_workers(part, asked, close_ms + self._delays_ms[part.name])
+        if is_outside:
+            unusable = self._forecasters[part.name].describe()["unusable"]
+            for window, _ in asked:
+                self._note(part, window.symbol, unusable.get(window.symbol, ""))
+        return said
 
     async def _ask_workers(self, part: Part, asked: Sequence[tuple[BarColumns, str]], made_ms: int) -> list[Forecast]:
         for attempt in (1, 2):
@@ -261,6 +285,7 @@ class PartsAtWork:
 
     def _keep(self, part: Part, said: Sequence[Forecast]) -> None:
         for one in said:
+            self._kept[part.name, one.symbol] = one
             self.remember(part, one.symbol, np.array([one.bar_close_ms]), vector(one.values)[np.newaxis])
 
     def _window(self, part: Part, symbol: str, count: int, until_ms: int) -> BarColumns:

@@ -87,7 +87,9 @@ class Session:
             part.name: known_after_ms(strategy, part, least_ms) if waits_for_models else least_ms
             for part in strategy.parts
         }
-        self.latest_ms = max(delays_ms.values())
+        ages_ms = {part.name: part.max_age_ms for part in strategy.parts}
+        oldest_ms = max(ages_ms.values()) if waits_for_models and strategy.has_analysts else 0
+        self.latest_ms = max(oldest_ms, *delays_ms.values())
         """How long after a close it is known at the latest what the parts say of it, but for models in real time."""
         self.capacity = history_bars(strategy, settings)
         self.histories = {symbol: BarHistory(symbol, self.interval_ms, self.capacity) for symbol in self.symbols}
@@ -108,11 +110,11 @@ class Session:
             self.capacity,
             trader.newest,
             delays_ms,
+            is_virtual=waits_for_models,
         )
         self._decided = tuple(part.name for part in strategy.decided)
         self._places = {part.name: place for place, part in enumerate(strategy.parts)}
         self._waits_for_models = waits_for_models
-        ages_ms = {part.name: part.max_age_ms for part in strategy.parts}
         self.answers = Answers(clock, self._decide_late, self._inference_delay_ms, ages_ms)
         self.is_ready = True
         self.told_ms: dict[str, int] = {}

@@ -104,9 +104,25 @@ class Rule:
     parameters: tuple[float, ...]
 
 
+AskFunction = Callable[..., Any]
+"""(window) -> the part's outputs in order, None or NaN for one that says nothing, None for none at all; a coroutine
+function, or a plain one, which runs in a thread of its own. `window` are the last bars, as a model is given them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Analyst:
+    """A source outside, slow, which may fail. `create` is called once by an engine in real time and gives what is
+    asked. An answer that takes longer than `timeout_ms` is none, and so is what it raises: that is told and counted.
+    In virtual time nobody is asked: what was said in real time, and stored, is said again."""
+
+    create: Callable[[], AskFunction]
+    timeout_ms: int = 10_000
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What forecasts: named outputs of a symbol at the close of each bar, by a rule at once or by a model in a worker.
+    """What forecasts: named outputs of a symbol at the close of each bar, by a rule at once, by a model in a worker
+    or by an analyst outside.
 
     `inputs` are what it sees beside the bars of its symbol, by name: "funding", "bars.15m", "time"
     (`core.market.seeing`), or parts that are declared before it, whose outputs of the same bar it is given. While one
@@ -122,7 +138,7 @@ class Part:
 
     outputs: tuple[Output, ...]
     lookback_bars: int
-    source: Rule | ModelSpec | None = None
+    source: Rule | ModelSpec | Analyst | None = None
     lifecycle: Lifecycle | None = None
     horizon_ms: int = 0
     name: str = ONLY_PART
@@ -138,6 +154,10 @@ class Part:
     @property
     def model(self) -> ModelSpec | None:
         return self.source if isinstance(self.source, ModelSpec) else None
+
+    @property
+    def analyst(self) -> Analyst | None:
+        return self.source if isinstance(self.source, Analyst) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +220,10 @@ class Strategy:
     def models(self) -> tuple[Part, ...]:
         """The parts that speak by a model."""
         return tuple(part for part in self.parts if part.model is not None)
+
+    @property
+    def has_analysts(self) -> bool:
+        return any(part.analyst is not None for part in self.parts)
 
     @property
     def is_of_rules(self) -> bool:

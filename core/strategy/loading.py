@@ -112,6 +112,12 @@ def _check_latency(name: str, it: str, part: Part, known_ms: int, interval_ms: i
             f"strategy {name}: {told}, and nothing older than {part.max_age_ms / 1_000:g} s is decided on; give "
             "it a shorter latency_ms or a longer max_age_ms"
         )
+    if part.analyst is not None and not 0 < part.analyst.timeout_ms <= part.max_age_ms < interval_ms:
+        waits, oldest = part.analyst.timeout_ms / 1_000, part.max_age_ms / 1_000
+        raise BadInputError(
+            f"strategy {name}: {it} waits {waits:g} s for an analyst, and nothing older than {oldest:g} s is decided "
+            "on; make timeout_ms no longer than max_age_ms, and that shorter than a bar"
+        )
     if known_ms >= interval_ms:
         raise BadInputError(
             f"strategy {name}: {told}, when the next bar has closed; give it a shorter latency_ms, or run it on longer "

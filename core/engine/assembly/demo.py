@@ -24,9 +24,11 @@ CONSOLE_CORE_SHARE = 0.45
 
 async def demo_parts(start: EngineStart, clock: VirtualClock) -> EngineParts:
     """A stored market, a simulated venue, and the account of this home."""
+    from core.engine.outside import stored_analysts
     from core.engine.pacing import Pacer
     from core.engine.parts import EngineParts
     from core.engine.starts import Rules
+    from core.market.lacking import span_text
     from core.market.replay.events import ReplayFeed, batched
     from core.market.replay.resuming import replay_cursors, resume_point
     from core.market.seeing import observed_of
@@ -71,6 +73,10 @@ async def demo_parts(start: EngineStart, clock: VirtualClock) -> EngineParts:
     clock.advance_to(period.start_ms)
 
     forecasters = open_forecasters(start, settings, opening.seed, start.home.models)
+    if strategy.has_analysts:
+        told = start.stores.accounts().told_in_real_time(strategy.name)
+        span = span_text(period.start_ms, period.end_ms)
+        forecasters |= stored_analysts(strategy, told, tuple(known), period.start_ms, period.end_ms, span)
     inputs = strategy.market_inputs
     observations = await open_observations(start, name) if inputs else None
 

@@ -12,7 +12,7 @@ from core.control.requests import RunRequest
 from core.domain.errors import BadInputError, RefusedError
 from core.engine.assembly.account import EXCHANGE, change_rules, note_start, recalled
 from core.engine.assembly.place import place_of, server_of
-from core.engine.assembly.start import EngineStart, open_forecasters
+from core.engine.assembly.start import EngineStart, open_forecasters, outside_analysts
 
 if TYPE_CHECKING:
     from core.clock import ExchangeClock
@@ -68,6 +68,7 @@ async def exchange_parts(start: EngineStart, clock: ExchangeClock) -> EnginePart
     settings = with_exchange_symbols(start.settings)
     names = observed_of(strategy.market_inputs)
     check_beside(settings.exchange.id, names)
+    analysts = outside_analysts(strategy)
     dialect = dialect_of(settings.exchange.id)
     if live:
         check_live(dialect)
@@ -180,7 +181,7 @@ async def exchange_parts(start: EngineStart, clock: ExchangeClock) -> EnginePart
         journal=journal,
         records=records,
         candles=candles,
-        forecasters=open_forecasters(start, settings, opening.seed, models),
+        forecasters={**open_forecasters(start, settings, opening.seed, models), **analysts},
         logbook=start.logs.book,
         start_ms=opening.start_ms,
         publish_hz=start.publish_hz,

@@ -56,3 +56,10 @@ def open_forecasters(start: EngineStart, settings: Settings, seed: int, models: 
     start.stack.push_async_callback(pool.close)
     strategy = start.strategy
     return {part.name: WorkerForecaster(strategy, pool, models, seed, part) for part in strategy.models}
+
+
+def outside_analysts(strategy: Strategy) -> dict[str, Forecaster]:
+    """Those whom an engine in real time asks, by part. Raises BadInputError where one cannot be made."""
+    from core.engine.outside import OutsideAnalyst
+
+    return {part.name: OutsideAnalyst(strategy, part) for part in strategy.parts if part.analyst is not None}

@@ -103,6 +103,10 @@ class AccountStore(CheckedStore, Protocol):
         """Whether it has any record."""
         ...
 
+    def told_in_real_time(self, strategy: str) -> list[Forecast]:
+        """What champions of a strategy said in paper and live, in the order of their commit; none before any."""
+        ...
+
     def paper_hours(self) -> float:
         """Hours of market time that the paper account has traded, over all its starts."""
         ...

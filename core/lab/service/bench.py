@@ -5,7 +5,7 @@ Heavy imports stand inside the functions that need them, so that a read verb ans
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
@@ -18,6 +18,7 @@ from core.lab.service.plan import Plan, make_plan, open_learners
 from core.settings.values import Grid, Market
 
 if TYPE_CHECKING:
+    from core.domain.forecast import Forecast
     from core.lab.run.result import RunResult
     from core.lab.search.trials import TrialCount
     from core.lab.service.plan import Values
@@ -56,10 +57,13 @@ class Bench:
         from core.arithmetic.compiler import ready_compiler
         from core.home.garbage import collect_garbage
 
-        plan = make_plan(self.home, self.market, request, space)
+        plan = make_plan(self.home, self.market, request, space, self._told)
         ready_compiler()
         collect_garbage()
         return plan
+
+    def _told(self, strategy: str) -> Sequence[Forecast]:
+        return self._stores.accounts(thorough=False).told_in_real_time(strategy)
 
     def fault(self, plan: Plan, predictions: str | None) -> str:
         """Why nothing of the plan can be believed, as a label; that of the run whose predictions it takes."""

@@ -53,7 +53,8 @@ def _sweep(plan: Plan, values: Values | None) -> RunResult:
     elif plan.strategy.is_of_rules:
         table = rule_values(plan.strategy, plan.history)
     else:
-        raise BadInputError(f"{plan.strategy.name} has a model, which the sweep cannot train; use --engine event")
+        what = "a model, which the sweep cannot train" if plan.strategy.models else "an analyst, whom no sweep asks"
+        raise BadInputError(f"{plan.strategy.name} has {what}; use --engine event")
     prepared = prepare(plan.history, plan.instruments, plan.settings.costs.assumed_funding_bps)
     return run(prepared, plan.settings, plan.strategy, table)
 
@@ -67,9 +68,9 @@ async def _event_driven(
     from core.venues.rebuild import journalled_venue
 
     async with AsyncExitStack() as stack:
-        forecasters: Mapping[str, Forecaster] = {}
+        forecasters: Mapping[str, Forecaster] = {} if values is not None else plan.analysts
         if plan.strategy.models and values is None:
-            forecasters = await stack.enter_async_context(_models(plan, home))
+            forecasters = {**forecasters, **await stack.enter_async_context(_models(plan, home))}
         return await run(
             plan.history,
             Trader("backtest", plan.strategy, plan.settings, plan.instruments),

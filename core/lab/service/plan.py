@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from itertools import product
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from core.domain.errors import BadInputError
 from core.domain.market import MINUTE_MS
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from core.compute.pool import Compute
+    from core.domain.forecast import Forecast
     from core.domain.instrument import Instrument
     from core.lab.data.history import History
     from core.lab.run.evaluation import Ground
@@ -31,12 +32,15 @@ if TYPE_CHECKING:
     from core.lab.service.stores import MarketStore
     from core.learning.dataset import OpenLearner
     from core.market.contracts.rules import ContractRules
+    from core.ports import Forecaster
     from core.settings.schema import Settings
     from core.strategy.declaration import Part, Strategy
 
     Values = Mapping[str, NDArray[np.float64]]
     Markets = Callable[[Market], MarketStore]
     """The candles of each market, opened when they are asked for."""
+
+Told = Callable[[str], "Sequence[Forecast]"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,8 @@ class Plan:
     overrides: Overrides
     note: str
     jobs: int | None
+    analysts: Mapping[str, Forecaster] = field(default_factory=dict)
+    """What analysts said in real time, by part."""
 
     def under(self, overrides: Overrides) -> Plan:
         """The same over the same history with other settings. Raises SettingsError."""
@@ -103,6 +109,7 @@ class Plan:
                 *hole_labels(holes(history)),
                 *jump_labels(history, self.settings.lab.jump_volatilities),
                 *lack_labels(history, self.strategy.market_inputs),
+                *(_analyst_label(name, one.describe()) for name, one in self.analysts.items()),
             ),
             fault=fault,
         )
@@ -120,6 +127,11 @@ class Plan:
         return Ground(
             history, self.settings, self.strategy.name, load, self.instruments, values, warm_up_bars=history.first
         )
+
+
+def _analyst_label(part: str, told: Mapping[str, Any]) -> str:
+    """What stands beside every figure of a run in which an analyst is not asked."""
+    return f"ANALYST: {part} says again what it said in real time, {told['stored']:,} times ({told['digest']})"
 
 
 def load(name: str, settings: Settings) -> Strategy:
@@ -162,11 +174,15 @@ def market_of(own: Provenance) -> Market:
     return "recorded" if shipped.issuperset(files) else "imported"
 
 
-def make_plan(home: Home, markets: Markets, request: BacktestRequest, space: Grid | None = None) -> Plan:
-    """The history begins early enough for every parameter set of `space`, () for the strategy's own.
+def make_plan(
+    home: Home, markets: Markets, request: BacktestRequest, space: Grid | None = None, told: Told = lambda name: ()
+) -> Plan:
+    """The history begins early enough for every parameter set of `space`, () for the strategy's own. `told` gives what
+    the parts of a strategy said in real time.
 
     Raises BadInputError, SettingsError or DataError for what cannot be.
     """
+    from core.engine.outside import stored_analysts
     from core.lab.data.holes import holes, refuse_holes
     from core.lab.run.overrides import keys_of, with_overrides
     from core.lab.run.presets import find_preset
@@ -216,7 +232,11 @@ def make_plan(home: Home, markets: Markets, request: BacktestRequest, space: Gri
     rules = rules_of_history(history, settings.lab.market, candles)
     instruments = instruments_of(rules, settings)
     seed = settings.demo.seed if request.seed is None else request.seed
-    return Plan(settings, strategy, rules, instruments, history, seed, overrides, request.note, request.jobs)
+    analysts: Mapping[str, Forecaster] = {}
+    if strategy.has_analysts and request.predictions is None:
+        span = (history.from_ms, history.to_ms)
+        analysts = stored_analysts(strategy, told(strategy.name), history.symbols, *span, span_text(*span))
+    return Plan(settings, strategy, rules, instruments, history, seed, overrides, request.note, request.jobs, analysts)
 
 
 def _check_streams(strategy: str, history: History, streams: Sequence[str]) -> None:

@@ -127,7 +127,7 @@ def test_times_are_whole_numbers_of_the_bars(minutes: int, keys: dict[str, int],
 DECLARED = """
 from dataclasses import replace
 from core.domain.forecast import Output
-from core.strategy.declaration import Part
+from core.strategy.declaration import Analyst, Part
 from strategies.ema_cross.declaration import build as build_ema_cross
 def seeing(name, *others):
     return Part((Output("up", "score"),), 1, name=name, inputs=others)
@@ -162,6 +162,14 @@ def build(settings):
         (
             'parts=(replace(plain.part, scope="market", inputs=("time",)),)',
             "part main speaks of the whole market, which only a rule over bars alone can; take out its inputs",
+        ),
+        (
+            "parts=(replace(plain.part, source=Analyst(list, 20_000)),)",
+            "it waits 20 s for an analyst, and nothing older than 15 s is decided on; make timeout_ms no longer",
+        ),
+        (
+            "parts=(replace(plain.part, source=Analyst(list), max_age_ms=60_000),)",
+            "it waits 10 s for an analyst, and nothing older than 60 s is decided on; make timeout_ms no longer",
         ),
         ("parts=(replace(plain.part, latency_ms=-1),)", "it has a latency of -1 ms; nothing is known beforehand"),
         ('parts=(seeing("a"),), decides_on=("b",)', "it decides on b, which is no part of it; its parts are a"),
