@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from core.clock import Clock
@@ -31,14 +31,23 @@ class Answers:
 
     An answer that comes within `at_once_ms` is one that was there at once. What comes later is given to `decide`, made
     at the time at which it came; what is older than its part's `max_age_ms` by then is dropped. `late`, `dropped` and
-    `missing` count the forecasts, and those that were never asked for.
+    `missing` count the forecasts, and those that were never asked for. Of the parts that are `slow` by their nature it
+    is nothing to be told that they come late.
     """
 
-    def __init__(self, clock: Clock, decide: Decide, at_once_ms: int, max_age_ms: Mapping[str, int]) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        decide: Decide,
+        at_once_ms: int,
+        max_age_ms: Mapping[str, int],
+        slow: Collection[str] = (),
+    ) -> None:
         self._clock = clock
         self._decide = decide
         self._at_once_ms = at_once_ms
         self._max_age_ms = max_age_ms
+        self._slow = slow
         self._out: list[asyncio.Task[None]] = []
         self._problem = ""
         self.late = 0
@@ -92,7 +101,8 @@ class Answers:
             self._tell(f"{when}: nothing is decided on them")
             return ()
         self.late += len(forecasts)
-        self._tell(when)
+        if first.origin.part not in self._slow:
+            self._tell(when)
         made = [replace(one, made_ms=max(one.made_ms, now_ms)) for one in forecasts]
         await self._decide(made)
         return made

@@ -48,7 +48,7 @@ class PartsAtWork:
     `sights` are what they are shown. `capacity` is how much is remembered of what is said to others. By part, what is
     said is made `delays_ms` after the close.
 
-    `early` parts wait for no model. `outage` is why models cannot be asked now.
+    `early` parts wait for no model.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class PartsAtWork:
         is_virtual: bool,
     ) -> None:
         self.strategy = strategy
-        self.outage = ""
+        self._outages: dict[str, str] = {}
         self._forecasters = forecasters
         self._histories = histories
         self._sights = sights
@@ -110,6 +110,11 @@ class PartsAtWork:
         for desk in self.models.values():
             desk.take_in(records)
 
+    @property
+    def outage(self) -> str:
+        """Why a model cannot be asked now; empty where each can."""
+        return next(iter(self._outages.values()), "")
+
     def without_model(self) -> str:
         """Why a symbol has no model, for the operator; empty where none is missing."""
         return next((note for desk in self.models.values() if (note := desk.note())), "")
@@ -119,9 +124,13 @@ class PartsAtWork:
         return next((f"no forecast of {self._whom(*which)}: {problem}" for which, problem in self._unfit.items()), "")
 
     async def warm_up(self) -> None:
-        """Raises ModelError where the workers of a model do not start."""
-        for forecaster in self._forecasters.values():
-            await forecaster.warm_up()
+        """Where the workers of a model do not start, that is an outage."""
+        for name, forecaster in self._forecasters.items():
+            try:
+                await forecaster.warm_up()
+            except ModelError as error:
+                log.error("the model workers do not start: %s", error)
+                self._outages[name] = f"no predictions: {error}"
 
     def due_requests(self, now_ms: int) -> list[TrainingRecord]:
         return [record for desk in self.models.values() for record in desk.due_requests(now_ms)]
@@ -277,9 +286,9 @@ class PartsAtWork:
                 answers = await self._forecasters[part.name].predict(asked, made_ms)
             except ModelError as error:
                 log.error("no predictions at %s (try %d of 2): %s", iso(made_ms), attempt, error)
-                self.outage = f"no predictions: {error}"
+                self._outages[part.name] = f"no predictions: {error}"
             else:
-                self.outage = ""
+                self._outages.pop(part.name, None)
                 return [answer for answer in answers if answer is not None]
         return []
 

@@ -13,7 +13,6 @@ from functools import partial
 from typing import Any
 
 from core.clock import EngineClock
-from core.domain.errors import ModelError
 from core.domain.forecast import MARKET, Forecast
 from core.domain.market import Bar, FundingRate, MarketEvent
 from core.domain.records import Record, TrainingRecord
@@ -115,7 +114,8 @@ class Session:
         self._decided = tuple(part.name for part in strategy.decided)
         self._places = {part.name: place for place, part in enumerate(strategy.parts)}
         self._waits_for_models = waits_for_models
-        self.answers = Answers(clock, self._decide_late, self._inference_delay_ms, ages_ms)
+        slow = frozenset(part.name for part in strategy.parts if strategy.hears_analysts(part))
+        self.answers = Answers(clock, self._decide_late, self._inference_delay_ms, ages_ms, slow)
         self.is_ready = True
         self.told_ms: dict[str, int] = {}
         self.stepper = Stepper(trader, venue, journal, self._observe, waits=not in_memory)
@@ -148,11 +148,7 @@ class Session:
         return [*trainings, *self.answers.tasks()]
 
     async def warm_up(self) -> None:
-        try:
-            await self.parts.warm_up()
-        except ModelError as error:
-            log.error("the model workers do not start: %s", error)
-            self.parts.outage = f"no predictions: {error}"
+        await self.parts.warm_up()
 
     async def deliver_models(self, until_ms: int) -> None:
         """Put every model that is due by `until_ms` in charge, each at its time."""

@@ -221,6 +221,11 @@ class Strategy:
         """The parts that speak by a model."""
         return tuple(part for part in self.parts if part.model is not None)
 
+    def hears_analysts(self, part: Part) -> bool:
+        """Whether it is an analyst, or sees, of whatever part in between, what one says."""
+        seen = [one for one in self.parts if one.name in self.parts_seen(part)]
+        return part.analyst is not None or any(map(self.hears_analysts, seen))
+
     @property
     def has_analysts(self) -> bool:
         return any(part.analyst is not None for part in self.parts)

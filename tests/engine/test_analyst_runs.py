@@ -94,6 +94,8 @@ def test_demo_and_backtest_say_again_what_paper_was_told(home: Path) -> None:
     assert label.startswith("ANALYST: news says again what it said in real time, 90 times (")
     with pytest.raises(BadInputError, match="hears has an analyst, whom no sweep asks; use --engine event"):
         modes.backtest(home, "hears", "sweep", FROM_MS, TO_MS)
+    with pytest.raises(BadInputError, match="the sweep cannot run part news, whose forecasts are known late"):
+        modes.backtest(home, "hears", "sweep", FROM_MS, TO_MS, run_id)
     _, swept = modes.backtest(home, "hears", "event-driven", FROM_MS, TO_MS, run_id)
     assert swept.predictions["SOLUSDT"].close_ms.tolist() == own.predictions["SOLUSDT"].close_ms.tolist()
 

@@ -144,4 +144,6 @@ def test_times_add_up_along_the_parts_that_see_each_other() -> None:
 def test_the_sweep_refuses_it_in_words() -> None:
     with pytest.raises(BadInputError) as told:
         check_strategy(LATE)
-    assert str(told.value) == ("strategy late: the sweep cannot run the latency of part move; use quarterdeck backtest")
+    assert str(told.value) == (
+        "strategy late: the sweep cannot run part move, whose forecasts are known late; use quarterdeck backtest"
+    )

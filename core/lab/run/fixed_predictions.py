@@ -82,6 +82,8 @@ class FixedDesk:
         end = 0
         for part in strategy.decided:
             delay_ms = known_after_ms(strategy, part, inference_delay_ms)
+            if strategy.hears_analysts(part):
+                delay_ms = part.max_age_ms  # When it was known is not told: it was then at the latest.
             self._parts.append((part.name, delay_ms, slice(end, end + len(part.outputs))))
             end += len(part.outputs)
         self._values = values

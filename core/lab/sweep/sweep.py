@@ -75,10 +75,11 @@ class Score:
 def check_strategy(strategy: Strategy) -> None:
     """Raises BadInputError where the strategy has an exit, a bracket or a sizing of its own, or a part whose forecasts
     are known late: the sweep knows none."""
-    late = [part.name for part in strategy.parts if part.latency_ms]
+    late = [part.name for part in strategy.parts if part.latency_ms or part.analyst is not None]
     if late:
         raise BadInputError(
-            f"strategy {strategy.name}: the sweep cannot run the latency of part {late[0]}; use quarterdeck backtest"
+            f"strategy {strategy.name}: the sweep cannot run part {late[0]}, whose forecasts are known late; "
+            "use quarterdeck backtest"
         )
     for name in ("bracket", "sizing"):
         if getattr(strategy, name) is not None:

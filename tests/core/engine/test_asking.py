@@ -174,3 +174,21 @@ def test_a_model_that_hangs_keeps_no_other_from_being_asked() -> None:
         assert floor.session.note() == ""
 
     on_floor(test, others={"side": side}, **BOTH)
+
+
+def test_a_model_that_dies_is_told_although_another_answers() -> None:
+    side = Side()
+    side.error = "the worker died"
+    side.answers.set()
+
+    async def test(floor: Floor) -> None:
+        floor.thinker.answers.set()
+        for _ in range(2):
+            await floor.bars()
+            assert floor.session.note() == "no predictions: the worker died"
+        assert [minute for minute, _ in told(floor, "main")] == [1, 2]
+        side.error = ""
+        await floor.bars()
+        assert floor.session.note() == ""
+
+    on_floor(test, others={"side": side}, **BOTH)
