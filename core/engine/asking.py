@@ -194,10 +194,10 @@ class PartsAtWork:
                     miss(len(bars), bars[0].close_time_ms)
 
     def fold_late(self, bars: Sequence[Bar]) -> None:
-        """Show the late rules the bars of which models have spoken before; none is asked."""
+        """Show the late rules the bars of which models have spoken before; nothing is asked, and nothing said."""
         for part in self.late:
             if part.name in self.rules:
-                self._keep(part, self._folded(part, bars))
+                self._folded(part, bars)
 
     async def _speak(self, part: Part, bars: Sequence[Bar], say: Say, seen: Sequence[asyncio.Task[None]]) -> None:
         try:

@@ -87,6 +87,8 @@ class OutsideAnalyst:
 
     async def _one(self, window: BarColumns, made_ms: int) -> Forecast | None:
         symbol = window.symbol
+        if len(window.close) < self._part.lookback_bars:
+            return None
         if symbol in self._out:
             self._fail(symbol, "it has not come back from an earlier question")
             return None

@@ -203,22 +203,25 @@ class Session:
         self.is_ready = True
         self._see(self._held, ())
         self._held.clear()
-        told = self._told_at_once(bars)
-        if self._desk is None and bars:
+        told, asks = self._told_at_once(bars), self._desk is None and bool(bars)
 
-            async def keep(said: list[Forecast]) -> Sequence[Forecast]:
-                told.extend(said)
-                return said
+        async def keep(said: list[Forecast]) -> Sequence[Forecast]:
+            told.extend(said)
+            return said
 
-            if fresh:
-                await self.parts.ask(bars, keep)
-            else:
-                self.parts.fold_late(bars)
-        if fresh:
-            # Where more than the bars was taken in, what is asked of them without a forecast was asked already.
-            asked_ms = max((bar.close_time_ms for bar in bars), default=0) + self._inference_delay_ms
-            done = self._waits_for_models and self._clock.now_ms() > asked_ms
-            await self._decide([one for one in told if not self._is_made(one)], bars, silences=not done)
+        if asks and not fresh:
+            self.parts.fold_late(bars)
+        elif asks and self._waits_for_models:
+            await self.parts.ask(bars, keep)
+        if not fresh:
+            return
+        # Where more than the bars was taken in, what is asked of them without a forecast was asked already.
+        asked_ms = max((bar.close_time_ms for bar in bars), default=0) + self._inference_delay_ms
+        done = self._waits_for_models and self._clock.now_ms() > asked_ms
+        await self._decide([one for one in told if not self._is_made(one)], bars, silences=not done)
+        if asks and not self._waits_for_models:
+            # What comes later than at once is decided on when it comes, here as well.
+            await self.parts.ask(bars, partial(self.answers.say, Question(early=None)))
 
     def look_back(self, symbol: str, observed: Mapping[str, ObservationColumns]) -> None:
         """What was observed around the bars in a symbol's history, by stream."""

@@ -38,7 +38,7 @@ MOOD = (Output("mood", "probability"),)
 
 
 def part_of(ask: Any, timeout_ms: int = 5_000) -> Part:
-    return Part(MOOD, 2, Analyst(lambda: ask, timeout_ms), name="news")
+    return Part(MOOD, 1, Analyst(lambda: ask, timeout_ms), name="news")
 
 
 def outside(ask: Any, timeout_ms: int = 5_000) -> OutsideAnalyst:
@@ -264,3 +264,8 @@ async def test_it_is_not_trained() -> None:
     with pytest.raises(ModelError, match="an analyst is not trained"):
         await StoredAnalyst(NEWS, stored()).train(WINDOW, 0)
     assert (await in_a_thread(lambda: [1.0])) == [1.0]
+
+
+async def test_it_is_not_asked_before_there_are_as_many_bars_as_it_looks_back_on() -> None:
+    part = Part(MOOD, 6, Analyst(lambda: answers), name="news")
+    assert await OutsideAnalyst(declared("plain", parts=(part,)), part).predict([(WINDOW, "")], 7) == [None]
