@@ -148,7 +148,7 @@ async def watch(kind: str, seconds: int, models: Path) -> Waits:
         trader,
         journalled_venue(instruments, settings),
         _Memory(),
-        forecaster,
+        {strategy.part.name: forecaster},
         clock,
         lambda records: waits.take(records, 1e3 * (perf_counter() - due[0])),
         waits_for_models=False,

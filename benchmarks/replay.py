@@ -157,7 +157,7 @@ async def _drive(home: Home, minutes: int, forecaster: Forecaster) -> float:
                 journal=journal,
                 records=await journal.load(),
                 candles=candles,
-                forecaster=forecaster,
+                forecasters={"main": forecaster},
                 feed=lambda point: batched(
                     ReplayFeed(
                         candles,

@@ -202,6 +202,13 @@ class ObservationStore(Protocol):
         ...
 
 
+class ForecastStore(Protocol):
+    async def forecasts(self, strategy: str, from_ms: int) -> list[Forecast]:
+        """What the parts of a strategy said, by champions, of bars that closed at `from_ms` or later, as it was
+        journalled."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class TrainingResult:
     """`version` is empty when no model was made; `passed` tells whether validation lets it trade."""

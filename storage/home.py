@@ -12,6 +12,7 @@ from storage.database import Database, open_database
 from storage.market import SqliteMarket
 
 if TYPE_CHECKING:
+    from core.domain.forecast import Forecast
     from core.exchange.orders.panic_plan import Owned
     from storage.journal import SqliteJournal
     from storage.journal_reader import JournalReader
@@ -38,6 +39,11 @@ class SqliteAccounts:
         from storage.paper import has_traded
 
         return has_traded(self.database, account)
+
+    def told_in_real_time(self, strategy: str) -> list[Forecast]:
+        from storage.paper import told_in_real_time
+
+        return told_in_real_time(self.database, strategy)
 
     def paper_hours(self) -> float:
         from storage.paper import paper_hours

@@ -11,7 +11,7 @@ from operator import attrgetter
 from typing import Any, TypeVar
 
 from core.domain.errors import StorageError
-from core.domain.forecast import Output
+from core.domain.forecast import Forecast, Output
 from core.domain.instrument import Instrument
 from core.domain.orders import OrderUpdate
 from core.domain.records import (
@@ -39,6 +39,7 @@ from storage.journal_records import (
     PLAIN,
     SHAPES,
     UPDATE_COLUMNS,
+    read_forecasts,
     read_records,
 )
 from storage.rows import column_list
@@ -281,6 +282,10 @@ class SqliteJournal:
             self._tell_write()
 
         await self._call(put)
+
+    async def forecasts(self, strategy: str, from_ms: int) -> list[Forecast]:
+        """What champions of a strategy said of bars that closed at `from_ms` or later, in the order of their commit."""
+        return await self._call(lambda connection: read_forecasts(connection, self._account, strategy, from_ms))
 
     async def age_out(self, before_ms: int, at_most: int) -> int:
         """Forget records of trainings that were asked for before `before_ms`, but not the newest of a symbol at a

@@ -8,7 +8,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from core.domain.errors import RejectKind
+from core.domain.forecast import Forecast
 from core.domain.orders import Fill, Order, OrderState, OrderUpdate, with_state
+from core.domain.origin import VersionRole
 from core.domain.records import (
     EXTERNAL_LOTS,
     AdjustmentRecord,
@@ -106,6 +108,10 @@ _ORDERS = f"SELECT {column_list(ORDER.columns)} FROM orders WHERE account = ?1" 
 _TRAININGS_NOW = f"""SELECT seq, {column_list(SHAPES[TrainingRecord].columns)} FROM training
 WHERE account = ?1 AND seq IN (SELECT seq FROM trainings_now WHERE account = ?1)"""  # noqa: S608
 _AGED = "SELECT first_seq, last_seq FROM aged WHERE account = ? AND first_seq <= ? AND last_seq >= ? ORDER BY first_seq"
+_FORECASTS = f"""SELECT {column_list(SHAPES[ForecastRecord].columns)} FROM forecasts
+WHERE account = ? AND strategy = ? AND version_role = ? ORDER BY seq DESC"""  # noqa: S608
+_LATEST_MS = 86_400_000
+"""Of bars that closed longer before another, nothing is said behind what is said of that one."""
 _OF_IDS = " AND client_order_id IN (SELECT value FROM json_each(?2))"
 _OTHERS = """SELECT max(seq) FROM adjustments WHERE account = ?1 AND what = ?2 AND seq <= ?3 GROUP BY symbol"""
 
@@ -186,6 +192,19 @@ def _read_plain(
     if not newest_only:
         found += [(seq, AgedRecord()) for seq in _aged_places(connection, account, first, last)]
     return found
+
+
+def read_forecasts(connection: sqlite3.Connection, account: str, strategy: str, from_ms: int) -> list[Forecast]:
+    """What champions of a strategy said of bars that closed at `from_ms` or later, in the order of their commit."""
+    shape, found = SHAPES[ForecastRecord], []
+    told = connection.execute(_FORECASTS, (account, strategy, VersionRole.CHAMPION))
+    for row in told:
+        forecast = shape.decode(row).forecast
+        if forecast.bar_close_ms < from_ms - _LATEST_MS:
+            break
+        if forecast.bar_close_ms >= from_ms:
+            found.append(forecast)
+    return found[::-1]
 
 
 def _read_kind(

@@ -1,4 +1,4 @@
-"""What the journal tells about the accounts of a home before its first live start."""
+"""What the journal tells about the accounts of a home in real time."""
 
 from __future__ import annotations
 
@@ -7,16 +7,30 @@ from contextlib import closing
 from itertools import pairwise
 
 from core.control.arming import ACCOUNT
+from core.domain.forecast import Forecast
 from core.domain.market import MINUTE_MS
 from core.trader.account import Opening
 from storage.database import Database, connect_read_only, storage_errors
+from storage.journal_records import read_forecasts
 
+DEMO = "demo"
+"""The account that is in no real time."""
+
+_ACCOUNTS = "SELECT account FROM journals WHERE account <> ? ORDER BY account"
 _STARTS = "SELECT value FROM meta WHERE account = ? AND key GLOB 'start-*' ORDER BY key"
 _OPENING = "SELECT value FROM meta WHERE account = ? AND key = 'opening'"
 _BARS = """SELECT count(DISTINCT time_ms / ?) FROM equity
 WHERE account = ? AND seq > ? AND seq <= ? AND time_ms >= ?"""
 _END = 2**62
 _LAST_SEQ = "SELECT last_seq FROM journals WHERE account = ?"
+
+
+def told_in_real_time(database: Database, strategy: str) -> list[Forecast]:
+    """What champions of a strategy said in paper and live, in the order of their commit. Raises StorageError."""
+    with storage_errors(database.path), closing(connect_read_only(database.path)) as connection:
+        accounts = [str(name) for (name,) in connection.execute(_ACCOUNTS, (DEMO,))]
+        told = (read_forecasts(connection, account, strategy, 0) for account in accounts)
+        return [forecast for its in told for forecast in its]
 
 
 def paper_hours(database: Database) -> float:

@@ -19,6 +19,9 @@ OutputUnit = Literal["bps", "probability", "pct", "class", "score"]
 
 UNITS: tuple[OutputUnit, ...] = get_args(OutputUnit)
 
+MARKET = ""
+"""The symbol of what is said of all symbols at once."""
+
 _MOST_DIGITS = 8
 
 
@@ -42,7 +45,7 @@ class Contribution:
 @quick
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """What a part says of a symbol at the close of one bar: `values` in the order of the part's outputs.
+    """What a part says of a symbol, or of MARKET, at the close of one bar: `values` in the order of the part's outputs.
 
     `origin` names the part; `contributions` are the strongest features first.
     """

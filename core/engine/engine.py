@@ -76,7 +76,7 @@ class Engine:
             parts.trader,
             parts.venue,
             parts.journal,
-            parts.forecaster,
+            parts.forecasters,
             parts.clock,
             self._observe,
             waits_for_models=parts.real_time is None,
@@ -303,10 +303,11 @@ class Engine:
         parts, session = self._parts, self._session
         newest = recollection.last_bars if recollection.records else ()
         reached_ms = {symbol: self._reached_ms(symbol) for symbol in self._symbols}
-        stores = (parts.candles, parts.observations, parts.clock.now_ms)
+        stores = (parts.candles, parts.observations, parts.forecasts, parts.clock.now_ms)
         bars = await Past(session, *stores, parts.start_ms, reached_ms, newest, parts.aside).learn()
         newest_ms = max((bar.close_time_ms for bar in bars), default=0)
-        await session.begin(bars, fresh=newest_ms + FRESH_MS > parts.clock.now_ms())
+        fresh_ms = max(FRESH_MS, session.latest_ms + 1)
+        await session.begin(bars, fresh=newest_ms + fresh_ms > parts.clock.now_ms())
         session.start_trainings(group)
         if parts.real_time is not None:
             parts.real_time.report(_PAST, "")

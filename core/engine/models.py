@@ -11,13 +11,13 @@ from core.domain.origin import Origin, VersionRole
 from core.domain.records import Record, TrainingRecord, TrainingStatus
 from core.learning.forecaster import training_bars
 from core.ports import BarColumns, Forecaster, TrainingResult
-from core.strategy.declaration import Strategy
+from core.strategy.declaration import Part, Strategy
 
 _Task = asyncio.Task[TrainingResult | ModelError]
 
 
 class ModelDesk:
-    """Schedules trainings by the bars' time and hands their results over at a fixed virtual delay.
+    """Schedules the trainings of one part by the bars' time and hands their results over at a fixed virtual delay.
 
     `window` gives the training bars of a symbol that closed at or before a time.
     """
@@ -29,8 +29,11 @@ class ModelDesk:
         symbols: Sequence[str],
         delay_ms: int,
         window: Callable[[str, int], BarColumns],
+        part: Part | None = None,
     ) -> None:
+        """Of the part that is decided on where none is given."""
         self._strategy = strategy
+        self._part = part or strategy.part
         self._forecaster = forecaster
         self._symbols = tuple(symbols)
         self._delay_ms = delay_ms
@@ -46,7 +49,7 @@ class ModelDesk:
         for record in records:
             if not isinstance(record, TrainingRecord) or record.symbol not in self._symbols:
                 continue
-            if record.origin.strategy != self._strategy.name:
+            if (record.origin.strategy, record.origin.part) != (self._strategy.name, self._part.name):
                 continue
             if record.status is TrainingStatus.REQUESTED:
                 self._asked.add(record.symbol)
@@ -69,26 +72,28 @@ class ModelDesk:
         return f"no model for {without[0]} yet: {self._refusals[without[0]]}" if without else ""
 
     def due_requests(self, now_ms: int) -> list[TrainingRecord]:
-        """Requests to journal at the close of the bars of `now_ms`: on the retraining grid, and once before it.
+        """Requests to journal at the close of the bars of `now_ms`: on the retraining grid, and once before it. A part
+        that learns from what models say has nothing to learn from at first, and waits for the grid.
 
-        None for a strategy without a lifecycle.
+        None for a part without a lifecycle.
         """
-        lifecycle = self._strategy.part.lifecycle
+        lifecycle = self._part.lifecycle
         if lifecycle is None:
             return []
         on_grid = now_ms % lifecycle.retrain_ms == 0
         due_ms = now_ms + self._delay_ms
-        wanted = Origin(self._strategy.name, self._strategy.part.name, VersionRole.CANDIDATE)
+        waits = self._strategy.learns_late(self._part)
+        wanted = Origin(self._strategy.name, self._part.name, VersionRole.CANDIDATE)
         return [
             TrainingRecord(symbol, wanted, now_ms, due_ms, TrainingStatus.REQUESTED)
             for symbol in self._symbols
             if symbol not in self._pending
-            and (on_grid or symbol not in self._asked)
+            and (on_grid or (symbol not in self._asked and not waits))
             and self._is_whole(self._window(symbol, now_ms))
         ]
 
     def _is_whole(self, window: BarColumns) -> bool:
-        return len(window.open_time_ms) >= training_bars(self._strategy, window.interval_ms)
+        return len(window.open_time_ms) >= training_bars(self._strategy, window.interval_ms, self._part)
 
     def start_pending(self, group: asyncio.TaskGroup) -> None:
         """Start every requested training that is not running yet."""

@@ -17,7 +17,7 @@ from core.engine.stepper import Stepper
 from core.engine.warm_up import Aside, at_once
 from core.home.logbook import Logbook
 from core.market.replay.resuming import ResumePoint
-from core.ports import CandleStore, Forecaster, Journal, ObservationStore, Venue
+from core.ports import CandleStore, Forecaster, ForecastStore, Journal, ObservationStore, Venue
 from core.trader.trader import Trader
 
 
@@ -87,7 +87,8 @@ class EngineParts:
     `attendants` run beside it, from before the books are compared; `followers` only from after that, and
     `beside` once what is held is protected, or after some seconds. `real_time` is
     None for a recorded market. `lag_period_s` is how often the loop's lag is measured. `aside` is where rules are shown
-    the past. `observations` are those of the market, for a strategy whose part names inputs.
+    the past. `forecasters` are those of the strategy's models, by part. `observations` are those of the market, for a
+    strategy whose parts name inputs, `forecasts` those of the journal, for one whose parts see each other.
     """
 
     mode: str
@@ -97,7 +98,7 @@ class EngineParts:
     journal: Journal
     records: Sequence[Record]
     candles: CandleStore
-    forecaster: Forecaster | None
+    forecasters: Mapping[str, Forecaster]
     feed: Callable[[ResumePoint], AsyncIterator[MarketBatch]]
     clock: EngineClock
     pacer: Pacer
@@ -115,6 +116,7 @@ class EngineParts:
     aside: Aside = at_once
     remembered: Remembered | None = None
     observations: ObservationStore | None = None
+    forecasts: ForecastStore | None = None
 
 
 @dataclass(frozen=True, slots=True)

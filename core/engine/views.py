@@ -137,7 +137,7 @@ def signal_view(signal: Signal, strategy: Strategy) -> SignalView:
         reason=signal.reason,
         model_version=signal.origin.version,
         reasons=tuple((c.feature, c.value, c.share) for c in signal.contributions),
-        reasons_unit=strategy.outputs[0].unit if signal.origin.strategy == strategy.name else "",
+        reasons_unit=strategy.part.outputs[0].unit if signal.origin.strategy == strategy.name else "",
         because=because_views(signal.because),
     )
 
@@ -151,7 +151,7 @@ def silent_views(silences: Mapping[str, Silent]) -> list[SignalView]:
             direction=0,
             confidence=None,
             action=SILENT,
-            reason=silent.why,
+            reason=silent.reason,
             model_version=silent.version,
         )
         for symbol, silent in silences.items()
@@ -178,7 +178,7 @@ def unwanted_views(books: Iterable[SymbolState], recent: Recent, decider: Decide
                 reason="no exit rule asks to leave" if s.lots else words.unwanted(strategy),
                 model_version=f.origin.version,
                 reasons=tuple((c.feature, c.value, c.share) for c in f.contributions),
-                reasons_unit=strategy.outputs[0].unit,
+                reasons_unit=strategy.part.outputs[0].unit,
                 because=because_views(decision.because),
             )
         )

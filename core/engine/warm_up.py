@@ -5,12 +5,21 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from functools import partial
 
+import numpy as np
+
+from core.domain.forecast import Forecast
 from core.domain.market import Bar
 from core.engine.session import Session
 from core.market.history import bar_at
 from core.market.seeing import see, streams_of
 from core.market.streams import stream
-from core.ports import BarColumns, CandleStore, ObservationColumns, ObservationStore
+from core.ports import BarColumns, CandleStore, ForecastStore, ObservationColumns, ObservationStore
+from core.strategy.chain import Spoken
+from core.strategy.decision import vector
+from core.strategy.declaration import Part, needed_bars
+from core.strategy.over_market import columns_side_by_side
+from core.strategy.rules import Floats
+from core.strategy.said import Times
 
 Aside = Callable[[Callable[[], None]], Awaitable[None]]
 """Does a piece of work where it keeps nobody waiting, and returns when it is done."""
@@ -24,7 +33,8 @@ class Past:
     start. What the market tells meanwhile is stored before it is told, and is read from there, too.
 
     Rules are shown their bars by way of `aside`, for what they are compiled with may have to be loaded first.
-    What a part with inputs saw comes from the `observations` told up to `now_ms()`. `opened_ms` is where the account's
+    What a part with inputs saw comes from the `observations` told up to `now_ms()`, what others were told by parts that
+    speak by models from the `forecasts` of before. `opened_ms` is where the account's
     market began, `reached_ms` by symbol where what was taken in ends: the open time
     of the first bar behind it. `newest` are the newest bars of a journal that is resumed, none otherwise.
     """
@@ -34,6 +44,7 @@ class Past:
         session: Session,
         candles: CandleStore,
         observations: ObservationStore | None,
+        forecasts: ForecastStore | None,
         now_ms: Callable[[], int],
         opened_ms: int,
         reached_ms: Mapping[str, int],
@@ -43,12 +54,21 @@ class Past:
         self._session = session
         self._candles = candles
         self._observations = observations
+        self._forecasts = forecasts
         self._now_ms = now_ms
         self._aside = aside
         self._step_ms = session.interval_ms
         self._reached_ms = reached_ms
-        warm_up_ms = session.trader.strategy.part.lookback_bars * self._step_ms
-        self._taught_ms = dict.fromkeys(session.histories, opened_ms - warm_up_ms)
+        strategy, rules = session.trader.strategy, session.parts.rules
+        needed = {one.name: needed_bars(strategy, one, self._step_ms) for one in strategy.parts if one.name in rules}
+        self._first_ms = {name: opened_ms - bars * self._step_ms for name, bars in needed.items()}
+        """By part, from which bar on its rule is shown them."""
+        newest_ms = max(reached_ms.values(), default=opened_ms)
+        remembered_ms = max(opened_ms, newest_ms - session.capacity * self._step_ms)
+        self._taught_ms = dict.fromkeys(session.histories, min(self._first_ms.values(), default=remembered_ms))
+        self._spoken: dict[str, Spoken] = {}
+        self._of_market: dict[str, tuple[Times, Floats]] = {}
+        self._market_ms = min(self._taught_ms.values(), default=0)
         self._read_ms = dict.fromkeys(session.histories, -1)
         last_ms = max((bar.open_time_ms for bar in newest), default=-1)
         self._last = {bar.symbol: bar for bar in newest if bar.open_time_ms == last_ms}
@@ -59,10 +79,13 @@ class Past:
         Returns the bars of the newest instant where the market told nothing behind them: rules have not seen these, for
         they may be asked about them still.
         """
+        await self._hear()
         while behind := [symbol for symbol in self._session.histories if self._is_behind(symbol)]:
+            ends_ms = {symbol: self._lesson_ends_ms(symbol) for symbol in self._session.histories}
+            await self._teach_market(max(ends_ms.values()))
             for symbol in behind:
                 await self._read(symbol)
-                await self._teach(symbol)
+                await self._teach(symbol, ends_ms[symbol])
         await self._recall()
         return self._unseen()
 
@@ -91,7 +114,7 @@ class Past:
         return self._last[symbol].open_time_ms if is_unseen else self._end_ms(symbol)
 
     def _is_behind(self, symbol: str) -> bool:
-        is_taught = self._session.rules is None or self._taught_ms[symbol] >= self._lesson_ends_ms(symbol)
+        is_taught = not self._session.parts.learns or self._taught_ms[symbol] >= self._lesson_ends_ms(symbol)
         return self._read_ms[symbol] < self._end_ms(symbol) or not is_taught
 
     async def _read(self, symbol: str) -> None:
@@ -116,14 +139,43 @@ class Past:
             name: await store.observations(symbol, name, from_ms - stream(name).max_age_ms, to_ms) for name in names
         }
 
-    async def _teach(self, symbol: str) -> None:
-        rules, end_ms = self._session.rules, self._lesson_ends_ms(symbol)
-        if rules is None:
+    async def _hear(self) -> None:
+        """What was said that nobody can tell again."""
+        parts = self._session.parts.spoken
+        if parts and self._forecasts is not None:
+            from_ms = min(self._taught_ms.values(), default=0)
+            told = await self._forecasts.forecasts(self._session.trader.strategy.name, from_ms)
+            for symbol in self._session.histories:
+                self._spoken[symbol] = {part.name: _columns(told, part, symbol) for part in parts}
+
+    async def _teach_market(self, end_ms: int) -> None:
+        """Show the rules over the market all symbols' bars, side by side."""
+        parts = self._session.parts
+        from_ms = self._market_ms
+        if not parts.of_market or from_ms >= end_ms:
+            return
+        step_ms = PIECE_BARS * self._step_ms
+        for start_ms in range(from_ms, end_ms, step_ms):
+            stop_ms = min(start_ms + step_ms, end_ms)
+            columns = [await self._candles.bars(symbol, start_ms, stop_ms) for symbol in parts.symbols]
+            if any(len(one.open_time_ms) for one in columns):
+                await self._aside(partial(self._learn_market, columns_side_by_side(columns)))
+        self._market_ms = end_ms
+
+    def _learn_market(self, bars: BarColumns) -> None:
+        for name, (closes_ms, values) in self._session.parts.catch_up_market(bars, self._first_ms).items():
+            before = self._of_market.get(name, (closes_ms[:0], values[:0]))
+            self._of_market[name] = (np.concatenate([before[0], closes_ms]), np.concatenate([before[1], values]))
+
+    async def _teach(self, symbol: str, end_ms: int) -> None:
+        parts = self._session.parts
+        if not parts.learns:
             return
         async for columns in self._pieces(symbol, self._taught_ms[symbol], end_ms):
             if self._session.inputs and len(columns.close):
                 columns = await self._seen(columns)
-            await self._aside(partial(rules.catch_up, columns))
+            spoken = {**self._spoken.get(symbol, {}), **self._of_market}
+            await self._aside(partial(parts.catch_up, columns, self._first_ms, spoken))
         self._taught_ms[symbol] = max(self._taught_ms[symbol], end_ms)
 
     async def _seen(self, bars: BarColumns) -> BarColumns:
@@ -136,6 +188,14 @@ class Past:
         step_ms = PIECE_BARS * self._step_ms
         for start_ms in range(from_ms, end_ms, step_ms):
             yield await self._candles.bars(symbol, start_ms, min(start_ms + step_ms, end_ms))
+
+
+def _columns(told: Sequence[Forecast], part: Part, symbol: str) -> tuple[Times, Floats]:
+    """What a part said of a symbol, as `Spoken` has it."""
+    its = [one for one in told if one.origin.part == part.name and one.symbol == symbol]
+    its = sorted((one for one in its if len(one.values) == len(part.outputs)), key=lambda one: one.bar_close_ms)
+    values = np.array([vector(one.values) for one in its]).reshape(len(its), len(part.outputs))
+    return np.array([one.bar_close_ms for one in its], np.int64), values
 
 
 async def at_once(work: Callable[[], None]) -> None:

@@ -10,11 +10,11 @@ from typing import Any, ParamSpec, Protocol, TypeVar
 
 from core.domain.errors import ModelError
 from core.domain.forecast import Forecast
-from core.domain.origin import champion
+from core.domain.origin import ONLY_PART, champion
 from core.learning import tasks
 from core.learning.tasks import Answer
 from core.ports import BarColumns, TrainingResult
-from core.strategy.declaration import Strategy
+from core.strategy.declaration import Part, Strategy
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -34,11 +34,17 @@ class Pool(Protocol):
     def restarts(self) -> dict[str, int]: ...
 
 
-def training_bars(strategy: Strategy, interval_ms: int) -> int:
-    """How many bars of `interval_ms` a training takes: its window. The first look-back of them only warms the features
-    up. None where nothing is trained."""
-    lifecycle = strategy.part.lifecycle
+def training_bars(strategy: Strategy, interval_ms: int, part: Part | None = None) -> int:
+    """How many bars of `interval_ms` a training of a part takes, of the one that is decided on where none is given: its
+    window. The first look-back of them only warms the features up. None where nothing is trained."""
+    lifecycle = (part or strategy.part).lifecycle
     return 0 if lifecycle is None else lifecycle.window_ms // interval_ms
+
+
+def folder_of(strategy: str, part: Part) -> str:
+    """Under which name the versions of a part lie, and by which its trainings draw: the strategy's for its only part,
+    else with the part's behind it."""
+    return strategy if part.name == ONLY_PART else f"{strategy}.{part.name}"
 
 
 def training_seed(run_seed: int, strategy: str, symbol: str, requested_ms: int) -> int:
@@ -53,15 +59,18 @@ def last_bars(window: BarColumns, count: int) -> BarColumns:
 
 
 class WorkerForecaster:
-    """Implements `core.ports.Forecaster` for any strategy with a model.
+    """Implements `core.ports.Forecaster` for any part with a model.
 
     What it remembers changes no answer: which versions were asked for last (they are not pruned), and which could not
     be used (for the operator). The pool is the caller's to close.
     """
 
-    def __init__(self, strategy: Strategy, pool: Pool, models_path: Path, run_seed: int) -> None:
-        """Raises ModelError when the strategy has no model, or none that is ever trained."""
-        part = strategy.part
+    def __init__(
+        self, strategy: Strategy, pool: Pool, models_path: Path, run_seed: int, part: Part | None = None
+    ) -> None:
+        """Of the part that is decided on where none is given. Raises ModelError when it has no model, or none that is
+        ever trained."""
+        part = part or strategy.part
         if part.model is None:
             raise ModelError(f"strategy {strategy.name}: declares no model to forecast with")
         if part.lifecycle is None:
@@ -70,7 +79,7 @@ class WorkerForecaster:
         self._part = part
         self._keep_versions = part.lifecycle.keep_versions
         self._pool = pool
-        self._home = tasks.ModelHome(models_path, strategy.name, part.model, part.outputs)
+        self._home = tasks.ModelHome(models_path, folder_of(strategy.name, part), part.model, part.outputs)
         self._run_seed = run_seed
         self._in_use: dict[str, str] = {}
         self._unusable: dict[str, str] = {}
@@ -123,14 +132,14 @@ class WorkerForecaster:
         A window that is too short makes no version and says so. Raises ModelError when the worker failed or the version
         cannot be stored.
         """
-        needed = training_bars(self._strategy, window.interval_ms)
+        needed = training_bars(self._strategy, window.interval_ms, self._part)
         if len(window.close) < needed:
             note = f"a training needs {needed} bars, the window has {len(window.close)}"
             return TrainingResult(window.symbol, self._strategy.name, "", False, note, {})
         order = tasks.TrainingOrder(
             window=last_bars(window, needed),
             requested_ms=requested_ms,
-            seed=training_seed(self._run_seed, self._strategy.name, window.symbol, requested_ms),
+            seed=training_seed(self._run_seed, self._home.strategy, window.symbol, requested_ms),
             lookback_bars=self._part.lookback_bars,
             horizon_ms=self._part.horizon_ms,
         )
@@ -150,7 +159,7 @@ class WorkerForecaster:
 
     def describe(self) -> dict[str, Any]:
         return {
-            "strategy": self._strategy.name,
+            "strategy": self._home.strategy,
             "run_seed": self._run_seed,
             "in_use": dict(self._in_use),
             "unusable": dict(self._unusable),

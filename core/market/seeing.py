@@ -24,7 +24,7 @@ from core.market.intervals import interval_text
 from core.market.kinds import FUNDING
 from core.market.streams import BARS, stream
 from core.ports import NEVER, BarColumns, Lack, ObservationColumns, Seen
-from core.strategy.declaration import Strategy
+from core.strategy.declaration import Part, Strategy
 
 CLOCK = "time"
 """The input of what a clock tells at the close, in UTC."""
@@ -68,9 +68,31 @@ def check_parts(strategy: Strategy, interval_ms: int) -> None:
     """Raises BadInputError, in one line, for an input of a part that a run on bars of `interval_ms` cannot have."""
     for part in strategy.parts:
         try:
-            check_inputs(part.inputs, interval_ms)
+            if is_input(part.name):
+                raise BadInputError("it is called as a stream is; name it otherwise")
+            _check_names(strategy, part)
+            check_inputs(strategy.market_seen(part), interval_ms)
         except BadInputError as error:
             raise BadInputError(f"strategy {strategy.name}: part {part.name}: {error}") from error
+
+
+def is_input(name: str) -> bool:
+    """Whether the market has an input of this name."""
+    try:
+        fields_of(name)
+    except BadInputError:
+        return False
+    return True
+
+
+def _check_names(strategy: Strategy, part: Part) -> None:
+    """Raises BadInputError for an input that is neither of the market nor a part, and a part that is named twice."""
+    others = [one.name for one in strategy.parts if one is not part]
+    for place, name in enumerate(part.inputs):
+        if name in others and name in part.inputs[:place]:
+            raise BadInputError(f"input {name} is named twice; name it once")
+        if others and name not in others and not is_input(name):
+            raise BadInputError(f"input {name} is neither a part of it, as {', '.join(others)}, nor one of the market")
 
 
 def streams_of(inputs: Sequence[str]) -> tuple[str, ...]:

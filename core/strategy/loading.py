@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from importlib.util import find_spec
 from pathlib import Path
 
 from core.domain.errors import BadInputError, QuarterdeckError
-from core.domain.forecast import UNITS, Output
 from core.domain.market import MINUTE_MS
 from core.settings.schema import Settings
 from core.settings.strategies import strategy_entry
 from core.strategy.decision import Decider
-from core.strategy.declaration import Strategy
-
-_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+from core.strategy.declaration import Part, Strategy, known_after_ms
+from core.strategy.part_order import NAME, parts_problem
 
 OWN_PACKAGES = ("core", "strategies")
 
@@ -45,8 +42,7 @@ def outside_code(name: str, strategy: Strategy | None = None) -> list[Path]:
     Raises BadInputError for a name that is not known or registered twice.
     """
     modules = [strategy_entry(name).module]
-    if strategy is not None and strategy.part.model is not None:
-        modules.append(strategy.part.model.factory)
+    modules += [part.model.factory for part in (strategy.models if strategy is not None else ()) if part.model]
     files: set[Path] = set()
     for top in {module.partition(".")[0] for module in modules} - set(OWN_PACKAGES):
         spec = find_spec(top)
@@ -66,11 +62,11 @@ def _checked(name: str, value: str, strategy: object, settings: Settings) -> Str
         )
     if strategy.name != name:
         raise BadInputError(f"strategy {name}: {value} calls it {strategy.name}; both names must be the same")
-    if not _NAME.fullmatch(name):
+    if not NAME.fullmatch(name):
         raise BadInputError(
             f"strategy {name}: its name stands in ids and names of folders; call it by letters, digits, _ and - alone"
         )
-    if problem := _outputs_problem(strategy):
+    if problem := parts_problem(strategy):
         raise BadInputError(f"strategy {name}: {problem}")
     _check_decide(name, strategy)
     caps = settings.limits
@@ -79,14 +75,17 @@ def _checked(name: str, value: str, strategy: object, settings: Settings) -> Str
             f"strategy {name}: its stop_pct of {strategy.stop_pct} must lie between limits.min_stop_distance_pct "
             f"({caps.min_stop_distance_pct}) and max_stop_distance_pct ({caps.max_stop_distance_pct})"
         )
-    _check_times(name, strategy, settings.market.interval_ms)
+    for part in strategy.parts:
+        what = "it" if len(strategy.parts) == 1 else f"part {part.name}"
+        _check_times(name, what, part, settings.market.interval_ms)
+        _check_latency(name, what, part, known_after_ms(strategy, part), settings.market.interval_ms)
     return strategy
 
 
-def _check_times(name: str, strategy: Strategy, interval_ms: int) -> None:
-    """Raises BadInputError for a time of the strategy's that is no number of a run's bars."""
-    lifecycle = strategy.part.lifecycle
-    times = {"looks ahead over": strategy.part.horizon_ms}
+def _check_times(name: str, it: str, part: Part, interval_ms: int) -> None:
+    """Raises BadInputError for a time of a part that is no number of a run's bars."""
+    lifecycle = part.lifecycle
+    times = {"looks ahead over": part.horizon_ms}
     if lifecycle is not None:
         times |= {"trains on": lifecycle.window_ms, "is trained anew every": lifecycle.retrain_ms}
     bars = f"bars of {interval_ms // MINUTE_MS} min"
@@ -94,30 +93,36 @@ def _check_times(name: str, strategy: Strategy, interval_ms: int) -> None:
     for what, time_ms in times.items():
         if time_ms % interval_ms:
             raise BadInputError(
-                f"strategy {name}: it {what} {time_ms / MINUTE_MS:g} min, which is no whole number of {bars}; {mend}"
+                f"strategy {name}: {it} {what} {time_ms / MINUTE_MS:g} min, which is no whole number of {bars}; {mend}"
             )
-    if lifecycle is not None and lifecycle.window_ms // interval_ms <= strategy.part.lookback_bars:
+    if lifecycle is not None and lifecycle.window_ms // interval_ms <= part.lookback_bars:
         raise BadInputError(
-            f"strategy {name}: it trains on {lifecycle.window_ms // interval_ms} {bars}, and one forecast looks back "
-            f"on {strategy.part.lookback_bars}; {mend}"
+            f"strategy {name}: {it} trains on {lifecycle.window_ms // interval_ms} {bars}, and one forecast looks back "
+            f"on {part.lookback_bars}; {mend}"
         )
 
 
-def _outputs_problem(strategy: Strategy) -> str:
-    """What is wrong with the parts and their outputs, in words; empty where nothing is."""
-    if len(strategy.parts) != 1:
-        return f"has {len(strategy.parts)} parts; a strategy has one"
-    outputs = strategy.outputs
-    names = [output.name for output in outputs]
-    if not names or len(set(names)) < len(names) or not all(map(_NAME.fullmatch, names)):
-        called = ", ".join(names) or "nothing"
-        return f"its outputs are called {called}; name each by letters, digits, _ and -, no two alike"
-    strange = [output for output in outputs if output.unit not in UNITS]
-    if strange:
-        return f"its output {strange[0].name} is in {strange[0].unit!r}; units are {', '.join(UNITS)}"
-    if strategy.volatility and Output(strategy.volatility, "pct") not in outputs:
-        return f"its volatility is {strategy.volatility!r}, which is no output of it in pct"
-    return ""
+def _check_latency(name: str, it: str, part: Part, known_ms: int, interval_ms: int) -> None:
+    """Raises BadInputError where what a part says is too old once it is known."""
+    if part.latency_ms < 0:
+        raise BadInputError(f"strategy {name}: {it} has a latency of {part.latency_ms} ms; nothing is known beforehand")
+    told = f"what {it} says is known {known_ms / 1_000:g} s after a close"
+    if known_ms > part.max_age_ms:
+        raise BadInputError(
+            f"strategy {name}: {told}, and nothing older than {part.max_age_ms / 1_000:g} s is decided on; give "
+            "it a shorter latency_ms or a longer max_age_ms"
+        )
+    if part.analyst is not None and not 0 < part.analyst.timeout_ms <= part.max_age_ms < interval_ms:
+        waits, oldest = part.analyst.timeout_ms / 1_000, part.max_age_ms / 1_000
+        raise BadInputError(
+            f"strategy {name}: {it} waits {waits:g} s for an analyst, and nothing older than {oldest:g} s is decided "
+            "on; make timeout_ms no longer than max_age_ms, and that shorter than a bar"
+        )
+    if known_ms >= interval_ms:
+        raise BadInputError(
+            f"strategy {name}: {told}, when the next bar has closed; give it a shorter latency_ms, or run it on longer "
+            "bars"
+        )
 
 
 def _check_decide(name: str, strategy: Strategy) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from msgspec import Struct
 
 from core.arithmetic import exits
 from core.arithmetic.costs import round_trip_cost_bps
-from core.domain.forecast import Because, Forecast
+from core.domain.forecast import MARKET, Because, Forecast
 from core.domain.orders import Order, OrderRole, Side
 from core.domain.origin import VersionRole, champion
 from core.domain.records import ForecastRecord, SignalRecord
@@ -69,28 +71,77 @@ class Deciding:
         self.policies.follow(strategy)
         self.cost_bps = round_trip_cost_bps(float(costs.taker_fee_bps), costs.slippage_bps)
         self.decider = Decider(strategy, self.cost_bps)
-        self._part, self._outputs = strategy.part.name, len(strategy.outputs)
+        self._outputs = {part.name: len(part.outputs) for part in strategy.parts}
+        self._decided = tuple(part.name for part in strategy.decided)
+        self._of_market = {part.name for part in strategy.parts if part.scope == "market"}
+        self._is_plain = len(strategy.parts) == 1 and not self._of_market
 
     def on_forecast(self, forecast: Forecast) -> list[Command]:
-        s = self._state.symbols[forecast.symbol]
+        symbols = self._spoken_of(forecast)
         if not self.decides_on(forecast):
             return [Journal(ForecastRecord(forecast))]
-        if s.forecast is not None and forecast.bar_close_ms <= s.forecast.bar_close_ms:
+        before = self.newest(symbols[0], forecast.origin.part)
+        if before is not None and forecast.bar_close_ms <= before.bar_close_ms:
             return []  # Each bar is decided on once, and never after a later one.
-        s.forecast = forecast
         commands: list[Command] = [Journal(ForecastRecord(forecast))]
-        values = vector(forecast.values)
+        for s, whole in self.hear(forecast):
+            if s.bar_close_ms >= whole.bar_close_ms or forecast.symbol:
+                commands += self._decide(s, whole)
+        return commands
+
+    def _decide(self, s: SymbolState, whole: Forecast) -> list[Command]:
+        values = vector(whole.values)
         direction, confidence = self.decider.direction(values)
-        wish = Wish(forecast, values, direction, confidence)
+        wish = Wish(whole, values, direction, confidence)
         if s.lots:
-            return commands + self._ask_exits(s, wish, forecast.made_ms)
-        return commands + self._try_entry(s, wish, forecast.made_ms) if direction else commands
+            return self._ask_exits(s, wish, whole.made_ms)
+        return self._try_entry(s, wish, whole.made_ms) if direction else []
 
     def decides_on(self, forecast: Forecast) -> bool:
         """Whether it is of what this trader trades by. What others say, and what candidates say, is only kept."""
         origin = forecast.origin
-        is_ours = origin.strategy == self.strategy.name and origin.part == self._part
-        return is_ours and origin.version_role is VersionRole.CHAMPION and len(forecast.values) == self._outputs
+        is_ours = origin.strategy == self.strategy.name and origin.version_role is VersionRole.CHAMPION
+        return is_ours and len(forecast.values) == self._outputs.get(origin.part)
+
+    def newest(self, s: SymbolState, part: str) -> Forecast | None:
+        """What a part said last of a symbol, or of all of them."""
+        if self._is_plain:
+            return s.forecast
+        return self._state.heard.get(part) if part in self._of_market else s.heard.get(part)
+
+    def hear(self, forecast: Forecast) -> list[tuple[SymbolState, Forecast]]:
+        """Take in what a part says. What is decided on it, once every part that is decided on has spoken of the bar:
+        their values as one forecast of a symbol, which is the last part's word."""
+        symbols = self._spoken_of(forecast)
+        if self._is_plain:
+            symbols[0].forecast = forecast
+            return [(symbols[0], forecast)]
+        part = forecast.origin.part
+        if part in self._of_market:
+            self._state.heard[part] = forecast
+        else:
+            symbols[0].heard[part] = forecast
+        found = []
+        for s in symbols if part in self._decided else ():
+            if (whole := self._whole(s, forecast.bar_close_ms)) is not None:
+                s.forecast = whole
+                found.append((s, whole))
+        return found
+
+    def _whole(self, s: SymbolState, close_ms: int) -> Forecast | None:
+        heard = [self.newest(s, name) for name in self._decided]
+        said = [one for one in heard if one is not None and one.bar_close_ms == close_ms]
+        if len(said) < len(heard):
+            return None
+        values = tuple(value for one in said for value in one.values)
+        made_ms = max(one.made_ms for one in said)
+        return replace(said[-1], symbol=s.instrument.symbol, made_ms=made_ms, values=values)
+
+    def _spoken_of(self, forecast: Forecast) -> list[SymbolState]:
+        """Raises KeyError for a symbol that is none of the trader's."""
+        if forecast.symbol == MARKET:
+            return [self._state.symbols[symbol] for symbol in self._state.traded]
+        return [self._state.symbols[forecast.symbol]]
 
     def on_silence(self, silence: Silence) -> list[Command]:
         s = self._state.symbols[silence.symbol]

@@ -31,6 +31,7 @@ class SymbolMemory:
     trade: OpenTrade | None
     next_trade: OpenTrade | None
     forecast: Forecast | None
+    heard: dict[str, Forecast]
     orders: tuple[Order, ...]
     ended: tuple[Order, ...]
     canceling: dict[str, int]
@@ -58,6 +59,7 @@ class TraderMemory:
     losses_in_row: int
     flatten: OperatorCommand | None
     fired: tuple[LimitEvent, ...]
+    heard: dict[str, Forecast]
 
     def lots(self) -> dict[str, int]:
         """Signed, of the positions by symbol."""
@@ -98,6 +100,7 @@ def remember(trader: Trader) -> TraderMemory:
         losses_in_row=state.losses_in_row,
         flatten=state.flatten,
         fired=trader.guard.standing(),
+        heard=dict(state.heard),
     )
 
 
@@ -116,7 +119,7 @@ def recall(trader: Trader, memory: TraderMemory, seen: Seen) -> None:
     state.paused, state.halted = memory.paused, memory.halted
     state.entries_day, state.entries_today = memory.entries_day, memory.entries_today
     state.losses_day, state.losses_in_row = memory.losses_day, memory.losses_in_row
-    state.flatten = memory.flatten
+    state.flatten, state.heard = memory.flatten, dict(memory.heard)
     for event in memory.fired:
         trader.guard.apply(event)
     for symbol, kept in memory.symbols.items():
@@ -137,6 +140,7 @@ def _symbol_memory(trader: Trader, s: SymbolState) -> SymbolMemory:
         trade=s.trade,
         next_trade=s.next_trade,
         forecast=s.forecast,
+        heard=dict(s.heard),
         orders=tuple(s.orders.values()),
         ended=tuple(s.ended.values()),
         canceling=dict(s.canceling),
@@ -150,7 +154,7 @@ def _symbol_memory(trader: Trader, s: SymbolState) -> SymbolMemory:
 def _recall_symbol(s: SymbolState, kept: SymbolMemory, cooldown_ms: int) -> None:
     if kept.position is not None:
         s.lots, s.cost_usdt = kept.position.lots, float(kept.position.cost_usdt)
-    s.trade, s.next_trade, s.forecast = kept.trade, kept.next_trade, kept.forecast
+    s.trade, s.next_trade, s.forecast, s.heard = kept.trade, kept.next_trade, kept.forecast, dict(kept.heard)
     s.orders = {order.client_order_id: order for order in kept.orders}
     s.ended = {order.client_order_id: order for order in kept.ended}
     s.canceling = dict(kept.canceling)

@@ -60,7 +60,7 @@ def restore(trader: Trader, records: Iterable[Record]) -> list[AdjustmentRecord]
             case EquityRecord(sample):
                 state.apply_equity(sample)
             case ForecastRecord(forecast) if trader.decides_on(forecast):
-                state.symbols[forecast.symbol].forecast = forecast
+                trader.hear(forecast)
             case AdjustmentRecord() if record.amount_usdt:
                 wallet_usdt = state.ledger.wallet_usdt
                 state.apply_wallet(record.adjustment_id, record.time_ms, record.amount_usdt, wallet_usdt)

@@ -12,6 +12,7 @@ from typing import assert_never
 
 from core.arithmetic.cost_basis import USDT_QUANTUM
 from core.domain.errors import RejectKind
+from core.domain.forecast import Forecast
 from core.domain.instrument import Instrument
 from core.domain.operator import OperatorCommand, Verb
 from core.domain.orders import Fill, Order, OrderRole, OrderState
@@ -55,6 +56,8 @@ class TraderState:
         self.losses_in_row = 0
         self.adjustment_ids: dict[str, None] = {}
         self.flatten: OperatorCommand | None = None
+        self.heard: dict[str, Forecast] = {}
+        """What each part that speaks of the whole market said last."""
 
     def note_adjustment(self, adjustment_id: str) -> None:
         self.adjustment_ids[adjustment_id] = None

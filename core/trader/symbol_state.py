@@ -91,7 +91,8 @@ class SymbolState:
     turned with one order. No entry that was decided on by `flattened_ms` is wanted any more, and with `flattening` the
     operator has not been told yet that all is over here. `unprotected_since_ms` is when the position was last left
     without stops that are known to rest and cover it; None while there are such, and when flat. `closed` are
-    the last trades, newest last.
+    the last trades, newest last. `forecast` is what is decided on; of a strategy of several parts `heard` is what each
+    said last.
     """
 
     instrument: Instrument
@@ -107,6 +108,7 @@ class SymbolState:
     trade: OpenTrade | None = None
     next_trade: OpenTrade | None = None
     forecast: Forecast | None = None
+    heard: dict[str, Forecast] = field(default_factory=dict)
     orders: dict[str, Order] = field(default_factory=dict)
     ended: dict[str, Order] = field(default_factory=dict)
     canceling: dict[str, int] = field(default_factory=dict)

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any, assert_never
 
 from core.domain.errors import RejectKind
-from core.domain.forecast import Forecast
+from core.domain.forecast import MARKET, Forecast
 from core.domain.instrument import Instrument
 from core.domain.market import Bar, FirstPrice
 from core.domain.operator import OperatorCommand, Verb
@@ -135,6 +135,16 @@ class Trader:
     def recall_bars(self, symbol: str, bars: Iterable[Bar]) -> None:
         """Tell them: from the one that it was entered in to the newest that this trader was told, in order."""
         self._deciding.policies.recall(self.state.symbols[symbol], bars)
+
+    def hear(self, forecast: Forecast) -> None:
+        """Know again what a part said; nothing is decided on it. Raises KeyError as `handle` does."""
+        self._deciding.hear(forecast)
+
+    def newest(self, symbol: str, part: str) -> Forecast | None:
+        """What a part of the strategy said last of a symbol, or of MARKET, of what is traded by."""
+        if symbol == MARKET:
+            return self.state.heard.get(part)
+        return self._deciding.newest(self.state.symbols[symbol], part)
 
     def adopt(self, instrument: Instrument) -> None:
         """Go by these rules of a contract from now on; what is held and open keeps its prices and quantities."""

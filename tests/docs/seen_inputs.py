@@ -48,7 +48,7 @@ def main(home: Path) -> None:
     assert_the_same(swept.trades, demo, "sweep")
     request = BacktestRequest("funded", from_ms=PERIOD[0], to_ms=PERIOD[1], market="recorded")
     plan = QuarterdeckRuntime().lab(home).bench.plan(request)
-    learner = open_learner(plan.strategy)
+    learner = open_learner(plan.strategy.part)
     assert learner is not None
     window = window_of(plan.history, "SOLUSDT", plan.strategy.part.inputs)
     ground = training_ground(plan.history, plan.strategy, plan.seed)

@@ -207,7 +207,7 @@ async def run_hour(
                 journal=journal,
                 records=records,
                 candles=candles,
-                forecaster=ScriptedForecaster(),
+                forecasters={"main": ScriptedForecaster()},
                 feed=lambda point: batched(told(point)),
                 clock=VirtualClock(START_MS),
                 pacer=Pacer(None, None),

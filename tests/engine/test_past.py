@@ -153,7 +153,7 @@ class House:
                 journal=self.journal,
                 records=self.records,
                 candles=self.store,
-                forecaster=None,
+                forecasters={},
                 feed=lambda point: self._feed(),
                 clock=VirtualClock(self.now_ms),
                 pacer=Pacer(None, None),

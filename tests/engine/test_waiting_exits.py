@@ -101,7 +101,7 @@ async def _flattened(tmp_path: Path, held: str, *, with_position: bool) -> tuple
             journal=Memory(),
             records=(),
             candles=candles,
-            forecaster=None,
+            forecasters={},
             feed=lambda point: _quiet(),
             clock=VirtualClock(desk.now_ms),
             pacer=Pacer(None, None),

@@ -167,7 +167,7 @@ class Process:
             journal=journal,
             records=records,
             candles=machine.candles,
-            forecaster=machine.forecaster,
+            forecasters={} if machine.forecaster is None else {machine.strategy.part.name: machine.forecaster},
             logbook=Logbook(),
             start_ms=start_ms,
             publish_hz=machine.publish_hz,

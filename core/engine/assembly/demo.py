@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from core.domain.errors import BadInputError
 from core.engine.assembly.account import MARKET, note_start, told_again
 from core.engine.assembly.demo_market import DemoMarket, contracts_of, market_of, open_market, open_observations
-from core.engine.assembly.start import EngineStart, open_forecaster
+from core.engine.assembly.start import EngineStart, open_forecasters
 
 if TYPE_CHECKING:
     from core.clock import VirtualClock
@@ -24,9 +24,11 @@ CONSOLE_CORE_SHARE = 0.45
 
 async def demo_parts(start: EngineStart, clock: VirtualClock) -> EngineParts:
     """A stored market, a simulated venue, and the account of this home."""
+    from core.engine.outside import stored_analysts
     from core.engine.pacing import Pacer
     from core.engine.parts import EngineParts
     from core.engine.starts import Rules
+    from core.market.lacking import span_text
     from core.market.replay.events import ReplayFeed, batched
     from core.market.replay.resuming import replay_cursors, resume_point
     from core.market.seeing import observed_of
@@ -66,11 +68,16 @@ async def demo_parts(start: EngineStart, clock: VirtualClock) -> EngineParts:
         period = _goes_on(opening, market, point, interval_ms, request)
     settings = settings.with_initial_balance(opening.initial_balance_usdt)
     await note_start(journal, start.wall.now_ms(), Rules(settings, instruments))
-    await journal.put_outputs(strategy.name, strategy.part.name, strategy.outputs)
+    for part in strategy.parts:
+        await journal.put_outputs(strategy.name, part.name, part.outputs)
     clock.advance_to(period.start_ms)
 
-    forecaster = open_forecaster(start, settings, opening.seed, start.home.models)
-    inputs = strategy.part.inputs
+    forecasters = open_forecasters(start, settings, opening.seed, start.home.models)
+    if strategy.has_analysts:
+        told = start.stores.accounts().told_in_real_time(strategy.name)
+        span = span_text(period.start_ms, period.end_ms)
+        forecasters |= stored_analysts(strategy, told, tuple(known), period.start_ms, period.end_ms, span)
+    inputs = strategy.market_inputs
     observations = await open_observations(start, name) if inputs else None
 
     def feed(point: ResumePoint) -> AsyncIterator[MarketBatch]:
@@ -87,7 +94,7 @@ async def demo_parts(start: EngineStart, clock: VirtualClock) -> EngineParts:
         journal=journal,
         records=records,
         candles=candles,
-        forecaster=forecaster,
+        forecasters=forecasters,
         feed=feed,
         clock=clock,
         pacer=Pacer(request.speed, CONSOLE_CORE_SHARE if start.console else None),
@@ -97,6 +104,7 @@ async def demo_parts(start: EngineStart, clock: VirtualClock) -> EngineParts:
         end_with_feed=not start.console,
         publish_hz=start.publish_hz,
         observations=observations,
+        forecasts=journal,
     )
 
 

@@ -12,7 +12,7 @@ from core.control.requests import RunRequest
 from core.domain.errors import BadInputError, RefusedError
 from core.engine.assembly.account import EXCHANGE, change_rules, note_start, recalled
 from core.engine.assembly.place import place_of, server_of
-from core.engine.assembly.start import EngineStart, open_forecaster
+from core.engine.assembly.start import EngineStart, open_forecasters, outside_analysts
 
 if TYPE_CHECKING:
     from core.clock import ExchangeClock
@@ -68,7 +68,8 @@ async def exchange_parts(start: EngineStart, clock: ExchangeClock) -> EnginePart
     request, strategy, stack = start.request, start.strategy, start.stack
     live, account_name = request.mode == "live", account_of(start.settings, request.mode)
     settings = with_exchange_symbols(start.settings)
-    names = live_names(settings.exchange.id, observed_of(strategy.part.inputs))
+    names = live_names(settings.exchange.id, observed_of(strategy.market_inputs))
+    analysts = outside_analysts(strategy)
     dialect = dialect_of(settings.exchange.id)
     if live:
         check_live(dialect)
@@ -112,7 +113,7 @@ async def exchange_parts(start: EngineStart, clock: ExchangeClock) -> EnginePart
     candles = await stored_market.candles(settings.market.interval_ms)
     stack.push_async_callback(candles.close)
     observations, streams = None, None
-    if strategy.part.inputs:
+    if strategy.market_inputs:
         observations = await stored_market.observations()
         stack.push_async_callback(observations.close)
 
@@ -132,7 +133,8 @@ async def exchange_parts(start: EngineStart, clock: ExchangeClock) -> EnginePart
     settings = settings.with_initial_balance(opening.initial_balance_usdt).model_copy(update={"mode": request.mode})
     await journal.set_meta({EXCHANGE: where})
     await note_start(journal, clock.now_ms(), Rules(settings, instruments))
-    await journal.put_outputs(strategy.name, strategy.part.name, strategy.outputs)
+    for part in strategy.parts:
+        await journal.put_outputs(strategy.name, part.name, part.outputs)
 
     async def age(*_: object) -> None:
         await keep_short(journal, clock)
@@ -183,7 +185,7 @@ async def exchange_parts(start: EngineStart, clock: ExchangeClock) -> EnginePart
         journal=journal,
         records=records,
         candles=candles,
-        forecaster=open_forecaster(start, settings, opening.seed, models),
+        forecasters={**open_forecasters(start, settings, opening.seed, models), **analysts},
         logbook=start.logs.book,
         start_ms=opening.start_ms,
         publish_hz=start.publish_hz,
@@ -192,6 +194,7 @@ async def exchange_parts(start: EngineStart, clock: ExchangeClock) -> EnginePart
         aside=asyncio.to_thread,
         remembered=remembered,
         observations=streams.stored if streams is not None else observations,
+        forecasts=journal,
         streams=streams,
     )
 

@@ -25,7 +25,7 @@ from core.home.logbook import Logbook
 from core.market.live.beside import StreamsBeside
 from core.market.live.market import LiveMarket
 from core.market.replay.resuming import ResumePoint
-from core.ports import CandleStore, Forecaster, Journal, ObservationStore
+from core.ports import CandleStore, Forecaster, ForecastStore, Journal, ObservationStore
 from core.trader.trader import Trader
 
 log = logging.getLogger("quarterdeck.exchange")
@@ -117,7 +117,7 @@ def real_time_parts(
     journal: Journal,
     records: Sequence[Record],
     candles: CandleStore,
-    forecaster: Forecaster | None,
+    forecasters: Mapping[str, Forecaster],
     logbook: Logbook,
     start_ms: int,
     publish_hz: float,
@@ -126,13 +126,14 @@ def real_time_parts(
     aside: Aside = at_once,
     remembered: Remembered | None = None,
     observations: ObservationStore | None = None,
+    forecasts: ForecastStore | None = None,
     streams: StreamsBeside | None = None,
 ) -> EngineParts:
     """An engine on a live market. `desk` is None on paper, where only the market comes from the exchange;
     `follow_rules` then follows those of its contracts, as the desk does for an account.
 
     `start_ms` is where the account was opened: a whole minute. `server` is told with the source wherever that stands.
-    `beside`, `aside`, `remembered` and `observations` are as in `EngineParts`;
+    `beside`, `aside`, `remembered`, `observations` and `forecasts` are as in `EngineParts`;
     `streams` are what comes of others beside the market.
     """
     clock = wire.clock
@@ -173,7 +174,7 @@ def real_time_parts(
         journal=journal,
         records=records,
         candles=candles,
-        forecaster=forecaster,
+        forecasters=forecasters,
         feed=feed,
         clock=clock,
         pacer=Pacer(None, None),
@@ -190,5 +191,6 @@ def real_time_parts(
         aside=aside,
         remembered=remembered,
         observations=observations,
+        forecasts=forecasts,
         real_time=Surroundings(wire, market, desk, trader.state.traded),
     )

@@ -42,16 +42,24 @@ class EngineStart:
         return CONSOLE_PUBLISH_HZ if self.console else HEADLESS_PUBLISH_HZ
 
 
-def open_forecaster(start: EngineStart, settings: Settings, seed: int, models: Path) -> Forecaster | None:
-    """Worker processes for the strategy's models, ended with the start's stack; None for a strategy without any.
-    `models` is where these are kept."""
+def open_forecasters(start: EngineStart, settings: Settings, seed: int, models: Path) -> dict[str, Forecaster]:
+    """Worker processes for the strategy's models, ended with the start's stack, by part; none for a strategy without
+    any. `models` is where these are kept."""
     from core.compute.lanes import WorkerPool
     from core.learning.forecaster import WorkerForecaster
     from core.learning.versions import sweep_partials
 
-    if start.strategy.part.model is None:
-        return None
+    if not start.strategy.models:
+        return {}
     sweep_partials(models)
     pool = WorkerPool(settings.engine.training_workers, settings.engine.worker_nice, start.home.worker_log)
     start.stack.push_async_callback(pool.close)
-    return WorkerForecaster(start.strategy, pool, models, seed)
+    strategy = start.strategy
+    return {part.name: WorkerForecaster(strategy, pool, models, seed, part) for part in strategy.models}
+
+
+def outside_analysts(strategy: Strategy) -> dict[str, Forecaster]:
+    """Those whom an engine in real time asks, by part. Raises BadInputError where one cannot be made."""
+    from core.engine.outside import OutsideAnalyst
+
+    return {part.name: OutsideAnalyst(strategy, part) for part in strategy.parts if part.analyst is not None}

@@ -12,7 +12,7 @@ from core.engine.retention import AgingJournal, CheckpointedJournal
 from core.ports import CandleStore, Journal, ObservationStore
 
 if TYPE_CHECKING:
-    from core.domain.forecast import Output
+    from core.domain.forecast import Forecast, Output
     from core.domain.instrument import Instrument
     from core.domain.records import Record
     from core.domain.regrid import Eras, Factor
@@ -65,6 +65,10 @@ class AccountJournal(Journal, AgingJournal, CheckpointedJournal, Protocol):
         """Keep what the values of a part are, from the next record on."""
         ...
 
+    async def forecasts(self, strategy: str, from_ms: int) -> list[Forecast]:
+        """As `core.ports.ForecastStore` has them."""
+        ...
+
     async def get_meta(self, key: str) -> str | None:
         """A fact of the account (its seed, mode, settings), or None."""
         ...
@@ -97,6 +101,10 @@ class AccountStore(CheckedStore, Protocol):
 
     def has_traded(self, account: str) -> bool:
         """Whether it has any record."""
+        ...
+
+    def told_in_real_time(self, strategy: str) -> list[Forecast]:
+        """What champions of a strategy said in paper and live, in the order of their commit; none before any."""
         ...
 
     def paper_hours(self) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,16 +12,15 @@ from core.domain.errors import BadInputError
 from core.domain.forecast import Output
 from core.lab.checks import causality, execution, sensitivity
 from core.lab.checks.sensitivity import Outcome, Variant
-from core.lab.checks.truncation import fault_label
+from core.lab.checks.truncation import fault_label, in_part, rule_values_of, windows_of_rule
 from core.lab.checks.verdict import Status, Verdict
 from core.lab.data.history import History
-from core.lab.data.seeing import window_of
+from core.lab.data.seeing import window_of_part
 from core.lab.run.result import UNNAMED, RunResult
 from core.learning.dataset import OpenLearner
-from core.ports import BarColumns
 from core.settings.schema import CostSettings
-from core.strategy.declaration import Strategy
-from core.strategy.rules import RuleDesk
+from core.strategy.chain import bars_behind
+from core.strategy.declaration import Part, Strategy
 
 OTHER_SEEDS = 2
 """With so many other seeds than the run's own a model is trained."""
@@ -49,14 +48,14 @@ OF_THE_CODE = (causality.LOOK_AHEAD, causality.SCALING, causality.PURGE, causali
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What is checked, with the trainings' `seed`. `learner` is that of a model which shows its rows, else None. `run`
-    gives the result of a variant, and of the plain one the same each time; `luck` are deflated Sharpe ratio and
+    """What is checked, with the trainings' `seed`. `learners` are those of the parts whose models show their rows.
+    `run` gives the result of a variant, and of the plain one the same each time; `luck` are deflated Sharpe ratio and
     probability of backtest overfitting of the plain run after `trials` parameter sets, None where unknown."""
 
     strategy: Strategy
     history: History
     costs: CostSettings
-    learner: OpenLearner | None
+    learners: Mapping[str, OpenLearner]
     run: Callable[[Variant], RunResult]
     trials: int
     luck: Callable[[RunResult], tuple[float | None, float | None]]
@@ -74,7 +73,7 @@ def checks(subject: Subject, only: Sequence[str] = ()) -> Iterator[Verdict]:
 def runs_needed(strategy: Strategy, only: Sequence[str] = ()) -> tuple[int, int]:
     """How many runs the checks make, and in how many of them a model is trained."""
     wanted = frozenset(only or CHECKS)
-    trains = strategy.part.model is not None
+    trains = bool(strategy.models)
     trained = int(bool(wanted & ALL_OF_RUNS)) + OTHER_SEEDS * (trains and sensitivity.SEED in wanted)
     if not trains and wanted & ALL_OF_RUNS == {sensitivity.SEED}:
         return 0, 0
@@ -94,7 +93,7 @@ def _all(subject: Subject, wanted: frozenset[str]) -> Iterator[Verdict]:
     if wanted & {execution.FILLS, execution.COSTS}:
         yield from _execution(subject)
     if sensitivity.SEED in wanted:
-        if subject.strategy.part.model is None:
+        if not subject.strategy.models:
             yield sensitivity.no_seeds(subject.strategy.name)
         else:
             seeds = range(subject.seed, subject.seed + OTHER_SEEDS + 1)
@@ -109,23 +108,33 @@ def _all(subject: Subject, wanted: frozenset[str]) -> Iterator[Verdict]:
 
 def _causality(subject: Subject) -> Iterator[Verdict]:
     """Over the bars of the first symbol: a rule or a feature is the same arithmetic for each."""
-    strategy = subject.strategy
-    window = window_of(subject.history, subject.history.symbols[0], strategy.part.inputs)
-    if strategy.part.rule is not None:
-        part = strategy.part
-        yield causality.check_rule(lambda bars: _rule_values(strategy, bars), part.outputs, window)
-        yield causality.check_rule_warm_up(
-            lambda bars: _rule_values(strategy, bars), part.outputs, window, part.lookback_bars
-        )
-    elif subject.learner is not None:
-        yield from causality.check_dataset(subject.learner, window)
-        yield causality.check_split(subject.learner, window)
-        yield causality.check_dataset_warm_up(subject.learner, window)
+    for part in subject.strategy.parts:
+        for verdict in _causality_of(subject, part):
+            yield replace(verdict, detail=in_part(subject.strategy, part, verdict.detail))
+
+
+def _causality_of(subject: Subject, part: Part) -> Iterator[Verdict]:
+    strategy, symbol = subject.strategy, subject.history.symbols[0]
+    learner = subject.learners.get(part.name)
+    if strategy.learns_late(part):
+        detail, mend = "sees what a model says, which only a run has", "check the parts that it sees"
+    elif part.rule is not None:
+        window = next(windows_of_rule(strategy, part, subject.history))
+        values_of = rule_values_of(strategy, part, subject.history)
+        yield causality.check_rule(values_of, part.outputs, window)
+        yield causality.check_rule_warm_up(values_of, part.outputs, window, bars_behind(strategy, part))
+        return
+    elif learner is not None:
+        window = window_of_part(subject.history, symbol, strategy, part)
+        yield from causality.check_dataset(learner, window)
+        yield causality.check_split(learner, window)
+        yield causality.check_dataset_warm_up(learner, window)
+        return
     else:
         detail = f"{strategy.name} shows neither a rule nor the rows that its model learns from"
         mend = "give its learner dataset, split and fit_rows (core.learning.dataset.OpenLearner)"
-        for name in (causality.LOOK_AHEAD, causality.SCALING, causality.PURGE, causality.WARM_UP):
-            yield Verdict(name, Status.UNKNOWN, detail, mend)
+    for name in (causality.LOOK_AHEAD, causality.SCALING, causality.PURGE, causality.WARM_UP):
+        yield Verdict(name, Status.UNKNOWN, detail, mend)
 
 
 def _execution(subject: Subject) -> Iterator[Verdict]:
@@ -136,10 +145,6 @@ def _execution(subject: Subject) -> Iterator[Verdict]:
         return
     yield execution.check_fills(fills, subject.history)
     yield execution.check_costs(fills, subject.history, subject.costs)
-
-
-def _rule_values(strategy: Strategy, bars: BarColumns) -> NDArray[np.float64]:
-    return RuleDesk(strategy, [bars.symbol], 0).values(bars)
 
 
 def _outcome(result: RunResult) -> Outcome:

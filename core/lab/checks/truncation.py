@@ -5,20 +5,22 @@ It costs little and finds what reaches ahead at those bars; `core.lab.checks.run
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from core.domain.forecast import Output
+from core.domain.forecast import MARKET, Output
 from core.lab.checks.causality import LOOK_AHEAD, RuleValues, check_dataset, cut, exact
 from core.lab.checks.verdict import Status, Verdict
 from core.lab.data.history import History
-from core.lab.data.seeing import window_of
+from core.lab.data.seeing import said_of_history, window_of, window_of_part
 from core.lab.statistics.figures import utc_minute
 from core.learning.dataset import OpenLearner
 from core.ports import BarColumns
-from core.strategy.declaration import Strategy
+from core.strategy.chain import bars_behind, fresh_values
+from core.strategy.declaration import Part, Strategy
+from core.strategy.over_market import columns_side_by_side
 from core.strategy.rules import RuleDesk
 
 BARS = 12
@@ -40,33 +42,55 @@ def fault_label(check: str, detail: str) -> str:
     return f"{name}: {detail}"
 
 
-def quick_fault(strategy: Strategy, history: History, learner: OpenLearner | None, seed: int) -> str:
+def quick_fault(strategy: Strategy, history: History, learners: Mapping[str, OpenLearner], seed: int) -> str:
     """The label of a rule, or of a model's features, that change once later bars exist; empty where none was found to.
 
-    `learner` is that of a model which shows its rows. `seed` draws the bars.
+    `learners` are those of the parts whose models show their rows. `seed` draws the bars. A part that sees what a model
+    says is not looked into: only a run has that.
     """
-    part = strategy.part
-    if part.rule is not None:
-        found = _rule_faults(strategy, history, seed)
+    for part in strategy.parts:
+        if strategy.learns_late(part):
+            continue
+        if part.rule is not None:
+            found = _rule_faults(strategy, part, history, seed)
+        else:
+            found = _model_faults(learners.get(part.name), strategy, part, history)
+        if (verdict := next(found, None)) is not None:
+            return fault_label(LOOK_AHEAD, in_part(strategy, part, verdict.detail))
+    return ""
+
+
+def rule_values_of(strategy: Strategy, part: Part, history: History) -> RuleValues:
+    """A fresh fold of a part's rule over the bars that it is given; what it sees of the whole market stands."""
+    if part.scope == "market":
+        return lambda bars: RuleDesk(strategy, (MARKET,), 0, part).values(bars)
+    market = said_of_history(history, strategy)
+    return lambda bars: fresh_values(strategy, part, bars, market)
+
+
+def windows_of_rule(strategy: Strategy, part: Part, history: History) -> Iterator[BarColumns]:
+    """The bars of each symbol, or of all side by side, that a part is shown."""
+    if part.scope == "market":
+        yield columns_side_by_side([history.columns(symbol) for symbol in history.symbols])
     else:
-        found = _model_faults(learner, history, part.inputs)
-    verdict = next(found, None)
-    return "" if verdict is None else fault_label(LOOK_AHEAD, verdict.detail)
+        yield from (window_of(history, symbol, strategy.market_inputs) for symbol in history.symbols)
 
 
-def _rule_faults(strategy: Strategy, history: History, seed: int) -> Iterator[Verdict]:
+def in_part(strategy: Strategy, part: Part, detail: str) -> str:
+    """Of a strategy of several parts, with the part that it is said of."""
+    return detail if len(strategy.parts) == 1 else f"part {part.name}: {detail}"
+
+
+def _rule_faults(strategy: Strategy, part: Part, history: History, seed: int) -> Iterator[Verdict]:
     rng = np.random.default_rng(seed)
-    for symbol in history.symbols:
-        window = window_of(history, symbol, strategy.part.inputs)
-
-        def values_of(bars: BarColumns) -> NDArray[np.float64]:
-            return RuleDesk(strategy, [bars.symbol], 0).values(bars)
-
+    lookback_bars = bars_behind(strategy, part)
+    values_of = rule_values_of(strategy, part, history)
+    for window in windows_of_rule(strategy, part, history):
         values = values_of(window)
         sampled = _sampled(values, max(1, BARS // len(history.symbols)), rng)
         silent = _drawn(np.flatnonzero(np.isnan(values).all(axis=1)), -(-SILENT_BARS // len(history.symbols)), rng)
-        for bar in (*sampled, *_kept_back(values_of, window, silent, strategy.part.lookback_bars)):
-            verdict = _looks_ahead(values_of, strategy.outputs, window, bar, strategy.part.lookback_bars)
+        for bar in (*sampled, *_kept_back(values_of, window, silent, lookback_bars)):
+            verdict = _looks_ahead(values_of, part.outputs, window, bar, lookback_bars)
             if verdict is not None:
                 yield verdict
 
@@ -110,20 +134,21 @@ def _looks_ahead(
         return None
     at, m = (int(place) for place in differing[-1])
     output = outputs[m]
+    whose = "the market" if window.symbol == MARKET else window.symbol
     return Verdict(
         LOOK_AHEAD,
         Status.FAULT,
-        f"{window.symbol}: of the bar at {utc_minute(int(window.open_time_ms[start + at]))} the rule says "
+        f"{whose}: of the bar at {utc_minute(int(window.open_time_ms[start + at]))} the rule says "
         f"{output.name} {exact(part[at, m], output)} while that at {utc_minute(int(window.open_time_ms[bar]))} is the "
         f"newest and {exact(whole[at, m], output)} once later bars exist",
     )
 
 
-def _model_faults(learner: OpenLearner | None, history: History, inputs: Sequence[str]) -> Iterator[Verdict]:
+def _model_faults(learner: OpenLearner | None, strategy: Strategy, part: Part, history: History) -> Iterator[Verdict]:
     """A model that does not show its rows is given no later bar than the one it predicts at, and is not looked into."""
     if learner is None:
         return
     for symbol in history.symbols[:MODEL_SYMBOLS]:
-        window = window_of(history, symbol, inputs)
+        window = window_of_part(history, symbol, strategy, part)
         verdicts = check_dataset(learner, cut(window, max(0, len(window.close) - MODEL_BARS), len(window.close)), 3)
         yield from (verdict for verdict in verdicts if verdict.status is Status.FAULT)

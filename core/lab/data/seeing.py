@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
 
 from core.domain.errors import BadInputError
 from core.domain.market import Bar
@@ -10,6 +13,10 @@ from core.domain.stream import Observation
 from core.lab.data.history import History
 from core.market.seeing import see, streams_of
 from core.ports import BarColumns, Seen
+from core.strategy.chain import NOTHING, Spoken, fresh_values
+from core.strategy.declaration import Part, Strategy
+from core.strategy.over_market import columns_side_by_side, market_desks, said_of_market
+from core.strategy.said import joined, said_at
 
 
 def seen_by(history: History, symbol: str, inputs: Sequence[str]) -> Seen:
@@ -27,6 +34,31 @@ def window_of(history: History, symbol: str, inputs: Sequence[str]) -> BarColumn
     """`History.columns(symbol)`, with what was seen beside them by a part that names inputs. Raises as `seen_by`."""
     bars = history.columns(symbol)
     return bars.beside(seen_by(history, symbol, inputs)) if inputs else bars
+
+
+def said_of_history(history: History, strategy: Strategy, first_ms: Mapping[str, int] | None = None) -> Spoken:
+    """What parts say of the whole market, each shown the bars that open at its `first_ms` or later, or all of them."""
+    delays_ms = {part.name: 0 for part in strategy.parts}
+    desks = market_desks(strategy, delays_ms)
+    if not desks:
+        return NOTHING
+    bars = columns_side_by_side([history.columns(symbol) for symbol in history.symbols])
+    return said_of_market(desks, bars, delays_ms if first_ms is None else first_ms)
+
+
+def window_of_part(history: History, symbol: str, strategy: Strategy, part: Part) -> BarColumns:
+    """`History.columns(symbol)`, with what a part saw beside them: of other parts, what they say of the whole history.
+    For a part that waits for no model. Raises as `seen_by`."""
+    bars = window_of(history, symbol, strategy.market_inputs)
+    others = [one for one in strategy.parts if one.name in strategy.parts_seen(part)]
+    closes_ms = bars.open_time_ms + bars.interval_ms
+    seen = [bars.seen] if bars.seen is not None else []
+    market = said_of_history(history, strategy)
+    for one in others:
+        said = fresh_values(strategy, one, bars, market)
+        there = ~np.isnan(said).all(axis=1)
+        seen.append(said_at(one, symbol, closes_ms, closes_ms[there], said[there]))
+    return replace(bars, seen=joined(seen, part.inputs) if part.inputs else None)
 
 
 class SeenHistory:

@@ -29,7 +29,7 @@ from core.lab.sweep.prepared import Prepared, prepare
 from core.lab.sweep.sweep import Score
 from core.settings.schema import CostSettings, Settings
 from core.settings.values import Grid, Value
-from core.strategy.declaration import Rule, Strategy
+from core.strategy.declaration import Part, Strategy, history_ms
 
 LoadStrategy = Callable[[str, Settings], Strategy]
 """The strategy of a name, built from settings; a module-level function, as it is sent to workers."""
@@ -117,7 +117,7 @@ def check_space(ground: Ground, space: Grid) -> None:
         )
     strategy = ground.load(ground.strategy, ground.settings)
     sweep.check_strategy(strategy)
-    if strategy.part.rule is None and ground.values is None:
+    if not strategy.is_of_rules and ground.values is None:
         raise BadInputError(
             f"strategy {ground.strategy}: predicts with a model, and a sweep trains none; "
             "name a stored run whose predictions it shall take, with --predictions RUN"
@@ -179,14 +179,22 @@ def longest_look_back(settings: Settings, strategy: str, load: LoadStrategy, spa
     """
     own = [(key, _ends(values)) for key, values in space if section_of_key(key, strategy) == strategy][:CORNER_KEYS]
     keys = [key for key, _ in own]
-    longest = load(strategy, settings).part.lookback_bars
+    interval_ms = settings.market.interval_ms
+    longest = _look_back(load(strategy, settings), interval_ms)
     for corner in itertools.product(*(ends for _, ends in own)):
         try:
             chosen = with_overrides(settings, strategy, tuple(zip(keys, corner, strict=True)))
-            longest = max(longest, load(strategy, chosen).part.lookback_bars)
+            longest = max(longest, _look_back(load(strategy, chosen), interval_ms))
         except BadInputError:
             continue
     return longest
+
+
+def _look_back(strategy: Strategy, interval_ms: int) -> int:
+    """Of models no training counts: their predictions are given."""
+    if strategy.is_of_rules:
+        return history_ms(strategy, interval_ms) // interval_ms
+    return max(part.lookback_bars for part in strategy.parts)
 
 
 def _ends(values: Sequence[Value]) -> tuple[Value, ...]:
@@ -252,10 +260,9 @@ def _prepared(history: History, instruments: Mapping[str, Instrument], assumed_b
 
 def _rule_values(strategy: Strategy, history: History) -> Floats:
     """Raises BadInputError where there is no rule, or where the rule raises."""
-    part = strategy.part
-    if part.rule is None:
+    if not strategy.is_of_rules:
         raise BadInputError(f"strategy {strategy.name}: has no rule, and predictions were not given")
-    key = (history.data_hash, history.max_hole_ms, part.rule, part.lookback_bars, part.inputs)
+    key = (history.data_hash, history.max_hole_ms, strategy.parts, strategy.decides_on)
 
     def told() -> Floats:
         try:
@@ -296,7 +303,7 @@ class _Cache(Generic[K, V]):
 
 
 _histories: _Cache[tuple[str, int, tuple[int, int], int], History] = _Cache(CACHE_BYTES)
-_values: _Cache[tuple[str, int, Rule, int, tuple[str, ...]], Floats] = _Cache(CACHE_BYTES)
+_values: _Cache[tuple[str, int, tuple[Part, ...], tuple[str, ...]], Floats] = _Cache(CACHE_BYTES)
 
 
 _markets: _Cache[tuple[str, int, Decimal], Prepared] = _Cache(CACHE_BYTES)

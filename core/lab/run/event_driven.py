@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,9 +19,9 @@ from core.engine.session import Session
 from core.lab.data.bar_events import BarEvents
 from core.lab.data.history import History
 from core.lab.data.holes import last_bars_of_symbols
-from core.lab.data.seeing import SeenHistory, seen_by
+from core.lab.data.seeing import SeenHistory, seen_by, window_of
 from core.lab.run.curve import curve_of
-from core.lab.run.fixed_predictions import FixedDesk, known_values, rule_values
+from core.lab.run.fixed_predictions import FixedDesk, first_bars, known_values, rule_values
 from core.lab.run.journal import MemoryJournal
 from core.lab.run.model_gaps import UnaskedBeforeHoles
 from core.lab.run.result import (
@@ -37,8 +38,10 @@ from core.market.history import bar_at
 from core.market.intervals import interval_text
 from core.market.seeing import Sees
 from core.ports import Forecaster
+from core.strategy.chain import NOTHING, Spoken
 from core.strategy.decision import vector
 from core.strategy.declaration import Strategy
+from core.strategy.over_market import columns_side_by_side
 from core.trader.restore import set_marks
 from core.trader.trader import Trader
 from core.venues.adapter import SimulatedVenueAdapter
@@ -51,6 +54,9 @@ Progress = Callable[[int, int], None]
 Schedule = Sequence[tuple[int, Strategy]]
 """From which slot on which declaration of the run's strategy is in charge, in order."""
 
+NOBODY: Mapping[str, Forecaster] = MappingProxyType({})
+"""Where nothing speaks by a model."""
+
 _BEAT_NS = 100_000_000
 """Between two words of progress."""
 
@@ -60,14 +66,14 @@ def run_event_driven(
     trader: Trader,
     venue: SimulatedVenueAdapter,
     *,
-    forecaster: Forecaster | None = None,
+    forecasters: Mapping[str, Forecaster] = NOBODY,
     progress: Progress = lambda done, total: None,
     should_stop: Callable[[], bool] = lambda: False,
     values: Mapping[str, Floats] | None = None,
     schedule: Schedule = (),
 ) -> RunResult:
     """`run` from where no event loop runs."""
-    drive = Drive(history, trader, venue, forecaster, values, schedule=schedule)
+    drive = Drive(history, trader, venue, forecasters, values, schedule=schedule)
     asyncio.run(drive.run(progress, should_stop))
     return drive.result()
 
@@ -76,7 +82,7 @@ async def run(
     history: History,
     trader: Trader,
     venue: SimulatedVenueAdapter,
-    forecaster: Forecaster | None,
+    forecasters: Mapping[str, Forecaster],
     *,
     progress: Progress,
     should_stop: Callable[[], bool],
@@ -91,7 +97,7 @@ async def run(
     slots; a stopped run's result tells of the part that was run. `progress` is told how many of the traded slots are
     done. Raises BadInputError where the history does not suit the trader, ModelError where forecasts cannot be had.
     """
-    drive = Drive(history, trader, venue, forecaster, values, schedule=schedule)
+    drive = Drive(history, trader, venue, forecasters, values, schedule=schedule)
     await drive.run(progress, should_stop)
     return drive.result()
 
@@ -104,7 +110,7 @@ class Drive:
         history: History,
         trader: Trader,
         venue: SimulatedVenueAdapter,
-        forecaster: Forecaster | None,
+        forecasters: Mapping[str, Forecaster],
         values: Mapping[str, Floats] | None,
         *,
         skipping: bool = True,
@@ -124,15 +130,15 @@ class Drive:
         self.table: Floats | None = None
         if values is not None:
             self.table = known_values(values, history, strategy)
-        elif strategy.part.rule is not None:
+        elif strategy.is_of_rules:
             self.table = rule_values(strategy, history)
         desk = None
         if self.table is not None:
             desk = FixedDesk(strategy, history, self.table, settings.engine.inference_delay_ms)
-        if forecaster is not None and last_bars_of_symbols(history):
-            forecaster = UnaskedBeforeHoles(forecaster, history)
+        if last_bars_of_symbols(history):
+            forecasters = {part: UnaskedBeforeHoles(one, history) for part, one in forecasters.items()}
         clock = VirtualClock(history.from_ms)
-        told = (trader, venue, self.journal, forecaster, clock, observe, desk)
+        told = (trader, venue, self.journal, forecasters, clock, observe, desk)
         self.session = Session(*told, sights=self._sights() if desk is None else None, in_memory=True)
         self._warm_up(venue)
         self._schedule = list(schedule)
@@ -141,13 +147,15 @@ class Drive:
         self._skipper = self._new_skipper()
 
     def _sights(self) -> dict[str, Sees]:
-        """What a model's part sees of each symbol, for one that sees more than its bars."""
-        inputs = self.trader.strategy.part.inputs
+        """What the parts see of each symbol beside its bars."""
+        inputs = self.trader.strategy.market_inputs
         symbols = self.history.symbols if inputs else ()
         return {symbol: SeenHistory(seen_by(self.history, symbol, inputs)) for symbol in symbols}
 
     def _new_skipper(self) -> Skipper | None:
-        if not self._skipping or self.table is None:
+        # Where a forecast is known only in the next bar, no bar is known to be uneventful.
+        is_late = self.session.latest_ms > self.trader.settings.engine.inference_delay_ms
+        if not self._skipping or self.table is None or is_late:
             return None
         from core.lab.skip.needed_bars import Skipper
 
@@ -164,16 +172,34 @@ class Drive:
     def _warm_up(self, venue: SimulatedVenueAdapter) -> None:
         """What was seen before the first traded slot: by the histories, by trader and venue as their last bars."""
         newest: list[Bar] = []
+        market = self._teach_market()
         for symbol, past in self.session.histories.items():
             bars = self.history.columns(symbol)
             stop = int(np.searchsorted(bars.open_time_ms, self.history.from_ms))
-            if self.session.models is not None:
+            if self.table is None:
                 for row in range(max(0, stop - self.session.capacity), stop):
                     past.append(bar_at(bars, row))
+                self._teach(symbol, stop, market)
             if stop:
                 newest.append(bar_at(bars, stop - 1))
         set_marks(self.trader, newest)
         venue.venue.restore((), (), (), newest)
+
+    def _teach_market(self) -> Spoken:
+        """Show the rules over the market, where they are asked bar by bar, what lies before the first traded slot."""
+        if self.table is not None or not self.session.parts.of_market:
+            return NOTHING
+        columns = [self.history.columns(symbol) for symbol in self.history.symbols]
+        before = [one.at(one.open_time_ms < self.history.from_ms) for one in columns]
+        first_ms = first_bars(self.history, self.trader.strategy)
+        return self.session.parts.catch_up_market(columns_side_by_side(before), first_ms)
+
+    def _teach(self, symbol: str, stop: int, market: Spoken) -> None:
+        """Show the rules of parts beside those that have models what lies before the first traded slot."""
+        strategy = self.trader.strategy
+        if self.session.parts.rules:
+            bars = window_of(self.history, symbol, strategy.market_inputs).at(slice(0, stop))
+            self.session.parts.catch_up(bars, first_bars(self.history, strategy), market)
 
     async def run(self, progress: Progress, should_stop: Callable[[], bool]) -> None:
         """Go to the end, or to where `should_stop` says so."""
@@ -315,15 +341,21 @@ class Drive:
         made = {}
         for row, symbol in enumerate(history.symbols):
             if self.table is None:
-                told = self.journal.forecasts[symbol]
-                close_ms = np.array([f.bar_close_ms for f in told], np.int64)
-                values = np.array([vector(f.values) for f in told], np.float64).reshape(len(told), len(outputs))
+                close_ms, values = self._told(symbol)
             else:
                 slots = np.flatnonzero(~np.isnan(self.table[row, : self.slot]).all(axis=1))
                 close_ms = history.open_time_ms[slots] + history.interval_ms
                 values = self.table[row, slots].copy()
             made[symbol] = forecast_columns(outputs, close_ms, values)
         return made
+
+    def _told(self, symbol: str) -> tuple[NDArray[np.int64], Floats]:
+        """The closes of which every part that is decided on has spoken, and what they said."""
+        strategy, by_part = self.trader.strategy, self.journal.forecasts[symbol]
+        said = [{one.bar_close_ms: one for one in by_part[part.name]} for part in strategy.decided]
+        closes = sorted(set(said[0]).intersection(*said[1:]))
+        rows = [vector(tuple(value for one in said for value in one[close].values)) for close in closes]
+        return np.array(closes, np.int64), np.array(rows, np.float64).reshape(len(closes), len(strategy.outputs))
 
 
 def _check(history: History, trader: Trader) -> None:

@@ -49,7 +49,8 @@ class MemoryJournal:
         self.entered: list[Entered] = []
         self.fills: list[tuple[Fill, Order]] = []
         self.changes: list[Change] = []
-        self.forecasts: dict[str, list[Forecast]] = defaultdict(list)
+        self.forecasts: dict[str, dict[str, list[Forecast]]] = defaultdict(lambda: defaultdict(list))
+        """By symbol, then part."""
         self.vetoes: Counter[str] = Counter()
         self.limits: Counter[str] = Counter()
         self.trainings: Counter[str] = Counter()
@@ -114,7 +115,7 @@ class MemoryJournal:
         self._note_change(record.payment.symbol)
 
     def _take_forecast(self, record: ForecastRecord) -> None:
-        self.forecasts[record.forecast.symbol].append(record.forecast)
+        self.forecasts[record.forecast.symbol][record.forecast.origin.part].append(record.forecast)
 
     def _take_signal(self, record: SignalRecord) -> None:
         signal = record.signal

@@ -21,11 +21,11 @@ from core.domain.forecast import Forecast
 from core.lab.data.history import History
 from core.lab.data.seeing import window_of
 from core.learning import tasks
-from core.learning.forecaster import training_bars, training_seed
+from core.learning.forecaster import folder_of, training_bars, training_seed
 from core.learning.versions import write_version
 from core.ports import BarColumns, Forecaster, TrainingResult
 from core.settings.schema import Settings
-from core.strategy.declaration import ModelSpec, Strategy
+from core.strategy.declaration import ModelSpec, Part, Strategy
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +42,20 @@ class PlannedTraining:
         return self.symbol, self.requested_ms
 
 
-def planned_trainings(history: History, strategy: Strategy, settings: Settings) -> list[PlannedTraining]:
-    """Every training that a run over `history` asks for, by time, then symbol; none without a model and lifecycle.
+def planned_trainings(
+    history: History, strategy: Strategy, settings: Settings, part: Part | None = None
+) -> list[PlannedTraining]:
+    """Every training of a part that a run over `history` asks for, by time, then symbol; none without a model and
+    lifecycle, and none of a part that sees others: what these say is told by the run itself.
 
     As `core.engine.models.ModelDesk` does: at the first close that has a whole window behind it, then at each close on
     the retraining grid, but never while the training before is out. Closes without any bar are not noticed.
     """
-    lifecycle = strategy.part.lifecycle
-    if strategy.part.model is None or lifecycle is None:
+    part = part or strategy.part
+    lifecycle = part.lifecycle
+    if part.model is None or lifecycle is None or strategy.parts_seen(part):
         return []
-    bars = training_bars(strategy, history.interval_ms)
+    bars = training_bars(strategy, history.interval_ms, part)
     delay_ms = settings.engine.training_delay_seconds * 1_000
     there = ~np.isnan(history.close)
     noticed = np.asarray(there.any(axis=0))
@@ -94,13 +98,15 @@ class TrainedAhead:
     version: tasks.UnstoredVersion | None
 
 
-def training_ground(history: History, strategy: Strategy, run_seed: int) -> TrainingGround:
-    """Raises ModelError when the strategy has no model."""
-    part = strategy.part
+def training_ground(history: History, strategy: Strategy, run_seed: int, part: Part | None = None) -> TrainingGround:
+    """Of a part, of the one that is decided on where none is given. Raises ModelError when it has no model."""
+    part = part or strategy.part
     if part.model is None:
         raise ModelError(f"strategy {strategy.name}: declares no model to train")
-    bars = {symbol: window_of(history, symbol, part.inputs) for symbol in history.symbols}
-    return TrainingGround(bars, strategy.name, part.model, part.lookback_bars, part.horizon_ms, run_seed)
+    bars = {symbol: window_of(history, symbol, strategy.market_seen(part)) for symbol in history.symbols}
+    return TrainingGround(
+        bars, folder_of(strategy.name, part), part.model, part.lookback_bars, part.horizon_ms, run_seed
+    )
 
 
 def train_ahead(ground: TrainingGround, training: PlannedTraining) -> TrainedAhead:

@@ -92,7 +92,7 @@ def plan_windows(
 ) -> tuple[Window, ...]:
     """Windows over the traded slots of the ground's history. Between training and test lie the horizon of the
     strategy's labels and `embargo_ms` more. Raises BadInputError where not one window fits."""
-    horizon_ms = ground.load(ground.strategy, ground.settings).part.horizon_ms
+    horizon_ms = max(part.horizon_ms for part in ground.load(ground.strategy, ground.settings).parts)
     history = ground.history
     return splits.walk_forward(
         history.from_ms, history.to_ms, train_ms, test_ms, embargo_ms=horizon_ms + embargo_ms, anchored=anchored
@@ -255,7 +255,7 @@ def _said(ground: Ground, strategy: Strategy, part: History) -> Floats:
     values = cut_values(ground.values, ground.history, part)
     if values is not None:
         return known_values(values, part, strategy)
-    if strategy.part.rule is None:
+    if not strategy.is_of_rules:
         raise BadInputError(
             f"strategy {strategy.name}: predicts with a model, which is trained anew as a backtest with its lifecycle "
             "goes; without given predictions there is nothing to choose"

@@ -5,7 +5,7 @@ Heavy imports stand inside the functions that need them, so that a read verb ans
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
@@ -14,10 +14,11 @@ from core.clock import Clock
 from core.domain.errors import BadInputError
 from core.home.folder import Home
 from core.lab.requests import BacktestRequest, Engine
-from core.lab.service.plan import Plan, make_plan, open_learner
+from core.lab.service.plan import Plan, make_plan, open_learners
 from core.settings.values import Grid, Market
 
 if TYPE_CHECKING:
+    from core.domain.forecast import Forecast
     from core.lab.run.result import RunResult
     from core.lab.search.trials import TrialCount
     from core.lab.service.plan import Values
@@ -56,10 +57,13 @@ class Bench:
         from core.arithmetic.compiler import ready_compiler
         from core.home.garbage import collect_garbage
 
-        plan = make_plan(self.home, self.market, request, space)
+        plan = make_plan(self.home, self.market, request, space, self._told)
         ready_compiler()
         collect_garbage()
         return plan
+
+    def _told(self, strategy: str) -> Sequence[Forecast]:
+        return self._stores.accounts(thorough=False).told_in_real_time(strategy)
 
     def fault(self, plan: Plan, predictions: str | None) -> str:
         """Why nothing of the plan can be believed, as a label; that of the run whose predictions it takes."""
@@ -67,7 +71,7 @@ class Bench:
 
         if predictions is not None:
             return self.store.load(predictions).provenance.fault
-        return quick_fault(plan.strategy, plan.history, open_learner(plan.strategy), plan.seed)
+        return quick_fault(plan.strategy, plan.history, open_learners(plan.strategy), plan.seed)
 
     def values(self, plan: Plan, run_id: str | None) -> Values | None:
         """The predictions of a stored run over the plan's history."""

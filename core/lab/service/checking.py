@@ -11,7 +11,7 @@ from core.domain.progress import OnProgress, Progress, ShouldStop
 from core.domain.rows import Row
 from core.lab.service.bench import Bench
 from core.lab.service.execution import execute
-from core.lab.service.plan import Plan, open_learner
+from core.lab.service.plan import Plan, open_learners
 from core.lab.service.search import CheckProgress, training_time, validation_row
 from core.settings.values import Overrides
 
@@ -60,18 +60,19 @@ def check(bench: Bench, request: CheckRequest, progress: OnProgress, should_stop
 def validate(bench: Bench, request: ValidateRequest, progress: OnProgress, should_stop: ShouldStop) -> Row:
     from core.arithmetic.costs import round_trip_cost_bps
     from core.lab.data.holes import holed_days
-    from core.lab.data.seeing import window_of
+    from core.lab.data.seeing import window_of_part
     from core.lab.report.verdict import validation_line
-    from core.lab.validation.cpcv import cross_validate
+    from core.lab.validation.cpcv import check_strategy, cross_validate
 
     plan = bench.plan(request.run)
+    check_strategy(plan.strategy)
     history, costs = plan.history, plan.settings.costs
     holed_ms = holed_days(history)
     told = []
     for symbol in history.symbols:
         found = cross_validate(
             plan.strategy,
-            window_of(history, symbol, plan.strategy.part.inputs),
+            window_of_part(history, symbol, plan.strategy, plan.strategy.part),
             round_trip_cost_bps(float(costs.taker_fee_bps), costs.slippage_bps),
             plan.compute(bench.home),
             folds=request.folds,
@@ -123,8 +124,8 @@ def _subject(bench: Bench, plan: Plan, told: CheckProgress, should_stop: ShouldS
         return luck_figures(returns, bench.tried_with(plan, result), plan.seed)["dsr"], None
 
     tried = bench.tried(plan, 0, {plan.own_hash(): None}).trials
-    learner = open_learner(plan.strategy)
-    return Subject(plan.strategy, plan.history, plan.settings.costs, learner, run, tried, luck, plan.seed)
+    learners = open_learners(plan.strategy)
+    return Subject(plan.strategy, plan.history, plan.settings.costs, learners, run, tried, luck, plan.seed)
 
 
 def _tell_split(progress: OnProgress, symbol: str, done: int, total: int) -> None:

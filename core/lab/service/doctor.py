@@ -79,13 +79,14 @@ def _try_workers(home: Home, settings_path: Path | None) -> str:
 
     settings = settings_of(home, settings_path)
     strategy = load_strategy(settings.strategy, settings)
-    if strategy.part.model is None:
+    if not strategy.models:
         return f"none needed: {strategy.name} has no model"
 
     async def warm_up() -> None:
         pool = WorkerPool(settings.engine.training_workers, settings.engine.worker_nice)
         try:
-            await WorkerForecaster(strategy, pool, home.models, settings.demo.seed).warm_up()
+            for part in strategy.models:
+                await WorkerForecaster(strategy, pool, home.models, settings.demo.seed, part).warm_up()
         finally:
             await pool.close()
 

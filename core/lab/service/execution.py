@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 import threading
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from core.lab.run.trainings import PlannedTraining, Prepared
     from core.lab.service.plan import Values
     from core.ports import Forecaster
+    from core.strategy.declaration import Part
 
 SPREAD_FROM_S = 10.0
 """Work that one process does in less is not spread: starting others and their imports takes some seconds."""
@@ -49,10 +50,11 @@ def _sweep(plan: Plan, values: Values | None) -> RunResult:
 
     if values is not None:
         table = known_values(values, plan.history, plan.strategy)
-    elif plan.strategy.part.rule is not None:
+    elif plan.strategy.is_of_rules:
         table = rule_values(plan.strategy, plan.history)
     else:
-        raise BadInputError(f"{plan.strategy.name} has a model, which the sweep cannot train; use --engine event")
+        what = "a model, which the sweep cannot train" if plan.strategy.models else "an analyst, whom no sweep asks"
+        raise BadInputError(f"{plan.strategy.name} has {what}; use --engine event")
     prepared = prepare(plan.history, plan.instruments, plan.settings.costs.assumed_funding_bps)
     return run(prepared, plan.settings, plan.strategy, table)
 
@@ -66,14 +68,14 @@ async def _event_driven(
     from core.venues.rebuild import journalled_venue
 
     async with AsyncExitStack() as stack:
-        forecaster = None
-        if plan.strategy.part.model is not None and values is None:
-            forecaster = await stack.enter_async_context(_models(plan, home))
+        forecasters: Mapping[str, Forecaster] = {} if values is not None else plan.analysts
+        if plan.strategy.models and values is None:
+            forecasters = {**forecasters, **await stack.enter_async_context(_models(plan, home))}
         return await run(
             plan.history,
             Trader("backtest", plan.strategy, plan.settings, plan.instruments),
             journalled_venue(plan.instruments, plan.settings),
-            forecaster,
+            forecasters,
             progress=lambda done, total: progress(Progress(done, total, "bars")),
             should_stop=should_stop,
             values=values,
@@ -81,8 +83,8 @@ async def _event_driven(
 
 
 @asynccontextmanager
-async def _models(plan: Plan, home: Home) -> AsyncIterator[Forecaster]:
-    """The run's models, trained ahead of it side by side and kept as long as it lasts.
+async def _models(plan: Plan, home: Home) -> AsyncIterator[Mapping[str, Forecaster]]:
+    """The run's models by part, trained ahead of it side by side and kept as long as it lasts.
 
     Raises what ended a training once the run is over, so that no result tells of a strategy that lost its models.
     """
@@ -91,32 +93,55 @@ async def _models(plan: Plan, home: Home) -> AsyncIterator[Forecaster]:
     from core.learning.in_process import InProcess
 
     over = threading.Event()
+    strategy = plan.strategy
     with tempfile.TemporaryDirectory(prefix="models-", dir=home.root) as models:
-        planned = planned_trainings(plan.history, plan.strategy, plan.settings)
-        prepared = Prepared(planned, Path(models))
+        planned = {part: planned_trainings(plan.history, strategy, plan.settings, part) for part in strategy.models}
+        prepared = {part: Prepared(trainings, Path(models)) for part, trainings in planned.items()}
         training = asyncio.create_task(asyncio.to_thread(_train_all, plan, home, planned, prepared, over))
         try:
-            yield PreparedForecaster(WorkerForecaster(plan.strategy, InProcess(), Path(models), plan.seed), prepared)
+            yield {
+                part.name: PreparedForecaster(
+                    WorkerForecaster(strategy, InProcess(), Path(models), plan.seed, part), prepared[part]
+                )
+                for part in strategy.models
+            }
         finally:
             over.set()
             await training
 
 
 def _train_all(
-    plan: Plan, home: Home, planned: Sequence[PlannedTraining], prepared: Prepared, over: threading.Event
+    plan: Plan,
+    home: Home,
+    planned: Mapping[Part, Sequence[PlannedTraining]],
+    prepared: Mapping[Part, Prepared],
+    over: threading.Event,
+) -> None:
+    try:
+        for part, trainings in ((part, trainings) for part, trainings in planned.items() if trainings):
+            _train(plan, home, part, trainings, prepared[part], over)
+    finally:
+        for each in prepared.values():
+            each.give_up("the trainings ended before their time")
+
+
+def _train(
+    plan: Plan,
+    home: Home,
+    part: Part,
+    planned: Sequence[PlannedTraining],
+    prepared: Prepared,
+    over: threading.Event,
 ) -> None:
     from core.compute.pool import run_tasks
     from core.lab.run.trainings import train_ahead, training_ground
 
-    ground = training_ground(plan.history, plan.strategy, plan.seed)
+    ground = training_ground(plan.history, plan.strategy, plan.seed, part)
     compute = plan.compute(home)
     here = replace(compute, backend="local", jobs=1)
     how: Any = {"on_result": lambda _, trained: prepared.keep(trained), "should_stop": over.is_set}
-    try:
-        begun_ns = monotonic_ns()
-        run_tasks(train_ahead, ground, planned[:1], here, **how)
-        left = planned[1:]
-        short = (monotonic_ns() - begun_ns) / 1e9 * len(left) < SPREAD_FROM_S
-        run_tasks(train_ahead, ground, left, here if short and compute.backend == "local" else compute, **how)
-    finally:
-        prepared.give_up("the trainings ended before their time")
+    begun_ns = monotonic_ns()
+    run_tasks(train_ahead, ground, planned[:1], here, **how)
+    left = planned[1:]
+    short = (monotonic_ns() - begun_ns) / 1e9 * len(left) < SPREAD_FROM_S
+    run_tasks(train_ahead, ground, left, here if short and compute.backend == "local" else compute, **how)

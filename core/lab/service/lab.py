@@ -136,11 +136,11 @@ class HomeLab:
         train_ms, test_ms = lengths(request)
         values = self.bench.values(plan, request.run.predictions)
         fault = self.bench.fault(plan, request.run.predictions)
-        if plan.strategy.part.model is not None and values is None:
+        if (plan.strategy.models or plan.strategy.has_analysts) and values is None:
             if searching:
                 raise BadInputError(
-                    f"{plan.strategy.name} has a model: choose its settings over the predictions of a stored run, with "
-                    "--predictions RUN"
+                    f"{plan.strategy.name} has a model or an analyst: choose its settings over the predictions of a "
+                    "stored run, with --predictions RUN"
                 )
             # Training anew as live does is what the run itself does.
             result = execute(plan, self.bench.home, "event-driven", progress, should_stop)

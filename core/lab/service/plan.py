@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from itertools import product
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from core.domain.errors import BadInputError
 from core.domain.market import MINUTE_MS
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from core.compute.pool import Compute
+    from core.domain.forecast import Forecast
     from core.domain.instrument import Instrument
     from core.lab.data.history import History
     from core.lab.run.evaluation import Ground
@@ -31,12 +32,15 @@ if TYPE_CHECKING:
     from core.lab.service.stores import MarketStore
     from core.learning.dataset import OpenLearner
     from core.market.contracts.rules import ContractRules
+    from core.ports import Forecaster
     from core.settings.schema import Settings
-    from core.strategy.declaration import Strategy
+    from core.strategy.declaration import Part, Strategy
 
     Values = Mapping[str, NDArray[np.float64]]
     Markets = Callable[[Market], MarketStore]
     """The candles of each market, opened when they are asked for."""
+
+Told = Callable[[str], "Sequence[Forecast]"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,8 @@ class Plan:
     overrides: Overrides
     note: str
     jobs: int | None
+    analysts: Mapping[str, Forecaster] = field(default_factory=dict)
+    """What analysts said in real time, by part."""
 
     def under(self, overrides: Overrides) -> Plan:
         """The same over the same history with other settings. Raises SettingsError."""
@@ -102,7 +108,8 @@ class Plan:
             data_labels=(
                 *hole_labels(holes(history)),
                 *jump_labels(history, self.settings.lab.jump_volatilities),
-                *lack_labels(history, self.strategy.part.inputs),
+                *lack_labels(history, self.strategy.market_inputs),
+                *(_analyst_label(name, one.describe()) for name, one in self.analysts.items()),
             ),
             fault=fault,
         )
@@ -122,6 +129,11 @@ class Plan:
         )
 
 
+def _analyst_label(part: str, told: Mapping[str, Any]) -> str:
+    """What stands beside every figure of a run in which an analyst is not asked."""
+    return f"ANALYST: {part} says again what it said in real time, {told['stored']:,} times ({told['digest']})"
+
+
 def load(name: str, settings: Settings) -> Strategy:
     from core.market.seeing import check_parts
     from core.strategy.loading import load_strategy
@@ -131,14 +143,20 @@ def load(name: str, settings: Settings) -> Strategy:
     return strategy
 
 
-def open_learner(strategy: Strategy) -> OpenLearner | None:
-    """The learner of a model that shows its rows, None of any other."""
+def open_learner(part: Part) -> OpenLearner | None:
+    """The learner of a part's model that shows its rows, None of any other."""
     from core.learning.dataset import OpenLearner
 
-    if strategy.part.model is None:
+    if part.model is None:
         return None
-    learner = import_module(strategy.part.model.factory).create_learner(json.loads(strategy.part.model.options))
+    learner = import_module(part.model.factory).create_learner(json.loads(part.model.options))
     return learner if isinstance(learner, OpenLearner) else None
+
+
+def open_learners(strategy: Strategy) -> dict[str, OpenLearner]:
+    """Those of all parts, by part."""
+    found = {part.name: open_learner(part) for part in strategy.models}
+    return {name: learner for name, learner in found.items() if learner is not None}
 
 
 def instruments_of(rules: Mapping[str, ContractRules], settings: Settings) -> dict[str, Instrument]:
@@ -156,11 +174,15 @@ def market_of(own: Provenance) -> Market:
     return "recorded" if shipped.issuperset(files) else "imported"
 
 
-def make_plan(home: Home, markets: Markets, request: BacktestRequest, space: Grid | None = None) -> Plan:
-    """The history begins early enough for every parameter set of `space`, () for the strategy's own.
+def make_plan(
+    home: Home, markets: Markets, request: BacktestRequest, space: Grid | None = None, told: Told = lambda name: ()
+) -> Plan:
+    """The history begins early enough for every parameter set of `space`, () for the strategy's own. `told` gives what
+    the parts of a strategy said in real time.
 
     Raises BadInputError, SettingsError or DataError for what cannot be.
     """
+    from core.engine.outside import stored_analysts
     from core.lab.data.holes import holes, refuse_holes
     from core.lab.run.overrides import keys_of, with_overrides
     from core.lab.run.presets import find_preset
@@ -191,7 +213,7 @@ def make_plan(home: Home, markets: Markets, request: BacktestRequest, space: Gri
     market = settings.lab.market
     if to_ms <= from_ms:
         raise _no_period(request, market, from_ms, to_ms, stored)
-    if strategy.part.model is not None:
+    if strategy.models:
         _check_room(strategy.name, warm_up_ms, from_ms, stored)
     if from_ms < first_ms or to_ms > last_ms:
         raise _beyond(market, span_text(from_ms, to_ms), stored)
@@ -202,7 +224,7 @@ def make_plan(home: Home, markets: Markets, request: BacktestRequest, space: Gri
         longest = longest_look_back(settings, strategy.name, load, space or strategy.search_space)
         warm_up_bars = max(warm_up_bars, longest)
     max_hole_ms = int(settings.lab.max_hole_minutes * MINUTE_MS)
-    streams = streams_of(strategy.part.inputs)
+    streams = streams_of(strategy.market_inputs)
     history = candles.history(symbols, interval_ms, from_ms, to_ms, warm_up_bars, max_hole_ms, streams)
     _check_streams(strategy.name, history, streams)
     if not request.allow_holes:
@@ -210,7 +232,11 @@ def make_plan(home: Home, markets: Markets, request: BacktestRequest, space: Gri
     rules = rules_of_history(history, settings.lab.market, candles)
     instruments = instruments_of(rules, settings)
     seed = settings.demo.seed if request.seed is None else request.seed
-    return Plan(settings, strategy, rules, instruments, history, seed, overrides, request.note, request.jobs)
+    analysts: Mapping[str, Forecaster] = {}
+    if strategy.has_analysts and request.predictions is None:
+        span = (history.from_ms, history.to_ms)
+        analysts = stored_analysts(strategy, told(strategy.name), history.symbols, *span, span_text(*span))
+    return Plan(settings, strategy, rules, instruments, history, seed, overrides, request.note, request.jobs, analysts)
 
 
 def _check_streams(strategy: str, history: History, streams: Sequence[str]) -> None:

@@ -74,8 +74,14 @@ class Score:
 
 
 def check_strategy(strategy: Strategy) -> None:
-    """Raises BadInputError where the strategy has an exit, a policy, a bracket or a sizing of its own: the sweep knows
-    none."""
+    """Raises BadInputError where the strategy has an exit, a policy, a bracket or a sizing of its own, or a part whose
+    forecasts are known late: the sweep knows none."""
+    late = [part.name for part in strategy.parts if part.latency_ms or part.analyst is not None]
+    if late:
+        raise BadInputError(
+            f"strategy {strategy.name}: the sweep cannot run part {late[0]}, whose forecasts are known late; "
+            "use quarterdeck backtest"
+        )
     for name in ("bracket", "sizing"):
         if getattr(strategy, name) is not None:
             raise BadInputError(

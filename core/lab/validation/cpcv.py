@@ -112,6 +112,21 @@ def cross_validate(
     return CrossValidation(len(rows), len(days_ms), len(training.splits), told_of)
 
 
+def check_strategy(strategy: Strategy) -> None:
+    """Raises BadInputError where no single model makes the forecasts that are decided on."""
+    if len(strategy.decided) > 1:
+        names = ", ".join(part.name for part in strategy.decided)
+        raise BadInputError(
+            f"strategy {strategy.name}: it decides on {names} together, and cross-validation judges the model of one "
+            "part; walk it forward instead"
+        )
+    if strategy.learns_late(strategy.part):
+        raise BadInputError(
+            f"strategy {strategy.name}: part {strategy.part.name} learns from what another model says, which only a "
+            "run has; walk it forward instead"
+        )
+
+
 def _training(
     strategy: Strategy, window: BarColumns, folds: int, test_folds: int, embargo_ms: int, seed: int
 ) -> _Training:

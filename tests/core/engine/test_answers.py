@@ -89,22 +89,24 @@ class Thinker:
 class Floor:
     """A session in real time, whose models are `thinker`, with a hand to move time and market."""
 
-    def __init__(self, group: asyncio.TaskGroup, **strategy: Any) -> None:
+    def __init__(self, group: asyncio.TaskGroup, others: dict[str, Thinker] | None = None, **strategy: Any) -> None:
         self.group = group
         self.clock, self.thinker, self.journal = Clock(), Thinker(), Memory()
+        self.thinkers = {"main": self.thinker, **(others or {})}
         self.trader: Trader = make_trader(strategy=strategy, instruments={s: INSTRUMENTS[s] for s in (BTC, ETH)})
         self.session = Session(
             self.trader,
             Idle(),  # type: ignore[arg-type]
             self.journal,
-            None if self.trader.strategy.part.rule is not None else self.thinker,
+            {} if self.trader.strategy.is_of_rules else self.thinkers,
             self.clock,
             lambda records: None,
             waits_for_models=False,
         )
-        champion = Origin("plain", "main", VersionRole.CHAMPION, "v1")
-        swapped = (TrainingRecord(s, champion, 0, 0, TrainingStatus.SWAPPED) for s in (BTC, ETH))
-        self.session.take_in(list(swapped))
+        for part in self.thinkers:
+            champion = Origin("plain", part, VersionRole.CHAMPION, "v1")
+            swapped = (TrainingRecord(s, champion, 0, 0, TrainingStatus.SWAPPED) for s in (BTC, ETH))
+            self.session.take_in(list(swapped))
 
     async def bars(self) -> None:
         self.clock.at_ms += MINUTE_MS
@@ -224,7 +226,7 @@ def test_what_a_rule_says_that_cannot_be_is_told_and_no_forecast() -> None:
     async def test() -> None:
         async with asyncio.TaskGroup() as group:
             floor = Floor(group, outputs=(Output("p_up", "probability"),), source=Rule(scan, 1, ()), because=None)
-            floor.session.rules._states[BTC][0] = 1.0  # type: ignore[union-attr]
+            floor.session.parts.rules["main"]._states[BTC][0] = 1.0
             await floor.bars()
             assert [record.forecast.symbol for record in floor.kept(ForecastRecord)] == [ETH]
             problem = "no forecast of BTCUSDT: strategy plain: its rule says p_up 1.3, which is no probability"

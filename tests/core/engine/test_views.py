@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import pytest
 
+from core.domain.forecast import Contribution, Forecast, Output
 from core.domain.market import Bar
 from core.domain.orders import OrderRole, OrderState
-from core.engine.views import position_view, price_view
+from core.domain.origin import champion
+from core.domain.records import SignalRecord
+from core.engine.recent import Recent
+from core.engine.views import position_view, price_view, signal_view, unwanted_views
 from core.market.history import BarHistory
-from tests.core.trader.desk import Desk, make_trader
+from core.strategy.declaration import Part
+from core.trader.messages import Journal
+from tests.core.trader.desk import BTC, Desk, make_trader
 
 
 def test_a_position_is_unprotected_until_its_stop_is_known_to_rest_and_says_since_when() -> None:
@@ -37,3 +43,38 @@ def test_a_price_changes_over_the_last_day_whatever_the_interval(interval_ms: in
     day = 86_400_000 // interval_ms
     shown = price_view(desk.book(), history, "")
     assert shown.change_pct == pytest.approx(100.0 * (desk.book().mark / (2_000.0 - day) - 1.0))
+
+
+def test_of_several_parts_the_reasons_are_in_the_unit_of_the_one_that_gave_them() -> None:
+    mood = Part((Output("mood", "score"),), 1, name="mood")
+    ahead = Part((Output("ahead", "bps"), Output("p_sign", "probability")), 1, name="ahead")
+    chosen = {"parts": (mood, ahead), "decides_on": ("mood", "ahead"), "parameters": (0.5,), "because": None}
+    trader = make_trader(strategy=chosen)
+    desk = Desk(trader)
+    desk.bar()
+    close_ms = desk.book().bar_close_ms
+
+    def speak(part: str, *values: float) -> list[object]:
+        why = (Contribution("rsi", 71.0, 2.5),)
+        return trader.handle(Forecast(BTC, close_ms, close_ms + 100, values, champion("plain", "v1", part), why))
+
+    assert not [c for c in speak("mood", 0.1) if isinstance(c, Journal) and isinstance(c.record, SignalRecord)]
+    speak("ahead", 12.0, 0.6)
+    assert [
+        (one.name, one.value)
+        for one in price_view(desk.book(), BarHistory(BTC, 60_000, 9), "", trader.strategy.outputs).outputs
+    ] == [
+        ("mood", 0.1),
+        ("ahead", 12.0),
+        ("p_sign", 0.6),
+    ]
+    (waiting,) = unwanted_views([desk.book()], Recent(trader.state), trader.decider)
+    assert (waiting.reasons, waiting.reasons_unit) == ((("rsi", 71.0, 2.5),), "bps")
+    desk.to(desk.now_ms + 60_000)
+    desk.bar()
+    close_ms = desk.book().bar_close_ms
+    speak("ahead", 12.0, 0.6)
+    signals = [
+        c.record.signal for c in speak("mood", 3.0) if isinstance(c, Journal) and isinstance(c.record, SignalRecord)
+    ]
+    assert [signal_view(signal, trader.strategy).reasons_unit for signal in signals] == ["bps"]

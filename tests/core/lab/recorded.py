@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -11,9 +11,10 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from core.clock import VirtualClock
+from core.domain.forecast import Forecast
 from core.domain.instrument import Instrument
 from core.domain.market import MINUTE_MS, Bar, FundingRate
-from core.domain.records import Record
+from core.domain.records import ForecastRecord, Record
 from core.engine.engine import Engine
 from core.engine.pacing import Pacer
 from core.engine.parts import EngineParts
@@ -69,6 +70,11 @@ class ListJournal:
     async def load(self) -> list[Record]:
         return []
 
+    async def forecasts(self, strategy: str, from_ms: int) -> list[Forecast]:
+        """As core.ports.ForecastStore has them."""
+        made = [record.forecast for record in self.records if isinstance(record, ForecastRecord)]
+        return [one for one in made if one.origin.strategy == strategy and one.bar_close_ms >= from_ms]
+
 
 @cache
 def funding(symbol: str) -> tuple[FundingRate, ...]:
@@ -95,11 +101,17 @@ def history(symbols: Sequence[str], from_ms: int, to_ms: int, warm_up_bars: int)
 
 
 async def demo_records(
-    strategy: Strategy, settings: Settings, forecaster: Forecaster | None, from_ms: int, to_ms: int
+    strategy: Strategy,
+    settings: Settings,
+    forecaster: Forecaster | None,
+    from_ms: int,
+    to_ms: int,
+    journal: ListJournal | None = None,
+    analysts: Mapping[str, Forecaster] | None = None,
 ) -> list[Record]:
-    """Every record of the demo's engine, run over the span from a new account."""
+    """Every record of the demo's engine, run over the span from a new account, or from where `journal` is."""
     known = instruments(settings)
-    candles, journal = RecordedCandles(), ListJournal()
+    candles, journal = RecordedCandles(), journal or ListJournal()
     delay_ms = settings.engine.first_price_delay_ms
     engine = Engine(
         EngineParts(
@@ -108,9 +120,9 @@ async def demo_records(
             trader=Trader(ACCOUNT, strategy, settings, known),
             venue=journalled_venue(known, settings),
             journal=journal,
-            records=[],
+            records=[*journal.records],
             candles=candles,
-            forecaster=forecaster,
+            forecasters={**({} if forecaster is None else {"main": forecaster}), **(analysts or {})},
             feed=lambda point: batched(
                 ReplayFeed(candles, tuple(known), from_ms, to_ms, delay_ms, replay_cursors(point, MINUTE_MS)).events()
             ),
@@ -121,6 +133,7 @@ async def demo_records(
             trade_from_ms=from_ms,
             end_with_feed=True,
             publish_hz=1.0,
+            forecasts=journal,
         )
     )
     await engine.run()

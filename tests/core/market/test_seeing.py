@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.domain.errors import BadInputError
+from core.domain.forecast import Output
 from core.domain.market import MINUTE_MS, Bar, FundingRate
 from core.domain.stream import Observation
 from core.market.higher_bars import built
@@ -19,6 +20,7 @@ from core.market.intervals import INTERVALS_MS
 from core.market.seeing import CLOCK, Sight, check_inputs, check_parts, column_names, fields_of, see, streams_of
 from core.market.streams import BARS, INSTANTS, PERIODS, funding_observed, stream
 from core.ports import NEVER, BarColumns, ObservationColumns, Seen
+from core.strategy.declaration import Part
 from tests.declared import declared, with_part
 
 DAY_MS = 1_440 * MINUTE_MS
@@ -230,3 +232,32 @@ def test_inputs_that_cannot_be_are_named(inputs: tuple[str, ...], interval: str,
     with pytest.raises(BadInputError, match=said.replace(".", r"\.")):
         check_inputs(inputs, INTERVALS_MS[interval])
     assert streams_of(("time", "funding")) == ("funding",)
+
+
+@pytest.mark.parametrize(
+    ("name", "inputs", "said"),
+    [
+        ("signal", ("moon",), "part signal: input moon is neither a part of it, as regime, nor one of the market"),
+        ("signal", ("regime", "funding", "regime"), "part signal: input regime is named twice; name it once"),
+        ("funding", ("regime",), "part funding: it is called as a stream is; name it otherwise"),
+        ("signal", ("bars.1m",), "part signal: "),
+    ],
+)
+def test_what_a_part_cannot_see_is_refused_in_one_line(name: str, inputs: tuple[str, ...], said: str) -> None:
+    regime = Part((Output("trend", "score"),), 1, name="regime", inputs=("funding",))
+    strategy = declared("two", parts=(regime, Part((Output("up", "score"),), 1, name=name, inputs=inputs)))
+    with pytest.raises(BadInputError) as told:
+        check_parts(strategy, 5 * MINUTE_MS)
+    assert str(told.value).startswith(f"strategy two: {said}")
+    assert "\n" not in str(told.value)
+    assert told.value.exit_code == 2
+
+
+def test_what_parts_see_of_the_market_is_taken_in_once() -> None:
+    regime = Part((Output("trend", "score"),), 1, name="regime", inputs=("funding", "time"))
+    signal = Part((Output("up", "score"),), 1, name="signal", inputs=("bars.15m", "regime", "time"))
+    strategy = declared("two", parts=(regime, signal))
+    check_parts(strategy, MINUTE_MS)
+    assert strategy.market_inputs == ("funding", "time", "bars.15m")
+    assert strategy.parts_seen(signal) == ("regime",)
+    assert strategy.market_seen(signal) == ("bars.15m", "time")

@@ -127,8 +127,10 @@ def test_times_are_whole_numbers_of_the_bars(minutes: int, keys: dict[str, int],
 DECLARED = """
 from dataclasses import replace
 from core.domain.forecast import Output
-from core.strategy.declaration import Part
+from core.strategy.declaration import Analyst, Part
 from strategies.ema_cross.declaration import build as build_ema_cross
+def seeing(name, *others):
+    return Part((Output("up", "score"),), 1, name=name, inputs=others)
 def build(settings):
     plain = build_ema_cross(settings)
     return replace(plain, name="mine", {change})
@@ -138,8 +140,44 @@ def build(settings):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ("parts=()", "has 0 parts; a strategy has one"),
-        ("parts=plain.parts * 2", "has 2 parts; a strategy has one"),
+        ("parts=()", "its parts are called nothing; name each by letters, digits, _ and -, no two alike"),
+        ("parts=plain.parts * 2", "its parts are called main, main; name each by letters"),
+        (
+            'parts=(seeing("a", "b"), seeing("b", "c"), seeing("c", "a"))',
+            "its parts see each other in a circle: a of b of c of a; take one",
+        ),
+        ('parts=(seeing("a", "a"),)', "its parts see each other in a circle: a of a; take one of these inputs out"),
+        (
+            'parts=(seeing("a", "b"), seeing("b"))',
+            "part a sees b, which is declared behind it; declare b before a",
+        ),
+        (
+            "parts=(replace(plain.part, latency_ms=20_000),)",
+            "what it says is known 20 s after a close, and nothing older than 15 s is decided on; give it",
+        ),
+        (
+            "parts=(replace(plain.part, latency_ms=60_000, max_age_ms=90_000),)",
+            "what it says is known 60 s after a close, when the next bar has closed; give it a shorter latency_ms",
+        ),
+        (
+            'parts=(replace(plain.part, scope="market", inputs=("time",)),)',
+            "part main speaks of the whole market, which only a rule over bars alone can; take out its inputs",
+        ),
+        (
+            "parts=(replace(plain.part, source=Analyst(list, 20_000)),)",
+            "it waits 20 s for an analyst, and nothing older than 15 s is decided on; make timeout_ms no longer",
+        ),
+        (
+            "parts=(replace(plain.part, source=Analyst(list), max_age_ms=60_000),)",
+            "it waits 10 s for an analyst, and nothing older than 60 s is decided on; make timeout_ms no longer",
+        ),
+        ("parts=(replace(plain.part, latency_ms=-1),)", "it has a latency of -1 ms; nothing is known beforehand"),
+        ('parts=(seeing("a"),), decides_on=("b",)', "it decides on b, which is no part of it; its parts are a"),
+        ('parts=(seeing("a"),), decides_on=("a", "a")', "it decides on a twice; name it once"),
+        (
+            'parts=(seeing("a"), seeing("b")), decides_on=("a", "b")',
+            "two of the parts that it decides on call an output up; name one otherwise",
+        ),
         ("parts=(Part((), 1),)", "its outputs are called nothing; name each by letters"),
         ('parts=(Part((Output("p up", "score"),), 1),)', "its outputs are called p up; name each by letters"),
         ('parts=(Part((Output("a", "bps"), Output("a", "pct")), 1),)', "its outputs are called a, a; name each"),

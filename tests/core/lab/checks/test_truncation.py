@@ -77,34 +77,34 @@ def past(closes: Floats) -> Floats:
 @pytest.mark.parametrize("reach", [1, 5, 300])
 @pytest.mark.parametrize("seed", range(5))
 def test_a_rule_that_reaches_ahead_is_found(reach: int, seed: int) -> None:
-    assert quick_fault(rule_of(ahead(reach)), HISTORY, None, seed).startswith("LOOK-AHEAD: WALKUSDT: of the bar at ")
+    assert quick_fault(rule_of(ahead(reach)), HISTORY, {}, seed).startswith("LOOK-AHEAD: WALKUSDT: of the bar at ")
 
 
 def test_one_that_seldom_says_anything_is_looked_at_where_it_does() -> None:
-    assert quick_fault(rule_of(ahead(5, rarely=True)), HISTORY, None, 1)
+    assert quick_fault(rule_of(ahead(5, rarely=True)), HISTORY, {}, 1)
 
 
 def test_one_that_scales_by_all_bars_is_found() -> None:
-    assert quick_fault(rule_of(whole_window), HISTORY, None, 1)
+    assert quick_fault(rule_of(whole_window), HISTORY, {}, 1)
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_one_that_says_nothing_where_later_bars_go_against_it_is_found(seed: int) -> None:
     fold = make_strategy(outputs=ONE, source=Rule(kept_by_what_comes, 1, ()), lifecycle=None, lookback_bars=0)
-    assert quick_fault(fold, HISTORY, None, seed).startswith("LOOK-AHEAD: WALKUSDT: of the bar at ")
-    assert quick_fault(rule_of(kept_by_a_shift), HISTORY, None, seed).startswith("LOOK-AHEAD: WALKUSDT: of the bar at ")
+    assert quick_fault(fold, HISTORY, {}, seed).startswith("LOOK-AHEAD: WALKUSDT: of the bar at ")
+    assert quick_fault(rule_of(kept_by_a_shift), HISTORY, {}, seed).startswith("LOOK-AHEAD: WALKUSDT: of the bar at ")
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_one_of_the_past_is_not(seed: int) -> None:
-    assert quick_fault(rule_of(past), HISTORY, None, seed) == ""
+    assert quick_fault(rule_of(past), HISTORY, {}, seed) == ""
 
 
 def test_features_that_reach_ahead_are_found() -> None:
     model = make_strategy(source=ModelSpec("nowhere", "{}"))
-    assert quick_fault(model, HISTORY, SoundLearner(), 1) == ""
-    assert quick_fault(model, HISTORY, SeesTomorrow(), 1).startswith("LOOK-AHEAD: momentum")
-    assert quick_fault(model, HISTORY, None, 1) == ""
+    assert quick_fault(model, HISTORY, {"main": SoundLearner()}, 1) == ""
+    assert quick_fault(model, HISTORY, {"main": SeesTomorrow()}, 1).startswith("LOOK-AHEAD: momentum")
+    assert quick_fault(model, HISTORY, {}, 1) == ""
 
 
 def test_the_label_names_the_check() -> None:
@@ -127,7 +127,7 @@ def test_the_runs_of_a_check_are_known_beforehand(only: tuple[str, ...], trains:
         asked[replace(variant, seed=None) if variant.seed == 1 else variant] = True
         return run_of(curve_of(np.full(3, 10_000.0), 60_000))
 
-    subject = Subject(strategy, HISTORY, CostSettings(), None, run, 1, lambda result: (None, None), seed=1)
+    subject = Subject(strategy, HISTORY, CostSettings(), {}, run, 1, lambda result: (None, None), seed=1)
     list(checks(subject, only))
     trained = [v for v in asked if v.costs == 1.0 and not v.delay_bars]
     assert runs_needed(strategy, only) == (len(asked), len(trained) if trains else 0)

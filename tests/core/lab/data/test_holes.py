@@ -217,7 +217,7 @@ def test_a_model_is_not_asked_just_before_a_hole() -> None:
         history,
         Trader("test", STRATEGY, settings, known),
         journalled_venue(known, settings),
-        forecaster,
+        {"main": forecaster},
         None,
         observe=records.extend,
     )

@@ -58,7 +58,7 @@ async def run(
         known = instruments(options)
     records: list[Record] = []
     trader = Trader("test", chosen, options, known)
-    drive = Drive(market, trader, journalled_venue(known, options), forecaster, None, observe=records.extend)
+    drive = Drive(market, trader, journalled_venue(known, options), {"main": forecaster}, None, observe=records.extend)
     await drive.run(lambda done, total: None, lambda: False)
     return drive.result(), [record for record in records if isinstance(record, TrainingRecord)]
 

@@ -54,7 +54,7 @@ class Told:
     ) -> None:
         self.records: list[Record] = []
         trader, venue = make_parts(strategy(**chosen), history.symbols, sections)
-        self.drive = Drive(history, trader, venue, None, values, skipping=skipping, observe=self.records.extend)
+        self.drive = Drive(history, trader, venue, {}, values, skipping=skipping, observe=self.records.extend)
         asyncio.run(self.drive.run(lambda done, total: None, lambda: False))
         self.result: RunResult = self.drive.result()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -36,13 +36,20 @@ FROM_MS = 1_749_223_800_000
 
 
 async def backtest(
-    strategy: Strategy, settings: Settings, forecaster: Forecaster | None, from_ms: int, to_ms: int, warm_up_bars: int
+    strategy: Strategy,
+    settings: Settings,
+    forecaster: Forecaster | None,
+    from_ms: int,
+    to_ms: int,
+    warm_up_bars: int,
+    analysts: Mapping[str, Forecaster] | None = None,
 ) -> tuple[RunResult, list[Record]]:
     known = instruments(settings)
     market = history(tuple(known), from_ms, to_ms, warm_up_bars)
     records: list[Record] = []
     trader, venue = Trader(ACCOUNT, strategy, settings, known), journalled_venue(known, settings)
-    drive = Drive(market, trader, venue, forecaster, None, observe=records.extend)
+    forecasters = {**({} if forecaster is None else {"main": forecaster}), **(analysts or {})}
+    drive = Drive(market, trader, venue, forecasters, None, observe=records.extend)
     await drive.run(lambda done, total: None, lambda: False)
     return drive.result(), records
 
@@ -172,7 +179,7 @@ async def test_stored_predictions_of_a_model_give_its_run_again() -> None:
     for symbol, told in first.predictions.items():
         values[symbol] = np.full((len(market), len(STRATEGY.outputs)), np.nan)
         values[symbol][np.searchsorted(market.open_time_ms, told.close_ms - MINUTE_MS)] = told.values
-    drive = Drive(market, Trader(ACCOUNT, STRATEGY, settings, known), journalled_venue(known, settings), None, values)
+    drive = Drive(market, Trader(ACCOUNT, STRATEGY, settings, known), journalled_venue(known, settings), {}, values)
     await drive.run(lambda done, total: None, lambda: False)
     again = drive.result()
     assert len(first.trades) > 10
