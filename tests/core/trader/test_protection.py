@@ -326,6 +326,15 @@ def test_no_stop_is_pressed_past_its_price_while_the_exit_is_on_its_way(desk: De
     assert [order.qty_lots for order in placed(desk.watch(500), OrderRole.STOP)] == [41]
 
 
+def test_a_stop_follows_a_target_that_fills_in_part(desk: Desk) -> None:
+    stop, held = desk.hold(), desk.book().lots
+    target = desk.order(OrderRole.TARGET)
+    desk.fill(target, held // 2, price=61_800.0)
+    (cut,) = placed(desk.watch(), OrderRole.STOP)
+    assert (cut.qty_lots, cut.trigger_ticks) == (held - held // 2, stop.trigger_ticks)
+    assert [order.client_order_id for order in canceled(desk.accept(cut))] == [stop.client_order_id]
+
+
 def test_a_target_that_ended_in_part_leaves_a_stop_of_what_is_left(desk: Desk) -> None:
     stop = desk.hold()
     target = desk.order(OrderRole.TARGET)

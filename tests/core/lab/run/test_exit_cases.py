@@ -39,7 +39,16 @@ SYMBOL = "WALKUSDT"
 HOUR_MS = 60 * MINUTE_MS
 FIRST_PRICE_MS = 1_000
 C0: Prices = (5000.0, 5050.0, 4950.0, 5000.0)
-FREE = {SYMBOL: replace(CONTRACT, maker_fee_bps=Decimal(0), taker_fee_bps=Decimal(0), min_lots=10)}
+FREE = {
+    SYMBOL: replace(
+        CONTRACT,
+        maker_fee_bps=Decimal(0),
+        taker_fee_bps=Decimal(0),
+        liquidation_fee_bps=Decimal(0),
+        maintenance_margin_pct=Decimal("0.4"),
+        min_lots=10,
+    )
+}
 
 
 def settings_of(**sections: dict[str, Any]) -> Settings:
@@ -217,6 +226,15 @@ def test_a_short_leaves_where_the_long_of_the_mirrored_market_does(engine: Any, 
     assert trades.exit_price.tolist() == [10_000.0 - price]
     assert (trades.exit_time_ms.item() - FROM_MS - 1) // HOUR_MS == bar
     assert trades.exit_reason.tolist() == [reason]
+
+
+@ENGINES
+def test_a_liquidation_that_is_nearer_than_the_stop_comes_first(engine: Any) -> None:
+    bars: Sequence[Prices] = [C0, C0, (5000, 5010, 4250, 4300), *[(4300.0,) * 4] * 2]
+    trades = engine(bars, settings_of(account={"leverage": 20}), strategy_of(trailing(10.0)), {0: 20.0})
+    assert trades.exit_reason.tolist() == ["liquidation"]
+    # 5,000 * (1 - 1 / 20) / (1 - 0.004), against the position to the next tick: 95.38 of an entry at 100
+    assert trades.exit_price.tolist() == [4_769.07]
 
 
 @ENGINES
