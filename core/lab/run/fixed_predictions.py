@@ -20,6 +20,9 @@ from core.strategy.rules import RuleDesk, forecast_of
 
 Floats = NDArray[np.float64]
 
+_AT_ONCE = 1 << 15
+"""So many bars are folded in at once: what is made of them stays in the processor's cache."""
+
 
 def rule_values(strategy: Strategy, history: History) -> Floats:
     """The outputs of the strategy's rule at the close of each slot, (k, n, outputs), NaN for nothing.
@@ -30,15 +33,19 @@ def rule_values(strategy: Strategy, history: History) -> Floats:
     values = np.empty((*history.close.shape, len(strategy.outputs)))
     desk = RuleDesk(strategy, history.symbols, 0)
     for row, symbol in enumerate(history.symbols):
-        missing = np.isnan(history.close[row, begin:])
-        count = len(missing) - int(np.count_nonzero(missing))
-        window = window_of(history, symbol, strategy.part.inputs)
-        told = desk.values(last_bars(window, count)) if count else np.empty((0, len(strategy.outputs)))
-        if count == len(missing):
-            values[row, begin:] = told
-        else:
-            values[row, begin:][missing] = np.nan
-            values[row, begin:][~missing] = told
+        there = ~np.isnan(history.close[row, begin:])
+        table, count = values[row, begin:], int(np.count_nonzero(there))
+        if not count:
+            table[:] = np.nan
+            continue
+        told = table if count == len(there) else np.empty((count, len(strategy.outputs)))
+        window = last_bars(window_of(history, symbol, strategy.part.inputs), count)
+        for start in range(0, count, _AT_ONCE):
+            part = slice(start, start + _AT_ONCE)
+            told[part] = desk.values(window.at(part))
+        if told is not table:
+            table[~there] = np.nan
+            table[there] = told
     values[:, : history.first] = np.nan
     return unasked_before_holes(history, values)
 
