@@ -21,8 +21,8 @@ reversal rule would leave a long or a short for."""
 NO_FLOOR, NO_CEILING = -np.inf, np.inf
 
 BLOCK = 64
-# Equity in float differs from the exact figure by far less than this (1e-8 USDT, up to 10^8 USDT of equity).
-_MARGIN = 100.0
+MARGIN_E8 = 100.0
+"""Equity in float differs from the exact figure by far less than this, up to 10^8 USDT of equity."""
 
 
 @kept(nogil=True, error_model="numpy", boundscheck=False)
@@ -133,20 +133,22 @@ def scan_uneventful(
         lowest[s], highest[s] = down[s], up[s]
     peak_slot = -1
     keep = 1.0 - max_drawdown_pct / 100.0
-    floor = max(floor_e8, peak_e8 * keep) + _MARGIN
-    ceiling = ceiling_e8 - _MARGIN
+    floor = max(floor_e8, peak_e8 * keep) + MARGIN_E8
+    ceiling = ceiling_e8 - MARGIN_E8
     if by_price:
         _bound_by_equity(only, down, up, lowest, highest, qty_e8, cost_e8, wallet_e8, peak_e8, floor, ceiling)
     i = start
     while i < stop:
-        size = min(BLOCK, stop - i)
-        if size == BLOCK and _block_is_uneventful(i, low, high, signal, watch, lowest, highest, qty_e8):
+        size = _slots_before_signal(i, min(BLOCK, stop - i), signal, watch)
+        if size == 0:
+            return i, peak_slot, peak_e8
+        if _prices_stay_within(i, size, low, high, lowest, highest, qty_e8):
             if held == 0 or by_price:
                 i += size
                 continue
             sum_block(i, size, mark, qty_e8, cost_e8, wallet_e8, equity, gross)
-            if not _any_outside(equity, floor, ceiling, peak_e8) and not (
-                asks_exposure and _any_exposed(equity, gross, exposure_low_pct, exposure_high_pct)
+            if not _any_outside(size, equity, floor, ceiling, peak_e8) and not (
+                asks_exposure and _any_exposed(size, equity, gross, exposure_low_pct, exposure_high_pct)
             ):
                 i += size
                 continue
@@ -155,7 +157,7 @@ def scan_uneventful(
         for b in range(size):
             j = i + b
             for s in range(k):
-                if low[s, j] <= down[s] or high[s, j] >= up[s] or signal[s, j] & watch[s]:
+                if low[s, j] <= down[s] or high[s, j] >= up[s]:
                     return j, peak_slot, peak_e8
             if held == 0:
                 continue
@@ -169,7 +171,7 @@ def scan_uneventful(
                     return j, peak_slot, peak_e8
             if now > peak_e8:
                 peak_e8, peak_slot = now, j
-                floor = max(floor_e8, peak_e8 * keep) + _MARGIN
+                floor = max(floor_e8, peak_e8 * keep) + MARGIN_E8
         if by_price:
             _bound_by_equity(only, down, up, lowest, highest, qty_e8, cost_e8, wallet_e8, peak_e8, floor, ceiling)
         i += size
@@ -200,34 +202,63 @@ def _bound_by_equity(
 
 
 @numba.njit(nogil=True, error_model="numpy", boundscheck=False)
-def _block_is_uneventful(
+def _slots_before_signal(i: int, size: int, signal: NDArray[np.uint8], watch: NDArray[np.uint8]) -> int:
+    """How many of the next `size` slots lie before the first watched signal."""
+    for s in range(signal.shape[0]):
+        if watch[s]:
+            signals = signal[s, i : i + size]
+            seen = np.uint8(0)
+            if size == BLOCK:
+                for b in range(BLOCK):
+                    seen |= signals[b]
+            else:
+                for b in range(size):
+                    seen |= signals[b]
+            if seen & watch[s]:
+                size = 0
+                while not signals[size] & watch[s]:
+                    size += 1
+    return size
+
+
+@numba.njit(nogil=True, error_model="numpy", boundscheck=False)
+def _prices_stay_within(
     i: int,
+    size: int,
     low: NDArray[np.float64],
     high: NDArray[np.float64],
-    signal: NDArray[np.uint8],
-    watch: NDArray[np.uint8],
     lowest: NDArray[np.float64],
     highest: NDArray[np.float64],
     qty_e8: NDArray[np.float64],
 ) -> bool:
-    """Whether no price of a whole block touches a bound and no watched signal lies in it."""
+    """Whether no price of the next `size` slots touches a bound."""
     for s in range(low.shape[0]):
-        if watch[s]:
-            signals = signal[s, i : i + BLOCK]
-            seen = np.uint8(0)
-            for b in range(BLOCK):
-                seen |= signals[b]
-            if seen & watch[s]:
-                return False
         if qty_e8[s] != 0.0:
-            lows, highs = low[s, i : i + BLOCK], high[s, i : i + BLOCK]
+            lows, highs = low[s, i : i + size], high[s, i : i + size]
             least, most = lowest[s], highest[s]
             touched = False
-            for b in range(BLOCK):
-                touched |= (lows[b] <= least) | (highs[b] >= most)
+            if size == BLOCK:
+                for b in range(BLOCK):
+                    touched |= (lows[b] <= least) | (highs[b] >= most)
+            else:
+                for b in range(size):
+                    touched |= (lows[b] <= least) | (highs[b] >= most)
             if touched:
                 return False
     return True
+
+
+@numba.njit(nogil=True, error_model="numpy", boundscheck=False)
+def marks_stay_within(marks: NDArray[np.float64], least: float, most: float) -> bool:
+    """Whether no price lies below `least` or above `most`."""
+    left = False
+    if marks.shape[0] == BLOCK:
+        for b in range(BLOCK):
+            left |= (marks[b] < least) | (marks[b] > most)
+    else:
+        for b in range(marks.shape[0]):
+            left |= (marks[b] < least) | (marks[b] > most)
+    return not left
 
 
 @numba.njit(nogil=True, error_model="numpy", boundscheck=False)
@@ -257,17 +288,19 @@ def sum_block(
 
 
 @numba.njit(nogil=True, error_model="numpy", boundscheck=False)
-def _any_outside(equity: NDArray[np.float64], floor: float, ceiling: float, peak: float) -> bool:
+def _any_outside(size: int, equity: NDArray[np.float64], floor: float, ceiling: float, peak: float) -> bool:
     outside = False
-    for b in range(BLOCK):
+    for b in range(size):
         outside |= (equity[b] <= floor) | (equity[b] >= ceiling) | (equity[b] > peak)
     return outside
 
 
 @numba.njit(nogil=True, error_model="numpy", boundscheck=False)
-def _any_exposed(equity: NDArray[np.float64], gross: NDArray[np.float64], low_pct: float, high_pct: float) -> bool:
+def _any_exposed(
+    size: int, equity: NDArray[np.float64], gross: NDArray[np.float64], low_pct: float, high_pct: float
+) -> bool:
     outside = False
-    for b in range(BLOCK):
+    for b in range(size):
         used = 100.0 * gross[b]
         slack = 1e-9 * used
         outside |= (used + slack >= high_pct * equity[b]) | (used - slack <= low_pct * equity[b])

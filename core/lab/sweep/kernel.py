@@ -16,18 +16,17 @@ from core.lab.skip import uneventful_bars
 from core.lab.skip.uneventful_bars import (
     AGAINST_LONG,
     AGAINST_SHORT,
-    BLOCK,
     LONG,
     PREDICTED,
     SHORT,
     scan_uneventful,
-    sum_block,
 )
 from core.lab.sweep import fills as sweep_fills
 from core.lab.sweep import forms as sweep_forms
 from core.lab.sweep import limits as sweep_limits
 from core.lab.sweep import money as sweep_money
 from core.lab.sweep import orders as sweep_orders
+from core.lab.sweep import sampling as sweep_sampling
 from core.lab.sweep.fills import end_before_hole, match_bar, match_first_price
 from core.lab.sweep.forms import (
     NONE,
@@ -45,6 +44,7 @@ from core.lab.sweep.forms import (
 )
 from core.lab.sweep.limits import ask_exits, decide, heed, is_shut, pay_funding, sample, turn
 from core.lab.sweep.orders import dispatch, protect, send
+from core.lab.sweep.sampling import deepen, sample_until
 from core.position import holding, meeting, stops
 from core.trader import limits
 from core.trader.deciding import DECISION_MAX_AGE_MS
@@ -65,6 +65,7 @@ SOURCES: tuple[ModuleType, ...] = (
     sweep_orders,
     sweep_fills,
     sweep_limits,
+    sweep_sampling,
 )
 """Every module whose functions are compiled into the kernel, besides this one."""
 
@@ -330,58 +331,6 @@ def _pass_uneventful(start: int, stop: int, market: Any, told: Any, memory: Any,
     return j
 
 
-@inlined
-def _has_bar(opens: Any, slot: int) -> bool:
-    found = False
-    for s in range(opens.shape[0]):
-        found |= opens[s, slot] == opens[s, slot]
-    return found
-
-
-@inlined
-def _deepen(begin: int, end: int, market: Any, memory: Any, watch: Any) -> None:
-    """Note the worst drawdown at the closes of the bars of [begin, end), over which positions stay as they are."""
-    account, books = memory.account[0], memory.books
-    for s in range(books.shape[0]):
-        watch.qty_e8[s], watch.cost_e8[s] = books[s].lots * books[s].lot_e8, books[s].cost_e8
-    i = begin
-    while i < end:
-        size = min(BLOCK, end - i)
-        sum_block(i, size, market.mark, watch.qty_e8, watch.cost_e8, account.wallet_e8, watch.equity, watch.gross)
-        deepest = account.highest_e8 * (1.0 - account.worst_drawdown)
-        moved = False
-        for b in range(size):
-            moved |= (watch.equity[b] > account.highest_e8) | (watch.equity[b] < deepest)
-        if moved:
-            for b in range(size):
-                if not _has_bar(market.open, i + b):
-                    continue
-                now = watch.equity[b]
-                account.highest_e8 = max(account.highest_e8, now)
-                down = (account.highest_e8 - now) / account.highest_e8
-                account.worst_drawdown = max(account.worst_drawdown, down)
-        i += size
-
-
-@inlined
-def _sample_until(end: int, taken: int, market: Any, memory: Any, samples: Any) -> int:
-    """Sample the account at the slots before `end`; returns how many samples are taken."""
-    account, books = memory.account[0], memory.books
-    while taken < samples.slot.shape[0] and samples.slot[taken] < end:
-        slot = samples.slot[taken]
-        equity, gross, net = account.wallet_e8, 0.0, 0.0
-        for s in range(books.shape[0]):
-            book = books[s]
-            if book.lots != 0:
-                value = np.rint(book.lots * book.lot_e8 * market.mark[s, slot])
-                equity += value - book.cost_e8
-                gross += abs(value)
-                net += value
-        samples.equity[taken], samples.gross[taken], samples.net[taken] = equity / 1e8, gross / 1e8, net / 1e8
-        taken += 1
-    return taken
-
-
 def make_kernel(sources: int) -> Any:
     """The compiled run. `sources` names the text of the compiled functions: numba keys its disk cache by the
     closure's values and looks for changes in this file only, so without it an old kernel would outlive an edit."""
@@ -418,9 +367,9 @@ def make_kernel(sources: int) -> Any:
                 paid += 1
             while ended < holes.slot.shape[0] and holes.slot[ended] < j:
                 ended += 1
-            taken = _sample_until(j, taken, market, memory, samples)
+            taken = sample_until(j, taken, market, memory, samples)
             if lean:
-                _deepen(i, j, market, memory, watch)
+                deepen(i, j, market, memory, watch)
             i = j
 
     return run

@@ -10,8 +10,12 @@ from core.domain.forecast import Output
 from core.domain.market import MINUTE_MS
 from core.lab.checks.run import values_of
 from core.lab.data.history import History
+from core.lab.run import fixed_predictions
 from core.lab.run.fixed_predictions import known_values
+from core.lab.run.overrides import with_overrides
 from core.lab.run.result import UNNAMED, ForecastColumns, RunResult, forecast_columns
+from core.settings.schema import Settings
+from core.strategy.loading import load_strategy
 from tests.core.lab.markets import random_history
 from tests.core.lab.samples import curve_of, run_of
 from tests.declared import ONE, SURE, declared
@@ -62,3 +66,14 @@ def test_values_of_another_shape_are_refused_by_the_names_of_what_is_decided_on(
     assert known_values(given, history, declared("one", outputs=ONE)).shape == (1, len(history), 1)
     with pytest.raises(BadInputError, match="two decides on forecast, p_sign of 60 bars"):
         known_values(given, history, declared("two", outputs=SURE))
+
+
+def test_a_rule_says_the_same_however_many_bars_are_folded_in_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = with_overrides(Settings(), "ema_cross", (("fast_bars", 3), ("slow_bars", 6)))
+    rule = load_strategy("ema_cross", settings)
+    market = random_history(np.random.default_rng(3), 3, 400, gaps=True)
+    whole = fixed_predictions.rule_values(rule, market)
+    assert np.count_nonzero(~np.isnan(whole)) > 20
+    assert np.isnan(whole[np.isnan(market.close)]).all()
+    monkeypatch.setattr(fixed_predictions, "_AT_ONCE", 7)
+    np.testing.assert_array_equal(fixed_predictions.rule_values(rule, market), whole)

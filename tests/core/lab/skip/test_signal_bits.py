@@ -42,8 +42,8 @@ def test_without_a_reversal_rule_nothing_is_against_a_position() -> None:
 
 def test_compiled_or_not_the_bits_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(1)
-    values = table(np.where(rng.random((2, 500)) < 0.5, rng.normal(0.0, 10.0, (2, 500)), np.nan))
-    opens = np.ones((2, 500))
+    values = table(np.where(rng.random((2, 501)) < 0.5, rng.normal(0.0, 10.0, (2, 501)), np.nan))
+    opens = np.ones((2, 501))
     slow = signals.encode_signals(values, opens, STRATEGY, 11.0, 4.5)
     monkeypatch.setattr(signals, "_COMPILE_FROM", 0)
     np.testing.assert_array_equal(signals.encode_signals(values, opens, STRATEGY, 11.0, 4.5), slow)
