@@ -6,7 +6,8 @@ import pytest
 
 from core.domain.market import Bar
 from core.domain.orders import OrderRole, OrderState
-from core.engine.views import position_view, price_view
+from core.engine.recent import Recent
+from core.engine.views import position_view, price_view, unwanted_views
 from core.market.history import BarHistory
 from tests.core.trader.desk import Desk, make_trader
 
@@ -37,3 +38,22 @@ def test_a_price_changes_over_the_last_day_whatever_the_interval(interval_ms: in
     day = 86_400_000 // interval_ms
     shown = price_view(desk.book(), history, "")
     assert shown.change_pct == pytest.approx(100.0 * (desk.book().mark / (2_000.0 - day) - 1.0))
+
+
+def test_a_forecast_that_nothing_was_decided_on_is_not_said_to_be_too_low() -> None:
+    desk = Desk(make_trader())
+    recent = Recent(desk.trader.state)
+    stop = desk.hold()
+    desk.minute()
+    desk.predict(20.0)
+
+    def shown() -> tuple[str, str, int]:
+        (view,) = unwanted_views([desk.book()], recent, desk.trader.decider)
+        return view.action, view.reason, view.direction
+
+    assert shown() == ("hold", "no exit rule asks to leave", 1)
+    desk.fill(stop)
+    assert shown() == ("wait", "nothing was decided on it: the next one is", 1)
+    desk.minute()
+    desk.predict(0.5)
+    assert shown() == ("wait", "forecast below what is needed", 0)
