@@ -158,6 +158,13 @@ def silent_views(silences: Mapping[str, Silent]) -> list[SignalView]:
     ]
 
 
+def _unwanted(s: SymbolState, direction: int, strategy: Strategy) -> str:
+    """What asked for a side while another trade was open is not asked again once that has ended."""
+    if s.lots:
+        return "no exit rule asks to leave"
+    return "nothing was decided on it: the next one is" if direction else words.unwanted(strategy)
+
+
 def unwanted_views(books: Iterable[SymbolState], recent: Recent, decider: Decider) -> list[SignalView]:
     """The newest forecast of each symbol that asked for nothing, with the reason why not."""
     told = {(signal.symbol, signal.time_ms) for signal in list(recent.signals)[-_SPARK_BARS:]}
@@ -175,7 +182,7 @@ def unwanted_views(books: Iterable[SymbolState], recent: Recent, decider: Decide
                 direction=decision.direction,
                 confidence=decision.confidence,
                 action="hold" if s.lots else "wait",
-                reason="no exit rule asks to leave" if s.lots else words.unwanted(strategy),
+                reason=_unwanted(s, decision.direction, strategy),
                 model_version=f.origin.version,
                 reasons=tuple((c.feature, c.value, c.share) for c in f.contributions),
                 reasons_unit=strategy.part.outputs[0].unit,

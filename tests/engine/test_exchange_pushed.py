@@ -121,3 +121,11 @@ def test_what_was_not_heard_is_missing_and_what_is_missing_forecasts_nothing(hom
     assert all(one.reason.startswith("mark is missing since 2026-05-29 00:46 UTC") for one in rows.values())
     assert all(one.time_ms in silent for one in rows.values())
     assert all(price.outputs == () for price in shown.prices)
+
+
+async def test_its_journal_is_replayed_to_the_bit(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(day_runner, "jump_follower", looking)
+    starts, found = await day_runner.replayed(home, "paper")
+    assert starts == 2
+    assert found.first_difference is None
+    assert found.records > MINUTES

@@ -52,6 +52,7 @@ class StreamsBeside:
 
     async def run(self) -> None:
         """Until canceled; raises what ended it otherwise."""
+        self._tell_health()
         async with asyncio.TaskGroup() as group:
             group.create_task(self.stored.run())
             group.create_task(self._live.run())

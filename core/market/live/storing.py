@@ -16,8 +16,8 @@ log = logging.getLogger("quarterdeck.market")
 ROOM = 20_000
 """So many observations wait to be written; what comes beyond them is lost, and told."""
 
-BATCH_ROWS = 100
-"""So many are written at a time: some milliseconds in which no bar can be."""
+BATCH_ROWS, BREATH_S = 100, 0.01
+"""So many are written at a time: some milliseconds in which no bar can be; then bars have their turn."""
 
 AGAIN_S = 5.0
 """So long after a failure it is tried again."""
@@ -77,6 +77,7 @@ class StoredBeside:
                     await asyncio.sleep(AGAIN_S)
                 else:
                     self._report("")
+                    await asyncio.sleep(BREATH_S)
         finally:
             await self._write_rest()
 

@@ -78,3 +78,22 @@ def test_of_several_parts_the_reasons_are_in_the_unit_of_the_one_that_gave_them(
         c.record.signal for c in speak("mood", 3.0) if isinstance(c, Journal) and isinstance(c.record, SignalRecord)
     ]
     assert [signal_view(signal, trader.strategy).reasons_unit for signal in signals] == ["bps"]
+
+
+def test_a_forecast_that_nothing_was_decided_on_is_not_said_to_be_too_low() -> None:
+    desk = Desk(make_trader())
+    recent = Recent(desk.trader.state)
+    stop = desk.hold()
+    desk.minute()
+    desk.predict(20.0)
+
+    def shown() -> tuple[str, str, int]:
+        (view,) = unwanted_views([desk.book()], recent, desk.trader.decider)
+        return view.action, view.reason, view.direction
+
+    assert shown() == ("hold", "no exit rule asks to leave", 1)
+    desk.fill(stop)
+    assert shown() == ("wait", "nothing was decided on it: the next one is", 1)
+    desk.minute()
+    desk.predict(0.5)
+    assert shown() == ("wait", "forecast below what is needed", 0)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from core.control.protocol import OutputView, PriceView, StatusView
+from collections.abc import Sequence
+from dataclasses import replace
+
+from core.control.protocol import PriceView, StatusView
 from core.domain.market import MINUTE_MS
 from tui.console.panels.panel import Content, Panel, View
 from tui.console.registry import REGISTRY
@@ -15,14 +18,14 @@ OVERDUE_MS = 90_000
 QUOTE_LATE_MS = 15_000
 """Quotes come all the time."""
 
-_NAME_CHARS = 12
 
+_FORECAST = "forecast"
 _COLUMNS = (
     Column("symbol", 8, "left", 0),
     Column("last", 10, rank=1),
     Column("change", 9, rank=2),
     Column("closes", 8, rank=4, stretch=True, most=72),
-    Column("forecast", 9, rank=3),
+    Column(_FORECAST, 9, rank=3),
     Column("age", 4, rank=5),
     Column("model", 14, "left", 6),
 )
@@ -36,7 +39,7 @@ class MarketsPanel(Panel):
         " quotes are shown."
         " closes: the recent ones, lowest to highest, as one line of bars."
         " forecast: the first output of the newest forecast, with its unit: bp are basis points (1 bp = 0.01 %) of the"
-        " price, a figure with a name is a probability, a class or a score."
+        " price. What has no unit, as a probability or a score, stands under its own name."
     )
 
     def content(self, view: View, width: int, height: int) -> Content:
@@ -46,7 +49,7 @@ class MarketsPanel(Panel):
             held = {p.symbol for p in view.snapshot.positions}
             prices = tuple(sorted(prices, key=lambda price: price.symbol not in held))
         g = view.glyphs
-        columns = fitted(_COLUMNS, [_cells(price, status, 0, g) for price in prices])
+        columns = fitted(_named(prices), [_cells(price, status, 0, g) for price in prices])
         sizes = widths(columns, width - 1)
         rows = tuple(table_row(_cells(price, status, sizes[3], g), columns, sizes, g.ellipsis) for price in prices)
         if not rows:
@@ -69,10 +72,16 @@ def late_ms(status: StatusView) -> int:
     return status.interval_minutes * MINUTE_MS + OVERDUE_MS
 
 
-def _said(output: OutputView) -> str:
-    """With its name where its unit does not tell what it is of: 0.62 may be p_down."""
-    figure = short_figure(output.value, output.unit)
-    return figure if output.unit in ("bps", "pct") else f"{plain_text(output.name)[:_NAME_CHARS]} {figure}"
+def _named(prices: Sequence[PriceView]) -> tuple[Column, ...]:
+    """The columns, with the output's name above figures whose unit does not tell what they are of: 0.62 may be that it
+    falls."""
+    told = next((price.outputs[0] for price in prices if price.outputs), None)
+    if told is None or told.unit in ("bps", "pct"):
+        return _COLUMNS
+    return tuple(
+        replace(column, title=plain_text(told.name)[: column.width]) if column.title == _FORECAST else column
+        for column in _COLUMNS
+    )
 
 
 def _cells(price: PriceView, status: StatusView, spark_width: int, g: Glyphs) -> list[Cell]:
@@ -83,7 +92,7 @@ def _cells(price: PriceView, status: StatusView, spark_width: int, g: Glyphs) ->
     late = age_ms > most_ms
     moved = "up" if price.change_pct > 0 else "down" if price.change_pct < 0 else "plain"
     change = f"{arrow(price.change_pct, g)}{signed(price.change_pct)}%"
-    said = _said(price.outputs[0]) if price.outputs else UNKNOWN
+    said = short_figure(price.outputs[0].value, price.outputs[0].unit) if price.outputs else UNKNOWN
     return [
         (price.symbol, "strong"),
         (money(price.last, price.decimals), "dim" if late else "plain"),

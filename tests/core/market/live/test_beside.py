@@ -133,6 +133,8 @@ def test_mark_prices_are_listened_to_on_the_market_s_own_connection() -> None:
 
 def test_while_events_are_not_heard_no_silence_is_taken_for_none() -> None:
     async def act(scene: Scene) -> None:
+        await asyncio.sleep(0.01)
+        assert f"{HEALTH_PART}: trades: not opened yet, liquidations: not opened yet" in scene.health
         await asyncio.sleep(40)
         assert scene.health == ""
         scene.server.refuses_websockets = True
