@@ -68,9 +68,10 @@ def main(root: Path) -> None:
 
         async def learn() -> None:
             assert quarterdeck.engine is not None
+            parts = quarterdeck.engine._session.parts
             for symbol in SYMBOLS:
                 # What a training is given, of as many bars as it asks for.
-                learned[symbol] = _seen(quarterdeck.engine._session._window(symbol, MINUTES, server.now_ms()))
+                learned[symbol] = _seen(parts._window(strategy.part, symbol, MINUTES, server.now_ms()))
 
         settling.append(asyncio.ensure_future(settle()))
         market.acts = {41: kill, MINUTES - 1: learn}
