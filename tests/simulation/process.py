@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from collections.abc import AsyncIterator, Callable, Coroutine
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from core.clock import ExchangeClock
@@ -26,8 +26,10 @@ from core.exchange.connection.requests import Requests
 from core.exchange.markets.contracts import load_instruments
 from core.exchange.orders.venue import ExchangeVenue
 from core.home.logbook import Logbook
+from core.market.live.beside import StreamsBeside
 from core.market.live.market import LiveMarket
 from core.market.replay.resuming import ResumePoint
+from core.market.seeing import observed_of
 from core.ports import Forecaster
 from core.settings.schema import Settings
 from core.strategy.declaration import Strategy
@@ -35,6 +37,7 @@ from core.trader.account import retired_symbols
 from core.trader.trader import Trader
 from tests.simulation.candles import MemoryCandles
 from tests.simulation.journal import Disk, MemoryJournal
+from tests.simulation.observations import MemoryObservations
 from tests.simulation.transport import Network, attach
 from tests.simulation.world import World
 from tests.venue.venue import API_KEY, API_SECRET
@@ -57,6 +60,7 @@ class Machine:
     strategy: Strategy
     publish_hz: float = PUBLISH_HZ
     forecaster: Forecaster | None = None
+    observations: MemoryObservations = field(default_factory=MemoryObservations)
 
 
 class Process:
@@ -154,6 +158,7 @@ class Process:
         market = self.market = LiveMarket(wire, machine.candles, tuple(fresh), settings)
         if not records:
             await market.back_fill(dict.fromkeys(fresh, start_ms - PAST_MS))
+        streams = self._streams(wire, market)
         settings = settings.with_initial_balance(initial_usdt)
         machine.disk.starts[len(machine.disk.records)] = Rules(settings, instruments)
         self.trader = Trader(ACCOUNT, machine.strategy, settings, instruments, retired)
@@ -171,9 +176,26 @@ class Process:
             logbook=Logbook(),
             start_ms=start_ms,
             publish_hz=machine.publish_hz,
+            observations=streams.stored if streams is not None else None,
+            streams=streams,
         )
         self.engine = Engine(replace(parts, feed=self._watched(parts.feed), lag_period_s=600.0))
         await self.engine.run()
+
+    def _streams(self, wire: Requests, market: LiveMarket) -> StreamsBeside | None:
+        """What the strategy sees beside its bars; None where it sees nothing else."""
+        names = observed_of(self.machine.strategy.market_inputs)
+        if not names:
+            return None
+        stale_ms = int(self.settings.exchange.stale_after_seconds * 1_000)
+        return StreamsBeside(
+            wire,
+            self.settings.market.symbols,
+            names,
+            self.machine.observations,
+            followed=market.followed,
+            stale_ms=stale_ms,
+        )
 
     def _mark_frames(self, wire: Requests) -> None:
         wire.unreadable_frames.subscribe(lambda _: self.machine.world.marks.reach("frame that is no JSON"))

@@ -17,6 +17,7 @@ from core.domain.origin import champion
 from core.ports import BarColumns, TrainingResult
 from core.strategy.declaration import Lifecycle, ModelSpec, Strategy
 
+INPUTS = ("bars.5m", "open_interest.5m", "mark")
 LIFECYCLE = Lifecycle(window_ms=10 * MINUTE_MS, retrain_ms=15 * MINUTE_MS)
 GIVEN_UP_S = 30.0
 """After so long a worker that hangs is ended."""
@@ -32,8 +33,8 @@ def has_models(seed: int) -> bool:
 
 
 def modelled(strategy: Strategy) -> Strategy:
-    """The same strategy, whose rule is asked as a model is."""
-    asked = replace(strategy.part, source=ModelSpec("tests.simulation", "{}"), lifecycle=LIFECYCLE)
+    """The same strategy, whose rule is asked as a model is, and only while what it sees of INPUTS is new enough."""
+    asked = replace(strategy.part, source=ModelSpec("tests.simulation", "{}"), lifecycle=LIFECYCLE, inputs=INPUTS)
     return replace(strategy, parts=(asked,))
 
 
@@ -52,6 +53,9 @@ class Thinking:
 
     async def predict(self, windows: Sequence[tuple[BarColumns, str]], made_ms: int) -> list[Forecast | None]:
         await self._work()
+        for window, _ in windows:
+            assert window.seen is not None
+            assert not window.seen.is_lacking()[-1]
         return [self._said(window, version, made_ms) for window, version in windows]
 
     async def train(self, window: BarColumns, requested_ms: int) -> TrainingResult:
