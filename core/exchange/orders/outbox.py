@@ -12,11 +12,10 @@ from typing import Protocol
 from core.domain.errors import RejectKind, VenueBusyError, VenueRejectedError, VenueUnknownError
 from core.domain.instrument import Instrument
 from core.domain.orders import Order, OrderRole, OrderType
-from core.exchange.connection.limiter import PACE_MS
 from core.exchange.connection.news import Topic
 from core.exchange.connection.wire import Row, Wire
 from core.exchange.orders.rounding import as_sent
-from core.exchange.orders.turns import Turns
+from core.exchange.orders.turns import NOTHING_LEFT, Turns
 from core.settings.schema import ExchangeSettings
 
 log = logging.getLogger("quarterdeck.exchange")
@@ -302,11 +301,14 @@ class Outbox:
             if error.kind in _OF_RULES and await rules.refused(order, sent, error):
                 self._again(job, self._now_ms())
                 return None
+            if error.kind is RejectKind.REDUCE_ONLY:
+                self._turns.note_vain(order.symbol, NOTHING_LEFT)
             return answers.refused(order, error, may_rest=may_rest or error.kind is RejectKind.DUPLICATE_ID)
         except VenueBusyError as error:
             return self._put_off(job, error, answers, may_rest=may_rest)
         except VenueUnknownError as error:
             self._note_try(order, error.sent_ms, window_ms)
+            self._turns.note_vain(order.symbol)
             self.suspect(order)
             return answers.unknown(order, error)
         self._note_try(order, None, window_ms)
@@ -395,13 +397,13 @@ class Outbox:
         return answers.canceled(order, row)
 
     def _again(self, job: _Job, not_before_ms: int) -> None:
-        """What protects does not wait out a rate limit: it is tried again after half of the time that it has waited
-        already, and is in line for the next turn. The limiter keeps a reserve for it, and holds it back itself where
-        nothing at all may be sent."""
+        """What protects does not wait out a rate limit: it is in line again at once, for the next turn, and without a
+        limit it is tried again after half of the time that it has waited already. The limiter keeps a reserve for it,
+        and holds it back itself where nothing at all may be sent."""
         now_ms = self._now_ms()
         soonest_ms = now_ms + _PAUSE_MS
         if job.first:
-            longest_ms = PACE_MS // 2 if self._is_paced() else _LONGEST_PAUSE_MS
+            longest_ms = 0 if self._is_paced() else _LONGEST_PAUSE_MS
             not_before_ms = min(not_before_ms, now_ms + min(longest_ms, (now_ms - job.queued_ms) // 2))
         self._jobs.append(_Job(job.order, job.is_cancel, job.queued_ms, max(not_before_ms, soonest_ms)))
 

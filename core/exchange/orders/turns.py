@@ -10,6 +10,14 @@ from core.clock import ExchangeClock
 from core.domain.orders import Order, OrderRole
 from core.exchange.connection.limiter import Place
 
+YIELD_MS = 1500
+"""By so much less a position is taken to have waited for each two tries in vain: then one of like age has its turn."""
+
+NOTHING_LEFT = 4
+"""So many tries in vain one counts of which the exchange says that there is nothing left to reduce."""
+
+_FORGOTTEN_MS = 15_000
+
 
 class Held(Protocol):
     """Who knows what is held, and what of it is safe."""
@@ -36,15 +44,25 @@ class Turns:
     """Places in the line of the limiter, each by what is held at the moment at which it is asked for.
 
     What may be a position counts like one: an entry from the time on at which it came to be unclear, and from the time
-    at which it was made once it is known to have filled.
+    at which it was made once it is known to have filled. Who was tried for in vain lets others of like age go first:
+    where somebody has closed a position, its exit would have every turn.
     """
 
     def __init__(self, clock: ExchangeClock) -> None:
         self._clock = clock
         self._held: Held | None = None
+        self._in_vain: dict[str, tuple[int, int]] = {}
 
     def follow(self, held: Held) -> None:
         self._held = held
+
+    def note_vain(self, symbol: str, tries: int = 1) -> None:
+        """What was sent for a contract was not answered, or found nothing to do."""
+        self._in_vain[symbol] = (self._tried_in_vain(symbol) + tries, self._clock.steady_ms())
+
+    def _tried_in_vain(self, symbol: str) -> int:
+        tries, last_ms = self._in_vain.get(symbol, (0, 0))
+        return tries if self._clock.steady_ms() - last_ms < _FORGOTTEN_MS else 0
 
     def of_order(self, order: Order) -> Callable[[], Place]:
         step = _Step.EXIT if order.role is OrderRole.EXIT else _Step.STOP
@@ -66,13 +84,16 @@ class Turns:
         if self._held is not None and self._held.is_covered(order.symbol):
             return self._covered(order)
         since_ms = self._steady_ms(order.created_ms) if unclear_since_ms is None else unclear_since_ms
-        return Place(is_covered=False, since_ms=since_ms, step=_Step.QUESTION)
+        return Place(is_covered=False, since_ms=since_ms + self._yielded_ms(order.symbol), step=_Step.QUESTION)
 
     def _bare(self, symbol: str, step: _Step) -> Place | None:
         since_ms = None if self._held is None else self._held.bare_since_ms(symbol)
         if since_ms is None:
             return None
-        return Place(is_covered=False, since_ms=self._steady_ms(since_ms), step=step)
+        return Place(is_covered=False, since_ms=self._steady_ms(since_ms) + self._yielded_ms(symbol), step=step)
+
+    def _yielded_ms(self, symbol: str) -> int:
+        return self._tried_in_vain(symbol) // 2 * YIELD_MS
 
     def _covered(self, order: Order) -> Place:
         """A stop that nothing waits for, beside one that rests or an exit that works, stands behind every exit."""

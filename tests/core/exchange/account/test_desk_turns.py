@@ -156,3 +156,24 @@ def test_in_a_rate_limit_an_entry_that_left_before_it_is_asked_for_as_soon_as_it
         assert 0.5 <= house.loop.time() - began_s <= 0.8
 
     in_house(scene)
+
+
+def test_a_position_that_somebody_has_closed_takes_no_turn_from_one_that_is_there() -> None:
+    async def scene(house: House) -> None:
+        await house.enter(BTC)
+        await house.enter(ETH)
+        await house.pass_s(30)
+        house.wire.limiter.observe(429, {"Retry-After": "60"})
+        told = house.weather.frames_of
+        house.weather.frames_of = lambda text: [] if BTC in text else told(text)
+        begun = await _left_bare(house, BTC)
+        now_ms = house.clock.now_ms()
+        house.venue.place_external(now_ms, symbol=BTC, side="SELL", quantity="0.041", reduceOnly="true")
+        _take_away_stop(house, ETH)
+        await house.pass_s(6)
+        assert turns(house, begun)[:2] == [("exit", BTC), ("stop", ETH)]
+        house.weather.frames_of = told
+        await house.pass_s(70)
+        house.check_books()
+
+    in_house(scene)
