@@ -192,4 +192,5 @@ def test_side_sign_and_opposite() -> None:
 
 
 def test_an_order_that_ends_a_trade_by_its_role_alone_names_a_reason_to_leave() -> None:
-    assert {role.value for role in OrderRole if role not in (OrderRole.ENTRY, OrderRole.EXIT)} <= set(ExitReason)
+    others = (OrderRole.ENTRY, OrderRole.EXIT, OrderRole.REDUCE)
+    assert {role.value for role in OrderRole if role not in others} <= set(ExitReason)
