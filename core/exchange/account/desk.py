@@ -176,7 +176,7 @@ class AccountDesk:
     async def _take(self, work: DeskAtWork, kind: str, row: Row) -> None:
         """Raises DataError where the row cannot be read."""
         if kind == "balance":
-            if self._wire.dialect.moved_money(row):
+            if self._wire.dialect.words.moved_money(row):
                 self._account.expect_change()  # A change of the margin mode comes so, too.
                 self._look_soon.set()
             return

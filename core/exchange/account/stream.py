@@ -194,7 +194,7 @@ class AccountStream:
                 self._put("balance", balance)
 
     def _told_of_money(self, balance: Row) -> bool:
-        return self._wire.dialect.moved_money(balance) is not None
+        return self._wire.dialect.words.moved_money(balance) is not None
 
     def _put(self, kind: str, row: Row) -> None:
         if len(self.rows) >= _MAX_ROWS:

@@ -79,7 +79,7 @@ class AccountWatch:
     def heard(self, event: Row) -> None:
         """Take in what the exchange's stream says of the account's settings; the next look reads them."""
         self._is_due = True
-        told = self._wire.dialect.settings_told(event)
+        told = self._wire.dialect.words.settings_told(event)
         if told.multi_assets:
             log.warning("%s", SWITCHED_ON[MULTI_ASSETS])
         if not told.contract or told.leverage is None:

@@ -17,8 +17,7 @@ from core.exchange.apex.corrections import correct_apex
 from core.exchange.apex.status import status_told
 from core.exchange.apex.weights import BUDGET
 from core.exchange.apex.words import WORDS
-from core.exchange.connection.limiter import Budget
-from core.exchange.connection.wire import NO_EVENTS, ContractStatus, OrderCall, QuoteSource, Row, SettingsTold
+from core.exchange.connection.wire import NO_EVENTS, ContractStatus, OrderCall, QuoteSource, Row
 from core.exchange.orders.ids import is_word_id
 
 _WORST_STOP_PRICE = Decimal("0.02")
@@ -70,15 +69,6 @@ class ApexOmni:
 
     def weight_of(self, method: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> int:
         return 1
-
-    def budget_told(self, answer: Mapping[str, Any]) -> Budget | None:
-        return None
-
-    def moved_money(self, balance: Row) -> bool | None:
-        return None
-
-    def settings_told(self, event: Row) -> SettingsTold:
-        return SettingsTold()
 
     def status_told(self, info: Mapping[str, Any]) -> ContractStatus:
         return status_told(info)

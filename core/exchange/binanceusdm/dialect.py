@@ -11,12 +11,11 @@ from core.exchange.account.reading import FEE_COIN, MULTI_ASSETS
 from core.exchange.binanceusdm.codes import CODES
 from core.exchange.binanceusdm.corrections import CLIENT_OPTIONS, correct_binanceusdm
 from core.exchange.binanceusdm.doctor import ACCOUNT_FLAGS, KEY_RIGHTS
-from core.exchange.binanceusdm.frames import CHANGES, ENDS, moved_money, settings_told
+from core.exchange.binanceusdm.frames import CHANGES, ENDS
 from core.exchange.binanceusdm.status import status_told
-from core.exchange.binanceusdm.weights import BUDGET, budget_told, weight_of
+from core.exchange.binanceusdm.weights import BUDGET, weight_of
 from core.exchange.binanceusdm.words import WORDS
-from core.exchange.connection.limiter import Budget
-from core.exchange.connection.wire import ContractStatus, OrderCall, QuoteSource, Row, SettingsTold
+from core.exchange.connection.wire import ContractStatus, OrderCall, QuoteSource, Row
 from core.exchange.orders.ids import is_number_id
 
 _TRIGGERS = {OrderType.STOP_MARKET: "stopLossPrice", OrderType.TAKE_PROFIT_MARKET: "takeProfitPrice"}
@@ -51,15 +50,6 @@ class BinanceUsdm:
 
     def weight_of(self, method: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> int:
         return weight_of(method, args, kwargs)
-
-    def budget_told(self, answer: Mapping[str, Any]) -> Budget | None:
-        return budget_told(answer)
-
-    def moved_money(self, balance: Row) -> bool | None:
-        return moved_money(balance)
-
-    def settings_told(self, event: Row) -> SettingsTold:
-        return settings_told(event)
 
     def status_told(self, info: Mapping[str, Any]) -> ContractStatus:
         return status_told(info)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from core.exchange.account.reading import is_on, whole
-from core.exchange.connection.wire import Row, SettingsTold
+from core.exchange.connection.own_words import Row, SettingsTold
 from core.exchange.orders.rows import part
 
 ENDS = frozenset({"listenKeyExpired", "eventStreamTerminated"})

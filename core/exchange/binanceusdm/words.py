@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from core.domain.errors import DataError
 from core.domain.plain import plain
+from core.exchange.binanceusdm.frames import moved_money, settings_told
+from core.exchange.binanceusdm.weights import budget_told
 from core.exchange.connection.own_words import CandleSign, Conditional, ContractTold, IncomeTold, OwnWords, Row
 from core.exchange.orders.rows import part
 from core.exchange.orders.translate import SETTLEMENT, ZERO, exact
@@ -93,4 +95,7 @@ WORDS = OwnWords(
     next_funding_ms,
     candle_signs,
     contract=contract,
+    budget_told=budget_told,
+    moved_money=moved_money,
+    settings_told=settings_told,
 )

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from core.exchange.connection.limiter import Budget
+
 Row = Mapping[str, Any]
 """A row of ccxt; the exchange's own is its `info`."""
 
@@ -37,6 +39,16 @@ class ContractTold:
 
     maintenance_margin_rate: Any = None
     liquidation_fee_rate: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsTold:
+    """What the private stream tells of the account's settings. None, and no contract (the exchange's own name), is not
+    told."""
+
+    multi_assets: bool | None = None
+    contract: str = ""
+    leverage: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,3 +102,13 @@ class OwnWords:
 
     contract: Callable[[Row], ContractTold] = lambda market: ContractTold()
     """Of a market."""
+
+    budget_told: Callable[[Row], Budget | None] = lambda answer: None
+    """Of any answer, the rate limits that it tells; None where it tells none."""
+
+    moved_money: Callable[[Row], bool | None] = lambda balance: None
+    """Of a balance row of ccxt, whether it tells of money that moved otherwise than by trading, or of a setting that
+    changed; None where no event of the private stream made it."""
+
+    settings_told: Callable[[Row], SettingsTold] = lambda event: SettingsTold()
+    """Of one of the dialect's `settings_changes`, what it says."""

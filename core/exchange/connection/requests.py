@@ -309,7 +309,7 @@ class Requests:
 
     def _observe(self, status: int, headers: Mapping[str, str], body: str, answer: Any) -> None:
         self.limiter.observe(status, headers, banned_until_ms(body) if status in (418, 429) else None)
-        if isinstance(answer, dict) and (told := self.dialect.budget_told(answer)) is not None:
+        if isinstance(answer, dict) and (told := self.dialect.words.budget_told(answer)) is not None:
             self.limiter.adopt(told)
 
     def _note_listed(self, unified: set[str]) -> None:

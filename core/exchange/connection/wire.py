@@ -46,16 +46,6 @@ NO_EVENTS: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
-class SettingsTold:
-    """What the private stream tells of the account's settings. None, and no contract (the exchange's own name), is not
-    told."""
-
-    multi_assets: bool | None = None
-    contract: str = ""
-    leverage: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class ContractStatus:
     """What an exchange's own row of a contract says: `against` trading it, in words that go on an "it", empty where
     nothing; when it opens and when it ends, as the exchange wrote them, None where it did not."""
@@ -158,19 +148,6 @@ class Dialect(Protocol):
 
     def weight_of(self, method: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> int:
         """What a call of ccxt weighs in `budget`."""
-        ...
-
-    def budget_told(self, answer: Mapping[str, Any]) -> Budget | None:
-        """The rate limits that an answer of the exchange tells; None where it tells none."""
-        ...
-
-    def moved_money(self, balance: Row) -> bool | None:
-        """Whether a balance row of ccxt tells of money that moved otherwise than by trading, or of a setting that
-        changed; None where no event of the private stream made it."""
-        ...
-
-    def settings_told(self, event: Row) -> SettingsTold:
-        """What one of the `settings_changes` says."""
         ...
 
     def status_told(self, info: Mapping[str, Any]) -> ContractStatus:

@@ -10,8 +10,7 @@ from core.domain.errors import RejectKind, VenueRejectedError
 from core.domain.instrument import Instrument
 from core.domain.orders import Order, OrderType, Side
 from core.exchange.account.reading import NO_SWITCHES
-from core.exchange.connection.limiter import Budget
-from core.exchange.connection.wire import NO_EVENTS, ContractStatus, OrderCall, QuoteSource, Row, SettingsTold
+from core.exchange.connection.wire import NO_EVENTS, ContractStatus, OrderCall, QuoteSource, Row
 from core.exchange.mexc.codes import CODES
 from core.exchange.mexc.corrections import CLIENT_OPTIONS, correct_mexc
 from core.exchange.mexc.status import status_told
@@ -70,15 +69,6 @@ class MexcSwap:
 
     def weight_of(self, method: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> int:
         return 1
-
-    def budget_told(self, answer: Mapping[str, Any]) -> Budget | None:
-        return None
-
-    def moved_money(self, balance: Row) -> bool | None:
-        return None
-
-    def settings_told(self, event: Row) -> SettingsTold:
-        return SettingsTold()
 
     def status_told(self, info: Mapping[str, Any]) -> ContractStatus:
         return status_told(info)

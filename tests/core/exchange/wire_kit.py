@@ -14,7 +14,7 @@ from core.exchange.binanceusdm.codes import CODES
 from core.exchange.binanceusdm.corrections import CLIENT_OPTIONS, correct_binanceusdm
 from core.exchange.binanceusdm.doctor import ACCOUNT_FLAGS, KEY_RIGHTS
 from core.exchange.binanceusdm.status import status_told
-from core.exchange.binanceusdm.weights import BUDGET, budget_told, weight_of
+from core.exchange.binanceusdm.weights import BUDGET, weight_of
 from core.exchange.binanceusdm.words import WORDS
 from core.exchange.connection.client import build_client
 from core.exchange.connection.health import Health
@@ -223,7 +223,6 @@ class PlainDialect:
     client_options = CLIENT_OPTIONS
     correct = staticmethod(correct_binanceusdm)
     weight_of = staticmethod(weight_of)
-    budget_told = staticmethod(budget_told)
     status_told = staticmethod(status_told)
     words = WORDS
 
