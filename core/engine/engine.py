@@ -37,11 +37,9 @@ from core.engine.views import (
     meter_views,
     order_view,
     position_view,
-    price_view,
-    signal_view,
-    silent_views,
+    price_views,
+    signal_views,
     trade_view,
-    unwanted_views,
 )
 from core.engine.warm_up import Past
 from core.engine.wishes import KEPT, is_new, kept, refusal, standing_wishes
@@ -376,31 +374,16 @@ class Engine:
         recent = self._recent
         quotes = self._parts.real_time.quotes() if self._parts.real_time is not None else {}
         now_ms = self._parts.clock.now_ms()
-        strategy, silences = self._trader.strategy, self._session.silences.now()
+        silences = self._session.silences.now()
         self.latest = Snapshot(
             seq=self._seq,
             status=self._status(),
-            prices=tuple(
-                price_view(
-                    s,
-                    self._session.histories[symbol],
-                    champions.get(symbol, ""),
-                    () if symbol in silences else strategy.outputs,
-                    quotes.get(symbol),
-                )
-                for symbol, s in books.items()
-                if s.bar_close_ms
+            prices=price_views(
+                books, self._session.histories, champions, self._trader.strategy.outputs, quotes, silences
             ),
             positions=tuple(position_view(s, now_ms, quotes.get(symbol)) for symbol, s in books.items() if s.lots),
             orders=tuple(order_view(order, s.instrument) for s in books.values() for order in s.orders.values()),
-            signals=(
-                *silent_views(silences),
-                # Of a symbol that is not forecast now, what was forecast last is over.
-                *unwanted_views(
-                    (s for symbol, s in books.items() if symbol not in silences), recent, self._trader.decider
-                ),
-                *(signal_view(signal, strategy) for signal in reversed(recent.signals)),
-            ),
+            signals=signal_views(books, recent, self._trader.decider, silences),
             meters=meter_views(self._trader.guard.measure(state, now_ms, books)),
             trades=tuple(trade_view(trade) for trade in reversed(recent.trades)),
             external=self._parts.real_time.external() if self._parts.real_time is not None else (),

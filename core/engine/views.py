@@ -18,7 +18,7 @@ from core.control.protocol import (
     SignalView,
     TradeView,
 )
-from core.domain.forecast import Because, Output
+from core.domain.forecast import MARKET, Because, Output
 from core.domain.instrument import Instrument
 from core.domain.market import Quote
 from core.domain.operator import LimitEvent
@@ -51,6 +51,28 @@ def output_views(s: SymbolState, outputs: Sequence[Output]) -> tuple[OutputView,
 
 def because_views(because: Iterable[Because]) -> tuple[BecauseView, ...]:
     return tuple(BecauseView(one.what, one.value, one.needed, one.unit, one.note) for one in because)
+
+
+def price_views(
+    books: Mapping[str, SymbolState],
+    histories: Mapping[str, BarHistory],
+    champions: Mapping[str, str],
+    outputs: Sequence[Output],
+    quotes: Mapping[str, Quote],
+    silences: Mapping[str, Silent],
+) -> tuple[PriceView, ...]:
+    """Of every symbol that has a bar; of one that is not forecast now without what was forecast last."""
+    return tuple(
+        price_view(
+            s,
+            histories[symbol],
+            champions.get(symbol, ""),
+            () if _is_silent(symbol, silences) else outputs,
+            quotes.get(symbol),
+        )
+        for symbol, s in books.items()
+        if s.bar_close_ms
+    )
 
 
 def price_view(
@@ -142,12 +164,29 @@ def signal_view(signal: Signal, strategy: Strategy) -> SignalView:
     )
 
 
+def signal_views(
+    books: Mapping[str, SymbolState], recent: Recent, decider: Decider, silences: Mapping[str, Silent]
+) -> tuple[SignalView, ...]:
+    """What is silent now, what was forecast last and asked for nothing, and what was wanted, newest first. Of a symbol
+    that is not forecast now, what was forecast last is over."""
+    spoken_of = (s for symbol, s in books.items() if not _is_silent(symbol, silences))
+    return (
+        *silent_views(silences),
+        *unwanted_views(spoken_of, recent, decider),
+        *(signal_view(signal, decider.strategy) for signal in reversed(recent.signals)),
+    )
+
+
+def _is_silent(symbol: str, silences: Mapping[str, Silent]) -> bool:
+    return symbol in silences or MARKET in silences
+
+
 def silent_views(silences: Mapping[str, Silent]) -> list[SignalView]:
     """The newest bar of each symbol that is not forecast, with the reason why not."""
     return [
         SignalView(
             time_ms=silent.close_ms,
-            symbol=symbol,
+            symbol=symbol if symbol != MARKET else "market",
             direction=0,
             confidence=None,
             action=SILENT,

@@ -9,8 +9,12 @@ from msgspec.structs import replace
 
 from core.control.deltas import applied, between
 from core.control.protocol import SILENT
+from core.domain.forecast import MARKET
+from core.engine.recent import Recent
 from core.engine.silences import Silences
-from core.engine.views import silent_views
+from core.engine.views import price_views, signal_views, silent_views
+from core.market.history import BarHistory
+from tests.core.trader.desk import BTC, Desk, make_trader
 from tests.tui.fake_control import snapshot
 
 WHY = "funding is missing since 2025-06-01 08:10 UTC"
@@ -44,3 +48,23 @@ def test_a_symbol_s_silence_goes_on_in_a_delta_as_one_row() -> None:
     assert applied(old, delta) == new
     assert delta.signals is not None
     assert delta.signals.order is None
+
+
+def test_while_a_part_over_the_whole_market_is_silent_no_symbol_s_forecast_is_shown_as_one_of_now() -> None:
+    desk = Desk(make_trader())
+    desk.bar()
+    desk.predict(0.5)
+    book, silences = desk.book(), Silences()
+
+    def shown() -> tuple[list[tuple[str, str, str]], list[int]]:
+        books, now, trader = {BTC: book}, silences.now(), desk.trader
+        signals = signal_views(books, Recent(trader.state), trader.decider, now)
+        prices = price_views(books, {BTC: BarHistory(BTC, 60_000, 9)}, {}, trader.strategy.outputs, {}, now)
+        return [(one.symbol, one.action, one.reason) for one in signals], [len(one.outputs) for one in prices]
+
+    waiting = (BTC, "wait", "forecast below what is needed")
+    assert shown() == ([waiting], [len(desk.trader.strategy.outputs)])
+    silences.tell(MARKET, book.bar_close_ms, WHY, part="mood")
+    assert shown() == ([("market", SILENT, f"mood: {WHY}")], [0])
+    silences.tell(MARKET, book.bar_close_ms, "", part="mood")
+    assert shown() == ([waiting], [len(desk.trader.strategy.outputs)])
