@@ -8,7 +8,6 @@ of an order that was never placed by us; what is left over is of others.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -245,14 +244,15 @@ class Outside:
     async def _read_trades(self, symbol: str) -> list[Row]:
         """A difference waits: what was lost or turned away is asked for again soon, but for a rate limit, before the
         positions are, which tell no more."""
-        since_ms = self._since_ms(symbol)
-        for _ in range(_READS - 1):
-            if self._venue.is_paced():
-                break
-            with contextlib.suppress(UnavailableError, VenueUnknownError):
-                return await self._venue.trades_since(symbol, since_ms, self._venue.protective_ms, protective=True)
-        is_soon = not self._venue.is_paced()
-        return await self._venue.trades_since(symbol, since_ms, self._venue.protective_ms, protective=is_soon)
+        for tries_left in range(_READS, 0, -1):
+            is_soon = not self._venue.is_paced()
+            try:
+                since_ms = self._since_ms(symbol)
+                return await self._venue.trades_since(symbol, since_ms, self._venue.protective_ms, protective=is_soon)
+            except (UnavailableError, VenueUnknownError):
+                if tries_left == 1 or not is_soon:
+                    raise
+        raise AssertionError("the last try ends either way")
 
     def _since_ms(self, symbol: str) -> int:
         trade = self._books.trader.state.symbols[symbol].trade
