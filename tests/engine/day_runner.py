@@ -27,6 +27,7 @@ from core.home.logbook import set_up
 from core.lab.replay.verify import Verification, verify
 from core.market.shipped import DATA
 from core.settings.schema import Settings, parse_settings
+from core.strategy.declaration import Strategy
 from core.trader.account import Opening
 from core.trader.trader import Trader
 from storage.candles import SqliteCandles
@@ -266,3 +267,20 @@ async def replayed(home: Home, account: str, interval_ms: int = MINUTE_MS) -> tu
         finally:
             await candles.close()
     return len(starts), found
+
+
+def paper_home(
+    root: Path,
+    strategy: Callable[[], Strategy],
+    plan: Callable[[Market, Quarterdeck, VenueServer], None],
+    minutes: int,
+) -> Home:
+    """The home of a paper account on the loopback exchange that traded by a strategy for so long."""
+    loop = VirtualLoop(real_io=True)
+    with threads_stop_time(loop), pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tests.engine.day_runner.jump_follower", strategy)
+        try:
+            loop.run_until_complete(live_a_day(loop, root, plan, mode="paper", minutes=minutes))
+        finally:
+            loop.close()
+    return Home(root)

@@ -15,9 +15,8 @@ from core.strategy.declaration import Part, Rule, Strategy
 from storage.database import open_database
 from storage.history import load_history
 from tests.declared import Vector, declared, never
-from tests.engine import day_runner, modes
-from tests.engine.day_runner import START_MS, SYMBOLS, Market, Quarterdeck, live_a_day, threads_stop_time
-from tests.simulation.loop import VirtualLoop
+from tests.engine import modes
+from tests.engine.day_runner import START_MS, SYMBOLS, Market, Quarterdeck, paper_home
 from tests.venue.server import VenueServer
 
 MINUTES = 60
@@ -70,15 +69,7 @@ def plan(market: Market, quarterdeck: Quarterdeck, server: VenueServer) -> None:
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    root = tmp_path_factory.mktemp("parts") / "home"
-    loop = VirtualLoop(real_io=True)
-    with threads_stop_time(loop), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(day_runner, "jump_follower", stepping)
-        try:
-            loop.run_until_complete(live_a_day(loop, root, plan, mode="paper", minutes=MINUTES))
-        finally:
-            loop.close()
-    return Home(root)
+    return paper_home(tmp_path_factory.mktemp("parts") / "home", stepping, plan, MINUTES)
 
 
 def test_what_each_part_says_is_what_the_lab_says_of_what_was_stored(home: Home) -> None:
