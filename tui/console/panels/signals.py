@@ -102,13 +102,15 @@ def _explained(signal: SignalView, width: int, g: Glyphs) -> tuple[Row, ...]:
         why = f"Why {signal.symbol} {utc_minutes(signal.time_ms)}: nothing is forecast: {plain_text(signal.reason)}"
         rows += [text_row(line, "strong") for line in wrap(why, width - 2)[: REASONS_SHOWN + 1]]
         return (*rows, *((),) * (REASONS_SHOWN + 2 - len(rows)))
-    title = f"Why {signal.symbol} {utc_minutes(signal.time_ms)}: {plain_text(in_words(signal.because)) or UNKNOWN}"
-    rows.append(text_row(title[: width - 1], "strong"))
-    if not signal.reasons:
+    why = f"Why {signal.symbol} {utc_minutes(signal.time_ms)}: {plain_text(in_words(signal.because)) or UNKNOWN}"
+    # What was compared is never cut: the weakest contributions make room for it.
+    rows += [text_row(line, "strong") for line in wrap(why, width - 2)[: REASONS_SHOWN + 1]]
+    room = REASONS_SHOWN + 2 - len(rows)
+    if room and not signal.reasons:
         rows.append(text_row("The model gave no contributions for this one", "dim"))
     strongest = max((abs(share) for _, _, share in signal.reasons), default=0.0)
     unit = signal.reasons_unit
-    for name, value, share in signal.reasons[:REASONS_SHOWN]:
+    for name, value, share in signal.reasons[:room]:
         rows.append(
             (
                 (" ", "plain"),

@@ -86,3 +86,18 @@ async def test_what_is_not_forecast_says_what_is_missing_and_since_when(
     assert tail == f"Why ETHUSDT 12:00: nothing is forecast: {WHY}"
     told = "".join(lines)
     assert "contributions" not in told
+
+
+async def test_what_was_compared_is_whole_at_80_columns(app: QuarterdeckApp, control: FakeControl) -> None:
+    compared = tuple(BecauseView(f"what number {n} says", 10.0 + n, 20.0 + n, "bps") for n in range(4))
+    moved = replace(signal(0, "ETHUSDT", 1, "enter", "forecast above what is needed"), because=compared)
+    control.current = replace(snapshot(), signals=(moved,), prices=())
+    async with screen.running(app, (80, 24)) as pilot:
+        await pilot.press("4")
+        app.flush()
+        await pilot.pause()
+        lines = screen.lines(app)
+    said = " ".join(" ".join(lines).split())
+    for n in range(4):
+        assert f"what number {n} says +{10 + n}.0 bps, needed +{20 + n}.0 bps" in said
+    assert "ema_gap" in said
