@@ -137,7 +137,33 @@ def test_a_lost_input_is_found_soon(seed: int, data: st.DataObject) -> None:
     place = data.draw(st.sampled_from(places))
     found = replayed(make(flatten=False, reverses=False), [*journal[:place], None, *journal[place + 1 :]], steps)
     assert found.first_difference is not None
-    assert place + 1 <= found.first_difference.record <= next(n for n in samples if n > place) + 1
+    # What the venue fills of its own accord makes the intent that stands before it.
+    first = place if _made_by(journal[place], journal[place - 1]) else place + 1
+    assert first <= found.first_difference.record <= next(n for n in samples if n > place) + 1
+
+
+def test_a_lost_fill_of_a_liquidation_is_found_at_the_intent_that_it_made() -> None:
+    found = []
+    for seed in range(4):
+        steps, journal = played(seed)
+        for place in range(1, len(journal)):
+            if _made_by(journal[place], journal[place - 1]):
+                lost = [*journal[:place], None, *journal[place + 1 :]]
+                difference = replayed(make(flatten=False, reverses=False), lost, steps).first_difference
+                assert difference is not None
+                found.append(difference.record == place)
+    assert found
+    assert all(found)
+
+
+def _made_by(record: Record, before: Record) -> bool:
+    """Whether a fill is of an order that nobody placed here, and the record before it is the intent made of it."""
+    return (
+        isinstance(record, FillRecord)
+        and isinstance(before, IntentRecord)
+        and record.fill.client_order_id == before.order.client_order_id
+        and before.order.role == "liquidation"
+    )
 
 
 def _of_connection(record: Record) -> bool:

@@ -76,9 +76,7 @@ async def test_what_is_not_measured_has_no_empty_line_about_its_measure(
     control.current = snapshot(state="halted", halts=("halted",))
     async with screen.running(app, (80, 24)) as pilot:
         await pilot.press("5")
-        app.flush()
-        await pilot.pause()
-        assert "when the operator resumes (R)" in screen.text(app)
+        await screen.until(app, pilot, "when the operator resumes (R)")
         assert "used is" not in screen.text(app)
 
 

@@ -94,8 +94,7 @@ async def test_what_was_compared_is_whole_at_80_columns(app: QuarterdeckApp, con
     control.current = replace(snapshot(), signals=(moved,), prices=())
     async with screen.running(app, (80, 24)) as pilot:
         await pilot.press("4")
-        app.flush()
-        await pilot.pause()
+        await screen.until(app, pilot, "ema_gap")
         lines = screen.lines(app)
     said = " ".join(" ".join(lines).split())
     for n in range(4):
