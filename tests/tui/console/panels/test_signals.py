@@ -23,8 +23,7 @@ async def test_a_time_stop_shows_minutes_and_no_bps(app: QuarterdeckApp, control
     control.current = replace(snapshot(), signals=(left,), prices=())
     async with screen.running(app, (120, 40)) as pilot:
         await pilot.press("4")
-        app.flush()
-        await pilot.pause()
+        await screen.until(app, pilot, "Why ETHUSDT")
         assert app._flaw == ""
         lines = screen.lines(app)
     (row,) = (line for line in lines if "ETHUSDT" in line and "exit" in line)
@@ -50,8 +49,7 @@ async def test_a_probability_is_shown_as_one(app: QuarterdeckApp, control: FakeC
     control.current = replace(snapshot(), signals=(sure,), prices=(quoted,))
     async with screen.running(app, (200, 50)) as pilot:
         await pilot.press("4")
-        app.flush()
-        await pilot.pause()
+        await screen.until(app, pilot, "Why ETHUSDT")
         lines = screen.lines(app)
     assert any("Why ETHUSDT" in line and "p_up 0.63, needed 0.60; p_flat 0.25" in line for line in lines)
     assert any(re.search(r"ETHUSDT .* 0\.63 +0\.60 +63%", line) for line in lines)
@@ -74,8 +72,7 @@ async def test_what_is_not_forecast_says_what_is_missing_and_since_when(
     control.current = replace(snapshot(), signals=(silent, signal(3, "BTCUSDT", 1, "enter", "edge over threshold")))
     async with screen.running(app, size) as pilot:
         await pilot.press("4")
-        app.flush()
-        await pilot.pause()
+        await screen.until(app, pilot, "Why ETHUSDT")
         lines = screen.lines(app)
     (row,) = (line for line in lines if "ETHUSDT" in line and SILENT in line)
     assert size[0] > 80 or "mark is missing" in row
