@@ -9,6 +9,8 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any, TypeVar
 
+from msgspec.structs import replace
+
 from core.control.charts import from_ms_for, joined
 from core.control.client import MAX_REPLY_BYTES, PROTOCOL_VERSION, no_engine, result_of, socket_path
 from core.control.codec import encode_line, read
@@ -54,6 +56,8 @@ class SocketSeat:
         self._snapshot: Snapshot | None = None
         self._base: Snapshot | None = None
         """What the engine's next change is told from: a snapshot of this very run of it."""
+        self._told: Attached | None = None
+        """Of the lease, what is newer than the snapshots of before it."""
         self._chart: ChartView | None = None
         self._looked_at = ""
         self._unseen = 0
@@ -136,12 +140,19 @@ class SocketSeat:
         updates = await self._fetch_updates(known.seq if known is not None else 0)
         if updates.delta is not None and known is not None:
             with suppress(ValueError):
-                self._snapshot = self._base = applied(known, updates.delta)
+                self._take(applied(known, updates.delta))
                 return
         if updates.delta is not None:
             updates = await self._fetch_updates(0)
         if updates.snapshot is not None:
-            self._snapshot = self._base = updates.snapshot
+            self._take(updates.snapshot)
+
+    def _take(self, snapshot: Snapshot) -> None:
+        """With the holder of the lease that was told since it was made, where one was."""
+        self._snapshot = self._base = snapshot
+        told = self._told
+        if told is not None and snapshot.seq <= told.seq + 1 and snapshot.writer != told.writer:
+            self._snapshot = replace(snapshot, writer=told.writer)
 
     async def _fetch_updates(self, snapshot: int) -> Updates:
         before = self._events_before
@@ -188,10 +199,14 @@ class SocketSeat:
     async def claim(self, claim: Claim) -> str:
         if self._looks_on:
             raise RefusedError(_LOOKS_ON)
-        return (await self._attach(claim)).writer
+        told = await self._attach(claim)
+        if self._base is not None:
+            self._take(self._base)
+        return told.writer
 
     async def _attach(self, claim: Claim) -> Attached:
-        return await self._ask(Attached, "attach", {"operator": self._operator, "lease": claim})
+        self._told = await self._ask(Attached, "attach", {"operator": self._operator, "lease": claim})
+        return self._told
 
     async def _open(self) -> Streams:
         path = await asyncio.to_thread(socket_path, self._home)

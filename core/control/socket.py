@@ -234,7 +234,8 @@ class ControlServer:
     async def _attach(self, params: AttachParams, peer: Peer) -> Attached:
         if peer.seat is None:
             peer.seat = self._seat(wire.printable(params.operator))
-        return Attached(self._run, peer.seat.name, await peer.seat.claim(params.lease))
+        writer, snapshot = await peer.seat.claim(params.lease), self._control.snapshot()
+        return Attached(self._run, peer.seat.name, writer, snapshot.seq if snapshot is not None else 0)
 
     def _seat(self, operator: str) -> LeasedSeat:
         self._seats += 1

@@ -98,11 +98,12 @@ class AttachParams(Struct, frozen=True, forbid_unknown_fields=True):
 
 class Attached(Struct, frozen=True):
     """`run` numbers the run of the engine, `name` is how this console is called in it, and `writer` who holds the
-    lease."""
+    lease; what is in snapshots up to `seq`, and in one that is being made meanwhile, may be of before."""
 
     run: int
     name: str
     writer: str
+    seq: int = 0
 
 
 class ChartReply(Struct, frozen=True):

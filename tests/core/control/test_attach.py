@@ -31,7 +31,7 @@ async def test_a_console_over_the_socket_sees_what_one_in_process_sees(home: Hom
     async with SocketSeat(home) as far:
         assert far.snapshot() is None
         await far.refresh()
-        assert far.snapshot() == SNAPSHOT
+        assert far.snapshot() == replace(SNAPSHOT, writer=far.name)
         assert far.log_lines(0) == control.log_lines(0)
         control.lines.append(dataclasses.replace(control.lines[0], message="new"))
         await far.refresh()
@@ -141,10 +141,11 @@ async def test_the_first_snapshot_is_whole_and_then_only_changes_come(
     home: Home, control: FakeControl, kinds: list[str]
 ) -> None:
     async with SocketSeat(home) as far, SocketSeat(home) as other:
+        control.current = replace(SNAPSHOT, writer=far.name)
         await far.refresh()
         await far.refresh()
         for _ in range(20):
-            control.current = successor(control.current or SNAPSHOT)
+            control.current = successor(control.current)
             await far.refresh()
             assert far.snapshot() == control.current
         assert kinds == ["whole", "none", *["delta"] * 20]

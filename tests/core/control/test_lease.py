@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from core.control.attach import SocketSeat
 from core.control.lease import LEASE_S, Lease, WriteLease, claimed, given_back, heard, refusal, writer
@@ -14,7 +15,7 @@ from core.domain.errors import BadInputError, RefusedError
 from core.home.folder import Home
 from tests import patience
 from tests.core.control.asking import ask
-from tests.core.control.control_samples import FakeControl
+from tests.core.control.control_samples import SNAPSHOT, FakeControl
 
 ALL = tuple(OPERATIONS.values())
 WRITING = tuple(operation for operation in ALL if not operation.reduces)
@@ -97,6 +98,22 @@ async def test_over_the_socket_the_lease_ends_with_the_connection(home: Home, co
         await patience.comes(lambda: not lease.writer(), "the end of the lease")
         assert (await ann.send(Request("resume"))).accepted
         assert lease.writer() == ann.name
+
+
+async def test_what_was_made_before_a_take_over_says_nothing_of_it(home: Home, control: FakeControl) -> None:
+    lease = WriteLease(Seconds())
+    server = ControlServer(control, home, lease=lease)
+    async with server, SocketSeat(home, "ann") as ann, SocketSeat(home, "bob") as bob:
+        control.current = replace(SNAPSHOT, writer=ann.name)
+        await bob.refresh()
+        assert ann.name in bob.against("resume")
+        await bob.claim("over")
+        # The next one may have been under way when the lease went over, and may not have been.
+        for seq, holder, told in ((0, ann, bob), (1, ann, bob), (2, bob, bob), (3, ann, ann)):
+            control.current = replace(SNAPSHOT, seq=SNAPSHOT.seq + seq, writer=holder.name)
+            await bob.refresh()
+            assert bob.snapshot() == replace(control.current, writer=told.name)
+            assert bool(bob.against("resume")) is (told is ann)
 
 
 async def test_a_console_over_the_socket_lives_by_what_it_asks(home: Home, control: FakeControl) -> None:
