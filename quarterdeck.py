@@ -17,13 +17,14 @@ from core.clock import SystemClock
 from core.control.requests import CollectRequest, DeleteWish, EngineHandle, FetchRequest, ImportWish, Reader, RunRequest
 from core.domain.finding import Finding
 from core.domain.rows import Row
-from core.home.folder import Home, check_begun
+from core.home.folder import Home, check_begun, find_home
 from core.home.garbage import collect_garbage
 from core.home.key_environment import withdraw_keys
 from core.market.shipped import DATA
 
 if TYPE_CHECKING:
     from core.domain.progress import OnProgress, ShouldStop
+    from core.lab.notebook.home import OpenHome
     from core.lab.service.lab import HomeLab
     from storage.home import SqliteHome
 
@@ -167,6 +168,17 @@ def _stores(home: Home) -> SqliteHome:
     from storage.home import SqliteHome
 
     return SqliteHome(home, DATA, SystemClock())
+
+
+def open_home(path: str | Path | None = None) -> OpenHome:
+    """A home for a notebook or a script, as docs/python.md shows it: `path`, else $QUARTERDECK_HOME, else the user's
+    data folder."""
+    from core.lab.notebook.home import OpenHome
+
+    withdraw_keys(os.environ)
+    root = find_home(None if path is None else Path(path), os.environ).root
+    runtime = QuarterdeckRuntime()
+    return OpenHome(root, runtime.lab(root), lambda account: runtime.reader(root, account))
 
 
 def main() -> NoReturn:

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-_METADATA = "from setuptools import build_meta; build_meta.prepare_metadata_for_build_wheel('.')"
+METADATA = "from setuptools import build_meta; build_meta.prepare_metadata_for_build_wheel('.')"
 
 
 def text_of(page: str) -> str:
@@ -35,6 +35,6 @@ def installed(where: Path, package: str, page: str) -> Path:
     (where / package / "__init__.py").touch()
     for name, text in files_of(page).items():
         (where / name).write_text(text)
-    made = run(where, "-c", _METADATA)
+    made = run(where, "-c", METADATA)
     assert made.returncode == 0, made.stderr
     return where

@@ -20,6 +20,7 @@ from tui.cli.replay_verb import replay
 from tui.cli.running import run
 from tui.cli.runs_verbs import runs
 from tui.cli.steering import VERBS
+from tui.cli.strategy_verb import strategy
 from tui.cli.warned import route_warnings
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ for verb in (run, attach, status, positions, orders, trades, signals, stats, mod
     cli.add_command(verb)
 for verb in (*VERBS, panic, data, collect, doctor, backup, replay):
     cli.add_command(verb)
-for verb in (backtest, sweep, walkforward, validate, check, runs):
+for verb in (backtest, sweep, walkforward, validate, check, runs, strategy):
     cli.add_command(verb)
 
 
