@@ -63,4 +63,5 @@ def moment_ms(moment: Any, what: str) -> int | None:
     if made is pd.NaT or isinstance(moment, bool | int | float):
         raise BadInputError(f"{what}={moment!r}: is no time; give one as '2025-06-05' or '2025-06-05T12:30' (UTC)")
     made = made.tz_localize("UTC") if made.tzinfo is None else made.tz_convert("UTC")
-    return round(made.timestamp() * 1000)
+    since_1970_s: float = made.timestamp()
+    return round(since_1970_s * 1000)
