@@ -17,7 +17,7 @@ from core.exchange.apex.corrections import correct_apex
 from core.exchange.apex.status import status_told
 from core.exchange.apex.weights import BUDGET
 from core.exchange.apex.words import WORDS
-from core.exchange.connection.wire import NO_EVENTS, ContractStatus, OrderCall, QuoteSource, Row
+from core.exchange.connection.wire import NO_EVENTS, OrderCall, QuoteSource, Row, one_each
 from core.exchange.orders.ids import is_word_id
 
 _WORST_STOP_PRICE = Decimal("0.02")
@@ -64,14 +64,9 @@ class ApexOmni:
         "margin mode, position mode and leverage cannot be read, so a position could be liquidated before its stop",
     )
 
-    def correct(self, client: Any) -> None:
-        correct_apex(client)
-
-    def weight_of(self, method: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> int:
-        return 1
-
-    def status_told(self, info: Mapping[str, Any]) -> ContractStatus:
-        return status_told(info)
+    correct = staticmethod(correct_apex)
+    weight_of = staticmethod(one_each)
+    status_told = staticmethod(status_told)
 
     def create(self, order: Order, instrument: Instrument, unified_symbol: str) -> OrderCall:
         """Raises VenueRejectedError for a market order that names no worst price."""

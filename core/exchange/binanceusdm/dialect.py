@@ -15,7 +15,7 @@ from core.exchange.binanceusdm.frames import CHANGES, ENDS
 from core.exchange.binanceusdm.status import status_told
 from core.exchange.binanceusdm.weights import BUDGET, weight_of
 from core.exchange.binanceusdm.words import WORDS
-from core.exchange.connection.wire import ContractStatus, OrderCall, QuoteSource, Row
+from core.exchange.connection.wire import OrderCall, QuoteSource, Row
 from core.exchange.orders.ids import is_number_id
 
 _TRIGGERS = {OrderType.STOP_MARKET: "stopLossPrice", OrderType.TAKE_PROFIT_MARKET: "takeProfitPrice"}
@@ -45,14 +45,9 @@ class BinanceUsdm:
     client_options: Mapping[str, Any] = CLIENT_OPTIONS
     cuts_down = True
 
-    def correct(self, client: Any) -> None:
-        correct_binanceusdm(client)
-
-    def weight_of(self, method: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> int:
-        return weight_of(method, args, kwargs)
-
-    def status_told(self, info: Mapping[str, Any]) -> ContractStatus:
-        return status_told(info)
+    correct = staticmethod(correct_binanceusdm)
+    weight_of = staticmethod(weight_of)
+    status_told = staticmethod(status_told)
 
     def create(self, order: Order, instrument: Instrument, unified_symbol: str) -> OrderCall:
         params: Row = {"clientOrderId": order.client_order_id}

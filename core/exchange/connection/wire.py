@@ -181,6 +181,11 @@ class Dialect(Protocol):
         ...
 
 
+def one_each(method: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> int:
+    """What a call weighs where an exchange counts requests alone."""
+    return 1
+
+
 class Reads(Protocol):
     """What it takes to read an exchange's market: a part of `Wire`, and of what stands before one."""
 

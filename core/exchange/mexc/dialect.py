@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from core.domain.errors import RejectKind, VenueRejectedError
 from core.domain.instrument import Instrument
 from core.domain.orders import Order, OrderType, Side
 from core.exchange.account.reading import NO_SWITCHES
-from core.exchange.connection.wire import NO_EVENTS, ContractStatus, OrderCall, QuoteSource, Row
+from core.exchange.connection.wire import NO_EVENTS, OrderCall, QuoteSource, Row, one_each
 from core.exchange.mexc.codes import CODES
 from core.exchange.mexc.corrections import CLIENT_OPTIONS, correct_mexc
 from core.exchange.mexc.status import status_told
@@ -64,14 +63,9 @@ class MexcSwap:
         "a stop order ends by itself after 7 days",
     )
 
-    def correct(self, client: Any) -> None:
-        correct_mexc(client)
-
-    def weight_of(self, method: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> int:
-        return 1
-
-    def status_told(self, info: Mapping[str, Any]) -> ContractStatus:
-        return status_told(info)
+    correct = staticmethod(correct_mexc)
+    weight_of = staticmethod(one_each)
+    status_told = staticmethod(status_told)
 
     def create(self, order: Order, instrument: Instrument, unified_symbol: str) -> OrderCall:
         params: Row = {"externalOid": order.client_order_id, "positionMode": _ONE_WAY}
