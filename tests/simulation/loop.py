@@ -50,6 +50,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._outside = 0
         self._countdown = -1
         self._on_zero: Callable[[], None] | None = None
+        self._dead: dict[contextvars.ContextVar[Any], set[object]] = {}
         self.callbacks = 0
         self.jumps = 0
 
@@ -70,12 +71,27 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         finally:
             self._outside -= 1
 
-    def forget(self, belongs: Callable[[contextvars.Context], bool]) -> None:
-        """Drop every waiting callback whose context `belongs` says is dead, unrun: what a kill does to a process."""
+    def forget(self, variable: contextvars.ContextVar[T], value: T) -> None:
+        """Drop every callback in whose context `variable` has this value, unrun: those that wait, and those that come
+        of what others still do with it. It is what a kill does to a process."""
+        self._dead.setdefault(variable, set()).add(value)
         for handle in (*self._ready, *(timer for _, _, timer in self._timers)):
-            context = handle._context
-            if not handle._cancelled and context is not None and belongs(context):
-                handle.cancel()
+            self._drop_dead(handle)
+
+    def _drop_dead(self, handle: asyncio.Handle) -> None:
+        context = handle._context
+        if context is None or handle._cancelled:
+            return
+        if any(context.get(variable) in values for variable, values in self._dead.items()):
+            handle.cancel()
+
+    def call_soon(
+        self, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
+    ) -> asyncio.Handle:
+        handle = super().call_soon(callback, *args, context=context)
+        if self._dead:
+            self._drop_dead(handle)
+        return handle
 
     def call_at(
         self, when: float, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
@@ -83,6 +99,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         """Timers of the same time come in the order in which they were set, which Python's own heap does not keep."""
         self._check_closed()  # type: ignore[attr-defined]
         timer = asyncio.TimerHandle(when, callback, args, self, context)
+        if self._dead:
+            self._drop_dead(timer)
         self._timer_count += 1
         heapq.heappush(self._timers, (when, self._timer_count, timer))
         return timer

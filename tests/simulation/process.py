@@ -92,12 +92,12 @@ class Process:
         """End it between two callbacks: nothing of it runs again, no exit handler, no answer."""
         self.network.cut()
         self._client.session = None
-        number, loop = self.number, self.machine.world.loop
+        loop = self.machine.world.loop
         # What is kept is not taken apart while the simulation goes on, which would run its exit handlers.
         self._remains = list(asyncio.all_tasks(loop))
         for task in self._remains:
             task._log_destroy_pending = False  # type: ignore[attr-defined]
-        loop.forget(lambda context: context.get(LIFE) == number)
+        loop.forget(LIFE, self.number)
 
     async def stop(self) -> None:
         """End it as SIGTERM does, and wait for it."""
@@ -109,8 +109,8 @@ class Process:
         self.network.cut()
 
     def ask(self, verb: Verb, *, include_external: bool = False) -> asyncio.Task[object] | None:
-        """An operator's command; refused where the engine is not ready for it."""
-        if self.engine is None:
+        """An operator's command; refused where the engine is not ready for it. None where there is none to ask."""
+        if self.engine is None or not self.network.alive:
             return None
         return self._background(self.engine.command(verb, "", "simulation", include_external))
 

@@ -126,12 +126,36 @@ def test_a_killed_part_never_runs_again_not_even_to_clean_up() -> None:
     async def main(loop: VirtualLoop) -> list[str]:
         doomed = asyncio.create_task(dies())
         await asyncio.sleep(2.5)
-        loop.forget(lambda context: context.get(OWNER) == "doomed")
+        loop.forget(OWNER, "doomed")
         await asyncio.sleep(10)
         assert not doomed.done()
         return list(said)
 
     assert run_virtual(main) == ["doomed", "doomed"]
+
+
+def test_what_others_do_with_a_killed_part_does_not_wake_it() -> None:
+    said: list[str] = []
+
+    async def waits(answer: asyncio.Future[str]) -> None:
+        OWNER.set("doomed")
+        said.append(await answer)
+
+    async def main(loop: VirtualLoop) -> list[str]:
+        answer: asyncio.Future[str] = loop.create_future()
+        doomed = asyncio.create_task(waits(answer))
+        await asyncio.sleep(1)
+        loop.forget(OWNER, "doomed")
+        answer.set_result("woken")
+        with_doomed = contextvars.copy_context()
+        with_doomed.run(OWNER.set, "doomed")
+        loop.call_later(1, said.append, "late", context=with_doomed)
+        loop.call_soon(said.append, "soon", context=with_doomed)
+        await asyncio.sleep(10)
+        assert not doomed.done()
+        return list(said)
+
+    assert run_virtual(main) == []
 
 
 def test_work_outside_the_loop_is_waited_for_without_time_passing() -> None:
