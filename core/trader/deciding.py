@@ -220,8 +220,8 @@ class Deciding:
         assert forecast is not None
         caps, whose = self._settings.limits, self._ids.of_limit(forecast.origin)
         commands = self._leaving.heed(self._guard.measure_change(self._state, now_ms, (forecast.symbol,)), now_ms)
-        stop_pct, target_pct = self.decider.distances_pct(wish.values)
-        reason = "" if stop_pct == stop_pct else "the strategy's bracket gives no stop"
+        bracket = self.decider.bracket(wish.values)
+        stop_pct, reason = bracket.stop_pct, bracket.problem
         if not reason:
             commands += journalled(check_stop(self._guard, forecast.symbol, stop_pct, caps, now_ms, whose))
             reason = standing_veto(self._state, s, self._guard, now_ms, turned_id)
@@ -256,7 +256,8 @@ class Deciding:
             now_ms=now_ms,
             origin=forecast.origin,
             stop_pct=None if self.strategy.bracket is None else stop_pct,
-            target_pct=None if self.strategy.bracket is None else target_pct,
+            target_pct=None if self.strategy.bracket is None else bracket.target_pct,
+            ladder=bracket.ladder,
         )
         return commands + place(self._state, order)
 

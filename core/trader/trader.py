@@ -65,6 +65,7 @@ from core.trader.protection import Protection
 from core.trader.sending import Leaving, cancel, cancel_entries, journalled
 from core.trader.state import DAY_MS, FLAT_ID, TraderState
 from core.trader.symbol_state import OpenTrade, SymbolState
+from core.trader.targets import leaves_some
 from core.trader.unexpected import found_again, is_overtaken, late_fill, lost_target, refused_fill, unasked_order
 
 
@@ -162,7 +163,7 @@ class Trader:
         if s.lots:
             self._deciding.policies.see(s, bar)
             commands += self.protection.restore(s, bar.close_time_ms)
-            commands += self.protection.restore_target(s, bar.close_time_ms)
+            commands += self.protection.targets.restore(s, bar.close_time_ms)
         return commands
 
     def _on_first_price(self, first: FirstPrice) -> list[Command]:
@@ -228,10 +229,10 @@ class Trader:
                 return self._leaving.leave(s, ExitReason.STOP, update.time_ms)
             return self.protection.restore(s, update.time_ms)
         if order.role is OrderRole.TARGET and update.kind is RejectKind.WOULD_TRIGGER:
-            return self._leaving.leave(s, ExitReason.TARGET, update.time_ms)
+            return self.protection.targets.take(s, order.place, update.time_ms)
         if order.role is OrderRole.TARGET:
             cut = self.protection.cut(s, update.time_ms) if order.filled_lots else []
-            return cut + self.protection.restore_target(s, update.time_ms)
+            return cut + self.protection.targets.restore(s, update.time_ms)
         return []
 
     def _on_fill(self, fill: Fill) -> list[Command]:
@@ -272,7 +273,7 @@ class Trader:
             return commands + self._after_entry(s, order, fill, held, left)
         if closed is None:
             commands += cancel_entries(self.state, s, fill.time_ms, "the position is being closed")
-            if order.role in (OrderRole.OUTSIDE, OrderRole.REDUCE):
+            if order.role in (OrderRole.OUTSIDE, OrderRole.REDUCE) or leaves_some(s, order):
                 commands += self.protection.cut(s, fill.time_ms)
         return commands + self.protection.restore(s, fill.time_ms) + self._tell_flat(fill.time_ms)
 
