@@ -47,6 +47,26 @@ def entry_order(
     )
 
 
+def adding_order(ids: Ids, trade: OpenTrade, lots: int, *, bar_close_ms: int, now_ms: int, reason: str) -> Order:
+    """A market entry into a trade that is held, decided on at the close of a bar; what it adds has the stop and the
+    targets of the trade."""
+    role, place = OrderRole.ENTRY, max(1, trade.entries)
+    return Order(
+        ids.order(trade.origin.strategy, trade.symbol, bar_close_ms, f"{leg(role, place)}|{trade.trade_id}", 0),
+        trade.symbol,
+        trade.side,
+        OrderType.MARKET,
+        role,
+        lots,
+        now_ms,
+        trade.trade_id,
+        trade.origin,
+        updated_ms=now_ms,
+        reason=reason,
+        place=place,
+    )
+
+
 def closing_order(
     ids: Ids,
     trade: OpenTrade,

@@ -75,11 +75,11 @@ class Protection:
         leave at market where the price is beyond it, or the venue takes none. Nothing while an exit is open."""
         return [] if s.open_exit() is not None else self._restore(s, now_ms)
 
-    def move_stop(self, s: SymbolState, ticks: int, now_ms: int) -> list[Command]:
-        """Put the stop of a position at another trigger: the new one is placed now, and what it takes the place of is
-        withdrawn when it is known to rest (`retire`)."""
+    def move_stop(self, s: SymbolState, ticks: int, now_ms: int, more_lots: int = 0) -> list[Command]:
+        """Put the stop of a position at another trigger, and for `more_lots` that are about to be ordered: the new one
+        is placed now, and what it takes the place of is withdrawn when it is known to rest (`retire`)."""
         assert s.trade is not None
-        return self._place_stop(s.trade, s.lots_to_protect(), ticks, now_ms)
+        return self._place_stop(s.trade, s.lots_to_protect() + more_lots, ticks, now_ms)
 
     def cut(self, s: SymbolState, now_ms: int) -> list[Command]:
         """Stop and targets for what is held and may still be added, where they rest: what is larger would close lots of

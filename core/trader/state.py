@@ -126,6 +126,11 @@ class TraderState:
         s.orders[order.client_order_id] = order
         trade = s.trade
         if order.role is OrderRole.ENTRY:
+            day = order.created_ms // DAY_MS
+            if day > self.entries_day:
+                self.entries_day, self.entries_today = day, 0
+            self.entries_today += day == self.entries_day
+        if order.role is OrderRole.ENTRY and not order.place:
             trade = OpenTrade(
                 order.trade_id,
                 order.symbol,
@@ -140,10 +145,6 @@ class TraderState:
                 s.next_trade = trade
             else:
                 s.trade = trade
-            day = order.created_ms // DAY_MS
-            if day > self.entries_day:
-                self.entries_day, self.entries_today = day, 0
-            self.entries_today += day == self.entries_day
         if trade is not None:
             trade.note_intent(order)
 

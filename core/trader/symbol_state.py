@@ -83,6 +83,11 @@ class OpenTrade:
     def shares(self) -> tuple[float, ...]:
         return tuple(target.share for target in self.targets)
 
+    @property
+    def entries(self) -> int:
+        """How many orders were wanted that bring lots into it."""
+        return sum(name.partition("-")[0] == OrderRole.ENTRY for name in self.attempts)
+
     def tries(self, role: OrderRole, place: int = 0) -> int:
         """How often an order of that leg was wanted."""
         return self.attempts.get(leg(role, place), 0)

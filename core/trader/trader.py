@@ -220,8 +220,11 @@ class Trader:
 
     def _react(self, s: SymbolState, order: Order, update: OrderUpdate) -> list[Command]:
         """What news of an order, told in `update`, makes necessary for the position."""
+        if order.is_open and order.role is OrderRole.STOP:
+            # While it was on its way more may have been closed than it is for.
+            return self.protection.retire(s, update.time_ms) + self.protection.cut(s, update.time_ms)
         if order.is_open:
-            return self.protection.retire(s, update.time_ms) if order.role is OrderRole.STOP else []
+            return []
         if s.trade is None or s.trade.trade_id != order.trade_id:
             return self.protection.restore(s, update.time_ms)
         if order.role is OrderRole.STOP:
@@ -230,6 +233,9 @@ class Trader:
             return self.protection.restore(s, update.time_ms)
         if order.role is OrderRole.TARGET and update.kind is RejectKind.WOULD_TRIGGER:
             return self.protection.targets.take(s, order.place, update.time_ms)
+        if order.role is OrderRole.ENTRY and (order.place or s.trade.ladder):
+            # What it brings no more is not to be closed: of several targets each would take too much.
+            return self.protection.cut(s, update.time_ms)
         if order.role is OrderRole.TARGET:
             cut = self.protection.cut(s, update.time_ms) if order.filled_lots else []
             return cut + self.protection.targets.restore(s, update.time_ms)
@@ -288,7 +294,8 @@ class Trader:
             return self._leaving.leave(s, reason, fill.time_ms)
         if s.lots * order.side.sign > 0 >= held * order.side.sign:
             return self.protection.bracket(s, order, fill)
-        return self.protection.restore(s, fill.time_ms)
+        cut = self.protection.cut(s, fill.time_ms) if order.place else []
+        return cut + self.protection.restore(s, fill.time_ms)
 
     def _unwanted(self, s: SymbolState, order: Order, held: int, before: OpenTrade | None) -> str:
         """Why what an entry has just filled is to be left at once: it may be more than is intended on a side. Empty
@@ -299,6 +306,8 @@ class Trader:
             return ExitReason.LIMIT
         if s.trade is not None and s.trade.leaving:
             return s.trade.leaving
+        if order.place and not held:
+            return ExitReason.UNWANTED  # The trade that it was to be added to is over.
         is_of_another = held != 0 and before is not None and not _is_of(before, order)
         return ExitReason.UNWANTED if is_of_another or s.next_trade is not None else ""
 

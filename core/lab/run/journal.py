@@ -97,7 +97,7 @@ class MemoryJournal:
         """What a trade is entered with is known by its orders; the signal that it follows comes just before them."""
         order = record.order
         known = self._under_way.setdefault(order.trade_id, Entered())
-        if order.role is OrderRole.ENTRY:
+        if order.role is OrderRole.ENTRY and not order.place:
             known.confidence = self._confidence.get(order.symbol, math.nan)
         elif order.role is OrderRole.STOP and known.stop_ticks is None:
             known.stop_ticks, known.stop_lots = order.trigger_ticks, order.qty_lots

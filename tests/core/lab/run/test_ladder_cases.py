@@ -15,7 +15,7 @@ from core.lab.sweep import sweep
 from core.lab.sweep.prepared import prepare
 from core.position.kit.trailing import trailing
 from core.position.ladder import Ladder
-from core.position.policy import ExitPolicy
+from core.position.policy import ADD, HOLD, Candle, ExitPolicy, Held
 from core.strategy.declaration import Strategy
 from tests.core.lab.run.test_exit_cases import (
     C0,
@@ -152,3 +152,37 @@ def test_the_sweep_refuses_several_targets_in_words() -> None:
             laddered(HALVES),
             values_of(len(bars), {0: 20.0}),
         )
+
+
+def _pyramid(state: Any, held: Held, bar: Candle, values: Any, parameters: Any) -> tuple[int, float]:
+    """Five units more two and four above the entry of seven, decided on at the close before."""
+    bought = round(held.opened_qty / 5.0)
+    wanted = bought < 3 and bar.close >= 6.0 + 2.0 * bought
+    return (ADD, 5.0 / held.qty) if wanted else (HOLD, 0.0)
+
+
+@ENGINES
+def test_five_units_each_at_seven_nine_and_eleven(engine: Any) -> None:
+    bars = [(float(n), float(n), float(n), float(n)) for n in range(1, 20)]
+    pyramid = ExitPolicy("pyramid", _pyramid, says=(ADD,))
+    settings = settings_of(sizing={"notional_usdt": 30.0})
+    trades = engine(bars, settings, laddered(((100.0, 1.0),), pyramid, stop_pct=40.0), {5: 20.0})
+    assert (trades.entry_price.tolist(), trades.qty.tolist()) == ([9.0], [15.0])
+    # The target stays at twice the first fill.
+    assert (trades.exit_price.tolist(), trades.exit_reason.tolist()) == ([14.0], ["target"])
+
+
+@ENGINES
+def test_the_stop_covers_what_was_added(engine: Any) -> None:
+    bars: Sequence[Prices] = [C0, C0, (5000, 5110, 4990, 5100), C0, (5000, 5010, 4400, 4450), *[(4450.0,) * 4] * 3]
+    once = ExitPolicy("once more", _once, (5_100.0,), says=(ADD,))
+    trades = engine(bars, settings_of(), laddered(HALVES, once), {0: 20.0})
+    # 0.2 at 5,000, of which half leaves at 5,100; as much as is left again at the next open of 5,000; all at 4,500.
+    assert (trades.qty.tolist(), trades.entry_price.tolist()) == ([0.3], [5_000.0])
+    assert trades.exit_price.tolist() == pytest.approx([(0.1 * 5_100 + 0.2 * 4_500) / 0.3])
+    assert trades.exit_reason.tolist() == ["stop"]
+
+
+def _once(state: Any, held: Held, bar: Candle, values: Any, parameters: Any) -> tuple[int, float]:
+    """As much again, once, at a close from the price on."""
+    return (ADD, 1.0) if bar.close >= parameters[0] and held.opened_qty < 0.25 else (HOLD, 0.0)
