@@ -23,15 +23,18 @@ def _half_off(state: Vector, held: Held, bar: Candle, values: Vector, parameters
 
 
 def _more(state: Vector, held: Held, bar: Candle, values: Vector, parameters: Vector) -> tuple[int, float]:
-    """Two thirds as much again, once or twice, at a close that is so many percent ahead."""
+    """Two thirds as much again, at a close that is so many percent ahead, while what is held cost less than so much."""
     ahead_pct = 100.0 * held.sign * (bar.close / held.entry_price - 1.0)
-    is_small = held.opened_qty < 2.5 * held.qty
+    is_small = held.qty * held.entry_price < parameters[1]
     return (ADD, 2.0 / 3.0) if is_small and ahead_pct > parameters[0] else (HOLD, 0.0)
 
 
+def more_of_it(most_usdt: float) -> ExitPolicy:
+    return ExitPolicy("more of it", _more, (0.05, most_usdt), says=(ADD,))
+
+
 HALF_OFF = ExitPolicy("part off", _half_off, (0.05,), says=(REDUCE,))
-MORE = ExitPolicy("more of it", _more, (0.05,), says=(ADD,))
-POLICIES = (HALF_OFF, MORE, trailing(0.5, 0.1))
+POLICIES = (HALF_OFF, more_of_it(5_000.0), trailing(0.5, 0.1))
 
 
 def fields(**changes: Any) -> dict[str, Any]:
