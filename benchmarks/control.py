@@ -85,6 +85,7 @@ def position(symbol: str, chance: random.Random) -> PositionView:
         strategy="scalper",
         protected=True,
         mark_ms=T0_MS,
+        target_prices=(round(entry * 1.02, 4),),
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from core.domain.trading import closed_early
 from core.engine.grid_history import RULES, START
+from core.position.ladder import mean_target
 
 Json = dict[str, Any]
 Query = Callable[..., list[Json]]
@@ -16,7 +17,7 @@ Query = Callable[..., list[Json]]
 
 _OF = "trade_id IN (SELECT value FROM json_each(:ids))"
 _ORDERS = f"""SELECT * FROM orders WHERE account = :account AND role IN ('entry', 'stop', 'target') AND {_OF}
-ORDER BY created_ms, client_order_id"""  # noqa: S608
+ORDER BY created_ms, place, client_order_id"""  # noqa: S608
 _PLACES = f"""SELECT o.trade_id, min(e.seq) AS seq FROM orders AS o
 JOIN order_events AS e ON e.account = o.account AND e.client_order_id = o.client_order_id
 WHERE o.account = :account AND o.role = 'entry' AND o.{_OF} GROUP BY o.trade_id"""  # noqa: S608
@@ -30,8 +31,11 @@ def with_entries(query: Query, order_of: Callable[[Json], Json], trades: Sequenc
     price."""
     ids = json.dumps(sorted({name for trade in trades for name in (trade["trade_id"], _entry_id(trade["trade_id"]))}))
     first: dict[tuple[str, str], Json] = {}
+    targets: dict[str, dict[int, Json]] = {}
     for row in query(_ORDERS, ids=ids):
         first.setdefault((row["trade_id"], row["role"]), row)
+        if row["role"] == "target" and row["trigger_ticks"] is not None:
+            targets.setdefault(row["trade_id"], {}).setdefault(row["place"], row)
     entries = [row for (_, role), row in first.items() if role == "entry"]
     times = json.dumps([row["created_ms"] for row in entries])
     sure = {(row["symbol"], row["time_ms"]): row["confidence"] for row in query(_SURE, times=times)}
@@ -41,7 +45,10 @@ def with_entries(query: Query, order_of: Callable[[Json], Json], trades: Sequenc
     for trade in trades:
         name = trade["trade_id"]
         entry = first.get((_entry_id(name), "entry"))
-        stop, target = (_price(first.get((name, role)), order_of) for role in ("stop", "target"))
+        stop = first.get((name, "stop"))
+        whole = 0 if stop is None else stop["qty_lots"]
+        parts = [(order_of(row)["price"], row["qty_lots"] / whole) for row in targets.get(name, {}).values() if whole]
+        target = mean_target(trade["entry_price"], parts) if parts else None
         leverage = _at(leverages, places.get(_entry_id(name)))
         sign = 1 if trade["side"] == "buy" else -1
         told.append(
@@ -51,7 +58,7 @@ def with_entries(query: Query, order_of: Callable[[Json], Json], trades: Sequenc
                 "leverage": leverage,
                 "margin_usdt": None if leverage is None else trade["entry_price"] * trade["qty"] / leverage,
                 "expected_profit_usdt": _moved(trade, target, sign),
-                "expected_loss_usdt": _moved(trade, stop, -sign),
+                "expected_loss_usdt": _moved(trade, _price(stop, order_of), -sign),
                 "closed_early": closed_early(trade["exit_reason"]),
             }
         )

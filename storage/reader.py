@@ -276,15 +276,16 @@ class Reader:
         mark = None if row["mark"] is None else Decimal(repr(row["mark"]))
         value = cost if mark is None else qty * mark
         resting = self._rows(
-            "SELECT client_order_id, role, coalesce(trigger_ticks, price_ticks) AS ticks FROM orders "  # noqa: S608
+            "SELECT client_order_id, role, trigger_ticks AS ticks FROM orders "  # noqa: S608
             "WHERE account = :account AND trade_id = :trade_id AND role IN ('stop', 'target') "
-            f"AND state NOT IN {_TERMINAL} ORDER BY created_ms",
+            f"AND trigger_ticks IS NOT NULL AND state NOT IN {_TERMINAL} ORDER BY created_ms",
             trade_id=row["trade_id"],
         )
-        prices = {}
+        prices: dict[str, list[float]] = {"stop": [], "target": []}
         for order in resting:
             written, _ = units.of_order(row["symbol"], order["client_order_id"])
-            prices[order["role"]] = float(order["ticks"] * self._grid(written, row["symbol"]).tick)
+            prices[order["role"]].append(float(order["ticks"] * self._grid(written, row["symbol"]).tick))
+        targets = sorted(set(prices["target"]), reverse=row["lots"] < 0)
         return {
             "trade_id": row["trade_id"],
             "symbol": row["symbol"],
@@ -292,8 +293,8 @@ class Reader:
             "qty": float(abs(qty)),
             "entry_price": float(cost / qty),
             "mark_price": None if mark is None else float(mark),
-            "stop_price": prices.get("stop"),
-            "target_price": prices.get("target"),
+            "stop_price": prices["stop"][-1] if prices["stop"] else None,
+            "target_price": targets[0] if targets else None,
             "notional_usdt": float(abs(value)),
             "unrealised_usdt": float(value - cost),
             "unrealised_pct": float(100 * (value - cost) / abs(cost)) if cost else 0.0,
@@ -303,6 +304,7 @@ class Reader:
             "protected": None,
             "unprotected_ms": None,
             "mark_ms": None if mark is None else row["mark_ms"],
+            "target_prices": targets,
         }
 
     def _order(self, row: Json, units: Units) -> Json:

@@ -51,8 +51,21 @@ class RowShape(Generic[T]):
         return tuple(row)
 
     def getter(self, columns: Sequence[str]) -> Convert:
-        """What takes the values of some columns, at least two, from a dataclass, each as it is there."""
-        return attrgetter(*(self._paths[name] for name in columns))
+        """What takes the values of some columns, at least two, from a dataclass, each as it is there but for those that
+        SQL has only as JSON."""
+        get = attrgetter(*(self._paths[name] for name in columns))
+        of_json = {self.columns[index] for index, convert in self._to_sql if convert is json.dumps}
+        as_json = [place for place, name in enumerate(columns) if name in of_json]
+        if not as_json:
+            return get
+
+        def taken(value: Any) -> tuple[Any, ...]:
+            row = list(get(value))
+            for place in as_json:
+                row[place] = json.dumps(row[place])
+            return tuple(row)
+
+        return taken
 
     def decode(self, row: Sequence[Any]) -> T:
         values = list(row)
@@ -89,7 +102,7 @@ def _converters(kind: Any) -> tuple[Convert | None, Convert | None]:
         return json.dumps, _values_from_json
     if kind == tuple[Because, ...]:
         return _because_to_json, _because_from_json
-    if kind == tuple[tuple[str, float], ...]:
+    if kind in (tuple[tuple[str, float], ...], tuple[tuple[float, float], ...]):
         return json.dumps, _pairs_from_json
     if kind in (int, str, float, int | None, float | None):
         return None, None
@@ -126,5 +139,5 @@ def _because_from_json(text: str) -> tuple[Because, ...]:
     return tuple(Because(*item) for item in json.loads(text))
 
 
-def _pairs_from_json(text: str) -> tuple[tuple[str, float], ...]:
-    return tuple((name, value) for name, value in json.loads(text))
+def _pairs_from_json(text: str) -> tuple[tuple[Any, float], ...]:
+    return tuple((one, value) for one, value in json.loads(text))

@@ -88,8 +88,9 @@ class PriceView(Struct, frozen=True, array_like=True):
 
 class PositionView(Struct, frozen=True):
     """`protected` tells whether a stop is known to rest at the venue, None where nobody looks; `unprotected_ms` for how
-    long none is, None while one does. `mark_ms` is the time of the price that it is valued at. The record of an engine
-    that does not run has the same fields, and None in those that only a running one can know."""
+    long none is, None while one does. `mark_ms` is the time of the price that it is valued at. `target_prices` are of
+    the targets that are still to come, the nearest, which is `target_price`, first. The record of an engine that does
+    not run has the same fields, and None in those that only a running one can know."""
 
     trade_id: str
     symbol: str
@@ -108,6 +109,7 @@ class PositionView(Struct, frozen=True):
     protected: bool | None = None
     unprotected_ms: int | None = None
     mark_ms: int | None = None
+    target_prices: tuple[float, ...] = ()
 
 
 class OrderView(Struct, frozen=True):

@@ -103,7 +103,9 @@ class Order:
     `price_ticks` is the limit of a LIMIT order; `trigger_ticks` the trigger of a stop or take-profit.
     `trade_id` names the round trip it opens or closes, `origin` whose that is; `reason` says why it was placed (an exit
     reason for exits) and, once it is rejected, canceled or expired, why. `stop_pct` and `target_pct` are the distances
-    of stop and target that were decided on with an entry, None where those are its strategy's fixed ones.
+    of stop and target that were decided on with an entry, None where those are its strategy's fixed ones; an entry
+    with several targets has each as (distance in percent, share) in `ladder`. `place` says which of its kind it is in
+    its trade: of a target the place in the ladder, of an entry how many entries of the trade there were before.
     """
 
     client_order_id: str
@@ -125,6 +127,8 @@ class Order:
     reason: str = ""
     stop_pct: float | None = None
     target_pct: float | None = None
+    ladder: tuple[tuple[float, float], ...] = ()
+    place: int = 0
 
     @property
     def remaining_lots(self) -> int:
@@ -244,6 +248,8 @@ def with_state(
         reason,
         order.stop_pct,
         order.target_pct,
+        order.ladder,
+        order.place,
     )
 
 

@@ -55,6 +55,7 @@ class SignalAction(StrEnum):
     ENTER = "enter"
     EXIT = "exit"
     REDUCE = "reduce"
+    ADD = "add"
     MOVE_STOP = "stop"
     VETOED = "vetoed"
 

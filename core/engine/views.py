@@ -107,6 +107,7 @@ def position_view(s: SymbolState, now_ms: int, quote: Quote | None = None) -> Po
     """Valued at the quote where there is one, else at the mark."""
     trade = s.trade
     price = s.instrument.price
+    targets = tuple(float(price(ticks)) for ticks in trade.next_ticks) if trade else ()
     cost = abs(s.cost_usdt)
     mark = _last(s, quote)
     unrealised = s.lots * s.lot_qty * mark - s.cost_usdt
@@ -118,7 +119,7 @@ def position_view(s: SymbolState, now_ms: int, quote: Quote | None = None) -> Po
         entry_price=s.entry_price,
         mark_price=mark,
         stop_price=float(price(trade.stop_ticks)) if trade and trade.stop_ticks else None,
-        target_price=float(price(trade.target_ticks)) if trade and trade.target_ticks else None,
+        target_price=targets[0] if targets else None,
         notional_usdt=abs(s.lots) * s.lot_qty * mark,
         unrealised_usdt=unrealised,
         unrealised_pct=100.0 * unrealised / cost if cost else 0.0,
@@ -127,6 +128,7 @@ def position_view(s: SymbolState, now_ms: int, quote: Quote | None = None) -> Po
         decimals=decimals(s.instrument),
         protected=s.unprotected_since_ms is None,
         mark_ms=quote.time_ms if quote is not None else s.bar_close_ms or None,
+        target_prices=targets,
         unprotected_ms=None if s.unprotected_since_ms is None else max(0, now_ms - s.unprotected_since_ms),
     )
 

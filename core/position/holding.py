@@ -89,6 +89,13 @@ def part_lots(held: int, share: float, least: int, step: int) -> int:
     return held if held - wanted < least else wanted
 
 
+def added_lots(held: int, share: float, step: int) -> int:
+    """Lots that add a share of `held`, at most as many again, in whole steps and never rounded up."""
+    if held <= 0 or not share > 0.0:
+        return 0
+    return math.floor(held * min(share, 1.0) / step + 1e-9) * step
+
+
 def target_lots(held: int, shares: tuple[float, float, float, float], place: int, least: int, step: int) -> int:
     """Lots that the target at `place` closes of what is `held` when it is reached: its share of what those before it
     left, so that what was added, or closed by hand, falls on all targets alike. 0 where that is below the smallest

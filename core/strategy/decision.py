@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.domain.forecast import Because, Decision, Output
+from core.position.ladder import Ladder, ladder_problem
 from core.strategy.declaration import Strategy
 
 Vector = NDArray[np.float64]
@@ -17,6 +19,23 @@ Vector = NDArray[np.float64]
 def vector(values: tuple[float | None, ...]) -> Vector:
     """Values of a forecast as they are computed with: NaN where nothing is said."""
     return np.array(values, np.float64)
+
+
+class Bracket(NamedTuple):
+    """Distances from the entry in percent of its price: of the stop, NaN for none, and of the target, None for none, or
+    of several targets."""
+
+    stop_pct: float
+    target_pct: float | None
+    ladder: Ladder
+
+    @property
+    def problem(self) -> str:
+        """Why nothing can be entered with it, in words; empty where it can."""
+        if math.isnan(self.stop_pct):
+            return "the strategy's bracket gives no stop"
+        wrong = ladder_problem(self.ladder)
+        return f"the strategy's bracket is wrong: {wrong}" if wrong else ""
 
 
 class Decider:
@@ -38,12 +57,15 @@ class Decider:
         direction, confidence = self._decide(values, self.cost_bps, self._parameters)
         return direction, float(confidence) if confidence == confidence else None
 
-    def distances_pct(self, values: Vector) -> tuple[float, float | None]:
-        """Of stop and target from the entry, NaN for a stop that there is none of, None for no target."""
-        if self.strategy.bracket is None:
-            return self.strategy.stop_pct, self.strategy.target_pct
-        stop_pct, target_pct = self.strategy.bracket(values, self._volatility_pct(values), self._parameters)
-        return float(stop_pct), float(target_pct) if target_pct > 0.0 else None
+    def bracket(self, values: Vector) -> Bracket:
+        strategy = self.strategy
+        if strategy.bracket is None:
+            return Bracket(strategy.stop_pct, None if strategy.ladder else strategy.target_pct, strategy.ladder)
+        stop_pct, targets = strategy.bracket(values, self._volatility_pct(values), self._parameters)
+        if isinstance(targets, tuple):
+            ladder = tuple((float(pct), float(share)) for pct, share in targets if pct == pct)
+            return Bracket(float(stop_pct), None, ladder)
+        return Bracket(float(stop_pct), float(targets) if targets > 0.0 else None, ())
 
     def share(
         self, values: Vector, equity_usdt: float, price: float, stop_pct: float, confidence: float | None, trades: int

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from core.domain.forecast import Because, Output
 from core.domain.origin import ONLY_PART
 from core.domain.trading import ExitReason
+from core.position.ladder import Ladder
 from core.position.policy import ExitPolicy
 from core.settings.values import Grid
 
@@ -28,11 +29,12 @@ strategy's. Pure arithmetic that numba can compile, as everything else that is g
 BecauseFunction = Callable[["Vector", float, "Vector", int], tuple[Because, ...]]
 """(values, round_trip_cost_bps, parameters, direction) -> what `decide` compared with what; never compiled."""
 
-BracketFunction = Callable[["Vector", float, "Vector"], tuple[float, float]]
-"""(values, volatility_pct, parameters) -> distances of stop and target from the entry in percent of its price.
+BracketFunction = Callable[["Vector", float, "Vector"], tuple[float, float | Ladder]]
+"""(values, volatility_pct, parameters) -> distances of stop and target from the entry in percent of its price; in place
+of the target a tuple of up to four as (distance, share), always as many, the nearest first (`core.position.ladder`).
 
 `volatility_pct` is what the output of that name says, NaN where it says nothing. A stop that is NaN vetoes the entry, a
-target that is NaN is none.
+target that is NaN is none, and a ladder that no trade can have is a veto.
 """
 
 SizingFunction = Callable[[float, float, float, float, float, int, "Vector"], float]
@@ -171,6 +173,7 @@ class Strategy:
     one set of settings to another stands in `parameters`, so that it is compiled once. `because` says in words what
     `decide` compared; without it a signal tells the outputs.
     `stop_pct` and `target_pct` are distances from the entry in percent of its price; both rest at the venue. With a
+    `ladder` there are several targets in place of that one, each with the share that it closes. With a
     `bracket` each signal has its own, and these are for what no decision asked for; with a `sizing` it has a size of
     its own, where else the settings' `[sizing]` gives it. `volatility` names the output, in pct, that both are told.
     `policies` are exits that look back on the trade and may move its stop; they are asked after the `exits`.
@@ -189,6 +192,7 @@ class Strategy:
     exits: tuple[ExitRule, ...] = ()
     parameters: tuple[float, ...] = ()
     because: BecauseFunction | None = None
+    ladder: Ladder = ()
     bracket: BracketFunction | None = None
     sizing: SizingFunction | None = None
     volatility: str = ""

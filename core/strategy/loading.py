@@ -7,6 +7,7 @@ from pathlib import Path
 
 from core.domain.errors import BadInputError, QuarterdeckError
 from core.domain.market import MINUTE_MS
+from core.position.ladder import ladder_problem
 from core.settings.schema import Settings
 from core.settings.strategies import strategy_entry
 from core.strategy.decision import Decider
@@ -75,6 +76,8 @@ def _checked(name: str, value: str, strategy: object, settings: Settings) -> Str
             f"strategy {name}: its stop_pct of {strategy.stop_pct} must lie between limits.min_stop_distance_pct "
             f"({caps.min_stop_distance_pct}) and max_stop_distance_pct ({caps.max_stop_distance_pct})"
         )
+    if problem := ladder_problem(strategy.ladder):
+        raise BadInputError(f"strategy {name}: its ladder is wrong: {problem}")
     for part in strategy.parts:
         what = "it" if len(strategy.parts) == 1 else f"part {part.name}"
         _check_times(name, what, part, settings.market.interval_ms)

@@ -18,10 +18,10 @@ from core.settings.schema import Settings
 from core.strategy.decision import Decider, Vector, vector
 from core.strategy.declaration import Strategy
 from core.trader import signal_text as words
-from core.trader.entry import check_stop, entry_size, standing_veto
+from core.trader.entry import adding_veto, check_stop, entry_size, standing_veto
 from core.trader.guard import Guard
 from core.trader.ids import Ids
-from core.trader.intents import entry_order
+from core.trader.intents import adding_order, entry_order
 from core.trader.messages import Command, Journal, Silence
 from core.trader.policies import Policies, stop_price
 from core.trader.protection import Protection
@@ -171,8 +171,8 @@ class Deciding:
         return self._ask_policies(s, trade, wish, now_ms)
 
     def _ask_policies(self, s: SymbolState, trade: OpenTrade, wish: Wish, now_ms: int) -> list[Command]:
-        """Ask the exits that look back on the trade: leave, reduce it, put its stop where one of them wants it. Where
-        the price is past that already it is left."""
+        """Ask the exits that look back on the trade: leave, reduce it, add to it, put its stop where one of them wants
+        that. Where the price is past it already the trade is left."""
         wanted = self.policies.ask(s, wish.values)
         sign = 1 if s.lots > 0 else -1
         if (leaves := wanted.leaves) is not None:
@@ -182,10 +182,49 @@ class Deciding:
         if (reduces := wanted.reduces) is not None and not _is_reduced(s, trade):
             commands.append(self._told(s, trade, wish, reduces, SignalAction.REDUCE, -sign, now_ms))
             commands += self._leaving.reduce(s, wanted.lots, reduces.policy.reason, now_ms)
+        added: Order | None = None
+        if (adds := wanted.adds) is not None and not _is_added(s, trade):
+            told_of_it, added = self._add(s, trade, wish, adds, wanted.lots, now_ms)
+            commands += told_of_it
         if (moves := wanted.moves) is not None:
             commands.append(self._told(s, trade, wish, moves, SignalAction.MOVE_STOP, sign, now_ms))
-            commands += self._protection.move_stop(s, wanted.ticks, now_ms)
-        return commands
+        if moves is not None or added is not None:
+            # The stop for what is added goes out before it.
+            ticks = wanted.ticks if moves is not None else trade.stop_ticks or 0
+            commands += self._protection.move_stop(s, ticks, now_ms, 0 if added is None else added.qty_lots)
+        return commands if added is None else commands + place(self._state, added)
+
+    def _add(
+        self, s: SymbolState, trade: OpenTrade, wish: Wish, said: Said, lots: int, now_ms: int
+    ) -> tuple[list[Command], Order | None]:
+        """What a policy's wish for `lots` more comes to: what is to be told of it, and the order, if there may be one.
+        It passes every limit that an entry passes."""
+        caps, whose = self._settings.limits, self._ids.of_limit(trade.origin)
+        symbol, sign = s.instrument.symbol, 1 if s.lots > 0 else -1
+        commands = self._leaving.heed(self._guard.measure_change(self._state, now_ms, (symbol,)), now_ms)
+        reason, lots_left = adding_veto(s, trade, self._state, self._guard, now_ms), 0
+        if not reason:
+            size = entry_size(
+                self._state,
+                s,
+                self._guard,
+                stop_pct=0.0,
+                sizes=self._settings.sizing,
+                caps=caps,
+                now_ms=now_ms,
+                origin=whose,
+                wanted_lots=lots,
+            )
+            lots_left, reason = size.lots, size.reason
+            commands += journalled(size.events)
+        action = SignalAction.ADD if lots_left else SignalAction.VETOED
+        words_of_it = f"{said.policy.reason}{reason}" if lots_left else f"{said.policy.reason}: {reason}"
+        commands.append(self._told(s, trade, wish, said, action, sign, now_ms, words_of_it))
+        if not lots_left:
+            return commands, None
+        close_ms = s.bar_close_ms if wish.forecast is None else wish.forecast.bar_close_ms
+        reason = said.policy.reason
+        return commands, adding_order(self._ids, trade, lots_left, bar_close_ms=close_ms, now_ms=now_ms, reason=reason)
 
     def _told(
         self,
@@ -196,9 +235,11 @@ class Deciding:
         action: SignalAction,
         direction: int,
         now_ms: int,
+        reason: str = "",
     ) -> Command:
         because = words.policy_because(said, s.entry_price, s.mark, stop_price(s, trade))
-        return Journal(SignalRecord(self._signal(wish, s, direction, action, said.policy.reason, now_ms, because)))
+        reason = reason or said.policy.reason
+        return Journal(SignalRecord(self._signal(wish, s, direction, action, reason, now_ms, because)))
 
     def turn(self, s: SymbolState, out: Order, left: OpenTrade, now_ms: int) -> list[Command]:
         """Flat by `out`, the exit of the trade `left`. Where a signal against it asked for that, its other side is
@@ -220,8 +261,8 @@ class Deciding:
         assert forecast is not None
         caps, whose = self._settings.limits, self._ids.of_limit(forecast.origin)
         commands = self._leaving.heed(self._guard.measure_change(self._state, now_ms, (forecast.symbol,)), now_ms)
-        stop_pct, target_pct = self.decider.distances_pct(wish.values)
-        reason = "" if stop_pct == stop_pct else "the strategy's bracket gives no stop"
+        bracket = self.decider.bracket(wish.values)
+        stop_pct, reason = bracket.stop_pct, bracket.problem
         if not reason:
             commands += journalled(check_stop(self._guard, forecast.symbol, stop_pct, caps, now_ms, whose))
             reason = standing_veto(self._state, s, self._guard, now_ms, turned_id)
@@ -256,7 +297,8 @@ class Deciding:
             now_ms=now_ms,
             origin=forecast.origin,
             stop_pct=None if self.strategy.bracket is None else stop_pct,
-            target_pct=None if self.strategy.bracket is None else target_pct,
+            target_pct=None if self.strategy.bracket is None else bracket.target_pct,
+            ladder=bracket.ladder,
         )
         return commands + place(self._state, order)
 
@@ -292,6 +334,12 @@ class Deciding:
             () if forecast is None else forecast.contributions,
             because,
         )
+
+
+def _is_added(s: SymbolState, trade: OpenTrade) -> bool:
+    """The same of an order that adds to it."""
+    mine = (o for o in (*s.orders.values(), *s.ended.values()) if o.role is OrderRole.ENTRY and o.place)
+    return any(o.trade_id == trade.trade_id and (o.is_open or o.created_ms >= s.bar_close_ms) for o in mine)
 
 
 def _is_reduced(s: SymbolState, trade: OpenTrade) -> bool:

@@ -11,7 +11,7 @@ from core.settings.schema import LimitSettings, SizingSettings
 from core.trader import limits
 from core.trader.guard import Guard
 from core.trader.state import TraderState
-from core.trader.symbol_state import SymbolState
+from core.trader.symbol_state import OpenTrade, SymbolState
 
 
 class Size(Struct, frozen=True):
@@ -46,10 +46,33 @@ def standing_veto(state: TraderState, s: SymbolState, guard: Guard, now_ms: int,
     if not turned_id and now_ms < s.cooldown_until_ms:
         return "cooldown after the last trade"
     fired = guard.blocks(s.instrument.symbol)
-    if fired is None:
-        return ""
+    return "" if fired is None else _words(fired)
+
+
+def _words(fired: LimitEvent) -> str:
     note = f" ({fired.note})" if fired.note else ""
     return f"limit {fired.limit}{note}; clears {fired.clears}"
+
+
+def adding_veto(s: SymbolState, trade: OpenTrade, state: TraderState, guard: Guard, now_ms: int) -> str:
+    """Why nothing may be added to a trade now, whatever its size; empty when it may. All that forbids an entry forbids
+    it, and so does whatever leaves the trade bare, or is about to end it."""
+    if state.halted:
+        return "halted by the operator"
+    if state.paused:
+        return "entries paused by the operator"
+    if s.flattening or now_ms <= s.flattened_ms:
+        return "flattened by the operator"
+    if trade.leaving or s.open_exit() is not None:
+        return "the trade is being left"
+    if s.has_unknown():
+        return "an order of this symbol has an unknown outcome"
+    if s.entries() or s.next_trade is not None:
+        return "an entry of this symbol is pending"
+    if not trade.stop_ticks or not s.is_protected():
+        return "the trade's stop is not known to rest"
+    fired = guard.blocks(s.instrument.symbol)
+    return "" if fired is None else _words(fired)
 
 
 def check_stop(
@@ -78,13 +101,17 @@ def entry_size(
     now_ms: int,
     origin: Origin,
     wanted_share: float | None = None,
+    wanted_lots: int | None = None,
 ) -> Size:
     """The size of an entry at the present mark, after every per-trade limit. `wanted_share` is what the strategy's own
-    sizing wants of equity as notional, None where the settings size it."""
+    sizing wants of equity as notional, None where the settings size it; `wanted_lots` are those that are to be added to
+    what is held."""
     symbol = s.instrument.symbol
     equity = state.equity_usdt()
     gross = state.gross_notional_usdt()
-    if wanted_share is None:
+    if wanted_lots is not None:
+        wanted = wanted_lots * s.lot_qty * s.mark
+    elif wanted_share is None:
         wanted = sizes.notional_usdt or sizing.target_notional_usdt(
             equity, stop_pct, sizes.position_pct, sizes.risk_per_trade_pct
         )
@@ -114,7 +141,8 @@ def entry_size(
     )
     notional = min(wanted, caps.max_order_notional_usdt, room_leverage, room_exposure)
     instrument, step_qty = s.instrument, s.step_qty
-    steps = min(sizing.lots_for_notional(notional, s.mark, step_qty), instrument.max_lots // instrument.lot_step)
+    room_lots = instrument.max_lots - abs(s.lots)
+    steps = min(sizing.lots_for_notional(notional, s.mark, step_qty), room_lots // instrument.lot_step)
     lots = steps * instrument.lot_step
     if lots < instrument.min_lots or steps * step_qty * s.mark < s.min_notional_usdt:
         cause = "limits leave less than the smallest order" if notional < wanted else "size is below the smallest order"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from core.domain.orders import Order, OrderRole, OrderType, Side
 from core.domain.origin import Origin
+from core.position.ladder import Ladder
 from core.trader.ids import Ids
-from core.trader.symbol_state import OpenTrade, SymbolState
+from core.trader.symbol_state import OpenTrade, SymbolState, leg
 
 _TYPES = {OrderRole.STOP: OrderType.STOP_MARKET, OrderRole.TARGET: OrderType.TAKE_PROFIT_MARKET}
 
@@ -21,9 +22,11 @@ def entry_order(
     origin: Origin,
     stop_pct: float | None = None,
     target_pct: float | None = None,
+    ladder: Ladder = (),
 ) -> Order:
     """A market entry. `decision_ms` is the close of the bar that was decided on; it names the trade. `stop_pct` and
-    `target_pct` are what was decided of its stop and target, None where those are the strategy's fixed ones."""
+    `target_pct` are what was decided of its stop and target, None where those are the strategy's fixed ones; `ladder`
+    are several targets, fixed or decided on."""
     symbol = s.instrument.symbol
     role = OrderRole.ENTRY
     return Order(
@@ -40,6 +43,27 @@ def entry_order(
         reason="signal",
         stop_pct=stop_pct,
         target_pct=target_pct,
+        ladder=ladder,
+    )
+
+
+def adding_order(ids: Ids, trade: OpenTrade, lots: int, *, bar_close_ms: int, now_ms: int, reason: str) -> Order:
+    """A market entry into a trade that is held, decided on at the close of a bar; what it adds has the stop and the
+    targets of the trade."""
+    role, place = OrderRole.ENTRY, max(1, trade.entries)
+    return Order(
+        ids.order(trade.origin.strategy, trade.symbol, bar_close_ms, f"{leg(role, place)}|{trade.trade_id}", 0),
+        trade.symbol,
+        trade.side,
+        OrderType.MARKET,
+        role,
+        lots,
+        now_ms,
+        trade.trade_id,
+        trade.origin,
+        updated_ms=now_ms,
+        reason=reason,
+        place=place,
     )
 
 
@@ -52,19 +76,21 @@ def closing_order(
     now_ms: int,
     reason: str,
     trigger_ticks: int | None = None,
+    place: int = 0,
 ) -> Order:
-    """A reduce-only order against `trade`: its stop, its target or a market exit."""
+    """A reduce-only order against `trade`: its stop or a target, which `place` tells, or at market, as a stop or target
+    without a trigger is."""
     return Order(
         client_order_id=ids.order(
             trade.origin.strategy,
             trade.symbol,
             trade.decision_ms,
-            f"{role}|{trade.trade_id}",
-            trade.attempts.get(role, 0),
+            f"{leg(role, place)}|{trade.trade_id}",
+            trade.tries(role, place),
         ),
         symbol=trade.symbol,
         side=trade.side.opposite,
-        type=_TYPES.get(role, OrderType.MARKET),
+        type=OrderType.MARKET if trigger_ticks is None else _TYPES[role],
         role=role,
         qty_lots=lots,
         created_ms=now_ms,
@@ -74,4 +100,5 @@ def closing_order(
         trigger_ticks=trigger_ticks,
         reduce_only=True,
         reason=reason,
+        place=place,
     )

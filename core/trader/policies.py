@@ -13,15 +13,15 @@ from typing import NamedTuple
 from core.arithmetic import exits
 from core.domain.errors import BadInputError
 from core.domain.market import Bar
-from core.position.holding import part_lots
+from core.position.holding import added_lots, part_lots
 from core.position.memory import PolicyMemory
-from core.position.policy import CLOSE, MOVE_STOP, NAMES, REDUCE, Candle, ExitPolicy, Held, Said, beyond, weighed
+from core.position.policy import ADD, CLOSE, MOVE_STOP, NAMES, REDUCE, Candle, ExitPolicy, Held, Said, beyond, weighed
 from core.position.stops import moved_ticks
 from core.strategy.decision import Vector
 from core.strategy.declaration import Strategy
 from core.trader.symbol_state import OpenTrade, SymbolState
 
-CARRIED_OUT = (CLOSE, REDUCE, MOVE_STOP)
+CARRIED_OUT = (CLOSE, REDUCE, ADD, MOVE_STOP)
 """What a trade here can be told."""
 
 
@@ -43,10 +43,12 @@ class _Watched:
 
 
 class Wanted(NamedTuple):
-    """What exits that look back want of a trade: to leave it, or to reduce it by `lots`, to put its stop at `ticks`."""
+    """What exits that look back want of a trade: to leave it, or to reduce it by `lots` or add so many to it, to put
+    its stop at `ticks`."""
 
     leaves: Said | None = None
     reduces: Said | None = None
+    adds: Said | None = None
     lots: int = 0
     moves: Said | None = None
     ticks: int = 0
@@ -69,7 +71,7 @@ class Policies:
         if (found := beyond(strategy.policies, CARRIED_OUT)) is not None:
             policy, what = found
             raise BadInputError(
-                f"strategy {strategy.name}: its exit {policy.reason!r} may {NAMES[what]}, which no trade here does; "
+                f"strategy {strategy.name}: its exit {policy.reason!r} may {_name(what)}, which no trade here does; "
                 f"what it can is: {', '.join(NAMES[known] for known in CARRIED_OUT)}"
             )
         self._policies = strategy.policies
@@ -128,7 +130,10 @@ def _wanted(s: SymbolState, trade: OpenTrade, sign: int, act: Said | None, stop:
     """What was said, in lots and ticks that an order may have. To reduce by so much that no order could close the rest
     is to leave, and so is a stop that the price is past already."""
     rules, held, lots = s.instrument, abs(s.lots), 0
-    if act is not None:
+    adds = act if act is not None and act.what == ADD else None
+    if adds is not None:
+        lots = added_lots(held, adds.amount, rules.lot_step)
+    elif act is not None:
         share = act.amount if act.what == REDUCE else 1.0
         lots = part_lots(held, share, rules.lots_up(rules.min_lots), rules.lot_step)
         if lots == held:
@@ -141,7 +146,12 @@ def _wanted(s: SymbolState, trade: OpenTrade, sign: int, act: Said | None, stop:
         stop = stop._replace(amount=ticks * s.tick)
         if ticks != at and sign * (s.mark - stop.amount) <= 0.0:
             return Wanted(leaves=stop)
-    return Wanted(None, act if lots else None, lots, stop if ticks != at else None, ticks)
+    reduces = act if lots and adds is None else None
+    return Wanted(None, reduces, adds if lots else None, lots, stop if ticks != at else None, ticks)
+
+
+def _name(what: int) -> str:
+    return NAMES[what] if 0 <= what < len(NAMES) else str(what)
 
 
 def candle(bar: Bar) -> Candle:

@@ -23,9 +23,7 @@ from core.trader.messages import Command, Journal
 from core.trader.sending import Leaving, cancel, journalled, place
 from core.trader.state import TraderState
 from core.trader.symbol_state import OpenTrade, SymbolState
-
-MAX_LOST_TARGETS = 3
-"""After so many a trade has no target at the venue any more: it is left once a bar closes past it."""
+from core.trader.targets import Targets
 
 CANCEL_AGAIN_MS = 5_000
 """How long a withdrawal may go unanswered before it is asked for again."""
@@ -34,7 +32,8 @@ _EXIT_AGAIN_MS, _EXIT_AGAIN_MOST_MS = 500, 8_000
 
 
 class Protection:
-    """Of every position of one account. `strategy` gives the distances of stop and target where a trade has none."""
+    """Of every position of one account. `strategy` gives the distances of stop and target where a trade has none;
+    `targets` looks after these."""
 
     def __init__(
         self, ids: Ids, state: TraderState, guard: Guard, strategy: Strategy, leaving: Leaving, limit_ms: int
@@ -44,10 +43,11 @@ class Protection:
         self._guard = guard
         self._leaving = leaving
         self._limit_ms = limit_ms
+        self.targets = Targets(ids, state, leaving)
         self.strategy = strategy
 
     def bracket(self, s: SymbolState, order: Order, fill: Fill) -> list[Command]:
-        """Stop and target from the first fill, both for the whole order: reduce-only caps them at the position."""
+        """Stop and targets from the first fill, for the whole order: reduce-only caps them at the position."""
         assert s.trade is not None
         sign = order.side.sign
         step = s.instrument.tick_step
@@ -62,7 +62,7 @@ class Protection:
                 stop = moved_ticks(sign, stop, price, s.tick * step, step, policy.loosens)
         commands = self._place_stop(s.trade, lots, stop, fill.time_ms)
         # No price lies at nothing or below: a short whose target would is held without one, too.
-        return commands + self._place_target(s.trade, lots, target, fill.time_ms) if target > 0 else commands
+        return commands + self.targets.begin(s, s.trade, fill, target)
 
     def _distances(self, trade: OpenTrade) -> tuple[float, float | None]:
         """Of stop and target from the entry in percent of it, None for no target: those decided on with the trade."""
@@ -75,28 +75,14 @@ class Protection:
         leave at market where the price is beyond it, or the venue takes none. Nothing while an exit is open."""
         return [] if s.open_exit() is not None else self._restore(s, now_ms)
 
-    def restore_target(self, s: SymbolState, now_ms: int) -> list[Command]:
-        """Place the target again where it ended without closing the position; leave where the price is past it."""
-        trade = s.trade
-        if trade is None or trade.target_ticks is None or not s.lots or trade.leaving or s.open_exit() is not None:
-            return []
-        if s.open_order(OrderRole.TARGET) is not None:
-            return []
-        sign = 1 if s.lots > 0 else -1
-        if sign * (s.mark - trade.target_ticks * s.tick) >= 0:
-            return self._leave(s, trade, ExitReason.TARGET, now_ms)
-        if trade.lost_targets > MAX_LOST_TARGETS:
-            return []
-        return self._place_target(trade, s.lots_to_protect(), trade.target_ticks, now_ms)
-
-    def move_stop(self, s: SymbolState, ticks: int, now_ms: int) -> list[Command]:
-        """Put the stop of a position at another trigger: the new one is placed now, and what it takes the place of is
-        withdrawn when it is known to rest (`retire`)."""
+    def move_stop(self, s: SymbolState, ticks: int, now_ms: int, more_lots: int = 0) -> list[Command]:
+        """Put the stop of a position at another trigger, and for `more_lots` that are about to be ordered: the new one
+        is placed now, and what it takes the place of is withdrawn when it is known to rest (`retire`)."""
         assert s.trade is not None
-        return self._place_stop(s.trade, s.lots_to_protect(), ticks, now_ms)
+        return self._place_stop(s.trade, s.lots_to_protect() + more_lots, ticks, now_ms)
 
     def cut(self, s: SymbolState, now_ms: int) -> list[Command]:
-        """Stop and target for what is held and may still be added, where they rest: what is larger would close lots of
+        """Stop and targets for what is held and may still be added, where they rest: what is larger would close lots of
         others later. The new stop is placed first; what it takes the place of goes when it is known to rest."""
         trade, stops, lots = s.trade, s.stops(), s.lots_to_protect()
         if trade is None or s.open_exit() is not None:
@@ -106,13 +92,7 @@ class Protection:
         is_larger = bool(stops) and stops[-1].state in RESTING_STATES and stops[-1].remaining_lots > lots
         if trade.stop_ticks is not None and takes_stops and is_larger:
             commands += self._place_stop(trade, lots, trade.stop_ticks, now_ms)
-        targets = (o for o in s.orders.values() if o.role is OrderRole.TARGET and o.state in RESTING_STATES)
-        old = [order for order in targets if order.client_order_id not in s.canceling]
-        takes_targets = trade.lost_targets <= MAX_LOST_TARGETS
-        if trade.target_ticks is not None and takes_targets and sum(order.remaining_lots for order in old) > lots:
-            commands += self._place_target(trade, lots, trade.target_ticks, now_ms)
-            commands += cancel(self._state, old, now_ms, "a smaller target took its place")
-        return commands
+        return commands + self.targets.cut(s, trade, now_ms)
 
     def retire(self, s: SymbolState, now_ms: int) -> list[Command]:
         """Withdraw the stops that a later one, which rests and covers everything, has taken the place of."""
@@ -146,7 +126,7 @@ class Protection:
             commands += self._leave(s, trade, reason, now_ms) if reason else []
             if not _is_being_left(s, trade):
                 commands += self._restore(s, now_ms)
-                commands += self.restore_target(s, now_ms)
+                commands += self.targets.restore(s, now_ms)
             if not trade.leaving:
                 # An entry may have ended with less than they were placed for.
                 commands += self.cut(s, now_ms)
@@ -173,15 +153,9 @@ class Protection:
         return self._leaving.leave(s, reason, now_ms) if _may_exit(trade, now_ms) else []
 
     def _place_stop(self, trade: OpenTrade, lots: int, ticks: int, now_ms: int) -> list[Command]:
-        return self._place_closing(trade, OrderRole.STOP, lots, ticks, ExitReason.STOP, now_ms)
-
-    def _place_target(self, trade: OpenTrade, lots: int, ticks: int, now_ms: int) -> list[Command]:
-        return self._place_closing(trade, OrderRole.TARGET, lots, ticks, ExitReason.TARGET, now_ms)
-
-    def _place_closing(
-        self, trade: OpenTrade, role: OrderRole, lots: int, ticks: int, reason: ExitReason, now_ms: int
-    ) -> list[Command]:
-        order = closing_order(self._ids, trade, role, lots, now_ms=now_ms, reason=reason, trigger_ticks=ticks)
+        order = closing_order(
+            self._ids, trade, OrderRole.STOP, lots, now_ms=now_ms, reason=ExitReason.STOP, trigger_ticks=ticks
+        )
         return place(self._state, order)
 
     def _withdraw(self, s: SymbolState, now_ms: int) -> list[Command]:
@@ -233,6 +207,6 @@ def _superseded(s: SymbolState) -> list[Order]:
 def _may_exit(trade: OpenTrade, now_ms: int) -> bool:
     """Whether an exit may be asked for: each that came to nothing doubles the wait. One that seems to have been asked
     for long after now was asked by a clock that was set back since, and holds nothing."""
-    tries = trade.attempts.get(OrderRole.EXIT, 0)
+    tries = trade.tries(OrderRole.EXIT)
     wait_ms = min(_EXIT_AGAIN_MS << (tries - 1), _EXIT_AGAIN_MOST_MS) if tries else 0
     return abs(now_ms - trade.exit_asked_ms) >= wait_ms

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from core.arithmetic import exits
 from core.domain.forecast import Because
 from core.domain.market import MINUTE_MS
-from core.position.policy import MOVE_STOP, REDUCE, Said
+from core.position.policy import ADD, MOVE_STOP, REDUCE, Said
 from core.strategy.decision import Vector, told
 from core.strategy.declaration import ExitRule, Strategy, Unit
 
@@ -35,6 +35,8 @@ def policy_because(said: Said, entry_price: float, price: float, stop_price: flo
     seen = (Because("price", price, None, "price"), Because("entry", entry_price, None, "price"))
     if said.what == REDUCE:
         return Because("share to close", said.amount, None), *seen
+    if said.what == ADD:
+        return Because("share to add", said.amount, None), *seen
     if said.what != MOVE_STOP:
         return seen
     before = None if math.isnan(stop_price) else stop_price

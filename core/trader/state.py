@@ -126,6 +126,11 @@ class TraderState:
         s.orders[order.client_order_id] = order
         trade = s.trade
         if order.role is OrderRole.ENTRY:
+            day = order.created_ms // DAY_MS
+            if day > self.entries_day:
+                self.entries_day, self.entries_today = day, 0
+            self.entries_today += day == self.entries_day
+        if order.role is OrderRole.ENTRY and not order.place:
             trade = OpenTrade(
                 order.trade_id,
                 order.symbol,
@@ -134,24 +139,14 @@ class TraderState:
                 order.created_ms,
                 stop_pct=order.stop_pct,
                 target_pct=order.target_pct,
+                ladder=order.ladder,
             )
             if s.lots:
                 s.next_trade = trade
             else:
                 s.trade = trade
-            day = order.created_ms // DAY_MS
-            if day > self.entries_day:
-                self.entries_day, self.entries_today = day, 0
-            self.entries_today += day == self.entries_day
-        if trade is None:
-            return
-        trade.attempts[order.role] = trade.attempts.get(order.role, 0) + 1
-        if order.role is OrderRole.EXIT:
-            trade.leaving, trade.exit_asked_ms = order.reason, order.created_ms
-        elif order.role is OrderRole.STOP:
-            trade.stop_ticks = order.trigger_ticks
-        elif order.role is OrderRole.TARGET:
-            trade.target_ticks = order.trigger_ticks
+        if trade is not None:
+            trade.note_intent(order)
 
     def apply_cancel(self, wish: CancelRecord) -> None:
         s = self.symbols[wish.symbol]
@@ -164,7 +159,7 @@ class TraderState:
         trade = s.trade
         is_lost = self.is_lost(order)
         if is_lost and trade is not None and order.role is OrderRole.TARGET:
-            trade.lost_targets += 1
+            trade.targets[order.place].lost += 1
         elif is_lost and trade is not None:
             trade.lost_stops += 1
             is_final = order.state is OrderState.REJECTED and kind is not RejectKind.WOULD_TRIGGER
@@ -215,6 +210,8 @@ class TraderState:
             opened.fees_usdt += opening_fee
             trade.fees_usdt += fill.fee_usdt - opening_fee
             if effect.opened_lots:
+                if opened.ladder and not opened.entry_lots:
+                    opened.place_ladder(fill.price_ticks, s.instrument.tick_step)
                 opened.entry_time_ms = opened.entry_time_ms or fill.time_ms
                 opened.entry_lots += effect.opened_lots
                 opened.entry_value += value * s.instrument.qty(effect.opened_lots)
@@ -224,6 +221,8 @@ class TraderState:
                 trade.exit_value += value * s.instrument.qty(effect.closed_lots)
                 trade.gross_usdt += effect.realised_usdt
                 trade.exit_reason = _exit_reason(order)
+                if order.role is OrderRole.TARGET and order.trade_id == trade.trade_id:
+                    trade.note_target_fill(order, effect.closed_lots)
         closed = None
         if effect.closed_lots and (not s.lots or (opened is not trade and effect.opened_lots)):
             closed = self._close_trade(s, trade, opened)
@@ -330,6 +329,7 @@ def _unplanned(fill: Fill, order: Order) -> OpenTrade:
         fill.time_ms,
         stop_pct=order.stop_pct,
         target_pct=order.target_pct,
+        ladder=order.ladder,
     )
 
 

@@ -6,15 +6,34 @@ from collections import deque
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from core.arithmetic import sizing
 from core.domain.forecast import Forecast
 from core.domain.instrument import Instrument
 from core.domain.orders import RESTING_STATES, Order, OrderRole, OrderState, Side
 from core.domain.origin import Origin
 from core.domain.regrid import Factor
 from core.domain.trading import EXACT, ExitReason, Trade
+from core.position.ladder import Ladder, closes_all
 from core.trader.ledger import ZERO
 
 _KEEP_ENDED, _KEEP_CLOSED = 256, 4
+
+
+def leg(role: OrderRole, place: int) -> str:
+    """What an order is for in its trade."""
+    return f"{role}-{place + 1}" if place else str(role)
+
+
+@dataclass(slots=True)
+class Target:
+    """One target of a trade: its trigger, the share of what is opened that it closes, how much it has closed, and how
+    often an order of it was refused or ended although nobody asked for it. One that `is_taken` is done."""
+
+    ticks: int
+    share: float = 1.0
+    filled_lots: int = 0
+    lost: int = 0
+    is_taken: bool = False
 
 
 @dataclass(slots=True)
@@ -22,9 +41,11 @@ class OpenTrade:
     """A round trip from its entry intent on. Values are exact sums of price times quantity.
 
     `leaving` is why an exit was asked for, at `exit_asked_ms` the last time; empty while the position is to be held.
-    `lost_stops` counts stops that were refused, or ended although nobody asked for it, `lost_targets` targets. With
+    `lost_stops` counts stops that were refused, or ended although nobody asked for it. With
     `stop_refused` the venue takes no stop for this trade, for a reason that another try would meet again. `stop_pct`
-    and `target_pct` are the distances that were decided on for it, both None where they are the strategy's fixed ones.
+    and `target_pct` are the distances that were decided on for it, both None where they are the strategy's fixed ones;
+    `ladder` are those of several targets. `targets` are where they came to lie, the nearest first. `attempts` counts
+    orders by leg.
     """
 
     trade_id: str
@@ -43,22 +64,72 @@ class OpenTrade:
     funding_usdt: Decimal = ZERO
     exit_reason: str = ""
     stop_ticks: int | None = None
-    target_ticks: int | None = None
-    attempts: dict[OrderRole, int] = field(default_factory=dict)
+    targets: list[Target] = field(default_factory=list)
+    attempts: dict[str, int] = field(default_factory=dict)
     leaving: str = ""
     exit_asked_ms: int = 0
     lost_stops: int = 0
-    lost_targets: int = 0
     stop_refused: bool = False
     stop_pct: float | None = None
     target_pct: float | None = None
+    ladder: Ladder = ()
+
+    @property
+    def next_ticks(self) -> tuple[int, ...]:
+        """Of the targets that are not done, the nearest first."""
+        return tuple(target.ticks for target in self.targets if not target.is_taken)
+
+    @property
+    def shares(self) -> tuple[float, ...]:
+        return tuple(target.share for target in self.targets)
+
+    @property
+    def entries(self) -> int:
+        """How many orders were wanted that bring lots into it."""
+        return sum(name.partition("-")[0] == OrderRole.ENTRY for name in self.attempts)
+
+    def tries(self, role: OrderRole, place: int = 0) -> int:
+        """How often an order of that leg was wanted."""
+        return self.attempts.get(leg(role, place), 0)
+
+    def note_intent(self, order: Order) -> None:
+        """An order of this trade is wanted now."""
+        name = leg(order.role, order.place)
+        self.attempts[name] = self.attempts.get(name, 0) + 1
+        if order.role is OrderRole.EXIT:
+            self.leaving, self.exit_asked_ms = order.reason, order.created_ms
+        elif order.role is OrderRole.STOP:
+            self.stop_ticks = order.trigger_ticks
+        elif order.role is OrderRole.TARGET and order.trigger_ticks is not None:
+            if not self.targets:
+                self.targets.append(Target(order.trigger_ticks))
+            self.targets[order.place].ticks = order.trigger_ticks
+
+    def note_target_fill(self, order: Order, lots: int) -> None:
+        """`lots` of a target were filled; `order` is the order after it. What closes the rest is never taken: it is
+        there for as long as anything is held. One that was too little to be ordered leaves with the next."""
+        target = self.targets[order.place]
+        target.filled_lots += lots
+        if order.state is OrderState.FILLED and not closes_all(self.shares, order.place):
+            target.is_taken = True
+            for n, nearer in enumerate(self.targets[: order.place]):
+                nearer.is_taken = nearer.is_taken or not self.tries(OrderRole.TARGET, n)
+
+    def place_ladder(self, first_ticks: int, tick_step: int) -> None:
+        """Where its targets lie, from its first fill on. No price lies at nothing or below: what of a short would lie
+        there goes on with the stop."""
+        first, sign = first_ticks / tick_step, self.side.sign
+        steps = [(sizing.target_ticks(first, sign, pct), share) for pct, share in self.ladder]
+        self.targets = [Target(ticks * tick_step, share) for ticks, share in steps if ticks > 0]
 
     def rescale(self, by: Factor) -> None:
         """Count it in a grid that is `by` times finer."""
         self.entry_lots *= by.lots
         self.exit_lots *= by.lots
         self.stop_ticks = None if self.stop_ticks is None else self.stop_ticks * by.ticks
-        self.target_ticks = None if self.target_ticks is None else self.target_ticks * by.ticks
+        for target in self.targets:
+            target.ticks *= by.ticks
+            target.filled_lots *= by.lots
 
     def close(self, instrument: Instrument) -> Trade:
         net = EXACT.add(EXACT.subtract(self.gross_usdt, self.fees_usdt), self.funding_usdt)
@@ -162,6 +233,17 @@ class SymbolState:
         """The position with what may still be added to it."""
         adding = (o for o in self.orders.values() if o.role is OrderRole.ENTRY and o.side.sign * self.lots > 0)
         return abs(self.lots) + sum(order.remaining_lots for order in adding)
+
+    def lots_to_target(self) -> int:
+        """What targets are to close: the position with what its first entry still brings. What is to be added counts
+        once it is there."""
+        entering = (o for o in self.orders.values() if o.role is OrderRole.ENTRY and o.side.sign * self.lots > 0)
+        return abs(self.lots) + sum(order.remaining_lots for order in entering if not order.place)
+
+    def target_orders(self, place: int) -> list[Order]:
+        """Open ones of what is held. One on the other side is of a position that was turned since."""
+        targets = (o for o in self.orders.values() if o.role is OrderRole.TARGET and o.side.sign * self.lots < 0)
+        return [order for order in targets if order.place == place]
 
     def is_protected(self) -> bool:
         """Whether stops that are known to rest cover the position."""

@@ -65,6 +65,7 @@ from core.trader.protection import Protection
 from core.trader.sending import Leaving, cancel, cancel_entries, journalled
 from core.trader.state import DAY_MS, FLAT_ID, TraderState
 from core.trader.symbol_state import OpenTrade, SymbolState
+from core.trader.targets import leaves_some
 from core.trader.unexpected import found_again, is_overtaken, late_fill, lost_target, refused_fill, unasked_order
 
 
@@ -162,7 +163,7 @@ class Trader:
         if s.lots:
             self._deciding.policies.see(s, bar)
             commands += self.protection.restore(s, bar.close_time_ms)
-            commands += self.protection.restore_target(s, bar.close_time_ms)
+            commands += self.protection.targets.restore(s, bar.close_time_ms)
         return commands
 
     def _on_first_price(self, first: FirstPrice) -> list[Command]:
@@ -219,8 +220,11 @@ class Trader:
 
     def _react(self, s: SymbolState, order: Order, update: OrderUpdate) -> list[Command]:
         """What news of an order, told in `update`, makes necessary for the position."""
+        if order.is_open and order.role is OrderRole.STOP:
+            # While it was on its way more may have been closed than it is for.
+            return self.protection.retire(s, update.time_ms) + self.protection.cut(s, update.time_ms)
         if order.is_open:
-            return self.protection.retire(s, update.time_ms) if order.role is OrderRole.STOP else []
+            return []
         if s.trade is None or s.trade.trade_id != order.trade_id:
             return self.protection.restore(s, update.time_ms)
         if order.role is OrderRole.STOP:
@@ -228,10 +232,13 @@ class Trader:
                 return self._leaving.leave(s, ExitReason.STOP, update.time_ms)
             return self.protection.restore(s, update.time_ms)
         if order.role is OrderRole.TARGET and update.kind is RejectKind.WOULD_TRIGGER:
-            return self._leaving.leave(s, ExitReason.TARGET, update.time_ms)
+            return self.protection.targets.take(s, order.place, update.time_ms)
+        if order.role is OrderRole.ENTRY and (order.place or s.trade.ladder):
+            # What it brings no more is not to be closed: of several targets each would take too much.
+            return self.protection.cut(s, update.time_ms)
         if order.role is OrderRole.TARGET:
             cut = self.protection.cut(s, update.time_ms) if order.filled_lots else []
-            return cut + self.protection.restore_target(s, update.time_ms)
+            return cut + self.protection.targets.restore(s, update.time_ms)
         return []
 
     def _on_fill(self, fill: Fill) -> list[Command]:
@@ -272,7 +279,7 @@ class Trader:
             return commands + self._after_entry(s, order, fill, held, left)
         if closed is None:
             commands += cancel_entries(self.state, s, fill.time_ms, "the position is being closed")
-            if order.role in (OrderRole.OUTSIDE, OrderRole.REDUCE):
+            if order.role in (OrderRole.OUTSIDE, OrderRole.REDUCE) or leaves_some(s, order):
                 commands += self.protection.cut(s, fill.time_ms)
         return commands + self.protection.restore(s, fill.time_ms) + self._tell_flat(fill.time_ms)
 
@@ -287,7 +294,8 @@ class Trader:
             return self._leaving.leave(s, reason, fill.time_ms)
         if s.lots * order.side.sign > 0 >= held * order.side.sign:
             return self.protection.bracket(s, order, fill)
-        return self.protection.restore(s, fill.time_ms)
+        cut = self.protection.cut(s, fill.time_ms) if order.place else []
+        return cut + self.protection.restore(s, fill.time_ms)
 
     def _unwanted(self, s: SymbolState, order: Order, held: int, before: OpenTrade | None) -> str:
         """Why what an entry has just filled is to be left at once: it may be more than is intended on a side. Empty
@@ -298,6 +306,8 @@ class Trader:
             return ExitReason.LIMIT
         if s.trade is not None and s.trade.leaving:
             return s.trade.leaving
+        if order.place and not held:
+            return ExitReason.UNWANTED  # The trade that it was to be added to is over.
         is_of_another = held != 0 and before is not None and not _is_of(before, order)
         return ExitReason.UNWANTED if is_of_another or s.next_trade is not None else ""
 

@@ -62,6 +62,9 @@ def hits_in_bar(book: Book, bar: Bar, first_price_delay_ms: int, latency_ms: int
             case OrderType.TAKE_PROFIT_MARKET:
                 if target_is_touched(sign, price, low, high):
                     hits.append(Hit(TARGETS, resting, price, False))
+    if sum(hit.stage == TARGETS for hit in hits) > 1:
+        # A price comes by the nearest first; volume may not reach for those behind.
+        hits.sort(key=lambda hit: -hit.resting.sign * hit.price if hit.stage == TARGETS else 0.0)
     return hits
 
 

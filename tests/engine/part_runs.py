@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from core.domain.forecast import Forecast
-from core.domain.records import ForecastRecord, TrainingRecord, TrainingStatus
+from core.domain.records import FillRecord, ForecastRecord, TrainingRecord, TrainingStatus
 from core.home.folder import Home
 from core.settings.schema import Settings
 from core.strategy.loading import load_strategy
@@ -65,6 +65,13 @@ def main(name: str, home: Path, hours: int = 3) -> None:
                 "interrupted": _told(_said(again)),
                 "decided_on": _together(said, decided),
                 "lab": lab,
+                "filled": sorted(
+                    {
+                        (record.order.role, record.order.place)
+                        for record in modes.journalled(home)
+                        if isinstance(record, FillRecord)
+                    }
+                ),
                 "trained": _trained(home),
                 "trained_again": _trained(again),
                 "verified": [modes.verified(one)["equal"] for one in (home, again)],

@@ -9,7 +9,7 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ from core.market.contracts.instruments import load_instruments
 from core.market.replay.events import ReplayFeed, batched, event_time_ms
 from core.market.replay.resuming import ResumePoint, replay_cursors
 from core.ports import BarColumns, TrainingResult
+from core.position.kit.trailing import trailing
 from core.settings.schema import Settings, parse_settings
 from core.strategy.declaration import ExitRule, Lifecycle, Strategy
 from core.trader.account import retired_symbols
@@ -40,6 +41,7 @@ from storage.candles import SqliteCandles
 from storage.data_admin import import_recorded_market
 from storage.database import Database, open_database
 from storage.journal import SqliteJournal
+from tests.core.trader.laddered import HALF_OFF, more_of_it
 from tests.declared import SURE, Vector, declared, said
 
 DATA = Path(__file__).resolve().parents[2] / "data"
@@ -104,6 +106,14 @@ STRATEGY = declared(
     exits=(ExitRule(ExitReason.REVERSAL, _reversal, 4.5),),
     lifecycle=Lifecycle(window_ms=30 * MINUTE_MS, retrain_ms=15 * MINUTE_MS, keep_versions=3),
 )
+
+LADDERED = replace(
+    STRATEGY,
+    exits=(),
+    ladder=((0.05, 0.3), (0.1, 0.3), (0.2, 0.2)),
+    policies=(HALF_OFF, more_of_it(4_000.0), trailing(0.15, 0.05)),
+)
+"""The same with several targets, and with exits that reduce, add and trail."""
 
 
 class ScriptedForecaster:

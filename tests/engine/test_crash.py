@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from tests.engine.scripted import prepare
 
@@ -13,13 +14,14 @@ ROOT = Path(__file__).resolve().parents[2]
 RUNNERS = 2
 
 
-def test_books_survive_a_kill_at_every_journal_write(tmp_path: Path) -> None:
+def kills_of(tmp_path: Path, hour: str) -> list[dict[str, Any]]:
+    """What the runners tell of the hour, killed at every write of its journal and gone on with."""
     template = tmp_path / "template.db"
     prepare(template)
     command = [sys.executable, "-m", "tests.engine.crash_runner", str(template), str(tmp_path)]
     runners = [
         subprocess.Popen(
-            [*command, str(first), str(RUNNERS)],
+            [*command, str(first), str(RUNNERS), hour],
             cwd=ROOT,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -35,6 +37,11 @@ def test_books_survive_a_kill_at_every_journal_write(tmp_path: Path) -> None:
 
     differing = {write: tables for report in reports for write, tables in report["differing"].items()}
     assert differing == {}
+    return reports
+
+
+def test_books_survive_a_kill_at_every_journal_write(tmp_path: Path) -> None:
+    reports = kills_of(tmp_path, "plain")
     # The hour must be worth killing: every kind of thing happens in it, and every write was tried.
     rows = reports[0]["rows"]
     assert sum(report["kills"] for report in reports) > 200
@@ -46,3 +53,11 @@ def test_books_survive_a_kill_at_every_journal_write(tmp_path: Path) -> None:
     assert rows["training"] >= 12
     # Three, and that the flatten came to its end.
     assert rows["operator_commands"] == 4
+
+
+def test_so_do_those_of_trades_with_several_targets_that_are_reduced_and_added_to(tmp_path: Path) -> None:
+    reports = kills_of(tmp_path, "laddered")
+    rows = reports[0]["rows"]
+    assert sum(report["kills"] for report in reports) > 200
+    assert rows["fills"] > 70
+    assert rows["orders"] > 120

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from core.domain.operator import Verb
-from core.domain.orders import Order, OrderRole, OrderState
+from core.domain.orders import Order, OrderRole, OrderState, OrderType
 from core.domain.records import (
     AdjustmentRecord,
     CancelRecord,
@@ -85,6 +85,14 @@ OF_CROSSINGS = (
     "data imported amid orders",
 )
 
+OF_LADDERS = (
+    "farther target filled",
+    "target placed for another part",
+    "part of a target left at market",
+    "reduced by an exit",
+    "added by an exit",
+)
+
 OF_MODELS = (
     "forecast at once",
     "forecast soon",
@@ -140,6 +148,7 @@ ALL = (
     *OF_PEOPLE,
     *OF_CROSSINGS,
     *OF_MODELS,
+    *OF_LADDERS,
 )
 
 
@@ -214,6 +223,7 @@ class Marks:
                     self._update(order)
                 case FillRecord(_, order):
                     self._fill(order)
+                    self._ladder(order)
                 case CancelRecord(client_order_id):
                     self._canceling.add(client_order_id)
                 case FundingRecord():
@@ -240,7 +250,24 @@ class Marks:
                 case _:
                     pass
 
+    def _ladder(self, order: Order) -> None:
+        """After a fill of it."""
+        if order.role is OrderRole.REDUCE:
+            self.reach("reduced by an exit")
+        elif order.role is OrderRole.ENTRY and order.place:
+            self.reach("added by an exit")
+        elif order.role is OrderRole.TARGET and order.type is OrderType.MARKET:
+            self.reach("part of a target left at market")
+        elif order.role is OrderRole.TARGET and order.place:
+            self.reach("farther target filled")
+
     def _intent(self, order: Order) -> None:
+        if order.role is OrderRole.TARGET and any(
+            other.trade_id == order.trade_id and other.place == order.place and other.qty_lots != order.qty_lots
+            for other in self._orders.values()
+            if other.role is OrderRole.TARGET
+        ):
+            self.reach("target placed for another part")
         if order.role is OrderRole.STOP and any(
             other.role is OrderRole.STOP and other.trade_id == order.trade_id for other in self._orders.values()
         ):

@@ -99,7 +99,9 @@ class Sizes:
             held = max(0, -least) if sign > 0 else max(0, largest)
             allowed = held + self._pending_lots(order.symbol, -sign)
         else:
-            allowed = self._intended_lots(order.symbol)
+            # What is added is at most as much again as is held.
+            held = max(0, largest if sign > 0 else -least) if order.place else 0
+            allowed = max(held, self._intended_lots(order.symbol))
             self._check_others(order, now_ms)
         if order.qty_lots > allowed:
             self.problems.append(

@@ -32,7 +32,7 @@ from tests.simulation.process import Machine, Process, is_ordinary
 from tests.simulation.proof import unproved
 from tests.simulation.telling import START_MS, Told, Trace, at
 from tests.simulation.thinking import Thinking, modelled
-from tests.simulation.trading import NOTIONAL_USDT, make_settings, make_strategy
+from tests.simulation.trading import NOTIONAL_USDT, laddered, make_settings, make_strategy
 from tests.simulation.transport import Answer, Fate, Outcome
 from tests.simulation.world import START_PRICES, World
 
@@ -70,6 +70,7 @@ class Result:
     had_people: bool = False
     had_crossings: bool = False
     had_models: bool = False
+    had_ladder: bool = False
     reached: Counter[str] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
     counts: Counter[str] = field(default_factory=Counter)
@@ -94,6 +95,7 @@ class Hour:
         whole_trace: bool,
         told: bool,
         models: bool = False,
+        ladder: bool = False,
     ) -> None:
         self.loop = loop
         self.rng = random.Random(f"hour {seed}")
@@ -140,6 +142,7 @@ class Hour:
             self.world.storm.observers.append(self.told)
             self.disk.observers.append(self.told.committed)
         strategy = make_strategy(seed, reverses=seed % 2 == 0)
+        strategy = laddered(strategy) if ladder else strategy
         thinking = Thinking(strategy, random.Random(f"models {seed}"), self.world.marks.reach) if models else None
         self.machine = Machine(
             world=self.world,

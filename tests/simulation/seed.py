@@ -28,9 +28,11 @@ def run_seed(
     people: bool = False,
     crossings: bool = False,
     models: bool = False,
+    ladder: bool = False,
 ) -> Result:
     """The result of one seed; what goes wrong is in it, never raised. `people` says whether they act, `crossings`
-    whether ours cross on purpose, `models` whether slow ones forecast instead of a rule."""
+    whether ours cross on purpose, `models` whether slow ones forecast instead of a rule, `ladder` whether a trade has
+    several targets, and exits that reduce it and add to it."""
     began, began_cpu = time.perf_counter(), time.process_time()
     result = _run_hour(
         seed,
@@ -40,6 +42,7 @@ def run_seed(
         people=people,
         crossings=crossings,
         models=models,
+        ladder=ladder,
     )
     with _unheard():
         gc.collect()
@@ -48,7 +51,15 @@ def run_seed(
 
 
 def _run_hour(
-    seed: int, length_ms: int, *, whole_trace: bool, told: bool, people: bool, crossings: bool, models: bool
+    seed: int,
+    length_ms: int,
+    *,
+    whole_trace: bool,
+    told: bool,
+    people: bool,
+    crossings: bool,
+    models: bool,
+    ladder: bool,
 ) -> Result:
     plan = make_plan(seed, length_ms, QUIET_MS, EPISODE_EVERY_MS)
     if people:
@@ -58,9 +69,10 @@ def _run_hour(
     limits = tight_limits(seed) if crossings else {}
     loop = VirtualLoop(f"loop {seed}")
     asyncio.set_event_loop(loop)
-    hour = Hour(loop, seed, length_ms, plan, limits, whole_trace=whole_trace, told=told, models=models)
+    hour = Hour(loop, seed, length_ms, plan, limits, whole_trace=whole_trace, told=told, models=models, ladder=ladder)
     result = hour.result
-    result.had_people, result.had_crossings, result.had_models = people, crossings, models
+    result.had_people, result.had_crossings = people, crossings
+    result.had_models, result.had_ladder = models, ladder
     hour.world.piles_up = not crossings
     loop.set_exception_handler(lambda _, what: hour.note_stray(what))
     try:

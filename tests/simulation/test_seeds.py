@@ -32,6 +32,7 @@ from tests.simulation.run import EPISODE_EVERY_MS, QUIET_MS
 from tests.simulation.seed import run_seed
 from tests.simulation.telling import HOUR_MS, START_MS
 from tests.simulation.thinking import has_models
+from tests.simulation.trading import has_ladder
 
 PLANS = 100
 SEEDS = 40
@@ -45,7 +46,13 @@ def test_nothing_breaks_in_an_hour_of_faults(share: int) -> None:
     """A share of the seeds; the shares are spread so that workers can divide them."""
     totals = Totals()
     for seed in range(share, SEEDS, SHARES):
-        result = run_seed(seed, people=has_people(seed), crossings=has_crossings(seed), models=has_models(seed))
+        result = run_seed(
+            seed,
+            people=has_people(seed),
+            crossings=has_crossings(seed),
+            models=has_models(seed),
+            ladder=has_ladder(seed),
+        )
         replay = f"python -m tests.simulation --replay {seed}"
         assert not result.problems, "\n".join([replay, *result.problems])
         totals.add(result)
@@ -107,7 +114,8 @@ def test_ours_cross_beside_a_plan_that_stays_as_it_is() -> None:
         assert over_midnight.at_ms < MIDNIGHT_MS < over_midnight.at_ms + over_midnight.length_ms
     kinds = {act.kind for seed in range(PLANS) for act in add_crossings([], seed, HOUR_MS, QUIET_MS, MIDNIGHT_MS)}
     assert kinds == set(crossings)
-    shares = [(seed % 2, has_people(seed), has_crossings(seed), has_models(seed)) for seed in range(80)]
+    asked = (has_people, has_crossings, has_models, has_ladder)
+    shares = [(seed % 2, *(has(seed) for has in asked)) for seed in range(160)]
     assert {shares.count(kind) for kind in set(shares)} == {5}
-    assert len(set(shares)) == 16
+    assert len(set(shares)) == 32
     assert {tuple(tight_limits(seed)) for seed in range(PLANS)} == {(), ("day_loss_usdt",), ("max_drawdown_pct",)}

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from core.domain.trading import ExitReason
+from core.position.kit.trailing import trailing
+from core.position.ladder import Ladder
 from core.settings.schema import Settings, parse_settings
 from core.strategy.declaration import ExitRule, Rule, Strategy
+from tests.core.trader.laddered import HALF_OFF, more_of_it
 from tests.declared import Vector, declared
 
 STOP_PCT, TARGET_PCT = 0.3, 0.45
+LADDER: Ladder = ((0.12, 0.3), (0.25, 0.3), (0.45, 0.2))
 NOTIONAL_USDT = 900.0
 
 
@@ -40,6 +45,16 @@ def make_settings(symbols: tuple[str, ...], limits: Mapping[str, float] | None =
         },
         "simulation",
     )
+
+
+def has_ladder(seed: int) -> bool:
+    """Half of the seeds, with people, crossings and models and without, of either kind of strategy."""
+    return seed // 16 % 2 == 1
+
+
+def laddered(strategy: Strategy) -> Strategy:
+    """The same strategy with several targets, and with exits that reduce, add and trail."""
+    return replace(strategy, ladder=LADDER, policies=(HALF_OFF, more_of_it(1_600.0), trailing(0.2, 0.1)))
 
 
 def make_strategy(seed: int, *, reverses: bool, often: float = 0.6) -> Strategy:

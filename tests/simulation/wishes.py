@@ -56,11 +56,13 @@ class Wishes:
     def _mean(self, symbol: str) -> None:
         trade_id, entries = self._trade_ids.get(symbol, ""), self._entries.get(symbol, {}).values()
         for sign in (1, -1):
-            meant = (o.qty_lots for o in entries if o.side.sign == sign and (o.is_open or o.trade_id == trade_id))
-            self._meant[symbol, sign] = max(meant, default=0)
+            mine = [o for o in entries if o.side.sign == sign and (o.is_open or o.trade_id == trade_id)]
+            # What was to be added, and was not, is meant no more.
+            added = sum(o.qty_lots if o.is_open else o.filled_lots for o in mine if o.place)
+            self._meant[symbol, sign] = max((o.qty_lots for o in mine if not o.place), default=0) + added
 
     def is_too_much(self, symbol: str) -> bool:
-        """Whether more is held on a side than the entry of the open trade was for, or one that is under way."""
+        """Whether more is held on a side than the entries of the open trade were for, or one that is under way."""
         lots = self.ours(symbol)
         return symbol in self._entries and abs(lots) > self._meant[symbol, 1 if lots > 0 else -1]
 

@@ -61,6 +61,8 @@ orders = st.builds(
     price_ticks=st.none() | integers,
     trigger_ticks=st.none() | integers,
     reduce_only=st.booleans(),
+    ladder=st.lists(st.tuples(floats, floats), max_size=4).map(tuple),
+    place=st.integers(0, 3),
 )
 changes = st.fixed_dictionaries(
     {

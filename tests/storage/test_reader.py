@@ -146,6 +146,7 @@ async def test_status_of_an_open_position(journal: SqliteJournal, database: Data
                 "protected": None,
                 "unprotected_ms": None,
                 "mark_ms": T0 + MINUTE_MS,
+                "target_prices": [],
             }
         ]
         assert list(PositionView.__struct_fields__) == list(reader.positions()[0])
@@ -571,3 +572,30 @@ async def test_trades_say_what_they_were_entered_with(journal: SqliteJournal, da
     assert known["expected_loss_usdt"] == pytest.approx((106_000.0 - 105_000.1) * 0.012)
     names = ("confidence", "leverage", "margin_usdt", "expected_profit_usdt", "expected_loss_usdt", "closed_early")
     assert [unknown[name] for name in names] == [None, None, None, None, None, True]
+
+
+async def test_a_ladder_is_shown_by_what_is_still_to_come(journal: SqliteJournal, database: Database) -> None:
+    """Four targets of a short: one has filled, and the part of another is leaving at market."""
+    own: dict[str, Any] = {"side": Side.BUY, "reduce_only": True, "trade_id": "t1"}
+    kind = {"role": OrderRole.TARGET, "type": OrderType.TAKE_PROFIT_MARKET}
+    into = replace(entry(1), side=Side.SELL, trade_id="t1", ladder=((1.0, 0.25),), qty_lots=12)
+    stop = replace(entry(2), role=OrderRole.STOP, type=OrderType.STOP_MARKET, trigger_ticks=1_060_000, **own)
+    stop = replace(stop, qty_lots=12)
+    at = (1_045_000, 1_040_000, 1_030_000, 1_020_000)
+    targets = [
+        replace(entry(3 + n), trigger_ticks=ticks, place=n, qty_lots=3, **kind, **own) for n, ticks in enumerate(at)
+    ]
+    done = replace(targets[0], state=OrderState.FILLED, filled_lots=3)
+    leaving = replace(targets[1], client_order_id="qd9", type=OrderType.MARKET, trigger_ticks=None)
+    gone = replace(targets[1], state=OrderState.CANCELED)
+    position = Position("BTCUSDT", -9, Decimal("-945.0009"), T0, "t1")
+    orders = [into, stop, *reversed(targets), leaving]
+    ends = [OrderUpdateRecord(OrderUpdate(o.client_order_id, "BTCUSDT", o.state, T0, "", ""), o) for o in (done, gone)]
+    ended = trade("t1", T0 + 60_000, "11.5")
+    await journal.commit([*(IntentRecord(order) for order in orders), *ends, PositionRecord(position, T0), ended])
+    with Reader(database.path) as reader:
+        (shown,) = reader.positions()
+        (closed,) = reader.trades()
+    assert (shown["target_price"], shown["target_prices"]) == (103_000.0, [103_000.0, 102_000.0])
+    apart = sum(105_000.1 - price for price in (104_500.0, 104_000.0, 103_000.0, 102_000.0)) / 4
+    assert closed["expected_profit_usdt"] == pytest.approx(apart * 0.012)

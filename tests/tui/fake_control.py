@@ -95,6 +95,7 @@ def position(symbol: str, side: str, notional: float, trade_id: str) -> Position
         opened_ms=NOW_MS - 34 * MINUTE_MS,
         strategy="scalper",
         decimals=_BASES[symbol][1],
+        target_prices=(entry * (1 + 0.03 * sign),),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -357,6 +358,15 @@ STATS_COLUMNS = [
     Column("net_pnl_usdt", "net USDT", signed_money),
     Column("balance_usdt", "balance USDT", money),
 ]
+
+
+def _targets(prices: Sequence[float]) -> str:
+    """The nearest, and how many lie behind it."""
+    if not prices:
+        return "-"
+    return number(prices[0]) + (f" +{len(prices) - 1}" if len(prices) > 1 else "")
+
+
 POSITION_COLUMNS = [
     Column("symbol", "symbol", right=False),
     Column("side", "side", right=False),
@@ -365,7 +375,7 @@ POSITION_COLUMNS = [
     Column("mark_price", "mark", number),
     Column("mark_ms", "marked UTC", moment),
     Column("stop_price", "stop", number),
-    Column("target_price", "target", number),
+    Column("target_prices", "target", _targets),
     Column("unrealised_usdt", "unrealised USDT", signed_money),
     Column("opened_ms", "opened UTC", moment),
 ]

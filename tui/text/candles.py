@@ -108,9 +108,7 @@ def levels_of(position: PositionView | None) -> list[Level]:
     levels = [Level("entry", position.entry_price, "accent")]
     if position.stop_price is not None:
         levels.append(Level("stop", position.stop_price, "down"))
-    if position.target_price is not None:
-        levels.append(Level("target", position.target_price, "up"))
-    return levels
+    return levels + [Level("target", price, "up") for price in position.target_prices]
 
 
 def draw(

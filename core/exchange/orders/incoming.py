@@ -223,7 +223,7 @@ class Incoming:
     def _candidates(self, symbol: str, side: str) -> list[Order]:
         """Conditional orders of ours that may have made the trade, the newest first."""
         s = self._books.trader.state.symbols[symbol]
-        orders = [*list(s.ended.values())[-_ENDED_CANDIDATES:], *s.orders.values()]
+        orders = [*_last_ended(s.ended.values()), *s.orders.values()]
         return [
             order
             for order in reversed(orders)
@@ -294,6 +294,18 @@ class Incoming:
         would be entered."""
         waits = any(where == symbol for where, _ in self._waiting.values())
         self._venue.wire.health.report(_PART, "a trade of which nobody knows yet whose it is" if waits else "", symbol)
+
+
+def _last_ended(orders: Iterable[Order]) -> list[Order]:
+    """The newest, in their order. The farther targets of a trade end with the first and count as one with it."""
+    found: list[Order] = []
+    counted = 0
+    for order in reversed(list(orders)):
+        counted += not order.place
+        if counted > _ENDED_CANDIDATES:
+            break
+        found.append(order)
+    return found[::-1]
 
 
 async def _tried(asking: Awaitable[None]) -> QuarterdeckError | None:

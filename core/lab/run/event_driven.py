@@ -22,7 +22,7 @@ from core.lab.data.holes import last_bars_of_symbols
 from core.lab.data.seeing import SeenHistory, seen_by, window_of
 from core.lab.run.curve import curve_of
 from core.lab.run.fixed_predictions import FixedDesk, first_bars, known_values, rule_values
-from core.lab.run.journal import MemoryJournal
+from core.lab.run.journal import Entered, MemoryJournal
 from core.lab.run.model_gaps import UnaskedBeforeHoles
 from core.lab.run.result import (
     ForecastColumns,
@@ -38,6 +38,7 @@ from core.market.history import bar_at
 from core.market.intervals import interval_text
 from core.market.seeing import Sees
 from core.ports import Forecaster
+from core.position.ladder import mean_target
 from core.strategy.chain import NOTHING, Spoken
 from core.strategy.decision import vector
 from core.strategy.declaration import Strategy
@@ -321,18 +322,22 @@ class Drive:
         )
 
     def _plans(self, trades: TradeColumns) -> TradePlans:
-        entered, books = self.journal.entered, self.trader.state.symbols
+        entered, books, symbols = self.journal.entered, self.trader.state.symbols, trades.symbol.tolist()
 
         def prices(ticks: Sequence[int | None]) -> Floats:
-            told = zip(trades.symbol.tolist(), ticks, strict=True)
+            told = zip(symbols, ticks, strict=True)
             return np.array([math.nan if t is None else float(books[s].instrument.price(t)) for s, t in told])
+
+        def target(one: Entered, symbol: str, entry: float) -> float:
+            price = books[symbol].instrument.price
+            return mean_target(entry, [(float(price(at)), lots / one.stop_lots) for at, lots in one.targets.values()])
 
         return trade_plans(
             trades,
             self.trader.settings.account.leverage,
             np.array([one.confidence for one in entered], np.float64),
             prices([one.stop_ticks for one in entered]),
-            prices([one.target_ticks for one in entered]),
+            np.array([target(*one) for one in zip(entered, symbols, trades.entry_price.tolist(), strict=True)]),
         )
 
     def _predictions(self) -> dict[str, ForecastColumns]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
@@ -33,11 +33,13 @@ from core.trader.state import TraderState
 
 @dataclass(slots=True)
 class Entered:
-    """What a trade was entered with: `confidence` NaN and ticks None where they are not known."""
+    """What a trade was entered with: `confidence` NaN and ticks None where they are not known; of each target, by its
+    place, ticks and lots, as of the stop those that were placed first."""
 
     confidence: float = math.nan
     stop_ticks: int | None = None
-    target_ticks: int | None = None
+    stop_lots: int = 0
+    targets: dict[int, tuple[int, int]] = field(default_factory=dict)
 
 
 class MemoryJournal:
@@ -95,12 +97,12 @@ class MemoryJournal:
         """What a trade is entered with is known by its orders; the signal that it follows comes just before them."""
         order = record.order
         known = self._under_way.setdefault(order.trade_id, Entered())
-        if order.role is OrderRole.ENTRY:
+        if order.role is OrderRole.ENTRY and not order.place:
             known.confidence = self._confidence.get(order.symbol, math.nan)
         elif order.role is OrderRole.STOP and known.stop_ticks is None:
-            known.stop_ticks = order.trigger_ticks
-        elif order.role is OrderRole.TARGET and known.target_ticks is None:
-            known.target_ticks = order.trigger_ticks
+            known.stop_ticks, known.stop_lots = order.trigger_ticks, order.qty_lots
+        elif order.role is OrderRole.TARGET and order.trigger_ticks is not None:
+            known.targets.setdefault(order.place, (order.trigger_ticks, order.qty_lots))
 
     def _take_fill(self, record: FillRecord) -> None:
         self.fills.append((record.fill, record.order))

@@ -14,7 +14,8 @@ from core.lab.run.result import Floats, TradeColumns, TradePlans
 def trade_plans(
     trades: TradeColumns, leverage: float, confidence: Floats, stop_price: Floats, target_price: Floats
 ) -> TradePlans:
-    """By where stop and target were placed first, in USDT, NaN for none."""
+    """By where stop and target were placed first, in USDT, NaN for none; of several targets the price that stands for
+    them (`core.position.ladder.mean_target`)."""
     return TradePlans(
         confidence=confidence,
         leverage=np.full(len(trades), float(leverage)),

@@ -35,6 +35,7 @@ from core.trader import limits
 from core.trader.guard import Guard
 from core.trader.state import DAY_MS
 from core.trader.symbol_state import SymbolState
+from core.trader.targets import are_resting
 from core.trader.trader import Trader
 from core.venues.simulated import SimulatedVenue
 
@@ -177,17 +178,16 @@ class Skipper:
 
     def _hold(self, row: int, s: SymbolState, slot: int) -> int:
         """Put a position into the scan's terms; the first slot that cannot be passed over because of it."""
-        stop, target = s.open_order(OrderRole.STOP), s.open_order(OrderRole.TARGET)
-        trade = s.trade
-        if self._asks_always or trade is None or stop is None or len(s.orders) > 1 + (target is not None):
+        stop, trade = s.open_order(OrderRole.STOP), s.trade
+        if self._asks_always or trade is None or stop is None or stop.state is not OrderState.ACCEPTED:
             return slot
-        if target is None and trade.target_ticks is not None:
-            return slot
-        if any(order is not None and order.state is not OrderState.ACCEPTED for order in (stop, target)):
+        targets = [order for order in s.orders.values() if order.role is OrderRole.TARGET]
+        if len(s.orders) > 1 + len(targets) or not are_resting(s, trade):
             return slot
         sign = 1 if s.lots > 0 else -1
         stop_price = float(s.instrument.price(stop.trigger_ticks or 0))
-        target_price = math.nan if target is None else float(s.instrument.price(target.trigger_ticks or 0))
+        nearest = min((sign * (order.trigger_ticks or 0) for order in targets), default=None)
+        target_price = math.nan if nearest is None else float(s.instrument.price(sign * nearest))
         liquidation = self._venue.liquidation_price(s.instrument.symbol) or 0.0
         self._down[row], self._up[row] = quiet_range(sign, stop_price, target_price, liquidation)
         self._qty_e8[row] = _e8(s.lots * s.lot_qty)

@@ -53,9 +53,10 @@ def uneventful_until(
     """The first slot of [start, stop) that is not provably uneventful, else `stop`; the last slot before it whose close
     made a new peak of equity, or -1; and that peak.
 
-    Contract: at `start` no order rests in any symbol but the stop and the target of its position, both for the whole of
-    it, and every position has its stop. What is known by time alone (the first bar of a UTC day, funding of a held
-    symbol, the end of a holding time) is not looked for: the caller ends the range, `stop`, before it.
+    Contract: at `start` no order rests in any symbol but the stop of its position, for the whole of it, and its
+    targets, for no more together; and every position has its stop. What is known by time alone (the first bar of a UTC
+    day, funding of a held symbol, the end of a holding time) is not looked for: the caller ends the range, `stop`,
+    before it.
 
     Market, C-contiguous (k, n): `low` and `high` in USDT, NaN where the bar is missing, with low <= open, close <=
     high; `mark` the closes carried forward over missing bars; `signal` the bits above.

@@ -74,8 +74,8 @@ class Score:
 
 
 def check_strategy(strategy: Strategy) -> None:
-    """Raises BadInputError where the strategy has an exit, a policy, a bracket or a sizing of its own, or a part whose
-    forecasts are known late: the sweep knows none."""
+    """Raises BadInputError where the strategy has an exit, a policy, a bracket, a ladder or a sizing of its own, or a
+    part whose forecasts are known late: the sweep knows none."""
     late = [part.name for part in strategy.parts if part.latency_ms or part.analyst is not None]
     if late:
         raise BadInputError(
@@ -87,6 +87,10 @@ def check_strategy(strategy: Strategy) -> None:
             raise BadInputError(
                 f"strategy {strategy.name}: the sweep cannot run a {name} of its own; use quarterdeck backtest"
             )
+    if strategy.ladder:
+        raise BadInputError(
+            f"strategy {strategy.name}: the sweep cannot run several targets of one trade; use quarterdeck backtest"
+        )
     if strategy.policies:
         names = ", ".join(policy.reason for policy in strategy.policies)
         raise BadInputError(

@@ -97,3 +97,13 @@ def test_a_forecast_that_nothing_was_decided_on_is_not_said_to_be_too_low() -> N
     desk.minute()
     desk.predict(0.5)
     assert shown() == ("wait", "forecast below what is needed", 0)
+
+
+def test_a_ladder_is_shown_by_its_targets_still_to_come() -> None:
+    desk = Desk(make_trader(strategy={"ladder": ((1.0, 0.5), (2.0, 0.3), (3.0, 0.1))}))
+    desk.hold()
+    view = position_view(desk.book(), desk.now_ms)
+    assert (view.target_price, view.target_prices) == (60_600.0, (60_600.0, 61_200.0, 61_800.0))
+    desk.fill(desk.order(OrderRole.TARGET))
+    view = position_view(desk.book(), desk.now_ms)
+    assert (view.target_price, view.target_prices) == (61_200.0, (61_200.0, 61_800.0))

@@ -15,7 +15,7 @@ from core.domain.trading import Signal, SignalAction
 from core.position.kit.hard_loss import hard_loss
 from core.position.kit.time_limit import time_limit
 from core.position.kit.trailing import trailing
-from core.position.policy import ADD, HOLD, REDUCE, Candle, ExitPolicy, Held
+from core.position.policy import HOLD, REDUCE, Candle, ExitPolicy, Held
 from core.trader.messages import Command, Silence
 from core.trader.restore import restore
 from tests.core.trader.desk import BTC, NOON_MS, Desk, canceled, make_trader, placed, records
@@ -252,8 +252,8 @@ def test_the_next_trade_begins_with_nothing_remembered() -> None:
 
 
 def test_an_exit_that_may_say_what_no_trade_does_is_refused_at_once() -> None:
-    adds = ExitPolicy("adds", time_limit(1.0).step, says=(ADD,))
-    with pytest.raises(
-        BadInputError, match=r"strategy plain: its exit 'adds' may add, which no trade here does; what it"
-    ):
-        desk_of(adds)
+    odd = ExitPolicy("odd", time_limit(1.0).step, says=(HOLD,))
+    with pytest.raises(BadInputError, match="its exit 'odd' may hold, which no trade here does; what it can is: "):
+        desk_of(odd)
+    with pytest.raises(BadInputError, match="strategy plain: its exit 'odd' may 7, which no trade here does; what it"):
+        desk_of(replace(odd, says=(7,)))

@@ -9,8 +9,8 @@ from core.domain.operator import Verb
 from core.domain.orders import OrderRole, OrderState
 from core.domain.records import AdjustmentRecord
 from core.domain.trading import ExitReason
-from core.trader.protection import MAX_LOST_TARGETS
 from core.trader.restore import restore
+from core.trader.targets import MAX_LOST_TARGETS
 from tests.core.trader.desk import BTC, Desk, canceled, make_trader, placed, records
 from tests.core.trader.session import knowledge
 from tests.core.trader.test_outside import take
@@ -128,7 +128,7 @@ def test_a_start_remembers_how_often_a_target_was_lost() -> None:
     restore(told.trader, desk.records)
     trade = told.book(BTC).trade
     assert trade is not None
-    assert trade.lost_targets == 2
+    assert trade.targets[0].lost == 2
     assert repr(told.trader.state.adjustment_ids) in knowledge(told.trader)
     assert told.trader.state.adjustment_ids == desk.trader.state.adjustment_ids
 

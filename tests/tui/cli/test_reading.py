@@ -7,6 +7,8 @@ from core.control.protocol import SILENT, ExternalOrderView, SignalView
 from core.home.folder import EngineLock, Home
 from tests.core.control.control_samples import SNAPSHOT, STATUS, T0_MS
 from tests.tui.cli.fakes import SIGNAL, FakeRuntime, Quarterdeck, RunningEngine
+from tui.cli.output import show
+from tui.cli.reading import POSITION_COLUMNS
 
 STATUS_KEYS = {
     "mode",
@@ -270,3 +272,9 @@ def test_a_position_without_a_stop_says_so_in_a_column_of_its_own(
     head, row = quarterdeck("positions").stdout.splitlines()
     assert head.endswith("NO STOP for")
     assert row.endswith("3,400 ms")
+
+
+def test_positions_tell_the_nearest_target_and_how_many_lie_behind_it() -> None:
+    column = next(column for column in POSITION_COLUMNS if column.title == "target")
+    told = [show(prices, column.format) for prices in ([], [60_600.0], [60_600.0, 61_200.5, 61_800.0])]
+    assert told == ["-", "60,600", "60,600 +2"]

@@ -52,7 +52,8 @@ class PositionsPanel(Panel):
     HELP = (
         "P/L USDT: (mark - entry) x quantity, with its sign for the side, before the cost of closing."
         " P/L %: of the entry notional. to stop, to target: distance from the mark in % of the mark;"
-        " 'none' means that no such price is known. notional: quantity x mark. open: engine time since the entry."
+        " 'none' means that no such price is known; '+2' behind a target, that so many lie beyond it."
+        " notional: quantity x mark. open: engine time since the entry."
         " The mark is the last price of the feed; the title says how old it is where it is late."
         " NO STOP: no stop is known to rest at the venue, and for how long."
         " unknown, asking: the venue has not said what became of the order; nothing is assumed and it is asked again."
@@ -158,7 +159,7 @@ def _position(p: PositionView, snapshot: Snapshot, g: Glyphs) -> list[Cell]:
         (signed(p.unrealised_usdt), role),
         (signed(p.unrealised_pct) + "%", role),
         ("NO STOP", "badge_bad") if p.protected is False else _distance(p.stop_price, p.mark_price, "warn"),
-        _distance(p.target_price, p.mark_price, "dim"),
+        _targets(p),
         (money(p.notional_usdt), "plain"),
         (age(snapshot.status.as_of_ms - p.opened_ms), "dim"),
         (p.strategy, "dim"),
@@ -169,6 +170,13 @@ def _distance(price: float | None, mark: float, missing_role: str) -> Cell:
     if price is None or mark <= 0:
         return "none", missing_role
     return f"{abs(price - mark) / mark * 100:.2f}%", "plain"
+
+
+def _targets(p: PositionView) -> Cell:
+    """The nearest, and how many lie behind it."""
+    text, role = _distance(p.target_price, p.mark_price, "dim")
+    behind = len(p.target_prices) - 1
+    return (f"{text} +{behind}" if behind > 0 else text), role
 
 
 def _order(order: OrderView, now_ms: int, view: View) -> list[Cell]:

@@ -19,7 +19,15 @@ _COLUMNS = (
     Column("reason", 20, "left", 6, stretch=True, most=60),
     Column("model", 14, "left", 8),
 )
-_ACTED = {"enter": "good", "exit": "accent", "reduce": "accent", "stop": "accent", "vetoed": "dim", SILENT: "warn"}
+_ACTED = {
+    "enter": "good",
+    "exit": "accent",
+    "reduce": "accent",
+    "add": "good",
+    "stop": "accent",
+    "vetoed": "dim",
+    SILENT: "warn",
+}
 REASONS_SHOWN = 5
 EXIT = "exit"
 

@@ -25,7 +25,7 @@ from core.position.kit.reversal import reversal
 from core.position.kit.roi import roi
 from core.position.kit.time_limit import time_limit
 from core.position.kit.trailing import trailing
-from core.position.policy import ADD, HOLD, REDUCE, Candle, ExitPolicy, Held
+from core.position.policy import HOLD, REDUCE, Candle, ExitPolicy, Held
 from core.settings.schema import Settings, parse_settings
 from core.strategy.declaration import Strategy
 from core.trader.trader import Trader
@@ -264,8 +264,8 @@ def test_the_sweep_refuses_what_looks_back_on_a_trade_in_words() -> None:
 
 
 def test_a_trader_refuses_an_exit_that_it_could_not_carry_out() -> None:
-    more = replace(time_limit(1.0, reason="more"), says=(ADD,))
-    with pytest.raises(BadInputError, match="its exit 'more' may add, which no trade here does"):
+    more = replace(time_limit(1.0, reason="more"), says=(7,))
+    with pytest.raises(BadInputError, match="its exit 'more' may 7, which no trade here does"):
         Trader("case", strategy_of(more), settings_of(), FREE)
 
 
