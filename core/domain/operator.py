@@ -37,6 +37,15 @@ class LimitEffect(StrEnum):
     FLATTEN = "flatten"
 
 
+class LimitScope(StrEnum):
+    """Whom a limit binds. A symbol holds one trade at a time, so a trade's limit is remembered by its symbol."""
+
+    ACCOUNT = "account"
+    STRATEGY = "strategy"
+    SYMBOL = "symbol"
+    TRADE = "trade"
+
+
 CLEARED_BY_DAY = frozenset(("day_loss_usdt", "day_loss_pct", "losses_in_row"))
 """Names of the limits that stay fired, whatever their figure does, until a UTC day begins."""
 
@@ -50,7 +59,7 @@ FULL_IN_USE = frozenset(("open_positions", "exposure"))
 @dataclass(frozen=True, slots=True)
 class LimitEvent:
     """A limit that fired or cleared. `clears` tells the operator what ends it, `note` what is wrong where the figures
-    do not say it, `origin` whose limit it is."""
+    do not say it, `origin` whose decision it was measured of, and of a limit of scope strategy whom it binds."""
 
     limit: str
     symbol: str
@@ -63,3 +72,4 @@ class LimitEvent:
     clears: str
     note: str = ""
     origin: Origin = ACCOUNT
+    scope: LimitScope = LimitScope.ACCOUNT

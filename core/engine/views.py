@@ -21,7 +21,7 @@ from core.control.protocol import (
 from core.domain.forecast import MARKET, Because, Output
 from core.domain.instrument import Instrument
 from core.domain.market import Quote
-from core.domain.operator import LimitEvent
+from core.domain.operator import LimitEvent, LimitScope
 from core.domain.orders import Order
 from core.domain.trading import Signal, Trade
 from core.engine.recent import Recent
@@ -269,7 +269,10 @@ def meter_views(readings: Iterable[Reading]) -> tuple[MeterView, ...]:
 
 
 def block_views(events: Iterable[LimitEvent]) -> tuple[BlockView, ...]:
-    return tuple(BlockView(event.limit, event.symbol, event.clears, event.note) for event in events)
+    return tuple(
+        BlockView(e.limit, e.symbol, e.clears, e.note, e.origin.strategy if e.scope is LimitScope.STRATEGY else "")
+        for e in events
+    )
 
 
 def chart_view(symbol: str, history: BarHistory, recent: Recent) -> ChartView:

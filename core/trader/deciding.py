@@ -224,7 +224,7 @@ class Deciding:
         reason = "" if stop_pct == stop_pct else "the strategy's bracket gives no stop"
         if not reason:
             commands += journalled(check_stop(self._guard, forecast.symbol, stop_pct, caps, now_ms, whose))
-            reason = standing_veto(self._state, s, self._guard, now_ms, turned_id)
+            reason = standing_veto(self._state, s, self._guard, self.strategy.name, now_ms, turned_id)
         lots = 0
         if not reason:
             size = entry_size(

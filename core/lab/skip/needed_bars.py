@@ -85,7 +85,7 @@ class Skipper:
         self._qty_e8, self._cost_e8 = np.zeros(k), np.zeros(k)
         self._scratch = (np.empty(k), np.empty(k), np.empty(BLOCK), np.empty(BLOCK))
         self._scanned = False
-        self._calm = self._ranges(Guard(trader.settings.limits, history.interval_ms))
+        self._calm = _ranges(Guard(trader.settings.limits, history.interval_ms))
         rules = trader.strategy.exits
         self._reverses = any(rule.function is exits.reversal for rule in rules)
         self._time_stop_ms = min((r.parameter for r in rules if r.function is exits.time_stop), default=math.inf)
@@ -215,7 +215,7 @@ class Skipper:
         peak, day_start, now_ms = state.peak_equity_usdt, state.day_start_equity_usdt, state.sampled_ms
         if peak <= 0.0 or day_start <= 0.0 or (guard.has_fired() and not self._stays(now_ms)):
             return None
-        ranges = self._ranges(guard) if guard.has_fired() else self._calm
+        ranges = _ranges(guard) if guard.has_fired() else self._calm
         for rule, used in (
             (limits.DAY_TRADES, state.entries_on(now_ms)),
             (limits.LOSSES_IN_ROW, state.losses_on(now_ms)),
@@ -248,21 +248,10 @@ class Skipper:
             if book.bar_close_ms == now_ms
         )
 
-    def _ranges(self, guard: Guard) -> dict[str, tuple[float, float]]:
-        """By limit, the readings between which its level stays what it is."""
-        s = self._trader.settings.limits
-        return {
-            rule.name: guard.range_of_level(rule, limit)
-            for rule, limit in (
-                (limits.DAY_LOSS_USDT, s.day_loss_usdt),
-                (limits.DAY_LOSS_PCT, s.day_loss_pct),
-                (limits.DAY_TRADES, float(s.max_trades_per_day)),
-                (limits.LOSSES_IN_ROW, float(s.max_losses_in_row)),
-                (limits.DRAWDOWN, s.max_drawdown_pct),
-                (limits.EXPOSURE, s.max_exposure_pct),
-                (limits.OPEN_POSITIONS, float(s.max_open_positions)),
-            )
-        }
+
+def _ranges(guard: Guard) -> dict[str, tuple[float, float]]:
+    """By limit, the readings between which its level stays what it is."""
+    return {limit.name: guard.range_of_level(limit, meter.limit) for limit, meter in guard.measured}
 
 
 def signal_bits(decider: Decider, values: Floats) -> NDArray[np.uint8]:

@@ -134,7 +134,7 @@ def _unmeasured(stands: Standing, status: StatusView, meters: Sequence[MeterView
 
 
 def _blocked(block: Block) -> _Line:
-    name = f"{block.name} {block.symbol}".rstrip()
+    name = f"{block.name} {block.whom}".rstrip()
     clears = block.clears + (f"; now: {block.detail}" if block.detail else "")
     return _Line(name, "BLOCKED", "no new entries", clears or UNKNOWN)
 
