@@ -28,7 +28,7 @@ from storage.units import eras_of, order_units
 
 log = logging.getLogger("quarterdeck")
 
-FORM = "5"
+FORM = "6"
 """Which memory this program keeps; changes with what `core.trader.memory` holds or means. A checkpoint of another form
 is not read."""
 

@@ -263,6 +263,8 @@ class Reader:
                         asked.setdefault("", "paused")
                 case Verb.RESUME:
                     asked = {key: what for key, what in asked.items() if symbol not in ("", key)}
+                case Verb.LOCK | Verb.UNLOCK:
+                    pass  # The events of the limit tell.
                 case _:
                     assert_never(verb)
         return [

@@ -13,13 +13,16 @@ class Verb(StrEnum):
     RESUME = "resume"
     HALT = "halt"
     FLATTEN = "flatten"
+    LOCK = "lock"
+    UNLOCK = "unlock"
 
 
 @dataclass(frozen=True, slots=True)
 class OperatorCommand:
     """`symbol` is empty for the whole account; `time_ms` is the engine's time when it took the command.
 
-    `include_external` lets a flatten close, and cancel, what others placed in the account too.
+    `include_external` lets a flatten close, and cancel, what others placed in the account too. A lock holds until
+    `until_ms`, None until it is ended, for the `reason` that the operator gave.
     """
 
     command_id: str
@@ -28,6 +31,8 @@ class OperatorCommand:
     operator: str
     time_ms: int
     include_external: bool = False
+    until_ms: int | None = None
+    reason: str = ""
 
 
 class LimitEffect(StrEnum):
@@ -52,6 +57,9 @@ CLEARED_BY_DAY = frozenset(("day_loss_usdt", "day_loss_pct", "losses_in_row"))
 CLEARED_BY_RESUME = frozenset(("losses_in_row", "drawdown", "books", "stop_refused", "second_engine"))
 """Names of the limits that stay fired, whatever their figure does, until the operator resumes."""
 
+CLEARED_BY_UNLOCK = frozenset(("lock", "symbol_losses"))
+"""Names of the limits that lock a symbol: they stay fired until their time is over, or the operator unlocks it."""
+
 FULL_IN_USE = frozenset(("open_positions", "exposure"))
 """Names of the limits that an account in normal use reaches, and leaves by itself."""
 
@@ -59,7 +67,8 @@ FULL_IN_USE = frozenset(("open_positions", "exposure"))
 @dataclass(frozen=True, slots=True)
 class LimitEvent:
     """A limit that fired or cleared. `clears` tells the operator what ends it, `note` what is wrong where the figures
-    do not say it, `origin` whose decision it was measured of, and of a limit of scope strategy whom it binds."""
+    do not say it, `origin` whose decision it was measured of, and of a limit of scope strategy whom it binds;
+    `until_ms` is when it clears by itself, where time alone ends it."""
 
     limit: str
     symbol: str
@@ -73,3 +82,4 @@ class LimitEvent:
     note: str = ""
     origin: Origin = ACCOUNT
     scope: LimitScope = LimitScope.ACCOUNT
+    until_ms: int | None = None

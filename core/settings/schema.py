@@ -25,6 +25,7 @@ from pydantic import (
 from core.domain.errors import SettingsError
 from core.domain.market import MINUTE_MS
 from core.domain.operator import LimitEffect
+from core.domain.trading import KEPT_TRADES
 from core.settings.addresses import is_address, is_this_machine
 from core.settings.problems import first_problem
 from core.settings.strategies import Table, parse_table, strategy_names, whole_table
@@ -83,6 +84,9 @@ class LimitSettings(_Section):
     day_loss_effect: Literal[LimitEffect.NO_NEW_ENTRIES, LimitEffect.FLATTEN] = LimitEffect.NO_NEW_ENTRIES
     max_trades_per_day: int = Field(100, ge=1)
     max_losses_in_row: int = Field(8, ge=1)
+    max_symbol_losses_in_row: int = Field(0, ge=0, le=KEPT_TRADES)
+    symbol_losses_hours: float = Field(24.0, gt=0, le=24 * 28)
+    symbol_lock_minutes: float = Field(60.0, gt=0, le=60 * 24 * 28)
     max_drawdown_pct: float = Field(15.0, gt=0, le=100)
     max_exposure_pct: float = Field(150.0, gt=0)
     max_open_positions: int = Field(5, ge=1)

@@ -192,6 +192,45 @@ class Guard:
     def clear_resume(self, now_ms: int) -> list[LimitEvent]:
         return self._clear(Ended.BY_RESUME, now_ms)
 
+    def lock(
+        self, rule: Limit, symbol: str, used: float, limit: float, until_ms: int | None, now_ms: int, note: str
+    ) -> list[LimitEvent]:
+        """Lock a symbol by a limit that locks, until a time or until it is unlocked; a lock of before by the same limit
+        makes way."""
+        event = replace(
+            _event(
+                Reading(rule, symbol, used, limit, "blocked", rule.effect, note=note),
+                now_ms,
+                fired=True,
+                effect=rule.effect,
+            ),
+            until_ms=until_ms,
+        )
+        self.apply(event)
+        return [event]
+
+    def unlock(self, symbol: str, now_ms: int) -> list[LimitEvent]:
+        """End what locks a symbol."""
+        return self._end([e for e in self._locks() if e.symbol == symbol], now_ms, "unlocked by the operator")
+
+    def expire(self, now_ms: int) -> list[LimitEvent]:
+        """End the locks whose time is over."""
+        ended = [e for e in self._locks() if e.until_ms is not None and e.until_ms <= now_ms] if self._fired else []
+        return self._end(ended, now_ms, "its time is over")
+
+    def expires_ms(self) -> int | None:
+        """When the time of a lock is over next; None where none has one."""
+        return min((e.until_ms for e in self._locks() if e.until_ms is not None), default=None)
+
+    def _locks(self) -> list[LimitEvent]:
+        return [fired.event for key, fired in self._fired.items() if key[0] in self._ended[Ended.BY_UNLOCK]]
+
+    def _end(self, fired: Iterable[LimitEvent], now_ms: int, note: str) -> list[LimitEvent]:
+        events = [replace(event, time_ms=now_ms, fired=False, note=note) for event in fired]
+        for event in events:
+            self.apply(event)
+        return events
+
     def _forbids(self, limit: Limit) -> bool:
         return limit.forbids or self._effects[limit.name] in _BLOCKING
 
@@ -221,14 +260,9 @@ class Guard:
         return events
 
     def _clear(self, by: Ended, now_ms: int) -> list[LimitEvent]:
-        events = [
-            replace(fired.event, time_ms=now_ms, fired=False, note="")
-            for (name, *_), fired in list(self._fired.items())
-            if name in self._ended[by] and fired.level == "blocked"
-        ]
-        for event in events:
-            self.apply(event)
-        return events
+        ended = self._ended[by]
+        blocked = [f.event for (name, *_), f in self._fired.items() if name in ended and f.level == "blocked"]
+        return self._end(blocked, now_ms, "")
 
 
 def _key(rule: Limit, symbol: str, origin: Origin) -> _Key:

@@ -11,10 +11,10 @@ from core.domain.instrument import Instrument
 from core.domain.orders import RESTING_STATES, Order, OrderRole, OrderState, Side
 from core.domain.origin import Origin
 from core.domain.regrid import Factor
-from core.domain.trading import EXACT, ExitReason, Trade
+from core.domain.trading import EXACT, KEPT_TRADES, ExitReason, Trade
 from core.trader.ledger import ZERO
 
-_KEEP_ENDED, _KEEP_CLOSED = 256, 4
+_KEEP_ENDED, _KEEP_CLOSED = 256, KEPT_TRADES
 
 
 @dataclass(slots=True)

@@ -125,11 +125,14 @@ plain_records: st.SearchStrategy[Record] = st.one_of(
             text,
             origins,
             st.sampled_from(LimitScope),
+            st.none() | times,
         ),
     ),
     st.builds(
         OperatorRecord,
-        st.builds(OperatorCommand, text, st.sampled_from(Verb), text, text, times, st.booleans()),
+        st.builds(
+            OperatorCommand, text, st.sampled_from(Verb), text, text, times, st.booleans(), st.none() | times, text
+        ),
         text,
     ),
     st.builds(EquityRecord, st.builds(EquitySample, times, money, money, money, money, money)),

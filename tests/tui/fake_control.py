@@ -294,6 +294,7 @@ class FakeControl:
         self.charts = {symbol: chart(symbol) for symbol in _BASES}
         self.lines: list[LogLine] = []
         self.commands: list[Verb] = []
+        self.requests: list[Request] = []
         self.external: list[bool] = []
         self.accepted = True
         self.message = "done"
@@ -320,6 +321,7 @@ class FakeControl:
 
     async def send(self, request: Request) -> CommandResult:
         self.commands.append(Verb(request.operation))
+        self.requests.append(request)
         self.external.append(bool(request.values.get("include_external")))
         if self.error is not None:
             raise self.error

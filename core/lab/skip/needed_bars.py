@@ -172,8 +172,13 @@ class Skipper:
         """The first slot that cannot be passed over for what is known by time alone."""
         history = self._history
         next_day_ms = (self._trader.state.sampled_ms // DAY_MS + 1) * DAY_MS
-        day = -((self._begin_ms + history.interval_ms - next_day_ms) // history.interval_ms)
-        return max(slot, min(day, _next(self._uneven, slot), len(history)))
+        unlocked_ms = self._trader.guard.expires_ms()
+        by_time = [self._slot_closing(ms) for ms in (next_day_ms, unlocked_ms) if ms is not None]
+        return max(slot, min(*by_time, _next(self._uneven, slot), len(history)))
+
+    def _slot_closing(self, time_ms: int) -> int:
+        """The first slot that closes at a time or later."""
+        return -((self._begin_ms + self._history.interval_ms - time_ms) // self._history.interval_ms)
 
     def _hold(self, row: int, s: SymbolState, slot: int) -> int:
         """Put a position into the scan's terms; the first slot that cannot be passed over because of it."""

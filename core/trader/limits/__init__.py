@@ -18,6 +18,7 @@ from core.trader.limits.feed_age import FEED_AGE, allowed_ms, feed_age_s
 from core.trader.limits.invariant import INVARIANT
 from core.trader.limits.leverage import LEVERAGE
 from core.trader.limits.limit import Reading, level
+from core.trader.limits.lock import LOCK
 from core.trader.limits.losses_in_row import LOSSES_IN_ROW
 from core.trader.limits.open_positions import OPEN_POSITIONS
 from core.trader.limits.order_notional import ORDER_NOTIONAL
@@ -39,6 +40,7 @@ __all__ = [
     "FEED_AGE",
     "INVARIANT",
     "LEVERAGE",
+    "LOCK",
     "LOSSES_IN_ROW",
     "OPEN_POSITIONS",
     "ORDER_NOTIONAL",

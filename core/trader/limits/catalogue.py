@@ -14,12 +14,14 @@ from core.trader.limits.feed_age import FEED_AGE
 from core.trader.limits.invariant import INVARIANT
 from core.trader.limits.leverage import LEVERAGE
 from core.trader.limits.limit import Limit
+from core.trader.limits.lock import LOCK
 from core.trader.limits.losses_in_row import LOSSES_IN_ROW
 from core.trader.limits.open_positions import OPEN_POSITIONS
 from core.trader.limits.order_notional import ORDER_NOTIONAL
 from core.trader.limits.second_engine import SECOND_ENGINE
 from core.trader.limits.stop_distance import STOP_DISTANCE
 from core.trader.limits.stop_refused import STOP_REFUSED
+from core.trader.limits.symbol_losses import SYMBOL_LOSSES
 from core.trader.limits.unprotected import UNPROTECTED
 
 CATALOGUE: tuple[Limit, ...] = (
@@ -41,6 +43,8 @@ CATALOGUE: tuple[Limit, ...] = (
     SECOND_ENGINE,
     BOOKS,
     INVARIANT,
+    LOCK,
+    SYMBOL_LOSSES,
 )
 
 RULES: dict[str, Limit] = {limit.name: limit for limit in CATALOGUE}

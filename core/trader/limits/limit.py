@@ -60,6 +60,8 @@ class Ended(Enum):
 
     BY_DAY = auto()
     BY_RESUME = auto()
+    BY_UNLOCK = auto()
+    """Or when its time is over."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from msgspec.structs import replace
 
 from core.control.protocol import BlockView, MeterView, StatusView
 from core.control.readiness import Block, standing
-from core.domain.operator import CLEARED_BY_DAY, CLEARED_BY_RESUME, FULL_IN_USE
+from core.domain.operator import CLEARED_BY_DAY, CLEARED_BY_RESUME, CLEARED_BY_UNLOCK, FULL_IN_USE
 from core.engine.views import block_views
 from core.trader import limits
 from core.trader.limits.limit import Ended
@@ -22,6 +22,7 @@ def test_the_names_are_those_of_the_limits() -> None:
     """Faces know a limit by its name alone: what they must know of it beside its words is said of the same limits."""
     ended = {by: {name for name, limit in limits.RULES.items() if by in limit.ended} for by in Ended}
     assert (ended[Ended.BY_DAY], ended[Ended.BY_RESUME]) == (CLEARED_BY_DAY, CLEARED_BY_RESUME)
+    assert ended[Ended.BY_UNLOCK] == CLEARED_BY_UNLOCK
     assert set(limits.RULES) >= FULL_IN_USE
 
 

@@ -36,6 +36,7 @@ LIMITS: dict[str, dict[str, Any]] = {
     "day_flatten": {"day_loss_pct": 0.2, "day_loss_effect": "flatten"},
     "drawdown": {"max_drawdown_pct": 0.35, "warn_at_pct": 60.0},
     "exposure": {"max_exposure_pct": 60.0, "warn_at_pct": 90.0, "max_open_positions": 2},
+    "locks": {"max_symbol_losses_in_row": 1, "symbol_lock_minutes": 45.0, "symbol_losses_hours": 2.0},
     "feed": {"max_feed_age_seconds": 150.0},
     "young_feed": {"max_feed_age_seconds": 0.05},
 }
@@ -114,6 +115,7 @@ PLAIN: dict[str, Any] = {
 )
 @example(**PLAIN | {"seed": 2, "k": 3, "share": 0.05, "limits": "feed", "gaps": True, "leverage": 3, "interval": 15})
 @example(**PLAIN | {"limits": "counts", "interval": 15})
+@example(**PLAIN | {"limits": "locks", "k": 2, "share": 0.05})
 def test_skipping_changes_nothing(
     seed: int,
     k: int,

@@ -16,7 +16,7 @@ from core.trader.limits.limit import Ended, Limit
 
 SHARED = {"__init__", "catalogue", "limit"}
 SOURCES = Path(package.__file__).parent
-SAYS = {Ended.BY_DAY: "00:00 UTC", Ended.BY_RESUME: "operator resumes"}
+SAYS = {Ended.BY_DAY: "00:00 UTC", Ended.BY_RESUME: "operator resumes", Ended.BY_UNLOCK: "operator unlocks"}
 """What the words of a limit say that something alone ends."""
 
 every_limit = pytest.mark.parametrize("limit", CATALOGUE, ids=RULES)
