@@ -16,7 +16,7 @@ from core.domain.market import Bar
 from core.home.log_line import LogLine
 
 RunState = Literal["starting", "recovering", "running", "paused", "halted", "ended", "stopping", "failed"]
-MeterLevel = Literal["ok", "warn", "blocked"]
+MeterLevel = Literal["ok", "warn", "blocked", "unknown"]
 
 
 class BlockView(Struct, frozen=True):

@@ -78,6 +78,7 @@ class Engine:
             parts.clock,
             self._observe,
             waits_for_models=parts.real_time is None,
+            settlements=parts.settlements,
         )
         self._lag = LagMeter(parts.lag_period_s)
         self._state: RunState = "starting"

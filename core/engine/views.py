@@ -247,11 +247,12 @@ def trade_view(trade: Trade) -> TradeView:
 
 
 def meter_views(readings: Iterable[Reading]) -> tuple[MeterView, ...]:
-    """One meter a limit; of a limit that is measured per symbol, the worst."""
+    """One meter a limit; of a limit that is measured per symbol, the worst, and before those that are well one that
+    cannot be measured."""
     worst: dict[str, Reading] = {}
     for reading in readings:
         held = worst.get(reading.rule.name)
-        if held is None or reading.used > held.used:
+        if held is None or _badness(reading) > _badness(held):
             worst[reading.rule.name] = reading
     return tuple(
         MeterView(
@@ -261,11 +262,15 @@ def meter_views(readings: Iterable[Reading]) -> tuple[MeterView, ...]:
             unit=reading.rule.unit,
             level=reading.level,
             effect=reading.effect,
-            clears=reading.rule.clears,
+            clears=f"{reading.rule.clears} ({reading.note})" if reading.note else reading.rule.clears,
             formula=reading.rule.formula,
         )
         for reading in worst.values()
     )
+
+
+def _badness(reading: Reading) -> tuple[bool, bool, float]:
+    return reading.level == "blocked", reading.level == "unknown", reading.used
 
 
 def block_views(events: Iterable[LimitEvent]) -> tuple[BlockView, ...]:

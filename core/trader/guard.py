@@ -11,7 +11,7 @@ from core.domain.operator import LimitEffect, LimitEvent, LimitScope
 from core.domain.origin import ACCOUNT, Origin
 from core.settings.schema import LimitSettings
 from core.trader.limits.catalogue import CATALOGUE
-from core.trader.limits.limit import Account, Ended, Level, Limit, Meter, Reading, Subject, level
+from core.trader.limits.limit import Account, Ended, Level, Limit, Meter, Reading, Subject, Told, level
 from core.trader.state import TraderState
 
 _BLOCKING = frozenset({LimitEffect.NO_NEW_ENTRIES, LimitEffect.FLATTEN})
@@ -26,7 +26,7 @@ class _Fired:
 _Key = tuple[str, str, str]
 """A limit's name, and whom it binds: symbol and strategy, both empty for the whole account."""
 
-_Used = tuple[Limit, Meter, float, Subject]
+_Used = tuple[Limit, Meter, float, Subject, Told | None]
 
 
 class Guard:
@@ -38,6 +38,7 @@ class Guard:
         self._catalogue = tuple(catalogue)
         meters = [(limit, limit.meter(settings)) for limit in catalogue if limit.meter is not None]
         self.measured = [(limit, meter) for limit, meter in meters if meter is not None]
+        self._off = {limit.name for limit, meter in meters if meter is None}
         self._fired: dict[_Key, _Fired] = {}
         self._effects = {limit.name: limit.effect for limit in catalogue}
         self._effects |= {limit.name: meter.effect for limit, meter in self.measured if meter.effect is not None}
@@ -110,7 +111,7 @@ class Guard:
     def measure_change(self, state: TraderState, now_ms: int, symbols: Iterable[str]) -> list[Reading]:
         """Those readings of `measure` that can change what is remembered: while no limit has fired, only what is used
         enough to warn."""
-        measured = self._used(state, now_ms, symbols)
+        measured = [used for used in self._used(state, now_ms, symbols) if not used[0].by_timer]
         if not self._fired:
             warn_at_pct = self._warn_at_pct
             measured = [used for used in measured if used[2] >= used[1].limit * warn_at_pct / 100.0]
@@ -119,7 +120,8 @@ class Guard:
     def _used(self, state: TraderState, now_ms: int, symbols: Iterable[str]) -> list[_Used]:
         account = self._account(state, now_ms)
         whole = [Subject(open_positions=state.open_positions())]
-        alone = [Subject(symbol, bar_close_ms=state.symbols[symbol].bar_close_ms) for symbol in symbols]
+        books = [(symbol, state.symbols[symbol]) for symbol in symbols]
+        alone = [Subject(symbol, "", 0, s.bar_close_ms, s.funding_due_ms) for symbol, s in books]
         used: list[_Used] = []
         for limit, meter in self.measured:
             scope = limit.scope
@@ -130,7 +132,8 @@ class Guard:
             for subject in subjects:
                 value = meter.used(account, subject)
                 if value is not None:
-                    used.append((limit, meter, value, subject))
+                    told = meter.told(account, subject) if meter.told is not None and value >= meter.limit else None
+                    used.append((limit, meter, value, subject, told))
         return used
 
     def _strategies(self, state: TraderState) -> list[Subject]:
@@ -156,7 +159,7 @@ class Guard:
         """Compare with what is remembered; return what fired and what cleared, in order."""
         events: list[LimitEvent] = []
         for reading in readings:
-            if self._fired or reading.level != "ok":
+            if self._fired or reading.level in ("warn", "blocked"):
                 events += self._move(reading, now_ms)
         return events
 
@@ -179,12 +182,7 @@ class Guard:
         if fired is None and not breached:
             return []
         reached: Level = "blocked" if breached else "ok"
-        reading = Reading(rule, symbol, used, limit, reached, rule.effect, origin, note)
-        if rule.renews and breached and fired is not None and fired.event.note != note:
-            event = _event(reading, now_ms, fired=True, effect=rule.effect)
-            self.apply(event)
-            return [event]
-        return self._move(reading, now_ms)
+        return self._move(Reading(rule, symbol, used, limit, reached, rule.effect, origin, note), now_ms)
 
     def clear_day(self, now_ms: int) -> list[LimitEvent]:
         return self._clear(Ended.BY_DAY, now_ms)
@@ -197,26 +195,20 @@ class Guard:
     ) -> list[LimitEvent]:
         """Lock a symbol by a limit that locks, until a time or until it is unlocked; a lock of before by the same limit
         makes way."""
-        event = replace(
-            _event(
-                Reading(rule, symbol, used, limit, "blocked", rule.effect, note=note),
-                now_ms,
-                fired=True,
-                effect=rule.effect,
-            ),
-            until_ms=until_ms,
-        )
-        self.apply(event)
-        return [event]
+        reading = Reading(rule, symbol, used, limit, "blocked", rule.effect, note=note, until_ms=until_ms)
+        return self._renew(reading, now_ms)
 
     def unlock(self, symbol: str, now_ms: int) -> list[LimitEvent]:
         """End what locks a symbol."""
         return self._end([e for e in self._locks() if e.symbol == symbol], now_ms, "unlocked by the operator")
 
     def expire(self, now_ms: int) -> list[LimitEvent]:
-        """End the locks whose time is over."""
-        ended = [e for e in self._locks() if e.until_ms is not None and e.until_ms <= now_ms] if self._fired else []
-        return self._end(ended, now_ms, "its time is over")
+        """End the locks whose time is over, and what the settings of before had measured and these have not."""
+        if not self._fired:
+            return []
+        ended = [e for e in self._locks() if e.until_ms is not None and e.until_ms <= now_ms]
+        off = [fired.event for key, fired in self._fired.items() if key[0] in self._off]
+        return self._end(ended, now_ms, "its time is over") + self._end(off, now_ms, "the settings ask for it no more")
 
     def expires_ms(self) -> int | None:
         """When the time of a lock is over next; None where none has one."""
@@ -224,6 +216,11 @@ class Guard:
 
     def _locks(self) -> list[LimitEvent]:
         return [fired.event for key, fired in self._fired.items() if key[0] in self._ended[Ended.BY_UNLOCK]]
+
+    def _renew(self, reading: Reading, now_ms: int) -> list[LimitEvent]:
+        event = _event(reading, now_ms, fired=True, effect=reading.effect)
+        self.apply(event)
+        return [event]
 
     def _end(self, fired: Iterable[LimitEvent], now_ms: int, note: str) -> list[LimitEvent]:
         events = [replace(event, time_ms=now_ms, fired=False, note=note) for event in fired]
@@ -234,8 +231,8 @@ class Guard:
     def _forbids(self, limit: Limit) -> bool:
         return limit.forbids or self._effects[limit.name] in _BLOCKING
 
-    def _reading(self, rule: Limit, meter: Meter, used: float, subject: Subject) -> Reading:
-        reached: Level = "ok"
+    def _reading(self, rule: Limit, meter: Meter, used: float, subject: Subject, told: Told | None) -> Reading:
+        reached: Level = "unknown" if used != used else "ok"
         if used >= meter.limit * self._warn_at_pct / 100.0:
             reached = level(used, meter.limit, self._warn_at_pct)
             if reached == "warn" and not rule.warns:
@@ -243,16 +240,21 @@ class Guard:
         origin = Origin(subject.strategy) if subject.strategy else ACCOUNT
         if self._fired and rule.ended and self.level(rule, subject.symbol, origin) == "blocked":
             reached = "blocked"
-        return Reading(rule, subject.symbol, used, meter.limit, reached, self._effects[rule.name], origin)
+        note, until_ms = (told.note, told.until_ms) if told is not None else ("", None)
+        effect = self._effects[rule.name]
+        used = 0.0 if reached == "unknown" else used
+        return Reading(rule, subject.symbol, used, meter.limit, reached, effect, origin, note, until_ms)
 
     def _move(self, reading: Reading, now_ms: int) -> list[LimitEvent]:
         fired = self._fired.get(_key(reading.rule, reading.symbol, reading.origin))
-        if (fired.level if fired else "ok") == reading.level:
-            return []
+        reached = "ok" if reading.level == "unknown" else reading.level
+        if (fired.level if fired else "ok") == reached:
+            is_other = fired is not None and reading.rule.renews and fired.event.note != reading.note
+            return self._renew(reading, now_ms) if is_other and reached == "blocked" else []
         events = []
         if fired is not None:
             events.append(_event(reading, now_ms, fired=False, effect=fired.event.effect))
-        if reading.level != "ok":
+        if reached != "ok":
             effect = LimitEffect.WARN if reading.level == "warn" else reading.effect
             events.append(_event(reading, now_ms, fired=True, effect=effect))
         for event in events:
@@ -289,4 +291,5 @@ def _event(reading: Reading, now_ms: int, *, fired: bool, effect: LimitEffect) -
         note=reading.note if fired else "",
         origin=reading.origin,
         scope=rule.scope,
+        until_ms=reading.until_ms if fired else None,
     )

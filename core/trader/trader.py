@@ -55,6 +55,7 @@ from core.trader.locking import lock, lock_after_losses, unlock
 from core.trader.messages import (
     Alarm,
     Command,
+    FundingDue,
     Journal,
     Silence,
     Timer,
@@ -105,6 +106,7 @@ class Trader:
             Watch: self._on_watch,
             VenueHealth: self._on_health,
             Alarm: self._on_alarm,
+            FundingDue: self._on_funding_due,
             WalletAdjustment: self._on_wallet,
             Forecast: self._deciding.on_forecast,
             Silence: self._deciding.on_silence,
@@ -179,7 +181,16 @@ class Trader:
             return []  # The bars of a symbol that is behind: what is measured is measured of the newest.
         commands = [*self._sample(now_ms), *journalled(self.guard.expire(now_ms))]
         self.readings = self.guard.measure(self.state, now_ms, self.state.symbols)
-        return commands + self._leaving.heed(self.readings, now_ms) + self._check(now_ms)
+        at_once = [reading for reading in self.readings if not reading.rule.by_timer]
+        commands += self._leaving.heed(at_once, now_ms) + self._check(now_ms)
+        return commands + self._note_by_timer(self.readings, now_ms)
+
+    def _note_by_timer(self, readings: Iterable[Reading], now_ms: int) -> list[Command]:
+        return journalled(self.guard.note([reading for reading in readings if reading.rule.by_timer], now_ms))
+
+    def _on_funding_due(self, told: FundingDue) -> list[Command]:
+        self.state.symbols[told.symbol].funding_due_ms = told.due_ms
+        return self._note_by_timer(self.guard.measure(self.state, told.time_ms, (told.symbol,)), told.time_ms)
 
     def _check(self, now_ms: int) -> list[Command]:
         """An engine whose own books contradict each other enters nothing more."""

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.arithmetic import exits
+from core.domain.market import MINUTE_MS
 from core.domain.orders import OrderRole, OrderState
 from core.lab.data.funding import funding_in_run
 from core.lab.data.history import History
@@ -76,9 +77,10 @@ class Skipper:
         self._high = np.maximum(np.maximum(history.high, history.open), history.close)
         self._mark = np.array([last_known(row) for row in history.close])
         self._signal = signal_bits(trader.decider, values)
-        self._uneven = uneven_bars(history, trader.settings.limits.max_feed_age_seconds).tolist()
-        self._funding, self._free = funding_bars(history, trader.settings.costs.assumed_funding_bps)
+        uneven = uneven_bars(history, trader.settings.limits.max_feed_age_seconds)
         self._begin_ms = int(history.open_time_ms[0])
+        self._uneven = sorted({*uneven.tolist(), *self._edges(trader.guard)})
+        self._funding, self._free = funding_bars(history, trader.settings.costs.assumed_funding_bps)
         k = len(self._books)
         self._watch = np.zeros(k, np.uint8)
         self._down, self._up = np.full(k, -np.inf), np.full(k, np.inf)
@@ -179,6 +181,17 @@ class Skipper:
     def _slot_closing(self, time_ms: int) -> int:
         """The first slot that closes at a time or later."""
         return -((self._begin_ms + self._history.interval_ms - time_ms) // self._history.interval_ms)
+
+    def _edges(self, guard: Guard) -> list[int]:
+        """The slots at whose close a limit changes by time alone."""
+        begin_ms, step_ms = self._begin_ms, self._history.interval_ms
+        by_time = [meter.edges_ms for _, meter in guard.measured if meter.edges_ms is not None]
+        times = [ms for edges_ms in by_time for ms in edges_ms(begin_ms, begin_ms + (len(self._history) + 1) * step_ms)]
+        if quiet_ms := self._trader.settings.limits.funding_quiet_minutes * MINUTE_MS:
+            due = [event_time_ms(rate) for rate in self._history.funding]
+            times += [ms - ahead_ms for ms in due for ahead_ms in (quiet_ms, 0)]
+        slots = [slot for slot in map(self._slot_closing, times) if 0 <= slot < len(self._history)]
+        return [self._history.first, *slots] if times or by_time else []
 
     def _hold(self, row: int, s: SymbolState, slot: int) -> int:
         """Put a position into the scan's terms; the first slot that cannot be passed over because of it."""

@@ -102,7 +102,7 @@ def check_strategy(strategy: Strategy) -> None:
             )
 
 
-NOT_HEEDED = ("max_symbol_losses_in_row",)
+NOT_HEEDED = ("max_symbol_losses_in_row", "no_trade_hours", "funding_quiet_minutes", "events")
 """Keys of limits that the sweep does not know: each is off where it says nothing or 0."""
 
 

@@ -11,11 +11,14 @@ from core.trader.limits.day_trades import DAY_TRADES
 from core.trader.limits.drawdown import DRAWDOWN
 from core.trader.limits.exposure import EXPOSURE
 from core.trader.limits.feed_age import FEED_AGE
+from core.trader.limits.funding_quiet import FUNDING_QUIET
 from core.trader.limits.invariant import INVARIANT
 from core.trader.limits.leverage import LEVERAGE
 from core.trader.limits.limit import Limit
 from core.trader.limits.lock import LOCK
 from core.trader.limits.losses_in_row import LOSSES_IN_ROW
+from core.trader.limits.no_trade_event import NO_TRADE_EVENT
+from core.trader.limits.no_trade_hours import NO_TRADE_HOURS
 from core.trader.limits.open_positions import OPEN_POSITIONS
 from core.trader.limits.order_notional import ORDER_NOTIONAL
 from core.trader.limits.second_engine import SECOND_ENGINE
@@ -33,6 +36,9 @@ CATALOGUE: tuple[Limit, ...] = (
     EXPOSURE,
     OPEN_POSITIONS,
     FEED_AGE,
+    NO_TRADE_HOURS,
+    NO_TRADE_EVENT,
+    FUNDING_QUIET,
     ORDER_NOTIONAL,
     LEVERAGE,
     STOP_DISTANCE,

@@ -14,8 +14,8 @@ from core.domain.origin import ACCOUNT, Origin
 from core.domain.quick import quick
 from core.settings.schema import LimitSettings
 
-Level = Literal["ok", "warn", "blocked"]
-"""How near a reading is to its limit."""
+Level = Literal["ok", "warn", "blocked", "unknown"]
+"""How near a reading is to its limit; `unknown` where it cannot be taken, and nothing follows of it."""
 
 
 class Account(Struct, frozen=True):
@@ -35,24 +35,35 @@ class Account(Struct, frozen=True):
 class Subject(Struct, frozen=True):
     """Whose use of a limit is measured, by the limit's scope: of the account, then no name is given, of one strategy,
     or of one symbol. `open_positions` counts pending entries, too; `bar_close_ms` is that of a symbol's newest bar, 0
-    before its first."""
+    before its first, `funding_due_ms` when its funding is settled next, 0 where nobody has told."""
 
     symbol: str = ""
     strategy: str = ""
     open_positions: int = 0
     bar_close_ms: int = 0
+    funding_due_ms: int = 0
+
+
+class Told(Struct, frozen=True):
+    """What is said of a limit that is reached, where its figure does not say what is wrong; until when, where time
+    alone ends it."""
+
+    note: str
+    until_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Meter:
     """How a limit is measured under given settings: what is `used` of `limit`, None where there is nothing to
-    measure. `effect` in place of the limit's own; `note` is what stands beside a figure that does
-    not say what is wrong."""
+    measure and NaN where nobody can know. `effect` in place of the limit's own; `told` is asked where it is reached;
+    `edges_ms` are the times in
+    [from, to) at which it changes by time alone."""
 
     limit: float
     used: Callable[[Account, Subject], float | None]
     effect: LimitEffect | None = None
-    note: Callable[[Account, Subject], str] | None = None
+    told: Callable[[Account, Subject], Told] | None = None
+    edges_ms: Callable[[int, int], list[int]] | None = None
 
 
 class Ended(Enum):
@@ -71,7 +82,8 @@ class Limit:
 
     `warns` is False where nearing the limit is normal use and deserves no warning. `forbids`: no entry is made while it
     is reached, although its effect is a smaller one. `renews`: where something else is wrong meanwhile, it is told
-    again. `alarms`: it fires by an alarm.
+    again. `alarms`: it fires by an alarm. `by_timer`: it is measured of what no journal tells, so it moves by the timer
+    and by that news alone, behind all else, and a replay takes it from the journal.
     """
 
     name: str
@@ -86,6 +98,7 @@ class Limit:
     forbids: bool = False
     renews: bool = False
     alarms: bool = False
+    by_timer: bool = False
 
 
 @quick
@@ -102,6 +115,7 @@ class Reading:
     effect: LimitEffect
     origin: Origin = ACCOUNT
     note: str = ""
+    until_ms: int | None = None
 
 
 def level(used: float, limit: float, warn_at_pct: float) -> Level:

@@ -21,7 +21,7 @@ from core.lab.data.history import MAX_HOLE_MS, History, MissingFunding, make_his
 from core.lab.run.result import RunResult, trade_columns
 from core.lab.sweep import forms, sweep
 from core.lab.sweep.prepared import Prepared, prepare
-from core.settings.schema import CostSettings, LimitSettings, Settings, SizingSettings, parse_settings
+from core.settings.schema import CostSettings, EventSettings, LimitSettings, Settings, SizingSettings, parse_settings
 from core.strategy.declaration import ExitRule, Lifecycle, Strategy
 from tests.core.lab.markets import ends_in_hole, inside_ms
 from tests.core.lab.plain_run import plain_run
@@ -272,7 +272,18 @@ def test_a_setting_of_size_cost_or_limit_reaches_the_kernel_or_is_named() -> Non
     )
 
 
-@pytest.mark.parametrize(("key", "value"), [("max_symbol_losses_in_row", 2)])
+EVENT = EventSettings(name="x", from_utc="2026-01-01", to_utc="2026-01-02")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("max_symbol_losses_in_row", 2),
+        ("no_trade_hours", ("22:00-23:30",)),
+        ("funding_quiet_minutes", 10),
+        ("events", (EVENT,)),
+    ],
+)
 def test_a_limit_that_the_sweep_does_not_know_is_refused_in_words(key: str, value: object) -> None:
     case = drawn(1, 1, reverses=False, rules="none", limits="wide", market_kind="calm", sizing="share")
     limits = case.settings.limits.model_copy(update={key: value})
