@@ -239,7 +239,8 @@ class Reader:
         """Limits that block new entries now, and what the operator asked for last."""
         limits = self._rows(
             """SELECT max(seq), "limit", fired, effect FROM limit_events
-            WHERE account = :account GROUP BY "limit", symbol ORDER BY "limit" """
+            WHERE account = :account GROUP BY "limit", symbol, CASE scope WHEN 'strategy' THEN strategy END
+            ORDER BY "limit" """
         )
         found = [row["limit"] for row in limits if row["fired"] and row["effect"] in _BLOCKING]
         commands = self._rows(
@@ -262,6 +263,8 @@ class Reader:
                         asked.setdefault("", "paused")
                 case Verb.RESUME:
                     asked = {key: what for key, what in asked.items() if symbol not in ("", key)}
+                case Verb.LOCK | Verb.UNLOCK:
+                    pass  # The events of the limit tell.
                 case _:
                     assert_never(verb)
         return [

@@ -76,8 +76,8 @@ class SignalEvent(Struct, frozen=True, tag_field="event", tag="signal"):
 
 
 class LimitEvent(Struct, frozen=True, tag_field="event", tag="limit"):
-    """A limit that fired, or cleared. `symbol` is empty for the whole account; `used` and `limit_value` are in `unit`;
-    `clears` says what ends it."""
+    """A limit that fired, or cleared. Whom it binds says `scope` (account, strategy, symbol or trade), with `symbol`
+    and `strategy` where it is one's; `used` and `limit_value` are in `unit`; `clears` says what ends it."""
 
     time_ms: int
     limit: str
@@ -89,6 +89,8 @@ class LimitEvent(Struct, frozen=True, tag_field="event", tag="limit"):
     unit: str
     clears: str
     note: str = ""
+    scope: str = "account"
+    strategy: str = ""
 
 
 class OperatorEvent(Struct, frozen=True, tag_field="event", tag="operator"):

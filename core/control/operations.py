@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from core.control.readiness import BEGINNING, OVER, STANDSTILL, Standing, standing
 from core.control.request import Values
-from core.domain.operator import Verb
+from core.domain.operator import CLEARED_BY_UNLOCK, Verb
 
 if TYPE_CHECKING:
     from core.control.protocol import Snapshot
@@ -36,17 +36,20 @@ class Danger(IntEnum):
 class Kind(StrEnum):
     SYMBOL = "symbol"
     FLAG = "flag"
+    TEXT = "text"
+    DURATION = "duration"
 
 
 @dataclass(frozen=True, slots=True)
 class Argument:
-    """Something that may be said with an act. `words` is what it changes: of a flag a sentence, of a symbol the clause
-    that ends what the act does. `sent` is added to what is said of the act on its way."""
+    """Something that may be said with an act, or must, where it is `needed`. `words` is what it changes: of a symbol
+    the clause that ends what the act does, else a sentence. `sent` is added to what is said of the act on its way."""
 
     name: str
     kind: Kind
     words: str
     sent: str = ""
+    needed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +177,11 @@ def _resume_facts(snapshot: Snapshot) -> Facts:
         f"RESUME entries? {snapshot.status.mode.upper()}, now {stands.word}",
         lines=(*blocks, then),
     )
+
+
+def _against_unlock(snapshot: Snapshot) -> str:
+    locked = any(block.limit in CLEARED_BY_UNLOCK for block in snapshot.status.blocks)
+    return "" if locked or snapshot.status.state in BEGINNING else "no symbol is locked"
 
 
 def _against_flatten(snapshot: Snapshot) -> str:
@@ -305,6 +313,42 @@ _ALL = (
         against=_against_resume,
         facts=_resume_facts,
         question=lambda _: "Let the engine open positions again",
+    ),
+    Operation(
+        Verb.LOCK.value,
+        Words(
+            label="lock",
+            does="no new entries in one symbol, until it is unlocked",
+            order="Open no more positions",
+            goes_on="stops, targets and exits go on",
+            slip="no new entries there until it is unlocked",
+            sent="no new entries there; stops, targets and exits go on",
+        ),
+        Danger.LOW,
+        reduces=True,
+        arguments=(
+            Argument(
+                "symbol", Kind.SYMBOL, "in SYMBOL alone; stops, targets and exits go on. `unlock` ends it", needed=True
+            ),
+            Argument("for_ms", Kind.DURATION, "So long, as 90m, 2h or 1d; else until it is unlocked."),
+            Argument("reason", Kind.TEXT, "Why, for the journal and whoever reads why nothing is entered."),
+        ),
+    ),
+    Operation(
+        Verb.UNLOCK.value,
+        Words(
+            label="unlock",
+            does="allow entries again in one symbol that is locked",
+            order="Open positions again after a lock",
+            slip="entries there again",
+            sent="entries there again",
+        ),
+        Danger.LOW,
+        reduces=False,
+        arguments=(
+            Argument("symbol", Kind.SYMBOL, "in SYMBOL, whether the operator locked it or losses did", needed=True),
+        ),
+        against=_against_unlock,
     ),
 )
 

@@ -16,17 +16,18 @@ from core.domain.market import Bar
 from core.home.log_line import LogLine
 
 RunState = Literal["starting", "recovering", "running", "paused", "halted", "ended", "stopping", "failed"]
-MeterLevel = Literal["ok", "warn", "blocked"]
+MeterLevel = Literal["ok", "warn", "blocked", "unknown"]
 
 
 class BlockView(Struct, frozen=True):
-    """A limit that forbids new entries now, in one symbol or in all (then `symbol` is empty). `clears` says what ends
-    that, `note` what is wrong where the limit's name does not."""
+    """A limit that forbids new entries now: in one `symbol`, of one `strategy`, or all (then both are empty). `clears`
+    says what ends that, `note` what is wrong where the limit's name does not."""
 
     limit: str
     symbol: str
     clears: str
     note: str = ""
+    strategy: str = ""
 
 
 class StatusView(Struct, frozen=True):

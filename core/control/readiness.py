@@ -32,16 +32,17 @@ _MIDNIGHT = "at 00:00 UTC"
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """What forbids new entries, in one symbol or in all (then `symbol` is empty). `clears` may be unknown, so empty."""
+    """What forbids new entries, in one symbol, of one strategy (`whom`), or all (then it is empty). `clears` may be
+    unknown, so empty."""
 
     name: str
-    symbol: str
+    whom: str
     clears: str
     detail: str = ""
 
     @property
     def what(self) -> str:
-        text = self.name.replace("_", " ") + (f" {self.symbol}" if self.symbol else "")
+        text = self.name.replace("_", " ") + (f" {self.whom}" if self.whom else "")
         return f"{text} ({self.detail})" if self.detail else text
 
     @property
@@ -85,25 +86,25 @@ def _word(status: StatusView, blocks: Sequence[Block], symbols: Sequence[str], s
         return "STALE"
     if status.state != "running":
         return _WORDS[status.state]
-    if any(not block.symbol for block in blocks):
+    if any(not block.whom for block in blocks):
         return "BLOCKED"
-    stopped = {block.symbol for block in blocks}
+    stopped = {block.whom for block in blocks}
     return "BLOCKED" if symbols and stopped.issuperset(symbols) else "RUNNING"
 
 
 def _blocks(status: StatusView, meters: Sequence[MeterView]) -> list[Block]:
-    told = {(block.limit, block.symbol): block for block in status.blocks}
+    told = {(block.limit, block.symbol or block.strategy): block for block in status.blocks}
     clears = {meter.name: meter.clears for meter in meters if meter.level == "blocked"}
     found = []
     for halt in status.halts:
-        name, _, symbol = halt.partition(":") if " " not in halt else (halt, "", "")
+        name, _, whom = halt.partition(":") if " " not in halt else (halt, "", "")
         if name in FULL_IN_USE or name in STANDSTILL:
             continue
-        block = told.get((name, symbol))
-        ends = block.clears if block is not None else clears.get(f"{name} {symbol}".rstrip(), "")
+        block = told.get((name, whom))
+        ends = block.clears if block is not None else clears.get(f"{name} {whom}".rstrip(), "")
         detail = block.note if block is not None else ""
-        found.append(Block(name, symbol, ends, status.connection or detail if name == _CONNECTION else detail))
-    known = {(block.name, block.symbol) for block in found}
+        found.append(Block(name, whom, ends, status.connection or detail if name == _CONNECTION else detail))
+    known = {(block.name, block.whom) for block in found}
     for meter in meters:
         name, _, symbol = meter.name.partition(" ")
         forbids = meter.level == "blocked" and meter.effect in _FORBIDS and name not in FULL_IN_USE
@@ -111,7 +112,7 @@ def _blocks(status: StatusView, meters: Sequence[MeterView]) -> list[Block]:
             found.append(Block(name, symbol, meter.clears))
     if status.connection and not any(block.name == _CONNECTION for block in found):
         found.append(Block(_CONNECTION, "", "when it is well again", status.connection))
-    return sorted(found, key=lambda block: bool(block.symbol))
+    return sorted(found, key=lambda block: bool(block.whom))
 
 
 _WORDS: dict[str, Word] = {

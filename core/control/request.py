@@ -7,10 +7,11 @@ from typing import Literal
 
 from msgspec import Struct, field
 
-Value = str | bool
+Value = str | bool | int
 
 Values = Mapping[str, Value]
-"""What was given for an act, by the names of its arguments. What is missing is "" or False."""
+"""What was given for an act, by the names of its arguments. What is missing is "", False or
+absent; a duration is milliseconds."""
 
 Claim = Literal["none", "free", "over"]
 """What a console wants of the write lease: nothing, to have it where nobody else has, or to have it whoever has it."""

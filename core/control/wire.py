@@ -26,12 +26,15 @@ from core.home.log_line import LogLine
 _MAX_TOLD = 200
 _MAX_NAME = 64
 _A_NAME = f"text of at most {_MAX_NAME} characters that can be printed"
+_LONGEST_MS = 10 * 365 * 86_400_000
 _OPERATOR, _LEASE = "operator", "lease"
 
 PARTS: tuple[str, ...] = Snapshot.__struct_fields__
 Whole = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Name = Annotated[str, Meta(max_length=_MAX_NAME)]
+Text = Annotated[str, Meta(max_length=_MAX_TOLD)]
+Duration = Annotated[int, Meta(ge=1, le=_LONGEST_MS)]
 
 
 class Asked(Struct, frozen=True, forbid_unknown_fields=True):
@@ -131,12 +134,14 @@ class Updates(Struct, frozen=True):
 def _command_type(operation_id: str) -> type[Struct]:
     """What is said with one act: its arguments by their names, who asks, and where it needs the write lease whether
     that is taken over for it."""
-    forms: dict[Kind, Any] = {Kind.SYMBOL: Name, Kind.FLAG: bool}
+    forms: dict[Kind, Any] = {Kind.SYMBOL: Name, Kind.FLAG: bool, Kind.TEXT: Text, Kind.DURATION: Duration}
     arguments = OPERATIONS[operation_id].arguments
+    needed = [argument for argument in arguments if argument.needed]
     return msgspec.defstruct(
         f"{operation_id.title().replace('_', '')}Params",
         [
-            *((argument.name, forms[argument.kind] | UnsetType, UNSET) for argument in arguments),
+            *((argument.name, forms[argument.kind]) for argument in needed),
+            *((a.name, forms[a.kind] | UnsetType, UNSET) for a in arguments if not a.needed),
             (_OPERATOR, Name, "socket"),
             *([] if OPERATIONS[operation_id].reduces else [(_LEASE, Literal["free", "over"], "free")]),
         ],

@@ -13,13 +13,16 @@ class Verb(StrEnum):
     RESUME = "resume"
     HALT = "halt"
     FLATTEN = "flatten"
+    LOCK = "lock"
+    UNLOCK = "unlock"
 
 
 @dataclass(frozen=True, slots=True)
 class OperatorCommand:
     """`symbol` is empty for the whole account; `time_ms` is the engine's time when it took the command.
 
-    `include_external` lets a flatten close, and cancel, what others placed in the account too.
+    `include_external` lets a flatten close, and cancel, what others placed in the account too. A lock holds until
+    `until_ms`, None until it is ended, for the `reason` that the operator gave.
     """
 
     command_id: str
@@ -28,6 +31,8 @@ class OperatorCommand:
     operator: str
     time_ms: int
     include_external: bool = False
+    until_ms: int | None = None
+    reason: str = ""
 
 
 class LimitEffect(StrEnum):
@@ -37,11 +42,23 @@ class LimitEffect(StrEnum):
     FLATTEN = "flatten"
 
 
+class LimitScope(StrEnum):
+    """Whom a limit binds. A symbol holds one trade at a time, so a trade's limit is remembered by its symbol."""
+
+    ACCOUNT = "account"
+    STRATEGY = "strategy"
+    SYMBOL = "symbol"
+    TRADE = "trade"
+
+
 CLEARED_BY_DAY = frozenset(("day_loss_usdt", "day_loss_pct", "losses_in_row"))
 """Names of the limits that stay fired, whatever their figure does, until a UTC day begins."""
 
 CLEARED_BY_RESUME = frozenset(("losses_in_row", "drawdown", "books", "stop_refused", "second_engine"))
 """Names of the limits that stay fired, whatever their figure does, until the operator resumes."""
+
+CLEARED_BY_UNLOCK = frozenset(("lock", "symbol_losses"))
+"""Names of the limits that lock a symbol: they stay fired until their time is over, or the operator unlocks it."""
 
 FULL_IN_USE = frozenset(("open_positions", "exposure"))
 """Names of the limits that an account in normal use reaches, and leaves by itself."""
@@ -50,7 +67,8 @@ FULL_IN_USE = frozenset(("open_positions", "exposure"))
 @dataclass(frozen=True, slots=True)
 class LimitEvent:
     """A limit that fired or cleared. `clears` tells the operator what ends it, `note` what is wrong where the figures
-    do not say it, `origin` whose limit it is."""
+    do not say it, `origin` whose decision it was measured of, and of a limit of scope strategy whom it binds;
+    `until_ms` is when it clears by itself, where time alone ends it."""
 
     limit: str
     symbol: str
@@ -63,3 +81,5 @@ class LimitEvent:
     clears: str
     note: str = ""
     origin: Origin = ACCOUNT
+    scope: LimitScope = LimitScope.ACCOUNT
+    until_ms: int | None = None

@@ -14,6 +14,9 @@ from core.domain.quick import quick
 # Sums of products of prices and quantities never round at this precision.
 EXACT = Context(prec=60)
 
+KEPT_TRADES = 16
+"""So many closed trades of a symbol a trader remembers."""
+
 ASSUMED_PREFIX = "assumed-"
 
 

@@ -35,5 +35,6 @@ class EngineControl:
     async def send(self, request: Request) -> CommandResult:
         values = request.values
         symbol, include_external = str(values.get("symbol", "")), bool(values.get("include_external"))
-        verb = Verb(request.operation)
-        return await asyncio.wrap_future(self._engine.submit(verb, symbol, request.operator, include_external))
+        for_ms, reason = int(values.get("for_ms", 0)) or None, str(values.get("reason", ""))
+        asked = (Verb(request.operation), symbol, request.operator, include_external, for_ms, reason)
+        return await asyncio.wrap_future(self._engine.submit(*asked))

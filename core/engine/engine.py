@@ -78,6 +78,7 @@ class Engine:
             parts.clock,
             self._observe,
             waits_for_models=parts.real_time is None,
+            settlements=parts.settlements,
         )
         self._lag = LagMeter(parts.lag_period_s)
         self._state: RunState = "starting"
@@ -126,11 +127,20 @@ class Engine:
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._stop.set)
 
-    def submit(self, verb: Verb, symbol: str, operator: str, include_external: bool = False) -> Future[CommandResult]:
-        """Ask for a command from any thread. Raises UnavailableError when the engine does not run."""
+    def submit(
+        self,
+        verb: Verb,
+        symbol: str,
+        operator: str,
+        include_external: bool = False,
+        for_ms: int | None = None,
+        reason: str = "",
+    ) -> Future[CommandResult]:
+        """Ask for a command from any thread, as `command`. Raises UnavailableError when the engine does not run."""
         if self._loop is None or self._loop.is_closed():
             raise UnavailableError("; ".join(filter(None, ("no engine runs here", OPERATIONS[verb].words.without))))
-        return asyncio.run_coroutine_threadsafe(self.command(verb, symbol, operator, include_external), self._loop)
+        asked = self.command(verb, symbol, operator, include_external, for_ms, reason)
+        return asyncio.run_coroutine_threadsafe(asked, self._loop)
 
     def chart(self, symbol: str) -> ChartView | None:
         """Drawn when it is asked for, from any thread; None for a symbol that is not traded, and where the bars came
@@ -147,10 +157,19 @@ class Engine:
         self._state, self._note = "failed", reason
         self._publish_now()
 
-    async def command(self, verb: Verb, symbol: str, operator: str, include_external: bool = False) -> CommandResult:
+    async def command(
+        self,
+        verb: Verb,
+        symbol: str,
+        operator: str,
+        include_external: bool = False,
+        for_ms: int | None = None,
+        reason: str = "",
+    ) -> CommandResult:
         """Carry out an operator's command between two steps, although whoever asked gives up meanwhile. Runs on the
-        engine's loop."""
-        return await asyncio.shield(self._begin(self._act(verb, symbol, operator, include_external)))
+        engine's loop. A lock holds `for_ms` of the engine's time, None until it is ended."""
+        wish = OperatorCommand("", verb, symbol, plain(operator), 0, include_external, for_ms, plain(reason))
+        return await asyncio.shield(self._begin(self._act(wish)))
 
     def _begin(self, act: Coroutine[Any, Any, T]) -> asyncio.Future[T]:
         acting = asyncio.ensure_future(act)
@@ -163,15 +182,18 @@ class Engine:
         if not acting.cancelled() and (error := acting.exception()) is not None:
             log.error("an operator's command failed: %s", error)
 
-    async def _act(self, verb: Verb, symbol: str, operator: str, include_external: bool) -> CommandResult:
+    async def _act(self, wish: OperatorCommand) -> CommandResult:
+        """`wish` with neither id nor time yet, and of a lock with how long it holds."""
         if self._state in BEGINNING:
             # Before its journal is told, a trader knows nothing that it could act on.
             await self._recollected.wait()
         now_ms = self._parts.clock.now_ms()
         command_id = f"op-{now_ms}-{self._operator_acts}"
+        verb, symbol = wish.verb, wish.symbol
         if refused := refusal(verb, self._state):
             return CommandResult(command_id, accepted=False, message=refused)
-        command = OperatorCommand(command_id, verb, symbol, plain(operator), now_ms, include_external)
+        until_ms = None if wish.until_ms is None else now_ms + wish.until_ms
+        command = replace(wish, command_id=command_id, time_ms=now_ms, until_ms=until_ms)
         waits = verb is Verb.FLATTEN and not self._settled.is_set() and symbol in ("", *self._trader.state.symbols)
         result = await (self._keep(command) if waits else self._carry_out(command))
         self._publish_now()

@@ -76,7 +76,18 @@ def events_of(records: Sequence[Record], instruments: Mapping[str, Instrument]) 
                 )
             case LimitRecord(e):
                 yield LimitEvent(
-                    e.time_ms, e.limit, e.symbol, e.fired, e.effect, e.used, e.limit_value, e.unit, e.clears, e.note
+                    e.time_ms,
+                    e.limit,
+                    e.symbol,
+                    e.fired,
+                    e.effect,
+                    e.used,
+                    e.limit_value,
+                    e.unit,
+                    e.clears,
+                    e.note,
+                    e.scope,
+                    e.origin.strategy,
                 )
             case OperatorRecord(command, result):
                 c = command

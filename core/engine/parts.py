@@ -13,6 +13,7 @@ from core.domain.records import AdjustmentRecord, Record
 from core.engine.lag import PERIOD_S
 from core.engine.pacing import Pacer
 from core.engine.recovery import Remembered, reconcile
+from core.engine.settlements import Settlements
 from core.engine.stepper import Stepper
 from core.engine.warm_up import Aside, at_once
 from core.home.logbook import Logbook
@@ -89,6 +90,7 @@ class EngineParts:
     None for a recorded market. `lag_period_s` is how often the loop's lag is measured. `aside` is where rules are shown
     the past. `forecasters` are those of the strategy's models, by part. `observations` are those of the market, for a
     strategy whose parts name inputs, `forecasts` those of the journal, for one whose parts see each other.
+    `settlements` are those of a recorded market, where a limit asks when funding is settled next.
     """
 
     mode: str
@@ -117,6 +119,7 @@ class EngineParts:
     remembered: Remembered | None = None
     observations: ObservationStore | None = None
     forecasts: ForecastStore | None = None
+    settlements: Settlements | None = None
 
 
 @dataclass(frozen=True, slots=True)

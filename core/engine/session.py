@@ -20,6 +20,7 @@ from core.domain.stream import Observation
 from core.engine.answers import Answers, Question
 from core.engine.asking import PartsAtWork
 from core.engine.held import Held
+from core.engine.settlements import Settlements
 from core.engine.silences import Silences
 from core.engine.stepper import Stepper
 from core.learning.forecaster import training_bars
@@ -55,6 +56,7 @@ class Session:
     is taken in here. With `waits_for_models` market time stands still
     until a model has answered and a training that is due has ended; without, as in real time, forecasts and models come
     when they are ready. `in_memory`: neither journal nor venue ever waits.
+    `settlements` are told to the trader as each becomes the next.
 
     Until `is_ready` nothing is predicted or trained: the past that this takes is still being read
     (`core.engine.warm_up`), and `told_ms` is the newest bar of each symbol that the market told meanwhile.
@@ -73,6 +75,7 @@ class Session:
         *,
         waits_for_models: bool = True,
         in_memory: bool = False,
+        settlements: Settlements | None = None,
     ) -> None:
         settings, strategy = trader.settings, trader.strategy
         self.trader = trader
@@ -116,6 +119,7 @@ class Session:
             is_virtual=waits_for_models,
         )
         self._decided = tuple(part.name for part in strategy.decided)
+        self._settlements = settlements
         self._places = {part.name: place for place, part in enumerate(strategy.parts)}
         self._waits_for_models = waits_for_models
         slow = frozenset(part.name for part in strategy.parts if strategy.hears_analysts(part))
@@ -191,7 +195,8 @@ class Session:
             # The workers think while the bars are made durable; what they answer is decided on after that.
             say, miss = partial(self.answers.say, question), partial(self.answers.miss, question)
             asking = group.create_task(self.parts.ask(bars, say, miss))
-        await self.stepper.market(batch, due_ms, timer=bool(bars), extra=requests)
+        known = self._settlements.news(due_ms) if self._settlements is not None and bars else ()
+        await self.stepper.market(batch, due_ms, timer=bool(bars), extra=requests, known=known)
         if requests or asking is not None:
             self.start_trainings(group)
         if asking is not None:

@@ -61,9 +61,16 @@ class Stepper:
             raise self._failure
 
     async def market(
-        self, batch: Sequence[MarketEvent], now_ms: int, *, timer: bool, extra: Sequence[Record] = ()
+        self,
+        batch: Sequence[MarketEvent],
+        now_ms: int,
+        *,
+        timer: bool,
+        extra: Sequence[Record] = (),
+        known: Sequence[TraderEvent] = (),
     ) -> None:
-        """Take in the market events of one instant: the venue matches each before the trader sees it.
+        """Take in the market events of one instant: the venue matches each before the trader sees it. What is `known`
+        besides comes first, for the trader alone.
 
         Quotes, funding rates and holes are for the venue alone. With `timer` the trader then measures its limits and
         samples the account.
@@ -71,6 +78,8 @@ class Stepper:
         async with self.lock:
             self.check()
             commands: list[Command] = []
+            for news in known:
+                commands += self._trader.handle(news)
             self.prices = [event for event in batch if isinstance(event, FirstPrice)] or self.prices
             for event in batch:
                 for answer in await self._venue.on_market(event):

@@ -21,7 +21,7 @@ from core.control.protocol import (
 from core.domain.forecast import MARKET, Because, Output
 from core.domain.instrument import Instrument
 from core.domain.market import Quote
-from core.domain.operator import LimitEvent
+from core.domain.operator import LimitEvent, LimitScope
 from core.domain.orders import Order
 from core.domain.trading import Signal, Trade
 from core.engine.recent import Recent
@@ -249,11 +249,12 @@ def trade_view(trade: Trade) -> TradeView:
 
 
 def meter_views(readings: Iterable[Reading]) -> tuple[MeterView, ...]:
-    """One meter a limit; of a limit that is measured per symbol, the worst."""
+    """One meter a limit; of a limit that is measured per symbol, the worst, and before those that are well one that
+    cannot be measured."""
     worst: dict[str, Reading] = {}
     for reading in readings:
         held = worst.get(reading.rule.name)
-        if held is None or reading.used > held.used:
+        if held is None or _badness(reading) > _badness(held):
             worst[reading.rule.name] = reading
     return tuple(
         MeterView(
@@ -263,15 +264,22 @@ def meter_views(readings: Iterable[Reading]) -> tuple[MeterView, ...]:
             unit=reading.rule.unit,
             level=reading.level,
             effect=reading.effect,
-            clears=reading.rule.clears,
+            clears=f"{reading.rule.clears} ({reading.note})" if reading.note else reading.rule.clears,
             formula=reading.rule.formula,
         )
         for reading in worst.values()
     )
 
 
+def _badness(reading: Reading) -> tuple[bool, bool, float]:
+    return reading.level == "blocked", reading.level == "unknown", reading.used
+
+
 def block_views(events: Iterable[LimitEvent]) -> tuple[BlockView, ...]:
-    return tuple(BlockView(event.limit, event.symbol, event.clears, event.note) for event in events)
+    return tuple(
+        BlockView(e.limit, e.symbol, e.clears, e.note, e.origin.strategy if e.scope is LimitScope.STRATEGY else "")
+        for e in events
+    )
 
 
 def chart_view(symbol: str, history: BarHistory, recent: Recent) -> ChartView:

@@ -25,7 +25,9 @@ from pydantic import (
 from core.domain.errors import SettingsError
 from core.domain.market import MINUTE_MS
 from core.domain.operator import LimitEffect
+from core.domain.trading import KEPT_TRADES
 from core.settings.addresses import is_address, is_this_machine
+from core.settings.hours import all_hours, utc_text
 from core.settings.problems import first_problem
 from core.settings.strategies import Table, parse_table, strategy_names, whole_table
 from core.settings.values import IntervalMinutes, Market
@@ -73,6 +75,32 @@ class SizingSettings(_Section):
     position_pct: float = Field(25.0, gt=0, le=1000)
 
 
+class EventSettings(_Section):
+    """Something that is known to come: nothing is entered from `from_utc` on, before `to_utc`, as ISO times."""
+
+    name: str = Field(min_length=1, max_length=64)
+    from_utc: str
+    to_utc: str
+
+    @field_validator("name")
+    @classmethod
+    def _can_be_shown(cls, name: str) -> str:
+        if not name.isprintable():
+            raise ValueError("a name is text that can be printed")
+        return name
+
+    @field_validator("from_utc", "to_utc", mode="before")
+    @classmethod
+    def _is_a_time(cls, value: object) -> str:
+        return utc_text(value)
+
+    @model_validator(mode="after")
+    def _ends_after_it_begins(self) -> EventSettings:
+        if self.from_utc >= self.to_utc:
+            raise ValueError(f"limits.events: {self.name} ends before it begins; to_utc must be after from_utc")
+        return self
+
+
 class LimitSettings(_Section):
     max_order_notional_usdt: float = Field(20_000.0, gt=0)
     max_leverage: float = Field(3.0, gt=0, le=125)
@@ -83,11 +111,23 @@ class LimitSettings(_Section):
     day_loss_effect: Literal[LimitEffect.NO_NEW_ENTRIES, LimitEffect.FLATTEN] = LimitEffect.NO_NEW_ENTRIES
     max_trades_per_day: int = Field(100, ge=1)
     max_losses_in_row: int = Field(8, ge=1)
+    max_symbol_losses_in_row: int = Field(0, ge=0, le=KEPT_TRADES)
+    symbol_losses_hours: float = Field(24.0, gt=0, le=24 * 28)
+    symbol_lock_minutes: float = Field(60.0, gt=0, le=60 * 24 * 28)
     max_drawdown_pct: float = Field(15.0, gt=0, le=100)
     max_exposure_pct: float = Field(150.0, gt=0)
     max_open_positions: int = Field(5, ge=1)
     max_feed_age_seconds: float = Field(120.0, gt=0)
     warn_at_pct: float = Field(80.0, gt=0, le=100)
+    no_trade_hours: tuple[str, ...] = Field((), max_length=64)
+    funding_quiet_minutes: int = Field(0, ge=0, le=240)
+    events: tuple[EventSettings, ...] = Field((), max_length=1_000)
+
+    @field_validator("no_trade_hours")
+    @classmethod
+    def _are_hours(cls, windows: tuple[str, ...]) -> tuple[str, ...]:
+        all_hours(windows)
+        return windows
 
     @model_validator(mode="after")
     def _stop_distances_in_order(self) -> LimitSettings:

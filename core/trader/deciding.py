@@ -265,7 +265,7 @@ class Deciding:
         stop_pct, reason = bracket.stop_pct, bracket.problem
         if not reason:
             commands += journalled(check_stop(self._guard, forecast.symbol, stop_pct, caps, now_ms, whose))
-            reason = standing_veto(self._state, s, self._guard, now_ms, turned_id)
+            reason = standing_veto(self._state, s, self._guard, self.strategy.name, now_ms, turned_id)
         lots = 0
         if not reason:
             size = entry_size(

@@ -25,9 +25,12 @@ class Size(Struct, frozen=True):
     events: list[LimitEvent]
 
 
-def standing_veto(state: TraderState, s: SymbolState, guard: Guard, now_ms: int, turned_id: str = "") -> str:
-    """Why no entry may be made now, whatever its size; empty when it may. Of the trade `turned_id`, which the same
-    signal has just closed, neither the stop and target that are being withdrawn nor the cooldown are in the way."""
+def standing_veto(
+    state: TraderState, s: SymbolState, guard: Guard, strategy: str, now_ms: int, turned_id: str = ""
+) -> str:
+    """Why no entry of `strategy` may be made now, whatever its size; empty when it may. Of the trade
+    `turned_id`, which the same signal has just closed, neither the stop and target that are being withdrawn nor the
+    cooldown are in the way."""
     if state.halted:
         return "halted by the operator"
     if state.paused:
@@ -45,7 +48,7 @@ def standing_veto(state: TraderState, s: SymbolState, guard: Guard, now_ms: int,
             return "orders of the last trade are still open"
     if not turned_id and now_ms < s.cooldown_until_ms:
         return "cooldown after the last trade"
-    fired = guard.blocks(s.instrument.symbol)
+    fired = guard.blocks(s.instrument.symbol, strategy)
     return "" if fired is None else _words(fired)
 
 
@@ -71,7 +74,7 @@ def adding_veto(s: SymbolState, trade: OpenTrade, state: TraderState, guard: Gua
         return "an entry of this symbol is pending"
     if not trade.stop_ticks or not s.is_protected():
         return "the trade's stop is not known to rest"
-    fired = guard.blocks(s.instrument.symbol)
+    fired = guard.blocks(s.instrument.symbol, trade.origin.strategy)
     return "" if fired is None else _words(fired)
 
 

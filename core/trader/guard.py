@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from core.domain.operator import CLEARED_BY_DAY, CLEARED_BY_RESUME, LimitEffect, LimitEvent
+from core.domain.operator import LimitEffect, LimitEvent, LimitScope
 from core.domain.origin import ACCOUNT, Origin
 from core.settings.schema import LimitSettings
-from core.trader import limits
-from core.trader.limits import Level, LimitRule, Reading
+from core.trader.limits.catalogue import CATALOGUE
+from core.trader.limits.limit import Account, Ended, Level, Limit, Meter, Reading, Subject, Told, level
 from core.trader.state import TraderState
 
-_STICKY = CLEARED_BY_DAY | CLEARED_BY_RESUME
 _BLOCKING = frozenset({LimitEffect.NO_NEW_ENTRIES, LimitEffect.FLATTEN})
 
 
@@ -23,20 +23,30 @@ class _Fired:
     event: LimitEvent
 
 
-_Used = tuple[LimitRule, float, float, str]
-"""What is used of a limit, the limit, and the symbol, empty for the whole account."""
+_Key = tuple[str, str, str]
+"""A limit's name, and whom it binds: symbol and strategy, both empty for the whole account."""
+
+_Used = tuple[Limit, Meter, float, Subject, Told | None]
 
 
 class Guard:
-    def __init__(self, settings: LimitSettings, interval_ms: int) -> None:
-        self._settings = settings
+    """Of the limits of `catalogue`. `measured` are those that these settings have measured, each with how."""
+
+    def __init__(self, settings: LimitSettings, interval_ms: int, catalogue: Sequence[Limit] = CATALOGUE) -> None:
+        self._warn_at_pct = settings.warn_at_pct
         self._interval_ms = interval_ms
-        self._fired: dict[tuple[str, str], _Fired] = {}
-        self._effects = {name: self.effect(rule) for name, rule in limits.RULES.items()}
+        self._catalogue = tuple(catalogue)
+        meters = [(limit, limit.meter(settings)) for limit in catalogue if limit.meter is not None]
+        self.measured = [(limit, meter) for limit, meter in meters if meter is not None]
+        self._off = {limit.name for limit, meter in meters if meter is None}
+        self._fired: dict[_Key, _Fired] = {}
+        self._effects = {limit.name: limit.effect for limit in catalogue}
+        self._effects |= {limit.name: meter.effect for limit, meter in self.measured if meter.effect is not None}
+        self._ended = {by: {limit.name for limit in catalogue if by in limit.ended} for by in Ended}
 
     def apply(self, event: LimitEvent) -> None:
         """Take in a journalled event."""
-        key = (event.limit, event.symbol)
+        key = (event.limit, event.symbol, _strategy(event))
         if event.fired:
             self._fired[key] = _Fired("warn" if event.effect is LimitEffect.WARN else "blocked", event)
         else:
@@ -46,14 +56,15 @@ class Guard:
         """The events by which what is remembered now came to be."""
         return tuple(fired.event for fired in self._fired.values())
 
-    def blocks(self, symbol: str) -> LimitEvent | None:
-        """The first limit that forbids a new entry in `symbol`."""
+    def blocks(self, symbol: str, strategy: str = "") -> LimitEvent | None:
+        """The first limit that forbids a new entry of `strategy` in `symbol`."""
         if not self._fired:
             return None
-        for rule in limits.RULES.values():
-            for where in ("", symbol):
-                fired = self._fired.get((rule.name, where))
-                if fired is not None and fired.level == "blocked" and self._forbids(rule):
+        whose = [("", ""), (symbol, ""), *([("", strategy)] if strategy else [])]
+        for limit in self._catalogue:
+            for where in whose:
+                fired = self._fired.get((limit.name, *where))
+                if fired is not None and fired.level == "blocked" and self._forbids(limit):
                     return fired.event
         return None
 
@@ -66,21 +77,22 @@ class Guard:
         )
 
     def halts(self) -> tuple[str, ...]:
-        """Names of the limits that forbid new entries now, with the symbol where it is one symbol's."""
-        return tuple(f"{event.limit}:{event.symbol}" if event.symbol else event.limit for event in self.blocking())
+        """Names of the limits that forbid new entries now, with the symbol, or the strategy, where it is one's."""
+        whom = [(event.limit, event.symbol or _strategy(event)) for event in self.blocking()]
+        return tuple(f"{name}:{one}" if one else name for name, one in whom)
 
-    def level(self, rule: LimitRule, symbol: str = "") -> Level:
-        """What is remembered of a limit."""
-        fired = self._fired.get((rule.name, symbol))
+    def level(self, rule: Limit, symbol: str = "", origin: Origin = ACCOUNT) -> Level:
+        """What is remembered of a limit, by its scope."""
+        fired = self._fired.get(_key(rule, symbol, origin))
         return "ok" if fired is None else fired.level
 
-    def range_of_level(self, rule: LimitRule, limit: float) -> tuple[float, float]:
+    def range_of_level(self, rule: Limit, limit: float) -> tuple[float, float]:
         """From which reading, inclusive, to which, exclusive, an account's limit stays as it is remembered."""
-        level = self.level(rule)
-        if level == "blocked":
-            return (-math.inf if rule.name in _STICKY else limit), math.inf
-        warn = limit * self._settings.warn_at_pct / 100.0 if rule.warns else limit
-        return (-math.inf, warn) if level == "ok" else (warn, limit)
+        remembered = self.level(rule)
+        if remembered == "blocked":
+            return (-math.inf if rule.ended else limit), math.inf
+        warn = limit * self._warn_at_pct / 100.0 if rule.warns else limit
+        return (-math.inf, warn) if remembered == "ok" else (warn, limit)
 
     def has_fired(self) -> bool:
         """Whether any limit warns or blocks."""
@@ -93,48 +105,67 @@ class Guard:
         )
 
     def measure(self, state: TraderState, now_ms: int, symbols: Iterable[str]) -> list[Reading]:
-        """Every limit of the day and the account, and the feed's age of `symbols`, measured now."""
+        """Every limit that is measured, now: those of symbols of `symbols` alone."""
         return [self._reading(*used) for used in self._used(state, now_ms, symbols)]
 
     def measure_change(self, state: TraderState, now_ms: int, symbols: Iterable[str]) -> list[Reading]:
         """Those readings of `measure` that can change what is remembered: while no limit has fired, only what is used
         enough to warn."""
-        measured = self._used(state, now_ms, symbols)
+        measured = [used for used in self._used(state, now_ms, symbols) if not used[0].by_timer]
         if not self._fired:
-            warn_at_pct = self._settings.warn_at_pct
-            measured = [used for used in measured if used[1] >= used[2] * warn_at_pct / 100.0]
+            warn_at_pct = self._warn_at_pct
+            measured = [used for used in measured if used[2] >= used[1].limit * warn_at_pct / 100.0]
         return [self._reading(*used) for used in measured]
 
     def _used(self, state: TraderState, now_ms: int, symbols: Iterable[str]) -> list[_Used]:
-        s = self._settings
-        day_start, equity = state.day_start_equity_usdt, state.equity_usdt()
-        used: list[_Used] = [
-            (limits.DAY_LOSS_USDT, limits.loss_usdt(day_start, equity), s.day_loss_usdt, ""),
-            (limits.DAY_LOSS_PCT, limits.loss_pct(day_start, equity), s.day_loss_pct, ""),
-            (limits.DAY_TRADES, float(state.entries_on(now_ms)), float(s.max_trades_per_day), ""),
-            (limits.LOSSES_IN_ROW, float(state.losses_on(now_ms)), float(s.max_losses_in_row), ""),
-            (limits.DRAWDOWN, limits.drawdown_pct(state.peak_equity_usdt, equity), s.max_drawdown_pct, ""),
-            (limits.EXPOSURE, limits.exposure_pct(state.gross_notional_usdt(), equity), s.max_exposure_pct, ""),
-            (limits.OPEN_POSITIONS, float(state.open_positions()), float(s.max_open_positions), ""),
-        ]
-        for symbol in symbols:
-            close_ms = state.symbols[symbol].bar_close_ms
-            if close_ms:
-                age_s = limits.feed_age_s(now_ms, close_ms, self._interval_ms)
-                used.append((limits.FEED_AGE, age_s, s.max_feed_age_seconds, symbol))
+        account = self._account(state, now_ms)
+        whole = [Subject(open_positions=state.open_positions())]
+        books = [(symbol, state.symbols[symbol]) for symbol in symbols]
+        alone = [Subject(symbol, "", 0, s.bar_close_ms, s.funding_due_ms) for symbol, s in books]
+        used: list[_Used] = []
+        for limit, meter in self.measured:
+            scope = limit.scope
+            if scope is LimitScope.ACCOUNT:
+                subjects = whole
+            else:
+                subjects = alone if scope is LimitScope.SYMBOL else self._strategies(state)
+            for subject in subjects:
+                value = meter.used(account, subject)
+                if value is not None:
+                    told = meter.told(account, subject) if meter.told is not None and value >= meter.limit else None
+                    used.append((limit, meter, value, subject, told))
         return used
+
+    def _strategies(self, state: TraderState) -> list[Subject]:
+        """Those that hold or want a trade, and those that are still bound."""
+        trades = [s.trade for s in state.symbols.values() if s.trade is not None]
+        held = Counter(trade.origin.strategy for trade in trades)
+        names = {*held, *(strategy for _, _, strategy in self._fired)} - {""}
+        return [Subject(strategy=name, open_positions=held[name]) for name in sorted(names)]
+
+    def _account(self, state: TraderState, now_ms: int) -> Account:
+        return Account(
+            now_ms,
+            self._interval_ms,
+            state.day_start_equity_usdt,
+            state.equity_usdt(),
+            state.peak_equity_usdt,
+            state.gross_notional_usdt(),
+            state.entries_on(now_ms),
+            state.losses_on(now_ms),
+        )
 
     def note(self, readings: Iterable[Reading], now_ms: int) -> list[LimitEvent]:
         """Compare with what is remembered; return what fired and what cleared, in order."""
         events: list[LimitEvent] = []
         for reading in readings:
-            if self._fired or reading.level != "ok":
+            if self._fired or reading.level in ("warn", "blocked"):
                 events += self._move(reading, now_ms)
         return events
 
     def check(
         self,
-        rule: LimitRule,
+        rule: Limit,
         symbol: str,
         used: float,
         limit: float,
@@ -145,71 +176,107 @@ class Guard:
         origin: Origin = ACCOUNT,
     ) -> list[LimitEvent]:
         """Note a limit that is not measured by `measure`: blocked while `breached`, cleared by the first time it is
-        not. `note` says what is wrong when it fires, and again where that is something else meanwhile in a contract;
-        `origin` whose decision it is measured of, where it is one's."""
-        fired = self._fired.get((rule.name, symbol))
+        not. `note` says what is wrong when it fires, and again where that is something else meanwhile and the limit
+        renews; `origin` whose decision it is measured of, where it is one's."""
+        fired = self._fired.get(_key(rule, symbol, origin))
         if fired is None and not breached:
             return []
-        reading = Reading(rule, symbol, used, limit, "blocked" if breached else "ok", rule.effect)
-        if rule is limits.CONTRACT and breached and fired is not None and fired.event.note != note:
-            event = _event(reading, now_ms, fired=True, effect=rule.effect, note=note)
-            self.apply(event)
-            return [event]
-        return self._move(reading, now_ms, note, origin)
+        reached: Level = "blocked" if breached else "ok"
+        return self._move(Reading(rule, symbol, used, limit, reached, rule.effect, origin, note), now_ms)
 
     def clear_day(self, now_ms: int) -> list[LimitEvent]:
-        return self._clear(CLEARED_BY_DAY, now_ms)
+        return self._clear(Ended.BY_DAY, now_ms)
 
     def clear_resume(self, now_ms: int) -> list[LimitEvent]:
-        return self._clear(CLEARED_BY_RESUME, now_ms)
+        return self._clear(Ended.BY_RESUME, now_ms)
 
-    def effect(self, rule: LimitRule) -> LimitEffect:
-        if rule is limits.DAY_LOSS_USDT or rule is limits.DAY_LOSS_PCT:
-            return self._settings.day_loss_effect
-        return rule.effect
+    def lock(
+        self, rule: Limit, symbol: str, used: float, limit: float, until_ms: int | None, now_ms: int, note: str
+    ) -> list[LimitEvent]:
+        """Lock a symbol by a limit that locks, until a time or until it is unlocked; a lock of before by the same limit
+        makes way."""
+        reading = Reading(rule, symbol, used, limit, "blocked", rule.effect, note=note, until_ms=until_ms)
+        return self._renew(reading, now_ms)
 
-    def _forbids(self, rule: LimitRule) -> bool:
-        return self.effect(rule) in _BLOCKING or rule is limits.EXPOSURE
+    def unlock(self, symbol: str, now_ms: int) -> list[LimitEvent]:
+        """End what locks a symbol."""
+        return self._end([e for e in self._locks() if e.symbol == symbol], now_ms, "unlocked by the operator")
 
-    def _reading(self, rule: LimitRule, used: float, limit: float, symbol: str) -> Reading:
-        level: Level = "ok"
-        if used >= limit * self._settings.warn_at_pct / 100.0:
-            level = limits.level(used, limit, self._settings.warn_at_pct)
-            if level == "warn" and not rule.warns:
-                level = "ok"
-        if self._fired and level != "blocked" and rule.name in _STICKY and self.level(rule, symbol) == "blocked":
-            level = "blocked"
-        return Reading(rule, symbol, used, limit, level, self._effects[rule.name])
-
-    def _move(self, reading: Reading, now_ms: int, note: str = "", origin: Origin = ACCOUNT) -> list[LimitEvent]:
-        key = (reading.rule.name, reading.symbol)
-        fired = self._fired.get(key)
-        if (fired.level if fired else "ok") == reading.level:
+    def expire(self, now_ms: int) -> list[LimitEvent]:
+        """End the locks whose time is over, and what the settings of before had measured and these have not."""
+        if not self._fired:
             return []
+        ended = [e for e in self._locks() if e.until_ms is not None and e.until_ms <= now_ms]
+        off = [fired.event for key, fired in self._fired.items() if key[0] in self._off]
+        return self._end(ended, now_ms, "its time is over") + self._end(off, now_ms, "the settings ask for it no more")
+
+    def expires_ms(self) -> int | None:
+        """When the time of a lock is over next; None where none has one."""
+        return min((e.until_ms for e in self._locks() if e.until_ms is not None), default=None)
+
+    def _locks(self) -> list[LimitEvent]:
+        return [fired.event for key, fired in self._fired.items() if key[0] in self._ended[Ended.BY_UNLOCK]]
+
+    def _renew(self, reading: Reading, now_ms: int) -> list[LimitEvent]:
+        event = _event(reading, now_ms, fired=True, effect=reading.effect)
+        self.apply(event)
+        return [event]
+
+    def _end(self, fired: Iterable[LimitEvent], now_ms: int, note: str) -> list[LimitEvent]:
+        events = [replace(event, time_ms=now_ms, fired=False, note=note) for event in fired]
+        for event in events:
+            self.apply(event)
+        return events
+
+    def _forbids(self, limit: Limit) -> bool:
+        return limit.forbids or self._effects[limit.name] in _BLOCKING
+
+    def _reading(self, rule: Limit, meter: Meter, used: float, subject: Subject, told: Told | None) -> Reading:
+        reached: Level = "unknown" if used != used else "ok"
+        if used >= meter.limit * self._warn_at_pct / 100.0:
+            reached = level(used, meter.limit, self._warn_at_pct)
+            if reached == "warn" and not rule.warns:
+                reached = "ok"
+        origin = Origin(subject.strategy) if subject.strategy else ACCOUNT
+        if self._fired and rule.ended and self.level(rule, subject.symbol, origin) == "blocked":
+            reached = "blocked"
+        note, until_ms = (told.note, told.until_ms) if told is not None else ("", None)
+        effect = self._effects[rule.name]
+        used = 0.0 if reached == "unknown" else used
+        return Reading(rule, subject.symbol, used, meter.limit, reached, effect, origin, note, until_ms)
+
+    def _move(self, reading: Reading, now_ms: int) -> list[LimitEvent]:
+        fired = self._fired.get(_key(reading.rule, reading.symbol, reading.origin))
+        reached = "ok" if reading.level == "unknown" else reading.level
+        if (fired.level if fired else "ok") == reached:
+            is_other = fired is not None and reading.rule.renews and fired.event.note != reading.note
+            return self._renew(reading, now_ms) if is_other and reached == "blocked" else []
         events = []
         if fired is not None:
-            events.append(_event(reading, now_ms, fired=False, effect=fired.event.effect, origin=origin))
-        if reading.level != "ok":
+            events.append(_event(reading, now_ms, fired=False, effect=fired.event.effect))
+        if reached != "ok":
             effect = LimitEffect.WARN if reading.level == "warn" else reading.effect
-            events.append(_event(reading, now_ms, fired=True, effect=effect, note=note, origin=origin))
+            events.append(_event(reading, now_ms, fired=True, effect=effect))
         for event in events:
             self.apply(event)
         return events
 
-    def _clear(self, names: frozenset[str], now_ms: int) -> list[LimitEvent]:
-        events = [
-            replace(fired.event, time_ms=now_ms, fired=False, note="")
-            for (name, _), fired in list(self._fired.items())
-            if name in names and fired.level == "blocked"
-        ]
-        for event in events:
-            self.apply(event)
-        return events
+    def _clear(self, by: Ended, now_ms: int) -> list[LimitEvent]:
+        ended = self._ended[by]
+        blocked = [f.event for (name, *_), f in self._fired.items() if name in ended and f.level == "blocked"]
+        return self._end(blocked, now_ms, "")
 
 
-def _event(
-    reading: Reading, now_ms: int, *, fired: bool, effect: LimitEffect, note: str = "", origin: Origin = ACCOUNT
-) -> LimitEvent:
+def _key(rule: Limit, symbol: str, origin: Origin) -> _Key:
+    return rule.name, symbol, origin.strategy if rule.scope is LimitScope.STRATEGY else ""
+
+
+def _strategy(event: LimitEvent) -> str:
+    """The one that it binds alone."""
+    return event.origin.strategy if event.scope is LimitScope.STRATEGY else ""
+
+
+def _event(reading: Reading, now_ms: int, *, fired: bool, effect: LimitEffect) -> LimitEvent:
     rule = reading.rule
     return LimitEvent(
         limit=rule.name,
@@ -221,6 +288,8 @@ def _event(
         limit_value=reading.limit,
         unit=rule.unit,
         clears=rule.clears,
-        note=note,
-        origin=origin,
+        note=reading.note if fired else "",
+        origin=reading.origin,
+        scope=rule.scope,
+        until_ms=reading.until_ms if fired else None,
     )

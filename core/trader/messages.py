@@ -59,6 +59,15 @@ class Alarm:
 
 
 @dataclass(frozen=True, slots=True)
+class FundingDue:
+    """Known from `time_ms` on: funding of a contract is settled next at `due_ms`; 0 where nobody knows any more."""
+
+    symbol: str
+    time_ms: int
+    due_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class WalletAdjustment:
     """The venue's wallet moved for a reason that is not ours: a transfer, another's trade, rounding.
 
@@ -96,6 +105,7 @@ TraderEvent = (
     | Watch
     | VenueHealth
     | Alarm
+    | FundingDue
     | WalletAdjustment
     | Forecast
     | Silence

@@ -20,6 +20,7 @@ from core.domain.records import (
     TradeRecord,
 )
 from core.domain.trading import Trade
+from core.trader.limits import LOCK
 from core.trader.state import FLAT_ID, KEPT_ID
 from core.trader.trader import Trader
 
@@ -55,7 +56,7 @@ def restore(trader: Trader, records: Iterable[Record]) -> list[AdjustmentRecord]
                 pass
             case OperatorRecord(command, result) if not result.startswith("refused"):
                 state.apply_operator(command)
-            case LimitRecord(event) if not event.symbol or event.symbol in state.traded:
+            case LimitRecord(event) if event.symbol in ("", *state.traded) or event.limit == LOCK.name:
                 trader.guard.apply(event)
             case EquityRecord(sample):
                 state.apply_equity(sample)

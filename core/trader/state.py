@@ -281,6 +281,8 @@ class TraderState:
             case Verb.RESUME:
                 self.paused = self.halted = False
                 self.losses_in_row = 0
+            case Verb.LOCK | Verb.UNLOCK:
+                pass  # The limit that it fires, or ends, remembers it.
             case _:
                 assert_never(command.verb)
 

@@ -12,11 +12,11 @@ from core.domain.instrument import Instrument
 from core.domain.orders import RESTING_STATES, Order, OrderRole, OrderState, Side
 from core.domain.origin import Origin
 from core.domain.regrid import Factor
-from core.domain.trading import EXACT, ExitReason, Trade
+from core.domain.trading import EXACT, KEPT_TRADES, ExitReason, Trade
 from core.position.ladder import Ladder, closes_all
 from core.trader.ledger import ZERO
 
-_KEEP_ENDED, _KEEP_CLOSED = 256, 4
+_KEEP_ENDED, _KEEP_CLOSED = 256, KEPT_TRADES
 
 
 def leg(role: OrderRole, place: int) -> str:
@@ -163,7 +163,7 @@ class SymbolState:
     operator has not been told yet that all is over here. `unprotected_since_ms` is when the position was last left
     without stops that are known to rest and cover it; None while there are such, and when flat. `closed` are
     the last trades, newest last. `forecast` is what is decided on; of a strategy of several parts `heard` is what each
-    said last.
+    said last. `funding_due_ms` is when funding is settled next, as far as the market has told; a start is told anew.
     """
 
     instrument: Instrument
@@ -187,6 +187,7 @@ class SymbolState:
     closed: deque[Trade] = field(default_factory=lambda: deque(maxlen=_KEEP_CLOSED))
     flattened_ms: int = 0
     flattening: bool = False
+    funding_due_ms: int = 0
 
     def __post_init__(self) -> None:
         self.go_by(self.instrument)

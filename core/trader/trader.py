@@ -37,6 +37,7 @@ from core.domain.records import (
     OrderUpdateRecord,
     PositionRecord,
     TradeRecord,
+    WatchRecord,
 )
 from core.domain.trading import EXACT, EquitySample, ExitReason, FundingPayment, Position
 from core.settings.schema import Settings
@@ -50,9 +51,11 @@ from core.trader.ids import NEWEST, Ids
 from core.trader.invariants import check_state
 from core.trader.ledger import ZERO
 from core.trader.limits import Reading
+from core.trader.locking import lock, lock_after_losses, unlock
 from core.trader.messages import (
     Alarm,
     Command,
+    FundingDue,
     Journal,
     Silence,
     Timer,
@@ -67,6 +70,8 @@ from core.trader.state import DAY_MS, FLAT_ID, TraderState
 from core.trader.symbol_state import OpenTrade, SymbolState
 from core.trader.targets import leaves_some
 from core.trader.unexpected import found_again, is_overtaken, late_fill, lost_target, refused_fill, unasked_order
+
+_OF_A_SYMBOL = (Verb.FLATTEN, Verb.LOCK, Verb.UNLOCK)
 
 
 class Trader:
@@ -102,6 +107,7 @@ class Trader:
             Watch: self._on_watch,
             VenueHealth: self._on_health,
             Alarm: self._on_alarm,
+            FundingDue: self._on_funding_due,
             WalletAdjustment: self._on_wallet,
             Forecast: self._deciding.on_forecast,
             Silence: self._deciding.on_silence,
@@ -174,9 +180,18 @@ class Trader:
         now_ms = timer.time_ms
         if now_ms < self.state.sampled_ms:
             return []  # The bars of a symbol that is behind: what is measured is measured of the newest.
-        commands = self._sample(now_ms)
+        commands = [*self._sample(now_ms), *journalled(self.guard.expire(now_ms))]
         self.readings = self.guard.measure(self.state, now_ms, self.state.symbols)
-        return commands + self._leaving.heed(self.readings, now_ms) + self._check(now_ms)
+        at_once = [reading for reading in self.readings if not reading.rule.by_timer]
+        commands += self._leaving.heed(at_once, now_ms) + self._check(now_ms)
+        return commands + self._note_by_timer(self.readings, now_ms)
+
+    def _note_by_timer(self, readings: Iterable[Reading], now_ms: int) -> list[Command]:
+        return journalled(self.guard.note([reading for reading in readings if reading.rule.by_timer], now_ms))
+
+    def _on_funding_due(self, told: FundingDue) -> list[Command]:
+        self.state.symbols[told.symbol].funding_due_ms = told.due_ms
+        return self._note_by_timer(self.guard.measure(self.state, told.time_ms, (told.symbol,)), told.time_ms)
 
     def _check(self, now_ms: int) -> list[Command]:
         """An engine whose own books contradict each other enters nothing more."""
@@ -270,6 +285,7 @@ class Trader:
         if closed is not None:
             s.cooldown_until_ms = closed.exit_time_ms + self.strategy.cooldown_ms
             commands.append(Journal(TradeRecord(closed)))
+            commands += journalled(lock_after_losses(self.guard, s, self.settings.limits, fill.time_ms))
             goes_on = order.client_order_id if order.role is OrderRole.ENTRY else ""
             rest = [o for o in s.orders.values() if o.client_order_id != goes_on]
             commands += cancel(self.state, rest, fill.time_ms, "position closed")
@@ -387,14 +403,20 @@ class Trader:
         )
 
     def _on_watch(self, watch: Watch) -> list[Command]:
-        return self.protection.watch(watch.time_ms)
+        commands = self.protection.watch(watch.time_ms)
+        ended = journalled(self.guard.expire(watch.time_ms))
+        if ended and not commands:
+            commands = [Journal(WatchRecord(watch.time_ms))]
+        return commands + ended
 
     def _on_operator(self, command: OperatorCommand) -> list[Command]:
         if command.symbol and command.symbol not in self.state.symbols:
             return [Journal(OperatorRecord(command, f"refused: {command.symbol} is not traded here"))]
-        if command.symbol and command.verb is not Verb.FLATTEN:
-            refusal = f"refused: {command.verb} is for the whole account; only {Verb.FLATTEN} takes a symbol"
+        if command.symbol and command.verb not in _OF_A_SYMBOL:
+            refusal = f"refused: {command.verb} is for the whole account; {', '.join(_OF_A_SYMBOL)} take a symbol"
             return [Journal(OperatorRecord(command, refusal))]
+        if not command.symbol and command.verb in (Verb.LOCK, Verb.UNLOCK):
+            return [Journal(OperatorRecord(command, f"refused: {command.verb} is for one symbol; name it"))]
         self.state.apply_operator(command)
         everything = self.state.symbols.values()
         commands: list[Command] = []
@@ -418,6 +440,12 @@ class Trader:
                 commands += self._leaving.leave_all(chosen, ExitReason.FLATTEN, command.time_ms)
                 if not command.symbol:
                     result += "; entries paused until resumed"
+            case Verb.LOCK:
+                result, events = lock(self.guard, command)
+                commands += journalled(events)
+            case Verb.UNLOCK:
+                result, events = unlock(self.guard, command)
+                commands += journalled(events)
             case _:
                 assert_never(command.verb)
         return [Journal(OperatorRecord(command, result)), *commands]

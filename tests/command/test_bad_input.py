@@ -30,6 +30,19 @@ def assert_refused(answer: kit.Answer, code: int, *said: str) -> None:
         ("[demo]\nspede = 5.0\n", "demo.spede: unknown key; did you mean speed?"),
         ('[account]\ninitial_balance_usdt = "much"\n', "account.initial_balance_usdt"),
         ("[limits]\nmax_drawdown_pct = 0\n", "limits.max_drawdown_pct"),
+        (
+            '[limits]\nno_trade_hours = ["22-23"]\n',
+            "limits.no_trade_hours: '22-23' is no window of hours; write \"22:00-",
+        ),
+        (
+            "[[limits.events]]\nname = 'x'\nfrom = 2026-01-01\n",
+            "limits.events.0.from: unknown key; did you mean from_utc?",
+        ),
+        ("[[limits.events]]\nname = 'x'\nfrom_utc = 2026-01-01T00:00:00Z\n", "limits.events.0.to_utc: Field required"),
+        (
+            "[[limits.events]]\nname = 'x'\nfrom_utc = 'soon'\nto_utc = 'then'\n",
+            "limits.events.0.from_utc: soon is no time; write 2026-12-10T13:00Z",
+        ),
         ('[market]\nsymbols = ["SOLUSDT", "NOPEUSDT"]\n', "no 1m candles of NOPEUSDT are recorded"),
         ('strategy = "scalpel"\n', "no strategy is named scalpel; known are ema_cross, scalper"),
     ],

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from core.domain.errors import RejectKind
 from core.domain.forecast import Because, Contribution, Forecast
-from core.domain.operator import LimitEffect, LimitEvent, OperatorCommand, Verb
+from core.domain.operator import LimitEffect, LimitEvent, LimitScope, OperatorCommand, Verb
 from core.domain.orders import Fill, Order, OrderRole, OrderState, OrderType, OrderUpdate, Side
 from core.domain.origin import Origin, VersionRole, champion
 from core.domain.records import (
@@ -126,11 +126,15 @@ plain_records: st.SearchStrategy[Record] = st.one_of(
             text,
             text,
             origins,
+            st.sampled_from(LimitScope),
+            st.none() | times,
         ),
     ),
     st.builds(
         OperatorRecord,
-        st.builds(OperatorCommand, text, st.sampled_from(Verb), text, text, times, st.booleans()),
+        st.builds(
+            OperatorCommand, text, st.sampled_from(Verb), text, text, times, st.booleans(), st.none() | times, text
+        ),
         text,
     ),
     st.builds(EquityRecord, st.builds(EquitySample, times, money, money, money, money, money)),

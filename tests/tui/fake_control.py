@@ -295,6 +295,7 @@ class FakeControl:
         self.charts = {symbol: chart(symbol) for symbol in _BASES}
         self.lines: list[LogLine] = []
         self.commands: list[Verb] = []
+        self.requests: list[Request] = []
         self.external: list[bool] = []
         self.accepted = True
         self.message = "done"
@@ -321,6 +322,7 @@ class FakeControl:
 
     async def send(self, request: Request) -> CommandResult:
         self.commands.append(Verb(request.operation))
+        self.requests.append(request)
         self.external.append(bool(request.values.get("include_external")))
         if self.error is not None:
             raise self.error

@@ -12,8 +12,7 @@ from core.domain.rows import Row
 from core.home.folder import Home
 from tui.cli.echo import echo
 from tui.cli.fetch_verb import EXCHANGES
-from tui.cli.lab_options import Duration
-from tui.cli.options import home_option, json_option, progress_option, settings_option
+from tui.cli.options import Duration, home_option, json_option, progress_option, settings_option
 from tui.cli.output import Column, any_value, emit_json, table
 from tui.cli.progress import watched
 

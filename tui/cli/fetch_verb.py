@@ -13,8 +13,7 @@ from core.domain.rows import Row
 from core.home.folder import Home
 from core.market.intervals import INTERVALS_MS
 from tui.cli.echo import echo
-from tui.cli.lab_options import Duration
-from tui.cli.options import Moment, home_option, json_option, progress_option, settings_option
+from tui.cli.options import Duration, Moment, home_option, json_option, progress_option, settings_option
 from tui.cli.output import Column, any_value, emit_json, table
 from tui.cli.progress import watched
 

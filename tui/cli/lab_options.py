@@ -23,7 +23,6 @@ ENGINES: dict[str, Engine] = {"event": "event-driven", "sweep": "sweep"}
 MAX_VALUES = 10_000
 
 _RANGE = re.compile(rf"({NUMBER}):({NUMBER})(?::({NUMBER}))?")
-_UNITS_MS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 7 * 86_400_000}
 
 
 class Setting(click.ParamType[tuple[str, Value]]):
@@ -66,20 +65,6 @@ class Axis(click.ParamType[tuple[str, tuple[Value, ...]]]):
         if wrong:
             self.fail(f"{value!r} {wrong}", param, ctx)
         return key, values
-
-
-class Duration(click.ParamType[int]):
-    """A number with m, h, d or w, as milliseconds."""
-
-    name = "DURATION"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        if isinstance(value, int):
-            return value
-        found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)([mhdw])", value.strip())
-        if found is None:
-            self.fail(f"{value!r} is no duration; write 90m, 48h, 30d or 4w", param, ctx)
-        return int(Decimal(found[1]) * _UNITS_MS[found[2]])
 
 
 class ExportTo(click.ParamType[tuple[str, Path]]):

@@ -16,7 +16,6 @@ from core.settings.values import Grid
 from tui.cli.echo import echo
 from tui.cli.lab_options import (
     ENGINES,
-    Duration,
     check_targets,
     checked_grid,
     export_options,
@@ -24,6 +23,7 @@ from tui.cli.lab_options import (
     run_options,
     search_options,
 )
+from tui.cli.options import Duration
 from tui.cli.output import emit_json
 from tui.cli.progress import Watch, watched
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,6 +19,7 @@ from tui.text.moments import MOMENT_FORMS, parse_moment
 
 HOME_META = "quarterdeck.home"
 MAX_SPEED = "max"
+_UNITS_MS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 7 * 86_400_000}
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -127,6 +130,20 @@ class Speed(click.ParamType[float | str]):
         if not 0 < speed < float("inf"):
             self.fail(f"{value!r} is neither a number above 0 nor max", param, ctx)
         return speed
+
+
+class Duration(click.ParamType[int]):
+    """A number with m, h, d or w, as milliseconds."""
+
+    name = "DURATION"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        found = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)([mhdw])", value.strip())
+        if found is None:
+            self.fail(f"{value!r} is no duration; write 90m, 48h, 30d or 4w", param, ctx)
+        return int(Decimal(found[1]) * _UNITS_MS[found[2]])
 
 
 class Moment(click.ParamType[int]):

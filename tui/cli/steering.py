@@ -14,7 +14,7 @@ from core.control.request import Value, Values
 from core.domain.errors import QuarterdeckError, RefusedError, StorageError, UnavailableError
 from core.home.folder import Home, engine_pid
 from tui.cli.echo import echo
-from tui.cli.options import confirm, home_option, json_option, yes_option
+from tui.cli.options import Duration, confirm, home_option, json_option, yes_option
 from tui.cli.output import emit_json
 
 if TYPE_CHECKING:
@@ -30,7 +30,9 @@ def _verb(operation: Operation) -> click.Command:
 
     def act(home: Home, as_json: bool, yes: bool = False, take_over: bool = False, **given: Value) -> None:
         values = {
-            a.name: str(given[a.name]).upper() if a.kind is Kind.SYMBOL else given[a.name] for a in operation.arguments
+            a.name: str(given[a.name]).upper() if a.kind is Kind.SYMBOL else given[a.name]
+            for a in operation.arguments
+            if given[a.name] is not None
         }
         if operation.question is not None:
             _need_engine(home, operation.words.without)
@@ -46,11 +48,19 @@ def _verb(operation: Operation) -> click.Command:
 
 
 def _symbol(argument: Argument) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    return click.argument(argument.name, default="")
+    return click.argument(argument.name, **({"required": True} if argument.needed else {"default": ""}))
 
 
 def _flag(argument: Argument) -> Callable[[Callable[..., None]], Callable[..., None]]:
     return click.option(f"--{argument.name.replace('_', '-')}", is_flag=True, help=argument.words)
+
+
+def _text(argument: Argument) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    return click.option(f"--{argument.name}", metavar="TEXT", default="", help=argument.words)
+
+
+def _duration(argument: Argument) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    return click.option(f"--{argument.name.removesuffix('_ms')}", argument.name, type=Duration(), help=argument.words)
 
 
 def _take_over_option(function: Callable[..., None]) -> Callable[..., None]:
@@ -59,7 +69,7 @@ def _take_over_option(function: Callable[..., None]) -> Callable[..., None]:
     )
 
 
-_PARAMETERS = {Kind.SYMBOL: _symbol, Kind.FLAG: _flag}
+_PARAMETERS = {Kind.SYMBOL: _symbol, Kind.FLAG: _flag, Kind.TEXT: _text, Kind.DURATION: _duration}
 
 
 def _help(operation: Operation) -> str:

@@ -17,7 +17,7 @@ from textual.filter import LineFilter, NoColor
 from textual.screen import Screen
 from textual.widget import Widget
 
-from core.control.operations import OPERATIONS, Operation
+from core.control.operations import OPERATIONS, Kind, Operation
 from core.control.protocol import Seat, Snapshot
 from core.control.request import Values
 from tui.console import headlines, terminal, writing
@@ -296,7 +296,9 @@ class QuarterdeckApp(App[None], inherit_bindings=False):
         if (snapshot := self.snapshot) is not None:
             width, height = self.deck.size
             fixed = 6 if width >= NARROW else 8
-            self.desk.operate(OPERATIONS[name], snapshot, max(0, height - fixed), width)
+            operation = OPERATIONS[name]
+            given: Values = {a.name: self.symbol for a in operation.arguments if a.needed and a.kind is Kind.SYMBOL}
+            self.desk.operate(operation, snapshot, max(0, height - fixed), width, given)
         self.flush()
 
     def action_explain(self, name: str) -> None:

@@ -57,6 +57,8 @@ ACT_KEYS = {
     "halt": ActKeys("K", 2, "ctrl+k"),
     "flatten": ActKeys("F", 3, "ctrl+f"),
     "resume": ActKeys("R", 4),
+    "lock": ActKeys("L", 0),
+    "unlock": ActKeys("U", 0),
 }
 
 

@@ -90,7 +90,7 @@ class SafetyDesk:
         self._leave = leave
         self._engine_here = engine_here
         self._glyphs = glyphs
-        self._pressed: tuple[Operation, int] | None = None
+        self._pressed: tuple[Operation, Values, int] | None = None
         self._closing: tuple[Operation, frozenset[str]] | None = None
         self.question: Question | None = None
         self.notice: Notice | None = None
@@ -98,21 +98,24 @@ class SafetyDesk:
     def tell(self, text: str, role: str = "accent") -> None:
         self.notice = Notice(text, role, self._clock_ms() + NOTICE_MS)
 
-    def operate(self, operation: Operation, snapshot: Snapshot, rows: int, width: int = 200) -> None:
-        """Do it, or make sure first. `rows` is how many trades the bar has room for, each on a line of `width`."""
+    def operate(
+        self, operation: Operation, snapshot: Snapshot, rows: int, width: int = 200, given: Values | None = None
+    ) -> None:
+        """Do it, or make sure first. `rows` is how many trades the bar has room for, each on a line of `width`; `given`
+        is what the act needs, as the selected symbol."""
         if operation.facts is not None:
             self._ask_about(operation, operation.facts(snapshot), rows, width)
-        elif operation.danger is not Danger.LOW or self._pressed_twice(operation):
-            self._do(operation, {})
+        elif operation.danger is not Danger.LOW or self._pressed_twice(operation, given or {}):
+            self._do(operation, given or {})
 
-    def _pressed_twice(self, operation: Operation) -> bool:
-        """Whether this is the second press within TWICE_MS; else it is told what that would do."""
+    def _pressed_twice(self, operation: Operation, given: Values) -> bool:
+        """Whether this is the second press within TWICE_MS for the same; else it is told what that would do."""
         now = self._clock_ms()
-        if self._pressed is not None and self._pressed[0] is operation and now - self._pressed[1] <= TWICE_MS:
+        if self._pressed is not None and self._pressed[:2] == (operation, given) and now - self._pressed[2] <= TWICE_MS:
             self._pressed = None
             return True
-        self._pressed = operation, now
-        key, name = ACT_KEYS[operation.id].key, operation.words.label.upper()
+        self._pressed = operation, given, now
+        key, name = ACT_KEYS[operation.id].key, " ".join([operation.words.label.upper(), *map(str, given.values())])
         text = f"{key} again within {TWICE_S} s = {name}: {operation.words.slip}"
         self.notice = Notice(text, "bad", now + TWICE_MS)
         return False

@@ -27,6 +27,7 @@ async def demo_parts(start: EngineStart, clock: VirtualClock) -> EngineParts:
     from core.engine.outside import stored_analysts
     from core.engine.pacing import Pacer
     from core.engine.parts import EngineParts
+    from core.engine.settlements import Settlements
     from core.engine.starts import Rules
     from core.market.lacking import span_text
     from core.market.replay.events import ReplayFeed, batched
@@ -34,6 +35,7 @@ async def demo_parts(start: EngineStart, clock: VirtualClock) -> EngineParts:
     from core.market.seeing import observed_of
     from core.strategy.declaration import history_ms
     from core.trader.account import Opening, check_interval, check_seed, first_period, retired_symbols
+    from core.trader.state import DAY_MS
     from core.trader.trader import Trader
     from core.venues.rebuild import journalled_venue
 
@@ -77,6 +79,11 @@ async def demo_parts(start: EngineStart, clock: VirtualClock) -> EngineParts:
         told = start.stores.accounts().told_in_real_time(strategy.name)
         span = span_text(period.start_ms, period.end_ms)
         forecasters |= stored_analysts(strategy, told, tuple(known), period.start_ms, period.end_ms, span)
+    settlements = None
+    if settings.limits.funding_quiet_minutes:
+        to_ms = period.end_ms + DAY_MS  # What comes after the last bar is announced before it.
+        rates = [rate for symbol in known for rate in await candles.funding(symbol, period.start_ms, to_ms)]
+        settlements = Settlements(known, rates)
     inputs = strategy.market_inputs
     observations = await open_observations(start, name) if inputs else None
 
@@ -105,6 +112,7 @@ async def demo_parts(start: EngineStart, clock: VirtualClock) -> EngineParts:
         publish_hz=start.publish_hz,
         observations=observations,
         forecasts=journal,
+        settlements=settlements,
     )
 
 

@@ -15,6 +15,7 @@ from core.domain.records import Record
 from core.engine.pacing import Pacer
 from core.engine.parts import Attendant, EngineParts, RestorableVenue
 from core.engine.recovery import Remembered, reconcile
+from core.engine.settlements import follow
 from core.engine.stepper import Stepper
 from core.engine.warm_up import Aside, at_once
 from core.exchange.account.desk import AccountDesk, health_watch, watch
@@ -158,6 +159,12 @@ def real_time_parts(
         batches = market.batches(point, from_ms=start_ms)
         return batches if streams is None else streams.batches(batches)
 
+    async def follow_settlements(_: Trader, stepper: Stepper) -> None:
+        def announced() -> dict[str, int]:
+            return {symbol: mark.next_funding_ms or 0 for symbol, mark in market.mark_prices.items()}
+
+        await follow(announced, stepper, clock)
+
     statuses = StatusWatch(wire, trader.state.traded)
     attendants: list[Attendant] = [follow_market, follow_time, tell_health, statuses.run]
     if streams is not None:
@@ -187,7 +194,7 @@ def real_time_parts(
         attendants=attendants,
         # A position that a crash left without a stop gets one before it is judged by how long it had none.
         followers=[look_after],
-        beside=beside,
+        beside=[*beside, follow_settlements] if trader.settings.limits.funding_quiet_minutes else beside,
         aside=aside,
         remembered=remembered,
         observations=observations,

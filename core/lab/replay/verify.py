@@ -51,7 +51,18 @@ from core.market.replay.events import ReplayFeed, event_time_ms
 from core.market.replay.resuming import ResumePoint, newest_first_prices, rejoining, replay_cursors, resume_point
 from core.ports import CandleStore
 from core.trader import limits
-from core.trader.messages import Alarm, Journal, Silence, Timer, TraderEvent, VenueHealth, WalletAdjustment, Watch
+from core.trader.limits.funding_quiet import FUNDING_QUIET
+from core.trader.messages import (
+    Alarm,
+    FundingDue,
+    Journal,
+    Silence,
+    Timer,
+    TraderEvent,
+    VenueHealth,
+    WalletAdjustment,
+    Watch,
+)
 from core.trader.restore import restore, set_marks
 from core.trader.state import KEPT_ID
 from core.trader.trader import Trader
@@ -263,6 +274,8 @@ class _Replay:
                 event = VenueHealth(told.time_ms, told.note)
             case LimitRecord(told) if told.limit == limits.CONTRACT.name:
                 event = VenueHealth(told.time_ms, told.note, told.symbol)
+            case LimitRecord(told) if told.limit == FUNDING_QUIET.name:
+                event = FundingDue(told.symbol, told.time_ms, told.until_ms or 0)
             case LimitRecord(told) if told.limit in limits.ALARMS:
                 event = Alarm(told.time_ms, told.limit, told.note, told.symbol)
             case WatchRecord(time_ms):

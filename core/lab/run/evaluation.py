@@ -117,6 +117,7 @@ def check_space(ground: Ground, space: Grid) -> None:
         )
     strategy = ground.load(ground.strategy, ground.settings)
     sweep.check_strategy(strategy)
+    sweep.check_limits(ground.settings.limits)
     if not strategy.is_of_rules and ground.values is None:
         raise BadInputError(
             f"strategy {ground.strategy}: predicts with a model, and a sweep trains none; "
@@ -162,7 +163,9 @@ def _check_value(ground: Ground, space: Grid, key: str, value: Value) -> None:
     refused: SettingsError | None = None
     for beside in itertools.chain([{}], (dict(zip(names, corner, strict=True)) for corner in corners)):
         try:
-            sweep.check_strategy(ground.load(ground.strategy, settings_of(ground, {**beside, key: value})))
+            chosen = settings_of(ground, {**beside, key: value})
+            sweep.check_strategy(ground.load(ground.strategy, chosen))
+            sweep.check_limits(chosen.limits)
         except SettingsError as error:
             refused = refused or error
         else:

@@ -16,6 +16,7 @@ from core.domain.errors import BadInputError, ModelError
 from core.domain.market import Bar, MarketEvent
 from core.domain.records import Record
 from core.engine.session import Session
+from core.engine.settlements import Settlements
 from core.lab.data.bar_events import BarEvents
 from core.lab.data.history import History
 from core.lab.data.holes import last_bars_of_symbols
@@ -140,7 +141,10 @@ class Drive:
             forecasters = {part: UnaskedBeforeHoles(one, history) for part, one in forecasters.items()}
         clock = VirtualClock(history.from_ms)
         told = (trader, venue, self.journal, forecasters, clock, observe, desk)
-        self.session = Session(*told, sights=self._sights() if desk is None else None, in_memory=True)
+        sights = self._sights() if desk is None else None
+        is_quiet = settings.limits.funding_quiet_minutes
+        settlements = Settlements(history.symbols, history.funding) if is_quiet else None
+        self.session = Session(*told, sights=sights, in_memory=True, settlements=settlements)
         self._warm_up(venue)
         self._schedule = list(schedule)
         self._skipping = skipping

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.arithmetic import exits
+from core.domain.market import MINUTE_MS
 from core.domain.orders import OrderRole, OrderState
 from core.lab.data.funding import funding_in_run
 from core.lab.data.history import History
@@ -77,16 +78,17 @@ class Skipper:
         self._high = np.maximum(np.maximum(history.high, history.open), history.close)
         self._mark = np.array([last_known(row) for row in history.close])
         self._signal = signal_bits(trader.decider, values)
-        self._uneven = uneven_bars(history, trader.settings.limits.max_feed_age_seconds).tolist()
-        self._funding, self._free = funding_bars(history, trader.settings.costs.assumed_funding_bps)
+        uneven = uneven_bars(history, trader.settings.limits.max_feed_age_seconds)
         self._begin_ms = int(history.open_time_ms[0])
+        self._uneven = sorted({*uneven.tolist(), *self._edges(trader.guard)})
+        self._funding, self._free = funding_bars(history, trader.settings.costs.assumed_funding_bps)
         k = len(self._books)
         self._watch = np.zeros(k, np.uint8)
         self._down, self._up = np.full(k, -np.inf), np.full(k, np.inf)
         self._qty_e8, self._cost_e8 = np.zeros(k), np.zeros(k)
         self._scratch = (np.empty(k), np.empty(k), np.empty(BLOCK), np.empty(BLOCK))
         self._scanned = False
-        self._calm = self._ranges(Guard(trader.settings.limits, history.interval_ms))
+        self._calm = _ranges(Guard(trader.settings.limits, history.interval_ms))
         rules = trader.strategy.exits
         self._reverses = any(rule.function is exits.reversal for rule in rules)
         self._time_stop_ms = min((r.parameter for r in rules if r.function is exits.time_stop), default=math.inf)
@@ -173,8 +175,24 @@ class Skipper:
         """The first slot that cannot be passed over for what is known by time alone."""
         history = self._history
         next_day_ms = (self._trader.state.sampled_ms // DAY_MS + 1) * DAY_MS
-        day = -((self._begin_ms + history.interval_ms - next_day_ms) // history.interval_ms)
-        return max(slot, min(day, _next(self._uneven, slot), len(history)))
+        unlocked_ms = self._trader.guard.expires_ms()
+        by_time = [self._slot_closing(ms) for ms in (next_day_ms, unlocked_ms) if ms is not None]
+        return max(slot, min(*by_time, _next(self._uneven, slot), len(history)))
+
+    def _slot_closing(self, time_ms: int) -> int:
+        """The first slot that closes at a time or later."""
+        return -((self._begin_ms + self._history.interval_ms - time_ms) // self._history.interval_ms)
+
+    def _edges(self, guard: Guard) -> list[int]:
+        """The slots at whose close a limit changes by time alone."""
+        begin_ms, step_ms = self._begin_ms, self._history.interval_ms
+        by_time = [meter.edges_ms for _, meter in guard.measured if meter.edges_ms is not None]
+        times = [ms for edges_ms in by_time for ms in edges_ms(begin_ms, begin_ms + (len(self._history) + 1) * step_ms)]
+        if quiet_ms := self._trader.settings.limits.funding_quiet_minutes * MINUTE_MS:
+            due = [event_time_ms(rate) for rate in self._history.funding]
+            times += [ms - ahead_ms for ms in due for ahead_ms in (quiet_ms, 0)]
+        slots = [slot for slot in map(self._slot_closing, times) if 0 <= slot < len(self._history)]
+        return [self._history.first, *slots] if times or by_time else []
 
     def _hold(self, row: int, s: SymbolState, slot: int) -> int:
         """Put a position into the scan's terms; the first slot that cannot be passed over because of it."""
@@ -215,7 +233,7 @@ class Skipper:
         peak, day_start, now_ms = state.peak_equity_usdt, state.day_start_equity_usdt, state.sampled_ms
         if peak <= 0.0 or day_start <= 0.0 or (guard.has_fired() and not self._stays(now_ms)):
             return None
-        ranges = self._ranges(guard) if guard.has_fired() else self._calm
+        ranges = _ranges(guard) if guard.has_fired() else self._calm
         for rule, used in (
             (limits.DAY_TRADES, state.entries_on(now_ms)),
             (limits.LOSSES_IN_ROW, state.losses_on(now_ms)),
@@ -248,21 +266,10 @@ class Skipper:
             if book.bar_close_ms == now_ms
         )
 
-    def _ranges(self, guard: Guard) -> dict[str, tuple[float, float]]:
-        """By limit, the readings between which its level stays what it is."""
-        s = self._trader.settings.limits
-        return {
-            rule.name: guard.range_of_level(rule, limit)
-            for rule, limit in (
-                (limits.DAY_LOSS_USDT, s.day_loss_usdt),
-                (limits.DAY_LOSS_PCT, s.day_loss_pct),
-                (limits.DAY_TRADES, float(s.max_trades_per_day)),
-                (limits.LOSSES_IN_ROW, float(s.max_losses_in_row)),
-                (limits.DRAWDOWN, s.max_drawdown_pct),
-                (limits.EXPOSURE, s.max_exposure_pct),
-                (limits.OPEN_POSITIONS, float(s.max_open_positions)),
-            )
-        }
+
+def _ranges(guard: Guard) -> dict[str, tuple[float, float]]:
+    """By limit, the readings between which its level stays what it is."""
+    return {limit.name: guard.range_of_level(limit, meter.limit) for limit, meter in guard.measured}
 
 
 def signal_bits(decider: Decider, values: Floats) -> NDArray[np.uint8]:

@@ -46,16 +46,19 @@ from core.lab.sweep.limits import ask_exits, decide, heed, is_shut, pay_funding,
 from core.lab.sweep.orders import dispatch, protect, send
 from core.lab.sweep.sampling import deepen, sample_until
 from core.position import holding, meeting, stops
-from core.trader import limits
 from core.trader.deciding import DECISION_MAX_AGE_MS
+from core.trader.limits import day_loss_pct, day_loss_usdt, drawdown, exposure
 from core.trader.state import DAY_MS
 
 SOURCES: tuple[ModuleType, ...] = (
     costs,
+    day_loss_pct,
+    day_loss_usdt,
+    drawdown,
     exits,
+    exposure,
     fills,
     holding,
-    limits,
     meeting,
     sizing,
     stops,

@@ -30,7 +30,7 @@ from core.lab.sweep import forms
 from core.lab.sweep.inputs import Account, Samples, Told, Watch
 from core.lab.sweep.kernel import run_kernel
 from core.lab.sweep.prepared import Prepared
-from core.settings.schema import Settings
+from core.settings.schema import LimitSettings, Settings
 from core.strategy.decision import Decider
 from core.strategy.declaration import Strategy
 from core.trader.limits import DRAWDOWN, allowed_ms
@@ -103,6 +103,19 @@ def check_strategy(strategy: Strategy) -> None:
             raise BadInputError(
                 f"strategy {strategy.name}: the sweep cannot run its exit {name}, which is none of "
                 f"{', '.join(known.__name__ for known in _RULES)}; use quarterdeck backtest"
+            )
+
+
+NOT_HEEDED = ("max_symbol_losses_in_row", "no_trade_hours", "funding_quiet_minutes", "events")
+"""Keys of limits that the sweep does not know: each is off where it says nothing or 0."""
+
+
+def check_limits(caps: LimitSettings) -> None:
+    """Raises BadInputError where a limit is set that the sweep does not know."""
+    for key in NOT_HEEDED:
+        if getattr(caps, key):
+            raise BadInputError(
+                f"limits.{key}: the sweep cannot run it; use quarterdeck backtest, or switch it off here"
             )
 
 
@@ -255,6 +268,7 @@ def _rules(strategy: Strategy) -> tuple[Times, Floats]:
 
 def _config(settings: Settings, strategy: Strategy) -> Any:
     caps, engine = settings.limits, settings.engine
+    check_limits(caps)
     stop_allowed = caps.min_stop_distance_pct <= strategy.stop_pct <= caps.max_stop_distance_pct
     max_feed_age_seconds = caps.max_feed_age_seconds + allowed_ms(settings.market.interval_ms) / 1000.0
     fresh = engine.inference_delay_ms / 1000.0 < max_feed_age_seconds

@@ -19,7 +19,7 @@ from core.control.protocol import (
     StatusView,
     TradeView,
 )
-from core.control.request import Claim, Request
+from core.control.request import Claim, Request, Value
 from core.domain.errors import QuarterdeckError, RefusedError
 from core.domain.market import Bar
 from core.domain.operator import Verb
@@ -84,6 +84,7 @@ class FakeControl:
             LogLine(T0_MS + number, "INFO", "core.engine.engine", f"line {number}") for number in range(lines)
         ]
         self.asked: list[tuple[Verb, str, str]] = []
+        self.given: list[dict[str, Value]] = []
         self.external: list[bool] = []
         self.raises: QuarterdeckError | None = None
 
@@ -109,6 +110,7 @@ class FakeControl:
     async def send(self, request: Request) -> CommandResult:
         verb, symbol = Verb(request.operation), str(request.values.get("symbol", ""))
         self.asked.append((verb, symbol, request.operator))
+        self.given.append({name: value for name, value in request.values.items() if name != "symbol"})
         self.external.append(bool(request.values.get("include_external")))
         if self.raises is not None:
             raise self.raises

@@ -66,7 +66,7 @@ def test_nothing_can_be_done_without_an_engine_or_after_its_end(operation: Opera
 
 
 def test_what_opens_positions_is_never_taken_for_something_that_reduces() -> None:
-    assert [operation.id for operation in OPERATIONS.values() if not operation.reduces] == ["resume"]
+    assert [operation.id for operation in OPERATIONS.values() if not operation.reduces] == ["resume", "unlock"]
 
 
 @every_operation

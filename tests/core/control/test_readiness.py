@@ -5,10 +5,11 @@ from msgspec.structs import replace
 
 from core.control.protocol import BlockView, MeterView, StatusView
 from core.control.readiness import Block, standing
-from core.domain.operator import CLEARED_BY_DAY, CLEARED_BY_RESUME, FULL_IN_USE
+from core.domain.operator import CLEARED_BY_DAY, CLEARED_BY_RESUME, CLEARED_BY_UNLOCK, FULL_IN_USE
 from core.engine.views import block_views
 from core.trader import limits
-from tests.core.trader.test_limits import health, make_desk
+from core.trader.limits.limit import Ended
+from tests.core.trader.limits.kit import health, make_desk
 
 STATUS = StatusView("live", "running", 0, 1e4, 1e4, 0.0, 0.0, 0.0, 0, 0, 100.0, 1.0)
 
@@ -18,14 +19,17 @@ def meter(name: str, effect: str = "no_new_entries", level: str = "blocked") -> 
 
 
 def test_the_names_are_those_of_the_limits() -> None:
-    assert set(limits.RULES) >= CLEARED_BY_RESUME | CLEARED_BY_DAY | FULL_IN_USE
+    """Faces know a limit by its name alone: what they must know of it beside its words is said of the same limits."""
+    ended = {by: {name for name, limit in limits.RULES.items() if by in limit.ended} for by in Ended}
+    assert (ended[Ended.BY_DAY], ended[Ended.BY_RESUME]) == (CLEARED_BY_DAY, CLEARED_BY_RESUME)
+    assert ended[Ended.BY_UNLOCK] == CLEARED_BY_UNLOCK
+    assert set(limits.RULES) >= FULL_IN_USE
 
 
-def test_a_limit_is_cleared_by_what_its_words_say() -> None:
-    by_its_figure = {"day_trades"}
-    clears = {name: rule.clears for name, rule in limits.RULES.items()}
-    assert {name for name, words in clears.items() if "operator resumes" in words} == CLEARED_BY_RESUME
-    assert {name for name, words in clears.items() if "00:00 UTC" in words} == CLEARED_BY_DAY | by_its_figure
+def test_a_limit_of_one_strategy_blocks_no_other() -> None:
+    status = replace(STATUS, halts=("few:one",), blocks=(BlockView("few", "", "later", "because", "one"),))
+    stands = standing(status, symbols=("BTCUSDT",))
+    assert (stands.word, stands.blocks) == ("RUNNING", (Block("few", "one", "later", "because"),))
 
 
 @pytest.mark.parametrize(

@@ -36,9 +36,14 @@ class Engine:
 @pytest.mark.parametrize(
     ("operation", "values", "asked"),
     [
-        ("pause", {}, (Verb.PAUSE, "", "ann", False)),
-        ("flatten", {"symbol": "BTCUSDT"}, (Verb.FLATTEN, "BTCUSDT", "ann", False)),
-        ("flatten", {"symbol": "", "include_external": True}, (Verb.FLATTEN, "", "ann", True)),
+        ("pause", {}, (Verb.PAUSE, "", "ann", False, None, "")),
+        ("flatten", {"symbol": "BTCUSDT"}, (Verb.FLATTEN, "BTCUSDT", "ann", False, None, "")),
+        ("flatten", {"symbol": "", "include_external": True}, (Verb.FLATTEN, "", "ann", True, None, "")),
+        (
+            "lock",
+            {"symbol": "BTCUSDT", "for_ms": 60_000, "reason": "news"},
+            (Verb.LOCK, "BTCUSDT", "ann", False, 60_000, "news"),
+        ),
     ],
 )
 async def test_a_request_reaches_the_engine_with_all_that_was_given(

@@ -169,9 +169,10 @@ class Desk:
     def predict(self, value_bps: float, symbol: str = BTC) -> list[Command]:
         return self.handle(said(symbol, self.now_ms, self.now_ms + 100, (value_bps, 0.6), "plain", "v1"))
 
-    def operator(self, verb: Verb, symbol: str = "") -> list[Command]:
+    def operator(self, verb: Verb, symbol: str = "", until_ms: int | None = None, reason: str = "") -> list[Command]:
         self._ids += 1
-        return self.handle(OperatorCommand(f"op{self._ids}", verb, symbol, "test", self.now_ms))
+        command = OperatorCommand(f"op{self._ids}", verb, symbol, "test", self.now_ms, False, until_ms, reason)
+        return self.handle(command)
 
     # Venue
 

@@ -7,9 +7,14 @@ from typing import NamedTuple
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.domain.operator import LimitEffect, LimitScope
+from core.domain.orders import Side
+from core.domain.origin import Origin, champion
 from core.settings.schema import LimitSettings
 from core.trader.guard import Guard
-from tests.core.trader.desk import BTC, NOON_MS, make_trader
+from core.trader.limits.limit import Limit, Meter
+from core.trader.symbol_state import OpenTrade
+from tests.core.trader.desk import BTC, ETH, NOON_MS, XRP, make_trader
 
 LIMITS = LimitSettings(max_trades_per_day=4, max_losses_in_row=3, day_loss_usdt=300, max_drawdown_pct=10)
 
@@ -44,6 +49,39 @@ def test_what_can_change_what_is_remembered_is_measured_before_an_entry(days: li
         told = whole.note(whole.measure(state, now_ms, (BTC,)), now_ms)
         assert changing.note(changing.measure_change(state, now_ms, (BTC,)), now_ms) == told
         assert changing.standing() == whole.standing()
+
+
+FEW = Limit(
+    "few",
+    "positions",
+    LimitScope.STRATEGY,
+    LimitEffect.NO_NEW_ENTRIES,
+    "when a position of the strategy closes",
+    "open positions of one strategy",
+    lambda _: Meter(2.0, lambda _, subject: float(subject.open_positions)),
+    warns=False,
+)
+"""A limit of one strategy, of which the catalogue has none."""
+
+
+def test_a_limit_of_a_strategy_binds_that_one_alone_and_clears_though_it_holds_nothing_more() -> None:
+    state = make_trader().state
+    for symbol, strategy in ((BTC, "one"), (ETH, "one"), (XRP, "other")):
+        state.symbols[symbol].trade = OpenTrade("t", symbol, Side.BUY, champion(strategy), NOON_MS)
+    guard = Guard(LIMITS, 60_000, (FEW,))
+    assert [(r.origin.strategy, r.used) for r in guard.measure(state, NOON_MS, ())] == [("one", 2.0), ("other", 1.0)]
+    (fired,) = guard.note(guard.measure_change(state, NOON_MS, ()), NOON_MS)
+    assert (fired.scope, fired.origin, fired.symbol) == (LimitScope.STRATEGY, Origin("one"), "")
+    assert guard.halts() == ("few:one",)
+    assert guard.blocks(BTC, "one") == fired
+    assert guard.blocks(BTC, "other") is None
+    again = Guard(LIMITS, 60_000, (FEW,))
+    again.apply(fired)
+    for symbol in (BTC, ETH):
+        state.symbols[symbol].trade = None
+    (cleared,) = again.note(again.measure_change(state, NOON_MS, ()), NOON_MS)
+    assert (cleared.fired, cleared.origin) == (False, Origin("one"))
+    assert again.blocks(BTC, "one") is None
 
 
 def test_nothing_is_told_of_an_account_far_from_its_limits() -> None:

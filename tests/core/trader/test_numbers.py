@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from core.arithmetic import costs, sizing
 from core.trader import limits
+from core.trader.limits import day_loss_pct, day_loss_usdt, drawdown, exposure, feed_age, limit
 
 usdt = st.floats(min_value=-1e9, max_value=1e9)
 positive = st.floats(min_value=1e-6, max_value=1e9)
@@ -54,9 +55,9 @@ def bits(value: float | int | str) -> object:
 def test_every_function_is_held_to_it() -> None:
     found = {
         function
-        for module in (costs, sizing, limits)
-        for _, function in inspect.getmembers(module, inspect.isfunction)
-        if function.__module__ == module.__name__
+        for module in (costs, sizing, day_loss_pct, day_loss_usdt, drawdown, exposure, feed_age, limit)
+        for name, function in inspect.getmembers(module, inspect.isfunction)
+        if function.__module__ == module.__name__ and not name.startswith("_")
     }
     assert found == set(CASES)
 

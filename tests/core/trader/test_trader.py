@@ -528,7 +528,7 @@ def test_flatten_of_a_symbol_that_is_not_traded_is_refused(desk: Desk) -> None:
 @pytest.mark.parametrize("verb", [Verb.PAUSE, Verb.RESUME, Verb.HALT])
 def test_what_is_for_the_whole_account_is_refused_for_one_symbol(desk: Desk, verb: Verb) -> None:
     commands = desk.operator(verb, BTC)
-    assert result_of(commands) == f"refused: {verb} is for the whole account; only flatten takes a symbol"
+    assert result_of(commands) == f"refused: {verb} is for the whole account; flatten, lock, unlock take a symbol"
     assert len(commands) == 1
     assert (desk.trader.state.paused, desk.trader.state.halted) == (False, False)
 

@@ -98,3 +98,32 @@ def test_an_engine_that_does_not_listen_yet_leaves_a_way_out(
     assert result.exit_code == 3
     assert "does not listen yet or no longer; try again" in result.stderr
     assert ("`quarterdeck panic`" in result.stderr) is (arguments[0] == "flatten")
+
+
+def test_a_symbol_is_locked_for_so_long_and_for_a_reason(quarterdeck: Quarterdeck, engine: RunningEngine) -> None:
+    assert quarterdeck("lock", "btcusdt", "--for", "2h", "--reason", "news").exit_code == 0
+    assert quarterdeck("lock", "ETHUSDT").exit_code == 0
+    assert quarterdeck("unlock", "btcusdt").exit_code == 0
+    assert [asked[:2] for asked in engine.control.asked] == [
+        (Verb.LOCK, "BTCUSDT"),
+        (Verb.LOCK, "ETHUSDT"),
+        (Verb.UNLOCK, "BTCUSDT"),
+    ]
+    assert engine.control.given == [{"for_ms": 7_200_000, "reason": "news"}, {"reason": ""}, {}]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["lock"], "Missing argument 'SYMBOL'"),
+        (["lock", "BTCUSDT", "--for", "soon"], "'soon' is no duration; write 90m, 48h, 30d or 4w"),
+        (["lock", "BTCUSDT", "--reason", "x" * 300], "length <= 200"),
+    ],
+)
+def test_a_bad_lock_ends_with_2_and_the_mend(
+    quarterdeck: Quarterdeck, engine: RunningEngine, arguments: list[str], told: str
+) -> None:
+    result = quarterdeck(*arguments)
+    assert result.exit_code == 2
+    assert told in result.stderr
+    assert engine.control.asked == []

@@ -50,7 +50,7 @@ def test_the_key_of_an_act_tells_its_words_in_help_and_footer(action: Action) ->
     assert action.label == words.label
     assert words.does in action.help
     assert words.goes_on in action.help
-    assert action in footer_actions(120)
+    assert (action in footer_actions(120)) is bool(action.footer)
 
 
 def test_keys_reach_what_is_registered_and_nothing_beside_it() -> None:
@@ -79,7 +79,8 @@ def test_the_readme_has_the_key_and_the_verb_of_every_act() -> None:
         assert row[1].startswith(name)
     verbs = " ".join(row[0] for row in rows)
     for operation in OPERATIONS.values():
-        given = "".join(f" [{a.name.upper()}]" for a in operation.arguments if a.kind is Kind.SYMBOL)
+        symbols = [a for a in operation.arguments if a.kind is Kind.SYMBOL]
+        given = "".join(f" {a.name.upper()}" if a.needed else f" [{a.name.upper()}]" for a in symbols)
         assert f"`{operation.id}{given}`" in verbs
 
 

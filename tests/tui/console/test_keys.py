@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 from textual.pilot import Pilot
 
+from core.control.protocol import BlockView
+from core.control.request import Request
 from core.domain.errors import UnavailableError
 from core.domain.operator import Verb
 from tests.tui import screen
@@ -338,3 +341,28 @@ async def test_a_log_that_is_not_followed_counts_what_comes(app: QuarterdeckApp,
         assert "lines below" not in shown
         assert "held" in await press(pilot, "f")
         assert "follow" in await press(pilot, "f")
+
+
+async def test_capital_l_locks_the_selected_symbol_when_pressed_twice_for_the_same(
+    app: QuarterdeckApp, control: FakeControl
+) -> None:
+    async with screen.running(app, SIZE) as pilot:
+        await press(pilot)
+        first = app.symbol
+        assert f"L again within 2 s = LOCK {first}: no new entries there" in await press(pilot, "L")
+        await press(pilot, "right_square_bracket", "L")
+        assert control.commands == []
+        await press(pilot, "L")
+        assert app.symbol != first
+        assert control.requests[-1] == Request("lock", {"symbol": app.symbol})
+
+
+async def test_capital_u_says_that_nothing_is_locked_or_unlocks(app: QuarterdeckApp, control: FakeControl) -> None:
+    async with screen.running(app, SIZE) as pilot:
+        assert "unlock: no symbol is locked" in await press(pilot, "U")
+        shown = snapshot()
+        blocks = (BlockView("lock", app.symbol, "when the operator unlocks the symbol", "news"),)
+        status = replace(shown.status, halts=(f"lock:{app.symbol}",), blocks=blocks)
+        control.current = replace(shown, seq=2, status=status)
+        await press(pilot, "U", "U")
+        assert control.requests == [Request("unlock", {"symbol": app.symbol})]

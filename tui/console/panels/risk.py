@@ -134,14 +134,14 @@ def _unmeasured(stands: Standing, status: StatusView, meters: Sequence[MeterView
 
 
 def _blocked(block: Block) -> _Line:
-    name = f"{block.name} {block.symbol}".rstrip()
+    name = f"{block.name} {block.whom}".rstrip()
     clears = block.clears + (f"; now: {block.detail}" if block.detail else "")
     return _Line(name, "BLOCKED", "no new entries", clears or UNKNOWN)
 
 
 def _measured(meter: MeterView, known: bool) -> _Line:
-    """Before the account is known nothing is used of a limit, and none is well."""
-    if not known:
+    """Before the account is known nothing is used of a limit, and none is well; nor is one that cannot be measured."""
+    if not known or meter.level == "unknown":
         nothing = float("nan")
         return _Line(meter.name, UNKNOWN, meter.effect, meter.clears, nothing, meter.limit, meter.unit, meter.formula)
     level = "FULL" if meter.level == "blocked" and meter.name in FULL_IN_USE else meter.level.upper()

@@ -36,6 +36,9 @@ LIMITS: dict[str, dict[str, Any]] = {
     "day_flatten": {"day_loss_pct": 0.2, "day_loss_effect": "flatten"},
     "drawdown": {"max_drawdown_pct": 0.35, "warn_at_pct": 60.0},
     "exposure": {"max_exposure_pct": 60.0, "warn_at_pct": 90.0, "max_open_positions": 2},
+    "locks": {"max_symbol_losses_in_row": 1, "symbol_lock_minutes": 45.0, "symbol_losses_hours": 2.0},
+    "hours": {"no_trade_hours": ("03:07-04:30", "sat 10:00-09:00")},
+    "funding": {"funding_quiet_minutes": 37},
     "feed": {"max_feed_age_seconds": 150.0},
     "young_feed": {"max_feed_age_seconds": 0.05},
 }
@@ -114,6 +117,9 @@ PLAIN: dict[str, Any] = {
 )
 @example(**PLAIN | {"seed": 2, "k": 3, "share": 0.05, "limits": "feed", "gaps": True, "leverage": 3, "interval": 15})
 @example(**PLAIN | {"limits": "counts", "interval": 15})
+@example(**PLAIN | {"limits": "locks", "k": 2, "share": 0.05})
+@example(**PLAIN | {"limits": "hours", "k": 2, "share": 0.05})
+@example(**PLAIN | {"limits": "funding", "k": 2, "share": 0.05, "interval": 15})
 def test_skipping_changes_nothing(
     seed: int,
     k: int,
@@ -181,6 +187,7 @@ def test_the_markets_are_worth_it() -> None:
     assert {limit for limit, effect in fired if effect == "warn"} >= {"drawdown", "day_loss_usdt", "exposure"}
     only_cuts = {"exposure"}
     assert {limit for limit, effect in fired if effect != "warn"} >= measured - only_cuts
-    assert len(measured) == 8
+    assert len(measured) == 10
+    assert ("symbol_losses", "no_new_entries") in fired
     assert reasons >= {"stop", "target", "reversal", "limit"}
     assert told < 0.5 * 12 * len(LIMITS) * 495

@@ -83,7 +83,13 @@ def test_the_fingerprint_follows_the_sources(tmp_path: Path) -> None:
     "name",
     [
         *("arithmetic.costs", "arithmetic.exits", "arithmetic.fills", "arithmetic.sizing"),
-        *("position.holding", "position.meeting", "position.stops", "trader.limits"),
+        *("position.holding", "position.meeting", "position.stops"),
+        *(
+            "trader.limits.day_loss_pct",
+            "trader.limits.day_loss_usdt",
+            "trader.limits.drawdown",
+            "trader.limits.exposure",
+        ),
     ],
 )
 def test_the_shared_arithmetic_is_part_of_it(name: str) -> None:

@@ -21,7 +21,7 @@ from core.lab.data.history import MAX_HOLE_MS, History, MissingFunding, make_his
 from core.lab.run.result import RunResult, trade_columns
 from core.lab.sweep import forms, sweep
 from core.lab.sweep.prepared import Prepared, prepare
-from core.settings.schema import CostSettings, LimitSettings, Settings, SizingSettings, parse_settings
+from core.settings.schema import CostSettings, EventSettings, LimitSettings, Settings, SizingSettings, parse_settings
 from core.strategy.declaration import ExitRule, Lifecycle, Strategy
 from tests.core.lab.markets import ends_in_hole, inside_ms
 from tests.core.lab.plain_run import plain_run
@@ -247,9 +247,14 @@ def drawn(
     return Case(history, {item.symbol: item for item in items}, chosen, strategy, table(values))
 
 
+REFUSED = {*sweep.NOT_HEEDED, "symbol_losses_hours", "symbol_lock_minutes"}
+"""With what only goes with them."""
+
+
 def test_every_limit_is_drawn_or_named() -> None:
     """Only where it is drawn does it show that the sweep does not heed it."""
     as_they_are = {"min_stop_distance_pct", "max_stop_distance_pct", "max_feed_age_seconds", "warn_at_pct"}
+    as_they_are |= REFUSED
     tight = drawn(1, 1, reverses=False, rules="none", limits="tight", market_kind="calm", sizing="share").settings
     assert set(LimitSettings.model_fields) - tight.limits.model_fields_set == as_they_are
 
@@ -261,7 +266,33 @@ def test_a_setting_of_size_cost_or_limit_reaches_the_kernel_or_is_named() -> Non
     of_the_history = {"assumed_funding_bps"}
     without_use = {"maker_fee_bps", "warn_at_pct"}
     known = {name for section in (SizingSettings, CostSettings, LimitSettings) for name in section.model_fields}
-    assert known - set(forms.CONFIG.names or ()) == in_another_form | of_the_contract | of_the_history | without_use
+    assert (
+        known - set(forms.CONFIG.names or ())
+        == in_another_form | of_the_contract | of_the_history | without_use | REFUSED
+    )
+
+
+EVENT = EventSettings(name="x", from_utc="2026-01-01", to_utc="2026-01-02")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("max_symbol_losses_in_row", 2),
+        ("no_trade_hours", ("22:00-23:30",)),
+        ("funding_quiet_minutes", 10),
+        ("events", (EVENT,)),
+    ],
+)
+def test_a_limit_that_the_sweep_does_not_know_is_refused_in_words(key: str, value: object) -> None:
+    case = drawn(1, 1, reverses=False, rules="none", limits="wide", market_kind="calm", sizing="share")
+    limits = case.settings.limits.model_copy(update={key: value})
+    with pytest.raises(BadInputError, match=f"limits.{key}: the sweep cannot run it; use quarterdeck backtest"):
+        replace(case, settings=case.settings.model_copy(update={"limits": limits})).swept()
+
+
+def test_every_limit_that_is_refused_is_off_where_nothing_is_said() -> None:
+    assert not any(getattr(LimitSettings(), key) for key in sweep.NOT_HEEDED)
 
 
 def test_every_reason_to_leave_has_a_code_or_is_never_one_of_the_traders_own_here() -> None:
