@@ -180,17 +180,24 @@ class PartsAtWork:
         return told
 
     async def ask(self, bars: Sequence[Bar], say: Say, miss: Miss = lambda symbols, close_ms: None) -> None:
-        """Let the late parts speak of bars of one instant, side by side but for those that see each other. One that has
-        not spoken of bars before these is not asked, which is told to `miss`."""
+        """As `begin`; returns once all have spoken."""
         async with asyncio.TaskGroup() as group:
-            speaking: dict[str, asyncio.Task[None]] = {}
-            for part in self.late:
-                if part.name not in self._speaking:
-                    seen = [speaking[name] for name in self.strategy.parts_seen(part) if name in speaking]
-                    self._speaking.add(part.name)
-                    speaking[part.name] = group.create_task(self._speak(part, bars, say, seen))
-                elif part.name not in self.rules:
-                    miss(len(bars), bars[0].close_time_ms)
+            self.begin(group, bars, say, miss)
+
+    def begin(
+        self, group: asyncio.TaskGroup, bars: Sequence[Bar], say: Say, miss: Miss
+    ) -> dict[str, asyncio.Task[None]]:
+        """Let the late parts speak of bars of one instant, side by side but for those that see each other. One that has
+        not spoken of bars before these is not asked, which is told to `miss`. Those that are, by name."""
+        speaking: dict[str, asyncio.Task[None]] = {}
+        for part in self.late:
+            if part.name not in self._speaking:
+                seen = [speaking[name] for name in self.strategy.parts_seen(part) if name in speaking]
+                self._speaking.add(part.name)
+                speaking[part.name] = group.create_task(self._speak(part, bars, say, seen))
+            elif part.name not in self.rules:
+                miss(len(bars), bars[0].close_time_ms)
+        return speaking
 
     def fold_late(self, bars: Sequence[Bar]) -> None:
         """Show the late rules the bars of which models have spoken before; nothing is asked, and nothing said."""
