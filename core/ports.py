@@ -74,7 +74,10 @@ class Lack:
 class Seen:
     """What was seen of `symbol` at n closes, oldest first: `values` float64 (n, columns), called `names`, NaN where
     missing, and `ages_ms` int64 (n, inputs) at the close: 0 of the clock, NEVER where nothing was known. What is older
-    than its input's `max_ages_ms` is missing; None is the age of an input that no silence makes missing."""
+    than its input's `max_ages_ms` is missing; None is the age of an input that no silence makes missing.
+
+    Of the whole market `values` are (n, symbols, columns) and `ages_ms` (n, symbols, inputs): an input is missing at a
+    close where it is for every symbol."""
 
     symbol: str
     inputs: tuple[str, ...]
@@ -91,7 +94,7 @@ class Seen:
     def lacking(self, row: int) -> tuple[Lack, ...]:
         """The inputs of which nothing, or nothing that is new enough, was known at a close."""
         found = []
-        for name, age_ms, oldest_ms in zip(self.inputs, self.ages_ms[row].tolist(), self.max_ages_ms, strict=True):
+        for name, age_ms, oldest_ms in zip(self.inputs, self.newest_ms[row].tolist(), self.max_ages_ms, strict=True):
             if oldest_ms is not None and (age_ms == NEVER or age_ms > oldest_ms):
                 known_ms = int(self.close_ms[row]) - age_ms
                 found.append(Lack(name, None if age_ms == NEVER else known_ms + oldest_ms))
@@ -100,10 +103,20 @@ class Seen:
     def is_lacking(self) -> NDArray[np.bool_]:
         """Of each row, whether any input is missing."""
         missing = self.close_ms < 0
-        for ages_ms, oldest_ms in zip(self.ages_ms.T, self.max_ages_ms, strict=True):
+        for ages_ms, oldest_ms in zip(self.newest_ms.T, self.max_ages_ms, strict=True):
             if oldest_ms is not None:
                 missing = missing | (ages_ms == NEVER) | (ages_ms > oldest_ms)
         return missing
+
+    @property
+    def newest_ms(self) -> NDArray[np.int64]:
+        """Of the whole market the least age of each input (n, inputs), NEVER where nothing was known of any symbol;
+        else `ages_ms`."""
+        if self.ages_ms.ndim == 2:
+            return self.ages_ms
+        # As a number without a sign, NEVER is the greatest.
+        least: NDArray[np.int64] = self.ages_ms.view("uint64").min(axis=1).view("int64")
+        return least
 
     def at(self, places: slice | NDArray[np.int64] | NDArray[np.bool_]) -> Seen:
         """The rows of some places, or for which there is True."""

@@ -23,7 +23,7 @@ from storage.observations import checked_series, put_series
 T = TypeVar("T")
 
 FORGET_ROWS = 5_000
-"""So many rows at a time are taken out, in one transaction."""
+"""So many rows at a time are taken out, in one transaction, where no other number is asked for."""
 
 LIVE_ROWS = "source_id IN (SELECT source_id FROM sources WHERE sha256 = '' AND kind = ? AND symbol = ?)"
 """Which rows of a kind and symbol came live."""
@@ -96,8 +96,8 @@ class SqliteCollected:
     async def listened(self, symbol: str, stream: str, from_ms: int) -> list[Span]:
         return await self._call(lambda connection: listened_spans(connection, symbol, stream, from_ms))
 
-    async def forget(self, symbol: str, stream: str, before_ms: int) -> int:
-        return await self._call(lambda connection: _forget(connection, symbol, stream, before_ms))
+    async def forget(self, symbol: str, stream: str, before_ms: int, at_most: int = FORGET_ROWS) -> int:
+        return await self._call(lambda connection: _forget(connection, symbol, stream, before_ms, at_most))
 
     async def rows(self, symbol: str, stream: str) -> int:
         kind, period_ms = kind_of(stream)
@@ -144,14 +144,14 @@ def unlisten(connection: sqlite3.Connection, symbol: str, stream: str, from_ms: 
     connection.executemany(_LISTENED, [(stream, symbol, start, end) for start, end in left if start < end])
 
 
-def _forget(connection: sqlite3.Connection, symbol: str, stream: str, before_ms: int) -> int:
+def _forget(connection: sqlite3.Connection, symbol: str, stream: str, before_ms: int, at_most: int) -> int:
     """Files that hold such rows can be imported again, and those that did are left alone."""
     kind, period_ms = kind_of(stream)
     told = (stream, symbol, before_ms, kind, symbol)
     where = f"stream = ? AND symbol = ? AND time_ms < ? AND {LIVE_ROWS}"
     find = f"SELECT time_ms, number, source_id FROM observations WHERE {where} ORDER BY time_ms, number LIMIT ?"  # noqa: S608
     with transaction(connection):
-        rows = connection.execute(find, (*told, FORGET_ROWS)).fetchall()
+        rows = connection.execute(find, (*told, at_most)).fetchall()
         unlisten(connection, symbol, stream, 0, before_ms)
         if rows:
             drop = "DELETE FROM observations WHERE stream = ? AND symbol = ? AND time_ms = ? AND number = ?"

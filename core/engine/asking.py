@@ -24,10 +24,10 @@ from core.market.history import BarHistory
 from core.market.seeing import Sees, lack_text
 from core.ports import BarColumns, Forecaster, Seen
 from core.settings.schema import Settings
-from core.strategy.chain import Spoken, rules_over
+from core.strategy.chain import NOTHING, Spoken, rules_over
 from core.strategy.decision import vector
 from core.strategy.declaration import Part, Strategy
-from core.strategy.over_market import market_desks, said_of_market, side_by_side
+from core.strategy.over_market import MarketFold, market_desks, seen_side_by_side, side_by_side
 from core.strategy.rules import Floats, RuleDesk, forecast_of
 from core.strategy.said import Sayings, Times, joined, without_newest
 from core.trader.account import iso
@@ -81,6 +81,9 @@ class PartsAtWork:
         training_delay_ms = settings.engine.training_delay_seconds * 1_000
         self.symbols = tuple(symbols)
         self.of_market = market_desks(strategy, delays_ms)
+        self._past_of_market = MarketFold(strategy, self.of_market, self.symbols)
+        self.market_sees = self._past_of_market.sees_market
+        """Whether the rules over the market are to be told of the past with what was seen beside it."""
         self.rules = self.of_market | {
             part.name: RuleDesk(strategy, symbols, delays_ms[part.name], part)
             for part in strategy.parts
@@ -150,16 +153,20 @@ class PartsAtWork:
         """The parts that others see and that nobody can tell again: what they said is in the journal alone."""
         return tuple(part for part in self.late if any(name == part.name for name, _ in self._said))
 
-    def catch_up_market(self, bars: BarColumns, first_ms: Mapping[str, int]) -> Spoken:
-        """Show the rules over the market its next bars, each price (n, symbols), that nothing is asked of: what they
-        say."""
-        spoken = said_of_market(self.of_market, bars, first_ms)
-        if len(bars.open_time_ms):
-            self._market_ms = dict.fromkeys(self.of_market, int(bars.open_time_ms[-1]))
+    def catch_up_market(
+        self, columns: Sequence[BarColumns], first_ms: Mapping[str, int], spoken: Mapping[str, Spoken]
+    ) -> Spoken:
+        """Show the rules over the market the next bars of all symbols, that nothing is asked of: what they say; see
+        `MarketFold.say`."""
+        if not self.of_market or not any(len(one.open_time_ms) for one in columns):
+            return NOTHING
+        said = self._past_of_market.say(columns, first_ms, spoken)
+        newest_ms = max(int(one.open_time_ms[-1]) for one in columns if len(one.open_time_ms))
+        self._market_ms = dict.fromkeys(self.of_market, newest_ms)
         for part in self.strategy.parts:
-            if part.name in spoken:
-                self.remember(part, MARKET, *spoken[part.name])
-        return spoken
+            if part.name in said:
+                self.remember(part, MARKET, *said[part.name])
+        return said
 
     def catch_up(self, bars: BarColumns, first_ms: Mapping[str, int], spoken: Spoken) -> None:
         """Show the rules the next bars of a symbol that nothing is asked of, and what was said of the whole market;
@@ -180,17 +187,24 @@ class PartsAtWork:
         return told
 
     async def ask(self, bars: Sequence[Bar], say: Say, miss: Miss = lambda symbols, close_ms: None) -> None:
-        """Let the late parts speak of bars of one instant, side by side but for those that see each other. One that has
-        not spoken of bars before these is not asked, which is told to `miss`."""
+        """As `begin`; returns once all have spoken."""
         async with asyncio.TaskGroup() as group:
-            speaking: dict[str, asyncio.Task[None]] = {}
-            for part in self.late:
-                if part.name not in self._speaking:
-                    seen = [speaking[name] for name in self.strategy.parts_seen(part) if name in speaking]
-                    self._speaking.add(part.name)
-                    speaking[part.name] = group.create_task(self._speak(part, bars, say, seen))
-                elif part.name not in self.rules:
-                    miss(len(bars), bars[0].close_time_ms)
+            self.begin(group, bars, say, miss)
+
+    def begin(
+        self, group: asyncio.TaskGroup, bars: Sequence[Bar], say: Say, miss: Miss
+    ) -> dict[str, asyncio.Task[None]]:
+        """Let the late parts speak of bars of one instant, side by side but for those that see each other. One that has
+        not spoken of bars before these is not asked, which is told to `miss`. Those that are, by name."""
+        speaking: dict[str, asyncio.Task[None]] = {}
+        for part in self.late:
+            if part.name not in self._speaking:
+                seen = [speaking[name] for name in self.strategy.parts_seen(part) if name in speaking]
+                self._speaking.add(part.name)
+                speaking[part.name] = group.create_task(self._speak(part, bars, say, seen))
+            elif part.name not in self.rules:
+                miss(len(bars), bars[0].close_time_ms)
+        return speaking
 
     def fold_late(self, bars: Sequence[Bar]) -> None:
         """Show the late rules the bars of which models have spoken before; nothing is asked, and nothing said."""
@@ -212,11 +226,12 @@ class PartsAtWork:
         """Not known before what the part sees of that bar."""
         made_ms = said.made_ms
         for name in self.strategy.parts_seen(part):
-            symbol = MARKET if name in self.of_market else said.symbol
-            for seen in (self._kept.get((name, symbol)), self._newest(symbol, name)):
-                if seen is None or seen.bar_close_ms != said.bar_close_ms:
-                    continue
-                made_ms = max(made_ms, seen.made_ms + (part.latency_ms if self._is_virtual else 0))
+            of_all = self.symbols if said.symbol == MARKET else (said.symbol,)
+            for symbol in (MARKET,) if name in self.of_market else of_all:
+                for seen in (self._kept.get((name, symbol)), self._newest(symbol, name)):
+                    if seen is None or seen.bar_close_ms != said.bar_close_ms:
+                        continue
+                    made_ms = max(made_ms, seen.made_ms + (part.latency_ms if self._is_virtual else 0))
         return said if made_ms == said.made_ms else replace(said, made_ms=made_ms)
 
     def _folded(self, part: Part, bars: Sequence[Bar]) -> list[Forecast]:
@@ -232,14 +247,20 @@ class PartsAtWork:
         if open_ms <= self._market_ms.get(part.name, -1):
             return []
         self._market_ms[part.name] = open_ms
+        close_ms, lacks = open_ms + self._interval_ms, ""
+        if part.inputs:
+            closes_ms = np.array([close_ms])
+            there = [bar.symbol for bar in bars if bar.open_time_ms == open_ms]
+            seen = [self._seen(part, symbol, closes_ms) for symbol in there]
+            row = row.beside(seen_side_by_side(self.symbols, seen, closes_ms))
+            lacks = lack_text(row.seen.lacking(-1)) if row.seen is not None else ""
         try:
             values = self.rules[part.name].values(row)[0]
         except BadInputError as error:
-            self._note(part, MARKET, open_ms + self._interval_ms, str(error), level=logging.ERROR)
+            self._note(part, MARKET, close_ms, str(error), level=logging.ERROR)
             return []
-        self._note(part, MARKET, open_ms + self._interval_ms, "")
-        whom = (MARKET, open_ms + self._interval_ms, self._delays_ms[part.name])
-        said = forecast_of(self.strategy.name, part.name, *whom, values)
+        self._note(part, MARKET, close_ms, lacks)
+        said = forecast_of(self.strategy.name, part.name, MARKET, close_ms, self._delays_ms[part.name], values)
         return [] if said is None else [said]
 
     def _ask_rule(self, part: Part, bar: Bar) -> Forecast | None:

@@ -187,22 +187,23 @@ class Session:
         for bar in bars:
             self._remember(bar)
         requests: list[TrainingRecord] = []
-        asking: asyncio.Task[None] | None = None
+        asked: dict[str, asyncio.Task[None]] | None = None
         question = Question()
         told = self._told_at_once(bars)
         if self._desk is None and self.parts.late and bars and trading and self.is_ready:
             requests = self.parts.due_requests(due_ms)
             # The workers think while the bars are made durable; what they answer is decided on after that.
             say, miss = partial(self.answers.say, question), partial(self.answers.miss, question)
-            asking = group.create_task(self.parts.ask(bars, say, miss))
+            asked = self.parts.begin(group, bars, say, miss)
         known = self._settlements.news(due_ms) if self._settlements is not None and bars else ()
         await self.stepper.market(batch, due_ms, timer=bool(bars), extra=requests, known=known)
-        if requests or asking is not None:
+        if requests or asked is not None:
             self.start_trainings(group)
-        if asking is not None:
+        if asked is not None:
             if self._waits_for_models:
-                await asking
-            told += await self.answers.at_once(question, asking)
+                for task in asked.values():
+                    await task
+            told += await self.answers.at_once(question, asked)
         if trading:
             await self._decide(told, bars)
 

@@ -7,7 +7,7 @@ from functools import partial
 
 import numpy as np
 
-from core.domain.forecast import Forecast
+from core.domain.forecast import MARKET, Forecast
 from core.domain.market import Bar
 from core.engine.session import Session
 from core.market.history import bar_at
@@ -17,7 +17,6 @@ from core.ports import BarColumns, CandleStore, ForecastStore, ObservationColumn
 from core.strategy.chain import Spoken
 from core.strategy.decision import vector
 from core.strategy.declaration import Part, needed_bars
-from core.strategy.over_market import columns_side_by_side
 from core.strategy.rules import Floats
 from core.strategy.said import Times
 
@@ -145,8 +144,9 @@ class Past:
         if parts and self._forecasts is not None:
             from_ms = min(self._taught_ms.values(), default=0)
             told = await self._forecasts.forecasts(self._session.trader.strategy.name, from_ms)
-            for symbol in self._session.histories:
-                self._spoken[symbol] = {part.name: _columns(told, part, symbol) for part in parts}
+            for symbol in (*self._session.histories, MARKET):
+                its = [part for part in parts if (part.scope == "market") == (symbol == MARKET)]
+                self._spoken[symbol] = {part.name: _columns(told, part, symbol) for part in its}
 
     async def _teach_market(self, end_ms: int) -> None:
         """Show the rules over the market all symbols' bars, side by side."""
@@ -158,12 +158,14 @@ class Past:
         for start_ms in range(from_ms, end_ms, step_ms):
             stop_ms = min(start_ms + step_ms, end_ms)
             columns = [await self._candles.bars(symbol, start_ms, stop_ms) for symbol in parts.symbols]
-            if any(len(one.open_time_ms) for one in columns):
-                await self._aside(partial(self._learn_market, columns_side_by_side(columns)))
+            if parts.market_sees:
+                columns = [await self._seen(one) if len(one.close) else one for one in columns]
+            await self._aside(partial(self._learn_market, columns))
         self._market_ms = end_ms
 
-    def _learn_market(self, bars: BarColumns) -> None:
-        for name, (closes_ms, values) in self._session.parts.catch_up_market(bars, self._first_ms).items():
+    def _learn_market(self, columns: Sequence[BarColumns]) -> None:
+        parts = self._session.parts
+        for name, (closes_ms, values) in parts.catch_up_market(columns, self._first_ms, self._spoken).items():
             before = self._of_market.get(name, (closes_ms[:0], values[:0]))
             self._of_market[name] = (np.concatenate([before[0], closes_ms]), np.concatenate([before[1], values]))
 

@@ -13,8 +13,11 @@ from core.strategy.declaration import Part, Strategy
 from core.strategy.rules import Floats, RuleDesk
 from core.strategy.said import Times, joined, said_at
 
-Spoken = Mapping[str, tuple[Times, Floats]]
-"""By part, of which closes (m,) what was said, (m, outputs), where no rule over bars can tell it again."""
+Said = tuple[Times, Floats]
+"""Of which closes (m,) what was said, (m, outputs)."""
+
+Spoken = Mapping[str, Said]
+"""By part, what was said where no rule over bars can tell it again."""
 
 NOTHING: Spoken = MappingProxyType({})
 
@@ -39,8 +42,21 @@ def rules_over(
             there = ~np.isnan(told).all(axis=1)
             known = spoken.get(part.name, (closes_ms[there], told[there]))
             said[part.name] = said_at(part, bars.symbol, closes_ms, *known)
-        values[part.name] = said[part.name].values if part.scope == "market" else told
+        values[part.name] = said[part.name].values if part.scope == "market" and part.name in said else told
     return values
+
+
+def seen_by_part(strategy: Strategy, part: Part, bars: BarColumns, spoken: Spoken) -> Seen:
+    """What a part with inputs sees of some bars of a symbol: of the market as `bars.seen` has it, of other parts what
+    they have `spoken`."""
+    closes_ms = bars.open_time_ms + bars.interval_ms
+    nothing = np.empty(0, np.int64)
+    seen = [] if bars.seen is None else [bars.seen]
+    for one in strategy.parts:
+        if one.name in part.inputs:
+            told = spoken.get(one.name, (nothing, np.empty((0, len(one.outputs)))))
+            seen.append(said_at(one, bars.symbol, closes_ms, *told))
+    return joined(seen, part.inputs)
 
 
 def fresh_values(strategy: Strategy, part: Part, bars: BarColumns, market: Spoken = NOTHING) -> Floats:

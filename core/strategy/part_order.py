@@ -21,10 +21,10 @@ def parts_problem(strategy: Strategy) -> str:
     for part in strategy.parts:
         if problem := _outputs_problem(part.outputs, "its" if len(names) == 1 else f"part {part.name}: its"):
             return problem
-        if part.scope == "market" and (part.rule is None or part.inputs):
+        if part.scope == "market" and part.rule is None:
             return (
-                f"part {part.name} speaks of the whole market, which only a rule over bars alone can; take out its "
-                'inputs, its model, or its scope "market"'
+                f"part {part.name} speaks of the whole market, which only a rule can; make it one, or take out its "
+                'scope "market"'
             )
     return _order_problem(strategy) or _decided_problem(strategy)
 

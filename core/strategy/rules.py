@@ -151,5 +151,5 @@ class RuleDesk:
 def _lacks(seen: Seen, inputs: Sequence[str]) -> NDArray[np.bool_]:
     """Of each row, whether one of these inputs is missing, which are parts: of the very bar."""
     places = [seen.inputs.index(name) for name in inputs]
-    lacking: NDArray[np.bool_] = (seen.ages_ms[:, places] != 0).any(axis=1)
+    lacking: NDArray[np.bool_] = (seen.newest_ms[:, places] != 0).any(axis=1)
     return lacking

@@ -41,3 +41,25 @@ def test_both_parts_say_the_same_in_demo_restarted_demo_and_lab(written: Path, t
     assert {version.split(":")[0] for version in told["trained"]} == {"signal"}
     assert told["verified"] == [True, True]
     assert told["fault"] == ""
+
+
+def test_its_model_is_validated_with_the_rule_beside_it(written: Path, tmp_path: Path) -> None:
+    where = ("--home", str(tmp_path / "home"), "--market", "recorded", "--symbol", "SOLUSDT", "--json")
+    found = run(
+        written,
+        "-c",
+        "import quarterdeck; quarterdeck.main()",
+        "validate",
+        "tides",
+        "--from",
+        "2025-06-06",
+        "--jobs",
+        "1",
+        *where,
+    )
+    assert found.returncode == 0, found.stdout[-2000:] + found.stderr[-4000:]
+    told = json.loads(found.stdout)
+    assert told["status"] == "complete"
+    (validation,) = told["validations"]
+    assert len(validation["paths"]) == 5
+    assert all(path["trades"] > 10 for path in validation["paths"])

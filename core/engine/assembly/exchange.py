@@ -42,7 +42,7 @@ async def exchange_parts(start: EngineStart, clock: ExchangeClock) -> EnginePart
     """
     from core.control.arming import TESTNET, account_of
     from core.engine.assembly.real_time import real_time_parts
-    from core.engine.retention import keep_checkpoint, keep_short
+    from core.engine.retention import keep_checkpoint, keep_short, keep_streams, streams_kept_ms
     from core.engine.session import history_bars
     from core.engine.starts import Rules
     from core.exchange.account.desk import AccountDesk
@@ -139,6 +139,12 @@ async def exchange_parts(start: EngineStart, clock: ExchangeClock) -> EnginePart
     async def age(*_: object) -> None:
         await keep_short(journal, clock)
 
+    async def forget(*_: object) -> None:
+        if kept_ms := streams_kept_ms(settings, strategy, names):
+            collected = await stored_market.collected(where)
+            stack.push_async_callback(collected.close)
+            await keep_streams(collected, settings.market.symbols, kept_ms, clock)
+
     async def check(*_: object) -> None:
         for each in (accounts, stored_market):
             await each.check()
@@ -190,7 +196,7 @@ async def exchange_parts(start: EngineStart, clock: ExchangeClock) -> EnginePart
         start_ms=opening.start_ms,
         publish_hz=start.publish_hz,
         server=server_of(settings),
-        beside=(check, age, remember),
+        beside=(check, age, remember, forget),
         aside=asyncio.to_thread,
         remembered=remembered,
         observations=streams.stored if streams is not None else observations,

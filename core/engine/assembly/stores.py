@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from core.engine.retention import AgingJournal, CheckpointedJournal
+from core.engine.retention import AgingJournal, CheckpointedJournal, ForgettingStore
 from core.ports import CandleStore, Journal, ObservationStore
 
 if TYPE_CHECKING:
@@ -112,6 +112,12 @@ class AccountStore(CheckedStore, Protocol):
         ...
 
 
+class OpenedStreams(ForgettingStore, Protocol):
+    """Who opens it closes it."""
+
+    async def close(self) -> None: ...
+
+
 class CandleDatabase(CheckedStore, Protocol):
     """The candles and funding of one market."""
 
@@ -121,6 +127,10 @@ class CandleDatabase(CheckedStore, Protocol):
 
     async def observations(self, *, read_only: bool = False) -> ObservationStore:
         """What else was observed there. The caller closes; `read_only` as above."""
+        ...
+
+    async def collected(self, exchange: str) -> OpenedStreams:
+        """What came live of it from an exchange, to be kept no longer."""
         ...
 
 

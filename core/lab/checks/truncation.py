@@ -14,13 +14,12 @@ from core.domain.forecast import MARKET, Output
 from core.lab.checks.causality import LOOK_AHEAD, RuleValues, check_dataset, cut, exact
 from core.lab.checks.verdict import Status, Verdict
 from core.lab.data.history import History
-from core.lab.data.seeing import said_of_history, window_of, window_of_part
+from core.lab.data.seeing import said_of_history, window_of, window_of_part, window_over_market
 from core.lab.statistics.figures import utc_minute
 from core.learning.dataset import OpenLearner
 from core.ports import BarColumns
 from core.strategy.chain import bars_behind, fresh_values
 from core.strategy.declaration import Part, Strategy
-from core.strategy.over_market import columns_side_by_side
 from core.strategy.rules import RuleDesk
 
 BARS = 12
@@ -61,7 +60,8 @@ def quick_fault(strategy: Strategy, history: History, learners: Mapping[str, Ope
 
 
 def rule_values_of(strategy: Strategy, part: Part, history: History) -> RuleValues:
-    """A fresh fold of a part's rule over the bars that it is given; what it sees of the whole market stands."""
+    """A fresh fold of a part's rule over the bars that it is given; what it sees of the whole market stands, and what
+    a part over the market sees of any part."""
     if part.scope == "market":
         return lambda bars: RuleDesk(strategy, (MARKET,), 0, part).values(bars)
     market = said_of_history(history, strategy)
@@ -71,7 +71,7 @@ def rule_values_of(strategy: Strategy, part: Part, history: History) -> RuleValu
 def windows_of_rule(strategy: Strategy, part: Part, history: History) -> Iterator[BarColumns]:
     """The bars of each symbol, or of all side by side, that a part is shown."""
     if part.scope == "market":
-        yield columns_side_by_side([history.columns(symbol) for symbol in history.symbols])
+        yield window_over_market(history, strategy, part)
     else:
         yield from (window_of(history, symbol, strategy.market_inputs) for symbol in history.symbols)
 

@@ -11,6 +11,7 @@ from core.lab.data.holes import holes
 from core.lab.data.seeing import seen_by
 from core.lab.statistics.figures import utc_minute
 from core.market.jumps import Jump, jumps
+from core.strategy.declaration import Scope, Strategy
 
 Rows = Sequence[Mapping[str, object]]
 
@@ -29,8 +30,20 @@ def jump_labels(history: History, jump_volatilities: float) -> tuple[str, ...]:
     )
 
 
-def lack_labels(history: History, inputs: Sequence[str]) -> tuple[str, ...]:
-    """What stands beside every figure of a run in which a part could not forecast for want of an input."""
+def lack_labels(history: History, strategy: Strategy) -> tuple[str, ...]:
+    """What stands beside every figure of a run in which a part could not forecast for want of an input, or a part over
+    the market was shown less than it asks for."""
+    named: dict[Scope, tuple[str, ...]] = {
+        scope: tuple(dict.fromkeys(n for p in strategy.parts if p.scope == scope for n in strategy.market_seen(p)))
+        for scope in ("symbol", "market")
+    }
+    of_symbols, of_market = (_lacks(history, named[scope]) for scope in ("symbol", "market"))
+    told = (("nothing is forecast of", of_symbols), ("a part over the market is not shown all of", of_market))
+    return tuple(f"MISSING INPUTS: {what} {'; '.join(lacks)}" for what, lacks in told if lacks)
+
+
+def _lacks(history: History, inputs: Sequence[str]) -> list[str]:
+    """By symbol, at how many bars one of the inputs is missing, and which is the first."""
     found = []
     for symbol in history.symbols if inputs else ():
         seen = seen_by(history, symbol, inputs)
@@ -40,7 +53,7 @@ def lack_labels(history: History, inputs: Sequence[str]) -> tuple[str, ...]:
             first = ", ".join(lack.name for lack in traded.lacking(int(lacking[0])))
             times = f"first of {first} at {utc_minute(int(traded.close_ms[lacking[0]]))}"
             found.append(f"{symbol} at {len(lacking):,} of {len(traded.close_ms):,} bars, {times}")
-    return (f"MISSING INPUTS: nothing is forecast of {'; '.join(found)}",) if found else ()
+    return found
 
 
 def data_rows(history: History, jump_volatilities: float) -> dict[str, Rows]:

@@ -13,10 +13,10 @@ from core.domain.stream import Observation
 from core.lab.data.history import History
 from core.market.seeing import see, streams_of
 from core.ports import BarColumns, Seen
-from core.strategy.chain import NOTHING, Spoken, fresh_values
+from core.strategy.chain import NOTHING, Said, Spoken, fresh_values, seen_by_part
 from core.strategy.declaration import Part, Strategy
-from core.strategy.over_market import columns_side_by_side, market_desks, said_of_market
-from core.strategy.said import joined, said_at
+from core.strategy.over_market import MarketFold, columns_side_by_side, market_desks, seen_side_by_side
+from core.strategy.rules import Floats
 
 
 def seen_by(history: History, symbol: str, inputs: Sequence[str]) -> Seen:
@@ -38,27 +38,50 @@ def window_of(history: History, symbol: str, inputs: Sequence[str]) -> BarColumn
 
 def said_of_history(history: History, strategy: Strategy, first_ms: Mapping[str, int] | None = None) -> Spoken:
     """What parts say of the whole market, each shown the bars that open at its `first_ms` or later, or all of them."""
-    delays_ms = {part.name: 0 for part in strategy.parts}
-    desks = market_desks(strategy, delays_ms)
+    at_once_ms = {part.name: 0 for part in strategy.parts}
+    desks = market_desks(strategy, at_once_ms)
     if not desks:
         return NOTHING
-    bars = columns_side_by_side([history.columns(symbol) for symbol in history.symbols])
-    return said_of_market(desks, bars, delays_ms if first_ms is None else first_ms)
+    fold = MarketFold(strategy, desks, history.symbols)
+    inputs = strategy.market_inputs if fold.sees_market else ()
+    columns = [window_of(history, symbol, inputs) for symbol in history.symbols]
+    return fold.say(columns, at_once_ms if first_ms is None else first_ms, {})
 
 
-def window_of_part(history: History, symbol: str, strategy: Strategy, part: Part) -> BarColumns:
-    """`History.columns(symbol)`, with what a part saw beside them: of other parts, what they say of the whole history.
-    For a part that waits for no model. Raises as `seen_by`."""
+def window_of_part(
+    history: History, symbol: str, strategy: Strategy, part: Part, market: Spoken | None = None
+) -> BarColumns:
+    """`History.columns(symbol)`, with what a part saw beside them: of other parts, what they say of the whole history,
+    of the market as it is told by `said_of_history`. For a part that waits for no model. Raises as `seen_by`."""
     bars = window_of(history, symbol, strategy.market_inputs)
-    others = [one for one in strategy.parts if one.name in strategy.parts_seen(part)]
+    if not part.inputs:
+        return replace(bars, seen=None)
+    market = said_of_history(history, strategy) if market is None else market
     closes_ms = bars.open_time_ms + bars.interval_ms
-    seen = [bars.seen] if bars.seen is not None else []
+    spoken: dict[str, Said] = {}
+    for one in strategy.parts:
+        if one.name in strategy.parts_seen(part):
+            said = fresh_values(strategy, one, bars, market)
+            there = ~np.isnan(said).all(axis=1)
+            spoken[one.name] = closes_ms[there], said[there]
+    return replace(bars, seen=seen_by_part(strategy, part, bars, spoken))
+
+
+def window_over_market(history: History, strategy: Strategy, part: Part) -> BarColumns:
+    """The bars of all symbols side by side, with what a part over the market saw beside them. As `window_of_part`."""
     market = said_of_history(history, strategy)
-    for one in others:
-        said = fresh_values(strategy, one, bars, market)
-        there = ~np.isnan(said).all(axis=1)
-        seen.append(said_at(one, symbol, closes_ms, closes_ms[there], said[there]))
-    return replace(bars, seen=joined(seen, part.inputs) if part.inputs else None)
+    columns = [window_of_part(history, symbol, strategy, part, market) for symbol in history.symbols]
+    bars = columns_side_by_side(columns)
+    seen = [one.seen for one in columns if one.seen is not None and len(one.close)]
+    if not seen:
+        return bars
+    return bars.beside(seen_side_by_side(history.symbols, seen, bars.open_time_ms + bars.interval_ms))
+
+
+def said_of_bars(history: History, symbol: str, strategy: Strategy, part: Part, market: Spoken | None = None) -> Floats:
+    """What a part that waits for no model says of each of the bars of a symbol (n, outputs), as `window_of_part`."""
+    market = said_of_history(history, strategy) if market is None else market
+    return fresh_values(strategy, part, window_of(history, symbol, strategy.market_inputs), market)
 
 
 class SeenHistory:

@@ -43,7 +43,6 @@ from core.position.ladder import mean_target
 from core.strategy.chain import NOTHING, Spoken
 from core.strategy.decision import vector
 from core.strategy.declaration import Strategy
-from core.strategy.over_market import columns_side_by_side
 from core.trader.restore import set_marks
 from core.trader.trader import Trader
 from core.venues.adapter import SimulatedVenueAdapter
@@ -194,10 +193,11 @@ class Drive:
         """Show the rules over the market, where they are asked bar by bar, what lies before the first traded slot."""
         if self.table is not None or not self.session.parts.of_market:
             return NOTHING
-        columns = [self.history.columns(symbol) for symbol in self.history.symbols]
+        strategy, parts = self.trader.strategy, self.session.parts
+        inputs = strategy.market_inputs if parts.market_sees else ()
+        columns = [window_of(self.history, symbol, inputs) for symbol in self.history.symbols]
         before = [one.at(one.open_time_ms < self.history.from_ms) for one in columns]
-        first_ms = first_bars(self.history, self.trader.strategy)
-        return self.session.parts.catch_up_market(columns_side_by_side(before), first_ms)
+        return parts.catch_up_market(before, first_bars(self.history, strategy), {})
 
     def _teach(self, symbol: str, stop: int, market: Spoken) -> None:
         """Show the rules of parts beside those that have models what lies before the first traded slot."""

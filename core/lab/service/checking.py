@@ -60,19 +60,25 @@ def check(bench: Bench, request: CheckRequest, progress: OnProgress, should_stop
 def validate(bench: Bench, request: ValidateRequest, progress: OnProgress, should_stop: ShouldStop) -> Row:
     from core.arithmetic.costs import round_trip_cost_bps
     from core.lab.data.holes import holed_days
-    from core.lab.data.seeing import window_of_part
+    from core.lab.data.seeing import said_of_bars, said_of_history, window_of_part
     from core.lab.report.verdict import validation_line
-    from core.lab.validation.cpcv import check_strategy, cross_validate
+    from core.lab.validation.cpcv import Ground, check_strategy, cross_validate
 
     plan = bench.plan(request.run)
     check_strategy(plan.strategy)
     history, costs = plan.history, plan.settings.costs
     holed_ms = holed_days(history)
+    decided, market = plan.strategy.decided, said_of_history(history, plan.strategy)
     told = []
     for symbol in history.symbols:
+        asked = (history, symbol, plan.strategy)
+        ground = Ground(
+            {part.name: window_of_part(*asked, part, market) for part in decided if part.model is not None},
+            {part.name: said_of_bars(*asked, part, market) for part in decided if part.rule is not None},
+        )
         found = cross_validate(
             plan.strategy,
-            window_of_part(history, symbol, plan.strategy, plan.strategy.part),
+            ground,
             round_trip_cost_bps(float(costs.taker_fee_bps), costs.slippage_bps),
             plan.compute(bench.home),
             folds=request.folds,

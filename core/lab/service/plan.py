@@ -108,7 +108,7 @@ class Plan:
             data_labels=(
                 *hole_labels(holes(history)),
                 *jump_labels(history, self.settings.lab.jump_volatilities),
-                *lack_labels(history, self.strategy.market_inputs),
+                *lack_labels(history, self.strategy),
                 *(_analyst_label(name, one.describe()) for name, one in self.analysts.items()),
             ),
             fault=fault,

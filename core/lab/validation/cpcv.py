@@ -1,19 +1,22 @@
-"""Combinatorial purged cross-validation of a strategy's model: not one past told, but as many as its folds allow.
+"""Combinatorial purged cross-validation of a strategy's models: not one past told, but as many as its folds allow.
 
-Lopez de Prado (2018), "Advances in Financial Machine Learning", chapter 12. What is judged are the model's forecasts,
-traded in the simplest way that the strategy's decision allows: entered at the label's start, left at its
-end, without stop, target or overlap. Stops, limits and sizing are the backtest's to judge.
+Lopez de Prado (2018), "Advances in Financial Machine Learning", chapter 12. What is judged are the models' forecasts,
+with what the rules say that are decided on beside them, traded in the simplest way that the strategy's decision allows:
+entered at the label's start, left at its end, without stop, target or overlap. Stops, limits and sizing are the
+backtest's to judge.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 
 from core.compute.pool import Compute, run_tasks, task_seed
 from core.domain.errors import BadInputError
+from core.lab.run.fixed_predictions import together
 from core.lab.run.result import Floats, Times
 from core.lab.statistics.statistics import NO_DAYS
 from core.lab.validation.splits import Split, along_paths, combinatorial_purged
@@ -22,7 +25,7 @@ from core.learning.outcomes import day_sharpe, errors_above_zero, trade_returns,
 from core.learning.tasks import learner_of
 from core.ports import BarColumns
 from core.strategy.decision import Decider
-from core.strategy.declaration import ModelSpec, Strategy
+from core.strategy.declaration import ModelSpec, Part, Strategy
 
 ShouldStop = Callable[[], bool]
 
@@ -62,9 +65,26 @@ class CrossValidation:
 
 
 @dataclass(frozen=True, slots=True)
-class _Training:
+class Ground:
+    """The same bars of a symbol for each part that is decided on: as `windows` of what a part with a model sees, and
+    what a rule has `said` of each (n, outputs)."""
+
+    windows: Mapping[str, BarColumns]
+    said: Mapping[str, Floats]
+
+
+@dataclass(frozen=True, slots=True)
+class _Model:
     spec: ModelSpec
     outputs: int
+    rows: Dataset
+
+
+@dataclass(frozen=True, slots=True)
+class _Training:
+    """`decided` in order: a model, or what a rule says of each row; the labels of `rows` are those that are traded."""
+
+    decided: tuple[_Model | Floats, ...]
     rows: Dataset
     splits: tuple[Split, ...]
     seed: int
@@ -72,7 +92,7 @@ class _Training:
 
 def cross_validate(
     strategy: Strategy,
-    window: BarColumns,
+    ground: Ground,
     cost_bps: float,
     compute: Compute,
     *,
@@ -84,14 +104,15 @@ def cross_validate(
     on_split: Callable[[int, int], None] = lambda done, total: None,
     should_stop: ShouldStop = lambda: False,
 ) -> CrossValidation | None:
-    """Train once for every choice of `test_folds` of `folds` runs of the rows of `window`, and trade what was forecast.
+    """Train once for every choice of `test_folds` of `folds` runs of the rows that every model has, and trade what was
+    forecast by the labels of the last of them.
 
     Rows whose labels overlap a test fold's, or start within `embargo_ms` after it, are not learned from. `cost_bps` is
     that of a round trip; `holed_ms` are the starts of the UTC days that a hole falls on; `on_split` hears how many of
-    the trainings are done. None where it was stopped. Raises BadInputError where the strategy has no model that shows
-    its rows, or the rows are too few for the folds.
+    the splits are done. None where it was stopped. Raises BadInputError as `check_strategy`, where a model does not
+    show its rows, or the rows are too few for the folds.
     """
-    training = _training(strategy, window, folds, test_folds, embargo_ms, seed)
+    training = _training(strategy, ground, folds, test_folds, embargo_ms, seed)
     done = 0
 
     def told(index: int, forecasts: list[Floats]) -> None:
@@ -113,51 +134,75 @@ def cross_validate(
 
 
 def check_strategy(strategy: Strategy) -> None:
-    """Raises BadInputError where no single model makes the forecasts that are decided on."""
-    if len(strategy.decided) > 1:
-        names = ", ".join(part.name for part in strategy.decided)
-        raise BadInputError(
-            f"strategy {strategy.name}: it decides on {names} together, and cross-validation judges the model of one "
-            "part; walk it forward instead"
-        )
-    if strategy.learns_late(strategy.part):
-        raise BadInputError(
-            f"strategy {strategy.name}: part {strategy.part.name} learns from what another model says, which only a "
-            "run has; walk it forward instead"
-        )
-
-
-def _training(
-    strategy: Strategy, window: BarColumns, folds: int, test_folds: int, embargo_ms: int, seed: int
-) -> _Training:
-    if strategy.part.model is None:
+    """Raises BadInputError where what is decided on is not made by models and rules that any past can be asked of."""
+    for part in strategy.decided:
+        if part.analyst is not None:
+            raise BadInputError(
+                f"strategy {strategy.name}: it decides on part {part.name}, an analyst, and cross-validation judges "
+                "what is trained anew on each past; run a backtest instead"
+            )
+        if strategy.learns_late(part):
+            what = "learns from" if part.model is not None else "sees"
+            raise BadInputError(
+                f"strategy {strategy.name}: part {part.name} {what} what another model says, which only a run has; "
+                "walk it forward instead"
+            )
+    if not any(part.model is not None for part in strategy.decided):
         raise BadInputError(f"strategy {strategy.name}: has no model to cross-validate; walk it forward instead")
-    learner = learner_of(strategy.part.model)
+
+
+def _training(strategy: Strategy, ground: Ground, folds: int, test_folds: int, embargo_ms: int, seed: int) -> _Training:
+    check_strategy(strategy)
+    own = {part.name: _rows(strategy, part, ground.windows[part.name]) for part in strategy.decided if part.model}
+    bars = reduce(np.intersect1d, [rows.bar_index for rows in own.values()])
+    shared = {name: rows.take(np.isin(rows.bar_index, bars)) for name, rows in own.items()}
+    rows = [*shared.values()][-1]
+    ends_ms = np.max([one.end_ms for one in shared.values()], axis=0)
+    splits = combinatorial_purged(rows.start_ms, ends_ms, folds, test_folds, embargo_ms)
+    decided = tuple(
+        ground.said[part.name][bars] if part.model is None else _Model(part.model, len(part.outputs), shared[part.name])
+        for part in strategy.decided
+    )
+    return _Training(decided, rows, splits, seed)
+
+
+def _rows(strategy: Strategy, part: Part, window: BarColumns) -> Dataset:
+    assert part.model is not None
+    learner = learner_of(part.model)
     if not isinstance(learner, OpenLearner):
+        whose = "its model" if len(strategy.parts) == 1 else f"the model of part {part.name}"
         raise BadInputError(
-            f"strategy {strategy.name}: its model does not show the rows that it learns from; "
+            f"strategy {strategy.name}: {whose} does not show the rows that it learns from; "
             "give its learner dataset, split and fit_rows (core.learning.dataset.OpenLearner)"
         )
-    rows = learner.dataset(window)
-    splits = combinatorial_purged(rows.start_ms, rows.end_ms, folds, test_folds, embargo_ms)
-    return _Training(strategy.part.model, len(strategy.outputs), rows, splits, seed)
+    return learner.dataset(window)
 
 
 def _forecast(training: _Training, number: int) -> list[Floats]:
-    """The forecasts (n, outputs) of each test fold of a split. Raises BadInputError where rows are too few to learn."""
-    split = training.splits[number]
-    learner = learner_of(training.spec)
-    assert isinstance(learner, OpenLearner)
-    predict = learner.fit_rows(training.rows.take(split.train), task_seed(training.seed, number))
-    if predict is None:
-        raise BadInputError(
-            f"split {number + 1}: {len(split.train)} rows are too few to learn from; use a longer period or fewer folds"
-        )
-    return [predict(training.rows.features[rows]).reshape(-1, training.outputs) for rows in split.tests]
+    """What is decided on (n, outputs) in each test fold of a split. Raises BadInputError where rows are too few to
+    learn."""
+    split, seed = training.splits[number], task_seed(training.seed, number)
+    told: list[list[Floats]] = []
+    for one in training.decided:
+        if not isinstance(one, _Model):
+            told.append([one[rows] for rows in split.tests])
+            continue
+        learner = learner_of(one.spec)
+        assert isinstance(learner, OpenLearner)
+        predict = learner.fit_rows(one.rows.take(split.train), seed)
+        if predict is None:
+            raise BadInputError(
+                f"split {number + 1}: {len(split.train)} rows are too few to learn from; "
+                "use a longer period or fewer folds"
+            )
+        told.append([predict(one.rows.features[rows]).reshape(-1, one.outputs) for rows in split.tests])
+    return [together(fold) for fold in zip(*told, strict=True)]
 
 
 def _figures(decider: Decider, rows: Dataset, forecasts: Floats, days_ms: Times) -> PathFigures:
-    direction = np.array([decider.direction(values)[0] for values in forecasts], np.int8)
+    direction = np.zeros(len(rows), np.int8)
+    for row in np.flatnonzero(~np.isnan(forecasts).all(axis=1)):
+        direction[row] = decider.direction(forecasts[row])[0]
     returns = trade_returns(direction, rows.return_bps, rows.start_ms, rows.end_ms, decider.cost_bps)
     return PathFigures(
         trades=len(returns),

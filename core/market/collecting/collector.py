@@ -14,6 +14,7 @@ from core.exchange.connection.wire import Wire
 from core.exchange.dialects import EXCHANGES, observed_of
 from core.market.collecting.holes import MissedNumbers, Span, missed_periods
 from core.market.collecting.store import CollectStore, Listened
+from core.market.forgetting import keep_for
 from core.market.kinds import FUNDING
 from core.market.live.observing import LiveStreams
 from core.market.live.polled import FundingPoll, history_pages, numbered_pages
@@ -34,7 +35,6 @@ BATCH_ROWS = 500
 """At most so many rows in one transaction: some 15 ms in which nobody else writes."""
 
 _POLLING_PART = 4
-_FORGET_EVERY_S = 3_600.0
 _FILL_AGAIN_S = 30.0
 
 
@@ -294,18 +294,11 @@ class Collector:
         self.told.stored[rates[0].symbol, FUNDING] += added
 
     async def _forget(self) -> None:
-        """Take out what is to be kept no longer, at once and every hour."""
-        while True:
-            now_ms = self._clock.now_ms()
-            for name, keep_ms in self._asked.keep_ms.items():
-                for symbol in self._asked.symbols:
-                    while gone := await self._forget_some(symbol, name, now_ms - keep_ms):
-                        self.told.forgotten[symbol, name] += gone
-            await asyncio.sleep(_FORGET_EVERY_S)
+        def count(symbol: str, name: str, gone: int) -> None:
+            self.told.forgotten[symbol, name] += gone
 
-    async def _forget_some(self, symbol: str, name: str, before_ms: int) -> int:
-        await self._rest()
-        return await self._store.forget(symbol, name, before_ms)
+        asked = self._asked
+        await keep_for(self._store.forget, asked.symbols, asked.keep_ms, self._clock.now_ms, self._rest, count)
 
     async def _check_market(self) -> None:
         """Raises BadInputError: in one series two exchanges' prices would be a market that never was."""

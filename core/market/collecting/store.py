@@ -55,8 +55,8 @@ class CollectStore(Protocol):
         """The spans that reach beyond that time."""
         ...
 
-    async def forget(self, symbol: str, stream: str, before_ms: int) -> int:
-        """Take out rows of before that time, some of them; how many it were. 0 where none is left."""
+    async def forget(self, symbol: str, stream: str, before_ms: int, at_most: int = 5_000) -> int:
+        """Take out so many of the oldest rows of before that time; how many it were. 0 where none is left."""
         ...
 
     async def rows(self, symbol: str, stream: str) -> int:

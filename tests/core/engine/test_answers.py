@@ -123,6 +123,10 @@ class Floor:
         """The models answer so long after the close."""
         self.clock.at_ms += after_ms
         self.thinker.answers.set()
+        await self.settled()
+
+    async def settled(self) -> None:
+        """Until nothing is out."""
         await asyncio.gather(*self.session.answers.tasks())
 
     def kept(self, kind: type[Any]) -> list[Any]:
@@ -179,6 +183,7 @@ def test_what_is_too_old_when_it_comes_is_dropped_and_counted() -> None:
         assert floor.session.answers.dropped == 2
         assert "nothing is decided on them (so far 0 late, 2 too old" in floor.session.note()
         await floor.bars()
+        await floor.settled()
         assert len(floor.kept(ForecastRecord)) == 2
         assert floor.session.note() == ""
 
@@ -195,6 +200,7 @@ def test_while_one_answer_is_out_nothing_more_is_asked_and_that_is_told() -> Non
         assert "the models still think about the bars before" in floor.session.note()
         await floor.answer(after_ms=0)
         await floor.bars()
+        await floor.settled()
         assert len(floor.thinker.asked) == 2
 
     on_floor(test)
@@ -247,6 +253,7 @@ def test_a_model_that_dies_is_told_and_the_next_bars_are_asked_about(after_ms: i
         assert floor.session.note() == "no predictions: the worker died"
         floor.thinker.error = ""
         await floor.bars()
+        await floor.settled()
         assert len(floor.kept(ForecastRecord)) == 2
 
     on_floor(test)

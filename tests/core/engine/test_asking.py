@@ -115,6 +115,7 @@ def test_a_rule_behind_a_slow_model_speaks_when_the_model_has_and_of_no_other_ba
         assert told(floor, "behind") == [(1, 20.0)]
         floor.clock.at_ms += MINUTE_MS - 5_000
         await floor.bars()
+        await floor.settled()
         assert told(floor, "behind") == [(1, 20.0), (3, 40.0)]
 
     on_floor(test, **MIXED)
@@ -127,6 +128,7 @@ def test_of_a_bar_whose_forecast_was_dropped_a_part_that_sees_it_knows_nothing()
         assert floor.session.answers.dropped == 2
         floor.clock.at_ms -= 15_001
         await floor.bars()
+        await floor.settled()
         assert told(floor, "behind") == [(2, 20.0)]
 
     on_floor(test, **MIXED)

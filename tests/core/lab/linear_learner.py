@@ -1,4 +1,5 @@
-"""A model that shows its rows: it forecasts the next bar's return as a multiple of the last one's."""
+"""A model that shows its rows: it forecasts the return of the next bars, by default of one, as a multiple of the last
+one's. `most_rows` it fails beyond."""
 
 from __future__ import annotations
 
@@ -15,17 +16,18 @@ from core.ports import BarColumns
 class LinearLearner:
     feature_names = ("last_return_bps",)
 
-    def __init__(self, min_rows: int) -> None:
-        self._min_rows = min_rows
+    def __init__(self, min_rows: int, ahead: int, most_rows: int) -> None:
+        self._min_rows, self._ahead, self._most_rows = min_rows, ahead, most_rows
 
     def features(self, window: BarColumns) -> FeatureTable:
         return FeatureTable(np.arange(1, len(window.close)), _moves_bps(window)[:, None])
 
     def dataset(self, window: BarColumns) -> Dataset:
-        moves = _moves_bps(window)
-        index = np.arange(1, len(window.close) - 1)
+        ahead, moves = self._ahead, _moves_bps(window)
+        index = np.arange(1, len(window.close) - ahead)
         closes = window.open_time_ms[index] + MINUTE_MS
-        return Dataset(index, moves[:-1, None], closes, closes + MINUTE_MS, moves[1:])
+        returns_bps = 1e4 * (window.close[index + ahead] / window.close[index] - 1.0)
+        return Dataset(index, moves[: len(index), None], closes, closes + ahead * MINUTE_MS, returns_bps)
 
     def split(self, rows: Dataset) -> tuple[Dataset, Dataset]:
         return rows, rows.take(slice(0, 0))
@@ -33,6 +35,7 @@ class LinearLearner:
     def fit_rows(self, rows: Dataset, seed: int) -> PredictRows | None:
         if len(rows) < self._min_rows:
             return None
+        assert len(rows) <= self._most_rows
         x = rows.features[:, 0]
         slope = float(x @ rows.return_bps) / float(x @ x)
 
@@ -47,4 +50,4 @@ def _moves_bps(window: BarColumns) -> NDArray[np.float64]:
 
 
 def create_learner(options: dict[str, Any]) -> LinearLearner:
-    return LinearLearner(int(options["min_rows"]))
+    return LinearLearner(options["min_rows"], options.get("ahead", 1), options.get("most_rows", 1 << 30))

@@ -160,8 +160,8 @@ def build(settings):
             "what it says is known 60 s after a close, when the next bar has closed; give it a shorter latency_ms",
         ),
         (
-            'parts=(replace(plain.part, scope="market", inputs=("time",)),)',
-            "part main speaks of the whole market, which only a rule over bars alone can; take out its inputs",
+            'parts=(replace(plain.part, scope="market", source=Analyst(list)),)',
+            "part main speaks of the whole market, which only a rule can; make it one, or take out its scope",
         ),
         (
             "parts=(replace(plain.part, source=Analyst(list, 20_000)),)",
