@@ -14,15 +14,15 @@ class Drawing:
 
     def __init__(self, what: str = "the snapshot cannot be drawn") -> None:
         self._what = what
-        self._problem = ""
+        self.problem = ""
 
     def attempt(self, draw: Callable[[], None]) -> None:
         try:
             draw()
         except Exception as error:
             problem = repr(error)
-            if problem != self._problem:
-                self._problem = problem
+            if problem != self.problem:
+                self.problem = problem
                 log.exception("%s; trading goes on", self._what)
         else:
-            self._problem = ""
+            self.problem = ""

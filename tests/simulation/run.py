@@ -262,7 +262,7 @@ class Hour:
         if trader is not None and not self.result.problems:
             orders = orders_of(trader)
             broken = check_state(trader.state) + check_limits(trader) + check_change(self._orders, orders)
-            broken += unattended(trader.state.traded, self.world.shares.ours)
+            broken += unattended(trader.state.traded, self.world.shares.ours) + self._undrawn()
             self.result.problems += [f"{at(self.world.clock.now_ms())}: {text}" for text in broken]
             self._orders = orders
         if self._kill_at_unknown and any(
@@ -270,6 +270,11 @@ class Hour:
         ):
             self.loop.after_callbacks(self._kill_at_unknown, self.kill)
             self._kill_at_unknown = 0
+
+    def _undrawn(self) -> list[str]:
+        """What kept the engine from showing itself."""
+        engine = self.process.engine if self.process is not None else None
+        return [engine._drawing.problem] if engine is not None and engine._drawing.problem else []
 
     # The process
 

@@ -78,8 +78,10 @@ class Outside:
         self._was_read = True
 
     def restore(self, records: Iterable[Record]) -> None:
+        """Of the contracts that are traded: nobody looks at what is in others."""
+        traded = self._venue.instruments
         for record in records:
-            if isinstance(record, AdjustmentRecord) and record.what == EXTERNAL_LOTS:
+            if isinstance(record, AdjustmentRecord) and record.what == EXTERNAL_LOTS and record.symbol in traded:
                 self._lots[record.symbol] = int(record.theirs)
         for symbol in self._lots:
             self._tell(symbol)

@@ -673,3 +673,23 @@ def test_a_position_that_is_there_is_turned_as_ever() -> None:
         house.check_books()
 
     in_house(test)
+
+
+def test_what_others_held_in_a_contract_that_is_traded_no_more_is_nothing_here() -> None:
+    async def test(house: House) -> None:
+        await house.enter(ETH)
+        await house.pass_s(3)
+        await house.command(Verb.FLATTEN)
+        await house.pass_s(10)
+        house.venue.place_external(house.clock.now_ms(), symbol=ETH, side="SELL", quantity="0.385")
+        await house.pass_s(40)
+        assert house.desk.external_positions == {ETH: Decimal("-0.385")}
+        await house.stop()
+        house.symbols = (BTC,)
+        await house.start()
+        await house.pass_s(40)
+        assert house.desk.external_positions == {}
+        assert ETH not in house.health.problem()
+        assert not house.health.problem(ETH)
+
+    in_house(test)
