@@ -18,6 +18,7 @@ from storage.rows import RowShape, column_list
 
 _TIMEOUT_MS = 1_000
 _ORDER = RowShape(Order)
+_LACKING = {"ladder": "'[]'", "place": "0"}
 
 
 def read_owned(path: Path, account: str, exchange_key: str) -> Owned:
@@ -71,7 +72,8 @@ def _owned(connection: sqlite3.Connection, path: Path, account: str, exchange_ke
         str(row[0]) for row in connection.execute("SELECT client_order_id FROM orders WHERE account = ?", (account,))
     )
     ended = tuple(sorted(state.value for state in TERMINAL_STATES))
-    wanted = f"SELECT {column_list(_ORDER.columns)} FROM orders WHERE account = ? AND state NOT IN {ended}"  # noqa: S608
+    columns = _order_columns(connection)
+    wanted = f"SELECT {columns} FROM orders WHERE account = ? AND state NOT IN {ended}"  # noqa: S608
     orders = [_ORDER.decode(row) for row in connection.execute(wanted, (account,))]
     return Owned(
         {symbol: amount for symbol, amount in amounts.items() if amount},
@@ -81,6 +83,12 @@ def _owned(connection: sqlite3.Connection, path: Path, account: str, exchange_ke
         meta.get(exchange_key, ""),
         note=note,
     )
+
+
+def _order_columns(connection: sqlite3.Connection) -> str:
+    """Those of an order; what a database of an older program lacks says nothing."""
+    there = {str(row[1]) for row in connection.execute("PRAGMA table_info(orders)")}
+    return ", ".join(column_list([name]) if name in there else _LACKING.get(name, "NULL") for name in _ORDER.columns)
 
 
 class _LotSizes:

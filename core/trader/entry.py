@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from core.arithmetic import sizing
 from core.domain.operator import LimitEvent
+from core.domain.orders import OrderRole
 from core.domain.origin import Origin
 from core.settings.schema import LimitSettings, SizingSettings
 from core.trader import limits
@@ -72,6 +73,8 @@ def adding_veto(s: SymbolState, trade: OpenTrade, state: TraderState, guard: Gua
         return "an order of this symbol has an unknown outcome"
     if s.entries() or s.next_trade is not None:
         return "an entry of this symbol is pending"
+    if s.open_order(OrderRole.REDUCE) is not None:
+        return "a part of the trade is being closed"
     if not trade.stop_ticks or not s.is_protected():
         return "the trade's stop is not known to rest"
     fired = guard.blocks(s.instrument.symbol, trade.origin.strategy)

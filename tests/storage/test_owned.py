@@ -167,3 +167,17 @@ async def test_a_connection_that_cannot_be_opened_leaves_no_thread_behind(tmp_pa
     with pytest.raises(StorageError, match="cannot be opened or written"):
         await Database(tmp_path).connect(durable=False)
     assert [thread for thread in threading.enumerate() if "_connection_worker_thread" in thread.name] == []
+
+
+def test_a_home_that_no_newer_program_has_opened_is_read_all_the_same(tmp_path: Path) -> None:
+    """Who closes everything in an emergency has no time to start the engine first."""
+    path = tmp_path / "quarterdeck.db"
+    _, waiting = sent(replace(entry(9, BTC), qty_lots=4))
+    write(path, ([*bought(1, 12), *waiting], COARSE))
+    before = read_owned(path, "live", "exchange")
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        for name in ("ladder", "place", "stop_pct", "target_pct"):
+            connection.execute(f"ALTER TABLE orders DROP COLUMN {name}")
+    assert before.unread is None
+    assert len(before.open_orders) == 1
+    assert read_owned(path, "live", "exchange") == before

@@ -67,6 +67,14 @@ def test_an_unknown_name_lists_the_known(installed: Path) -> None:
         ("def build(settings): return 'mine'", "gave str, not a core.strategy.declaration.Strategy"),
         (GOOD.replace('"mine", **', '"other", **'), "calls it other; both names must be the same"),
         (GOOD.replace('"mine", **', '"mine", "stop_pct": 7, **'), "its stop_pct of 7 must lie between limits.min_stop"),
+        (
+            GOOD.replace('"mine", **', '"mine", "ladder": ((2.0, 0.5), (1.0, 0.5)), **'),
+            "its ladder is wrong: a target at 1 % stands behind one at 2 %; the nearest stands first",
+        ),
+        (
+            GOOD.replace('"mine", **', '"mine", "ladder": ((1.0, 0.8), (2.0, 0.8)), **'),
+            "its ladder is wrong: the targets close 1.6 together; at most 1 is there",
+        ),
     ],
 )
 def test_one_that_cannot_be_used_says_so_in_one_line(
@@ -76,7 +84,8 @@ def test_one_that_cannot_be_used_says_so_in_one_line(
     distribution(installed, "mine", f"mine = {module}:build", {module: text})
     with pytest.raises(BadInputError) as caught:
         load_strategy("mine", Settings())
-    assert str(caught.value).startswith(f"strategy mine: {module}:build ") or said.startswith("its stop_pct")
+    is_built = said.startswith(("its stop_pct", "its ladder"))
+    assert str(caught.value).startswith("strategy mine: " if is_built else f"strategy mine: {module}:build ")
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
 

@@ -13,7 +13,8 @@ from core.domain.orders import Order, OrderRole, OrderState, Side
 from core.domain.records import SignalRecord
 from core.domain.trading import ExitReason, Signal, SignalAction
 from core.position.kit.trailing import trailing
-from core.position.policy import ADD, HOLD, Candle, ExitPolicy, Held
+from core.position.policy import ADD, HOLD, REDUCE, Candle, ExitPolicy, Held
+from core.trader.entry import adding_veto
 from core.trader.messages import Command, Silence
 from core.trader.restore import restore
 from tests.core.trader.desk import (
@@ -204,6 +205,25 @@ def test_never_while_the_stop_is_not_known_to_rest() -> None:
     desk.enter()
     desk.minute()
     assert vetoed(desk) == "more of it: the trade's stop is not known to rest"
+
+
+def test_never_while_a_part_of_the_trade_is_being_closed() -> None:
+    off = ExitPolicy("part off", lambda state, held, bar, values, parameters: (REDUCE, 0.5), says=(REDUCE,))
+    desk = desk_of(off)
+    desk.hold()
+    desk.minute()
+    (out,) = placed(ask(desk))
+    desk.accept(out)
+    after = desk_of(more())
+    restore(after.trader, desk.records)
+    after.now_ms = desk.now_ms
+    after.bar()
+    assert after.book().open_order(OrderRole.REDUCE) is not None
+    state, guard = after.trader.state, after.trader.guard
+    trade = after.book().trade
+    assert trade is not None
+    said = adding_veto(after.book(), trade, state, guard, after.now_ms)
+    assert said == "a part of the trade is being closed"
 
 
 def test_never_while_the_trade_is_being_left() -> None:

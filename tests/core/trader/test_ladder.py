@@ -7,6 +7,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+import numba
 import pytest
 
 from core.domain.errors import RejectKind
@@ -262,8 +263,7 @@ def test_what_the_venue_still_works_on_counts_like_what_is_held() -> None:
     assert parts(desk) == {0: 20, 1: 12, 2: 9}
     settle(desk, desk.fill(order, lots=20))
     assert parts(desk) == {0: 20, 1: 12, 2: 9}
-    desk.update(order, OrderState.EXPIRED, "the rest was not filled")
-    settle(desk, desk.watch(1_000))
+    settle(desk, desk.update(order, OrderState.EXPIRED, "the rest was not filled"))
     assert parts(desk) == {0: 12, 1: 7, 2: 6}
 
 
@@ -330,11 +330,12 @@ def laddered(values: Vector, volatility_pct: float, parameters: Vector) -> tuple
     return width, ((width, 0.5), (2.0 * width if width > 0.5 else math.nan, 0.5))
 
 
-def test_each_signal_has_a_ladder_of_its_own() -> None:
-    desk = desk_of((), bracket=laddered)
+@pytest.mark.parametrize("bracket", [laddered, numba.njit(laddered)], ids=["plain", "compiled"])
+def test_each_signal_has_a_ladder_of_its_own(bracket: Any) -> None:
+    desk = desk_of((), bracket=bracket)
     desk.hold(20.0)
     assert {n: (o.trigger_ticks, o.qty_lots) for n, o in targets(desk).items()} == {0: (606_000, 20), 1: (612_000, 21)}
-    desk = desk_of((), bracket=laddered)
+    desk = desk_of((), bracket=bracket)
     desk.hold(10.0)
     assert {n: (o.trigger_ticks, o.qty_lots) for n, o in targets(desk).items()} == {0: (603_000, 20)}
 

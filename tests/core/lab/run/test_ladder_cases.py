@@ -4,25 +4,33 @@ trader and venue told every event. No costs; the entry is at the open of the sec
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from decimal import Decimal
 from typing import Any
 
+import numpy as np
 import pytest
 
 from core.domain.errors import BadInputError
+from core.lab.run.event_driven import run_event_driven
+from core.lab.run.result import trade_columns
 from core.lab.sweep import sweep
 from core.lab.sweep.prepared import prepare
 from core.position.kit.trailing import trailing
 from core.position.ladder import Ladder
 from core.position.policy import ADD, HOLD, Candle, ExitPolicy, Held
+from core.settings.schema import parse_settings
 from core.strategy.declaration import Strategy
+from core.trader.trader import Trader
+from core.venues.rebuild import journalled_venue
+from tests.core.lab.plain_run import plain_run
 from tests.core.lab.run.test_exit_cases import (
     C0,
     ENGINES,
     FREE,
     FROM_MS,
     HOUR_MS,
+    SYMBOL,
     Prices,
     history_of,
     mirrored,
@@ -31,6 +39,8 @@ from tests.core.lab.run.test_exit_cases import (
     strategy_of,
     values_of,
 )
+from tests.core.lab.walks import INSTRUMENTS, random_walk
+from tests.core.trader.desk import make_strategy
 
 HALVES: Ladder = ((2.0, 0.5), (4.0, 0.5))
 
@@ -186,3 +196,21 @@ def test_the_stop_covers_what_was_added(engine: Any) -> None:
 def _once(state: Any, held: Held, bar: Candle, values: Any, parameters: Any) -> tuple[int, float]:
     """As much again, once, at a close from the price on."""
     return (ADD, 1.0) if bar.close >= parameters[0] and held.opened_qty < 0.25 else (HOLD, 0.0)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_run_that_passes_over_quiet_bars_is_one_that_is_told_all(seed: int) -> None:
+    history = random_walk(seed, 1)
+    settings = parse_settings({"limits": {"max_trades_per_day": 500, "max_losses_in_row": 500}}, "the walk")
+    plain = make_strategy(exits=(), lifecycle=None, cooldown_ms=0, stop_pct=0.4)
+    strategy = replace(plain, ladder=((0.15, 0.3), (0.3, 0.3), (0.6, 0.4)))
+    rng = np.random.default_rng(seed)
+    bps = np.where(rng.random(len(history)) < 0.03, rng.choice([-20.0, 20.0], len(history)), 0.0)
+    values = np.stack([bps, np.full(len(history), 0.5)], axis=1)
+    trader, venue = Trader("case", strategy, settings, INSTRUMENTS), journalled_venue(INSTRUMENTS, settings)
+    driven_run = run_event_driven(history, trader, venue, values={SYMBOL: values}).trades
+    told_run = trade_columns(plain_run(history, INSTRUMENTS, settings, strategy, values[None]).trades)
+    assert len(driven_run) > 10
+    assert {"stop", "target"} >= set(driven_run.exit_reason.tolist())
+    for item in fields(driven_run):
+        assert np.array_equal(getattr(driven_run, item.name), getattr(told_run, item.name)), item.name
