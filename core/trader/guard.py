@@ -13,6 +13,7 @@ from core.settings.schema import LimitSettings
 from core.trader.limits.catalogue import CATALOGUE
 from core.trader.limits.limit import Account, Ended, Level, Limit, Meter, Reading, Subject, Told, level
 from core.trader.state import TraderState
+from core.trader.symbol_state import SymbolState
 
 _BLOCKING = frozenset({LimitEffect.NO_NEW_ENTRIES, LimitEffect.FLATTEN})
 
@@ -133,20 +134,19 @@ class Guard:
         near_only: bool = False,
     ) -> list[_Used]:
         account = self._account(state, now_ms)
-        whole = (Subject("", "", state.open_positions()),)
-        books = [(symbol, state.symbols[symbol]) for symbol in symbols]
-        alone = [Subject(symbol, "", 0, s.bar_close_ms, s.funding_due_ms) for symbol, s in books]
+        whole = Subject("", "", state.open_positions())
+        alone = [_alone(symbol, state.symbols[symbol]) for symbol in symbols]
         used: list[_Used] = []
         for limit, meter, use, near, scope in plan:
-            if scope is _ACCOUNT:
-                subjects: Iterable[Subject] = whole
-            else:
-                subjects = alone if scope is LimitScope.SYMBOL else self._strategies(state)
-            for subject in subjects:
+            if scope is _ACCOUNT:  # Most are; without another loop, as this is part of every decision.
+                value = use(account, whole)
+                if value is not None and not (near_only and value < near):
+                    used.append((limit, meter, value, near, whole, _told(meter, value, account, whole)))
+                continue
+            for subject in alone if scope is LimitScope.SYMBOL else self._strategies(state):
                 value = use(account, subject)
                 if value is not None and not (near_only and value < near):
-                    told = meter.told(account, subject) if meter.told is not None and value >= meter.limit else None
-                    used.append((limit, meter, value, near, subject, told))
+                    used.append((limit, meter, value, near, subject, _told(meter, value, account, subject)))
         return used
 
     def _strategies(self, state: TraderState) -> list[Subject]:
@@ -280,6 +280,14 @@ class Guard:
         ended = self._ended[by]
         blocked = [f.event for (name, *_), f in self._fired.items() if name in ended and f.level == "blocked"]
         return self._end(blocked, now_ms, "")
+
+
+def _alone(symbol: str, s: SymbolState) -> Subject:
+    return Subject(symbol, "", 0, s.bar_close_ms, s.funding_due_ms)
+
+
+def _told(meter: Meter, value: float, account: Account, subject: Subject) -> Told | None:
+    return meter.told(account, subject) if meter.told is not None and value >= meter.limit else None
 
 
 def _key(rule: Limit, symbol: str, origin: Origin) -> _Key:
