@@ -20,7 +20,7 @@ from core.arithmetic.days import LEAST_DAYS
 from core.domain.errors import StorageError, UnavailableError
 from core.domain.forecast import Because, words
 from core.domain.market import MINUTE_MS
-from core.domain.operator import LimitEffect, Verb
+from core.domain.operator import CLEARED_BY_UNLOCK, LimitEffect, Verb
 from core.domain.orders import TERMINAL_STATES
 from core.domain.regrid import Grid
 from core.trader.account import Opening
@@ -238,11 +238,13 @@ class Reader:
     def _halts(self) -> list[str]:
         """Limits that block new entries now, and what the operator asked for last."""
         limits = self._rows(
-            """SELECT max(seq), "limit", fired, effect FROM limit_events
+            """SELECT max(seq), "limit", symbol, fired, effect FROM limit_events
             WHERE account = :account GROUP BY "limit", symbol, CASE scope WHEN 'strategy' THEN strategy END
             ORDER BY "limit" """
         )
-        found = [row["limit"] for row in limits if row["fired"] and row["effect"] in _BLOCKING]
+        standing = [row for row in limits if row["fired"] and row["effect"] in _BLOCKING]
+        # Of a lock the symbol is all that there is to know.
+        found = [f"{r['limit']}:{r['symbol']}" if r["limit"] in CLEARED_BY_UNLOCK else r["limit"] for r in standing]
         commands = self._rows(
             "SELECT command_id, verb, symbol FROM operator_commands WHERE account = :account "
             "AND result NOT LIKE :refused ORDER BY seq",

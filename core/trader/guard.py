@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from core.domain.operator import LimitEffect, LimitEvent, LimitScope
@@ -13,6 +13,7 @@ from core.settings.schema import LimitSettings
 from core.trader.limits.catalogue import CATALOGUE
 from core.trader.limits.limit import Account, Ended, Level, Limit, Meter, Reading, Subject, Told, level
 from core.trader.state import TraderState
+from core.trader.symbol_state import SymbolState
 
 _BLOCKING = frozenset({LimitEffect.NO_NEW_ENTRIES, LimitEffect.FLATTEN})
 
@@ -26,7 +27,11 @@ class _Fired:
 _Key = tuple[str, str, str]
 """A limit's name, and whom it binds: symbol and strategy, both empty for the whole account."""
 
-_Used = tuple[Limit, Meter, float, Subject, Told | None]
+_Planned = tuple[Limit, Meter, Callable[[Account, Subject], float | None], float, LimitScope]
+"""How a limit is measured, from which figure on it may warn, and whom it binds."""
+
+_Used = tuple[Limit, Meter, float, float, Subject, Told | None]
+_ACCOUNT = LimitScope.ACCOUNT
 
 
 class Guard:
@@ -38,6 +43,11 @@ class Guard:
         self._catalogue = tuple(catalogue)
         meters = [(limit, limit.meter(settings)) for limit in catalogue if limit.meter is not None]
         self.measured = [(limit, meter) for limit, meter in meters if meter is not None]
+        self._plan = [
+            (limit, meter, meter.used, meter.limit * settings.warn_at_pct / 100.0, limit.scope)
+            for limit, meter in self.measured
+        ]
+        self._plan_of_change = [planned for planned in self._plan if not planned[0].by_timer]
         self._off = {limit.name for limit, meter in meters if meter is None}
         self._fired: dict[_Key, _Fired] = {}
         self._effects = {limit.name: limit.effect for limit in catalogue}
@@ -106,34 +116,37 @@ class Guard:
 
     def measure(self, state: TraderState, now_ms: int, symbols: Iterable[str]) -> list[Reading]:
         """Every limit that is measured, now: those of symbols of `symbols` alone."""
-        return [self._reading(*used) for used in self._used(state, now_ms, symbols)]
+        return [self._reading(one) for one in self._used(self._plan, state, now_ms, symbols)]
 
     def measure_change(self, state: TraderState, now_ms: int, symbols: Iterable[str]) -> list[Reading]:
         """Those readings of `measure` that can change what is remembered: while no limit has fired, only what is used
         enough to warn."""
-        measured = [used for used in self._used(state, now_ms, symbols) if not used[0].by_timer]
-        if not self._fired:
-            warn_at_pct = self._warn_at_pct
-            measured = [used for used in measured if used[2] >= used[1].limit * warn_at_pct / 100.0]
-        return [self._reading(*used) for used in measured]
+        plan, near_only = self._plan_of_change, not self._fired
+        return [self._reading(one) for one in self._used(plan, state, now_ms, symbols, near_only=near_only)]
 
-    def _used(self, state: TraderState, now_ms: int, symbols: Iterable[str]) -> list[_Used]:
+    def _used(
+        self,
+        plan: Iterable[_Planned],
+        state: TraderState,
+        now_ms: int,
+        symbols: Iterable[str],
+        *,
+        near_only: bool = False,
+    ) -> list[_Used]:
         account = self._account(state, now_ms)
-        whole = [Subject(open_positions=state.open_positions())]
-        books = [(symbol, state.symbols[symbol]) for symbol in symbols]
-        alone = [Subject(symbol, "", 0, s.bar_close_ms, s.funding_due_ms) for symbol, s in books]
+        whole = Subject("", "", state.open_positions())
+        alone = [_alone(symbol, state.symbols[symbol]) for symbol in symbols]
         used: list[_Used] = []
-        for limit, meter in self.measured:
-            scope = limit.scope
-            if scope is LimitScope.ACCOUNT:
-                subjects = whole
-            else:
-                subjects = alone if scope is LimitScope.SYMBOL else self._strategies(state)
-            for subject in subjects:
-                value = meter.used(account, subject)
-                if value is not None:
-                    told = meter.told(account, subject) if meter.told is not None and value >= meter.limit else None
-                    used.append((limit, meter, value, subject, told))
+        for limit, meter, use, near, scope in plan:
+            if scope is _ACCOUNT:  # Most are; without another loop, as this is part of every decision.
+                value = use(account, whole)
+                if value is not None and not (near_only and value < near):
+                    used.append((limit, meter, value, near, whole, _told(meter, value, account, whole)))
+                continue
+            for subject in alone if scope is LimitScope.SYMBOL else self._strategies(state):
+                value = use(account, subject)
+                if value is not None and not (near_only and value < near):
+                    used.append((limit, meter, value, near, subject, _told(meter, value, account, subject)))
         return used
 
     def _strategies(self, state: TraderState) -> list[Subject]:
@@ -231,9 +244,12 @@ class Guard:
     def _forbids(self, limit: Limit) -> bool:
         return limit.forbids or self._effects[limit.name] in _BLOCKING
 
-    def _reading(self, rule: Limit, meter: Meter, used: float, subject: Subject, told: Told | None) -> Reading:
+    def _reading(self, measured: _Used) -> Reading:
+        rule, meter, used, near, subject, told = measured
+        if used < near and not self._fired and not subject.strategy:
+            return Reading(rule, subject.symbol, used, meter.limit, "ok", self._effects[rule.name])
         reached: Level = "unknown" if used != used else "ok"
-        if used >= meter.limit * self._warn_at_pct / 100.0:
+        if used >= near:
             reached = level(used, meter.limit, self._warn_at_pct)
             if reached == "warn" and not rule.warns:
                 reached = "ok"
@@ -241,8 +257,7 @@ class Guard:
         if self._fired and rule.ended and self.level(rule, subject.symbol, origin) == "blocked":
             reached = "blocked"
         note, until_ms = (told.note, told.until_ms) if told is not None else ("", None)
-        effect = self._effects[rule.name]
-        used = 0.0 if reached == "unknown" else used
+        effect, used = self._effects[rule.name], 0.0 if reached == "unknown" else used
         return Reading(rule, subject.symbol, used, meter.limit, reached, effect, origin, note, until_ms)
 
     def _move(self, reading: Reading, now_ms: int) -> list[LimitEvent]:
@@ -265,6 +280,14 @@ class Guard:
         ended = self._ended[by]
         blocked = [f.event for (name, *_), f in self._fired.items() if name in ended and f.level == "blocked"]
         return self._end(blocked, now_ms, "")
+
+
+def _alone(symbol: str, s: SymbolState) -> Subject:
+    return Subject(symbol, "", 0, s.bar_close_ms, s.funding_due_ms)
+
+
+def _told(meter: Meter, value: float, account: Account, subject: Subject) -> Told | None:
+    return meter.told(account, subject) if meter.told is not None and value >= meter.limit else None
 
 
 def _key(rule: Limit, symbol: str, origin: Origin) -> _Key:

@@ -23,7 +23,10 @@ def lock(guard: Guard, command: OperatorCommand) -> tuple[str, list[LimitEvent]]
 def unlock(guard: Guard, command: OperatorCommand) -> tuple[str, list[LimitEvent]]:
     events = guard.unlock(command.symbol, command.time_ms)
     names = " and ".join(event.limit.replace("_", " ") for event in events)
-    return f"{command.symbol} is unlocked: {names} ended" if events else f"nothing locks {command.symbol}", events
+    return (
+        f"{command.symbol} is unlocked: {names} ended" if events else f"refused: nothing locks {command.symbol}",
+        events,
+    )
 
 
 def lock_after_losses(guard: Guard, s: SymbolState, caps: LimitSettings, now_ms: int) -> list[LimitEvent]:

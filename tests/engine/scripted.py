@@ -24,6 +24,7 @@ from core.engine.assembly.account import change_rules, told_again
 from core.engine.engine import Engine
 from core.engine.pacing import Pacer
 from core.engine.parts import EngineParts
+from core.engine.settlements import Settlements
 from core.engine.starts import Rules
 from core.home.logbook import Logbook
 from core.market.contracts.instruments import load_instruments
@@ -35,6 +36,7 @@ from core.settings.schema import Settings, parse_settings
 from core.strategy.declaration import ExitRule, Lifecycle, Strategy
 from core.trader.account import retired_symbols
 from core.trader.ids import NEWEST
+from core.trader.state import DAY_MS
 from core.trader.trader import Trader
 from core.venues.rebuild import journalled_venue
 from storage.candles import SqliteCandles
@@ -71,6 +73,7 @@ class Act:
     at_ms: int
     verb: Verb
     symbol: str = ""
+    for_ms: int | None = None
 
 
 ACTS = (
@@ -196,7 +199,7 @@ async def run_hour(
             async for event in replay.events():
                 while waiting and event_time_ms(event) > waiting[0].at_ms:
                     act = waiting.pop(0)
-                    result = await engines[0].command(act.verb, act.symbol, "script")
+                    result = await engines[0].command(act.verb, act.symbol, "script", for_ms=act.for_ms)
                     assert result.accepted, result.message
                 if changed := adopt(event_time_ms(event), journal):
                     async with engines[0]._session.stepper.lock:
@@ -208,6 +211,7 @@ async def run_hour(
 
         trader = Trader(ACCOUNT, strategy, settings, known, retired, id_form)
         venue = journalled_venue(known, settings)
+        rates = [rate for symbol in traded for rate in await candles.funding(symbol, START_MS, end_ms + DAY_MS)]
         engine = Engine(
             EngineParts(
                 mode="demo",
@@ -226,6 +230,7 @@ async def run_hour(
                 trade_from_ms=trade_from_ms,
                 end_with_feed=True,
                 publish_hz=1.0,
+                settlements=Settlements(traded, rates) if settings.limits.funding_quiet_minutes else None,
             )
         )
         engines.append(engine)

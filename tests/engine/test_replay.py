@@ -16,12 +16,13 @@ from core.arithmetic import sizing
 from core.domain.errors import BadInputError, UnavailableError
 from core.domain.instrument import Instrument
 from core.domain.market import MINUTE_MS
+from core.domain.operator import Verb
 from core.engine.assembly.account import note_start, told_again
 from core.engine.starts import Rules, Start, read_starts
 from core.home.folder import Home
 from core.lab.replay.verify import Verification, verify
 from core.lab.run.overrides import with_overrides
-from core.settings.schema import CostSettings, Settings
+from core.settings.schema import CostSettings, EventSettings, Settings
 from core.strategy.declaration import Strategy
 from core.trader.ids import NEWEST, WITHOUT_STRATEGY
 from core.trader.trader import Trader
@@ -31,7 +32,7 @@ from storage.database import Database, open_database
 from storage.journal import SqliteJournal
 from storage.journal_reader import JournalReader
 from storage.reader import Reader
-from tests.engine.scripted import ACCOUNT, SETTINGS, START_MS, STRATEGY, SYMBOLS, instruments, prepare, run_hour
+from tests.engine.scripted import ACCOUNT, SETTINGS, START_MS, STRATEGY, SYMBOLS, Act, instruments, prepare, run_hour
 
 CUT_MS = START_MS + 31 * MINUTE_MS
 KILLS = range(10, 250, 34)
@@ -280,6 +281,40 @@ async def test_a_start_with_other_settings_is_replayed_by_them(database: Databas
     (second,) = starts_of(database)[1:]
     assert blind.first_difference is not None
     assert blind.first_difference.record > second.seq
+
+
+@pytest.mark.parametrize("cut_minutes", [None, 4, 26, 43])
+async def test_times_without_entries_and_locks_are_replayed(database: Database, cut_minutes: int | None) -> None:
+    """Also where a start falls into one of them. The hour begins at 15:30 UTC, and funding is settled at 16:00."""
+    event = EventSettings(name="speech", from_utc="2025-06-06T16:10Z", to_utc="2025-06-06T16:14Z")
+    changed = {
+        "no_trade_hours": ("15:41-15:47",),
+        "funding_quiet_minutes": 7,
+        "events": (event,),
+        "max_symbol_losses_in_row": 1,
+        "symbol_lock_minutes": 3.5,
+    }
+    timed = SETTINGS.model_copy(update={"limits": SETTINGS.limits.model_copy(update=changed)})
+    lock = Act(START_MS + 2 * MINUTE_MS + 5_000, Verb.LOCK, SYMBOLS[0], 7 * MINUTE_MS + 1)
+    acts = (
+        lock,
+        Act(START_MS + 35 * MINUTE_MS, Verb.LOCK, SYMBOLS[1]),
+        Act(START_MS + 50 * MINUTE_MS, Verb.UNLOCK, SYMBOLS[1]),
+    )
+    if cut_minutes is not None:
+        await session(database, timed, acts=acts, end_ms=START_MS + cut_minutes * MINUTE_MS)
+    await session(database, timed, acts=acts)
+    assert (await verified(database)).first_difference is None
+    told = sql(database, "SELECT \"limit\", fired, count(*) FROM limit_events WHERE scope <> 'trade' GROUP BY 1, 2")
+    counts = {(limit, bool(fired)): count for limit, fired, count in told}
+    assert {name for name, fired in counts if fired} >= {
+        *("no_trade_hours", "no_trade_event", "funding_quiet", "lock", "symbol_losses")
+    }
+    for name, count in (("no_trade_hours", 1), ("no_trade_event", 1), ("funding_quiet", 2), ("lock", 2)):
+        assert (counts[name, True], counts[name, False]) == (count, count)
+    locks = 'SELECT min(until_ms), max(time_ms) FROM limit_events WHERE "limit" = ? AND symbol = ?'
+    ((until_ms, ended_ms),) = sql(database, locks, "lock", SYMBOLS[0])
+    assert START_MS + 9 * MINUTE_MS < until_ms <= ended_ms < until_ms + MINUTE_MS
 
 
 async def test_a_start_with_another_strategy_is_replayed_by_it(database: Database) -> None:

@@ -365,11 +365,14 @@ async def test_halts_of_limits(journal: SqliteJournal, database: Database) -> No
             event("day_loss", "", True, LimitEffect.FLATTEN),
             event("drawdown", "", True, LimitEffect.NO_NEW_ENTRIES),
             event("drawdown", "", False, LimitEffect.NO_NEW_ENTRIES),
+            event("lock", "BTCUSDT", True, LimitEffect.NO_NEW_ENTRIES),
+            event("lock", "ETHUSDT", True, LimitEffect.NO_NEW_ENTRIES),
+            event("lock", "ETHUSDT", False, LimitEffect.NO_NEW_ENTRIES),
             equity(T0, "10000"),
         ]
     )
     with Reader(database.path) as reader:
-        assert reader.status()["halts"] == ["day_loss", "feed_age"]
+        assert reader.status()["halts"] == ["day_loss", "feed_age", "lock:BTCUSDT"]
 
 
 async def test_roles_of_models(journal: SqliteJournal, database: Database) -> None:

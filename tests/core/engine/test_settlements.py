@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from decimal import Decimal
 
+from core.clock import VirtualClock
 from core.domain.market import MINUTE_MS, FundingRate
-from core.engine.settlements import Settlements, changed
+from core.engine.settlements import Settlements, changed, follow
 from core.trader.messages import FundingDue
 
 
@@ -27,3 +29,15 @@ def test_what_an_exchange_announces_is_told_where_it_is_another() -> None:
     assert changed(told, {"A": 100}, 1) == [FundingDue("A", 1, 100)]
     assert changed(told, {"A": 100}, 2) == []
     assert changed(told, {"A": 0, "B": 5}, 3) == [FundingDue("A", 3, 0), FundingDue("B", 3, 5)]
+
+
+async def test_an_exchange_is_followed() -> None:
+    told: asyncio.Queue[tuple[list[FundingDue], int]] = asyncio.Queue()
+
+    class Step:
+        async def step(self, events: list[FundingDue], now_ms: int) -> None:
+            await told.put((events, now_ms))
+
+    following = asyncio.ensure_future(follow(lambda: {"A": 100}, Step(), VirtualClock(7)))  # type: ignore[arg-type]
+    assert await told.get() == ([FundingDue("A", 7, 100)], 7)
+    following.cancel()

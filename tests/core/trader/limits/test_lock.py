@@ -75,7 +75,7 @@ def test_lock_clears_when_the_operator_unlocks() -> None:
     assert result(desk.operator(Verb.UNLOCK, BTC)) == "BTCUSDT is unlocked: lock ended"
     assert_cleared(desk, "lock", BTC)
     assert desk.limits("lock")[-1].note == "unlocked by the operator"
-    assert result(desk.operator(Verb.UNLOCK, BTC)) == "nothing locks BTCUSDT"
+    assert result(desk.operator(Verb.UNLOCK, BTC)) == "refused: nothing locks BTCUSDT"
     assert entry_lots(desk.predict(20)) > 0
 
 
