@@ -150,7 +150,7 @@ class SignalView(Struct, frozen=True, array_like=True):
     where nothing is forecast of a symbol now, and `reason` says why: which input is missing, and since when.
 
     `because` says what was compared with what. `reasons` are (feature, value, share), strongest first: what each added
-    to the first output, in `reasons_unit`.
+    to the output `reasons_of`, in `reasons_unit`.
     """
 
     time_ms: int
@@ -163,6 +163,7 @@ class SignalView(Struct, frozen=True, array_like=True):
     reasons: tuple[tuple[str, float, float], ...] = ()
     reasons_unit: str = ""
     because: tuple[BecauseView, ...] = ()
+    reasons_of: str = ""
 
 
 class MeterView(Struct, frozen=True):

@@ -162,6 +162,7 @@ def signal_view(signal: Signal, strategy: Strategy) -> SignalView:
         model_version=signal.origin.version,
         reasons=tuple((c.feature, c.value, c.share) for c in signal.contributions),
         reasons_unit=strategy.part.outputs[0].unit if signal.origin.strategy == strategy.name else "",
+        reasons_of=strategy.part.outputs[0].name if signal.origin.strategy == strategy.name else "",
         because=because_views(signal.because),
     )
 
@@ -227,6 +228,7 @@ def unwanted_views(books: Iterable[SymbolState], recent: Recent, decider: Decide
                 model_version=f.origin.version,
                 reasons=tuple((c.feature, c.value, c.share) for c in f.contributions),
                 reasons_unit=strategy.part.outputs[0].unit,
+                reasons_of=strategy.part.outputs[0].name,
                 because=because_views(decision.because),
             )
         )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from core.control.events import BecauseView
 from core.control.protocol import SILENT, SignalView
 from core.domain.forecast import words as in_words
 from tui.console.panels.panel import Content, Panel, View
 from tui.text.format import UNKNOWN, Glyphs, arrow, gauge, plain_text, short_figure, utc_minutes, words, wrap
-from tui.text.table import Cell, Column, Row, header_row, notice_rows, table_row, text_row, widths
+from tui.text.table import Cell, Column, Row, fitted, header_row, notice_rows, table_row, text_row, widths
 
 _COLUMNS = (
     Column("time", 5, "left", 0),
@@ -29,18 +30,23 @@ _ACTED = {
     SILENT: "warn",
 }
 REASONS_SHOWN = 5
+_NAME_CELLS = 12
+_TELLING = ("bps", "pct", "ms", "min")
+"""Units that say of what kind a figure is."""
+
 EXIT = "exit"
 
 
 class SignalsPanel(Panel):
     NAME = "signals"
     HELP = (
-        "says: the first figure that the strategy compared, with its unit: bp are basis points of the price, a figure"
-        " without a unit is a probability or a score. needs: what it was compared with. Empty where there is none."
+        "says: the first figure that the strategy compared, with its unit: bp are basis points of the price; one"
+        " without a unit, as a probability or a score, stands behind its name. needs: what it was compared with. Empty"
+        " where there is none."
         " sure: probability that the side is right. result: enter, exit, or vetoed with the reason; silent where"
         " nothing is forecast now, with what is missing and since when. Below, all that was"
         " compared, in words, and the features that moved the first output of the selected forecast most, each with its"
-        " value and what it added, in the output's unit."
+        " value and what it added, in the output's unit, or under its name."
     )
 
     def content(self, view: View, width: int, height: int) -> Content:
@@ -51,13 +57,15 @@ class SignalsPanel(Panel):
             note = view.snapshot.status.note
             reason = f"No signal yet. {note}" if note else "No signal yet: the first comes with the first forecast"
             return Content(body=notice_rows(reason, width))
-        sizes = widths(_COLUMNS, width - 1)
-        rows = [table_row(_cells(signal, g), _COLUMNS, sizes, g.ellipsis) for signal in signals]
+        cells = [_cells(signal, g) for signal in signals]
+        columns = fitted(_COLUMNS, cells)
+        sizes = widths(columns, width - 1)
+        rows = [table_row(row, columns, sizes, g.ellipsis) for row in cells]
         keys = [f"{signal.time_ms}/{signal.symbol}/{signal.action}/{n}" for n, signal in _numbered(signals)]
         chosen = self.has_focus and self.cursor_key in keys
         selected = signals[keys.index(self.cursor_key)] if chosen else signals[0]
         tail = _explained(selected, width, g) if height >= REASONS_SHOWN + 8 else ()
-        return Content((header_row(_COLUMNS, sizes, g.ellipsis),), rows, tail, f"{len(signals)} newest first", keys)
+        return Content((header_row(columns, sizes, g.ellipsis),), rows, tail, f"{len(signals)} newest first", keys)
 
     def cursor_symbol(self) -> str:
         return self.cursor_key.split("/")[1] if "/" in self.cursor_key else ""
@@ -89,13 +97,21 @@ def _share(value: float, unit: str) -> str:
     return f"{value:+.3g}" if unit in ("probability", "class") else short_figure(value, unit)
 
 
+def _says(first: BecauseView | None) -> str:
+    """0.62 alone may be that it rises or that it falls."""
+    if first is None:
+        return UNKNOWN
+    told = short_figure(first.value, first.unit)
+    return told if first.unit in _TELLING else f"{first.what[:_NAME_CELLS]} {told}"
+
+
 def _cells(signal: SignalView, g: Glyphs) -> list[Cell]:
     first = signal.because[0] if signal.because else None
     return [
         (utc_minutes(signal.time_ms), "dim"),
         (signal.symbol, "strong"),
         _wants(signal, g),
-        (short_figure(first.value, first.unit) if first else UNKNOWN, "plain"),
+        (_says(first), "plain"),
         (short_figure(first.needed, first.unit) if first else UNKNOWN, "dim"),
         (UNKNOWN if signal.confidence is None else f"{signal.confidence * 100:.0f}%", "plain"),
         (signal.action, _ACTED.get(signal.action, "plain")),
@@ -118,6 +134,7 @@ def _explained(signal: SignalView, width: int, g: Glyphs) -> tuple[Row, ...]:
         rows.append(text_row("The model gave no contributions for this one", "dim"))
     strongest = max((abs(share) for _, _, share in signal.reasons), default=0.0)
     unit = signal.reasons_unit
+    whose = f"{signal.reasons_of[:_NAME_CELLS]}  " if signal.reasons_of and unit not in _TELLING else ""
     for name, value, share in signal.reasons[:room]:
         rows.append(
             (
@@ -125,7 +142,8 @@ def _explained(signal: SignalView, width: int, g: Glyphs) -> tuple[Row, ...]:
                 (f"{name[:22]:<22}", "plain"),
                 (f"{value:>12.3g}  ", "dim"),
                 (f"{_share(share, unit):>10}  ", "up" if share > 0 else "down" if share < 0 else "plain"),
-                (gauge(abs(share), strongest, max(0, min(20, width - 52)), g), "accent"),
+                *([(whose, "dim")] if whose else []),
+                (gauge(abs(share), strongest, max(0, min(20, width - 52 - len(whose))), g), "accent"),
             )
         )
     rows += [()] * (REASONS_SHOWN + 2 - len(rows))

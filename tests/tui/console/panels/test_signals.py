@@ -41,6 +41,7 @@ async def test_a_probability_is_shown_as_one(app: QuarterdeckApp, control: FakeC
         confidence=0.63,
         because=(BecauseView("p_up", 0.63, 0.6, "probability"), BecauseView("p_flat", 0.25, None, "probability")),
         reasons_unit="probability",
+        reasons_of="p_down",
     )
     quoted = replace(
         snapshot().prices[1],
@@ -52,11 +53,34 @@ async def test_a_probability_is_shown_as_one(app: QuarterdeckApp, control: FakeC
         await screen.until(app, pilot, "Why ETHUSDT")
         lines = screen.lines(app)
     assert any("Why ETHUSDT" in line and "p_up 0.63, needed 0.60; p_flat 0.25" in line for line in lines)
-    assert any(re.search(r"ETHUSDT .* 0\.63 +0\.60 +63%", line) for line in lines)
+    assert any(re.search(r"ETHUSDT .* p_up 0\.63 +0\.60 +63%", line) for line in lines)
     assert any(re.search(r"change .*p_down", line) for line in lines)
     assert any(quoted.symbol in line and "0.12" in line for line in lines)
-    assert any(re.search(r"ema_gap .* \+1\.93 ", line) for line in lines)
+    # What a feature added is of the first output, whatever was decided on.
+    assert any(re.search(r"ema_gap .* \+1\.93  p_down ", line) for line in lines)
     assert not any("bp" in line for line in lines)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+async def test_a_figure_that_could_be_of_either_side_is_never_shown_without_its_name(
+    app: QuarterdeckApp, control: FakeControl, size: tuple[int, int]
+) -> None:
+    flat = replace(
+        signal(0, "ETHUSDT", 0, "wait", "nothing is probable enough"),
+        confidence=0.31,
+        because=(BecauseView("p_down", 0.31, 0.6, "probability"),),
+    )
+    control.current = replace(snapshot(), signals=(flat,), prices=())
+    async with screen.running(app, size) as pilot:
+        await screen.until(app, pilot, "Risk")
+        lines = screen.lines(app)
+        await pilot.press("4")
+        await screen.until(app, pilot, "Why ETHUSDT")
+        focused = screen.lines(app)
+    for line in (*lines, *focused):
+        if re.search(r"ETHUSDT .*wait", line):
+            assert "0.31" not in line.replace("p_down 0.31", "")
+    assert any(re.search(r"ETHUSDT .*p_down 0\.31 +0\.60.* wait", line) for line in focused)
 
 
 WHY = "mark is missing since 2026-05-29 00:46 UTC, book10 is missing since 2026-05-29 00:46 UTC"
