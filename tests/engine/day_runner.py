@@ -198,21 +198,23 @@ class Quarterdeck:
             await self.engine.run()
 
 
+def patient(loop: VirtualLoop, genuine: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    """The same call, for which virtual time waits."""
+
+    async def wait(*args: Any, **kwargs: Any) -> Any:
+        with loop.waiting_outside():
+            return await genuine(*args, **kwargs)
+
+    return wait
+
+
 @contextmanager
 def threads_stop_time(loop: VirtualLoop) -> Iterator[None]:
     """SQLite answers from its thread, and rules learn in one: virtual time waits for them."""
-
-    def patient(genuine: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
-        async def wait(*args: Any, **kwargs: Any) -> Any:
-            with loop.waiting_outside():
-                return await genuine(*args, **kwargs)
-
-        return wait
-
     with pytest.MonkeyPatch.context() as patch:
         for name in ("_execute", "_connect", "close"):
-            patch.setattr(Connection, name, patient(getattr(Connection, name)))
-        patch.setattr(asyncio, "to_thread", patient(asyncio.to_thread))
+            patch.setattr(Connection, name, patient(loop, getattr(Connection, name)))
+        patch.setattr(asyncio, "to_thread", patient(loop, asyncio.to_thread))
         # So that each start of a day goes on from one.
         patch.setattr(keeping, "CHECKPOINT_RECORDS", 50)
         yield
