@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from core.position.holding import (
     MOST_TARGETS,
     Holding,
     added,
+    added_lots,
     entry_ticks,
     gross_sum,
     opened,
@@ -163,6 +165,15 @@ def test_whatever_happens_what_left_is_what_was_bought(
     assert (h.lots, h.closed_sum, gross_sum(h)) == (0, got, sign * (got - paid))
 
 
+@pytest.mark.parametrize(
+    ("held", "share", "step", "lots"),
+    [(41, 0.5, 1, 20), (41, 0.5, 10, 20), (41, 1.0, 1, 41), (41, 3.0, 1, 41), (41, 0.01, 1, 0), (30, 0.1, 1, 3)]
+    + [(41, share, 1, 0) for share in (0.0, -1.0, math.nan)],
+)
+def test_what_is_added_is_never_more_than_the_share(held: int, share: float, step: int, lots: int) -> None:
+    assert added_lots(held, share, step) == lots
+
+
 @given(held=st.integers(-100, 100), sign=SIDES)
 def test_only_the_other_side_reduces(held: int, sign: int) -> None:
     assert reducible_lots(held, sign) == (abs(held) if held and (held > 0) != (sign > 0) else 0)
@@ -197,6 +208,7 @@ def test_compiled_and_plain_agree(
         entry_ticks: (h,),
         reducible_lots: (h.sign * h.lots, -h.sign),
         part_lots: (h.lots, share, 3, 1),
+        added_lots: (h.lots, share, 5),
         target_lots: (h.lots, shares, place, 3, 1),
     }
     assert set(arguments) == set(COMPILED)
