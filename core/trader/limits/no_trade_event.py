@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+
 from core.domain.instant import instant_text
 from core.domain.operator import LimitEffect, LimitScope
 from core.settings.hours import utc_ms
 from core.settings.schema import LimitSettings
-from core.trader.limits.limit import Limit, Meter, Told
+from core.trader.limits.limit import Account, Limit, Meter, Subject, Told
 
 _Event = tuple[int, int, str]
 """From when, inclusive, until when, exclusive, and its name."""
@@ -18,14 +20,33 @@ def _told(events: list[_Event], now_ms: int) -> Told:
     return Told(f"{', '.join(event[2] for event in inside)}, until {instant_text(until_ms)}", until_ms)
 
 
+def _spans(events: list[_Event]) -> tuple[list[int], list[int]]:
+    """When the times of one or more events begin and end, of events in the order of their begins."""
+    begins: list[int] = []
+    ends: list[int] = []
+    for from_ms, to_ms, _ in events:
+        if ends and from_ms <= ends[-1]:
+            ends[-1] = max(ends[-1], to_ms)
+        else:
+            begins.append(from_ms)
+            ends.append(to_ms)
+    return begins, ends
+
+
 def _meter(caps: LimitSettings) -> Meter | None:
     events = sorted((utc_ms(event.from_utc), utc_ms(event.to_utc), event.name) for event in caps.events)
     if not events:
         return None
     edges = sorted(edge for event in events for edge in event[:2])
+    begins, ends = _spans(events)
+
+    def used(account: Account, _: Subject) -> float:
+        place = bisect_right(begins, account.now_ms) - 1
+        return float(place >= 0 and account.now_ms < ends[place])
+
     return Meter(
         1.0,
-        lambda account, _: float(any(from_ms <= account.now_ms < to_ms for from_ms, to_ms, _ in events)),
+        used,
         told=lambda account, _: _told(events, account.now_ms),
         edges_ms=lambda from_ms, to_ms: [edge for edge in edges if from_ms <= edge < to_ms],
     )

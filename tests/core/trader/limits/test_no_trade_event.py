@@ -48,6 +48,26 @@ def test_no_trade_event_blocks_with_the_words_of_what_lies_in_the_way_now() -> N
     ]
 
 
+def test_no_trade_event_blocks_between_its_own_times_alone_however_many_there_are() -> None:
+    days = range(1, 29)
+    many = [
+        EventSettings(name=f"n{day}", from_utc=f"2024-10-{day:02}T18:30Z", to_utc=f"2024-10-{day:02}T20:00Z")
+        for day in days
+    ]
+    desk = desk_with(*many, SPEECH)
+    for hours, stands in (
+        (18, False),
+        (18.5, True),
+        (20.5, True),
+        (21, False),
+        (42.4, False),
+        (42.5, True),
+        (44, False),
+    ):
+        at(desk, hours)
+        assert bool(desk.trader.guard.halts()) is stands, hours
+
+
 def test_no_trade_event_clears_when_it_is_over() -> None:
     desk = desk_with(RATES)
     at(desk, 19)
