@@ -132,7 +132,7 @@ def run_told(prepared: Prepared, settings: Settings, strategy: Strategy, told: T
         plans=_trade_plans(memory, prepared, trades, settings, _confidence(prepared, settings, strategy, told, trades)),
         curve=EquityCurve(closes, samples.equity, samples.gross, samples.net),
         initial_usdt=float(settings.account.initial_balance_usdt),
-        final_usdt=_final_usdt(samples, settings),
+        final_usdt=_final_usdt(prepared, memory),
         open_positions=int(np.count_nonzero(memory.books["lots"])),
         limits={DRAWDOWN.name: 1} if memory.account[0]["drawdown_fired"] else {},
         ended_ms=_ended_ms(memory),
@@ -156,7 +156,7 @@ def score_told(prepared: Prepared, settings: Settings, strategy: Strategy, told:
         trades=int(account["trades"]),
         net_usdt=float(account["net_e8"]) / 1e8,
         fees_usdt=float(account["fees_e8"]) / 1e8,
-        final_usdt=_final_usdt(samples, settings),
+        final_usdt=_final_usdt(prepared, memory),
         max_drawdown_pct=100.0 * float(account["worst_drawdown"]),
         daily_ms=prepared.market.open_time_ms[prepared.day_ends] + prepared.interval_ms,
         daily_equity_usdt=samples.equity,
@@ -167,9 +167,8 @@ def score_told(prepared: Prepared, settings: Settings, strategy: Strategy, told:
 def final_usdt(prepared: Prepared, settings: Settings, strategy: Strategy, told: Told) -> float:
     """The last equity alone, for what is run often; see `score_told`."""
     memory = _memory(prepared, settings, strategy, closed=0)
-    samples = _samples(prepared.covered[-1:])
-    _run(prepared, strategy, told, memory, samples, lean=False)
-    return _final_usdt(samples, settings)
+    _run(prepared, strategy, told, memory, _samples(prepared.covered[:0]), lean=False)
+    return _final_usdt(prepared, memory)
 
 
 def _ended_ms(memory: Account) -> int | None:
@@ -177,9 +176,13 @@ def _ended_ms(memory: Account) -> int | None:
     return int(account["ended_ms"]) if account["drawdown_fired"] else None
 
 
-def _final_usdt(samples: Samples, settings: Settings) -> float:
-    """Where no slot is covered, what the account was opened with."""
-    return float(samples.equity[-1] if len(samples.equity) else settings.account.initial_balance_usdt)
+def _final_usdt(prepared: Prepared, memory: Account) -> float:
+    """What the account is worth at the last prices, with the funding that was due behind them."""
+    equity_e8, last = float(memory.account[0]["wallet_e8"]), prepared.market.mark[:, -1]
+    for book, mark in zip(memory.books, last.tolist(), strict=True):
+        if book["lots"]:
+            equity_e8 += float(np.rint(book["lots"] * book["lot_e8"] * mark) - book["cost_e8"])
+    return equity_e8 / 1e8
 
 
 def _run(prepared: Prepared, strategy: Strategy, told: Told, memory: Account, samples: Samples, *, lean: bool) -> None:
