@@ -27,6 +27,10 @@ from core.lab.run.overrides import with_overrides
 from core.lab.sweep.prepared import prepare
 from core.lab.sweep.sweep import Score, score
 from core.market.contracts.instruments import load_instruments
+from core.position.kit.atr_stop import atr_stop
+from core.position.kit.time_limit import time_limit
+from core.position.kit.trailing import trailing
+from core.position.policy import ExitPolicy
 from core.settings.schema import CostSettings, Settings
 from strategies.ema_cross.declaration import build
 
@@ -35,6 +39,7 @@ ROUNDS = 15
 WARM_DECISIONS = 2_000_000
 """After so many calls a strategy's decide function is compiled, about a hundred parameter sets into a search."""
 FUNDING_MS = 8 * 60 * MINUTE_MS
+DAY_MS = 24 * 60 * MINUTE_MS
 COOLDOWN_MINUTES = 3
 FIRST_SCORE = (sys.executable, "-m", "benchmarks.first_score")
 
@@ -51,8 +56,10 @@ def settings_of(exit_mode: str, base: Settings, cooldown_minutes: int = 0) -> Se
     return with_overrides(base, "ema_cross", (("exit", exit_mode), ("cooldown_minutes", cooldown_minutes)))
 
 
-def swept(history: History, settings: Settings, instruments: dict[str, Instrument]) -> Swept:
-    strategy = build(settings)
+def swept(
+    history: History, settings: Settings, instruments: dict[str, Instrument], policies: tuple[ExitPolicy, ...] = ()
+) -> Swept:
+    strategy = replace(build(settings), policies=policies)
     prepared, values = prepare(history, instruments, settings.costs.assumed_funding_bps), rule_values(strategy, history)
     return Swept(lambda: rule_values(strategy, history), lambda: score(prepared, settings, strategy, values))
 
@@ -93,6 +100,7 @@ def run(bars: int = YEAR_BARS, rounds: int = ROUNDS, decisions: int = WARM_DECIS
         made = free.sweep()
         plain.check(f"{exit_mode}: the sweep", made.trades, made.final_usdt)
         figures += figures_of(exit_mode, bars, plain, free, whole, rounds, decisions)
+    figures += policy_figures(history, min(3, rounds))
     figures += start_figures()
     for exit_mode, peers in ONE_SYMBOL.items():
         figures += ratios(exit_mode, peers)
@@ -132,6 +140,18 @@ def figures_of(
         Figure(f"{exit_mode}: reference: plain Python loop", _mbars(bars, slow), "M bars/s"),
         Figure(f"{exit_mode}: scan and sweep", both_s / loop_s, "x the numba loop"),
         Figure(f"{exit_mode}: plain Python loop", slow.best_s / loop_s, "x the numba loop"),
+    ]
+
+
+def policy_figures(history: History, rounds: int) -> list[Figure]:
+    """With exits that are asked at every bar of a trade, so that none of these is passed over."""
+    settings, instruments = settings_of("bracket", free_settings()), fine_instruments(history.symbols)
+    once = swept(history, settings, instruments, (trailing(1.0, 0.5), atr_stop(14, 3.0), time_limit(DAY_MS))).sweep
+    trades = once().trades
+    took = timed({"sweep": once}, rounds)["sweep"]
+    return [
+        Figure("bracket: sweep with three exit policies", _mbars(len(history), took), "M bars/s"),
+        Figure("bracket: trades closed with three exit policies", float(trades), "trades"),
     ]
 
 

@@ -41,6 +41,26 @@ def kept(**options: Any) -> Callable[[_Function], _Function]:
     return decorate
 
 
+def callback(blank: Any, make: Callable[[], Any], form: Any, mark: str | None) -> Any:
+    """What compiled code can call at its `address`, in the form of C that `form` says: the function that `make` gives.
+
+    `blank` is one of the same place in a file, whatever it does. With a `mark`, which must differ where the function
+    does, it is kept on disk, and `make` is not asked for it again.
+    """
+    from numba.core.ccallback import CFunc
+
+    cache = None if mark is None else _Marked(blank, mark)
+    if cache is not None:
+        found = cache.load_overload(form, cpu_target.target_context)
+        if found is not None:
+            return _Loaded(found)
+    made: Any = CFunc(make(), (form.args, form.return_type), {}, {"_nrt": False})
+    if cache is not None:
+        vars(made)["_cache"] = cache
+    made.compile()
+    return made
+
+
 def ready_compiler() -> None:
     """Let numba read its definitions, when they are needed, without the look for a library of linear algebra.
 
@@ -99,3 +119,22 @@ class _Kept(_caching.FunctionCache):  # type: ignore[misc]
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         with self._guard_against_spurious_io_errors():
             return self._load_overload(sig, target_context)
+
+
+class _Marked(_Kept):
+    """Keeps a function by a mark of what it is made of, where that does not stand in the file around it."""
+
+    def __init__(self, function: Any, mark: str) -> None:
+        super().__init__(function)
+        self._mark = mark
+
+    def _index_key(self, form: Any, codegen: Any) -> Any:
+        return form, codegen.magic_tuple(), self._mark
+
+
+class _Loaded:
+    """A callback out of the cache."""
+
+    def __init__(self, kept: Any) -> None:
+        self._library = kept.library
+        self.address = self._library.get_pointer_to_function(kept.fndesc.llvm_cfunc_wrapper_name)

@@ -7,6 +7,7 @@ stands, the bar, and what was forecast of it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
@@ -83,6 +84,18 @@ class Said(NamedTuple):
     amount: float
 
 
+def goes_before(what: int, act: int) -> bool:
+    """Whether what is said behind `act`, that it moves no stop, takes its place: the first of all, but for one that
+    closes behind others."""
+    return what != HOLD and (act == HOLD or (what == CLOSE and act != CLOSE))
+
+
+def is_nearer(sign: int, price: float, stop: float) -> bool:
+    """Whether a stop that is wanted at `price` lies nearer to the market than that at `stop`, or is the first; NaN
+    stands for none."""
+    return price == price and (stop != stop or sign * (price - stop) > 0.0)
+
+
 def weighed(sign: int, said: Iterable[Said]) -> tuple[Said | None, Said | None]:
     """Of what several policies say of one bar, in their order: the first that closes, else the first that reduces or
     adds; and beside it, unless all is closed, the stop that is nearest to the price."""
@@ -90,9 +103,9 @@ def weighed(sign: int, said: Iterable[Said]) -> tuple[Said | None, Said | None]:
     stop: Said | None = None
     for one in said:
         if one.what == MOVE_STOP:
-            if one.amount == one.amount and (stop is None or sign * (one.amount - stop.amount) > 0.0):
+            if is_nearer(sign, one.amount, math.nan if stop is None else stop.amount):
                 stop = one
-        elif one.what != HOLD and (act is None or (one.what == CLOSE and act.what != CLOSE)):
+        elif goes_before(one.what, HOLD if act is None else act.what):
             act = one
     return act, None if act is not None and act.what == CLOSE else stop
 

@@ -21,6 +21,7 @@ from core.lab.sweep.forms import (
     REASON_REVERSAL,
     REASON_STOP,
     REASON_TARGET,
+    REDUCE,
     RESTING,
     STOP,
     adverse_ticks,
@@ -37,7 +38,9 @@ from core.lab.sweep.forms import (
     worse_price,
 )
 from core.lab.sweep.money import note_unopened, share_e8
-from core.lab.sweep.orders import bracket, cancel, end_order, leave, open_trade, sweep_up
+from core.lab.sweep.orders import cancel, leave, open_trade, sweep_up
+from core.lab.sweep.protection import bracket, cut, protect
+from core.lab.sweep.sending import end_order
 from core.trader.state import DAY_MS
 
 _DAY_MS = DAY_MS
@@ -78,7 +81,7 @@ def _close_trade(account: Any, book: Any, trades: Any, closed: Any, s: int) -> N
         out.entry_time_ms, out.exit_time_ms = trade.entry_time_ms, trade.exit_time_ms
         out.entry_lots, out.exit_lots = trade.entry_lots, trade.exit_lots
         out.entry_value_e8, out.exit_value_e8 = trade.entry_value_e8, trade.exit_value_e8
-        out.stop_ticks, out.target_ticks = trade.stop_ticks, trade.target_ticks
+        out.first_stop_ticks, out.first_target_ticks = trade.first_stop_ticks, trade.first_target_ticks
         out.gross_e8, out.fees_e8, out.funding_e8 = trade.gross_e8, trade.fees_e8, trade.funding_e8
     account.trades += 1
     trade.used = 0
@@ -87,7 +90,7 @@ def _close_trade(account: Any, book: Any, trades: Any, closed: Any, s: int) -> N
 
 @compiled
 def _reason_of(role: int, reason: int) -> int:
-    if role == EXIT:
+    if role in (EXIT, REDUCE):
         return reason
     if role == LIQUIDATION:
         return int(REASON_LIQUIDATION)
@@ -165,6 +168,7 @@ def _after_fill(
     held: int,
     over: bool,
     now: int,
+    policies: Any,
 ) -> None:
     """What the trader does about a fill of order `n`; `over` says that it closed the trade."""
     if over:
@@ -174,9 +178,13 @@ def _after_fill(
         if account.drawdown_fired or (account.day_loss_fired and config.day_loss_flattens):
             leave(account, config, book, orders, trades, queue, s, REASON_LIMIT)
         elif held == 0:
-            bracket(account, config, book, orders, trades, queue, s, n, ticks)
+            bracket(account, config, book, orders, trades, queue, s, n, ticks, policies)
     else:
         cancel(account, book, orders, queue, s, ENTRIES_ONLY, NONE)
+        if policies is not None:
+            if orders[n].role == REDUCE:
+                cut(account, book, orders, trades, queue, s)
+            protect(account, config, book, orders, trades, queue, s)
 
 
 @compiled
@@ -201,6 +209,7 @@ def _fill_hit(
     spent: int,
     volume: float,
     now: int,
+    policies: Any,
 ) -> int:
     """Fill one order as far as position and volume allow; returns the lots that used up volume. What opens a position
     has only what the `spent` lots of the same bar have left."""
@@ -209,7 +218,7 @@ def _fill_hit(
     if order.role != ENTRY:
         wanted = min(wanted, reducible_lots(book.lots, order.sign))
         if wanted == 0:
-            end_order(account, config, book, orders, trades, queue, s, n)
+            end_order(account, config, book, orders, trades, queue, s, n, policies)
             return 0
     lots = min(wanted, max(0, cap - spent if order.role == ENTRY else cap))
     if order.stage <= _LATE_STOPS:
@@ -240,9 +249,9 @@ def _fill_hit(
         order.status = DEAD
     else:
         order.market = 1
-    _after_fill(account, config, book, orders, trades, queue, s, n, ticks, held, over, now)
+    _after_fill(account, config, book, orders, trades, queue, s, n, ticks, held, over, now, policies)
     if order.status != DEAD and order.role != ENTRY and reducible_lots(book.lots, order.sign) == 0:
-        end_order(account, config, book, orders, trades, queue, s, n)
+        end_order(account, config, book, orders, trades, queue, s, n, policies)
     return int(lots)
 
 
@@ -284,6 +293,7 @@ def end_before_hole(
     closed: Any,
     s: int,
     now: int,
+    policies: Any,
 ) -> None:
     """Close what is held, whole, at the last price, and end what rests: no price follows."""
     if book.lots != 0:
@@ -297,7 +307,7 @@ def end_before_hole(
         cancel(account, book, orders, queue, s, ALL_ROLES, NONE)
     for n in range(book.orders):
         if orders[n].status == RESTING:
-            end_order(account, config, book, orders, trades, queue, s, n)
+            end_order(account, config, book, orders, trades, queue, s, n, policies)
     sweep_up(book, orders)
 
 
@@ -358,6 +368,7 @@ def _take_hits(
     cap: int,
     spent: int,
     now: int,
+    policies: Any,
 ) -> int:
     """Fill what was hit, stage by stage; liquidation comes after the stops that should have prevented it, and before
     those beyond its price. Returns the side of the exit that a reversal asked for and that left the symbol flat, else
@@ -371,7 +382,9 @@ def _take_hits(
     for stage in range(_STOPS, _MARKETS + 1):
         for n in range(there):
             if orders[n].stage == stage and orders[n].status == RESTING:
-                lots = _fill_hit(account, config, book, orders, trades, queue, closed, s, n, cap, spent, volume, now)
+                lots = _fill_hit(
+                    account, config, book, orders, trades, queue, closed, s, n, cap, spent, volume, now, policies
+                )
                 cap -= lots
                 if lots and book.trade < 0 and orders[n].role == EXIT and orders[n].reason == REASON_REVERSAL:
                     turned = orders[n].sign
@@ -393,6 +406,7 @@ def match_first_price(
     s: int,
     price: float,
     now: int,
+    policies: Any,
 ) -> int:
     """Match the first price of a bar, against the volume of the bar before, and let the trader answer each fill.
     Returns the side to which a reversal may turn now, else 0."""
@@ -404,7 +418,24 @@ def match_first_price(
     if book.seen:
         cap = participation_cap_lots(volume, book.lot_qty, config.max_participation_pct) - book.spent
     return int(
-        _take_hits(account, config, book, orders, trades, queue, closed, s, price, price, price, volume, cap, 0, now)
+        _take_hits(
+            account,
+            config,
+            book,
+            orders,
+            trades,
+            queue,
+            closed,
+            s,
+            price,
+            price,
+            price,
+            volume,
+            cap,
+            0,
+            now,
+            policies,
+        )
     )
 
 
@@ -424,6 +455,7 @@ def match_bar(
     last: float,
     volume: float,
     now: int,
+    policies: Any,
 ) -> None:
     """Match a closed bar, and let the trader answer each fill."""
     if book.orders == 0 and book.lots == 0:
@@ -431,4 +463,21 @@ def match_bar(
     if _find_hits_in_bar(book, orders, first, low, high, last) or is_liquidated_by(book, low, high):
         cap = participation_cap_lots(volume, book.lot_qty, config.max_participation_pct)
         spent = book.spent
-        _take_hits(account, config, book, orders, trades, queue, closed, s, first, low, high, volume, cap, spent, now)
+        _take_hits(
+            account,
+            config,
+            book,
+            orders,
+            trades,
+            queue,
+            closed,
+            s,
+            first,
+            low,
+            high,
+            volume,
+            cap,
+            spent,
+            now,
+            policies,
+        )

@@ -17,7 +17,8 @@ import numpy as np
 
 from core.arithmetic import costs, exits, fills, sizing
 from core.arithmetic.compiler import kept
-from core.position import holding, meeting, stops
+from core.lab.sweep.linking import linked
+from core.position import holding, meeting, policy, stops
 from core.trader import limits
 
 
@@ -26,11 +27,14 @@ def _scalars(count: int) -> Any:
     return (np.int64(i) for i in range(count))
 
 
-ENTRY, STOP, TARGET, EXIT, LIQUIDATION = _scalars(5)
+ENTRY, STOP, TARGET, EXIT, LIQUIDATION, REDUCE = _scalars(6)
 """Roles of orders."""
 
 DEAD, INTENT, RESTING, GONE = range(4)
 """An order: over; wished for; at the venue; over there with the trader not told yet."""
+
+TAKEN, REFUSED, WOULD_TRIGGER = range(3)
+"""What the venue says of a new order: it is taken; it is not; the price is past its trigger already."""
 
 (
     REASON_STOP,
@@ -42,7 +46,7 @@ DEAD, INTENT, RESTING, GONE = range(4)
     REASON_HOLE,
     REASON_RULES,
 ) = _scalars(8)
-"""Reasons of exits; those of the strategy's own rules follow."""
+"""Reasons of exits; those of the strategy's own rules follow, and behind them those of its policies."""
 
 REVERSAL_RULE, STOP_LOSS_RULE, TAKE_PROFIT_RULE, TIME_STOP_RULE = range(4)
 
@@ -52,8 +56,9 @@ NONE: Any = np.int64(0)
 ENTRIES_ONLY: Any = np.bool_(True)
 ALL_ROLES: Any = np.bool_(False)
 
-OVERFLOW, CROSSED = 1, 2
-"""Errors: more orders of one symbol at once than the table holds; an entry that met a position of another trade."""
+OVERFLOW, CROSSED, FAILED, UNDECLARED = range(1, 5)
+"""Errors: more orders of one symbol at once than the table holds; an entry that met a position of another trade; an
+exit policy that raised, or said what it does not declare."""
 
 MAX_ORDERS = 32
 MAX_TRADES = 1
@@ -134,10 +139,18 @@ OPEN_TRADE = np.dtype(
         ("reason", "i8"),
         ("stop_ticks", "i8"),
         ("target_ticks", "i8"),
-        ("stop_attempts", "i8"),
+        ("first_stop_ticks", "i8"),
+        ("first_target_ticks", "i8"),
+        ("leaving", "i8"),
+        ("lost_stops", "i8"),
+        ("lost_targets", "i8"),
+        ("stop_refused", "i8"),
+        ("bars", "i8"),
     ],
     align=True,
 )
+"""`stop_ticks` and `target_ticks` are where they were placed last, `first_` where they were first. `leaving`: an exit
+was asked for. `lost_` counts what ended although nobody asked for it. `bars`: how many its policies have seen."""
 
 CLOSED_TRADE = np.dtype([("symbol", "i8"), *((name, OPEN_TRADE[name].str) for name in OPEN_TRADE.names or ())])
 
@@ -167,13 +180,15 @@ ACCOUNT = np.dtype(
         ("worst_drawdown", "f8"),
         ("highest_e8", "f8"),
         ("error", "i8"),
+        ("policy", "i8"),
         ("code", "i8"),
     ],
     align=True,
 )
-"""The account, the limits that stay fired (the drawdown from `ended_ms` on), and what a run sums up. `code` names the
-sources of the compiled kernel. `unopened_e8` is what was paid and received on `unopened_day`, before a sample opened
-it; see `core.trader.day`. `assumed` counts the missing settlements that fell on a position."""
+"""The account, the limits that stay fired (the drawdown from `ended_ms` on), and what a run sums up. `policy` is the
+place of one that is to blame for an `error`. `code` names the sources of the compiled kernel. `unopened_e8` is what was
+paid and received on `unopened_day`, before a sample opened it; see `core.trader.day`. `assumed` counts the missing
+settlements that fell on a position."""
 
 CONFIG = np.dtype(
     [
@@ -206,6 +221,21 @@ CONFIG = np.dtype(
     ],
     align=True,
 )
+
+POLICY = np.dtype(
+    [
+        ("see", "i8"),
+        ("step", "i8"),
+        ("at_entry", "i8"),
+        ("says", "i8"),
+        ("loosens", "i8"),
+        ("begin", "i8"),
+        ("end", "i8"),
+    ],
+    align=True,
+)
+"""An exit policy: at which addresses its functions are, 0 for none; a bit for each thing that it may say; between which
+places in the memory of a trade its own is."""
 
 PLACE, CANCEL = _scalars(2)
 COMMAND_COLUMNS = 3
@@ -272,7 +302,11 @@ target_ticks = compiled(sizing.target_ticks)
 reducible_lots = compiled(holding.reducible_lots)
 quiet_range = compiled(meeting.quiet_range)
 bars_until = compiled(meeting.bars_until)
+part_lots = compiled(holding.part_lots)
 remedy = compiled(stops.remedy)
+moved_ticks = compiled(linked(stops.moved_ticks, compiled))
+goes_before = compiled(policy.goes_before)
+is_nearer = compiled(policy.is_nearer)
 loss_usdt = compiled(limits.loss_usdt)
 loss_pct = compiled(limits.loss_pct)
 drawdown_pct = compiled(limits.drawdown_pct)

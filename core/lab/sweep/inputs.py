@@ -64,6 +64,19 @@ class Account(NamedTuple):
     parameters: Any
 
 
+class Policies(NamedTuple):
+    """The exit policies of a strategy: records of `sweep_forms`, their parameters one behind the other with where each
+    one's begin (p + 1,), the memory of each symbol's trade (k, size), the newest bar that it saw (k, 5), and where a
+    policy puts what it answers beside its word (1,)."""
+
+    table: Any
+    parameters: NDArray[np.float64]
+    places: NDArray[np.int64]
+    memory: NDArray[np.float64]
+    bars: NDArray[np.float64]
+    answer: NDArray[np.float64]
+
+
 class Samples(NamedTuple):
     """Where the account is sampled, rising slots, and what it was there, in USDT: equity, gross and net notional."""
 

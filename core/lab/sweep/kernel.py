@@ -21,12 +21,16 @@ from core.lab.skip.uneventful_bars import (
     SHORT,
     scan_uneventful,
 )
+from core.lab.sweep import calling
 from core.lab.sweep import fills as sweep_fills
 from core.lab.sweep import forms as sweep_forms
 from core.lab.sweep import limits as sweep_limits
 from core.lab.sweep import money as sweep_money
 from core.lab.sweep import orders as sweep_orders
+from core.lab.sweep import policies as sweep_policies
+from core.lab.sweep import protection as sweep_protection
 from core.lab.sweep import sampling as sweep_sampling
+from core.lab.sweep import sending as sweep_sending
 from core.lab.sweep.fills import end_before_hole, match_bar, match_first_price
 from core.lab.sweep.forms import (
     NONE,
@@ -43,12 +47,15 @@ from core.lab.sweep.forms import (
     quiet_range,
 )
 from core.lab.sweep.limits import ask_exits, decide, heed, is_shut, pay_funding, sample, turn
-from core.lab.sweep.orders import dispatch, protect, send
+from core.lab.sweep.policies import see_bar
+from core.lab.sweep.protection import protect, restore_target
 from core.lab.sweep.sampling import deepen, sample_until
-from core.position import holding, meeting, stops
+from core.lab.sweep.sending import dispatch, send
+from core.position import holding, meeting, policy, stops
 from core.trader.deciding import DECISION_MAX_AGE_MS
 from core.trader.limits import day_loss_pct, day_loss_usdt, drawdown, exposure
 from core.trader.state import DAY_MS
+from core.trader.targets import MAX_LOST_TARGETS
 
 SOURCES: tuple[ModuleType, ...] = (
     costs,
@@ -60,12 +67,17 @@ SOURCES: tuple[ModuleType, ...] = (
     fills,
     holding,
     meeting,
+    policy,
     sizing,
     stops,
     uneventful_bars,
+    calling,
     sweep_forms,
     sweep_money,
     sweep_orders,
+    sweep_protection,
+    sweep_policies,
+    sweep_sending,
     sweep_fills,
     sweep_limits,
     sweep_sampling,
@@ -74,7 +86,7 @@ SOURCES: tuple[ModuleType, ...] = (
 
 
 @inlined
-def _meet_first_price(s: int, price: float, now: int, memory: Any) -> None:
+def _meet_first_price(s: int, price: float, now: int, memory: Any, policies: Any) -> None:
     account, config, books, orders, trades = (
         memory.account[0],
         memory.config[0],
@@ -83,13 +95,15 @@ def _meet_first_price(s: int, price: float, now: int, memory: Any) -> None:
         memory.trades,
     )
     queue = memory.queue
-    side = match_first_price(account, config, books[s], orders[s], trades[s], queue, memory.closed, s, price, now)
+    side = match_first_price(
+        account, config, books[s], orders[s], trades[s], queue, memory.closed, s, price, now, policies
+    )
     if side:
         turn(account, config, books, orders, trades, queue, s, side, now)
 
 
 @inlined
-def _meet_first_prices(i: int, market: Any, memory: Any) -> None:
+def _meet_first_prices(i: int, market: Any, memory: Any, policies: Any) -> None:
     account, config, books = memory.account[0], memory.config[0], memory.books
     now = market.open_time_ms[i] + config.first_price_delay_ms
     for s in range(books.shape[0]):
@@ -99,16 +113,16 @@ def _meet_first_prices(i: int, market: Any, memory: Any) -> None:
         for s in range(books.shape[0]):
             price = market.open[s, i]
             if price == price:
-                _meet_first_price(s, price, now, memory)
+                _meet_first_price(s, price, now, memory, policies)
                 books[s].mark = price
         meets = False
         # A market order that goes out at the very instant of a first price meets that price.
         while account.commands and not meets and account.error == 0:
-            meets = send(account, config, books, memory.orders, memory.trades, memory.queue, memory.answers)
+            meets = send(account, config, books, memory.orders, memory.trades, memory.queue, memory.answers, policies)
 
 
 @inlined
-def _meet_bars(i: int, market: Any, memory: Any) -> bool:
+def _meet_bars(i: int, market: Any, memory: Any, policies: Any) -> bool:
     """Whether there was a bar."""
     account, config, books = memory.account[0], memory.config[0], memory.books
     now = market.open_time_ms[i] + config.interval_ms
@@ -134,15 +148,20 @@ def _meet_bars(i: int, market: Any, memory: Any) -> bool:
                 mark,
                 volume,
                 now,
+                policies,
             )
             book.mark, book.volume, book.seen = mark, volume, 1
             if book.lots != 0:
+                if policies is not None:
+                    see_bar(account, book, trades, policies, s, price, high, low, mark, volume, now)
                 protect(account, config, book, orders, trades, memory.queue, s)
+                if policies is not None:
+                    restore_target(account, config, book, orders, trades, memory.queue, s)
     return seen
 
 
 @inlined
-def _end_before_holes(i: int, market: Any, holes: Any, ended: int, memory: Any) -> int:
+def _end_before_holes(i: int, market: Any, holes: Any, ended: int, memory: Any, policies: Any) -> int:
     """End what must end at the close of a slot; returns how many of the holes have begun."""
     account, config, books = memory.account[0], memory.config[0], memory.books
     now = market.open_time_ms[i] + config.interval_ms
@@ -150,7 +169,7 @@ def _end_before_holes(i: int, market: Any, holes: Any, ended: int, memory: Any) 
         if holes.slot[ended] == i:
             s = holes.symbol[ended]
             orders, trades = memory.orders[s], memory.trades[s]
-            end_before_hole(account, config, books[s], orders, trades, memory.queue, memory.closed, s, now)
+            end_before_hole(account, config, books[s], orders, trades, memory.queue, memory.closed, s, now, policies)
         ended += 1
     return ended
 
@@ -171,7 +190,7 @@ def _pay(i: int, inside: int, funding: Any, paid: int, memory: Any) -> int:
 
 
 @inlined
-def _close_slot(i: int, seen: bool, market: Any, funding: Any, paid: int, memory: Any) -> int:
+def _close_slot(i: int, seen: bool, market: Any, funding: Any, paid: int, memory: Any, policies: Any) -> int:
     """Funding and the sample at the close of a slot of which bars were `seen`; returns how much of the funding is
     over."""
     account, config, books = memory.account[0], memory.config[0], memory.books
@@ -181,12 +200,12 @@ def _close_slot(i: int, seen: bool, market: Any, funding: Any, paid: int, memory
         sample(account, books, market.mark, i, now)
         heed(account, config, books, memory.orders, memory.trades, memory.queue, now)
     if account.commands:
-        dispatch(account, config, books, memory.orders, memory.trades, memory.queue, memory.answers)
+        dispatch(account, config, books, memory.orders, memory.trades, memory.queue, memory.answers, policies)
     return paid
 
 
 @inlined
-def _answer_predictions(i: int, market: Any, told: Any, memory: Any) -> None:
+def _answer_predictions(i: int, market: Any, told: Any, memory: Any, policies: Any) -> None:
     account, config, books = memory.account[0], memory.config[0], memory.books
     now = market.open_time_ms[i] + config.interval_ms + config.inference_delay_ms
     for s in range(books.shape[0]):
@@ -206,6 +225,7 @@ def _answer_predictions(i: int, market: Any, told: Any, memory: Any) -> None:
                 direction,
                 told.values[s, i],
                 now,
+                policies,
             )
         elif books[s].lots != 0 and market.open[s, i] == market.open[s, i]:
             ask_exits(
@@ -220,15 +240,18 @@ def _answer_predictions(i: int, market: Any, told: Any, memory: Any) -> None:
                 s,
                 told.values[s, i],
                 now,
+                policies,
             )
     if account.commands:
-        dispatch(account, config, books, memory.orders, memory.trades, memory.queue, memory.answers)
+        dispatch(account, config, books, memory.orders, memory.trades, memory.queue, memory.answers, policies)
 
 
 @inlined
-def _watch_held(i: int, s: int, stop: int, market: Any, memory: Any, watch: Any) -> int:
+def _watch_held(i: int, s: int, stop: int, market: Any, memory: Any, watch: Any, policies: Any) -> int:
     """Tell the scan of a symbol with a position. Returns where it must end: at `i` if an order other than the whole
-    stop and target is there or the stop is not."""
+    stop and target is there or the stop is not, and where policies are asked at every bar."""
+    if policies is not None:
+        return i
     config, book = memory.config[0], memory.books[s]
     sign = 1 if book.lots > 0 else -1
     stop_price = target_price = np.nan
@@ -262,7 +285,16 @@ def _watch_held(i: int, s: int, stop: int, market: Any, memory: Any, watch: Any)
 
 @inlined
 def _end_of_uneventful(
-    i: int, market: Any, funding: Any, paid: int, holes: Any, ended: int, turn: int, memory: Any, watch: Any
+    i: int,
+    market: Any,
+    funding: Any,
+    paid: int,
+    holes: Any,
+    ended: int,
+    turn: int,
+    memory: Any,
+    watch: Any,
+    policies: Any,
 ) -> int:
     """Where the uneventful stretch after slot `i` must end by what is known in advance; `i` where it cannot begin."""
     account, config, books = memory.account[0], memory.config[0], memory.books
@@ -277,7 +309,7 @@ def _end_of_uneventful(
         book = books[s]
         if book.lots != 0:
             held = True
-            stop = _watch_held(i, s, stop, market, memory, watch)
+            stop = _watch_held(i, s, stop, market, memory, watch, policies)
             if flattening or stop <= i:
                 return i
         else:
@@ -349,22 +381,24 @@ def make_kernel(sources: int) -> Any:
         samples: Any,
         watch: Any,
         lean: bool,
+        policies: Any,
     ) -> None:
+        """`policies` are None where a strategy has none: of that case a kernel of its own is compiled, without them."""
         account = memory.account[0]
         account.code = sources
         n = market.open_time_ms.shape[0]
         paid = ended = turn = taken = int(NONE)
         i = first
         while i < n and account.error == 0:
-            _meet_first_prices(i, market, memory)
+            _meet_first_prices(i, market, memory, policies)
             paid = _pay(i, 1, funding, paid, memory)
-            seen = _meet_bars(i, market, memory)
-            ended = _end_before_holes(i, market, holes, ended, memory)
-            paid = _close_slot(i, seen, market, funding, paid, memory)
-            _answer_predictions(i, market, told, memory)
+            seen = _meet_bars(i, market, memory, policies)
+            ended = _end_before_holes(i, market, holes, ended, memory, policies)
+            paid = _close_slot(i, seen, market, funding, paid, memory, policies)
+            _answer_predictions(i, market, told, memory, policies)
             while turn < market.turns.shape[0] and market.turns[turn] <= i:
                 turn += 1
-            j = _end_of_uneventful(i, market, funding, paid, holes, ended, turn, memory, watch)
+            j = _end_of_uneventful(i, market, funding, paid, holes, ended, turn, memory, watch, policies)
             j = _pass_uneventful(i + 1, j, market, told, memory, watch) if j > i + 1 else i + 1
             while paid < funding.slot.shape[0] and funding.slot[paid] < j:
                 paid += 1
@@ -378,4 +412,4 @@ def make_kernel(sources: int) -> Any:
     return run
 
 
-run_kernel = make_kernel(fingerprint(SOURCES, DAY_MS, DECISION_MAX_AGE_MS))
+run_kernel = make_kernel(fingerprint(SOURCES, DAY_MS, DECISION_MAX_AGE_MS, MAX_LOST_TARGETS))

@@ -36,6 +36,7 @@ from core.lab.sweep.forms import (
 )
 from core.lab.sweep.money import note_unopened, share_e8
 from core.lab.sweep.orders import cancel, enter, has_order, leave, pending_entry_lots
+from core.lab.sweep.policies import ask_policies
 from core.trader.deciding import DECISION_MAX_AGE_MS
 from core.trader.state import DAY_MS
 
@@ -247,8 +248,10 @@ def ask_exits(
     s: int,
     values: Any,
     now: int,
+    policies: Any,
 ) -> None:
-    """Ask the exit rules at the close of a bar; `values` are NaN where nothing was forecast of it."""
+    """Ask the exit rules at the close of a bar, and behind them the policies; `values` are NaN where nothing was
+    forecast of it."""
     if book.lots == 0 or book.trade < 0 or has_order(book, orders, EXIT):
         return
     sign = 1 if book.lots > 0 else -1
@@ -258,6 +261,9 @@ def ask_exits(
         if _rule_says_leave(rules[r], sign, entry_price, book.mark, values, held, parameters[r]):
             leave(account, config, book, orders, trades, queue, s, REASON_RULES + r)
             return
+    if policies is not None:
+        reason = REASON_RULES + rules.shape[0]
+        ask_policies(account, config, book, orders, trades, queue, policies, s, values, held, reason)
 
 
 @compiled
@@ -274,6 +280,7 @@ def decide(
     direction: int,
     values: Any,
     now: int,
+    policies: Any,
 ) -> None:
     """What the trader does about a prediction."""
     book = books[s]
@@ -289,7 +296,7 @@ def decide(
         leave(account, config, book, orders[s], trades[s], queue, s, REASON_REVERSAL)
         book.turn_ms = now
         return
-    ask_exits(account, config, book, orders[s], trades[s], queue, rules, parameters, s, values, now)
+    ask_exits(account, config, book, orders[s], trades[s], queue, rules, parameters, s, values, now, policies)
 
 
 @compiled

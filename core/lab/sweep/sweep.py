@@ -27,9 +27,11 @@ from core.lab.run.trade_plans import trade_plans
 from core.lab.skip.signal_bits import encode_signals
 from core.lab.skip.uneventful_bars import BLOCK, LONG, SHORT
 from core.lab.sweep import forms
-from core.lab.sweep.inputs import Account, Samples, Told, Watch
+from core.lab.sweep.calling import addresses
+from core.lab.sweep.inputs import Account, Policies, Samples, Told, Watch
 from core.lab.sweep.kernel import run_kernel
 from core.lab.sweep.prepared import Prepared
+from core.position.policy import CLOSE, MOVE_STOP, NAMES, REDUCE, beyond
 from core.settings.schema import LimitSettings, Settings
 from core.strategy.decision import Decider
 from core.strategy.declaration import Strategy
@@ -37,6 +39,9 @@ from core.trader.limits import DRAWDOWN, allowed_ms
 
 Floats = NDArray[np.float64]
 Times = NDArray[np.int64]
+
+_CARRIED_OUT = (CLOSE, REDUCE, MOVE_STOP)
+"""What a trade here can be told by its policies."""
 
 _E8 = Decimal(100_000_000)
 _RULES: dict[Callable[..., bool], int] = {
@@ -74,8 +79,8 @@ class Score:
 
 
 def check_strategy(strategy: Strategy) -> None:
-    """Raises BadInputError where the strategy has an exit, a policy, a bracket, a ladder or a sizing of its own, or a
-    part whose forecasts are known late: the sweep knows none."""
+    """Raises BadInputError where the strategy has an exit rule, a bracket, a ladder or a sizing of its own, a policy
+    that numba cannot compile, or a part whose forecasts are known late: the sweep knows none."""
     late = [part.name for part in strategy.parts if part.latency_ms or part.analyst is not None]
     if late:
         raise BadInputError(
@@ -91,12 +96,13 @@ def check_strategy(strategy: Strategy) -> None:
         raise BadInputError(
             f"strategy {strategy.name}: the sweep cannot run several targets of one trade; use quarterdeck backtest"
         )
-    if strategy.policies:
-        names = ", ".join(policy.reason for policy in strategy.policies)
+    if (found := beyond(strategy.policies, _CARRIED_OUT)) is not None:
         raise BadInputError(
-            f"strategy {strategy.name}: the sweep cannot run exits that look back on the trade ({names}); "
-            "use quarterdeck backtest"
+            f"strategy {strategy.name}: the sweep cannot run its exit {found[0].reason!r}, which may "
+            f"{NAMES[found[1]]}; it can {', '.join(NAMES[known] for known in _CARRIED_OUT)}"
         )
+    for policy in strategy.policies:
+        addresses(strategy.name, policy)
     for rule in strategy.exits:
         if rule.function not in _RULES:
             name = getattr(rule.function, "__name__", repr(rule.function))
@@ -135,8 +141,9 @@ def run_told(prepared: Prepared, settings: Settings, strategy: Strategy, told: T
     directions = int(np.count_nonzero(told.signal & (LONG | SHORT)))
     memory = _memory(prepared, settings, strategy, closed=2 * directions + 2)
     samples = _samples(prepared.covered)
-    _run(prepared, told, memory, samples, lean=False)
-    reasons = [str(reason) for reason in (*REASONS, *(rule.reason for rule in strategy.exits))]
+    _run(prepared, strategy, told, memory, samples, lean=False)
+    rules, policies = (rule.reason for rule in strategy.exits), (policy.reason for policy in strategy.policies)
+    reasons = [str(reason) for reason in (*REASONS, *rules, *policies)]
     closes = market.open_time_ms[prepared.covered] + prepared.interval_ms
     trades = _trade_columns(memory, prepared, reasons)
     return RunResult(
@@ -144,7 +151,7 @@ def run_told(prepared: Prepared, settings: Settings, strategy: Strategy, told: T
         plans=_trade_plans(memory, prepared, trades, settings, _confidence(prepared, settings, strategy, told, trades)),
         curve=EquityCurve(closes, samples.equity, samples.gross, samples.net),
         initial_usdt=float(settings.account.initial_balance_usdt),
-        final_usdt=_final_usdt(samples, settings),
+        final_usdt=_final_usdt(prepared, memory),
         open_positions=int(np.count_nonzero(memory.books["lots"])),
         limits={DRAWDOWN.name: 1} if memory.account[0]["drawdown_fired"] else {},
         ended_ms=_ended_ms(memory),
@@ -162,13 +169,13 @@ def score_told(prepared: Prepared, settings: Settings, strategy: Strategy, told:
     """The same of predictions whose `signals` are known."""
     memory = _memory(prepared, settings, strategy, closed=0)
     samples = _samples(prepared.day_ends)
-    _run(prepared, told, memory, samples, lean=True)
+    _run(prepared, strategy, told, memory, samples, lean=True)
     account = memory.account[0]
     return Score(
         trades=int(account["trades"]),
         net_usdt=float(account["net_e8"]) / 1e8,
         fees_usdt=float(account["fees_e8"]) / 1e8,
-        final_usdt=_final_usdt(samples, settings),
+        final_usdt=_final_usdt(prepared, memory),
         max_drawdown_pct=100.0 * float(account["worst_drawdown"]),
         daily_ms=prepared.market.open_time_ms[prepared.day_ends] + prepared.interval_ms,
         daily_equity_usdt=samples.equity,
@@ -179,9 +186,8 @@ def score_told(prepared: Prepared, settings: Settings, strategy: Strategy, told:
 def final_usdt(prepared: Prepared, settings: Settings, strategy: Strategy, told: Told) -> float:
     """The last equity alone, for what is run often; see `score_told`."""
     memory = _memory(prepared, settings, strategy, closed=0)
-    samples = _samples(prepared.covered[-1:])
-    _run(prepared, told, memory, samples, lean=False)
-    return _final_usdt(samples, settings)
+    _run(prepared, strategy, told, memory, _samples(prepared.covered[:0]), lean=False)
+    return _final_usdt(prepared, memory)
 
 
 def _ended_ms(memory: Account) -> int | None:
@@ -189,22 +195,55 @@ def _ended_ms(memory: Account) -> int | None:
     return int(account["ended_ms"]) if account["drawdown_fired"] else None
 
 
-def _final_usdt(samples: Samples, settings: Settings) -> float:
-    """Where no slot is covered, what the account was opened with."""
-    return float(samples.equity[-1] if len(samples.equity) else settings.account.initial_balance_usdt)
+def _final_usdt(prepared: Prepared, memory: Account) -> float:
+    """What the account is worth at the last prices, with the funding that was due behind them."""
+    equity_e8, last = float(memory.account[0]["wallet_e8"]), prepared.market.mark[:, -1]
+    for book, mark in zip(memory.books, last.tolist(), strict=True):
+        if book["lots"]:
+            equity_e8 += float(np.rint(book["lots"] * book["lot_e8"] * mark) - book["cost_e8"])
+    return equity_e8 / 1e8
 
 
-def _run(prepared: Prepared, told: Told, memory: Account, samples: Samples, *, lean: bool) -> None:
+def _run(prepared: Prepared, strategy: Strategy, told: Told, memory: Account, samples: Samples, *, lean: bool) -> None:
     k = len(prepared.symbols)
     floats = np.zeros((6, k))
     scratch = np.zeros((2, BLOCK))
     watch = Watch(np.zeros(k, np.uint8), *floats, *scratch)
-    run_kernel(prepared.first, prepared.market, prepared.funding, prepared.holes, told, memory, samples, watch, lean)
+    policies = _policies(strategy, k)
+    market, funding, holes = prepared.market, prepared.funding, prepared.holes
+    run_kernel(prepared.first, market, funding, holes, told, memory, samples, watch, lean, policies)
     error = int(memory.account[0]["error"])
+    if error in (forms.FAILED, forms.UNDECLARED):
+        what = "raises an error" if error == forms.FAILED else "says what it does not declare"
+        reason = strategy.policies[int(memory.account[0]["policy"])].reason
+        raise BadInputError(f"strategy {strategy.name}: its exit {reason!r} {what}; quarterdeck backtest shows where")
     if error == forms.CROSSED:
         raise RuntimeError("sweep: an entry met a position of another trade")
     if error:
         raise RuntimeError(f"sweep: more than {forms.MAX_ORDERS} orders of one symbol at once")
+
+
+def _policies(strategy: Strategy, k: int) -> Policies | None:
+    """None where there are none: the kernel without them is a faster one."""
+    if not strategy.policies:
+        return None
+    table = np.zeros(len(strategy.policies), forms.POLICY)
+    begin = 0
+    for record, policy in zip(table, strategy.policies, strict=True):
+        record["see"], record["step"], record["at_entry"] = addresses(strategy.name, policy)
+        record["says"] = sum(1 << what for what in policy.says)
+        record["loosens"] = policy.loosens
+        record["begin"], record["end"] = begin, begin + policy.state_size
+        begin += policy.state_size
+    counts = [len(policy.parameters) for policy in strategy.policies]
+    return Policies(
+        table,
+        np.array([number for policy in strategy.policies for number in policy.parameters], np.float64),
+        np.cumsum([0, *counts], dtype=np.int64),
+        np.zeros((k, begin)),
+        np.zeros((k, 5)),
+        np.zeros(1),
+    )
 
 
 def _told(prepared: Prepared, settings: Settings, strategy: Strategy, values: Floats) -> Told:
@@ -347,12 +386,14 @@ def _trade_plans(
     memory: Account, prepared: Prepared, trades: TradeColumns, settings: Settings, confidence: Floats
 ) -> TradePlans:
     closed = memory.closed[: len(trades)]
-    ticks = zip(closed["symbol"].tolist(), closed["stop_ticks"].tolist(), closed["target_ticks"].tolist(), strict=True)
+    columns = (closed[name].tolist() for name in ("symbol", "first_stop_ticks", "first_target_ticks"))
 
     def price(s: int, count: int) -> float:
         return float(prepared.instruments[s].price(count)) if count else math.nan
 
-    placed = np.array([(price(s, stop), price(s, target)) for s, stop, target in ticks], np.float64).reshape(-1, 2)
+    placed = np.array(
+        [(price(s, stop), price(s, target)) for s, stop, target in zip(*columns, strict=True)], np.float64
+    ).reshape(-1, 2)
     return trade_plans(trades, settings.account.leverage, confidence, placed[:, 0], placed[:, 1])
 
 

@@ -95,7 +95,8 @@ class PlainRun:
         try:
             return self.venue.submit(order, now_ms)
         except VenueRejectedError as error:
-            return [OrderUpdate(order.client_order_id, order.symbol, OrderState.REJECTED, now_ms, reason=str(error))]
+            told = (order.client_order_id, order.symbol, OrderState.REJECTED, now_ms, "", str(error), error.kind)
+            return [OrderUpdate(*told)]
 
 
 def plain_run(

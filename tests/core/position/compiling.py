@@ -8,18 +8,12 @@ from typing import Any
 
 import numba
 
+from core.lab.sweep.linking import linked
+
 
 def compiled(function: Callable[..., Any]) -> Any:
-    """The function compiled, with every function of `core` in its globals compiled likewise."""
-    assert isinstance(function, FunctionType)
-    names = dict(function.__globals__)
-    for name in function.__code__.co_names:
-        found = names.get(name)
-        if isinstance(found, FunctionType) and found.__module__.startswith("core."):
-            names[name] = compiled(found)
-    copy = FunctionType(function.__code__, names, function.__name__, function.__defaults__, function.__closure__)
-    copy.__module__ = function.__module__
-    return numba.njit(copy)
+    """The function compiled, with every function that it names compiled likewise."""
+    return numba.njit(linked(function, numba.njit))
 
 
 def functions_of(module: ModuleType) -> list[Callable[..., Any]]:

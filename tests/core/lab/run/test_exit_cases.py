@@ -1,5 +1,5 @@
-"""Exits by hand over candles, each with its one right answer: of the event-driven run, and of trader and venue told
-every event. No costs; the entry is at the open of the second candle."""
+"""Exits by hand over candles, each with its one right answer: of the event-driven run, of trader and venue told every
+event, and of the sweep. No costs; the entry is at the open of the second candle."""
 
 from __future__ import annotations
 
@@ -94,7 +94,12 @@ def told(bars: Sequence[Prices], settings: Settings, strategy: Strategy, said: d
     return trade_columns(plain_run(history_of(bars), FREE, settings, strategy, values).trades)
 
 
-ENGINES = pytest.mark.parametrize("engine", [driven, told])
+def swept(bars: Sequence[Prices], settings: Settings, strategy: Strategy, said: dict[int, float]) -> TradeColumns:
+    prepared = prepare(history_of(bars), FREE, Decimal(0))
+    return sweep.run(prepared, settings, strategy, values_of(len(bars), said)).trades
+
+
+ENGINES = pytest.mark.parametrize("engine", [driven, told, swept])
 
 GAP = (5000.0, 5150.0, 4650.0, 4750.0)
 CASES: dict[str, tuple[Strategy, Sequence[Prices], int, float, str]] = {
@@ -245,22 +250,12 @@ def test_what_was_forecast_is_told_to_the_exits(engine: Any) -> None:
     assert trades.exit_reason.tolist() == ["forecast turned"]
 
 
-def test_the_second_trade_remembers_nothing_of_the_first() -> None:
+@ENGINES
+def test_the_second_trade_remembers_nothing_of_the_first(engine: Any) -> None:
     rise = [C0, (5000, 6000, 5000, 6000), (5500, 5500, 4000, 4000)]
     bars = [*rise, *[(4000.0,) * 4] * 2, *[(4000.0,) * 4] * 4]
-    trades = driven(bars, settings_of(), strategy_of(trailing(10.0)), {0: 20.0, 4: 20.0})
+    trades = engine(bars, settings_of(), strategy_of(trailing(10.0)), {0: 20.0, 4: 20.0})
     assert trades.exit_price.tolist() == [5400.0]
-
-
-def test_the_sweep_refuses_what_looks_back_on_a_trade_in_words() -> None:
-    bars = [C0] * 4
-    with pytest.raises(BadInputError, match=r"exits that look back on the trade \(trailing stop, break-even stop\)"):
-        sweep.run(
-            prepare(history_of(bars), FREE, Decimal(0)),
-            settings_of(),
-            strategy_of(trailing(1.0), break_even(1.0)),
-            values_of(len(bars), {0: 20.0}),
-        )
 
 
 def test_a_trader_refuses_an_exit_that_it_could_not_carry_out() -> None:

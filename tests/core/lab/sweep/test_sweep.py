@@ -457,6 +457,24 @@ def test_nothing_is_held_through_a_hole() -> None:
     assert through.swept().trades.exit_reason.tolist() != ["hole"]
 
 
+def test_funding_behind_the_last_bar_is_paid() -> None:
+    """A history may end with a symbol's bars missing, and what is due meanwhile of what is held is due."""
+    case = drawn(3, 1, reverses=False, rules="none", limits="wide", market_kind="calm", sizing="share")
+    columns = [np.array(getattr(case.history, name)) for name in ("open", "high", "low", "close", "volume")]
+    for column in columns:
+        column[:, -5:] = np.nan
+    times = case.history.open_time_ms
+    due = FundingRate("S0USDT", int(times[-2]), Decimal("0.01"), Decimal(repr(float(columns[0][0, -6]))))
+    history = make_history(["S0USDT"], MINUTE_MS, times, columns, case.history.first, (due,), "drawn", True)
+    values = np.full_like(case.values, np.nan)
+    values[0, -9] = 30.0
+    held = Case(history, case.instruments, case.settings, replace(case.strategy, stop_pct=4.0, target_pct=20.0), values)
+    assert_same(held)
+    assert held.swept().open_positions == 1
+    assert held.swept().final_usdt < held.swept().curve.equity_usdt[-1]
+    assert held.score().final_usdt == held.swept().final_usdt
+
+
 def simple(**changes: Any) -> Case:
     case = drawn(3, 1, reverses=False, rules="none", limits="wide", market_kind="calm", sizing="share")
     return Case(**{**vars(case), **changes})
