@@ -84,6 +84,11 @@ class OpenTrade:
         return tuple(target.share for target in self.targets)
 
     @property
+    def is_parted(self) -> bool:
+        """Whether more than one order brought lots into it, or several targets are to close it."""
+        return bool(self.ladder) or self.entries > 1
+
+    @property
     def entries(self) -> int:
         """How many orders were wanted that bring lots into it."""
         return sum(name.partition("-")[0] == OrderRole.ENTRY for name in self.attempts)

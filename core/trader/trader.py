@@ -236,8 +236,9 @@ class Trader:
     def _react(self, s: SymbolState, order: Order, update: OrderUpdate) -> list[Command]:
         """What news of an order, told in `update`, makes necessary for the position."""
         if order.is_open and order.role is OrderRole.STOP:
-            # While it was on its way more may have been closed than it is for.
-            return self.protection.retire(s, update.time_ms) + self.protection.cut(s, update.time_ms)
+            retired = self.protection.retire(s, update.time_ms)
+            # While it was on its way a nearer target may have closed a part of what it is for.
+            return retired + self.protection.cut(s, update.time_ms) if s.trade and s.trade.is_parted else retired
         if order.is_open:
             return []
         if s.trade is None or s.trade.trade_id != order.trade_id:
