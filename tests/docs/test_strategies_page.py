@@ -34,7 +34,7 @@ def test_the_page_shows_every_file_of_its_example() -> None:
     assert len(SETTINGS) == 1
 
 
-@pytest.mark.parametrize(("tests", "passed"), [("test_ema_band.py", 4), ("test_columns.py", 8), ("test_exits.py", 2)])
+@pytest.mark.parametrize(("tests", "passed"), [("test_ema_band.py", 4), ("test_columns.py", 8), ("test_exits.py", 3)])
 def test_its_tests_pass(tests: str, passed: int, written: Path) -> None:
     found = run(written, "-m", "pytest", "-q", "-p", "no:cacheprovider", tests)
     assert found.returncode == 0, found.stdout + found.stderr
