@@ -170,6 +170,9 @@ class Trader:
             self._deciding.policies.see(s, bar)
             commands += self.protection.restore(s, bar.close_time_ms)
             commands += self.protection.targets.restore(s, bar.close_time_ms)
+            if s.trade is not None and s.trade.is_parted:
+                # While a stop was on its way a nearer target may have closed a part of what it is for.
+                commands += self.protection.cut(s, bar.close_time_ms)
         return commands
 
     def _on_first_price(self, first: FirstPrice) -> list[Command]:
@@ -235,12 +238,8 @@ class Trader:
 
     def _react(self, s: SymbolState, order: Order, update: OrderUpdate) -> list[Command]:
         """What news of an order, told in `update`, makes necessary for the position."""
-        if order.is_open and order.role is OrderRole.STOP:
-            retired = self.protection.retire(s, update.time_ms)
-            # While it was on its way a nearer target may have closed a part of what it is for.
-            return retired + self.protection.cut(s, update.time_ms) if s.trade and s.trade.is_parted else retired
         if order.is_open:
-            return []
+            return self.protection.retire(s, update.time_ms) if order.role is OrderRole.STOP else []
         if s.trade is None or s.trade.trade_id != order.trade_id:
             return self.protection.restore(s, update.time_ms)
         if order.role is OrderRole.STOP:

@@ -19,6 +19,7 @@ ELSEWHERE = {
     "core/home/logbook.py:_open": "what open_own has opened",
     "core/home/worker_log.py:write_output_to": "the null device",
     "core/lab/report/export.py:_write": "in a folder that the operator named",
+    "core/strategy/skeleton/__init__.py:write_skeleton": "in a folder that was made a moment ago",
     "core/learning/versions.py:_write": "in a folder that was made a moment ago",
     "storage/database.py:backup": "a file that is made there and then",
     "storage/column_cache.py:_write": "a file that was made there and then",

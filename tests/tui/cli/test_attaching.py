@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from core.control import client
 from core.domain.errors import RefusedError
@@ -54,7 +55,7 @@ def test_the_console_has_the_engine_of_the_home_and_leaves_it(
     result = quarterdeck("attach")
     assert (result.exit_code, result.stdout) == (0, "")
     assert result.stderr == f"the console has left; the engine in {kept.root} goes on\n"
-    assert seats[0].snapshot() == engine.control.current
+    assert seats[0].snapshot() == replace(engine.control.current, writer=seats[0].name)
     assert seats[0].name.startswith("console:")
 
 

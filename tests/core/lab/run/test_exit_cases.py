@@ -99,6 +99,7 @@ def swept(bars: Sequence[Prices], settings: Settings, strategy: Strategy, said: 
     return sweep.run(prepared, settings, strategy, values_of(len(bars), said)).trades
 
 
+LIVE_CODE = pytest.mark.parametrize("engine", [driven, told])
 ENGINES = pytest.mark.parametrize("engine", [driven, told, swept])
 
 GAP = (5000.0, 5150.0, 4650.0, 4750.0)

@@ -26,10 +26,10 @@ from core.venues.rebuild import journalled_venue
 from tests.core.lab.plain_run import plain_run
 from tests.core.lab.run.test_exit_cases import (
     C0,
-    ENGINES,
     FREE,
     FROM_MS,
     HOUR_MS,
+    LIVE_CODE,
     SYMBOL,
     Prices,
     history_of,
@@ -115,7 +115,7 @@ BOTH_SIDES = [(case, sign) for case in CASES for sign in (1, -1) if sign > 0 or 
 """A percentage of the best price is another one in the mirrored market."""
 
 
-@ENGINES
+@LIVE_CODE
 @pytest.mark.parametrize(("case", "sign"), BOTH_SIDES)
 def test_each_target_closes_its_part_where_and_when_it_must(engine: Any, case: str, sign: int) -> None:
     strategy, bars, bar, price, reason = CASES[case]
@@ -131,7 +131,7 @@ def test_each_target_closes_its_part_where_and_when_it_must(engine: Any, case: s
     assert trades.gross_usdt.item() == pytest.approx(sign * 0.2 * (price - 5_000.0))
 
 
-@ENGINES
+@LIVE_CODE
 def test_half_a_unit_each_at_eleven_thirteen_and_fifteen(engine: Any) -> None:
     """Closes of 1, 2, 3 and so on; 1.5 are bought at 7."""
     bars = [(float(n), float(n), float(n), float(n)) for n in range(1, 20)]
@@ -142,7 +142,7 @@ def test_half_a_unit_each_at_eleven_thirteen_and_fifteen(engine: Any) -> None:
     assert trades.exit_price.tolist() == [13.0]
 
 
-@ENGINES
+@LIVE_CODE
 def test_volume_that_is_short_fills_the_nearest_first(engine: Any) -> None:
     bars: Sequence[Prices] = [C0, C0, (5000, 5300, 4990, 5250), *[(5250.0,) * 4] * 6]
     settings = settings_of(costs={"slippage_bps": 0.0, "impact_bps": 0.0, "max_participation_pct": 0.00001})
@@ -171,7 +171,7 @@ def _pyramid(state: Any, held: Held, bar: Candle, values: Any, parameters: Any) 
     return (ADD, 5.0 / held.qty) if wanted else (HOLD, 0.0)
 
 
-@ENGINES
+@LIVE_CODE
 def test_five_units_each_at_seven_nine_and_eleven(engine: Any) -> None:
     bars = [(float(n), float(n), float(n), float(n)) for n in range(1, 20)]
     pyramid = ExitPolicy("pyramid", _pyramid, says=(ADD,))
@@ -182,7 +182,7 @@ def test_five_units_each_at_seven_nine_and_eleven(engine: Any) -> None:
     assert (trades.exit_price.tolist(), trades.exit_reason.tolist()) == ([14.0], ["target"])
 
 
-@ENGINES
+@LIVE_CODE
 def test_the_stop_covers_what_was_added(engine: Any) -> None:
     bars: Sequence[Prices] = [C0, C0, (5000, 5110, 4990, 5100), C0, (5000, 5010, 4400, 4450), *[(4450.0,) * 4] * 3]
     once = ExitPolicy("once more", _once, (5_100.0,), says=(ADD,))
