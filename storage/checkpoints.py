@@ -28,7 +28,7 @@ from storage.units import eras_of, order_units
 
 log = logging.getLogger("quarterdeck")
 
-FORM = "6"
+FORM = "7"
 """Which memory this program keeps; changes with what `core.trader.memory` holds or means. A checkpoint of another form
 is not read."""
 
@@ -93,7 +93,7 @@ def remembered(connection: sqlite3.Connection, account: str, checkpoint: Checkpo
     )
     units = order_units(connection, account, eras_of(connection, account))
     # An order that rests for long has no news among the newest.
-    known = (order for symbol in checkpoint.memory.symbols.values() for order in (*symbol.ended, *symbol.orders))
+    known = (order for _, book in checkpoint.memory.books() for order in (*book.ended, *book.orders))
     earlier: list[Record] = [IntentRecord(order) for order in known]
     earlier += [record for _, record in read_earlier(connection, account, units, checkpoint.seq)]
     return Remembered(checkpoint.seq, checkpoint.memory, seen, earlier)

@@ -114,9 +114,9 @@ class Reader:
                     AND k.account = :account AND k.kind = 'bar') AS mark,
                 (SELECT k.open_time_ms + :interval_ms FROM cursors AS k
                     WHERE k.symbol = p.symbol AND k.account = :account AND k.kind = 'bar') AS mark_ms,
-                (SELECT strategy FROM orders AS o WHERE o.account = :account AND o.trade_id = p.trade_id
-                    AND o.role = 'entry' LIMIT 1) AS strategy
-            FROM positions AS p WHERE p.account = :account AND p.lots <> 0 ORDER BY p.symbol""",
+                (SELECT o.strategy FROM orders AS o WHERE o.account = :account AND o.trade_id = p.trade_id
+                    AND o.role = 'entry' LIMIT 1) AS traded_by
+            FROM positions AS p WHERE p.account = :account AND p.lots <> 0 ORDER BY p.symbol, p.opened_ms""",
             interval_ms=self._interval_ms(),
         )
         units = self._units()
@@ -304,7 +304,7 @@ class Reader:
             "unrealised_usdt": float(value - cost),
             "unrealised_pct": float(100 * (value - cost) / abs(cost)) if cost else 0.0,
             "opened_ms": row["opened_ms"],
-            "strategy": row["strategy"] or "",
+            "strategy": row["traded_by"] or "",
             "decimals": _decimals(grid.tick),
             "protected": None,
             "unprotected_ms": None,

@@ -72,7 +72,7 @@ def check_change(before: Mapping[str, Order], after: Mapping[str, Order]) -> lis
 def orders_of(trader: Trader) -> dict[str, Order]:
     """Every order that the trader remembers, by client id."""
     found: dict[str, Order] = {}
-    for s in trader.state.symbols.values():
+    for s in trader.state.books():
         found.update(s.ended)
         found.update(s.orders)
     return found
@@ -110,7 +110,7 @@ def unprotected_lots(view: ExchangeView) -> dict[str, int]:
 
 def _compare_orders(trader: Trader, view: ExchangeView) -> list[str]:
     broken: list[str] = []
-    ours = {order.client_order_id: order for s in trader.state.symbols.values() for order in s.orders.values()}
+    ours = {order.client_order_id: order for s in trader.state.books() for order in s.orders.values()}
     theirs = {order.client_order_id: order for order in view.open_orders if order.client_order_id}
     for order_id, shown in theirs.items():
         order = ours.get(order_id)

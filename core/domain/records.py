@@ -67,10 +67,11 @@ class TradeRecord:
 
 @dataclass(frozen=True, slots=True)
 class PositionRecord:
-    """A symbol's position after a fill; zero lots when flat."""
+    """A symbol's position after a fill; zero lots when flat. Where others hold it too, or may, that of `strategy`."""
 
     position: Position
     time_ms: int
+    strategy: str = ""
 
 
 @dataclass(frozen=True, slots=True)

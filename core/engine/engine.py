@@ -45,7 +45,7 @@ from core.trader import limits
 from core.trader.account import iso
 from core.trader.memory import recall
 from core.trader.restore import restore, set_marks
-from core.trader.symbol_state import SymbolState
+from core.trader.strategy_book import StrategyBook
 
 log = logging.getLogger("quarterdeck.engine")
 
@@ -163,7 +163,7 @@ class Engine:
     async def _begin_beside(self, recollection: Recollection, group: asyncio.TaskGroup) -> None:
         """Begin what no position waits for, which would only take the processor from what protects one now."""
         for _ in range(_GIVES_WAY_LOOKS):
-            if not any(map(_needs_protection, self._trader.state.symbols.values())):
+            if not any(map(_needs_protection, self._trader.state.books())):
                 break
             await asyncio.sleep(_GIVES_WAY_S)
         for attend in self._parts.beside:
@@ -312,7 +312,8 @@ class Engine:
     def _draw(self) -> None:
         self._seq += 1
         state = self._trader.state
-        books = {symbol: state.symbols[symbol] for symbol in state.traded}
+        name = self._trader.strategy.name
+        books = {symbol: state.symbols[symbol].book(name) for symbol in state.traded}
         champions = self._session.champions()
         recent = self._recent
         quotes = self._parts.real_time.quotes() if self._parts.real_time is not None else {}
@@ -324,8 +325,16 @@ class Engine:
             prices=price_views(
                 books, self._session.histories, champions, self._trader.strategy.outputs, quotes, silences
             ),
-            positions=tuple(position_view(s, now_ms, quotes.get(symbol)) for symbol, s in books.items() if s.lots),
-            orders=tuple(order_view(order, s.instrument) for s in books.values() for order in s.orders.values()),
+            positions=tuple(
+                position_view(s, now_ms, quotes.get(symbol))
+                for symbol in state.traded
+                for s in state.symbols[symbol].holders()
+            ),
+            orders=tuple(
+                order_view(order, state.symbols[symbol].instrument)
+                for symbol in state.traded
+                for order in state.symbols[symbol].orders.values()
+            ),
             signals=signal_views(books, recent, self._trader.decider, silences),
             meters=meter_views(self._trader.guard.measure(state, now_ms, books)),
             trades=tuple(trade_view(trade) for trade in reversed(recent.trades)),
@@ -350,7 +359,7 @@ class Engine:
             day_pnl_usdt=equity - state.day_start_equity_usdt,
             drawdown_pct=limits.drawdown_pct(state.peak_equity_usdt, equity),
             exposure_pct=limits.exposure_pct(sum(s.notional_usdt for s in state.symbols.values()), equity),
-            open_positions=sum(1 for s in state.symbols.values() if s.lots),
+            open_positions=sum(1 for s in state.books() if s.lots),
             open_orders=sum(len(s.orders) for s in state.symbols.values()),
             feed_age_ms=self._feed_age_ms(),
             loop_lag_ms=self._lag.p99_ms(),
@@ -378,6 +387,6 @@ class Engine:
         return None if self._fed_ns is None else (monotonic_ns() - self._fed_ns) / 1e6
 
 
-def _needs_protection(s: SymbolState) -> bool:
+def _needs_protection(s: StrategyBook) -> bool:
     """Whether a position has no stop that is known to rest, or may come to be one that has none."""
     return bool(s.lots and not s.is_protected()) or any(order.state not in RESTING_STATES for order in s.entries())

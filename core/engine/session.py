@@ -292,7 +292,7 @@ class Session:
         said = {forecast.origin.part for forecast in told}
         close_ms = bar.close_time_ms
         if not said.intersection(self._decided):
-            decided = self.trader.state.symbols[bar.symbol].forecast
+            decided = self.trader.state.symbols[bar.symbol].book(self.trader.strategy.name).forecast
             return decided is not None and decided.bar_close_ms >= close_ms
         return all(part in said or self._has_said(bar.symbol, part, close_ms) for part in self._decided)
 

@@ -122,5 +122,5 @@ class Steering:
         return KEPT
 
     def _exits_wait(self) -> str:
-        real_time, symbols = self._real_time, self._trader.state.symbols.values()
-        return real_time.holds() if real_time is not None and any(s.open_exit() for s in symbols) else ""
+        real_time, books = self._real_time, self._trader.state.books()
+        return real_time.holds() if real_time is not None and any(s.open_exit() for s in books) else ""

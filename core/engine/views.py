@@ -31,7 +31,7 @@ from core.strategy.decision import Decider, vector
 from core.strategy.declaration import Strategy
 from core.trader import signal_text as words
 from core.trader.limits import Reading
-from core.trader.symbol_state import SymbolState
+from core.trader.strategy_book import StrategyBook
 
 _SPARK_BARS = 60
 
@@ -41,7 +41,7 @@ def decimals(instrument: Instrument) -> int:
     return max(0, -exponent) if isinstance(exponent, int) else 0
 
 
-def output_views(s: SymbolState, outputs: Sequence[Output]) -> tuple[OutputView, ...]:
+def output_views(s: StrategyBook, outputs: Sequence[Output]) -> tuple[OutputView, ...]:
     """What was said last of a symbol; none where nothing was, or by other outputs."""
     if s.forecast is None or len(s.forecast.values) != len(outputs):
         return ()
@@ -54,7 +54,7 @@ def because_views(because: Iterable[Because]) -> tuple[BecauseView, ...]:
 
 
 def price_views(
-    books: Mapping[str, SymbolState],
+    books: Mapping[str, StrategyBook],
     histories: Mapping[str, BarHistory],
     champions: Mapping[str, str],
     outputs: Sequence[Output],
@@ -76,7 +76,7 @@ def price_views(
 
 
 def price_view(
-    s: SymbolState,
+    s: StrategyBook,
     history: BarHistory,
     model_version: str,
     outputs: Sequence[Output] = (),
@@ -99,11 +99,11 @@ def price_view(
     )
 
 
-def _last(s: SymbolState, quote: Quote | None) -> float:
+def _last(s: StrategyBook, quote: Quote | None) -> float:
     return (quote.bid + quote.ask) / 2.0 if quote is not None else s.mark
 
 
-def position_view(s: SymbolState, now_ms: int, quote: Quote | None = None) -> PositionView:
+def position_view(s: StrategyBook, now_ms: int, quote: Quote | None = None) -> PositionView:
     """Valued at the quote where there is one, else at the mark."""
     trade = s.trade
     price = s.instrument.price
@@ -168,7 +168,7 @@ def signal_view(signal: Signal, strategy: Strategy) -> SignalView:
 
 
 def signal_views(
-    books: Mapping[str, SymbolState], recent: Recent, decider: Decider, silences: Mapping[str, Silent]
+    books: Mapping[str, StrategyBook], recent: Recent, decider: Decider, silences: Mapping[str, Silent]
 ) -> tuple[SignalView, ...]:
     """What is silent now, what was forecast last and asked for nothing, and what was wanted, newest first. Of a symbol
     that is not forecast now, what was forecast last is over."""
@@ -200,14 +200,14 @@ def silent_views(silences: Mapping[str, Silent]) -> list[SignalView]:
     ]
 
 
-def _unwanted(s: SymbolState, direction: int, strategy: Strategy) -> str:
+def _unwanted(s: StrategyBook, direction: int, strategy: Strategy) -> str:
     """What asked for a side while another trade was open is not asked again once that has ended."""
     if s.lots:
         return "no exit rule asks to leave"
     return "nothing was decided on it: the next one is" if direction else words.unwanted(strategy)
 
 
-def unwanted_views(books: Iterable[SymbolState], recent: Recent, decider: Decider) -> list[SignalView]:
+def unwanted_views(books: Iterable[StrategyBook], recent: Recent, decider: Decider) -> list[SignalView]:
     """The newest forecast of each symbol that asked for nothing, with the reason why not."""
     told = {(signal.symbol, signal.time_ms) for signal in list(recent.signals)[-_SPARK_BARS:]}
     strategy = decider.strategy

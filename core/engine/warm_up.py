@@ -93,7 +93,8 @@ class Past:
         trader, step_ms = self._session.trader, self._step_ms
         for symbol in filter(trader.lacks_bars, self._session.histories):
             s = trader.state.symbols[symbol]
-            begin_ms = s.trade.entry_time_ms // step_ms * step_ms if s.trade is not None else 0
+            trade = s.oldest_trade()
+            begin_ms = trade.entry_time_ms // step_ms * step_ms if trade is not None else 0
             bars: list[Bar] = []
             while begin_ms < (end_ms := s.bar_close_ms):
                 async for columns in self._pieces(symbol, begin_ms, end_ms):

@@ -23,11 +23,12 @@ from core.trader.guard import Guard
 from core.trader.ids import Ids
 from core.trader.intents import adding_order, entry_order
 from core.trader.messages import Command, Journal, Silence
+from core.trader.open_trade import OpenTrade
 from core.trader.policies import Policies, stop_price
 from core.trader.protection import Protection
 from core.trader.sending import Leaving, journalled, place
 from core.trader.state import TraderState
-from core.trader.symbol_state import OpenTrade, SymbolState
+from core.trader.strategy_book import StrategyBook
 
 DECISION_MAX_AGE_MS = 15_000
 """On a forecast that was made longer ago than this nothing is entered any more."""
@@ -80,7 +81,7 @@ class Deciding:
         symbols = self._spoken_of(forecast)
         if not self.decides_on(forecast):
             return [Journal(ForecastRecord(forecast))]
-        before = self.newest(symbols[0], forecast.origin.part)
+        before = self._newest(symbols[0], forecast.origin.part)
         if before is not None and forecast.bar_close_ms <= before.bar_close_ms:
             return []  # Each bar is decided on once, and never after a later one.
         commands: list[Command] = [Journal(ForecastRecord(forecast))]
@@ -89,13 +90,23 @@ class Deciding:
                 commands += self._decide(s, whole)
         return commands
 
-    def _decide(self, s: SymbolState, whole: Forecast) -> list[Command]:
+    def _decide(self, s: StrategyBook, whole: Forecast) -> list[Command]:
         values = vector(whole.values)
         direction, confidence = self.decider.direction(values)
         wish = Wish(whole, values, direction, confidence)
-        if s.lots:
-            return self._ask_exits(s, wish, whole.made_ms)
+        held = self._looked_after(s)
+        if held:
+            return [command for one in held for command in self._ask_exits(one, wish, whole.made_ms)]
         return self._try_entry(s, wish, whole.made_ms) if direction else []
+
+    def _looked_after(self, s: StrategyBook) -> list[StrategyBook]:
+        """Where something is held that this strategy decides on: its own, and by the first also what one left behind
+        that trades no more. Until that is gone the first enters nothing there."""
+        held = [s] if s.lots else []
+        if self._state.strategies[0] == self.strategy.name:
+            symbol = self._state.symbols[s.instrument.symbol]
+            held += [one for one in symbol.left_behind(self._state.strategies) if one.lots]
+        return held
 
     def decides_on(self, forecast: Forecast) -> bool:
         """Whether it is of what this trader trades by. What others say, and what candidates say, is only kept."""
@@ -103,13 +114,22 @@ class Deciding:
         is_ours = origin.strategy == self.strategy.name and origin.version_role is VersionRole.CHAMPION
         return is_ours and len(forecast.values) == self._outputs.get(origin.part)
 
-    def newest(self, s: SymbolState, part: str) -> Forecast | None:
+    def newest(self, symbol: str, part: str) -> Forecast | None:
+        """What a part said last of a symbol, or of MARKET."""
+        if symbol == MARKET:
+            return self._of_all().get(part)
+        return self._newest(self._state.symbols[symbol].book(self.strategy.name), part)
+
+    def _newest(self, s: StrategyBook, part: str) -> Forecast | None:
         """What a part said last of a symbol, or of all of them."""
         if self._is_plain:
             return s.forecast
-        return self._state.heard.get(part) if part in self._of_market else s.heard.get(part)
+        return self._of_all().get(part) if part in self._of_market else s.heard.get(part)
 
-    def hear(self, forecast: Forecast) -> list[tuple[SymbolState, Forecast]]:
+    def _of_all(self) -> dict[str, Forecast]:
+        return self._state.heard.setdefault(self.strategy.name, {})
+
+    def hear(self, forecast: Forecast) -> list[tuple[StrategyBook, Forecast]]:
         """Take in what a part says. What is decided on it, once every part that is decided on has spoken of the bar:
         their values as one forecast of a symbol, which is the last part's word."""
         symbols = self._spoken_of(forecast)
@@ -118,7 +138,7 @@ class Deciding:
             return [(symbols[0], forecast)]
         part = forecast.origin.part
         if part in self._of_market:
-            self._state.heard[part] = forecast
+            self._of_all()[part] = forecast
         else:
             symbols[0].heard[part] = forecast
         found = []
@@ -128,8 +148,8 @@ class Deciding:
                 found.append((s, whole))
         return found
 
-    def _whole(self, s: SymbolState, close_ms: int) -> Forecast | None:
-        heard = [self.newest(s, name) for name in self._decided]
+    def _whole(self, s: StrategyBook, close_ms: int) -> Forecast | None:
+        heard = [self._newest(s, name) for name in self._decided]
         said = [one for one in heard if one is not None and one.bar_close_ms == close_ms]
         if len(said) < len(heard):
             return None
@@ -137,19 +157,20 @@ class Deciding:
         made_ms = max(one.made_ms for one in said)
         return replace(said[-1], symbol=s.instrument.symbol, made_ms=made_ms, values=values)
 
-    def _spoken_of(self, forecast: Forecast) -> list[SymbolState]:
+    def _spoken_of(self, forecast: Forecast) -> list[StrategyBook]:
         """Raises KeyError for a symbol that is none of the trader's."""
         if forecast.symbol == MARKET:
-            return [self._state.symbols[symbol] for symbol in self._state.traded]
-        return [self._state.symbols[forecast.symbol]]
+            return [self._state.symbols[symbol].book(self.strategy.name) for symbol in self._state.traded]
+        return [self._state.symbols[forecast.symbol].book(self.strategy.name)]
 
     def on_silence(self, silence: Silence) -> list[Command]:
-        s = self._state.symbols[silence.symbol]
-        if not s.lots or (s.forecast is not None and s.forecast.bar_close_ms >= s.bar_close_ms):
+        s = self._state.symbols[silence.symbol].book(self.strategy.name)
+        if s.forecast is not None and s.forecast.bar_close_ms >= s.bar_close_ms:
             return []
-        return self._ask_exits(s, Wish(None, self.decider.silence, 0, None), silence.time_ms)
+        wish = Wish(None, self.decider.silence, 0, None)
+        return [command for one in self._looked_after(s) for command in self._ask_exits(one, wish, silence.time_ms)]
 
-    def _ask_exits(self, s: SymbolState, wish: Wish, now_ms: int) -> list[Command]:
+    def _ask_exits(self, s: StrategyBook, wish: Wish, now_ms: int) -> list[Command]:
         """Ask the exit rules at the close of a bar, whether anything was forecast of it or not."""
         trade, strategy = s.trade, self.strategy
         if trade is None or s.open_exit() is not None:
@@ -170,7 +191,7 @@ class Deciding:
                 return [Journal(SignalRecord(signal)), *self._leaving.leave(s, rule.reason, now_ms)]
         return self._ask_policies(s, trade, wish, now_ms)
 
-    def _ask_policies(self, s: SymbolState, trade: OpenTrade, wish: Wish, now_ms: int) -> list[Command]:
+    def _ask_policies(self, s: StrategyBook, trade: OpenTrade, wish: Wish, now_ms: int) -> list[Command]:
         """Ask the exits that look back on the trade: leave, reduce it, add to it, put its stop where one of them wants
         that. Where the price is past it already the trade is left."""
         wanted = self.policies.ask(s, wish.values)
@@ -195,7 +216,7 @@ class Deciding:
         return commands if added is None else commands + place(self._state, added)
 
     def _add(
-        self, s: SymbolState, trade: OpenTrade, wish: Wish, said: Said, lots: int, now_ms: int
+        self, s: StrategyBook, trade: OpenTrade, wish: Wish, said: Said, lots: int, now_ms: int
     ) -> tuple[list[Command], Order | None]:
         """What a policy's wish for `lots` more comes to: what is to be told of it, and the order, if there may be one.
         It passes every limit that an entry passes."""
@@ -228,7 +249,7 @@ class Deciding:
 
     def _told(
         self,
-        s: SymbolState,
+        s: StrategyBook,
         trade: OpenTrade,
         wish: Wish,
         said: Said,
@@ -241,7 +262,7 @@ class Deciding:
         reason = reason or said.policy.reason
         return Journal(SignalRecord(self._signal(wish, s, direction, action, reason, now_ms, because)))
 
-    def turn(self, s: SymbolState, out: Order, left: OpenTrade, now_ms: int) -> list[Command]:
+    def turn(self, s: StrategyBook, out: Order, left: OpenTrade, now_ms: int) -> list[Command]:
         """Flat by `out`, the exit of the trade `left`. Where a signal against it asked for that, its other side is
         entered now, if it still may be: never while anything of the old side is held."""
         forecast = s.forecast
@@ -255,7 +276,7 @@ class Deciding:
             return []
         return self._try_entry(s, Wish(forecast, values, direction, confidence), now_ms, left.trade_id)
 
-    def _try_entry(self, s: SymbolState, wish: Wish, now_ms: int, turned_id: str = "") -> list[Command]:
+    def _try_entry(self, s: StrategyBook, wish: Wish, now_ms: int, turned_id: str = "") -> list[Command]:
         """Enter, if it may be. `turned_id` is the trade on the other side that the same signal has closed."""
         forecast, direction = wish.forecast, wish.direction
         assert forecast is not None
@@ -265,7 +286,7 @@ class Deciding:
         stop_pct, reason = bracket.stop_pct, bracket.problem
         if not reason:
             commands += journalled(check_stop(self._guard, forecast.symbol, stop_pct, caps, now_ms, whose))
-            reason = standing_veto(self._state, s, self._guard, self.strategy.name, now_ms, turned_id)
+            reason = standing_veto(self._state, s, self._guard, direction, now_ms, turned_id)
         lots = 0
         if not reason:
             size = entry_size(
@@ -302,7 +323,7 @@ class Deciding:
         )
         return commands + place(self._state, order)
 
-    def _share(self, s: SymbolState, wish: Wish, stop_pct: float) -> float | None:
+    def _share(self, s: StrategyBook, wish: Wish, stop_pct: float) -> float | None:
         """What the strategy's own sizing wants of equity; None where the settings size."""
         if self.strategy.sizing is None:
             return None
@@ -312,7 +333,7 @@ class Deciding:
     def _signal(
         self,
         wish: Wish,
-        s: SymbolState,
+        s: StrategyBook,
         direction: int,
         action: SignalAction,
         reason: str,
@@ -336,13 +357,13 @@ class Deciding:
         )
 
 
-def _is_added(s: SymbolState, trade: OpenTrade) -> bool:
+def _is_added(s: StrategyBook, trade: OpenTrade) -> bool:
     """The same of an order that adds to it."""
     mine = (o for o in (*s.orders.values(), *s.ended.values()) if o.role is OrderRole.ENTRY and o.place)
     return any(o.trade_id == trade.trade_id and (o.is_open or o.created_ms >= s.bar_close_ms) for o in mine)
 
 
-def _is_reduced(s: SymbolState, trade: OpenTrade) -> bool:
+def _is_reduced(s: StrategyBook, trade: OpenTrade) -> bool:
     """Whether an order that reduces the trade is under way, or came of the newest bar: each bar reduces once, however
     often it is asked about, also by a start."""
     mine = (o for o in (*s.orders.values(), *s.ended.values()) if o.role is OrderRole.REDUCE)

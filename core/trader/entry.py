@@ -11,8 +11,9 @@ from core.domain.origin import Origin
 from core.settings.schema import LimitSettings, SizingSettings
 from core.trader import limits
 from core.trader.guard import Guard
+from core.trader.open_trade import OpenTrade
 from core.trader.state import TraderState
-from core.trader.symbol_state import OpenTrade, SymbolState
+from core.trader.strategy_book import StrategyBook
 
 
 class Size(Struct, frozen=True):
@@ -27,11 +28,11 @@ class Size(Struct, frozen=True):
 
 
 def standing_veto(
-    state: TraderState, s: SymbolState, guard: Guard, strategy: str, now_ms: int, turned_id: str = ""
+    state: TraderState, s: StrategyBook, guard: Guard, direction: int, now_ms: int, turned_id: str = ""
 ) -> str:
-    """Why no entry of `strategy` may be made now, whatever its size; empty when it may. Of the trade
-    `turned_id`, which the same signal has just closed, neither the stop and target that are being withdrawn nor the
-    cooldown are in the way."""
+    """Why no entry in this direction may be made now, whatever its size; empty when it may. Of the trade `turned_id`,
+    which the same signal has just closed, neither the stop and target that are being withdrawn nor the cooldown are in
+    the way."""
     if state.halted:
         return "halted by the operator"
     if state.paused:
@@ -49,8 +50,17 @@ def standing_veto(
             return "orders of the last trade are still open"
     if not turned_id and now_ms < s.cooldown_until_ms:
         return "cooldown after the last trade"
-    fired = guard.blocks(s.instrument.symbol, strategy)
-    return "" if fired is None else _words(fired)
+    fired = guard.blocks(s.instrument.symbol, s.strategy)
+    return _netting_veto(state, s, direction) if fired is None else _words(fired)
+
+
+def _netting_veto(state: TraderState, s: StrategyBook, direction: int) -> str:
+    """A symbol's side belongs to who holds it."""
+    symbol = state.symbols[s.instrument.symbol]
+    if len(symbol.books) == 1:
+        return ""
+    holder = symbol.other_side(s.strategy, direction)
+    return f"the {'short' if direction > 0 else 'long'} side of this symbol is held by {holder}" if holder else ""
 
 
 def _words(fired: LimitEvent) -> str:
@@ -58,7 +68,7 @@ def _words(fired: LimitEvent) -> str:
     return f"limit {fired.limit}{note}; clears {fired.clears}"
 
 
-def adding_veto(s: SymbolState, trade: OpenTrade, state: TraderState, guard: Guard, now_ms: int) -> str:
+def adding_veto(s: StrategyBook, trade: OpenTrade, state: TraderState, guard: Guard, now_ms: int) -> str:
     """Why nothing may be added to a trade now, whatever its size; empty when it may. All that forbids an entry forbids
     it, and so does whatever leaves the trade bare, or is about to end it."""
     if state.halted:
@@ -98,7 +108,7 @@ def check_stop(
 
 def entry_size(
     state: TraderState,
-    s: SymbolState,
+    s: StrategyBook,
     guard: Guard,
     *,
     stop_pct: float,
@@ -147,13 +157,19 @@ def entry_size(
     )
     notional = min(wanted, caps.max_order_notional_usdt, room_leverage, room_exposure)
     instrument, step_qty = s.instrument, s.step_qty
-    room_lots = instrument.max_lots - abs(s.lots)
+    room_lots = instrument.max_lots - _held_lots(state, s)
     steps = min(sizing.lots_for_notional(notional, s.mark, step_qty), room_lots // instrument.lot_step)
     lots = steps * instrument.lot_step
     if lots < instrument.min_lots or steps * step_qty * s.mark < s.min_notional_usdt:
         cause = "limits leave less than the smallest order" if notional < wanted else "size is below the smallest order"
         return Size(0, cause, events)
     return Size(lots, _cut_by(notional, wanted, caps, room_leverage, room_exposure), events)
+
+
+def _held_lots(state: TraderState, s: StrategyBook) -> int:
+    """What is held of the contract, with what others may still enter: the venue counts it as one."""
+    books = state.symbols[s.instrument.symbol].books.values()
+    return abs(s.lots) + sum(abs(one.lots) + one.pending_entry_lots() for one in books if one is not s)
 
 
 def _cut_by(notional: float, wanted: float, caps: LimitSettings, room_leverage: float, room_exposure: float) -> str:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from core.trader.symbol_state import SymbolState
+from core.trader.strategy_book import StrategyBook
 
 FLAT = "flat, nothing open"
 
 
-def flattening(chosen: Collection[SymbolState]) -> str:
+def flattening(chosen: Collection[StrategyBook]) -> str:
     """What is being closed and withdrawn in these symbols."""
     held = sum(1 for s in chosen if s.lots)
     entries = sum(len(s.entries()) for s in chosen)

@@ -151,7 +151,7 @@ class Guard:
 
     def _strategies(self, state: TraderState) -> list[Subject]:
         """Those that hold or want a trade, and those that are still bound."""
-        trades = [s.trade for s in state.symbols.values() if s.trade is not None]
+        trades = [s.trade for s in state.books() if s.trade is not None]
         held = Counter(trade.origin.strategy for trade in trades)
         names = {*held, *(strategy for _, _, strategy in self._fired)} - {""}
         return [Subject(strategy=name, open_positions=held[name]) for name in sorted(names)]

@@ -6,14 +6,15 @@ from core.domain.orders import Order, OrderRole, OrderType, Side
 from core.domain.origin import Origin
 from core.position.ladder import Ladder
 from core.trader.ids import Ids
-from core.trader.symbol_state import OpenTrade, SymbolState, leg
+from core.trader.open_trade import OpenTrade, leg
+from core.trader.strategy_book import StrategyBook
 
 _TYPES = {OrderRole.STOP: OrderType.STOP_MARKET, OrderRole.TARGET: OrderType.TAKE_PROFIT_MARKET}
 
 
 def entry_order(
     ids: Ids,
-    s: SymbolState,
+    s: StrategyBook,
     side: Side,
     lots: int,
     *,

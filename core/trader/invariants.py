@@ -7,16 +7,19 @@ from __future__ import annotations
 
 from core.domain.orders import OrderRole
 from core.trader.state import TraderState
-from core.trader.symbol_state import SymbolState
+from core.trader.strategy_book import StrategyBook
 
 
 def check_state(state: TraderState) -> list[str]:
     """What is broken within the trader: orders against their fills, positions against the books, money against its
     entries."""
     broken: list[str] = []
-    for symbol, s in state.symbols.items():
-        if s.lots or s.orders or s.trade is not None:
-            broken += _check_symbol(symbol, s)
+    for symbol, whole in state.symbols.items():
+        for s in whole.books.values():
+            if s.lots or s.orders or s.trade is not None:
+                broken += _check_book(symbol, s)
+        if len(whole.books) > 1 and len({s.lots > 0 for s in whole.books.values() if s.lots}) > 1:
+            broken.append(f"{symbol}: strategies hold both sides")
     if imbalance := state.ledger.imbalance_usdt:
         broken.append(f"the books are out of balance by {imbalance} USDT")
     if float(state.ledger.wallet_usdt) != state.wallet_usdt:
@@ -24,7 +27,7 @@ def check_state(state: TraderState) -> list[str]:
     return broken
 
 
-def _check_symbol(symbol: str, s: SymbolState) -> list[str]:
+def _check_book(symbol: str, s: StrategyBook) -> list[str]:
     broken: list[str] = []
     entries: set[str] = set()
     for order in s.orders.values():

@@ -31,7 +31,7 @@ def unlock(guard: Guard, command: OperatorCommand) -> tuple[str, list[LimitEvent
 
 def lock_after_losses(guard: Guard, s: SymbolState, caps: LimitSettings, now_ms: int) -> list[LimitEvent]:
     """Lock a symbol whose newest closed trade was one loss in a row too many."""
-    asked = lock_after(tuple(s.closed), caps)
+    asked = lock_after(s.closed(), caps)
     if asked is None:
         return []
     count, until_ms = asked

@@ -6,8 +6,8 @@ is to go on from the journal itself.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from core.domain.forecast import Forecast
@@ -15,18 +15,19 @@ from core.domain.instrument import Instrument
 from core.domain.operator import LimitEvent, OperatorCommand
 from core.domain.orders import Order
 from core.domain.regrid import Grid, grid_of
-from core.domain.trading import Position, Trade
+from core.domain.trading import EXACT, Position, Trade
 from core.trader.day import Booked
 from core.trader.ledger import Book
-from core.trader.symbol_state import OpenTrade, SymbolState
+from core.trader.open_trade import OpenTrade
+from core.trader.strategy_book import StrategyBook
+from core.trader.symbol_state import SymbolState
 from core.trader.trader import Trader
 
 
 @dataclass(frozen=True, slots=True)
-class SymbolMemory:
-    """One symbol, counted by `grid`; see `core.trader.symbol_state.SymbolState`. Orders stand as they came."""
+class BookMemory:
+    """One strategy in one symbol; see `core.trader.strategy_book.StrategyBook`. Orders stand as they came."""
 
-    grid: Grid
     position: Position | None
     trade: OpenTrade | None
     next_trade: OpenTrade | None
@@ -39,6 +40,14 @@ class SymbolMemory:
     closed: tuple[Trade, ...]
     flattened_ms: int
     flattening: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SymbolMemory:
+    """One symbol, counted by `grid`, with its books by strategy."""
+
+    grid: Grid
+    books: dict[str, BookMemory]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +68,33 @@ class TraderMemory:
     losses_in_row: int
     flatten: OperatorCommand | None
     fired: tuple[LimitEvent, ...]
-    heard: dict[str, Forecast]
+    heard: dict[str, dict[str, Forecast]]
+
+    def books(self) -> Iterator[tuple[str, BookMemory]]:
+        """With the symbol that each is of."""
+        return ((symbol, book) for symbol, kept in self.symbols.items() for book in kept.books.values())
 
     def lots(self) -> dict[str, int]:
         """Signed, of the positions by symbol."""
-        held = (kept.position for kept in self.symbols.values())
-        return {position.symbol: position.lots for position in held if position is not None}
+        return {symbol: position.lots for symbol, position in self.net().items()}
+
+    def net(self) -> dict[str, Position]:
+        """By symbol, as the venue holds it: what all strategies hold as one, since the oldest of it."""
+        net: dict[str, Position] = {}
+        for symbol, book in self.books():
+            if book.position is not None:
+                net[symbol] = book.position if symbol not in net else _as_one(net[symbol], book.position)
+        return net
 
     def open_orders(self) -> dict[str, str]:
         """Their symbols, by client id."""
-        return {order.client_order_id: order.symbol for kept in self.symbols.values() for order in kept.orders}
+        return {order.client_order_id: symbol for symbol, book in self.books() for order in book.orders}
+
+
+def _as_one(one: Position, other: Position) -> Position:
+    older = min(one, other, key=lambda position: position.opened_ms)
+    cost_usdt = EXACT.add(one.cost_usdt, other.cost_usdt)
+    return replace(older, lots=one.lots + other.lots, cost_usdt=cost_usdt)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +126,7 @@ def remember(trader: Trader) -> TraderMemory:
         losses_in_row=state.losses_in_row,
         flatten=state.flatten,
         fired=trader.guard.standing(),
-        heard=dict(state.heard),
+        heard={strategy: dict(heard) for strategy, heard in state.heard.items() if heard},
     )
 
 
@@ -108,7 +134,12 @@ def recall(trader: Trader, memory: TraderMemory, seen: Seen) -> None:
     """Bring a new trader to where `memory` was made. `seen` are the ids of the journal up to there. The symbols of
     `memory` are among the trader's, and counted as they are there."""
     state = trader.state
-    positions = {symbol: kept.position for symbol, kept in memory.symbols.items() if kept.position is not None}
+    positions = {
+        (symbol, strategy): book.position
+        for symbol, kept in memory.symbols.items()
+        for strategy, book in kept.books.items()
+        if book.position is not None
+    }
     state.ledger.recall(memory.balances, positions, seen.fills, seen.payments, seen.moving)
     state.wallet_usdt = float(state.ledger.wallet_usdt)
     state.adjustment_ids = dict.fromkeys(seen.adjustments)
@@ -119,11 +150,14 @@ def recall(trader: Trader, memory: TraderMemory, seen: Seen) -> None:
     state.paused, state.halted = memory.paused, memory.halted
     state.entries_day, state.entries_today = memory.entries_day, memory.entries_today
     state.losses_day, state.losses_in_row = memory.losses_day, memory.losses_in_row
-    state.flatten, state.heard = memory.flatten, dict(memory.heard)
+    state.flatten = memory.flatten
+    state.heard = {strategy: dict(heard) for strategy, heard in memory.heard.items()}
     for event in memory.fired:
         trader.guard.apply(event)
     for symbol, kept in memory.symbols.items():
-        _recall_symbol(state.symbols[symbol], kept, trader.strategy.cooldown_ms)
+        for strategy, book in kept.books.items():
+            s = state.symbols[symbol].book(strategy)
+            _recall_book(s, book, trader.cooldown_ms(s))
 
 
 def is_counted_alike(instruments: Mapping[str, Instrument], memory: TraderMemory) -> bool:
@@ -133,10 +167,14 @@ def is_counted_alike(instruments: Mapping[str, Instrument], memory: TraderMemory
     )
 
 
-def _symbol_memory(trader: Trader, s: SymbolState) -> SymbolMemory:
-    return SymbolMemory(
-        grid=grid_of(s.instrument),
-        position=trader.state.ledger.positions.get(s.instrument.symbol),
+def _symbol_memory(trader: Trader, symbol: SymbolState) -> SymbolMemory:
+    books = {strategy: _book_memory(trader, s) for strategy, s in symbol.books.items()}
+    return SymbolMemory(grid_of(symbol.instrument), books)
+
+
+def _book_memory(trader: Trader, s: StrategyBook) -> BookMemory:
+    return BookMemory(
+        position=trader.state.ledger.positions.get((s.instrument.symbol, s.strategy)),
         trade=s.trade,
         next_trade=s.next_trade,
         forecast=s.forecast,
@@ -151,7 +189,7 @@ def _symbol_memory(trader: Trader, s: SymbolState) -> SymbolMemory:
     )
 
 
-def _recall_symbol(s: SymbolState, kept: SymbolMemory, cooldown_ms: int) -> None:
+def _recall_book(s: StrategyBook, kept: BookMemory, cooldown_ms: int) -> None:
     if kept.position is not None:
         s.lots, s.cost_usdt = kept.position.lots, float(kept.position.cost_usdt)
     s.trade, s.next_trade, s.forecast, s.heard = kept.trade, kept.next_trade, kept.forecast, dict(kept.heard)

@@ -24,10 +24,12 @@ class Timer:
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """Nothing was forecast at the close of a symbol's newest bar; `time_ms` is when a forecast would have been made."""
+    """Nothing was forecast for `strategy` at the close of a symbol's newest bar; `time_ms` is when a forecast would
+    have been made. Without a name it is the first that trades."""
 
     symbol: str
     time_ms: int
+    strategy: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ class Operating:
         if refused := self._refusal(command):
             return [Journal(OperatorRecord(command, f"refused: {refused}"))]
         self._state.apply_operator(command)
-        everything = self._state.symbols.values()
+        everything = list(self._state.books())
         commands: list[Command] = []
         match command.verb:
             case Verb.PAUSE:
@@ -49,7 +49,7 @@ class Operating:
                     commands += cancel_entries(self._state, s, command.time_ms, "halted by the operator")
                 result = "halted: no new entries, pending entries canceled; stops and targets stay at the venue"
             case Verb.FLATTEN:
-                chosen = [self._state.symbols[command.symbol]] if command.symbol else list(everything)
+                chosen = [s for s in everything if command.symbol in ("", s.instrument.symbol)]
                 result = flattening(chosen)
                 commands += self._leaving.leave_all(chosen, ExitReason.FLATTEN, command.time_ms)
                 if not command.symbol:

@@ -19,7 +19,8 @@ from core.position.policy import ADD, CLOSE, MOVE_STOP, NAMES, REDUCE, Candle, E
 from core.position.stops import moved_ticks
 from core.strategy.decision import Vector
 from core.strategy.declaration import Strategy
-from core.trader.symbol_state import OpenTrade, SymbolState
+from core.trader.open_trade import OpenTrade
+from core.trader.strategy_book import StrategyBook
 
 CARRIED_OUT = (CLOSE, REDUCE, ADD, MOVE_STOP)
 """What a trade here can be told."""
@@ -62,7 +63,7 @@ class Policies:
 
     def __init__(self, interval_ms: int) -> None:
         self._interval_ms = interval_ms
-        self._watched: dict[str, _Watched] = {}
+        self._watched: dict[tuple[str, str], _Watched] = {}
         self._policies: tuple[ExitPolicy, ...] = ()
 
     def follow(self, strategy: Strategy) -> None:
@@ -76,31 +77,31 @@ class Policies:
             )
         self._policies = strategy.policies
 
-    def begin(self, s: SymbolState, trade: OpenTrade) -> None:
+    def begin(self, s: StrategyBook, trade: OpenTrade) -> None:
         """The trade has its first fill now."""
         if self._policies:
-            self._watched[trade.symbol] = self._new(s, trade)
+            self._watched[s.instrument.symbol, s.strategy] = self._new(s, trade)
 
-    def see(self, s: SymbolState, bar: Bar) -> None:
+    def see(self, s: StrategyBook, bar: Bar) -> None:
         """Take a closed bar into the memory of the trade that is held."""
         watched = self._of(s)
         if watched is not None and s.trade is not None:
             watched.see(bar, s.trade.entry_time_ms)
 
-    def lacks(self, s: SymbolState) -> bool:
+    def lacks(self, s: StrategyBook) -> bool:
         """Whether a trade is held whose bars must be told again."""
         return bool(self._policies) and bool(s.lots) and s.trade is not None and self._of(s) is None
 
-    def recall(self, s: SymbolState, bars: Iterable[Bar]) -> None:
+    def recall(self, s: StrategyBook, bars: Iterable[Bar]) -> None:
         """Remember the trade that is held from its bars, from the one of its entry up to the newest that was told."""
         if s.trade is None or not self.lacks(s):
             return
         watched = self._new(s, s.trade)
         for bar in bars:
             watched.see(bar, s.trade.entry_time_ms)
-        self._watched[s.trade.symbol] = watched
+        self._watched[s.instrument.symbol, s.strategy] = watched
 
-    def ask(self, s: SymbolState, values: Vector) -> Wanted:
+    def ask(self, s: StrategyBook, values: Vector) -> Wanted:
         """What is to be done at the newest close: nothing while there is nothing to say, or nobody knows."""
         watched = self._of(s)
         if watched is None or watched.bar is None or s.trade is None:
@@ -116,17 +117,17 @@ class Policies:
         )
         return _wanted(s, s.trade, sign, *weighed(sign, watched.memory.ask(held, watched.bar, values)))
 
-    def _of(self, s: SymbolState) -> _Watched | None:
-        watched = self._watched.get(s.instrument.symbol) if self._watched else None
+    def _of(self, s: StrategyBook) -> _Watched | None:
+        watched = self._watched.get((s.instrument.symbol, s.strategy)) if self._watched else None
         if watched is None or s.trade is None or s.trade.trade_id != watched.trade_id:
             return None
         return watched
 
-    def _new(self, s: SymbolState, trade: OpenTrade) -> _Watched:
+    def _new(self, s: StrategyBook, trade: OpenTrade) -> _Watched:
         return _Watched(trade.trade_id, self._policies, PolicyMemory(self._policies, 1 if s.lots > 0 else -1))
 
 
-def _wanted(s: SymbolState, trade: OpenTrade, sign: int, act: Said | None, stop: Said | None) -> Wanted:
+def _wanted(s: StrategyBook, trade: OpenTrade, sign: int, act: Said | None, stop: Said | None) -> Wanted:
     """What was said, in lots and ticks that an order may have. To reduce by so much that no order could close the rest
     is to leave, and so is a stop that the price is past already."""
     rules, held, lots = s.instrument, abs(s.lots), 0
@@ -158,6 +159,6 @@ def candle(bar: Bar) -> Candle:
     return Candle(bar.open, bar.high, bar.low, bar.close, bar.volume)
 
 
-def stop_price(s: SymbolState, trade: OpenTrade) -> float:
+def stop_price(s: StrategyBook, trade: OpenTrade) -> float:
     """In USDT; NaN while there is none."""
     return float("nan") if not trade.stop_ticks else trade.stop_ticks * s.tick

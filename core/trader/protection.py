@@ -14,16 +14,18 @@ from core.domain.orders import RESTING_STATES, Fill, Order, OrderRole, OrderStat
 from core.domain.records import WatchRecord
 from core.domain.trading import ExitReason
 from core.position.stops import LEAVE_BARE, LEAVE_PAST, MAX_LOST_STOPS, moved_ticks, remedy
-from core.strategy.declaration import Strategy
 from core.trader import limits
 from core.trader.guard import Guard
 from core.trader.ids import Ids
 from core.trader.intents import closing_order
 from core.trader.messages import Command, Journal
+from core.trader.open_trade import OpenTrade
 from core.trader.sending import Leaving, cancel, journalled, place
 from core.trader.state import TraderState
-from core.trader.symbol_state import OpenTrade, SymbolState
+from core.trader.strategy_book import StrategyBook
+from core.trader.symbol_state import SymbolState
 from core.trader.targets import Targets
+from core.trader.traded import Traded
 
 CANCEL_AGAIN_MS = 5_000
 """How long a withdrawal may go unanswered before it is asked for again."""
@@ -32,11 +34,11 @@ _EXIT_AGAIN_MS, _EXIT_AGAIN_MOST_MS = 500, 8_000
 
 
 class Protection:
-    """Of every position of one account. `strategy` gives the distances of stop and target where a trade has none;
+    """Of every trade of one account. Its strategy gives the distances of stop and target where a trade has none;
     `targets` looks after these."""
 
     def __init__(
-        self, ids: Ids, state: TraderState, guard: Guard, strategy: Strategy, leaving: Leaving, limit_ms: int
+        self, ids: Ids, state: TraderState, guard: Guard, traded: Traded, leaving: Leaving, limit_ms: int
     ) -> None:
         self._ids = ids
         self._state = state
@@ -44,18 +46,18 @@ class Protection:
         self._leaving = leaving
         self._limit_ms = limit_ms
         self.targets = Targets(ids, state, leaving)
-        self.strategy = strategy
+        self._traded = traded
 
-    def bracket(self, s: SymbolState, order: Order, fill: Fill) -> list[Command]:
+    def bracket(self, s: StrategyBook, order: Order, fill: Fill) -> list[Command]:
         """Stop and targets from the first fill, for the whole order: reduce-only caps them at the position."""
         assert s.trade is not None
         sign = order.side.sign
         step = s.instrument.tick_step
-        stop_pct, target_pct = self._distances(s.trade)
+        stop_pct, target_pct = self._distances(s, s.trade)
         stop = sizing.stop_ticks(fill.price_ticks / step, sign, stop_pct) * step
         target = 0 if target_pct is None else sizing.target_ticks(fill.price_ticks / step, sign, target_pct) * step
         lots = abs(s.lots) + order.remaining_lots
-        for policy in self.strategy.policies:
+        for policy in self._traded.of(s).policies:
             if policy.at_entry is not None:
                 entry_price, parameters = fill.price_ticks * s.tick, np.array(policy.parameters, np.float64)
                 price = policy.at_entry(sign, entry_price, lots * s.lot_qty, parameters)
@@ -64,24 +66,25 @@ class Protection:
         # No price lies at nothing or below: a short whose target would is held without one, too.
         return commands + self.targets.begin(s, s.trade, fill, target)
 
-    def _distances(self, trade: OpenTrade) -> tuple[float, float | None]:
+    def _distances(self, s: StrategyBook, trade: OpenTrade) -> tuple[float, float | None]:
         """Of stop and target from the entry in percent of it, None for no target: those decided on with the trade."""
         if trade.stop_pct is None:
-            return self.strategy.stop_pct, self.strategy.target_pct
+            strategy = self._traded.of(s)
+            return strategy.stop_pct, strategy.target_pct
         return trade.stop_pct, trade.target_pct
 
-    def restore(self, s: SymbolState, now_ms: int) -> list[Command]:
+    def restore(self, s: StrategyBook, now_ms: int) -> list[Command]:
         """Place a stop where those on their way or at rest do not cover the position and what may still be added to it;
         leave at market where the price is beyond it, or the venue takes none. Nothing while an exit is open."""
         return [] if s.open_exit() is not None else self._restore(s, now_ms)
 
-    def move_stop(self, s: SymbolState, ticks: int, now_ms: int, more_lots: int = 0) -> list[Command]:
+    def move_stop(self, s: StrategyBook, ticks: int, now_ms: int, more_lots: int = 0) -> list[Command]:
         """Put the stop of a position at another trigger, and for `more_lots` that are about to be ordered: the new one
         is placed now, and what it takes the place of is withdrawn when it is known to rest (`retire`)."""
         assert s.trade is not None
         return self._place_stop(s.trade, s.lots_to_protect() + more_lots, ticks, now_ms)
 
-    def cut(self, s: SymbolState, now_ms: int) -> list[Command]:
+    def cut(self, s: StrategyBook, now_ms: int) -> list[Command]:
         """Stop and targets for what is held and may still be added, where they rest: what is larger would close lots of
         others later. The new stop is placed first; what it takes the place of goes when it is known to rest."""
         trade, stops, lots = s.trade, s.stops(), s.lots_to_protect()
@@ -94,32 +97,40 @@ class Protection:
             commands += self._place_stop(trade, lots, trade.stop_ticks, now_ms)
         return commands + self.targets.cut(s, trade, now_ms)
 
-    def retire(self, s: SymbolState, now_ms: int) -> list[Command]:
+    def retire(self, s: StrategyBook, now_ms: int) -> list[Command]:
         """Withdraw the stops that a later one, which rests and covers everything, has taken the place of."""
         return cancel(self._state, _superseded(s), now_ms, "a later stop took its place")
 
     def watch(self, now_ms: int) -> list[Command]:
         """What time alone asks for. Journalled ahead of what it does; where it does nothing, nothing is."""
         commands: list[Command] = []
-        for s in self._state.symbols.values():
-            commands += self._watch(s, now_ms)
+        for symbol in self._state.symbols.values():
+            commands += self._measure(symbol, now_ms)
+            for s in symbol.books.values():
+                commands += self._watch(s, now_ms)
         return [Journal(WatchRecord(now_ms)), *commands] if commands else []
 
-    def _watch(self, s: SymbolState, now_ms: int) -> list[Command]:
-        since_ms = s.unprotected_since_ms
+    def _measure(self, symbol: SymbolState, now_ms: int) -> list[Command]:
+        since_ms = symbol.unprotected_since_ms()
         waited_ms = 0 if since_ms is None else now_ms - since_ms
-        # Where a clock was set back far nobody knows how long it is: what is bare is not left so.
-        is_over = since_ms is not None and abs(waited_ms) >= self._limit_ms
-        commands: list[Command] = journalled(
+        return journalled(
             self._guard.check(
                 limits.UNPROTECTED,
-                s.instrument.symbol,
+                symbol.instrument.symbol,
                 waited_ms / 1000.0,
                 self._limit_ms / 1000.0,
-                breached=is_over,
+                breached=self._is_over(since_ms, now_ms),
                 now_ms=now_ms,
             )
         )
+
+    def _is_over(self, since_ms: int | None, now_ms: int) -> bool:
+        """Where a clock was set back far nobody knows how long it is: what is bare is not left so."""
+        return since_ms is not None and abs(now_ms - since_ms) >= self._limit_ms
+
+    def _watch(self, s: StrategyBook, now_ms: int) -> list[Command]:
+        is_over = self._is_over(s.unprotected_since_ms, now_ms)
+        commands: list[Command] = []
         trade = s.trade
         if s.lots and trade is not None:
             reason = trade.leaving or (ExitReason.UNPROTECTED if is_over else "")
@@ -132,13 +143,13 @@ class Protection:
                 commands += self.cut(s, now_ms)
         return commands + self._withdraw(s, now_ms)
 
-    def _restore(self, s: SymbolState, now_ms: int) -> list[Command]:
+    def _restore(self, s: StrategyBook, now_ms: int) -> list[Command]:
         trade, stops, lots = s.trade, s.stops(), s.lots_to_protect()
         if trade is None or not s.lots or sum(order.remaining_lots for order in stops) >= lots:
             return []
         sign = 1 if s.lots > 0 else -1
         ticks = trade.stop_ticks or sizing.stop_ticks(
-            s.instrument.ticks_nearest(s.entry_price), sign, self._distances(trade)[0]
+            s.instrument.ticks_nearest(s.entry_price), sign, self._distances(s, trade)[0]
         )
         # It may lie between two prices of today's rules: the one that leaves sooner is the safe one.
         ticks = s.instrument.safe_ticks(ticks, sign)
@@ -149,7 +160,7 @@ class Protection:
             return self._leave(s, trade, ExitReason.UNPROTECTED, now_ms)
         return self._place_stop(trade, lots, ticks, now_ms)
 
-    def _leave(self, s: SymbolState, trade: OpenTrade, reason: str, now_ms: int) -> list[Command]:
+    def _leave(self, s: StrategyBook, trade: OpenTrade, reason: str, now_ms: int) -> list[Command]:
         return self._leaving.leave(s, reason, now_ms) if _may_exit(trade, now_ms) else []
 
     def _place_stop(self, trade: OpenTrade, lots: int, ticks: int, now_ms: int) -> list[Command]:
@@ -158,7 +169,7 @@ class Protection:
         )
         return place(self._state, order)
 
-    def _withdraw(self, s: SymbolState, now_ms: int) -> list[Command]:
+    def _withdraw(self, s: StrategyBook, now_ms: int) -> list[Command]:
         """Withdraw what rests and has no purpose any more, and ask again where nobody answered."""
         resting = [order for order in s.orders.values() if order.state in RESTING_STATES]
         unheard = [o for o in resting if abs(now_ms - s.canceling.get(o.client_order_id, now_ms)) >= CANCEL_AGAIN_MS]
@@ -171,7 +182,7 @@ class Protection:
             *self.retire(s, now_ms),
         ]
 
-    def _is_useless(self, s: SymbolState, order: Order) -> bool:
+    def _is_useless(self, s: StrategyBook, order: Order) -> bool:
         if order.role in (OrderRole.LIQUIDATION, OrderRole.HOLE, OrderRole.OUTSIDE):
             return False
         if order.reduce_only and not s.lots:
@@ -181,7 +192,7 @@ class Protection:
         return order.trade_id not in [trade.trade_id for trade in (s.trade, s.next_trade) if trade is not None]
 
 
-def _is_being_left(s: SymbolState, trade: OpenTrade) -> bool:
+def _is_being_left(s: StrategyBook, trade: OpenTrade) -> bool:
     """Whether the exit that is open makes a stop idle: it works at the venue, or it is on its way and the price is past
     the stop. Where nobody knows what became of the exit, a stop is wanted."""
     out = s.open_exit()
@@ -191,7 +202,7 @@ def _is_being_left(s: SymbolState, trade: OpenTrade) -> bool:
     return is_past or out.state in RESTING_STATES
 
 
-def _superseded(s: SymbolState) -> list[Order]:
+def _superseded(s: StrategyBook) -> list[Order]:
     """The stops beside the last that rests where a stop was last wanted and covers everything, but for later ones that
     are to rest there too."""
     if s.trade is None:

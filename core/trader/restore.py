@@ -42,14 +42,12 @@ def restore(trader: Trader, records: Iterable[Record]) -> list[AdjustmentRecord]
             case OrderUpdateRecord(update, order):
                 state.apply_update(order, update.kind)
             case FillRecord(fill, order):
-                closed = state.apply_fill(fill, order)
-                if closed is not None:
-                    folded[closed.trade_id] = closed
-                    state.symbols[fill.symbol].cooldown_until_ms = closed.exit_time_ms + trader.strategy.cooldown_ms
+                for moved in state.apply_fill(fill, order):
+                    if moved.closed is not None:
+                        folded[moved.closed.trade_id] = moved.closed
+                        moved.book.cooldown_until_ms = moved.closed.exit_time_ms + trader.cooldown_ms(moved.book)
             case FundingRecord(payment):
-                ended = state.apply_funding(payment)
-                if ended is not None:
-                    folded[ended.trade_id] = ended
+                folded |= {ended.trade_id: ended for ended in state.apply_funding(payment)}
             case OperatorRecord(command) if command.command_id.endswith(FLAT_ID):
                 state.flatten = None
             case OperatorRecord(command) if command.command_id.endswith(KEPT_ID):
@@ -77,9 +75,7 @@ def restore(trader: Trader, records: Iterable[Record]) -> list[AdjustmentRecord]
 def set_marks(trader: Trader, bars: Iterable[Bar]) -> None:
     """Set each symbol's mark and time from its newest stored bar."""
     for bar in bars:
-        s = trader.state.symbols[bar.symbol]
-        s.mark = bar.close
-        s.bar_close_ms = bar.close_time_ms
+        trader.state.symbols[bar.symbol].see_bar(bar.close, bar.close_time_ms)
 
 
 def _compare(journalled: Trade, folded: Trade | None) -> list[AdjustmentRecord]:

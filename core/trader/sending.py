@@ -14,8 +14,9 @@ from core.trader.ids import Ids
 from core.trader.intents import closing_order
 from core.trader.limits import Reading
 from core.trader.messages import CancelOrder, Command, Journal, PlaceOrder
+from core.trader.open_trade import OpenTrade
 from core.trader.state import TraderState
-from core.trader.symbol_state import OpenTrade, SymbolState
+from core.trader.strategy_book import StrategyBook
 
 
 def place(state: TraderState, order: Order) -> list[Command]:
@@ -27,15 +28,14 @@ def cancel(state: TraderState, orders: Sequence[Order], now_ms: int, reason: str
     """Withdraw `orders`, but for those whose withdrawal was asked for already."""
     commands: list[Command] = []
     for order in orders:
-        canceling = state.symbols[order.symbol].canceling
-        if order.client_order_id not in canceling:
+        if order.client_order_id not in state.book_of(order).canceling:
             wish = CancelRecord(order.client_order_id, order.symbol, now_ms, reason)
             state.apply_cancel(wish)
             commands += [Journal(wish), CancelOrder(order, now_ms, reason)]
     return commands
 
 
-def cancel_entries(state: TraderState, s: SymbolState, now_ms: int, reason: str) -> list[Command]:
+def cancel_entries(state: TraderState, s: StrategyBook, now_ms: int, reason: str) -> list[Command]:
     return cancel(state, [o for o in s.orders.values() if o.role is OrderRole.ENTRY], now_ms, reason)
 
 
@@ -48,7 +48,7 @@ class Leaving:
         self._guard = guard
         self._max_order_usdt = max_order_usdt
 
-    def leave(self, s: SymbolState, reason: ExitReason | str, now_ms: int) -> list[Command]:
+    def leave(self, s: StrategyBook, reason: ExitReason | str, now_ms: int) -> list[Command]:
         """Leave, and enter no more. The stop stays until the position is flat. While an exit is open, whatever is known
         of it, there is no other."""
         if s.trade is None or not s.lots or s.open_exit() is not None:
@@ -56,12 +56,12 @@ class Leaving:
         commands = cancel_entries(self._state, s, now_ms, reason)
         return commands + self._close(s, s.trade, OrderRole.EXIT, abs(s.lots), reason, now_ms)
 
-    def reduce(self, s: SymbolState, lots: int, reason: str, now_ms: int) -> list[Command]:
+    def reduce(self, s: StrategyBook, lots: int, reason: str, now_ms: int) -> list[Command]:
         """Close so many lots of the trade and hold the rest, which stop and target are cut to as these fill."""
         return [] if s.trade is None else self._close(s, s.trade, OrderRole.REDUCE, lots, reason, now_ms)
 
     def _close(
-        self, s: SymbolState, trade: OpenTrade, role: OrderRole, held: int, reason: ExitReason | str, now_ms: int
+        self, s: StrategyBook, trade: OpenTrade, role: OrderRole, held: int, reason: ExitReason | str, now_ms: int
     ) -> list[Command]:
         commands: list[Command] = []
         for lots in self._parts(s, held):
@@ -69,7 +69,7 @@ class Leaving:
             commands += place(self._state, order)
         return commands
 
-    def leave_all(self, chosen: Iterable[SymbolState], reason: ExitReason, now_ms: int) -> list[Command]:
+    def leave_all(self, chosen: Iterable[StrategyBook], reason: ExitReason, now_ms: int) -> list[Command]:
         commands: list[Command] = []
         for s in chosen:
             if s.lots and s.open_exit() is None:
@@ -84,10 +84,10 @@ class Leaving:
             return []
         commands = journalled(self._guard.note(readings, now_ms))
         if self._guard.has_fired() and any(r.level == "blocked" and r.effect is LimitEffect.FLATTEN for r in readings):
-            commands += self.leave_all(self._state.symbols.values(), ExitReason.LIMIT, now_ms)
+            commands += self.leave_all(self._state.books(), ExitReason.LIMIT, now_ms)
         return commands
 
-    def _parts(self, s: SymbolState, held: int) -> list[int]:
+    def _parts(self, s: StrategyBook, held: int) -> list[int]:
         """So many lots, in orders as nearly equal as whole steps allow."""
         instrument = s.instrument
         step, most_lots = instrument.lot_step, instrument.max_lots

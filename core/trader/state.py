@@ -5,12 +5,10 @@ Live handling and recovery both go through these, so a refolded journal gives th
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import replace
-from decimal import ROUND_HALF_EVEN, Decimal, localcontext
+from collections.abc import Collection, Iterator, Mapping
+from decimal import Decimal, localcontext
 from typing import assert_never
 
-from core.arithmetic.cost_basis import USDT_QUANTUM
 from core.domain.errors import RejectKind
 from core.domain.forecast import Forecast
 from core.domain.instrument import Instrument
@@ -20,8 +18,11 @@ from core.domain.records import CancelRecord
 from core.domain.regrid import factor, grid_of, rescaled_order
 from core.domain.trading import EXACT, EquitySample, ExitReason, FundingPayment, Trade
 from core.trader.day import UnopenedDays
-from core.trader.ledger import ZERO, Ledger
-from core.trader.symbol_state import OpenTrade, SymbolState
+from core.trader.filling import Moved, exit_reason, opened_by, parts_of, share_of, split, unplanned
+from core.trader.ledger import Ledger
+from core.trader.open_trade import OpenTrade
+from core.trader.strategy_book import StrategyBook
+from core.trader.symbol_state import SymbolState
 
 DAY_MS = 86_400_000
 
@@ -34,15 +35,20 @@ flatten. It tells a trader nothing yet."""
 
 
 class TraderState:
-    """The whole account: `symbols` has all that were ever traded, `traded` those that still are. Equity here is float
-    for decisions; the ledger keeps the exact books."""
+    """The whole account: `symbols` has all that were ever traded, `traded` those that still are, `strategies` those
+    that trade. Equity here is float for decisions; the ledger keeps the exact books."""
 
     def __init__(
-        self, initial_balance_usdt: Decimal, instruments: Mapping[str, Instrument], retired: Collection[str] = ()
+        self,
+        initial_balance_usdt: Decimal,
+        instruments: Mapping[str, Instrument],
+        retired: Collection[str] = (),
+        strategies: Collection[str] = ("",),
     ) -> None:
         self.ledger = Ledger(initial_balance_usdt, instruments)
         self.traded = tuple(symbol for symbol in instruments if symbol not in retired)
-        self.symbols = {symbol: SymbolState(instrument) for symbol, instrument in instruments.items()}
+        self.strategies = tuple(strategies)
+        self.symbols = {symbol: SymbolState(instrument, self.strategies) for symbol, instrument in instruments.items()}
         self.wallet_usdt = float(initial_balance_usdt)
         self.peak_equity_usdt = self.wallet_usdt
         self.day_start_equity_usdt = self.wallet_usdt
@@ -56,8 +62,24 @@ class TraderState:
         self.losses_in_row = 0
         self.adjustment_ids: dict[str, None] = {}
         self.flatten: OperatorCommand | None = None
-        self.heard: dict[str, Forecast] = {}
-        """What each part that speaks of the whole market said last."""
+        self.heard: dict[str, dict[str, Forecast]] = {}
+        """What each part that speaks of the whole market said last, by strategy."""
+
+    def books(self) -> Iterator[StrategyBook]:
+        """Every strategy's of every symbol."""
+        for symbol in self.symbols.values():
+            yield from symbol.books.values()
+
+    def follow(self, strategies: Collection[str]) -> None:
+        """These trade from now on."""
+        self.strategies = tuple(strategies)
+        for symbol in self.symbols.values():
+            for name in strategies:
+                symbol.book(name)
+
+    def book_of(self, order: Order) -> StrategyBook:
+        """In which an order counts."""
+        return self.symbols[order.symbol].book(order.origin.strategy)
 
     def note_adjustment(self, adjustment_id: str) -> None:
         self.adjustment_ids[adjustment_id] = None
@@ -79,32 +101,36 @@ class TraderState:
         s.go_by(instrument)
         if by.is_one:
             return
-        s.lots *= by.lots
-        for orders in (s.orders, s.ended):
-            orders.update({client_id: rescaled_order(order, by) for client_id, order in orders.items()})
-        for trade in (s.trade, s.next_trade):
-            if trade is not None:
-                trade.rescale(by)
+        for book in s.books.values():
+            book.lots *= by.lots
+            for orders in (book.orders, book.ended):
+                orders.update({client_id: rescaled_order(order, by) for client_id, order in orders.items()})
+            for trade in (book.trade, book.next_trade):
+                if trade is not None:
+                    trade.rescale(by)
 
     def equity_usdt(self) -> float:
         unrealised = 0.0
-        for s in self.symbols.values():
-            if s.lots:
-                unrealised += s.unrealised_usdt
+        for symbol in self.symbols.values():
+            for s in symbol.books.values():
+                if s.lots:
+                    unrealised += s.unrealised_usdt
         return self.wallet_usdt + unrealised
 
     def gross_notional_usdt(self) -> float:
         gross = 0.0
-        for s in self.symbols.values():
-            if s.lots or s.orders:
-                gross += s.notional_usdt + s.pending_entry_usdt()
+        for symbol in self.symbols.values():
+            for s in symbol.books.values():
+                if s.lots or s.orders:
+                    gross += s.notional_usdt + s.pending_entry_usdt()
         return gross
 
     def open_positions(self) -> int:
-        """Open positions and pending entries."""
+        """Open trades and pending entries."""
         count = 0
-        for s in self.symbols.values():
-            count += s.trade is not None
+        for symbol in self.symbols.values():
+            for s in symbol.books.values():
+                count += s.trade is not None
         return count
 
     @property
@@ -119,10 +145,10 @@ class TraderState:
         return self.losses_in_row if self.losses_day >= time_ms // DAY_MS else 0
 
     def exact_marks(self) -> dict[str, Decimal]:
-        return {symbol: Decimal(repr(s.mark)) for symbol, s in self.symbols.items() if s.lots}
+        return {symbol: Decimal(repr(s.mark)) for symbol, s in self.symbols.items() if s.is_held()}
 
     def apply_intent(self, order: Order) -> None:
-        s = self.symbols[order.symbol]
+        s = self.book_of(order)
         s.orders[order.client_order_id] = order
         trade = s.trade
         if order.role is OrderRole.ENTRY:
@@ -149,13 +175,14 @@ class TraderState:
             trade.note_intent(order)
 
     def apply_cancel(self, wish: CancelRecord) -> None:
-        s = self.symbols[wish.symbol]
-        s.canceling[wish.client_order_id] = wish.time_ms
-        s.note_protection(wish.time_ms)
+        s = self.symbols[wish.symbol].with_order(wish.client_order_id)
+        if s is not None:
+            s.canceling[wish.client_order_id] = wish.time_ms
+            s.note_protection(wish.time_ms)
 
     def apply_update(self, order: Order, kind: RejectKind) -> None:
         """Take in `order` after a change of state that was not a fill; `kind` is that of a refusal."""
-        s = self.symbols[order.symbol]
+        s = self.book_of(order)
         trade = s.trade
         is_lost = self.is_lost(order)
         if is_lost and trade is not None and order.role is OrderRole.TARGET:
@@ -177,7 +204,7 @@ class TraderState:
     def is_lost(self, order: Order) -> bool:
         """Whether an order is the stop or target of what is held, and ended although nobody asked for it; to be asked
         before it is filed."""
-        s = self.symbols[order.symbol]
+        s = self.book_of(order)
         if (
             order.is_open
             or order.role not in (OrderRole.STOP, OrderRole.TARGET)
@@ -186,27 +213,39 @@ class TraderState:
             return False
         return bool(s.lots) and s.trade is not None and s.trade.trade_id == order.trade_id
 
-    def apply_fill(self, fill: Fill, order: Order) -> Trade | None:
-        """Book a fill; `order` is the order after it. Returns the trade that it closed, if any."""
-        s = self.symbols[fill.symbol]
+    def apply_fill(self, fill: Fill, order: Order) -> list[Moved]:
+        """Book a fill; `order` is the order after it. Whose lots it moved, its own strategy's first."""
+        symbol = self.symbols[fill.symbol]
+        s = symbol.book(order.origin.strategy)
         s.keep(order)
-        if s.trade is not None and not s.lots and s.trade.trade_id != order.trade_id:
-            # Another order opens a position while this trade's entry still waits: the entry will go through it.
-            s.next_trade, s.trade = s.trade, None
-        if s.trade is None:
-            s.trade = _unplanned(fill, order)
-        trade, opened = s.trade, _opened_by(s, s.trade, fill, order)
-        effect = self.ledger.apply_fill(fill, opened.trade_id)
         # What a bar filled is stamped with its close, so at the stroke of midnight it is yesterday's.
         day = (fill.time_ms - 1) // DAY_MS
         if day > self.opened_day:
-            self.unopened.note_fill(day, fill, s.instrument)
+            self.unopened.note_fill(day, fill, symbol.instrument)
+        parts = symbol.shared_out(s, fill)
+        moved = [self._book_fill(one, part, order, s) for one, part in parts_of(fill, parts)]
         self.wallet_usdt = float(self.ledger.wallet_usdt)
+        for one, _ in parts:
+            one.note_protection(fill.time_ms)
+            one.note_flat()
+        return moved
+
+    def _book_fill(self, s: StrategyBook, fill: Fill, order: Order, orders_own: StrategyBook) -> Moved:
+        """`fill` is what of a fill of `order` moves lots of `s`; the order counts in `orders_own`."""
+        is_own = s is orders_own
+        held, left = s.lots, s.trade
+        if is_own and s.trade is not None and not s.lots and s.trade.trade_id != order.trade_id:
+            # Another order opens a position while this trade's entry still waits: the entry will go through it.
+            s.next_trade, s.trade = s.trade, None
+        if s.trade is None:
+            s.trade = unplanned(fill, order)
+        trade, opened = s.trade, opened_by(s, s.trade, fill, order)
+        effect = self.ledger.apply_fill(fill, opened.trade_id, s.strategy)
         s.lots = effect.position.lots if effect.position else 0
         s.cost_usdt = float(effect.position.cost_usdt) if effect.position else 0.0
         with localcontext(EXACT):
             value = s.instrument.price(fill.price_ticks)
-            opening_fee = _share(fill.fee_usdt, effect.opened_lots, fill.qty_lots)
+            opening_fee = share_of(fill.fee_usdt, effect.opened_lots, fill.qty_lots)
             opened.fees_usdt += opening_fee
             trade.fees_usdt += fill.fee_usdt - opening_fee
             if effect.opened_lots:
@@ -220,7 +259,7 @@ class TraderState:
                 trade.exit_lots += effect.closed_lots
                 trade.exit_value += value * s.instrument.qty(effect.closed_lots)
                 trade.gross_usdt += effect.realised_usdt
-                trade.exit_reason = _exit_reason(order)
+                trade.exit_reason = exit_reason(order) if is_own else ExitReason.OUTSIDE
                 if order.role is OrderRole.TARGET and order.trade_id == trade.trade_id:
                     trade.note_target_fill(order, effect.closed_lots)
         closed = None
@@ -228,34 +267,25 @@ class TraderState:
             closed = self._close_trade(s, trade, opened)
         if s.next_trade is not None and s.next_trade.trade_id == order.trade_id and not order.is_open:
             s.next_trade = None
-        s.note_protection(fill.time_ms)
-        s.note_flat()
-        return closed
+        return Moved(s, fill, held, left, closed)
 
-    def apply_funding(self, payment: FundingPayment) -> Trade | None:
-        """Book funding, on the trade that was open when it was settled. Returns that trade where it had ended, as it
-        is now."""
+    def apply_funding(self, payment: FundingPayment) -> list[Trade]:
+        """Book funding, on the trades that were open when it was settled, each by its lots. Returns those of them that
+        had ended, as they are now."""
         self.ledger.apply_funding(payment)
         day = payment.time_ms // DAY_MS
         if day > self.opened_day:
             self.unopened.note_funding(day, payment)
         self.wallet_usdt = float(self.ledger.wallet_usdt)
-        s = self.symbols[payment.symbol]
-        if s.trade is not None and s.trade.entry_lots and s.trade.entry_time_ms <= payment.time_ms:
-            s.trade.funding_usdt = EXACT.add(s.trade.funding_usdt, payment.amount_usdt)
-            return None
-        for place in range(len(s.closed) - 1, -1, -1):
-            trade = s.closed[place]
-            if trade.entry_time_ms <= payment.time_ms <= trade.exit_time_ms:
-                s.closed[place] = replace(
-                    trade,
-                    funding_usdt=EXACT.add(trade.funding_usdt, payment.amount_usdt),
-                    net_pnl_usdt=EXACT.add(trade.net_pnl_usdt, payment.amount_usdt),
-                )
-                return s.closed[place]
-        if s.trade is not None:
-            s.trade.funding_usdt = EXACT.add(s.trade.funding_usdt, payment.amount_usdt)
-        return None
+        books = list(self.symbols[payment.symbol].books.values())
+        if len(books) > 1:
+            weights = [s.lots_at(payment.time_ms) for s in books]
+            parts = split(payment.amount_usdt, weights) if any(weights) else [payment.amount_usdt]
+            paid = [(s, part) for s, part in zip(books, parts, strict=False) if part]
+        else:
+            paid = [(books[0], payment.amount_usdt)]
+        ended = (s.pay_funding(payment.time_ms, amount_usdt) for s, amount_usdt in paid)
+        return [trade for trade in ended if trade is not None]
 
     def apply_wallet(self, adjustment_id: str, time_ms: int, amount_usdt: Decimal, equity_usdt: Decimal) -> None:
         """Add to the wallet what is neither profit nor loss, where the account was worth `equity_usdt`: what limits
@@ -273,7 +303,7 @@ class TraderState:
             case Verb.HALT:
                 self.halted = True
             case Verb.FLATTEN:
-                for s in self.symbols.values():
+                for s in self.books():
                     if command.symbol in ("", s.instrument.symbol):
                         s.flatten(command.time_ms)
                 self.flatten = command if self.is_flattening() else None
@@ -287,7 +317,7 @@ class TraderState:
                 assert_never(command.verb)
 
     def is_flattening(self) -> bool:
-        return any(s.flattening for s in self.symbols.values())
+        return any(s.flattening for s in self.books())
 
     def apply_equity(self, sample: EquitySample) -> None:
         self.peak_equity_usdt = float(sample.peak_equity_usdt)
@@ -295,7 +325,7 @@ class TraderState:
         self.sampled_ms = max(self.sampled_ms, sample.time_ms)
         self.unopened.opened(self.opened_day)
 
-    def _close_trade(self, s: SymbolState, trade: OpenTrade, opened: OpenTrade) -> Trade:
+    def _close_trade(self, s: StrategyBook, trade: OpenTrade, opened: OpenTrade) -> Trade:
         """`opened` is `trade` itself, or the one that the same fill began."""
         closed = trade.close(s.instrument)
         s.closed.append(closed)
@@ -311,30 +341,6 @@ class TraderState:
         return closed
 
 
-def _opened_by(s: SymbolState, trade: OpenTrade, fill: Fill, order: Order) -> OpenTrade:
-    """The trade that what a fill opens belongs to. What adds to a position goes with it, and what goes through zero
-    unplanned begins a trade of its own."""
-    is_next = s.next_trade is not None and order.trade_id == s.next_trade.trade_id
-    if s.next_trade is not None and is_next and s.lots * fill.side.sign <= 0:
-        return s.next_trade
-    through_zero = s.lots * fill.side.sign < 0 and fill.qty_lots > abs(s.lots)
-    return _unplanned(fill, order) if through_zero else trade
-
-
-def _unplanned(fill: Fill, order: Order) -> OpenTrade:
-    """A trade that no decision asked for: of a fill that came late, or of an order that only the venue knows."""
-    return OpenTrade(
-        f"{order.trade_id}+{fill.fill_id}",
-        fill.symbol,
-        fill.side,
-        order.origin,
-        fill.time_ms,
-        stop_pct=order.stop_pct,
-        target_pct=order.target_pct,
-        ladder=order.ladder,
-    )
-
-
 def _moved(value_usdt: float, amount_usdt: Decimal, equity_usdt: Decimal) -> float:
     """A mark of the limits after `amount_usdt` was added to `equity_usdt`. Where there was nothing to be in proportion
     to, or less than nothing is left, it moves by the amount itself."""
@@ -342,17 +348,3 @@ def _moved(value_usdt: float, amount_usdt: Decimal, equity_usdt: Decimal) -> flo
     if equity_usdt <= 0 or after < 0:
         return float(EXACT.add(value, amount_usdt))
     return float(EXACT.divide(EXACT.multiply(value, after), equity_usdt))
-
-
-def _share(fee_usdt: Decimal, lots: int, of_lots: int) -> Decimal:
-    """The part of a fill's fee that belongs to `lots` of its lots, rounded half-even to 1e-8 USDT."""
-    if lots == of_lots:
-        return fee_usdt
-    return (fee_usdt * lots / of_lots).quantize(USDT_QUANTUM, ROUND_HALF_EVEN) if lots else ZERO
-
-
-def _exit_reason(order: Order) -> str:
-    """Why an order that closed was placed. Not the reason of a canceled one, which tells why it was canceled."""
-    if order.role in (OrderRole.EXIT, OrderRole.REDUCE):
-        return order.reason
-    return ExitReason.REVERSAL if order.role is OrderRole.ENTRY else order.role

@@ -12,9 +12,10 @@ from core.position.ladder import closes_all, lots_by_target
 from core.trader.ids import Ids
 from core.trader.intents import closing_order
 from core.trader.messages import Command
+from core.trader.open_trade import OpenTrade
 from core.trader.sending import Leaving, cancel, place
 from core.trader.state import TraderState
-from core.trader.symbol_state import OpenTrade, SymbolState
+from core.trader.strategy_book import StrategyBook
 
 MAX_LOST_TARGETS = 3
 """After so many a target is not placed at the venue any more: its part is left once a bar closes past it."""
@@ -30,7 +31,7 @@ class Targets:
         self._state = state
         self._leaving = leaving
 
-    def begin(self, s: SymbolState, trade: OpenTrade, fill: Fill, ticks: int) -> list[Command]:
+    def begin(self, s: StrategyBook, trade: OpenTrade, fill: Fill, ticks: int) -> list[Command]:
         """From the first fill on: the ladder, or else one for everything at `ticks`, 0 for none."""
         if not trade.ladder:
             return self._place(trade, 0, s.lots_to_target(), ticks, fill.time_ms) if ticks > 0 else []
@@ -39,7 +40,7 @@ class Targets:
             commands += self._place(trade, n, lots, trade.targets[n].ticks, fill.time_ms) if lots else []
         return commands
 
-    def restore(self, s: SymbolState, now_ms: int) -> list[Command]:
+    def restore(self, s: StrategyBook, now_ms: int) -> list[Command]:
         """Place each again that has no order; where the price is past it, leave its part."""
         trade = s.trade
         if trade is None or not trade.targets or not s.lots or trade.leaving or s.open_exit() is not None:
@@ -56,7 +57,7 @@ class Targets:
                 commands += self._place(trade, n, lots, target.ticks, now_ms)
         return commands
 
-    def take(self, s: SymbolState, place: int, now_ms: int) -> list[Command]:
+    def take(self, s: StrategyBook, place: int, now_ms: int) -> list[Command]:
         """The price is past a target: leave its part at market."""
         trade = s.trade
         if trade is None:
@@ -64,7 +65,7 @@ class Targets:
         lots = wanted_lots(s, trade)[place]
         return self._take(s, trade, place, lots, now_ms) if lots else []
 
-    def cut(self, s: SymbolState, trade: OpenTrade, now_ms: int) -> list[Command]:
+    def cut(self, s: StrategyBook, trade: OpenTrade, now_ms: int) -> list[Command]:
         """Put those that rest for another part than theirs is now in the way of being placed for that."""
         commands: list[Command] = []
         whole = s.lots_to_target()
@@ -83,7 +84,7 @@ class Targets:
             commands += cancel(self._state, old, now_ms, reason)
         return commands
 
-    def _take(self, s: SymbolState, trade: OpenTrade, n: int, lots: int, now_ms: int) -> list[Command]:
+    def _take(self, s: StrategyBook, trade: OpenTrade, n: int, lots: int, now_ms: int) -> list[Command]:
         if lots >= abs(s.lots):
             return self._leaving.leave(s, ExitReason.TARGET, now_ms)
         if trade.leaving or s.open_exit() is not None:
@@ -105,7 +106,7 @@ class Targets:
         return place(self._state, order)
 
 
-def wanted_lots(s: SymbolState, trade: OpenTrade) -> list[int]:
+def wanted_lots(s: StrategyBook, trade: OpenTrade) -> list[int]:
     """What each target is to close, by its place."""
     rules, targets = s.instrument, trade.targets
     taken, filled = [target.is_taken for target in targets], [target.filled_lots for target in targets]
@@ -113,14 +114,14 @@ def wanted_lots(s: SymbolState, trade: OpenTrade) -> list[int]:
     return lots_by_target(s.lots_to_target(), trade.shares, taken, filled, least, rules.lot_step)
 
 
-def leaves_some(s: SymbolState, order: Order) -> bool:
+def leaves_some(s: StrategyBook, order: Order) -> bool:
     """Whether an order is a target behind which more of the trade is held."""
     if order.role is not OrderRole.TARGET or s.trade is None or s.trade.trade_id != order.trade_id:
         return False
     return not closes_all(s.trade.shares, order.place)
 
 
-def are_resting(s: SymbolState, trade: OpenTrade) -> bool:
+def are_resting(s: StrategyBook, trade: OpenTrade) -> bool:
     """Whether every target has an order that rests untouched for its part, and there are no others."""
     for n, lots in enumerate(wanted_lots(s, trade)):
         found = s.target_orders(n)
@@ -133,7 +134,7 @@ def _is_untouched(order: Order) -> bool:
     return order.state is OrderState.ACCEPTED and order.type is not OrderType.MARKET
 
 
-def _may_try(s: SymbolState, trade: OpenTrade, n: int, now_ms: int) -> bool:
+def _may_try(s: StrategyBook, trade: OpenTrade, n: int, now_ms: int) -> bool:
     """Whether the part of a target may be left at market: each try that came to nothing doubles the wait."""
     lost = trade.targets[n].lost
     at_market = (o for o in s.ended.values() if o.role is OrderRole.TARGET and o.type is OrderType.MARKET)

@@ -6,11 +6,11 @@ durable; the caller commits all records of one call before it sends any order of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from core.domain.errors import RejectKind
-from core.domain.forecast import MARKET, Forecast
+from core.domain.forecast import Forecast
 from core.domain.instrument import Instrument
 from core.domain.market import Bar, FirstPrice
 from core.domain.operator import OperatorCommand
@@ -41,6 +41,7 @@ from core.strategy.decision import Decider
 from core.strategy.declaration import Strategy
 from core.trader import limits
 from core.trader.deciding import Deciding
+from core.trader.filling import Moved
 from core.trader.guard import Guard
 from core.trader.ids import NEWEST, Ids
 from core.trader.invariants import check_state
@@ -59,19 +60,22 @@ from core.trader.messages import (
     WalletAdjustment,
     Watch,
 )
+from core.trader.open_trade import OpenTrade
 from core.trader.operating import Operating
 from core.trader.protection import Protection
 from core.trader.sampling import Sampling
 from core.trader.sending import Leaving, cancel, cancel_entries, journalled
 from core.trader.state import TraderState
-from core.trader.symbol_state import OpenTrade, SymbolState
+from core.trader.strategy_book import StrategyBook
 from core.trader.targets import leaves_some
+from core.trader.traded import Traded
 from core.trader.unexpected import found_again, is_overtaken, late_fill, lost_target, refused_fill, unasked_order
 
 
 class Trader:
-    """One account, one strategy, all symbols. `handle` is the only way to change it.
+    """One account, its strategies, all symbols. `handle` is the only way to change it.
 
+    `strategy` is the one that trades it, or the first of several; `beside` are the others, each for itself.
     `retired` are those of `instruments` that are only remembered: they were traded once, and nothing of them is held.
     `id_form` is the form of ids in `core.trader.ids`.
     """
@@ -84,16 +88,21 @@ class Trader:
         instruments: Mapping[str, Instrument],
         retired: Collection[str] = (),
         id_form: int = NEWEST,
+        beside: Sequence[Strategy] = (),
     ) -> None:
         self.account = account
         ids = Ids(account, id_form)
         self.settings = settings
-        self.state = TraderState(settings.account.initial_balance_usdt, instruments, retired)
+        self._traded = Traded((strategy, *beside))
+        self.state = TraderState(settings.account.initial_balance_usdt, instruments, retired, self._traded.names)
         self.guard = Guard(settings.limits, settings.market.interval_ms)
         self._leaving = Leaving(ids, self.state, self.guard, settings.limits.max_order_notional_usdt)
         limit_ms = settings.exchange.protection_limit_ms
-        self.protection = Protection(ids, self.state, self.guard, strategy, self._leaving, limit_ms)
-        self._deciding = Deciding(ids, self.state, self.guard, self._leaving, self.protection, settings, strategy)
+        self.protection = Protection(ids, self.state, self.guard, self._traded, self._leaving, limit_ms)
+        self._deciding = {
+            one.name: Deciding(ids, self.state, self.guard, self._leaving, self.protection, settings, one)
+            for one in (strategy, *beside)
+        }
         self._sampling = Sampling(self.state, self.guard)
         self._operating = Operating(self.state, self.guard, self._leaving, self._sampling)
         self.readings: list[Reading] = []
@@ -106,8 +115,8 @@ class Trader:
             Alarm: self._on_alarm,
             FundingDue: self._on_funding_due,
             WalletAdjustment: self._sampling.on_wallet,
-            Forecast: self._deciding.on_forecast,
-            Silence: self._deciding.on_silence,
+            Forecast: self._on_forecast,
+            Silence: self._on_silence,
             OrderUpdate: self._on_update,
             Fill: self._on_fill,
             FundingPayment: self._on_funding,
@@ -115,40 +124,73 @@ class Trader:
         }
 
     def follow(self, strategy: Strategy) -> None:
-        """Decide by this declaration from now on. What is held and ordered stays as it is."""
-        self.protection.strategy = strategy
-        self._deciding.follow(strategy)
+        """Decide by this declaration from now on, in place of the one of its name, or else of the first. What is held
+        and ordered stays as it is."""
+        self._traded.follow(strategy)
+        self.state.follow(self._traded.names)
+        by_place = zip(self._traded.names, self._deciding.values(), strict=True)
+        self._deciding = dict(by_place)
+        self._deciding[strategy.name].follow(strategy)
 
     @property
     def strategy(self) -> Strategy:
-        """What is decided by."""
-        return self._deciding.strategy
+        """What is decided by, or the first of several."""
+        return self._first.strategy
+
+    @property
+    def strategies(self) -> tuple[Strategy, ...]:
+        return tuple(deciding.strategy for deciding in self._deciding.values())
 
     @property
     def decider(self) -> Decider:
         """How it decides on the outputs of a bar."""
-        return self._deciding.decider
+        return self._first.decider
+
+    def decider_of(self, strategy: str) -> Decider:
+        """Raises KeyError for one that does not trade."""
+        return self._deciding[strategy].decider
+
+    @property
+    def _first(self) -> Deciding:
+        return next(iter(self._deciding.values()))
+
+    def cooldown_ms(self, s: StrategyBook) -> int:
+        """How long nothing is entered there after a trade."""
+        return self._traded.of(s).cooldown_ms
+
+    def _deciding_on(self, s: StrategyBook) -> Deciding:
+        return self._deciding[self._traded.of(s).name]
 
     def decides_on(self, forecast: Forecast) -> bool:
-        return self._deciding.decides_on(forecast)
+        deciding = self._deciding.get(forecast.origin.strategy)
+        return deciding is not None and deciding.decides_on(forecast)
 
     def lacks_bars(self, symbol: str) -> bool:
         """Whether a trade is held there whose exits must be told its bars again, as after a start."""
-        return self._deciding.policies.lacks(self.state.symbols[symbol])
+        return any(self._deciding_on(s).policies.lacks(s) for s in self.state.symbols[symbol].books.values())
 
     def recall_bars(self, symbol: str, bars: Iterable[Bar]) -> None:
-        """Tell them: from the one that it was entered in to the newest that this trader was told, in order."""
-        self._deciding.policies.recall(self.state.symbols[symbol], bars)
+        """Tell them: from the one that the oldest was entered in to the newest that this trader was told, in order."""
+        told = list(bars)
+        for s in self.state.symbols[symbol].books.values():
+            self._deciding_on(s).policies.recall(s, told)
 
     def hear(self, forecast: Forecast) -> None:
-        """Know again what a part said; nothing is decided on it. Raises KeyError as `handle` does."""
-        self._deciding.hear(forecast)
+        """Know again what a part said; nothing is decided on it. Raises KeyError as `handle` does, and for one of a
+        strategy that does not trade."""
+        self._deciding[forecast.origin.strategy].hear(forecast)
 
-    def newest(self, symbol: str, part: str) -> Forecast | None:
-        """What a part of the strategy said last of a symbol, or of MARKET, of what is traded by."""
-        if symbol == MARKET:
-            return self.state.heard.get(part)
-        return self._deciding.newest(self.state.symbols[symbol], part)
+    def newest(self, symbol: str, part: str, strategy: str = "") -> Forecast | None:
+        """What a part of a strategy said last of a symbol, or of MARKET: of the first where none is named. Raises
+        KeyError for one that does not trade."""
+        deciding = self._deciding[strategy] if strategy else self._first
+        return deciding.newest(symbol, part)
+
+    def _on_forecast(self, forecast: Forecast) -> list[Command]:
+        return self._deciding.get(forecast.origin.strategy, self._first).on_forecast(forecast)
+
+    def _on_silence(self, silence: Silence) -> list[Command]:
+        return self._deciding.get(silence.strategy, self._first).on_silence(silence)
 
     def adopt(self, instrument: Instrument) -> None:
         """Go by these rules of a contract from now on; what is held and open keeps its prices and quantities."""
@@ -159,21 +201,21 @@ class Trader:
         return self._handlers[type(event)](event)
 
     def _on_bar(self, bar: Bar) -> list[Command]:
-        s = self.state.symbols[bar.symbol]
-        s.mark = bar.close
-        s.bar_close_ms = bar.close_time_ms
+        symbol = self.state.symbols[bar.symbol]
+        symbol.see_bar(bar.close, bar.close_time_ms)
         commands: list[Command] = [Journal(CursorRecord(bar.symbol, bar.open_time_ms))]
-        if s.lots:
-            self._deciding.policies.see(s, bar)
-            commands += self.protection.restore(s, bar.close_time_ms)
-            commands += self.protection.targets.restore(s, bar.close_time_ms)
-            if s.trade is not None and s.trade.is_parted:
-                # While a stop was on its way a nearer target may have closed a part of what it is for.
-                commands += self.protection.cut(s, bar.close_time_ms)
+        for s in symbol.books.values():
+            if s.lots:
+                self._deciding_on(s).policies.see(s, bar)
+                commands += self.protection.restore(s, bar.close_time_ms)
+                commands += self.protection.targets.restore(s, bar.close_time_ms)
+                if s.trade is not None and s.trade.is_parted:
+                    # While a stop was on its way a nearer target may have closed a part of what it is for.
+                    commands += self.protection.cut(s, bar.close_time_ms)
         return commands
 
     def _on_first_price(self, first: FirstPrice) -> list[Command]:
-        self.state.symbols[first.symbol].mark = first.price
+        self.state.symbols[first.symbol].see_price(first.price)
         return []
 
     def _on_timer(self, timer: Timer) -> list[Command]:
@@ -211,10 +253,10 @@ class Trader:
         )
 
     def _on_update(self, update: OrderUpdate) -> list[Command]:
-        s = self.state.symbols[update.symbol]
-        order = s.orders.get(update.client_order_id) or found_again(s, update)
+        s = self.state.symbols[update.symbol].with_order(update.client_order_id)
+        order = None if s is None else s.orders.get(update.client_order_id) or found_again(s, update)
         state = news_in(update.state, order) if order is not None else None
-        if order is None or state is None:
+        if s is None or order is None or state is None:
             return []
         order = advance(
             order,
@@ -233,7 +275,7 @@ class Trader:
         commands += self._react(s, order, update) if s.lots else []
         return commands + self._operating.tell_flat(update.time_ms)
 
-    def _react(self, s: SymbolState, order: Order, update: OrderUpdate) -> list[Command]:
+    def _react(self, s: StrategyBook, order: Order, update: OrderUpdate) -> list[Command]:
         """What news of an order, told in `update`, makes necessary for the position."""
         if order.is_open:
             return self.protection.retire(s, update.time_ms) if order.role is OrderRole.STOP else []
@@ -256,52 +298,71 @@ class Trader:
     def _on_fill(self, fill: Fill) -> list[Command]:
         if self.state.ledger.has_fill(fill.symbol, fill.fill_id):
             return []
-        s = self.state.symbols[fill.symbol]
-        if is_overtaken(s, fill):
+        symbol = self.state.symbols[fill.symbol]
+        if is_overtaken(symbol, fill):
             return []
         commands: list[Command] = []
-        before = s.orders.get(fill.client_order_id) or s.ended.get(fill.client_order_id)
-        if before is None:
-            before = unasked_order(s, fill)
+        own = symbol.with_order(fill.client_order_id)
+        before = None if own is None else own.order(fill.client_order_id)
+        if own is None or before is None:
+            before = unasked_order(symbol, fill)
             self.state.apply_intent(before)
             commands.append(Journal(IntentRecord(before)))
         elif not 0 < fill.qty_lots <= before.remaining_lots:
             return self._refuse_fill(before, fill)
         order = apply_fill(before, fill)
-        held, left = s.lots, s.trade
-        closed = self.state.apply_fill(fill, order)
-        if s.trade is not None and s.lots and (not held or s.trade is not left):
-            self._deciding.policies.begin(s, s.trade)
+        parts = self.state.apply_fill(fill, order)
         commands.append(Journal(FillRecord(fill, order)))
-        position = self.state.ledger.positions.get(fill.symbol) or Position(fill.symbol, 0, ZERO, 0, "")
-        commands.append(Journal(PositionRecord(position, fill.time_ms)))
+        for moved in parts:
+            commands += self._tell_position(moved)
         if before.state is OrderState.REJECTED:
             commands += self._tell_once(late_fill(before, fill))
         elif before.state.is_terminal and order.is_open:
             commands += self._end_again(before, order, fill.time_ms)
+        for moved in parts:
+            commands += self._after_part(moved, order)
+        return commands + self._operating.tell_flat(fill.time_ms)
+
+    def _tell_position(self, moved: Moved) -> list[Command]:
+        s, fill = moved.book, moved.fill
+        if s.trade is not None and s.lots and (not moved.held or s.trade is not moved.left):
+            self._deciding_on(s).policies.begin(s, s.trade)
+        others = (one for one in self.state.symbols[fill.symbol].books.values() if one is not s)
+        whose = s.strategy if len(self.state.strategies) > 1 or any(one.lots for one in others) else ""
+        ended = moved.left.trade_id if whose and moved.left is not None else ""
+        flat = Position(fill.symbol, 0, ZERO, 0, ended)
+        position = self.state.ledger.positions.get((fill.symbol, s.strategy), flat)
+        return [Journal(PositionRecord(position, fill.time_ms, whose))]
+
+    def _after_part(self, moved: Moved, order: Order) -> list[Command]:
+        """What the part of a fill of `order` asks for in the book whose lots it moved."""
+        s, fill, closed = moved.book, moved.fill, moved.closed
+        is_own = s.strategy == order.origin.strategy
+        commands: list[Command] = []
         if closed is not None:
-            s.cooldown_until_ms = closed.exit_time_ms + self.strategy.cooldown_ms
+            s.cooldown_until_ms = closed.exit_time_ms + self.cooldown_ms(s)
             commands.append(Journal(TradeRecord(closed)))
-            commands += journalled(lock_after_losses(self.guard, s, self.settings.limits, fill.time_ms))
+            symbol = self.state.symbols[fill.symbol]
+            commands += journalled(lock_after_losses(self.guard, symbol, self.settings.limits, fill.time_ms))
             goes_on = order.client_order_id if order.role is OrderRole.ENTRY else ""
             rest = [o for o in s.orders.values() if o.client_order_id != goes_on]
             commands += cancel(self.state, rest, fill.time_ms, "position closed")
-            if order.role is OrderRole.EXIT and left is not None:
-                commands += self._deciding.turn(s, order, left, fill.time_ms)
-        if order.role is OrderRole.ENTRY:
-            return commands + self._after_entry(s, order, fill, held, left)
+            if is_own and order.role is OrderRole.EXIT and moved.left is not None:
+                commands += self._deciding_on(s).turn(s, order, moved.left, fill.time_ms)
+        if is_own and order.role is OrderRole.ENTRY:
+            return commands + self._after_entry(s, order, fill, moved.held, moved.left)
         if closed is None:
             commands += cancel_entries(self.state, s, fill.time_ms, "the position is being closed")
-            if order.role in (OrderRole.OUTSIDE, OrderRole.REDUCE) or leaves_some(s, order):
+            if not is_own or order.role in (OrderRole.OUTSIDE, OrderRole.REDUCE) or leaves_some(s, order):
                 commands += self.protection.cut(s, fill.time_ms)
-        return commands + self.protection.restore(s, fill.time_ms) + self._operating.tell_flat(fill.time_ms)
+        return commands + self.protection.restore(s, fill.time_ms)
 
     def _after_entry(
-        self, s: SymbolState, order: Order, fill: Fill, held: int, before: OpenTrade | None
+        self, s: StrategyBook, order: Order, fill: Fill, held: int, before: OpenTrade | None
     ) -> list[Command]:
         """What a fill of an entry asks for, where `held` lots of the trade `before` were held when it came."""
         if not s.lots:
-            return self._operating.tell_flat(fill.time_ms)
+            return []
         reason = self._unwanted(s, order, held, before)
         if reason:
             return self._leaving.leave(s, reason, fill.time_ms)
@@ -310,7 +371,7 @@ class Trader:
         cut = self.protection.cut(s, fill.time_ms) if order.place else []
         return cut + self.protection.restore(s, fill.time_ms)
 
-    def _unwanted(self, s: SymbolState, order: Order, held: int, before: OpenTrade | None) -> str:
+    def _unwanted(self, s: StrategyBook, order: Order, held: int, before: OpenTrade | None) -> str:
         """Why what an entry has just filled is to be left at once: it may be more than is intended on a side. Empty
         where it is what was decided on."""
         if order.created_ms <= s.flattened_ms:
@@ -355,8 +416,7 @@ class Trader:
         if self.state.ledger.has_payment(payment.funding_id):
             return []
         ended = self.state.apply_funding(payment)
-        again: list[Command] = [] if ended is None else [Journal(TradeRecord(ended))]
-        return [Journal(FundingRecord(payment)), *again]
+        return [Journal(FundingRecord(payment)), *(Journal(TradeRecord(trade)) for trade in ended)]
 
     def _on_health(self, health: VenueHealth) -> list[Command]:
         """Only that it comes to be unwell, and that it is well again, is an event; what else goes wrong meanwhile is

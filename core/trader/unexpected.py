@@ -15,13 +15,14 @@ from core.domain.orders import (
 )
 from core.domain.origin import ACCOUNT
 from core.domain.records import AdjustmentRecord
+from core.trader.strategy_book import StrategyBook
 from core.trader.symbol_state import SymbolState
 
 
 def unasked_order(s: SymbolState, fill: Fill) -> Order:
     """An order that only the venue knows: a liquidation, the end of a history's bars, or what others on the account did
     to the position."""
-    trade, role, qty_lots = s.trade, OrderRole.LIQUIDATION, max(abs(s.lots), fill.qty_lots)
+    trade, role, qty_lots = s.oldest_trade(), OrderRole.LIQUIDATION, max(abs(s.lots), fill.qty_lots)
     if fill.client_order_id.startswith(OUTSIDE_PREFIX):
         role, qty_lots = OrderRole.OUTSIDE, fill.qty_lots
     elif fill.client_order_id.startswith(HOLE_PREFIX):
@@ -48,7 +49,7 @@ def is_overtaken(s: SymbolState, fill: Fill) -> bool:
     return fill.client_order_id.startswith(OUTSIDE_PREFIX) and fill.qty_lots > -s.lots * fill.side.sign
 
 
-def found_again(s: SymbolState, update: OrderUpdate) -> Order | None:
+def found_again(s: StrategyBook, update: OrderUpdate) -> Order | None:
     """An order that was given up because nobody found it, of which the venue now says that it works there."""
     order = s.ended.get(update.client_order_id)
     if order is None or order.state is not OrderState.REJECTED or order.venue_order_id:

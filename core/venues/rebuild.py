@@ -74,10 +74,9 @@ def _beginning(before: Checkpoint, earlier: Sequence[Record], behind: Sequence[R
             filled.setdefault(record.order.client_order_id, record.order.filled_lots)
         elif isinstance(record, FillRecord):
             filled.setdefault(record.order.client_order_id, record.order.filled_lots - record.fill.qty_lots)
-    held = {symbol: kept.position for symbol, kept in before.memory.symbols.items()}
     return Beginning(
         before.memory.balances[Book.WALLET],
-        {symbol: position for symbol, position in held.items() if position is not None},
+        before.memory.net(),
         filled,
         [record.fill for record in earlier if isinstance(record, FillRecord)],
         before.seen.payments,

@@ -191,7 +191,7 @@ def test_of_a_close_it_speaks_once_and_a_bar_that_comes_late_is_decided_on_with_
         told = [record.forecast for record in floor.kept(ForecastRecord)]
         assert [(one.symbol, one.origin.part) for one in told] == [(MARKET, "breadth"), (BTC, "own"), (ETH, "own")]
         assert told[0].values == (1.0, 1.0)
-        decided = floor.trader.state.symbols[ETH].forecast
+        decided = floor.trader.state.symbols[ETH].book(floor.trader.strategy.name).forecast
         assert decided is not None
         assert (decided.symbol, decided.values) == (ETH, (1.0, 1.0, 1.0))
 

@@ -364,7 +364,7 @@ async def test_it_does_not_wait_for_ever_for_what_cannot_be_protected(monkeypatc
     house.trader = desk.trader
     async with house:
         await house.beside.wait()
-        assert not desk.trader.state.symbols[BTC].is_protected()
+        assert not desk.trader.state.symbols[BTC].is_covered()
 
 
 async def test_damage_that_is_found_beside_ends_the_engine() -> None:

@@ -135,8 +135,8 @@ def _queues(process: Process) -> Iterator[tuple[str, int, int]]:
     yield "ccxt orders", len(wire.client.orders or ()), 100
     yield "ccxt trades", len(wire.client.myTrades or ()), 100
     yield "ccxt connections", len(wire.client.clients), 8
-    yield "ended orders", max(len(s.ended) for s in trader.state.symbols.values()), 256
-    yield "open orders", sum(len(s.orders) for s in trader.state.symbols.values()), 8 * symbols
+    yield "ended orders", max(len(s.ended) for s in trader.state.books()), 256
+    yield "open orders", sum(len(s.orders) for s in trader.state.books()), 8 * symbols
     yield "timers", len(process.machine.world.loop._timers), 20_000
     yield "tasks", len(asyncio.all_tasks()), 100 + 4 * symbols
 

@@ -209,7 +209,7 @@ class Reconciler:
             return f"it rests though it is {order.state} here"
         if order.role is not OrderRole.STOP or not self._venue.is_conditional(row):
             return ""
-        s = self._books.trader.state.symbols[order.symbol]
+        s = self._books.trader.state.book_of(order)
         try:
             return translate.protects(row, order, s.instrument, abs(s.lots))
         except DataError as error:

@@ -120,7 +120,7 @@ class ContractWatch:
 
     async def run(self) -> None:
         for s in self._trader.state.symbols.values():
-            self._say_what_is_off(s)
+            _say_what_is_off(s)
         daily_ms = self._wire.clock.steady_ms() + DAILY_MS
         while True:
             now_ms = self._wire.clock.steady_ms()
@@ -246,20 +246,8 @@ class ContractWatch:
             self._trader.adopt(instrument)
             self._venue.adopt(instrument)
         log.warning("%s: orders go out in steps of %s now", instrument.symbol, _told_steps(instrument))
-        self._say_what_is_off(books[instrument.symbol])
+        _say_what_is_off(books[instrument.symbol])
         return True
-
-    def _say_what_is_off(self, s: SymbolState) -> None:
-        """What is held or rests and is no multiple of what orders are now."""
-        rules = s.instrument
-        if rest := abs(s.lots) % rules.lot_step:
-            text = "%s: %s %s of what is held are less than a step; they are closed with the rest"
-            log.warning(text, rules.symbol, f"{rules.qty(rest).normalize():f}", rules.base)
-        stop = s.trade.stop_ticks if s.trade is not None else None
-        if s.lots and stop is not None and stop % rules.tick_step:
-            text = "%s: its stop at %s stays; one placed anew would be at %s"
-            later = rules.safe_ticks(stop, 1 if s.lots > 0 else -1)
-            log.warning(text, rules.symbol, f"{rules.price(stop):f}", f"{rules.price(later):f}")
 
     def _goes_out_otherwise(self, order: Order, sent: Order) -> bool:
         try:
@@ -305,3 +293,17 @@ def _under(fresh: Instrument, now: Instrument) -> Instrument | None:
         return working(fresh, [grid_of(now)])
     except RefusedError:
         return None
+
+
+def _say_what_is_off(symbol: SymbolState) -> None:
+    """What is held or rests and is no multiple of what orders are now."""
+    rules = symbol.instrument
+    for s in symbol.holders():
+        if rest := abs(s.lots) % rules.lot_step:
+            text = "%s: %s %s of what is held are less than a step; they are closed with the rest"
+            log.warning(text, rules.symbol, f"{rules.qty(rest).normalize():f}", rules.base)
+        stop = s.trade.stop_ticks if s.trade is not None else None
+        if stop is not None and stop % rules.tick_step:
+            text = "%s: its stop at %s stays; one placed anew would be at %s"
+            later = rules.safe_ticks(stop, 1 if s.lots > 0 else -1)
+            log.warning(text, rules.symbol, f"{rules.price(stop):f}", f"{rules.price(later):f}")

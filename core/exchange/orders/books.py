@@ -18,6 +18,7 @@ from core.exchange.orders.venue import ExchangeVenue
 from core.trader.limits import SECOND_ENGINE, STOP_REFUSED
 from core.trader.messages import Alarm, TraderEvent
 from core.trader.stepping import Stepping
+from core.trader.strategy_book import StrategyBook
 from core.trader.trader import Trader
 
 log = logging.getLogger("quarterdeck.exchange")
@@ -76,8 +77,8 @@ class Books:
 
     def order(self, order: Order) -> Order:
         """The order as the trader sees it now; as it was given where the trader has forgotten it."""
-        s = self.trader.state.symbols[order.symbol]
-        return s.orders.get(order.client_order_id) or s.ended.get(order.client_order_id) or order
+        s = self.trader.state.symbols[order.symbol].with_order(order.client_order_id)
+        return (None if s is None else s.order(order.client_order_id)) or order
 
     def is_open(self, order: Order) -> bool:
         return order.client_order_id in self.trader.state.symbols[order.symbol].orders
@@ -88,14 +89,12 @@ class Books:
         return bool(s.lots or s.orders)
 
     def bare_since_ms(self, symbol: str) -> int | None:
-        s = self.trader.state.symbols[symbol]
-        out = s.open_exit()
-        return None if out is not None and out.state in RESTING_STATES else s.unprotected_since_ms
+        books = self.trader.state.symbols[symbol].books.values()
+        bare = [s.unprotected_since_ms for s in books if s.unprotected_since_ms is not None and not _is_going(s)]
+        return min(bare, default=None)
 
     def is_covered(self, symbol: str) -> bool:
-        s = self.trader.state.symbols[symbol]
-        resting = sum(stop.remaining_lots for stop in s.stops() if stop.state in RESTING_STATES)
-        return bool(s.lots) and resting >= s.lots_to_protect()
+        return self.trader.state.symbols[symbol].is_covered()
 
     def open_orders(self) -> Iterator[Order]:
         for s in self.trader.state.symbols.values():
@@ -103,7 +102,7 @@ class Books:
 
     def is_wanted(self, order: Order) -> bool:
         """Whether an order that the exchange does not have should be put there still."""
-        s = self.trader.state.symbols[order.symbol]
+        s = self.trader.state.book_of(order)
         return (
             self.is_open(order)
             and order.reduce_only
@@ -113,7 +112,7 @@ class Books:
         )
 
     def _holds(self, order: Order) -> bool:
-        return self.is_open(order) and bool(self.trader.state.symbols[order.symbol].lots)
+        return self.is_open(order) and bool(self.trader.state.book_of(order).lots)
 
     async def tell(
         self, event: TraderEvent, extra: Sequence[AdjustmentRecord] = (), alarms: Sequence[Alarm] = ()
@@ -220,6 +219,12 @@ class Books:
         if seen.state.is_terminal and seen.state is not OrderState.FILLED and self.is_open(now):
             await self.update(now, seen.state, seen.reason, seen.venue_order_id)
         return seen.state is not OrderState.FILLED or not self.is_open(now)
+
+
+def _is_going(s: StrategyBook) -> bool:
+    """Whether an exit of what is held works at the exchange."""
+    out = s.open_exit()
+    return out is not None and out.state in RESTING_STATES
 
 
 def _is_sent(event: TraderEvent) -> bool:

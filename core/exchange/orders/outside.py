@@ -189,7 +189,7 @@ class Outside:
     async def _book_crossed_before(self, gap: Gap, others: Sequence[Row]) -> bool:
         """Whether what our books opened closed lots that others held before, and is booked so. What others traded since
         makes the next difference: it closed nothing of that."""
-        trade = self._books.trader.state.symbols[gap.symbol].trade
+        trade = self._books.trader.state.symbols[gap.symbol].oldest_trade()
         opened_ms = trade.entry_time_ms if trade is not None else 0
         before = [row for row in others if int(row["timestamp"]) < opened_ms - _OVERLAP_MS]
         held = gap.others_lots + self._moved(gap.symbol, before)
@@ -257,7 +257,7 @@ class Outside:
         raise AssertionError("the last try ends either way")
 
     def _since_ms(self, symbol: str) -> int:
-        trade = self._books.trader.state.symbols[symbol].trade
+        trade = self._books.trader.state.symbols[symbol].oldest_trade()
         opened_ms = trade.entry_time_ms if trade is not None and trade.entry_time_ms else self._books.agreed_ms
         return min(opened_ms, self._books.agreed_ms) - _OVERLAP_MS
 
@@ -297,7 +297,7 @@ class Outside:
     def _fills(self, gap: Gap, others: Sequence[Row]) -> list[Fill]:
         """As much of what is gone of ours as the trades of others tell, the newest of them first; in their order."""
         left, side = gap.taken_lots, Side.SELL if gap.ours_lots > 0 else Side.BUY
-        trade = self._books.trader.state.symbols[gap.symbol].trade
+        trade = self._books.trader.state.symbols[gap.symbol].oldest_trade()
         opened_ms = trade.entry_time_ms if trade is not None else 0
         fills: list[Fill] = []
         for row in reversed(others):
@@ -320,7 +320,8 @@ class Outside:
         """Where only the two sides differ, an order of ours closed lots of others, and what our books opened with it is
         not there: nobody traded since, so it ends at the price that it began at, and its fee is paid."""
         s = self._books.trader.state.symbols[gap.symbol]
-        ref = f"crossed-{s.trade.trade_id if s.trade is not None else gap.symbol}-{gap.ours_lots}"
+        trade = s.oldest_trade()
+        ref = f"crossed-{trade.trade_id if trade is not None else gap.symbol}-{gap.ours_lots}"
         return self._made_up(gap, gap.taken_lots, ref, s.instrument.ticks_nearest(s.entry_price), ZERO)
 
     def _untold(self, gap: Gap, lots: int, ref: str) -> Fill:

@@ -182,9 +182,10 @@ class _Replay:
     async def _recall(self, symbol: str, candles: CandleStore) -> None:
         """Tell the exits of the trade that is held its bars again, as a start does."""
         s = self._trader.state.symbols[symbol]
-        assert s.trade is not None
+        trade = s.oldest_trade()
+        assert trade is not None
         interval_ms = self._trader.settings.market.interval_ms
-        columns = await candles.bars(symbol, s.trade.entry_time_ms // interval_ms * interval_ms, s.bar_close_ms)
+        columns = await candles.bars(symbol, trade.entry_time_ms // interval_ms * interval_ms, s.bar_close_ms)
         self._trader.recall_bars(symbol, (bar_at(columns, row) for row in range(len(columns.open_time_ms))))
 
     def adopt(self, rules: Rules) -> None:

@@ -35,7 +35,7 @@ from core.strategy.decision import Decider
 from core.trader import limits
 from core.trader.guard import Guard
 from core.trader.state import DAY_MS
-from core.trader.symbol_state import SymbolState
+from core.trader.strategy_book import StrategyBook
 from core.trader.targets import are_resting
 from core.trader.trader import Trader
 from core.venues.simulated import SimulatedVenue
@@ -72,7 +72,7 @@ class Skipper:
         self._history = history
         self._trader = trader
         self._venue = venue
-        self._books = [trader.state.symbols[symbol] for symbol in history.symbols]
+        self._books = [trader.state.symbols[symbol].book(trader.strategy.name) for symbol in history.symbols]
         self._open = history.open
         self._low = np.minimum(np.minimum(history.low, history.open), history.close)
         self._high = np.maximum(np.maximum(history.high, history.open), history.close)
@@ -194,7 +194,7 @@ class Skipper:
         slots = [slot for slot in map(self._slot_closing, times) if 0 <= slot < len(self._history)]
         return [self._history.first, *slots] if times or by_time else []
 
-    def _hold(self, row: int, s: SymbolState, slot: int) -> int:
+    def _hold(self, row: int, s: StrategyBook, slot: int) -> int:
         """Put a position into the scan's terms; the first slot that cannot be passed over because of it."""
         stop, trade = s.open_order(OrderRole.STOP), s.trade
         if self._asks_always or trade is None or stop is None or stop.state is not OrderState.ACCEPTED:

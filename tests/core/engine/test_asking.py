@@ -76,7 +76,7 @@ def test_each_part_speaks_under_its_name_and_one_that_sees_a_silent_one_says_not
 def test_what_is_decided_on_is_what_all_named_parts_said_of_one_bar() -> None:
     async def test(floor: Floor) -> None:
         await floor.bars()
-        decided = floor.trader.state.symbols[BTC].forecast
+        decided = floor.trader.state.symbols[BTC].book(floor.trader.strategy.name).forecast
         assert decided is not None
         assert (decided.values, decided.origin.part) == ((1.0, 1.0), "sums")
         (signal, _) = (record.signal for record in floor.kept(SignalRecord))
@@ -85,7 +85,7 @@ def test_what_is_decided_on_is_what_all_named_parts_said_of_one_bar() -> None:
         assert entries == [BTC, ETH]
         await floor.bars()
         await floor.bars()
-        decided = floor.trader.state.symbols[BTC].forecast
+        decided = floor.trader.state.symbols[BTC].book(floor.trader.strategy.name).forecast
         assert decided is not None
         assert (decided.bar_close_ms - NOON_MS) // MINUTE_MS == 2
 
@@ -97,8 +97,14 @@ def test_a_start_knows_again_what_each_part_said() -> None:
         await floor.bars()
         again = make_trader(strategy=RULES)
         restore(again, floor.journal.records)
-        assert again.state.symbols[BTC].heard == floor.trader.state.symbols[BTC].heard
-        assert again.state.symbols[BTC].forecast == floor.trader.state.symbols[BTC].forecast
+        assert (
+            again.state.symbols[BTC].book(again.strategy.name).heard
+            == floor.trader.state.symbols[BTC].book(floor.trader.strategy.name).heard
+        )
+        assert (
+            again.state.symbols[BTC].book(again.strategy.name).forecast
+            == floor.trader.state.symbols[BTC].book(floor.trader.strategy.name).forecast
+        )
 
     on_floor(test, **RULES)
 

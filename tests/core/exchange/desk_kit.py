@@ -27,7 +27,7 @@ from core.exchange.orders.venue import ExchangeVenue
 from core.settings.schema import parse_settings
 from core.trader.account import held_symbols, retired_symbols
 from core.trader.restore import restore
-from core.trader.symbol_state import SymbolState
+from core.trader.strategy_book import StrategyBook
 from core.trader.trader import Trader
 from tests.core.trader.desk import make_instrument, make_strategy
 from tests.declared import said
@@ -200,10 +200,8 @@ class House:
         self.venue.set_book(symbol, bid, ask, self.clock.now_ms())
 
     def mark(self, symbol: str) -> None:
-        s = self.trader.state.symbols[symbol]
         market = self.venue.exchange.markets[symbol]
-        s.mark = float(market.mark)
-        s.bar_close_ms = self.clock.now_ms()
+        self.trader.state.symbols[symbol].see_bar(float(market.mark), self.clock.now_ms())
 
     async def predict(self, symbol: str, value_bps: float) -> None:
         """A new bar closes, and this is predicted of it."""
@@ -223,8 +221,8 @@ class House:
         now_ms = self.clock.now_ms()
         await self.stepper.step([OperatorCommand(f"op-{now_ms}", verb, symbol, "test", now_ms)], now_ms)
 
-    def book(self, symbol: str = BTC) -> SymbolState:
-        return self.trader.state.symbols[symbol]
+    def book(self, symbol: str = BTC) -> StrategyBook:
+        return self.trader.state.symbols[symbol].book(self.trader.strategy.name)
 
     def qty(self, symbol: str = BTC) -> Decimal:
         """What the books hold, in base units."""

@@ -69,7 +69,7 @@ class PlainRun:
             for price in self.prices if taking else ():
                 answers += self.venue.on_market(price)
             commands = [command for answer in answers for command in self.trader.handle(answer)]
-        for s in self.trader.state.symbols.values():
+        for s in self.trader.state.books():
             assert not s.lots or (s.trade is not None and s.trade.side.sign * s.lots > 0), "a trade of the wrong side"
 
     def keep(self, command: Journal) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -19,7 +19,7 @@ from core.strategy.declaration import ExitRule, Lifecycle, Strategy
 from core.trader.ids import NEWEST
 from core.trader.messages import CancelOrder, Command, Journal, PlaceOrder, Timer, TraderEvent, Watch
 from core.trader.state import DAY_MS
-from core.trader.symbol_state import SymbolState
+from core.trader.strategy_book import StrategyBook
 from core.trader.trader import Trader
 from tests.declared import SURE, Vector, declared, from_on, said
 
@@ -83,6 +83,7 @@ def make_trader(
     instruments: Mapping[str, Instrument] | None = None,
     settings: Settings | None = None,
     id_form: int = NEWEST,
+    beside: Sequence[Strategy] = (),
     **limits: Any,
 ) -> Trader:
     """A demo trader of 10,000 USDT; keyword arguments are limit settings."""
@@ -92,6 +93,7 @@ def make_trader(
         settings or Settings(limits=LimitSettings(**limits)),
         instruments or INSTRUMENTS,
         id_form=id_form,
+        beside=beside,
     )
 
 
@@ -129,8 +131,8 @@ class Desk:
         """What the journal holds of one limit."""
         return [r.event for r in self.records if isinstance(r, LimitRecord) and r.event.limit == name]
 
-    def book(self, symbol: str = BTC) -> SymbolState:
-        return self.trader.state.symbols[symbol]
+    def book(self, symbol: str = BTC, strategy: str = "") -> StrategyBook:
+        return self.trader.state.symbols[symbol].book(strategy or self.trader.strategy.name)
 
     def order(self, role: OrderRole, symbol: str = BTC) -> Order:
         order = self.book(symbol).open_order(role)
@@ -166,8 +168,8 @@ class Desk:
         self.now_ms += after_ms
         return self.handle(Watch(self.now_ms))
 
-    def predict(self, value_bps: float, symbol: str = BTC) -> list[Command]:
-        return self.handle(said(symbol, self.now_ms, self.now_ms + 100, (value_bps, 0.6), "plain", "v1"))
+    def predict(self, value_bps: float, symbol: str = BTC, strategy: str = "plain") -> list[Command]:
+        return self.handle(said(symbol, self.now_ms, self.now_ms + 100, (value_bps, 0.6), strategy, "v1"))
 
     def operator(self, verb: Verb, symbol: str = "", until_ms: int | None = None, reason: str = "") -> list[Command]:
         self._ids += 1

@@ -9,7 +9,7 @@ from core.position.kit.trailing import trailing
 from core.position.ladder import Ladder, closes_all
 from core.position.policy import ADD, HOLD, REDUCE, Candle, ExitPolicy, Held
 from core.trader.state import TraderState
-from core.trader.symbol_state import SymbolState
+from core.trader.strategy_book import StrategyBook
 from tests.declared import Vector
 
 LADDER: Ladder = ((0.15, 0.25), (0.35, 0.3), (0.7, 0.2))
@@ -46,8 +46,8 @@ def broken(state: TraderState) -> list[str]:
     """What does not hold of the trades: lots against fills, targets against the position, whole steps of the
     contract."""
     found: list[str] = []
-    for symbol, s in state.symbols.items():
-        trade = s.trade
+    for s in state.books():
+        symbol, trade = s.instrument.symbol, s.trade
         if trade is None or not s.lots:
             continue
         if trade.entry_lots - trade.exit_lots != abs(s.lots):
@@ -67,6 +67,6 @@ def broken(state: TraderState) -> list[str]:
     return found
 
 
-def _targets(s: SymbolState) -> list[Order]:
+def _targets(s: StrategyBook) -> list[Order]:
     mine = (o for o in s.orders.values() if o.role is OrderRole.TARGET and o.client_order_id not in s.canceling)
     return [order for order in mine if order.side.sign * s.lots < 0]

@@ -271,7 +271,7 @@ def knowledge(trader: Trader) -> str:
     told = "\n".join(
         [
             repr(plain),
-            *(repr(replace(s, canceling=dict(sorted(s.canceling.items())))) for s in state.symbols.values()),
+            *(repr(replace(s, canceling=dict(sorted(s.canceling.items())))) for s in state.books()),
             repr({book: amount.normalize() for book, amount in ledger._balances.items()}),
             repr(sorted(ledger.positions.items())),
             repr(sorted(ledger._seen_fills)),

@@ -115,8 +115,9 @@ def test_the_wish_outlives_a_restart() -> None:
     assert restore(again, journalled(desk)) == []
     for symbol, s in again.state.symbols.items():
         theirs = desk.book(symbol)
-        s.mark, s.bar_close_ms = theirs.mark, theirs.bar_close_ms
-        assert (s.flattened_ms, s.flattening) == (theirs.flattened_ms, theirs.flattening)
+        s.see_bar(theirs.mark, theirs.bar_close_ms)
+        ours = s.book(theirs.strategy)
+        assert (ours.flattened_ms, ours.flattening) == (theirs.flattened_ms, theirs.flattening)
     desk.trader = again
     (out,) = placed(desk.fill(entry))
     assert out.reason == ExitReason.FLATTEN

@@ -13,7 +13,7 @@ from core.domain.origin import Origin, champion
 from core.settings.schema import LimitSettings
 from core.trader.guard import Guard
 from core.trader.limits.limit import Limit, Meter
-from core.trader.symbol_state import OpenTrade
+from core.trader.open_trade import OpenTrade
 from tests.core.trader.desk import BTC, ETH, NOON_MS, XRP, make_trader
 
 LIMITS = LimitSettings(max_trades_per_day=4, max_losses_in_row=3, day_loss_usdt=300, max_drawdown_pct=10)
@@ -45,7 +45,7 @@ def test_what_can_change_what_is_remembered_is_measured_before_an_entry(days: li
     for n, account in enumerate(days):
         now_ms = NOON_MS + n * 60_000
         state.wallet_usdt, state.entries_today, state.losses_in_row = account[:3]
-        state.symbols[BTC].bar_close_ms = now_ms - account.feed_age_ms
+        state.symbols[BTC].see_bar(0.0, now_ms - account.feed_age_ms)
         told = whole.note(whole.measure(state, now_ms, (BTC,)), now_ms)
         assert changing.note(changing.measure_change(state, now_ms, (BTC,)), now_ms) == told
         assert changing.standing() == whole.standing()
@@ -67,7 +67,7 @@ FEW = Limit(
 def test_a_limit_of_a_strategy_binds_that_one_alone_and_clears_though_it_holds_nothing_more() -> None:
     state = make_trader().state
     for symbol, strategy in ((BTC, "one"), (ETH, "one"), (XRP, "other")):
-        state.symbols[symbol].trade = OpenTrade("t", symbol, Side.BUY, champion(strategy), NOON_MS)
+        state.symbols[symbol].book(strategy).trade = OpenTrade("t", symbol, Side.BUY, champion(strategy), NOON_MS)
     guard = Guard(LIMITS, 60_000, (FEW,))
     assert [(r.origin.strategy, r.used) for r in guard.measure(state, NOON_MS, ())] == [("one", 2.0), ("other", 1.0)]
     (fired,) = guard.note(guard.measure_change(state, NOON_MS, ()), NOON_MS)
@@ -78,7 +78,7 @@ def test_a_limit_of_a_strategy_binds_that_one_alone_and_clears_though_it_holds_n
     again = Guard(LIMITS, 60_000, (FEW,))
     again.apply(fired)
     for symbol in (BTC, ETH):
-        state.symbols[symbol].trade = None
+        state.symbols[symbol].book("one").trade = None
     (cleared,) = again.note(again.measure_change(state, NOON_MS, ()), NOON_MS)
     assert (cleared.fired, cleared.origin) == (False, Origin("one"))
     assert again.blocks(BTC, "one") is None

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from core.domain.forecast import Forecast
-from core.domain.origin import ACCOUNT, Origin, VersionRole, champion
+from core.domain.origin import ACCOUNT, ONLY_PART, Origin, VersionRole, champion
 from core.domain.records import ForecastRecord, IntentRecord, LimitRecord, SignalRecord
 from core.trader.ids import NEWEST, WITHOUT_STRATEGY, Ids, form_in
 from core.trader.memory import Seen, recall, remember
@@ -56,10 +56,10 @@ def test_what_another_strategy_or_a_candidate_says_is_kept_and_never_decided_on(
     told = [command.record for command in desk.said if isinstance(command, Journal)]
     again = make_trader()
     restore(again, told)
-    assert again.state.symbols[BTC].forecast == forecast(desk, champion("plain", "v7"))
+    assert again.newest(BTC, ONLY_PART) == forecast(desk, champion("plain", "v7"))
     recalled = make_trader()
     recall(recalled, remember(again), Seen())
-    assert recalled.state.symbols[BTC].forecast == again.state.symbols[BTC].forecast
+    assert recalled.newest(BTC, ONLY_PART) == again.newest(BTC, ONLY_PART)
 
 
 @pytest.mark.parametrize(("form", "whose"), [(NEWEST, champion("plain", "v1")), (WITHOUT_STRATEGY, ACCOUNT)])

@@ -31,7 +31,7 @@ def view_of(desk: Desk, **changes: Any) -> ExchangeView:
         ExchangeOrder(
             o.client_order_id, o.symbol, o.side, o.qty_lots, o.filled_lots, o.reduce_only, o.role is OrderRole.STOP
         )
-        for s in state.symbols.values()
+        for s in state.books()
         for o in s.orders.values()
     ]
     view = ExchangeView(

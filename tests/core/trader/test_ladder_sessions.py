@@ -63,13 +63,13 @@ def check(trader: Trader, real: RealVenue, *, at_rest: bool) -> None:
     assert check_state(state) == []
     assert broken(state) == []
     assert {s: b.lots for s, b in state.symbols.items() if b.lots} == real.venue.positions_lots()
-    costs = {symbol: position.cost_usdt for symbol, position in state.ledger.positions.items()}
+    costs = {symbol: position.cost_usdt for (symbol, _), position in state.ledger.positions.items()}
     assert costs == real.venue.positions_cost_usdt()
     assert state.ledger.wallet_usdt == real.venue.wallet_usdt()
-    assert {order_id for s in state.symbols.values() for order_id in s.orders} == {
+    assert {order_id for s in state.books() for order_id in s.orders} == {
         order.client_order_id for order in real.venue.open_orders()
     }
-    for s in state.symbols.values() if at_rest else ():
+    for s in state.books() if at_rest else ():
         stops = [order.remaining_lots for order in s.stops()]
         assert s.lots == 0 or s.open_exit() is not None or sum(stops) >= abs(s.lots)
         assert s.open_exit() is not None or len(stops) <= 1

@@ -78,7 +78,7 @@ def test_the_journal_tells_it_again(desk: Desk) -> None:
     assert (intent.reduce_only, filled.state) == (True, OrderState.FILLED)
     again = make_trader()
     assert restore(again, desk.records) == []
-    ours, told = desk.book(), again.state.symbols[BTC]
+    ours, told = desk.book(), again.state.symbols[BTC].book(desk.book().strategy)
     assert (told.lots, told.trade, told.orders) == (ours.lots, ours.trade, ours.orders)
     assert again.state.ledger.wallet_usdt == desk.trader.state.ledger.wallet_usdt
 

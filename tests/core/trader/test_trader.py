@@ -587,7 +587,7 @@ def play(desk: Desk, step: tuple) -> list[Command]:
         case ("operator", verb, symbol):
             return desk.operator(verb, symbol)
         case ("answer", n, what):
-            orders = [order for s in desk.trader.state.symbols.values() for order in s.orders.values()]
+            orders = [order for s in desk.trader.state.books() for order in s.orders.values()]
             return answer(desk, orders[n % len(orders)], what) if orders else []
         case ("odd", "funding", symbol):
             return desk.funding("-0.125", symbol)
@@ -662,8 +662,9 @@ def test_invariants_of_every_session(session: list[tuple]) -> None:
                 assert order.qty_lots * s.lot_qty * s.mark <= 20_000 * (1 + 1e-9)
             else:
                 assert order.reduce_only
-        for symbol, s in desk.trader.state.symbols.items():
-            ledger_position = desk.trader.state.ledger.positions.get(symbol)
+        for s in desk.trader.state.books():
+            symbol = s.instrument.symbol
+            ledger_position = desk.trader.state.ledger.positions.get((symbol, desk.trader.strategy.name))
             assert s.lots == fills[symbol] == (ledger_position.lots if ledger_position else 0)
             assert (s.trade is not None) or s.lots == 0
             assert sum(1 for o in s.orders.values() if o.role is OrderRole.ENTRY) <= 1
@@ -674,12 +675,12 @@ def test_invariants_of_every_session(session: list[tuple]) -> None:
             assert sizes == sorted(set(sizes), reverse=True)
         if step[0] == "minute":
             # After a bar a position has a stop that covers it, or is being left.
-            for s in desk.trader.state.symbols.values():
+            for s in desk.trader.state.books():
                 stop, out = s.open_order(OrderRole.STOP), s.open_order(OrderRole.EXIT)
                 assert s.lots == 0 or out is not None or (stop is not None and stop.remaining_lots >= abs(s.lots))
     state = desk.trader.state
     booked = sum((record.trade.net_pnl_usdt for record in records(desk.said, TradeRecord)), Decimal(0))
-    if not any(s.lots for s in state.symbols.values()) and not any(step[1] == "funding" for step in session):
+    if not any(s.lots for s in state.books()) and not any(step[1] == "funding" for step in session):
         assert state.ledger.wallet_usdt == 10_000 + booked
 
 

@@ -102,13 +102,13 @@ def test_books_never_part(session: list[dict], reverses: bool) -> None:
         run.run(steps[: n + 1], n) if n else run.run(steps[:1])
         state = trader.state
         assert {s: b.lots for s, b in state.symbols.items() if b.lots} == real.venue.positions_lots()
-        costs = {symbol: position.cost_usdt for symbol, position in state.ledger.positions.items()}
+        costs = {symbol: position.cost_usdt for (symbol, _), position in state.ledger.positions.items()}
         assert costs == real.venue.positions_cost_usdt()
         assert state.ledger.wallet_usdt == real.venue.wallet_usdt()
-        ours = {order_id for s in state.symbols.values() for order_id in s.orders}
+        ours = {order_id for s in state.books() for order_id in s.orders}
         assert ours == {order.client_order_id for order in real.venue.open_orders()}
         if any(isinstance(event, Timer) for event in steps[n][1]):
-            for s in state.symbols.values():
+            for s in state.books():
                 stop, out = s.open_order(OrderRole.STOP), s.open_order(OrderRole.EXIT)
                 assert s.lots == 0 or out is not None or (stop is not None and stop.remaining_lots >= abs(s.lots))
 
@@ -164,7 +164,7 @@ def checkpoint(journal: Sequence[Record], reverses: bool) -> tuple[Checkpoint, l
         fills=[(r.fill.symbol, r.fill.fill_id) for r in journal if isinstance(r, FillRecord)],
         payments=[r.payment.funding_id for r in journal if isinstance(r, FundingRecord)],
     )
-    known = [order for symbol in memory.symbols.values() for order in (*symbol.ended, *symbol.orders)]
+    known = [order for _, book in memory.books() for order in (*book.ended, *book.orders)]
     earlier: list[Record] = [IntentRecord(order) for order in known]
     earlier += [r for r in journal if isinstance(r, ORDERED)][-NEWEST:]
     return Checkpoint(memory, seen, len(earlier)), earlier
@@ -208,9 +208,9 @@ def test_the_sessions_have_orders_and_positions_that_a_checkpoint_stands_for() -
         run.run(steps_of(chance(seed)))
         for cut in run.cuts[::7]:
             before, _ = checkpoint(run.journal[: cut.records], reverses=False)
-            kept = before.memory.symbols.values()
-            found |= {"held" for symbol in kept if symbol.position is not None}
-            found |= {"filled in part" for symbol in kept for order in symbol.orders if order.filled_lots}
+            kept = [book for _, book in before.memory.books()]
+            found |= {"held" for book in kept if book.position is not None}
+            found |= {"filled in part" for book in kept for order in book.orders if order.filled_lots}
             told = sum(isinstance(record, ORDERED) for record in run.journal[: cut.records])
             found |= {"cut off"} if told > NEWEST else set()
     assert found == {"held", "filled in part", "cut off"}

@@ -62,7 +62,7 @@ def test_a_flatten_closes_at_market_and_withdraws_the_bracket() -> None:
         await house.pass_s(2)
         await house.command(Verb.FLATTEN)
         await house.pass_s(3)
-        assert [s.lots for s in house.trader.state.symbols.values()] == [0, 0]
+        assert [s.lots for s in house.trader.state.books()] == [0, 0]
         assert house.open_algos() == []
         assert [trade.exit_reason for trade in house.trades] == ["flatten", "flatten"]
         house.check_books()

@@ -317,7 +317,7 @@ def assert_same(case: Case) -> int:
     assert (got.assumed_settlements, got.assumed_usdt) == (len(plain.assumed), float(sum(plain.assumed)))
     state = plain.trader.state
     assert got.final_usdt == float(state.ledger.account(state.exact_marks()).equity_usdt)
-    assert got.open_positions == sum(1 for s in state.symbols.values() if s.lots)
+    assert got.open_positions == sum(1 for s in state.books() if s.lots)
     assert (got.ended_ms, got.limits) == (plain.ended_ms, {} if plain.ended_ms is None else {"drawdown": 1})
     return len(plain.trades)
 
