@@ -11,12 +11,12 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 
-from tests.simulation.marks import ALL, OF_CROSSINGS, OF_LADDERS, OF_MODELS, OF_PEOPLE
+from tests.simulation.marks import ALL, OF_CROSSINGS, OF_LADDERS, OF_MODELS, OF_PEOPLE, OF_SEVERAL
 from tests.simulation.plan import has_crossings, has_people
 from tests.simulation.run import Result
 from tests.simulation.seed import run_seed
 from tests.simulation.thinking import has_models
-from tests.simulation.trading import has_ladder
+from tests.simulation.trading import has_ladder, has_several
 
 MARKS_FROM_SEEDS = 100
 P99_LIMIT_MS = 2_000
@@ -28,6 +28,7 @@ PEOPLE: dict[str, Callable[[int], bool]] = {
 CROSSINGS = {**PEOPLE, "half": has_crossings}
 MODELS = {**PEOPLE, "half": has_models}
 LADDERS = {**PEOPLE, "half": has_ladder}
+SEVERAL = {**PEOPLE, "half": has_several}
 PROBLEMS_SHOWN = 3
 
 
@@ -52,6 +53,7 @@ class Totals:
     had_crossings: bool = False
     had_models: bool = False
     had_ladder: bool = False
+    had_several: bool = False
 
     def add(self, result: Result) -> None:
         self.seeds += 1
@@ -69,6 +71,7 @@ class Totals:
         self.had_crossings = self.had_crossings or result.had_crossings
         self.had_models = self.had_models or result.had_models
         self.had_ladder = self.had_ladder or result.had_ladder
+        self.had_several = self.had_several or result.had_several
         for what, age_ms in result.longest_ms.items():
             self.longest_ms[what] = max(self.longest_ms.get(what, (0, 0)), (age_ms, result.seed))
         self.slowest_s = max(self.slowest_s, result.converged_s or 0.0)
@@ -77,8 +80,8 @@ class Totals:
         """What is wrong with the run as a whole."""
         found = [f"{len(self.failed)} of {self.seeds} seeds failed"] if self.failed else []
         if self.seeds >= MARKS_FROM_SEEDS:
-            had = (self.had_people, self.had_crossings, self.had_models, self.had_ladder)
-            groups = zip(had, (OF_PEOPLE, OF_CROSSINGS, OF_MODELS, OF_LADDERS), strict=True)
+            had = (self.had_people, self.had_crossings, self.had_models, self.had_ladder, self.had_several)
+            groups = zip(had, (OF_PEOPLE, OF_CROSSINGS, OF_MODELS, OF_LADDERS, OF_SEVERAL), strict=True)
             left_out = {name for was, names in groups if not was for name in names}
             found += [f"never reached: {name}" for name in ALL if not (self.reached[name] or name in left_out)]
             if self.p99_ms() > P99_LIMIT_MS:
@@ -108,6 +111,7 @@ def main(arguments: Iterable[str] | None = None) -> int:
     parser.add_argument(
         "--ladders", choices=tuple(LADDERS), default="half", help="in which seeds a trade has several targets"
     )
+    parser.add_argument("--several", choices=tuple(SEVERAL), default="half", help="in which seeds two strategies trade")
     parser.add_argument("--replay", type=int, metavar="SEED", help="run one seed and tell what happens")
     parser.add_argument("--soak", action="store_true", help="24 virtual hours with 20 symbols, and the memory measured")
     asked = parser.parse_args(None if arguments is None else list(arguments))
@@ -125,6 +129,7 @@ def main(arguments: Iterable[str] | None = None) -> int:
             crossings=CROSSINGS[asked.crossings](asked.replay),
             models=MODELS[asked.models](asked.replay),
             ladder=LADDERS[asked.ladders](asked.replay),
+            several=SEVERAL[asked.several](asked.replay),
         )
         print(f"trace {result.trace}")
         print("\n".join(result.problems) or "no problems")
@@ -136,7 +141,7 @@ def main(arguments: Iterable[str] | None = None) -> int:
     return _tell_totals(totals, asked.jobs)
 
 
-def _run(seed: int, hours: float, people: str, crossings: str, models: str, ladders: str) -> Result:
+def _run(seed: int, hours: float, people: str, crossings: str, models: str, ladders: str, several: str) -> Result:
     return run_seed(
         seed,
         hours=hours,
@@ -144,12 +149,13 @@ def _run(seed: int, hours: float, people: str, crossings: str, models: str, ladd
         crossings=CROSSINGS[crossings](seed),
         models=MODELS[models](seed),
         ladder=LADDERS[ladders](seed),
+        several=SEVERAL[several](seed),
     )
 
 
 def _results(asked: argparse.Namespace) -> Iterator[Result]:
     seeds = range(asked.first, asked.first + asked.seeds)
-    chosen = {name: getattr(asked, name) for name in ("people", "crossings", "models", "ladders")}
+    chosen = {name: getattr(asked, name) for name in ("people", "crossings", "models", "ladders", "several")}
     run = partial(_run, hours=asked.hours, **chosen)
     if asked.jobs <= 1:
         yield from map(run, seeds)
@@ -164,7 +170,7 @@ def _tell_failure(result: Result, asked: argparse.Namespace) -> None:
     replay = f"python -m tests.simulation --replay {result.seed}"
     replay += f" --hours {asked.hours:g}" if asked.hours != 1.0 else ""
     replay += f" --people {asked.people} --crossings {asked.crossings}"
-    replay += f" --models {asked.models} --ladders {asked.ladders}"
+    replay += f" --models {asked.models} --ladders {asked.ladders} --several {asked.several}"
     print(f"seed {result.seed}: {len(result.problems)} problems; replay: {replay}", flush=True)
     for problem in result.problems[:PROBLEMS_SHOWN]:
         print(f"    {problem}", flush=True)

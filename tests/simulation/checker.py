@@ -52,10 +52,18 @@ class ProtectionMeter:
         self.shares.changed(symbol, now_ms)
         net, lots = self.exchange.ledger.position(symbol).lots, self.shares.ours.get(symbol, 0)
         resting = [algo for algo in self.exchange.open_algos[symbol].values() if is_ours(algo.client_id)]
-        covered = any(_covers(algo, lots) for algo in resting)
+        covered = self._covered_lots(resting, lots) >= abs(lots)
         is_flat = not net or not (lots or self.claims.ours.get(symbol, 0))
         self._note(self._since, self.gaps_ms, symbol, now_ms, bool(lots) and not covered)
         self._note(self._left_since, self.leftovers_ms, symbol, now_ms, is_flat and bool(resting))
+
+    def _covered_lots(self, resting: Sequence[AlgoOrder], lots: int) -> int:
+        """Of what is held by all that they are for, the largest stop of each strategy."""
+        largest: dict[str, int] = {}
+        for algo in resting:
+            whose = self.claims.whose.get(algo.client_id, "")
+            largest[whose] = max(largest.get(whose, 0), _covering_lots(algo, lots))
+        return sum(largest.values())
 
     @property
     def is_open(self) -> bool:
@@ -99,9 +107,12 @@ class ProtectionMeter:
         return sum(max(0, min(end, to_ms) - max(start, from_ms)) for start, end in shut)
 
 
-def _covers(algo: AlgoOrder, lots: int) -> bool:
+def _covering_lots(algo: AlgoOrder, lots: int) -> int:
+    """How many of signed `lots` a conditional order is a stop for."""
     is_stop = algo.type == "STOP_MARKET" and algo.reduce_only and algo.sign * lots < 0
-    return is_stop and (algo.close_position or algo.lots >= abs(lots))
+    if not is_stop:
+        return 0
+    return abs(lots) if algo.close_position else algo.lots
 
 
 def journal_orders(records: Iterable[Record]) -> dict[str, Order]:

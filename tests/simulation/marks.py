@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from core.domain.operator import Verb
@@ -18,6 +18,7 @@ from core.domain.records import (
     IntentRecord,
     OperatorRecord,
     OrderUpdateRecord,
+    PositionRecord,
     Record,
     SignalRecord,
     TradeRecord,
@@ -25,7 +26,7 @@ from core.domain.records import (
 from core.domain.trading import ExitReason, SignalAction
 from tests.simulation.checker import OUTSIDE_PREFIX
 from tests.simulation.faults import Asked
-from tests.simulation.shares import EXTERNAL_LOTS
+from tests.simulation.shares import EXTERNAL_LOTS, Held
 from tests.simulation.transport import Answer, Fate, Outcome
 
 LATE_MS = 1_000
@@ -93,6 +94,12 @@ OF_LADDERS = (
     "added by an exit",
 )
 
+OF_SEVERAL = (
+    "two strategies hold a symbol",
+    "vetoed by the name of who holds the other side",
+    "one's order closed lots of another",
+)
+
 OF_MODELS = (
     "forecast at once",
     "forecast soon",
@@ -149,6 +156,7 @@ ALL = (
     *OF_CROSSINGS,
     *OF_MODELS,
     *OF_LADDERS,
+    *OF_SEVERAL,
 )
 
 
@@ -158,6 +166,7 @@ class Marks:
 
     reached: Counter[str] = field(default_factory=Counter)
     _orders: dict[str, Order] = field(default_factory=dict)
+    _held: Held = field(default_factory=Held)
     _was_unknown: set[str] = field(default_factory=set)
     _canceling: set[str] = field(default_factory=set)
     _stopped_in_part: set[str] = field(default_factory=set)
@@ -238,6 +247,14 @@ class Marks:
                     signal.action is SignalAction.VETOED and "limit connection" in signal.reason
                 ):
                     self.reach("no entry while the venue is unwell")
+                case SignalRecord(signal) if "side of this symbol is held by" in signal.reason:
+                    self.reach("vetoed by the name of who holds the other side")
+                case PositionRecord() if record.strategy:
+                    self._held.take(record)
+                    if len(self._held.trade_ids(record.position.symbol)) > 1:
+                        self.reach("two strategies hold a symbol")
+                    if record.strategy != next((r.order.origin.strategy for r in _fills(records)), record.strategy):
+                        self.reach("one's order closed lots of another")
                 case TradeRecord(trade) if trade.exit_reason == ExitReason.REVERSAL and _is_entered(records):
                     self.reach("reversed")
                 case ForecastRecord(said) if said.made_ms - said.bar_close_ms > LATE_MS and _is_entered(records):
@@ -308,6 +325,10 @@ class Marks:
         if order.state is OrderState.FILLED and order.role in (OrderRole.STOP, OrderRole.TARGET):
             self.reach("stop filled" if order.role is OrderRole.STOP else "target filled")
         self._orders[name] = order
+
+
+def _fills(records: Sequence[Record]) -> Iterator[FillRecord]:
+    return (record for record in records if isinstance(record, FillRecord))
 
 
 def _is_entered(records: Sequence[Record]) -> bool:

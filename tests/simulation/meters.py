@@ -78,12 +78,13 @@ class Sizes:
 
     def committed(self, records: Sequence[Record], now_ms: int) -> None:
         """To be called before the claims take the records in, which are weighed against both before and after."""
-        most = dict(self.claims.ours), dict(self.claims.ours)
+        most, net = (dict(self.claims.ours), dict(self.claims.ours)), self.claims.held.copy()
         for record in records:
             match record:
                 case PositionRecord(position):
+                    lots = net.take(record)
                     for held, pick in zip(most, (min, max), strict=True):
-                        held[position.symbol] = pick(held.get(position.symbol, 0), position.lots)
+                        held[position.symbol] = pick(held.get(position.symbol, 0), lots)
                 case IntentRecord(order) | OrderUpdateRecord(_, order) | FillRecord(_, order):
                     self._orders[order.client_order_id] = order
                 case _:

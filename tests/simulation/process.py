@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from core.clock import ExchangeClock
@@ -35,6 +36,7 @@ from core.settings.schema import Settings
 from core.strategy.declaration import Strategy
 from core.trader.account import retired_symbols
 from core.trader.trader import Trader
+from tests.simulation.beside import speak
 from tests.simulation.candles import MemoryCandles
 from tests.simulation.journal import Disk, MemoryJournal
 from tests.simulation.observations import MemoryObservations
@@ -61,6 +63,8 @@ class Machine:
     publish_hz: float = PUBLISH_HZ
     forecaster: Forecaster | None = None
     observations: MemoryObservations = field(default_factory=MemoryObservations)
+    beside: tuple[Strategy, ...] = ()
+    """Strategies that trade the same account; what they say is told as what comes from elsewhere is."""
 
 
 class Process:
@@ -161,7 +165,7 @@ class Process:
         streams = self._streams(wire, market)
         settings = settings.with_initial_balance(initial_usdt)
         machine.disk.starts[len(machine.disk.records)] = Rules(settings, instruments)
-        self.trader = Trader(ACCOUNT, machine.strategy, settings, instruments, retired)
+        self.trader = Trader(ACCOUNT, machine.strategy, settings, instruments, retired, beside=machine.beside)
         parts = real_time_parts(
             mode="live",
             wire=wire,
@@ -179,7 +183,9 @@ class Process:
             observations=streams.stored if streams is not None else None,
             streams=streams,
         )
-        self.engine = Engine(replace(parts, feed=self._watched(parts.feed), lag_period_s=600.0))
+        followers = (*parts.followers, *(partial(speak, wire.clock, strategy) for strategy in machine.beside))
+        parts = replace(parts, feed=self._watched(parts.feed), lag_period_s=600.0, followers=followers)
+        self.engine = Engine(parts)
         await self.engine.run()
 
     def _streams(self, wire: Requests, market: LiveMarket) -> StreamsBeside | None:

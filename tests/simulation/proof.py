@@ -35,7 +35,13 @@ async def unproved(machine: Machine) -> list[str]:
         [Start(seq, rules) for seq, rules in sorted(disk.starts.items())],
         opened_ms,
         lambda rules: Trader(
-            ACCOUNT, machine.strategy, rules.settings, rules.instruments, rules.retired, rules.id_form
+            ACCOUNT,
+            machine.strategy,
+            rules.settings,
+            rules.instruments,
+            rules.retired,
+            rules.id_form,
+            machine.beside,
         ),
     )
     parted = found.first_difference

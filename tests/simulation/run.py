@@ -71,6 +71,7 @@ class Result:
     had_crossings: bool = False
     had_models: bool = False
     had_ladder: bool = False
+    had_several: bool = False
     reached: Counter[str] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
     counts: Counter[str] = field(default_factory=Counter)
@@ -96,6 +97,7 @@ class Hour:
         told: bool,
         models: bool = False,
         ladder: bool = False,
+        several: bool = False,
     ) -> None:
         self.loop = loop
         self.rng = random.Random(f"hour {seed}")
@@ -151,6 +153,7 @@ class Hour:
             settings=make_settings(SYMBOLS, limits),
             strategy=modelled(strategy) if models else strategy,
             forecaster=thinking,
+            beside=(make_strategy(seed + 1, reverses=seed % 4 < 2, name="second"),) if several else (),
         )
         self.world.is_recovering = lambda: self._killed.is_set() or self.process is None or not self.process.is_running
         self.lives = 0

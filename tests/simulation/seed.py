@@ -29,10 +29,11 @@ def run_seed(
     crossings: bool = False,
     models: bool = False,
     ladder: bool = False,
+    several: bool = False,
 ) -> Result:
     """The result of one seed; what goes wrong is in it, never raised. `people` says whether they act, `crossings`
     whether ours cross on purpose, `models` whether slow ones forecast instead of a rule, `ladder` whether a trade has
-    several targets, and exits that reduce it and add to it."""
+    several targets, and exits that reduce it and add to it, `several` whether two strategies trade."""
     began, began_cpu = time.perf_counter(), time.process_time()
     result = _run_hour(
         seed,
@@ -43,6 +44,7 @@ def run_seed(
         crossings=crossings,
         models=models,
         ladder=ladder,
+        several=several,
     )
     with _unheard():
         gc.collect()
@@ -60,6 +62,7 @@ def _run_hour(
     crossings: bool,
     models: bool,
     ladder: bool,
+    several: bool,
 ) -> Result:
     plan = make_plan(seed, length_ms, QUIET_MS, EPISODE_EVERY_MS)
     if people:
@@ -69,10 +72,11 @@ def _run_hour(
     limits = tight_limits(seed) if crossings else {}
     loop = VirtualLoop(f"loop {seed}")
     asyncio.set_event_loop(loop)
-    hour = Hour(loop, seed, length_ms, plan, limits, whole_trace=whole_trace, told=told, models=models, ladder=ladder)
+    kinds = {"models": models, "ladder": ladder, "several": several}
+    hour = Hour(loop, seed, length_ms, plan, limits, whole_trace=whole_trace, told=told, **kinds)
     result = hour.result
     result.had_people, result.had_crossings = people, crossings
-    result.had_models, result.had_ladder = models, ladder
+    result.had_models, result.had_ladder, result.had_several = models, ladder, several
     hour.world.piles_up = not crossings
     loop.set_exception_handler(lambda _, what: hour.note_stray(what))
     try:

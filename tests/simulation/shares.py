@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from core.domain.records import AdjustmentRecord, PositionRecord, Record
+from core.domain.records import AdjustmentRecord, IntentRecord, PositionRecord, Record
+from core.domain.trading import Position
 from tests.venue.exchange import Exchange
 from tests.venue.orders import Trade
 
@@ -71,18 +72,45 @@ def opposed(held: int, lots: int) -> int:
 
 
 @dataclass
+class Held:
+    """Positions of the journal by symbol and strategy, an empty name for all that is held of the symbol."""
+
+    _kept: dict[str, dict[str, Position]] = field(default_factory=dict)
+
+    def take(self, record: PositionRecord) -> int:
+        """The net of the symbol after it, in signed lots."""
+        symbol = record.position.symbol
+        kept = {} if not record.strategy else self._kept.get(symbol, {})
+        trade_id = record.position.trade_id
+        others = {name: one for name, one in kept.items() if name != record.strategy and one.trade_id != trade_id}
+        self._kept[symbol] = {**others, record.strategy: record.position}
+        return sum(position.lots for position in self._kept[symbol].values())
+
+    def trade_ids(self, symbol: str) -> set[str]:
+        return {position.trade_id for position in self._kept.get(symbol, {}).values() if position.lots}
+
+    def copy(self) -> Held:
+        return Held({symbol: dict(kept) for symbol, kept in self._kept.items()})
+
+
+@dataclass
 class Claims:
     """What the journal says: signed lots of the engine's books, and those of others that it knows of since when."""
 
     ours: dict[str, int] = field(default_factory=dict)
+    held: Held = field(default_factory=Held)
+    whose: dict[str, str] = field(default_factory=dict)
+    """Which strategy's an order is, by its client id."""
     others: dict[str, int] = field(default_factory=dict)
     others_since_ms: dict[str, int] = field(default_factory=dict)
 
     def take(self, records: Sequence[Record], now_ms: int) -> None:
         for record in records:
             match record:
+                case IntentRecord(order):
+                    self.whose[order.client_order_id] = order.origin.strategy
                 case PositionRecord(position):
-                    self.ours[position.symbol] = position.lots
+                    self.ours[position.symbol] = self.held.take(record)
                 case AdjustmentRecord(symbol=symbol, what=what, theirs=theirs) if what == EXTERNAL_LOTS:
                     self.others[symbol] = int(theirs)
                     if not self.others[symbol]:

@@ -32,7 +32,7 @@ from tests.simulation.run import EPISODE_EVERY_MS, QUIET_MS
 from tests.simulation.seed import run_seed
 from tests.simulation.telling import HOUR_MS, START_MS
 from tests.simulation.thinking import has_models
-from tests.simulation.trading import has_ladder
+from tests.simulation.trading import has_ladder, has_several
 
 PLANS = 100
 SEEDS = 40
@@ -52,6 +52,7 @@ def test_nothing_breaks_in_an_hour_of_faults(share: int) -> None:
             crossings=has_crossings(seed),
             models=has_models(seed),
             ladder=has_ladder(seed),
+            several=has_several(seed),
         )
         replay = f"python -m tests.simulation --replay {seed}"
         assert not result.problems, "\n".join([replay, *result.problems])
@@ -114,8 +115,8 @@ def test_ours_cross_beside_a_plan_that_stays_as_it_is() -> None:
         assert over_midnight.at_ms < MIDNIGHT_MS < over_midnight.at_ms + over_midnight.length_ms
     kinds = {act.kind for seed in range(PLANS) for act in add_crossings([], seed, HOUR_MS, QUIET_MS, MIDNIGHT_MS)}
     assert kinds == set(crossings)
-    asked = (has_people, has_crossings, has_models, has_ladder)
-    shares = [(seed % 2, *(has(seed) for has in asked)) for seed in range(160)]
+    asked = (has_people, has_crossings, has_models, has_ladder, has_several)
+    shares = [(seed % 2, *(has(seed) for has in asked)) for seed in range(320)]
     assert {shares.count(kind) for kind in set(shares)} == {5}
-    assert len(set(shares)) == 32
+    assert len(set(shares)) == 64
     assert {tuple(tight_limits(seed)) for seed in range(PLANS)} == {(), ("day_loss_usdt",), ("max_drawdown_pct",)}

@@ -52,15 +52,20 @@ def has_ladder(seed: int) -> bool:
     return seed // 16 % 2 == 1
 
 
+def has_several(seed: int) -> bool:
+    """Half of the seeds, with people, crossings, models and ladders and without, of either kind of strategy."""
+    return seed // 32 % 2 == 1
+
+
 def laddered(strategy: Strategy) -> Strategy:
     """The same strategy with several targets, and with exits that reduce, add and trail."""
     return replace(strategy, ladder=LADDER, policies=(HALF_OFF, more_of_it(1_600.0), trailing(0.2, 0.1)))
 
 
-def make_strategy(seed: int, *, reverses: bool, often: float = 0.6) -> Strategy:
+def make_strategy(seed: int, *, reverses: bool, often: float = 0.6, name: str = "simulated") -> Strategy:
     """`often` is the share of bars that are a signal, one way or the other."""
     return declared(
-        "simulated",
+        name,
         needed_bps=1.0,
         lookback_bars=5,
         stop_pct=STOP_PCT,

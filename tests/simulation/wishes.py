@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -17,6 +18,7 @@ from core.domain.records import (
     Record,
 )
 from tests.simulation.latches import is_accepted
+from tests.simulation.shares import Held
 
 
 @dataclass
@@ -30,7 +32,7 @@ class Wishes:
 
     _entries: dict[str, dict[str, Order]] = field(default_factory=dict)
     """By symbol, each by its client id."""
-    _trade_ids: dict[str, str] = field(default_factory=dict)
+    _held: Held = field(default_factory=Held)
     _meant: dict[tuple[str, int], int] = field(default_factory=dict)
     """The most lots by symbol and sign of the side."""
 
@@ -42,8 +44,7 @@ class Wishes:
                         self._entries.setdefault(order.symbol, {})[order.client_order_id] = order
                         self._mean(order.symbol)
                 case PositionRecord(position):
-                    # A late fill of an entry that was given up begins a trade with its id and a number.
-                    self._trade_ids[position.symbol] = position.trade_id.partition("+")[0] if position.lots else ""
+                    self._held.take(record)
                     self._mean(position.symbol)
                 case OperatorRecord(command, result) if is_accepted(command.command_id, result) and not command.symbol:
                     if command.verb in (Verb.FLATTEN, Verb.RESUME):
@@ -54,12 +55,18 @@ class Wishes:
                     pass
 
     def _mean(self, symbol: str) -> None:
-        trade_id, entries = self._trade_ids.get(symbol, ""), self._entries.get(symbol, {}).values()
+        # A late fill of an entry that was given up begins a trade with its id and a number.
+        trade_ids = {trade_id.partition("+")[0] for trade_id in self._held.trade_ids(symbol)}
+        entries = self._entries.get(symbol, {}).values()
         for sign in (1, -1):
-            mine = [o for o in entries if o.side.sign == sign and (o.is_open or o.trade_id == trade_id)]
+            mine = [o for o in entries if o.side.sign == sign and (o.is_open or o.trade_id in trade_ids)]
             # What was to be added, and was not, is meant no more.
             added = sum(o.qty_lots if o.is_open else o.filled_lots for o in mine if o.place)
-            self._meant[symbol, sign] = max((o.qty_lots for o in mine if not o.place), default=0) + added
+            first: Counter[str] = Counter()
+            for order in mine:
+                if not order.place:
+                    first[order.origin.strategy] = max(first[order.origin.strategy], order.qty_lots)
+            self._meant[symbol, sign] = sum(first.values()) + added
 
     def is_too_much(self, symbol: str) -> bool:
         """Whether more is held on a side than the entries of the open trade were for, or one that is under way."""
