@@ -1,9 +1,12 @@
-"""What holds for the whole suite: which tests are slow and so begin first, and a heap that the collector need not walk
-through again."""
+"""What holds for the whole suite: which tests are slow and so begin first, code that is compiled once, and a heap that
+the collector need not walk through again."""
 
 from __future__ import annotations
 
+import compileall
 import gc
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -67,6 +70,14 @@ SLOW = (
 )
 """Folders and files that `make check` leaves to `make test`: processes, sessions, days, trainings, many seeds."""
 
+IMPORTED = ("core", "storage", "strategies", "tui", "benchmarks", "tests")
+"""The folders that tests and the processes which they start import from."""
+
+WRITES_BYTECODE = not sys.dont_write_bytecode
+# Where PYTHONDONTWRITEBYTECODE is set, each worker would rewrite the assertions of every module anew, and each process
+# that a test starts compile all that it imports. What tests write and import themselves stays uncompiled there.
+sys.dont_write_bytecode = False
+
 # By the clock on the wall an example fails on a busy machine, and on no other.
 settings.register_profile("quarterdeck", deadline=None)
 settings.load_profile("quarterdeck")
@@ -74,6 +85,12 @@ settings.load_profile("quarterdeck")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--golden-update", action="store_true", help="write the golden files anew")
+
+
+def pytest_configure() -> None:
+    if not WRITES_BYTECODE and "PYTEST_XDIST_WORKER" not in os.environ:
+        for folder in IMPORTED:
+            compileall.compile_dir(ROOT / folder, quiet=2)
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
@@ -92,5 +109,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_collection_finish() -> None:
     """What was imported and collected stays to the end: no collection of garbage looks at it again."""
+    sys.dont_write_bytecode = not WRITES_BYTECODE
     gc.collect()
     gc.freeze()
