@@ -103,7 +103,7 @@ class OpenTrade:
         self.attempts[name] = self.attempts.get(name, 0) + 1
         if order.role is OrderRole.EXIT:
             self.leaving, self.exit_asked_ms = order.reason, order.created_ms
-        elif order.role is OrderRole.STOP:
+        elif order.role is OrderRole.STOP and not order.is_ahead:
             self.stop_ticks = order.trigger_ticks
         elif order.role is OrderRole.TARGET and order.trigger_ticks is not None:
             if not self.targets:
@@ -250,6 +250,20 @@ class SymbolState:
         """Open ones of what is held. One on the other side is of a position that was turned since."""
         targets = (o for o in self.orders.values() if o.role is OrderRole.TARGET and o.side.sign * self.lots < 0)
         return [order for order in targets if order.place == place]
+
+    def untold_entry(self) -> Order | None:
+        """The entry that is to open the trade, while nothing is known to be held."""
+        trade = self.trade
+        if trade is None or self.lots:
+            return None
+        first = (o for o in self.entries() if o.trade_id == trade.trade_id and not o.place)
+        return next(first, None)
+
+    def stop_ahead(self) -> Order | None:
+        """The open stop of what the entry may have opened already."""
+        entry = self.untold_entry()
+        stops = (o for o in self.orders.values() if o.is_ahead and entry is not None and o.trade_id == entry.trade_id)
+        return next((order for order in stops if order.client_order_id not in self.canceling), None)
 
     def is_protected(self) -> bool:
         """Whether stops that are known to rest cover the position."""

@@ -233,7 +233,10 @@ class Trader:
         commands: list[Command] = [Journal(OrderUpdateRecord(update, order))]
         if is_lost and order.role is OrderRole.TARGET and order.state is not OrderState.REJECTED:
             commands += self._tell_once(lost_target(order))
-        commands += self._react(s, order, update) if s.lots else []
+        if s.lots:
+            commands += self._react(s, order, update)
+        elif order.role is OrderRole.ENTRY:
+            commands += self.protection.hear_entry(s, order, update.time_ms)
         return commands + self._tell_flat(update.time_ms)
 
     def _react(self, s: SymbolState, order: Order, update: OrderUpdate) -> list[Command]:
@@ -243,7 +246,8 @@ class Trader:
         if s.trade is None or s.trade.trade_id != order.trade_id:
             return self.protection.restore(s, update.time_ms)
         if order.role is OrderRole.STOP:
-            if order.filled_lots or update.kind is RejectKind.WOULD_TRIGGER:
+            is_past = update.kind is RejectKind.WOULD_TRIGGER and not order.is_ahead
+            if order.filled_lots or is_past:
                 return self._leaving.leave(s, ExitReason.STOP, update.time_ms)
             return self.protection.restore(s, update.time_ms)
         if order.role is OrderRole.TARGET and update.kind is RejectKind.WOULD_TRIGGER:

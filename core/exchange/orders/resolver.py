@@ -84,7 +84,8 @@ class Resolver:
 
     async def refused(self, order: Order, error: VenueRejectedError, *, may_rest: bool) -> None:
         # Past a stop's price the position is left at market, whatever became of an earlier try: both only reduce.
-        is_past = order.role is OrderRole.STOP and error.kind is RejectKind.WOULD_TRIGGER
+        is_stop = order.role is OrderRole.STOP and not order.is_ahead
+        is_past = is_stop and error.kind is RejectKind.WOULD_TRIGGER
         if may_rest and not is_past:
             await self._books.update(order, OrderState.UNKNOWN, str(error))
             self._questions.ask(order, refusal=error)
@@ -212,7 +213,8 @@ class Resolver:
 
     def _is_idle(self, order: Order) -> bool:
         """What only reduces can do nothing where nothing is held: what became of it is no question for a rate limit."""
-        return order.reduce_only and not self._books.trader.state.symbols[order.symbol].lots
+        s = self._books.trader.state.symbols[order.symbol]
+        return order.reduce_only and not s.lots and not self._books.may_reduce(order)
 
     def _patience_ms(self, order: Order) -> int:
         if order.state is OrderState.UNKNOWN:
