@@ -22,6 +22,7 @@ from core.exchange.orders.incoming import Incoming
 from core.exchange.orders.outbox import is_protective
 from core.exchange.orders.outside import Outside
 from core.exchange.orders.questions import FILLS_DUE_MS, Question, Questions
+from core.exchange.orders.turns import NOTHING_LEFT
 from core.home.log_episodes import Episodes
 
 log = logging.getLogger("quarterdeck.exchange")
@@ -348,6 +349,9 @@ class Resolver:
     async def _absent(self, order: Order, question: Question, asked_ms: int) -> bool:
         """The exchange, asked at `asked_ms`, says that there is no such order."""
         is_lost = question.was_absent and asked_ms >= self._venue.outbox.dead_ms(order)
+        if order.role is OrderRole.ENTRY and not question.was_absent:
+            # There is hardly a position: its stop ahead lets those of others go first.
+            self._venue.turns.note_vain(order.symbol, NOTHING_LEFT)
         question.was_absent = True
         if question.refusal and order.role is not OrderRole.ENTRY:
             await self._books.update(order, OrderState.REJECTED, str(question.refusal), kind=question.refusal.kind)

@@ -14,7 +14,8 @@ YIELD_MS = 1500
 """By so much less a position is taken to have waited for each two tries in vain: then one of like age has its turn."""
 
 NOTHING_LEFT = 4
-"""So many tries in vain one counts of which the exchange says that there is nothing left to reduce."""
+"""So many tries in vain one counts of which the exchange says that there is nothing left to reduce, or that the entry
+is not there."""
 
 _FORGOTTEN_MS = 15_000
 
