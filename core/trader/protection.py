@@ -225,8 +225,10 @@ def _is_overdue(entry: Order, now_ms: int) -> bool:
     """Whether an entry may have opened a position for longer than the way of its news explains."""
     if entry.state is OrderState.UNKNOWN:
         return True
-    due_ms = _FILLS_DUE_MS if entry.state in RESTING_STATES else _NEWS_DUE_MS
-    return abs(now_ms - entry.updated_ms) >= due_ms
+    if entry.state in RESTING_STATES:
+        return abs(now_ms - entry.updated_ms) >= _FILLS_DUE_MS
+    # When it was sent no journal tells.
+    return abs(now_ms - entry.created_ms) >= _NEWS_DUE_MS
 
 
 def _is_being_left(s: SymbolState, trade: OpenTrade) -> bool:

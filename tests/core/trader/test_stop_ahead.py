@@ -64,7 +64,7 @@ def test_an_entry_that_has_arrived_and_tells_no_fills_has_one(desk: Desk) -> Non
 
 def test_an_entry_of_which_a_start_hears_nothing_has_one(desk: Desk) -> None:
     entering(desk)
-    assert placed(desk.watch(4_900)) == []
+    assert placed(desk.watch(5_000)) == []
     assert known_of(desk.watch(100)) == [(OrderRole.STOP, 41, 594_000)]
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import Sequence
 
 import pytest
 
 from core.domain.orders import Order, OrderRole, OrderState
-from core.domain.records import FillRecord, IntentRecord
+from core.domain.records import FillRecord, IntentRecord, Record
+from core.trader.invariants import check_state
 from tests.core.exchange.account.test_desk_rate_limit import limited
 from tests.core.exchange.desk_kit import BTC, House, in_house
 from tests.simulation.faults import JSON
@@ -176,6 +179,46 @@ def test_a_start_carries_on_with_it(fate: Fate, alive_s: float) -> None:
         house.check_books()
 
     in_house(test)
+
+
+@pytest.mark.parametrize("fate", [TAKEN_UNTOLD, LOST])
+def test_no_kill_at_a_journal_write_leaves_an_orphan_or_a_bare_position(fate: Fate) -> None:
+    """At each commit from the entry on until the stop proper rests, or nothing does."""
+
+    async def killed_at(house: House, commit: int) -> bool:
+        came, written = asyncio.Event(), [0]
+
+        def count(records: Sequence[Record]) -> None:
+            written[0] += 1
+            if written[0] == commit:
+                came.set()
+
+        house.disk.observers.append(count)
+        await untold(house, fate)
+        waiting = [asyncio.ensure_future(came.wait()), asyncio.ensure_future(house.pass_s(3))]
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        house.weather.rules.remove(unasked)
+        await asyncio.wait([waiting[0]], timeout=20)
+        is_killed = came.is_set()
+        waiting[0].cancel()
+        await waiting[1] if waiting[1].done() else waiting[1].cancel()
+        if is_killed:
+            await house.stop()
+            await house.start(beside=True)
+        await house.pass_s(30)
+        is_held = fate is TAKEN_UNTOLD
+        assert house.book().lots == (41 if is_held else 0), commit
+        assert len(house.open_algos()) == (2 if is_held else 0), commit
+        assert len(house.book().orders) == (2 if is_held else 0), commit
+        assert house.book().is_protected()
+        assert check_state(house.trader.state) == []
+        house.check_books()
+        return is_killed
+
+    commit = 1
+    while in_house(lambda house: killed_at(house, commit)):  # noqa: B023
+        commit += 1
+    assert commit > 5
 
 
 def test_inside_a_limit_one_whose_answer_is_lost_is_sent_again_unasked() -> None:
