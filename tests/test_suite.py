@@ -7,12 +7,17 @@ import re
 import pytest
 from hypothesis import settings
 
-from tests.conftest import ROOT, SLOW
+from tests.conftest import LONGEST, ROOT, SLOW
 
 
 @pytest.mark.parametrize("place", SLOW)
 def test_what_is_named_slow_exists(place: str) -> None:
     assert (ROOT / place).exists()
+
+
+@pytest.mark.parametrize("place", LONGEST)
+def test_the_longest_are_of_the_slow(place: str) -> None:
+    assert place.startswith(SLOW)
 
 
 def test_this_is_fast_and_known_to_be(request: pytest.FixtureRequest) -> None:

@@ -176,12 +176,13 @@ async def run_hour(
     end_ms: int = START_MS + HOUR_MS,
     fresh: Mapping[str, Instrument] | None = None,
     adopt: Callable[[int, SqliteJournal], Mapping[str, Instrument]] = lambda time_ms, journal: {},
+    look: Callable[[int, Engine], None] = lambda time_ms, engine: None,
     id_form: int = NEWEST,
 ) -> Engine:
     """Run, or go on with, the scripted hour to its end.
 
     `fresh` are the contracts as this start finds them; `adopt` is asked before every event for those that have other
-    rules from then on.
+    rules from then on, and `look` is shown the engine.
     """
     candles = await SqliteCandles.open(database)
     journal = await SqliteJournal.open(database, ACCOUNT, on_write)
@@ -197,6 +198,7 @@ async def run_hour(
             replay = ReplayFeed(candles, traded, START_MS, end_ms, 1_000, replay_cursors(point, MINUTE_MS))
             waiting = list(acts[done:])
             async for event in replay.events():
+                look(event_time_ms(event), engines[0])
                 while waiting and event_time_ms(event) > waiting[0].at_ms:
                     act = waiting.pop(0)
                     result = await engines[0].command(act.verb, act.symbol, "script", for_ms=act.for_ms)
