@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from core.domain.origin import ACCOUNT, Origin
+from core.domain.plain import plain
 
 
 class Verb(StrEnum):
@@ -33,6 +34,25 @@ class OperatorCommand:
     include_external: bool = False
     until_ms: int | None = None
     reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorWish:
+    """What an operator asks of an engine, before it has taken it: a command without id and time. A lock is to hold for
+    `for_ms` of the engine's time, None until it is ended."""
+
+    verb: Verb
+    symbol: str
+    operator: str
+    include_external: bool = False
+    for_ms: int | None = None
+    reason: str = ""
+
+    def taken(self, command_id: str, now_ms: int) -> OperatorCommand:
+        """The command that it becomes at `now_ms`, its texts made plain."""
+        until_ms = None if self.for_ms is None else now_ms + self.for_ms
+        by, reason = plain(self.operator), plain(self.reason)
+        return OperatorCommand(command_id, self.verb, self.symbol, by, now_ms, self.include_external, until_ms, reason)
 
 
 class LimitEffect(StrEnum):

@@ -7,7 +7,7 @@ import asyncio
 from core.control.events import KEPT_EVENTS, Events
 from core.control.protocol import ChartView, CommandResult, Snapshot
 from core.control.request import Request
-from core.domain.operator import Verb
+from core.domain.operator import OperatorWish, Verb
 from core.engine.engine import Engine
 from core.home.log_line import LogLine
 from core.home.logbook import Logbook
@@ -34,7 +34,12 @@ class EngineControl:
 
     async def send(self, request: Request) -> CommandResult:
         values = request.values
-        symbol, include_external = str(values.get("symbol", "")), bool(values.get("include_external"))
-        for_ms, reason = int(values.get("for_ms", 0)) or None, str(values.get("reason", ""))
-        asked = (Verb(request.operation), symbol, request.operator, include_external, for_ms, reason)
-        return await asyncio.wrap_future(self._engine.submit(*asked))
+        wish = OperatorWish(
+            Verb(request.operation),
+            str(values.get("symbol", "")),
+            request.operator,
+            include_external=bool(values.get("include_external")),
+            for_ms=int(values.get("for_ms", 0)) or None,
+            reason=str(values.get("reason", "")),
+        )
+        return await asyncio.wrap_future(self._engine.submit(wish))

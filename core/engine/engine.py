@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any, TypeVar
 
 from core.clock import monotonic_ns, monotonic_s
-from core.control.arming import labelled
 from core.control.events import EventLog
 from core.control.lease import WriteLease
 from core.control.operations import OPERATIONS
 from core.control.protocol import ChartView, CommandResult, RunState, Snapshot, StatusView
-from core.control.readiness import BEGINNING
 from core.domain.errors import UnavailableError
 from core.domain.market import Bar
-from core.domain.operator import OperatorCommand, Verb
+from core.domain.operator import OperatorCommand, OperatorWish, Verb
 from core.domain.orders import RESTING_STATES
-from core.domain.plain import plain
-from core.domain.records import ForecastRecord, OperatorRecord, Record
+from core.domain.records import ForecastRecord, Record
 from core.engine.events import events_of
 from core.engine.lag import LagMeter
 from core.engine.log_lines import narrate
@@ -30,6 +26,7 @@ from core.engine.parts import EngineParts, Recollection
 from core.engine.recent import Recent
 from core.engine.recovery import BOOK_DIFFERENCES, FRESH_MS
 from core.engine.session import Session
+from core.engine.steering import Steering
 from core.engine.view_guard import Drawing
 from core.engine.views import (
     block_views,
@@ -42,7 +39,6 @@ from core.engine.views import (
     trade_view,
 )
 from core.engine.warm_up import Past
-from core.engine.wishes import KEPT, is_new, kept, refusal, standing_wishes
 from core.market.history import bar_at
 from core.market.replay.resuming import ResumePoint, newest_first_prices, resume_point
 from core.trader import limits
@@ -52,8 +48,6 @@ from core.trader.restore import restore, set_marks
 from core.trader.symbol_state import SymbolState
 
 log = logging.getLogger("quarterdeck.engine")
-
-T = TypeVar("T")
 
 _PAST = "the past"
 _GIVES_WAY_S, _GIVES_WAY_LOOKS = 0.05, 60
@@ -80,6 +74,15 @@ class Engine:
             waits_for_models=parts.real_time is None,
             settlements=parts.settlements,
         )
+        self._steering = Steering(
+            parts.mode,
+            parts.trader,
+            self._session.stepper,
+            parts.clock,
+            parts.real_time,
+            lambda: self._state,
+            self._publish_now,
+        )
         self._lag = LagMeter(parts.lag_period_s)
         self._state: RunState = "starting"
         self._note = ""
@@ -87,16 +90,12 @@ class Engine:
         self._telling = Drawing("events cannot be told")
         self.events = EventLog()
         self.lease = WriteLease(monotonic_s)
-        self._operator_acts = 0
         self._point = ResumePoint({}, {})
         self._fed_ns: int | None = None
         self._progress: tuple[int, int] | None = None
         self._speed = 0.0
         self._seq = 0
         self._following: list[asyncio.Task[None]] = []
-        self._acting: set[asyncio.Future[Any]] = set()
-        self._recollected, self._settled = asyncio.Event(), asyncio.Event()
-        self._wishes: list[OperatorCommand] = []
         self._stop = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self.latest: Snapshot | None = None
@@ -127,20 +126,12 @@ class Engine:
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._stop.set)
 
-    def submit(
-        self,
-        verb: Verb,
-        symbol: str,
-        operator: str,
-        include_external: bool = False,
-        for_ms: int | None = None,
-        reason: str = "",
-    ) -> Future[CommandResult]:
+    def submit(self, wish: OperatorWish) -> Future[CommandResult]:
         """Ask for a command from any thread, as `command`. Raises UnavailableError when the engine does not run."""
         if self._loop is None or self._loop.is_closed():
-            raise UnavailableError("; ".join(filter(None, ("no engine runs here", OPERATIONS[verb].words.without))))
-        asked = self.command(verb, symbol, operator, include_external, for_ms, reason)
-        return asyncio.run_coroutine_threadsafe(asked, self._loop)
+            without = OPERATIONS[wish.verb].words.without
+            raise UnavailableError("; ".join(filter(None, ("no engine runs here", without))))
+        return asyncio.run_coroutine_threadsafe(self.command(wish), self._loop)
 
     def chart(self, symbol: str) -> ChartView | None:
         """Drawn when it is asked for, from any thread; None for a symbol that is not traded, and where the bars came
@@ -157,80 +148,10 @@ class Engine:
         self._state, self._note = "failed", reason
         self._publish_now()
 
-    async def command(
-        self,
-        verb: Verb,
-        symbol: str,
-        operator: str,
-        include_external: bool = False,
-        for_ms: int | None = None,
-        reason: str = "",
-    ) -> CommandResult:
+    async def command(self, wish: OperatorWish) -> CommandResult:
         """Carry out an operator's command between two steps, although whoever asked gives up meanwhile. Runs on the
-        engine's loop. A lock holds `for_ms` of the engine's time, None until it is ended."""
-        wish = OperatorCommand("", verb, symbol, plain(operator), 0, include_external, for_ms, plain(reason))
-        return await asyncio.shield(self._begin(self._act(wish)))
-
-    def _begin(self, act: Coroutine[Any, Any, T]) -> asyncio.Future[T]:
-        acting = asyncio.ensure_future(act)
-        self._acting.add(acting)
-        acting.add_done_callback(self._acted)
-        return acting
-
-    def _acted(self, acting: asyncio.Future[Any]) -> None:
-        self._acting.discard(acting)
-        if not acting.cancelled() and (error := acting.exception()) is not None:
-            log.error("an operator's command failed: %s", error)
-
-    async def _act(self, wish: OperatorCommand) -> CommandResult:
-        """`wish` with neither id nor time yet, and of a lock with how long it holds."""
-        if self._state in BEGINNING:
-            # Before its journal is told, a trader knows nothing that it could act on.
-            await self._recollected.wait()
-        now_ms = self._parts.clock.now_ms()
-        command_id = f"op-{now_ms}-{self._operator_acts}"
-        verb, symbol = wish.verb, wish.symbol
-        if refused := refusal(verb, self._state):
-            return CommandResult(command_id, accepted=False, message=refused)
-        until_ms = None if wish.until_ms is None else now_ms + wish.until_ms
-        command = replace(wish, command_id=command_id, time_ms=now_ms, until_ms=until_ms)
-        waits = verb is Verb.FLATTEN and not self._settled.is_set() and symbol in ("", *self._trader.state.symbols)
-        result = await (self._keep(command) if waits else self._carry_out(command))
-        self._publish_now()
-        message = labelled(self._parts.mode, result)
-        return CommandResult(command_id, accepted=not result.startswith("refused"), message=message)
-
-    async def _carry_out(self, command: OperatorCommand) -> str:
-        records = await self._session.stepper.step([command], command.time_ms)
-        result = next(record.result for record in records if isinstance(record, OperatorRecord))
-        if command.verb is Verb.FLATTEN and (held := self._exits_wait()):
-            result += f"; {held}"
-        if command.include_external and command.verb is Verb.FLATTEN and not result.startswith("refused"):
-            result += f"; {await self._close_others(command.symbol)}"
-        return result
-
-    async def _close_others(self, symbol: str) -> str:
-        real_time = self._parts.real_time
-        return "nobody else trades here" if real_time is None else await real_time.flatten_external(symbol)
-
-    async def _keep(self, command: OperatorCommand) -> str:
-        if is_new(command, self._wishes):
-            self._wishes.append(command)
-            await self._session.stepper.step((), command.time_ms, extra=[kept(command)])
-        return KEPT
-
-    async def _carry_out_wishes(self) -> None:
-        """What was asked for while books were compared; what others hold is closed beside the market."""
-        self._settled.set()
-        while self._wishes:
-            wish = replace(self._wishes.pop(0), time_ms=self._parts.clock.now_ms())
-            await self._session.stepper.step([wish], wish.time_ms)
-            if wish.include_external:
-                self._begin(self._close_others(wish.symbol))
-
-    def _exits_wait(self) -> str:
-        real_time, symbols = self._parts.real_time, self._trader.state.symbols.values()
-        return real_time.holds() if real_time is not None and any(s.open_exit() for s in symbols) else ""
+        engine's loop."""
+        return await self._steering.command(wish)
 
     async def _trade(self, recollection: Recollection, group: asyncio.TaskGroup) -> None:
         await self._settle(recollection, group)
@@ -272,7 +193,7 @@ class Engine:
         if before is not None:
             recall(trader, before.memory, before.seen)
         differences = restore(trader, records)
-        self._wishes = standing_wishes(records)
+        self._steering.recall(records)
         self._session.take_in(records)
         self._session.is_ready = False
         known = records if before is None else (*before.earlier, *records)
@@ -304,9 +225,9 @@ class Engine:
         """Bring trader and venue to agree, and finish what a crash kept from being decided."""
         parts, trader, now_ms = self._parts, self._trader, recollection.now_ms
         differences = [*recollection.differences]
-        self._recollected.set()
+        self._steering.recollected()
         differences += await parts.reconcile(trader, parts.venue, self._session.stepper, now_ms)
-        await self._carry_out_wishes()
+        await self._steering.settled()
         if recollection.records:
             told = "recovered %d records up to %s, the %d before them by a checkpoint: %d differences"
             log.info(told, recollection.records, iso(now_ms), recollection.before, len(differences))
@@ -364,7 +285,7 @@ class Engine:
         log.info("the recorded market ended")
 
     def _observe(self, records: Sequence[Record], *, narrated: bool = True) -> None:
-        self._operator_acts += sum(1 for record in records if isinstance(record, OperatorRecord))
+        self._steering.observe(records)
         self._recent.take_in(records)
         if narrated:
             instruments = {symbol: s.instrument for symbol, s in self._trader.state.symbols.items()}

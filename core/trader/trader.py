@@ -7,15 +7,13 @@ durable; the caller commits all records of one call before it sends any order of
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import replace
-from decimal import Decimal
-from typing import Any, assert_never
+from typing import Any
 
 from core.domain.errors import RejectKind
 from core.domain.forecast import MARKET, Forecast
 from core.domain.instrument import Instrument
 from core.domain.market import Bar, FirstPrice
-from core.domain.operator import OperatorCommand, Verb
+from core.domain.operator import OperatorCommand
 from core.domain.orders import (
     Fill,
     Order,
@@ -29,29 +27,26 @@ from core.domain.orders import (
 from core.domain.records import (
     AdjustmentRecord,
     CursorRecord,
-    EquityRecord,
     FillRecord,
     FundingRecord,
     IntentRecord,
-    OperatorRecord,
     OrderUpdateRecord,
     PositionRecord,
     TradeRecord,
     WatchRecord,
 )
-from core.domain.trading import EXACT, EquitySample, ExitReason, FundingPayment, Position
+from core.domain.trading import ExitReason, FundingPayment, Position
 from core.settings.schema import Settings
 from core.strategy.decision import Decider
 from core.strategy.declaration import Strategy
 from core.trader import limits
 from core.trader.deciding import Deciding
-from core.trader.flattening import FLAT, flattening
 from core.trader.guard import Guard
 from core.trader.ids import NEWEST, Ids
 from core.trader.invariants import check_state
 from core.trader.ledger import ZERO
 from core.trader.limits import Reading
-from core.trader.locking import lock, lock_after_losses, unlock
+from core.trader.locking import lock_after_losses
 from core.trader.messages import (
     Alarm,
     Command,
@@ -64,14 +59,14 @@ from core.trader.messages import (
     WalletAdjustment,
     Watch,
 )
+from core.trader.operating import Operating
 from core.trader.protection import Protection
+from core.trader.sampling import Sampling
 from core.trader.sending import Leaving, cancel, cancel_entries, journalled
-from core.trader.state import DAY_MS, FLAT_ID, TraderState
+from core.trader.state import TraderState
 from core.trader.symbol_state import OpenTrade, SymbolState
 from core.trader.targets import leaves_some
 from core.trader.unexpected import found_again, is_overtaken, late_fill, lost_target, refused_fill, unasked_order
-
-_OF_A_SYMBOL = (Verb.FLATTEN, Verb.LOCK, Verb.UNLOCK)
 
 
 class Trader:
@@ -99,6 +94,8 @@ class Trader:
         limit_ms = settings.exchange.protection_limit_ms
         self.protection = Protection(ids, self.state, self.guard, strategy, self._leaving, limit_ms)
         self._deciding = Deciding(ids, self.state, self.guard, self._leaving, self.protection, settings, strategy)
+        self._sampling = Sampling(self.state, self.guard)
+        self._operating = Operating(self.state, self.guard, self._leaving, self._sampling)
         self.readings: list[Reading] = []
         self._handlers: dict[type, Callable[[Any], list[Command]]] = {
             Bar: self._on_bar,
@@ -108,13 +105,13 @@ class Trader:
             VenueHealth: self._on_health,
             Alarm: self._on_alarm,
             FundingDue: self._on_funding_due,
-            WalletAdjustment: self._on_wallet,
+            WalletAdjustment: self._sampling.on_wallet,
             Forecast: self._deciding.on_forecast,
             Silence: self._deciding.on_silence,
             OrderUpdate: self._on_update,
             Fill: self._on_fill,
             FundingPayment: self._on_funding,
-            OperatorCommand: self._on_operator,
+            OperatorCommand: self._operating.on_command,
         }
 
     def follow(self, strategy: Strategy) -> None:
@@ -183,7 +180,7 @@ class Trader:
         now_ms = timer.time_ms
         if now_ms < self.state.sampled_ms:
             return []  # The bars of a symbol that is behind: what is measured is measured of the newest.
-        commands = [*self._sample(now_ms), *journalled(self.guard.expire(now_ms))]
+        commands = [*self._sampling.sample(now_ms), *journalled(self.guard.expire(now_ms))]
         self.readings = self.guard.measure(self.state, now_ms, self.state.symbols)
         at_once = [reading for reading in self.readings if not reading.rule.by_timer]
         commands += self._leaving.heed(at_once, now_ms) + self._check(now_ms)
@@ -237,7 +234,7 @@ class Trader:
             commands += self._react(s, order, update)
         elif order.role is OrderRole.ENTRY:
             commands += self.protection.hear_entry(s, order, update.time_ms)
-        return commands + self._tell_flat(update.time_ms)
+        return commands + self._operating.tell_flat(update.time_ms)
 
     def _react(self, s: SymbolState, order: Order, update: OrderUpdate) -> list[Command]:
         """What news of an order, told in `update`, makes necessary for the position."""
@@ -301,14 +298,14 @@ class Trader:
             commands += cancel_entries(self.state, s, fill.time_ms, "the position is being closed")
             if order.role in (OrderRole.OUTSIDE, OrderRole.REDUCE) or leaves_some(s, order):
                 commands += self.protection.cut(s, fill.time_ms)
-        return commands + self.protection.restore(s, fill.time_ms) + self._tell_flat(fill.time_ms)
+        return commands + self.protection.restore(s, fill.time_ms) + self._operating.tell_flat(fill.time_ms)
 
     def _after_entry(
         self, s: SymbolState, order: Order, fill: Fill, held: int, before: OpenTrade | None
     ) -> list[Command]:
         """What a fill of an entry asks for, where `held` lots of the trade `before` were held when it came."""
         if not s.lots:
-            return self._tell_flat(fill.time_ms)
+            return self._operating.tell_flat(fill.time_ms)
         reason = self._unwanted(s, order, held, before)
         if reason:
             return self._leaving.leave(s, reason, fill.time_ms)
@@ -365,25 +362,6 @@ class Trader:
         again: list[Command] = [] if ended is None else [Journal(TradeRecord(ended))]
         return [Journal(FundingRecord(payment)), *again]
 
-    def _on_wallet(self, adjustment: WalletAdjustment) -> list[Command]:
-        ledger, amount_usdt = self.state.ledger, adjustment.amount_usdt
-        if not amount_usdt or ledger.has_adjustment(adjustment.adjustment_id):
-            return []
-        before = ledger.wallet_usdt
-        equity = EXACT.add(before, ledger.all_unrealised_usdt(self.state.exact_marks()))
-        self.state.apply_wallet(adjustment.adjustment_id, adjustment.time_ms, amount_usdt, equity)
-        record = AdjustmentRecord(
-            adjustment.adjustment_id,
-            adjustment.time_ms,
-            "",
-            adjustment.what,
-            str(before),
-            str(ledger.wallet_usdt),
-            amount_usdt,
-        )
-        # A start does not know what positions were worth here: a sample keeps where the marks of the limits came to.
-        return [Journal(record), *(self._sample(self.state.sampled_ms) if self.state.sampled_ms else [])]
-
     def _on_health(self, health: VenueHealth) -> list[Command]:
         """Only that it comes to be unwell, and that it is well again, is an event; what else goes wrong meanwhile is
         not."""
@@ -412,74 +390,6 @@ class Trader:
         if ended and not commands:
             commands = [Journal(WatchRecord(watch.time_ms))]
         return commands + ended
-
-    def _on_operator(self, command: OperatorCommand) -> list[Command]:
-        if command.symbol and command.symbol not in self.state.symbols:
-            return [Journal(OperatorRecord(command, f"refused: {command.symbol} is not traded here"))]
-        if command.symbol and command.verb not in _OF_A_SYMBOL:
-            refusal = f"refused: {command.verb} is for the whole account; {', '.join(_OF_A_SYMBOL)} take a symbol"
-            return [Journal(OperatorRecord(command, refusal))]
-        if not command.symbol and command.verb in (Verb.LOCK, Verb.UNLOCK):
-            return [Journal(OperatorRecord(command, f"refused: {command.verb} is for one symbol; name it"))]
-        self.state.apply_operator(command)
-        everything = self.state.symbols.values()
-        commands: list[Command] = []
-        match command.verb:
-            case Verb.PAUSE:
-                result = "entries paused; stops, targets and exits go on"
-            case Verb.RESUME:
-                events = self.guard.clear_resume(command.time_ms)
-                new_peak = any(event.limit == "drawdown" for event in events)
-                commands += journalled(events)
-                # Not by the clock: set right later, it would leave every bar until then unmeasured.
-                commands += self._sample(self.state.sampled_ms or command.time_ms, new_peak=new_peak)
-                result = "entries resumed"
-            case Verb.HALT:
-                for s in everything:
-                    commands += cancel_entries(self.state, s, command.time_ms, "halted by the operator")
-                result = "halted: no new entries, pending entries canceled; stops and targets stay at the venue"
-            case Verb.FLATTEN:
-                chosen = [self.state.symbols[command.symbol]] if command.symbol else list(everything)
-                result = flattening(chosen)
-                commands += self._leaving.leave_all(chosen, ExitReason.FLATTEN, command.time_ms)
-                if not command.symbol:
-                    result += "; entries paused until resumed"
-            case Verb.LOCK:
-                result, events = lock(self.guard, command)
-                commands += journalled(events)
-            case Verb.UNLOCK:
-                result, events = unlock(self.guard, command)
-                commands += journalled(events)
-            case _:
-                assert_never(command.verb)
-        return [Journal(OperatorRecord(command, result)), *commands]
-
-    def _tell_flat(self, now_ms: int) -> list[Command]:
-        """Tell the operator, once, that nothing is left of what he wished to be closed."""
-        asked = self.state.flatten
-        if asked is None or self.state.is_flattening():
-            return []
-        self.state.flatten = None
-        done = replace(asked, command_id=f"{asked.command_id}{FLAT_ID}", time_ms=now_ms)
-        return [Journal(OperatorRecord(done, FLAT))]
-
-    def _sample(self, now_ms: int, *, new_peak: bool = False) -> list[Command]:
-        """Sample the account and move the marks of the limits; the first sample of a UTC day opens the day."""
-        state, day = self.state, now_ms // DAY_MS
-        new_day = day > state.opened_day
-        wallet, unrealised = state.ledger.wallet_usdt, state.ledger.all_unrealised_usdt(state.exact_marks())
-        equity = EXACT.add(wallet, unrealised)
-        peak = equity if new_peak else max(equity, Decimal(repr(state.peak_equity_usdt)))
-        day_start = Decimal(repr(state.day_start_equity_usdt))
-        if new_day:
-            day_start = EXACT.subtract(equity, state.unopened.gained_usdt(day, self._exact_mark))
-        sample = EquitySample(now_ms, wallet, unrealised, equity, peak, day_start)
-        state.apply_equity(sample)
-        cleared = self.guard.clear_day(now_ms) if new_day else []
-        return [Journal(EquityRecord(sample)), *journalled(cleared)]
-
-    def _exact_mark(self, symbol: str) -> Decimal:
-        return Decimal(repr(self.state.symbols[symbol].mark))
 
 
 def _is_of(trade: OpenTrade, order: Order) -> bool:

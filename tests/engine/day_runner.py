@@ -16,7 +16,7 @@ from core.clock import ExchangeClock
 from core.control.arming import account_of
 from core.control.requests import RunRequest
 from core.domain.market import MINUTE_MS, Bar
-from core.domain.operator import Verb
+from core.domain.operator import OperatorWish, Verb
 from core.engine import retention as keeping
 from core.engine.assembly.exchange import exchange_parts
 from core.engine.assembly.start import EngineStart
@@ -172,7 +172,7 @@ class Quarterdeck:
     async def command(self, verb: Verb, symbol: str = "", *, include_external: bool = False) -> str:
         self.check()
         assert self.engine is not None
-        result = await self.engine.command(verb, symbol, "the day", include_external)
+        result = await self.engine.command(OperatorWish(verb, symbol, "the day", include_external))
         assert result.accepted, result.message
         return result.message
 

@@ -17,7 +17,7 @@ from core.clock import VirtualClock
 from core.domain.forecast import Because, Forecast
 from core.domain.instrument import Instrument
 from core.domain.market import MINUTE_MS, MarketEvent
-from core.domain.operator import Verb
+from core.domain.operator import OperatorWish, Verb
 from core.domain.records import OperatorRecord
 from core.domain.trading import ExitReason
 from core.engine.assembly.account import change_rules, told_again
@@ -201,7 +201,8 @@ async def run_hour(
                 look(event_time_ms(event), engines[0])
                 while waiting and event_time_ms(event) > waiting[0].at_ms:
                     act = waiting.pop(0)
-                    result = await engines[0].command(act.verb, act.symbol, "script", for_ms=act.for_ms)
+                    wish = OperatorWish(act.verb, act.symbol, "script", for_ms=act.for_ms)
+                    result = await engines[0].command(wish)
                     assert result.accepted, result.message
                 if changed := adopt(event_time_ms(event), journal):
                     async with engines[0]._session.stepper.lock:

@@ -16,7 +16,7 @@ import pytest
 
 from core.domain.errors import StorageError
 from core.domain.market import MINUTE_MS
-from core.domain.operator import Verb
+from core.domain.operator import OperatorWish, Verb
 from core.domain.records import OperatorRecord, Record
 from core.engine.engine import Engine
 from core.settings.schema import CostSettings
@@ -110,7 +110,7 @@ async def test_a_command_that_cannot_be_journalled_ends_the_engine_and_the_next_
     def ask_once(engine: Engine) -> None:
         publish(engine)
         if not asked and engine._state == "running" and engine._trader.state.open_positions():
-            asked.append(asyncio.ensure_future(engine.command(Verb.FLATTEN, "", "script")))
+            asked.append(asyncio.ensure_future(engine.command(OperatorWish(Verb.FLATTEN, "", "script"))))
 
     async def refuse(journal: SqliteJournal, records: Sequence[Record]) -> None:
         if any(isinstance(record, OperatorRecord) for record in records):

@@ -11,7 +11,7 @@ import pytest
 from core.clock import VirtualClock
 from core.control.protocol import CommandResult, ExternalOrderView
 from core.domain.market import MarketEvent, Quote
-from core.domain.operator import Verb
+from core.domain.operator import OperatorWish, Verb
 from core.domain.orders import Order, OrderRole
 from core.domain.records import AdjustmentRecord
 from core.engine.engine import Engine
@@ -118,7 +118,7 @@ async def _flattened(tmp_path: Path, held: str, *, with_position: bool) -> tuple
     while engine.latest is None or engine.latest.status.state != "running":
         assert not running.done()
         await asyncio.sleep(0)
-    result = await engine.command(Verb.FLATTEN, "", "test")
+    result = await engine.command(OperatorWish(Verb.FLATTEN, "", "test"))
     engine.stop()
     await running
     await candles.close()

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from core.control.protocol import CommandResult
-from core.domain.operator import OperatorCommand, Verb
+from core.domain.operator import OperatorCommand, OperatorWish, Verb
 from core.domain.orders import OrderRole
 from core.domain.records import AdjustmentRecord, IntentRecord, OperatorRecord, Record
 from core.engine.stepper import Stepper
@@ -40,7 +40,7 @@ class House(test_past.House):
         return []
 
     async def command(self, verb: Verb, symbol: str = "") -> CommandResult:
-        return await self.engine.command(verb, symbol, "test")
+        return await self.engine.command(OperatorWish(verb, symbol, "test"))
 
     @property
     def told(self) -> list[OperatorRecord]:

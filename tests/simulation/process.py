@@ -11,7 +11,7 @@ from typing import Any
 from core.clock import ExchangeClock
 from core.domain.errors import QuarterdeckError
 from core.domain.market import MINUTE_MS, Bar, MarketBatch
-from core.domain.operator import Verb
+from core.domain.operator import OperatorWish, Verb
 from core.engine.assembly.exchange import RESTART_PATIENCE_S
 from core.engine.assembly.real_time import real_time_parts
 from core.engine.engine import Engine
@@ -112,7 +112,7 @@ class Process:
         """An operator's command; refused where the engine is not ready for it. None where there is none to ask."""
         if self.engine is None or not self.network.alive:
             return None
-        return self._background(self.engine.command(verb, "", "simulation", include_external))
+        return self._background(self.engine.command(OperatorWish(verb, "", "simulation", include_external)))
 
     def _background(self, work: Coroutine[Any, Any, object]) -> asyncio.Task[object]:
         return self.machine.world.loop.create_task(work, context=self._context)

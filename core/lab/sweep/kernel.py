@@ -25,13 +25,14 @@ from core.lab.sweep import calling
 from core.lab.sweep import fills as sweep_fills
 from core.lab.sweep import forms as sweep_forms
 from core.lab.sweep import limits as sweep_limits
+from core.lab.sweep import matching as sweep_matching
 from core.lab.sweep import money as sweep_money
 from core.lab.sweep import orders as sweep_orders
 from core.lab.sweep import policies as sweep_policies
 from core.lab.sweep import protection as sweep_protection
 from core.lab.sweep import sampling as sweep_sampling
 from core.lab.sweep import sending as sweep_sending
-from core.lab.sweep.fills import end_before_hole, match_bar, match_first_price
+from core.lab.sweep.fills import end_before_hole
 from core.lab.sweep.forms import (
     NONE,
     RESTING,
@@ -47,6 +48,7 @@ from core.lab.sweep.forms import (
     quiet_range,
 )
 from core.lab.sweep.limits import ask_exits, decide, heed, is_shut, pay_funding, sample, turn
+from core.lab.sweep.matching import match_bar, match_first_price
 from core.lab.sweep.policies import see_bar
 from core.lab.sweep.protection import protect, restore_target
 from core.lab.sweep.sampling import deepen, sample_until
@@ -79,6 +81,7 @@ SOURCES: tuple[ModuleType, ...] = (
     sweep_policies,
     sweep_sending,
     sweep_fills,
+    sweep_matching,
     sweep_limits,
     sweep_sampling,
 )

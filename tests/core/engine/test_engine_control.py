@@ -9,7 +9,7 @@ import pytest
 import core.engine.engine as engine_module
 from core.control.protocol import ChartView, CommandResult
 from core.control.request import Request, Values
-from core.domain.operator import Verb
+from core.domain.operator import OperatorWish, Verb
 from core.engine.control import EngineControl
 from core.engine.engine import Engine as RealEngine
 from core.home.logbook import Logbook
@@ -21,12 +21,12 @@ class Engine:
     """Keeps what it was asked for."""
 
     def __init__(self) -> None:
-        self.asked: list[Any] = []
+        self.asked: list[OperatorWish] = []
 
     def chart(self, symbol: str) -> ChartView | None:
         return ChartView(symbol) if symbol == "BTCUSDT" else None
 
-    def submit(self, *asked: Any) -> Future[CommandResult]:
+    def submit(self, asked: OperatorWish) -> Future[CommandResult]:
         self.asked.append(asked)
         answer: Future[CommandResult] = Future()
         answer.set_result(DONE)
@@ -36,18 +36,22 @@ class Engine:
 @pytest.mark.parametrize(
     ("operation", "values", "asked"),
     [
-        ("pause", {}, (Verb.PAUSE, "", "ann", False, None, "")),
-        ("flatten", {"symbol": "BTCUSDT"}, (Verb.FLATTEN, "BTCUSDT", "ann", False, None, "")),
-        ("flatten", {"symbol": "", "include_external": True}, (Verb.FLATTEN, "", "ann", True, None, "")),
+        ("pause", {}, OperatorWish(Verb.PAUSE, "", "ann")),
+        ("flatten", {"symbol": "BTCUSDT"}, OperatorWish(Verb.FLATTEN, "BTCUSDT", "ann")),
+        (
+            "flatten",
+            {"symbol": "", "include_external": True},
+            OperatorWish(Verb.FLATTEN, "", "ann", include_external=True),
+        ),
         (
             "lock",
             {"symbol": "BTCUSDT", "for_ms": 60_000, "reason": "news"},
-            (Verb.LOCK, "BTCUSDT", "ann", False, 60_000, "news"),
+            OperatorWish(Verb.LOCK, "BTCUSDT", "ann", for_ms=60_000, reason="news"),
         ),
     ],
 )
 async def test_a_request_reaches_the_engine_with_all_that_was_given(
-    operation: str, values: Values, asked: tuple[object, ...]
+    operation: str, values: Values, asked: OperatorWish
 ) -> None:
     engine = Engine()
     assert await EngineControl(engine, Logbook()).send(Request(operation, values, "ann")) == DONE
