@@ -184,9 +184,14 @@ def test_in_a_rate_limit_an_entry_that_is_not_there_takes_no_turn_from_one_that_
         sent = [
             (method, path.rpartition("/")[2], BTC in params) for method, path, params in house.weather.asked[asked:]
         ]
-        assert len(sent[: sent.index(("POST", "algoOrder", True))]) <= 2
-        told = sent[: sent.index(("GET", "userTrades", True))]
-        assert len(told) <= 6
+        assert sent[:6] == [
+            ("GET", "order", True),
+            ("POST", "algoOrder", False),
+            ("POST", "algoOrder", True),
+            ("GET", "order", False),
+            ("GET", "userTrades", True),
+            ("POST", "algoOrder", True),
+        ], "each has its stop ahead; then that one is found absent, and the other has its fills and its stop proper"
         await house.pass_s(40)
         house.check_books()
 
