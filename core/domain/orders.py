@@ -51,6 +51,9 @@ class OrderRole(StrEnum):
 HOLE_PREFIX = "hole-"
 """How the ids of orders begin by which a simulated venue closes what is held where a history has a hole ahead."""
 
+AHEAD = 1
+"""The `place` of a stop that was placed ahead."""
+
 OUTSIDE_PREFIX = "outside-"
 """How the ids of orders begin that stand for what others did to a position of ours: they were never placed by us."""
 
@@ -105,7 +108,8 @@ class Order:
     reason for exits) and, once it is rejected, canceled or expired, why. `stop_pct` and `target_pct` are the distances
     of stop and target that were decided on with an entry, None where those are its strategy's fixed ones; an entry
     with several targets has each as (distance in percent, share) in `ladder`. `place` says which of its kind it is in
-    its trade: of a target the place in the ladder, of an entry how many entries of the trade there were before.
+    its trade: of a target the place in the ladder, of an entry how many entries of the trade there were before, of a
+    stop 1 where it was placed ahead, before anybody knew whether its entry had opened anything.
     """
 
     client_order_id: str
@@ -137,6 +141,11 @@ class Order:
     @property
     def is_open(self) -> bool:
         return self.state not in TERMINAL_STATES
+
+    @property
+    def is_ahead(self) -> bool:
+        """Whether it is a stop that was placed ahead: its refusal says nothing of the stops of what is held."""
+        return self.role is OrderRole.STOP and self.place == AHEAD
 
 
 @quick

@@ -5,7 +5,7 @@ Pure checks over plain data: each answers with one line for everything that is b
 
 from __future__ import annotations
 
-from core.domain.orders import OrderRole
+from core.domain.orders import Order, OrderRole
 from core.trader.state import TraderState
 from core.trader.strategy_book import StrategyBook
 
@@ -42,7 +42,20 @@ def _check_book(symbol: str, s: StrategyBook) -> list[str]:
             broken.append(f"{name}: {order.qty_lots} lots are above the most that the contract allows")
         if order.role is OrderRole.ENTRY and order.trade_id in entries:
             broken.append(f"{name}: is the second open entry of {order.trade_id}")
+        if order.role in (OrderRole.STOP, OrderRole.TARGET):
+            broken += [f"{name}: {what}" for what in _check_early(s, order)]
         entries.add(order.trade_id if order.role is OrderRole.ENTRY else "")
     if s.lots and s.trade is None:
         broken.append(f"{symbol}: {s.lots} lots belong to no trade")
     return broken
+
+
+def _check_early(s: StrategyBook, order: Order) -> list[str]:
+    """What is wrong with a stop or target of a trade of which nothing is filled: all there may be is one stop ahead,
+    against the entry and not larger."""
+    entry = s.untold_entry()
+    if entry is None or order.trade_id != entry.trade_id:
+        return []
+    if not order.is_ahead:
+        return ["is placed before anything of its trade was filled"]
+    return ["does not fit its entry"] if order.side is entry.side or order.qty_lots > entry.qty_lots else []

@@ -99,7 +99,7 @@ class OpenTrade:
         self.attempts[name] = self.attempts.get(name, 0) + 1
         if order.role is OrderRole.EXIT:
             self.leaving, self.exit_asked_ms = order.reason, order.created_ms
-        elif order.role is OrderRole.STOP:
+        elif order.role is OrderRole.STOP and not order.is_ahead:
             self.stop_ticks = order.trigger_ticks
         elif order.role is OrderRole.TARGET and order.trigger_ticks is not None:
             if not self.targets:

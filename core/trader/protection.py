@@ -3,6 +3,10 @@
 A stop counts as protection only in a state in which it is known to rest at the venue. The rules here are asked at two
 kinds of moments: when news of an order or a fill comes in, and by every watch between two bars, which is what acts
 on time that has passed.
+
+Where nobody knows what became of an entry, it may be a position. Its stop is placed ahead then, as every stop only to
+reduce: it can open nothing, whatever became of the entry. What the venue makes of it says nothing of the trade. With
+the first fill the stop proper is placed, and takes its place; where nothing was filled it is withdrawn.
 """
 
 from __future__ import annotations
@@ -10,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 
 from core.arithmetic import sizing
-from core.domain.orders import RESTING_STATES, Fill, Order, OrderRole, OrderState
+from core.domain.orders import AHEAD, RESTING_STATES, Fill, Order, OrderRole, OrderState
 from core.domain.records import WatchRecord
 from core.domain.trading import ExitReason
 from core.position.stops import LEAVE_BARE, LEAVE_PAST, MAX_LOST_STOPS, moved_ticks, remedy
@@ -32,6 +36,10 @@ CANCEL_AGAIN_MS = 5_000
 
 _EXIT_AGAIN_MS, _EXIT_AGAIN_MOST_MS = 500, 8_000
 
+_FILLS_DUE_MS, _NEWS_DUE_MS = 1_000, 5_000
+"""How long an entry that has arrived may be without its fills, and one that has left without any news, as where a
+start cannot ask for it: longer than one may wait to be sent."""
+
 
 class Protection:
     """Of every trade of one account. Its strategy gives the distances of stop and target where a trade has none;
@@ -51,20 +59,44 @@ class Protection:
     def bracket(self, s: StrategyBook, order: Order, fill: Fill) -> list[Command]:
         """Stop and targets from the first fill, for the whole order: reduce-only caps them at the position."""
         assert s.trade is not None
+        step, target_pct = s.instrument.tick_step, self._distances(s, s.trade)[1]
         sign = order.side.sign
-        step = s.instrument.tick_step
-        stop_pct, target_pct = self._distances(s, s.trade)
-        stop = sizing.stop_ticks(fill.price_ticks / step, sign, stop_pct) * step
         target = 0 if target_pct is None else sizing.target_ticks(fill.price_ticks / step, sign, target_pct) * step
         lots = abs(s.lots) + order.remaining_lots
-        for policy in self._traded.of(s).policies:
-            if policy.at_entry is not None:
-                entry_price, parameters = fill.price_ticks * s.tick, np.array(policy.parameters, np.float64)
-                price = policy.at_entry(sign, entry_price, lots * s.lot_qty, parameters)
-                stop = moved_ticks(sign, stop, price, s.tick * step, step, policy.loosens)
+        stop = self._first_stop_ticks(s, s.trade, sign, fill.price_ticks, lots)
         commands = self._place_stop(s.trade, lots, stop, fill.time_ms)
         # No price lies at nothing or below: a short whose target would is held without one, too.
         return commands + self.targets.begin(s, s.trade, fill, target)
+
+    def _first_stop_ticks(self, s: StrategyBook, trade: OpenTrade, sign: int, entry_ticks: int, lots: int) -> int:
+        """Where the stop of so many lots lies that are entered at a price."""
+        step = s.instrument.tick_step
+        stop = sizing.stop_ticks(entry_ticks / step, sign, self._distances(s, trade)[0]) * step
+        for policy in self._traded.of(s).policies:
+            if policy.at_entry is not None:
+                entry_price, parameters = entry_ticks * s.tick, np.array(policy.parameters, np.float64)
+                price = policy.at_entry(sign, entry_price, lots * s.lot_qty, parameters)
+                stop = moved_ticks(sign, stop, price, s.tick * step, step, policy.loosens)
+        return stop
+
+    def hear_entry(self, s: StrategyBook, order: Order, now_ms: int) -> list[Command]:
+        """What news of an entry asks for while nothing is known to be held: a stop ahead where nobody knows what became
+        of it; none where it has ended."""
+        if order.is_open:
+            return self._place_ahead(s, now_ms)
+        ahead = [o for o in s.orders.values() if o.is_ahead and o.trade_id == order.trade_id]
+        return cancel(self._state, ahead, now_ms, "its entry opened nothing")
+
+    def _place_ahead(self, s: StrategyBook, now_ms: int) -> list[Command]:
+        """Once a trade, by the price that is known now; after that the stop proper is waited for."""
+        entry, trade = s.untold_entry(), s.trade
+        if entry is None or trade is None or trade.tries(OrderRole.STOP, AHEAD) or not s.mark > 0.0:
+            return []
+        if not _is_overdue(entry, now_ms):
+            return []
+        sign, lots, entry_ticks = entry.side.sign, entry.remaining_lots, s.instrument.ticks_nearest(s.mark)
+        ticks = self._first_stop_ticks(s, trade, sign, entry_ticks, lots)
+        return self._place_stop(trade, lots, ticks, now_ms, AHEAD)
 
     def _distances(self, s: StrategyBook, trade: OpenTrade) -> tuple[float, float | None]:
         """Of stop and target from the entry in percent of it, None for no target: those decided on with the trade."""
@@ -130,7 +162,7 @@ class Protection:
 
     def _watch(self, s: StrategyBook, now_ms: int) -> list[Command]:
         is_over = self._is_over(s.unprotected_since_ms, now_ms)
-        commands: list[Command] = []
+        commands = self._place_ahead(s, now_ms)
         trade = s.trade
         if s.lots and trade is not None:
             reason = trade.leaving or (ExitReason.UNPROTECTED if is_over else "")
@@ -163,9 +195,16 @@ class Protection:
     def _leave(self, s: StrategyBook, trade: OpenTrade, reason: str, now_ms: int) -> list[Command]:
         return self._leaving.leave(s, reason, now_ms) if _may_exit(trade, now_ms) else []
 
-    def _place_stop(self, trade: OpenTrade, lots: int, ticks: int, now_ms: int) -> list[Command]:
+    def _place_stop(self, trade: OpenTrade, lots: int, ticks: int, now_ms: int, at: int = 0) -> list[Command]:
         order = closing_order(
-            self._ids, trade, OrderRole.STOP, lots, now_ms=now_ms, reason=ExitReason.STOP, trigger_ticks=ticks
+            self._ids,
+            trade,
+            OrderRole.STOP,
+            lots,
+            now_ms=now_ms,
+            reason=ExitReason.STOP,
+            trigger_ticks=ticks,
+            place=at,
         )
         return place(self._state, order)
 
@@ -186,10 +225,20 @@ class Protection:
         if order.role in (OrderRole.LIQUIDATION, OrderRole.HOLE, OrderRole.OUTSIDE):
             return False
         if order.reduce_only and not s.lots:
-            return True
+            return order is not s.stop_ahead()
         if order.role is OrderRole.ENTRY and (self._state.halted or (s.trade is not None and s.trade.leaving)):
             return True
         return order.trade_id not in [trade.trade_id for trade in (s.trade, s.next_trade) if trade is not None]
+
+
+def _is_overdue(entry: Order, now_ms: int) -> bool:
+    """Whether an entry may have opened a position for longer than the way of its news explains."""
+    if entry.state is OrderState.UNKNOWN:
+        return True
+    if entry.state in RESTING_STATES:
+        return abs(now_ms - entry.updated_ms) >= _FILLS_DUE_MS
+    # When it was sent no journal tells.
+    return abs(now_ms - entry.created_ms) >= _NEWS_DUE_MS
 
 
 def _is_being_left(s: StrategyBook, trade: OpenTrade) -> bool:

@@ -203,10 +203,11 @@ class TraderState:
 
     def is_lost(self, order: Order) -> bool:
         """Whether an order is the stop or target of what is held, and ended although nobody asked for it; to be asked
-        before it is filed."""
+        before it is filed. A stop ahead of what is held is no loss: the stop proper is placed with the first fill."""
         s = self.book_of(order)
         if (
             order.is_open
+            or order.is_ahead
             or order.role not in (OrderRole.STOP, OrderRole.TARGET)
             or order.client_order_id in s.canceling
         ):

@@ -115,6 +115,20 @@ class StrategyBook:
         targets = (o for o in self.orders.values() if o.role is OrderRole.TARGET and o.side.sign * self.lots < 0)
         return [order for order in targets if order.place == place]
 
+    def untold_entry(self) -> Order | None:
+        """The entry that is to open the trade, while nothing is known to be held."""
+        trade = self.trade
+        if trade is None or self.lots:
+            return None
+        first = (o for o in self.entries() if o.trade_id == trade.trade_id and not o.place)
+        return next(first, None)
+
+    def stop_ahead(self) -> Order | None:
+        """The open stop of what the entry may have opened already."""
+        entry = self.untold_entry()
+        stops = (o for o in self.orders.values() if o.is_ahead and entry is not None and o.trade_id == entry.trade_id)
+        return next((order for order in stops if order.client_order_id not in self.canceling), None)
+
     def is_protected(self) -> bool:
         """Whether stops that are known to rest cover the position."""
         return sum(o.remaining_lots for o in self.stops() if o.state in RESTING_STATES) >= abs(self.lots)

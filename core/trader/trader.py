@@ -7,6 +7,7 @@ durable; the caller commits all records of one call before it sends any order of
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from core.domain.errors import RejectKind
@@ -40,6 +41,7 @@ from core.settings.schema import Settings
 from core.strategy.decision import Decider
 from core.strategy.declaration import Strategy
 from core.trader import limits
+from core.trader.alarms import on_alarm, on_health
 from core.trader.deciding import Deciding
 from core.trader.filling import Moved
 from core.trader.guard import Guard
@@ -111,8 +113,8 @@ class Trader:
             FirstPrice: self._on_first_price,
             Timer: self._on_timer,
             Watch: self._on_watch,
-            VenueHealth: self._on_health,
-            Alarm: self._on_alarm,
+            VenueHealth: partial(on_health, self.guard),
+            Alarm: partial(on_alarm, self.guard),
             FundingDue: self._on_funding_due,
             WalletAdjustment: self._sampling.on_wallet,
             Forecast: self._on_forecast,
@@ -272,7 +274,10 @@ class Trader:
         commands: list[Command] = [Journal(OrderUpdateRecord(update, order))]
         if is_lost and order.role is OrderRole.TARGET and order.state is not OrderState.REJECTED:
             commands += self._tell_once(lost_target(order))
-        commands += self._react(s, order, update) if s.lots else []
+        if s.lots:
+            commands += self._react(s, order, update)
+        elif order.role is OrderRole.ENTRY:
+            commands += self.protection.hear_entry(s, order, update.time_ms)
         return commands + self._operating.tell_flat(update.time_ms)
 
     def _react(self, s: StrategyBook, order: Order, update: OrderUpdate) -> list[Command]:
@@ -282,7 +287,8 @@ class Trader:
         if s.trade is None or s.trade.trade_id != order.trade_id:
             return self.protection.restore(s, update.time_ms)
         if order.role is OrderRole.STOP:
-            if order.filled_lots or update.kind is RejectKind.WOULD_TRIGGER:
+            is_past = update.kind is RejectKind.WOULD_TRIGGER and not order.is_ahead
+            if order.filled_lots or is_past:
                 return self._leaving.leave(s, ExitReason.STOP, update.time_ms)
             return self.protection.restore(s, update.time_ms)
         if order.role is OrderRole.TARGET and update.kind is RejectKind.WOULD_TRIGGER:
@@ -417,28 +423,6 @@ class Trader:
             return []
         ended = self.state.apply_funding(payment)
         return [Journal(FundingRecord(payment)), *(Journal(TradeRecord(trade)) for trade in ended)]
-
-    def _on_health(self, health: VenueHealth) -> list[Command]:
-        """Only that it comes to be unwell, and that it is well again, is an event; what else goes wrong meanwhile is
-        not."""
-        problem = health.problem
-        return journalled(
-            self.guard.check(
-                limits.CONTRACT if health.symbol else limits.CONNECTION,
-                health.symbol,
-                1.0 if problem else 0.0,
-                1.0,
-                breached=bool(problem),
-                now_ms=health.time_ms,
-                note=problem,
-            )
-        )
-
-    def _on_alarm(self, alarm: Alarm) -> list[Command]:
-        rule = limits.RULES[alarm.limit]
-        return journalled(
-            self.guard.check(rule, alarm.symbol, 1.0, 1.0, breached=True, now_ms=alarm.time_ms, note=alarm.note)
-        )
 
     def _on_watch(self, watch: Watch) -> list[Command]:
         commands = self.protection.watch(watch.time_ms)

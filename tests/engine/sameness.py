@@ -38,7 +38,7 @@ def state_of(engine: Engine) -> bytes:
     session = engine._session
     left_out = ("stepper", "histories", "_clock", "_settlements")
     held = {name: value for name, value in vars(session).items() if name not in left_out}
-    told = [held, session.stepper._venue, session.stepper.prices, session.histories, engine._operator_acts]
+    told = [held, session.stepper._venue, session.stepper.prices, session.histories, engine._steering._acts]
     return _Digest().of(told)
 
 

@@ -54,6 +54,7 @@ class Books:
         self._stepper = stepper
         self._clock = clock
         self._told = 0
+        self._early: dict[str, Fill] = {}
         self._strangers: deque[str] = deque(maxlen=_KEEP_STRANGERS)
         self.agreed_ms = clock.now_ms()
         self.newest_fill_ms = 0
@@ -90,11 +91,13 @@ class Books:
 
     def bare_since_ms(self, symbol: str) -> int | None:
         books = self.trader.state.symbols[symbol].books.values()
-        bare = [s.unprotected_since_ms for s in books if s.unprotected_since_ms is not None and not _is_going(s)]
+        bare = [since_ms for s in books if (since_ms := _bare_since_ms(s)) is not None]
         return min(bare, default=None)
 
     def is_covered(self, symbol: str) -> bool:
-        return self.trader.state.symbols[symbol].is_covered()
+        books = self.trader.state.symbols[symbol].books.values()
+        covered = [is_covered for s in books if (is_covered := _is_covered(s)) is not None]
+        return bool(covered) and all(covered)
 
     def open_orders(self) -> Iterator[Order]:
         for s in self.trader.state.symbols.values():
@@ -103,13 +106,17 @@ class Books:
     def is_wanted(self, order: Order) -> bool:
         """Whether an order that the exchange does not have should be put there still."""
         s = self.trader.state.book_of(order)
-        return (
-            self.is_open(order)
-            and order.reduce_only
-            and order.client_order_id not in s.canceling
-            and bool(s.lots)
-            and (s.lots > 0) == (order.side.sign < 0)
-        )
+        if not self.is_open(order) or not order.reduce_only or order.client_order_id in s.canceling:
+            return False
+        return self.may_reduce(order)
+
+    def may_reduce(self, order: Order) -> bool:
+        """Whether there may be something for an order to reduce: what its strategy holds, or what an entry of which
+        nobody knows what became may have opened."""
+        s = self.trader.state.book_of(order)
+        ahead = s.stop_ahead()
+        is_ahead = ahead is not None and ahead.client_order_id == order.client_order_id
+        return is_ahead or s.lots * order.side.sign < 0
 
     def _holds(self, order: Order) -> bool:
         return self.is_open(order) and bool(self.trader.state.book_of(order).lots)
@@ -118,7 +125,10 @@ class Books:
         self, event: TraderEvent, extra: Sequence[AdjustmentRecord] = (), alarms: Sequence[Alarm] = ()
     ) -> None:
         """Take in one event, and with it in one step `alarms` and the records `extra`. What the order's state cannot
-        take is logged, and found by reconciliation."""
+        take is logged, and found by reconciliation. A fill that is told before those that it closes waits for them."""
+        if isinstance(event, Fill) and self._is_early(event):
+            self._early[event.fill_id] = event
+            return
         events: list[TraderEvent] = [event, *alarms]
         now_ms = self._clock.now_ms()
         if isinstance(event, OrderUpdate | Fill):
@@ -134,10 +144,23 @@ class Books:
             await self._stepper.step(events, now_ms, extra)
         except InvalidTransitionError as error:
             self.note_unreadable(error, "an event")
+        for fill in [fill for fill in self._early.values() if not self._is_early(fill)]:
+            if self._early.pop(fill.fill_id, None) is not None:
+                await self.tell(fill)
+
+    def _is_early(self, fill: Fill) -> bool:
+        """Whether an order that only reduces filled more than is known to be held, while an entry is open whose fills
+        can explain it: these came first, and are asked for."""
+        s = self.trader.state.symbols[fill.symbol]
+        order = s.orders.get(fill.client_order_id) or s.ended.get(fill.client_order_id)
+        if order is None or not order.reduce_only or fill.qty_lots <= max(0, -s.lots * fill.side.sign):
+            return False
+        return any(entry.side is not fill.side for entry in s.entries())
 
     async def tell_asked(self, fill: Fill) -> None:
         """Take in a fill that was asked for, and note that the stream should have told it."""
-        if not self.trader.state.ledger.has_fill(fill.symbol, fill.fill_id):
+        is_known = self.trader.state.ledger.has_fill(fill.symbol, fill.fill_id) or fill.fill_id in self._early
+        if not is_known:
             self._fill_was_asked_for(fill)
             await self.tell(fill)
 
@@ -152,7 +175,8 @@ class Books:
         now_ms = self._clock.now_ms()
         update = OrderUpdate(order.client_order_id, order.symbol, state, now_ms, venue_order_id, reason, kind)
         alarms: tuple[Alarm, ...] = ()
-        if state is OrderState.REJECTED and order.role is OrderRole.STOP and self._holds(order):
+        is_stop = order.role is OrderRole.STOP and not order.is_ahead
+        if state is OrderState.REJECTED and is_stop and self._holds(order):
             # The next position would be left without one, too.
             alarms = (Alarm(now_ms, STOP_REFUSED.name, reason, order.symbol),)
         await self.tell(update, alarms=alarms)
@@ -221,10 +245,20 @@ class Books:
         return seen.state is not OrderState.FILLED or not self.is_open(now)
 
 
-def _is_going(s: StrategyBook) -> bool:
-    """Whether an exit of what is held works at the exchange."""
+def _bare_since_ms(s: StrategyBook) -> int | None:
+    ahead, entry = s.stop_ahead(), s.untold_entry()
+    if ahead is not None and entry is not None and ahead.state not in RESTING_STATES:
+        return entry.created_ms
     out = s.open_exit()
-    return out is not None and out.state in RESTING_STATES
+    return None if out is not None and out.state in RESTING_STATES else s.unprotected_since_ms
+
+
+def _is_covered(s: StrategyBook) -> bool | None:
+    """None where there is nothing to cover."""
+    ahead, entry = s.stop_ahead(), s.untold_entry()
+    if ahead is not None and entry is not None:
+        return ahead.state in RESTING_STATES and ahead.remaining_lots >= entry.remaining_lots
+    return s.is_covered() if s.lots else None
 
 
 def _is_sent(event: TraderEvent) -> bool:

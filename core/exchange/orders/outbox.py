@@ -251,9 +251,10 @@ class Outbox:
             and job.order.client_order_id not in self._in_flight
             and (job.is_cancel or job.order.client_order_id not in called_back)
         ]
-        for job in ready:
-            if job.first:
-                return job
+        first = [job for job in ready if job.first]
+        if first:
+            # Of two that protect what is sent saves what a withdrawal leaves as it is.
+            return min(first, key=lambda job: job.is_cancel)
         others = sum(1 for job in self._in_flight.values() if not job.first)
         return ready[0] if ready and others < _MAX_ENTRIES_IN_FLIGHT else None
 

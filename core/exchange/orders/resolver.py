@@ -22,6 +22,7 @@ from core.exchange.orders.incoming import Incoming
 from core.exchange.orders.outbox import is_protective
 from core.exchange.orders.outside import Outside
 from core.exchange.orders.questions import FILLS_DUE_MS, Question, Questions
+from core.exchange.orders.turns import NOT_THERE
 from core.home.log_episodes import Episodes
 
 log = logging.getLogger("quarterdeck.exchange")
@@ -83,7 +84,8 @@ class Resolver:
             self._questions.ask(order, in_ms=FILLS_DUE_MS, ended=seen if seen.state.is_terminal else None)
 
     async def refused(self, order: Order, error: VenueRejectedError, *, may_rest: bool) -> None:
-        # Past a stop's price the position is left at market, whatever became of an earlier try: both only reduce.
+        # Past a stop's price the position is left at market, whatever became of an earlier try: both only reduce, and
+        # none of them rests.
         is_past = order.role is OrderRole.STOP and error.kind is RejectKind.WOULD_TRIGGER
         if may_rest and not is_past:
             await self._books.update(order, OrderState.UNKNOWN, str(error))
@@ -212,7 +214,8 @@ class Resolver:
 
     def _is_idle(self, order: Order) -> bool:
         """What only reduces can do nothing where nothing is held: what became of it is no question for a rate limit."""
-        return order.reduce_only and not self._books.trader.state.symbols[order.symbol].lots
+        s = self._books.trader.state.symbols[order.symbol]
+        return order.reduce_only and not s.lots and not self._books.may_reduce(order)
 
     def _patience_ms(self, order: Order) -> int:
         if order.state is OrderState.UNKNOWN:
@@ -270,7 +273,8 @@ class Resolver:
             if seen is None:
                 if outbox.is_placing(order.client_order_id) or outbox.dead_ms(order) != dead_ms:
                     # It left while we asked: the answer is of before. An entry was not there when it should have been.
-                    question.was_absent = question.was_absent or order.role is OrderRole.ENTRY
+                    if order.role is OrderRole.ENTRY:
+                        self._note_absent(order, question)
                     return False
                 return await self._absent(self._books.order(order), question, asked_ms)
             question.was_absent = False
@@ -346,7 +350,7 @@ class Resolver:
     async def _absent(self, order: Order, question: Question, asked_ms: int) -> bool:
         """The exchange, asked at `asked_ms`, says that there is no such order."""
         is_lost = question.was_absent and asked_ms >= self._venue.outbox.dead_ms(order)
-        question.was_absent = True
+        self._note_absent(order, question)
         if question.refusal and order.role is not OrderRole.ENTRY:
             await self._books.update(order, OrderState.REJECTED, str(question.refusal), kind=question.refusal.kind)
             return True
@@ -370,6 +374,12 @@ class Resolver:
             return False
         await self._books.update(order, gone, reason)
         return not self._books.is_open(order)
+
+    def _note_absent(self, order: Order, question: Question) -> None:
+        if order.role is OrderRole.ENTRY and not question.was_absent:
+            # There is hardly a position: its stop ahead lets those of others go first.
+            self._venue.turns.note_vain(order.symbol, NOT_THERE)
+        question.was_absent = True
 
     async def _is_in_vain(self, order: Order) -> bool:
         """Whether an exit of which the exchange has no try has nothing left to close: all may have been refused, and

@@ -13,8 +13,9 @@ from core.exchange.connection.limiter import Place
 YIELD_MS = 1500
 """By so much less a position is taken to have waited for each two tries in vain: then one of like age has its turn."""
 
-NOTHING_LEFT = 4
-"""So many tries in vain one counts of which the exchange says that there is nothing left to reduce."""
+NOTHING_LEFT, NOT_THERE = 4, 12
+"""So many tries in vain one counts of which the exchange says that there is nothing left to reduce, and that the entry
+is not there: what is known to be held has several tries before it."""
 
 _FORGOTTEN_MS = 15_000
 

@@ -58,9 +58,10 @@ def test_an_entry_that_was_given_up_and_fills_after_all_is_left_at_once(scope: s
     desk = Desk(make_trader())
     desk.minute()
     (entry,) = placed(desk.predict(20))
-    desk.update(entry, OrderState.UNKNOWN, "timed out")
+    (ahead,) = placed(desk.update(entry, OrderState.UNKNOWN, "timed out"))
     desk.operator(Verb.FLATTEN, scope)
-    assert results(desk.give_up(entry)) == [FLAT]
+    assert results(desk.give_up(entry)) == []
+    assert results(desk.update(ahead, OrderState.CANCELED)) == [FLAT]
     (out,) = placed(desk.fill(entry))
     assert (out.role, out.qty_lots, out.reason) == (OrderRole.EXIT, 41, ExitReason.FLATTEN)
 
@@ -154,8 +155,9 @@ def test_a_late_fill_ahead_of_another_entry_is_left_with_all_that_follows(side: 
     desk = Desk(make_trader(strategy={"cooldown_ms": 0}))
     desk.minute()
     (first,) = placed(desk.predict(20 * side))
-    desk.update(first, OrderState.UNKNOWN, "timed out")
+    (ahead,) = placed(desk.update(first, OrderState.UNKNOWN, "timed out"))
     desk.give_up(first)
+    desk.update(ahead, OrderState.CANCELED)
     desk.minute()
     (second,) = placed(desk.predict(20))
     desk.accept(second)
