@@ -24,6 +24,9 @@ _MOST_WEIGHT = 0.75
 """Above which no outcome weighs in the bound: the truncation c of the paper."""
 
 
+_MOST_LOG = 700.0
+
+
 class Evidence(Struct, frozen=True):
     """What the outcomes so far say, as a fold: the same outcomes in the same order give the same, to the bit.
 
@@ -107,6 +110,11 @@ def log_sum(logarithms: Sequence[float]) -> float:
     """The logarithm of the sum of what they are logarithms of."""
     most = max(logarithms)
     return most + math.log(math.fsum([math.exp(one - most) for one in logarithms]))
+
+
+def wealth(log_e: float) -> float:
+    """What a logarithm is of, as far as a float can tell it."""
+    return math.exp(min(log_e, _MOST_LOG))
 
 
 def check_outcome(outcome: float) -> None:
