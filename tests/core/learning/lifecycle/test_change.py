@@ -10,13 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.evidence import WITHIN_BARS, demoted_after
 from core.domain.errors import BadInputError
 from core.learning.lifecycle.change import Change, fold_change, share
 from core.learning.lifecycle.evidence import STAKES
-from core.learning.lifecycle.outcome import Duel, Terms, at_close
 
 OUTCOMES = st.lists(st.floats(-1.0, 1.0), min_size=1, max_size=40)
-MINUTE = 60_000
 
 
 def folded(outcomes: Sequence[float], alpha: float = 0.05) -> Change:
@@ -62,35 +61,14 @@ def test_what_is_not_bounded_is_refused() -> None:
     assert (Change().log_e, Change().has_come) == (0.0, False)
 
 
-def noticed_after(seed: int, flip_at: int = 1_000, bars: int = 2_000) -> int | None:
-    """How many bars after the labels of a planted market turned it is told that the champion is worse than a constant
-    that stays out; None where that was told before they turned, or never.
-
-    Every bar is decided and settled by the next close. The next return is the sign that the champion sees, right 80
-    times of 100, of 25 bps with as much spread; costs are 11 bps.
-    """
-    rng = np.random.default_rng(seed)
-    signs = rng.choice([-1, 1], bars)
-    right = np.where(rng.random(bars) < 0.8, 1, -1)
-    right[flip_at:] *= -1
-    returns_bps = signs * right * np.abs(rng.normal(25.0, 10.0, bars)) + rng.normal(0.0, 10.0, bars)
-    closes = 100.0 * np.cumprod(np.append(1.0, 1.0 + returns_bps / 1e4))
-    duel, change = Duel(Terms(MINUTE, 11.0, 100.0)), Change()
-    for bar in range(bars):
-        duel, ended = at_close(duel, bar * MINUTE, float(closes[bar]), 0, int(signs[bar]))
-        if ended is not None:
-            change = fold_change(change, ended.scaled)
-            if change.has_come:
-                return bar - flip_at if bar > flip_at else None
-    return None
-
-
 def test_a_label_flip_is_noticed_within_200_bars_and_not_before_it() -> None:
-    """`python -m benchmarks evidence` tells the distribution of more seeds."""
-    found = [noticed_after(seed) for seed in range(25)]
-    told = [bars for bars in found if bars is not None]
-    assert len(told) == len(found)
-    assert 20 < min(told) <= max(told) <= 200
+    """Of a champion that decides every bar and that the next close settles; `python -m benchmarks evidence` has more
+    seeds, and longer horizons."""
+    flip_at = 1_000
+    found = [demoted_after((9, seed), flip_at + WITHIN_BARS + 1, flip_at) for seed in range(12)]
+    noticed = [bar - flip_at for bar in found if bar is not None]
+    assert len(noticed) == len(found)
+    assert 20 < min(noticed) <= max(noticed) <= WITHIN_BARS
 
 
 def test_a_mean_that_stays_good_is_rarely_taken_for_bad() -> None:
