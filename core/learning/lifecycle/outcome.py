@@ -77,6 +77,11 @@ def scaled_difference(candidate_bps: float, champion_bps: float, bound_bps: floa
     return (_bounded(candidate_bps, bound_bps) - _bounded(champion_bps, bound_bps)) / (2.0 * bound_bps)
 
 
+def exceeds(candidate_bps: float, champion_bps: float, bound_bps: float) -> bool:
+    """Whether one of the two lies beyond the bound, and so counts as it."""
+    return max(abs(candidate_bps), abs(champion_bps)) > bound_bps
+
+
 def difference_bps(scaled: float, bound_bps: float) -> float:
     """A scaled difference, or a mean of such, in bps an outcome."""
     return 2.0 * bound_bps * scaled
@@ -116,7 +121,7 @@ def _settled(opened: Opened, terms: Terms, end_ms: int, price: float) -> Differe
         candidate_bps=candidate_bps,
         champion_bps=champion_bps,
         scaled=scaled_difference(candidate_bps, champion_bps, terms.bound_bps),
-        is_clipped=max(abs(candidate_bps), abs(champion_bps)) > terms.bound_bps,
+        is_clipped=exceeds(candidate_bps, champion_bps, terms.bound_bps),
     )
 
 

@@ -17,6 +17,7 @@ from core.domain.errors import BadInputError
 from core.domain.forecast import Because, words
 from core.domain.market import MINUTE_MS
 from core.learning.lifecycle.change import Change
+from core.learning.lifecycle.constant import Trial
 from core.learning.lifecycle.evidence import Evidence, check_alpha, fold, wealth
 from core.learning.lifecycle.outcome import Difference, difference_bps
 from core.learning.lifecycle.showing import Moments, Showing, after
@@ -150,21 +151,22 @@ def judge(policy: Policy, champion: Showing, candidate: Showing, known: Contest,
             return Verdict(Ruling.WAIT, lacking=(Because("the operator's word", None, None),))
 
 
-def judge_first(trial: Evidence, bound_bps: float) -> Verdict:
-    """Whether a strategy without a champion gets its first. `trial` has folded, of rows later than those that were
-    learned from, the scaled differences of the candidate and a constant forecast, each row once, at the level of its
-    attempt (`spent_alpha`)."""
-    low = trial.lower_bound
+def judge_first(trial: Trial, bound_bps: float, most_clipped_pct: float = 1.0) -> Verdict:
+    """Whether a strategy without a champion gets its first: by what `core.learning.lifecycle.constant.trial` found on
+    later rows, at the level of this attempt (`spent_alpha`)."""
+    evidence = trial.evidence
+    low = evidence.lower_bound
     told = Because(
         "lower bound of the gain over a constant forecast",
         None if low is None else difference_bps(low, bound_bps),
         0.0,
         "bps",
-        f"of {trial.outcomes} outcomes at {100.0 * (1.0 - trial.alpha):.4g} %",
+        f"of {evidence.outcomes} outcomes at {100.0 * (1.0 - evidence.alpha):.4g} %",
     )
-    if low is not None and low > 0.0:
+    clipped = _clipped(trial.clipped, evidence.outcomes, most_clipped_pct)
+    if low is not None and low > 0.0 and not clipped:
         return Verdict(Ruling.PROMOTE, because=(told,))
-    return Verdict(Ruling.WAIT, lacking=(Because(NO_EVIDENCE, None, None), told))
+    return Verdict(Ruling.WAIT, lacking=(Because(NO_EVIDENCE, None, None), told, *clipped))
 
 
 def demotion(change: Change) -> Because | None:
@@ -184,7 +186,7 @@ def _by_evidence(policy: ByEvidence, known: Contest) -> Verdict:
     asked = [
         (outcomes >= policy.least_outcomes, Because("outcomes", float(outcomes), float(policy.least_outcomes))),
         (known.for_it.is_enough, Because("evidence", wealth(known.for_it.log_e), 1.0 / known.for_it.alpha)),
-        *_clipped(policy, known),
+        *((False, told) for told in _clipped(known.clipped, outcomes, policy.most_clipped_pct)),
         *(_calibrated(policy, known) if policy.is_calibrated else ()),
     ]
     because = tuple(told for holds, told in asked if holds)
@@ -197,12 +199,12 @@ def _by_evidence(policy: ByEvidence, known: Contest) -> Verdict:
     return Verdict(Ruling.WAIT, because, lacking)
 
 
-def _clipped(policy: ByEvidence, known: Contest) -> list[tuple[bool, Because]]:
-    if not known.for_it.outcomes:
-        return []
-    share = 100.0 * known.clipped / known.for_it.outcomes
-    told = Because("outcomes clipped", share, policy.most_clipped_pct, "pct", "at most; widen the bound")
-    return [] if share <= policy.most_clipped_pct else [(False, told)]
+def _clipped(clipped: int, outcomes: int, most_pct: float) -> tuple[Because, ...]:
+    """Empty where they are few enough."""
+    share = 100.0 * clipped / outcomes if outcomes else 0.0
+    if share <= most_pct:
+        return ()
+    return (Because("outcomes clipped", share, most_pct, "pct", "at most; widen the bound"),)
 
 
 def _calibrated(policy: ByEvidence, known: Contest) -> list[tuple[bool, Because]]:

@@ -11,6 +11,7 @@ import pytest
 from core.domain.errors import BadInputError
 from core.domain.forecast import words
 from core.learning.lifecycle.change import Change, fold_change
+from core.learning.lifecycle.constant import Trial
 from core.learning.lifecycle.evidence import Evidence, fold
 from core.learning.lifecycle.outcome import Difference
 from core.learning.lifecycle.promotion import (
@@ -205,14 +206,17 @@ def test_a_contest_goes_on_from_its_bytes() -> None:
 
 
 def test_the_first_champion_must_beat_a_constant_by_a_lower_bound() -> None:
-    luck = judge_first(reduce(fold, [0.2, -0.1] * 20, Evidence()), 100.0)
+    luck = judge_first(Trial(reduce(fold, [0.2, -0.1] * 20, Evidence())), 100.0)
     assert luck.ruling is Ruling.WAIT
     assert luck.text.startswith("wait: no evidence yet; lower bound of the gain over a constant forecast -")
     assert "of 40 outcomes at 95 %" in luck.text
-    edge = judge_first(reduce(fold, [0.2, -0.1] * 500, Evidence()), 100.0)
+    edge = judge_first(Trial(good := reduce(fold, [0.2, -0.1] * 500, Evidence())), 100.0)
     assert edge.ruling is Ruling.PROMOTE
     assert "lower bound of the gain over a constant forecast +" in edge.text
-    empty = judge_first(Evidence(), 100.0)
+    clipped = judge_first(Trial(good, clipped=11), 100.0)
+    assert clipped.ruling is Ruling.WAIT
+    assert clipped.text.endswith("outcomes clipped +1.10 %, needed +1.00 % (at most; widen the bound)")
+    empty = judge_first(Trial(Evidence()), 100.0)
     assert "nothing, needed 0.0 bps (of 0 outcomes" in empty.text
 
 
@@ -230,7 +234,7 @@ def test_trying_again_and_again_makes_no_first_champion() -> None:
     for _ in range(strategies):
         promoted += any(
             judge_first(
-                reduce(fold, rng.choice([-0.2, 0.2], 60).tolist(), Evidence(spent_alpha(0.05, attempt))), 100.0
+                Trial(reduce(fold, rng.choice([-0.2, 0.2], 60).tolist(), Evidence(spent_alpha(0.05, attempt)))), 100.0
             ).ruling
             is Ruling.PROMOTE
             for attempt in range(1, 21)
