@@ -26,8 +26,8 @@ def test_the_wealth_is_the_mean_of_products(outcomes: list[float]) -> None:
     assert folded(outcomes).log_e == pytest.approx(math.log(sum(wealths) / len(wealths)), abs=1e-9)
 
 
-@given(OUTCOMES, st.sampled_from([0.01, 0.05, 0.2]))
-def test_the_bound_is_that_of_the_paper_computed_at_once(outcomes: list[float], alpha: float) -> None:
+def bound_of_the_paper(outcomes: Sequence[float], alpha: float) -> float:
+    """Theorem 2, with arrays."""
     y = (np.array(outcomes) + 1.0) / 2.0
     count = np.arange(1, len(y) + 1)
     mean = (0.5 + np.cumsum(y)) / (count + 1)
@@ -37,7 +37,33 @@ def test_the_bound_is_that_of_the_paper_computed_at_once(outcomes: list[float], 
     weight = np.minimum(0.75, np.sqrt(2.0 * np.log(1.0 / alpha) / (variance_before * count * np.log(1.0 + count))))
     psi = (-np.log(1.0 - weight) - weight) / 4.0
     low = (weight @ y - np.log(1.0 / alpha) - (4.0 * (y - mean_before) ** 2) @ psi) / weight.sum()
-    assert folded(outcomes, alpha).lower_bound == pytest.approx(max(-1.0, 2.0 * low - 1.0), abs=1e-9)
+    return max(-1.0, 2.0 * float(low) - 1.0)
+
+
+@given(OUTCOMES, st.sampled_from([0.01, 0.05, 0.2]))
+def test_the_bound_is_that_of_the_paper_computed_at_once(outcomes: list[float], alpha: float) -> None:
+    assert folded(outcomes, alpha).lower_bound == pytest.approx(bound_of_the_paper(outcomes, alpha), abs=1e-9)
+
+
+def test_the_bound_of_many_outcomes_is_that_of_the_paper_too() -> None:
+    outcomes = np.random.default_rng(10).choice([-0.2, 0.3], 1_000).tolist()
+    found = folded(outcomes).lower_bound
+    assert found == pytest.approx(bound_of_the_paper(outcomes, 0.05), abs=1e-12)
+    assert found is not None
+    assert found > 0.0
+
+
+@given(OUTCOMES, st.integers(0, 59), st.floats(0.001, 1.0))
+def test_a_better_outcome_is_never_less_evidence(outcomes: list[float], at: int, by: float) -> None:
+    better = list(outcomes)
+    place = at % len(outcomes)
+    better[place] = min(1.0, better[place] + by)
+    assert folded(better).log_wealth >= folded(outcomes).log_wealth
+    assert folded([0.1] * 10 + better).log_e >= folded([0.1] * 10 + outcomes).log_e
+
+
+def test_every_stake_is_on_the_candidate_and_loses_no_wealth_for_good() -> None:
+    assert all(0.0 < stake < 1.0 for stake in STAKES)
 
 
 @given(OUTCOMES, st.integers(0, 60))

@@ -69,6 +69,12 @@ def test_the_next_begins_where_the_last_ended_and_none_before() -> None:
     assert all(one.end_ms == one.start_ms + 3 * MINUTE for one in found)
 
 
+def test_one_that_stays_out_is_compared_with_one_that_does_not() -> None:
+    for candidate, champion, scaled in ((0, -1, -0.445), (-1, 0, 0.445)):
+        _, (ended,) = told([(0, 100.0, candidate, champion), (3, 99.0, 0, 0)])
+        assert ended.scaled == pytest.approx(scaled)
+
+
 def test_where_neither_decides_nothing_is_compared() -> None:
     assert told([(minute, 100.0 + minute, 0, 0) for minute in range(20)]) == (Duel(TERMS), [])
 

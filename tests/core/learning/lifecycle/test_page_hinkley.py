@@ -63,6 +63,12 @@ def test_it_goes_on_from_its_bytes_to_the_bit(losses: list[float]) -> None:
     assert other == gathered
 
 
+def test_nothing_is_told_of_the_first_losses() -> None:
+    losses = [0.0] * 3 + [10.0] * 40
+    assert alarms(Watchfulness(threshold=5.0, least=1), losses)[0] == 3
+    assert alarms(Watchfulness(threshold=5.0, least=30), losses)[0] == 29
+
+
 def test_losses_that_fall_are_no_alarm() -> None:
     assert alarms(Watchfulness(threshold=10.0), risen(4, 3_000, 1_000, -0.5)) == []
 

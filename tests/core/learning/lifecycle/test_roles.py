@@ -145,6 +145,8 @@ def test_retention_keeps_the_newest_and_whatever_has_work() -> None:
     now = line(*events)
     assert deletable(now, "abcdefg", keep=0) == ("b",), "c is the way back, e to g are candidates"
     assert deletable(now, "abcdefg", keep=1) == ()
+    more = line(*made(*"abcde"), *promoted(*"abcde"))
+    assert [deletable(more, "abcde", keep) for keep in range(5)] == [("a", "b", "c"), ("a", "b"), ("a",), (), ()]
     rejected = told([*events, Retired(BTC, "e", 10), Retired(BTC, "f", 10)])[BTC]
     assert deletable(rejected, "abcdefg", keep=5) == ("e", "f"), "who is retired is nobody's"
     assert deletable(rejected, "acdg", keep=0) == ()
