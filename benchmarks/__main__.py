@@ -30,6 +30,7 @@ SECTIONS = (
     "start",
     "control",
     "coverage",
+    "evidence",
 )
 WITH_QUICK_FORM = ("search", "walkday", "start")
 FAILURES = (QuarterdeckError, OSError, RuntimeError, subprocess.SubprocessError)

@@ -13,8 +13,21 @@ ROOT = Path(__file__).parents[2]
 HOUSES = ("core", "strategies", "storage", "tui")
 MOST_IN_CORE = 25
 MOST_LINES_AT_THE_ROOT = 200
-WAITS_FOR_ITS_USE = {"core.lab.data.seeing"}
-"""The join of streams, which no part of a strategy declares as an input yet."""
+_LIFECYCLE = (
+    "abstain",
+    "calibration",
+    "conformal",
+    "gates",
+    "page_hinkley",
+    "promotion",
+    "reliability",
+    "roles",
+    "sizing",
+    "triggers",
+)
+WAITS_FOR_ITS_USE = {"core.lab.data.seeing", *(f"core.learning.lifecycle.{name}" for name in _LIFECYCLE)}
+"""The join of streams, which no part of a strategy declares as an input yet; and what decides of models, which no
+engine asks yet."""
 
 
 def test_no_module_leads_back_to_itself() -> None:
