@@ -9,7 +9,8 @@ from core.trader.sending import journalled
 
 
 def on_health(guard: Guard, health: VenueHealth) -> list[Command]:
-    """Only that it comes to be unwell, and that it is well again, is an event; what else goes wrong meanwhile is not."""
+    """Only that it comes to be unwell, and that it is well again, is an event; what else goes wrong meanwhile is
+    not."""
     problem = health.problem
     return journalled(
         guard.check(

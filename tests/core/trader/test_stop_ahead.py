@@ -199,10 +199,10 @@ def test_a_journal_and_a_memory_tell_of_it(desk: Desk) -> None:
     told = make_trader()
     journal: list[Record] = desk.records
     assert restore(told, journal) == []
-    assert told.state.symbols[BTC].stop_ahead() == desk.book().stop_ahead() is not None
+    assert told.state.symbols[BTC].book(told.strategy.name).stop_ahead() == desk.book().stop_ahead() is not None
     again = make_trader()
     recall(again, remember(told), Seen())
-    s = again.state.symbols[BTC]
+    s = again.state.symbols[BTC].book(again.strategy.name)
     assert s.stop_ahead() == desk.book().stop_ahead()
     assert s.trade is not None
     assert s.trade.attempts == {"entry": 1, "stop-2": 1}
