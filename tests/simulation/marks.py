@@ -121,6 +121,7 @@ ALL = (
     "partly filled, then the rest expired",
     "filled while being cancelled",
     "private stream opened inside a bracket",
+    "stop placed ahead",
     "stop put back",
     "stop would trigger at once",
     "emergency exit",
@@ -286,9 +287,12 @@ class Marks:
         ):
             self.reach("target placed for another part")
         if order.role is OrderRole.STOP and any(
-            other.role is OrderRole.STOP and other.trade_id == order.trade_id for other in self._orders.values()
+            other.role is OrderRole.STOP and other.trade_id == order.trade_id and not other.is_ahead
+            for other in self._orders.values()
         ):
             self.reach("stop put back")
+        if order.is_ahead:
+            self.reach("stop placed ahead")
         if order.role in (OrderRole.STOP, OrderRole.EXIT) and order.trade_id in self._stopped_in_part:
             self.reach("stop left in part, the rest protected again")
         if order.role is OrderRole.STOP and order.trade_id in self._closed_outside:

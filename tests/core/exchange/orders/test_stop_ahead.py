@@ -12,13 +12,14 @@ from core.domain.orders import Order, OrderRole, OrderState
 from core.domain.records import FillRecord, IntentRecord, Record
 from core.trader.invariants import check_state
 from tests.core.exchange.account.test_desk_rate_limit import limited
-from tests.core.exchange.desk_kit import BTC, House, in_house
+from tests.core.exchange.desk_kit import BTC, ETH, House, in_house
 from tests.simulation.faults import JSON
 from tests.simulation.transport import Answer, Delivery, Fate, Outcome
 from tests.venue.protection import Protection
 
 TAKEN_UNTOLD = Fate(Outcome.ANSWER_LOST, 10.0, 10.0)
 LOST = Fate(Outcome.LOST_ON_THE_WAY, 10.0, 10.0)
+FALLEN = "59000.0", "59000.1"
 BUSY = Fate(Outcome.REPLACED, 10.0, 10.0, Answer(503, '{"code":-1008,"msg":"Request throttled."}', JSON))
 
 
@@ -181,32 +182,57 @@ def test_a_start_carries_on_with_it(fate: Fate, alive_s: float) -> None:
     in_house(test)
 
 
-@pytest.mark.parametrize("fate", [TAKEN_UNTOLD, LOST])
-def test_no_kill_at_a_journal_write_leaves_an_orphan_or_a_bare_position(fate: Fate) -> None:
-    """At each commit from the entry on until the stop proper rests, or nothing does."""
+class KilledError(Exception):
+    """The process ends here."""
 
-    async def killed_at(house: House, commit: int) -> bool:
-        came, written = asyncio.Event(), [0]
 
-        def count(records: Sequence[Record]) -> None:
-            written[0] += 1
-            if written[0] == commit:
-                came.set()
+async def killed_at(house: House, commit: int, fate: Fate, falls: bool) -> bool:
+    """An unclear entry, of which nobody tells for 3 s, by a process that ends with its so many-th commit: what was to
+    be sent for it never leaves. Then another start, and the end of the matter. Whether it was killed."""
+    written = [0]
 
-        house.disk.observers.append(count)
+    def count(records: Sequence[Record]) -> None:
+        written[0] += 1
+        if written[0] == commit:
+            house.network.cut()
+            raise KilledError
+
+    house.disk.observers.append(count)
+    is_killed = False
+    try:
         await untold(house, fate)
-        waiting = [asyncio.ensure_future(came.wait()), asyncio.ensure_future(house.pass_s(3))]
-        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        await house.pass_s(1.02)
+        if falls:
+            house.quote(BTC, *FALLEN)
+        await house.pass_s(2)
         house.weather.rules.remove(unasked)
-        await asyncio.wait([waiting[0]], timeout=20)
-        is_killed = came.is_set()
-        waiting[0].cancel()
-        await waiting[1] if waiting[1].done() else waiting[1].cancel()
-        if is_killed:
-            await house.stop()
-            await house.start(beside=True)
-        await house.pass_s(30)
-        is_held = fate is TAKEN_UNTOLD
+        await house.pass_s(20)
+    except* KilledError:
+        is_killed = True
+    house.disk.observers.remove(count)
+    if is_killed:
+        house.task.cancel()
+        await asyncio.wait([house.task])
+        assert written == [commit], "nothing is written after it"
+        await house.wire.close()
+        house.weather.rules = [rule for rule in house.weather.rules if rule is not unasked]
+        if falls:
+            house.quote(BTC, *FALLEN)
+        await house.start(beside=True)
+    await house.pass_s(30)
+    return is_killed
+
+
+@pytest.mark.parametrize("fate", [TAKEN_UNTOLD, LOST])
+@pytest.mark.parametrize("falls", [False, True])
+def test_no_kill_at_a_journal_write_leaves_an_orphan_or_a_bare_position(fate: Fate, falls: bool) -> None:
+    """At each commit from the entry on until the stop proper rests, or nothing does; also where the price falls through
+    it meanwhile."""
+
+    async def cut(house: House, commit: int) -> bool:
+        is_killed = await killed_at(house, commit, fate, falls)
+        was_sent = commit > 1 or not is_killed
+        is_held = fate is TAKEN_UNTOLD and was_sent and not falls
         assert house.book().lots == (41 if is_held else 0), commit
         assert len(house.open_algos()) == (2 if is_held else 0), commit
         assert len(house.book().orders) == (2 if is_held else 0), commit
@@ -216,9 +242,64 @@ def test_no_kill_at_a_journal_write_leaves_an_orphan_or_a_bare_position(fate: Fa
         return is_killed
 
     commit = 1
-    while in_house(lambda house: killed_at(house, commit)):  # noqa: B023
+    while in_house(lambda house: cut(house, commit)):  # noqa: B023
         commit += 1
     assert commit > 5
+
+
+def test_inside_a_limit_one_of_an_entry_that_was_found_absent_lets_others_go_first() -> None:
+    """Also where it was asked for while its answer was still waited for."""
+
+    async def test(house: House) -> None:
+        await house.pass_s(25)
+
+        def of_entries(method: str, path: str, params: str) -> Fate | None:
+            if not path.endswith("/order"):
+                return None
+            return LOST if ETH in params and method == "POST" else None if ETH in params else TAKEN_UNTOLD
+
+        house.weather.rules.append(of_entries)
+        house.weather.frames_of = nothing
+        await house.enter(ETH)
+        await house.enter(BTC)
+        await house.pass_s(0.7)
+        assert house.weather.asked[-1][0] == "GET"
+        house.wire.limiter.observe(429, {"Retry-After": "20"})
+        begun = len(house.weather.asked)
+        await house.pass_s(3)
+        sent = [(method, path, BTC in params) for method, path, params in house.weather.asked[begun:]]
+        stops = [is_btc for method, path, is_btc in sent if (method, path[-10:]) == ("POST", "/algoOrder")]
+        assert (stops[0], stops.count(False)) == (True, 1)
+        house.weather.rules.remove(of_entries)
+        await house.pass_s(60)
+        house.check_books()
+
+    in_house(test)
+
+
+def test_one_that_is_past_its_price_is_asked_for_by_nobody_although_a_try_of_before_was_not_answered() -> None:
+    """Within a limit each question costs its position a second: that one has triggered or never rested."""
+
+    async def test(house: House) -> None:
+        protection = Protection(house.venue.exchange)
+        await house.pass_s(25)
+        house.weather.once("POST", "/fapi/v1/algoOrder", TAKEN_UNTOLD)
+        house.weather.once("POST", "/fapi/v1/order", TAKEN_UNTOLD)
+        house.weather.frames_of = nothing
+        await house.enter()
+        house.wire.limiter.observe(429, {"Retry-After": "20"})
+        await house.pass_s(0.1)
+        house.quote(BTC, "59000.0", "59000.1")
+        await house.pass_s(10)
+        assert house.states(ahead_of(house)) == [OrderState.UNKNOWN, OrderState.REJECTED]
+        assert house.weather.count("GET", "/fapi/v1/algoOrder") == 0
+        assert house.venue.position_lots(BTC) == 0
+        assert [span.duration_ms(house.clock.now_ms()) <= 6_000 for span in protection.ended] == [True]
+        await house.pass_s(60)
+        assert [trade.exit_reason for trade in house.trades] == ["stop"]
+        house.check_books()
+
+    in_house(test)
 
 
 def test_inside_a_limit_one_whose_answer_is_lost_is_sent_again_unasked() -> None:
