@@ -164,6 +164,19 @@ def _meet_bars(i: int, market: Any, memory: Any, policies: Any) -> bool:
 
 
 @inlined
+def _see_bars(i: int, market: Any, memory: Any) -> bool:
+    """What is left of the first prices and bars of a slot in which nothing is met. Whether there was a bar."""
+    books = memory.books
+    seen = False
+    for s in range(books.shape[0]):
+        books[s].spent = 0
+        if market.open[s, i] == market.open[s, i]:
+            seen = True
+            books[s].mark, books[s].volume, books[s].seen = market.mark[s, i], market.volume[s, i], 1
+    return seen
+
+
+@inlined
 def _end_before_holes(i: int, market: Any, holes: Any, ended: int, memory: Any, policies: Any) -> int:
     """End what must end at the close of a slot; returns how many of the holes have begun."""
     account, config, books = memory.account[0], memory.config[0], memory.books
@@ -369,6 +382,15 @@ def _pass_uneventful(start: int, stop: int, market: Any, told: Any, memory: Any,
     return j
 
 
+@inlined
+def _may_meet(i: int, market: Any, watch: Any) -> bool:
+    """Whether prices of a slot may meet what the scan up to it looked out for."""
+    meets = False
+    for s in range(market.low.shape[0]):
+        meets |= (market.low[s, i] <= watch.down[s]) | (market.high[s, i] >= watch.up[s])
+    return meets
+
+
 def make_kernel(sources: int) -> Any:
     """The compiled run. `sources` names the text of the compiled functions: numba keys its disk cache by the
     closure's values and looks for changes in this file only, so without it an old kernel would outlive an edit."""
@@ -391,18 +413,25 @@ def make_kernel(sources: int) -> Any:
         account.code = sources
         n = market.open_time_ms.shape[0]
         paid = ended = turn = taken = int(NONE)
-        i = first
+        i, meets = first, True
         while i < n and account.error == 0:
-            _meet_first_prices(i, market, memory, policies)
-            paid = _pay(i, 1, funding, paid, memory)
-            seen = _meet_bars(i, market, memory, policies)
+            if meets:
+                _meet_first_prices(i, market, memory, policies)
+                paid = _pay(i, 1, funding, paid, memory)
+                seen = _meet_bars(i, market, memory, policies)
+            else:
+                seen = _see_bars(i, market, memory)
             ended = _end_before_holes(i, market, holes, ended, memory, policies)
             paid = _close_slot(i, seen, market, funding, paid, memory, policies)
             _answer_predictions(i, market, told, memory, policies)
             while turn < market.turns.shape[0] and market.turns[turn] <= i:
                 turn += 1
-            j = _end_of_uneventful(i, market, funding, paid, holes, ended, turn, memory, watch, policies)
-            j = _pass_uneventful(i + 1, j, market, told, memory, watch) if j > i + 1 else i + 1
+            stop = _end_of_uneventful(i, market, funding, paid, holes, ended, turn, memory, watch, policies)
+            j, meets = i + 1, True
+            if stop > i + 1:
+                j = _pass_uneventful(i + 1, stop, market, told, memory, watch)
+                # Where a signal or a limit ended the scan, and nothing that is known by time alone is due.
+                meets = j == stop or _may_meet(j, market, watch)
             while paid < funding.slot.shape[0] and funding.slot[paid] < j:
                 paid += 1
             while ended < holes.slot.shape[0] and holes.slot[ended] < j:
