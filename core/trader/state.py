@@ -156,6 +156,10 @@ class TraderState:
     def apply_update(self, order: Order, kind: RejectKind) -> None:
         """Take in `order` after a change of state that was not a fill; `kind` is that of a refusal."""
         s = self.symbols[order.symbol]
+        if order.state is OrderState.SENT:
+            # It is on its way, open and not known to rest, as it was when it was wanted.
+            s.orders[order.client_order_id] = order
+            return
         trade = s.trade
         is_lost = self.is_lost(order)
         if is_lost and trade is not None and order.role is OrderRole.TARGET:

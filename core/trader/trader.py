@@ -96,7 +96,6 @@ class Trader:
         self._deciding = Deciding(ids, self.state, self.guard, self._leaving, self.protection, settings, strategy)
         self._sampling = Sampling(self.state, self.guard)
         self._operating = Operating(self.state, self.guard, self._leaving, self._sampling)
-        self.readings: list[Reading] = []
         self._handlers: dict[type, Callable[[Any], list[Command]]] = {
             Bar: self._on_bar,
             FirstPrice: self._on_first_price,
@@ -181,10 +180,10 @@ class Trader:
         if now_ms < self.state.sampled_ms:
             return []  # The bars of a symbol that is behind: what is measured is measured of the newest.
         commands = [*self._sampling.sample(now_ms), *journalled(self.guard.expire(now_ms))]
-        self.readings = self.guard.measure(self.state, now_ms, self.state.symbols)
-        at_once = [reading for reading in self.readings if not reading.rule.by_timer]
+        readings = self.guard.measure_change(self.state, now_ms, self.state.symbols, by_timer=True)
+        at_once = [reading for reading in readings if not reading.rule.by_timer]
         commands += self._leaving.heed(at_once, now_ms) + self._check(now_ms)
-        return commands + self._note_by_timer(self.readings, now_ms)
+        return commands + self._note_by_timer(readings, now_ms)
 
     def _note_by_timer(self, readings: Iterable[Reading], now_ms: int) -> list[Command]:
         return journalled(self.guard.note([reading for reading in readings if reading.rule.by_timer], now_ms))
@@ -223,7 +222,7 @@ class Trader:
             venue_order_id=update.venue_order_id,
             reason=update.reason if state.is_terminal else "",
         )
-        is_lost = self.state.is_lost(order)
+        is_lost = state.is_terminal and self.state.is_lost(order)
         self.state.apply_update(order, update.kind)
         if state is OrderState.SENT:
             return []
