@@ -163,7 +163,9 @@ class Stepper:
 
     async def _place(self, command: PlaceOrder, now_ms: int) -> Sequence[VenueEvent]:
         order = command.order
-        self._trader.handle(OrderUpdate(order.client_order_id, order.symbol, OrderState.SENT, now_ms))
+        if self._waits:
+            # Elsewhere it is answered before anyone could ask for it.
+            self._trader.handle(OrderUpdate(order.client_order_id, order.symbol, OrderState.SENT, now_ms))
         try:
             if order.role is OrderRole.ENTRY and now_ms - order.created_ms > ENTRY_MAX_AGE_MS:
                 raise VenueRejectedError("not sent: it was decided on too long ago")
